@@ -1,0 +1,106 @@
+"""What a mail says, once it has been read.
+
+`ParsedMail` is the contract between the parser and everything behind it, and what `postroom parse`
+prints. It holds facts that the mail claims; whether to believe them is decided later.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["message", "bounce", "report", "auto-reply", "receipt", "calendar", "challenge"]
+"""`bounce`: delivery failed or delayed; `report`: delivered, or an abuse report (RFC 3464, 5965);
+`receipt`: disposition notification (RFC 8098); `challenge`: a robot asks the sender to prove himself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mailbox as the mail writes it: display name decoded, domain in lower case and ASCII (RFC 5890)."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A part kept as a file. `size` in bytes after decoding; the bytes are found by `sha256`."""
+
+    filename: str
+    content_type: str
+    size: int
+    sha256: str
+    inline: bool = False
+    content_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BouncedRecipient:
+    """What a delivery report says of one recipient (RFC 3464 section 2.3; status RFC 3463).
+
+    `permanent` is False for a delay or a temporary failure, None when the report does not say.
+    """
+
+    address: str
+    action: str | None = None
+    status: str | None = None
+    smtp_code: int | None = None
+    permanent: bool | None = None
+    reason: str | None = None
+    diagnostic: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """A delivery report, one entry a recipient."""
+
+    recipients: tuple[BouncedRecipient, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Header facts that decide about answering, loops and trust, not about meaning.
+
+    `return_path` is None when absent and "" for the null path `<>`; `loop` are the values of
+    X-Postroom-Loop; `authentication_results` the raw values, topmost first (RFC 8601).
+    """
+
+    return_path: str | None = None
+    auto_submitted: str | None = None
+    loop: tuple[str, ...] = ()
+    authentication_results: tuple[str, ...] = ()
+    delivered_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedMail:
+    """One mail, read. Absent values are None or empty, never invented.
+
+    `from_` is None when absent or ambiguous (two From, a doubled address): a defect says which.
+    `text` is the best plain text, `new_text` what the sender wrote now. `automatic` is true when no
+    person wrote the mail, `automatic_header` names the header that says so. `defects` are stable words.
+    """
+
+    sha256: str
+    size: int
+    message_id: str | None = None
+    in_reply_to: str | None = None
+    references: tuple[str, ...] = ()
+    date: str | None = None
+    from_: Address | None = None
+    sender: Address | None = None
+    reply_to: tuple[Address, ...] = ()
+    to: tuple[Address, ...] = ()
+    cc: tuple[Address, ...] = ()
+    subject: str = ""
+    text: str = ""
+    html: str | None = None
+    new_text: str = ""
+    attachments: tuple[Attachment, ...] = ()
+    kind: Kind = "message"
+    bounce: Bounce | None = None
+    automatic: bool = False
+    automatic_header: str | None = None
+    forwarded_from: Address | None = None
+    routing: Routing = Routing()
+    defects: tuple[str, ...] = ()

@@ -1,0 +1,35 @@
+"""The errors that Postroom itself raises. Adapters translate what their libraries raise into these."""
+
+from __future__ import annotations
+
+
+class PostroomError(Exception):
+    """Something that a person can read and act upon."""
+
+
+class Unavailable(PostroomError):
+    """The world is away (store, broker, mail server). Never counts as an attempt; ask again later."""
+
+
+class Misconfigured(PostroomError):
+    """A setting is missing or wrong. The message names the place and the remedy."""
+
+
+class BoundExceeded(PostroomError):
+    """A mail or message exceeds a bound; `bound` is the bound's stable name."""
+
+    def __init__(self, bound: str, detail: str = "") -> None:
+        super().__init__(f"{bound}: {detail}" if detail else bound)
+        self.bound = bound
+
+
+class Undecodable(PostroomError):
+    """A message on a queue is not what the contract says."""
+
+
+class FromTheFuture(PostroomError):
+    """A message has a newer version than this code knows; a newer worker may be able to read it."""
+
+
+class Unsupported(PostroomError):
+    """The document port was asked for something outside its named vocabulary."""

@@ -1,0 +1,102 @@
+"""The document port: a named subset of MongoDB's own vocabulary.
+
+Repositories are written once on this port. `shared.store.mongo` passes it through; `shared.store.embedded`
+keeps the same documents in a local SQLite file. One conformance suite runs on both.
+
+A document is a dict with a string `_id`. Values: None, bool, int (64 bit), float, str, datetime (aware,
+UTC, kept to the millisecond), list and dict of those. Keys are strings without `.` and without a leading `$`.
+
+A filter is a dict `{field: condition}`; a field may be dotted (`sender.person`). A condition is
+- a value: equal, or an array that contains it; None also matches a missing field;
+- `{"$in": [...]}`, `{"$ne": value}`, `{"$gt" | "$gte" | "$lt" | "$lte": value}` (ranges compare within
+  one type only), `{"$prefix": text}`, `{"$exists": bool}`. Several conditions in one dict must all hold.
+
+A change is a dict of `$set`, `$unset`, `$inc`, `$push`, `$pull`, `$addToSet`. Sorting is
+`(("field", 1 | -1), ...)` in MongoDB's order of types. Everything else raises `Unsupported`, loudly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Protocol
+
+Document = dict[str, Any]
+Filter = Mapping[str, Any]
+Change = Mapping[str, Mapping[str, Any]]
+Sort = Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Index:
+    """An index of one collection. `array`: the (single) field holds lists; `unique` skips missing fields."""
+
+    collection: str
+    fields: tuple[str, ...]
+    unique: bool = False
+    array: bool = False
+
+
+class Documents(Protocol):
+    """Collections of documents, and blobs. Every write that returned is durable (but see `batch`)."""
+
+    def ensure(self, indexes: Iterable[Index]) -> None:
+        """Create what is missing. Idempotent."""
+
+    def insert(self, collection: str, document: Document) -> bool:
+        """Insert once: False when `_id` or a unique field is taken already, and nothing is changed."""
+
+    def insert_many(self, collection: str, documents: Sequence[Document]) -> int:
+        """Insert once each; how many were new."""
+
+    def get(self, collection: str, id_: str) -> Document | None:
+        """One document by `_id`."""
+
+    def find(self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0) -> Iterator[Document]:
+        """Matching documents; `limit` 0 means all."""
+
+    def count(self, collection: str, where: Filter) -> int:
+        """How many match."""
+
+    def update(self, collection: str, where: Filter, change: Change) -> bool:
+        """Change at most one matching document; False when none matches. Atomic: the conditional write.
+
+        Returns True when a document matched, whether or not it now differs.
+        """
+
+    def upsert(self, collection: str, id_: str, change: Change) -> Document:
+        """Change the document with this `_id`, creating it when missing; the document after the change."""
+
+    def replace(self, collection: str, document: Document) -> None:
+        """Put the document, whatever was there under its `_id`."""
+
+    def delete(self, collection: str, where: Filter) -> int:
+        """Delete what matches; how many."""
+
+    def put_blob(self, content: bytes | BinaryIO) -> str:
+        """Keep bytes once, durable before it returns; their SHA-256 in hex."""
+
+    def get_blob(self, sha256: str) -> bytes:
+        """The bytes; `LookupError` when there are none."""
+
+    def open_blob(self, sha256: str) -> BinaryIO:
+        """The bytes as a stream, for large ones; `LookupError` when there are none."""
+
+    def has_blob(self, sha256: str) -> bool:
+        """Whether a complete blob is kept under this hash."""
+
+    def batch(self) -> AbstractContextManager[None]:
+        """Writes inside may become durable together at its end (embedded) or each at once (MongoDB).
+
+        On an exception from the block what was written may or may not stay: callers write idempotently.
+        """
+
+    def ping(self) -> None:
+        """Raises `Unavailable` when the store cannot be reached."""
+
+    def explain(self, collection: str, where: Filter, sort: Sort = ()) -> bool:
+        """Whether the query is served by an index. For tests and `doctor`."""
+
+    def close(self) -> None:
+        """Release connections. Safe to call twice."""

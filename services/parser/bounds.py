@@ -1,0 +1,42 @@
+"""How much of one mail the parser is willing to look at.
+
+A mail beyond a *cap* is read up to the cap and tagged with a defect; a mail beyond a *limit* is not read at all:
+`shared.errors.BoundExceeded` carries the limit's name to the dead letters. Both live here, apart from the code that
+applies them, so that the numbers can be read, configured and tested in one place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Limits refuse the mail, caps shorten what is read of it. Counts unless a unit is given."""
+
+    nesting: int = 150
+    """Limit: levels of multipart and attached mails inside each other."""
+    parts: int = 20_000
+    """Limit: parts in the whole tree, attached mails included."""
+    headers: int = 20_000
+    """Limit: header fields of one part."""
+    header_bytes: int = 16 * 1024 * 1024
+    """Limit: bytes of one header block."""
+    value_bytes: int = 64 * 1024
+    """Cap: bytes of one header value that are decoded as text."""
+    subject: int = 4_000
+    """Cap: characters of a subject."""
+    parameters: int = 200
+    """Cap: parameters of one Content-Type or Content-Disposition."""
+    addresses: int = 1_000
+    """Cap: addresses of one field (To, Cc, Reply-To)."""
+    references: int = 200
+    """Cap: message ids kept of References; the first and the newest matter most."""
+    attachments: int = 1_000
+    """Cap: attachments listed; what is beyond stays in the raw mail."""
+    text: int = 2 * 1024 * 1024
+    """Cap: characters of text and of HTML; a longer body is also kept whole, as an attachment."""
+    html_nesting: int = 400
+    """Cap: elements open inside each other; deeper HTML is kept as text only."""
+    deep: int = 50
+    """Nesting from which a mail is tagged `deep-nesting` though it is read."""

@@ -1,0 +1,251 @@
+"""Bytes to text, whatever the label says.
+
+Takes bytes and the charset that a mail claims for them, gives text and notes a defect when the claim was not
+true. Kept apart because headers, bodies, parameters and winmail.dat all need the same answer. Labels are read
+as the web reads them (WHATWG Encoding): a subset charset is decoded as its superset, so `gb2312` is GB18030.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from functools import lru_cache
+
+from charset_normalizer import from_bytes
+
+from services.parser.defects import Defects
+
+_SUPERSETS = {
+    "ascii": "cp1252",
+    "iso8859-1": "cp1252",
+    "iso8859-9": "cp1254",
+    "iso8859-11": "cp874",
+    "tis-620": "cp874",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "euc_kr": "cp949",
+    "shift_jis": "cp932",
+    "big5": "big5hkscs",
+    "iso2022_jp": "iso2022_jp_ext",
+    "iso2022_jp_2": "iso2022_jp_ext",
+    "iso2022_jp_1": "iso2022_jp_ext",
+}
+_ALIASES = {
+    "unicode-1-1-utf-7": "utf-7",
+    "unicode-1-1-utf-8": "utf-8",
+    "utf8mb4": "utf-8",
+    "unicode": "utf-16",
+    "ucs-2": "utf-16",
+    "iso-10646-ucs-2": "utf-16",
+    "x-sjis": "cp932",
+    "windows-31j": "cp932",
+    "ms_kanji": "cp932",
+    "x-euc-jp": "euc_jp",
+    "ks_c_5601-1987": "cp949",
+    "ksc5601": "cp949",
+    "windows-949": "cp949",
+    "x-windows-949": "cp949",
+    "windows-936": "gb18030",
+    "x-gbk": "gb18030",
+    "gb_2312-80": "gb18030",
+    "x-gb2312": "gb18030",
+    "x-big5": "big5hkscs",
+    "windows-950": "cp950",
+    "windows-874": "cp874",
+    "iso-8859-8-i": "iso8859-8",
+    "iso-8859-8-e": "iso8859-8",
+    "iso-8859-6-i": "iso8859-6",
+    "visual": "iso8859-8",
+    "x-mac-roman": "mac_roman",
+    "macintosh": "mac_roman",
+    "x-mac-cyrillic": "mac_cyrillic",
+    "x-ansi": "cp1252",
+    "ansi": "cp1252",
+    "x-user-defined": "cp1252",
+    "default": "ascii",
+    "unknown-8bit": "ascii",
+    "x-unknown": "ascii",
+    "us": "ascii",
+    "8bit": "ascii",
+    "7bit": "ascii",
+    "binary": "ascii",
+    "none": "ascii",
+    "ansi_x3.110-1983": "cp1252",
+}
+_NOT_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"})
+_MAKES_SURROGATES = frozenset({"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
+_WESTERN = frozenset({"cp1252", "iso8859-15", "cp1250", "cp1254"})
+_CANDIDATES = [
+    "cp1251", "koi8_r", "cp1252", "cp1250", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1253",
+    "cp1254", "cp1255", "cp1256", "cp874", "iso8859_2", "iso8859_5", "cp866", "mac_roman",
+]  # fmt: skip
+_SAMPLE = 2_048
+_ISO2022 = re.compile(rb"\x1b(?:\$[@B]|\$\([CDOQ]|\([JI])")
+_META = re.compile(rb"<(?:meta|\?xml)\b[^>]{0,200}?(?:charset|encoding)\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.I)
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@lru_cache(maxsize=512)
+def codec_name(label: str) -> str | None:
+    """Name of Python's codec for a charset label, None for an invented, empty or dangerous one."""
+    label = label.strip().strip("\"'").partition("*")[0].strip().lower()
+    if not label or not label.isascii() or not label.isprintable() or len(label) > 60:
+        return None
+    for name in (label, label.replace("_", "-"), label.removeprefix("cs"), label.removeprefix("x-"), label.partition(" ")[0]):
+        try:
+            found = codecs.lookup(_ALIASES.get(name, name))
+        except (LookupError, ValueError):
+            continue
+        if getattr(found, "_is_text_encoding", True) and found.name.replace("-", "_") not in _NOT_CHARSETS:
+            return _SUPERSETS.get(found.name, found.name)
+    return None
+
+
+def decode(data: bytes, label: str | None, defects: Defects, *, is_html: bool = False) -> str:
+    """Text of `data`, decoded as `label` says or, when that cannot be true, as the bytes themselves suggest.
+
+    Never raises. Notes `unknown-charset` for an invented label and `wrong-charset` for a false one.
+    """
+    codec = _claimed(data, label, defects, is_html=is_html)
+    if codec is None or codec == "cp1252":
+        if data.isascii() and b"\x1b" not in data:
+            return data.decode("ascii")
+    text = _by_label(data, codec, defects) if codec else guess(data)
+    if codec is None and label is None:
+        defects.add("no-charset")
+    return text
+
+
+def guess(data: bytes, hint: str | None = None) -> str:
+    """Text of bytes that carry no trustworthy label; `hint` is a codec to prefer among the possible ones."""
+    text = _as_utf8(data)
+    if text is not None:
+        return text
+    if wide := _wide_codec(data):
+        return _scalar(data.decode(wide, "replace"))
+    if _ISO2022.search(data):
+        return data.decode("iso2022_jp_ext", "replace")
+    if hint and hint not in {"utf-8", "cp1252"}:
+        try:
+            return _scalar(data.decode(hint))
+        except (UnicodeError, ValueError):
+            pass
+    return _detected(data)
+
+
+def scalar(text: str) -> str:
+    """`text` without lone surrogates, which neither JSON nor BSON can carry."""
+    return text if text.isascii() else _scalar(text)
+
+
+def _claimed(data: bytes, label: str | None, defects: Defects, *, is_html: bool) -> str | None:
+    """Codec that the label, or else the HTML itself, claims; notes a label that means nothing."""
+    if label:
+        if codec := codec_name(label):
+            return codec
+        defects.add("unknown-charset")
+    if is_html and (found := _META.search(data, 0, 2_048)):
+        codec = codec_name(found[1].decode("ascii"))
+        return None if codec and codec.startswith(("utf-16", "utf-32")) else codec
+    return None
+
+
+def _by_label(data: bytes, codec: str, defects: Defects) -> str:
+    if codec == "cp1252" or codec in _WESTERN:
+        return _western(data, codec, defects)
+    if codec == "utf-8" and data.startswith(b"\xef\xbb\xbf"):
+        data = data[3:]
+    if codec in {"utf-16", "utf-32"}:
+        codec = _wide_codec(data) or codec
+    try:
+        text = data.decode(codec)
+    except (UnicodeError, ValueError):
+        defects.add("wrong-charset")
+        return _nearest(data, codec)
+    if codec == "utf-8" and b"\x1b" in data and data.isascii() and _ISO2022.search(data):
+        defects.add("wrong-charset")
+        return data.decode("iso2022_jp_ext", "replace")
+    return _noted_scalar(text, defects) if codec in _MAKES_SURROGATES else text
+
+
+def _western(data: bytes, codec: str, defects: Defects) -> str:
+    """Western single-byte labels never fail to decode, so they are the ones that lie unnoticed."""
+    if b"\x1b" in data and _ISO2022.search(data):
+        defects.add("wrong-charset")
+        return data.decode("iso2022_jp_ext", "replace")
+    text = None if data.isascii() else _as_utf8(data)
+    if text is not None:
+        defects.add("wrong-charset")
+        return text
+    try:
+        return data.decode(codec)
+    except UnicodeError:
+        return data.decode("latin-1") if codec == "cp1252" else data.decode(codec, "replace")
+
+
+def _nearest(data: bytes, codec: str) -> str:
+    """A few bad bytes among good ones are replaced; a text that is mostly bad gets another charset."""
+    text = data.decode(codec, "replace")
+    bad = text.count("\ufffd")
+    good = sum(1 for char in text[:_SAMPLE] if char > "\x7f" and char != "\ufffd")
+    if bad * 4 <= max(good, 1) or (codec in _MAKES_SURROGATES and bad < len(text) // 4):
+        return _scalar(text)
+    return guess(data)
+
+
+def _as_utf8(data: bytes) -> str | None:
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        # A character cut in half at the very end is a cut mail, not another charset.
+        if error.end >= len(data) and error.start > len(data) - 4 and not data[: error.start].isascii():
+            return data.decode("utf-8", "replace")
+        return None
+    return text.removeprefix("\ufeff")
+
+
+def _wide_codec(data: bytes) -> str | None:
+    """UTF-16 or UTF-32 by byte order mark, or by where the zero bytes of Western text stand."""
+    if data.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
+        return "utf-32"
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    sample = data[:1_024]
+    if len(sample) < 4 or b"\0" not in sample:
+        return None
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    half = len(sample) // 2
+    if odd > half * 0.4 and even < half * 0.1:
+        return "utf-16-le"
+    return "utf-16-be" if even > half * 0.4 and odd < half * 0.1 else None
+
+
+def _detected(data: bytes) -> str:
+    high = re.search(rb"[\x80-\xff]", data)
+    start = max(0, (high.start() if high else 0) - 64)
+    best = from_bytes(data[start : start + _SAMPLE], steps=1, cp_isolation=_CANDIDATES, preemptive_behaviour=False).best()
+    codec = best.encoding if best else "cp1252"
+    try:
+        return _scalar(data.decode(codec))
+    except (UnicodeError, ValueError):
+        pass
+    if best:
+        text = data.decode(codec, "replace")
+        if text.count("\ufffd") * 20 <= len(text):
+            return _scalar(text)
+    return _western(data, "cp1252", Defects())
+
+
+def _noted_scalar(text: str, defects: Defects) -> str:
+    clean = _scalar(text)
+    if clean is not text:
+        defects.add("lone-surrogate")
+    return clean
+
+
+def _scalar(text: str) -> str:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text)
+    return text

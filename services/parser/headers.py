@@ -1,0 +1,310 @@
+"""Header blocks: raw lines to names and values, values to text and parameters.
+
+Takes bytes as they arrived and gives `Headers` (decoded on demand) and the parameters of Content-Type and
+Content-Disposition. Apart from the MIME tree because nothing here knows about bodies. Encoded words are read as
+mail programs write them, not as RFC 2047 wishes; parameters likewise (RFC 2045 section 5.1, RFC 2231).
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from types import MappingProxyType
+from urllib.parse import unquote_to_bytes
+
+from services.parser import charset
+from services.parser.bounds import Bounds
+from services.parser.defects import Defects
+from shared.errors import BoundExceeded
+
+_FOLD = re.compile(rb"\r*\n(?=[ \t])")
+_NAME = re.compile(rb"[!-9;-~]{1,998}$")
+_CONTROL = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_KNOWN = re.compile(
+    rb"(?:received|from|to|cc|bcc|subject|date|sender|reply-to|message-id|mime-version|content-[a-z-]{1,40}"
+    rb"|return-path|delivered-to|in-reply-to|references|x-[a-z0-9-]{1,80}|dkim-signature|list-[a-z-]{1,40}"
+    rb"|resent-[a-z-]{1,40}|importance|precedence|auto-submitted|thread-[a-z]{1,20}|user-agent)[ \t]{0,20}$",
+    re.I,
+)
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """The header fields of one part, in order; names are compared without case."""
+
+    raw: tuple[tuple[str, bytes], ...]
+    """(name in lower case, value as sent: unfolded, not decoded)."""
+    index: Mapping[str, list[bytes]] = field(repr=False)
+    defects: Defects = field(repr=False)
+    cap: int = 64 * 1024
+
+    def get(self, name: str) -> str | None:
+        """First value of `name` as one decoded line, None when absent."""
+        values = self.index.get(name.lower())
+        return self.text(values[0]) if values else None
+
+    def all(self, name: str) -> list[str]:
+        """Every value of `name`, decoded, in the order of the mail."""
+        return [self.text(value) for value in self.index.get(name.lower(), ())]
+
+    def first(self, name: str) -> bytes | None:
+        """First value of `name` as sent, None when absent."""
+        values = self.index.get(name.lower())
+        return values[0] if values else None
+
+    def text(self, value: bytes) -> str:
+        """One raw value as a decoded line of at most `cap` bytes."""
+        if len(value) > self.cap:
+            self.defects.add("header-truncated")
+            value = value[: self.cap]
+        return decode_value(value, self.defects)
+
+    def __contains__(self, name: str) -> bool:
+        return name.lower() in self.index
+
+
+def parse_block(block: bytes, bounds: Bounds, defects: Defects) -> tuple[Headers, int]:
+    """Headers of `block`, and the offset in it at which the body begins when no empty line marks it, else -1."""
+    if len(block) > bounds.header_bytes:
+        raise BoundExceeded("header-bytes", f"{len(block)} bytes in one header block")
+    raw: list[tuple[str, bytes]] = []
+    index: dict[str, list[bytes]] = {}
+    lines = _FOLD.sub(b"", block).split(b"\n") if block else []
+    if len(lines) > bounds.headers:
+        raise BoundExceeded("headers", f"{len(lines)} lines in one header block")
+    body_at = -1
+    for number, line in enumerate(lines):
+        name, colon, value = line.partition(b":")
+        if not colon or not _NAME.match(name):
+            if not line.strip():
+                continue
+            trimmed = name.rstrip(b" \t")
+            if not colon or not _NAME.match(trimmed):
+                if line.startswith((b"From ", b">From ")) or _more_headers(lines, number + 1):
+                    defects.add("mbox-from-line" if line.startswith((b"From ", b">From ")) else "garbage-in-headers")
+                    continue
+                defects.add("missing-header-separator")
+                body_at = _offset_of_line(block, number)
+                break
+            name = trimmed
+        key = name.decode("ascii").lower()
+        value = value.strip(b" \t\r")
+        raw.append((key, value))
+        index.setdefault(key, []).append(value)
+    return Headers(tuple(raw), index, defects, bounds.value_bytes), body_at
+
+
+def _more_headers(lines: list[bytes], number: int) -> bool:
+    """Whether well-known fields follow a line that is none: then it is litter, not the start of the body."""
+    following = [line.partition(b":") for line in lines[number : number + 12] if line.strip()]
+    known = sum(1 for name, colon, _ in following if colon and _KNOWN.match(name))
+    return known > 0 and known * 2 >= len(following)
+
+
+def _offset_of_line(block: bytes, number: int) -> int:
+    """Offset of the logical (unfolded) line `number`."""
+    position = seen = 0
+    while seen < number:
+        position = block.index(b"\n", position) + 1
+        if block[position : position + 1] not in (b" ", b"\t"):
+            seen += 1
+    return position
+
+
+def decode_value(value: bytes, defects: Defects) -> str:
+    """A raw header value as one line of text: encoded words decoded, raw 8-bit read by guess, controls blanked."""
+    if value.isascii():
+        text = value.decode("ascii")
+        if "\x1b" in text:
+            text = charset.guess(value)
+    else:
+        defects.add("raw-8bit-header")
+        text = charset.guess(value)
+    if "=?" in text:
+        text = decode_words(text, defects)
+    if text.isprintable():
+        return text
+    if "\x00" in text:
+        defects.add("nul-bytes")
+        text = text.replace("\x00", "")
+    return _CONTROL.sub(" ", charset.scalar(text)).strip()
+
+
+@dataclass(slots=True)
+class _Run:
+    """Encoded words of one charset and encoding that stand together: their bytes are joined before decoding."""
+
+    label: str
+    data: list[bytes]
+
+
+def decode_words(text: str, defects: Defects) -> str:
+    """`text` with its encoded words decoded (RFC 2047), those inside quotes and broken ones included."""
+    out: list[str] = []
+    run: _Run | None = None
+    position = 0
+    for start, stop, label, data in _words(text, defects):
+        between = text[position:start]
+        if run and not between.strip() and codec_of(run.label) == codec_of(label):
+            run.data.append(data)
+        else:
+            if run:
+                out.append(_run_text(run, defects))
+            if not run or between.strip():
+                out.append(between)
+            run = _Run(label, [data])
+        position = stop
+    if run:
+        out.append(_run_text(run, defects))
+    out.append(text[position:])
+    return "".join(out)
+
+
+def codec_of(label: str) -> str:
+    """Comparable name of a charset label."""
+    return charset.codec_name(label) or label.lower()
+
+
+def _run_text(run: _Run, defects: Defects) -> str:
+    return charset.decode(b"".join(run.data), run.label or "unknown", defects)
+
+
+def _words(text: str, defects: Defects) -> list[tuple[int, int, str, bytes]]:
+    """(start, stop, charset, bytes) of each encoded word. Linear: every search goes on where the last one ended."""
+    found = []
+    position = 0
+    while (start := text.find("=?", position)) >= 0:
+        middle = text.find("?", start + 2)
+        if middle < 0:
+            break
+        kind = text[middle + 1 : middle + 3].lower()
+        if kind not in ("b?", "q?") or middle - start > 80 or " " in text[start:middle]:
+            position = start + 2
+            continue
+        stop = text.find("?=", middle + 3)
+        after = stop + 2
+        if stop < 0:
+            defects.add("broken-encoded-word")
+            stop = after = _end_of_unclosed(text, middle + 3)
+        encoded = text[middle + 3 : stop]
+        data = _word_bytes(encoded, kind, defects)
+        if data is None:
+            position = middle + 3
+            continue
+        found.append((start, after, text[start + 2 : middle], data))
+        position = after
+    return found
+
+
+def _end_of_unclosed(text: str, start: int) -> int:
+    """An encoded word without its end reaches to the next blank."""
+    blank = text.find(" ", start)
+    return blank if blank >= 0 else len(text)
+
+
+def _word_bytes(encoded: str, kind: str, defects: Defects) -> bytes | None:
+    raw = encoded.encode("utf-8", "surrogateescape")
+    if kind == "q?":
+        if " " in encoded or not encoded.isascii():
+            defects.add("broken-encoded-word")
+        return binascii.a2b_qp(raw.replace(b"\r", b"").replace(b"\n", b""), header=True)
+    letters = re.sub(rb"[^A-Za-z0-9+/]", b"", raw)
+    if len(letters) != len(raw.rstrip(b"=")) or len(letters) % 4 == 1:
+        defects.add("broken-encoded-word")
+    if not letters and raw.strip():
+        return None
+    letters = letters[: len(letters) - (1 if len(letters) % 4 == 1 else 0)]
+    return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Parameterised:
+    """A value with parameters: `text/plain; charset=utf-8` (names in lower case, values decoded)."""
+
+    value: str
+    params: Mapping[str, str]
+    defects: tuple[str, ...] = ()
+
+
+_PARAMETER = re.compile(r'[\s;]*([^\s=;"]{1,200})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)', re.S)
+_VALUE = re.compile(r"\s*([^\s;,]*(?:\s*/\s*[^\s;,]+)?)")
+_CONTINUED = re.compile(r"([^*]+)\*(?:(\d{1,4})(\*)?)?$")
+
+
+def parameterised(value: bytes, bounds: Bounds) -> Parameterised:
+    """A Content-Type or Content-Disposition value, read tolerantly."""
+    if len(value) < 300:
+        return _short_parameterised(value, bounds.parameters, bounds.value_bytes)
+    return _parameterised(value, bounds.parameters, bounds.value_bytes)
+
+
+@lru_cache(maxsize=2_048)
+def _short_parameterised(value: bytes, limit: int, cap: int) -> Parameterised:
+    return _parameterised(value, limit, cap)
+
+
+def _parameterised(value: bytes, limit: int, cap: int) -> Parameterised:
+    defects = Defects()
+    if len(value) > cap:
+        defects.add("header-truncated")
+        value = value[:cap]
+    text = value.decode("ascii") if value.isascii() else charset.guess(value)
+    if not value.isascii():
+        defects.add("raw-8bit-header")
+    text = text.replace("\x00", "")
+    head = _VALUE.match(text)
+    main = "".join(head[1].split()).lower() if head else ""
+    if "=" in main:
+        main, position = "", 0
+    else:
+        position = head.end() if head else 0
+    pairs = []
+    for match in _PARAMETER.finditer(text, position):
+        if len(pairs) >= limit:
+            defects.add("parameters-capped")
+            break
+        pairs.append((match[1].lower(), _unquoted(match[2])))
+    return Parameterised(main, MappingProxyType(_joined(pairs, defects)) if pairs else EMPTY, defects.words())
+
+
+def _unquoted(value: str) -> str:
+    if not value.startswith('"'):
+        return value.strip()
+    return value[1:].removesuffix('"').replace('\\"', '"').replace("\\\\", "\\")
+
+
+def _joined(pairs: list[tuple[str, str]], defects: Defects) -> dict[str, str]:
+    """Plain parameters, the first of each name winning, then continued and encoded ones (RFC 2231)."""
+    plain: dict[str, str] = {}
+    pieces: dict[str, dict[int, tuple[str, bool]]] = {}
+    for name, value in pairs:
+        if "*" in name and (match := _CONTINUED.match(name)):
+            number, encoded = int(match[2] or 0), bool(match[3]) or match[2] is None
+            pieces.setdefault(match[1], {}).setdefault(number, (value, encoded))
+        elif name in plain:
+            defects.add("duplicate-parameter")
+        else:
+            plain[name] = decode_words(value, defects) if "=?" in value else value
+    for name, numbered in pieces.items():
+        plain[name] = _continued(numbered, defects)
+    return plain
+
+
+def _continued(numbered: Mapping[int, tuple[str, bool]], defects: Defects) -> str:
+    """Pieces in the order of their numbers; a gap or an absurd number is noted and closed up."""
+    order = sorted(numbered)
+    if order != list(range(len(order))) and order != list(range(1, len(order) + 1)):
+        defects.add("broken-parameter")
+    label, data = "", []
+    for place, number in enumerate(order):
+        value, encoded = numbered[number]
+        if place == 0 and encoded and value.count("'") >= 2:
+            label, _, value = value.split("'", 2)
+        data.append(unquote_to_bytes(value) if encoded else value.encode("utf-8", "replace"))
+    joined = b"".join(data)
+    text = charset.decode(joined, label or "utf-8", defects)
+    return decode_words(text, defects) if "=?" in text else text

@@ -1,0 +1,299 @@
+"""The neutral view of a message: a tree of parts that never copies what nobody asks for.
+
+Takes the raw bytes, gives the root `Part`; decoding happens when `body` or `text` is read. Apart from `mime`, which
+decides what a mail means, because bounces and kinds are read from the same tree. The structure is found by
+searching for delimiters in one buffer (RFC 2046 section 5.1), with bounds on depth and count, so that no mail can
+make it recurse without end. Attached mails (message/rfc822) have their own root as `children[0]`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from services.parser import charset, transfer
+from services.parser.bounds import Bounds
+from services.parser.defects import Defects
+from services.parser.headers import EMPTY, Headers, parameterised, parse_block
+from shared.errors import BoundExceeded
+
+__all__ = ["Headers", "Part", "parse", "walk"]
+
+_MAILS = frozenset({"message/rfc822", "message/global", "message/news"})
+_TEXTUAL = re.compile(r"text/|message/(?!rfc822|global$|news|partial|external-body)")
+_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}$")
+_END_OF_HEADERS = re.compile(rb"\n\r*\n")
+_DELIMITER_LIKE = re.compile(rb"(?:^|\n)--([^\r\n]{1,200}?)[ \t]*\r?\n(?:content-[a-z-]{1,40}[ \t]*:|\r?\n)", re.I)
+_BLANKS = b" \t\r\n"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One node. `content_type` is lower case and always of the form `type/subtype`."""
+
+    content_type: str
+    params: Mapping[str, str]
+    headers: Headers
+    encoding: str
+    disposition: str | None
+    filename: str | None
+    content_id: str | None
+    buffer: bytes = field(repr=False)
+    start: int
+    end: int
+    children: tuple[Part, ...]
+    defects: Defects = field(repr=False)
+    text_cap: int = 2 * 1024 * 1024
+
+    @property
+    def is_multipart(self) -> bool:
+        """Whether the part is a container whose children were found."""
+        return self.content_type.startswith("multipart/") and bool(self.children)
+
+    @property
+    def is_mail(self) -> bool:
+        """Whether the part is an attached mail."""
+        return self.content_type in _MAILS
+
+    @property
+    def wire(self) -> bytes:
+        """The content as sent, transfer encoding not undone."""
+        return self.buffer[self.start : self.end]
+
+    @cached_property
+    def body(self) -> bytes:
+        """The content with its transfer encoding undone."""
+        return transfer.decode(self.wire, self.encoding, self.defects)
+
+    @cached_property
+    def text(self) -> str | None:
+        """Decoded text of a text part or of a report part, at most `text_cap` characters; None for others."""
+        if not _TEXTUAL.match(self.content_type) or self.children:
+            return None
+        data = self.body
+        if len(data) > self.text_cap * 4:
+            self.defects.add("text-cut")
+            data = data[: self.text_cap * 4]
+        decoded = charset.decode(data, self.params.get("charset"), self.defects, is_html=self.content_type == "text/html")
+        if len(decoded) > self.text_cap:
+            self.defects.add("text-cut")
+            decoded = decoded[: self.text_cap]
+        if "\x00" in decoded:
+            self.defects.add("nul-bytes")
+            decoded = decoded.replace("\x00", "")
+        return decoded.replace("\r\n", "\n").replace("\r", "\n") if "\r" in decoded else decoded
+
+
+Tree = Part
+"""The root part of a mail."""
+
+
+def walk(part: Part) -> Iterator[Part]:
+    """The part and everything below it in the order of the mail, not entering attached mails."""
+    stack = [part]
+    while stack:
+        here = stack.pop()
+        yield here
+        if not here.is_mail:
+            stack.extend(reversed(here.children))
+
+
+def parse(raw: bytes, bounds: Bounds = Bounds(), defects: Defects | None = None) -> Part:  # noqa: B008 frozen default
+    """The tree of a raw mail.
+
+    Raises `shared.errors.BoundExceeded` (`nesting`, `parts`, `headers`, `header-bytes`) and nothing else.
+    """
+    return _Builder(bounds).mail(raw, 0, len(raw), 1, defects or Defects())
+
+
+class _Builder:
+    """Counts parts while the tree grows; one per mail."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self.bounds = bounds
+        self.parts = 0
+
+    def mail(self, buffer: bytes, start: int, end: int, depth: int, defects: Defects) -> Part:
+        """A whole message: what may stand before its first header is stepped over."""
+        if b"\n" not in buffer[start : min(end, start + 65_536)] and b"\r" in buffer[start : min(end, start + 65_536)]:
+            defects.add("bare-cr")
+            buffer = buffer[start:end].replace(b"\r", b"\n")
+            start, end = 0, len(buffer)
+        return self.part(buffer, _skip_preface(buffer, start, end, defects), end, "text/plain", depth, defects)
+
+    def part(self, buffer: bytes, start: int, end: int, default: str, depth: int, defects: Defects) -> Part:
+        """A header block and what follows it."""
+        self.parts += 1
+        if self.parts > self.bounds.parts:
+            raise BoundExceeded("parts", f"more than {self.bounds.parts} parts")
+        if depth > self.bounds.nesting:
+            raise BoundExceeded("nesting", f"more than {self.bounds.nesting} levels")
+        if depth == self.bounds.deep:
+            defects.add("deep-nesting")
+        headers, start = self._headers(buffer, start, end, defects)
+        content_type, params = _content_type(headers, default, self.bounds, defects)
+        encoding = transfer.name_of(headers.get("content-transfer-encoding") or "")
+        disposition, filename = _disposition(headers, params, self.bounds, defects)
+        children: tuple[Part, ...] = ()
+        if content_type.startswith("multipart/"):
+            buffer, start, end, encoding = _undone(buffer, start, end, encoding, params, defects)
+            children = self._multipart(buffer, start, end, content_type, params, depth, defects)
+        elif content_type in _MAILS:
+            inner = Defects()
+            buffer, start, end, encoding = _undone(buffer, start, end, encoding, EMPTY, inner)
+            children = (self.mail(buffer, start, end, depth + 1, inner),)
+        content_id = headers.get("content-id")
+        return Part(
+            content_type=content_type,
+            params=params,
+            headers=headers,
+            encoding=encoding,
+            disposition=disposition,
+            filename=filename,
+            content_id=content_id.strip("<> \t") or None if content_id else None,
+            buffer=buffer,
+            start=start,
+            end=end,
+            children=children,
+            defects=defects,
+            text_cap=self.bounds.text,
+        )
+
+    def _headers(self, buffer: bytes, start: int, end: int, defects: Defects) -> tuple[Headers, int]:
+        """The headers at `start` and the offset of the body."""
+        if buffer.startswith((b"\n", b"\r\n"), start):
+            block, body = b"", buffer.index(b"\n", start) + 1
+        elif found := _END_OF_HEADERS.search(buffer, start, end):
+            block, body = buffer[start : found.start() + 1], found.end()
+        else:
+            block, body = buffer[start:end], end
+        headers, early = parse_block(block, self.bounds, defects)
+        return headers, min(start + early if early >= 0 else body, end)
+
+    def _multipart(
+        self, buffer: bytes, start: int, end: int, content_type: str, params: Mapping[str, str], depth: int, defects: Defects
+    ) -> tuple[Part, ...]:
+        """Children between the delimiters; none when the content cannot be split."""
+        default = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
+        children = []
+        for first, last in _spans(buffer, start, end, params.get("boundary", ""), defects):
+            children.append(self.part(buffer, first, last, default, depth + 1, defects))
+        return tuple(children)
+
+
+def _skip_preface(buffer: bytes, start: int, end: int, defects: Defects) -> int:
+    """Offset behind a byte order mark, empty lines and mbox `From ` lines."""
+    if buffer.startswith(b"\xef\xbb\xbf", start):
+        start += 3
+    first = start
+    while first < end and buffer[first : first + 1] in (b"\r", b"\n"):
+        first += 1
+    if first > start and re.compile(rb"(?:>?From |[!-9;-~]{1,80}[ \t]{0,9}:)").match(buffer, first, end):
+        defects.add("blank-lines-before-headers")
+        start = first
+    while buffer.startswith((b"From ", b">From "), start):
+        line_end = buffer.find(b"\n", start, end)
+        if line_end < 0:
+            return start
+        defects.add("mbox-from-line")
+        start = line_end + 1
+    return start
+
+
+def _content_type(headers: Headers, default: str, bounds: Bounds, defects: Defects) -> tuple[str, Mapping[str, str]]:
+    """Type and parameters; what is no type at all reads as the default (RFC 2045 section 5.2)."""
+    raw = headers.first("content-type")
+    if not raw:
+        return default, EMPTY
+    parsed = parameterised(raw, bounds)
+    for word in parsed.defects:
+        defects.add(word)
+    if _TYPE.match(parsed.value):
+        return parsed.value, parsed.params
+    if parsed.value == "text":
+        return "text/plain", parsed.params
+    defects.add("bad-content-type")
+    if "boundary" in parsed.params:
+        return "multipart/mixed", parsed.params
+    return ("application/octet-stream" if "name" in parsed.params else default), parsed.params
+
+
+def _disposition(
+    headers: Headers, params: Mapping[str, str], bounds: Bounds, defects: Defects
+) -> tuple[str | None, str | None]:
+    """Disposition word and the file name as the mail gives it."""
+    raw = headers.first("content-disposition")
+    if not raw:
+        return None, params.get("name")
+    parsed = parameterised(raw, bounds)
+    for word in parsed.defects:
+        defects.add(word)
+    return parsed.value or None, parsed.params.get("filename") or parsed.params.get("name") or params.get("name")
+
+
+def _undone(
+    buffer: bytes, start: int, end: int, encoding: str, params: Mapping[str, str], defects: Defects
+) -> tuple[bytes, int, int, str]:
+    """Content of a container that claims a transfer encoding, which RFC 2045 section 6.4 forbids."""
+    if encoding in ("7bit", "8bit", "binary"):
+        return buffer, start, end, "binary"
+    defects.add("encoded-multipart")
+    boundary = params.get("boundary", "").encode("utf-8", "replace")
+    if boundary and buffer.find(b"--" + boundary, start, end) >= 0:
+        return buffer, start, end, "binary"
+    decoded = transfer.decode(buffer[start:end], encoding, defects)
+    return decoded, 0, len(decoded), "binary"
+
+
+def _spans(buffer: bytes, start: int, end: int, boundary: str, defects: Defects) -> list[tuple[int, int]]:
+    """(start, end) of each child between delimiter lines."""
+    if not boundary:
+        defects.add("no-boundary")
+    delimiter = boundary.encode("utf-8", "replace").rstrip()
+    spans = _split(buffer, start, end, delimiter, defects) if delimiter else []
+    if spans:
+        return spans
+    if boundary:
+        defects.add("boundary-not-found")
+    guessed = _DELIMITER_LIKE.search(buffer, start, end)
+    return _split(buffer, start, end, guessed[1], defects) if guessed else []
+
+
+def _split(buffer: bytes, start: int, end: int, boundary: bytes, defects: Defects) -> list[tuple[int, int]]:
+    """Cut at every line that is the delimiter and nothing more; what follows the close delimiter is not read."""
+    delimiter = b"--" + boundary
+    spans: list[tuple[int, int]] = []
+    opened = -1
+    position = start
+    while (found := buffer.find(delimiter, position, end)) >= 0:
+        position = found + len(delimiter)
+        if found > start and buffer[found - 1] not in (10, 13):
+            continue
+        line_end = buffer.find(b"\n", position, end)
+        line_end = end if line_end < 0 else line_end
+        if line_end - position > 200:
+            continue
+        rest = buffer[position:line_end].strip()
+        if rest not in (b"", b"--"):
+            continue
+        if opened >= 0:
+            spans.append((opened, _before_delimiter(buffer, opened, found)))
+        opened = min(line_end + 1, end)
+        position = line_end
+        if rest == b"--":
+            return spans
+    if opened >= 0:
+        defects.add("no-close-delimiter")
+        spans.append((opened, end))
+    return spans
+
+
+def _before_delimiter(buffer: bytes, start: int, found: int) -> int:
+    """The line end before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1)."""
+    if found > start and buffer[found - 1] == 10:
+        found -= 1
+        if found > start and buffer[found - 1] == 13:
+            found -= 1
+    return max(found, start)

@@ -1,0 +1,38 @@
+"""Time as an argument: stages ask a Clock, so that tests decide what time it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """The current time, aware, in UTC."""
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """The current time, cut to the millisecond that the store keeps."""
+        now = datetime.now(UTC)
+        return now.replace(microsecond=now.microsecond // 1000 * 1000)
+
+
+@dataclass(slots=True)
+class FixedClock:
+    """A clock for tests: stands still until moved."""
+
+    at: datetime
+
+    def now(self) -> datetime:
+        """The time it was set to."""
+        return self.at
+
+    def advance(self, by: timedelta) -> None:
+        """Move it."""
+        self.at += by

@@ -1,0 +1,129 @@
+"""What travels between stages: facts, past tense (and one wish). `codec` knows the wire form.
+
+A field is added with a default; a new meaning is a new event. Every event names the mail it is about.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.contracts.mail import Address, ParsedMail
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What is known of a mail besides its bytes. `received_at` is UTC ISO 8601: when Postroom took it in."""
+
+    mail_id: str
+    inbox: str
+    received_at: str
+    envelope_from: str | None = None
+    envelope_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who wrote, as far as Postroom can tell: the claimed address, and the person or object behind it.
+
+    `address` is None when the mail has no usable From. `object_id` is set by method 2 (IV-23).
+    """
+
+    address: Address | None
+    person_id: str | None = None
+    name: str = ""
+    kind: str | None = None
+    roles: tuple[str, ...] = ()
+    object_type: str | None = None
+    object_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailReceived:
+    """A raw mail arrived at the door. Never travels as JSON: on the intake queue it is the bytes themselves."""
+
+    raw: bytes
+    inbox: str
+    source_id: str | None = None
+    envelope_from: str | None = None
+    envelope_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MailParsed:
+    """The mail is stored and read."""
+
+    envelope: Envelope
+    mail: ParsedMail
+
+
+@dataclass(frozen=True, slots=True)
+class MailAccepted:
+    """No rule objects: the mail may become a record. `answers` is False when nobody may be answered (PR-02)."""
+
+    envelope: Envelope
+    mail: ParsedMail
+    answers: bool = True
+    commands: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MailRejected:
+    """A rule objects. The mail is kept, with this reason."""
+
+    mail_id: str
+    inbox: str
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SenderMatched:
+    """It is known who wrote, or that nobody knows."""
+
+    envelope: Envelope
+    mail: ParsedMail
+    sender: Sender
+    answers: bool = True
+    commands: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RecordChanged:
+    """A record was created or changed by a mail. `action`: created, updated, closed, ..."""
+
+    mail_id: str
+    inbox: str
+    action: str
+    type: str
+    number: str
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotificationQueued:
+    """An outgoing mail waits in the outbox."""
+
+    mail_id: str
+    outbox_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentWanted:
+    """A dead letter asks for an incident on error (IV-37)."""
+
+    mail_id: str
+    inbox: str
+    letter_id: str
+    stage: str
+    reason: str
+
+
+Event = (
+    MailParsed
+    | MailAccepted
+    | MailRejected
+    | SenderMatched
+    | RecordChanged
+    | NotificationQueued
+    | IncidentWanted
+)

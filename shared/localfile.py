@@ -1,0 +1,152 @@
+"""The one SQLite file of the embedded default: connections, transactions, errors.
+
+Both embedded adapters (broker and documents) keep their tables here. Each thread has its own connection.
+Writes are durable when their transaction ends: write-ahead log with `synchronous=FULL`. A write transaction
+always begins IMMEDIATE, so that it never fails half-way for want of the write lock.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from shared.errors import Unavailable
+
+FILE_NAME = "postroom.sqlite"
+BUSY_SECONDS = 30.0
+_PRAGMAS = ("journal_mode=WAL", "synchronous=FULL", "cache_size=-65536", "wal_autocheckpoint=4000")
+
+
+class _Thread(threading.local):
+    """What one thread holds: its connection, and the batch it is in."""
+
+    connection: sqlite3.Connection | None = None
+    depth = 0
+    broken: Unavailable | None = None
+
+
+class LocalFile:
+    """A SQLite file in `folder`, made when missing. Raises `Unavailable` for trouble outside our hands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / FILE_NAME
+        self._mine = _Thread()
+        self._all: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise Unavailable(f"cannot make the data folder {folder}: {error.strerror}") from error
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """This thread's connection, opened at its first use."""
+        if self._mine.connection is None:
+            self._mine.connection = self._open()
+        return self._mine.connection
+
+    def _open(self) -> sqlite3.Connection:
+        with self.translated():
+            connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}")
+        with self._lock:
+            self._all.append(connection)
+        return connection
+
+    @contextmanager
+    def translated(self) -> Iterator[None]:
+        """Turn SQLite's operational errors (locked, full, unreadable) into `Unavailable`."""
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            raise self._unavailable(error) from error
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError):
+                raise
+            raise self._unavailable(error) from error
+
+    def _unavailable(self, error: sqlite3.Error) -> Unavailable:
+        broken = Unavailable(f"the data file {self.path} cannot be used: {error}")
+        if self._mine.depth:
+            self._mine.broken = broken
+        return broken
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One atomic write: a transaction of its own, or a savepoint of the batch this thread is in."""
+        connection = self.connection
+        with self.translated():
+            connection.execute("SAVEPOINT write" if self._joined(connection) else "BEGIN IMMEDIATE")
+        try:
+            with self.translated():
+                yield connection
+        except BaseException:
+            self._undo(connection)
+            raise
+        with self.translated():
+            connection.execute("RELEASE write" if self._mine.depth else "COMMIT")
+
+    def _joined(self, connection: sqlite3.Connection) -> bool:
+        """Whether this thread is in a batch; its transaction begins with the first write."""
+        if not self._mine.depth:
+            return False
+        if self._mine.broken:
+            raise self._mine.broken
+        if not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
+        return True
+
+    def _undo(self, connection: sqlite3.Connection) -> None:
+        """Roll back the write. A full disk makes SQLite end the whole transaction by itself."""
+        if not connection.in_transaction:
+            return
+        try:
+            connection.execute("ROLLBACK TO write" if self._mine.depth else "ROLLBACK")
+            if self._mine.depth:
+                connection.execute("RELEASE write")
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.rollback()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        """Writes of this thread inside the block become durable together at its end, or not at all."""
+        mine = self._mine
+        if mine.depth:
+            yield
+            return
+        mine.depth, mine.broken = 1, None
+        try:
+            yield
+        except BaseException:
+            self._end(commit=False)
+            raise
+        broken = mine.broken
+        self._end(commit=broken is None)
+        if broken:
+            raise broken
+
+    def _end(self, *, commit: bool) -> None:
+        self._mine.depth, self._mine.broken = 0, None
+        connection = self._mine.connection
+        if connection is None or not connection.in_transaction:
+            return
+        try:
+            with self.translated():
+                connection.execute("COMMIT" if commit else "ROLLBACK")
+        except Unavailable:
+            if connection.in_transaction:
+                connection.rollback()
+            raise
+
+    def close(self) -> None:
+        """Close every thread's connection. Safe to call twice."""
+        with self._lock:
+            connections, self._all = self._all, []
+        for connection in connections:
+            connection.close()
+        self._mine = _Thread()

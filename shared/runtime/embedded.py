@@ -1,0 +1,363 @@
+"""The Broker port on one SQLite file: leases, redelivery after kill -9, delivery limit, delayed retry.
+
+A message is a row. Taking it writes a lease and counts the take before anybody sees the message, so the count
+survives a crash of the taker. Settling deletes the row and inserts what it caused in one transaction, fenced by
+the lease token: who lost the lease may have repeated work, but moves nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.errors import PostroomError, Unavailable
+from shared.localfile import LocalFile
+from shared.runtime.broker import (
+    DEAD_LETTER,
+    MAX_DELIVERIES,
+    PARKED,
+    QUEUES,
+    Delivery,
+    Depth,
+    Message,
+    Unroutable,
+)
+
+log = logging.getLogger(__name__)
+
+LEASE_SECONDS = 60.0
+POLL_SECONDS = 0.05
+BATCH_BYTES = 4 << 20
+"""What one take may weigh beyond its first message."""
+POISONED = f"handed out {MAX_DELIVERIES} times and never settled"
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS queue(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, held INTEGER NOT NULL DEFAULT 0, until REAL,
+  holder TEXT, takes INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL, id TEXT, type TEXT, content_type TEXT,
+  correlation_id TEXT, headers TEXT, body BLOB);
+CREATE INDEX IF NOT EXISTS queue_ready ON queue(queue, held, seq);
+CREATE INDEX IF NOT EXISTS queue_held ON queue(until) WHERE held = 1;
+"""
+_PUT = (
+    "INSERT INTO queue(queue, held, until, at, id, type, content_type, correlation_id, headers, body)"
+    " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_FENCE = "seq = ? AND holder = ? AND takes = ?"
+"""Only who took the row last, and still holds it, may move it."""
+_SHOWN = "seq, takes, id, type, content_type, correlation_id, headers, body"
+
+_Row = tuple[int, int, str, str, str, str, str, bytes]
+_Write = Callable[[sqlite3.Connection], None]
+
+
+class EmbeddedBroker:
+    """Queues in `folder`; several threads and processes may share them."""
+
+    def __init__(self, folder: Path, *, lease_seconds: float = LEASE_SECONDS, tier_scale: float = 1.0) -> None:
+        self.file = LocalFile(folder)
+        self.lease_seconds, self.tier_scale = lease_seconds, tier_scale
+        self.owner = f"{os.getpid()}:{_started(os.getpid())}:{uuid.uuid4().hex[:12]}"
+        self._stop = threading.Event()
+        self._renewer: threading.Thread | None = None
+
+    def declare(self) -> None:
+        """Make the table; free what dead processes of this machine still hold."""
+        with self.file.writing() as db:
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                db.execute(statement)
+        self.free_dead()
+
+    def free_dead(self) -> int:
+        """Free the leases of processes that no longer run; how many."""
+        holders = [row[0] for row in self._rows("SELECT DISTINCT holder FROM queue WHERE held = 1 AND holder NOTNULL")]
+        dead = [holder for holder in holders if not _alive(holder)]
+        if not dead:
+            return 0
+        with self.file.writing() as db:
+            marks = ", ".join("?" * len(dead))
+            freed = db.execute(f"UPDATE queue SET held = 0, holder = NULL WHERE holder IN ({marks})", dead)
+        return freed.rowcount
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Durable when it returns."""
+        rows = [_row(message) for message in messages]
+        with self.file.writing() as db:
+            db.executemany(_PUT, rows)
+
+    def announce(self, messages: Sequence[Message]) -> None:
+        """Nobody can listen on a local file."""
+
+    def consumer(self, queue: str, prefetch: int) -> EmbeddedConsumer:
+        """A consumer of one queue; the first one starts the renewing of leases."""
+        if self._renewer is None:
+            self._renewer = threading.Thread(target=self._renew, name="leases", daemon=True)
+            self._renewer.start()
+        return EmbeddedConsumer(self, queue, prefetch)
+
+    def _renew(self) -> None:
+        while not self._stop.wait(self.lease_seconds / 3):
+            try:
+                if self._rows("SELECT 1 FROM queue WHERE held = 1 AND holder = ? LIMIT 1", self.owner):
+                    with self.file.writing() as db:
+                        until = time.time() + self.lease_seconds
+                        db.execute("UPDATE queue SET until = ? WHERE held = 1 AND holder = ?", (until, self.owner))
+            except Unavailable as error:
+                log.warning("leases_not_renewed", extra={"reason": str(error)})
+
+    def depths(self) -> Sequence[Depth]:
+        """Every work queue, `retry` and `parked`."""
+        now = time.time()
+        held = "held = 1 AND holder NOTNULL AND until >= ?"
+        waiting = "held = 1 AND holder IS NULL AND until > ?"
+        counted = {
+            str(queue): (ready, unacked, oldest)
+            for queue, ready, unacked, oldest in self._rows(
+                f"SELECT queue, sum(NOT ({held}) AND NOT ({waiting})), sum({held}), min(at) FROM queue GROUP BY queue",
+                now,
+                now,
+                now,
+            )
+        }
+        retry = self._rows(f"SELECT count(*), min(at) FROM queue WHERE {waiting}", now)[0]
+        shown = []
+        for name in (*QUEUES, PARKED):
+            ready, unacked, oldest = counted.get(name, (0, 0, None))
+            shown.append(Depth(name, ready, unacked, None, None if oldest is None else max(0.0, now - oldest)))
+        return [*shown, Depth("retry", retry[0], 0, None, None if retry[1] is None else max(0.0, now - retry[1]))]
+
+    def in_flight(self) -> int:
+        """Every message that is not the notifier's and not parked."""
+        return int(self._rows("SELECT count(*) FROM queue WHERE queue NOT IN ('notifier', ?)", PARKED)[0][0])
+
+    def join(self, timeout: float) -> bool:
+        """Wait until no work is left."""
+        deadline = time.monotonic() + timeout
+        while self._rows("SELECT 1 FROM queue WHERE queue <> ? LIMIT 1", PARKED):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def next_due(self) -> float | None:
+        """Seconds until the next delayed message is due; None when none waits."""
+        (until,) = self._rows("SELECT min(until) FROM queue WHERE held = 1 AND holder IS NULL")[0]
+        return None if until is None else max(0.0, until - time.time())
+
+    def close(self) -> None:
+        """Stop renewing, close the file."""
+        self._stop.set()
+        if self._renewer is not None:
+            self._renewer.join(5)
+        self.file.close()
+
+    def _rows(self, statement: str, *values: object) -> list[tuple[object, ...]]:  # type: ignore[type-arg,unused-ignore]
+        with self.file.translated():
+            return self.file.connection.execute(statement, values).fetchall()
+
+
+@dataclass(slots=True)
+class _Settling:
+    """X."""
+
+    seq: int
+    takes: int
+    write: _Write
+
+
+class EmbeddedConsumer:
+    """One worker's end of one queue. What is settled becomes durable at `flush`, and before the next take."""
+
+    def __init__(self, broker: EmbeddedBroker, queue: str, prefetch: int) -> None:
+        self.broker, self.queue, self.prefetch = broker, queue, prefetch
+        self._width = 1
+        self._settling: list[_Settling] = []
+        self._held: dict[int, int] = {}
+
+    def take(self, timeout: float) -> Sequence[Delivery]:
+        """Lease and count up to `prefetch` rows; a row that was taken before comes alone."""
+        self.flush()
+        deadline = time.monotonic() + timeout
+        while not (taken := self._take_now()) and time.monotonic() < deadline:
+            time.sleep(min(POLL_SECONDS, timeout))
+        return taken
+
+    def _take_now(self) -> Sequence[Delivery]:
+        if not self._anything():
+            return ()
+        with self.broker.file.writing() as db:
+            self._wake(db)
+            rows = self._choose(db)
+            until = time.time() + self.broker.lease_seconds
+            db.executemany(
+                "UPDATE queue SET held = 1, until = ?, holder = ?, takes = takes + 1 WHERE seq = ?",
+                [(until, self.broker.owner, row[0]) for row in rows],
+            )
+        self._held.update((row[0], row[1] + 1) for row in rows)
+        return [_delivery(self.queue, row) for row in rows]
+
+    def _anything(self) -> bool:
+        """A look without the write lock: an idle consumer costs others nothing."""
+        with self.broker.file.translated():
+            found = self.broker.file.connection.execute(
+                "SELECT EXISTS(SELECT 1 FROM queue WHERE queue = ? AND held = 0)"
+                " OR EXISTS(SELECT 1 FROM queue WHERE held = 1 AND until <= ?)",
+                (self.queue, time.time()),
+            ).fetchone()
+        return bool(found[0])
+
+    def _wake(self, db: sqlite3.Connection) -> None:
+        """Delayed rows that are due and leases that ran out become ready again."""
+        db.execute("UPDATE queue SET held = 0, holder = NULL WHERE held = 1 AND until <= ?", (time.time(),))
+
+    def _choose(self, db: sqlite3.Connection) -> list[_Row]:
+        rows, weight = [], 0
+        statement = f"SELECT {_SHOWN} FROM queue WHERE queue = ? AND held = 0 ORDER BY seq LIMIT ?"
+        for row in db.execute(statement, (self.queue, self._width)).fetchall():
+            if row[1] >= MAX_DELIVERIES:
+                self._bury_poison(db, row)
+                continue
+            weight += len(row[7])
+            if rows and (row[1] or weight > BATCH_BYTES):
+                break
+            rows.append(row)
+            if row[1]:
+                break
+        return rows
+
+    def _bury_poison(self, db: sqlite3.Connection, row: _Row) -> None:
+        delivery = _delivery(self.queue, row)
+        db.execute(_PUT, _row(_letter(delivery, POISONED, self.queue)))
+        db.execute("DELETE FROM queue WHERE seq = ?", (row[0],))
+
+    def settle(self, delivery: Delivery, then: Sequence[Message] = ()) -> None:
+        """Publish `then` and let the delivery go, at the next flush."""
+        rows = [_row(message) for message in then]
+        self._leave(delivery, lambda db: _insert(db, rows))
+        if not delivery.count:
+            self._width = self.prefetch
+
+    def redeliver(self, delivery: Delivery, seconds: int) -> None:
+        """After `seconds`, one more attempt counted."""
+        message = delivery.message.with_headers(attempt=delivery.message.attempt + 1)
+        self._leave(delivery, self._put_later(message, seconds))
+
+    def wait(self, delivery: Delivery, seconds: int) -> None:
+        """After `seconds`, no attempt counted."""
+        self._leave(delivery, self._put_later(delivery.message, seconds))
+
+    def _put_later(self, message: Message, seconds: int) -> _Write:
+        row = _row(message, queue=self.queue, until=time.time() + seconds * self.broker.tier_scale)
+        return lambda db: _insert(db, [row])
+
+    def give_back(self, delivery: Delivery) -> None:
+        """At once, in its old place, uncounted."""
+        seq = _seq(delivery)
+        self._held.pop(seq, None)
+        self._width = 1
+        with self.broker.file.writing() as db:
+            db.execute(
+                f"UPDATE queue SET held = 0, holder = NULL, takes = takes - 1 WHERE {_FENCE}",
+                (seq, self.broker.owner, delivery.count + 1),
+            )
+
+    def bury(self, delivery: Delivery, reason: str, stage: str) -> None:
+        """To the dead letters, with the original body."""
+        row = _row(_letter(delivery, reason, stage))
+        self._leave(delivery, lambda db: _insert(db, [row]))
+
+    def _leave(self, delivery: Delivery, write: _Write) -> None:
+        self._settling.append(_Settling(_seq(delivery), delivery.count + 1, write))
+
+    def flush(self) -> None:
+        """One transaction for all that was settled; a delivery whose lease was lost causes nothing."""
+        if not self._settling:
+            return
+        with self.broker.file.writing() as db:
+            for settling in self._settling:
+                gone = db.execute(
+                    f"DELETE FROM queue WHERE {_FENCE}", (settling.seq, self.broker.owner, settling.takes)
+                ).rowcount
+                if not gone:
+                    log.warning("lease_lost", extra={"queue": self.queue, "seq": settling.seq})
+                    continue
+                settling.write(db)
+        for settling in self._settling:
+            self._held.pop(settling.seq, None)
+        self._settling.clear()
+
+    def close(self) -> None:
+        """Flush; leave what is still held to others, uncounted."""
+        self.flush()
+        held, self._held = self._held, {}
+        if held:
+            with self.broker.file.writing() as db:
+                db.executemany(
+                    f"UPDATE queue SET held = 0, holder = NULL, takes = takes - 1 WHERE {_FENCE}",
+                    [(seq, self.broker.owner, takes) for seq, takes in held.items()],
+                )
+
+
+def _row(message: Message, *, queue: str | None = None, until: float | None = None) -> tuple[object, ...]:
+    to = queue or message.to
+    if to not in QUEUES and to != PARKED:
+        raise Unroutable(f"no queue takes messages for {to!r}")
+    held = int(until is not None)
+    headers = json.dumps(dict(message.headers), ensure_ascii=False)
+    return (
+        to, held, until, time.time(), message.id, message.type, message.content_type, message.correlation_id,
+        headers, message.body,
+    )  # fmt: skip
+
+
+def _insert(db: sqlite3.Connection, rows: Iterable[tuple[object, ...]]) -> None:
+    db.executemany(_PUT, rows)
+
+
+def _delivery(queue: str, row: _Row) -> Delivery:
+    seq, takes, id_, type_, content_type, correlation_id, headers, body = row
+    message = Message(id_, queue, body, type_, content_type, correlation_id, json.loads(headers))
+    return Delivery(message, queue, takes, seq)
+
+
+def _seq(delivery: Delivery) -> int:
+    if not isinstance(delivery.tag, int):
+        raise PostroomError("this delivery is of another broker")
+    return delivery.tag
+
+
+def _letter(delivery: Delivery, reason: str, stage: str) -> Message:
+    """The original message on its way to the dead letters, or from there to the parked ones."""
+    original = delivery.message.with_headers(reason=reason, stage=stage, queue=delivery.queue)
+    to = PARKED if delivery.queue == DEAD_LETTER else DEAD_LETTER
+    return Message(original.id, to, original.body, original.type, original.content_type, original.correlation_id, original.headers)
+
+
+def _alive(holder: object) -> bool:
+    """Whether the process that a lease names still runs (process id and start time agree)."""
+    pid, started, _ = str(holder).split(":", 2)
+    return _started(int(pid)) == started
+
+
+def _started(pid: int) -> str:
+    """When a process started, in the kernel's ticks; empty when there is none. Without /proc: its mere presence."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
+    except OSError:
+        return "" if Path("/proc/self").exists() else _present(pid)
+    return "" if stat.rsplit(")", 1)[1].split()[0] == "Z" else stat.rsplit(")", 1)[1].split()[19]
+
+
+def _present(pid: int) -> str:
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return ""
+    return "present"

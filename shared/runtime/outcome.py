@@ -1,0 +1,46 @@
+"""What a stage decides of one event: these events follow, this one has to wait, or a person has to look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from shared.contracts.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Emit:
+    """Done; these events follow (none is an answer too). `note` goes into the mail's journal."""
+
+    events: tuple[Event, ...] = ()
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Trouble of this one message: try again after a while, an attempt is counted."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not yet, and nobody's fault: come back after `after`; no attempt is counted."""
+
+    reason: str
+    after: timedelta = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    """A person has to look: the original message goes to the dead letters with this reason."""
+
+    reason: str
+
+
+Outcome = Emit | Retry | Wait | Fail
+
+
+def emit(*events: Event, note: str = "") -> Emit:
+    """Done; these events follow."""
+    return Emit(events, note)

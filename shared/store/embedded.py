@@ -1,0 +1,472 @@
+"""The document port on one SQLite file: what a newcomer and a small desk run on.
+
+Each collection is a table of JSON documents. A declared index is a column whose value Python computes (no
+SQL looks into the JSON); a declared array index is an entry table `(value, id)`. Conditions on such fields
+narrow the search in SQL; `vocabulary.matches` then decides, so that both adapters mean the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import math
+import sqlite3
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from shared.localfile import LocalFile
+from shared.store.documents import Change, Document, Filter, Index, Sort
+from shared.store.vocabulary import apply, check_change, check_document, check_filter, matches, sort_key
+
+BLOB_ROW = 1 << 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TAG = "\U0010fffe"
+"""Begins the column form of what SQLite has no type for, and sorts behind every other text."""
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS blobs(sha TEXT PRIMARY KEY, file TEXT NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS blob_rows(file TEXT NOT NULL, n INTEGER NOT NULL, data BLOB NOT NULL);
+CREATE UNIQUE INDEX IF NOT EXISTS blob_rows_by_file ON blob_rows(file, n);
+"""
+
+
+class EmbeddedDocuments:
+    """Documents and blobs in `folder`; several threads and processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.file = LocalFile(folder)
+        self._tables: dict[str, _Table] = {}
+        with self.file.writing() as db:
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                db.execute(statement)
+
+    def ensure(self, indexes: Iterable[Index]) -> None:
+        """Create missing columns, entry tables and indexes; fill them from what is stored."""
+        wanted: dict[str, list[Index]] = defaultdict(list)
+        for index in indexes:
+            wanted[index.collection].append(index)
+        for collection, of_collection in wanted.items():
+            table = _Table(collection, of_collection)
+            with self.file.writing() as db:
+                table.create(db)
+            self._tables[collection] = table
+
+    def insert(self, collection: str, document: Document) -> bool:
+        """Insert once."""
+        check_document(document)
+        table = self._table(collection)
+        try:
+            with self.file.writing() as db:
+                table.add(db, document)
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
+    def insert_many(self, collection: str, documents: Sequence[Document]) -> int:
+        """Insert once each, in one transaction."""
+        with self.batch():
+            return sum(self.insert(collection, document) for document in documents)
+
+    def get(self, collection: str, id_: str) -> Document | None:
+        """One document by `_id`."""
+        with self.file.translated():
+            row = self.file.connection.execute(self._table(collection).by_id, (id_,)).fetchone()
+        return _decode(row[0]) if row else None
+
+    def find(
+        self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0
+    ) -> Iterator[Document]:
+        """Matching documents, as they stood when the first one was asked for."""
+        check_filter(where)
+        table = self._table(collection)
+        clause, values, exact = table.narrow(where)
+        ordered = table.order(sort)
+        in_sql = exact and ordered is not None
+        statement = f"SELECT doc FROM {table.name} WHERE {clause}{ordered or ''}"
+        if in_sql and (limit or skip):
+            statement += f" LIMIT {limit or -1} OFFSET {skip}"
+        with self.file.translated():
+            rows = self.file.connection.execute(statement, values).fetchall()
+        found = (document for row in rows if matches(document := _decode(row[0]), where))
+        if in_sql:
+            return found
+        if ordered is None:
+            found = iter(_sorted(found, sort))
+        return _window(found, limit, skip)
+
+    def count(self, collection: str, where: Filter) -> int:
+        """How many match."""
+        check_filter(where)
+        table = self._table(collection)
+        clause, values, exact = table.narrow(where)
+        if not exact:
+            return sum(1 for _ in self.find(collection, where))
+        with self.file.translated():
+            row = self.file.connection.execute(f"SELECT count(*) FROM {table.name} WHERE {clause}", values).fetchone()
+        return int(row[0])
+
+    def update(self, collection: str, where: Filter, change: Change) -> bool:
+        """The conditional write: at most one document, atomically."""
+        check_change(change)
+        with self.file.writing() as db:
+            found = next(self.find(collection, where, limit=1), None)
+            if found is None:
+                return False
+            self._table(collection).put(db, apply(found, change))
+        return True
+
+    def upsert(self, collection: str, id_: str, change: Change) -> Document:
+        """Change or create the document with this `_id`."""
+        check_change(change)
+        table = self._table(collection)
+        with self.file.writing() as db:
+            before = self.get(collection, id_)
+            after = apply(before or {"_id": id_}, change)
+            table.put(db, after) if before else table.add(db, after)
+        return after
+
+    def replace(self, collection: str, document: Document) -> None:
+        """Put the document, whatever was there."""
+        check_document(document)
+        table = self._table(collection)
+        with self.file.writing() as db:
+            table.remove(db, document["_id"])
+            table.add(db, document)
+
+    def delete(self, collection: str, where: Filter) -> int:
+        """Delete what matches."""
+        table = self._table(collection)
+        with self.file.writing() as db:
+            ids = [document["_id"] for document in self.find(collection, where)]
+            for id_ in ids:
+                table.remove(db, id_)
+        return len(ids)
+
+    def put_blob(self, content: bytes | BinaryIO) -> str:
+        """Keep bytes once, in rows of 1 MiB."""
+        if isinstance(content, bytes):
+            sha = hashlib.sha256(content).hexdigest()
+            if self.has_blob(sha):
+                return sha
+            content = io.BytesIO(content)
+        return self._upload(content)
+
+    def _upload(self, stream: BinaryIO) -> str:
+        digest, size, file = hashlib.sha256(), 0, uuid.uuid4().hex
+        with self.file.writing() as db:
+            for n, data in enumerate(iter(lambda: stream.read(BLOB_ROW), b"")):
+                digest.update(data)
+                size += len(data)
+                db.execute("INSERT INTO blob_rows(file, n, data) VALUES(?, ?, ?)", (file, n, data))
+            sha = digest.hexdigest()
+            new = db.execute("INSERT OR IGNORE INTO blobs(sha, file, size) VALUES(?, ?, ?)", (sha, file, size))
+            if not new.rowcount:
+                db.execute("DELETE FROM blob_rows WHERE file = ?", (file,))
+        return sha
+
+    def get_blob(self, sha256: str) -> bytes:
+        """The bytes."""
+        return b"".join(data for (data,) in self._rows(sha256))
+
+    def open_blob(self, sha256: str) -> BinaryIO:
+        """The bytes as a stream that holds one row at a time."""
+        return io.BufferedReader(_Rows(self._rows(sha256)), BLOB_ROW)
+
+    def _rows(self, sha256: str) -> Iterator[tuple[bytes]]:
+        with self.file.translated():
+            found = self.file.connection.execute("SELECT file FROM blobs WHERE sha = ?", (sha256,)).fetchone()
+            if not found:
+                raise LookupError(f"no blob {sha256}")
+            return iter(
+                self.file.connection.execute("SELECT data FROM blob_rows WHERE file = ? ORDER BY n", (found[0],))
+            )
+
+    def has_blob(self, sha256: str) -> bool:
+        """Whether the blob is complete."""
+        with self.file.translated():
+            found = self.file.connection.execute("SELECT 1 FROM blobs WHERE sha = ?", (sha256,)).fetchone()
+        return found is not None
+
+    def batch(self) -> AbstractContextManager[None]:
+        """One commit for all writes inside."""
+        return self.file.batch()
+
+    def ping(self) -> None:
+        """Raises `Unavailable` when the file cannot be read."""
+        with self.file.translated():
+            self.file.connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+    def explain(self, collection: str, where: Filter, sort: Sort = ()) -> bool:
+        """Whether SQLite searches by an index instead of scanning the table."""
+        table = self._table(collection)
+        clause, values, _ = table.narrow(where)
+        statement = f"EXPLAIN QUERY PLAN SELECT doc FROM {table.name} WHERE {clause}{table.order(sort) or ''}"
+        with self.file.translated():
+            plan = self.file.connection.execute(statement, values).fetchall()
+        return not any(str(step[3]) == f"SCAN {table.name}" for step in plan)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+    def _table(self, collection: str) -> _Table:
+        """The table of a collection; one without declared indexes is made at its first use."""
+        if collection not in self._tables:
+            table = _Table(collection, ())
+            with self.file.writing() as db:
+                table.create(db)
+            self._tables[collection] = table
+        return self._tables[collection]
+
+
+class _Table:
+    """One collection in SQL: its statements, prepared once."""
+
+    def __init__(self, collection: str, indexes: Sequence[Index]) -> None:
+        if not collection.isidentifier():
+            raise ValueError(f"{collection!r} is no name for a collection")
+        self.name = f"c_{collection}"
+        self.indexes = tuple(indexes)
+        self.columns = sorted({field for index in indexes if not index.array for field in index.fields} - {"_id"})
+        self.arrays = sorted({field for index in indexes if index.array for field in index.fields})
+        self.by_id = f"SELECT doc FROM {self.name} WHERE id = ?"
+        names = ["id", "doc", *map(_column, self.columns)]
+        self._insert = f"INSERT INTO {self.name}({', '.join(names)}) VALUES({', '.join('?' * len(names))})"
+        self._update = f"UPDATE {self.name} SET {', '.join(f'{name} = ?' for name in names[1:])} WHERE id = ?"
+
+    def create(self, db: sqlite3.Connection) -> None:
+        """Make table, columns, entry tables and indexes that are missing."""
+        db.execute(f"CREATE TABLE IF NOT EXISTS {self.name}(seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, doc TEXT)")
+        there = {str(row[1]) for row in db.execute(f"PRAGMA table_info({self.name})")}
+        added = [field for field in self.columns if _column(field) not in there]
+        for field in added:
+            db.execute(f"ALTER TABLE {self.name} ADD COLUMN {_column(field)}")
+        fresh = [field for field in self.arrays if self._create_entries(db, field)]
+        if added or fresh:
+            self._fill(db, added, fresh)
+        for index in self.indexes:
+            self._create_index(db, index)
+
+    def _create_entries(self, db: sqlite3.Connection, field: str) -> bool:
+        entries = self._entries(field)
+        if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (entries,)).fetchone():
+            return False
+        db.execute(f"CREATE TABLE {entries}(value, id TEXT NOT NULL, PRIMARY KEY(value, id)) WITHOUT ROWID")
+        db.execute(f"CREATE INDEX {entries}_by_id ON {entries}(id)")
+        return True
+
+    def _create_index(self, db: sqlite3.Connection, index: Index) -> None:
+        if index.array or index.fields == ("_id",):
+            return
+        columns = [_column(field) for field in index.fields]
+        name = f"{self.name}_{'_'.join(columns)}{'_unique' if index.unique else ''}"
+        present = f" WHERE {' AND '.join(f'{column} IS NOT NULL' for column in columns)}" if index.unique else ""
+        unique = "UNIQUE " if index.unique else ""
+        db.execute(f"CREATE {unique}INDEX IF NOT EXISTS {name} ON {self.name}({', '.join(columns)}){present}")
+
+    def _fill(self, db: sqlite3.Connection, added: Sequence[str], fresh: Sequence[str]) -> None:
+        for (doc,) in db.execute(f"SELECT doc FROM {self.name}").fetchall():
+            document = _decode(doc)
+            if added:
+                db.execute(self._update, (doc, *self._values(document), document["_id"]))
+            self._enter(db, document, fresh)
+
+    def add(self, db: sqlite3.Connection, document: Document) -> None:
+        """Insert; `sqlite3.IntegrityError` when `_id` or a unique field is taken."""
+        db.execute(self._insert, (document["_id"], _encode(document), *self._values(document)))
+        self._enter(db, document, self.arrays)
+
+    def put(self, db: sqlite3.Connection, document: Document) -> None:
+        """Replace the document that has this `_id`."""
+        db.execute(self._update, (_encode(document), *self._values(document), document["_id"]))
+        for field in self.arrays:
+            db.execute(f"DELETE FROM {self._entries(field)} WHERE id = ?", (document["_id"],))
+        self._enter(db, document, self.arrays)
+
+    def remove(self, db: sqlite3.Connection, id_: str) -> None:
+        """Delete by `_id`."""
+        db.execute(f"DELETE FROM {self.name} WHERE id = ?", (id_,))
+        for field in self.arrays:
+            db.execute(f"DELETE FROM {self._entries(field)} WHERE id = ?", (id_,))
+
+    def _values(self, document: Document) -> list[Any]:
+        return [_scalar(_at(document, field), field) for field in self.columns]
+
+    def _enter(self, db: sqlite3.Connection, document: Document, fields: Iterable[str]) -> None:
+        for field in fields:
+            value = _at(document, field)
+            values = {_scalar(item, field) for item in (value if isinstance(value, list) else [value])} - {None}
+            statement = f"INSERT OR IGNORE INTO {self._entries(field)}(value, id) VALUES(?, ?)"
+            db.executemany(statement, [(item, document["_id"]) for item in values])
+
+    def _entries(self, field: str) -> str:
+        return f"{self.name}_has_{field.replace('.', '__')}"
+
+    def narrow(self, where: Filter) -> tuple[str, list[Any], bool]:
+        """SQL that keeps every matching document, its values, and whether it keeps no other."""
+        clauses, values, exact = ["1"], list[Any](), True
+        for field, condition in where.items():
+            found = self._condition(field, condition)
+            if found is None:
+                exact = False
+                continue
+            clauses.append(found[0])
+            values.extend(found[1])
+            exact = exact and found[2]
+        return " AND ".join(clauses), values, exact
+
+    def _condition(self, field: str, condition: Any) -> tuple[str, list[Any], bool] | None:
+        operators = condition if isinstance(condition, Mapping) else {"$eq": condition}
+        if field in self.arrays:
+            return self._has(field, operators)
+        if field != "_id" and field not in self.columns:
+            return None
+        column = "id" if field == "_id" else _column(field)
+        parts = [part for operator, value in operators.items() if (part := _comparison(column, operator, value))]
+        if not parts:
+            return None
+        text = " AND ".join(part[0] for part in parts)
+        return text, [value for part in parts for value in part[1]], len(parts) == len(operators)
+
+    def _has(self, field: str, operators: Mapping[str, Any]) -> tuple[str, list[Any], bool] | None:
+        wanted = operators.get("$in", [operators["$eq"]] if "$eq" in operators else None)
+        if wanted is None or any(value is None or isinstance(value, list | dict) for value in wanted):
+            return None
+        marks = ", ".join("?" * len(wanted))
+        text = f"id IN (SELECT id FROM {self._entries(field)} WHERE value IN ({marks}))"
+        return text, [_scalar(value, field) for value in wanted], len(operators) == 1
+
+    def order(self, sort: Sort) -> str | None:
+        """An ORDER BY clause, or None when SQL cannot sort by these fields."""
+        if not sort:
+            return " ORDER BY seq"
+        if any(field != "_id" and field not in self.columns for field, _ in sort):
+            return None
+        keys = [f"{'id' if field == '_id' else _column(field)} {'ASC' if way > 0 else 'DESC'}" for field, way in sort]
+        return f" ORDER BY {', '.join(keys)}, seq"
+
+
+def _comparison(column: str, operator: str, value: Any) -> tuple[str, list[Any]] | None:
+    """One condition as exact SQL, or None when only Python can decide."""
+    if isinstance(value, dict) or (isinstance(value, list) and operator != "$in"):
+        return None
+    match operator:
+        case "$eq":
+            return (f"{column} IS NULL", []) if value is None else (f"{column} = ?", [_scalar(value)])
+        case "$ne":
+            return f"{column} IS NOT ?", [_scalar(value)]
+        case "$in":
+            return _one_of(column, value)
+        case "$gt" | "$gte" | "$lt" | "$lte":
+            return _range(column, {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}[operator], value)
+        case "$prefix":
+            return f"{column} >= ? AND substr({column}, 1, ?) = ?", [value, len(value), value]
+    return None
+
+
+def _one_of(column: str, values: Sequence[Any]) -> tuple[str, list[Any]] | None:
+    if any(isinstance(value, list | dict) for value in values):
+        return None
+    present = [_scalar(value) for value in values if value is not None]
+    text = f"{column} IN ({', '.join('?' * len(present))})"
+    return (f"({text} OR {column} IS NULL)" if len(present) < len(values) else text), present
+
+
+def _range(column: str, sign: str, value: Any) -> tuple[str, list[Any]] | None:
+    """A range stays within one type: numbers, texts, times (each is one stretch of SQLite's order)."""
+    if isinstance(value, bool) or value is None:
+        return None
+    if isinstance(value, int | float):
+        return f"{column} {sign} ? AND typeof({column}) IN ('integer', 'real')", [value]
+    if isinstance(value, datetime):
+        return f"{column} {sign} ? AND {column} >= ?", [_scalar(value), f"{_TAG}d"]
+    return f"{column} {sign} ? AND {column} >= '' AND {column} < ?", [value, _TAG]
+
+
+def _column(field: str) -> str:
+    return "f_" + field.replace(".", "__")
+
+
+def _at(document: Document, field: str) -> Any:
+    value: Any = document
+    for name in field.split("."):
+        if not isinstance(value, dict):
+            return None
+        value = value.get(name)
+    return value
+
+
+def _scalar(value: Any, field: str = "") -> Any:
+    """A value as a column holds it, in MongoDB's order: null, numbers, text, booleans, times."""
+    match value:
+        case None:
+            return None
+        case bool():
+            return f"{_TAG}b{value:d}"
+        case int() | float() | str():
+            return value
+        case datetime():
+            return f"{_TAG}d{_milliseconds(value) + (1 << 52):020d}"
+    raise ValueError(f"the indexed field {field!r} cannot hold {type(value).__name__}")
+
+
+def _milliseconds(value: datetime) -> int:
+    return math.floor((value - _EPOCH) / timedelta(milliseconds=1))
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return {"$date": _milliseconds(value)}
+    raise TypeError(f"{type(value).__name__} cannot be stored")
+
+
+def _as_python(pairs: dict[str, Any]) -> Any:
+    if len(pairs) == 1 and "$date" in pairs:
+        return _EPOCH + timedelta(milliseconds=pairs["$date"])
+    return pairs
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_json)
+_encode = _ENCODER.encode
+_decode = json.JSONDecoder(object_hook=_as_python).decode
+
+
+def _sorted(documents: Iterable[Document], sort: Sort) -> list[Document]:
+    found = list(documents)
+    for field, way in reversed(sort):
+        found.sort(key=lambda document, field=field: sort_key(_at(document, field)), reverse=way < 0)  # type: ignore[misc]
+    return found
+
+
+def _window(documents: Iterator[Document], limit: int, skip: int) -> Iterator[Document]:
+    for n, document in enumerate(documents):
+        if limit and n >= skip + limit:
+            return
+        if n >= skip:
+            yield document
+
+
+class _Rows(io.RawIOBase):
+    """Blob rows as a raw stream."""
+
+    def __init__(self, rows: Iterator[tuple[bytes]]) -> None:
+        self._rows, self._left = rows, memoryview(b"")
+
+    def readable(self) -> bool:
+        """A stream to read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer from the row at hand, or from the next one."""
+        if not self._left:
+            self._left = memoryview(next(self._rows, (b"",))[0])
+        size = min(len(buffer), len(self._left))
+        buffer[:size], self._left = self._left[:size], self._left[size:]
+        return size
+
+

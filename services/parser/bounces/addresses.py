@@ -1,0 +1,45 @@
+"""Finds mail addresses in the free text of delivery reports.
+
+Looser than RFC 5321 in the local part (old phones and gateways), strict about what ends an address.
+Every pattern is bounded and starts at a fixed place, so that no text makes it slow.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+LOCAL: Final = r"[^\s<>()\[\]:;,\"'`|@]{1,120}"
+DOMAIN: Final = r"(?:[A-Za-z0-9\u0080-\uffff_](?:[A-Za-z0-9\u0080-\uffff_.-]{0,250}[A-Za-z0-9\u0080-\uffff_])?|\[[0-9A-Fa-f.:]{3,45}\])"
+ADDRESS: Final = rf"(?:\"[^\"\n@]{{1,80}}\"|{LOCAL})@{DOMAIN}"
+_ADDRESS: Final = re.compile(ADDRESS)
+_ROBOTS: Final = ("mailer-daemon@", "postmaster@", "mdaemon@", "double-bounce@")
+
+
+def first_address(text: str) -> str | None:
+    """The first mail address in a short text, or None."""
+    found = find(text[:2000], 1)
+    return found[0] if found else None
+
+
+def find(text: str, limit: int = 1000) -> list[str]:
+    """Mail addresses in the order they stand, at most `limit`."""
+    found: list[str] = []
+    start, at = 0, text.find("@")
+    while at >= 0 and len(found) < limit:
+        match = _ADDRESS.search(text, max(start, at - 125), at + 256)
+        start = at + 1 if match is None else match.end()
+        if match:
+            found.append(tidy(match[0]))
+        at = text.find("@", start)
+    return found
+
+
+def tidy(address: str) -> str:
+    """Without the marks that prose puts around an address."""
+    return address.strip().strip("<>.,;:'").removeprefix("mailto:").removeprefix("SMTP:").removeprefix("smtp:")
+
+
+def is_robot(address: str) -> bool:
+    """Whether an address is one that reports come from, never one that they report."""
+    return address.lower().startswith(_ROBOTS)

@@ -1,0 +1,127 @@
+"""Reads reply codes out of a diagnostic: SMTP code (RFC 5321), enhanced status (RFC 3463), a reason in one word.
+
+Separate because every format, fields and prose alike, ends in the same few digits.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """What one diagnostic says; None where it is silent."""
+
+    smtp: int | None = None
+    status: str | None = None
+
+
+_KNOWN: Final = frozenset(
+    "421 422 431 432 441 442 446 447 449 450 451 452 453 454 455 458 459 471 472 500 501 502 503 504 505 510 511 512"
+    " 513 515 517 521 523 525 530 531 533 534 535 538 540 541 542 543 544 545 546 547 550 551 552 553 554 555 556"
+    " 557 571".split()
+)
+_BOTH: Final = re.compile(r"(?<![\d.])([45]\d\d)[ \-:#(\[]{1,3}([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
+_STATUS: Final = re.compile(r"(?<![\w.\-/])([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
+_SMTP: Final = re.compile(r"(?:^|(?<=[\s:;(<>#\"'\[=,]))([45]\d\d)(?=[\s\-:,.;)\]\"'>_]|$)", re.MULTILINE)
+_VERSION: Final = re.compile(r"(?:version|release|\bv|build)\W{0,2}$", re.IGNORECASE)
+
+
+def read(text: str) -> Codes:
+    """The first SMTP reply in `text` and the enhanced status that belongs to it."""
+    if both := _BOTH.search(text):
+        return Codes(int(both[1]), both[2])
+    return Codes(_smtp(text), _status(text))
+
+
+def _smtp(text: str) -> int | None:
+    return next((int(m[1]) for m in _SMTP.finditer(text) if m[1] in _KNOWN), None)
+
+
+def _status(text: str) -> str | None:
+    for match in _STATUS.finditer(text):
+        if not _VERSION.search(text[max(0, match.start() - 12) : match.start()]):
+            return match[1]
+    return None
+
+
+def status_field(value: str) -> str | None:
+    """The status of a `Status:` field, comments ignored: `5.1.1 (bad mailbox)` gives `5.1.1`."""
+    match = re.search(r"(?<![\d.])([245])\s?\.\s?(\d{1,3})\s?\.\s?(\d{1,3})(?![\d])", value)
+    return f"{match[1]}.{match[2]}.{match[3]}" if match else None
+
+
+def is_vague(status: str | None) -> bool:
+    """Whether a status says no more than its class."""
+    return status is None or status.endswith(".0.0")
+
+
+# Basic reply codes that the IANA registry of enhanced status codes associates with a status.
+_SMTP_OF: Final = {
+    "5.1.0": 550, "5.1.1": 550, "5.1.2": 550, "5.1.3": 501, "5.1.6": 550, "5.1.7": 501, "5.1.8": 501, "5.1.10": 550,
+    "5.2.0": 550, "5.2.1": 550, "5.2.2": 552, "5.2.3": 552, "5.3.2": 554, "5.3.4": 552, "5.4.4": 550, "5.4.6": 554,
+    "5.5.0": 503, "5.5.1": 503, "5.5.2": 501, "5.5.3": 452, "5.5.4": 501, "5.6.0": 554, "5.7.0": 550, "5.7.1": 550,
+    "4.2.1": 450, "4.2.2": 452, "4.3.0": 451, "4.3.1": 452, "4.3.2": 421, "4.4.2": 421, "4.4.5": 451, "4.7.0": 450,
+    "4.7.1": 450,
+}  # fmt: skip
+_STATUS_OF: Final = {
+    "unknown-user": "1.1", "unknown-host": "1.2", "moved": "1.6", "mailbox-disabled": "2.1", "mailbox-full": "2.2",
+    "too-large": "3.4", "expired": "4.7", "network": "4.0", "relay-denied": "7.1", "policy": "7.1", "spam": "7.1",
+}  # fmt: skip
+
+
+def completed(codes: Codes, reason: str | None) -> Codes:
+    """`codes` with the missing one of the two filled from the other, where the RFCs leave one choice."""
+    if codes.smtp and codes.status is None:
+        detail = _STATUS_OF.get(reason or "", "0.0")
+        return Codes(codes.smtp, f"{codes.smtp // 100}.{detail}")
+    if codes.status and codes.smtp is None:
+        return Codes(_SMTP_OF.get(codes.status), codes.status)
+    return codes
+
+
+_BY_STATUS: Final = {
+    "1.1": "unknown-user", "1.10": "unknown-user", "1.0": "unknown-user", "1.3": "unknown-user", "1.2": "unknown-host",
+    "4.4": "unknown-host", "4.310": "unknown-host", "1.6": "moved", "1.7": "bad-sender", "1.8": "bad-sender",
+    "2.1": "mailbox-disabled", "2.2": "mailbox-full", "2.3": "too-large", "3.4": "too-large", "3.1": "system",
+    "3.2": "system", "4.1": "network", "4.2": "network", "4.6": "loop", "4.7": "expired", "7.8": "authentication",
+    "7.26": "authentication", "7.20": "authentication", "7.23": "authentication", "7.25": "authentication",
+    "7.13": "mailbox-disabled", "6.0": "content",
+}  # fmt: skip
+
+_BY_WORDS: Final = tuple(
+    (reason, re.compile(words, re.IGNORECASE))
+    for reason, words in (
+        ("mailbox-full", r"(?:over|exceed\w*).{0,20}quota|quota.{0,20}exceeded|mailbox.{0,12}\bfull\b|out of storage|"
+                         r"insufficient (?:disk|storage|system storage)|user is over quota|disk full"),
+        ("too-large", r"(?:message|size).{0,20}(?:too (?:big|large)|exceeds?).{0,20}|exceeds? .{0,20}size"),
+        ("virus", r"\bvirus\b|malware|infected"),
+        ("spam", r"\bspam\b|unsolicited|bulk mail|junk"),
+        ("relay-denied", r"relay(?:ing)?.{0,20}(?:denied|not (?:allowed|permitted))|unable to relay|not .{0,12}relay"),
+        ("authentication", r"\b(?:dmarc|spf|dkim)\b|reverse dns|\bptr\b"),
+        ("blocked", r"block(?:ed|list)|blacklist|\brbl\b|spamhaus|reputation|dnsbl"),
+        ("rate-limited", r"too many (?:connections|messages|recipients)|rate.?limit|throttl|try again later"),
+        ("unknown-host", r"(?:host|domain|name server).{0,16}(?:unknown|not found|does ?n.t exist)|unknown host|"
+                         r"no such (?:host|domain)|nxdomain|host or domain name not found|no mx"),
+        ("unknown-user", r"(?:user|recipient|mailbox|address|account|alias).{0,24}(?:unknown|not found|does ?n.t exist|"
+                         r"not exist|invalid|not listed|unavailable|not recognized|rejected)|no such (?:user|recipient|"
+                         r"mailbox|person|address)|unknown (?:user|recipient|local|address|account)|"
+                         r"invalid (?:recipient|user|mailbox)|not our customer|doesn't have an? \S+ account"),
+        ("mailbox-disabled", r"(?:account|mailbox|user).{0,24}(?:disabled|suspended|inactive|deactivated|locked|expired)"),
+        ("loop", r"too many hops|\bloops?\b|hop count"),
+        ("expired", r"(?:delivery|message|retry|queue).{0,24}(?:expired|timed? ?out|too long)|giving up|"
+                    r"undelivered.{0,10}days"),
+        ("network", r"connection (?:refused|timed out|reset|dropped|lost)|timed? ?out|no route|unreachable"),
+        ("policy", r"polic(?:y|ies)|prohibited|not allowed|denied|rejected|refused|forbidden|restricted"),
+    )
+)  # fmt: skip
+
+
+def reason(codes: Codes, diagnostic: str) -> str | None:
+    """Why, in one stable word; the words of the diagnostic are more exact than a vague status."""
+    told = _BY_STATUS.get(codes.status[2:]) if codes.status else None
+    if told and not is_vague(codes.status):
+        return told
+    return next((word for word, pattern in _BY_WORDS if pattern.search(diagnostic)), told)

@@ -1,0 +1,58 @@
+"""Asks flufl.bounce who bounced, for the private formats that Mailman has collected over twenty years.
+
+Separate because the library wants the standard library's message objects and bytes, and is imported only
+when a mail looks like a report and its own fields name nobody.
+"""
+
+from __future__ import annotations
+
+import logging
+from email.message import Message
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from services.parser.tree import Part
+
+MAX_CHARS: Final = 65_536
+_HEADERS: Final = ("From", "Subject", "X-Mailer", "X-Failed-Recipients")
+
+
+def failures(root: Part) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Addresses that failed for now and for good, sorted; both empty when the library knows no better."""
+    from flufl.bounce import all_failures  # noqa: PLC0415  (20 ms of imports that only reports need)
+
+    try:
+        temporary, permanent = all_failures(_as_message(root))
+    except Exception:  # the library parses hostile text; a report without its help is still a report
+        logging.getLogger(__name__).debug("bounce_library_failed", exc_info=True)
+        return (), ()
+    return _decoded(temporary), _decoded(permanent)
+
+
+def _decoded(addresses: frozenset[bytes]) -> tuple[str, ...]:
+    return tuple(sorted(a.decode("ascii", "replace") for a in addresses if b"@" in a))
+
+
+def _as_message(root: Part) -> Message:
+    message = Message()
+    for name in _HEADERS:
+        for value in root.headers.all(name):
+            message[name] = " ".join(str(value).split())[:2000]
+    _fill(message, root, depth=0)
+    return message
+
+
+def _fill(message: Message, part: Part, depth: int) -> None:
+    message["Content-Type"] = part.content_type
+    if description := part.headers.get("Content-Description"):
+        message["Content-Description"] = " ".join(str(description).split())[:200]
+    if part.children and depth < 4 and part.content_type.startswith("multipart/"):  # noqa: PLR2004
+        message.set_payload([_child(child, depth + 1) for child in part.children[:20]])
+    else:
+        message.set_payload((part.text or "")[:MAX_CHARS])
+
+
+def _child(part: Part, depth: int) -> Message:
+    message = Message()
+    _fill(message, part, depth)
+    return message

@@ -1,0 +1,56 @@
+"""Finds where a report ends and the returned mail begins, and to whom that mail was sent.
+
+What stands in the returned mail was written by a person, so no code or address in it is evidence;
+only its To field helps, when the report itself names nobody.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from services.parser.bounces.addresses import find
+
+_BEGIN: Final = re.compile(
+    r"""^[\s\-=_*+>\#.:]{0,80}(?:
+      (?:the[ ])?(?:header[s]?[ ]of[ ])?(?:the[ ]|your[ ])?
+        (?:original|unsent|returned|undelivered|bounced|rejected|failed|old)[ ]?(?:e-?mail|message|mail)
+        (?:[ ](?:headers?|text|body|details|content|copy))?
+        (?:[ ](?:follows?|attached|is[ ](?:following|attached|included|below)))?
+    | (?:below|here)[ ](?:this[ ]line[ ])?(?:the[ ]next[ ]line[ ])?is[ ](?:a[ ]copy|the[ ]original|your[ ](?:returned|original))
+    | this[ ]is[ ]a?[ ]?copy[ ]of
+    | (?:included|attached|following|below)[ ]is[ ]a[ ]copy
+    | a[ ]copy[ ]of[ ](?:the|your)[ ](?:original[ ])?message[ ](?:follows|is|text|below)
+    | message[ ](?:text[ ]|headers?[ ])?follows?
+    | (?:start|begin(?:ning)?)[ ]of[ ](?:the[ ])?(?:returned|original|forwarded)[ ](?:message|mail)
+    | the[ ](?:first[ ]\d{1,4}[ ]lines[ ]of[ ]the[ ])?(?:original[ ])?message[ ]headers?
+    | -{2,}[ ]?(?:the[ ]header|original[ ]message|copy[ ]of)
+    | forwarded[ ]message
+    )\b[\s\w()',./]{0,60}[\s\-=_*+>\#.:]{0,120}$""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_HEADER: Final = re.compile(r"(?:Return-Path|Received|MIME-Version|Message-ID|DKIM-Signature|X-Originating-IP):", re.IGNORECASE)
+_TO: Final = re.compile(r"^To:[ \t]*([^\r\n]{1,1000}(?:\r?\n[ \t][^\r\n]{1,1000}){0,20})", re.IGNORECASE | re.MULTILINE)
+_NOT_YET: Final = re.compile(r"was received|was sent|could not|cannot|has been|were|failed", re.IGNORECASE)
+
+
+def split(text: str) -> tuple[str, str]:
+    """`text` cut into the report itself and the mail that it returns (either may be empty)."""
+    position = 0
+    for line in text.splitlines(keepends=True):
+        if position and _begins(line):
+            return text[:position], text[position:]
+        position += len(line)
+    return text, ""
+
+
+def _begins(line: str) -> bool:
+    if _HEADER.match(line):
+        return True
+    return len(line) < 200 and bool(_BEGIN.match(line)) and not _NOT_YET.search(line)
+
+
+def recipients(head: str) -> list[str]:
+    """The addresses of the first To field of a mail's head."""
+    match = _TO.search(head[:200_000])
+    return find(match[1], 100) if match else []

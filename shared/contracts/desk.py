@@ -1,0 +1,652 @@
+"""What a service desk is configured to be: inboxes, people, rules, record types and the rest.
+
+Attribute names are the keys of the configuration file and of the stored documents, so there is one
+vocabulary from the file to the stages; `docs/settings.md` describes every key. Values here are already
+checked (`shared.config` does that): stages trust them. Durations are `timedelta`, sizes bytes, and a
+secret is a reference that is looked up when it is needed, never its value.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from shared.errors import Misconfigured
+
+Scalar = str | int | float | bool | None
+"""A value that a template, a quick action or a condition can hold."""
+
+Tls = Literal["none", "starttls", "implicit"]
+InboxProtocol = Literal["imap", "pop3", "ews", "graph", "gmail", "none"]
+ServerProtocol = Literal["smtp", "ews", "graph", "gmail"]
+After = Literal["archive", "delete", "mark_read"]
+PersonKind = Literal["employee", "external_contact", "requestor"]
+Format = Literal["html", "text"]
+StatusGroup = Literal["open", "resolved", "closed"]
+
+ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+FILE_REFERENCE = "file:"
+COMMANDS: Final = ("close", "approve", "reject", "summary", "create", "update", "delete")
+XML_EXPORT: Final = "xml_export"
+PORTS: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
+    {
+        ("imap", "implicit"): 993,
+        ("imap", "starttls"): 143,
+        ("imap", "none"): 143,
+        ("pop3", "implicit"): 995,
+        ("pop3", "starttls"): 110,
+        ("pop3", "none"): 110,
+        ("smtp", "implicit"): 465,
+        ("smtp", "starttls"): 25,
+        ("smtp", "none"): 25,
+    }
+)
+"""Default ports (IV-02, NE-20; RFC 8314 for the implicit ones)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """Where a secret is kept: `${ENV_NAME}` or `file:path`. The value itself is never held here."""
+
+    reference: str
+
+    def __post_init__(self) -> None:
+        """Refuse a secret in clear text, so that no repr, document or export can ever show one."""
+        if not (ENVIRONMENT_REFERENCE.fullmatch(self.reference) or self.file):
+            raise Misconfigured("a secret is written as ${ENV_NAME} or file:path, never as its value")
+
+    @property
+    def variable(self) -> str | None:
+        """The name of the environment variable, when it is one."""
+        found = ENVIRONMENT_REFERENCE.fullmatch(self.reference)
+        return found[1] if found else None
+
+    @property
+    def file(self) -> str | None:
+        """The path as written, when it is a file."""
+        return self.reference.removeprefix(FILE_REFERENCE) if self.reference.startswith(FILE_REFERENCE) else None
+
+    def reveal(self, base: Path = Path(), environ: Mapping[str, str] = os.environ) -> str:
+        """The value. A relative file starts at `base`; one trailing line break is not part of the secret.
+
+        Raises `Misconfigured`, which names the variable or the file, when there is no value.
+        """
+        if self.variable is not None:
+            return _from_environment(self.variable, environ)
+        return _from_file(base / (self.file or ""))
+
+
+def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
+    if value := environ.get(variable):
+        return value
+    raise Misconfigured(f"the environment variable {variable} is not set; it holds a secret that is needed")
+
+
+def _from_file(path: Path) -> str:
+    try:
+        value = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
+        raise Misconfigured(f"the secret file {path} cannot be read: {reason}") from None
+    if not value:
+        raise Misconfigured(f"the secret file {path} is empty")
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class AuthFailureTicket:
+    """What happens after logins were refused several times in a row (TI-10)."""
+
+    enabled: bool = False
+    after: int = 3
+    template: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AutomaticMailCap:
+    """At most so many mails of ours to one address in a time (PR-02)."""
+
+    per_address: int = 10
+    per: timedelta = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for the whole desk."""
+
+    poll_interval: timedelta = timedelta(seconds=60)
+    max_per_poll: int = 100
+    max_subject_length: int = 400
+    max_mail_size: int = 50 * 1024 * 1024
+    restricted_attachments: tuple[str, ...] = ()
+    truncate_replies: bool = True
+    keep_full_message: bool = False
+    trusted_authserv_ids: tuple[str, ...] = ()
+    auth_failure_ticket: AuthFailureTicket = AuthFailureTicket()
+    response_url: str | None = None
+    self_service_url: str | None = None
+    plus_addressing: Literal["ignore", "keep"] = "ignore"
+    processing: bool = True
+    timezone: str = "UTC"
+    token_key: Secret | None = None
+    rabbitmq_management_url: str | None = None
+    log_events: bool = True
+    allow_cleartext_auth: bool = False
+    fips: bool = False
+    format_per_person: bool = True
+    require_change_reason: bool = False
+    subject_patterns: tuple[str, ...] = ()
+    automatic_mail_cap: AutomaticMailCap = AutomaticMailCap()
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """An application registration at Microsoft (TI-02); the URLs differ in national clouds."""
+
+    client_id: str
+    client_secret: Secret
+    tenant_id: str
+    user_id: str | None = None
+    authority: str = "https://login.microsoftonline.com"
+    resource: str = "https://outlook.office365.com"
+    endpoint: str = "https://graph.microsoft.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Google:
+    """A Google service account and the user it acts for (NE-01)."""
+
+    service_account: str
+    private_key: Secret
+    user: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationId:
+    """The mark in outgoing mail by which replies are recognised (NE-23). `prefix` None: the built-in one."""
+
+    enabled: bool = False
+    location: Literal["subject", "body"] = "subject"
+    prefix: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """A server that sends. `port` 0 and `tls` "" in a constructor mean the protocol's default."""
+
+    name: str
+    protocol: ServerProtocol = "smtp"
+    host: str | None = None
+    port: int = 0
+    tls: Tls | Literal[""] = ""
+    auth: str = "auto"
+    username: str | None = None
+    password: Secret | None = None
+    from_address: str | None = None
+    timeout: timedelta = timedelta(seconds=30)
+    block: bool = False
+    override_recipient: str | None = None
+    embedded_images: Literal["cid", "inline"] = "cid"
+    conversation_id: ConversationId = ConversationId()
+    default_format: Format = "html"
+    verify_certificate: bool = True
+    oauth: OAuth | None = None
+    google: Google | None = None
+    ews_url: str | None = None
+    partition: str | None = None
+
+    def __post_init__(self) -> None:
+        """Fill in port and TLS: 465 speaks TLS at once, every other SMTP port upgrades (NE-20)."""
+        tls = self.tls or ("implicit" if self.port == PORTS["smtp", "implicit"] else "starttls")
+        object.__setattr__(self, "tls", tls)
+        object.__setattr__(self, "port", self.port or PORTS.get((self.protocol, tls), 443))
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Where an `xml_export` inbox writes, and whether the body is packed (IV-40)."""
+
+    connection: str
+    compress: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StatusMapping:
+    """The quick action for a mail to an incident in this status (IV-39)."""
+
+    status: str
+    quick_action: str
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class MatchValue:
+    """A fixed value that finds the object (IV-24)."""
+
+    field: str
+    value: Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectMatch:
+    """Method 2: the record that a mail is linked to. Either `match_from_field` or `match_value` (IV-24)."""
+
+    type: str
+    relationship: str
+    match_from_field: str | None = None
+    match_value: MatchValue | None = None
+    field_mapping: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SenderPolicy:
+    """How an inbox treats its senders (IV-20 to IV-23)."""
+
+    method: Literal["person", "object"] = "person"
+    policy: Literal["create", "existing_only", "without_creating"] = "create"
+    contact_type: Literal["employee", "external_contact"] = "external_contact"
+    object: ObjectMatch | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPolicy:
+    """What mail may do to records that exist (VF-13 to VF-21). `reopened_to`: last, template or group:<name>."""
+
+    enabled: tuple[str, ...] = COMMANDS
+    update_by: Literal["participant", "recognised"] = "participant"
+    trust: Literal["address", "authenticated"] = "address"
+    log_new_on_invalid_number: bool = True
+    update_closed: bool = False
+    reopen_closed: bool = False
+    reopened_to: str = "last"
+    update_anonymously: bool = False
+    close_anonymously: bool = False
+    use_linked_analyst: bool = False
+    default_logging_analyst: str = "admin"
+    reply_on_update: bool = True
+    notify_handler_on_update: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inbox:
+    """A mailbox, or a name for mail that others hand in (`protocol` none), and what becomes of its mail.
+
+    `port` 0, `tls` "" and `after` "" in a constructor mean the protocol's default. `poll_interval` and
+    `max_per_poll` None mean the desk's setting.
+    """
+
+    name: str
+    address: str
+    enabled: bool = True
+    protocol: InboxProtocol = "none"
+    host: str | None = None
+    port: int = 0
+    tls: Tls | Literal[""] = ""
+    verify_certificate: bool = True
+    auth: str = "auto"
+    username: str | None = None
+    password: Secret | None = None
+    oauth: OAuth | None = None
+    google: Google | None = None
+    ews_url: str | None = None
+    folder: str = "INBOX"
+    archive_folder: str = "Archive"
+    create_archive_folder: bool = True
+    after: After | Literal[""] = ""
+    take: Literal["all", "unseen"] = "all"
+    poll_interval: timedelta | None = None
+    max_per_poll: int | None = None
+    ignore_cc: bool = False
+    default_domain: str | None = None
+    include_source_mailbox_name: bool = False
+    log_events: bool = True
+    partition: str | None = None
+    mail_server: str | None = None
+    processor: str = "incident"
+    update_only: bool = False
+    unique_key: str | None = None
+    record_marker: str | None = None
+    field_separator: str | None = None
+    email_when_no_target: bool = False
+    create_incident_on_error: bool = True
+    export: Export | None = None
+    owner_team: str | None = None
+    task_for_every_email: bool = False
+    task_subject: str = "Review email"
+    template: str | None = None
+    field_mapping: Mapping[str, str] = field(default_factory=dict)
+    status_mapping: tuple[StatusMapping, ...] = ()
+    sender: SenderPolicy = SenderPolicy()
+    accept_only: Literal["anyone", "requestors", "technicians", "both"] = "anyone"
+    commands: CommandPolicy = CommandPolicy()
+
+    def __post_init__(self) -> None:
+        """Fill in what depends on the protocol: TLS by port, port by TLS (IV-02), `after` (TI-08)."""
+        upgrades = self.port in {PORTS["imap", "starttls"], PORTS["pop3", "starttls"]}
+        tls = self.tls or ("starttls" if upgrades else "implicit")
+        object.__setattr__(self, "tls", tls)
+        object.__setattr__(self, "port", self.port or PORTS.get((self.protocol, tls), 443))
+        object.__setattr__(self, "after", self.after or ("delete" if self.protocol == "pop3" else "archive"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A filter (TI-20). All parts of `match` that are given must hold:
+
+    - `sender`, `recipient`, `subject`: tuple of texts of at least two characters, one of which is contained;
+    - `header`: mapping of header name to a text that it contains;
+    - `size`: int, bytes; larger mail matches;
+    - `regex`: mapping of `subject`, `body`, `sender`, `recipient` or `any` to a pattern.
+    """
+
+    name: str
+    match: Mapping[str, Any]
+    direction: Literal["inbound", "outbound", "both"] = "inbound"
+    applies_to: Literal["analysts", "requestors", "both"] = "both"
+    action: Literal["reject"] = "reject"
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who writes to the desk or works at it. `format` None: the mail server's default (VS-08)."""
+
+    id: str
+    name: str
+    addresses: tuple[str, ...] = ()
+    kind: PersonKind = "employee"
+    roles: tuple[str, ...] = ("user",)
+    permissions: tuple[str, ...] = ()
+    format: Format | None = None
+    active: bool = True
+    login_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statuses:
+    """The statuses of a type in three groups. A new record takes the first open one."""
+
+    open: tuple[str, ...] = ("Logged", "Active", "Waiting")
+    resolved: tuple[str, ...] = ("Resolved",)
+    closed: tuple[str, ...] = ("Closed",)
+
+    def group(self, status: str) -> StatusGroup | None:
+        """The group of a status, whatever its case; None for one that the type does not have."""
+        wanted = status.casefold()
+        for name, members in self.groups():
+            if any(member.casefold() == wanted for member in members):
+                return name
+        return None
+
+    def groups(self) -> tuple[tuple[StatusGroup, tuple[str, ...]], ...]:
+        """The groups with their names."""
+        return ("open", self.open), ("resolved", self.resolved), ("closed", self.closed)
+
+
+BUILT_IN_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Summary": "text",
+        "Description": "text",
+        "Category": "text",
+        "Stream": "text",
+        "Source": "text",
+        "Impact": "text",
+        "Urgency": "text",
+        "Priority": "number",
+    }
+)
+"""The fields of every built-in type."""
+RECORD_FIELDS: Final = ("Status", "Subject", "Owner", "OwnerTeam")
+"""Names that mean the record's own property in every type."""
+REPORTED_FROM: Final = "reported_from"
+"""The relationship that every type accepts."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordType:
+    """A kind of record. `fields` maps a field to `text`, `number`, `date` or `boolean`; a number is shown as
+    `prefix` and counter; `relationships` maps a name to the type at its other end.
+
+    `label` and `number_field` "" in a constructor are made from the name.
+    """
+
+    name: str
+    label: str = ""
+    number_field: str = ""
+    prefix: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    statuses: Statuses = Statuses()
+    relationships: Mapping[str, str] = field(default_factory=dict)
+    aliases: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Make label and number field from the name: `service_request`, Service Request, ServiceRequestNumber."""
+        words = self.name.replace("_", " ").title()
+        object.__setattr__(self, "label", self.label or words)
+        object.__setattr__(self, "number_field", self.number_field or f"{words.replace(' ', '')}Number")
+
+    def is_called(self, name: str) -> bool:
+        """Whether a text names this type: name, label or alias, whatever the case, spaces or underscores."""
+        return folded(name) in {folded(each) for each in (self.name, self.label, *self.aliases)}
+
+
+def folded(name: str) -> str:
+    """The form in which names of types are compared: `Service Request` is `service_request`."""
+    return re.sub(r"[\s_-]+", "_", name.strip()).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class QuickAction:
+    """Fields that are set on a record in one go (IV-39)."""
+
+    name: str
+    on: str
+    set: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What a new record starts with (VS-07); `Partition` in `set` wins over the inbox's."""
+
+    name: str
+    on: str
+    set: Mapping[str, Scalar] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A part of the desk. `priority_matrix` maps `Impact/Urgency` to a priority (VF-10)."""
+
+    name: str
+    priority_matrix: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Sla:
+    """Targets for the records that meet `when` (TI-35). A target None is not watched."""
+
+    name: str
+    on: str
+    when: Mapping[str, Scalar] = field(default_factory=dict)
+    respond: timedelta | None = None
+    resolve: timedelta | None = None
+    warn_before: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Whom a business rule writes to (addresses, person ids, or tokens such as `@Sender`), and with what."""
+
+    to: tuple[str, ...]
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
+class BusinessRule:
+    """On an event, when the conditions hold: set fields, notify (TI-33).
+
+    `on` is `<type>.<event>`, `sla.due` or `sla.breached`. `schedule` (five cron fields, in
+    `settings.timezone`) limits notifications to the minutes that it matches (TI-35).
+    """
+
+    name: str
+    on: str
+    when: Mapping[str, Scalar] = field(default_factory=dict)
+    notify: Notify | None = None
+    set: Mapping[str, Scalar] = field(default_factory=dict)
+    schedule: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MailTemplate:
+    """The words of a notification; `{number}`, `{response_url}` and other names in braces are filled in."""
+
+    name: str
+    subject: str
+    text: str
+    html: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A list of records sent by mail (TI-34). `schedule`: five cron fields in `settings.timezone`.
+
+    `query` holds `type`, and may hold `status` (a status or a group of them) and fields with their values.
+    """
+
+    name: str
+    schedule: str
+    query: Mapping[str, Scalar]
+    group_by: str | None = None
+    to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Where exported mail goes (IV-40): the folder `path`, or the address `url` with an optional bearer token."""
+
+    name: str
+    kind: Literal["directory", "http"] = "directory"
+    path: str | None = None
+    url: str | None = None
+    token: Secret | None = None
+
+
+_WORK: Final = Statuses()
+_SUBJECT_OF_PEOPLE: Final = Statuses(open=("Active",), resolved=(), closed=("Inactive",))
+
+
+def _built_in(
+    name: str, prefix: str, statuses: Statuses = _WORK, number_field: str = "", aliases: tuple[str, ...] = ()
+) -> RecordType:
+    return RecordType(
+        name,
+        number_field=number_field,
+        prefix=prefix,
+        fields=BUILT_IN_FIELDS,
+        statuses=statuses,
+        aliases=aliases,
+    )
+
+
+BUILT_IN_TYPES: Final = (
+    _built_in("incident", "INC", aliases=("call", "ticket")),
+    _built_in("problem", "PRB"),
+    _built_in("service_request", "SR", aliases=("request",)),
+    _built_in("task", "TSK"),
+    _built_in("approval", "APR", Statuses(open=("Pending",), resolved=(), closed=("Approved", "Rejected"))),
+    _built_in("change", "CHG", Statuses(open=("Logged", "Active", "Waiting", "Approved"))),
+    _built_in("knowledge", "KB", Statuses(open=("Draft", "Published"), resolved=(), closed=("Retired",))),
+    _built_in("announcement", "ANN", Statuses(open=("Active",), resolved=(), closed=("Expired",))),
+    _built_in("assignment", "ASG"),
+    _built_in("requestor", "REQ", _SUBJECT_OF_PEOPLE),
+    _built_in("employee", "EMP", _SUBJECT_OF_PEOPLE),
+    _built_in("external_contact", "EXT", _SUBJECT_OF_PEOPLE),
+)
+"""The types that are there without configuration."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Everything that is configured. `record_types` holds the desk's own; `types` adds the built-in ones.
+
+    `sections` names the parts that were stated: an apply touches no others.
+    """
+
+    settings: Settings = Settings()
+    mail_servers: tuple[MailServer, ...] = ()
+    inboxes: tuple[Inbox, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    people: tuple[Person, ...] = ()
+    record_types: tuple[RecordType, ...] = ()
+    quick_actions: tuple[QuickAction, ...] = ()
+    templates: tuple[Template, ...] = ()
+    partitions: tuple[Partition, ...] = ()
+    slas: tuple[Sla, ...] = ()
+    business_rules: tuple[BusinessRule, ...] = ()
+    mail_templates: tuple[MailTemplate, ...] = ()
+    reports: tuple[Report, ...] = ()
+    connections: tuple[Connection, ...] = ()
+    sections: frozenset[str] = field(default=frozenset(), compare=False)
+
+    @property
+    def types(self) -> Iterator[RecordType]:
+        """The desk's own types first, then the built-in ones that none of them replaces."""
+        yield from self.record_types
+        own = {each.name for each in self.record_types}
+        yield from (each for each in BUILT_IN_TYPES if each.name not in own)
+
+    def type_named(self, name: str) -> RecordType | None:
+        """The type with this name, label or alias; a name wins over a label or alias of another type."""
+        return next(
+            (each for each in self.types if folded(each.name) == folded(name)),
+            next((each for each in self.types if each.is_called(name)), None),
+        )
+
+    def inbox(self, name: str) -> Inbox | None:
+        """The inbox with this name."""
+        return next((each for each in self.inboxes if each.name == name), None)
+
+    @property
+    def default_inbox(self) -> Inbox | None:
+        """Where mail goes that names no inbox: `support`, or else the first one."""
+        return self.inbox(DEFAULT_INBOX) or next(iter(self.inboxes), None)
+
+    def mail_server(self, name: str) -> MailServer | None:
+        """The outgoing server with this name."""
+        return next((each for each in self.mail_servers if each.name == name), None)
+
+    def quick_action(self, name: str) -> QuickAction | None:
+        """The quick action with this name."""
+        return next((each for each in self.quick_actions if each.name == name), None)
+
+    def template(self, name: str) -> Template | None:
+        """The record template with this name."""
+        return next((each for each in self.templates if each.name == name), None)
+
+    def partition(self, name: str) -> Partition | None:
+        """The partition with this name."""
+        return next((each for each in self.partitions if each.name == name), None)
+
+    def mail_template(self, name: str) -> MailTemplate | None:
+        """The mail template with this name."""
+        return next((each for each in self.mail_templates if each.name == name), None)
+
+    def connection(self, name: str) -> Connection | None:
+        """The data import connection with this name."""
+        return next((each for each in self.connections if each.name == name), None)
+
+
+DEFAULT_INBOX: Final = "support"
+DEFAULT: Final = Configuration(
+    inboxes=(Inbox(DEFAULT_INBOX, "support@example.com", owner_team="Service Desk"),),
+    people=(Person("admin", "Administrator", ("admin@example.com",), roles=("analyst",)),),
+    sections=frozenset({"inboxes", "people"}),
+)
+"""What an empty store starts with: one intake-only incident inbox and one analyst (IV-10)."""

@@ -60,8 +60,13 @@ def pieces(root: Part, text: str) -> Report:
         elif part.content_type in _RETURNED_TYPES:
             returned.append(_source(part))
     own, tail = original.split((_own_text(root) or text)[: prose.MAX_CHARS * 2])
-    told = fields.read("\n\n".join(status)) or fields.read(own)
+    told = fields.read("\n\n".join(status)) or fields.read(own) or _told_in(tail)
     return Report(own, told, declared, "\n\n".join([*returned, tail]))
+
+
+def _told_in(tail: str) -> tuple[Told, ...]:
+    """Fields of a report that came back as the text of another one."""
+    return fields.read(tail) if "Reporting-MTA:" in tail else ()
 
 
 def _outer_parts(part: Part, depth: int = 0) -> Iterator[Part]:
@@ -117,13 +122,11 @@ def _is_delay(text: str) -> bool:
 def _found(root: Part, report: Report) -> list[prose.Found]:
     """Recipients that the fields do not name: by header, prose, library, returned mail, in this order."""
     said = {f.address.lower(): f for f in prose.read(report.text, ignore=_parties(root))}
-    if header := find(" ".join(str(v) for v in root.headers.all("X-Failed-Recipients")), MAX_RECIPIENTS):
-        return [said.get(a.lower(), _mentioned(a, report)) for a in dict.fromkeys(header)]
+    header = find(" ".join(str(v) for v in root.headers.all("X-Failed-Recipients")), MAX_RECIPIENTS)
+    if named := header or library.failures(root):
+        return [said.get(a.lower()) or _mentioned(a, report) for a in dict.fromkeys(named)]
     if said:
         return list(said.values())
-    temporary, permanent = library.failures(root)
-    if known := [*permanent, *temporary]:
-        return [_mentioned(a, report) for a in known]
     sent_to = [a for a in original.recipients(report.returned) if a.lower() not in _parties(root)]
     return [_mentioned(a, report) for a in dict.fromkeys(sent_to)]
 
@@ -134,7 +137,7 @@ def _mentioned(address: str, report: Report) -> prose.Found:
 
 def _parties(root: Part) -> frozenset[str]:
     """The report's own sender and receiver, lower case: named in many reports, never bounced by them."""
-    names = ("From", "To", "Reply-To", "Return-Path", "Delivered-To", "X-Original-To")
+    names = ("From", "To", "Reply-To", "Return-Path")
     values = " ".join(str(root.headers.get(name) or "")[:2000] for name in names)
     return frozenset(address.lower() for address in find(values, 20))
 
@@ -143,7 +146,7 @@ def _from_fields(told: Told, report: Report, *, alone: bool, waits: bool) -> Bou
     """One recipient; the prose is asked for what the fields leave vague."""
     diagnostic = told.diagnostic or ""
     said = codes.read(diagnostic)
-    status = said.status if codes.is_vague(told.status) and said.status else told.status
+    status = said.status or told.status
     if said.smtp is None or codes.is_vague(status):
         more = codes.read(report.text if alone else prose.mentions(report.text, told.address))
         said = Codes(said.smtp or more.smtp, said.status)

@@ -36,6 +36,7 @@ class _Signs:
     subject: bool
     submitted: str
     failed_header: bool
+    daemon: bool
 
     @property
     def machine(self) -> bool:
@@ -117,6 +118,7 @@ _ROBOT_LOCAL: Final = re.compile(
     r"(?:^|[<\s\"'])(?:mailer-?daemon|post-?_?master|mdaemon|mail[._-]?delivery|mail-?daemon|double-bounce|bounce-?handler)\b",
     re.IGNORECASE,
 )
+_DAEMON: Final = re.compile(r"mailer-?daemon|mail delivery (?:sub)?system", re.IGNORECASE)
 _ROBOT_NAME: Final = re.compile(
     r"mail deliver\w* (?:sub)?s(?:ystem|ervice)|delivery subsystem|system administrator|mail administrator|"
     r"mailer.daemon|internet mail delivery|mail service\b|smtp_?gateway",
@@ -134,6 +136,7 @@ def _signs(headers: Headers, subject: str) -> _Signs:
         subject=bool(phrases.BOUNCE_SUBJECT.search(subject)),
         submitted=re.split(r"[\s;(]", submitted, maxsplit=1)[0] if submitted else "",
         failed_header=headers.get("x-failed-recipients") is not None,
+        daemon=bool(_DAEMON.search(sender)),
     )
 
 
@@ -143,12 +146,20 @@ def _report(root: Part, signs: _Signs, declared: str, subject: str, text: str) -
         return ("bounce", bounce.read_notice(posted)) if posted.type == "bounce" else ("report", None)
     if phrases.PASSED_ON.match(subject) and not declared and not signs.machine:
         return None
+    root = _unwrapped(root, signs)
     pieces = bounce.pieces(root, text)
     if pieces.told and all(told.succeeded for told in pieces.told):
         return "report", None
     if not _convinces(root, signs, declared, pieces, subject):
         return None
     return "bounce", bounce.read(root, pieces, subject=subject)
+
+
+def _unwrapped(root: Part, signs: _Signs) -> Part:
+    """The report inside a mail that a scanner put around it as its only part."""
+    if signs.robot and len(root.children) == 1 and root.children[0].content_type == "message/rfc822":
+        return next(iter(root.children[0].children), root)
+    return root
 
 
 def _convinces(root: Part, signs: _Signs, declared: str, report: bounce.Report, subject: str) -> bool:
@@ -158,7 +169,7 @@ def _convinces(root: Part, signs: _Signs, declared: str, report: bounce.Report, 
     if declared == "delivery-status":
         return True
     if signs.machine:
-        return signs.subject or signs.failed_header or (fails and not phrases.AWAY_SUBJECT.search(subject))
+        return signs.daemon or signs.subject or signs.failed_header or (fails and not phrases.AWAY_SUBJECT.search(subject))
     return signs.subject and fails and not _has_person(root.headers)
 
 

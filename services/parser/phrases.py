@@ -45,7 +45,7 @@ FAILURE: Final = _any(
     r"(?:not|n't|never) (?:yet )?(?:be |been |get )?(?:deliver|sent|reach|receive)", r"undeliver", r"unable to (?:deliver|send|relay)",
     r"(?:delivery|mail|message|recipients?|address(?:es)?|address\(es\)) .{0,60}(?:failed|failure|errors?|problems?|delay|expired|rejected|refused|aborted)",
     r"could ?n.t be (?:delivered|sent)", r"cannot be delivered", r"(?:no such|unknown|invalid) (?:user|recipient|address|mailbox)",
-    r"was rejected", r"returned to (?:the )?sender", r"failure reason", r"transcript of session", r"user unknown",
+    r"failed recipients?", r"requested action not taken", r"smtp error", r"non-?deliverable", r"(?:are|is) not (?:a )?member", r"was rejected", r"returned to (?:the )?sender", r"failure reason", r"transcript of session", r"user unknown",
     r"mailbox.{0,20}full", r"\bfailed\b.{0,80}deliver", r"not a member", r"n.a pas pu", r"non (?:remis|distribu)",
     r"unzustellbar|nicht (?:zugestellt|ausgeliefert)", r"no (?:se )?(?:pudo|puede|ha podido) (?:ser )?entreg", r"non .{0,30}(?:consegnat|recapitat)",
     r"\u043d\u0435 (?:\u043c\u043e\u0436\u0435\u0442 \u0431\u044b\u0442\u044c |\u0431\u044b\u043b\u043e )?\u0434\u043e\u0441\u0442\u0430\u0432\u043b\u0435\u043d",

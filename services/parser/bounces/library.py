@@ -7,6 +7,7 @@ when a mail looks like a report and its own fields name nobody.
 from __future__ import annotations
 
 import logging
+import re
 from email.message import Message
 from typing import TYPE_CHECKING, Final
 
@@ -14,23 +15,24 @@ if TYPE_CHECKING:
     from services.parser.tree import Part
 
 MAX_CHARS: Final = 65_536
+_PLAIN: Final = re.compile(rb"[^\s@<>{}\[\],;]{1,120}@[A-Za-z0-9._-]{1,255}")
 _HEADERS: Final = ("From", "Subject", "X-Mailer", "X-Failed-Recipients")
 
 
-def failures(root: Part) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Addresses that failed for now and for good, sorted; both empty when the library knows no better."""
+def failures(root: Part) -> tuple[str, ...]:
+    """Addresses that failed, for good or for now; empty when the library does not know the format."""
     from flufl.bounce import all_failures  # noqa: PLC0415  (20 ms of imports that only reports need)
 
     try:
         temporary, permanent = all_failures(_as_message(root))
     except Exception:  # the library parses hostile text; a report without its help is still a report
         logging.getLogger(__name__).debug("bounce_library_failed", exc_info=True)
-        return (), ()
-    return _decoded(temporary), _decoded(permanent)
+        return ()
+    return _decoded(permanent) + _decoded(temporary)
 
 
 def _decoded(addresses: frozenset[bytes]) -> tuple[str, ...]:
-    return tuple(sorted(a.decode("ascii", "replace") for a in addresses if b"@" in a))
+    return tuple(sorted(a.decode("ascii", "replace") for a in addresses if _PLAIN.fullmatch(a)))
 
 
 def _as_message(root: Part) -> Message:

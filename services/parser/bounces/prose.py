@@ -34,8 +34,8 @@ _STARTS: Final = re.compile(
 _LABEL: Final = re.compile(
     rf"""[\s*+>\-\#.|]{{0,40}}
     (?:[\w'()/-]{{1,24}}[ ]){{0,6}}?
-    (?:recipients?|address(?:es|\(es\))?|addressed[ ]to|user(?:id|name)?|mailbox|account|destinat[a-z]+|rcpt[ ]?to|
-       delivered[ ]to|error-for|to|for|full|empf\S{{1,4}}nger|adress[ae]|destinatari[oa]s?|destinataires?|indirizzo)
+    (?:recipients?|address(?:es|\(es\))?|addressed[ ]to|user(?:id|name)?|mailbox|account|destinat[a-z]+|
+       delivered[ ]to|error-for|to|full|empf\S{{1,4}}nger|adress[ae]|destinatari[oa]s?|destinataires?|indirizzo)
     (?:[ ]?\([^)\n]{{0,30}}\))?[ \t]*[:=>]+[ \t]*
     [<"'\[(]{{0,3}}(?:smtp:|rfc822;\s?|mailto:)?(?P<addr>{ADDRESS})""",
     re.IGNORECASE | re.VERBOSE,
@@ -46,7 +46,7 @@ _REPLY: Final = re.compile(
 )
 _RCPT: Final = re.compile(rf"(?:.{{0,60}}\b)?RCPT TO:\s*<?(?P<addr>{ADDRESS})", re.IGNORECASE)
 _SENTENCE: Final = re.compile(
-    r"\b(?:deliver\w*|undeliver\w*|send|sent|to|for|user|recipient|address|mailbox|account|zustell\w*|entreg\w*|remis\w*)\b"
+    r"\b(?:deliver\w*|undeliver\w*|send|sent|to|user|recipient|address|mailbox|account|zustell\w*|entreg\w*|remis\w*)\b"
     rf"[^@\n]{{0,60}}?[\s<(\"'\[:](?P<addr>{ADDRESS})",
     re.IGNORECASE,
 )
@@ -80,7 +80,7 @@ def _hits(lines: list[str], shape: Callable[[str], re.Match[str] | None], ignore
                 yield number, address, match.end()
 
 
-_SHAPES: Final = (_STARTS.match, _LABEL.match, _REPLY.match, _RCPT.match, _SENTENCE.search)
+_SHAPES: Final = (_STARTS.match, _REPLY.match, _LABEL.match, _RCPT.match, _SENTENCE.search)
 
 
 def _with_diagnostics(lines: list[str], hits: list[type_hit]) -> Iterator[Found]:

@@ -1,0 +1,73 @@
+"""Recognises the line before a quotation: who wrote what follows, and when.
+
+Programs wrap it over up to four lines and write it in the user's language. Only lines that end like one are
+looked at; the start is then sought upwards, so that the sender's own line above it is never swallowed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from services.parser.quotes import words
+
+MAX_LINES: Final = 4
+MAX_LENGTH: Final = 600
+
+_TAIL: Final = " \t:\uff1a-\u2013\u2014*_>\u200e\u200f\xa0"
+_ENDS: Final = (":", "\uff1a", "-", "*", "wrote", "\u5199\u9053", "\u5beb\u9053")
+_VERB_END: Final = re.compile(
+    r"(?:^|[\s>)\]\"'\u201d,;\d\u65e5\u5206\ub2d8\uc774)]|(?<=[\u3040-\u9fff]))(?:" + "|".join(sorted(map(re.escape, words.WROTE), key=len, reverse=True)) + r")$",
+    re.IGNORECASE,
+)
+_VERB_INSIDE: Final = re.compile(r"(?:^|[\s>)])(?:" + "|".join(map(re.escape, words.WROTE_INSIDE)) + r")\s", re.IGNORECASE)
+_DATE: Final = re.compile(
+    r"\d{1,2}[:.h\u6642\u65f6\uc2dc]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[\u5e74\u6708\u65e5\ub144\uc6d4\uc77c]|\b\d{1,2}\.?\s\w{3,10}\b|\b\w{3,10}\s\d{1,2}\b"
+)
+_ADDRESS: Final = re.compile(r"[^\s<>@]{1,80}@[\w.-]{1,200}", re.ASCII)
+_ENDS_IN_ADDRESS: Final = re.compile(r"@[\w.-]{1,200}[>)\]\s'\"]{0,6}(?:<mailto:[^>\s]{1,200}>{1,2})?[>)\]\s]{0,4}$|&gt;$")
+_OPENER: Final = re.compile(
+    r"[\W_]{0,8}(?:(?:" + "|".join(sorted(map(re.escape, words.OPENERS), key=len, reverse=True)) + r")\s.{0,24}?\d|\d{1,4}\W|\w{2,14}\.?,?\s\d{1,2}\b)", re.IGNORECASE
+)
+_BARE: Final = re.compile(
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:\s\d{1,2}:\d{2}(?:\s?(?:GMT|UTC)?[+-]\d{1,2}:?\d{2}))?\s[^\n@<>]{1,80}(?:<[^<>\s@]{1,80}@[\w.-]{1,200}>)?$"
+)
+
+
+def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
+    """The first line of the attribution that ends at line `end`, or None when that line ends none."""
+    tail = lines[end].rstrip()
+    if not tail.endswith(_ENDS) and not (quote_follows and tail.endswith(">")):
+        return end if _is_bare(tail) else None
+    named = None
+    for start in range(end, max(-1, end - MAX_LINES), -1):
+        if not lines[start].strip() or lines[start].lstrip().startswith(">"):
+            break
+        joined = " ".join(line.strip() for line in lines[start : end + 1])
+        if len(joined) > MAX_LENGTH:
+            break
+        if _is_attribution(joined, quote_follows=quote_follows):
+            if _OPENER.match(joined):
+                return start
+            named = start if named is None else named
+    return named
+
+
+def _is_bare(line: str) -> bool:
+    """Old Gmail and some webmails end without a colon: `2013/7/20 Name <address>`."""
+    if line[:1] not in ("1", "2") or len(line) > MAX_LENGTH or not _BARE.match(line):
+        return False
+    return "<" in line or "GMT" in line or "UTC" in line
+
+
+def _is_attribution(joined: str, *, quote_follows: bool) -> bool:
+    core = joined.rstrip(_TAIL)
+    dated = bool(_DATE.search(core))
+    addressed = bool(_ADDRESS.search(core)) or "&lt;" in core
+    if _VERB_END.search(core):
+        return dated or addressed or (quote_follows and len(core) < 120)  # noqa: PLR2004
+    if not dated or joined.rstrip()[-1:] not in (":", "\uff1a"):
+        return False
+    if _VERB_INSIDE.search(core):
+        return bool(_OPENER.match(core)) or addressed
+    return addressed and bool(_ENDS_IN_ADDRESS.search(joined.rstrip(" :\uff1a\xa0"))) and bool(_DATE.search(core[:100]))

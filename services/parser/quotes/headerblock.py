@@ -1,0 +1,71 @@
+"""Recognises the fields of a quoted mail that Outlook and its relatives write above it, in any language.
+
+A block is a run of lines like `From: ... Sent: ... To: ... Subject: ...`, bold marks and wrapped values allowed.
+A person's own list (`From: Berlin, To: Paris`) is none: a sender field and a subject or an address are needed.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from services.parser.quotes.words import HEADER_KEYS
+
+MAX_LINES: Final = 24
+_FIELD: Final = re.compile(r"[\s*_|>\u200e\u200f]{0,16}([^\W\d_][\w .'-]{0,24}?)[\s*_\xa0]{0,6}[:\uff1a][*_]{0,2}(?=\s|$|\S)")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A header block: lines `start` up to `end` (not included) and the text of its sender field."""
+
+    start: int
+    end: int
+    sender: str
+
+
+def role_of(line: str) -> str | None:
+    """What field a line shows: from, sent, to, cc, subject, other; None when it shows none."""
+    if ":" not in line[:48] and "\uff1a" not in line[:48]:
+        return None
+    match = _FIELD.match(line[:80])
+    return HEADER_KEYS.get(match[1].strip().lower()) if match else None
+
+
+def at(lines: list[str], start: int) -> Block | None:
+    """The block that begins at line `start`, or None."""
+    first = role_of(lines[start])
+    if first is None or first == "other":
+        return None
+    roles = {first}
+    sender = _value(lines, start) if first == "from" else ""
+    end, gap = start + 1, 0
+    for number in range(start + 1, min(len(lines), start + MAX_LINES)):
+        role = role_of(lines[number])
+        if role and role not in ("other",) and role in roles and role not in ("to", "cc", "sent"):
+            break
+        if role:
+            roles.add(role)
+            sender = sender or (_value(lines, number) if role == "from" else "")
+            end, gap = number + 1, 0
+        elif gap >= 2:  # noqa: PLR2004  (a wrapped value, or a blank line after each field)
+            break
+        else:
+            gap += 1
+    return Block(start, end, sender) if _is_block(roles, sender) else None
+
+
+def _value(lines: list[str], number: int) -> str:
+    """The value of a field, with the next line when it shows no field itself."""
+    line = re.split("[:\uff1a]", lines[number], maxsplit=1)[1].strip(" *_\t")
+    follows = lines[number + 1].strip() if number + 1 < len(lines) else ""
+    return line if "@" in line or not follows or role_of(follows) else f"{line} {follows}"
+
+
+def _is_block(roles: set[str], sender: str) -> bool:
+    if "from" not in roles:
+        return False
+    if "subject" in roles:
+        return bool(roles & {"sent", "to"})
+    return "@" in sender and bool(roles & {"sent"}) and bool(roles & {"to", "cc"})

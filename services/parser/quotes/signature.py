@@ -1,0 +1,69 @@
+"""Cuts what mail programs and companies add below the text: signatures, phone lines, legal notices.
+
+Careful on purpose: a signature left in is a nuisance, a sentence cut off is a loss. Sign-offs (`Regards, Ann`)
+are the sender's words and stay.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from services.parser.quotes import words
+
+MAX_SIGNATURE_LINES: Final = 40
+MAX_FOOTER_LINES: Final = 30
+_DELIMITER: Final = re.compile(r"\s{0,3}(?:--|\u2014\u2014|\u2013\u2013|-- -)\s*$")
+_RULE: Final = re.compile(r"\s{0,3}(?:[-_=*~#]\s?){3,}\s*$")
+_FOOTER: Final = re.compile(
+    r"confidential|vertraulich|confidenti|riservat|unsubscribe|abmelden|mailing list|mailman|\bwww\.|\btel\b|phone|"
+    r"\bfax\b|mobile?\b|signature|disclaimer|virus|avast|\.org/mailman|listinfo",
+    re.IGNORECASE,
+)
+
+
+def trimmed(lines: list[str]) -> list[str]:
+    """`lines` without the signature at their end; blank lines at both ends removed."""
+    kept = _without_phone_lines(_without_delimited(lines))
+    return _stripped(_without_disclaimer(_stripped(kept)))
+
+
+def _stripped(lines: list[str]) -> list[str]:
+    first, last = 0, len(lines)
+    while first < last and not lines[first].strip():
+        first += 1
+    while last > first and not lines[last - 1].strip():
+        last -= 1
+    return lines[first:last]
+
+
+def _without_delimited(lines: list[str]) -> list[str]:
+    """Up to the first signature delimiter (RFC 3676 section 4.3) that a short rest follows."""
+    for number in range(max(0, len(lines) - MAX_SIGNATURE_LINES), len(lines)):
+        line = lines[number]
+        if line[:1] not in " -_=*~#\u2014\u2013\t" or not line.strip():
+            continue
+        if _DELIMITER.match(line) or (_RULE.match(line) and _is_footer(lines[number + 1 :])):
+            return lines[:number]
+    return lines
+
+
+def _is_footer(rest: list[str]) -> bool:
+    text = "\n".join(rest[:MAX_FOOTER_LINES])[:4000]
+    return len(rest) <= MAX_FOOTER_LINES and (not text.strip() or bool(_FOOTER.search(text)))
+
+
+def _without_phone_lines(lines: list[str]) -> list[str]:
+    return [line for line in lines if not (len(line) < 160 and words.MOBILE.match(line))]  # noqa: PLR2004
+
+
+def _without_disclaimer(lines: list[str]) -> list[str]:
+    """Up to a legal notice that begins a paragraph; never everything."""
+    for number in range(1, len(lines)):
+        if not lines[number - 1].strip() and lines[number].strip() and words.DISCLAIMER.match(_opening(lines, number)):
+            return lines[:number]
+    return lines
+
+
+def _opening(lines: list[str], number: int) -> str:
+    return " ".join(line.strip() for line in lines[number : number + 3])[:400]

@@ -21,6 +21,9 @@ class Defects:
         """Note a defect; a second time changes nothing."""
         self._words[word] = None
 
+    def __contains__(self, word: str) -> bool:
+        return word in self._words
+
     def words(self) -> tuple[str, ...]:
         """The words in the order in which they were found."""
         return tuple(self._words)

@@ -1,0 +1,397 @@
+"""Address fields: who is named, and whether it can be known at all.
+
+Takes a raw field value, gives `Address` values and notes defects. Apart from the other headers because trust hangs
+on it: an address is reported only when one reading exists. Values of the plainest form take a short path; everything
+else is cut at structural characters only (RFC 5322 section 3.4), and a From that is irregular is also read by
+mail-parser's scanner: two readers that name different senders mean that there is none (CVE-2023-27043 and kin).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+import idna
+from mailparser.utils import get_addresses
+
+from services.parser import charset
+from services.parser.defects import Defects
+from services.parser.headers import decode_value, decode_words
+from shared.contracts.mail import Address
+
+_ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
+_PLAIN = re.compile(
+    rf"(?:([A-Za-z0-9!#$%&'*+/=?^_`{{|}}~ -]{{0,200}}|\"[^\"\\\\<>@]{{0,200}}\")[ \t]{{0,9}}"
+    rf"<({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}})>"
+    rf"|({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}}))$"
+)
+_STRUCTURE = re.compile(r'[",;:<>()\[\]\\]')
+_SPACES = re.compile(r"\s+")
+_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+_LONGEST = 320
+_FIELD_CAP = 512 * 1024
+
+
+@dataclass(slots=True)
+class _Item:
+    """One member of an address list while it is scanned."""
+
+    phrase: list[str] = field(default_factory=list)
+    angles: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    quoted: bool = False
+    odd: bool = False
+
+    def is_empty(self) -> bool:
+        return not (self.angles or self.odd or "".join(self.phrase).strip())
+
+
+def sender(values: list[bytes], defects: Defects) -> Address | None:
+    """The one author that a From field names, None with a defect when there is none or more than one reading."""
+    if not values:
+        defects.add("no-from")
+        return None
+    if len(values) > 1:
+        defects.add("several-from")
+        return None
+    if plain := _plain(values[0], defects):
+        return plain
+    found = addresses(values, 2, defects)
+    if len(found) == 1:
+        return found[0] if _agrees(values[0], found[0], defects) else None
+    defects.add("ambiguous-from" if found else "bad-from")
+    return None
+
+
+def addresses(values: list[bytes], cap: int, defects: Defects) -> tuple[Address, ...]:
+    """The mailboxes of all fields of one name, groups opened up, at most `cap`."""
+    found: list[Address] = []
+    for value in values:
+        if plain := _plain(value, defects):
+            found.append(plain)
+            continue
+        found.extend(_parsed(value, cap + 1 - len(found), defects))
+        if len(found) > cap:
+            defects.add("addresses-capped")
+            break
+    return tuple(found[:cap])
+
+
+def _plain(value: bytes, defects: Defects) -> Address | None:
+    """A value of the plainest form, which is nearly every one."""
+    if len(value) > 320 or not value.isascii():
+        return None
+    if not (match := _PLAIN.match(value.decode("ascii"))):
+        return None
+    name, angle, bare = match.groups()
+    address = _normalised(angle or bare, defects)
+    if address is None or "=?" in address:
+        return None
+    return Address(_name(name or "", defects), address)
+
+
+def _name(raw: str, defects: Defects) -> str:
+    text = raw.strip()
+    if len(text) > 1 and text[0] == text[-1] == '"':
+        text = text[1:-1]
+    if "=?" in text:
+        text = decode_words(text, defects)
+        if not text.isprintable():
+            text = "".join(char if char.isprintable() else " " for char in charset.scalar(text))
+        text = text.strip()
+        if len(text) > 1 and text[0] == text[-1] == '"':
+            text = text[1:-1]
+    return text.strip()
+
+
+def _parsed(value: bytes, cap: int, defects: Defects) -> list[Address]:
+    if len(value) > _FIELD_CAP:
+        defects.add("addresses-capped")
+        value = value[:_FIELD_CAP]
+    text = _as_text(value, defects)
+    found: list[Address] = []
+    for item in _items(text, defects):
+        if address := _mailbox(item, defects):
+            found.append(address)
+            if len(found) >= cap:
+                break
+    if not found and "=?" in text and "@" not in text and "<" not in text:
+        return _wholly_encoded(text, cap, defects)
+    return found
+
+
+def _as_text(value: bytes, defects: Defects) -> str:
+    if value.isascii():
+        text = value.decode("ascii")
+    else:
+        defects.add("raw-8bit-header")
+        text = charset.scalar(charset.guess(value))
+    if "\x00" in text:
+        defects.add("nul-bytes")
+        text = text.replace("\x00", "")
+    return text
+
+
+def _wholly_encoded(text: str, cap: int, defects: Defects) -> list[Address]:
+    """Some programs encode the whole field, address included, which RFC 2047 section 5 forbids."""
+    decoded = decode_value(text.encode("utf-8"), defects)
+    if "@" not in decoded or "=?" in decoded:
+        return []
+    defects.add("encoded-address")
+    found = [address for item in _items(decoded, defects) if (address := _mailbox(item, defects))]
+    return found[:cap]
+
+
+class _Scanner:
+    """Cuts a list at its separators; each character of structure is looked at once."""
+
+    def __init__(self, text: str, *, quotes: bool) -> None:
+        self.text = text
+        self.quotes = quotes
+        self.items: list[_Item] = []
+        self.item = _Item()
+        self.in_group = False
+        self.unclosed = False
+
+    def run(self) -> list[_Item]:
+        text, position = self.text, 0
+        while match := _STRUCTURE.search(text, position):
+            at, char = match.start(), match[0]
+            self._words(text[position:at])
+            position = self._structure(char, at)
+        self._words(text[position:])
+        self._end()
+        return self.items
+
+    def _words(self, piece: str) -> None:
+        if piece:
+            (self.item.after if self.item.angles else self.item.phrase).append(piece)
+
+    def _end(self) -> None:
+        if not self.item.is_empty():
+            self.items.append(self.item)
+        self.item = _Item()
+
+    def _structure(self, char: str, at: int) -> int:
+        """Handle one structural character; the offset at which to go on."""
+        if char == '"' and self.quotes:
+            return self._quoted(at)
+        if char == "(":
+            return self._comment(at)
+        if char == "<":
+            return self._angle(at)
+        if char == "[":
+            stop = self.text.find("]", at, at + 300)
+            if stop > 0:
+                self._words(self.text[at : stop + 1])
+                return stop + 1
+            self.item.odd = True
+        elif char in ",;":
+            self._end()
+            if char == ";":
+                self.in_group = False
+        elif char == ":":
+            self._colon()
+        elif char == "\\":
+            self._words(self.text[at + 1 : at + 2])
+            return at + 2
+        elif char != '"':
+            self.item.odd = True
+        return at + 1
+
+    def _colon(self) -> None:
+        """`Team:` opens a group, `mailto:` stands before an address, elsewhere a colon is litter in a name."""
+        label = "".join(self.item.phrase).strip().lower()
+        if label == "mailto":
+            self.item.phrase.clear()
+        elif "@" in label or self.item.angles or self.in_group:
+            self.item.odd = True
+        else:
+            self.in_group = True
+            self.item = _Item()
+
+    def _quoted(self, at: int) -> int:
+        out, position, text = [], at + 1, self.text
+        while (stop := _next_of(text, '"\\', position)) >= 0:
+            out.append(text[position:stop])
+            if text[stop] == '"':
+                self._quoted_words("".join(out), text, stop + 1)
+                return stop + 1
+            out.append(text[stop + 1 : stop + 2])
+            position = stop + 2
+        self.unclosed = True
+        return len(text)
+
+    def _quoted_words(self, words: str, text: str, after: int) -> None:
+        """Quotes around a local part stay; around a name they go."""
+        if text.startswith("@", after) and not self.item.angles:
+            self.item.phrase.append('"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"')
+            return
+        self.item.quoted = True
+        self._words(words.replace("@", _QUOTED_AT))
+
+    def _comment(self, at: int) -> int:
+        depth, position, text = 1, at + 1, self.text
+        while depth and (stop := _next_of(text, "()\\", position)) >= 0:
+            depth += {"(": 1, ")": -1}.get(text[stop], 0)
+            position = stop + (2 if text[stop] == "\\" else 1)
+        if depth:
+            self.item.odd = True
+            position = len(text)
+        self.item.comments.append(text[at + 1 : position - 1 if not depth else position])
+        self._words(" ")
+        return position
+
+    def _angle(self, at: int) -> int:
+        """From `<` to its `>`; quotes inside protect what they hold."""
+        position, text = at + 1, self.text
+        while (stop := _next_of(text, '<>"', position)) >= 0:
+            if text[stop] == ">":
+                self.item.angles.append(text[at + 1 : stop])
+                return stop + 1
+            closing = text.find('"', stop + 1) if text[stop] == '"' else -1
+            if closing < 0:
+                break
+            position = closing + 1
+        self.item.odd = True
+        end = stop if stop > at else len(text)
+        self.item.angles.append(text[at + 1 : end])
+        return end if end > at else at + 1
+
+
+_QUOTED_AT = "\ue0a1"
+_NEXT = {chars: re.compile(f"[{re.escape(chars)}]") for chars in ('"\\', "()\\", '<>"')}
+
+
+def _next_of(text: str, chars: str, position: int) -> int:
+    match = _NEXT[chars].search(text, position)
+    return match.start() if match else -1
+
+
+def _items(text: str, defects: Defects) -> list[_Item]:
+    scanner = _Scanner(text, quotes=True)
+    items = scanner.run()
+    if not scanner.unclosed:
+        return items
+    defects.add("unclosed-quote")
+    return _Scanner(text, quotes=False).run()
+
+
+def _mailbox(item: _Item, defects: Defects) -> Address | None:
+    """The address of one member, None with a defect when none or more than one can be meant."""
+    phrase, after = "".join(item.phrase), "".join(item.after)
+    if len(item.angles) > 1 or "@" in after:
+        defects.add("ambiguous-address")
+        return None
+    if not item.angles:
+        return _without_angle(item, phrase, defects)
+    address = _normalised(item.angles[0], defects)
+    if address is None or (("@" in phrase) and not _may_be_name(item, phrase, address)):
+        defects.add("ambiguous-address" if address else "bad-address")
+        return None
+    if item.odd or after.strip():
+        defects.add("malformed-address")
+    return Address(_display(phrase, item, defects), address)
+
+
+def _may_be_name(item: _Item, phrase: str, address: str) -> bool:
+    """An address in front of `<` is a name only when it stands apart from it and nothing is odd, or says the same."""
+    if phrase.strip().lower() == address.lower():
+        return True
+    return phrase[-1:].isspace() and not item.odd and not item.comments
+
+
+def _without_angle(item: _Item, phrase: str, defects: Defects) -> Address | None:
+    words = phrase.split()
+    at_words = [word for word in words if "@" in word.strip("@")]
+    if item.odd or len(at_words) > 1 or phrase.count("@") > 1:
+        defects.add("ambiguous-address" if "@" in phrase else "bad-address")
+        return None
+    if "@" in phrase and not at_words:
+        words = at_words = ["".join(words)]
+    if len(words) == 1 or at_words:
+        address = _normalised(at_words[0] if at_words else words[0], defects)
+        if address:
+            rest = " ".join(word for word in words if word not in at_words)
+            if rest:
+                defects.add("malformed-address")
+            return Address(_display(rest or " ".join(item.comments[-1:]), item, defects), address)
+    defects.add("bad-address")
+    return None
+
+
+def _display(phrase: str, item: _Item, defects: Defects) -> str:
+    text = _SPACES.sub(" ", phrase.replace(_QUOTED_AT, "@")).strip()
+    if not text and item.comments:
+        text = _SPACES.sub(" ", item.comments[0]).strip()
+    return _name(text, defects)[:1_000]
+
+
+def _normalised(raw: str, defects: Defects) -> str | None:
+    """An addr-spec with its domain in lower case and ASCII (RFC 5890), None when it cannot be one."""
+    text = raw.strip()
+    if text.startswith("@") and ":" in text:  # a source route, RFC 5322 section 4.4
+        text = text.rpartition(":")[2].strip()
+    text = text.removeprefix("mailto:").removeprefix("MAILTO:")
+    if _INVISIBLE.search(text):
+        defects.add("invisible-in-address")
+    local, at, domain = text.rpartition("@")
+    if not at:
+        return _lone_word(text, defects)
+    local, domain = _SPACES.sub("", local) if '"' not in local else local.strip(), domain.strip()
+    if not local or not domain or len(local) + len(domain) >= _LONGEST:
+        defects.add("address-too-long" if local and domain else "bad-address")
+        return None
+    if ("@" in local and not local.startswith('"')) or _bad_domain(domain) or _unprintable(local):
+        return None
+    if "=?" in local:
+        defects.add("encoded-word-in-address")
+    return f"{local}@{_domain(domain, defects)}"
+
+
+def _lone_word(text: str, defects: Defects) -> str | None:
+    """`jsmith` stays as it is: a default domain may be applied later."""
+    if not text or len(text) > 64 or _SPACES.search(text) or "=?" in text or _unprintable(text):
+        return None
+    defects.add("address-without-domain")
+    return text
+
+
+def _bad_domain(domain: str) -> bool:
+    if domain.startswith("["):
+        return not domain.endswith("]") or _unprintable(domain)
+    return _unprintable(domain) or bool(re.search(r"[\s<>()\[\],;:\\\"@]|\.\.", domain))
+
+
+def _unprintable(text: str) -> bool:
+    return not text.isascii() and any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text) or (
+        text.isascii() and not text.isprintable()
+    )
+
+
+def _domain(domain: str, defects: Defects) -> str:
+    """Lower case and ASCII. What IDNA refuses stays as it is written, so that no look-alike becomes a real domain."""
+    if domain.isascii():
+        return domain.lower()
+    defects.add("idn-domain")
+    lowered = unicodedata.normalize("NFC", domain.lower())
+    if lowered.isascii():
+        return domain
+    try:
+        return idna.encode(lowered).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        defects.add("bad-domain")
+        return domain
+
+
+def _agrees(value: bytes, ours: Address, defects: Defects) -> bool:
+    """Whether mail-parser's independent scanner finds no other mailbox than ours in an irregular field."""
+    if len(value) > 4_096 or not value.isascii() or "encoded-address" in defects:
+        return True
+    seen = {address.lower() for _, address in get_addresses(value.decode("ascii")) if address}
+    if seen and {ours.address.lower()} != seen:
+        defects.add("ambiguous-from")
+        return False
+    return True

@@ -1,0 +1,319 @@
+"""HTML bodies: made harmless to show, and turned into readable text.
+
+`sanitised` gives markup without scripts, styles, forms or anything that loads from elsewhere (nh3); `to_text` gives
+plain text with lists, tables, links and quotations (`> `), leaving out what a reader would not see. Apart from `mime`
+because markup has its own dangers: depth is measured first, since every HTML parser slows down on absurd nesting.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html import unescape
+
+import nh3
+from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:]{0,30})")
+_ANY_TAG = re.compile(r"<[^<>]{0,5000}>")
+_DROPPED = re.compile(r"<(script|style|head|title)\b[^<]{0,200000}(?:<(?!/\1)[^<]{0,5000}){0,2000}</\1[^>]{0,100}>", re.I)
+_BLANK_RUN = re.compile(r"[ \t\n\r\f]+")
+_MANY_LINES = re.compile(r"\n{3,}")
+_VOID = frozenset({"br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "wbr", "param"})
+_HIDDEN = re.compile(
+    r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|mso-hide\s{0,9}:\s{0,9}all"
+    r"|font-size\s{0,9}:\s{0,9}0(?:\.0{1,9})?(?:px|pt|em|rem|%)?\s{0,9}(?:[;!]|$)",
+    re.I,
+)
+_SKIPPED = frozenset(
+    {"script", "style", "head", "title", "template", "noscript", "object", "iframe", "svg", "math", "select", "-comment"}
+)
+_PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "dl", "fieldset"})
+_BLOCKS = _PARAGRAPHS | frozenset(
+    {
+        "div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "address", "center", "form", "main",
+        "nav", "aside", "figure", "figcaption", "caption", "tbody", "thead", "tfoot", "body", "html", "legend", "details",
+        "summary",
+    }
+)  # fmt: skip
+_LINKS = re.compile(r"(?:https?|ftp|mailto|tel):", re.I)
+_RULE = "_" * 32
+
+
+def _harmless(tag: str, attribute: str, value: str) -> str | None:
+    """Pictures come with the mail or not at all: nothing is fetched when a mail is shown."""
+    if tag == "img" and attribute == "src":
+        return value if value[:4].lower() == "cid:" else None
+    return value
+
+
+_CLEANER = nh3.Cleaner(
+    tags=nh3.ALLOWED_TAGS - {"map", "area"},
+    clean_content_tags={"script", "style", "title"},
+    attributes={**nh3.ALLOWED_ATTRIBUTES, "img": {"alt", "height", "src", "width"}, "ol": {"start"}},
+    attribute_filter=_harmless,
+    url_schemes={"http", "https", "mailto", "cid", "tel"},
+    strip_comments=True,
+    link_rel="noopener noreferrer",
+)
+
+
+def sanitised(markup: str) -> str:
+    """`markup` with harmless tags and attributes only; remote pictures lose their source."""
+    return _CLEANER.clean(markup)
+
+
+def depth(markup: str, limit: int) -> int:
+    """How deep elements are open inside each other, counted up to `limit` + 1. Cheap, and never too low."""
+    if markup.count("<") <= limit:
+        return 0
+    level = deepest = 0
+    for match in _TAG.finditer(markup):
+        if match[2].lower() in _VOID:
+            continue
+        level = max(level - 1, 0) if match[1] else level + 1
+        if level > deepest:
+            deepest = level
+            if deepest > limit:
+                break
+    return deepest
+
+
+def stripped(markup: str) -> str:
+    """Text of markup that is too deep or too broken to be parsed: the tags cut out, nothing more."""
+    return _MANY_LINES.sub("\n\n", unescape(_ANY_TAG.sub(" ", markup)).replace("\xa0", " ")).strip()
+
+
+def to_text(markup: str) -> str:
+    """Readable plain text of `markup`: LF line ends, no trailing blanks, at most one empty line in a row."""
+    tree = LexborHTMLParser(markup)
+    root = tree.body
+    if root is None:
+        return ""
+    writer = _Writer()
+    _walk(root, writer)
+    return writer.text()
+
+
+def _walk(root: LexborNode, writer: _Writer) -> None:
+    """Every visible node in order, entering and leaving; no recursion."""
+    node: LexborNode | None = root
+    while node is not None:
+        child = node.child if _enter(node, writer) else None
+        if child is not None:
+            node = child
+            continue
+        while node is not None:
+            _leave(node, writer)
+            if node.mem_id == root.mem_id:
+                return
+            if node.next is not None:
+                node = node.next
+                break
+            node = node.parent
+
+
+def _enter(node: LexborNode, writer: _Writer) -> bool:
+    """Write what opens with `node`; whether its children are to be visited."""
+    tag = node.tag
+    if tag == "-text":
+        writer.words(node.text_content or "")
+        return False
+    if tag is None or tag in _SKIPPED:
+        return False
+    attributes = node.attributes
+    if "hidden" in attributes or ((style := attributes.get("style")) and _HIDDEN.search(style)):
+        return False
+    writer.open(tag, attributes)
+    return True
+
+
+def _leave(node: LexborNode, writer: _Writer) -> None:
+    tag = node.tag
+    if tag and tag != "-text":
+        writer.close(tag)
+
+
+@dataclass(slots=True)
+class _Row:
+    """A table row while it is written: whether its last cell was one line with something in it."""
+
+    lines: int = 0
+    single: bool = False
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Collects lines; knows quotation depth, list markers and the current table row."""
+
+    lines: list[str] = field(default_factory=list)
+    line: list[str] = field(default_factory=list)
+    gap: int = 0
+    quote: int = 0
+    pre: int = 0
+    lists: list[int] = field(default_factory=list)
+    rows: list[_Row] = field(default_factory=list)
+    links: list[tuple[str, int]] = field(default_factory=list)
+    marker: str = ""
+    fresh: bool = False
+    """Nothing is written yet in this cell or item: margins of what opens in it do not count."""
+    quoted: int = 0
+    """Quotation depth of the last line."""
+
+    def words(self, text: str) -> None:
+        """Running text; blanks are folded outside of `pre`."""
+        if self.pre:
+            first, *rest = text.split("\n")
+            self._put(first)
+            for line in rest:
+                self.newline()
+                self._put(line)
+            return
+        text = _BLANK_RUN.sub(" ", text)
+        if not self.line or self.line[-1].endswith(" "):
+            text = text.lstrip(" ") if not self.line or self.line[-1] else text
+        if text:
+            self._put(text)
+
+    def _put(self, text: str) -> None:
+        if not text:
+            return
+        if not self.line:
+            self._start_line()
+        self.line.append(text)
+
+    def _start_line(self) -> None:
+        if self.lines and self.gap > 1:
+            self.lines.append(("> " * min(self.quote, self.quoted)).rstrip())
+        self.gap, self.fresh, self.quoted = 0, False, self.quote
+        self.line.append("> " * self.quote + "  " * max(len(self.lists) - 1, 0) + (self.marker or ("  " if self.lists else "")))
+        self.marker = ""
+
+    def newline(self) -> None:
+        """End the line at hand; a second call makes an empty line."""
+        if self.line:
+            self.lines.append("".join(self.line).rstrip(" "))
+            self.line.clear()
+            self.gap = max(self.gap, 1)
+        else:
+            self.gap += 1
+
+    def block(self, gap: int) -> None:
+        """A block begins or ends here: at least `gap` line ends before what follows."""
+        if self.line and self.fresh:
+            return
+        if self.line:
+            self.newline()
+        self.gap = max(self.gap, 1 if self.fresh else gap)
+
+    def open(self, tag: str, attributes: dict[str, str | None]) -> None:
+        if tag == "br":
+            self.newline()
+        elif tag in ("td", "th"):
+            self._open_cell()
+        elif tag in _BLOCKS:
+            self.block(self._margin(tag))
+            self._open_block(tag, attributes)
+        elif tag == "a":
+            self.links.append((attributes.get("href") or "", len(self.lines)))
+            self.line.append("") if self.line else None
+        elif tag == "img" and (alt := (attributes.get("alt") or "").strip()):
+            self.words(f"[{alt}]")
+        elif tag == "hr":
+            self.block(1)
+            self._put(_RULE)
+            self.block(1)
+
+    def _margin(self, tag: str) -> int:
+        if tag not in _PARAGRAPHS or (self.lists and tag in ("ul", "ol")):
+            return 1
+        return 2
+
+    def _open_block(self, tag: str, attributes: dict[str, str | None]) -> None:
+        if tag == "blockquote":
+            self.quote += 1
+        elif tag == "pre":
+            self.pre += 1
+        elif tag in ("ul", "ol"):
+            start = attributes.get("start") or "1"
+            self.lists.append(int(start) if tag == "ol" and start.isdecimal() and len(start) < 6 else -(tag == "ul"))
+        elif tag == "li":
+            self._open_item()
+        elif tag == "tr":
+            self.rows.append(_Row(len(self.lines)))
+
+    def _open_item(self) -> None:
+        if not self.lists or self.lists[-1] < 0:
+            self.marker = "- "
+        else:
+            self.marker = f"{self.lists[-1]}. "
+            self.lists[-1] += 1
+        self.fresh = True
+
+    def _open_cell(self) -> None:
+        row = self.rows[-1] if self.rows else None
+        if row and row.single and self.line:
+            self.line.append(" | ")
+            row.lines = len(self.lines)
+        elif row and self.line:
+            self.newline()
+        if row:
+            row.single, row.lines = False, len(self.lines)
+        self.fresh = True
+
+    def close(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self._close_cell()
+        elif tag == "a":
+            self._close_link()
+        elif tag in _BLOCKS:
+            self._close_block(tag)
+
+    def _close_cell(self) -> None:
+        """A cell of one line keeps its row open, however many paragraphs it is wrapped in."""
+        row = self.rows[-1] if self.rows else None
+        self.fresh = False
+        if not row:
+            return
+        written = [line for line in self.lines[row.lines :] if line]
+        if not self.line and len(written) == 1 and self.lines[-1:] == written:
+            self.line, self.gap = [self.lines.pop()], 0
+            written = []
+        row.single = bool(self.line) and not written
+
+    def _close_block(self, tag: str) -> None:
+        if tag in ("ul", "ol") and self.lists:
+            self.lists.pop()
+        self.marker = ""
+        if tag in ("tbody", "thead", "tfoot", "html", "body"):
+            return
+        self.block(self._margin(tag))
+        if tag == "blockquote":
+            self.quote = max(self.quote - 1, 0)
+        elif tag == "pre":
+            self.pre = max(self.pre - 1, 0)
+        elif tag == "li":
+            self.gap = min(self.gap, 1)
+        elif tag == "tr" and self.rows:
+            self.rows.pop()
+
+    def _close_link(self) -> None:
+        if not self.links:
+            return
+        href, line = self.links.pop()
+        if not _LINKS.match(href) or line != len(self.lines) or not self.line or len(href) > 2_000:
+            return
+        shown = self.line[-1].strip()
+        target = href.partition(":")[2] if href[:7].lower() in ("mailto:",) or href[:4].lower() == "tel:" else href
+        if _bare(shown) != _bare(target) and _bare(target) not in _bare("".join(self.line)):
+            self.line.append(f" <{target}>")
+
+    def text(self) -> str:
+        self.block(1)
+        joined = "\n".join(line.replace("\xa0", " ").rstrip() for line in self.lines)
+        return _MANY_LINES.sub("\n\n", joined).strip("\n")
+
+
+def _bare(url: str) -> str:
+    """What of a link a reader would compare: no scheme, no trailing slash."""
+    return url.strip().lower().removeprefix("http://").removeprefix("https://").removeprefix("www.").rstrip("/ ")

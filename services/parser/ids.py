@@ -1,0 +1,61 @@
+"""Message ids: of the mail, of what it answers, of its thread.
+
+Takes raw Message-ID, In-Reply-To and References values, gives ids in angle brackets, so that the same id always has
+the same form. Apart from addresses, which they resemble and are not: an id is compared, never parsed
+(RFC 5322 section 3.6.4).
+"""
+
+from __future__ import annotations
+
+import re
+
+from services.parser.charset import guess, scalar
+from services.parser.defects import Defects
+
+_BRACKETED = re.compile(r"<([^<>]{1,2000})>")
+_SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
+_LONGEST = 998
+
+
+def message_id(values: list[bytes], defects: Defects) -> str | None:
+    """The mail's own id, None with a defect when it has none that could be one."""
+    if len(values) > 1:
+        defects.add("several-message-ids")
+    for value in values:
+        if found := _ids(value):
+            return found[0]
+        if words := _SPACES.sub("", _text(value)).strip("<>"):
+            defects.add("bad-message-id")
+            return f"<{words[:_LONGEST]}>"
+    defects.add("no-message-id")
+    return None
+
+
+def all_ids(values: list[bytes], cap: int, defects: Defects) -> tuple[str, ...]:
+    """Every id of a field, each once; beyond `cap` the first and the newest are kept."""
+    found: dict[str, None] = {}
+    for value in values:
+        for one in _ids(value) or _bare_ids(value):
+            found[one] = None
+    ids = tuple(found)
+    if len(ids) > cap:
+        defects.add("references-capped")
+        ids = (ids[0], *ids[len(ids) - cap + 1 :])
+    return ids
+
+
+def _text(value: bytes) -> str:
+    return value.decode("ascii") if value.isascii() else scalar(guess(value))
+
+
+def _ids(value: bytes) -> list[str]:
+    if b"<" not in value:
+        return []
+    inside = (_SPACES.sub("", match[1]) for match in _BRACKETED.finditer(_text(value)))
+    return [f"<{one}>" for one in inside if one and len(one) <= _LONGEST]
+
+
+def _bare_ids(value: bytes) -> list[str]:
+    """Ids without brackets: words with an @ in them."""
+    words = (word.strip("<>,;\"'()") for word in _text(value[:65_536]).split())
+    return [f"<{word}>" for word in words if "@" in word and 2 < len(word) <= _LONGEST]

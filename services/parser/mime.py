@@ -1,0 +1,142 @@
+"""Any mail the world sends, read: headers, body, attachments, kind.
+
+Takes raw bytes, gives a `Reading`: the `ParsedMail` and the decoded bytes of its attachments. This is the assembly;
+each question is answered by a module of its own (tree, address, charset, transfer, html, names, tnef, kind, reply).
+It never fails for what a mail contains: only a mail beyond a limit raises, and that is `BoundExceeded`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.parser import address, body, dates, ids, kind, reply, tree
+from services.parser.bounds import Bounds
+from services.parser.charset import scalar
+from services.parser.defects import Defects
+from services.parser.headers import Headers
+from shared.contracts.mail import Address, ParsedMail, Routing
+
+__all__ = ["Bounds", "Reading", "read"]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A mail and the decoded bytes of its attachments by SHA-256 (equal contents are kept once)."""
+
+    mail: ParsedMail
+    contents: Mapping[str, bytes]
+
+
+def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 frozen default
+    """Read one mail.
+
+    Raises `shared.errors.BoundExceeded` for a mail beyond a limit of `bounds`, and nothing else.
+    """
+    defects = Defects()
+    root = tree.parse(raw, bounds, defects)
+    headers = root.headers
+    if not headers.raw:
+        defects.add("no-headers")
+    subject = _subject(headers, bounds, defects)
+    found = body.of(root, bounds, defects)
+    verdict = kind.classify(root, subject=subject, text=found.text)
+    message_id, in_reply_to, references = _threading(headers, bounds, defects)
+    from_, sender = _people(headers, defects)
+    mail = ParsedMail(
+        sha256=hashlib.sha256(raw).hexdigest(),
+        size=len(raw),
+        message_id=message_id,
+        in_reply_to=in_reply_to,
+        references=references,
+        date=_date(headers, defects),
+        from_=from_,
+        sender=sender,
+        reply_to=_addresses(headers, "reply-to", bounds, defects),
+        to=_addresses(headers, "to", bounds, defects),
+        cc=_addresses(headers, "cc", bounds, defects),
+        subject=subject,
+        text=found.text,
+        html=found.html,
+        new_text=scalar(reply.new_text(found.text, found.html, is_reply=_is_reply(in_reply_to, references, subject))),
+        attachments=found.attachments,
+        kind=verdict.kind,
+        bounce=verdict.bounce,
+        automatic=verdict.automatic,
+        automatic_header=verdict.automatic_header,
+        forwarded_from=reply.forwarded_from(found.text, subject),
+        routing=_routing(headers),
+        defects=defects.words(),
+    )
+    return Reading(mail, found.contents)
+
+
+def _subject(headers: Headers, bounds: Bounds, defects: Defects) -> str:
+    values = headers.index.get("subject", [])
+    if len(values) > 1:
+        defects.add("several-subjects")
+    if not values:
+        return ""
+    text = headers.text(values[0])
+    if len(text) > bounds.subject:
+        defects.add("header-truncated")
+        text = text[: bounds.subject]
+    return text
+
+
+def _threading(
+    headers: Headers, bounds: Bounds, defects: Defects
+) -> tuple[str | None, str | None, tuple[str, ...]]:
+    message_id = ids.message_id(headers.index.get("message-id", []), defects)
+    answered = ids.all_ids(headers.index.get("in-reply-to", []), bounds.references, defects)
+    references = ids.all_ids(headers.index.get("references", []), bounds.references, defects)
+    return message_id, answered[0] if answered else None, references
+
+
+_ANSWERS = ("re:", "aw:", "antw:", "antwort:", "sv:", "vs:", "odp:", "res:", "rv:", "ref:", "re[", "re :")
+
+
+def _is_reply(in_reply_to: str | None, references: tuple[str, ...], subject: str) -> bool:
+    return bool(in_reply_to or references) or subject[:8].lower().startswith(_ANSWERS)
+
+
+def _people(headers: Headers, defects: Defects) -> tuple[Address | None, Address | None]:
+    from_ = address.sender(headers.index.get("from", []), defects)
+    values = headers.index.get("sender", [])
+    found = address.addresses(values[:1], 1, defects) if values else ()
+    sender = found[0] if found else None
+    if from_ and sender and sender.address.lower() != from_.address.lower():
+        defects.add("sender-differs")
+    return from_, sender
+
+
+def _addresses(headers: Headers, name: str, bounds: Bounds, defects: Defects) -> tuple[Address, ...]:
+    values = headers.index.get(name)
+    return address.addresses(values, bounds.addresses, defects) if values else ()
+
+
+def _date(headers: Headers, defects: Defects) -> str | None:
+    value = headers.get("date")
+    return dates.utc(value, defects) if value else None
+
+
+def _routing(headers: Headers) -> Routing:
+    return Routing(
+        return_path=_return_path(headers),
+        auto_submitted=headers.get("auto-submitted"),
+        loop=tuple(headers.all("x-postroom-loop")[:_MOST]),
+        authentication_results=tuple(headers.all("authentication-results")[:_MOST]),
+        delivered_to=tuple(headers.all("delivered-to")[:_MOST]),
+    )
+
+
+_MOST = 50
+
+
+def _return_path(headers: Headers) -> str | None:
+    value = headers.get("return-path")
+    if value is None:
+        return None
+    start, stop = value.find("<"), value.rfind(">")
+    return (value[start + 1 : stop] if 0 <= start < stop else value).strip()

@@ -1,0 +1,116 @@
+"""File names of attachments that are safe to show, store beside and offer for download.
+
+Takes the name that a mail gives, or nothing, and gives a single path component of at most 255 bytes. Apart from the
+MIME code because the rules are about file systems, not about mail (bad-inputs rows 80 to 88). The bytes are stored by
+hash; the name is only ever a label.
+"""
+
+from __future__ import annotations
+
+import mimetypes
+import re
+import unicodedata
+
+from services.parser.defects import Defects
+
+_DRIVE = re.compile(r"^[A-Za-z]:")
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])\s*(?:\.|$)", re.I)
+_LONGEST = 255
+_EXTENSIONS = {
+    "text/plain": ".txt",
+    "text/html": ".html",
+    "text/calendar": ".ics",
+    "text/csv": ".csv",
+    "text/x-vcard": ".vcf",
+    "text/vcard": ".vcf",
+    "text/directory": ".vcf",
+    "text/rfc822-headers": ".txt",
+    "text/enriched": ".txt",
+    "text/richtext": ".txt",
+    "message/rfc822": ".eml",
+    "message/global": ".eml",
+    "message/news": ".eml",
+    "message/partial": ".eml",
+    "message/delivery-status": ".txt",
+    "message/global-delivery-status": ".txt",
+    "message/disposition-notification": ".txt",
+    "message/feedback-report": ".txt",
+    "message/external-body": ".txt",
+    "image/jpeg": ".jpg",
+    "image/pjpeg": ".jpg",
+    "image/jpg": ".jpg",
+    "image/png": ".png",
+    "image/gif": ".gif",
+    "image/tiff": ".tif",
+    "image/bmp": ".bmp",
+    "audio/mpeg": ".mp3",
+    "audio/wav": ".wav",
+    "application/pdf": ".pdf",
+    "application/zip": ".zip",
+    "application/ms-tnef": ".dat",
+    "application/pgp-signature": ".asc",
+    "application/pgp-encrypted": ".asc",
+    "application/pgp-keys": ".asc",
+    "application/pkcs7-signature": ".p7s",
+    "application/x-pkcs7-signature": ".p7s",
+    "application/pkcs7-mime": ".p7m",
+    "application/x-pkcs7-mime": ".p7m",
+    "application/octet-stream": ".bin",
+    "application/json": ".json",
+    "application/xml": ".xml",
+    "text/xml": ".xml",
+}
+
+
+def safe_name(claimed: str | None, content_type: str, number: int, defects: Defects) -> str:
+    """The claimed name made harmless, or a generated one: `attachment-<number><extension>`."""
+    if not claimed or not claimed.strip():
+        return f"attachment-{number}{extension(content_type)}"
+    name = canonical(claimed)
+    if name != unicodedata.normalize("NFC", claimed).strip():
+        defects.add("hostile-filename")
+    if not name:
+        return f"attachment-{number}{extension(content_type)}"
+    short = shortened(name)
+    if short != name:
+        defects.add("filename-truncated")
+    return short
+
+
+def canonical(claimed: str) -> str:
+    """One path component: no folders, drive, control or invisible characters, device names or trailing dots."""
+    name = unicodedata.normalize("NFC", claimed)
+    if not (name.isascii() and name.isprintable()):
+        name = "".join(char for char in name if unicodedata.category(char) not in _INVISIBLE)
+    name = name.replace("\\", "/").rstrip("/ ").rpartition("/")[2]
+    name = _DRIVE.sub("", name).strip().rstrip(". ")
+    if _RESERVED.match(name):
+        name = "_" + name
+    return name
+
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
+
+
+def shortened(name: str) -> str:
+    """At most 255 bytes of UTF-8; the extension stays."""
+    if len(name) < _LONGEST // 4 or len(name.encode("utf-8")) <= _LONGEST:
+        return name
+    stem, dot, suffix = name.rpartition(".")
+    tail = (dot + suffix).encode("utf-8") if stem and len(suffix) <= 20 else b""
+    head = (stem if tail else name).encode("utf-8")[: _LONGEST - len(tail)]
+    return head.decode("utf-8", "ignore").rstrip() + tail.decode("utf-8")
+
+
+def extension(content_type: str) -> str:
+    """The usual extension of a type, with its dot; `.bin` for a type nobody knows."""
+    known = _EXTENSIONS.get(content_type)
+    if known is not None:
+        return known
+    return mimetypes.guess_extension(content_type) or (".txt" if content_type.startswith("text/") else ".bin")
+
+
+def from_subject(subject: str) -> str:
+    """Name for an attached mail that has none: its subject."""
+    words = subject.replace("/", "_").replace("\\", "_").strip(" .")
+    return f"{words[:120].strip()}.eml" if words else ""

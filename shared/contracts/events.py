@@ -39,13 +39,17 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class MailReceived:
-    """A raw mail arrived at the door. Never travels as JSON: on the intake queue it is the bytes themselves."""
+    """A raw mail arrived at the door. Never travels as JSON: on the intake queue it is the bytes themselves.
+
+    `inbox` is empty when the message names none; `arrival_id` is the message's id, empty when it has none.
+    """
 
     raw: bytes
     inbox: str
     source_id: str | None = None
     envelope_from: str | None = None
     envelope_to: tuple[str, ...] = ()
+    arrival_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared.errors import PostroomError, Unavailable
@@ -275,6 +275,8 @@ class EmbeddedConsumer:
 
     def _leave(self, delivery: Delivery, write: _Write) -> None:
         self._settling.append(_Settling(_seq(delivery), delivery.count + 1, write))
+        if len(self._settling) == len(self._held):
+            self.flush()
 
     def flush(self) -> None:
         """One transaction for all that was settled; a delivery whose lease was lost causes nothing."""
@@ -335,9 +337,9 @@ def _seq(delivery: Delivery) -> int:
 
 def _letter(delivery: Delivery, reason: str, stage: str) -> Message:
     """The original message on its way to the dead letters, or from there to the parked ones."""
-    original = delivery.message.with_headers(reason=reason, stage=stage, queue=delivery.queue)
     to = PARKED if delivery.queue == DEAD_LETTER else DEAD_LETTER
-    return Message(original.id, to, original.body, original.type, original.content_type, original.correlation_id, original.headers)
+    letter = delivery.message.with_headers(reason=reason, stage=stage, queue=delivery.queue)
+    return replace(letter, to=to)
 
 
 def _alive(holder: object) -> bool:

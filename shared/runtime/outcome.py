@@ -10,10 +10,14 @@ from shared.contracts.events import Event
 
 @dataclass(frozen=True, slots=True)
 class Emit:
-    """Done; these events follow (none is an answer too). `note` goes into the mail's journal."""
+    """Done; these events follow (none is an answer too). `note` goes into the mail's journal.
+
+    `mail_id` names the mail when neither message nor events do.
+    """
 
     events: tuple[Event, ...] = ()
     note: str = ""
+    mail_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +37,15 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Fail:
-    """A person has to look: the original message goes to the dead letters with this reason."""
+    """A person has to look: the original message goes to the dead letters with this reason.
+
+    `mail_id` names the mail when the message does not; `incident` is False when an incident on error
+    would be of no use, because it is the making of an incident that failed (IV-37).
+    """
 
     reason: str
+    mail_id: str = ""
+    incident: bool = True
 
 
 Outcome = Emit | Retry | Wait | Fail

@@ -15,14 +15,29 @@ import sqlite3
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from shared.localfile import LocalFile
 from shared.store.documents import Change, Document, Filter, Index, Sort
-from shared.store.vocabulary import apply, check_change, check_document, check_filter, matches, sort_key
+from shared.store.vocabulary import (
+    Taken,
+    apply,
+    check_change,
+    check_collection,
+    check_document,
+    check_filter,
+    check_id,
+    check_index,
+    check_sort,
+    check_window,
+    is_operators,
+    predicate,
+    sort_documents,
+)
 
 BLOB_ROW = 1 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +64,7 @@ class EmbeddedDocuments:
         """Create missing columns, entry tables and indexes; fill them from what is stored."""
         wanted: dict[str, list[Index]] = defaultdict(list)
         for index in indexes:
-            wanted[index.collection].append(index)
+            wanted[index.collection].append(check_index(index))
         for collection, of_collection in wanted.items():
             table = _Table(collection, of_collection)
             with self.file.writing() as db:
@@ -58,7 +73,7 @@ class EmbeddedDocuments:
 
     def insert(self, collection: str, document: Document) -> bool:
         """Insert once."""
-        check_document(document)
+        document = check_document(document)
         table = self._table(collection)
         try:
             with self.file.writing() as db:
@@ -82,26 +97,27 @@ class EmbeddedDocuments:
         self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0
     ) -> Iterator[Document]:
         """Matching documents, as they stood when the first one was asked for."""
-        check_filter(where)
+        where = check_filter(where)
+        check_window(limit, skip)
         table = self._table(collection)
         clause, values, exact = table.narrow(where)
-        ordered = table.order(sort)
+        ordered = table.order(check_sort(sort))
         in_sql = exact and ordered is not None
         statement = f"SELECT doc FROM {table.name} WHERE {clause}{ordered or ''}"
         if in_sql and (limit or skip):
             statement += f" LIMIT {limit or -1} OFFSET {skip}"
         with self.file.translated():
             rows = self.file.connection.execute(statement, values).fetchall()
-        found = (document for row in rows if matches(document := _decode(row[0]), where))
         if in_sql:
-            return found
+            return (_decode(row[0]) for row in rows)
+        found = filter(predicate(where), (_decode(row[0]) for row in rows))
         if ordered is None:
-            found = iter(_sorted(found, sort))
-        return _window(found, limit, skip)
+            found = iter(sort_documents(found, sort))
+        return islice(found, skip, skip + limit if limit else None)
 
     def count(self, collection: str, where: Filter) -> int:
         """How many match."""
-        check_filter(where)
+        where = check_filter(where)
         table = self._table(collection)
         clause, values, exact = table.narrow(where)
         if not exact:
@@ -112,29 +128,30 @@ class EmbeddedDocuments:
 
     def update(self, collection: str, where: Filter, change: Change) -> bool:
         """The conditional write: at most one document, atomically."""
-        check_change(change)
-        with self.file.writing() as db:
+        change = check_change(change)
+        table = self._table(collection)
+        with self._unique(collection), self.file.writing() as db:
             found = next(self.find(collection, where, limit=1), None)
             if found is None:
                 return False
-            self._table(collection).put(db, apply(found, change))
+            table.put(db, apply(found, change))
         return True
 
     def upsert(self, collection: str, id_: str, change: Change) -> Document:
         """Change or create the document with this `_id`."""
-        check_change(change)
-        table = self._table(collection)
-        with self.file.writing() as db:
+        change = check_change(change)
+        table = self._table(check_collection(collection))
+        with self._unique(collection), self.file.writing() as db:
             before = self.get(collection, id_)
-            after = apply(before or {"_id": id_}, change)
+            after = apply(before or {"_id": check_id(id_)}, change)
             table.put(db, after) if before else table.add(db, after)
         return after
 
     def replace(self, collection: str, document: Document) -> None:
         """Put the document, whatever was there."""
-        check_document(document)
+        document = check_document(document)
         table = self._table(collection)
-        with self.file.writing() as db:
+        with self._unique(collection), self.file.writing() as db:
             table.remove(db, document["_id"])
             table.add(db, document)
 
@@ -146,6 +163,13 @@ class EmbeddedDocuments:
             for id_ in ids:
                 table.remove(db, id_)
         return len(ids)
+
+    @contextmanager
+    def _unique(self, collection: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.IntegrityError as error:
+            raise Taken(f"{collection}: another document has a unique value of this one") from error
 
     def put_blob(self, content: bytes | BinaryIO) -> str:
         """Keep bytes once, in rows of 1 MiB."""
@@ -228,9 +252,7 @@ class _Table:
     """One collection in SQL: its statements, prepared once."""
 
     def __init__(self, collection: str, indexes: Sequence[Index]) -> None:
-        if not collection.isidentifier():
-            raise ValueError(f"{collection!r} is no name for a collection")
-        self.name = f"c_{collection}"
+        self.name = f"c_{check_collection(collection)}"
         self.indexes = tuple(indexes)
         self.columns = sorted({field for index in indexes if not index.array for field in index.fields} - {"_id"})
         self.arrays = sorted({field for index in indexes if index.array for field in index.fields})
@@ -241,7 +263,8 @@ class _Table:
 
     def create(self, db: sqlite3.Connection) -> None:
         """Make table, columns, entry tables and indexes that are missing."""
-        db.execute(f"CREATE TABLE IF NOT EXISTS {self.name}(seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, doc TEXT)")
+        columns = "seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, doc TEXT"
+        db.execute(f"CREATE TABLE IF NOT EXISTS {self.name}({columns})")
         there = {str(row[1]) for row in db.execute(f"PRAGMA table_info({self.name})")}
         added = [field for field in self.columns if _column(field) not in there]
         for field in added:
@@ -321,7 +344,7 @@ class _Table:
         return " AND ".join(clauses), values, exact
 
     def _condition(self, field: str, condition: Any) -> tuple[str, list[Any], bool] | None:
-        operators = condition if isinstance(condition, Mapping) else {"$eq": condition}
+        operators = condition if is_operators(condition) else {"$eq": condition}
         if field in self.arrays:
             return self._has(field, operators)
         if field != "_id" and field not in self.columns:
@@ -434,21 +457,6 @@ def _as_python(pairs: dict[str, Any]) -> Any:
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_json)
 _encode = _ENCODER.encode
 _decode = json.JSONDecoder(object_hook=_as_python).decode
-
-
-def _sorted(documents: Iterable[Document], sort: Sort) -> list[Document]:
-    found = list(documents)
-    for field, way in reversed(sort):
-        found.sort(key=lambda document, field=field: sort_key(_at(document, field)), reverse=way < 0)  # type: ignore[misc]
-    return found
-
-
-def _window(documents: Iterator[Document], limit: int, skip: int) -> Iterator[Document]:
-    for n, document in enumerate(documents):
-        if limit and n >= skip + limit:
-            return
-        if n >= skip:
-            yield document
 
 
 class _Rows(io.RawIOBase):

@@ -1,0 +1,109 @@
+"""The administrator's own rules (TI-20, TI-23): kinds of match as a table.
+
+Texts match partially and without regard to case; a comma-separated list is checked one by one. A pattern runs
+under a time-out, so that no mail can make it run away.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import regex
+
+from shared.contracts.desk import Rule
+from shared.contracts.mail import Address, ParsedMail
+
+log = logging.getLogger(__name__)
+
+PATTERN_SECONDS: Final = 0.5
+PATTERN_TEXT: Final = 100_000
+"""A pattern sees so many characters of a body."""
+
+
+def is_in_force(rule: Rule, direction: str, roles: frozenset[str] | None) -> bool:
+    """Whether a rule speaks to this direction and to people with these roles (None: nobody known)."""
+    if rule.direction not in (direction, "both"):
+        return False
+    analyst = roles is not None and "analyst" in roles
+    return rule.applies_to == "both" or (rule.applies_to == "analysts") == analyst
+
+
+HeaderOf = Callable[[str], str]
+"""The value of a header of the mail at hand, "" when it has none."""
+
+
+def matches(rule: Rule, mail: ParsedMail, header_of: HeaderOf) -> bool:
+    """Whether every part of the rule's match holds."""
+    told = dict(rule.match)
+    headers = told.pop("header", {})
+    if not rule.match or not all(text.casefold() in header_of(name).casefold() for name, text in headers.items()):
+        return False
+    return all(_KINDS[kind](wanted, mail) for kind, wanted in told.items())
+
+
+def recipient_matches(rule: Rule, recipient: Address, subject: str) -> bool:
+    """The outbound reading of a rule: every recipient is matched in the same way as a sender (TI-20)."""
+    told = f"{recipient.name} {recipient.address}".casefold()
+    parts = [*_texts(rule.match.get("recipient", ())), *_texts(rule.match.get("sender", ()))]
+    subjects = _texts(rule.match.get("subject", ()))
+    return any(part in told for part in parts) or any(part in subject.casefold() for part in subjects)
+
+
+def _texts(wanted: Any) -> Iterable[str]:
+    given = (wanted,) if isinstance(wanted, str) else wanted
+    return [part.strip().casefold() for text in given for part in str(text).split(",") if part.strip()]
+
+
+def _contains(wanted: Any, *told: str) -> bool:
+    haystack = "\n".join(told).casefold()
+    return any(text in haystack for text in _texts(wanted))
+
+
+def _people(addresses: Iterable[Address]) -> str:
+    return "\n".join(f"{address.name} <{address.address}>" for address in addresses)
+
+
+def _sender(wanted: Any, mail: ParsedMail) -> bool:
+    return mail.from_ is not None and _contains(wanted, mail.from_.name, mail.from_.address)
+
+
+def _recipient(wanted: Any, mail: ParsedMail) -> bool:
+    return _contains(wanted, _people((*mail.to, *mail.cc)))
+
+
+def _subject(wanted: Any, mail: ParsedMail) -> bool:
+    return _contains(wanted, mail.subject)
+
+
+def _size(wanted: Any, mail: ParsedMail) -> bool:
+    return mail.size > int(wanted)
+
+
+def _regex(wanted: Mapping[str, str], mail: ParsedMail) -> bool:
+    told = {
+        "subject": mail.subject,
+        "body": mail.text[:PATTERN_TEXT],
+        "sender": _people([mail.from_] if mail.from_ else []),
+        "recipient": _people((*mail.to, *mail.cc)),
+    }
+    told["any"] = "\n".join(told.values())
+    return all(_found(pattern, told.get(where, "")) for where, pattern in wanted.items())
+
+
+def _found(pattern: str, text: str) -> bool:
+    try:
+        return regex.search(pattern, text, flags=regex.IGNORECASE, timeout=PATTERN_SECONDS) is not None
+    except TimeoutError:
+        log.warning("rule_timed_out", extra={"pattern": pattern})
+        return False
+
+
+_KINDS: Final[Mapping[str, Callable[[Any, ParsedMail], bool]]] = {
+    "sender": _sender,
+    "recipient": _recipient,
+    "subject": _subject,
+    "size": _size,
+    "regex": _regex,
+}

@@ -1,0 +1,190 @@
+"""The rules a mail has to pass, as one table that reads top to bottom. The first objection decides.
+
+A rule is a name and a function that answers with an objection in words, or None. The preconfigured ones are
+Track-It!'s (TI-21, TI-22) and Postroom's own guards against loops (PR-02).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from shared.contracts.desk import Inbox, Rule, Settings
+from shared.contracts.events import Envelope
+from shared.contracts.mail import ParsedMail
+
+BARRED_SENDERS: Final = ("postmaster", "mail delivery subsystem", "system administrator", "mailer-daemon")
+BARRED_SUBJECTS: Final = (
+    "undeliverable mail",
+    "returned mail",
+    "mail system error",
+    "delivery error",
+    "undeliverable:",
+    "failure notice",
+    "nondeliverable mail",
+    "mail delivery failure",
+    "message status - undeliverable",
+    "warning: could not send message",
+    "delivery notification: delivery has failed",
+    "mail undeliverable: failure detected",
+    "message status - opened",
+    "returned mail: service unavailable",
+    "out of office",
+)
+KINDS: Final = {
+    "report": "a delivery or feedback report, no request",
+    "auto-reply": "an automatic reply, no request",
+    "receipt": "a receipt (disposition notification), no request",
+    "calendar": "a meeting request or an answer to one, no request",
+    "challenge": "a challenge of a spam filter, no request",
+}
+PERSON_CAP, ROBOT_CAP = 500, 60
+"""Mails of one sender with one subject in an hour: a person's, a robot's."""
+CAP_PERIOD: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What rules may ask about. `roles`: of the person with the sender's address, None when nobody has it.
+
+    `similar` tells how many mails of the same sender and subject came in the last hour (at most the number given);
+    `header_of` reads a header of the raw mail.
+    """
+
+    envelope: Envelope
+    mail: ParsedMail
+    inbox: Inbox
+    settings: Settings
+    own_addresses: frozenset[str]
+    rules: Sequence[Rule]
+    roles: frozenset[str] | None
+    similar: Callable[[int], int]
+    header_of: Callable[[str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One rule: its name, and what it has to say against a mail."""
+
+    name: str
+    objection_to: Callable[[Facts], str | None]
+
+
+def _empty(facts: Facts) -> str | None:
+    return "the mail is empty" if facts.mail.size == 0 else None
+
+
+def _size(facts: Facts) -> str | None:
+    most = facts.settings.max_mail_size
+    return f"the mail has {facts.mail.size} bytes; at most {most} are taken" if facts.mail.size > most else None
+
+
+def _subject_length(facts: Facts) -> str | None:
+    length, most = len(facts.mail.subject), facts.settings.max_subject_length
+    return f"the subject has {length} characters; at most {most} are taken" if length > most else None
+
+
+def _own_mark(facts: Facts) -> str | None:
+    return "the mail left from here: it carries our X-Postroom-Loop" if facts.mail.routing.loop else None
+
+
+def _own_address(facts: Facts) -> str | None:
+    sender = facts.mail.from_
+    if sender and sender.address.lower() in facts.own_addresses:
+        return f"the sender {sender.address} is an inbox of this desk"
+    return None
+
+
+def _bounce(facts: Facts) -> str | None:
+    if facts.mail.kind != "bounce" or facts.mail.bounce is None:
+        return None
+    recipients = facts.mail.bounce.recipients
+    if not any(recipient.permanent for recipient in recipients):
+        return "a report that delivery is delayed or failed, no request"
+    codes = sorted({str(recipient.smtp_code) for recipient in recipients if recipient.smtp_code})
+    return f"a report of a permanent delivery failure{' (SMTP ' + ', '.join(codes) + ')' if codes else ''}"
+
+
+def _kind(facts: Facts) -> str | None:
+    if facts.mail.kind == "bounce":
+        return "a report that delivery failed, no request"
+    return KINDS.get(facts.mail.kind)
+
+
+def _null_path(facts: Facts) -> str | None:
+    if facts.mail.routing.return_path == "" or facts.envelope.envelope_from == "":
+        return "the return path is empty: a robot wrote it, and nobody may be answered"
+    return None
+
+
+def _barred_sender(facts: Facts) -> str | None:
+    sender = facts.mail.from_
+    claimed = f"{sender.name} {sender.address}".lower() if sender else ""
+    found = next((barred for barred in BARRED_SENDERS if barred in claimed), None)
+    return f"the sender is {found!r}" if found else None
+
+
+def _barred_subject(facts: Facts) -> str | None:
+    subject = facts.mail.subject.casefold()
+    found = next((barred for barred in BARRED_SUBJECTS if barred in subject), None)
+    return f"the subject says {found!r}" if found else None
+
+
+def _accept_only(facts: Facts) -> str | None:
+    wanted = facts.inbox.accept_only
+    roles = facts.roles
+    match wanted:
+        case "anyone":
+            return None
+        case "both" if roles is not None:
+            return None
+        case "technicians" if roles is not None and "analyst" in roles:
+            return None
+        case "requestors" if roles is not None and "user" in roles:
+            return None
+    return f"the inbox accepts {'known people' if wanted == 'both' else wanted} only (accept_only: {wanted})"
+
+
+def _only_in_copy(facts: Facts) -> str | None:
+    if not facts.inbox.ignore_cc or not facts.inbox.address:
+        return None
+    if any(to.address.lower() == facts.inbox.address.lower() for to in facts.mail.to):
+        return None
+    return f"{facts.inbox.address} is not in To, and mail that reaches it by CC or BCC is ignored (ignore_cc)"
+
+
+def _rate(facts: Facts) -> str | None:
+    cap = ROBOT_CAP if facts.mail.automatic else PERSON_CAP
+    if facts.similar(cap + 1) <= cap:
+        return None
+    return f"more than {cap} mails of this sender with this subject in an hour: a loop"
+
+
+CHECKS: Final = (
+    Check("empty", _empty),
+    Check("size", _size),
+    Check("subject-length", _subject_length),
+    Check("own-loop-header", _own_mark),
+    Check("own-address", _own_address),
+    Check("bounce", _bounce),
+    Check("kind", _kind),
+    Check("null-return-path", _null_path),
+    Check("barred-sender", _barred_sender),
+    Check("barred-subject", _barred_subject),
+    Check("accept-only", _accept_only),
+    Check("ignore-cc", _only_in_copy),
+    Check("rate", _rate),
+)
+"""Postroom's own rules; the administrator's are asked after them."""
+
+
+def objection(facts: Facts, checks: Sequence[Check] = CHECKS) -> tuple[str, str] | None:
+    """The first rule that objects, and why; None when none does."""
+    return next(((check.name, why) for check in checks if (why := check.objection_to(facts))), None)
+
+
+def since(now: datetime) -> datetime:
+    """When the hour began that the rate is counted over."""
+    return now - CAP_PERIOD

@@ -1,0 +1,103 @@
+"""Filter: may this mail become a record?
+
+Reads MailParsed, emits MailAccepted or MailRejected. A rejected mail is kept with its reason; an operator may
+release it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from email.parser import BytesHeaderParser
+from email.policy import compat32
+from functools import partial
+
+from services.filter import custom, rules
+from services.parser.stage import loop_key
+from shared.app import App
+from shared.clock import Clock
+from shared.contracts.desk import Configuration, Inbox
+from shared.contracts.events import MailAccepted, MailParsed, MailRejected
+from shared.errors import PostroomError
+from shared.runtime.outcome import Outcome, emit
+from shared.runtime.parcel import unpack
+from shared.runtime.stage import Stage
+from shared.store.mails import Mails
+from shared.store.people import People
+
+
+def handle(
+    parsed: MailParsed, *, mails: Mails, people: People, clock: Clock, configuration: Callable[[], Configuration]
+) -> Outcome:
+    """Ask each rule in turn; the first objection decides. A released mail is not asked again."""
+    current = configuration()
+    inbox = current.inbox(parsed.envelope.inbox)
+    if inbox is None:
+        raise PostroomError(f"the inbox {parsed.envelope.inbox!r} is gone")
+    if not released(mails, parsed.envelope.mail_id):
+        facts = gather(parsed, inbox, current, mails=mails, people=people, clock=clock)
+        if found := objection(facts):
+            return _reject(parsed, *found, mails)
+    answers = may_be_answered(parsed)
+    return emit(MailAccepted(parsed.envelope, parsed.mail, answers, answers))
+
+
+def gather(
+    parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People, clock: Clock
+) -> rules.Facts:
+    """What the rules may ask about this mail."""
+    sender = parsed.mail.from_
+    person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
+    return rules.Facts(
+        envelope=parsed.envelope,
+        mail=parsed.mail,
+        inbox=inbox,
+        settings=current.settings,
+        own_addresses=frozenset(each.address.lower() for each in current.inboxes if each.address),
+        rules=current.rules,
+        roles=frozenset(person["roles"]) if person else None,
+        header_of=partial(header_of, mails=mails, mail_id=parsed.envelope.mail_id),
+        similar=lambda most: mails.similar_since(loop_key(parsed.mail), rules.since(clock.now()), most),
+    )
+
+
+def header_of(name: str, *, mails: Mails, mail_id: str) -> str:
+    """A header of the kept raw mail; only a rule that asks for one pays for the reading."""
+    found = mails.get(mail_id)
+    raw = mails.documents.get_blob(found["raw"]) if found else b""
+    return " ".join(str(value) for value in BytesHeaderParser(policy=compat32).parsebytes(raw).get_all(name, []))
+
+
+def objection(facts: rules.Facts) -> tuple[str, str] | None:
+    """Who objects, and why: Postroom's own rules first, then the administrator's."""
+    return rules.objection(facts) or _custom_objection(facts)
+
+
+def _custom_objection(facts: rules.Facts) -> tuple[str, str] | None:
+    for rule in facts.rules:
+        if custom.is_in_force(rule, "inbound", facts.roles) and custom.matches(rule, facts.mail, facts.header_of):
+            return rule.name, rule.reason or f"the rule {rule.name} rejects it"
+    return None
+
+
+def may_be_answered(parsed: MailParsed) -> bool:
+    """Automatic mail becomes a record, but it is not answered and commands nothing (PR-02)."""
+    return not parsed.mail.automatic
+
+
+def released(mails: Mails, mail_id: str) -> bool:
+    """Whether an operator has released this mail."""
+    return bool((mails.get(mail_id) or {}).get("released"))
+
+
+def _reject(parsed: MailParsed, rule: str, reason: str, mails: Mails) -> Outcome:
+    mail_id = parsed.envelope.mail_id
+    mails.finish(mail_id, "rejected", reason=reason, rule=rule)
+    return emit(MailRejected(mail_id, parsed.envelope.inbox, rule, reason), note=f"{rule}: {reason}")
+
+
+def build(app: App) -> Stage:
+    """The filter on an app's store and configuration."""
+    decide = partial(
+        handle, mails=app.mails, people=app.people, clock=app.clock, configuration=app.directory.current
+    )
+    return Stage("filter", "filter", decide, partial(unpack, blobs=app.documents))

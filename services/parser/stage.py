@@ -1,0 +1,121 @@
+"""Parser: what does this mail say?
+
+Reads raw mail from the intake queue, stores it, emits MailParsed. A mail that was seen before and has its
+outcome is a duplicate: counted, and that is all. A mail that exceeds a bound fails with the bound's name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+from services.parser import mime
+from shared.app import App
+from shared.clock import Clock
+from shared.contracts.desk import Configuration
+from shared.contracts.events import Envelope, MailParsed, MailReceived
+from shared.contracts.mail import ParsedMail
+from shared.errors import BoundExceeded
+from shared.ids import derived_id, mail_id
+from shared.intake import read
+from shared.runtime.broker import INTAKE
+from shared.runtime.outcome import Emit, Fail, Outcome, emit
+from shared.runtime.stage import Stage
+from shared.store.documents import Document, Documents
+from shared.store.mails import Mails, message_key
+from shared.text import iso
+
+_REPLY_PREFIX = re.compile(r"^(?:\s*(?:re|aw|fw|fwd|wg|sv|tr|rv)\s*:)*\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """Where the parser keeps what it read."""
+
+    documents: Documents
+    mails: Mails
+    clock: Clock
+
+
+def handle(received: MailReceived, *, shelf: Shelf, configuration: Callable[[], Configuration]) -> Outcome:
+    """Store the raw mail first, then read it."""
+    inbox = _inbox(received, configuration())
+    sha256 = shelf.documents.put_blob(received.raw)
+    id_ = mail_id(inbox, received.source_id, sha256)
+    known = shelf.mails.get(id_)
+    duplicate = known is not None and known["outcome"] is not None
+    now = shelf.clock.now()
+    shelf.mails.taken(received.arrival_id or id_, inbox, now, id_, duplicate=duplicate)
+    if duplicate:
+        return Emit(note="a duplicate: this mail has its outcome", mail_id=id_)
+    envelope = Envelope(
+        id_, inbox, iso(known["received_at"] if known else now), received.envelope_from, received.envelope_to
+    )
+    return _read(received, envelope, sha256, shelf, unknown_inbox=configuration().inbox(inbox) is None)
+
+
+def _inbox(received: MailReceived, configuration: Configuration) -> str:
+    default = configuration.default_inbox
+    return received.inbox or (default.name if default else "")
+
+
+def _read(received: MailReceived, envelope: Envelope, sha256: str, shelf: Shelf, *, unknown_inbox: bool) -> Outcome:
+    base = _document(received, envelope, sha256, shelf.clock)
+    if unknown_inbox:
+        shelf.mails.receive(base)
+        return Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
+    try:
+        reading = mime.read(received.raw)
+    except BoundExceeded as error:
+        shelf.mails.receive({**base, "subject": f"(unreadable: {error.bound})"})
+        return Fail(f"the mail exceeds a bound: {error}", envelope.mail_id)
+    for content in reading.contents.values():
+        shelf.documents.put_blob(content)
+    html = shelf.documents.put_blob(reading.mail.html.encode()) if reading.mail.html else None
+    shelf.mails.receive({**base, **_facts(reading.mail), "html": html})
+    return emit(MailParsed(envelope, replace(reading.mail, html=None)))
+
+
+def _document(received: MailReceived, envelope: Envelope, sha256: str, clock: Clock) -> Document:
+    return {
+        "_id": envelope.mail_id,
+        "inbox": envelope.inbox,
+        "raw": sha256,
+        "size": len(received.raw),
+        "source_id": received.source_id,
+        "received_at": clock.now(),
+        "from": None,
+        "subject": "",
+    }
+
+
+def _facts(mail: ParsedMail) -> Document:
+    """What is asked of mails later: who, about what, in answer to which."""
+    sender = mail.from_
+    return {
+        "from": {"name": sender.name, "address": sender.address} if sender else None,
+        "to": [address.address for address in (*mail.to, *mail.cc)],
+        "subject": mail.subject,
+        "date": mail.date,
+        "kind": mail.kind,
+        "message_id": mail.message_id,
+        "message_key": message_key(mail.message_id),
+        "loop_key": loop_key(mail),
+        "defects": list(mail.defects),
+    }
+
+
+def loop_key(mail: ParsedMail) -> str:
+    """Sender and subject, the latter without reply prefixes: what two robots in a loop keep sending."""
+    sender = mail.from_.address.lower() if mail.from_ else ""
+    return derived_id("loop", sender, _REPLY_PREFIX.sub("", mail.subject).casefold())
+
+
+def build(app: App) -> Stage:
+    """The parser on an app's store and configuration."""
+    shelf = Shelf(app.documents, app.mails, app.clock)
+    decide = partial(handle, shelf=shelf, configuration=app.directory.current)
+    return Stage("parser", INTAKE, decide, partial(read, documents=app.documents))

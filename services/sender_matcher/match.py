@@ -1,0 +1,46 @@
+"""Which person, or which object, stands behind an address: facts, no policy.
+
+Method 1 finds a person by address (oldest first, VS-03). Method 2 finds a record of the configured type, either
+by a field that holds the address or by a fixed value of a field (IV-24).
+"""
+
+from __future__ import annotations
+
+from shared.contracts.desk import Inbox, ObjectMatch, Settings
+from shared.contracts.events import Sender
+from shared.contracts.mail import Address
+from shared.store.people import People
+from shared.store.records import Records, search_key
+
+
+def with_domain(address: Address | None, default_domain: str | None) -> Address | None:
+    """`jsmith` becomes `jsmith@default.domain` when the inbox has a default domain (IV-06)."""
+    if address is None or "@" in address.address or not default_domain:
+        return address
+    return Address(address.name, f"{address.address}@{default_domain}")
+
+
+def match_person(address: Address | None, settings: Settings, people: People) -> Sender:
+    """The person with this address, or nobody. A display name matches nothing."""
+    if address is None or not address.address:
+        return Sender(address)
+    found = people.with_address(address.address, plus_addressing=settings.plus_addressing)
+    if found is None:
+        return Sender(address, name=address.name)
+    return Sender(address, found["_id"], found["name"], found["kind"], tuple(found["roles"]))
+
+
+def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | None, str | None]:
+    """Type and id of the record that method 2 links to; the id None when there is none."""
+    wanted = inbox.sender.object
+    if inbox.sender.method != "object" or wanted is None:
+        return None, None
+    name, value = _wanted(wanted, sender)
+    found = records.with_field(wanted.type, search_key(name, value)) if value else None
+    return wanted.type, found["_id"] if found else None
+
+
+def _wanted(wanted: ObjectMatch, sender: Sender) -> tuple[str, str]:
+    if wanted.match_value is not None:
+        return wanted.match_value.field, str(wanted.match_value.value)
+    return wanted.match_from_field or "", sender.address.address if sender.address else ""

@@ -1,0 +1,43 @@
+"""Sender matcher: who wrote this?
+
+Reads MailAccepted, emits SenderMatched. Facts only: what to do with an unknown sender is decided by the writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from services.sender_matcher.match import match_object, match_person, with_domain
+from shared.app import App
+from shared.contracts.desk import Configuration
+from shared.contracts.events import MailAccepted, SenderMatched
+from shared.errors import PostroomError
+from shared.runtime.outcome import Outcome, emit
+from shared.runtime.parcel import unpack
+from shared.runtime.stage import Stage
+from shared.store.people import People
+from shared.store.records import Records
+
+
+def handle(
+    accepted: MailAccepted, *, people: People, records: Records, configuration: Callable[[], Configuration]
+) -> Outcome:
+    """Find the person by the claimed address, and the object that the inbox links to."""
+    current = configuration()
+    inbox = current.inbox(accepted.envelope.inbox)
+    if inbox is None:
+        raise PostroomError(f"the inbox {accepted.envelope.inbox!r} is gone")
+    address = with_domain(accepted.mail.from_, inbox.default_domain)
+    sender = match_person(address, current.settings, people)
+    object_type, object_id = match_object(sender, inbox, records)
+    sender = replace(sender, object_type=object_type, object_id=object_id)
+    matched = SenderMatched(accepted.envelope, accepted.mail, sender, accepted.answers, accepted.commands)
+    return emit(matched, note=sender.person_id or "nobody is known by this address")
+
+
+def build(app: App) -> Stage:
+    """The matcher on an app's store and configuration."""
+    decide = partial(handle, people=app.people, records=app.records, configuration=app.directory.current)
+    return Stage("sender-matcher", "sender-matcher", decide, partial(unpack, blobs=app.documents))

@@ -1,0 +1,111 @@
+"""The composition root: one process's store, broker, configuration and repositories.
+
+Which adapters are used is decided here and nowhere else, by two URLs that work independently of each other.
+RabbitMQ's and MongoDB's libraries are imported only when their URL is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from shared.clock import Clock, SystemClock
+from shared.config import store as configuration_store
+from shared.config.directory import Directory
+from shared.contracts.desk import DEFAULT
+from shared.intake import Door
+from shared.runtime.broker import Broker
+from shared.runtime.embedded import EmbeddedBroker
+from shared.store.dead_letters import DeadLetters
+from shared.store.documents import Documents
+from shared.store.embedded import EmbeddedDocuments
+from shared.store.indexes import INDEXES
+from shared.store.mails import Mails
+from shared.store.outbox import Outbox
+from shared.store.people import People
+from shared.store.records import Records
+
+DEFAULT_DATA = Path("postroom-data")
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where a process finds its world. `broker_url` and `store_url` None: the embedded default in `data`."""
+
+    data: Path = DEFAULT_DATA
+    broker_url: str | None = None
+    store_url: str | None = None
+    verify_topology: bool = False
+    management_url: str | None = None
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], data: Path | None = None) -> Self:
+        """POSTROOM_DATA, POSTROOM_BROKER_URL, POSTROOM_STORE_URL, POSTROOM_VERIFY_TOPOLOGY, POSTROOM_MANAGEMENT_URL."""
+        return cls(
+            data or Path(environ.get("POSTROOM_DATA") or DEFAULT_DATA),
+            environ.get("POSTROOM_BROKER_URL") or None,
+            environ.get("POSTROOM_STORE_URL") or None,
+            environ.get("POSTROOM_VERIFY_TOPOLOGY", "") not in {"", "0", "no", "false"},
+            environ.get("POSTROOM_MANAGEMENT_URL") or None,
+        )
+
+
+class App:
+    """Everything a stage or a command may ask for. Repositories are made once, on the store."""
+
+    def __init__(self, documents: Documents, broker: Broker, clock: Clock, location: Location) -> None:
+        self.documents, self.broker, self.clock, self.location = documents, broker, clock, location
+        self.directory = Directory(documents, clock)
+        self.mails, self.records, self.people = Mails(documents), Records(documents), People(documents)
+        self.outbox, self.dead_letters = Outbox(documents), DeadLetters(documents)
+
+    @classmethod
+    def open(cls, location: Location, clock: Clock | None = None) -> Self:
+        """Connect, make sure that indexes, queues and a first configuration exist.
+
+        Raises `Unavailable` or `Misconfigured` with one clear sentence.
+        """
+        clock = clock or SystemClock()
+        documents = _documents(location)
+        documents.ensure(INDEXES)
+        _furnish(documents)
+        broker = _broker(location)
+        broker.declare()
+        return cls(documents, broker, clock, location)
+
+    @cached_property
+    def door(self) -> Door:
+        """Where raw mail comes in."""
+        return Door(self.broker, self.documents, self.clock)
+
+    def close(self) -> None:
+        """Release both."""
+        self.broker.close()
+        self.documents.close()
+
+
+def _documents(location: Location) -> Documents:
+    if location.store_url is None:
+        return EmbeddedDocuments(location.data)
+    from shared.store.mongo import MongoDocuments
+
+    return MongoDocuments(location.store_url)
+
+
+def _broker(location: Location) -> Broker:
+    if location.broker_url is None:
+        return EmbeddedBroker(location.data)
+    from shared.runtime.amqp import RabbitBroker
+
+    return RabbitBroker(
+        location.broker_url, verify_only=location.verify_topology, management_url=location.management_url
+    )
+
+
+def _furnish(documents: Documents) -> None:
+    """An empty store starts with the default inbox and the first analyst (IV-10)."""
+    if documents.get("settings", "settings") is None:
+        configuration_store.apply(documents, DEFAULT)

@@ -1,0 +1,90 @@
+"""What the desk decides because of a mail: one `Change` for each record it touches.
+
+A `Change` is decided once, stored with the record that it commits to, and carried out from there, so it holds
+everything that carrying out needs: no clock, no lookup, no second thought.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from shared.contracts.mail import Attachment
+
+Action = Literal["create", "update", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldValue:
+    """One field and what it is set to. `value`: text, number, bool or None."""
+
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Activity:
+    """An entry in a record's activities. `kind`: email, note, status, created, ..."""
+
+    kind: str
+    text: str
+    by: str
+    attachments: tuple[Attachment, ...] = ()
+    security_profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A mail that shall leave. `to` holds addresses; `kind` names the reason (`updated`, `closed`, ...)."""
+
+    to: tuple[str, ...]
+    subject: str
+    text: str
+    kind: str
+    in_reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewPerson:
+    """A person who comes to be with the record (IV-20). `id` is derived from the normalised address."""
+
+    id: str
+    name: str
+    address: str
+    kind: str
+    login_id: str | None
+    roles: tuple[str, ...] = ("user",)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A named relationship to another record."""
+
+    relationship: str
+    record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one mail does to one record.
+
+    `set` are properties of the record itself (`status`, `subject`, `owner_team`, ...), `fields` those of its
+    type. `serial` is the number of a new record, given out before the decision is stored. `event` is what
+    integrators hear: created, updated, reopened. `why` lists the steps that led here, for the trace.
+    """
+
+    action: Action
+    type: str
+    record_id: str
+    number: str
+    serial: int
+    event: str
+    set: tuple[FieldValue, ...] = ()
+    fields: tuple[FieldValue, ...] = ()
+    activities: tuple[Activity, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    person: NewPerson | None = None
+    customer: str | None = None
+    links: tuple[Link, ...] = ()
+    subordinates: tuple[Change, ...] = ()
+    why: tuple[str, ...] = ()

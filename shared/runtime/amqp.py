@@ -1,0 +1,168 @@
+"""The Broker port on RabbitMQ: exchanges, quorum queues and retry tiers of `amqp_topology`.
+
+kombu (`amqp_publisher`) serves everything outside a worker, pika (`amqp_consumer`, `amqp_session`) the
+workers. Separate from both, because this is the one place that knows how the parts make a `Broker`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import amqp
+
+from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.runtime import amqp_topology
+from shared.runtime.amqp_consumer import RabbitConsumer
+from shared.runtime.amqp_endpoint import Endpoint, quiet_libraries
+from shared.runtime.amqp_publisher import Patience, Publisher, waited
+from shared.runtime.amqp_session import Timing
+from shared.runtime.amqp_wire import MAX_MESSAGE
+from shared.runtime.broker import PARKED, QUEUES, Depth, Message
+
+__all__ = ["MAX_MESSAGE", "RabbitBroker", "RabbitConsumer"]
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT = 15
+CONFIRM_SECONDS = 10.0
+CONNECT_SECONDS = 5.0
+_MANAGEMENT_SECONDS = 3.0
+_NOT_IN_FLIGHT = (PARKED, "notifier")
+
+
+class RabbitBroker:
+    """See `Broker`. One per process; `publish`, `announce` and `depths` may be called from any thread.
+
+    `verify_only`: never create anything, fail with `Misconfigured` when something is missing.
+    `management_url`: `http://[user:password@]host:15672`; without it `unacked` is not known.
+    `tier_scale`: shortens the retry tiers in tests; all processes on one broker must agree.
+    """
+
+    def __init__(  # noqa: PLR0913  every argument after the first is optional tuning
+        self,
+        url: str,
+        *,
+        verify_only: bool = False,
+        prefix: str = amqp_topology.PREFIX,
+        management_url: str | None = None,
+        heartbeat: int = HEARTBEAT,
+        confirm_seconds: float = CONFIRM_SECONDS,
+        connect_seconds: float = CONNECT_SECONDS,
+        tier_scale: float = 1.0,
+        ca_file: str | None = None,
+    ) -> None:
+        quiet_libraries()
+        self.endpoint = Endpoint.parse(url, ca_file)
+        self.names = amqp_topology.topology(prefix, tier_scale)
+        self.verify_only, self.management_url = verify_only, management_url
+        self._timing = Timing(heartbeat=heartbeat, connect=connect_seconds, confirm=confirm_seconds)
+        self._publisher = Publisher(self.endpoint, Patience(connect_seconds, confirm_seconds))
+        self._consumers: list[RabbitConsumer] = []
+
+    def declare(self) -> None:
+        """Raises Misconfigured when something is missing (`verify_only`) or differs, Unavailable when away."""
+        act = amqp_topology.verify if self.verify_only else amqp_topology.declare
+        self._publisher.ask(lambda channel: act(channel, self.names))
+
+    def publish(self, messages: Sequence[Message]) -> None:
+        """Confirms of the whole batch are awaited together. Raises BoundExceeded for a body over MAX_MESSAGE."""
+        self._publisher.publish(messages, self.names.work)
+
+    def announce(self, messages: Sequence[Message]) -> None:
+        """Best effort: an event that cannot be told is logged."""
+        try:
+            self._publisher.publish(messages, self.names.events, mandatory=False)
+        except PostroomError as error:
+            log.warning("events_not_announced", extra={"count": len(messages), "reason": str(error)})
+
+    def consumer(self, queue: str, prefetch: int) -> RabbitConsumer:
+        """Returns at once and connects in the background; `take` tells when that fails."""
+        repair = None if self.verify_only else self.declare
+        consumer = RabbitConsumer(self.endpoint, self.names, queue, prefetch, self._timing, repair)
+        self._consumers.append(consumer)
+        return consumer
+
+    def depths(self) -> Sequence[Depth]:
+        """`ready` and `consumers` from the broker itself; `unacked` as the management API last heard."""
+        counted = self._publisher.ask(self._count)
+        unacked = self._unacked()
+        shown = [self._depth(key, counted, unacked) for key in (*QUEUES, PARKED)]
+        waiting = sum(counted[name][0] for name in self.names.tiers.values())
+        return [*shown, Depth(amqp_topology.RETRY, waiting, None if unacked is None else 0, None)]
+
+    def _depth(self, key: str, counted: Mapping[str, tuple[int, int]], unacked: Mapping[str, int] | None) -> Depth:
+        name = self.names.queue_of(key)
+        ready, consumers = counted[name]
+        return Depth(key, ready, None if unacked is None else unacked.get(name, 0), consumers)
+
+    def _count(self, channel: Any) -> dict[str, tuple[int, int]]:
+        """Messages ready and consumers, by queue name."""
+        try:
+            found = [channel.queue_declare(queue.name, passive=True) for queue in self.names.queues]
+        except amqp.NotFound as error:
+            raise Misconfigured(f"a queue of Postroom is missing on RabbitMQ: {error.reply_text}") from error
+        return {each.queue: (each.message_count, each.consumer_count) for each in found}
+
+    def _unacked(self) -> dict[str, int] | None:
+        """None when there is no management URL, or nothing useful behind it."""
+        if self.management_url is None:
+            return None
+        try:
+            with urllib.request.urlopen(self._management_request(), timeout=_MANAGEMENT_SECONDS) as answer:  # noqa: S310
+                queues = json.load(answer)
+            return {each["name"]: int(each.get("messages_unacknowledged", 0)) for each in queues}
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("management_api_failed", extra={"reason": type(error).__name__})
+            return None
+
+    def _management_request(self) -> urllib.request.Request:
+        parts = urlsplit(self.management_url or "")
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise Misconfigured("the RabbitMQ management URL must look like http://user:password@host:15672")
+        user = unquote(parts.username or self.endpoint.user)
+        password = unquote(parts.password or self.endpoint.password)
+        host = parts.hostname if parts.port is None else f"{parts.hostname}:{parts.port}"
+        base = f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
+        url = f"{base}/api/queues/{quote(self.endpoint.vhost, safe='')}?columns=name,messages_unacknowledged"
+        token = base64.b64encode(f"{user}:{password}".encode()).decode()
+        return urllib.request.Request(url, headers={"Authorization": f"Basic {token}"})  # noqa: S310  http(s) only
+
+    def in_flight(self) -> int:
+        """Without a management URL, what other processes hold unacknowledged is not in it."""
+        held = {} if self.management_url else self._held_here()
+        return sum(
+            each.ready + (held.get(each.name, 0) if each.unacked is None else each.unacked)
+            for each in self.depths()
+            if each.name not in _NOT_IN_FLIGHT
+        )
+
+    def _held_here(self) -> dict[str, int]:
+        held: dict[str, int] = {}
+        for consumer in self._consumers:
+            held[consumer.queue] = held.get(consumer.queue, 0) + consumer.held
+        return held
+
+    def join(self, timeout: float) -> bool:
+        """Quiet twice in a row: a message on its way from a tier is for a moment in no queue's count."""
+        return waited(lambda: self._is_quiet() and self._is_quiet(), timeout)
+
+    def _is_quiet(self) -> bool:
+        try:
+            depths = self.depths()
+        except Unavailable:
+            return False
+        quiet = not any(each.ready or each.unacked for each in depths if each.name != PARKED)
+        return quiet and not any(consumer.held for consumer in self._consumers)
+
+    def close(self) -> None:
+        """Close consumers that are still open, and the pool."""
+        for consumer in self._consumers:
+            consumer.close()
+        self._publisher.close()

@@ -1,0 +1,366 @@
+"""The worker's end of one queue: hand-over between the worker's thread and the I/O thread, and reconnecting.
+
+Reads the worker's calls and the session's news; emits deliveries and decisions. Separate, because this is all
+that two threads share, under one lock; what one connection does is in `amqp_session`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+
+import tenacity
+
+from shared.errors import PostroomError, Unavailable
+from shared.runtime.amqp_endpoint import Endpoint
+from shared.runtime.amqp_session import Leaving, Missing, Post, Session, Tag, Timing, dead_letter, later
+from shared.runtime.amqp_topology import Topology
+from shared.runtime.amqp_wire import check_size
+from shared.runtime.broker import Delivery, Message, Unroutable
+
+log = logging.getLogger(__name__)
+
+CLOSE_SECONDS = 5.0
+"""Patience for confirms at the end; with an orderly goodbye and a hard drop after it, below 10 s in all."""
+GOODBYE_SECONDS = 2.0
+RECONNECT_MAX = 3.0
+
+
+class RabbitConsumer:
+    """See `Consumer`. A call that raises has done nothing: its delivery is still the worker's to settle.
+
+    Deliveries of a lost connection have gone back to their queue: settling one raises Unavailable, giving
+    one back is in order.
+    """
+
+    def __init__(  # noqa: PLR0913  composition happens in one place, RabbitBroker.consumer
+        self,
+        endpoint: Endpoint,
+        names: Topology,
+        queue: str,
+        prefetch: int,
+        timing: Timing,
+        repair: Callable[[], None] | None = None,
+    ) -> None:
+        self.queue, self.prefetch = queue, max(1, prefetch)
+        self._endpoint, self._names, self._timing, self._repair = endpoint, names, timing, repair
+        self._news = threading.Condition()
+        self._arrived: deque[Delivery] = deque()
+        self._out: dict[int, Delivery] = {}
+        self._settling: set[int] = set()
+        self._outbox: list[Leaving] = []
+        self._woken = False
+        self._session: Session | None = None
+        self._life = 0
+        self._away: PostroomError | None = Unavailable("not yet connected to RabbitMQ")
+        self._was_up = False
+        self._blocked = ""
+        self._failure: PostroomError | None = None
+        self._incomplete = False
+        self._closing = threading.Event()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._live, name=f"amqp-{queue}", daemon=True)
+        self._thread.start()
+
+    # -- the worker's thread
+
+    def take(self, timeout: float) -> Sequence[Delivery]:
+        """What is there, up to `prefetch`; a redelivered message comes alone, when all before it is settled."""
+        self._complete_topology()
+        deadline = time.monotonic() + timeout
+        with self._news:
+            while True:
+                self._raise_failure()
+                if batch := self._batch():
+                    return batch
+                left = deadline - time.monotonic()
+                if left <= 0 or self._closing.is_set():
+                    break
+                self._news.wait(left)
+            self._raise_if_away()
+        return ()
+
+    def _batch(self) -> Sequence[Delivery]:
+        if self._blocked or self._closing.is_set():
+            return ()
+        ordinary = [each for each in self._arrived if not each.count]
+        if ordinary:
+            kept = [each for each in self._arrived if each.count]
+            self._arrived = deque(kept)
+            return self._hand_out(ordinary)
+        return self._alone()
+
+    def _alone(self) -> Sequence[Delivery]:
+        """The others of its kind go back uncounted: should it kill us, it takes none of them along."""
+        while len(self._arrived) > 1:
+            other = self._arrived.pop()
+            self._out[_number(other)] = other
+            self._post(other, _again(other))
+        if not self._arrived or self._out:
+            return ()
+        return self._hand_out([self._arrived.popleft()])
+
+    def _hand_out(self, batch: Sequence[Delivery]) -> Sequence[Delivery]:
+        self._out.update((_number(each), each) for each in batch)
+        return batch
+
+    def settle(self, delivery: Delivery, then: Sequence[Message] = ()) -> None:
+        """Raises BoundExceeded at once when a message of `then` is too large."""
+        for message in then:
+            check_size(message)
+        self._leave(delivery, *map(Post, then))
+
+    def redeliver(self, delivery: Delivery, seconds: int) -> None:
+        """Through a tier, `attempt` raised by one."""
+        message = delivery.message.with_headers(attempt=delivery.message.attempt + 1)
+        self._leave(delivery, later(message, self._names, seconds))
+
+    def wait(self, delivery: Delivery, seconds: int) -> None:
+        """Through a tier, `attempt` as it was."""
+        self._leave(delivery, later(delivery.message, self._names, seconds))
+
+    def give_back(self, delivery: Delivery) -> None:
+        """A copy with equal headers goes to the queue: RabbitMQ would count a nack towards the limit."""
+        with self._news:
+            if self._is_held(delivery):
+                self._post(delivery, _again(delivery))
+
+    def bury(self, delivery: Delivery, reason: str, stage: str) -> None:
+        """To the dead letters; from there to the parked ones."""
+        self._leave(delivery, dead_letter(delivery, reason, stage))
+
+    def flush(self) -> None:
+        """Bounded: a confirm that does not come is a failure, and so is a broker that blocks publishers."""
+        deadline = time.monotonic() + self._timing.confirm + 2 * self._timing.tick
+        with self._news:
+            while self._settling and not self._failure and time.monotonic() < deadline:
+                self._news.wait(deadline - time.monotonic())
+            self._raise_failure()
+            if self._settling:
+                raise Unavailable(self._blocked or "RabbitMQ confirms nothing")
+
+    def close(self) -> None:
+        """Ends within 10 s whatever the broker does. What is still held goes back uncounted."""
+        with self._news:
+            if self._closing.is_set():
+                return
+            self._closing.set()
+            self._give_back_everything()
+            if self._session is not None and self._away is None:
+                self._session.stop_consuming()
+            self._news.notify_all()
+            self._settle_down(time.monotonic() + CLOSE_SECONDS)
+        self._stop_thread()
+
+    def _give_back_everything(self) -> None:
+        held = [*(each for number, each in self._out.items() if number not in self._settling), *self._arrived]
+        self._arrived.clear()
+        for delivery in held:
+            self._out[_number(delivery)] = delivery
+            self._post(delivery, _again(delivery))
+
+    def _settle_down(self, deadline: float) -> None:
+        while self._settling and self._away is None and not self._blocked:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                log.warning("closed_unconfirmed", extra={"queue": self.queue, "count": len(self._settling)})
+                break
+            self._news.wait(left)
+
+    def _stop_thread(self) -> None:
+        self._stopping.set()
+        self._tell_session(lambda session: session.end())
+        self._thread.join(GOODBYE_SECONDS)
+        if self._thread.is_alive():
+            self._tell_session(lambda session: session.drop("closing"))
+            self._thread.join(GOODBYE_SECONDS)
+
+    def _tell_session(self, tell: Callable[[Session], None]) -> None:
+        with self._news:
+            if self._session is not None:
+                tell(self._session)
+
+    # -- under the lock
+
+    def _leave(self, delivery: Delivery, *posts: Post) -> None:
+        with self._news:
+            self._raise_failure()
+            if not self._is_held(delivery):
+                raise Unavailable("the connection that brought this delivery is lost; it comes back")
+            self._post(delivery, *posts)
+
+    def _is_held(self, delivery: Delivery) -> bool:
+        tag = delivery.tag
+        if not isinstance(tag, Tag):
+            raise PostroomError("this delivery is of another broker")
+        return tag.life == self._life and tag.number in self._out and tag.number not in self._settling
+
+    def _post(self, delivery: Delivery, *posts: Post) -> None:
+        number = _number(delivery)
+        self._settling.add(number)
+        self._outbox.append(Leaving(delivery, number, posts))
+        if not self._woken and self._session is not None:
+            self._woken = True
+            self._session.wake()
+
+    def _raise_failure(self) -> None:
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _raise_if_away(self) -> None:
+        if self._closing.is_set():
+            return
+        if self._blocked:
+            raise Unavailable(f"RabbitMQ takes no messages now: {self._blocked}")
+        if self._away is not None:
+            raise (Unavailable if self._was_up else type(self._away))(str(self._away))
+
+    def _complete_topology(self) -> None:
+        """A queue went missing: declare again, unless only an operator may."""
+        if self._incomplete and self._failure is None:
+            self._incomplete = False
+            self._try_repair()
+
+    def _try_repair(self) -> None:
+        if self._repair is not None:
+            try:
+                self._repair()
+            except PostroomError as error:
+                log.warning("topology_not_repaired", extra={"reason": str(error)})
+
+    # -- the I/O thread: Owner
+
+    def arrived(self, delivery: Delivery) -> None:
+        """Buffer it; while closing, straight back."""
+        with self._news:
+            if self._closing.is_set():
+                self._out[_number(delivery)] = delivery
+                self._post(delivery, _again(delivery))
+                return
+            self._arrived.append(delivery)
+            self._news.notify_all()
+
+    def finished(self, numbers: Iterable[int]) -> None:
+        """Forget them; somebody may wait for the last one."""
+        with self._news:
+            for number in numbers:
+                self._out.pop(number, None)
+                self._settling.discard(number)
+            if not self._settling:
+                self._news.notify_all()
+
+    def failed(self, error: PostroomError) -> None:
+        """Told to the worker at its next call."""
+        with self._news:
+            self._failure = self._failure or error
+            self._incomplete = self._incomplete or isinstance(error, Unroutable)
+            self._news.notify_all()
+
+    def blocked(self, reason: str) -> None:
+        """Nothing is handed out while nothing can be published."""
+        with self._news:
+            self._blocked = reason
+            self._news.notify_all()
+
+    def outbox(self) -> Sequence[Leaving]:
+        """Empty it."""
+        with self._news:
+            taken, self._outbox, self._woken = self._outbox, [], False
+        return taken
+
+    # -- the I/O thread: connecting
+
+    def _live(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                session = self._connect()
+            except PostroomError:
+                break  # only `close` ends the attempts
+            session.run()
+            self._lost(session)
+            self._stopping.wait(random.uniform(0.05, 0.2))  # noqa: S311  jitter
+
+    def _connect(self) -> Session:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(PostroomError),
+            wait=tenacity.wait_random_exponential(multiplier=0.25, max=RECONNECT_MAX),
+            stop=tenacity.stop_when_event_set(self._stopping),
+            sleep=tenacity.sleep_using_event(self._stopping),
+            before_sleep=self._log_retry,
+            reraise=True,
+        )
+        return retrying(self._connect_once)
+
+    def _connect_once(self) -> Session:
+        session = self._new_session()
+        try:
+            session.open()
+        except PostroomError as error:
+            self._dispose(session, error)
+            if isinstance(error, Missing):
+                self._try_repair()
+            raise
+        with self._news:
+            self._away, self._was_up = None, True
+            self._news.notify_all()
+        log.info("consumer_connected", extra={"queue": self.queue, "broker": str(self._endpoint)})
+        return session
+
+    def _new_session(self) -> Session:
+        """`close` finds it from here on, even while it connects."""
+        with self._news:
+            self._life += 1
+            session = Session(self._endpoint, self._names, self.queue, self.prefetch, self._timing, self, self._life)
+            try:
+                session.prepare()
+            except PostroomError as error:
+                self._away = error
+                raise
+            self._session = session
+        return session
+
+    def _log_retry(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning(
+            "broker_away", extra={"queue": self.queue, "attempt": state.attempt_number, "reason": str(error)}
+        )
+
+    def _lost(self, session: Session) -> None:
+        error = session.reason()
+        if not self._stopping.is_set():
+            log.warning("connection_lost", extra={"queue": self.queue, "reason": str(error)})
+        self._dispose(session, error)
+
+    def _dispose(self, session: Session, error: PostroomError) -> None:
+        """Everything of this connection is void: the broker hands it out again."""
+        with self._news:
+            if self._out:
+                self._failure = self._failure or Unavailable(str(error))
+            self._session, self._away, self._blocked, self._woken = None, error, "", False
+            for kept in (self._arrived, self._out, self._settling, self._outbox):
+                kept.clear()
+            self._life += 1
+            self._news.notify_all()
+        session.dispose()
+
+    @property
+    def held(self) -> int:
+        """Deliveries that this consumer keeps from others."""
+        with self._news:
+            return len(self._arrived) + len(self._out)
+
+
+def _again(delivery: Delivery) -> Post:
+    """Back to its own queue; how often it was handed out without an end stays known."""
+    return Post(delivery.message, handed_out=delivery.count)
+
+
+def _number(delivery: Delivery) -> int:
+    tag = delivery.tag
+    assert isinstance(tag, Tag)
+    return tag.number

@@ -1,0 +1,161 @@
+"""Where the RabbitMQ broker is, and what its refusals mean in words.
+
+Reads an AMQP URL; emits connection settings for kombu and for pika, and one clear sentence per kind of
+failure that names host and port and never the password. Separate, because both libraries must agree on
+user, vhost and TLS, and each reads a URL in its own way.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import ssl
+from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
+
+import amqp
+import kombu
+import pika
+from pika import exceptions as pika_errors
+
+from shared.errors import Misconfigured, PostroomError, Unavailable
+
+_PORTS = {"amqp": 5672, "amqps": 5671}
+_NAME = {"connection_name": "postroom"}
+_KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
+CHATTY = ("pika", "amqp", "kombu")
+"""Loggers of the libraries: at INFO and below they show frames and connection parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One broker. `ca_file` replaces the system's certificate authorities for `amqps`."""
+
+    host: str
+    port: int
+    vhost: str
+    user: str
+    password: str = field(repr=False)
+    tls: bool = False
+    ca_file: str | None = None
+
+    @classmethod
+    def parse(cls, url: str, ca_file: str | None = None) -> Endpoint:
+        """`amqp://user:password@host:port/vhost` (RabbitMQ URI specification); raises Misconfigured."""
+        try:
+            parts = urlsplit(url)
+            scheme, port = parts.scheme, parts.port
+        except ValueError:
+            scheme, port = "", None
+        if scheme not in _PORTS:
+            raise Misconfigured("the broker's URL must look like amqp://user:password@host:5672/vhost (or amqps://)")
+        return cls(
+            host=parts.hostname or "localhost",
+            port=port or _PORTS[scheme],
+            vhost=unquote(parts.path.strip("/")) or "/",
+            user=unquote(parts.username or "guest"),
+            password=unquote(parts.password if parts.password is not None else "guest"),
+            tls=scheme == "amqps",
+            ca_file=ca_file,
+        )
+
+    def __str__(self) -> str:
+        """For people and logs."""
+        return f"{'amqps' if self.tls else 'amqp'}://{self.user}:***@{self.host}:{self.port}/{self.vhost.strip('/')}"
+
+    def tls_context(self) -> ssl.SSLContext:
+        """Certificate and host name are verified, always."""
+        try:
+            return ssl.create_default_context(cafile=self.ca_file)
+        except OSError as error:
+            raise Misconfigured(f"the certificate authorities file {self.ca_file} cannot be read: {error}") from error
+
+    def for_kombu(self, *, connect_timeout: float, write_timeout: float) -> kombu.Connection:
+        """An unconnected kombu connection; cloned by pools."""
+        return kombu.Connection(
+            hostname=self.host,
+            port=self.port,
+            virtual_host=self.vhost,
+            userid=self.user,
+            password=self.password,
+            transport="pyamqp",
+            connect_timeout=connect_timeout,
+            ssl=self._kombu_tls() if self.tls else False,
+            transport_options={
+                "client_properties": _NAME,
+                "write_timeout": write_timeout,
+                "socket_settings": {getattr(socket, name): value for name, value in _KEEPALIVE.items()},
+            },
+        )
+
+    def _kombu_tls(self) -> dict[str, object]:
+        return {"server_hostname": self.host, "context": {"check_hostname": True, "cafile": self.ca_file}}
+
+    def for_pika(self, *, connect_timeout: float, heartbeat: int) -> pika.ConnectionParameters:
+        """Parameters of one attempt; attempts are repeated elsewhere, with jitter."""
+        return pika.ConnectionParameters(
+            host=self.host,
+            port=self.port,
+            virtual_host=self.vhost,
+            credentials=pika.PlainCredentials(self.user, self.password, erase_on_connect=False),
+            heartbeat=heartbeat,
+            connection_attempts=1,
+            socket_timeout=connect_timeout,
+            stack_timeout=connect_timeout,
+            client_properties=_NAME,
+            ssl_options=pika.SSLOptions(self.tls_context(), self.host) if self.tls else None,
+            tcp_options=_KEEPALIVE,
+        )
+
+    def explain(self, error: BaseException) -> PostroomError:
+        """Our error for one of the libraries': what is wrong, where, and what to do about it."""
+        place = f"{self.host}:{self.port}"
+        cause = _innermost(error)
+        if isinstance(cause, PostroomError):
+            return cause
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return Misconfigured(f"the certificate of RabbitMQ at {place} is not trusted: {cause.verify_message}")
+        if isinstance(cause, _REFUSED_LOGIN):
+            return Misconfigured(f"RabbitMQ at {place} refuses the user {self.user!r}: wrong name or password")
+        if isinstance(cause, _REFUSED_VHOST) or getattr(cause, "reply_code", None) == _NOT_ALLOWED:
+            return Misconfigured(f"RabbitMQ at {place} has no virtual host {self.vhost!r} for the user {self.user!r}")
+        if isinstance(cause, socket.gaierror):
+            return Unavailable(f"the host name of RabbitMQ at {place} cannot be resolved")
+        if isinstance(cause, ConnectionRefusedError):
+            return Unavailable(f"nothing listens at {place}: RabbitMQ is away")
+        if isinstance(cause, TimeoutError):
+            return Unavailable(f"RabbitMQ at {place} does not answer in time")
+        return Unavailable(f"the connection to RabbitMQ at {place} failed: {_short(cause)}")
+
+
+_NOT_ALLOWED = 530
+_REFUSED_LOGIN = (
+    amqp.AccessRefused,
+    pika_errors.AuthenticationError,
+    pika_errors.ProbableAuthenticationError,
+)
+_REFUSED_VHOST = (amqp.NotAllowed, pika_errors.ProbableAccessDeniedError)
+
+
+def quiet_libraries() -> None:
+    """Keep the libraries' own log lines to warnings; what matters is logged here, in our words."""
+    for name in CHATTY:
+        logger = logging.getLogger(name)
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.CRITICAL if name == "pika" else logging.WARNING)
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """pika wraps the reason of a failed connect in several layers of `exceptions` and `exception`."""
+    inner = getattr(error, "exceptions", None) or [getattr(error, "exception", None)]
+    last = inner[-1] if isinstance(inner, list | tuple) else None
+    if isinstance(last, BaseException) and last is not error:
+        return _innermost(last)
+    if isinstance(error, pika_errors.AMQPConnectionError) and error.args and isinstance(error.args[-1], BaseException):
+        return _innermost(error.args[-1])
+    return error
+
+
+def _short(error: BaseException) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text[:200]

@@ -1,0 +1,243 @@
+"""Everything that speaks to RabbitMQ from outside a worker: publishing in batches, declaring, counting.
+
+Reads messages; emits confirms, or errors in our words. Separate, because here calls block and kombu holds the
+connections, while a worker (`amqp_consumer`) never blocks. kombu's own `confirm_publish` waits for each
+message; here a batch is sent at once and its confirms are awaited together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import amqp
+import kombu
+import tenacity
+from kombu.resource import Resource
+from kombu.utils.functional import lazy
+
+from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.runtime import amqp_wire as wire
+from shared.runtime.amqp_confirms import Confirms, Verdict
+from shared.runtime.amqp_endpoint import Endpoint
+from shared.runtime.broker import Message, Unroutable
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+_LINES = 8
+"""Connections at most; more threads than that wait for each other."""
+_RETRY_SECONDS = 2.0
+_PERSISTENT = 2
+_BROKEN = (amqp.AMQPError, OSError, AttributeError)
+"""py-amqp raises AttributeError, too, when the connection is lost under its hands."""
+
+
+class _Lost(Unavailable):
+    """The connection broke: worth another one at once, ids are stable."""
+
+
+class Line:
+    """One pooled connection with one channel in confirm mode."""
+
+    def __init__(self, connection: kombu.Connection, endpoint: Endpoint, confirm_seconds: float) -> None:
+        self.connection, self.endpoint, self.confirm_seconds = connection, endpoint, confirm_seconds
+        self.blocked = ""
+        self._confirms: Confirms[Message] = Confirms()
+        self._refused: list[tuple[Message, Verdict]] = []
+        self._producer: kombu.Producer | None = None
+        connection.transport_options["on_blocked"] = self._on_blocked
+        connection.transport_options["on_unblocked"] = lambda: self._on_blocked("")
+
+    def publish(self, messages: Sequence[Message], exchange: str, *, mandatory: bool) -> None:
+        """Send all, then wait for all confirms. Raises Unroutable or Unavailable; then the line is spent."""
+        producer = self._ready()
+        for message in messages:
+            self._confirms.sent(message, wire.short(message.id), message.to)
+            self._send(producer, message, exchange, mandatory=mandatory)
+        self._wait()
+        if self._refused:
+            raise _refusal(*self._refused[0])
+
+    def _ready(self) -> kombu.Producer:
+        if self._producer is None:
+            channel = self.connection.channel()
+            channel.confirm_select()
+            channel.events["basic_ack"].add(lambda tag, multiple: self._answered(tag, multiple, ok=True))
+            channel.events["basic_nack"].add(lambda tag, multiple: self._answered(tag, multiple, ok=False))
+            self._producer = kombu.Producer(channel, auto_declare=False, on_return=self._on_return)
+        return self._producer
+
+    def _send(self, producer: kombu.Producer, message: Message, exchange: str, *, mandatory: bool) -> None:
+        producer.publish(
+            message.body,
+            exchange=exchange,
+            routing_key=message.to,
+            mandatory=mandatory,
+            delivery_mode=_PERSISTENT,
+            content_type=wire.short(message.content_type),
+            content_encoding="binary",
+            headers=wire.outgoing(message.headers),
+            message_id=wire.short(message.id),
+            type=wire.short(message.type),
+            correlation_id=wire.short(message.correlation_id),
+            timeout=self.confirm_seconds,
+            retry=False,
+        )
+
+    def _wait(self) -> None:
+        while len(self._confirms):
+            left = self.confirm_seconds - self._confirms.oldest_age()
+            if left <= 0:
+                raise Unavailable(self._silence())
+            with contextlib.suppress(TimeoutError):
+                self.connection.drain_events(timeout=left)
+
+    def _silence(self) -> str:
+        place = f"RabbitMQ at {self.endpoint.host}:{self.endpoint.port}"
+        if self.blocked:
+            return f"{place} takes no messages now: {self.blocked}"
+        return f"{place} confirmed nothing within {self.confirm_seconds:g} s"
+
+    def _answered(self, tag: int, multiple: bool, *, ok: bool) -> None:  # noqa: FBT001  py-amqp's callback
+        for message, verdict in self._confirms.answered(tag, multiple=multiple, ok=ok):
+            if verdict is not Verdict.CONFIRMED:
+                self._refused.append((message, verdict))
+
+    def _on_return(self, _error: object, _exchange: str, key: str, returned: Any) -> None:
+        self._confirms.returned(wire.text_of(returned.properties.get("message_id")), wire.text_of(key))
+
+    def _on_blocked(self, reason: str) -> None:
+        self.blocked = wire.text_of(reason)
+        log.warning("broker_blocked" if reason else "broker_unblocked", extra={"reason": self.blocked})
+
+    def close(self) -> None:
+        """Without a goodbye: the broker may be frozen, and everything that matters is confirmed."""
+        with contextlib.suppress(*_BROKEN):
+            self.connection.collect(socket_timeout=0.2)
+
+
+def _refusal(message: Message, verdict: Verdict) -> PostroomError:
+    if verdict is Verdict.RETURNED:
+        return Unroutable(f"no queue takes messages for {message.to!r}: the topology is incomplete")
+    return Unavailable(f"RabbitMQ refuses messages for {message.to!r}: the queue is full or has no leader")
+
+
+class _Pool(Resource):
+    """kombu's pool, of lines."""
+
+    def __init__(self, make: Callable[[], Line], limit: int) -> None:
+        self._make = make
+        super().__init__(limit=limit)
+
+    def setup(self) -> None:
+        for _ in range(self.limit):
+            self._resource.put_nowait(self.new())
+
+    def new(self) -> Any:
+        return lazy(self._make)
+
+    def prepare(self, resource: Any) -> Any:
+        return resource() if isinstance(resource, lazy) else resource
+
+    def close_resource(self, resource: Any) -> None:
+        if not isinstance(resource, lazy):
+            resource.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds."""
+
+    connect: float = 5.0
+    confirm: float = 10.0
+
+
+class Publisher:
+    """Thread-safe; connections are made when first needed and kept."""
+
+    def __init__(self, endpoint: Endpoint, patience: Patience) -> None:
+        self.endpoint, self.patience = endpoint, patience
+        self._pool = _Pool(self._line, _LINES)
+
+    def _line(self) -> Line:
+        connection = self.endpoint.for_kombu(
+            connect_timeout=self.patience.connect, write_timeout=self.patience.confirm
+        )
+        return Line(connection, self.endpoint, self.patience.confirm)
+
+    def publish(self, messages: Sequence[Message], exchange: str, *, mandatory: bool = True) -> None:
+        """Returns when the broker has confirmed all of them."""
+        for message in messages:
+            wire.check_size(message)
+        if messages:
+            self._retried(lambda: self._once(lambda line: line.publish(messages, exchange, mandatory=mandatory)))
+
+    def ask(self, question: Callable[[Any], Answer]) -> Answer:
+        """Call with a fresh channel (an error closes a channel, and only that)."""
+
+        def on_line(line: Line) -> Answer:
+            with line.connection.channel() as channel:
+                return question(channel)
+
+        return self._retried(lambda: self._once(on_line))
+
+    def _retried(self, action: Callable[[], Answer]) -> Answer:
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Lost),
+            wait=tenacity.wait_random_exponential(multiplier=0.1, max=1.0),
+            stop=tenacity.stop_after_attempt(4) | tenacity.stop_before_delay(_RETRY_SECONDS),
+            before_sleep=self._log_retry,
+            reraise=True,
+        )
+        return retrying(action)
+
+    def _log_retry(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        log.warning("publish_repeated", extra={"attempt": state.attempt_number, "reason": str(error)})
+
+    def _once(self, action: Callable[[Line], Answer]) -> Answer:
+        """Any error spends the line: what its channel still has in flight is nobody's business any more."""
+        with self._acquired() as line:
+            try:
+                answer = action(line)
+            except PostroomError:
+                self._pool.replace(line)
+                raise
+            except _BROKEN as error:
+                self._pool.replace(line)
+                raise self._translated(error) from error
+            self._pool.release(line)
+            return answer
+
+    @contextlib.contextmanager
+    def _acquired(self) -> Iterator[Line]:
+        try:
+            line = self._pool.acquire(block=True, timeout=self.patience.confirm)
+        except kombu.exceptions.LimitExceeded as error:
+            raise Unavailable("all connections to RabbitMQ are busy") from error
+        yield line
+
+    def _translated(self, error: BaseException) -> PostroomError:
+        explained = self.endpoint.explain(error)
+        if isinstance(explained, Misconfigured) or isinstance(error, TimeoutError):
+            return explained
+        return _Lost(str(explained))
+
+    def close(self) -> None:
+        """Close what is idle; safe to call twice."""
+        self._pool.force_close_all()
+
+
+def waited(done: Callable[[], bool], timeout: float, pause: float = 0.1) -> bool:
+    """Poll until `done()` or `timeout` seconds have passed."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(pause)
+    return True

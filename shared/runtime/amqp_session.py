@@ -1,0 +1,443 @@
+"""One life of one consumer's connection: consume, publish, confirm, acknowledge. Runs on the I/O thread.
+
+Reads deliveries and the worker's decisions; emits publishes, acknowledgements and the news that its owner
+(`RabbitConsumer`) needs. Separate, because nothing here is shared between threads: whatever another thread
+wants done comes through `wake`.
+
+A delivery is acknowledged after every confirm of what it caused. An explicit "no" of the broker (no queue,
+queue full) leaves the connection healthy, so the delivery is put off through the shortest tier and nothing is
+counted; silence makes the whole connection worthless: it is dropped, and the broker hands everything out again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, Protocol
+
+import pika
+from pika import exceptions as pika_errors
+from pika import spec
+from pika.channel import Channel
+
+from shared.errors import PostroomError, Unavailable
+from shared.runtime import amqp_wire as wire
+from shared.runtime.amqp_confirms import Confirms, Verdict
+from shared.runtime.amqp_endpoint import Endpoint
+from shared.runtime.amqp_link import Link
+from shared.runtime.amqp_topology import Topology
+from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, TIERS, Delivery, Message, Unroutable
+
+log = logging.getLogger(__name__)
+
+BIG = 1 << 20
+"""A body of more bytes is taken with prefetch 1: the broker's prefetch counts messages, not bytes."""
+PERSISTENT = 2
+_NOT_FOUND = 404
+
+
+class Missing(Unavailable):
+    """The queue to consume does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Seconds."""
+
+    heartbeat: int = 15
+    connect: float = 5.0
+    confirm: float = 10.0
+    tick: float = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """Names a delivery: which connection of the consumer, and the broker's number on it."""
+
+    life: int
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One message as it is published. `exchange` None is the work exchange."""
+
+    message: Message
+    exchange: str | None = None
+    handed_out: int = 0
+
+
+@dataclass(slots=True)
+class Leaving:
+    """A delivery on its way out: acknowledged when all `posts` are confirmed."""
+
+    delivery: Delivery
+    number: int
+    posts: Sequence[Post] = ()
+    waiting: int = 0
+    trouble: tuple[Post, Verdict] | None = None
+    last_resort: bool = False
+
+
+class Owner(Protocol):
+    """What a session tells, on the I/O thread."""
+
+    def arrived(self, delivery: Delivery) -> None:
+        """A delivery to hand out."""
+
+    def finished(self, numbers: Iterable[int]) -> None:
+        """These left their queue for good."""
+
+    def failed(self, error: PostroomError) -> None:
+        """Something settled was not taken by the broker; its delivery comes back."""
+
+    def blocked(self, reason: str) -> None:
+        """The broker takes no publishes (memory or disk alarm); empty when it takes them again."""
+
+    def outbox(self) -> Sequence[Leaving]:
+        """What the worker decided since the last call."""
+
+
+class _Mode(Enum):
+    OPENING = "opening"
+    NARROW = "one delivery at a time"
+    WIDE = "prefetch"
+    EMPTYING = "consumer cancelled, what is held goes first"
+    GONE = "the broker cancelled the consumer"
+    STOPPING = "cancelled for good"
+
+
+@dataclass(slots=True)
+class Session:
+    """Use `open`, then `run`, on one thread; `wake`, `stop_consuming`, `end` and `drop` from any."""
+
+    endpoint: Endpoint
+    names: Topology
+    key: str
+    prefetch: int
+    timing: Timing
+    owner: Owner
+    life: int
+    _mode: _Mode = _Mode.OPENING
+    _error: BaseException | None = None
+    _link: Link = field(init=False)
+    _channel: Channel = field(init=False)
+    _confirms: Confirms[tuple[Leaving, Post]] = field(default_factory=Confirms)
+    _unacked: dict[int, None] = field(default_factory=dict)
+    _consumer_tag: str = ""
+    _blocked: str = ""
+    _ended: bool = False
+    _received: tuple[int, int] = (0, 0)
+
+    # -- from any thread, while the owner knows that the session lives
+
+    def wake(self) -> None:
+        """Fetch the outbox soon."""
+        self._link.ioloop.add_callback_threadsafe(self._drain)
+
+    def stop_consuming(self) -> None:
+        """Take no further deliveries."""
+        self._link.ioloop.add_callback_threadsafe(self._stop_consuming)
+
+    def end(self) -> None:
+        """Close the connection in order."""
+        self._link.ioloop.add_callback_threadsafe(self._end)
+
+    def drop(self, reason: str) -> None:
+        """Close the connection at once."""
+        self._link.ioloop.add_callback_threadsafe(lambda: self._lose(reason))
+
+    # -- life
+
+    def prepare(self) -> None:
+        """Make the connection object and its loop, so that `end` and `drop` work from here on."""
+        self._link = Link(
+            self.endpoint.for_pika(connect_timeout=self.timing.connect, heartbeat=self.timing.heartbeat),
+            on_open_callback=self._on_open,
+            on_open_error_callback=self._on_closed,
+            on_close_callback=self._on_closed,
+        )
+        self._link.deliver = self._on_deliver
+
+    def open(self) -> None:
+        """Connect and begin to consume; raises Unavailable, Missing or Misconfigured."""
+        self._link.ioloop.call_later(2 * self.timing.connect, self._give_up_opening)
+        self._link.ioloop.start()
+        if self._ended:
+            raise self.reason()
+
+    def run(self) -> None:
+        """Serve until the connection ends."""
+        self._link.ioloop.call_later(self.timing.tick, self._tick)
+        self._link.ioloop.start()
+
+    def dispose(self) -> None:
+        """Free the loop's file descriptors."""
+        self._link.ioloop.close()
+
+    def reason(self) -> PostroomError:
+        """Why the connection ended."""
+        error = self._error
+        if isinstance(error, pika_errors.ChannelClosedByBroker) and error.reply_code == _NOT_FOUND:
+            queue = self.names.queue_of(self.key)
+            return Missing(f"the queue {queue} does not exist on RabbitMQ at {self.endpoint.host}:{self.endpoint.port}")
+        return self.endpoint.explain(error or Unavailable("the connection was closed"))
+
+    def _on_open(self, link: Any) -> None:
+        link.add_on_connection_blocked_callback(lambda _, method: self._on_blocked(_alarm(method)))
+        link.add_on_connection_unblocked_callback(lambda *_: self._on_blocked(""))
+        link.channel(on_open_callback=self._on_channel)
+
+    def _on_channel(self, channel: Channel) -> None:
+        self._channel = channel
+        channel.add_on_close_callback(self._on_channel_closed)
+        channel.add_on_cancel_callback(self._on_cancelled)
+        channel.add_on_return_callback(self._on_return)
+        channel.confirm_delivery(self._on_confirm, callback=lambda _: self._consume(1))
+
+    def _consume(self, width: int) -> None:
+        self._mode = _Mode.NARROW if width == 1 else _Mode.WIDE
+        self._channel.basic_qos(prefetch_count=width)
+        self._consumer_tag = self._channel.basic_consume(
+            self.names.queue_of(self.key), _unused, callback=self._on_consuming
+        )
+
+    def _on_consuming(self, _frame: Any) -> None:
+        """Once opened, the thread goes on from `open` to `run`."""
+        if not self._received[0]:
+            self._received = (1, self._link.bytes_received)
+            self._link.ioloop.stop()
+
+    def _on_channel_closed(self, _channel: Channel, reason: BaseException) -> None:
+        if self._link.is_open:
+            self._lose(reason)
+
+    def _lose(self, reason: BaseException | str) -> None:
+        """The connection is worth nothing any more; everything unacknowledged comes back."""
+        if self._error is None:
+            self._error = Unavailable(reason) if isinstance(reason, str) else reason
+        if self._link.is_open or self._link.is_closing:
+            self._link.drop(str(reason))
+        elif not self._link.is_closed:
+            self._link.close()
+
+    def _end(self) -> None:
+        if self._link.is_closing or self._link.is_closed:
+            return
+        self._link.close()
+
+    def _give_up_opening(self) -> None:
+        if self._mode is _Mode.OPENING:
+            self._lose("RabbitMQ does not answer in time")
+
+    def _on_closed(self, _link: Any, reason: BaseException) -> None:
+        if self._error is None:
+            self._error = reason
+        self._ended = True
+        self._link.ioloop.stop()
+
+    # -- watching
+
+    def _tick(self) -> None:
+        self._link.ioloop.call_later(self.timing.tick, self._tick)
+        self._watch_silence()
+        if self._confirms.oldest_age() > self.timing.confirm and not self._blocked:
+            self._lose(f"RabbitMQ gave no confirm within {self.timing.confirm:g} s")
+
+    def _watch_silence(self) -> None:
+        """Noticed within two heartbeats; pika alone waits for five seconds more than one."""
+        ticks, received = self._received
+        same = received == self._link.bytes_received
+        self._received = (ticks + 1 if same else 1, self._link.bytes_received)
+        if self.timing.heartbeat and self._received[0] * self.timing.tick > 2 * self.timing.heartbeat:
+            self._lose("RabbitMQ is silent: no heartbeat")
+
+    def _on_blocked(self, reason: str) -> None:
+        self._blocked = reason
+        self._confirms.start_again()
+        log.warning("broker_blocked" if reason else "broker_unblocked", extra={"queue": self.key, "reason": reason})
+        self.owner.blocked(reason)
+
+    # -- consuming
+
+    def _on_deliver(self, method: spec.Basic.Deliver, properties: spec.BasicProperties, body: bytes) -> None:
+        self._unacked[method.delivery_tag] = None
+        delivery = self._read(method, properties, body)
+        if delivery.count >= MAX_DELIVERIES:
+            self._leave(Leaving(delivery, method.delivery_tag, [dead_letter(delivery, wire.POISONED, self.key)]))
+            return
+        if self._mode is _Mode.WIDE and (delivery.count or len(body) > BIG):
+            self._empty()
+        self.owner.arrived(delivery)
+
+    def _read(self, method: spec.Basic.Deliver, properties: spec.BasicProperties, body: bytes) -> Delivery:
+        table = properties.headers or {}
+        headers = wire.incoming(table)
+        if self.key == DEAD_LETTER and ("reason" not in headers or "x-death" in table):
+            wire.buried_by_broker(headers, table, self.names)
+        message = Message(
+            id=wire.text_of(properties.message_id),
+            to=self.key,
+            body=body,
+            type=wire.text_of(properties.type),
+            content_type=wire.text_of(properties.content_type),
+            correlation_id=wire.text_of(properties.correlation_id),
+            headers=headers,
+        )
+        count = wire.handed_out(table, redelivered=method.redelivered)
+        return Delivery(message, self.key, count, Tag(self.life, method.delivery_tag))
+
+    def _empty(self) -> None:
+        """Back to prefetch 1, once everything held has left."""
+        self._mode = _Mode.EMPTYING
+        self._channel.basic_cancel(self._consumer_tag, callback=_unused)
+
+    def _stop_consuming(self) -> None:
+        consuming, self._mode = self._mode in (_Mode.NARROW, _Mode.WIDE), _Mode.STOPPING
+        if consuming and self._is_open():
+            self._channel.basic_cancel(self._consumer_tag, callback=_unused)
+
+    def _on_cancelled(self, _frame: Any) -> None:
+        """The queue is gone: what is held may be all that is left of its messages, so finish it first."""
+        self._mode = _Mode.GONE
+        self._next_mode([])
+
+    def _next_mode(self, gone: Sequence[Leaving]) -> None:
+        """Widen after a first delivery that is not a redelivery; narrow again when a cancelled consumer is empty.
+
+        Widening happens before the acknowledgement leaves: until then the broker may send nothing.
+        """
+        if self._mode is _Mode.NARROW and self.prefetch > 1 and any(map(_is_ordinary, gone)):
+            self._channel.basic_cancel(self._consumer_tag, callback=_unused)
+            self._consume(self.prefetch)
+        elif self._mode is _Mode.EMPTYING and not self._unacked:
+            self._consume(1)
+        elif self._mode is _Mode.GONE and not self._unacked:
+            self._lose(Missing(f"the queue {self.names.queue_of(self.key)} was deleted"))
+
+    def _is_open(self) -> bool:
+        return bool(self._link.is_open and self._channel.is_open)
+
+    # -- publishing
+
+    def _drain(self) -> None:
+        """Leave the decisions of an earlier connection alone: their deliveries have come back."""
+        done = []
+        for leaving in self.owner.outbox():
+            if leaving.posts:
+                self._leave(leaving)
+            else:
+                done.append(leaving)
+        self._acknowledge(done)
+
+    def _leave(self, leaving: Leaving) -> None:
+        leaving.waiting = len(leaving.posts)
+        for post in leaving.posts:
+            if not self._is_open():
+                return
+            self._publish(leaving, post)
+
+    def _publish(self, leaving: Leaving, post: Post) -> None:
+        message, exchange = post.message, post.exchange or self.names.work
+        self._confirms.sent((leaving, post), wire.short(message.id), message.to)
+        self._channel.basic_publish(exchange, message.to, message.body, _properties(post), mandatory=True)
+
+    def _on_return(self, _channel: Channel, method: spec.Basic.Return, properties: Any, _body: bytes) -> None:
+        self._confirms.returned(wire.text_of(properties.message_id), wire.text_of(method.routing_key))
+
+    def _on_confirm(self, answer: Any) -> None:
+        method = answer.method
+        ok = isinstance(method, spec.Basic.Ack)
+        complete = []
+        for (leaving, post), verdict in self._confirms.answered(method.delivery_tag, multiple=method.multiple, ok=ok):
+            leaving.waiting -= 1
+            if verdict is not Verdict.CONFIRMED:
+                leaving.trouble = leaving.trouble or (post, verdict)
+            if not leaving.waiting:
+                complete.append(leaving)
+        self._acknowledge([each for each in complete if not each.trouble])
+        for each in complete:
+            if each.trouble:
+                self._put_off(each, *each.trouble)
+
+    def _put_off(self, leaving: Leaving, post: Post, verdict: Verdict) -> None:
+        """The broker said no. Keep the original in the shortest tier, uncounted; without a tier, start afresh."""
+        place = {"queue": self.key, "to": post.message.to, "id": post.message.id}
+        log.error("publish_not_taken", extra={**place, "reason": verdict.value})
+        if leaving.last_resort:
+            self._lose(f"RabbitMQ takes neither a message for {post.message.to!r} nor its retry")
+            return
+        self.owner.failed(refusal(post, verdict))
+        copy = later(leaving.delivery.message, self.names, TIERS[0], handed_out=leaving.delivery.count)
+        self._leave(replace(leaving, posts=[copy], trouble=None, last_resort=True))
+
+    def _acknowledge(self, gone: Sequence[Leaving]) -> None:
+        if not gone or not self._is_open():
+            return
+        for each in gone:
+            self._unacked.pop(each.number, None)
+        if self._mode is _Mode.NARROW:
+            self._next_mode(gone)
+        first_left = next(iter(self._unacked), None)
+        covered, rest = _split([each.number for each in gone], first_left)
+        if covered:
+            self._channel.basic_ack(max(covered), multiple=len(covered) > 1)
+        for number in rest:
+            self._channel.basic_ack(number)
+        self.owner.finished([each.number for each in gone])
+        if self._mode in (_Mode.EMPTYING, _Mode.GONE):
+            self._next_mode(gone)
+
+
+def dead_letter(delivery: Delivery, reason: str, stage: str) -> Post:
+    """The original message on its way to the dead letters, or from there to the parked ones."""
+    to = PARKED if delivery.queue == DEAD_LETTER else DEAD_LETTER
+    letter = delivery.message.with_headers(reason=reason, stage=stage, queue=delivery.queue)
+    return Post(replace(letter, to=to))
+
+
+def later(message: Message, names: Topology, seconds: int, handed_out: int = 0) -> Post:
+    """Through the shortest tier that holds it for at least `seconds`, or the longest there is."""
+    tier = next((each for each in sorted(names.tiers) if each >= seconds), max(names.tiers))
+    return Post(message, names.tiers[tier], handed_out)
+
+
+def refusal(post: Post, verdict: Verdict) -> PostroomError:
+    """In words, for the worker."""
+    to = post.message.to
+    if verdict is Verdict.RETURNED:
+        return Unroutable(f"no queue takes messages for {to!r}: the topology is incomplete")
+    return Unavailable(f"RabbitMQ refuses messages for {to!r}: the queue is full or has no leader")
+
+
+def _properties(post: Post) -> pika.BasicProperties:
+    message = post.message
+    return pika.BasicProperties(
+        content_type=wire.short(message.content_type),
+        headers=wire.outgoing(message.headers, post.handed_out),
+        delivery_mode=PERSISTENT,
+        correlation_id=wire.short(message.correlation_id) or None,
+        message_id=wire.short(message.id) or None,
+        type=wire.short(message.type) or None,
+    )
+
+
+def _split(numbers: list[int], first_left: int | None) -> tuple[list[int], list[int]]:
+    """Numbers that one acknowledgement up to the highest covers, and those beyond the first still held."""
+    if first_left is None:
+        return numbers, []
+    return [each for each in numbers if each < first_left], [each for each in numbers if each > first_left]
+
+
+def _is_ordinary(leaving: Leaving) -> bool:
+    return not leaving.delivery.count and len(leaving.delivery.message.body) <= BIG
+
+
+def _alarm(method: Any) -> str:
+    return wire.text_of(getattr(method.method, "reason", None)) or "resource alarm"
+
+
+def _unused(*_: Any) -> None:
+    """pika wants a callback."""

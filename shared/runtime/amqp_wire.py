@@ -1,0 +1,183 @@
+"""Message ↔ AMQP properties, and what any AMQP client may have put there. Pure functions.
+
+Reads properties and headers as the libraries decode them (or raw, where they cannot); emits `Message` with
+headers that are strings and integers only. Separate, because strangers write to `intake`: bytes as keys,
+nested tables, huge timestamps and invalid UTF-8 must cost one header, never a worker.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shared.errors import BoundExceeded
+from shared.runtime.amqp_topology import Topology
+from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, Headers, Message
+
+MAX_MESSAGE = 16 * 1024 * 1024
+"""Bytes of a body; RabbitMQ 4 takes no more by default."""
+HANDED_OUT = "x-handed-out"
+"""How often a copy's original was handed out and not settled; RabbitMQ counts a copy from zero."""
+POISONED = f"handed out {MAX_DELIVERIES} times and never settled"
+_SHORT = 255
+_INT64 = 1 << 63
+_BROKERS_OWN = frozenset(
+    {"x-death", "x-delivery-count", "x-acquired-count", "x-stream-offset", HANDED_OUT}
+    | {f"x-{which}-death-{what}" for which in ("first", "last") for what in ("queue", "exchange", "reason")}
+)
+"""Never shown, never sent on: RabbitMQ 3 takes them for its own history and drops a message as a cycle."""
+_SIZES = {b"t": 1, b"b": 1, b"B": 1, b"s": 2, b"u": 2, b"U": 2, b"I": 4, b"i": 4, b"f": 4, b"l": 8, b"L": 8}
+_SIZES |= {b"d": 8, b"D": 5, b"T": 8, b"V": 0}
+_INTEGERS = {b"t": ">B", b"b": ">b", b"B": ">B", b"s": ">h", b"U": ">h", b"u": ">H", b"I": ">i", b"i": ">I"}
+_INTEGERS |= {b"l": ">q", b"L": ">q"}
+_LONG_STRINGS, _NESTED = (b"S", b"x"), (b"A", b"F")
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Why RabbitMQ itself moved a message to the dead letters."""
+
+    queue: str
+    reason: str
+
+
+def check_size(message: Message) -> None:
+    """A clear refusal at the producer: the broker would close the whole channel (RabbitMQ 4: 16 MiB)."""
+    if len(message.body) > MAX_MESSAGE:
+        detail = f"{len(message.body)} bytes to {message.to!r}; store it first and publish a reference"
+        raise BoundExceeded("message_size", detail)
+
+
+def short(text: str) -> str:
+    """At most the 255 bytes of an AMQP short string, cut between characters."""
+    raw = text.encode("utf-8", "replace")
+    return text if len(raw) <= _SHORT and raw.isascii() else raw[:_SHORT].decode("utf-8", "ignore")
+
+
+def text_of(value: object) -> str:
+    """A property as text: missing is empty, bytes are read leniently."""
+    if value is None:
+        return ""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def outgoing(headers: Headers, handed_out: int = 0) -> dict[str, str | int]:
+    """Headers as they go to the wire."""
+    table = {short(name): _sendable(value) for name, value in headers.items() if name not in _BROKERS_OWN}
+    return {**table, HANDED_OUT: handed_out} if handed_out else table
+
+
+def _sendable(value: str | int) -> str | int:
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+def incoming(table: Mapping[object, object]) -> dict[str, str | int]:
+    """Headers of any client, flattened: what is neither text nor number nor true/false is left out."""
+    shown: dict[str, str | int] = {}
+    for key, value in table.items():
+        name, plain = text_of(key), _plain(value)
+        if plain is not None and name not in _BROKERS_OWN:
+            shown[name] = plain
+    return shown
+
+
+def _plain(value: object) -> str | int | None:
+    if isinstance(value, bool | int):
+        return int(value) if -_INT64 <= value < _INT64 else str(value)
+    if isinstance(value, bytes | str):
+        return text_of(value)
+    if value is None or isinstance(value, Mapping | list | tuple):
+        return None
+    return str(value)  # decimals, timestamps, floats
+
+
+def handed_out(table: Mapping[object, object], *, redelivered: bool) -> int:
+    """How often the message was handed out before: the broker's count and the one that a copy carries.
+
+    The broker's is missing on a first delivery; a forged one only gets its own message buried.
+    """
+    counted, carried = _natural(table.get("x-delivery-count")), _natural(table.get(HANDED_OUT))
+    return max(counted, int(redelivered)) + carried
+
+
+def _natural(value: object) -> int:
+    return min(value, 1 << 31) if isinstance(value, int) and value > 0 else 0
+
+
+def death_of(table: Mapping[object, object], names: Topology) -> Death | None:
+    """The newest entry of x-death that names one of our work queues; tiers and forgeries do not count."""
+    deaths = table.get("x-death")
+    entries = deaths if isinstance(deaths, list) else []
+    first = {"queue": table.get("x-first-death-queue"), "reason": table.get("x-first-death-reason")}
+    for entry in [*entries, first]:
+        if isinstance(entry, Mapping) and (death := _our_death(entry, names)):
+            return death
+    return None
+
+
+def _our_death(entry: Mapping[object, object], names: Topology) -> Death | None:
+    key = names.key_of(text_of(entry.get("queue")))
+    reason = text_of(entry.get("reason"))
+    if not key or key == DEAD_LETTER or reason == "expired":
+        return None
+    return Death(key, POISONED if reason == "delivery_limit" else f"dead-lettered by the broker: {reason}")
+
+
+def buried_by_broker(headers: dict[str, str | int], table: Mapping[object, object], names: Topology) -> None:
+    """Give a message that RabbitMQ moved to the dead letters the headers that `bury` would have set."""
+    if death := death_of(table, names):
+        headers |= {"reason": death.reason, "stage": death.queue, "queue": death.queue}
+    headers.setdefault("reason", "dead-lettered by the broker, which does not say why")
+    headers.setdefault("stage", "")
+    headers.setdefault("queue", "")
+
+
+def split_headers(properties: bytes) -> tuple[bytes, bytes]:
+    """Encoded basic properties without their header table, and that table (AMQP 0-9-1, 4.2.6.1).
+
+    Used where a library fails on a header: the rest of the message is fine.
+    """
+    (flags,) = struct.unpack_from(">H", properties)
+    if not flags & _HEADERS_FLAG:
+        return properties, b""
+    start = 2
+    for flag in (_CONTENT_TYPE_FLAG, _CONTENT_ENCODING_FLAG):
+        if flags & flag:
+            start += 1 + properties[start]
+    (size,) = struct.unpack_from(">I", properties, start)
+    end = start + 4 + size
+    kept = struct.pack(">H", flags & ~_HEADERS_FLAG) + properties[2:start] + properties[end:]
+    return kept, properties[start + 4 : end]
+
+
+_CONTENT_TYPE_FLAG, _CONTENT_ENCODING_FLAG, _HEADERS_FLAG = 1 << 15, 1 << 14, 1 << 13
+
+
+def read_table(raw: bytes) -> dict[object, object]:
+    """The top level of an encoded header table: texts and integers; everything else is stepped over.
+
+    Stops at the first byte that makes no sense, and returns what it has.
+    """
+    table: dict[object, object] = {}
+    at = 0
+    try:
+        while at < len(raw):
+            name, at = raw[at + 1 : at + 1 + raw[at]], at + 1 + raw[at]
+            kind, at = raw[at : at + 1], at + 1
+            value, at = _read_value(raw, kind, at)
+            if value is not None:
+                table[text_of(name)] = value
+    except (KeyError, IndexError, struct.error):
+        pass
+    return table
+
+
+def _read_value(raw: bytes, kind: bytes, at: int) -> tuple[object, int]:
+    if kind in _LONG_STRINGS or kind in _NESTED:
+        (size,) = struct.unpack_from(">I", raw, at)
+        value = raw[at + 4 : at + 4 + size] if kind in _LONG_STRINGS else None
+        return value, at + 4 + size
+    end = at + _SIZES[kind]
+    form = _INTEGERS.get(kind)
+    return (struct.unpack_from(form, raw, at)[0] if form else None), end

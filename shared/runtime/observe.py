@@ -1,0 +1,76 @@
+"""What is seen of the work: one log line and one journal entry for each decision.
+
+The journal answers "where is that mail?": which stage decided what, when, and why.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Protocol
+
+from shared.clock import Clock
+from shared.ids import derived_id
+from shared.runtime.broker import Delivery
+from shared.runtime.parcel import mail_id_of
+from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
+from shared.store.documents import Document, Documents
+
+log = logging.getLogger(__name__)
+
+Decided = Sequence[tuple[Delivery, Outcome]]
+
+
+class Observer(Protocol):
+    """Sees what a worker decided, inside the batch in which it was decided."""
+
+    def decided(self, stage: str, decided: Decided) -> None:
+        """Look, and keep; never raises anything but `Unavailable`."""
+
+
+class Journal:
+    """Writes the journal of mails into the store, and a log line."""
+
+    def __init__(self, documents: Documents, clock: Clock) -> None:
+        self.documents, self.clock = documents, clock
+
+    def decided(self, stage: str, decided: Decided) -> None:
+        """One entry for each decision about a known mail; a redelivery overwrites nothing."""
+        entries = [self._entry(stage, delivery, outcome) for delivery, outcome in decided]
+        self.documents.insert_many("journal", [entry for entry in entries if entry["mail_id"]])
+
+    def _entry(self, stage: str, delivery: Delivery, outcome: Outcome) -> Document:
+        message = delivery.message
+        decision, why = describe(outcome)
+        mail_id = _mail_id(outcome) or message.correlation_id
+        log.info("decided", extra={"stage": stage, "mail_id": mail_id, "decision": decision, "why": why})
+        return {
+            "_id": derived_id("journal", mail_id, stage, message.id, str(message.attempt), decision, why),
+            "mail_id": mail_id,
+            "stage": stage,
+            "at": self.clock.now(),
+            "decision": decision,
+            "why": why,
+            "attempt": message.attempt,
+        }
+
+
+def describe(outcome: Outcome) -> tuple[str, str]:
+    """A decision in two texts: what, and why."""
+    match outcome:
+        case Emit(events, note):
+            return ", ".join(type(event).__name__ for event in events) or "done", note
+        case Retry(reason):
+            return "retry", reason
+        case Wait(reason):
+            return "wait", reason
+        case Fail(reason):
+            return "failed", reason
+
+
+def _mail_id(outcome: Outcome) -> str:
+    if isinstance(outcome, Fail):
+        return outcome.mail_id
+    if not isinstance(outcome, Emit) or not outcome.events:
+        return outcome.mail_id if isinstance(outcome, Emit) else ""
+    return mail_id_of(outcome.events[0])

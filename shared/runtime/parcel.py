@@ -1,0 +1,77 @@
+"""Events as messages: envelope, derived ids, and the claim check for what is too large to travel.
+
+An event whose JSON is longer than `INLINE` bytes is kept as a blob first; the message then carries its hash.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from shared.contracts import codec
+from shared.contracts.events import Event
+from shared.errors import Undecodable
+from shared.ids import derived_id
+from shared.runtime.broker import JSON, Message
+
+INLINE = 256 << 10
+LARGE_EVENT = "application/vnd.postroom.event-reference+json"
+_SHA256_HEX = 64
+
+
+class Blobs(Protocol):
+    """The part of the store that keeps bytes."""
+
+    def put_blob(self, content: bytes) -> str:
+        """Keep; the hash."""
+
+    def get_blob(self, sha256: str) -> bytes:
+        """The bytes; `LookupError` when there are none."""
+
+
+def pack(event: Event, to: str, *, cause: Message, stage: str, index: int, blobs: Blobs) -> Message:
+    """The message that carries the `index`-th event that `stage` emits because of `cause`."""
+    body, content_type = codec.encode(event), JSON
+    if len(body) > INLINE:
+        body, content_type = codec.dumps({"blob": blobs.put_blob(body)}), LARGE_EVENT
+    id_ = derived_id("event", cause.id, cause.correlation_id, stage, str(index))
+    headers: dict[str, str | int] = {
+        "version": codec.VERSION,
+        "cause": cause.id,
+        "at": int(time.time()),
+        "traceparent": child_trace(cause.headers),
+    }
+    return Message(id_, to, body, type(event).__name__, content_type, mail_id_of(event), headers)
+
+
+def unpack(message: Message, blobs: Blobs) -> Event:
+    """The event a message carries. Raises `Undecodable`, `FromTheFuture`; `LookupError` when its blob is missing."""
+    body = message.body
+    if message.content_type == LARGE_EVENT:
+        body = blobs.get_blob(reference(body))
+    elif message.content_type != JSON:
+        raise Undecodable(f"content type {message.content_type!r} is not read from work queues")
+    return codec.decode(message.type, body, message.headers.get("version"))
+
+
+def reference(body: bytes) -> str:
+    """The blob id in a reference message."""
+    found = codec.loads(body)
+    blob = found.get("blob") if isinstance(found, dict) else None
+    if not (isinstance(blob, str) and len(blob) == _SHA256_HEX and set(blob) <= set("0123456789abcdef")):
+        raise Undecodable("the reference names no blob")
+    return blob
+
+
+def mail_id_of(event: Event) -> str:
+    """The mail an event is about."""
+    return event.mail_id if hasattr(event, "mail_id") else event.envelope.mail_id
+
+
+def child_trace(headers: Mapping[str, str | int]) -> str:
+    """A `traceparent` (W3C Trace Context) in the trace of the cause, or of a new trace."""
+    parent = str(headers.get("traceparent", ""))
+    trace = parent[3:35] if len(parent) == 55 and parent[:3] == "00-" else secrets.token_hex(16)
+    return f"00-{trace}-{secrets.token_hex(8)}-01"

@@ -1,0 +1,174 @@
+"""The one loop: take deliveries, decide each, settle each when the broker has confirmed what it caused."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import assert_never
+
+import tenacity
+
+from shared.contracts.events import Event
+from shared.errors import BoundExceeded, FromTheFuture, Unavailable, Undecodable
+from shared.runtime.broker import TIERS, Broker, Consumer, Delivery, Message
+from shared.runtime.observe import Observer
+from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
+from shared.runtime.stage import Stage
+
+log = logging.getLogger(__name__)
+
+PREFETCH = 32
+BACKOFF = TIERS
+FUTURE_SECONDS = 3600
+"""A message from the future waits so long, uncounted, for a newer worker; then it is buried."""
+
+Pack = Callable[[Event, Message, str, int], Sequence[Message]]
+"""(event, cause, stage, index) → the messages that carry it to whoever reads it."""
+Batch = Callable[[], AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What every worker needs besides its stage. `probe` raises `Unavailable` while the store is away."""
+
+    broker: Broker
+    pack: Pack
+    batch: Batch
+    observer: Observer
+    probe: Callable[[], None]
+
+
+class Worker:
+    """One stage on one consumer."""
+
+    def __init__(self, stage: Stage, world: World, *, prefetch: int = PREFETCH) -> None:
+        self.stage, self.world = stage, world
+        self.consumer: Consumer = world.broker.consumer(stage.queue, prefetch)
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set; then give back what is held and leave in order."""
+        try:
+            while not stop.is_set():
+                try:
+                    self.step(timeout=0.5)
+                except Unavailable as error:
+                    log.warning("worker_paused", extra={"stage": self.stage.name, "reason": str(error)})
+                    await_world(self.world, stop)
+        finally:
+            leave(self.consumer)
+
+    def step(self, timeout: float) -> int:
+        """Take what is there, decide and settle it; how many. `Unavailable`: nothing counts, all went back."""
+        deliveries = self.consumer.take(timeout)
+        try:
+            with nullcontext() if self.stage.waits_on_network else self.world.batch():
+                decided = [(delivery, self.decide(delivery)) for delivery in deliveries]
+                self.world.observer.decided(self.stage.name, decided)
+                packed = [self.follow(delivery, outcome) for delivery, outcome in decided]
+        except Unavailable:
+            for delivery in deliveries:
+                self.consumer.give_back(delivery)
+            raise
+        if news := [message for messages in packed for message in messages if is_news(message)]:
+            self.world.broker.announce(news)
+        for (delivery, outcome), messages in zip(decided, packed, strict=True):
+            self.settle(delivery, outcome, [message for message in messages if not is_news(message)])
+        return len(deliveries)
+
+    def decide(self, delivery: Delivery) -> Outcome:
+        """The stage's answer; whatever breaks becomes an answer too, except the world's absence."""
+        try:
+            event = self.stage.decode(delivery.message)
+        except FromTheFuture as error:
+            return _patience(delivery.message, str(error))
+        except Undecodable as error:
+            return Fail(str(error))
+        except LookupError as error:
+            return Retry(str(error))
+        try:
+            return self.stage.handle(event)
+        except Unavailable:
+            raise
+        except BoundExceeded as error:
+            return Fail(str(error))
+        except Exception as error:  # our bug or a poisonous mail: keep it, go on
+            log.exception("stage_failed", extra={"stage": self.stage.name, "mail_id": delivery.message.correlation_id})
+            return Fail(f"{type(error).__name__}: {error}")
+
+    def follow(self, delivery: Delivery, outcome: Outcome) -> Sequence[Message]:
+        """The messages that carry what the stage emits; large ones are kept in the store first."""
+        if not isinstance(outcome, Emit):
+            return ()
+        return [
+            message
+            for index, event in enumerate(outcome.events)
+            for message in self.world.pack(event, delivery.message, self.stage.name, index)
+        ]
+
+    def settle(self, delivery: Delivery, outcome: Outcome, messages: Sequence[Message]) -> None:
+        """Tell the broker; it lets the delivery go when everything caused is confirmed."""
+        match outcome:
+            case Emit():
+                self.consumer.settle(delivery, messages)
+            case Retry() if delivery.message.attempt < len(BACKOFF):
+                self.consumer.redeliver(delivery, BACKOFF[delivery.message.attempt])
+            case Wait(reason, after):
+                self.consumer.wait(delivery, tier_for(after.total_seconds()))
+            case Retry(reason):
+                self.consumer.bury(delivery, f"given up after {len(BACKOFF) + 1} attempts: {reason}", self.stage.name)
+            case Fail(reason):
+                self.consumer.bury(_named(delivery, outcome), reason, self.stage.name)
+            case _:
+                assert_never(outcome)
+
+
+def _named(delivery: Delivery, failure: Fail) -> Delivery:
+    """The delivery with what the stage knows and its message does not say."""
+    message = delivery.message.with_headers(incident=int(failure.incident))
+    return replace(delivery, message=replace(message, correlation_id=failure.mail_id or message.correlation_id))
+
+
+def _patience(message: Message, reason: str) -> Outcome:
+    """Wait for a newer worker, unless the message is too old or does not say when it was published."""
+    published = message.headers.get("at")
+    if isinstance(published, int) and time.time() - published < FUTURE_SECONDS:
+        return Wait(reason, timedelta(seconds=TIERS[-1]))
+    return Fail(reason)
+
+
+def is_news(message: Message) -> bool:
+    """Whether it goes to the events exchange: event names have a dot (`record.created`), work queues have none."""
+    return "." in message.to
+
+
+def tier_for(seconds: float) -> int:
+    """The shortest tier that holds a message back so long."""
+    return next((tier for tier in TIERS if tier >= seconds), TIERS[-1])
+
+
+def await_world(world: World, stop: threading.Event) -> None:
+    """Probe until the store answers, with growing pauses; nothing is taken meanwhile."""
+    attempts = tenacity.Retrying(
+        retry=tenacity.retry_if_exception_type(Unavailable),
+        wait=tenacity.wait_exponential_jitter(initial=0.2, max=5.0, jitter=0.2),
+        stop=tenacity.stop_when_event_set(stop),
+        sleep=tenacity.sleep_using_event(stop),
+        reraise=True,
+    )
+    try:
+        attempts(world.probe)
+    except Unavailable:
+        log.info("stopped_while_world_away")
+
+
+def leave(consumer: Consumer) -> None:
+    """Close; a broker that is away by then will hand out again what we held."""
+    try:
+        consumer.close()
+    except Unavailable as error:
+        log.warning("left_unsettled", extra={"reason": str(error)})

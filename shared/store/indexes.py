@@ -1,0 +1,32 @@
+"""Every index of every collection, in one place. Created at start; tests check that queries use them."""
+
+from __future__ import annotations
+
+from shared.store.documents import Index
+
+INDEXES: tuple[Index, ...] = (
+    Index("mails", ("message_key",)),
+    Index("mails", ("outcome", "received_at")),
+    Index("mails", ("inbox", "received_at")),
+    Index("mails", ("received_at",)),
+    Index("mails", ("loop_key", "received_at")),
+    Index("arrivals", ("taken",)),
+    Index("arrivals", ("mail_id",)),
+    Index("journal", ("mail_id", "at")),
+    Index("people", ("addresses",), array=True),
+    Index("records", ("type", "serial"), unique=True),
+    Index("records", ("type", "status", "serial")),
+    Index("records", ("customer",)),
+    Index("records", ("created_at",)),
+    Index("records", ("keys",), array=True),
+    Index("activities", ("record_id", "at")),
+    Index("links", ("from_id",)),
+    Index("links", ("to_id",)),
+    Index("history", ("person_id", "at")),
+    Index("dead_letters", ("state", "at")),
+    Index("dead_letters", ("mail_id",)),
+    Index("outbox", ("state", "at")),
+    Index("outbox", ("message_key",)),
+    Index("outbox", ("record_id",)),
+    Index("outbox", ("to_key", "at")),
+)

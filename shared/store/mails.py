@@ -1,0 +1,80 @@
+"""The `mails` collection: one document for each mail, from the first moment to its one outcome.
+
+Also the ledger of arrivals (what was seen at the door) and the journal (what every stage decided).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final, Literal
+
+from shared.store.documents import Document, Documents
+
+OutcomeName = Literal["recorded", "commanded", "exported", "rejected", "duplicate", "dead"]
+OUTCOMES: Final = ("recorded", "commanded", "exported", "rejected", "duplicate", "dead")
+
+
+def message_key(message_id: str | None) -> str | None:
+    """The form in which message ids are compared: without brackets and blanks, in lower case."""
+    return (message_id or "").strip().strip("<>").strip().lower() or None
+
+
+class Mails:
+    """Reads and writes mails; every write is safe to repeat."""
+
+    def __init__(self, documents: Documents) -> None:
+        self.documents = documents
+
+    def receive(self, document: Document) -> bool:
+        """Keep a mail at its first sight; False when it is known."""
+        return self.documents.insert("mails", {"outcome": None, "reason": None, "records": [], **document})
+
+    def get(self, mail_id: str) -> Document | None:
+        """The mail's document."""
+        return self.documents.get("mails", mail_id)
+
+    def finish(self, mail_id: str, outcome: OutcomeName, **facts: Any) -> bool:
+        """Store the one outcome; False when there is one already."""
+        return self.documents.update("mails", {"_id": mail_id, "outcome": None}, {"$set": {"outcome": outcome, **facts}})
+
+    def reopen(self, mail_id: str, *, was: OutcomeName) -> bool:
+        """Take an outcome back, for a replay or a release; what was committed is not repeated by it."""
+        return self.documents.update(
+            "mails", {"_id": mail_id, "outcome": was}, {"$set": {"outcome": None, "reason": None}}
+        )
+
+    def claim(self, mail_id: str, targets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Fix, once, which records this mail goes to; what was fixed first stands (PR-15)."""
+        fixed = {"$set": {"targets": [dict(target) for target in targets]}}
+        self.documents.update("mails", {"_id": mail_id, "targets": None}, fixed)
+        found = self.get(mail_id) or {}
+        return list(found.get("targets") or [])
+
+    def with_message_ids(self, message_ids: Sequence[str]) -> list[Document]:
+        """Mails with one of these Message-IDs, oldest first."""
+        keys = [key for message_id in message_ids if (key := message_key(message_id))]
+        return list(self.documents.find("mails", {"message_key": {"$in": keys}}, limit=200)) if keys else []
+
+    def similar_since(self, loop_key: str, since: datetime, most: int) -> int:
+        """How many mails (at most `most`) of the same sender and subject came since then."""
+        where = {"loop_key": loop_key, "received_at": {"$gte": since}}
+        return sum(1 for _ in self.documents.find("mails", where, limit=most))
+
+    def recent(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Document]:
+        """Mails, newest first."""
+        return self.documents.find("mails", where, sort=(("received_at", -1),), limit=limit, skip=skip)
+
+    def journal(self, mail_id: str) -> Iterator[Document]:
+        """What every stage decided about a mail, in order of time."""
+        return self.documents.find("journal", {"mail_id": mail_id}, sort=(("at", 1),))
+
+    def arrived(self, arrival_id: str, inbox: str, at: datetime) -> None:
+        """The door has handed this message to intake, and intake has confirmed."""
+        self.documents.insert("arrivals", {"_id": arrival_id, "inbox": inbox, "at": at, "taken": False, "mail_id": None})
+
+    def taken(self, arrival_id: str, inbox: str, at: datetime, mail_id: str, *, duplicate: bool) -> None:
+        """The parser has taken the message from intake."""
+        facts = {"taken": True, "mail_id": mail_id, "duplicate": duplicate}
+        if not self.documents.insert("arrivals", {"_id": arrival_id, "inbox": inbox, "at": at, **facts}):
+            self.documents.update("arrivals", {"_id": arrival_id, "taken": False}, {"$set": facts})

@@ -1,0 +1,426 @@
+"""The document port on MongoDB, for the scaled form (PR-13).
+
+Reads and writes whole documents with majority write concern, journaled; blobs lie in GridFS. It decides
+only how the vocabulary is said to the server and what the server's errors mean: what the vocabulary is,
+`shared.store.vocabulary` decides for both adapters.
+
+Every call is bounded by one deadline, retries included, so that a frozen server becomes `Unavailable`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from datetime import UTC, timedelta
+from typing import Any, BinaryIO, Final, NoReturn, cast
+
+import gridfs
+import pymongo
+from bson.codec_options import CodecOptions
+from bson.errors import BSONError
+from gridfs.errors import NoFile
+from pymongo import ASCENDING, IndexModel, MongoClient, ReturnDocument
+from pymongo.collection import Collection
+from pymongo.cursor import Cursor
+from pymongo.errors import (
+    BulkWriteError,
+    ConfigurationError,
+    ConnectionFailure,
+    DocumentTooLarge,
+    DuplicateKeyError,
+    ExecutionTimeout,
+    OperationFailure,
+    PyMongoError,
+    WriteConcernError,
+    WriteError,
+)
+from pymongo.read_concern import ReadConcern
+from pymongo.read_preferences import ReadPreference
+from pymongo.write_concern import WriteConcern
+
+from shared.errors import Misconfigured, Unavailable, Unsupported
+from shared.store.documents import Change, Document, Filter, Index, Sort
+from shared.store.mongo_blobs import BlobReader, Upload
+from shared.store.vocabulary import (
+    Taken,
+    check_change,
+    check_collection,
+    check_document,
+    check_filter,
+    check_id,
+    check_index,
+    check_sort,
+    check_window,
+    is_operators,
+)
+
+DEADLINE: Final = timedelta(seconds=8)
+_DATABASE: Final = "postroom"
+_BATCH: Final = 100
+_PIECE: Final = 1024 * 1024
+_RACES: Final = 5
+"""How often an upsert that lost the race to insert is tried again."""
+
+_DUPLICATE: Final = 11000
+_UNKNOWN_COMMAND: Final = frozenset({59})
+_REFUSED: Final = frozenset({13, 18, 8000})
+"""Unauthorized, AuthenticationFailed, AtlasError (which is how Atlas refuses a password)."""
+_BAD_CHANGE: Final = frozenset({2, 9, 14, 28, 40, 52, 56, 57, 66, 10334, 17280, 17419})
+"""BadValue, FailedToParse, TypeMismatch, PathNotViable, conflicting, `$`, empty and dotted names, ImmutableField,
+BSONObjectTooLarge, KeyTooLong, the result of an update is too large."""
+_INDEX_DIFFERS: Final = frozenset({85, 86})
+_AWAY: Final = frozenset(
+    {6, 7, 43, 50, 63, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436, 14031}
+)
+"""Host unreachable or not found, cursor gone, time limits, write concern not reached, shutdown, write conflict,
+read concern not yet reached, stepping down, not primary, recovering, disk full: the server's passing states."""
+_SERVED: Final = frozenset({"IXSCAN", "IDHACK", "COUNT_SCAN", "DISTINCT_SCAN", "EXPRESS_IXSCAN", "CLUSTERED_IXSCAN"})
+
+
+class MongoDocuments:
+    """`Documents` on the server that `url` names.
+
+    `database`: where the collections lie; by default what the URL names, else `postroom`.
+    `deadline` bounds each call; a blob's bound holds for each of its pieces.
+    Raises `Misconfigured` for a URL that cannot be read. The connection is made at the first call.
+    """
+
+    def __init__(self, url: str, *, database: str | None = None, deadline: timedelta = DEADLINE) -> None:
+        self._place = place_of(url)
+        self._seconds = deadline.total_seconds()
+        self._client = _client(url, self._place, deadline)
+        self._database = self._client.get_database(
+            database or _database_in(self._client),
+            codec_options=CodecOptions(document_class=dict, tz_aware=True, tzinfo=UTC),
+            write_concern=WriteConcern("majority", j=True),
+            read_concern=ReadConcern("majority"),
+            read_preference=ReadPreference.PRIMARY,
+        )
+        self._blobs: Collection[Document] = self._database["blobs"]
+
+    def ensure(self, indexes: Iterable[Index]) -> None:
+        wanted: dict[str, list[IndexModel]] = defaultdict(list)
+        for index in indexes:
+            wanted[check_index(index).collection].append(_index_model(index))
+        with self._bounded():
+            self._database["fs.chunks"].create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
+            for collection, models in wanted.items():
+                self._create_indexes(collection, models)
+
+    def _create_indexes(self, collection: str, models: list[IndexModel]) -> None:
+        try:
+            self._database[collection].create_indexes(models)
+        except DuplicateKeyError as error:
+            raise Misconfigured(f"{collection}: documents break a unique index: {_said(error)}") from error
+        except OperationFailure as error:
+            if error.code not in _INDEX_DIFFERS:
+                raise
+            raise Misconfigured(f"{collection}: drop the index that differs and start again: {_said(error)}") from error
+
+    def insert(self, collection: str, document: Document) -> bool:
+        checked = check_document(document)
+        with self._bounded():
+            try:
+                self._of(collection).insert_one(checked)
+            except DuplicateKeyError:
+                return False
+        return True
+
+    def insert_many(self, collection: str, documents: Sequence[Document]) -> int:
+        checked = [check_document(document) for document in documents]
+        if not checked:
+            return 0
+        with self._bounded():
+            try:
+                self._of(collection).insert_many(checked, ordered=False)
+            except BulkWriteError as error:
+                if not _only_duplicates(error):
+                    raise
+                return len(checked) - len(error.details["writeErrors"])
+        return len(checked)
+
+    def get(self, collection: str, id_: str) -> Document | None:
+        wanted = {"_id": check_id(id_)}
+        with self._bounded():
+            return self._of(collection).find_one(wanted)
+
+    def find(
+        self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0
+    ) -> Iterator[Document]:
+        check_window(limit, skip)
+        wanted = _said_to_server(check_filter(where))
+        order = list(check_sort(sort)) or None
+        return self._walk(self._of(collection).find(wanted, sort=order, limit=limit, skip=skip))
+
+    def _walk(self, cursor: Cursor[Document]) -> Iterator[Document]:
+        with closing(cursor):
+            while True:
+                with self._bounded():
+                    documents = cursor.to_list(_BATCH)
+                if not documents:
+                    return
+                yield from documents
+
+    def count(self, collection: str, where: Filter) -> int:
+        wanted = _said_to_server(check_filter(where))
+        with self._bounded():
+            return self._of(collection).count_documents(wanted)
+
+    def update(self, collection: str, where: Filter, change: Change) -> bool:
+        wanted = _said_to_server(check_filter(where))
+        changed = _change_to_server(check_change(change))
+        with self._bounded():
+            return self._of(collection).update_one(wanted, changed).matched_count > 0
+
+    def upsert(self, collection: str, id_: str, change: Change) -> Document:
+        wanted = {"_id": check_id(id_)}
+        changed = _change_to_server(check_change(change))
+        target = self._of(collection)
+        with self._bounded():
+            after = _despite_races(
+                lambda: target.find_one_and_update(wanted, changed, upsert=True, return_document=ReturnDocument.AFTER)
+            )
+        return cast("Document", after)
+
+    def replace(self, collection: str, document: Document) -> None:
+        checked = check_document(document)
+        target = self._of(collection)
+        with self._bounded():
+            _despite_races(lambda: target.replace_one({"_id": checked["_id"]}, checked, upsert=True))
+
+    def delete(self, collection: str, where: Filter) -> int:
+        wanted = _said_to_server(check_filter(where))
+        with self._bounded():
+            return self._of(collection).delete_many(wanted).deleted_count
+
+    def put_blob(self, content: bytes | BinaryIO) -> str:
+        known = _digest_if_cheap(content)
+        if known is not None and self.has_blob(known):
+            return known
+        upload = Upload(self._database, self._bounded)
+        upload.write(content)
+        self._publish(upload)
+        return upload.sha256
+
+    def _publish(self, upload: Upload) -> None:
+        """Make the upload the blob, unless another has been faster: the one write that decides."""
+        record = {"_id": upload.sha256, "file": upload.file, "size": upload.size}
+        with self._bounded():
+            try:
+                self._blobs.insert_one(record)
+            except DuplicateKeyError:
+                upload.discard()
+
+    def get_blob(self, sha256: str) -> bytes:
+        with self.open_blob(sha256) as stream:
+            return stream.read()
+
+    def open_blob(self, sha256: str) -> BinaryIO:
+        with self._bounded():
+            record = self._blobs.find_one({"_id": check_id(sha256)})
+            if record is None:
+                raise LookupError(f"no blob {sha256}")
+            try:
+                stored = gridfs.GridFSBucket(self._database).open_download_stream(record["file"])
+            except NoFile as error:
+                raise LookupError(f"the content of blob {sha256} is gone") from error
+        return cast("BinaryIO", BlobReader.buffered(stored, sha256, self._bounded))
+
+    def has_blob(self, sha256: str) -> bool:
+        with self._bounded():
+            return self._blobs.find_one({"_id": check_id(sha256)}, {"_id": True}) is not None
+
+    def batch(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def ping(self) -> None:
+        with self._bounded():
+            self._database.command("ping")
+
+    def explain(self, collection: str, where: Filter, sort: Sort = ()) -> bool:
+        """Whether an index finds the documents. A sort of what was found may still happen in memory.
+
+        `Unsupported` on a server without the `explain` command.
+        """
+        query: dict[str, Any] = {"find": check_collection(collection), "filter": _said_to_server(check_filter(where))}
+        if check_sort(sort):
+            query["sort"] = dict(sort)
+        with self._bounded():
+            answer = self._database.command("explain", query, verbosity="queryPlanner")
+        stages = set(_stages(answer.get("queryPlanner", {}).get("winningPlan")))
+        return "COLLSCAN" not in stages and not stages.isdisjoint(_SERVED)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _of(self, collection: str) -> Collection[Document]:
+        return self._database[check_collection(collection)]
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """One deadline over what happens inside, and our errors for the driver's."""
+        try:
+            with pymongo.timeout(self._seconds):
+                yield
+        except (PyMongoError, BSONError) as error:
+            raise translated(error, self._place) from error
+
+
+def _despite_races(write: Callable[[], Any]) -> Any:
+    """Run an upsert again when another writer inserted the same `_id` meanwhile: now it is there to be changed.
+
+    What still is a duplicate then is a unique field's.
+    """
+    for _ in range(_RACES):
+        with suppress(DuplicateKeyError):
+            return write()
+    return write()
+
+
+def place_of(url: str) -> str:
+    """Hosts and ports of a URL for messages: no user, no password, no options."""
+    authority = re.split(r"[/?]", url.partition("://")[2], maxsplit=1)[0]
+    return authority.rpartition("@")[2] or "?"
+
+
+def _client(url: str, place: str, deadline: timedelta) -> MongoClient[Document]:
+    milliseconds = int(deadline.total_seconds() * 1000)
+    try:
+        return MongoClient(
+            url,
+            appname="postroom",
+            retryWrites=True,
+            retryReads=True,
+            serverSelectionTimeoutMS=milliseconds * 5 // 8,
+            connectTimeoutMS=milliseconds // 2,
+        )
+    except (PyMongoError, ValueError, TypeError) as error:
+        _raise_unreadable(place, error)
+
+
+def _raise_unreadable(place: str, error: Exception) -> NoReturn:
+    """The driver's own sentence may repeat the URL and the password in it: only its kind is told."""
+    raise Misconfigured(
+        f"the store URL (host {place}) cannot be read as mongodb://user:password@host:port/: {type(error).__name__}"
+    ) from None
+
+
+def _database_in(client: MongoClient[Document]) -> str:
+    """What the URL names. `admin` there says where the user is known, not where to write."""
+    name = client.get_default_database(default=_DATABASE).name
+    return _DATABASE if name == "admin" else name
+
+
+def _index_model(index: Index) -> IndexModel:
+    """A unique index skips a document in which one of its fields is missing.
+
+    `sparse` says that for one field; for several it would skip only when all are missing.
+    """
+    keys = [(field, ASCENDING) for field in index.fields]
+    if not index.unique:
+        return IndexModel(keys)
+    if len(keys) == 1:
+        return IndexModel(keys, unique=True, sparse=True)
+    present = {field: {"$exists": True} for field in index.fields}
+    return IndexModel(keys, unique=True, partialFilterExpression=present)
+
+
+def _said_to_server(where: Filter) -> dict[str, Any]:
+    """A checked filter in the server's words: a prefix is an anchored expression, which an index can serve."""
+    return {field: _condition_to_server(condition) for field, condition in where.items()}
+
+
+def _condition_to_server(condition: Any) -> Any:
+    if not is_operators(condition) or "$prefix" not in condition:
+        return condition
+    said = {operator: operand for operator, operand in condition.items() if operator != "$prefix"}
+    return said | {"$regex": "^" + _SPECIAL.sub(_escaped, condition["$prefix"])}
+
+
+_SPECIAL: Final = re.compile(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]")
+
+
+def _escaped(special: re.Match[str]) -> str:
+    """Every ASCII character that is no letter or digit; NUL has to be spelt out, a pattern cannot hold it."""
+    return "\\x00" if special[0] == "\0" else "\\" + special[0]
+
+
+def _change_to_server(change: Change) -> Mapping[str, Mapping[str, Any]]:
+    pulled = change.get("$pull")
+    if pulled is None:
+        return change
+    said = {field: _said_to_server(what) if isinstance(what, dict) else what for field, what in pulled.items()}
+    return {**change, "$pull": said}
+
+
+def _digest_if_cheap(content: bytes | BinaryIO) -> str | None:
+    """The hash of what can be read twice, so that content which is kept already is not sent again."""
+    if isinstance(content, bytes):
+        return hashlib.sha256(content).hexdigest()
+    if not content.seekable():
+        return None
+    start = content.tell()
+    digest = hashlib.sha256()
+    while piece := content.read(_PIECE):
+        digest.update(piece)
+    content.seek(start)
+    return digest.hexdigest()
+
+
+def _stages(plan: Any) -> Iterator[str]:
+    if isinstance(plan, Mapping):
+        if isinstance(stage := plan.get("stage"), str):
+            yield stage
+        for part in plan.values():
+            yield from _stages(part)
+    elif isinstance(plan, list):
+        for part in plan:
+            yield from _stages(part)
+
+
+def _only_duplicates(error: BulkWriteError) -> bool:
+    failures = error.details["writeErrors"]
+    return not error.details["writeConcernErrors"] and all(failure["code"] == _DUPLICATE for failure in failures)
+
+
+def translated(error: Exception, place: str) -> Exception:
+    """The error to raise for one of the driver's; what is neither away, nor wrong input, stays as it is."""
+    if isinstance(error, BulkWriteError):
+        error = _first_of(error)
+    for kinds, codes, make in _TRANSLATIONS:
+        if isinstance(error, kinds) and (codes is None or getattr(error, "code", None) in codes):
+            return make(f"MongoDB at {place}", _said(error))
+    if isinstance(error, PyMongoError) and error.timeout:
+        return Unavailable(f"MongoDB at {place} did not answer in time: {_said(error)}")
+    return error
+
+
+def _first_of(error: BulkWriteError) -> Exception:
+    """The failure that explains the others: an unconfirmed write before a refused one."""
+    for unconfirmed in error.details["writeConcernErrors"]:
+        return WriteConcernError(unconfirmed.get("errmsg", ""), unconfirmed.get("code"), unconfirmed)
+    refused = error.details["writeErrors"][0]
+    kind = DuplicateKeyError if refused["code"] == _DUPLICATE else WriteError
+    return kind(refused["errmsg"], refused["code"], refused)
+
+
+_Make = Callable[[str, str], Exception]
+_TRANSLATIONS: Final[tuple[tuple[tuple[type[Exception], ...], frozenset[int] | None, _Make], ...]] = (
+    # kinds of error, codes (None: any), and what it becomes; the first row that fits decides
+    ((DuplicateKeyError,), None, lambda _, said: Taken(f"a unique value is taken: {said}")),
+    ((OperationFailure,), _REFUSED, lambda at, _: Misconfigured(f"{at} refuses the user or password of the store URL")),
+    ((OperationFailure,), _BAD_CHANGE, lambda _, said: ValueError(said)),
+    ((OperationFailure,), _UNKNOWN_COMMAND, lambda at, said: Unsupported(f"{at} does not know a command: {said}")),
+    ((OperationFailure,), _AWAY, lambda at, said: Unavailable(f"{at} cannot answer now: {said}")),
+    ((ConnectionFailure, ExecutionTimeout, WriteConcernError), None, lambda at, said: Unavailable(f"{at} is away: {said}")),
+    ((ConfigurationError,), None, lambda at, said: Misconfigured(f"{at} cannot be used: {said}")),
+    ((DocumentTooLarge, BSONError), None, lambda _, said: ValueError(said)),
+)
+
+
+def _said(error: Exception) -> str:
+    """The driver's sentence without the answer it appends: what a person reads in a log line."""
+    return str(error).partition(", full error:")[0].partition(", Timeout:")[0][:500]

@@ -1,0 +1,73 @@
+"""The `people` collection: who writes to the desk and who works at it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from shared.contracts.service import NewPerson
+from shared.ids import derived_id
+from shared.store.documents import Document, Documents
+
+INTERNAL_SERVICES: Final = "internal-services"
+"""The person that records of unknown senders belong to (IV-22)."""
+
+
+def address_keys(address: str, *, plus_addressing: str) -> list[str]:
+    """The forms under which a sender's address may be known, the exact one first."""
+    exact = address.lower()
+    local, at, domain = exact.rpartition("@")
+    plain = local.split("+", 1)[0]
+    if plus_addressing == "keep" or not at or not plain or plain == local or local.startswith('"'):
+        return [exact]
+    return [exact, f"{plain}@{domain}"]
+
+
+def person_id_for(address: str, *, plus_addressing: str) -> str:
+    """The id of the person who comes to be for an unknown address: the same for two mails at once."""
+    return f"person-{derived_id('person', address_keys(address, plus_addressing=plus_addressing)[-1])[:16]}"
+
+
+class People:
+    """Looks people up; creates them once."""
+
+    def __init__(self, documents: Documents) -> None:
+        self.documents = documents
+
+    def with_address(self, address: str, *, plus_addressing: str = "ignore") -> Document | None:
+        """The person with this address; of several the oldest (VS-03), an exact match before a plus form."""
+        for key in address_keys(address, plus_addressing=plus_addressing):
+            found = self.documents.find("people", {"addresses": key}, sort=(("created_at", 1), ("_id", 1)), limit=1)
+            if person := next(found, None):
+                return person
+        return None
+
+    def get(self, person_id: str) -> Document | None:
+        """One person."""
+        return self.documents.get("people", person_id)
+
+    def create_once(self, person: NewPerson, at: datetime) -> bool:
+        """Create the person unless there; an address must stay findable, so it is stored in lower case."""
+        return self.documents.insert(
+            "people",
+            {
+                "_id": person.id,
+                "name": person.name,
+                "addresses": [person.address.lower()] if person.address else [],
+                "kind": person.kind,
+                "roles": list(person.roles),
+                "permissions": [],
+                "login_id": person.login_id,
+                "active": True,
+                "created_at": at,
+            },
+        )
+
+    def list(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Document]:
+        """People in order of their id."""
+        return self.documents.find("people", where, sort=(("_id", 1),), limit=limit, skip=skip)
+
+    def history(self, person_id: str, limit: int) -> Iterator[Document]:
+        """The person's mails, newest first (IV-25)."""
+        return self.documents.find("history", {"person_id": person_id}, sort=(("at", -1),), limit=limit)

@@ -408,6 +408,7 @@ def _first_of(error: BulkWriteError) -> Exception:
 
 
 _Make = Callable[[str, str], Exception]
+_LOST: Final = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
 _TRANSLATIONS: Final[tuple[tuple[tuple[type[Exception], ...], frozenset[int] | None, _Make], ...]] = (
     # kinds of error, codes (None: any), and what it becomes; the first row that fits decides
     ((DuplicateKeyError,), None, lambda _, said: Taken(f"a unique value is taken: {said}")),
@@ -415,7 +416,7 @@ _TRANSLATIONS: Final[tuple[tuple[tuple[type[Exception], ...], frozenset[int] | N
     ((OperationFailure,), _BAD_CHANGE, lambda _, said: ValueError(said)),
     ((OperationFailure,), _UNKNOWN_COMMAND, lambda at, said: Unsupported(f"{at} does not know a command: {said}")),
     ((OperationFailure,), _AWAY, lambda at, said: Unavailable(f"{at} cannot answer now: {said}")),
-    ((ConnectionFailure, ExecutionTimeout, WriteConcernError), None, lambda at, said: Unavailable(f"{at} is away: {said}")),
+    (_LOST, None, lambda at, said: Unavailable(f"{at} is away: {said}")),
     ((ConfigurationError,), None, lambda at, said: Misconfigured(f"{at} cannot be used: {said}")),
     ((DocumentTooLarge, BSONError), None, lambda _, said: ValueError(said)),
 )

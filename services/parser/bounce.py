@@ -38,6 +38,7 @@ _FINAL: Final = re.compile(
     r"returning (?:message|mail) to|undelivered mail returned|\bfailed after\b|retry time(?:out)? exceeded",
     re.IGNORECASE,
 )
+_GENERATED: Final = re.compile(r"\((?:ultimately )?generated from ([^\s()]{1,320})\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def pieces(root: Part, text: str) -> Report:
             status.append(_source(part))
         elif part.content_type in _RETURNED_TYPES:
             returned.append(_source(part))
-    own, tail = original.split((_own_text(root) or text)[: prose.MAX_CHARS * 2])
+    own, tail = original.split((_own_text(root) or text or _unsplit(root))[: prose.MAX_CHARS * 2])
     told = fields.read("\n\n".join(status)) or fields.read(own) or _told_in(tail)
     return Report(own, told, declared, "\n\n".join([*returned, tail]))
 
@@ -80,6 +81,13 @@ def _outer_parts(part: Part, depth: int = 0) -> Iterator[Part]:
 def _own_text(root: Part) -> str:
     texts = (p.text for p in _outer_parts(root) if p.content_type == "text/plain" and p.text)
     return "\n\n".join(texts)
+
+
+def _unsplit(root: Part) -> str:
+    """The content of a multipart whose delimiters are lost."""
+    if root.children or not root.content_type.startswith("multipart/"):
+        return ""
+    return root.wire[: prose.MAX_CHARS * 2].decode("utf-8", "replace")
 
 
 def _source(part: Part) -> str:
@@ -123,12 +131,18 @@ def _found(root: Part, report: Report) -> list[prose.Found]:
     """Recipients that the fields do not name: by header, prose, library, returned mail, in this order."""
     said = {f.address.lower(): f for f in prose.read(report.text, ignore=_parties(root))}
     header = find(" ".join(str(v) for v in root.headers.all("X-Failed-Recipients")), MAX_RECIPIENTS)
-    if named := header or library.failures(root):
+    if named := header or _without_aliases(library.failures(root), report.text):
         return [said.get(a.lower()) or _mentioned(a, report) for a in dict.fromkeys(named)]
     if said:
         return list(said.values())
     sent_to = [a for a in original.recipients(report.returned) if a.lower() not in _parties(root)]
     return [_mentioned(a, report) for a in dict.fromkeys(sent_to)]
+
+
+def _without_aliases(addresses: tuple[str, ...], text: str) -> list[str]:
+    """Exim names the address that an alias led to, and then the alias; the first is the one that failed."""
+    aliases = {m[1].lower() for m in _GENERATED.finditer(text)}
+    return [a for a in addresses if a.lower() not in aliases] or list(addresses)
 
 
 def _mentioned(address: str, report: Report) -> prose.Found:

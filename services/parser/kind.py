@@ -131,7 +131,7 @@ def _signs(headers: Headers, subject: str) -> _Signs:
     path = headers.get("return-path")
     submitted = str(headers.get("auto-submitted") or "").strip().lower()
     return _Signs(
-        robot="<>" in sender or bool(_ROBOT_LOCAL.search(sender) or _ROBOT_NAME.search(sender)),
+        robot="<>" in sender or "x-mlserver" in headers or bool(_ROBOT_LOCAL.search(sender) or _ROBOT_NAME.search(sender)),
         null_path=path is not None and (path.strip() in ("<>", "") or bool(_ROBOT_LOCAL.search(path))),
         subject=bool(phrases.BOUNCE_SUBJECT.search(subject)),
         submitted=re.split(r"[\s;(]", submitted, maxsplit=1)[0] if submitted else "",
@@ -156,10 +156,12 @@ def _report(root: Part, signs: _Signs, declared: str, subject: str, text: str) -
 
 
 def _unwrapped(root: Part, signs: _Signs) -> Part:
-    """The report inside a mail that a scanner put around it as its only part."""
-    if signs.robot and len(root.children) == 1 and root.children[0].content_type == "message/rfc822":
-        return next(iter(root.children[0].children), root)
-    return root
+    """The report inside a mail that a scanner on its way has put around it, or that mail."""
+    if not signs.robot or root.content_type == "multipart/report":
+        return root
+    inner = (mail for child in root.children[:3] if child.content_type == "message/rfc822" for mail in child.children[:1])
+    sender = root.headers.get("from")
+    return next((m for m in inner if m.content_type == "multipart/report" and m.headers.get("from") == sender), root)
 
 
 def _convinces(root: Part, signs: _Signs, declared: str, report: bounce.Report, subject: str) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from services.parser.bounces import codes
 from services.parser.bounces.addresses import ADDRESS, is_robot, tidy
 
 MAX_CHARS: Final = 65_536
@@ -50,6 +51,7 @@ _SENTENCE: Final = re.compile(
     rf"[^@\n]{{0,60}}?[\s<(\"'\[:](?P<addr>{ADDRESS})",
     re.IGNORECASE,
 )
+_LIST: Final = re.compile(rf".{{0,80}}\bmember (?:of|on) .{{0,40}}?<?(?P<addr>{ADDRESS})", re.IGNORECASE)
 _NOT_A_RECIPIENT: Final = re.compile(
     r"\W{0,20}(?:from|sender|reply-to|mail from|return-path|errors-to|message-id|contact|received|subject|"
     r"x-[\w-]{1,30}|in-reply-to|references|date|cc|reporting-mta|<<< 2\d\d|mailto|https?)\b.{0,3}[:=<]",
@@ -67,23 +69,30 @@ def read(text: str, *, ignore: frozenset[str] = frozenset()) -> tuple[Found, ...
     return ()
 
 
-type_hit = tuple[int, str, int]
+_Hit = tuple[int, str, int]
 
 
-def _hits(lines: list[str], shape: Callable[[str], re.Match[str] | None], ignore: frozenset[str]) -> Iterator[type_hit]:
+def _hits(lines: list[str], shape: Callable[[str], re.Match[str] | None], ignore: frozenset[str]) -> Iterator[_Hit]:
     for number, line in enumerate(lines):
         if "@" not in line or _NOT_A_RECIPIENT.match(line):
             continue
         if match := shape(line):
             address = tidy(match["addr"])
             if address.lower() not in ignore and not is_robot(address):
-                yield number, address, match.end()
+                yield number, address, _words_from(line, match, shape)
 
 
-_SHAPES: Final = (_STARTS.match, _REPLY.match, _LABEL.match, _RCPT.match, _SENTENCE.search)
+def _words_from(line: str, match: re.Match[str], shape: Callable[[str], re.Match[str] | None]) -> int:
+    """Where the diagnostic begins: behind the address, unless the reply code stands before it and no other after it."""
+    if shape == _REPLY.match and codes.read(line[match.end() :]).smtp is None:
+        return 0
+    return match.end()
 
 
-def _with_diagnostics(lines: list[str], hits: list[type_hit]) -> Iterator[Found]:
+_SHAPES: Final = (_LIST.match, _STARTS.match, _REPLY.match, _LABEL.match, _RCPT.match, _SENTENCE.search)
+
+
+def _with_diagnostics(lines: list[str], hits: list[_Hit]) -> Iterator[Found]:
     """Each address once, with the words after it up to the next one, and the other lines that name it."""
     merged: dict[str, list[str]] = {}
     names: dict[str, str] = {}

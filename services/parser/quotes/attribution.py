@@ -37,8 +37,10 @@ _BARE: Final = re.compile(
 def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
     """The first line of the attribution that ends at line `end`, or None when that line ends none."""
     tail = lines[end].rstrip()
-    if not tail.endswith(_ENDS) and not (quote_follows and tail.endswith(">")):
-        return end if _is_bare(tail) else None
+    if _is_bare(tail):
+        return end
+    if not tail.endswith(_ENDS):
+        return None
     named = None
     for start in range(end, max(-1, end - MAX_LINES), -1):
         if not lines[start].strip() or lines[start].lstrip().startswith(">"):

@@ -91,7 +91,7 @@ MOBILE: Final = re.compile(
     r"""^[\s<(\[*_]{0,6}(?:
       sent\s(?:a\s\S+\s)?(?:from|via|with|using|by)\s\S.{0,100}
     | from\smy\s(?:iphone|ipad|ipod|phone|mobile|android|blackberry|samsung)\b.{0,60}
-    | get\soutlook\sfor\s\w+.{0,80}
+    | get\s\[?outlook\sfor\s\w+.{0,80}
     | (?:someone\s)?from\smobile
     | (?:von|aus)\s(?:meine[mr]|unterwegs)\b.{0,80}(?:gesendet|geschickt)
     | (?:diese\s(?:nachricht|e-?mail|mail)\swurde\s)?(?:von\smeinem|mit\s(?:der|dem)).{1,80}gesendet

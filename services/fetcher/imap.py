@@ -1,0 +1,310 @@
+"""IMAP mailboxes: look, fetch without touching, put away without harming what others delete.
+
+Mail is named by UIDVALIDITY and UID and fetched with BODY.PEEK[], so that taking it leaves no trace until it is
+put away. Without UIDPLUS an EXPUNGE would remove what other clients flagged: such mail is flagged and left. A
+connection that broke is made anew at the next use, so that one bad mail does not end the poll.
+"""
+
+from __future__ import annotations
+
+import imaplib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Any, Self
+
+from imapclient import DELETED, SEEN
+
+from services.fetcher import imap_client, imap_folders
+from services.fetcher.imap_client import GARBLED, BoundedClient
+from services.fetcher.mailbox import Access, Gone, Key, Known, Peek, Sight, TooLarge, Unfetchable, Waiting, folder_of
+from shared import probe, sasl
+from shared.errors import Misconfigured, Unavailable
+from shared.probe import TestResult
+from shared.wire import Refusal, Step, Unreachable
+
+PEEK_BYTES = 64 << 10
+SLOWEST = 50_000
+"""Bytes a second: a download that is slower has failed."""
+_LEEWAY = 64 << 10
+_CHUNK = 100
+_AGAIN = 5
+"""How many mails that failed before are tried again in one poll."""
+
+
+class InboxFolderMissing(Refusal, Misconfigured):
+    """The folder to read is not there, or not for this user."""
+
+    step = Step.INBOX
+
+
+class ArchiveFolderMissing(Refusal, Misconfigured):
+    """The archive folder is not there and must not or cannot be made."""
+
+    step = Step.ARCHIVE
+
+
+class ImapMailbox:
+    """One folder of one IMAP account (see `services.fetcher.mailbox.Mailbox`)."""
+
+    def __init__(self, access: Access) -> None:
+        self._inbox, self._who, self._limits = access.inbox, access.credentials, access.limits
+        self._client: BoundedClient | None = None
+        self._place = ""
+        self._archive = ""
+
+    def __enter__(self) -> Self:
+        if imap_folders.same(self._inbox.folder, self._inbox.archive_folder) and self._inbox.after == "archive":
+            raise Misconfigured(f"inbox {self._inbox.name}: archive_folder and folder must differ")
+        self._address = imap_client.address_of(self._inbox)
+        self._connected()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        client, self._client = self._client, None
+        if client is None:
+            return
+        with suppress(Exception):  # a farewell is a courtesy: LOGOUT expunges nothing
+            client.within(5)
+            client.logout()
+        client.hang_up()
+
+    # looking
+
+    def waiting(self, known: Known, limit: int) -> Sight:
+        """Oldest first. Mail flagged as deleted is left out: somebody threw it away, or we did."""
+        unread = self._inbox.after == "mark_read" or self._inbox.take == "unseen"
+        with self._operation("look into the folder") as client:
+            found = client.search(["UNSEEN", "UNDELETED"] if unread else ["UNDELETED"])
+        fresh, again, owed = self._sorted(sorted(set(found)), known, limit)
+        return Sight(self._with_sizes([*fresh[:limit], *again[:_AGAIN]]), tuple(owed))
+
+    def _sorted(self, uids: Sequence[int], known: Known, limit: int) -> tuple[list[Key], list[Key], list[Key]]:
+        """What is new, what failed before and is due again, and what still has to be put away."""
+        fresh: list[Key] = []
+        again: list[Key] = []
+        owed: list[Key] = []
+        for keys in _chunks([Key(self._place, str(uid)) for uid in uids]):
+            states = known(keys)
+            fresh += [key for key in keys if key not in states]
+            again += [key for key in keys if states.get(key) == "again"]
+            owed += [key for key in keys if states.get(key) == "owed"]
+            if len(fresh) >= limit:
+                break
+        return fresh, again, owed
+
+    def _with_sizes(self, keys: Sequence[Key]) -> Iterator[Waiting]:
+        for part in _chunks(keys):
+            sizes = self._sizes(part)
+            yield from (Waiting(key, sizes.get(key.number)) for key in part)
+
+    def _sizes(self, keys: Sequence[Key]) -> dict[int, int]:
+        """What the server announces; it may be wrong, and an answer that cannot be read is no size at all."""
+        try:
+            with self._operation("ask for sizes") as client:
+                uids = [key.number for key in keys if key.place == self._place]
+                answer = client.fetch(uids, ["RFC822.SIZE"])
+        except (Unfetchable, Unreachable):
+            return {}
+        sizes = ((uid, item.get(b"RFC822.SIZE")) for uid, item in answer.items())
+        return {uid: size for uid, size in sizes if isinstance(size, int)}
+
+    # fetching
+
+    def fetch(self, key: Key, size: int | None = None) -> bytes:
+        """The bytes of one mail; `size` as announced sets the deadline and spares what is too large."""
+        if (size or 0) > self._limits.max_mail_size:
+            raise TooLarge(f"{size} bytes, {self._limits.max_mail_size} are allowed")
+        self._connected()
+        if key.place != self._place:
+            raise Gone("the folder was rebuilt (UIDVALIDITY changed)")
+        return self._body(self._content(key, size or 0))
+
+    def _content(self, key: Key, size: int) -> dict[bytes, Any] | None:
+        """The server's answer. A connection that breaks at a mail is held against the mail, not the server."""
+        try:
+            with self._operation(f"fetch mail {key.item}", download=True, size=size) as client:
+                item: dict[bytes, Any] | None = client.fetch([key.number], ["BODY.PEEK[]"]).get(key.number)
+                return item
+        except Unavailable as error:
+            raise Unfetchable(str(error)) from error
+
+    def _body(self, item: dict[bytes, Any] | None) -> bytes:
+        if item is None or b"BODY[]" not in item:
+            raise Gone("the mail is no longer in the folder")
+        raw = item[b"BODY[]"]
+        if not isinstance(raw, bytes):
+            raise Unfetchable("the server gives no content for this mail")
+        if len(raw) > self._limits.max_mail_size:
+            raise TooLarge(f"{len(raw)} bytes, {self._limits.max_mail_size} are allowed")
+        return raw
+
+    def head(self, key: Key) -> bytes:
+        """The first bytes of a mail that is not downloaded; none when the server does not give them."""
+        part = f"BODY.PEEK[]<0.{PEEK_BYTES}>"
+        try:
+            with self._operation("look at a mail", download=True) as client:
+                item = client.fetch([key.number], [part]).get(key.number) if key.place == self._place else None
+        except (Unfetchable, Unavailable):
+            return b""
+        return _first_part(item)
+
+    def peek(self, count: int) -> Sequence[Peek]:
+        """The beginnings of the oldest mails that wait, read or unread."""
+        with self._operation("look into the folder") as client:
+            uids = sorted(set(client.search(["UNDELETED"])))[:count]
+        with self._operation("peek", download=True) as client:
+            answer = client.fetch(uids, ["RFC822.SIZE", f"BODY.PEEK[]<0.{PEEK_BYTES}>"])
+        return [
+            Peek(Key(self._place, str(uid)), answer[uid].get(b"RFC822.SIZE"), _first_part(answer[uid]))
+            for uid in uids
+            if uid in answer
+        ]
+
+    # putting away
+
+    def archive(self, keys: Sequence[Key]) -> None:
+        """MOVE (RFC 6851) where the server has it, else COPY and delete. What is gone already is no error."""
+        for uids in self._mine(keys):
+            folder = self._archive_folder()
+            with self._operation("archive") as client:
+                if client.has_capability("MOVE"):
+                    client.move(uids, folder)
+                else:
+                    client.copy(uids, folder)
+                    _remove(client, uids)
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """Flag these as deleted, and expunge them alone where the server can (RFC 4315)."""
+        for uids in self._mine(keys):
+            with self._operation("delete") as client:
+                _remove(client, uids)
+
+    def mark_read(self, keys: Sequence[Key]) -> None:
+        """Set the flag Seen."""
+        for uids in self._mine(keys):
+            with self._operation("mark as read") as client:
+                client.add_flags(uids, [SEEN], silent=True)
+
+    def _mine(self, keys: Sequence[Key]) -> Iterator[list[int]]:
+        """UIDs that are valid in the folder as it is now."""
+        self._connected()
+        for part in _chunks([key for key in keys if key.place == self._place]):
+            yield [key.number for key in part]
+
+    def _archive_folder(self) -> str:
+        if not self._archive:
+            with self._operation("find the archive folder") as client:
+                self._archive = imap_folders.find(client, self._inbox.archive_folder) or self._created(client)
+        return self._archive
+
+    def _created(self, client: BoundedClient) -> str:
+        name = self._inbox.archive_folder
+        if not self._inbox.create_archive_folder:
+            raise ArchiveFolderMissing(f"there is no folder {name}, and create_archive_folder is off")
+        made = imap_folders.create(client, name)
+        if made is None:
+            raise ArchiveFolderMissing(f"the server does not create a folder {name}")
+        return made
+
+    # testing
+
+    def check(self) -> TestResult:
+        """Host, name, TLS, login, inbox folder, archive folder; the first that fails is told."""
+        return probe.tested(self._checked, lambda: datetime.now(UTC))
+
+    def _checked(self) -> tuple[str, ...]:
+        with self:
+            if self._inbox.after != "archive":
+                return ()
+            with self._operation("find the archive folder") as client:
+                found = imap_folders.find(client, self._inbox.archive_folder)
+        if found is not None:
+            return ()
+        if not self._inbox.create_archive_folder:
+            raise ArchiveFolderMissing(f"there is no folder {self._inbox.archive_folder}")
+        return (probe.WILL_BE_CREATED.format(folder=self._inbox.archive_folder),)
+
+    # the connection
+
+    def _connected(self) -> BoundedClient:
+        if self._client is None:
+            bound = self._limits.max_mail_size + _LEEWAY
+            client = imap_client.connect(self._address, bound, self._limits.operation.total_seconds())
+            try:
+                self._open(client)
+            except GARBLED as error:
+                client.hang_up()
+                raise Unreachable(f"{self._address.where}: {error}") from error
+            except BaseException:
+                client.hang_up()
+                raise
+            self._client = client
+        return self._client
+
+    def _open(self, client: BoundedClient) -> None:
+        policy = sasl.Policy(
+            encrypted=self._inbox.tls != "none",
+            allow_cleartext=self._limits.allow_cleartext_auth,
+            fips=self._limits.fips,
+        )
+        client.within(self._limits.operation.total_seconds())
+        imap_client.log_in(client, self._address, self._inbox.auth, self._who, policy)
+        client.within(self._limits.operation.total_seconds())
+        with imap_client.speaking(self._address):
+            self._place = f"{folder_of(self._inbox)}:{self._selected(client)}"
+
+    def _selected(self, client: BoundedClient) -> int:
+        folder = self._inbox.folder
+        try:
+            validity = client.select_folder(folder).get(b"UIDVALIDITY")
+        except imaplib.IMAP4.readonly as error:
+            raise InboxFolderMissing(f"folder {folder} cannot be written by this user") from error
+        except imaplib.IMAP4.abort:
+            raise
+        except GARBLED as error:
+            raise InboxFolderMissing(f"folder {folder} cannot be opened: {error}") from error
+        if not isinstance(validity, int):
+            raise Unreachable(f"{self._address.where} names no UIDVALIDITY for {folder}: mail cannot be told apart")
+        return validity
+
+    @contextmanager
+    def _operation(self, what: str, *, download: bool = False, size: int = 0) -> Iterator[BoundedClient]:
+        """One exchange with a deadline. After an error of the connection the next one begins with a new one."""
+        client = self._connected()
+        limit = self._limits.download if download else self._limits.operation
+        client.within(limit.total_seconds() + size / SLOWEST)
+        try:
+            with imap_client.speaking(self._address):
+                yield client
+        except Unavailable:
+            self._drop()
+            raise
+        except imaplib.IMAP4.abort as error:
+            self._drop()
+            raise Unreachable(f"{self._address.where}: {error}") from error
+        except GARBLED as error:
+            raise Unfetchable(f"cannot {what}: {error}") from error
+
+    def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            client.hang_up()
+
+
+def _first_part(item: dict[bytes, Any] | None) -> bytes:
+    raw = (item or {}).get(b"BODY[]<0>")
+    return raw if isinstance(raw, bytes) else b""
+
+
+def _remove(client: BoundedClient, uids: Sequence[int]) -> None:
+    client.add_flags(uids, [DELETED], silent=True)
+    if client.has_capability("UIDPLUS"):
+        client.uid_expunge(uids)
+
+
+def _chunks(keys: Sequence[Key]) -> Iterable[Sequence[Key]]:
+    return (keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK))

@@ -1,0 +1,303 @@
+"""An IMAP connection that cannot be abused by its server: bounded in time and bytes, TLS as configured, logged in.
+
+`imapclient` speaks the protocol; this module gives it a socket that keeps a deadline for the whole of an
+operation, refuses announced literals beyond a bound before any of it is read, and turns errors into ours. It
+replaces only what `imaplib` names as overridable (open, read, readline, send, shutdown, starttls).
+"""
+
+from __future__ import annotations
+
+import imaplib
+import io
+import re
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from imapclient import IMAPClient
+from imapclient.exceptions import LoginError
+
+from shared import sasl
+from shared.contracts.desk import Inbox
+from shared.errors import Misconfigured
+from shared.wire import (
+    CONNECT_SECONDS,
+    AuthenticationRefused,
+    CleartextRefused,
+    Deadline,
+    DeadlineReader,
+    TlsFailed,
+    Unreachable,
+    connecting,
+    host_name,
+    tls_context,
+)
+
+LINE_BYTES = 16 << 20
+"""A line may be long: the answer to UID SEARCH names every mail of the folder."""
+SLACK_BYTES = 32 << 20
+"""What one operation may read beside one mail."""
+_TRANSIENT = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
+_PRIVACY = re.compile(r"\[PRIVACYREQUIRED\b", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+GARBLED = (imaplib.IMAP4.error, ValueError, TypeError, LookupError, AttributeError, RecursionError, AssertionError)
+"""What `imapclient` raises on an answer that it cannot read, and when the server says NO or BAD."""
+
+
+class LiteralTooLarge(imaplib.IMAP4.abort):
+    """The server announces more bytes than any mail may have. The connection is of no further use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to connect and how. `context` None: no TLS at all."""
+
+    host: str
+    port: int
+    tls: str
+    context: ssl.SSLContext | None
+
+    @property
+    def where(self) -> str:
+        """Host and port, for messages."""
+        return f"{self.host}:{self.port}"
+
+
+class _Wire(imaplib.IMAP4):
+    """imaplib on a bounded socket."""
+
+    debug = 0
+
+    def __init__(self, address: Address, deadline: Deadline, literal_bound: int) -> None:
+        self._address, self._deadline, self._literal_bound = address, deadline, literal_bound
+        self.allowance = literal_bound + SLACK_BYTES
+        super().__init__(address.host, address.port)
+
+    def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
+        del timeout
+        self.host, self.port = host, port
+        patience = min(CONNECT_SECONDS, self._deadline.remaining())
+        self._take(socket.create_connection((host, port), patience))
+        if self._address.tls == "implicit":
+            self._encrypt(self._address.context)
+
+    def _take(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self._reader = io.BufferedReader(DeadlineReader(sock, self._deadline), 1 << 16)
+
+    def _encrypt(self, context: ssl.SSLContext | None) -> None:
+        """Whatever was read ahead in clear text is dropped with the old reader (CVE-2011-0411)."""
+        if context is None:
+            raise TlsFailed("no TLS context")
+        try:
+            self.sock.settimeout(self._deadline.remaining())
+            self._take(context.wrap_socket(self.sock, server_hostname=self.host))
+        except OSError:
+            self.sock.close()
+            raise
+
+    def starttls(self, ssl_context: ssl.SSLContext | None = None) -> Any:
+        typ, data = self._simple_command("STARTTLS")
+        if typ != "OK":
+            raise self.error(f"STARTTLS refused: {data!r}")
+        self._encrypt(ssl_context)
+        self._tls_established = True
+        self._get_capabilities()
+        return typ, data
+
+    def read(self, size: int) -> bytes:
+        if size > self._literal_bound:
+            raise LiteralTooLarge(f"the server announces {size} bytes; {self._literal_bound} are allowed")
+        return self._spend(self._reader.read(size))
+
+    def readline(self) -> bytes:
+        line = self._spend(self._reader.readline(LINE_BYTES + 1))
+        if len(line) > LINE_BYTES:
+            raise self.abort(f"the server sends a line of more than {LINE_BYTES} bytes")
+        return line
+
+    def _spend(self, data: bytes) -> bytes:
+        self.allowance -= len(data)
+        if self.allowance < 0:
+            raise self.abort("the server answers without end")
+        return data
+
+    def send(self, data: Any) -> None:
+        self.sock.settimeout(self._deadline.remaining())
+        self.sock.sendall(data)
+
+    def shutdown(self) -> None:
+        with suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):
+            self.sock.close()
+
+    def renew(self) -> None:
+        """A new operation begins."""
+        self.allowance = self._literal_bound + SLACK_BYTES
+
+
+class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stubs for its class
+    """imapclient on that wire."""
+
+    def __init__(self, address: Address, deadline: Deadline, literal_bound: int) -> None:
+        self._address, self._deadline, self._literal_bound = address, deadline, literal_bound
+        super().__init__(address.host, address.port, ssl=address.tls == "implicit")
+        self._imap.debug = 0  # its log would show what is sent, the LOGIN command included
+
+    def _create_IMAP4(self) -> _Wire:  # noqa: N802  # the hook's name in imapclient
+        return _Wire(self._address, self._deadline, self._literal_bound)
+
+    def _set_read_timeout(self) -> None:
+        """The wire keeps the deadline."""
+
+    @property
+    def logged_in(self) -> bool:
+        """Whether the server took the connection as authenticated (PREAUTH, or after a login)."""
+        return self._imap.state in ("AUTH", "SELECTED")
+
+    def within(self, seconds: float) -> None:
+        """The next operation has so many seconds, and a fresh allowance of bytes."""
+        self._deadline.restart(seconds)
+        self._imap.renew()
+
+    def hang_up(self) -> None:
+        """Close the connection without a word."""
+        self._imap.shutdown()
+
+
+def address_of(inbox: Inbox) -> Address:
+    """Where an inbox lives; raises `InvalidHost`."""
+    context = None if inbox.tls == "none" else tls_context(verify=inbox.verify_certificate)
+    return Address(host_name(inbox.host), inbox.port, inbox.tls, context)
+
+
+@contextmanager
+def speaking(address: Address) -> Iterator[None]:
+    """Errors of the connection become `Unavailable`; a NO, a BAD or an unreadable answer stays as it is."""
+    with connecting(address.host, address.port):
+        try:
+            yield
+        except imaplib.IMAP4.readonly:
+            raise
+        except imaplib.IMAP4.abort as error:
+            raise Unreachable(f"{address.where}: {error}") from error
+
+
+def connect(address: Address, literal_bound: int, seconds: float) -> BoundedClient:
+    """A connection with TLS as configured, not logged in yet. Never falls back to clear text (TI-05)."""
+    with speaking(address):
+        try:
+            client = BoundedClient(address, Deadline(seconds), literal_bound)
+        except imaplib.IMAP4.abort:
+            raise
+        except GARBLED as error:
+            raise Unreachable(f"{address.where} does not speak IMAP: {error}") from error
+        if address.tls == "starttls":
+            _upgrade(client, address)
+        return client
+
+
+def _upgrade(client: BoundedClient, address: Address) -> None:
+    try:
+        client.starttls(address.context)
+    except imaplib.IMAP4.abort:
+        client.hang_up()
+        raise
+    except imaplib.IMAP4.error as error:
+        client.hang_up()
+        raise TlsFailed(f"{address.where} does not upgrade to TLS: {error}") from error
+    except OSError:
+        client.hang_up()
+        raise
+
+
+def log_in(client: BoundedClient, address: Address, auth: str, who: sasl.Credentials, policy: sasl.Policy) -> None:
+    """Authenticate as configured; a connection that the server takes as authenticated needs nothing more."""
+    if client.logged_in:
+        return
+    with speaking(address):
+        offered = _offered(client)
+        if auth == "none":
+            raise Misconfigured("the server wants a login; auth none is not enough")
+        if auth == "regular":
+            _login_command(client, who, offered)
+        elif auth == "auto":
+            _log_in_at_best(client, who, offered, policy)
+        else:
+            _exchange(client, _row_named(auth, offered, policy), who)
+
+
+def _offered(client: BoundedClient) -> frozenset[str]:
+    return frozenset(name.decode("ascii", "replace").upper() for name in client.capabilities())
+
+
+def _row_named(auth: str, offered: frozenset[str], policy: sasl.Policy) -> sasl.Mechanism:
+    row = sasl.named(auth, policy)
+    if f"AUTH={row.name}" in offered:
+        return row
+    if row.cleartext and "LOGINDISABLED" in offered:
+        raise CleartextRefused("the server takes no clear-text login on this connection")
+    methods = ", ".join(sorted(name.removeprefix("AUTH=") for name in offered if name.startswith("AUTH=")))
+    raise Misconfigured(f"the server does not offer {row.name}; it offers {methods or 'no method'}")
+
+
+def _log_in_at_best(client: BoundedClient, who: sasl.Credentials, offered: frozenset[str], policy: sasl.Policy) -> None:
+    mechanisms = {name.removeprefix("AUTH=") for name in offered if name.startswith("AUTH=")}
+    best = next(sasl.usable(mechanisms, who, policy), None)
+    if best is not None:
+        _exchange(client, best, who)
+    elif "LOGINDISABLED" in offered:
+        raise CleartextRefused("the server takes no clear-text login on this connection")
+    elif policy.encrypted or policy.allow_cleartext:
+        _login_command(client, who, offered)
+    else:
+        raise Misconfigured("without TLS only clear-text methods are left; use TLS or set allow_cleartext_auth")
+
+
+def _login_command(client: BoundedClient, who: sasl.Credentials, offered: frozenset[str]) -> None:
+    """The LOGIN command (RFC 3501, 6.2.3): a quoted string of ASCII; a line break in it would be a command."""
+    if "LOGINDISABLED" in offered:
+        raise CleartextRefused("the server takes no clear-text login on this connection")
+    if who.password is None:
+        raise Misconfigured("no password is configured for this login")
+    if not (who.username + who.password).isascii() or _CONTROL.search(who.username + who.password):
+        raise Misconfigured("the LOGIN command carries printable ASCII only; use auth plain")
+    with _judging():
+        client.login(who.username, who.password)
+
+
+def _exchange(client: BoundedClient, row: sasl.Mechanism, who: sasl.Credentials) -> None:
+    """One exchange; an OAuth token that is refused is renewed once."""
+    try:
+        with _judging():
+            client.sasl_login(row.name, sasl.responder(row, who))
+    except AuthenticationRefused:
+        if not row.token:
+            raise
+        who.token(refresh=True)
+        with _judging():
+            client.sasl_login(row.name, sasl.responder(row, who))
+
+
+@contextmanager
+def _judging() -> Iterator[None]:
+    """Tell refused credentials from a server that is out of order (RFC 5530). imapclient calls both LoginError."""
+    try:
+        yield
+    except LoginError as error:
+        cause = error.__context__
+        if isinstance(cause, imaplib.IMAP4.abort):
+            raise cause from error
+        raise _verdict(str(error)) from error
+
+
+def _verdict(said: str) -> Exception:
+    if _TRANSIENT.search(said) or " command error: BAD" in said:
+        return Unreachable(f"the server cannot log in anybody now: {said}")
+    if _PRIVACY.search(said):
+        return CleartextRefused(said)
+    return AuthenticationRefused(said)

@@ -1,0 +1,71 @@
+"""Folder names on an IMAP server: what a person writes in the configuration, and what the server calls it.
+
+People write `Archive/2024`. A server may have another delimiter, or keep all personal folders below a prefix such
+as `INBOX.` (RFC 2342). Separate from the mailbox because it is nothing but names.
+"""
+
+from __future__ import annotations
+
+import imaplib
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from services.fetcher.imap_client import BoundedClient
+
+_UNUSABLE = {rb"\noselect", rb"\nonexistent"}
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two names mean the same folder; INBOX alone is read whatever its case (RFC 3501, 5.1)."""
+    return one == other or one.upper() == other.upper() == "INBOX"
+
+
+def candidates(name: str, prefix: str, delimiter: str) -> Sequence[str]:
+    """The names that `name` can have on the server, the likeliest first."""
+    local = name.replace("/", delimiter) if delimiter else name
+    inside = [] if not prefix or local.startswith(prefix) else [prefix + local]
+    return list(dict.fromkeys([*inside, local, name]))
+
+
+def find(client: BoundedClient, name: str) -> str | None:
+    """The server's name for a folder that exists, or None."""
+    return next((each for each in _possible(client, name) if _exists(client, each)), None)
+
+
+def create(client: BoundedClient, name: str) -> str | None:
+    """Make the folder under the first name that the server takes; somebody else may be quicker."""
+    for each in _possible(client, name):
+        with suppress(imaplib.IMAP4.error):
+            client.create_folder(each)
+        if _exists(client, each):
+            with suppress(imaplib.IMAP4.error):
+                client.subscribe_folder(each)
+            return each
+    return None
+
+
+def _possible(client: BoundedClient, name: str) -> Iterator[str]:
+    prefix, delimiter = _namespace(client)
+    yield from candidates(name, prefix, delimiter)
+
+
+def _namespace(client: BoundedClient) -> tuple[str, str]:
+    """Prefix and delimiter of the personal namespace."""
+    if client.has_capability("NAMESPACE"):
+        personal = client.namespace().personal
+        if personal:
+            prefix, delimiter = personal[0]
+            return str(prefix), str(delimiter or "")
+    root = client.list_folders("", "")
+    delimiter = root[0][1] if root else None
+    return "", delimiter.decode("ascii", "replace") if isinstance(delimiter, bytes) else ""
+
+
+def _exists(client: BoundedClient, name: str) -> bool:
+    """LIST takes a pattern: a name with * or % lists others too, so the names are compared."""
+    return any(
+        same(str(found), name) and not _UNUSABLE & {flag.lower() for flag in flags}
+        for flags, _, found in client.list_folders("", name)
+    )

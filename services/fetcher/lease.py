@@ -1,0 +1,119 @@
+"""Leases: one fetcher at a time in one folder, without trusting any clock.
+
+A lease is a document with a token and a beat. Its holder raises the beat again and again; who wants it watches,
+and takes it over when the beat has stood still for `TTL` seconds of his own monotonic clock, or at once when the
+holder was a process of this machine that is gone. Taking over is a conditional write on the token and beat seen.
+A lease that was taken over may repeat work, never an effect: `held` asks the store, before every deletion.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from shared.errors import Unavailable
+from shared.store.documents import Change, Document, Documents
+
+COLLECTION = "fetch_leases"
+TTL = 60.0
+_PROC = Path("/proc")
+
+
+class LeaseLost(Unavailable):
+    """Somebody else took the folder over while we were busy: stop, touch nothing more."""
+
+
+class Leases:
+    """The leases that one process asks for."""
+
+    def __init__(
+        self, documents: Documents, *, ttl: float = TTL, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._documents, self._ttl, self._monotonic = documents, ttl, monotonic
+        self._owner = f"{_node()}/{os.getpid()}/{_started(os.getpid())}"
+        self._seen: dict[str, tuple[tuple[str, int], float]] = {}
+
+    def acquire(self, name: str) -> Lease | None:
+        """The lease, or None while another holds it."""
+        token = uuid.uuid4().hex
+        fresh = {"_id": name, "token": token, "beat": 0, "owner": self._owner}
+        if self._documents.insert(COLLECTION, fresh) or self._take_over(name, token):
+            return Lease(self._documents, name, token, self._ttl / 4)
+        return None
+
+    def _take_over(self, name: str, token: str) -> bool:
+        held = self._documents.get(COLLECTION, name)
+        if held is None or not (_is_dead(held["owner"]) or self._is_still(name, held)):
+            return False
+        where = {"_id": name, "token": held["token"], "beat": held["beat"]}
+        change: Change = {"$set": {"token": token, "owner": self._owner}, "$inc": {"beat": 1}}
+        return self._documents.update(COLLECTION, where, change)
+
+    def _is_still(self, name: str, held: Document) -> bool:
+        """Whether the beat has stood still long enough under our eyes."""
+        mark, now = (str(held["token"]), int(held["beat"])), self._monotonic()
+        before, since = self._seen.get(name, (None, now))
+        if before != mark:
+            self._seen[name] = (mark, now)
+            return False
+        return now - since > self._ttl
+
+
+class Lease:
+    """A lease that is held. A thread keeps its beat up while the `with` block runs."""
+
+    def __init__(self, documents: Documents, name: str, token: str, every: float) -> None:
+        self._documents, self._where, self._every = documents, {"_id": name, "token": token}, every
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name=f"lease {name}", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+        with suppress(Unavailable):  # then it ends by standing still
+            self._documents.delete(COLLECTION, self._where)
+
+    def held(self) -> bool:
+        """Whether it is still ours, as the store says now; raises the beat as well."""
+        return self._documents.update(COLLECTION, self._where, {"$inc": {"beat": 1}})
+
+    def _beat(self) -> None:
+        while not self._done.wait(self._every):
+            with suppress(Unavailable):
+                self.held()
+
+
+def _node() -> str:
+    """This boot of this machine and this process namespace: where a process number means something."""
+    boot = _PROC / "sys/kernel/random/boot_id"
+    try:
+        return f"{boot.read_text().strip()}:{(_PROC / 'self/ns/pid').readlink()}"
+    except OSError:
+        return uuid.uuid4().hex
+
+
+def _started(pid: int) -> str:
+    """When a process began, in clock ticks since boot; empty when there is none (proc(5), stat field 22)."""
+    try:
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return ""
+    return "" if fields[0] in "ZX" else fields[19]
+
+
+def _is_dead(owner: str) -> bool:
+    node, pid, started = owner.rsplit("/", 2)
+    return node == _node() and _started(int(pid)) != started

@@ -1,0 +1,110 @@
+"""The ledger: which mails were taken from where, so that none is taken twice and none is forgotten.
+
+One document for each mail seen, under its key. It is written after the hand-over to intake is durable and before
+the mail is put away: a crash before it repeats a hand-over (the parser finds the duplicate by content), a crash
+after it leaves a mail in the folder that is only put away. A new UIDVALIDITY makes new keys: everything in the
+folder is handed over once more, and what was known becomes a duplicate by content.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from services.fetcher.mailbox import Key, State
+from shared.clock import Clock
+from shared.contracts.desk import Inbox
+from shared.store.documents import Document, Documents, Index
+
+COLLECTION = "ledger"
+INDEXES = (Index(COLLECTION, ("inbox", "state")),)
+TAKEN, FAILED, LEFT = "taken", "failed", "left"
+AT_ONCE = 3
+"""So many failures of one mail are followed by a new attempt at the next poll; then the waits grow."""
+LONGEST_WAIT = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """A mail that stays in its mailbox, for the operator: why, and how often it was tried."""
+
+    id: str
+    state: str
+    reason: str
+    attempts: int
+    at: datetime
+
+
+class Ledger:
+    """The ledger of one inbox."""
+
+    def __init__(self, documents: Documents, inbox: Inbox, clock: Clock, max_mail_size: int) -> None:
+        self._documents, self._inbox, self._clock, self._max_size = documents, inbox, clock, max_mail_size
+
+    def known(self, keys: Sequence[Key]) -> Mapping[Key, State]:
+        """What the ledger says of these keys; a key that it does not know, or no longer refuses, is left out."""
+        by_id = {key.id: key for key in keys}
+        found = self._documents.find(COLLECTION, {"_id": {"$in": list(by_id)}})
+        states = ((by_id[entry["_id"]], self._state(entry)) for entry in found)
+        return {key: state for key, state in states if state is not None}
+
+    def _state(self, entry: Document) -> State | None:
+        if entry["state"] == TAKEN:
+            return "owed" if self._is_owed(entry["after"]) else "done"
+        if entry["state"] == LEFT:
+            return "done" if entry["size"] is None or entry["size"] > self._max_size else None
+        return "again" if self._is_due(entry["next_at"]) else "later"
+
+    def _is_owed(self, after: str) -> bool:
+        """Mail that was left in place on purpose stays there when the inbox later archives or deletes."""
+        return after != "mark_read" or self._inbox.after == "mark_read"
+
+    def _is_due(self, next_at: datetime) -> bool:
+        """A wait longer than we ever give comes from a clock that was wrong."""
+        return not timedelta() < next_at - self._clock.now() <= LONGEST_WAIT
+
+    def taken(self, keys: Sequence[Key]) -> None:
+        """These mails are durably handed over."""
+        now = self._clock.now()
+        entries = [self._entry(key, TAKEN, now) | {"after": str(self._inbox.after)} for key in keys]
+        if self._documents.insert_many(COLLECTION, entries) < len(entries):
+            for entry in entries:  # some had failed before: success replaces their entry
+                self._documents.replace(COLLECTION, entry)
+
+    def holds(self, keys: Iterable[Key]) -> list[Key]:
+        """Those of the keys that are taken: what may be put away."""
+        states = self.known(list(keys))
+        return [key for key, state in states.items() if state == "owed"]
+
+    def left(self, key: Key, size: int | None, reason: str) -> None:
+        """This mail stays where it is until somebody acts: it exceeds a bound."""
+        entry = self._entry(key, LEFT, self._clock.now()) | {"size": size, "reason": reason, "attempts": 1}
+        self._documents.replace(COLLECTION, entry)
+
+    def failed(self, key: Key, reason: str) -> int:
+        """This mail could not be taken; how often that happened. It is never given up."""
+        now = self._clock.now()
+        before = self._documents.get(COLLECTION, key.id) or {}
+        attempts = int(before.get("attempts", 0)) + 1
+        entry = self._entry(key, FAILED, now) | {
+            "reason": reason,
+            "attempts": attempts,
+            "next_at": now + _wait(attempts),
+        }
+        self._documents.replace(COLLECTION, entry)
+        return attempts
+
+    def _entry(self, key: Key, state: str, now: datetime) -> Document:
+        return {"_id": key.id, "place": key.place, "inbox": self._inbox.name, "state": state, "at": now}
+
+
+def _wait(attempts: int) -> timedelta:
+    late = attempts - AT_ONCE
+    return min(timedelta(minutes=1) * 2 ** min(late, 10), LONGEST_WAIT) if late >= 0 else timedelta()
+
+
+def troubles(documents: Documents, inbox: str) -> list[Trouble]:
+    """Mails of an inbox that stay in the mailbox because they are too large or cannot be read."""
+    found = documents.find(COLLECTION, {"inbox": inbox, "state": {"$in": [FAILED, LEFT]}}, sort=(("_id", 1),))
+    return [Trouble(each["_id"], each["state"], each["reason"], each["attempts"], each["at"]) for each in found]

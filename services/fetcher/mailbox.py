@@ -1,0 +1,171 @@
+"""What the fetcher needs of a mailbox, whatever its protocol, and which class speaks which protocol.
+
+A `Mailbox` is a context manager: entering it connects, leaving it hangs up. It decides nothing about what is
+taken or when; `source` does. Classes are named as text and loaded at their first use, so that an inbox pays for
+no library but its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from importlib import import_module
+from types import MappingProxyType, TracebackType
+from typing import Literal, Protocol, Self, cast
+from urllib.parse import quote
+
+from shared.contracts.desk import Inbox
+from shared.errors import Misconfigured, PostroomError
+from shared.probe import TestResult
+from shared.sasl import Credentials
+
+_SAFE = "@.+-_/ "
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Key:
+    """Where one mail was seen. `place` names the folder and its generation, `item` the mail in it.
+
+    For IMAP the place is `imap:<host>:<user>:<folder>:<uidvalidity>` and the item its UID (RFC 3501, 2.3.1.1):
+    the pair never means another mail. It is a key of the ledger, never part of a mail's id.
+    """
+
+    place: str
+    item: str
+
+    @property
+    def id(self) -> str:
+        """The key as text."""
+        return f"{self.place}:{self.item}"
+
+    @property
+    def number(self) -> int:
+        """The item of a protocol that numbers its mails."""
+        return int(self.item)
+
+
+def place(protocol: str, *parts: str) -> str:
+    """Parts joined by colons; a colon within a part is escaped, so that no two places share a name."""
+    return ":".join((protocol, *(quote(part, safe=_SAFE) for part in parts)))
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A mail in the folder: its key, and the size that the server announces (None: it does not say)."""
+
+    key: Key
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one look at the folder found: `fresh` to be taken, `known` to be put away.
+
+    `fresh` is read once and may ask the server as it goes: oldest first, what failed before at the end.
+    """
+
+    fresh: Iterable[Waiting] = ()
+    known: tuple[Key, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Peek:
+    """The beginning of a waiting mail, to be shown and not to be processed (VS-02)."""
+
+    key: Key
+    size: int | None
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds and system-wide switches that a mailbox keeps to. Sizes in bytes."""
+
+    max_mail_size: int = 50 * 1024 * 1024
+    operation: timedelta = timedelta(seconds=60)
+    download: timedelta = timedelta(seconds=120)
+    allow_cleartext_auth: bool = False
+    fips: bool = False
+
+
+class Gone(PostroomError):
+    """The mail is no longer there: somebody else moved or deleted it. Nothing to do."""
+
+
+class Unfetchable(PostroomError):
+    """This one mail cannot be read from the server at the moment; the others can."""
+
+
+class TooLarge(PostroomError):
+    """The mail exceeds `max_mail_size`; it is not downloaded."""
+
+
+State = Literal["owed", "done", "again", "later"]
+Known = Callable[[Sequence[Key]], Mapping[Key, State]]
+"""Asks the ledger about keys. A key that it does not name is new. `owed`: taken, still to be put away; `done`: nothing
+left to do; `again`: failed before and due once more; `later`: failed before and not due yet."""
+
+
+class Mailbox(Protocol):
+    """One folder of one account. Every method raises `Unavailable` when the server is away."""
+
+    def __enter__(self) -> Self:
+        """Connect, log in, open the folder. Raises `AuthenticationRefused` or `Misconfigured` too."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Hang up. Never raises, never expunges."""
+
+    def waiting(self, known: Known, limit: int) -> Sight:
+        """Look at the folder: up to `limit` mails that the ledger does not know, and those to be put away."""
+
+    def fetch(self, key: Key, size: int | None = None) -> bytes:
+        """The exact bytes; the mail stays unread. Raises `Gone`, `Unfetchable` or `TooLarge`."""
+
+    def head(self, key: Key) -> bytes:
+        """At most the first 64 KiB of a mail that is too large to be fetched; empty when they cannot be had."""
+
+    def archive(self, keys: Sequence[Key]) -> None:
+        """Move to the archive folder, which is made when missing and allowed."""
+
+    def delete(self, keys: Sequence[Key]) -> None:
+        """Remove these and no others."""
+
+    def mark_read(self, keys: Sequence[Key]) -> None:
+        """Leave them in place, marked as read."""
+
+    def check(self) -> TestResult:
+        """Test the connection, without a `with` block. Creates nothing, changes nothing."""
+
+    def peek(self, count: int) -> Sequence[Peek]:
+        """The first mails that wait, unread and untouched; at most 64 KiB of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What a mailbox class is made of: the inbox, who logs in, and the bounds."""
+
+    inbox: Inbox
+    credentials: Credentials
+    limits: Limits = field(default_factory=Limits)
+
+
+PROTOCOLS: Mapping[str, str] = MappingProxyType({"imap": "services.fetcher.imap:ImapMailbox"})
+"""Protocol → class. Each takes an `Access`, and has a static `place_of(inbox)` that names the folder."""
+
+
+def mailbox_class(protocol: str) -> Callable[[Access], Mailbox]:
+    """The class that speaks a protocol; `Misconfigured` when there is none yet."""
+    name = PROTOCOLS.get(protocol)
+    if name is None:
+        raise Misconfigured(f"protocol {protocol} is not available in this version; use {', '.join(PROTOCOLS)}")
+    module, _, attribute = name.partition(":")
+    return cast("Callable[[Access], Mailbox]", getattr(import_module(module), attribute))
+
+
+def folder_of(inbox: Inbox) -> str:
+    """The folder that an inbox reads, as a name for its lease: two inboxes on one folder share it."""
+    host, user = (inbox.host or "").lower(), inbox.username or inbox.address
+    return place(inbox.protocol, host, user, inbox.folder)

@@ -1,0 +1,27 @@
+"""Does a mail count towards the number per poll? Bounces, automatic answers and invitations do not (TI-12).
+
+A look at the beginning of the raw bytes, not a parse: it decides how much a poll takes, never what becomes of
+a mail. A wrong guess makes one poll a little larger or smaller.
+"""
+
+from __future__ import annotations
+
+import re
+
+LOOK_BYTES = 64 << 10
+_AUTOMATIC = re.compile(
+    rb"""^(?:
+        auto-submitted:[ \t]*(?!no\b)[a-z]               # RFC 3834
+      | content-type:\s*multipart/report\b               # RFC 6522
+      | content-type:\s*message/(?:delivery-status|disposition-notification)\b
+      | content-type:\s*text/calendar\b                  # RFC 6047, on its own or as an alternative
+      | return-path:[ \t]*<[ \t]*>                       # RFC 5321, 4.5.5
+      | (?:x-autoreply|x-autorespond|x-failed-recipients):[ \t]*\S
+    )""",
+    re.IGNORECASE | re.MULTILINE | re.VERBOSE,
+)
+
+
+def is_automatic(raw: bytes) -> bool:
+    """Whether a machine seems to have written this mail: a bounce, an automatic answer, an invitation."""
+    return _AUTOMATIC.search(raw[:LOOK_BYTES]) is not None

@@ -1,0 +1,274 @@
+"""Fetcher: wakes, visits each due inbox, hands its mails to intake, puts away what is stored.
+
+Reads the configured inboxes anew at each wake, so that stops, starts and changed settings take effect at the next
+poll without a restart (TI-11). Decides when an inbox is due and what its failures mean: an outage makes the waits
+longer, refused logins in a row stop the inbox (TI-10), trouble of our own intake or store is nobody's fault and is
+asked again soon. What happens during a visit is `visit`.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.fetcher import mailbox
+from services.fetcher.lease import Leases
+from services.fetcher.ledger import Ledger
+from services.fetcher.mailbox import Access, Limits, Mailbox, Peek
+from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates, access_mark
+from services.fetcher.visit import Arrival, HandOver, LeftBehind, Polled, Visit
+from shared import probe
+from shared.clock import Clock, SystemClock
+from shared.contracts.desk import Inbox, Secret, Settings
+from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.probe import TestResult
+from shared.sasl import Credentials, no_token
+from shared.store.documents import Documents
+from shared.wire import AuthenticationRefused, Refusal
+
+log = logging.getLogger("postroom.fetcher")
+
+WAKE_SECONDS = 1.0
+SOON_SECONDS = 5.0
+"""When to ask again after our own store or broker was away."""
+LONGEST_WAIT_SECONDS = 900.0
+PARALLEL = 4
+"""How many inboxes are visited at once: one that hangs does not hold up the others."""
+
+
+class HandOverOne(Protocol):
+    """Hands one mail to intake; durable when it returns."""
+
+    def __call__(
+        self, raw: bytes, /, *, inbox: str, source: str, envelope_from: str | None, envelope_to: str | None
+    ) -> object:
+        """Raises `Unavailable` when intake is away, `BoundExceeded` when it can never take this mail."""
+
+
+def each(hand_over: HandOverOne) -> HandOver:
+    """A hand-over of many mails made from one of single mails."""
+
+    def hand_over_many(arrivals: Sequence[Arrival]) -> None:
+        for arrival in arrivals:
+            hand_over(
+                arrival.raw,
+                inbox=arrival.inbox,
+                source=arrival.source,
+                envelope_from=arrival.envelope_from,
+                envelope_to=arrival.envelope_to,
+            )
+
+    return hand_over_many
+
+
+def _nobody(*_: object) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wiring:
+    """What the source is connected to. All of it may be called from several threads at once.
+
+    `stopped(inbox, reason, id)`: the logins of an inbox were refused too often, and a ticket is wanted (TI-10);
+    may be called again for the same stop after a crash: `id` is stable. `left_behind`: a mail too large to take.
+    `token(inbox)` gives a source of OAuth tokens for an inbox that has an application configured.
+    """
+
+    hand_over: HandOver
+    inboxes: Callable[[], Sequence[Inbox]]
+    settings: Callable[[], Settings]
+    reveal: Callable[[Secret], str] = Secret.reveal
+    token: Callable[[Inbox], Callable[..., str]] = lambda _inbox: no_token
+    stopped: Callable[[Inbox, str, str], None] = _nobody
+    left_behind: Callable[[LeftBehind], None] = _nobody
+    mailbox_class: Callable[[str], Callable[[Access], Mailbox]] = mailbox.mailbox_class
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """When an inbox is visited next, on the monotonic clock; made for the inbox as it was configured then."""
+
+    inbox: Inbox
+    at: float
+    failures: int = 0
+
+
+class FetcherSource:
+    """The fetcher of one process. Several processes may run; a lease keeps them out of each other's way."""
+
+    def __init__(
+        self,
+        documents: Documents,
+        wiring: Wiring,
+        *,
+        clock: Clock | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+        leases: Leases | None = None,
+    ) -> None:
+        self._documents, self._wiring, self._monotonic = documents, wiring, monotonic
+        self._clock = clock or SystemClock()
+        self._leases = leases or Leases(documents)
+        self.states = InboxStates(documents, self._clock)
+        self._plans: dict[str, _Plan] = {}
+
+    # when
+
+    def due(self) -> list[Inbox]:
+        """Enabled inboxes with a mailbox that are to be visited now; none while processing is off."""
+        if not self._wiring.settings().processing:
+            return []
+        states = self.states.all()
+        return [each for each in self._wiring.inboxes() if self._runs(each, states) and self._is_due(each)]
+
+    def _runs(self, inbox: Inbox, states: Mapping[str, InboxState]) -> bool:
+        if not inbox.enabled or inbox.protocol == "none":
+            return False
+        stop = states.get(inbox.name, InboxState(inbox.name)).stop
+        if stop is None:
+            return True
+        if stop.ticket_due:
+            self._ask_for_ticket(inbox, stop.reason, f"{inbox.name}:{stop.at.isoformat()}")
+        if stop.by == AUTHENTICATION and stop.access != access_mark(inbox):
+            self.states.start(inbox.name)  # somebody corrected the login
+            return True
+        return False
+
+    def _is_due(self, inbox: Inbox) -> bool:
+        plan = self._plans.get(inbox.name)
+        return plan is None or plan.inbox != inbox or plan.at <= self._monotonic()
+
+    def _plan(self, inbox: Inbox, *, failed: bool = False, soon: bool = False) -> None:
+        before = self._plans.get(inbox.name)
+        failures = (before.failures + 1 if before and before.inbox == inbox else 1) if failed else 0
+        interval = (inbox.poll_interval or self._wiring.settings().poll_interval).total_seconds()
+        wait = min(interval, SOON_SECONDS) if soon else _backed_off(interval, failures)
+        self._plans[inbox.name] = _Plan(inbox, self._monotonic() + wait, failures)
+
+    # polling
+
+    def poll(self, inbox: Inbox) -> Polled:
+        """Visit one inbox now. Failures are remembered and told in the result; only bugs are raised."""
+        try:
+            polled = self._visit(inbox)
+        except PostroomError as error:
+            self._failed(inbox, error)
+            return Polled(inbox.name, failures=[str(error)])
+        self._plan(inbox)
+        if not polled.busy:
+            self.states.succeeded(inbox.name, "; ".join(polled.failures[:3]) or None)
+        return polled
+
+    def _visit(self, inbox: Inbox) -> Polled:
+        lease = self._leases.acquire(mailbox.folder_of(inbox))
+        if lease is None:
+            return Polled(inbox.name, busy=True)
+        settings = self._wiring.settings()
+        ledger = Ledger(self._documents, inbox, self._clock, settings.max_mail_size)
+        with lease, self._mailbox(inbox, settings) as box:
+            visit = Visit(
+                inbox,
+                box=box,
+                ledger=ledger,
+                lease=lease,
+                hand_over=self._wiring.hand_over,
+                left_behind=self._wiring.left_behind,
+            )
+            return visit.run(inbox.max_per_poll or settings.max_per_poll)
+
+    def _mailbox(self, inbox: Inbox, settings: Settings) -> Mailbox:
+        limits = Limits(
+            max_mail_size=settings.max_mail_size,
+            allow_cleartext_auth=settings.allow_cleartext_auth,
+            fips=settings.fips,
+        )
+        return self._wiring.mailbox_class(inbox.protocol)(Access(inbox, self._credentials(inbox), limits))
+
+    def _credentials(self, inbox: Inbox) -> Credentials:
+        password = self._wiring.reveal(inbox.password) if inbox.password else None
+        return Credentials(inbox.username or inbox.address, password, self._wiring.token(inbox))
+
+    def _failed(self, inbox: Inbox, error: PostroomError) -> None:
+        log.warning("inbox_failed", extra={"inbox": inbox.name, "reason": str(error)})
+        if isinstance(error, Unavailable) and not isinstance(error, Refusal):
+            self._plan(inbox, soon=True)  # our own store or broker: the inbox has done nothing wrong
+            return
+        self._plan(inbox, failed=True)
+        if isinstance(error, AuthenticationRefused):
+            self._refused(inbox, str(error))
+        else:
+            self.states.failed(inbox.name, str(error))
+
+    def _refused(self, inbox: Inbox, reason: str) -> None:
+        ticket = self._wiring.settings().auth_failure_ticket
+        if self.states.refused(inbox, reason, after=ticket.after, ticket=ticket.enabled):
+            log.error("inbox_stopped", extra={"inbox": inbox.name, "reason": reason})
+
+    def _ask_for_ticket(self, inbox: Inbox, reason: str, id_: str) -> None:
+        self._wiring.stopped(inbox, reason, id_)
+        self.states.ticket_made(inbox.name)
+
+    # running
+
+    def once(self) -> list[Polled]:
+        """Visit every inbox that is due, one after another."""
+        polled = [self.poll(inbox) for inbox in self.due()]
+        self.due()  # a stop that just happened asks for its ticket
+        return polled
+
+    def run(self, stop: threading.Event) -> None:
+        """Visit inboxes as they become due until `stop` is set; visits under way are finished."""
+        under_way: dict[str, Future[Polled]] = {}
+        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="fetch") as pool:
+            while not stop.is_set():
+                under_way = {name: each for name, each in under_way.items() if not _is_over(each)}
+                for inbox in self._due_or_none():
+                    if inbox.name not in under_way:
+                        under_way[inbox.name] = pool.submit(self.poll, inbox)
+                stop.wait(WAKE_SECONDS)
+            pool.shutdown(cancel_futures=True)
+
+    def _due_or_none(self) -> list[Inbox]:
+        try:
+            return self.due()
+        except Unavailable as error:
+            log.warning("fetcher_waits", extra={"reason": str(error)})
+            return []
+
+    # for operators
+
+    def check(self, inbox: Inbox) -> TestResult:
+        """Test the connection of an inbox, and keep the result (IV-08). Creates nothing, counts nothing."""
+        result = self._checked(inbox)
+        self.states.tested(inbox.name, result)
+        return result
+
+    def _checked(self, inbox: Inbox) -> TestResult:
+        try:
+            return self._mailbox(inbox, self._wiring.settings()).check()
+        except Misconfigured as error:
+            return probe.failed(error, self._clock.now())
+
+    def peek(self, inbox: Inbox, count: int = 1) -> Sequence[Peek]:
+        """Mails that wait, shown without being processed (VS-02)."""
+        with self._mailbox(inbox, self._wiring.settings()) as box:
+            return box.peek(count)
+
+
+def _backed_off(interval: float, failures: int) -> float:
+    """The wait after so many failures in a row: the interval, then twice as long each time, within reason."""
+    grown = interval * 2.0 ** min(max(failures - 1, 0), 16)
+    return max(interval, min(grown, LONGEST_WAIT_SECONDS))
+
+
+def _is_over(visit: Future[Polled]) -> bool:
+    """Whether it ended; a bug is logged, and the inbox is visited again when it is due."""
+    if not visit.done():
+        return False
+    if not visit.cancelled() and (error := visit.exception()) is not None:
+        log.error("visit_crashed", exc_info=error)
+    return True

@@ -1,0 +1,131 @@
+"""What is remembered of each inbox between polls: refused logins, stops, the last error, the last test.
+
+Refused logins in a row stop an inbox (TI-10); outages never do. The count lives in the store, so that a restart
+or a second fetcher goes on counting. Separate from the ledger, which is about mails.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.clock import Clock
+from shared.contracts.desk import Inbox
+from shared.probe import TestResult
+from shared.store.documents import Change, Documents
+from shared.wire import Step
+
+COLLECTION = "inbox_state"
+AUTHENTICATION, OPERATOR = "authentication", "operator"
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why an inbox is stopped. `by`: authentication or operator; `ticket_due`: nobody was told yet."""
+
+    by: str
+    reason: str
+    at: datetime
+    access: str = ""
+    ticket_due: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InboxState:
+    """The state of one inbox; times are None when it never happened."""
+
+    name: str
+    auth_failures: int = 0
+    stop: Stop | None = None
+    error: str | None = None
+    error_at: datetime | None = None
+    polled_at: datetime | None = None
+    test: TestResult | None = None
+
+
+def access_mark(inbox: Inbox) -> str:
+    """A mark of all that decides a login. It changes when somebody corrects it; it holds references, no secrets."""
+    access = (inbox.protocol, inbox.host, inbox.port, inbox.tls, inbox.auth, inbox.username, inbox.password)
+    return hashlib.sha256(repr((access, inbox.oauth, inbox.google, inbox.ews_url)).encode()).hexdigest()
+
+
+class InboxStates:
+    """The states of all inboxes."""
+
+    def __init__(self, documents: Documents, clock: Clock) -> None:
+        self._documents, self._clock = documents, clock
+
+    def get(self, name: str) -> InboxState:
+        """The state of one inbox, blank when it was never visited."""
+        found = self._documents.get(COLLECTION, name)
+        return _read(found) if found else InboxState(name)
+
+    def all(self) -> Mapping[str, InboxState]:
+        """Every state by name of inbox."""
+        return {each["_id"]: _read(each) for each in self._documents.find(COLLECTION, {})}
+
+    def succeeded(self, name: str, error: str | None = None) -> None:
+        """A poll got through: logins count from zero again. `error`: what went wrong all the same."""
+        now = self._clock.now()
+        at = now if error else None
+        change = {"auth_failures": 0, "polled_at": now, "error": error, "error_at": at}
+        self._documents.upsert(COLLECTION, name, {"$set": change})
+
+    def failed(self, name: str, reason: str) -> None:
+        """A poll failed for a reason that is not the login's."""
+        self._documents.upsert(COLLECTION, name, {"$set": {"error": reason, "error_at": self._clock.now()}})
+
+    def refused(self, inbox: Inbox, reason: str, *, after: int, ticket: bool) -> bool:
+        """The login was refused; whether that stopped the inbox just now."""
+        now = self._clock.now()
+        change: Change = {"$set": {"error": reason, "error_at": now}, "$inc": {"auth_failures": 1}}
+        state = self._documents.upsert(COLLECTION, inbox.name, change)
+        if state["auth_failures"] < after:
+            return False
+        stop = {"by": AUTHENTICATION, "reason": reason, "at": now, "access": access_mark(inbox), "ticket_due": ticket}
+        return self._documents.update(COLLECTION, {"_id": inbox.name, "stop": None}, {"$set": {"stop": stop}})
+
+    def ticket_made(self, name: str) -> None:
+        """Somebody was told of the stop."""
+        where = {"_id": name, "stop.ticket_due": True}
+        self._documents.update(COLLECTION, where, {"$set": {"stop.ticket_due": False}})
+
+    def stop(self, name: str, reason: str) -> None:
+        """An operator stops an inbox (TI-11)."""
+        stop = {"by": OPERATOR, "reason": reason, "at": self._clock.now(), "access": "", "ticket_due": False}
+        self._documents.upsert(COLLECTION, name, {"$set": {"stop": stop}})
+
+    def start(self, name: str) -> None:
+        """An operator, or a corrected login, starts it again."""
+        self._documents.upsert(COLLECTION, name, {"$set": {"stop": None, "auth_failures": 0}})
+
+    def tested(self, name: str, result: TestResult) -> None:
+        """Keep the latest connection test (IV-08)."""
+        self._documents.upsert(COLLECTION, name, {"$set": {"test": _written(result)}})
+
+
+def _written(result: TestResult) -> dict[str, Any]:
+    return {
+        "ok": result.ok,
+        "step": str(result.step),
+        "message": result.message,
+        "at": result.at,
+        "detail": result.detail,
+        "notes": list(result.notes),
+    }
+
+
+def _read(found: Mapping[str, Any]) -> InboxState:
+    stop, test = found.get("stop"), found.get("test")
+    return InboxState(
+        name=found["_id"],
+        auth_failures=found.get("auth_failures", 0),
+        stop=Stop(**stop) if stop else None,
+        error=found.get("error"),
+        error_at=found.get("error_at"),
+        polled_at=found.get("polled_at"),
+        test=TestResult(**{**test, "step": Step(test["step"]), "notes": tuple(test["notes"])}) if test else None,
+    )

@@ -1,0 +1,207 @@
+"""One visit to one mailbox: look, fetch, hand over, remember, put away, in this order and no other.
+
+Durable hand-off comes first; then the ledger; then, with the lease still held, the mail leaves the folder. A crash
+between any two of these steps loses nothing: what is not in the ledger is taken again, what is in it is only put
+away. One bad mail is counted and passed by. Separate from `source`, which decides when to visit.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from services.fetcher import sniff
+from services.fetcher.lease import Lease, LeaseLost
+from services.fetcher.ledger import Ledger
+from services.fetcher.mailbox import Gone, Key, Mailbox, TooLarge, Unfetchable, Waiting
+from shared.contracts.desk import Inbox
+from shared.errors import BoundExceeded, Misconfigured, Unavailable
+
+log = logging.getLogger("postroom.fetcher")
+
+FETCH_FACTOR = 10
+"""At most so many times `max_per_poll` mails are fetched per poll, whatever they count (design section 10)."""
+BATCH_MAILS, BATCH_BYTES = 20, 8 << 20
+BREAKS = 3
+"""After so many mails in a row that could not be fetched, the server is at fault: the visit ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A mail as it was found. `source` says where, for the trace; it is no dedupe key and no part of the mail's id."""
+
+    raw: bytes
+    inbox: str
+    source: str
+    envelope_from: str | None = None
+    envelope_to: str | None = None
+
+
+HandOver = Callable[[Sequence[Arrival]], None]
+"""Makes mails durable in intake before it returns; `Unavailable` when it cannot, and then nothing is known of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftBehind:
+    """A mail that stays in the mailbox because it exceeds a bound. `head`: its first bytes, at most 64 KiB."""
+
+    inbox: str
+    source: str
+    size: int | None
+    reason: str
+    head: bytes = b""
+
+
+@dataclass(slots=True)
+class Polled:
+    """What a visit did. `archived` counts what was put away in whatever way; `failures` are sentences."""
+
+    inbox: str
+    taken: int = 0
+    archived: int = 0
+    skipped: int = 0
+    failures: list[str] = field(default_factory=list)
+    busy: bool = False
+
+
+class Visit:
+    """One visit; used once, inside the mailbox's `with` block."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        *,
+        box: Mailbox,
+        ledger: Ledger,
+        lease: Lease,
+        hand_over: HandOver,
+        left_behind: Callable[[LeftBehind], None],
+    ) -> None:
+        self._inbox, self._box, self._ledger, self._lease = inbox, box, ledger, lease
+        self._hand_over, self._left_behind = hand_over, left_behind
+        self._batch: list[tuple[Key, Arrival]] = []
+        self._counted = self._in_a_row = 0
+        self._puts_away = True
+        self.polled = Polled(inbox.name)
+
+    def run(self, max_per_poll: int) -> Polled:
+        """Take up to `max_per_poll` mails that count, and put away what was taken, now or before."""
+        sight = self._box.waiting(self._ledger.known, max_per_poll * FETCH_FACTOR)
+        self._put_away(sight.known)
+        try:
+            self._take(sight.fresh, max_per_poll)
+        finally:
+            self._flush()
+        return self.polled
+
+    def _take(self, fresh: Iterable[Waiting], max_per_poll: int) -> None:
+        for waiting in fresh:
+            self._take_one(waiting)
+            if self._counted >= max_per_poll:
+                return
+            if self._in_a_row >= BREAKS:
+                raise Unavailable(f"{BREAKS} mails in a row could not be fetched: {self.polled.failures[-1]}")
+
+    def _take_one(self, waiting: Waiting) -> None:
+        key = waiting.key
+        try:
+            raw = self._box.fetch(key, waiting.size)
+        except Gone:
+            self._skip(key, "gone")
+        except TooLarge as error:
+            self._leave(key, waiting.size, str(error))
+        except Unfetchable as error:
+            self._in_a_row += 1
+            self._fail(key, str(error))
+        else:
+            self._in_a_row = 0
+            self._collect(key, raw)
+
+    def _collect(self, key: Key, raw: bytes) -> None:
+        self._counted += not sniff.is_automatic(raw)
+        self._batch.append((key, Arrival(raw, self._inbox.name, key.id)))
+        if len(self._batch) >= BATCH_MAILS or sum(len(each.raw) for _, each in self._batch) >= BATCH_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Hand over what was collected, remember it, put it away."""
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        try:
+            self._hand_over([arrival for _, arrival in batch])
+        except Unavailable:
+            raise
+        except Exception as error:
+            if len(batch) > 1:  # find the one that intake cannot take
+                self._one_by_one(batch)
+            else:
+                self._refuse(*batch[0], error)
+        else:
+            self._remember([key for key, _ in batch])
+
+    def _one_by_one(self, batch: Sequence[tuple[Key, Arrival]]) -> None:
+        for each in batch:
+            self._batch = [each]
+            self._flush()
+
+    def _refuse(self, key: Key, arrival: Arrival, error: Exception) -> None:
+        if isinstance(error, BoundExceeded):
+            self._leave(key, len(arrival.raw), str(error))
+        else:
+            log.warning("mail_not_handed_over", exc_info=error)
+            self._fail(key, f"{type(error).__name__}: {error}")
+
+    def _remember(self, keys: Sequence[Key]) -> None:
+        self._ledger.taken(keys)
+        self.polled.taken += len(keys)
+        for key in keys:
+            self._note("mail_taken", key)
+        self._put_away(keys)
+
+    def _put_away(self, keys: Sequence[Key]) -> None:
+        """Only what the ledger holds, and only while the folder is ours."""
+        if not (keys and self._puts_away):
+            return
+        held = self._ledger.holds(keys)
+        if not self._lease.held():
+            raise LeaseLost(f"inbox {self._inbox.name}: another fetcher took over")
+        try:
+            self._away(held)
+        except (Unfetchable, Misconfigured) as error:
+            self._puts_away = False  # the mails stay, the ledger knows them; intake goes on
+            self._complain("mail_not_put_away", f"cannot {self._inbox.after}: {error}")
+        else:
+            self.polled.archived += len(held)
+
+    def _away(self, keys: Sequence[Key]) -> None:
+        match self._inbox.after:
+            case "delete":
+                self._box.delete(keys)
+            case "mark_read":
+                self._box.mark_read(keys)
+            case _:
+                self._box.archive(keys)
+
+    def _skip(self, key: Key, why: str) -> None:
+        self.polled.skipped += 1
+        self._note(f"mail_{why}", key)
+
+    def _leave(self, key: Key, size: int | None, reason: str) -> None:
+        self._skip(key, "left_behind")
+        self.polled.failures.append(f"{key.id}: too large: {reason}")
+        self._left_behind(LeftBehind(self._inbox.name, key.id, size, reason, self._box.head(key)))
+        self._ledger.left(key, size, reason)
+
+    def _fail(self, key: Key, reason: str) -> None:
+        attempts = self._ledger.failed(key, reason)
+        self._complain("mail_not_fetched", f"{key.id}: {reason} (attempt {attempts})")
+
+    def _complain(self, event: str, sentence: str) -> None:
+        self.polled.failures.append(sentence)
+        log.warning(event, extra={"inbox": self._inbox.name, "reason": sentence})
+
+    def _note(self, event: str, key: Key) -> None:
+        if self._inbox.log_events:
+            log.info(event, extra={"inbox": self._inbox.name, "source": key.id})

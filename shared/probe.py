@@ -1,0 +1,95 @@
+"""The result of a connection test, in the documented sentences (IV-08).
+
+A test reports one thing: the failure with the highest priority, or that all is well. The sentences are those
+that administrators know from the products Postroom stands in for, told in the terms of mail protocols. Separate
+from the protocols, so that IMAP, SMTP and the others answer alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.errors import Misconfigured, PostroomError
+from shared.wire import AuthenticationRefused, CleartextRefused, Refusal, Step
+
+OK = "The connection works."
+FORBIDDEN = (
+    "The request failed. The server refuses a login without encryption. Use TLS (implicit or starttls) instead of none."
+)
+URL = "Invalid URL: The host name could not be parsed. There is an invalid URL in the Host field. Verify the URL."
+NAME = (
+    "The request failed. The remote name could not be resolved: '{detail}'. "
+    "There is an invalid URL in the Host field. Verify the URL to check for typos."
+)
+CONNECT = "The request failed. The server could not be reached: {detail}. Verify host, port and TLS."
+TLS = "The request failed. No secure connection could be made: {detail}. Verify the certificate and the TLS setting."
+LOGIN = (
+    "The request failed. The server refused the login. "
+    "The credentials (user name or password) are invalid. Verify the credentials."
+)
+METHOD = "The request failed. No login was possible: {detail}"
+INBOX = (
+    "Inbox folder not found! The name of the inbox folder is invalid. "
+    "If you are using Microsoft Office 365, there may be an access permission issue."
+)
+ARCHIVE = "Archive folder not found! The name of the archive folder is invalid."
+WILL_BE_CREATED = "The archive folder '{folder}' does not exist yet and will be created."
+_SENTENCES = {
+    Step.URL: URL,
+    Step.NAME: NAME,
+    Step.CONNECT: CONNECT,
+    Step.TLS: TLS,
+    Step.LOGIN: LOGIN,
+    Step.INBOX: INBOX,
+    Step.ARCHIVE: ARCHIVE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """The outcome of a connection test: `step` names what failed (`Step.DONE`: nothing did).
+
+    `message` is the sentence to show, `detail` what the server or the library said, `notes` what is worth knowing
+    though nothing failed.
+    """
+
+    __test__ = False  # not a test class, whatever its name says to pytest
+
+    ok: bool
+    step: Step
+    message: str
+    at: datetime
+    detail: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def passed(at: datetime, notes: tuple[str, ...] = ()) -> TestResult:
+    """Everything was found in order."""
+    return TestResult(ok=True, step=Step.DONE, message=" ".join((OK, *notes)), at=at, notes=notes)
+
+
+def failed(error: PostroomError, at: datetime) -> TestResult:
+    """The sentence for what went wrong."""
+    detail = str(error)
+    step = error.step if isinstance(error, Refusal) else Step.LOGIN
+    return TestResult(ok=False, step=step, message=_sentence(error, step).format(detail=detail), at=at, detail=detail)
+
+
+def _sentence(error: PostroomError, step: Step) -> str:
+    if isinstance(error, CleartextRefused):
+        return FORBIDDEN
+    if isinstance(error, Misconfigured) and not isinstance(error, Refusal):
+        return METHOD
+    if step is Step.LOGIN and not isinstance(error, AuthenticationRefused):
+        return METHOD
+    return _SENTENCES[step]
+
+
+def tested(check: Callable[[], tuple[str, ...]], now: Callable[[], datetime]) -> TestResult:
+    """Run `check`, which returns notes or raises one of ours, and tell the outcome."""
+    try:
+        return passed(now(), check())
+    except PostroomError as error:
+        return failed(error, now())

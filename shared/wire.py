@@ -1,0 +1,157 @@
+"""What both mail-facing edges (mailboxes, outgoing servers) need of a connection: TLS, a deadline, names for trouble.
+
+A socket time-out alone does not bound an operation: a server that sends one byte a second never times out.
+`DeadlineReader` bounds the whole of it. Errors of libraries become ours here, by one table, each with the `Step`
+of a connection test at which it happens, so that a test and a poll speak of the same failure in the same words.
+"""
+
+from __future__ import annotations
+
+import io
+import ipaddress
+import re
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+import idna
+
+from shared.errors import PostroomError, Unavailable
+
+CONNECT_SECONDS = 15.0
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+
+
+class Step(StrEnum):
+    """The steps of a connection test in order of priority: the first that fails is the one reported (IV-08)."""
+
+    URL = "url"
+    NAME = "name"
+    CONNECT = "connect"
+    TLS = "tls"
+    LOGIN = "login"
+    INBOX = "inbox-folder"
+    ARCHIVE = "archive-folder"
+    DONE = "done"
+
+
+class Refusal(PostroomError):
+    """A failure with the step of the connection test that it belongs to."""
+
+    step = Step.CONNECT
+
+
+class InvalidHost(Refusal, Unavailable):
+    """The configured host is no host name and no IP address."""
+
+    step = Step.URL
+
+
+class Unresolved(Refusal, Unavailable):
+    """No address is known for the host name."""
+
+    step = Step.NAME
+
+
+class Unreachable(Refusal, Unavailable):
+    """Nobody answers, the connection broke, or the deadline passed."""
+
+
+class TlsFailed(Refusal, Unavailable):
+    """No encrypted connection could be made as configured. There is no way down to clear text."""
+
+    step = Step.TLS
+
+
+class CleartextRefused(TlsFailed):
+    """The server takes no login without encryption, as a web server answers 403 to plain HTTP."""
+
+
+class AuthenticationRefused(Refusal):
+    """The server knows the method and refuses the credentials. Counts towards TI-10, unlike `Unavailable`."""
+
+    step = Step.LOGIN
+
+
+def host_name(host: str | None) -> str:
+    """The host as the network wants it (RFC 5890: A-labels), or `InvalidHost`."""
+    text = (host or "").strip().rstrip(".")
+    try:
+        return str(ipaddress.ip_address(text.strip("[]")))
+    except ValueError:
+        pass
+    try:
+        ascii_name = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError) as error:
+        raise InvalidHost(f"{text!r} is not a host name") from error
+    if not text or len(ascii_name) > 253 or not all(_LABEL.fullmatch(label) for label in ascii_name.split(".")):
+        raise InvalidHost(f"{text!r} is not a host name")
+    return ascii_name
+
+
+def tls_context(*, verify: bool) -> ssl.SSLContext:
+    """A client context for TLS 1.2 or newer (TI-05). `verify` off is a conscious setting of one connection."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Deadline:
+    """A moment on the monotonic clock by which the operation under way must end."""
+
+    def __init__(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def restart(self, seconds: float) -> None:
+        """The next operation has `seconds` from now."""
+        self._at = time.monotonic() + seconds
+
+    def remaining(self) -> float:
+        """Seconds left; `TimeoutError` when there are none."""
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the server did not finish in time")
+        return left
+
+
+class DeadlineReader(io.RawIOBase):
+    """The reading side of a socket; every read may take what is left until the deadline, not a second more."""
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        super().__init__()
+        self._sock, self._deadline = sock, deadline
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # typeshed's Buffer is newer
+        """Read some bytes, within the deadline."""
+        self._sock.settimeout(self._deadline.remaining())
+        return self._sock.recv_into(buffer)
+
+
+@contextmanager
+def connecting(host: str, port: int) -> Iterator[None]:
+    """Turn what sockets and TLS raise into `Unavailable` of the right kind."""
+    where = f"{host}:{port}"
+    try:
+        yield
+    except PostroomError:
+        raise
+    except socket.gaierror as error:
+        raise Unresolved(host) from error
+    except ssl.SSLCertVerificationError as error:
+        raise TlsFailed(f"the certificate of {where} is not valid: {error.verify_message}") from error
+    except ssl.SSLError as error:
+        raise TlsFailed(f"no TLS with {where}: {error.reason or error}") from error
+    except TimeoutError as error:
+        raise Unreachable(f"{where} did not answer in time") from error
+    except OSError as error:
+        raise Unreachable(f"{where}: {error.strerror or error}") from error

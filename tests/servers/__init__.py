@@ -1,0 +1,1 @@
+"""Real servers and a fault-injecting proxy that tests start for themselves, on private ports."""

@@ -1,0 +1,207 @@
+"""A real Dovecot on private ports in a private folder, as root or as an ordinary user; ended by its pid."""
+
+from __future__ import annotations
+
+import getpass
+import grp
+import imaplib
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from tests.servers.presence import free_port, missing
+from tests.servers.tls import Certificate, make_certificate
+
+USERS = ("bob", "alice", "carol")
+PASSWORD = "secret"
+_CONFIG = """\
+base_dir = {home}/run
+state_dir = {home}/state
+instance_name = {name}
+log_path = {home}/dovecot.log
+protocols = imap
+listen = 127.0.0.1
+ssl = yes
+ssl_cert = <{certificate}
+ssl_key = <{key}
+ssl_min_protocol = TLSv1.2
+disable_plaintext_auth = {disable_plaintext}
+auth_mechanisms = plain login cram-md5
+auth_username_format = %n
+auth_failure_delay = 0
+default_internal_user = {service_user}
+default_internal_group = {service_group}
+default_login_user = {login_user}
+mail_location = maildir:{home}/mail/%n
+mail_max_userip_connections = 50
+mail_uid = {mail_uid}
+mail_gid = {mail_gid}
+first_valid_uid = 0
+first_valid_gid = 0
+default_vsz_limit = 0
+service imap-login {{
+  chroot =
+  inet_listener imap {{
+    port = {port}
+  }}
+  inet_listener imaps {{
+    port = {tls_port}
+    ssl = yes
+  }}
+}}
+service anvil {{
+  chroot =
+}}
+passdb {{
+  driver = passwd-file
+  args = username_format=%n {home}/users
+}}
+userdb {{
+  driver = static
+  args = uid={mail_uid} gid={mail_gid} home={home}/mail/%n
+}}
+namespace inbox {{
+  inbox = yes
+  prefix = {prefix}
+  separator = {separator}
+}}
+{extra}
+"""
+
+
+class Dovecot:
+    """One server. `prefix` and `separator` shape the personal namespace, `extra` is added to its configuration."""
+
+    def __init__(
+        self, *, prefix: str = "", separator: str = "/", extra: str = "", disable_plaintext: bool = False
+    ) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="dovecot-"))
+        self.port, self.tls_port = free_port(), free_port()
+        self.certificate: Certificate = make_certificate(self.home)
+        self._options = {"prefix": prefix, "separator": separator, "extra": extra}
+        self._options["disable_plaintext"] = "yes" if disable_plaintext else "no"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Dovecot:
+        """Start it and wait until it greets."""
+        program = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin")
+        if program is None:
+            missing("dovecot (Debian: dovecot-imapd)")
+        self._prepare()
+        command = [program, "-F", "-c", str(self.home / "dovecot.conf")]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._wait()
+        return self
+
+    def _prepare(self) -> None:
+        for folder in ("run", "state", "mail"):
+            (self.home / folder).mkdir()
+        self.home.chmod(0o755)
+        (self.home / "mail").chmod(0o777)
+        (self.home / "users").write_text("".join(f"{user}:{{PLAIN}}{PASSWORD}\n" for user in USERS))
+        (self.home / "users").chmod(0o644)
+        (self.home / "dovecot.conf").write_text(_CONFIG.format(**self._values()))
+
+    def _values(self) -> dict[str, object]:
+        root = os.geteuid() == 0
+        me, my_group = getpass.getuser(), grp.getgrgid(os.getegid()).gr_name
+        mail = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.geteuid())
+        return {
+            **self._options,
+            "home": self.home,
+            "name": self.home.name,
+            "port": self.port,
+            "tls_port": self.tls_port,
+            "certificate": self.certificate.certificate,
+            "key": self.certificate.key,
+            "service_user": "dovecot" if root else me,
+            "service_group": "dovecot" if root else my_group,
+            "login_user": "dovenull" if root else me,
+            "mail_uid": mail.pw_uid,
+            "mail_gid": mail.pw_gid,
+        }
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            try:
+                with self.client("bob"):
+                    return
+            except (OSError, imaplib.IMAP4.error):
+                time.sleep(0.05)
+        raise AssertionError((self.home / "dovecot.log").read_text())
+
+    def stop(self) -> None:
+        """End it and remove its folder."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(10)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait(10)
+        shutil.rmtree(self.home, ignore_errors=True)
+
+    def __enter__(self) -> Dovecot:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # what a test does with it
+
+    def client(self, user: str) -> imaplib.IMAP4:
+        """A plain connection, logged in, as another mail client would have."""
+        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
+        client.authenticate("PLAIN", lambda _: f"\0{user}\0{PASSWORD}".encode())
+        return client
+
+    def deliver(self, user: str, *mails: bytes, folder: str = "INBOX", flags: str = "") -> None:
+        """Put mails into a folder."""
+        with self.client(user) as client:
+            for mail in mails:
+                status, said = client.append(folder, flags, "", mail)
+                assert status == "OK", said
+
+    def clear(self, user: str) -> None:
+        """Empty the account."""
+        shutil.rmtree(self.home / "mail" / user, ignore_errors=True)
+
+    def folders(self, user: str) -> list[str]:
+        """Names of all folders, as on the wire."""
+        with self.client(user) as client:
+            _, lines = client.list()
+            return sorted(line.rpartition(b" ")[2].decode().strip('"') for line in lines if isinstance(line, bytes))
+
+    def mails(self, user: str, folder: str = "INBOX", criteria: str = "ALL") -> list[bytes]:
+        """The content of every mail in a folder that matches, without touching it."""
+        with self.client(user) as client:
+            status, _ = client.select(f'"{folder}"', readonly=True)
+            if status != "OK":
+                return []
+            _, found = client.search(None, criteria)
+            return [_content(client, number) for number in found[0].split()]
+
+    def flag(self, user: str, number: int, flag: str) -> None:
+        """Set a flag, as another client would."""
+        with self.client(user) as client:
+            client.select("INBOX")
+            client.store(str(number), "+FLAGS", f"({flag})")
+
+    def change_validity(self, user: str, value: int) -> None:
+        """Give the INBOX another UIDVALIDITY."""
+        command = ["doveadm", "-c", str(self.home / "dovecot.conf")]
+        command += ["mailbox", "update", "-u", user, "--uid-validity", str(value), "INBOX"]
+        subprocess.run(command, check=True, capture_output=True, timeout=20)
+
+
+def _content(client: imaplib.IMAP4, number: bytes) -> bytes:
+    _, data = client.fetch(number.decode(), "(BODY.PEEK[])")
+    assert isinstance(data[0], tuple)
+    return data[0][1]

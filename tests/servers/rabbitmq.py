@@ -1,0 +1,304 @@
+"""A private RabbitMQ node for tests: own folder, own ports, own epmd, no systemd, root or not.
+
+Load it in a conftest with `pytest_plugins = ["tests.servers.rabbitmq"]`; it brings the session fixture
+`rabbit_node` and the fixture `rabbit_vhost` (a fresh vhost per test). Every process is ended by the id
+that this module started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import uuid
+from base64 import b64encode
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+BIN = Path("/usr/lib/rabbitmq/bin")
+"""The scripts themselves: the ones on the PATH of Debian switch to the user `rabbitmq`."""
+START_TIMEOUT = 60.0
+USER, PASSWORD = "guest", "guest"
+
+CONFIG = """\
+listeners.tcp.default = 127.0.0.1:{amqp}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management}
+loopback_users = none
+vm_memory_high_watermark.relative = 0.4
+disk_free_limit.absolute = 1MB
+collect_statistics_interval = 1000
+log.file.level = warning
+log.console = false
+"""
+TLS_CONFIG = """\
+listeners.ssl.default = 127.0.0.1:{tls}
+ssl_options.cacertfile = {cert}
+ssl_options.certfile = {cert}
+ssl_options.keyfile = {key}
+ssl_options.verify = verify_none
+"""
+
+
+class NodeFailed(RuntimeError):
+    """The node did not start, or a command to it failed."""
+
+
+def missing() -> str | None:
+    """Why no node can be started here, or None."""
+    if not (BIN / "rabbitmq-server").exists():
+        return f"rabbitmq-server is not installed ({BIN} has no rabbitmq-server)"
+    if not shutil.which("epmd"):
+        return "epmd (Erlang) is not installed"
+    return None
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now; held together so that they differ."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+
+
+def wait_until(done: Any, timeout: float, what: str) -> None:
+    """Poll `done()` until it is true; fail with `what` after `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not done():
+        if time.monotonic() > deadline:
+            raise NodeFailed(what)
+        time.sleep(0.02)
+
+
+class RabbitNode:
+    """One node in `folder`. Its state survives `stop` and `kill9`; `start` brings it back."""
+
+    def __init__(self, folder: Path, *, tls: tuple[Path, Path] | None = None, extra_config: str = "") -> None:
+        self.folder = folder
+        self.name = f"postroom{uuid.uuid4().hex[:8]}"
+        self.amqp_port, self.management_port, self.tls_port, self._dist_port, self._epmd_port = free_ports(5)
+        self._tls = tls
+        self._extra_config = extra_config
+        self._epmd: subprocess.Popen[bytes] | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def management_url(self) -> str:
+        """Base URL of the management API, without credentials."""
+        return f"http://127.0.0.1:{self.management_port}"
+
+    @property
+    def pid(self) -> int:
+        """The Erlang VM's process id."""
+        return int((self.folder / "pid").read_text())
+
+    def url(self, vhost: str = "/", *, port: int | None = None) -> str:
+        """AMQP URL of one vhost; `port` may be that of a proxy."""
+        return f"amqp://{USER}:{PASSWORD}@127.0.0.1:{port or self.amqp_port}/{urllib.parse.quote(vhost, safe='')}"
+
+    def start(self) -> None:
+        """Start the node (again) and return when it takes connections."""
+        self._prepare()
+        self._start_epmd()
+        with (self.folder / "output.log").open("ab") as output:
+            self._server = subprocess.Popen(
+                [str(BIN / "rabbitmq-server")],
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        wait_until(self._is_up, START_TIMEOUT, f"RabbitMQ did not start; see {self.folder / 'output.log'}")
+
+    def stop(self) -> None:
+        """Orderly end of the node and of its epmd. Safe to call twice."""
+        if self._server is not None:
+            self.thaw()
+            self._signal(signal.SIGTERM)
+            self._reap(20)
+        self._stop_epmd()
+
+    def kill9(self) -> None:
+        """The crash: SIGKILL to the VM; the disk keeps what was written."""
+        self._signal(signal.SIGKILL)
+        self._reap(10)
+
+    def freeze(self) -> None:
+        """SIGSTOP: connections stay open and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        self._signal(signal.SIGCONT)
+
+    def ctl(self, *args: str, tool: str = "rabbitmqctl") -> str:
+        """Run rabbitmqctl against this node; its output."""
+        done = subprocess.run(
+            [str(BIN / tool), "-q", "-n", f"{self.name}@localhost", *args],
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        if done.returncode:
+            raise NodeFailed(f"{tool} {' '.join(args)}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def api(self, method: str, path: str, body: object | None = None) -> Any:
+        """One call of the management API; the decoded answer or None."""
+        request = urllib.request.Request(  # noqa: S310  the URL is our own node
+            f"{self.management_url}/api/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={
+                "Authorization": "Basic " + b64encode(f"{USER}:{PASSWORD}".encode()).decode(),
+                "Content-Type": "application/json",
+            },
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def add_vhost(self, name: str) -> None:
+        """Create a vhost that the user may use."""
+        quoted = urllib.parse.quote(name, safe="")
+        self.api("PUT", f"vhosts/{quoted}")
+        self.api("PUT", f"permissions/{quoted}/{USER}", {"configure": ".*", "write": ".*", "read": ".*"})
+
+    def remove_vhost(self, name: str) -> None:
+        """Delete a vhost with everything in it."""
+        self.api("DELETE", f"vhosts/{urllib.parse.quote(name, safe='')}")
+
+    def vhosts(self) -> Sequence[str]:
+        """Names of all vhosts."""
+        return [each["name"] for each in self.api("GET", "vhosts?columns=name")]
+
+    def _prepare(self) -> None:
+        for each in ("mnesia", "log"):
+            (self.folder / each).mkdir(parents=True, exist_ok=True)
+        (self.folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
+        (self.folder / "pid").unlink(missing_ok=True)
+        text = CONFIG.format(amqp=self.amqp_port, management=self.management_port) + self._extra_config
+        if self._tls:
+            text += TLS_CONFIG.format(tls=self.tls_port, cert=self._tls[0], key=self._tls[1])
+        (self.folder / "rabbitmq.conf").write_text(text)
+
+    def _environment(self) -> dict[str, str]:
+        loopback = "-kernel inet_dist_use_interface {127,0,0,1}"
+        return {
+            "PATH": os.environ.get("PATH", "/usr/bin:/bin"),
+            "HOME": str(self.folder),
+            "LC_ALL": "C.UTF-8",
+            "RABBITMQ_NODENAME": f"{self.name}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.amqp_port),
+            "RABBITMQ_DIST_PORT": str(self._dist_port),
+            "RABBITMQ_MNESIA_BASE": str(self.folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self.folder / "log"),
+            "RABBITMQ_PID_FILE": str(self.folder / "pid"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.folder / "enabled_plugins"),
+            "RABBITMQ_CONFIG_FILE": str(self.folder / "rabbitmq"),
+            "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_USE_LONGNAME": "false",
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"{loopback} +sbwt none +sbwtdcpu none +sbwtdio none",
+            "RABBITMQ_CTL_ERL_ARGS": loopback,
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+        }
+
+    def _start_epmd(self) -> None:
+        """Our own, in the foreground: a node would start a daemon that outlives it."""
+        if self._epmd is None or self._epmd.poll() is not None:
+            self._epmd = subprocess.Popen(
+                ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"],  # noqa: S607
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            wait_until(lambda: _listens(self._epmd_port), 10, "epmd did not start")
+
+    def _stop_epmd(self) -> None:
+        if self._epmd is not None:
+            self._epmd.kill()
+            self._epmd.wait()
+            self._epmd = None
+
+    def _is_up(self) -> bool:
+        if self._server is not None and self._server.poll() is not None:
+            raise NodeFailed(f"RabbitMQ ended at start; see {self.folder / 'output.log'}")
+        return _speaks_amqp(self.amqp_port) and _listens(self.management_port)
+
+    def _signal(self, number: signal.Signals) -> None:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            os.kill(self.pid, number)
+
+    def _reap(self, timeout: float) -> None:
+        """Wait for the start script; it ends with the VM. What is left of its own session goes too."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        try:
+            server.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._signal(signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(server.pid, signal.SIGKILL)
+        server.wait(10)
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _speaks_amqp(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1) as probe:
+            probe.sendall(b"AMQP\x00\x00\x09\x01")
+            return probe.recv(1) == b"\x01"
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def rabbit_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
+    """A running node for the whole session. Tests that stop or freeze it must leave it running."""
+    if reason := missing():
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    node = RabbitNode(tmp_path_factory.mktemp("rabbitmq"))
+    try:
+        node.start()
+        yield node
+    finally:
+        node.stop()
+
+
+@pytest.fixture
+def rabbit_vhost(rabbit_node: RabbitNode) -> Iterator[str]:
+    """A fresh vhost, removed afterwards."""
+    name = f"t{uuid.uuid4().hex[:10]}"
+    rabbit_node.add_vhost(name)
+    try:
+        yield name
+    finally:
+        with contextlib.suppress(urllib.error.URLError, OSError):
+            rabbit_node.remove_vhost(name)

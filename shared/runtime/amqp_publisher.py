@@ -144,9 +144,16 @@ class _Pool(Resource):
     def prepare(self, resource: Any) -> Any:
         return resource() if isinstance(resource, lazy) else resource
 
+    def replace(self, resource: Any) -> None:
+        """A spent line leaves a place for a new one; without it, the next taker would wait for its time-out."""
+        super().replace(resource)
+        self._resource.put_nowait(self.new())
+
     def close_resource(self, resource: Any) -> None:
         if not isinstance(resource, lazy):
             resource.close()
+
+    collect_resource = close_resource
 
 
 @dataclass(frozen=True, slots=True)

@@ -289,6 +289,7 @@ def rabbit_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode
         node.start()
         yield node
     finally:
+        node.kill9()
         node.stop()
 
 

@@ -1,0 +1,130 @@
+"""The broker adapters as the conformance suite sees them: a way to open a broker, here or in a child process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shared.errors import Unavailable
+from shared.runtime.broker import Broker, Consumer, Delivery, Message
+
+ROOT = Path(__file__).resolve().parents[2]
+TIER_SCALE = 0.04
+"""A tier of 5 s is 0.2 s."""
+PATIENCE = 20.0
+
+
+def open_broker(kind: str, place: str, options: dict[str, Any] | None = None) -> Broker:
+    """`place` is a folder or a URL. Imports are lazy: each adapter may exist without the other."""
+    if kind == "embedded":
+        from shared.runtime.embedded import EmbeddedBroker
+
+        return EmbeddedBroker(Path(place), tier_scale=TIER_SCALE, **(options or {}))
+    from shared.runtime.amqp import RabbitBroker
+
+    return RabbitBroker(place, tier_scale=TIER_SCALE, **(options or {}))
+
+
+@dataclass
+class Lane:
+    """One adapter on one fresh place."""
+
+    kind: str
+    place: str
+    options: dict[str, Any] = field(default_factory=dict)
+    _stack: ExitStack = field(default_factory=ExitStack)
+
+    def broker(self, **options: Any) -> Broker:
+        """A broker as one process has it; closed at the end of the test."""
+        broker = open_broker(self.kind, self.place, {**self.options, **options})
+        self._stack.callback(broker.close)
+        return broker
+
+    def child(self, action: str, queue: str, prefetch: int = 1, *more: str) -> subprocess.Popen[str]:
+        """A process that runs an action of `tests.conformance.child`; killed at the end of the test."""
+        argv = [sys.executable, "-m", "tests.conformance.child", self.kind, self.place, action, queue, str(prefetch)]
+        process = subprocess.Popen([*argv, *more], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        self._stack.callback(_end, process)
+        return process
+
+    def close(self) -> None:
+        """End children, close brokers."""
+        self._stack.close()
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
+
+
+def report(process: subprocess.Popen[str]) -> Any:
+    """The next line of JSON that a child prints; None at its end."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    return json.loads(line) if line else None
+
+
+def a_message(number: int = 1, to: str = "intake", **changes: Any) -> Message:
+    """A message as a stage would publish it."""
+    fields = {"id": f"id-{number}", "body": b"body %d" % number, "type": "MailParsed", "correlation_id": f"mail-{number}"}
+    return Message(to=to, **{**fields, **changes})
+
+
+def messages(count: int, to: str = "intake", **changes: Any) -> list[Message]:
+    """Several, with different ids and bodies."""
+    return [a_message(number, to, **changes) for number in range(count)]
+
+
+def eventually(happens: Callable[[], Any], timeout: float = PATIENCE) -> Any:
+    """Poll until the answer is true, and return it."""
+    deadline = time.monotonic() + timeout
+    while not (answer := happens()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return answer
+
+
+def take_one(consumer: Consumer, timeout: float = PATIENCE) -> Delivery:
+    """The next delivery, which must come alone."""
+    batch = take_some(consumer, timeout)
+    assert len(batch) == 1
+    return batch[0]
+
+
+def take_some(consumer: Consumer, timeout: float = PATIENCE) -> Sequence[Delivery]:
+    """The next batch; the broker may be away for a while."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        try:
+            if batch := consumer.take(0.5):
+                return batch
+        except Unavailable:
+            continue
+    raise AssertionError("nothing was handed out in time")
+
+
+def take_all(consumer: Consumer, count: int, timeout: float = PATIENCE) -> list[Delivery]:
+    """Settle until `count` deliveries have come."""
+    taken: list[Delivery] = []
+    deadline = time.monotonic() + timeout
+    while len(taken) < count:
+        batch = take_some(consumer, deadline - time.monotonic())
+        for each in batch:
+            consumer.settle(each)
+        taken += batch
+    consumer.flush()
+    return taken
+
+
+def depth(broker: Broker, name: str) -> int:
+    """Messages ready in one queue."""
+    return next(each.ready for each in broker.depths() if each.name == name)

@@ -277,8 +277,8 @@ class CommandPolicy:
 class Inbox:
     """A mailbox, or a name for mail that others hand in (`protocol` none), and what becomes of its mail.
 
-    `port` 0, `tls` "" and `after` "" in a constructor mean the protocol's default. `poll_interval` and
-    `max_per_poll` None mean the desk's setting.
+    `port` 0, `tls` "" and `after` "" in a constructor mean the protocol's default; `mark_read` leaves the
+    mail of a POP3 inbox on the server. `poll_interval` and `max_per_poll` None mean the desk's setting.
     """
 
     name: str
@@ -327,12 +327,17 @@ class Inbox:
     commands: CommandPolicy = CommandPolicy()
 
     def __post_init__(self) -> None:
-        """Fill in what depends on the protocol: TLS by port, port by TLS (IV-02), `after` (TI-08)."""
+        """Fill in what depends on the protocol: TLS by port, port by TLS (IV-02), `after` (TI-08).
+
+        Mail that is only marked as read starts from unread ones; POP3 has no such mark.
+        """
         upgrades = self.port in {PORTS["imap", "starttls"], PORTS["pop3", "starttls"]}
         tls = self.tls or ("starttls" if upgrades else "implicit")
         object.__setattr__(self, "tls", tls)
         object.__setattr__(self, "port", self.port or PORTS.get((self.protocol, tls), 443))
         object.__setattr__(self, "after", self.after or ("delete" if self.protocol == "pop3" else "archive"))
+        if self.after == "mark_read" and self.protocol != "pop3":
+            object.__setattr__(self, "take", "unseen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -599,7 +604,7 @@ class Configuration:
     def types(self) -> Iterator[RecordType]:
         """The desk's own types first, then the built-in ones that none of them replaces."""
         yield from self.record_types
-        own = {each.name for each in self.record_types}
+        own = {folded(each.name) for each in self.record_types}
         yield from (each for each in BUILT_IN_TYPES if each.name not in own)
 
     def type_named(self, name: str) -> RecordType | None:

@@ -1,0 +1,13 @@
+"""The configuration: from the file to the store and to the stages.
+
+`load` reads and checks a file, `apply` writes it into the store, `export` writes it out again, `Directory`
+(in `shared.config.directory`) hands it to the workers.
+"""
+
+from shared.config.documents import from_documents, to_documents
+from shared.config.writing import export
+from shared.config.reading import load
+from shared.config.problems import Problem, Refused
+from shared.config.store import Applied, apply
+
+__all__ = ["Applied", "Problem", "Refused", "apply", "export", "from_documents", "load", "to_documents"]

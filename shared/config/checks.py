@@ -1,0 +1,370 @@
+"""What has to fit together in a configuration: references, methods and protocols, either-or keys.
+
+Reads a `Configuration` whose single values are right, yields complaints: the path of the key to change and
+a sentence that names the remedy. One small function a rule; `CHECKS` is the table that runs them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from shared.config.problems import nearest
+from shared.config.schema import SECTIONS, key_of
+from shared.contracts.desk import (
+    BUILT_IN_TYPES,
+    REPORTED_FROM,
+    XML_EXPORT,
+    Configuration,
+    Inbox,
+    MailServer,
+    ObjectMatch,
+    RecordType,
+    Scalar,
+    folded,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """The path of a key, and what to change there."""
+
+    path: str
+    message: str
+
+
+Complaints = Iterator[Complaint]
+
+_SASL: Final = ("login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi", "scram-sha-256", "xoauth2", "auto")
+INBOX_AUTH: Final[Mapping[str, tuple[str, ...]]] = {
+    "imap": ("regular", *_SASL, "none"),
+    "pop3": ("regular", "apop", *_SASL),
+    "ews": ("basic", "plain", "ntlm", "oauth", "auto"),
+    "graph": ("oauth", "auto"),
+    "gmail": ("oauth", "auto"),
+    "none": ("none", "auto"),
+}
+"""Which protocol has which method of authentication (IV-09, IV-11)."""
+SERVER_AUTH: Final[Mapping[str, tuple[str, ...]]] = {
+    **{protocol: INBOX_AUTH[protocol] for protocol in ("ews", "graph", "gmail")},
+    "smtp": ("none", *_SASL),
+}
+"""The same for servers that send (VS-09)."""
+MD5_METHODS: Final = frozenset({"apop", "cram-md5", "digest-md5"})
+_WITHOUT_PASSWORD: Final = frozenset({"none", "gssapi", "xoauth2", "oauth"})
+_AN_ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@]+")
+_A_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def unknown(path: str, thing: str, name: str | None, known: Iterable[str]) -> Complaints:
+    """A reference to a thing that is not there."""
+    names = list(known)
+    if name is not None and name not in names:
+        hint = nearest(name, names) or ("" if names else f"; none is configured, add it under {thing}s or remove the key")
+        yield Complaint(path, f'there is no {thing.replace("_", " ")} "{name}"{hint}')
+
+
+def unknown_type(path: str, name: str, config: Configuration) -> Complaints:
+    """A reference to a record type that is not there."""
+    if config.type_named(name) is None:
+        known = [each.name for each in config.types]
+        hint = nearest(name, known) or f"; known are {', '.join(known)}"
+        yield Complaint(path, f'there is no record type "{name}"{hint}')
+
+
+def names_are_unique(config: Configuration) -> Complaints:
+    """Row 107."""
+    for section in SECTIONS:
+        key = key_of(section)
+        seen: dict[str, int] = {}
+        for index, each in enumerate(getattr(config, section)):
+            name = getattr(each, key)
+            first = seen.setdefault(name, index)
+            if first != index:
+                yield Complaint(f"{section}[{index}].{key}", f'"{name}" is here twice, first in {section}[{first}]; rename one')
+
+
+def settings_fit(config: Configuration) -> Complaints:
+    """TI-10: the ticket option needs its template."""
+    ticket = config.settings.auth_failure_ticket
+    path = "settings.auth_failure_ticket.template"
+    if ticket.enabled and ticket.template is None:
+        yield Complaint(path, "missing, and it is needed while enabled is true")
+    yield from unknown(path, "template", ticket.template, _names(config.templates))
+
+
+def _names(things: Iterable[Any]) -> list[str]:
+    return [each.name for each in things]
+
+
+def logins_fit(config: Configuration) -> Complaints:
+    """IV-09, IV-11, TI-03, NE-20: the method is one that the protocol has, and has what it needs."""
+    for path, inbox in _indexed(config, "inboxes"):
+        yield from _method(path, inbox, INBOX_AUTH, config.settings.fips)
+        if inbox.protocol != "none":
+            yield from _credentials(path, inbox, needs_login=True)
+    for path, server in _indexed(config, "mail_servers"):
+        yield from _method(path, server, SERVER_AUTH, config.settings.fips)
+        yield from _credentials(path, server, needs_login=False)
+
+
+def _indexed(config: Configuration, section: str) -> Iterator[tuple[str, Any]]:
+    for index, each in enumerate(getattr(config, section)):
+        yield f"{section}[{index}]", each
+
+
+def _method(path: str, end: Inbox | MailServer, methods: Mapping[str, tuple[str, ...]], fips: bool) -> Complaints:  # noqa: FBT001
+    known = methods[end.protocol]
+    if end.auth not in known:
+        yield Complaint(f"{path}.auth", f"{end.protocol} has no method {end.auth}; it has {', '.join(known)}")
+    elif fips and end.auth in MD5_METHODS:
+        yield Complaint(f"{path}.auth", f"{end.auth} rests on MD5, which FIPS mode forbids; choose another method or auto")
+
+
+def _credentials(path: str, end: Inbox | MailServer, *, needs_login: bool) -> Complaints:
+    match end.protocol:
+        case "imap" | "pop3" | "smtp":
+            yield from _line_protocol(path, end, needs_login=needs_login)
+        case "ews":
+            yield from _exchange(path, end)
+        case "graph":
+            yield from _graph(path, end)
+        case "gmail" if end.google is None:
+            yield Complaint(f"{path}.google", "missing, and gmail needs it: service_account, private_key and user")
+        case _:
+            pass
+
+
+def _line_protocol(path: str, end: Inbox | MailServer, *, needs_login: bool) -> Complaints:
+    if end.host is None:
+        yield Complaint(f"{path}.host", f"missing, and {end.protocol} needs it")
+    stated = end.auth not in _WITHOUT_PASSWORD and (needs_login or end.auth != "auto" or end.username is not None)
+    if stated and end.password is None and not (end.auth == "auto" and end.oauth):
+        yield Complaint(f"{path}.password", "missing, and it is needed to log in; write ${ENV_NAME} or file:path")
+    if end.auth == "xoauth2" and end.oauth is None and end.google is None:
+        yield Complaint(f"{path}.oauth", "missing, and xoauth2 needs it (or google)")
+    if end.protocol == "smtp" and end.username is not None and not _AN_ADDRESS.fullmatch(end.username):
+        yield Complaint(f"{path}.username", "the user name of a mail server is an address; write it as user@domain")
+
+
+def _exchange(path: str, end: Inbox | MailServer) -> Complaints:
+    if end.username is not None and not _AN_ADDRESS.fullmatch(end.username):
+        yield Complaint(f"{path}.username", "the user account is an address; write it as user@domain")
+    if end.auth == "oauth" and end.oauth is None:
+        yield Complaint(f"{path}.oauth", "missing, and ews with oauth needs it: client_id, client_secret and tenant_id")
+    if end.auth in {"basic", "plain", "ntlm"} and end.password is None:
+        yield Complaint(f"{path}.password", f"missing, and ews with {end.auth} needs it; write ${{ENV_NAME}} or file:path")
+    if end.auth == "auto" and end.oauth is None and end.password is None:
+        yield Complaint(f"{path}.oauth", "missing, and ews needs it, or a password")
+
+
+def _graph(path: str, end: Inbox | MailServer) -> Complaints:
+    if end.oauth is None:
+        yield Complaint(f"{path}.oauth", "missing, and graph needs it: client_id, client_secret, tenant_id and user_id")
+        return
+    user = end.oauth.user_id
+    if user is not None and not (_AN_ADDRESS.fullmatch(user) or _A_GUID.fullmatch(user)):
+        yield Complaint(f"{path}.oauth.user_id", "the user is an address or an object id; write it as user@domain")
+    if end.username is not None and not _AN_ADDRESS.fullmatch(end.username):
+        yield Complaint(f"{path}.username", "the user account is an address; write it as user@domain")
+
+
+def mailboxes_fit(config: Configuration) -> Complaints:
+    """TI-08: what a protocol cannot do with mail that was taken."""
+    for path, inbox in _indexed(config, "inboxes"):
+        if inbox.protocol == "pop3" and inbox.after == "archive":
+            yield Complaint(f"{path}.after", "pop3 has no folders; write delete, or leave to keep the mail on the server")
+        if inbox.protocol == "none" and inbox.host is not None:
+            yield Complaint(f"{path}.protocol", "missing although there is a host; write imap or pop3")
+
+
+def inboxes_refer_to_what_is_there(config: Configuration) -> Complaints:
+    """Mail server, partition, template, connection and quick actions exist."""
+    for path, inbox in _indexed(config, "inboxes"):
+        yield from unknown(f"{path}.mail_server", "mail_server", inbox.mail_server, _names(config.mail_servers))
+        yield from unknown(f"{path}.partition", "partition", inbox.partition, _names(config.partitions))
+        yield from unknown(f"{path}.template", "template", inbox.template, _names(config.templates))
+        if inbox.export:
+            yield from unknown(
+                f"{path}.export.connection", "connection", inbox.export.connection, _names(config.connections)
+            )
+        for index, mapping in enumerate(inbox.status_mapping):
+            at = f"{path}.status_mapping[{index}]"
+            yield from unknown(f"{at}.quick_action", "quick_action", mapping.quick_action, _names(config.quick_actions))
+
+
+def processors_fit(config: Configuration) -> Complaints:
+    """IV-30, IV-35, IV-40, IV-42."""
+    for path, inbox in _indexed(config, "inboxes"):
+        if inbox.processor == XML_EXPORT:
+            yield from _export(path, inbox)
+            continue
+        yield from unknown_type(f"{path}.processor", inbox.processor, config)
+        if found := config.type_named(inbox.processor):
+            yield from _processor(path, inbox, found, config)
+
+
+def _export(path: str, inbox: Inbox) -> Complaints:
+    if inbox.export is None:
+        yield Complaint(f"{path}.export", "missing, and xml_export needs it: {connection: <name>}")
+    if inbox.sender.method == "object":
+        yield Complaint(f"{path}.sender.method", "object does not go with xml_export; write person (IV-24)")
+
+
+def _processor(path: str, inbox: Inbox, found: RecordType, config: Configuration) -> Complaints:
+    if folded(found.name) == "service_request" and not inbox.update_only:
+        yield Complaint(f"{path}.update_only", "mail never creates service requests; write update_only: true (IV-35)")
+    if inbox.unique_key is not None and inbox.unique_key != found.number_field:
+        yield Complaint(f"{path}.unique_key", f"must be the number field of {found.name}, {found.number_field} (IV-42)")
+    template = config.template(inbox.template or "")
+    if template and config.type_named(template.on) not in (None, found):
+        yield Complaint(f"{path}.template", f'"{template.name}" is for {template.on}, this inbox makes {found.name}')
+
+
+def status_mappings_fit(config: Configuration) -> Complaints:
+    """IV-39: the statuses are those of the type, and the quick actions are for it."""
+    for path, inbox in _indexed(config, "inboxes"):
+        found = config.type_named(inbox.processor)
+        for index, mapping in enumerate(inbox.status_mapping if found else ()):
+            at = f"{path}.status_mapping[{index}]"
+            yield from _status(f"{at}.status", mapping.status, found)
+            action = config.quick_action(mapping.quick_action)
+            if action and config.type_named(action.on) not in (None, found):
+                yield Complaint(f"{at}.quick_action", f'"{action.name}" is for {action.on}, not for {inbox.processor}')
+
+
+def _status(path: str, status: Scalar, found: RecordType | None) -> Complaints:
+    if found and isinstance(status, str) and found.statuses.group(status) is None:
+        known = [each for _, group in found.statuses.groups() for each in group]
+        hint = nearest(status, known) or f"; it has {', '.join(known)}"
+        yield Complaint(path, f'{found.name} has no status "{status}"{hint}')
+
+
+def senders_fit(config: Configuration) -> Complaints:
+    """IV-23, IV-24: exactly one method, and method 2 finds its object in exactly one way."""
+    for path, inbox in _indexed(config, "inboxes"):
+        sender, at = inbox.sender, f"{path}.sender"
+        if sender.method == "object" and sender.object is None:
+            yield Complaint(f"{at}.object", "missing, and method: object needs it: type and relationship")
+        if sender.method == "object" and sender.policy == "without_creating":
+            yield Complaint(f"{at}.policy", "without_creating is for persons; write create or existing_only")
+        if sender.object is not None:
+            yield from _object(f"{at}.object", sender.object, inbox, config)
+
+
+def _object(path: str, wanted: ObjectMatch, inbox: Inbox, config: Configuration) -> Complaints:
+    yield from unknown_type(f"{path}.type", wanted.type, config)
+    if wanted.match_from_field is not None and wanted.match_value is not None:
+        yield Complaint(f"{path}.match_value", "match_from_field is here too; keep one of the two, never both (IV-24)")
+    if wanted.match_from_field is None and wanted.match_value is None:
+        yield Complaint(f"{path}.match_from_field", "missing; write it, or match_value: {field: ..., value: ...} (IV-24)")
+    found = config.type_named(inbox.processor)
+    if found:
+        yield from unknown(
+            f"{path}.relationship", "relationship", wanted.relationship, (REPORTED_FROM, *found.relationships)
+        )
+        yield from _other_end(path, wanted, found, config)
+
+
+def _other_end(path: str, wanted: ObjectMatch, found: RecordType, config: Configuration) -> Complaints:
+    target = found.relationships.get(wanted.relationship)
+    if target and config.type_named(target) != config.type_named(wanted.type):
+        yield Complaint(f"{path}.relationship", f"{wanted.relationship} of {found.name} leads to {target}, not {wanted.type}")
+
+
+def servers_fit(config: Configuration) -> Complaints:
+    """TI-40: mail leaves under the address of an inbox, so that answers come back."""
+    inboxes = {inbox.address.casefold() for inbox in config.inboxes}
+    for path, server in _indexed(config, "mail_servers"):
+        yield from unknown(f"{path}.partition", "partition", server.partition, _names(config.partitions))
+        if server.from_address is not None and server.from_address.casefold() not in inboxes:
+            yield Complaint(f"{path}.from_address", f"{server.from_address} is not the address of an inbox (TI-40)")
+
+
+def types_fit(config: Configuration) -> Complaints:
+    """A type's names mean it alone, and its relationships lead somewhere."""
+    for path, each in _indexed(config, "record_types"):
+        for name, target in each.relationships.items():
+            yield from unknown_type(f"{path}.relationships.{name}", target, config)
+    yield from _names_of_types(config)
+
+
+def _names_of_types(config: Configuration) -> Complaints:
+    owners: dict[str, str] = {}
+    for each in BUILT_IN_TYPES:
+        owners.update(dict.fromkeys(map(folded, (each.name, each.label, *each.aliases)), each.name))
+    for path, each in _indexed(config, "record_types"):
+        for key, name in (("name", each.name), ("label", each.label), *((("aliases", alias)) for alias in each.aliases)):
+            owner = owners.setdefault(folded(name), each.name)
+            if folded(owner) != folded(each.name):
+                yield Complaint(f"{path}.{key}", f'"{name}" already means the type {owner}; choose another')
+
+
+def presets_fit(config: Configuration) -> Complaints:
+    """Templates and quick actions are for a type that is there, and set statuses that it has."""
+    for section in ("quick_actions", "templates"):
+        for path, each in _indexed(config, section):
+            yield from unknown_type(f"{path}.on", each.on, config)
+            if "Status" in each.set:
+                yield from _status(f"{path}.set.Status", each.set["Status"], config.type_named(each.on))
+    for path, sla in _indexed(config, "slas"):
+        yield from unknown_type(f"{path}.on", sla.on, config)
+        if sla.respond is None and sla.resolve is None:
+            yield Complaint(path, "a target is missing; write respond, resolve or both")
+
+
+def events_fit(config: Configuration) -> Complaints:
+    """TI-33, TI-34: business rules and reports are about types and templates that are there."""
+    for path, rule in _indexed(config, "business_rules"):
+        if not rule.on.startswith("sla."):
+            yield from unknown_type(f"{path}.on", rule.on.rpartition(".")[0], config)
+        if rule.notify:
+            yield from unknown(
+                f"{path}.notify.template", "mail_template", rule.notify.template, _names(config.mail_templates)
+            )
+    for path, report in _indexed(config, "reports"):
+        yield from unknown_type(f"{path}.query.type", str(report.query["type"]), config)
+
+
+def people_fit(config: Configuration) -> Complaints:
+    """VS-08: a format of one's own cannot be set while the desk has it switched off."""
+    if config.settings.format_per_person:
+        return
+    for path, person in _indexed(config, "people"):
+        if person.format is not None:
+            yield Complaint(f"{path}.format", "cannot be set while settings.format_per_person is false; remove one")
+
+
+def connections_fit(config: Configuration) -> Complaints:
+    """IV-40: a connection says where it leads."""
+    for path, each in _indexed(config, "connections"):
+        if each.kind == "directory" and each.path is None:
+            yield Complaint(f"{path}.path", "missing, and kind: directory needs it")
+        if each.kind == "http" and each.url is None:
+            yield Complaint(f"{path}.url", "missing, and kind: http needs it")
+
+
+CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
+    names_are_unique,
+    settings_fit,
+    logins_fit,
+    mailboxes_fit,
+    inboxes_refer_to_what_is_there,
+    processors_fit,
+    status_mappings_fit,
+    senders_fit,
+    servers_fit,
+    types_fit,
+    presets_fit,
+    events_fit,
+    people_fit,
+    connections_fit,
+)
+
+
+def complaints(config: Configuration) -> Complaints:
+    """Everything that does not fit together."""
+    for check in CHECKS:
+        yield from check(config)

@@ -1,0 +1,94 @@
+"""Five-field schedules (`0 7 * * 1-5`): minute, hour, day of month, month, day of week, in local time.
+
+The vocabulary is crontab's: `*`, numbers, names of months and days, ranges, lists and steps. When both
+days are restricted, either may match, as in crontab. Separate because reports, rules and the check of a
+configuration all read it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from shared.errors import Misconfigured
+
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_NAMES: Final[Mapping[str, Mapping[str, int]]] = {
+    "month": {name: index + 1 for index, name in enumerate(_MONTHS)},
+    "day of week": {name: index for index, name in enumerate(_DAYS)},
+}
+_FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
+_PART: Final = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]{1,3}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """A schedule, as the sets of values that each field allows. Sunday is 0."""
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    either_day: bool
+
+    @classmethod
+    def parse(cls, text: str) -> Cron:
+        """Read a schedule; `Misconfigured` says which field is wrong."""
+        fields = text.split()
+        if len(fields) != len(_FIELDS):
+            raise Misconfigured("a schedule has five fields: minute, hour, day of month, month, day of week")
+        minutes, hours, days, months, weekdays = (
+            _values(field, *bounds) for field, bounds in zip(fields, _FIELDS, strict=True)
+        )
+        either_day = not fields[2].startswith("*") and not fields[4].startswith("*")
+        return cls(minutes, hours, days, months, frozenset(day % 7 for day in weekdays), either_day)
+
+    def matches(self, at: datetime) -> bool:
+        """Whether the minute of a local time is one of the schedule's."""
+        return (
+            at.minute in self.minutes
+            and at.hour in self.hours
+            and at.month in self.months
+            and self._day_matches(at.day, at.isoweekday() % 7)
+        )
+
+    def _day_matches(self, day: int, weekday: int) -> bool:
+        if self.either_day:
+            return day in self.days or weekday in self.weekdays
+        return day in self.days and weekday in self.weekdays
+
+
+def _values(field: str, name: str, low: int, high: int) -> frozenset[int]:
+    values: set[int] = set()
+    for part in field.split(","):
+        values.update(_part(part, name, low, high))
+    return frozenset(values)
+
+
+def _part(part: str, name: str, low: int, high: int) -> range:
+    found = _PART.fullmatch(part)
+    if not found:
+        raise Misconfigured(f'"{part}" is no {name}; write {low}-{high}, a range, a list or *')
+    first, last = _number(found["first"], name), _number(found["last"], name)
+    step = int(found["step"] or 1)
+    start = low if first is None else first
+    end = last if last is not None else high if first is None or found["step"] else start
+    if not low <= start <= end <= high or not step:
+        raise Misconfigured(f'"{part}" is no {name}; it goes from {low} to {high}')
+    return range(start, end + 1, step)
+
+
+def _number(word: str | None, name: str) -> int | None:
+    if word is None:
+        return None
+    named = _NAMES.get(name, {}).get(word.casefold())
+    if named is not None:
+        return named
+    if re.fullmatch("[0-9]{1,3}", word):
+        return int(word)
+    raise Misconfigured(f'"{word}" is no {name}')

@@ -1,0 +1,80 @@
+"""The configuration as workers see it: a snapshot that is renewed when the stored one has changed.
+
+People are not in it: there may be very many, and the repository finds them one by one. A stored
+configuration that cannot be used is reported and the one before stays in force (row 109).
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from datetime import timedelta
+from typing import Final
+
+from shared.clock import Clock
+from shared.config.store import read, revision
+from shared.contracts.desk import Configuration, Inbox, RecordType
+from shared.errors import Misconfigured
+from shared.store.documents import Documents
+
+log = logging.getLogger(__name__)
+
+REFRESH: Final = timedelta(seconds=2)
+
+
+class Directory:
+    """What is configured, asked for as often as one likes. Safe to share between threads.
+
+    The store is asked for its revision at most once in `refresh`, and read only when the revision moved.
+    """
+
+    def __init__(self, documents: Documents, clock: Clock, refresh: timedelta = REFRESH) -> None:
+        self.documents, self.clock, self.refresh = documents, clock, refresh
+        self._lock = threading.Lock()
+        self._snapshot: Configuration | None = None
+        self._revision = -1
+        self._due = 0.0
+
+    def current(self) -> Configuration:
+        """The configuration in force. Raises `Unavailable` when the store is away and is asked.
+
+        The first reading raises `Misconfigured` when the stored configuration cannot be used.
+        """
+        snapshot = self._snapshot
+        if snapshot is not None and time.monotonic() < self._due:
+            return snapshot
+        with self._lock:
+            return self._renewed()
+
+    def renew(self) -> Configuration:
+        """The configuration as the store has it now, whenever it was last asked."""
+        self._due = 0.0
+        return self.current()
+
+    def inbox(self, name: str) -> Inbox | None:
+        """The inbox with this name; the default one for an empty name."""
+        config = self.current()
+        return config.inbox(name) if name else config.default_inbox
+
+    def type_named(self, name: str) -> RecordType | None:
+        """The record type with this name, label or alias."""
+        return self.current().type_named(name)
+
+    def _renewed(self) -> Configuration:
+        if self._snapshot is None or time.monotonic() >= self._due:
+            found = revision(self.documents)
+            if self._snapshot is None or found != self._revision:
+                self._snapshot = self._read()
+                self._revision = found
+            self._due = time.monotonic() + self.refresh.total_seconds()
+        return self._snapshot
+
+    def _read(self) -> Configuration:
+        try:
+            return read(self.documents)
+        except Misconfigured as error:
+            if self._snapshot is None:
+                raise
+            log.error("configuration_refused", extra={"reason": str(error)})  # noqa: TRY400 - no traceback is of use
+            return self._snapshot

@@ -1,0 +1,94 @@
+"""The configuration as documents: the form in which the store keeps it and the console edits it.
+
+One document a thing, `_id` its name; one document `settings`. A mapping with
+free keys is kept as a list of pairs, because a key of a document may hold neither `.` nor a leading `$`.
+Secrets are kept as references, times and sizes as the file writes them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from shared.config.reading import read_items
+from shared.config.problems import Notes, Refused
+from shared.config.readers import duration_text
+from shared.config.schema import SECTIONS, key_of
+from shared.config.tree import of_document
+from shared.contracts.desk import Configuration, Secret
+from shared.store.documents import Document
+
+SETTINGS: Final = "settings"
+"""The collection of the settings, and the `_id` of its one document."""
+POSITION: Final = "position"
+"""The place of a thing in its file; things of one section keep their order."""
+
+Stored = Mapping[str, list[Document]]
+"""Documents by collection."""
+
+
+def to_value(value: object) -> Any:  # noqa: ANN401 - what a document can hold
+    """A value of the contract as a document holds it."""
+    match value:
+        case Secret():
+            return value.reference
+        case timedelta():
+            return duration_text(value)
+        case tuple() | list():
+            return [to_value(each) for each in value]
+        case Mapping():
+            return [[key, to_value(each)] for key, each in value.items()]
+        case _ if dataclasses.is_dataclass(value):
+            return {field.name: to_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        case _:
+            return value
+
+
+def to_document(section: str, thing: object, position: int) -> Document:
+    """One thing of a section. People have no place: they come from mail too."""
+    value: Document = to_value(thing)
+    placed = {} if section == "people" else {POSITION: position}
+    return {"_id": value[key_of(section)], **value, **placed}
+
+
+def to_documents(config: Configuration) -> dict[str, list[Document]]:
+    """The documents of a configuration, by collection."""
+    sections = {
+        section: [to_document(section, each, index) for index, each in enumerate(getattr(config, section))]
+        for section in SECTIONS
+    }
+    return {SETTINGS: [{"_id": SETTINGS, **to_value(config.settings)}], **sections}
+
+
+def from_documents(stored: Stored) -> Configuration:
+    """The configuration that documents hold; keys that are not configuration are left aside.
+
+    Raises `Refused` when a document holds what cannot be used.
+    """
+    stated = {section: [_stated(section, each) for each in in_order(stored.get(section, ()))] for section in SECTIONS}
+    settings = [_known(each, _settings_keys()) for each in stored.get(SETTINGS, ())]
+    notes = Notes("the stored configuration")
+    config = read_items(of_document({SETTINGS: settings[0] if settings else {}, **stated}), notes)
+    if config is None or notes.problems:
+        raise Refused(notes.problems)
+    return config
+
+
+def _stated(section: str, document: Document) -> Document:
+    return _known(document, frozenset(SECTIONS[section].readers))
+
+
+def _settings_keys() -> frozenset[str]:
+    return frozenset(field.name for field in dataclasses.fields(Configuration().settings))
+
+
+def _known(document: Document, keys: frozenset[str]) -> Document:
+    return {key: value for key, value in document.items() if key in keys}
+
+
+def in_order(documents: Iterable[Document]) -> list[Document]:
+    """Documents in the order of their file, then by name. People have no place and stay as they come."""
+    kept = list(documents)
+    return sorted(kept, key=lambda each: (each[POSITION], each["_id"])) if all(POSITION in each for each in kept) else kept

@@ -1,0 +1,85 @@
+"""What is wrong with a configuration, one line each, and how problems are gathered while it is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+from shared.config.tree import Item
+from shared.errors import Misconfigured
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to put right. `path` is the key's place (`inboxes[0].port`); `line` 0 when there is no file."""
+
+    path: str
+    message: str
+    line: int = 0
+    source: str = ""
+
+    def __str__(self) -> str:
+        """`postroom.yaml:12: inboxes[0].protcol: unknown key; did you mean "protocol"?`."""
+        place = f"{self.source}:{self.line}" if self.source and self.line else self.source
+        return ": ".join(part for part in (place, self.path, self.message) if part)
+
+
+class Refused(Misconfigured):
+    """A configuration with problems; the message has one line for each."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class Refusal(Exception):  # noqa: N818 - an answer of a reader to its section, never seen outside
+    """A value cannot be used; the message is a clause that names the remedy."""
+
+    def __init__(self, message: str, line: int = 0) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class Skipped(Exception):  # noqa: N818 - as above
+    """A whole part cannot be used, and why has been noted."""
+
+
+@dataclass(slots=True)
+class Notes:
+    """The problems found so far in one source."""
+
+    source: str = ""
+    base: Path | None = None
+    problems: list[Problem] = field(default_factory=list)
+
+    def add(self, path: str, message: str, line: int = 0) -> None:
+        """Note one."""
+        self.problems.append(Problem(path, message, line, self.source))
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a reader stands: its path, and the notes it adds to."""
+
+    path: str
+    notes: Notes
+
+    def at(self, key: str) -> Spot:
+        """The spot of a key below this one."""
+        return Spot(f"{self.path}.{key}" if self.path else key, self.notes)
+
+    def nth(self, index: int) -> Spot:
+        """The spot of an item of the list here."""
+        return Spot(f"{self.path}[{index}]", self.notes)
+
+    def refuse(self, message: str, item: Item | None = None) -> None:
+        """Note a problem here."""
+        self.notes.add(self.path, message, item.line if item else 0)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """`; did you mean "protocol"?` when a known word is near, else nothing."""
+    found = get_close_matches(word.casefold(), list(known), n=1, cutoff=0.6)
+    return f'; did you mean "{found[0]}"?' if found else ""

@@ -1,0 +1,313 @@
+"""Readers of single values: each takes an item and gives a checked value, or says what to write instead.
+
+A reader is a function `(item, spot) -> value`. It raises `Refusal` for a value that cannot be used, and never
+repeats a value that may be secret. Sections of the file are built from readers in `shared.config.schema`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import warnings
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+import regex
+
+from shared.config.cron import Cron
+from shared.config.problems import Refusal, Spot, nearest
+from shared.config.tree import Item, Mapped, Sequenced, Text
+from shared.contracts.desk import FILE_REFERENCE, Scalar, Secret
+from shared.errors import Misconfigured
+
+T = TypeVar("T")
+Read = Callable[[Item, Spot], T]
+
+UNITS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+BYTES: Final[Mapping[str, int]] = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
+BIGGEST: Final = (1 << 63) - 1
+"""The largest integer that the store keeps."""
+LONGEST_PATTERN: Final = 1000
+"""Characters of a regular expression; longer ones are mistakes."""
+_ON: Final = frozenset({"true", "on", "yes"})
+_OFF: Final = frozenset({"false", "off", "no"})
+_DURATION: Final = re.compile(r"(?:[0-9]{1,9}(?:ms|[smhdw]))+")
+_ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>()\[\],;:\"\\.]+(?:\.[^\s@<>()\[\],;:\"\\.]+)*")
+_UNSAFE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def kind_of(item: Item) -> str:
+    """What an item is, for a sentence."""
+    match item:
+        case Mapped():
+            return "a mapping"
+        case Sequenced():
+            return "a list"
+        case _:
+            return "nothing" if item.is_null else "a text"
+
+
+def _scalar(item: Item, wanted: str) -> str:
+    if isinstance(item, Text) and not item.is_null:
+        return item.text
+    raise Refusal(f"expected {wanted}, found {kind_of(item)}")
+
+
+def _quoted(text: str) -> str:
+    return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'  # noqa: PLR2004 - what fits a line
+
+
+def text(item: Item, _: Spot) -> str:
+    """Any text, several lines allowed."""
+    value = _scalar(item, "a text")
+    if _UNSAFE.search(value):
+        raise Refusal("control characters and lone surrogates are not allowed")
+    return value
+
+
+def line(item: Item, spot: Spot) -> str:
+    """Text on one line, not empty."""
+    value = text(item, spot).strip()
+    if not value or "\n" in value or "\r" in value:
+        raise Refusal("write some text on one line")
+    return value
+
+
+def name(item: Item, spot: Spot) -> str:
+    """The name of a thing: one line, at most 100 characters."""
+    value = line(item, spot)
+    if len(value) > 100:  # noqa: PLR2004 - the bound that the sentence states
+        raise Refusal("a name has at most 100 characters")
+    return value
+
+
+def type_name(item: Item, spot: Spot) -> str:
+    """The name of a record type or field: it is written in subjects and keywords, so it is a word."""
+    value = name(item, spot)
+    if not re.fullmatch(r"[^\W\d][\w -]*", value):
+        raise Refusal(f"{_quoted(value)} is no name here; use letters, digits, space, - and _, a letter first")
+    return value
+
+
+def field_name(item: Item, spot: Spot) -> str:
+    """The name of a field: a document keeps it, so `.` and `$` cannot be in it."""
+    value = name(item, spot)
+    if "." in value or value.startswith("$"):
+        raise Refusal(f"{_quoted(value)} is no name of a field; leave out . and $")
+    return value
+
+
+def switch(item: Item, _: Spot) -> bool:
+    """`true` or `false`; `on`, `off`, `yes` and `no` mean the same."""
+    value = _scalar(item, "true or false").casefold()
+    if value in _ON or value in _OFF:
+        return value in _ON
+    raise Refusal(f"{_quoted(value)} is neither true nor false")
+
+
+def integer(low: int, high: int) -> Read[int]:
+    """A whole number within bounds."""
+
+    def read(item: Item, _: Spot) -> int:
+        value = _scalar(item, f"a number from {low} to {high}")
+        if not re.fullmatch(r"[-+]?[0-9]{1,18}", value) or not low <= int(value) <= high:
+            raise Refusal(f"{_quoted(value)} is not a number from {low} to {high}")
+        return int(value)
+
+    return read
+
+
+def one_of(*words: str) -> Read[str]:
+    """One of a few words, whatever the case."""
+
+    def read(item: Item, _: Spot) -> str:
+        value = _scalar(item, f"one of {', '.join(words)}")
+        if value.casefold() in words:
+            return value.casefold()
+        raise Refusal(f"{_quoted(value)} is not one of {', '.join(words)}{nearest(value, words)}")
+
+    return read
+
+
+def duration(low: timedelta, high: timedelta) -> Read[timedelta]:
+    """A time with its unit (`30s`, `5m`, `1h`, `1h30m`) within bounds."""
+
+    def read(item: Item, _: Spot) -> timedelta:
+        value = _scalar(item, "a time such as 30s, 5m or 1h").replace(" ", "").casefold()
+        if not _DURATION.fullmatch(value):
+            raise Refusal(f"{_quoted(value)} is not a time; write a number with a unit, such as 30s, 5m or 1h")
+        parts = re.findall(r"([0-9]+)(ms|[smhdw])", value)
+        length = sum(int(count) * UNITS[unit] for count, unit in parts)
+        if not low.total_seconds() <= length <= high.total_seconds():
+            raise Refusal(f"{_quoted(value)} is not between {duration_text(low)} and {duration_text(high)}")
+        return timedelta(seconds=length)
+
+    return read
+
+
+def duration_text(value: timedelta) -> str:
+    """A time as the file writes it, in the largest unit that states it exactly."""
+    milliseconds = round(value / timedelta(milliseconds=1))
+    if milliseconds % 1000:
+        return f"{milliseconds}ms"
+    seconds = milliseconds // 1000
+    if not seconds:
+        return "0s"
+    unit, length = next((unit, size) for unit, size in (("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0)
+    return f"{seconds // length}{unit}"
+
+
+def size(item: Item, _: Spot) -> int:
+    """A number of bytes: `50MB`, `512KB`, `1000`."""
+    value = _scalar(item, "a size such as 50MB")
+    found = re.fullmatch(r"([0-9]{1,12})\s*([kmg]?i?b)?", value.strip().casefold())
+    if not found or not int(found[1]):
+        raise Refusal(f"{_quoted(value)} is not a size; write 50MB, 512KB or a number of bytes")
+    return int(found[1]) * BYTES[(found[2] or "").replace("i", "")]
+
+
+def size_text(value: int) -> str:
+    """A size as the file writes it."""
+    for unit in ("gb", "mb", "kb"):
+        if value and value % BYTES[unit] == 0:
+            return f"{value // BYTES[unit]}{unit.upper()}"
+    return str(value)
+
+
+def address(item: Item, _: Spot) -> str:
+    """An email address; its domain in lower case."""
+    value = _scalar(item, "an address such as desk@example.com").strip()
+    if not _ADDRESS.fullmatch(value) or _UNSAFE.search(value):
+        raise Refusal(f"{_quoted(value)} is not an address; write it as user@domain")
+    local, _at, domain = value.rpartition("@")
+    return f"{local}@{domain.lower()}"
+
+
+def known_address(item: Item, spot: Spot) -> str:
+    """The address of a person: found whatever the case in which a mail writes it."""
+    return address(item, spot).lower()
+
+
+def domain(item: Item, spot: Spot) -> str:
+    """A mail domain, with or without the `@`."""
+    value = line(item, spot).removeprefix("@").lower()
+    if not _ADDRESS.fullmatch(f"x@{value}"):
+        raise Refusal(f"{_quoted(value)} is not a domain; write it as example.com")
+    return value
+
+
+def host(item: Item, spot: Spot) -> str:
+    """A host name or IP address, without scheme, port or path."""
+    value = line(item, spot)
+    if re.search(r"[\s/@]", value) or re.fullmatch(r"[^:]+:[0-9]*", value):
+        raise Refusal(f"{_quoted(value)} is not a host; write the name alone, the port has its own key")
+    return value
+
+
+def url(item: Item, spot: Spot) -> str:
+    """A web address."""
+    value = line(item, spot)
+    if not re.fullmatch(r"https?://[^\s/?#]+\S*", value, re.IGNORECASE):
+        raise Refusal("not a web address; write it as https://host/path")
+    return value
+
+
+def secret(item: Item, spot: Spot) -> Secret:
+    """A reference to a secret. A relative file is made absolute, so that the store can be read from anywhere."""
+    value = _scalar(item, "${ENV_NAME} or file:path").strip()
+    if value.startswith(FILE_REFERENCE):
+        value = FILE_REFERENCE + from_base(value.removeprefix(FILE_REFERENCE).strip(), spot)
+    try:
+        return Secret(value)
+    except Misconfigured as error:
+        raise Refusal(str(error)) from None
+
+
+def from_base(path: str, spot: Spot) -> str:
+    """A path, absolute when it is known where relative ones start."""
+    if not path:
+        raise Refusal("the path is missing")
+    base = spot.notes.base
+    return str(Path(path)) if base is None else str((base / path).absolute())
+
+
+def path(item: Item, spot: Spot) -> str:
+    """A path; a relative one starts at the configuration file."""
+    return from_base(line(item, spot), spot)
+
+
+def timezone(item: Item, spot: Spot) -> str:
+    """An IANA time zone."""
+    value = line(item, spot)
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        if value == "UTC":
+            return value
+        raise Refusal(f"{_quoted(value)} is not a time zone; write UTC or a name such as Europe/Berlin") from None
+    return value
+
+
+def pattern(*groups: str) -> Read[str]:
+    """A regular expression of the engine that runs it, with the named groups (row 106)."""
+
+    def read(item: Item, spot: Spot) -> str:
+        value = text(item, spot)
+        if len(value) > LONGEST_PATTERN:
+            raise Refusal(f"a pattern has at most {LONGEST_PATTERN} characters")
+        compiled = _compiled(value)
+        if missing := [group for group in groups if group not in compiled.groupindex]:
+            raise Refusal(f"the pattern lacks the group (?P<{missing[0]}>...)")
+        return value
+
+    return read
+
+
+def _compiled(value: str) -> regex.Pattern[str]:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return regex.compile(value)
+    except regex.error as error:
+        raise Refusal(f"bad regular expression: {error}") from None
+    except (RecursionError, OverflowError, MemoryError):
+        raise Refusal("bad regular expression: nested or repeated too much") from None
+
+
+def schedule(item: Item, spot: Spot) -> str:
+    """Five cron fields."""
+    value = " ".join(line(item, spot).split())
+    try:
+        Cron.parse(value)
+    except Misconfigured as error:
+        raise Refusal(str(error)) from None
+    return value
+
+
+def scalar(item: Item, spot: Spot) -> Scalar:
+    """A value for a field: text, number, true, false or null, as YAML 1.2 writes them."""
+    if not isinstance(item, Text):
+        raise Refusal(f"expected a single value, found {kind_of(item)}")
+    if not item.plain:
+        return text(item, spot)
+    if item.is_null:
+        return None
+    if item.text in {"true", "True", "TRUE", "false", "False", "FALSE"}:
+        return item.text.casefold() == "true"
+    return _number(item.text, text(item, spot))
+
+
+def _number(written: str, otherwise: str) -> Scalar:
+    """A number, when YAML 1.1 and 1.2 both see one; `1e5`, `010` and `1:30` stay the text that they are."""
+    if re.fullmatch(r"[-+]?(?:0|[1-9][0-9]{0,18})", written):
+        whole = int(written)
+        if not -BIGGEST - 1 <= whole <= BIGGEST:
+            raise Refusal("the number is too large; quote it to keep it as text")
+        return whole
+    if re.fullmatch(r"[-+]?(?:0|[1-9][0-9]{0,308})\.[0-9]{1,30}(?:[eE][-+][0-9]{1,3})?", written):
+        value = float(written)
+        return value if math.isfinite(value) else otherwise
+    return otherwise

@@ -1,0 +1,74 @@
+"""Which secrets a configuration refers to, and which of them cannot be had here.
+
+Separate from loading, because it depends on the machine: environment variables belong to the machine that
+runs a worker, files belong to the configuration (row 108).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.contracts.desk import Configuration, Inbox, MailServer, Secret
+from shared.errors import Misconfigured
+
+_WITHOUT_PASSWORD = frozenset({"none", "gssapi", "xoauth2", "oauth"})
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A secret, the key that refers to it, and whether something that is switched on needs it."""
+
+    path: str
+    secret: Secret
+    needed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A secret that cannot be had. `kept` is false for an environment variable, true for a file."""
+
+    path: str
+    message: str
+    needed: bool
+    kept: bool
+
+
+def references(config: Configuration) -> Iterator[Reference]:
+    """Every secret of a configuration."""
+    if config.settings.token_key:
+        yield Reference("settings.token_key", config.settings.token_key, needed=True)
+    for index, inbox in enumerate(config.inboxes):
+        yield from _of_server(f"inboxes[{index}]", inbox, used=inbox.enabled)
+    for index, server in enumerate(config.mail_servers):
+        yield from _of_server(f"mail_servers[{index}]", server, used=not server.block)
+    for index, connection in enumerate(config.connections):
+        if connection.token:
+            yield Reference(f"connections[{index}].token", connection.token, needed=True)
+
+
+def _of_server(path: str, end: Inbox | MailServer, *, used: bool) -> Iterator[Reference]:
+    by_line = end.protocol in {"imap", "pop3", "smtp"}
+    if end.password:
+        by_password = end.auth not in _WITHOUT_PASSWORD and (by_line or (end.protocol == "ews" and end.oauth is None))
+        yield Reference(f"{path}.password", end.password, needed=used and by_password)
+    if end.oauth:
+        by_oauth = end.protocol == "graph" or (end.protocol == "ews" and end.auth in {"oauth", "auto"})
+        needed = used and (by_oauth or (by_line and end.auth == "xoauth2"))
+        yield Reference(f"{path}.oauth.client_secret", end.oauth.client_secret, needed=needed)
+    if end.google:
+        needed = used and end.protocol == "gmail"
+        yield Reference(f"{path}.google.private_key", end.google.private_key, needed=needed)
+
+
+def missing(
+    config: Configuration, *, base: Path = Path(), environ: Mapping[str, str] = os.environ
+) -> Iterator[Missing]:
+    """The secrets that cannot be had here."""
+    for each in references(config):
+        try:
+            each.secret.reveal(base, environ)
+        except Misconfigured as error:
+            yield Missing(each.path, str(error), each.needed, kept=each.secret.file is not None)

@@ -1,0 +1,194 @@
+"""The configuration in the store: read, apply, switch, export.
+
+`apply` writes what a file states and leaves the rest; every change counts the `revision` of the settings
+document up, which is how workers notice (`shared.config.directory`), and is kept with its reason (VS-12).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any, Final
+
+from shared.clock import Clock, SystemClock
+from shared.config.documents import SETTINGS, from_documents, to_documents
+from shared.config.merge import names, problems_of, pruned_sections
+from shared.config.problems import Refused
+from shared.config.schema import SECTIONS
+from shared.contracts.desk import Configuration
+from shared.errors import Misconfigured
+from shared.ids import derived_id
+from shared.store.documents import Document, Documents
+
+REVISION: Final = "revision"
+CHANGES: Final = "configuration_changes"
+"""The collection of what was changed, when, by whom and why."""
+CONFIGURED: Final = "configured"
+"""Marks people who came from a configuration, not from mail: only they are exported and pruned."""
+_CHUNK: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """What an apply did, each thing as `section/name`."""
+
+    created: tuple[str, ...] = ()
+    updated: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> bool:
+        """Whether the store is different now."""
+        return bool(self.created or self.updated or self.deleted)
+
+
+def read(documents: Documents, *, people: bool = False) -> Configuration:
+    """The configuration in a store. People are left out unless asked for: there may be very many."""
+    sections = [section for section in (SETTINGS, *SECTIONS) if section != "people"]
+    stored = {section: list(documents.find(section, {})) for section in sections}
+    if people:
+        stored["people"] = list(documents.find("people", {CONFIGURED: True}, sort=(("created_at", 1),)))
+    return replace(from_documents(stored), sections=frozenset(stored))
+
+
+def revision(documents: Documents) -> int:
+    """How often the configuration has changed; 0 for a store that has none."""
+    settings = documents.get(SETTINGS, SETTINGS) or {}
+    counted = settings.get(REVISION, 0)
+    return counted if isinstance(counted, int) else 0
+
+
+def apply(
+    documents: Documents,
+    config: Configuration,
+    prune: bool = False,  # noqa: FBT001, FBT002 - the public form
+    *,
+    clock: Clock | None = None,
+    by: str = "operator",
+    reason: str = "",
+) -> Applied:
+    """Write what a configuration states. Repeating it changes nothing.
+
+    Raises `Refused` when something would not fit together afterwards (a mail server that an inbox uses is not
+    pruned, VS-13), and `Misconfigured` when a reason is required and none is given (VS-12).
+    """
+    stored = read(documents)
+    if problems := problems_of(stored, config, prune=prune):
+        raise Refused(problems)
+    now = (clock or SystemClock()).now()
+    plan = _plan(documents, config, now)
+    gone = list(_superfluous(documents, config)) if prune else []
+    applied = Applied(
+        tuple(f"{each.section}/{each.name}" for each in plan if each.before is None),
+        tuple(f"{each.section}/{each.name}" for each in plan if each.before is not None and each.changes),
+        tuple(f"{section}/{name}" for section, name in gone),
+        tuple(f"{each.section}/{each.name}" for each in plan if each.before is not None and not each.changes),
+    )
+    if applied.changed or revision(documents) == 0:
+        _require_reason(stored, applied, reason)
+        _write(documents, plan, gone)
+        _note(documents, applied, now, by, reason)
+    return applied
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """One thing to write: the document as it is, and what becomes different in it."""
+
+    section: str
+    name: str
+    before: Document | None
+    changes: Document
+
+
+def _plan(documents: Documents, config: Configuration, now: datetime) -> list[_Step]:
+    stated = to_documents(config)
+    steps = list(_steps(documents, SETTINGS, stated[SETTINGS])) if SETTINGS in config.sections else []
+    for section in SECTIONS:
+        wanted = _dated(stated[section], now) if section == "people" else stated[section]
+        steps += _steps(documents, section, wanted)
+    return steps
+
+
+def _dated(people: list[Document], now: datetime) -> list[Document]:
+    """People in the order of the file are of growing age: of several with one address the first is found (VS-03)."""
+    first = now - timedelta(milliseconds=len(people))
+    return [
+        {**each, CONFIGURED: True, "created_at": first + timedelta(milliseconds=index)}
+        for index, each in enumerate(people)
+    ]
+
+
+def _steps(documents: Documents, section: str, stated: list[Document]) -> Iterator[_Step]:
+    for chunk in _chunks(stated):
+        known = {each["_id"]: each for each in documents.find(section, {"_id": {"$in": [each["_id"] for each in chunk]}})}
+        for each in chunk:
+            before = known.get(each["_id"])
+            yield _Step(section, each["_id"], before, dict(_changes(before, each)))
+
+
+def _changes(before: Document | None, after: Document) -> Iterator[tuple[str, Any]]:
+    for key, value in after.items():
+        kept = key in {"_id", "created_at"} and before is not None
+        if not kept and (before is None or before.get(key) != value or key not in before):
+            yield key, value
+
+
+def _chunks(stated: Sequence[Document]) -> Iterator[list[Document]]:
+    rest = iter(stated)
+    while chunk := list(islice(rest, _CHUNK)):
+        yield chunk
+
+
+def _superfluous(documents: Documents, config: Configuration) -> Iterator[tuple[str, str]]:
+    for section in pruned_sections(config):
+        stated = set(names(section, getattr(config, section)))
+        where = {CONFIGURED: True} if section == "people" else {}
+        yield from ((section, each["_id"]) for each in documents.find(section, where) if each["_id"] not in stated)
+
+
+def _require_reason(stored: Configuration, applied: Applied, reason: str) -> None:
+    if stored.settings.require_change_reason and applied.changed and not reason.strip():
+        raise Misconfigured("settings.require_change_reason is on; say why, with --reason TEXT")
+
+
+def _write(documents: Documents, plan: Iterable[_Step], gone: Iterable[tuple[str, str]]) -> None:
+    with documents.batch():
+        for step in plan:
+            if step.before is None and documents.insert(step.section, step.changes):
+                continue
+            changes = {key: value for key, value in step.changes.items() if key != "_id"}
+            if changes:
+                documents.upsert(step.section, step.name, {"$set": changes})
+        for section, name in gone:
+            documents.delete(section, {"_id": name})
+
+
+def _note(documents: Documents, applied: Applied, now: datetime, by: str, reason: str) -> None:
+    """Count the revision up, after everything else is written, and keep what was changed and why."""
+    with documents.batch():
+        counted = documents.upsert(SETTINGS, SETTINGS, {"$inc": {REVISION: 1}})[REVISION]
+        documents.insert(
+            CHANGES,
+            {
+                "_id": derived_id("configuration", str(counted), now.isoformat()),
+                REVISION: counted,
+                "at": now,
+                "by": by,
+                "reason": reason.strip(),
+                "created": list(applied.created[:_CHUNK]),
+                "updated": list(applied.updated[:_CHUNK]),
+                "deleted": list(applied.deleted[:_CHUNK]),
+            },
+        )
+
+
+def switch(documents: Documents, section: str, name: str, key: str, value: Any) -> bool:  # noqa: ANN401 - a scalar
+    """Change one key of one stored thing, such as `inboxes`, `support`, `enabled`; False when it is not there."""
+    if not documents.update(section, {"_id": name}, {"$set": {key: value}}):
+        return False
+    documents.upsert(SETTINGS, SETTINGS, {"$inc": {REVISION: 1}})
+    return True

@@ -1,0 +1,237 @@
+"""The configuration file as a tree of items that know their lines.
+
+Reads YAML events (bytes in, items out) and builds nothing but texts, lists and mappings: no tag makes an
+object, no alias makes more than `MOST_ALIASED` items, nothing nests deeper than `DEEPEST`. It is separate
+from the readers so that these see one form, whether a value comes from a file or from a stored document.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+
+from shared.errors import Misconfigured
+
+DEEPEST: Final = 30
+"""Levels; the deepest key of the configuration has six."""
+MOST_ALIASED: Final = 100_000
+"""Items that aliases may add to a file; a file that unfolds to more is a trap, or a mistake."""
+CORE: Final = "tag:yaml.org,2002:"
+PLAIN_TAGS: Final = frozenset({None, "!", *(CORE + name for name in ("str", "int", "float", "bool", "null", "map", "seq"))})
+NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Unparsable(Misconfigured):
+    """The file is no YAML that we read; `line` counts from 1."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(slots=True)
+class Text:
+    """A scalar. `plain`: written without quotes, so that `5`, `true` and `null` mean what they look like."""
+
+    text: str
+    line: int = 0
+    plain: bool = False
+
+    @property
+    def is_null(self) -> bool:
+        """Whether nothing is stated here."""
+        return self.plain and self.text in NULL
+
+
+@dataclass(slots=True)
+class Sequenced:
+    """A list."""
+
+    items: list[Item]
+    line: int = 0
+    weight: int = 1
+
+
+@dataclass(slots=True)
+class Mapped:
+    """A mapping in the order of the file; a key that occurs twice is here twice."""
+
+    pairs: list[tuple[Text, Item]]
+    line: int = 0
+    weight: int = 1
+
+
+Item = Text | Sequenced | Mapped
+
+
+def parse(content: bytes) -> Item:
+    """The items of a YAML file; an empty file is an empty mapping. Raises `Unparsable`."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise Unparsable(content[: error.start].count(b"\n") + 1, "not UTF-8 text; save the file as UTF-8") from None
+    try:
+        return _Builder().build(yaml.parse(text, Loader=_LOADER))
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise Unparsable(mark.line + 1 if mark else 1, f"not valid YAML: {_why(error)}") from None
+    except yaml.reader.ReaderError as error:
+        raise Unparsable(_line_of(text, error.position), "not valid YAML: control characters are not allowed") from None
+
+
+def _why(error: yaml.MarkedYAMLError) -> str:
+    return " ".join(part for part in (error.context, error.problem) if part)
+
+
+def _line_of(text: str, position: object) -> int:
+    return text.count("\n", 0, position) + 1 if isinstance(position, int) else 1
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or mapping whose end has not been seen."""
+
+    item: Sequenced | Mapped
+    anchor: str | None
+    key: Text | None = None
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Turns events into items with a stack of its own, so that depth costs no recursion."""
+
+    stack: list[_Open] = field(default_factory=list)
+    anchors: dict[str, Item] = field(default_factory=dict)
+    aliased: int = 0
+    root: Item | None = None
+
+    def build(self, events: Iterator[Any]) -> Item:
+        for event in events:
+            self._take(event, event.start_mark.line + 1)
+        return self.root if self.root is not None and not _is_null(self.root) else Mapped([], 1)
+
+    def _take(self, event: yaml.Event, line: int) -> None:
+        match event:
+            case yaml.ScalarEvent():
+                self._scalar(event, line)
+            case yaml.AliasEvent():
+                self._alias(event.anchor or "", line)
+            case yaml.MappingStartEvent():
+                self._open(Mapped([], line), event, line)
+            case yaml.SequenceStartEvent():
+                self._open(Sequenced([], line), event, line)
+            case yaml.MappingEndEvent() | yaml.SequenceEndEvent():
+                self._close()
+            case yaml.DocumentStartEvent() if self.root is not None:
+                raise Unparsable(line, "a second document starts here; one file holds one")
+            case _:
+                pass
+
+    def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
+        _refuse_tag(event.tag, line)
+        quoted = event.style in {"'", '"', "|", ">"} or event.tag == f"{CORE}str"
+        self._add(Text(event.value, line, plain=not quoted), event.anchor)
+
+    def _open(self, item: Sequenced | Mapped, event: yaml.CollectionStartEvent, line: int) -> None:
+        _refuse_tag(event.tag, line)
+        if len(self.stack) >= DEEPEST:
+            raise Unparsable(line, f"nested more than {DEEPEST} levels deep")
+        self.stack.append(_Open(item, event.anchor))
+
+    def _close(self) -> None:
+        closed = self.stack.pop()
+        self._add(closed.item, closed.anchor)
+
+    def _alias(self, anchor: str, line: int) -> None:
+        if anchor not in self.anchors:
+            inside = any(each.anchor == anchor for each in self.stack)
+            raise Unparsable(line, f"*{anchor} stands inside itself" if inside else f"*{anchor} is not defined before")
+        self.aliased += _weight(self.anchors[anchor])
+        if self.aliased > MOST_ALIASED:
+            raise Unparsable(line, f"aliases unfold to more than {MOST_ALIASED} items")
+        self._add(self.anchors[anchor], None)
+
+    def _add(self, item: Item, anchor: str | None) -> None:
+        if anchor:
+            self.anchors[anchor] = item
+        if not self.stack:
+            self.root = item
+            return
+        top = self.stack[-1]
+        top.item.weight += _weight(item)
+        if isinstance(top.item, Sequenced):
+            top.item.items.append(item)
+        elif top.key is None:
+            top.key = _as_key(item)
+        else:
+            top.item.pairs.append((top.key, item))
+            top.key = None
+
+
+def _refuse_tag(tag: str | None, line: int) -> None:
+    if tag not in PLAIN_TAGS:
+        raise Unparsable(line, f"the tag {tag} is not used in this file")
+
+
+def _as_key(item: Item) -> Text:
+    if isinstance(item, Text):
+        return item
+    raise Unparsable(item.line, "a key is a word, not a list or mapping; quote text that starts with [ or {")
+
+
+def _weight(item: Item) -> int:
+    return 1 if isinstance(item, Text) else item.weight
+
+
+def _is_null(item: Item) -> bool:
+    return isinstance(item, Text) and item.is_null
+
+
+def of_document(value: object) -> Item:
+    """The item of a stored value: what `parse` would give for the same value in a file."""
+    match value:
+        case None:
+            return Text("null", plain=True)
+        case bool():
+            return Text("true" if value else "false", plain=True)
+        case int():
+            return Text(str(value), plain=True)
+        case float():
+            return Text(_with_point(repr(value)), plain=True)
+        case Mapping():
+            return Mapped([(Text(str(key)), of_document(each)) for key, each in value.items()])
+        case Sequence() if not isinstance(value, str):
+            return Sequenced([of_document(each) for each in value])
+        case _:
+            return Text(str(value))
+
+
+def _with_point(number: str) -> str:
+    """A float as YAML writes it: `1e+20` has to be `1.0e+20`."""
+    mantissa, e, exponent = number.partition("e")
+    return number if "." in mantissa or not e else f"{mantissa}.0e{exponent}"
+
+
+def line_at(root: Item, path: str) -> int:
+    """The line of `inboxes[0].sender.policy`, or of the nearest item above it that is there."""
+    item, line = root, root.line
+    for step in re.findall(r"[^.\[\]]+", path):
+        found = _child(item, step)
+        if found is None:
+            break
+        line, item = found
+    return line
+
+
+def _child(item: Item, step: str) -> tuple[int, Item] | None:
+    if isinstance(item, Sequenced) and step.isdigit() and int(step) < len(item.items):
+        child = item.items[int(step)]
+        return child.line, child
+    if isinstance(item, Mapped):
+        return next(((key.line, each) for key, each in item.pairs if key.text == step), None)
+    return None

@@ -1,0 +1,107 @@
+"""The configuration as a file again: `load` of what is written here gives the same configuration.
+
+What is at its default is left out, so that an export reads like a file that a person wrote. Secrets stay
+references. Separate from the store, because the writing is about YAML and knows of no documents.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+import yaml
+
+from shared.config.readers import duration_text, size_text
+from shared.config.schema import SECTIONS
+from shared.config.section import Section
+from shared.config.store import read
+from shared.config.tree import CORE
+from shared.contracts.desk import Configuration, Secret, Settings, Statuses
+from shared.store.documents import Documents
+
+_BASE: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+_SIZES: Final = frozenset({"max_mail_size"})
+_DECIDING: Final = frozenset({"protocol"})
+"""Keys on whose value the defaults of others depend."""
+
+
+class _Dumper(_BASE):  # type: ignore[misc]
+    """Writes no aliases: two inboxes with equal rules are two inboxes."""
+
+    def ignore_aliases(self, _: object) -> bool:
+        return True
+
+
+_Dumper.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if first not in "yYnNoO" or tag != f"{CORE}bool"]
+    for first, resolvers in _BASE.yaml_implicit_resolvers.items()
+}
+"""The keys `on` and the texts `yes` and `no` need no quotes: our reader takes them for what they are (YAML 1.2)."""
+
+
+def export(documents: Documents) -> str:
+    """The stored configuration as YAML."""
+    return to_yaml(read(documents, people=True))
+
+
+def to_yaml(config: Configuration) -> str:
+    """A configuration as YAML."""
+    stated: dict[str, Any] = {}
+    if settings := _differences(config.settings, Settings()):
+        stated["settings"] = settings
+    for section, schema in SECTIONS.items():
+        if things := getattr(config, section):
+            stated[section] = [_differences(each, _plainest(each, schema), schema.required) for each in things]
+    text: str = yaml.dump(
+        stated, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
+    )
+    return text
+
+
+def _plainest(thing: Any, schema: Section) -> Any:  # noqa: ANN401 - of the same kind as the thing
+    """The thing as it were with nothing stated but what is needed, and the protocol that defaults hang on."""
+    names = [*schema.required, *(name for name in _DECIDING if hasattr(thing, name))]
+    return schema.kind(**{name: getattr(thing, name) for name in names})
+
+
+def _differences(thing: Any, plainest: Any, needed: tuple[str, ...] = ()) -> dict[str, Any]:  # noqa: ANN401 - any
+    stated = {}
+    for field in dataclasses.fields(thing):
+        value, default = getattr(thing, field.name), getattr(plainest, field.name)
+        if _is_needed(field) or field.name in needed or value != _default(field, default):
+            stated[field.name] = size_text(value) if field.name in _SIZES else _plain(value, default)
+    return stated
+
+
+def _default(field: dataclasses.Field[Any], otherwise: object) -> object:
+    return field.default if field.name in _DECIDING else otherwise
+
+
+def _is_needed(field: dataclasses.Field[Any]) -> bool:
+    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+
+
+def _plain(value: object, default: object = None) -> Any:  # noqa: ANN401 - what YAML can write
+    match value:
+        case Secret():
+            return value.reference
+        case timedelta():
+            return duration_text(value)
+        case tuple() | list():
+            return [_plain(each) for each in value]
+        case Mapping():
+            return {key: _plain(each) for key, each in value.items()}
+        case Statuses():
+            return {name: list(group) for name, group in value.groups()}
+        case _ if dataclasses.is_dataclass(value):
+            return _differences(value, default if type(default) is type(value) else _least(value))
+        case _:
+            return value
+
+
+def _least(value: Any) -> Any:  # noqa: ANN401 - of the same kind as the value
+    """A nested value with its defaults, where nothing is there by default."""
+    needed = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if _is_needed(field)}
+    return type(value)(**needed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -13,6 +14,8 @@ import services.notifier.stage
 import services.parser.stage
 import services.record_writer.stage
 import services.sender_matcher.stage
+from services.fetcher.source import FetcherSource, Wiring
+from services.fetcher.visit import Arrival
 from shared.app import App
 from shared.contracts.events import (
     Event,
@@ -25,7 +28,8 @@ from shared.contracts.events import (
     SenderMatched,
 )
 from shared.errors import Unavailable
-from shared.runtime.broker import Message
+from shared.intake import RawMail
+from shared.runtime.broker import PARKED, RETRY, Depth, Message
 from shared.runtime.observe import Journal
 from shared.runtime.parcel import pack
 from shared.runtime.stage import Stage
@@ -73,3 +77,77 @@ def _readers(event: Event) -> Sequence[str]:
     return [*([queue] if queue else []), *([announced(event)] if announced else [])]
 
 
+
+
+QUIET_SECONDS = 60.0
+"""How long `--once` waits for delayed retries."""
+IDLE_SECONDS = 0.05
+
+
+def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool = True) -> None:
+    """All stages in one process, until `stop` is set; with `once` until the queues are empty.
+
+    Stages that talk to servers have threads of their own; the others share this one, turn and turn about.
+    """
+    shared_world = world(app)
+    stages = [build(app) for build in STAGES.values()]
+    workers = [Worker(stage, shared_world) for stage in stages if not stage.waits_on_network]
+    apart = [Worker(stage, shared_world) for stage in stages if stage.waits_on_network]
+    source = fetcher(app) if fetch else None
+    threads = [threading.Thread(target=worker.run, args=(stop,), name=worker.stage.name) for worker in apart]
+    if source is not None and not once:
+        threads.append(threading.Thread(target=source.run, args=(stop,), name="fetcher"))
+    for thread in threads:
+        thread.start()
+    try:
+        if source is not None and once:
+            source.once()
+        turn_about(app, workers, shared_world, stop, once=once)
+    finally:
+        stop.set()
+        for worker in workers:
+            leave(worker.consumer)
+        for thread in threads:
+            thread.join()
+
+
+def turn_about(app: App, workers: Sequence[Worker], world_: World, stop: threading.Event, *, once: bool) -> None:
+    """Each worker in turn, as long as there is work; `Unavailable` pauses them all."""
+    patience = Patience(QUIET_SECONDS)
+    while not stop.is_set():
+        try:
+            worked = sum(worker.step(timeout=0) for worker in workers)
+            if not worked and once and patience.is_over(app.broker.depths()):
+                return
+        except Unavailable as error:
+            log.warning("paused", extra={"reason": str(error)})
+            await_world(world_, stop)
+            continue
+        if not worked:
+            stop.wait(IDLE_SECONDS)
+
+
+class Patience:
+    """When is a single run over? When nothing is ready or held, and delayed retries were waited for long enough."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self._since = seconds, time.monotonic()
+
+    def is_over(self, depths: Sequence[Depth]) -> bool:
+        """Whether to stop waiting, given the queues as they are now."""
+        busy = any(depth.ready or depth.unacked for depth in depths if depth.name not in (PARKED, RETRY))
+        delayed = any(depth.ready for depth in depths if depth.name == RETRY)
+        if busy:
+            self._since = time.monotonic()
+        return not busy and (not delayed or time.monotonic() - self._since > self.seconds)
+
+
+def fetcher(app: App) -> FetcherSource:
+    """The fetcher on an app's door and configuration."""
+
+    def hand_over(arrivals: Sequence[Arrival]) -> None:
+        app.door.hand_over([RawMail(each.raw, each.inbox, None, each.envelope_from) for each in arrivals])
+
+    current = app.directory.current
+    wiring = Wiring(hand_over, inboxes=lambda: current().inboxes, settings=lambda: current().settings)
+    return FetcherSource(app.documents, wiring, clock=app.clock)

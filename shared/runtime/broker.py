@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Protocol
 
 from shared.errors import PostroomError
@@ -24,6 +23,8 @@ from shared.errors import PostroomError
 INTAKE = "intake"
 DEAD_LETTER = "dead-letter"
 PARKED = "parked"
+RETRY = "retry"
+"""The name under which the retry tiers are shown together."""
 QUEUES = (INTAKE, "filter", "sender-matcher", "record-writer", "notifier", DEAD_LETTER)
 """Routing keys on the work exchange; on RabbitMQ the queue is `postroom.<key>`."""
 TIERS = (5, 30, 300)
@@ -36,7 +37,6 @@ REFERENCE = "application/vnd.postroom.mail-reference+json"
 """Content type of an intake message whose raw mail was stored first and travels as a blob id."""
 
 Headers = Mapping[str, str | int]
-NO_HEADERS: Headers = MappingProxyType({})
 
 
 class Unroutable(PostroomError):
@@ -57,7 +57,7 @@ class Message:
     type: str = ""
     content_type: str = JSON
     correlation_id: str = ""
-    headers: Headers = NO_HEADERS
+    headers: Headers = field(default_factory=dict)
 
     @property
     def attempt(self) -> int:

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 PREFETCH = 32
 BACKOFF = TIERS
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
+"""Seconds: how long a worker rests when the world is away, doubling until it works again."""
 FUTURE_SECONDS = 3600
 """A message from the future waits so long, uncounted, for a newer worker; then it is buried."""
 
@@ -52,12 +54,15 @@ class Worker:
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then give back what is held and leave in order."""
+        pause = FIRST_PAUSE
         try:
             while not stop.is_set():
                 try:
-                    self.step(timeout=0.5)
+                    pause = FIRST_PAUSE if self.step(timeout=0.5) else pause
                 except Unavailable as error:
                     log.warning("worker_paused", extra={"stage": self.stage.name, "reason": str(error)})
+                    stop.wait(pause)
+                    pause = min(2 * pause, LONGEST_PAUSE)
                     await_world(self.world, stop)
         finally:
             leave(self.consumer)

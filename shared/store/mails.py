@@ -51,6 +51,11 @@ class Mails:
         found = self.get(mail_id) or {}
         return list(found.get("targets") or [])
 
+    def link(self, mail_id: str, records: Sequence[Mapping[str, str]]) -> None:
+        """Point to records that were made because of the mail, besides those its outcome names."""
+        for record in records:
+            self.documents.update("mails", {"_id": mail_id}, {"$addToSet": {"records": dict(record)}})
+
     def with_message_ids(self, message_ids: Sequence[str]) -> list[Document]:
         """Mails with one of these Message-IDs, oldest first."""
         keys = [key for message_id in message_ids if (key := message_key(message_id))]

@@ -1,0 +1,87 @@
+"""Dead letter: keep it, then ask for the incident on error.
+
+Reads the dead-letter queue: messages that a stage failed on, and those that the broker gave up. Stores first,
+acts second; emits IncidentWanted, but never because an IncidentWanted failed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from shared import intake
+from shared.app import App
+from shared.clock import Clock
+from shared.contracts.desk import Configuration
+from shared.contracts.events import IncidentWanted
+from shared.errors import PostroomError
+from shared.ids import mail_id
+from shared.runtime.broker import DEAD_LETTER, INTAKE, Message
+from shared.runtime.outcome import Emit, Outcome, emit
+from shared.runtime.stage import Stage
+from shared.store.dead_letters import DeadLetters
+from shared.store.documents import Document
+from shared.store.mails import Mails
+
+
+@dataclass(frozen=True, slots=True)
+class Morgue:
+    """What the stage reads and writes."""
+
+    mails: Mails
+    dead_letters: DeadLetters
+    clock: Clock
+    configuration: Callable[[], Configuration]
+
+    def handle(self, message: Message) -> Outcome:
+        """Keep the letter; the mail's outcome is `dead`; an incident on error where the inbox wants one."""
+        mail = self._mail(message)
+        inbox = mail["inbox"] if mail else None
+        now = self.clock.now()
+        letter_id, _ = self.dead_letters.keep(message, mail_id=mail["_id"] if mail else None, inbox=inbox, at=now)
+        reason = str(message.headers.get("reason", "no reason was given"))
+        if mail is None:
+            return Emit(note=f"a message about no mail: {reason}")
+        if not self.mails.finish(mail["_id"], "dead", reason=reason) and mail["outcome"] not in (None, "dead"):
+            return Emit(note=f"the mail has its outcome {mail['outcome']}: {reason}")
+        if not self._wants_incident(message, mail):
+            return Emit(note=f"kept without an incident: {reason}")
+        stage = str(message.headers.get("stage", ""))
+        return emit(IncidentWanted(mail["_id"], mail["inbox"], letter_id, stage, reason), note=reason)
+
+    def _mail(self, message: Message) -> Document | None:
+        """The mail that the message is about; one that died at the door is kept here for the first time."""
+        known = self.mails.get(message.correlation_id) if message.correlation_id else None
+        if known or message.headers.get("queue") != INTAKE:
+            return known
+        return self._receive(message)
+
+    def _receive(self, message: Message) -> Document | None:
+        try:
+            received = intake.read(message, self.mails.documents)
+        except (PostroomError, LookupError):
+            return None
+        default = self.configuration().default_inbox
+        inbox = received.inbox or (default.name if default else "")
+        sha256 = hashlib.sha256(received.raw).hexdigest()
+        id_ = mail_id(inbox, received.source_id, sha256)
+        self.mails.documents.put_blob(received.raw)
+        base = {"inbox": inbox, "raw": sha256, "size": len(received.raw), "source_id": received.source_id}
+        now = self.clock.now()
+        self.mails.receive({"_id": id_, **base, "received_at": now, "from": None, "subject": "(unread)"})
+        self.mails.taken(received.arrival_id or id_, inbox, now, id_, duplicate=False)
+        return self.mails.get(id_)
+
+    def _wants_incident(self, message: Message, mail: Document) -> bool:
+        if message.type == IncidentWanted.__name__ or message.headers.get("incident", 1) == 0:
+            return False
+        inbox = self.configuration().inbox(mail["inbox"])
+        return inbox is None or inbox.create_incident_on_error
+
+
+def build(app: App) -> Stage:
+    """The dead-letter stage on an app's store and configuration."""
+    morgue = Morgue(app.mails, app.dead_letters, app.clock, app.directory.current)
+    return Stage("dead-letter", DEAD_LETTER, morgue.handle, lambda message: message)
+

@@ -1,0 +1,130 @@
+"""Notifier: outgoing mail leaves, once as far as SMTP allows.
+
+Reads NotificationQueued. A mail is claimed (`sending`) before it is sent, so that two workers never send the same
+one; what a crash leaves claimed is sent once more, under the same Message-ID, and then left to a person.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+
+from services.filter import custom, rules
+from services.notifier import send
+from services.notifier.compose import BadAddress, Mailbox, Outgoing
+from services.notifier.smtp import Deferred, Refused, Uncertain
+from shared.app import App
+from shared.clock import Clock
+from shared.contracts.desk import Configuration, MailServer
+from shared.contracts.events import NotificationQueued
+from shared.contracts.mail import Address
+from shared.errors import Misconfigured, Unavailable
+from shared.runtime.outcome import Emit, Outcome, Retry, Wait
+from shared.runtime.parcel import unpack
+from shared.runtime.stage import Stage
+from shared.store.documents import Document
+from shared.store.outbox import Outbox
+
+log = logging.getLogger(__name__)
+
+CLAIM = timedelta(minutes=2)
+"""A claim older than this is of a worker that is gone."""
+MAX_TRIES = 2
+"""How often a mail is sent whose fate is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notifier:
+    """Sends what waits in the outbox."""
+
+    outbox: Outbox
+    clock: Clock
+    configuration: Callable[[], Configuration]
+    deliver: Callable[[Outgoing, MailServer, Configuration], object]
+
+    def handle(self, queued: NotificationQueued) -> Outcome:
+        """Send one mail of the outbox, unless it has left or may not leave."""
+        mail = self.outbox.get(queued.outbox_id)
+        if mail is None or mail["state"] in ("sent", "blocked", "failed", "unsent"):
+            return Emit(note="nothing to send" if mail is None else f"is {mail['state']}", mail_id=queued.mail_id)
+        configuration, now = self.configuration(), self.clock.now()
+        server = configuration.mail_server(mail.get("server") or "")
+        if server is None:
+            return self._end(mail, "unsent", "no mail server is configured")
+        if why := self._barred(mail, configuration):
+            return self._end(mail, "blocked", why)
+        if not self._claim(mail, now):
+            return Wait("another worker sends it", timedelta(seconds=30))
+        return self._send(mail, server, configuration)
+
+    def _claim(self, mail: Document, now: datetime) -> bool:
+        """Ours from now on; a claim that nobody came back to is taken over, once."""
+        tries = int(mail.get("tries", 0))
+        if mail["state"] == "sending" and now - mail["claimed_at"] < CLAIM:
+            return False
+        where = {"_id": mail["_id"], "state": mail["state"], "tries": mail.get("tries")}
+        change = {"$set": {"state": "sending", "claimed_at": now, "tries": tries + 1}}
+        return self.outbox.documents.update("outbox", where, change)
+
+    def _send(self, mail: Document, server: MailServer, configuration: Configuration) -> Outcome:
+        if int(mail.get("tries", 0)) >= MAX_TRIES:
+            return self._end(mail, "failed", "its fate is not known after two tries")
+        try:
+            self.deliver(as_outgoing(mail), server, configuration)
+        except send.Blocked as error:
+            return self._end(mail, "blocked", str(error))
+        except (Refused, BadAddress, Misconfigured) as error:
+            return self._end(mail, "failed", str(error))
+        except Deferred as error:
+            self.outbox.move(mail["_id"], ("sending",), "waiting", reason=str(error), tries=0)
+            return Retry(str(error))
+        except Uncertain as error:
+            return self._end(mail, "failed", f"its fate is not known: {error}")
+        except Unavailable:
+            self.outbox.move(mail["_id"], ("sending",), "waiting", tries=0)
+            raise
+        return self._end(mail, "sent", "")
+
+    def _end(self, mail: Document, state: str, reason: str) -> Outcome:
+        self.outbox.move(mail["_id"], ("waiting", "sending"), state, reason=reason, ended_at=self.clock.now())
+        return Emit(note=f"{state} {reason}".strip(), mail_id=mail.get("mail_id") or "")
+
+    def _barred(self, mail: Document, configuration: Configuration) -> str | None:
+        """Outbound rules: every recipient is matched (TI-20 to TI-22)."""
+        for address in mail["to"]:
+            if any(barred in address.lower() for barred in rules.BARRED_SENDERS):
+                return f"no mail is sent to {address}"
+            for rule in configuration.rules:
+                outbound = custom.is_in_force(rule, "outbound", None)
+                if outbound and custom.recipient_matches(rule, Address("", address), mail["subject"]):
+                    return f"the rule {rule.name} keeps it back"
+        return None
+
+
+def as_outgoing(mail: Document) -> Outgoing:
+    """An outbox document as a mail to be composed."""
+    return Outgoing(
+        message_id=mail["message_id"],
+        date=mail["at"],
+        to=tuple(Mailbox(address) for address in mail["to"]),
+        subject=mail["subject"],
+        text=mail["text"],
+        in_reply_to=mail.get("in_reply_to"),
+        automatic="auto-replied" if mail.get("in_reply_to") else "auto-generated",
+        loop=mail.get("inbox") or "postroom",
+        sender=Mailbox(mail["from"]) if mail.get("from") else None,
+    )
+
+
+def _deliver(outgoing: Outgoing, server: MailServer, configuration: Configuration) -> object:
+    return send.deliver(outgoing, server, send.access(server, configuration.settings))
+
+
+def build(app: App) -> Stage:
+    """The notifier on an app's outbox."""
+    notifier = Notifier(app.outbox, app.clock, app.directory.current, _deliver)
+    decode = partial(unpack, blobs=app.documents)
+    return Stage("notifier", "notifier", notifier.handle, decode, waits_on_network=True)

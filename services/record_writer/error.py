@@ -1,0 +1,73 @@
+"""Plan the incident on error (IV-37): a mail that could not be handled becomes an incident, with the original
+attached and the error in plain words. Pure."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from services.record_writer.facts import EMAIL_LISTENER, Serials
+from shared.contracts.desk import Configuration, Inbox
+from shared.contracts.events import IncidentWanted
+from shared.contracts.mail import Attachment
+from shared.contracts.service import Activity, Change, FieldValue
+from shared.ids import derived_id
+from shared.store.documents import Document
+from shared.text import shortened
+
+
+def plan_incident_on_error(
+    wanted: IncidentWanted, mail: Document, inbox: Inbox | None, configuration: Configuration, serials: Serials, now: datetime
+) -> Change:
+    """The incident for a dead letter. The mail may be unreadable: only what was stored of it is used."""
+    type_ = configuration.type_named("incident")
+    assert type_ is not None  # a built-in type
+    serial = serials(type_.name)
+    subject = shortened(mail.get("subject") or "(no subject)", 200)
+    text = explain(wanted, mail, now)
+    own: dict[str, Any] = {
+        "status": type_.statuses.open[0],
+        "subject": f"Mail could not be processed: {subject}",
+        "description": text,
+        "owner": None,
+        "owner_team": inbox.owner_team if inbox else None,
+        "created_by": EMAIL_LISTENER,
+        "logging_analyst": inbox.commands.default_logging_analyst if inbox else None,
+        "source": "Email error",
+        "inbox": wanted.inbox,
+        "partition": inbox.partition if inbox else None,
+        "origin": wanted.mail_id,
+    }
+    original = Attachment("original.eml", "message/rfc822", int(mail.get("size", 0)), str(mail["raw"]))
+    return Change(
+        action="create",
+        type=type_.name,
+        record_id=error_record_id(wanted.mail_id),
+        number=f"{type_.prefix}{serial}",
+        serial=serial,
+        event="created",
+        set=tuple(FieldValue(name, value) for name, value in own.items()),
+        activities=(Activity("error", text, EMAIL_LISTENER, (original,)),),
+        why=(f"Create Incident On Error: {wanted.reason}",),
+    )
+
+
+def error_record_id(mail_id: str) -> str:
+    """One incident on error for a mail, however often it fails."""
+    return derived_id("record", mail_id, "error")
+
+
+def explain(wanted: IncidentWanted, mail: Document, now: datetime) -> str:
+    """What happened, for a person to read."""
+    sender = mail.get("from") or {}
+    return (
+        f"A mail to the inbox {wanted.inbox!r} could not be processed.\n\n"
+        f"Reason: {wanted.reason}\n"
+        f"Stage: {wanted.stage}\n"
+        f"From: {sender.get('name') or ''} <{sender.get('address') or 'unknown'}>\n"
+        f"Subject: {mail.get('subject') or '(none)'}\n"
+        f"Mail: {wanted.mail_id}\n"
+        f"Dead letter: {wanted.letter_id}\n"
+        f"Time: {now:%Y-%m-%d %H:%M:%S} UTC\n\n"
+        "The original mail is attached. When the cause is mended, replay the dead letter."
+    )

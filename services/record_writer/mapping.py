@@ -1,0 +1,57 @@
+"""Field templates: constants with tokens (IV-32).
+
+Tokens, whatever the case: @From, @To[N], @CC[N] (1-based; a missing index or 0 means the first, beyond the list
+is empty), @FirstName, @LastName (of the matched person, else of the display name), @Subject, @Body. `@@` is an @.
+Values come in as they are: what a mail holds is never read as a template again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from services.record_writer.facts import Facts
+from shared.contracts.mail import Address
+
+_TOKEN = re.compile(
+    r"@@|@(?P<list>To|CC)(?:\[(?P<index>\d{1,6})\])?|@(?P<name>FirstName|LastName|From|Subject|Body)", re.IGNORECASE
+)
+
+
+def fill(template: str, facts: Facts, body: str) -> str:
+    """The template with its tokens replaced. `body` is the text that @Body stands for."""
+    return _TOKEN.sub(lambda found: _value(found, facts, body), template)
+
+
+def _value(found: re.Match[str], facts: Facts, body: str) -> str:
+    if found["list"]:
+        people = facts.mail.to if found["list"].lower() == "to" else facts.mail.cc
+        return _nth(people, int(found["index"] or 1))
+    first, last = names(facts)
+    match (found["name"] or "@@").lower():
+        case "from":
+            return facts.sender.address.address if facts.sender.address else ""
+        case "subject":
+            return facts.mail.subject
+        case "body":
+            return body
+        case "firstname":
+            return first
+        case "lastname":
+            return last
+    return "@"
+
+
+def _nth(people: Sequence[Address], index: int) -> str:
+    position = max(index, 1) - 1
+    return people[position].address if position < len(people) else ""
+
+
+def names(facts: Facts) -> tuple[str, str]:
+    """First and last name of the sender; `Doe, Jane` is read as Jane Doe."""
+    full = (facts.sender.name or (facts.sender.address.name if facts.sender.address else "")).strip()
+    last, comma, first = full.partition(",")
+    if comma:
+        return first.strip(), last.strip()
+    first, _, last = full.rpartition(" ")
+    return (first.strip(), last) if first else (last, "")

@@ -1,0 +1,258 @@
+"""Record writer: plan and carry out. The only stage that changes records.
+
+Reads SenderMatched and IncidentWanted, emits RecordChanged and NotificationQueued. What a mail is about is fixed
+once on the mail's own document (`claim`); what it does is fixed once on the record (`carry_out`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from functools import partial
+
+from services.record_writer import create
+from services.record_writer.body import BadValue, Block
+from services.record_writer.carry_out import Cause, Desk, carry_out, commit_creation, commit_update
+from services.record_writer.error import plan_incident_on_error
+from services.record_writer.facts import Facts
+from services.record_writer.parts import blocks_of, targets_of
+from services.record_writer.target import Lookups, Target
+from services.record_writer.update import plan_update
+from shared.app import App
+from shared.clock import Clock
+from shared.contracts import codec
+from shared.contracts.desk import Configuration, RecordType
+from shared.contracts.events import Event, IncidentWanted, MailRejected, SenderMatched
+from shared.contracts.service import Change
+from shared.errors import PostroomError
+from shared.runtime.outcome import Emit, Fail, Outcome, Wait
+from shared.runtime.parcel import unpack
+from shared.runtime.stage import Stage
+from shared.store.dead_letters import DeadLetters
+from shared.store.documents import Document
+from shared.store.mails import Mails
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """What the writer reads and writes."""
+
+    desk: Desk
+    mails: Mails
+    dead_letters: DeadLetters
+    clock: Clock
+    configuration: Callable[[], Configuration]
+
+    def handle(self, event: SenderMatched | IncidentWanted) -> Outcome:
+        """Decide the mail once; on every later look carry out what was decided."""
+        match event:
+            case IncidentWanted():
+                return self.write_incident_on_error(event)
+            case SenderMatched():
+                return self.write(event)
+
+    def write(self, matched: SenderMatched) -> Outcome:
+        """One mail: its targets, its changes, its outcome."""
+        mail = self.mails.get(matched.envelope.mail_id)
+        if mail is None:
+            raise PostroomError("the mail's document is missing")
+        if mail["outcome"] is not None:
+            return Emit(_decoded(mail), note="decided before")
+        facts = self.gather(matched, mail)
+        targets = self.targets(facts, mail)
+        if targets[0].kind == "wait":
+            return Wait(targets[0].why)
+        if targets[0].kind == "reject":
+            return self.reject(facts, targets[0].step, targets[0].why)
+        return self.change(facts, targets)
+
+    def gather(self, matched: SenderMatched, mail: Document) -> Facts:
+        """What the plan is made from."""
+        configuration = self.configuration()
+        inbox = configuration.inbox(matched.envelope.inbox)
+        if inbox is None:
+            raise PostroomError(f"the inbox {matched.envelope.inbox!r} is gone")
+        now = self.clock.now()
+        return Facts(
+            envelope=matched.envelope,
+            mail=matched.mail,
+            sender=matched.sender,
+            inbox=inbox,
+            configuration=configuration,
+            now=now,
+            serials=self.desk.records.next_serial,
+            raw=mail["raw"],
+            answers=matched.answers,
+            answered=lambda: self._answered(matched, configuration, now),
+        )
+
+    def _answered(self, matched: SenderMatched, configuration: Configuration, now: datetime) -> int:
+        address = matched.sender.address
+        if address is None:
+            return 0
+        cap = configuration.settings.automatic_mail_cap
+        return self.desk.outbox.sent_since(address.address, now - cap.per, cap.per_address)
+
+    def targets(self, facts: Facts, mail: Document) -> Sequence[Target]:
+        """What each part of this mail is about, as fixed at the first look."""
+        found = mail.get("targets") or ()
+        if not found:
+            decided = targets_of(facts, Lookups(self.desk.records, self.mails, self.desk.outbox))
+            if decided[0].kind == "wait":
+                return decided
+            found = self.mails.claim(facts.envelope.mail_id, [asdict(each) for each in decided])
+        return [Target(**each) for each in found]
+
+    def change(self, facts: Facts, targets: Sequence[Target]) -> Outcome:
+        """Commit and carry out every part; parts that fail make one incident together (IV-33)."""
+        cause = cause_of(facts)
+        changes: list[Change] = []
+        failures: list[Failure] = []
+        for part, (aim, block) in enumerate(zip(targets, blocks_of(facts), strict=False)):
+            try:
+                if change := self.commit(facts, aim, block, str(part), cause):
+                    changes.append(change)
+            except create.Refused as refused:
+                return self.reject(facts, "sender", str(refused))
+            except (BadValue, NoTarget) as error:
+                failures.append(Failure(part, aim, str(error)))
+        if failures and not changes:
+            return self.fail(facts, failures)
+        return self.finish(facts, [*changes, *self.incident_for(facts, failures, cause)], cause)
+
+    def commit(self, facts: Facts, aim: Target, block: Block, part: str, cause: Cause) -> Change | None:
+        """The committed Change of one part; None when it was carried out before."""
+        if aim.kind == "none":
+            raise NoTarget(aim.why)
+        if aim.kind == "new":
+            type_ = type_for(facts, aim)
+            change = create.plan_creation(facts, type_, block, part=part, related=aim.related)
+            return commit_creation(create.with_why(change, f"{aim.step}: {aim.why}"), cause, self.desk)
+
+        def plan(record: Document) -> Change:
+            type_ = facts.configuration.type_named(record["type"])
+            if type_ is None:
+                raise PostroomError(f"the record type {record['type']!r} is gone")
+            change = plan_update(facts, type_, record, block, replies=aim.step == "references", part=part)
+            return create.with_why(change, f"{aim.step}: {aim.why}")
+
+        return commit_update(aim.record_id or "", plan, cause, self.desk)
+
+    def finish(self, facts: Facts, changes: Sequence[Change], cause: Cause) -> Outcome:
+        """Carry out, store the outcome, and let the entries leave."""
+        events = [event for change in changes for event in carry_out(change, cause, self.desk)]
+        touched = [change for change in changes if change.action != "none"]
+        if not touched and changes:
+            return self.reject(facts, "closed", f"{changes[0].number} is closed and takes no updates", events)
+        why = "; ".join(step for change in changes for step in change.why)
+        self.mails.finish(
+            facts.envelope.mail_id, "recorded", reason=why, records=labels_of(touched), emitted=_encoded(events)
+        )
+        for change in changes:
+            self.desk.records.forget(change.record_id, facts.envelope.mail_id)
+        return Emit(tuple(events), note=why)
+
+    def reject(self, facts: Facts, rule: str, reason: str, events: Sequence[Event] = ()) -> Outcome:
+        """No record: the mail's own document is the commit point."""
+        mail_id = facts.envelope.mail_id
+        all_events = (*events, MailRejected(mail_id, facts.inbox.name, rule, reason))
+        self.mails.finish(mail_id, "rejected", reason=reason, rule=rule, emitted=_encoded(all_events))
+        return Emit(all_events, note=f"{rule}: {reason}")
+
+    def fail(self, facts: Facts, failures: Sequence[Failure]) -> Outcome:
+        """Nothing could be written: the dead-letter path makes the incident, unless incidents are what failed."""
+        creating = any(failure.aim.kind == "new" and type_for(facts, failure.aim).name == "incident" for failure in failures)
+        return Fail("; ".join(failure.why for failure in failures), facts.envelope.mail_id, incident=not creating)
+
+    def incident_for(self, facts: Facts, failures: Sequence[Failure], cause: Cause) -> list[Change]:
+        """One incident for the parts of a mail that failed while others were written (IV-33, IV-37)."""
+        if not failures or not facts.inbox.create_incident_on_error:
+            return []
+        reason = "; ".join(f"part {failure.part + 1}: {failure.why}" for failure in failures)
+        mail = self.mails.get(facts.envelope.mail_id) or {}
+        wanted = IncidentWanted(facts.envelope.mail_id, facts.inbox.name, "", "record-writer", reason)
+        change = self._on_error(wanted, mail)
+        committed = commit_creation(change, cause, self.desk)
+        return [committed] if committed else []
+
+    def _on_error(self, wanted: IncidentWanted, mail: Document) -> Change:
+        configuration, now = self.configuration(), self.clock.now()
+        inbox = configuration.inbox(wanted.inbox)
+        return plan_incident_on_error(wanted, mail, inbox, configuration, self.desk.records.next_serial, now)
+
+    def write_incident_on_error(self, wanted: IncidentWanted) -> Outcome:
+        """Create Incident On Error: the mail's outcome is `dead`, with the incident linked (IV-37)."""
+        mail = self.mails.get(wanted.mail_id)
+        if mail is None:
+            raise PostroomError("the mail's document is missing")
+        change = self._on_error(wanted, mail)
+        cause = Cause(wanted.mail_id, wanted.inbox, self.clock.now(), {})
+        stored = commit_creation(change, cause, self.desk) or change
+        record = self.desk.records.get(stored.record_id) or {}
+        events = carry_out(stored, cause, self.desk)
+        self.mails.link(wanted.mail_id, labels_of([stored]))
+        self.dead_letters.name_incident(wanted.letter_id, str(record.get("number", stored.number)))
+        self.desk.records.forget(stored.record_id, wanted.mail_id)
+        return Emit(tuple(events), note=f"incident on error {record.get('number', stored.number)}")
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A part that could not be written, and why."""
+
+    part: int
+    aim: Target
+    why: str
+
+
+class NoTarget(Exception):
+    """The record that a part names does not exist (IV-36, IV-37)."""
+
+
+def type_for(facts: Facts, aim: Target) -> RecordType:
+    """The type of record that this inbox makes; a target may say that it is an incident all the same (IV-35)."""
+    name = aim.type or facts.inbox.processor
+    found = facts.configuration.type_named(name)
+    if found is None:
+        raise PostroomError(f"there is no record type {name!r}")
+    return found
+
+
+def cause_of(facts: Facts) -> Cause:
+    """What carrying out needs to know of the mail and of the sending side."""
+    return Cause(facts.envelope.mail_id, facts.inbox.name, facts.now, outgoing(facts))
+
+
+def outgoing(facts: Facts) -> Document:
+    """Which server sends for this inbox; without one, mail stays in the outbox as `unsent`."""
+    servers = facts.configuration.mail_servers
+    server = facts.configuration.mail_server(facts.inbox.mail_server or "") or next(iter(servers), None)
+    sender = (server.from_address if server else None) or facts.inbox.address
+    return {
+        "state": "waiting" if server else "unsent",
+        "server": server.name if server else None,
+        "inbox": facts.inbox.name,
+        "from": sender,
+        "domain": sender.rpartition("@")[2] or "postroom.invalid",
+    }
+
+
+def labels_of(changes: Sequence[Change]) -> list[dict[str, str]]:
+    """Records as the mail's document points to them."""
+    return [{"id": change.record_id, "type": change.type, "number": change.number} for change in changes]
+
+
+def _encoded(events: Sequence[Event]) -> list[dict[str, str]]:
+    """Events as a document keeps them, so that a redelivery emits the very same."""
+    return [{"type": type(event).__name__, "body": codec.encode(event).decode()} for event in events]
+
+
+def _decoded(mail: Document) -> tuple[Event, ...]:
+    return tuple(codec.decode(each["type"], each["body"].encode()) for each in mail.get("emitted", ()))
+
+
+def build(app: App) -> Stage:
+    """The writer on an app's store and configuration."""
+    desk = Desk(app.records, app.people, app.outbox)
+    writer = Writer(desk, app.mails, app.dead_letters, app.clock, app.directory.current)
+    return Stage("record-writer", "record-writer", writer.handle, partial(unpack, blobs=app.documents))

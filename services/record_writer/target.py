@@ -1,0 +1,201 @@
+"""Which record is this mail about? Strategies in a readable order; the first that answers wins.
+
+In-Reply-To and References against mails that were stored or sent → a number in subject or keyword → none: a new
+record. Signed reply tokens, conversation ids and subject commands take their places here, above these.
+A number is a hint, not a proof: who may update by it is decided by `access`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import lru_cache
+from typing import Any, Final, Literal
+
+from services.record_writer.facts import Facts
+from shared.contracts.desk import Configuration, RecordType, folded
+from shared.store.documents import Document
+from shared.store.mails import Mails, message_key
+from shared.store.outbox import Outbox
+from shared.store.records import Records
+from shared.text import from_iso
+
+MAX_REFERENCES: Final = 100
+PATIENCE: Final = timedelta(seconds=60)
+"""How long a reply waits for the mail it answers to get its outcome."""
+
+Kind = Literal["new", "update", "reject", "wait", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a mail goes. `step` names the strategy, `why` says it in words.
+
+    `record_id` is set for an update; `related` is the record that a new one is linked to. `type` is the type of a
+    new record when it is not the inbox's own.
+    """
+
+    kind: Kind
+    step: str
+    why: str
+    record_id: str | None = None
+    related: str | None = None
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookups:
+    """What the strategies may ask."""
+
+    records: Records
+    mails: Mails
+    outbox: Outbox
+
+
+@dataclass(frozen=True, slots=True)
+class Thread:
+    """What the references of a mail lead to: records, who was addressed there, and mails without outcome."""
+
+    record_ids: tuple[str, ...] = ()
+    addressed: frozenset[str] = field(default_factory=frozenset)
+    unfinished: bool = False
+
+
+def find(facts: Facts, lookups: Lookups) -> Target:
+    """The record this mail is about."""
+    thread = follow(facts, lookups)
+    if thread.record_ids:
+        return _by_reference(facts, thread, lookups)
+    if thread.unfinished and facts.now - from_iso(facts.envelope.received_at) < PATIENCE:
+        return Target("wait", "references", "the mail that it answers has no outcome yet")
+    if hint := number_in(facts):
+        return by_number(facts, hint, lookups)
+    return Target("new", "none", "nothing in the mail names a record")
+
+
+def follow(facts: Facts, lookups: Lookups) -> Thread:
+    """Look the references up, among received and sent mails; the inbox's own records come first."""
+    wanted = _references(facts)
+    if not wanted:
+        return Thread()
+    order = {key: place for place, key in enumerate(wanted)}
+    received = [found for found in lookups.mails.with_message_ids(wanted) if found["_id"] != facts.envelope.mail_id]
+    sent = lookups.outbox.with_message_ids(wanted)
+    hits = [(found["inbox"] != facts.inbox.name, order[found["message_key"]], _ids(found)) for found in received]
+    hits += [(False, order[found["message_key"]], [found["record_id"]]) for found in sent if found.get("record_id")]
+    ids = [record_id for _, _, record_ids in sorted(hits) for record_id in record_ids]
+    unfinished = any(found["outcome"] is None and found["inbox"] == facts.inbox.name for found in received)
+    return Thread(tuple(dict.fromkeys(ids)), frozenset(_addressed(received, sent)), unfinished)
+
+
+def _references(facts: Facts) -> list[str]:
+    """In-Reply-To, then References from the last to the first, each once."""
+    given = [facts.mail.in_reply_to, *reversed(facts.mail.references[-MAX_REFERENCES:])]
+    keys = dict.fromkeys(key for each in given if (key := message_key(each)))
+    return list(keys)[:MAX_REFERENCES]
+
+
+def _ids(mail: Document) -> list[str]:
+    return [str(record["id"]) for record in mail.get("records", ())]
+
+
+def _addressed(received: Sequence[Document], sent: Sequence[Document]) -> Iterator[str]:
+    for found in received:
+        if found.get("from"):
+            yield found["from"]["address"].lower()
+        yield from (address.lower() for address in found.get("to", ()))
+    for found in sent:
+        yield from (address.lower() for address in found["to"])
+
+
+def _by_reference(facts: Facts, thread: Thread, lookups: Lookups) -> Target:
+    """The first record of the thread that is still there."""
+    for record_id in thread.record_ids:
+        record = lookups.records.get(record_id)
+        if record is None or record.get("deleted"):
+            continue
+        if facts.sender.person_id or takes_part(facts, record) or _address(facts) in thread.addressed:
+            return Target("update", "references", f"a reply about {record['number']}", record_id)
+        why = f"a stranger's reply about {record['number']}: a new record, linked"
+        return Target("new", "references", why, related=record_id)
+    return Target("new", "references", "the record that it answers about is gone")
+
+
+def _address(facts: Facts) -> str:
+    return facts.sender.address.address.lower() if facts.sender.address else ""
+
+
+def takes_part(facts: Facts, record: Document) -> bool:
+    """Whether the sender is customer or owner of the record, or was copied (VF-21)."""
+    person = facts.sender.person_id
+    if person and person in (record.get("customer"), record.get("owner")):
+        return True
+    if facts.sender.name and person and facts.sender.name == record.get("owner"):
+        return True
+    return bool(_address(facts)) and _address(facts) in record.get("copied", ())
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A number as the mail writes it, and the type it is said to be of."""
+
+    type: RecordType
+    text: str
+    serial: int
+
+
+def number_in(facts: Facts) -> Hint | None:
+    """The first `<type>#n` or `[type - n]` of the subject, or a `[type - n]` of the new text (TI-31)."""
+    configuration = facts.configuration
+    names = tuple(name for each in configuration.types for name in (each.name, each.label, *each.aliases))
+    plain, keyword = _patterns(names)
+    own = (*(_compiled(pattern) for pattern in configuration.settings.subject_patterns), keyword, plain)
+    found = next((hit for pattern in own if (hit := pattern.search(facts.mail.subject))), None)
+    found = found or keyword.search(facts.mail.new_text[:100_000])
+    return _hint(found.groupdict(), configuration) if found else None
+
+
+def _hint(found: Mapping[str, Any], configuration: Configuration) -> Hint | None:
+    type_ = configuration.type_named(found.get("type") or "incident")
+    digits = re.sub(r"\D", "", found.get("number") or "")
+    return Hint(type_, str(found["number"]), int(digits)) if type_ and digits else None
+
+
+@lru_cache(maxsize=16)
+def _patterns(names: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Patterns for the names of all types, the longest first; blanks, `_` and `-` in a name are alike."""
+    spelled = sorted({folded(name) for name in names if name}, key=len, reverse=True)
+    either = "|".join(r"[\s_-]{1,3}".join(map(re.escape, name.split("_"))) for name in spelled)
+    number = r"(?P<number>[A-Za-z]{0,8}-?\d{1,15})"
+    plain = re.compile(rf"(?<![\w#])(?P<type>{either})\s{{0,3}}#\s{{0,3}}{number}(?!\w)", re.IGNORECASE)
+    keyword = re.compile(rf"\[\s{{0,3}}(?P<type>{either})\s{{0,3}}-\s{{0,3}}{number}\s{{0,3}}\]", re.IGNORECASE)
+    return plain, keyword
+
+
+@lru_cache(maxsize=64)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.IGNORECASE)
+
+
+def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
+    """The record with this number, if the sender may come near it (VF-15, VF-16, VF-21)."""
+    shown = f"{hint.type.label} {hint.text}"
+    record = lookups.records.numbered(hint.type.name, hint.serial)
+    commands = facts.inbox.commands
+    if record is None:
+        return _unknown_number(facts, hint, shown)
+    if facts.sender.person_id is None:
+        if commands.update_anonymously:
+            return Target("update", "number", f"{shown} is named; updates need no known sender", record["_id"])
+        return Target("reject", "number", f"{shown} is named, but nobody is known by the sender's address")
+    if commands.update_by == "recognised" or facts.is_analyst or takes_part(facts, record):
+        return Target("update", "number", f"{shown} is named by one who may update it", record["_id"])
+    return Target("new", "number", f"{shown} is named, but the sender takes no part in it")
+
+
+def _unknown_number(facts: Facts, hint: Hint, shown: str) -> Target:
+    if hint.type.name == "incident" and not facts.inbox.commands.log_new_on_invalid_number:
+        return Target("reject", "number", f"{shown} does not exist, and unknown numbers make no new record")
+    return Target("new", "number", f"{shown} does not exist: a new record")

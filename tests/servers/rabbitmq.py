@@ -241,7 +241,7 @@ class RabbitNode:
 
     def _is_up(self) -> bool:
         if self._server is not None and self._server.poll() is not None:
-            raise NodeFailed(f"RabbitMQ ended at start; see {self.folder / 'output.log'}")
+            raise NodeFailed(f"RabbitMQ ended at start: {(self.folder / 'output.log').read_text()[-2000:]}")
         return _speaks_amqp(self.amqp_port) and _listens(self.management_port)
 
     def _signal(self, number: signal.Signals) -> None:

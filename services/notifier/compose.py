@@ -1,0 +1,272 @@
+"""Builds an outgoing mail as RFC 5322 bytes: same input, same bytes, so that a retry sends the same mail again.
+
+Header lines are written here and not by the standard library, which encodes long message ids as words and so
+breaks the threads that they make. Every value is cleaned of control characters before it is used: nothing that
+came from outside can add a header. Bodies and attachments are left to `email`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime
+from typing import Literal
+
+from shared.contracts.desk import MailServer
+from shared.errors import Misconfigured, PostroomError
+from shared.wire import InvalidHost, host_name
+
+LOOP_HEADER = "X-Postroom-Loop"
+REFERENCES = 100
+"""So many ancestors are named, the first and the newest (RFC 5322, 3.6.4 sets no limit; servers do)."""
+_WIDTH = 78
+_WORD_BYTES = 33
+"""Bytes of UTF-8 in one encoded word, so that it and our longest header name fit a line of 76 (RFC 2047, 2)."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
+_LOCAL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f()<>\[\]:;@\\,\"]{1,64}")
+_QUOTED = re.compile(r'"([ !#-\[\]-~]|\\[ -~]){1,62}"')
+_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+_MSG_ID = re.compile(r"<[^<>\s\x00-\x1f\x7f-\uffff]{1,900}>")
+_BODY = SMTP.clone(cte_type="7bit", max_line_length=_WIDTH)
+
+Automatic = Literal["auto-replied", "auto-generated"]
+
+
+class BadAddress(PostroomError):
+    """This is no address that mail can be sent to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A name and an address, as configured or stored; either may come from a stranger."""
+
+    address: str
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """A file in an outgoing mail. With `content_id` it is shown within the HTML (NE-22)."""
+
+    filename: str
+    content_type: str
+    content: bytes
+    content_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A mail to be sent. `message_id` (with its angle brackets) and `date` are given: a retry repeats them.
+
+    `automatic` is the value of Auto-Submitted (RFC 3834), None for what a person wrote. `loop` names this
+    desk, so that it recognises its own mail. `sender` None: the mail server's `from_address`.
+    """
+
+    message_id: str
+    date: datetime
+    to: tuple[Mailbox, ...]
+    subject: str
+    text: str
+    html: str | None = None
+    cc: tuple[Mailbox, ...] = ()
+    bcc: tuple[Mailbox, ...] = ()
+    sender: Mailbox | None = None
+    reply_to: tuple[Mailbox, ...] = ()
+    in_reply_to: str | None = None
+    references: tuple[str, ...] = ()
+    automatic: Automatic | None = "auto-generated"
+    loop: str = ""
+    attachments: tuple[Attached, ...] = ()
+
+
+def build(outgoing: Outgoing, server: MailServer) -> bytes:
+    """The mail with CRLF line ends. Bcc is not in it. Raises `BadAddress` or `Misconfigured`."""
+    head = "".join(fold(name, value) for name, value in _headers(outgoing, server) if value)
+    return head.encode() + _body(outgoing).as_bytes()
+
+
+def _headers(outgoing: Outgoing, server: MailServer) -> Iterable[tuple[str, str]]:
+    """Names and values; a value is safe to be written."""
+    yield "Date", format_datetime(outgoing.date)
+    yield "From", written(sender_of(outgoing, server))
+    yield "Reply-To", _list(outgoing.reply_to)
+    yield "To", _list(outgoing.to) or "undisclosed-recipients:;"
+    yield "Cc", _list(outgoing.cc)
+    yield "Subject", encoded(clean(outgoing.subject))
+    yield "Message-ID", _own_id(outgoing.message_id)
+    yield "In-Reply-To", " ".join(_ids([outgoing.in_reply_to or ""]))
+    yield "References", " ".join(_lineage(outgoing))
+    if outgoing.automatic:
+        yield "Auto-Submitted", outgoing.automatic
+        yield "X-Auto-Response-Suppress", "All"
+    yield LOOP_HEADER, encoded(clean(outgoing.loop))
+
+
+def sender_of(outgoing: Outgoing, server: MailServer) -> Mailbox:
+    """Who the mail is from; `Misconfigured` when neither it nor the server says."""
+    if outgoing.sender is not None:
+        return outgoing.sender
+    if server.from_address:
+        return Mailbox(server.from_address)
+    raise Misconfigured(f"mail server {server.name}: from_address is missing")
+
+
+def from_address_problem(server: MailServer, inboxes: Iterable[str]) -> str | None:
+    """What is wrong with the server's From: it must be the address of an inbox, so that answers arrive (TI-40)."""
+    known = {address.casefold() for address in inboxes}
+    if server.from_address is None or server.from_address.casefold() in known:
+        return None
+    return f"mail server {server.name}: from_address {server.from_address} is not the address of an inbox"
+
+
+# values
+
+
+def clean(text: str) -> str:
+    """One line without control characters, and without what UTF-8 cannot carry."""
+    return _SURROGATE.sub("\ufffd", _CONTROL.sub(" ", text)).strip()
+
+
+def address(value: str) -> str:
+    """An address as it is sent: domain in A-labels (RFC 5890), local part as it is; `BadAddress` if it is none."""
+    local, at, domain = value.strip().rpartition("@")
+    if not at or not (_QUOTED.fullmatch(local) or (_LOCAL.fullmatch(local) and local.strip(".") == local)):
+        raise BadAddress(f"{clean(value)!r} is not an address")
+    try:
+        return f"{local}@{host_name(domain)}"
+    except InvalidHost as error:
+        raise BadAddress(f"{clean(value)!r} is not an address") from error
+
+
+def needs_utf8(addresses: Iterable[str]) -> bool:
+    """Whether an address can only be sent with SMTPUTF8 (RFC 6531): its local part is not ASCII."""
+    return not all(each.isascii() for each in addresses)
+
+
+def written(mailbox: Mailbox) -> str:
+    """Name and address for a header (RFC 5322, 3.4)."""
+    name, addr = clean(mailbox.name), address(mailbox.address)
+    if not name:
+        return addr
+    if not name.isascii() or "=?" in name:
+        return f"{encoded(name)} <{addr}>"
+    if _PHRASE.fullmatch(name):
+        return f"{name} <{addr}>"
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{quoted}" <{addr}>'
+
+
+def _list(mailboxes: Sequence[Mailbox]) -> str:
+    return ", ".join(written(each) for each in mailboxes)
+
+
+def encoded(text: str) -> str:
+    """Text for an unstructured header: as it is when that is ASCII, else encoded words (RFC 2047)."""
+    if text.isascii() and "=?" not in text and max(map(len, text.split(" ")), default=0) < 900:
+        return text
+    return " ".join(f"=?utf-8?b?{b64encode(part).decode('ascii')}?=" for part in _pieces(text))
+
+
+def _pieces(text: str) -> Iterable[bytes]:
+    """UTF-8 in pieces that end between characters, as every encoded word must."""
+    piece = b""
+    for character in text:
+        more = character.encode()
+        if len(piece) + len(more) > _WORD_BYTES:
+            yield piece
+            piece = b""
+        piece += more
+    yield piece
+
+
+def fold(name: str, value: str) -> str:
+    """A header line, folded at spaces where it gets long (RFC 5322, 2.2.3). No word is ever broken or encoded."""
+    lines, current = [], f"{name}:"
+    for word in value.split(" "):
+        if word and current != f"{name}:" and len(current) + 1 + len(word) > _WIDTH:
+            lines.append(current)
+            current = ""
+        current += f" {word}"
+    return "\r\n".join([*lines, current]) + "\r\n"
+
+
+def _own_id(message_id: str) -> str:
+    if not _MSG_ID.fullmatch(message_id):
+        raise Misconfigured(f"{message_id!r} is no message id")
+    return message_id
+
+
+def _ids(values: Iterable[str]) -> list[str]:
+    """What looks like a message id; anything else that a stranger wrote there is left out."""
+    return [found for value in values for found in _MSG_ID.findall(value)]
+
+
+def _lineage(outgoing: Outgoing) -> list[str]:
+    """The thread so far, ending with the mail that is answered."""
+    ids = list(dict.fromkeys(_ids([*outgoing.references])))
+    parent = _ids([outgoing.in_reply_to or ""])
+    ids = [each for each in ids if each not in parent] + parent
+    return ids if len(ids) <= REFERENCES else [ids[0], *ids[-REFERENCES + 1 :]]
+
+
+# body
+
+
+def _body(outgoing: Outgoing) -> EmailMessage:
+    body = EmailMessage(policy=_BODY)
+    body["MIME-Version"] = "1.0"
+    body.set_content(_lines(outgoing.text))
+    if outgoing.html is not None:
+        body.add_alternative(_lines(outgoing.html), subtype="html")
+        _add_images(body, outgoing)
+    for each in outgoing.attachments:
+        if not (each.content_id and outgoing.html is not None):
+            _attach(body, each)
+    _name_boundaries(body, outgoing.message_id)
+    return body
+
+
+def _lines(text: str) -> str:
+    """Text with plain line ends, which UTF-8 can carry."""
+    return _SURROGATE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""))
+
+
+def _add_images(body: EmailMessage, outgoing: Outgoing) -> None:
+    html = body.get_payload()[-1]  # type: ignore[index,union-attr]  # multipart/alternative: text, then HTML
+    for each in outgoing.attachments:
+        if each.content_id:
+            main, sub = _type(each)
+            html.add_related(each.content, main, sub, cid=f"<{_token(each.content_id)}>", filename=_name(each))
+
+
+def _attach(body: EmailMessage, each: Attached) -> None:
+    main, sub = _type(each)
+    body.add_attachment(each.content, main, sub, filename=_name(each))
+
+
+def _type(each: Attached) -> tuple[str, str]:
+    """The type of a file; a mail or a type that is none is sent as bytes, so that nothing is parsed or rewritten."""
+    main, _, sub = each.content_type.partition(";")[0].strip().lower().partition("/")
+    plain = re.fullmatch(r"[a-z0-9.+-]+", main) and re.fullmatch(r"[a-z0-9.+_-]+", sub)
+    return (main, sub) if plain and main not in ("multipart", "message") else ("application", "octet-stream")
+
+
+def _name(each: Attached) -> str:
+    return clean(each.filename)[:255] or "attachment"
+
+
+def _token(content_id: str) -> str:
+    return re.sub(r"[^A-Za-z0-9.@_-]", "", content_id) or "image"
+
+
+def _name_boundaries(body: EmailMessage, message_id: str) -> None:
+    """Boundaries made from the id and the depth instead of chance: the same mail is the same bytes."""
+    for number, part in enumerate(each for each in body.walk() if each.is_multipart()):
+        part.set_boundary("=_" + hashlib.sha256(f"{message_id} {number}".encode()).hexdigest()[:32])

@@ -1,0 +1,95 @@
+"""Sends one composed mail through a mail server, whatever its protocol, under the server's switches.
+
+Decides who really gets it (NE-21: `block` sends nothing, `override_recipient` replaces everybody) and repeats once
+what may have been lost on the last metre, under the same Message-ID. Separate from `smtp`, which knows one protocol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from services.notifier import compose, smtp
+from services.notifier.compose import Mailbox, Outgoing
+from services.notifier.smtp import Access, Sent, Uncertain
+from shared.contracts.desk import MailServer, Secret, Settings
+from shared.errors import Misconfigured
+from shared.probe import TestResult
+from shared.sasl import Credentials, no_token
+
+
+class Blocked(Misconfigured):
+    """The server is set to receive only: this mail stays in the outbox as `blocked`, for good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How one protocol sends and is tested."""
+
+    send: Callable[..., Sent]
+    check: Callable[..., TestResult]
+
+
+PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({"smtp": Protocol(smtp.send, smtp.check)})
+
+
+def addressed(outgoing: Outgoing, server: MailServer) -> Outgoing:
+    """The mail as it will be addressed: with an override, to that address alone, without CC and BCC (NE-21).
+
+    The outbox keeps the mail it was given, so the originals stay visible there.
+    """
+    if not server.override_recipient:
+        return outgoing
+    return replace(outgoing, to=(Mailbox(server.override_recipient),), cc=(), bcc=())
+
+
+def access(
+    server: MailServer,
+    settings: Settings,
+    *,
+    reveal: Callable[[Secret], str] = Secret.reveal,
+    token: Callable[..., str] = no_token,
+) -> Access:
+    """Who logs in to a server. Without a user name nobody does."""
+    credentials = None
+    if server.username:
+        password = reveal(server.password) if server.password else None
+        credentials = Credentials(server.username, password, token)
+    return Access(credentials, allow_cleartext_auth=settings.allow_cleartext_auth, fips=settings.fips)
+
+
+def deliver(outgoing: Outgoing, server: MailServer, who: Access) -> Sent:
+    """Send a mail now. Raises `Blocked`, and what `smtp.send` and `compose.build` raise.
+
+    A mail whose answer was lost is sent once more at once; a second loss is `Uncertain` for the caller to keep.
+    """
+    if server.block:
+        raise Blocked(f"mail server {server.name} is blocked: it receives only")
+    protocol = _protocol(server)
+    mail = addressed(outgoing, server)
+    message = compose.build(mail, server)
+    sender = compose.address(compose.sender_of(mail, server).address)
+    recipients = recipients_of(mail)
+    try:
+        return protocol.send(server, message, sender, recipients, access=who)
+    except Uncertain:
+        return protocol.send(server, message, sender, recipients, access=who)
+
+
+def recipients_of(mail: Outgoing) -> list[str]:
+    """Everybody who gets the mail, once each."""
+    everybody = (compose.address(each.address) for each in (*mail.to, *mail.cc, *mail.bcc))
+    return list(dict.fromkeys(everybody))
+
+
+def check(server: MailServer, who: Access) -> TestResult:
+    """Test the connection of a mail server."""
+    return _protocol(server).check(server, access=who)
+
+
+def _protocol(server: MailServer) -> Protocol:
+    found = PROTOCOLS.get(server.protocol)
+    if found is None:
+        raise Misconfigured(f"protocol {server.protocol} cannot send in this version; use {', '.join(PROTOCOLS)}")
+    return found

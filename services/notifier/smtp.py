@@ -1,0 +1,403 @@
+"""SMTP: hands one mail to one server, and says exactly how far that got.
+
+What comes back decides what the outbox does: `Sent` (for whom, and who was refused), `Refused` (5xx: never again
+as it is), `Deferred` (4xx: later), `Unavailable` (nothing was sent), `Uncertain` (the server took the mail and the
+line broke before its answer: send once more under the same Message-ID). Standard `smtplib` on a socket with a
+deadline; the authentication exchange is ours, because smtplib's carries ASCII only.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import smtplib
+import socket
+import ssl
+from base64 import b64decode, b64encode
+from binascii import Error as Base64Error
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from shared import probe, sasl
+from shared.contracts.desk import MailServer
+from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.probe import TestResult
+from shared.sasl import Credentials
+from shared.wire import (
+    AuthenticationRefused,
+    CleartextRefused,
+    Deadline,
+    DeadlineReader,
+    TlsFailed,
+    Unreachable,
+    connecting,
+    host_name,
+    tls_context,
+)
+
+SLOWEST = 50_000
+"""Bytes a second: an upload that is slower has failed."""
+PATIENCE = 4
+"""Times the server's time-out: the wait for the final answer, because giving up there may send twice (RFC 5321,
+4.5.3.2.6)."""
+_ROUNDS = 10
+_REPLY_LINES = 200
+_ENHANCED = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the server said (RFC 5321, 4.2; `status` as in RFC 3463, empty when it says none)."""
+
+    code: int
+    text: str
+
+    @property
+    def status(self) -> str:
+        """The enhanced status code."""
+        found = _ENHANCED.search(self.text)
+        return found[0] if found else ""
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}"
+
+
+class Refused(PostroomError):
+    """The server will not take this mail, now or later (5xx)."""
+
+    def __init__(self, reply: Reply, recipients: Sequence[str] = ()) -> None:
+        super().__init__(str(reply))
+        self.reply, self.recipients = reply, tuple(recipients)
+
+
+class Deferred(PostroomError):
+    """The server does not take this mail at the moment (4xx): a trouble of this mail, to be tried again later."""
+
+    def __init__(self, reply: Reply, recipients: Sequence[str] = ()) -> None:
+        super().__init__(str(reply))
+        self.reply, self.recipients = reply, tuple(recipients)
+
+
+class Uncertain(Unavailable):
+    """The whole mail was sent and no answer came: it may have been delivered, or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The server has taken responsibility for these recipients, and refused those, each with its reply."""
+
+    accepted: tuple[str, ...]
+    refused: tuple[tuple[str, Reply], ...] = ()
+    reply: Reply = Reply(250, "")
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Who logs in (None: nobody), and what the settings allow."""
+
+    credentials: Credentials | None = None
+    allow_cleartext_auth: bool = False
+    fips: bool = False
+    hello: str = ""
+
+
+class _Connection(smtplib.SMTP):
+    """smtplib whose every exchange ends by a deadline."""
+
+    def __init__(self, server: MailServer, hello: str) -> None:
+        self._mail_server, self._seconds = server, server.timeout.total_seconds()
+        self._deadline = Deadline(self._seconds)
+        super().__init__(local_hostname=hello or _own_name(), timeout=self._seconds)
+        self._host = host_name(server.host)
+
+    def open(self) -> None:
+        """Connect, greet, upgrade to TLS as configured."""
+        code, text = self.connect(self._host, self._mail_server.port)
+        if code != 220:  # noqa: PLR2004  # RFC 5321, 4.3.1
+            raise Unreachable(f"the server greets with {code} {_said(text)}")
+        self.ehlo_or_helo_if_needed()
+        if self._mail_server.tls == "starttls":
+            self._upgrade()
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        sock = super()._get_socket(host, port, timeout)  # type: ignore[misc]
+        if self._mail_server.tls != "implicit":
+            return sock  # type: ignore[no-any-return]
+        try:
+            return self._context().wrap_socket(sock, server_hostname=host)
+        except OSError:
+            sock.close()
+            raise
+
+    def _context(self) -> ssl.SSLContext:
+        return tls_context(verify=self._mail_server.verify_certificate)
+
+    def _upgrade(self) -> None:
+        """Never without: a server that offers no STARTTLS may be somebody in between (RFC 3207, 6)."""
+        if not self.has_extn("starttls"):
+            raise TlsFailed("the server does not offer STARTTLS")
+        code, text = self.starttls(context=self._context())
+        if code != 220:  # noqa: PLR2004
+            raise TlsFailed(f"STARTTLS refused: {code} {_said(text)}")
+        self.ehlo_or_helo_if_needed()
+
+    def getreply(self) -> tuple[int, bytes]:
+        """smtplib's, reading within the deadline."""
+        if self.file is None and self.sock is not None:
+            self.file = _BoundedLines(DeadlineReader(self.sock, self._deadline))
+        return super().getreply()
+
+    def putcmd(self, cmd: str, args: str = "") -> None:
+        """Each command begins a new exchange."""
+        self.within(self._seconds)
+        super().putcmd(cmd, args)
+
+    def within(self, seconds: float) -> None:
+        """The next exchange has so many seconds."""
+        self._deadline.restart(seconds)
+        if isinstance(self.file, _BoundedLines):
+            self.file.lines = 0
+        if self.sock is not None:
+            self.sock.settimeout(seconds)
+
+
+def _own_name() -> str:
+    """How we greet; asking the resolver for a full name could take its time (RFC 5321, 4.1.3 allows a literal)."""
+    name = socket.gethostname()
+    return name if "." in name and name.isascii() else "[127.0.0.1]"
+
+
+class _BoundedLines(io.BufferedReader):
+    """Reads lines of one reply, and not without end."""
+
+    lines = 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """One line."""
+        self.lines += 1
+        if self.lines > _REPLY_LINES:
+            raise smtplib.SMTPServerDisconnected("the server answers without end")
+        return super().readline(size)
+
+
+def send(
+    server: MailServer, message: bytes, sender: str, recipients: Sequence[str], *, access: Access | None = None
+) -> Sent:
+    """Send `message` (RFC 5322 bytes) from `sender` ("" for the null path) to `recipients`, in one transaction.
+
+    Raises `Refused`, `Deferred`, `Uncertain`, `Unavailable`, `AuthenticationRefused` or `Misconfigured`.
+    """
+    with _session(server, access or Access()) as connection:
+        _begin(connection, message, sender, recipients)
+        refused = tuple((each, reply) for each in recipients if (reply := _recipient(connection, each)))
+        accepted = tuple(each for each in recipients if each not in dict(refused))
+        if not accepted:
+            raise _none_accepted(refused)
+        return Sent(accepted, refused, _data(connection, server, message))
+
+
+def check(server: MailServer, *, access: Access | None = None) -> TestResult:
+    """Test the connection: host, name, TLS, login. Sends nothing."""
+
+    def checked() -> tuple[str, ...]:
+        with _session(server, access or Access()):
+            return ()
+
+    return probe.tested(checked, lambda: datetime.now(UTC))
+
+
+@contextmanager
+def _session(server: MailServer, access: Access) -> Iterator[_Connection]:
+    connection = _Connection(server, access.hello)
+    try:
+        with _speaking(connection, server):
+            connection.open()
+            _log_in(connection, server, access)
+            yield connection
+            with suppress(smtplib.SMTPException, OSError):
+                connection.within(5)
+                connection.quit()
+    finally:
+        connection.close()
+
+
+@contextmanager
+def _speaking(connection: _Connection, server: MailServer) -> Iterator[None]:
+    """smtplib's errors become ours."""
+    where = f"{connection._host}:{server.port}"  # noqa: SLF001
+    with connecting(connection._host, server.port):  # noqa: SLF001
+        try:
+            yield
+        except smtplib.SMTPServerDisconnected as error:
+            raise Unreachable(f"{where}: {error}") from error
+        except smtplib.SMTPResponseException as error:  # a greeting or EHLO refused: no mail is at fault
+            raise Unreachable(f"{where}: {error.smtp_code} {_said(error.smtp_error)}") from error
+        except smtplib.SMTPException as error:
+            raise Unreachable(f"{where}: {error}") from error
+        except UnicodeError as error:
+            raise Unreachable(f"{where}: an answer that is no text") from error
+
+
+def _said(text: bytes | str) -> str:
+    return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+
+
+def _verdict(reply: Reply, recipients: Sequence[str] = ()) -> PostroomError:
+    """What a reply means for this mail. 421 closes the channel: the server is away, the mail is not at fault."""
+    if reply.code == 421:  # noqa: PLR2004  # RFC 5321, 3.8
+        return Unreachable(str(reply))
+    if 500 <= reply.code < 600:  # noqa: PLR2004
+        return Refused(reply, recipients)
+    if 400 <= reply.code < 500:  # noqa: PLR2004
+        return Deferred(reply, recipients)
+    return Unreachable(f"an unexpected answer: {reply}")
+
+
+# the transaction
+
+
+def _begin(connection: _Connection, message: bytes, sender: str, recipients: Sequence[str]) -> None:
+    options = []
+    if connection.has_extn("size"):
+        options.append(f"SIZE={len(message)}")
+    if not all(each.isascii() for each in (sender, *recipients)):
+        if not connection.has_extn("smtputf8"):
+            raise Refused(Reply(553, "5.6.7 the server does not take addresses with non-ASCII local parts (SMTPUTF8)"))
+        options += ["SMTPUTF8", "BODY=8BITMIME"]
+        connection.command_encoding = "utf-8"
+    reply = Reply(*_decoded(connection.mail(_argument(sender), options)))
+    if reply.code == 530:  # noqa: PLR2004  # RFC 4954, 6
+        raise AuthenticationRefused(f"the server wants a login: {reply}")
+    if reply.code != 250:  # noqa: PLR2004
+        raise _verdict(reply, recipients)
+
+
+def _decoded(answer: tuple[int, bytes]) -> tuple[int, str]:
+    return answer[0], _said(answer[1])
+
+
+def _argument(value: str) -> str:
+    """An address in a command; a line break in it would be another command."""
+    if re.search(r"[\x00-\x1f\x7f<>]", value):
+        raise Refused(Reply(553, f"5.1.3 {value!r} is not an address"))
+    return value
+
+
+def _recipient(connection: _Connection, recipient: str) -> Reply | None:
+    """The refusal, or None. A server that closes the channel refuses nobody."""
+    reply = Reply(*_decoded(connection.rcpt(_argument(recipient))))
+    if reply.code in (250, 251):
+        return None
+    if reply.code == 421:  # noqa: PLR2004
+        raise Unreachable(str(reply))
+    return reply
+
+
+def _none_accepted(refused: Sequence[tuple[str, Reply]]) -> PostroomError:
+    """A temporary refusal wins: one of them may be taken later."""
+    recipients = [each for each, _ in refused]
+    temporary = next((reply for _, reply in refused if 400 <= reply.code < 500), None)  # noqa: PLR2004
+    return _verdict(temporary or refused[0][1] if refused else Reply(554, "5.1.0 no recipients"), recipients)
+
+
+def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
+    """Everything until the last dot may fail safely; after it, silence means that nobody knows."""
+    connection.putcmd("data")
+    go = Reply(*_decoded(connection.getreply()))
+    if go.code != 354:  # noqa: PLR2004
+        raise _verdict(go)
+    connection.within(PATIENCE * server.timeout.total_seconds() + len(message) / SLOWEST)
+    connection.send(_stuffed(message))
+    try:
+        reply = Reply(*_decoded(connection.getreply()))
+    except (smtplib.SMTPServerDisconnected, OSError) as error:
+        raise Uncertain(f"the line broke before the answer: {error}") from error
+    if reply.code // 100 in (4, 5):
+        raise _verdict(reply)
+    if reply.code // 100 != 2:  # noqa: PLR2004
+        raise Uncertain(f"an unreadable answer: {reply}")
+    return reply
+
+
+def _stuffed(message: bytes) -> bytes:
+    """CRLF line ends, a dot before each leading dot, and the final dot (RFC 5321, 4.5.2)."""
+    lines = re.sub(rb"\r\n|\r|\n", b"\r\n", message)
+    return re.sub(rb"(?m)^\.", b"..", lines.removesuffix(b"\r\n") + b"\r\n") + b".\r\n"
+
+
+# the login
+
+
+def _log_in(connection: _Connection, server: MailServer, access: Access) -> None:
+    who = access.credentials
+    if server.auth == "none" or (server.auth == "auto" and who is None):
+        return
+    if who is None:
+        raise Misconfigured(f"mail server {server.name}: auth {server.auth} needs a username")
+    policy = sasl.Policy(encrypted=server.tls != "none", allow_cleartext=access.allow_cleartext_auth, fips=access.fips)
+    _exchange_or_renew(connection, _row(connection, server.auth, who, policy), who)
+
+
+def _row(connection: _Connection, auth: str, who: Credentials, policy: sasl.Policy) -> sasl.Mechanism:
+    offered = set(connection.esmtp_features.get("auth", "").upper().split())
+    if auth != "auto":
+        row = sasl.named(auth, policy)
+        if row.name in offered:
+            return row
+        raise _not_offered(row.name, offered, policy)
+    best = next(sasl.usable(offered, who, policy), None)
+    if best is None:
+        raise _not_offered("a method that is safe here", offered, policy)
+    return best
+
+
+def _not_offered(what: str, offered: set[str], policy: sasl.Policy) -> PostroomError:
+    if not offered and not policy.encrypted:
+        return CleartextRefused("the server offers no login on this connection")
+    return Misconfigured(f"the server does not offer {what}; it offers {', '.join(sorted(offered)) or 'no login'}")
+
+
+def _exchange_or_renew(connection: _Connection, row: sasl.Mechanism, who: Credentials) -> None:
+    """An OAuth token that is refused is renewed once."""
+    try:
+        _exchange(connection, row, who)
+    except AuthenticationRefused:
+        if not row.token:
+            raise
+        who.token(refresh=True)
+        _exchange(connection, row, who)
+
+
+def _exchange(connection: _Connection, row: sasl.Mechanism, who: Credentials) -> None:
+    """AUTH (RFC 4954): challenges and answers in base64 until the server decides."""
+    answer = sasl.responder(row, who)
+    first = f" {_base64(answer(b''))}" if row.client_first else ""
+    code, text = connection.docmd("AUTH", row.name + first)
+    for _ in range(_ROUNDS):
+        if code != 334:  # noqa: PLR2004
+            break
+        code, text = connection.docmd(_base64(answer(_challenge(text))))
+    if code != 235:  # noqa: PLR2004
+        raise _login_verdict(Reply(code, _said(text)))
+
+
+def _base64(answer: bytes) -> str:
+    return b64encode(answer).decode("ascii") or "="
+
+
+def _challenge(text: bytes) -> bytes:
+    try:
+        return b64decode(text, validate=True)
+    except Base64Error as error:
+        raise Unreachable("a challenge that is not base64") from error
+
+
+def _login_verdict(reply: Reply) -> PostroomError:
+    """535 refuses the credentials, 538 wants encryption, 4xx is a server out of order (RFC 4954, 6)."""
+    if reply.code == 538:  # noqa: PLR2004
+        return CleartextRefused(str(reply))
+    if 500 <= reply.code < 600:  # noqa: PLR2004
+        return AuthenticationRefused(str(reply))
+    return Unreachable(str(reply))

@@ -1,0 +1,260 @@
+"""SMTP against a real server, well-behaved and not."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.notifier import send, smtp
+from services.notifier.compose import Mailbox, Outgoing
+from services.notifier.smtp import Access, Deferred, Refused, Uncertain
+from shared.contracts.desk import MailServer
+from shared.errors import Misconfigured, Unavailable
+from shared.sasl import Credentials
+from shared.wire import AuthenticationRefused, Step, TlsFailed, Unreachable, Unresolved
+from tests.servers.presence import free_port
+from tests.servers.smtp import PASSWORD, USER, ScriptedServer, SmtpServer, drip
+from tests.servers.tls import Certificate, make_certificate
+
+MAIL = b"Subject: hello\r\nMessage-ID: <1@example.com>\r\n\r\n.dot\r\n..two\r\nend"
+WHO = Access(Credentials(USER, PASSWORD))
+FROM, TO = "desk@example.com", ["jane@example.com"]
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def trusted(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Certificate:
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.certificate))
+    return certificate
+
+
+@pytest.fixture
+def server() -> Iterator[SmtpServer]:
+    with SmtpServer() as running:
+        yield running
+
+
+def a_server(port: int, **options: object) -> MailServer:
+    given = {"host": "localhost", "port": port, "tls": "none", "from_address": FROM, "timeout": timedelta(seconds=10)}
+    return MailServer("default", **(given | options))  # type: ignore[arg-type]
+
+
+@pytest.mark.req("NE-20")
+def test_mail_arrives_byte_for_byte(server: SmtpServer) -> None:
+    sent = smtp.send(a_server(server.port), MAIL, FROM, ["jane@example.com", "joe@example.com"])
+    (received,) = server.received
+    assert (received.sender, received.recipients) == (FROM, ["jane@example.com", "joe@example.com"])
+    assert received.content == MAIL + b"\r\n"
+    assert sent.accepted == ("jane@example.com", "joe@example.com")
+    assert sent.reply.status == "2.0.0"
+
+
+@pytest.mark.req("VS-09")
+@pytest.mark.parametrize("auth", ["auto", "plain", "login"])
+def test_login_over_starttls_with_a_password_beyond_ascii(trusted: Certificate, auth: str) -> None:
+    with SmtpServer(tls="starttls", certificate=trusted, auth=True) as running:
+        smtp.send(a_server(running.port, tls="starttls", auth=auth), MAIL, FROM, TO, access=WHO)
+        assert running.received[0].user == USER
+
+
+@pytest.mark.req("NE-20")
+def test_implicit_tls(trusted: Certificate) -> None:
+    with SmtpServer(tls="implicit", certificate=trusted) as running:
+        smtp.send(a_server(running.port, tls="implicit"), MAIL, FROM, TO)
+        assert len(running.received) == 1
+
+
+def test_wrong_password_is_told_apart_from_an_outage(trusted: Certificate) -> None:
+    wrong = Access(Credentials(USER, "wrong"))
+    with SmtpServer(tls="starttls", certificate=trusted, auth=True) as running:
+        with pytest.raises(AuthenticationRefused):
+            smtp.send(a_server(running.port, tls="starttls"), MAIL, FROM, TO, access=wrong)
+        assert running.received == []
+
+
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+@pytest.mark.req("IV-09")
+def test_auto_sends_no_password_in_clear_text_unless_allowed() -> None:
+    with SmtpServer(auth=True) as running:
+        with pytest.raises(Misconfigured):
+            smtp.send(a_server(running.port), MAIL, FROM, TO, access=WHO)
+        allowed = Access(Credentials(USER, PASSWORD), allow_cleartext_auth=True)
+        smtp.send(a_server(running.port), MAIL, FROM, TO, access=allowed)
+        assert running.received[0].user == USER
+
+
+@pytest.mark.req("TI-05")
+def test_unknown_certificate_sends_nothing(certificate: Certificate) -> None:
+    with SmtpServer(tls="starttls", certificate=certificate, auth=True) as running:
+        with pytest.raises(TlsFailed, match="certificate"):
+            smtp.send(a_server(running.port, tls="starttls"), MAIL, FROM, TO, access=WHO)
+        unverified = a_server(running.port, tls="starttls", verify_certificate=False)
+        smtp.send(unverified, MAIL, FROM, TO, access=WHO)
+        assert len(running.received) == 1
+
+
+def test_server_without_starttls_gets_nothing_in_clear_text(server: SmtpServer) -> None:
+    with pytest.raises(TlsFailed, match="STARTTLS"):
+        smtp.send(a_server(server.port, tls="starttls"), MAIL, FROM, TO)
+    assert server.received == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [("550 5.7.1 no", Refused), ("451 4.3.0 later", Deferred), ("421 4.3.2 closing", Unreachable)],
+)
+def test_answers_to_the_mail_are_told_apart(server: SmtpServer, answer: str, error: type[Exception]) -> None:
+    server.faults.data_answer = answer
+    with pytest.raises(error):
+        smtp.send(a_server(server.port), MAIL, FROM, TO)
+
+
+def test_refused_recipients_do_not_stop_the_others(server: SmtpServer) -> None:
+    server.faults.recipient_answers = {"gone@example.com": "550 5.1.1 unknown", "full@example.com": "452 4.2.2 full"}
+    sent = smtp.send(a_server(server.port), MAIL, FROM, ["gone@example.com", *TO, "full@example.com"])
+    assert sent.accepted == tuple(TO)
+    assert [(each, reply.code, reply.status) for each, reply in sent.refused] == [
+        ("gone@example.com", 550, "5.1.1"),
+        ("full@example.com", 452, "4.2.2"),
+    ]
+    assert server.received[0].recipients == TO
+
+
+@pytest.mark.parametrize(
+    ("answers", "error"),
+    [
+        ({"a@example.com": "550 no", "b@example.com": "550 no"}, Refused),
+        ({"a@example.com": "550 no", "b@example.com": "450 wait"}, Deferred),
+    ],
+)
+def test_nobody_accepted_is_permanent_only_when_all_refusals_are(
+    server: SmtpServer, answers: dict[str, str], error: type[Exception]
+) -> None:
+    server.faults.recipient_answers = answers
+    with pytest.raises(error):
+        smtp.send(a_server(server.port), MAIL, FROM, list(answers))
+    assert server.received == []
+
+
+def test_drop_before_the_answer_is_uncertain(server: SmtpServer) -> None:
+    server.faults.drop = 1
+    with pytest.raises(Uncertain):
+        smtp.send(a_server(server.port), MAIL, FROM, TO)
+    assert len(server.received) == 1
+
+
+@pytest.mark.req("PR-15")
+def test_a_lost_answer_makes_one_retry_under_the_same_message_id(server: SmtpServer) -> None:
+    server.faults.drop = 1
+    send.deliver(a_mail(), a_server(server.port), Access())
+    first, second = server.received
+    assert first.content == second.content
+    assert b"Message-ID: <7@example.com>\r\n" in first.content
+
+
+def test_two_lost_answers_are_left_to_the_caller(server: SmtpServer) -> None:
+    server.faults.drop = 5
+    with pytest.raises(Uncertain):
+        send.deliver(a_mail(), a_server(server.port), Access())
+    assert len(server.received) == 2
+
+
+@pytest.mark.req("NE-21")
+def test_blocked_server_sends_nothing(server: SmtpServer) -> None:
+    with pytest.raises(send.Blocked):
+        send.deliver(a_mail(), a_server(server.port, block=True), Access())
+    assert server.received == []
+
+
+@pytest.mark.req("NE-21")
+def test_override_recipient_replaces_everybody(server: SmtpServer) -> None:
+    send.deliver(a_mail(), a_server(server.port, override_recipient="test@example.com"), Access())
+    (received,) = server.received
+    assert received.recipients == ["test@example.com"]
+    assert b"jane@" not in received.content
+    assert b"boss@" not in received.content
+
+
+def test_address_beyond_ascii_needs_smtputf8() -> None:
+    with SmtpServer() as able:
+        smtp.send(a_server(able.port), MAIL, FROM, ["jürgen@example.com"])
+        assert able.received[0].recipients == ["jürgen@example.com"]
+    with SmtpServer(utf8=False) as unable, pytest.raises(Refused, match="SMTPUTF8"):
+        smtp.send(a_server(unable.port), MAIL, FROM, ["jürgen@example.com"])
+
+
+def test_line_break_in_an_address_is_no_command(server: SmtpServer) -> None:
+    with pytest.raises(Refused, match="is not an address"):
+        smtp.send(a_server(server.port), MAIL, FROM, ["a@example.com>\r\nRCPT TO:<b@example.com"])
+    assert server.received == []
+
+
+def test_server_that_sends_one_byte_at_a_time_is_given_up() -> None:
+    stop = threading.Event()
+    with ScriptedServer(drip(b"220-hello\r\n", 0.05, stop)) as slow:
+        with pytest.raises(Unreachable):
+            smtp.send(a_server(slow.port, timeout=timedelta(seconds=0.5)), MAIL, FROM, TO)
+        stop.set()
+
+
+def test_server_that_greets_without_end_is_given_up() -> None:
+    with ScriptedServer(
+        lambda connection: [connection.sendall(b"220-hello\r\n" * 1000) for _ in range(10_000)] and None
+    ) as endless:
+        with pytest.raises(Unreachable, match="without end"):
+            smtp.send(a_server(endless.port), MAIL, FROM, TO)
+
+
+def test_nobody_listening_is_unavailable() -> None:
+    with pytest.raises(Unavailable):
+        smtp.send(a_server(free_port()), MAIL, FROM, TO)
+
+
+@pytest.mark.parametrize("auth", ["digest-md5", "ntlm", "gssapi"])
+def test_method_that_is_not_carried_says_so(server: SmtpServer, auth: str) -> None:
+    with pytest.raises(Misconfigured, match=auth):
+        smtp.send(a_server(server.port, auth=auth), MAIL, FROM, TO, access=WHO)
+
+
+@pytest.mark.req("NE-24")
+def test_connection_test_tells_what_failed_first(trusted: Certificate) -> None:
+    with SmtpServer(tls="starttls", certificate=trusted, auth=True) as running:
+        good = a_server(running.port, tls="starttls")
+        results = [
+            smtp.check(good, access=WHO),
+            smtp.check(good, access=Access(Credentials(USER, "wrong"))),
+            smtp.check(a_server(running.port, tls="implicit"), access=WHO),
+            smtp.check(a_server(free_port()), access=WHO),
+            smtp.check(a_server(25, host="no.such.host.invalid"), access=WHO),
+            smtp.check(a_server(25, host="http://mail"), access=WHO),
+        ]
+    assert [each.step for each in results] == [
+        *(Step.DONE, Step.LOGIN, Step.TLS, Step.CONNECT, Step.NAME, Step.URL),
+    ]
+    assert "Verify the credentials." in results[1].message
+    assert "'no.such.host.invalid'" in results[4].message
+    assert results[5].message.startswith("Invalid URL: The host name could not be parsed.")
+
+
+def test_unresolved_name_is_unavailable() -> None:
+    with pytest.raises(Unresolved):
+        smtp.send(a_server(25, host="no.such.host.invalid"), MAIL, FROM, TO)
+
+
+def a_mail() -> Outgoing:
+    return Outgoing(
+        message_id="<7@example.com>",
+        date=datetime(2026, 1, 2, tzinfo=UTC),
+        to=(Mailbox("jane@example.com", "Jane"),),
+        cc=(Mailbox("boss@example.com"),),
+        subject="Call 7",
+        text="Hello",
+        html="<p>Hello</p>",
+    )

@@ -1,0 +1,210 @@
+"""Outgoing mail as bytes: what a strict reader makes of it."""
+
+from __future__ import annotations
+
+import email
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from email.policy import default
+from typing import cast
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notifier import compose
+from services.notifier.compose import Attached, BadAddress, Mailbox, Outgoing
+from shared.contracts.desk import MailServer
+from shared.errors import Misconfigured
+
+SERVER = MailServer("default", host="localhost", from_address="desk@example.com")
+PLAIN = Outgoing(
+    message_id="<7.1@example.com>",
+    date=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+    to=(Mailbox("jane@example.com", "Jane Doe"),),
+    subject="Call 7 has been updated",
+    text="Hello Jane\n",
+    automatic="auto-replied",
+    loop="desk-1",
+    in_reply_to="<q@example.com>",
+    references=("<p@example.com>", "<q@example.com>"),
+)
+
+
+def parsed(outgoing: Outgoing) -> EmailMessage:
+    return cast(EmailMessage, email.message_from_bytes(compose.build(outgoing, SERVER), policy=default))
+
+
+def test_headers_of_an_automatic_answer() -> None:
+    mail = parsed(PLAIN)
+    assert {name: str(value) for name, value in mail.items()} == {
+        "Date": "Fri, 02 Jan 2026 03:04:05 +0000",
+        "From": "desk@example.com",
+        "To": "Jane Doe <jane@example.com>",
+        "Subject": "Call 7 has been updated",
+        "Message-ID": "<7.1@example.com>",
+        "In-Reply-To": "<q@example.com>",
+        "References": "<p@example.com> <q@example.com>",
+        "Auto-Submitted": "auto-replied",
+        "X-Auto-Response-Suppress": "All",
+        "X-Postroom-Loop": "desk-1",
+        "MIME-Version": "1.0",
+        "Content-Type": 'text/plain; charset="utf-8"',
+        "Content-Transfer-Encoding": "7bit",
+    }
+    assert mail.get_content() == "Hello Jane\r\n"
+
+
+def test_mail_of_a_person_is_not_marked_as_automatic() -> None:
+    mail = parsed(replace(PLAIN, automatic=None))
+    assert mail["Auto-Submitted"] is mail["X-Auto-Response-Suppress"] is None
+
+
+def test_bcc_is_not_in_the_mail() -> None:
+    assert b"secret" not in compose.build(replace(PLAIN, bcc=(Mailbox("secret@example.com"),)), SERVER)
+
+
+def test_same_mail_is_the_same_bytes() -> None:
+    rich = replace(PLAIN, html="<p>x</p>", attachments=(Attached("a.txt", "text/plain", b"1"),))
+    assert compose.build(rich, SERVER) == compose.build(rich, SERVER)
+
+
+def test_lines_end_in_crlf_and_stay_short() -> None:
+    mail = replace(PLAIN, subject="ä" * 500, text="x" * 5000 + "\nü\r\nend", html="<p>" + "y" * 5000)
+    lines = compose.build(mail, SERVER).split(b"\r\n")
+    assert not any(b"\n" in line or b"\r" in line for line in lines)
+    assert max(map(len, lines)) <= 78
+
+
+def test_long_message_ids_are_never_encoded() -> None:
+    ids = tuple(f"<{'x' * 150}{number}@example.com>" for number in range(20))
+    raw = compose.build(replace(PLAIN, references=ids, in_reply_to=ids[-1], message_id=ids[3]), SERVER)
+    unfolded = raw.replace(b"\r\n ", b" ")
+    assert b"References: " + " ".join(ids).encode() + b"\r\n" in unfolded
+    assert b"Message-ID: " + ids[3].encode() + b"\r\n" in unfolded
+
+
+def test_long_threads_keep_their_root_and_newest_ancestors() -> None:
+    ids = tuple(f"<{number}@example.com>" for number in range(500))
+    found = str(parsed(replace(PLAIN, references=ids, in_reply_to=ids[-1]))["References"]).split()
+    assert (found[0], found[-1], len(found)) == (ids[0], ids[-1], compose.REFERENCES)
+
+
+EVIL = "a\r\nBcc: victim@example.com\r\n\r\nbody\x00\x85\u2028\ud800"
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        replace(PLAIN, subject=EVIL),
+        replace(PLAIN, to=(Mailbox("jane@example.com", EVIL),)),
+        replace(PLAIN, loop=EVIL),
+        replace(PLAIN, in_reply_to=EVIL),
+        replace(PLAIN, references=(EVIL, "<a@b>\r\nBcc: victim@example.com")),
+        replace(PLAIN, attachments=(Attached(EVIL, "text/plain", b"x"),)),
+        replace(PLAIN, attachments=(Attached("a", f"text/plain; {EVIL}", b"x"),)),
+        replace(PLAIN, html="<img>", attachments=(Attached("a", "image/png", b"x", content_id=EVIL),)),
+    ],
+    ids=["subject", "name", "loop", "parent", "references", "filename", "type", "content id"],
+)
+def test_nothing_from_outside_adds_a_header(evil: Outgoing) -> None:
+    head = compose.build(evil, SERVER).partition(b"\r\n\r\n")[0]
+    assert not any(line.lower().startswith(b"bcc") for line in head.split(b"\r\n"))
+    assert parsed(evil)["Bcc"] is None
+    assert parsed(evil)["MIME-Version"] == "1.0"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        "",
+        "jane",
+        "@example.com",
+        "jane@",
+        "a b@example.com",
+        "a@b@",
+        "x@exa mple.com",
+        "a\r\n@b.c",
+        "<a@b.c>",
+        "a@-x-.com",
+        ".a@b.c",
+    ],
+)
+def test_what_is_no_address_is_refused(bad: str) -> None:
+    with pytest.raises(BadAddress):
+        compose.address(bad)
+
+
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("jane@example.com", "jane@example.com"),
+        ("Jane+x@BÜCHER.example", "Jane+x@xn--bcher-kva.example"),
+        ("jürgen@example.com", "jürgen@example.com"),
+        ('"jane doe"@example.com', '"jane doe"@example.com'),
+    ],
+)
+def test_addresses_as_they_are_sent(given: str, sent: str) -> None:
+    assert compose.address(given) == sent
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("Jane Doe", "Jane Doe <j@example.com>"),
+        ("Doe, Jane", '"Doe, Jane" <j@example.com>'),
+        ('The "Boss" \\o/', '"The \\"Boss\\" \\\\o/" <j@example.com>'),
+        ("J. Doe", '"J. Doe" <j@example.com>'),
+        ("", "j@example.com"),
+        ("Jürgen", "=?utf-8?b?SsO8cmdlbg==?= <j@example.com>"),
+        ("=?utf-8?q?x?=", "=?utf-8?b?PT91dGYtOD9xP3g/PQ==?= <j@example.com>"),
+    ],
+)
+def test_names_are_quoted_or_encoded(name: str, header: str) -> None:
+    assert compose.written(Mailbox("j@example.com", name)) == header
+
+
+def test_html_images_and_files_have_their_places() -> None:
+    mail = parsed(
+        replace(
+            PLAIN,
+            html="<p>ü <img src='cid:logo'></p>",
+            attachments=(
+                Attached("logo.png", "image/png", b"\x89PNG", content_id="logo"),
+                Attached("Übersicht.eml", "message/rfc822", b"Subject: x\r\n\r\nraw \xff"),
+            ),
+        )
+    )
+    shape = [part.get_content_type() for part in mail.walk()]
+    assert shape == [
+        *("multipart/mixed", "multipart/alternative", "text/plain", "multipart/related", "text/html", "image/png"),
+        "application/octet-stream",
+    ]
+    attached = list(mail.iter_attachments())[-1]
+    assert attached.get_filename() == "Übersicht.eml"
+    assert attached.get_content() == b"Subject: x\r\n\r\nraw \xff"
+
+
+@given(st.text(max_size=300))
+def test_any_subject_survives_but_for_what_no_header_can_carry(text: str) -> None:
+    raw = compose.build(replace(PLAIN, subject=f"x{text}x"), SERVER)
+    read = email.message_from_bytes(raw, policy=default)
+    assert " ".join(str(read["Subject"]).split()) == " ".join(compose.clean(f"x{text}x").split())
+
+
+@given(st.text(max_size=300))
+def test_any_body_survives_but_for_its_line_ends(text: str) -> None:
+    read = parsed(replace(PLAIN, text=text)).get_content().replace("\r\n", "\n")
+    assert read.rstrip("\n") == compose._lines(text).rstrip("\n")  # noqa: SLF001
+
+
+@pytest.mark.req("TI-40")
+def test_from_must_be_the_address_of_an_inbox() -> None:
+    assert compose.from_address_problem(SERVER, ["Desk@example.com"]) is None
+    assert "from_address desk@example.com" in str(compose.from_address_problem(SERVER, ["other@example.com"]))
+
+
+def test_mail_without_any_from_is_refused() -> None:
+    with pytest.raises(Misconfigured, match="from_address"):
+        compose.build(PLAIN, MailServer("default"))

@@ -7,6 +7,7 @@ because this is the one place that weighs parts against each other: alternatives
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -64,7 +65,7 @@ class _Collector:
 
     def visit(self, root: Part) -> None:
         """Sort every leaf into body or files, in the order of the mail."""
-        stack: list[tuple[Part, bool]] = [(root, False)]
+        stack: list[tuple[Part, bool]] = [(root, False)]  # (part, whether it belongs to something attached)
         while stack:
             part, attached = stack.pop()
             if part.is_mail:
@@ -73,6 +74,8 @@ class _Collector:
                 attached = attached or part.disposition == "attachment"
                 if part.content_type == "multipart/alternative" and not attached:
                     stack.extend((child, attached) for child in reversed(self._alternative(part)))
+                elif part.content_type == "multipart/related" and not attached:
+                    stack.extend((child, place > 0) for place, child in reversed(_related(part)))
                 else:
                     stack.extend((child, attached) for child in reversed(part.children))
             else:
@@ -121,7 +124,7 @@ class _Collector:
         inner = part.children[0] if part.children else None
         name = part.filename
         if not name and inner is not None:
-            name = names.from_subject(inner.headers.get("subject") or "")
+            name = names.from_subject(inner.headers.get("subject") or "") or _other_name(part)
         data = inner.buffer[part.start : part.end] if inner is not None and part.buffer is inner.buffer else part.wire
         self.files.append(_File(name, part.content_type, data, part.disposition, part.content_id))
 
@@ -134,7 +137,7 @@ class _Collector:
         elif tnef.is_tnef(kind, part.filename) and (opened := tnef.opened(data, self.defects)):
             self._winmail(opened)
             return
-        self.files.append(_File(part.filename, kind, data, part.disposition, part.content_id))
+        self.files.append(_File(part.filename or _other_name(part), kind, data, part.disposition, part.content_id))
 
     def _winmail(self, opened: tnef.Winmail) -> None:
         self.defects.add("winmail")
@@ -190,15 +193,19 @@ class _Collector:
         return html.to_text(markup)
 
     def _attachments(self, markup: str) -> tuple[tuple[Attachment, ...], dict[str, bytes]]:
-        listed, contents = [], {}
+        listed: list[Attachment] = []
+        contents: dict[str, bytes] = {}
+        taken: set[str] = set()
         if len(self.files) > self.bounds.attachments:
             self.defects.add("attachments-capped")
-        for number, item in enumerate(self.files[: self.bounds.attachments], 1):
+        for item in self.files[: self.bounds.attachments]:
             digest = hashlib.sha256(item.data).hexdigest()
             contents[digest] = item.data
+            name = names.safe_name(item.name, item.content_type, taken, self.defects)
+            taken.add(name)
             listed.append(
                 Attachment(
-                    filename=names.safe_name(item.name, item.content_type, number, self.defects),
+                    filename=name,
                     content_type=item.content_type,
                     size=len(item.data),
                     sha256=digest,
@@ -214,6 +221,32 @@ def _is_body(part: Part, kind: str) -> bool:
     if part.content_type != kind or kind not in ("text/plain", "text/html"):
         return False
     return part.disposition != "attachment" and not part.filename
+
+
+def _other_name(part: Part) -> str | None:
+    """A name that a part has without being named: where it lies, how it is referred to, what it is said to be."""
+    headers = part.headers
+    location = (headers.get("content-location") or "").partition("?")[0].rstrip("/").rpartition("/")[2]
+    if _FILE_NAME.match(location):
+        return location
+    if part.content_id and _FILE_NAME.match(local := part.content_id.partition("@")[0]):
+        return local
+    described = (headers.get("content-description") or "").strip()
+    if not described or len(described) > _LONGEST_DESCRIPTION:
+        return None
+    suffix = names.extension(part.content_type)
+    return described if described.lower().endswith(suffix) else described + suffix
+
+
+_FILE_NAME = re.compile(r"[^/\\:*?\"<>|]{1,200}\.[A-Za-z][A-Za-z0-9]{1,4}$")
+_LONGEST_DESCRIPTION = 120
+
+
+def _related(part: Part) -> list[tuple[int, Part]]:
+    """Children with their place, the root first: what belongs to it is a file even when it is text (RFC 2387)."""
+    start = part.params.get("start", "").strip("<> ")
+    ordered = sorted(part.children, key=lambda child: not start or child.content_id != start)
+    return list(enumerate(ordered))
 
 
 def _is_inline(item: _File, markup: str) -> bool:

@@ -11,8 +11,7 @@ import codecs
 import re
 from functools import lru_cache
 
-from charset_normalizer import from_bytes
-
+from services.parser import detect
 from services.parser.defects import Defects
 
 _SUPERSETS = {
@@ -75,10 +74,6 @@ _ALIASES = {
 _NOT_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"})
 _MAKES_SURROGATES = frozenset({"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
 _WESTERN = frozenset({"cp1252", "iso8859-15", "cp1250", "cp1254"})
-_CANDIDATES = [
-    "cp1251", "koi8_r", "cp1252", "cp1250", "gb18030", "big5", "cp932", "euc_jp", "cp949", "cp1253",
-    "cp1254", "cp1255", "cp1256", "cp874", "iso8859_2", "iso8859_5", "cp866", "mac_roman",
-]  # fmt: skip
 _SAMPLE = 2_048
 _ISO2022 = re.compile(rb"\x1b(?:\$[@B]|\$\([CDOQ]|\([JI])")
 _META = re.compile(rb"<(?:meta|\?xml)\b[^>]{0,200}?(?:charset|encoding)\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.I)
@@ -117,7 +112,7 @@ def decode(data: bytes, label: str | None, defects: Defects, *, is_html: bool = 
 
 
 def guess(data: bytes, hint: str | None = None) -> str:
-    """Text of bytes that carry no trustworthy label; `hint` is a codec to prefer among the possible ones."""
+    """Text of bytes that carry no trustworthy label; `hint` is the codec to try before any other than UTF-8."""
     text = _as_utf8(data)
     if text is not None:
         return text
@@ -125,12 +120,29 @@ def guess(data: bytes, hint: str | None = None) -> str:
         return _scalar(data.decode(wide, "replace"))
     if _ISO2022.search(data):
         return data.decode("iso2022_jp_ext", "replace")
-    if hint and hint not in {"utf-8", "cp1252"}:
+    if hint:
         try:
             return _scalar(data.decode(hint))
         except (UnicodeError, ValueError):
             pass
     return _detected(data)
+
+
+def likely_codec(data: bytes, label: str | None) -> str:
+    """Codec for 8-bit bytes without a label of their own, beside something that is labelled `label`.
+
+    A label that fits is believed, except that Western ones fit everything: those only break a tie of alphabets.
+    """
+    claimed = codec_name(label) if label else None
+    if claimed and claimed not in {"utf-8", "cp1252"} and claimed not in _MAKES_SURROGATES:
+        try:
+            data.decode(claimed)
+        except (UnicodeError, ValueError):
+            pass
+        else:
+            return claimed
+    found = detect.codec(data)
+    return "cp1252" if claimed == "cp1252" and found.startswith(("cp12", "iso8859")) else found
 
 
 def scalar(text: str) -> str:
@@ -221,19 +233,10 @@ def _wide_codec(data: bytes) -> str | None:
 
 
 def _detected(data: bytes) -> str:
-    high = re.search(rb"[\x80-\xff]", data)
-    start = max(0, (high.start() if high else 0) - 64)
-    best = from_bytes(data[start : start + _SAMPLE], steps=1, cp_isolation=_CANDIDATES, preemptive_behaviour=False).best()
-    codec = best.encoding if best else "cp1252"
-    try:
-        return _scalar(data.decode(codec))
-    except (UnicodeError, ValueError):
-        pass
-    if best:
-        text = data.decode(codec, "replace")
-        if text.count("\ufffd") * 20 <= len(text):
-            return _scalar(text)
-    return _western(data, "cp1252", Defects())
+    codec = detect.codec(data)
+    if codec == "cp1252":
+        return _western(data, codec, Defects())
+    return _scalar(data.decode(codec, "replace"))
 
 
 def _noted_scalar(text: str, defects: Defects) -> str:

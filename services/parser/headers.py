@@ -71,38 +71,81 @@ def parse_block(block: bytes, bounds: Bounds, defects: Defects) -> tuple[Headers
     """Headers of `block`, and the offset in it at which the body begins when no empty line marks it, else -1."""
     if len(block) > bounds.header_bytes:
         raise BoundExceeded("header-bytes", f"{len(block)} bytes in one header block")
-    raw: list[tuple[str, bytes]] = []
-    index: dict[str, list[bytes]] = {}
     lines = _FOLD.sub(b"", block).split(b"\n") if block else []
     if len(lines) > bounds.headers:
         raise BoundExceeded("headers", f"{len(lines)} lines in one header block")
+    raw: list[tuple[str, bytes]] = []
     body_at = -1
     for number, line in enumerate(lines):
         name, colon, value = line.partition(b":")
         if not colon or not _NAME.match(name):
-            if not line.strip():
-                continue
-            trimmed = name.rstrip(b" \t")
-            if not colon or not _NAME.match(trimmed):
-                if line.startswith((b"From ", b">From ")) or _more_headers(lines, number + 1):
-                    defects.add("mbox-from-line" if line.startswith((b"From ", b">From ")) else "garbage-in-headers")
+            name = name.rstrip(b" \t")
+            if not colon or not _NAME.match(name):
+                if not line.strip() or _is_litter(lines, number, raw, defects):
                     continue
                 defects.add("missing-header-separator")
                 body_at = _offset_of_line(block, number)
                 break
-            name = trimmed
-        key = name.decode("ascii").lower()
-        value = value.strip(b" \t\r")
-        raw.append((key, value))
+        raw.append((name.decode("ascii").lower(), value.strip(b" \t\r")))
+    if not block.isascii():
+        raw = _in_utf8(raw, defects)
+    index: dict[str, list[bytes]] = {}
+    for key, value in raw:
         index.setdefault(key, []).append(value)
     return Headers(tuple(raw), index, defects, bounds.value_bytes), body_at
 
 
-def _more_headers(lines: list[bytes], number: int) -> bool:
-    """Whether well-known fields follow a line that is none: then it is litter, not the start of the body."""
-    following = [line.partition(b":") for line in lines[number : number + 12] if line.strip()]
-    known = sum(1 for name, colon, _ in following if colon and _KNOWN.match(name))
-    return known > 0 and known * 2 >= len(following)
+def _is_litter(lines: list[bytes], number: int, seen: list[tuple[str, bytes]], defects: Defects) -> bool:
+    """Whether a line that is no header is to be stepped over, because the header block goes on behind it."""
+    if lines[number].startswith((b"From ", b">From ")):
+        defects.add("mbox-from-line")
+        return True
+    if not _more_headers(lines, number + 1, seen):
+        return False
+    defects.add("garbage-in-headers")
+    return True
+
+
+def _more_headers(lines: list[bytes], number: int, seen: list[tuple[str, bytes]]) -> bool:
+    """Whether well-known fields follow, or those that every mail has and this one had not yet."""
+    names = [line.partition(b":")[0].strip().lower() if b":" in line else b"" for line in lines[number : number + 200]]
+    near = [name for name in names[:12] if name]
+    known = sum(1 for name in near if _KNOWN.match(name))
+    if known and known * 2 >= min(len(names), 12):
+        return True
+    missing = _ESSENTIAL - {name for name, _ in seen}
+    return sum(1 for name in names if name.decode("latin-1") in missing) > 1
+
+
+_ESSENTIAL = frozenset({"from", "to", "date", "subject", "message-id", "mime-version", "content-type"})
+
+
+def _in_utf8(raw: list[tuple[str, bytes]], defects: Defects) -> list[tuple[str, bytes]]:
+    """Raw 8-bit values as UTF-8: their charset is found for the block as a whole, a few words alone say too little."""
+    foreign = [value for _, value in raw if not value.isascii() and not _is_utf8(value)]
+    if not foreign:
+        return raw
+    defects.add("raw-8bit-header")
+    label = next((value for name, value in raw if name == "content-type"), b"")
+    joined = b"\n".join(foreign)[:8_192]
+    hint = charset.likely_codec(joined, _label_in(label))
+    return [(name, value if value.isascii() else charset.guess(value, hint).encode("utf-8")) for name, value in raw]
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _label_in(content_type: bytes) -> str | None:
+    found = _CHARSET.search(content_type, 0, 2_000)
+    return found[1].decode("ascii", "replace") if found else None
+
+
+_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.I)
 
 
 def _offset_of_line(block: bytes, number: int) -> int:

@@ -49,7 +49,7 @@ def _harmless(tag: str, attribute: str, value: str) -> str | None:
 
 _CLEANER = nh3.Cleaner(
     tags=nh3.ALLOWED_TAGS - {"map", "area"},
-    clean_content_tags={"script", "style", "title"},
+    clean_content_tags={"script", "style"},
     attributes={**nh3.ALLOWED_ATTRIBUTES, "img": {"alt", "height", "src", "width"}, "ol": {"start"}},
     attribute_filter=_harmless,
     url_schemes={"http", "https", "mailto", "cid", "tel"},

@@ -32,12 +32,10 @@ def message_id(values: list[bytes], defects: Defects) -> str | None:
 
 
 def all_ids(values: list[bytes], cap: int, defects: Defects) -> tuple[str, ...]:
-    """Every id of a field, each once; beyond `cap` the first and the newest are kept."""
-    found: dict[str, None] = {}
-    for value in values:
-        for one in _ids(value) or _bare_ids(value):
-            found[one] = None
-    ids = tuple(found)
+    """Every id of a field, each once; beyond `cap` the first and the newest are kept. The first field counts."""
+    if len(values) > 1:
+        defects.add("several-references")
+    ids = tuple(dict.fromkeys(_ids(values[0]) or _bare_ids(values[0]))) if values else ()
     if len(ids) > cap:
         defects.add("references-capped")
         ids = (ids[0], *ids[len(ids) - cap + 1 :])

@@ -10,12 +10,14 @@ from __future__ import annotations
 import mimetypes
 import re
 import unicodedata
+from collections.abc import Container
 
 from services.parser.defects import Defects
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])\s*(?:\.|$)", re.I)
 _LONGEST = 255
+_STEMS = {"text": "document", "image": "image", "video": "video", "audio": "audio", "message": "message"}
 _EXTENSIONS = {
     "text/plain": ".txt",
     "text/html": ".html",
@@ -43,6 +45,8 @@ _EXTENSIONS = {
     "image/gif": ".gif",
     "image/tiff": ".tif",
     "image/bmp": ".bmp",
+    "video/quicktime": ".mov",
+    "video/mp4": ".mp4",
     "audio/mpeg": ".mp3",
     "audio/wav": ".wav",
     "application/pdf": ".pdf",
@@ -62,19 +66,30 @@ _EXTENSIONS = {
 }
 
 
-def safe_name(claimed: str | None, content_type: str, number: int, defects: Defects) -> str:
-    """The claimed name made harmless, or a generated one: `attachment-<number><extension>`."""
-    if not claimed or not claimed.strip():
-        return f"attachment-{number}{extension(content_type)}"
-    name = canonical(claimed)
-    if name != unicodedata.normalize("NFC", claimed).strip():
+def safe_name(claimed: str | None, content_type: str, taken: Container[str], defects: Defects) -> str:
+    """The claimed name made harmless, or a generated one that is not among the names already `taken`."""
+    name = canonical(claimed) if claimed else ""
+    if claimed and name != unicodedata.normalize("NFC", claimed).strip():
         defects.add("hostile-filename")
     if not name:
-        return f"attachment-{number}{extension(content_type)}"
+        return generated(content_type, taken)
     short = shortened(name)
     if short != name:
         defects.add("filename-truncated")
     return short
+
+
+def generated(content_type: str, taken: Container[str]) -> str:
+    """`image.png`, `image1.png`, ...: what the part is, counted so that names without an owner stay apart."""
+    main = content_type.partition("/")[0]
+    stem = "delivery-status" if content_type.endswith("delivery-status") else _STEMS.get(main, "file")
+    suffix = extension(content_type)
+    name = stem + suffix
+    number = 0
+    while name in taken:
+        number += 1
+        name = f"{stem}{number}{suffix}"
+    return name
 
 
 def canonical(claimed: str) -> str:
@@ -108,6 +123,11 @@ def extension(content_type: str) -> str:
     if known is not None:
         return known
     return mimetypes.guess_extension(content_type) or (".txt" if content_type.startswith("text/") else ".bin")
+
+
+def type_of(name: str | None) -> str:
+    """The type that an extension means; `application/octet-stream` when it means none."""
+    return (mimetypes.guess_type(name, strict=False)[0] if name else None) or "application/octet-stream"
 
 
 def from_subject(subject: str) -> str:

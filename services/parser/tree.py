@@ -226,11 +226,18 @@ def _disposition(
     """Disposition word and the file name as the mail gives it."""
     raw = headers.first("content-disposition")
     if not raw:
-        return None, params.get("name")
+        return None, _first_of(params, "name", "filename", "file")
     parsed = parameterised(raw, bounds)
     for word in parsed.defects:
         defects.add(word)
-    return parsed.value or None, parsed.params.get("filename") or parsed.params.get("name") or params.get("name")
+    return parsed.value or None, _first_of(parsed.params, "filename", "name") or _first_of(params, "name", "filename", "file")
+
+
+def _first_of(params: Mapping[str, str], *names: str) -> str | None:
+    for name in names:
+        if value := params.get(name):
+            return value
+    return None
 
 
 def _undone(

@@ -1,0 +1,195 @@
+"""Which charset unlabelled bytes are in, told from very little text.
+
+Takes bytes that are neither UTF-8 nor UTF-16 nor ISO-2022, gives the name of a codec. Header fields without a label are
+often three words long, where statistical detectors guess at random; here the shape of the bytes decides: which byte
+ranges occur, whether they form pairs, and which letters are frequent in the languages that use them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+_SAMPLE = 8_192
+_HIGH = re.compile(rb"[\x80-\xff]")
+_WORD = re.compile(rb"[A-Za-z\x80-\xff]{1,64}")
+_ENOUGH_PAIRS = 0.7
+
+# The six most frequent letters of a script in each single-byte charset: they make up four tenths of any text.
+_FREQUENT = {
+    "cp1251": b"\xee\xe5\xe0\xe8\xed\xf2",
+    "koi8_r": b"\xcf\xc5\xc1\xc9\xce\xd4",
+    "iso8859_5": b"\xde\xd5\xd0\xd8\xdd\xe2",
+    "cp866": b"\xae\xa5\xa0\xa8\xad\xe2",
+    "cp1253": b"\xe1\xef\xe9\xe5\xf4\xed",
+    "cp1255": b"\xe9\xe5\xe4\xec\xe0\xf8",
+    "cp1256": b"\xc7\xe1\xed\xe3\xe4\xd1",
+    "cp874": b"\xd2\xb9\xc3\xa1\xe0\xcd",
+}
+_CAPITALS = {"cp1251": range(0xC0, 0xE0), "koi8_r": range(0xE0, 0x100), "iso8859_5": range(0xB0, 0xD0), "cp866": range(0x80, 0xA0)}
+# Bytes that stand for letters inside words in one Latin charset, for signs in Western Europe's.
+_POLISH_CZECH_1250 = b"\x9a\x9e\x9c\x9f\x9d\xb9\xb3\xbf\xbe"
+_POLISH_CZECH_8859_2 = b"\xb1\xb6\xb9\xb3\xbf\xbe\xbc"
+_TURKISH = b"\xfd\xfe\xf0"
+
+
+def codec(data: bytes) -> str:
+    """The likeliest codec of `data`; Western European when nothing speaks for another."""
+    first = _HIGH.search(data)
+    if first is None:
+        return "cp1252"
+    start = max(0, data.rfind(b"\n", 0, first.start()) + 1, first.start() - 256)
+    sample = data[start : start + _SAMPLE]
+    high = bytes(byte for byte in sample if byte > 0x7F)
+    if pairs := _double_byte(sample, high):
+        return pairs
+    if _is_latin(sample, high):
+        return _latin(sample)
+    return _single_byte(high)
+
+
+def _double_byte(sample: bytes, high: bytes) -> str | None:
+    """East Asian charsets: frequent characters, all of them in pairs of bytes."""
+    scores = {name: score(sample) for name, score in _SCORES.items()}
+    best = max(scores, key=lambda name: scores[name])
+    low = sum(byte < 0xC0 for byte in high)
+    # Alphabets use the upper half of the range nearly alone; the second bytes of pairs are spread evenly.
+    if scores[best] < _ENOUGH_PAIRS or low * 8 < len(high):
+        return None
+    return best
+
+
+def _decoded(sample: bytes, name: str) -> str | None:
+    """Strictly decoded; the sample may cut one character at its end."""
+    for cut in (0, 1):
+        try:
+            return sample[: len(sample) - cut].decode(name)
+        except UnicodeError:
+            continue
+    return None
+
+
+def _shares(sample: bytes, name: str) -> Counter[str] | None:
+    """Counts of what the non-ASCII characters are: `kana`, `hangul`, `narrow`, `sign`, `common` or `rare`."""
+    text = _decoded(sample, name)
+    if text is None:
+        return None
+    counts: Counter[str] = Counter()
+    for char in text:
+        if char > "\x7f":
+            counts[_class(char, name)] += 1
+    return counts
+
+
+def _class(char: str, name: str) -> str:
+    if "\u3040" <= char <= "\u30ff":
+        return "kana"
+    if "\uac00" <= char <= "\ud7a3":
+        return "hangul"
+    if "\uff61" <= char <= "\uff9f":
+        return "narrow"
+    if "\u4e00" <= char <= "\u9fff":
+        pair = char.encode(name)
+        return "common" if len(pair) == 2 and _is_common(pair, name) else "rare"
+    return "sign" if "\u3000" <= char <= "\u303f" or "\uff01" <= char <= "\uff60" else "other"
+
+
+def _is_common(pair: bytes, name: str) -> bool:
+    """Whether a character is of the first level of its standard."""
+    if name == "gb18030":
+        return 0xB0 <= pair[0] <= 0xD7 and pair[1] >= 0xA1
+    if name == "big5hkscs":
+        return 0xA4 <= pair[0] <= 0xC6
+    return 0x88 <= pair[0] <= 0x97 if name == "cp932" else 0xB0 <= pair[0] <= 0xCF
+
+
+def _share(counts: Counter[str] | None, good: tuple[str, ...], bad: tuple[str, ...]) -> float:
+    total = counts.total() if counts else 0
+    if not counts or not total:
+        return 0.0
+    return (sum(counts[kind] for kind in good) - sum(counts[kind] for kind in bad)) / total
+
+
+def _gb(sample: bytes) -> float:
+    counts = _shares(sample, "gb18030")
+    return _share(counts, ("common", "sign"), ("kana", "other")) if counts and counts["common"] else 0.0
+
+
+def _big5(sample: bytes) -> float:
+    counts = _shares(sample, "big5hkscs")
+    # Every second byte of Big5 below 0xA1 rules out the charsets that are decided on equal scores.
+    return _share(counts, ("common", "sign"), ("other",)) - 0.01 if counts and counts["common"] else 0.0
+
+
+def _shift_jis(sample: bytes) -> float:
+    counts = _shares(sample, "cp932")
+    if not counts or counts["kana"] * 6 < counts.total():
+        return 0.0
+    return _share(counts, ("kana", "common", "sign"), ("narrow", "other")) + 0.02
+
+
+def _euc_jp(sample: bytes) -> float:
+    counts = _shares(sample, "euc_jp")
+    if not counts or counts["kana"] * 5 < counts.total():
+        return 0.0
+    return _share(counts, ("kana", "common", "sign"), ("narrow", "other")) + 0.02
+
+
+def _korean(sample: bytes) -> float:
+    counts = _shares(sample, "cp949")
+    if not counts or counts["hangul"] < 5 or not _SYLLABLES.search(sample):
+        return 0.0
+    return _share(counts, ("hangul", "sign"), ("rare", "common", "other")) + 0.01
+
+
+_SYLLABLES = re.compile(
+    b"\xc0\xcc|\xb4\xd9|\xb4\xc2|\xc0\xc7|\xbf\xa1|\xc0\xbb|\xc7\xcf|\xb0\xed|\xb0\xa1|\xc1\xf6|\xb4\xcf|\xbc\xbc|\xbf\xe4|\xbd\xc0"
+    b"|\xc7\xd1|\xb8\xa6|\xb5\xb5|\xb7\xce|\xbe\xee|\xb1\xe2|\xbb\xe7|\xbd\xc3|\xb5\xe5|\xbe\xc8"
+)
+"""The most frequent Korean syllables in EUC-KR; without one of them a text in pairs is Chinese."""
+_SCORES = {"gb18030": _gb, "big5hkscs": _big5, "cp932": _shift_jis, "euc_jp": _euc_jp, "cp949": _korean}
+
+
+def _is_latin(sample: bytes, high: bytes) -> bool:
+    """Accented letters stand singly among ASCII letters; other alphabets fill whole words."""
+    inside = sum(
+        len(found)
+        for word in _WORD.findall(sample)
+        if (found := _HIGH.findall(word)) and len(word) > len(found) and len(found) * 2 <= len(word) + 1
+    )
+    signs = sum(byte in _LONE_SIGNS for byte in high)
+    return (inside + signs) * 2 > len(high)
+
+
+_LONE_SIGNS = b"\x80\x82\x84\x85\x91\x92\x93\x94\x95\x96\x97\x99\xa0\xa3\xa7\xa9\xab\xae\xb0\xb4\xbb"
+
+
+def _latin(sample: bytes) -> str:
+    """Western, Central European or Turkish, by letters inside words."""
+    inner = Counter(
+        word[place]
+        for word in _WORD.findall(sample)
+        for place in range(len(word) - 1)
+        if word[place] > 0x7F and len(word) > 2
+    )
+    central = sum(inner[byte] for byte in _POLISH_CZECH_1250)
+    central_iso = sum(inner[byte] for byte in _POLISH_CZECH_8859_2)
+    if central or central_iso:
+        return "cp1250" if central >= central_iso else "iso8859_2"
+    if inner[0xEC]:  # a Czech e with caron; the Italian i with grave ends its word
+        return "cp1250"
+    turkish = sum(inner[byte] for byte in _TURKISH)
+    return "cp1254" if turkish > 1 and not inner[0xE6] else "cp1252"
+
+
+def _single_byte(high: bytes) -> str:
+    """The alphabet whose frequent letters are the frequent bytes; capitals are rare in any text."""
+    counts = Counter(high)
+
+    def score(name: str) -> float:
+        frequent = sum(counts[byte] for byte in _FREQUENT[name])
+        capitals = sum(counts[byte] for byte in _CAPITALS.get(name, ()))
+        return (frequent - capitals / 2) / len(high)
+
+    best = max(_FREQUENT, key=score)
+    return best if score(best) > 0.1 else "cp1252"

@@ -100,7 +100,7 @@ def carry_out(change: Change, cause: Cause, desk: Desk) -> list[Event]:
         desk.records.link(change.record_id, link.record_id, link.relationship, cause.at)
     if change.customer:
         _add_history(change, cause, desk)
-    events = [_announcement(change, cause)] if change.action != "none" else []
+    events: list[Event] = [_announcement(change, cause)] if change.action != "none" else []
     for subordinate in change.subordinates:
         events += _carry_out_below(change, subordinate, cause, desk)
     return [*events, *_queue_notifications(change, cause, desk)]

@@ -1,0 +1,24 @@
+"""Fixtures that every test may use; servers are started by their own modules, when a test asks for one."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+pytest_plugins = [
+    "tests.servers.proxy",
+    "tests.servers.rabbitmq",
+    "tests.servers.mongodb",
+    "tests.servers.documents",
+    "tests.desk",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long tests run when asked for."""
+    if os.environ.get("POSTROOM_FULL"):
+        return
+    for item in items:
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.skip(reason="long: POSTROOM_FULL=1 runs it"))

@@ -1,0 +1,94 @@
+"""A whole desk for tests: raw mail in, stored records out, through every queue and stage.
+
+The fixture `desk` runs on the embedded default; `any_desk` on every broker that can be had.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services import pipeline
+from shared.app import App, Location
+from shared.clock import FixedClock
+from shared.config import store as configuration_store
+from shared.contracts.desk import Configuration
+from shared.intake import RawMail
+from shared.store.documents import Document
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+class Desk:
+    """One service desk; time stands still until a test moves it."""
+
+    def __init__(self, location: Location) -> None:
+        self.clock = FixedClock(NOW)
+        self.app = App.open(location, self.clock)
+        self.store = self.app.documents
+
+    def configure(self, configuration: Configuration) -> None:
+        """Store a configuration; it is in force at once."""
+        configuration_store.apply(self.store, configuration, prune=True)
+        self.app.directory.renew()
+
+    def hand_in(self, *raws: bytes, inbox: str | None = None, **envelope: Any) -> None:
+        """Put mails onto intake, without working."""
+        self.app.door.hand_over([RawMail(raw, inbox, **envelope) for raw in raws])
+
+    def work(self) -> None:
+        """Let every stage work until all queues are empty."""
+        pipeline.run_all(self.app, threading.Event(), once=True, fetch=False)
+
+    def receive(self, *raws: bytes, inbox: str | None = None, **envelope: Any) -> list[Document]:
+        """Hand mails in, work, and return the mails' documents in order of arrival."""
+        before = {mail["_id"] for mail in self.mails()}
+        self.hand_in(*raws, inbox=inbox, **envelope)
+        self.work()
+        return [mail for mail in self.mails() if mail["_id"] not in before]
+
+    def mails(self) -> list[Document]:
+        """All mails."""
+        return list(self.store.find("mails", {}))
+
+    def records(self, type_: str | None = None) -> list[Document]:
+        """All records, the oldest first."""
+        return list(self.store.find("records", {"type": type_} if type_ else {}, sort=(("created_at", 1), ("serial", 1))))
+
+    def record(self, type_: str | None = None) -> Document:
+        """The only record."""
+        (found,) = self.records(type_)
+        return found
+
+    def activities(self, record: Document) -> list[Document]:
+        """The activities of a record."""
+        return self.app.records.activities(record["_id"], 1000)
+
+    def people(self) -> list[Document]:
+        """Everybody."""
+        return list(self.store.find("people", {}))
+
+    def outbox(self) -> list[Document]:
+        """Outgoing mail."""
+        return list(self.store.find("outbox", {}, sort=(("at", 1),)))
+
+    def dead_letters(self) -> list[Document]:
+        """Dead letters."""
+        return list(self.store.find("dead_letters", {}))
+
+    def close(self) -> None:
+        """Release the files."""
+        self.app.close()
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A desk on the embedded default."""
+    made = Desk(Location(tmp_path / "data"))
+    yield made
+    made.close()

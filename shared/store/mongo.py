@@ -19,7 +19,8 @@ from typing import Any, BinaryIO, Final, NoReturn, cast
 
 import gridfs
 import pymongo
-from bson.codec_options import CodecOptions
+from bson import Int64
+from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.errors import BSONError
 from gridfs.errors import NoFile
 from pymongo import ASCENDING, IndexModel, MongoClient, ReturnDocument
@@ -68,7 +69,7 @@ _DUPLICATE: Final = 11000
 _UNKNOWN_COMMAND: Final = frozenset({59})
 _REFUSED: Final = frozenset({13, 18, 8000})
 """Unauthorized, AuthenticationFailed, AtlasError (which is how Atlas refuses a password)."""
-_BAD_CHANGE: Final = frozenset({2, 9, 14, 28, 40, 52, 56, 57, 66, 10334, 17280, 17419})
+_BAD_CHANGE: Final = frozenset({2, 9, 14, 28, 40, 52, 56, 57, 66, 10141, 10334, 17280, 17419})
 """BadValue, FailedToParse, TypeMismatch, PathNotViable, conflicting, `$`, empty and dotted names, ImmutableField,
 BSONObjectTooLarge, KeyTooLong, the result of an update is too large."""
 _INDEX_DIFFERS: Final = frozenset({85, 86})
@@ -94,7 +95,7 @@ class MongoDocuments:
         self._client = _client(url, self._place, deadline)
         self._database = self._client.get_database(
             database or _database_in(self._client),
-            codec_options=CodecOptions(document_class=dict, tz_aware=True, tzinfo=UTC),
+            codec_options=_CODEC,
             write_concern=WriteConcern("majority", j=True),
             read_concern=ReadConcern("majority"),
             read_preference=ReadPreference.PRIMARY,
@@ -267,6 +268,18 @@ class MongoDocuments:
                 yield
         except (PyMongoError, BSONError) as error:
             raise translated(error, self._place) from error
+
+
+class _PlainInt(TypeDecoder):
+    """The driver's class for 64-bit integers as the plain one."""
+
+    bson_type = Int64
+
+    def transform_bson(self, value: Any) -> int:
+        return int(value)
+
+
+_CODEC: Final = CodecOptions[Document](tz_aware=True, tzinfo=UTC, type_registry=TypeRegistry([_PlainInt()]))
 
 
 def _despite_races(write: Callable[[], Any]) -> Any:

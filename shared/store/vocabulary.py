@@ -702,12 +702,15 @@ _EDITS: Final[dict[str, Edit]] = {
 
 
 def check_index(index: Index) -> Index:
-    """The index itself. A unique one skips a document in which any of its fields is missing; null counts."""
+    """The index itself. A unique one skips a document in which any of its fields is missing; null counts.
+
+    A unique index of an array is refused: MongoDB's would let one empty array in, and no second.
+    """
     check_collection(index.collection)
     for field in index.fields:
         _field_path(field)
     if not index.fields or len(set(index.fields)) < len(index.fields):
         raise Unsupported("an index has fields, each once")
-    if index.array and len(index.fields) > 1:
-        raise Unsupported("an index of an array has a single field")
+    if index.array and (index.unique or len(index.fields) > 1):
+        raise Unsupported("an index of an array has a single field, and is not unique")
     return index

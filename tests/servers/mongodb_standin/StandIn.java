@@ -2,8 +2,9 @@
  * Starts mongo-java-server for the tests: StandIn FILE PORT, prints "listening PORT" when it takes connections.
  *
  * What it adds to the library, each because MongoDB behaves so and the port's promises rest on it:
- * requests are carried out one at a time (the library's findAndModify is not atomic), each is committed to the
- * file before it is answered (the library commits once a second), a unique index over several fields leaves out
+ * requests are carried out one at a time and answered with copies (the library's findAndModify may answer with
+ * what another request made of the document), each is committed to the file before it is answered (the library
+ * commits once a second), a unique index over several fields leaves out
  * documents that lack one of them (the library does not read partialFilterExpression), and the server calls
  * itself 5.0 in wire version too (the driver refuses the library's number).
  *
@@ -72,7 +73,7 @@ public final class StandIn extends H2Backend {
         if (getMvStore().hasUnsavedChanges()) {
             commit();
         }
-        return answer;
+        return answer.cloneDeeply(); // it holds the stored documents themselves, which the next request changes
     }
 
     private static final class FiveZero implements MongoVersion {

@@ -62,7 +62,9 @@ def unknown(path: str, thing: str, name: str | None, known: Iterable[str]) -> Co
     """A reference to a thing that is not there."""
     names = list(known)
     if name is not None and name not in names:
-        hint = nearest(name, names) or ("" if names else f"; none is configured, add it under {thing}s or remove the key")
+        hint = nearest(name, names) or (
+            "" if names else f"; none is configured, add it under {thing}s or remove the key"
+        )
         yield Complaint(path, f'there is no {thing.replace("_", " ")} "{name}"{hint}')
 
 
@@ -83,7 +85,9 @@ def names_are_unique(config: Configuration) -> Complaints:
             name = getattr(each, key)
             first = seen.setdefault(name, index)
             if first != index:
-                yield Complaint(f"{section}[{index}].{key}", f'"{name}" is here twice, first in {section}[{first}]; rename one')
+                yield Complaint(
+                    f"{section}[{index}].{key}", f'"{name}" is here twice, first in {section}[{first}]; rename one'
+                )
 
 
 def settings_fit(config: Configuration) -> Complaints:
@@ -115,12 +119,14 @@ def _indexed(config: Configuration, section: str) -> Iterator[tuple[str, Any]]:
         yield f"{section}[{index}]", each
 
 
-def _method(path: str, end: Inbox | MailServer, methods: Mapping[str, tuple[str, ...]], fips: bool) -> Complaints:  # noqa: FBT001
+def _method(path: str, end: Inbox | MailServer, methods: Mapping[str, tuple[str, ...]], fips: bool) -> Complaints:
     known = methods[end.protocol]
     if end.auth not in known:
         yield Complaint(f"{path}.auth", f"{end.protocol} has no method {end.auth}; it has {', '.join(known)}")
     elif fips and end.auth in MD5_METHODS:
-        yield Complaint(f"{path}.auth", f"{end.auth} rests on MD5, which FIPS mode forbids; choose another method or auto")
+        yield Complaint(
+            f"{path}.auth", f"{end.auth} rests on MD5, which FIPS mode forbids; choose another method or auto"
+        )
 
 
 def _credentials(path: str, end: Inbox | MailServer, *, needs_login: bool) -> Complaints:
@@ -155,7 +161,9 @@ def _exchange(path: str, end: Inbox | MailServer) -> Complaints:
     if end.auth == "oauth" and end.oauth is None:
         yield Complaint(f"{path}.oauth", "missing, and ews with oauth needs it: client_id, client_secret and tenant_id")
     if end.auth in {"basic", "plain", "ntlm"} and end.password is None:
-        yield Complaint(f"{path}.password", f"missing, and ews with {end.auth} needs it; write ${{ENV_NAME}} or file:path")
+        yield Complaint(
+            f"{path}.password", f"missing, and ews with {end.auth} needs it; write ${{ENV_NAME}} or file:path"
+        )
     if end.auth == "auto" and end.oauth is None and end.password is None:
         yield Complaint(f"{path}.oauth", "missing, and ews needs it, or a password")
 
@@ -175,7 +183,9 @@ def mailboxes_fit(config: Configuration) -> Complaints:
     """TI-08: what a protocol cannot do with mail that was taken."""
     for path, inbox in _indexed(config, "inboxes"):
         if inbox.protocol == "pop3" and inbox.after == "archive":
-            yield Complaint(f"{path}.after", "pop3 has no folders; write delete, or leave to keep the mail on the server")
+            yield Complaint(
+                f"{path}.after", "pop3 has no folders; write delete, or leave to keep the mail on the server"
+            )
         if inbox.protocol == "none" and inbox.host is not None:
             yield Complaint(f"{path}.protocol", "missing although there is a host; write imap or pop3")
 
@@ -259,7 +269,9 @@ def _object(path: str, wanted: ObjectMatch, inbox: Inbox, config: Configuration)
     if wanted.match_from_field is not None and wanted.match_value is not None:
         yield Complaint(f"{path}.match_value", "match_from_field is here too; keep one of the two, never both (IV-24)")
     if wanted.match_from_field is None and wanted.match_value is None:
-        yield Complaint(f"{path}.match_from_field", "missing; write it, or match_value: {field: ..., value: ...} (IV-24)")
+        yield Complaint(
+            f"{path}.match_from_field", "missing; write it, or match_value: {field: ..., value: ...} (IV-24)"
+        )
     found = config.type_named(inbox.processor)
     if found:
         yield from unknown(
@@ -271,7 +283,9 @@ def _object(path: str, wanted: ObjectMatch, inbox: Inbox, config: Configuration)
 def _other_end(path: str, wanted: ObjectMatch, found: RecordType, config: Configuration) -> Complaints:
     target = found.relationships.get(wanted.relationship)
     if target and config.type_named(target) != config.type_named(wanted.type):
-        yield Complaint(f"{path}.relationship", f"{wanted.relationship} of {found.name} leads to {target}, not {wanted.type}")
+        yield Complaint(
+            f"{path}.relationship", f"{wanted.relationship} of {found.name} leads to {target}, not {wanted.type}"
+        )
 
 
 def servers_fit(config: Configuration) -> Complaints:
@@ -296,7 +310,11 @@ def _names_of_types(config: Configuration) -> Complaints:
     for each in BUILT_IN_TYPES:
         owners.update(dict.fromkeys(map(folded, (each.name, each.label, *each.aliases)), each.name))
     for path, each in _indexed(config, "record_types"):
-        for key, name in (("name", each.name), ("label", each.label), *((("aliases", alias)) for alias in each.aliases)):
+        for key, name in (
+            ("name", each.name),
+            ("label", each.label),
+            *((("aliases", alias)) for alias in each.aliases),
+        ):
             owner = owners.setdefault(folded(name), each.name)
             if folded(owner) != folded(each.name):
                 yield Complaint(f"{path}.{key}", f'"{name}" already means the type {owner}; choose another')

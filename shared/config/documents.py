@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from shared.config.reading import read_items
 from shared.config.problems import Notes, Refused
 from shared.config.readers import duration_text
+from shared.config.reading import read_items
 from shared.config.schema import SECTIONS, key_of
 from shared.config.tree import of_document
 from shared.contracts.desk import Configuration, Secret
@@ -29,7 +29,7 @@ Stored = Mapping[str, list[Document]]
 """Documents by collection."""
 
 
-def to_value(value: object) -> Any:  # noqa: ANN401 - what a document can hold
+def to_value(value: object) -> Any:
     """A value of the contract as a document holds it."""
     match value:
         case Secret():
@@ -91,4 +91,6 @@ def _known(document: Document, keys: frozenset[str]) -> Document:
 def in_order(documents: Iterable[Document]) -> list[Document]:
     """Documents in the order of their file, then by name. People have no place and stay as they come."""
     kept = list(documents)
-    return sorted(kept, key=lambda each: (each[POSITION], each["_id"])) if all(POSITION in each for each in kept) else kept
+    return (
+        sorted(kept, key=lambda each: (each[POSITION], each["_id"])) if all(POSITION in each for each in kept) else kept
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -53,10 +54,22 @@ class Notes:
     source: str = ""
     base: Path | None = None
     problems: list[Problem] = field(default_factory=list)
+    left_out: list[tuple[str, int]] = field(default_factory=list)
+    """Items of lists (path of the list, place in it) that could not be used at all."""
 
     def add(self, path: str, message: str, line: int = 0) -> None:
         """Note one."""
         self.problems.append(Problem(path, message, line, self.source))
+
+    def as_written(self, path: str) -> str:
+        """A path in the values as the path in the source: items that were left out count there."""
+        found = re.match(r"(\w+)\[(\d+)\]", path)
+        if not found:
+            return path
+        place = int(found[2])
+        for out in sorted(index for part, index in self.left_out if part == found[1]):
+            place += out <= place
+        return f"{found[1]}[{place}]{path[found.end() :]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,3 +96,12 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean "protocol"?` when a known word is near, else nothing."""
     found = get_close_matches(word.casefold(), list(known), n=1, cutoff=0.6)
     return f'; did you mean "{found[0]}"?' if found else ""
+
+
+def nearest_key(word: str, known: Iterable[str]) -> str:
+    """The nearest known key, however far."""
+    keys = list(known)
+    if near := nearest(word, keys):
+        return near
+    found = get_close_matches(word.casefold(), keys, n=1, cutoff=0.0)
+    return f'; the nearest known key is "{found[0]}"' if found else ""

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 import regex
@@ -30,6 +30,8 @@ UNITS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d
 BYTES: Final[Mapping[str, int]] = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
 BIGGEST: Final = (1 << 63) - 1
 """The largest integer that the store keeps."""
+LONGEST_NUMBER: Final = 20
+"""Characters of such an integer."""
 LONGEST_PATTERN: Final = 1000
 """Characters of a regular expression; longer ones are mistakes."""
 _ON: Final = frozenset({"true", "on", "yes"})
@@ -57,7 +59,7 @@ def _scalar(item: Item, wanted: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'  # noqa: PLR2004 - what fits a line
+    return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'
 
 
 def text(item: Item, _: Spot) -> str:
@@ -76,10 +78,15 @@ def line(item: Item, spot: Spot) -> str:
     return value
 
 
+def line_or_nothing(item: Item, spot: Spot) -> str:
+    """Text on one line; quotes with nothing between them mean nothing."""
+    return "" if isinstance(item, Text) and not item.plain and not item.text.strip() else line(item, spot)
+
+
 def name(item: Item, spot: Spot) -> str:
     """The name of a thing: one line, at most 100 characters."""
     value = line(item, spot)
-    if len(value) > 100:  # noqa: PLR2004 - the bound that the sentence states
+    if len(value) > 100:
         raise Refusal("a name has at most 100 characters")
     return value
 
@@ -302,11 +309,10 @@ def scalar(item: Item, spot: Spot) -> Scalar:
 
 def _number(written: str, otherwise: str) -> Scalar:
     """A number, when YAML 1.1 and 1.2 both see one; `1e5`, `010` and `1:30` stay the text that they are."""
-    if re.fullmatch(r"[-+]?(?:0|[1-9][0-9]{0,18})", written):
-        whole = int(written)
-        if not -BIGGEST - 1 <= whole <= BIGGEST:
+    if re.fullmatch(r"[-+]?(?:0|[1-9][0-9]*)", written):
+        if len(written) > LONGEST_NUMBER or not -BIGGEST - 1 <= int(written) <= BIGGEST:
             raise Refusal("the number is too large; quote it to keep it as text")
-        return whole
+        return int(written)
     if re.fullmatch(r"[-+]?(?:0|[1-9][0-9]{0,308})\.[0-9]{1,30}(?:[eE][-+][0-9]{1,3})?", written):
         value = float(written)
         return value if math.isfinite(value) else otherwise

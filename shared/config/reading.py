@@ -44,7 +44,7 @@ def read_content(path: Path) -> bytes:
 def load_bytes(content: bytes, *, source: str = "postroom.yaml", base: Path | None = None) -> Configuration:
     """The same for content that is already there. Relative paths start at `base`."""
     root, config = read_bytes(content, source=source, base=base)
-    refuse(found_in(config, root, source))
+    refuse(found_in(config, root, Notes(source)))
     return config
 
 
@@ -57,9 +57,11 @@ def read_bytes(content: bytes, *, source: str, base: Path | None) -> tuple[Item,
         raise Refused([Problem("", str(error), error.line, source)]) from None
     config = read_items(root, notes)
     if notes.problems:
-        also = [] if config is None else [each for each in found_in(config, root, source) if each.path not in _paths(notes)]
+        also = (
+            [] if config is None else [each for each in found_in(config, root, notes) if each.path not in _paths(notes)]
+        )
         raise Refused(sorted([*notes.problems, *also], key=lambda each: each.line))
-    assert config is not None  # noqa: S101 - a file without problems gives a configuration
+    assert config is not None
     return root, config
 
 
@@ -76,11 +78,16 @@ def read_items(root: Item, notes: Notes) -> Configuration | None:
     return with_canonical_types(replace(config, sections=stated & frozenset(CONFIGURATION.readers)))
 
 
-def found_in(config: Configuration, root: Item | None = None, source: str = "") -> list[Problem]:
-    """What does not fit together, with its lines when the items are known."""
+def found_in(config: Configuration, root: Item, notes: Notes) -> list[Problem]:
+    """What does not fit together, with its lines."""
     return [
-        Problem(each.path, each.message, line_at(root, each.path) if root else 0, source) for each in complaints(config)
+        placed(Problem(notes.as_written(each.path), each.message), root, notes.source) for each in complaints(config)
     ]
+
+
+def placed(problem: Problem, root: Item, source: str) -> Problem:
+    """The problem with its line, unless it is somewhere else."""
+    return problem if problem.source else replace(problem, line=line_at(root, problem.path), source=source)
 
 
 def refuse(problems: list[Problem]) -> None:

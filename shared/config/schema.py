@@ -60,7 +60,9 @@ def _business_event(item: Item, spot: Spot) -> str:
     type_name, _, event = value.rpartition(".")
     if value not in SLA_EVENTS and (not type_name or event not in RECORD_EVENTS):
         known = (*(f"{type_name or 'incident'}.{each}" for each in RECORD_EVENTS), *SLA_EVENTS)
-        raise Refusal(f'"{value}" is no event; write <type>.{"|".join(RECORD_EVENTS)}, sla.due or sla.breached{nearest(value, known)}')
+        raise Refusal(
+            f'"{value}" is no event; write <type>.{"|".join(RECORD_EVENTS)}, sla.due or sla.breached{nearest(value, known)}'
+        )
     return value
 
 
@@ -89,7 +91,9 @@ def _terms(*, split: bool) -> read.Read[tuple[str, ...]]:
 
     def read_terms(item: Item, spot: Spot) -> tuple[str, ...]:
         written = list_of(read.line)(item, spot)
-        terms = tuple(term.strip() for each in written for term in (each.split(",") if split else [each]) if term.strip())
+        terms = tuple(
+            term.strip() for each in written for term in (each.split(",") if split else [each]) if term.strip()
+        )
         if not terms or any(len(term) < LEAST_CHARACTERS for term in terms):
             raise Refusal(f"a filter needs at least {LEAST_CHARACTERS} characters")
         return terms
@@ -277,8 +281,7 @@ _COMMANDS: Final = Section(
 )
 
 
-
-def _inbox(**values: Any) -> desk.Inbox:  # noqa: ANN401 - keyword arguments of Inbox
+def _inbox(**values: Any) -> desk.Inbox:
     """POP3 cannot mark mail, so there both words mean that it stays on the server (TI-08)."""
     if values.get("after") == "leave":
         if values.get("protocol") != "pop3":
@@ -314,9 +317,7 @@ INBOX: Final = Section(
         "field_separator": read.text,
         "email_when_no_target": read.switch,
         "create_incident_on_error": read.switch,
-        "export": Section(
-            desk.Export, {"connection": read.name, "compress": read.switch}, required=("connection",)
-        ),
+        "export": Section(desk.Export, {"connection": read.name, "compress": read.switch}, required=("connection",)),
         "owner_team": read.name,
         "task_for_every_email": read.switch,
         "task_subject": read.line,
@@ -344,7 +345,7 @@ RULE: Final = Section(
         "direction": read.one_of("inbound", "outbound", "both"),
         "applies_to": read.one_of("analysts", "requestors", "both"),
         "action": read.one_of("reject"),
-        "reason": read.line,
+        "reason": read.line_or_nothing,
     },
     required=("name", "match"),
 )
@@ -377,7 +378,7 @@ def _statuses(item: Item, spot: Spot) -> desk.Statuses:
     return desk.Statuses(*(values.get(group, ()) for group in ("open", "resolved", "closed")))
 
 
-def _record_type(**values: Any) -> desk.RecordType:  # noqa: ANN401 - keyword arguments of RecordType
+def _record_type(**values: Any) -> desk.RecordType:
     """A type of one's own keeps the aliases of the built-in one whose name it has, unless it states others."""
     replaced = (each for each in desk.BUILT_IN_TYPES if each.name == desk.folded(values["name"]))
     aliases = next((each.aliases for each in replaced), ())
@@ -390,7 +391,7 @@ RECORD_TYPE: Final = Section(
         "name": read.type_name,
         "label": read.name,
         "number_field": read.field_name,
-        "prefix": read.name,
+        "prefix": read.line_or_nothing,
         "fields": mapping_of(read.field_name, read.one_of(*FIELD_KINDS)),
         "statuses": _statuses,
         "relationships": mapping_of(read.field_name, read.type_name),

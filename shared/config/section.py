@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.config.problems import Refusal, Skipped, Spot, nearest
+from shared.config.problems import Refusal, Skipped, Spot, nearest_key
 from shared.config.readers import Read, T, kind_of
 from shared.config.tree import Item, Mapped, Sequenced, Text
 
@@ -23,12 +23,11 @@ def list_of(read: Read[T], *, least: int = 0) -> Read[tuple[T, ...]]:
 
     def read_list(item: Item, spot: Spot) -> tuple[T, ...]:
         items = item.items if isinstance(item, Sequenced) else [item]
-        values = tuple(
-            value for index, each in enumerate(items) if (value := attempt(read, each, spot.nth(index))) is not _NOTHING
-        )
+        values = [attempt(read, each, spot.nth(index)) for index, each in enumerate(items)]
+        spot.notes.left_out.extend((spot.path, index) for index, value in enumerate(values) if value is _NOTHING)
         if len(items) < least:
             raise Refusal("the list is empty; write at least one")
-        return values
+        return tuple(value for value in values if value is not _NOTHING)
 
     return read_list
 
@@ -64,7 +63,7 @@ def _word(key: Text) -> Text:
     return Text(key.text, key.line)
 
 
-def attempt(read: Read[Any], item: Item, spot: Spot) -> Any:  # noqa: ANN401 - what the reader gives
+def attempt(read: Read[Any], item: Item, spot: Spot) -> Any:
     """The value, or `_NOTHING` once the problem has been noted."""
     try:
         return read(item, spot)
@@ -83,7 +82,7 @@ class Section:
     readers: Mapping[str, Read[Any]]
     required: tuple[str, ...] = ()
 
-    def __call__(self, item: Item, spot: Spot) -> Any:  # noqa: ANN401 - what `kind` makes
+    def __call__(self, item: Item, spot: Spot) -> Any:
         """Read the keys that are there; `Skipped` when a needed one is not."""
         return self.kind(**self.values(item, spot))
 
@@ -102,7 +101,7 @@ class Section:
     def _stated(self, item: Item, spot: Spot) -> Iterator[tuple[str, Item]]:
         for key, each in pairs(item, spot):
             if key.text not in self.readers:
-                spot.at(key.text).refuse(f"unknown key{nearest(key.text, self.readers)}", key)
+                spot.at(key.text).refuse(f"unknown key{nearest_key(key.text, self.readers)}", key)
             elif not (isinstance(each, Text) and each.is_null):
                 yield key.text, each
 
@@ -132,7 +131,7 @@ def _stored_pairs(item: Item) -> list[tuple[Text, Item]] | None:
         return None
     found = []
     for each in item.items:
-        if not isinstance(each, Sequenced) or len(each.items) != 2 or not isinstance(each.items[0], Text):  # noqa: PLR2004
+        if not isinstance(each, Sequenced) or len(each.items) != 2 or not isinstance(each.items[0], Text):
             return None
         found.append((each.items[0], each.items[1]))
     return found

@@ -64,7 +64,7 @@ def revision(documents: Documents) -> int:
 def apply(
     documents: Documents,
     config: Configuration,
-    prune: bool = False,  # noqa: FBT001, FBT002 - the public form
+    prune: bool = False,
     *,
     clock: Clock | None = None,
     by: str = "operator",
@@ -124,7 +124,9 @@ def _dated(people: list[Document], now: datetime) -> list[Document]:
 
 def _steps(documents: Documents, section: str, stated: list[Document]) -> Iterator[_Step]:
     for chunk in _chunks(stated):
-        known = {each["_id"]: each for each in documents.find(section, {"_id": {"$in": [each["_id"] for each in chunk]}})}
+        known = {
+            each["_id"]: each for each in documents.find(section, {"_id": {"$in": [each["_id"] for each in chunk]}})
+        }
         for each in chunk:
             before = known.get(each["_id"])
             yield _Step(section, each["_id"], before, dict(_changes(before, each)))
@@ -186,7 +188,7 @@ def _note(documents: Documents, applied: Applied, now: datetime, by: str, reason
         )
 
 
-def switch(documents: Documents, section: str, name: str, key: str, value: Any) -> bool:  # noqa: ANN401 - a scalar
+def switch(documents: Documents, section: str, name: str, key: str, value: Any) -> bool:
     """Change one key of one stored thing, such as `inboxes`, `support`, `enabled`; False when it is not there."""
     if not documents.update(section, {"_id": name}, {"$set": {key: value}}):
         return False

@@ -21,7 +21,9 @@ DEEPEST: Final = 30
 MOST_ALIASED: Final = 100_000
 """Items that aliases may add to a file; a file that unfolds to more is a trap, or a mistake."""
 CORE: Final = "tag:yaml.org,2002:"
-PLAIN_TAGS: Final = frozenset({None, "!", *(CORE + name for name in ("str", "int", "float", "bool", "null", "map", "seq"))})
+PLAIN_TAGS: Final = frozenset(
+    {None, "!", *(CORE + name for name in ("str", "int", "float", "bool", "null", "map", "seq"))}
+)
 NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

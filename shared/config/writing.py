@@ -60,13 +60,13 @@ def to_yaml(config: Configuration) -> str:
     return text
 
 
-def _plainest(thing: Any, schema: Section) -> Any:  # noqa: ANN401 - of the same kind as the thing
+def _plainest(thing: Any, schema: Section) -> Any:
     """The thing as it were with nothing stated but what is needed, and the protocol that defaults hang on."""
     names = [*schema.required, *(name for name in _DECIDING if hasattr(thing, name))]
     return schema.kind(**{name: getattr(thing, name) for name in names})
 
 
-def _differences(thing: Any, plainest: Any, needed: tuple[str, ...] = ()) -> dict[str, Any]:  # noqa: ANN401 - any
+def _differences(thing: Any, plainest: Any, needed: tuple[str, ...] = ()) -> dict[str, Any]:
     stated = {}
     for field in dataclasses.fields(thing):
         value, default = getattr(thing, field.name), getattr(plainest, field.name)
@@ -83,7 +83,7 @@ def _is_needed(field: dataclasses.Field[Any]) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _plain(value: object, default: object = None) -> Any:  # noqa: ANN401 - what YAML can write
+def _plain(value: object, default: object = None) -> Any:
     match value:
         case Secret():
             return value.reference
@@ -101,7 +101,7 @@ def _plain(value: object, default: object = None) -> Any:  # noqa: ANN401 - what
             return value
 
 
-def _least(value: Any) -> Any:  # noqa: ANN401 - of the same kind as the value
+def _least(value: Any) -> Any:
     """A nested value with its defaults, where nothing is there by default."""
     needed = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if _is_needed(field)}
     return type(value)(**needed)

@@ -1,0 +1,211 @@
+"""What has to fit together in a configuration."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.config import Refused
+from shared.config.reading import load_bytes
+
+HEAD = "inboxes:\n  - {name: a, address: a@example.com, "
+IMAP = HEAD + "protocol: imap, host: h, password: '${X}', "
+POP3 = HEAD + "protocol: pop3, host: h, password: '${X}', "
+SMTP = "mail_servers:\n  - {name: out, host: h, username: a@example.com, password: '${X}', "
+LOCATION = "record_types: [{name: location, fields: {Code: text}}]\n"
+OBJECT = "sender: {method: object, object: {type: location, relationship: reported_from, "
+
+
+def refused(text: str) -> str:
+    """The problems of a file, or nothing."""
+    try:
+        load_bytes(text.encode())
+    except Refused as error:
+        return str(error)
+    return ""
+
+
+@pytest.mark.req("IV-11")
+@pytest.mark.parametrize(
+    "method", ["regular", "login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi", "auto"]
+)
+def test_imap_and_pop3_have_the_methods_of_the_documents(method: str) -> None:
+    assert refused(f"{IMAP}auth: {method}}}") == ""
+    assert refused(f"{POP3}auth: {method}}}") == ""
+
+
+@pytest.mark.req("IV-11")
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f"{IMAP}auth: apop}}", "inboxes[0].auth: imap has no method apop"),
+        (f"{IMAP}auth: basic}}", "inboxes[0].auth: imap has no method basic"),
+        (f"{POP3}auth: none}}", "inboxes[0].auth: pop3 has no method none"),
+        (f"{SMTP}auth: regular}}", "mail_servers[0].auth: smtp has no method regular"),
+        (f"{SMTP}auth: apop}}", "mail_servers[0].auth: smtp has no method apop"),
+        (f"{HEAD}protocol: ews, auth: gssapi}}", "inboxes[0].auth: ews has no method gssapi"),
+    ],
+)
+def test_a_method_that_the_protocol_lacks_is_refused(text: str, problem: str) -> None:
+    assert problem in refused(text)
+
+
+@pytest.mark.req("IV-11")
+@pytest.mark.parametrize("method", ["cram-md5", "digest-md5", "apop"])
+def test_fips_mode_refuses_methods_that_rest_on_md5(method: str) -> None:
+    text = f"settings: {{fips: true}}\n{POP3}auth: {method}}}"
+    assert f"inboxes[0].auth: {method} rests on MD5" in refused(text)
+    assert refused(f"settings: {{fips: true}}\n{POP3}auth: auto}}") == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f"{HEAD}protocol: imap}}", "inboxes[0].host: missing, and imap needs it"),
+        (f"{HEAD}protocol: imap, host: h}}", "inboxes[0].password: missing, and it is needed to log in"),
+        (f"{HEAD}host: h}}", "inboxes[0].protocol: missing although there is a host"),
+        (f"{IMAP}auth: xoauth2}}", "inboxes[0].oauth: missing, and xoauth2 needs it"),
+        (f"{HEAD}protocol: graph}}", "inboxes[0].oauth: missing, and graph needs it"),
+        (f"{HEAD}protocol: gmail}}", "inboxes[0].google: missing, and gmail needs it"),
+        (f"{HEAD}protocol: ews, auth: oauth}}", "inboxes[0].oauth: missing, and ews with oauth needs it"),
+        (f"{HEAD}protocol: ews, auth: basic}}", "inboxes[0].password: missing, and ews with basic needs it"),
+        ("mail_servers: [{name: out}]", "mail_servers[0].host: missing, and smtp needs it"),
+    ],
+)
+def test_a_connection_has_what_it_needs(text: str, problem: str) -> None:
+    assert problem in refused(text)
+
+
+@pytest.mark.req("TI-03")
+@pytest.mark.parametrize("user", ["jane", "jane@", "EXAMPLE\\jane"])
+def test_a_user_account_of_exchange_looks_like_an_address(user: str) -> None:
+    text = f"{HEAD}protocol: ews, password: '${{X}}', username: '{user}'}}"
+    assert "inboxes[0].username: the user account is an address; write it as user@domain" in refused(text)
+    assert refused(text.replace(user, "jane@example.com")) == ""
+
+
+@pytest.mark.req("NE-20")
+def test_the_user_name_of_a_mail_server_is_an_address() -> None:
+    text = "mail_servers: [{name: out, host: h, username: apikey, password: '${X}'}]"
+    assert "mail_servers[0].username: the user name of a mail server is an address" in refused(text)
+
+
+@pytest.mark.req("TI-08")
+def test_pop3_has_no_archive_folder() -> None:
+    assert "inboxes[0].after: pop3 has no folders" in refused(f"{POP3}after: archive}}")
+    assert refused(f"{POP3}after: delete}}") == ""
+    assert "after: leave is for pop3" in refused(f"{IMAP}after: leave}}")
+
+
+@pytest.mark.req("TI-10")
+def test_the_ticket_option_needs_its_template() -> None:
+    assert "settings.auth_failure_ticket.template: missing" in refused(
+        "settings: {auth_failure_ticket: {enabled: true}}"
+    )
+    assert refused("settings: {auth_failure_ticket: {enabled: false}}") == ""
+
+
+@pytest.mark.req("TI-40")
+def test_mail_leaves_under_the_address_of_an_inbox() -> None:
+    text = f"{HEAD}}}\n{SMTP}from_address: %s}}"
+    assert "from_address: b@example.com is not the address of an inbox" in refused(text % "b@example.com")
+    assert refused(text % "A@Example.com") == ""
+
+
+@pytest.mark.req("IV-24")
+@pytest.mark.parametrize(
+    ("match", "problem"),
+    [
+        ("match_from_field: Code, match_value: {field: Code, value: HQ}", "keep one of the two, never both (IV-24)"),
+        ("field_mapping: {}", "match_from_field: missing; write it, or match_value"),
+        ("match_from_field: Code", ""),
+        ("match_value: {field: Code, value: HQ}", ""),
+    ],
+)
+def test_method_2_finds_its_object_in_exactly_one_way(match: str, problem: str) -> None:
+    found = refused(f"{LOCATION}{HEAD}{OBJECT}{match}}}}}}}")
+    assert problem in found if problem else found == ""
+
+
+@pytest.mark.req("IV-23")
+def test_method_2_needs_its_object_and_makes_no_records_without_one() -> None:
+    assert "inboxes[0].sender.object: missing" in refused(f"{HEAD}sender: {{method: object}}}}")
+    text = f"{LOCATION}{HEAD}{OBJECT}match_from_field: Code}}, policy: without_creating}}}}"
+    assert "without_creating is for persons" in refused(text)
+
+
+@pytest.mark.req("IV-24")
+def test_method_2_does_not_go_with_xml_export() -> None:
+    text = f"connections: [{{name: c, path: p}}]\n{LOCATION}{HEAD}processor: xml_export, export: {{connection: c}}, "
+    assert "object does not go with xml_export" in refused(f"{text}{OBJECT}match_from_field: Code}}}}}}")
+
+
+@pytest.mark.req("IV-35")
+@pytest.mark.parametrize("name", ["service_request", "request", "Service Request"])
+def test_a_service_request_inbox_only_updates(name: str) -> None:
+    assert "inboxes[0].update_only: mail never creates service requests" in refused(f"{HEAD}processor: {name}}}")
+    assert refused(f"{HEAD}processor: {name}, update_only: true}}") == ""
+
+
+@pytest.mark.req("IV-42")
+def test_the_unique_key_is_the_number_field_of_the_type() -> None:
+    assert "must be the number field of problem, ProblemNumber" in refused(
+        f"{HEAD}processor: problem, unique_key: Id}}"
+    )
+    assert refused(f"{HEAD}processor: problem, unique_key: ProblemNumber}}") == ""
+
+
+@pytest.mark.req("IV-40")
+def test_an_export_inbox_needs_its_connection() -> None:
+    assert "inboxes[0].export: missing, and xml_export needs it" in refused(f"{HEAD}processor: xml_export}}")
+    assert "connections[0].path: missing" in refused("connections: [{name: c}]")
+    assert "connections[0].url: missing" in refused("connections: [{name: c, kind: http}]")
+
+
+@pytest.mark.req("VS-08")
+def test_a_format_of_ones_own_cannot_be_set_while_it_is_switched_off() -> None:
+    text = "settings: {format_per_person: false}\npeople: [{id: a, name: A, format: html}]"
+    assert "people[0].format: cannot be set" in refused(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (f"{HEAD}template: x}}", 'inboxes[0].template: there is no template "x"'),
+        (f"{HEAD}mail_server: x}}", 'inboxes[0].mail_server: there is no mail server "x"'),
+        (f"{HEAD}partition: x}}", 'inboxes[0].partition: there is no partition "x"'),
+        (f"{HEAD}export: {{connection: x}}}}", 'inboxes[0].export.connection: there is no connection "x"'),
+        (f"{HEAD}processor: incidnt}}", 'there is no record type "incidnt"; did you mean "incident"?'),
+        (f"{HEAD}status_mapping: [{{status: Resolved, quick_action: x}}]}}", 'there is no quick action "x"'),
+        (f"{HEAD}status_mapping: [{{status: Resolvd, quick_action: x}}]}}", 'incident has no status "Resolvd"'),
+        (f"{HEAD}sender: {{object: {{type: x, relationship: reported_from, match_from_field: y}}}}}}", "record type"),
+        (
+            f"{HEAD}sender: {{object: {{type: task, relationship: x, match_from_field: y}}}}}}",
+            "there is no relationship",
+        ),
+        ("mail_servers: [{name: o, host: h, partition: x}]", 'mail_servers[0].partition: there is no partition "x"'),
+        ("templates: [{name: t, on: x}]", 'templates[0].on: there is no record type "x"'),
+        ("templates: [{name: t, on: task, set: {Status: Gone}}]", 'task has no status "Gone"'),
+        ("quick_actions: [{name: t, on: x}]", 'quick_actions[0].on: there is no record type "x"'),
+        ("slas: [{name: t, on: x, respond: 1h}]", 'slas[0].on: there is no record type "x"'),
+        ("slas: [{name: t, on: task}]", "slas[0]: a target is missing"),
+        ("business_rules: [{name: t, on: x.created}]", 'business_rules[0].on: there is no record type "x"'),
+        (
+            "business_rules: [{name: t, on: sla.due, notify: {to: a@b, template: x}}]",
+            'business_rules[0].notify.template: there is no mail template "x"',
+        ),
+        ("reports: [{name: t, schedule: '0 7 * * *', query: {type: x}, to: a@b}]", "reports[0].query.type"),
+        (
+            "record_types: [{name: a, relationships: {r: x}}]",
+            'record_types[0].relationships.r: there is no record type "x"',
+        ),
+        ("record_types: [{name: a, aliases: [call]}]", '"call" already means the type incident'),
+        ("record_types: [{name: a}, {name: b, label: A}]", 'record_types[1].label: "A" already means the type a'),
+        ("settings: {auth_failure_ticket: {template: x}}", "settings.auth_failure_ticket.template"),
+        (
+            f"templates: [{{name: t, on: task}}]\n{HEAD}template: t}}",
+            'inboxes[0].template: "t" is for task, this inbox makes incident',
+        ),
+    ],
+)
+def test_a_reference_leads_to_something_that_is_there(text: str, problem: str) -> None:
+    assert problem in refused(text)

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from services.parser.bounces import codes, fields, library, notices, original, prose
-from services.parser.bounces.addresses import find, is_robot
+from services.parser.bounces.addresses import find
 from services.parser.bounces.codes import Codes
 from shared.contracts.mail import Bounce, BouncedRecipient
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from services.parser.bounces.fields import Told
     from services.parser.tree import Part
@@ -29,7 +29,7 @@ _RETURNED_TYPES: Final = ("message/rfc822", "text/rfc822-headers", "message/glob
 _DELAY: Final = re.compile(
     r"\bdelay(?:ed)?\b|not yet been delivered|will (?:be )?(?:retr|keep|continue)|still being retried|will be retried|"
     r"no action is required|has been postponed|could not send (?:message|mail) for past|attempts will continue|"
-    r"only a temporary|just a warning|warning message only|will try again|do not need to re-?send|verz(?:\u00f6|oe)ger",
+    r"only a temporary|just a warning|warning message only|will try again|do not need to re-?send|verz(?:ö|oe)ger",
     re.IGNORECASE,
 )
 _FINAL: Final = re.compile(
@@ -110,6 +110,11 @@ def read(root: Part, report: Report, *, subject: str = "") -> Bounce:
         return Bounce(tuple(_from_fields(told, report, alone=len(failed) == 1, waits=waits) for told in failed[:MAX_RECIPIENTS]))
     found = _found(root, report)
     return Bounce(tuple(_from_prose(f, report, alone=len(found) == 1, waits=waits) for f in found[:MAX_RECIPIENTS]))
+
+
+def is_known(root: Part, report: Report) -> bool:
+    """Whether the text has the form of a known private report: by the library, or by fields in plain text."""
+    return bool(report.told or library.failures(root))
 
 
 def notice(text: str) -> notices.Notice | None:
@@ -196,13 +201,3 @@ def _permanent(action: str | None, said: Codes, *, waits: bool) -> bool:
     if action:
         return action != "delayed"
     return not waits
-
-
-def is_robot_address(address: str) -> bool:
-    """Whether an address belongs to a mail system."""
-    return is_robot(address)
-
-
-def subjects(values: Iterable[str]) -> str:
-    """One line out of header values."""
-    return " ".join(values)

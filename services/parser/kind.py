@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from services.parser.tree import Headers, Part
 
 
+MAX_SUBJECT: Final = 1_000
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The kind of a mail; `automatic_header` names the header that says no person wrote it."""
@@ -45,17 +48,18 @@ class _Signs:
 
 def classify(root: Part, *, subject: str, text: str) -> Verdict:
     """The kind of the mail `root`; `subject` decoded, `text` its best plain text (no part of it is kept)."""
-    headers = root.headers
+    headers, subject = root.headers, subject[:MAX_SUBJECT]
     signs = _signs(headers, subject)
     header = _automatic_header(headers, signs)
     kind, found = _kind(root, signs, subject, text)
     automatic = kind in ("bounce", "report", "auto-reply", "receipt", "challenge") or header is not None
-    return Verdict(kind, automatic, header or _by_kind(headers, kind), found)
+    return Verdict(kind, automatic, header or _by_kind(root, kind), found)
 
 
-def _by_kind(headers: Headers, kind: Kind) -> str | None:
+def _by_kind(root: Part, kind: Kind) -> str | None:
+    """What gave a kind away when no header of its own did."""
     if kind in ("bounce", "report", "receipt"):
-        return "Content-Type" if str(headers.get("Content-Type") or "").lower().startswith("multipart/report") else "From"
+        return "Content-Type" if root.content_type.startswith("multipart/report") else "Subject"
     return "Subject" if kind in ("auto-reply", "challenge") else None
 
 
@@ -67,14 +71,18 @@ def _kind(root: Part, signs: _Signs, subject: str, text: str) -> tuple[Kind, Bou
         return "receipt", None
     if declared == "calendar":
         return "calendar", None
-    if (declared or signs.machine or signs.subject or root.headers.get("x-amz-sns-message-id")) and (
+    if _is_away(root.headers, subject):
+        return "auto-reply", None
+    if (declared or signs.machine or signs.subject or "x-amz-sns-message-id" in root.headers) and (
         verdict := _report(root, signs, declared, subject, text)
     ):
         return verdict
     if _is_challenge(root.headers, signs, subject):
         return "challenge", None
-    if _is_auto_reply(root.headers, signs, subject):
+    if signs.submitted == "auto-replied" or (signs.machine and phrases.AWAY_WORDS.search(subject)):
         return "auto-reply", None
+    if phrases.RECEIPT_SUBJECT.match(subject) and signs.machine:
+        return "receipt", None
     return "message", None
 
 
@@ -90,7 +98,7 @@ _DECLARED: Final = {
 def _declared(root: Part) -> str:
     """What the structure says the mail is: a report type, `calendar`, or nothing."""
     if root.content_type == "text/calendar":
-        return "calendar" if _method(root) else ""
+        return "calendar" if _invites(root, 0) else ""
     if not root.children:
         return ""
     for part in root.children[:20]:
@@ -103,7 +111,7 @@ def _declared(root: Part) -> str:
 
 def _invites(part: Part, depth: int) -> bool:
     if part.content_type == "text/calendar":
-        return bool(_method(part))
+        return part.disposition != "attachment" and _method(part).lower() not in ("", "publish")
     return depth < 4 and any(_invites(c, depth + 1) for c in part.children[:20] if not part.content_type.startswith("message/"))  # noqa: PLR2004
 
 
@@ -115,7 +123,8 @@ def _method(part: Part) -> str:
 
 
 _ROBOT_LOCAL: Final = re.compile(
-    r"(?:^|[<\s\"'])(?:mailer-?daemon|post-?_?master|mdaemon|mail[._-]?delivery|mail-?daemon|double-bounce|bounce-?handler)\b",
+    r"(?:^|[<\s\"'])(?:mailer-?daemon|post-?_?master|mdaemon|mail[._-]?delivery|mail-?daemon|double-bounce|bounce-?handler|"
+    r"(?:do-?_?)?no[tn]?[-_.]?reply)\b",
     re.IGNORECASE,
 )
 _DAEMON: Final = re.compile(r"mailer-?daemon|mail delivery (?:sub)?system", re.IGNORECASE)
@@ -142,17 +151,26 @@ def _signs(headers: Headers, subject: str) -> _Signs:
 
 def _report(root: Part, signs: _Signs, declared: str, subject: str, text: str) -> tuple[Kind, Bounce | None] | None:
     """A delivery report of some sort, or None when a person wrote it."""
-    if posted := bounce.notice(text):
+    if "x-amz-sns-message-id" in root.headers and (posted := bounce.notice(text)):
         return ("bounce", bounce.read_notice(posted)) if posted.type == "bounce" else ("report", None)
-    if phrases.PASSED_ON.match(subject) and not declared and not signs.machine:
+    if not signs.machine and root.content_type != "multipart/report" and _is_persons(root.headers, subject):
         return None
     root = _unwrapped(root, signs)
     pieces = bounce.pieces(root, text)
     if pieces.told and all(told.succeeded for told in pieces.told):
         return "report", None
-    if not _convinces(root, signs, declared, pieces, subject):
+    found = bounce.read(root, pieces, subject=subject)
+    if not _convinces(root, signs, declared, pieces, found):
         return None
-    return "bounce", bounce.read(root, pieces, subject=subject)
+    return "bounce", found
+
+
+def _is_persons(headers: Headers, subject: str) -> bool:
+    """Whether a mail without any sign of a machine was answered or passed on, or made with a mail program."""
+    return bool(phrases.PASSED_ON.match(subject)) or any(name in headers for name in _OF_PERSONS)
+
+
+_OF_PERSONS: Final = ("in-reply-to", "references", "user-agent", "thread-index", "x-originating-ip")
 
 
 def _unwrapped(root: Part, signs: _Signs) -> Part:
@@ -164,51 +182,69 @@ def _unwrapped(root: Part, signs: _Signs) -> Part:
     return next((m for m in inner if m.content_type == "multipart/report" and m.headers.get("from") == sender), root)
 
 
-def _convinces(root: Part, signs: _Signs, declared: str, report: bounce.Report, subject: str) -> bool:
-    if report.declared and report.told:
+def _convinces(root: Part, signs: _Signs, declared: str, report: bounce.Report, found: Bounce) -> bool:
+    """Whether headers, words and recipients together make a report; no single one of them does."""
+    if (report.declared and report.told) or signs.failed_header:
         return True
-    fails = bool(phrases.FAILURE.search(report.text[:8000]))
-    if declared == "delivery-status":
-        return True
+    named, fails = bool(found.recipients), bool(phrases.FAILURE.search(report.text[:8000]))
+    if declared == "delivery-status" or signs.daemon:
+        return signs.subject or named or fails
+    if signs.robot:
+        return (fails and (signs.subject or named)) or (signs.subject and named)
     if signs.machine:
-        return signs.daemon or signs.subject or signs.failed_header or (fails and not phrases.AWAY_SUBJECT.search(subject))
-    return signs.subject and fails and not _has_person(root.headers)
+        return signs.subject and (fails or named)
+    return signs.subject and fails and not _is_personal(report.text) and bounce.is_known(root, report)
 
 
-def _has_person(headers: Headers) -> bool:
-    return any(headers.get(name) for name in ("in-reply-to", "references", "user-agent", "thread-index"))
+def _is_personal(text: str) -> bool:
+    """Whether a text begins as people begin: with a greeting or with themselves."""
+    opening = " ".join(text[:600].split()[:40])
+    return bool(phrases.GREETING.match(opening) or phrases.MYSELF.search(opening))
+
+
+_CHALLENGE_HEADERS: Final = ("x-tmda-confirm", "x-tmda-fingerprint", "x-askversion", "x-challenge-response", "x-qconfirm")
 
 
 def _is_challenge(headers: Headers, signs: _Signs, subject: str) -> bool:
-    return any(headers.get(name) for name in ("x-tmda-confirm", "x-challenge-response")) or bool(
-        phrases.CHALLENGE_SUBJECT.search(subject) and (signs.machine or headers.get("precedence"))
-    )
-
-
-_REPLY_HEADERS: Final = ("x-autoreply", "x-autorespond", "x-autoreply-from", "x-autoresponder", "x-vacation", "x-auto-reply")
-
-
-def _is_auto_reply(headers: Headers, signs: _Signs, subject: str) -> bool:
-    if signs.submitted == "auto-replied":
+    if any(name in headers for name in _CHALLENGE_HEADERS):
         return True
-    if any((headers.get(name) or "no").strip().lower() != "no" for name in _REPLY_HEADERS):
+    asked = phrases.CHALLENGE_SUBJECT.search(subject)
+    return asked is not None and (signs.machine or "precedence" in headers or "in-reply-to" in headers)
+
+
+_REPLY_HEADERS: Final = (
+    "x-autoreply", "x-autorespond", "x-autoreply-from", "x-autoresponder", "x-vacation", "x-auto-reply", "x-mail-autoreply",
+)  # fmt: skip
+
+
+def _is_away(headers: Headers, subject: str) -> bool:
+    """An automatic answer by header or, where no header says so, by how mail servers word its subject."""
+    if any((headers.get(name) or "no").strip().lower() != "no" for name in _REPLY_HEADERS if name in headers):
         return True
     if (headers.get("precedence") or "").strip().lower() == "auto_reply":
         return True
-    return bool(phrases.AWAY_SUBJECT.search(subject)) and not phrases.PASSED_ON.match(subject)
+    return bool(phrases.AWAY_SUBJECT.match(subject))
 
 
 _AUTOMATIC: Final = (
-    "list-id", "list-unsubscribe", "list-post", "list-help", "mailing-list", "feedback-id", "x-auto-response-suppress",
-    "x-mailman-version", "x-mailing-list", "x-loop", *_REPLY_HEADERS,
+    "list-id", "list-unsubscribe", "list-post", "list-help", "list-subscribe", "list-owner", "list-archive", "mailing-list",
+    "x-mailing-list", "x-mailman-version", "x-mlserver", "feedback-id", "x-autogenerated", "x-auto-generated", "x-cron-env",
+    *_REPLY_HEADERS,
 )  # fmt: skip
 _PRECEDENCE: Final = frozenset(("bulk", "list", "junk", "auto_reply"))
+_SHOWN: Final = {"list-id": "List-Id", "feedback-id": "Feedback-ID", "x-mlserver": "X-MLServer"}
 
 
 def _automatic_header(headers: Headers, signs: _Signs) -> str | None:
+    """The header that says no person wrote this mail to us, or None."""
     if signs.submitted not in ("", "no"):
         return "Auto-Submitted"
-    if str(headers.get("precedence") or "").strip().lower() in _PRECEDENCE:
+    if (headers.get("precedence") or "").strip().lower() in _PRECEDENCE:
         return "Precedence"
-    found = next((name for name in _AUTOMATIC if headers.get(name) is not None), None)
-    return found.title() if found else None
+    if (headers.get("x-auto-response-suppress") or "none").strip().lower() != "none":
+        return "X-Auto-Response-Suppress"
+    if found := next((name for name in _AUTOMATIC if name in headers), None):
+        return _SHOWN.get(found, found.title())
+    if signs.null_path:
+        return "Return-Path"
+    return "From" if signs.robot else None

@@ -28,7 +28,7 @@ _FORWARDED: Final = re.compile(
     rf"[\s*>]{{0,6}}(?:[-_=*]{{2,40}}\s{{0,3}})?(?:{'|'.join(map(re.escape, words.FORWARDED))})\b.{{0,80}}?(?P<end>[-_=*]{{2,40}}|[:\uff1a])\s{{0,3}}$",
     re.IGNORECASE,
 )
-_RULE: Final = re.compile(r"[\s*]{0,6}[-_=*\u2500\u2014]{5,200}\s*$")
+_RULE: Final = re.compile(r"[\s*]{0,6}[-_=*─\u2014]{5,200}\s*$")
 _MAILBOX: Final = re.compile(rf"(?P<addr>{ADDRESS})")
 
 
@@ -81,13 +81,18 @@ def _may_announce(line: str) -> bool:
     first, last = line[0], line[-1]
     if first == ">":
         return False
-    return last in ":\uff1a-*_>\u9053\u5199" or first in "-_=*12" or ":" in line[:32] or "\uff1a" in line[:16] or line.endswith("wrote")
+    return last in ":\uff1a-*_>道写" or first in "-_=*12" or ":" in line[:32] or "\uff1a" in line[:16] or line.endswith("wrote")
+
+
+def _may_be_marker(line: str) -> bool:
+    """Cheap: markers are short and end in a dash or a colon."""
+    return 4 < len(line) < 200 and line.rstrip()[-1:] in ("-", "_", "=", "*", ":", "\uff1a")  # noqa: PLR2004
 
 
 def _announced(lines: list[str], number: int, cut: _Cut, *, is_reply: bool) -> int | None:
     """Note what line `number` announces; the line to go on from, or None to stop."""
     line = lines[number]
-    if len(line) < 200 and _FORWARDED.match(line):  # noqa: PLR2004
+    if _may_be_marker(line) and _FORWARDED.match(line):
         return None
     if is_reply and (start := _splitter(lines, number)) is not None:
         return _stop(lines, start, cut)
@@ -123,7 +128,7 @@ def _has_text(lines: list[str], end: int, cut: _Cut) -> bool:
 def _splitter(lines: list[str], number: int) -> int | None:
     """The line from which an unmarked quotation begins at `number`: a marker line or a header block."""
     line = lines[number]
-    if len(line) < 200 and _ORIGINAL.match(line):  # noqa: PLR2004
+    if _may_be_marker(line) and _ORIGINAL.match(line):
         return number
     if headerblock.at(lines, number) is None:
         return None
@@ -212,7 +217,7 @@ def forwarded_from(text: str, subject: str, *, root: Part | None = None) -> Addr
         return attached
     lines = text[:100_000].splitlines()
     for number, line in enumerate(lines[:2000]):
-        if len(line) < 200 and _FORWARDED.match(line):  # noqa: PLR2004
+        if _may_be_marker(line) and _FORWARDED.match(line):
             return _sender_below(lines, number + 1)
         if by_subject and headerblock.role_of(line) and (block := headerblock.at(lines, number)):
             return _mailbox(block.sender)

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 LOCAL: Final = r"[^\s<>()\[\]:;,\"'`|@]{1,120}"
-_WORD: Final = r"A-Za-z0-9_\u00c0-\u024f\u0370-\u1fff"  # no CJK: such prose follows an address without a blank
+_WORD: Final = r"A-Za-z0-9_À-\u024f\u0370-\u1fff"  # no CJK: such prose follows an address without a blank
 DOMAIN: Final = rf"(?:[{_WORD}](?:[{_WORD}.-]{{0,250}}[{_WORD}])?|\[[0-9A-Fa-f.:]{{3,45}}\])"
 ADDRESS: Final = rf"(?:\"[^\"\n@]{{1,80}}\"|{LOCAL})@{DOMAIN}"
 _ADDRESS: Final = re.compile(ADDRESS)

@@ -11,18 +11,21 @@ import re
 from email.message import Message
 from typing import TYPE_CHECKING, Final
 
+from services.parser.bounces.addresses import first_address
+
 if TYPE_CHECKING:
     from services.parser.tree import Part
 
 MAX_CHARS: Final = 65_536
 _PLAIN: Final = re.compile(rb"[^\s@<>{}\[\],;]{1,120}@[A-Za-z0-9._-]{1,255}")
-_HEADERS: Final = ("From", "Subject", "X-Mailer", "X-Failed-Recipients")
+_HEADERS: Final = ("Subject", "X-Mailer")
 
 
 def failures(root: Part) -> tuple[str, ...]:
     """Addresses that failed, for good or for now; empty when the library does not know the format."""
     from flufl.bounce import all_failures  # noqa: PLC0415  (20 ms of imports that only reports need)
 
+    logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs every step, and a traceback for odd text
     try:
         temporary, permanent = all_failures(_as_message(root))
     except Exception:  # the library parses hostile text; a report without its help is still a report
@@ -37,6 +40,7 @@ def _decoded(addresses: frozenset[bytes]) -> tuple[str, ...]:
 
 def _as_message(root: Part) -> Message:
     message = Message()
+    message["From"] = first_address(str(root.headers.get("From") or "")) or ""
     for name in _HEADERS:
         for value in root.headers.all(name):
             message[name] = " ".join(str(value).split())[:2000]

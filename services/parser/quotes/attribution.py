@@ -15,14 +15,14 @@ MAX_LINES: Final = 4
 MAX_LENGTH: Final = 600
 
 _TAIL: Final = " \t:\uff1a-\u2013\u2014*_>\u200e\u200f\xa0"
-_ENDS: Final = (":", "\uff1a", "-", "*", "wrote", "\u5199\u9053", "\u5beb\u9053")
+_ENDS: Final = (":", "\uff1a", "-", "*", "wrote", "写道", "寫道")
 _VERB_END: Final = re.compile(
-    r"(?:^|[\s>)\]\"'\u201d,;\d\u65e5\u5206\ub2d8\uc774)]|(?<=[\u3040-\u9fff]))(?:" + "|".join(sorted(map(re.escape, words.WROTE), key=len, reverse=True)) + r")$",
+    r"(?:^|[\s>)\]\"'\u201d,;\d日分님이)]|(?<=[\u3040-\u9fff]))(?:" + "|".join(sorted(map(re.escape, words.WROTE), key=len, reverse=True)) + r")$",
     re.IGNORECASE,
 )
 _VERB_INSIDE: Final = re.compile(r"(?:^|[\s>)])(?:" + "|".join(map(re.escape, words.WROTE_INSIDE)) + r")\s", re.IGNORECASE)
 _DATE: Final = re.compile(
-    r"\d{1,2}[:.h\u6642\u65f6\uc2dc]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[\u5e74\u6708\u65e5\ub144\uc6d4\uc77c]|\b\d{1,2}\.?\s\w{3,10}\b|\b\w{3,10}\s\d{1,2}\b"
+    r"\d{1,2}[:.h時时시]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[年月日년월일]|\b\d{1,2}\.?\s\w{3,10}\b|\b\w{3,10}\s\d{1,2}\b"
 )
 _ADDRESS: Final = re.compile(r"[^\s<>@]{1,80}@[\w.-]{1,200}", re.ASCII)
 _ENDS_IN_ADDRESS: Final = re.compile(r"@[\w.-]{1,200}[>)\]\s'\"]{0,6}(?:<mailto:[^>\s]{1,200}>{1,2})?[>)\]\s]{0,4}$|&gt;$")

@@ -1,0 +1,258 @@
+"""What kind of mail it is: by header first, by structure second, by subject third, never by the body alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.parser import kind, tree
+from services.parser.kind import Verdict
+
+
+def verdict(raw: str) -> Verdict:
+    """The verdict on a raw mail."""
+    root = tree.parse(raw.encode())
+    text = "\n".join(part.text or "" for part in tree.walk(root) if part.content_type == "text/plain")
+    return kind.classify(root, subject=root.headers.get("subject") or "", text=text)
+
+
+def a_mail(head: str = "", body: str = "The printer is out of paper.", sender: str = "Ann <ann@example.org>", subject: str = "Printer") -> str:
+    """A person's mail, with `head` as further header lines."""
+    return f"From: {sender}\nTo: desk@example.com\nSubject: {subject}\n{head}\n{body}\n"
+
+
+BOUNCED = (
+    "This is the mail system at host mx.example.org.\n\nI'm sorry to have to inform you that your message could not\nbe delivered.\n\n"
+    "<bob@example.com>: host mx.example.com[192.0.2.7] said: 550 5.1.1 unknown user\n"
+)
+STATUS = "Final-Recipient: rfc822; bob@example.com\nAction: {action}\nStatus: {status}\n"
+
+
+def a_report(report_type: str, part_type: str, part: str, head: str = "From: postmaster@mx.example.org\nReturn-Path: <>\n") -> str:
+    """A multipart/report (RFC 6522)."""
+    return (
+        f'{head}Subject: A notice\nContent-Type: multipart/report; report-type={report_type}; boundary="b"\n\n'
+        f"--b\nContent-Type: text/plain\n\nA notice about your mail.\n--b\nContent-Type: {part_type}\n\n{part}\n--b--\n"
+    )
+
+
+def an_invitation(method: str = "; method=REQUEST", body: str = "BEGIN:VCALENDAR\nMETHOD:REQUEST\nEND:VCALENDAR", disposition: str = "") -> str:
+    """A meeting request as calendars send it."""
+    return a_mail(
+        'Content-Type: multipart/alternative; boundary="b"\n',
+        f"--b\nContent-Type: text/plain\n\nMeeting\n--b\nContent-Type: text/calendar{method}\n{disposition}\n{body}\n--b--",
+    )
+
+
+KINDS = [
+    pytest.param(a_mail(), "message", id="a person writes"),
+    pytest.param(a_mail("In-Reply-To: <1@example.com>\n", subject="Re: Printer"), "message", id="a person answers"),
+    pytest.param(a_mail(body="I get 550 5.1.1 user unknown when I write to bob@example.com"), "message", id="a person mentions 550"),
+    pytest.param(
+        a_mail(body="Hello,\nmy mail was not delivered:\n\n" + BOUNCED, subject="Undelivered mail"), "message", id="a person quotes a bounce"
+    ),
+    pytest.param(a_mail(body=BOUNCED, subject="Fwd: Undelivered Mail Returned to Sender"), "message", id="a person forwards a bounce"),
+    pytest.param(a_mail(body=BOUNCED, subject="WG: Unzustellbar: Angebot"), "message", id="a person forwards a German bounce"),
+    pytest.param(
+        a_mail(body="Your parcel could not be delivered, says the courier. Who ordered it?", subject="Undelivered"), "message", id="a parcel"
+    ),
+    pytest.param(
+        a_mail(
+            'Content-Type: multipart/mixed; boundary="o"\n',
+            "--o\nContent-Type: text/plain\n\nWhat is this?\n--o\nContent-Type: message/rfc822\n\n"
+            + a_report("delivery-status", "message/delivery-status", STATUS.format(action="failed", status="5.1.1"))
+            + "\n--o--",
+            subject="Fw: Delivery Status Notification (Failure)",
+        ),
+        "message",
+        id="a person attaches a bounce",
+    ),
+    pytest.param(
+        a_mail(
+            'User-Agent: Mozilla Thunderbird\nContent-Type: multipart/mixed; boundary="o"\n',
+            "--o\nContent-Type: text/plain\n\nWhat is this?\n--o\nContent-Type: message/delivery-status\n\n"
+            + STATUS.format(action="failed", status="5.1.1")
+            + "\n--o--",
+            subject="Fwd: Undelivered Mail Returned to Sender",
+        ),
+        "message",
+        id="a program forwards the parts of a bounce",
+    ),
+    pytest.param(a_mail(subject="Out of office tomorrow"), "message", id="a person announces an absence"),
+    pytest.param(a_mail(subject="Automatic replies do not work"), "message", id="a person writes about automatic replies"),
+    pytest.param(a_mail("Auto-Submitted: no\n"), "message", id="a mail that says it is no robot's"),
+    pytest.param(a_mail("Return-Path: <>\n", BOUNCED, "MAILER-DAEMON@mx.example.org", "failure notice"), "bounce", id="a mail system's text"),
+    pytest.param(a_mail("", BOUNCED, "Mail Delivery System <>", "(none)"), "bounce", id="a null sender"),
+    pytest.param(
+        a_report("delivery-status", "message/delivery-status", STATUS.format(action="failed", status="5.1.1")), "bounce", id="a failure"
+    ),
+    pytest.param(
+        a_report("delivery-status", "message/delivery-status", STATUS.format(action="delayed", status="4.4.1")), "bounce", id="a delay"
+    ),
+    pytest.param(
+        a_report("delivery-status", "message/delivery-status", STATUS.format(action="delivered", status="2.1.5")), "report", id="delivered"
+    ),
+    pytest.param(
+        a_report("delivery-status", "message/delivery-status", STATUS.format(action="relayed", status="2.1.9")), "report", id="relayed"
+    ),
+    pytest.param(
+        a_report("delivery-status", "message/delivery-status", STATUS.format(action="expanded", status="2.1.5")), "report", id="expanded"
+    ),
+    pytest.param(
+        a_report("feedback-report", "message/feedback-report", "Feedback-Type: abuse\nUser-Agent: x/1\nVersion: 1", "From: fbl@example.net\n"),
+        "report",
+        id="an abuse report",
+    ),
+    pytest.param(
+        a_report(
+            "disposition-notification",
+            "message/disposition-notification",
+            "Final-Recipient: rfc822; bob@example.com\nDisposition: manual-action/MDN-sent-manually; displayed",
+            "From: Bob <bob@example.com>\n",
+        ),
+        "receipt",
+        id="a read receipt",
+    ),
+    pytest.param(
+        a_report(
+            "disposition-notification",
+            "message/disposition-notification",
+            "Final-Recipient: rfc822; bob@example.com\nDisposition: automatic-action/MDN-sent-automatically; deleted",
+            "From: Bob <bob@example.com>\nReturn-Path: <>\n",
+        ),
+        "receipt",
+        id="a receipt for a mail deleted unread",
+    ),
+    pytest.param(an_invitation(), "calendar", id="an invitation"),
+    pytest.param(an_invitation(method=""), "calendar", id="an invitation whose method is in its body only"),
+    pytest.param(an_invitation("; method=REPLY", "BEGIN:VCALENDAR\nEND:VCALENDAR"), "calendar", id="an answer to an invitation"),
+    pytest.param(an_invitation("", "BEGIN:VCALENDAR\nEND:VCALENDAR"), "message", id="a calendar file without a method"),
+    pytest.param(an_invitation(disposition="Content-Disposition: attachment\n"), "message", id="a calendar file attached by a person"),
+    pytest.param(
+        a_mail("Content-Type: text/calendar; method=CANCEL\n", "BEGIN:VCALENDAR\nMETHOD:CANCEL\nEND:VCALENDAR"), "calendar", id="nothing but calendar"
+    ),
+    pytest.param(a_mail("Auto-Submitted: auto-replied\n"), "auto-reply", id="RFC 3834"),
+    pytest.param(a_mail("Auto-Submitted: auto-replied (vacation)\nReturn-Path: <>\n"), "auto-reply", id="RFC 3834 with a comment"),
+    pytest.param(a_mail("X-Autoreply: yes\n"), "auto-reply", id="X-Autoreply"),
+    pytest.param(a_mail("X-Autorespond: Printer\n"), "auto-reply", id="X-Autorespond"),
+    pytest.param(a_mail("Precedence: auto_reply\n"), "auto-reply", id="Precedence"),
+    pytest.param(a_mail("Return-Path: <>\n", subject="Away until May 5"), "auto-reply", id="a null path and an absence"),
+    pytest.param(
+        a_mail("Auto-Submitted: auto-replied\nReturn-Path: <>\n", "I have left. Mail to me is not delivered any more, write to\n\ncarol@example.org\n", subject="Re: Printer"),
+        "auto-reply",
+        id="an absence that speaks of delivery",
+    ),
+    pytest.param(a_mail("Auto-Submitted: auto-generated\n"), "message", id="a monitoring system"),
+    pytest.param(a_mail("X-TMDA-Confirm: x\n"), "challenge", id="a challenge by header"),
+    pytest.param(
+        a_mail("Auto-Submitted: auto-replied\n", subject="Please confirm your message"), "challenge", id="a challenge by subject, from a robot"
+    ),
+    pytest.param(a_mail(subject="Please confirm your message"), "message", id="a person asks for a confirmation"),
+    pytest.param(a_mail("Return-Path: <>\n", subject="Message Status - opened", sender="noreply@example.org"), "receipt", id="GroupWise receipt"),
+]
+
+
+@pytest.mark.req("TI-12")
+@pytest.mark.parametrize(("raw", "expected"), KINDS)
+def test_kind_of_a_mail(raw: str, expected: str) -> None:
+    assert verdict(raw).kind == expected
+
+
+AWAY = [
+    ("en", "Automatic reply: Printer"),
+    ("en, old Exchange", "Out of Office AutoReply: Printer"),
+    ("en, short", "Out of office: Printer"),
+    ("en, Gmail", "Auto-reply: Printer"),
+    ("de", "Automatische Antwort: Drucker"),
+    ("de, old", "Abwesenheitsnotiz: Drucker"),
+    ("fr", "Réponse automatique : Imprimante"),
+    ("fr, old", "Absence du bureau : Imprimante"),
+    ("es", "Respuesta automática: Impresora"),
+    ("es, old", "Fuera de la oficina: Impresora"),
+    ("it", "Risposta automatica: Stampante"),
+    ("it, old", "Fuori sede: Stampante"),
+    ("pt", "Resposta automática: Impressora"),
+    ("nl", "Automatisch antwoord: Printer"),
+    ("nl, old", "Afwezigheidsbericht: Printer"),
+    ("sv", "Autosvar: Skrivare"),
+    ("sv, long", "Automatiskt svar: Skrivare"),
+    ("no, da", "Automatisk svar: Printer"),
+    ("da, old", "Fravær: Printer"),
+    ("fi", "Automaattinen vastaus: Tulostin"),
+    ("pl", "Automatyczna odpowiedź: Drukarka"),
+    ("cs", "Automatická odpověď: Tiskárna"),
+    ("ru", "Автоматический ответ: Принтер"),
+    ("uk", "Автоматична відповідь: Принтер"),
+    ("tr", "Otomatik yanıt: Yazıcı"),
+    ("hu", "Automatikus válasz: Nyomtató"),
+    ("el", "Αυτόματη απάντηση: Εκτυπωτής"),
+    ("ja", "自動応答: プリンター"),
+    ("zh", "自动答复: 打印机"),
+    ("zh, Taiwan", "自動回覆: 印表機"),
+    ("ko", "자동 회신: 프린터"),
+]
+
+
+@pytest.mark.req("PR-02")
+@pytest.mark.parametrize("subject", [row[1] for row in AWAY], ids=[row[0] for row in AWAY])
+def test_an_absence_is_known_by_its_subject_when_no_header_tells(subject: str) -> None:
+    got = verdict(a_mail(subject=subject))
+    assert (got.kind, got.automatic, got.automatic_header) == ("auto-reply", True, "Subject")
+
+
+AUTOMATIC = [
+    ("List-Id: <news.example.org>", "List-Id"),
+    ("List-Unsubscribe: <mailto:x@example.org>", "List-Unsubscribe"),
+    ("Precedence: bulk", "Precedence"),
+    ("Precedence: list", "Precedence"),
+    ("Precedence: junk", "Precedence"),
+    ("Auto-Submitted: auto-generated", "Auto-Submitted"),
+    ("X-Auto-Response-Suppress: All", "X-Auto-Response-Suppress"),
+    ("Feedback-ID: 1:example", "Feedback-ID"),
+    ("Return-Path: <>", "Return-Path"),
+]
+
+
+@pytest.mark.req("PR-02")
+@pytest.mark.parametrize(("line", "header"), AUTOMATIC, ids=[row[0] for row in AUTOMATIC])
+def test_automatic_mail_names_the_header_that_says_so(line: str, header: str) -> None:
+    got = verdict(a_mail(f"{line}\n"))
+    assert (got.kind, got.automatic, got.automatic_header) == ("message", True, header)
+
+
+@pytest.mark.parametrize(
+    "line", ["X-Priority: 1", "Auto-Submitted: no", "X-Auto-Response-Suppress: None", "Precedence: first-class", "Return-Path: <ann@example.org>"]
+)
+def test_a_persons_mail_is_not_automatic(line: str) -> None:
+    got = verdict(a_mail(f"{line}\n"))
+    assert (got.kind, got.automatic, got.automatic_header) == ("message", False, None)
+
+
+def test_a_mail_from_an_address_that_takes_no_answers_is_automatic() -> None:
+    got = verdict(a_mail(sender="Shop <no-reply@example.org>"))
+    assert (got.kind, got.automatic, got.automatic_header) == ("message", True, "From")
+
+
+def test_every_report_is_automatic() -> None:
+    got = verdict(a_mail("Return-Path: <ann@example.org>\n", BOUNCED, "MAILER-DAEMON@mx.example.org", "failure notice"))
+    assert (got.kind, got.automatic, got.automatic_header) == ("bounce", True, "From")
+
+
+def test_a_success_report_has_no_bounced_recipients() -> None:
+    raw = a_report("delivery-status", "message/delivery-status", STATUS.format(action="delivered", status="2.1.5"))
+    assert verdict(raw).bounce is None
+
+
+def test_a_rejecting_mailbox_that_answers_with_a_receipt_is_a_bounce() -> None:
+    raw = a_report(
+        "disposition-notification",
+        "message/disposition-notification",
+        "Final-Recipient: rfc822; bob@example.com\nDisposition: automatic-action/MDN-sent-automatically; deleted",
+    ).replace("A notice about your mail.", "Your message to <bob@example.com> was automatically rejected:\nQuota exceeded")
+    got = verdict(raw.replace("Subject: A notice", "Subject: Automatically rejected mail"))
+    assert got.kind == "bounce"
+    assert got.bounce is not None
+    assert [r.address for r in got.bounce.recipients] == ["bob@example.com"]
+
+
+def test_a_very_long_subject_costs_little_and_decides_nothing() -> None:
+    assert verdict(a_mail(subject="On " * 20_000)).kind == "message"

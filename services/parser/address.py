@@ -30,6 +30,7 @@ _STRUCTURE = re.compile(r'[",;:<>()\[\]\\]')
 _SPACES = re.compile(r"\s+")
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 _LONGEST = 320
+_DEEP_COMMENT = 10
 _FIELD_CAP = 512 * 1024
 
 
@@ -154,6 +155,7 @@ class _Scanner:
         self.item = _Item()
         self.in_group = False
         self.unclosed = False
+        self.deep = False
 
     def run(self) -> list[_Item]:
         text, position = self.text, 0
@@ -233,14 +235,19 @@ class _Scanner:
         self._words(words.replace("@", _QUOTED_AT))
 
     def _comment(self, at: int) -> int:
-        depth, position, text = 1, at + 1, self.text
+        depth = deepest = 1
+        position, text = at + 1, self.text
         while depth and (stop := _next_of(text, "()\\", position)) >= 0:
             depth += {"(": 1, ")": -1}.get(text[stop], 0)
+            deepest = max(deepest, depth)
             position = stop + (2 if text[stop] == "\\" else 1)
         if depth:
             self.item.odd = True
             position = len(text)
-        self.item.comments.append(text[at + 1 : position - 1 if not depth else position])
+        if deepest > _DEEP_COMMENT:
+            self.deep = True
+        else:
+            self.item.comments.append(text[at + 1 : position - 1 if not depth else position])
         self._words(" ")
         return position
 
@@ -273,6 +280,8 @@ def _next_of(text: str, chars: str, position: int) -> int:
 def _items(text: str, defects: Defects) -> list[_Item]:
     scanner = _Scanner(text, quotes=True)
     items = scanner.run()
+    if scanner.deep:
+        defects.add("deep-comments")
     if not scanner.unclosed:
         return items
     defects.add("unclosed-quote")

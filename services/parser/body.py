@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from html import escape
 
 from services.parser import flowed, html, names, tnef, uu
 from services.parser.bounds import Bounds
@@ -171,7 +172,11 @@ class _Collector:
             plain.append(shown)
             markup.append(clean if clean is not None else _as_markup(shown))
         text = "\n".join(part.rstrip("\n") + "\n" for part in plain if part) if len(plain) > 1 else "".join(plain)
-        return self._short(scalar(text)), self._short(scalar("\n".join(markup))) if any_markup else None
+        joined = "\n".join(markup) if any_markup else None
+        if joined is not None and len(joined) > self.bounds.text:
+            self.defects.add("text-cut")
+            joined = next((one for one in markup if one), None)
+        return self._short(scalar(text)), joined
 
     def _short(self, text: str) -> str:
         if len(text) <= self.bounds.text:
@@ -180,10 +185,16 @@ class _Collector:
         return text[: self.bounds.text]
 
     def _sanitised(self, markup: str) -> str | None:
+        """Harmless markup within the bound; markup is cut before it is cleaned, never in the middle of a tag."""
         if html.depth(markup, self.bounds.html_nesting) > self.bounds.html_nesting:
             self.defects.add("deep-html")
             return None
-        return html.sanitised(markup)
+        clean = scalar(html.sanitised(markup))
+        if len(clean) <= self.bounds.text:
+            return clean
+        self.defects.add("text-cut")
+        clean = scalar(html.sanitised(markup[: self.bounds.text // 8]))
+        return clean if len(clean) <= self.bounds.text else None
 
     def _converted(self, markup: str | None) -> str:
         if not markup:
@@ -256,6 +267,4 @@ def _is_inline(item: _File, markup: str) -> bool:
 
 
 def _as_markup(text: str) -> str:
-    import html as escaping
-
-    return f"<pre>{escaping.escape(text, quote=False)}</pre>" if text.strip() else ""
+    return f"<pre>{escape(text, quote=False)}</pre>" if text.strip() else ""

@@ -9,15 +9,22 @@ from __future__ import annotations
 def unflowed(text: str, *, delsp: bool) -> str:
     """Join lines that end in a blank with the next of the same quotation depth; the signature line stands alone."""
     out: list[str] = []
-    joining = False
+    paragraph: list[str] = []
     previous = 0
     for raw in text.split("\n"):
         depth = len(raw) - len(raw.lstrip(">"))
         line = raw[depth:].removeprefix(" ")
+        if paragraph and (depth != previous or line == "-- "):
+            out.append("".join(paragraph))
+            paragraph.clear()
+        if not paragraph and depth:
+            paragraph.append(">" * depth + " ")
         flows = line.endswith(" ") and line != "-- "
-        if joining and depth == previous and line != "-- ":
-            out[-1] = (out[-1][:-1] if delsp else out[-1]) + line
-        else:
-            out.append((">" * depth + " " if depth else "") + line)
-        joining, previous = flows, depth
+        paragraph.append(line[:-1] if flows and delsp else line)
+        previous = depth
+        if not flows:
+            out.append("".join(paragraph))
+            paragraph.clear()
+    if paragraph:
+        out.append("".join(paragraph))
     return "\n".join(out)

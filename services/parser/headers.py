@@ -273,7 +273,8 @@ class Parameterised:
     defects: tuple[str, ...] = ()
 
 
-_PARAMETER = re.compile(r'[\s;]*([^\s=;"]{1,200})\s*=\s*("(?:[^"\\]|\\.)*"?|[^;]*)', re.S)
+_PARAMETER = re.compile(r'([^\s=;"]{1,200})[ \t]{0,20}=[ \t]{0,20}("(?:[^"\\]|\\.)*+"?|[^;]*+)', re.S)
+_BETWEEN = re.compile(r"[\s;]*+")
 _VALUE = re.compile(r"\s*([^\s;,]*(?:\s*/\s*[^\s;,]+)?)")
 _CONTINUED = re.compile(r"([^*]+)\*(?:(\d{1,4})(\*)?)?$")
 
@@ -305,13 +306,27 @@ def _parameterised(value: bytes, limit: int, cap: int) -> Parameterised:
         main, position = "", 0
     else:
         position = head.end() if head else 0
-    pairs = []
-    for match in _PARAMETER.finditer(text, position):
-        if len(pairs) >= limit:
-            defects.add("parameters-capped")
-            break
-        pairs.append((match[1].lower(), _unquoted(match[2])))
+    pairs = _pairs(text, position, limit, defects)
     return Parameterised(main, MappingProxyType(_joined(pairs, defects)) if pairs else EMPTY, defects.words())
+
+
+def _pairs(text: str, position: int, limit: int, defects: Defects) -> list[tuple[str, str]]:
+    """(name, value) in order. Each step starts behind the last one: no character is looked at twice."""
+    pairs: list[tuple[str, str]] = []
+    while len(pairs) < limit:
+        between = _BETWEEN.match(text, position)
+        position = between.end() if between else position
+        if position >= len(text):
+            return pairs
+        if match := _PARAMETER.match(text, position):
+            pairs.append((match[1].lower(), _unquoted(match[2])))
+            position = match.end()
+        else:
+            position = text.find(";", position)
+            if position < 0:
+                return pairs
+    defects.add("parameters-capped")
+    return pairs
 
 
 def _unquoted(value: str) -> str:

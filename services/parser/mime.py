@@ -38,7 +38,7 @@ def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 fro
     root = tree.parse(raw, bounds, defects)
     headers = root.headers
     if not headers.raw:
-        defects.add("no-headers")
+        defects.add("no-headers" if raw else "empty")
     subject = _subject(headers, bounds, defects)
     found = body.of(root, bounds, defects)
     verdict = kind.classify(root, subject=subject, text=found.text)

@@ -42,7 +42,6 @@ _ALIASES = {
 _IDENTITY = frozenset({"7bit", "8bit", "binary"})
 KNOWN = _IDENTITY | {"base64", "quoted-printable", "uuencode", "yenc"}
 _BASE64_JUNK = re.compile(rb"[^A-Za-z0-9+/=\s-]")
-_PADDED = re.compile(rb"[^=]+")
 _BAD_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]{0,80}\r?\n|[ \t\r\n]{0,80}\Z)")
 _SOFT_BREAK_WITH_BLANKS = re.compile(rb"=[ \t]{1,80}(?=\r?\n)")
 _MAX_SEGMENTS = 10_000
@@ -103,13 +102,22 @@ def _looks_like_words(sample: bytes) -> bool:
 
 def _mended_base64(data: bytes) -> bytes:
     """Each padded run for itself: concatenated or cut base64 loses at most its last incomplete group."""
-    out = []
-    runs = _PADDED.findall(data)
-    for run in [*runs[:_MAX_SEGMENTS], b"".join(runs[_MAX_SEGMENTS:])]:
-        letters = re.sub(rb"[^A-Za-z0-9+/]", b"", run)
-        whole = len(letters) - (1 if len(letters) % 4 == 1 else 0)
-        out.append(binascii.a2b_base64(letters[:whole] + b"=" * (-whole % 4)))
-    return b"".join(out)
+    letters = data.translate(None, _NOT_BASE64)
+    out = bytearray()
+    position = segments = 0
+    while position < len(letters):
+        stop = letters.find(b"=", position) if segments < _MAX_SEGMENTS else -1
+        stop = len(letters) if stop < 0 else stop
+        run = letters[position:stop].replace(b"=", b"") if segments >= _MAX_SEGMENTS else letters[position:stop]
+        if len(run) % 4 == 1:
+            run = run[:-1]
+        out += binascii.a2b_base64(run + b"=" * (-len(run) % 4))
+        position = stop + 1
+        segments += 1
+    return bytes(out)
+
+
+_NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="))
 
 
 def from_quoted_printable(data: bytes, defects: Defects) -> bytes:
@@ -137,19 +145,19 @@ def from_uuencode(data: bytes, defects: Defects) -> bytes:
 
 def uudecoded(data: bytes, position: int) -> tuple[bytes, int, bool]:
     """Decoded bytes of the lines after a `begin` line, the offset behind them, and whether `end` was found."""
-    out = []
+    out = bytearray()
     start = data.find(b"\n", position) + 1 or len(data)
     while start < len(data):
         stop = data.find(b"\n", start)
         stop = len(data) if stop < 0 else stop
         line = data[start:stop].rstrip(b"\r")
         if line.rstrip() == b"end":
-            return b"".join(out), stop, True
+            return bytes(out), stop, True
         if (chunk := _uu_line(line)) is None:
-            return b"".join(out), start, False
-        out.append(chunk)
+            return bytes(out), start, False
+        out += chunk
         start = stop + 1
-    return b"".join(out), len(data), False
+    return bytes(out), len(data), False
 
 
 def _uu_line(line: bytes) -> bytes | None:
@@ -172,28 +180,36 @@ def _uu_line(line: bytes) -> bytes | None:
 def from_yenc(data: bytes, defects: Defects) -> bytes:
     """The yEnc block in `data` (lines between =ybegin and =yend), or `data` itself when there is none."""
     begin = data.find(b"=ybegin ")
-    if begin < 0:
+    start = data.find(b"\n", begin) + 1 if begin >= 0 else 0
+    if not start:
         defects.add("broken-yenc")
         return data
-    lines = data[begin:].splitlines()[1:]
-    body = []
-    for line in lines:
-        if line.startswith(b"=yend"):
-            break
-        if not line.startswith(b"=ypart"):
-            body.append(line[1:] if line.startswith(b"..") else line)
-    else:
+    if data.startswith(b"=ypart", start):
+        start = data.find(b"\n", start) + 1 or len(data)
+    end = data.find(b"\n=yend", start)
+    if end < 0:
         defects.add("broken-yenc")
-    return _yenc_bytes(b"".join(body))
+        end = len(data)
+    return _yenc_bytes(data[start:end].replace(b"\n..", b"\n.").translate(None, b"\r\n"))
+
+
+_CHUNK = 1 << 20
+_YENC = bytes((value - 42) % 256 for value in range(256))
 
 
 def _yenc_bytes(data: bytes) -> bytes:
-    plain, *escaped = data.split(b"=")
-    out = [plain.translate(_YENC)]
-    for piece in escaped:
-        if piece:
-            out.append(bytes([(piece[0] - 106) % 256]) + piece[1:].translate(_YENC))
-    return b"".join(out)
-
-
-_YENC = bytes((value - 42) % 256 for value in range(256))
+    """In chunks, because each escape is a piece of its own while it is undone."""
+    out = bytearray()
+    position = 0
+    while position < len(data):
+        end = position + _CHUNK
+        while data[end - 1 : end] == b"=":  # an escape stays with what it escapes
+            end += 1
+        plain, *escaped = data[position:end].split(b"=")
+        out += plain.translate(_YENC)
+        for piece in escaped:
+            if piece:
+                out.append((piece[0] - 106) % 256)
+                out += piece[1:].translate(_YENC)
+        position = end
+    return bytes(out)

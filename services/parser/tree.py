@@ -140,6 +140,8 @@ class _Builder:
         if content_type.startswith("multipart/"):
             buffer, start, end, encoding = _undone(buffer, start, end, encoding, params, defects)
             children = self._multipart(buffer, start, end, content_type, params, depth, defects)
+            if not children:  # nothing to split: what is there is text, as RFC 2045 section 5.2 reads the unreadable
+                content_type = "text/plain"
         elif content_type in _MAILS:
             inner = Defects()
             buffer, start, end, encoding = _undone(buffer, start, end, encoding, EMPTY, inner)
@@ -178,7 +180,8 @@ class _Builder:
         """Children between the delimiters; none when the content cannot be split."""
         default = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
         children = []
-        for first, last in _spans(buffer, start, end, params.get("boundary", ""), defects):
+        spans = _spans(buffer, start, end, params.get("boundary", ""), self.bounds.parts, defects)
+        for first, last in spans:
             children.append(self.part(buffer, first, last, default, depth + 1, defects))
         return tuple(children)
 
@@ -254,47 +257,61 @@ def _undone(
     return decoded, 0, len(decoded), "binary"
 
 
-def _spans(buffer: bytes, start: int, end: int, boundary: str, defects: Defects) -> list[tuple[int, int]]:
+def _spans(buffer: bytes, start: int, end: int, boundary: str, limit: int, defects: Defects) -> list[tuple[int, int]]:
     """(start, end) of each child between delimiter lines."""
     if not boundary:
         defects.add("no-boundary")
     delimiter = boundary.encode("utf-8", "replace").rstrip()
-    spans = _split(buffer, start, end, delimiter, defects) if delimiter else []
+    spans = _split(buffer, start, end, delimiter, limit, defects) if delimiter else []
     if spans:
         return spans
     if boundary:
         defects.add("boundary-not-found")
     guessed = _DELIMITER_LIKE.search(buffer, start, end)
-    return _split(buffer, start, end, guessed[1], defects) if guessed else []
+    return _split(buffer, start, end, guessed[1], limit, defects) if guessed else []
 
 
-def _split(buffer: bytes, start: int, end: int, boundary: bytes, defects: Defects) -> list[tuple[int, int]]:
-    """Cut at every line that is the delimiter and nothing more; what follows the close delimiter is not read."""
-    delimiter = b"--" + boundary
+def _split(buffer: bytes, start: int, end: int, boundary: bytes, limit: int, defects: Defects) -> list[tuple[int, int]]:
+    """Cut at every delimiter line; what follows the close delimiter is not read."""
     spans: list[tuple[int, int]] = []
     opened = -1
-    position = start
-    while (found := buffer.find(delimiter, position, end)) >= 0:
-        position = found + len(delimiter)
-        if found > start and buffer[found - 1] not in (10, 13):
-            continue
-        line_end = buffer.find(b"\n", position, end)
-        line_end = end if line_end < 0 else line_end
-        if line_end - position > 200:
-            continue
-        rest = buffer[position:line_end].strip()
-        if rest not in (b"", b"--"):
-            continue
+    for found, line_end, closes in _delimiters(buffer, start, end, b"--" + boundary):
         if opened >= 0:
             spans.append((opened, _before_delimiter(buffer, opened, found)))
+            if len(spans) > limit:
+                raise BoundExceeded("parts", f"more than {limit} parts")
         opened = min(line_end + 1, end)
-        position = line_end
-        if rest == b"--":
+        if closes:
             return spans
     if opened >= 0:
         defects.add("no-close-delimiter")
         spans.append((opened, end))
     return spans
+
+
+def _delimiters(buffer: bytes, start: int, end: int, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
+    """(offset, end of line, whether it closes) of each line that is the delimiter and nothing more."""
+    position, false_hits = start, 0
+    while false_hits < _MANY and (found := buffer.find(delimiter, position, end)) >= 0:
+        position = found + len(delimiter)
+        if found == start or buffer[found - 1] in (10, 13):
+            line_end = buffer.find(b"\n", position, min(position + 200, end))
+            if line_end < 0 and end - position <= 200:
+                line_end = end
+            rest = buffer[position:line_end].strip() if line_end >= 0 else b"?"
+            if rest in (b"", b"--"):
+                yield found, line_end, rest == b"--"
+                position = line_end
+                continue
+        false_hits += 1
+    if false_hits == _MANY:
+        exact = re.compile(rb"[\r\n]" + re.escape(delimiter) + rb"(--)?[ \t\r]*(?=\n|\Z)")
+        for match in exact.finditer(buffer, max(position - 1, start), end):
+            yield match.start() + 1, match.end(), match[1] is not None
+
+
+_MANY = 1_000
+"""Lines that begin like the delimiter and are not; beyond, a regular expression of its own is worth its compilation."""
 
 
 def _before_delimiter(buffer: bytes, start: int, found: int) -> int:

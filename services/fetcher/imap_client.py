@@ -192,7 +192,7 @@ def connect(address: Address, literal_bound: int, seconds: float) -> BoundedClie
     with speaking(address):
         try:
             client = BoundedClient(address, Deadline(seconds), literal_bound)
-        except imaplib.IMAP4.abort:
+        except (imaplib.IMAP4.abort, OSError):  # a certificate error is a ValueError as well
             raise
         except GARBLED as error:
             raise Unreachable(f"{address.where} does not speak IMAP: {error}") from error

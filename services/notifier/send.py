@@ -14,7 +14,7 @@ from services.notifier import compose, smtp
 from services.notifier.compose import Mailbox, Outgoing
 from services.notifier.smtp import Access, Sent, Uncertain
 from shared.contracts.desk import MailServer, Secret, Settings
-from shared.errors import Misconfigured
+from shared.errors import Misconfigured, Unavailable
 from shared.probe import TestResult
 from shared.sasl import Credentials, no_token
 
@@ -73,8 +73,11 @@ def deliver(outgoing: Outgoing, server: MailServer, who: Access) -> Sent:
     recipients = recipients_of(mail)
     try:
         return protocol.send(server, message, sender, recipients, access=who)
-    except Uncertain:
-        return protocol.send(server, message, sender, recipients, access=who)
+    except Uncertain as lost:
+        try:
+            return protocol.send(server, message, sender, recipients, access=who)
+        except Unavailable as error:  # nothing was sent now; what was lost before may have arrived all the same
+            raise Uncertain(f"{lost}; then {error}") from error
 
 
 def recipients_of(mail: Outgoing) -> list[str]:

@@ -1,0 +1,104 @@
+"""A real Dovecot for the whole run, an empty account for each test, and a hand-over that counts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from services.fetcher.source import FetcherSource, Wiring
+from services.fetcher.visit import Arrival, LeftBehind
+from shared.clock import FixedClock, SystemClock
+from shared.contracts.desk import Inbox, Secret, Settings
+from shared.store.embedded import EmbeddedDocuments
+from tests.servers.dovecot import PASSWORD, Dovecot
+
+
+@pytest.fixture(scope="session")
+def dovecot_server() -> Iterator[Dovecot]:
+    with Dovecot() as running:
+        yield running
+
+
+@pytest.fixture
+def dovecot(dovecot_server: Dovecot, monkeypatch: pytest.MonkeyPatch) -> Dovecot:
+    dovecot_server.clear("bob")
+    monkeypatch.setenv("SSL_CERT_FILE", str(dovecot_server.certificate.certificate))
+    monkeypatch.setenv("BOB_PASSWORD", PASSWORD)
+    return dovecot_server
+
+
+@pytest.fixture
+def documents(tmp_path: Path) -> Iterator[EmbeddedDocuments]:
+    store = EmbeddedDocuments(tmp_path / "data")
+    yield store
+    store.close()
+
+
+def an_inbox(port: int, **options: object) -> Inbox:
+    """An IMAP inbox of bob's without TLS, but for what a test says."""
+    given = {
+        "name": "support",
+        "address": "support@example.com",
+        "protocol": "imap",
+        "host": "localhost",
+        "port": port,
+        "tls": "none",
+        "auth": "regular",
+        "username": "bob",
+        "password": Secret("${BOB_PASSWORD}"),
+    }
+    return Inbox(**(given | options))  # type: ignore[arg-type]
+
+
+@dataclass
+class Desk:
+    """A fetcher with one inbox, and what it handed over. A test changes `inbox` and `settings` as it likes."""
+
+    documents: EmbeddedDocuments
+    inbox: Inbox
+    settings: Settings = field(default_factory=Settings)
+    arrivals: list[Arrival] = field(default_factory=list)
+    left: list[LeftBehind] = field(default_factory=list)
+    stops: list[tuple[str, str, str]] = field(default_factory=list)
+    clock: SystemClock | FixedClock = field(default_factory=SystemClock)
+    now: float = 0.0
+    trouble: list[Exception] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Wire it up."""
+        self.source = self.another()
+
+    def another(self) -> FetcherSource:
+        """A second fetcher on the same store."""
+        wiring = Wiring(
+            self._hand_over,
+            inboxes=lambda: [self.inbox],
+            settings=lambda: self.settings,
+            left_behind=self.left.append,
+            stopped=lambda inbox, reason, id_: self.stops.append((inbox.name, reason, id_)),
+        )
+        return FetcherSource(self.documents, wiring, clock=self.clock, monotonic=lambda: self.now)
+
+    def _hand_over(self, arrivals: Sequence[Arrival]) -> None:
+        if self.trouble:
+            raise self.trouble.pop(0)
+        self.arrivals += arrivals
+
+    @property
+    def raw(self) -> list[bytes]:
+        """What was handed over, in order."""
+        return [each.raw for each in self.arrivals]
+
+    @property
+    def distinct(self) -> set[str]:
+        """The hashes by which the parser tells duplicates."""
+        return {hashlib.sha256(each).hexdigest() for each in self.raw}
+
+
+def a_mail(number: int, headers: str = "") -> bytes:
+    """A small mail like no other."""
+    return f"From: jane@example.com\r\n{headers}Subject: mail {number}\r\n\r\nbody {number}\r\n".encode()

@@ -577,11 +577,31 @@ BUILT_IN_TYPES: Final = (
 """The types that are there without configuration."""
 
 
+SECTIONS: Final = (
+    "settings",
+    "mail_servers",
+    "inboxes",
+    "rules",
+    "people",
+    "record_types",
+    "quick_actions",
+    "templates",
+    "partitions",
+    "slas",
+    "business_rules",
+    "mail_templates",
+    "reports",
+    "connections",
+)
+"""The parts of a configuration, in the order of the file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Configuration:
     """Everything that is configured. `record_types` holds the desk's own; `types` adds the built-in ones.
 
-    `sections` names the parts that were stated: an apply touches no others.
+    `sections` names the parts that are stated: applying a configuration touches no others. A file states the parts
+    that it has, a configuration made in code all of them.
     """
 
     settings: Settings = Settings()
@@ -598,7 +618,7 @@ class Configuration:
     mail_templates: tuple[MailTemplate, ...] = ()
     reports: tuple[Report, ...] = ()
     connections: tuple[Connection, ...] = ()
-    sections: frozenset[str] = field(default=frozenset(), compare=False)
+    sections: frozenset[str] = field(default=frozenset(SECTIONS), compare=False)
 
     @property
     def types(self) -> Iterator[RecordType]:

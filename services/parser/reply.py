@@ -23,12 +23,16 @@ MAX_CHARS: Final = 1_000_000
 """Quotations are looked for in this prefix; beyond it only lines that begin with `>` are left out."""
 MAX_CANDIDATES: Final = 500
 _NAMED: Final = "|".join(map(re.escape, words.ORIGINAL))
-_ORIGINAL: Final = re.compile(rf"[\s*]{{0,6}}[-_=*]{{1,40}}\s{{0,3}}(?:{_NAMED})\b.{{0,60}}$", re.IGNORECASE)
+_DASHES: Final = "-_=*\u2010\u2013\u2014"
+_ORIGINAL: Final = re.compile(rf"[\s*]{{0,6}}[{_DASHES}]{{1,40}}\s{{0,3}}(?:{_NAMED})\b.{{0,60}}$", re.IGNORECASE)
 _FORWARDED: Final = re.compile(
-    rf"[\s*>]{{0,6}}(?:[-_=*]{{2,40}}\s{{0,3}})?(?:{'|'.join(map(re.escape, words.FORWARDED))})\b.{{0,80}}?(?P<end>[-_=*]{{2,40}}|[:\uff1a])\s{{0,3}}$",
+    rf"[\s*>]{{0,6}}(?:[{_DASHES}]{{2,40}}\s{{0,3}})?(?:{'|'.join(map(re.escape, words.FORWARDED))})\b.{{0,80}}?(?:[{_DASHES}]{{2,40}}|[:\uff1a])\s{{0,3}}$",
     re.IGNORECASE,
 )
+_MARKER_ENDS: Final = (*_DASHES, ":", "\uff1a")
 _RULE: Final = re.compile(r"[\s*]{0,6}[-_=*─\u2014]{5,200}\s*$")
+_FIRST: Final = frozenset("-_=*12\u2010\u2013\u2014")
+_LAST: Final = frozenset("-*_>:\uff1a\u2010道写")
 _MAILBOX: Final = re.compile(rf"(?P<addr>{ADDRESS})")
 
 
@@ -81,12 +85,12 @@ def _may_announce(line: str) -> bool:
     first, last = line[0], line[-1]
     if first == ">":
         return False
-    return last in ":\uff1a-*_>道写" or first in "-_=*12" or ":" in line[:32] or "\uff1a" in line[:16] or line.endswith("wrote")
+    return last in _LAST or first in _FIRST or ":" in line[:32] or "\uff1a" in line[:16] or line.endswith("wrote")
 
 
 def _may_be_marker(line: str) -> bool:
     """Cheap: markers are short and end in a dash or a colon."""
-    return 4 < len(line) < 200 and line.rstrip()[-1:] in ("-", "_", "=", "*", ":", "\uff1a")  # noqa: PLR2004
+    return 4 < len(line) < 200 and line.rstrip()[-1:] in _MARKER_ENDS  # noqa: PLR2004
 
 
 def _announced(lines: list[str], number: int, cut: _Cut, *, is_reply: bool) -> int | None:
@@ -101,6 +105,7 @@ def _announced(lines: list[str], number: int, cut: _Cut, *, is_reply: bool) -> i
     start = attribution.start_of(lines, number, quote_follows=quoted)
     if start is None:
         return number
+    start = _with_marker(lines, start)
     if quoted:
         cut.lines.update(range(start, number + 1))
         cut.found = True
@@ -111,6 +116,12 @@ def _announced(lines: list[str], number: int, cut: _Cut, *, is_reply: bool) -> i
         cut.lines.update(range(start, number + 1))
         return number
     return _stop(lines, start, cut)
+
+
+def _with_marker(lines: list[str], start: int) -> int:
+    """The line of an `Original Message` marker that stands directly above an attribution, else `start`."""
+    above = start - 1
+    return above if above >= 0 and _may_be_marker(lines[above]) and _ORIGINAL.match(lines[above]) else start
 
 
 def _stop(lines: list[str], start: int, cut: _Cut) -> int | None:

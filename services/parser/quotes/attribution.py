@@ -14,13 +14,17 @@ from services.parser.quotes import words
 MAX_LINES: Final = 4
 MAX_LENGTH: Final = 600
 
-_TAIL: Final = " \t:\uff1a-\u2013\u2014*_>\u200e\u200f\xa0"
+_TAIL: Final = " \t:\uff1a-\u2010\u2013\u2014*_>\u200e\u200f\xa0"
 _ENDS: Final = (":", "\uff1a", "-", "*", "wrote", "写道", "寫道")
 _VERB_END: Final = re.compile(
     r"(?:^|[\s>)\]\"'\u201d,;\d日分님이)]|(?<=[\u3040-\u9fff]))(?:" + "|".join(sorted(map(re.escape, words.WROTE), key=len, reverse=True)) + r")$",
     re.IGNORECASE,
 )
 _VERB_INSIDE: Final = re.compile(r"(?:^|[\s>)])(?:" + "|".join(map(re.escape, words.WROTE_INSIDE)) + r")\s", re.IGNORECASE)
+_OWN: Final = re.compile(
+    rf"\b(?:{'|'.join(words.FIRST_PERSONS)})\s(?:{'|'.join(map(re.escape, words.WROTE))})$|\b(?:{'|'.join(map(re.escape, words.WROTE_INSIDE))})\s(?:{'|'.join(words.FIRST_PERSONS)})\b",
+    re.IGNORECASE,
+)
 _DATE: Final = re.compile(
     r"\d{1,2}[:.h時时시]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[年月日년월일]|\b\d{1,2}\.?\s\w{3,10}\b|\b\w{3,10}\s\d{1,2}\b"
 )
@@ -66,6 +70,8 @@ def _is_attribution(joined: str, *, quote_follows: bool) -> bool:
     core = joined.rstrip(_TAIL)
     dated = bool(_DATE.search(core))
     addressed = bool(_ADDRESS.search(core)) or "&lt;" in core
+    if not quote_follows and _OWN.search(core):
+        return False
     if _VERB_END.search(core):
         return dated or addressed or (quote_follows and len(core) < 120)  # noqa: PLR2004
     if not dated or joined.rstrip()[-1:] not in (":", "\uff1a"):

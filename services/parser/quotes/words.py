@@ -25,9 +25,9 @@ WROTE: Final = (
 """Verbs that end an attribution."""
 
 WROTE_INSIDE: Final = (
-    "schrieb", "schreibt", "schreef", "skrev", "kirjoitti", "napisał", "napisała", "napsal", "napsala", "escribió",
-    "wrote", "a écrit", "írta", "написал", "написала", "heeft", "пишет",
-)  # fmt: skip
+    "schrieb", "schreibt", "schreef", "skrev", "kirjoitti", "napisał", "napisała", "napsal", "napsala", "escribió", "escreveu",
+    "ha scritto", "a écrit", "írta", "написал", "написала", "heeft", "пишет", "ezt írta",
+)
 """Verbs that may stand between the date and the name."""
 
 OPENERS: Final = (
@@ -81,6 +81,9 @@ FORWARDED: Final = (
     "转发邮件", "转发的邮件", "轉寄郵件", "轉寄的郵件", "전달된 메시지", "전달된 메일", "προωθημένο μήνυμα",
 )  # fmt: skip
 
+FIRST_PERSONS: Final = "i we ich wir ik wij je nous yo nosotros io noi eu nós jag vi jeg minä ja my já я мы ми ben biz".split()
+"""Before or behind such a verb they make it the sender's own sentence."""
+
 FORWARD_SUBJECT: Final = re.compile(
     r"\s*(?:fwd?|wg|tr|rv|enc|i|vs|vb|vl|pd|fs|doorst|dørst|пересл|ilt|trs|转发|轉寄|전달|転送|res?env|rif)\s?(?:\[\d{1,3}\])?\s?[:\uff1a]",
     re.IGNORECASE,
@@ -88,7 +91,7 @@ FORWARD_SUBJECT: Final = re.compile(
 """A subject that says forwarded; `VS` is an answer in Finnish and a forward in Dutch, so text decides too."""
 
 MOBILE: Final = re.compile(
-    r"""^[\s<(\[*_]{0,6}(?:
+    r"""^(?!.{0,80}\b(?:is|are|was|were|has|have)\b)[\s<(\[*_]{0,6}(?:
       sent\s(?:a\s\S+\s)?(?:from|via|with|using|by)\s\S.{0,100}
     | from\smy\s(?:iphone|ipad|ipod|phone|mobile|android|blackberry|samsung)\b.{0,60}
     | get\s\[?outlook\sfor\s\w+.{0,80}
@@ -114,7 +117,7 @@ MOBILE: Final = re.compile(
     | (?:küldve|elküldve)\s.{1,80} | trimis\s(?:de\spe|din|cu)\s.{1,80}
     | (?:我の\s?)?(?:iphone|ipad).{0,12}から送信.{0,6}
     | (?:发自|來自|来自|傳送自|寄自|从|從)\s?(?:我的?\s?)?.{1,40}
-    | (?:내\s)?(?:iphone|ipad|갤럭시|我).{0,12}에서\s(?:보냄|보냈).{0,10}
+    | (?:내\s|나의\s)?(?:iphone|ipad|갤럭시|我).{0,12}에서\s(?:보냄|보냈).{0,10}
     )[\s>)\]*_.]{0,6}$""",
     re.IGNORECASE | re.VERBOSE,
 )

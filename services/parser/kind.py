@@ -156,7 +156,7 @@ def _report(root: Part, signs: _Signs, declared: str, subject: str, text: str) -
     if not signs.machine and root.content_type != "multipart/report" and _is_persons(root.headers, subject):
         return None
     root = _unwrapped(root, signs)
-    pieces = bounce.pieces(root, text)
+    pieces = bounce.pieces_of(root, text)
     if pieces.told and all(told.succeeded for told in pieces.told):
         return "report", None
     found = bounce.read(root, pieces, subject=subject)

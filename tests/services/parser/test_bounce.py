@@ -391,5 +391,5 @@ def test_a_status_is_not_read_out_of_an_address_or_a_version() -> None:
 def test_hostile_text_is_read_in_bounded_time(body: str) -> None:
     started = time.process_time()
     root = tree.parse(plain(body).encode())
-    bounce.read(root, bounce.pieces(root, body))
+    bounce.read(root, bounce.pieces_of(root, body))
     assert time.process_time() - started < 10

@@ -1,0 +1,73 @@
+"""Takes a report apart: its own words, its fields, and the mail that it returns.
+
+The parts are looked for in this mail only, never inside the mails attached to it, because what stands in there
+belongs to another story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from services.parser.bounces import fields, original
+from services.parser.bounces.fields import Told
+
+if TYPE_CHECKING:
+    from services.parser.tree import Part
+
+MAX_CHARS: Final = 131_072
+MAX_DEPTH: Final = 8
+MAX_CHILDREN: Final = 100
+_STATUS_TYPES: Final = frozenset(("message/delivery-status", "message/global-delivery-status"))
+_RETURNED_TYPES: Final = frozenset(
+    ("message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers", "message/partial")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """`text` is the report's own words, `returned` the mail it returns; `declared` says that a status part is there."""
+
+    text: str
+    told: tuple[Told, ...]
+    declared: bool
+    returned: str
+
+
+def of(root: Part, text: str) -> Report:
+    """The pieces of a mail; `text` is its best plain text."""
+    parts = list(_outer(root))
+    status = [_source(part) for part in parts if part.content_type in _STATUS_TYPES]
+    returned = [_source(part) for part in parts if part.content_type in _RETURNED_TYPES]
+    own, tail = original.split((_own_text(parts) or text or _undivided(root))[:MAX_CHARS])
+    told = fields.read("\n\n".join(status)) or fields.read(own) or _told_in(tail)
+    return Report(own, told, bool(status), "\n\n".join([*returned, tail]))
+
+
+def _outer(part: Part, depth: int = 0) -> Iterator[Part]:
+    yield part
+    if depth < MAX_DEPTH and (part.content_type.startswith("multipart/") or not depth):
+        for child in part.children[:MAX_CHILDREN]:
+            yield from _outer(child, depth + 1)
+
+
+def _own_text(parts: list[Part]) -> str:
+    return "\n\n".join(part.text for part in parts if part.content_type == "text/plain" and part.text)
+
+
+def _undivided(root: Part) -> str:
+    """The content of a multipart whose delimiters are lost."""
+    if root.children or not root.content_type.startswith("multipart/"):
+        return ""
+    return root.wire[:MAX_CHARS].decode("utf-8", "replace")
+
+
+def _source(part: Part) -> str:
+    """A part as the text it was sent as."""
+    return part.text or part.body[:MAX_CHARS].decode("utf-8", "replace")
+
+
+def _told_in(tail: str) -> tuple[Told, ...]:
+    """Fields of a report that came back as the text of another one."""
+    return fields.read(tail) if "Reporting-MTA:" in tail else ()

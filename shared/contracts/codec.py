@@ -30,7 +30,11 @@ Decoder = Callable[[Any, str], Any]
 
 def encode(event: Event) -> bytes:
     """The body of the message that carries an event."""
-    return _text(encoder(type(event))(event)).encode()
+    return _text(_encoder_of(type(event))(event)).encode()
+
+
+def _encoder_of(cls: Any) -> Encoder:
+    return encoder(cls)
 
 
 def decode(type_: str, body: bytes, version: object = VERSION) -> Event:
@@ -42,7 +46,7 @@ def decode(type_: str, body: bytes, version: object = VERSION) -> Event:
     cls = EVENTS.get(type_)
     if cls is None:
         raise Undecodable(f"there is no event {type_!r}")
-    event: Event = decoder(cls)(loads(body), type_)
+    event: Event = decoder(typing.cast(Any, cls))(loads(body), type_)
     return event
 
 

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from shared.errors import PostroomError, Unavailable
 from shared.localfile import LocalFile
@@ -158,7 +159,7 @@ class EmbeddedBroker:
             self._renewer.join(5)
         self.file.close()
 
-    def _rows(self, statement: str, *values: object) -> list[tuple[object, ...]]:  # type: ignore[type-arg,unused-ignore]
+    def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self.file.translated():
             return self.file.connection.execute(statement, values).fetchall()
 
@@ -218,7 +219,8 @@ class EmbeddedConsumer:
         db.execute("UPDATE queue SET held = 0, holder = NULL WHERE held = 1 AND until <= ?", (time.time(),))
 
     def _choose(self, db: sqlite3.Connection) -> list[_Row]:
-        rows, weight = [], 0
+        rows: list[_Row] = []
+        weight = 0
         statement = f"SELECT {_SHOWN} FROM queue WHERE queue = ? AND held = 0 ORDER BY seq LIMIT ?"
         for row in db.execute(statement, (self.queue, self._width)).fetchall():
             if row[1] >= MAX_DELIVERIES:

@@ -21,9 +21,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from shared.errors import Misconfigured
 from shared.localfile import LocalFile
 from shared.store.documents import Change, Document, Filter, Index, Sort
 from shared.store.vocabulary import (
+    MISSING,
     Taken,
     apply,
     check_change,
@@ -35,8 +37,10 @@ from shared.store.vocabulary import (
     check_sort,
     check_window,
     is_operators,
+    path_of,
     predicate,
     sort_documents,
+    values_at,
 )
 
 BLOB_ROW = 1 << 20
@@ -67,8 +71,11 @@ class EmbeddedDocuments:
             wanted[index.collection].append(check_index(index))
         for collection, of_collection in wanted.items():
             table = _Table(collection, of_collection)
-            with self.file.writing() as db:
-                table.create(db)
+            try:
+                with self.file.writing() as db:
+                    table.create(db)
+            except sqlite3.IntegrityError as error:
+                raise Misconfigured(f"{collection}: stored documents break a unique index: {error}") from error
             self._tables[collection] = table
 
     def insert(self, collection: str, document: Document) -> bool:
@@ -89,8 +96,9 @@ class EmbeddedDocuments:
 
     def get(self, collection: str, id_: str) -> Document | None:
         """One document by `_id`."""
+        statement = self._table(collection).by_id
         with self.file.translated():
-            row = self.file.connection.execute(self._table(collection).by_id, (id_,)).fetchone()
+            row = self.file.connection.execute(statement, (check_id(id_),)).fetchone()
         return _decode(row[0]) if row else None
 
     def find(
@@ -110,7 +118,7 @@ class EmbeddedDocuments:
             rows = self.file.connection.execute(statement, values).fetchall()
         if in_sql:
             return (_decode(row[0]) for row in rows)
-        found = filter(predicate(where), (_decode(row[0]) for row in rows))
+        found: Iterator[Document] = filter(predicate(where), (_decode(row[0]) for row in rows))
         if ordered is None:
             found = iter(sort_documents(found, sort))
         return islice(found, skip, skip + limit if limit else None)
@@ -143,7 +151,7 @@ class EmbeddedDocuments:
         table = self._table(check_collection(collection))
         with self._unique(collection), self.file.writing() as db:
             before = self.get(collection, id_)
-            after = apply(before or {"_id": check_id(id_)}, change)
+            after = apply(before or {"_id": id_}, change)
             table.put(db, after) if before else table.add(db, after)
         return after
 
@@ -202,6 +210,8 @@ class EmbeddedDocuments:
         return io.BufferedReader(_Rows(self._rows(sha256)), BLOB_ROW)
 
     def _rows(self, sha256: str) -> Iterator[tuple[bytes]]:
+        if not sha256.isascii():
+            raise LookupError(f"no blob {sha256!a}")
         with self.file.translated():
             found = self.file.connection.execute("SELECT file FROM blobs WHERE sha = ?", (sha256,)).fetchone()
             if not found:
@@ -212,6 +222,8 @@ class EmbeddedDocuments:
 
     def has_blob(self, sha256: str) -> bool:
         """Whether the blob is complete."""
+        if not sha256.isascii():
+            return False
         with self.file.translated():
             found = self.file.connection.execute("SELECT 1 FROM blobs WHERE sha = ?", (sha256,)).fetchone()
         return found is not None
@@ -256,8 +268,9 @@ class _Table:
         self.indexes = tuple(indexes)
         self.columns = sorted({field for index in indexes if not index.array for field in index.fields} - {"_id"})
         self.arrays = sorted({field for index in indexes if index.array for field in index.fields})
+        self.unique = [index for index in self.indexes if index.unique]
         self.by_id = f"SELECT doc FROM {self.name} WHERE id = ?"
-        names = ["id", "doc", *map(_column, self.columns)]
+        names = ["id", "doc", *map(_column, self.columns), *map(_unique_column, self.unique)]
         self._insert = f"INSERT INTO {self.name}({', '.join(names)}) VALUES({', '.join('?' * len(names))})"
         self._update = f"UPDATE {self.name} SET {', '.join(f'{name} = ?' for name in names[1:])} WHERE id = ?"
 
@@ -266,9 +279,10 @@ class _Table:
         columns = "seq INTEGER PRIMARY KEY, id TEXT UNIQUE NOT NULL, doc TEXT"
         db.execute(f"CREATE TABLE IF NOT EXISTS {self.name}({columns})")
         there = {str(row[1]) for row in db.execute(f"PRAGMA table_info({self.name})")}
-        added = [field for field in self.columns if _column(field) not in there]
-        for field in added:
-            db.execute(f"ALTER TABLE {self.name} ADD COLUMN {_column(field)}")
+        names = [*map(_column, self.columns), *map(_unique_column, self.unique)]
+        added = [name for name in names if name not in there]
+        for name in added:
+            db.execute(f"ALTER TABLE {self.name} ADD COLUMN {name}")
         fresh = [field for field in self.arrays if self._create_entries(db, field)]
         if added or fresh:
             self._fill(db, added, fresh)
@@ -287,10 +301,11 @@ class _Table:
         if index.array or index.fields == ("_id",):
             return
         columns = [_column(field) for field in index.fields]
-        name = f"{self.name}_{'_'.join(columns)}{'_unique' if index.unique else ''}"
-        present = f" WHERE {' AND '.join(f'{column} IS NOT NULL' for column in columns)}" if index.unique else ""
-        unique = "UNIQUE " if index.unique else ""
-        db.execute(f"CREATE {unique}INDEX IF NOT EXISTS {name} ON {self.name}({', '.join(columns)}){present}")
+        name = f"{self.name}_by_{'_'.join(columns)}"
+        db.execute(f"CREATE INDEX IF NOT EXISTS {name} ON {self.name}({', '.join(columns)})")
+        if index.unique:
+            column = _unique_column(index)
+            db.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {self.name}_{column} ON {self.name}({column})")
 
     def _fill(self, db: sqlite3.Connection, added: Sequence[str], fresh: Sequence[str]) -> None:
         for (doc,) in db.execute(f"SELECT doc FROM {self.name}").fetchall():
@@ -318,7 +333,8 @@ class _Table:
             db.execute(f"DELETE FROM {self._entries(field)} WHERE id = ?", (id_,))
 
     def _values(self, document: Document) -> list[Any]:
-        return [_scalar(_at(document, field), field) for field in self.columns]
+        scalars = [_scalar(_at(document, field), field) for field in self.columns]
+        return [*scalars, *(_unique_value(index, document) for index in self.unique)]
 
     def _enter(self, db: sqlite3.Connection, document: Document, fields: Iterable[str]) -> None:
         for field in fields:
@@ -367,7 +383,7 @@ class _Table:
     def order(self, sort: Sort) -> str | None:
         """An ORDER BY clause, or None when SQL cannot sort by these fields."""
         if not sort:
-            return " ORDER BY seq"
+            return ""
         if any(field != "_id" and field not in self.columns for field, _ in sort):
             return None
         keys = [f"{'id' if field == '_id' else _column(field)} {'ASC' if way > 0 else 'DESC'}" for field, way in sort]
@@ -415,6 +431,18 @@ def _column(field: str) -> str:
     return "f_" + field.replace(".", "__")
 
 
+def _unique_column(index: Index) -> str:
+    return "u_" + "_".join(_column(field) for field in index.fields)
+
+
+def _unique_value(index: Index, document: Document) -> str | None:
+    """What may stand once only: all values together, null among them; nothing when a field is missing."""
+    found = [values_at(document, path_of(field)) for field in index.fields]
+    if any(not values or values[0] is MISSING for values in found):
+        return None
+    return json.dumps([_scalar(values[0], field) for values, field in zip(found, index.fields, strict=True)])
+
+
 def _at(document: Document, field: str) -> Any:
     value: Any = document
     for name in field.split("."):
@@ -455,7 +483,17 @@ def _as_python(pairs: dict[str, Any]) -> Any:
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_json)
-_encode = _ENCODER.encode
+MAX_DOCUMENT = 16 << 20
+"""Bytes of one document; MongoDB's own bound."""
+
+
+def _encode(document: Document) -> str:
+    text = _ENCODER.encode(document)
+    if len(text) > MAX_DOCUMENT // 4 and len(text.encode()) > MAX_DOCUMENT:
+        raise ValueError(f"the document {document['_id']!r} has more than {MAX_DOCUMENT} bytes")
+    return text
+
+
 _decode = json.JSONDecoder(object_hook=_as_python).decode
 
 

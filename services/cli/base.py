@@ -1,0 +1,209 @@
+"""What all commands share: lazy loading, `--data` and `--json` everywhere, exit codes, errors in one sentence.
+
+Exit codes: 0 done, 1 a problem was found, 2 usage, 75 try again later (EX_TEMPFAIL of sysexits.h, which mail
+transfer agents understand). Nothing of Postroom is imported here before a command needs it, so that
+`postroom --help` and `postroom parse` start at once.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+import click
+
+from shared.errors import PostroomError, Unavailable
+
+if TYPE_CHECKING:
+    from shared.app import App, Location
+
+PROBLEM: Final = 1
+USAGE: Final = 2
+TRY_LATER: Final = 75
+DATA: Final = "postroom.data"
+JSON: Final = "postroom.json"
+DEBUG: Final = "POSTROOM_DEBUG"
+"""Set to 1, this variable shows the traceback of an error."""
+
+
+class Problem(click.ClickException):
+    """Something was found that a person has to look at: one sentence, exit code 1."""
+
+    exit_code = PROBLEM
+
+
+def _remember(key: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def remember(context: click.Context, _: click.Parameter, value: Any) -> None:
+        if value:
+            context.find_root().meta[key] = value
+
+    return remember
+
+
+def common_options() -> list[click.Parameter]:
+    """The options that every command takes, wherever they stand on the line."""
+    return [
+        click.Option(
+            ["--data"],
+            type=click.Path(file_okay=False, path_type=Path),
+            metavar="DIR",
+            help="Folder of the embedded default (POSTROOM_DATA; ./postroom-data).",
+            expose_value=False,
+            callback=_remember(DATA),
+        ),
+        click.Option(
+            ["--json"],
+            is_flag=True,
+            help="One JSON object a line, for machines.",
+            expose_value=False,
+            callback=_remember(JSON),
+        ),
+    ]
+
+
+class Command(click.Command):
+    """A command with the common options."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(common_options())
+
+
+class Group(click.Group):
+    """A group whose commands take the common options; those of `lazy` are imported when they are called.
+
+    `lazy` maps a name to where its command is (`services.cli.parse:parse`) and its line in the help.
+    """
+
+    command_class = Command
+
+    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]] | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(common_options())
+        self.lazy = dict(lazy or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The commands in the order of the documentation."""
+        return [*self.lazy, *(name for name in super().list_commands(ctx) if name not in self.lazy)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported when it is a lazy one."""
+        if cmd_name not in self.lazy:
+            return super().get_command(ctx, cmd_name)
+        module, _, attribute = self.lazy[cmd_name][0].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands, without importing the lazy ones."""
+        if not self.lazy:
+            return super().format_commands(ctx, formatter)
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in self.lazy.items()])
+        return None
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
+        """Run, and turn every ending into an exit code and at most one sentence."""
+        extra["standalone_mode"] = False
+        code = run(lambda: super(Group, self).main(list(args) if args is not None else None, *rest, **extra))
+        sys.exit(code)
+
+
+def run(call: Callable[[], Any]) -> int:
+    """The exit code of a command; its errors are told on standard error."""
+    try:
+        code = call()
+        sys.stdout.flush()
+    except Exception as error:
+        if os.environ.get(DEBUG) == "1" and not isinstance(error, click.exceptions.Exit | BrokenPipeError):
+            raise
+        return _told(error)
+    except KeyboardInterrupt:
+        return 130
+    return code if isinstance(code, int) else 0
+
+
+def _told(error: Exception) -> int:
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case BrokenPipeError():
+            return _hush()
+        case click.Abort():
+            click.echo("Aborted.", err=True)
+            return PROBLEM
+        case click.ClickException():
+            error.show()
+            return error.exit_code
+        case Unavailable():
+            _say(f"{error}; try again later")
+            return TRY_LATER
+        case PostroomError():
+            _say(str(error))
+            return PROBLEM
+        case OSError():
+            _say(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+            return PROBLEM
+        case _:
+            _say(f"this should not have happened: {type(error).__name__}: {error} ({DEBUG}=1 shows where)")
+            return PROBLEM
+
+
+def _say(sentence: str) -> None:
+    from services.cli.output import safe
+
+    click.echo(f"Error: {safe(sentence, breaks=True)}", err=True)
+
+
+def _hush() -> int:
+    """The reader went away (`| head`): leave without a word, and without another try at exit."""
+    try:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, ValueError, AttributeError):
+        pass
+    return 0
+
+
+def as_json() -> bool:
+    """Whether machines read the output."""
+    return bool(click.get_current_context().find_root().meta.get(JSON))
+
+
+def location() -> Location:
+    """Where this command finds its world: options first, then the environment."""
+    from shared.app import Location
+
+    data = click.get_current_context().find_root().meta.get(DATA)
+    return Location.from_environment(os.environ, data)
+
+
+@contextmanager
+def opened() -> Iterator[App]:
+    """The app for one command, closed behind it."""
+    from shared.app import App
+
+    app = App.open(location())
+    try:
+        yield app
+    finally:
+        app.close()
+
+
+def nothing_called(thing: str, name: str) -> NoReturn:
+    """There is no such thing: exit code 1."""
+    from services.cli.output import safe
+
+    raise Problem(f"there is no {thing} {safe(name)!r}")
+
+
+def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--limit` and `--after` of every list."""
+    command = click.option("--after", "skip", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N.")(
+        command
+    )
+    return click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")(command)

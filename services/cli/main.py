@@ -1,0 +1,52 @@
+"""The `postroom` command: one table of commands, each imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import click
+
+from services.cli.base import Group
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "up": ("services.cli.up:up", "Everything in one process on the embedded default."),
+    "demo": ("services.cli.demo:demo", "A tour with sample mails: mails in, records out, on screen."),
+    "worker": ("services.cli.worker:worker", "One worker on RabbitMQ and MongoDB."),
+    "publish": ("services.cli.publish:publish", "Raw mail onto the intake queue."),
+    "parse": ("services.cli.parse:parse", "What the parser sees, one JSON object a mail."),
+    "try": ("services.cli.try_:try_", "Dry run of the whole pipeline: nothing is written."),
+    "mails": ("services.cli.mails:mails", "Where is that mail?"),
+    "records": ("services.cli.records:records", "Records: list, show, create, set."),
+    "people": ("services.cli.people:people", "People and their mail."),
+    "queues": ("services.cli.queues:queues", "Depth, age and consumers of every queue."),
+    "dead-letters": ("services.cli.dead_letters:dead_letters", "What failed: look, replay, discard."),
+    "outbox": ("services.cli.outbox:outbox", "Outgoing mail, sent and waiting."),
+    "inbox": ("services.cli.inbox:inbox", "Inboxes: list, test, start, stop, peek."),
+    "config": ("services.cli.config:config", "Check, apply and export the configuration."),
+    "doctor": ("services.cli.doctor:doctor", "Is everything reachable, is every mail accounted for?"),
+}
+
+
+@click.group(
+    cls=Group,
+    lazy=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
+    epilog="Every command explains itself: postroom COMMAND --help",
+)
+@click.version_option(package_name="postroom", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Turn inbound email into service-desk records."""
+
+
+def main() -> None:
+    """The entry point: standard streams speak UTF-8 whatever the locale says."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+    cli.main(prog_name="postroom")
+
+
+if __name__ == "__main__":
+    main()

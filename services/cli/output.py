@@ -1,0 +1,157 @@
+"""How commands print: JSON lines for machines, tables and facts for people, nothing that a mail could abuse.
+
+What comes from mails is shown with control characters and direction marks escaped: a subject must not move
+the cursor, nor make one name look like another. rich is imported only when a terminal is there to show it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
+from functools import lru_cache
+from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
+
+import click
+
+T = TypeVar("T")
+PATIENCE: Final = 2.0
+"""Seconds that anything may take without a progress bar."""
+_UNSAFE: Final = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+)
+_BREAKS: Final = re.compile(r"[\t\n]+")
+_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+
+
+def safe(text: object, *, breaks: bool = False) -> str:
+    """Text that a terminal shows and does not obey. Line breaks are kept when `breaks`, else they are blanks."""
+    shown = str(text) if breaks else _BREAKS.sub(" ", str(text))
+    return _UNSAFE.sub(lambda found: _escaped(found[0]), shown)
+
+
+def _escaped(character: str) -> str:
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def emit(thing: object) -> None:
+    """One JSON object on one line, in UTF-8."""
+    line = json.dumps(thing, ensure_ascii=False, default=_plain)
+    if not line.isascii():
+        line = _SURROGATES.sub("\ufffd", line)
+    click.echo(line)
+
+
+def _plain(value: object) -> Any:
+    if isinstance(value, datetime):
+        return instant(value)
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset | tuple):
+        return list(value)
+    return str(value)
+
+
+def instant(at: datetime | None) -> str | None:
+    """A time for machines: UTC, ISO 8601, milliseconds."""
+    if at is None:
+        return None
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+@lru_cache(maxsize=8)
+def zone(name: str) -> tzinfo:
+    """The time zone of the desk; UTC where this machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return UTC
+
+
+def local(at: datetime | None, timezone: str) -> str:
+    """A time for people, in the desk's time zone."""
+    return at.astimezone(zone(timezone)).strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def is_terminal() -> bool:
+    """Whether a person looks at standard output."""
+    return sys.stdout.isatty()
+
+
+def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "nothing") -> None:
+    """Rows in columns: fitted to a terminal, whole and aligned anywhere else."""
+    cells = [[safe("" if cell is None else cell) for cell in row] for row in rows]
+    if not cells:
+        click.echo(empty)
+    elif is_terminal():
+        _rich_table(headings, cells)
+    else:
+        _plain_table([list(headings), *cells])
+
+
+def _plain_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _rich_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for heading in headings:
+        shown.add_column(heading, overflow="ellipsis", no_wrap=heading not in {"subject", "reason", "why", "message"})
+    for row in rows:
+        shown.add_row(*(Text(cell) for cell in row))
+    Console(markup=False, highlight=False).print(shown)
+
+
+def facts(pairs: Iterable[tuple[str, object]]) -> None:
+    """One fact a line; what is not known is left out."""
+    known = [(name, safe(value)) for name, value in pairs if value not in (None, "", [], ())]
+    width = max((len(name) for name, _ in known), default=0)
+    for name, value in known:
+        click.echo(f"{name.ljust(width)}  {value}")
+
+
+def heading(text: str) -> None:
+    """A line above a group of lines."""
+    click.echo(f"\n{safe(text)}")
+
+
+def progress(things: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
+    """The things, with a bar on a terminal once it has taken more than two seconds."""
+    if not sys.stderr.isatty():
+        yield from things
+        return
+    started, bar, done = time.monotonic(), None, 0
+    try:
+        for thing in things:
+            if bar is None and time.monotonic() - started > PATIENCE:
+                bar = _bar(label, total, done)
+            yield thing
+            done += 1
+            if bar is not None:
+                bar.update(bar.task_ids[0], completed=done)
+    finally:
+        if bar is not None:
+            bar.stop()
+
+
+def _bar(label: str, total: int | None, done: int) -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = Progress(*columns, console=Console(stderr=True), transient=True)
+    bar.add_task(label, total=total, completed=done)
+    bar.start()
+    return bar

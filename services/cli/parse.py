@@ -1,0 +1,44 @@
+"""`postroom parse`: what the parser sees, one JSON object a mail (design, section 5).
+
+A mail that cannot be read or exceeds a bound becomes an object with `path` and `error`; the others go on, and
+the exit code is 1 at the end. Needs neither store nor broker.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from services.cli import output, sources
+from services.cli.base import PROBLEM, Command
+from shared.errors import BoundExceeded
+
+
+@click.command(cls=Command)
+@click.argument("named", metavar="FILE|DIR|MBOX|-", nargs=-1, required=True)
+def parse(named: tuple[str, ...]) -> int:
+    """Print what the parser sees, one JSON object a mail.
+
+    A folder is read with everything below it. *.mbox files are split into mails; - reads one mail from standard
+    input.
+    """
+    failed = 0
+    for word in named:
+        for source in output.progress(sources.mails(word), "parsing", sources.count(word)):
+            seen = look(source)
+            failed += "error" in seen
+            output.emit(seen)
+    return PROBLEM if failed else 0
+
+
+def look(source: sources.Source) -> dict[str, Any]:
+    """What the parser sees of one mail, or why it sees nothing."""
+    from services.parser import mime, wire
+
+    if source.error is not None:
+        return {"path": source.path, "error": source.error}
+    try:
+        return {"path": source.path, **wire.to_json(mime.read(source.raw).mail)}
+    except BoundExceeded as error:
+        return {"path": source.path, "error": str(error), "bound": error.bound}

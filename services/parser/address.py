@@ -375,16 +375,15 @@ def _bad_domain(domain: str) -> bool:
 
 
 def _unprintable(text: str) -> bool:
-    return not text.isascii() and any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text) or (
-        text.isascii() and not text.isprintable()
-    )
+    if text.isascii():
+        return not text.isprintable()
+    return any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in text)
 
 
 def _domain(domain: str, defects: Defects) -> str:
     """Lower case and ASCII. What IDNA refuses stays as it is written, so that no look-alike becomes a real domain."""
     if domain.isascii():
         return domain.lower()
-    defects.add("idn-domain")
     lowered = unicodedata.normalize("NFC", domain.lower())
     if lowered.isascii():
         return domain

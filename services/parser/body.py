@@ -1,7 +1,8 @@
 """Which parts are the body and which are files.
 
 Takes the tree, gives the best plain text, the sanitised HTML and the attachments with their bytes. Apart from `mime`
-because this is the one place that weighs parts against each other: alternatives, inline text, attached mails, winmail.dat.
+because this is the one place that weighs parts against each other: alternatives, inline text, attached mails,
+winmail.dat.
 """
 
 from __future__ import annotations
@@ -62,7 +63,6 @@ class _Collector:
     defects: Defects
     pieces: list[_Piece] = field(default_factory=list)
     files: list[_File] = field(default_factory=list)
-    text_found: bool = False
 
     def visit(self, root: Part) -> None:
         """Sort every leaf into body or files, in the order of the mail."""
@@ -126,8 +126,7 @@ class _Collector:
         name = part.filename
         if not name and inner is not None:
             name = names.from_subject(inner.headers.get("subject") or "") or _other_name(part)
-        data = inner.buffer[part.start : part.end] if inner is not None and part.buffer is inner.buffer else part.wire
-        self.files.append(_File(name, part.content_type, data, part.disposition, part.content_id))
+        self.files.append(_File(name, part.content_type, part.wire, part.disposition, part.content_id))
 
     def _file(self, part: Part) -> None:
         kind, data = part.content_type, part.body
@@ -142,9 +141,9 @@ class _Collector:
 
     def _winmail(self, opened: tnef.Winmail) -> None:
         self.defects.add("winmail")
-        if not any((piece.plain or piece.markup or "").strip() for piece in self.pieces):
-            if opened.text or opened.html:
-                self.pieces.append(_Piece(opened.text or None, opened.html or None))
+        is_blank = not any((piece.plain or piece.markup or "").strip() for piece in self.pieces)
+        if is_blank and (opened.text or opened.html):
+            self.pieces.append(_Piece(opened.text or None, opened.html or None))
         for item in opened.files:
             self.files.append(_File(item.name, item.content_type, item.data, None, item.content_id))
 

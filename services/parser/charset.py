@@ -76,7 +76,9 @@ _MAKES_SURROGATES = frozenset({"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf
 _WESTERN = frozenset({"cp1252", "iso8859-15", "cp1250", "cp1254"})
 _SAMPLE = 2_048
 _ISO2022 = re.compile(rb"\x1b(?:\$[@B]|\$\([CDOQ]|\([JI])")
-_META = re.compile(rb"<(?:meta|\?xml)\b[^>]{0,200}?(?:charset|encoding)\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.I)
+_META = re.compile(
+    rb"<(?:meta|\?xml)\b[^>]{0,200}?(?:charset|encoding)\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE
+)
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -86,7 +88,8 @@ def codec_name(label: str) -> str | None:
     label = label.strip().strip("\"'").partition("*")[0].strip().lower()
     if not label or not label.isascii() or not label.isprintable() or len(label) > 60:
         return None
-    for name in (label, label.replace("_", "-"), label.removeprefix("cs"), label.removeprefix("x-"), label.partition(" ")[0]):
+    first_word = label.partition(" ")[0]
+    for name in (label, label.replace("_", "-"), label.removeprefix("cs"), label.removeprefix("x-"), first_word):
         try:
             found = codecs.lookup(_ALIASES.get(name, name))
         except (LookupError, ValueError):
@@ -102,9 +105,8 @@ def decode(data: bytes, label: str | None, defects: Defects, *, is_html: bool = 
     Never raises. Notes `unknown-charset` for an invented label and `wrong-charset` for a false one.
     """
     codec = _claimed(data, label, defects, is_html=is_html)
-    if codec is None or codec == "cp1252":
-        if data.isascii() and b"\x1b" not in data:
-            return data.decode("ascii")
+    if codec in (None, "cp1252") and data.isascii() and b"\x1b" not in data:
+        return data.decode("ascii")
     text = _by_label(data, codec, defects) if codec else guess(data)
     if codec is None and label is None:
         defects.add("no-charset")
@@ -174,6 +176,8 @@ def _by_label(data: bytes, codec: str, defects: Defects) -> str:
     except (UnicodeError, ValueError):
         defects.add("wrong-charset")
         return _nearest(data, codec)
+    if codec == "utf-7":
+        defects.add("utf-7")
     if codec == "utf-8" and b"\x1b" in data and data.isascii() and _ISO2022.search(data):
         defects.add("wrong-charset")
         return data.decode("iso2022_jp_ext", "replace")

@@ -6,7 +6,76 @@ words and a test compares the two. Code adds a word through `Defects`, which kee
 
 from __future__ import annotations
 
-MEANINGS: dict[str, str] = {}
+from collections.abc import Iterable
+
+MEANINGS: dict[str, str] = {
+    "address-too-long": "an address is longer than 320 characters and was left out",
+    "address-without-domain": "an address has no domain; it is kept as written",
+    "addresses-capped": "an address field names more mailboxes than are kept",
+    "ambiguous-address": "one entry of an address field can be read as two mailboxes and was left out",
+    "ambiguous-from": "From names several mailboxes, or can be read as another one: no sender is reported",
+    "attachments-capped": "more attachments than are listed; the rest is in the raw mail",
+    "bad-address": "an entry of an address field is no address and was left out",
+    "bad-content-type": "Content-Type is not of the form type/subtype",
+    "bad-date": "Date names no moment",
+    "bad-domain": "a domain with characters that IDNA refuses; kept as written",
+    "bad-from": "From holds no address that can be read",
+    "bad-message-id": "Message-ID is not in angle brackets",
+    "bare-cr": "lines end in CR alone",
+    "blank-lines-before-headers": "empty lines stand before the first header",
+    "boundary-not-found": "the boundary that a multipart announces does not occur in it",
+    "broken-base64": "base64 with foreign characters, wrong padding or an incomplete end",
+    "broken-encoded-word": "an encoded word with spaces, wrong base64 or no end",
+    "broken-parameter": "pieces of a continued parameter are missing or badly numbered",
+    "broken-quoted-printable": "quoted-printable with invalid escapes, which are kept as they stand",
+    "broken-uuencode": "uuencode without begin or end line, or with broken lines",
+    "broken-winmail": "winmail.dat ends early or is none; what could be read is there",
+    "broken-yenc": "yEnc without begin or end line",
+    "deep-comments": "comments nested more than ten deep in an address field",
+    "deep-html": "HTML nested so deep that only its text is kept",
+    "deep-nesting": "parts nested very deep, though within the limit",
+    "duplicate-parameter": "a parameter is given twice; the first counts",
+    "empty": "the mail has no bytes at all",
+    "encoded-address": "a whole address field is one encoded word, address included",
+    "encoded-multipart": "a multipart or an attached mail claims a transfer encoding",
+    "encoded-word-in-address": "an encoded word inside an address; it is not decoded",
+    "encrypted": "the content is S/MIME or PGP encrypted and kept as attachment",
+    "external-body": "a part lies elsewhere; it is never fetched",
+    "filename-truncated": "a file name was longer than 255 bytes",
+    "garbage-in-headers": "lines that are no headers stand between headers",
+    "header-truncated": "a header value was longer than is decoded",
+    "hostile-filename": "a file name held folders, a drive, control or invisible characters or a device name",
+    "inline-uuencode": "files stood uuencoded in the text; they are attachments now",
+    "invisible-in-address": "an address holds characters that nobody sees",
+    "lone-surrogate": "half a character pair (UTF-16); replaced by U+FFFD",
+    "malformed-address": "an address could be read in one way only, though it is badly written",
+    "mbox-from-line": "a line `From ` of an mbox file stands among the headers",
+    "missing-header-separator": "no empty line between headers and body",
+    "no-boundary": "a multipart announces no boundary",
+    "no-charset": "a text with 8-bit characters names no charset",
+    "no-close-delimiter": "a multipart is not closed",
+    "no-from": "there is no From",
+    "no-headers": "there are no headers at all",
+    "not-base64": "text labelled base64 that is none; kept as it stands",
+    "nul-bytes": "NUL characters, which were taken out",
+    "parameters-capped": "more parameters of a header than are read",
+    "partial-message": "a fragment of a mail (message/partial)",
+    "raw-8bit-header": "8-bit characters in headers without encoding, and not in UTF-8",
+    "references-capped": "more message ids than are kept",
+    "sender-differs": "Sender names another mailbox than From",
+    "several-from": "more than one From: no sender is reported",
+    "several-message-ids": "more than one Message-ID; the first counts",
+    "several-references": "more than one References or In-Reply-To; the first counts",
+    "several-subjects": "more than one Subject; the first counts",
+    "signed": "the mail carries an S/MIME or PGP signature, which is not checked",
+    "text-cut": "text or HTML was longer than is shown; the whole is an attachment where possible",
+    "unclosed-quote": "a quotation mark in an address field is never closed",
+    "unknown-charset": "an invented or impossible charset; the text was read by guess",
+    "unknown-transfer-encoding": "an unknown Content-Transfer-Encoding; the content is kept as it stands",
+    "utf-7": "text in UTF-7, which hides markup from filters",
+    "winmail": "a winmail.dat was opened",
+    "wrong-charset": "the text cannot be in the charset that it claims; it was read by guess",
+}
 
 
 class Defects:
@@ -20,6 +89,11 @@ class Defects:
     def add(self, word: str) -> None:
         """Note a defect; a second time changes nothing."""
         self._words[word] = None
+
+    def take(self, words: Iterable[str]) -> None:
+        """Note several."""
+        for word in words:
+            self._words[word] = None
 
     def __contains__(self, word: str) -> bool:
         return word in self._words

@@ -26,7 +26,12 @@ _FREQUENT = {
     "cp1256": b"\xc7\xe1\xed\xe3\xe4\xd1",
     "cp874": b"\xd2\xb9\xc3\xa1\xe0\xcd",
 }
-_CAPITALS = {"cp1251": range(0xC0, 0xE0), "koi8_r": range(0xE0, 0x100), "iso8859_5": range(0xB0, 0xD0), "cp866": range(0x80, 0xA0)}
+_CAPITALS = {
+    "cp1251": range(0xC0, 0xE0),
+    "koi8_r": range(0xE0, 0x100),
+    "iso8859_5": range(0xB0, 0xD0),
+    "cp866": range(0x80, 0xA0),
+}
 # Bytes that stand for letters inside words in one Latin charset, for signs in Western Europe's.
 _POLISH_CZECH_1250 = b"\x9a\x9e\x9c\x9f\x9d\xb9\xb3\xbf\xbe"
 _POLISH_CZECH_8859_2 = b"\xb1\xb6\xb9\xb3\xbf\xbe\xbc"

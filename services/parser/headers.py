@@ -27,7 +27,7 @@ _KNOWN = re.compile(
     rb"(?:received|from|to|cc|bcc|subject|date|sender|reply-to|message-id|mime-version|content-[a-z-]{1,40}"
     rb"|return-path|delivered-to|in-reply-to|references|x-[a-z0-9-]{1,80}|dkim-signature|list-[a-z-]{1,40}"
     rb"|resent-[a-z-]{1,40}|importance|precedence|auto-submitted|thread-[a-z]{1,20}|user-agent)[ \t]{0,20}$",
-    re.I,
+    re.IGNORECASE,
 )
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -145,7 +145,7 @@ def _label_in(content_type: bytes) -> str | None:
     return found[1].decode("ascii", "replace") if found else None
 
 
-_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.I)
+_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 
 
 def _offset_of_line(block: bytes, number: int) -> int:
@@ -273,7 +273,7 @@ class Parameterised:
     defects: tuple[str, ...] = ()
 
 
-_PARAMETER = re.compile(r'([^\s=;"]{1,200})[ \t]{0,20}=[ \t]{0,20}("(?:[^"\\]|\\.)*+"?|[^;]*+)', re.S)
+_PARAMETER = re.compile(r'([^\s=;"]{1,200})[ \t]{0,20}=[ \t]{0,20}("(?:[^"\\]|\\.)*+"?|[^;]*+)', re.DOTALL)
 _BETWEEN = re.compile(r"[\s;]*+")
 _VALUE = re.compile(r"\s*([^\s;,]*(?:\s*/\s*[^\s;,]+)?)")
 _CONTINUED = re.compile(r"([^*]+)\*(?:(\d{1,4})(\*)?)?$")

@@ -16,28 +16,69 @@ from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 _TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:]{0,30})")
 _ANY_TAG = re.compile(r"<[^<>]{0,5000}>")
-_DROPPED = re.compile(r"<(script|style|head|title)\b[^<]{0,200000}(?:<(?!/\1)[^<]{0,5000}){0,2000}</\1[^>]{0,100}>", re.I)
 _BLANK_RUN = re.compile(r"[ \t\n\r\f]+")
 _MANY_LINES = re.compile(r"\n{3,}")
-_VOID = frozenset({"br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "wbr", "param"})
+_VOID = frozenset(
+    ["br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "wbr", "param"]
+)
 _HIDDEN = re.compile(
     r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|mso-hide\s{0,9}:\s{0,9}all"
     r"|font-size\s{0,9}:\s{0,9}0(?:\.0{1,9})?(?:px|pt|em|rem|%)?\s{0,9}(?:[;!]|$)",
-    re.I,
+    re.IGNORECASE,
 )
 _SKIPPED = frozenset(
-    {"script", "style", "head", "title", "template", "noscript", "object", "iframe", "svg", "math", "select", "-comment"}
+    [
+        "script",
+        "style",
+        "head",
+        "title",
+        "template",
+        "noscript",
+        "object",
+        "iframe",
+        "svg",
+        "math",
+        "select",
+        "-comment",
+    ]
 )
-_PARAGRAPHS = frozenset({"p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "dl", "fieldset"})
+_PARAGRAPHS = frozenset(
+    ["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "dl", "fieldset"]
+)
 _BLOCKS = _PARAGRAPHS | frozenset(
-    {
-        "div", "tr", "li", "dt", "dd", "section", "article", "header", "footer", "address", "center", "form", "main",
-        "nav", "aside", "figure", "figcaption", "caption", "tbody", "thead", "tfoot", "body", "html", "legend", "details",
+    [
+        "div",
+        "tr",
+        "li",
+        "dt",
+        "dd",
+        "section",
+        "article",
+        "header",
+        "footer",
+        "address",
+        "center",
+        "form",
+        "main",
+        "nav",
+        "aside",
+        "figure",
+        "figcaption",
+        "caption",
+        "tbody",
+        "thead",
+        "tfoot",
+        "body",
+        "html",
+        "legend",
+        "details",
         "summary",
-    }
-)  # fmt: skip
-_LINKS = re.compile(r"(?:https?|ftp|mailto|tel):", re.I)
+    ]
+)
+_LINKS = re.compile(r"(?:https?|ftp|mailto|tel):", re.IGNORECASE)
 _RULE = "_" * 32
+_BULLETS = -1
+_LONGEST_NUMBER = 5
 
 
 def _harmless(tag: str, attribute: str, value: str) -> str | None:
@@ -186,7 +227,8 @@ class _Writer:
         if self.lines and self.gap > 1:
             self.lines.append(("> " * min(self.quote, self.quoted)).rstrip())
         self.gap, self.fresh, self.quoted = 0, False, self.quote
-        self.line.append("> " * self.quote + "  " * max(len(self.lists) - 1, 0) + (self.marker or ("  " if self.lists else "")))
+        indent = "  " * max(len(self.lists) - 1, 0) + (self.marker or ("  " if self.lists else ""))
+        self.line.append("> " * self.quote + indent)
         self.marker = ""
 
     def newline(self) -> None:
@@ -216,7 +258,8 @@ class _Writer:
             self._open_block(tag, attributes)
         elif tag == "a":
             self.links.append((attributes.get("href") or "", len(self.lines)))
-            self.line.append("") if self.line else None
+            if self.line:
+                self.line.append("")
         elif tag == "img" and (alt := (attributes.get("alt") or "").strip()):
             self.words(f"[{alt}]")
         elif tag == "hr":
@@ -236,7 +279,8 @@ class _Writer:
             self.pre += 1
         elif tag in ("ul", "ol"):
             start = attributes.get("start") or "1"
-            self.lists.append(int(start) if tag == "ol" and start.isdecimal() and len(start) < 6 else -(tag == "ul"))
+            first = int(start) if start.isdecimal() and len(start) <= _LONGEST_NUMBER else 1
+            self.lists.append(first if tag == "ol" else _BULLETS)
         elif tag == "li":
             self._open_item()
         elif tag == "tr":
@@ -304,7 +348,7 @@ class _Writer:
         if not _LINKS.match(href) or line != len(self.lines) or not self.line or len(href) > 2_000:
             return
         shown = self.line[-1].strip()
-        target = href.partition(":")[2] if href[:7].lower() in ("mailto:",) or href[:4].lower() == "tel:" else href
+        target = href.partition(":")[2] if href[:7].lower() == "mailto:" or href[:4].lower() == "tel:" else href
         if _bare(shown) != _bare(target) and _bare(target) not in _bare("".join(self.line)):
             self.line.append(f" <{target}>")
 

@@ -27,7 +27,6 @@ def message_id(values: list[bytes], defects: Defects) -> str | None:
         if words := _SPACES.sub("", _text(value)).strip("<>"):
             defects.add("bad-message-id")
             return f"<{words[:_LONGEST]}>"
-    defects.add("no-message-id")
     return None
 
 

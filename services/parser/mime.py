@@ -85,9 +85,7 @@ def _subject(headers: Headers, bounds: Bounds, defects: Defects) -> str:
     return text
 
 
-def _threading(
-    headers: Headers, bounds: Bounds, defects: Defects
-) -> tuple[str | None, str | None, tuple[str, ...]]:
+def _threading(headers: Headers, bounds: Bounds, defects: Defects) -> tuple[str | None, str | None, tuple[str, ...]]:
     message_id = ids.message_id(headers.index.get("message-id", []), defects)
     answered = ids.all_ids(headers.index.get("in-reply-to", []), bounds.references, defects)
     references = ids.all_ids(headers.index.get("references", []), bounds.references, defects)

@@ -15,7 +15,9 @@ from collections.abc import Container
 from services.parser.defects import Defects
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|conin\$|conout\$|com[0-9\u00b9\u00b2\u00b3]|lpt[0-9\u00b9\u00b2\u00b3])\s*(?:\.|$)", re.I)
+_RESERVED = re.compile(
+    r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(?:\.|$)", re.IGNORECASE
+)
 _LONGEST = 255
 _STEMS = {"text": "document", "image": "image", "video": "video", "audio": "audio", "message": "message"}
 _EXTENSIONS = {

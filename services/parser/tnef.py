@@ -80,13 +80,16 @@ class _Message:
     files: list[_File] = field(default_factory=list)
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     """A length points outside of the data."""
 
 
 def is_tnef(content_type: str, filename: str | None) -> bool:
     """Whether a part is a winmail.dat by type or name."""
-    return content_type in ("application/ms-tnef", "application/vnd.ms-tnef") or (filename or "").lower() == "winmail.dat"
+    return content_type in _TYPES or (filename or "").lower() == "winmail.dat"
+
+
+_TYPES = ("application/ms-tnef", "application/vnd.ms-tnef")
 
 
 def opened(data: bytes, defects: Defects) -> Winmail | None:
@@ -98,7 +101,7 @@ def opened(data: bytes, defects: Defects) -> Winmail | None:
     try:
         for level, attribute, value in _attributes(data):
             _take(message, level, attribute, value, defects)
-    except _Broken:
+    except _BrokenError:
         defects.add("broken-winmail")
     return Winmail(
         text=message.text or ("" if message.html else _rtf_text(message.rtf, message.codepage)),
@@ -116,7 +119,7 @@ def _attributes(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
         level, attribute, _, length = struct.unpack_from("<BHHI", data, position)
         position += 9
         if level not in (1, 2) or position + length > len(data):
-            raise _Broken
+            raise _BrokenError
         yield level, attribute, view[position : position + length]
         position += length + 2
 
@@ -153,23 +156,27 @@ def _take_file(item: _File, attribute: int, value: memoryview, codepage: str, de
         item.title = _string(bytes(value), codepage, defects)
     elif attribute == _ATTACH_PROPS:
         for number, kind, data in _properties(value):
-            _take_file_property(item, number, kind, data, codepage, defects)
+            if number == _P_DATA:
+                # An embedded message or OLE object begins with the 16 bytes of its interface id.
+                item.data = bytes(data[16:]) if kind == _OBJECT else bytes(data)
+            elif number in _FILE_TEXTS:
+                _take_file_text(item, number, _text(kind, data, codepage, defects))
 
 
-def _take_file_property(item: _File, number: int, kind: int, data: memoryview, codepage: str, defects: Defects) -> None:
-    if number == _P_DATA:
-        # An embedded message or OLE object begins with the 16 bytes of its interface id.
-        item.data = bytes(data[16:]) if kind == _OBJECT else bytes(data)
-    elif number == _P_LONG_NAME:
-        item.long_name = _text(kind, data, codepage, defects)
+_FILE_TEXTS = frozenset({_P_LONG_NAME, _P_NAME, _P_DISPLAY, _P_MIME, _P_CONTENT_ID})
+
+
+def _take_file_text(item: _File, number: int, text: str) -> None:
+    if number == _P_LONG_NAME:
+        item.long_name = text
     elif number == _P_NAME:
-        item.title = item.title or _text(kind, data, codepage, defects)
+        item.title = item.title or text
     elif number == _P_DISPLAY:
-        item.display = _text(kind, data, codepage, defects)
+        item.display = text
     elif number == _P_MIME:
-        item.content_type = _text(kind, data, codepage, defects).lower()
-    elif number == _P_CONTENT_ID:
-        item.content_id = _text(kind, data, codepage, defects)
+        item.content_type = text.lower()
+    else:
+        item.content_id = text
 
 
 def _properties(view: memoryview) -> Iterator[tuple[int, int, memoryview]]:
@@ -211,7 +218,7 @@ class _Reader:
     def take(self, length: int) -> memoryview:
         end = self._position + length
         if length < 0 or end > len(self._view):
-            raise _Broken
+            raise _BrokenError
         found = self._view[self._position : end]
         self._position = end
         return found
@@ -231,18 +238,29 @@ class _Reader:
         if kind in (_STRING8, _UNICODE, _OBJECT, _BINARY):
             return self.padded(self.number())
         if kind not in _FIXED:
-            raise _Broken
+            raise _BrokenError
         return self.padded(_FIXED[kind])
 
 
 def _codec(codepage: int) -> str:
     """Name of a Windows code page as a charset label."""
-    special = {20127: "us-ascii", 20866: "koi8-r", 21866: "koi8-u", 50220: "iso-2022-jp", 51932: "euc-jp", 54936: "gb18030"}
-    if codepage in special:
-        return special[codepage]
+    if codepage in _CODEPAGES:
+        return _CODEPAGES[codepage]
     if 28591 <= codepage <= 28605:
         return f"iso-8859-{codepage - 28590}"
-    return {65000: "utf-7", 65001: "utf-8"}.get(codepage, f"cp{codepage}")
+    return f"cp{codepage}"
+
+
+_CODEPAGES = {
+    20127: "us-ascii",
+    20866: "koi8-r",
+    21866: "koi8-u",
+    50220: "iso-2022-jp",
+    51932: "euc-jp",
+    54936: "gb18030",
+    65000: "utf-7",
+    65001: "utf-8",
+}
 
 
 def _string(data: bytes, codepage: str, defects: Defects) -> str:

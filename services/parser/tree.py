@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from services.parser import charset, transfer
 from services.parser.bounds import Bounds
@@ -25,8 +26,28 @@ _MAILS = frozenset({"message/rfc822", "message/global", "message/news"})
 _TEXTUAL = re.compile(r"text/|message/(?!rfc822|global$|news|partial|external-body)")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}$")
 _END_OF_HEADERS = re.compile(rb"\n\r*\n")
-_DELIMITER_LIKE = re.compile(rb"(?:^|\n)--([^\r\n]{1,200}?)[ \t]*\r?\n(?:content-[a-z-]{1,40}[ \t]*:|\r?\n)", re.I)
-_BLANKS = b" \t\r\n"
+_DELIMITER_LIKE = re.compile(
+    rb"(?:^|\n)--([^\r\n]{1,200}?)[ \t]*\r?\n(?:content-[a-z-]{1,40}[ \t]*:|\r?\n)", re.IGNORECASE
+)
+_FIRST_LINE = re.compile(rb"(?:>?From |[!-9;-~]{1,80}[ \t]{0,9}:)")
+_LF, _CR = 10, 13
+_LINE_ENDS = (_LF, _CR)
+
+
+class Span(NamedTuple):
+    """A stretch of a buffer, so that structure is found without copying."""
+
+    buffer: bytes
+    start: int
+    end: int
+
+    def find(self, what: bytes, position: int) -> int:
+        """Offset of `what` at or behind `position`, -1 when it is not inside."""
+        return self.buffer.find(what, position, self.end)
+
+    def bytes(self) -> bytes:
+        """The stretch as bytes of its own."""
+        return self.buffer[self.start : self.end]
 
 
 @dataclass(frozen=True)
@@ -40,9 +61,7 @@ class Part:
     disposition: str | None
     filename: str | None
     content_id: str | None
-    buffer: bytes = field(repr=False)
-    start: int
-    end: int
+    span: Span = field(repr=False)
     children: tuple[Part, ...]
     defects: Defects = field(repr=False)
     text_cap: int = 2 * 1024 * 1024
@@ -60,7 +79,7 @@ class Part:
     @property
     def wire(self) -> bytes:
         """The content as sent, transfer encoding not undone."""
-        return self.buffer[self.start : self.end]
+        return self.span.bytes()
 
     @cached_property
     def body(self) -> bytes:
@@ -76,7 +95,8 @@ class Part:
         if len(data) > self.text_cap * 4:
             self.defects.add("text-cut")
             data = data[: self.text_cap * 4]
-        decoded = charset.decode(data, self.params.get("charset"), self.defects, is_html=self.content_type == "text/html")
+        is_html = self.content_type == "text/html"
+        decoded = charset.decode(data, self.params.get("charset"), self.defects, is_html=is_html)
         if len(decoded) > self.text_cap:
             self.defects.add("text-cut")
             decoded = decoded[: self.text_cap]
@@ -105,7 +125,8 @@ def parse(raw: bytes, bounds: Bounds = Bounds(), defects: Defects | None = None)
 
     Raises `shared.errors.BoundExceeded` (`nesting`, `parts`, `headers`, `header-bytes`) and nothing else.
     """
-    return _Builder(bounds).mail(raw, 0, len(raw), 1, defects or Defects())
+    found = Defects() if defects is None else defects
+    return _Builder(bounds).mail(Span(raw, 0, len(raw)), 1, found)
 
 
 class _Builder:
@@ -115,37 +136,32 @@ class _Builder:
         self.bounds = bounds
         self.parts = 0
 
-    def mail(self, buffer: bytes, start: int, end: int, depth: int, defects: Defects) -> Part:
+    def mail(self, span: Span, depth: int, defects: Defects) -> Part:
         """A whole message: what may stand before its first header is stepped over."""
-        if b"\n" not in buffer[start : min(end, start + 65_536)] and b"\r" in buffer[start : min(end, start + 65_536)]:
+        beginning = span.buffer[span.start : min(span.end, span.start + _BEGINNING)]
+        if b"\r" in beginning and b"\n" not in beginning:
             defects.add("bare-cr")
-            buffer = buffer[start:end].replace(b"\r", b"\n")
-            start, end = 0, len(buffer)
-        return self.part(buffer, _skip_preface(buffer, start, end, defects), end, "text/plain", depth, defects)
+            data = span.bytes().replace(b"\r", b"\n")
+            span = Span(data, 0, len(data))
+        return self.part(_without_preface(span, defects), "text/plain", depth, defects)
 
-    def part(self, buffer: bytes, start: int, end: int, default: str, depth: int, defects: Defects) -> Part:
+    def part(self, span: Span, default: str, depth: int, defects: Defects) -> Part:
         """A header block and what follows it."""
-        self.parts += 1
-        if self.parts > self.bounds.parts:
-            raise BoundExceeded("parts", f"more than {self.bounds.parts} parts")
-        if depth > self.bounds.nesting:
-            raise BoundExceeded("nesting", f"more than {self.bounds.nesting} levels")
-        if depth == self.bounds.deep:
-            defects.add("deep-nesting")
-        headers, start = self._headers(buffer, start, end, defects)
+        self._count(depth, defects)
+        headers, content = self._headers(span, defects)
         content_type, params = _content_type(headers, default, self.bounds, defects)
         encoding = transfer.name_of(headers.get("content-transfer-encoding") or "")
         disposition, filename = _disposition(headers, params, self.bounds, defects)
         children: tuple[Part, ...] = ()
         if content_type.startswith("multipart/"):
-            buffer, start, end, encoding = _undone(buffer, start, end, encoding, params, defects)
-            children = self._multipart(buffer, start, end, content_type, params, depth, defects)
+            content, encoding = _undone(content, encoding, params, defects)
+            children = self._multipart(content, content_type, params, depth, defects)
             if not children:  # nothing to split: what is there is text, as RFC 2045 section 5.2 reads the unreadable
                 content_type = "text/plain"
         elif content_type in _MAILS:
             inner = Defects()
-            buffer, start, end, encoding = _undone(buffer, start, end, encoding, EMPTY, inner)
-            children = (self.mail(buffer, start, end, depth + 1, inner),)
+            content, encoding = _undone(content, encoding, EMPTY, inner)
+            children = (self.mail(content, depth + 1, inner),)
         content_id = headers.get("content-id")
         return Part(
             content_type=content_type,
@@ -155,16 +171,24 @@ class _Builder:
             disposition=disposition,
             filename=filename,
             content_id=content_id.strip("<> \t") or None if content_id else None,
-            buffer=buffer,
-            start=start,
-            end=end,
+            span=content,
             children=children,
             defects=defects,
             text_cap=self.bounds.text,
         )
 
-    def _headers(self, buffer: bytes, start: int, end: int, defects: Defects) -> tuple[Headers, int]:
-        """The headers at `start` and the offset of the body."""
+    def _count(self, depth: int, defects: Defects) -> None:
+        self.parts += 1
+        if self.parts > self.bounds.parts:
+            raise BoundExceeded("parts", f"more than {self.bounds.parts} parts")
+        if depth > self.bounds.nesting:
+            raise BoundExceeded("nesting", f"more than {self.bounds.nesting} levels")
+        if depth == self.bounds.deep:
+            defects.add("deep-nesting")
+
+    def _headers(self, span: Span, defects: Defects) -> tuple[Headers, Span]:
+        """The headers that `span` begins with, and what follows them."""
+        buffer, start, end = span
         if buffer.startswith((b"\n", b"\r\n"), start):
             block, body = b"", buffer.index(b"\n", start) + 1
         elif found := _END_OF_HEADERS.search(buffer, start, end):
@@ -172,37 +196,41 @@ class _Builder:
         else:
             block, body = buffer[start:end], end
         headers, early = parse_block(block, self.bounds, defects)
-        return headers, min(start + early if early >= 0 else body, end)
+        return headers, Span(buffer, min(start + early if early >= 0 else body, end), end)
 
     def _multipart(
-        self, buffer: bytes, start: int, end: int, content_type: str, params: Mapping[str, str], depth: int, defects: Defects
+        self, content: Span, content_type: str, params: Mapping[str, str], depth: int, defects: Defects
     ) -> tuple[Part, ...]:
         """Children between the delimiters; none when the content cannot be split."""
         default = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
+        spans = _spans(content, params.get("boundary", ""), self.bounds.parts, defects)
         children = []
-        spans = _spans(buffer, start, end, params.get("boundary", ""), self.bounds.parts, defects)
-        for first, last in spans:
-            children.append(self.part(buffer, first, last, default, depth + 1, defects))
+        for span in spans:
+            children.append(self.part(span, default, depth + 1, defects))  # noqa: PERF401 one frame less per level
         return tuple(children)
 
 
-def _skip_preface(buffer: bytes, start: int, end: int, defects: Defects) -> int:
-    """Offset behind a byte order mark, empty lines and mbox `From ` lines."""
+_BEGINNING = 65_536
+
+
+def _without_preface(span: Span, defects: Defects) -> Span:
+    """What is behind a byte order mark, empty lines and mbox `From ` lines."""
+    buffer, start, end = span
     if buffer.startswith(b"\xef\xbb\xbf", start):
         start += 3
     first = start
-    while first < end and buffer[first : first + 1] in (b"\r", b"\n"):
+    while first < end and buffer[first] in _LINE_ENDS:
         first += 1
-    if first > start and re.compile(rb"(?:>?From |[!-9;-~]{1,80}[ \t]{0,9}:)").match(buffer, first, end):
+    if first > start and _FIRST_LINE.match(buffer, first, end):
         defects.add("blank-lines-before-headers")
         start = first
     while buffer.startswith((b"From ", b">From "), start):
         line_end = buffer.find(b"\n", start, end)
         if line_end < 0:
-            return start
+            break
         defects.add("mbox-from-line")
         start = line_end + 1
-    return start
+    return Span(buffer, start, end)
 
 
 def _content_type(headers: Headers, default: str, bounds: Bounds, defects: Defects) -> tuple[str, Mapping[str, str]]:
@@ -211,8 +239,7 @@ def _content_type(headers: Headers, default: str, bounds: Bounds, defects: Defec
     if not raw:
         return default, EMPTY
     parsed = parameterised(raw, bounds)
-    for word in parsed.defects:
-        defects.add(word)
+    defects.take(parsed.defects)
     if _TYPE.match(parsed.value):
         return parsed.value, parsed.params
     if parsed.value == "text":
@@ -231,9 +258,9 @@ def _disposition(
     if not raw:
         return None, _first_of(params, "name", "filename", "file")
     parsed = parameterised(raw, bounds)
-    for word in parsed.defects:
-        defects.add(word)
-    return parsed.value or None, _first_of(parsed.params, "filename", "name") or _first_of(params, "name", "filename", "file")
+    defects.take(parsed.defects)
+    name = _first_of(parsed.params, "filename", "name") or _first_of(params, "name", "filename", "file")
+    return parsed.value or None, name
 
 
 def _first_of(params: Mapping[str, str], *names: str) -> str | None:
@@ -243,60 +270,59 @@ def _first_of(params: Mapping[str, str], *names: str) -> str | None:
     return None
 
 
-def _undone(
-    buffer: bytes, start: int, end: int, encoding: str, params: Mapping[str, str], defects: Defects
-) -> tuple[bytes, int, int, str]:
+def _undone(content: Span, encoding: str, params: Mapping[str, str], defects: Defects) -> tuple[Span, str]:
     """Content of a container that claims a transfer encoding, which RFC 2045 section 6.4 forbids."""
     if encoding in ("7bit", "8bit", "binary"):
-        return buffer, start, end, "binary"
+        return content, "binary"
     defects.add("encoded-multipart")
     boundary = params.get("boundary", "").encode("utf-8", "replace")
-    if boundary and buffer.find(b"--" + boundary, start, end) >= 0:
-        return buffer, start, end, "binary"
-    decoded = transfer.decode(buffer[start:end], encoding, defects)
-    return decoded, 0, len(decoded), "binary"
+    if boundary and content.find(b"--" + boundary, content.start) >= 0:
+        return content, "binary"
+    decoded = transfer.decode(content.bytes(), encoding, defects)
+    return Span(decoded, 0, len(decoded)), "binary"
 
 
-def _spans(buffer: bytes, start: int, end: int, boundary: str, limit: int, defects: Defects) -> list[tuple[int, int]]:
-    """(start, end) of each child between delimiter lines."""
+def _spans(content: Span, boundary: str, limit: int, defects: Defects) -> list[Span]:
+    """Each child between delimiter lines; a delimiter that is not there is looked for by what one looks like."""
     if not boundary:
         defects.add("no-boundary")
     delimiter = boundary.encode("utf-8", "replace").rstrip()
-    spans = _split(buffer, start, end, delimiter, limit, defects) if delimiter else []
+    spans = _split(content, delimiter, limit, defects) if delimiter else []
     if spans:
         return spans
     if boundary:
         defects.add("boundary-not-found")
-    guessed = _DELIMITER_LIKE.search(buffer, start, end)
-    return _split(buffer, start, end, guessed[1], limit, defects) if guessed else []
+    guessed = _DELIMITER_LIKE.search(content.buffer, content.start, content.end)
+    return _split(content, guessed[1], limit, defects) if guessed else []
 
 
-def _split(buffer: bytes, start: int, end: int, boundary: bytes, limit: int, defects: Defects) -> list[tuple[int, int]]:
+def _split(content: Span, boundary: bytes, limit: int, defects: Defects) -> list[Span]:
     """Cut at every delimiter line; what follows the close delimiter is not read."""
-    spans: list[tuple[int, int]] = []
+    spans: list[Span] = []
     opened = -1
-    for found, line_end, closes in _delimiters(buffer, start, end, b"--" + boundary):
+    for found, line_end, closes in _delimiters(content, b"--" + boundary):
         if opened >= 0:
-            spans.append((opened, _before_delimiter(buffer, opened, found)))
+            spans.append(Span(content.buffer, opened, _before_delimiter(content.buffer, opened, found)))
             if len(spans) > limit:
                 raise BoundExceeded("parts", f"more than {limit} parts")
-        opened = min(line_end + 1, end)
+        opened = min(line_end + 1, content.end)
         if closes:
             return spans
     if opened >= 0:
         defects.add("no-close-delimiter")
-        spans.append((opened, end))
+        spans.append(Span(content.buffer, opened, content.end))
     return spans
 
 
-def _delimiters(buffer: bytes, start: int, end: int, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
+def _delimiters(content: Span, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
     """(offset, end of line, whether it closes) of each line that is the delimiter and nothing more."""
+    buffer, start, end = content
     position, false_hits = start, 0
-    while false_hits < _MANY and (found := buffer.find(delimiter, position, end)) >= 0:
+    while false_hits < _MANY and (found := content.find(delimiter, position)) >= 0:
         position = found + len(delimiter)
-        if found == start or buffer[found - 1] in (10, 13):
-            line_end = buffer.find(b"\n", position, min(position + 200, end))
-            if line_end < 0 and end - position <= 200:
+        if found == start or buffer[found - 1] in _LINE_ENDS:
+            line_end = buffer.find(b"\n", position, min(position + _LONGEST_TAIL, end))
+            if line_end < 0 and end - position <= _LONGEST_TAIL:
                 line_end = end
             rest = buffer[position:line_end].strip() if line_end >= 0 else b"?"
             if rest in (b"", b"--"):
@@ -312,12 +338,14 @@ def _delimiters(buffer: bytes, start: int, end: int, delimiter: bytes) -> Iterat
 
 _MANY = 1_000
 """Lines that begin like the delimiter and are not; beyond, a regular expression of its own is worth its compilation."""
+_LONGEST_TAIL = 200
+"""Blanks that may follow a delimiter on its line."""
 
 
 def _before_delimiter(buffer: bytes, start: int, found: int) -> int:
     """The line end before a delimiter belongs to the delimiter (RFC 2046 section 5.1.1)."""
-    if found > start and buffer[found - 1] == 10:
+    if found > start and buffer[found - 1] == _LF:
         found -= 1
-        if found > start and buffer[found - 1] == 13:
+        if found > start and buffer[found - 1] == _CR:
             found -= 1
     return max(found, start)

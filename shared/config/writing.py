@@ -48,16 +48,21 @@ def export(documents: Documents) -> str:
 
 def to_yaml(config: Configuration) -> str:
     """A configuration as YAML."""
+    text: str = yaml.dump(
+        to_plain(config), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
+    )
+    return text
+
+
+def to_plain(config: Configuration) -> dict[str, Any]:
+    """A configuration as the mappings, lists and values of its file."""
     stated: dict[str, Any] = {}
     if settings := _differences(config.settings, Settings()):
         stated["settings"] = settings
     for section, schema in SECTIONS.items():
         if things := getattr(config, section):
             stated[section] = [_differences(each, _plainest(each, schema), schema.required) for each in things]
-    text: str = yaml.dump(
-        stated, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=120, default_flow_style=None
-    )
-    return text
+    return stated
 
 
 def _plainest(thing: Any, schema: Section) -> Any:

@@ -1,0 +1,189 @@
+"""`postroom config`: check a file, apply it to the store, write the stored configuration out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from services.cli import output
+from services.cli.base import PROBLEM, Command, Group, as_json, opened
+
+if TYPE_CHECKING:
+    from shared.app import App
+    from shared.config.problems import Problem
+    from shared.config.secrets import Missing
+    from shared.config.store import Applied
+    from shared.contracts.desk import Configuration
+    from shared.probe import TestResult
+
+FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+
+
+@click.group(cls=Group)
+def config() -> None:
+    """Check, apply and export the configuration."""
+
+
+@config.command(cls=Command)
+@click.argument("file", type=FILE)
+def check(file: Path) -> int:
+    """Check a configuration file; every problem on one line. Exit code 1 when there is one.
+
+    An environment variable with a secret may be missing here, which is noted: it belongs to the machine that runs
+    the worker. A secret file that is needed has to be there.
+    """
+    from shared.config.problems import Problem, Refused
+    from shared.config.reading import load
+
+    try:
+        stated = load(file)
+    except Refused as refused:
+        return _tell(refused.problems)
+    lacking = list(_lacking(stated))
+    problems = [Problem(each.path, each.message, source=file.name) for each in lacking if each.needed and each.kept]
+    for each in lacking:
+        if not (each.needed and each.kept):
+            click.echo(f"note: {file.name}: {each.path}: {each.message}", err=True)
+    if problems:
+        return _tell(problems)
+    if not as_json():
+        click.echo(f"{file.name}: no problems ({_counted(stated)})")
+    return 0
+
+
+def _tell(problems: Sequence[Problem]) -> int:
+    for each in problems:
+        if as_json():
+            output.emit({"source": each.source, "line": each.line or None, "path": each.path, "message": each.message})
+        else:
+            click.echo(output.safe(each))
+    return PROBLEM
+
+
+def _lacking(stated: Configuration) -> Iterator[Missing]:
+    from shared.config.secrets import missing
+
+    yield from missing(stated)
+
+
+def _counted(stated: Configuration) -> str:
+    from shared.contracts.desk import SECTIONS
+
+    things = {name: len(getattr(stated, name)) for name in SECTIONS if name != "settings"}
+    return ", ".join(f"{name}: {count}" for name, count in things.items() if count) or "nothing stated"
+
+
+@config.command(cls=Command)
+@click.argument("file", type=FILE)
+@click.option("--prune", is_flag=True, help="Delete what the file does not have.")
+@click.option("--yes", is_flag=True, help="Do not ask before deleting inboxes and mail servers.")
+@click.option("--reason", default="", metavar="TEXT", help="Kept with the change.")
+@click.option("--test/--no-test", "tests", default=True, help="Test the connection of every enabled inbox afterwards.")
+def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> int:
+    """Put a configuration file into the store: create and update what it states, leave the rest.
+
+    Enabled inboxes are connected to afterwards; a failure leaves the configuration saved and exits with 1.
+    """
+    from shared.config.problems import Notes, Refused
+    from shared.config.reading import placed, read_bytes, read_content
+    from shared.config.store import apply as apply_to_store
+
+    try:
+        root, stated = read_bytes(read_content(file), source=file.name, base=file.absolute().parent)
+    except Refused as refused:
+        return _tell(refused.problems)
+    with opened() as app:
+        if prune and not yes:
+            _confirm(app, stated)
+        try:
+            applied = apply_to_store(app.documents, stated, prune, clock=app.clock, by=_who(), reason=reason)
+        except Refused as refused:
+            return _tell([placed(each, root, Notes(file.name).source) for each in refused.problems])
+        _report(applied)
+        app.directory.renew()
+        return _test(app, stated) if tests else 0
+
+
+def _who() -> str:
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "operator"
+
+
+def _confirm(app: App, stated: Configuration) -> None:
+    """Deleting an inbox or a mail server asks first, when somebody is there to answer (IV-10, VS-13)."""
+    from shared.config.merge import names, pruned_sections
+    from shared.config.store import read
+
+    stored, gone = read(app.documents), []
+    for section in {"inboxes", "mail_servers"} & set(pruned_sections(stated)):
+        kept = names(section, getattr(stated, section))
+        gone += [f"{section}/{name}" for name in names(section, getattr(stored, section)) if name not in kept]
+    if gone and click.get_text_stream("stdin").isatty():
+        click.confirm(f"Delete {', '.join(sorted(gone))}? No stored mail is lost", abort=True, err=True)
+
+
+def _report(applied: Applied) -> None:
+    done = {"created": applied.created, "updated": applied.updated, "deleted": applied.deleted}
+    if as_json():
+        output.emit({**done, "unchanged": applied.unchanged})
+        return
+    for word, names in done.items():
+        for name in names[:20]:
+            click.echo(f"{word}  {output.safe(name)}")
+        if len(names) > 20:
+            click.echo(f"{word}  ... and {len(names) - 20} more")
+    if applied.unchanged:
+        click.echo(f"unchanged  {len(applied.unchanged)}")
+
+
+def _test(app: App, stated: Configuration) -> int:
+    """Saving an enabled inbox tests its connection and keeps the result (TI-07)."""
+    inboxes = [each for each in stated.inboxes if each.enabled and each.protocol != "none"]
+    if not inboxes:
+        return 0
+    from services.pipeline import fetcher
+
+    source = fetcher(app)
+    results = [(each.name, source.check(each)) for each in output.progress(inboxes, "testing", len(inboxes))]
+    for name, result in results:
+        _tell_test(name, result)
+    return 0 if all(result.ok for _, result in results) else PROBLEM
+
+
+def _tell_test(name: str, result: TestResult) -> None:
+    if as_json():
+        output.emit({"inbox": name, "test": "ok" if result.ok else "failed", "message": result.message})
+    else:
+        click.echo(f"test  {output.safe(name)}: {output.safe(result.message)}")
+
+
+@config.command(cls=Command)
+@click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
+def export(file: Path) -> None:
+    """Write the stored configuration to FILE (- is standard output). Secrets stay references."""
+    from shared.config.store import read
+    from shared.config.writing import to_plain, to_yaml
+
+    with opened() as app:
+        stored = read(app.documents, people=True)
+    if as_json():
+        output.emit(to_plain(stored))
+    elif str(file) == "-":
+        click.echo(to_yaml(stored), nl=False)
+    else:
+        _write(file, to_yaml(stored))
+        click.echo(f"{file}: {_counted(replace(stored))}", err=True)
+
+
+def _write(file: Path, text: str) -> None:
+    """Whole or not at all: an export never leaves half a file where a whole one was."""
+    half = file.with_name(f".{file.name}.{os.getpid()}")
+    try:
+        half.write_text(text, encoding="utf-8")
+        half.replace(file)
+    finally:
+        half.unlink(missing_ok=True)

@@ -1,0 +1,43 @@
+"""Log lines of the commands that run on: one event a line on standard error, its facts behind it.
+
+`2026-11-20T12:00:00.123Z INFO decided stage=filter mail_id=...`. POSTROOM_LOG sets the level.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from datetime import UTC, datetime
+from typing import Final
+
+from services.cli.output import instant, safe
+
+LEVEL: Final = "POSTROOM_LOG"
+_KNOWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+
+class Lines(logging.Formatter):
+    """An event and its facts; values with blanks are quoted."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line, and the traceback below it when there is one."""
+        at = instant(datetime.fromtimestamp(record.created, UTC))
+        facts = "".join(f" {name}={_value(value)}" for name, value in vars(record).items() if name not in _KNOWN)
+        line = f"{at} {record.levelname} {safe(record.getMessage())}{facts}"
+        return f"{line}\n{safe(self.formatException(record.exc_info), breaks=True)}" if record.exc_info else line
+
+
+def _value(value: object) -> str:
+    text = safe(value)
+    return f'"{text}"' if " " in text or not text else text
+
+
+def start(default: str = "INFO") -> None:
+    """Log to standard error from now on."""
+    level = os.environ.get(LEVEL, default).upper()
+    handler = logging.StreamHandler()
+    handler.setFormatter(Lines())
+    logging.basicConfig(level=level if level in logging.getLevelNamesMapping() else default, handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+    for library in ("pika", "pymongo", "kombu", "amqp"):
+        logging.getLogger(library).setLevel(logging.WARNING)

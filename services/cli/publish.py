@@ -1,0 +1,112 @@
+"""`postroom publish`: raw mail onto the intake queue, from files, folders, mboxes or a mail transfer agent's pipe.
+
+Never judges content: an empty mail is published too, and what it is worth is decided behind the queue. Exits
+with 75 when a mail could not be stored, whatever the reason, so that a mail transfer agent keeps it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from services.cli import output, sources
+from services.cli.base import DEBUG, PROBLEM, TRY_LATER, Command, as_json, opened
+
+if TYPE_CHECKING:
+    from shared.app import App
+    from shared.intake import RawMail
+
+BATCH: Final = 100
+BATCH_BYTES: Final = 8 * 1024 * 1024
+"""How much is confirmed at once."""
+
+
+@click.command(cls=Command)
+@click.option("--inbox", metavar="NAME", help="The inbox it came for; the default inbox when left out.")
+@click.option("--source-id", metavar="ID", help="Your own key: the same key and bytes are one mail.")
+@click.option("--envelope-from", metavar="ADDRESS", help="Whom the mail transfer agent has it from.")
+@click.option("--envelope-to", metavar="ADDRESS", multiple=True, help="Whom it is for.")
+@click.argument("named", metavar="FILE|DIR|MBOX|-", nargs=-1, required=True)
+def publish(
+    inbox: str | None, source_id: str | None, envelope_from: str | None, envelope_to: tuple[str, ...], named: tuple[str, ...]
+) -> int:
+    """Publish raw mail onto the intake queue; return when the queue has confirmed it.
+
+    In a pipe of a mail transfer agent: postroom publish --inbox support -
+    """
+    given = {"inbox": inbox, "source_id": source_id, "envelope_from": envelope_from, "envelope_to": envelope_to}
+    try:
+        return _publish(named, given)
+    except (click.UsageError, BrokenPipeError):
+        raise
+    except Exception as error:
+        if os.environ.get(DEBUG) == "1":
+            raise
+        click.echo(f"Error: not published, try again later: {output.safe(error)}", err=True)
+        return TRY_LATER
+
+
+def _publish(named: tuple[str, ...], given: dict[str, object]) -> int:
+    found = [(word, sources.mails(word)) for word in named]
+    published, failed, code = 0, 0, 0
+    with opened() as app:
+        for word, mails in found:
+            for batch in _batches(output.progress(mails, "publishing", sources.count(word))):
+                published += _hand_over(app, [each for each in batch if each.error is None], given)
+                failed += _complain(batch)
+                code = TRY_LATER if failed and word == sources.STANDARD_INPUT else PROBLEM if failed else 0
+    if not as_json():
+        click.echo(f"published {published}" + (f", not published {failed}" if failed else ""), err=True)
+    return code
+
+
+def _complain(batch: Iterable[sources.Source]) -> int:
+    broken = [each for each in batch if each.error is not None]
+    for each in broken:
+        click.echo(f"Error: {output.safe(each.path)}: {each.error}", err=True)
+    return len(broken)
+
+
+def _batches(found: Iterable[sources.Source]) -> Iterator[list[sources.Source]]:
+    batch: list[sources.Source] = []
+    size = 0
+    for each in found:
+        batch.append(each)
+        size += len(each.raw)
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _hand_over(app: App, batch: list[sources.Source], given: dict[str, object]) -> int:
+    from shared.intake import RawMail
+
+    mails = [RawMail(raw=each.raw, **given) for each in batch]  # type: ignore[arg-type]
+    if mails:
+        app.door.hand_over(mails)
+    if as_json():
+        for each, mail in zip(batch, mails, strict=True):
+            output.emit(_receipt(app, each, mail))
+    return len(mails)
+
+
+def _receipt(app: App, source: sources.Source, mail: RawMail) -> dict[str, object]:
+    """What the mail can be asked for by: `postroom mails show MAIL_ID`."""
+    from shared.ids import mail_id
+
+    default = app.directory.current().default_inbox
+    inbox = mail.inbox or (default.name if default else "")
+    sha256 = hashlib.sha256(mail.raw).hexdigest()
+    return {
+        "path": source.path,
+        "mail_id": mail_id(inbox, mail.source_id, sha256),
+        "inbox": inbox,
+        "sha256": sha256,
+        "size": len(mail.raw),
+    }

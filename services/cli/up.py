@@ -1,0 +1,90 @@
+"""`postroom up`: everything in one process, until it is stopped or, with `--once`, until the queues are empty."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from services.cli import logs, output
+from services.cli.base import Command, Problem, as_json, opened
+
+if TYPE_CHECKING:
+    from shared.app import App
+
+
+@click.command(cls=Command)
+@click.option(
+    "--config",
+    "file",
+    type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
+    help="Apply this configuration first.",
+)
+@click.option("--once", is_flag=True, help="Take in what is due, work until the queues are empty, and leave.")
+def up(file: Path | None, *, once: bool) -> None:
+    """Run every worker in this process, on the embedded default unless the environment says otherwise."""
+    logs.start("WARNING" if once else "INFO")
+    with opened() as app, stopping() as stop:
+        if file is not None:
+            _apply(app, file)
+        _require_secrets(app)
+        if not once and not as_json():
+            click.echo("Postroom is up; Ctrl-C ends it.", err=True)
+        from services.pipeline import run_all
+
+        run_all(app, stop, once=once)
+        if once:
+            _summary(app)
+
+
+def _apply(app: App, file: Path) -> None:
+    from shared.config.reading import read_bytes, read_content
+    from shared.config.store import apply
+
+    _, stated = read_bytes(read_content(file), source=file.name, base=file.absolute().parent)
+    apply(app.documents, stated, clock=app.clock, reason=f"up --config {file}")
+    app.directory.renew()
+
+
+def _require_secrets(app: App) -> None:
+    """A secret that something switched on needs has to be there at the start (row 108)."""
+    from shared.config.secrets import missing
+
+    lacking = [each for each in missing(app.directory.current()) if each.needed]
+    for each in lacking:
+        click.echo(f"note: {each.path}: {each.message}", err=True)
+    if needed := [each for each in lacking if each.kept or each.path != "settings.token_key"]:
+        raise Problem(f"not started: {needed[0].path}: {needed[0].message}")
+
+
+def _summary(app: App) -> None:
+    """Where the mails are now, in one line."""
+    from shared.store.mails import OUTCOMES
+
+    counted: dict[str, Any] = {name: app.mails.documents.count("mails", {"outcome": name}) for name in OUTCOMES}
+    counted["in_flight"] = app.broker.in_flight()
+    if as_json():
+        output.emit(counted)
+    else:
+        click.echo(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counted.items() if count) or "no mail")
+
+
+@contextmanager
+def stopping() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set: what is under way is finished, then the process leaves."""
+    stop = threading.Event()
+
+    def set_stop(*_: object) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, set_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -33,7 +33,7 @@ from shared.runtime.broker import PARKED, RETRY, Depth, Message
 from shared.runtime.observe import Journal
 from shared.runtime.parcel import pack
 from shared.runtime.stage import Stage
-from shared.runtime.worker import Worker, World, await_world, leave
+from shared.runtime.worker import AWAY, FIRST_PAUSE, LONGEST_PAUSE, Worker, World, await_world, leave
 
 log = logging.getLogger(__name__)
 
@@ -87,21 +87,26 @@ IDLE_SECONDS = 0.05
 def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool = True) -> None:
     """All stages in one process, until `stop` is set; with `once` until the queues are empty.
 
-    Stages that talk to servers have threads of their own; the others share this one, turn and turn about.
+    Stages that talk to servers, and the fetcher, have threads of their own, so that a slow server holds up nobody
+    else; a single run does one after the other.
     """
     shared_world = world(app)
     stages = [build(app) for build in STAGES.values()]
-    workers = [Worker(stage, shared_world) for stage in stages if not stage.waits_on_network]
-    apart = [Worker(stage, shared_world) for stage in stages if stage.waits_on_network]
-    source = fetcher(app) if fetch else None
-    threads = [threading.Thread(target=worker.run, args=(stop,), name=worker.stage.name) for worker in apart]
-    if source is not None and not once:
-        threads.append(threading.Thread(target=source.run, args=(stop,), name="fetcher"))
+    apart = [stage for stage in stages if stage.waits_on_network and not once]
+    workers = [Worker(stage, shared_world) for stage in stages if stage not in apart]
+    runs: list[tuple[str, Callable[[threading.Event], None]]] = [
+        (stage.name, Worker(stage, shared_world).run) for stage in apart
+    ]
+    if fetch:
+        source = fetcher(app)
+        if once:
+            source.once()
+        else:
+            runs.append(("fetcher", source.run))
+    threads = [threading.Thread(target=run, args=(stop,), name=name) for name, run in runs]
     for thread in threads:
         thread.start()
     try:
-        if source is not None and once:
-            source.once()
         turn_about(app, workers, shared_world, stop, once=once)
     finally:
         stop.set()
@@ -113,16 +118,19 @@ def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool 
 
 def turn_about(app: App, workers: Sequence[Worker], world_: World, stop: threading.Event, *, once: bool) -> None:
     """Each worker in turn, as long as there is work; `Unavailable` pauses them all."""
-    patience = Patience(QUIET_SECONDS)
+    patience, pause = Patience(QUIET_SECONDS), FIRST_PAUSE
     while not stop.is_set():
         try:
             worked = sum(worker.step(timeout=0) for worker in workers)
             if not worked and once and patience.is_over(app.broker.depths()):
                 return
-        except Unavailable as error:
+        except AWAY as error:
             log.warning("paused", extra={"reason": str(error)})
+            stop.wait(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
             await_world(world_, stop)
             continue
+        pause = FIRST_PAUSE
         if not worked:
             stop.wait(IDLE_SECONDS)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ import pytest
 
 from services import pipeline
 from shared.app import App, Location
-from shared.clock import FixedClock
 from shared.config import store as configuration_store
 from shared.contracts.desk import Configuration
 from shared.intake import RawMail
@@ -24,11 +23,27 @@ from shared.store.documents import Document
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
+class TickingClock:
+    """A clock that moves by a millisecond whenever it is read, so that what comes later is later."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def now(self) -> datetime:
+        """The next millisecond."""
+        self.at += timedelta(milliseconds=1)
+        return self.at
+
+    def advance(self, by: timedelta) -> None:
+        """Move it."""
+        self.at += by
+
+
 class Desk:
-    """One service desk; time stands still until a test moves it."""
+    """One service desk; its time moves only as it is asked for, or as a test moves it."""
 
     def __init__(self, location: Location) -> None:
-        self.clock = FixedClock(NOW)
+        self.clock = TickingClock(NOW)
         self.app = App.open(location, self.clock)
         self.store = self.app.documents
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from shared.contracts.desk import Inbox, Rule, Settings
@@ -49,7 +49,7 @@ CAP_PERIOD: Final = timedelta(hours=1)
 class Facts:
     """What rules may ask about. `roles`: of the person with the sender's address, None when nobody has it.
 
-    `similar` tells how many mails of the same sender and subject came in the last hour (at most the number given);
+    `similar` tells how many mails of the same sender and subject came in the hour before (at most the number given);
     `header_of` reads a header of the raw mail.
     """
 
@@ -157,7 +157,7 @@ def _only_in_copy(facts: Facts) -> str | None:
 
 def _rate(facts: Facts) -> str | None:
     cap = ROBOT_CAP if facts.mail.automatic else PERSON_CAP
-    if facts.similar(cap + 1) <= cap:
+    if facts.similar(cap) < cap:
         return None
     return f"more than {cap} mails of this sender with this subject in an hour: a loop"
 
@@ -183,8 +183,3 @@ CHECKS: Final = (
 def objection(facts: Facts, checks: Sequence[Check] = CHECKS) -> tuple[str, str] | None:
     """The first rule that objects, and why; None when none does."""
     return next(((check.name, why) for check in checks if (why := check.objection_to(facts))), None)
-
-
-def since(now: datetime) -> datetime:
-    """When the hour began that the rate is counted over."""
-    return now - CAP_PERIOD

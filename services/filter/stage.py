@@ -14,7 +14,6 @@ from functools import partial
 from services.filter import custom, rules
 from services.parser.stage import loop_key
 from shared.app import App
-from shared.clock import Clock
 from shared.contracts.desk import Configuration, Inbox
 from shared.contracts.events import MailAccepted, MailParsed, MailRejected
 from shared.errors import PostroomError
@@ -23,10 +22,11 @@ from shared.runtime.parcel import unpack
 from shared.runtime.stage import Stage
 from shared.store.mails import Mails
 from shared.store.people import People
+from shared.text import from_iso
 
 
 def handle(
-    parsed: MailParsed, *, mails: Mails, people: People, clock: Clock, configuration: Callable[[], Configuration]
+    parsed: MailParsed, *, mails: Mails, people: People, configuration: Callable[[], Configuration]
 ) -> Outcome:
     """Ask each rule in turn; the first objection decides. A released mail is not asked again."""
     current = configuration()
@@ -34,7 +34,7 @@ def handle(
     if inbox is None:
         raise PostroomError(f"the inbox {parsed.envelope.inbox!r} is gone")
     if not released(mails, parsed.envelope.mail_id):
-        facts = gather(parsed, inbox, current, mails=mails, people=people, clock=clock)
+        facts = gather(parsed, inbox, current, mails=mails, people=people)
         if found := objection(facts):
             return _reject(parsed, *found, mails)
     answers = may_be_answered(parsed)
@@ -42,9 +42,10 @@ def handle(
 
 
 def gather(
-    parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People, clock: Clock
+    parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People
 ) -> rules.Facts:
     """What the rules may ask about this mail."""
+    received_at = from_iso(parsed.envelope.received_at)
     sender = parsed.mail.from_
     person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
     return rules.Facts(
@@ -56,7 +57,7 @@ def gather(
         rules=current.rules,
         roles=frozenset(person["roles"]) if person else None,
         header_of=partial(header_of, mails=mails, mail_id=parsed.envelope.mail_id),
-        similar=lambda most: mails.similar_since(loop_key(parsed.mail), rules.since(clock.now()), most),
+        similar=lambda most: mails.similar_between(loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at, most),
     )
 
 
@@ -98,6 +99,6 @@ def _reject(parsed: MailParsed, rule: str, reason: str, mails: Mails) -> Outcome
 def build(app: App) -> Stage:
     """The filter on an app's store and configuration."""
     decide = partial(
-        handle, mails=app.mails, people=app.people, clock=app.clock, configuration=app.directory.current
+        handle, mails=app.mails, people=app.people, configuration=app.directory.current
     )
     return Stage("filter", "filter", decide, partial(unpack, blobs=app.documents))

@@ -26,7 +26,7 @@ from shared.runtime.outcome import Emit, Fail, Outcome, emit
 from shared.runtime.stage import Stage
 from shared.store.documents import Document, Documents
 from shared.store.mails import Mails, message_key
-from shared.text import iso
+from shared.text import from_iso, iso
 
 _REPLY_PREFIX = re.compile(r"^(?:\s*(?:re|aw|fw|fwd|wg|sv|tr|rv)\s*:)*\s*", re.IGNORECASE)
 
@@ -63,7 +63,7 @@ def _inbox(received: MailReceived, configuration: Configuration) -> str:
 
 
 def _read(received: MailReceived, envelope: Envelope, sha256: str, shelf: Shelf, *, unknown_inbox: bool) -> Outcome:
-    base = _document(received, envelope, sha256, shelf.clock)
+    base = _document(received, envelope, sha256)
     if unknown_inbox:
         shelf.mails.receive(base)
         return Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
@@ -79,14 +79,14 @@ def _read(received: MailReceived, envelope: Envelope, sha256: str, shelf: Shelf,
     return emit(MailParsed(envelope, replace(reading.mail, html=None)))
 
 
-def _document(received: MailReceived, envelope: Envelope, sha256: str, clock: Clock) -> Document:
+def _document(received: MailReceived, envelope: Envelope, sha256: str) -> Document:
     return {
         "_id": envelope.mail_id,
         "inbox": envelope.inbox,
         "raw": sha256,
         "size": len(received.raw),
         "source_id": received.source_id,
-        "received_at": clock.now(),
+        "received_at": from_iso(envelope.received_at),
         "from": None,
         "subject": "",
     }

@@ -108,7 +108,7 @@ def carry_out(change: Change, cause: Cause, desk: Desk) -> list[Event]:
 
 def _write_activities(change: Change, cause: Cause, desk: Desk) -> None:
     for index, activity in enumerate(change.activities):
-        desk.records.add_activity(change.record_id, cause.mail_id, str(index), activity, cause.at, cause.mail_id)
+        desk.records.add_activity(change.record_id, cause.mail_id, index, activity, cause.at, cause.mail_id)
 
 
 def _add_history(change: Change, cause: Cause, desk: Desk) -> None:

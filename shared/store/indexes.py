@@ -19,7 +19,7 @@ INDEXES: tuple[Index, ...] = (
     Index("records", ("customer",)),
     Index("records", ("created_at",)),
     Index("records", ("keys",), array=True),
-    Index("activities", ("record_id", "at")),
+    Index("activities", ("record_id", "at", "place")),
     Index("links", ("from_id",)),
     Index("links", ("to_id",)),
     Index("history", ("person_id", "at")),

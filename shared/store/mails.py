@@ -61,9 +61,9 @@ class Mails:
         keys = [key for message_id in message_ids if (key := message_key(message_id))]
         return list(self.documents.find("mails", {"message_key": {"$in": keys}}, limit=200)) if keys else []
 
-    def similar_since(self, loop_key: str, since: datetime, most: int) -> int:
-        """How many mails (at most `most`) of the same sender and subject came since then."""
-        where = {"loop_key": loop_key, "received_at": {"$gte": since}}
+    def similar_between(self, loop_key: str, since: datetime, before: datetime, most: int) -> int:
+        """How many mails (at most `most`) of the same sender and subject came in that time."""
+        where = {"loop_key": loop_key, "received_at": {"$gte": since, "$lt": before}}
         return sum(1 for _ in self.documents.find("mails", where, limit=most))
 
     def recent(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Document]:

@@ -10,19 +10,19 @@ Every call is bounded by one deadline, retries included, so that a frozen server
 from __future__ import annotations
 
 import hashlib
+import io
 import re
+import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from datetime import UTC, timedelta
-from typing import Any, BinaryIO, Final, NoReturn, cast
+from typing import Any, BinaryIO, Final, cast
 
-import gridfs
 import pymongo
 from bson import Int64
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.errors import BSONError
-from gridfs.errors import NoFile
 from pymongo import ASCENDING, IndexModel, MongoClient, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.cursor import Cursor
@@ -44,7 +44,7 @@ from pymongo.write_concern import WriteConcern
 
 from shared.errors import Misconfigured, Unavailable, Unsupported
 from shared.store.documents import Change, Document, Filter, Index, Sort
-from shared.store.mongo_blobs import BlobReader, Upload
+from shared.store.mongo_blobs import CHUNK, BlobReader, Upload
 from shared.store.vocabulary import (
     Taken,
     check_change,
@@ -103,6 +103,7 @@ class MongoDocuments:
         self._blobs: Collection[Document] = self._database["blobs"]
 
     def ensure(self, indexes: Iterable[Index]) -> None:
+        """Create what is missing, the index of GridFS too. `Misconfigured` when what is stored stands against it."""
         wanted: dict[str, list[IndexModel]] = defaultdict(list)
         for index in indexes:
             wanted[check_index(index).collection].append(_index_model(index))
@@ -122,6 +123,7 @@ class MongoDocuments:
             raise Misconfigured(f"{collection}: drop the index that differs and start again: {_said(error)}") from error
 
     def insert(self, collection: str, document: Document) -> bool:
+        """Insert once."""
         checked = check_document(document)
         with self._bounded():
             try:
@@ -131,6 +133,7 @@ class MongoDocuments:
         return True
 
     def insert_many(self, collection: str, documents: Sequence[Document]) -> int:
+        """Insert once each, unordered: a duplicate does not keep the others out."""
         checked = [check_document(document) for document in documents]
         if not checked:
             return 0
@@ -144,6 +147,7 @@ class MongoDocuments:
         return len(checked)
 
     def get(self, collection: str, id_: str) -> Document | None:
+        """One document by `_id`."""
         wanted = {"_id": check_id(id_)}
         with self._bounded():
             return self._of(collection).find_one(wanted)
@@ -151,6 +155,7 @@ class MongoDocuments:
     def find(
         self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0
     ) -> Iterator[Document]:
+        """Matching documents, fetched as they are asked for; the filter is checked at the call."""
         check_window(limit, skip)
         wanted = _said_to_server(check_filter(where))
         order = list(check_sort(sort)) or None
@@ -166,17 +171,20 @@ class MongoDocuments:
                 yield from documents
 
     def count(self, collection: str, where: Filter) -> int:
+        """How many match."""
         wanted = _said_to_server(check_filter(where))
         with self._bounded():
             return self._of(collection).count_documents(wanted)
 
     def update(self, collection: str, where: Filter, change: Change) -> bool:
+        """The conditional write: one document, atomically. `Taken` when it would break a unique index."""
         wanted = _said_to_server(check_filter(where))
         changed = _change_to_server(check_change(change))
         with self._bounded():
             return self._of(collection).update_one(wanted, changed).matched_count > 0
 
     def upsert(self, collection: str, id_: str, change: Change) -> Document:
+        """Change or create the document with this `_id`. `Taken` when it would break a unique index."""
         wanted = {"_id": check_id(id_)}
         changed = _change_to_server(check_change(change))
         target = self._of(collection)
@@ -187,17 +195,20 @@ class MongoDocuments:
         return cast("Document", after)
 
     def replace(self, collection: str, document: Document) -> None:
+        """Put the document, whatever was there. `Taken` when it would break a unique index."""
         checked = check_document(document)
         target = self._of(collection)
         with self._bounded():
             _despite_races(lambda: target.replace_one({"_id": checked["_id"]}, checked, upsert=True))
 
     def delete(self, collection: str, where: Filter) -> int:
+        """Delete what matches."""
         wanted = _said_to_server(check_filter(where))
         with self._bounded():
             return self._of(collection).delete_many(wanted).deleted_count
 
     def put_blob(self, content: bytes | BinaryIO) -> str:
+        """Upload, then publish under the hash. What is kept already costs one round trip, if it can be read twice."""
         known = _digest_if_cheap(content)
         if known is not None and self.has_blob(known):
             return known
@@ -216,28 +227,35 @@ class MongoDocuments:
                 upload.discard()
 
     def get_blob(self, sha256: str) -> bytes:
-        with self.open_blob(sha256) as stream:
-            return stream.read()
+        """The bytes; two round trips up to 4 MiB."""
+        return self._reader(sha256).readall()
 
     def open_blob(self, sha256: str) -> BinaryIO:
-        with self._bounded():
-            record = self._blobs.find_one({"_id": check_id(sha256)})
-            if record is None:
-                raise LookupError(f"no blob {sha256}")
-            try:
-                stored = gridfs.GridFSBucket(self._database).open_download_stream(record["file"])
-            except NoFile as error:
-                raise LookupError(f"the content of blob {sha256} is gone") from error
-        return cast("BinaryIO", BlobReader.buffered(stored, sha256, self._bounded))
+        """A stream that can seek and holds 4 MiB."""
+        return cast("BinaryIO", io.BufferedReader(self._reader(sha256), CHUNK))
+
+    def _reader(self, sha256: str) -> BlobReader:
+        record = None
+        if _is_digest(sha256):
+            with self._bounded():
+                record = self._blobs.find_one({"_id": sha256})
+        if record is None:
+            raise LookupError(f"no blob {sha256!a}")
+        return BlobReader(self._database, record["file"], record["size"], self._bounded)
 
     def has_blob(self, sha256: str) -> bool:
+        """Whether a complete blob is kept."""
+        if not _is_digest(sha256):
+            return False
         with self._bounded():
-            return self._blobs.find_one({"_id": check_id(sha256)}, {"_id": True}) is not None
+            return self._blobs.find_one({"_id": sha256}, {"_id": True}) is not None
 
     def batch(self) -> AbstractContextManager[None]:
+        """Nothing to do: each write is durable by itself."""
         return nullcontext()
 
     def ping(self) -> None:
+        """Raises `Unavailable` when the server does not answer in time."""
         with self._bounded():
             self._database.command("ping")
 
@@ -255,6 +273,7 @@ class MongoDocuments:
         return "COLLSCAN" not in stages and not stages.isdisjoint(_SERVED)
 
     def close(self) -> None:
+        """Close all connections."""
         self._client.close()
 
     def _of(self, collection: str) -> Collection[Document]:
@@ -294,31 +313,42 @@ def _despite_races(write: Callable[[], Any]) -> Any:
 
 
 def place_of(url: str) -> str:
-    """Hosts and ports of a URL for messages: no user, no password, no options."""
-    authority = re.split(r"[/?]", url.partition("://")[2], maxsplit=1)[0]
-    return authority.rpartition("@")[2] or "?"
+    """Hosts and ports of a URL for messages: no user, no password, no options; `?` when it is not clear which is what."""
+    match = _URL.match(url)
+    if match is None or ("@" in url and not match["user"]):
+        return "?"
+    return match["hosts"]
+
+
+_URL: Final = re.compile(
+    r"mongodb(\+srv)?://(?P<user>[^@/?#]*@)?(?P<hosts>[^@/?#:,]+(:\d+)?(,[^@/?#:,]+(:\d+)?)*)(?=[/?]|$)"
+)
 
 
 def _client(url: str, place: str, deadline: timedelta) -> MongoClient[Document]:
     milliseconds = int(deadline.total_seconds() * 1000)
     try:
-        return MongoClient(
-            url,
-            appname="postroom",
-            retryWrites=True,
-            retryReads=True,
-            serverSelectionTimeoutMS=milliseconds * 5 // 8,
-            connectTimeoutMS=milliseconds // 2,
-        )
-    except (PyMongoError, ValueError, TypeError) as error:
-        _raise_unreadable(place, error)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # that is how the driver mentions an option it ignores
+            return MongoClient(
+                url,
+                appname="postroom",
+                retryWrites=True,
+                retryReads=True,
+                serverSelectionTimeoutMS=milliseconds * 5 // 8,
+                connectTimeoutMS=milliseconds // 2,
+            )
+    except (PyMongoError, ValueError, TypeError, UserWarning) as error:
+        raise _unreadable(url, place, error) from None
 
 
-def _raise_unreadable(place: str, error: Exception) -> NoReturn:
+def _unreadable(url: str, place: str, error: Exception) -> Exception:
     """The driver's own sentence may repeat the URL and the password in it: only its kind is told."""
-    raise Misconfigured(
+    if url.startswith("mongodb+srv:") and type(error) is ConfigurationError:
+        return Unavailable(f"the servers of {place} cannot be looked up now")
+    return Misconfigured(
         f"the store URL (host {place}) cannot be read as mongodb://user:password@host:port/: {type(error).__name__}"
-    ) from None
+    )
 
 
 def _database_in(client: MongoClient[Document]) -> str:
@@ -381,6 +411,13 @@ def _digest_if_cheap(content: bytes | BinaryIO) -> str | None:
         digest.update(piece)
     content.seek(start)
     return digest.hexdigest()
+
+
+def _is_digest(sha256: str) -> bool:
+    return _DIGEST.fullmatch(sha256) is not None
+
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
 
 
 def _stages(plan: Any) -> Iterator[str]:

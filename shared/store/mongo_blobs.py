@@ -1,8 +1,9 @@
 """Bytes in GridFS (PR-13): an upload in pieces, and a reader.
 
-The upload writes the two collections of the GridFS specification itself. The driver's own writer looks
-both of them up before each file and holds up to 32 MB; this one costs a round trip for each 4 MiB and one
-for the file's entry. Any GridFS tool reads the result, and the reader here wraps the driver's.
+Both follow the GridFS specification by themselves, so that any GridFS tool reads the result. The driver's
+own writer looks two collections up before each file and holds up to 32 MB; this one costs a round trip
+for each 4 MiB and one for the file's entry. Its reader keeps a cursor open between two reads and takes what
+one answer holds; this one asks for 4 MiB by their numbers.
 
 A file in GridFS is no blob yet: only the entry in `blobs`, which the store writes last, makes it one.
 It is separate from the document adapter because it knows bytes and pieces, and no vocabulary.
@@ -18,18 +19,16 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from bson import Binary, Int64, ObjectId
-from gridfs.errors import CorruptGridFile
 
 if TYPE_CHECKING:
-    from gridfs import GridOut
     from pymongo.database import Database
 
     from shared.store.documents import Document
 
 CHUNK: Final = 255 * 1024
-"""Bytes in one chunk: the specification's default, just below what a power-of-two allocation holds."""
+"""Bytes in one chunk, the specification's default. Never changes: the reader of stored files relies on it."""
 _CHUNKS: Final = 16
-"""Chunks sent at once: 4 MiB in memory, whatever the size of the file."""
+"""Chunks sent or read at once: 4 MiB in memory, whatever the size of the file."""
 
 Bounded = Callable[[], AbstractContextManager[None]]
 """Makes the context in which one exchange with the server is bounded and its errors are translated."""
@@ -48,6 +47,7 @@ class Upload:
 
     @property
     def sha256(self) -> str:
+        """The hash of what was sent, in hex."""
         return self._digest.hexdigest()
 
     def write(self, content: bytes | BinaryIO) -> None:
@@ -109,43 +109,69 @@ def _in_groups(chunks: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]
 
 
 class BlobReader(io.RawIOBase):
-    """The driver's reader as a stream of the standard library, each read bounded and its errors translated."""
+    """A file as a stream that holds one group of chunks, and no cursor that a slow reader would lose.
 
-    def __init__(self, stored: GridOut, sha256: str, bounded: Bounded) -> None:
+    Raises `LookupError` for a file whose chunks are not all there.
+    """
+
+    def __init__(self, database: Database[Document], file: ObjectId, size: int, bounded: Bounded) -> None:
         super().__init__()
-        self._stored = stored
-        self._sha256 = sha256
+        self._chunks = database["fs.chunks"]
+        self._file = file
+        self._size = size
         self._bounded = bounded
-
-    @classmethod
-    def buffered(cls, stored: GridOut, sha256: str, bounded: Bounded) -> io.BufferedReader:
-        """The reader to hand out: what it reads ahead is one chunk."""
-        return io.BufferedReader(cls(stored, sha256, bounded), buffer_size=CHUNK)
+        self._at = 0
+        self._group = -1
+        self._pieces: list[bytes] = []
 
     def readable(self) -> bool:
+        """Yes."""
         return True
 
     def seekable(self) -> bool:
+        """Yes: chunks are found by their number."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        piece = self._exactly(len(buffer))
+        """The rest of the chunk at hand, as far as it fits; 0 at the end."""
+        piece = self._rest_of_chunk()[: len(buffer)]
         buffer[: len(piece)] = piece
+        self._at += len(piece)
         return len(piece)
 
     def readall(self) -> bytes:
-        return self._exactly(-1)
+        """Everything from here on."""
+        pieces = []
+        while piece := self._rest_of_chunk():
+            pieces.append(piece)
+            self._at += len(piece)
+        return b"".join(pieces)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        with self._bounded():
-            return self._stored.seek(offset, whence)
+        """Go there; past the end nothing is read."""
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
 
     def tell(self) -> int:
-        return self._stored.tell()
+        """Bytes from the start."""
+        return self._at
 
-    def _exactly(self, size: int) -> bytes:
+    def _rest_of_chunk(self) -> bytes:
+        if self._at >= self._size:
+            return b""
+        number, offset = divmod(self._at, CHUNK)
+        group, within = divmod(number, _CHUNKS)
+        if group != self._group:
+            self._pieces, self._group = self._fetched(group), group
+        return self._pieces[within][offset:]
+
+    def _fetched(self, group: int) -> list[bytes]:
+        first = group * _CHUNKS
+        expected = [min(CHUNK, self._size - n * CHUNK) for n in range(first, first + _CHUNKS) if n * CHUNK < self._size]
+        where = {"files_id": self._file, "n": {"$gte": first, "$lt": first + _CHUNKS}}
         with self._bounded():
-            try:
-                return self._stored.read(size)
-            except CorruptGridFile as error:
-                raise LookupError(f"blob {self._sha256} is damaged: {error}") from error
+            pieces = [chunk["data"] for chunk in self._chunks.find(where, {"data": True}, sort=[("n", 1)])]
+        if [len(piece) for piece in pieces] != expected:
+            raise LookupError(f"GridFS file {self._file} is incomplete from its chunk {first} on")
+        return pieces

@@ -69,14 +69,17 @@ class Records:
         """The outcome is stored: the entry leaves."""
         self.documents.update("records", {"_id": record_id}, {"$pull": {"pending": {"mail_id": mail_id}}})
 
-    def add_activity(self, record_id: str, cause: str, part: str, activity: Activity, at: datetime, mail_id: str | None) -> None:
-        """Add an activity once; its id is derived from its cause and part."""
+    def add_activity(
+        self, record_id: str, cause: str, index: int, activity: Activity, at: datetime, mail_id: str | None
+    ) -> None:
+        """Add an activity once; its id is derived from its cause and its place among the activities of that cause."""
         self.documents.insert(
             "activities",
             {
-                "_id": derived_id("activity", record_id, cause, part),
+                "_id": derived_id("activity", record_id, cause, str(index)),
                 "record_id": record_id,
                 "at": at,
+                "place": index,
                 "by": activity.by,
                 "kind": activity.kind,
                 "text": activity.text,
@@ -88,7 +91,7 @@ class Records:
 
     def activities(self, record_id: str, limit: int) -> list[Document]:
         """The newest activities, oldest of them first."""
-        sort: Sort = (("at", -1), ("_id", -1))
+        sort: Sort = (("at", -1), ("place", -1))
         return list(self.documents.find("activities", {"record_id": record_id}, sort=sort, limit=limit))[::-1]
 
     def link(self, from_id: str, to_id: str, relationship: str, at: datetime) -> None:

@@ -545,7 +545,7 @@ def _check_conflicts(fields: list[str]) -> None:
 
 def _checked_amount(argument: Any, name: str) -> Any:
     if isinstance(argument, bool) or not isinstance(argument, int | float):
-        raise ValueError(f"{name}: $inc takes a number, not {type(argument).__name__}")
+        raise ValueError(f"{name}: $inc takes a number, not {type(argument).__name__}")  # noqa: TRY004 - as on MongoDB
     return check_value(argument, name)
 
 

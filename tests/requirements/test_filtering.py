@@ -1,0 +1,182 @@
+"""Requirements, section 2: filtering, through the whole pipeline."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.filter.rules import BARRED_SUBJECTS
+from shared.contracts.desk import Rule, Settings
+from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
+from tests.desk import Desk
+
+
+@pytest.mark.req("TI-21", "PR-01")
+@pytest.mark.parametrize(
+    "sender",
+    ["postmaster@mx.example", "Mail Delivery Subsystem <x@mx.example>", "System Administrator <a@mx.example>", "MAILER-DAEMON@mx.example"],
+)
+def test_preconfigured_sender_rules_reject_and_keep_the_mail(desk: Desk, sender: str) -> None:
+    raw = a_mail(sender=sender)
+    (mail,) = desk.receive(raw)
+    assert (mail["outcome"], mail["rule"], desk.records()) == ("rejected", "barred-sender", [])
+    assert desk.store.get_blob(mail["raw"]) == raw
+
+
+@pytest.mark.req("TI-22", "PR-01")
+@pytest.mark.parametrize("subject", BARRED_SUBJECTS)
+def test_preconfigured_subject_rules_reject_whatever_the_case(desk: Desk, subject: str) -> None:
+    (mail,) = desk.receive(a_mail(subject=f"Fwd: {subject.upper()} - details"))
+    assert mail["outcome"] == "rejected"
+    assert mail["reason"]
+
+
+@pytest.mark.req("TI-20")
+@pytest.mark.parametrize(
+    ("match", "sender", "subject", "rejected"),
+    [
+        ({"sender": "newsletter@"}, "Newsletter@shop.example", "x", True),
+        ({"sender": "shop.example"}, "a@shop.example", "x", True),
+        ({"sender": "a@one.example, B@two.example"}, "b@two.example", "x", True),
+        ({"sender": "buy now"}, "Buy Now! <a@shop.example>", "x", True),
+        ({"subject": "lottery"}, "a@b.example", "The LOTTERY result", True),
+        ({"sender": "shop.example", "subject": "offer"}, "a@shop.example", "hello", False),
+        ({"sender": "corp.com"}, "a@other.example", "x", False),
+        ({"regex": {"subject": r"win\s+\d+"}}, "a@b.example", "WIN  500 now", True),
+        ({"header": {"X-Campaign": "spring"}}, "a@b.example", "x", False),
+        ({"size": 100}, "a@b.example", "x", True),
+    ],
+)
+def test_a_rule_of_the_administrator(desk: Desk, match: dict[str, object], sender: str, subject: str, rejected: bool) -> None:
+    desk.configure(a_configuration(rules=(Rule("mine", match, reason="not here"),)))
+    (mail,) = desk.receive(a_mail(sender=sender, subject=subject))
+    assert (mail["outcome"], mail.get("rule")) == (("rejected", "mine") if rejected else ("recorded", None))
+
+
+@pytest.mark.req("TI-20")
+def test_a_rule_on_a_header_reads_the_raw_mail(desk: Desk) -> None:
+    desk.configure(a_configuration(rules=(Rule("campaign", {"header": {"x-campaign": "SPRING"}}, reason="ads"),)))
+    (mail,) = desk.receive(a_mail(X_Campaign="spring sale"))
+    assert (mail["outcome"], mail["reason"]) == ("rejected", "ads")
+
+
+@pytest.mark.req("TI-23")
+@pytest.mark.parametrize(
+    ("applies_to", "sender", "rejected"),
+    [
+        ("analysts", "ann@example.com", True),
+        ("analysts", "jdoe@example.com", False),
+        ("requestors", "ann@example.com", False),
+        ("requestors", "jdoe@example.com", True),
+        ("requestors", "nobody@else.example", True),
+        ("both", "ann@example.com", True),
+    ],
+)
+def test_a_rule_may_concern_analysts_or_requestors_only(desk: Desk, applies_to: str, sender: str, rejected: bool) -> None:
+    rule = Rule("mine", {"subject": "lunch"}, applies_to=applies_to)  # type: ignore[arg-type]
+    desk.configure(a_configuration(a_person(), an_analyst(), rules=(rule,)))
+    (mail,) = desk.receive(a_mail(sender=sender, subject="Lunch?"))
+    assert (mail["outcome"] == "rejected") is rejected
+
+
+@pytest.mark.req("TI-23")
+def test_an_outbound_rule_does_not_keep_mail_out(desk: Desk) -> None:
+    desk.configure(a_configuration(rules=(Rule("out", {"sender": "anna@"}, direction="outbound"),)))
+    (mail,) = desk.receive(a_mail())
+    assert mail["outcome"] == "recorded"
+
+
+@pytest.mark.req("TI-24", "TI-26")
+@pytest.mark.parametrize(
+    ("accept_only", "accepted"),
+    [
+        ("anyone", {"user", "analyst", "stranger"}),
+        ("requestors", {"user"}),
+        ("technicians", {"analyst"}),
+        ("both", {"user", "analyst"}),
+    ],
+)
+def test_an_inbox_may_take_mail_of_existing_people_only(desk: Desk, accept_only: str, accepted: set[str]) -> None:
+    inbox = an_inbox(accept_only=accept_only)
+    desk.configure(a_configuration(inbox, a_person("user", active=False), an_analyst("analyst")))
+    senders = ("user", "analyst", "stranger")
+    mails = desk.receive(*(a_mail(f"from {name}\n", sender=f"{name}@example.com") for name in senders))
+    assert {name for name, mail in zip(senders, mails, strict=True) if mail["outcome"] == "recorded"} == accepted
+
+
+@pytest.mark.req("TI-25")
+@pytest.mark.parametrize(("length", "outcome"), [(400, "recorded"), (401, "rejected")])
+def test_a_subject_of_more_than_four_hundred_decoded_characters_is_not_taken(desk: Desk, length: int, outcome: str) -> None:
+    (mail,) = desk.receive(a_mail(subject="ü" * length))
+    assert mail["outcome"] == outcome
+
+
+@pytest.mark.req("TI-25")
+def test_the_subject_limit_is_settable(desk: Desk) -> None:
+    desk.configure(a_configuration(settings=Settings(max_subject_length=10)))
+    (mail,) = desk.receive(a_mail(subject="x" * 11))
+    assert (mail["outcome"], mail["rule"]) == ("rejected", "subject-length")
+
+
+@pytest.mark.req("PR-02", "TI-12")
+@pytest.mark.parametrize(
+    ("headers", "rule"),
+    [
+        ({"Auto_Submitted": "auto-replied"}, "kind"),
+        ({"Return_Path": "<>"}, "null-return-path"),
+        ({"X_Postroom_Loop": "support"}, "own-loop-header"),
+    ],
+    ids=["auto-reply", "null path", "own mark"],
+)
+def test_robots_and_loops_are_rejected(desk: Desk, headers: dict[str, str], rule: str) -> None:
+    (mail,) = desk.receive(a_mail(**headers))
+    assert (mail["outcome"], mail["rule"]) == ("rejected", rule)
+
+
+@pytest.mark.req("PR-02")
+def test_mail_that_an_inbox_of_ours_sent_is_a_loop(desk: Desk) -> None:
+    (mail,) = desk.receive(a_mail(sender="Support <SUPPORT@example.com>"))
+    assert (mail["outcome"], mail["rule"]) == ("rejected", "own-address")
+
+
+@pytest.mark.req("PR-02")
+@pytest.mark.parametrize("headers", [{"List_Id": "<l.example>"}, {"Precedence": "bulk"}, {"Auto_Submitted": "auto-generated"}])
+def test_mail_through_a_group_becomes_a_record_but_is_not_answered(desk: Desk, headers: dict[str, str]) -> None:
+    desk.receive(a_mail())
+    (mail,) = desk.receive(a_mail("news\n", subject="Incident#1", **headers))
+    assert mail["outcome"] == "recorded"
+    assert desk.outbox() == []
+
+
+@pytest.mark.req("PR-02")
+def test_a_robot_that_repeats_itself_is_stopped(desk: Desk) -> None:
+    mails = desk.receive(*(a_mail(f"alarm {n}\n", subject="Disk alarm", Precedence="bulk") for n in range(70)))
+    outcomes = [mail["outcome"] for mail in mails]
+    assert (outcomes.count("recorded"), outcomes.count("rejected")) == (60, 10)
+
+
+@pytest.mark.req("VF-02")
+def test_a_bounce_is_rejected_and_a_person_who_mentions_550_is_not(desk: Desk) -> None:
+    bounce = (
+        b"From: MTA <mta@mx.example>\r\nTo: support@example.com\r\nSubject: your mail\r\nMIME-Version: 1.0\r\n"
+        b"Content-Type: multipart/report; report-type=delivery-status; boundary=x\r\n\r\n"
+        b"--x\r\nContent-Type: text/plain\r\n\r\nNo.\r\n--x\r\nContent-Type: message/delivery-status\r\n\r\n"
+        b"Reporting-MTA: dns; mx.example\r\n\r\nFinal-Recipient: rfc822; bob@nowhere.example\r\nAction: failed\r\n"
+        b"Status: 5.1.1\r\nDiagnostic-Code: smtp; 550 5.1.1 no such user\r\n\r\n--x--\r\n"
+    )
+    rejected, recorded = desk.receive(bounce, a_mail("I get error 550 5.1.1 when I write to Bob.\n", subject="550"))
+    assert (rejected["outcome"], recorded["outcome"]) == ("rejected", "recorded")
+    assert "550" in rejected["reason"]
+
+
+@pytest.mark.req("IV-05")
+@pytest.mark.parametrize(("to", "cc", "outcome"), [("support@example.com", "x@y.example", "recorded"), ("x@y.example", "support@example.com", "rejected")])
+def test_mail_that_reaches_the_inbox_by_copy_only_is_ignored_when_so_set(desk: Desk, to: str, cc: str, outcome: str) -> None:
+    desk.configure(a_configuration(an_inbox(ignore_cc=True)))
+    (mail,) = desk.receive(a_mail(to=to, Cc=cc))
+    assert mail["outcome"] == outcome
+
+
+@pytest.mark.req("PR-01")
+def test_an_empty_mail_is_rejected_with_a_reason(desk: Desk) -> None:
+    (mail,) = desk.receive(b"")
+    assert (mail["outcome"], mail["rule"]) == ("rejected", "empty")

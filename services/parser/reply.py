@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 MAX_CHARS: Final = 1_000_000
 """Quotations are looked for in this prefix; beyond it only lines that begin with `>` are left out."""
 MAX_CANDIDATES: Final = 500
-_NAMED: Final = "|".join(map(re.escape, words.ORIGINAL))
 _DASHES: Final = "-_=*\u2010\u2013\u2014"
-_ORIGINAL: Final = re.compile(rf"[\s*]{{0,6}}[{_DASHES}]{{1,40}}\s{{0,3}}(?:{_NAMED})\b.{{0,60}}$", re.IGNORECASE)
+_ORIGINAL: Final = re.compile(rf"[\s*]{{0,6}}[{_DASHES}]{{1,40}}\s{{0,3}}(?:{words.ORIGINAL})\b.{{0,60}}$", re.IGNORECASE)
 _FORWARDED: Final = re.compile(
-    rf"[\s*>]{{0,6}}(?:[{_DASHES}]{{2,40}}\s{{0,3}})?(?:{'|'.join(map(re.escape, words.FORWARDED))})\b.{{0,80}}?(?:[{_DASHES}]{{2,40}}|[:\uff1a])\s{{0,3}}$",
+    rf"[\s*>]{{0,6}}(?:[{_DASHES}]{{2,40}}\s{{0,3}})?(?:{words.FORWARDED})\b.{{0,80}}?(?:[{_DASHES}]{{2,40}}|[:\uff1a])\s{{0,3}}$",
     re.IGNORECASE,
 )
 _MARKER_ENDS: Final = (*_DASHES, ":", "\uff1a")
@@ -90,7 +89,7 @@ def _may_announce(line: str) -> bool:
 
 def _may_be_marker(line: str) -> bool:
     """Cheap: markers are short and end in a dash or a colon."""
-    return 4 < len(line) < 200 and line.rstrip()[-1:] in _MARKER_ENDS  # noqa: PLR2004
+    return 4 < len(line) < 200 and line.rstrip()[-1:] in _MARKER_ENDS
 
 
 def _announced(lines: list[str], number: int, cut: _Cut, *, is_reply: bool) -> int | None:
@@ -183,7 +182,7 @@ def _quoted_by_bars(lines: list[str], cut: _Cut, last: int) -> None:
 
 
 def _is_torn(line: str) -> bool:
-    return len(line) > 64 and line.rstrip()[-1:] not in (".", "?", "!", ":", ">")  # noqa: PLR2004
+    return len(line) > 64 and line.rstrip()[-1:] not in (".", "?", "!", ":", ">")
 
 
 def _ends_in_quotation(lines: list[str], marked: list[int]) -> bool:
@@ -208,13 +207,13 @@ def _kept(lines: list[str], cut: _Cut, *, is_reply: bool) -> str:
 def _scan_markup(lines: list[str], html: str) -> _Cut | None:
     """A cut where the HTML marks a quotation whose first words the text has too."""
     needle = markup.quotation(html)
-    if len(needle) < 8:  # noqa: PLR2004
+    if len(needle) < 8:
         return None
     squashed, starts = "", []
     for line in lines:
         starts.append(len(squashed))
         squashed += markup.squashed(line)
-        if len(squashed) > 200_000:  # noqa: PLR2004
+        if len(squashed) > 200_000:
             break
     at = squashed.find(needle)
     number = next((n for n in range(len(starts) - 1, -1, -1) if starts[n] <= at), None) if at > 0 else None

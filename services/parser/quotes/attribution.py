@@ -13,28 +13,31 @@ from services.parser.quotes import words
 
 MAX_LINES: Final = 4
 MAX_LENGTH: Final = 600
+MAX_NAME: Final = 120
 
 _TAIL: Final = " \t:\uff1a-\u2010\u2013\u2014*_>\u200e\u200f\xa0"
-_ENDS: Final = (":", "\uff1a", "-", "*", "wrote", "写道", "寫道")
+_ENDS: Final = (":", "\uff1a", "-", "*", "\u2010", "wrote", "写道", "寫道")
 _VERB_END: Final = re.compile(
-    r"(?:^|[\s>)\]\"'\u201d,;\d日分님이)]|(?<=[\u3040-\u9fff]))(?:" + "|".join(sorted(map(re.escape, words.WROTE), key=len, reverse=True)) + r")$",
-    re.IGNORECASE,
+    rf"(?:^|[\s>)\]\"'\u201d,;\d日分님이)]|(?<=[\u3040-\u9fff]))(?:{words.WROTE})$", re.IGNORECASE
 )
-_VERB_INSIDE: Final = re.compile(r"(?:^|[\s>)])(?:" + "|".join(map(re.escape, words.WROTE_INSIDE)) + r")\s", re.IGNORECASE)
+_VERB_INSIDE: Final = re.compile(rf"(?:^|[\s>)])(?:{words.WROTE_INSIDE})\s", re.IGNORECASE)
 _OWN: Final = re.compile(
-    rf"\b(?:{'|'.join(words.FIRST_PERSONS)})\s(?:{'|'.join(map(re.escape, words.WROTE))})$|\b(?:{'|'.join(map(re.escape, words.WROTE_INSIDE))})\s(?:{'|'.join(words.FIRST_PERSONS)})\b",
-    re.IGNORECASE,
+    rf"\b(?:{words.FIRST_PERSONS})\s(?:{words.WROTE})$|\b(?:{words.WROTE_INSIDE})\s(?:{words.FIRST_PERSONS})\b", re.IGNORECASE
 )
 _DATE: Final = re.compile(
-    r"\d{1,2}[:.h時时시]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[年月日년월일]|\b\d{1,2}\.?\s\w{3,10}\b|\b\w{3,10}\s\d{1,2}\b"
+    r"\d{1,2}[:.h時时시]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[年月日년월일]"
+    r"|\b\d{1,2}\.?\s\w{3,10}\b|\b\w{3,10}\s\d{1,2}\b"
 )
 _ADDRESS: Final = re.compile(r"[^\s<>@]{1,80}@[\w.-]{1,200}", re.ASCII)
-_ENDS_IN_ADDRESS: Final = re.compile(r"@[\w.-]{1,200}[>)\]\s'\"]{0,6}(?:<mailto:[^>\s]{1,200}>{1,2})?[>)\]\s]{0,4}$|&gt;$")
+_ENDS_IN_ADDRESS: Final = re.compile(
+    r"@[\w.-]{1,200}[>)\]\s'\"]{0,6}(?:<mailto:[^>\s]{1,200}>{1,2})?[>)\]\s]{0,4}$|&gt;$"
+)
 _OPENER: Final = re.compile(
-    r"[\W_]{0,8}(?:(?:" + "|".join(sorted(map(re.escape, words.OPENERS), key=len, reverse=True)) + r")\s.{0,24}?\d|\d{1,4}\W|\w{2,14}\.?,?\s\d{1,2}\b)", re.IGNORECASE
+    rf"[\W_]{{0,8}}(?:(?:{words.OPENERS})\s.{{0,24}}?\d|\d{{1,4}}\W|\w{{2,14}}\.?,?\s\d{{1,2}}\b)", re.IGNORECASE
 )
 _BARE: Final = re.compile(
-    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:\s\d{1,2}:\d{2}(?:\s?(?:GMT|UTC)?[+-]\d{1,2}:?\d{2}))?\s[^\n@<>]{1,80}(?:<[^<>\s@]{1,80}@[\w.-]{1,200}>)?$"
+    r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:\s\d{1,2}:\d{2}(?:\s?(?:GMT|UTC)?[+-]\d{1,2}:?\d{2}))?"
+    r"\s[^\n@<>]{1,80}(?:<[^<>\s@]{1,80}@[\w.-]{1,200}>)?$"
 )
 
 
@@ -73,7 +76,7 @@ def _is_attribution(joined: str, *, quote_follows: bool) -> bool:
     if not quote_follows and _OWN.search(core):
         return False
     if _VERB_END.search(core):
-        return dated or addressed or (quote_follows and len(core) < 120)  # noqa: PLR2004
+        return dated or addressed or (quote_follows and len(core) < MAX_NAME)
     if not dated or joined.rstrip()[-1:] not in (":", "\uff1a"):
         return False
     if _VERB_INSIDE.search(core):

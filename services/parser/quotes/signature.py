@@ -15,11 +15,6 @@ MAX_SIGNATURE_LINES: Final = 40
 MAX_FOOTER_LINES: Final = 30
 _DELIMITER: Final = re.compile(r"\s{0,3}(?:--|\u2014\u2014|\u2013\u2013|-- -)\s*$")
 _RULE: Final = re.compile(r"\s{0,3}(?:[-_=*~#]\s?){3,}\s*$")
-_FOOTER: Final = re.compile(
-    r"confidential|vertraulich|confidenti|riservat|unsubscribe|abmelden|mailing list|mailman|\bwww\.|\btel\b|phone|"
-    r"\bfax\b|mobile?\b|signature|disclaimer|virus|avast|\.org/mailman|listinfo",
-    re.IGNORECASE,
-)
 
 
 def trimmed(lines: list[str]) -> list[str]:
@@ -50,11 +45,11 @@ def _without_delimited(lines: list[str]) -> list[str]:
 
 def _is_footer(rest: list[str]) -> bool:
     text = "\n".join(rest[:MAX_FOOTER_LINES])[:4000]
-    return len(rest) <= MAX_FOOTER_LINES and (not text.strip() or bool(_FOOTER.search(text)))
+    return len(rest) <= MAX_FOOTER_LINES and (not text.strip() or bool(words.FOOTER.search(text)))
 
 
 def _without_phone_lines(lines: list[str]) -> list[str]:
-    return [line for line in lines if not (len(line) < 160 and words.MOBILE.match(line))]  # noqa: PLR2004
+    return [line for line in lines if not (len(line) < 160 and words.MOBILE.match(line))]
 
 
 def _without_disclaimer(lines: list[str]) -> list[str]:

@@ -1,0 +1,25 @@
+"""Reads tables of phrases: one row a language, its code first, then the phrases with ` | ` between them.
+
+A row may go on in further rows with the same code. Separate because word lists of mail systems and of mail
+programs are written the same way, and should look like lists, not like code.
+"""
+
+from __future__ import annotations
+
+import re
+
+
+def phrases(table: str) -> tuple[str, ...]:
+    """All phrases of a table, in order, each once."""
+    rows = (row.split(None, 1)[1] for row in table.strip().splitlines() if row.strip())
+    return tuple(dict.fromkeys(phrase.strip() for row in rows for phrase in row.split(" | ")))
+
+
+def literal(table: str) -> str:
+    """A regular expression that matches any phrase of a table as it stands, the longest first."""
+    return "|".join(map(re.escape, sorted(phrases(table), key=len, reverse=True)))
+
+
+def any_of(table: str) -> re.Pattern[str]:
+    """A pattern that matches where any of the table's regular expressions does, whatever the case."""
+    return re.compile("|".join(phrases(table)), re.IGNORECASE)

@@ -16,6 +16,7 @@ from shared.contracts.events import MailReceived
 from shared.errors import Undecodable
 from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
 from shared.runtime.parcel import reference
+from shared.runtime.steps import step
 from shared.store.documents import Documents
 from shared.store.mails import Mails
 
@@ -46,11 +47,14 @@ class Door:
         """Publish; the ids under which they were counted. Raises `Unavailable`: hand over again."""
         with self.documents.batch():
             messages = [self._message(mail) for mail in mails]
+        step("door.stored")
         self.broker.publish(messages)
+        step("door.published")
         now = self.clock.now()
         with self.documents.batch():
             for message, mail in zip(messages, mails, strict=True):
                 self.mails.arrived(message.id, mail.inbox or "", now)
+        step("door.counted")
         return [message.id for message in messages]
 
     def _message(self, mail: RawMail) -> Message:

@@ -84,11 +84,10 @@ class LocalFile:
         try:
             with self.translated():
                 yield connection
+                connection.execute("RELEASE write" if self._mine.depth else "COMMIT")
         except BaseException:
             self._undo(connection)
             raise
-        with self.translated():
-            connection.execute("RELEASE write" if self._mine.depth else "COMMIT")
 
     def _joined(self, connection: sqlite3.Connection) -> bool:
         """Whether this thread is in a batch; its transaction begins with the first write."""

@@ -31,6 +31,7 @@ from shared.runtime.broker import (
     Message,
     Unroutable,
 )
+from shared.runtime.steps import step
 
 log = logging.getLogger(__name__)
 
@@ -181,6 +182,7 @@ class EmbeddedConsumer:
         self._width = 1
         self._settling: list[_Settling] = []
         self._held: dict[int, int] = {}
+        self._returning: list[tuple[int, str, int]] = []
 
     def take(self, timeout: float) -> Sequence[Delivery]:
         """Lease and count up to `prefetch` rows; a row that was taken before comes alone."""
@@ -201,6 +203,7 @@ class EmbeddedConsumer:
                 "UPDATE queue SET held = 1, until = ?, holder = ?, takes = takes + 1 WHERE seq = ?",
                 [(until, self.broker.owner, row[0]) for row in rows],
             )
+        step("broker.counted")
         self._held.update((row[0], row[1] + 1) for row in rows)
         return [_delivery(self.queue, row) for row in rows]
 
@@ -260,15 +263,26 @@ class EmbeddedConsumer:
         return lambda db: _insert(db, [row])
 
     def give_back(self, delivery: Delivery) -> None:
-        """At once, in its old place, uncounted."""
+        """At once, in its old place, uncounted; with the next flush, if the file cannot be written now.
+
+        What was settled stays settled, even while its flush has yet to succeed.
+        """
         seq = _seq(delivery)
-        self._held.pop(seq, None)
+        if seq not in self._held or any(each.seq == seq for each in self._settling):
+            return
         self._width = 1
-        with self.broker.file.writing() as db:
-            db.execute(
-                f"UPDATE queue SET held = 0, holder = NULL, takes = takes - 1 WHERE {_FENCE}",
-                (seq, self.broker.owner, delivery.count + 1),
-            )
+        self._returning.append((seq, self.broker.owner, self._held.pop(seq)))
+        try:
+            with self.broker.file.writing() as db:
+                self._hand_back(db)
+            self._returning.clear()
+        except Unavailable as error:
+            log.warning("given_back_later", extra={"queue": self.queue, "reason": str(error)})
+
+    def _hand_back(self, db: sqlite3.Connection) -> None:
+        db.executemany(
+            f"UPDATE queue SET held = 0, holder = NULL, takes = takes - 1 WHERE {_FENCE}", self._returning
+        )
 
     def bury(self, delivery: Delivery, reason: str, stage: str) -> None:
         """To the dead letters, with the original body."""
@@ -282,9 +296,10 @@ class EmbeddedConsumer:
 
     def flush(self) -> None:
         """One transaction for all that was settled; a delivery whose lease was lost causes nothing."""
-        if not self._settling:
+        if not (self._settling or self._returning):
             return
         with self.broker.file.writing() as db:
+            self._hand_back(db)
             for settling in self._settling:
                 gone = db.execute(
                     f"DELETE FROM queue WHERE {_FENCE}", (settling.seq, self.broker.owner, settling.takes)
@@ -293,20 +308,19 @@ class EmbeddedConsumer:
                     log.warning("lease_lost", extra={"queue": self.queue, "seq": settling.seq})
                     continue
                 settling.write(db)
+            step("broker.settling")
+        step("broker.settled")
         for settling in self._settling:
             self._held.pop(settling.seq, None)
         self._settling.clear()
+        self._returning.clear()
 
     def close(self) -> None:
         """Flush; leave what is still held to others, uncounted."""
+        settled = {each.seq for each in self._settling}
+        held, self._held = self._held, {seq: takes for seq, takes in self._held.items() if seq in settled}
+        self._returning += [(seq, self.broker.owner, takes) for seq, takes in held.items() if seq not in settled]
         self.flush()
-        held, self._held = self._held, {}
-        if held:
-            with self.broker.file.writing() as db:
-                db.executemany(
-                    f"UPDATE queue SET held = 0, holder = NULL, takes = takes - 1 WHERE {_FENCE}",
-                    [(seq, self.broker.owner, takes) for seq, takes in held.items()],
-                )
 
 
 def _row(message: Message, *, queue: str | None = None, until: float | None = None) -> tuple[object, ...]:

@@ -15,19 +15,24 @@ import tenacity
 
 from shared.contracts.events import Event
 from shared.errors import BoundExceeded, FromTheFuture, Unavailable, Undecodable
-from shared.runtime.broker import TIERS, Broker, Consumer, Delivery, Message
-from shared.runtime.observe import Observer
+from shared.runtime.broker import TIERS, Broker, Consumer, Delivery, Message, Unroutable
+from shared.runtime.observe import Decided, Observer
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
+from shared.runtime.steps import step
 
 log = logging.getLogger(__name__)
 
 PREFETCH = 32
 BACKOFF = TIERS
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 30.0
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds: how long a worker rests when the world is away, doubling until it works again."""
 FUTURE_SECONDS = 3600
 """A message from the future waits so long, uncounted, for a newer worker; then it is buried."""
+
+AWAY = (Unavailable, Unroutable)
+"""Trouble of the world, not of a message: what is held goes back uncounted. A queue that was deleted is declared
+again, by us or by an operator."""
 
 Pack = Callable[[Event, Message, str, int], Sequence[Message]]
 """(event, cause, stage, index) → the messages that carry it to whoever reads it."""
@@ -59,7 +64,7 @@ class Worker:
             while not stop.is_set():
                 try:
                     pause = FIRST_PAUSE if self.step(timeout=0.5) else pause
-                except Unavailable as error:
+                except AWAY as error:
                     log.warning("worker_paused", extra={"stage": self.stage.name, "reason": str(error)})
                     stop.wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
@@ -70,20 +75,38 @@ class Worker:
     def step(self, timeout: float) -> int:
         """Take what is there, decide and settle it; how many. `Unavailable`: nothing counts, all went back."""
         deliveries = self.consumer.take(timeout)
+        if not deliveries:
+            return 0
+        step("worker.taken")
         try:
             with nullcontext() if self.stage.waits_on_network else self.world.batch():
                 decided = [(delivery, self.decide(delivery)) for delivery in deliveries]
                 self.world.observer.decided(self.stage.name, decided)
                 packed = [self.follow(delivery, outcome) for delivery, outcome in decided]
         except Unavailable:
-            for delivery in deliveries:
-                self.consumer.give_back(delivery)
+            self.give_back(deliveries)
             raise
+        step("store.committed")
         if news := [message for messages in packed for message in messages if is_news(message)]:
             self.world.broker.announce(news)
-        for (delivery, outcome), messages in zip(decided, packed, strict=True):
-            self.settle(delivery, outcome, [message for message in messages if not is_news(message)])
+            step("worker.announced")
+        self.settle_all(decided, packed)
         return len(deliveries)
+
+    def settle_all(self, decided: Decided, packed: Sequence[Sequence[Message]]) -> None:
+        """Settle each. A call that raises has done nothing, so that one and those behind it go back."""
+        for place, ((delivery, outcome), messages) in enumerate(zip(decided, packed, strict=True)):
+            try:
+                self.settle(delivery, outcome, [message for message in messages if not is_news(message)])
+            except AWAY:
+                self.give_back([delivery for delivery, _ in decided[place:]])
+                raise
+            step("worker.settled")
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Uncounted: nothing was wrong with these."""
+        for delivery in deliveries:
+            self.consumer.give_back(delivery)
 
     def decide(self, delivery: Delivery) -> Outcome:
         """The stage's answer; whatever breaks becomes an answer too, except the world's absence."""
@@ -96,7 +119,9 @@ class Worker:
         except LookupError as error:
             return Retry(str(error))
         try:
-            return self.stage.handle(event)
+            outcome = self.stage.handle(event)
+            step("worker.decided")
+            return outcome
         except Unavailable:
             raise
         except BoundExceeded as error:

@@ -1,0 +1,1 @@
+"""Fetcher: takes mail out of mailboxes and hands it to intake."""

@@ -38,8 +38,10 @@ from shared.wire import (
 
 LINE_BYTES = 16 << 20
 """A line may be long: the answer to UID SEARCH names every mail of the folder."""
-SLACK_BYTES = 32 << 20
+SLACK_BYTES = LINE_BYTES + (4 << 20)
 """What one operation may read beside one mail."""
+LINES = 50_000
+"""So many lines may answer one command."""
 _TRANSIENT = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
 _PRIVACY = re.compile(r"\[PRIVACYREQUIRED\b", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -73,14 +75,16 @@ class _Wire(imaplib.IMAP4):
 
     def __init__(self, address: Address, deadline: Deadline, literal_bound: int) -> None:
         self._address, self._deadline, self._literal_bound = address, deadline, literal_bound
-        self.allowance = literal_bound + SLACK_BYTES
+        self.renew()
         super().__init__(address.host, address.port)
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
         del timeout
         self.host, self.port = host, port
         patience = min(CONNECT_SECONDS, self._deadline.remaining())
-        self._take(socket.create_connection((host, port), patience))
+        sock = socket.create_connection((host, port), patience)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # imaplib sends a literal in small pieces
+        self._take(sock)
         if self._address.tls == "implicit":
             self._encrypt(self._address.context)
 
@@ -114,14 +118,15 @@ class _Wire(imaplib.IMAP4):
         return self._spend(self._reader.read(size))
 
     def readline(self) -> bytes:
+        self._lines -= 1
         line = self._spend(self._reader.readline(LINE_BYTES + 1))
         if len(line) > LINE_BYTES:
             raise self.abort(f"the server sends a line of more than {LINE_BYTES} bytes")
         return line
 
     def _spend(self, data: bytes) -> bytes:
-        self.allowance -= len(data)
-        if self.allowance < 0:
+        self._allowance -= len(data)
+        if self._allowance < 0 or self._lines < 0:
             raise self.abort("the server answers without end")
         return data
 
@@ -137,7 +142,7 @@ class _Wire(imaplib.IMAP4):
 
     def renew(self) -> None:
         """A new operation begins."""
-        self.allowance = self._literal_bound + SLACK_BYTES
+        self._allowance, self._lines = self._literal_bound + SLACK_BYTES, LINES
 
 
 class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stubs for its class

@@ -97,7 +97,7 @@ class Lease:
 
 
 def _node() -> str:
-    """This boot of this machine and this process namespace: where a process number means something."""
+    """Where a process number means something: a boot of a machine and a process namespace in it."""
     boot = _PROC / "sys/kernel/random/boot_id"
     try:
         return f"{boot.read_text().strip()}:{(_PROC / 'self/ns/pid').readlink()}"

@@ -78,12 +78,12 @@ class Ledger:
         return [key for key, state in states.items() if state == "owed"]
 
     def left(self, key: Key, size: int | None, reason: str) -> None:
-        """This mail stays where it is until somebody acts: it exceeds a bound."""
+        """Remember a mail that stays where it is until somebody acts: it exceeds a bound."""
         entry = self._entry(key, LEFT, self._clock.now()) | {"size": size, "reason": reason, "attempts": 1}
         self._documents.replace(COLLECTION, entry)
 
     def failed(self, key: Key, reason: str) -> int:
-        """This mail could not be taken; how often that happened. It is never given up."""
+        """Remember a mail that could not be taken; how often that happened. It is never given up."""
         now = self._clock.now()
         before = self._documents.get(COLLECTION, key.id) or {}
         attempts = int(before.get("attempts", 0)) + 1

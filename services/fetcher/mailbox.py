@@ -94,7 +94,7 @@ class Gone(PostroomError):
 
 
 class Unfetchable(PostroomError):
-    """This one mail cannot be read from the server at the moment; the others can."""
+    """One mail cannot be read from the server at the moment; the others can."""
 
 
 class TooLarge(PostroomError):

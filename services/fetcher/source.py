@@ -209,8 +209,12 @@ class FetcherSource:
             log.error("inbox_stopped", extra={"inbox": inbox.name, "reason": reason})
 
     def _ask_for_ticket(self, inbox: Inbox, reason: str, id_: str) -> None:
-        self._wiring.stopped(inbox, reason, id_)
-        self.states.ticket_made(inbox.name)
+        try:
+            self._wiring.stopped(inbox, reason, id_)
+        except PostroomError as error:  # asked for again at the next wake; the other inboxes go on
+            log.warning("ticket_not_made", extra={"inbox": inbox.name, "reason": str(error)})
+        else:
+            self.states.ticket_made(inbox.name)
 
     # running
 

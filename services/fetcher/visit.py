@@ -17,6 +17,7 @@ from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import Gone, Key, Mailbox, TooLarge, Unfetchable, Waiting
 from shared.contracts.desk import Inbox
 from shared.errors import BoundExceeded, Misconfigured, Unavailable
+from shared.wire import Unreachable
 
 log = logging.getLogger("postroom.fetcher")
 
@@ -101,7 +102,7 @@ class Visit:
             if self._counted >= max_per_poll:
                 return
             if self._in_a_row >= BREAKS:
-                raise Unavailable(f"{BREAKS} mails in a row could not be fetched: {self.polled.failures[-1]}")
+                raise Unreachable(f"{BREAKS} mails in a row could not be fetched: {self.polled.failures[-1]}")
 
     def _take_one(self, waiting: Waiting) -> None:
         key = waiting.key

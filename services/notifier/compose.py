@@ -16,7 +16,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Literal
+from typing import Literal, cast
 
 from shared.contracts.desk import MailServer
 from shared.errors import Misconfigured, PostroomError
@@ -40,7 +40,7 @@ Automatic = Literal["auto-replied", "auto-generated"]
 
 
 class BadAddress(PostroomError):
-    """This is no address that mail can be sent to."""
+    """A text that is no address to send mail to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +239,7 @@ def _lines(text: str) -> str:
 
 
 def _add_images(body: EmailMessage, outgoing: Outgoing) -> None:
-    html = body.get_payload()[-1]  # type: ignore[index,union-attr]  # multipart/alternative: text, then HTML
+    html = cast("list[EmailMessage]", body.get_payload())[-1]  # of multipart/alternative: text, then HTML
     for each in outgoing.attachments:
         if each.content_id:
             main, sub = _type(each)

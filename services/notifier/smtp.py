@@ -115,7 +115,7 @@ class _Connection(smtplib.SMTP):
     def open(self) -> None:
         """Connect, greet, upgrade to TLS as configured."""
         code, text = self.connect(self._host, self._mail_server.port)
-        if code != 220:  # noqa: PLR2004  # RFC 5321, 4.3.1
+        if code != 220:  # RFC 5321, 4.3.1
             raise Unreachable(f"the server greets with {code} {_said(text)}")
         self.ehlo_or_helo_if_needed()
         if self._mail_server.tls == "starttls":
@@ -139,12 +139,12 @@ class _Connection(smtplib.SMTP):
         if not self.has_extn("starttls"):
             raise TlsFailed("the server does not offer STARTTLS")
         code, text = self.starttls(context=self._context())
-        if code != 220:  # noqa: PLR2004
+        if code != 220:
             raise TlsFailed(f"STARTTLS refused: {code} {_said(text)}")
         self.ehlo_or_helo_if_needed()
 
     def getreply(self) -> tuple[int, bytes]:
-        """smtplib's, reading within the deadline."""
+        """The same as in smtplib, read within the deadline."""
         if self.file is None and self.sock is not None:
             self.file = _BoundedLines(DeadlineReader(self.sock, self._deadline))
         return super().getreply()
@@ -225,7 +225,7 @@ def _session(server: MailServer, access: Access) -> Iterator[_Connection]:
 
 @contextmanager
 def _speaking(connection: _Connection, server: MailServer) -> Iterator[None]:
-    """smtplib's errors become ours."""
+    """The errors of smtplib become ours."""
     where = f"{connection._host}:{server.port}"  # noqa: SLF001
     with connecting(connection._host, server.port):  # noqa: SLF001
         try:
@@ -246,11 +246,11 @@ def _said(text: bytes | str) -> str:
 
 def _verdict(reply: Reply, recipients: Sequence[str] = ()) -> PostroomError:
     """What a reply means for this mail. 421 closes the channel: the server is away, the mail is not at fault."""
-    if reply.code == 421:  # noqa: PLR2004  # RFC 5321, 3.8
+    if reply.code == 421:  # RFC 5321, 3.8
         return Unreachable(str(reply))
-    if 500 <= reply.code < 600:  # noqa: PLR2004
+    if 500 <= reply.code < 600:
         return Refused(reply, recipients)
-    if 400 <= reply.code < 500:  # noqa: PLR2004
+    if 400 <= reply.code < 500:
         return Deferred(reply, recipients)
     return Unreachable(f"an unexpected answer: {reply}")
 
@@ -268,9 +268,9 @@ def _begin(connection: _Connection, message: bytes, sender: str, recipients: Seq
         options += ["SMTPUTF8", "BODY=8BITMIME"]
         connection.command_encoding = "utf-8"
     reply = Reply(*_decoded(connection.mail(_argument(sender), options)))
-    if reply.code == 530:  # noqa: PLR2004  # RFC 4954, 6
+    if reply.code == 530:  # RFC 4954, 6
         raise AuthenticationRefused(f"the server wants a login: {reply}")
-    if reply.code != 250:  # noqa: PLR2004
+    if reply.code != 250:
         raise _verdict(reply, recipients)
 
 
@@ -290,7 +290,7 @@ def _recipient(connection: _Connection, recipient: str) -> Reply | None:
     reply = Reply(*_decoded(connection.rcpt(_argument(recipient))))
     if reply.code in (250, 251):
         return None
-    if reply.code == 421:  # noqa: PLR2004
+    if reply.code == 421:
         raise Unreachable(str(reply))
     return reply
 
@@ -298,7 +298,7 @@ def _recipient(connection: _Connection, recipient: str) -> Reply | None:
 def _none_accepted(refused: Sequence[tuple[str, Reply]]) -> PostroomError:
     """A temporary refusal wins: one of them may be taken later."""
     recipients = [each for each, _ in refused]
-    temporary = next((reply for _, reply in refused if 400 <= reply.code < 500), None)  # noqa: PLR2004
+    temporary = next((reply for _, reply in refused if 400 <= reply.code < 500), None)
     return _verdict(temporary or refused[0][1] if refused else Reply(554, "5.1.0 no recipients"), recipients)
 
 
@@ -306,7 +306,7 @@ def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
     """Everything until the last dot may fail safely; after it, silence means that nobody knows."""
     connection.putcmd("data")
     go = Reply(*_decoded(connection.getreply()))
-    if go.code != 354:  # noqa: PLR2004
+    if go.code != 354:
         raise _verdict(go)
     connection.within(PATIENCE * server.timeout.total_seconds() + len(message) / SLOWEST)
     connection.send(_stuffed(message))
@@ -316,7 +316,7 @@ def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
         raise Uncertain(f"the line broke before the answer: {error}") from error
     if reply.code // 100 in (4, 5):
         raise _verdict(reply)
-    if reply.code // 100 != 2:  # noqa: PLR2004
+    if reply.code // 100 != 2:
         raise Uncertain(f"an unreadable answer: {reply}")
     return reply
 
@@ -376,10 +376,10 @@ def _exchange(connection: _Connection, row: sasl.Mechanism, who: Credentials) ->
     first = f" {_base64(answer(b''))}" if row.client_first else ""
     code, text = connection.docmd("AUTH", row.name + first)
     for _ in range(_ROUNDS):
-        if code != 334:  # noqa: PLR2004
+        if code != 334:
             break
         code, text = connection.docmd(_base64(answer(_challenge(text))))
-    if code != 235:  # noqa: PLR2004
+    if code != 235:
         raise _login_verdict(Reply(code, _said(text)))
 
 
@@ -396,8 +396,8 @@ def _challenge(text: bytes) -> bytes:
 
 def _login_verdict(reply: Reply) -> PostroomError:
     """535 refuses the credentials, 538 wants encryption, 4xx is a server out of order (RFC 4954, 6)."""
-    if reply.code == 538:  # noqa: PLR2004
+    if reply.code == 538:
         return CleartextRefused(str(reply))
-    if 500 <= reply.code < 600:  # noqa: PLR2004
+    if 500 <= reply.code < 600:
         return AuthenticationRefused(str(reply))
     return Unreachable(str(reply))

@@ -45,6 +45,7 @@ class FakeImap(ScriptedServer):
         self.tagged: dict[str, bytes] = {}
         self.bodies: dict[int, Answer] = {}
         self.sizes: dict[int, int] = {}
+        self.sizes_answer = b""
 
     def _talk_imap(self, connection: socket.socket) -> None:
         reader = connection.makefile("rb")
@@ -92,6 +93,8 @@ class FakeImap(ScriptedServer):
     def _uid_fetch(self, command: bytes) -> bytes:
         if b"BODY" in command:
             return b""
+        if self.sizes_answer:
+            return self.sizes_answer
         sizes = ((self._number(uid), uid, self.sizes.get(uid, len(self.mails[uid].raw))) for uid in self._uids(command))
         return b"".join(b"* %d FETCH (UID %d RFC822.SIZE %d)\r\n" % each for each in sizes)
 
@@ -104,7 +107,8 @@ class FakeImap(ScriptedServer):
             if said is None:
                 raw = self.mails[uid].raw
                 said = b"(UID %d BODY[] {%d}\r\n%s)" % (uid, len(raw), raw)
-            connection.sendall(b"* %d FETCH %s\r\n" % (self._number(uid), said) if said else b"")
+            if said:
+                connection.sendall(b"* %d FETCH %s\r\n" % (self._number(uid), said.removesuffix(b"\r\n")))
 
     def _uid_store(self, command: bytes) -> bytes:
         for uid in self._uids(command):

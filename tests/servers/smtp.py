@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 from aiosmtpd.smtp import SMTP as Protocol
+from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
 from tests.servers.presence import free_port
 from tests.servers.tls import Certificate
@@ -55,8 +56,9 @@ class SmtpServer:
             options |= {"authenticator": _authenticate, "auth_required": True, "auth_require_tls": tls == "starttls"}
         if tls == "starttls":
             options |= {"tls_context": context, "require_starttls": True}
-        implicit = {"ssl_context": context} if tls == "implicit" else {}
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **implicit, **options)
+        if tls == "implicit":
+            options["ssl_context"] = context
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **options)
 
     def __enter__(self) -> Self:
         self._controller.start()
@@ -67,7 +69,7 @@ class SmtpServer:
 
     # aiosmtpd's hooks
 
-    async def handle_MAIL(  # noqa: N802
+    async def handle_MAIL(
         self, _server: Protocol, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Take the sender, or not."""
@@ -77,7 +79,7 @@ class SmtpServer:
         envelope.mail_options.extend(options)
         return "250 OK"
 
-    async def handle_RCPT(  # noqa: N802
+    async def handle_RCPT(
         self, _server: Protocol, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Take a recipient, or not."""
@@ -86,15 +88,14 @@ class SmtpServer:
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, server: Protocol, session: Session, envelope: Envelope) -> str:  # noqa: N802
+    async def handle_DATA(self, server: Protocol, session: Session, envelope: Envelope) -> str:
         """Keep the mail; then answer, or drop the line."""
         user = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else None
         content = envelope.original_content or b""
         self.received.append(Received(envelope.mail_from or "", list(envelope.rcpt_tos), content, user))
         if self.faults.drop:
             self.faults.drop -= 1
-            assert server.transport is not None
-            server.transport.abort()
+            cast("asyncio.Transport", server.transport).abort()
         return self.faults.data_answer
 
 
@@ -131,6 +132,7 @@ class ScriptedServer:
                 connection, _ = self._listener.accept()
             except OSError:
                 return
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connections.append(connection)
             self._spawn(self._serve, connection)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from services.fetcher.imap import ImapMailbox
+from services.fetcher.mailbox import Access
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival, LeftBehind
 from shared.clock import FixedClock, SystemClock
@@ -67,6 +70,7 @@ class Desk:
     clock: SystemClock | FixedClock = field(default_factory=SystemClock)
     now: float = 0.0
     trouble: list[Exception] = field(default_factory=list)
+    patience: timedelta = timedelta(seconds=60)
 
     def __post_init__(self) -> None:
         """Wire it up."""
@@ -79,9 +83,14 @@ class Desk:
             inboxes=lambda: [self.inbox],
             settings=lambda: self.settings,
             left_behind=self.left.append,
+            mailbox_class=lambda _: self._mailbox,
             stopped=lambda inbox, reason, id_: self.stops.append((inbox.name, reason, id_)),
         )
         return FetcherSource(self.documents, wiring, clock=self.clock, monotonic=lambda: self.now)
+
+    def _mailbox(self, access: Access) -> ImapMailbox:
+        limits = replace(access.limits, operation=self.patience, download=self.patience)
+        return ImapMailbox(replace(access, limits=limits))
 
     def _hand_over(self, arrivals: Sequence[Arrival]) -> None:
         if self.trouble:

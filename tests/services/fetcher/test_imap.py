@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -381,7 +381,7 @@ def test_connection_test_reports_the_failure_with_the_highest_priority(desk: Des
         assert desk.source.states.get("support").test == replace(result, at=_to_millisecond(result.at))
 
 
-def _to_millisecond(at):  # type: ignore[no-untyped-def]
+def _to_millisecond(at: datetime) -> datetime:
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 

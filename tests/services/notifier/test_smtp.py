@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -205,11 +206,12 @@ def test_server_that_sends_one_byte_at_a_time_is_given_up() -> None:
 
 
 def test_server_that_greets_without_end_is_given_up() -> None:
-    with ScriptedServer(
-        lambda connection: [connection.sendall(b"220-hello\r\n" * 1000) for _ in range(10_000)] and None
-    ) as endless:
-        with pytest.raises(Unreachable, match="without end"):
-            smtp.send(a_server(endless.port), MAIL, FROM, TO)
+    def flood(connection: socket.socket) -> None:
+        for _ in range(10_000):
+            connection.sendall(b"220-hello\r\n" * 1000)
+
+    with ScriptedServer(flood) as endless, pytest.raises(Unreachable, match="without end"):
+        smtp.send(a_server(endless.port), MAIL, FROM, TO)
 
 
 def test_nobody_listening_is_unavailable() -> None:

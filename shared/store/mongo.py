@@ -33,6 +33,7 @@ from pymongo.errors import (
     DocumentTooLarge,
     DuplicateKeyError,
     ExecutionTimeout,
+    InvalidURI,
     OperationFailure,
     PyMongoError,
     WriteConcernError,
@@ -313,7 +314,7 @@ def _despite_races(write: Callable[[], Any]) -> Any:
 
 
 def place_of(url: str) -> str:
-    """Hosts and ports of a URL for messages: no user, no password, no options; `?` when it is not clear which is what."""
+    """Hosts and ports of a URL for messages, never user or password; `?` when it is not clear which is which."""
     match = _URL.match(url)
     if match is None or ("@" in url and not match["user"]):
         return "?"
@@ -326,6 +327,8 @@ _URL: Final = re.compile(
 
 
 def _client(url: str, place: str, deadline: timedelta) -> MongoClient[Document]:
+    if not url.startswith(("mongodb://", "mongodb+srv://")):  # the driver would take it for a host's name
+        raise _unreadable(url, place, InvalidURI())
     milliseconds = int(deadline.total_seconds() * 1000)
     try:
         with warnings.catch_warnings():

@@ -52,6 +52,9 @@ def test_a_unique_index_of_two_fields_wants_both_equal_and_both_present(document
     assert documents.insert("things", {"_id": "g"})
     assert sorted(found["_id"] for found in documents.find("things", {"type": "CHG"})) == ["a", "b", "e", "f"]
     assert [found["_id"] for found in documents.find("things", {"type": "CHG", "number": 1})] == ["a"]
+    assert documents.delete("things", {"_id": {"$in": ["e", "g"]}}) == 2
+    assert documents.update("things", {"_id": "f"}, {"$set": {"number": 3}})
+    assert not documents.insert("things", {"_id": "h", "type": "CHG", "number": 3})
 
 
 def test_a_unique_value_is_free_again_when_its_document_goes_or_changes(documents: Documents) -> None:

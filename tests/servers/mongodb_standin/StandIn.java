@@ -110,7 +110,7 @@ public final class StandIn extends H2Backend {
     /** Holds only documents in which every field is present. */
     private static final class PartialIndex extends H2UniqueIndex {
         PartialIndex(MVMap<KeyValue, Object> map, String name, List<IndexKey> keys) {
-            super(map, name, keys, false);
+            super(map, name, keys, true); // sparse: the collection does not expect each document in it
         }
 
         private boolean leavesOut(Document document) {

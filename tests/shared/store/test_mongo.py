@@ -1,0 +1,223 @@
+"""How the MongoDB adapter says things: errors in our words, no password in any, few round trips."""
+
+from __future__ import annotations
+
+import io
+from functools import partial
+from typing import TYPE_CHECKING
+
+import pymongo
+import pytest
+from bson.errors import InvalidDocument
+from pymongo import errors, monitoring
+
+from shared.errors import Misconfigured, Unavailable, Unsupported
+from shared.store import mongo
+from shared.store.documents import Index
+from shared.store.mongo import MongoDocuments, place_of, translated
+from shared.store.vocabulary import Taken
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.servers.mongodb import MongoServer
+
+
+def bulk(*write_errors: dict[str, object], unconfirmed: bool = False) -> errors.BulkWriteError:
+    late = [{"code": 64, "errmsg": "waiting for replication timed out"}] if unconfirmed else []
+    return errors.BulkWriteError({"writeErrors": list(write_errors), "writeConcernErrors": late})
+
+
+TRANSLATIONS = [
+    (errors.ServerSelectionTimeoutError("No servers, Timeout: 5s, Topology Description: <...>"), Unavailable),
+    (errors.NetworkTimeout("timed out"), Unavailable),
+    (errors.AutoReconnect("connection closed"), Unavailable),
+    (errors.NotPrimaryError("not primary"), Unavailable),
+    (errors.WaitQueueTimeoutError("pool is busy"), Unavailable),
+    (errors.ExecutionTimeout("operation exceeded time limit", 50), Unavailable),
+    (errors.WTimeoutError("waiting for replication timed out", 64), Unavailable),
+    (errors.WriteConcernError("not enough data-bearing nodes", 100), Unavailable),
+    (errors.OperationFailure("interrupted at shutdown", 11600), Unavailable),
+    (errors.OperationFailure("node is recovering", 13436), Unavailable),
+    (errors.OperationFailure("cursor id not found", 43), Unavailable),
+    (errors.OperationFailure("out of disk space", 14031), Unavailable),
+    (bulk(unconfirmed=True), Unavailable),
+    (bulk({"code": 11000, "errmsg": "E11000"}, unconfirmed=True), Unavailable),
+    (errors.OperationFailure("Authentication failed.", 18), Misconfigured),
+    (errors.OperationFailure("not authorized on postroom", 13), Misconfigured),
+    (errors.OperationFailure("bad auth : authentication failed", 8000), Misconfigured),
+    (errors.ConfigurationError("reports wire version 6, but requires at least 9"), Misconfigured),
+    (errors.OperationFailure("no such command: 'explain'", 59), Unsupported),
+    (errors.DuplicateKeyError("E11000 duplicate key", 11000), Taken),
+    (bulk({"code": 11000, "errmsg": "E11000"}), Taken),
+    (errors.WriteError("Cannot apply $inc to a value of non-numeric type", 14), ValueError),
+    (errors.WriteError("Cannot create field 'b' in element {a: 1}", 28), ValueError),
+    (bulk({"code": 2, "errmsg": "BadValue"}), ValueError),
+    (errors.DocumentTooLarge("BSON document too large"), ValueError),
+    (InvalidDocument("cannot encode object"), ValueError),
+    (errors.OperationFailure("something nobody has seen", 987654), errors.OperationFailure),
+    (errors.InvalidOperation("Cannot use MongoClient after close"), errors.InvalidOperation),
+]
+
+
+@pytest.mark.parametrize(("error", "ours"), TRANSLATIONS, ids=lambda value: repr(value)[:60])
+def test_an_error_of_the_driver_becomes_ours(error: Exception, ours: type[Exception]) -> None:
+    assert type(translated(error, "db.example:27017")) is ours
+
+
+def test_an_error_says_where_and_what_and_nothing_else() -> None:
+    error = errors.ServerSelectionTimeoutError("refused, Timeout: 5s, Topology Description: <...>")
+    assert str(translated(error, "db.example:27017")) == "MongoDB at db.example:27017 is away: refused"
+    failure = errors.OperationFailure("Authentication failed., full error: {...}", 18)
+    assert "the user or password of the store URL" in str(translated(failure, "db.example"))
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("mongodb://db.example", "db.example"),
+        ("mongodb://user:s3cr3t@db.example:27017/postroom?authSource=admin", "db.example:27017"),
+        ("mongodb://user:s3cr%40t@a.example,b.example:27018/?replicaSet=rs", "a.example,b.example:27018"),
+        ("mongodb://user:s3cr@t@db.example/", "?"),
+        ("mongodb://user:1234/5@db.example/", "?"),
+        ("mongodb://db.example/?tlsCertificateKeyFilePassword=s3cr@t", "?"),
+        ("mongodb+srv://user:s3cr3t@cluster.example/", "cluster.example"),
+        ("s3cr3t", "?"),
+        ("", "?"),
+    ],
+)
+def test_a_place_is_told_without_user_and_password(url: str, place: str) -> None:
+    assert place_of(url) == place
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "db.example:27017",
+        "amqp://user:s3cr3t@db.example/",
+        "mongodb://",
+        "mongodb://user:s3cr3t@db.example:port/",
+        "mongodb://user:s3cr/3t@db.example/",
+        "mongodb://user:s3cr@3t@db.example/",
+        "mongodb://user:s3cr3t@db.example/?readPreference=whatever",
+        "mongodb://user:s3cr3t@db.example/?authMechanism=NONE",
+        "mongodb://db.example/?w=-1",
+        "mongodb://db.example/?journl=true",
+        "mongodb://db.example/a b$c",
+    ],
+)
+def test_a_url_that_cannot_be_read_is_misconfigured_and_keeps_its_password(url: str) -> None:
+    with pytest.raises(Misconfigured, match="store URL") as caught:
+        MongoDocuments(url)
+    assert "s3cr" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "given", "used"),
+    [
+        ("mongodb://db.example/", None, "postroom"),
+        ("mongodb://db.example/desk", None, "desk"),
+        ("mongodb://db.example/admin", None, "postroom"),
+        ("mongodb://db.example/desk", "other", "other"),
+    ],
+)
+def test_the_database_is_the_one_given_or_named_or_postroom(url: str, given: str | None, used: str) -> None:
+    store = MongoDocuments(url, database=given)
+    assert store._database.name == used
+    store.close()
+
+
+def test_writes_wait_for_a_majority_and_the_journal_and_reads_for_a_majority() -> None:
+    store = MongoDocuments("mongodb://db.example/?w=1&readConcernLevel=local")
+    assert store._database.write_concern.document == {"w": "majority", "j": True}
+    assert store._database.read_concern.document == {"level": "majority"}
+    assert store._client.options.retry_writes
+    store.close()
+
+
+class Commands(monitoring.CommandListener):
+    """The names of the commands sent since `clear`."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        self.names.append(f"{event.command_name} {event.command[event.command_name]}")
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None: ...
+
+
+@pytest.fixture
+def commands() -> Commands:
+    return Commands()
+
+
+@pytest.fixture
+def store(
+    mongodb: MongoServer, mongodb_database: str, commands: Commands, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MongoDocuments]:
+    monkeypatch.setattr(mongo, "MongoClient", partial(pymongo.MongoClient, event_listeners=[commands]))
+    store = MongoDocuments(mongodb.url, database=mongodb_database)
+    store.ensure([Index("things", ("type", "number"), unique=True)])
+    commands.names.clear()
+    yield store
+    store.close()
+
+
+def test_one_call_is_one_round_trip(store: MongoDocuments, commands: Commands) -> None:
+    store.insert("things", {"_id": "a"})
+    store.insert_many("things", [{"_id": "b"}, {"_id": "c"}])
+    store.get("things", "a")
+    store.update("things", {"_id": "a"}, {"$set": {"n": 1}})
+    store.upsert("things", "a", {"$inc": {"n": 1}})
+    store.replace("things", {"_id": "a"})
+    list(store.find("things", {}))
+    store.count("things", {})
+    store.delete("things", {"_id": "a"})
+    told = [name.split()[0] for name in commands.names]
+    assert told == ["insert", "insert", "find", "update", "findAndModify", "update", "find", "aggregate", "delete"]
+
+
+def test_a_new_blob_costs_four_round_trips_and_a_known_one_a_single_lookup(
+    store: MongoDocuments, commands: Commands
+) -> None:
+    key = store.put_blob(b"a small attachment")
+    assert commands.names == ["find blobs", "insert fs.chunks", "insert fs.files", "insert blobs"]
+    commands.names.clear()
+    store.put_blob(b"a small attachment")
+    store.put_blob(io.BytesIO(b"a small attachment"))
+    assert commands.names == ["find blobs", "find blobs"]
+    commands.names.clear()
+    store.get_blob(key)
+    assert commands.names == ["find blobs", "find fs.chunks"]
+
+
+def test_a_blob_is_a_file_that_the_drivers_own_gridfs_reads(store: MongoDocuments) -> None:
+    import gridfs
+
+    content = bytes(range(256)) * 5000
+    key = store.put_blob(content)
+    record = store._blobs.find_one({"_id": key})
+    assert record is not None
+    stored = gridfs.GridFSBucket(store._database).open_download_stream(record["file"])
+    assert stored.read() == content
+    assert (stored.length, stored.filename) == (len(content), key)
+
+
+def test_the_loser_of_two_uploads_leaves_nothing_behind(store: MongoDocuments, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = store.put_blob(b"twice")
+    monkeypatch.setattr(store, "has_blob", lambda _: False)
+    assert store.put_blob(b"twice") == key
+    assert store._database["fs.files"].count_documents({}) == 1
+    assert store._database["fs.chunks"].count_documents({}) == 1
+
+
+def test_a_blob_whose_chunks_are_gone_is_a_lookup_error(store: MongoDocuments) -> None:
+    key = store.put_blob(b"x" * 600_000)
+    store._database["fs.chunks"].delete_one({"n": 1})
+    with pytest.raises(LookupError, match="incomplete"):
+        store.get_blob(key)

@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
+from typing import Self
 
 from tests.servers.presence import free_port, missing
 from tests.servers.tls import Certificate, make_certificate
@@ -90,7 +91,7 @@ class Dovecot:
         self._options["disable_plaintext"] = "yes" if disable_plaintext else "no"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> Dovecot:
+    def start(self) -> Self:
         """Start it and wait until it greets."""
         program = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin")
         if program is None:
@@ -150,7 +151,7 @@ class Dovecot:
                 self._process.wait(10)
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def __enter__(self) -> Dovecot:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self, cast
 
 from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import SMTP as Protocol
+from aiosmtpd.smtp import SMTP
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
 from tests.servers.presence import free_port
@@ -70,7 +70,7 @@ class SmtpServer:
     # aiosmtpd's hooks
 
     async def handle_MAIL(
-        self, _server: Protocol, _session: Session, envelope: Envelope, address: str, options: list[str]
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Take the sender, or not."""
         if self.faults.mail_answer:
@@ -80,7 +80,7 @@ class SmtpServer:
         return "250 OK"
 
     async def handle_RCPT(
-        self, _server: Protocol, _session: Session, envelope: Envelope, address: str, _options: list[str]
+        self, _server: SMTP, _session: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Take a recipient, or not."""
         answer = self.faults.recipient_answers.get(address, "250 OK")
@@ -88,7 +88,7 @@ class SmtpServer:
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, server: Protocol, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         """Keep the mail; then answer, or drop the line."""
         user = session.auth_data.login.decode() if isinstance(session.auth_data, LoginPassword) else None
         content = envelope.original_content or b""
@@ -105,7 +105,7 @@ def _context(certificate: Certificate) -> ssl.SSLContext:
     return context
 
 
-def _authenticate(_server: Protocol, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
+def _authenticate(_server: SMTP, _session: Session, _envelope: Envelope, _mechanism: str, data: Any) -> AuthResult:
     if not isinstance(data, LoginPassword):
         return AuthResult(success=False, handled=False)
     good = (data.login, data.password) == (USER.encode(), PASSWORD.encode())

@@ -35,6 +35,11 @@ class Records:
         counter = self.documents.upsert("counters", type_, {"$inc": {"last": 1}})
         return int(counter["last"])
 
+    def peek_serial(self, type_: str) -> int:
+        """The number that the next record of a type would get now."""
+        counter = self.documents.get("counters", type_)
+        return int(counter["last"]) + 1 if counter else 1
+
     def get(self, record_id: str) -> Document | None:
         """One record by its id."""
         return self.documents.get("records", record_id)

@@ -42,8 +42,8 @@ class _Item:
     angles: list[str] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
-    quoted: bool = False
     odd: bool = False
+    grouped: bool = False
 
     def is_empty(self) -> bool:
         return not (self.angles or self.odd or "".join(self.phrase).strip())
@@ -172,6 +172,7 @@ class _Scanner:
             (self.item.after if self.item.angles else self.item.phrase).append(piece)
 
     def _end(self) -> None:
+        self.item.grouped = self.in_group
         if not self.item.is_empty():
             self.items.append(self.item)
         self.item = _Item()
@@ -231,7 +232,6 @@ class _Scanner:
         if text.startswith("@", after) and not self.item.angles:
             self.item.phrase.append('"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"')
             return
-        self.item.quoted = True
         self._words(words.replace("@", _QUOTED_AT))
 
     def _comment(self, at: int) -> int:
@@ -280,12 +280,35 @@ def _next_of(text: str, chars: str, position: int) -> int:
 def _items(text: str, defects: Defects) -> list[_Item]:
     scanner = _Scanner(text, quotes=True)
     items = scanner.run()
+    if scanner.unclosed:
+        defects.add("unclosed-quote")
+        scanner = _Scanner(text, quotes=False)
+        items = scanner.run()
     if scanner.deep:
         defects.add("deep-comments")
-    if not scanner.unclosed:
-        return items
-    defects.add("unclosed-quote")
-    return _Scanner(text, quotes=False).run()
+    return _rejoined(items, defects) if len(items) > 1 else items
+
+
+def _rejoined(items: list[_Item], defects: Defects) -> list[_Item]:
+    """`Becker, Anna <anna@...>` without quotes: words before a comma belong to the name behind it."""
+    out: list[_Item] = []
+    words: list[_Item] = []
+    for item in items:
+        if _is_words(item):
+            words.append(item)
+            continue
+        if words and len(item.angles) == 1 and not item.odd and "".join(item.phrase).strip():
+            defects.add("malformed-address")
+            item.phrase[:0] = [f"{''.join(word.phrase).strip()}, " for word in words]
+        else:
+            out.extend(words)
+        words = []
+        out.append(item)
+    return [*out, *words]
+
+
+def _is_words(item: _Item) -> bool:
+    return not (item.angles or item.odd or item.grouped) and "@" not in "".join(item.phrase)
 
 
 def _mailbox(item: _Item, defects: Defects) -> Address | None:
@@ -313,22 +336,29 @@ def _may_be_name(item: _Item, phrase: str, address: str) -> bool:
 
 
 def _without_angle(item: _Item, phrase: str, defects: Defects) -> Address | None:
-    words = phrase.split()
-    at_words = [word for word in words if "@" in word.strip("@")]
-    if item.odd or len(at_words) > 1 or phrase.count("@") > 1:
+    words = _BARE_WORDS.findall(phrase)
+    if "@" in phrase and not any("@" in word.strip("@") for word in words):
+        words = ["".join(words)]  # blanks around the @
+    named = [word for word in words if "@" in word.strip("@")] or words
+    if item.odd or len(named) > 1 or _outside_quotes(phrase).count("@") > 1:
         defects.add("ambiguous-address" if "@" in phrase else "bad-address")
         return None
-    if "@" in phrase and not at_words:
-        words = at_words = ["".join(words)]
-    if len(words) == 1 or at_words:
-        address = _normalised(at_words[0] if at_words else words[0], defects)
-        if address:
-            rest = " ".join(word for word in words if word not in at_words)
-            if rest:
-                defects.add("malformed-address")
-            return Address(_display(rest or " ".join(item.comments[-1:]), item, defects), address)
-    defects.add("bad-address")
-    return None
+    address = _normalised(named[0], defects) if named else None
+    if address is None:
+        defects.add("bad-address")
+        return None
+    rest = " ".join(word for word in words if word not in named)
+    if rest:
+        defects.add("malformed-address")
+    return Address(_display(rest, item, defects), address)
+
+
+_BARE_WORDS = re.compile(r'"[^"]*"\S*|\S+')
+_QUOTED = re.compile(r'"[^"]*"')
+
+
+def _outside_quotes(text: str) -> str:
+    return _QUOTED.sub("", text)
 
 
 def _display(phrase: str, item: _Item, defects: Defects) -> str:
@@ -385,13 +415,17 @@ def _domain(domain: str, defects: Defects) -> str:
     if domain.isascii():
         return domain.lower()
     lowered = unicodedata.normalize("NFC", domain.lower())
-    if lowered.isascii():
+    if lowered.isascii() or not _OTHER_DOTS.isdisjoint(domain):
+        defects.add("bad-domain")
         return domain
     try:
         return idna.encode(lowered).decode("ascii")
     except (idna.IDNAError, UnicodeError):
         defects.add("bad-domain")
         return domain
+
+
+_OTHER_DOTS = frozenset("\u3002\uff0e\uff61")
 
 
 def _agrees(value: bytes, ours: Address, defects: Defects) -> bool:

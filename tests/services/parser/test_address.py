@@ -1,0 +1,192 @@
+"""Whom a field names, and when nobody can tell."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.parser.address import addresses, sender
+from services.parser.defects import Defects
+from shared.contracts.mail import Address
+
+
+def read_from(*values: str) -> tuple[Address | None, tuple[str, ...]]:
+    defects = Defects()
+    return sender([value.encode("utf-8") for value in values], defects), defects.words()
+
+
+def read_list(value: str, cap: int = 100) -> list[tuple[str, str]]:
+    return [(person.name, person.address) for person in addresses([value.encode("utf-8")], cap, Defects())]
+
+
+@pytest.mark.parametrize(
+    ("value", "name", "address"),
+    [
+        ("anna@customer.example", "", "anna@customer.example"),
+        ("<anna@customer.example>", "", "anna@customer.example"),
+        ("Anna Becker <anna@customer.example>", "Anna Becker", "anna@customer.example"),
+        ('"Becker, Anna" <anna@customer.example>', "Becker, Anna", "anna@customer.example"),
+        ('"Anna \\"A\\" B" <anna@customer.example>', 'Anna "A" B', "anna@customer.example"),
+        ("Becker, Anna <anna@customer.example>", "Becker, Anna", "anna@customer.example"),
+        ("anna@customer.example (Anna Becker)", "Anna Becker", "anna@customer.example"),
+        ("=?utf-8?q?J=C3=B6rg?= <j@customer.example>", "Jörg", "j@customer.example"),
+        ('"=?utf-8?q?J=C3=B6rg?=" <j@customer.example>', "Jörg", "j@customer.example"),
+        ("=?utf-8?q?Evil=2C?= <a@b.example>", "Evil,", "a@b.example"),
+        ("Anna <ANNA@Customer.EXAMPLE>", "Anna", "ANNA@customer.example"),
+        ("Anna <@relay.example,@two.example:anna@customer.example>", "Anna", "anna@customer.example"),
+        ("<mailto:anna@customer.example>", "", "anna@customer.example"),
+        ("mailto:anna@customer.example", "", "anna@customer.example"),
+        ("anna@customer.example <anna@customer.example>", "anna@customer.example", "anna@customer.example"),
+        ("anna@customer.example<anna@customer.example>", "anna@customer.example", "anna@customer.example"),
+        ("Anna Becker anna@customer.example", "Anna Becker", "anna@customer.example"),
+        ("anna@[192.0.2.1]", "", "anna@[192.0.2.1]"),
+        ("Anna <anna@[IPv6:2001:db8::1]>", "Anna", "anna@[ipv6:2001:db8::1]"),
+        ('"john smith"@customer.example', "", '"john smith"@customer.example'),
+        ('<"john smith"@customer.example>', "", '"john smith"@customer.example'),
+        ("jsmith", "", "jsmith"),
+        ("J. Smith <jsmith>", "J. Smith", "jsmith"),
+        ("Team: anna@customer.example;", "", "anna@customer.example"),
+        ("'Anna' <anna+tag@customer.example>", "'Anna'", "anna+tag@customer.example"),
+        ("Anna<anna@customer.example>", "Anna", "anna@customer.example"),
+        ("Anna <anna@customer.example> (at home)", "Anna", "anna@customer.example"),
+        ('"unclosed <anna@customer.example>', "unclosed", "anna@customer.example"),
+        ("Jörg <j@customer.example>", "Jörg", "j@customer.example"),
+        ("a@bücher.example", "", "a@xn--bcher-kva.example"),
+        ("a@BÜCHER.example", "", "a@xn--bcher-kva.example"),
+    ],
+)
+def test_one_author_is_read(value: str, name: str, address: str) -> None:
+    found, _ = read_from(value)
+    assert found == Address(name, address)
+
+
+ALICE, BOB = "alice@victim.example", "bob@attacker.example"
+
+
+@pytest.mark.parametrize("separator", ["(", ")", "<", ">", "@", ",", ";", ":", ".", '"', "[", "]"])
+def test_cve_2023_27043_never_names_the_victim(separator: str) -> None:
+    found, defects = read_from(f"{ALICE}{separator}<{BOB}>")
+    assert found is None
+    assert defects
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        f"{ALICE}, {BOB}",
+        f"{ALICE};{BOB}",
+        f"<{ALICE}> <{BOB}>",
+        f"<{ALICE}><{BOB}>",
+        f"Bob <{BOB}> {ALICE}",
+        f"{ALICE} {BOB}",
+        "alice@victim.example@attacker.example",
+        f"<{ALICE}@attacker.example>",
+        f"<{ALICE}",
+        f"Alice <{ALICE} <{BOB}>",
+        f"({ALICE}",
+        "undisclosed-recipients:;",
+        f"{ALICE}\x00@attacker.example",
+        "",
+        "<>",
+        "@",
+        "a@",
+        "@b.example",
+        "a b c",
+        "x:;",
+        f"a@{'b' * 330}.example",
+        f"{'a' * 330}@b.example",
+        "a@b..example",
+        "a@b,c@d",
+    ],
+)
+def test_a_from_that_can_be_read_twice_or_not_at_all_names_nobody(value: str) -> None:
+    found, defects = read_from(value)
+    assert found is None or (found.address == ALICE and value == f"<{ALICE}")
+    assert defects
+
+
+def test_two_from_fields_name_nobody_even_when_they_agree() -> None:
+    assert read_from("a@b.example", "a@b.example") == (None, ("several-from",))
+    assert read_from("a@b.example", "c@d.example") == (None, ("several-from",))
+
+
+def test_no_from_is_noted() -> None:
+    assert read_from() == (None, ("no-from",))
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (f'"{ALICE}" <{BOB}>', ALICE),
+        (f"{ALICE} <{BOB}>", ALICE),
+        (f"=?utf-8?q?=3C{ALICE.replace('@', '=40')}=3E?= <{BOB}>", f"<{ALICE}>"),
+    ],
+)
+def test_a_display_name_that_looks_like_an_address_stays_a_name(value: str, name: str) -> None:
+    found, _ = read_from(value)
+    assert found == Address(name, BOB)
+
+
+@pytest.mark.parametrize(
+    "domain",
+    [
+        "сorp.example",  # Cyrillic es
+        "corp\u200b.example",
+        "\u212aorp.example",  # Kelvin sign
+        "ｃorp.example",  # fullwidth
+        "corp\u3002example",
+        "corp\u00ad.example",
+    ],
+)
+def test_a_look_alike_domain_never_becomes_the_real_one(domain: str) -> None:
+    found, _ = read_from(f"a@{domain}")
+    assert found is None or found.address not in ("a@corp.example", "a@korp.example")
+
+
+def test_an_encoded_word_inside_an_address_is_not_decoded() -> None:
+    found, defects = read_from("=?utf-8?q?alice=40victim.example?=@attacker.example")
+    assert found is None or found.address.endswith("@attacker.example")
+    assert "encoded-word-in-address" in defects
+
+
+def test_a_wholly_encoded_field_is_read_and_noted() -> None:
+    found, defects = read_from("=?utf-8?q?Anna_=3Canna=40customer=2Eexample=3E?=")
+    assert found == Address("Anna", "anna@customer.example")
+    assert "encoded-address" in defects
+
+
+def test_a_thousand_nested_comments_are_stepped_over() -> None:
+    found, defects = read_from("(" * 1000 + "x" + ")" * 1000 + " anna@customer.example")
+    assert found == Address("", "anna@customer.example")
+    assert "deep-comments" in defects
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("a@b.example, C <c@d.example>", [("", "a@b.example"), ("C", "c@d.example")]),
+        ("a@b.example; c@d.example", [("", "a@b.example"), ("", "c@d.example")]),
+        (
+            "Team: a@b.example, c@d.example;, e@f.example",
+            [("", "a@b.example"), ("", "c@d.example"), ("", "e@f.example")],
+        ),
+        ("undisclosed-recipients:;", []),
+        (",,a@b.example,,", [("", "a@b.example")]),
+        ('"a, b" <a@b.example>, "c" <c@d.example>', [("a, b", "a@b.example"), ("c", "c@d.example")]),
+        ('"X" <>, "LTD" <l@b.example>', [("LTD", "l@b.example")]),
+        (
+            "Becker, Anna <a@b.example>, Smith, Bob <b@b.example>",
+            [("Becker, Anna", "a@b.example"), ("Smith, Bob", "b@b.example")],
+        ),
+        ("jsmith, anna@b.example", [("", "jsmith"), ("", "anna@b.example")]),
+        ("broken <a@b@c>, good <g@b.example>", [("good", "g@b.example")]),
+    ],
+)
+def test_lists_are_cut_at_structure_only(value: str, expected: list[tuple[str, str]]) -> None:
+    assert read_list(value) == expected
+
+
+def test_a_long_list_is_capped_with_a_defect() -> None:
+    defects = Defects()
+    value = ", ".join(f"u{number}@b.example" for number in range(32_000)).encode()
+    assert len(addresses([value], 1_000, defects)) == 1_000
+    assert defects.words() == ("addresses-capped",)

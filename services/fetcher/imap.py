@@ -72,6 +72,11 @@ class ImapMailbox:
             client.logout()
         client.hang_up()
 
+    def hang_up(self) -> None:
+        """Cut the line under whatever is going on; a later use connects anew."""
+        if (client := self._client) is not None:
+            client.hang_up()
+
     # looking
 
     def waiting(self, known: Known, limit: int) -> Sight:

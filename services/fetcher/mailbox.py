@@ -118,6 +118,9 @@ class Mailbox(Protocol):
     ) -> None:
         """Hang up. Never raises, never expunges."""
 
+    def hang_up(self) -> None:
+        """End the connection, from any thread; what is under way fails."""
+
     def waiting(self, known: Known, limit: int) -> Sight:
         """Look at the folder: up to `limit` mails that the ledger does not know, and those to be put away."""
 

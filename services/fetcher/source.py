@@ -12,7 +12,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -37,6 +37,8 @@ WAKE_SECONDS = 1.0
 SOON_SECONDS = 5.0
 """When to ask again after our own store or broker was away."""
 LONGEST_WAIT_SECONDS = 900.0
+GRACE_SECONDS = 4.0
+"""How long a visit may go on after the fetcher was told to stop."""
 PARALLEL = 4
 """How many inboxes are visited at once: one that hangs does not hold up the others."""
 
@@ -115,6 +117,8 @@ class FetcherSource:
         self._leases = leases or Leases(documents)
         self.states = InboxStates(documents, self._clock)
         self._plans: dict[str, _Plan] = {}
+        self._stopping = threading.Event()
+        self._open: dict[str, Mailbox] = {}
 
     # when
 
@@ -146,8 +150,8 @@ class FetcherSource:
         before = self._plans.get(inbox.name)
         failures = (before.failures + 1 if before and before.inbox == inbox else 1) if failed else 0
         interval = (inbox.poll_interval or self._wiring.settings().poll_interval).total_seconds()
-        wait = min(interval, SOON_SECONDS) if soon else _backed_off(interval, failures)
-        self._plans[inbox.name] = _Plan(inbox, self._monotonic() + wait, failures)
+        pause = min(interval, SOON_SECONDS) if soon else _backed_off(interval, failures)
+        self._plans[inbox.name] = _Plan(inbox, self._monotonic() + pause, failures)
 
     # polling
 
@@ -177,8 +181,13 @@ class FetcherSource:
                 lease=lease,
                 hand_over=self._wiring.hand_over,
                 left_behind=self._wiring.left_behind,
+                stopping=self._stopping.is_set,
             )
-            return visit.run(inbox.max_per_poll or settings.max_per_poll)
+            self._open[inbox.name] = box
+            try:
+                return visit.run(inbox.max_per_poll or settings.max_per_poll)
+            finally:
+                del self._open[inbox.name]
 
     def _mailbox(self, inbox: Inbox, settings: Settings) -> Mailbox:
         limits = Limits(
@@ -225,8 +234,12 @@ class FetcherSource:
         return polled
 
     def run(self, stop: threading.Event) -> None:
-        """Visit inboxes as they become due until `stop` is set; visits under way are finished."""
+        """Visit inboxes as they become due until `stop` is set.
+
+        Visits under way then end after the mail they are at; what hangs on a server is cut off.
+        """
         under_way: dict[str, Future[Polled]] = {}
+        self._stopping.clear()
         with ThreadPoolExecutor(PARALLEL, thread_name_prefix="fetch") as pool:
             while not stop.is_set():
                 under_way = {name: each for name, each in under_way.items() if not _is_over(each)}
@@ -234,6 +247,10 @@ class FetcherSource:
                     if inbox.name not in under_way:
                         under_way[inbox.name] = pool.submit(self.poll, inbox)
                 stop.wait(WAKE_SECONDS)
+            self._stopping.set()
+            wait(under_way.values(), GRACE_SECONDS)
+            for box in list(self._open.values()):
+                box.hang_up()
             pool.shutdown(cancel_futures=True)
 
     def _due_or_none(self) -> list[Inbox]:

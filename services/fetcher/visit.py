@@ -78,9 +78,10 @@ class Visit:
         lease: Lease,
         hand_over: HandOver,
         left_behind: Callable[[LeftBehind], None],
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._inbox, self._box, self._ledger, self._lease = inbox, box, ledger, lease
-        self._hand_over, self._left_behind = hand_over, left_behind
+        self._hand_over, self._left_behind, self._stopping = hand_over, left_behind, stopping
         self._batch: list[tuple[Key, Arrival]] = []
         self._counted = self._in_a_row = 0
         self._puts_away = True
@@ -99,7 +100,7 @@ class Visit:
     def _take(self, fresh: Iterable[Waiting], max_per_poll: int) -> None:
         for waiting in fresh:
             self._take_one(waiting)
-            if self._counted >= max_per_poll:
+            if self._counted >= max_per_poll or self._stopping():
                 return
             if self._in_a_row >= BREAKS:
                 raise Unreachable(f"{BREAKS} mails in a row could not be fetched: {self.polled.failures[-1]}")
@@ -113,8 +114,9 @@ class Visit:
         except TooLarge as error:
             self._leave(key, waiting.size, str(error))
         except Unfetchable as error:
-            self._in_a_row += 1
-            self._fail(key, str(error))
+            if not self._stopping():  # else we have cut the line ourselves
+                self._in_a_row += 1
+                self._fail(key, str(error))
         else:
             self._in_a_row = 0
             self._collect(key, raw)

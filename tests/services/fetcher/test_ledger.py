@@ -124,7 +124,7 @@ def test_inbox_alone_is_the_same_whatever_its_case() -> None:
         (b"Content-Type: multipart/report;\r\n report-type=delivery-status\r\n\r\n", True),
         (b"Content-Type:\r\n multipart/report; boundary=x\r\n\r\n", True),
         (
-            b"Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\nContent-Type: text/calendar; method=REQUEST",
+            b"Content-Type: multipart/alternative; boundary=x\r\n\r\n--x\r\nContent-Type: text/calendar",
             True,
         ),
         (b"Return-Path: <>\r\nFrom: a@b.c\r\n\r\n", True),

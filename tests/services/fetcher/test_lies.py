@@ -259,6 +259,26 @@ def test_server_that_talks_without_end_is_given_up(server: FakeImap, desk: Desk)
     assert "without end" in poll(desk).failures[0]
 
 
+def test_fetcher_that_is_told_to_stop_does_not_wait_for_a_server_that_hangs(server: FakeImap, desk: Desk) -> None:
+    asked, stop = threading.Event(), threading.Event()
+
+    def hang(connection: socket.socket) -> None:
+        asked.set()
+        connection.recv(1)
+
+    desk.patience = timedelta(seconds=600)
+    server.bodies[2] = hang
+    thread = threading.Thread(target=desk.source.run, args=(stop,))
+    thread.start()
+    assert asked.wait(20)
+    stop.set()
+    thread.join(60)
+    assert (thread.is_alive(), desk.raw) == (False, [GOOD[0]])
+    assert ledger.troubles(desk.documents, "support") == []
+    server.bodies.clear()
+    assert (desk.another().poll(desk.inbox).taken, sorted(desk.raw)) == (2, GOOD)
+
+
 def test_server_that_is_no_imap_server_is_said_to_be_none(documents: EmbeddedDocuments) -> None:
     with ScriptedServer(lambda connection: connection.sendall(b"220 mail ESMTP\r\n")) as other:
         desk = Desk(documents, an_inbox(other.port, auth="none", password=None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -122,7 +123,7 @@ def _confirm(app: App, stated: Configuration) -> None:
     for section in {"inboxes", "mail_servers"} & set(pruned_sections(stated)):
         kept = names(section, getattr(stated, section))
         gone += [f"{section}/{name}" for name in names(section, getattr(stored, section)) if name not in kept]
-    if gone and click.get_text_stream("stdin").isatty():
+    if gone and sys.stdin.isatty():
         click.confirm(f"Delete {', '.join(sorted(gone))}? No stored mail is lost", abort=True, err=True)
 
 

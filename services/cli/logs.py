@@ -10,7 +10,8 @@ import os
 from datetime import UTC, datetime
 from typing import Final
 
-from services.cli.output import instant, safe
+from services.cli.output import safe
+from shared.text import iso
 
 LEVEL: Final = "POSTROOM_LOG"
 _KNOWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -21,7 +22,7 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback below it when there is one."""
-        at = instant(datetime.fromtimestamp(record.created, UTC))
+        at = iso(datetime.fromtimestamp(record.created, UTC))
         facts = "".join(f" {name}={_value(value)}" for name, value in vars(record).items() if name not in _KNOWN)
         line = f"{at} {record.levelname} {safe(record.getMessage())}{facts}"
         return f"{line}\n{safe(self.formatException(record.exc_info), breaks=True)}" if record.exc_info else line

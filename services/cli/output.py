@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from shared.text import iso
+
 T = TypeVar("T")
 PATIENCE: Final = 2.0
 """Seconds that anything may take without a progress bar."""
@@ -49,19 +51,12 @@ def emit(thing: object) -> None:
 
 def _plain(value: object) -> Any:
     if isinstance(value, datetime):
-        return instant(value)
+        return iso(value)
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     return str(value)
-
-
-def instant(at: datetime | None) -> str | None:
-    """A time for machines: UTC, ISO 8601, milliseconds."""
-    if at is None:
-        return None
-    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 @lru_cache(maxsize=8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -50,7 +50,7 @@ def publish(
         return TRY_LATER
 
 
-def _publish(named: tuple[str, ...], given: dict[str, object]) -> int:
+def _publish(named: tuple[str, ...], given: Mapping[str, object]) -> int:
     found = [(word, sources.mails(word)) for word in named]
     published, failed, code = 0, 0, 0
     with opened() as app:
@@ -84,7 +84,7 @@ def _batches(found: Iterable[sources.Source]) -> Iterator[list[sources.Source]]:
         yield batch
 
 
-def _hand_over(app: App, batch: list[sources.Source], given: dict[str, object]) -> int:
+def _hand_over(app: App, batch: list[sources.Source], given: Mapping[str, object]) -> int:
     from shared.intake import RawMail
 
     mails = [RawMail(raw=each.raw, **given) for each in batch]  # type: ignore[arg-type]

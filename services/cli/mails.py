@@ -1,0 +1,173 @@
+"""`postroom mails`: where is that mail? What every stage decided, the source, and the way past a rejection."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from services.cli import output
+from services.cli.base import Command, Group, Problem, as_json, nothing_called, opened, page_options
+
+if TYPE_CHECKING:
+    from shared.app import App
+    from shared.store.documents import Document
+
+STAGES = ("fetcher", "parser", "filter", "sender-matcher", "record-writer", "dead-letter", "notifier")
+OUTCOMES = ("recorded", "commanded", "exported", "rejected", "duplicate", "dead")
+
+
+@click.group(cls=Group)
+def mails() -> None:
+    """Where is that mail? Ask by mail id, by its beginning, or by Message-ID."""
+
+
+@mails.command("list", cls=Command)
+@click.option("--inbox", metavar="NAME", help="Mail of one inbox.")
+@click.option("--outcome", type=click.Choice((*OUTCOMES, "in-flight")), help="Mail that ended so, or not yet.")
+@page_options
+def list_mails(inbox: str | None, outcome: str | None, limit: int, skip: int) -> None:
+    """List mails, newest first."""
+    where: dict[str, Any] = {}
+    if inbox is not None:
+        where["inbox"] = inbox
+    if outcome is not None:
+        where["outcome"] = None if outcome == "in-flight" else outcome
+    with opened() as app:
+        timezone = app.directory.current().settings.timezone
+        found = app.mails.recent(where, limit, skip)
+        if as_json():
+            for each in found:
+                output.emit(summary(each))
+            return
+        output.table(
+            ("mail", "received", "inbox", "from", "subject", "outcome", "records"),
+            ([*_row(each, timezone)] for each in found),
+            empty="no mails",
+        )
+
+
+def _row(mail: Document, timezone: str) -> tuple[object, ...]:
+    sender = mail.get("from") or {}
+    records = " ".join(record["number"] for record in mail.get("records", ()))
+    received = output.local(mail["received_at"], timezone)
+    outcome = mail["outcome"] or "in flight"
+    return mail["_id"][:12], received, mail["inbox"], sender.get("address"), mail.get("subject"), outcome, records
+
+
+def summary(mail: Mapping[str, Any]) -> dict[str, Any]:
+    """A mail as `mails list --json` prints it."""
+    return {
+        "mail_id": mail["_id"],
+        "inbox": mail["inbox"],
+        "from": mail.get("from"),
+        "subject": mail.get("subject"),
+        "received_at": mail["received_at"],
+        "outcome": mail["outcome"],
+        "reason": mail.get("reason"),
+        "records": mail.get("records", []),
+        "message_id": mail.get("message_id"),
+        "kind": mail.get("kind"),
+        "size": mail.get("size"),
+        "sha256": mail.get("raw"),
+        "defects": mail.get("defects", []),
+        "released": bool(mail.get("released")),
+    }
+
+
+def one(app: App, named: str) -> Document:
+    """The mail with this id, the beginning of an id, or a Message-ID. Several: the newest is not guessed."""
+    if found := app.mails.get(named):
+        return found
+    if "@" in named or named.startswith("<"):
+        several = app.mails.with_message_ids([named])
+    else:
+        where = {"_id": {"$prefix": named.lower()}}
+        several = list(app.documents.find("mails", where, limit=2)) if len(named) > 3 else []
+    if not several:
+        nothing_called("mail", named)
+    if len(several) > 1:
+        raise Problem(f"{len(several)} mails are called {output.safe(named)}: {', '.join(each['_id'] for each in several[:5])}")
+    return several[0]
+
+
+@mails.command(cls=Command)
+@click.argument("mail_id")
+def show(mail_id: str) -> None:
+    """Show one mail and what every stage decided about it."""
+    with opened() as app:
+        mail = one(app, mail_id)
+        timezone = app.directory.current().settings.timezone
+        journal = sorted(app.mails.journal(mail["_id"]), key=_in_order)
+    entries = [{key: entry.get(key) for key in ("at", "stage", "decision", "why", "attempt")} for entry in journal]
+    if as_json():
+        output.emit({**summary(mail), "journal": entries})
+        return
+    _show(mail, timezone)
+    output.heading("journal")
+    output.table(
+        ("at", "stage", "decision", "why"),
+        ((output.local(each["at"], timezone), each["stage"], each["decision"], each["why"]) for each in entries),
+        empty="no stage has seen it yet",
+    )
+
+
+def _in_order(entry: Document) -> tuple[Any, int]:
+    """By time; within one millisecond in the order of the stages."""
+    stage = entry["stage"]
+    return entry["at"], STAGES.index(stage) if stage in STAGES else len(STAGES)
+
+
+def _show(mail: Document, timezone: str) -> None:
+    sender = mail.get("from") or {}
+    output.facts(
+        (
+            ("mail", mail["_id"]),
+            ("inbox", mail["inbox"]),
+            ("received", output.local(mail["received_at"], timezone)),
+            ("from", f"{sender.get('name', '')} <{sender.get('address', '')}>".strip() if sender else "unknown"),
+            ("to", ", ".join(mail.get("to", ()))),
+            ("subject", mail.get("subject")),
+            ("message id", mail.get("message_id")),
+            ("kind", mail.get("kind")),
+            ("size", mail.get("size")),
+            ("defects", ", ".join(mail.get("defects", ()))),
+            ("outcome", mail["outcome"] or "in flight"),
+            ("reason", mail.get("reason")),
+            ("records", " ".join(record["number"] for record in mail.get("records", ()))),
+        )
+    )
+
+
+@mails.command(cls=Command)
+@click.argument("mail_id")
+def source(mail_id: str) -> None:
+    """Write the exact bytes that were received to standard output."""
+    import base64
+
+    with opened() as app:
+        mail = one(app, mail_id)
+        raw = app.documents.get_blob(mail["raw"])
+    if as_json():
+        output.emit({"mail_id": mail["_id"], "sha256": mail["raw"], "size": len(raw), "raw": base64.b64encode(raw).decode()})
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(raw)
+
+
+@mails.command(cls=Command)
+@click.argument("mail_ids", metavar="MAIL_ID...", nargs=-1, required=True)
+def release(mail_ids: tuple[str, ...]) -> None:
+    """Let rejected mails through; the filter is not asked again."""
+    from shared import actions
+
+    with opened() as app:
+        for each in mail_ids:
+            mail = one(app, each)
+            actions.release(app, mail["_id"])
+            if as_json():
+                output.emit({"mail_id": mail["_id"], "released": True})
+            else:
+                click.echo(f"released  {mail['_id']}  {output.safe(mail.get('subject') or '')}")

@@ -14,11 +14,14 @@ from shared.contracts.events import Event, NotificationQueued, RecordChanged
 from shared.contracts.service import Change
 from shared.errors import PostroomError, Unavailable
 from shared.ids import derived_id
+from shared.runtime.steps import step
 from shared.store.documents import Document
 from shared.store.outbox import Outbox
 from shared.store.people import People
 from shared.store.records import Records, search_keys
 
+MAX_ACTIVITIES = 100
+"""More than one part of a mail ever makes: places of activities on one record keep the order of the parts."""
 MAX_RACES = 50
 """How often a version may move under one plan before the message waits for a calmer moment."""
 
@@ -49,17 +52,25 @@ def commit_creation(change: Change, cause: Cause, desk: Desk) -> Change | None:
     stored = desk.records.get(change.record_id)
     if stored is None:
         raise PostroomError(f"the number {change.number} is taken by another record")
-    return desk.records.pending(stored, cause.mail_id)
+    return desk.records.pending(stored, cause.mail_id, change.part)
 
 
-def commit_update(record_id: str, plan: Callable[[Document], Change], cause: Cause, desk: Desk) -> Change | None:
-    """Plan on the record as it stands and write it if it still stands so; else read and plan again."""
+def commit_update(
+    record_id: str, part: str, plan: Callable[[Document], Change], is_over: Callable[[], bool], cause: Cause, desk: Desk
+) -> Change | None:
+    """Plan on the record as it stands and write it if it still stands so; else read and plan again.
+
+    None when all is done: `is_over` is asked after the record was read, because the outcome is stored before the
+    entry leaves. Who comes late sees the entry, or the outcome, or fails on the version.
+    """
     for _ in range(MAX_RACES):
         record = desk.records.get(record_id)
         if record is None:
             raise PostroomError(f"the record {record_id} is gone")
-        if stored := desk.records.pending(record, cause.mail_id):
+        if stored := desk.records.pending(record, cause.mail_id, part):
             return stored
+        if is_over():
+            return None
         change = plan(record)
         if desk.records.commit(record, changed_properties(change, record, cause.at), change, cause.mail_id):
             return change
@@ -107,8 +118,10 @@ def carry_out(change: Change, cause: Cause, desk: Desk) -> list[Event]:
 
 
 def _write_activities(change: Change, cause: Cause, desk: Desk) -> None:
-    for index, activity in enumerate(change.activities):
-        desk.records.add_activity(change.record_id, cause.mail_id, index, activity, cause.at, cause.mail_id)
+    origin, first = f"{cause.mail_id}/{change.part}", MAX_ACTIVITIES * int(change.part)
+    for index, activity in enumerate(change.activities, start=first):
+        desk.records.add_activity(change.record_id, origin, index, activity, cause.at, cause.mail_id)
+        step("writer.carried-out")
 
 
 def _add_history(change: Change, cause: Cause, desk: Desk) -> None:
@@ -126,6 +139,7 @@ def _add_history(change: Change, cause: Cause, desk: Desk) -> None:
             "at": cause.at,
         },
     )
+    step("writer.carried-out")
 
 
 def _carry_out_below(parent: Change, change: Change, cause: Cause, desk: Desk) -> list[Event]:
@@ -134,6 +148,7 @@ def _carry_out_below(parent: Change, change: Change, cause: Cause, desk: Desk) -
     desk.records.link(change.record_id, parent.record_id, "parent", cause.at)
     _write_activities(change, cause, desk)
     desk.records.forget(change.record_id, cause.mail_id)
+    step("writer.carried-out")
     return [_announcement(change, cause)]
 
 
@@ -143,6 +158,8 @@ def _announcement(change: Change, cause: Cause) -> RecordChanged:
 
 def _queue_notifications(change: Change, cause: Cause, desk: Desk) -> list[Event]:
     facts = {**cause.outgoing, "at": cause.at, "mail_id": cause.mail_id, "record_id": change.record_id, "record": change.number}
-    made = derived_id("notifications", cause.mail_id, change.record_id)
+    made = derived_id("notifications", cause.mail_id, change.record_id, change.part)
     ids = [desk.outbox.add_once(made, index, each, facts) for index, each in enumerate(change.notifications)]
+    if ids:
+        step("writer.carried-out")
     return [NotificationQueued(cause.mail_id, id_) for id_ in ids]

@@ -7,11 +7,11 @@ once on the mail's own document (`claim`); what it does is fixed once on the rec
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 
-from services.record_writer import create
+from services.record_writer import create, export
 from services.record_writer.body import BadValue, Block
 from services.record_writer.carry_out import Cause, Desk, carry_out, commit_creation, commit_update
 from services.record_writer.error import plan_incident_on_error
@@ -22,13 +22,14 @@ from services.record_writer.update import plan_update
 from shared.app import App
 from shared.clock import Clock
 from shared.contracts import codec
-from shared.contracts.desk import Configuration, RecordType
-from shared.contracts.events import Event, IncidentWanted, MailRejected, SenderMatched
+from shared.contracts.desk import XML_EXPORT, Configuration, RecordType
+from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected, SenderMatched
 from shared.contracts.service import Change
 from shared.errors import PostroomError
-from shared.runtime.outcome import Emit, Fail, Outcome, Wait
+from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
 from shared.runtime.parcel import unpack
 from shared.runtime.stage import Stage
+from shared.runtime.steps import step
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.mails import Mails
@@ -57,14 +58,28 @@ class Writer:
         if mail is None:
             raise PostroomError("the mail's document is missing")
         if mail["outcome"] is not None:
-            return Emit(_decoded(mail), note="decided before")
+            return self.decided_before(mail)
         facts = self.gather(matched, mail)
+        if facts.inbox.processor == XML_EXPORT:
+            return self.export(facts, mail)
         targets = self.targets(facts, mail)
         if targets[0].kind == "wait":
             return Wait(targets[0].why)
         if targets[0].kind == "reject":
             return self.reject(facts, targets[0].step, targets[0].why)
         return self.change(facts, targets)
+
+    def decided_before(self, mail: Document) -> Outcome:
+        """The mail has its outcome: emit the very same events; entries that a crash left behind leave now."""
+        touched = [label["id"] for label in mail.get("records", ())]
+        aimed = [aim["record_id"] for aim in mail.get("targets") or () if aim["record_id"]]
+        for record_id in dict.fromkeys([*touched, *aimed]):
+            self.desk.records.forget(record_id, mail["_id"])
+        return Emit(_decoded(mail), note="decided before")
+
+    def is_over(self, mail_id: str) -> bool:
+        """Whether the mail has its outcome by now."""
+        return (self.mails.get(mail_id) or {}).get("outcome") is not None
 
     def gather(self, matched: SenderMatched, mail: Document) -> Facts:
         """What the plan is made from."""
@@ -101,23 +116,38 @@ class Writer:
             if decided[0].kind == "wait":
                 return decided
             found = self.mails.claim(facts.envelope.mail_id, [asdict(each) for each in decided])
+            step("writer.claimed")
         return [Target(**each) for each in found]
+
+    def export(self, facts: Facts, mail: Document) -> Outcome:
+        """No record: the mail goes to a connection as XML, and has its outcome when it is there (IV-40)."""
+        if facts.inbox.export is None:
+            return Fail(f"the inbox {facts.inbox.name} names no connection to export to", facts.envelope.mail_id)
+        document = export.document(facts, mail, compress=facts.inbox.export.compress)
+        blob = self.mails.documents.put_blob(document)
+        return emit(ExportWanted(facts.envelope.mail_id, facts.inbox.name, facts.inbox.export.connection, blob))
 
     def change(self, facts: Facts, targets: Sequence[Target]) -> Outcome:
         """Commit and carry out every part; parts that fail make one incident together (IV-33)."""
         cause = cause_of(facts)
         changes: list[Change] = []
         failures: list[Failure] = []
+        refusals: list[str] = []
         for part, (aim, block) in enumerate(zip(targets, blocks_of(facts), strict=False)):
             try:
                 if change := self.commit(facts, aim, block, str(part), cause):
                     changes.append(change)
+                    step("writer.committed")
             except create.Refused as refused:
-                return self.reject(facts, "sender", str(refused))
+                refusals.append(str(refused))
             except (BadValue, NoTarget) as error:
                 failures.append(Failure(part, aim, str(error)))
+        if refusals and not changes:
+            return self.reject(facts, "sender", refusals[0])
         if failures and not changes:
             return self.fail(facts, failures)
+        if not changes:
+            return self.decided_before(self.mails.get(facts.envelope.mail_id) or {"_id": facts.envelope.mail_id})
         return self.finish(facts, [*changes, *self.incident_for(facts, failures, cause)], cause)
 
     def commit(self, facts: Facts, aim: Target, block: Block, part: str, cause: Cause) -> Change | None:
@@ -127,29 +157,38 @@ class Writer:
         if aim.kind == "new":
             type_ = type_for(facts, aim)
             change = create.plan_creation(facts, type_, block, part=part, related=aim.related)
-            return commit_creation(create.with_why(change, f"{aim.step}: {aim.why}"), cause, self.desk)
+            change = replace(create.with_why(change, f"{aim.step}: {aim.why}"), part=part)
+            return commit_creation(change, cause, self.desk)
 
         def plan(record: Document) -> Change:
             type_ = facts.configuration.type_named(record["type"])
             if type_ is None:
                 raise PostroomError(f"the record type {record['type']!r} is gone")
             change = plan_update(facts, type_, record, block, replies=aim.step == "references", part=part)
-            return create.with_why(change, f"{aim.step}: {aim.why}")
+            return replace(create.with_why(change, f"{aim.step}: {aim.why}"), part=part)
 
-        return commit_update(aim.record_id or "", plan, cause, self.desk)
+        is_over = partial(self.is_over, cause.mail_id)
+        return commit_update(aim.record_id or "", part, plan, is_over, cause, self.desk)
 
     def finish(self, facts: Facts, changes: Sequence[Change], cause: Cause) -> Outcome:
         """Carry out, store the outcome, and let the entries leave."""
         events = [event for change in changes for event in carry_out(change, cause, self.desk)]
         touched = [change for change in changes if change.action != "none"]
         if not touched and changes:
-            return self.reject(facts, "closed", f"{changes[0].number} is closed and takes no updates", events)
-        why = "; ".join(step for change in changes for step in change.why)
-        self.mails.finish(
-            facts.envelope.mail_id, "recorded", reason=why, records=labels_of(touched), emitted=_encoded(events)
-        )
+            outcome = self.reject(facts, "closed", f"{changes[0].number} is closed and takes no updates", events)
+        else:
+            outcome = self.recorded(facts, touched, "; ".join(each for change in changes for each in change.why), events)
+        step("writer.outcome")
         for change in changes:
             self.desk.records.forget(change.record_id, facts.envelope.mail_id)
+        return outcome
+
+    def recorded(self, facts: Facts, touched: Sequence[Change], why: str, events: Sequence[Event]) -> Outcome:
+        """The outcome, with the events, so that a redelivery emits the very same."""
+        records = labels_of(touched)
+        self.mails.finish(
+            facts.envelope.mail_id, "recorded", reason=why, records=records, emitted=_encoded(events)
+        )
         return Emit(tuple(events), note=why)
 
     def reject(self, facts: Facts, rule: str, reason: str, events: Sequence[Event] = ()) -> Outcome:
@@ -187,13 +226,17 @@ class Writer:
             raise PostroomError("the mail's document is missing")
         change = self._on_error(wanted, mail)
         cause = Cause(wanted.mail_id, wanted.inbox, self.clock.now(), {})
-        stored = commit_creation(change, cause, self.desk) or change
-        record = self.desk.records.get(stored.record_id) or {}
+        stored = commit_creation(change, cause, self.desk) or self._as_made(change)
         events = carry_out(stored, cause, self.desk)
         self.mails.link(wanted.mail_id, labels_of([stored]))
-        self.dead_letters.name_incident(wanted.letter_id, str(record.get("number", stored.number)))
+        self.dead_letters.name_incident(wanted.letter_id, stored.number)
         self.desk.records.forget(stored.record_id, wanted.mail_id)
-        return Emit(tuple(events), note=f"incident on error {record.get('number', stored.number)}")
+        return Emit(tuple(events), note=f"incident on error {stored.number}")
+
+    def _as_made(self, change: Change) -> Change:
+        """The change with the number that its record got when it was made, once and for all."""
+        made = self.desk.records.get(change.record_id) or {}
+        return replace(change, number=made.get("number", change.number), serial=made.get("serial", change.serial))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +282,8 @@ def outgoing(facts: Facts) -> Document:
 
 def labels_of(changes: Sequence[Change]) -> list[dict[str, str]]:
     """Records as the mail's document points to them."""
-    return [{"id": change.record_id, "type": change.type, "number": change.number} for change in changes]
+    labels = {change.record_id: {"type": change.type, "number": change.number} for change in changes}
+    return [{"id": record_id, **label} for record_id, label in labels.items()]
 
 
 def _encoded(events: Sequence[Event]) -> list[dict[str, str]]:

@@ -70,7 +70,7 @@ class Change:
 
     `set` are properties of the record itself (`status`, `subject`, `owner_team`, ...), `fields` those of its
     type. `serial` is the number of a new record, given out before the decision is stored. `event` is what
-    integrators hear: created, updated, reopened. `why` lists the steps that led here, for the trace.
+    integrators hear: created, updated, reopened. `why` lists the steps that led here, for the trace; `part` is which part of the mail led here.
     """
 
     action: Action
@@ -88,3 +88,4 @@ class Change:
     links: tuple[Link, ...] = ()
     subordinates: tuple[Change, ...] = ()
     why: tuple[str, ...] = ()
+    part: str = "0"

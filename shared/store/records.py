@@ -65,13 +65,13 @@ class Records:
         push = {"pending": _pending(change, mail_id)}
         return self.documents.update("records", where, {"$set": dict(changes), "$inc": {"version": 1}, "$push": push})
 
-    def pending(self, record: Document, mail_id: str) -> Change | None:
-        """The Change that was decided for this mail on this record and is not yet carried out wholly."""
-        found = next((entry for entry in record.get("pending", ()) if entry["mail_id"] == mail_id), None)
-        return _to_change(found["change"], "change") if found else None
+    def pending(self, record: Document, mail_id: str, part: str) -> Change | None:
+        """The Change that was decided for this part of a mail on this record and is not yet carried out wholly."""
+        entries = (each["change"] for each in record.get("pending", ()) if each["mail_id"] == mail_id)
+        return next((change for each in entries if (change := _to_change(each, "change")).part == part), None)
 
     def forget(self, record_id: str, mail_id: str) -> None:
-        """The outcome is stored: the entry leaves."""
+        """The outcome is stored: the mail's entries leave."""
         self.documents.update("records", {"_id": record_id}, {"$pull": {"pending": {"mail_id": mail_id}}})
 
     def add_activity(

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import services.dead_letter.stage
+import services.exporter.stage
 import services.filter.stage
 import services.notifier.stage
 import services.parser.stage
@@ -19,6 +20,7 @@ from services.fetcher.visit import Arrival
 from shared.app import App
 from shared.contracts.events import (
     Event,
+    ExportWanted,
     IncidentWanted,
     MailAccepted,
     MailParsed,
@@ -42,6 +44,7 @@ STAGES: Mapping[str, Callable[[App], Stage]] = {
     "filter": services.filter.stage.build,
     "sender-matcher": services.sender_matcher.stage.build,
     "record-writer": services.record_writer.stage.build,
+    "exporter": services.exporter.stage.build,
     "notifier": services.notifier.stage.build,
     "dead-letter": services.dead_letter.stage.build,
 }
@@ -52,6 +55,7 @@ ROUTES: Mapping[type[Event], str] = {
     SenderMatched: "record-writer",
     IncidentWanted: "record-writer",
     NotificationQueued: "notifier",
+    ExportWanted: "exporter",
 }
 """Event → the queue that reads it."""
 

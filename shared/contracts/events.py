@@ -112,6 +112,16 @@ class NotificationQueued:
 
 
 @dataclass(frozen=True, slots=True)
+class ExportWanted:
+    """A mail is to be handed to a data import connection as XML; `document` is the blob that holds it."""
+
+    mail_id: str
+    inbox: str
+    connection: str
+    document: str
+
+
+@dataclass(frozen=True, slots=True)
 class IncidentWanted:
     """A dead letter asks for an incident on error (IV-37)."""
 
@@ -129,5 +139,6 @@ Event = (
     | SenderMatched
     | RecordChanged
     | NotificationQueued
+    | ExportWanted
     | IncidentWanted
 )

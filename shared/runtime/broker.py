@@ -25,7 +25,7 @@ DEAD_LETTER = "dead-letter"
 PARKED = "parked"
 RETRY = "retry"
 """The name under which the retry tiers are shown together."""
-QUEUES = (INTAKE, "filter", "sender-matcher", "record-writer", "notifier", DEAD_LETTER)
+QUEUES = (INTAKE, "filter", "sender-matcher", "record-writer", "exporter", "notifier", DEAD_LETTER)
 """Routing keys on the work exchange; on RabbitMQ the queue is `postroom.<key>`."""
 TIERS = (5, 30, 300)
 """Seconds that the retry tiers hold a message back."""

@@ -1,0 +1,73 @@
+"""Hands an exported mail to its data import connection: a file in a directory, or a POST (IV-40).
+
+The file's name is the mail's id, so that doing it again puts the same file in the same place; a POST carries the
+id as `Idempotency-Key`.
+"""
+
+from __future__ import annotations
+
+import os
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Final
+
+from shared.contracts.desk import Connection
+from shared.errors import Misconfigured, PostroomError, Unavailable
+
+TIMEOUT_SECONDS: Final = 30
+_TOO_MANY: Final = 429
+_SERVER_ERROR: Final = 500
+
+
+def write(connection: Connection, mail_id: str, document: bytes) -> None:
+    """Durable when it returns. Raises `Unavailable`, `Misconfigured`, or `PostroomError` when it is refused."""
+    if connection.kind == "directory":
+        _write_file(connection, mail_id, document)
+    else:
+        _post(connection, mail_id, document)
+
+
+def _write_file(connection: Connection, mail_id: str, document: bytes) -> None:
+    if not connection.path:
+        raise Misconfigured(f"connection {connection.name}: path is missing")
+    folder = Path(connection.path)
+    target, partial = folder / f"{mail_id}.xml", folder / f".{mail_id}.{os.getpid()}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as file:
+            file.write(document)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(target)
+        _sync(folder)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise Unavailable(f"connection {connection.name}: cannot write to {folder}: {error.strerror}") from error
+
+
+def _sync(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _post(connection: Connection, mail_id: str, document: bytes) -> None:
+    url = connection.url or ""
+    if not url.startswith(("http://", "https://")):
+        raise Misconfigured(f"connection {connection.name}: url is missing, or is not http(s)")
+    headers = {"Content-Type": "application/xml; charset=utf-8", "Idempotency-Key": mail_id}
+    if connection.token:
+        headers["Authorization"] = f"Bearer {connection.token.reveal()}"
+    request = urllib.request.Request(url, data=document, headers=headers, method="POST")  # noqa: S310 - checked above
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):  # noqa: S310 - checked above
+            return
+    except urllib.error.HTTPError as error:
+        if error.code == _TOO_MANY or error.code >= _SERVER_ERROR:
+            raise Unavailable(f"connection {connection.name}: the server answers {error.code}") from error
+        raise PostroomError(f"connection {connection.name}: the server refuses with {error.code}") from error
+    except OSError as error:
+        raise Unavailable(f"connection {connection.name}: {error}") from error

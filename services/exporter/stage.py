@@ -1,0 +1,38 @@
+"""Exporter: hands mail that is to become XML to its connection.
+
+Reads ExportWanted; the mail's outcome is `exported` when the document is there (IV-40). Separate from the record
+writer because a connection may be a slow server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from services.exporter import connection
+from shared.app import App
+from shared.contracts.desk import Configuration
+from shared.contracts.events import ExportWanted
+from shared.runtime.outcome import Emit, Fail, Outcome
+from shared.runtime.parcel import unpack
+from shared.runtime.stage import Stage
+from shared.store.documents import Documents
+from shared.store.mails import Mails
+
+
+def handle(
+    wanted: ExportWanted, *, mails: Mails, documents: Documents, configuration: Callable[[], Configuration]
+) -> Outcome:
+    """Hand one document over; doing it again puts the same document in the same place."""
+    found = configuration().connection(wanted.connection)
+    if found is None:
+        return Fail(f"there is no connection {wanted.connection!r}", wanted.mail_id)
+    connection.write(found, wanted.mail_id, documents.get_blob(wanted.document))
+    mails.finish(wanted.mail_id, "exported", reason=f"exported to {found.name}", document=wanted.document)
+    return Emit(note=f"exported to {found.name}", mail_id=wanted.mail_id)
+
+
+def build(app: App) -> Stage:
+    """The exporter on an app's store and configuration."""
+    decide = partial(handle, mails=app.mails, documents=app.documents, configuration=app.directory.current)
+    return Stage("exporter", "exporter", decide, partial(unpack, blobs=app.documents), waits_on_network=True)

@@ -1,0 +1,86 @@
+"""Export Email as XML (IV-40): one document for each mail, well-formed whatever the mail holds. Pure.
+
+Facts are element text. What XML 1.0 cannot hold (control characters) is never dropped: that element's text is
+the UTF-8 in base64, and its `encoding` attribute says so. "Compress" packs the body (gzip, base64). The schema is
+`docs/schema/mail.xsd`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import re
+from base64 import b64encode
+from typing import Final
+from xml.etree import ElementTree as ET
+
+from services.record_writer import mapping
+from services.record_writer.facts import Facts, kept_attachments
+from shared.contracts.mail import Address
+from shared.store.documents import Document
+
+NAMESPACE: Final = "urn:postroom:mail:1"
+_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def document(facts: Facts, mail: Document, *, compress: bool) -> bytes:
+    """The mail as XML in UTF-8."""
+    root = ET.Element("Mail", xmlns=NAMESPACE, id=facts.envelope.mail_id)
+    for name, value in _facts(facts, mail):
+        _add(root, name, value)
+    _add_body(root, facts.mail.text, compress=compress)
+    _add_fields(root, facts)
+    _add_attachments(root, facts)
+    text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
+    return text
+
+
+def _facts(facts: Facts, mail: Document) -> list[tuple[str, str]]:
+    parsed = facts.mail
+    several = [("To", parsed.to), ("Cc", parsed.cc)]
+    return [
+        ("Inbox", facts.inbox.name),
+        ("ReceivedAt", facts.envelope.received_at),
+        ("MessageId", parsed.message_id or ""),
+        ("Date", parsed.date or ""),
+        ("From", _shown(facts.sender.address)),
+        *((name, _shown(address)) for name, addresses in several for address in addresses),
+        ("Subject", parsed.subject),
+        ("Person", facts.sender.person_id or ""),
+        ("Sha256", mail["raw"]),
+    ]
+
+
+def _shown(address: Address | None) -> str:
+    if address is None:
+        return ""
+    return f"{address.name} <{address.address}>" if address.name else address.address
+
+
+def _add(parent: ET.Element, tag: str, text: str, **attributes: str) -> ET.Element:
+    element = ET.SubElement(parent, tag, attributes)
+    if _NOT_XML.search(text) or "\r" in text:
+        element.set("encoding", "base64")
+        text = b64encode(text.encode("utf-8", "surrogatepass")).decode()
+    element.text = text
+    return element
+
+
+def _add_body(root: ET.Element, text: str, *, compress: bool) -> None:
+    if not compress:
+        _add(root, "Body", text)
+        return
+    packed = gzip.compress(text.encode("utf-8", "surrogatepass"), mtime=0)
+    ET.SubElement(root, "Body", encoding="gzip+base64").text = b64encode(packed).decode()
+
+
+def _add_fields(root: ET.Element, facts: Facts) -> None:
+    """Mapped fields appear here too (IV-32)."""
+    fields = ET.SubElement(root, "Fields")
+    for name, template in facts.inbox.field_mapping.items():
+        _add(fields, "Field", mapping.fill(template, facts, facts.mail.text), name=name)
+
+
+def _add_attachments(root: ET.Element, facts: Facts) -> None:
+    attachments = ET.SubElement(root, "Attachments")
+    for each in kept_attachments(facts)[0]:
+        _add(attachments, "Attachment", each.filename, type=each.content_type, size=str(each.size), sha256=each.sha256)

@@ -1,0 +1,76 @@
+"""Requirements IV-30, IV-32, IV-40: Export Email as XML, through the whole pipeline."""
+
+from __future__ import annotations
+
+import gzip
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+from lxml import etree
+
+from shared.contracts.desk import Connection, Export
+from tests.builders import a_configuration, a_mail, an_inbox
+from tests.desk import Desk
+
+XML = "{urn:postroom:mail:1}"
+SCHEMA = Path(__file__).parents[2] / "docs/schema/mail.xsd"
+HARD = 'Grüße 你好 🔥 <b>&amp; "quotes" ]]> \x0b\x00 end'
+
+
+def exported(desk: Desk, folder: Path, raw: bytes, *, compress: bool) -> etree._Element:
+    inbox = an_inbox(
+        processor="xml_export",
+        export=Export("warehouse", compress),
+        field_mapping={"Title": "@Subject", "Who": "@From"},
+    )
+    desk.configure(a_configuration(inbox, connections=(Connection("warehouse", path=str(folder)),)))
+    (mail,) = desk.receive(raw)
+    assert (mail["outcome"], desk.records()) == ("exported", [])
+    (file,) = folder.iterdir()
+    assert file.name == f"{mail['_id']}.xml"
+    tree = etree.parse(str(file))
+    etree.XMLSchema(etree.parse(str(SCHEMA))).assertValid(tree)
+    return tree.getroot()
+
+
+def text_of(element: etree._Element) -> str:
+    packed = element.text or ""
+    match element.get("encoding"):
+        case None:
+            return packed
+        case "base64":
+            return b64decode(packed).decode()
+    return gzip.decompress(b64decode(packed)).decode()
+
+
+@pytest.mark.req("IV-40", "IV-30")
+@pytest.mark.parametrize("compress", [False, True])
+def test_every_mail_becomes_well_formed_xml_with_its_unicode_intact(desk: Desk, tmp_path: Path, compress: bool) -> None:
+    raw = a_mail("Grüße 你好 🔥 <b>&amp; ]]>\n", subject="Ünïcode <&>")
+    root = exported(desk, tmp_path / "out", raw, compress=compress)
+    assert text_of(root.find(f"{XML}Body")).strip() == "Grüße 你好 🔥 <b>&amp; ]]>"
+    assert text_of(root.find(f"{XML}Subject")) == "Ünïcode <&>"
+
+
+@pytest.mark.req("IV-40")
+def test_what_xml_cannot_hold_is_encoded_and_never_dropped(desk: Desk, tmp_path: Path) -> None:
+    raw = b"From: a@b.example\r\nSubject: bell\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nring \x07 ring\r\n"
+    body = exported(desk, tmp_path / "out", raw, compress=False).find(f"{XML}Body")
+    assert body.get("encoding") == "base64"
+    assert "ring \x07 ring" in text_of(body)
+
+
+@pytest.mark.req("IV-32")
+def test_mapped_fields_appear_in_the_exported_document(desk: Desk, tmp_path: Path) -> None:
+    root = exported(desk, tmp_path / "out", a_mail(subject="Order"), compress=False)
+    fields = {field.get("name"): field.text for field in root.iter(f"{XML}Field")}
+    assert fields == {"Title": "Order", "Who": "anna@customer.example"}
+
+
+@pytest.mark.req("IV-37", "IV-40")
+def test_a_missing_connection_is_an_incident_on_error(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox(processor="xml_export", export=Export("nowhere"))))
+    (mail,) = desk.receive(a_mail())
+    assert (mail["outcome"], len(desk.records("incident"))) == ("dead", 1)
+    assert "'nowhere'" in mail["reason"]

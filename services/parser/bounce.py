@@ -10,12 +10,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from services.parser.bounces import codes, library, notices, original, pieces, prospect, prose
+from services.parser.bounces import codes, library, notices, original, pieces, prose, prospect
 from services.parser.bounces.addresses import find
 from services.parser.bounces.codes import Codes
 from services.parser.bounces.pieces import Report
-from services.parser.bounces.prospect import Prospect
 from services.parser.bounces.prose import Found
+from services.parser.bounces.prospect import Prospect
 from shared.contracts.mail import Bounce, BouncedRecipient
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ def read(root: Part, report: Report, *, subject: str = "") -> Bounce:
     """All recipients that did not get the mail, one entry each, in the order of the report."""
     outlook = prospect.of(subject, report.text)
     if failed := [told for told in report.told if not told.succeeded][:MAX_RECIPIENTS]:
-        return Bounce(tuple(_from_fields(told, _context(told.address, report, len(failed)), outlook) for told in failed))
+        return Bounce(
+            tuple(_from_fields(told, _context(told.address, report, len(failed)), outlook) for told in failed)
+        )
     found = _found(root, report)[:MAX_RECIPIENTS]
     return Bounce(tuple(_from_prose(one, _context(one.address, report, len(found)), outlook) for one in found))
 

@@ -21,7 +21,7 @@ PASSED_ON: Final = re.compile(
 
 BOUNCE_SUBJECT: Final = any_of(r"""
     en  undeliver(?:ed|able) | un[- ]?deliverable | not (?:be |been )?delivered | could not be (?:delivered|sent)
-    en  deliver\w* (?:has |status |notification:? |report|failure|failed|error|problem|delayed|incomplete|warning|unsuccess)
+    en  deliver\w* (?:has |status |notification:? |report|failure|failed|error|problem|delayed|incomplete|warning)
     en  returned mail | return(?:ing|ed) (?:message |mail )?to sender | failure notice | failure delivery | failed mail
     en  mail (?:delivery )?(?:failed|failure|system error|status report|error) | mail not delivered | mail delivery
     en  (?:message|mail) (?:delivery )?(?:delayed|status) | delivery (?:failure|delayed?) | non-?delivery | nondeliver
@@ -50,7 +50,7 @@ BOUNCE_SUBJECT: Final = any_of(r"""
 FAILURE: Final = any_of(r"""
     en  (?:not|n't|never) (?:yet )?(?:be |been |get )?(?:deliver|sent|reach|receive) | undeliver | non-?deliverable
     en  unable to (?:deliver|send|relay) | could ?n.t be (?:delivered|sent) | cannot be delivered
-    en  (?:delivery|mail|message|recipients?|address(?:es)?|address\(es\)) .{0,60}(?:failed|failure|errors?|problems?|delay)
+    en  (?:delivery|mail|message|recipients?|address(?:es)?|address\(es\)) .{0,60}(?:failed|failure|error|problem|delay)
     en  (?:delivery|mail|message|recipients?|address(?:es)?|address\(es\)) .{0,60}(?:expired|rejected|refused|aborted)
     en  (?:no such|unknown|invalid) (?:user|recipient|address|mailbox) | failed recipients? | user unknown
     en  requested action not taken | smtp error | (?:are|is) not (?:a )?member | was rejected | failure reason
@@ -67,8 +67,9 @@ FAILURE: Final = any_of(r"""
 """What reports say of a mail that did not arrive."""
 
 _AWAY: Final = r"""
-    en  auto(?:matic|mated)?[- ]?(?:reply|response|respond\w*|respons|answer) | vacation (?:reply|response|message|notice)
-    en  out of (?:the )?office(?: (?:auto[- ]?reply|message|reply|notification|response))? | on (?:vacation|holiday|leave)
+    en  auto(?:matic|mated)?[- ]?(?:reply|response|respond\w*|respons|answer) | on (?:vacation|holiday|leave)
+    en  out of (?:the )?office(?: (?:auto[- ]?reply|message|reply|notification|response))?
+    en  vacation (?:reply|response|message|notice)
     en  away (?:from (?:my |the )?(?:mail|e-?mail|office|desk)|notice)
     de  automatische (?:antwort|abwesenheitsnotiz|nachricht|rückmeldung) | auto-?antwort | nicht im (?:büro|haus)
     de  abwesenheits?(?:notiz|nachricht|meldung|mitteilung|info|agent|assistent) | abwesend
@@ -101,12 +102,14 @@ AWAY_SUBJECT: Final = re.compile(
 )
 """How mail servers begin the subject of an automatic answer: a set phrase and a colon."""
 
-AWAY_WORDS: Final = any_of(_AWAY + r"    --  \baway\b | \bvacation\b | \burlaub\b | \bholiday\b | \bvacances\b | \bferie\b")
+AWAY_WORDS: Final = any_of(
+    _AWAY + r"    --  \baway\b | \bvacation\b | \burlaub\b | \bholiday\b | \bvacances\b | \bferie\b"
+)
 """Words of an absence; they count only when a header says that a machine wrote."""
 
 RECEIPT_SUBJECT: Final = re.compile(
-    r"\s*(?:message status - opened|return receipt|read receipt|not read|read|gelesen|ungelesen gelöscht|lu|non lu|leído|"
-    r"letto|lida?|gelezen|läst|lest|læst|luettu|przeczytane|přečteno|прочтено|прочитано|okundu|開封済み|已读|已讀|읽음)"
+    r"\s*(?:message status - opened|return receipt|read receipt|not read|read|gelesen|ungelesen gelöscht|lu|non lu|"
+    r"leído|letto|lida?|gelezen|läst|lest|læst|luettu|przeczytane|přečteno|прочтено|прочитано|okundu|開封済み|已读|已讀|읽음)"
     r"\s?(?:[:\uff1a]|$)",
     re.IGNORECASE,
 )
@@ -114,7 +117,8 @@ RECEIPT_SUBJECT: Final = re.compile(
 
 CHALLENGE_SUBJECT: Final = any_of(r"""
     en  (?:confirm|verify|validate) (?:that )?(?:your|you sent|this) (?:message|e-?mail|mail|address|identity)
-    en  (?:verification|confirmation|authentication|action) required | requires? (?:verification|(?:your )?confirmation)
+    en  (?:verification|confirmation|authentication|action) required
+    en  requires? (?:verification|(?:your )?confirmation)
     en  confirm(?:ation)? (?:of )?your (?:message|e-?mail|mail) to | antispam uol
     en  your (?:message|e-?mail|mail) .{0,60}(?:awaits|needs|requires) (?:confirmation|verification)
     de  bestätigung erforderlich | bitte bestätigen sie ihre (?:e-?mail|nachricht)

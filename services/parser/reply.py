@@ -23,7 +23,9 @@ MAX_CHARS: Final = 1_000_000
 """Quotations are looked for in this prefix; beyond it only lines that begin with `>` are left out."""
 MAX_CANDIDATES: Final = 500
 _DASHES: Final = "-_=*\u2010\u2013\u2014"
-_ORIGINAL: Final = re.compile(rf"[\s*]{{0,6}}[{_DASHES}]{{1,40}}\s{{0,3}}(?:{words.ORIGINAL})\b.{{0,60}}$", re.IGNORECASE)
+_ORIGINAL: Final = re.compile(
+    rf"[\s*]{{0,6}}[{_DASHES}]{{1,40}}\s{{0,3}}(?:{words.ORIGINAL})\b.{{0,60}}$", re.IGNORECASE
+)
 _FORWARDED: Final = re.compile(
     rf"[\s*>]{{0,6}}(?:[{_DASHES}]{{2,40}}\s{{0,3}})?(?:{words.FORWARDED})\b.{{0,80}}?(?:[{_DASHES}]{{2,40}}|[:\uff1a])\s{{0,3}}$",
     re.IGNORECASE,
@@ -167,7 +169,13 @@ def _quoted(lines: list[str], cut: _Cut, *, is_reply: bool) -> None:
     cut.lines.update(marked)
     for before in marked:
         torn = before + 1
-        if torn + 1 < last and torn not in cut.lines and torn + 1 in cut.lines and lines[torn].strip() and _is_torn(lines[before]):
+        if (
+            torn + 1 < last
+            and torn not in cut.lines
+            and torn + 1 in cut.lines
+            and lines[torn].strip()
+            and _is_torn(lines[before])
+        ):
             cut.lines.add(torn)
 
 

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from services.parser.tables import phrases
+
 
 @dataclass(frozen=True, slots=True)
 class Codes:
@@ -19,10 +21,10 @@ class Codes:
 
 
 _KNOWN: Final = frozenset(
-    "421 422 431 432 441 442 446 447 449 450 451 452 453 454 455 458 459 471 472 500 501 502 503 504 505 510 511 512"
-    " 513 515 517 521 523 525 530 531 533 534 535 538 540 541 542 543 544 545 546 547 550 551 552 553 554 555 556"
-    " 557 571".split()
-)
+    {421, 422, 431, 432, 441, 442, *range(446, 460), 471, 472, *range(500, 506), *range(510, 518), 521, 523, 525, 530,
+     531, 533, 534, 535, 538, *range(540, 558), 571}
+)  # fmt: skip
+"""Reply codes that mail servers use; three digits elsewhere are ports, amounts and the like."""
 _BOTH: Final = re.compile(r"(?<![\d.])([45]\d\d)[ \-:#(\[]{1,3}([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
 _STATUS: Final = re.compile(r"(?<![\w.\-/])([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
 _SMTP: Final = re.compile(r"(?:^|(?<=[\s:;(<>#\"'\[=,]))([45]\d\d)(?=[\s\-:,.;)\]\"'>_]|$)", re.MULTILINE)
@@ -37,7 +39,7 @@ def read(text: str) -> Codes:
 
 
 def _smtp(text: str) -> int | None:
-    return next((int(m[1]) for m in _SMTP.finditer(text) if m[1] in _KNOWN), None)
+    return next((code for match in _SMTP.finditer(text) if (code := int(match[1])) in _KNOWN), None)
 
 
 def _status(text: str) -> str | None:
@@ -91,32 +93,35 @@ _BY_STATUS: Final = {
     "7.13": "mailbox-disabled", "6.0": "content",
 }  # fmt: skip
 
+_WORDS: Final = r"""
+    mailbox-full      (?:over|exceed\w*).{0,20}quota | quota.{0,20}exceeded | mailbox.{0,12}\bfull\b
+    mailbox-full      out of storage
+    mailbox-full      insufficient (?:disk|storage|system storage) | user is over quota | disk full
+    too-large         (?:message|size).{0,20}(?:too (?:big|large)|exceeds?) | exceeds? .{0,20}size
+    virus             \bvirus\b | malware | infected
+    spam              \bspam\b | unsolicited | bulk mail | junk
+    relay-denied      relay(?:ing)?.{0,20}(?:denied|not (?:allowed|permitted)) | unable to relay | not .{0,12}relay
+    authentication    \b(?:dmarc|spf|dkim)\b | reverse dns | \bptr\b
+    blocked           block(?:ed|list) | blacklist | \brbl\b | spamhaus | reputation | dnsbl
+    rate-limited      too many (?:connections|messages|recipients) | rate.?limit | throttl | try again later
+    unknown-host      (?:host|domain|name server).{0,16}(?:unknown|not found|does ?n.t exist) | unknown host | nxdomain
+    unknown-host      no such (?:host|domain) | host or domain name not found | no mx
+    unknown-user      (?:user|recipient|mailbox|address|account|alias).{0,24}(?:unknown|not found|does ?n.t exist)
+    unknown-user      (?:user|recipient|mailbox|address|account|alias).{0,24}(?:not exist|invalid|not listed)
+    unknown-user      (?:user|recipient|mailbox|address|account|alias).{0,24}unavailable
+    unknown-user      (?:user|recipient|mailbox|address|account|alias).{0,24}(?:not recognized|rejected)
+    unknown-user      no such (?:user|recipient|mailbox|person|address) | doesn't have an? \S+ account
+    unknown-user      unknown (?:user|recipient|local|address|account) | invalid (?:recipient|user|mailbox)
+    mailbox-disabled  (?:account|mailbox|user).{0,24}(?:disabled|suspended|inactive|deactivated|locked|expired)
+    loop              too many hops | \bloops?\b | hop count
+    expired           (?:delivery|message|retry|queue).{0,24}(?:expired|timed? ?out|too long) | giving up
+    expired           undelivered.{0,10}days
+    network           connection (?:refused|timed out|reset|dropped|lost) | timed? ?out | no route | unreachable
+    policy            polic(?:y|ies) | prohibited | not allowed | denied | rejected | refused | forbidden | restricted
+"""
 _BY_WORDS: Final = tuple(
-    (reason, re.compile(words, re.IGNORECASE))
-    for reason, words in (
-        ("mailbox-full", r"(?:over|exceed\w*).{0,20}quota|quota.{0,20}exceeded|mailbox.{0,12}\bfull\b|out of storage|"
-                         r"insufficient (?:disk|storage|system storage)|user is over quota|disk full"),
-        ("too-large", r"(?:message|size).{0,20}(?:too (?:big|large)|exceeds?).{0,20}|exceeds? .{0,20}size"),
-        ("virus", r"\bvirus\b|malware|infected"),
-        ("spam", r"\bspam\b|unsolicited|bulk mail|junk"),
-        ("relay-denied", r"relay(?:ing)?.{0,20}(?:denied|not (?:allowed|permitted))|unable to relay|not .{0,12}relay"),
-        ("authentication", r"\b(?:dmarc|spf|dkim)\b|reverse dns|\bptr\b"),
-        ("blocked", r"block(?:ed|list)|blacklist|\brbl\b|spamhaus|reputation|dnsbl"),
-        ("rate-limited", r"too many (?:connections|messages|recipients)|rate.?limit|throttl|try again later"),
-        ("unknown-host", r"(?:host|domain|name server).{0,16}(?:unknown|not found|does ?n.t exist)|unknown host|"
-                         r"no such (?:host|domain)|nxdomain|host or domain name not found|no mx"),
-        ("unknown-user", r"(?:user|recipient|mailbox|address|account|alias).{0,24}(?:unknown|not found|does ?n.t exist|"
-                         r"not exist|invalid|not listed|unavailable|not recognized|rejected)|no such (?:user|recipient|"
-                         r"mailbox|person|address)|unknown (?:user|recipient|local|address|account)|"
-                         r"invalid (?:recipient|user|mailbox)|not our customer|doesn't have an? \S+ account"),
-        ("mailbox-disabled", r"(?:account|mailbox|user).{0,24}(?:disabled|suspended|inactive|deactivated|locked|expired)"),
-        ("loop", r"too many hops|\bloops?\b|hop count"),
-        ("expired", r"(?:delivery|message|retry|queue).{0,24}(?:expired|timed? ?out|too long)|giving up|"
-                    r"undelivered.{0,10}days"),
-        ("network", r"connection (?:refused|timed out|reset|dropped|lost)|timed? ?out|no route|unreachable"),
-        ("policy", r"polic(?:y|ies)|prohibited|not allowed|denied|rejected|refused|forbidden|restricted"),
-    )
-)  # fmt: skip
+    (row.split(None, 1)[0], re.compile("|".join(phrases(row)), re.IGNORECASE)) for row in _WORDS.strip().splitlines()
+)
 
 
 def reason(codes: Codes, diagnostic: str) -> str | None:

@@ -105,7 +105,13 @@ def _told(block: dict[str, str]) -> Told | None:
     )
 
 
-_ACTIONS: Final = {"fail": "failed", "failure": "failed", "error": "failed", "delay": "delayed", "deliverable": "delivered"}
+_ACTIONS: Final = {
+    "fail": "failed",
+    "failure": "failed",
+    "error": "failed",
+    "delay": "delayed",
+    "deliverable": "delivered",
+}
 
 
 def _typed(value: str) -> str | None:

@@ -23,7 +23,7 @@ _HEADERS: Final = ("Subject", "X-Mailer")
 
 def failures(root: Part) -> tuple[str, ...]:
     """Addresses that failed, for good or for now; empty when the library does not know the format."""
-    from flufl.bounce import all_failures  # noqa: PLC0415  (20 ms of imports that only reports need)
+    from flufl.bounce import all_failures
 
     logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs every step, and a traceback for odd text
     try:
@@ -52,7 +52,7 @@ def _fill(message: Message, part: Part, depth: int) -> None:
     message["Content-Type"] = part.content_type
     if description := part.headers.get("Content-Description"):
         message["Content-Description"] = " ".join(str(description).split())[:200]
-    if part.children and depth < 4 and part.content_type.startswith("multipart/"):  # noqa: PLR2004
+    if part.children and depth < 4 and part.content_type.startswith("multipart/"):
         message.set_payload([_child(child, depth + 1) for child in part.children[:20]])
     else:
         message.set_payload((part.text or "")[:MAX_CHARS])

@@ -10,28 +10,31 @@ import re
 from typing import Final
 
 from services.parser.bounces.addresses import find
+from services.parser.tables import phrases
 
-_BEGIN: Final = re.compile(
-    r"""^[\s\-=_*+>\#.:]{0,80}(?:
-      (?:the[ ])?(?:header[s]?[ ]of[ ])?(?:the[ ]|your[ ])?
-        (?:original|unsent|returned|undelivered|bounced|rejected|failed|old)[ ]?(?:e-?mail|message|mail)
-        (?:[ ](?:headers?|text|body|details|content|copy))?
-        (?:[ ](?:follows?|attached|is[ ](?:following|attached|included|below)))?
-    | (?:below|here)[ ](?:this[ ]line[ ])?(?:the[ ]next[ ]line[ ])?is[ ](?:a[ ]copy|the[ ]original|your[ ](?:returned|original))
-    | this[ ]is[ ]a?[ ]?copy[ ]of
-    | (?:included|attached|following|below)[ ]is[ ]a[ ]copy
-    | a[ ]copy[ ]of[ ](?:the|your)[ ](?:original[ ])?message[ ](?:follows|is|text|below)
-    | message[ ](?:text[ ]|headers?[ ])?follows?
-    | (?:start|begin(?:ning)?)[ ]of[ ](?:the[ ])?(?:returned|original|forwarded)[ ](?:message|mail)
-    | the[ ](?:first[ ]\d{1,4}[ ]lines[ ]of[ ]the[ ])?(?:original[ ])?message[ ]headers?
-    | -{2,}[ ]?(?:the[ ]header|original[ ]message|copy[ ]of)
-    | forwarded[ ]message
-    )\b[\s\w()',./]{0,60}[\s\-=_*+>\#.:]{0,120}$""",
-    re.IGNORECASE | re.VERBOSE,
+_LINES: Final = r"""
+    en  (?:the )?(?:headers? of )?(?:the |your )?(?:original|unsent|returned|undelivered) ?(?:e-?mail|message|mail)
+    en  (?:the )?(?:headers? of )?(?:the |your )?(?:bounced|rejected|failed|old) ?(?:e-?mail|message|mail)
+    en  (?:below|here) (?:this line )?(?:the next line )?is (?:a copy|the original|your (?:returned|original))
+    en  this is a? ?copy of | (?:included|attached|following|below) is a copy
+    en  a copy of (?:the|your) (?:original )?message (?:follows|is|text|below) | message (?:text |headers? )?follows?
+    en  (?:start|begin(?:ning)?) of (?:the )?(?:returned|original|forwarded) (?:message|mail) | forwarded message
+    en  the (?:first \d{1,4} lines of the )?(?:original )?message headers?
+    en  -{2,} ?(?:the header|original message|copy of)
+"""
+_TAIL: Final = (
+    r"(?: (?:headers?|text|body|details|content|copy))?"
+    r"(?: (?:follows?|attached|is (?:following|attached|included|below)))?"
 )
-_HEADER: Final = re.compile(r"(?:Return-Path|Received|MIME-Version|Message-ID|DKIM-Signature|X-Originating-IP):", re.IGNORECASE)
+_BEGIN: Final = re.compile(
+    rf"[\s\-=_*+>#.:]{{0,80}}(?:{'|'.join(phrases(_LINES))}){_TAIL}\b[\s\w()',./]{{0,60}}[\s\-=_*+>#.:]{{0,120}}$",
+    re.IGNORECASE,
+)
+_HEADER: Final = re.compile(
+    r"(?:Return-Path|Received|MIME-Version|Message-ID|DKIM-Signature|X-Originating-IP):", re.IGNORECASE
+)
 _TO: Final = re.compile(r"^To:[ \t]*([^\r\n]{1,1000}(?:\r?\n[ \t][^\r\n]{1,1000}){0,20})", re.IGNORECASE | re.MULTILINE)
-_NOT_YET: Final = re.compile(r"was received|was sent|could not|cannot|has been|were|failed", re.IGNORECASE)
+_NOT_YET: Final = re.compile(r"was received|was sent|could not|cannot|has been|were|failed|returned to", re.IGNORECASE)
 
 
 def split(text: str) -> tuple[str, str]:

@@ -22,7 +22,8 @@ _VERB_END: Final = re.compile(
 )
 _VERB_INSIDE: Final = re.compile(rf"(?:^|[\s>)])(?:{words.WROTE_INSIDE})\s", re.IGNORECASE)
 _OWN: Final = re.compile(
-    rf"\b(?:{words.FIRST_PERSONS})\s(?:{words.WROTE})$|\b(?:{words.WROTE_INSIDE})\s(?:{words.FIRST_PERSONS})\b", re.IGNORECASE
+    rf"\b(?:{words.FIRST_PERSONS})\s(?:{words.WROTE})$|\b(?:{words.WROTE_INSIDE})\s(?:{words.FIRST_PERSONS})\b",
+    re.IGNORECASE,
 )
 _DATE: Final = re.compile(
     r"\d{1,2}[:.h時时시]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[年月日년월일]"

@@ -13,7 +13,9 @@ from typing import Final
 from services.parser.quotes.words import HEADER_KEYS
 
 MAX_LINES: Final = 24
-_FIELD: Final = re.compile(r"[\s*_|>\u200e\u200f]{0,16}([^\W\d_][\w .'-]{0,24}?)[\s*_\xa0]{0,6}[:\uff1a][*_]{0,2}(?=\s|$|\S)")
+_FIELD: Final = re.compile(
+    r"[\s*_|>\u200e\u200f]{0,16}([^\W\d_][\w .'-]{0,24}?)[\s*_\xa0]{0,6}[:\uff1a][*_]{0,2}(?=\s|$|\S)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +45,13 @@ def at(lines: list[str], start: int) -> Block | None:
     end, gap = start + 1, 0
     for number in range(start + 1, min(len(lines), start + MAX_LINES)):
         role = role_of(lines[number])
-        if role and role not in ("other",) and role in roles and role not in ("to", "cc", "sent"):
+        if role in ("from", "subject") and role in roles:
             break
         if role:
             roles.add(role)
             sender = sender or (_value(lines, number) if role == "from" else "")
             end, gap = number + 1, 0
-        elif gap >= 2:  # noqa: PLR2004  (a wrapped value, or a blank line after each field)
+        elif gap >= 2:
             break
         else:
             gap += 1

@@ -197,9 +197,7 @@ _FIELDS: Final = {
         fr  Répondre à | Newsgroups
     """,
 }
-HEADER_KEYS: Final[dict[str, str]] = {
-    name.lower(): role for role, table in _FIELDS.items() for name in phrases(table)
-}
+HEADER_KEYS: Final[dict[str, str]] = {name.lower(): role for role, table in _FIELDS.items() for name in phrases(table)}
 """Field name as mail programs show it, lower case, to its role."""
 
 ORIGINAL: Final = literal("""
@@ -234,7 +232,8 @@ FORWARDED: Final = literal("""
     fr  message transféré | message transmis | début du message transféré | début du message réexpédié
     es  mensaje reenviado | inicio del mensaje reenviado | comienzo del mensaje reenviado
     it  messaggio inoltrato | inizio messaggio inoltrato
-    pt  mensagem encaminhada | mensagem reencaminhada | início da mensagem encaminhada | início da mensagem reencaminhada
+    pt  mensagem encaminhada | mensagem reencaminhada
+    pt  início da mensagem encaminhada | início da mensagem reencaminhada
     nl  doorgestuurd bericht | begin doorgestuurd bericht
     sv  vidarebefordrat meddelande | vidarebefordrat brev
     da  videresendt besked | videresendt meddelelse | start på videresendt besked | videresendt melding
@@ -274,8 +273,8 @@ _MOBILE: Final = r"""
     de  diese (?:nachricht|e-?mail|mail) wurde (?:von|mit) .{1,100}gesendet | von meinem .{1,80}gesendet
     de  mit (?:der|dem) .{1,80}gesendet | holen sie sich outlook für.{0,80}
     fr  envoyée?s? (?:de(?:puis)?|à partir de|avec|par|via|du) .{1,100} | (?:obtenez|télécharger?) outlook pour.{0,80}
-    es  enviado (?:desde|do|de|a partir d[eo]|com|con|pelo|via|usando) .{1,100} | (?:obtenga|obtener) outlook para.{0,80}
-    pt  obter outlook para.{0,80}
+    es  enviado (?:desde|do|de|a partir d[eo]|com|con|pelo|via|usando) .{1,100}
+    pt  (?:obtenga|obtener|obter) outlook para.{0,80}
     it  inviat[oa] (?:da(?:l|lla)?|con|tramite) .{1,100} | (?:scarica|ottieni) outlook per.{0,80}
     nl  (?:verzonden|verstuurd) (?:vanaf|vanuit|met|via|van) .{1,100}
     sv  skickat (?:från|med) .{1,100}
@@ -293,13 +292,14 @@ _MOBILE: Final = r"""
     ko  (?:내 |나의 )?(?:iphone|ipad|갤럭시).{0,12}에서 (?:보냄|보냈).{0,10}
 """
 MOBILE: Final = re.compile(
-    rf"(?!.{{0,80}}\b(?:is|are|was|were|has|have)\b)[\s<(\[*_]{{0,6}}(?:{'|'.join(phrases(_MOBILE))})[\s>)\]*_.]{{0,6}}$",
+    rf"(?!.{{0,80}}\b(?:is|are|was|were|has|have)\b)"
+    rf"[\s<(\[*_]{{0,6}}(?:{'|'.join(phrases(_MOBILE))})[\s>)\]*_.]{{0,6}}$",
     re.IGNORECASE,
 )
 """A line that a phone or a mail program adds below the text; with a verb of its own it is a sentence."""
 
 _DISCLAIMERS: Final = r"""
-    en  this (?:e-?mail|electronic mail|message|communication|transmission)\b.{0,160}(?:confidential|intended|privileged)
+    en  this (?:e-?mail|message|communication|transmission)\b.{0,160}(?:confidential|intended|privileged)
     en  the information (?:contained )?in this (?:e-?mail|message|communication)\b.{0,160}(?:confidential|intended)
     en  (?:confidentiality|legal|important|privacy) (?:notice|disclaimer|note)\b | disclaimer ?:
     en  the contents? of this (?:e-?mail|message)\b

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from services.parser import bounce, kind, tree
@@ -33,7 +31,9 @@ def plain(body: str, subject: str = "Returned mail", head: str = DAEMON) -> str:
     return f"{head}Subject: {subject}\nContent-Type: text/plain; charset=utf-8\n\n{body}"
 
 
-def report(status: str, text: str = "Your mail was not delivered.", returned: str = "To: bob@example.com\n\nHello\n") -> str:
+def report(
+    status: str, text: str = "Your mail was not delivered.", returned: str = "To: bob@example.com\n\nHello\n"
+) -> str:
     """A report as RFC 3464 wants it."""
     return (
         f"{DAEMON}Subject: Undelivered Mail Returned to Sender\n"
@@ -46,17 +46,26 @@ def report(status: str, text: str = "Your mail was not delivered.", returned: st
 
 FIELDS = [
     pytest.param(
-        "Final-Recipient: rfc822; bob@example.com\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 no such user",
+        (
+            "Final-Recipient: rfc822; bob@example.com\nAction: failed\n"
+            "Status: 5.1.1\nDiagnostic-Code: smtp; 550 5.1.1 no such user"
+        ),
         ("bob@example.com", "failed", "5.1.1", 550, True, "unknown-user"),
         id="as RFC 3464 shows it",
     ),
     pytest.param(
-        "Original-Recipient: rfc822;sales@example.com\nFinal-Recipient: rfc822;bob@inner.example.com\nAction: failed\nStatus: 5.2.2",
+        (
+            "Original-Recipient: rfc822;sales@example.com\nFinal-Recipient: "
+            "rfc822;bob@inner.example.com\nAction: failed\nStatus: 5.2.2"
+        ),
         ("sales@example.com", "failed", "5.2.2", 552, True, "mailbox-full"),
         id="the address that the sender used comes first",
     ),
     pytest.param(
-        "Final-Recipient: rfc822; bob@example.com\nAction: delayed\nStatus: 4.4.1\nWill-Retry-Until: Mon, 5 May 2025 10:00:00 +0000",
+        (
+            "Final-Recipient: rfc822; bob@example.com\nAction: delayed\n"
+            "Status: 4.4.1\nWill-Retry-Until: Mon, 5 May 2025 10:00:00 +0000"
+        ),
         ("bob@example.com", "delayed", "4.4.1", None, False, "network"),
         id="a delay is not for good",
     ),
@@ -78,7 +87,10 @@ FIELDS = [
         id="the diagnostic is more exact than the status",
     ),
     pytest.param(
-        "Final-Recipient: rfc822; bob@example.com\nAction: failed\nStatus: 5.4.4\nDiagnostic-Code: x-postfix; name server: no such host",
+        (
+            "Final-Recipient: rfc822; bob@example.com\nAction: failed\n"
+            "Status: 5.4.4\nDiagnostic-Code: x-postfix; name server: no such host"
+        ),
         ("bob@example.com", "failed", "5.4.4", 550, True, "unknown-host"),
         id="a reply code that follows from the status",
     ),
@@ -117,224 +129,502 @@ def test_those_who_got_the_mail_are_left_out() -> None:
 
 
 def test_the_prose_fills_what_the_fields_leave_open() -> None:
-    text = "<bob@example.com>: host mx.example.com[192.0.2.1] said: 452 4.2.2 mailbox full (in reply to RCPT TO command)"
+    text = (
+        "<bob@example.com>: host mx.example.com[192.0.2.1] said: 452 4.2.2 mailbox full (in reply to RCPT TO command)"
+    )
     got = only(report("Final-Recipient: rfc822; bob@example.com\nAction: delayed", text))
     assert (got.status, got.smtp_code, got.permanent) == ("4.2.2", 452, False)
 
 
 def test_nothing_in_the_returned_mail_is_evidence() -> None:
-    returned = "To: bob@example.com\nSubject: why 421 4.7.0?\n\nFinal-Recipient: rfc822; eve@example.net\nAction: failed\n550 5.1.1\n"
+    returned = (
+        "To: bob@example.com\nSubject: why 421 4.7.0?\n\nFinal-Recipient: rfc822; "
+        "eve@example.net\nAction: failed\n550 5.1.1\n"
+    )
     got = only(report("Final-Recipient: rfc822; bob@example.com\nAction: failed\nStatus: 5.0.0", returned=returned))
     assert (got.address, got.status, got.smtp_code) == ("bob@example.com", "5.0.0", None)
 
 
 PROSE = [
     pytest.param(
-        "Hi. This is the qmail-send program at mx.example.org.\nI'm afraid I wasn't able to deliver your message to the following addresses.\n"
-        "This is a permanent error; I've given up. Sorry it didn't work out.\n\n<bob@example.com>:\n192.0.2.7 does not like recipient.\n"
-        "Remote host said: 550 5.1.1 unknown user\nGiving up on 192.0.2.7.\n\n--- Below this line is a copy of the message.\n\n"
-        "Return-Path: <ann@example.org>\nTo: bob@example.com\n\n421 4.0.0 eve@example.net\n",
+        """\
+Hi. This is the qmail-send program at mx.example.org.
+I'm afraid I wasn't able to deliver your message to the following addresses.
+This is a permanent error; I've given up. Sorry it didn't work out.
+
+<bob@example.com>:
+192.0.2.7 does not like recipient.
+Remote host said: 550 5.1.1 unknown user
+Giving up on 192.0.2.7.
+
+--- Below this line is a copy of the message.
+
+Return-Path: <ann@example.org>
+To: bob@example.com
+
+421 4.0.0 eve@example.net
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="qmail",
     ),
     pytest.param(
-        "<bob@example.com>:\nSorry, no mailbox here by that name. (#5.1.1)\n\n--- Enclosed is a copy of the message.\n",
+        """\
+<bob@example.com>:
+Sorry, no mailbox here by that name. (#5.1.1)
+
+--- Enclosed is a copy of the message.
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="qmail without an introduction",
     ),
     pytest.param(
-        "This message was created automatically by mail delivery software.\n\nA message that you sent could not be delivered to one or more of its\n"
-        "recipients. This is a permanent error. The following address(es) failed:\n\n  bob@example.com\n"
-        "    SMTP error from remote mail server after RCPT TO:<bob@example.com>:\n    host mx.example.com [192.0.2.7]: 553 5.3.0 no such user\n\n"
-        "------ This is a copy of the message, including all the headers. ------\n\nTo: eve@example.net\n",
+        """\
+This message was created automatically by mail delivery software.
+
+A message that you sent could not be delivered to one or more of its
+recipients. This is a permanent error. The following address(es) failed:
+
+  bob@example.com
+    SMTP error from remote mail server after RCPT TO:<bob@example.com>:
+    host mx.example.com [192.0.2.7]: 553 5.3.0 no such user
+
+------ This is a copy of the message, including all the headers. ------
+
+To: eve@example.net
+""",
         ("bob@example.com", "5.3.0", 553, True),
         id="Exim",
     ),
     pytest.param(
-        "A message that you sent could not be delivered. The following address failed:\n\n  bob@example.com\n"
-        "    (generated from sales@example.org)\n    retry timeout exceeded\n",
+        """\
+A message that you sent could not be delivered. The following address failed:
+
+  bob@example.com
+    (generated from sales@example.org)
+    retry timeout exceeded
+""",
         ("bob@example.com", None, None, True),
         id="Exim through an alias",
     ),
     pytest.param(
-        "This message was created automatically by mail delivery software.\nA message that you sent has not yet been delivered to one or more of its\n"
-        "recipients after more than 24 hours on the queue on mx.example.org.\n\nThe address to which the message has not yet been delivered is:\n\n"
-        "  bob@example.com\n    Delay reason: Connection timed out\n\nNo action is required on your part.\n",
+        """\
+This message was created automatically by mail delivery software.
+A message that you sent has not yet been delivered to one or more of its
+recipients after more than 24 hours on the queue on mx.example.org.
+
+The address to which the message has not yet been delivered is:
+
+  bob@example.com
+    Delay reason: Connection timed out
+
+No action is required on your part.
+""",
         ("bob@example.com", None, None, False),
         id="Exim, delayed",
     ),
     pytest.param(
-        "   ----- The following addresses had permanent fatal errors -----\n<bob@example.com>\n    (reason: 550 5.2.1 account disabled)\n\n"
-        "   ----- Transcript of session follows -----\n... while talking to mx.example.com.:\n>>> DATA\n<<< 550 5.2.1 account disabled\n"
-        "550 5.1.1 <bob@example.com>... User unknown\n<<< 503 5.0.0 Need RCPT (recipient)\n",
+        """\
+   ----- The following addresses had permanent fatal errors -----
+<bob@example.com>
+    (reason: 550 5.2.1 account disabled)
+
+   ----- Transcript of session follows -----
+... while talking to mx.example.com.:
+>>> DATA
+<<< 550 5.2.1 account disabled
+550 5.1.1 <bob@example.com>... User unknown
+<<< 503 5.0.0 Need RCPT (recipient)
+""",
         ("bob@example.com", "5.2.1", 550, True),
         id="sendmail 8",
     ),
     pytest.param(
-        "   ----- Transcript of session follows -----\nWhile talking to mx.example.com:\n>>> RCPT To:<bob@example.com>\n"
-        "<<< 550 <bob@example.com>... User unknown\n550 <bob@example.com>... User unknown\n\n   ----- Unsent message follows -----\nFrom: ann@example.org\n",
+        """\
+   ----- Transcript of session follows -----
+While talking to mx.example.com:
+>>> RCPT To:<bob@example.com>
+<<< 550 <bob@example.com>... User unknown
+550 <bob@example.com>... User unknown
+
+   ----- Unsent message follows -----
+From: ann@example.org
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="sendmail 5",
     ),
     pytest.param(
-        "This is the mail system at host mx.example.org.\n\nI'm sorry to have to inform you that your message could not\nbe delivered.\n\n"
-        "<bob@example.com>: host mx.example.com[192.0.2.7] said: 554 5.7.1\n    <bob@example.com>: Relay access denied (in reply to RCPT TO command)\n",
+        """\
+This is the mail system at host mx.example.org.
+
+I'm sorry to have to inform you that your message could not
+be delivered.
+
+<bob@example.com>: host mx.example.com[192.0.2.7] said: 554 5.7.1
+    <bob@example.com>: Relay access denied (in reply to RCPT TO command)
+""",
         ("bob@example.com", "5.7.1", 554, True),
         id="Postfix",
     ),
     pytest.param(
-        "Your message\n\n  To:      bob@example.com\n  Subject: tools\n  Sent:    Thu, 29 Apr 2010 00:00:00 -0000\n\n"
-        "did not reach the following recipient(s):\n\nbob@example.com on Thu, 29 Apr 2010 00:00:00 -0000\n"
-        "    The recipient name is not recognized\n    MSEXCH:IMS:NNN:CAT 0 (000C05A6)\n",
+        """\
+Your message
+
+  To:      bob@example.com
+  Subject: tools
+  Sent:    Thu, 29 Apr 2010 00:00:00 -0000
+
+did not reach the following recipient(s):
+
+bob@example.com on Thu, 29 Apr 2010 00:00:00 -0000
+    The recipient name is not recognized
+    MSEXCH:IMS:NNN:CAT 0 (000C05A6)
+""",
         ("bob@example.com", None, None, True),
         id="Exchange 5.5",
     ),
     pytest.param(
-        "Delivery has failed to these recipients or distribution lists:\n\nBob<mailto:bob@example.com>\nThe recipient's e-mail address was not found.\n\n"
-        "Diagnostic information for administrators:\n\nGenerating server: ex.example.org\n\nbob@example.com\n"
-        "#550 5.1.1 RESOLVER.ADR.RecipNotFound; not found ##\n\nOriginal message headers:\n\nReceived: from a by b\nTo: eve@example.net\n",
+        """\
+Delivery has failed to these recipients or distribution lists:
+
+Bob<mailto:bob@example.com>
+The recipient's e-mail address was not found.
+
+Diagnostic information for administrators:
+
+Generating server: ex.example.org
+
+bob@example.com
+#550 5.1.1 RESOLVER.ADR.RecipNotFound; not found ##
+
+Original message headers:
+
+Received: from a by b
+To: eve@example.net
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="Exchange 2007",
     ),
     pytest.param(
-        "Your message to bob@example.com couldn't be delivered.\nbob wasn't found at example.com.\n\nMore Info for Email Admins\nStatus code: 550 5.1.10\n",
+        """\
+Your message to bob@example.com couldn't be delivered.
+bob wasn't found at example.com.
+
+More Info for Email Admins
+Status code: 550 5.1.10
+""",
         ("bob@example.com", "5.1.10", 550, True),
         id="Exchange Online, text only",
     ),
     pytest.param(
-        "The message that you sent was undeliverable to the following:\n\tbob@example.com (user not found)\n\nPossibly truncated original message follows:\n",
+        """\
+The message that you sent was undeliverable to the following:
+	bob@example.com (user not found)
+
+Possibly truncated original message follows:
+""",
         ("bob@example.com", None, None, True),
         id="GroupWise",
     ),
     pytest.param(
-        "Your message\n\n  Subject: tools\n\nwas not delivered to:\n\n  bob@example.com\n\nbecause:\n\n  User bob (bob@example.com) not listed in Domino Directory\n",
+        """\
+Your message
+
+  Subject: tools
+
+was not delivered to:
+
+  bob@example.com
+
+because:
+
+  User bob (bob@example.com) not listed in Domino Directory
+""",
         ("bob@example.com", None, None, True),
         id="Domino",
     ),
     pytest.param(
-        "This is an automatically generated Delivery Status Notification.\n\nDelivery to the following recipients failed.\n\n       bob@example.com\n",
+        """\
+This is an automatically generated Delivery Status Notification.
+
+Delivery to the following recipients failed.
+
+       bob@example.com
+""",
         ("bob@example.com", None, None, True),
         id="Microsoft SMTP service",
     ),
     pytest.param(
-        "Sorry, we were unable to deliver your message to the following address.\n\n<bob@example.com>:\nRemote host said: 552 5.2.2 over quota\n\n"
-        "--- Below this line is a copy of the message.\n",
+        """\
+Sorry, we were unable to deliver your message to the following address.
+
+<bob@example.com>:
+Remote host said: 552 5.2.2 over quota
+
+--- Below this line is a copy of the message.
+""",
         ("bob@example.com", "5.2.2", 552, True),
         id="Yahoo",
     ),
     pytest.param(
-        "The user(s) account is disabled.\n\n<bob@example.com>: 550 user unknown (in reply to RCPT TO command)\n",
+        """\
+The user(s) account is disabled.
+
+<bob@example.com>: 550 user unknown (in reply to RCPT TO command)
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="a Japanese carrier",
     ),
     pytest.param(
-        "This message was created automatically by mail delivery software.\nA message that you sent could not be delivered to one or more of its recipients. "
-        "This is a permanent error.\n\nbob@example.com Invalid Address, ERROR_CODE :550, ERROR_CODE :5.1.1 User Unknown\n",
+        """\
+This message was created automatically by mail delivery software.
+A message that you sent could not be delivered to one or more of its recipients. This is a permanent error.
+
+bob@example.com Invalid Address, ERROR_CODE :550, ERROR_CODE :5.1.1 User Unknown
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="Zoho",
     ),
     pytest.param(
-        "Unable to deliver message to <bob@example.com>.\n\nSent >>> RCPT TO:<bob@example.com>\nReceived <<< 550 5.1.1 no such user\n\n"
-        "************************     End of message     **********************\n",
+        """\
+Unable to deliver message to <bob@example.com>.
+
+Sent >>> RCPT TO:<bob@example.com>
+Received <<< 550 5.1.1 no such user
+
+************************     End of message     **********************
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="a virus scanner with a transcript",
     ),
     pytest.param(
-        "Your message:\n   From:    ann@example.org\n   Subject: tools\n\nCould not be delivered because of\n\n550 5.1.1 User unknown\n\n"
-        "The following recipients were affected: \n    bob@example.com\n",
+        """\
+Your message:
+   From:    ann@example.org
+   Subject: tools
+
+Could not be delivered because of
+
+550 5.1.1 User unknown
+
+The following recipients were affected:
+    bob@example.com
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="MailMarshal",
     ),
     pytest.param(
-        "Message could not be delivered to mobile.\nError: No valid recipients for this MM\n\nMessage details:\n  From: ann@example.org\n  To: bob@example.com\n",
+        """\
+Message could not be delivered to mobile.
+Error: No valid recipients for this MM
+
+Message details:
+  From: ann@example.org
+  To: bob@example.com
+""",
         ("bob@example.com", None, None, True),
         id="a gateway to phones",
     ),
     pytest.param(
-        "      This is an automatically generated Delivery Status Notification.\n\nDelivery to the following recipients failed permanently:\n\n   * bob@example.com\n\n"
-        "   reason: SMTP:RCPT host mx.example.com: 553 5.3.0 <bob@example.com>... No such user here\n",
+        """\
+      This is an automatically generated Delivery Status Notification.
+
+Delivery to the following recipients failed permanently:
+
+   * bob@example.com
+
+   reason: SMTP:RCPT host mx.example.com: 553 5.3.0 <bob@example.com>... No such user here
+""",
         ("bob@example.com", "5.3.0", 553, True),
         id="bulleted recipients",
     ),
     pytest.param(
-        "We had trouble delivering your message. Full details follow:\n\nSubject: 'tools'\n1 error(s):\n\n"
-        "SMTP Server <mx.example.com> rejected recipient <bob@example.com> \n  (Error following RCPT command). It responded as follows: [550 5.1.1 unknown]\n",
+        """\
+We had trouble delivering your message. Full details follow:
+
+Subject: 'tools'
+1 error(s):
+
+SMTP Server <mx.example.com> rejected recipient <bob@example.com>
+  (Error following RCPT command). It responded as follows: [550 5.1.1 unknown]
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="a sentence about the recipient",
     ),
     pytest.param(
-        "   ----- The following addresses had delivery problems -----\n\nbob@example.com: mailbox is full\n\n   ----- Non-delivered information -----\n",
+        """\
+   ----- The following addresses had delivery problems -----
+
+bob@example.com: mailbox is full
+
+   ----- Non-delivered information -----
+""",
         ("bob@example.com", None, None, True),
         id="a provider's list of problems",
     ),
     pytest.param(
-        "  >>> bob@example.com <<<\n\n550 sorry, no mailbox here by that name (#5.1.1 - chkusr)\n",
+        """\
+  >>> bob@example.com <<<
+
+550 sorry, no mailbox here by that name (#5.1.1 - chkusr)
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="an address between arrows",
     ),
     pytest.param(
-        "The message WAS NOT relayed to:\n  <bob@example.com>:\n   550 5.7.1 Message content rejected, id=1-02\n",
+        """\
+The message WAS NOT relayed to:
+  <bob@example.com>:
+   550 5.7.1 Message content rejected, id=1-02
+""",
         ("bob@example.com", "5.7.1", 550, True),
         id="a content filter",
     ),
     pytest.param(
-        "Delivery to the following recipient failed permanently:\n\n     bob@example.com\n\nTechnical details of permanent failure: \n"
-        "The error that the other server returned was:\n550 5.1.1 <bob@example.com>: Recipient address rejected\n\n----- Original message -----\n\nTo: eve@example.net\n",
+        """\
+Delivery to the following recipient failed permanently:
+
+     bob@example.com
+
+Technical details of permanent failure:
+The error that the other server returned was:
+550 5.1.1 <bob@example.com>: Recipient address rejected
+
+----- Original message -----
+
+To: eve@example.net
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="Gmail",
     ),
     pytest.param(
-        "** Address not found **\n\nYour message wasn't delivered to bob@example.com because the address couldn't be found, or is unable to receive mail.\n\n"
-        "The response from the remote server was:\n550 5.1.1 unknown\n",
+        """\
+** Address not found **
+
+Your message wasn't delivered to bob@example.com because the address couldn't be found, or is unable to
+receive mail.
+
+The response from the remote server was:
+550 5.1.1 unknown
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="Gmail, newer",
     ),
     pytest.param(
-        '"bob@example.com":\nSMTP error from remote server after RCPT command:\nhost: mx.example.com\n5.2.1 <bob@example.com>... User Unknown\n\n'
-        "--- The header of the original message is following. ---\n\nTo: eve@example.net\n",
+        """\
+"bob@example.com":
+SMTP error from remote server after RCPT command:
+host: mx.example.com
+5.2.1 <bob@example.com>... User Unknown
+
+--- The header of the original message is following. ---
+
+To: eve@example.net
+""",
         ("bob@example.com", "5.2.1", 550, True),
         id="GMX",
     ),
     pytest.param(
-        "This is the DragonFly Mail Agent v0.13 at mx.example.org.\n\nThere was an error delivering your mail to <bob@example.com>.\n\n"
-        "mx.example.com did not like our RCPT TO:\n525 5.7.13 User suspended\n\nMessage headers follow.\n\nTo: <eve@example.net>\n",
+        """\
+This is the DragonFly Mail Agent v0.13 at mx.example.org.
+
+There was an error delivering your mail to <bob@example.com>.
+
+mx.example.com did not like our RCPT TO:
+525 5.7.13 User suspended
+
+Message headers follow.
+
+To: <eve@example.net>
+""",
         ("bob@example.com", "5.7.13", 525, True),
         id="DragonFly",
     ),
     pytest.param(
-        "    Hi!\n\n    This is the MAILER-DAEMON, please DO NOT REPLY to this e-mail.\n\n    An error has occurred while attempting to deliver a message for\n"
-        "    the following list of recipients:\n\nbob@example.com: 550 5.1.1 no such user\n\n    Below is a copy of the original message:\n\nTo: eve@example.net\n",
+        """\
+    Hi!
+
+    This is the MAILER-DAEMON, please DO NOT REPLY to this e-mail.
+
+    An error has occurred while attempting to deliver a message for
+    the following list of recipients:
+
+bob@example.com: 550 5.1.1 no such user
+
+    Below is a copy of the original message:
+
+To: eve@example.net
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="OpenSMTPD",
     ),
     pytest.param(
-        "An email that you attempted to send to the following address could not be delivered:\n-- bob@example.com\n\nThe problem appears to be :\n"
-        "-- Recipient email address is possibly incorrect\n\nAdditional information follows :\n-- 5.4.1 Recipient address rejected\n",
+        """\
+An email that you attempted to send to the following address could not be delivered:
+-- bob@example.com
+
+The problem appears to be :
+-- Recipient email address is possibly incorrect
+
+Additional information follows :
+-- 5.4.1 Recipient address rejected
+""",
         ("bob@example.com", "5.4.1", None, True),
         id="Mimecast",
     ),
     pytest.param(
-        "Ваше сообщение не доставлено.\n\n  bob@example.com\n    почтовый ящик переполнен (552 5.2.2)\n",
+        """\
+Ваше сообщение не доставлено.
+
+  bob@example.com
+    почтовый ящик переполнен (552 5.2.2)
+""",
         ("bob@example.com", "5.2.2", 552, True),
         id="in Russian",
     ),
     pytest.param(
-        "Ihre Nachricht konnte nicht zugestellt werden.\n\nEmpfänger: bob@example.com\nGrund: 550 5.1.1 unbekannt\n",
+        """\
+Ihre Nachricht konnte nicht zugestellt werden.
+
+Empfänger: bob@example.com
+Grund: 550 5.1.1 unbekannt
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="in German, labelled",
     ),
     pytest.param(
-        "Message could not be delivered to some recipients.\n\nFailed recipient(s):\nbob@example.com\n\nError message:\n550 5.1.1 user unknown\n",
+        """\
+Message could not be delivered to some recipients.
+
+Failed recipient(s):
+bob@example.com
+
+Error message:
+550 5.1.1 user unknown
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="a Java mail server",
     ),
     pytest.param(
-        "This is a delivery failure notification.\nFinal-Recipient: rfc822; bob@example.com\nAction: failed\nStatus: 5.1.1\n",
+        """\
+This is a delivery failure notification.
+Final-Recipient: rfc822; bob@example.com
+Action: failed
+Status: 5.1.1
+""",
         ("bob@example.com", "5.1.1", 550, True),
         id="fields in plain text",
     ),
     pytest.param(
-        "Your mail could not be delivered. Nothing else is known.\n\n----- Original message -----\n\nFrom: ann@example.org\nTo: Bob <bob@example.com>\n\nHello\n",
+        """\
+Your mail could not be delivered. Nothing else is known.
+
+----- Original message -----
+
+From: ann@example.org
+To: Bob <bob@example.com>
+
+Hello
+""",
         ("bob@example.com", None, None, True),
         id="only the returned mail names the recipient",
     ),
@@ -366,14 +656,17 @@ def test_the_header_of_failed_recipients_names_them() -> None:
 
 def test_a_report_inside_a_scanners_mail_is_read() -> None:
     inner = report("Final-Recipient: rfc822; bob@example.com\nAction: failed\nStatus: 5.1.1")
-    outer = f'{DAEMON}Subject: Undelivered\nContent-Type: multipart/mixed; boundary="o"\n\n--o\nContent-Type: message/rfc822\n\n{inner}\n--o--\n'
+    outer = (
+        f'{DAEMON}Subject: Undelivered\nContent-Type: multipart/mixed; boundary="o"\n\n'
+        f"--o\nContent-Type: message/rfc822\n\n{inner}\n--o--\n"
+    )
     assert only(outer).address == "bob@example.com"
 
 
 def test_a_json_notice_of_a_sending_service_is_read() -> None:
     body = (
-        '{"notificationType":"Bounce","bounce":{"bounceType":"Permanent","bouncedRecipients":'
-        '[{"emailAddress":"bob@example.com","action":"failed","status":"5.1.1","diagnosticCode":"smtp; 550 5.1.1 unknown"}]}}'
+        '{"notificationType":"Bounce","bounce":{"bounceType":"Permanent","bouncedRecipients":[{"emailAddress":'
+        '"bob@example.com","action":"failed","status":"5.1.1","diagnosticCode":"smtp; 550 5.1.1 unknown"}]}}'
     )
     got = only(plain(body, head="From: no-reply@example.com\nx-amz-sns-message-id: 1\n"))
     assert (got.address, got.status, got.smtp_code, got.permanent) == ("bob@example.com", "5.1.1", 550, True)
@@ -384,12 +677,19 @@ def test_a_status_is_not_read_out_of_an_address_or_a_version() -> None:
     assert (got.status, got.smtp_code) == (None, None)
 
 
-@pytest.mark.parametrize(
-    "body", ["<" * 200_000, "a@" * 100_000, "550 5.1.1 " * 20_000, ("x" * 120 + "@ ") * 2_000, "RCPT TO: " * 30_000, "user " * 40_000],
-    ids=["brackets", "ats", "codes", "locals", "rcpt", "words"],
-)  # fmt: skip
-def test_hostile_text_is_read_in_bounded_time(body: str) -> None:
-    started = time.process_time()
+HOSTILE = {
+    "brackets": "<" * 200_000,
+    "ats": "a@" * 100_000,
+    "codes": "550 5.1.1 " * 20_000,
+    "locals": ("x" * 120 + "@ ") * 2_000,
+    "dialogue": "RCPT TO: " * 30_000,
+    "words": "user " * 40_000,
+    "fields": "Final-Recipient: rfc822; a@b.example\nAction: failed\n" * 5_000,
+}
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_text_is_read_within_bounds(body: str) -> None:
     root = tree.parse(plain(body).encode())
-    bounce.read(root, bounce.pieces_of(root, body))
-    assert time.process_time() - started < 10
+    assert len(bounce.read(root, bounce.pieces_of(root, body)).recipients) <= bounce.MAX_RECIPIENTS

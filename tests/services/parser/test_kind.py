@@ -15,19 +15,27 @@ def verdict(raw: str) -> Verdict:
     return kind.classify(root, subject=root.headers.get("subject") or "", text=text)
 
 
-def a_mail(head: str = "", body: str = "The printer is out of paper.", sender: str = "Ann <ann@example.org>", subject: str = "Printer") -> str:
+def a_mail(
+    head: str = "",
+    body: str = "The printer is out of paper.",
+    sender: str = "Ann <ann@example.org>",
+    subject: str = "Printer",
+) -> str:
     """A person's mail, with `head` as further header lines."""
     return f"From: {sender}\nTo: desk@example.com\nSubject: {subject}\n{head}\n{body}\n"
 
 
 BOUNCED = (
-    "This is the mail system at host mx.example.org.\n\nI'm sorry to have to inform you that your message could not\nbe delivered.\n\n"
+    "This is the mail system at host mx.example.org.\n\n"
+    "I'm sorry to have to inform you that your message could not\nbe delivered.\n\n"
     "<bob@example.com>: host mx.example.com[192.0.2.7] said: 550 5.1.1 unknown user\n"
 )
 STATUS = "Final-Recipient: rfc822; bob@example.com\nAction: {action}\nStatus: {status}\n"
 
 
-def a_report(report_type: str, part_type: str, part: str, head: str = "From: postmaster@mx.example.org\nReturn-Path: <>\n") -> str:
+def a_report(
+    report_type: str, part_type: str, part: str, head: str = "From: postmaster@mx.example.org\nReturn-Path: <>\n"
+) -> str:
     """A multipart/report (RFC 6522)."""
     return (
         f'{head}Subject: A notice\nContent-Type: multipart/report; report-type={report_type}; boundary="b"\n\n'
@@ -35,25 +43,46 @@ def a_report(report_type: str, part_type: str, part: str, head: str = "From: pos
     )
 
 
-def an_invitation(method: str = "; method=REQUEST", body: str = "BEGIN:VCALENDAR\nMETHOD:REQUEST\nEND:VCALENDAR", disposition: str = "") -> str:
+def an_invitation(
+    method: str = "; method=REQUEST",
+    body: str = "BEGIN:VCALENDAR\nMETHOD:REQUEST\nEND:VCALENDAR",
+    disposition: str = "",
+) -> str:
     """A meeting request as calendars send it."""
     return a_mail(
         'Content-Type: multipart/alternative; boundary="b"\n',
-        f"--b\nContent-Type: text/plain\n\nMeeting\n--b\nContent-Type: text/calendar{method}\n{disposition}\n{body}\n--b--",
+        (
+            f"--b\nContent-Type: text/plain\n\nMeeting\n--b\nContent-Type: text/calendar{method}\n"
+            f"{disposition}\n{body}\n--b--"
+        ),
     )
 
 
 KINDS = [
     pytest.param(a_mail(), "message", id="a person writes"),
     pytest.param(a_mail("In-Reply-To: <1@example.com>\n", subject="Re: Printer"), "message", id="a person answers"),
-    pytest.param(a_mail(body="I get 550 5.1.1 user unknown when I write to bob@example.com"), "message", id="a person mentions 550"),
     pytest.param(
-        a_mail(body="Hello,\nmy mail was not delivered:\n\n" + BOUNCED, subject="Undelivered mail"), "message", id="a person quotes a bounce"
+        a_mail(body="I get 550 5.1.1 user unknown when I write to bob@example.com"),
+        "message",
+        id="a person mentions 550",
     ),
-    pytest.param(a_mail(body=BOUNCED, subject="Fwd: Undelivered Mail Returned to Sender"), "message", id="a person forwards a bounce"),
-    pytest.param(a_mail(body=BOUNCED, subject="WG: Unzustellbar: Angebot"), "message", id="a person forwards a German bounce"),
     pytest.param(
-        a_mail(body="Your parcel could not be delivered, says the courier. Who ordered it?", subject="Undelivered"), "message", id="a parcel"
+        a_mail(body="Hello,\nmy mail was not delivered:\n\n" + BOUNCED, subject="Undelivered mail"),
+        "message",
+        id="a person quotes a bounce",
+    ),
+    pytest.param(
+        a_mail(body=BOUNCED, subject="Fwd: Undelivered Mail Returned to Sender"),
+        "message",
+        id="a person forwards a bounce",
+    ),
+    pytest.param(
+        a_mail(body=BOUNCED, subject="WG: Unzustellbar: Angebot"), "message", id="a person forwards a German bounce"
+    ),
+    pytest.param(
+        a_mail(body="Your parcel could not be delivered, says the courier. Who ordered it?", subject="Undelivered"),
+        "message",
+        id="a parcel",
     ),
     pytest.param(
         a_mail(
@@ -78,27 +107,48 @@ KINDS = [
         id="a program forwards the parts of a bounce",
     ),
     pytest.param(a_mail(subject="Out of office tomorrow"), "message", id="a person announces an absence"),
-    pytest.param(a_mail(subject="Automatic replies do not work"), "message", id="a person writes about automatic replies"),
+    pytest.param(
+        a_mail(subject="Automatic replies do not work"), "message", id="a person writes about automatic replies"
+    ),
     pytest.param(a_mail("Auto-Submitted: no\n"), "message", id="a mail that says it is no robot's"),
-    pytest.param(a_mail("Return-Path: <>\n", BOUNCED, "MAILER-DAEMON@mx.example.org", "failure notice"), "bounce", id="a mail system's text"),
+    pytest.param(
+        a_mail("Return-Path: <>\n", BOUNCED, "MAILER-DAEMON@mx.example.org", "failure notice"),
+        "bounce",
+        id="a mail system's text",
+    ),
     pytest.param(a_mail("", BOUNCED, "Mail Delivery System <>", "(none)"), "bounce", id="a null sender"),
     pytest.param(
-        a_report("delivery-status", "message/delivery-status", STATUS.format(action="failed", status="5.1.1")), "bounce", id="a failure"
+        a_report("delivery-status", "message/delivery-status", STATUS.format(action="failed", status="5.1.1")),
+        "bounce",
+        id="a failure",
     ),
     pytest.param(
-        a_report("delivery-status", "message/delivery-status", STATUS.format(action="delayed", status="4.4.1")), "bounce", id="a delay"
+        a_report("delivery-status", "message/delivery-status", STATUS.format(action="delayed", status="4.4.1")),
+        "bounce",
+        id="a delay",
     ),
     pytest.param(
-        a_report("delivery-status", "message/delivery-status", STATUS.format(action="delivered", status="2.1.5")), "report", id="delivered"
+        a_report("delivery-status", "message/delivery-status", STATUS.format(action="delivered", status="2.1.5")),
+        "report",
+        id="delivered",
     ),
     pytest.param(
-        a_report("delivery-status", "message/delivery-status", STATUS.format(action="relayed", status="2.1.9")), "report", id="relayed"
+        a_report("delivery-status", "message/delivery-status", STATUS.format(action="relayed", status="2.1.9")),
+        "report",
+        id="relayed",
     ),
     pytest.param(
-        a_report("delivery-status", "message/delivery-status", STATUS.format(action="expanded", status="2.1.5")), "report", id="expanded"
+        a_report("delivery-status", "message/delivery-status", STATUS.format(action="expanded", status="2.1.5")),
+        "report",
+        id="expanded",
     ),
     pytest.param(
-        a_report("feedback-report", "message/feedback-report", "Feedback-Type: abuse\nUser-Agent: x/1\nVersion: 1", "From: fbl@example.net\n"),
+        a_report(
+            "feedback-report",
+            "message/feedback-report",
+            "Feedback-Type: abuse\nUser-Agent: x/1\nVersion: 1",
+            "From: fbl@example.net\n",
+        ),
         "report",
         id="an abuse report",
     ),
@@ -124,30 +174,52 @@ KINDS = [
     ),
     pytest.param(an_invitation(), "calendar", id="an invitation"),
     pytest.param(an_invitation(method=""), "calendar", id="an invitation whose method is in its body only"),
-    pytest.param(an_invitation("; method=REPLY", "BEGIN:VCALENDAR\nEND:VCALENDAR"), "calendar", id="an answer to an invitation"),
-    pytest.param(an_invitation("", "BEGIN:VCALENDAR\nEND:VCALENDAR"), "message", id="a calendar file without a method"),
-    pytest.param(an_invitation(disposition="Content-Disposition: attachment\n"), "message", id="a calendar file attached by a person"),
     pytest.param(
-        a_mail("Content-Type: text/calendar; method=CANCEL\n", "BEGIN:VCALENDAR\nMETHOD:CANCEL\nEND:VCALENDAR"), "calendar", id="nothing but calendar"
+        an_invitation("; method=REPLY", "BEGIN:VCALENDAR\nEND:VCALENDAR"), "calendar", id="an answer to an invitation"
+    ),
+    pytest.param(an_invitation("", "BEGIN:VCALENDAR\nEND:VCALENDAR"), "message", id="a calendar file without a method"),
+    pytest.param(
+        an_invitation(disposition="Content-Disposition: attachment\n"),
+        "message",
+        id="a calendar file attached by a person",
+    ),
+    pytest.param(
+        a_mail("Content-Type: text/calendar; method=CANCEL\n", "BEGIN:VCALENDAR\nMETHOD:CANCEL\nEND:VCALENDAR"),
+        "calendar",
+        id="nothing but calendar",
     ),
     pytest.param(a_mail("Auto-Submitted: auto-replied\n"), "auto-reply", id="RFC 3834"),
-    pytest.param(a_mail("Auto-Submitted: auto-replied (vacation)\nReturn-Path: <>\n"), "auto-reply", id="RFC 3834 with a comment"),
+    pytest.param(
+        a_mail("Auto-Submitted: auto-replied (vacation)\nReturn-Path: <>\n"), "auto-reply", id="RFC 3834 with a comment"
+    ),
     pytest.param(a_mail("X-Autoreply: yes\n"), "auto-reply", id="X-Autoreply"),
     pytest.param(a_mail("X-Autorespond: Printer\n"), "auto-reply", id="X-Autorespond"),
     pytest.param(a_mail("Precedence: auto_reply\n"), "auto-reply", id="Precedence"),
-    pytest.param(a_mail("Return-Path: <>\n", subject="Away until May 5"), "auto-reply", id="a null path and an absence"),
     pytest.param(
-        a_mail("Auto-Submitted: auto-replied\nReturn-Path: <>\n", "I have left. Mail to me is not delivered any more, write to\n\ncarol@example.org\n", subject="Re: Printer"),
+        a_mail("Return-Path: <>\n", subject="Away until May 5"), "auto-reply", id="a null path and an absence"
+    ),
+    pytest.param(
+        a_mail(
+            "Auto-Submitted: auto-replied\nReturn-Path: <>\n",
+            "I have left. Mail to me is not delivered any more, write to\n\ncarol@example.org\n",
+            subject="Re: Printer",
+        ),
         "auto-reply",
         id="an absence that speaks of delivery",
     ),
     pytest.param(a_mail("Auto-Submitted: auto-generated\n"), "message", id="a monitoring system"),
     pytest.param(a_mail("X-TMDA-Confirm: x\n"), "challenge", id="a challenge by header"),
     pytest.param(
-        a_mail("Auto-Submitted: auto-replied\n", subject="Please confirm your message"), "challenge", id="a challenge by subject, from a robot"
+        a_mail("Auto-Submitted: auto-replied\n", subject="Please confirm your message"),
+        "challenge",
+        id="a challenge by subject, from a robot",
     ),
     pytest.param(a_mail(subject="Please confirm your message"), "message", id="a person asks for a confirmation"),
-    pytest.param(a_mail("Return-Path: <>\n", subject="Message Status - opened", sender="noreply@example.org"), "receipt", id="GroupWise receipt"),
+    pytest.param(
+        a_mail("Return-Path: <>\n", subject="Message Status - opened", sender="noreply@example.org"),
+        "receipt",
+        id="GroupWise receipt",
+    ),
 ]
 
 
@@ -220,7 +292,14 @@ def test_automatic_mail_names_the_header_that_says_so(line: str, header: str) ->
 
 
 @pytest.mark.parametrize(
-    "line", ["X-Priority: 1", "Auto-Submitted: no", "X-Auto-Response-Suppress: None", "Precedence: first-class", "Return-Path: <ann@example.org>"]
+    "line",
+    [
+        "X-Priority: 1",
+        "Auto-Submitted: no",
+        "X-Auto-Response-Suppress: None",
+        "Precedence: first-class",
+        "Return-Path: <ann@example.org>",
+    ],
 )
 def test_a_persons_mail_is_not_automatic(line: str) -> None:
     got = verdict(a_mail(f"{line}\n"))
@@ -247,7 +326,9 @@ def test_a_rejecting_mailbox_that_answers_with_a_receipt_is_a_bounce() -> None:
         "disposition-notification",
         "message/disposition-notification",
         "Final-Recipient: rfc822; bob@example.com\nDisposition: automatic-action/MDN-sent-automatically; deleted",
-    ).replace("A notice about your mail.", "Your message to <bob@example.com> was automatically rejected:\nQuota exceeded")
+    ).replace(
+        "A notice about your mail.", "Your message to <bob@example.com> was automatically rejected:\nQuota exceeded"
+    )
     got = verdict(raw.replace("Subject: A notice", "Subject: Automatically rejected mail"))
     assert got.kind == "bounce"
     assert got.bounce is not None

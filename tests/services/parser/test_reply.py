@@ -14,7 +14,10 @@ QUOTED = "> Have you tried another tray?\n> The lower one works."
 ATTRIBUTIONS = [
     ("Gmail, en", "On Mon, 3 Feb 2020 at 10:00, Help Desk <desk@example.com> wrote:"),
     ("Gmail, en-US", "On Mon, Feb 3, 2020 at 10:00 AM Help Desk <desk@example.com> wrote:"),
-    ("Gmail, en, wrapped", "On Mon, Feb 3, 2020 at 10:00 AM Help Desk of the Example Company <\ndesk@example.com> wrote:"),
+    ("Gmail, en, wrapped", (
+        "On Mon, Feb 3, 2020 at 10:00 AM Help Desk of the Example Company <\n"
+        "desk@example.com> wrote:"
+    )),
     ("Gmail, en, wrapped twice", "On Mon, Feb 3, 2020 at 10:00 AM Help Desk of Example\n<desk@example.com>\nwrote:"),
     ("Apple Mail, en", "On 3. Feb 2020, at 10:00, Help Desk <desk@example.com> wrote:"),
     ("Apple Mail, en-US", "On Feb 3, 2020, at 10:00 AM, Help Desk <desk@example.com> wrote:"),
@@ -24,15 +27,21 @@ ATTRIBUTIONS = [
     ("mutt", "On Mon, Feb 03, 2020 at 10:00:00AM +0100, Help Desk wrote:"),
     ("KMail", "On Monday, 3 February 2020 10:00:00 CET Help Desk wrote:"),
     ("Proton", "On Monday, February 3rd, 2020 at 10:00 AM, Help Desk <desk@example.com> wrote:"),
-    ("Proton, older", "‐‐‐‐‐‐‐ Original Message ‐‐‐‐‐‐‐\nOn Monday, February 3, 2020 10:00 AM, Help Desk <desk@example.com> wrote:"),
+    ("Proton, older", (
+        "‐‐‐‐‐‐‐ Original Message ‐‐‐‐‐‐‐\nOn Monday, February 3, 2020 10:00 AM, Help Desk "
+        "<desk@example.com> wrote:"
+    )),
     ("Zoho", "---- On Mon, 03 Feb 2020 10:00:00 +0100 Help Desk <desk@example.com> wrote ----"),
     ("Yahoo, en", "On Monday, 3 February 2020, 10:00:00 GMT, Help Desk <desk@example.com> wrote:"),
-    ("Outlook mobile", "On Mon, Feb 3, 2020 at 10:00 AM +0100, \"Help Desk\" <desk@example.com> wrote:"),
+    ("Outlook mobile", 'On Mon, Feb 3, 2020 at 10:00 AM +0100, "Help Desk" <desk@example.com> wrote:'),
     ("name first", "Help Desk <desk@example.com> wrote:"),
     ("Gmail, old", "2020-02-03 10:00 GMT+01:00 Help Desk <desk@example.com>:"),
     ("Gmail, very old", "2020/2/3 Help Desk <desk@example.com>"),
     ("Gmail, de", "Am Mo., 3. Feb. 2020 um 10:00 Uhr schrieb Help Desk <desk@example.com>:"),
-    ("Gmail, de, wrapped", "Am Mo., 3. Feb. 2020 um 10:00 Uhr schrieb Help Desk der Beispiel GmbH <\ndesk@example.com>:"),
+    ("Gmail, de, wrapped", (
+        "Am Mo., 3. Feb. 2020 um 10:00 Uhr schrieb Help Desk der Beispiel GmbH <\n"
+        "desk@example.com>:"
+    )),
     ("Apple Mail, de", "Am 03.02.2020 um 10:00 schrieb Help Desk <desk@example.com>:"),
     ("Thunderbird, de", "Am 03.02.20 um 10:00 schrieb Help Desk:"),
     ("name first, de", "Help Desk <desk@example.com> schrieb am Mo., 3. Feb.\n2020 um 10:00 Uhr:"),
@@ -61,7 +70,7 @@ ATTRIBUTIONS = [
     ("Thunderbird, ru", "03.02.2020 10:00, Help Desk пишет:"),
     ("Apple Mail, ru", "3 февр. 2020 г., в 10:00, Help Desk <desk@example.com> написал(а):"),
     ("Mail.ru", "Понедельник, 3 февраля 2020, 10:00 +03:00 от Help Desk <desk@example.com>:"),
-    ("Yandex", "03.02.2020, 10:00, \"Help Desk\" <desk@example.com>:"),
+    ("Yandex", '03.02.2020, 10:00, "Help Desk" <desk@example.com>:'),
     ("Gmail, uk", "пн, 3 лют. 2020 р. о 10:00 Help Desk <desk@example.com> пише:"),
     ("Gmail, tr", "Help Desk <desk@example.com>, 3 Şub 2020 Pzt, 10:00 tarihinde şunu yazdı:"),
     ("Gmail, hu", "Help Desk <desk@example.com> ezt írta (időpont: 2020. febr. 3., H, 10:00):"),
@@ -90,43 +99,300 @@ def test_below_a_quotation_the_sender_goes_on(line: str) -> None:
 
 
 BLOCKS = [
-    ("Outlook, en", "From: Help Desk <desk@example.com>\nSent: Monday, February 3, 2020 10:00 AM\nTo: Ann <ann@example.org>\nSubject: RE: Printer"),
-    ("Outlook, bold", "*From:* Help Desk <desk@example.com>\n*Sent:* Monday, February 3, 2020\n*To:* Ann\n*Subject:* RE: Printer"),
-    ("Outlook, mailto", "From: Help Desk [mailto:desk@example.com]\nSent: Monday\nTo: Ann\nCc: Bob\nSubject: Printer"),
-    ("Outlook, rule above", "________________________________\nFrom: Help Desk <desk@example.com>\nSent: Monday\nTo: Ann\nSubject: Printer"),
-    ("Outlook, dashes above", "-----Original Message-----\nFrom: Help Desk <desk@example.com>\nSent: Monday\nTo: Ann\nSubject: Printer"),
-    ("Outlook for Mac", "From: Help Desk <desk@example.com>\nDate: Monday, 3 February 2020 at 10:00\nTo: Ann <ann@example.org>\nSubject: Printer"),
-    ("Hotmail", "Date: Mon, 3 Feb 2020 10:00:00 +0100\nSubject: Printer\nFrom: desk@example.com\nTo: ann@example.org"),
-    ("wrapped sender", "From: Help Desk of the whole Example Company\n<desk@example.com>\nSent: Monday\nTo: Ann\nSubject: Printer"),
-    ("quoted only by a marker", "----- Original Message -----"),
-    ("Outlook, de", "Von: Help Desk <desk@example.com>\nGesendet: Montag, 3. Februar 2020 10:00\nAn: Ann\nBetreff: AW: Drucker"),
-    ("Outlook, de, marker", "-----Ursprüngliche Nachricht-----\nVon: Help Desk <desk@example.com>\nGesendet: Montag\nAn: Ann\nBetreff: Drucker"),
-    ("GMX, de", "Gesendet: Montag, 03. Februar 2020 um 10:00 Uhr\nVon: \"Help Desk\" <desk@example.com>\nAn: ann@example.org\nBetreff: Drucker"),
-    ("Outlook, fr", "De : Help Desk <desk@example.com>\nEnvoyé : lundi 3 février 2020 10:00\nÀ : Ann\nObjet : RE: Imprimante"),
-    ("Yahoo, fr", "      De : Help Desk <desk@example.com>\n À : Ann <ann@example.org>\n Envoyé le : Lundi 3 février 2020 10h00\n Objet : Re: Imprimante"),
-    ("Outlook, es", "De: Help Desk <desk@example.com>\nEnviado el: lunes, 3 de febrero de 2020 10:00\nPara: Ann\nAsunto: RE: Impresora"),
-    ("Outlook, it", "Da: Help Desk <desk@example.com>\nInviato: lunedì 3 febbraio 2020 10:00\nA: Ann\nOggetto: R: Stampante"),
-    ("Outlook, pt", "De: Help Desk <desk@example.com>\nEnviado: segunda-feira, 3 de fevereiro de 2020 10:00\nPara: Ann\nAssunto: RE: Impressora"),
-    ("Outlook, nl", "Van: Help Desk <desk@example.com>\nVerzonden: maandag 3 februari 2020 10:00\nAan: Ann\nOnderwerp: RE: Printer"),
-    ("Outlook, sv", "Från: Help Desk <desk@example.com>\nSkickat: den 3 februari 2020 10:00\nTill: Ann\nÄmne: Sv: Skrivare"),
-    ("Outlook, da", "Fra: Help Desk <desk@example.com>\nSendt: 3. februar 2020 10:00\nTil: Ann\nEmne: SV: Printer"),
-    ("Samsung, da", "-------- Oprindelig besked --------\nFra: Help Desk <desk@example.com>\nDato: 03.02.2020  10.00  (GMT+01:00)\nTil: Ann\nEmne: Printer"),
-    ("Outlook, fi", "Lähettäjä: Help Desk <desk@example.com>\nLähetetty: maanantai 3. helmikuuta 2020 10.00\nVastaanottaja: Ann\nAihe: VS: Tulostin"),
-    ("Outlook, pl", "Od: Help Desk <desk@example.com>\nWysłano: poniedziałek, 3 lutego 2020 10:00\nDo: Ann\nTemat: ODP: Drukarka"),
-    ("Outlook, cs", "Od: Help Desk <desk@example.com>\nOdesláno: pondělí 3. února 2020 10:00\nKomu: Ann\nPředmět: RE: Tiskárna"),
-    ("Outlook, ru", "От: Help Desk <desk@example.com>\nОтправлено: 3 февраля 2020 г. 10:00\nКому: Ann\nТема: RE: Принтер"),
-    ("Outlook, uk", "Від: Help Desk <desk@example.com>\nНадіслано: 3 лютого 2020 р. 10:00\nКому: Ann\nТема: RE: Принтер"),
-    ("Outlook, tr", "Kimden: Help Desk <desk@example.com>\nGönderildi: 3 Şubat 2020 Pazartesi 10:00\nKime: Ann\nKonu: YNT: Yazıcı"),
-    ("Outlook, hu", "Feladó: Help Desk <desk@example.com>\nElküldve: 2020. február 3. 10:00\nCímzett: Ann\nTárgy: RE: Nyomtató"),
-    ("Outlook, ja", "差出人: Help Desk <desk@example.com>\n送信日時: 2020年2月3日 10:00\n宛先: Ann\n件名: RE: プリンター"),
-    ("Outlook, zh", "发件人: Help Desk <desk@example.com>\n发送时间: 2020年2月3日 10:00\n收件人: Ann\n主题: 答复: 打印机"),
-    ("QQ", "------------------ 原始邮件 ------------------\n发件人: \"Help Desk\" <desk@example.com>\n发送时间: 2020年2月3日 10:00\n收件人: Ann\n主题: 打印机"),
-    ("Outlook, zh-TW", "寄件者: Help Desk <desk@example.com>\n寄件日期: 2020年2月3日 10:00\n收件者: Ann\n主旨: 回覆: 印表機"),
-    ("Outlook, ko", "보낸 사람: Help Desk <desk@example.com>\n보낸 날짜: 2020년 2월 3일 월요일 10:00\n받는 사람: Ann\n제목: RE: 프린터"),
-    ("Notes", "From:   Help Desk <desk@example.com>\nTo:     Ann <ann@example.org>\nDate:   03.02.2020 10:00\nSubject:        Printer"),
-    ("Notes, de", "Von:    Help Desk <desk@example.com>\nAn:     Ann <ann@example.org>\nDatum:  03.02.2020 10:00\nBetreff:        Drucker"),
-    ("BlackBerry", "-----Original Message-----\nFrom: Help Desk <desk@example.com>\nDate: Mon, 3 Feb 2020 10:00:00\nTo: <ann@example.org>\nSubject: Printer"),
-]  # fmt: skip
+    (
+        "Outlook, en",
+        """\
+From: Help Desk <desk@example.com>
+Sent: Monday, February 3, 2020 10:00 AM
+To: Ann <ann@example.org>
+Subject: RE: Printer""",
+    ),
+    (
+        "Outlook, bold",
+        """\
+*From:* Help Desk <desk@example.com>
+*Sent:* Monday, February 3, 2020
+*To:* Ann
+*Subject:* RE: Printer""",
+    ),
+    (
+        "Outlook, mailto",
+        """\
+From: Help Desk [mailto:desk@example.com]
+Sent: Monday
+To: Ann
+Cc: Bob
+Subject: Printer""",
+    ),
+    (
+        "Outlook, rule above",
+        """\
+________________________________
+From: Help Desk <desk@example.com>
+Sent: Monday
+To: Ann
+Subject: Printer""",
+    ),
+    (
+        "Outlook, dashes above",
+        """\
+-----Original Message-----
+From: Help Desk <desk@example.com>
+Sent: Monday
+To: Ann
+Subject: Printer""",
+    ),
+    (
+        "Outlook for Mac",
+        """\
+From: Help Desk <desk@example.com>
+Date: Monday, 3 February 2020 at 10:00
+To: Ann <ann@example.org>
+Subject: Printer""",
+    ),
+    (
+        "Hotmail",
+        """\
+Date: Mon, 3 Feb 2020 10:00:00 +0100
+Subject: Printer
+From: desk@example.com
+To: ann@example.org""",
+    ),
+    (
+        "wrapped sender",
+        """\
+From: Help Desk of the whole Example Company
+<desk@example.com>
+Sent: Monday
+To: Ann
+Subject: Printer""",
+    ),
+    (
+        "quoted only by a marker",
+        """\
+----- Original Message -----""",
+    ),
+    (
+        "Outlook, de",
+        """\
+Von: Help Desk <desk@example.com>
+Gesendet: Montag, 3. Februar 2020 10:00
+An: Ann
+Betreff: AW: Drucker""",
+    ),
+    (
+        "Outlook, de, marker",
+        """\
+-----Ursprüngliche Nachricht-----
+Von: Help Desk <desk@example.com>
+Gesendet: Montag
+An: Ann
+Betreff: Drucker""",
+    ),
+    (
+        "GMX, de",
+        """\
+Gesendet: Montag, 03. Februar 2020 um 10:00 Uhr
+Von: "Help Desk" <desk@example.com>
+An: ann@example.org
+Betreff: Drucker""",
+    ),
+    (
+        "Outlook, fr",
+        """\
+De : Help Desk <desk@example.com>
+Envoyé : lundi 3 février 2020 10:00
+À : Ann
+Objet : RE: Imprimante""",
+    ),
+    (
+        "Yahoo, fr",
+        """\
+      De : Help Desk <desk@example.com>
+ À : Ann <ann@example.org>
+ Envoyé le : Lundi 3 février 2020 10h00
+ Objet : Re: Imprimante""",
+    ),
+    (
+        "Outlook, es",
+        """\
+De: Help Desk <desk@example.com>
+Enviado el: lunes, 3 de febrero de 2020 10:00
+Para: Ann
+Asunto: RE: Impresora""",
+    ),
+    (
+        "Outlook, it",
+        """\
+Da: Help Desk <desk@example.com>
+Inviato: lunedì 3 febbraio 2020 10:00
+A: Ann
+Oggetto: R: Stampante""",
+    ),
+    (
+        "Outlook, pt",
+        """\
+De: Help Desk <desk@example.com>
+Enviado: segunda-feira, 3 de fevereiro de 2020 10:00
+Para: Ann
+Assunto: RE: Impressora""",
+    ),
+    (
+        "Outlook, nl",
+        """\
+Van: Help Desk <desk@example.com>
+Verzonden: maandag 3 februari 2020 10:00
+Aan: Ann
+Onderwerp: RE: Printer""",
+    ),
+    (
+        "Outlook, sv",
+        """\
+Från: Help Desk <desk@example.com>
+Skickat: den 3 februari 2020 10:00
+Till: Ann
+Ämne: Sv: Skrivare""",
+    ),
+    (
+        "Outlook, da",
+        """\
+Fra: Help Desk <desk@example.com>
+Sendt: 3. februar 2020 10:00
+Til: Ann
+Emne: SV: Printer""",
+    ),
+    (
+        "Samsung, da",
+        """\
+-------- Oprindelig besked --------
+Fra: Help Desk <desk@example.com>
+Dato: 03.02.2020  10.00  (GMT+01:00)
+Til: Ann
+Emne: Printer""",
+    ),
+    (
+        "Outlook, fi",
+        """\
+Lähettäjä: Help Desk <desk@example.com>
+Lähetetty: maanantai 3. helmikuuta 2020 10.00
+Vastaanottaja: Ann
+Aihe: VS: Tulostin""",
+    ),
+    (
+        "Outlook, pl",
+        """\
+Od: Help Desk <desk@example.com>
+Wysłano: poniedziałek, 3 lutego 2020 10:00
+Do: Ann
+Temat: ODP: Drukarka""",
+    ),
+    (
+        "Outlook, cs",
+        """\
+Od: Help Desk <desk@example.com>
+Odesláno: pondělí 3. února 2020 10:00
+Komu: Ann
+Předmět: RE: Tiskárna""",
+    ),
+    (
+        "Outlook, ru",
+        """\
+От: Help Desk <desk@example.com>
+Отправлено: 3 февраля 2020 г. 10:00
+Кому: Ann
+Тема: RE: Принтер""",
+    ),
+    (
+        "Outlook, uk",
+        """\
+Від: Help Desk <desk@example.com>
+Надіслано: 3 лютого 2020 р. 10:00
+Кому: Ann
+Тема: RE: Принтер""",
+    ),
+    (
+        "Outlook, tr",
+        """\
+Kimden: Help Desk <desk@example.com>
+Gönderildi: 3 Şubat 2020 Pazartesi 10:00
+Kime: Ann
+Konu: YNT: Yazıcı""",
+    ),
+    (
+        "Outlook, hu",
+        """\
+Feladó: Help Desk <desk@example.com>
+Elküldve: 2020. február 3. 10:00
+Címzett: Ann
+Tárgy: RE: Nyomtató""",
+    ),
+    (
+        "Outlook, ja",
+        """\
+差出人: Help Desk <desk@example.com>
+送信日時: 2020年2月3日 10:00
+宛先: Ann
+件名: RE: プリンター""",
+    ),
+    (
+        "Outlook, zh",
+        """\
+发件人: Help Desk <desk@example.com>
+发送时间: 2020年2月3日 10:00
+收件人: Ann
+主题: 答复: 打印机""",
+    ),
+    (
+        "QQ",
+        """\
+------------------ 原始邮件 ------------------
+发件人: "Help Desk" <desk@example.com>
+发送时间: 2020年2月3日 10:00
+收件人: Ann
+主题: 打印机""",
+    ),
+    (
+        "Outlook, zh-TW",
+        """\
+寄件者: Help Desk <desk@example.com>
+寄件日期: 2020年2月3日 10:00
+收件者: Ann
+主旨: 回覆: 印表機""",
+    ),
+    (
+        "Outlook, ko",
+        """\
+보낸 사람: Help Desk <desk@example.com>
+보낸 날짜: 2020년 2월 3일 월요일 10:00
+받는 사람: Ann
+제목: RE: 프린터""",
+    ),
+    (
+        "Notes",
+        """\
+From:   Help Desk <desk@example.com>
+To:     Ann <ann@example.org>
+Date:   03.02.2020 10:00
+Subject:        Printer""",
+    ),
+    (
+        "Notes, de",
+        """\
+Von:    Help Desk <desk@example.com>
+An:     Ann <ann@example.org>
+Datum:  03.02.2020 10:00
+Betreff:        Drucker""",
+    ),
+    (
+        "BlackBerry",
+        """\
+-----Original Message-----
+From: Help Desk <desk@example.com>
+Date: Mon, 3 Feb 2020 10:00:00
+To: <ann@example.org>
+Subject: Printer""",
+    ),
+]
 
 
 @pytest.mark.req("VF-12")
@@ -136,29 +402,65 @@ def test_a_header_block_ends_what_the_sender_wrote(block: str) -> None:
 
 
 PHONES = [
-    "Sent from my iPhone", "Sent from my Samsung Galaxy smartphone.", "Get Outlook for iOS<https://aka.ms/o0ukef>", "Sent from Yahoo Mail on Android",
-    "Sent from Mail for Windows 10", "Sent via BlackBerry", "Von meinem iPhone gesendet", "Gesendet von Outlook für Android", "Gesendet mit der GMX Mail App",
-    "Diese Nachricht wurde von meinem Android-Gerät mit K-9 Mail gesendet.", "Envoyé de mon iPhone", "Envoyé à partir de Outlook pour iOS", "Enviado desde mi iPhone",
-    "Enviado do meu iPhone", "Inviato da iPhone", "Verstuurd vanaf mijn iPhone", "Skickat från min iPhone", "Sendt fra min iPhone", "Lähetetty iPhonesta",
-    "Wysłane z iPhone'a", "Odesláno z iPhonu", "Отправлено с iPhone", "Надіслано з iPhone", "iPhone'umdan gönderildi", "iPhoneから送信", "发自我的iPhone", "從我的 iPhone 傳送",
+    "Sent from my iPhone",
+    "Sent from my Samsung Galaxy smartphone.",
+    "Get Outlook for iOS<https://aka.ms/o0ukef>",
+    "Sent from Yahoo Mail on Android",
+    "Sent from Mail for Windows 10",
+    "Sent via BlackBerry",
+    "Von meinem iPhone gesendet",
+    "Gesendet von Outlook für Android",
+    "Gesendet mit der GMX Mail App",
+    "Diese Nachricht wurde von meinem Android-Gerät mit K-9 Mail gesendet.",
+    "Envoyé de mon iPhone",
+    "Envoyé à partir de Outlook pour iOS",
+    "Enviado desde mi iPhone",
+    "Enviado do meu iPhone",
+    "Inviato da iPhone",
+    "Verstuurd vanaf mijn iPhone",
+    "Skickat från min iPhone",
+    "Sendt fra min iPhone",
+    "Lähetetty iPhonesta",
+    "Wysłane z iPhone'a",
+    "Odesláno z iPhonu",
+    "Отправлено с iPhone",
+    "Надіслано з iPhone",
+    "iPhone'umdan gönderildi",
+    "iPhoneから送信",
+    "发自我的iPhone",
+    "從我的 iPhone 傳送",
     "나의 iPhone에서 보냄",
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("line", PHONES)
 def test_the_line_of_a_phone_is_no_text(line: str) -> None:
-    assert reply.new_text(f"{NEW}\n\n{line}\n\nOn 3 Feb 2020, at 10:00, Desk <desk@example.com> wrote:\n\n{QUOTED}\n", None, is_reply=True) == NEW
+    assert (
+        reply.new_text(
+            f"{NEW}\n\n{line}\n\nOn 3 Feb 2020, at 10:00, Desk <desk@example.com> wrote:\n\n{QUOTED}\n",
+            None,
+            is_reply=True,
+        )
+        == NEW
+    )
 
 
 KEPT = [
     pytest.param("One outstanding question I had:\n\nLocally, when I run it...", id="a line that ends in a colon"),
-    pytest.param("On this day\n\nI wrote something\n\nwhich was very interesting.", id="words of an attribution in a text"),
-    pytest.param("Please call bob@example.org before 12:00 on 3 Feb 2020, he knows:\n\n- the tray\n- the toner", id="an address, a date, a colon"),
+    pytest.param(
+        "On this day\n\nI wrote something\n\nwhich was very interesting.", id="words of an attribution in a text"
+    ),
+    pytest.param(
+        "Please call bob@example.org before 12:00 on 3 Feb 2020, he knows:\n\n- the tray\n- the toner",
+        id="an address, a date, a colon",
+    ),
     pytest.param("2024-01-15 14:30:25\n2024/01/15 14:30:25\n15.01.2024 14:30\n\nThese are the times.", id="dates"),
     pytest.param("From: Berlin\nTo: Paris\nDate: 12 May\n\nIs that trip approved?", id="a trip from and to"),
     pytest.param("I have these wishes:\n-- a new tray\n-- more toner\n\nThanks!", id="a list with dashes"),
     pytest.param("The notice was sent from my iPhone app to all users.", id="sent from, in a sentence"),
-    pytest.param("Sent from my desk, which is much easier than my phone.", id="a sentence that begins like a phone's line"),
+    pytest.param(
+        "Sent from my desk, which is much easier than my phone.", id="a sentence that begins like a phone's line"
+    ),
     pytest.param("On 3 Feb 2020 I wrote:\n\nThe tray is broken.", id="the sender tells what he wrote himself"),
     pytest.param("Am 3.2.2020 schrieb ich an bob@example.org:\n\nDas Fach klemmt.", id="the same in German"),
     pytest.param("Step one\n---\nStep two", id="a rule between paragraphs"),
@@ -178,21 +480,59 @@ def test_the_senders_own_words_stay(text: str) -> None:
 CUTS = [
     pytest.param(f"{NEW}\n\n-- \nAnn Smith\nExample Inc.\n", NEW, id="a signature"),
     pytest.param(f"{NEW}\n--\nAnn Smith\n\n{QUOTED}", NEW, id="a signature above a bare quotation"),
-    pytest.param(f"{NEW}\n\nThis email and any attachments are confidential and intended only for the addressee.\nPlease delete it.", NEW, id="a notice"),
-    pytest.param(f"{NEW}\n\nDiese E-Mail enthält vertrauliche Informationen.\nBitte löschen.", NEW, id="a German notice"),
-    pytest.param(f"{NEW}\n\nCe message est confidentiel et destiné au seul destinataire.", NEW, id="a French notice"),
-    pytest.param(f"{NEW}\n\n_______________________________________________\nDesk mailing list\nhttps://example.com/mailman/listinfo/desk", NEW, id="a list's footer"),
-    pytest.param(f"{NEW}\n\n> On 3 Feb 2020, at 10:00, Desk <desk@example.com> wrote:\n> \n{QUOTED}", NEW, id="the attribution is quoted too"),
     pytest.param(
-        "On 3 Feb 2020, Desk <desk@example.com> wrote:\n> Another tray?\n\nTried it.\n\n> The lower one?\n\nThat too.", "Tried it.\n\nThat too.", id="inline answers"
+        (
+            f"{NEW}\n\nThis email and any attachments are confidential and intended only for the "
+            f"addressee.\nPlease delete it."
+        ),
+        NEW,
+        id="a notice",
     ),
     pytest.param(
-        "Yes.\nOn 3 Feb 2020, Desk <desk@example.com> wrote:\n> Did you read what I have written to all of you about the trays of the\nprinter?\n> Thanks", "Yes.", id="a quoted line torn in two"
+        f"{NEW}\n\nDiese E-Mail enthält vertrauliche Informationen.\nBitte löschen.", NEW, id="a German notice"
+    ),
+    pytest.param(f"{NEW}\n\nCe message est confidentiel et destiné au seul destinataire.", NEW, id="a French notice"),
+    pytest.param(
+        (
+            f"{NEW}\n\n_______________________________________________\n"
+            f"Desk mailing list\nhttps://example.com/mailman/listinfo/desk"
+        ),
+        NEW,
+        id="a list's footer",
+    ),
+    pytest.param(
+        f"{NEW}\n\n> On 3 Feb 2020, at 10:00, Desk <desk@example.com> wrote:\n> \n{QUOTED}",
+        NEW,
+        id="the attribution is quoted too",
+    ),
+    pytest.param(
+        "On 3 Feb 2020, Desk <desk@example.com> wrote:\n> Another tray?\n\nTried it.\n\n> The lower one?\n\nThat too.",
+        "Tried it.\n\nThat too.",
+        id="inline answers",
+    ),
+    pytest.param(
+        (
+            "Yes.\nOn 3 Feb 2020, Desk <desk@example.com> wrote:\n"
+            "> Did you read what I have written to all of you about the trays of the\n"
+            "printer?\n> Thanks"
+        ),
+        "Yes.",
+        id="a quoted line torn in two",
     ),
     pytest.param(f"{NEW}\r\n\r\nOn 3 Feb 2020, Desk <desk@example.com> wrote:\r\n\r\n> x\r\n", NEW, id="CRLF"),
     pytest.param(f"\n\n\n{NEW}\n\n\n", NEW, id="blank lines around"),
-    pytest.param(f"{NEW}\n\nOn 3 Feb 2020, Desk <desk@example.com> wrote:\n\nHello\n\nOn 2 Feb 2020, Ann <ann@example.org> wrote:\n\nOld", NEW, id="a chain"),
-    pytest.param(f"{NEW}\n\n2020/2/3 Desk <desk@example.com>\n\n| Another tray?\n| Yes", NEW, id="bars below an attribution"),
+    pytest.param(
+        (
+            f"{NEW}\n\nOn 3 Feb 2020, Desk <desk@example.com> wrote:\n\n"
+            f"Hello\n\nOn 2 Feb 2020, Ann <ann@example.org> wrote:\n\n"
+            f"Old"
+        ),
+        NEW,
+        id="a chain",
+    ),
+    pytest.param(
+        f"{NEW}\n\n2020/2/3 Desk <desk@example.com>\n\n| Another tray?\n| Yes", NEW, id="bars below an attribution"
+    ),
 ]
 
 
@@ -201,7 +541,15 @@ def test_what_is_not_new_is_cut(text: str, expected: str) -> None:
     assert reply.new_text(text, None, is_reply=True) == expected
 
 
-@pytest.mark.parametrize("text", ["> Only a quotation.", "-- \nAnn", "Sent from my iPhone", "From: A <a@example.com>\nSent: Monday\nTo: B\nSubject: C\n\nText"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "> Only a quotation.",
+        "-- \nAnn",
+        "Sent from my iPhone",
+        "From: A <a@example.com>\nSent: Monday\nTo: B\nSubject: C\n\nText",
+    ],
+)
 def test_when_nothing_would_remain_everything_remains(text: str) -> None:
     assert reply.new_text(text, None, is_reply=True) == text
 
@@ -212,19 +560,31 @@ def test_a_new_mail_stays_whole() -> None:
 
 
 def test_a_marked_quotation_at_the_end_is_cut_even_when_no_header_says_reply() -> None:
-    assert reply.new_text(f"{NEW}\n\nOn 3 Feb 2020, Desk <desk@example.com> wrote:\n{QUOTED}\n", None, is_reply=False) == NEW
+    assert (
+        reply.new_text(f"{NEW}\n\nOn 3 Feb 2020, Desk <desk@example.com> wrote:\n{QUOTED}\n", None, is_reply=False)
+        == NEW
+    )
 
 
 def test_a_forwarded_mail_stays_in_the_text() -> None:
-    text = f"{NEW}\n\n---------- Forwarded message ----------\nFrom: Bob <bob@example.net>\nDate: Mon\nSubject: Toner\nTo: Ann\n\n{OLD}"
+    text = (
+        f"{NEW}\n\n---------- Forwarded message ----------\nFrom: Bob <bob@example.net>\n"
+        f"Date: Mon\nSubject: Toner\nTo: Ann\n\n{OLD}"
+    )
     assert reply.new_text(text, None, is_reply=True) == text
 
 
 HINTS = [
     pytest.param('<div>{new}</div><div class="gmail_quote"><div dir="ltr">{old}</div></div>', id="Gmail"),
-    pytest.param('<p>{new}</p><div id="appendonsend"></div><hr><div id="divRplyFwdMsg">{old}</div>', id="Outlook on the web"),
-    pytest.param("<p>{new}</p><div style='border:none;border-top:solid #E1E1E1 1.0pt'><p>{old}</p></div>", id="Outlook"),
-    pytest.param("<p>{new}</p><div style='border:none;border-top:solid #B5C4DF 1.0pt'><p>{old}</p></div>", id="Outlook 2007"),
+    pytest.param(
+        '<p>{new}</p><div id="appendonsend"></div><hr><div id="divRplyFwdMsg">{old}</div>', id="Outlook on the web"
+    ),
+    pytest.param(
+        "<p>{new}</p><div style='border:none;border-top:solid #E1E1E1 1.0pt'><p>{old}</p></div>", id="Outlook"
+    ),
+    pytest.param(
+        "<p>{new}</p><div style='border:none;border-top:solid #B5C4DF 1.0pt'><p>{old}</p></div>", id="Outlook 2007"
+    ),
     pytest.param('<p>{new}</p><span id="OLK_SRC_BODY_SECTION">{old}</span>', id="Outlook for Mac"),
     pytest.param('<p>{new}</p><div class="yahoo_quoted" id="yahoo_quoted_1">{old}</div>', id="Yahoo"),
     pytest.param('<p>{new}</p><div class="moz-cite-prefix">{old}</div>', id="Thunderbird"),
@@ -242,15 +602,39 @@ def test_markup_shows_a_quotation_that_no_word_announces(markup: str) -> None:
 
 
 FORWARDS = [
-    ("Fwd: Toner", "---------- Forwarded message ----------\nFrom: Bob Brown <bob@Example.NET>\nDate: Mon\nSubject: Toner\nTo: Ann"),
-    ("Fwd: Toner", "---------- Forwarded message ---------\nVon: Bob Brown <bob@example.net>\nDate: Mo.\nSubject: Toner\nTo: Ann"),
+    (
+        "Fwd: Toner",
+        (
+            "---------- Forwarded message ----------\nFrom: Bob Brown <bob@Example.NET>\n"
+            "Date: Mon\nSubject: Toner\nTo: Ann"
+        ),
+    ),
+    (
+        "Fwd: Toner",
+        "---------- Forwarded message ---------\nVon: Bob Brown <bob@example.net>\nDate: Mo.\nSubject: Toner\nTo: Ann",
+    ),
     ("WG: Toner", "Von: Bob Brown [mailto:bob@example.net]\nGesendet: Montag\nAn: Ann\nBetreff: Toner"),
     ("TR: Toner", "De : Bob Brown <bob@example.net>\nEnvoyé : lundi\nÀ : Ann\nObjet : Toner"),
     ("RV: Toner", "De: Bob Brown <bob@example.net>\nEnviado el: lunes\nPara: Ann\nAsunto: Toner"),
-    ("Fwd: Toner", "Begin forwarded message:\n\n> From: Bob Brown <bob@example.net>\n> Subject: Toner\n> Date: 3 February 2020"),
+    (
+        "Fwd: Toner",
+        "Begin forwarded message:\n\n> From: Bob Brown <bob@example.net>\n> Subject: Toner\n> Date: 3 February 2020",
+    ),
     ("Fwd: Toner", "Anfang der weitergeleiteten Nachricht:\n\n> Von: Bob Brown <bob@example.net>\n> Betreff: Toner"),
-    ("Fwd: Toner", "-------- Weitergeleitete Nachricht --------\nBetreff: \tToner\nDatum: \tMo.\nVon: \tBob Brown <bob@example.net>\nAn: \tAnn"),
-    ("Fwd: Toner", "-------- Forwarded Message --------\nSubject: \tToner\nDate: \tMon\nFrom: \tBob Brown <bob@example.net>\nTo: \tAnn"),
+    (
+        "Fwd: Toner",
+        (
+            "-------- Weitergeleitete Nachricht --------\nBetreff: \tToner\n"
+            "Datum: \tMo.\nVon: \tBob Brown <bob@example.net>\nAn: \tAnn"
+        ),
+    ),
+    (
+        "Fwd: Toner",
+        (
+            "-------- Forwarded Message --------\nSubject: \tToner\n"
+            "Date: \tMon\nFrom: \tBob Brown <bob@example.net>\nTo: \tAnn"
+        ),
+    ),
     ("转发: Toner", "---------- 转发的邮件 ---------\n发件人： Bob Brown <bob@example.net>\n日期： 2020\n主题： Toner"),
 ]
 
@@ -262,10 +646,13 @@ def test_the_sender_of_a_forwarded_mail_is_found(subject: str, block: str) -> No
 
 def test_the_sender_of_an_attached_mail_is_found() -> None:
     raw = (
-        b'Subject: Fwd: Toner\nContent-Type: multipart/mixed; boundary="b"\n\n--b\nContent-Type: text/plain\n\nSee below.\n'
+        b'Subject: Fwd: Toner\nContent-Type: multipart/mixed; boundary="b"\n\n'
+        b"--b\nContent-Type: text/plain\n\nSee below.\n"
         b"--b\nContent-Type: message/rfc822\n\nFrom: Bob Brown <bob@example.net>\nSubject: Toner\n\nHello\n--b--\n"
     )
-    assert reply.forwarded_from("See below.", "Fwd: Toner", root=tree.parse(raw)) == Address("Bob Brown", "bob@example.net")
+    assert reply.forwarded_from("See below.", "Fwd: Toner", root=tree.parse(raw)) == Address(
+        "Bob Brown", "bob@example.net"
+    )
 
 
 def test_an_answer_is_no_forward() -> None:
@@ -273,10 +660,19 @@ def test_an_answer_is_no_forward() -> None:
 
 
 HOSTILE = {
-    "quote marks": ">" * 1_000_000, "lines of quote marks": ">\n" * 500_000, "on": "On " * 300_000, "lines of on": "On \n" * 250_000, "blanks": " " * 1_000_000,
-    "colons": "a:\n" * 300_000, "headers": "From: a@b.example\nTo: x\nDate: 1\n" * 30_000, "dashes": "-" * 1_000_000, "wrote": "1 wrote:\n" * 100_000,
-    "sent from": "Sent from my " * 80_000, "addresses": "a@" * 500_000, "dates": "On 1 2 3 4 5 6 7 wrote " * 40_000,
-}  # fmt: skip
+    "quote marks": ">" * 1_000_000,
+    "lines of quote marks": ">\n" * 500_000,
+    "on": "On " * 300_000,
+    "lines of on": "On \n" * 250_000,
+    "blanks": " " * 1_000_000,
+    "colons": "a:\n" * 300_000,
+    "headers": "From: a@b.example\nTo: x\nDate: 1\n" * 30_000,
+    "dashes": "-" * 1_000_000,
+    "wrote": "1 wrote:\n" * 100_000,
+    "sent from": "Sent from my " * 80_000,
+    "addresses": "a@" * 500_000,
+    "dates": "On 1 2 3 4 5 6 7 wrote " * 40_000,
+}
 
 
 @pytest.mark.timeout(60)

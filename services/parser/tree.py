@@ -292,7 +292,7 @@ def _spans(content: Span, boundary: str, limit: int, defects: Defects) -> list[S
         return spans
     if boundary:
         defects.add("boundary-not-found")
-    guessed = _DELIMITER_LIKE.search(content.buffer, content.start, content.end)
+    guessed = _DELIMITER_LIKE.search(content.buffer, max(content.start - 1, 0), content.end)
     return _split(content, guessed[1], limit, defects) if guessed else []
 
 

@@ -85,7 +85,7 @@ def _readers(event: Event) -> Sequence[str]:
 
 QUIET_SECONDS = 60.0
 """How long `--once` waits for delayed retries."""
-IDLE_SECONDS = 0.05
+IDLE_SECONDS, AWAY_SECONDS = 0.05, 1.0
 
 
 def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool = True) -> None:
@@ -121,22 +121,35 @@ def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool 
 
 
 def turn_about(app: App, workers: Sequence[Worker], world_: World, stop: threading.Event, *, once: bool) -> None:
-    """Each worker in turn, as long as there is work; `Unavailable` pauses them all."""
-    patience, pause = Patience(QUIET_SECONDS), FIRST_PAUSE
+    """Each worker in turn, as long as there is work. A worker whose world is away holds up no other.
+
+    A single run ends when all is quiet; it raises `Unavailable` when nothing moved for `QUIET_SECONDS`.
+    """
+    patience = Patience(QUIET_SECONDS)
     while not stop.is_set():
-        try:
-            worked = sum(worker.step(timeout=0) for worker in workers)
-            if not worked and once and patience.is_over(app.broker.depths()):
-                return
-        except AWAY as error:
-            log.warning("paused", extra={"reason": str(error)})
-            stop.wait(pause)
-            pause = min(2 * pause, LONGEST_PAUSE)
-            await_world(world_, stop)
+        worked, away = turn(workers)
+        if worked:
+            patience.renew()
             continue
-        pause = FIRST_PAUSE
-        if not worked:
-            stop.wait(IDLE_SECONDS)
+        if away is not None:
+            if once and patience.is_lost():
+                raise away
+            await_world(world_, stop)
+        elif once and patience.is_over(app.broker.depths()):
+            return
+        stop.wait(IDLE_SECONDS if away is None else AWAY_SECONDS)
+
+
+def turn(workers: Sequence[Worker]) -> tuple[int, Unavailable | None]:
+    """One step of each worker: how many deliveries were settled, and whether somebody's world is away."""
+    worked, away = 0, None
+    for worker in workers:
+        try:
+            worked += worker.step(timeout=0)
+        except Unavailable as error:
+            log.warning("worker_paused", extra={"stage": worker.stage.name, "reason": str(error)})
+            away = error
+    return worked, away
 
 
 class Patience:
@@ -145,13 +158,20 @@ class Patience:
     def __init__(self, seconds: float) -> None:
         self.seconds, self._since = seconds, time.monotonic()
 
+    def renew(self) -> None:
+        """Something moved."""
+        self._since = time.monotonic()
+
+    def is_lost(self) -> bool:
+        """Whether nothing has moved for too long."""
+        return time.monotonic() - self._since > self.seconds
+
     def is_over(self, depths: Sequence[Depth]) -> bool:
-        """Whether to stop waiting, given the queues as they are now."""
-        busy = any(depth.ready or depth.unacked for depth in depths if depth.name not in (PARKED, RETRY))
+        """Whether to stop, given the queues as they are now."""
+        if any(depth.ready or depth.unacked for depth in depths if depth.name not in (PARKED, RETRY)):
+            return False
         delayed = any(depth.ready for depth in depths if depth.name == RETRY)
-        if busy:
-            self._since = time.monotonic()
-        return not busy and (not delayed or time.monotonic() - self._since > self.seconds)
+        return not delayed or self.is_lost()
 
 
 def fetcher(app: App) -> FetcherSource:

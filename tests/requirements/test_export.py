@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import gzip
 from base64 import b64decode
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 from lxml import etree
 
-from shared.contracts.desk import Connection, Export
+from shared.contracts.desk import Configuration, Connection, Export
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 
@@ -68,9 +72,51 @@ def test_mapped_fields_appear_in_the_exported_document(desk: Desk, tmp_path: Pat
     assert fields == {"Title": "Order", "Who": "anna@customer.example"}
 
 
+class Receiver(BaseHTTPRequestHandler):
+    """A server that keeps what is posted, and answers as its class says."""
+
+    answer = 200
+    got: ClassVar[list[tuple[str, bytes]]] = []
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.got.append((self.headers["Idempotency-Key"], body))
+        self.send_response(self.answer)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing to say."""
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[type[Receiver], str]]:
+    handler = type("Handler", (Receiver,), {"got": []})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield handler, f"http://127.0.0.1:{server.server_port}/mails"
+        server.shutdown()
+        thread.join()
+
+
+def posting(url: str) -> Configuration:
+    inbox = an_inbox(processor="xml_export", export=Export("web"))
+    return a_configuration(inbox, connections=(Connection("web", kind="http", url=url),))
+
+
+@pytest.mark.req("IV-40")
+def test_a_mail_is_posted_under_its_id(desk: Desk, receiver: tuple[type[Receiver], str]) -> None:
+    desk.configure(posting(receiver[1]))
+    (mail,) = desk.receive(a_mail())
+    ((key, body),) = receiver[0].got
+    assert (mail["outcome"], key) == ("exported", mail["_id"])
+    assert etree.fromstring(body).get("id") == mail["_id"]
+
+
 @pytest.mark.req("IV-37", "IV-40")
-def test_a_missing_connection_is_an_incident_on_error(desk: Desk) -> None:
-    desk.configure(a_configuration(an_inbox(processor="xml_export", export=Export("nowhere"))))
+def test_a_connection_that_refuses_is_an_incident_on_error(desk: Desk, receiver: tuple[type[Receiver], str]) -> None:
+    receiver[0].answer = 400
+    desk.configure(posting(receiver[1]))
     (mail,) = desk.receive(a_mail())
     assert (mail["outcome"], len(desk.records("incident"))) == ("dead", 1)
-    assert "'nowhere'" in mail["reason"]
+    assert "refuses with 400" in mail["reason"]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from shared.contracts.events import (
     Envelope,
     Event,
+    ExportWanted,
     IncidentWanted,
     MailAccepted,
     MailParsed,
@@ -100,4 +101,5 @@ SAMPLES: Mapping[str, Event] = {
     "RecordChanged": RecordChanged(MAIL_ID, "support", "created", "Incident", "INC12", "0123456789abcdef"),
     "NotificationQueued": NotificationQueued(MAIL_ID, "fedcba9876543210"),
     "IncidentWanted": IncidentWanted(MAIL_ID, "support", "77aa", "parser", "the mail exceeds a bound: parts"),
+    "ExportWanted": ExportWanted(MAIL_ID, "support", "ledger", SHA256),
 }

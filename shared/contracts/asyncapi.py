@@ -1,0 +1,388 @@
+"""The integrator's contract as an AsyncAPI 3 document, made from the code that keeps it.
+
+Reads the event dataclasses, the routing tables of the pipeline and RabbitMQ's topology; `python -m
+shared.contracts.asyncapi` prints what `docs/asyncapi.yaml` holds. Separate, because it alone looks at both
+sides of the contract: what travels (this package) and along which ways (pipeline, topology). Those are handed
+in, so that the contracts still import nothing but the standard library.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.contracts import codec
+from shared.contracts.events import MailRejected, RecordChanged
+
+Json = dict[str, Any]
+RECORD_ACTIONS = ("created", "updated", "reopened")
+"""What can happen to a record because of a mail; the last word of the routing key."""
+BINDING = "0.3.0"
+"""Version of AsyncAPI's AMQP bindings."""
+_MAX_BYTES = 16 * 1024 * 1024
+_PLAIN: Mapping[Any, str] = {str: "string", int: "integer", bool: "boolean", float: "number"}
+_INTRODUCTION = """\
+Postroom turns mail into service-desk records. Publish raw mail to the exchange `postroom` with the routing key
+`intake`; listen to the exchange `postroom.events` for what became of it.
+
+Publishing safely takes two switches: publisher confirms, and the `mandatory` flag. Without confirms a mail can be
+lost between you and the broker; without `mandatory` the broker confirms a mail that no queue took. Keep the mail
+until the confirm is there and no return came before it; then Postroom is responsible for it. Publishing the same
+mail again is harmless: the same inbox, `source-id` and bytes are one mail.
+
+Nothing is ever announced for certain: `postroom.events` is best effort. A consumer that must not miss anything
+compares with `postroom mails list --json` from time to time.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """Along which ways events travel: `queues` maps an event to the work queue that reads it, `announced` an
+    event to the routing keys under which integrators hear of it. `work` and `events` are the exchanges;
+    `arguments` are those of each queue.
+    """
+
+    work: str
+    events: str
+    queues: Mapping[type, str]
+    announced: Mapping[type, Sequence[str]]
+    arguments: Mapping[str, Mapping[str, str | int]]
+
+
+def document(ways: Ways, version: str) -> Json:
+    """The whole AsyncAPI 3.0 document. `version` is the contract's."""
+    public = {key: cls for cls, keys in ways.announced.items() for key in keys}
+    return {
+        "asyncapi": "3.0.0",
+        "info": _info(version),
+        "defaultContentType": "application/json",
+        "servers": _servers(),
+        "channels": {"intake": _intake(ways)}
+        | {_name(key): _announced_channel(ways, key, cls) for key, cls in public.items()}
+        | {_internal_name(queue): _internal_channel(ways, queue) for queue in _internal_queues(ways)},
+        "operations": {"takeMail": _take_mail()}
+        | {f"announce{_capital(key)}": _announce(key) for key in public}
+        | {f"work{_capital(queue)}": _work(queue) for queue in _internal_queues(ways)},
+        "components": {
+            "messages": {"RawMail": _raw_mail()} | {name: _message(name, cls) for name, cls in codec.EVENTS.items()},
+            "schemas": _schemas(codec.EVENTS.values()),
+            "securitySchemes": {"user": {"type": "userPassword", "description": "A user of the RabbitMQ vhost."}},
+        },
+    }
+
+
+def _info(version: str) -> Json:
+    return {
+        "title": "Postroom",
+        "version": version,
+        "description": _INTRODUCTION,
+        "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        "tags": [
+            {"name": "integrators", "description": "Stable: yours to use."},
+            {"name": "internal", "description": "Between Postroom's own workers; shown for operators, may change."},
+        ],
+    }
+
+
+def _servers() -> Json:
+    return {
+        "rabbitmq": {
+            "host": "{host}:{port}",
+            "pathname": "/{vhost}",
+            "protocol": "amqp",
+            "protocolVersion": "0.9.1",
+            "description": "RabbitMQ 3.10 or newer; `amqps` with TLS. POSTROOM_BROKER_URL names it to the workers.",
+            "variables": {"host": {"default": "localhost"}, "port": {"default": "5672"}, "vhost": {"default": "%2F"}},
+            "security": [{"$ref": "#/components/securitySchemes/user"}],
+        }
+    }
+
+
+# -- the door
+
+
+def _intake(ways: Ways) -> Json:
+    return {
+        "address": "intake",
+        "title": "Raw mail, in",
+        "description": "One message is one mail, byte for byte as it was received. Nothing is judged at the door.",
+        "messages": {"RawMail": {"$ref": "#/components/messages/RawMail"}},
+        "tags": [{"name": "integrators"}],
+        "bindings": _by_key(ways.work),
+    }
+
+
+def _raw_mail() -> Json:
+    return {
+        "name": "RawMail",
+        "title": "A mail as it was received (RFC 5322)",
+        "contentType": "message/rfc822",
+        "description": (
+            "The body is the mail itself. Every header is optional. Postroom counts the message by its `message_id` "
+            "property, when it has one; delivery mode 2 keeps it through a restart of the broker."
+        ),
+        "headers": {
+            "type": "object",
+            "properties": {
+                "inbox": _text("Name of the inbox the mail is for. The default inbox when it is missing."),
+                "source-id": _text("Your own key for this mail: the same key, inbox and bytes are taken in once."),
+                "envelope-from": _text("MAIL FROM of the SMTP dialogue; empty for the null sender (RFC 5321)."),
+                "envelope-to": _text("RCPT TO of the SMTP dialogue; several are separated by commas."),
+                "traceparent": _text("W3C Trace Context: the mail's way continues your trace."),
+            },
+        },
+        "payload": {
+            "type": "string",
+            "format": "binary",
+            "maxLength": _MAX_BYTES,
+            "description": "RabbitMQ 4 takes 16 MiB at most; hand larger mails to `postroom publish` instead.",
+        },
+        "bindings": {"amqp": {"messageType": "RawMail", "bindingVersion": BINDING}},
+        "examples": [
+            {
+                "name": "a small mail",
+                "headers": {"inbox": "support", "source-id": "crm-4711", "envelope-from": "anna@customer.example"},
+                "payload": "From: anna@customer.example\r\nTo: it@desk.example\r\nSubject: Printer\r\n\r\nHelp!\r\n",
+            }
+        ],
+    }
+
+
+def _take_mail() -> Json:
+    return {
+        "action": "receive",
+        "channel": {"$ref": "#/channels/intake"},
+        "title": "Take a mail in",
+        "summary": "Publish here with confirms and the mandatory flag, persistent.",
+        "messages": [{"$ref": "#/channels/intake/messages/RawMail"}],
+        "tags": [{"name": "integrators"}],
+        "bindings": {"amqp": {"deliveryMode": 2, "mandatory": True, "ack": True, "bindingVersion": BINDING}},
+    }
+
+
+# -- what integrators hear
+
+
+def _announced_channel(ways: Ways, key: str, cls: type) -> Json:
+    return {
+        "address": key,
+        "title": key,
+        "description": f"Bind a queue of your own to `{ways.events}` with `{key}` or, for everything, `#`.",
+        "messages": {cls.__name__: {"$ref": f"#/components/messages/{cls.__name__}"}},
+        "tags": [{"name": "integrators"}],
+        "bindings": _by_key(ways.events),
+    }
+
+
+def _announce(key: str) -> Json:
+    channel = f"#/channels/{_name(key)}"
+    return {
+        "action": "send",
+        "channel": {"$ref": channel},
+        "summary": f"`{key}` happened. Best effort: nobody may be listening.",
+        "tags": [{"name": "integrators"}],
+        "bindings": {"amqp": {"deliveryMode": 2, "mandatory": False, "bindingVersion": BINDING}},
+    }
+
+
+# -- between the workers
+
+
+def _internal_queues(ways: Ways) -> Sequence[str]:
+    return list(dict.fromkeys(ways.queues.values()))
+
+
+def _internal_channel(ways: Ways, queue: str) -> Json:
+    readers = [cls.__name__ for cls, to in ways.queues.items() if to == queue]
+    return {
+        "address": f"{ways.work}.{queue}",
+        "title": f"Work of the {queue}",
+        "description": "Internal: published by Postroom's workers only, read by one of them. Do not build on it.",
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in readers},
+        "tags": [{"name": "internal"}],
+        "x-arguments": dict(ways.arguments.get(f"{ways.work}.{queue}", {})),
+        "bindings": {
+            "amqp": {
+                "is": "queue",
+                "queue": {"name": f"{ways.work}.{queue}", "durable": True, "exclusive": False, "autoDelete": False},
+                "bindingVersion": BINDING,
+            }
+        },
+    }
+
+
+def _work(queue: str) -> Json:
+    return {
+        "action": "receive",
+        "channel": {"$ref": f"#/channels/{_internal_name(queue)}"},
+        "summary": f"Internal: the {queue}'s work.",
+        "tags": [{"name": "internal"}],
+        "bindings": {"amqp": {"ack": True, "bindingVersion": BINDING}},
+    }
+
+
+def _by_key(exchange: str) -> Json:
+    topic = {"name": exchange, "type": "topic", "durable": True, "autoDelete": False}
+    return {"amqp": {"is": "routingKey", "exchange": topic, "bindingVersion": BINDING}}
+
+
+# -- messages and their schemas
+
+
+def _message(name: str, cls: type) -> Json:
+    return {
+        "name": name,
+        "title": _first_line(cls),
+        "contentType": "application/json",
+        "description": (
+            "AMQP properties: `type` is the event's name, `message_id` the same for the same cause (use it to "
+            "ignore repetitions), `correlation_id` the mail's id. Ignore members that you do not know."
+        ),
+        "headers": {
+            "type": "object",
+            "required": ["version"],
+            "properties": {
+                "version": {"type": "integer", "minimum": 1, "description": f"Schema version, now {codec.VERSION}."},
+                "cause": _text("The `message_id` of the message because of which this one was published."),
+                "at": {"type": "integer", "description": "When it was published, seconds since 1970 UTC."},
+                "traceparent": _text("W3C Trace Context."),
+            },
+        },
+        "payload": {"$ref": f"#/components/schemas/{name}"},
+        "bindings": {"amqp": {"messageType": name, "bindingVersion": BINDING}},
+    }
+
+
+def _schemas(classes: typing.Iterable[type]) -> Json:
+    """Each class, and every class that its fields mention."""
+    found: Json = {}
+    waiting = list(classes)
+    while waiting:
+        cls = waiting.pop(0)
+        if cls.__name__ not in found:
+            found[cls.__name__] = _object(cls)
+            waiting += [inner for hint in typing.get_type_hints(cls).values() for inner in _classes(hint)]
+    return dict(sorted(found.items()))
+
+
+def _object(cls: Any) -> Json:
+    hints, fields = typing.get_type_hints(cls), dataclasses.fields(cls)
+    required = [_wire(each.name) for each in fields if each.default is dataclasses.MISSING]
+    return {
+        "type": "object",
+        "description": " ".join((inspect.getdoc(cls) or "").split()),
+        **({"required": required} if required else {}),
+        "properties": {_wire(each.name): _property(hints[each.name], each.default) for each in fields},
+    }
+
+
+def _property(hint: Any, default: object) -> Json:
+    schema = _schema(hint)
+    if isinstance(default, str | int | bool) and "$ref" not in schema:
+        schema["default"] = default
+    return schema
+
+
+def _schema(hint: Any) -> Json:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint):
+        return {"$ref": f"#/components/schemas/{typing.cast(type, hint).__name__}"}
+    if origin is tuple:
+        return {"type": "array", "items": _schema(arguments[0])}
+    if origin is typing.Literal:
+        return {"type": "string", "enum": list(arguments)}
+    if origin in (types.UnionType, typing.Union):
+        return _or_null(_schema(next(each for each in arguments if each is not type(None))))
+    return {"type": _PLAIN[hint]}
+
+
+def _or_null(schema: Json) -> Json:
+    if isinstance(schema.get("type"), str) and "enum" not in schema:
+        return {**schema, "type": [schema["type"], "null"]}
+    return {"oneOf": [schema, {"type": "null"}]}
+
+
+def _classes(hint: Any) -> list[type]:
+    if dataclasses.is_dataclass(hint):
+        return [typing.cast(type, hint)]
+    return [inner for argument in typing.get_args(hint) for inner in _classes(argument)]
+
+
+def _wire(name: str) -> str:
+    return name.rstrip("_")
+
+
+def _text(description: str) -> Json:
+    return {"type": "string", "description": description}
+
+
+def _first_line(cls: type) -> str:
+    return (inspect.getdoc(cls) or cls.__name__).split("\n", 1)[0].rstrip(".")
+
+
+def _capital(words: str) -> str:
+    return "".join(word.capitalize() for word in words.replace("-", ".").split("."))
+
+
+def _name(key: str) -> str:
+    capital = _capital(key)
+    return capital[:1].lower() + capital[1:]
+
+
+def _internal_name(queue: str) -> str:
+    return f"{_name(queue)}Queue"
+
+
+# -- the ways of this code
+
+
+def ways() -> Ways:
+    """The pipeline's routes on RabbitMQ's topology."""
+    from services import pipeline
+    from shared.runtime import amqp_topology
+
+    table = amqp_topology.topology()
+    return Ways(
+        work=table.work,
+        events=table.events,
+        queues=pipeline.ROUTES,
+        announced={cls: _keys(cls, name) for cls, name in pipeline.ANNOUNCED.items()},
+        arguments={queue.name: queue.arguments for queue in table.queues},
+    )
+
+
+def _keys(cls: type, name: Callable[[Any], str]) -> Sequence[str]:
+    if cls is RecordChanged:
+        return [name(RecordChanged("", "", action, "", "", "")) for action in RECORD_ACTIONS]
+    return [name(MailRejected("", "", "", ""))]
+
+
+def rendered() -> str:
+    """`docs/asyncapi.yaml`, as text."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Texts of several lines stay readable, and nothing is an alias."""
+
+        def ignore_aliases(self, _: object) -> bool:
+            return True
+
+    Dumper.add_representer(str, _as_block)
+    made = document(ways(), f"{codec.VERSION}.0.0")
+    text = yaml.dump(made, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
+    return f"# Made by `python -m shared.contracts.asyncapi`; a test keeps it true.\n{text}"
+
+
+def _as_block(dumper: Any, text: str) -> Any:
+    style = "|" if "\n" in text and "\r" not in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(rendered())

@@ -1,0 +1,158 @@
+"""docs/asyncapi.yaml says what the code does: made from it, complete, and valid AsyncAPI 3."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from services.pipeline import ANNOUNCED, ROUTES
+from shared.contracts import asyncapi, codec
+from shared.runtime import amqp_topology
+from shared.runtime.amqp_wire import MAX_MESSAGE
+from tests.servers.presence import missing
+from tests.shared.contracts.samples import SAMPLES
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "docs" / "asyncapi.yaml"
+CHECKER = Path(__file__).parent / "asyncapi"
+CACHE = ROOT / ".test-servers" / "asyncapi"
+
+
+@pytest.fixture(scope="module")
+def contract() -> dict[str, Any]:
+    """The document as integrators read it."""
+    found: dict[str, Any] = yaml.safe_load(FILE.read_text("utf-8"))
+    return found
+
+
+def references(value: Any) -> Iterator[str]:
+    """Every `$ref` below a value."""
+    match value:
+        case {"$ref": str(target)}:
+            yield target
+        case dict():
+            for inner in value.values():
+                yield from references(inner)
+        case list():
+            for inner in value:
+                yield from references(inner)
+
+
+def resolved(contract: Any, reference: str) -> Any:
+    """What a reference points to; KeyError when nothing is there."""
+    for part in reference.removeprefix("#/").split("/"):
+        contract = contract[part]
+    return resolved(contract, contract["$ref"]) if set(contract) == {"$ref"} else contract
+
+
+def test_the_file_is_what_the_code_makes() -> None:
+    made = asyncapi.rendered()
+    assert FILE.read_text("utf-8") == made, "run: python -m shared.contracts.asyncapi > docs/asyncapi.yaml"
+
+
+def test_every_reference_leads_somewhere(contract: dict[str, Any]) -> None:
+    for reference in references(contract):
+        assert resolved(contract, reference)
+
+
+def test_every_event_is_a_message_with_a_schema(contract: dict[str, Any]) -> None:
+    assert set(contract["components"]["messages"]) == {"RawMail", *codec.EVENTS}
+    assert set(codec.EVENTS) <= set(contract["components"]["schemas"])
+
+
+def test_every_route_is_a_channel_with_an_operation(contract: dict[str, Any]) -> None:
+    addresses = {channel["address"] for channel in contract["channels"].values()}
+    keys = {key for cls in ANNOUNCED for key in asyncapi.ways().announced[cls]}
+    assert addresses == {"intake", *keys, *(f"postroom.{queue}" for queue in ROUTES.values())}
+    used = {operation["channel"]["$ref"].rsplit("/", 1)[1] for operation in contract["operations"].values()}
+    assert used == set(contract["channels"])
+
+
+def test_what_integrators_may_use_is_told_from_what_is_internal(contract: dict[str, Any]) -> None:
+    marked = {channel["address"]: [tag["name"] for tag in channel["tags"]] for channel in contract["channels"].values()}
+    assert {address for address, tags in marked.items() if tags == ["integrators"]} == {
+        "intake",
+        "record.created",
+        "record.updated",
+        "record.reopened",
+        "mail.rejected",
+    }
+
+
+def test_exchanges_queues_and_limits_are_the_brokers(contract: dict[str, Any]) -> None:
+    table = amqp_topology.topology()
+    bindings = [channel["bindings"]["amqp"] for channel in contract["channels"].values()]
+    assert {each["exchange"]["name"] for each in bindings if each["is"] == "routingKey"} == {table.work, table.events}
+    queues = {each["queue"]["name"] for each in bindings if each["is"] == "queue"}
+    assert queues <= {queue.name for queue in table.queues}
+    assert contract["components"]["messages"]["RawMail"]["payload"]["maxLength"] == MAX_MESSAGE
+
+
+def test_publishing_to_intake_is_described_as_mandatory_and_persistent(contract: dict[str, Any]) -> None:
+    binding = contract["operations"]["takeMail"]["bindings"]["amqp"]
+    assert (binding["mandatory"], binding["deliveryMode"]) == (True, 2)
+
+
+TYPES: dict[str, Any] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+    "null": type(None),
+}
+
+
+def fits(contract: Any, schema: Any, value: Any) -> bool:
+    """JSON Schema as far as the document uses it."""
+    schema = resolved(contract, schema["$ref"]) if "$ref" in schema else schema
+    if "oneOf" in schema:
+        return sum(fits(contract, each, value) for each in schema["oneOf"]) == 1
+    allowed = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    if type(value) not in {TYPES[name] for name in allowed} or value not in schema.get("enum", [value]):
+        return False
+    if isinstance(value, list):
+        return all(fits(contract, schema["items"], each) for each in value)
+    if isinstance(value, dict):
+        known = all(fits(contract, schema["properties"][name], each) for name, each in value.items())
+        return known and set(schema.get("required", ())) <= set(value)
+    return True
+
+
+@pytest.mark.parametrize("name", sorted(codec.EVENTS))
+def test_the_schema_describes_what_travels(contract: dict[str, Any], name: str) -> None:
+    schema, value = contract["components"]["schemas"][name], json.loads(codec.encode(SAMPLES[name]))
+    assert fits(contract, schema, value)
+    assert not fits(contract, schema, {**value, next(iter(value)): 7.5})
+    assert not fits(contract, schema, {})
+
+
+def test_the_document_is_valid_by_asyncapis_own_schema() -> None:
+    if not (shutil.which("node") and shutil.which("npm")):
+        missing("node with npm")
+    CACHE.mkdir(parents=True, exist_ok=True)
+    for name in ("package.json", "package-lock.json", "check.js"):
+        shutil.copy(CHECKER / name, CACHE)
+    if not (CACHE / "node_modules" / ".package-lock.json").exists():
+        fetched = run("npm", "ci", "--no-audit", "--no-fund")
+        if fetched.returncode and os.environ.get("CI") != "true":
+            pytest.skip("the schema cannot be fetched with npm")
+        assert not fetched.returncode, fetched.stderr
+    document = CACHE / "asyncapi.json"
+    document.write_text(json.dumps(yaml.safe_load(FILE.read_text("utf-8"))), "utf-8")
+    checked = run("node", "check.js", document.name)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    document.write_text('{"asyncapi": "3.0.0", "channels": []}', "utf-8")
+    assert run("node", "check.js", document.name).returncode == 1
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=CACHE, capture_output=True, text=True, check=False)

@@ -1,0 +1,186 @@
+"""Records made and changed by an operator: planned like those of a mail, with activities like any other.
+
+Reads what was typed (names and texts), writes the record, and hands its events to whoever reads them. Separate
+from the stage, because no mail stands behind it: there is nobody to answer and nothing to decide twice.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from services.record_writer.body import BadValue, names_of, typed
+from services.record_writer.carry_out import Cause, changed_properties, new_record
+from services.record_writer.create import PROPERTY
+from shared.contracts.desk import RecordType
+from shared.contracts.events import RecordChanged
+from shared.contracts.service import Activity, Change, FieldValue
+from shared.errors import PostroomError
+from shared.runtime.broker import Message
+from shared.runtime.worker import is_news
+from shared.store.documents import Document
+
+if TYPE_CHECKING:
+    from shared.app import App
+
+OPERATOR: Final = "operator"
+SOURCE: Final = "Operator"
+MAX_RACES: Final = 20
+_LABELS: Final[Mapping[str, str]] = {column: name for name, column in PROPERTY.items()}
+
+
+class NotSo(PostroomError):
+    """What was typed cannot be done; the message names the field and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A new record as an operator states it. `values` are field names with texts."""
+
+    subject: str = ""
+    description: str = ""
+    customer: str | None = None
+    parent: Document | None = None
+    values: tuple[tuple[str, str], ...] = ()
+
+
+def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -> Document:
+    """Make a record. Raises `NotSo` for a field, status or value that the type does not have."""
+    own, fields = values_of(type_, wanted.values)
+    cause, now = uuid.uuid4().hex, app.clock.now()
+    serial = app.records.next_serial(type_.name)
+    properties: dict[str, Any] = {
+        "status": type_.statuses.open[0],
+        "subject": wanted.subject or "(no subject)",
+        "description": wanted.description,
+        "owner": None,
+        "owner_team": None,
+        "created_by": by,
+        "source": SOURCE,
+        "origin": None,
+        "parent": wanted.parent["_id"] if wanted.parent else None,
+        **own,
+    }
+    change = Change(
+        action="create",
+        type=type_.name,
+        record_id=cause,
+        number=f"{type_.prefix}{serial}",
+        serial=serial,
+        event="created",
+        set=_pairs(properties),
+        fields=_pairs(fields),
+        activities=(Activity("created", wanted.description or f"Created by {by}", by),),
+        customer=wanted.customer,
+    )
+    app.records.create_once(new_record(change, Cause(cause, "", now, {})), change, cause)
+    if wanted.parent:
+        app.records.link(cause, wanted.parent["_id"], "parent", now)
+    return _finish(app, change, cause, now)
+
+
+def change(app: App, type_: RecordType, record_id: str, typed_values: Sequence[tuple[str, str]], *, by: str = OPERATOR) -> Document:
+    """Set fields of a record, whatever version it has; what differs stands in its activities. Raises `NotSo`."""
+    own, fields = values_of(type_, typed_values)
+    for _ in range(MAX_RACES):
+        record = app.records.get(record_id)
+        if record is None or record.get("deleted"):
+            raise NotSo("the record is gone")
+        planned = _planned(type_, record, own, fields, by)
+        if not planned.activities:
+            return record
+        cause, now = uuid.uuid4().hex, app.clock.now()
+        if app.records.commit(record, changed_properties(planned, record, now), planned, cause):
+            return _finish(app, planned, cause, now)
+    raise NotSo("the record is being changed by others all the time; try again")
+
+
+def _planned(type_: RecordType, record: Document, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Change:
+    activities = tuple(_activities(record, own, fields, by))
+    return Change(
+        action="update",
+        type=record["type"],
+        record_id=record["_id"],
+        number=record["number"],
+        serial=record["serial"],
+        event=_event(type_, record, own),
+        set=_pairs(own),
+        fields=_pairs(fields),
+        activities=activities,
+    )
+
+
+def _event(type_: RecordType, record: Document, own: Mapping[str, Any]) -> str:
+    """What integrators and business rules hear: the group of the status says it."""
+    before, after = type_.statuses.group(record["status"]), type_.statuses.group(str(own.get("status", record["status"])))
+    if before == after or after is None:
+        return "updated"
+    return "reopened" if after == "open" else after
+
+
+def _activities(record: Document, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Iterator[Activity]:
+    for column, value in own.items():
+        if (before := record.get(column)) != value:
+            yield Activity(column, f"{_LABELS.get(column, column)}: {_shown(before)} → {_shown(value)}", by)
+    for name, value in fields.items():
+        if (before := record.get("fields", {}).get(name)) != value:
+            yield Activity("field", f"{name}: {_shown(before)} → {_shown(value)}", by)
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value in {None, ""} else str(value)
+
+
+def values_of(type_: RecordType, values: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The record's own properties and the fields of its type, with values of their types."""
+    known = names_of(type_)
+    named = [(known.get(name.strip().casefold(), ""), name, text) for name, text in values]
+    if unknown := next((written for name, written, _ in named if not name or name == type_.number_field), None):
+        fields = ", ".join(name for name in known.values() if name != type_.number_field)
+        raise NotSo(f"{type_.name} has no field {unknown!r} to set; it has {fields}")
+    try:
+        found = {value.name: value.value for value in typed(type_, [(name, text) for name, _, text in named])}
+    except BadValue as error:
+        raise NotSo(str(error)) from None
+    own = {PROPERTY[name]: found.pop(name) or None for name in PROPERTY if name in found}
+    if "status" in own:
+        own["status"] = _status(type_, str(own["status"] or ""))
+    return own, found
+
+
+def _status(type_: RecordType, written: str) -> str:
+    every = [status for _, group in type_.statuses.groups() for status in group]
+    found = next((status for status in every if status.casefold() == written.casefold()), None)
+    if found is None:
+        raise NotSo(f"{type_.name} has no status {written!r}; it has {', '.join(every)}")
+    return found
+
+
+def _pairs(values: Mapping[str, Any]) -> tuple[FieldValue, ...]:
+    return tuple(FieldValue(name, value) for name, value in values.items())
+
+
+def _finish(app: App, done: Change, cause: str, now: datetime) -> Document:
+    """Activities, events, and the record as it stands then."""
+    for index, activity in enumerate(done.activities):
+        app.records.add_activity(done.record_id, cause, index, activity, now, None)
+    app.records.forget(done.record_id, cause)
+    _tell(app, done, cause)
+    record = app.records.get(done.record_id)
+    assert record is not None  # written a moment ago
+    return record
+
+
+def _tell(app: App, done: Change, cause: str) -> None:
+    """The event to its readers, as if a stage had emitted it."""
+    from services.pipeline import world
+
+    event = RecordChanged("", "", done.event, done.type, done.number, done.record_id)
+    messages = world(app).pack(event, Message(cause, OPERATOR, b""), OPERATOR, 0)
+    if work := [message for message in messages if not is_news(message)]:
+        app.broker.publish(work)
+    if news := [message for message in messages if is_news(message)]:
+        app.broker.announce(news)

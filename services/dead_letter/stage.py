@@ -20,6 +20,7 @@ from shared.ids import mail_id
 from shared.runtime.broker import DEAD_LETTER, INTAKE, Message
 from shared.runtime.outcome import Emit, Outcome, emit
 from shared.runtime.stage import Stage
+from shared.runtime.steps import step
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.mails import Mails
@@ -41,13 +42,17 @@ class Morgue:
         now = self.clock.now()
         letter_id, _ = self.dead_letters.keep(message, mail_id=mail["_id"] if mail else None, inbox=inbox, at=now)
         reason = str(message.headers.get("reason", "no reason was given"))
+        step("dead-letter.kept")
         if mail is None:
+            self._count_unreadable(message, letter_id)
             return Emit(note=f"a message about no mail: {reason}")
         if not self.mails.finish(mail["_id"], "dead", reason=reason) and mail["outcome"] not in (None, "dead"):
             return Emit(note=f"the mail has its outcome {mail['outcome']}: {reason}")
         if not self._wants_incident(message, mail):
             return Emit(note=f"kept without an incident: {reason}")
         stage = str(message.headers.get("stage", ""))
+        self.dead_letters.ask(letter_id)
+        step("dead-letter.outcome")
         return emit(IncidentWanted(mail["_id"], mail["inbox"], letter_id, stage, reason), note=reason)
 
     def _mail(self, message: Message) -> Document | None:
@@ -67,11 +72,18 @@ class Morgue:
         sha256 = hashlib.sha256(received.raw).hexdigest()
         id_ = mail_id(inbox, received.source_id, sha256)
         self.mails.documents.put_blob(received.raw)
+        arrival, now = received.arrival_id or id_, self.clock.now()
         base = {"inbox": inbox, "raw": sha256, "size": len(received.raw), "source_id": received.source_id}
-        now = self.clock.now()
-        self.mails.receive({"_id": id_, **base, "received_at": now, "from": None, "subject": "(unread)"})
-        self.mails.taken(received.arrival_id or id_, inbox, now, id_, duplicate=False)
-        return self.mails.get(id_)
+        about = {"arrival": arrival, "received_at": now, "from": None, "subject": "(unread)"}
+        self.mails.receive({"_id": id_, **base, **about})
+        mail = self.mails.get(id_)
+        self.mails.taken(arrival, inbox, now, id_, duplicate=mail is not None and mail.get("arrival", arrival) != arrival)
+        return mail
+
+    def _count_unreadable(self, message: Message, letter_id: str) -> None:
+        """What came through the door and is no mail is an arrival all the same."""
+        if message.headers.get("queue") == INTAKE:
+            self.mails.taken(message.id or letter_id, "", self.clock.now(), None, duplicate=False)
 
     def _wants_incident(self, message: Message, mail: Document) -> bool:
         if message.type == IncidentWanted.__name__ or message.headers.get("incident", 1) == 0:

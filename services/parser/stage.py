@@ -46,15 +46,24 @@ def handle(received: MailReceived, *, shelf: Shelf, configuration: Callable[[], 
     sha256 = shelf.documents.put_blob(received.raw)
     id_ = mail_id(inbox, received.source_id, sha256)
     known = shelf.mails.get(id_)
-    duplicate = known is not None and known["outcome"] is not None
     now = shelf.clock.now()
-    shelf.mails.taken(received.arrival_id or id_, inbox, now, id_, duplicate=duplicate)
-    if duplicate:
+    if known is not None and known["outcome"] is not None:
+        _count(known, received, shelf)
         return Emit(note="a duplicate: this mail has its outcome", mail_id=id_)
     envelope = Envelope(
         id_, inbox, iso(known["received_at"] if known else now), received.envelope_from, received.envelope_to
     )
-    return _read(received, envelope, sha256, shelf, unknown_inbox=configuration().inbox(inbox) is None)
+    document, outcome = _read(received, envelope, sha256, shelf, unknown_inbox=configuration().inbox(inbox) is None)
+    new = shelf.mails.receive(document)
+    _count(document if new else shelf.mails.get(id_) or document, received, shelf)
+    return outcome
+
+
+def _count(mail: Document, received: MailReceived, shelf: Shelf) -> None:
+    """The arrival is in the ledger: the mail's own, which its document names, or a duplicate."""
+    arrival = received.arrival_id or mail["_id"]
+    duplicate = mail.get("arrival", arrival) != arrival
+    shelf.mails.taken(arrival, mail["inbox"], shelf.clock.now(), mail["_id"], duplicate=duplicate)
 
 
 def _inbox(received: MailReceived, configuration: Configuration) -> str:
@@ -62,21 +71,23 @@ def _inbox(received: MailReceived, configuration: Configuration) -> str:
     return received.inbox or (default.name if default else "")
 
 
-def _read(received: MailReceived, envelope: Envelope, sha256: str, shelf: Shelf, *, unknown_inbox: bool) -> Outcome:
+def _read(
+    received: MailReceived, envelope: Envelope, sha256: str, shelf: Shelf, *, unknown_inbox: bool
+) -> tuple[Document, Outcome]:
+    """The mail's document, and what follows."""
     base = _document(received, envelope, sha256)
     if unknown_inbox:
-        shelf.mails.receive(base)
-        return Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
+        return base, Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
     try:
         reading = mime.read(received.raw)
     except BoundExceeded as error:
-        shelf.mails.receive({**base, "subject": f"(unreadable: {error.bound})"})
-        return Fail(f"the mail exceeds a bound: {error}", envelope.mail_id)
+        unreadable = {**base, "subject": f"(unreadable: {error.bound})"}
+        return unreadable, Fail(f"the mail exceeds a bound: {error}", envelope.mail_id)
     for content in reading.contents.values():
         shelf.documents.put_blob(content)
     html = shelf.documents.put_blob(reading.mail.html.encode()) if reading.mail.html else None
-    shelf.mails.receive({**base, **_facts(reading.mail), "html": html})
-    return emit(MailParsed(envelope, replace(reading.mail, html=None)))
+    document = {**base, **_facts(reading.mail), "html": html}
+    return document, emit(MailParsed(envelope, replace(reading.mail, html=None)))
 
 
 def _document(received: MailReceived, envelope: Envelope, sha256: str) -> Document:
@@ -86,6 +97,7 @@ def _document(received: MailReceived, envelope: Envelope, sha256: str) -> Docume
         "raw": sha256,
         "size": len(received.raw),
         "source_id": received.source_id,
+        "arrival": received.arrival_id or envelope.mail_id,
         "received_at": from_iso(envelope.received_at),
         "from": None,
         "subject": "",

@@ -57,6 +57,10 @@ class DeadLetters:
         """Close an open letter."""
         return self.documents.update("dead_letters", {"_id": letter_id, "state": "open"}, {"$set": {"state": to, **facts}})
 
+    def ask(self, letter_id: str) -> None:
+        """Note that an incident was asked for; until it is named, a message is on its way."""
+        self.documents.update("dead_letters", {"_id": letter_id}, {"$set": {"asked": True}})
+
     def name_incident(self, letter_id: str, number: str) -> None:
         """Note the incident that was made because of the letter."""
         self.documents.update("dead_letters", {"_id": letter_id}, {"$set": {"incident": number}})

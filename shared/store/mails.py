@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from shared.ids import derived_id
 from shared.store.documents import Document, Documents
 
 OutcomeName = Literal["recorded", "commanded", "exported", "rejected", "duplicate", "dead"]
@@ -78,8 +79,16 @@ class Mails:
         """The door has handed this message to intake, and intake has confirmed."""
         self.documents.insert("arrivals", {"_id": arrival_id, "inbox": inbox, "at": at, "taken": False, "mail_id": None})
 
-    def taken(self, arrival_id: str, inbox: str, at: datetime, mail_id: str, *, duplicate: bool) -> None:
-        """The parser has taken the message from intake."""
+    def taken(self, arrival_id: str, inbox: str, at: datetime, mail_id: str | None, *, duplicate: bool) -> None:
+        """A message has left intake for good; `mail_id` None when no mail could be read from it.
+
+        An id that its sender used before, for another mail, does not hide this arrival.
+        """
         facts = {"taken": True, "mail_id": mail_id, "duplicate": duplicate}
-        if not self.documents.insert("arrivals", {"_id": arrival_id, "inbox": inbox, "at": at, **facts}):
-            self.documents.update("arrivals", {"_id": arrival_id, "taken": False}, {"$set": facts})
+        arrival = {"_id": arrival_id, "inbox": inbox, "at": at, **facts}
+        if self.documents.insert("arrivals", arrival):
+            return
+        if self.documents.update("arrivals", {"_id": arrival_id, "taken": False}, {"$set": facts}):
+            return
+        if (self.documents.get("arrivals", arrival_id) or arrival)["mail_id"] != mail_id:
+            self.documents.insert("arrivals", {**arrival, "_id": derived_id("arrival", arrival_id, mail_id or "")})

@@ -2,8 +2,7 @@
 
 Load it in a conftest with `pytest_plugins = ["tests.servers.mongodb", "tests.servers.documents"]`. The
 fixture `place` runs a test twice, `embedded` and `mongodb`, each on an empty store; `documents` is that
-store opened. A `Place` can be handed to another process: `python -m tests.servers.documents` is no tool,
-but `opened(kind, address, database)` is what a child calls.
+store opened. A child process gets a place as three plain values and calls `opened(kind, address, database)`.
 """
 
 from __future__ import annotations

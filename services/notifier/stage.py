@@ -27,6 +27,7 @@ from shared.runtime.parcel import unpack
 from shared.runtime.stage import Stage
 from shared.store.documents import Document
 from shared.store.outbox import Outbox
+from shared.wire import AuthenticationRefused
 
 log = logging.getLogger(__name__)
 
@@ -83,6 +84,9 @@ class Notifier:
             return Retry(str(error))
         except Uncertain as error:
             return self._end(mail, "failed", f"its fate is not known: {error}")
+        except AuthenticationRefused as error:
+            self.outbox.move(mail["_id"], ("sending",), "waiting", reason=str(error), tries=0)
+            return Wait(str(error), timedelta(minutes=5))
         except Unavailable:
             self.outbox.move(mail["_id"], ("sending",), "waiting", tries=0)
             raise

@@ -6,12 +6,12 @@ Whoever comes second, or again, finds the stored Change and carries that out; no
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.contracts.events import Event, NotificationQueued, RecordChanged
-from shared.contracts.service import Change
+from shared.contracts.service import Change, Notification
 from shared.errors import PostroomError, Unavailable
 from shared.ids import derived_id
 from shared.runtime.steps import step
@@ -106,6 +106,10 @@ def carry_out(change: Change, cause: Cause, desk: Desk) -> list[Event]:
     """Everything a committed Change asks for besides the record itself; the events that follow."""
     if change.person:
         desk.people.create_once(change.person, cause.at)
+    if change.becomes_user:
+        desk.people.make_user(change.becomes_user)
+    for each in change.objects:
+        _create_object(each, cause, desk)
     _write_activities(change, cause, desk)
     for link in change.links:
         desk.records.link(change.record_id, link.record_id, link.relationship, cause.at)
@@ -114,7 +118,13 @@ def carry_out(change: Change, cause: Cause, desk: Desk) -> list[Event]:
     events: list[Event] = [_announcement(change, cause)] if change.action != "none" else []
     for subordinate in change.subordinates:
         events += _carry_out_below(change, subordinate, cause, desk)
-    return [*events, *_queue_notifications(change, cause, desk)]
+    return [*events, *queue_notifications(change.notifications, change, cause, desk)]
+
+
+def _create_object(change: Change, cause: Cause, desk: Desk) -> None:
+    """The object that method 2 links to; its id is derived from what it is matched by, so two mails make one."""
+    desk.records.create_once(new_record(change, cause), change, cause.mail_id)
+    desk.records.forget(change.record_id, cause.mail_id)
 
 
 def _write_activities(change: Change, cause: Cause, desk: Desk) -> None:
@@ -156,10 +166,19 @@ def _announcement(change: Change, cause: Cause) -> RecordChanged:
     return RecordChanged(cause.mail_id, cause.inbox, change.event, change.type, change.number, change.record_id)
 
 
-def _queue_notifications(change: Change, cause: Cause, desk: Desk) -> list[Event]:
-    facts = {**cause.outgoing, "at": cause.at, "mail_id": cause.mail_id, "record_id": change.record_id, "record": change.number}
+def queue_notifications(
+    notifications: Sequence[Notification], change: Change, cause: Cause, desk: Desk
+) -> list[Event]:
+    """Put them into the outbox once; the events that tell the notifier."""
+    facts = {
+        **cause.outgoing,
+        "at": cause.at,
+        "mail_id": cause.mail_id,
+        "record_id": change.record_id or None,
+        "record": change.number or None,
+    }
     made = derived_id("notifications", cause.mail_id, change.record_id, change.part)
-    ids = [desk.outbox.add_once(made, index, each, facts) for index, each in enumerate(change.notifications)]
+    ids = [desk.outbox.add_once(made, index, each, facts) for index, each in enumerate(notifications)]
     if ids:
         step("writer.carried-out")
     return [NotificationQueued(cause.mail_id, id_) for id_ in ids]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.record_writer import mapping
 from services.record_writer.body import Block, typed
 from services.record_writer.facts import Facts, as_text, kept_attachments, left_out
-from shared.contracts.desk import RECORD_FIELDS, REPORTED_FROM, Partition, RecordType, Template
+from shared.contracts.desk import RECORD_FIELDS, ObjectMatch, Partition, RecordType, Template
 from shared.contracts.service import Activity, Change, FieldValue, Link, NewPerson
 from shared.ids import derived_id
 from shared.store.people import INTERNAL_SERVICES, person_id_for
@@ -36,11 +36,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who the record belongs to, and whether that person or object comes to be with it."""
+    """Who the record belongs to, and whether that person comes to be with it."""
 
     person: str | None
     new: NewPerson | None = None
-    is_object: bool = False
 
 
 def record_id(facts: Facts, part: str) -> str:
@@ -51,10 +50,10 @@ def record_id(facts: Facts, part: str) -> str:
 def customer_of(facts: Facts) -> Customer:
     """The sender's policy (IV-20 to IV-22). Raises `Refused`."""
     policy = facts.inbox.sender
+    if policy.method == "object":
+        return Customer(None)
     if facts.sender.person_id:
         return Customer(facts.sender.person_id)
-    if policy.method == "object":
-        return Customer(None, is_object=True)
     address = facts.sender.address
     if policy.policy == "existing_only":
         raise Refused("nobody is known by the sender's address, and this inbox takes mail of known people only")
@@ -68,6 +67,61 @@ def customer_of(facts: Facts) -> Customer:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class LinkedObject:
+    """The record that method 2 links to, and its Change when it comes to be with the new record."""
+
+    relationship: str
+    record_id: str
+    new: Change | None = None
+
+
+def object_of(facts: Facts) -> LinkedObject | None:
+    """Method 2 (IV-23, IV-24, IV-41): the object found, or made. Raises `Refused`."""
+    wanted = facts.inbox.sender.object
+    if facts.inbox.sender.method != "object" or wanted is None:
+        return None
+    if facts.sender.object_id:
+        return LinkedObject(wanted.relationship, facts.sender.object_id)
+    if facts.inbox.sender.policy == "existing_only":
+        raise Refused(f"there is no {wanted.type} for this sender, and this inbox makes none")
+    name, value = wanted.matched_by(facts.sender.address.address if facts.sender.address else "")
+    if not value:
+        raise Refused(f"the mail has no sender's address by which a {wanted.type} could be found or made")
+    new = _plan_object(facts, wanted, name, value)
+    return LinkedObject(wanted.relationship, new.record_id, new)
+
+
+def _plan_object(facts: Facts, wanted: ObjectMatch, name: str, value: str) -> Change:
+    """The new object, with a field mapping of its own (IV-41) and the value that it is matched by."""
+    type_ = facts.configuration.type_named(wanted.type)
+    if type_ is None:
+        raise Refused(f"there is no record type {wanted.type!r}")
+    mapped = [(field, mapping.fill(text, facts, facts.mail.text)) for field, text in wanted.field_mapping.items()]
+    values = {each.name: each.value for each in typed(type_, [*mapped, (name, value)])}
+    own = {PROPERTY[field]: values.pop(field) for field in PROPERTY if field in values}
+    serial = facts.serials(type_.name)
+    base = {
+        "status": type_.statuses.open[0] if type_.statuses.open else "",
+        "subject": value,
+        "description": "",
+        "created_by": facts.created_by,
+        "source": "Email",
+        "inbox": facts.inbox.name,
+        "origin": facts.envelope.mail_id,
+    }
+    return Change(
+        action="create",
+        type=type_.name,
+        record_id=derived_id("object", type_.name, name, value.casefold()),
+        number=f"{type_.prefix}{serial}",
+        serial=serial,
+        event="created",
+        set=_pairs({**base, **own}),
+        fields=_pairs(values),
+    )
+
+
 def _internal_services() -> NewPerson:
     return NewPerson(INTERNAL_SERVICES, "Internal Services", "", "employee", None)
 
@@ -78,7 +132,7 @@ def plan_creation(facts: Facts, type_: RecordType, block: Block, *, part: str = 
     Values come from the template, then the inbox, then the field mapping, then the fields of the body: the later
     wins. Raises `Refused`, `BadValue`.
     """
-    customer = customer_of(facts)
+    customer, linked = customer_of(facts), object_of(facts)
     template = _template(facts, type_)
     values = _values(facts, type_, template, block)
     own = {PROPERTY[name]: values.pop(name) for name in PROPERTY if name in values}
@@ -99,8 +153,10 @@ def plan_creation(facts: Facts, type_: RecordType, block: Block, *, part: str = 
         activities=_activities(facts, block.text or facts.mail.text),
         person=customer.new,
         customer=customer.person,
-        links=tuple(_links(facts, related)),
+        links=tuple(_links(linked, related)),
         subordinates=tuple(_tasks(facts, type_, part)),
+        objects=(linked.new,) if linked and linked.new else (),
+        becomes_user=facts.sender.person_id if facts.is_analyst and "user" not in facts.sender.roles else None,
     )
 
 
@@ -166,12 +222,9 @@ def _activities(facts: Facts, text: str) -> tuple[Activity, ...]:
     return (email, *note)
 
 
-def _links(facts: Facts, related: str | None) -> Sequence[Link]:
+def _links(linked: LinkedObject | None, related: str | None) -> Sequence[Link]:
     links = [Link(RELATED, related)] if related else []
-    wanted = facts.inbox.sender.object
-    if facts.sender.object_id and wanted:
-        links.append(Link(wanted.relationship or REPORTED_FROM, facts.sender.object_id))
-    return links
+    return [*links, Link(linked.relationship, linked.record_id)] if linked else links
 
 
 def _tasks(facts: Facts, type_: RecordType, part: str) -> Sequence[Change]:

@@ -13,7 +13,7 @@ from functools import partial
 
 from services.record_writer import create, export
 from services.record_writer.body import BadValue, Block
-from services.record_writer.carry_out import Cause, Desk, carry_out, commit_creation, commit_update
+from services.record_writer.carry_out import Cause, Desk, carry_out, commit_creation, commit_update, queue_notifications
 from services.record_writer.error import plan_incident_on_error
 from services.record_writer.facts import Facts
 from services.record_writer.parts import blocks_of, targets_of
@@ -24,7 +24,7 @@ from shared.clock import Clock
 from shared.contracts import codec
 from shared.contracts.desk import XML_EXPORT, Configuration, RecordType
 from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected, SenderMatched
-from shared.contracts.service import Change
+from shared.contracts.service import Change, Notification
 from shared.errors import PostroomError
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
 from shared.runtime.parcel import unpack
@@ -144,16 +144,19 @@ class Writer:
                 failures.append(Failure(part, aim, str(error)))
         if refusals and not changes:
             return self.reject(facts, "sender", refusals[0])
+        told = self.tell(facts, failures, cause)
         if failures and not changes:
-            return self.fail(facts, failures)
+            return self.fail(facts, failures, told)
         if not changes:
             return self.decided_before(self.mails.get(facts.envelope.mail_id) or {"_id": facts.envelope.mail_id})
-        return self.finish(facts, [*changes, *self.incident_for(facts, failures, cause)], cause)
+        return self.finish(facts, [*changes, *self.incident_for(facts, failures, cause)], cause, told)
 
     def commit(self, facts: Facts, aim: Target, block: Block, part: str, cause: Cause) -> Change | None:
         """The committed Change of one part; None when it was carried out before."""
         if aim.kind == "none":
             raise NoTarget(aim.why)
+        if aim.kind == "reject":
+            raise create.Refused(aim.why)
         if aim.kind == "new":
             type_ = type_for(facts, aim)
             change = create.plan_creation(facts, type_, block, part=part, related=aim.related)
@@ -170,9 +173,19 @@ class Writer:
         is_over = partial(self.is_over, cause.mail_id)
         return commit_update(aim.record_id or "", part, plan, is_over, cause, self.desk)
 
-    def finish(self, facts: Facts, changes: Sequence[Change], cause: Cause) -> Outcome:
+    def tell(self, facts: Facts, failures: Sequence[Failure], cause: Cause) -> list[Event]:
+        """Write to the sender about the records that could not be found, if the inbox says so (IV-36)."""
+        why = [failure.why for failure in failures if failure.aim.kind == "none"]
+        address = facts.sender.address
+        if not why or not facts.inbox.email_when_no_target or not facts.may_answer or address is None:
+            return []
+        text = "Your mail could not be processed:\n\n" + "".join(f"- {each}\n" for each in why)
+        notice = Notification((address.address,), why[0], text, "no-target", facts.mail.message_id)
+        return queue_notifications((notice,), Change("none", "", "", "", 0, "none"), cause, self.desk)
+
+    def finish(self, facts: Facts, changes: Sequence[Change], cause: Cause, told: Sequence[Event] = ()) -> Outcome:
         """Carry out, store the outcome, and let the entries leave."""
-        events = [event for change in changes for event in carry_out(change, cause, self.desk)]
+        events = [event for change in changes for event in carry_out(change, cause, self.desk)] + list(told)
         touched = [change for change in changes if change.action != "none"]
         if not touched and changes:
             outcome = self.reject(facts, "closed", f"{changes[0].number} is closed and takes no updates", events)
@@ -198,10 +211,11 @@ class Writer:
         self.mails.finish(mail_id, "rejected", reason=reason, rule=rule, emitted=_encoded(all_events))
         return Emit(all_events, note=f"{rule}: {reason}")
 
-    def fail(self, facts: Facts, failures: Sequence[Failure]) -> Outcome:
+    def fail(self, facts: Facts, failures: Sequence[Failure], told: Sequence[Event]) -> Outcome:
         """Nothing could be written: the dead-letter path makes the incident, unless incidents are what failed."""
         creating = any(failure.aim.kind == "new" and type_for(facts, failure.aim).name == "incident" for failure in failures)
-        return Fail("; ".join(failure.why for failure in failures), facts.envelope.mail_id, incident=not creating)
+        why = "; ".join(failure.why for failure in failures)
+        return Fail(why, facts.envelope.mail_id, incident=not creating, events=tuple(told))
 
     def incident_for(self, facts: Facts, failures: Sequence[Failure], cause: Cause) -> list[Change]:
         """One incident for the parts of a mail that failed while others were written (IV-33, IV-37)."""

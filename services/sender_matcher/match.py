@@ -6,7 +6,7 @@ by a field that holds the address or by a fixed value of a field (IV-24).
 
 from __future__ import annotations
 
-from shared.contracts.desk import Inbox, ObjectMatch, Settings
+from shared.contracts.desk import Inbox, Settings
 from shared.contracts.events import Sender
 from shared.contracts.mail import Address
 from shared.store.people import People
@@ -35,12 +35,6 @@ def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | 
     wanted = inbox.sender.object
     if inbox.sender.method != "object" or wanted is None:
         return None, None
-    name, value = _wanted(wanted, sender)
+    name, value = wanted.matched_by(sender.address.address if sender.address else "")
     found = records.with_field(wanted.type, search_key(name, value)) if value else None
     return wanted.type, found["_id"] if found else None
-
-
-def _wanted(wanted: ObjectMatch, sender: Sender) -> tuple[str, str]:
-    if wanted.match_value is not None:
-        return wanted.match_value.field, str(wanted.match_value.value)
-    return wanted.match_from_field or "", sender.address.address if sender.address else ""

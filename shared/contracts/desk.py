@@ -243,6 +243,12 @@ class ObjectMatch:
     match_value: MatchValue | None = None
     field_mapping: Mapping[str, str] = field(default_factory=dict)
 
+    def matched_by(self, address: str) -> tuple[str, str]:
+        """The field that the object is found by, and the value it must have for a mail from this address."""
+        if self.match_value is not None:
+            return self.match_value.field, "" if self.match_value.value is None else str(self.match_value.value)
+        return self.match_from_field or "", address
+
 
 @dataclass(frozen=True, slots=True)
 class SenderPolicy:

@@ -40,12 +40,13 @@ class Fail:
     """A person has to look: the original message goes to the dead letters with this reason.
 
     `mail_id` names the mail when the message does not; `incident` is False when an incident on error
-    would be of no use, because it is the making of an incident that failed (IV-37).
+    would be of no use, because it is the making of an incident that failed (IV-37). `events` follow all the same.
     """
 
     reason: str
     mail_id: str = ""
     incident: bool = True
+    events: tuple[Event, ...] = ()
 
 
 Outcome = Emit | Retry | Wait | Fail

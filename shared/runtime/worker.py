@@ -132,7 +132,7 @@ class Worker:
 
     def follow(self, delivery: Delivery, outcome: Outcome) -> Sequence[Message]:
         """The messages that carry what the stage emits; large ones are kept in the store first."""
-        if not isinstance(outcome, Emit):
+        if not isinstance(outcome, Emit | Fail):
             return ()
         return [
             message
@@ -152,6 +152,8 @@ class Worker:
             case Retry(reason):
                 self.consumer.bury(delivery, f"given up after {len(BACKOFF) + 1} attempts: {reason}", self.stage.name)
             case Fail(reason):
+                if messages:
+                    self.world.broker.publish(messages)
                 self.consumer.bury(_named(delivery, outcome), reason, self.stage.name)
             case _:
                 assert_never(outcome)

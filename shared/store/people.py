@@ -64,6 +64,10 @@ class People:
             },
         )
 
+    def make_user(self, person_id: str) -> None:
+        """Give the role of a user to somebody who has others (VS-05)."""
+        self.documents.update("people", {"_id": person_id}, {"$addToSet": {"roles": "user"}})
+
     def list(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Document]:
         """People in order of their id."""
         return self.documents.find("people", where, sort=(("_id", 1),), limit=limit, skip=skip)

@@ -48,7 +48,7 @@ def codec(data: bytes) -> str:
     high = bytes(byte for byte in sample if byte > 0x7F)
     if pairs := _double_byte(sample, high):
         return pairs
-    if _is_latin(sample, high):
+    if not _RUN.search(sample) or _is_latin(sample, high):
         return _latin(sample)
     return _single_byte(high)
 
@@ -185,6 +185,9 @@ def _latin(sample: bytes) -> str:
         return "cp1250"
     turkish = sum(inner[byte] for byte in _TURKISH)
     return "cp1254" if turkish > 1 and not inner[0xE6] else "cp1252"
+
+
+_RUN = re.compile(rb"[\x80-\xff]{2}")
 
 
 def _single_byte(high: bytes) -> str:

@@ -139,9 +139,10 @@ class _Builder:
     def mail(self, span: Span, depth: int, defects: Defects) -> Part:
         """A whole message: what may stand before its first header is stepped over."""
         beginning = span.buffer[span.start : min(span.end, span.start + _BEGINNING)]
-        if b"\r" in beginning and b"\n" not in beginning:
+        # CR, CRLF and LF may all occur; lines end in CR when most do, else a CR is part of what it stands in.
+        if beginning.count(b"\r") - beginning.count(b"\r\n") > beginning.count(b"\n"):
             defects.add("bare-cr")
-            data = span.bytes().replace(b"\r", b"\n")
+            data = span.bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             span = Span(data, 0, len(data))
         return self.part(_without_preface(span, defects), "text/plain", depth, defects)
 
@@ -210,7 +211,7 @@ class _Builder:
         return tuple(children)
 
 
-_BEGINNING = 65_536
+_BEGINNING = 2_048
 
 
 def _without_preface(span: Span, defects: Defects) -> Span:

@@ -64,26 +64,31 @@ def _by_kind(root: Part, kind: Kind) -> str | None:
 
 
 def _kind(root: Part, signs: _Signs, subject: str, text: str) -> tuple[Kind, Bounce | None]:
-    declared = _declared(root)
-    if declared == "feedback-report":
-        return "report", None
-    if declared == "disposition-notification" and not signs.subject:
-        return "receipt", None
-    if declared == "calendar":
-        return "calendar", None
+    """The first of the kinds that fits, from what the structure declares to what the subject suggests."""
+    declared = _declared(root, signs, subject)
+    if told := _TOLD.get(declared):
+        return told, None
     if _is_away(root.headers, subject):
         return "auto-reply", None
-    if (declared or signs.machine or signs.subject or "x-amz-sns-message-id" in root.headers) and (
-        verdict := _report(root, signs, declared, subject, text)
-    ):
-        return verdict
-    if _is_challenge(root.headers, signs, subject):
-        return "challenge", None
-    if signs.submitted == "auto-replied" or (signs.machine and phrases.AWAY_WORDS.search(subject)):
-        return "auto-reply", None
-    if phrases.RECEIPT_SUBJECT.match(subject) and signs.machine:
-        return "receipt", None
-    return "message", None
+    hinted = declared or signs.machine or signs.subject or "x-amz-sns-message-id" in root.headers
+    if hinted and (found := _report(root, signs, declared, subject, text)):
+        return found
+    return _RECEIVED.get(declared) or _robots(root.headers, signs, subject) or "message", None
+
+
+_TOLD: Final[dict[str, Kind]] = {"feedback-report": "report", "calendar": "calendar"}
+_RECEIVED: Final[dict[str, Kind]] = {"disposition-notification": "receipt", "report": "report"}
+
+
+def _robots(headers: Headers, signs: _Signs, subject: str) -> Kind | None:
+    """What a robot that reports nothing wants, by header and subject."""
+    if _is_challenge(headers, signs, subject):
+        return "challenge"
+    if not signs.machine:
+        return None
+    if signs.submitted == "auto-replied" or phrases.AWAY_WORDS.search(subject):
+        return "auto-reply"
+    return "receipt" if phrases.RECEIPT_SUBJECT.match(subject) else None
 
 
 _DECLARED: Final = {
@@ -95,18 +100,22 @@ _DECLARED: Final = {
 }
 
 
-def _declared(root: Part) -> str:
-    """What the structure says the mail is: a report type, `calendar`, or nothing."""
-    if root.content_type == "text/calendar":
-        return "calendar" if _invites(root, 0) else ""
-    if not root.children:
-        return ""
-    for part in root.children[:20]:
-        if told := _DECLARED.get(part.content_type):
+def _declared(root: Part, signs: _Signs, subject: str) -> str:
+    """What the structure says the mail is: a type of report, `calendar`, or nothing."""
+    whole = root.content_type == "multipart/report"
+    if whole or (root.children and not (signs.machine is False and _is_persons(root.headers, subject))):
+        told = next((_DECLARED[p.content_type] for p in root.children[:20] if p.content_type in _DECLARED), None)
+        if told:
             return told
-    if root.content_type == "multipart/report":
-        return str(root.params.get("report-type") or "").lower() or "delivery-status"
+    if whole:
+        named = (root.params.get("report-type") or "delivery-status").lower()
+        return named if named in _REPORT_TYPES else "report"
+    if phrases.COMPLAINT_SUBJECT.match(subject) and any(p.content_type == "message/rfc822" for p in root.children[:20]):
+        return "feedback-report"
     return "calendar" if _invites(root, 0) else ""
+
+
+_REPORT_TYPES: Final = frozenset(_DECLARED.values())
 
 
 def _invites(part: Part, depth: int) -> bool:
@@ -233,6 +242,8 @@ _REPLY_HEADERS: Final = (
 def _is_away(headers: Headers, subject: str) -> bool:
     """An automatic answer by header or, where no header says so, by how mail servers word its subject."""
     if any((headers.get(name) or "no").strip().lower() != "no" for name in _REPLY_HEADERS if name in headers):
+        return True
+    if (headers.get("x-apple-action") or "").strip().lower() == "vacation":
         return True
     if (headers.get("precedence") or "").strip().lower() == "auto_reply":
         return True

@@ -129,6 +129,11 @@ CHALLENGE_SUBJECT: Final = any_of(r"""
 """)
 """A robot asks the sender to prove himself."""
 
+COMPLAINT_SUBJECT: Final = re.compile(
+    r"\s*(?:complaint about message from|abuse (?:report|complaint)|spam report)\b", re.IGNORECASE
+)
+"""How providers without RFC 5965 begin the subject of an abuse report; the mail complained of is attached."""
+
 _GREETINGS: Final = r"""
     en  hi | hello | hey | dear | good (?:morning|afternoon|day) | thanks | please | fyi | see below
     de  hallo | guten | liebe[rs]? | sehr geehrte | moin | servus | danke | bitte

@@ -41,7 +41,7 @@ def at(lines: list[str], start: int) -> Block | None:
     if first is None or first == "other":
         return None
     roles = {first}
-    sender = _value(lines, start) if first == "from" else ""
+    sender = value_at(lines, start) if first == "from" else ""
     end, gap = start + 1, 0
     for number in range(start + 1, min(len(lines), start + MAX_LINES)):
         role = role_of(lines[number])
@@ -49,7 +49,7 @@ def at(lines: list[str], start: int) -> Block | None:
             break
         if role:
             roles.add(role)
-            sender = sender or (_value(lines, number) if role == "from" else "")
+            sender = sender or (value_at(lines, number) if role == "from" else "")
             end, gap = number + 1, 0
         elif gap >= 2:
             break
@@ -58,7 +58,7 @@ def at(lines: list[str], start: int) -> Block | None:
     return Block(start, end, sender) if _is_block(roles, sender) else None
 
 
-def _value(lines: list[str], number: int) -> str:
+def value_at(lines: list[str], number: int) -> str:
     """The value of a field, with the next line when it shows no field itself."""
     line = re.split("[:\uff1a]", lines[number], maxsplit=1)[1].strip(" *_\t")
     follows = lines[number + 1].strip() if number + 1 < len(lines) else ""

@@ -172,6 +172,32 @@ KINDS = [
         "receipt",
         id="a receipt for a mail deleted unread",
     ),
+    pytest.param(
+        a_report("tlsrpt", "application/tlsrpt+gzip", "x", "From: tls@example.net\n"),
+        "report",
+        id="a report of another type",
+    ),
+    pytest.param(
+        a_mail(
+            'Content-Type: multipart/mixed; boundary="b"\n',
+            "--b\nContent-Type: text/plain\n\n\n"
+            "--b\nContent-Type: message/rfc822\n\nFrom: Ann <ann@example.org>\n\nOffer\n--b--",
+            "staff@provider.example",
+            "complaint about message from 192.0.2.1",
+        ),
+        "report",
+        id="a provider's complaint",
+    ),
+    pytest.param(
+        a_mail(
+            'In-Reply-To: <1@example.com>\nContent-Type: multipart/mixed; boundary="b"\n',
+            "--b\nContent-Type: text/plain\n\nWho read this?\n--b\nContent-Type: message/disposition-notification\n\n"
+            "Final-Recipient: rfc822; bob@example.com\n--b--",
+            subject="Fwd: Read: Printer",
+        ),
+        "message",
+        id="a person passes a receipt on",
+    ),
     pytest.param(an_invitation(), "calendar", id="an invitation"),
     pytest.param(an_invitation(method=""), "calendar", id="an invitation whose method is in its body only"),
     pytest.param(

@@ -574,6 +574,32 @@ def test_a_forwarded_mail_stays_in_the_text() -> None:
     assert reply.new_text(text, None, is_reply=True) == text
 
 
+def test_a_forwarded_mail_stays_even_when_it_is_marked_like_a_quotation() -> None:
+    forward = (
+        "Begin forwarded message:\n\n> From: Bob <bob@example.net>\n> Subject: Toner\n>\n> No toner.\n> -- \n> Bob"
+    )
+    assert reply.new_text(f"{NEW}\n\n-- \nAnn\n\n{forward}", None, is_reply=True) == f"{NEW}\n\n{forward}"
+
+
+SUBJECTS = [
+    ("Re: Printer", False, True),
+    ("AW: Drucker", False, True),
+    ("SV: Skrivare", False, True),
+    ("Odp: Drukarka", False, True),
+    ("回复: 打印机", False, True),
+    ("Printer", True, True),
+    ("Printer", False, False),
+    ("Fwd: Printer", True, False),
+    ("WG: Drucker", True, False),
+    ("Re: Fwd: Printer", True, True),
+]
+
+
+@pytest.mark.parametrize(("subject", "threaded", "expected"), SUBJECTS)
+def test_whether_a_mail_is_a_reply(subject: str, threaded: bool, expected: bool) -> None:
+    assert reply.answers(subject, threaded=threaded) is expected
+
+
 HINTS = [
     pytest.param('<div>{new}</div><div class="gmail_quote"><div dir="ltr">{old}</div></div>', id="Gmail"),
     pytest.param(

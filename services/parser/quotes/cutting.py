@@ -1,0 +1,138 @@
+"""Walks a text once and notes what in it is old: quoted lines, the line that announces them, an old mail below.
+
+Three things can happen at an announcement. Marked lines follow: those are old, and the sender goes on below them.
+Unmarked lines follow: everything from there on is old. A forwarded mail follows: it is what the sender wants to
+show, so nothing from there on is touched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.parser.quotes import attribution, markers, markup
+
+MAX_CANDIDATES: Final = 500
+MAX_SQUASHED: Final = 200_000
+MIN_NEEDLE: Final = 8
+LONG_LINE: Final = 64
+_FIRST: Final = frozenset("-_=*12\u2010\u2013\u2014")
+_LAST: Final = frozenset("-*_>:\uff1a\u2010道写")
+
+
+@dataclass(slots=True)
+class Cut:
+    """What is old: the lines numbered in `old`, and all from `end` on; from `forward` on a forwarded mail stays."""
+
+    old: set[int] = field(default_factory=set)
+    end: int | None = None
+    forward: int | None = None
+    announced: bool = False
+
+    @property
+    def found(self) -> bool:
+        """Whether anything is old."""
+        return self.announced or bool(self.old)
+
+
+def scan(lines: list[str], *, is_reply: bool) -> Cut:
+    """What is old in a text; without `is_reply` only a marked quotation that is announced and ends the text."""
+    cut = Cut()
+    candidates = (n for n, line in enumerate(lines) if line and _may_announce(line.strip()))
+    for number, _ in zip(candidates, range(MAX_CANDIDATES), strict=False):
+        if _notes_end(lines, number, cut, is_reply=is_reply):
+            break
+    _note_marked(lines, cut, is_reply=is_reply)
+    return cut
+
+
+def scan_markup(lines: list[str], html: str) -> Cut | None:
+    """A cut where the HTML marks a quotation whose first words the text has too."""
+    needle = markup.quotation(html)
+    if len(needle) < MIN_NEEDLE:
+        return None
+    squashed, starts = "", []
+    for line in lines:
+        starts.append(len(squashed))
+        squashed += markup.squashed(line)
+        if len(squashed) > MAX_SQUASHED:
+            break
+    at = squashed.find(needle)
+    number = next((n for n in range(len(starts) - 1, 0, -1) if starts[n] <= at), None)
+    return Cut(end=number, announced=True) if number else None
+
+
+def _may_announce(line: str) -> bool:
+    """Cheap: does a line begin or end like something that comes before a quotation?"""
+    if not line or line[0] == ">":
+        return False
+    return line[-1] in _LAST or line[0] in _FIRST or ":" in line[:32] or "\uff1a" in line[:16] or line.endswith("wrote")
+
+
+def _notes_end(lines: list[str], number: int, cut: Cut, *, is_reply: bool) -> bool:
+    """Note what line `number` announces; True when nothing below it can change the cut."""
+    if markers.is_forward(lines[number]):
+        cut.forward = number
+        return True
+    if is_reply and (start := markers.old_mail_at(lines, number)) is not None:
+        return _ends(lines, start, cut)
+    quoted = _is_quoted_below(lines, number)
+    start = attribution.start_of(lines, number, quote_follows=quoted)
+    if start is None or not (quoted or is_reply):
+        return False
+    start -= start > 0 and markers.is_original(lines[start - 1])
+    if not quoted and _ends(lines, start, cut):
+        return True
+    cut.old.update(range(start, number + 1))
+    cut.announced = cut.announced or quoted
+    return False
+
+
+def _is_quoted_below(lines: list[str], number: int) -> bool:
+    """Whether the next line with text, at most two blank lines away, is marked as quoted."""
+    below = next((line for line in lines[number + 1 : number + 4] if line.strip()), "")
+    return below.lstrip().startswith((">", "|"))
+
+
+def _ends(lines: list[str], start: int, cut: Cut) -> bool:
+    """Call everything from `start` on old, if the sender wrote something above it."""
+    if not any(lines[n].strip() and n not in cut.old and lines[n].lstrip()[:1] != ">" for n in range(start)):
+        return False
+    cut.end, cut.announced = start, True
+    return True
+
+
+def _note_marked(lines: list[str], cut: Cut, *, is_reply: bool) -> None:
+    """Note the lines that begin with a quote mark, and those that wrapping has torn out of them."""
+    last = next((n for n in (cut.end, cut.forward) if n is not None), len(lines))
+    marked = [n for n in range(last) if lines[n].lstrip()[:1] == ">"]
+    if not is_reply and not (marked and cut.announced and _is_blank(lines[marked[-1] + 1 :])):
+        cut.old.clear()
+    elif marked:
+        cut.old.update(marked)
+        cut.old.update(n + 1 for n in marked if _is_torn(lines, n, cut.old))
+    else:
+        _note_bars(lines, cut, last)
+
+
+def _is_blank(lines: list[str]) -> bool:
+    return not any(line.strip() for line in lines)
+
+
+def _is_torn(lines: list[str], number: int, old: set[int]) -> bool:
+    """Whether the line below a long quoted one is the rest of it: no mark, but quoted lines on both sides."""
+    line = lines[number].rstrip()
+    below = number + 1
+    if len(line) <= LONG_LINE or line[-1] in ".?!:>" or below in old or below + 1 not in old:
+        return False
+    return bool(lines[below].strip())
+
+
+def _note_bars(lines: list[str], cut: Cut, last: int) -> None:
+    """Bars quote only below an announcement; elsewhere they draw tables."""
+    for number in sorted(cut.old):
+        below = number + 1
+        while below < last and (not lines[below].strip() or lines[below].lstrip().startswith("|")):
+            if lines[below].strip():
+                cut.old.add(below)
+            below += 1

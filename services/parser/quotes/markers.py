@@ -1,0 +1,46 @@
+"""Recognises the lines that mail programs draw between a new text and an old one: markers and rules."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from services.parser.quotes import headerblock, words
+
+MAX_MARKER: Final = 200
+_DASHES: Final = "-_=*\u2010\u2013\u2014"
+_ENDS: Final = (*_DASHES, ":", "\uff1a")
+_ORIGINAL: Final = re.compile(
+    rf"[\s*]{{0,6}}[{_DASHES}]{{1,40}}\s{{0,3}}(?:{words.ORIGINAL})\b.{{0,60}}$", re.IGNORECASE
+)
+_FORWARDED: Final = re.compile(
+    rf"[\s*>]{{0,6}}(?:[{_DASHES}]{{2,40}}\s{{0,3}})?(?:{words.FORWARDED})\b"
+    rf".{{0,80}}?(?:[{_DASHES}]{{2,40}}|[:\uff1a])\s{{0,3}}$",
+    re.IGNORECASE,
+)
+_RULE: Final = re.compile(r"[\s*]{0,6}[-_=*─\u2014]{5,200}\s*$")
+
+
+def is_forward(line: str) -> bool:
+    """`---------- Forwarded message ----------` in any language, or `Begin forwarded message:`."""
+    return _may_be_marker(line) and bool(_FORWARDED.match(line))
+
+
+def is_original(line: str) -> bool:
+    """`-----Original Message-----` in any language."""
+    return _may_be_marker(line) and bool(_ORIGINAL.match(line))
+
+
+def old_mail_at(lines: list[str], number: int) -> int | None:
+    """The line from which an unmarked old mail begins at `number`, a rule above it included; None when none does."""
+    if is_original(lines[number]):
+        return number
+    if headerblock.at(lines, number) is None:
+        return None
+    above = next((n for n in range(number - 1, -1, -1) if lines[n].strip()), None)
+    return number if above is None or not _RULE.match(lines[above][: MAX_MARKER + 10]) else above
+
+
+def _may_be_marker(line: str) -> bool:
+    """Cheap: markers are short and end in a dash or a colon."""
+    return 4 < len(line) < MAX_MARKER and line.rstrip()[-1:] in _ENDS

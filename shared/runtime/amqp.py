@@ -45,7 +45,7 @@ class RabbitBroker:
     `tier_scale`: shortens the retry tiers in tests; all processes on one broker must agree.
     """
 
-    def __init__(  # noqa: PLR0913  every argument after the first is optional tuning
+    def __init__(
         self,
         url: str,
         *,
@@ -85,7 +85,7 @@ class RabbitBroker:
     def consumer(self, queue: str, prefetch: int) -> RabbitConsumer:
         """Returns at once and connects in the background; `take` tells when that fails."""
         repair = None if self.verify_only else self.declare
-        consumer = RabbitConsumer(self.endpoint, self.names, queue, prefetch, self._timing, repair)
+        consumer = RabbitConsumer(self.endpoint, self.names, queue, prefetch, timing=self._timing, repair=repair)
         self._consumers.append(consumer)
         return consumer
 

@@ -37,12 +37,13 @@ class RabbitConsumer:
     one back is in order.
     """
 
-    def __init__(  # noqa: PLR0913  composition happens in one place, RabbitBroker.consumer
+    def __init__(
         self,
         endpoint: Endpoint,
         names: Topology,
         queue: str,
         prefetch: int,
+        *,
         timing: Timing,
         repair: Callable[[], None] | None = None,
     ) -> None:
@@ -235,6 +236,13 @@ class RabbitConsumer:
 
     # -- the I/O thread: Owner
 
+    def opened(self) -> None:
+        """The broker is back, or there at last."""
+        with self._news:
+            self._away, self._was_up = None, True
+            self._news.notify_all()
+        log.info("consumer_connected", extra={"queue": self.queue, "broker": str(self._endpoint)})
+
     def arrived(self, delivery: Delivery) -> None:
         """Buffer it; while closing, straight back."""
         with self._news:
@@ -305,10 +313,6 @@ class RabbitConsumer:
             if isinstance(error, Missing):
                 self._try_repair()
             raise
-        with self._news:
-            self._away, self._was_up = None, True
-            self._news.notify_all()
-        log.info("consumer_connected", extra={"queue": self.queue, "broker": str(self._endpoint)})
         return session
 
     def _new_session(self) -> Session:
@@ -326,9 +330,7 @@ class RabbitConsumer:
 
     def _log_retry(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        log.warning(
-            "broker_away", extra={"queue": self.queue, "attempt": state.attempt_number, "reason": str(error)}
-        )
+        log.warning("broker_away", extra={"queue": self.queue, "attempt": state.attempt_number, "reason": str(error)})
 
     def _lost(self, session: Session) -> None:
         error = session.reason()

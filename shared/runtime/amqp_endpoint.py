@@ -146,7 +146,7 @@ def quiet_libraries() -> None:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """pika wraps the reason of a failed connect in several layers of `exceptions` and `exception`."""
+    """Pika wraps the reason of a failed connect in several layers of `exceptions` and `exception`."""
     inner = getattr(error, "exceptions", None) or [getattr(error, "exception", None)]
     last = inner[-1] if isinstance(inner, list | tuple) else None
     if isinstance(last, BaseException) and last is not error:

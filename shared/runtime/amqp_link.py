@@ -1,6 +1,6 @@
 """A pika connection that garbage headers cannot break and that can be dropped at once.
 
-Reads and writes nothing of its own; it changes four habits of pika's `SelectConnection`. Separate, because
+Reads and writes nothing of its own; it changes five habits of pika's `SelectConnection`. Separate, because
 this is the only place that leans on pika's inner methods.
 """
 
@@ -32,11 +32,15 @@ class Link(pika.SelectConnection):
         if not self.is_closed:
             self._terminate_stream(pika_errors.StreamLostError(reason))
 
+    def _on_connection_workflow_done(self, conn_or_exc: Any) -> None:
+        """Pika reports an aborted connect as a class where it then expects an instance."""
+        super()._on_connection_workflow_done(conn_or_exc() if isinstance(conn_or_exc, type) else conn_or_exc)
+
     def _create_channel(self, channel_number: int, on_open_callback: Callable[[Channel], Any] | None) -> Channel:
         return _Channel(self, channel_number, on_open_callback)
 
     def _read_frame(self) -> tuple[int, Any]:
-        """pika raises on a timestamp past the year 9999 or on deep nesting, and loses the connection."""
+        """Pika raises on a timestamp past the year 9999 or on deep nesting, and loses the connection."""
         try:
             return super()._read_frame()
         except _UNREADABLE:

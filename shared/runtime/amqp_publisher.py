@@ -103,7 +103,7 @@ class Line:
             return f"{place} takes no messages now: {self.blocked}"
         return f"{place} confirmed nothing within {self.confirm_seconds:g} s"
 
-    def _answered(self, tag: int, multiple: bool, *, ok: bool) -> None:  # noqa: FBT001  py-amqp's callback
+    def _answered(self, tag: int, multiple: bool, *, ok: bool) -> None:
         for message, verdict in self._confirms.answered(tag, multiple=multiple, ok=ok):
             if verdict is not Verdict.CONFIRMED:
                 self._refused.append((message, verdict))
@@ -172,9 +172,7 @@ class Publisher:
         self._pool = _Pool(self._line, _LINES)
 
     def _line(self) -> Line:
-        connection = self.endpoint.for_kombu(
-            connect_timeout=self.patience.connect, write_timeout=self.patience.confirm
-        )
+        connection = self.endpoint.for_kombu(connect_timeout=self.patience.connect, write_timeout=self.patience.confirm)
         return Line(connection, self.endpoint, self.patience.confirm)
 
     def publish(self, messages: Sequence[Message], exchange: str, *, mandatory: bool = True) -> None:

@@ -29,6 +29,7 @@ from shared.runtime.amqp_endpoint import Endpoint
 from shared.runtime.amqp_link import Link
 from shared.runtime.amqp_topology import Topology
 from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, TIERS, Delivery, Message, Unroutable
+from shared.runtime.steps import step
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +85,9 @@ class Leaving:
 class Owner(Protocol):
     """What a session tells, on the I/O thread."""
 
+    def opened(self) -> None:
+        """Connected and consuming; deliveries follow."""
+
     def arrived(self, delivery: Delivery) -> None:
         """A delivery to hand out."""
 
@@ -105,7 +109,7 @@ class _Mode(Enum):
     NARROW = "one delivery at a time"
     WIDE = "prefetch"
     EMPTYING = "consumer cancelled, what is held goes first"
-    GONE = "the broker cancelled the consumer"
+    RETIRING = "not consuming; the connection ends when what is held has left"
     STOPPING = "cancelled for good"
 
 
@@ -128,6 +132,7 @@ class Session:
     _unacked: dict[int, None] = field(default_factory=dict)
     _consumer_tag: str = ""
     _blocked: str = ""
+    _retired: PostroomError | None = None
     _ended: bool = False
     _received: tuple[int, int] = (0, 0)
 
@@ -208,6 +213,7 @@ class Session:
         """Once opened, the thread goes on from `open` to `run`."""
         if not self._received[0]:
             self._received = (1, self._link.bytes_received)
+            self.owner.opened()
             self._link.ioloop.stop()
 
     def _on_channel_closed(self, _channel: Channel, reason: BaseException) -> None:
@@ -301,8 +307,15 @@ class Session:
 
     def _on_cancelled(self, _frame: Any) -> None:
         """The queue is gone: what is held may be all that is left of its messages, so finish it first."""
-        self._mode = _Mode.GONE
-        self._next_mode([])
+        self._retire(Missing(f"the queue {self.names.queue_of(self.key)} was deleted"))
+
+    def _retire(self, reason: PostroomError) -> None:
+        """Take nothing more over this connection; what it brought can still be finished, uncounted."""
+        if self._mode in (_Mode.NARROW, _Mode.WIDE) and not isinstance(reason, Missing):
+            self._channel.basic_cancel(self._consumer_tag, callback=_unused)
+        if self._mode is not _Mode.STOPPING:
+            self._mode, self._retired = _Mode.RETIRING, reason
+            self._next_mode([])
 
     def _next_mode(self, gone: Sequence[Leaving]) -> None:
         """Widen after a first delivery that is not a redelivery; narrow again when a cancelled consumer is empty.
@@ -314,8 +327,9 @@ class Session:
             self._consume(self.prefetch)
         elif self._mode is _Mode.EMPTYING and not self._unacked:
             self._consume(1)
-        elif self._mode is _Mode.GONE and not self._unacked:
-            self._lose(Missing(f"the queue {self.names.queue_of(self.key)} was deleted"))
+        elif self._mode is _Mode.RETIRING and not self._unacked:
+            self._error = self._retired
+            self._end()  # in order: the last acknowledgement has to reach the broker
 
     def _is_open(self) -> bool:
         return bool(self._link.is_open and self._channel.is_open)
@@ -343,6 +357,7 @@ class Session:
         message, exchange = post.message, post.exchange or self.names.work
         self._confirms.sent((leaving, post), wire.short(message.id), message.to)
         self._channel.basic_publish(exchange, message.to, message.body, _properties(post), mandatory=True)
+        step("broker.published")
 
     def _on_return(self, _channel: Channel, method: spec.Basic.Return, properties: Any, _body: bytes) -> None:
         self._confirms.returned(wire.text_of(properties.message_id), wire.text_of(method.routing_key))
@@ -357,6 +372,7 @@ class Session:
                 leaving.trouble = leaving.trouble or (post, verdict)
             if not leaving.waiting:
                 complete.append(leaving)
+        step("broker.confirmed")
         self._acknowledge([each for each in complete if not each.trouble])
         for each in complete:
             if each.trouble:
@@ -369,7 +385,10 @@ class Session:
         if leaving.last_resort:
             self._lose(f"RabbitMQ takes neither a message for {post.message.to!r} nor its retry")
             return
-        self.owner.failed(refusal(post, verdict))
+        error = refusal(post, verdict)
+        self.owner.failed(error)
+        if verdict is Verdict.REFUSED:
+            self._retire(error)  # RabbitMQ 3 may go on refusing on this channel when the queue has room again
         copy = later(leaving.delivery.message, self.names, TIERS[0], handed_out=leaving.delivery.count)
         self._leave(replace(leaving, posts=[copy], trouble=None, last_resort=True))
 
@@ -386,8 +405,9 @@ class Session:
             self._channel.basic_ack(max(covered), multiple=len(covered) > 1)
         for number in rest:
             self._channel.basic_ack(number)
+        step("broker.acked")
         self.owner.finished([each.number for each in gone])
-        if self._mode in (_Mode.EMPTYING, _Mode.GONE):
+        if self._mode in (_Mode.EMPTYING, _Mode.RETIRING):
             self._next_mode(gone)
 
 
@@ -440,4 +460,4 @@ def _alarm(method: Any) -> str:
 
 
 def _unused(*_: Any) -> None:
-    """pika wants a callback."""
+    """Pika wants a callback."""

@@ -169,7 +169,13 @@ def definitions(table: Topology, vhost: str = "/") -> dict[str, object]:
             for name in table.exchanges
         ],
         "queues": [
-            {"name": queue.name, "vhost": vhost, "durable": True, "auto_delete": False, "arguments": {**queue.arguments}}
+            {
+                "name": queue.name,
+                "vhost": vhost,
+                "durable": True,
+                "auto_delete": False,
+                "arguments": {**queue.arguments},
+            }
             for queue in table.queues
         ],
         "bindings": [

@@ -75,7 +75,12 @@ def report(process: subprocess.Popen[str]) -> Any:
 
 def a_message(number: int = 1, to: str = "intake", **changes: Any) -> Message:
     """A message as a stage would publish it."""
-    fields = {"id": f"id-{number}", "body": b"body %d" % number, "type": "MailParsed", "correlation_id": f"mail-{number}"}
+    fields = {
+        "id": f"id-{number}",
+        "body": b"body %d" % number,
+        "type": "MailParsed",
+        "correlation_id": f"mail-{number}",
+    }
     return Message(to=to, **{**fields, **changes})
 
 

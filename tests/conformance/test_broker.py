@@ -263,9 +263,9 @@ def test_a_delivery_of_another_broker_is_refused(broker: Broker) -> None:
 
     broker.publish([a_message()])
     consumer = broker.consumer("intake", 1)
+    foreign = replace(take_one(consumer), tag="not one of mine")
     with pytest.raises(PostroomError):
-        consumer.settle(replace(take_one(consumer), tag="not one of mine"))
-        consumer.flush()
+        consumer.settle(foreign)
 
 
 # -- crashes

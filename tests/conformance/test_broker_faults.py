@@ -1,0 +1,633 @@
+"""RabbitMQ in trouble: crashed, frozen, full, cut off, misconfigured. What was confirmed is never lost."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pika
+import pytest
+
+from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.runtime.amqp import RabbitBroker
+from shared.runtime.broker import Message, Unroutable
+from tests.conformance.lanes import (
+    Lane,
+    a_message,
+    depth,
+    eventually,
+    messages,
+    report,
+    take_all,
+    take_one,
+    take_some,
+)
+from tests.servers.proxy import Proxy
+from tests.servers.rabbitmq import RabbitNode, free_ports
+
+QUICK: dict[str, Any] = {"confirm_seconds": 1.0, "connect_seconds": 2.0}
+
+
+@pytest.fixture
+def lane(rabbit_node: RabbitNode, rabbit_vhost: str) -> Iterator[Lane]:
+    """A fresh vhost on the node."""
+    lane = Lane("rabbitmq", rabbit_node.url(rabbit_vhost))
+    try:
+        yield lane
+    finally:
+        lane.close()
+
+
+@pytest.fixture
+def broker(lane: Lane) -> RabbitBroker:
+    """Declared, with short patience."""
+    broker = lane.broker(**QUICK)
+    broker.declare()
+    assert isinstance(broker, RabbitBroker)
+    return broker
+
+
+@pytest.fixture
+def proxy(rabbit_node: RabbitNode, tcp_proxy: Callable[[str, int], Proxy]) -> Proxy:
+    """Between a broker and the node."""
+    return tcp_proxy("127.0.0.1", rabbit_node.amqp_port)
+
+
+@pytest.fixture
+def proxied(rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker, proxy: Proxy) -> Iterator[Lane]:
+    """The same vhost, through the proxy."""
+    assert broker
+    lane = Lane("rabbitmq", rabbit_node.url(rabbit_vhost, port=proxy.port), QUICK)
+    try:
+        yield lane
+    finally:
+        lane.close()
+
+
+def fails(action: Callable[[], object], error: type[Exception] = PostroomError) -> Exception | None:
+    """The error that the action raised, if it was one of these."""
+    try:
+        action()
+    except error as raised:
+        return raised
+    return None
+
+
+def until_it_fails(action: Callable[[], object], error: type[Exception] = PostroomError) -> str:
+    """What the error said, once there was one."""
+    return str(eventually(lambda: fails(action, error)))
+
+
+def raw_channel(url: str) -> Any:
+    """Another client's channel; close its connection yourself."""
+    return pika.BlockingConnection(pika.URLParameters(url)).channel()
+
+
+def without_confirm(node: RabbitNode, vhost: str) -> int:
+    """Deliveries that the broker waits to have acknowledged."""
+    return int(sum(each.get("messages_unacknowledged", 0) for each in node.api("GET", f"queues/{vhost}")))
+
+
+# -- queues and bindings that are gone (fault 9)
+
+
+def test_a_deleted_queue_is_an_error_and_the_delivery_comes_back(
+    rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker
+) -> None:
+    broker.publish([a_message()])
+    consumer = broker.consumer("intake", 5)
+    delivery = take_one(consumer)
+    rabbit_node.api("DELETE", f"queues/{rabbit_vhost}/postroom.filter")
+    consumer.settle(delivery, [a_message(2, "filter")])
+    with pytest.raises(Unroutable, match="filter"):
+        consumer.flush()
+    again = take_one(consumer)
+    assert (again.message, again.count) == (a_message(), 0)
+    consumer.settle(again, [a_message(2, "filter")])
+    consumer.flush()
+    assert take_one(broker.consumer("filter", 1)).message.id == "id-2"
+
+
+def test_a_deleted_binding_is_an_error_for_the_publisher(
+    rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker
+) -> None:
+    rabbit_node.api("DELETE", f"bindings/{rabbit_vhost}/e/postroom/q/postroom.intake/intake")
+    with pytest.raises(Unroutable, match="intake"):
+        broker.publish(messages(20))
+    assert depth(broker, "intake") == 0
+    broker.declare()
+    broker.publish(messages(20))
+    assert depth(broker, "intake") == 20
+
+
+def test_a_return_is_an_error_though_others_of_the_batch_are_fine(broker: RabbitBroker) -> None:
+    broker.publish(messages(3))
+    consumer = broker.consumer("intake", 5)
+    delivery = take_one(consumer)
+    same_id = [a_message(7, "filter"), a_message(7, "nowhere"), a_message(7, "notifier")]
+    consumer.settle(delivery, same_id)
+    with pytest.raises(Unroutable, match="nowhere"):
+        consumer.flush()
+    assert {each.message.id for each in take_all(consumer, 3)} == {"id-0", "id-1", "id-2"}
+
+
+def test_what_is_held_from_a_deleted_queue_is_still_finished(
+    rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker
+) -> None:
+    broker.publish([a_message()])
+    consumer = broker.consumer("intake", 1)
+    delivery = take_one(consumer)
+    rabbit_node.api("DELETE", f"queues/{rabbit_vhost}/postroom.intake")
+    consumer.settle(delivery, [a_message(2, "filter")])
+    consumer.flush()
+    assert take_one(broker.consumer("filter", 1)).message.id == "id-2"
+    until_published(broker, [a_message(3)])
+    assert take_one(consumer).message.id == "id-3"
+
+
+def test_a_worker_that_may_only_verify_waits_for_its_queue(
+    lane: Lane, rabbit_node: RabbitNode, rabbit_vhost: str
+) -> None:
+    careful = lane.broker(verify_only=True, **QUICK)
+    with pytest.raises(Misconfigured, match=r"exchange postroom does not exist.*definitions\.json"):
+        careful.declare()
+    consumer = careful.consumer("filter", 1)
+    assert "postroom.filter does not exist" in until_it_fails(lambda: consumer.take(0.3))
+    assert not rabbit_node.api("GET", f"queues/{rabbit_vhost}")
+    other = lane.broker()
+    other.declare()
+    careful.declare()
+    other.publish([a_message(to="filter")])
+    assert take_one(consumer).message.id == "id-1"
+
+
+def test_a_queue_with_other_settings_is_named(lane: Lane, rabbit_node: RabbitNode, rabbit_vhost: str) -> None:
+    rabbit_node.api("PUT", f"queues/{rabbit_vhost}/postroom.filter", {"durable": True})
+    with pytest.raises(Misconfigured, match=r"queue postroom\.filter exists .* with other settings"):
+        lane.broker().declare()
+
+
+# -- dead letters that cannot be taken (fault 10)
+
+
+def test_a_full_dead_letter_queue_keeps_the_original(
+    rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker
+) -> None:
+    limit = {"pattern": "dead-letter", "definition": {"max-length": 1}, "apply-to": "queues"}
+    rabbit_node.api("PUT", f"policies/{rabbit_vhost}/full", limit)
+    broker.publish([a_message(to="filter", body=b"the original")])
+    eventually(lambda: fails(lambda: broker.publish([a_message(9, "dead-letter")]), Unavailable))
+    consumer = broker.consumer("filter", 1)
+    consumer.bury(take_one(consumer), "no use", "filter")
+    with pytest.raises(Unavailable, match="queue is full"):
+        consumer.flush()
+    original = take_one(consumer)
+    assert (original.message.body, original.count) == (b"the original", 0)
+    rabbit_node.api("DELETE", f"policies/{rabbit_vhost}/full")
+    letters = broker.consumer("dead-letter", 1)
+    take_all(letters, depth(broker, "dead-letter"))
+    consumer.bury(original, "no use", "filter")
+    consumer.flush()
+    assert take_one(letters).message.body == b"the original"
+
+
+def test_a_missing_dead_letter_queue_keeps_the_original(
+    rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker
+) -> None:
+    rabbit_node.api("DELETE", f"queues/{rabbit_vhost}/postroom.dead-letter")
+    broker.publish([a_message(to="filter")])
+    consumer = broker.consumer("filter", 1)
+    consumer.bury(take_one(consumer), "no use", "filter")
+    with pytest.raises(Unroutable, match="dead-letter"):
+        consumer.flush()
+    assert take_one(consumer).message == a_message(to="filter")
+
+
+def test_poison_waits_for_a_missing_dead_letter_queue(
+    lane: Lane, rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker
+) -> None:
+    """The broker offers it again from time to time (every second on the test's node, three minutes by default)."""
+    rabbit_node.api("DELETE", f"queues/{rabbit_vhost}/postroom.dead-letter")
+    broker.publish([a_message(to="filter")])
+    refuse_five_times(lane.place)
+    broker.declare()
+    letter = take_one(broker.consumer("dead-letter", 1)).message
+    assert (letter.id, letter.headers["queue"]) == ("id-1", "filter")
+
+
+def refuse_five_times(url: str, queue: str = "postroom.filter") -> None:
+    """What five crashes do, quickly."""
+    channel = raw_channel(url)
+    for _ in range(5):
+        method, _, _ = eventually(lambda: _got(channel, queue))
+        channel.basic_nack(method.delivery_tag, requeue=True)
+    channel.connection.close()
+
+
+def _got(channel: Any, queue: str) -> Any:
+    got = channel.basic_get(queue)
+    return got if got[0] else None
+
+
+def test_poison_among_the_dead_letters_is_parked(lane: Lane, broker: RabbitBroker) -> None:
+    broker.publish([a_message(to="dead-letter")])
+    refuse_five_times(lane.place, "postroom.dead-letter")
+    eventually(lambda: depth(broker, "parked") == 1)
+
+
+def test_poison_that_waited_in_a_tier_names_its_queue(lane: Lane, broker: RabbitBroker) -> None:
+    """RabbitMQ's first death is the tier, not the queue in which the message killed its workers."""
+    broker.publish([a_message(to="filter")])
+    consumer = broker.consumer("filter", 1)
+    consumer.redeliver(take_one(consumer), 5)
+    consumer.close()
+    eventually(lambda: depth(broker, "filter") == 1)
+    refuse_five_times(lane.place)
+    letter = take_one(broker.consumer("dead-letter", 1)).message
+    assert letter.headers == {
+        "attempt": 1,
+        "queue": "filter",
+        "stage": "filter",
+        "reason": "handed out 5 times and never settled",
+    }
+
+
+# -- the broker is away (faults 5, 6, 7, 8)
+
+
+def test_a_restarted_broker_is_found_again(rabbit_node: RabbitNode, broker: RabbitBroker) -> None:
+    broker.publish(messages(30))
+    consumer = broker.consumer("intake", 5)
+    for each in take_some(consumer):
+        consumer.settle(each, [a_message(each_number(each.message), "filter")])
+    consumer.flush()
+    rabbit_node.ctl("stop_app")
+    until_it_fails(lambda: consumer.take(0.2), Unavailable)
+    assert fails(lambda: broker.publish([a_message()]), Unavailable)
+    rabbit_node.ctl("start_app")
+    rabbit_node.settle()
+    taken = take_all(consumer, 29, 30)
+    assert len({each.message.id for each in taken}) == 29
+    assert depth(broker, "filter") == 1
+
+
+def each_number(message: Message) -> int:
+    """The number that `messages` gave it."""
+    return int(message.id.removeprefix("id-"))
+
+
+def test_nothing_confirmed_is_lost_when_the_broker_is_killed(rabbit_node: RabbitNode, broker: RabbitBroker) -> None:
+    broker.publish(messages(500))
+    consumer = broker.consumer("intake", 20)
+    done = take_all(consumer, 100)
+    held = take_some(consumer)
+    rabbit_node.kill9()
+    try:
+        text = until_it_fails(lambda: [consumer.settle(each) for each in held] and consumer.flush())
+        assert "guest:guest" not in text
+        until_it_fails(lambda: consumer.take(0.1), Unavailable)
+        assert fails(lambda: broker.publish([a_message()]), Unavailable)
+    finally:
+        rabbit_node.start()
+    first = take_some(consumer, 10)
+    for each in first:
+        consumer.settle(each)
+    missing = {each.id for each in messages(500)} - {each.message.id for each in [*done, *first]}
+    while missing:
+        for each in take_some(consumer):
+            missing.discard(each.message.id)
+            consumer.settle(each)
+    consumer.flush()
+
+
+def test_a_frozen_broker_confirms_nothing_and_everybody_is_told(rabbit_node: RabbitNode, broker: RabbitBroker) -> None:
+    broker.publish(messages(2))
+    consumer = broker.consumer("intake", 1)
+    held = take_one(consumer)
+    idle = broker.consumer("filter", 1)
+    idle.take(0.2)
+    rabbit_node.freeze()
+    try:
+        began = time.monotonic()
+        with pytest.raises(Unavailable, match="confirmed nothing within 1 s"):
+            broker.publish([a_message(8)])
+        consumer.settle(held, [a_message(9, "filter")])
+        with pytest.raises(Unavailable):
+            consumer.flush()
+        with pytest.raises(Unavailable):
+            broker.publish([a_message(8)])
+        for each in (consumer, idle):
+            each.close()
+        assert time.monotonic() - began < 30
+    finally:
+        rabbit_node.thaw()
+    again = broker.consumer("intake", 1)
+    assert held.message.id in {each.message.id for each in take_all(again, 2)}
+
+
+def test_close_ends_in_time_though_the_broker_is_frozen(rabbit_node: RabbitNode, lane: Lane) -> None:
+    patient = lane.broker()
+    patient.declare()
+    patient.publish(messages(3))
+    consumer = patient.consumer("intake", 5)
+    held = take_one(consumer)
+    rabbit_node.freeze()
+    try:
+        consumer.settle(held, [a_message(9, "filter")])
+        began = time.monotonic()
+        patient.close()
+        assert time.monotonic() - began < 10
+    finally:
+        rabbit_node.thaw()
+    assert len(take_all(lane.broker().consumer("intake", 1), 3)) == 3
+
+
+def test_a_disk_alarm_makes_publishers_wait_and_consumers_stop(rabbit_node: RabbitNode, broker: RabbitBroker) -> None:
+    broker.publish(messages(3))
+    consumer = broker.consumer("intake", 1)
+    held = take_one(consumer)
+    rabbit_node.ctl("set_disk_free_limit", "900000GB")
+    try:
+        with pytest.raises(Unavailable, match="takes no messages now"):
+            broker.publish([a_message(8)])
+        consumer.settle(held, [a_message(9, "filter")])
+        assert "takes no messages now" in until_it_fails(lambda: consumer.take(0.2), Unavailable)
+        with pytest.raises(Unavailable):
+            consumer.flush()
+    finally:
+        rabbit_node.ctl("set_disk_free_limit", "1MB")
+    eventually(lambda: fails(consumer.flush) is None)
+    assert depth(broker, "filter") == 1
+    assert {each.message.id for each in take_all(consumer, 2)} <= {"id-0", "id-1", "id-2"}
+    broker.publish([a_message(8)])
+
+
+def test_a_consumer_can_stop_during_an_alarm(rabbit_node: RabbitNode, broker: RabbitBroker) -> None:
+    broker.publish(messages(2))
+    consumer = broker.consumer("intake", 1)
+    held = take_one(consumer)
+    rabbit_node.ctl("set_disk_free_limit", "900000GB")
+    try:
+        consumer.settle(held, [a_message(9, "filter")])
+        until_it_fails(lambda: consumer.take(0.2), Unavailable)
+        began = time.monotonic()
+        consumer.close()
+        assert time.monotonic() - began < 10
+    finally:
+        rabbit_node.ctl("set_disk_free_limit", "1MB")
+
+
+# -- the network (faults 13, 14, 15, 16)
+
+
+def test_a_lost_confirm_is_an_error_and_publishing_again_repeats_the_id(
+    broker: RabbitBroker, proxied: Lane, proxy: Proxy
+) -> None:
+    far = proxied.broker()
+    far.publish([a_message(1)])
+    proxy.swallow_down = True
+    with pytest.raises(Unavailable):
+        far.publish([a_message(2)])
+    proxy.swallow_down = False
+    far.publish([a_message(2)])
+    ids = [each.message.id for each in take_all(broker.consumer("intake", 10), 3)]
+    assert sorted(ids) == ["id-1", "id-2", "id-2"]
+
+
+def test_nothing_is_acknowledged_before_its_confirm(
+    rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker, proxied: Lane, proxy: Proxy
+) -> None:
+    broker.publish([a_message()])
+    consumer = proxied.broker(confirm_seconds=30.0).consumer("intake", 1)
+    delivery = take_one(consumer)
+    proxy.swallow_down = True
+    consumer.settle(delivery, [a_message(2, "filter")])
+    eventually(lambda: depth(broker, "filter") == 1)
+    eventually(lambda: without_confirm(rabbit_node, rabbit_vhost) == 1)
+    proxy.cut()
+    proxy.swallow_down = False
+    again = take_one(broker.consumer("intake", 1))
+    assert (again.message, again.count) == (a_message(), 1)
+
+
+def test_a_confirm_that_does_not_come_ends_the_connection(broker: RabbitBroker, proxied: Lane, proxy: Proxy) -> None:
+    broker.publish([a_message()])
+    consumer = proxied.broker().consumer("intake", 1)
+    delivery = take_one(consumer)
+    proxy.swallow_down = True
+    consumer.settle(delivery, [a_message(2, "filter")])
+    with pytest.raises(Unavailable, match="no confirm within 1 s"):
+        consumer.flush()
+    proxy.swallow_down = False
+    again = take_one(consumer)
+    assert (again.message.id, again.count) == ("id-1", 1)
+    with pytest.raises(Unavailable, match="lost"):
+        consumer.settle(delivery)
+    consumer.give_back(delivery)
+    consumer.settle(again)
+    consumer.flush()
+
+
+def test_reset_connections_lose_nothing(broker: RabbitBroker, proxied: Lane, proxy: Proxy) -> None:
+    far = proxied.broker()
+    consumer = far.consumer("intake", 10)
+    for number in range(4):  # a fifth time in the same hands would make a poison of it
+        until_published(far, messages(40)[number * 10 : number * 10 + 10])
+        for each in take_some(consumer):
+            fails(lambda each=each: consumer.settle(each, [a_message(each_number(each.message), "filter")]))
+        proxy.cut()
+    hop_until(broker, consumer, {each.id for each in messages(40)})
+
+
+def until_published(broker: RabbitBroker, batch: list[Message]) -> None:
+    """Again after a failure, as a publisher does."""
+    eventually(lambda: fails(lambda: broker.publish(batch)) is None)
+
+
+def hop_until(broker: RabbitBroker, consumer: Any, wanted: set[str]) -> None:
+    """Move everything from intake to filter; repeats are allowed, gaps are not."""
+    arrived: set[str] = set()
+    target = broker.consumer("filter", 50)
+    deadline = time.monotonic() + 30
+    while arrived != wanted:
+        assert time.monotonic() < deadline, f"lost: {wanted - arrived}"
+        fails(lambda: hop_some(consumer))
+        for each in target.take(0.05):
+            arrived.add(each.message.id)
+            target.settle(each)
+
+
+def hop_some(consumer: Any) -> None:
+    """One batch."""
+    for each in consumer.take(0.05):
+        consumer.settle(each, [a_message(each_number(each.message), "filter")])
+
+
+def test_a_silent_partition_is_noticed_within_two_heartbeats(broker: RabbitBroker, proxied: Lane, proxy: Proxy) -> None:
+    consumer = proxied.broker(heartbeat=1).consumer("intake", 1)
+    eventually(lambda: fails(lambda: consumer.take(0.1)) is None)
+    proxy.swallow()
+    began = time.monotonic()
+    text = until_it_fails(lambda: consumer.take(0.1), Unavailable)
+    assert time.monotonic() - began < 2 * 5
+    assert "silent" in text or "does not answer" in text
+    proxy.swallow(on=False)
+    broker.publish([a_message()])
+    assert take_one(consumer).message.id == "id-1"
+
+
+@pytest.mark.parametrize(("chunk", "delay"), [(7, 0.0), (4096, 0.003)], ids=["split packets", "slow link"])
+def test_a_bad_link_changes_nothing(proxied: Lane, proxy: Proxy, chunk: int, delay: float) -> None:
+    proxy.chunk, proxy.delay = chunk, delay
+    far = proxied.broker(confirm_seconds=10.0)
+    sent = messages(20, body=b"x" * 3000)
+    far.publish(sent)
+    consumer = far.consumer("intake", 10)
+    taken = take_all(consumer, 20)
+    assert sorted(each.message.id for each in taken) == sorted(each.id for each in sent)
+    assert {each.message.body for each in taken} == {b"x" * 3000}
+    assert {each.count for each in taken} == {0}
+
+
+# -- slow handlers, long queues (faults 21, 22, 23)
+
+
+def test_a_handler_may_take_longer_than_the_heartbeat(lane: Lane, broker: RabbitBroker) -> None:
+    broker.publish([a_message()])
+    consumer = lane.broker(heartbeat=2).consumer("intake", 1)
+    delivery = take_one(consumer)
+    time.sleep(6)
+    consumer.settle(delivery, [a_message(2, "filter")])
+    consumer.flush()
+    assert take_one(broker.consumer("filter", 1)).message.id == "id-2"
+    assert not consumer.take(0.2)
+
+
+def test_a_handler_slower_than_the_consumer_time_out_ends_among_the_dead_letters(
+    rabbit_node: RabbitNode, broker: RabbitBroker
+) -> None:
+    set_consumer_timeout(rabbit_node, "1000")
+    try:
+        broker.publish([a_message()])
+        consumer = broker.consumer("intake", 1)
+        counts = []
+        for _ in range(5):
+            counts.append(take_one(consumer).count)
+            until_it_fails(consumer.flush, Unavailable)
+        assert counts == [0, 1, 2, 3, 4]
+        assert take_one(broker.consumer("dead-letter", 1)).message.headers["queue"] == "intake"
+    finally:
+        set_consumer_timeout(rabbit_node, "1800000")
+
+
+def set_consumer_timeout(node: RabbitNode, milliseconds: str) -> None:
+    """For channels opened from now on, looked at each half second."""
+    settings = {"consumer_timeout": milliseconds, "channel_tick_interval": "500" if milliseconds == "1000" else "60000"}
+    for name, value in settings.items():
+        node.ctl("eval", f"application:set_env(rabbit, {name}, {value}).")
+
+
+def test_a_long_queue_is_not_taken_into_memory(broker: RabbitBroker) -> None:
+    broker.publish(messages(3000))
+    consumer = broker.consumer("intake", 50)
+    consumer.settle(take_one(consumer))
+    consumer.flush()
+    for _ in range(20):
+        for each in take_some(consumer):
+            consumer.settle(each)
+        assert consumer.held <= 50
+    assert depth(broker, "intake") > 1000
+
+
+def test_redelivered_messages_that_reach_a_busy_worker_do_not_sit_in_its_hands_together(
+    lane: Lane, broker: RabbitBroker
+) -> None:
+    """A worker with a wide prefetch gets the leavings of a dead one: it keeps one, the others go back."""
+    broker.publish(messages(20))
+    child = lane.child("widen_and_hold", "intake", 12)
+    report(child)
+    eventually(lambda: depth(broker, "intake") <= 8)
+    consumer = broker.consumer("intake", 12)
+    for each in take_some(consumer):
+        consumer.settle(each)
+    consumer.flush()
+    child.kill()
+    seen = []
+    while len(seen) < 18:
+        batch = take_some(consumer)
+        seen += batch
+        if any(each.count for each in batch):
+            assert len(batch) == 1
+            assert consumer.held == 1
+        for each in batch:
+            consumer.settle(each)
+        consumer.flush()
+    assert sum(bool(each.count) for each in seen) >= 11
+
+
+# -- wrong settings
+
+
+@pytest.fixture
+def all_logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Everything that any library logs."""
+    caplog.set_level(logging.DEBUG)
+    return caplog
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "sentence"),
+    [
+        ({"password": "s3cr3t-wrong"}, Misconfigured, r"at 127\.0\.0\.1:\d+ refuses the user 'guest'"),
+        ({"vhost": "nosuch"}, Misconfigured, r"at 127\.0\.0\.1:\d+ has no virtual host 'nosuch'"),
+        ({"port": "free"}, Unavailable, r"nothing listens at 127\.0\.0\.1:\d+"),
+        ({"host": "no-such-host.invalid"}, Unavailable, r"RabbitMQ at no-such-host\.invalid:\d+"),
+    ],
+    ids=["password", "vhost", "port", "host"],
+)
+def test_wrong_settings_give_one_clear_sentence(
+    rabbit_node: RabbitNode,
+    all_logs: pytest.LogCaptureFixture,
+    change: dict[str, str],
+    kind: type[PostroomError],
+    sentence: str,
+) -> None:
+    port = free_ports(1)[0] if "port" in change else rabbit_node.amqp_port
+    place = f"{change.get('host', '127.0.0.1')}:{port}/{change.get('vhost', '')}"
+    broker = RabbitBroker(f"amqp://guest:{change.get('password', 's3cr3t-guest')}@{place}", **QUICK)
+    if "password" not in change:
+        broker = RabbitBroker(f"amqp://guest:guest@{place}", **QUICK)
+    try:
+        with pytest.raises(kind, match=sentence):
+            broker.publish([a_message()])
+        consumer = broker.consumer("intake", 1)
+        error = eventually(lambda: fails(lambda: consumer.take(0.2)))
+        assert isinstance(error, kind)
+        assert re.search(sentence, str(error))
+    finally:
+        broker.close()
+    assert "s3cr3t" not in all_logs.text
+
+
+@pytest.mark.parametrize("url", ["", "localhost", "http://localhost", "amqp://host:port/"])
+def test_a_url_that_is_none_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(Misconfigured, match="must look like amqp://"):
+        RabbitBroker(url)
+
+
+def test_too_large_a_message_is_refused_at_the_producer(broker: RabbitBroker) -> None:
+    from shared.runtime.amqp import MAX_MESSAGE
+
+    big = a_message(2, "filter", body=bytes(MAX_MESSAGE + 1))
+    with pytest.raises(PostroomError, match=r"message_size.*16777217 bytes"):
+        broker.publish([big])
+    broker.publish([a_message()])
+    consumer = broker.consumer("intake", 1)
+    delivery = take_one(consumer)
+    with pytest.raises(PostroomError, match="message_size"):
+        consumer.settle(delivery, [big])
+    consumer.settle(delivery)
+    consumer.flush()

@@ -88,8 +88,8 @@ def codec_name(label: str) -> str | None:
     label = label.strip().strip("\"'").partition("*")[0].strip().lower()
     if not label or not label.isascii() or not label.isprintable() or len(label) > 60:
         return None
-    first_word = label.partition(" ")[0]
-    for name in (label, label.replace("_", "-"), label.removeprefix("cs"), label.removeprefix("x-"), first_word):
+    plain = label.removeprefix("x-").removeprefix("cs")
+    for name in (label, label.replace("_", "-"), plain, label.partition(" ")[0], label.replace("-", "")):
         try:
             found = codecs.lookup(_ALIASES.get(name, name))
         except (LookupError, ValueError):
@@ -115,13 +115,13 @@ def decode(data: bytes, label: str | None, defects: Defects, *, is_html: bool = 
 
 def guess(data: bytes, hint: str | None = None) -> str:
     """Text of bytes that carry no trustworthy label; `hint` is the codec to try before any other than UTF-8."""
+    if b"\x1b" in data and _ISO2022.search(data):
+        return data.decode("iso2022_jp_ext", "replace")
     text = _as_utf8(data)
     if text is not None:
         return text
     if wide := _wide_codec(data):
         return _scalar(data.decode(wide, "replace"))
-    if _ISO2022.search(data):
-        return data.decode("iso2022_jp_ext", "replace")
     if hint:
         try:
             return _scalar(data.decode(hint))
@@ -204,7 +204,7 @@ def _nearest(data: bytes, codec: str) -> str:
     text = data.decode(codec, "replace")
     bad = text.count("\ufffd")
     good = sum(1 for char in text[:_SAMPLE] if char > "\x7f" and char != "\ufffd")
-    if bad * 4 <= max(good, 1) or (codec in _MAKES_SURROGATES and bad < len(text) // 4):
+    if bad * 2 <= good or (codec in _MAKES_SURROGATES and bad < len(text) // 4):
         return _scalar(text)
     return guess(data)
 

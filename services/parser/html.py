@@ -140,18 +140,19 @@ def _walk(root: LexborNode, writer: _Writer) -> None:
     """Every visible node in order, entering and leaving; no recursion."""
     node: LexborNode | None = root
     while node is not None:
-        child = node.child if _enter(node, writer) else None
-        if child is not None:
-            node = child
+        entered = _enter(node, writer)
+        if entered and node.child is not None:
+            node = node.child
             continue
         while node is not None:
-            _leave(node, writer)
+            if entered:
+                writer.close(node.tag or "")
             if node.mem_id == root.mem_id:
                 return
             if node.next is not None:
                 node = node.next
                 break
-            node = node.parent
+            node, entered = node.parent, True
 
 
 def _enter(node: LexborNode, writer: _Writer) -> bool:
@@ -167,12 +168,6 @@ def _enter(node: LexborNode, writer: _Writer) -> bool:
         return False
     writer.open(tag, attributes)
     return True
-
-
-def _leave(node: LexborNode, writer: _Writer) -> None:
-    tag = node.tag
-    if tag and tag != "-text":
-        writer.close(tag)
 
 
 @dataclass(slots=True)

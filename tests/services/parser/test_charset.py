@@ -1,0 +1,112 @@
+"""Bytes to text: labels that lie, labels nobody knows, no labels at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.parser import charset, detect
+from services.parser.defects import Defects
+
+
+@pytest.mark.parametrize(
+    ("label", "codec"),
+    [
+        ("utf-8", "utf-8"),
+        ("UTF8", "utf-8"),
+        ('"utf-8"', "utf-8"),
+        ("us-ascii", "cp1252"),
+        ("iso-8859-1", "cp1252"),
+        ("gb2312", "gb18030"),
+        ("ks_c_5601-1987", "cp949"),
+        ("x-sjis", "cp932"),
+        ("windows-1251", "cp1251"),
+        ("cp-850", "cp850"),
+        ("iso-8859-8-i", "iso8859-8"),
+        ("unicode-1-1-utf-7", "utf-7"),
+        ("utf-8 (comment)", "utf-8"),
+        ("x-foo", None),
+        ("rot13", None),
+        ("base64", None),
+        ("idna", None),
+        ("undefined", None),
+        ("raw_unicode_escape", None),
+        ("../../etc/passwd", None),
+        ("a\0b", None),
+        ("", None),
+        ("x" * 10_000, None),
+    ],
+)
+def test_labels_name_codecs_or_nothing(label: str, codec: str | None) -> None:
+    assert charset.codec_name(label) == codec
+
+
+@pytest.mark.parametrize(
+    ("text", "codec"),
+    [
+        ("тест тест", "koi8_r"),
+        ("Здравствуйте, заказ не доставлен", "cp1251"),
+        ("Здравствуйте, заказ не доставлен", "koi8_r"),
+        ("Здравствуйте, заказ не доставлен", "iso8859_5"),
+        ("Καλημέρα σας, στέλνω το τιμολόγιο", "cp1253"),
+        ("שלום, אני שולח את החשבונית", "cp1255"),
+        ("مرحبا، أرسل لكم الفاتورة", "cp1256"),
+        ("您好 订单 尚未 收到", "gb18030"),
+        ("机房环境法规", "gb18030"),
+        ("您好，訂單尚未收到", "big5hkscs"),
+        ("本日注文した商品がまだ届いていません", "cp932"),
+        ("本日注文した商品がまだ届いていません", "euc_jp"),
+        ("안녕하세요 주문이 아직 도착하지 않았습니다", "cp949"),
+        ("Größe ändern für Müller", "cp1252"),
+        ("“quoted” text – here", "cp1252"),
+        ("Déjà vu à Noël", "cp1252"),
+        ("smörgåsbord på Åland", "cp1252"),
+        ("ø", "cp1252"),
+        ("Příliš žluťoučký kůň", "cp1250"),
+        ("Zażółć gęślą jaźń", "iso8859_2"),
+        ("Şikayet için başvuru yapıldı mı", "cp1254"),
+    ],
+)
+def test_a_few_words_tell_their_charset(text: str, codec: str) -> None:
+    data = text.encode(codec)
+    assert data.decode(detect.codec(data), "replace") == text
+
+
+@pytest.mark.parametrize(
+    ("data", "label", "text", "defect"),
+    [
+        ("größe".encode(), "utf-8", "größe", None),
+        (b"plain", None, "plain", None),
+        ("größe".encode(), None, "größe", "no-charset"),
+        ("größe".encode(), "iso-8859-1", "größe", "wrong-charset"),
+        ("größe".encode("latin-1"), "utf-8", "größe", "wrong-charset"),
+        ("größe".encode("latin-1"), "us-ascii", "größe", None),
+        ("größe".encode("utf-16"), "utf-16", "größe", None),
+        ("größe".encode("utf-16-le"), "utf-16", "größe", None),
+        ("größe".encode("utf-16-be"), None, "größe", "no-charset"),
+        ("größe".encode("utf-32"), "utf-32", "größe", None),
+        (b"\xef\xbb\xbfgr", "utf-8", "gr", None),
+        (b"\x1b$BF|K\\\x1b(B", "us-ascii", "日本", "wrong-charset"),
+        (b"\x1b$BF|K\\\x1b(B", "utf-8", "日本", "wrong-charset"),
+        (b"a\xff" + "größe und länge".encode(), "utf-8", "a\ufffdgröße und länge", "wrong-charset"),
+        ("größe gr".encode() + b"\xc3", "utf-8", "größe gr\ufffd", "wrong-charset"),
+        (b"", "utf-8", "", None),
+        (b"", "x-foo", "", "unknown-charset"),
+    ],
+)
+def test_text_is_decoded_by_what_it_is(data: bytes, label: str | None, text: str, defect: str | None) -> None:
+    defects = Defects()
+    assert charset.decode(data, label, defects) == text
+    assert defects.words() == ((defect,) if defect else ())
+
+
+def test_html_may_name_its_charset_itself() -> None:
+    markup = '<meta charset="koi8-r"><p>тест</p>'.encode("koi8-r")
+    assert "тест" in charset.decode(markup, None, Defects(), is_html=True)
+
+
+@pytest.mark.parametrize(
+    "label", ["utf-7", "utf-16", "utf-16-le", "utf-32", "utf-8", "gb18030", "hz", "iso-2022-kr", "big5", None]
+)
+def test_no_lone_surrogate_ever_comes_out(label: str | None) -> None:
+    for data in (b"+2D8-", b"\x3f\xd8a\x00", b"\xed\xa0\x80", b"\x00\xd8\x00\x00", bytes(range(256)) * 4):
+        charset.decode(data, label, Defects()).encode("utf-8")

@@ -1,0 +1,157 @@
+"""Header values as text: encoded words, parameters, ids and dates, broken in the ways of the world."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.parser import dates, ids
+from services.parser.bounds import Bounds
+from services.parser.defects import Defects
+from services.parser.headers import decode_value, parameterised, parse_block
+
+
+def decoded(value: bytes) -> str:
+    return decode_value(value, Defects())
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (b"plain", "plain"),
+        (b"=?utf-8?q?gr=C3=B6=C3=9Fe?=", "größe"),
+        (b"=?UTF-8?Q?gr=C3=B6=C3=9Fe?= und mehr", "größe und mehr"),
+        (b"=?utf-8?b?Z3LDtsOfZQ==?=", "größe"),
+        (b"=?utf-8?B?Z3LDtsOfZQ?=", "größe"),
+        (b"=?utf-8*de?q?gr=C3=B6?=", "grö"),
+        (b"=?utf-8?q?a?= =?utf-8?q?b?=", "ab"),
+        (b"=?utf-8?q?a?=\t =?utf-8?q?b?=", "ab"),
+        (b"=?utf-8?q?a?= c =?utf-8?q?b?=", "a c b"),
+        (b"=?utf-8?q?gr=C3?= =?utf-8?q?=B6?=", "grö"),
+        (b"=?utf-8?b?Z3LD?= =?utf-8?b?tg==?=", "grö"),
+        (b"=?utf-8?q?a?= =?iso-8859-1?q?=E4?=", "aä"),
+        (b"=?utf-8?q?a b?=", "a b"),
+        (b"=?utf-8?q?a_b?=", "a b"),
+        (b"=?utf-8?q?what?_?=", "what? "),
+        (b"=?utf-8?q?unclosed", "unclosed"),
+        (b"=?utf-8?q?unclosed word", "unclosed word"),
+        (b"x=?utf-8?q?=C3=A4?=y", "xäy"),
+        (b'"=?utf-8?q?=C3=A4?="', '"ä"'),
+        (b"=?x-invented?q?gr=C3=B6?=", "grö"),
+        (b"=??q?gr=C3=B6?=", "grö"),
+        (b"=?utf-8?x?abc?=", "=?utf-8?x?abc?="),
+        (b"=?utf-8?q?", ""),
+        (b"=?", "=?"),
+        (b"a =? b ?= c", "a =? b ?= c"),
+        (b"=?utf-8?q?=ZZ?=", "=ZZ"),
+        (b"=?utf-8?b?????=", "=?utf-8?b?????="),
+        (b"=?gb2312?B?xOO6ww==?=", "你好"),
+        (b"=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=", "日本"),
+        (b"=?iso-2022-jp?B?GyRCRnwbKEI=?= =?iso-2022-jp?B?GyRCS1wbKEI=?=", "日本"),
+        (b"\x1b$BF|K\\\x1b(B", "日本"),
+        (b"=?windows-1252?q?=80?=", "€"),
+        (b"=?iso-8859-1?q?=80?=", "€"),
+        (b"=?utf-7?q?+AOQ-?=", "ä"),
+        (b"a\tb", "a b"),
+        (b"=?utf-8?q?a=00b?=", "ab"),
+        (b"=?utf-8?q?a=0D=0A=0D=0Ab?=", "a b"),
+    ],
+)
+def test_encoded_words_are_read_as_they_are_written(value: bytes, text: str) -> None:
+    assert decoded(value).strip() == text.strip()
+
+
+def test_an_adversarial_value_costs_no_more_than_its_length() -> None:
+    for token in (b"=?", b"=?a?q?", b"=?a?b?", b"?=", b"=?a?q?=?=", b"=?a?q? "):
+        assert isinstance(decoded(token * 10_000), str)
+
+
+@pytest.mark.parametrize(
+    ("value", "main", "params"),
+    [
+        (b"text/plain", "text/plain", {}),
+        (b"TEXT/Plain; Charset=UTF-8", "text/plain", {"charset": "UTF-8"}),
+        (b"text/plain charset=utf-8", "text/plain", {"charset": "utf-8"}),
+        (b"text / plain; charset = utf-8", "text/plain", {"charset": "utf-8"}),
+        (b'text/plain; charset="utf-8', "text/plain", {"charset": "utf-8"}),
+        (b"text/plain;;; charset=utf-8;", "text/plain", {"charset": "utf-8"}),
+        (b"text/plain; charset=utf-8; charset=latin-1", "text/plain", {"charset": "utf-8"}),
+        (b"text/plain; =x; charset=utf-8", "text/plain", {"charset": "utf-8"}),
+        (b"text/plain; nonsense; charset=utf-8", "text/plain", {"charset": "utf-8"}),
+        (b"charset=utf-8", "", {"charset": "utf-8"}),
+        (b"; name=a.pdf", "", {"name": "a.pdf"}),
+        (b'multipart/mixed; boundary="a;b=c"', "multipart/mixed", {"boundary": "a;b=c"}),
+        (b"multipart/mixed; boundary=a=b", "multipart/mixed", {"boundary": "a=b"}),
+        (b"", "", {}),
+        (b";", "", {}),
+    ],
+)
+def test_parameters_are_read_tolerantly(value: bytes, main: str, params: dict[str, str]) -> None:
+    found = parameterised(value, Bounds())
+    assert (found.value, dict(found.params)) == (main, params)
+
+
+@pytest.mark.parametrize("token", [b";", b" ", b"a", b'a="', b"a=;", b"a*0=", b"=", b'"', b"a*0*=%"])
+def test_adversarial_parameters_cost_no_more_than_their_length(token: bytes) -> None:
+    assert parameterised(b"text/plain; " + token * 60_000, Bounds()).value.startswith("text/plain")
+
+
+def test_folded_headers_are_one_value_and_names_have_no_case() -> None:
+    headers, body_at = parse_block(b"SUBJECT: a\r\n b\r\n\tc\r\nX-Y : z\r\n", Bounds(), Defects())
+    assert headers.get("subject") == "a b c"
+    assert headers.get("x-y") == "z"
+    assert headers.get("absent") is None
+    assert body_at == -1
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (b"<a@b>", "<a@b>"),
+        (b"a@b", "<a@b>"),
+        (b"  <a@b>  (comment)", "<a@b>"),
+        (b"<a@ b>", "<a@b>"),
+        (b"<abc@[>", "<abc@[>"),
+        (b"<a@b", "<a@b>"),
+        (b"", None),
+        (b"<>", None),
+    ],
+)
+def test_a_message_id_always_has_the_same_form(value: bytes, found: str | None) -> None:
+    assert ids.message_id([value], Defects()) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (b"<a@b> <c@d>", ("<a@b>", "<c@d>")),
+        (b"<a@b>,<c@d>\t<a@b>", ("<a@b>", "<c@d>")),
+        (b"a@b c@d", ("<a@b>", "<c@d>")),
+        (b"Your message of Monday <a@b>", ("<a@b>",)),
+        (b"nothing", ()),
+    ],
+)
+def test_references_are_found_in_prose(value: bytes, found: tuple[str, ...]) -> None:
+    assert ids.all_ids([value], 100, Defects()) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "moment"),
+    [
+        ("Fri, 20 Nov 2026 22:00:00 +0100", "2026-11-20T21:00:00Z"),
+        ("20 Nov 2026 22:00 +0100", "2026-11-20T21:00:00Z"),
+        ("Fri, 20 Nov 2026 22:00:00 GMT (UTC)", "2026-11-20T22:00:00Z"),
+        ("Fri, 20 Nov 26 22:00:00 EST", "2026-11-21T03:00:00Z"),
+        ("Fri Nov 20 22:00:00 2026", "2026-11-20T22:00:00Z"),
+        ("Fri, 20-Nov-2026 22:00:00 +0000", "2026-11-20T22:00:00Z"),
+        ("Thu, 31 Dec 2026 23:59:60 +0000", "2027-01-01T00:00:00Z"),
+        ("Fri, 1 Jan 99999999999 00:00:00 +0000", None),
+        ("Fri, 31 Feb 2026 00:00:00 +0000", None),
+        ("yesterday", None),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", None),
+        ("(" * 5_000, None),
+    ],
+)
+def test_dates_are_moments_in_utc(value: str, moment: str | None) -> None:
+    defects = Defects()
+    assert dates.utc(value, defects) == moment
+    assert (defects.words() == ("bad-date",)) is (moment is None)

@@ -1,0 +1,133 @@
+"""HTML as text, and HTML made harmless."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.parser import html
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<p>a</p><p>b</p>", "a\n\nb"),
+        ("<div>a</div><div>b</div>", "a\nb"),
+        ("a<br>b<br><br>c", "a\nb\n\nc"),
+        ("a  \n  b", "a b"),
+        ("<b>a</b> <i>b</i>", "a b"),
+        ("a<b>b</b>c", "abc"),
+        ("<ul><li>one</li><li>two</li></ul>", "- one\n- two"),
+        ("<ol><li>one<li>two</ol>", "1. one\n2. two"),
+        ('<ol start="3"><li>one</ol>', "3. one"),
+        ("<ul><li>one<ul><li>inner</li></ul></li></ul>", "- one\n  - inner"),
+        ("<ul><li><p>one</p></li><li><p>two</p></li></ul>", "- one\n- two"),
+        ("<table><tr><th>A</th><th>B</th></tr><tr><td>1</td><td>2</td></tr></table>", "A | B\n1 | 2"),
+        ("<table><tr><td><p>1</p></td><td><p>2</p></td></tr></table>", "1 | 2"),
+        ("<table><tr><td>a<br>b</td><td>c</td></tr></table>", "a\nb\nc"),
+        ("<table><tr><td></td><td>c</td></tr></table>", "c"),
+        ("<blockquote>a<br>b</blockquote>c", "> a\n> b\n\nc"),
+        ("x<blockquote>a<blockquote>b</blockquote></blockquote>", "x\n\n> a\n>\n> > b"),
+        ('<a href="https://x.example/p">here</a>', "here <https://x.example/p>"),
+        ('<a href="https://x.example/">https://x.example</a>', "https://x.example"),
+        ('<a href="http://www.x.example">x.example</a>', "x.example"),
+        ('<a href="mailto:a@b.example">a@b.example</a>', "a@b.example"),
+        ('<a href="mailto:a@b.example">Anna</a>', "Anna <a@b.example>"),
+        ('<a href="javascript:x()">here</a>', "here"),
+        ('<a href="#top">here</a>', "here"),
+        ("<pre>a\n  b</pre>", "a\n  b"),
+        ('<img src="cid:x" alt="logo">', "[logo]"),
+        ("a<hr>b", "a\n________________________________\nb"),
+        ("a&nbsp;b &amp; &lt;c&gt;", "a b & <c>"),
+        ("<style>p{}</style><script>x()</script>a<title>t</title>", "a"),
+        ("a<!-- comment -->b", "ab"),
+        ('a<span style="display:none">hidden</span>b', "ab"),
+        ('a<span style="color:red;DISPLAY : none !important">hidden</span>b', "ab"),
+        ('a<span style="font-size:0">hidden</span>b', "ab"),
+        ('a<span style="font-size:0.9em">shown</span>b', "ashownb"),
+        ("a<p hidden>hidden</p>b", "ab"),
+        ("", ""),
+        ("<", "<"),
+        ("<p", ""),
+        ("<p>a", "a"),
+        ("</p></div>a", "a"),
+    ],
+)
+def test_markup_becomes_readable_text(markup: str, text: str) -> None:
+    assert html.to_text(markup) == text
+
+
+@pytest.mark.parametrize(
+    "markup",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "<svg onload=alert(1)>",
+        "<svg><script>alert(1)</script></svg>",
+        "<math><mi//xlink:href='data:x,<script>alert(1)</script>'>",
+        "<a href='jav&#x09;ascript:alert(1)'>a</a>",
+        "<a href=' javascript:alert(1)'>a</a>",
+        "<iframe src=javascript:alert(1)>",
+        "<form action=javascript:alert(1)><button>x</button></form>",
+        "<noscript><p title='</noscript><img src=x onerror=alert(1)>'></noscript>",
+        "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror=alert(1)&gt;'>",
+        "<svg></p><style><a id='</style><img src=1 onerror=alert(1)>'>",
+        "<p style='background:url(javascript:alert(1))'>x</p>",
+        "<link rel=stylesheet href=http://x.example/a.css>",
+        "<object data=javascript:alert(1)></object><embed src=javascript:alert(1)>",
+        "<body onload=alert(1)>",
+        "<input autofocus onfocus=alert(1)>",
+        "<!--[if gte IE 4]><script>alert(1)</script><![endif]-->",
+        "<img src='http://tracker.example/x.gif'>",
+        "<img src='//tracker.example/x.gif'>",
+        "<video src=http://tracker.example/x><source src=http://tracker.example/y></video>",
+        "<img src='data:image/svg+xml,<svg onload=alert(1)>'>",
+        "<base href=http://x.example/><a href=a>a</a>",
+    ],
+)
+def test_nothing_that_runs_or_loads_survives(markup: str) -> None:
+    from selectolax.lexbor import LexborHTMLParser
+
+    body = LexborHTMLParser(html.sanitised(markup)).body
+    assert body is not None
+    for node in body.traverse():
+        assert node.tag not in {
+            "script",
+            "svg",
+            "math",
+            "style",
+            "iframe",
+            "object",
+            "embed",
+            "link",
+            "form",
+            "base",
+            "video",
+        }
+        for name, value in node.attributes.items():
+            assert not name.startswith("on")
+            assert name not in {"style", "srcset", "background"}
+            assert not (value or "").strip().lower().startswith(("javascript:", "data:"))
+            assert name != "src" or (value or "").startswith("cid:")
+
+
+def test_pictures_that_came_with_the_mail_stay() -> None:
+    assert html.sanitised('<img src="cid:a@b" alt="x">') == '<img src="cid:a@b" alt="x">'
+
+
+@pytest.mark.parametrize(
+    ("markup", "limit", "deepest"),
+    [
+        ("<b>x</b>", 10, 0),
+        ("<p>" * 5, 3, 4),
+        ("<p></p>" * 5, 3, 1),
+        ("<br>" * 50, 3, 0),
+        ("</p>" * 50, 3, 0),
+        ("<" * 50, 3, 0),
+    ],
+)
+def test_depth_is_counted_up_to_the_limit(markup: str, limit: int, deepest: int) -> None:
+    assert html.depth(markup, limit) == deepest
+
+
+def test_deep_markup_is_stripped_without_being_parsed() -> None:
+    assert html.stripped("<div>" * 100_000 + "a &amp; b") == "a & b"

@@ -1,0 +1,73 @@
+"""File names: one harmless path component, whatever the mail says."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.parser.defects import Defects
+from services.parser.names import canonical, extension, safe_name, type_of
+
+
+@pytest.mark.parametrize(
+    ("claimed", "name"),
+    [
+        ("a.txt", "a.txt"),
+        ("a b.txt", "a b.txt"),
+        ("../../a.txt", "a.txt"),
+        ("/etc/passwd", "passwd"),
+        ("C:\\Users\\x\\a.txt", "a.txt"),
+        ("C:a.txt", "a.txt"),
+        ("\\\\server\\share\\a.txt", "a.txt"),
+        ("a/", "a"),
+        ("..", ""),
+        (".", ""),
+        ("...", ""),
+        ("", ""),
+        ("a.txt.", "a.txt"),
+        ("a.txt ", "a.txt"),
+        ("a\0.txt", "a.txt"),
+        ("a\r\nb.txt", "ab.txt"),
+        ("\u200b.htaccess", ".htaccess"),
+        (".\u200bhtaccess", ".htaccess"),
+        ("a\u202efdp.exe", "afdp.exe"),
+        ("\ud800.txt", ".txt"),
+        ("CON", "_CON"),
+        ("con.txt", "_con.txt"),
+        ("NUL .txt", "_NUL .txt"),
+        ("COM1.log", "_COM1.log"),
+        ("LPT\u00b9", "_LPT\u00b9"),
+        ("console.txt", "console.txt"),
+        ("e\u0301.txt", "\u00e9.txt"),
+        ("größe.txt", "größe.txt"),
+    ],
+)
+def test_a_name_is_made_canonical(claimed: str, name: str) -> None:
+    assert canonical(claimed) == name
+
+
+@given(st.text(max_size=400))
+def test_any_name_becomes_one_safe_component(claimed: str) -> None:
+    name = safe_name(claimed, "text/plain", set(), Defects())
+    assert name
+    assert name not in (".", "..")
+    assert "/" not in name
+    assert "\\" not in name
+    assert len(name.encode("utf-8")) <= 255
+    assert not {"Cc", "Cf", "Cs"} & {unicodedata.category(char) for char in name}
+
+
+@pytest.mark.parametrize(
+    ("kind", "suffix"),
+    [("image/jpeg", ".jpg"), ("text/x-unknown", ".txt"), ("application/x-unknown", ".bin"), ("message/rfc822", ".eml")],
+)
+def test_types_have_extensions(kind: str, suffix: str) -> None:
+    assert extension(kind) == suffix
+
+
+def test_extensions_have_types() -> None:
+    assert type_of("a.pdf") == "application/pdf"
+    assert type_of(None) == "application/octet-stream"

@@ -1,6 +1,7 @@
 """Raw mails from what a person names on the command line: a file, a folder, an mbox, or standard input.
 
-A folder is read with everything below it, in order of names; hidden files are left out. Only `*.mbox` files are
+A folder is read with everything below it, in order of names; hidden files are left out, and beside `*.eml` or
+`*.mbox` files everything else is. Only `*.mbox` files are
 split into mails: in any other file a first line `From ` belongs to that one mail. Files are read one at a time,
 and nothing larger than `LARGEST` is read at all.
 """
@@ -19,6 +20,8 @@ import click
 
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes of one mail; the parser's own bound is lower."""
+MAIL_ENDINGS: Final = (".eml", ".mbox")
+"""A folder that has such files holds mails in these alone; in any other folder every file is a mail (Maildir)."""
 STANDARD_INPUT: Final = "-"
 _TIME: Final = re.compile(rb"\d\d:\d\d")
 _HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
@@ -56,7 +59,9 @@ def files(path: Path) -> Iterator[Path]:
         return
     for folder, below, names in os.walk(path):
         below[:] = sorted(name for name in below if not name.startswith("."))
-        yield from (Path(folder, name) for name in sorted(names) if not name.startswith("."))
+        shown = [name for name in sorted(names) if not name.startswith(".")]
+        named_mails = [name for name in shown if name.lower().endswith(MAIL_ENDINGS)]
+        yield from (Path(folder, name) for name in named_mails or shown)
 
 
 def count(named: str) -> int | None:

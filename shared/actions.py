@@ -43,7 +43,7 @@ def release(app: App, mail_id: str, *, by: str = OPERATOR) -> None:
             "$unset": {"targets": 1, "emitted": 1, "rule": 1},
         },
     )
-    app.broker.publish([_again(app.documents, mail)])
+    app.broker.publish([_again(mail)])
     _note(app.documents, mail_id, now, "released", f"by {by}; it was rejected: {mail['reason'] or ''}")
 
 
@@ -53,16 +53,14 @@ def _existing(found: Document | None, thing: str, id_: str) -> Document:
     return found
 
 
-def _again(documents: Documents, mail: Document) -> Message:
+def _again(mail: Document) -> Message:
     """The mail's intake message under the id that it arrived with, so that it is not counted as another arrival."""
     from shared.contracts import codec
 
-    arrival = next(documents.find("arrivals", {"mail_id": mail["_id"]}, limit=1), None)
     headers: dict[str, str | int] = {"inbox": mail["inbox"]}
     if mail.get("source_id") is not None:
         headers["source-id"] = mail["source_id"]
-    id_ = arrival["_id"] if arrival else mail["_id"]
-    return Message(id_, INTAKE, codec.dumps({"blob": mail["raw"]}), content_type=REFERENCE, headers=headers)
+    return Message(mail.get("arrival") or mail["_id"], INTAKE, codec.dumps({"blob": mail["raw"]}), content_type=REFERENCE, headers=headers)
 
 
 def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:

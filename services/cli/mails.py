@@ -100,8 +100,7 @@ def show(mail_id: str) -> None:
     with opened() as app:
         mail = one(app, mail_id)
         timezone = app.directory.current().settings.timezone
-        journal = sorted(app.mails.journal(mail["_id"]), key=_in_order)
-    entries = [{key: entry.get(key) for key in ("at", "stage", "decision", "why", "attempt")} for entry in journal]
+        entries = entries_of(app, mail)
     if as_json():
         output.emit({**summary(mail), "journal": entries})
         return
@@ -112,6 +111,12 @@ def show(mail_id: str) -> None:
         ((output.local(each["at"], timezone), each["stage"], each["decision"], each["why"]) for each in entries),
         empty="no stage has seen it yet",
     )
+
+
+def entries_of(app: App, mail: Document) -> list[dict[str, Any]]:
+    """What every stage decided about a mail, in order."""
+    keys = ("at", "stage", "decision", "why", "attempt")
+    return [{key: each.get(key) for key in keys} for each in sorted(app.mails.journal(mail["_id"]), key=_in_order)]
 
 
 def _in_order(entry: Document) -> tuple[Any, int]:

@@ -1,0 +1,182 @@
+"""`postroom demo`: a desk, a dozen sample mails, and a tour of what became of them, within seconds.
+
+Runs on the embedded default, whatever the environment says, and keeps its folder, so that the commands which
+the tour names at its end can be tried at once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from services.cli import logs, output
+from services.cli.base import DATA, Command, Problem, as_json, location
+
+if TYPE_CHECKING:
+    from shared.app import App
+    from shared.store.documents import Document
+
+SAMPLES: Final = Path(__file__).with_name("samples")
+INBOXES: Final = {"10-problem-with-fields.eml": "problems", "11-problem-with-a-wrong-value.eml": "problems"}
+"""Samples that come in by another inbox than support."""
+REPLIED: Final = "01-printer-english.eml"
+REJECTED: Final = "13-stranger-with-a-number.eml"
+BROKEN: Final = "11-problem-with-a-wrong-value.eml"
+
+
+@click.command(cls=Command)
+def demo() -> None:
+    """Set up a desk, hand in sample mails, and show what became of them."""
+    from shared.app import App
+
+    logs.start("ERROR")
+    app = App.open(replace(location(), broker_url=None, store_url=None))
+    try:
+        _refuse_a_real_desk(app)
+        _furnish(app)
+        samples = _samples()
+        _hand_in(app, samples)
+        _work(app)
+        _tour(app, samples)
+    finally:
+        app.close()
+
+
+def _samples() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(SAMPLES.glob("*.eml"))}
+
+
+def _refuse_a_real_desk(app: App) -> None:
+    """A folder with mail that is not the demo's is somebody's desk."""
+    mails, ours = app.documents.count("mails", {}), app.documents.get("demo", "desk")
+    if mails and ours is None:
+        raise Problem(f"{app.location.data} holds a desk with {mails} mails already; name another folder with --data")
+    app.documents.upsert("demo", "desk", {"$set": {"at": app.clock.now()}})
+
+
+def _furnish(app: App) -> None:
+    from shared.config.reading import load
+    from shared.config.store import apply
+
+    apply(app.documents, load(SAMPLES / "desk.yaml"), clock=app.clock, reason="demo")
+    app.directory.renew()
+
+
+def _hand_in(app: App, samples: dict[str, bytes]) -> None:
+    from shared.intake import RawMail
+
+    app.door.hand_over([RawMail(raw, INBOXES.get(name, "support")) for name, raw in samples.items()])
+
+
+def _work(app: App) -> None:
+    from services.pipeline import run_all
+
+    run_all(app, threading.Event(), once=True, fetch=False)
+
+
+def _mail_of(app: App, samples: dict[str, bytes], name: str) -> Document:
+    from shared.ids import mail_id
+
+    id_ = mail_id(INBOXES.get(name, "support"), None, hashlib.sha256(samples[name]).hexdigest())
+    found = app.mails.get(id_)
+    assert found is not None  # every arrival has its document once the queues are empty
+    return found
+
+
+def _tour(app: App, samples: dict[str, bytes]) -> None:
+    mails = {name: _mail_of(app, samples, name) for name in samples}
+    if as_json():
+        for name, mail in mails.items():
+            output.emit({"sample": name, **_seen(mail)})
+        return
+    _step(1, f"A desk stands in {app.location.data}: two inboxes, three people, one rule of its own.")
+    _step(2, f"{len(samples)} sample mails were handed to intake; every stage has worked. What became of them:")
+    _outcomes(mails)
+    _step(3, "The first mail made an incident, and the reply to it joined. Its record:")
+    _record(app, mails[REPLIED])
+    _step(4, "A stranger named that incident's number. Where is that mail, and why?")
+    _journal(app, mails[REJECTED])
+    _step(5, "One mail could not be made a record: it is kept, with the error, and an incident tells the desk.")
+    _letter(app, mails[BROKEN])
+    _step(6, "Ask for yourself:")
+    _hints(mails)
+
+
+def _step(number: int, text: str) -> None:
+    click.echo(f"\n{number}. {text}\n")
+
+
+def _seen(mail: Document) -> dict[str, Any]:
+    from services.cli.mails import summary
+
+    return summary(mail)
+
+
+def _outcomes(mails: dict[str, Document]) -> None:
+    output.table(
+        ("sample", "subject", "outcome", "record", "why"),
+        (
+            (
+                name.removesuffix(".eml"),
+                mail["subject"],
+                mail["outcome"],
+                " ".join(record["number"] for record in mail.get("records", ())),
+                mail.get("reason") if mail["outcome"] in {"rejected", "dead"} else "",
+            )
+            for name, mail in mails.items()
+        ),
+    )
+
+
+def _record(app: App, mail: Document) -> None:
+    from services.cli.records import print_record
+
+    record = app.records.get(mail["records"][0]["id"]) if mail.get("records") else None
+    if record is not None:
+        print_record(app, record)
+
+
+def _journal(app: App, mail: Document) -> None:
+    from services.cli.mails import entries_of
+
+    output.facts((("mail", mail["_id"]), ("subject", mail["subject"]), ("outcome", mail["outcome"])))
+    output.table(
+        ("stage", "decision", "why"), ((each["stage"], each["decision"], each["why"]) for each in entries_of(app, mail))
+    )
+
+
+def _letter(app: App, mail: Document) -> None:
+    letter = next(app.dead_letters.recent({"mail_id": mail["_id"]}, 1), None)
+    if letter is None:
+        return
+    output.facts(
+        (
+            ("dead letter", letter["_id"]),
+            ("stage", letter["stage"]),
+            ("reason", letter["reason"]),
+            ("incident", letter["incident"]),
+            ("subject", mail["subject"]),
+        )
+    )
+
+
+def _hints(mails: dict[str, Document]) -> None:
+    data = click.get_current_context().find_root().meta.get(DATA)
+    where = f" --data {shlex.quote(str(data))}" if data else ""
+    first, rejected = mails[REPLIED]["_id"][:12], mails[REJECTED]["_id"][:12]
+    for command, meaning in (
+        (f"mails list{where}", "every mail and its outcome"),
+        (f"mails show {rejected}{where}", "where is that mail? what every stage decided"),
+        (f"mails source {first}{where}", "the exact bytes that came in"),
+        (f"mails release {rejected}{where}", "let a rejected mail through, then: up --once"),
+        (f"records list{where}", "what the desk has to do"),
+        (f"dead-letters list{where}", "what failed; replay and discard are there too"),
+        (f"doctor{where}", "is every mail accounted for?"),
+    ):
+        click.echo(f"  postroom {command.ljust(46)}  {meaning}")

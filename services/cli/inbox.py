@@ -1,0 +1,218 @@
+"""`postroom inbox`: which inboxes there are and how they fare; test, peek, stop and start them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from services.cli import output
+from services.cli.base import PROBLEM, Command, Group, Problem, as_json, nothing_called, opened
+
+if TYPE_CHECKING:
+    from services.fetcher.state import InboxState
+    from shared.app import App
+    from shared.contracts.desk import Inbox
+    from shared.probe import TestResult
+
+
+@click.group(cls=Group)
+def inbox() -> None:
+    """Inboxes: list, test, start, stop, peek."""
+
+
+def one(app: App, name: str) -> Inbox:
+    """The inbox with this name."""
+    return app.directory.current().inbox(name) or nothing_called("inbox", name)
+
+
+@inbox.command("list", cls=Command)
+def list_inboxes() -> None:
+    """List inboxes with their last poll and their last connection test."""
+    from services.fetcher.state import InboxState, InboxStates
+
+    with opened() as app:
+        configuration = app.directory.current()
+        states = InboxStates(app.documents, app.clock).all()
+    seen = [_view(each, states.get(each.name, InboxState(each.name)), configuration.settings.processing) for each in configuration.inboxes]
+    if as_json():
+        for each in seen:
+            output.emit(each)
+        return
+    zone = configuration.settings.timezone
+    output.table(
+        ("inbox", "address", "protocol", "processor", "state", "polled", "tested"),
+        (
+            (
+                each["name"],
+                each["address"],
+                each["protocol"],
+                each["processor"],
+                each["state"] + (f": {each['reason']}" if each["reason"] else ""),
+                output.local(each["polled_at"], zone),
+                _tested(each["test"], zone),
+            )
+            for each in seen
+        ),
+        empty="no inboxes",
+    )
+
+
+def _tested(test: dict[str, Any] | None, zone: str) -> str:
+    return f"{'ok' if test['ok'] else 'failed'} {output.local(test['at'], zone)}" if test else ""
+
+
+def _view(each: Inbox, state: InboxState, processing: bool) -> dict[str, Any]:
+    running, reason = _running(each, state, processing)
+    return {
+        "name": each.name,
+        "address": each.address,
+        "protocol": each.protocol,
+        "processor": each.processor,
+        "enabled": each.enabled,
+        "state": running,
+        "reason": reason,
+        "auth_failures": state.auth_failures,
+        "error": state.error,
+        "polled_at": state.polled_at,
+        "test": _test(state.test) if state.test else None,
+    }
+
+
+def _running(each: Inbox, state: InboxState, processing: bool) -> tuple[str, str | None]:
+    if not each.enabled:
+        return "disabled", None
+    if state.stop:
+        return "stopped", state.stop.reason
+    if not processing and each.protocol != "none":
+        return "stopped", "processing is off"
+    return ("failing", state.error) if state.error else ("running", None)
+
+
+def _test(result: TestResult) -> dict[str, Any]:
+    return {
+        "ok": result.ok,
+        "step": str(result.step),
+        "message": result.message,
+        "detail": result.detail,
+        "notes": list(result.notes),
+        "at": result.at,
+    }
+
+
+@inbox.command(cls=Command)
+@click.argument("name")
+def test(name: str) -> int:
+    """Test the connection of an inbox and keep the result; exit code 1 when it fails. Creates nothing there."""
+    from services.pipeline import fetcher
+
+    with opened() as app:
+        found = one(app, name)
+        if found.protocol == "none":
+            if as_json():
+                output.emit({"inbox": name, "ok": True, "message": "takes mail from intake only; nothing to connect to"})
+            else:
+                click.echo(f"{output.safe(name)} takes mail from intake only; there is nothing to connect to")
+            return 0
+        result = fetcher(app).check(found)
+    if as_json():
+        output.emit({"inbox": name, **_test(result)})
+    else:
+        click.echo(output.safe(result.message))
+        if result.detail and result.detail not in result.message:
+            click.echo(f"({output.safe(result.detail)})")
+    return 0 if result.ok else PROBLEM
+
+
+@inbox.command(cls=Command)
+@click.argument("name")
+@click.option("--count", type=click.IntRange(1, 100), default=1, show_default=True, help="At most so many mails.")
+def peek(name: str, count: int) -> None:
+    """Show waiting mails without processing them; they stay unread."""
+    from services.pipeline import fetcher
+
+    with opened() as app:
+        found = one(app, name)
+        if found.protocol == "none":
+            raise Problem(f"{output.safe(name)} takes mail from intake only; there is no mailbox to look into")
+        waiting = fetcher(app).peek(found, count)
+    seen = [_peeked(each.raw, each.size, each.key.id) for each in waiting]
+    for each in seen:
+        if as_json():
+            output.emit(each)
+        else:
+            output.facts((name, value) for name, value in each.items() if name != "text")
+            click.echo(f"\n{output.safe(each['text'][:2000], breaks=True)}\n")
+    if not seen and not as_json():
+        click.echo("no mail waits")
+
+
+def _peeked(raw: bytes, size: int | None, key: str) -> dict[str, Any]:
+    from services.parser import mime
+    from shared.errors import BoundExceeded
+
+    try:
+        mail = mime.read(raw).mail
+    except BoundExceeded as error:
+        return {"from": None, "subject": f"(unreadable: {error})", "size": size, "key": key, "text": ""}
+    sender = f"{mail.from_.name} <{mail.from_.address}>".strip() if mail.from_ else None
+    return {"from": sender, "subject": mail.subject, "date": mail.date, "size": size, "key": key, "text": mail.text}
+
+
+@inbox.command(cls=Command)
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="The whole system: no inbox is visited any more.")
+@click.option("--reason", default="stopped by an operator", help="Shown by inbox list.")
+def stop(name: str | None, *, everything: bool, reason: str) -> None:
+    """Stop taking mail from an inbox, or from all, without a restart."""
+    from services.fetcher.state import InboxStates
+
+    with opened() as app:
+        if _is_all(name, everything=everything):
+            _switch(app, on=False)
+        else:
+            InboxStates(app.documents, app.clock).stop(one(app, name or "").name, reason)
+    _tell("stopped", name)
+
+
+@inbox.command(cls=Command)
+@click.argument("name", required=False)
+@click.option("--all", "everything", is_flag=True, help="The whole system.")
+def start(name: str | None, *, everything: bool) -> None:
+    """Start an inbox again, also one that stopped because logins were refused; or switch the whole system on."""
+    from services.fetcher.state import InboxStates
+
+    with opened() as app:
+        if _is_all(name, everything=everything):
+            _switch(app, on=True)
+        else:
+            found = one(app, name or "")
+            InboxStates(app.documents, app.clock).start(found.name)
+            if not found.enabled:
+                _enable(app, found.name)
+    _tell("started", name)
+
+
+def _tell(state: str, name: str | None) -> None:
+    if as_json():
+        output.emit({"inbox": name, "state": state})
+    else:
+        click.echo(f"{state}  {output.safe(name or 'all inboxes')}")
+
+
+def _is_all(name: str | None, *, everything: bool) -> bool:
+    if everything == (name is not None):
+        raise click.UsageError("name an inbox, or say --all")
+    return everything
+
+
+def _switch(app: App, *, on: bool) -> None:
+    from shared.config.store import switch
+
+    switch(app.documents, "settings", "settings", "processing", on)
+
+
+def _enable(app: App, name: str) -> None:
+    from shared.config.store import switch
+
+    switch(app.documents, "inboxes", name, "enabled", value=True)

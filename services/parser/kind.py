@@ -11,13 +11,28 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from services.parser import bounce, phrases
+from services.parser import signs as header_signs
 from shared.contracts.mail import Bounce, Kind
 
 if TYPE_CHECKING:
-    from services.parser.tree import Headers, Part
-
+    from services.parser.signs import Signs
+    from services.parser.tree import Part
 
 MAX_SUBJECT: Final = 1_000
+MAX_PARTS: Final = 20
+MAX_DEPTH: Final = 4
+_WRITTEN_BY_MACHINES: Final = frozenset(("bounce", "report", "auto-reply", "receipt", "challenge"))
+_REPORT_PARTS: Final = {
+    "message/feedback-report": "feedback-report",
+    "message/disposition-notification": "disposition-notification",
+    "message/global-disposition-notification": "disposition-notification",
+    "message/delivery-status": "delivery-status",
+    "message/global-delivery-status": "delivery-status",
+}
+_REPORT_TYPES: Final = frozenset(_REPORT_PARTS.values())
+_SURE: Final[dict[str, Kind]] = {"feedback-report": "report", "calendar": "calendar"}
+_UNLESS_BOUNCE: Final[dict[str, Kind]] = {"disposition-notification": "receipt", "report": "report"}
+_METHOD: Final = re.compile(r"^METHOD:([A-Za-z-]{1,40})", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,185 +45,100 @@ class Verdict:
     bounce: Bounce | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Signs:
-    """What hints at a machine, read from headers alone."""
-
-    robot: bool
-    null_path: bool
-    subject: bool
-    submitted: str
-    failed_header: bool
-    daemon: bool
-
-    @property
-    def machine(self) -> bool:
-        return self.robot or self.null_path or self.failed_header or self.submitted not in ("", "no")
-
-
 def classify(root: Part, *, subject: str, text: str) -> Verdict:
-    """The kind of the mail `root`; `subject` decoded, `text` its best plain text (no part of it is kept)."""
-    headers, subject = root.headers, subject[:MAX_SUBJECT]
-    signs = _signs(headers, subject)
-    header = _automatic_header(headers, signs)
+    """The kind of the mail `root`; `subject` decoded, `text` its best plain text."""
+    subject = subject[:MAX_SUBJECT]
+    signs = header_signs.read(root.headers, subject)
     kind, found = _kind(root, signs, subject, text)
-    automatic = kind in ("bounce", "report", "auto-reply", "receipt", "challenge") or header is not None
-    return Verdict(kind, automatic, header or _by_kind(root, kind), found)
+    header = header_signs.automatic_header(root.headers, signs)
+    by_machine = kind in _WRITTEN_BY_MACHINES
+    return Verdict(kind, by_machine or header is not None, header or (_tell(root) if by_machine else None), found)
 
 
-def _by_kind(root: Part, kind: Kind) -> str | None:
-    """What gave a kind away when no header of its own did."""
-    if kind in ("bounce", "report", "receipt"):
-        return "Content-Type" if root.content_type.startswith("multipart/report") else "Subject"
-    return "Subject" if kind in ("auto-reply", "challenge") else None
+def _tell(root: Part) -> str:
+    """The header that gave a machine's mail away when none speaks of automatic mail."""
+    return "Content-Type" if root.content_type == "multipart/report" else "Subject"
 
 
-def _kind(root: Part, signs: _Signs, subject: str, text: str) -> tuple[Kind, Bounce | None]:
+def _kind(root: Part, signs: Signs, subject: str, text: str) -> tuple[Kind, Bounce | None]:
     """The first of the kinds that fits, from what the structure declares to what the subject suggests."""
     declared = _declared(root, signs, subject)
-    if told := _TOLD.get(declared):
-        return told, None
-    if _is_away(root.headers, subject):
+    if sure := _SURE.get(declared):
+        return sure, None
+    if header_signs.answers_alone(root.headers) or phrases.AWAY_SUBJECT.match(subject):
         return "auto-reply", None
-    hinted = declared or signs.machine or signs.subject or "x-amz-sns-message-id" in root.headers
+    hinted = declared or signs.machine or signs.reported or "x-amz-sns-message-id" in root.headers
     if hinted and (found := _report(root, signs, declared, subject, text)):
         return found
-    return _RECEIVED.get(declared) or _robots(root.headers, signs, subject) or "message", None
+    return _UNLESS_BOUNCE.get(declared) or _robots(root, signs, subject) or "message", None
 
 
-_TOLD: Final[dict[str, Kind]] = {"feedback-report": "report", "calendar": "calendar"}
-_RECEIVED: Final[dict[str, Kind]] = {"disposition-notification": "receipt", "report": "report"}
-
-
-def _robots(headers: Headers, signs: _Signs, subject: str) -> Kind | None:
-    """What a robot that reports nothing wants, by header and subject."""
-    if _is_challenge(headers, signs, subject):
-        return "challenge"
-    if not signs.machine:
-        return None
-    if signs.submitted == "auto-replied" or phrases.AWAY_WORDS.search(subject):
-        return "auto-reply"
-    return "receipt" if phrases.RECEIPT_SUBJECT.match(subject) else None
-
-
-_DECLARED: Final = {
-    "message/feedback-report": "feedback-report",
-    "message/disposition-notification": "disposition-notification",
-    "message/global-disposition-notification": "disposition-notification",
-    "message/delivery-status": "delivery-status",
-    "message/global-delivery-status": "delivery-status",
-}
-
-
-def _declared(root: Part, signs: _Signs, subject: str) -> str:
+def _declared(root: Part, signs: Signs, subject: str) -> str:
     """What the structure says the mail is: a type of report, `calendar`, or nothing."""
+    types = [part.content_type for part in root.children[:MAX_PARTS]]
     whole = root.content_type == "multipart/report"
-    if whole or (root.children and not (signs.machine is False and _is_persons(root.headers, subject))):
-        told = next((_DECLARED[p.content_type] for p in root.children[:20] if p.content_type in _DECLARED), None)
-        if told:
-            return told
+    told = next((_REPORT_PARTS[type_] for type_ in types if type_ in _REPORT_PARTS), None)
+    if told and (whole or signs.machine or not signs.person):
+        return told
     if whole:
-        named = (root.params.get("report-type") or "delivery-status").lower()
+        named = root.params.get("report-type", "delivery-status").lower()
         return named if named in _REPORT_TYPES else "report"
-    if phrases.COMPLAINT_SUBJECT.match(subject) and any(p.content_type == "message/rfc822" for p in root.children[:20]):
+    if "message/rfc822" in types and phrases.COMPLAINT_SUBJECT.match(subject):
         return "feedback-report"
-    return "calendar" if _invites(root, 0) else ""
+    return "calendar" if _invites(root) else ""
 
 
-_REPORT_TYPES: Final = frozenset(_DECLARED.values())
-
-
-def _invites(part: Part, depth: int) -> bool:
+def _invites(part: Part, depth: int = 0) -> bool:
+    """Whether a calendar part of the body asks for something (RFC 5546); a file attached by a person does not."""
     if part.content_type == "text/calendar":
-        return part.disposition != "attachment" and _method(part).lower() not in ("", "publish")
-    return depth < 4 and any(
-        _invites(c, depth + 1) for c in part.children[:20] if not part.content_type.startswith("message/")
-    )
+        return part.disposition != "attachment" and _method(part) not in ("", "publish")
+    if depth >= MAX_DEPTH or not part.is_multipart:
+        return False
+    return any(_invites(child, depth + 1) for child in part.children[:MAX_PARTS])
 
 
 def _method(part: Part) -> str:
     if method := part.params.get("method"):
-        return str(method)
-    found = re.search(r"^METHOD:([A-Za-z-]{1,40})", (part.text or "")[:20_000], re.MULTILINE | re.IGNORECASE)
-    return found[1] if found else ""
+        return method.lower()
+    found = _METHOD.search((part.text or "")[:20_000])
+    return found[1].lower() if found else ""
 
 
-_ROBOT_LOCAL: Final = re.compile(
-    r"(?:^|[<\s\"'])(?:mailer-?daemon|post-?_?master|mdaemon|mail[._-]?delivery|mail-?daemon|double-bounce|bounce-?handler|"
-    r"(?:do-?_?)?no[tn]?[-_.]?reply)\b",
-    re.IGNORECASE,
-)
-_DAEMON: Final = re.compile(r"mailer-?daemon|mail delivery (?:sub)?system", re.IGNORECASE)
-_ROBOT_NAME: Final = re.compile(
-    r"mail deliver\w* (?:sub)?s(?:ystem|ervice)|delivery subsystem|system administrator|mail administrator|"
-    r"mailer.daemon|internet mail delivery|mail service\b|smtp_?gateway",
-    re.IGNORECASE,
-)
-
-
-def _signs(headers: Headers, subject: str) -> _Signs:
-    sender = str(headers.get("from") or "")
-    path = headers.get("return-path")
-    submitted = str(headers.get("auto-submitted") or "").strip().lower()
-    return _Signs(
-        robot="<>" in sender
-        or "x-mlserver" in headers
-        or bool(_ROBOT_LOCAL.search(sender) or _ROBOT_NAME.search(sender)),
-        null_path=path is not None and (path.strip() in ("<>", "") or bool(_ROBOT_LOCAL.search(path))),
-        subject=bool(phrases.BOUNCE_SUBJECT.search(subject)),
-        submitted=re.split(r"[\s;(]", submitted, maxsplit=1)[0] if submitted else "",
-        failed_header=headers.get("x-failed-recipients") is not None,
-        daemon=bool(_DAEMON.search(sender)),
-    )
-
-
-def _report(root: Part, signs: _Signs, declared: str, subject: str, text: str) -> tuple[Kind, Bounce | None] | None:
+def _report(root: Part, signs: Signs, declared: str, subject: str, text: str) -> tuple[Kind, Bounce | None] | None:
     """A delivery report of some sort, or None when a person wrote it."""
     if "x-amz-sns-message-id" in root.headers and (posted := bounce.notice(text)):
         return ("bounce", bounce.read_notice(posted)) if posted.type == "bounce" else ("report", None)
-    if not signs.machine and root.content_type != "multipart/report" and _is_persons(root.headers, subject):
+    if signs.person and not signs.machine and root.content_type != "multipart/report":
         return None
     root = _unwrapped(root, signs)
-    pieces = bounce.pieces_of(root, text)
-    if pieces.told and all(told.succeeded for told in pieces.told):
+    report = bounce.pieces_of(root, text)
+    if report.told and all(told.succeeded for told in report.told):
         return "report", None
-    found = bounce.read(root, pieces, subject=subject)
-    if not _convinces(root, signs, declared, pieces, found):
-        return None
-    return "bounce", found
+    found = bounce.read(root, report, subject=subject)
+    return ("bounce", found) if _convinces(root, signs, declared, report, found) else None
 
 
-def _is_persons(headers: Headers, subject: str) -> bool:
-    """Whether a mail without any sign of a machine was answered or passed on, or made with a mail program."""
-    return bool(phrases.PASSED_ON.match(subject)) or any(name in headers for name in _OF_PERSONS)
-
-
-_OF_PERSONS: Final = ("in-reply-to", "references", "user-agent", "thread-index", "x-originating-ip")
-
-
-def _unwrapped(root: Part, signs: _Signs) -> Part:
+def _unwrapped(root: Part, signs: Signs) -> Part:
     """The report inside a mail that a scanner on its way has put around it, or that mail."""
     if not signs.robot or root.content_type == "multipart/report":
         return root
-    inner = (
-        mail for child in root.children[:3] if child.content_type == "message/rfc822" for mail in child.children[:1]
-    )
+    inner = (mail for child in root.children[:MAX_DEPTH] if child.is_mail for mail in child.children[:1])
     sender = root.headers.get("from")
     return next((m for m in inner if m.content_type == "multipart/report" and m.headers.get("from") == sender), root)
 
 
-def _convinces(root: Part, signs: _Signs, declared: str, report: bounce.Report, found: Bounce) -> bool:
+def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, found: Bounce) -> bool:
     """Whether headers, words and recipients together make a report; no single one of them does."""
-    if (report.declared and report.told) or signs.failed_header:
+    if (report.declared and report.told) or signs.failed:
         return True
     named, fails = bool(found.recipients), bool(phrases.FAILURE.search(report.text[:8000]))
     if declared == "delivery-status" or signs.daemon:
-        return signs.subject or named or fails
+        return signs.reported or named or fails
     if signs.robot:
-        return (fails and (signs.subject or named)) or (signs.subject and named)
+        return (fails and (signs.reported or named)) or (signs.reported and named)
     if signs.machine:
-        return signs.subject and (fails or named)
-    return signs.subject and fails and not _is_personal(report.text) and bounce.is_known(root, report)
+        return signs.reported and (fails or named)
+    return signs.reported and fails and not _is_personal(report.text) and bounce.is_known(root, report)
 
 
 def _is_personal(text: str) -> bool:
@@ -217,58 +147,13 @@ def _is_personal(text: str) -> bool:
     return bool(phrases.GREETING.match(opening) or phrases.MYSELF.search(opening))
 
 
-_CHALLENGE_HEADERS: Final = (
-    "x-tmda-confirm",
-    "x-tmda-fingerprint",
-    "x-askversion",
-    "x-challenge-response",
-    "x-qconfirm",
-)
-
-
-def _is_challenge(headers: Headers, signs: _Signs, subject: str) -> bool:
-    if any(name in headers for name in _CHALLENGE_HEADERS):
-        return True
-    asked = phrases.CHALLENGE_SUBJECT.search(subject)
-    return asked is not None and (signs.machine or "precedence" in headers or "in-reply-to" in headers)
-
-
-_REPLY_HEADERS: Final = (
-    "x-autoreply", "x-autorespond", "x-autoreply-from", "x-autoresponder", "x-vacation", "x-auto-reply",
-    "x-mail-autoreply",
-)  # fmt: skip
-
-
-def _is_away(headers: Headers, subject: str) -> bool:
-    """An automatic answer by header or, where no header says so, by how mail servers word its subject."""
-    if any((headers.get(name) or "no").strip().lower() != "no" for name in _REPLY_HEADERS if name in headers):
-        return True
-    if (headers.get("x-apple-action") or "").strip().lower() == "vacation":
-        return True
-    if (headers.get("precedence") or "").strip().lower() == "auto_reply":
-        return True
-    return bool(phrases.AWAY_SUBJECT.match(subject))
-
-
-_AUTOMATIC: Final = (
-    "list-id", "list-unsubscribe", "list-post", "list-help", "list-subscribe", "list-owner", "list-archive",
-    "mailing-list", "x-mailing-list", "x-mailman-version", "x-mlserver", "feedback-id", "x-autogenerated",
-    "x-auto-generated", "x-cron-env", *_REPLY_HEADERS,
-)  # fmt: skip
-_PRECEDENCE: Final = frozenset(("bulk", "list", "junk", "auto_reply"))
-_SHOWN: Final = {"list-id": "List-Id", "feedback-id": "Feedback-ID", "x-mlserver": "X-MLServer"}
-
-
-def _automatic_header(headers: Headers, signs: _Signs) -> str | None:
-    """The header that says no person wrote this mail to us, or None."""
-    if signs.submitted not in ("", "no"):
-        return "Auto-Submitted"
-    if (headers.get("precedence") or "").strip().lower() in _PRECEDENCE:
-        return "Precedence"
-    if (headers.get("x-auto-response-suppress") or "none").strip().lower() != "none":
-        return "X-Auto-Response-Suppress"
-    if found := next((name for name in _AUTOMATIC if name in headers), None):
-        return _SHOWN.get(found, found.title())
-    if signs.null_path:
-        return "Return-Path"
-    return "From" if signs.robot else None
+def _robots(root: Part, signs: Signs, subject: str) -> Kind | None:
+    """What a robot that reports nothing wants, by header and subject."""
+    asked = bool(phrases.CHALLENGE_SUBJECT.search(subject))
+    if header_signs.challenges(root.headers) or (asked and (signs.machine or "precedence" in root.headers)):
+        return "challenge"
+    if not signs.machine:
+        return None
+    if signs.submitted == "auto-replied" or phrases.AWAY_WORDS.search(subject):
+        return "auto-reply"
+    return "receipt" if phrases.RECEIPT_SUBJECT.match(subject) else None

@@ -119,7 +119,7 @@ CHALLENGE_SUBJECT: Final = any_of(r"""
     en  (?:confirm|verify|validate) (?:that )?(?:your|you sent|this) (?:message|e-?mail|mail|address|identity)
     en  (?:verification|confirmation|authentication|action) required
     en  requires? (?:verification|(?:your )?confirmation)
-    en  confirm(?:ation)? (?:of )?your (?:message|e-?mail|mail) to | antispam uol
+    en  confirm(?:ation)? (?:of )?your (?:message|e-?mail|mail) to | antispam uol | ^confirm [0-9a-f]{16,}
     en  your (?:message|e-?mail|mail) .{0,60}(?:awaits|needs|requires) (?:confirmation|verification)
     de  bestätigung erforderlich | bitte bestätigen sie ihre (?:e-?mail|nachricht)
     fr  confirmez votre (?:message|e-?mail|courriel)

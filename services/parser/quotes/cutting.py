@@ -12,7 +12,7 @@ from typing import Final
 
 from services.parser.quotes import attribution, markers, markup
 
-MAX_CANDIDATES: Final = 500
+MAX_CANDIDATES: Final = 3_000
 MAX_SQUASHED: Final = 200_000
 MIN_NEEDLE: Final = 8
 LONG_LINE: Final = 64

@@ -233,6 +233,7 @@ KINDS = [
         "auto-reply",
         id="an absence that speaks of delivery",
     ),
+    pytest.param(a_mail("X-Apple-Action: VACATION\n"), "auto-reply", id="a vacation at Apple"),
     pytest.param(a_mail("Auto-Submitted: auto-generated\n"), "message", id="a monitoring system"),
     pytest.param(a_mail("X-TMDA-Confirm: x\n"), "challenge", id="a challenge by header"),
     pytest.param(
@@ -335,6 +336,12 @@ def test_a_persons_mail_is_not_automatic(line: str) -> None:
 def test_a_mail_from_an_address_that_takes_no_answers_is_automatic() -> None:
     got = verdict(a_mail(sender="Shop <no-reply@example.org>"))
     assert (got.kind, got.automatic, got.automatic_header) == ("message", True, "From")
+
+
+@pytest.mark.parametrize("sender", ["System Administrator <admin@example.org>", "Ann Noreplyson <ann@example.org>"])
+def test_a_person_with_the_name_of_a_role_is_not_automatic(sender: str) -> None:
+    got = verdict(a_mail(sender=sender, subject="Undelivered toner"))
+    assert (got.kind, got.automatic) == ("message", False)
 
 
 def test_every_report_is_automatic() -> None:

@@ -48,9 +48,10 @@ def references(value: Any) -> Iterator[str]:
 
 def resolved(contract: Any, reference: str) -> Any:
     """What a reference points to; KeyError when nothing is there."""
+    found = contract
     for part in reference.removeprefix("#/").split("/"):
-        contract = contract[part]
-    return resolved(contract, contract["$ref"]) if set(contract) == {"$ref"} else contract
+        found = found[part]
+    return resolved(contract, found["$ref"]) if set(found) == {"$ref"} else found
 
 
 def test_the_file_is_what_the_code_makes() -> None:

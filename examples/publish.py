@@ -1,0 +1,74 @@
+"""Hand mails to Postroom over RabbitMQ, from Python with pika.
+
+    pip install pika
+    python publish.py [--inbox NAME] [--source-id ID] MAIL.eml...
+
+POSTROOM_BROKER_URL names the broker (default amqp://guest:guest@localhost:5672/%2F). Ends with 0 when RabbitMQ
+has taken responsibility for every mail, with 75 ("try again later") when not; what is printed says why. Handing
+the same mail in again is harmless.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import uuid
+from pathlib import Path
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError, NackError, UnroutableError
+
+TRY_AGAIN = 75
+"""EX_TEMPFAIL of sysexits.h: mail servers keep the mail and come back."""
+
+
+def arguments() -> argparse.Namespace:
+    """What the command line says."""
+    parser = argparse.ArgumentParser(description="Hand mails to Postroom over RabbitMQ.")
+    parser.add_argument("mails", nargs="+", type=Path, metavar="MAIL.eml")
+    parser.add_argument("--inbox", help="name of the inbox; the default inbox when left out")
+    parser.add_argument("--source-id", help="your own key for the mail: the same one is taken in once")
+    return parser.parse_args()
+
+
+def publish(channel: BlockingChannel, raw: bytes, headers: dict[str, str]) -> None:
+    """Return when RabbitMQ has confirmed the mail. `mandatory`: a mail that no queue takes comes back as an error."""
+    properties = pika.BasicProperties(
+        content_type="message/rfc822",
+        delivery_mode=pika.DeliveryMode.Persistent,
+        message_id=uuid.uuid4().hex,
+        headers=headers,
+    )
+    channel.basic_publish("postroom", "intake", raw, properties, mandatory=True)
+
+
+def main() -> int:
+    """Publish every file; the exit code."""
+    given = arguments()
+    url = os.environ.get("POSTROOM_BROKER_URL", "amqp://guest:guest@localhost:5672/%2F")
+    named = {"inbox": given.inbox, "source-id": given.source_id}
+    headers = {name: value for name, value in named.items() if value is not None}
+    try:
+        with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()  # without it a mail can be lost and nobody is told
+            for path in given.mails:
+                publish(channel, path.read_bytes(), headers)
+                print(f"taken: {path}")
+    except UnroutableError:
+        print("not taken: the exchange 'postroom' has no queue for intake; start Postroom once", file=sys.stderr)
+    except NackError:
+        print("not taken: RabbitMQ refuses the mail for now", file=sys.stderr)
+    except AMQPError as error:
+        print(f"not taken: RabbitMQ: {type(error).__name__} {error}".rstrip(), file=sys.stderr)
+    except OSError as error:
+        print(f"not taken: {error}", file=sys.stderr)
+    else:
+        return 0
+    return TRY_AGAIN
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""The integrators' examples against a real RabbitMQ: what they publish becomes records, what fails they say."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.runtime.amqp import RabbitBroker
+from shared.store.documents import Documents
+from shared.store.embedded import EmbeddedDocuments
+from tests.builders import a_mail
+from tests.conformance.lanes import eventually
+from tests.servers.presence import missing
+from tests.servers.rabbitmq import RabbitNode, free_ports
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+RUNS = 120.0
+"""Seconds that an example may take, npm's first visit included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One vhost of the test node, as an integrator knows it."""
+
+    url: str
+    api: str
+    vhost: str
+
+    def environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "POSTROOM_BROKER_URL": self.url,
+            "RABBITMQ_API": self.api,
+            "RABBITMQ_VHOST": self.vhost,
+        }
+
+    def run(self, *command: str | Path) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [str(part) for part in command],
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=RUNS,
+            check=False,
+        )
+
+
+@pytest.fixture
+def place(rabbit_node: RabbitNode, rabbit_vhost: str) -> Place:
+    """A fresh vhost without any topology."""
+    return Place(rabbit_node.url(rabbit_vhost), rabbit_node.management_url, rabbit_vhost)
+
+
+@pytest.fixture
+def declared(place: Place) -> Place:
+    """A vhost on which Postroom was started once."""
+    broker = RabbitBroker(place.url)
+    broker.declare()
+    broker.close()
+    return place
+
+
+@pytest.fixture
+def running(declared: Place, tmp_path: Path) -> Iterator[Documents]:
+    """Every stage at work on that vhost in a process of its own; the store that it fills."""
+    environment = declared.environment() | {"POSTROOM_DATA": str(tmp_path / "data")}
+    command = [sys.executable, "-m", "services.cli.main", "up"]
+    with (tmp_path / "up.log").open("wb") as told:
+        postroom = subprocess.Popen(command, cwd=EXAMPLES.parent, env=environment, stdout=told, stderr=told)
+    store = EmbeddedDocuments(tmp_path / "data")
+    yield store
+    store.close()
+    postroom.terminate()
+    assert postroom.wait(30) == 0, (tmp_path / "up.log").read_text()
+
+
+Publish = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def with_python(place: Place, inbox: str, *mails: Path) -> subprocess.CompletedProcess[str]:
+    return place.run(sys.executable, EXAMPLES / "publish.py", "--inbox", inbox, *mails)
+
+
+def with_node(place: Place, inbox: str, *mails: Path) -> subprocess.CompletedProcess[str]:
+    if not (shutil.which("node") and shutil.which("npm")):
+        missing("node with npm")
+    folder = EXAMPLES / "node"
+    if not (folder / "node_modules" / "amqplib").exists():
+        fetched = place.run("npm", "ci", "--no-audit", "--no-fund", "--prefix", folder)
+        if fetched.returncode and os.environ.get("CI") != "true":
+            pytest.skip("amqplib cannot be fetched with npm")
+        assert not fetched.returncode, fetched.stderr
+    return place.run("node", folder / "publish.js", "--inbox", inbox, *mails)
+
+
+def with_shell(place: Place, inbox: str, *mails: Path) -> subprocess.CompletedProcess[str]:
+    if not shutil.which("curl"):
+        missing("curl")
+    return place.run("sh", EXAMPLES / "publish.sh", "-i", inbox, *mails)
+
+
+PUBLISHERS = [with_python, with_node, with_shell]
+
+
+@pytest.fixture(params=PUBLISHERS, ids=lambda publish: publish.__name__)
+def publish(request: pytest.FixtureRequest) -> Any:
+    """Each publisher example."""
+    return request.param
+
+
+@pytest.fixture
+def mails(tmp_path: Path) -> list[Path]:
+    """Two mails; one with every byte value and no line break at its end."""
+    paths = [tmp_path / "one.eml", tmp_path / "two mails.eml"]
+    paths[0].write_bytes(a_mail(subject="Printer"))
+    binary = b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n" + bytes(range(256))
+    paths[1].write_bytes(b"From: anna@customer.example\r\nSubject: Bytes\r\nMIME-Version: 1.0\r\n" + binary)
+    return paths
+
+
+def test_published_mails_become_records(
+    publish: Publish, declared: Place, running: Documents, mails: list[Path]
+) -> None:
+    done = publish(declared, "support", *mails)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [f"taken: {path}" for path in mails]
+    store = running
+    eventually(lambda: store.count("mails", {"outcome": "recorded"}) == len(mails))
+    assert {record["subject"] for record in store.find("records", {})} == {"Printer", "Bytes"}
+    raws = {store.get_blob(mail["raw"]) for mail in store.find("mails", {"inbox": "support"})}
+    assert raws == {path.read_bytes() for path in mails}
+
+
+def test_publishing_again_makes_no_second_record(
+    publish: Publish, declared: Place, running: Documents, mails: list[Path]
+) -> None:
+    for _ in range(2):
+        assert publish(declared, "support", mails[0]).returncode == 0
+    eventually(lambda: running.count("arrivals", {"taken": True}) == 2)
+    eventually(lambda: running.count("mails", {"outcome": "recorded"}) == 1)
+    assert running.count("records", {}) == 1
+
+
+def test_a_missing_exchange_is_told_and_temporary(publish: Publish, place: Place, mails: list[Path]) -> None:
+    done = publish(place, "support", mails[0])
+    assert (done.returncode, done.stdout) == (75, "")
+    assert "not taken: " in done.stderr
+
+
+def test_an_exchange_without_the_queue_is_told_and_temporary(
+    publish: Publish, declared: Place, rabbit_node: RabbitNode, mails: list[Path]
+) -> None:
+    """The publisher is confirmed, and the mail comes back all the same."""
+    rabbit_node.api("DELETE", f"queues/{declared.vhost}/postroom.intake")
+    done = publish(declared, "support", mails[0])
+    assert (done.returncode, done.stdout) == (75, "")
+    assert "no queue for intake" in done.stderr
+
+
+def test_a_broker_that_is_away_is_told_and_temporary(publish: Publish, mails: list[Path]) -> None:
+    (port,) = free_ports(1)
+    done = publish(
+        Place(f"amqp://guest:guest@127.0.0.1:{port}/%2F", f"http://127.0.0.1:{port}", "/"), "support", mails[0]
+    )
+    assert (done.returncode, done.stdout) == (75, "")
+    assert "not taken: " in done.stderr
+
+
+def test_a_wrong_password_is_told_and_not_shown(declared: Place, mails: list[Path]) -> None:
+    stranger = Place(declared.url.replace("guest:guest", "guest:s3cret"), declared.api, declared.vhost)
+    for publish in (with_python, with_node):
+        done = publish(stranger, "support", mails[0])
+        assert (done.returncode, done.stdout) == (75, "")
+        assert "not taken: " in done.stderr
+        assert "s3cret" not in done.stderr
+
+
+def test_without_a_mail_the_usage_is_shown(publish: Publish, place: Place) -> None:
+    done = publish(place, "support")
+    assert done.returncode == 2
+    assert "usage: " in done.stderr
+
+
+def test_a_file_that_is_not_there_is_told(publish: Publish, declared: Place, tmp_path: Path) -> None:
+    done = publish(declared, "support", tmp_path / "nothing.eml")
+    assert done.returncode == 75
+    assert "nothing.eml" in done.stderr
+
+
+def test_the_shell_example_lets_no_quotation_marks_into_its_json(place: Place, mails: list[Path]) -> None:
+    done = with_shell(place, 'a","x":"b', mails[0])
+    assert done.returncode == 2
+    assert "quotation marks" in done.stderr
+
+
+def test_a_listener_hears_of_the_record(declared: Place, running: Documents, mails: list[Path]) -> None:
+    listening = subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "listen.py"), "--count", "1", "--seconds", "60"],
+        env=declared.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert listening.stderr is not None
+        assert listening.stderr.readline() == "listening\n"
+        assert with_python(declared, "support", mails[0]).returncode == 0
+        printed, _ = listening.communicate(timeout=RUNS)
+    finally:
+        listening.kill()
+        listening.communicate()
+    heard = json.loads(printed)
+    (record,) = running.find("records", {})
+    assert heard["event"] == "record.created"
+    assert {heard["record_id"], heard["number"]} == {record["_id"], record["number"]}
+
+
+def test_a_durable_queue_keeps_events_while_nobody_listens(
+    declared: Place, running: Documents, mails: list[Path]
+) -> None:
+    listen: list[str | Path] = [sys.executable, EXAMPLES / "listen.py", "--queue", "my-crm", "--events", "record.*"]
+    assert declared.run(*listen, "--seconds", "0.2").returncode == 0
+    assert with_python(declared, "support", mails[0]).returncode == 0
+    eventually(lambda: running.count("mails", {"outcome": "recorded"}) == 1)
+    done = declared.run(*listen, "--count", "1", "--seconds", "60")
+    assert (done.returncode, json.loads(done.stdout)["event"]) == (0, "record.created")
+
+
+def test_the_readme_names_every_example() -> None:
+    text = (EXAMPLES / "README.md").read_text("utf-8")
+    scripts = [
+        path.relative_to(EXAMPLES).as_posix() for path in EXAMPLES.rglob("*.*") if path.suffix in {".py", ".sh", ".js"}
+    ]
+    assert [name for name in scripts if "node_modules" not in name and name not in text] == []

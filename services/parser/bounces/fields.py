@@ -15,6 +15,8 @@ from services.parser.bounces import codes
 from services.parser.bounces.addresses import first_address
 
 MAX_LINES: Final = 20_000
+MAX_FIELD: Final = 4_000
+_USER: Final = re.compile(r"<?([A-Za-z0-9][\w.+-]{0,63})>?")
 _FIELD: Final = re.compile(r"[ \t]{0,4}([A-Za-z][A-Za-z0-9-]{2,40})[ \t]{0,4}:[ \t]*(.*)")
 _WANTED: Final = frozenset(
     ("final-recipient", "original-recipient", "x-actual-recipient", "action", "status", "diagnostic-code")
@@ -57,44 +59,42 @@ def _unfolded(text: str) -> Iterator[str]:
             yield held
             yield ""
             held = ""
-        elif line[0] in " \t" and held and not _is_wanted(line):
-            held = f"{held} {line.strip()}" if len(held) < 4000 else held
+        elif line[0] in " \t" and held and _field(line) is None:
+            held = f"{held} {line.strip()}" if len(held) < MAX_FIELD else held
         else:
             yield held
-            held = line[:4000]
+            held = line[:MAX_FIELD]
     yield held
 
 
-def _is_wanted(line: str) -> bool:
-    field = _FIELD.match(line)
-    return bool(field) and field[1].lower() in _WANTED if field else False
+def _field(line: str) -> tuple[str, str] | None:
+    """Name and value of a field that matters here."""
+    match = _FIELD.match(line)
+    if match is None or (name := match[1].lower()) not in _WANTED:
+        return None
+    return name, match[2].strip()
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[dict[str, str]]:
-    """Fields of one recipient each; a second recipient or a repeated action starts a new block."""
+    """Fields of one recipient each; a field that comes again, or a recipient after a blank line, starts a new block."""
     block: dict[str, str] = {}
     blank = False
     for line in lines:
-        field = _FIELD.match(line) if line else None
-        name = field[1].lower() if field else ""
-        if name not in _WANTED or field is None:
+        if (field := _field(line)) is None:
             blank = blank or not line
             continue
-        if name in block or (blank and name in _RECIPIENT and _has_recipient(block)):
+        name, value = field
+        if name in block or (blank and name in _RECIPIENT and not block.keys().isdisjoint(_RECIPIENT)):
             yield block
             block = {}
-        block[name] = field[2].strip()
+        block[name] = value
         blank = False
     yield block
 
 
-def _has_recipient(block: dict[str, str]) -> bool:
-    return any(name in block for name in _RECIPIENT)
-
-
 def _told(block: dict[str, str]) -> Told | None:
-    address = next(filter(None, (_typed(block.get(name, "")) for name in _RECIPIENT)), None)
-    if address is None or not ("action" in block or "status" in block or "diagnostic-code" in block):
+    address = next(filter(None, (_typed(block.get(name, "")) for name in _RECIPIENT)), None) or _local(block)
+    if address is None or block.keys().isdisjoint(("action", "status", "diagnostic-code")):
         return None
     action = re.match(r"[a-z]+", block.get("action", "").lower())
     return Told(
@@ -117,6 +117,12 @@ _ACTIONS: Final = {
 def _typed(value: str) -> str | None:
     """The address of `rfc822; <user@host>`; the type may be missing or odd (`LOCAL;`)."""
     return first_address(value.split(";", 1)[-1])
+
+
+def _local(block: dict[str, str]) -> str | None:
+    """A final recipient without a domain, as mail systems write their own users."""
+    match = _USER.fullmatch(block.get("final-recipient", "").split(";", 1)[-1].strip())
+    return match[1] if match else None
 
 
 def _typed_text(value: str) -> str:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from services.parser.tree import Part
 
 MAX_CHARS: Final = 65_536
+MAX_DEPTH: Final = 4
+MAX_CHILDREN: Final = 20
 _PLAIN: Final = re.compile(rb"[^\s@<>{}\[\],;]{1,120}@[A-Za-z0-9._-]{1,255}")
 _HEADERS: Final = ("Subject", "X-Mailer")
 
@@ -40,10 +42,10 @@ def _decoded(addresses: frozenset[bytes]) -> tuple[str, ...]:
 
 def _as_message(root: Part) -> Message:
     message = Message()
-    message["From"] = first_address(str(root.headers.get("From") or "")) or ""
+    message["From"] = first_address(root.headers.get("From") or "") or ""
     for name in _HEADERS:
         for value in root.headers.all(name):
-            message[name] = " ".join(str(value).split())[:2000]
+            message[name] = " ".join(value.split())[:2000]
     _fill(message, root, depth=0)
     return message
 
@@ -51,9 +53,9 @@ def _as_message(root: Part) -> Message:
 def _fill(message: Message, part: Part, depth: int) -> None:
     message["Content-Type"] = part.content_type
     if description := part.headers.get("Content-Description"):
-        message["Content-Description"] = " ".join(str(description).split())[:200]
-    if part.children and depth < 4 and part.content_type.startswith("multipart/"):
-        message.set_payload([_child(child, depth + 1) for child in part.children[:20]])
+        message["Content-Description"] = " ".join(description.split())[:200]
+    if part.children and depth < MAX_DEPTH and part.content_type.startswith("multipart/"):
+        message.set_payload([_child(child, depth + 1) for child in part.children[:MAX_CHILDREN]])
     else:
         message.set_payload((part.text or "")[:MAX_CHARS])
 

@@ -76,6 +76,11 @@ FIELDS = [
         id="folded fields, odd types, comments",
     ),
     pytest.param(
+        "Final-Recipient: rfc822; root\nAction: failed\nStatus: 5.1.1",
+        ("root", "failed", "5.1.1", 550, True, "unknown-user"),
+        id="a user of the reporting host itself",
+    ),
+    pytest.param(
         "Final-Recipient: <bob@example.com>\nAction: error\nDiagnostic-Code: 550 5.1.1 unknown",
         ("bob@example.com", "failed", "5.1.1", 550, True, "unknown-user"),
         id="no address type, no status, private action",

@@ -45,7 +45,7 @@ CREATE TABLE IF NOT EXISTS queue(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, held INTEGER NOT NULL DEFAULT 0, until REAL,
   holder TEXT, takes INTEGER NOT NULL DEFAULT 0, at REAL NOT NULL, id TEXT, type TEXT, content_type TEXT,
   correlation_id TEXT, headers TEXT, body BLOB);
-CREATE INDEX IF NOT EXISTS queue_ready ON queue(queue, held, seq);
+CREATE INDEX IF NOT EXISTS queue_ready ON queue(queue, held, seq, until, holder, at);
 CREATE INDEX IF NOT EXISTS queue_held ON queue(until) WHERE held = 1;
 """
 _PUT = (

@@ -83,15 +83,19 @@ class Worker:
                 decided = [(delivery, self.decide(delivery)) for delivery in deliveries]
                 self.world.observer.decided(self.stage.name, decided)
                 packed = [self.follow(delivery, outcome) for delivery, outcome in decided]
-        except Unavailable:
+            step("store.committed")
+            self.announce(packed)
+        except AWAY:
             self.give_back(deliveries)
             raise
-        step("store.committed")
+        self.settle_all(decided, packed)
+        return len(deliveries)
+
+    def announce(self, packed: Sequence[Sequence[Message]]) -> None:
+        """Tell integrators; before settling, so that a crash in between tells them again and not never."""
         if news := [message for messages in packed for message in messages if is_news(message)]:
             self.world.broker.announce(news)
             step("worker.announced")
-        self.settle_all(decided, packed)
-        return len(deliveries)
 
     def settle_all(self, decided: Decided, packed: Sequence[Sequence[Message]]) -> None:
         """Settle each. A call that raises has done nothing, so that one and those behind it go back."""

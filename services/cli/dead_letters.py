@@ -116,7 +116,7 @@ def show(letter_id: str) -> None:
 @click.option("--stage", help="With --all: letters of one stage.")
 def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) -> None:
     """Send letters back to the queue that they came from; what was committed is not repeated."""
-    from shared import actions
+    from services import actions
 
     with opened() as app:
         for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "replaying"):
@@ -143,7 +143,7 @@ def _chosen(app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: s
 @click.option("--reason", default="", metavar="TEXT", help="Kept with the letter.")
 def discard(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, reason: str) -> None:
     """Close letters without another try; mail, error and incident stay."""
-    from shared import actions
+    from services import actions
 
     with opened() as app:
         for letter in _chosen(app, letter_ids, everything=everything, stage=stage):

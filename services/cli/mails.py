@@ -166,7 +166,7 @@ def source(mail_id: str) -> None:
 @click.argument("mail_ids", metavar="MAIL_ID...", nargs=-1, required=True)
 def release(mail_ids: tuple[str, ...]) -> None:
     """Let rejected mails through; the filter is not asked again."""
-    from shared import actions
+    from services import actions
 
     with opened() as app:
         for each in mail_ids:

@@ -6,7 +6,6 @@ decided stage is the one before the queue.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from services.cli import output
-from services.cli.base import Command, as_json, opened
+from services.cli.base import Command, as_json, opened, use_management
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -33,7 +32,7 @@ LOOKED_AT: Final = 500
 def queues(*, watch: bool, interval: float) -> None:
     """Show depth, age and consumers of every queue."""
     with opened() as app:
-        _use_management(app)
+        use_management(app)
         before: Sequence[Depth] = ()
         while True:
             depths = app.broker.depths()
@@ -42,16 +41,6 @@ def queues(*, watch: bool, interval: float) -> None:
                 return
             before = depths
             time.sleep(interval)
-
-
-def _use_management(app: App) -> None:
-    """RabbitMQ says what is unacknowledged only by its management API, whose address is a setting."""
-    from shared.contracts.desk import ENVIRONMENT_REFERENCE
-
-    url = app.directory.current().settings.rabbitmq_management_url
-    if url and app.location.broker_url and not app.location.management_url:
-        known = ENVIRONMENT_REFERENCE.sub(lambda found: os.environ.get(found[1], ""), url)
-        setattr(app.broker, "management_url", known)  # noqa: B010 - only RabbitMQ's adapter has it
 
 
 def ages(app: App, depths: Sequence[Depth]) -> dict[str, float | None]:

@@ -1,19 +1,25 @@
 """What an operator does with one mail or letter: release, replay, discard.
 
-The command line and the console call these; each is safe to repeat after a crash, because what is published
-carries the id it had before. Every action leaves a line in the mail's journal.
+The command line and the console call these. Each is safe to repeat after a crash: a mail is decided once, whatever
+number of messages asks for it. Every action leaves a line in the mail's journal.
 """
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from shared.errors import PostroomError
+from services.parser import mime
+from shared.contracts.events import Envelope, MailParsed
+from shared.errors import BoundExceeded, PostroomError
 from shared.ids import derived_id
-from shared.runtime.broker import INTAKE, REFERENCE, Message
+from shared.runtime.broker import Message
+from shared.runtime.parcel import pack
 from shared.store.documents import Document, Documents
+from shared.text import iso
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -27,14 +33,16 @@ class NotPossible(PostroomError):
 
 
 def release(app: App, mail_id: str, *, by: str = OPERATOR) -> None:
-    """Let a rejected mail through: it goes back to intake and the filter is not asked again (PR-01).
+    """Let a rejected mail through: it goes to the filter's queue once more, and no rule is asked (PR-01).
+
+    It is not counted as another arrival, and its way shows in the journal like the first one.
 
     Raises `LookupError` when there is no such mail, `NotPossible` when it was not rejected.
     """
     mail = _existing(app.mails.get(mail_id), "mail", mail_id)
     if mail["outcome"] != "rejected" and not (mail["outcome"] is None and mail.get("released")):
         raise NotPossible(f"the mail is {mail['outcome'] or 'in flight'}; only a rejected mail can be released")
-    now = app.clock.now()
+    now, message = app.clock.now(), _again(app.documents, mail)
     app.documents.update(
         "mails",
         {"_id": mail_id, "outcome": "rejected"},
@@ -43,7 +51,7 @@ def release(app: App, mail_id: str, *, by: str = OPERATOR) -> None:
             "$unset": {"targets": 1, "emitted": 1, "rule": 1},
         },
     )
-    app.broker.publish([_again(mail)])
+    app.broker.publish([message])
     _note(app.documents, mail_id, now, "released", f"by {by}; it was rejected: {mail['reason'] or ''}")
 
 
@@ -53,14 +61,16 @@ def _existing(found: Document | None, thing: str, id_: str) -> Document:
     return found
 
 
-def _again(mail: Document) -> Message:
-    """The mail's intake message under the id that it arrived with, so that it is not counted as another arrival."""
-    from shared.contracts import codec
-
-    headers: dict[str, str | int] = {"inbox": mail["inbox"]}
-    if mail.get("source_id") is not None:
-        headers["source-id"] = mail["source_id"]
-    return Message(mail.get("arrival") or mail["_id"], INTAKE, codec.dumps({"blob": mail["raw"]}), content_type=REFERENCE, headers=headers)
+def _again(documents: Documents, mail: Document) -> Message:
+    """What the parser said of the mail, once more, for the filter."""
+    envelope = Envelope(mail["_id"], mail["inbox"], iso(mail["received_at"]))
+    try:
+        read = mime.read(documents.get_blob(mail["raw"])).mail
+    except BoundExceeded as error:
+        raise NotPossible(f"the mail cannot be read: {error}") from None
+    cause = Message(uuid.uuid4().hex, OPERATOR, b"", correlation_id=mail["_id"])
+    event = MailParsed(envelope, replace(read, html=None))
+    return pack(event, "filter", cause=cause, stage=OPERATOR, index=0, blobs=documents)
 
 
 def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:

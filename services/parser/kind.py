@@ -134,10 +134,8 @@ def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, f
     named, fails = bool(found.recipients), bool(phrases.FAILURE.search(report.text[:8000]))
     if declared == "delivery-status" or signs.daemon:
         return signs.reported or named or fails
-    if signs.robot:
-        return (fails and (signs.reported or named)) or (signs.reported and named)
-    if signs.machine:
-        return signs.reported and (fails or named)
+    if signs.machine and (signs.null_path or signs.submitted or not _is_personal(report.text)):
+        return sum((signs.reported, fails, named)) >= 2 and (signs.robot or signs.reported)
     return signs.reported and fails and not _is_personal(report.text) and bounce.is_known(root, report)
 
 

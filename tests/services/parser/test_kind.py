@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.parser import kind, tree
 from services.parser.kind import Verdict
@@ -105,6 +107,15 @@ KINDS = [
         ),
         "message",
         id="a program forwards the parts of a bounce",
+    ),
+    pytest.param(
+        a_mail(
+            body="Hello,\nyour mail to bob@example.com could not be delivered, he has left us. I can help.\n\nJoe",
+            sender="Postmaster <postmaster@example.com>",
+            subject="Mail delivery problem",
+        ),
+        "message",
+        id="a human postmaster",
     ),
     pytest.param(a_mail(subject="Out of office tomorrow"), "message", id="a person announces an absence"),
     pytest.param(
@@ -370,3 +381,33 @@ def test_a_rejecting_mailbox_that_answers_with_a_receipt_is_a_bounce() -> None:
 
 def test_a_very_long_subject_costs_little_and_decides_nothing() -> None:
     assert verdict(a_mail(subject="On " * 20_000)).kind == "message"
+
+
+PIECES = [
+    "\n",
+    "From: ",
+    "MAILER-DAEMON@a.example",
+    "Subject: ",
+    "failure notice",
+    "Content-Type: ",
+    "multipart/report; boundary=b",
+    "--b",
+    ": ",
+]
+PIECES += [
+    "message/delivery-status",
+    "Final-Recipient: rfc822; ",
+    "a@b.example",
+    "Action: failed",
+    "550 5.1.1",
+    "Return-Path: <>",
+    "{",
+    '"',
+]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=6), max_size=60).map("".join))
+def test_any_mail_has_a_kind(raw: str) -> None:
+    got = verdict(raw)
+    assert (got.bounce is not None) == (got.kind == "bounce")
+    assert got.automatic or got.automatic_header is None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.parser import reply, tree
 from shared.contracts.mail import Address
@@ -717,3 +719,38 @@ def test_beyond_the_prefix_text_is_kept_and_marked_quotations_are_not() -> None:
     long = "word " * 250_000
     got = reply.new_text(f"{long}\n{NEW}\n{QUOTED}\nlast words", None, is_reply=True)
     assert got.endswith(f"{NEW}\nlast words")
+
+
+PIECES = [
+    "\n",
+    "> ",
+    "| ",
+    "On ",
+    "3 Feb 2020",
+    " wrote:",
+    "From: ",
+    "a@example.com",
+    "Subject: ",
+    "-- ",
+    "-----Original Message-----",
+    "_" * 9,
+]
+PIECES += [
+    "Sent from my iPhone",
+    "---------- Forwarded message ----------",
+    "<b>",
+    "\u200e",
+    "\x85",
+    "\r\n",
+    "写道：",
+    "text ",
+]
+
+
+@given(st.lists(st.sampled_from(PIECES) | st.text(max_size=8), max_size=60).map("".join), st.booleans())
+def test_any_text_gives_some_of_itself(text: str, is_reply: bool) -> None:
+    got = reply.new_text(text, text, is_reply=is_reply)
+    assert bool(got) == bool(text.strip())
+    left = "".join(text.split())
+    assert all(word in left for word in got.split())
+    reply.forwarded_from(text, "Fwd: x")

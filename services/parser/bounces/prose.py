@@ -96,6 +96,7 @@ _SHAPES: Final = (
     # your message to bob@example.com could not be delivered
     _shape(rf"\b(?:{_VERBS})\b[^@\n]{{0,60}}?[\s<(\"'\[:](?P<addr>{ADDRESS})", anywhere=True),
 )
+_NEXT: Final = re.compile(rf"[>\"')\]\s]{{0,6}}[,;]\s{{0,3}}(?:and )?[<\"'(]{{0,3}}(?P<addr>{ADDRESS})")
 _NOT_A_RECIPIENT: Final = re.compile(
     r"\W{0,20}(?:from|sender|reply-to|mail from|return-path|errors-to|message-id|contact|received|subject|"
     r"x-[\w-]{1,30}|in-reply-to|references|date|cc|reporting-mta|<<< 2\d\d|mailto|https?)\b.{0,3}[:=<]",
@@ -128,9 +129,18 @@ def _hits(lines: list[str], shape: _Shape, ignore: frozenset[str]) -> Iterator[_
     for number, line in enumerate(lines):
         if "@" not in line or _NOT_A_RECIPIENT.match(line) or not (match := shape.match(line)):
             continue
-        address = tidy(match["addr"])
-        if address.lower() not in ignore and not is_robot(address):
-            yield _Hit(number, address, _diagnostic_at(line, match, shape))
+        for named in _series(line, match):
+            address = tidy(named["addr"])
+            if address.lower() not in ignore and not is_robot(address):
+                yield _Hit(number, address, _diagnostic_at(line, named, shape))
+
+
+def _series(line: str, first: re.Match[str]) -> Iterator[re.Match[str]]:
+    """An address and those that follow it in the same line with nothing but commas between."""
+    following: re.Match[str] | None = first
+    while following:
+        yield following
+        following = _NEXT.match(line, following.end())
 
 
 def _diagnostic_at(line: str, match: re.Match[str], shape: _Shape) -> int:

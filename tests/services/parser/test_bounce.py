@@ -653,6 +653,11 @@ def test_each_recipient_keeps_its_own_codes() -> None:
     ]
 
 
+def test_recipients_in_one_line_are_several() -> None:
+    found = read(plain("Your message could not be delivered to:\n\na@example.com, <b@example.com>; c@example.com\n"))
+    assert [r.address for r in found.recipients] == ["a@example.com", "b@example.com", "c@example.com"]
+
+
 def test_the_header_of_failed_recipients_names_them() -> None:
     head = f"{DAEMON}X-Failed-Recipients: a@example.com,\n b@example.com\n"
     found = read(plain("Delivery failed, see eve@example.net", head=head))

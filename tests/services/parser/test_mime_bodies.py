@@ -301,3 +301,55 @@ def test_a_plain_mail_is_read_whole() -> None:
     assert (mail.html, mail.attachments, mail.defects, reading.contents) == (None, (), (), {})
     assert mail.kind == "message"
     assert not mail.automatic
+
+
+PICTURE = part(b"GIF", b"Content-Type: image/gif; name=a.gif", b"Content-ID: <a@x>")
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        multipart(TEXT, container(MARKUP, PICTURE, kind=b"related", boundary=b"YY"), kind=b"alternative"),
+        multipart(container(TEXT, MARKUP, kind=b"alternative", boundary=b"YY"), PICTURE, kind=b"related"),
+        multipart(container(TEXT, MARKUP, kind=b"alternative", boundary=b"YY"), PICTURE),
+        multipart(TEXT, container(MARKUP, PICTURE, boundary=b"YY"), kind=b"alternative"),
+        multipart(
+            container(
+                TEXT, container(MARKUP, PICTURE, kind=b"related", boundary=b"ZZ"), kind=b"alternative", boundary=b"YY"
+            ),
+        ),
+    ],
+    ids=[
+        "related-in-alternative",
+        "alternative-in-related",
+        "alternative-in-mixed",
+        "mixed-in-alternative",
+        "three-deep",
+    ],
+)
+def test_text_and_html_of_nested_alternatives_are_not_doubled(raw: bytes) -> None:
+    mail = read(raw)
+    assert (mail.text.strip(), (mail.html or "").strip()) == ("hello", "<p>hello <b>you</b></p>")
+    assert names(mail) == ["a.gif"]
+
+
+def test_a_text_with_a_file_name_is_the_body_when_there_is_no_other() -> None:
+    alone = read(plain(b"hello", b"Content-Type: text/plain; name=body.txt"))
+    assert (alone.text, names(alone)) == ("hello", [])
+    attached = read(plain(b"hello", b"Content-Type: text/plain", b"Content-Disposition: attachment; filename=a.txt"))
+    assert (attached.text, names(attached)) == ("", ["a.txt"])
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "word"),
+    [
+        ([b"Content-Type: application/pkcs7-mime; smime-type=enveloped-data"], b"x", "encrypted"),
+        ([b"Content-Type: application/pkcs7-mime; smime-type=signed-data"], b"x", "signed"),
+        ([b"Content-Type: application/x-pkcs7-signature"], b"x", "signed"),
+        ([b"Content-Type: application/pgp-encrypted"], b"Version: 1", "encrypted"),
+        ([], b"-----BEGIN PGP MESSAGE-----\r\n", "encrypted"),
+        ([], b"-----BEGIN PGP SIGNED MESSAGE-----\r\nhello\r\n", "signed"),
+    ],
+)
+def test_secured_mails_say_so(headers: list[bytes], body: bytes, word: str) -> None:
+    assert word in read(plain(body, *headers)).defects

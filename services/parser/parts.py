@@ -1,0 +1,192 @@
+"""Which parts are the body and which are files.
+
+Takes the tree, gives the pieces of the body in order and the files beside them. Apart from `body`, which renders them,
+because this is where parts are weighed against each other: alternatives, related parts, inline text, attached mails,
+winmail.dat. Follows the tree down; its depth is bounded by the tree itself.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from html import escape
+
+from services.parser import flowed, names, tnef, uu
+from services.parser.bounds import Bounds
+from services.parser.defects import Defects
+from services.parser.tree import Part
+
+
+@dataclass(slots=True)
+class Piece:
+    """One stretch of the body, as text, as HTML or as both."""
+
+    plain: str | None = None
+    markup: str | None = None
+
+    def is_blank(self) -> bool:
+        """Whether there is nothing to read in it."""
+        return not (self.plain or "").strip() and not (self.markup or "").strip()
+
+
+@dataclass(slots=True, eq=False)
+class File:
+    """A part that becomes an attachment."""
+
+    name: str | None
+    content_type: str
+    data: bytes
+    disposition: str | None = None
+    content_id: str | None = None
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The leaves of a mail: what is read and what is kept."""
+
+    pieces: list[Piece]
+    files: list[File]
+
+
+def sorted_out(root: Part, bounds: Bounds, defects: Defects) -> Sorted:
+    """Every leaf of the mail is either in a piece or a file."""
+    sorter = _Sorter(bounds, defects)
+    pieces = sorter.pieces(root, attached=False)
+    if all(piece.is_blank() for piece in pieces):
+        pieces = sorter.instead() or pieces
+    return Sorted(pieces, sorter.files)
+
+
+@dataclass(slots=True)
+class _Sorter:
+    bounds: Bounds
+    defects: Defects
+    files: list[File] = field(default_factory=list)
+    named_text: tuple[Part, File] | None = None
+    winmail: Piece | None = None
+
+    def pieces(self, part: Part, *, attached: bool) -> list[Piece]:
+        """The pieces in and below `part`; `attached` when it belongs to something that is a file."""
+        if part.is_mail:
+            self._mail(part)
+            return []
+        if not part.children:
+            return self._leaf(part, attached=attached)
+        if attached or part.disposition == "attachment":
+            return self._below(part.children, attached=True)
+        if part.content_type == "multipart/alternative":
+            return self._alternative([self.pieces(child, attached=False) for child in part.children])
+        if part.content_type == "multipart/related":
+            first, *rest = _root_first(part)
+            return self.pieces(first, attached=False) + self._below(rest, attached=True)
+        return self._below(part.children, attached=False)
+
+    def _below(self, children: list[Part] | tuple[Part, ...], *, attached: bool) -> list[Piece]:
+        return [piece for child in children for piece in self.pieces(child, attached=attached)]
+
+    def _alternative(self, branches: list[list[Piece]]) -> list[Piece]:
+        """Branches that say the same: the text of one and the HTML of the richest (RFC 2046 section 5.1.4)."""
+        rich = [branch for branch in branches if any(piece.markup for piece in branch)]
+        texts = [piece.plain or "" for branch in branches if branch not in rich for piece in branch]
+        texts = [text for text in dict.fromkeys(texts) if text.strip()]
+        if not rich or not texts:
+            return rich[-1] if rich else [Piece(plain=text) for text in texts]
+        markup = "\n".join(piece.markup or escaped(piece.plain) for piece in rich[-1])
+        return [Piece("\n".join(texts), markup)]
+
+    def _leaf(self, part: Part, *, attached: bool) -> list[Piece]:
+        is_text = part.content_type in ("text/plain", "text/html")
+        if attached or not is_text or part.disposition == "attachment":
+            self._file(part)
+            return []
+        if part.filename:
+            self._file(part)
+            self.named_text = self.named_text or (part, self.files[-1])
+            return []
+        return [self._piece(part)]
+
+    def _piece(self, part: Part) -> Piece:
+        text = part.text or ""
+        if len(part.body) > self.bounds.text and "text-cut" in self.defects:
+            self.files.append(File(part.filename, part.content_type, part.body))  # too long to be shown: kept whole
+        if part.content_type == "text/html":
+            return Piece(markup=text)
+        if "begin" in text and (found := uu.extracted(text)):
+            text, blocks = found
+            self.defects.add("inline-uuencode")
+            self.files.extend(File(name, names.type_of(name), data) for name, data in blocks)
+        if part.params.get("format", "").lower() == "flowed":
+            text = flowed.unflowed(text, delsp=part.params.get("delsp", "").lower() == "yes")
+        return Piece(plain=text)
+
+    def instead(self) -> list[Piece]:
+        """What serves as the body of a mail that has none: a text with a file name, or what a winmail.dat holds."""
+        if self.named_text:
+            part, file = self.named_text
+            self.files.remove(file)
+            return [self._piece(part)]
+        return [self.winmail] if self.winmail else []
+
+    def _mail(self, part: Part) -> None:
+        name = part.filename
+        if not name and part.children:
+            name = names.from_subject(part.children[0].headers.get("subject") or "") or _other_name(part)
+        self.files.append(File(name, part.content_type, part.wire, part.disposition, part.content_id))
+
+    def _file(self, part: Part) -> None:
+        kind, data = part.content_type, part.body
+        if kind == "message/partial":
+            self.defects.add("partial-message")
+        elif kind == "message/external-body":
+            self.defects.add("external-body")
+        elif "pkcs7" in kind or "pgp" in kind:
+            self._secured(part)
+        elif tnef.is_tnef(kind, part.filename) and (opened := tnef.opened(data, self.defects)):
+            self._winmail(opened)
+            return
+        self.files.append(File(part.filename or _other_name(part), kind, data, part.disposition, part.content_id))
+
+    def _secured(self, part: Part) -> None:
+        """S/MIME (RFC 8551) and PGP/MIME (RFC 3156): noted, neither checked nor opened."""
+        is_signature = "signature" in part.content_type or part.params.get("smime-type", "").startswith("signed")
+        if is_signature:
+            self.defects.add("signed")
+        elif "mime" in part.content_type or "encrypted" in part.content_type:
+            self.defects.add("encrypted")
+
+    def _winmail(self, opened: tnef.Winmail) -> None:
+        self.defects.add("winmail")
+        if opened.text or opened.html:
+            self.winmail = Piece(opened.text or None, opened.html or None)
+        for item in opened.files:
+            self.files.append(File(item.name, item.content_type, item.data, None, item.content_id))
+
+
+def _root_first(part: Part) -> list[Part]:
+    """The root of related parts before what it refers to, which is a file even when it is text (RFC 2387)."""
+    start = part.params.get("start", "").strip("<> ")
+    return sorted(part.children, key=lambda child: not start or child.content_id != start)
+
+
+def _other_name(part: Part) -> str | None:
+    """A name that a part has without being named: where it lies, how it is referred to, what it is said to be."""
+    headers = part.headers
+    location = (headers.get("content-location") or "").partition("?")[0].rstrip("/").rpartition("/")[2]
+    if _FILE_NAME.match(location):
+        return location
+    if part.content_id and _FILE_NAME.match(local := part.content_id.partition("@")[0]):
+        return local
+    described = (headers.get("content-description") or "").strip()
+    if not described or len(described) > _LONGEST_DESCRIPTION:
+        return None
+    suffix = names.extension(part.content_type)
+    return described if described.lower().endswith(suffix) else described + suffix
+
+
+_FILE_NAME = re.compile(r"[^/\\:*?\"<>|]{1,200}\.[A-Za-z][A-Za-z0-9]{1,4}$")
+_LONGEST_DESCRIPTION = 120
+
+
+def escaped(text: str | None) -> str:
+    """Plain text as HTML that shows it unchanged."""
+    return f"<pre>{escape(text, quote=False)}</pre>" if text and text.strip() else ""

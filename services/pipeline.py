@@ -85,6 +85,7 @@ def _readers(event: Event) -> Sequence[str]:
 
 QUIET_SECONDS = 60.0
 """How long `--once` waits for delayed retries."""
+SETTLE_SECONDS = 0.5
 IDLE_SECONDS, AWAY_SECONDS = 0.05, 1.0
 
 
@@ -164,14 +165,22 @@ class Patience:
 
     def is_lost(self) -> bool:
         """Whether nothing has moved for too long."""
-        return time.monotonic() - self._since > self.seconds
+        return self._still() > self.seconds
 
     def is_over(self, depths: Sequence[Depth]) -> bool:
-        """Whether to stop, given the queues as they are now."""
-        if any(depth.ready or depth.unacked for depth in depths if depth.name not in (PARKED, RETRY)):
+        """Whether to stop, given the queues as they are now.
+
+        A broker that does not say what is unacknowledged may have something under way: then quiet has to last.
+        """
+        work = [depth for depth in depths if depth.name not in (PARKED, RETRY)]
+        if any(depth.ready or depth.unacked for depth in work):
             return False
-        delayed = any(depth.ready for depth in depths if depth.name == RETRY)
-        return not delayed or self.is_lost()
+        if any(depth.unacked is None for depth in work) and self._still() < SETTLE_SECONDS:
+            return False
+        return not any(depth.ready for depth in depths if depth.name == RETRY) or self.is_lost()
+
+    def _still(self) -> float:
+        return time.monotonic() - self._since
 
 
 def fetcher(app: App) -> FetcherSource:

@@ -12,11 +12,11 @@ from email.policy import compat32
 from functools import partial
 
 from services.filter import custom, rules
-from services.parser.stage import loop_key
 from shared.app import App
 from shared.contracts.desk import Configuration, Inbox
 from shared.contracts.events import MailAccepted, MailParsed, MailRejected
 from shared.errors import PostroomError
+from shared.loops import loop_key
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.parcel import unpack
 from shared.runtime.stage import Stage

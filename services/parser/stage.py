@@ -7,7 +7,6 @@ outcome is a duplicate: counted, and that is all. A mail that exceeds a bound fa
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,17 +18,15 @@ from shared.contracts.desk import Configuration
 from shared.contracts.events import Envelope, MailParsed, MailReceived
 from shared.contracts.mail import ParsedMail
 from shared.errors import BoundExceeded
-from shared.ids import derived_id, mail_id
+from shared.ids import mail_id
 from shared.intake import read
+from shared.loops import loop_key
 from shared.runtime.broker import INTAKE
 from shared.runtime.outcome import Emit, Fail, Outcome, emit
 from shared.runtime.stage import Stage
 from shared.store.documents import Document, Documents
 from shared.store.mails import Mails, message_key
 from shared.text import from_iso, iso
-
-_REPLY_PREFIX = re.compile(r"^(?:\s*(?:re|aw|fw|fwd|wg|sv|tr|rv)\s*:)*\s*", re.IGNORECASE)
-
 
 @dataclass(frozen=True, slots=True)
 class Shelf:
@@ -118,12 +115,6 @@ def _facts(mail: ParsedMail) -> Document:
         "loop_key": loop_key(mail),
         "defects": list(mail.defects),
     }
-
-
-def loop_key(mail: ParsedMail) -> str:
-    """Sender and subject, the latter without reply prefixes: what two robots in a loop keep sending."""
-    sender = mail.from_.address.lower() if mail.from_ else ""
-    return derived_id("loop", sender, _REPLY_PREFIX.sub("", mail.subject).casefold())
 
 
 def build(app: App) -> Stage:

@@ -191,7 +191,7 @@ def await_world(world: World, stop: threading.Event) -> None:
     """Probe until the store answers, with growing pauses; nothing is taken meanwhile."""
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Unavailable),
-        wait=tenacity.wait_exponential_jitter(initial=0.2, max=5.0, jitter=0.2),
+        wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=5.0, jitter=0.2),
         stop=tenacity.stop_when_event_set(stop),
         sleep=tenacity.sleep_using_event(stop),
         reraise=True,

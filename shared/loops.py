@@ -1,0 +1,19 @@
+"""By what two mails of a loop are known to be alike: the parser stores it, the filter counts it (PR-02)."""
+
+from __future__ import annotations
+
+import re
+
+from shared.contracts.mail import ParsedMail
+from shared.ids import derived_id
+
+_REPLY_PREFIX = re.compile(r"(?:re|aw|fw|fwd|wg|sv|tr|rv)\s{0,3}:\s*", re.IGNORECASE)
+
+
+def loop_key(mail: ParsedMail) -> str:
+    """Sender and subject, the latter without reply prefixes: what two robots in a loop keep sending."""
+    sender = mail.from_.address.lower() if mail.from_ else ""
+    subject = mail.subject.strip()
+    while found := _REPLY_PREFIX.match(subject):
+        subject = subject[found.end() :]
+    return derived_id("loop", sender, subject.casefold())

@@ -13,6 +13,7 @@ from services.parser.quotes import words
 
 MAX_SIGNATURE_LINES: Final = 40
 MAX_FOOTER_LINES: Final = 30
+MAX_PHONE_LINE: Final = 160
 _DELIMITER: Final = re.compile(r"\s{0,3}(?:--|\u2014\u2014|\u2013\u2013|-- -)\s*$")
 _RULE: Final = re.compile(r"\s{0,3}(?:[-_=*~#]\s?){3,}\s*$")
 
@@ -49,7 +50,12 @@ def _is_footer(rest: list[str]) -> bool:
 
 
 def _without_phone_lines(lines: list[str]) -> list[str]:
-    return [line for line in lines if not (len(line) < 160 and words.MOBILE.match(line))]
+    """Without the lines that phones add: at the end, or anywhere when they name a device."""
+    phone = {n for n, line in enumerate(lines) if len(line) < MAX_PHONE_LINE and words.MOBILE.match(line)}
+    if not phone:
+        return lines
+    last = max((n for n, line in enumerate(lines) if line.strip() and n not in phone), default=-1)
+    return [line for n, line in enumerate(lines) if not (n in phone and (n > last or words.DEVICE.search(line)))]
 
 
 def _without_disclaimer(lines: list[str]) -> list[str]:

@@ -267,7 +267,10 @@ FORWARD_SUBJECT: Final = re.compile(
 """A subject that says forwarded; `VS` and `RIF` are answers elsewhere, so the text decides too."""
 
 _MOBILE: Final = r"""
-    en  sent (?:a \S{1,40} )?(?:from|via|with|using|by) \S.{0,100} | (?:someone )?from mobile
+    en  sent from \S.{0,100}
+    en  sent (?:via|with|using|by) (?:the |my )?\S{0,20} ?(?:mail|app|mobile|phone)\b.{0,60}
+    en  sent (?:via|with|using|by) (?:the |my )?(?:airmail|blackberry|galaxy|proton|spark|superhuman|yahoo|outlook).{0,60}
+    en  (?:someone )?from mobile
     en  from my (?:iphone|ipad|ipod|phone|mobile|android|blackberry|samsung)\b.{0,60} | get \[?outlook for \w.{0,80}
     de  (?:von|aus) (?:meine[mr]|unterwegs)\b.{0,80}(?:gesendet|geschickt) | gesendet (?:von|mit|über|aus) .{1,100}
     de  diese (?:nachricht|e-?mail|mail) wurde (?:von|mit) .{1,100}gesendet | von meinem .{1,80}gesendet
@@ -297,6 +300,12 @@ MOBILE: Final = re.compile(
     re.IGNORECASE,
 )
 """A line that a phone or a mail program adds below the text; with a verb of its own it is a sentence."""
+
+DEVICE: Final = any_of(r"""
+    --  iphone | ipad | ipod | android | blackberry | samsung | galaxy | huawei | xiaomi | nokia | smartphone | outlook
+    --  windows | yahoo | gmx | web\.de | k-9 | mailbox | t-mobile | verizon | proton | mobile | mobil(?:telefon|gerät)
+""")
+"""Words that make such a line sure, wherever it stands."""
 
 _DISCLAIMERS: Final = r"""
     en  this (?:e-?mail|message|communication|transmission)\b.{0,160}(?:confidential|intended|privileged)

@@ -463,6 +463,8 @@ KEPT = [
     pytest.param(
         "Sent from my desk, which is much easier than my phone.", id="a sentence that begins like a phone's line"
     ),
+    pytest.param("Sent via DHL, number 123.", id="how a parcel was sent"),
+    pytest.param("Sent from the shop in Bern:\n\n3 boxes", id="where a parcel was sent from"),
     pytest.param("On 3 Feb 2020 I wrote:\n\nThe tray is broken.", id="the sender tells what he wrote himself"),
     pytest.param("Am 3.2.2020 schrieb ich an bob@example.org:\n\nDas Fach klemmt.", id="the same in German"),
     pytest.param("Step one\n---\nStep two", id="a rule between paragraphs"),

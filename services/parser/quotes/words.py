@@ -269,7 +269,7 @@ FORWARD_SUBJECT: Final = re.compile(
 _MOBILE: Final = r"""
     en  sent from \S.{0,100}
     en  sent (?:via|with|using|by) (?:the |my )?\S{0,20} ?(?:mail|app|mobile|phone)\b.{0,60}
-    en  sent (?:via|with|using|by) (?:the |my )?(?:airmail|blackberry|galaxy|proton|spark|superhuman|yahoo|outlook).{0,60}
+    en  sent (?:via|with|using|by) (?:the |my )?(?:airmail|blackberry|galaxy|proton|spark|yahoo|outlook).{0,60}
     en  (?:someone )?from mobile
     en  from my (?:iphone|ipad|ipod|phone|mobile|android|blackberry|samsung)\b.{0,60} | get \[?outlook for \w.{0,80}
     de  (?:von|aus) (?:meine[mr]|unterwegs)\b.{0,80}(?:gesendet|geschickt) | gesendet (?:von|mit|über|aus) .{1,100}

@@ -62,7 +62,7 @@ def sender(values: list[bytes], defects: Defects) -> Address | None:
     found = addresses(values, 2, defects)
     if len(found) == 1:
         return found[0] if _agrees(values[0], found[0], defects) else None
-    defects.add("ambiguous-from" if found else "bad-from")
+    defects.add("ambiguous-from" if found or "ambiguous-address" in defects else "bad-from")
     return None
 
 

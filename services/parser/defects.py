@@ -60,7 +60,7 @@ MEANINGS: dict[str, str] = {
     "nul-bytes": "NUL characters, which were taken out",
     "parameters-capped": "more parameters of a header than are read",
     "partial-message": "a fragment of a mail (message/partial)",
-    "raw-8bit-header": "8-bit characters in headers without encoding, and not in UTF-8",
+    "raw-8bit-header": "8-bit characters in headers without encoding",
     "references-capped": "more message ids than are kept",
     "sender-differs": "Sender names another mailbox than From",
     "several-from": "more than one From: no sender is reported",

@@ -104,7 +104,7 @@ def opened(data: bytes, defects: Defects) -> Winmail | None:
     except _BrokenError:
         defects.add("broken-winmail")
     return Winmail(
-        text=message.text or ("" if message.html else _rtf_text(message.rtf, message.codepage)),
+        text=_lines(message.text or ("" if message.html else _rtf_text(message.rtf, message.codepage))),
         html=_html_text(message, defects),
         files=tuple(item.item() for item in message.files[:_MOST_FILES] if item.data or item.title or item.long_name),
     )
@@ -278,6 +278,10 @@ def _html_text(message: _Message, defects: Defects) -> str:
         return ""
     data = message.html.rstrip(b"\0")
     return charset.decode(data, message.internet_codepage or None, defects, is_html=True)
+
+
+def _lines(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _rtf_text(data: bytes, codepage: str) -> str:

@@ -14,7 +14,7 @@ from shared.contracts import codec
 from shared.contracts.events import Event
 from shared.errors import Undecodable
 from shared.ids import derived_id
-from shared.runtime.broker import JSON, Message
+from shared.runtime.broker import INTAKE, JSON, Message
 
 INLINE = 256 << 10
 LARGE_EVENT = "application/vnd.postroom.event-reference+json"
@@ -36,7 +36,7 @@ def pack(event: Event, to: str, *, cause: Message, stage: str, index: int, blobs
     body, content_type = codec.encode(event), JSON
     if len(body) > INLINE:
         body, content_type = codec.dumps({"blob": blobs.put_blob(body)}), LARGE_EVENT
-    id_ = derived_id("event", cause.id, cause.correlation_id, stage, str(index))
+    id_ = derived_id("event", *_origin(cause, event), stage, str(index))
     headers: dict[str, str | int] = {
         "version": codec.VERSION,
         "cause": cause.id,
@@ -44,6 +44,11 @@ def pack(event: Event, to: str, *, cause: Message, stage: str, index: int, blobs
         "traceparent": child_trace(cause.headers),
     }
     return Message(id_, to, body, type(event).__name__, content_type, mail_id_of(event), headers)
+
+
+def _origin(cause: Message, event: Event) -> tuple[str, str]:
+    """What the event's id is derived from. A mail that came through the door twice is one mail from here on."""
+    return ("mail", mail_id_of(event)) if cause.to == INTAKE else (cause.id, cause.correlation_id)
 
 
 def unpack(message: Message, blobs: Blobs) -> Event:

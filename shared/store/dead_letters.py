@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.ids import derived_id
-from shared.runtime.broker import Message
+from shared.runtime.broker import INTAKE, Message
 from shared.store.documents import Document, Documents
 
 
@@ -21,16 +21,17 @@ class DeadLetters:
         self.documents = documents
 
     def keep(self, message: Message, *, mail_id: str | None, inbox: str | None, at: datetime) -> tuple[str, bool]:
-        """Store a letter once; its id, and whether it is new."""
+        """Store a letter once; its id, and whether it is new. A mail that came to intake twice is one mail."""
         headers = message.headers
-        round_ = str(headers.get("replays", 0))
-        id_ = derived_id("letter", message.id, str(headers.get("queue", "")), str(headers.get("attempt", 0)), round_)
+        queue, round_ = str(headers.get("queue", "")), str(headers.get("replays", 0))
+        cause = mail_id if mail_id and queue == INTAKE else message.id
+        id_ = derived_id("letter", cause, queue, str(headers.get("attempt", 0)), round_)
         new = self.documents.insert(
             "dead_letters",
             {
                 "_id": id_,
                 "stage": str(headers.get("stage", "")),
-                "queue": str(headers.get("queue", "")),
+                "queue": queue,
                 "reason": str(headers.get("reason", "no reason was given")),
                 "mail_id": mail_id,
                 "inbox": inbox,

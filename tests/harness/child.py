@@ -1,0 +1,177 @@
+"""One process of a desk under test: opens it, hands in what has not been handed in, works until all is quiet.
+
+Jobs are plain JSON. What the sender has handed in for certain stands in a file of its own, as a fetcher's ledger
+would have it: a crash in between makes it hand in the same mail once more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from services import pipeline
+from shared.app import App, Location
+from shared.clock import SystemClock
+from shared.intake import RawMail
+from shared.runtime import steps
+from shared.runtime.broker import Broker
+from shared.runtime.embedded import EmbeddedBroker
+from shared.runtime.steps import step
+from shared.store.documents import Change, Document, Filter
+from shared.store.embedded import EmbeddedDocuments
+from shared.store.indexes import INDEXES
+from tests.harness import plants
+
+TIER_SCALE = 0.02
+"""A retry tier of 5 s is 0.1 s."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a child shall do. `outbox` is a folder of files `INBOX~LABEL~N.eml`, handed in by name."""
+
+    data: str
+    log: str
+    outbox: str | None = None
+    broker_url: str | None = None
+    unbatched: bool = False
+    lease: float = 60.0
+    until: str = "quiet"
+    environ: Mapping[str, str] = field(default_factory=dict)
+    plants: tuple[str, ...] = ()
+    patience: float = 60.0
+
+
+class Unbatched(EmbeddedDocuments):
+    """The embedded store as MongoDB is: each write durable by itself, and a boundary of its own."""
+
+    def batch(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def insert(self, collection: str, document: Document) -> bool:
+        return _marked(collection, super().insert(collection, document))
+
+    def update(self, collection: str, where: Filter, change: Change) -> bool:
+        return _marked(collection, super().update(collection, where, change))
+
+    def upsert(self, collection: str, id_: str, change: Change) -> Document:
+        return _marked(collection, super().upsert(collection, id_, change))
+
+    def put_blob(self, content: bytes | BinaryIO) -> str:
+        return _marked("blobs", super().put_blob(content))
+
+
+def _marked(collection: str, answer: Any) -> Any:
+    step(f"write.{collection}")
+    return answer
+
+
+def open_app(job: Job) -> App:
+    """The composition root with quick tiers, short leases, and the store that the job asks for."""
+    documents = (Unbatched if job.unbatched else EmbeddedDocuments)(Path(job.data))
+    documents.ensure(INDEXES)
+    broker = open_broker(job)
+    broker.declare()
+    return App(documents, broker, SystemClock(), Location(Path(job.data), job.broker_url))
+
+
+def open_broker(job: Job) -> Broker:
+    """On the folder, or on the node."""
+    if job.broker_url is None:
+        return EmbeddedBroker(Path(job.data), lease_seconds=job.lease, tier_scale=TIER_SCALE)
+    from shared.runtime.amqp import RabbitBroker
+
+    return RabbitBroker(job.broker_url, tier_scale=TIER_SCALE, confirm_seconds=5.0, heartbeat=5)
+
+
+def run(job: Job) -> None:
+    """The job, in a process of its own; ends it."""
+    descriptor = os.open(job.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
+    faulthandler.enable()
+    steps.watch(job.environ)
+    plants.sow(job.plants)
+    app = open_app(job)
+    plants.after_opening(app, job.plants)
+    if job.outbox:
+        hand_in(app, Path(job.outbox))
+    WORK[job.until](app, job)
+    app.close()
+
+
+def hand_in(app: App, outbox: Path) -> None:
+    """Each mail that the sender does not know to be handed in yet."""
+    done = outbox / "handed-in"
+    known = set(done.read_text().splitlines()) if done.exists() else set()
+    for file in sorted(outbox.glob("*.eml")):
+        if file.name not in known:
+            inbox = file.name.split("~")[1]
+            app.door.hand_over([RawMail(file.read_bytes(), inbox or None)])
+            with done.open("a") as list_:
+                list_.write(f"{file.name}\n")
+
+
+def until_quiet(app: App, job: Job) -> None:
+    """All stages, as `postroom up --once` on the embedded broker, and as `up` on RabbitMQ."""
+    if job.broker_url is None:
+        pipeline.run_all(app, threading.Event(), once=True, fetch=False)
+        return
+    with working(app):
+        assert app.broker.join(job.patience), app.broker.depths()
+
+
+def until_stopped(app: App, job: Job) -> None:
+    """As `postroom up`: ends by a signal, in order for SIGTERM."""
+    import signal
+
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    pipeline.run_all(app, stop, fetch=False)
+
+
+def only_hand_in(app: App, job: Job) -> None:
+    """Nobody works."""
+
+
+WORK: dict[str, Callable[[App, Job], None]] = {
+    "quiet": until_quiet, "stopped": until_stopped, "handed in": only_hand_in,
+}  # fmt: skip
+
+
+@contextlib.contextmanager
+def working(app: App) -> Iterator[None]:
+    """All stages at work in a thread."""
+    stop, failed = threading.Event(), list[BaseException]()
+
+    def work() -> None:
+        try:
+            pipeline.run_all(app, stop, fetch=False)
+        except BaseException as error:  # told to the main thread
+            failed.append(error)
+
+    thread = threading.Thread(target=work, name="all stages")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def eventually(happens: Callable[[], Any], timeout: float) -> Any:
+    """Poll until the answer is true."""
+    deadline = time.monotonic() + timeout
+    while not (answer := happens()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+    return answer

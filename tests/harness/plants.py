@@ -1,0 +1,162 @@
+"""Faults planted on purpose, in a child process only: each breaks one promise, and the harness must notice.
+
+A plant replaces one function of the product by a wrong one. It lives here, so that the product knows nothing of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import services.parser.stage
+import services.record_writer.carry_out
+import shared.runtime.embedded
+import shared.store.outbox
+import shared.store.records
+from services.record_writer.stage import Writer
+from shared.app import App
+from shared.runtime.embedded import EmbeddedConsumer
+from shared.runtime.steps import step
+from shared.runtime.worker import Worker, is_news
+from shared.store.records import Records
+
+
+def sow(names: Sequence[str]) -> None:
+    """Plant these before anything is opened."""
+    for name in names:
+        PLANTS[name]()
+
+
+def after_opening(app: App, names: Sequence[str]) -> None:
+    """What can only be broken once it is there."""
+    if "binding-deleted" in names:
+        from shared.runtime.amqp import RabbitBroker
+
+        assert isinstance(app.broker, RabbitBroker)
+        app.broker._publisher.ask(lambda channel: channel.queue_unbind("postroom.filter", "postroom", "filter"))
+
+
+def ack_before_publish() -> None:
+    """The delivery leaves its queue, and only then is published what it caused."""
+
+    def settle(self: EmbeddedConsumer, delivery: Any, then: Any = ()) -> None:
+        original(self, delivery, ())
+        self.flush()
+        step("planted")
+        self.broker.publish(then)
+
+    original = EmbeddedConsumer.settle
+    EmbeddedConsumer.settle = settle  # type: ignore[method-assign]
+
+
+def publish_without_mandatory() -> None:
+    """The broker may drop what no queue takes, and confirms it all the same."""
+    from pika.channel import Channel
+
+    original = Channel.basic_publish
+
+    def basic_publish(self: Any, exchange: str, key: str, body: bytes, properties: Any = None, **_: Any) -> None:
+        original(self, exchange, key, body, properties, mandatory=False)
+
+    Channel.basic_publish = basic_publish
+
+
+def random_ids() -> None:
+    """What hangs on a record is inserted under a new id each time."""
+    for module in (services.record_writer.carry_out, shared.store.records, shared.store.outbox):
+        module.derived_id = lambda *_: uuid.uuid4().hex  # type: ignore[attr-defined]
+
+
+def plan_again() -> None:
+    """A redelivery does not look at what was decided, but decides again."""
+    Records.pending = lambda *_: None  # type: ignore[method-assign,assignment]
+
+    def targets(self: Writer, facts: Any, mail: Any) -> Any:
+        return original(self, facts, {**mail, "targets": None})
+
+    def claim(_: Any, __: str, decided: Any) -> Any:
+        return list(decided)
+
+    original = Writer.targets
+    Writer.targets = targets  # type: ignore[method-assign]
+    services.record_writer.stage.Mails.claim = claim  # type: ignore[method-assign,attr-defined]
+
+
+def outcome_before_effects() -> None:
+    """The outcome is stored first, the effects follow."""
+
+    def finish(self: Writer, facts: Any, changes: Any, cause: Any) -> Any:
+        from services.record_writer.stage import labels_of
+
+        self.mails.finish(facts.envelope.mail_id, "recorded", reason="", records=labels_of(changes), emitted=[])
+        step("planted")
+        return original(self, facts, changes, cause)
+
+    original = Writer.finish
+    Writer.finish = finish  # type: ignore[method-assign]
+
+
+class _RolledBack(Exception):
+    """Takes everything back that a batch has written."""
+
+
+def settle_before_commit() -> None:
+    """The broker lets the deliveries go before the store has what they did."""
+
+    def step_(self: Worker, timeout: float) -> int:
+        deliveries = self.consumer.take(timeout)
+        decided = packed = []  # type: ignore[var-annotated]
+        with contextlib.suppress(_RolledBack), self.world.batch():
+            decided = [(delivery, self.decide(delivery)) for delivery in deliveries]
+            packed = [self.follow(delivery, outcome) for delivery, outcome in decided]
+            raise _RolledBack
+        for (delivery, outcome), messages in zip(decided, packed, strict=True):
+            self.settle(delivery, outcome, [message for message in messages if not is_news(message)])
+        self.consumer.flush()
+        step("planted")
+        with self.world.batch():
+            again = [(delivery, self.decide(delivery)) for delivery in deliveries]
+            self.world.observer.decided(self.stage.name, again)
+        return len(deliveries)
+
+    Worker.step = step_  # type: ignore[method-assign]
+
+
+def no_fencing() -> None:
+    """Whoever took a message once may still settle it, whoever has it now."""
+    shared.runtime.embedded._FENCE = "seq = ? AND (holder = ? OR takes = ? OR 1)"
+
+
+def no_duplicate_check() -> None:
+    """Each look at a mail makes another mail of it."""
+    services.parser.stage.mail_id = lambda *_: uuid.uuid4().hex  # type: ignore[attr-defined]
+
+
+def no_version_check() -> None:
+    """The record is written whatever it has become since it was read."""
+
+    def commit(self: Records, record: Any, changes: Any, change: Any, mail_id: str) -> bool:
+        pending = [*record.get("pending", ()), {"mail_id": mail_id, "change": asdict(change)}]
+        changed = {**record, **changes, "version": record["version"] + 1, "pending": pending}
+        step("planted")
+        self.documents.replace("records", changed)
+        return True
+
+    Records.commit = commit  # type: ignore[method-assign]
+
+
+PLANTS: dict[str, Callable[[], None]] = {
+    "ack-before-publish": ack_before_publish,
+    "publish-without-mandatory": publish_without_mandatory,
+    "random-ids": random_ids,
+    "plan-again": plan_again,
+    "outcome-before-effects": outcome_before_effects,
+    "settle-before-commit": settle_before_commit,
+    "no-fencing": no_fencing,
+    "no-duplicate-check": no_duplicate_check,
+    "no-version-check": no_version_check,
+    "binding-deleted": lambda: None,
+}

@@ -1,0 +1,53 @@
+"""A process that has imported everything and forks a child for each job: `python -m tests.harness.zygote`.
+
+Reads lines of JSON: `{"start": job}` answers with a process id, `{"wait": [pid, seconds]}` with how it ended
+(negative: the signal; null: not within that time).
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import sys
+import time
+import traceback
+from typing import Any
+
+from tests.harness.child import Job, run
+
+
+def main() -> None:
+    gc.freeze()
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer = start(request["start"]) if "start" in request else wait(*request["wait"])
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+
+
+def start(job: dict[str, Any]) -> int:
+    if pid := os.fork():
+        return pid
+    try:
+        os.close(0)
+        run(Job(**job))
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        sys.stderr.flush()
+    os._exit(1)
+
+
+def wait(pid: int, seconds: float) -> int | None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        done, status = os.waitpid(pid, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.002)
+    return None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,106 @@
+"""Killed at every boundary, started again: the desk ends as if nothing had happened.
+
+The embedded store is run twice: as it is, where a batch commits together, and with each write durable by itself, as
+MongoDB has it. `POSTROOM_FULL=1` kills at every boundary; otherwise a sample of each kind is taken.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+
+import pytest
+
+from shared.runtime.steps import BOUNDARIES
+from tests.harness.bench import Bench, Scene
+from tests.harness.ledger import Effects
+from tests.servers.rabbitmq import RabbitNode
+
+FULL = bool(os.environ.get("POSTROOM_FULL"))
+REACHED = 0.9
+"""How many of the boundaries must be reached again: what the first mails meet differs from run to run."""
+
+
+def sampled(boundaries: Sequence[str], of_each: int) -> list[str]:
+    """Some of each name, first and last among them; all of them when asked for."""
+    if FULL:
+        return list(boundaries)
+    by_name: dict[str, list[str]] = defaultdict(list)
+    for each in boundaries:
+        by_name[each.split(":")[0]].append(each)
+    chosen = [each for group in by_name.values() for each in _spread(group, of_each)]
+    return sorted(chosen, key=boundaries.index)
+
+
+def _spread(group: Sequence[str], count: int) -> Sequence[str]:
+    if len(group) <= count:
+        return group
+    return [group[round(place * (len(group) - 1) / max(1, count - 1))] for place in range(count)]
+
+
+def killed(scene: Scene, *crashes: str) -> int:
+    """Kill at each of these in turn, then let it work until quiet; how many were reached."""
+    reached = sum(scene.run(crash) == -signal.SIGKILL for crash in crashes)
+    assert scene.run() == 0
+    return reached
+
+
+def survives(bench: Bench, undisturbed: Effects, crashes: Sequence[Sequence[str]], **keys: object) -> None:
+    """Each of these crashes, on a desk of its own, does no harm."""
+    harmed, reached = {}, 0
+    for crash in crashes:
+        scene = bench.scene(**keys)  # type: ignore[arg-type]
+        reached += killed(scene, *crash)
+        if found := scene.breaches(undisturbed):
+            harmed[crash] = found
+        scene.remove()
+    assert harmed == {}
+    assert reached >= REACHED * sum(map(len, crashes))
+
+
+@pytest.fixture(scope="module")
+def undisturbed(bench: Bench) -> Effects:
+    """What the mixed set does when nothing goes wrong."""
+    scene = bench.scene()
+    assert scene.run() == 0
+    assert scene.breaches() == []
+    return scene.effects()
+
+
+def test_the_mixed_set_meets_every_boundary_that_has_a_name(bench: Bench) -> None:
+    met = {each.split(":")[0] for each in bench.scene().boundaries()}
+    of_rabbitmq = {"broker.published", "broker.confirmed", "broker.acked"}
+    assert met == set(BOUNDARIES) - of_rabbitmq
+
+
+@pytest.mark.parametrize("unbatched", [False, True], ids=["a commit for each batch", "a commit for each write"])
+def test_a_kill_at_any_boundary_does_no_harm(bench: Bench, undisturbed: Effects, unbatched: bool) -> None:
+    boundaries = bench.scene(unbatched=unbatched).boundaries()
+    crashes = [(each,) for each in sampled(boundaries, 5)]
+    survives(bench, undisturbed, crashes, unbatched=unbatched)
+
+
+@pytest.mark.parametrize("unbatched", [False, True], ids=["a commit for each batch", "a commit for each write"])
+def test_two_kills_do_no_harm(bench: Bench, undisturbed: Effects, unbatched: bool) -> None:
+    boundaries = bench.scene(unbatched=unbatched).boundaries()
+    chance = random.Random(7)
+    pairs = [(first, chance.choice(boundaries).split(":")[0] + ":1") for first in sampled(boundaries, 1)]
+    if FULL:
+        pairs += chance.sample(list(combinations(boundaries, 2)), 200)
+    survives_often(bench, undisturbed, pairs, unbatched=unbatched)
+
+
+def survives_often(bench: Bench, undisturbed: Effects, crashes: Sequence[Sequence[str]], **keys: object) -> None:
+    """As `survives`; a second boundary may lie behind what the first one left to do."""
+    harmed = {}
+    for crash in crashes:
+        scene = bench.scene(**keys)  # type: ignore[arg-type]
+        killed(scene, *crash)
+        if found := scene.breaches(undisturbed):
+            harmed[crash] = found
+        scene.remove()
+    assert harmed == {}

@@ -12,6 +12,7 @@ pytest_plugins = [
     "tests.servers.mongodb",
     "tests.servers.documents",
     "tests.desk",
+    "tests.harness.bench",
 ]
 
 

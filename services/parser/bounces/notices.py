@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from services.parser.bounces import codes
+from services.parser.bounces.addresses import first_address
 from services.parser.bounces.fields import Told
 
 MAX_CHARS: Final = 262_144
@@ -48,13 +49,23 @@ def _loaded(text: str) -> dict[str, Any]:
 def _recipients(body: dict[str, Any]) -> tuple[Told, ...]:
     bounce = body.get("bounce")
     entries = bounce.get("bouncedRecipients") if isinstance(bounce, dict) else None
-    return tuple(_told(e) for e in entries if isinstance(e, dict)) if isinstance(entries, list) else ()
+    told = (_told(entry) for entry in entries if isinstance(entry, dict)) if isinstance(entries, list) else ()
+    return tuple(filter(None, told))
 
 
-def _told(entry: dict[str, Any]) -> Told:
+def _told(entry: dict[str, Any]) -> Told | None:
+    address = first_address(_word(entry, "emailAddress"))
+    if address is None:
+        return None
     return Told(
-        address=str(entry.get("emailAddress", "")),
-        action=str(entry.get("action", "failed")).lower(),
-        status=codes.status_field(str(entry.get("status", ""))),
-        diagnostic=str(entry["diagnosticCode"]).partition(";")[2].strip() if entry.get("diagnosticCode") else None,
+        address=address,
+        action=_word(entry, "action").lower() or "failed",
+        status=codes.status_field(_word(entry, "status")),
+        diagnostic=_word(entry, "diagnosticCode").removeprefix("smtp;").strip() or None,
     )
+
+
+def _word(entry: dict[str, Any], name: str) -> str:
+    """A text of the notice; escapes of half a character (RFC 8259 section 8.2) become question marks."""
+    value = entry.get(name)
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""

@@ -682,6 +682,28 @@ def test_a_json_notice_of_a_sending_service_is_read() -> None:
     assert (got.address, got.status, got.smtp_code, got.permanent) == ("bob@example.com", "5.1.1", 550, True)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"notificationType":"Bounce","bounce":{"bouncedRecipients":[{"emailAddress":"no address"},{"emailAddress":5},7]}}',
+        '{"notificationType":"Bounce","bounce":' + "[" * 5_000,
+        '{"notificationType":"Bounce","bounce":' + "9" * 5_000 + "}",
+        '{"Message":"{\\"notificationType\\":\\"Bounce\\"}","notificationType":3}',
+    ],
+    ids=["no addresses", "deep", "a long number", "nothing in it"],
+)
+def test_a_broken_notice_names_nobody(body: str) -> None:
+    posted = bounce.notice(body)
+    assert posted is None or bounce.read_notice(posted) == Bounce(())
+
+
+def test_half_a_character_in_a_notice_is_replaced() -> None:
+    entry = '{"emailAddress":"bob@example.com","diagnosticCode":"smtp; 550 \\ud800"}'
+    posted = bounce.notice('{"notificationType":"Bounce","bounce":{"bouncedRecipients":[' + entry + "]}}")
+    assert posted is not None
+    assert [r.diagnostic for r in bounce.read_notice(posted).recipients] == ["550 ?"]
+
+
 def test_a_status_is_not_read_out_of_an_address_or_a_version() -> None:
     got = only(plain("<bob@example.com>: host mx[5.1.2.3] running MTA version 5.7.1 refused to talk to me\n"))
     assert (got.status, got.smtp_code) == (None, None)

@@ -685,7 +685,7 @@ def test_a_json_notice_of_a_sending_service_is_read() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        '{"notificationType":"Bounce","bounce":{"bouncedRecipients":[{"emailAddress":"no address"},{"emailAddress":5}]}}',
+        '{"notificationType":"Bounce","bounce":{"bouncedRecipients":[{"emailAddress":"nobody"},{"emailAddress":5}]}}',
         '{"notificationType":"Bounce","bounce":' + "[" * 5_000,
         '{"notificationType":"Bounce","bounce":' + "9" * 5_000 + "}",
         '{"Message":"{\\"notificationType\\":\\"Bounce\\"}","notificationType":3}',

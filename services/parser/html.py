@@ -190,6 +190,8 @@ class _Writer:
     lists: list[int] = field(default_factory=list)
     rows: list[_Row] = field(default_factory=list)
     links: list[tuple[str, int]] = field(default_factory=list)
+    tight: list[bool] = field(default_factory=list)
+    """Of each open paragraph, whether it has no margin: word processors write every line as one."""
     marker: str = ""
     fresh: bool = False
     """Nothing is written yet in this cell or item: margins of what opens in it do not count."""
@@ -249,6 +251,8 @@ class _Writer:
         elif tag in ("td", "th"):
             self._open_cell()
         elif tag in _BLOCKS:
+            if tag == "p":
+                self.tight.append(_is_tight(attributes))
             self.block(self._margin(tag))
             self._open_block(tag, attributes)
         elif tag == "a":
@@ -264,6 +268,8 @@ class _Writer:
 
     def _margin(self, tag: str) -> int:
         if tag not in _PARAGRAPHS or (self.lists and tag in ("ul", "ol")):
+            return 1
+        if tag == "p" and self.tight and self.tight[-1]:
             return 1
         return 2
 
@@ -331,6 +337,8 @@ class _Writer:
             self.quote = max(self.quote - 1, 0)
         elif tag == "pre":
             self.pre = max(self.pre - 1, 0)
+        elif tag == "p" and self.tight:
+            self.tight.pop()
         elif tag == "li":
             self.gap = min(self.gap, 1)
         elif tag == "tr" and self.rows:
@@ -351,6 +359,20 @@ class _Writer:
         self.block(1)
         joined = "\n".join(line.replace("\xa0", " ").rstrip() for line in self.lines)
         return _MANY_LINES.sub("\n\n", joined).strip("\n")
+
+
+def _is_tight(attributes: dict[str, str | None]) -> bool:
+    """Whether a paragraph is a line: Word's own class, or a margin of nothing."""
+    if (attributes.get("class") or "").startswith("Mso"):
+        return True
+    return bool((style := attributes.get("style")) and _NO_MARGIN.search(style))
+
+
+_NO_MARGIN = re.compile(
+    r"margin\s{0,9}:\s{0,9}(?:0(?:\.0{0,3}1?)?(?:px|pt|cm|in|em)?\s{0,5}){1,4}(?:;|$)"
+    r"|margin-bottom\s{0,9}:\s{0,9}0?(?:\.0{0,3}1?)?(?:px|pt|cm|in|em)?\s{0,5}(?:;|$)",
+    re.IGNORECASE,
+)
 
 
 def _bare(url: str) -> str:

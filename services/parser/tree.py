@@ -302,7 +302,7 @@ def _split(content: Span, boundary: bytes, limit: int, defects: Defects) -> list
     spans: list[Span] = []
     opened = -1
     for found, line_end, closes in _delimiters(content, b"--" + boundary):
-        if opened >= 0:
+        if 0 <= opened < found:  # a delimiter right after another delimits nothing
             spans.append(Span(content.buffer, opened, _before_delimiter(content.buffer, opened, found)))
             if len(spans) > limit:
                 raise BoundExceeded("parts", f"more than {limit} parts")

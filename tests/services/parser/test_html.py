@@ -12,6 +12,13 @@ from services.parser import html
     [
         ("<p>a</p><p>b</p>", "a\n\nb"),
         ("<div>a</div><div>b</div>", "a\nb"),
+        (
+            "<p class=MsoNormal>a</p><p class=MsoNormal>b</p><p class=MsoNormal>&nbsp;</p><p class=MsoNormal>c</p>",
+            "a\nb\n\nc",
+        ),
+        ("<p style='margin:0'>a</p><p style='margin: 0cm 0cm 0pt'>b</p>", "a\nb"),
+        ("<p style='margin:0 0 8px'>a</p><p style='margin:1em'>b</p><p>c</p>", "a\n\nb\n\nc"),
+        ("<div>a</div><div><br></div><div>b</div>", "a\n\nb"),
         ("a<br>b<br><br>c", "a\nb\n\nc"),
         ("a  \n  b", "a b"),
         ("<b>a</b> <i>b</i>", "a b"),

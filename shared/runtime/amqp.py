@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -78,13 +79,14 @@ class RabbitBroker:
     def announce(self, messages: Sequence[Message]) -> None:
         """Best effort: an event that cannot be told is logged."""
         try:
-            self._publisher.publish(messages, self.names.events, mandatory=False)
+            self._publisher.publish(messages, self.names.events, mandatory=False, attempts=2)
         except PostroomError as error:
             log.warning("events_not_announced", extra={"count": len(messages), "reason": str(error)})
 
     def consumer(self, queue: str, prefetch: int) -> RabbitConsumer:
         """Returns at once and connects in the background; `take` tells when that fails."""
         repair = None if self.verify_only else self.declare
+        self._consumers = [each for each in self._consumers if not each.closed]
         consumer = RabbitConsumer(self.endpoint, self.names, queue, prefetch, timing=self._timing, repair=repair)
         self._consumers.append(consumer)
         return consumer
@@ -162,7 +164,10 @@ class RabbitBroker:
         return quiet and not any(consumer.held for consumer in self._consumers)
 
     def close(self) -> None:
-        """Close consumers that are still open, and the pool."""
-        for consumer in self._consumers:
-            consumer.close()
+        """Close consumers that are still open, all at once, and the pool: below 10 s whatever RabbitMQ does."""
+        closing = [threading.Thread(target=consumer.close) for consumer in self._consumers]
+        for each in closing:
+            each.start()
+        for each in closing:
+            each.join()
         self._publisher.close()

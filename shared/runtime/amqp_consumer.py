@@ -54,7 +54,7 @@ class RabbitConsumer:
         self._out: dict[int, Delivery] = {}
         self._settling: set[int] = set()
         self._outbox: list[Leaving] = []
-        self._woken = False
+        self._woken = self._unread = False
         self._session: Session | None = None
         self._life = 0
         self._away: PostroomError | None = Unavailable("not yet connected to RabbitMQ")
@@ -138,11 +138,17 @@ class RabbitConsumer:
         """Bounded: a confirm that does not come is a failure, and so is a broker that blocks publishers."""
         deadline = time.monotonic() + self._timing.confirm + 2 * self._timing.tick
         with self._news:
-            while self._settling and not self._failure and time.monotonic() < deadline:
-                self._news.wait(deadline - time.monotonic())
-            self._raise_failure()
-            if self._settling:
-                raise Unavailable(self._blocked or "RabbitMQ confirms nothing")
+            self._wait_for(lambda: not self._settling, deadline)
+            if self._unread and self._session is not None:
+                self._session.sync()
+                self._wait_for(lambda: not self._unread, deadline)
+
+    def _wait_for(self, done: Callable[[], bool], deadline: float) -> None:
+        while not done() and not self._failure and time.monotonic() < deadline:
+            self._news.wait(deadline - time.monotonic())
+        self._raise_failure()
+        if not done():
+            raise Unavailable(self._blocked or "RabbitMQ confirms nothing")
 
     def close(self) -> None:
         """Ends within 10 s whatever the broker does. What is still held goes back uncounted."""
@@ -259,6 +265,7 @@ class RabbitConsumer:
             for number in numbers:
                 self._out.pop(number, None)
                 self._settling.discard(number)
+            self._unread = True
             if not self._settling:
                 self._news.notify_all()
 
@@ -275,6 +282,12 @@ class RabbitConsumer:
             self._blocked = reason
             self._news.notify_all()
 
+    def synced(self) -> None:
+        """The acknowledgements have arrived."""
+        with self._news:
+            self._unread = False
+            self._news.notify_all()
+
     def outbox(self) -> Sequence[Leaving]:
         """Empty it."""
         with self._news:
@@ -289,9 +302,17 @@ class RabbitConsumer:
                 session = self._connect()
             except PostroomError:
                 break  # only `close` ends the attempts
-            session.run()
-            self._lost(session)
+            self._serve(session)
             self._stopping.wait(random.uniform(0.05, 0.2))  # noqa: S311  jitter
+
+    def _serve(self, session: Session) -> None:
+        try:
+            session.run()
+        except Exception as error:  # a bug must not end the thread: the worker would wait for ever
+            log.exception("consumer_failed", extra={"queue": self.queue})
+            self._dispose(session, Unavailable(f"the connection broke: {type(error).__name__}"))
+        else:
+            self._lost(session)
 
     def _connect(self) -> Session:
         retrying = tenacity.Retrying(
@@ -343,12 +364,17 @@ class RabbitConsumer:
         with self._news:
             if self._out:
                 self._failure = self._failure or Unavailable(str(error))
-            self._session, self._away, self._blocked, self._woken = None, error, "", False
+            self._session, self._away, self._blocked, self._woken, self._unread = None, error, "", False, False
             for kept in (self._arrived, self._out, self._settling, self._outbox):
                 kept.clear()
             self._life += 1
             self._news.notify_all()
         session.dispose()
+
+    @property
+    def closed(self) -> bool:
+        """It takes nothing more."""
+        return self._closing.is_set()
 
     @property
     def held(self) -> int:

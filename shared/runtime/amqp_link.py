@@ -1,13 +1,13 @@
 """A pika connection that garbage headers cannot break and that can be dropped at once.
 
-Reads and writes nothing of its own; it changes five habits of pika's `SelectConnection`. Separate, because
+Reads and writes nothing of its own; it changes four habits of pika's `SelectConnection`. Separate, because
 this is the only place that leans on pika's inner methods.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import pika
@@ -48,11 +48,6 @@ class Link(pika.SelectConnection):
             if lenient is None:
                 raise
             return lenient
-
-    def _output_marshaled_frames(self, marshaled_frames: Sequence[bytes]) -> None:
-        """One write to the socket per message, where pika makes three."""
-        joined = marshaled_frames if len(marshaled_frames) == 1 else [b"".join(marshaled_frames)]
-        super()._output_marshaled_frames(joined)
 
 
 class _Channel(Channel):

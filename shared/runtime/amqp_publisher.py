@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import amqp
@@ -31,7 +32,7 @@ log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 _LINES = 8
 """Connections at most; more threads than that wait for each other."""
-_RETRY_SECONDS = 2.0
+_ATTEMPTS, _RETRY_SECONDS = 4, 2.0
 _PERSISTENT = 2
 _BROKEN = (amqp.AMQPError, OSError, AttributeError)
 """py-amqp raises AttributeError, too, when the connection is lost under its hands."""
@@ -175,12 +176,15 @@ class Publisher:
         connection = self.endpoint.for_kombu(connect_timeout=self.patience.connect, write_timeout=self.patience.confirm)
         return Line(connection, self.endpoint, self.patience.confirm)
 
-    def publish(self, messages: Sequence[Message], exchange: str, *, mandatory: bool = True) -> None:
+    def publish(
+        self, messages: Sequence[Message], exchange: str, *, mandatory: bool = True, attempts: int = _ATTEMPTS
+    ) -> None:
         """Returns when the broker has confirmed all of them."""
         for message in messages:
             wire.check_size(message)
         if messages:
-            self._retried(lambda: self._once(lambda line: line.publish(messages, exchange, mandatory=mandatory)))
+            send = partial(self._once, lambda line: line.publish(messages, exchange, mandatory=mandatory))
+            self._retried(send, attempts)
 
     def ask(self, question: Callable[[Any], Answer]) -> Answer:
         """Call with a fresh channel (an error closes a channel, and only that)."""
@@ -191,11 +195,11 @@ class Publisher:
 
         return self._retried(lambda: self._once(on_line))
 
-    def _retried(self, action: Callable[[], Answer]) -> Answer:
+    def _retried(self, action: Callable[[], Answer], attempts: int = _ATTEMPTS) -> Answer:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Lost),
             wait=tenacity.wait_random_exponential(multiplier=0.1, max=1.0),
-            stop=tenacity.stop_after_attempt(4) | tenacity.stop_before_delay(_RETRY_SECONDS),
+            stop=tenacity.stop_after_attempt(attempts) | tenacity.stop_before_delay(_RETRY_SECONDS),
             before_sleep=self._log_retry,
             reraise=True,
         )

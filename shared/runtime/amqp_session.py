@@ -100,6 +100,9 @@ class Owner(Protocol):
     def blocked(self, reason: str) -> None:
         """The broker takes no publishes (memory or disk alarm); empty when it takes them again."""
 
+    def synced(self) -> None:
+        """The broker has read everything that was sent before `sync`."""
+
     def outbox(self) -> Sequence[Leaving]:
         """What the worker decided since the last call."""
 
@@ -141,6 +144,10 @@ class Session:
     def wake(self) -> None:
         """Fetch the outbox soon."""
         self._link.ioloop.add_callback_threadsafe(self._drain)
+
+    def sync(self) -> None:
+        """Tell the owner when the broker has read everything sent so far; acknowledgements have no answer."""
+        self._link.ioloop.add_callback_threadsafe(self._sync)
 
     def stop_consuming(self) -> None:
         """Take no further deliveries."""
@@ -281,7 +288,7 @@ class Session:
     def _read(self, method: spec.Basic.Deliver, properties: spec.BasicProperties, body: bytes) -> Delivery:
         table = properties.headers or {}
         headers = wire.incoming(table)
-        if self.key == DEAD_LETTER and ("reason" not in headers or "x-death" in table):
+        if self.key == DEAD_LETTER:
             wire.buried_by_broker(headers, table, self.names)
         message = Message(
             id=wire.text_of(properties.message_id),
@@ -300,14 +307,20 @@ class Session:
         self._mode = _Mode.EMPTYING
         self._channel.basic_cancel(self._consumer_tag, callback=_unused)
 
+    def _sync(self) -> None:
+        """Any request with an answer would do; a new prefetch holds for the next consumer, which sets its own."""
+        if self._is_open():
+            self._channel.basic_qos(prefetch_count=1, callback=lambda _: self.owner.synced())
+
     def _stop_consuming(self) -> None:
         consuming, self._mode = self._mode in (_Mode.NARROW, _Mode.WIDE), _Mode.STOPPING
         if consuming and self._is_open():
             self._channel.basic_cancel(self._consumer_tag, callback=_unused)
 
     def _on_cancelled(self, _frame: Any) -> None:
-        """The queue is gone: what is held may be all that is left of its messages, so finish it first."""
-        self._retire(Missing(f"the queue {self.names.queue_of(self.key)} was deleted"))
+        """The queue may be gone and what is held be all that is left of its messages, so finish it first."""
+        queue = self.names.queue_of(self.key)
+        self._retire(Missing(f"RabbitMQ ended the consumer of {queue}: the queue was deleted or the handler too slow"))
 
     def _retire(self, reason: PostroomError) -> None:
         """Take nothing more over this connection; what it brought can still be finished, uncounted."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from shared.errors import BoundExceeded
 from shared.runtime.amqp_topology import Topology
-from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, Headers, Message
+from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, QUEUES, Headers, Message
 
 MAX_MESSAGE = 16 * 1024 * 1024
 """Bytes of a body; RabbitMQ 4 takes no more by default."""
@@ -51,8 +51,9 @@ def check_size(message: Message) -> None:
 
 def short(text: str) -> str:
     """At most the 255 bytes of an AMQP short string, cut between characters."""
-    raw = text.encode("utf-8", "replace")
-    return text if len(raw) <= _SHORT and raw.isascii() else raw[:_SHORT].decode("utf-8", "ignore")
+    if len(text) <= _SHORT and text.isascii():
+        return text
+    return text.encode("utf-8", "replace")[:_SHORT].decode("utf-8", "ignore")
 
 
 def text_of(value: object) -> str:
@@ -119,7 +120,7 @@ def death_of(table: Mapping[object, object], names: Topology) -> Death | None:
 def _our_death(entry: Mapping[object, object], names: Topology) -> Death | None:
     key = names.key_of(text_of(entry.get("queue")))
     reason = text_of(entry.get("reason"))
-    if not key or key == DEAD_LETTER or reason == "expired":
+    if key not in QUEUES or key == DEAD_LETTER or reason == "expired":
         return None
     return Death(key, POISONED if reason == "delivery_limit" else f"dead-lettered by the broker: {reason}")
 

@@ -334,8 +334,10 @@ def test_one_poison_among_a_hundred_takes_no_other_down(lane: Lane, broker: Brok
     broker.publish([*good[:37], a_message(999, body=POISON), *good[37:]])
     for _ in range(MAX_DELIVERIES + 1):
         lane.child("die_of_poison", "intake", 20).wait()
-    arrived = take_all(broker.consumer("filter", 50), 100)
-    assert {each.message.body for each in arrived} == {each.body for each in good}
+    consumer = broker.consumer("filter", 50)
+    missing = {each.body for each in good}
+    while missing:  # a crash between confirm and acknowledgement repeats, and loses nothing
+        missing -= {each.message.body for each in take_all(consumer, 1)}
     letter = take_one(broker.consumer("dead-letter", 5)).message
     assert letter.id == "id-999"
     assert depth(broker, "intake") == depth(broker, "dead-letter") == 0

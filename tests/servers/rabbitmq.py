@@ -46,7 +46,7 @@ log.file.level = warning
 log.console = false
 """
 ADVANCED_CONFIG = """\
-[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 1000}]}].
+[{rabbit, [{dead_letter_worker_publisher_confirm_timeout, 1000}, {quorum_tick_interval, 1000}]}].
 """
 TLS_CONFIG = """\
 listeners.ssl.default = 127.0.0.1:{tls}

@@ -1,0 +1,328 @@
+"""What others do to RabbitMQ: garbage in headers, missing properties, TLS, definitions, the management API."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import json
+import shutil
+import struct
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+
+from shared.errors import Misconfigured, Unavailable
+from shared.runtime import amqp_topology
+from shared.runtime.amqp import RabbitBroker
+from tests.conformance.lanes import ROOT, Lane, a_message, eventually, messages, take_all, take_one
+from tests.conformance.test_broker_faults import fails, refuse_five_times
+from tests.servers.rabbitmq import RabbitNode
+
+DEFINITIONS = ROOT / "deploy/rabbitmq/definitions.json"
+
+
+@pytest.fixture
+def lane(rabbit_node: RabbitNode, rabbit_vhost: str) -> Iterator[Lane]:
+    """A fresh vhost on the node."""
+    lane = Lane("rabbitmq", rabbit_node.url(rabbit_vhost))
+    try:
+        yield lane
+    finally:
+        lane.close()
+
+
+@pytest.fixture
+def broker(lane: Lane) -> RabbitBroker:
+    """Declared."""
+    broker = lane.broker()
+    broker.declare()
+    assert isinstance(broker, RabbitBroker)
+    return broker
+
+
+class Raw(pika.BasicProperties):
+    """Properties whose header table is given as bytes."""
+
+    def __init__(self, table: bytes) -> None:
+        super().__init__(delivery_mode=2)
+        self.table = table
+
+    def encode(self) -> list[bytes]:
+        """Only headers and delivery mode."""
+        flags = self.FLAG_HEADERS | self.FLAG_DELIVERY_MODE
+        return [struct.pack(">H", flags), struct.pack(">I", len(self.table)), self.table, b"\x02"]
+
+
+def entry(name: bytes, kind: bytes, value: bytes) -> bytes:
+    """One entry of a header table."""
+    return bytes([len(name)]) + name + kind + value
+
+
+def long_string(value: bytes) -> bytes:
+    """With its length."""
+    return struct.pack(">I", len(value)) + value
+
+
+INBOX = entry(b"inbox", b"S", long_string(b"support"))
+NESTED = entry(b"n", b"F", long_string(entry(b"deep", b"A", long_string(b"S" + long_string(b"x")))))
+DEEP = b"V"
+for _ in range(2000):
+    DEEP = b"A" + long_string(DEEP)
+
+
+@pytest.mark.parametrize(
+    ("table", "headers"),
+    [
+        (b"", {}),
+        (NESTED, {}),
+        (entry(b"t", b"T", struct.pack(">Q", 2**63)), {}),
+        (entry(b"\xff\xfe", b"S", long_string(b"v")), {"\ufffd\ufffd": "v"}),
+        (entry(b"bad", b"S", long_string(b"caf\xe9 \xff")), {"bad": "caf\ufffd \ufffd"}),
+        (entry(b"bytes", b"x", long_string(b"\x00\x01")), {"bytes": "\x00\x01"}),
+        (entry(b"dec", b"D", struct.pack(">Bi", 255, -1)), None),
+        (entry(b"void", b"V", b""), {}),
+        (entry(b"yes", b"t", b"\x01"), {"yes": 1}),
+        (entry(b"float", b"d", struct.pack(">d", 1e308)), None),
+        (entry(b"big", b"l", struct.pack(">q", -(2**63))), {"big": -(2**63)}),
+        (entry(b"attempt", b"S", long_string(b"many")), {"attempt": "many"}),
+        (entry(b"deep", b"A", long_string(DEEP)), None),
+        (entry(b"twice", b"S", long_string(b"1")) + entry(b"twice", b"S", long_string(b"2")), {"twice": "2"}),
+        (entry(b"x-delivery-count", b"S", long_string(b"-3")) + entry(b"x-death", b"I", struct.pack(">i", 1)), {}),
+    ],
+    ids=[
+        "nothing", "nested", "time after the end of time", "name in no charset", "text in no charset", "bytes",
+        "tiny decimal", "void", "truth", "huge float", "smallest integer", "attempt in words", "deep nesting",
+        "twice the same", "forged history",
+    ],
+)  # fmt: skip
+def test_no_header_table_of_any_client_harms_a_consumer(
+    lane: Lane, broker: RabbitBroker, table: bytes, headers: dict[str, object] | None
+) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
+    connection.channel().basic_publish("postroom", "intake", b"raw", Raw(table + INBOX))
+    connection.close()
+    consumer = broker.consumer("intake", 1)
+    delivery = take_one(consumer)
+    assert delivery.message.headers["inbox"] == "support"
+    if headers is not None:
+        assert delivery.message.headers == {**headers, "inbox": "support"}
+    assert all(isinstance(value, str | int) for value in delivery.message.headers.values())
+    consumer.redeliver(delivery, 5)
+    again = take_one(consumer)
+    assert again.message.attempt == 1
+    consumer.bury(again, "no use", "parser")
+    consumer.close()
+    assert take_one(broker.consumer("dead-letter", 1)).message.headers["inbox"] == "support"
+
+
+def test_garbage_that_the_broker_buries_still_has_a_reason(lane: Lane, broker: RabbitBroker) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
+    garbage = entry(b"t", b"T", struct.pack(">Q", 2**63)) + entry(b"reason", b"S", long_string(b"forged"))
+    connection.channel().basic_publish("postroom", "intake", b"raw", Raw(garbage))
+    connection.close()
+    refuse_five_times_raw(lane.place)
+    letter = take_one(broker.consumer("dead-letter", 1)).message
+    assert (letter.body, letter.headers["queue"]) == (b"raw", "intake")
+    assert letter.headers["reason"] == "handed out 5 times and never settled"
+
+
+def refuse_five_times_raw(url: str) -> None:
+    """A client that reads headers well enough: ours, ended before it settles."""
+    for _ in range(5):
+        broker = RabbitBroker(url)
+        consumer = broker.consumer("intake", 1)
+        take_one(consumer)
+        consumer._tell_session(lambda session: session.drop("test"))
+        eventually(lambda consumer=consumer: fails(consumer.flush))
+        consumer.close()
+        broker.close()
+
+
+def test_a_foreign_message_needs_no_properties(lane: Lane, broker: RabbitBroker) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
+    channel = connection.channel()
+    channel.basic_publish("postroom", "intake", b"\x1f\x8b gzip?", pika.BasicProperties(content_encoding="gzip"))
+    channel.basic_publish("", "postroom.intake", b"straight to the queue")
+    connection.close()
+    first, second = take_all(broker.consumer("intake", 5), 2)
+    message = first.message
+    assert (message.id, message.type, message.content_type, message.correlation_id) == ("", "", "", "")
+    assert (message.to, message.body, message.headers) == ("intake", b"\x1f\x8b gzip?", {})
+    assert (second.message.to, second.message.body) == ("intake", b"straight to the queue")
+
+
+def test_a_foreign_message_without_id_is_given_back_and_buried_like_any_other(lane: Lane, broker: RabbitBroker) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
+    headers = {"when": dt.datetime(2026, 1, 2, tzinfo=dt.UTC), "price": decimal.Decimal("1.5"), "l": [1]}
+    connection.channel().basic_publish("postroom", "intake", b"raw", pika.BasicProperties(headers=headers))
+    connection.close()
+    consumer = broker.consumer("intake", 1)
+    delivery = take_one(consumer)
+    assert delivery.message.headers == {"when": "2026-01-02 00:00:00+00:00", "price": "1.5"}
+    consumer.give_back(delivery)
+    again = take_one(consumer)
+    assert (again.message, again.count) == (delivery.message, 0)
+    consumer.bury(again, "no use", "parser")
+    consumer.flush()
+    assert take_one(broker.consumer("dead-letter", 1)).message.body == b"raw"
+
+
+def test_letters_that_another_hand_put_among_the_dead_have_a_reason(lane: Lane, broker: RabbitBroker) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
+    connection.channel().basic_publish("postroom", "dead-letter", b"raw")
+    connection.close()
+    headers = take_one(broker.consumer("dead-letter", 1)).message.headers
+    assert headers == {"reason": "dead-lettered by the broker, which does not say why", "stage": "", "queue": ""}
+
+
+def test_an_integrator_hears_announced_events(lane: Lane, broker: RabbitBroker) -> None:
+    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
+    channel = connection.channel()
+    queue = channel.queue_declare("", exclusive=True).method.queue
+    channel.queue_bind(queue, "postroom.events", "record.*")
+    broker.announce([a_message(1, "record.created"), a_message(2, "mail.rejected"), a_message(3, "record.updated")])
+    keys = [eventually(lambda: _got(channel, queue)) for _ in range(2)]
+    connection.close()
+    assert keys == ["record.created", "record.updated"]
+
+
+def _got(channel: Any, queue: str) -> str | None:
+    method, _, _ = channel.basic_get(queue, auto_ack=True)
+    return method.routing_key if method else None
+
+
+def test_announcing_is_best_effort() -> None:
+    broker = RabbitBroker("amqp://guest:guest@127.0.0.1:1/", connect_seconds=0.5)
+    broker.announce([a_message(1, "record.created")])
+    with pytest.raises(Unavailable):
+        broker.publish([a_message()])
+    broker.close()
+
+
+def test_two_prefixes_do_not_meet(lane: Lane, broker: RabbitBroker) -> None:
+    other = lane.broker(prefix="second")
+    other.declare()
+    other.publish([a_message()])
+    assert broker.in_flight() == 0
+    assert take_one(other.consumer("intake", 1)).message.id == "id-1"
+
+
+# -- the management API
+
+
+def test_unacknowledged_messages_are_counted_with_the_management_api(
+    lane: Lane, rabbit_node: RabbitNode, broker: RabbitBroker
+) -> None:
+    watched = lane.broker(management_url=rabbit_node.management_url)
+    assert {each.unacked for each in broker.depths()} == {None}
+    broker.publish(messages(3))
+    held = take_one(broker.consumer("intake", 1))
+    assert held
+    assert eventually(lambda: next(each for each in watched.depths() if each.name == "intake").unacked) == 1
+    assert watched.in_flight() == 3
+    assert next(each for each in watched.depths() if each.name == "intake").consumers == 1
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://guest:wrong@127.0.0.1:{port}"])
+def test_a_useless_management_api_is_no_error(
+    lane: Lane, rabbit_node: RabbitNode, broker: RabbitBroker, url: str
+) -> None:
+    assert broker.in_flight() == 0
+    watched = lane.broker(management_url=url.format(port=rabbit_node.management_port))
+    assert {each.unacked for each in watched.depths()} == {None}
+
+
+def test_a_management_url_that_is_none_is_named(lane: Lane, broker: RabbitBroker) -> None:
+    assert broker.in_flight() == 0
+    with pytest.raises(Misconfigured, match="management URL"):
+        lane.broker(management_url="file:///etc/passwd").depths()
+
+
+# -- TLS
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Self-signed for `localhost`, made by the openssl command."""
+    if not shutil.which("openssl"):
+        pytest.skip("the openssl command is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    cert, key = folder / "cert.pem", folder / "key.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*command, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
+    return cert, key
+
+
+@pytest.fixture(scope="module")
+def tls_node(
+    rabbit_node: RabbitNode, certificate: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[RabbitNode]:
+    """A node of its own with a TLS listener, on the configuration that we ship."""
+    assert rabbit_node
+    config = (ROOT / "deploy/rabbitmq/rabbitmq.conf").read_text().replace("= 2GB", "= 1MB")
+    node = RabbitNode(tmp_path_factory.mktemp("rabbitmq-tls"), tls=certificate, extra_config=config)
+    try:
+        node.start()
+        yield node
+    finally:
+        node.kill9()
+        node.stop()
+
+
+def test_amqps_verifies_and_works(tls_node: RabbitNode, certificate: tuple[Path, Path]) -> None:
+    broker = RabbitBroker(f"amqps://guest:guest@localhost:{tls_node.tls_port}/", ca_file=str(certificate[0]))
+    broker.declare()
+    broker.publish([a_message(body=b"x" * 100_000)])
+    consumer = broker.consumer("intake", 1)
+    consumer.settle(take_one(consumer), [a_message(2, "filter")])
+    consumer.flush()
+    assert take_one(broker.consumer("filter", 1)).message.id == "id-2"
+    broker.close()
+
+
+@pytest.mark.parametrize(("host", "trusted"), [("localhost", False), ("127.0.0.1", True)], ids=["issuer", "name"])
+def test_amqps_refuses_a_certificate_that_proves_nothing(
+    tls_node: RabbitNode, certificate: tuple[Path, Path], host: str, trusted: bool
+) -> None:
+    url = f"amqps://guest:guest@{host}:{tls_node.tls_port}/"
+    broker = RabbitBroker(url, ca_file=str(certificate[0]) if trusted else None, connect_seconds=2.0)
+    with pytest.raises(Misconfigured, match=r"certificate of RabbitMQ at .* is not trusted"):
+        broker.declare()
+    consumer = broker.consumer("intake", 1)
+    error = eventually(lambda: fails(lambda: consumer.take(0.3), Misconfigured))
+    assert "is not trusted" in str(error)
+    broker.close()
+
+
+# -- definitions
+
+
+def test_the_definitions_file_is_what_the_code_declares() -> None:
+    assert DEFINITIONS.read_text() == amqp_topology.rendered(), "run: python -m shared.runtime.amqp_topology"
+
+
+def test_imported_definitions_are_all_that_a_verifying_worker_needs(
+    lane: Lane, rabbit_node: RabbitNode, rabbit_vhost: str, tmp_path: Path
+) -> None:
+    table = amqp_topology.topology(tier_scale=0.04)
+    file = tmp_path / "definitions.json"
+    file.write_text(json.dumps(amqp_topology.definitions(table, rabbit_vhost)))
+    rabbit_node.ctl("import_definitions", str(file))
+    broker = lane.broker(verify_only=True)
+    broker.declare()
+    broker.publish([a_message()])
+    consumer = broker.consumer("intake", 1)
+    consumer.wait(take_one(consumer), 5)
+    assert take_one(consumer).message == a_message()
+    lane.broker().declare()
+
+
+def test_poison_is_found_on_a_node_that_took_the_definitions_file(lane: Lane, broker: RabbitBroker) -> None:
+    broker.publish([a_message(to="filter")])
+    refuse_five_times(lane.place)
+    assert take_one(broker.consumer("dead-letter", 1)).message.headers["stage"] == "filter"

@@ -1,0 +1,70 @@
+"""AMQP URLs, and the libraries' errors in our words."""
+
+from __future__ import annotations
+
+import socket
+
+import amqp
+import pytest
+from pika import exceptions as pika_errors
+
+from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.runtime.amqp_endpoint import Endpoint
+
+HERE = Endpoint("rabbit", 5672, "/", "desk", "s3cr3t")
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("amqp://", Endpoint("localhost", 5672, "/", "guest", "guest")),
+        ("amqp://h", Endpoint("h", 5672, "/", "guest", "guest")),
+        ("amqp://h/", Endpoint("h", 5672, "/", "guest", "guest")),
+        ("amqp://h//", Endpoint("h", 5672, "/", "guest", "guest")),
+        ("amqp://h/%2F", Endpoint("h", 5672, "/", "guest", "guest")),
+        ("amqp://h:99/desk", Endpoint("h", 99, "desk", "guest", "guest")),
+        ("amqp://u:p%40s%2Fs@h/a%2Fb", Endpoint("h", 5672, "a/b", "u", "p@s/s")),
+        ("amqp://u:@h", Endpoint("h", 5672, "/", "u", "")),
+        ("amqps://u:p@h/v", Endpoint("h", 5671, "v", "u", "p", tls=True)),
+        ("amqp://[::1]:5673/", Endpoint("::1", 5673, "/", "guest", "guest")),
+    ],
+)
+def test_a_url_is_read_in_one_way(url: str, expected: Endpoint) -> None:
+    assert Endpoint.parse(url) == expected
+
+
+@pytest.mark.parametrize("url", ["amqp://u:s3cr3t@h:5672/v", "amqps://u:s3cr3t@h/"])
+def test_an_endpoint_never_shows_its_password(url: str) -> None:
+    endpoint = Endpoint.parse(url)
+    assert "s3cr3t" not in f"{endpoint} {endpoint!r}"
+    assert "u:***@h" in str(endpoint)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "words"),
+    [
+        (ConnectionRefusedError(111, "refused"), Unavailable, "nothing listens at rabbit:5672"),
+        (socket.gaierror(-2, "unknown"), Unavailable, "host name"),
+        (TimeoutError("timed out"), Unavailable, "does not answer in time"),
+        (amqp.AccessRefused("ACCESS_REFUSED", (10, 40)), Misconfigured, "refuses the user 'desk'"),
+        (pika_errors.ProbableAuthenticationError("x"), Misconfigured, "wrong name or password"),
+        (amqp.NotAllowed("vhost", (10, 40)), Misconfigured, "no virtual host '/'"),
+        (pika_errors.ConnectionClosedByBroker(530, "NOT_ALLOWED"), Misconfigured, "no virtual host"),
+        (pika_errors.AMQPConnectionError(ConnectionRefusedError(111, "x")), Unavailable, "nothing listens"),
+        (OSError("no\nroute " * 100), Unavailable, "no route"),
+        (Unavailable("as it is"), Unavailable, "as it is"),
+    ],
+)
+def test_every_failure_is_one_sentence(error: BaseException, kind: type[PostroomError], words: str) -> None:
+    explained = HERE.explain(error)
+    assert type(explained) is kind
+    assert words in str(explained)
+    assert "\n" not in str(explained)
+    assert len(str(explained)) < 300
+    assert "s3cr3t" not in str(explained)
+
+
+def test_an_unreadable_file_of_authorities_is_named() -> None:
+    endpoint = Endpoint.parse("amqps://h", ca_file="/nowhere/ca.pem")
+    with pytest.raises(Misconfigured, match=r"/nowhere/ca\.pem"):
+        endpoint.tls_context()

@@ -1,0 +1,168 @@
+"""Messages as RabbitMQ carries them, and as strangers write them."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pika import data, spec
+
+from shared.errors import BoundExceeded
+from shared.runtime import amqp_wire as wire
+from shared.runtime.amqp_topology import topology
+from shared.runtime.broker import Message
+
+NAMES = topology()
+
+
+def death(queue: str, reason: str = "delivery_limit") -> dict[str, object]:
+    """One entry of x-death."""
+    return {"queue": queue, "reason": reason, "count": 1, "exchange": "postroom", "routing-keys": ["x"]}
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ({"x-death": [death("postroom.filter")]}, "filter"),
+        ({"x-death": [death("postroom.filter"), death("postroom.retry.5", "expired")]}, "filter"),
+        ({"x-death": [death("postroom.retry.5", "expired"), death("postroom.intake")]}, "intake"),
+        ({"x-first-death-queue": "postroom.intake", "x-first-death-reason": "delivery_limit"}, "intake"),
+        ({"x-death": [death("postroom.dead-letter")]}, None),
+        ({"x-death": [death("postroom.retry.5", "expired")]}, None),
+        ({"x-death": [death("other.filter")]}, None),
+        ({"x-death": "nonsense"}, None),
+        ({"x-death": [1, None, {}]}, None),
+        ({}, None),
+    ],
+)
+def test_the_newest_death_in_a_work_queue_tells_where_a_message_died(
+    table: dict[object, object], expected: str
+) -> None:
+    found = wire.death_of(table, NAMES)
+    assert (found.queue if found else None) == expected
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        ("delivery_limit", "handed out 5 times and never settled"),
+        ("rejected", "dead-lettered by the broker: rejected"),
+        ("maxlen", "dead-lettered by the broker: maxlen"),
+    ],
+)
+def test_the_brokers_reason_in_words(reason: str, words: str) -> None:
+    found = wire.death_of({"x-death": [death("postroom.filter", reason)]}, NAMES)
+    assert found is not None
+    assert found.reason == words
+
+
+def test_a_brokers_burial_overrules_forged_headers() -> None:
+    headers: dict[str, str | int] = {"reason": "forged", "queue": "forged", "inbox": "support"}
+    wire.buried_by_broker(headers, {"x-death": [death("postroom.filter")]}, NAMES)
+    assert headers == {
+        "reason": "handed out 5 times and never settled",
+        "stage": "filter",
+        "queue": "filter",
+        "inbox": "support",
+    }
+
+
+@pytest.mark.parametrize(
+    ("table", "redelivered", "count"),
+    [
+        ({}, False, 0),
+        ({}, True, 1),
+        ({"x-delivery-count": 3}, True, 3),
+        ({"x-delivery-count": 3, "x-handed-out": 1}, True, 4),
+        ({"x-handed-out": 2}, False, 2),
+        ({"x-delivery-count": "3", "x-handed-out": -5}, False, 0),
+        ({"x-handed-out": 2**62}, False, 2**31),
+    ],
+)
+def test_how_often_a_message_was_handed_out(table: dict[object, object], redelivered: bool, count: int) -> None:
+    assert wire.handed_out(table, redelivered=redelivered) == count
+
+
+def test_history_is_neither_shown_nor_sent_on() -> None:
+    table = {
+        "x-death": [death("postroom.filter")],
+        "x-first-death-queue": "q",
+        "x-delivery-count": 2,
+        "x-handed-out": 1,
+    }
+    assert wire.incoming({**table, "attempt": 1}) == {"attempt": 1}
+    assert wire.outgoing({"x-death": "forged", "attempt": 1}, 2) == {"attempt": 1, "x-handed-out": 2}
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("plain", "plain"),
+        ("a" * 300, "a" * 255),
+        ("ü" * 200, "ü" * 127),
+        ("lone \ud800 surrogate", "lone ? surrogate"),
+    ],
+)
+def test_short_strings_are_cut_between_characters(text: str, expected: str) -> None:
+    assert wire.short(text) == expected
+
+
+def test_a_body_at_the_limit_passes_and_one_byte_more_does_not() -> None:
+    wire.check_size(Message("1", "intake", bytes(wire.MAX_MESSAGE)))
+    with pytest.raises(BoundExceeded, match="message_size"):
+        wire.check_size(Message("1", "intake", bytes(wire.MAX_MESSAGE + 1)))
+
+
+def encoded(table: dict[str, object]) -> bytes:
+    """As pika writes it, without its length."""
+    pieces: list[bytes] = []
+    data.encode_table(pieces, table)
+    return b"".join(pieces)[4:]
+
+
+def test_our_reader_reads_what_pika_writes() -> None:
+    table = {"text": "Grüße", "number": 7, "big": 2**40, "yes": True, "nested": {"a": [1, "b"]}, "none": None}
+    assert wire.read_table(encoded(table)) == {"text": "Grüße".encode(), "number": 7, "big": 2**40, "yes": 1}
+
+
+@given(st.binary(max_size=200))
+def test_our_reader_survives_any_bytes(raw: bytes) -> None:
+    assert isinstance(wire.incoming(wire.read_table(raw)), dict)
+
+
+@given(
+    st.dictionaries(st.text(max_size=40) | st.binary(max_size=9), st.none() | st.text() | st.binary() | st.integers())
+)
+def test_incoming_headers_can_always_be_sent_again(table: dict[object, object]) -> None:
+    headers = wire.outgoing(wire.incoming(table))
+    assert encoded(dict(headers)) is not None
+
+
+@given(
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "content_type": st.text(max_size=50),
+            "content_encoding": st.just("gzip"),
+            "headers": st.just({"inbox": "support", "n": 5}),
+            "delivery_mode": st.just(2),
+            "message_id": st.text(max_size=50),
+            "timestamp": st.integers(0, 2**40),
+            "type": st.text(max_size=50),
+        },
+    )
+)
+def test_headers_are_cut_out_of_any_properties(fields: dict[str, object]) -> None:
+    whole = b"".join(spec.BasicProperties(**fields).encode())
+    rest, table = wire.split_headers(whole)
+    without = spec.BasicProperties()
+    without.decode(rest)
+    assert without == spec.BasicProperties(**{**fields, "headers": None})
+    assert wire.read_table(table) == ({"inbox": b"support", "n": 5} if "headers" in fields else {})
+
+
+def test_a_table_that_lies_about_its_length_gives_what_could_be_read() -> None:
+    raw = encoded({"inbox": "support"}) + b"\x01nS" + struct.pack(">I", 2**31)
+    assert wire.incoming(wire.read_table(raw))["inbox"] == "support"

@@ -1,0 +1,64 @@
+"""Processes and what they cost: wall time, CPU of the process and its children, largest resident memory."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+POSTROOM = (sys.executable, "-m", "services.cli.main")
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Failed(RuntimeError):
+    """A process ended with something else than 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Seconds on the wall and on the CPU, megabytes at most."""
+
+    seconds: float
+    cpu: float
+    peak_mb: float
+
+    def __add__(self, other: Cost) -> Cost:
+        """One after the other."""
+        return Cost(self.seconds + other.seconds, self.cpu + other.cpu, max(self.peak_mb, other.peak_mb))
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The environment of this process, without any setting of Postroom's that happens to be here."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")} | more
+
+
+def run(*command: str, env: Mapping[str, str]) -> Cost:
+    """Run to the end, start-up included."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, cwd=ROOT, env=dict(env), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    assert process.stderr is not None
+    told = process.stderr.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - began
+    process.returncode = os.waitstatus_to_exitcode(status)
+    process.stderr.close()
+    if process.returncode:
+        raise Failed(f"{' '.join(command)}: exit code {process.returncode}: {told.decode()[-2000:]}")
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds of a running process so far (proc(5): utime and stime)."""
+    fields = Path(f"/proc/{pid}/stat").read_text("ascii", "replace").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def peak_mb_of(pid: int) -> float:
+    """Its largest resident memory so far."""
+    status = Path(f"/proc/{pid}/status").read_text("ascii", "replace")
+    return int(status.split("VmHWM:")[1].split()[0]) / 1024

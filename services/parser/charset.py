@@ -116,7 +116,7 @@ def decode(data: bytes, label: str | None, defects: Defects, *, is_html: bool = 
 def guess(data: bytes, hint: str | None = None) -> str:
     """Text of bytes that carry no trustworthy label; `hint` is the codec to try before any other than UTF-8."""
     if b"\x1b" in data and _ISO2022.search(data):
-        return data.decode("iso2022_jp_ext", "replace")
+        return _japanese(data)
     text = _as_utf8(data)
     if text is not None:
         return text
@@ -171,6 +171,8 @@ def _by_label(data: bytes, codec: str, defects: Defects) -> str:
         data = data[3:]
     if codec in {"utf-16", "utf-32"}:
         codec = _wide_codec(data) or codec
+    if codec == "iso2022_jp_ext" and data.isascii():
+        return _japanese(data)
     try:
         text = data.decode(codec)
     except (UnicodeError, ValueError):
@@ -180,7 +182,7 @@ def _by_label(data: bytes, codec: str, defects: Defects) -> str:
         defects.add("utf-7")
     if codec == "utf-8" and b"\x1b" in data and data.isascii() and _ISO2022.search(data):
         defects.add("wrong-charset")
-        return data.decode("iso2022_jp_ext", "replace")
+        return _japanese(data)
     return _noted_scalar(text, defects) if codec in _MAKES_SURROGATES else text
 
 
@@ -188,7 +190,7 @@ def _western(data: bytes, codec: str, defects: Defects) -> str:
     """Western single-byte labels never fail to decode, so they are the ones that lie unnoticed."""
     if b"\x1b" in data and _ISO2022.search(data):
         defects.add("wrong-charset")
-        return data.decode("iso2022_jp_ext", "replace")
+        return _japanese(data)
     text = None if data.isascii() else _as_utf8(data)
     if text is not None:
         defects.add("wrong-charset")
@@ -197,6 +199,26 @@ def _western(data: bytes, codec: str, defects: Defects) -> str:
         return data.decode(codec)
     except UnicodeError:
         return data.decode("latin-1") if codec == "cp1252" else data.decode(codec, "replace")
+
+
+_DOUBLE_BYTE = re.compile(rb"\x1b\$(?:[@B]|\([@B])([\x21-\x7e\r\n]*)")
+
+
+def _japanese(data: bytes) -> str:
+    """ISO-2022-JP, with the vendors' characters (circled numbers, company signs) that mail programs put into it."""
+    try:
+        return data.decode("iso2022_jp_ext")
+    except UnicodeError:
+        pass
+
+    def in_utf8(match: re.Match[bytes]) -> bytes:
+        return match[1].translate(_WITH_HIGH_BIT).decode("euc_jis_2004", "replace").encode("utf-8")
+
+    text = _DOUBLE_BYTE.sub(in_utf8, data).replace(b"\x1b(B", b"").replace(b"\x1b(J", b"")
+    return text.decode("utf-8", "replace")
+
+
+_WITH_HIGH_BIT = bytes(value | 0x80 if 0x20 < value < 0x7F else value for value in range(256))
 
 
 def _nearest(data: bytes, codec: str) -> str:

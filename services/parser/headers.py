@@ -299,7 +299,9 @@ def _parameterised(value: bytes, limit: int, cap: int) -> Parameterised:
     text = value.decode("ascii") if value.isascii() else charset.guess(value)
     if not value.isascii():
         defects.add("raw-8bit-header")
-    text = text.replace("\x00", "")
+    if "\x00" in text:
+        defects.add("nul-bytes")
+        text = text.replace("\x00", "")
     head = _VALUE.match(text)
     main = "".join(head[1].split()).lower() if head else ""
     if "=" in main:

@@ -77,7 +77,8 @@ class ParsedMail:
     """One mail, read. Absent values are None or empty, never invented.
 
     `from_` is None when absent or ambiguous (two From, a doubled address): a defect says which.
-    `text` is the best plain text, `new_text` what the sender wrote now. `automatic` is true when no
+    `message_id`, `in_reply_to` and `references` are in angle brackets, whatever the mail wrote around them.
+    `text` is the best plain text with LF line ends, `new_text` what the sender wrote now. `automatic` is true when no
     person wrote the mail, `automatic_header` names the header that says so. `defects` are stable words.
     """
 

@@ -498,7 +498,7 @@ READ: list[tuple[str, bytes, str | None, Check]] = [
         "hostile-filename",
         names_are(".htaccess"),
     ),
-    ("82-nul-in-name", multipart(TEXT, attachment(b'"a\0.txt"')), None, names_are("a.txt")),
+    ("82-nul-in-name", multipart(TEXT, attachment(b'"a\0.txt"')), "nul-bytes", names_are("a.txt")),
     (
         "82-line-break-in-name",
         multipart(TEXT, attachment(b'"=?utf-8?q?a=0D=0Ab.txt?="')),

@@ -15,10 +15,9 @@ from datetime import datetime, timedelta
 from services.fetcher.mailbox import Key, State
 from shared.clock import Clock
 from shared.contracts.desk import Inbox
-from shared.store.documents import Document, Documents, Index
+from shared.store.documents import Document, Documents
 
 COLLECTION = "ledger"
-INDEXES = (Index(COLLECTION, ("inbox", "state")),)
 TAKEN, FAILED, LEFT = "taken", "failed", "left"
 AT_ONCE = 3
 """So many failures of one mail are followed by a new attempt at the next poll; then the waits grow."""

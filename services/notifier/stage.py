@@ -15,7 +15,7 @@ from functools import partial
 from services.filter import custom, rules
 from services.notifier import send
 from services.notifier.compose import BadAddress, Mailbox, Outgoing
-from services.notifier.smtp import Deferred, Refused, Uncertain
+from services.notifier.smtp import Deferred, Refused, Sent, Uncertain
 from shared.app import App
 from shared.clock import Clock
 from shared.contracts.desk import Configuration, MailServer
@@ -44,7 +44,7 @@ class Notifier:
     outbox: Outbox
     clock: Clock
     configuration: Callable[[], Configuration]
-    deliver: Callable[[Outgoing, MailServer, Configuration], object]
+    deliver: Callable[[Outgoing, MailServer, Configuration], Sent]
 
     def handle(self, queued: NotificationQueued) -> Outcome:
         """Send one mail of the outbox, unless it has left or may not leave."""
@@ -74,7 +74,7 @@ class Notifier:
         if int(mail.get("tries", 0)) >= MAX_TRIES:
             return self._end(mail, "failed", "its fate is not known after two tries")
         try:
-            self.deliver(as_outgoing(mail), server, configuration)
+            sent = self.deliver(as_outgoing(mail), server, configuration)
         except send.Blocked as error:
             return self._end(mail, "blocked", str(error))
         except (Refused, BadAddress, Misconfigured) as error:
@@ -90,7 +90,8 @@ class Notifier:
         except Unavailable:
             self.outbox.move(mail["_id"], ("sending",), "waiting", tries=0)
             raise
-        return self._end(mail, "sent", "")
+        refused = ", ".join(f"{recipient} ({reply})" for recipient, reply in sent.refused)
+        return self._end(mail, "sent", f"refused for {refused}" if refused else "")
 
     def _end(self, mail: Document, state: str, reason: str) -> Outcome:
         self.outbox.move(mail["_id"], ("waiting", "sending"), state, reason=reason, ended_at=self.clock.now())
@@ -123,7 +124,7 @@ def as_outgoing(mail: Document) -> Outgoing:
     )
 
 
-def _deliver(outgoing: Outgoing, server: MailServer, configuration: Configuration) -> object:
+def _deliver(outgoing: Outgoing, server: MailServer, configuration: Configuration) -> Sent:
     return send.deliver(outgoing, server, send.access(server, configuration.settings))
 
 

@@ -28,6 +28,7 @@ from shared.store.documents import Document, Documents
 from shared.store.mails import Mails, message_key
 from shared.text import from_iso, iso
 
+
 @dataclass(frozen=True, slots=True)
 class Shelf:
     """Where the parser keeps what it read."""
@@ -51,8 +52,9 @@ def handle(received: MailReceived, *, shelf: Shelf, configuration: Callable[[], 
         id_, inbox, iso(known["received_at"] if known else now), received.envelope_from, received.envelope_to
     )
     document, outcome = _read(received, envelope, sha256, shelf, unknown_inbox=configuration().inbox(inbox) is None)
-    new = shelf.mails.receive(document)
-    _count(document if new else shelf.mails.get(id_) or document, received, shelf)
+    if not shelf.mails.receive(document):
+        shelf.mails.describe(id_, document)
+    _count(shelf.mails.get(id_) or document, received, shelf)
     return outcome
 
 

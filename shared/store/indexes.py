@@ -14,6 +14,7 @@ INDEXES: tuple[Index, ...] = (
     Index("arrivals", ("duplicate",)),
     Index("arrivals", ("mail_id",)),
     Index("journal", ("mail_id", "at")),
+    Index("ledger", ("inbox", "state")),
     Index("people", ("addresses",), array=True),
     Index("records", ("type", "serial"), unique=True),
     Index("records", ("type", "status", "serial")),

@@ -31,6 +31,12 @@ class Mails:
         """Keep a mail at its first sight; False when it is known."""
         return self.documents.insert("mails", {"outcome": None, "reason": None, "records": [], **document})
 
+    def describe(self, mail_id: str, document: Document) -> None:
+        """Add what was read of a mail that is known and has no outcome: it could not be read when it first came."""
+        kept = {"_id", "arrival", "received_at"}
+        facts = {name: value for name, value in document.items() if name not in kept}
+        self.documents.update("mails", {"_id": mail_id, "outcome": None}, {"$set": facts})
+
     def get(self, mail_id: str) -> Document | None:
         """The mail's document."""
         return self.documents.get("mails", mail_id)

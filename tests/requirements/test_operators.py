@@ -1,0 +1,41 @@
+"""Requirements PR-01 and PR-12: what an operator does with a rejected mail and with a dead letter."""
+
+from __future__ import annotations
+
+import pytest
+
+from services import actions
+from tests.builders import a_configuration, a_mail, an_inbox
+from tests.desk import Desk
+
+
+@pytest.mark.req("PR-12")
+def test_a_replayed_letter_is_worked_on_when_its_cause_is_mended(desk: Desk) -> None:
+    (mail,) = desk.receive(a_mail(subject="Lost", Message_ID="<lost@customer.example>"), inbox="sales")
+    assert mail["outcome"] == "dead"
+    desk.configure(a_configuration(an_inbox("sales", create_incident_on_error=False)))
+    (letter,) = desk.dead_letters()
+    actions.replay(desk.app, letter["_id"])
+    desk.work()
+    (mail,) = desk.mails()
+    assert (mail["outcome"], mail["subject"], mail["from"]["address"]) == ("recorded", "Lost", "anna@customer.example")
+    desk.receive(a_mail("More\n", subject="Re: Lost", In_Reply_To="<lost@customer.example>"), inbox="sales")
+    assert [len(desk.activities(record)) for record in desk.records() if record["source"] == "Email"] == [2]
+
+
+@pytest.mark.req("PR-12", "PR-15")
+def test_a_letter_is_replayed_once(desk: Desk) -> None:
+    desk.receive(a_mail(), inbox="sales")
+    (letter,) = desk.dead_letters()
+    actions.discard(desk.app, letter["_id"], reason="spam")
+    with pytest.raises(actions.NotPossible, match="discarded"):
+        actions.replay(desk.app, letter["_id"])
+
+
+@pytest.mark.req("PR-01")
+def test_a_released_mail_becomes_a_record_though_the_filter_rejected_it(desk: Desk) -> None:
+    (mail,) = desk.receive(a_mail(subject="Out of Office key card"))
+    actions.release(desk.app, mail["_id"])
+    desk.work()
+    assert desk.record()["subject"] == "Out of Office key card"
+    assert [mail["outcome"] for mail in desk.mails()] == ["recorded"]

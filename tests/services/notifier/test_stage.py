@@ -1,0 +1,164 @@
+"""The notifier in the pipeline: an answer leaves once, through a real SMTP server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from email import message_from_bytes, policy
+
+import pytest
+
+from services.notifier import stage
+from services.notifier.smtp import Reply, Sent, Uncertain
+from services.notifier.smtp import Deferred, Refused
+from shared.contracts.desk import MailServer, Rule
+from shared.contracts.events import NotificationQueued
+from shared.errors import Unavailable
+from shared.runtime.outcome import Emit, Retry, Wait
+from tests.builders import a_configuration, a_mail
+from tests.desk import Desk
+from tests.servers.smtp import SmtpServer
+
+
+def a_server(port: int) -> MailServer:
+    return MailServer("default", host="localhost", port=port, tls="none", auth="none", from_address="support@example.com")
+
+
+@pytest.fixture
+def sink() -> Iterator[SmtpServer]:
+    with SmtpServer() as running:
+        yield running
+
+
+def with_an_answer(desk: Desk) -> None:
+    """A record, and an update of it that is answered."""
+    desk.receive(a_mail())
+    desk.receive(a_mail("more\n", subject="Incident#1", Message_ID="<second@customer.example>"))
+
+
+@pytest.mark.req("VF-20", "PR-02")
+def test_an_answer_leaves_once_and_says_that_a_machine_wrote_it(desk: Desk, sink: SmtpServer) -> None:
+    desk.configure(a_configuration(mail_servers=(a_server(sink.port),)))
+    with_an_answer(desk)
+    (received,) = sink.received
+    mail = message_from_bytes(received.content, policy=policy.default)
+    assert received.recipients == ["anna@customer.example"]
+    assert (mail["Subject"], mail["In-Reply-To"]) == ("Call INC1 has been updated", "<second@customer.example>")
+    assert mail["Auto-Submitted"] == "auto-replied"
+    assert mail["X-Postroom-Loop"]
+    assert [out["state"] for out in desk.outbox()] == ["sent"]
+
+
+@pytest.mark.req("PR-02")
+def test_a_reply_to_our_answer_joins_its_record(desk: Desk, sink: SmtpServer) -> None:
+    desk.configure(a_configuration(mail_servers=(a_server(sink.port),)))
+    with_an_answer(desk)
+    answer = message_from_bytes(sink.received[0].content, policy=policy.default)
+    desk.receive(a_mail("thanks\n", subject="Re: whatever", In_Reply_To=str(answer["Message-ID"])))
+    assert len(desk.activities(desk.record())) == 3
+
+
+@pytest.mark.req("PR-02")
+def test_our_own_mail_coming_back_is_a_loop(desk: Desk, sink: SmtpServer) -> None:
+    desk.configure(a_configuration(mail_servers=(a_server(sink.port),)))
+    with_an_answer(desk)
+    (mail,) = desk.receive(sink.received[0].content)
+    assert (mail["outcome"], len(sink.received)) == ("rejected", 1)
+
+
+@pytest.mark.req("TI-20", "TI-21")
+def test_an_outbound_rule_keeps_an_answer_back(desk: Desk, sink: SmtpServer) -> None:
+    rule = Rule("quiet", {"sender": "anna@customer.example"}, direction="outbound")
+    desk.configure(a_configuration(mail_servers=(a_server(sink.port),), rules=(rule,)))
+    with_an_answer(desk)
+    assert ([out["state"] for out in desk.outbox()], sink.received) == (["blocked"], [])
+
+
+@pytest.mark.req("NE-21")
+def test_a_blocked_server_keeps_mail_for_good(desk: Desk, sink: SmtpServer) -> None:
+    desk.configure(a_configuration(mail_servers=(replace(a_server(sink.port), block=True),)))
+    with_an_answer(desk)
+    assert ([out["state"] for out in desk.outbox()], sink.received) == (["blocked"], [])
+
+
+@pytest.mark.req("PR-02")
+def test_nobody_is_answered_more_often_than_the_cap_allows(desk: Desk) -> None:
+    desk.receive(a_mail())
+    desk.receive(*(a_mail(f"more {n}\n", subject="Incident#1") for n in range(15)))
+    assert len(desk.outbox()) == 10
+
+
+class Post:
+    """A delivery that answers as told."""
+
+    def __init__(self, *answers: Exception | Sent) -> None:
+        self.answers, self.calls = list(answers), 0
+
+    def __call__(self, *_: object) -> Sent:
+        self.calls += 1
+        answer = self.answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def a_notifier(desk: Desk, post: Post) -> tuple[stage.Notifier, NotificationQueued]:
+    """A notifier with one mail that waits."""
+    with_an_answer(desk)
+    (waiting,) = desk.outbox()
+    desk.configure(a_configuration(mail_servers=(a_server(1),)))
+    desk.app.outbox.move(waiting["_id"], ("unsent",), "waiting", server="default")
+    notifier = stage.Notifier(desk.app.outbox, desk.clock, desk.app.directory.current, post)
+    return notifier, NotificationQueued(waiting["mail_id"], waiting["_id"])
+
+
+def test_a_second_delivery_of_the_message_sends_nothing_more(desk: Desk) -> None:
+    post = Post(Sent(("anna@customer.example",)))
+    notifier, queued = a_notifier(desk, post)
+    notifier.handle(queued)
+    assert isinstance(notifier.handle(queued), Emit)
+    assert post.calls == 1
+
+
+def test_a_mail_that_another_worker_sends_now_is_left_to_it(desk: Desk) -> None:
+    post = Post(Sent(("anna@customer.example",)))
+    notifier, queued = a_notifier(desk, post)
+    desk.app.outbox.move(queued.outbox_id, ("waiting",), "sending", claimed_at=desk.clock.now(), tries=1)
+    assert isinstance(notifier.handle(queued), Wait)
+    assert post.calls == 0
+
+
+def test_a_claim_that_a_crash_left_behind_is_sent_once_more_and_then_never(desk: Desk) -> None:
+    post = Post(Sent(("anna@customer.example",)))
+    notifier, queued = a_notifier(desk, post)
+    desk.app.outbox.move(queued.outbox_id, ("waiting",), "sending", claimed_at=desk.clock.now(), tries=1)
+    desk.clock.advance(timedelta(minutes=3))
+    notifier.handle(queued)
+    assert (post.calls, desk.outbox()[0]["state"]) == (1, "sent")
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "state"),
+    [
+        (Refused(Reply(550, "no such user")), Emit, "failed"),
+        (Deferred(Reply(451, "try later")), Retry, "waiting"),
+        (Uncertain("the answer was lost twice"), Emit, "failed"),
+    ],
+    ids=["refused", "deferred", "uncertain"],
+)
+def test_what_the_server_says_decides_the_state(desk: Desk, answer: Exception, outcome: type, state: str) -> None:
+    notifier, queued = a_notifier(desk, Post(answer))
+    assert isinstance(notifier.handle(queued), outcome)
+    (out,) = desk.outbox()
+    assert out["state"] == state
+    assert out["reason"]
+
+
+def test_a_server_that_is_away_leaves_the_mail_waiting(desk: Desk) -> None:
+    notifier, queued = a_notifier(desk, Post(Unavailable("away"), Sent(("anna@customer.example",))))
+    with pytest.raises(Unavailable):
+        notifier.handle(queued)
+    assert desk.outbox()[0]["state"] == "waiting"
+    notifier.handle(queued)
+    assert desk.outbox()[0]["state"] == "sent"

@@ -95,11 +95,14 @@ class Scene:
         """A process; its id."""
         return self.bench.zygote.start(self.job(crash, until, **keys))
 
-    def run(self, crash: str | None = None, **keys: Any) -> int:
-        """A process, until it ends: 0, or minus the signal that ended it."""
+    def run(self, crash: str | None = None, *, within: float = DEADLINE, **keys: Any) -> int:
+        """A process, until it ends: 0, or minus the signal that ended it. With a fault planted it may find no end."""
         pid = self.start(crash, **keys)
-        code = self.bench.zygote.wait(pid)
-        if code is None:
+        code = self.bench.zygote.wait(pid, within)
+        if code is None and self.plants:
+            os.kill(pid, signal.SIGKILL)
+            code = self.bench.zygote.wait(pid)
+        elif code is None:
             os.kill(pid, signal.SIGABRT)  # faulthandler tells where it hangs
             self.bench.zygote.wait(pid)
         assert code in (0, -signal.SIGKILL), self.log()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import logging
 import os
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import shared.localfile
 from services import pipeline
 from shared.app import App, Location
 from shared.clock import SystemClock
@@ -35,7 +38,11 @@ TIER_SCALE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a child shall do. `outbox` is a folder of files `INBOX~LABEL~N.eml`, handed in by name."""
+    """What a child shall do. `outbox` is a folder of files `N~INBOX~LABEL.eml`, handed in by name.
+
+    Seconds: `lease`; `patience`, how long to wait for quiet on RabbitMQ; `busy`, how long for a locked data file.
+    `file_limit`: no file may grow beyond so many bytes.
+    """
 
     data: str
     log: str
@@ -46,7 +53,9 @@ class Job:
     until: str = "quiet"
     environ: Mapping[str, str] = field(default_factory=dict)
     plants: tuple[str, ...] = ()
-    patience: float = 60.0
+    patience: float = 30.0
+    busy: float = 30.0
+    file_limit: int = 0
 
 
 class Unbatched(EmbeddedDocuments):
@@ -97,6 +106,12 @@ def run(job: Job) -> None:
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     faulthandler.enable()
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s %(reason)s", defaults={"reason": ""}))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    shared.localfile.BUSY_SECONDS = job.busy
+    if job.file_limit:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_limit, resource.RLIM_INFINITY))
     steps.watch(job.environ)
     plants.sow(job.plants)
     app = open_app(job)
@@ -124,8 +139,15 @@ def until_quiet(app: App, job: Job) -> None:
     if job.broker_url is None:
         pipeline.run_all(app, threading.Event(), once=True, fetch=False)
         return
+    deadline = time.monotonic() + job.patience
     with working(app):
-        assert app.broker.join(job.patience), app.broker.depths()
+        while not (app.broker.join(1) and accounted_for(app)) and time.monotonic() < deadline:
+            time.sleep(0.02)
+
+
+def accounted_for(app: App) -> bool:
+    """Nothing is on its way: what a killed process held comes back to its queue a moment later."""
+    return not app.documents.count("mails", {"outcome": None}) and not app.documents.count("arrivals", {"taken": False})
 
 
 def until_stopped(app: App, job: Job) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services import pipeline
 from shared import conservation
 from shared.app import App
 from shared.ids import mail_id
@@ -54,7 +55,7 @@ def _mails(store: Documents, sent: Sequence[Sent]) -> Iterator[Breach]:
             continue
         if mail["outcome"] is None:
             yield Breach("lost", f"{each.label}: no outcome")
-        elif mail["outcome"] != each.outcome:
+        elif mail["outcome"] not in ({each.outcome} if each.outcome else TERMINAL):
             yield Breach("outcome", f"{each.label}: {mail['outcome']} instead of {each.outcome}: {mail['reason']}")
         if mail["outcome"] in ("rejected", "dead") and not mail["reason"]:
             yield Breach("reason", f"{each.label}: {mail['outcome']} without a reason")
@@ -136,9 +137,10 @@ def _counted(things: Iterable[Any]) -> Counter[Any]:
 
 
 def _journal(store: Documents) -> Counter[Any]:
-    """Which decision each stage came to; coming to it twice, or waiting before, is no effect."""
+    """Which decision each stage came to; coming to it twice, waiting before, or seeing a duplicate, is no effect."""
     entries = {(each["mail_id"], each["stage"], each["decision"]) for each in store.find("journal", {})}
-    return Counter(each for each in entries if each[2] not in ("wait", "retry"))
+    idle = {("parser", "done"), *((stage, why) for stage in pipeline.STAGES for why in ("wait", "retry"))}
+    return Counter(each for each in entries if each[1:] not in idle)
 
 
 def _record(record: Mapping[str, Any]) -> tuple[Any, ...]:

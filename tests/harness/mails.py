@@ -17,7 +17,10 @@ TASKS = an_inbox("tasks", task_for_every_email=True, task_subject="Look at it")
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """One mail of the sender's own list, and what must become of it. `times`: how often it is handed in."""
+    """One mail of the sender's own list, and what must become of it; "": any outcome.
+
+    `times`: how often it is handed in.
+    """
 
     label: str
     raw: bytes
@@ -66,8 +69,14 @@ def _mail(label: str, text: str, **keys: object) -> bytes:
 
 
 def many(count: int, *, poison: frozenset[int] = frozenset()) -> list[Sent]:
-    """Plain mails, each a record of its own."""
-    return [
-        Sent(f"m{n}", _mail(f"m{n}", "poison\n" if n in poison else f"Number {n}.\n", subject=f"Mail {n}"), "recorded")
-        for n in range(count)
-    ]
+    """Plain mails, each a record of its own; a poison kills its worker (see `plants.poison`)."""
+    plain = [n for n in range(count) if n not in poison]
+    good = [Sent(f"m{n}", _mail(f"m{n}", f"Number {n}.\n", subject=f"Mail {n}"), "recorded") for n in plain]
+    bad = [Sent(f"m{n}", _mail(f"m{n}", "poison\n", subject=f"Mail {n}"), "dead") for n in sorted(poison)]
+    return sorted([*good, *bad], key=lambda sent: int(sent.label[1:]))
+
+
+def replies(count: int) -> list[Sent]:
+    """All to the same record, Anna's first."""
+    keys = {"subject": "Re: Printer", "In_Reply_To": "<parent@customer.example>"}
+    return [Sent(f"r{n}", _mail(f"r{n}", f"Reply {n}.\n", **keys), "recorded") for n in range(count)]

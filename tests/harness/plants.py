@@ -6,6 +6,8 @@ A plant replaces one function of the product by a wrong one. It lives here, so t
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -148,6 +150,18 @@ def no_version_check() -> None:
     Records.commit = commit  # type: ignore[method-assign]
 
 
+def poison() -> None:
+    """Not a fault of ours: a mail that kills whoever reads it."""
+    original = services.parser.stage.mime.read
+
+    def read(raw: bytes, *args: Any, **keys: Any) -> Any:
+        if b"poison" in raw:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(raw, *args, **keys)
+
+    services.parser.stage.mime.read = read  # type: ignore[assignment]
+
+
 PLANTS: dict[str, Callable[[], None]] = {
     "ack-before-publish": ack_before_publish,
     "publish-without-mandatory": publish_without_mandatory,
@@ -158,5 +172,6 @@ PLANTS: dict[str, Callable[[], None]] = {
     "no-fencing": no_fencing,
     "no-duplicate-check": no_duplicate_check,
     "no-version-check": no_version_check,
+    "poison": poison,
     "binding-deleted": lambda: None,
 }

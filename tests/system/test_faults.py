@@ -1,0 +1,272 @@
+"""What a machine does to a desk: random kills, stops, a store that is away, a full disk, a poison.
+
+The embedded default, one or more processes. RabbitMQ has its own module.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.localfile import FILE_NAME
+from shared.store.embedded import EmbeddedDocuments
+from tests.builders import a_mail
+from tests.harness.bench import ROOT, Bench, Scene
+from tests.harness.mails import Sent, many
+from tests.harness.real import corpus
+
+MAX_DEAD = 0.01
+KILLS = 8
+
+
+def eventually(happens: Callable[[], Any], timeout: float = 30.0) -> Any:
+    """Poll until the answer is true."""
+    deadline = time.monotonic() + timeout
+    while not (answer := happens()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+    return answer
+
+
+class Watcher:
+    """Looks into the store of a running desk."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.store = EmbeddedDocuments(scene.folder / "data")
+
+    def finished(self) -> int:
+        """How many mails have their outcome."""
+        return self.store.count("mails", {}) - self.store.count("mails", {"outcome": None})
+
+    def __enter__(self) -> Watcher:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.store.close()
+
+
+def end(scene: Scene, pid: int) -> None:
+    """An orderly end."""
+    os.kill(pid, signal.SIGTERM)
+    assert scene.bench.zygote.wait(pid, 10) == 0, scene.log()
+
+
+# -- kills
+
+
+def test_random_kills_over_real_mails_lose_and_double_nothing(bench: Bench) -> None:
+    sent, chance = corpus(), random.Random(1)
+    scene = bench.scene(sent, seeded=False)
+    scene.run(until="handed in")
+    with Watcher(scene) as seen:
+        for kill in range(KILLS):
+            pid = scene.start(until="stopped")
+            wanted = min(len(sent) * (kill + 1) // (KILLS + 2), len(sent) - 50)
+            eventually(lambda wanted=wanted: seen.finished() >= wanted)
+            time.sleep(chance.random() * 0.1)
+            os.kill(pid, signal.SIGKILL)
+            scene.bench.zygote.wait(pid)
+    scene.run()
+    assert scene.breaches() == []
+    check_dead(scene, len(sent))
+    check_nothing_new(scene)
+
+
+def check_dead(scene: Scene, count: int) -> None:
+    """Few, and told why."""
+    with scene.app() as app:
+        dead = [(mail["subject"], mail["reason"]) for mail in app.documents.find("mails", {"outcome": "dead"})]
+    assert len(dead) <= MAX_DEAD * count, dead
+
+
+def check_nothing_new(scene: Scene) -> None:
+    """The whole set once more adds arrivals, and nothing else."""
+    before = scene.effects()
+    (scene.folder / "outbox" / "handed-in").unlink()
+    scene.run()
+    assert scene.breaches(before) == []
+
+
+def test_a_mail_that_kills_its_worker_dies_alone(bench: Bench) -> None:
+    scene = bench.scene(many(100, poison=frozenset({40})), seeded=False, plants=("poison",))
+    deaths = 0
+    while scene.run() == -signal.SIGKILL:
+        deaths += 1
+        assert deaths < 10
+    assert deaths == 5
+    assert scene.breaches() == []
+
+
+def test_an_orderly_end_in_the_middle_loses_nothing(bench: Bench) -> None:
+    scene = bench.scene(many(300), seeded=False)
+    scene.run(until="handed in")
+    with Watcher(scene) as seen:
+        pid = scene.start(until="stopped")
+        eventually(lambda: seen.finished() > 20)
+        end(scene, pid)
+        assert seen.finished() < 300
+    scene.run()
+    assert scene.breaches() == []
+
+
+def test_the_command_ends_within_ten_seconds_of_a_sigterm_and_loses_nothing(bench: Bench) -> None:
+    scene = bench.scene(many(400), seeded=False)
+    scene.run(until="handed in")
+    argv = [sys.executable, "-m", "services.cli.main", "up", "--data", str(scene.folder / "data")]
+    with Watcher(scene) as seen, (scene.folder / "log").open("ab") as log:
+        process = subprocess.Popen(argv, cwd=ROOT, stdout=log, stderr=log)
+        try:
+            eventually(lambda: seen.finished() > 20)
+            process.terminate()
+            assert process.wait(10) in (0, -signal.SIGTERM), scene.log()
+        finally:
+            process.kill()
+            process.wait()
+    scene.run()
+    assert scene.breaches() == []
+
+
+# -- a worker that is not heard of
+
+
+@pytest.mark.parametrize("where", ["worker.taken:4", "store.committed:4", "worker.taken:9", "store.committed:9"])
+def test_a_worker_that_wakes_up_behind_its_lease_changes_nothing(bench: Bench, where: str) -> None:
+    undisturbed, scene = bench.scene(), bench.scene(lease=0.6)
+    undisturbed.run()
+    sleeper = scene.start(f"{where}:STOP")
+    eventually(lambda: _state(sleeper) == "T")
+    scene.run()
+    done = scene.effects()
+    os.kill(sleeper, signal.SIGCONT)
+    assert scene.bench.zygote.wait(sleeper) == 0, scene.log()
+    assert scene.effects() == done
+    assert scene.breaches(undisturbed.effects()) == []
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+
+
+# -- a store that is away
+
+
+def test_a_store_that_is_away_for_a_while_makes_no_dead_letter(bench: Bench) -> None:
+    scene = bench.scene(many(300), seeded=False)
+    scene.run(until="handed in")
+    with Watcher(scene) as seen:
+        pid = scene.start(until="stopped", busy=0.1)
+        eventually(lambda: seen.finished() > 20)
+        with locked(scene):
+            before = seen.finished()
+            eventually(lambda: "paused" in scene.log())
+            time.sleep(1)
+            assert seen.finished() == before
+        eventually(lambda: seen.finished() == 300)
+        end(scene, pid)
+    assert scene.breaches() == []
+
+
+class locked:
+    """Somebody else holds the data file's write lock."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.connection = sqlite3.connect(scene.folder / "data" / FILE_NAME, timeout=10, isolation_level=None)
+
+    def __enter__(self) -> None:
+        self.connection.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, *_: object) -> None:
+        self.connection.rollback()
+        self.connection.close()
+
+
+def test_a_file_that_may_not_grow_loses_nothing_and_says_so(bench: Bench) -> None:
+    scene = bench.scene(many(300), seeded=False)
+    scene.run(until="handed in")
+    with Watcher(scene) as seen:
+        pid = scene.start(until="stopped", busy=0.5, file_limit=1_500_000)
+        eventually(lambda: "paused" in scene.log())
+        assert seen.finished() < 300
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+        eventually(lambda: seen.finished() == 300)
+        end(scene, pid)
+    assert "cannot be used" in scene.log()
+    assert scene.breaches() == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Any:
+    """A file system of 6 MB, where we may mount one."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "postroom", str(place)], check=False, capture_output=True)
+    if mounted.returncode:
+        pytest.skip("no file system can be mounted here")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def test_a_full_disk_loses_nothing_and_recovers(bench: Bench, small_disk: Path) -> None:
+    scene = bench.scene(many(300), seeded=False)
+    scene.run(until="handed in")
+    shutil.move(scene.folder / "data" / FILE_NAME, small_disk)
+    (scene.folder / "data").rmdir()
+    (scene.folder / "data").symlink_to(small_disk)
+    filler = small_disk / "filler"
+    with Watcher(scene) as seen:
+        pid = scene.start(until="stopped", busy=0.5)
+        eventually(lambda: seen.finished() > 20)
+        _fill(filler)
+        eventually(lambda: "paused" in scene.log())
+        assert seen.finished() < 300
+        filler.unlink()
+        eventually(lambda: seen.finished() == 300)
+        end(scene, pid)
+    assert scene.breaches() == []
+    scene.folder.joinpath("data").unlink()
+
+
+def _fill(filler: Path) -> None:
+    with filler.open("wb", buffering=0) as file:
+        try:
+            while file.write(bytes(4096)):
+                pass
+        except OSError:
+            return
+
+
+def test_a_disk_that_is_full_at_the_door_is_one_clear_error(bench: Bench) -> None:
+    scene = bench.scene([Sent("big", a_mail("x" * 2_000_000, Message_ID="<big@customer.example>"), "recorded")], seeded=False)
+    pid = scene.start(until="handed in", busy=0.5, file_limit=600_000)
+    assert scene.bench.zygote.wait(pid) == 1
+    assert "Unavailable: the data file" in scene.log()
+    scene.run()
+    assert scene.breaches() == []
+
+
+# -- sizes
+
+
+def test_a_mail_of_thirty_megabytes_goes_through_whole(bench: Bench) -> None:
+    content = random.Random(3).randbytes(22_000_000)
+    big = a_mail("See the film.\n", Message_ID="<film@customer.example>", files=(("film.mp4", "video/mp4", content),))
+    scene = bench.scene([Sent("film", big, "recorded")], seeded=False)
+    assert len(big) > 29_000_000
+    scene.run()
+    assert scene.breaches() == []
+    with scene.app() as app:
+        (activity,) = app.documents.find("activities", {})
+        assert app.documents.get_blob(activity["attachments"][0]["sha256"]) == content
+    scene.remove()

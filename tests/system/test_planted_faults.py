@@ -1,0 +1,67 @@
+"""The harness is no better than what it catches: faults planted on purpose, each caught, each by its invariant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from tests.harness.bench import Bench, Scene
+from tests.harness.ledger import Breach, Effects
+from tests.harness.mails import many
+from tests.system.test_crash_points import undisturbed
+
+__all__ = ["undisturbed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Plant:
+    """A fault, where a kill lays it bare, and the invariants that it may break."""
+
+    name: str
+    boundary: str
+    broken: frozenset[str]
+    unbatched: bool = False
+
+
+CAUGHT = (
+    Plant("ack-before-publish", "planted", frozenset({"lost"})),
+    Plant("random-ids", "writer.carried-out", frozenset({"activities"}), unbatched=True),
+    Plant("plan-again", "writer.committed", frozenset({"records"}), unbatched=True),
+    Plant("outcome-before-effects", "planted", frozenset({"activities"}), unbatched=True),
+    Plant("settle-before-commit", "planted", frozenset({"lost"})),
+    Plant("no-duplicate-check", "broker.settling", frozenset({"doubled"})),
+)
+
+
+@pytest.mark.parametrize("plant", CAUGHT, ids=lambda plant: plant.name)
+def test_a_planted_fault_is_caught(bench: Bench, undisturbed: Effects, plant: Plant) -> None:
+    found = harvest(bench, undisturbed, plant, (plant.name,))
+    assert plant.broken <= {breach.invariant for breach in found}
+
+
+@pytest.mark.parametrize("plant", CAUGHT, ids=lambda plant: plant.name)
+def test_without_the_plant_the_same_kills_break_nothing(bench: Bench, undisturbed: Effects, plant: Plant) -> None:
+    boundary = plant.boundary if plant.boundary != "planted" else "store.committed"
+    assert harvest(bench, undisturbed, Plant(plant.name, boundary, plant.broken, plant.unbatched), ()) == []
+
+
+def harvest(bench: Bench, undisturbed: Effects, plant: Plant, plants: tuple[str, ...]) -> list[Breach]:
+    """Kill at some passages of the boundary; everything that was broken by it."""
+    found: list[Breach] = []
+    for occurrence in (1, 2, 3, 5, 8, 11):
+        scene: Scene = bench.scene(unbatched=plant.unbatched, plants=plants)
+        scene.run(f"{plant.boundary}:{occurrence}", within=3)
+        scene.run(within=3)
+        found += scene.breaches(undisturbed)
+        scene.remove()
+    return found
+
+
+def test_a_desk_that_loses_a_plain_mail_is_caught_without_any_kill(bench: Bench) -> None:
+    scene = bench.scene(many(3), seeded=False)
+    scene.run(until="handed in")
+    with scene.app() as app:
+        app.broker.file.connection.execute("DELETE FROM queue WHERE seq = 2")  # type: ignore[attr-defined]
+    scene.run()
+    assert {breach.invariant for breach in scene.breaches()} == {"lost", "conservation"}

@@ -1,18 +1,30 @@
 """The body language: several records in one mail, and fields by name (IV-33, IV-34, IV-42).
 
-A record marker on its own separates parts; blank parts make none. A line `Name<separator>text` sets a field; no
-white space may stand before the separator. Following lines up to the next field belong to the value. A name that
-the type does not have sets nothing, and its line stays text.
+A record marker separates parts; blank parts make none. A line `Name<separator>text` sets a field; no white space may
+stand before the separator. The lines that follow belong to the value of a text field; a number, date, switch, status,
+owner or the record's number is one line. What looks like a field and is none (a word that names nothing, a name with
+white space before the separator) sets nothing: it stays text, and so does what follows it, as after a signature's `--`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from shared.contracts.desk import RECORD_FIELDS, RecordType
 from shared.contracts.service import FieldValue
+
+MAX_PARTS: Final = 1000
+"""Records that one mail may make or change."""
+MAX_BODY: Final = 2_000_000
+"""Characters of a body that is read for records and fields; they are kept with every record they make."""
+MAX_VALUES: Final = 1_000_000
+"""Characters that the fields of one record take from one mail, so that it stays well below what a store holds."""
+_WORD: Final = re.compile(r"\s*([^\W\d][\w-]{0,39})")
+_SIGNATURE: Final = ("--", "-- ")
 
 
 class BadValue(ValueError):
@@ -21,41 +33,89 @@ class BadValue(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One part of a body: its fields as written, and the text that is no field."""
+    """One part of a body: its fields as written, the text that is no field, and the part as it was sent."""
 
     fields: tuple[tuple[str, str], ...]
     text: str
+    raw: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a line may begin with. `names` maps folded names to those configured; `short` are values of one line."""
+
+    names: Mapping[str, str]
+    short: frozenset[str]
+    longest: int
+
+
+def form_of(type_: RecordType) -> Form:
+    """The fields of a type, the record's own properties, and its number."""
+    names = names_of(type_)
+    short = {name for name, kind in type_.fields.items() if kind != "text"}
+    return Form(names, frozenset({*short, *RECORD_FIELDS, type_.number_field}), max(map(len, names)))
+
+
+def whole(text: str) -> Block:
+    """A body in which no fields are read."""
+    return Block((), text, text)
 
 
 def parts(text: str, marker: str | None) -> list[str]:
-    """The body, cut at the record marker; parts without any text are left out."""
+    """The body, cut at the record marker; parts without any text are left out. Raises `BadValue` for too much."""
     if not marker:
         return [text]
-    return [part for part in text.split(marker) if part.strip()] or [text]
+    if len(text) > MAX_BODY:
+        raise BadValue(f"the body has {len(text)} characters; at most {MAX_BODY} are read for several records")
+    found = [part for part in text.split(marker) if part.strip()] or [text]
+    if len(found) > MAX_PARTS:
+        raise BadValue(f"the body is cut into {len(found)} records by {marker!r}; one mail makes at most {MAX_PARTS}")
+    return found
 
 
-def read(text: str, separator: str | None, names: Mapping[str, str]) -> Block:
-    """Fields and remaining text of one part. `names` maps folded names to the names as configured."""
+def read(text: str, separator: str | None, form: Form) -> Block:
+    """Fields and remaining text of one part."""
     if not separator:
-        return Block((), text)
+        return whole(text)
     found: list[tuple[str, list[str]]] = []
     rest: list[str] = []
-    for line in text.splitlines():
-        name = _name(line, separator, names)
-        if name is not None:
-            found.append((name, [line.split(separator, 1)[1]]))
-        elif found:
-            found[-1][1].append(line)
-        else:
-            rest.append(line)
-    return Block(tuple((name, "\n".join(lines).strip()) for name, lines in found), "\n".join(rest).strip())
+    into = rest
+    for line in text.split("\n"):
+        if hit := _field(line, separator, form):
+            found.append((hit[0], [hit[1]]))
+            into = rest if hit[0] in form.short else found[-1][1]
+            continue
+        if into is not rest and _ends_value(line, separator, form):
+            into = rest
+        into.append(line)
+    fields = tuple((name, "\n".join(lines).strip()) for name, lines in found)
+    return Block(fields, "\n".join(rest).strip(), text)
 
 
-def _name(line: str, separator: str, names: Mapping[str, str]) -> str | None:
-    head, found, _ = line.partition(separator)
-    if not found or head != head.rstrip():
-        return None
-    return names.get(head.strip().casefold())
+def _field(line: str, separator: str, form: Form) -> tuple[str, str] | None:
+    """The field that a line sets, and the beginning of its value; names may hold the separator's characters."""
+    for head, value in _cuts(line, separator, form.longest):
+        if head == head.rstrip() and (name := form.names.get(head.casefold())):
+            return name, value
+    return None
+
+
+def _cuts(line: str, separator: str, longest: int) -> Iterator[tuple[str, str]]:
+    stripped = line.lstrip()
+    at = stripped.find(separator, 0, 2 * longest + len(separator))
+    while at > 0:
+        yield stripped[:at], stripped[at + len(separator) :]
+        at = stripped.find(separator, at + 1, 2 * longest + len(separator))
+
+
+def _ends_value(line: str, separator: str, form: Form) -> bool:
+    """Whether a line that sets no field is the end of the value above it all the same."""
+    if line.rstrip("\r") in _SIGNATURE:
+        return True
+    if any(head.rstrip().casefold() in form.names for head, _ in _cuts(line, separator, form.longest)):
+        return True
+    word = _WORD.match(line)
+    return bool(word and line.startswith(separator, word.end()) and not line.startswith("://", word.end()))
 
 
 def names_of(type_: RecordType) -> dict[str, str]:
@@ -64,13 +124,17 @@ def names_of(type_: RecordType) -> dict[str, str]:
 
 
 def typed(type_: RecordType, fields: Sequence[tuple[str, str]]) -> tuple[FieldValue, ...]:
-    """The fields with values of their types. Raises `BadValue`."""
-    return tuple(FieldValue(name, _typed(type_.fields.get(name, "text"), name, value)) for name, value in fields)
+    """The fields with values of their types; a status in the type's own spelling. Raises `BadValue`."""
+    if sum(len(value) for _, value in fields) > MAX_VALUES:
+        raise BadValue(f"the fields of one record take at most {MAX_VALUES} characters from one mail")
+    return tuple(FieldValue(name, _typed(type_, name, value)) for name, value in fields)
 
 
-def _typed(kind: str, name: str, value: str) -> str | int | float | bool | None:
+def _typed(type_: RecordType, name: str, value: str) -> str | int | float | bool | None:
     text = value.strip()
-    match kind:
+    if name == "Status":
+        return _status(type_, text)
+    match type_.fields.get(name, "text"):
         case "number":
             return _number(name, text)
         case "boolean":
@@ -80,9 +144,20 @@ def _typed(kind: str, name: str, value: str) -> str | int | float | bool | None:
     return value
 
 
+def _status(type_: RecordType, text: str) -> str:
+    every = [status for _, group in type_.statuses.groups() for status in group]
+    found = next((status for status in every if status.casefold() == text.casefold()), None)
+    if found is None:
+        has = f"{type_.name} has no status {_shown(text)}; it has {', '.join(every)}"
+        raise BadValue(f"the field Status cannot be set: {has}")
+    return found
+
+
 def _number(name: str, text: str) -> int | float | None:
     if not text:
         return None
+    if re.fullmatch(r"[-+]?\d{1,15}", text):
+        return int(text)
     try:
         number = float(text.replace(" ", ""))
         if number.is_integer() and abs(number) < 1 << 53:
@@ -91,13 +166,13 @@ def _number(name: str, text: str) -> int | float | None:
             return number
     except ValueError:
         pass
-    raise BadValue(f"the field {name} takes a number, not {text!r}")
+    raise BadValue(f"the field {name} takes a number, not {_shown(text)}")
 
 
 def _boolean(name: str, text: str) -> bool | None:
     words = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
     if text and text.casefold() not in words:
-        raise BadValue(f"the field {name} takes yes or no, not {text!r}")
+        raise BadValue(f"the field {name} takes yes or no, not {_shown(text)}")
     return words.get(text.casefold())
 
 
@@ -107,4 +182,9 @@ def _date(name: str, text: str) -> str | None:
     try:
         return datetime.fromisoformat(text).isoformat()
     except ValueError:
-        raise BadValue(f"the field {name} takes a date such as 2026-11-20, not {text!r}") from None
+        raise BadValue(f"the field {name} takes a date such as 2026-11-20, not {_shown(text)}") from None
+
+
+def _shown(text: str) -> str:
+    """A value as a message quotes it."""
+    return repr(text if len(text) <= 100 else f"{text[:99]}…")

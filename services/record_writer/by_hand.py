@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.record_writer.body import BadValue, names_of, typed
 from services.record_writer.carry_out import Cause, changed_properties, new_record
-from services.record_writer.create import PROPERTY
+from services.record_writer.update import event_of
+from services.record_writer.values import MIRRORED, PROPERTY, mirrored
 from shared.contracts.desk import RecordType
 from shared.contracts.events import RecordChanged
-from shared.contracts.service import Activity, Change, FieldValue
+from shared.contracts.service import Activity, Change
 from shared.errors import PostroomError
 from shared.runtime.broker import Message
 from shared.runtime.worker import is_news
@@ -71,8 +72,8 @@ def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -
         number=f"{type_.prefix}{serial}",
         serial=serial,
         event="created",
-        set=_pairs(properties),
-        fields=_pairs(fields),
+        set=pairs(properties),
+        fields=pairs(fields),
         activities=(Activity("created", wanted.description or f"Created by {by}", by),),
         customer=wanted.customer,
     )
@@ -82,7 +83,9 @@ def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -
     return _finish(app, change, cause, now)
 
 
-def change(app: App, type_: RecordType, record_id: str, typed_values: Sequence[tuple[str, str]], *, by: str = OPERATOR) -> Document:
+def change(
+    app: App, type_: RecordType, record_id: str, typed_values: Sequence[tuple[str, str]], *, by: str = OPERATOR
+) -> Document:
     """Set fields of a record, whatever version it has; what differs stands in its activities. Raises `NotSo`."""
     own, fields = values_of(type_, typed_values)
     for _ in range(MAX_RACES):
@@ -106,24 +109,16 @@ def _planned(type_: RecordType, record: Document, own: Mapping[str, Any], fields
         record_id=record["_id"],
         number=record["number"],
         serial=record["serial"],
-        event=_event(type_, record, own),
-        set=_pairs(own),
-        fields=_pairs(fields),
+        event=event_of(type_, record["status"], own.get("status")),
+        set=pairs(own),
+        fields=pairs(fields),
         activities=activities,
     )
 
 
-def _event(type_: RecordType, record: Document, own: Mapping[str, Any]) -> str:
-    """What integrators and business rules hear: the group of the status says it."""
-    before, after = type_.statuses.group(record["status"]), type_.statuses.group(str(own.get("status", record["status"])))
-    if before == after or after is None:
-        return "updated"
-    return "reopened" if after == "open" else after
-
-
 def _activities(record: Document, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Iterator[Activity]:
     for column, value in own.items():
-        if (before := record.get(column)) != value:
+        if column not in MIRRORED.values() and (before := record.get(column)) != value:
             yield Activity(column, f"{_LABELS.get(column, column)}: {_shown(before)} → {_shown(value)}", by)
     for name, value in fields.items():
         if (before := record.get("fields", {}).get(name)) != value:
@@ -135,8 +130,8 @@ def _shown(value: object) -> str:
 
 
 def values_of(type_: RecordType, values: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The record's own properties and the fields of its type, with values of their types."""
-    known = names_of(type_)
+    """The record's own properties and the fields of its type, with values of their types. An empty text empties."""
+    known = {**names_of(type_), "partition": "Partition"}
     named = [(known.get(name.strip().casefold(), ""), name, text) for name, text in values]
     if unknown := next((written for name, written, _ in named if not name or name == type_.number_field), None):
         fields = ", ".join(name for name in known.values() if name != type_.number_field)
@@ -146,21 +141,7 @@ def values_of(type_: RecordType, values: Sequence[tuple[str, str]]) -> tuple[dic
     except BadValue as error:
         raise NotSo(str(error)) from None
     own = {PROPERTY[name]: found.pop(name) or None for name in PROPERTY if name in found}
-    if "status" in own:
-        own["status"] = _status(type_, str(own["status"] or ""))
-    return own, found
-
-
-def _status(type_: RecordType, written: str) -> str:
-    every = [status for _, group in type_.statuses.groups() for status in group]
-    found = next((status for status in every if status.casefold() == written.casefold()), None)
-    if found is None:
-        raise NotSo(f"{type_.name} has no status {written!r}; it has {', '.join(every)}")
-    return found
-
-
-def _pairs(values: Mapping[str, Any]) -> tuple[FieldValue, ...]:
-    return tuple(FieldValue(name, value) for name, value in values.items())
+    return {**own, **mirrored(found)}, found
 
 
 def _finish(app: App, done: Change, cause: str, now: datetime) -> Document:

@@ -3,43 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
-from services.record_writer import mapping
-from services.record_writer.body import Block, typed
-from services.record_writer.facts import Facts, as_text, kept_attachments, left_out
-from shared.contracts.desk import RECORD_FIELDS, ObjectMatch, Partition, RecordType, Template
-from shared.contracts.service import Activity, Change, FieldValue, Link, NewPerson
+from services.record_writer import mapping, values
+from services.record_writer.body import Block, whole
+from services.record_writer.facts import MAX_TEXT, Facts, as_attached
+from services.record_writer.sender import LinkedObject, Refused, customer_of, object_of
+from services.record_writer.task import plan_task, wants_task
+from shared.contracts.desk import Partition, RecordType, Template
+from shared.contracts.service import Activity, Change, Link
 from shared.ids import derived_id
-from shared.store.people import INTERNAL_SERVICES, person_id_for
 from shared.text import shortened
 
-UNSPECIFIED: Final = "Unspecified"
-"""The security profile of what mail attaches (VF-10)."""
-MAX_TEXT: Final = 200_000
-"""Characters of text that a record or an activity shows; the whole mail is attached when it is longer."""
+__all__ = ["Refused", "plan_creation", "record_id", "with_why"]
+
 RELATED: Final = "related"
-PROPERTY: Final[Mapping[str, str]] = {
-    "Status": "status",
-    "Subject": "subject",
-    "Owner": "owner",
-    "OwnerTeam": "owner_team",
-    "Partition": "partition",
-}
-"""Names of the record's own properties in templates, mappings and bodies."""
-
-
-class Refused(Exception):
-    """No record shall be made; the reason is the mail's (IV-21)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """Who the record belongs to, and whether that person comes to be with it."""
-
-    person: str | None
-    new: NewPerson | None = None
 
 
 def record_id(facts: Facts, part: str) -> str:
@@ -47,114 +26,37 @@ def record_id(facts: Facts, part: str) -> str:
     return derived_id("record", facts.envelope.mail_id, part)
 
 
-def customer_of(facts: Facts) -> Customer:
-    """The sender's policy (IV-20 to IV-22). Raises `Refused`."""
-    policy = facts.inbox.sender
-    if policy.method == "object":
-        return Customer(None)
-    if facts.sender.person_id:
-        return Customer(facts.sender.person_id)
-    address = facts.sender.address
-    if policy.policy == "existing_only":
-        raise Refused("nobody is known by the sender's address, and this inbox takes mail of known people only")
-    if policy.policy == "without_creating" or address is None or "@" not in address.address:
-        return Customer(INTERNAL_SERVICES, _internal_services())
-    person_id = person_id_for(address.address, plus_addressing=facts.settings.plus_addressing)
-    external = policy.contact_type == "external_contact"
-    login_id = address.address.lower() if external else None
-    return Customer(
-        person_id, NewPerson(person_id, address.name or address.address, address.address, policy.contact_type, login_id)
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class LinkedObject:
-    """The record that method 2 links to, and its Change when it comes to be with the new record."""
-
-    relationship: str
-    record_id: str
-    new: Change | None = None
-
-
-def object_of(facts: Facts) -> LinkedObject | None:
-    """Method 2 (IV-23, IV-24, IV-41): the object found, or made. Raises `Refused`."""
-    wanted = facts.inbox.sender.object
-    if facts.inbox.sender.method != "object" or wanted is None:
-        return None
-    if facts.sender.object_id:
-        return LinkedObject(wanted.relationship, facts.sender.object_id)
-    if facts.inbox.sender.policy == "existing_only":
-        raise Refused(f"there is no {wanted.type} for this sender, and this inbox makes none")
-    name, value = wanted.matched_by(facts.sender.address.address if facts.sender.address else "")
-    if not value:
-        raise Refused(f"the mail has no sender's address by which a {wanted.type} could be found or made")
-    new = _plan_object(facts, wanted, name, value)
-    return LinkedObject(wanted.relationship, new.record_id, new)
-
-
-def _plan_object(facts: Facts, wanted: ObjectMatch, name: str, value: str) -> Change:
-    """The new object, with a field mapping of its own (IV-41) and the value that it is matched by."""
-    type_ = facts.configuration.type_named(wanted.type)
-    if type_ is None:
-        raise Refused(f"there is no record type {wanted.type!r}")
-    mapped = [(field, mapping.fill(text, facts, facts.mail.text)) for field, text in wanted.field_mapping.items()]
-    values = {each.name: each.value for each in typed(type_, [*mapped, (name, value)])}
-    own = {PROPERTY[field]: values.pop(field) for field in PROPERTY if field in values}
-    serial = facts.serials(type_.name)
-    base = {
-        "status": type_.statuses.open[0] if type_.statuses.open else "",
-        "subject": value,
-        "description": "",
-        "created_by": facts.created_by,
-        "source": "Email",
-        "inbox": facts.inbox.name,
-        "origin": facts.envelope.mail_id,
-    }
-    return Change(
-        action="create",
-        type=type_.name,
-        record_id=derived_id("object", type_.name, name, value.casefold()),
-        number=f"{type_.prefix}{serial}",
-        serial=serial,
-        event="created",
-        set=_pairs({**base, **own}),
-        fields=_pairs(values),
-    )
-
-
-def _internal_services() -> NewPerson:
-    return NewPerson(INTERNAL_SERVICES, "Internal Services", "", "employee", None)
-
-
-def plan_creation(facts: Facts, type_: RecordType, block: Block, *, part: str = "0", related: str | None = None) -> Change:
+def plan_creation(
+    facts: Facts, type_: RecordType, block: Block, *, part: str = "0", related: str | None = None
+) -> Change:
     """The Change that makes one record of this type from one part of the mail.
 
-    Values come from the template, then the inbox, then the field mapping, then the fields of the body: the later
-    wins. Raises `Refused`, `BadValue`.
+    Values come from the inbox, then the template, then the field mapping, then the fields of the body: the later
+    wins. A record of another type than the inbox's (IV-35) takes the mail as it is. Raises `Refused`, `BadValue`.
     """
+    if type_.name != facts.inbox.processor:
+        block = whole(facts.mail.text)
     customer, linked = customer_of(facts), object_of(facts)
     template = _template(facts, type_)
-    values = _values(facts, type_, template, block)
-    own = {PROPERTY[name]: values.pop(name) for name in PROPERTY if name in values}
-    partition = _partition(facts, template)
-    if priority := _priority(values, partition):
-        values["Priority"] = priority
+    partition = partition_of(facts, template)
+    own, fields = values.split(_values(facts, type_, template, partition, block), facts)
+    properties = {**_properties(facts, type_, block, partition, template), **own, **_logging(facts)}
+    activities = as_attached(facts, block.raw, facts.author)
     serial = facts.serials(type_.name)
-    record = record_id(facts, part)
     return Change(
         action="create",
         type=type_.name,
-        record_id=record,
+        record_id=record_id(facts, part),
         number=f"{type_.prefix}{serial}",
         serial=serial,
         event="created",
-        set=_pairs({**_properties(facts, type_, block, partition, template), **own, **_logging(facts)}),
-        fields=_pairs(values),
-        activities=_activities(facts, block.text or facts.mail.text),
+        set=values.pairs(properties),
+        fields=values.pairs(fields),
+        activities=activities,
         person=customer.new,
         customer=customer.person,
         links=tuple(_links(linked, related)),
-        subordinates=tuple(_tasks(facts, type_, part)),
+        subordinates=tasks_below(facts, type_.name, part, properties, activities),
         objects=(linked.new,) if linked and linked.new else (),
         becomes_user=facts.sender.person_id if facts.is_analyst and "user" not in facts.sender.roles else None,
     )
@@ -192,34 +94,45 @@ def _template(facts: Facts, type_: RecordType) -> Template | None:
     return found if found and found.on == type_.name else None
 
 
-def _partition(facts: Facts, template: Template | None) -> Partition | None:
+def partition_of(facts: Facts, template: Template | None) -> Partition | None:
     """The template's partition wins over the inbox's (VS-07)."""
-    name = as_text(template.set.get("Partition")) if template else ""
-    return facts.configuration.partition(name or facts.inbox.partition or "")
+    stated = (
+        next((value for name, value in template.set.items() if name.casefold() == "partition"), None)
+        if template
+        else None
+    )
+    return facts.configuration.partition(str(stated or facts.inbox.partition or ""))
 
 
-def _priority(values: Mapping[str, Any], partition: Partition | None) -> Any:
+def _values(
+    facts: Facts, type_: RecordType, template: Template | None, partition: Partition | None, block: Block
+) -> dict[str, Any]:
+    """What sets fields, the later over the earlier; a priority that the sender's side states stands."""
+    from_template = values.templated(type_, template.set) if template else {}
+    stated = {**_mapped(facts, type_, block), **values.on_creation(type_, block.fields)}
+    together = {**from_template, **stated}
+    priority = _priority(together, partition)
+    if priority is not None and "Priority" not in stated:
+        together["Priority"] = priority
+    return together
+
+
+def _mapped(facts: Facts, type_: RecordType, block: Block) -> dict[str, Any]:
+    """The inbox's field mapping (IV-32), for records of the inbox's type."""
+    if type_.name != facts.inbox.processor:
+        return {}
+    body = block.text or block.raw
+    return values.as_written(
+        type_, {name: mapping.fill(text, facts, body) for name, text in facts.inbox.field_mapping.items()}
+    )
+
+
+def _priority(stated: Mapping[str, Any], partition: Partition | None) -> int | None:
     """Impact × urgency in the partition's matrix; a pair that it lacks leaves the template's priority (VS-07)."""
     if partition is None:
         return None
-    return partition.priority_matrix.get(f"{values.get('Impact')}/{values.get('Urgency')}")
-
-
-def _values(facts: Facts, type_: RecordType, template: Template | None, block: Block) -> dict[str, Any]:
-    mapped = [(name, mapping.fill(text, facts, block.text)) for name, text in facts.inbox.field_mapping.items()]
-    known = [(name, text) for name, text in mapped if name in type_.fields or name in RECORD_FIELDS]
-    values: dict[str, Any] = {name: value for name, value in (template.set if template else {}).items() if value is not None}
-    values.update((value.name, value.value) for value in typed(type_, known))
-    values.update((value.name, value.value) for value in typed(type_, block.fields) if value.name != type_.number_field)
-    return values
-
-
-def _activities(facts: Facts, text: str) -> tuple[Activity, ...]:
-    """The mail in the record's activities (IV-31), and what was left out of it (TI-27)."""
-    kept, restricted = kept_attachments(facts)
-    email = Activity("email", shortened(text, MAX_TEXT), facts.author, kept, UNSPECIFIED)
-    note = (Activity("note", left_out(restricted), facts.author),) if restricted else ()
-    return (email, *note)
+    wanted = f"{stated.get('Impact')}/{stated.get('Urgency')}".casefold()
+    return next((value for pair, value in partition.priority_matrix.items() if pair.casefold() == wanted), None)
 
 
 def _links(linked: LinkedObject | None, related: str | None) -> Sequence[Link]:
@@ -227,36 +140,23 @@ def _links(linked: LinkedObject | None, related: str | None) -> Sequence[Link]:
     return [*links, Link(linked.relationship, linked.record_id)] if linked else links
 
 
-def _tasks(facts: Facts, type_: RecordType, part: str) -> Sequence[Change]:
+def tasks_below(
+    facts: Facts, type_name: str, part: str, record: Mapping[str, Any], activities: tuple[Activity, ...]
+) -> tuple[Change, ...]:
     """A task for every email, below an incident and owned by the owner team (IV-38)."""
-    if not facts.inbox.task_for_every_email or type_.name != "incident":
+    if not wants_task(facts.inbox, type_name):
         return ()
-    return (plan_task(facts, part),)
-
-
-def plan_task(facts: Facts, part: str) -> Change:
-    """The task that an email to an incident makes (IV-38)."""
-    type_ = facts.configuration.type_named("task")
-    assert type_ is not None  # a built-in type
-    serial = facts.serials(type_.name)
-    own = {
-        "status": type_.statuses.open[0],
-        "subject": facts.inbox.task_subject,
-        "description": facts.mail.subject,
-        "owner": None,
-        "owner_team": facts.inbox.owner_team,
-        "created_by": facts.created_by,
-        "source": "Email",
-        "inbox": facts.inbox.name,
-        "origin": facts.envelope.mail_id,
-    }
-    return Change(
-        "create", type_.name, record_id(facts, f"{part}/task"), f"{type_.prefix}{serial}", serial, "created", _pairs(own)
+    like = {name: record.get(name) for name in ("partition", "logging_analyst")}
+    task = plan_task(
+        facts.inbox,
+        facts.configuration,
+        facts.serials("task"),
+        cause=(facts.envelope.mail_id, part),
+        about=facts.mail.subject,
+        properties={**like, "created_by": facts.created_by},
+        activities=activities,
     )
-
-
-def _pairs(values: Mapping[str, Any]) -> tuple[FieldValue, ...]:
-    return tuple(FieldValue(name, value) for name, value in values.items())
+    return (task,)
 
 
 def with_why(change: Change, *why: str) -> Change:

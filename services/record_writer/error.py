@@ -1,12 +1,15 @@
 """Plan the incident on error (IV-37): a mail that could not be handled becomes an incident, with the original
-attached and the error in plain words. Pure."""
+attached and the error in plain words. Pure.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from services.record_writer.facts import EMAIL_LISTENER, Serials
+from services.record_writer.facts import EMAIL_LISTENER, UNSPECIFIED, Serials
+from services.record_writer.task import plan_task, wants_task
 from shared.contracts.desk import Configuration, Inbox
 from shared.contracts.events import IncidentWanted
 from shared.contracts.mail import Attachment
@@ -17,7 +20,13 @@ from shared.text import shortened
 
 
 def plan_incident_on_error(
-    wanted: IncidentWanted, mail: Document, inbox: Inbox | None, configuration: Configuration, serials: Serials, now: datetime
+    wanted: IncidentWanted,
+    mail: Document,
+    inbox: Inbox | None,
+    configuration: Configuration,
+    *,
+    serials: Serials,
+    now: datetime,
 ) -> Change:
     """The incident for a dead letter. The mail may be unreadable: only what was stored of it is used."""
     type_ = configuration.type_named("incident")
@@ -39,6 +48,7 @@ def plan_incident_on_error(
         "origin": wanted.mail_id,
     }
     original = Attachment("original.eml", "message/rfc822", int(mail.get("size", 0)), str(mail["raw"]))
+    activities = (Activity("error", text, EMAIL_LISTENER, (original,), UNSPECIFIED),)
     return Change(
         action="create",
         type=type_.name,
@@ -47,9 +57,29 @@ def plan_incident_on_error(
         serial=serial,
         event="created",
         set=tuple(FieldValue(name, value) for name, value in own.items()),
-        activities=(Activity("error", text, EMAIL_LISTENER, (original,)),),
+        activities=activities,
+        subordinates=_tasks(wanted, inbox, configuration, serials=serials, own=own, activities=activities),
         why=(f"Create Incident On Error: {wanted.reason}",),
     )
+
+
+def _tasks(
+    wanted: IncidentWanted,
+    inbox: Inbox | None,
+    configuration: Configuration,
+    *,
+    serials: Serials,
+    own: Mapping[str, Any],
+    activities: tuple[Activity, ...],
+) -> tuple[Change, ...]:
+    """The task below it, where the inbox wants one for every email (IV-38)."""
+    if inbox is None or not wants_task(inbox, "incident"):
+        return ()
+    like = {name: own[name] for name in ("partition", "logging_analyst", "created_by")}
+    cause = (wanted.mail_id, "error")
+    about = str(own["subject"])
+    serial = serials("task")
+    return (plan_task(inbox, configuration, serial, cause=cause, about=about, properties=like, activities=activities),)
 
 
 def error_record_id(mail_id: str) -> str:
@@ -60,6 +90,8 @@ def error_record_id(mail_id: str) -> str:
 def explain(wanted: IncidentWanted, mail: Document, now: datetime) -> str:
     """What happened, for a person to read."""
     sender = mail.get("from") or {}
+    letter = f"Dead letter: {wanted.letter_id}\n" if wanted.letter_id else ""
+    remedy = "replay the dead letter" if wanted.letter_id else "send again what is missing"
     return (
         f"A mail to the inbox {wanted.inbox!r} could not be processed.\n\n"
         f"Reason: {wanted.reason}\n"
@@ -67,7 +99,7 @@ def explain(wanted: IncidentWanted, mail: Document, now: datetime) -> str:
         f"From: {sender.get('name') or ''} <{sender.get('address') or 'unknown'}>\n"
         f"Subject: {mail.get('subject') or '(none)'}\n"
         f"Mail: {wanted.mail_id}\n"
-        f"Dead letter: {wanted.letter_id}\n"
+        f"{letter}"
         f"Time: {now:%Y-%m-%d %H:%M:%S} UTC\n\n"
-        "The original mail is attached. When the cause is mended, replay the dead letter."
+        f"The original mail is attached. When the cause is mended, {remedy}."
     )

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from fnmatch import fnmatch
+from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from shared.contracts.desk import Configuration, Inbox, Settings
 from shared.contracts.events import Envelope, Sender
 from shared.contracts.mail import Attachment, ParsedMail
+from shared.contracts.service import Activity
 from shared.store.documents import Document
+from shared.text import shortened
 
 EMAIL_LISTENER: Final = "email listener"
 """Whose name stands where no person's does (IV-07, TI-30)."""
+UNSPECIFIED: Final = "Unspecified"
+"""The security profile of what mail attaches (VF-10)."""
+MAX_TEXT: Final = 200_000
+"""Characters of text that a record, a field or an activity shows; the whole mail is attached when it has more."""
+MAX_NAMES: Final = 50
+"""Restricted attachments that a note names."""
 
 Serials = Callable[[str], int]
 """The next number of a record type."""
@@ -25,7 +34,7 @@ class Facts:
     """One mail, who wrote it, where it came in, and what the desk is configured to do.
 
     `answers`: whether anybody may be answered at all; `answered` tells how many mails of ours the
-    sender got lately; `raw` the blob of the original mail.
+    sender got lately; `raw` the blob of the original mail; `people` finds a person by id or address.
     """
 
     envelope: Envelope
@@ -38,6 +47,7 @@ class Facts:
     raw: str
     answers: bool = True
     answered: Callable[[], int] = lambda: 0
+    people: Callable[[str], Document | None] = lambda _: None
 
     @property
     def settings(self) -> Settings:
@@ -63,31 +73,68 @@ class Facts:
         return EMAIL_LISTENER
 
     @property
+    def names_inbox(self) -> bool:
+        """Whether records and attached mails say which inbox they came by (IV-07)."""
+        return self.inbox.include_source_mailbox_name and self.inbox.processor == "incident"
+
+    @property
     def created_by(self) -> str:
         """The `created_by` of a new record (IV-07)."""
-        if self.inbox.include_source_mailbox_name and self.inbox.processor == "incident":
-            return f"Email {self.inbox.address}"
-        return EMAIL_LISTENER
+        return f"Email {self.inbox.address}" if self.names_inbox else EMAIL_LISTENER
+
+    def id_of(self, person: str) -> str:
+        """The id of a person named by id or address; what names nobody stays as it is."""
+        found = self.people(person.strip())
+        return str(found["_id"]) if found else person.strip()
+
+    def name_of(self, person: str) -> str:
+        """How a person of the desk is called."""
+        found = self.people(person)
+        return str(found["name"]) if found else person
 
 
 def author_on(facts: Facts, record: Document) -> str:
     """Whose name a note on a record carries (TI-30): the person's, the assigned analyst's, nobody's."""
     if facts.sender.person_id:
         return facts.author
-    return str(record.get("owner") or EMAIL_LISTENER)
+    owner = record.get("owner")
+    return facts.name_of(str(owner)) if owner else EMAIL_LISTENER
+
+
+def as_attached(facts: Facts, text: str, author: str) -> tuple[Activity, ...]:
+    """The mail as a record's activities show it (IV-31), with a note on what was left out (TI-27)."""
+    kept, restricted = kept_attachments(facts)
+    if len(text) > MAX_TEXT and original(facts) not in kept:
+        kept = (*kept, original(facts))
+    email = Activity("email", shortened(_with_from(facts, text), MAX_TEXT), author, kept, UNSPECIFIED)
+    if not restricted:
+        return (email,)
+    return email, Activity("note", left_out(restricted), author, security_profile=UNSPECIFIED)
+
+
+def _with_from(facts: Facts, text: str) -> str:
+    """The inbox beside the mail's From, where the inbox wants it (IV-07)."""
+    sender = facts.sender.address
+    if not facts.names_inbox or sender is None:
+        return text
+    shown = f"{sender.name} <{sender.address}>" if sender.name else sender.address
+    return f"From: {shown} ({facts.inbox.address})\n\n{text}"
 
 
 def kept_attachments(facts: Facts) -> tuple[tuple[Attachment, ...], tuple[Attachment, ...]]:
     """The attachments to keep and the restricted ones (TI-27); the full message too if so set (NE-10)."""
     patterns = [pattern.casefold() for pattern in facts.settings.restricted_attachments]
-    restricted = tuple(each for each in facts.mail.attachments if _is_restricted(each, patterns))
-    kept = tuple(each for each in facts.mail.attachments if each not in restricted)
-    return (*kept, original(facts)) if facts.settings.keep_full_message else kept, restricted
+    judged = [(each, _is_restricted(each, patterns)) for each in facts.mail.attachments]
+    kept = tuple(each for each, restricted in judged if not restricted)
+    full = (original(facts),) if facts.settings.keep_full_message else ()
+    return (*kept, *full), tuple(each for each, restricted in judged if restricted)
 
 
 def _is_restricted(attachment: Attachment, patterns: list[str]) -> bool:
-    told = (attachment.filename.casefold(), attachment.content_type.casefold())
-    return any(fnmatch(text, pattern) for text in told for pattern in patterns)
+    """By its name, in a form in which look-alikes are alike, or by its content type."""
+    name = unicodedata.normalize("NFKC", attachment.filename).casefold().partition("::$")[0].rstrip(". ")
+    told = (name, attachment.filename.casefold(), attachment.content_type.partition(";")[0].strip().casefold())
+    return any(fnmatchcase(text, pattern) for text in told for pattern in patterns)
 
 
 def original(facts: Facts) -> Attachment:
@@ -97,8 +144,9 @@ def original(facts: Facts) -> Attachment:
 
 def left_out(restricted: tuple[Attachment, ...]) -> str:
     """The "Email Received" note that names what was not added to the record (TI-27)."""
-    names = ", ".join(each.filename for each in restricted)
-    return f"Email Received. Not added, because its type is restricted: {names}"
+    names = ", ".join(each.filename for each in restricted[:MAX_NAMES])
+    more = f" and {len(restricted) - MAX_NAMES} more" if len(restricted) > MAX_NAMES else ""
+    return f"Email Received. Not added, because its type is restricted: {names}{more}"
 
 
 def as_text(value: Any) -> str:

@@ -1,8 +1,8 @@
 """Field templates: constants with tokens (IV-32).
 
-Tokens, whatever the case: @From, @To[N], @CC[N] (1-based; a missing index or 0 means the first, beyond the list
-is empty), @FirstName, @LastName (of the matched person, else of the display name), @Subject, @Body. `@@` is an @.
-Values come in as they are: what a mail holds is never read as a template again.
+Tokens, whatever the case: @From, @To[N], @CC[N] (1-based; a missing index or one below 1 means the first, beyond the
+list is empty), @FirstName, @LastName (of the matched person, else of the display name), @Subject, @Body. `@@` is an @,
+and an address (`ops@body.example`) is text. Values come in as they are: what a mail holds is never read as a template.
 """
 
 from __future__ import annotations
@@ -14,7 +14,12 @@ from services.record_writer.facts import Facts
 from shared.contracts.mail import Address
 
 _TOKEN = re.compile(
-    r"@@|@(?P<list>To|CC)(?:\[(?P<index>\d{1,6})\])?|@(?P<name>FirstName|LastName|From|Subject|Body)", re.IGNORECASE
+    r"""@@
+      | (?<![\w.+-]) [\w.+-]+ @ [\w-]+ (?: \.[\w-]+ )+
+      | @(?P<list>To|CC) (?: \[ \s* (?P<index>-?\d{0,9}) \s* \] | (?!\w) )
+      | @(?P<name>FirstName|LastName|From|Subject|Body) (?!\w)
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 
 
@@ -26,9 +31,8 @@ def fill(template: str, facts: Facts, body: str) -> str:
 def _value(found: re.Match[str], facts: Facts, body: str) -> str:
     if found["list"]:
         people = facts.mail.to if found["list"].lower() == "to" else facts.mail.cc
-        return _nth(people, int(found["index"] or 1))
-    first, last = names(facts)
-    match (found["name"] or "@@").lower():
+        return _nth(people, found["index"])
+    match (found["name"] or "").lower():
         case "from":
             return facts.sender.address.address if facts.sender.address else ""
         case "subject":
@@ -36,14 +40,14 @@ def _value(found: re.Match[str], facts: Facts, body: str) -> str:
         case "body":
             return body
         case "firstname":
-            return first
+            return names(facts)[0]
         case "lastname":
-            return last
-    return "@"
+            return names(facts)[1]
+    return "@" if found[0] == "@@" else found[0]
 
 
-def _nth(people: Sequence[Address], index: int) -> str:
-    position = max(index, 1) - 1
+def _nth(people: Sequence[Address], index: str | None) -> str:
+    position = max(int(index), 1) - 1 if index and index != "-" else 0
     return people[position].address if position < len(people) else ""
 
 

@@ -8,10 +8,11 @@ fields; a block that holds the unique key goes to the record it names (IV-42). A
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from services.record_writer import body
-from services.record_writer.body import Block
+from services.record_writer.body import Block, whole
 from services.record_writer.facts import Facts
 from services.record_writer.target import Hint, Lookups, Target, by_number, find
 from shared.contracts.desk import RecordType
@@ -21,53 +22,71 @@ SERVICE_REQUEST = "service_request"
 
 
 def blocks_of(facts: Facts) -> list[Block]:
-    """The parts, in order. The new text of a reply is read, so that what it quotes sets nothing."""
+    """The parts, in order. The new text of a reply is read, so that what it quotes sets nothing. Raises `BadValue`."""
     type_ = facts.configuration.type_named(facts.inbox.processor)
-    if facts.inbox.processor == INCIDENT or type_ is None:
-        return [Block((), facts.mail.text)]
-    if not (facts.inbox.record_marker or facts.inbox.field_separator):
-        return [Block((), facts.mail.text)]
-    text = facts.mail.new_text or facts.mail.text
-    names = body.names_of(type_)
-    return [body.read(part, facts.inbox.field_separator, names) for part in body.parts(text, facts.inbox.record_marker)]
+    if type_ is None or type_.name == INCIDENT or not (facts.inbox.record_marker or facts.inbox.field_separator):
+        return [whole(facts.mail.text)]
+    text, separator, form = facts.mail.new_text or facts.mail.text, facts.inbox.field_separator, body.form_of(type_)
+    cut = body.parts(text, facts.inbox.record_marker)
+    if len(cut) > 1:
+        return [body.read(part, separator, form) for part in cut]
+    (block,) = (body.read(part, separator, form) for part in cut)
+    return [replace(block, raw=facts.mail.text)] if block.fields else [whole(facts.mail.text)]
 
 
 def targets_of(facts: Facts, lookups: Lookups) -> Sequence[Target]:
-    """What each part is about."""
+    """What each part is about. Raises `BadValue`."""
     type_ = facts.configuration.type_named(facts.inbox.processor)
-    blocks = blocks_of(facts)
     if type_ is None or type_.name == INCIDENT:
         return [find(facts, lookups)]
+    blocks = blocks_of(facts)
     if facts.inbox.update_only or type_.name == SERVICE_REQUEST:
-        return [_update_only(facts, type_, block, lookups) for block in blocks]
-    if len(blocks) == 1 and not _key(blocks[0], type_):
+        return list(_one_incident(_update_only(facts, type_, block, lookups) for block in blocks))
+    if len(blocks) == 1 and not key_of(blocks[0], type_):
         return [find(facts, lookups)]
     return [_target(facts, type_, block, lookups) for block in blocks]
 
 
 def _target(facts: Facts, type_: RecordType, block: Block, lookups: Lookups) -> Target:
-    key = _key(block, type_)
+    key = key_of(block, type_)
     if key is None:
         return Target("new", "none", f"the part names no {type_.number_field}")
-    found = _keyed(facts, type_, key, lookups)
-    return found or Target("none", "unique-key", f"there is no {type_.label} {key}")
+    missing = f"there is no {type_.label} {key}"
+    return _keyed(facts, type_, key, lookups) or Target("none", "unique-key", missing, missing=missing)
 
 
 def _keyed(facts: Facts, type_: RecordType, key: str, lookups: Lookups) -> Target | None:
-    digits = re.sub(r"\D", "", key)[:18]
-    if not digits or lookups.records.numbered(type_.name, int(digits)) is None:
+    """The record with this number, shown or bare; None when there is none."""
+    found = re.fullmatch(rf"(?:{re.escape(type_.prefix)})?[\s#-]{{0,2}}(\d{{1,18}})", key.strip(), re.IGNORECASE)
+    if found is None or lookups.records.numbered(type_.name, int(found[1])) is None:
         return None
-    return by_number(facts, Hint(type_, key, int(digits)), lookups)
+    return replace(by_number(facts, Hint(type_, key, int(found[1])), lookups), step="unique-key")
 
 
-def _key(block: Block, type_: RecordType) -> str | None:
-    return next((value.strip() for name, value in block.fields if name == type_.number_field and value.strip()), None)
+def key_of(block: Block, type_: RecordType) -> str | None:
+    """The number that a block names by the unique key, as written."""
+    return next((value for name, value in block.fields if name == type_.number_field and value), None)
 
 
 def _update_only(facts: Facts, type_: RecordType, block: Block, lookups: Lookups) -> Target:
     """A request is updated, by its number in the body or the subject; not found, a new incident (IV-35)."""
-    key = _key(block, type_)
+    key = key_of(block, type_)
     found = (_keyed(facts, type_, key, lookups) if key else None) or find(facts, lookups)
     if found.kind != "new":
         return found
-    return Target("new", found.step, f"{found.why}; {type_.label} records are not made by mail", type=INCIDENT)
+    missing = f"there is no {type_.label} {key}" if key else found.missing
+    why = f"{found.why}; {type_.label} records are not made by mail"
+    return Target("new", found.step, why, related=found.related, type=INCIDENT, missing=missing)
+
+
+def _one_incident(targets: Iterable[Target]) -> Iterator[Target]:
+    """However many parts find no record: one incident has the whole mail."""
+    made = False
+    for target in targets:
+        if made and target.kind == "new":
+            yield Target(
+                "covered", target.step, "the incident for the whole mail has this part", missing=target.missing
+            )
+        else:
+            made = made or target.kind == "new"
+            yield target

@@ -16,9 +16,12 @@ from services.record_writer.body import BadValue, Block
 from services.record_writer.carry_out import Cause, Desk, carry_out, commit_creation, commit_update, queue_notifications
 from services.record_writer.error import plan_incident_on_error
 from services.record_writer.facts import Facts
+from services.record_writer.outgoing import outgoing
 from services.record_writer.parts import blocks_of, targets_of
+from services.record_writer.sender import Refused, refuse_strangers
 from services.record_writer.target import Lookups, Target
 from services.record_writer.update import plan_update
+from services.sender_matcher.match import person_called
 from shared.app import App
 from shared.clock import Clock
 from shared.contracts import codec
@@ -33,6 +36,13 @@ from shared.runtime.steps import step
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.mails import Mails
+from shared.text import shortened
+
+MAX_TOLD = 50
+"""Parts that a reason or a notification tells of."""
+MAX_REASON = 4000
+"""Characters of a mail's reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class Writer:
@@ -62,10 +72,13 @@ class Writer:
         facts = self.gather(matched, mail)
         if facts.inbox.processor == XML_EXPORT:
             return self.export(facts, mail)
-        targets = self.targets(facts, mail)
-        if targets[0].kind == "wait":
-            return Wait(targets[0].why)
-        if targets[0].kind == "reject":
+        try:
+            targets = self.targets(facts, mail)
+        except BadValue as error:
+            return Fail(str(error), facts.envelope.mail_id)
+        if waits := next((each for each in targets if each.kind == "wait"), None):
+            return Wait(waits.why)
+        if all(each.kind == "reject" for each in targets):
             return self.reject(facts, targets[0].step, targets[0].why)
         return self.change(facts, targets)
 
@@ -99,6 +112,7 @@ class Writer:
             raw=mail["raw"],
             answers=matched.answers,
             answered=lambda: self._answered(matched, configuration, now),
+            people=partial(person_called, settings=configuration.settings, people=self.desk.people),
         )
 
     def _answered(self, matched: SenderMatched, configuration: Configuration, now: datetime) -> int:
@@ -113,7 +127,7 @@ class Writer:
         found = mail.get("targets") or ()
         if not found:
             decided = targets_of(facts, Lookups(self.desk.records, self.mails, self.desk.outbox))
-            if decided[0].kind == "wait":
+            if any(each.kind == "wait" for each in decided):
                 return decided
             found = self.mails.claim(facts.envelope.mail_id, [asdict(each) for each in decided])
             step("writer.claimed")
@@ -121,6 +135,10 @@ class Writer:
 
     def export(self, facts: Facts, mail: Document) -> Outcome:
         """No record: the mail goes to a connection as XML, and has its outcome when it is there (IV-40)."""
+        try:
+            refuse_strangers(facts)
+        except Refused as refused:
+            return self.reject(facts, "sender", str(refused))
         if facts.inbox.export is None:
             return Fail(f"the inbox {facts.inbox.name} names no connection to export to", facts.envelope.mail_id)
         document = export.document(facts, mail, compress=facts.inbox.export.compress)
@@ -132,31 +150,36 @@ class Writer:
         cause = cause_of(facts)
         changes: list[Change] = []
         failures: list[Failure] = []
-        refusals: list[str] = []
+        refusals: list[Failure] = []
         for part, (aim, block) in enumerate(zip(targets, blocks_of(facts), strict=False)):
             try:
                 if change := self.commit(facts, aim, block, str(part), cause):
                     changes.append(change)
                     step("writer.committed")
-            except create.Refused as refused:
-                refusals.append(str(refused))
+            except Refused as refused:
+                refusals.append(Failure(part, aim, str(refused)))
             except (BadValue, NoTarget) as error:
                 failures.append(Failure(part, aim, str(error)))
-        if refusals and not changes:
-            return self.reject(facts, "sender", refusals[0])
-        told = self.tell(facts, failures, cause)
+        if refusals and not changes and not failures:
+            return self.reject(facts, "sender", refusals[0].why)
+        failures += refusals
+        told = self.tell(facts, targets, cause)
         if failures and not changes:
             return self.fail(facts, failures, told)
         if not changes:
             return self.decided_before(self.mails.get(facts.envelope.mail_id) or {"_id": facts.envelope.mail_id})
+        if failures and not facts.inbox.create_incident_on_error:
+            changes[-1] = replace(changes[-1], why=(*changes[-1].why, in_words(failures)))
         return self.finish(facts, [*changes, *self.incident_for(facts, failures, cause)], cause, told)
 
     def commit(self, facts: Facts, aim: Target, block: Block, part: str, cause: Cause) -> Change | None:
         """The committed Change of one part; None when it was carried out before."""
+        if aim.kind == "covered":
+            return None
         if aim.kind == "none":
             raise NoTarget(aim.why)
         if aim.kind == "reject":
-            raise create.Refused(aim.why)
+            raise Refused(aim.why)
         if aim.kind == "new":
             type_ = type_for(facts, aim)
             change = create.plan_creation(facts, type_, block, part=part, related=aim.related)
@@ -173,15 +196,11 @@ class Writer:
         is_over = partial(self.is_over, cause.mail_id)
         return commit_update(aim.record_id or "", part, plan, is_over, cause, self.desk)
 
-    def tell(self, facts: Facts, failures: Sequence[Failure], cause: Cause) -> list[Event]:
+    def tell(self, facts: Facts, targets: Sequence[Target], cause: Cause) -> list[Event]:
         """Write to the sender about the records that could not be found, if the inbox says so (IV-36)."""
-        why = [failure.why for failure in failures if failure.aim.kind == "none"]
-        address = facts.sender.address
-        if not why or not facts.inbox.email_when_no_target or not facts.may_answer or address is None:
-            return []
-        text = "Your mail could not be processed:\n\n" + "".join(f"- {each}\n" for each in why)
-        notice = Notification((address.address,), why[0], text, "no-target", facts.mail.message_id)
-        return queue_notifications((notice,), Change("none", "", "", "", 0, "none"), cause, self.desk)
+        return queue_notifications(
+            told_of_missing(facts, targets), Change("none", "", "", "", 0, "none"), cause, self.desk
+        )
 
     def finish(self, facts: Facts, changes: Sequence[Change], cause: Cause, told: Sequence[Event] = ()) -> Outcome:
         """Carry out, store the outcome, and let the entries leave."""
@@ -190,7 +209,7 @@ class Writer:
         if not touched and changes:
             outcome = self.reject(facts, "closed", f"{changes[0].number} is closed and takes no updates", events)
         else:
-            outcome = self.recorded(facts, touched, "; ".join(each for change in changes for each in change.why), events)
+            outcome = self.recorded(facts, touched, reason_of(changes), events)
         step("writer.outcome")
         for change in changes:
             self.desk.records.forget(change.record_id, facts.envelope.mail_id)
@@ -199,9 +218,7 @@ class Writer:
     def recorded(self, facts: Facts, touched: Sequence[Change], why: str, events: Sequence[Event]) -> Outcome:
         """The outcome, with the events, so that a redelivery emits the very same."""
         records = labels_of(touched)
-        self.mails.finish(
-            facts.envelope.mail_id, "recorded", reason=why, records=records, emitted=_encoded(events)
-        )
+        self.mails.finish(facts.envelope.mail_id, "recorded", reason=why, records=records, emitted=_encoded(events))
         return Emit(tuple(events), note=why)
 
     def reject(self, facts: Facts, rule: str, reason: str, events: Sequence[Event] = ()) -> Outcome:
@@ -213,15 +230,17 @@ class Writer:
 
     def fail(self, facts: Facts, failures: Sequence[Failure], told: Sequence[Event]) -> Outcome:
         """Nothing could be written: the dead-letter path makes the incident, unless incidents are what failed."""
-        creating = any(failure.aim.kind == "new" and type_for(facts, failure.aim).name == "incident" for failure in failures)
-        why = "; ".join(failure.why for failure in failures)
+        creating = any(
+            failure.aim.kind == "new" and type_for(facts, failure.aim).name == "incident" for failure in failures
+        )
+        why = failures[0].why if len(failures) == 1 else in_words(failures)
         return Fail(why, facts.envelope.mail_id, incident=not creating, events=tuple(told))
 
     def incident_for(self, facts: Facts, failures: Sequence[Failure], cause: Cause) -> list[Change]:
         """One incident for the parts of a mail that failed while others were written (IV-33, IV-37)."""
         if not failures or not facts.inbox.create_incident_on_error:
             return []
-        reason = "; ".join(f"part {failure.part + 1}: {failure.why}" for failure in failures)
+        reason = in_words(failures)
         mail = self.mails.get(facts.envelope.mail_id) or {}
         wanted = IncidentWanted(facts.envelope.mail_id, facts.inbox.name, "", "record-writer", reason)
         change = self._on_error(wanted, mail)
@@ -231,7 +250,9 @@ class Writer:
     def _on_error(self, wanted: IncidentWanted, mail: Document) -> Change:
         configuration, now = self.configuration(), self.clock.now()
         inbox = configuration.inbox(wanted.inbox)
-        return plan_incident_on_error(wanted, mail, inbox, configuration, self.desk.records.next_serial, now)
+        return plan_incident_on_error(
+            wanted, mail, inbox, configuration, serials=self.desk.records.next_serial, now=now
+        )
 
     def write_incident_on_error(self, wanted: IncidentWanted) -> Outcome:
         """Create Incident On Error: the mail's outcome is `dead`, with the incident linked (IV-37)."""
@@ -266,6 +287,27 @@ class NoTarget(Exception):
     """The record that a part names does not exist (IV-36, IV-37)."""
 
 
+def in_words(failures: Sequence[Failure]) -> str:
+    """What went wrong with which part; a great many are not all told."""
+    told = "; ".join(f"part {failure.part + 1}: {failure.why}" for failure in failures[:MAX_TOLD])
+    return told if len(failures) <= MAX_TOLD else f"{told}; and {len(failures) - MAX_TOLD} more parts"
+
+
+def reason_of(changes: Sequence[Change]) -> str:
+    """The steps that led to what was done, each once."""
+    return shortened("; ".join(dict.fromkeys(each for change in changes for each in change.why)), MAX_REASON)
+
+
+def told_of_missing(facts: Facts, targets: Sequence[Target]) -> tuple[Notification, ...]:
+    """A mail to the sender that names what could not be found, if the inbox says so; never to a robot (IV-36)."""
+    missing = list(dict.fromkeys(aim.missing for aim in targets if aim.missing))
+    address = facts.sender.address
+    if not missing or not facts.inbox.email_when_no_target or not facts.may_answer or address is None:
+        return ()
+    text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in missing[:MAX_TOLD])
+    return (Notification((address.address,), missing[0], text, "no-target", facts.mail.message_id),)
+
+
 def type_for(facts: Facts, aim: Target) -> RecordType:
     """The type of record that this inbox makes; a target may say that it is an incident all the same (IV-35)."""
     name = aim.type or facts.inbox.processor
@@ -278,20 +320,6 @@ def type_for(facts: Facts, aim: Target) -> RecordType:
 def cause_of(facts: Facts) -> Cause:
     """What carrying out needs to know of the mail and of the sending side."""
     return Cause(facts.envelope.mail_id, facts.inbox.name, facts.now, outgoing(facts))
-
-
-def outgoing(facts: Facts) -> Document:
-    """Which server sends for this inbox; without one, mail stays in the outbox as `unsent`."""
-    servers = facts.configuration.mail_servers
-    server = facts.configuration.mail_server(facts.inbox.mail_server or "") or next(iter(servers), None)
-    sender = (server.from_address if server else None) or facts.inbox.address
-    return {
-        "state": "waiting" if server else "unsent",
-        "server": server.name if server else None,
-        "inbox": facts.inbox.name,
-        "from": sender,
-        "domain": sender.rpartition("@")[2] or "postroom.invalid",
-    }
 
 
 def labels_of(changes: Sequence[Change]) -> list[dict[str, str]]:

@@ -26,7 +26,8 @@ MAX_REFERENCES: Final = 100
 PATIENCE: Final = timedelta(seconds=60)
 """How long a reply waits for the mail it answers to get its outcome."""
 
-Kind = Literal["new", "update", "reject", "wait", "none"]
+Kind = Literal["new", "update", "reject", "wait", "none", "covered"]
+"""`none`: the part names a record that is not there; `covered`: another part's record has this one in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Target:
     """Where a mail goes. `step` names the strategy, `why` says it in words.
 
     `record_id` is set for an update; `related` is the record that a new one is linked to. `type` is the type of a
-    new record when it is not the inbox's own.
+    new record when it is not the inbox's own. `missing` names the record that was asked for and is not there (IV-36).
     """
 
     kind: Kind
@@ -43,6 +44,7 @@ class Target:
     record_id: str | None = None
     related: str | None = None
     type: str | None = None
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +188,8 @@ def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
     commands = facts.inbox.commands
     if record is None:
         return _unknown_number(facts, hint, shown)
+    if _speaks_for_object(facts, record, lookups):
+        return Target("update", "number", f"{shown} is named by the sender that it was reported from", record["_id"])
     if facts.sender.person_id is None:
         if commands.update_anonymously:
             return Target("update", "number", f"{shown} is named; updates need no known sender", record["_id"])
@@ -195,7 +199,17 @@ def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
     return Target("new", "number", f"{shown} is named, but the sender takes no part in it")
 
 
+def _speaks_for_object(facts: Facts, record: Document, lookups: Lookups) -> bool:
+    """Method 2: the sender's own object, found by the address, is what the record is linked to."""
+    wanted = facts.inbox.sender.object
+    if facts.sender.object_id is None or wanted is None or wanted.match_from_field is None:
+        return False
+    links = lookups.records.links(record["_id"])
+    return any((link["from_id"], link["to_id"]) == (record["_id"], facts.sender.object_id) for link in links)
+
+
 def _unknown_number(facts: Facts, hint: Hint, shown: str) -> Target:
     if hint.type.name == "incident" and not facts.inbox.commands.log_new_on_invalid_number:
         return Target("reject", "number", f"{shown} does not exist, and unknown numbers make no new record")
-    return Target("new", "number", f"{shown} does not exist: a new record")
+    why = f"{shown} does not exist"
+    return Target("new", "number", f"{why}: a new record", missing=f"there is no {shown}")

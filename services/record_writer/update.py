@@ -1,68 +1,90 @@
-"""Plan an update of an existing record: the new text, the status, what the sender is told. Pure."""
+"""Plan an update of an existing record: the new text, the fields, the status, what the sender is told. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from services.record_writer.body import Block, typed
-from services.record_writer.create import MAX_TEXT, PROPERTY, UNSPECIFIED, plan_task
-from services.record_writer.facts import Facts, author_on, kept_attachments, left_out
+from services.record_writer import values
+from services.record_writer.body import Block
+from services.record_writer.create import tasks_below
+from services.record_writer.facts import UNSPECIFIED, Facts, as_attached, author_on
 from shared.contracts.desk import QuickAction, RecordType
-from shared.contracts.service import Activity, Change, FieldValue, Notification
+from shared.contracts.service import Activity, Change, Notification
 from shared.store.documents import Document
-from shared.text import shortened
 
 WORKING: Final = "Active"
 PRODUCT: Final = "Postroom"
 
 
-def plan_update(facts: Facts, type_: RecordType, record: Document, block: Block, *, replies: bool, part: str = "0") -> Change:
+def plan_update(
+    facts: Facts, type_: RecordType, record: Document, block: Block, *, replies: bool, part: str = "0"
+) -> Change:
     """The Change that this mail makes to a record as it stands. `replies`: it answers a mail of ours or of the
     thread, so that only its new part counts (VF-12). Raises `BadValue`.
     """
     group, quick = type_.statuses.group(record["status"]), _mapped(facts, record)
     if group == "closed" and quick is None and not facts.inbox.commands.reopen_closed:
-        return _closed(facts, record, block, replies=replies)
-    values = {value.name: value.value for value in typed(type_, block.fields) if value.name != type_.number_field}
-    values |= _status(type_, group, quick)
+        return _closed(facts, type_, record, block, replies=replies, part=part)
+    given = {**_by_default(type_, group), **_stated(facts, type_, block)}
+    if quick is not None:
+        given = {**_stated(facts, type_, block), **values.commanded(type_, quick.set)}
     return _change(
         facts,
         record,
-        "reopened" if group != "open" and "Status" in values else "updated",
-        values=values,
-        activities=_activities(facts, record, block, replies=replies) + _moves(facts, record, values),
-        notifications=_told(facts, record, f"{_title(type_)} {_bare(record)} has been updated"),
-        subordinates=(plan_task(facts, part),) if _wants_task(facts, record) else (),
+        event_of(type_, record["status"], given.get("Status")),
+        given=given,
+        activities=_activities(facts, record, block, replies=replies) + _moves(facts, record, given),
+        notifications=_told(facts, type_, {**record, **_own(given)}),
+        part=part,
     )
+
+
+def event_of(type_: RecordType, before: str, after: str | None) -> str:
+    """What integrators and business rules hear of an update: the group of the new status says it."""
+    was, is_ = type_.statuses.group(before), type_.statuses.group(after or before)
+    if was == is_ or is_ is None:
+        return "updated"
+    return "reopened" if is_ == "open" else is_
+
+
+def _stated(facts: Facts, type_: RecordType, block: Block) -> dict[str, Any]:
+    """The fields of the body; a record of another type than the inbox's has no part in its body language."""
+    return values.on_update(type_, block.fields) if type_.name == facts.inbox.processor else {}
 
 
 def _mapped(facts: Facts, record: Document) -> QuickAction | None:
     """The quick action for the record's current status (IV-39)."""
     if record["type"] != "incident":
         return None
-    found = next((each for each in facts.inbox.status_mapping if each.enabled and each.status == record["status"]), None)
+    now = str(record["status"]).casefold()
+    found = next((each for each in facts.inbox.status_mapping if each.enabled and each.status.casefold() == now), None)
     return facts.configuration.quick_action(found.quick_action) if found else None
 
 
-def _status(type_: RecordType, group: str | None, quick: QuickAction | None) -> dict[str, Any]:
-    """The quick action's fields; by default a resolved record is worked on again (IV-39, VF-14)."""
-    if quick is not None:
-        return dict(quick.set)
+def _by_default(type_: RecordType, group: str | None) -> dict[str, Any]:
+    """Without a quick action a record that is not open is worked on again (IV-39, VF-14)."""
     if group == "open" or not type_.statuses.open:
         return {}
     return {"Status": WORKING if WORKING in type_.statuses.open else type_.statuses.open[0]}
 
 
-def _closed(facts: Facts, record: Document, block: Block, *, replies: bool) -> Change:
+def _closed(facts: Facts, type_: RecordType, record: Document, block: Block, *, replies: bool, part: str) -> Change:
     """A closed record stays closed (VF-13); the sender is told whatever the auto-reply switch says."""
-    number = _bare(record)
-    if facts.inbox.commands.update_closed:
-        told = f"Call No {number} has been updated by {PRODUCT}."
-        activities = _activities(facts, record, block, replies=replies)
-        return _change(facts, record, "updated", activities=activities, notifications=_answer(facts, told, "closed"))
-    told = f"Call No {number} is already closed and has not been updated."
-    return _change(facts, record, "none", notifications=_answer(facts, told, "closed"))
+    named = f"{_title(type_)} No {_bare(record)}"
+    if not facts.inbox.commands.update_closed:
+        told = f"{named} is already closed and has not been updated."
+        return _change(facts, record, "none", notifications=_answer(facts, told, "closed"), part=part)
+    given = {name: value for name, value in _stated(facts, type_, block).items() if name != "Status"}
+    return _change(
+        facts,
+        record,
+        "updated",
+        given=given,
+        activities=_activities(facts, record, block, replies=replies),
+        notifications=_answer(facts, f"{named} has been updated by {PRODUCT}.", "closed"),
+        part=part,
+    )
 
 
 def _change(
@@ -70,13 +92,12 @@ def _change(
     record: Document,
     event: str,
     *,
-    values: Mapping[str, Any] | None = None,
+    given: Mapping[str, Any] | None = None,
     activities: tuple[Activity, ...] = (),
     notifications: tuple[Notification, ...] = (),
-    subordinates: tuple[Change, ...] = (),
+    part: str,
 ) -> Change:
-    given = dict(values or {})
-    own = {PROPERTY[name]: given.pop(name) for name in PROPERTY if name in given}
+    own, fields = values.split(given or {}, facts)
     if event != "none":
         own["updated_by_mail"] = True
     return Change(
@@ -86,37 +107,40 @@ def _change(
         number=record["number"],
         serial=record["serial"],
         event=event,
-        set=tuple(FieldValue(name, value) for name, value in own.items()),
-        fields=tuple(FieldValue(name, value) for name, value in given.items()),
+        set=values.pairs(own),
+        fields=values.pairs(fields),
         activities=activities,
         notifications=notifications,
         customer=facts.sender.person_id,
-        subordinates=subordinates,
+        subordinates=tasks_below(facts, record["type"], part, record, activities[:1]) if event != "none" else (),
     )
 
 
 def _activities(facts: Facts, record: Document, block: Block, *, replies: bool) -> tuple[Activity, ...]:
     """The mail as a note: only the new part of a reply, if replies are truncated (VF-12)."""
-    text = block.text
-    if replies and facts.settings.truncate_replies and block.text == facts.mail.text:
+    text = block.raw
+    if replies and facts.settings.truncate_replies and block.raw == facts.mail.text:
         text = facts.mail.new_text or facts.mail.text
-    kept, restricted = kept_attachments(facts)
-    author = author_on(facts, record)
-    email = Activity("email", shortened(text, MAX_TEXT), author, kept, UNSPECIFIED)
-    return (email, Activity("note", left_out(restricted), author)) if restricted else (email,)
+    return as_attached(facts, text, author_on(facts, record))
 
 
-def _moves(facts: Facts, record: Document, values: Mapping[str, Any]) -> tuple[Activity, ...]:
-    after = values.get("Status")
+def _moves(facts: Facts, record: Document, given: Mapping[str, Any]) -> tuple[Activity, ...]:
+    after = given.get("Status")
     if after is None or after == record["status"]:
         return ()
-    return (Activity("status", f"Status: {record['status']} → {after}", author_on(facts, record)),)
+    text = f"Status: {record['status']} → {after}"
+    return (Activity("status", text, author_on(facts, record), security_profile=UNSPECIFIED),)
 
 
-def _told(facts: Facts, record: Document, subject: str) -> tuple[Notification, ...]:
+def _own(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {values.PROPERTY[name]: value for name, value in given.items() if name in values.PROPERTY}
+
+
+def _told(facts: Facts, type_: RecordType, record: Document) -> tuple[Notification, ...]:
     """The reply to an update (VF-20): for calls by the inbox's switch, for all else always."""
     if record["type"] == "incident" and not facts.inbox.commands.reply_on_update:
         return ()
+    subject = f"{_title(type_)} {_bare(record)} has been updated"
     text = f"{subject}.\n\nSubject: {record['subject']}\nStatus: {record['status']}\n"
     return _answer(facts, subject, "updated", text)
 
@@ -126,10 +150,6 @@ def _answer(facts: Facts, subject: str, kind: str, text: str | None = None) -> t
     if not facts.may_answer or address is None:
         return ()
     return (Notification((address.address,), subject, text or f"{subject}\n", kind, facts.mail.message_id),)
-
-
-def _wants_task(facts: Facts, record: Document) -> bool:
-    return facts.inbox.task_for_every_email and record["type"] == "incident"
 
 
 def _bare(record: Document) -> str:

@@ -1,0 +1,1 @@
+"""Sender matcher: who wrote this?"""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from shared.contracts.desk import Inbox, Settings
 from shared.contracts.events import Sender
 from shared.contracts.mail import Address
+from shared.store.documents import Document
 from shared.store.people import People
 from shared.store.records import Records, search_key
 
@@ -30,6 +31,13 @@ def match_person(address: Address | None, settings: Settings, people: People) ->
     return Sender(address, found["_id"], found["name"], found["kind"], tuple(found["roles"]))
 
 
+def person_called(text: str, settings: Settings, people: People) -> Document | None:
+    """The person with this id, else with this address."""
+    if found := people.get(text):
+        return found
+    return people.with_address(text, plus_addressing=settings.plus_addressing) if "@" in text else None
+
+
 def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | None, str | None]:
     """Type and id of the record that method 2 links to; the id None when there is none."""
     wanted = inbox.sender.object
@@ -37,4 +45,4 @@ def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | 
         return None, None
     name, value = wanted.matched_by(sender.address.address if sender.address else "")
     found = records.with_field(wanted.type, search_key(name, value)) if value else None
-    return wanted.type, found["_id"] if found else None
+    return wanted.type, str(found["_id"]) if found else None

@@ -1,0 +1,44 @@
+"""Which server sends what a mail causes, and under which address (VS-07): the inbox's, else the partition's, else the
+first that belongs to no partition. Without any, mail stays in the outbox as `unsent`.
+"""
+
+from __future__ import annotations
+
+from services.record_writer.facts import Facts
+from shared.contracts.desk import MailServer
+from shared.store.documents import Document
+
+
+def outgoing(facts: Facts) -> Document:
+    """What the outbox keeps about the sending side."""
+    server = server_for(facts)
+    sender = (server.from_address if server else None) or facts.inbox.address
+    return {
+        "state": "waiting" if server else "unsent",
+        "server": server.name if server else None,
+        "inbox": facts.inbox.name,
+        "from": sender,
+        "domain": sender.rpartition("@")[2] or "postroom.invalid",
+    }
+
+
+def server_for(facts: Facts) -> MailServer | None:
+    """The inbox's server wins over the partition's."""
+    configuration = facts.configuration
+    if named := configuration.mail_server(facts.inbox.mail_server or ""):
+        return named
+    servers = configuration.mail_servers
+    of_partition = (each for each in servers if each.partition and each.partition == _partition(facts))
+    of_nobody = (each for each in servers if each.partition is None)
+    return next(of_partition, None) or next(of_nobody, None) or next(iter(servers), None)
+
+
+def _partition(facts: Facts) -> str | None:
+    """The partition of what this inbox makes: its template's, else its own."""
+    template = facts.configuration.template(facts.inbox.template or "")
+    stated = (
+        next((value for name, value in template.set.items() if name.casefold() == "partition"), None)
+        if template
+        else None
+    )
+    return str(stated) if stated else facts.inbox.partition

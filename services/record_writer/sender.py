@@ -1,0 +1,104 @@
+"""Whom or what a new record belongs to: the inbox's policy on senders (IV-20 to IV-24). Pure.
+
+Reads the facts that the sender matcher found; gives the person or the object, planned with the record when it has to
+come to be. Its id is derived from what it is found by, so that two mails at once make one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.record_writer import mapping, values
+from services.record_writer.facts import Facts
+from shared.contracts.desk import ObjectMatch
+from shared.contracts.service import Change, NewPerson
+from shared.ids import derived_id
+from shared.store.people import INTERNAL_SERVICES, person_id_for
+
+
+class Refused(Exception):
+    """No record shall be made; the reason is the mail's (IV-21)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """Who the record belongs to, and whether that person comes to be with it."""
+
+    person: str | None
+    new: NewPerson | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedObject:
+    """The record that method 2 links to, and its Change when it comes to be with the new record."""
+
+    relationship: str
+    record_id: str
+    new: Change | None = None
+
+
+def refuse_strangers(facts: Facts) -> None:
+    """Method 1, "only when exists" (IV-21). Raises `Refused`."""
+    policy = facts.inbox.sender
+    if policy.method == "person" and policy.policy == "existing_only" and not facts.sender.person_id:
+        raise Refused("nobody is known by the sender's address, and this inbox takes mail of known people only")
+
+
+def customer_of(facts: Facts) -> Customer:
+    """The person (IV-20 to IV-22). Method 2 makes none, but knows those who are known. Raises `Refused`."""
+    refuse_strangers(facts)
+    policy, address = facts.inbox.sender, facts.sender.address
+    if facts.sender.person_id or policy.method == "object":
+        return Customer(facts.sender.person_id)
+    if policy.policy == "without_creating" or address is None or "@" not in address.address:
+        return Customer(INTERNAL_SERVICES, NewPerson(INTERNAL_SERVICES, "Internal Services", "", "employee", None))
+    person_id = person_id_for(address.address, plus_addressing=facts.settings.plus_addressing)
+    external = policy.contact_type == "external_contact"
+    login_id = address.address.lower() if external else None
+    name = address.name or address.address
+    return Customer(person_id, NewPerson(person_id, name, address.address, policy.contact_type, login_id))
+
+
+def object_of(facts: Facts) -> LinkedObject | None:
+    """Method 2 (IV-23, IV-24, IV-41): the object found, or made. Raises `Refused`, `BadValue`."""
+    wanted = facts.inbox.sender.object
+    if facts.inbox.sender.method != "object" or wanted is None:
+        return None
+    if facts.sender.object_id:
+        return LinkedObject(wanted.relationship, facts.sender.object_id)
+    if facts.inbox.sender.policy == "existing_only":
+        raise Refused(f"there is no {wanted.type} for this sender, and this inbox makes none")
+    name, value = wanted.matched_by(facts.sender.address.address if facts.sender.address else "")
+    if not value:
+        raise Refused(f"the mail has no sender's address by which a {wanted.type} could be found or made")
+    new = _plan_object(facts, wanted, name, value)
+    return LinkedObject(wanted.relationship, new.record_id, new)
+
+
+def _plan_object(facts: Facts, wanted: ObjectMatch, name: str, value: str) -> Change:
+    """The new object, with a field mapping of its own (IV-41) and the value that it is matched by."""
+    type_ = facts.configuration.type_named(wanted.type)
+    if type_ is None:
+        raise Refused(f"there is no record type {wanted.type!r}")
+    filled = {field: mapping.fill(text, facts, facts.mail.text) for field, text in wanted.field_mapping.items()}
+    own, fields = values.split(values.as_written(type_, {**filled, name: value}), facts)
+    serial = facts.serials(type_.name)
+    base = {
+        "status": type_.statuses.open[0] if type_.statuses.open else "",
+        "subject": value,
+        "description": "",
+        "created_by": facts.created_by,
+        "source": "Email",
+        "inbox": facts.inbox.name,
+        "origin": facts.envelope.mail_id,
+    }
+    return Change(
+        action="create",
+        type=type_.name,
+        record_id=derived_id("object", type_.name, name, value.casefold()),
+        number=f"{type_.prefix}{serial}",
+        serial=serial,
+        event="created",
+        set=values.pairs({**base, **own}),
+        fields=values.pairs(fields),
+    )

@@ -1,0 +1,94 @@
+"""What fields are set to: by a template, a mapping, a quick action or the body; and which are the record's own.
+
+Gives the pair that a Change holds: properties of the record itself, and fields of its type. Configuration may name a
+field that the type does not have: it is kept as text, because an administrator asked for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from services.record_writer.body import names_of, typed
+from services.record_writer.facts import MAX_TEXT, Facts
+from shared.contracts.desk import RecordType, Scalar
+from shared.contracts.service import FieldValue
+from shared.text import shortened
+
+PROPERTY: Final[Mapping[str, str]] = MappingProxyType(
+    {"Status": "status", "Subject": "subject", "Owner": "owner", "OwnerTeam": "owner_team", "Partition": "partition"}
+)
+"""Names of the record's own properties in templates, mappings and bodies."""
+MIRRORED: Final[Mapping[str, str]] = MappingProxyType({"Description": "description", "Source": "source"})
+"""Fields that the record shows as its own too."""
+NEVER_EMPTY: Final = frozenset({"Status", "Subject"})
+
+
+def as_written(type_: RecordType, texts: Mapping[str, str]) -> dict[str, Any]:
+    """Filled templates, with values of their fields' types; what is empty sets nothing. Raises `BadValue`."""
+    return _typed(type_, [(_spelled(type_, name), text) for name, text in texts.items() if text.strip()])
+
+
+def templated(type_: RecordType, values: Mapping[str, Scalar]) -> dict[str, Any]:
+    """The values of a template; None sets nothing. Raises `BadValue`."""
+    return _typed(
+        type_, [(_spelled(type_, name), _as_text(value)) for name, value in values.items() if value is not None]
+    )
+
+
+def commanded(type_: RecordType, values: Mapping[str, Scalar]) -> dict[str, Any]:
+    """The values of a quick action; None empties a field. Raises `BadValue`."""
+    emptied = {_spelled(type_, name): None for name, value in values.items() if value is None}
+    return {**emptied, **templated(type_, values)}
+
+
+def on_creation(type_: RecordType, fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Fields of a body for a new record: a line left empty in a form sets nothing. Raises `BadValue`."""
+    return _typed(type_, [(name, text) for name, text in fields if text.strip() and name != type_.number_field])
+
+
+def on_update(type_: RecordType, fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """Fields of a body for a record that is there: an empty line empties its field. Raises `BadValue`."""
+    given = [(name, text) for name, text in fields if text.strip() or name not in NEVER_EMPTY]
+    return _typed(type_, [(name, text) for name, text in given if name != type_.number_field])
+
+
+def _typed(type_: RecordType, texts: list[tuple[str, str]]) -> dict[str, Any]:
+    return {each.name: _bounded(each.value) for each in typed(type_, texts)}
+
+
+def _bounded(value: Any) -> Any:
+    return shortened(value, MAX_TEXT) if isinstance(value, str) else value
+
+
+def _spelled(type_: RecordType, name: str) -> str:
+    """The field as its type spells it, whatever the case; a name that it lacks stays as it is."""
+    return {**names_of(type_), "partition": "Partition"}.get(name.strip().casefold(), name)
+
+
+def _as_text(value: Scalar) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
+
+
+def split(values: Mapping[str, Any], facts: Facts) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The record's own properties, and the fields of its type. An owner may be named by id or address."""
+    fields = dict(values)
+    own = {PROPERTY[name]: fields.pop(name) for name in PROPERTY if name in fields}
+    if own.get("owner"):
+        own["owner"] = facts.id_of(str(own["owner"]))
+    if "owner" in own or "owner_team" in own:
+        own.update({name: own[name] or None for name in ("owner", "owner_team") if name in own})
+    return {**own, **mirrored(fields)}, fields
+
+
+def mirrored(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What the record itself shows of its fields."""
+    return {MIRRORED[name]: fields[name] or "" for name in MIRRORED if name in fields}
+
+
+def pairs(values: Mapping[str, Any]) -> tuple[FieldValue, ...]:
+    """Values as a Change holds them."""
+    return tuple(FieldValue(name, value) for name, value in values.items())

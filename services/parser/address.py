@@ -241,8 +241,8 @@ class _Scanner:
             depth += {"(": 1, ")": -1}.get(text[stop], 0)
             deepest = max(deepest, depth)
             position = stop + (2 if text[stop] == "\\" else 1)
-        if depth:
-            self.item.odd = True
+        if depth:  # never closed: only litter, unless it hides another address
+            self.item.odd = "@" in text[at:] or "<" in text[at:]
             position = len(text)
         if deepest > _DEEP_COMMENT:
             self.deep = True
@@ -264,7 +264,8 @@ class _Scanner:
             position = closing + 1
         self.item.odd = True
         end = stop if stop > at else len(text)
-        self.item.angles.append(text[at + 1 : end])
+        if text[at + 1 : end].strip():
+            self.item.angles.append(text[at + 1 : end])
         return end if end > at else at + 1
 
 

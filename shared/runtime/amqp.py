@@ -66,6 +66,7 @@ class RabbitBroker:
         self._timing = Timing(heartbeat=heartbeat, connect=connect_seconds, confirm=confirm_seconds)
         self._publisher = Publisher(self.endpoint, Patience(connect_seconds, confirm_seconds))
         self._consumers: list[RabbitConsumer] = []
+        self._lock = threading.Lock()
 
     def declare(self) -> None:
         """Raises Misconfigured when something is missing (`verify_only`) or differs, Unavailable when away."""
@@ -86,9 +87,9 @@ class RabbitBroker:
     def consumer(self, queue: str, prefetch: int) -> RabbitConsumer:
         """Returns at once and connects in the background; `take` tells when that fails."""
         repair = None if self.verify_only else self.declare
-        self._consumers = [each for each in self._consumers if not each.closed]
         consumer = RabbitConsumer(self.endpoint, self.names, queue, prefetch, timing=self._timing, repair=repair)
-        self._consumers.append(consumer)
+        with self._lock:
+            self._consumers = [*(each for each in self._consumers if not each.closed), consumer]
         return consumer
 
     def depths(self) -> Sequence[Depth]:

@@ -115,9 +115,11 @@ class Endpoint:
             return cause
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Misconfigured(f"the certificate of RabbitMQ at {place} is not trusted: {cause.verify_message}")
+        if _code(cause) == _ACCESS_REFUSED and "Login was refused" not in str(cause):
+            return Misconfigured(f"RabbitMQ at {place} does not permit this to the user {self.user!r}: {_short(cause)}")
         if isinstance(cause, _REFUSED_LOGIN):
             return Misconfigured(f"RabbitMQ at {place} refuses the user {self.user!r}: wrong name or password")
-        if isinstance(cause, _REFUSED_VHOST) or getattr(cause, "reply_code", None) == _NOT_ALLOWED:
+        if isinstance(cause, _REFUSED_VHOST) or _code(cause) == _NOT_ALLOWED:
             return Misconfigured(f"RabbitMQ at {place} has no virtual host {self.vhost!r} for the user {self.user!r}")
         if isinstance(cause, socket.gaierror):
             return Unavailable(f"the host name of RabbitMQ at {place} cannot be resolved")
@@ -128,7 +130,7 @@ class Endpoint:
         return Unavailable(f"the connection to RabbitMQ at {place} failed: {_short(cause)}")
 
 
-_NOT_ALLOWED = 530
+_ACCESS_REFUSED, _NOT_ALLOWED = 403, 530
 _REFUSED_LOGIN = (
     amqp.AccessRefused,
     pika_errors.AuthenticationError,
@@ -154,6 +156,11 @@ def _innermost(error: BaseException) -> BaseException:
     if isinstance(error, pika_errors.AMQPConnectionError) and error.args and isinstance(error.args[-1], BaseException):
         return _innermost(error.args[-1])
     return error
+
+
+def _code(error: BaseException) -> object:
+    """The AMQP reply code, which each library keeps under a name of its own."""
+    return getattr(error, "reply_code", None) or getattr(error, "code", None)
 
 
 def _short(error: BaseException) -> str:

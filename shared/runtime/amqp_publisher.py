@@ -232,6 +232,8 @@ class Publisher:
         yield line
 
     def _translated(self, error: BaseException) -> PostroomError:
+        if isinstance(error, amqp.NotFound):
+            return Unroutable(f"the topology is incomplete: {error.reply_text.removeprefix('NOT_FOUND - ')}")
         explained = self.endpoint.explain(error)
         if isinstance(explained, Misconfigured) or isinstance(error, TimeoutError):
             return explained

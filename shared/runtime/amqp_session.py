@@ -193,8 +193,8 @@ class Session:
         """Why the connection ended."""
         error = self._error
         if isinstance(error, pika_errors.ChannelClosedByBroker) and error.reply_code == _NOT_FOUND:
-            queue = self.names.queue_of(self.key)
-            return Missing(f"the queue {queue} does not exist on RabbitMQ at {self.endpoint.host}:{self.endpoint.port}")
+            what = error.reply_text.removeprefix("NOT_FOUND - ")
+            return Missing(f"RabbitMQ at {self.endpoint.host}:{self.endpoint.port} has {what}")
         return self.endpoint.explain(error or Unavailable("the connection was closed"))
 
     def _on_open(self, link: Any) -> None:

@@ -155,7 +155,7 @@ def test_a_worker_that_may_only_verify_waits_for_its_queue(
     with pytest.raises(Misconfigured, match=r"exchange postroom does not exist.*definitions\.json"):
         careful.declare()
     consumer = careful.consumer("filter", 1)
-    assert "postroom.filter does not exist" in until_it_fails(lambda: consumer.take(0.3))
+    assert "no queue 'postroom.filter' in vhost" in until_it_fails(lambda: consumer.take(0.3))
     assert not rabbit_node.api("GET", f"queues/{rabbit_vhost}")
     other = lane.broker()
     other.declare()

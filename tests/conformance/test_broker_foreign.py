@@ -18,6 +18,7 @@ import pytest
 from shared.errors import Misconfigured, Unavailable
 from shared.runtime import amqp_topology
 from shared.runtime.amqp import RabbitBroker
+from shared.runtime.broker import Unroutable
 from tests.conformance.lanes import ROOT, Lane, a_message, eventually, messages, take_all, take_one
 from tests.conformance.test_broker_faults import fails, refuse_five_times
 from tests.servers.rabbitmq import RabbitNode
@@ -209,6 +210,38 @@ def test_two_prefixes_do_not_meet(lane: Lane, broker: RabbitBroker) -> None:
     other.publish([a_message()])
     assert broker.in_flight() == 0
     assert take_one(other.consumer("intake", 1)).message.id == "id-1"
+
+
+@pytest.fixture
+def clerk(rabbit_node: RabbitNode, rabbit_vhost: str) -> str:
+    """URL of a user who may write and read, and create nothing."""
+    rabbit_node.api("PUT", "users/clerk", {"password": "clerk", "tags": ""})
+    rights = {"configure": "^$", "write": ".*", "read": ".*"}
+    rabbit_node.api("PUT", f"permissions/{rabbit_vhost}/clerk", rights)
+    return rabbit_node.url(rabbit_vhost).replace("guest:guest", "clerk:clerk")
+
+
+def test_a_worker_without_the_right_to_create_verifies_and_works(clerk: str, broker: RabbitBroker) -> None:
+    careful = RabbitBroker(clerk, verify_only=True)
+    careful.declare()
+    careful.publish([a_message()])
+    consumer = careful.consumer("intake", 1)
+    consumer.settle(take_one(consumer), [a_message(2, "filter")])
+    consumer.flush()
+    careful.close()
+    assert take_one(broker.consumer("filter", 1)).message.id == "id-2"
+
+
+def test_a_missing_right_is_told_from_a_wrong_password(clerk: str) -> None:
+    broker = RabbitBroker(clerk)
+    with pytest.raises(Misconfigured, match=r"does not permit this to the user 'clerk'.*exchange 'postroom'"):
+        broker.declare()
+    broker.close()
+
+
+def test_publishing_before_anything_is_declared_is_unroutable(lane: Lane) -> None:
+    with pytest.raises(Unroutable, match=r"topology is incomplete: no exchange 'postroom'"):
+        lane.broker().publish([a_message()])
 
 
 # -- the management API

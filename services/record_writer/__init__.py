@@ -1,0 +1,1 @@
+"""Record writer: the only stage that changes records."""

@@ -148,8 +148,7 @@ def _status(type_: RecordType, text: str) -> str:
     every = [status for _, group in type_.statuses.groups() for status in group]
     found = next((status for status in every if status.casefold() == text.casefold()), None)
     if found is None:
-        has = f"{type_.name} has no status {_shown(text)}; it has {', '.join(every)}"
-        raise BadValue(f"the field Status cannot be set: {has}")
+        raise BadValue(f"the field Status takes one of {', '.join(every)}, not {_shown(text)}")
     return found
 
 

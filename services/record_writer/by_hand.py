@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from services.record_writer.body import BadValue, names_of, typed
 from services.record_writer.carry_out import Cause, changed_properties, new_record
 from services.record_writer.update import event_of
-from services.record_writer.values import MIRRORED, PROPERTY, mirrored
+from services.record_writer.values import MIRRORED, PROPERTY, mirrored, pairs
 from shared.contracts.desk import RecordType
 from shared.contracts.events import RecordChanged
 from shared.contracts.service import Activity, Change

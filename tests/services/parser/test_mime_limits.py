@@ -1,4 +1,4 @@
-"""Large and hostile mails stay within time and memory; measured in a process of their own, with room for slow machines."""
+"""Large and hostile mails stay within time and memory; each is measured in a process of its own."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ RAW = {
     "broken-base64": lambda: MIXED + FILE % b"base64" + b"AA==\\r\\n" * (N // 6) + b"--x--\\r\\n",
     "quoted-printable": lambda: MIXED + FILE % b"quoted-printable" + b"=41=\\r\\n" * (N // 6) + b"--x--\\r\\n",
     "yenc": lambda: MIXED + FILE % b"x-yenc" + b"=ybegin line=128\\r\\n" + (b"=a" * 64 + b"\\r\\n") * (N // 130),
-    "uuencode": lambda: MIXED + FILE % b"x-uuencode" + b"begin 644 a\\n" + (b"M" + b"A" * 60 + b"\\n") * (N // 62),
+    "uuencode": lambda: MIXED + FILE % b"uuencode" + b"begin 644 a\\n" + (b"M" + b"A" * 60 + b"\\n") * (N // 62),
     "text": lambda: HEAD + b"\\r\\n" + b"some words to be read\\r\\n" * (N // 23),
     "one-line": lambda: HEAD + b"\\r\\n" + b"a" * N,
     "html": lambda: HEAD + b"Content-Type: text/html\\r\\n\\r\\n" + b"<p>some <b>words</b></p>" * (N // 24),
     "deep-html": lambda: HEAD + b"Content-Type: text/html\\r\\n\\r\\n" + b"<div>" * (N // 5),
     "delimiters": lambda: MIXED + b"--x\\n" * (N // 4),
     "near-delimiters": lambda: MIXED + b"--xa\\n" * (N // 5),
-    "attached-mail": lambda: HEAD + b"Content-Type: message/rfc822\\r\\n\\r\\n" + HEAD + b"\\r\\n" + b"a\\r\\n" * (N // 3),
+    "attached-mail": lambda: HEAD + b"Content-Type: message/rfc822\\r\\n\\r\\n" + HEAD + b"\\n" + b"a\\n" * (N // 2),
     "bare-cr": lambda: (HEAD + b"\\r\\n").replace(b"\\r\\n", b"\\r") + b"abc\\r" * (N // 4),
     "parameters": lambda: HEAD + b"Content-Type: text/plain" + b"; a" * (N // 3) + b"\\r\\n\\r\\nx",
     "addresses": lambda: b"From: " + b'"(<' * (N // 3) + b"\\r\\n\\r\\nx",

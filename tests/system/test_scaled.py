@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from services.pipeline import STAGES
 from shared.runtime.amqp import RabbitBroker
@@ -102,7 +103,7 @@ def store_of(place: Place) -> dict[str, str]:
     """How a process is told of a store."""
     if place.kind == "embedded":
         return {"POSTROOM_DATA": place.address}
-    return {"POSTROOM_STORE_URL": f"{place.address.rstrip('/')}/{place.database}"}
+    return {"POSTROOM_STORE_URL": urlsplit(place.address)._replace(path=f"/{place.database}").geturl()}
 
 
 def assert_each_once(store: Documents) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -35,6 +35,10 @@ class Problem(click.ClickException):
     """Something was found that a person has to look at: one sentence, exit code 1."""
 
     exit_code = PROBLEM
+
+
+class ReaderGone(Exception):
+    """Nobody reads standard output any more."""
 
 
 def _remember(key: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -107,6 +111,13 @@ class Group(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in self.lazy.items()])
         return None
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command. A reader that went away is told apart from errors before click takes it for one."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            raise ReaderGone from None
+
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run, and turn every ending into an exit code and at most one sentence."""
         extra["standalone_mode"] = False
@@ -120,7 +131,7 @@ def run(call: Callable[[], Any]) -> int:
         code = call()
         sys.stdout.flush()
     except Exception as error:
-        if os.environ.get(DEBUG) == "1" and not isinstance(error, click.exceptions.Exit | BrokenPipeError):
+        if os.environ.get(DEBUG) == "1" and not isinstance(error, click.exceptions.Exit | ReaderGone | BrokenPipeError):
             raise
         return _told(error)
     except KeyboardInterrupt:
@@ -132,7 +143,7 @@ def _told(error: Exception) -> int:
     match error:
         case click.exceptions.Exit():
             return error.exit_code
-        case BrokenPipeError():
+        case ReaderGone() | BrokenPipeError():
             return _hush()
         case click.Abort():
             click.echo("Aborted.", err=True)
@@ -162,10 +173,8 @@ def _say(sentence: str) -> None:
 
 def _hush() -> int:
     """The reader went away (`| head`): leave without a word, and without another try at exit."""
-    try:
+    with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (OSError, ValueError, AttributeError):
-        pass
     return 0
 
 
@@ -216,4 +225,6 @@ def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
     command = click.option("--after", "skip", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N.")(
         command
     )
-    return click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")(command)
+    return click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")(
+        command
+    )

@@ -21,9 +21,7 @@ def dead_letters() -> None:
 
 
 @dead_letters.command("list", cls=Command)
-@click.option(
-    "--state", type=click.Choice(("open", "replayed", "discarded", "all")), default="open", show_default=True
-)
+@click.option("--state", type=click.Choice(("open", "replayed", "discarded", "all")), default="open", show_default=True)
 @click.option("--stage", help="Letters of one stage.")
 @page_options
 def list_letters(state: str, stage: str | None, limit: int, skip: int) -> None:
@@ -84,7 +82,7 @@ def show(letter_id: str) -> None:
         body = app.documents.get_blob(letter["message"]["body"])
         timezone = app.directory.current().settings.timezone
     message = letter["message"]
-    headers = {name: value for name, value in message["headers"]}
+    headers = dict(message["headers"])
     text = body[:20_000].decode("utf-8", "replace")
     if as_json():
         told = {key: message[key] for key in ("id", "type", "content_type", "correlation_id")}

@@ -34,7 +34,10 @@ def list_inboxes() -> None:
     with opened() as app:
         configuration = app.directory.current()
         states = InboxStates(app.documents, app.clock).all()
-    seen = [_view(each, states.get(each.name, InboxState(each.name)), configuration.settings.processing) for each in configuration.inboxes]
+    seen = [
+        _view(each, states.get(each.name, InboxState(each.name)), configuration.settings.processing)
+        for each in configuration.inboxes
+    ]
     if as_json():
         for each in seen:
             output.emit(each)
@@ -110,7 +113,9 @@ def test(name: str) -> int:
         found = one(app, name)
         if found.protocol == "none":
             if as_json():
-                output.emit({"inbox": name, "ok": True, "message": "takes mail from intake only; nothing to connect to"})
+                output.emit(
+                    {"inbox": name, "ok": True, "message": "takes mail from intake only; nothing to connect to"}
+                )
             else:
                 click.echo(f"{output.safe(name)} takes mail from intake only; there is nothing to connect to")
             return 0

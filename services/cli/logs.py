@@ -38,7 +38,9 @@ def start(default: str = "INFO") -> None:
     level = os.environ.get(LEVEL, default).upper()
     handler = logging.StreamHandler()
     handler.setFormatter(Lines())
-    logging.basicConfig(level=level if level in logging.getLevelNamesMapping() else default, handlers=[handler], force=True)
+    logging.basicConfig(
+        level=level if level in logging.getLevelNamesMapping() else default, handlers=[handler], force=True
+    )
     logging.captureWarnings(capture=True)
     for library in ("pika", "pymongo", "kombu", "amqp"):
         logging.getLogger(library).setLevel(logging.WARNING)

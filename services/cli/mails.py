@@ -89,7 +89,9 @@ def one(app: App, named: str) -> Document:
     if not several:
         nothing_called("mail", named)
     if len(several) > 1:
-        raise Problem(f"{len(several)} mails are called {output.safe(named)}: {', '.join(each['_id'] for each in several[:5])}")
+        raise Problem(
+            f"{len(several)} mails are called {output.safe(named)}: {', '.join(each['_id'] for each in several[:5])}"
+        )
     return several[0]
 
 
@@ -156,7 +158,9 @@ def source(mail_id: str) -> None:
         mail = one(app, mail_id)
         raw = app.documents.get_blob(mail["raw"])
     if as_json():
-        output.emit({"mail_id": mail["_id"], "sha256": mail["raw"], "size": len(raw), "raw": base64.b64encode(raw).decode()})
+        output.emit(
+            {"mail_id": mail["_id"], "sha256": mail["raw"], "size": len(raw), "raw": base64.b64encode(raw).decode()}
+        )
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(raw)

@@ -81,7 +81,9 @@ def show(outbox_id: str) -> None:
         mail = one(app, outbox_id)
         timezone = app.directory.current().settings.timezone
     if as_json():
-        output.emit({**summary(mail), "from": mail.get("from"), "server": mail.get("server"), "inbox": mail.get("inbox")})
+        output.emit(
+            {**summary(mail), "from": mail.get("from"), "server": mail.get("server"), "inbox": mail.get("inbox")}
+        )
         return
     output.facts(
         (
@@ -136,7 +138,9 @@ def _sent(app: App, mail: Document) -> str:
         output.emit(summary(after))
     else:
         why = after.get("reason") or getattr(outcome, "reason", "")
-        click.echo(f"{after['state']}  {after['_id']}  {', '.join(after['to'])}" + (f"  {output.safe(why)}" if why else ""))
+        click.echo(
+            f"{after['state']}  {after['_id']}  {', '.join(after['to'])}" + (f"  {output.safe(why)}" if why else "")
+        )
     return str(after["state"])
 
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 import re
 import sys
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
 from typing import Any, Final, TypeVar
@@ -148,6 +150,32 @@ def progress(things: Iterable[T], label: str, total: int | None = None) -> Itera
     finally:
         if bar is not None:
             bar.stop()
+
+
+@contextmanager
+def watching(label: str, seen: Callable[[], str]) -> Iterator[None]:
+    """A line that says how far the work in this block is, on a terminal, once it has taken two seconds."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    over = threading.Event()
+    watcher = threading.Thread(target=_watch, args=(label, seen, over), daemon=True, name="progress")
+    watcher.start()
+    try:
+        yield
+    finally:
+        over.set()
+        watcher.join()
+
+
+def _watch(label: str, seen: Callable[[], str], over: threading.Event) -> None:
+    if over.wait(PATIENCE):
+        return
+    from rich.console import Console
+
+    with Console(stderr=True, markup=False).status(label) as status:
+        while not over.wait(0.5):
+            status.update(f"{label}: {seen()}")
 
 
 def _bar(label: str, total: int | None, done: int) -> Any:

@@ -76,7 +76,9 @@ def show(person_id: str, limit: int) -> None:
     if as_json():
         output.emit({**summary(person), "history": history})
         return
-    output.facts((name, ", ".join(value) if isinstance(value, list) else value) for name, value in summary(person).items())
+    output.facts(
+        (name, ", ".join(value) if isinstance(value, list) else value) for name, value in summary(person).items()
+    )
     output.heading("mail history")
     output.table(
         ("at", "mail", "subject", "event", "record"),

@@ -32,7 +32,11 @@ BATCH_BYTES: Final = 8 * 1024 * 1024
 @click.option("--envelope-to", metavar="ADDRESS", multiple=True, help="Whom it is for.")
 @click.argument("named", metavar="FILE|DIR|MBOX|-", nargs=-1, required=True)
 def publish(
-    inbox: str | None, source_id: str | None, envelope_from: str | None, envelope_to: tuple[str, ...], named: tuple[str, ...]
+    inbox: str | None,
+    source_id: str | None,
+    envelope_from: str | None,
+    envelope_to: tuple[str, ...],
+    named: tuple[str, ...],
 ) -> int:
     """Publish raw mail onto the intake queue; return when the queue has confirmed it.
 

@@ -69,7 +69,9 @@ def _oldest(app: App) -> dict[str, datetime]:
     return oldest
 
 
-def _tell(depths: Sequence[Depth], oldest: Mapping[str, float | None], before: Sequence[Depth], interval: float) -> None:
+def _tell(
+    depths: Sequence[Depth], oldest: Mapping[str, float | None], before: Sequence[Depth], interval: float
+) -> None:
     if as_json():
         for each in depths:
             output.emit(_line(each, oldest))

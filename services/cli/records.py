@@ -35,7 +35,11 @@ def one(app: App, type_: RecordType, number: str) -> Document:
     shown = number.strip()
     if type_.prefix and shown.casefold().startswith(type_.prefix.casefold()):
         shown = shown[len(type_.prefix) :]
-    found = app.records.numbered(type_.name, int(shown)) if shown.isascii() and shown.isdigit() and len(shown) < 19 else None
+    found = (
+        app.records.numbered(type_.name, int(shown))
+        if shown.isascii() and shown.isdigit() and len(shown) < 19
+        else None
+    )
     return found or nothing_called(type_.name, number)
 
 
@@ -77,7 +81,13 @@ def list_records(type_name: str | None, status: str | None, limit: int, skip: in
 def _statuses(app: App, type_: RecordType | None, wanted: str) -> list[str]:
     """The statuses that a word means: one of them in any case, or all of a group."""
     types = [type_] if type_ else list(app.directory.current().types)
-    groups = [status for each in types for name, group in each.statuses.groups() if name == wanted.casefold() for status in group]
+    groups = [
+        status
+        for each in types
+        for name, group in each.statuses.groups()
+        if name == wanted.casefold()
+        for status in group
+    ]
     every = [status for each in types for _, group in each.statuses.groups() for status in group]
     same = [status for status in every if status.casefold() == wanted.casefold()]
     return sorted({*groups, *same}) or [wanted]
@@ -91,7 +101,16 @@ def summary(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def view(app: App, record: Document, activities: int) -> dict[str, Any]:
     """A record as `records show --json` prints it: with its customer, activities, attachments, tasks and links."""
-    keys = ("description", "logging_analyst", "source", "partition", "created_by", "template", "created_at", "updated_at")
+    keys = (
+        "description",
+        "logging_analyst",
+        "source",
+        "partition",
+        "created_by",
+        "template",
+        "created_at",
+        "updated_at",
+    )
     fields = record.get("fields", {})
     entries = app.records.activities(record["_id"], activities)
     return {
@@ -137,7 +156,9 @@ def _tasks(app: App, record: Document) -> list[dict[str, Any]]:
     below = [
         other
         for link in app.records.links(record["_id"])
-        if link["to_id"] == record["_id"] and link["relationship"] == "parent" and (other := app.records.get(link["from_id"]))
+        if link["to_id"] == record["_id"]
+        and link["relationship"] == "parent"
+        and (other := app.records.get(link["from_id"]))
     ]
     return [summary(each) for each in sorted(below, key=lambda each: (each["type"], each["serial"]))]
 
@@ -193,7 +214,10 @@ def print_record(app: App, record: Document, activities: int = 50) -> None:
             *seen["fields"].items(),
             *(("below", f"{each['number']} {each['status']}: {each['subject']}") for each in seen["tasks"]),
             *((each["relationship"], f"{each['type']} {each['number']}") for each in seen["links"]),
-            *(("attached", f"{each['filename']} ({each['content_type']}, {each['size']} bytes)") for each in seen["attachments"]),
+            *(
+                ("attached", f"{each['filename']} ({each['content_type']}, {each['size']} bytes)")
+                for each in seen["attachments"]
+            ),
         )
     )
     for entry in seen["activities"]:
@@ -213,6 +237,7 @@ def print_record(app: App, record: Document, activities: int = 50) -> None:
 @click.option("--parent", metavar="TYPE:NUMBER", help="The record that it lies below.")
 @click.option("--set", "values", metavar="FIELD=VALUE", multiple=True, help="A field; may be given several times.")
 def create(
+    *,
     type_name: str,
     subject: str,
     description: str,

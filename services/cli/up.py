@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ import click
 
 from services.cli import logs, output
 from services.cli.base import Command, Problem, as_json, opened
+from shared.errors import Unavailable
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -37,9 +39,12 @@ def up(file: Path | None, *, once: bool) -> None:
             click.echo("Postroom is up; Ctrl-C ends it.", err=True)
         from services.pipeline import run_all
 
-        run_all(app, stop, once=once)
-        if once:
-            _summary(app)
+        if not once:
+            run_all(app, stop)
+            return
+        with output.watching("working", partial(_in_flight, app)):
+            run_all(app, stop, once=True)
+        _summary(app)
 
 
 def _apply(app: App, file: Path) -> None:
@@ -62,6 +67,13 @@ def _require_secrets(app: App) -> None:
         raise Problem(f"not started: {needed[0].path}: {needed[0].message}")
 
 
+def _in_flight(app: App) -> str:
+    try:
+        return f"{app.broker.in_flight()} in flight"
+    except Unavailable:
+        return "the broker is away"
+
+
 def _summary(app: App) -> None:
     """Where the mails are now, in one line."""
     from shared.store.mails import OUTCOMES
@@ -71,7 +83,9 @@ def _summary(app: App) -> None:
     if as_json():
         output.emit(counted)
     else:
-        click.echo(", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counted.items() if count) or "no mail")
+        click.echo(
+            ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counted.items() if count) or "no mail"
+        )
 
 
 @contextmanager

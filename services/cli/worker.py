@@ -13,7 +13,9 @@ from services.cli.up import stopping
 
 @click.command(cls=Command)
 @click.argument("stage")
-@click.option("--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Consumers in this process.")
+@click.option(
+    "--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Consumers in this process."
+)
 def worker(stage: str, concurrency: int) -> None:
     """Run one stage: parser, filter, sender-matcher, record-writer, notifier, dead-letter, or the source fetcher.
 
@@ -32,7 +34,9 @@ def worker(stage: str, concurrency: int) -> None:
             return
         shared_world = world(app)
         workers = [Worker(STAGES[name](app), shared_world) for _ in range(concurrency)]
-        threads = [threading.Thread(target=each.run, args=(stop,), name=f"{name}-{n}") for n, each in enumerate(workers[1:])]
+        threads = [
+            threading.Thread(target=each.run, args=(stop,), name=f"{name}-{n}") for n, each in enumerate(workers[1:])
+        ]
         for thread in threads:
             thread.start()
         try:

@@ -35,7 +35,7 @@ class Refused(Misconfigured):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-class Refusal(Exception):  # noqa: N818 - an answer of a reader to its section, never seen outside
+class Refusal(Exception):
     """A value cannot be used; the message is a clause that names the remedy."""
 
     def __init__(self, message: str, line: int = 0) -> None:
@@ -43,7 +43,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of a reader to its section, 
         self.line = line
 
 
-class Skipped(Exception):  # noqa: N818 - as above
+class Skipped(Exception):
     """A whole part cannot be used, and why has been noted."""
 
 

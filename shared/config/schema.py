@@ -60,9 +60,9 @@ def _business_event(item: Item, spot: Spot) -> str:
     type_name, _, event = value.rpartition(".")
     if value not in SLA_EVENTS and (not type_name or event not in RECORD_EVENTS):
         known = (*(f"{type_name or 'incident'}.{each}" for each in RECORD_EVENTS), *SLA_EVENTS)
-        raise Refusal(
-            f'"{value}" is no event; write <type>.{"|".join(RECORD_EVENTS)}, sla.due or sla.breached{nearest(value, known)}'
-        )
+        events = ", ".join(RECORD_EVENTS)
+        hint = nearest(value, known)
+        raise Refusal(f'"{value}" is no event; write <type>.<one of {events}>, sla.due or sla.breached{hint}')
     return value
 
 

@@ -348,7 +348,7 @@ class Inbox:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A filter (TI-20). All parts of `match` that are given must hold:
+    """A filter (TI-20). All parts of `match` that are given must hold.
 
     - `sender`, `recipient`, `subject`: tuple of texts of at least two characters, one of which is contained;
     - `header`: mapping of header name to a text that it contains;

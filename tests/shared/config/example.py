@@ -156,15 +156,18 @@ record_types:
 quick_actions:
   - {name: Reopen, on: ticket, set: {Status: Active}}
 templates:
-  - {name: default-call, on: incident, set: {Status: Logged, Stream: IT, Owner: null, Priority: 3, Weight: 1.5, Code: "5"}}
-  - {name: mail-down, on: incident, set: {Answer: yes, Urgent: true, When: 2024-01-01, Ratio: 1e5, Octal: 010, Off: off}}
+  - {name: default-call, on: incident,
+     set: {Status: Logged, Stream: IT, Owner: null, Priority: 3, Weight: 1.5, Code: "5"}}
+  - {name: mail-down, on: incident,
+     set: {Answer: yes, Urgent: true, When: 2024-01-01, Ratio: 1e5, Octal: 010, Off: off}}
 partitions:
   - {name: it, priority_matrix: {"Low/Low": 4, "High / High": 1}}
 slas:
   - {name: gold, on: incident, when: {Priority: 1}, respond: 1h, resolve: 8h, warn_before: 15m}
 business_rules:
   - {name: ack, on: call.created, when: {Priority: 1}, notify: {to: "@Sender", template: ack-mail}, set: {Stream: IT}}
-  - {name: late, on: sla.due, notify: {to: [lead@example.com, admin], template: ack-mail}, schedule: "* 8-17 * * mon-fri"}
+  - {name: late, on: sla.due, notify: {to: [lead@example.com, admin], template: ack-mail},
+     schedule: "* 8-17 * * mon-fri"}
 mail_templates:
   - {name: ack-mail, subject: "Your request {number}", text: "We received it.\\nThanks", html: "<p>Thanks"}
 reports:

@@ -176,8 +176,7 @@ inboxes:
         (INBOX + "    enabled: maybe\n", 'postroom.yaml:4: inboxes[0].enabled: "maybe" is neither true nor false'),
         (
             INBOX + "    protocol: imapp\n",
-            "postroom.yaml:4: inboxes[0].protocol: "
-            '"imapp" is not one of imap, pop3, ews, graph, gmail, none; did you mean "imap"?',
+            'inboxes[0].protocol: "imapp" is not one of imap, pop3, ews, graph, gmail, none; did you mean "imap"?',
         ),
         (
             "inboxes: {name: a}\n",
@@ -188,7 +187,7 @@ inboxes:
         ("settings: [1]\n", "postroom.yaml:1: settings: expected a mapping, found a list"),
         (
             "settings:\n  poll_interval: 60\n",
-            'postroom.yaml:2: settings.poll_interval: "60" is not a time; write a number with a unit, such as 30s, 5m or 1h',
+            'settings.poll_interval: "60" is not a time; write a number with a unit, such as 30s, 5m or 1h',
         ),
         (
             "settings:\n  poll_interval: 0s\n",

@@ -1,0 +1,131 @@
+"""`postroom config`: check, apply, export."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from shared.config.reading import load
+from tests.services.cli.conftest import Run
+from tests.shared.config.example import EXAMPLE
+
+Write = Callable[[str, str | bytes], Path]
+INBOX = "inboxes:\n  - {name: support, address: support@example.com, owner_team: First Line}\n"
+
+
+def test_a_right_file_passes_with_notes_about_missing_variables(run: Run, write: Write) -> None:
+    write("secrets/support", "secret")
+    write("google.pem", "key")
+    done = run("config", "check", write("postroom.yaml", EXAMPLE))
+    assert (done.code, done.out.split(" (")[0]) == (0, "postroom.yaml: no problems")
+    assert "note: postroom.yaml: settings.token_key: the environment variable TOKEN_KEY is not set" in done.err
+
+
+@pytest.mark.req("IV-11")
+def test_each_problem_is_on_a_line_of_its_own(run: Run, write: Write) -> None:
+    done = run("config", "check", write("p.yaml", "settings: {max_per_poll: 0}\ninboxes:\n  - {nam: x}\n"))
+    assert done.code == 1
+    assert done.out.splitlines() == [
+        'p.yaml:1: settings.max_per_poll: "0" is not a number from 1 to 9999',
+        'p.yaml:3: inboxes[0].nam: unknown key; did you mean "name"?',
+        "p.yaml:3: inboxes[0].name: missing, and it is needed",
+        "p.yaml:3: inboxes[0].address: missing, and it is needed",
+    ]
+
+
+def test_problems_can_be_read_by_machines(run: Run, write: Write) -> None:
+    done = run("config", "check", write("p.yaml", "colour: red\n"), "--json")
+    assert done.line == {
+        "source": "p.yaml",
+        "line": 1,
+        "path": "colour",
+        "message": 'unknown key; the nearest known key is "connections"',
+    }
+
+
+def test_a_secret_file_that_is_needed_has_to_be_there(run: Run, write: Write) -> None:
+    inbox = "inboxes: [{name: a, address: a@example.com, protocol: imap, host: h, password: 'file:gone'}]"
+    done = run("config", "check", write("p.yaml", inbox))
+    assert done.code == 1
+    assert "inboxes[0].password: the secret file" in done.out
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(run: Run, tmp_path: Path) -> None:
+    assert run("config", "check", tmp_path / "none.yaml").code == 2
+
+
+def test_an_apply_is_told_and_repeating_it_changes_nothing(run: Run, write: Write) -> None:
+    path = write("p.yaml", INBOX)
+    done = run("config", "apply", path)
+    assert (done.code, done.out) == (0, "updated  inboxes/support\n")
+    assert run("config", "apply", path, "--json").line == {
+        "created": [],
+        "updated": [],
+        "deleted": [],
+        "unchanged": ["inboxes/support"],
+    }
+
+
+def test_only_pruning_deletes(run: Run, write: Write) -> None:
+    more = INBOX + "  - {name: sales, address: sales@example.com}\n"
+    run("config", "apply", write("more.yaml", more))
+    less = write("less.yaml", INBOX)
+    assert "deleted" not in run("config", "apply", less).out
+    assert "deleted  inboxes/sales" in run("config", "apply", less, "--prune", "--yes").out
+
+
+def test_a_wrong_file_is_not_applied_at_all(run: Run, write: Write) -> None:
+    wrong = INBOX.replace("First Line", "Second Line") + "templates: [{name: t, on: nothing}]\n"
+    done = run("config", "apply", write("p.yaml", wrong))
+    assert done.code == 1
+    assert done.out.startswith('p.yaml:3: templates[0].on: there is no record type "nothing"; known are incident,')
+    assert "Second Line" not in run("config", "export").out
+
+
+def test_a_partial_file_may_refer_to_what_is_stored(run: Run, write: Write) -> None:
+    run("config", "apply", write("a.yaml", "templates: [{name: t, on: incident}]\n"))
+    part = write("b.yaml", "inboxes: [{name: support, address: support@example.com, template: t}]\n")
+    assert run("config", "check", part).code == 1
+    assert run("config", "apply", part).code == 0
+
+
+@pytest.mark.req("TI-07")
+def test_a_failed_connection_test_keeps_the_configuration_and_exits_with_1(
+    run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PW", "secret")
+    inbox = (
+        "inboxes: [{name: box, address: b@example.com, protocol: imap, host: 'bad host.invalid', password: '${PW}'}]"
+    )
+    done = run("config", "apply", write("p.yaml", inbox.replace("bad host.invalid", "localhost.invalid")))
+    assert done.code == 1
+    assert "created  inboxes/box" in done.out
+    assert "test  box: The request failed. The remote name could not be resolved" in done.out
+    (kept,) = [each for each in run("inbox", "list", "--json").lines if each["name"] == "box"]
+    assert kept["test"]["ok"] is False
+    assert kept["test"]["step"] == "name"
+
+
+@pytest.mark.req("VS-12")
+def test_a_required_reason_has_to_be_given(run: Run, write: Write) -> None:
+    run("config", "apply", write("a.yaml", "settings: {require_change_reason: true}\n"))
+    done = run("config", "apply", write("b.yaml", INBOX))
+    assert (done.code, done.err) == (1, "Error: settings.require_change_reason is on; say why, with --reason TEXT\n")
+    assert run("config", "apply", write("b.yaml", INBOX), "--reason", "new team").code == 0
+
+
+def test_an_export_loads_to_what_was_applied(run: Run, write: Write, tmp_path: Path) -> None:
+    path = write("p.yaml", EXAMPLE)
+    run("config", "apply", path, "--no-test", "--reason", "x")
+    exported = tmp_path / "out.yaml"
+    assert run("config", "export", exported).code == 0
+    before, after = load(path), load(exported)
+    assert after.settings == before.settings
+    assert [inbox for inbox in after.inboxes if inbox in before.inboxes] == list(before.inboxes)
+    assert "${SMTP_PASSWORD}" in exported.read_text()
+
+
+def test_an_export_can_be_read_by_machines(run: Run) -> None:
+    assert run("config", "export", "--json").line["inboxes"][0]["name"] == "support"

@@ -1,0 +1,168 @@
+"""What holds for every command: exit codes, errors, options, help, quick starts."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from services.cli.base import Group, Problem, run
+from services.cli.main import COMMANDS, cli
+from services.cli.output import safe
+from shared.errors import Misconfigured, Unavailable
+from tests.services.cli.conftest import Run
+
+ROOT = Path(__file__).parents[3]
+
+
+def postroom(*words: str, **options: object) -> subprocess.CompletedProcess[bytes]:
+    """A real process."""
+    command = [sys.executable, "-m", "services.cli.main", *words]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
+    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, timeout=60, check=False, **options)  # type: ignore[call-overload,no-any-return]
+
+
+def leaves(command: click.Command, *path: str) -> list[tuple[str, ...]]:
+    """Every command that does something."""
+    if not isinstance(command, Group):
+        return [path]
+    context = click.Context(command)
+    found = [(name, command.get_command(context, name)) for name in command.list_commands(context)]
+    return [leaf for name, each in found if each for leaf in leaves(each, *path, name)]
+
+
+LEAVES = leaves(cli)
+
+
+def test_the_commands_are_those_of_the_design() -> None:
+    assert set(LEAVES) == {
+        ("up",), ("demo",), ("worker",), ("publish",), ("parse",), ("try",),
+        ("mails", "list"), ("mails", "show"), ("mails", "source"), ("mails", "release"),
+        ("records", "list"), ("records", "show"), ("records", "create"), ("records", "set"),
+        ("people", "list"), ("people", "show"), ("queues",),
+        ("dead-letters", "list"), ("dead-letters", "show"), ("dead-letters", "replay"), ("dead-letters", "discard"),
+        ("outbox", "list"), ("outbox", "show"), ("outbox", "send"),
+        ("inbox", "list"), ("inbox", "test"), ("inbox", "start"), ("inbox", "stop"), ("inbox", "peek"),
+        ("config", "check"), ("config", "apply"), ("config", "export"), ("doctor",),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=" ".join)
+def test_every_command_takes_data_and_json_and_explains_itself(run: Run, leaf: tuple[str, ...]) -> None:
+    done = run(*leaf, "--help")
+    assert done.code == 0
+    assert "--data DIR" in done.out
+    assert "--json" in done.out
+    assert len(done.out.splitlines()) > 4
+
+
+def test_the_help_of_all_names_every_command(run: Run) -> None:
+    done = run("--help")
+    assert all(f"  {name} " in done.out for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "told"),
+    [
+        (Problem("so it is"), 1, "Error: so it is\n"),
+        (Misconfigured("settings.x: wrong"), 1, "Error: settings.x: wrong\n"),
+        (Unavailable("the store is away"), 75, "Error: the store is away; try again later\n"),
+        (click.exceptions.Exit(3), 3, ""),
+        (OSError(28, "No space left on device", "/x"), 1, "Error: No space left on device: /x\n"),
+        (
+            ZeroDivisionError("oh"),
+            1,
+            "Error: this should not have happened: ZeroDivisionError: oh (POSTROOM_DEBUG=1 shows where)\n",
+        ),
+        (Misconfigured("with \x1b[31m colour"), 1, "Error: with \\x1b[31m colour\n"),
+    ],
+)
+def test_every_ending_is_an_exit_code_and_one_sentence(
+    error: Exception, code: int, told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def call() -> None:
+        raise error
+
+    assert run(call) == code
+    assert capsys.readouterr().err == told
+
+
+def test_a_usage_error_exits_with_2(run: Run) -> None:
+    assert run("nonsense").code == 2
+    assert run("mails", "list", "--limit", "0").code == 2
+    assert run("worker", "nonsense").code == 2
+
+
+def test_data_may_stand_before_or_behind_the_command(tmp_path: Path) -> None:
+    first = postroom("--data", str(tmp_path / "a"), "inbox", "list", "--json")
+    second = postroom("inbox", "--data", str(tmp_path / "b"), "list", "--json")
+    assert json.loads(first.stdout)["name"] == json.loads(second.stdout)["name"] == "support"
+    assert (tmp_path / "a").is_dir()
+    assert (tmp_path / "b").is_dir()
+
+
+def test_help_and_parse_load_nothing_that_they_do_not_need(tmp_path: Path) -> None:
+    code = (
+        "import sys, services.cli.main as m\n"
+        "try: m.cli.main(sys.argv[1:])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'kombu', 'pika', 'pymongo', 'rich', 'yaml', 'sqlite3', 'mailparser', 'imapclient'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)\n"
+    )
+    for words in (["--help"], ["parse", str(tmp_path)]):
+        done = subprocess.run(
+            [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, timeout=60, check=False
+        )
+        assert done.stderr.decode().strip() == "[]"
+
+
+def test_a_command_on_the_embedded_default_loads_no_server_library(tmp_path: Path) -> None:
+    code = (
+        "import sys, services.cli.main as m\n"
+        "try: m.cli.main(['queues', '--data', sys.argv[1]])\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'kombu', 'pika', 'pymongo', 'rich'} & set(sys.modules)), file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert done.stderr.decode().strip() == "[]"
+
+
+def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+    for number in range(200):
+        (tmp_path / f"{number}.eml").write_bytes(b"Subject: x\n\n" + b"y" * 2000)
+    command = f"{sys.executable} -m services.cli.main parse {tmp_path} | head -1"
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert done.stderr == b""
+    assert done.returncode == 0
+
+
+def test_output_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
+    (tmp_path / "a.eml").write_bytes("Subject: Grüße 漢字\n\n".encode())
+    command = [sys.executable, "-m", "services.cli.main", "parse", str(tmp_path)]
+    environ = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, timeout=60, check=False)
+    assert json.loads(done.stdout.decode("utf-8"))["subject"] == "Grüße 漢字"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("a\nb\tc", "a b c"),
+        ("\x1b]0;x\x07", "\\x1b]0;x\\x07"),
+        ("a\u202eb\u200bc", "a\\u202eb\\u200bc"),
+        ("\ud800", "\\ud800"),
+        ("漢字 é", "漢字 é"),
+    ],
+)
+def test_text_is_shown_and_not_obeyed(text: str, shown: str) -> None:
+    assert safe(text) == shown

@@ -1,0 +1,190 @@
+"""From `publish` to `mails show`: one desk, asked by its operator."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.builders import a_mail
+from tests.services.cli.conftest import Run
+
+Write = Callable[[str, str | bytes], Path]
+AUTO_REPLY = a_mail(subject="Away", Auto_Submitted="auto-replied")
+
+
+def receive(run: Run, *raws: bytes, inbox: str = "support") -> list[dict[str, Any]]:
+    """Publish mails, let the desk work, and give what `publish` said."""
+    receipts = [run("publish", "--inbox", inbox, "--json", "-", stdin=raw).line for raw in raws]
+    assert run("up", "--once").code == 0
+    return receipts
+
+
+def test_the_first_command_makes_the_desk(run: Run, data: Path) -> None:
+    assert run("inbox", "list", "--json").line["name"] == "support"
+    assert run("people", "list", "--json").line["id"] == "admin"
+    assert data.is_dir()
+
+
+def test_a_published_mail_becomes_a_record_and_can_be_followed(run: Run) -> None:
+    raw = a_mail(subject="Printer")
+    (receipt,) = receive(run, raw)
+    mail = run("mails", "show", receipt["mail_id"], "--json").line
+    assert (mail["outcome"], mail["subject"], mail["inbox"]) == ("recorded", "Printer", "support")
+    assert [entry["stage"] for entry in mail["journal"]] == ["parser", "filter", "sender-matcher", "record-writer"]
+    (record,) = mail["records"]
+    shown = run("records", "show", record["type"], record["number"], "--json").line
+    assert shown["activities"][0]["mail_id"] == receipt["mail_id"]
+    assert shown["customer"]["address"] == "anna@customer.example"
+
+
+def test_mails_are_listed_newest_first_with_the_promised_keys(run: Run) -> None:
+    receive(run, a_mail(subject="one"), a_mail(subject="two"), AUTO_REPLY)
+    listed = run("mails", "list", "--json").lines
+    keys = {"mail_id", "inbox", "from", "subject", "received_at", "outcome", "reason", "records"}
+    assert all(keys <= set(line) for line in listed)
+    assert {line["subject"]: line["outcome"] for line in listed} == {
+        "one": "recorded",
+        "two": "recorded",
+        "Away": "rejected",
+    }
+    assert [line["subject"] for line in run("mails", "list", "--outcome", "rejected", "--json").lines] == ["Away"]
+    paged = [run("mails", "list", "--limit", "1", "--after", str(n), "--json").line["mail_id"] for n in range(3)]
+    assert paged == [line["mail_id"] for line in listed]
+
+
+def test_a_mail_is_found_by_the_beginning_of_its_id_and_by_its_message_id(run: Run) -> None:
+    (receipt,) = receive(run, a_mail(Message_ID="<found@customer.example>"))
+    for name in (receipt["mail_id"][:8], "<found@customer.example>", "found@customer.example"):
+        assert run("mails", "show", name, "--json").line["mail_id"] == receipt["mail_id"]
+    assert run("mails", "show", "0000").code == 1
+
+
+def test_the_source_is_the_exact_bytes(run: Run) -> None:
+    raw = a_mail().replace(b"\n", b"\r\n") + b"\xff\x00"
+    (receipt,) = receive(run, raw)
+    told = run("mails", "source", receipt["mail_id"], "--json").line
+    assert base64.b64decode(told["raw"]) == raw
+
+
+@pytest.mark.req("PR-01")
+def test_a_rejected_mail_can_be_released(run: Run) -> None:
+    (receipt,) = receive(run, AUTO_REPLY)
+    assert run("mails", "show", receipt["mail_id"], "--json").line["outcome"] == "rejected"
+    assert run("mails", "release", receipt["mail_id"]).code == 0
+    assert run("mails", "show", receipt["mail_id"], "--json").line["outcome"] is None
+    assert run("doctor").code == 0
+    run("up", "--once")
+    mail = run("mails", "show", receipt["mail_id"], "--json").line
+    assert (mail["outcome"], mail["released"]) == ("recorded", True)
+    assert [entry["stage"] for entry in mail["journal"]].count("filter") == 2
+    assert run("doctor").code == 0
+    done = run("mails", "release", receipt["mail_id"])
+    assert (done.code, done.err) == (1, "Error: the mail is recorded; only a rejected mail can be released\n")
+
+
+def test_a_mail_to_an_unknown_inbox_is_a_dead_letter_that_can_be_replayed(run: Run, write: Write) -> None:
+    (receipt,) = receive(run, a_mail(), inbox="nowhere")
+    letter = run("dead-letters", "list", "--json").line
+    assert {"id", "stage", "reason", "mail_id", "incident"} <= set(letter)
+    assert (letter["mail_id"], letter["stage"]) == (receipt["mail_id"], "parser")
+    assert "there is no inbox 'nowhere'" in run("dead-letters", "show", letter["id"][:10]).out
+    run("config", "apply", write("p.yaml", "inboxes: [{name: nowhere, address: n@example.com}]"))
+    assert run("dead-letters", "replay", letter["id"]).out == f"replayed  {letter['id']}  to intake\n"
+    run("up", "--once")
+    assert run("mails", "show", receipt["mail_id"], "--json").line["outcome"] == "recorded"
+    assert run("dead-letters", "list", "--json").lines == []
+    assert run("dead-letters", "replay", letter["id"]).code == 1
+    assert run("doctor").code == 0
+
+
+def test_a_discarded_letter_stays_and_is_told(run: Run) -> None:
+    receive(run, a_mail(), inbox="nowhere")
+    letter = run("dead-letters", "list", "--json").line["id"]
+    assert run("dead-letters", "discard", letter, "--reason", "a typing error").code == 0
+    assert run("dead-letters", "list", "--state", "discarded", "--json").line["id"] == letter
+    assert run("dead-letters", "replay").code == 2
+
+
+def test_publish_takes_folders_and_never_judges(run: Run, write: Write) -> None:
+    write("in/a.eml", a_mail())
+    write("in/empty.eml", b"")
+    folder = write("in/b.mbox", b"From a 10:00\n" + a_mail() + b"\nFrom b 10:00\n" + a_mail()).parent
+    done = run("publish", folder)
+    assert (done.code, done.err) == (0, "published 4\n")
+
+
+def test_publish_exits_with_75_when_the_mail_cannot_be_stored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTROOM_BROKER_URL", "amqp://guest:hidden@127.0.0.1:1/")
+    done = run("publish", "-", stdin=a_mail())
+    assert "hidden" not in done.err
+    assert done.code == 75
+    assert done.err.startswith("Error: not published, try again later: ")
+
+
+def test_publish_of_a_missing_file_is_a_usage_error(run: Run, tmp_path: Path) -> None:
+    assert run("publish", tmp_path / "none.eml").code == 2
+
+
+def test_the_same_mail_twice_is_one(run: Run) -> None:
+    raw = a_mail()
+    receive(run, raw, raw)
+    assert len(run("mails", "list", "--json").lines) == 1
+    assert len(run("records", "list", "--json").lines) == 1
+    assert run("doctor").code == 0
+
+
+def test_a_dry_run_tells_everything_and_writes_nothing(run: Run, write: Write) -> None:
+    done = run("try", "--inbox", "support", write("m.eml", a_mail(subject="Printer")), "--json")
+    assert done.code == 0
+    assert done.line["outcome"] == "recorded"
+    assert {"mail", "outcome", "reason", "trace", "changes", "notifications"} <= set(done.line)
+    assert {"stage", "step", "decision", "why"} <= set(done.line["trace"][0])
+    assert (done.line["changes"][0]["action"], done.line["changes"][0]["type"]) == ("create", "incident")
+    assert run("mails", "list", "--json").lines == []
+    assert run("records", "list", "--json").lines == []
+    assert "would create incident INC1" in run("try", "-", stdin=a_mail()).out
+
+
+def test_a_dry_run_in_an_unknown_inbox_is_a_problem(run: Run) -> None:
+    assert run("try", "--inbox", "nowhere", "-", stdin=a_mail()).code == 1
+
+
+def test_queues_show_what_waits(run: Run) -> None:
+    run("publish", "-", stdin=a_mail())
+    lines = {line["name"]: line for line in run("queues", "--json").lines}
+    assert lines["intake"]["ready"] == 1
+    assert lines["intake"]["oldest_seconds"] >= 0
+    assert {"name", "ready", "unacked", "consumers", "oldest_seconds"} == set(lines["filter"])
+
+
+def test_text_of_a_mail_does_not_reach_the_terminal_as_commands(run: Run) -> None:
+    (receipt,) = receive(run, a_mail("\x1b[2Jgone\n", subject="=?utf-8?q?=1B=5B31m_=E2=80=AEdecrof?="))
+    out = (
+        run("mails", "list").out
+        + run("mails", "show", receipt["mail_id"]).out
+        + run("records", "show", "call", "1").out
+    )
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def test_a_person_is_shown_with_the_mail_history(run: Run) -> None:
+    (receipt,) = receive(run, a_mail())
+    person = run("people", "show", "anna@customer.example", "--json").line
+    assert person["history"][0]["mail_id"] == receipt["mail_id"]
+    assert run("people", "show", "nobody").code == 1
+
+
+def test_the_doctor_finds_a_lost_message(run: Run, data: Path) -> None:
+    import sqlite3
+
+    run("publish", "-", stdin=a_mail())
+    with sqlite3.connect(data / "postroom.sqlite") as file:
+        file.execute("DELETE FROM queue")
+    done = run("doctor", "--json")
+    assert done.code == 1
+    assert [line["check"] for line in done.lines if line["status"] == "problem"] == ["conservation"]

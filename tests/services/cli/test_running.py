@@ -1,0 +1,125 @@
+"""`up`, `worker`, `demo`: real processes that start, work and stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.builders import a_mail
+from tests.services.cli.conftest import Run
+
+ROOT = Path(__file__).parents[3]
+Write = Callable[[str, str | bytes], Path]
+
+
+def start(*words: str | Path) -> subprocess.Popen[bytes]:
+    """A process that runs on."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
+    command = [sys.executable, "-m", "services.cli.main", *map(str, words)]
+    return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Poll until something holds."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_up_works_while_others_publish_and_leaves_in_order(run: Run, data: Path, number: signal.Signals) -> None:
+    run("inbox", "list")
+    process = start("up", "--data", data)
+    try:
+        run("publish", "-", stdin=a_mail())
+        wait_for(lambda: bool(run("records", "list", "--json").out))
+        process.send_signal(number)
+        assert process.wait(timeout=20) == 0
+    finally:
+        process.kill()
+        _, err = process.communicate()
+    assert b"Traceback" not in err
+    assert b"decided" in err
+
+
+def test_up_applies_a_configuration_first(run: Run, write: Write) -> None:
+    path = write("p.yaml", "inboxes: [{name: sales, address: sales@example.com}]\n")
+    run("publish", "--inbox", "sales", "-", stdin=a_mail(to="sales@example.com"))
+    assert run("up", "--once", "--config", path).out == "recorded 1\n"
+
+
+def test_up_does_not_start_with_a_wrong_configuration(run: Run, write: Write) -> None:
+    done = run("up", "--once", "--config", write("p.yaml", "inboxes: [{name: x}]\n"))
+    assert done.code == 1
+    assert "p.yaml:1: inboxes[0].address: missing" in done.err
+
+
+def test_up_does_not_start_without_a_secret_that_it_needs(run: Run, write: Write) -> None:
+    inbox = "inboxes: [{name: a, address: a@example.com, protocol: imap, host: h, password: 'file:gone'}]"
+    done = run("up", "--once", "--config", write("p.yaml", inbox))
+    assert done.code == 1
+    assert "Error: not started: inboxes[0].password: the secret file" in done.err
+
+
+def test_up_once_on_an_empty_desk_is_done_at_once(run: Run) -> None:
+    assert run("up", "--once").out == "no mail\n"
+    assert run("up", "--once", "--json").line["in_flight"] == 0
+
+
+def test_workers_of_all_stages_do_what_up_does(run: Run, data: Path) -> None:
+    run("publish", "-", stdin=a_mail())
+    stages = ("parser", "filter", "sender-matcher", "record-writer")
+    workers = [start("worker", stage, "--concurrency", "2", "--data", data) for stage in stages]
+    try:
+        wait_for(lambda: run("mails", "list", "--outcome", "recorded", "--json").out != "")
+        for each in workers:
+            each.send_signal(signal.SIGTERM)
+        assert [each.wait(timeout=20) for each in workers] == [0] * len(workers)
+    finally:
+        for each in workers:
+            each.kill()
+            each.communicate()
+
+
+def test_the_demo_tours_a_desk_and_leaves_it_to_be_asked(run: Run) -> None:
+    done = run("demo")
+    assert done.code == 0
+    assert "INC1" in done.out
+    assert "無線LANに接続できません" in done.out
+    assert "postroom mails list --data" in done.out
+    outcomes = [line["outcome"] for line in run("mails", "list", "--json").lines]
+    assert sorted(set(outcomes)) == ["dead", "recorded", "rejected"]
+    assert run("doctor").code == 0
+
+
+def test_the_demo_may_be_run_again(run: Run) -> None:
+    first = run("demo", "--json").lines
+    assert [line["mail_id"] for line in run("demo", "--json").lines] == [line["mail_id"] for line in first]
+    assert len(run("mails", "list", "--json").lines) == len(first)
+
+
+def test_the_demo_leaves_a_real_desk_alone(run: Run) -> None:
+    run("publish", "-", stdin=a_mail())
+    run("up", "--once")
+    done = run("demo")
+    assert done.code == 1
+    assert "holds a desk with 1 mails already" in done.err
+
+
+def test_the_demo_shows_what_it_promises(run: Run) -> None:
+    seen = {line["sample"]: line for line in run("demo", "--json").lines}
+    assert seen["07-out-of-office.eml"]["outcome"] == "rejected"
+    assert seen["08-undeliverable.eml"]["kind"] == "bounce"
+    assert seen["11-problem-with-a-wrong-value.eml"]["outcome"] == "dead"
+    assert seen["11-problem-with-a-wrong-value.eml"]["records"][0]["type"] == "incident"
+    assert seen["12-reply.eml"]["records"] == seen["01-printer-english.eml"]["records"]
+    assert json.dumps(seen, ensure_ascii=False).count("recorded") >= 8

@@ -11,6 +11,7 @@ from pathlib import Path
 from bench import content, corpus
 from bench.processes import POSTROOM, Cost, environment, run
 from shared.store.embedded import EmbeddedDocuments
+from shared.store.indexes import INDEXES
 
 PRELOAD_SEED = 7
 
@@ -54,6 +55,7 @@ def measure(load: Path, work: Path, base: Path | None) -> Run:
     publish = run(*POSTROOM, "publish", "--inbox", "support", str(load), env=env)
     working = run(*POSTROOM, "up", "--once", env=env)
     store = EmbeddedDocuments(data)
+    store.ensure(INDEXES)  # a store uses the indexes that it was told of
     try:
         return Run(len(rows), publish, working, content.check(store, rows))
     finally:

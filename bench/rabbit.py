@@ -18,6 +18,7 @@ from services.pipeline import STAGES
 from shared.runtime.amqp import RabbitBroker
 from shared.runtime.broker import PARKED, RETRY
 from shared.store.embedded import EmbeddedDocuments
+from shared.store.indexes import INDEXES
 from tests.servers.rabbitmq import RabbitNode, missing
 
 PATIENCE = 600.0
@@ -69,6 +70,7 @@ def measure(load: Path, work: Path, server: RabbitNode, number: int, base: Path 
     run(*POSTROOM, "records", "list", env=env)  # the store and the queues are there before the clock starts
     rows, broker = corpus.manifest(load), RabbitBroker(server.url(vhost))
     store = EmbeddedDocuments(data)
+    store.ensure(INDEXES)
     try:
         with _workers(env, work / "logs") as workers:
             _until(lambda: all(each.consumers for each in broker.depths() if each.name not in {PARKED, RETRY}))

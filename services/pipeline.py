@@ -29,7 +29,7 @@ from shared.contracts.events import (
     RecordChanged,
     SenderMatched,
 )
-from shared.errors import Unavailable
+from shared.errors import PostroomError
 from shared.intake import RawMail
 from shared.runtime.broker import PARKED, RETRY, Depth, Message
 from shared.runtime.observe import Journal
@@ -141,13 +141,14 @@ def turn_about(app: App, workers: Sequence[Worker], world_: World, stop: threadi
         stop.wait(IDLE_SECONDS if away is None else AWAY_SECONDS)
 
 
-def turn(workers: Sequence[Worker]) -> tuple[int, Unavailable | None]:
+def turn(workers: Sequence[Worker]) -> tuple[int, PostroomError | None]:
     """One step of each worker: how many deliveries were settled, and whether somebody's world is away."""
-    worked, away = 0, None
+    worked = 0
+    away: PostroomError | None = None
     for worker in workers:
         try:
             worked += worker.step(timeout=0)
-        except Unavailable as error:
+        except AWAY as error:
             log.warning("worker_paused", extra={"stage": worker.stage.name, "reason": str(error)})
             away = error
     return worked, away

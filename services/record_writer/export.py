@@ -16,16 +16,20 @@ from xml.etree import ElementTree as ET
 from services.record_writer import mapping
 from services.record_writer.facts import Facts, kept_attachments
 from shared.contracts.mail import Address
-from shared.store.documents import Document
 
 NAMESPACE: Final = "urn:postroom:mail:1"
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def document(facts: Facts, mail: Document, *, compress: bool) -> bytes:
+def no_connection(inbox: str) -> str:
+    """What is wrong with an inbox that exports nowhere."""
+    return f"the inbox {inbox} names no connection to export to"
+
+
+def document(facts: Facts, *, compress: bool) -> bytes:
     """The mail as XML in UTF-8."""
     root = ET.Element("Mail", xmlns=NAMESPACE, id=facts.envelope.mail_id)
-    for name, value in _facts(facts, mail):
+    for name, value in _facts(facts):
         _add(root, name, value)
     _add_body(root, facts.mail.text, compress=compress)
     _add_fields(root, facts)
@@ -34,7 +38,7 @@ def document(facts: Facts, mail: Document, *, compress: bool) -> bytes:
     return text
 
 
-def _facts(facts: Facts, mail: Document) -> list[tuple[str, str]]:
+def _facts(facts: Facts) -> list[tuple[str, str]]:
     parsed = facts.mail
     several = [("To", parsed.to), ("Cc", parsed.cc)]
     return [
@@ -46,7 +50,7 @@ def _facts(facts: Facts, mail: Document) -> list[tuple[str, str]]:
         *((name, _shown(address)) for name, addresses in several for address in addresses),
         ("Subject", parsed.subject),
         ("Person", facts.sender.person_id or ""),
-        ("Sha256", mail["raw"]),
+        ("Sha256", facts.raw),
     ]
 
 

@@ -71,7 +71,7 @@ class Writer:
             return self.decided_before(mail)
         facts = self.gather(matched, mail)
         if facts.inbox.processor == XML_EXPORT:
-            return self.export(facts, mail)
+            return self.export(facts)
         try:
             targets = self.targets(facts, mail)
         except BadValue as error:
@@ -133,15 +133,15 @@ class Writer:
             step("writer.claimed")
         return [Target(**each) for each in found]
 
-    def export(self, facts: Facts, mail: Document) -> Outcome:
+    def export(self, facts: Facts) -> Outcome:
         """No record: the mail goes to a connection as XML, and has its outcome when it is there (IV-40)."""
         try:
             refuse_strangers(facts)
         except Refused as refused:
             return self.reject(facts, "sender", str(refused))
         if facts.inbox.export is None:
-            return Fail(f"the inbox {facts.inbox.name} names no connection to export to", facts.envelope.mail_id)
-        document = export.document(facts, mail, compress=facts.inbox.export.compress)
+            return Fail(export.no_connection(facts.inbox.name), facts.envelope.mail_id)
+        document = export.document(facts, compress=facts.inbox.export.compress)
         blob = self.mails.documents.put_blob(document)
         return emit(ExportWanted(facts.envelope.mail_id, facts.inbox.name, facts.inbox.export.connection, blob))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,7 +14,7 @@ from services.cli.base import PROBLEM, Command, Group, Problem, as_json, nothing
 if TYPE_CHECKING:
     from services.fetcher.state import InboxState
     from shared.app import App
-    from shared.contracts.desk import Inbox
+    from shared.contracts.desk import Inbox, MailServer
     from shared.probe import TestResult
 
 
@@ -105,28 +107,71 @@ def _test(result: TestResult) -> dict[str, Any]:
 
 @inbox.command(cls=Command)
 @click.argument("name")
-def test(name: str) -> int:
-    """Test the connection of an inbox and keep the result; exit code 1 when it fails. Creates nothing there."""
+@click.option("--send/--no-send", default=None, help="Send a test mail to the user of the mail server.  [default: ask]")
+def test(name: str, *, send: bool | None) -> int:
+    """Test the connection of an inbox and keep the result; exit code 1 when it fails. Creates nothing there.
+
+    When it works, a mail may be sent through the outgoing server to that server's own user.
+    """
     from services.pipeline import fetcher
 
     with opened() as app:
         found = one(app, name)
         if found.protocol == "none":
-            if as_json():
-                output.emit(
-                    {"inbox": name, "ok": True, "message": "takes mail from intake only; nothing to connect to"}
-                )
-            else:
-                click.echo(f"{output.safe(name)} takes mail from intake only; there is nothing to connect to")
+            message = f"{name} takes mail from intake only; there is nothing to connect to"
+            _tell_result(name, {"ok": True, "message": message})
             return 0
         result = fetcher(app).check(found)
+        _tell_result(name, _test(result))
+        if not result.ok:
+            return PROBLEM
+        server = _server_of(app, found)
+        if server is not None and _wants(server, send=send):
+            _send_test_mail(app, found, server)
+    return 0
+
+
+def _tell_result(name: str, result: dict[str, Any]) -> None:
     if as_json():
-        output.emit({"inbox": name, **_test(result)})
-    else:
-        click.echo(output.safe(result.message))
-        if result.detail and result.detail not in result.message:
-            click.echo(f"({output.safe(result.detail)})")
-    return 0 if result.ok else PROBLEM
+        output.emit({"inbox": name, **result})
+        return
+    click.echo(output.safe(result["message"]))
+    detail = result.get("detail")
+    if detail and detail not in result["message"]:
+        click.echo(f"({output.safe(detail)})")
+
+
+def _server_of(app: App, found: Inbox) -> MailServer | None:
+    """The server that sends for an inbox, when it has a user who can be written to."""
+    configuration = app.directory.current()
+    server = configuration.mail_server(found.mail_server or "") or next(iter(configuration.mail_servers), None)
+    return server if server and server.username else None
+
+
+def _wants(server: MailServer, *, send: bool | None) -> bool:
+    if send is not None or as_json() or not sys.stdin.isatty():
+        return bool(send)
+    return click.confirm(f"Send a test mail to {server.username} through {server.name}?", err=True)
+
+
+def _send_test_mail(app: App, found: Inbox, server: MailServer) -> None:
+    """A mail to the outgoing server's own user (IV-08); blocking and override hold for it as for any (NE-21)."""
+    from services.notifier import send
+    from services.notifier.compose import Mailbox, Outgoing
+
+    sender = server.from_address or found.address
+    mail = Outgoing(
+        message_id=f"<test-{uuid.uuid4().hex}@{sender.rpartition('@')[2]}>",
+        date=app.clock.now(),
+        to=(Mailbox(server.username or ""),),
+        subject="Test of Postroom",
+        text=f"This mail was sent to test the inbox {found.name} and the mail server {server.name}.\n",
+        sender=Mailbox(sender),
+        loop=found.name,
+    )
+    send.deliver(mail, server, send.access(server, app.directory.current().settings))
+    message = f"A test mail has left for {server.username} through {server.name}."
+    _tell_result(found.name, {"ok": True, "message": message})
 
 
 @inbox.command(cls=Command)

@@ -34,11 +34,12 @@ def parse(named: tuple[str, ...]) -> int:
 
 def look(source: sources.Source) -> dict[str, Any]:
     """What the parser sees of one mail, or why it sees nothing."""
-    from services.parser import mime, wire
+    from services.parser import mime
+from shared.contracts import codec
 
     if source.error is not None:
         return {"path": source.path, "error": source.error}
     try:
-        return {"path": source.path, **wire.to_json(mime.read(source.raw).mail)}
+        return {"path": source.path, **codec.mail_to_json(mime.read(source.raw).mail)}
     except BoundExceeded as error:
         return {"path": source.path, "error": str(error), "bound": error.bound}

@@ -67,7 +67,7 @@ def test_setting_what_is_set_already_changes_nothing(run: Run) -> None:
         (
             ("set", "incident", "1", "Status=Gone"),
             1,
-            "incident has no status 'Gone'; it has Logged, Active, Waiting",
+            "Logged, Active, Waiting, Resolved, Closed",
         ),
         (("set", "incident", "1", "Priority=high"), 1, "the field Priority takes a number, not 'high'"),
         (("set", "incident", "1", "Owner=nobody"), 1, "there is no person 'nobody'; Owner takes the id or address"),

@@ -1,0 +1,157 @@
+"""The commands that talk to mail servers, against a real Dovecot and a real SMTP server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.builders import a_mail
+from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.smtp import SmtpServer
+from tests.services.cli.conftest import Run
+
+Write = Callable[[str, str | bytes], Path]
+MAIL = a_mail("Ten chairs, please.\n", subject="Chairs")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Dovecot]:
+    with Dovecot() as server:
+        yield server
+
+
+@pytest.fixture
+def dovecot(running: Dovecot, monkeypatch: pytest.MonkeyPatch) -> Dovecot:
+    running.clear("bob")
+    monkeypatch.setenv("BOB_PASSWORD", PASSWORD)
+    return running
+
+
+@pytest.fixture
+def smtp() -> Iterator[SmtpServer]:
+    with SmtpServer() as server:
+        yield server
+
+
+def mailbox(port: int, **keys: str) -> str:
+    """A configuration with one IMAP inbox of bob's."""
+    stated = {
+        "name": "box",
+        "address": "box@example.com",
+        "protocol": "imap",
+        "host": "localhost",
+        "port": str(port),
+        "tls": "none",
+        "auth": "regular",
+        "username": "bob",
+        "password": "${BOB_PASSWORD}",
+    } | keys
+    return "inboxes:\n  - " + "\n    ".join(f"{key}: {value}" for key, value in stated.items()) + "\n"
+
+
+def server(port: int, **keys: str) -> str:
+    """A configuration with one mail server without a login."""
+    stated = {"name": "out", "host": "localhost", "port": str(port), "tls": "none"} | keys
+    return "mail_servers:\n  - " + "\n    ".join(f"{key}: {value}" for key, value in stated.items()) + "\n"
+
+
+@pytest.mark.req("TI-07", "IV-08")
+def test_an_apply_tests_the_connection_and_keeps_the_result(run: Run, write: Write, dovecot: Dovecot) -> None:
+    done = run("config", "apply", write("p.yaml", mailbox(dovecot.port)))
+    assert done.code == 0
+    assert "test  box: The connection works." in done.out
+    (seen,) = [each for each in run("inbox", "list", "--json").lines if each["name"] == "box"]
+    assert seen["test"]["ok"] is True
+
+
+@pytest.mark.req("IV-08")
+def test_a_test_tells_the_documented_sentence_and_exits_with_1(run: Run, write: Write, dovecot: Dovecot) -> None:
+    run("config", "apply", write("p.yaml", mailbox(dovecot.port, folder="Nowhere")))
+    done = run("inbox", "test", "box")
+    assert done.code == 1
+    assert done.out.startswith("Inbox folder not found! The name of the inbox folder is invalid.")
+    assert run("inbox", "test", "box", "--json").line["step"] == "inbox-folder"
+
+
+@pytest.mark.req("VS-02")
+def test_a_peek_shows_a_waiting_mail_and_leaves_it(run: Run, write: Write, dovecot: Dovecot) -> None:
+    run("config", "apply", write("p.yaml", mailbox(dovecot.port)))
+    assert run("inbox", "peek", "box").out == "no mail waits\n"
+    dovecot.deliver("bob", MAIL)
+    seen = run("inbox", "peek", "box", "--json").line
+    assert (seen["from"], seen["subject"]) == ("Anna Becker <anna@customer.example>", "Chairs")
+    assert "Ten chairs, please." in seen["text"]
+    assert len(dovecot.mails("bob", criteria="UNSEEN")) == 1
+    assert run("mails", "list", "--json").lines == []
+
+
+def test_a_run_takes_what_waits_and_a_stopped_inbox_nothing(run: Run, write: Write, dovecot: Dovecot) -> None:
+    run("config", "apply", write("p.yaml", mailbox(dovecot.port)))
+    dovecot.deliver("bob", MAIL)
+    run("inbox", "stop", "box")
+    assert run("up", "--once").out == "no mail\n"
+    run("inbox", "start", "box")
+    run("inbox", "stop", "--all")
+    assert run("up", "--once").out == "no mail\n"
+    run("inbox", "start", "--all")
+    assert run("up", "--once").out == "recorded 1\n"
+    assert run("mails", "list", "--json").line["subject"] == "Chairs"
+    assert run("doctor").code == 0
+
+
+@pytest.mark.req("IV-08", "NE-24")
+def test_a_test_mail_goes_to_the_servers_own_user(run: Run, write: Write, dovecot: Dovecot, smtp: SmtpServer) -> None:
+    with_server = mailbox(dovecot.port) + server(
+        smtp.port, from_address="box@example.com", override_recipient="trap@example.com"
+    )
+    run("config", "apply", write("p.yaml", with_server))
+    assert run("inbox", "test", "box", "--send").code == 0
+    assert smtp.received == []
+    with_user = with_server.replace(
+        "    tls: none\n    from_address",
+        "    tls: none\n    username: desk@example.com\n"
+        "    password: ${BOB_PASSWORD}\n    auth: none\n    from_address",
+    )
+    run("config", "apply", write("p.yaml", with_user))
+    done = run("inbox", "test", "box", "--send")
+    assert (done.code, done.err) == (0, "")
+    assert [mail.recipients for mail in smtp.received] == [["trap@example.com"]]
+
+
+def test_unsent_mail_leaves_by_hand(run: Run, write: Write, smtp: SmtpServer) -> None:
+    run("publish", "-", stdin=a_mail(Message_ID="<first@customer.example>"))
+    run("up", "--once")
+    run(
+        "publish", "-", stdin=a_mail("One more thing.\n", subject="Re: Printer", In_Reply_To="<first@customer.example>")
+    )
+    run("up", "--once")
+    waiting = run("outbox", "list", "--json").line
+    assert {"id", "to", "subject", "text", "kind", "record", "state", "message_id", "in_reply_to"} <= set(waiting)
+    assert (waiting["state"], waiting["to"]) == ("unsent", ["anna@customer.example"])
+    done = run("outbox", "send", waiting["id"])
+    assert (done.code, done.err) == (
+        1,
+        "Error: no mail server is configured; add one under mail_servers and apply the configuration\n",
+    )
+    run("config", "apply", write("p.yaml", server(smtp.port)))
+    assert run("outbox", "send", "--all", "--json").line["state"] == "sent"
+    (received,) = smtp.received
+    assert received.recipients == ["anna@customer.example"]
+    assert run("outbox", "show", waiting["id"][:10], "--json").line["state"] == "sent"
+    assert run("outbox", "send", waiting["id"]).code == 1
+    assert run("outbox", "send", "--all").code == 0
+
+
+@pytest.mark.req("NE-21")
+def test_a_blocked_server_sends_nothing_by_hand_either(run: Run, write: Write, smtp: SmtpServer) -> None:
+    run("publish", "-", stdin=a_mail(Message_ID="<first@customer.example>"))
+    run("up", "--once")
+    run("publish", "-", stdin=a_mail("More.\n", subject="Re: Printer", In_Reply_To="<first@customer.example>"))
+    run("up", "--once")
+    run("config", "apply", write("p.yaml", server(smtp.port, block="true")))
+    done = run("outbox", "send", "--all")
+    assert done.code == 1
+    assert done.out.startswith("blocked  ")
+    assert smtp.received == []

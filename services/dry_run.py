@@ -17,7 +17,8 @@ from functools import partial
 from typing import Any
 
 from services.filter import stage as filter_stage
-from services.parser import mime, wire
+from services.parser import mime
+from shared.contracts import codec
 from services.record_writer import create, export
 from services.record_writer.body import BadValue, Block
 from services.record_writer.error import plan_incident_on_error
@@ -93,7 +94,7 @@ class Trace:
         every = self.every_change()
         known = {change.record_id: change for change, _ in every}
         return {
-            "mail": wire.to_json(self.mail) if self.mail else None,
+            "mail": codec.mail_to_json(self.mail) if self.mail else None,
             "outcome": self.outcome,
             "reason": self.reason,
             "trace": self.steps,

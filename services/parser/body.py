@@ -21,10 +21,14 @@ from shared.contracts.mail import Attachment
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """The texts of a mail, its files, and their bytes by SHA-256."""
+    """The texts of a mail, its files, and their bytes by SHA-256.
+
+    `html` is harmless; `markup` is the HTML as sent, whose classes are hints, None when it is too much to look at.
+    """
 
     text: str
     html: str | None
+    markup: str | None
     attachments: tuple[Attachment, ...]
     contents: Mapping[str, bytes]
 
@@ -39,7 +43,12 @@ def of(root: Part, bounds: Bounds, defects: Defects) -> Body:
     if "-----BEGIN PGP SIGNED MESSAGE-----" in text:
         defects.add("signed")
     attachments, contents = writer.attachments(found.files, markup or "")
-    return Body(text, markup, attachments, contents)
+    return Body(text, markup, _as_sent(found.pieces, bounds) if markup else None, attachments, contents)
+
+
+def _as_sent(pieces: list[parts.Piece], bounds: Bounds) -> str | None:
+    markup = "\n".join(piece.markup for piece in pieces if piece.markup)
+    return markup if len(markup) <= bounds.text else None
 
 
 @dataclass(frozen=True, slots=True)

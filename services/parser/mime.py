@@ -43,6 +43,7 @@ def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 fro
     found = body.of(root, bounds, defects)
     verdict = kind.classify(root, subject=subject, text=found.text)
     message_id, in_reply_to, references = _threading(headers, bounds, defects)
+    is_reply = reply.answers(subject, threaded=bool(in_reply_to or references))
     from_, sender = _people(headers, defects)
     mail = ParsedMail(
         sha256=hashlib.sha256(raw).hexdigest(),
@@ -59,13 +60,13 @@ def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 fro
         subject=subject,
         text=found.text,
         html=found.html,
-        new_text=scalar(reply.new_text(found.text, found.html, is_reply=_is_reply(in_reply_to, references, subject))),
+        new_text=scalar(reply.new_text(found.text, found.markup, is_reply=is_reply)),
         attachments=found.attachments,
         kind=verdict.kind,
         bounce=verdict.bounce,
         automatic=verdict.automatic,
         automatic_header=verdict.automatic_header,
-        forwarded_from=reply.forwarded_from(found.text, subject),
+        forwarded_from=reply.forwarded_from(found.text, subject, root=root),
         routing=_routing(headers),
         defects=defects.words(),
     )
@@ -90,13 +91,6 @@ def _threading(headers: Headers, bounds: Bounds, defects: Defects) -> tuple[str 
     answered = ids.all_ids(headers.index.get("in-reply-to", []), bounds.references, defects)
     references = ids.all_ids(headers.index.get("references", []), bounds.references, defects)
     return message_id, answered[0] if answered else None, references
-
-
-_ANSWERS = ("re:", "aw:", "antw:", "antwort:", "sv:", "vs:", "odp:", "res:", "rv:", "ref:", "re[", "re :")
-
-
-def _is_reply(in_reply_to: str | None, references: tuple[str, ...], subject: str) -> bool:
-    return bool(in_reply_to or references) or subject[:8].lower().startswith(_ANSWERS)
 
 
 def _people(headers: Headers, defects: Defects) -> tuple[Address | None, Address | None]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from shared.contracts import events as _events
 from shared.contracts.events import Event
+from shared.contracts.mail import ParsedMail
 from shared.errors import FromTheFuture, Undecodable
 
 VERSION = 1
@@ -178,9 +179,36 @@ def _plain_decoder(cls: Any) -> Decoder:
     if cls is Any:
         return lambda value, _: value
 
+    check = _CHECKS.get(cls)
+
     def decode_(value: Any, place: str) -> Any:
-        if type(value) is not cls:
-            raise Undecodable(f"{place} is no {cls.__name__}")
+        if type(value) is not cls or (check is not None and not check(value)):
+            raise Undecodable(f"{place} is no {cls.__name__} that an event can hold")
         return value
 
     return decode_
+
+
+def _is_text(value: str) -> bool:
+    """Whether UTF-8 can say it: a lone surrogate is refused by every store."""
+    if value.isascii():
+        return True
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+_CHECKS: Mapping[Any, Callable[[Any], bool]] = {str: _is_text, int: lambda value: 0 <= value < 1 << 63}
+"""Integers in events are counts, codes and sizes."""
+
+mail_to_json: Encoder = encoder(ParsedMail)
+"""A parsed mail as `postroom parse` prints it and events carry it."""
+_mail_from_json = decoder(ParsedMail)
+
+
+def mail_from_json(members: Any) -> ParsedMail:
+    """The mail again. Raises `Undecodable`."""
+    mail: ParsedMail = _mail_from_json(members, "mail")
+    return mail

@@ -18,7 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from services.parser import mime, wire
+from services.parser import mime
+from shared.contracts import codec
 from shared.errors import BoundExceeded
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -201,8 +202,8 @@ def complaint(mail: bytes, limit: float) -> tuple[str | None, bool, float]:
     began = time.process_time()
     try:
         read = mime.read(mail).mail
-        said = json.dumps(wire.to_json(read), ensure_ascii=False).encode("utf-8")
-        same = wire.from_json(json.loads(said)) == read
+        said = json.dumps(codec.mail_to_json(read), ensure_ascii=False).encode("utf-8")
+        same = codec.mail_from_json(json.loads(said)) == read
     except BoundExceeded:
         return None, True, time.process_time() - began
     except Exception as error:  # this is what the run is looking for

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from services.parser import mime, wire
+from services.parser import mime
+from shared.contracts import codec
 
 FOLDER = Path(__file__).resolve().parents[2] / "corpus"
 MAILS = sorted(FOLDER.glob("*.eml"))
 
 
 def seen(path: Path) -> dict[str, object]:
-    return wire.to_json(mime.read(path.read_bytes()).mail)
+    return codec.mail_to_json(mime.read(path.read_bytes()).mail)
 
 
 @pytest.mark.parametrize("path", MAILS, ids=lambda path: path.stem)

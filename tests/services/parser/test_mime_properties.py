@@ -7,7 +7,8 @@ import json
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.parser import mime, wire
+from services.parser import mime
+from shared.contracts import codec
 from services.parser.bounds import Bounds
 from shared.errors import BoundExceeded
 from tests.fuzz import parser as fuzz
@@ -32,8 +33,8 @@ def survives(raw: bytes, bounds: Bounds = Bounds()) -> None:  # noqa: B008 froze
         reading = mime.read(raw, bounds=bounds)
     except BoundExceeded:
         return
-    said = json.dumps(wire.to_json(reading.mail), ensure_ascii=False).encode("utf-8")
-    assert wire.from_json(json.loads(said)) == reading.mail
+    said = json.dumps(codec.mail_to_json(reading.mail), ensure_ascii=False).encode("utf-8")
+    assert codec.mail_from_json(json.loads(said)) == reading.mail
     assert {item.sha256 for item in reading.mail.attachments} == set(reading.contents)
     assert all(len(reading.contents[item.sha256]) == item.size for item in reading.mail.attachments)
     assert "\n" not in reading.mail.subject

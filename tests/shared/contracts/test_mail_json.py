@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.parser import wire
+from shared.contracts import codec
 from shared.contracts.mail import Address, Attachment, Bounce, BouncedRecipient, Kind, ParsedMail, Routing
 from shared.errors import Undecodable
 
@@ -51,24 +51,24 @@ MAIL = st.builds(
 
 
 def a_message(**changes: Any) -> dict[str, Any]:
-    return {**wire.to_json(ParsedMail(sha256="0", size=1)), **changes}
+    return {**codec.mail_to_json(ParsedMail(sha256="0", size=1)), **changes}
 
 
 @given(MAIL)
 def test_a_mail_survives_the_wire(mail: ParsedMail) -> None:
-    said = json.dumps(wire.to_json(mail), ensure_ascii=False).encode("utf-8")
-    assert wire.from_json(json.loads(said)) == mail
+    said = json.dumps(codec.mail_to_json(mail), ensure_ascii=False).encode("utf-8")
+    assert codec.mail_from_json(json.loads(said)) == mail
 
 
 def test_every_field_of_the_contract_travels() -> None:
     names = {field.name.rstrip("_") for field in fields(ParsedMail)}
-    assert set(wire.to_json(ParsedMail(sha256="0", size=1))) == names
+    assert set(codec.mail_to_json(ParsedMail(sha256="0", size=1))) == names
 
 
 def test_unknown_fields_are_ignored_and_absent_lists_are_empty() -> None:
     message = a_message(future="x")
     del message["to"], message["routing"]
-    assert wire.from_json(message) == ParsedMail(sha256="0", size=1)
+    assert codec.mail_from_json(message) == ParsedMail(sha256="0", size=1)
 
 
 @pytest.mark.parametrize(
@@ -103,10 +103,10 @@ def test_unknown_fields_are_ignored_and_absent_lists_are_empty() -> None:
 )
 def test_what_has_another_type_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Undecodable):
-        wire.from_json(a_message(**changes))
+        codec.mail_from_json(a_message(**changes))
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 1, {}, {"size": 1}], ids=repr)
 def test_what_is_no_mail_is_refused(data: object) -> None:
     with pytest.raises(Undecodable):
-        wire.from_json(data)
+        codec.mail_from_json(data)

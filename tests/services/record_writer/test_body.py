@@ -1,0 +1,137 @@
+"""The body language as a table: what a line sets, what stays text, what a value may be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.record_writer.body import MAX_PARTS, MAX_VALUES, BadValue, form_of, parts, read, typed
+from shared.contracts.desk import RecordType
+
+TYPE = RecordType(
+    "change",
+    prefix="CHG",
+    fields={
+        "Summary": "text",
+        "Details": "text",
+        "Cost Centre": "text",
+        "E-Mail": "text",
+        "Größe": "text",
+        "Amount": "number",
+        "Due": "date",
+        "Urgent": "boolean",
+    },
+)
+FORM = form_of(TYPE)
+
+
+@pytest.mark.parametrize(
+    ("text", "separator", "fields", "rest"),
+    [
+        pytest.param("Summary$text", "$", {"Summary": "text"}, "", id="a field by name"),
+        pytest.param("  sUMMARY$text", "$", {"Summary": "text"}, "", id="whatever the case, indented"),
+        pytest.param("Summary $x", "$", {}, "Summary $x", id="white space before the separator"),
+        pytest.param("Summary\u00a0$x", "$", {}, "Summary\u00a0$x", id="a blank that does not break is one"),
+        pytest.param("Summary$  x ", "$", {"Summary": "x"}, "", id="white space after it"),
+        pytest.param("Cost$7\nSummary$x", "$", {"Summary": "x"}, "Cost$7", id="unknown before a field"),
+        pytest.param("Summary$x\nCost$7", "$", {"Summary": "x"}, "Cost$7", id="unknown after a field"),
+        pytest.param("Amount$2\nSummary $y", "$", {"Amount": "2"}, "Summary $y", id="a mistaken field after a field"),
+        pytest.param("Summary$x $ y$z", "$", {"Summary": "x $ y$z"}, "", id="a value that holds the separator"),
+        pytest.param("Details$a\nb$ is 7 $\nc", "$", {"Details": "a"}, "b$ is 7 $\nc", id="a word that names nothing"),
+        pytest.param("Details$a\nand 7$ more", "$", {"Details": "a\nand 7$ more"}, "", id="a price is no field"),
+        pytest.param("Details:a\nhttp://x.example/", ":", {"Details": "a\nhttp://x.example/"}, "", id="nor is an address"),
+        pytest.param("Details:a\nb\n\nc\nSummary:d", ":", {"Details": "a\nb\n\nc", "Summary": "d"}, "", id="several lines"),
+        pytest.param("Details:\na\nb", ":", {"Details": "a\nb"}, "", id="a value that begins on the next line"),
+        pytest.param("Amount:2\nthanks\nAnna", ":", {"Amount": "2"}, "thanks\nAnna", id="a number is one line"),
+        pytest.param("Status:Active\n\nBye", ":", {"Status": "Active"}, "Bye", id="a status is one line"),
+        pytest.param("ChangeNumber:CHG5\n12", ":", {"ChangeNumber": "CHG5"}, "12", id="a number of a record too"),
+        pytest.param("Details:a\n-- \nAnna", ":", {"Details": "a"}, "-- \nAnna", id="a signature belongs to no value"),
+        pytest.param("Hello,\nSummary:a", ":", {"Summary": "a"}, "Hello,", id="text before the first field"),
+        pytest.param("Cost Centre=K1", "=", {"Cost Centre": "K1"}, "", id="a name with a blank"),
+        pytest.param("E-Mail-a@b.example", "-", {"E-Mail": "a@b.example"}, "", id="a name that holds the separator"),
+        pytest.param("größe::42", "::", {"Größe": "42"}, "", id="a long separator and a name beyond ASCII"),
+        pytest.param("GRÖSSE:42", ":", {"Größe": "42"}, "", id="folded as Unicode says"),
+        pytest.param("Summary", "$", {}, "Summary", id="no separator"),
+        pytest.param("$Summary", "$", {}, "$Summary", id="no name"),
+        pytest.param("Summary:a\u2028b\x0bc", ":", {"Summary": "a\u2028b\x0bc"}, "", id="only line ends end lines"),
+        pytest.param("Summary:", ":", {"Summary": ""}, "", id="an empty value"),
+        pytest.param("Summary:a\nSummary:b", ":", {"Summary": "b"}, "", id="the last of several"),
+        pytest.param("Summary:a", None, {}, "Summary:a", id="without a separator nothing is read"),
+    ],
+)
+def test_a_line_sets_a_field_or_stays_text(text: str, separator: str | None, fields: dict[str, str], rest: str) -> None:
+    block = read(text, separator, FORM)
+    assert (dict(block.fields), block.text, block.raw) == (fields, rest, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "marker", "expected"),
+    [
+        ("one#two", "#", ["one", "two"]),
+        ("#one##\n \n#two#", "#", ["one", "two"]),
+        ("one\n---\ntwo", "---", ["one\n", "\ntwo"]),
+        ("one#two", None, ["one#two"]),
+        ("##", "#", ["##"]),
+    ],
+)
+def test_a_marker_cuts_and_blank_parts_make_nothing(text: str, marker: str | None, expected: list[str]) -> None:
+    assert parts(text, marker) == expected
+
+
+def test_more_parts_than_a_mail_may_have_are_refused() -> None:
+    assert len(parts("x#" * MAX_PARTS, "#")) == MAX_PARTS
+    with pytest.raises(BadValue, match="1001 records"):
+        parts("x#" * (MAX_PARTS + 1), "#")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("Amount", "2", 2),
+        ("Amount", " -2 500 ", -2500),
+        ("Amount", "2.5", 2.5),
+        ("Amount", "", None),
+        ("Amount", "123456789012345", 123456789012345),
+        ("Due", "2026-11-20", "2026-11-20T00:00:00"),
+        ("Due", "", None),
+        ("Urgent", "Yes", True),
+        ("Urgent", "off", False),
+        ("Summary", " 2 ", " 2 "),
+        ("Status", "aCTIVE", "Active"),
+    ],
+)
+def test_a_value_has_the_type_of_its_field(name: str, text: str, value: Any) -> None:
+    (found,) = typed(TYPE, [(name, text)])
+    assert found.value == value
+    assert type(found.value) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Amount", "two"),
+        ("Amount", "nan"),
+        ("Amount", "1e999"),
+        ("Amount", "1,5"),
+        ("Due", "tomorrow"),
+        ("Urgent", "maybe"),
+        ("Status", "Gone"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_with_the_names_of_both(name: str, text: str) -> None:
+    with pytest.raises(BadValue) as refused:
+        typed(TYPE, [(name, text)])
+    assert name in str(refused.value)
+    assert repr(text) in str(refused.value)
+
+
+def test_a_long_bad_value_is_told_in_short() -> None:
+    with pytest.raises(BadValue) as refused:
+        typed(TYPE, [("Amount", "x" * 10_000)])
+    assert len(str(refused.value)) < 200
+
+
+def test_fields_beyond_what_a_record_takes_are_refused() -> None:
+    with pytest.raises(BadValue, match="at most"):
+        typed(TYPE, [("Summary", "x" * (MAX_VALUES // 2)), ("Details", "x" * (MAX_VALUES // 2 + 1))])

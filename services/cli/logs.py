@@ -1,15 +1,18 @@
 """Log lines of the commands that run on: one event a line on standard error, its facts behind it.
 
-`2026-11-20T12:00:00.123Z INFO decided stage=filter mail_id=...`. POSTROOM_LOG sets the level.
+`2026-11-20T12:00:00.123Z INFO decided stage=filter mail_id=...`. POSTROOM_LOG sets the level. Of an exception the
+line says what it was and where it was raised; POSTROOM_DEBUG=1 shows the whole traceback.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import traceback
 from datetime import UTC, datetime
 from typing import Final
 
+from services.cli.base import DEBUG
 from services.cli.output import safe
 from shared.text import iso
 
@@ -25,7 +28,18 @@ class Lines(logging.Formatter):
         at = iso(datetime.fromtimestamp(record.created, UTC))
         facts = "".join(f" {name}={_value(value)}" for name, value in vars(record).items() if name not in _KNOWN)
         line = f"{at} {record.levelname} {safe(record.getMessage())}{facts}"
-        return f"{line}\n{safe(self.formatException(record.exc_info), breaks=True)}" if record.exc_info else line
+        if not record.exc_info:
+            return line
+        if os.environ.get(DEBUG) == "1":
+            return f"{line}\n{safe(self.formatException(record.exc_info), breaks=True)}"
+        return f"{line} error={_value(_summary(record.exc_info[1]))}"
+
+
+def _summary(error: BaseException | None) -> str:
+    """What was raised, and where."""
+    frames = traceback.extract_tb(error.__traceback__) if error else []
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
 
 
 def _value(value: object) -> str:

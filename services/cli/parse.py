@@ -35,7 +35,7 @@ def parse(named: tuple[str, ...]) -> int:
 def look(source: sources.Source) -> dict[str, Any]:
     """What the parser sees of one mail, or why it sees nothing."""
     from services.parser import mime
-from shared.contracts import codec
+    from shared.contracts import codec
 
     if source.error is not None:
         return {"path": source.path, "error": source.error}

@@ -17,7 +17,7 @@ from services.cli.up import stopping
     "--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Consumers in this process."
 )
 def worker(stage: str, concurrency: int) -> None:
-    """Run one stage: parser, filter, sender-matcher, record-writer, notifier, dead-letter, or the source fetcher.
+    """Run one stage: parser, filter, sender-matcher, record-writer, exporter, notifier, dead-letter; or fetcher.
 
     Broker and store are those of POSTROOM_BROKER_URL and POSTROOM_STORE_URL.
     """

@@ -137,8 +137,8 @@ def _credentials(path: str, end: Inbox | MailServer, *, needs_login: bool) -> Co
             yield from _exchange(path, end)
         case "graph":
             yield from _graph(path, end)
-        case "gmail" if end.google is None:
-            yield Complaint(f"{path}.google", "missing, and gmail needs it: service_account, private_key and user")
+        case "gmail":
+            yield from _gmail(path, end)
         case _:
             pass
 
@@ -177,6 +177,14 @@ def _graph(path: str, end: Inbox | MailServer) -> Complaints:
         yield Complaint(f"{path}.oauth.user_id", "the user is an address or an object id; write it as user@domain")
     if end.username is not None and not _AN_ADDRESS.fullmatch(end.username):
         yield Complaint(f"{path}.username", "the user account is an address; write it as user@domain")
+
+
+def _gmail(path: str, end: Inbox | MailServer) -> Complaints:
+    if end.google is None:
+        yield Complaint(f"{path}.google", "missing, and gmail needs it: service_account, private_key and user")
+        return
+    if not _AN_ADDRESS.fullmatch(end.google.service_account):
+        yield Complaint(f"{path}.google.service_account", "the service account is an address; write it as user@domain")
 
 
 def mailboxes_fit(config: Configuration) -> Complaints:

@@ -109,9 +109,10 @@ def _larger_than(item: Item, spot: Spot) -> int:
 
 
 def _header(item: Item, spot: Spot) -> dict[str, str]:
-    """`{X-Spam-Flag: YES}`, or `"X-Spam-Flag: YES"`."""
+    """`{X-Spam-Flag: YES}`, `"X-Spam-Flag: YES"`, or `{name: X-Spam-Flag, value: YES}`."""
     if isinstance(item, Mapped | Sequenced):
-        return mapping_of(_header_name, read.line)(item, spot)
+        found = mapping_of(_header_name, read.line)(item, spot)
+        return {found["name"]: found["value"]} if found.keys() == {"name", "value"} else found
     field, colon, value = read.line(item, spot).partition(":")
     if not colon:
         raise Refusal("write a header as name: text")
@@ -167,7 +168,7 @@ _OAUTH: Final = Section(
 )
 _GOOGLE: Final = Section(
     desk.Google,
-    {"service_account": read.address, "private_key": read.secret, "user": read.address},
+    {"service_account": read.line, "private_key": read.secret, "user": read.address},
     required=("service_account", "private_key"),
 )
 _CONNECTION: Final[Mapping[str, read.Read[Any]]] = {
@@ -261,10 +262,19 @@ _SENDER: Final = Section(
         ),
     },
 )
+
+
+def _enabled_commands(item: Item, spot: Spot) -> tuple[str, ...]:
+    """Some of the commands, or `all`."""
+    if isinstance(item, Text) and item.text.casefold() == "all":
+        return COMMANDS
+    return list_of(read.one_of(*COMMANDS))(item, spot)
+
+
 _COMMANDS: Final = Section(
     desk.CommandPolicy,
     {
-        "enabled": list_of(read.one_of(*COMMANDS)),
+        "enabled": _enabled_commands,
         "update_by": read.one_of("participant", "recognised"),
         "trust": read.one_of("address", "authenticated"),
         "log_new_on_invalid_number": read.switch,

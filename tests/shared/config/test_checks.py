@@ -66,6 +66,10 @@ def test_fips_mode_refuses_methods_that_rest_on_md5(method: str) -> None:
         (f"{IMAP}auth: xoauth2}}", "inboxes[0].oauth: missing, and xoauth2 needs it"),
         (f"{HEAD}protocol: graph}}", "inboxes[0].oauth: missing, and graph needs it"),
         (f"{HEAD}protocol: gmail}}", "inboxes[0].google: missing, and gmail needs it"),
+        (
+            f"{HEAD}protocol: gmail, google: {{service_account: x, private_key: 'file:k'}}}}",
+            "service account is an address",
+        ),
         (f"{HEAD}protocol: ews, auth: oauth}}", "inboxes[0].oauth: missing, and ews with oauth needs it"),
         (f"{HEAD}protocol: ews, auth: basic}}", "inboxes[0].password: missing, and ews with basic needs it"),
         ("mail_servers: [{name: out}]", "mail_servers[0].host: missing, and smtp needs it"),

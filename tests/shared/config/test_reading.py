@@ -100,6 +100,17 @@ def test_rules_are_read_into_one_form(example: Configuration) -> None:
     assert example.rules[1].match == {"header": {"X-Spam-Flag": "YES"}, "regex": {"any": "win(ner)?"}}
 
 
+@pytest.mark.parametrize("written", ["{X-Flag: YES}", "'X-Flag: YES'", "{name: X-Flag, value: YES}"])
+def test_a_header_is_written_in_any_of_three_ways(written: str) -> None:
+    config = load_bytes(f"rules: [{{name: a, match: {{header: {written}}}}}]".encode())
+    assert config.rules[0].match == {"header": {"X-Flag": "YES"}}
+
+
+def test_all_commands_have_a_word() -> None:
+    config = load_bytes(f"{INBOX}    commands: {{enabled: all}}\n".encode())
+    assert config.inboxes[0].commands.enabled == ("close", "approve", "reject", "summary", "create", "update", "delete")
+
+
 def test_an_object_is_matched_by_a_fixed_value(example: Configuration) -> None:
     wanted = example.inboxes[1].sender.object
     assert wanted is not None

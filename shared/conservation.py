@@ -102,9 +102,7 @@ def check(app: App, *, patience: float = PATIENCE) -> Report:
         time.sleep(PAUSE)
 
 
-def _lasting(
-    before: dict[str, frozenset[str]] | None, now: Mapping[str, _Suspicion]
-) -> dict[str, frozenset[str]]:
+def _lasting(before: dict[str, frozenset[str]] | None, now: Mapping[str, _Suspicion]) -> dict[str, frozenset[str]]:
     if before is None:
         return {kind: suspicion.about for kind, suspicion in now.items()}
     same = {kind: before[kind] & suspicion.about for kind, suspicion in now.items() if kind in before}
@@ -150,9 +148,7 @@ def _documents(taken: int, mails: int) -> _Suspicion | None:
     return None
 
 
-def _of_messages(
-    store: Documents, untaken: int, unfinished: int, messages: _Messages
-) -> Iterator[_Suspicion | None]:
+def _of_messages(store: Documents, untaken: int, unfinished: int, messages: _Messages) -> Iterator[_Suspicion | None]:
     hidden = " (what workers hold is seen only with the management API of RabbitMQ)" if messages.unseen else ""
     yield _left_behind(store, untaken - messages.on(INTAKE, RETRY, DEAD_LETTER, PARKED), hidden)
     yield _unfinished(store, unfinished - messages.all, hidden)

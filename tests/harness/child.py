@@ -11,9 +11,10 @@ import faulthandler
 import logging
 import os
 import resource
+import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -27,6 +28,7 @@ from shared.runtime import steps
 from shared.runtime.broker import Broker
 from shared.runtime.embedded import EmbeddedBroker
 from shared.runtime.steps import step
+from shared.runtime.worker import Worker
 from shared.store.documents import Change, Document, Filter
 from shared.store.embedded import EmbeddedDocuments
 from shared.store.indexes import INDEXES
@@ -41,7 +43,7 @@ class Job:
     """What a child shall do. `outbox` is a folder of files `N~INBOX~LABEL.eml`, handed in by name.
 
     Seconds: `lease`; `patience`, how long to wait for quiet on RabbitMQ; `busy`, how long for a locked data file.
-    `file_limit`: no file may grow beyond so many bytes.
+    `file_limit`: no file may grow beyond so many bytes. `stages`: the workers of these alone, as containers have it.
     """
 
     data: str
@@ -56,6 +58,7 @@ class Job:
     patience: float = 30.0
     busy: float = 30.0
     file_limit: int = 0
+    stages: tuple[str, ...] = ()
 
 
 class Unbatched(EmbeddedDocuments):
@@ -152,11 +155,22 @@ def accounted_for(app: App) -> bool:
 
 def until_stopped(app: App, job: Job) -> None:
     """As `postroom up`: ends by a signal, in order for SIGTERM."""
-    import signal
-
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    pipeline.run_all(app, stop, fetch=False)
+    if job.stages:
+        work_apart(app, job.stages, stop)
+    else:
+        pipeline.run_all(app, stop, fetch=False)
+
+
+def work_apart(app: App, stages: Sequence[str], stop: threading.Event) -> None:
+    """One thread for each stage's worker."""
+    workers = [Worker(pipeline.STAGES[name](app), pipeline.world(app)) for name in stages]
+    threads = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
 
 
 def only_hand_in(app: App, job: Job) -> None:

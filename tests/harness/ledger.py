@@ -115,21 +115,26 @@ def _differences(found: Effects, undisturbed: Effects) -> Iterator[Breach]:
 def effects(store: Documents) -> Effects:
     """What mails have done, by content: without times, and with numbers blotted out, for their order is free."""
     return {
-        "outcomes": _counted((m["_id"], m["outcome"], _blot(m["reason"]), len(m["records"])) for m in store.find("mails", {})),
+        "outcomes": _counted(
+            (m["_id"], m["outcome"], _blot(m["reason"]), len(m["records"])) for m in store.find("mails", {})
+        ),
         "records": _counted(_record(each) for each in store.find("records", {})),
         "activities": _counted(_activity(each) for each in store.find("activities", {})),
         "notifications": _counted(
             (tuple(m["to"]), _blot(m["subject"]), _blot(m["text"]), m["kind"], m["state"], m["record_id"])
             for m in store.find("outbox", {})
         ),
-        "history": _counted((h["person_id"], h["mail_id"], h["record_id"], h["event"]) for h in store.find("history", {})),
+        "history": _counted(
+            (h["person_id"], h["mail_id"], h["record_id"], h["event"]) for h in store.find("history", {})
+        ),
         "links": _counted((e["from_id"], e["to_id"], e["relationship"]) for e in store.find("links", {})),
         "people": _counted((p["_id"], p["name"], tuple(p["addresses"])) for p in store.find("people", {})),
         "letters": _counted(
-            (d["mail_id"], d["stage"], d["queue"], d["state"], d["incident"] is None) for d in store.find("dead_letters", {})
+            (d["mail_id"], d["stage"], d["queue"], d["state"], d["incident"] is None)
+            for d in store.find("dead_letters", {})
         ),
         "journal": _journal(store),
-    }  # fmt: skip
+    }
 
 
 def _counted(things: Iterable[Any]) -> Counter[Any]:
@@ -137,15 +142,30 @@ def _counted(things: Iterable[Any]) -> Counter[Any]:
 
 
 def _journal(store: Documents) -> Counter[Any]:
-    """Which decision each stage came to; coming to it twice, waiting before, or seeing a duplicate, is no effect."""
+    """Which decision each stage came to; coming to it twice, waiting before, or finding it made, is no effect."""
     entries = {(each["mail_id"], each["stage"], each["decision"]) for each in store.find("journal", {})}
-    idle = {("parser", "done"), *((stage, why) for stage in pipeline.STAGES for why in ("wait", "retry"))}
+    idle = {
+        ("parser", "done"),
+        ("record-writer", "done"),
+        *((stage, why) for stage in pipeline.STAGES for why in ("wait", "retry")),
+    }
     return Counter(each for each in entries if each[1:] not in idle)
 
 
 def _record(record: Mapping[str, Any]) -> tuple[Any, ...]:
     """With its version: who plans twice, or writes twice, moves it once more."""
-    plain = ("_id", "type", "version", "status", "subject", "customer", "origin", "parent", "owner_team", "updated_by_mail")
+    plain = (
+        "_id",
+        "type",
+        "version",
+        "status",
+        "subject",
+        "customer",
+        "origin",
+        "parent",
+        "owner_team",
+        "updated_by_mail",
+    )
     fields = tuple(sorted((name, str(value)) for name, value in record["fields"].items()))
     return (*(_blot(record.get(name)) for name in plain), fields)
 

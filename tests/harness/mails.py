@@ -50,16 +50,30 @@ def mixed() -> list[Sent]:
     return [
         Sent("new", _mail("new", "It burns.\n", subject="Fire", files=files), "recorded", times=2),
         Sent("stranger", _mail("stranger", "Hello.\n", sender="Carl <carl@elsewhere.example>"), "recorded"),
-        Sent("reply", _mail("reply", "Still smoking.\n", subject="Re: Printer", In_Reply_To="<parent@customer.example>"), "recorded"),
+        Sent(
+            "reply",
+            _mail("reply", "Still smoking.\n", subject="Re: Printer", In_Reply_To="<parent@customer.example>"),
+            "recorded",
+        ),
         Sent("late", _mail("late", "More.\n", subject="Re: Fire", In_Reply_To="<new@customer.example>"), "recorded"),
-        Sent("reopen", _mail("reopen", "Again.\n", subject="Re: Drains", In_Reply_To="<closed@customer.example>"), "rejected"),
+        Sent(
+            "reopen",
+            _mail("reopen", "Again.\n", subject="Re: Drains", In_Reply_To="<closed@customer.example>"),
+            "rejected",
+        ),
         Sent("robot", _mail("robot", "I am away.\n", subject="Out of office"), "rejected"),
         Sent("astray", _mail("astray", "Where am I?\n", subject="Lost"), "dead", inbox="nowhere"),
         Sent("wrong", _mail("wrong", "Summary: x\nPriority: soon\n", subject="Wrong"), "dead", inbox="problems"),
         Sent("parts", _mail("parts", parts, subject="Disks"), "recorded", inbox="problems"),
         Sent("task", _mail("task", "Please look.\n", subject="Look"), "recorded", inbox="tasks"),
-        Sent("large", _mail("large", "x" * 70 + "\n", subject="Large", files=(("b.bin", "application/octet-stream", bytes(90_000)),)), "recorded"),
-    ]  # fmt: skip
+        Sent(
+            "large",
+            _mail(
+                "large", "x" * 70 + "\n", subject="Large", files=(("b.bin", "application/octet-stream", bytes(90_000)),)
+            ),
+            "recorded",
+        ),
+    ]
 
 
 def _mail(label: str, text: str, **keys: object) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from shared import conservation
 from shared.app import Location
 from shared.conservation import Report
 from shared.contracts.desk import MailServer
+from shared.intake import RawMail
 from shared.runtime.embedded import EmbeddedBroker
 from shared.runtime.worker import Worker, leave
 from tests.builders import a_configuration, a_mail
@@ -131,22 +133,14 @@ def test_a_dead_letter_is_a_note_and_no_problem(desk: Desk) -> None:
 
 
 def test_a_message_that_is_no_mail_is_an_arrival_and_unreadable(desk: Desk) -> None:
-    from dataclasses import replace
-
-    message = desk.app.door._message  # the shape of a message of ours
-    from shared.intake import RawMail
-
-    desk.app.broker.publish([replace(message(RawMail(a_mail())), content_type="application/x-python-pickle")])
+    message = desk.app.door._message(RawMail(a_mail()))  # the shape of a message of ours
+    desk.app.broker.publish([replace(message, content_type="application/x-python-pickle")])
     desk.work()
     report = check(desk)
     assert (report.arrivals, report.unreadable, report.outcomes, report.problems) == (1, 1, 0, ())
 
 
 def test_a_message_id_that_a_sender_uses_twice_hides_no_arrival(desk: Desk) -> None:
-    from dataclasses import replace
-
-    from shared.intake import RawMail
-
     messages = [desk.app.door._message(RawMail(a_mail(f"{n}\n"))) for n in range(2)]
     desk.app.broker.publish([replace(message, id="always-the-same") for message in messages])
     desk.work()

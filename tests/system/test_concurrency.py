@@ -163,5 +163,3 @@ def test_sixty_replies_from_three_processes_lose_no_update(bench: Bench) -> None
 
 def test_a_writer_that_does_not_look_at_the_version_is_caught(bench: Bench) -> None:
     assert {"records"} <= {breach.invariant for breach in updated_together(bench, "no-version-check")}
-
-

@@ -10,7 +10,7 @@ import os
 import random
 import signal
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 
 import pytest
@@ -18,7 +18,6 @@ import pytest
 from shared.runtime.steps import BOUNDARIES
 from tests.harness.bench import Bench, Scene
 from tests.harness.ledger import Effects
-from tests.servers.rabbitmq import RabbitNode
 
 FULL = bool(os.environ.get("POSTROOM_FULL"))
 REACHED = 0.9

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
+import shared.runtime.embedded
+from shared.runtime.broker import Message
+from shared.runtime.embedded import EmbeddedBroker
 from tests.harness.bench import Bench, Scene
 from tests.harness.ledger import Breach, Effects
 from tests.harness.mails import many
@@ -65,3 +69,24 @@ def test_a_desk_that_loses_a_plain_mail_is_caught_without_any_kill(bench: Bench)
         app.broker.file.connection.execute("DELETE FROM queue WHERE seq = 2")  # type: ignore[attr-defined]
     scene.run()
     assert {breach.invariant for breach in scene.breaches()} == {"lost", "conservation"}
+
+
+@pytest.mark.parametrize("fenced", [True, False])
+def test_a_late_settlement_moves_nothing_and_without_fencing_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, fenced: bool
+) -> None:
+    """Downstream would forgive a message that comes twice, so the broker's own promise is looked at."""
+    if not fenced:
+        monkeypatch.setattr(shared.runtime.embedded, "_FENCE", "seq = ? AND (holder = ? OR takes = ? OR 1)")
+    sleeper, waker = (EmbeddedBroker(tmp_path, lease_seconds=0.1) for _ in range(2))
+    sleeper.declare()
+    sleeper._stop.set()  # it renews no lease
+    sleeper.publish([Message("cause", "intake", b"")])
+    late, early = sleeper.consumer("intake", 1), waker.consumer("intake", 1)
+    (behind,), (ahead,) = late.take(1), early.take(5)
+    late.settle(behind, [Message("late", "filter", b"")])
+    early.settle(ahead, [Message("early", "filter", b"")])
+    left = [row[0] for row in waker._rows("SELECT id FROM queue")]
+    assert left == (["early"] if fenced else ["late"])
+    sleeper.close()
+    waker.close()

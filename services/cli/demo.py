@@ -179,4 +179,4 @@ def _hints(mails: dict[str, Document]) -> None:
         (f"dead-letters list{where}", "what failed; replay and discard are there too"),
         (f"doctor{where}", "is every mail accounted for?"),
     ):
-        click.echo(f"  postroom {command.ljust(46)}  {meaning}")
+        click.echo(f"  {called} {command.ljust(46)}  {meaning}")

@@ -1,4 +1,4 @@
-"""`postroom inbox`: which inboxes there are and how they fare; test, peek, stop and start them."""
+"""`postroom inbox`: which inboxes there are and how they fare; test, peek, sample, stop and start."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def inbox() -> None:
-    """Inboxes: list, test, start, stop, peek."""
+    """Inboxes: list, test, start, stop, peek, sample."""
 
 
 def one(app: App, name: str) -> Inbox:
@@ -195,6 +195,26 @@ def peek(name: str, count: int) -> None:
             click.echo(f"\n{output.safe(each['text'][:2000], breaks=True)}\n")
     if not seen and not as_json():
         click.echo("no mail waits")
+
+
+@inbox.command(cls=Command)
+@click.argument("name")
+@click.option("--type", "type_name", metavar="TYPE", help="Another record type than the one the inbox makes.")
+def sample(name: str, type_name: str | None) -> None:
+    """Print a sample mail for the people who write to an inbox: its fields, separator and marker."""
+    from services.cli.records import type_called
+    from services.record_writer.sample import sample_mail
+    from shared.contracts.desk import XML_EXPORT
+
+    with opened() as app:
+        found = one(app, name)
+        if found.processor == XML_EXPORT and type_name is None:
+            raise Problem(f"{output.safe(name)} exports its mail and makes no records; any mail will do")
+        text = sample_mail(found, type_called(app, type_name or found.processor))
+    if as_json():
+        output.emit({"inbox": name, "mail": text})
+    else:
+        click.echo(text, nl=False)
 
 
 def _peeked(raw: bytes, size: int | None, key: str) -> dict[str, Any]:

@@ -23,7 +23,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "queues": ("services.cli.queues:queues", "Depth, age and consumers of every queue."),
     "dead-letters": ("services.cli.dead_letters:dead_letters", "What failed: look, replay, discard."),
     "outbox": ("services.cli.outbox:outbox", "Outgoing mail, sent and waiting."),
-    "inbox": ("services.cli.inbox:inbox", "Inboxes: list, test, start, stop, peek."),
+    "inbox": ("services.cli.inbox:inbox", "Inboxes: list, test, start, stop, peek, sample."),
     "config": ("services.cli.config:config", "Check, apply and export the configuration."),
     "doctor": ("services.cli.doctor:doctor", "Is everything reachable, is every mail accounted for?"),
 }

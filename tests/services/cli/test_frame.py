@@ -47,7 +47,8 @@ def test_the_commands_are_those_of_the_design() -> None:
         ("people", "list"), ("people", "show"), ("queues",),
         ("dead-letters", "list"), ("dead-letters", "show"), ("dead-letters", "replay"), ("dead-letters", "discard"),
         ("outbox", "list"), ("outbox", "show"), ("outbox", "send"),
-        ("inbox", "list"), ("inbox", "test"), ("inbox", "start"), ("inbox", "stop"), ("inbox", "peek"),
+        ("inbox", "list"), ("inbox", "test"), ("inbox", "start"), ("inbox", "stop"),
+        ("inbox", "peek"), ("inbox", "sample"),
         ("config", "check"), ("config", "apply"), ("config", "export"), ("doctor",),
     }  # fmt: skip
 

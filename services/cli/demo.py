@@ -7,6 +7,7 @@ the tour names at its end can be tried at once.
 from __future__ import annotations
 
 import hashlib
+import os
 import shlex
 import threading
 from dataclasses import replace
@@ -169,6 +170,7 @@ def _letter(app: App, mail: Document) -> None:
 def _hints(mails: dict[str, Document]) -> None:
     data = click.get_current_context().find_root().meta.get(DATA)
     where = f" --data {shlex.quote(str(data))}" if data else ""
+    called = os.environ.get("POSTROOM_COMMAND", "postroom")
     first, rejected = mails[REPLIED]["_id"][:12], mails[REJECTED]["_id"][:12]
     for command, meaning in (
         (f"mails list{where}", "every mail and its outcome"),

@@ -146,6 +146,8 @@ def load(seed: int, count: int) -> Iterator[tuple[Row, bytes]]:
         subject = f"Re: {parent.subject}" if parent else writer.subject()
         mail, needle = writer.mail(number, subject, parent), writer.needle(number)
         FILL[kind](writer, mail, needle)
+        if mail.is_multipart():
+            mail.set_boundary(f"=_{needle}")  # a boundary of the library's is another one each time
         parent_id = parent.message_id if parent else None
         row = Row(f"{number:06}.eml", kind, mail["Message-ID"], parent_id, needle, subject, mail["From"])
         if kind in {"plain", "html"}:

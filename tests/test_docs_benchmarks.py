@@ -1,0 +1,97 @@
+"""The benchmark itself, on a small load: the mix, the check of the content, and the comparison with others."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import content, corpus
+from bench.processes import ROOT
+from shared.store.documents import Documents
+from tests.desk import Desk
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bench", "--runs", "1", "--json", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+
+
+def test_a_thousand_mails_have_the_mix() -> None:
+    assert Counter(row.kind for row, _ in corpus.load(1, 1000)) == corpus.MIX
+
+
+def test_the_load_is_the_same_for_the_same_seed_and_another_for_another() -> None:
+    assert list(corpus.load(3, 40)) == list(corpus.load(3, 40))
+    assert list(corpus.load(3, 40)) != list(corpus.load(4, 40))
+
+
+def received(desk: Desk, *, keep: int = 30) -> list[dict[str, Any]]:
+    """A small load, worked off; the last mails may be left out."""
+    rows, raws = zip(*corpus.load(5, 30), strict=True)
+    desk.receive(*raws[:keep])
+    return [{name: getattr(row, name) for name in ("message_id", "parent", "needle")} for row in rows]
+
+
+@pytest.fixture
+def store(desk: Desk) -> Documents:
+    return desk.store
+
+
+def test_the_check_finds_nothing_to_complain_of_when_all_is_there(desk: Desk, store: Documents) -> None:
+    found = content.check(store, received(desk))
+    assert (found.recorded, found.needles, found.problems) == (30, 30, [])
+    assert found.threaded == found.replies > 0
+
+
+def test_the_check_sees_a_lost_mail(desk: Desk, store: Documents) -> None:
+    assert "1 mails not recorded" in content.check(store, received(desk, keep=29)).problems
+
+
+def test_the_check_sees_a_lost_text(desk: Desk, store: Documents) -> None:
+    rows = received(desk)
+    rows[3]["needle"] = "case-that-nobody-wrote"
+    assert content.check(store, rows).problems == ["1 needles not found"]
+
+
+def test_the_check_sees_a_reply_on_another_record(desk: Desk, store: Documents) -> None:
+    rows = received(desk)
+    reply = next(row for row in rows if row["parent"])
+    reply["parent"] = next(
+        row["message_id"] for row in rows if row["message_id"] not in {reply["parent"], reply["message_id"]}
+    )
+    assert content.check(store, rows).problems == ["1 replies not on their parent's record"]
+
+
+def test_whole_processes_are_measured_in_turn_with_a_peer(tmp_path: Path) -> None:
+    peer = 'echo {"name":"peer","mails_per_s":1.5,"cpu_ms_per_mail":2,"peak_rss_mb":3,"failures":0}'.replace('"', r"\"")
+    done = bench("--mails", "20", "--existing", "0", "--existing", "10", "--vs", peer, "--work", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [(row["name"], row["existing"]) for row in rows] == [
+        ("postroom embedded", 0),
+        ("peer", 0),
+        ("postroom embedded", 10),
+        ("peer", 10),
+    ]
+    assert all(row["mails_per_s"] > 0 and row["cpu_ms_per_mail"] > 0 and row["problems"] == [] for row in rows)
+    assert (tmp_path / "existing-10" / "postroom.sqlite").exists()
+
+
+@pytest.mark.usefixtures("rabbit_node")  # says so when there is no RabbitMQ
+def test_the_scaled_form_is_measured_by_stage_and_hop(tmp_path: Path) -> None:
+    done = bench("--mails", "20", "--rabbitmq", "--work", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    row = json.loads(done.stdout)
+    assert row["problems"] == []
+    assert {"cpu_ms_per_hop", "parser_ms", "record-writer_ms"} <= set(row)
+
+
+def test_a_peer_that_fails_is_told(tmp_path: Path) -> None:
+    done = bench("--mails", "5", "--vs", "false", "--work", str(tmp_path))
+    assert (done.returncode, "false: exit code 1" in done.stderr) == (2, True)

@@ -2,8 +2,9 @@
 
 A record marker separates parts; blank parts make none. A line `Name<separator>text` sets a field; no white space may
 stand before the separator. The lines that follow belong to the value of a text field; a number, date, switch, status,
-owner or the record's number is one line. What looks like a field and is none (a word that names nothing, a name with
-white space before the separator) sets nothing: it stays text, and so does what follows it, as after a signature's `--`.
+owner or the record's number is one line, and so is the last field's text when a blank line follows it at once. What
+looks like a field and is none (a word that names nothing, a name with white space before the separator) sets nothing:
+it stays text, and so does what follows it, as after a signature's `--` or a rule.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MAX_BODY: Final = 2_000_000
 MAX_VALUES: Final = 1_000_000
 """Characters that the fields of one record take from one mail, so that it stays well below what a store holds."""
 _WORD: Final = re.compile(r"\s*([^\W\d][\w-]{0,39})")
-_SIGNATURE: Final = ("--", "-- ")
+_END: Final = re.compile(r"-- ?\r?|\s*_{5,}\s*")
 
 
 class BadValue(ValueError):
@@ -79,17 +80,28 @@ def read(text: str, separator: str | None, form: Form) -> Block:
         return whole(text)
     found: list[tuple[str, list[str]]] = []
     rest: list[str] = []
-    into = rest
+    into, before_last = rest, 0
     for line in text.split("\n"):
         if hit := _field(line, separator, form):
             found.append((hit[0], [hit[1]]))
-            into = rest if hit[0] in form.short else found[-1][1]
+            into, before_last = rest if hit[0] in form.short else found[-1][1], len(rest)
             continue
         if into is not rest and _ends_value(line, separator, form):
             into = rest
         into.append(line)
+    if found:
+        rest[before_last:before_last] = _after_last(found[-1][1])
     fields = tuple((name, "\n".join(lines).strip()) for name, lines in found)
     return Block(fields, "\n".join(rest).strip(), text)
+
+
+def _after_last(lines: list[str]) -> list[str]:
+    """Takes from the last field what a blank line parts from its one line: a greeting, as a rule."""
+    if len(lines) == 1 or not lines[0].strip() or lines[1].strip():
+        return []
+    after = lines[1:]
+    del lines[1:]
+    return after
 
 
 def _field(line: str, separator: str, form: Form) -> tuple[str, str] | None:
@@ -110,7 +122,7 @@ def _cuts(line: str, separator: str, longest: int) -> Iterator[tuple[str, str]]:
 
 def _ends_value(line: str, separator: str, form: Form) -> bool:
     """Whether a line that sets no field is the end of the value above it all the same."""
-    if line.rstrip("\r") in _SIGNATURE:
+    if _END.fullmatch(line):
         return True
     if any(head.rstrip().casefold() in form.names for head, _ in _cuts(line, separator, form.longest)):
         return True

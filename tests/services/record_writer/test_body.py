@@ -40,12 +40,19 @@ FORM = form_of(TYPE)
         pytest.param("Summary$x $ y$z", "$", {"Summary": "x $ y$z"}, "", id="a value that holds the separator"),
         pytest.param("Details$a\nb$ is 7 $\nc", "$", {"Details": "a"}, "b$ is 7 $\nc", id="a word that names nothing"),
         pytest.param("Details$a\nand 7$ more", "$", {"Details": "a\nand 7$ more"}, "", id="a price is no field"),
-        pytest.param("Details:a\nhttp://x.example/", ":", {"Details": "a\nhttp://x.example/"}, "", id="nor is an address"),
-        pytest.param("Details:a\nb\n\nc\nSummary:d", ":", {"Details": "a\nb\n\nc", "Summary": "d"}, "", id="several lines"),
+        pytest.param(
+            "Details:a\nhttp://x.example/", ":", {"Details": "a\nhttp://x.example/"}, "", id="nor is an address"
+        ),
+        pytest.param(
+            "Details:a\nb\n\nc\nSummary:d", ":", {"Details": "a\nb\n\nc", "Summary": "d"}, "", id="several lines"
+        ),
         pytest.param("Details:\na\nb", ":", {"Details": "a\nb"}, "", id="a value that begins on the next line"),
         pytest.param("Amount:2\nthanks\nAnna", ":", {"Amount": "2"}, "thanks\nAnna", id="a number is one line"),
         pytest.param("Status:Active\n\nBye", ":", {"Status": "Active"}, "Bye", id="a status is one line"),
         pytest.param("ChangeNumber:CHG5\n12", ":", {"ChangeNumber": "CHG5"}, "12", id="a number of a record too"),
+        pytest.param("Details:a\n\nThanks\n-- \nAnna", ":", {"Details": "a"}, "Thanks\n-- \nAnna", id="a greeting"),
+        pytest.param("Details:a\nb\n\nc", ":", {"Details": "a\nb\n\nc"}, "", id="several paragraphs at the end"),
+        pytest.param("Details:a\n________\nb", ":", {"Details": "a"}, "________\nb", id="a rule"),
         pytest.param("Details:a\n-- \nAnna", ":", {"Details": "a"}, "-- \nAnna", id="a signature belongs to no value"),
         pytest.param("Hello,\nSummary:a", ":", {"Summary": "a"}, "Hello,", id="text before the first field"),
         pytest.param("Cost Centre=K1", "=", {"Cost Centre": "K1"}, "", id="a name with a blank"),

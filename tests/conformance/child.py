@@ -58,6 +58,18 @@ def flush_and_crash(_: Broker, consumer: Consumer) -> None:
     crash()
 
 
+def leave_one_and_crash(_: Broker, consumer: Consumer) -> None:
+    """Settle a batch but for its first delivery, flush, die."""
+    while len(batch := take_some(consumer)) < 2:
+        consumer.settle(batch[0])
+        consumer.flush()
+    for each in batch[1:]:
+        consumer.settle(each)
+    consumer.flush()
+    tell(*[each.message.id for each in batch])
+    crash()
+
+
 def die_of_poison(_: Broker, consumer: Consumer) -> None:
     """Work on; a body that says poison kills the process. Ends by itself when nothing more comes."""
     while batch := consumer.take(1.5):
@@ -75,7 +87,15 @@ def work_or_die(consumer: Consumer, delivery: Delivery) -> None:
 
 
 ACTIONS: dict[str, Callable[[Broker, Consumer], None]] = {
-    action.__name__: action for action in (hold, widen_and_hold, take_and_crash, flush_and_crash, die_of_poison)
+    action.__name__: action
+    for action in (
+        hold,
+        widen_and_hold,
+        take_and_crash,
+        flush_and_crash,
+        leave_one_and_crash,
+        die_of_poison,
+    )
 }
 
 

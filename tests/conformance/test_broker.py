@@ -291,6 +291,21 @@ def test_what_was_flushed_stays_done_after_kill_9(lane: Lane, broker: Broker) ->
     assert not broker.consumer("intake", 1).take(0.5)
 
 
+def test_settling_later_deliveries_settles_no_earlier_one(lane: Lane, broker: Broker) -> None:
+    broker.publish(messages(30))
+    child = lane.child("leave_one_and_crash", "intake", 8)
+    left, *settled = report(child)
+    child.wait()
+    broker.declare()
+    consumer, came_back = broker.consumer("intake", 8), set()
+    while batch := consumer.take(1.0):
+        came_back |= {each.message.id for each in batch}
+        for each in batch:
+            consumer.settle(each)
+    assert left in came_back
+    assert not came_back & set(settled)
+
+
 def test_a_redelivered_message_is_handed_out_alone(lane: Lane, broker: Broker) -> None:
     broker.publish(messages(10))
     child = lane.child("widen_and_hold", "intake", 5)

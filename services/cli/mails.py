@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +19,13 @@ if TYPE_CHECKING:
     from shared.store.documents import Document
 
 STAGES = ("fetcher", "parser", "filter", "sender-matcher", "record-writer", "dead-letter", "notifier")
+AGO: Final[Mapping[str, timedelta]] = {
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+    "w": timedelta(weeks=1),
+}
 OUTCOMES = ("recorded", "commanded", "exported", "rejected", "duplicate", "dead")
 
 
@@ -27,17 +37,17 @@ def mails() -> None:
 @mails.command("list", cls=Command)
 @click.option("--inbox", metavar="NAME", help="Mail of one inbox.")
 @click.option("--outcome", type=click.Choice((*OUTCOMES, "in-flight")), help="Mail that ended so, or not yet.")
+@click.option("--since", metavar="TIME", help="Received since then: 2026-11-20, 2026-11-20T08:00, or 2h, 3d ago.")
+@click.option("--search", metavar="TEXT", help="A part of sender, subject or Message-ID, whatever the case.")
 @page_options
-def list_mails(inbox: str | None, outcome: str | None, limit: int, skip: int) -> None:
+def list_mails(
+    *, inbox: str | None, outcome: str | None, since: str | None, search: str | None, limit: int, skip: int
+) -> None:
     """List mails, newest first."""
-    where: dict[str, Any] = {}
-    if inbox is not None:
-        where["inbox"] = inbox
-    if outcome is not None:
-        where["outcome"] = None if outcome == "in-flight" else outcome
     with opened() as app:
         timezone = app.directory.current().settings.timezone
-        found = app.mails.recent(where, limit, skip)
+        where = _where(inbox, outcome, _since(since, app.clock.now(), timezone) if since else None)
+        found = _searched(app, where, search, limit, skip) if search else app.mails.recent(where, limit, skip)
         if as_json():
             for each in found:
                 output.emit(summary(each))
@@ -47,6 +57,41 @@ def list_mails(inbox: str | None, outcome: str | None, limit: int, skip: int) ->
             ([*_row(each, timezone)] for each in found),
             empty="no mails",
         )
+
+
+def _where(inbox: str | None, outcome: str | None, since: datetime | None) -> dict[str, Any]:
+    where: dict[str, Any] = {}
+    if inbox is not None:
+        where["inbox"] = inbox
+    if outcome is not None:
+        where["outcome"] = None if outcome == "in-flight" else outcome
+    if since is not None:
+        where["received_at"] = {"$gte": since}
+    return where
+
+
+def _since(written: str, now: datetime, timezone: str) -> datetime:
+    """A point in time: stated in the desk's time zone, or as a time ago."""
+    if found := re.fullmatch(r"([0-9]{1,6})([smhdw])", written.strip()):
+        return now - int(found[1]) * AGO[found[2]]
+    try:
+        stated = datetime.fromisoformat(written.strip())
+    except ValueError:
+        raise click.UsageError(f"{written!r} is no time; write 2026-11-20, 2026-11-20T08:00, 2h or 3d") from None
+    return stated if stated.tzinfo else stated.replace(tzinfo=output.zone(timezone))
+
+
+def _searched(app: App, where: Mapping[str, Any], text: str, limit: int, skip: int) -> Iterator[Document]:
+    """Mails are looked through one by one: a search is for a person who has only a piece of it."""
+    wanted = text.casefold()
+    found = (each for each in app.mails.recent(where, 0) if wanted in _told(each))
+    return islice(found, skip, skip + limit)
+
+
+def _told(mail: Document) -> str:
+    sender = mail.get("from") or {}
+    parts = (sender.get("name"), sender.get("address"), mail.get("subject"), mail.get("message_id"))
+    return "\n".join(part for part in parts if part).casefold()
 
 
 def _row(mail: Document, timezone: str) -> tuple[object, ...]:

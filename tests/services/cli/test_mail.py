@@ -56,6 +56,20 @@ def test_mails_are_listed_newest_first_with_the_promised_keys(run: Run) -> None:
     assert paged == [line["mail_id"] for line in listed]
 
 
+def test_mails_are_searched_by_what_a_person_remembers(run: Run) -> None:
+    receive(run, a_mail(subject="Größe der Stühle"), a_mail(subject="two", sender="Bea <bea@other.example>"))
+
+    def subjects(*words: str) -> list[str]:
+        return [line["subject"] for line in run("mails", "list", *words, "--json").lines]
+
+    assert subjects("--search", "größe DER") == ["Größe der Stühle"]
+    assert subjects("--search", "BEA@") == ["two"]
+    assert subjects("--search", "example", "--limit", "1", "--after", "1") == ["Größe der Stühle"]
+    assert subjects("--since", "1h") == ["two", "Größe der Stühle"]
+    assert subjects("--since", "2999-01-01") == []
+    assert run("mails", "list", "--since", "yesterday").code == 2
+
+
 def test_a_mail_is_found_by_the_beginning_of_its_id_and_by_its_message_id(run: Run) -> None:
     (receipt,) = receive(run, a_mail(Message_ID="<found@customer.example>"))
     for name in (receipt["mail_id"][:8], "<found@customer.example>", "found@customer.example"):

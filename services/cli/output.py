@@ -24,6 +24,10 @@ import click
 from shared.text import iso
 
 T = TypeVar("T")
+WRAPPING: Final = frozenset({"reason", "why"})
+"""Columns whose text goes on in the next line when a terminal is too narrow."""
+SHRINKING: Final = WRAPPING | {"subject", "from", "to", "addresses", "name", "state"}
+"""Columns that give way when a terminal is too narrow."""
 PATIENCE: Final = 2.0
 """Seconds that anything may take without a progress bar."""
 _UNSAFE: Final = re.compile(
@@ -114,9 +118,11 @@ def _rich_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
     shown = Table(box=SIMPLE_HEAD, pad_edge=False)
     for heading in headings:
-        shown.add_column(heading, overflow="ellipsis", no_wrap=heading not in {"subject", "reason", "why", "message"})
+        narrowest = 20 if heading in WRAPPING else 12 if heading in SHRINKING else None
+        shown.add_column(heading, no_wrap=heading not in SHRINKING, min_width=narrowest)
     for row in rows:
-        shown.add_row(*(Text(cell) for cell in row))
+        cells = zip(headings, row, strict=True)
+        shown.add_row(*(Text(cell, no_wrap=heading not in WRAPPING, overflow="ellipsis") for heading, cell in cells))
     Console(markup=False, highlight=False).print(shown)
 
 

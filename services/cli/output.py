@@ -110,9 +110,11 @@ def _width(text: str) -> int:
     return sum(0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text)
 
 
-def _rich_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+def _rich_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table as wide as the terminal; plain where that is too narrow, so that nothing is lost."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
+    from rich.measure import Measurement
     from rich.table import Table
     from rich.text import Text
 
@@ -123,7 +125,11 @@ def _rich_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         cells = zip(headings, row, strict=True)
         shown.add_row(*(Text(cell, no_wrap=heading not in WRAPPING, overflow="ellipsis") for heading, cell in cells))
-    Console(markup=False, highlight=False).print(shown)
+    console = Console(markup=False, highlight=False)
+    if Measurement.get(console, console.options.update(max_width=10_000), shown).minimum > console.width:
+        _plain_table([list(headings), *rows])
+    else:
+        console.print(shown)
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:

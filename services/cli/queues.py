@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,7 +32,7 @@ LOOKED_AT: Final = 500
 @click.option("--interval", type=click.FloatRange(0.2), default=2.0, hidden=True)
 def queues(*, watch: bool, interval: float) -> None:
     """Show depth, age and consumers of every queue."""
-    with opened() as app:
+    with opened() as app, suppress(KeyboardInterrupt):
         use_management(app)
         before: Sequence[Depth] = ()
         while True:

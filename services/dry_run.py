@@ -285,9 +285,9 @@ def _planned_change(app: App, facts: Facts, aim: Target, block: Block, part: str
             raise Refused(aim.why)
         case "new":
             return create.plan_creation(facts, type_for(facts, aim), block, part=part, related=aim.related)
-    record = app.records.get(aim.record_id or "")
+    record = app.records.get(aim.record_id) if aim.record_id else None
     type_ = facts.configuration.type_named(record["type"]) if record else None
-    if aim.kind != "update" or record is None or type_ is None:
+    if record is None or type_ is None:
         return None
     return plan_update(facts, type_, record, block, replies=aim.step == "references", part=part)
 

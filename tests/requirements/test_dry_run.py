@@ -1,0 +1,238 @@
+"""`try`: what it says would happen is what the pipeline then does, and nothing is written by saying it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.dry_run import trace
+from shared.contracts.desk import (
+    CommandPolicy,
+    Configuration,
+    Connection,
+    Export,
+    Inbox,
+    MatchValue,
+    ObjectMatch,
+    Partition,
+    QuickAction,
+    RecordType,
+    Rule,
+    SenderPolicy,
+    Settings,
+    StatusMapping,
+    Template,
+)
+from shared.store.documents import Document
+from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
+from tests.desk import Desk
+
+COLLECTIONS = (
+    "activities", "arrivals", "counters", "dead_letters", "history", "journal", "links", "mails", "outbox", "people",
+    "records",
+)  # fmt: skip
+LOCATION = RecordType("location", prefix="LOC", fields={"Email": "text", "Floor": "number"})
+BY_FIELD = SenderPolicy(
+    "object", object=ObjectMatch("location", "reported_from", "Email", field_mapping={"Floor": "3"})
+)
+BY_VALUE = SenderPolicy(
+    "object", "existing_only", object=ObjectMatch("location", "reported_from", None, MatchValue("Floor", 9))
+)
+PEOPLE = (a_person("anna", addresses=("anna@customer.example",)), a_person("bob"), an_analyst())
+CLOSED_TO = CommandPolicy(update_anonymously=True, use_linked_analyst=True)
+MAPPED = {"Category": "@FirstName", "Summary": "@Subject"}
+
+
+def configuration(folder: Path) -> Configuration:
+    language: dict[str, Any] = {"record_marker": "#", "field_separator": "$"}
+    inboxes: tuple[Inbox, ...] = (
+        an_inbox(template="t", partition="it", task_for_every_email=True, commands=CLOSED_TO,
+                 status_mapping=(StatusMapping("Resolved", "Park"),)),
+        an_inbox("changes", processor="change", field_mapping=MAPPED, email_when_no_target=True, **language),
+        an_inbox("quiet", processor="change", create_incident_on_error=False, **language),
+        an_inbox("requests", processor="service_request", update_only=True, email_when_no_target=True, **language),
+        an_inbox("sites", sender=BY_FIELD),
+        an_inbox("fixed", sender=BY_VALUE),
+        an_inbox("known", sender=SenderPolicy(policy="existing_only")),
+        an_inbox("nobody", sender=SenderPolicy(policy="without_creating")),
+        an_inbox("exports", processor="xml_export", export=Export("files")),
+        an_inbox("bad", template="bad"),
+    )  # fmt: skip
+    templates = (Template("t", "incident", {"Impact": "High", "Urgency": "High", "Owner": "ann"}),
+                 Template("bad", "incident", {"Priority": "none"}))  # fmt: skip
+    return a_configuration(
+        *inboxes,
+        *PEOPLE,
+        record_types=(LOCATION,),
+        templates=templates,
+        partitions=(Partition("it", {"High/High": 1}),),
+        quick_actions=(QuickAction("Park", "incident", {"Status": "Waiting"}),),
+        connections=(Connection("files", path=str(folder)),),
+        rules=(Rule("spam", {"header": {"X-Spam": "yes"}}, reason="spam"),),
+        settings=Settings(restricted_attachments=("*.exe",)),
+    )
+
+
+@pytest.fixture
+def busy(desk: Desk, tmp_path: Path) -> Desk:
+    """A desk on which something has happened."""
+    desk.configure(configuration(tmp_path / "out"))
+    desk.receive(a_mail("first\n", Message_ID="<first@customer.example>"))
+    desk.receive(a_mail("Summary$Old\n", Message_ID="<old@customer.example>"), inbox="changes")
+    desk.receive(a_mail("second\n", subject="Second"), a_mail("third\n", subject="Third"))
+    for serial, status in ((2, "Resolved"), (3, "Closed")):
+        record = desk.app.records.numbered("incident", serial)
+        assert record is not None
+        desk.store.update("records", {"_id": record["_id"]}, {"$set": {"status": status}, "$inc": {"version": 1}})
+    return desk
+
+
+STRANGER = "Eve <eve@elsewhere.example>"
+EXE = (("run.exe", "application/octet-stream", b"MZ"), ("a.txt", "text/plain", b"hello\n"))
+CASES: dict[str, tuple[str | None, bytes]] = {
+    "new": (None, a_mail("Fire\n", sender=STRANGER, Cc="cc@c.example", files=EXE)),
+    "reply": (
+        None,
+        a_mail("More.\n\nOn Monday Bob wrote:\n> x\n", subject="Re: x", In_Reply_To="<first@customer.example>"),
+    ),
+    "strangers-reply": (None, a_mail("me\n", sender=STRANGER, In_Reply_To="<nobody@x.example>", subject="Re: y")),
+    "number": (None, a_mail("note\n", subject="Incident#1")),
+    "number-resolved": (None, a_mail("note\n", subject="Incident#2")),
+    "number-closed": (None, a_mail("note\n", subject="Incident#3")),
+    "number-unknown": (None, a_mail("note\n", subject="Incident#99")),
+    "number-of-another": (None, a_mail("note\n", subject="Incident#1", sender="bob@example.com")),
+    "number-anonymous": (None, a_mail("note\n", subject="Incident#1", sender=STRANGER)),
+    "analyst": (None, a_mail("mine\n", sender="ann@example.com")),
+    "robot": (None, a_mail("note\n", subject="Incident#1", List_Id="<l.example>")),
+    "bounce": (None, a_mail(subject="Undeliverable: x", sender="postmaster@x.example")),
+    "header-rule": (None, a_mail(X_Spam="yes")),
+    "unreadable": (None, b"From: a@b.example\r\n" + b"X-H: v\r\n" * 120_000 + b"\r\nbody"),
+    "bad-template": ("bad", a_mail()),
+    "parts": ("changes", a_mail("Summary$A\n#\nChangeNumber$1\nCategory$x\n#\nPriority$9\n")),
+    "parts-failing": ("changes", a_mail("Summary$A\n#\nPriority$x\n#\nChangeNumber$77\n")),
+    "parts-refused": ("changes", a_mail("Summary$A\n#\nChangeNumber$1\n", sender=STRANGER)),
+    "all-refused": ("changes", a_mail("ChangeNumber$1\n#\nChangeNumber$CHG1\n", sender=STRANGER)),
+    "all-failing": ("changes", a_mail("Priority$x\n#\nChangeNumber$77\n")),
+    "too-many-parts": ("changes", a_mail("x\n#\n" * 1100)),
+    "quiet-parts": ("quiet", a_mail("Summary$A\n#\nPriority$x\n")),
+    "quiet-failing": ("quiet", a_mail("Priority$x\n")),
+    "subject-unknown": ("changes", a_mail("Summary$A\n", subject="[Change - 99]")),
+    "requests": ("requests", a_mail("ServiceRequestNumber$5\n#\nSummary$x\n")),
+    "object-made": ("sites", a_mail()),
+    "object-missing": ("fixed", a_mail()),
+    "existing-only": ("known", a_mail(sender=STRANGER)),
+    "without-creating": ("nobody", a_mail(sender=STRANGER)),
+    "export": ("exports", a_mail()),
+}
+
+
+def everything(desk: Desk) -> dict[str, list[Document]]:
+    return {name: sorted(desk.store.find(name, {}), key=lambda each: each["_id"]) for name in COLLECTIONS}
+
+
+def new_in(desk: Desk, before: dict[str, list[Document]], collection: str) -> list[Document]:
+    known = {each["_id"] for each in before[collection]}
+    return [each for each in everything(desk)[collection] if each["_id"] not in known]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_is_said_is_what_happens_and_saying_it_writes_nothing(busy: Desk, case: str) -> None:
+    inbox, raw = CASES[case]
+    before = everything(busy)
+    said = trace(busy.app, raw, inbox).as_json()
+    assert everything(busy) == before
+
+    (mail,) = busy.receive(raw, inbox=inbox)
+    assert (said["outcome"], said["reason"]) == (mail["outcome"], mail["reason"])
+    assert sorted(_of(each) for each in said["changes"]) == sorted(_of(each) for each in _changed(busy, before))
+    assert [(each["to"], each["subject"], each["text"], each["kind"]) for each in said["notifications"]] == [
+        (each["to"], each["subject"], each["text"], each["kind"]) for each in new_in(busy, before, "outbox")
+    ]
+    made = [each["new_person"]["id"] for each in said["changes"] if each["new_person"]]
+    assert set(made) == {each["_id"] for each in new_in(busy, before, "people")}
+    assert said["trace"]
+
+
+def _changed(desk: Desk, before: dict[str, list[Document]]) -> list[dict[str, Any]]:
+    """What the pipeline did, in the words of the dry run."""
+    old = {each["_id"]: each for each in before["records"]}
+    activities, links = new_in(desk, before, "activities"), new_in(desk, before, "links")
+    numbers = {each["_id"]: each["number"] for each in desk.records()}
+    return [
+        {
+            "action": "update" if record["_id"] in old else "create",
+            "type": record["type"],
+            "number": record["number"],
+            "customer": record["customer"],
+            "status": record["status"],
+            "fields": record["fields"],
+            "activities": [each for each in activities if each["record_id"] == record["_id"]],
+            "links": [
+                (each["relationship"], numbers[each["to_id"]]) for each in links if each["from_id"] == record["_id"]
+            ],
+        }
+        for record in desk.records()
+        if record["_id"] not in old or record["updated_at"] != old[record["_id"]]["updated_at"]
+    ]
+
+
+def _of(change: dict[str, Any]) -> tuple[Any, ...]:
+    """A change in a form in which both sides can be compared: an update is told by what it adds."""
+    created = change["action"] == "create"
+    activities = sorted(
+        (each["kind"], each["by"], _without_letter(each["text"]), [file["filename"] for file in each["attachments"]])
+        for each in change["activities"]
+    )
+    links = [(each["relationship"], each["number"]) if isinstance(each, dict) else each for each in change["links"]]
+    status = change.get("status") or change["set"].get("status")
+    return (
+        change["action"],
+        change["number"],
+        change["customer"] if created else None,
+        status if created else None,
+        sorted(change["fields"].items()) if created else [],
+        activities,
+        sorted(links),
+    )
+
+
+def _without_letter(text: str) -> str:
+    """An incident on error without what is known only when the letter is kept: its id and the time."""
+    return re.sub(r"(Dead letter|Time): .*", r"\1", text)
+
+
+def test_a_reply_to_a_mail_on_its_way_is_shown_as_it_ends_without_it(busy: Desk) -> None:
+    busy.hand_in(a_mail(Message_ID="<coming@customer.example>"))
+    busy.store.insert(
+        "mails", {"_id": "x", "inbox": "support", "outcome": None, "records": [], "message_key": "late@b.example"}
+    )
+    said = trace(busy.app, a_mail("hello\n", In_Reply_To="<late@b.example>")).as_json()
+    assert ("references", "wait") in [(step["step"], step["decision"]) for step in said["trace"]]
+    assert said["changes"][0]["action"] == "create"
+
+
+def test_each_decision_is_told_with_its_stage_and_its_reason(busy: Desk) -> None:
+    said = trace(busy.app, CASES["parts-failing"][1], "changes").as_json()
+    told = [(step["stage"], step["step"], step["decision"]) for step in said["trace"]]
+    assert told == [
+        ("parser", "read", "message"),
+        ("filter", "rules", "accepted"),
+        ("sender-matcher", "person", "anna"),
+        ("record-writer", "none", "new"),
+        ("record-writer", "none", "new"),
+        ("record-writer", "part", "failed"),
+        ("record-writer", "unique-key", "none"),
+        ("record-writer", "part", "failed"),
+        ("record-writer", "incident-on-error", "new"),
+    ]
+    assert all(step["why"] for step in said["trace"])
+
+
+def test_a_known_mail_is_said_to_be_one(busy: Desk) -> None:
+    raw = a_mail("first again\n")
+    busy.receive(raw)
+    steps = trace(busy.app, raw).as_json()["trace"]
+    assert ("duplicate", "known") in [(step["step"], step["decision"]) for step in steps]

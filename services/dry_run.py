@@ -18,7 +18,6 @@ from typing import Any
 
 from services.filter import stage as filter_stage
 from services.parser import mime
-from shared.contracts import codec
 from services.record_writer import create, export
 from services.record_writer.body import BadValue, Block
 from services.record_writer.error import plan_incident_on_error
@@ -30,6 +29,7 @@ from services.record_writer.target import PATIENCE, Lookups, Target
 from services.record_writer.update import plan_update
 from services.sender_matcher.match import match_object, match_person, person_called, with_domain
 from shared.app import App
+from shared.contracts import codec
 from shared.contracts.desk import XML_EXPORT, Configuration, Inbox
 from shared.contracts.events import Envelope, IncidentWanted, MailParsed, Sender
 from shared.contracts.mail import ParsedMail

@@ -34,7 +34,8 @@ class Facts:
     """One mail, who wrote it, where it came in, and what the desk is configured to do.
 
     `answers`: whether anybody may be answered at all; `answered` tells how many mails of ours the
-    sender got lately; `raw` the blob of the original mail; `people` finds a person by id or address.
+    sender got lately; `raw` the blob of the original mail; `people` finds a person by id or address. `released`: an operator wants this
+    mail to become a record, whatever the inbox refuses (PR-01).
     """
 
     envelope: Envelope
@@ -48,6 +49,7 @@ class Facts:
     answers: bool = True
     answered: Callable[[], int] = lambda: 0
     people: Callable[[str], Document | None] = lambda _: None
+    released: bool = False
 
     @property
     def settings(self) -> Settings:

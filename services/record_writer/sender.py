@@ -38,8 +38,10 @@ class LinkedObject:
 
 
 def refuse_strangers(facts: Facts) -> None:
-    """Method 1, "only when exists" (IV-21). Raises `Refused`."""
+    """Method 1, "only when exists" (IV-21), unless an operator released the mail (PR-01). Raises `Refused`."""
     policy = facts.inbox.sender
+    if facts.released:
+        return
     if policy.method == "person" and policy.policy == "existing_only" and not facts.sender.person_id:
         raise Refused("nobody is known by the sender's address, and this inbox takes mail of known people only")
 
@@ -50,7 +52,7 @@ def customer_of(facts: Facts) -> Customer:
     policy, address = facts.inbox.sender, facts.sender.address
     if facts.sender.person_id or policy.method == "object":
         return Customer(facts.sender.person_id)
-    if policy.policy == "without_creating" or address is None or "@" not in address.address:
+    if policy.policy != "create" or address is None or "@" not in address.address:
         return Customer(INTERNAL_SERVICES, NewPerson(INTERNAL_SERVICES, "Internal Services", "", "employee", None))
     person_id = person_id_for(address.address, plus_addressing=facts.settings.plus_addressing)
     external = policy.contact_type == "external_contact"

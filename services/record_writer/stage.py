@@ -113,6 +113,7 @@ class Writer:
             answers=matched.answers,
             answered=lambda: self._answered(matched, configuration, now),
             people=partial(person_called, settings=configuration.settings, people=self.desk.people),
+            released=bool(mail.get("released")),
         )
 
     def _answered(self, matched: SenderMatched, configuration: Configuration, now: datetime) -> int:

@@ -193,7 +193,7 @@ def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
     if facts.sender.person_id is None:
         if commands.update_anonymously:
             return Target("update", "number", f"{shown} is named; updates need no known sender", record["_id"])
-        return Target("reject", "number", f"{shown} is named, but nobody is known by the sender's address")
+        return _refused(facts, f"{shown} is named, but nobody is known by the sender's address")
     if commands.update_by == "recognised" or facts.is_analyst or takes_part(facts, record):
         return Target("update", "number", f"{shown} is named by one who may update it", record["_id"])
     return Target("new", "number", f"{shown} is named, but the sender takes no part in it")
@@ -210,6 +210,13 @@ def _speaks_for_object(facts: Facts, record: Document, lookups: Lookups) -> bool
 
 def _unknown_number(facts: Facts, hint: Hint, shown: str) -> Target:
     if hint.type.name == "incident" and not facts.inbox.commands.log_new_on_invalid_number:
-        return Target("reject", "number", f"{shown} does not exist, and unknown numbers make no new record")
+        return _refused(facts, f"{shown} does not exist, and unknown numbers make no new record")
     why = f"{shown} does not exist"
     return Target("new", "number", f"{why}: a new record", missing=f"there is no {shown}")
+
+
+def _refused(facts: Facts, why: str) -> Target:
+    """A rejection by number; a mail that an operator released becomes a new record instead (PR-01)."""
+    if facts.released:
+        return Target("new", "released", f"{why}; released, so a new record")
+    return Target("reject", "number", why)

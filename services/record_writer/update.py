@@ -70,9 +70,12 @@ def _by_default(type_: RecordType, group: str | None) -> dict[str, Any]:
 
 
 def _closed(facts: Facts, type_: RecordType, record: Document, block: Block, *, replies: bool, part: str) -> Change:
-    """A closed record stays closed (VF-13); the sender is told whatever the auto-reply switch says."""
+    """A closed record stays closed (VF-13); the sender is told whatever the auto-reply switch says.
+
+    A mail that an operator released is added all the same (PR-01).
+    """
     named = f"{_title(type_)} No {_bare(record)}"
-    if not facts.inbox.commands.update_closed:
+    if not (facts.inbox.commands.update_closed or facts.released):
         told = f"{named} is already closed and has not been updated."
         return _change(facts, record, "none", notifications=_answer(facts, told, "closed"), part=part)
     given = {name: value for name, value in _stated(facts, type_, block).items() if name != "Status"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services import actions
+from shared.contracts.desk import SenderPolicy
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 
@@ -39,3 +40,27 @@ def test_a_released_mail_becomes_a_record_though_the_filter_rejected_it(desk: De
     desk.work()
     assert desk.record()["subject"] == "Out of Office key card"
     assert [mail["outcome"] for mail in desk.mails()] == ["recorded"]
+
+
+@pytest.mark.req("PR-01", "VF-16", "IV-21")
+def test_what_the_writer_rejected_becomes_a_record_when_it_is_released(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox(sender=SenderPolicy(policy="existing_only"))))
+    (stranger,) = desk.receive(a_mail(subject="Hello"))
+    (numbered,) = desk.receive(a_mail("close it\n", subject="Incident#1"))
+    assert [stranger["outcome"], numbered["outcome"]] == ["rejected", "rejected"]
+    actions.release(desk.app, stranger["_id"])
+    actions.release(desk.app, numbered["_id"])
+    desk.work()
+    assert [mail["outcome"] for mail in desk.mails()] == ["recorded", "recorded"]
+    assert [record["subject"] for record in desk.records()] == ["Hello", "Incident#1"]
+    assert {record["customer"] for record in desk.records()} == {"internal-services"}
+
+
+@pytest.mark.req("PR-01", "VF-13")
+def test_a_released_mail_about_a_closed_record_is_added_to_it(desk: Desk) -> None:
+    desk.receive(a_mail())
+    desk.store.update("records", {"_id": desk.record()["_id"]}, {"$set": {"status": "Closed"}, "$inc": {"version": 1}})
+    (mail,) = desk.receive(a_mail("again\n", subject="Incident#1"))
+    actions.release(desk.app, mail["_id"])
+    desk.work()
+    assert (desk.record()["status"], len(desk.activities(desk.record()))) == ("Closed", 2)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 def up(file: Path | None, *, once: bool) -> None:
     """Run every worker in this process, on the embedded default unless the environment says otherwise."""
     logs.start("WARNING" if once else "INFO")
-    with opened() as app, stopping() as stop:
+    with stopping() as stop, opened() as app:
         if file is not None:
             _apply(app, file)
         _require_secrets(app)

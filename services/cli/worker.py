@@ -28,7 +28,7 @@ def worker(stage: str, concurrency: int) -> None:
     if name != "fetcher" and name not in STAGES:
         raise click.UsageError(f"there is no stage {stage!r}; known are fetcher, {', '.join(STAGES)}")
     logs.start()
-    with opened() as app, stopping() as stop:
+    with stopping() as stop, opened() as app:
         if name == "fetcher":
             fetcher(app).run(stop)
             return

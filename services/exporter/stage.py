@@ -14,7 +14,7 @@ from shared.app import App
 from shared.contracts.desk import Configuration
 from shared.contracts.events import ExportWanted
 from shared.runtime.outcome import Emit, Fail, Outcome
-from shared.runtime.parcel import unpack
+from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.documents import Documents
 from shared.store.mails import Mails
@@ -35,4 +35,4 @@ def handle(
 def build(app: App) -> Stage:
     """The exporter on an app's store and configuration."""
     decide = partial(handle, mails=app.mails, documents=app.documents, configuration=app.directory.current)
-    return Stage("exporter", "exporter", decide, partial(unpack, blobs=app.documents), waits_on_network=True)
+    return Stage("exporter", "exporter", decide, reader(app.documents, ExportWanted), waits_on_network=True)

@@ -18,7 +18,7 @@ from shared.contracts.events import MailAccepted, MailParsed, MailRejected
 from shared.errors import PostroomError
 from shared.loops import loop_key
 from shared.runtime.outcome import Outcome, emit
-from shared.runtime.parcel import unpack
+from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.mails import Mails
 from shared.store.people import People
@@ -101,4 +101,4 @@ def build(app: App) -> Stage:
     decide = partial(
         handle, mails=app.mails, people=app.people, configuration=app.directory.current
     )
-    return Stage("filter", "filter", decide, partial(unpack, blobs=app.documents))
+    return Stage("filter", "filter", decide, reader(app.documents, MailParsed))

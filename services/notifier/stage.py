@@ -10,7 +10,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
 
 from services.filter import custom, rules
 from services.notifier import send
@@ -23,7 +22,7 @@ from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Address
 from shared.errors import Misconfigured, Unavailable
 from shared.runtime.outcome import Emit, Outcome, Retry, Wait
-from shared.runtime.parcel import unpack
+from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.documents import Document
 from shared.store.outbox import Outbox
@@ -131,5 +130,5 @@ def _deliver(outgoing: Outgoing, server: MailServer, configuration: Configuratio
 def build(app: App) -> Stage:
     """The notifier on an app's outbox."""
     notifier = Notifier(app.outbox, app.clock, app.directory.current, _deliver)
-    decode = partial(unpack, blobs=app.documents)
+    decode = reader(app.documents, NotificationQueued)
     return Stage("notifier", "notifier", notifier.handle, decode, waits_on_network=True)

@@ -30,7 +30,7 @@ from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRej
 from shared.contracts.service import Change, Notification
 from shared.errors import PostroomError
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
-from shared.runtime.parcel import unpack
+from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.runtime.steps import step
 from shared.store.dead_letters import DeadLetters
@@ -342,4 +342,4 @@ def build(app: App) -> Stage:
     """The writer on an app's store and configuration."""
     desk = Desk(app.records, app.people, app.outbox)
     writer = Writer(desk, app.mails, app.dead_letters, app.clock, app.directory.current)
-    return Stage("record-writer", "record-writer", writer.handle, partial(unpack, blobs=app.documents))
+    return Stage("record-writer", "record-writer", writer.handle, reader(app.documents, SenderMatched, IncidentWanted))

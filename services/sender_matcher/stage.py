@@ -15,7 +15,7 @@ from shared.contracts.desk import Configuration
 from shared.contracts.events import MailAccepted, SenderMatched
 from shared.errors import PostroomError
 from shared.runtime.outcome import Outcome, emit
-from shared.runtime.parcel import unpack
+from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.people import People
 from shared.store.records import Records
@@ -40,4 +40,4 @@ def handle(
 def build(app: App) -> Stage:
     """The matcher on an app's store and configuration."""
     decide = partial(handle, people=app.people, records=app.records, configuration=app.directory.current)
-    return Stage("sender-matcher", "sender-matcher", decide, partial(unpack, blobs=app.documents))
+    return Stage("sender-matcher", "sender-matcher", decide, reader(app.documents, MailAccepted))

@@ -42,6 +42,7 @@ class Journal:
     def _entry(self, stage: str, delivery: Delivery, outcome: Outcome) -> Document:
         message = delivery.message
         decision, why = describe(outcome)
+        why = why.encode("utf-8", "replace").decode()  # a reason may quote what no store takes
         mail_id = _mail_id(outcome) or message.correlation_id
         log.info("decided", extra={"stage": stage, "mail_id": mail_id, "decision": decision, "why": why})
         return {

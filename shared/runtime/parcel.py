@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from shared.contracts import codec
@@ -51,14 +51,24 @@ def _origin(cause: Message, event: Event) -> tuple[str, str]:
     return ("mail", mail_id_of(event)) if cause.to == INTAKE else (cause.id, cause.correlation_id)
 
 
-def unpack(message: Message, blobs: Blobs) -> Event:
-    """The event a message carries. Raises `Undecodable`, `FromTheFuture`; `LookupError` when its blob is missing."""
+def unpack(message: Message, blobs: Blobs, *kinds: type[Event]) -> Event:
+    """The event a message carries, one of `kinds`: a queue carries no others.
+
+    Raises `Undecodable`, `FromTheFuture`; `LookupError` when its blob is missing.
+    """
+    if kinds and message.type not in {kind.__name__ for kind in kinds}:
+        raise Undecodable(f"this queue carries no {message.type or 'message without a type'!r}")
     body = message.body
     if message.content_type == LARGE_EVENT:
         body = blobs.get_blob(reference(body))
     elif message.content_type != JSON:
         raise Undecodable(f"content type {message.content_type!r} is not read from work queues")
     return codec.decode(message.type, body, message.headers.get("version"))
+
+
+def reader(blobs: Blobs, *kinds: type[Event]) -> Callable[[Message], Event]:
+    """A stage's way of reading its queue."""
+    return lambda message: unpack(message, blobs, *kinds)
 
 
 def reference(body: bytes) -> str:

@@ -80,9 +80,10 @@ class Worker:
         step("worker.taken")
         try:
             with nullcontext() if self.stage.waits_on_network else self.world.batch():
-                decided = [(delivery, self.decide(delivery)) for delivery in deliveries]
+                answers = [(delivery, *self.decide(delivery)) for delivery in deliveries]
+                decided = [(delivery, outcome) for delivery, outcome, _ in answers]
+                packed = [messages for _, _, messages in answers]
                 self.world.observer.decided(self.stage.name, decided)
-                packed = [self.follow(delivery, outcome) for delivery, outcome in decided]
             step("store.committed")
             self.announce(packed)
         except AWAY:
@@ -112,8 +113,21 @@ class Worker:
         for delivery in deliveries:
             self.consumer.give_back(delivery)
 
-    def decide(self, delivery: Delivery) -> Outcome:
-        """The stage's answer; whatever breaks becomes an answer too, except the world's absence."""
+    def decide(self, delivery: Delivery) -> tuple[Outcome, Sequence[Message]]:
+        """The stage's answer and what follows; whatever breaks becomes an answer too, except the world's absence."""
+        try:
+            outcome = self.answer(delivery)
+            return outcome, self.follow(delivery, outcome)
+        except Unavailable:
+            raise
+        except BoundExceeded as error:
+            return Fail(str(error)), ()
+        except Exception as error:  # our bug or a poisonous mail: keep it, go on
+            log.exception("stage_failed", extra={"stage": self.stage.name, "mail_id": delivery.message.correlation_id})
+            return Fail(f"{type(error).__name__}: {error}"), ()
+
+    def answer(self, delivery: Delivery) -> Outcome:
+        """Read the message and let the stage handle it."""
         try:
             event = self.stage.decode(delivery.message)
         except FromTheFuture as error:
@@ -122,17 +136,9 @@ class Worker:
             return Fail(str(error))
         except LookupError as error:
             return Retry(str(error))
-        try:
-            outcome = self.stage.handle(event)
-            step("worker.decided")
-            return outcome
-        except Unavailable:
-            raise
-        except BoundExceeded as error:
-            return Fail(str(error))
-        except Exception as error:  # our bug or a poisonous mail: keep it, go on
-            log.exception("stage_failed", extra={"stage": self.stage.name, "mail_id": delivery.message.correlation_id})
-            return Fail(f"{type(error).__name__}: {error}")
+        outcome = self.stage.handle(event)
+        step("worker.decided")
+        return outcome
 
     def follow(self, delivery: Delivery, outcome: Outcome) -> Sequence[Message]:
         """The messages that carry what the stage emits; large ones are kept in the store first."""

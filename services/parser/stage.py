@@ -6,7 +6,6 @@ outcome is a duplicate: counted, and that is all. A mail that exceeds a bound fa
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial

@@ -128,6 +128,7 @@ def mails(tmp_path: Path) -> list[Path]:
     return paths
 
 
+@pytest.mark.req("PR-11")
 def test_published_mails_become_records(
     publish: Publish, declared: Place, running: Documents, mails: list[Path]
 ) -> None:
@@ -203,6 +204,7 @@ def test_the_shell_example_lets_no_quotation_marks_into_its_json(place: Place, m
     assert "quotation marks" in done.stderr
 
 
+@pytest.mark.req("PR-11")
 def test_a_listener_hears_of_the_record(declared: Place, running: Documents, mails: list[Path]) -> None:
     listening = subprocess.Popen(
         [sys.executable, str(EXAMPLES / "listen.py"), "--count", "1", "--seconds", "60"],

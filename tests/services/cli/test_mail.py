@@ -167,6 +167,7 @@ def test_a_dry_run_in_an_unknown_inbox_is_a_problem(run: Run) -> None:
     assert run("try", "--inbox", "nowhere", "-", stdin=a_mail()).code == 1
 
 
+@pytest.mark.req("PR-14")
 def test_queues_show_what_waits(run: Run) -> None:
     run("publish", "-", stdin=a_mail())
     lines = {line["name"]: line for line in run("queues", "--json").lines}

@@ -22,6 +22,7 @@ def rabbit(rabbit_node: RabbitNode, rabbit_vhost: str, run: Run, monkeypatch: py
     return rabbit_node
 
 
+@pytest.mark.req("PR-14")
 def test_mail_goes_through_rabbitmq(rabbit: RabbitNode, run: Run) -> None:
     assert run("publish", "-", stdin=a_mail()).code == 0
     waiting = {line["name"]: line for line in run("queues", "--json").lines}
@@ -33,6 +34,7 @@ def test_mail_goes_through_rabbitmq(rabbit: RabbitNode, run: Run) -> None:
     assert rabbit.pid > 0
 
 
+@pytest.mark.req("PR-14")
 def test_the_management_api_is_a_setting(
     rabbit: RabbitNode, run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:

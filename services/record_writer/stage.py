@@ -38,6 +38,8 @@ from shared.store.documents import Document
 from shared.store.mails import Mails
 from shared.text import shortened
 
+UNTOLD = ("incident", "problem")
+"""Inboxes for these tell no sender that a record is missing: they make a new one (IV-36)."""
 MAX_TOLD = 50
 """Parts that a reason or a notification tells of."""
 MAX_REASON = 4000
@@ -302,8 +304,8 @@ def reason_of(changes: Sequence[Change]) -> str:
 def told_of_missing(facts: Facts, targets: Sequence[Target]) -> tuple[Notification, ...]:
     """A mail to the sender that names what could not be found, if the inbox says so; never to a robot (IV-36)."""
     missing = list(dict.fromkeys(aim.missing for aim in targets if aim.missing))
-    address = facts.sender.address
-    if not missing or not facts.inbox.email_when_no_target or not facts.may_answer or address is None:
+    address, wanted = facts.sender.address, facts.inbox.email_when_no_target and facts.inbox.processor not in UNTOLD
+    if not missing or not wanted or not facts.may_answer or address is None:
         return ()
     text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in missing[:MAX_TOLD])
     return (Notification((address.address,), missing[0], text, "no-target", facts.mail.message_id),)

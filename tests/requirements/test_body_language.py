@@ -295,6 +295,14 @@ def test_a_number_in_the_subject_that_is_unknown_is_told_too(desk: Desk) -> None
     assert desk.record("change")["subject"] == "[Change - 77]"
 
 
+@pytest.mark.req("IV-36")
+@pytest.mark.parametrize("processor", ["incident", "problem"])
+def test_incident_and_problem_inboxes_tell_nobody(desk: Desk, processor: str) -> None:
+    desk.configure(a_configuration(an_inbox(processor=processor, email_when_no_target=True), ANNA))
+    desk.receive(a_mail("Please hurry.\n", subject=f"{processor}#77"))
+    assert (desk.outbox(), desk.record()["type"]) == ([], processor)
+
+
 @pytest.mark.req("IV-42", "IV-30")
 def test_a_block_without_the_key_is_a_new_record(changing: Desk) -> None:
     changing.receive(a_mail("Summary$One\n"), a_mail("Summary$Two\n"), a_mail("ChangeNumber$\nSummary$Three\n"))

@@ -13,8 +13,8 @@ from typing import ClassVar
 import pytest
 from lxml import etree
 
-from shared.contracts.desk import Configuration, Connection, Export
-from tests.builders import a_configuration, a_mail, an_inbox
+from shared.contracts.desk import Configuration, Connection, Export, SenderPolicy
+from tests.builders import a_configuration, a_mail, a_person, an_inbox
 from tests.desk import Desk
 
 XML = "{urn:postroom:mail:1}"
@@ -63,6 +63,37 @@ def test_what_xml_cannot_hold_is_encoded_and_never_dropped(desk: Desk, tmp_path:
     body = exported(desk, tmp_path / "out", raw, compress=False).find(f"{XML}Body")
     assert body.get("encoding") == "base64"
     assert "ring \x07 ring" in text_of(body)
+
+
+def hostile(number: int) -> bytes:
+    """A mail whose every part holds what XML may not."""
+    bad = bytes(range(1 + number, 32, 7)).replace(b"\n", b"").replace(b"\r", b"") + b"\xff\xfe<&\"'>]]>"
+    words = [b"=?utf-8?q?" + b"".join(b"=%02X" % byte for byte in bad) + b"?=", bad, b"=?utf-8?q?=EF=BF=BE=00?="]
+    word = words[number % 3]
+    return (
+        b"From: " + word + b" <anna@customer.example>\nTo: " + word + b" <x@y.example>, " + bad + b"\nCc: " + bad
+        + b"\nSubject: " + word + b"\nMessage-ID: <" + bad + b"@x>\nDate: " + bad
+        + b"\nMIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n--b\nContent-Type: text/plain\n\n" + bad
+        + b"\n--b\nContent-Type: application/x" + bad + b'; name="' + bad + b'"\n'
+        + b'Content-Disposition: attachment; filename="' + word + b'"\n\ndata\n--b--\n'
+    )  # fmt: skip
+
+
+@pytest.mark.req("IV-40")
+@pytest.mark.parametrize("number", range(9))
+def test_whatever_a_mail_holds_its_document_is_well_formed(desk: Desk, tmp_path: Path, number: int) -> None:
+    root = exported(desk, tmp_path / "out", hostile(number), compress=number % 2 == 0)
+    assert len(list(root.iter(f"{XML}Attachment"))) == 1
+
+
+@pytest.mark.req("IV-21", "IV-40")
+def test_an_export_inbox_for_known_people_exports_no_mail_of_strangers(desk: Desk, tmp_path: Path) -> None:
+    inbox = an_inbox(processor="xml_export", export=Export("files"), sender=SenderPolicy(policy="existing_only"))
+    connection = Connection("files", path=str(tmp_path / "out"))
+    desk.configure(a_configuration(inbox, a_person(), connections=(connection,)))
+    stranger, known = desk.receive(a_mail(), a_mail(sender="jdoe@example.com"))
+    assert (stranger["outcome"], known["outcome"]) == ("rejected", "exported")
+    assert len(list((tmp_path / "out").iterdir())) == 1
 
 
 @pytest.mark.req("IV-32")

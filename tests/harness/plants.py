@@ -110,17 +110,16 @@ def settle_before_commit() -> None:
 
     def step_(self: Worker, timeout: float) -> int:
         deliveries = self.consumer.take(timeout)
-        decided = packed = []  # type: ignore[var-annotated]
+        answers: list[Any] = []
         with contextlib.suppress(_RolledBack), self.world.batch():
-            decided = [(delivery, self.decide(delivery)) for delivery in deliveries]
-            packed = [self.follow(delivery, outcome) for delivery, outcome in decided]
+            answers = [(delivery, *self.decide(delivery)) for delivery in deliveries]
             raise _RolledBack
-        for (delivery, outcome), messages in zip(decided, packed, strict=True):
+        for delivery, outcome, messages in answers:
             self.settle(delivery, outcome, [message for message in messages if not is_news(message)])
         self.consumer.flush()
         step("planted")
         with self.world.batch():
-            again = [(delivery, self.decide(delivery)) for delivery in deliveries]
+            again = [(delivery, self.decide(delivery)[0]) for delivery in deliveries]
             self.world.observer.decided(self.stage.name, again)
         return len(deliveries)
 

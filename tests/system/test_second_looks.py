@@ -18,6 +18,7 @@ from shared.localfile import FILE_NAME, LocalFile
 from shared.runtime.broker import Delivery, Message, Unroutable
 from shared.runtime.embedded import EmbeddedBroker
 from shared.runtime.outcome import Emit
+from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker, World
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
 from tests.desk import Desk
@@ -66,10 +67,9 @@ class Consumer:
 def test_what_cannot_be_settled_goes_back_with_all_behind_it(desk: Desk, error: Exception) -> None:
     consumer = Consumer(error)
     world: World = pipeline.world(desk.app)
-    worker = Worker(pipeline.STAGES["filter"](desk.app), world)
+    worker = Worker(Stage("idle", "filter", lambda _: Emit(), lambda message: message), world)
     worker.consumer.close()
     worker.consumer = consumer  # type: ignore[assignment]
-    worker.decide = lambda _: Emit()  # type: ignore[method-assign]
     with pytest.raises(type(error)):
         worker.step(0)
     assert (consumer.settled, consumer.given_back) == ([0], [1, 2, 3])

@@ -219,6 +219,7 @@ def _matched(
         answers=answers,
         answered=lambda: app.outbox.sent_since(address.address, now - cap.per, cap.per_address) if address else 0,
         people=partial(person_called, settings=configuration.settings, people=app.people),
+        released=filter_stage.released(app.mails, parsed.envelope.mail_id),
     )
     return _planned(app, facts, found)
 

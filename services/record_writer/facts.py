@@ -34,8 +34,8 @@ class Facts:
     """One mail, who wrote it, where it came in, and what the desk is configured to do.
 
     `answers`: whether anybody may be answered at all; `answered` tells how many mails of ours the
-    sender got lately; `raw` the blob of the original mail; `people` finds a person by id or address. `released`: an operator wants this
-    mail to become a record, whatever the inbox refuses (PR-01).
+    sender got lately; `raw` the blob of the original mail; `people` finds a person by id or address.
+    `released`: an operator wants this mail to become a record, whatever the inbox refuses (PR-01).
     """
 
     envelope: Envelope

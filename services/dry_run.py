@@ -22,6 +22,7 @@ from services.record_writer import create, export
 from services.record_writer.body import BadValue, Block
 from services.record_writer.error import plan_incident_on_error
 from services.record_writer.facts import Facts, Serials
+from services.record_writer.outgoing import outgoing
 from services.record_writer.parts import blocks_of, targets_of
 from services.record_writer.sender import Refused, refuse_strangers
 from services.record_writer.stage import Failure, NoTarget, in_words, reason_of, told_of_missing, type_for
@@ -38,8 +39,10 @@ from shared.errors import BoundExceeded, Misconfigured
 from shared.ids import mail_id
 from shared.store.documents import Document
 from shared.store.records import Records
-from shared.text import from_iso, iso
+from shared.text import from_iso, iso, shortened
 
+MAX_WHY = 500
+"""Characters of one step's explanation."""
 NOT_YET = "(given when the letter is kept)"
 """Stands where an incident on error names its dead letter."""
 
@@ -251,7 +254,7 @@ def _planned(app: App, facts: Facts, found: Trace) -> Trace:
     for part, (aim, block) in enumerate(zip(targets, blocks_of(facts), strict=False)):
         found.step("record-writer", aim.step, aim.kind, aim.why)
         try:
-            found.changes += _change_of(app, facts, aim, block, str(part))
+            found.changes += _change_of(app, facts, aim, block, part=str(part), found=found)
         except Refused as refused:
             found.step("record-writer", "sender", "refused", str(refused))
             refusals.append(Failure(part, aim, str(refused)))
@@ -261,6 +264,8 @@ def _planned(app: App, facts: Facts, found: Trace) -> Trace:
     if refusals and not found.changes and not failures:
         return found.end("rejected", refusals[0].why)
     found.notices += told_of_missing(facts, targets)
+    for notice in found.notices:
+        _tell_notice(facts, notice, found)
     return _ended(app, facts, found, [*failures, *refusals])
 
 
@@ -273,9 +278,33 @@ def _targets(app: App, facts: Facts, found: Trace) -> Sequence[Target]:
     return targets
 
 
-def _change_of(app: App, facts: Facts, aim: Target, block: Block, part: str) -> list[Change]:
+def _change_of(app: App, facts: Facts, aim: Target, block: Block, *, part: str, found: Trace) -> list[Change]:
     change = _planned_change(app, facts, aim, block, part)
-    return [replace(create.with_why(change, f"{aim.step}: {aim.why}"), part=part)] if change else []
+    if change is None:
+        return []
+    _tell_change(facts, change, found)
+    return [replace(create.with_why(change, f"{aim.step}: {aim.why}"), part=part)]
+
+
+def _tell_change(facts: Facts, change: Change, found: Trace) -> None:
+    """What would come to be, in the order in which it would be written."""
+    if new := change.person:
+        found.step("record-writer", "person", "create", f"{new.name} <{new.address}> comes to be, as {new.kind}")
+    if change.becomes_user:
+        found.step("record-writer", "person", "becomes user", f"{change.becomes_user} is an analyst only, and logs")
+    for each in change.objects:
+        found.step("record-writer", "object", f"create {each.number}", "it is not there yet, and the inbox makes it")
+    why = ", ".join(f"{name} {value!r}" for name, value in _values((*change.set, *change.fields)).items() if value)
+    decision = change.action if change.action == "none" else f"{change.action} {change.number}"
+    found.step("record-writer", "record", decision, shortened(why, MAX_WHY) or f"{change.number} stays as it is")
+    for each in change.subordinates:
+        found.step("record-writer", "task", f"create {each.number}", "the inbox wants a task for every email")
+    for notice in change.notifications:
+        _tell_notice(facts, notice, found)
+
+
+def _tell_notice(facts: Facts, notice: Notification, found: Trace) -> None:
+    found.step("notifier", notice.kind, outgoing(facts)["state"], f"{notice.subject} (to {', '.join(notice.to)})")
 
 
 def _planned_change(app: App, facts: Facts, aim: Target, block: Block, part: str) -> Change | None:

@@ -106,25 +106,27 @@ def _after_last(lines: list[str]) -> list[str]:
 
 def _field(line: str, separator: str, form: Form) -> tuple[str, str] | None:
     """The field that a line sets, and the beginning of its value; names may hold the separator's characters."""
-    for head, value in _cuts(line, separator, form.longest):
+    indent = len(line) - len(line.lstrip())
+    for head in _heads(line, separator, form.longest):
         if head == head.rstrip() and (name := form.names.get(head.casefold())):
-            return name, value
+            return name, line[indent + len(head) + len(separator) :]
     return None
 
 
-def _cuts(line: str, separator: str, longest: int) -> Iterator[tuple[str, str]]:
-    stripped = line.lstrip()
-    at = stripped.find(separator, 0, 2 * longest + len(separator))
+def _heads(line: str, separator: str, longest: int) -> Iterator[str]:
+    """What stands before each separator, as far as a name may reach."""
+    begin = line.lstrip()[: 2 * longest + len(separator)]
+    at = begin.find(separator)
     while at > 0:
-        yield stripped[:at], stripped[at + len(separator) :]
-        at = stripped.find(separator, at + 1, 2 * longest + len(separator))
+        yield begin[:at]
+        at = begin.find(separator, at + 1)
 
 
 def _ends_value(line: str, separator: str, form: Form) -> bool:
     """Whether a line that sets no field is the end of the value above it all the same."""
     if _END.fullmatch(line):
         return True
-    if any(head.rstrip().casefold() in form.names for head, _ in _cuts(line, separator, form.longest)):
+    if any(head.rstrip().casefold() in form.names for head in _heads(line, separator, form.longest)):
         return True
     word = _WORD.match(line)
     return bool(word and line.startswith(separator, word.end()) and not line.startswith("://", word.end()))

@@ -35,7 +35,8 @@ class Facts:
 
     `answers`: whether anybody may be answered at all; `answered` tells how many mails of ours the
     sender got lately; `raw` the blob of the original mail; `people` finds a person by id or address.
-    `released`: an operator wants this mail to become a record, whatever the inbox refuses (PR-01).
+    `released`: an operator wants this mail to become a record, whatever the inbox refuses (PR-01). `linked` are the records that the mail points to
+    already; `looked_at`: its targets were fixed at an earlier look, so some parts may be committed.
     """
 
     envelope: Envelope
@@ -50,6 +51,8 @@ class Facts:
     answered: Callable[[], int] = lambda: 0
     people: Callable[[str], Document | None] = lambda _: None
     released: bool = False
+    linked: tuple[Document, ...] = ()
+    looked_at: bool = False
 
     @property
     def settings(self) -> Settings:

@@ -116,6 +116,8 @@ class Writer:
             answered=lambda: self._answered(matched, configuration, now),
             people=partial(person_called, settings=configuration.settings, people=self.desk.people),
             released=bool(mail.get("released")),
+            linked=tuple(mail.get("records", ())),
+            looked_at=bool(mail.get("targets")),
         )
 
     def _answered(self, matched: SenderMatched, configuration: Configuration, now: datetime) -> int:
@@ -184,6 +186,8 @@ class Writer:
         if aim.kind == "reject":
             raise Refused(aim.why)
         if aim.kind == "new":
+            if facts.looked_at and (made := self.desk.records.get(create.record_id(facts, part))):
+                return self.desk.records.pending(made, cause.mail_id, part)
             type_ = type_for(facts, aim)
             change = create.plan_creation(facts, type_, block, part=part, related=aim.related)
             change = replace(create.with_why(change, f"{aim.step}: {aim.why}"), part=part)
@@ -220,7 +224,7 @@ class Writer:
 
     def recorded(self, facts: Facts, touched: Sequence[Change], why: str, events: Sequence[Event]) -> Outcome:
         """The outcome, with the events, so that a redelivery emits the very same."""
-        records = labels_of(touched)
+        records = [*facts.linked, *(each for each in labels_of(touched) if each not in facts.linked)]
         self.mails.finish(facts.envelope.mail_id, "recorded", reason=why, records=records, emitted=_encoded(events))
         return Emit(tuple(events), note=why)
 

@@ -222,10 +222,12 @@ def test_each_decision_is_told_with_its_stage_and_its_reason(busy: Desk) -> None
         ("filter", "rules", "accepted"),
         ("sender-matcher", "person", "anna"),
         ("record-writer", "none", "new"),
+        ("record-writer", "record", "create CHG2"),
         ("record-writer", "none", "new"),
         ("record-writer", "part", "failed"),
         ("record-writer", "unique-key", "none"),
         ("record-writer", "part", "failed"),
+        ("notifier", "no-target", "unsent"),
         ("record-writer", "incident-on-error", "new"),
     ]
     assert all(step["why"] for step in said["trace"])

@@ -8,6 +8,7 @@ fields; a block that holds the unique key goes to the record it names (IV-42). A
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -19,6 +20,8 @@ from shared.contracts.desk import RecordType
 
 INCIDENT = "incident"
 SERVICE_REQUEST = "service_request"
+MAX_SAME = 250
+"""Parts of one mail that may change the same record."""
 
 
 def blocks_of(facts: Facts) -> list[Block]:
@@ -41,10 +44,10 @@ def targets_of(facts: Facts, lookups: Lookups) -> Sequence[Target]:
         return [find(facts, lookups)]
     blocks = blocks_of(facts)
     if facts.inbox.update_only or type_.name == SERVICE_REQUEST:
-        return list(_one_incident(_update_only(facts, type_, block, lookups) for block in blocks))
+        return list(_bounded(_one_incident(_update_only(facts, type_, block, lookups) for block in blocks)))
     if len(blocks) == 1 and not key_of(blocks[0], type_):
         return [find(facts, lookups)]
-    return [_target(facts, type_, block, lookups) for block in blocks]
+    return list(_bounded(_target(facts, type_, block, lookups) for block in blocks))
 
 
 def _target(facts: Facts, type_: RecordType, block: Block, lookups: Lookups) -> Target:
@@ -77,6 +80,17 @@ def _update_only(facts: Facts, type_: RecordType, block: Block, lookups: Lookups
     missing = f"there is no {type_.label} {key}" if key else found.missing
     why = f"{found.why}; {type_.label} records are not made by mail"
     return Target("new", found.step, why, related=found.related, type=INCIDENT, missing=missing)
+
+
+def _bounded(targets: Iterable[Target]) -> Iterator[Target]:
+    """So many parts about one record, and no more: each waits in the record's document until all are written."""
+    seen = Counter[str]()
+    for target in targets:
+        seen[target.record_id or ""] += 1
+        if target.record_id and seen[target.record_id] > MAX_SAME:
+            yield Target("none", target.step, f"more than {MAX_SAME} parts of the mail are about one record")
+        else:
+            yield target
 
 
 def _one_incident(targets: Iterable[Target]) -> Iterator[Target]:

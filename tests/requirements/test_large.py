@@ -82,6 +82,15 @@ def test_one_mail_updates_one_record_two_hundred_times(large: Desk) -> None:
     assert size(record) < 2_000
 
 
+@pytest.mark.req("IV-33", "IV-37")
+def test_more_updates_of_one_record_than_a_mail_may_have_are_told_and_not_made(large: Desk) -> None:
+    large.receive(a_mail("Field 1$a"))
+    (mail,) = large.receive(a_mail("\n#\n".join(f"BigNumber$1\nField 1$update {number}" for number in range(260))))
+    assert fields_of(large.record("big")) == {"Field 1": "update 249"}
+    assert mail["outcome"] == "recorded"
+    assert "part 251: more than 250 parts" in large.record("incident")["description"]
+
+
 @pytest.mark.req("IV-34")
 def test_one_mail_sets_five_hundred_fields(large: Desk) -> None:
     (mail,) = large.receive(a_mail("\n".join(f"Field {number}$value {number}" for number in range(500))))

@@ -1,0 +1,1 @@
+"""The stages, the sources and the command line."""

@@ -1,47 +1,77 @@
-"""`postroom worker STAGE`: one stage, in as many threads as asked for; add processes and containers to scale it."""
+"""`postroom worker STAGE`: one stage, in as many processes as asked for; add containers to scale further.
+
+More than one consumer means more than one process, never threads: a poisonous message that kills its process would
+take down what the others hold, and the broker would count that against innocent messages.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import subprocess
+import sys
 import threading
+from typing import Final
 
 import click
 
 from services.cli import logs
-from services.cli.base import Command, opened
+from services.cli.base import Command, location, opened
 from services.cli.up import stopping
+
+log = logging.getLogger(__name__)
+
+REST_SECONDS: Final = 1.0
+"""Before a process that ended is started again."""
+FAREWELL_SECONDS: Final = 15.0
 
 
 @click.command(cls=Command)
 @click.argument("stage")
 @click.option(
-    "--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Consumers in this process."
+    "--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes, one consumer each."
 )
 def worker(stage: str, concurrency: int) -> None:
     """Run one stage: parser, filter, sender-matcher, record-writer, exporter, notifier, dead-letter; or fetcher.
 
     Broker and store are those of POSTROOM_BROKER_URL and POSTROOM_STORE_URL.
     """
-    from services.pipeline import STAGES, fetcher, world
-    from shared.runtime.worker import Worker
+    from services.pipeline import STAGES
 
     name = stage.replace("_", "-")
     if name != "fetcher" and name not in STAGES:
         raise click.UsageError(f"there is no stage {stage!r}; known are fetcher, {', '.join(STAGES)}")
     logs.start()
-    with stopping() as stop, opened() as app:
+    with stopping() as stop:
+        run(name, stop) if concurrency == 1 else supervise(name, concurrency, stop)
+
+
+def run(name: str, stop: threading.Event) -> None:
+    """One stage in this process."""
+    from services.pipeline import STAGES, fetcher, world
+    from shared.runtime.worker import Worker
+
+    with opened() as app:
         if name == "fetcher":
             fetcher(app).run(stop)
-            return
-        shared_world = world(app)
-        workers = [Worker(STAGES[name](app), shared_world) for _ in range(concurrency)]
-        threads = [
-            threading.Thread(target=each.run, args=(stop,), name=f"{name}-{n}") for n, each in enumerate(workers[1:])
-        ]
-        for thread in threads:
-            thread.start()
+        else:
+            Worker(STAGES[name](app), world(app)).run(stop)
+
+
+def supervise(name: str, count: int, stop: threading.Event) -> None:
+    """Keep `count` processes of a stage going until `stop`; then let each finish what it holds."""
+    environment = {**os.environ, "POSTROOM_DATA": str(location().data)}
+    command = [sys.executable, "-m", "services.cli.main", "worker", name]
+    processes = [subprocess.Popen(command, env=environment) for _ in range(count)]
+    while not stop.wait(REST_SECONDS):
+        for place, process in enumerate(processes):
+            if process.poll() is not None:
+                log.warning("worker_ended", extra={"stage": name, "code": process.returncode})
+                processes[place] = subprocess.Popen(command, env=environment)
+    for process in processes:
+        process.terminate()
+    for process in processes:
         try:
-            workers[0].run(stop)
-        finally:
-            stop.set()
-            for thread in threads:
-                thread.join()
+            process.wait(FAREWELL_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()

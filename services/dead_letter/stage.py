@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from shared import intake
 from shared.app import App
@@ -24,6 +25,8 @@ from shared.runtime.steps import step
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.mails import Mails
+
+PARSER: Final = "parser"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +59,14 @@ class Morgue:
         return emit(IncidentWanted(mail["_id"], mail["inbox"], letter_id, stage, reason), note=reason)
 
     def _mail(self, message: Message) -> Document | None:
-        """The mail that the message is about; one that died at the door is kept here for the first time."""
-        known = self.mails.get(message.correlation_id) if message.correlation_id else None
-        if known or message.headers.get("queue") != INTAKE:
-            return known
-        return self._receive(message)
+        """The mail that the message is about; one that died at the door is kept here for the first time.
+
+        A letter of intake names its mail only if the parser wrote it: else the name is the publisher's.
+        """
+        at_the_door = message.headers.get("queue") == INTAKE
+        named = message.correlation_id and not (at_the_door and message.headers.get("stage") != PARSER)
+        known = self.mails.get(message.correlation_id) if named else None
+        return self._receive(message) if at_the_door and known is None else known
 
     def _receive(self, message: Message) -> Document | None:
         try:
@@ -76,9 +82,9 @@ class Morgue:
         base = {"inbox": inbox, "raw": sha256, "size": len(received.raw), "source_id": received.source_id}
         about = {"arrival": arrival, "received_at": now, "from": None, "subject": "(unread)"}
         self.mails.receive({"_id": id_, **base, **about})
-        mail = self.mails.get(id_)
-        self.mails.taken(arrival, inbox, now, id_, duplicate=mail is not None and mail.get("arrival", arrival) != arrival)
-        return mail
+        mail = self.mails.get(id_) or {}
+        self.mails.taken(arrival, inbox, now, id_, duplicate=mail.get("arrival", arrival) != arrival)
+        return mail or None
 
     def _count_unreadable(self, message: Message, letter_id: str) -> None:
         """What came through the door and is no mail is an arrival all the same."""

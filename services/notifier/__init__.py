@@ -1,0 +1,1 @@
+"""The notifier: mail that leaves."""

@@ -1,0 +1,1 @@
+"""The parser: what a mail says."""

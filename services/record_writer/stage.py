@@ -224,7 +224,8 @@ class Writer:
 
     def recorded(self, facts: Facts, touched: Sequence[Change], why: str, events: Sequence[Event]) -> Outcome:
         """The outcome, with the events, so that a redelivery emits the very same."""
-        records = [*facts.linked, *(each for each in labels_of(touched) if each not in facts.linked)]
+        made = labels_of(touched)
+        records = [*made, *(each for each in facts.linked if each not in made)]
         self.mails.finish(facts.envelope.mail_id, "recorded", reason=why, records=records, emitted=_encoded(events))
         return Emit(tuple(events), note=why)
 

@@ -11,9 +11,9 @@ from typing import Protocol
 
 from shared.clock import Clock
 from shared.ids import derived_id
-from shared.runtime.broker import Delivery
-from shared.runtime.parcel import mail_id_of
+from shared.runtime.broker import INTAKE, Delivery
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
+from shared.runtime.parcel import mail_id_of
 from shared.store.documents import Document, Documents
 
 log = logging.getLogger(__name__)
@@ -43,7 +43,7 @@ class Journal:
         message = delivery.message
         decision, why = describe(outcome)
         why = why.encode("utf-8", "replace").decode()  # a reason may quote what no store takes
-        mail_id = _mail_id(outcome) or message.correlation_id
+        mail_id = _mail_id(outcome) or ("" if delivery.queue == INTAKE else message.correlation_id)
         log.info("decided", extra={"stage": stage, "mail_id": mail_id, "decision": decision, "why": why})
         return {
             "_id": derived_id("journal", mail_id, stage, message.id, str(message.attempt), decision, why),

@@ -16,7 +16,8 @@ Decode = Callable[[Message], Any]
 @dataclass(frozen=True, slots=True)
 class Stage:
     """`name` is folder, container and label; `queue` is what it reads. `waits_on_network`: its handler
-    talks to servers, so it never runs inside a batch of the store."""
+    talks to servers, so it never runs inside a batch of the store.
+    """
 
     name: str
     queue: str

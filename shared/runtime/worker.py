@@ -15,7 +15,7 @@ import tenacity
 
 from shared.contracts.events import Event
 from shared.errors import BoundExceeded, FromTheFuture, Unavailable, Undecodable
-from shared.runtime.broker import TIERS, Broker, Consumer, Delivery, Message, Unroutable
+from shared.runtime.broker import INTAKE, TIERS, Broker, Consumer, Delivery, Message, Unroutable
 from shared.runtime.observe import Decided, Observer
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
@@ -160,7 +160,8 @@ class Worker:
             case Wait(reason, after):
                 self.consumer.wait(delivery, tier_for(after.total_seconds()))
             case Retry(reason):
-                self.consumer.bury(delivery, f"given up after {len(BACKOFF) + 1} attempts: {reason}", self.stage.name)
+                given_up = Fail(f"given up after {len(BACKOFF) + 1} attempts: {reason}")
+                self.consumer.bury(_named(delivery, given_up), given_up.reason, self.stage.name)
             case Fail(reason):
                 if messages:
                     self.world.broker.publish(messages)
@@ -170,9 +171,13 @@ class Worker:
 
 
 def _named(delivery: Delivery, failure: Fail) -> Delivery:
-    """The delivery with what the stage knows and its message does not say."""
+    """The delivery with what the stage knows and its message does not say.
+
+    On intake the correlation id is the publisher's own business, and no mail of ours.
+    """
     message = delivery.message.with_headers(incident=int(failure.incident))
-    return replace(delivery, message=replace(message, correlation_id=failure.mail_id or message.correlation_id))
+    claimed = "" if delivery.queue == INTAKE else message.correlation_id
+    return replace(delivery, message=replace(message, correlation_id=failure.mail_id or claimed))
 
 
 def _patience(message: Message, reason: str) -> Outcome:

@@ -1,0 +1,1 @@
+"""Documents, blobs and the repositories on them."""

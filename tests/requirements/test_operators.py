@@ -6,6 +6,7 @@ import pytest
 
 from services import actions
 from shared.contracts.desk import SenderPolicy
+from shared.runtime.broker import INTAKE, Message
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 
@@ -64,3 +65,26 @@ def test_a_released_mail_about_a_closed_record_is_added_to_it(desk: Desk) -> Non
     actions.release(desk.app, mail["_id"])
     desk.work()
     assert (desk.record()["status"], len(desk.activities(desk.record()))) == ("Closed", 2)
+
+
+@pytest.mark.req("PR-12")
+def test_a_replayed_mail_keeps_the_link_to_its_incident_on_error(desk: Desk) -> None:
+    desk.receive(a_mail(subject="Lost"), inbox="sales")
+    desk.configure(a_configuration(an_inbox("sales")))
+    (letter,) = desk.dead_letters()
+    actions.replay(desk.app, letter["_id"])
+    desk.work()
+    (mail,) = desk.mails()
+    assert [record["number"] for record in mail["records"]] == ["INC2", letter["incident"]]
+
+
+@pytest.mark.req("PR-11", "PR-12")
+def test_a_publishers_correlation_id_blames_no_mail_of_ours(desk: Desk) -> None:
+    (innocent,) = desk.receive(a_mail())
+    stray = Message("x", INTAKE, b"garbage", content_type="application/x-pickle", correlation_id=innocent["_id"])
+    desk.app.broker.publish([stray])
+    desk.work()
+    (letter,) = desk.dead_letters()
+    assert letter["mail_id"] is None
+    assert [mail["outcome"] for mail in desk.mails()] == ["recorded"]
+    assert "parser" not in [entry["why"] for entry in desk.app.mails.journal(innocent["_id"])]

@@ -15,11 +15,10 @@ from dataclasses import replace
 from services.record_writer import body
 from services.record_writer.body import Block, whole
 from services.record_writer.facts import Facts
-from services.record_writer.target import Hint, Lookups, Target, by_number, find
-from shared.contracts.desk import RecordType
+from services.record_writer.target import SERVICE_REQUEST, Hint, Lookups, Target, by_number, find
+from shared.contracts.desk import RecordType, folded
 
 INCIDENT = "incident"
-SERVICE_REQUEST = "service_request"
 MAX_SAME = 250
 """Parts of one mail that may change the same record."""
 
@@ -43,7 +42,7 @@ def targets_of(facts: Facts, lookups: Lookups) -> Sequence[Target]:
     if type_ is None or type_.name == INCIDENT:
         return [find(facts, lookups)]
     blocks = blocks_of(facts)
-    if facts.inbox.update_only or type_.name == SERVICE_REQUEST:
+    if facts.inbox.update_only or folded(type_.name) == SERVICE_REQUEST:
         return list(_bounded(_one_incident(_update_only(facts, type_, block, lookups) for block in blocks)))
     if len(blocks) == 1 and not key_of(blocks[0], type_):
         return [find(facts, lookups)]

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from services.record_writer import mapping, values
 from services.record_writer.facts import Facts
-from shared.contracts.desk import ObjectMatch
+from services.record_writer.target import SERVICE_REQUEST
+from shared.contracts.desk import ObjectMatch, folded
 from shared.contracts.service import Change, NewPerson
 from shared.ids import derived_id
 from shared.store.people import INTERNAL_SERVICES, person_id_for
@@ -82,6 +83,8 @@ def _plan_object(facts: Facts, wanted: ObjectMatch, name: str, value: str) -> Ch
     type_ = facts.configuration.type_named(wanted.type)
     if type_ is None:
         raise Refused(f"there is no record type {wanted.type!r}")
+    if folded(type_.name) == SERVICE_REQUEST:
+        raise Refused(f"there is no {type_.label} for this sender, and mail makes none (IV-35)")
     filled = {field: mapping.fill(text, facts, facts.mail.text) for field, text in wanted.field_mapping.items()}
     own, fields = values.split(values.as_written(type_, {**filled, name: value}), facts)
     serial = facts.serials(type_.name)

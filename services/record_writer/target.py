@@ -22,6 +22,8 @@ from shared.store.outbox import Outbox
 from shared.store.records import Records
 from shared.text import from_iso
 
+SERVICE_REQUEST: Final = "service_request"
+"""Mail updates records of this type and never makes one (IV-35)."""
 MAX_REFERENCES: Final = 100
 PATIENCE: Final = timedelta(seconds=60)
 """How long a reply waits for the mail it answers to get its outcome."""

@@ -148,6 +148,14 @@ def test_a_bad_value_for_the_object_is_an_incident_on_error(desk: Desk) -> None:
     assert "the field Floor takes a number, not 'third'" in desk.record()["description"]
 
 
+@pytest.mark.req("IV-35", "IV-23")
+def test_no_service_request_comes_to_be_as_an_object(desk: Desk) -> None:
+    found = ObjectMatch("service_request", "reported_from", "Category")
+    desk.configure(a_configuration(an_inbox(sender=SenderPolicy("object", object=found))))
+    (mail,) = desk.receive(a_mail())
+    assert (mail["outcome"], desk.records()) == ("rejected", [])
+
+
 @pytest.mark.req("IV-23")
 def test_a_deleted_object_is_not_linked(desk: Desk) -> None:
     desk.configure(with_inbox(located("existing_only")))

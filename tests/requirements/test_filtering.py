@@ -13,7 +13,12 @@ from tests.desk import Desk
 @pytest.mark.req("TI-21", "PR-01")
 @pytest.mark.parametrize(
     "sender",
-    ["postmaster@mx.example", "Mail Delivery Subsystem <x@mx.example>", "System Administrator <a@mx.example>", "MAILER-DAEMON@mx.example"],
+    [
+        "postmaster@mx.example",
+        "Mail Delivery Subsystem <x@mx.example>",
+        "System Administrator <a@mx.example>",
+        "MAILER-DAEMON@mx.example",
+    ],
 )
 def test_preconfigured_sender_rules_reject_and_keep_the_mail(desk: Desk, sender: str) -> None:
     raw = a_mail(sender=sender)
@@ -46,7 +51,9 @@ def test_preconfigured_subject_rules_reject_whatever_the_case(desk: Desk, subjec
         ({"size": 100}, "a@b.example", "x", True),
     ],
 )
-def test_a_rule_of_the_administrator(desk: Desk, match: dict[str, object], sender: str, subject: str, rejected: bool) -> None:
+def test_a_rule_of_the_administrator(
+    desk: Desk, match: dict[str, object], sender: str, subject: str, rejected: bool
+) -> None:
     desk.configure(a_configuration(rules=(Rule("mine", match, reason="not here"),)))
     (mail,) = desk.receive(a_mail(sender=sender, subject=subject))
     assert (mail["outcome"], mail.get("rule")) == (("rejected", "mine") if rejected else ("recorded", None))
@@ -71,7 +78,9 @@ def test_a_rule_on_a_header_reads_the_raw_mail(desk: Desk) -> None:
         ("both", "ann@example.com", True),
     ],
 )
-def test_a_rule_may_concern_analysts_or_requestors_only(desk: Desk, applies_to: str, sender: str, rejected: bool) -> None:
+def test_a_rule_may_concern_analysts_or_requestors_only(
+    desk: Desk, applies_to: str, sender: str, rejected: bool
+) -> None:
     rule = Rule("mine", {"subject": "lunch"}, applies_to=applies_to)  # type: ignore[arg-type]
     desk.configure(a_configuration(a_person(), an_analyst(), rules=(rule,)))
     (mail,) = desk.receive(a_mail(sender=sender, subject="Lunch?"))
@@ -105,7 +114,9 @@ def test_an_inbox_may_take_mail_of_existing_people_only(desk: Desk, accept_only:
 
 @pytest.mark.req("TI-25")
 @pytest.mark.parametrize(("length", "outcome"), [(400, "recorded"), (401, "rejected")])
-def test_a_subject_of_more_than_four_hundred_decoded_characters_is_not_taken(desk: Desk, length: int, outcome: str) -> None:
+def test_a_subject_of_more_than_four_hundred_decoded_characters_is_not_taken(
+    desk: Desk, length: int, outcome: str
+) -> None:
     (mail,) = desk.receive(a_mail(subject="ü" * length))
     assert mail["outcome"] == outcome
 
@@ -139,7 +150,9 @@ def test_mail_that_an_inbox_of_ours_sent_is_a_loop(desk: Desk) -> None:
 
 
 @pytest.mark.req("PR-02")
-@pytest.mark.parametrize("headers", [{"List_Id": "<l.example>"}, {"Precedence": "bulk"}, {"Auto_Submitted": "auto-generated"}])
+@pytest.mark.parametrize(
+    "headers", [{"List_Id": "<l.example>"}, {"Precedence": "bulk"}, {"Auto_Submitted": "auto-generated"}]
+)
 def test_mail_through_a_group_becomes_a_record_but_is_not_answered(desk: Desk, headers: dict[str, str]) -> None:
     desk.receive(a_mail())
     (mail,) = desk.receive(a_mail("news\n", subject="Incident#1", **headers))
@@ -169,8 +182,13 @@ def test_a_bounce_is_rejected_and_a_person_who_mentions_550_is_not(desk: Desk) -
 
 
 @pytest.mark.req("IV-05")
-@pytest.mark.parametrize(("to", "cc", "outcome"), [("support@example.com", "x@y.example", "recorded"), ("x@y.example", "support@example.com", "rejected")])
-def test_mail_that_reaches_the_inbox_by_copy_only_is_ignored_when_so_set(desk: Desk, to: str, cc: str, outcome: str) -> None:
+@pytest.mark.parametrize(
+    ("to", "cc", "outcome"),
+    [("support@example.com", "x@y.example", "recorded"), ("x@y.example", "support@example.com", "rejected")],
+)
+def test_mail_that_reaches_the_inbox_by_copy_only_is_ignored_when_so_set(
+    desk: Desk, to: str, cc: str, outcome: str
+) -> None:
     desk.configure(a_configuration(an_inbox(ignore_cc=True)))
     (mail,) = desk.receive(a_mail(to=to, Cc=cc))
     assert mail["outcome"] == outcome

@@ -73,7 +73,14 @@ def test_a_new_records_description_stays_whole(desk: Desk) -> None:
 @pytest.mark.req("VF-11", "VF-22")
 @pytest.mark.parametrize(
     "subject",
-    ["Incident#1", "call#1", "Re: TICKET#INC1 again", "[Incident - 1]", "AW: Fwd: [ incident - INC1 ] status?", "incident # 1"],
+    [
+        "Incident#1",
+        "call#1",
+        "Re: TICKET#INC1 again",
+        "[Incident - 1]",
+        "AW: Fwd: [ incident - INC1 ] status?",
+        "incident # 1",
+    ],
 )
 def test_the_customer_updates_by_number(desk: Desk, subject: str) -> None:
     desk.receive(a_mail())
@@ -140,11 +147,15 @@ def test_any_recognised_sender_may_update_when_so_set(desk: Desk) -> None:
 @pytest.mark.req("VF-21")
 def test_a_strangers_reply_becomes_a_new_record_linked_to_the_old_one(desk: Desk) -> None:
     desk.receive(a_mail(Message_ID="<first@customer.example>"))
-    stranger = a_mail("hello\n", sender="eve@elsewhere.example", subject="Re: Printer", In_Reply_To="<first@customer.example>")
+    stranger = a_mail(
+        "hello\n", sender="eve@elsewhere.example", subject="Re: Printer", In_Reply_To="<first@customer.example>"
+    )
     desk.receive(stranger)
     old, new = desk.records()
     assert len(desk.activities(old)) == 1
-    assert [(link["relationship"], link["to_id"]) for link in desk.app.records.links(new["_id"])] == [("related", old["_id"])]
+    assert [(link["relationship"], link["to_id"]) for link in desk.app.records.links(new["_id"])] == [
+        ("related", old["_id"])
+    ]
 
 
 @pytest.mark.req("IV-39")

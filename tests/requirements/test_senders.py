@@ -24,8 +24,12 @@ def test_a_known_person_is_linked_and_nobody_is_created(desk: Desk) -> None:
 
 
 @pytest.mark.req("IV-20")
-@pytest.mark.parametrize(("contact_type", "login_id"), [("external_contact", "anna@customer.example"), ("employee", None)])
-def test_an_unknown_sender_is_created_with_the_configured_contact_type(desk: Desk, contact_type: str, login_id: str | None) -> None:
+@pytest.mark.parametrize(
+    ("contact_type", "login_id"), [("external_contact", "anna@customer.example"), ("employee", None)]
+)
+def test_an_unknown_sender_is_created_with_the_configured_contact_type(
+    desk: Desk, contact_type: str, login_id: str | None
+) -> None:
     desk.configure(a_configuration(inbox_with(contact_type=contact_type)))
     desk.receive(a_mail())
     person = desk.store.get("people", desk.record()["customer"])
@@ -67,7 +71,9 @@ def test_without_creating_links_a_stranger_to_internal_services(desk: Desk) -> N
 
 @pytest.mark.req("IV-25")
 def test_the_mail_is_in_the_persons_own_history(desk: Desk) -> None:
-    desk.receive(a_mail(Message_ID="<a@b.example>"), a_mail("more\n", subject="Re: Printer", In_Reply_To="<a@b.example>"))
+    desk.receive(
+        a_mail(Message_ID="<a@b.example>"), a_mail("more\n", subject="Re: Printer", In_Reply_To="<a@b.example>")
+    )
     history = list(desk.app.people.history(desk.record()["customer"], 10))
     assert sorted(entry["mail_id"] for entry in history) == sorted(mail["_id"] for mail in desk.mails())
 

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from services.parser import mime
-from shared.contracts.events import Envelope, MailParsed
+from shared.contracts.events import Envelope, IncidentWanted, MailParsed, NotificationQueued
 from shared.errors import BoundExceeded, PostroomError
 from shared.ids import derived_id
 from shared.runtime.broker import Message
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 OPERATOR: Final = "operator"
 """The stage under which an action stands in the journal."""
+FOLLOWING: Final = frozenset({IncidentWanted.__name__, NotificationQueued.__name__})
+"""Messages that follow from a mail's outcome and decide none: a replay of theirs must not take it back."""
 
 
 class NotPossible(PostroomError):
@@ -80,7 +82,7 @@ def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:
     """
     letter = _open_letter(app, letter_id)
     now = app.clock.now()
-    if letter["mail_id"]:
+    if letter["mail_id"] and letter["message"]["type"] not in FOLLOWING:
         app.mails.reopen(letter["mail_id"], was="dead")
     app.broker.publish([app.dead_letters.message(letter)])
     app.dead_letters.move(letter_id, "replayed", moved_at=now, moved_by=by)

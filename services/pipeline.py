@@ -35,7 +35,7 @@ from shared.runtime.broker import PARKED, RETRY, Depth, Message
 from shared.runtime.observe import Journal
 from shared.runtime.parcel import pack
 from shared.runtime.stage import Stage
-from shared.runtime.worker import AWAY, FIRST_PAUSE, LONGEST_PAUSE, Worker, World, await_world, leave
+from shared.runtime.worker import AWAY, Worker, World, await_world, leave
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +81,27 @@ def _readers(event: Event) -> Sequence[str]:
     return [*([queue] if queue else []), *([announced(event)] if announced else [])]
 
 
-
-
 QUIET_SECONDS = 60.0
 """How long `--once` waits for delayed retries."""
 SETTLE_SECONDS = 0.5
 IDLE_SECONDS, AWAY_SECONDS = 0.05, 1.0
+
+
+class Beside(threading.Thread):
+    """A part that runs beside the others. What breaks it ends them all: no part of a process is missing in silence."""
+
+    def __init__(self, name: str, work: Callable[[threading.Event], None], stop: threading.Event) -> None:
+        super().__init__(name=name)
+        self._work, self._until = work, stop
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Work until told to stop, or until it breaks."""
+        try:
+            self._work(self._until)
+        except BaseException as error:  # told by `run_all`, in its own thread
+            self.error = error
+            self._until.set()
 
 
 def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool = True) -> None:
@@ -108,7 +123,7 @@ def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool 
             source.once()
         else:
             runs.append(("fetcher", source.run))
-    threads = [threading.Thread(target=run, args=(stop,), name=name) for name, run in runs]
+    threads = [Beside(name, run, stop) for name, run in runs]
     for thread in threads:
         thread.start()
     try:
@@ -119,6 +134,8 @@ def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool 
             leave(worker.consumer)
         for thread in threads:
             thread.join()
+    if broken := next((thread.error for thread in threads if thread.error), None):
+        raise broken
 
 
 def turn_about(app: App, workers: Sequence[Worker], world_: World, stop: threading.Event, *, once: bool) -> None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from shared.app import App, Location
 
 PROBLEM: Final = 1
-USAGE: Final = 2
 TRY_LATER: Final = 75
 DATA: Final = "postroom.data"
 JSON: Final = "postroom.json"

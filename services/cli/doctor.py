@@ -110,6 +110,7 @@ def _secrets(app: App) -> Iterator[Finding]:
 
 
 def _inboxes(app: App) -> Iterator[Finding]:
+    from services.fetcher.ledger import troubles
     from services.fetcher.state import AUTHENTICATION, InboxStates
 
     states = InboxStates(app.documents, app.clock).all()
@@ -117,12 +118,15 @@ def _inboxes(app: App) -> Iterator[Finding]:
         state = states.get(inbox.name)
         if not inbox.enabled or inbox.protocol == "none" or state is None:
             continue
+        if left := troubles(app.documents, inbox.name):
+            text = f"{len(left)} mails stay in the mailbox, not taken; one because: {left[0].reason}"
+            yield Finding("inboxes", "note", f"{inbox.name}: {text}")
         if state.stop:
             status: Status = "problem" if state.stop.by == AUTHENTICATION else "note"
             yield Finding("inboxes", status, f"{inbox.name} is stopped: {state.stop.reason}")
         elif state.error:
             yield Finding("inboxes", "problem", f"{inbox.name}: {state.error}")
-        else:
+        elif state.polled_at:
             yield Finding("inboxes", "ok", f"{inbox.name} was visited without trouble")
 
 

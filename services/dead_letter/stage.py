@@ -49,14 +49,19 @@ class Morgue:
         if mail is None:
             self._count_unreadable(message, letter_id)
             return Emit(note=f"a message about no mail: {reason}")
-        if not self.mails.finish(mail["_id"], "dead", reason=reason) and mail["outcome"] not in (None, "dead"):
-            return Emit(note=f"the mail has its outcome {mail['outcome']}: {reason}")
+        if not self.mails.finish(mail["_id"], "dead", reason=reason) and (other := self._other_outcome(mail["_id"])):
+            return Emit(note=f"the mail has its outcome {other}: {reason}")
         if not self._wants_incident(message, mail):
             return Emit(note=f"kept without an incident: {reason}")
         stage = str(message.headers.get("stage", ""))
         self.dead_letters.ask(letter_id)
         step("dead-letter.outcome")
         return emit(IncidentWanted(mail["_id"], mail["inbox"], letter_id, stage, reason), note=reason)
+
+    def _other_outcome(self, mail_id: str) -> str | None:
+        """The outcome that somebody else stored, perhaps a moment ago; None when it is `dead`."""
+        outcome = (self.mails.get(mail_id) or {}).get("outcome")
+        return None if outcome == "dead" else outcome
 
     def _mail(self, message: Message) -> Document | None:
         """The mail that the message is about; one that died at the door is kept here for the first time.
@@ -102,4 +107,3 @@ def build(app: App) -> Stage:
     """The dead-letter stage on an app's store and configuration."""
     morgue = Morgue(app.mails, app.dead_letters, app.clock, app.directory.current)
     return Stage("dead-letter", DEAD_LETTER, morgue.handle, lambda message: message)
-

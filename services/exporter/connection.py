@@ -10,7 +10,7 @@ import os
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from shared.contracts.desk import Connection
 from shared.errors import Misconfigured, PostroomError, Unavailable
@@ -18,6 +18,16 @@ from shared.errors import Misconfigured, PostroomError, Unavailable
 TIMEOUT_SECONDS: Final = 30
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would become a GET without the mail, and take the token wherever it is sent."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Never: the answer is an error, which names its code."""
+
+
+_OPENER: Final = urllib.request.build_opener(_NoRedirects)
 
 
 def write(connection: Connection, mail_id: str, document: bytes) -> None:
@@ -63,7 +73,7 @@ def _post(connection: Connection, mail_id: str, document: bytes) -> None:
         headers["Authorization"] = f"Bearer {connection.token.reveal()}"
     request = urllib.request.Request(url, data=document, headers=headers, method="POST")  # noqa: S310 - checked above
     try:
-        with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):  # noqa: S310 - checked above
+        with _OPENER.open(request, timeout=TIMEOUT_SECONDS):
             return
     except urllib.error.HTTPError as error:
         if error.code == _TOO_MANY or error.code >= _SERVER_ERROR:

@@ -14,14 +14,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from typing import Protocol
 
 from services.fetcher import mailbox
 from services.fetcher.lease import Leases
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import Access, Limits, Mailbox, Peek
 from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates, access_mark
-from services.fetcher.visit import Arrival, HandOver, LeftBehind, Polled, Visit
+from services.fetcher.visit import HandOver, LeftBehind, Polled, Visit
 from shared import probe
 from shared.clock import Clock, SystemClock
 from shared.contracts.desk import Inbox, Secret, Settings
@@ -41,31 +40,6 @@ GRACE_SECONDS = 4.0
 """How long a visit may go on after the fetcher was told to stop."""
 PARALLEL = 4
 """How many inboxes are visited at once: one that hangs does not hold up the others."""
-
-
-class HandOverOne(Protocol):
-    """Hands one mail to intake; durable when it returns."""
-
-    def __call__(
-        self, raw: bytes, /, *, inbox: str, source: str, envelope_from: str | None, envelope_to: str | None
-    ) -> object:
-        """Raises `Unavailable` when intake is away, `BoundExceeded` when it can never take this mail."""
-
-
-def each(hand_over: HandOverOne) -> HandOver:
-    """A hand-over of many mails made from one of single mails."""
-
-    def hand_over_many(arrivals: Sequence[Arrival]) -> None:
-        for arrival in arrivals:
-            hand_over(
-                arrival.raw,
-                inbox=arrival.inbox,
-                source=arrival.source,
-                envelope_from=arrival.envelope_from,
-                envelope_to=arrival.envelope_to,
-            )
-
-    return hand_over_many
 
 
 def _nobody(*_: object) -> None:

@@ -118,14 +118,6 @@ def sender_of(outgoing: Outgoing, server: MailServer) -> Mailbox:
     raise Misconfigured(f"mail server {server.name}: from_address is missing")
 
 
-def from_address_problem(server: MailServer, inboxes: Iterable[str]) -> str | None:
-    """What is wrong with the server's From: it must be the address of an inbox, so that answers arrive (TI-40)."""
-    known = {address.casefold() for address in inboxes}
-    if server.from_address is None or server.from_address.casefold() in known:
-        return None
-    return f"mail server {server.name}: from_address {server.from_address} is not the address of an inbox"
-
-
 # values
 
 
@@ -143,11 +135,6 @@ def address(value: str) -> str:
         return f"{local}@{host_name(domain)}"
     except InvalidHost as error:
         raise BadAddress(f"{clean(value)!r} is not an address") from error
-
-
-def needs_utf8(addresses: Iterable[str]) -> bool:
-    """Whether an address can only be sent with SMTPUTF8 (RFC 6531): its local part is not ASCII."""
-    return not all(each.isascii() for each in addresses)
 
 
 def written(mailbox: Mailbox) -> str:

@@ -17,7 +17,6 @@ from services.parser.defects import Defects
 _SIGNATURE = b"\x78\x9f\x3e\x22"
 _MOST_FILES = 1_000
 _MOST_ATTRIBUTES = 50_000
-_MOST_NESTING = 5
 
 # Attribute ids (MS-OXTNEF 2.1.3.3.1), without their type.
 _BODY, _ATTACH_DATA, _ATTACH_TITLE, _TRANSPORT_NAME = 0x800C, 0x800F, 0x8010, 0x9001

@@ -40,7 +40,6 @@ _ALIASES = {
     "iso-8859-1": "8bit",
 }
 _IDENTITY = frozenset({"7bit", "8bit", "binary"})
-KNOWN = _IDENTITY | {"base64", "quoted-printable", "uuencode", "yenc"}
 _BASE64_JUNK = re.compile(rb"[^A-Za-z0-9+/=\s-]")
 _BAD_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]{0,80}\r?\n|[ \t\r\n]{0,80}\Z)")
 _SOFT_BREAK_WITH_BLANKS = re.compile(rb"=[ \t]{1,80}(?=\r?\n)")

@@ -148,11 +148,6 @@ class EmbeddedBroker:
             time.sleep(POLL_SECONDS)
         return True
 
-    def next_due(self) -> float | None:
-        """Seconds until the next delayed message is due; None when none waits."""
-        (until,) = self._rows("SELECT min(until) FROM queue WHERE held = 1 AND holder IS NULL")[0]
-        return None if until is None else max(0.0, until - time.time())
-
     def close(self) -> None:
         """Stop renewing, close the file."""
         self._stop.set()
@@ -167,7 +162,7 @@ class EmbeddedBroker:
 
 @dataclass(slots=True)
 class _Settling:
-    """X."""
+    """A delivery that was decided: its row, and what its going causes. `takes` fences it (see `_FENCE`)."""
 
     seq: int
     takes: int

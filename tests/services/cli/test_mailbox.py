@@ -101,6 +101,19 @@ def test_a_run_takes_what_waits_and_a_stopped_inbox_nothing(run: Run, write: Wri
     assert run("doctor").code == 0
 
 
+def test_the_doctor_tells_what_stays_in_a_mailbox_and_nothing_of_visits_that_were_not(
+    run: Run, write: Write, dovecot: Dovecot
+) -> None:
+    run("config", "apply", write("p.yaml", "settings: {max_mail_size: 1000}\n" + mailbox(dovecot.port)))
+    assert "visited" not in run("doctor").out
+    dovecot.deliver("bob", MAIL + b"x" * 2000)
+    run("up", "--once")
+    run("up", "--once")
+    done = run("doctor")
+    assert (done.code, "box was visited without trouble" in done.out) == (0, True)
+    assert "box: 1 mails stay in the mailbox, not taken; one because: " in done.out
+
+
 @pytest.mark.req("IV-08", "NE-24")
 def test_a_test_mail_goes_to_the_servers_own_user(run: Run, write: Write, dovecot: Dovecot, smtp: SmtpServer) -> None:
     with_server = mailbox(dovecot.port) + server(

@@ -198,12 +198,6 @@ def test_any_body_survives_but_for_its_line_ends(text: str) -> None:
     assert read.rstrip("\n") == compose._lines(text).rstrip("\n")
 
 
-@pytest.mark.req("TI-40")
-def test_from_must_be_the_address_of_an_inbox() -> None:
-    assert compose.from_address_problem(SERVER, ["Desk@example.com"]) is None
-    assert "from_address desk@example.com" in str(compose.from_address_problem(SERVER, ["other@example.com"]))
-
-
 def test_mail_without_any_from_is_refused() -> None:
     with pytest.raises(Misconfigured, match="from_address"):
         compose.build(PLAIN, MailServer("default"))

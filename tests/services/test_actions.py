@@ -1,0 +1,32 @@
+"""Replays of messages that follow a mail's outcome and decide none."""
+
+from __future__ import annotations
+
+import pytest
+
+from services import actions
+from services.record_writer.stage import Writer
+from shared.conservation import check
+from shared.contracts.events import IncidentWanted
+from shared.errors import PostroomError
+from shared.runtime.outcome import Outcome
+from tests.builders import a_mail
+from tests.desk import Desk
+
+
+def _broken(_: Writer, wanted: IncidentWanted) -> Outcome:
+    raise PostroomError(f"no incident for {wanted.mail_id}")
+
+
+@pytest.mark.req("PR-12", "IV-37")
+def test_a_replay_of_the_wish_for_an_incident_leaves_the_mail_dead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Writer, "write_incident_on_error", _broken)
+        desk.receive(a_mail(), inbox="nobody")
+    (wish,) = [each for each in desk.dead_letters() if each["message"]["type"] == IncidentWanted.__name__]
+    actions.replay(desk.app, wish["_id"])
+    desk.work()
+    (mail,) = desk.mails()
+    assert mail["outcome"] == "dead"
+    assert [each["number"] for each in mail["records"]] == [desk.record()["number"]]
+    assert check(desk.app, patience=0).problems == ()

@@ -28,7 +28,7 @@ from services.record_writer.sender import Refused, refuse_strangers
 from services.record_writer.stage import Failure, NoTarget, in_words, reason_of, told_of_missing, type_for
 from services.record_writer.target import PATIENCE, Lookups, Target
 from services.record_writer.update import plan_update
-from services.sender_matcher.match import match_object, match_person, person_called, with_domain
+from services.sender_matcher.match import match_object, match_person, person_called
 from shared.app import App
 from shared.contracts import codec
 from shared.contracts.desk import XML_EXPORT, Configuration, Inbox
@@ -38,6 +38,7 @@ from shared.contracts.service import Activity, Change, FieldValue, Notification
 from shared.errors import BoundExceeded, Misconfigured
 from shared.ids import mail_id
 from shared.store.documents import Document
+from shared.store.people import with_domain
 from shared.store.records import Records
 from shared.text import from_iso, iso, shortened
 

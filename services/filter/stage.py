@@ -21,7 +21,7 @@ from shared.runtime.outcome import Outcome, emit
 from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.mails import Mails
-from shared.store.people import People
+from shared.store.people import People, with_domain
 from shared.text import from_iso
 
 
@@ -46,7 +46,7 @@ def gather(
 ) -> rules.Facts:
     """What the rules may ask about this mail."""
     received_at = from_iso(parsed.envelope.received_at)
-    sender = parsed.mail.from_
+    sender = with_domain(parsed.mail.from_, inbox.default_domain)
     person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
     return rules.Facts(
         envelope=parsed.envelope,
@@ -57,7 +57,9 @@ def gather(
         rules=current.rules,
         roles=frozenset(person["roles"]) if person else None,
         header_of=partial(header_of, mails=mails, mail_id=parsed.envelope.mail_id),
-        similar=lambda most: mails.similar_between(loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at, most),
+        similar=partial(
+            mails.similar_between, loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at
+        ),
     )
 
 

@@ -14,13 +14,6 @@ from shared.store.people import People
 from shared.store.records import Records, search_key
 
 
-def with_domain(address: Address | None, default_domain: str | None) -> Address | None:
-    """`jsmith` becomes `jsmith@default.domain` when the inbox has a default domain (IV-06)."""
-    if address is None or "@" in address.address or not default_domain:
-        return address
-    return Address(address.name, f"{address.address}@{default_domain}")
-
-
 def match_person(address: Address | None, settings: Settings, people: People) -> Sender:
     """The person with this address, or nobody. A display name matches nothing."""
     if address is None or not address.address:

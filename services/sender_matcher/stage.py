@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from services.sender_matcher.match import match_object, match_person, with_domain
+from services.sender_matcher.match import match_object, match_person
 from shared.app import App
 from shared.contracts.desk import Configuration
 from shared.contracts.events import MailAccepted, SenderMatched
@@ -17,7 +17,7 @@ from shared.errors import PostroomError
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
-from shared.store.people import People
+from shared.store.people import People, with_domain
 from shared.store.records import Records
 
 

@@ -229,12 +229,22 @@ def _export(path: str, inbox: Inbox) -> Complaints:
         yield Complaint(f"{path}.export", "missing, and xml_export needs it: {connection: <name>}")
     if inbox.sender.method == "object":
         yield Complaint(f"{path}.sender.method", "object does not go with xml_export; write person (IV-24)")
+    yield from _no_language(path, inbox, "exports whole mails")
+
+
+def _no_language(path: str, inbox: Inbox, why: str) -> Complaints:
+    """IV-33, IV-34: marker, separator and unique key are for inboxes that read fields from a body."""
+    for key in ("record_marker", "field_separator", "unique_key"):
+        if getattr(inbox, key) is not None:
+            yield Complaint(f"{path}.{key}", f"this inbox {why} and reads no fields; remove the key (IV-33, IV-34)")
 
 
 def _processor(path: str, inbox: Inbox, found: RecordType, config: Configuration) -> Complaints:
     if folded(found.name) == "service_request" and not inbox.update_only:
         yield Complaint(f"{path}.update_only", "mail never creates service requests; write update_only: true (IV-35)")
-    if inbox.unique_key is not None and inbox.unique_key != found.number_field:
+    if folded(found.name) == "incident":
+        yield from _no_language(path, inbox, "makes incidents")
+    elif inbox.unique_key is not None and inbox.unique_key != found.number_field:
         yield Complaint(f"{path}.unique_key", f"must be the number field of {found.name}, {found.number_field} (IV-42)")
     template = config.template(inbox.template or "")
     if template and config.type_named(template.on) not in (None, found):
@@ -274,6 +284,9 @@ def senders_fit(config: Configuration) -> Complaints:
 
 def _object(path: str, wanted: ObjectMatch, inbox: Inbox, config: Configuration) -> Complaints:
     yield from unknown_type(f"{path}.type", wanted.type, config)
+    linked = config.type_named(wanted.type)
+    if linked and folded(linked.name) == "service_request" and inbox.sender.policy == "create":
+        yield Complaint(f"{path}.type", "mail never creates service requests; write policy: existing_only (IV-35)")
     if wanted.match_from_field is not None and wanted.match_value is not None:
         yield Complaint(f"{path}.match_value", "match_from_field is here too; keep one of the two, never both (IV-24)")
     if wanted.match_from_field is None and wanted.match_value is None:

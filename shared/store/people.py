@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from shared.contracts.mail import Address
 from shared.contracts.service import NewPerson
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents
@@ -22,6 +23,13 @@ def address_keys(address: str, *, plus_addressing: str) -> list[str]:
     if plus_addressing == "keep" or not at or not plain or plain == local or local.startswith('"'):
         return [exact]
     return [exact, f"{plain}@{domain}"]
+
+
+def with_domain(address: Address | None, default_domain: str | None) -> Address | None:
+    """`jsmith` becomes `jsmith@default.domain` when the inbox has a default domain (IV-06)."""
+    if address is None or "@" in address.address or not default_domain:
+        return address
+    return Address(address.name, f"{address.address}@{default_domain}")
 
 
 def person_id_for(address: str, *, plus_addressing: str) -> str:

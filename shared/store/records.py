@@ -67,8 +67,11 @@ class Records:
 
     def pending(self, record: Document, mail_id: str, part: str) -> Change | None:
         """The Change that was decided for this part of a mail on this record and is not yet carried out wholly."""
-        entries = (each["change"] for each in record.get("pending", ()) if each["mail_id"] == mail_id)
-        return next((change for each in entries if (change := _to_change(each, "change")).part == part), None)
+        for entry in record.get("pending", ()):
+            if entry["mail_id"] == mail_id and entry["change"]["part"] == part:
+                change: Change = _to_change(entry["change"], "change")
+                return change
+        return None
 
     def forget(self, record_id: str, mail_id: str) -> None:
         """The outcome is stored: the mail's entries leave."""

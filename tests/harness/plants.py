@@ -90,12 +90,12 @@ def plan_again() -> None:
 def outcome_before_effects() -> None:
     """The outcome is stored first, the effects follow."""
 
-    def finish(self: Writer, facts: Any, changes: Any, cause: Any) -> Any:
+    def finish(self: Writer, facts: Any, changes: Any, cause: Any, told: Any = ()) -> Any:
         from services.record_writer.stage import labels_of
 
         self.mails.finish(facts.envelope.mail_id, "recorded", reason="", records=labels_of(changes), emitted=[])
         step("planted")
-        return original(self, facts, changes, cause)
+        return original(self, facts, changes, cause, told)
 
     original = Writer.finish
     Writer.finish = finish  # type: ignore[method-assign]

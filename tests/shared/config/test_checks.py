@@ -213,3 +213,19 @@ def test_a_format_of_ones_own_cannot_be_set_while_it_is_switched_off() -> None:
 )
 def test_a_reference_leads_to_something_that_is_there(text: str, problem: str) -> None:
     assert problem in refused(text)
+
+
+@pytest.mark.req("IV-33", "IV-34", "IV-42")
+@pytest.mark.parametrize("key", ["record_marker", "field_separator", "unique_key"])
+@pytest.mark.parametrize("processor", ["incident", "xml_export, export: {connection: c}"])
+def test_inboxes_that_read_no_fields_have_no_keys_for_them(key: str, processor: str) -> None:
+    connections = "connections: [{name: c, kind: directory, path: out}]\n"
+    assert f"inboxes[0].{key}: this inbox" in refused(f"{connections}{HEAD}processor: {processor}, {key}: X}}")
+    assert refused(f"{connections}{HEAD}processor: {processor}, {key}: null}}") == ""
+
+
+@pytest.mark.req("IV-35", "IV-23")
+def test_service_requests_are_linked_and_never_made() -> None:
+    found = "object: {type: service_request, relationship: reported_from, match_from_field: Category}"
+    assert "never creates" in refused(f"{HEAD}sender: {{method: object, {found}}}}}")
+    assert refused(f"{HEAD}sender: {{method: object, policy: existing_only, {found}}}}}") == ""

@@ -19,7 +19,7 @@ INDEXES: tuple[Index, ...] = (
     Index("records", ("type", "serial"), unique=True),
     Index("records", ("type", "status", "serial")),
     Index("records", ("customer",)),
-    Index("records", ("created_at",)),
+    Index("records", ("deleted", "created_at", "serial")),
     Index("records", ("keys",), array=True),
     Index("activities", ("record_id", "at", "place")),
     Index("links", ("from_id",)),

@@ -35,6 +35,8 @@ _UNSAFE: Final = re.compile(
 )
 _BREAKS: Final = re.compile(r"[\t\n]+")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_LINE_ENDS: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
+"""What JSON may hold as it is, and what many readers take for the end of a line, or a terminal for an order."""
 
 
 def safe(text: object, *, breaks: bool = False) -> str:
@@ -52,7 +54,7 @@ def emit(thing: object) -> None:
     """One JSON object on one line, in UTF-8."""
     line = json.dumps(thing, ensure_ascii=False, default=_plain)
     if not line.isascii():
-        line = _SURROGATES.sub("\ufffd", line)
+        line = _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", _SURROGATES.sub("\ufffd", line))
     click.echo(line)
 
 

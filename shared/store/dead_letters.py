@@ -21,11 +21,15 @@ class DeadLetters:
         self.documents = documents
 
     def keep(self, message: Message, *, mail_id: str | None, inbox: str | None, at: datetime) -> tuple[str, bool]:
-        """Store a letter once; its id, and whether it is new. A mail that came to intake twice is one mail."""
+        """Store a letter once; its id, and whether it is new. A mail that came to intake twice is one mail.
+
+        The body counts for the id: publishers need not give a message id, nor a different one to each message.
+        """
         headers = message.headers
         queue, round_ = str(headers.get("queue", "")), str(headers.get("replays", 0))
-        cause = mail_id if mail_id and queue == INTAKE else message.id
-        id_ = derived_id("letter", cause, queue, str(headers.get("attempt", 0)), round_)
+        body = self.documents.put_blob(message.body)
+        cause = (mail_id,) if mail_id and queue == INTAKE else (message.id, body)
+        id_ = derived_id("letter", *cause, queue, str(headers.get("attempt", 0)), round_)
         new = self.documents.insert(
             "dead_letters",
             {
@@ -44,7 +48,7 @@ class DeadLetters:
                     "content_type": message.content_type,
                     "correlation_id": message.correlation_id,
                     "headers": [[name, value] for name, value in headers.items()],
-                    "body": self.documents.put_blob(message.body),
+                    "body": body,
                 },
             },
         )
@@ -56,7 +60,9 @@ class DeadLetters:
 
     def move(self, letter_id: str, to: str, **facts: Any) -> bool:
         """Close an open letter."""
-        return self.documents.update("dead_letters", {"_id": letter_id, "state": "open"}, {"$set": {"state": to, **facts}})
+        return self.documents.update(
+            "dead_letters", {"_id": letter_id, "state": "open"}, {"$set": {"state": to, **facts}}
+        )
 
     def ask(self, letter_id: str) -> None:
         """Note that an incident was asked for; until it is named, a message is on its way."""
@@ -72,7 +78,9 @@ class DeadLetters:
         headers = {name: value for name, value in kept["headers"] if name not in {"reason", "stage", "queue"}}
         headers |= {"attempt": 0, "replays": int(headers.get("replays", 0)) + 1}
         body = self.documents.get_blob(kept["body"])
-        return Message(kept["id"], letter["queue"], body, kept["type"], kept["content_type"], kept["correlation_id"], headers)
+        return Message(
+            kept["id"], letter["queue"], body, kept["type"], kept["content_type"], kept["correlation_id"], headers
+        )
 
     def recent(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Document]:
         """Letters, newest first."""

@@ -1,0 +1,42 @@
+"""Dead letters: each message that failed is kept once, whatever its publisher called it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shared.runtime.broker import DEAD_LETTER, INTAKE, Message
+from shared.store.dead_letters import DeadLetters
+from shared.store.embedded import EmbeddedDocuments
+
+AT = datetime(2026, 11, 20, tzinfo=UTC)
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Iterator[DeadLetters]:
+    store = EmbeddedDocuments(tmp_path / "data")
+    yield DeadLetters(store)
+    store.close()
+
+
+def keep(letters: DeadLetters, body: bytes, name: str = "", queue: str = "filter") -> tuple[str, bool]:
+    message = Message(name, DEAD_LETTER, body, headers={"queue": queue, "reason": "this is no event"})
+    return letters.keep(message, mail_id=None, inbox=None, at=AT)
+
+
+@pytest.mark.req("PR-01", "PR-12")
+@pytest.mark.parametrize("queue", ["filter", INTAKE, ""])
+@pytest.mark.parametrize("name", ["", "always-the-same"])
+def test_messages_that_share_their_id_or_have_none_are_each_kept(letters: DeadLetters, name: str, queue: str) -> None:
+    kept = [keep(letters, body, name, queue) for body in (b"one", b"two", b"three")]
+    assert [new for _, new in kept] == [True, True, True]
+    bodies = {letters.message(letter).body for letter in letters.recent({}, 10)}
+    assert bodies == {b"one", b"two", b"three"}
+
+
+def test_a_message_that_is_delivered_again_is_kept_once(letters: DeadLetters) -> None:
+    (first, new), (second, again) = keep(letters, b"one"), keep(letters, b"one")
+    assert (first, new, again) == (second, True, False)

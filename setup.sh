@@ -21,7 +21,7 @@ prepare() { # prepare EXTRAS: "" for running, "dev" for testing
     python="$(find_python)" || exit 2
     echo "postroom: setting up .venv (once, about half a minute)" >&2
     [ -x "$root/.venv/bin/python" ] || "$python" -m venv "$root/.venv" || exit 2
-    "$root/.venv/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check \
+    PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 "$root/.venv/bin/python" -m pip install --quiet \
         --editable "$root${1:+[$1]}" >&2 || { echo "postroom: pip could not install the packages" >&2; exit 2; }
     cksum <"$root/pyproject.toml" >"$root/.venv/$label.ready"
 }

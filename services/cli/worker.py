@@ -52,6 +52,7 @@ def run(name: str, stop: threading.Event) -> None:
     from shared.runtime.worker import Worker
 
     with opened() as app:
+        app.directory.current()  # one that cannot be read ends the worker, not every mail
         if name == "fetcher":
             fetcher(app).run(stop)
         else:

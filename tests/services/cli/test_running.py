@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.store.embedded import EmbeddedDocuments
 from tests.builders import a_mail
 from tests.services.cli.conftest import Run
 
@@ -123,3 +124,12 @@ def test_the_demo_shows_what_it_promises(run: Run) -> None:
     assert seen["11-problem-with-a-wrong-value.eml"]["records"][0]["type"] == "incident"
     assert seen["12-reply.eml"]["records"] == seen["01-printer-english.eml"]["records"]
     assert json.dumps(seen, ensure_ascii=False).count("recorded") >= 8
+
+
+def test_a_worker_does_not_start_on_a_configuration_that_it_cannot_read(run: Run, data: Path) -> None:
+    run("mails", "list")
+    store = EmbeddedDocuments(data)
+    store.update("inboxes", {"_id": "support"}, {"$set": {"protocol": "pigeon"}})
+    store.close()
+    done = run("worker", "parser")
+    assert (done.code, "pigeon" in done.err) == (1, True)

@@ -1,4 +1,4 @@
-"""Conservation: is every mail accounted for? (design, section 1).
+"""Conservation: is every mail accounted for?
 
 Reads counts of the store and of the broker; says what does not add up. What came through the door is in the ledger
 of arrivals: arrivals = mails with an outcome + duplicates + unreadable ones + what is in flight. A mail without

@@ -16,5 +16,5 @@ def derived_id(*causes: str) -> str:
 
 
 def mail_id(inbox: str, source_id: str | None, sha256: str) -> str:
-    """The identity of a mail (design, "Identity"): inbox, source id or none, the exact bytes received."""
+    """The identity of a mail: inbox, source id or none, the exact bytes received."""
     return derived_id("mail", inbox, "" if source_id is None else f"={source_id}", sha256)

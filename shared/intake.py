@@ -1,4 +1,4 @@
-"""The door: raw mail onto the intake queue, counted when intake has confirmed (design, section 3).
+"""The door: raw mail onto the intake queue, counted when intake has confirmed.
 
 Whoever hands mail in through Postroom's own code (command line, fetcher) comes through here. Integrators
 publish to the queue themselves; `read` understands both.

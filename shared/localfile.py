@@ -43,7 +43,7 @@ class LocalFile:
 
     @property
     def connection(self) -> sqlite3.Connection:
-        """This thread's connection, opened at its first use."""
+        """The connection of this thread, opened at its first use."""
         if self._mine.connection is None:
             self._mine.connection = self._open()
         return self._mine.connection

@@ -73,7 +73,8 @@ class Desk:
 
     def records(self, type_: str | None = None) -> list[Document]:
         """All records, the oldest first."""
-        return list(self.store.find("records", {"type": type_} if type_ else {}, sort=(("created_at", 1), ("serial", 1))))
+        where = {"type": type_} if type_ else {}
+        return list(self.store.find("records", where, sort=(("created_at", 1), ("serial", 1))))
 
     def record(self, type_: str | None = None) -> Document:
         """The only record."""

@@ -13,12 +13,13 @@ import click
 
 from services.cli import output
 from services.cli.base import Command, Group, Problem, as_json, nothing_called, opened, page_options
+from shared.store.mails import OUTCOMES
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.store.documents import Document
 
-STAGES = ("fetcher", "parser", "filter", "sender-matcher", "record-writer", "dead-letter", "notifier")
+STAGES = ("fetcher", "parser", "filter", "sender-matcher", "record-writer", "exporter", "dead-letter", "notifier")
 AGO: Final[Mapping[str, timedelta]] = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -26,7 +27,6 @@ AGO: Final[Mapping[str, timedelta]] = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
-OUTCOMES = ("recorded", "commanded", "exported", "rejected", "duplicate", "dead")
 
 
 @click.group(cls=Group)

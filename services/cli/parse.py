@@ -1,4 +1,4 @@
-"""`postroom parse`: what the parser sees, one JSON object a mail (design, section 5).
+"""`postroom parse`: what the parser sees, one JSON object a mail.
 
 A mail that cannot be read or exceeds a bound becomes an object with `path` and `error`; the others go on, and
 the exit code is 1 at the end. Needs neither store nor broker.

@@ -57,7 +57,7 @@ def _apply(app: App, file: Path) -> None:
 
 
 def _require_secrets(app: App) -> None:
-    """A secret that something switched on needs has to be there at the start (row 108)."""
+    """A secret that something switched on needs has to be there at the start (decision 0047)."""
     from shared.config.secrets import missing
 
     lacking = [each for each in missing(app.directory.current()) if each.needed]

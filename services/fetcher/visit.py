@@ -22,7 +22,7 @@ from shared.wire import Unreachable
 log = logging.getLogger("postroom.fetcher")
 
 FETCH_FACTOR = 10
-"""At most so many times `max_per_poll` mails are fetched per poll, whatever they count (design section 10)."""
+"""At most so many times `max_per_poll` mails are fetched per poll, whatever they count."""
 BATCH_MAILS, BATCH_BYTES = 20, 8 << 20
 BREAKS = 3
 """After so many mails in a row that could not be fetched, the server is at fault: the visit ends."""

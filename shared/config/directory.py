@@ -1,7 +1,7 @@
 """The configuration as workers see it: a snapshot that is renewed when the stored one has changed.
 
 People are not in it: there may be very many, and the repository finds them one by one. A stored
-configuration that cannot be used is reported and the one before stays in force (row 109).
+configuration that cannot be used is reported and the one before stays in force.
 """
 
 from __future__ import annotations

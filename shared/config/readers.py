@@ -259,7 +259,7 @@ def timezone(item: Item, spot: Spot) -> str:
 
 
 def pattern(*groups: str) -> Read[str]:
-    """A regular expression of the engine that runs it, with the named groups (row 106)."""
+    """A regular expression of the engine that runs it, with the named groups."""
 
     def read(item: Item, spot: Spot) -> str:
         value = text(item, spot)

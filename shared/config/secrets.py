@@ -1,7 +1,7 @@
 """Which secrets a configuration refers to, and which of them cannot be had here.
 
 Separate from loading, because it depends on the machine: environment variables belong to the machine that
-runs a worker, files belong to the configuration (row 108).
+runs a worker, files belong to the configuration (decision 0047).
 """
 
 from __future__ import annotations

@@ -71,7 +71,8 @@ class Change:
     `set` are properties of the record itself (`status`, `subject`, `owner_team`, ...), `fields` those of its
     type. `serial` is the number of a new record, given out before the decision is stored. `event` is what
     integrators hear: created, updated, reopened. `subordinates` are records below this one, `objects` records that
-    come to be with it and are linked by `links` (IV-23); `becomes_user` is an analyst who logs as a user (VS-05). `why` lists the steps that led here, for the trace; `part` is which part of the mail led here.
+    come to be with it and are linked by `links` (IV-23); `becomes_user` is an analyst who logs as a user (VS-05). `why`
+    lists the steps that led here, for the trace; `part` is which part of the mail led here.
     """
 
     action: Action

@@ -53,7 +53,9 @@ class Documents(Protocol):
     def get(self, collection: str, id_: str) -> Document | None:
         """One document by `_id`."""
 
-    def find(self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0) -> Iterator[Document]:
+    def find(
+        self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0
+    ) -> Iterator[Document]:
         """Matching documents; `limit` 0 means all."""
 
     def count(self, collection: str, where: Filter) -> int:

@@ -43,7 +43,8 @@ class Mails:
 
     def finish(self, mail_id: str, outcome: OutcomeName, **facts: Any) -> bool:
         """Store the one outcome; False when there is one already."""
-        return self.documents.update("mails", {"_id": mail_id, "outcome": None}, {"$set": {"outcome": outcome, **facts}})
+        undecided = {"_id": mail_id, "outcome": None}
+        return self.documents.update("mails", undecided, {"$set": {"outcome": outcome, **facts}})
 
     def reopen(self, mail_id: str, *, was: OutcomeName) -> bool:
         """Take an outcome back, for a replay or a release; what was committed is not repeated by it."""
@@ -64,7 +65,7 @@ class Mails:
             self.documents.update("mails", {"_id": mail_id}, {"$addToSet": {"records": dict(record)}})
 
     def with_message_ids(self, message_ids: Sequence[str]) -> list[Document]:
-        """Mails with one of these Message-IDs, oldest first."""
+        """Mails with one of these Message-IDs (at most 200), in no order."""
         keys = [key for message_id in message_ids if (key := message_key(message_id))]
         return list(self.documents.find("mails", {"message_key": {"$in": keys}}, limit=200)) if keys else []
 
@@ -83,7 +84,8 @@ class Mails:
 
     def arrived(self, arrival_id: str, inbox: str, at: datetime) -> None:
         """The door has handed this message to intake, and intake has confirmed."""
-        self.documents.insert("arrivals", {"_id": arrival_id, "inbox": inbox, "at": at, "taken": False, "mail_id": None})
+        arrival = {"_id": arrival_id, "inbox": inbox, "at": at, "taken": False, "mail_id": None}
+        self.documents.insert("arrivals", arrival)
 
     def taken(self, arrival_id: str, inbox: str, at: datetime, mail_id: str | None, *, duplicate: bool) -> None:
         """A message has left intake for good; `mail_id` None when no mail could be read from it.

@@ -1,6 +1,6 @@
 """The `records` collection and what hangs on it: activities, links, counters.
 
-The conditional write of a record is the commit point of a decision (design, "One decision"): it stores the
+The conditional write of a record is the commit point of a decision (decision 0003): it stores the
 Change under the mail id in `pending`, from where a redelivery carries it out. The entry leaves when the
 outcome is stored.
 """
@@ -47,7 +47,8 @@ class Records:
     def numbered(self, type_: str, serial: int) -> Document | None:
         """One record by type and number."""
         where = {"type": type_, "serial": serial}
-        return next((found for found in self.documents.find("records", where, limit=1) if not found.get("deleted")), None)
+        found = next(self.documents.find("records", where, limit=1), None)
+        return None if found is None or found.get("deleted") else found
 
     def with_field(self, type_: str, key: str) -> Document | None:
         """The oldest record of a type with a field of this value (see `search_key`)."""
@@ -57,7 +58,8 @@ class Records:
     def create_once(self, document: Document, change: Change, mail_id: str) -> bool:
         """Insert a record with the Change that made it; False when it is there already."""
         keys = search_keys(document["type"], document.get("fields", {}))
-        return self.documents.insert("records", {**document, "keys": keys, "version": 1, "pending": [_pending(change, mail_id)]})
+        made = {**document, "keys": keys, "version": 1, "pending": [_pending(change, mail_id)]}
+        return self.documents.insert("records", made)
 
     def commit(self, record: Document, changes: Mapping[str, Any], change: Change, mail_id: str) -> bool:
         """Write a Change onto the version that it was planned on; False when the record has moved."""

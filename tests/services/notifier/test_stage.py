@@ -10,8 +10,7 @@ from email import message_from_bytes, policy
 import pytest
 
 from services.notifier import stage
-from services.notifier.smtp import Reply, Sent, Uncertain
-from services.notifier.smtp import Deferred, Refused
+from services.notifier.smtp import Deferred, Refused, Reply, Sent, Uncertain
 from shared.contracts.desk import MailServer, Rule
 from shared.contracts.events import NotificationQueued
 from shared.errors import Unavailable
@@ -22,7 +21,8 @@ from tests.servers.smtp import SmtpServer
 
 
 def a_server(port: int) -> MailServer:
-    return MailServer("default", host="localhost", port=port, tls="none", auth="none", from_address="support@example.com")
+    address = "support@example.com"
+    return MailServer("default", host="localhost", port=port, tls="none", auth="none", from_address=address)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.parser import mime
-from shared.contracts import codec
 from services.parser.bounds import Bounds
+from shared.contracts import codec
 from shared.errors import BoundExceeded
 from tests.fuzz import parser as fuzz
 

@@ -38,15 +38,13 @@ BAD = {
     "row 99, pickle at the door": Message(
         "bad-1", "intake", pickle.dumps(print), content_type="application/x-python-serialize"
     ),
-    "row 100, base64": an_event(base64.b64encode(GOOD), content_type="application/base64"),
-    "row 100, base64 as JSON": an_event(base64.b64encode(GOOD)),
-    "row 103, an operator for an address": an_event(
+    "base64": an_event(base64.b64encode(GOOD), content_type="application/base64"),
+    "base64 as JSON": an_event(base64.b64encode(GOOD)),
+    "an operator for an address": an_event(
         GOOD.replace(b'"from":{', b'"from":{"$gt":"","x":{', 1).replace(b"}", b"}}", 1)
     ),
-    "row 105, compressed": an_event(gzip.compress(b"0" * 1_000_000), content_type="application/gzip"),
-    "row 105, compressed at the door": Message(
-        "bad-1", "intake", gzip.compress(b"0" * 99), content_type="application/gzip"
-    ),
+    "compressed": an_event(gzip.compress(b"0" * 1_000_000), content_type="application/gzip"),
+    "compressed at the door": Message("bad-1", "intake", gzip.compress(b"0" * 99), content_type="application/gzip"),
     "an unknown event": an_event(b"{}", type_="MailEaten"),
     "a reference to no blob id": an_event(
         b'{"blob":"../x"}', content_type="application/vnd.postroom.event-reference+json"

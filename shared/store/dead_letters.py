@@ -23,12 +23,13 @@ class DeadLetters:
     def keep(self, message: Message, *, mail_id: str | None, inbox: str | None, at: datetime) -> tuple[str, bool]:
         """Store a letter once; its id, and whether it is new. A mail that came to intake twice is one mail.
 
-        The body counts for the id: publishers need not give a message id, nor a different one to each message.
+        What the message says counts for the id: publishers need not give a message id, nor a different one to each.
         """
         headers = message.headers
         queue, round_ = str(headers.get("queue", "")), str(headers.get("replays", 0))
         body = self.documents.put_blob(message.body)
-        cause = (mail_id,) if mail_id and queue == INTAKE else (message.id, body)
+        own = (message.id, message.type, message.content_type, message.correlation_id, body)
+        cause = (mail_id,) if mail_id and queue == INTAKE else own
         id_ = derived_id("letter", *cause, queue, str(headers.get("attempt", 0)), round_)
         new = self.documents.insert(
             "dead_letters",

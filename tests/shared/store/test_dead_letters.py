@@ -37,6 +37,14 @@ def test_messages_that_share_their_id_or_have_none_are_each_kept(letters: DeadLe
     assert bodies == {b"one", b"two", b"three"}
 
 
+def test_messages_of_two_types_are_two_letters_whatever_they_say(letters: DeadLetters) -> None:
+    def ids(type_: str) -> tuple[str, bool]:
+        message = Message("", DEAD_LETTER, b"{}", type_, headers={"queue": "record-writer"})
+        return letters.keep(message, mail_id=None, inbox=None, at=AT)
+
+    assert [ids("SenderMatched")[1], ids("RecordChanged")[1], ids("SenderMatched")[1]] == [True, True, False]
+
+
 def test_a_message_that_is_delivered_again_is_kept_once(letters: DeadLetters) -> None:
     (first, new), (second, again) = keep(letters, b"one"), keep(letters, b"one")
     assert (first, new, again) == (second, True, False)

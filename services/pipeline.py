@@ -172,14 +172,18 @@ def turn(workers: Sequence[Worker]) -> tuple[int, PostroomError | None]:
 
 
 class Patience:
-    """When is a single run over? When nothing is ready or held, and delayed retries were waited for long enough."""
+    """When is a single run over? When nothing is ready or held, and delayed messages were waited for long enough.
+
+    The waiting for delayed messages adds up over the run: one that comes back and is delayed again gains no time.
+    """
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self._since = seconds, time.monotonic()
+        self._waited, self._looked = 0.0, self._since
 
     def renew(self) -> None:
         """Something moved."""
-        self._since = time.monotonic()
+        self._since = self._looked = time.monotonic()
 
     def is_lost(self) -> bool:
         """Whether nothing has moved for too long."""
@@ -190,12 +194,18 @@ class Patience:
 
         A broker that does not say what is unacknowledged may have something under way: then quiet has to last.
         """
+        now = time.monotonic()
+        idle, self._looked = now - self._looked, now
         work = [depth for depth in depths if depth.name not in (PARKED, RETRY)]
         if any(depth.ready or depth.unacked for depth in work):
             return False
         if any(depth.unacked is None for depth in work) and self._still() < SETTLE_SECONDS:
             return False
-        return not any(depth.ready for depth in depths if depth.name == RETRY) or self.is_lost()
+        delayed = next((depth for depth in depths if depth.name == RETRY and depth.ready), None)
+        if delayed is None:
+            return True
+        self._waited += idle
+        return self._waited + (delayed.next_seconds or 0.0) > self.seconds
 
     def _still(self) -> float:
         return time.monotonic() - self._since

@@ -6,6 +6,7 @@ the exit code is 1 at the end. Needs neither store nor broker.
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import click
@@ -42,4 +43,5 @@ def look(source: sources.Source) -> dict[str, Any]:
     try:
         return {"path": source.path, **codec.mail_to_json(mime.read(source.raw).mail)}
     except BoundExceeded as error:
-        return {"path": source.path, "error": str(error), "bound": error.bound}
+        which = {"sha256": hashlib.sha256(source.raw).hexdigest(), "size": len(source.raw)}
+        return {"path": source.path, **which, "error": str(error), "bound": error.bound}

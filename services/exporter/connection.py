@@ -6,9 +6,11 @@ id as `Idempotency-Key`.
 
 from __future__ import annotations
 
+import errno
 import os
 import urllib.error
 import urllib.request
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +18,8 @@ from shared.contracts.desk import Connection
 from shared.errors import Misconfigured, PostroomError, Unavailable
 
 TIMEOUT_SECONDS: Final = 30
+_PASSES: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN}
+"""Trouble with a folder that may pass by itself; any other needs a person."""
 _TOO_MANY: Final = 429
 _SERVER_ERROR: Final = 500
 
@@ -52,8 +56,10 @@ def _write_file(connection: Connection, mail_id: str, document: bytes) -> None:
         partial.replace(target)
         _sync(folder)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise Unavailable(f"connection {connection.name}: cannot write to {folder}: {error.strerror}") from error
+        with suppress(OSError):
+            partial.unlink()
+        sentence = f"connection {connection.name}: cannot write to {folder}: {error.strerror}"
+        raise (Unavailable if error.errno in _PASSES else PostroomError)(sentence) from error
 
 
 def _sync(folder: Path) -> None:

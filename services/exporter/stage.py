@@ -7,17 +7,23 @@ writer because a connection may be a slow server.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import partial
+from typing import Final
 
 from services.exporter import connection
 from shared.app import App
 from shared.contracts.desk import Configuration
 from shared.contracts.events import ExportWanted
-from shared.runtime.outcome import Emit, Fail, Outcome
+from shared.errors import Unavailable
+from shared.runtime.outcome import Emit, Fail, Outcome, Wait
 from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.documents import Documents
 from shared.store.mails import Mails
+
+AWAY: Final = timedelta(minutes=5)
+"""When a mail is tried again whose connection is away."""
 
 
 def handle(
@@ -27,7 +33,11 @@ def handle(
     found = configuration().connection(wanted.connection)
     if found is None:
         return Fail(f"there is no connection {wanted.connection!r}", wanted.mail_id)
-    connection.write(found, wanted.mail_id, documents.get_blob(wanted.document))
+    document = documents.get_blob(wanted.document)
+    try:
+        connection.write(found, wanted.mail_id, document)
+    except Unavailable as error:  # this connection's; another's mail goes on
+        return Wait(str(error), AWAY)
     mails.finish(wanted.mail_id, "exported", reason=f"exported to {found.name}", document=wanted.document)
     return Emit(note=f"exported to {found.name}", mail_id=wanted.mail_id)
 

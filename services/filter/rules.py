@@ -14,6 +14,7 @@ from typing import Final
 from shared.contracts.desk import Inbox, Rule, Settings
 from shared.contracts.events import Envelope
 from shared.contracts.mail import ParsedMail
+from shared.store.people import address_keys
 
 BARRED_SENDERS: Final = ("postmaster", "mail delivery subsystem", "system administrator", "mailer-daemon")
 BARRED_SUBJECTS: Final = (
@@ -150,7 +151,9 @@ def _accept_only(facts: Facts) -> str | None:
 def _only_in_copy(facts: Facts) -> str | None:
     if not facts.inbox.ignore_cc or not facts.inbox.address:
         return None
-    if any(to.address.lower() == facts.inbox.address.lower() for to in facts.mail.to):
+    own = facts.inbox.address.lower()
+    plus = facts.settings.plus_addressing
+    if any(own in address_keys(to.address, plus_addressing=plus) for to in facts.mail.to):
         return None
     return f"{facts.inbox.address} is not in To, and mail that reaches it by CC or BCC is ignored (ignore_cc)"
 

@@ -94,7 +94,7 @@ def released(mails: Mails, mail_id: str) -> bool:
 
 def _reject(parsed: MailParsed, rule: str, reason: str, mails: Mails) -> Outcome:
     mail_id = parsed.envelope.mail_id
-    mails.finish(mail_id, "rejected", reason=reason, rule=rule)
+    mails.reject_unclaimed(mail_id, rule, reason)
     return emit(MailRejected(mail_id, parsed.envelope.inbox, rule, reason), note=f"{rule}: {reason}")
 
 

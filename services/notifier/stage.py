@@ -31,7 +31,11 @@ from shared.wire import AuthenticationRefused
 log = logging.getLogger(__name__)
 
 CLAIM = timedelta(minutes=2)
-"""A claim older than this is of a worker that is gone."""
+PATIENCE = 12
+"""A claim is of a worker that is gone when it is older than `CLAIM` and this many of the server's time-outs: every
+exchange of a slow sending, and the second try, may take one."""
+AWAY = timedelta(minutes=5)
+"""When a mail is tried again whose server is away."""
 MAX_TRIES = 2
 """How often a mail is sent whose fate is not known."""
 
@@ -56,14 +60,14 @@ class Notifier:
             return self._end(mail, "unsent", "no mail server is configured")
         if why := self._barred(mail, configuration):
             return self._end(mail, "blocked", why)
-        if not self._claim(mail, now):
+        if not self._claim(mail, server, now):
             return Wait("another worker sends it", timedelta(seconds=30))
         return self._send(mail, server, configuration)
 
-    def _claim(self, mail: Document, now: datetime) -> bool:
+    def _claim(self, mail: Document, server: MailServer, now: datetime) -> bool:
         """Ours from now on; a claim that nobody came back to is taken over, once."""
         tries = int(mail.get("tries", 0))
-        if mail["state"] == "sending" and now - mail["claimed_at"] < CLAIM:
+        if mail["state"] == "sending" and now - mail["claimed_at"] < CLAIM + PATIENCE * server.timeout:
             return False
         where = {"_id": mail["_id"], "state": mail["state"], "tries": mail.get("tries")}
         change = {"$set": {"state": "sending", "claimed_at": now, "tries": tries + 1}}
@@ -85,10 +89,10 @@ class Notifier:
             return self._end(mail, "failed", f"its fate is not known: {error}")
         except AuthenticationRefused as error:
             self.outbox.move(mail["_id"], ("sending",), "waiting", reason=str(error), tries=0)
-            return Wait(str(error), timedelta(minutes=5))
-        except Unavailable:
-            self.outbox.move(mail["_id"], ("sending",), "waiting", tries=0)
-            raise
+            return Wait(str(error), AWAY)
+        except Unavailable as error:  # this server's; another's mail goes on
+            self.outbox.move(mail["_id"], ("sending",), "waiting", reason=str(error), tries=0)
+            return Wait(str(error), AWAY)
         refused = ", ".join(f"{recipient} ({reply})" for recipient, reply in sent.refused)
         return self._end(mail, "sent", f"refused for {refused}" if refused else "")
 

@@ -100,8 +100,11 @@ class _Sorter:
             self._file(part)
             return []
         if part.filename:
+            before = len(self.files)
             self._file(part)
-            self.named_text = self.named_text or (part, self.files[-1])
+            kept = self.files[before:]  # nothing when it was a winmail.dat, whatever its type says
+            if self.named_text is None and len(kept) == 1 and kept[0].data == part.body:
+                self.named_text = part, kept[0]
             return []
         return [self._piece(part)]
 

@@ -82,13 +82,17 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Depth:
-    """One queue as the operator sees it. `oldest_seconds` and `unacked` are None when not known."""
+    """One queue as the operator sees it. `oldest_seconds` and `unacked` are None when not known.
+
+    `next_seconds`: when the first of the delayed messages is due; None when not known, or when none is delayed.
+    """
 
     name: str
     ready: int
     unacked: int | None
     consumers: int | None
     oldest_seconds: float | None = None
+    next_seconds: float | None = None
 
 
 class Consumer(Protocol):

@@ -26,6 +26,7 @@ from shared.runtime.broker import (
     MAX_DELIVERIES,
     PARKED,
     QUEUES,
+    RETRY,
     Delivery,
     Depth,
     Message,
@@ -128,12 +129,14 @@ class EmbeddedBroker:
                 now,
             )
         }
-        retry = self._rows(f"SELECT count(*), min(at) FROM queue WHERE {waiting}", now)[0]
+        retry = self._rows(f"SELECT count(*), min(at), min(until) FROM queue WHERE {waiting}", now)[0]
         shown = []
         for name in (*QUEUES, PARKED):
             ready, unacked, oldest = counted.get(name, (0, 0, None))
             shown.append(Depth(name, ready, unacked, None, None if oldest is None else max(0.0, now - oldest)))
-        return [*shown, Depth("retry", retry[0], 0, None, None if retry[1] is None else max(0.0, now - retry[1]))]
+        count, oldest, due = retry
+        waits = [None if each is None else max(0.0, each) for each in (oldest and now - oldest, due and due - now)]
+        return [*shown, Depth(RETRY, count, 0, None, *waits)]
 
     def in_flight(self) -> int:
         """Every message that is not the notifier's and not parked."""

@@ -14,12 +14,13 @@ from typing import assert_never
 import tenacity
 
 from shared.contracts.events import Event
-from shared.errors import BoundExceeded, FromTheFuture, Unavailable, Undecodable
+from shared.errors import FromTheFuture, PostroomError, Unavailable, Undecodable
 from shared.runtime.broker import INTAKE, TIERS, Broker, Consumer, Delivery, Message, Unroutable
 from shared.runtime.observe import Decided, Observer
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
 from shared.runtime.steps import step
+from shared.text import shortened
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +28,8 @@ PREFETCH = 32
 BACKOFF = TIERS
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds: how long a worker rests when the world is away, doubling until it works again."""
+REASON = 2000
+"""Characters of a reason: it travels in a header, and a frame holds all headers."""
 FUTURE_SECONDS = 3600
 """A message from the future waits so long, uncounted, for a newer worker; then it is buried."""
 
@@ -120,7 +123,7 @@ class Worker:
             return outcome, self.follow(delivery, outcome)
         except Unavailable:
             raise
-        except BoundExceeded as error:
+        except PostroomError as error:  # written for a person to read
             return Fail(str(error)), ()
         except Exception as error:  # our bug or a poisonous mail: keep it, go on
             log.exception("stage_failed", extra={"stage": self.stage.name, "mail_id": delivery.message.correlation_id})
@@ -134,7 +137,9 @@ class Worker:
             return _patience(delivery.message, str(error))
         except Undecodable as error:
             return Fail(str(error))
-        except LookupError as error:
+        except (KeyError, IndexError):
+            raise
+        except LookupError as error:  # a blob that is not there yet, or not any more
             return Retry(str(error))
         outcome = self.stage.handle(event)
         step("worker.decided")
@@ -161,11 +166,11 @@ class Worker:
                 self.consumer.wait(delivery, tier_for(after.total_seconds()))
             case Retry(reason):
                 given_up = Fail(f"given up after {len(BACKOFF) + 1} attempts: {reason}")
-                self.consumer.bury(_named(delivery, given_up), given_up.reason, self.stage.name)
+                self.consumer.bury(_named(delivery, given_up), shortened(given_up.reason, REASON), self.stage.name)
             case Fail(reason):
                 if messages:
                     self.world.broker.publish(messages)
-                self.consumer.bury(_named(delivery, outcome), reason, self.stage.name)
+                self.consumer.bury(_named(delivery, outcome), shortened(reason, REASON), self.stage.name)
             case _:
                 assert_never(outcome)
 

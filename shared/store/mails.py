@@ -46,6 +46,11 @@ class Mails:
         undecided = {"_id": mail_id, "outcome": None}
         return self.documents.update("mails", undecided, {"$set": {"outcome": outcome, **facts}})
 
+    def reject_unclaimed(self, mail_id: str, rule: str, reason: str) -> bool:
+        """Reject a mail that the writer has not begun on; under changed rules a redelivery may come too late."""
+        where = {"_id": mail_id, "outcome": None, "targets": None}
+        return self.documents.update("mails", where, {"$set": {"outcome": "rejected", "reason": reason, "rule": rule}})
+
     def reopen(self, mail_id: str, *, was: OutcomeName) -> bool:
         """Take an outcome back, for a replay or a release; what was committed is not repeated by it."""
         return self.documents.update(

@@ -151,3 +151,12 @@ def test_a_connection_that_refuses_is_an_incident_on_error(desk: Desk, receiver:
     (mail,) = desk.receive(a_mail())
     assert (mail["outcome"], len(desk.records("incident"))) == ("dead", 1)
     assert "refuses with 400" in mail["reason"]
+
+
+@pytest.mark.req("IV-37", "IV-40")
+def test_a_folder_that_cannot_be_one_is_an_incident_that_names_the_connection(desk: Desk, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    inbox = an_inbox(processor="xml_export", export=Export("warehouse"))
+    desk.configure(a_configuration(inbox, connections=(Connection("warehouse", path=str(tmp_path / "file/out")),)))
+    (mail,) = desk.receive(a_mail())
+    assert (mail["outcome"], "connection warehouse: cannot write to" in mail["reason"]) == ("dead", True)

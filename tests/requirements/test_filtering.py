@@ -198,3 +198,12 @@ def test_mail_that_reaches_the_inbox_by_copy_only_is_ignored_when_so_set(
 def test_an_empty_mail_is_rejected_with_a_reason(desk: Desk) -> None:
     (mail,) = desk.receive(b"")
     assert (mail["outcome"], mail["rule"]) == ("rejected", "empty")
+
+
+@pytest.mark.req("IV-05")
+@pytest.mark.parametrize(("setting", "outcome"), [("ignore", "recorded"), ("keep", "rejected")])
+def test_a_plus_address_of_the_inbox_is_the_inbox_by_setting(desk: Desk, setting: str, outcome: str) -> None:
+    settings = Settings(plus_addressing=setting)  # type: ignore[arg-type]
+    desk.configure(a_configuration(an_inbox(ignore_cc=True), settings=settings))
+    (mail,) = desk.receive(a_mail(to="Support+printers@example.com"))
+    assert mail["outcome"] == outcome

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from services.parser.tree import Part
 
 MAX_CHARS: Final = 65_536
+MAX_LINE: Final = 1_000
 MAX_DEPTH: Final = 4
 MAX_CHILDREN: Final = 20
 _PLAIN: Final = re.compile(rb"[^\s@<>{}\[\],;]{1,120}@[A-Za-z0-9._-]{1,255}")
@@ -57,7 +58,22 @@ def _fill(message: Message, part: Part, depth: int) -> None:
     if part.children and depth < MAX_DEPTH and part.content_type.startswith("multipart/"):
         message.set_payload([_child(child, depth + 1) for child in part.children[:MAX_CHILDREN]])
     else:
-        message.set_payload((part.text or "")[:MAX_CHARS])
+        message.set_payload(tamed((part.text or "")[:MAX_CHARS]))
+
+
+def tamed(text: str) -> str:
+    """The text in lines that the library's patterns get through quickly.
+
+    One of them (`.*<([^>]*)>`) takes cubic time on opening brackets that nothing closes, and quadratic time on any
+    long line: such brackets go, and long lines are cut into several.
+    """
+    lines = (line[start : start + MAX_LINE] for line in text.split("\n") for start in range(0, len(line) or 1, MAX_LINE))
+    return "\n".join(line if "<" not in line else _closed(line) for line in lines)
+
+
+def _closed(line: str) -> str:
+    end = line.rfind(">") + 1
+    return line[:end] + line[end:].replace("<", " ")
 
 
 def _child(part: Part, depth: int) -> Message:

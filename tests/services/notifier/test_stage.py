@@ -15,8 +15,9 @@ from shared.contracts.desk import MailServer, Rule
 from shared.contracts.events import NotificationQueued
 from shared.errors import Unavailable
 from shared.runtime.outcome import Emit, Retry, Wait
-from tests.builders import a_configuration, a_mail
+from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
+from tests.servers.presence import free_port
 from tests.servers.smtp import SmtpServer
 
 
@@ -89,6 +90,16 @@ def test_nobody_is_answered_more_often_than_the_cap_allows(desk: Desk) -> None:
     assert len(desk.outbox()) == 10
 
 
+def test_a_server_that_is_away_holds_up_neither_the_run_nor_another_server(desk: Desk, sink: SmtpServer) -> None:
+    away = replace(a_server(free_port()), name="away")
+    inboxes = (an_inbox(mail_server="away"), an_inbox("sales", mail_server="default"))
+    desk.configure(a_configuration(*inboxes, mail_servers=(away, a_server(sink.port))))
+    with_an_answer(desk)
+    desk.receive(a_mail("more\n", subject="Incident#1 "), inbox="sales")
+    assert [(out["server"], out["state"]) for out in desk.outbox()] == [("away", "waiting"), ("default", "sent")]
+    assert "refused" in desk.outbox()[0]["reason"].lower()
+
+
 class Post:
     """A delivery that answers as told."""
 
@@ -133,7 +144,7 @@ def test_a_claim_that_a_crash_left_behind_is_sent_once_more_and_then_never(desk:
     post = Post(Sent(("anna@customer.example",)))
     notifier, queued = a_notifier(desk, post)
     desk.app.outbox.move(queued.outbox_id, ("waiting",), "sending", claimed_at=desk.clock.now(), tries=1)
-    desk.clock.advance(timedelta(minutes=3))
+    desk.clock.advance(timedelta(minutes=9))
     notifier.handle(queued)
     assert (post.calls, desk.outbox()[0]["state"]) == (1, "sent")
 
@@ -157,8 +168,7 @@ def test_what_the_server_says_decides_the_state(desk: Desk, answer: Exception, o
 
 def test_a_server_that_is_away_leaves_the_mail_waiting(desk: Desk) -> None:
     notifier, queued = a_notifier(desk, Post(Unavailable("away"), Sent(("anna@customer.example",))))
-    with pytest.raises(Unavailable):
-        notifier.handle(queued)
+    assert isinstance(notifier.handle(queued), Wait)
     assert desk.outbox()[0]["state"] == "waiting"
     notifier.handle(queued)
     assert desk.outbox()[0]["state"] == "sent"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.parser import bounce, kind, tree
+from services.parser.bounces import library
 from shared.contracts.mail import Bounce, BouncedRecipient
 
 DAEMON = "From: MAILER-DAEMON@mx.example.org (Mail Delivery System)\nReturn-Path: <>\nTo: ann@example.org\n"
@@ -725,3 +726,17 @@ HOSTILE = {
 def test_hostile_text_is_read_within_bounds(body: str) -> None:
     root = tree.parse(plain(body).encode())
     assert len(bounce.read(root, bounce.pieces_of(root, body)).recipients) <= bounce.MAX_RECIPIENTS
+
+
+@pytest.mark.parametrize(
+    ("line", "tame"),
+    [
+        ("to <a@b.example> and <c@d.example", "to <a@b.example> and  c@d.example"),
+        ("no bracket", "no bracket"),
+        ("<<<<", "    "),
+        ("x" * 2500, "\n".join(("x" * 1000, "x" * 1000, "x" * 500))),
+        ("a\n\nb", "a\n\nb"),
+    ],
+)
+def test_the_library_gets_lines_that_its_patterns_get_through(line: str, tame: str) -> None:
+    assert library.tamed(line) == tame

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 
 import pytest
@@ -611,3 +612,11 @@ def test_row_15_winmail_is_opened() -> None:
     mail = mime.read(multipart(TEXT, attachment(b"winmail.dat", data, b"application/ms-tnef"))).mail
     assert [(item.filename, item.size) for item in mail.attachments] == [("plan.txt", 8)]
     assert "winmail" in mail.defects
+
+
+def test_a_winmail_without_files_whose_type_says_text_is_read() -> None:
+    from tests.services.parser.test_tnef import winmail
+
+    data = base64.encodebytes(winmail(files=[]))
+    named = part(data, b"Content-Type: text/plain; name=winmail.dat", b"Content-Transfer-Encoding: base64")
+    assert mime.read(multipart(named)).mail.attachments == ()

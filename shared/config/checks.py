@@ -15,6 +15,7 @@ from shared.config.problems import nearest
 from shared.config.schema import SECTIONS, key_of
 from shared.contracts.desk import (
     BUILT_IN_TYPES,
+    RECORD_FIELDS,
     REPORTED_FROM,
     XML_EXPORT,
     Configuration,
@@ -385,6 +386,34 @@ def connections_fit(config: Configuration) -> Complaints:
             yield Complaint(f"{path}.url", "missing, and kind: http needs it")
 
 
+def fields_fit(config: Configuration) -> Complaints:
+    """IV-24, IV-32, IV-39, VF-10: a type of one's own has the fields it declares; built-in types take more."""
+    for path, inbox in _indexed(config, "inboxes"):
+        yield from _fields(f"{path}.field_mapping", inbox.field_mapping, inbox.processor, config)
+        if wanted := inbox.sender.object:
+            at = f"{path}.sender.object"
+            yield from _fields(f"{at}.field_mapping", wanted.field_mapping, wanted.type, config)
+            yield from _field(f"{at}.match_from_field", wanted.match_from_field, wanted.type, config)
+    for section in ("templates", "quick_actions"):
+        for path, preset in _indexed(config, section):
+            yield from _fields(f"{path}.set", preset.set, preset.on, config)
+
+
+def _fields(path: str, names: Iterable[str], type_: str, config: Configuration) -> Complaints:
+    for name in names:
+        yield from _field(f"{path}.{name}", name, type_, config)
+
+
+def _field(path: str, name: str | None, type_: str, config: Configuration) -> Complaints:
+    found = next((each for each in config.record_types if each == config.type_named(type_)), None)
+    if found is None or name is None or not found.fields:
+        return
+    known = [*found.fields, *RECORD_FIELDS, "Partition"]
+    if name.casefold() not in {each.casefold() for each in known}:
+        hint = nearest(name, known) or f"; it has {', '.join(found.fields)}"
+        yield Complaint(path, f'{found.name} has no field "{name}"{hint}')
+
+
 CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
     names_are_unique,
     settings_fit,
@@ -397,6 +426,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
     servers_fit,
     types_fit,
     presets_fit,
+    fields_fit,
     events_fit,
     people_fit,
     connections_fit,

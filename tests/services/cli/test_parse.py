@@ -95,7 +95,7 @@ def test_a_mail_beyond_the_bound_is_told_and_the_others_go_on(
 def test_a_mail_that_the_parser_refuses_is_told_with_the_bound(run: Run, write: Write) -> None:
     done = run("parse", write("many.eml", b"X: y\n" * 200_000 + b"\n"))
     assert done.code == 1
-    assert set(done.line) == {"path", "error", "bound"}
+    assert set(done.line) == {"path", "sha256", "size", "error", "bound"}
 
 
 def test_a_name_that_is_nothing_is_a_usage_error(run: Run, tmp_path: Path) -> None:

@@ -229,3 +229,20 @@ def test_service_requests_are_linked_and_never_made() -> None:
     found = "object: {type: service_request, relationship: reported_from, match_from_field: Category}"
     assert "never creates" in refused(f"{HEAD}sender: {{method: object, {found}}}}}")
     assert refused(f"{HEAD}sender: {{method: object, policy: existing_only, {found}}}}}") == ""
+
+
+@pytest.mark.req("IV-24", "IV-32", "IV-39", "VF-10")
+@pytest.mark.parametrize(
+    "text",
+    [
+        HEAD + "processor: location, field_mapping: {Coed: '@Subject'}}",
+        HEAD + OBJECT + "match_from_field: Coed}}}",
+        HEAD + OBJECT + "match_from_field: Code, field_mapping: {Coed: x}}}}",
+        "templates:\n  - {name: t, on: location, set: {Coed: x}}",
+        "quick_actions:\n  - {name: q, on: location, set: {Coed: x}}",
+    ],
+)
+def test_a_type_of_ones_own_has_the_fields_that_it_declares(text: str) -> None:
+    assert 'location has no field "Coed"; it has Code' in refused(LOCATION + text)
+    assert "no field" not in refused(LOCATION + text.replace("Coed", "Code"))
+    assert "no field" not in refused(text.replace("location", "incident"))

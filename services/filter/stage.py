@@ -25,9 +25,7 @@ from shared.store.people import People, with_domain
 from shared.text import from_iso
 
 
-def handle(
-    parsed: MailParsed, *, mails: Mails, people: People, configuration: Callable[[], Configuration]
-) -> Outcome:
+def handle(parsed: MailParsed, *, mails: Mails, people: People, configuration: Callable[[], Configuration]) -> Outcome:
     """Ask each rule in turn; the first objection decides. A released mail is not asked again."""
     current = configuration()
     inbox = current.inbox(parsed.envelope.inbox)
@@ -41,9 +39,7 @@ def handle(
     return emit(MailAccepted(parsed.envelope, parsed.mail, answers, answers))
 
 
-def gather(
-    parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People
-) -> rules.Facts:
+def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People) -> rules.Facts:
     """What the rules may ask about this mail."""
     received_at = from_iso(parsed.envelope.received_at)
     sender = with_domain(parsed.mail.from_, inbox.default_domain)
@@ -57,9 +53,7 @@ def gather(
         rules=current.rules,
         roles=frozenset(person["roles"]) if person else None,
         header_of=partial(header_of, mails=mails, mail_id=parsed.envelope.mail_id),
-        similar=partial(
-            mails.similar_between, loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at
-        ),
+        similar=partial(mails.similar_between, loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at),
     )
 
 
@@ -100,7 +94,5 @@ def _reject(parsed: MailParsed, rule: str, reason: str, mails: Mails) -> Outcome
 
 def build(app: App) -> Stage:
     """The filter on an app's store and configuration."""
-    decide = partial(
-        handle, mails=app.mails, people=app.people, configuration=app.directory.current
-    )
+    decide = partial(handle, mails=app.mails, people=app.people, configuration=app.directory.current)
     return Stage("filter", "filter", decide, reader(app.documents, MailParsed))

@@ -166,9 +166,7 @@ def _announcement(change: Change, cause: Cause) -> RecordChanged:
     return RecordChanged(cause.mail_id, cause.inbox, change.event, change.type, change.number, change.record_id)
 
 
-def queue_notifications(
-    notifications: Sequence[Notification], change: Change, cause: Cause, desk: Desk
-) -> list[Event]:
+def queue_notifications(notifications: Sequence[Notification], change: Change, cause: Cause, desk: Desk) -> list[Event]:
     """Put them into the outbox once; the events that tell the notifier."""
     facts = {
         **cause.outgoing,

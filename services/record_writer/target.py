@@ -15,6 +15,7 @@ from functools import lru_cache
 from typing import Any, Final, Literal
 
 from services.record_writer.facts import Facts
+from services.record_writer.trust import is_authenticated
 from shared.contracts.desk import Configuration, RecordType, folded
 from shared.store.documents import Document
 from shared.store.mails import Mails, message_key
@@ -190,6 +191,8 @@ def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
     commands = facts.inbox.commands
     if record is None:
         return _unknown_number(facts, hint, shown)
+    if commands.trust == "authenticated" and not is_authenticated(facts.mail, facts.settings.trusted_authserv_ids):
+        return _refused(facts, f"{shown} is named, but no trusted server states that the sender is genuine")
     if _speaks_for_object(facts, record, lookups):
         return Target("update", "number", f"{shown} is named by the sender that it was reported from", record["_id"])
     if facts.sender.person_id is None:

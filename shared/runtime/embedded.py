@@ -278,9 +278,7 @@ class EmbeddedConsumer:
             log.warning("given_back_later", extra={"queue": self.queue, "reason": str(error)})
 
     def _hand_back(self, db: sqlite3.Connection) -> None:
-        db.executemany(
-            f"UPDATE queue SET held = 0, holder = NULL, takes = takes - 1 WHERE {_FENCE}", self._returning
-        )
+        db.executemany(f"UPDATE queue SET held = 0, holder = NULL, takes = takes - 1 WHERE {_FENCE}", self._returning)
 
     def bury(self, delivery: Delivery, reason: str, stage: str) -> None:
         """To the dead letters, with the original body."""

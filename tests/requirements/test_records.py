@@ -284,3 +284,16 @@ def test_the_same_mail_in_two_inboxes_is_two_mails(desk: Desk) -> None:
 def _set_status(desk: Desk, status: str) -> None:
     record = desk.record()
     desk.store.update("records", {"_id": record["_id"]}, {"$set": {"status": status}, "$inc": {"version": 1}})
+
+
+@pytest.mark.req("VF-16", "VF-21")
+def test_an_inbox_that_trusts_no_bare_address_wants_a_proof_for_updates_by_number(desk: Desk) -> None:
+    inbox = an_inbox(commands=CommandPolicy(trust="authenticated"))
+    desk.configure(a_configuration(inbox, settings=Settings(trusted_authserv_ids=("mx.desk.example",))))
+    desk.receive(a_mail())
+    (forged,) = desk.receive(a_mail("close it\n", subject="Incident#1"))
+    proof = "mx.desk.example; dmarc=pass header.from=customer.example"
+    (genuine,) = desk.receive(a_mail("thanks\n", subject="Incident#1", Authentication_Results=proof))
+    assert (forged["outcome"], genuine["outcome"]) == ("rejected", "recorded")
+    assert "genuine" in forged["reason"]
+    assert len(desk.activities(desk.record())) == 2

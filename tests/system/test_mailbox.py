@@ -59,9 +59,7 @@ class Shell:
 
 
 @pytest.mark.req("IV-01", "IV-03", "IV-04", "IV-30", "TI-08", "VF-01", "PR-16")
-@pytest.mark.parametrize(
-    ("after", "left", "archived"), [("archive", 0, 4), ("delete", 0, 0), ("mark_read", 4, 0)]
-)
+@pytest.mark.parametrize(("after", "left", "archived"), [("archive", 0, 4), ("delete", 0, 0), ("mark_read", 4, 0)])
 def test_mail_is_taken_once_and_put_away_as_configured(
     mailbox: Dovecot, tmp_path: Path, after: str, left: int, archived: int
 ) -> None:
@@ -72,7 +70,12 @@ def test_mail_is_taken_once_and_put_away_as_configured(
     mailbox.deliver("bob", a_mail(subject="One"), broken, a_mail(subject="Two"), a_mail(sender="postmaster@mx.example"))
     shell("up", "--once", "--config", str(file))
     shell("up", "--once")
-    assert sorted(mail["outcome"] for mail in shell.json("mails", "list")) == ["dead", "recorded", "recorded", "rejected"]
+    assert sorted(mail["outcome"] for mail in shell.json("mails", "list")) == [
+        "dead",
+        "recorded",
+        "recorded",
+        "rejected",
+    ]
     subjects = [str(record["subject"]) for record in shell.json("records", "list")]
     assert {"One", "Two"} <= set(subjects)
     assert len(subjects) == 3

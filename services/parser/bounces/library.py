@@ -67,7 +67,9 @@ def tamed(text: str) -> str:
     One of them (`.*<([^>]*)>`) takes cubic time on opening brackets that nothing closes, and quadratic time on any
     long line: such brackets go, and long lines are cut into several.
     """
-    lines = (line[start : start + MAX_LINE] for line in text.split("\n") for start in range(0, len(line) or 1, MAX_LINE))
+    lines = (
+        line[start : start + MAX_LINE] for line in text.split("\n") for start in range(0, len(line) or 1, MAX_LINE)
+    )
     return "\n".join(line if "<" not in line else _closed(line) for line in lines)
 
 

@@ -147,7 +147,8 @@ people:
      permissions: [take_over], format: html, active: false, login_id: jane}
   - {id: admin, name: Administrator, addresses: [jane@example.com], roles: [analyst]}
 record_types:
-  - {name: location, label: Location, number_field: LocationNumber, prefix: LOC, fields: {Email: text, Code: text, Title: text},
+  - {name: location, label: Location, number_field: LocationNumber, prefix: LOC,
+     fields: {Email: text, Code: text, Title: text},
      statuses: {open: [Active], closed: [Gone]}}
   - name: Work Order
     aliases: [job]

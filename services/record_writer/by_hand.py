@@ -77,7 +77,8 @@ def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -
         activities=(Activity("created", wanted.description or f"Created by {by}", by),),
         customer=wanted.customer,
     )
-    app.records.create_once(new_record(change, Cause(cause, "", now, {})), change, cause)
+    if not app.records.create_once(new_record(change, Cause(cause, "", now, {})), change, cause):
+        raise NotSo(f"the number {change.number} is taken; try again")
     if wanted.parent:
         app.records.link(cause, wanted.parent["_id"], "parent", now)
     return _finish(app, change, cause, now)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Final
 
 from shared.contracts.desk import Configuration, Inbox, Settings
 from shared.contracts.events import Envelope, Sender
@@ -152,8 +152,3 @@ def left_out(restricted: tuple[Attachment, ...]) -> str:
     names = ", ".join(each.filename for each in restricted[:MAX_NAMES])
     more = f" and {len(restricted) - MAX_NAMES} more" if len(restricted) > MAX_NAMES else ""
     return f"Email Received. Not added, because its type is restricted: {names}{more}"
-
-
-def as_text(value: Any) -> str:
-    """A configured value as text."""
-    return "" if value is None else str(value)

@@ -4,6 +4,7 @@ first that belongs to no partition. Without any, mail stays in the outbox as `un
 
 from __future__ import annotations
 
+from services.record_writer.create import partition_of
 from services.record_writer.facts import Facts
 from shared.contracts.desk import MailServer
 from shared.store.documents import Document
@@ -28,17 +29,7 @@ def server_for(facts: Facts) -> MailServer | None:
     if named := configuration.mail_server(facts.inbox.mail_server or ""):
         return named
     servers = configuration.mail_servers
-    of_partition = (each for each in servers if each.partition and each.partition == _partition(facts))
+    found = partition_of(facts, facts.configuration.template(facts.inbox.template or ""))
+    of_partition = (each for each in servers if found and each.partition == found.name)
     of_nobody = (each for each in servers if each.partition is None)
     return next(of_partition, None) or next(of_nobody, None) or next(iter(servers), None)
-
-
-def _partition(facts: Facts) -> str | None:
-    """The partition of what this inbox makes: its template's, else its own."""
-    template = facts.configuration.template(facts.inbox.template or "")
-    stated = (
-        next((value for name, value in template.set.items() if name.casefold() == "partition"), None)
-        if template
-        else None
-    )
-    return str(stated) if stated else facts.inbox.partition

@@ -191,11 +191,12 @@ def _unsent(store: Documents, messages: _Messages) -> _Suspicion | None:
 
 def _wishes(store: Documents, messages: _Messages) -> _Suspicion | None:
     """Dead letters that asked for an incident and have none, though no message is on its way to the writer."""
-    asked = [letter for letter in store.find("dead_letters", {"state": "open"}) if _waits(letter)]
+    letters = list(store.find("dead_letters", {"state": "open"}))
+    asked = [letter for letter in letters if _waits(letter)]
     excess = len(asked) - messages.on("record-writer", RETRY, DEAD_LETTER)
     if excess <= 0:
         return None
-    failed = {letter["mail_id"] for letter in store.find("dead_letters", {"state": "open"}) if _is_wish(letter)}
+    failed = {letter["mail_id"] for letter in letters if _is_wish(letter)}
     ids = frozenset(letter["_id"] for letter in asked if letter["mail_id"] not in failed)
     text = f"{len(ids)} dead letters asked for an incident that nobody makes: {_some(ids)}"
     return _Suspicion("incidents", text, ids) if ids else None

@@ -26,15 +26,14 @@ from shared.text import from_iso
 
 
 def handle(parsed: MailParsed, *, mails: Mails, people: People, configuration: Callable[[], Configuration]) -> Outcome:
-    """Ask each rule in turn; the first objection decides. A released mail is not asked again."""
+    """Ask each rule in turn; the first objection decides. A released mail passes all the same."""
     current = configuration()
     inbox = current.inbox(parsed.envelope.inbox)
     if inbox is None:
         raise PostroomError(f"the inbox {parsed.envelope.inbox!r} is gone")
-    if not released(mails, parsed.envelope.mail_id):
-        facts = gather(parsed, inbox, current, mails=mails, people=people)
-        if found := objection(facts):
-            return _reject(parsed, *found, mails)
+    found = objection(gather(parsed, inbox, current, mails=mails, people=people))
+    if found and not released(mails, parsed.envelope.mail_id):
+        return _reject(parsed, *found, mails)
     answers = may_be_answered(parsed)
     return emit(MailAccepted(parsed.envelope, parsed.mail, answers, answers))
 

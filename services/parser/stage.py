@@ -51,9 +51,11 @@ def handle(received: MailReceived, *, shelf: Shelf, configuration: Callable[[], 
         id_, inbox, iso(known["received_at"] if known else now), received.envelope_from, received.envelope_to
     )
     document, outcome = _read(received, envelope, sha256, shelf, unknown_inbox=configuration().inbox(inbox) is None)
-    if not shelf.mails.receive(document):
+    if shelf.mails.receive(document):
+        _count(document, received, shelf)
+    else:
         shelf.mails.describe(id_, document)
-    _count(shelf.mails.get(id_) or document, received, shelf)
+        _count(shelf.mails.get(id_) or document, received, shelf)
     return outcome
 
 

@@ -27,7 +27,6 @@ import hashlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -39,6 +38,8 @@ from typing import TYPE_CHECKING, Final
 import pymongo
 import pytest
 from pymongo.errors import PyMongoError
+
+from tests.servers.presence import free_port, freeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -121,7 +122,8 @@ class MongoServer:
 
     def freeze(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
-        self._signal(signal.SIGSTOP)
+        assert self._process is not None, "it is not ours, or does not run"
+        freeze(self._process.pid)
 
     def thaw(self) -> None:
         """SIGCONT."""
@@ -160,12 +162,6 @@ def _answers(url: str) -> bool:
     return True
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def new_server(folder: Path) -> MongoServer:
     """The best server this machine offers, not yet started; `folder` keeps its files.
 
@@ -173,7 +169,7 @@ def new_server(folder: Path) -> MongoServer:
     """
     if url := os.environ.get("POSTROOM_TEST_MONGODB_URL"):
         return MongoServer("configured", url)
-    port = _free_port()
+    port = free_port()
     url = f"mongodb://127.0.0.1:{port}/?directConnection=true"
     if mongod := shutil.which("mongod"):
         where = ("--dbpath", str(folder), "--port", str(port), "--bind_ip", "127.0.0.1")

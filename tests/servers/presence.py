@@ -1,9 +1,12 @@
-"""What a test says when a server that it needs is not installed, and ports that nobody uses."""
+"""What all servers of the tests share: what a test says without one, a free port, a process that stands still."""
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
+import time
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -22,3 +25,23 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+def freeze(pid: int) -> None:
+    """SIGSTOP, and return when every thread of the process stands still: until then it may still answer.
+
+    `AssertionError` when it has not stopped within 20 s.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    deadline = time.monotonic() + 20
+    while not all(_is_stopped(thread) for thread in Path(f"/proc/{pid}/task").iterdir()):
+        assert time.monotonic() < deadline, f"process {pid} does not stop"
+        time.sleep(0.001)
+
+
+def _is_stopped(thread: Path) -> bool:
+    try:
+        state = (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return state in "TZ"

@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.servers.presence import freeze
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -151,7 +153,7 @@ class RabbitNode:
 
     def freeze(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
-        self._signal(signal.SIGSTOP)
+        freeze(self.pid)
 
     def thaw(self) -> None:
         """SIGCONT."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -137,12 +138,13 @@ def no_duplicate_check() -> None:
 
 
 def no_version_check() -> None:
-    """The record is written whatever it has become since it was read."""
+    """The record is written whatever it has become since it was read, and long enough after for another to do so."""
 
     def commit(self: Records, record: Any, changes: Any, change: Any, mail_id: str) -> bool:
         pending = [*record.get("pending", ()), {"mail_id": mail_id, "change": asdict(change)}]
         changed = {**record, **changes, "version": record["version"] + 1, "pending": pending}
         step("planted")
+        time.sleep(0.02)
         self.documents.replace("records", changed)
         return True
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import idna
@@ -49,8 +50,11 @@ class _Item:
         return not (self.angles or self.odd or "".join(self.phrase).strip())
 
 
-def sender(values: list[bytes], defects: Defects) -> Address | None:
-    """The one author that a From field names, None with a defect when there is none or more than one reading."""
+def sender(values: list[bytes], defects: Defects, *, transmitter: Address | None = None) -> Address | None:
+    """The one author that a From field names, None with a defect when there is none or more than one reading.
+
+    Of several authors in a field beyond doubt it is the one that `transmitter`, the mailbox of Sender, is too.
+    """
     if not values:
         defects.add("no-from")
         return None
@@ -59,11 +63,49 @@ def sender(values: list[bytes], defects: Defects) -> Address | None:
         return None
     if plain := _plain(values[0], defects):
         return plain
+    if authors := _authors(values[0], defects):
+        defects.add("several-authors")
+        return next((one for one in authors if transmitter and _is_same(one, transmitter)), authors[0])
     found = addresses(values, 2, defects)
     if len(found) == 1:
-        return found[0] if _agrees(values[0], found[0], defects) else None
+        return found[0] if _agrees(values[0], found, defects) else None
     defects.add("ambiguous-from" if found or "ambiguous-address" in defects else "bad-from")
     return None
+
+
+_AUTHOR = re.compile(
+    rf"[ \t]*+((?:(?:[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]++|\"[^\"\\<>@\x00-\x1f\x7f]++\")[ \t]*+)++)"
+    rf"<({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}})>[ \t]*+(?:,(?=.)|$)"
+)
+_LONGEST_FROM = 4_096
+
+
+def _authors(value: bytes, defects: Defects) -> list[Address]:
+    """The authors that a From field lists beyond doubt: named, in one domain, nothing odd; else none."""
+    if len(value) > _LONGEST_FROM or value.count(b"<") < 2 or not value.isascii():
+        return []
+    noted = Defects()
+    authors = _named_mailboxes(value.decode("ascii"), noted)
+    if noted.words() or len({author.address.rpartition("@")[2] for author in authors}) != 1:
+        return []
+    return authors if _agrees(value, authors, defects) else []
+
+
+def _named_mailboxes(text: str, defects: Defects) -> list[Address]:
+    """The members of a regular mailbox-list in which all have a name (RFC 5322 section 3.4); else none."""
+    found: list[Address] = []
+    position = 0
+    while match := _AUTHOR.match(text, position):
+        name, address = _name(match[1], defects), _normalised(match[2], defects)
+        if address is None or not name or "@" in name:
+            return []
+        found.append(Address(name, address))
+        position = match.end()
+    return found if position == len(text) else []
+
+
+def _is_same(one: Address, other: Address) -> bool:
+    return one.address.lower() == other.address.lower()
 
 
 def addresses(values: list[bytes], cap: int, defects: Defects) -> tuple[Address, ...]:
@@ -429,12 +471,12 @@ def _domain(domain: str, defects: Defects) -> str:
 _OTHER_DOTS = frozenset("\u3002\uff0e\uff61")
 
 
-def _agrees(value: bytes, ours: Address, defects: Defects) -> bool:
-    """Whether mail-parser's independent scanner finds no other mailbox than ours in an irregular field."""
-    if len(value) > 4_096 or not value.isascii() or "encoded-address" in defects:
+def _agrees(value: bytes, ours: Sequence[Address], defects: Defects) -> bool:
+    """Whether mail-parser's independent scanner finds no other mailboxes than ours in an irregular field."""
+    if len(value) > _LONGEST_FROM or not value.isascii() or "encoded-address" in defects:
         return True
     seen = {address.lower() for _, address in get_addresses(value.decode("ascii")) if address}
-    if seen and {ours.address.lower()} != seen:
+    if seen and seen != {one.address.lower() for one in ours}:
         defects.add("ambiguous-from")
         return False
     return True

@@ -94,10 +94,10 @@ def _threading(headers: Headers, bounds: Bounds, defects: Defects) -> tuple[str 
 
 
 def _people(headers: Headers, defects: Defects) -> tuple[Address | None, Address | None]:
-    from_ = address.sender(headers.index.get("from", []), defects)
     values = headers.index.get("sender", [])
     found = address.addresses(values[:1], 1, defects) if values else ()
     sender = found[0] if found else None
+    from_ = address.sender(headers.index.get("from", []), defects, transmitter=sender if len(values) == 1 else None)
     if from_ and sender and sender.address.lower() != from_.address.lower():
         defects.add("sender-differs")
     return from_, sender

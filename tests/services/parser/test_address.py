@@ -107,6 +107,67 @@ def test_a_from_that_can_be_read_twice_or_not_at_all_names_nobody(value: str) ->
     assert defects
 
 
+ANNA, CARL = Address("Anna Becker", "anna@customer.example"), Address("Carl", "carl@customer.example")
+
+
+@pytest.mark.parametrize(
+    ("value", "transmitter", "author"),
+    [
+        ("Anna Becker <anna@customer.example>, Carl <carl@customer.example>", None, ANNA),
+        ("Anna Becker <anna@customer.example>,Carl <carl@CUSTOMER.example>", CARL.address, CARL),
+        ('"Anna Becker" <anna@customer.example>, "Carl" <carl@customer.example>', "Carl@Customer.example", CARL),
+        ("Anna Becker <anna@customer.example>, Carl <carl@customer.example>", "boss@customer.example", ANNA),
+        ("Anna Becker <anna@customer.example>, Carl <carl@customer.example>", "carl@elsewhere.example", ANNA),
+        (
+            '"=?utf-8?q?J=C3=B6rg?=" <j@customer.example> , K. "The Elk" L. <k@customer.example>,\tC<c@customer.example>',
+            None,
+            Address("J\xf6rg", "j@customer.example"),
+        ),
+    ],
+)
+def test_authors_of_one_domain_are_one_organisation(value: str, transmitter: str | None, author: Address) -> None:
+    defects = Defects()
+    named = Address("", transmitter) if transmitter else None
+    assert sender([value.encode()], defects, transmitter=named) == author
+    assert defects.words() == ("several-authors",)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Anna <anna@customer.example>, Bob <bob@attacker.example>",
+        "Anna <anna@customer.example>, Bob <bob@mail.customer.example>",
+        "Anna <anna@customer.example>, bob@customer.example",
+        "anna@customer.example, Bob <bob@customer.example>",
+        "anna@customer.example,<bob@customer.example>",
+        "<anna@customer.example>, <bob@customer.example>",
+        '"" <anna@customer.example>, Bob <bob@customer.example>',
+        "Anna <anna@customer.example>, Bob <bob@customer.example>,",
+        "Anna <anna@customer.example>,, Bob <bob@customer.example>",
+        ",Anna <anna@customer.example>, Bob <bob@customer.example>",
+        "Anna <anna@customer.example>; Bob <bob@customer.example>",
+        "Anna <anna@customer.example> Bob <bob@customer.example>",
+        "Team: Anna <anna@customer.example>, Bob <bob@customer.example>;",
+        "Anna (at home) <anna@customer.example>, Bob <bob@customer.example>",
+        "Becker, Anna <anna@customer.example>, Bob <bob@customer.example>",
+        '"anna@victim.example" <anna@customer.example>, Bob <bob@customer.example>',
+        "=?utf-8?q?anna=40victim.example?= <anna@customer.example>, Bob <bob@customer.example>",
+        "=?utf-8?b?broken!?= <anna@customer.example>, Bob <bob@customer.example>",
+        "Anna <=?utf-8?q?anna?=@customer.example>, Bob <bob@customer.example>",
+        "Anna <anna@[192.0.2.1]>, Bob <bob@[192.0.2.1]>",
+        "Anna <anna>, Bob <bob>",
+        "J\xf6rg <anna@customer.example>, Bob <bob@customer.example>",
+        '"Anna\\" <x@victim.example>, \\"" <anna@customer.example>, Bob <bob@customer.example>',
+        "Anna <anna@customer.example>, " * 200 + "Bob <bob@customer.example>",
+    ],
+)
+def test_several_mailboxes_in_any_doubt_name_nobody(value: str) -> None:
+    found, defects = read_from(value)
+    assert found is None
+    assert "ambiguous-from" in defects
+    assert "several-authors" not in defects
+
+
 def test_two_from_fields_name_nobody_even_when_they_agree() -> None:
     assert read_from("a@b.example", "a@b.example") == (None, ("several-from",))
     assert read_from("a@b.example", "c@d.example") == (None, ("several-from",))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from services.parser import mime
 from services.parser.address import addresses, sender
 from services.parser.defects import Defects
 from shared.contracts.mail import Address
@@ -119,7 +120,7 @@ ANNA, CARL = Address("Anna Becker", "anna@customer.example"), Address("Carl", "c
         ("Anna Becker <anna@customer.example>, Carl <carl@customer.example>", "boss@customer.example", ANNA),
         ("Anna Becker <anna@customer.example>, Carl <carl@customer.example>", "carl@elsewhere.example", ANNA),
         (
-            '"=?utf-8?q?J=C3=B6rg?=" <j@customer.example> , K. "The Elk" L. <k@customer.example>,\tC<c@customer.example>',
+            '"=?utf-8?q?J=C3=B6rg?=" <j@customer.example> , K. "Elk" L. <k@customer.example>,\tC<c@customer.example>',
             None,
             Address("J\xf6rg", "j@customer.example"),
         ),
@@ -130,6 +131,23 @@ def test_authors_of_one_domain_are_one_organisation(value: str, transmitter: str
     named = Address("", transmitter) if transmitter else None
     assert sender([value.encode()], defects, transmitter=named) == author
     assert defects.words() == ("several-authors",)
+
+
+@pytest.mark.parametrize(
+    ("senders", "author", "defects"),
+    [
+        (["carl@customer.example"], CARL, ("several-authors",)),
+        (["Office <office@customer.example>"], ANNA, ("several-authors", "sender-differs")),
+        (["carl@customer.example", "anna@customer.example"], ANNA, ("several-authors", "sender-differs")),
+        ([], ANNA, ("several-authors",)),
+    ],
+    ids=["author", "another", "twice", "none"],
+)
+def test_sender_says_which_author_sent_it(senders: list[str], author: Address, defects: tuple[str, ...]) -> None:
+    fields = ["From: Anna Becker <anna@customer.example>, Carl <carl@customer.example>"]
+    raw = "\r\n".join([*fields, *(f"Sender: {one}" for one in senders), "", "Hello"])
+    mail = mime.read(raw.encode()).mail
+    assert (mail.from_, mail.defects) == (author, defects)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from services.parser import mime
 from shared.contracts.events import Envelope, IncidentWanted, MailParsed, NotificationQueued
 from shared.errors import BoundExceeded, PostroomError
-from shared.ids import derived_id
+from shared.ids import id_under
 from shared.runtime.broker import Message
 from shared.runtime.parcel import pack
 from shared.store.documents import Document, Documents
@@ -109,7 +109,7 @@ def _note(documents: Documents, mail_id: str | None, at: datetime, decision: str
     if not mail_id:
         return
     entry: Mapping[str, Any] = {
-        "_id": derived_id("journal", mail_id, OPERATOR, decision, at.isoformat()),
+        "_id": id_under(mail_id, OPERATOR, decision, at.isoformat()),
         "mail_id": mail_id,
         "stage": OPERATOR,
         "at": at,

@@ -24,6 +24,7 @@ from shared.app import App
 from shared.contracts.events import IncidentWanted
 from shared.runtime.broker import DEAD_LETTER, INTAKE, PARKED, RETRY, Depth
 from shared.store.documents import Document, Documents, Filter
+from shared.store.mails import DUPLICATE, HANDED_IN, UNREADABLE
 
 PATIENCE: Final = 2.0
 """Seconds for which a suspicion must last."""
@@ -113,9 +114,9 @@ def _look(app: App) -> _Look:
     """The broker is counted before and after the store, and the higher count stands."""
     store = app.documents
     before, in_flight = app.broker.depths(), app.broker.in_flight()
-    arrivals, duplicates = store.count("arrivals", {}), store.count("arrivals", {"duplicate": True})
-    unreadable = store.count("arrivals", {"taken": True, "mail_id": None})
-    untaken, mails = store.count("arrivals", {"taken": False}), store.count("mails", {})
+    arrivals, duplicates = store.count("arrivals", {}), store.count("arrivals", {"state": DUPLICATE})
+    unreadable, untaken = (store.count("arrivals", {"state": state}) for state in (UNREADABLE, HANDED_IN))
+    mails = store.count("mails", {})
     unfinished = store.count("mails", {"outcome": None})
     doubtful = [
         _documents(arrivals - untaken - duplicates - unreadable, mails),
@@ -162,7 +163,7 @@ def _left_behind(store: Documents, excess: int, hidden: str) -> _Suspicion | Non
     """Arrivals that nobody took and that are not on their way to the parser."""
     if excess <= 0:
         return None
-    ids = _oldest(store, "arrivals", {"taken": False}, "at")
+    ids = _oldest(store, "arrivals", {"state": HANDED_IN}, "at")
     text = f"{excess} mails came through the door, but are neither taken nor on intake: among {_some(ids)}{hidden}"
     return _Suspicion("intake", text, ids)
 

@@ -15,6 +15,11 @@ def derived_id(*causes: str) -> str:
     return digest.hexdigest()[:32]
 
 
+def id_under(owner: str, *causes: str) -> str:
+    """An id that begins with its owner's: all that one owner has lies together, and needs no index to be found."""
+    return f"{owner}-{derived_id(*causes)[:16]}"
+
+
 def mail_id(inbox: str, source_id: str | None, sha256: str) -> str:
     """The identity of a mail: inbox, source id or none, the exact bytes received."""
     return derived_id("mail", inbox, "" if source_id is None else f"={source_id}", sha256)

@@ -19,6 +19,7 @@ import pytest
 from shared.runtime.amqp import RabbitBroker
 from shared.store.documents import Documents
 from shared.store.embedded import EmbeddedDocuments
+from shared.store.mails import TAKEN
 from tests.builders import a_mail
 from tests.conformance.lanes import eventually
 from tests.servers.presence import missing
@@ -159,7 +160,7 @@ def test_publishing_again_makes_no_second_record(
 ) -> None:
     for _ in range(2):
         assert publish(declared, "support", mails[0]).returncode == 0
-    eventually(lambda: running.count("arrivals", {"taken": True}) == 2)
+    eventually(lambda: running.count("arrivals", {"state": TAKEN}) == 2)
     eventually(lambda: running.count("mails", {"outcome": "recorded"}) == 1)
     assert running.count("records", {}) == 1
 

@@ -16,6 +16,7 @@ import click
 
 from services.cli import output
 from services.cli.base import Command, as_json, opened, use_management
+from shared.store.mails import HANDED_IN
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -61,8 +62,8 @@ def _age(since: datetime, now: datetime) -> float:
 def _oldest(app: App) -> dict[str, datetime]:
     """Since when the oldest mail waits in each queue, by the journal."""
     oldest: dict[str, datetime] = {}
-    for arrival in app.documents.find("arrivals", {"taken": False}, limit=LOOKED_AT):
-        oldest["intake"] = min(arrival["at"], oldest.get("intake", arrival["at"]))
+    for arrival in app.documents.find("arrivals", {"state": HANDED_IN}, sort=(("at", 1),), limit=1):
+        oldest["intake"] = arrival["at"]
     for mail in app.documents.find("mails", {"outcome": None}, sort=(("received_at", 1),), limit=LOOKED_AT):
         last = max(app.mails.journal(mail["_id"]), key=lambda entry: entry["at"], default=None)
         if last and (queue := AFTER.get(last["stage"])):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from shared.clock import Clock
-from shared.ids import derived_id
+from shared.ids import id_under
 from shared.runtime.broker import INTAKE, Delivery
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
 from shared.runtime.parcel import mail_id_of
@@ -46,7 +46,7 @@ class Journal:
         mail_id = _mail_id(outcome) or ("" if delivery.queue == INTAKE else message.correlation_id)
         log.info("decided", extra={"stage": stage, "mail_id": mail_id, "decision": decision, "why": why})
         return {
-            "_id": derived_id("journal", mail_id, stage, message.id, str(message.attempt), decision, why),
+            "_id": id_under(mail_id, stage, message.id, str(message.attempt), decision, why),
             "mail_id": mail_id,
             "stage": stage,
             "at": self.clock.now(),

@@ -12,6 +12,7 @@ import io
 import json
 import math
 import sqlite3
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -47,6 +48,7 @@ BLOB_ROW = 1 << 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _TAG = "\U0010fffe"
 """Begins the column form of what SQLite has no type for, and sorts behind every other text."""
+_LAST_BEFORE_SURROGATES = "\ud7ff"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS blobs(sha TEXT PRIMARY KEY, file TEXT NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blob_rows(file TEXT NOT NULL, n INTEGER NOT NULL, data BLOB NOT NULL);
@@ -189,7 +191,7 @@ class EmbeddedDocuments:
         return self._upload(content)
 
     def _upload(self, stream: BinaryIO) -> str:
-        digest, size, file = hashlib.sha256(), 0, uuid.uuid4().hex
+        digest, size, file = hashlib.sha256(), 0, f"{time.time_ns():016x}{uuid.uuid4().hex[:16]}"
         with self.file.writing() as db:
             for n, data in enumerate(iter(lambda: stream.read(BLOB_ROW), b"")):
                 digest.update(data)
@@ -404,8 +406,16 @@ def _comparison(column: str, operator: str, value: Any) -> tuple[str, list[Any]]
         case "$gt" | "$gte" | "$lt" | "$lte":
             return _range(column, {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}[operator], value)
         case "$prefix":
-            return f"{column} >= ? AND substr({column}, 1, ?) = ?", [value, len(value), value]
+            return _prefix(column, value)
     return None
+
+
+def _prefix(column: str, prefix: str) -> tuple[str, list[Any]]:
+    """Texts that begin so lie together: up to the first that begins with the next character instead of the last."""
+    text, values = f"{column} >= ? AND substr({column}, 1, ?) = ?", [prefix, len(prefix), prefix]
+    if not prefix or prefix[-1] >= _LAST_BEFORE_SURROGATES:
+        return text, values
+    return f"{text} AND {column} < ?", [*values, prefix[:-1] + chr(ord(prefix[-1]) + 1)]
 
 
 def _one_of(column: str, values: Sequence[Any]) -> tuple[str, list[Any]] | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final, Literal
 
 from shared.ids import derived_id
@@ -14,6 +15,8 @@ from shared.store.documents import Document, Documents
 
 OutcomeName = Literal["recorded", "commanded", "exported", "rejected", "duplicate", "dead"]
 OUTCOMES: Final = ("recorded", "commanded", "exported", "rejected", "duplicate", "dead")
+HANDED_IN, TAKEN, DUPLICATE, UNREADABLE = "handed-in", "taken", "duplicate", "unreadable"
+"""States of an arrival: intake has it, or it left intake as a mail of its own, as a known one, as no mail at all."""
 
 
 def message_key(message_id: str | None) -> str | None:
@@ -85,11 +88,11 @@ class Mails:
 
     def journal(self, mail_id: str) -> Iterator[Document]:
         """What every stage decided about a mail, in order of time."""
-        return self.documents.find("journal", {"mail_id": mail_id}, sort=(("at", 1),))
+        return iter(sorted(self.documents.find("journal", {"_id": {"$prefix": f"{mail_id}-"}}), key=itemgetter("at")))
 
     def arrived(self, arrival_id: str, inbox: str, at: datetime) -> None:
         """The door has handed this message to intake, and intake has confirmed."""
-        arrival = {"_id": arrival_id, "inbox": inbox, "at": at, "taken": False, "mail_id": None}
+        arrival = {"_id": arrival_id, "inbox": inbox, "at": at, "state": HANDED_IN, "mail_id": None}
         self.documents.insert("arrivals", arrival)
 
     def taken(self, arrival_id: str, inbox: str, at: datetime, mail_id: str | None, *, duplicate: bool) -> None:
@@ -97,11 +100,12 @@ class Mails:
 
         An id that its sender used before, for another mail, does not hide this arrival.
         """
-        facts = {"taken": True, "mail_id": mail_id, "duplicate": duplicate}
+        state = UNREADABLE if mail_id is None else DUPLICATE if duplicate else TAKEN
+        facts = {"state": state, "mail_id": mail_id}
         arrival = {"_id": arrival_id, "inbox": inbox, "at": at, **facts}
         if self.documents.insert("arrivals", arrival):
             return
-        if self.documents.update("arrivals", {"_id": arrival_id, "taken": False}, {"$set": facts}):
+        if self.documents.update("arrivals", {"_id": arrival_id, "state": HANDED_IN}, {"$set": facts}):
             return
         if (self.documents.get("arrivals", arrival_id) or arrival)["mail_id"] != mail_id:
             self.documents.insert("arrivals", {**arrival, "_id": derived_id("arrival", arrival_id, mail_id or "")})

@@ -432,6 +432,16 @@ def test_a_prefix_with_special_characters_is_taken_literally(documents: Document
     assert sorted(ids(documents, {"value": {"$prefix": text}})) == ["exact", "longer"]
 
 
+@pytest.mark.parametrize("last", ["a", "\x7f", "\ud7ff", "\ue000", "\uffff", "\U00010000", "\U0010ffff"], ids=ascii)
+def test_a_prefix_of_ids_ends_with_the_last_that_begins_so(documents: Documents, last: str) -> None:
+    prefix = "mail-" + last
+    wanted = [prefix, prefix + "\x01", prefix + "z", prefix + "\U0010ffff"]
+    for id_ in (*wanted, "mail-", "mail-A", "mail-b", "mail.", "mails"):
+        documents.insert("things", {"_id": id_})
+    assert sorted(ids(documents, {"_id": {"$prefix": prefix}})) == sorted(wanted)
+    assert documents.count("things", {"_id": {"$prefix": prefix}}) == len(wanted)
+
+
 def test_the_longest_prefix_is_found(documents: Documents) -> None:
     fill(documents, a="ä." * 4096 + "z", b="ä." * 4095)
     assert ids(documents, {"value": {"$prefix": "ä." * 4096}}) == ["a"]

@@ -32,6 +32,7 @@ from shared.runtime.worker import Worker
 from shared.store.documents import Change, Document, Filter
 from shared.store.embedded import EmbeddedDocuments
 from shared.store.indexes import INDEXES
+from shared.store.mails import HANDED_IN
 from tests.harness import plants
 
 TIER_SCALE = 0.02
@@ -150,7 +151,9 @@ def until_quiet(app: App, job: Job) -> None:
 
 def accounted_for(app: App) -> bool:
     """Nothing is on its way: what a killed process held comes back to its queue a moment later."""
-    return not app.documents.count("mails", {"outcome": None}) and not app.documents.count("arrivals", {"taken": False})
+    return not app.documents.count("mails", {"outcome": None}) and not app.documents.count(
+        "arrivals", {"state": HANDED_IN}
+    )
 
 
 def until_stopped(app: App, job: Job) -> None:

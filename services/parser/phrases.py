@@ -11,14 +11,6 @@ from typing import Final
 
 from services.parser.tables import any_of, phrases
 
-PASSED_ON: Final = re.compile(
-    r"\s*(?:\[[^\]\n]{0,40}\]\s*)?"
-    r"(?:re|aw|sv|vs|antw|odp|ynt|rif|res|ref|fwd?|wg|tr|rv|enc|vb|i|doorst|vl|pd|转发|回复|答复|轉寄|回覆)"
-    r"\s?(?:\[\d{1,3}\])?\s?[:\uff1a]",
-    re.IGNORECASE,
-)
-"""A subject that a person's mail program made: an answer or a forward."""
-
 BOUNCE_SUBJECT: Final = any_of(r"""
     en  undeliver(?:ed|able) | un[- ]?deliverable | not (?:be |been )?delivered | could not be (?:delivered|sent)
     en  deliver\w* (?:has |status |notification:? |report|failure|failed|error|problem|delayed|incomplete|warning)

@@ -7,6 +7,7 @@ remains. Apart from `mime`, because these are guesses about people and programs,
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from services.parser.quotes import cutting, forwarded, signature, words
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from services.parser.tree import Part
     from shared.contracts.mail import Address
 
+_DIRECTION: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 MAX_CHARS: Final = 1_000_000
 """Quotations are looked for in this prefix; beyond it only lines that begin with `>` are left out."""
 
@@ -27,9 +29,9 @@ def new_text(text: str, html: str | None, *, is_reply: bool) -> str:
     left out, and signatures stay. `html` may be raw (best: its classes are hints), sanitised or None.
     """
     lines = _lines(text[:MAX_CHARS])
-    cut = cutting.scan(lines, is_reply=is_reply)
-    if html and is_reply and not cut.found:
-        cut = cutting.scan_markup(lines, html) or cut
+    cut = cutting.scan(_undirected(lines, text), is_reply=is_reply)
+    if html and is_reply and not cut.announced:
+        cut = cutting.with_markup(cut, lines, html)
     kept = _trimmed(lines, cut) if is_reply else "\n".join(_kept(lines, cut))
     if cut.end is None and len(text) > MAX_CHARS:
         kept += "\n" + "\n".join(line for line in _lines(text[MAX_CHARS:]) if not line.startswith(">"))
@@ -54,6 +56,13 @@ def forwarded_from(text: str, subject: str, *, root: Part | None = None) -> Addr
 
 def _lines(text: str) -> list[str]:
     return (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text).split("\n")
+
+
+def _undirected(lines: list[str], text: str) -> list[str]:
+    """The lines without the marks of writing direction that programs put around names and addresses."""
+    if text.isascii() or not _DIRECTION.search(text):
+        return lines
+    return [_DIRECTION.sub("", line) for line in lines]
 
 
 def _kept(lines: list[str], cut: Cut) -> list[str]:

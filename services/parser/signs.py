@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from services.parser import phrases
+from services.parser.quotes import words
 
 if TYPE_CHECKING:
     from services.parser.tree import Headers
@@ -75,7 +76,7 @@ def read(headers: Headers, subject: str) -> Signs:
         submitted=_submitted(headers),
         failed="x-failed-recipients" in headers,
         reported=bool(phrases.BOUNCE_SUBJECT.search(subject)),
-        person=any(name in headers for name in _PERSONS) or bool(phrases.PASSED_ON.match(subject)),
+        person=any(name in headers for name in _PERSONS) or bool(words.PASSED_ON.match(subject)),
     )
 
 

@@ -15,16 +15,20 @@ MAX_LINES: Final = 4
 MAX_LENGTH: Final = 600
 MAX_NAME: Final = 120
 
-_TAIL: Final = " \t:\uff1a-\u2010\u2013\u2014*_>\u200e\u200f\xa0"
+_TAIL: Final = " \t:\uff1a-\u2010\u2013\u2014*_>\xa0"
 _ENDS: Final = (":", "\uff1a", "-", "*", "\u2010", "wrote", "写道", "寫道")
 _VERB_END: Final = re.compile(
     rf"(?:^|[\s>)\]\"'\u201d,;\d日分님이)]|(?<=[\u3040-\u9fff]))(?:{words.WROTE})$", re.IGNORECASE
 )
 _VERB_INSIDE: Final = re.compile(rf"(?:^|[\s>)])(?:{words.WROTE_INSIDE})\s", re.IGNORECASE)
+_WROTE_AT: Final = re.compile(rf"\s(?:{words.WROTE_INSIDE})\s\(?(?:\w{{1,4}}\s)?\d", re.IGNORECASE)
+_NAMING: Final = re.compile(rf"[\W_]{{0,4}}(?:{words.NAMING})\s", re.IGNORECASE)
 _OWN: Final = re.compile(
-    rf"\b(?:{words.FIRST_PERSONS})\s(?:{words.WROTE})$|\b(?:{words.WROTE_INSIDE})\s(?:{words.FIRST_PERSONS})\b",
+    rf"\b(?:{words.FIRST_PERSONS})\s(?:(?:{words.WROTE})$|(?:{words.WROTE_INSIDE})\s)"
+    rf"|\b(?:{words.WROTE_INSIDE})\s(?:{words.FIRST_PERSONS})\b",
     re.IGNORECASE,
 )
+_CLOCK: Final = re.compile(r"\d{1,2}[:.h時时시]\s?\d{2}")
 _DATE: Final = re.compile(
     r"\d{1,2}[:.h時时시]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[年月日년월일]"
     r"|\b\d{1,2}\.?\s\w{3,10}\b|\b\w{3,10}\s\d{1,2}\b"
@@ -72,14 +76,33 @@ def _is_bare(line: str) -> bool:
 
 def _is_attribution(joined: str, *, quote_follows: bool) -> bool:
     core = joined.rstrip(_TAIL)
-    dated = bool(_DATE.search(core))
-    addressed = bool(_ADDRESS.search(core)) or "&lt;" in core
     if not quote_follows and _OWN.search(core):
         return False
+    dated = bool(_DATE.search(core))
+    addressed = bool(_ADDRESS.search(core)) or "&lt;" in core
     if _VERB_END.search(core):
         return dated or addressed or (quote_follows and len(core) < MAX_NAME)
-    if not dated or joined.rstrip()[-1:] not in (":", "\uff1a"):
+    if not _announces(joined):
         return False
+    if _NAMING.match(core):
+        return addressed and (dated or quote_follows)
+    if not dated:
+        return False
+    clocked = bool(_CLOCK.search(core))
     if _VERB_INSIDE.search(core):
-        return bool(_OPENER.match(core)) or addressed
-    return addressed and bool(_ENDS_IN_ADDRESS.search(joined.rstrip(" :\uff1a\xa0"))) and bool(_DATE.search(core[:100]))
+        return addressed or bool(_OPENER.match(core)) or (clocked and bool(_WROTE_AT.search(core)))
+    if not addressed:
+        return False
+    return (quote_follows and clocked) or _ends_in_address(joined)
+
+
+def _announces(joined: str) -> bool:
+    """Whether the line ends in a colon, or stands between dashes."""
+    line = joined.rstrip()
+    return line.endswith((":", "\uff1a")) or (line.startswith("--") and line.endswith("--"))
+
+
+def _ends_in_address(joined: str) -> bool:
+    """Whether a date near the beginning and an address at the end are all there is."""
+    line = joined.rstrip(" :\uff1a\xa0")
+    return bool(_ENDS_IN_ADDRESS.search(line) and _DATE.search(line[:100]))

@@ -16,7 +16,8 @@ MAX_CANDIDATES: Final = 3_000
 MAX_SQUASHED: Final = 200_000
 MIN_NEEDLE: Final = 8
 LONG_LINE: Final = 64
-_FIRST: Final = frozenset("-_=*12\u2010\u2013\u2014")
+MAX_ANNOUNCEMENT: Final = 6
+_FIRST: Final = frozenset("-_=*#12\u2010\u2013\u2014")
 _LAST: Final = frozenset("-*_>:\uff1a\u2010道写")
 
 
@@ -28,11 +29,6 @@ class Cut:
     end: int | None = None
     forward: int | None = None
     announced: bool = False
-
-    @property
-    def found(self) -> bool:
-        """Whether anything is old."""
-        return self.announced or bool(self.old)
 
 
 def scan(lines: list[str], *, is_reply: bool) -> Cut:
@@ -46,9 +42,24 @@ def scan(lines: list[str], *, is_reply: bool) -> Cut:
     return cut
 
 
-def scan_markup(lines: list[str], html: str) -> Cut | None:
-    """A cut where the HTML marks a quotation whose first words the text has too."""
-    needle = markup.quotation(html)
+def with_markup(cut: Cut, lines: list[str], html: str) -> Cut:
+    """A cut that no announcement made, completed where the HTML marks a quotation whose first words the text has too.
+
+    Nothing marked in the text: everything from there on is old. Marked lines just below: what stands between is
+    the announcement, in words that no table has.
+    """
+    start = _line_of(markup.quotation(html), lines)
+    if start is None:
+        return cut
+    if not cut.old:
+        return Cut(end=start, announced=True)
+    if start < (first := min(cut.old)) <= start + MAX_ANNOUNCEMENT:
+        cut.old.update(range(start, first))
+    return cut
+
+
+def _line_of(needle: str, lines: list[str]) -> int | None:
+    """The line in which words without white space begin, None for the first line and for none."""
     if len(needle) < MIN_NEEDLE:
         return None
     squashed, starts = "", []
@@ -58,14 +69,15 @@ def scan_markup(lines: list[str], html: str) -> Cut | None:
         if len(squashed) > MAX_SQUASHED:
             break
     at = squashed.find(needle)
-    number = next((n for n in range(len(starts) - 1, 0, -1) if starts[n] <= at), None)
-    return Cut(end=number, announced=True) if number else None
+    return next((n for n in range(len(starts) - 1, 0, -1) if starts[n] <= at), None)
 
 
 def _may_announce(line: str) -> bool:
     """Cheap: does a line begin or end like something that comes before a quotation?"""
-    if not line or line[0] == ">":
+    if not line:
         return False
+    if line[0] == ">":
+        return markers.is_groupwise(line)
     return line[-1] in _LAST or line[0] in _FIRST or ":" in line[:32] or "\uff1a" in line[:16] or line.endswith("wrote")
 
 
@@ -77,6 +89,8 @@ def _notes_end(lines: list[str], number: int, cut: Cut, *, is_reply: bool) -> bo
     if is_reply and (start := markers.old_mail_at(lines, number)) is not None:
         return _ends(lines, start, cut)
     quoted = _is_quoted_below(lines, number)
+    if markers.is_groupwise(lines[number]):
+        return is_reply and not quoted and _ends(lines, number, cut)
     start = attribution.start_of(lines, number, quote_follows=quoted)
     if start is None or not (quoted or is_reply):
         return False

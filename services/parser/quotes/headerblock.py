@@ -13,9 +13,7 @@ from typing import Final
 from services.parser.quotes.words import HEADER_KEYS
 
 MAX_LINES: Final = 24
-_FIELD: Final = re.compile(
-    r"[\s*_|>\u200e\u200f]{0,16}([^\W\d_][\w .'-]{0,24}?)[\s*_\xa0]{0,6}[:\uff1a][*_]{0,2}(?=\s|$|\S)"
-)
+_FIELD: Final = re.compile(r"[\s*_|>\u200e\u200f]{0,16}([^\W\d_][^:\uff1a<>@\n]{0,24}?)[\s*_\xa0]{0,6}[:\uff1a]")
 
 
 @dataclass(frozen=True, slots=True)

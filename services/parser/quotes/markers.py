@@ -9,7 +9,7 @@ from services.parser.quotes import headerblock, words
 
 MAX_MARKER: Final = 200
 _DASHES: Final = "-_=*\u2010\u2013\u2014"
-_ENDS: Final = (*_DASHES, ":", "\uff1a")
+_ENDS: Final = (*_DASHES, "#", ":", "\uff1a")
 _ORIGINAL: Final = re.compile(
     rf"[\s*]{{0,6}}[{_DASHES}]{{1,40}}\s{{0,3}}(?:{words.ORIGINAL})\b.{{0,60}}$", re.IGNORECASE
 )
@@ -18,7 +18,10 @@ _FORWARDED: Final = re.compile(
     rf".{{0,80}}?(?:[{_DASHES}]{{2,40}}|[:\uff1a])\s{{0,3}}$",
     re.IGNORECASE,
 )
-_RULE: Final = re.compile(r"[\s*]{0,6}[-_=*─\u2014]{5,200}\s*$")
+_RULE: Final = re.compile(
+    rf"[\s*]{{0,6}}(?:[-_=*─\u2014]{{5,200}}|-{{3,40}}[^-\n]{{3,60}}-{{3,40}}|(?:{words.ORIGINAL}))\s*$", re.IGNORECASE
+)
+_GROUPWISE: Final = re.compile(r">>> ?[^>\n].{3,400}(?:>>>|:)\s*$")
 
 
 def is_forward(line: str) -> bool:
@@ -31,9 +34,15 @@ def is_original(line: str) -> bool:
     return _may_be_marker(line) and bool(_ORIGINAL.match(line))
 
 
+def is_groupwise(line: str) -> bool:
+    """`>>> Ann <ann@example.com> 2/3/2020 10:00 AM >>>`, below which GroupWise marks nothing."""
+    return line.startswith(">>>") and "@" in line and bool(_GROUPWISE.match(line))
+
+
 def old_mail_at(lines: list[str], number: int) -> int | None:
     """The line from which an unmarked old mail begins at `number`, a rule above it included; None when none does."""
-    if is_original(lines[number]):
+    line = lines[number]
+    if is_original(line) or (_may_be_marker(line) and words.REPLY_ABOVE.search(line)):
         return number
     if headerblock.at(lines, number) is None:
         return None

@@ -23,8 +23,10 @@ WROTE: Final = literal("""
     sk  napísal(a) | napísal | napísala
     ru  написал(а) | написал | написала | писал(а) | писал | писала | пишет
     uk  написав(-ла) | написав(ла) | написав | написала | пише
-    bg  написа
-    hr  je napisao/la | je napisao | je napisala | je napisal
+    bg  написа | напиша
+    hr  je napisao/la | je napisao | je napisala | je napisal | napisao je | napisala je | napisao/la je
+    sl  napisal | napisala
+    sr  је написао/ла | је написао | је написала | је написао(ла)
     hu  írta
     ro  a scris
     el  έγραψε
@@ -33,14 +35,16 @@ WROTE: Final = literal("""
     ca  va escriure
     vi  đã viết | menulis
     he  כתב/ה | כתב | כתבה | كتب
-    th  เขียน
-    ja  のメール | 書きました | 書いた
+    th  เขียน | เขียนว่า
+    fa  نوشت | نوشته است | تمت كتابة ما يلي
+    ja  のメール | 書きました | 書いた | 書きました。
     zh  写道 | 寫道 | 撰写 | 撰寫 | 写到 | 寫到
-    ko  작성 | 쓴 | 썼습니다 | 이 쓴 글
+    ko  작성 | 쓴 | 썼습니다 | 이 쓴 글 | 쓴 글
 """)
 """Verbs that end an attribution."""
 
 WROTE_INSIDE: Final = literal("""
+    en  wrote
     de  schrieb | schreibt
     nl  schreef | heeft
     sv  skrev
@@ -52,9 +56,29 @@ WROTE_INSIDE: Final = literal("""
     pt  escreveu
     it  ha scritto
     hu  írta
+    tr  şunları yazdı | şunu yazdı | yazdı
     ru  написал | написала | пишет
 """)
-"""Verbs that may stand between the date and the name."""
+"""Verbs that may stand between the date and the name, in either order."""
+
+NAMING: Final = literal("""
+    en  quoting | quoted from
+    de  zitat von | zitiere
+    fr  citation de | message de
+    es  citando a | mensaje de
+    pt  citando | citação de
+    it  citando | citazione di
+    nl  citeren | citaat van | bericht van
+    sv  citerar | citat från
+    da  citerer | citat fra
+    fi  lainaus
+    pl  wiadomość napisana przez | cytowanie
+    cs  cituji
+    ca  missatge de
+    hu  idézet
+    ru  цитирую
+""")
+"""First words of an attribution without a verb: the name follows."""
 
 OPENERS: Final = literal("""
     en  on | at
@@ -110,14 +134,24 @@ _FIELDS: Final = {
         hu  Feladó
         ro  De la
         el  Από
-        he  מאת | من
+        he  מאת
+        ar  من
+        fa  از
+        bg  Изпращач
+        hr  Šalje | Pošiljatelj | Pošiljalac
+        sl  Pošiljatelj
+        lt  Nuo
+        et  Saatja
+        vi  Từ
+        th  จาก
+        id  Dari
         ja  差出人 | 送信者
         zh  发件人 | 發件人 | 寄件者 | 寄件人
         ko  보낸 사람 | 보낸사람 | 발신
     """,
     "sent": """
         en  Sent | Date
-        de  Gesendet | Datum
+        de  Gesendet | Verschickt | Datum
         fr  Envoyé | Envoyé le
         es  Enviado | Enviado el | Enviado a las | Fecha
         it  Inviato | Inviata | Data
@@ -130,10 +164,21 @@ _FIELDS: Final = {
         ru  Отправлено | Дата | Дата и время
         uk  Надіслано
         tr  Gönderildi | Gönderme Tarihi | Tarih
-        hu  Elküldve | Dátum
+        hu  Elküldve | Küldve | Dátum
         ro  Trimis
-        el  Ημερομηνία | Εστάλη
-        he  נשלח
+        el  Ημερομηνία | Εστάλη | Στάλθηκε
+        he  נשלח | תאריך
+        ar  تم الإرسال | التاريخ
+        fa  ارسال شده | تاریخ
+        bg  Изпратено | Дата
+        hr  Poslano | Poslato
+        ca  Enviat el | Enviat
+        lt  Išsiųsta | Data
+        lv  Nosūtīts | Datums
+        et  Saadetud | Kuupäev
+        vi  Đã gửi | Ngày
+        th  ส่ง | วันที่
+        id  Dikirim | Tanggal
         ja  送信日時 | 日付 | 日時
         zh  发送时间 | 發送時間 | 傳送日期 | 日期 | 寄件日期 | 时间
         ko  보낸 날짜 | 날짜 | 일시
@@ -154,9 +199,19 @@ _FIELDS: Final = {
         ro  Către
         el  Προς
         he  אל
+        ar  إلى
+        fa  به
+        bg  До
+        hr  Prima | Za
+        ca  Per a
+        lt  Kam
+        et  Adressaat | Saaja
+        vi  Đến
+        th  ถึง
+        id  Kepada
         ja  宛先
         zh  收件人 | 收件者
-        ko  받는 사람 | 받는사람 | 수신
+        ko  받는 사람 | 받는사람 | 받은 사람 | 수신
     """,
     "cc": """
         en  Cc | Bcc
@@ -165,7 +220,9 @@ _FIELDS: Final = {
         fr  Copie | Copia | Cópia
         ru  Копия | Копія
         tr  Bilgi
-        hu  Másolat
+        hu  Másolat | Másolatot kap
+        pl  DW | UDW
+        cs  Kopie | Kópia
         zh  抄送 | 副本
         ko  참조
     """,
@@ -174,7 +231,7 @@ _FIELDS: Final = {
         de  Betreff | Betr. | Betr | Thema
         fr  Objet | Sujet
         es  Asunto
-        it  Oggetto
+        it  Oggetto | Ogg
         pt  Assunto
         nl  Onderwerp
         sv  Ämne | Emne | Sag
@@ -187,6 +244,16 @@ _FIELDS: Final = {
         ro  Subiect
         el  Θέμα
         he  נושא
+        ar  الموضوع
+        fa  موضوع
+        bg  Относно
+        hr  Predmet | Naslov
+        sl  Zadeva
+        lv  Tēma
+        et  Teema
+        vi  Chủ đề
+        th  เรื่อง
+        id  Subjek | Perihal
         ja  件名
         zh  主题 | 主題 | 主旨 | 標題
         ko  제목
@@ -201,17 +268,20 @@ HEADER_KEYS: Final[dict[str, str]] = {name.lower(): role for role, table in _FIE
 """Field name as mail programs show it, lower case, to its role."""
 
 ORIGINAL: Final = literal("""
-    en  original message | originalmessage | original appointment | reply message | reply separator | message separator
-    de  ursprüngliche nachricht | originalnachricht | ursprünglicher termin
+    en  original message | originalmessage | original appointment | original e-mail
+    en  reply message | reply separator | message separator
+    de  ursprüngliche nachricht | originalnachricht | original-nachricht | ursprünglicher termin
+    de  ursprüngliche mail | ursprüngliche e-mail | ursprüngliche mitteilung | original-mail
     fr  message d'origine | message d\u2019origine | message original | message initial
-    es  mensaje original
+    fr  mail original | e-mail d'origine | e-mail d\u2019origine | e-mail original | courriel original
+    es  mensaje original | correo original
     it  messaggio originale
-    pt  mensagem original
-    nl  oorspronkelijk bericht | origineel bericht
+    pt  mensagem original | e-mail original
+    nl  oorspronkelijk bericht | origineel bericht | oorspronkelijke e-mail
     sv  ursprungligt meddelande | originalmeddelande
     da  oprindelig meddelelse | oprindelig besked | original besked | opprinnelig melding | original melding
     fi  alkuperäinen viesti
-    pl  wiadomość oryginalna | oryginalna wiadomość
+    pl  wiadomość oryginalna | oryginalna wiadomość | oryginalny e-mail
     cs  původní zpráva | původní e-mail | pôvodná správa
     ru  исходное сообщение | исходное письмо | оригинальное сообщение
     uk  початкове повідомлення | оригінальне повідомлення
@@ -219,11 +289,32 @@ ORIGINAL: Final = literal("""
     ro  mesaj original | mesajul inițial
     tr  orijinal ileti | orijinal mesaj | özgün ileti
     el  αρχικό μήνυμα
+    hr  izvorna poruka | originalna poruka
+    sl  izvirno sporočilo
+    bg  оригинално съобщение
+    ca  missatge original
+    lt  pradinis laiškas | originalus laiškas
+    he  הודעה מקורית
+    ar  الرسالة الأصلية
+    vi  tin nhắn gốc | thư gốc
+    id  pesan asli
+    th  ข้อความต้นฉบับ
     ja  元のメッセージ
     zh  原始邮件 | 原始信件 | 原始郵件
-    ko  원본 메시지 | 원본 메일
+    ko  원본 메시지 | 원본 메일 | 원본 이메일
 """)
 """What stands between dashes above an answered mail."""
+
+REPLY_ABOVE: Final = any_of(r"""
+    en  (?:reply|respond|answer|write|type|text) above this line | (?:do not|don't) (?:reply|write) below this line
+    de  (?:über|oberhalb) dieser (?:zeile|linie)
+    fr  (?:répon[ds]\w*|écri\w+) (?:.{1,20} )?au[- ]dessus de cette ligne
+    es  (?:respond\w+|escrib\w+) (?:.{1,20} )?(?:encima|arriba) de esta línea
+    it  (?:rispond\w+|scriv\w+) (?:.{1,20} )?sopra questa (?:riga|linea)
+    pt  (?:respond\w+|escrev\w+) (?:.{1,20} )?acima desta linha
+    nl  boven deze (?:regel|lijn)
+""")
+"""What desks write above the mail that is to be answered."""
 
 FORWARDED: Final = literal("""
     en  forwarded message | forwarded by | forwarded | begin forwarded message
@@ -252,47 +343,103 @@ FORWARDED: Final = literal("""
 """)
 """What stands between dashes above a forwarded mail."""
 
-ANSWER_SUBJECT: Final = re.compile(
-    r"\s*(?:re|aw|antw(?:ort)?|sv|vs|odp|res|ref|rif|ynt|bls|atb|r|回复|回覆|答复|返信|회신|отв|απ)"
-    r"\s?(?:\[\d{1,3}\])?\s?[:\uff1a]",
-    re.IGNORECASE,
-)
+ANSWERED: Final = literal("""
+    en  re | res | ref
+    de  aw | antw | antwort
+    fr  rép | réf | rép.
+    it  r | rif
+    sv  sv | ang
+    fi  vs
+    pl  odp | odp.
+    cs  atb
+    hr  odg
+    hu  vá | válasz
+    tr  ynt | yan
+    id  bls
+    ru  ответ | отв
+    uk  відповідь
+    el  απ | αντ
+    ja  返信
+    zh  回复 | 回覆 | 答复 | 答覆
+    ko  회신 | 답장
+""")
+"""What mail programs put in front of the subject of an answer."""
+
+PASSED: Final = literal("""
+    en  fw | fwd | fs
+    de  wg | weiterl
+    fr  tr | trs
+    es  rv | reenv | renv
+    it  i | rif
+    pt  enc
+    nl  doorst
+    sv  vb | vs
+    da  vs | dørst
+    fi  vl
+    pl  pd
+    hu  tov | továbbítás
+    tr  ilt | i\u0307lt | İlt
+    ru  пересл | пер
+    zh  转发 | 轉寄
+    ja  転送
+    ko  전달
+""")
+"""What they put in front of a forward's; `VS` and `RIF` are answers elsewhere, so the text decides too."""
+
+_COUNT_AND_COLON: Final = r"\s?(?:\[\d{1,3}\]|\(\d{1,3}\))?\s?[:\uff1a]"
+ANSWER_SUBJECT: Final = re.compile(rf"\s*(?:{ANSWERED}){_COUNT_AND_COLON}", re.IGNORECASE)
 """A subject that says answered."""
 
-FORWARD_SUBJECT: Final = re.compile(
-    r"\s*(?:fwd?|wg|tr|rv|enc|i|vs|vb|vl|pd|fs|doorst|dørst|пересл|ilt|trs|转发|轉寄|전달|転送|res?env|rif)"
-    r"\s?(?:\[\d{1,3}\])?\s?[:\uff1a]",
-    re.IGNORECASE,
+FORWARD_SUBJECT: Final = re.compile(rf"\s*(?:{PASSED}){_COUNT_AND_COLON}", re.IGNORECASE)
+"""A subject that says forwarded."""
+
+PASSED_ON: Final = re.compile(
+    rf"\s*(?:\[[^\]\n]{{0,40}}\]\s*)?(?:{ANSWERED}|{PASSED}){_COUNT_AND_COLON}", re.IGNORECASE
 )
-"""A subject that says forwarded; `VS` and `RIF` are answers elsewhere, so the text decides too."""
+"""A subject that a person's mail program made: an answer or a forward, behind the tag of a list."""
 
 _MOBILE: Final = r"""
-    en  sent from \S.{0,100}
+    en  sent from my .{1,100} | sent from \S+(?: \S+){0,3}
+    en  sent from .{1,60}\b(?:app|mail|phone|smartphone|tablet|device|mobile|android|ios|iphone|ipad|windows)\b.{0,40}
     en  sent (?:via|with|using|by) (?:the |my )?\S{0,20} ?(?:mail|app|mobile|phone)\b.{0,60}
-    en  sent (?:via|with|using|by) (?:the |my )?(?:airmail|blackberry|galaxy|proton|spark|yahoo|outlook).{0,60}
-    en  (?:someone )?from mobile
+    en  sent (?:via|with|using|by) (?:the |my )?(?:airmail|blackberry|galaxy|samsung|proton|spark|yahoo|outlook).{0,60}
+    en  sent (?:via|with|using|by) (?:the |my )?(?:mail\w+|canary|front|superhuman|shortwave|hey|missive|nine).{0,60}
+    en  (?:someone )?from mobile | get \w{2,20} for (?:android|ios|iphone|ipad|mobile|mac|windows).{0,60}
     en  from my (?:iphone|ipad|ipod|phone|mobile|android|blackberry|samsung)\b.{0,60} | get \[?outlook for \w.{0,80}
     de  (?:von|aus) (?:meine[mr]|unterwegs)\b.{0,80}(?:gesendet|geschickt) | gesendet (?:von|mit|über|aus) .{1,100}
     de  diese (?:nachricht|e-?mail|mail) wurde (?:von|mit) .{1,100}gesendet | von meinem .{1,80}gesendet
-    de  mit (?:der|dem) .{1,80}gesendet | holen sie sich outlook für.{0,80}
-    fr  envoyée?s? (?:de(?:puis)?|à partir de|avec|par|via|du) .{1,100} | (?:obtenez|télécharger?) outlook pour.{0,80}
+    de  mit (?:der|dem) .{1,80}gesendet | holen sie sich \w{2,20} für.{0,80} | mobil gesendet | von unterwegs
+    fr  envoyée?s? (?:de(?:puis)?|à partir de|avec|par|via|du) .{1,100} | (?:obten\w+|télécharger?) \w{2,20} pour.{0,80}
     es  enviado (?:desde|do|de|a partir d[eo]|com|con|pelo|via|usando) .{1,100}
-    pt  (?:obtenga|obtener|obter) outlook para.{0,80}
-    it  inviat[oa] (?:da(?:l|lla)?|con|tramite) .{1,100} | (?:scarica|ottieni) outlook per.{0,80}
+    it  inviat[oa] (?:da(?:l|lla)?|con|tramite) .{1,100}
     nl  (?:verzonden|verstuurd) (?:vanaf|vanuit|met|via|van) .{1,100}
     sv  skickat (?:från|med) .{1,100}
     da  sendt (?:fra|med) .{1,100}
     fi  lähetetty .{1,100}(?:sta|stä|lta|ltä)\b.{0,40}
     pl  wysłan[eoya] (?:z|za|przez) .{1,100}
     cs  odesláno (?:z|ze|pomocí) .{1,100} | odoslané (?:z|zo) .{1,100}
+    hr  (?:poslano|poslato) (?:s|sa|iz|z|od) .{1,60}
+    bg  изпратено от .{1,60}
     ru  отправлено (?:с|из|со) .{1,100}
     uk  надіслано (?:з|із) .{1,100}
-    tr  (?:.{1,40} )?(?:iphone|ipad|android|telefon|outlook|ios).{0,20}(?:gönderildi|gönderdim)
-    hu  (?:küldve|elküldve) .{1,80}
+    tr  (?:.{1,40} )?(?:iphone|ipad|android|telefon|outlook|ios|samsung|galaxy|cihaz).{0,20}(?:gönderildi|gönderdim)
+    hu  (?:küldve|elküldve|küldés) .{1,80} | (?:iphone|ipad|android|galaxy)\S{0,12} küldve
     ro  trimis (?:de pe|din|cu) .{1,80}
-    ja  (?:私の ?)?(?:iphone|ipad).{0,12}から送信.{0,6}
-    zh  (?:发自|來自|来自|傳送自|寄自|从|從) ?(?:我的? ?)?.{1,40}
-    ko  (?:내 |나의 )?(?:iphone|ipad|갤럭시).{0,12}에서 (?:보냄|보냈).{0,10}
+    el  (?:εστάλη|στάλθηκε) από .{1,60}
+    ca  enviat (?:des del?|amb) .{1,60}
+    he  נשלח מ.{1,60}
+    ar  (?:تم الإرسال|أُرسلت|مُرسل) من .{1,60}
+    th  ส่งจาก .{1,60}
+    vi  đã gửi từ .{1,60} | gửi từ .{1,60}
+    id  (?:dikirim|terkirim) dari .{1,60}
+    ja  .{0,20}(?:iphone|ipad|android|スマートフォン|携帯|アプリ|メール).{0,12}から送信.{0,6}
+    zh  (?:发自|發自|來自|来自|傳送自|发送自|寄自) ?(?:我的? ?)?.{1,40}
+    zh  (?:从|從) ?(?:我的? ?)?.{1,40}(?:[发發]送|傳送|寄出|[发發]出)
+    zh  (?:获取|取得|下载|下載) outlook .{1,20}
+    ko  (?:내 |나의 )?(?:iphone|ipad|갤럭시|galaxy|samsung).{0,12}에서 (?:보냄|보냈).{0,10}
+    --  (?:\S{1,16} ){0,3}outlook (?:for|für|pour|para|per|voor|för|pro|dla systemu|для) (?:ios|android)(?: ?<.{0,80})?
+    --  outlook (?:for|für|voor|för|için) (?:ios|android)[ をの]{1,2}(?:beziehen|downloaden|edinin|indir|入手|取得|下載)
+    --  (?:ios|android)용 outlook.{0,12}
 """
 MOBILE: Final = re.compile(
     rf"(?!.{{0,80}}\b(?:is|are|was|were|has|have)\b)"
@@ -311,18 +458,36 @@ _DISCLAIMERS: Final = r"""
     en  this (?:e-?mail|message|communication|transmission)\b.{0,160}(?:confidential|intended|privileged)
     en  the information (?:contained )?in this (?:e-?mail|message|communication)\b.{0,160}(?:confidential|intended)
     en  (?:confidentiality|legal|important|privacy) (?:notice|disclaimer|note)\b | disclaimer ?:
-    en  the contents? of this (?:e-?mail|message)\b
+    en  the contents? of this (?:e-?mail|message)\b | if you are not the (?:intended|named) (?:recipient|addressee)
+    en  please (?:consider|think of|think about) the environment before | virus-?free\.
+    en  this (?:e-?mail|message) (?:has been|was) (?:checked|scanned) (?:for viruses|by)
     de  (?:der inhalt dieser|diese) (?:e-?mail|nachricht)\b.{0,120}(?:vertraulich|bestimmt)
+    de  (?:rechtlicher )?hinweis ?: diese (?:e-?mail|nachricht)\b.{0,120}(?:vertraulich|bestimmt)
+    de  (?:vertraulichkeitshinweis|haftungsausschluss|disclaimer)\b
+    de  diese (?:e-?mail|nachricht) wurde von .{1,60}auf viren
+    de  (?:bitte )?(?:denken sie an|schonen sie) die umwelt,? bevor
     fr  (?:ce|cet) (?:message|courriel|e-?mail|courrier)\b.{0,160}(?:confidenti|destin)
-    es  este (?:mensaje|correo|e-?mail)\b.{0,160}(?:confidenci|destin)
-    pt  est[ae] (?:mensagem|e-?mail)\b.{0,160}(?:confidenci|destin)
+    fr  avis de confidentialité\b | (?:cet|l['\u2019]) ?(?:e-?mail|absence de virus) .{0,60}(?:vérifié|avast)
+    es  este (?:mensaje|correo|e-?mail)\b.{0,160}(?:confidenci|destin) | aviso (?:legal|de confidencialidad)\b
+    es  la información contenida en este (?:mensaje|correo)\b
+    pt  est[ae] (?:mensagem|e-?mail)\b.{0,160}(?:confidenci|destin) | aviso (?:legal|de confidencialidade)\b
     it  (?:questo messaggio|questa e-?mail|le informazioni contenute)\b.{0,160}(?:riservat|confidenzial|destinat)
+    it  ai sensi del .{1,160}(?:riservat|confidenzial|destinat) | avviso di riservatezza\b
     nl  (?:dit|deze) (?:bericht|e-?mail|mail)\b.{0,160}(?:vertrouwelijk|bestemd)
+    nl  de (?:informatie|inhoud) (?:in|van) (?:dit|deze) [\w-]{1,20}\b.{0,160}(?:vertrouwelijk|bestemd)
     sv  (?:detta|denne) (?:meddelande|e-?post|e-?mail|melding|besked)\b.{0,160}(?:konfidenti|fortrol)
     fi  tämä (?:viesti|sähköposti)\b.{0,160}luottamuksel
-    pl  (?:ta|niniejsza) wiadomość\b.{0,160}poufn
+    pl  (?:ta|niniejsza) wiadomość\b.{0,160}poufn | (?:treść|zawartość) (?:tej|niniejszej) wiadomości\b.{0,160}poufn
     cs  tato zpráva\b.{0,160}důvěrn
-    ru  (?:данное|это) (?:сообщение|письмо)\b.{0,160}конфиденц
+    hu  ez az (?:üzenet|e-?mail)\b.{0,160}bizalmas
+    ro  acest (?:mesaj|e-?mail)\b.{0,160}confiden
+    tr  bu (?:e-?posta|mesaj|ileti)\b.{0,160}(?:gizli|yasal)
+    el  (?:αυτό το|το παρόν) (?:μήνυμα|e-?mail)\b.{0,160}εμπιστευτικ
+    ru  (?:данное|это|настоящее) (?:электронное )?(?:сообщение|письмо)\b.{0,160}конфиденц
+    uk  (?:дане|це) (?:повідомлення|лист)\b.{0,160}конфіденц
+    ja  (?:この|本)(?:電子)?メール.{0,80}(?:機密|秘密)
+    zh  (?:本|此)(?:电子)?(?:邮件|郵件|信件).{0,60}(?:保密|机密|機密)
+    ko  (?:이|본) (?:전자)?(?:메일|우편).{0,80}(?:기밀|비밀)
 """
 DISCLAIMER: Final = re.compile(rf"[\s*_>-]{{0,6}}(?:{'|'.join(phrases(_DISCLAIMERS))})", re.IGNORECASE)
 """The first line of a legal notice."""

@@ -11,6 +11,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 from functools import partial
@@ -20,12 +21,13 @@ from services.filter import stage as filter_stage
 from services.parser import mime
 from services.record_writer import create, export
 from services.record_writer.body import BadValue, Block
+from services.record_writer.carry_out import changed_properties
 from services.record_writer.error import plan_incident_on_error
 from services.record_writer.facts import Facts, Serials
 from services.record_writer.outgoing import outgoing
 from services.record_writer.parts import blocks_of, targets_of
 from services.record_writer.sender import Refused, refuse_strangers
-from services.record_writer.stage import Failure, NoTarget, in_words, reason_of, told_of_missing, type_for
+from services.record_writer.stage import Failure, NoTarget, in_words, reason_of, refusal_of, told_of_missing, type_for
 from services.record_writer.target import PATIENCE, Lookups, Target
 from services.record_writer.update import plan_update
 from services.sender_matcher.match import match_object, match_person, person_called
@@ -280,11 +282,23 @@ def _targets(app: App, facts: Facts, found: Trace) -> Sequence[Target]:
 
 
 def _change_of(app: App, facts: Facts, aim: Target, block: Block, *, part: str, found: Trace) -> list[Change]:
-    change = _planned_change(app, facts, aim, block, part)
+    change = _planned_change(app, facts, aim, block, part=part, found=found)
     if change is None:
         return []
+    change = _without_what_is_made(change, found.changes)
     _tell_change(facts, change, found)
     return [replace(create.with_why(change, f"{aim.step}: {aim.why}"), part=part)]
+
+
+def _without_what_is_made(change: Change, earlier: Sequence[Change]) -> Change:
+    """A person or object that several parts of a mail need comes to be once, with the first of them."""
+    made = {each.record_id for one in earlier for each in one.objects}
+    people = {one.person.id for one in earlier if one.person}
+    return replace(
+        change,
+        person=None if change.person and change.person.id in people else change.person,
+        objects=tuple(each for each in change.objects if each.record_id not in made),
+    )
 
 
 def _tell_change(facts: Facts, change: Change, found: Trace) -> None:
@@ -297,7 +311,7 @@ def _tell_change(facts: Facts, change: Change, found: Trace) -> None:
         found.step("record-writer", "object", f"create {each.number}", "it is not there yet, and the inbox makes it")
     why = ", ".join(f"{name} {value!r}" for name, value in _values((*change.set, *change.fields)).items() if value)
     decision = change.action if change.action == "none" else f"{change.action} {change.number}"
-    found.step("record-writer", "record", decision, shortened(why, MAX_WHY) or f"{change.number} stays as it is")
+    found.step("record-writer", "record", decision, shortened(why or "; ".join(change.why), MAX_WHY))
     for each in change.subordinates:
         found.step("record-writer", "task", f"create {each.number}", "the inbox wants a task for every email")
     for notice in change.notifications:
@@ -308,7 +322,7 @@ def _tell_notice(facts: Facts, notice: Notification, found: Trace) -> None:
     found.step("notifier", notice.kind, outgoing(facts)["state"], f"{notice.subject} (to {', '.join(notice.to)})")
 
 
-def _planned_change(app: App, facts: Facts, aim: Target, block: Block, part: str) -> Change | None:
+def _planned_change(app: App, facts: Facts, aim: Target, block: Block, *, part: str, found: Trace) -> Change | None:
     match aim.kind:
         case "none":
             raise NoTarget(aim.why)
@@ -316,11 +330,21 @@ def _planned_change(app: App, facts: Facts, aim: Target, block: Block, part: str
             raise Refused(aim.why)
         case "new":
             return create.plan_creation(facts, type_for(facts, aim), block, part=part, related=aim.related)
-    record = app.records.get(aim.record_id) if aim.record_id else None
+    stored = app.records.get(aim.record_id) if aim.record_id else None
+    record = _as_it_stands(stored, found.changes, facts.now)
     type_ = facts.configuration.type_named(record["type"]) if record else None
     if record is None or type_ is None:
         return None
     return plan_update(facts, type_, record, block, replies=aim.step == "references", part=part)
+
+
+def _as_it_stands(record: Document | None, earlier: Sequence[Change], at: datetime) -> Document | None:
+    """The record as the parts before have left it."""
+    if record is None:
+        return None
+    for change in (each for each in earlier if each.record_id == record["_id"]):
+        record = {**record, **changed_properties(change, record, at)}
+    return record
 
 
 def _ended(app: App, facts: Facts, found: Trace, failures: list[Failure]) -> Trace:
@@ -330,7 +354,7 @@ def _ended(app: App, facts: Facts, found: Trace, failures: list[Failure]) -> Tra
         reason = failures[0].why if len(failures) == 1 else in_words(failures)
         return _failed(app, facts, found, reason, incident=not creating)
     if found.changes and all(change.action == "none" for change in found.changes):
-        return found.end("rejected", f"{found.changes[0].number} is closed and takes no updates")
+        return found.end("rejected", refusal_of(found.changes))
     if failures:
         _add_incident(app, facts, found, failures)
     return found.end("recorded", reason_of(found.changes))

@@ -7,6 +7,7 @@ release it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 from functools import partial
@@ -45,7 +46,7 @@ def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: M
     person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
     return rules.Facts(
         envelope=parsed.envelope,
-        mail=parsed.mail,
+        mail=replace(parsed.mail, from_=sender),
         inbox=inbox,
         settings=current.settings,
         own_addresses=frozenset(each.address.lower() for each in current.inboxes if each.address),

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
+from math import isfinite
 from typing import Final
 
 from shared.contracts.desk import RECORD_FIELDS, RecordType
@@ -26,6 +28,12 @@ MAX_VALUES: Final = 1_000_000
 """Characters that the fields of one record take from one mail, so that it stays well below what a store holds."""
 _WORD: Final = re.compile(r"\s*([^\W\d][\w-]{0,39})")
 _END: Final = re.compile(r"-- ?\r?|\s*_{5,}\s*")
+_GROUPED: Final = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
+"""Between thousands; a comma or a point there would be read otherwise elsewhere."""
+_WHOLE: Final = re.compile(r"[-+]?\d{1,18}")
+_YES: Final = frozenset({"true", "yes", "y", "1", "on"})
+_NO: Final = frozenset({"false", "no", "n", "0", "off"})
+_DECIMAL: Final = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+]?\d{1,3})?", re.IGNORECASE)
 
 
 class BadValue(ValueError):
@@ -68,7 +76,7 @@ def parts(text: str, marker: str | None) -> list[str]:
         return [text]
     if len(text) > MAX_BODY:
         raise BadValue(f"the body has {len(text)} characters; at most {MAX_BODY} are read for several records")
-    found = [part for part in text.split(marker) if part.strip()] or [text]
+    found = [part.strip("\n") for part in text.split(marker) if part.strip()] or [text]
     if len(found) > MAX_PARTS:
         raise BadValue(f"the body is cut into {len(found)} records by {marker!r}; one mail makes at most {MAX_PARTS}")
     return found
@@ -169,32 +177,31 @@ def _status(type_: RecordType, text: str) -> str:
 def _number(name: str, text: str) -> int | float | None:
     if not text:
         return None
-    if re.fullmatch(r"[-+]?\d{1,15}", text):
-        return int(text)
-    try:
-        number = float(text.replace(" ", ""))
-        if number.is_integer() and abs(number) < 1 << 53:
-            return int(number)
-        if number - number == 0:
-            return number
-    except ValueError:
-        pass
+    digits = _GROUPED.sub("", text)
+    if _WHOLE.fullmatch(digits):
+        return int(digits)
+    if _DECIMAL.fullmatch(digits) and isfinite(number := float(digits)):
+        return int(number) if number.is_integer() and abs(number) < 1 << 53 else number
     raise BadValue(f"the field {name} takes a number, not {_shown(text)}")
 
 
 def _boolean(name: str, text: str) -> bool | None:
-    words = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
-    if text and text.casefold() not in words:
+    word = text.casefold()
+    if word and word not in _YES | _NO:
         raise BadValue(f"the field {name} takes yes or no, not {_shown(text)}")
-    return words.get(text.casefold())
+    return word in _YES if word else None
 
 
 def _date(name: str, text: str) -> str | None:
+    """A day stays a day; a time that states its zone is kept in UTC, as every time in the store."""
     if not text:
         return None
+    with suppress(ValueError):
+        return date.fromisoformat(text).isoformat()
     try:
-        return datetime.fromisoformat(text).isoformat()
-    except ValueError:
+        at = datetime.fromisoformat(text)
+        return (at.astimezone(UTC) if at.tzinfo else at).isoformat()
+    except (ValueError, OverflowError):
         raise BadValue(f"the field {name} takes a date such as 2026-11-20, not {_shown(text)}") from None
 
 

@@ -106,24 +106,30 @@ def author_on(facts: Facts, record: Document) -> str:
     return facts.name_of(str(owner)) if owner else EMAIL_LISTENER
 
 
-def as_attached(facts: Facts, text: str, author: str) -> tuple[Activity, ...]:
-    """The mail as a record's activities show it (IV-31), with a note on what was left out (TI-27)."""
+def as_attached(facts: Facts, text: str, author: str, *, anonymous: bool = False) -> tuple[Activity, ...]:
+    """The mail as a record's activities show it (IV-31), with a note on what was left out (TI-27).
+
+    `anonymous`: nobody is known by the sender's address, which is kept with the text (VF-16).
+    """
     kept, restricted = kept_attachments(facts)
     if len(text) > MAX_TEXT and original(facts) not in kept:
         kept = (*kept, original(facts))
-    email = Activity("email", shortened(_with_from(facts, text), MAX_TEXT), author, kept, UNSPECIFIED)
+    email = Activity(
+        "email", shortened(_with_from(facts, text, anonymous=anonymous), MAX_TEXT), author, kept, UNSPECIFIED
+    )
     if not restricted:
         return (email,)
     return email, Activity("note", left_out(restricted), author, security_profile=UNSPECIFIED)
 
 
-def _with_from(facts: Facts, text: str) -> str:
-    """The inbox beside the mail's From, where the inbox wants it (IV-07)."""
+def _with_from(facts: Facts, text: str, *, anonymous: bool) -> str:
+    """The mail's From above its text, with the inbox beside it where the inbox wants that (IV-07)."""
     sender = facts.sender.address
-    if not facts.names_inbox or sender is None:
+    if sender is None or not (facts.names_inbox or anonymous):
         return text
     shown = f"{sender.name} <{sender.address}>" if sender.name else sender.address
-    return f"From: {shown} ({facts.inbox.address})\n\n{text}"
+    beside = f" ({facts.inbox.address})" if facts.names_inbox else ""
+    return f"From: {shown}{beside}\n\n{text}"
 
 
 def kept_attachments(facts: Facts) -> tuple[tuple[Attachment, ...], tuple[Attachment, ...]]:

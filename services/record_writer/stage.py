@@ -214,7 +214,7 @@ class Writer:
         events = [event for change in changes for event in carry_out(change, cause, self.desk)] + list(told)
         touched = [change for change in changes if change.action != "none"]
         if not touched and changes:
-            outcome = self.reject(facts, "closed", f"{changes[0].number} is closed and takes no updates", events)
+            outcome = self.reject(facts, "closed", refusal_of(changes), events)
         else:
             outcome = self.recorded(facts, touched, reason_of(changes), events)
         step("writer.outcome")
@@ -304,6 +304,11 @@ def in_words(failures: Sequence[Failure]) -> str:
 def reason_of(changes: Sequence[Change]) -> str:
     """The steps that led to what was done, each once."""
     return shortened("; ".join(dict.fromkeys(each for change in changes for each in change.why)), MAX_REASON)
+
+
+def refusal_of(changes: Sequence[Change]) -> str:
+    """Why nothing was changed: the last step of each, once."""
+    return shortened("; ".join(dict.fromkeys(change.why[-1] for change in changes)), MAX_REASON)
 
 
 def told_of_missing(facts: Facts, targets: Sequence[Target]) -> tuple[Notification, ...]:

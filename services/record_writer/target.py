@@ -155,7 +155,7 @@ def number_in(facts: Facts) -> Hint | None:
     """The first `<type>#n` or `[type - n]` of the subject, or a `[type - n]` of the new text (TI-31)."""
     configuration = facts.configuration
     names = tuple(name for each in configuration.types for name in (each.name, each.label, *each.aliases))
-    plain, keyword = _patterns(names)
+    plain, keyword = _patterns(names, tuple(each.prefix for each in configuration.types))
     own = (*(_compiled(pattern) for pattern in configuration.settings.subject_patterns), keyword, plain)
     found = next((hit for pattern in own if (hit := pattern.search(facts.mail.subject))), None)
     found = found or keyword.search(facts.mail.new_text[:100_000])
@@ -164,16 +164,30 @@ def number_in(facts: Facts) -> Hint | None:
 
 def _hint(found: Mapping[str, Any], configuration: Configuration) -> Hint | None:
     type_ = configuration.type_named(found.get("type") or "incident")
-    digits = re.sub(r"\D", "", found.get("number") or "")
-    return Hint(type_, str(found["number"]), int(digits)) if type_ and digits else None
+    serial = serial_of(type_, found.get("number") or "") if type_ else None
+    return Hint(type_, str(found["number"]), serial) if type_ and serial is not None else None
+
+
+def serial_of(type_: RecordType, text: str) -> int | None:
+    """The counter in a number as it is shown (CHG12) or bare (12); a prefix may hold digits of its own."""
+    shown = text.strip()
+    if shown.casefold().startswith(type_.prefix.casefold()) and shown[len(type_.prefix) :].strip():
+        shown = shown[len(type_.prefix) :]
+    found = re.fullmatch(r"\D*(\d{1,18})\D*", shown)
+    return int(found[1]) if found else None
 
 
 @lru_cache(maxsize=16)
-def _patterns(names: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns for the names of all types, the longest first; blanks, `_` and `-` in a name are alike."""
-    spelled = sorted({folded(name) for name in names if name}, key=len, reverse=True)
+def _patterns(names: tuple[str, ...], prefixes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Patterns for the names of all types, the longest first; blanks, `_` and `-` in a name are alike.
+
+    A name is looked for as it is written and as it is folded: a pattern does not know that ß and ss are alike.
+    """
+    alike = {re.sub(r"[\s_-]+", "_", name.strip()).lower() for name in names} | {folded(name) for name in names}
+    spelled = sorted(filter(None, alike), key=len, reverse=True)
     either = "|".join(r"[\s_-]{1,3}".join(map(re.escape, name.split("_"))) for name in spelled)
-    number = r"(?P<number>[A-Za-z]{0,8}-?\d{1,15})"
+    own = "|".join(map(re.escape, sorted(filter(None, prefixes), key=len, reverse=True)))
+    number = rf"(?P<number>(?:{own or '(?!)'}|[A-Za-z]{{0,8}}-?)\d{{1,15}})"
     plain = re.compile(rf"(?<![\w#])(?P<type>{either})\s{{0,3}}#\s{{0,3}}{number}(?!\w)", re.IGNORECASE)
     keyword = re.compile(rf"\[\s{{0,3}}(?P<type>{either})\s{{0,3}}-\s{{0,3}}{number}\s{{0,3}}\]", re.IGNORECASE)
     return plain, keyword

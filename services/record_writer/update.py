@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from services.record_writer import values
@@ -77,7 +78,8 @@ def _closed(facts: Facts, type_: RecordType, record: Document, block: Block, *, 
     named = f"{_title(type_)} No {_bare(record)}"
     if not (facts.inbox.commands.update_closed or facts.released):
         told = f"{named} is already closed and has not been updated."
-        return _change(facts, record, "none", notifications=_answer(facts, told, "closed"), part=part)
+        refused = _change(facts, record, "none", notifications=_answer(facts, told, "closed"), part=part)
+        return replace(refused, why=(f"{record['number']} is closed and takes no updates",))
     given = {name: value for name, value in _stated(facts, type_, block).items() if name != "Status"}
     return _change(
         facts,
@@ -124,7 +126,7 @@ def _activities(facts: Facts, record: Document, block: Block, *, replies: bool) 
     text = block.raw
     if replies and facts.settings.truncate_replies and block.raw == facts.mail.text:
         text = facts.mail.new_text or facts.mail.text
-    return as_attached(facts, text, author_on(facts, record))
+    return as_attached(facts, text, author_on(facts, record), anonymous=facts.sender.person_id is None)
 
 
 def _moves(facts: Facts, record: Document, given: Mapping[str, Any]) -> tuple[Activity, ...]:

@@ -247,6 +247,16 @@ def test_a_closed_record_keeps_its_status_and_takes_fields_only_when_so_set(chan
     assert (fields_of(record), record["status"]) == ({"Summary": "y"}, "Closed")
 
 
+@pytest.mark.req("IV-33", "IV-42", "VF-13")
+def test_a_part_about_a_closed_record_is_told_beside_what_was_done(changing: Desk) -> None:
+    changing.receive(a_mail("Status$Closed\n"))
+    (mail,) = changing.receive(a_mail("ChangeNumber$1\nSummary$x\n#\nSummary$y\n"))
+    assert (mail["outcome"], [each["number"] for each in mail["records"]]) == ("recorded", ["CHG2"])
+    assert "CHG1 is closed and takes no updates" in mail["reason"]
+    (mail,) = changing.receive(a_mail("ChangeNumber$1\nSummary$x\n"))
+    assert (mail["outcome"], mail["reason"]) == ("rejected", "CHG1 is closed and takes no updates")
+
+
 @pytest.mark.req("IV-42", "VF-21")
 def test_who_takes_no_part_gets_a_new_record_by_the_unique_key_too(changing: Desk) -> None:
     changing.configure(a_configuration(changes(), ANNA, a_person("bob"), an_analyst(), record_types=(CHANGE,)))

@@ -55,6 +55,7 @@ def configuration(folder: Path) -> Configuration:
         an_inbox("quiet", processor="change", create_incident_on_error=False, **language),
         an_inbox("requests", processor="service_request", update_only=True, email_when_no_target=True, **language),
         an_inbox("sites", sender=BY_FIELD),
+        an_inbox("halls", processor="change", sender=BY_FIELD, **language),
         an_inbox("fixed", sender=BY_VALUE),
         an_inbox("known", sender=SenderPolicy(policy="existing_only")),
         an_inbox("nobody", sender=SenderPolicy(policy="without_creating")),
@@ -122,6 +123,12 @@ CASES: dict[str, tuple[str | None, bytes]] = {
     "subject-unknown": ("changes", a_mail("Summary$A\n", subject="[Change - 99]")),
     "requests": ("requests", a_mail("ServiceRequestNumber$5\n#\nSummary$x\n")),
     "object-made": ("sites", a_mail()),
+    "object-made-once": ("halls", a_mail("Summary$A\n#\nSummary$B\n#\nSummary$C\n", sender=STRANGER)),
+    "person-made-once": ("changes", a_mail("Summary$A\n#\nSummary$B\n", sender=STRANGER)),
+    "parts-in-order": (
+        "changes",
+        a_mail("ChangeNumber$1\nStatus$Closed\n#\nChangeNumber$1\nSummary$Late\n#\nSummary$New\n"),
+    ),
     "object-missing": ("fixed", a_mail()),
     "existing-only": ("known", a_mail(sender=STRANGER)),
     "without-creating": ("nobody", a_mail(sender=STRANGER)),
@@ -152,7 +159,7 @@ def test_what_is_said_is_what_happens_and_saying_it_writes_nothing(busy: Desk, c
         (each["to"], each["subject"], each["text"], each["kind"]) for each in new_in(busy, before, "outbox")
     ]
     made = [each["new_person"]["id"] for each in said["changes"] if each["new_person"]]
-    assert set(made) == {each["_id"] for each in new_in(busy, before, "people")}
+    assert made == [each["_id"] for each in new_in(busy, before, "people")]
     assert said["trace"]
 
 

@@ -83,7 +83,7 @@ def test_names_are_the_matched_persons_or_else_the_display_name(
 def test_targets_have_types_and_names_are_found_whatever_their_case(desk: Desk) -> None:
     receive(desk, {"title": "x", "AMOUNT": "12", "due": "2026-12-24", "Urgent": "yes", "status": "seen"})
     record = desk.record("note")
-    assert fields_of(record) == {"Title": "x", "Amount": 12, "Due": "2026-12-24T00:00:00", "Urgent": True}
+    assert fields_of(record) == {"Title": "x", "Amount": 12, "Due": "2026-12-24", "Urgent": True}
     assert record["status"] == "Seen"
 
 

@@ -149,6 +149,15 @@ def test_mail_that_an_inbox_of_ours_sent_is_a_loop(desk: Desk) -> None:
     assert (mail["outcome"], mail["rule"]) == ("rejected", "own-address")
 
 
+@pytest.mark.req("IV-06", "PR-02", "TI-20")
+@pytest.mark.parametrize(("sender", "rule"), [("support", "own-address"), ("spammer", "mine")])
+def test_rules_see_an_address_with_its_default_domain(desk: Desk, sender: str, rule: str) -> None:
+    rules = (Rule("mine", {"sender": "spammer@example.com"}),)
+    desk.configure(a_configuration(an_inbox(default_domain="example.com"), rules=rules))
+    (mail,) = desk.receive(b"From: " + sender.encode() + b"\nTo: support@example.com\nSubject: x\n\ny\n")
+    assert (mail["outcome"], mail["rule"]) == ("rejected", rule)
+
+
 @pytest.mark.req("PR-02")
 @pytest.mark.parametrize(
     "headers", [{"List_Id": "<l.example>"}, {"Precedence": "bulk"}, {"Auto_Submitted": "auto-generated"}]

@@ -26,6 +26,10 @@ MAX_BODY: Final = 2_000_000
 """Characters of a body that is read for records and fields; they are kept with every record they make."""
 MAX_VALUES: Final = 1_000_000
 """Characters that the fields of one record take from one mail, so that it stays well below what a store holds."""
+_BLANK: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u2060\ufeff"
+"""White space, and what shows as nothing: web mail leaves it at the edges of lines."""
+_CELL: Final = re.compile(r"[^\S\n]{0,8}\|[^\S\n]")
+"""The border that stands between the cells of a table: a name in one, its value in the next."""
 _WORD: Final = re.compile(r"\s*([^\W\d][\w-]{0,39})")
 _END: Final = re.compile(r"-- ?\r?|\s*_{5,}\s*")
 _GROUPED: Final = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
@@ -76,7 +80,7 @@ def parts(text: str, marker: str | None) -> list[str]:
         return [text]
     if len(text) > MAX_BODY:
         raise BadValue(f"the body has {len(text)} characters; at most {MAX_BODY} are read for several records")
-    found = [part.strip("\n") for part in text.split(marker) if part.strip()] or [text]
+    found = [part.strip("\n") for part in text.split(marker) if part.strip(_BLANK)] or [text]
     if len(found) > MAX_PARTS:
         raise BadValue(f"the body is cut into {len(found)} records by {marker!r}; one mail makes at most {MAX_PARTS}")
     return found
@@ -99,8 +103,13 @@ def read(text: str, separator: str | None, form: Form) -> Block:
         into.append(line)
     if found:
         rest[before_last:before_last] = _after_last(found[-1][1])
-    fields = tuple((name, "\n".join(lines).strip()) for name, lines in found)
-    return Block(fields, "\n".join(rest).strip(), text)
+    fields = tuple((name, "\n".join(lines).strip(_BLANK)) for name, lines in found)
+    return Block(fields, "\n".join(rest).strip(_BLANK), text)
+
+
+def is_signature(block: Block) -> bool:
+    """Whether a part is nothing but what stands below every mail of its sender (RFC 3676, 4.3)."""
+    return not block.fields and block.raw.strip(_BLANK).partition("\n")[0].rstrip() == "--"
 
 
 def _after_last(lines: list[str]) -> list[str]:
@@ -114,16 +123,17 @@ def _after_last(lines: list[str]) -> list[str]:
 
 def _field(line: str, separator: str, form: Form) -> tuple[str, str] | None:
     """The field that a line sets, and the beginning of its value; names may hold the separator's characters."""
-    indent = len(line) - len(line.lstrip())
+    indent = len(line) - len(line.lstrip(_BLANK))
     for head in _heads(line, separator, form.longest):
         if head == head.rstrip() and (name := form.names.get(head.casefold())):
-            return name, line[indent + len(head) + len(separator) :]
+            value = line[indent + len(head) + len(separator) :]
+            return name, value[cell.end() :] if (cell := _CELL.match(value)) else value
     return None
 
 
 def _heads(line: str, separator: str, longest: int) -> Iterator[str]:
     """What stands before each separator, as far as a name may reach."""
-    begin = line.lstrip()[: 2 * longest + len(separator)]
+    begin = line.lstrip(_BLANK)[: 2 * longest + len(separator)]
     at = begin.find(separator)
     while at > 0:
         yield begin[:at]

@@ -31,7 +31,8 @@ def blocks_of(facts: Facts) -> list[Block]:
     text, separator, form = facts.mail.new_text or facts.mail.text, facts.inbox.field_separator, body.form_of(type_)
     cut = body.parts(text, facts.inbox.record_marker)
     if len(cut) > 1:
-        return [body.read(part, separator, form) for part in cut]
+        blocks = [body.read(part, separator, form) for part in cut]
+        return [block for block in blocks if not body.is_signature(block)] or blocks
     (block,) = (body.read(part, separator, form) for part in cut)
     return [replace(block, raw=facts.mail.text)] if block.fields else [whole(facts.mail.text)]
 

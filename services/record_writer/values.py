@@ -22,6 +22,8 @@ PROPERTY: Final[Mapping[str, str]] = MappingProxyType(
 """Names of the record's own properties in templates, mappings and bodies."""
 MIRRORED: Final[Mapping[str, str]] = MappingProxyType({"Description": "description", "Source": "source"})
 """Fields that the record shows as its own too."""
+MAX_SUBJECT: Final = 1000
+"""Characters of a subject that a mapping or a template makes; it is one line, whatever it is made of."""
 NEVER_EMPTY: Final = frozenset({"Status", "Subject"})
 
 
@@ -77,6 +79,8 @@ def split(values: Mapping[str, Any], facts: Facts) -> tuple[dict[str, Any], dict
     """The record's own properties, and the fields of its type. An owner may be named by id or address."""
     fields = dict(values)
     own = {PROPERTY[name]: fields.pop(name) for name in PROPERTY if name in fields}
+    if own.get("subject"):
+        own["subject"] = shortened(" ".join(str(own["subject"]).split()), MAX_SUBJECT)
     if own.get("owner"):
         own["owner"] = facts.id_of(str(own["owner"]))
     if "owner" in own or "owner_team" in own:

@@ -46,6 +46,19 @@ def test_blank_parts_make_no_record(changing: Desk) -> None:
 
 
 @pytest.mark.req("IV-33")
+def test_a_signature_below_the_last_marker_makes_no_record(changing: Desk) -> None:
+    changing.receive(a_mail("Summary$One\n#\nSummary$Two\n#\n\n-- \nAnna Becker\nTeam Lead\n"))
+    assert [fields_of(each)["Summary"] for each in changing.records("change")] == ["One", "Two"]
+
+
+@pytest.mark.req("IV-34")
+def test_fields_in_the_cells_of_a_table_are_read(changing: Desk) -> None:
+    cells = "<tr><td>Summary$</td><td>Cabling</td></tr><tr><td>Priority$</td><td>2</td></tr>"
+    changing.receive(a_mail("", html=f"<p>\u200b</p><table>{cells}</table>"))
+    assert fields_of(changing.record()) == {"Summary": "Cabling", "Priority": 2}
+
+
+@pytest.mark.req("IV-33")
 def test_a_mail_of_nothing_but_markers_is_one_record(changing: Desk) -> None:
     (mail,) = changing.receive(a_mail("#\n#\n"))
     assert (mail["outcome"], len(changing.records())) == ("recorded", 1)

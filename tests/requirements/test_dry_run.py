@@ -155,9 +155,7 @@ def test_what_is_said_is_what_happens_and_saying_it_writes_nothing(busy: Desk, c
     (mail,) = busy.receive(raw, inbox=inbox)
     assert (said["outcome"], said["reason"]) == (mail["outcome"], mail["reason"])
     assert sorted(_of(each) for each in said["changes"]) == sorted(_of(each) for each in _changed(busy, before))
-    assert [(each["to"], each["subject"], each["text"], each["kind"]) for each in said["notifications"]] == [
-        (each["to"], each["subject"], each["text"], each["kind"]) for each in new_in(busy, before, "outbox")
-    ]
+    assert _letters(said["notifications"]) == _letters(new_in(busy, before, "outbox"))
     made = [each["new_person"]["id"] for each in said["changes"] if each["new_person"]]
     assert made == [each["_id"] for each in new_in(busy, before, "people")]
     assert said["trace"]
@@ -204,6 +202,10 @@ def _of(change: dict[str, Any]) -> tuple[Any, ...]:
         activities,
         sorted(links),
     )
+
+
+def _letters(notifications: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return sorted((each["to"], each["subject"], each["text"], each["kind"]) for each in notifications)
 
 
 def _without_letter(text: str) -> str:

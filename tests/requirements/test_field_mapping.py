@@ -114,6 +114,12 @@ def test_the_records_own_properties_can_be_mapped(desk: Desk) -> None:
 
 
 @pytest.mark.req("IV-32")
+def test_a_mapped_subject_is_one_line(desk: Desk) -> None:
+    receive(desk, {"Subject": "@Body"}, text="It is\n\ton fire.\n")
+    assert desk.record("note")["subject"] == "It is on fire."
+
+
+@pytest.mark.req("IV-32")
 def test_what_a_mail_holds_is_never_read_as_a_template(desk: Desk) -> None:
     receive(desk, {"Title": "@Subject / @Body"}, text="@From @@ @Subject", subject="@Body")
     assert fields_of(desk.record("note"))["Title"].strip() == "@Body / @From @@ @Subject"

@@ -59,6 +59,13 @@ FORM = form_of(TYPE)
         pytest.param("E-Mail-a@b.example", "-", {"E-Mail": "a@b.example"}, "", id="a name that holds the separator"),
         pytest.param("größe::42", "::", {"Größe": "42"}, "", id="a long separator and a name beyond ASCII"),
         pytest.param("GRÖSSE:42", ":", {"Größe": "42"}, "", id="folded as Unicode says"),
+        pytest.param(
+            "\ufeffSummary:\u200b a\n\u200bDetails: b", ":", {"Summary": "a", "Details": "b"}, "", id="zero width"
+        ),
+        pytest.param(
+            "Summary: | a | b\nAmount: | 2", ":", {"Summary": "a | b", "Amount": "2"}, "", id="cells of a table"
+        ),
+        pytest.param("Summary|a", "|", {"Summary": "a"}, "", id="a separator that looks like a border"),
         pytest.param("Summary", "$", {}, "Summary", id="no separator"),
         pytest.param("$Summary", "$", {}, "$Summary", id="no name"),
         pytest.param("Summary:a\u2028b\x0bc", ":", {"Summary": "a\u2028b\x0bc"}, "", id="only line ends end lines"),
@@ -78,6 +85,7 @@ def test_a_line_sets_a_field_or_stays_text(text: str, separator: str | None, fie
         ("one#two", "#", ["one", "two"]),
         ("#one##\n \n#two#", "#", ["one", "two"]),
         ("one\n---\ntwo", "---", ["one", "two"]),
+        ("one#\u200b\n#two", "#", ["one", "two"]),
         ("one#two", None, ["one#two"]),
         ("##", "#", ["##"]),
     ],

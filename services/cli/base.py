@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -26,6 +27,8 @@ PROBLEM: Final = 1
 TRY_LATER: Final = 75
 DATA: Final = "postroom.data"
 JSON: Final = "postroom.json"
+LASTING: Final = (PermissionError, NotADirectoryError, FileExistsError)
+LASTING_IN_SQLITE: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT")
 DEBUG: Final = "POSTROOM_DEBUG"
 """Set to 1, this variable shows the traceback of an error."""
 
@@ -70,11 +73,24 @@ def common_options() -> list[click.Parameter]:
 
 
 class Command(click.Command):
-    """A command with the common options."""
+    """A command with the common options, whose words are text; file names may be any bytes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(common_options())
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run it, unless a word is no text: what is stored has to be said in UTF-8."""
+        for each in self.params:
+            if each.type is click.STRING and not _is_text(ctx.params.get(each.name or "")):
+                raise click.BadParameter("not UTF-8 text", ctx, each)
+        return super().invoke(ctx)
+
+
+def _is_text(value: object) -> bool:
+    """Whether nothing in a word, or in several, is a byte that Python could not decode (PEP 383)."""
+    words = value if isinstance(value, tuple) else (value,)
+    return not any("\udc80" <= letter <= "\udcff" for word in words if isinstance(word, str) for letter in word)
 
 
 class Group(click.Group):
@@ -102,13 +118,23 @@ class Group(click.Group):
         command: click.Command = getattr(import_module(module), attribute)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command; one that is not there is answered with the nearest, lazy ones among them."""
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            near = get_close_matches(name, self.list_commands(ctx), n=1)
+            ctx.fail(f"there is no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands, without importing the lazy ones."""
-        if not self.lazy:
-            return super().format_commands(ctx, formatter)
+        """The list of commands, each with its whole first sentence, without importing the lazy ones."""
+        del ctx
+        lines = {name: line for name, (_, line) in self.lazy.items()}
+        lines |= {name: each.get_short_help_str(limit=200) for name, each in self.commands.items()}
         with formatter.section("Commands"):
-            formatter.write_dl([(name, line) for name, (_, line) in self.lazy.items()])
-        return None
+            formatter.write_dl(list(lines.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command. A reader that went away is told apart from errors before click takes it for one."""
@@ -150,6 +176,9 @@ def _told(error: Exception) -> int:
         case click.ClickException():
             error.show()
             return error.exit_code
+        case Unavailable() if _lasts(error.__cause__):
+            _say(f"{error}; mend that, or name another folder with --data or POSTROOM_DATA")
+            return PROBLEM
         case Unavailable():
             _say(f"{error}; try again later")
             return TRY_LATER
@@ -162,6 +191,11 @@ def _told(error: Exception) -> int:
         case _:
             _say(f"this should not have happened: {type(error).__name__}: {error} ({DEBUG}=1 shows where)")
             return PROBLEM
+
+
+def _lasts(cause: BaseException | None) -> bool:
+    """Whether trouble with the data folder stays until somebody acts."""
+    return isinstance(cause, LASTING) or getattr(cause, "sqlite_errorname", "").startswith(LASTING_IN_SQLITE)
 
 
 def _say(sentence: str) -> None:

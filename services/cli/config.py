@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +12,15 @@ import click
 
 from services.cli import output
 from services.cli.base import PROBLEM, Command, Group, as_json, opened
+from services.cli.base import Problem as Found
 
 if TYPE_CHECKING:
     from shared.app import App
+    from shared.config.checks import Complaint
     from shared.config.problems import Problem
     from shared.config.secrets import Missing
     from shared.config.store import Applied
+    from shared.config.tree import Item
     from shared.contracts.desk import Configuration
     from shared.probe import TestResult
 
@@ -35,26 +37,49 @@ def config() -> None:
 def check(file: Path) -> int:
     """Check a configuration file; every problem on one line. Exit code 1 when there is one.
 
-    An environment variable with a secret may be missing here, which is noted: it belongs to the machine that runs
-    the worker. A secret file that is needed has to be there.
+    Notes are no problems: what this version cannot do yet, and environment variables with a secret that are missing
+    here, because they belong to the machine that runs the worker. A secret file that is needed has to be there.
     """
-    from shared.config.problems import Problem, Refused
-    from shared.config.reading import load
+    from shared.config.problems import Refused
+    from shared.config.reading import load_placed
 
     try:
-        stated = load(file)
+        root, stated = load_placed(file)
     except Refused as refused:
         return _tell(refused.problems)
     lacking = list(_lacking(stated))
-    problems = [Problem(each.path, each.message, source=file.name) for each in lacking if each.needed and each.kept]
-    for each in lacking:
-        if not (each.needed and each.kept):
-            click.echo(f"note: {file.name}: {each.path}: {each.message}", err=True)
+    problems = [each for each in lacking if each.needed and each.kept]
+    _note(file, root, [*(each for each in lacking if each not in problems), *in_vain(stated)])
     if problems:
-        return _tell(problems)
+        return _tell(_placed(file, root, problems))
     if not as_json():
         click.echo(f"{file.name}: no problems ({_counted(stated)})")
     return 0
+
+
+def in_vain(stated: Configuration) -> Iterator[Complaint]:
+    """What a configuration asks for and this version does not do."""
+    from services.fetcher import mailbox
+    from services.notifier import send
+    from shared import sasl
+    from shared.config.unheeded import Spoken, unheeded
+
+    logins = (row.key for row in sasl.TABLE if row.start and not row.token)  # nobody fetches tokens yet
+    yield from unheeded(stated, Spoken(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none")))
+
+
+def _placed(file: Path, root: Item, found: Iterable[Complaint | Missing]) -> list[Problem]:
+    """With the lines of the file, in their order."""
+    from shared.config.problems import Problem
+    from shared.config.reading import placed
+
+    lines = [placed(Problem(each.path, each.message), root, file.name) for each in found]
+    return sorted(lines, key=lambda each: each.line)
+
+
+def _note(file: Path, root: Item, found: Iterable[Complaint | Missing]) -> None:
+    for each in _placed(file, root, found):
+        click.echo(f"note: {output.safe(each)}", err=True)
 
 
 def _tell(problems: Sequence[Problem]) -> int:
@@ -82,7 +107,7 @@ def _counted(stated: Configuration) -> str:
 @config.command(cls=Command)
 @click.argument("file", type=FILE)
 @click.option("--prune", is_flag=True, help="Delete what the file does not have.")
-@click.option("--yes", is_flag=True, help="Do not ask before deleting inboxes and mail servers.")
+@click.option("--yes", is_flag=True, help="With --prune: delete inboxes and mail servers without asking.")
 @click.option("--reason", default="", metavar="TEXT", help="Kept with the change.")
 @click.option("--test/--no-test", "tests", default=True, help="Test the connection of every enabled inbox afterwards.")
 def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> int:
@@ -98,6 +123,7 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
         root, stated = read_bytes(read_content(file), source=file.name, base=file.absolute().parent)
     except Refused as refused:
         return _tell(refused.problems)
+    _note(file, root, in_vain(stated))
     with opened() as app:
         if prune and not yes:
             _confirm(app, stated)
@@ -115,7 +141,7 @@ def _who() -> str:
 
 
 def _confirm(app: App, stated: Configuration) -> None:
-    """Deleting an inbox or a mail server asks first, when somebody is there to answer (IV-10, VS-13)."""
+    """Deleting an inbox or a mail server asks first (IV-10, VS-13); where nobody answers, nothing is done."""
     from shared.config.merge import names, pruned_sections
     from shared.config.store import read
 
@@ -123,8 +149,18 @@ def _confirm(app: App, stated: Configuration) -> None:
     for section in {"inboxes", "mail_servers"} & set(pruned_sections(stated)):
         kept = names(section, getattr(stated, section))
         gone += [f"{section}/{name}" for name in names(section, getattr(stored, section)) if name not in kept]
-    if gone and sys.stdin.isatty():
-        click.confirm(f"Delete {', '.join(sorted(gone))}? No stored mail is lost", abort=True, err=True)
+    named = output.safe(", ".join(sorted(gone)))
+    if gone and not _agreed(f"Delete {named}? No stored mail is lost"):
+        raise Found(f"nothing was changed: this would delete {named}; say --yes if you mean it")
+
+
+def _agreed(question: str) -> bool:
+    """What somebody answers; no when nobody does."""
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        click.echo(err=True)
+        return False
 
 
 def _report(applied: Applied) -> None:

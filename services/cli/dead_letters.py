@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from services.cli import output
 from services.cli.base import Command, Group, Problem, as_json, nothing_called, opened, page_options
+from services.cli.listing import Listing, Page
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.store.documents import Document
+
+
+OPEN: Final = {"state": "open"}
+NONE_OPEN: Final = "no dead letter is open"
 
 
 @click.group("dead-letters", cls=Group)
@@ -29,29 +35,20 @@ def list_letters(state: str, stage: str | None, limit: int, skip: int) -> None:
     where: dict[str, Any] = {} if state == "all" else {"state": state}
     if stage is not None:
         where["stage"] = stage
+    page = Page(limit, skip)
     with opened() as app:
-        timezone = app.directory.current().settings.timezone
-        found = app.dead_letters.recent(where, limit, skip)
-        if as_json():
-            for each in found:
-                output.emit(summary(each))
-            return
-        output.table(
+        listing = Listing(
+            summary,
             ("letter", "at", "stage", "reason", "mail", "incident", "state"),
-            (
-                (
-                    each["_id"][:12],
-                    output.local(each["at"], timezone),
-                    each["stage"],
-                    each["reason"],
-                    (each["mail_id"] or "")[:12],
-                    each["incident"],
-                    each["state"],
-                )
-                for each in found
-            ),
-            empty="no dead letters",
+            partial(_row, timezone=app.directory.current().settings.timezone),
+            NONE_OPEN if where == OPEN else "no dead letters like that",
         )
+        listing.tell(app.dead_letters.recent(where, page.reach, skip), page)
+
+
+def _row(letter: Mapping[str, Any], timezone: str) -> tuple[object, ...]:
+    at, mail = output.local(letter["at"], timezone), (letter["mail_id"] or "")[:12]
+    return letter["_id"][:12], at, letter["stage"], letter["reason"], mail, letter["incident"], letter["state"]
 
 
 def summary(letter: Mapping[str, Any]) -> dict[str, Any]:
@@ -113,7 +110,10 @@ def show(letter_id: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every open letter.")
 @click.option("--stage", help="With --all: letters of one stage.")
 def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) -> None:
-    """Send letters back to the queue that they came from; what was committed is not repeated."""
+    """Send letters back to the queue that they came from; what was committed is not repeated.
+
+    A running `up` or the workers take them up.
+    """
     from services import actions
 
     with opened() as app:
@@ -130,8 +130,10 @@ def _chosen(app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: s
         raise click.UsageError("name letters, or say --all")
     if not everything:
         return [one(app, each) for each in letter_ids]
-    where = {"state": "open", "stage": stage} if stage else {"state": "open"}
-    return list(app.dead_letters.recent(where, 0))[::-1]
+    found = list(app.dead_letters.recent({**OPEN, "stage": stage} if stage else OPEN, 0))[::-1]
+    if not found:
+        click.echo(NONE_OPEN, err=True)
+    return found
 
 
 @dead_letters.command(cls=Command)

@@ -121,10 +121,10 @@ def _seen(mail: Document) -> dict[str, Any]:
 
 def _outcomes(mails: dict[str, Document]) -> None:
     output.table(
-        ("sample", "subject", "outcome", "record", "why"),
+        ("", "subject", "outcome", "record", "why"),
         (
             (
-                name.removesuffix(".eml"),
+                name[:2],
                 mail["subject"],
                 mail["outcome"],
                 " ".join(record["number"] for record in mail.get("records", ())),

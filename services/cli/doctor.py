@@ -14,10 +14,13 @@ import click
 
 from services.cli import output
 from services.cli.base import PROBLEM, Command, as_json, location, use_management
+from services.cli.config import in_vain
 from shared.errors import PostroomError
 
 if TYPE_CHECKING:
+    from services.fetcher.state import InboxState
     from shared.app import App
+    from shared.probe import TestResult
 
 Status = Literal["ok", "note", "problem"]
 
@@ -29,6 +32,11 @@ class Finding:
     check: str
     status: Status
     message: str
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number with its noun."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
 
 
 @click.command(cls=Command)
@@ -77,7 +85,8 @@ def _store(app: App) -> Iterator[Finding]:
 def _broker(app: App) -> Iterator[Finding]:
     depths = app.broker.depths()
     kind = "RabbitMQ" if app.location.broker_url else f"the embedded default in {app.location.data}"
-    yield Finding("broker", "ok", f"{kind} answers; {sum(each.ready for each in depths)} messages are ready")
+    waiting = counted(sum(each.ready for each in depths), "message")
+    yield Finding("broker", "ok", f"{kind} answers; {waiting} ready")
     idle = [each.name for each in depths if each.consumers == 0 and each.ready and each.name not in {"retry", "parked"}]
     if idle:
         yield Finding("broker", "note", f"nobody works on {', '.join(idle)}, where messages wait")
@@ -92,9 +101,13 @@ def _configuration(app: App) -> Iterator[Finding]:
     if not config.inboxes:
         yield Finding("configuration", "problem", "there is no inbox; add one under inboxes")
     elif not found:
-        yield Finding("configuration", "ok", f"{len(config.inboxes)} inboxes, all that they need is stated")
+        yield Finding(
+            "configuration", "ok", f"{counted(len(config.inboxes), 'inbox', 'inboxes')}, all they need is stated"
+        )
     if not config.mail_servers:
         yield Finding("configuration", "note", "no mail server is configured: answers stay in the outbox as unsent")
+    for each in in_vain(config):
+        yield Finding("configuration", "note", f"{each.path}: {each.message}")
     if not config.settings.processing:
         yield Finding("configuration", "note", "processing is off: no inbox is visited (postroom inbox start --all)")
 
@@ -119,15 +132,25 @@ def _inboxes(app: App) -> Iterator[Finding]:
         if not inbox.enabled or inbox.protocol == "none" or state is None:
             continue
         if left := troubles(app.documents, inbox.name):
-            text = f"{len(left)} mails stay in the mailbox, not taken; one because: {left[0].reason}"
+            text = f"{counted(len(left), 'mail')} left in the mailbox, not taken; one because: {left[0].reason}"
             yield Finding("inboxes", "note", f"{inbox.name}: {text}")
         if state.stop:
             status: Status = "problem" if state.stop.by == AUTHENTICATION else "note"
             yield Finding("inboxes", status, f"{inbox.name} is stopped: {state.stop.reason}")
         elif state.error:
             yield Finding("inboxes", "problem", f"{inbox.name}: {state.error}")
+        elif failed := _failed_test(state):
+            yield Finding("inboxes", "problem", f"{inbox.name}: the connection test failed: {failed.message}")
         elif state.polled_at:
             yield Finding("inboxes", "ok", f"{inbox.name} was visited without trouble")
+
+
+def _failed_test(state: InboxState) -> TestResult | None:
+    """The last connection test, when it failed and no visit has got through since."""
+    test = state.test
+    if test is None or test.ok or (state.polled_at and state.polled_at > test.at):
+        return None
+    return test
 
 
 def _outbox(app: App) -> Iterator[Finding]:

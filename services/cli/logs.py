@@ -56,5 +56,6 @@ def start(default: str = "INFO") -> None:
         level=level if level in logging.getLevelNamesMapping() else default, handlers=[handler], force=True
     )
     logging.captureWarnings(capture=True)
-    for library in ("pika", "pymongo", "kombu", "amqp"):
+    for library in ("pymongo", "kombu", "amqp"):
         logging.getLogger(library).setLevel(logging.WARNING)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # what it says of a lost connection, we say once

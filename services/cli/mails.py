@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ import click
 
 from services.cli import output
 from services.cli.base import Command, Group, Problem, as_json, nothing_called, opened, page_options
+from services.cli.listing import Listing, Page
 from shared.store.mails import OUTCOMES
 
 if TYPE_CHECKING:
@@ -44,19 +46,18 @@ def list_mails(
     *, inbox: str | None, outcome: str | None, since: str | None, search: str | None, limit: int, skip: int
 ) -> None:
     """List mails, newest first."""
+    page = Page(limit, skip)
     with opened() as app:
         timezone = app.directory.current().settings.timezone
         where = _where(inbox, outcome, _since(since, app.clock.now(), timezone) if since else None)
-        found = _searched(app, where, search, limit, skip) if search else app.mails.recent(where, limit, skip)
-        if as_json():
-            for each in found:
-                output.emit(summary(each))
-            return
-        output.table(
+        found = _searched(app, where, search, page) if search else app.mails.recent(where, page.reach, skip)
+        listing = Listing(
+            summary,
             ("mail", "received", "inbox", "from", "subject", "outcome", "records"),
-            ([*_row(each, timezone)] for each in found),
-            empty="no mails",
+            partial(_row, timezone=timezone),
+            "no mails like that" if where or search else "no mails yet; postroom publish FILE hands one in",
         )
+        listing.tell(found, page)
 
 
 def _where(inbox: str | None, outcome: str | None, since: datetime | None) -> dict[str, Any]:
@@ -81,11 +82,11 @@ def _since(written: str, now: datetime, timezone: str) -> datetime:
     return stated if stated.tzinfo else stated.replace(tzinfo=output.zone(timezone))
 
 
-def _searched(app: App, where: Mapping[str, Any], text: str, limit: int, skip: int) -> Iterator[Document]:
+def _searched(app: App, where: Mapping[str, Any], text: str, page: Page) -> Iterator[Document]:
     """Mails are looked through one by one: a search is for a person who has only a piece of it."""
     wanted = text.casefold()
     found = (each for each in app.mails.recent(where, 0) if wanted in _told(each))
-    return islice(found, skip, skip + limit)
+    return islice(found, page.skip, page.skip + page.reach)
 
 
 def _told(mail: Document) -> str:
@@ -148,10 +149,12 @@ def show(mail_id: str) -> None:
         mail = one(app, mail_id)
         timezone = app.directory.current().settings.timezone
         entries = entries_of(app, mail)
+        letter = next(app.dead_letters.recent({"mail_id": mail["_id"], "state": "open"}, 1), None)
     if as_json():
         output.emit({**summary(mail), "journal": entries})
         return
     _show(mail, timezone)
+    output.facts([("next", _next_step(mail, letter))])
     output.heading("journal")
     output.table(
         ("at", "stage", "decision", "why"),
@@ -193,6 +196,15 @@ def _show(mail: Document, timezone: str) -> None:
     )
 
 
+def _next_step(mail: Document, letter: Document | None) -> str | None:
+    """What a person may do about a mail that is no record."""
+    if letter is not None:
+        return f"mend the cause, then: postroom dead-letters replay {letter['_id'][:12]}"
+    if mail["outcome"] == "rejected":
+        return f"to let it through: postroom mails release {mail['_id'][:12]}"
+    return None
+
+
 @mails.command(cls=Command)
 @click.argument("mail_id")
 def source(mail_id: str) -> None:
@@ -214,7 +226,7 @@ def source(mail_id: str) -> None:
 @mails.command(cls=Command)
 @click.argument("mail_ids", metavar="MAIL_ID...", nargs=-1, required=True)
 def release(mail_ids: tuple[str, ...]) -> None:
-    """Let rejected mails through; the filter is not asked again."""
+    """Let rejected mails through; the filter is not asked again. A running `up` or the workers take them up."""
     from services import actions
 
     with opened() as app:

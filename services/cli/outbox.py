@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from services.cli import output
 from services.cli.base import PROBLEM, Command, Group, Problem, as_json, nothing_called, opened, page_options
+from services.cli.listing import Listing, Page
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -29,29 +31,20 @@ def outbox() -> None:
 @page_options
 def list_mails(state: str | None, limit: int, skip: int) -> None:
     """List outgoing mail, newest first."""
+    page = Page(limit, skip)
     with opened() as app:
-        timezone = app.directory.current().settings.timezone
-        found = app.outbox.recent({"state": state} if state else {}, limit, skip)
-        if as_json():
-            for each in found:
-                output.emit(summary(each))
-            return
-        output.table(
+        listing = Listing(
+            summary,
             ("outbox", "at", "to", "subject", "kind", "record", "state"),
-            (
-                (
-                    each["_id"][:12],
-                    output.local(each.get("at"), timezone),
-                    ", ".join(each["to"]),
-                    each["subject"],
-                    each["kind"],
-                    each.get("record"),
-                    each["state"],
-                )
-                for each in found
-            ),
-            empty="no outgoing mail",
+            partial(_row, timezone=app.directory.current().settings.timezone),
+            f"no outgoing mail is {state}" if state else "no outgoing mail",
         )
+        listing.tell(app.outbox.recent({"state": state} if state else {}, page.reach, skip), page)
+
+
+def _row(mail: Mapping[str, Any], timezone: str) -> tuple[object, ...]:
+    at, to = output.local(mail.get("at"), timezone), ", ".join(mail["to"])
+    return mail["_id"][:12], at, to, mail["subject"], mail["kind"], mail.get("record"), mail["state"]
 
 
 def summary(mail: Mapping[str, Any]) -> dict[str, Any]:
@@ -119,7 +112,10 @@ def send(outbox_ids: tuple[str, ...], *, everything: bool) -> int:
 
 
 def _unsent(app: App) -> list[Document]:
-    return list(app.outbox.recent({"state": "unsent"}, 0))[::-1]
+    found = list(app.outbox.recent({"state": "unsent"}, 0))[::-1]
+    if not found:
+        click.echo("no outgoing mail is unsent", err=True)
+    return found
 
 
 def _sent(app: App, mail: Document) -> str:

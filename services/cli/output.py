@@ -24,10 +24,16 @@ import click
 from shared.text import iso
 
 T = TypeVar("T")
-WRAPPING: Final = frozenset({"reason", "why"})
-"""Columns whose text goes on in the next line when a terminal is too narrow."""
-SHRINKING: Final = WRAPPING | {"subject", "from", "to", "addresses", "name", "state"}
-"""Columns that give way when a terminal is too narrow."""
+GAP: Final = "  "
+WRAPPING: Final[dict[str, int]] = {
+    **dict.fromkeys(("reason", "why"), 20),
+    **dict.fromkeys(("received", "at", "created", "polled", "tested"), 10),
+}
+"""Columns whose text goes on in the next line when a terminal is too narrow, and their least width."""
+SHRINKING: Final[Mapping[str, int]] = WRAPPING | dict.fromkeys(
+    ("subject", "from", "to", "addresses", "address", "name", "state"), 10
+)
+"""Columns that give way when a terminal is too narrow, and their least width."""
 PATIENCE: Final = 2.0
 """Seconds that anything may take without a progress bar."""
 _UNSAFE: Final = re.compile(
@@ -102,7 +108,7 @@ def _plain_table(rows: Sequence[Sequence[str]]) -> None:
     widths = [max(_width(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         filled = (cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(filled).rstrip())
+        click.echo(GAP.join(filled).rstrip())
 
 
 def _width(text: str) -> int:
@@ -114,24 +120,41 @@ def _width(text: str) -> int:
 
 def _rich_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """A table as wide as the terminal; plain where that is too narrow, so that nothing is lost."""
-    from rich.box import SIMPLE_HEAD
     from rich.console import Console
-    from rich.measure import Measurement
     from rich.table import Table
+
+    console = Console(markup=False, highlight=False)
+    widths = fitted(headings, rows, console.width)
+    if widths is None:
+        _plain_table([list(headings), *rows])
+        return
+    shown = Table(box=None, padding=(0, 0, 0, len(GAP)), pad_edge=False, header_style="bold")
+    for heading, width in zip(headings, widths, strict=True):
+        shown.add_column(heading, width=width)
+    for row in rows:
+        shown.add_row(*(_cell(heading, cell) for heading, cell in zip(headings, row, strict=True)))
+    console.print(shown)
+
+
+def _cell(heading: str, text: str) -> Any:
+    """A cell that goes on in the next line, or ends in an ellipsis."""
     from rich.text import Text
 
-    shown = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for heading in headings:
-        narrowest = 20 if heading in WRAPPING else 12 if heading in SHRINKING else None
-        shown.add_column(heading, no_wrap=heading not in SHRINKING, min_width=narrowest)
-    for row in rows:
-        cells = zip(headings, row, strict=True)
-        shown.add_row(*(Text(cell, no_wrap=heading not in WRAPPING, overflow="ellipsis") for heading, cell in cells))
-    console = Console(markup=False, highlight=False)
-    if Measurement.get(console, console.options.update(max_width=10_000), shown).minimum > console.width:
-        _plain_table([list(headings), *rows])
-    else:
-        console.print(shown)
+    wraps = heading in WRAPPING
+    return Text(text, no_wrap=not wraps, overflow="fold" if wraps else "ellipsis")
+
+
+def fitted(headings: Sequence[str], rows: Sequence[Sequence[str]], available: int) -> list[int] | None:
+    """Widths of columns that fit, the roomiest having given way first; None when they cannot give way that far."""
+    widths = [max(map(_width, column)) for column in zip(headings, *rows, strict=True)]
+    spare = [max(0, width - SHRINKING.get(heading, width)) for heading, width in zip(headings, widths, strict=True)]
+    for _ in range(sum(widths) + len(GAP) * (len(widths) - 1) - available):
+        roomiest = max(range(len(spare)), key=spare.__getitem__)
+        if not spare[roomiest]:
+            return None
+        spare[roomiest] -= 1
+        widths[roomiest] -= 1
+    return widths
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:

@@ -17,7 +17,7 @@ from shared.errors import BoundExceeded
 
 
 @click.command(cls=Command)
-@click.argument("named", metavar="FILE|DIR|MBOX|-", nargs=-1, required=True)
+@click.argument("named", metavar="FILE|DIR|MBOX|-...", type=click.Path(), nargs=-1, required=True)
 def parse(named: tuple[str, ...]) -> int:
     """Print what the parser sees, one JSON object a mail.
 

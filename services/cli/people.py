@@ -9,6 +9,7 @@ import click
 
 from services.cli import output
 from services.cli.base import Command, Group, as_json, nothing_called, opened, page_options
+from services.cli.listing import Listing, Page
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -28,27 +29,27 @@ def list_people(kind: str | None, role: str | None, limit: int, skip: int) -> No
     """List people in order of their id."""
     asked = {"kind": kind, "roles": role}
     where = {key: value for key, value in asked.items() if value is not None}
+    page = Page(limit, skip)
+    headings = ("person", "name", "addresses", "kind", "roles", "active")
+    listing = Listing(summary, headings, _row, "no people like that" if where else "no people")
     with opened() as app:
-        found = app.people.list(where, limit, skip)
-        if as_json():
-            for each in found:
-                output.emit(summary(each))
-            return
-        output.table(
-            ("person", "name", "addresses", "kind", "roles", "active"),
-            (
-                (
-                    each["_id"],
-                    each.get("name"),
-                    ", ".join(each.get("addresses", ())),
-                    each.get("kind"),
-                    ", ".join(each.get("roles", ())),
-                    "yes" if each.get("active", True) else "no",
-                )
-                for each in found
-            ),
-            empty="no people",
-        )
+        listing.tell(app.people.list(where, page.reach, skip), page)
+
+
+def _row(person: Mapping[str, Any]) -> tuple[object, ...]:
+    seen = {key: _shown(value) for key, value in summary(person).items()}
+    return tuple(seen[key] for key in ("id", "name", "addresses", "kind", "roles", "active"))
+
+
+def _shown(value: object) -> object:
+    """A value for people."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return value
 
 
 def summary(person: Mapping[str, Any]) -> dict[str, Any]:
@@ -76,9 +77,7 @@ def show(person_id: str, limit: int) -> None:
     if as_json():
         output.emit({**summary(person), "history": history})
         return
-    output.facts(
-        (name, ", ".join(value) if isinstance(value, list) else value) for name, value in summary(person).items()
-    )
+    output.facts((name, _shown(value)) for name, value in summary(person).items())
     output.heading("mail history")
     output.table(
         ("at", "mail", "subject", "event", "record"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -30,7 +31,7 @@ BATCH_BYTES: Final = 8 * 1024 * 1024
 @click.option("--source-id", metavar="ID", help="Your own key: the same key and bytes are one mail.")
 @click.option("--envelope-from", metavar="ADDRESS", help="Whom the mail transfer agent has it from.")
 @click.option("--envelope-to", metavar="ADDRESS", multiple=True, help="Whom it is for.")
-@click.argument("named", metavar="FILE|DIR|MBOX|-", nargs=-1, required=True)
+@click.argument("named", metavar="FILE|DIR|MBOX|-...", type=click.Path(), nargs=-1, required=True)
 def publish(
     inbox: str | None,
     source_id: str | None,
@@ -40,6 +41,7 @@ def publish(
 ) -> int:
     """Publish raw mail onto the intake queue; return when the queue has confirmed it.
 
+    A running `up`, or the workers, make records of it.
     In a pipe of a mail transfer agent: postroom publish --inbox support -
     """
     given = {"inbox": inbox, "source_id": source_id, "envelope_from": envelope_from, "envelope_to": envelope_to}
@@ -58,6 +60,7 @@ def _publish(named: tuple[str, ...], given: Mapping[str, object]) -> int:
     found = [(word, sources.mails(word)) for word in named]
     published, failed, code = 0, 0, 0
     with opened() as app:
+        _warn_of_unknown(app, given["inbox"])
         for word, mails in found:
             for batch in _batches(output.progress(mails, "publishing", sources.count(word))):
                 published += _hand_over(app, [each for each in batch if each.error is None], given)
@@ -66,6 +69,16 @@ def _publish(named: tuple[str, ...], given: Mapping[str, object]) -> int:
     if not as_json():
         click.echo(f"published {published}" + (f", not published {failed}" if failed else ""), err=True)
     return code
+
+
+def _warn_of_unknown(app: App, inbox: object) -> None:
+    """Nothing is judged at the door, but a person who mistyped wants to know at once."""
+    from shared.errors import PostroomError
+
+    with suppress(PostroomError):  # then nobody knows, and the mail is taken all the same
+        if inbox is not None and app.directory.current().inbox(str(inbox)) is None:
+            told = f"there is no inbox {output.safe(inbox)!r}; its mail becomes dead letters, which can be replayed"
+            click.echo(f"note: {told}", err=True)
 
 
 def _complain(batch: Iterable[sources.Source]) -> int:

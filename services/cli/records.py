@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from services.cli import output, people
 from services.cli.base import Command, Group, Problem, as_json, nothing_called, opened, page_options
+from services.cli.listing import Listing, Page
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -49,33 +51,24 @@ def one(app: App, type_: RecordType, number: str) -> Document:
 @page_options
 def list_records(type_name: str | None, status: str | None, limit: int, skip: int) -> None:
     """List records, newest first."""
+    page = Page(limit, skip)
     with opened() as app:
         type_ = type_called(app, type_name) if type_name else None
         where: dict[str, Any] = {"type": type_.name} if type_ else {}
         if status is not None:
             where["status"] = {"$in": _statuses(app, type_, status)}
-        found = app.records.list(where, limit, skip)
-        if as_json():
-            for each in found:
-                output.emit(summary(each))
-            return
-        timezone = app.directory.current().settings.timezone
-        output.table(
+        listing = Listing(
+            summary,
             ("number", "type", "status", "subject", "owner", "team", "created"),
-            (
-                (
-                    each["number"],
-                    each["type"],
-                    each["status"],
-                    each["subject"],
-                    each.get("owner"),
-                    each.get("owner_team"),
-                    output.local(each["created_at"], timezone),
-                )
-                for each in found
-            ),
-            empty="no records",
+            partial(_row, timezone=app.directory.current().settings.timezone),
+            "no records like that" if where else "no records yet; mail makes them, and postroom records create",
         )
+        listing.tell(app.records.list(where, page.reach, skip), page)
+
+
+def _row(record: Mapping[str, Any], timezone: str) -> tuple[object, ...]:
+    told = ("number", "type", "status", "subject", "owner", "owner_team")
+    return *(record.get(key) for key in told), output.local(record["created_at"], timezone)
 
 
 def _statuses(app: App, type_: RecordType | None, wanted: str) -> list[str]:

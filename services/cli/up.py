@@ -44,6 +44,7 @@ def up(file: Path | None, *, once: bool) -> None:
             return
         with output.watching("working", partial(_in_flight, app)):
             run_all(app, stop, once=True)
+        _tell_of_inboxes(app)
         _summary(app)
 
 
@@ -61,9 +62,11 @@ def _require_secrets(app: App) -> None:
     from shared.config.secrets import missing
 
     lacking = [each for each in missing(app.directory.current()) if each.needed]
+    needed = [each for each in lacking if each.kept or each.path != "settings.token_key"]
     for each in lacking:
-        click.echo(f"note: {each.path}: {each.message}", err=True)
-    if needed := [each for each in lacking if each.kept or each.path != "settings.token_key"]:
+        if each not in needed[:1]:
+            click.echo(f"note: {each.path}: {each.message}", err=True)
+    if needed:
         raise Problem(f"not started: {needed[0].path}: {needed[0].message}")
 
 
@@ -72,6 +75,19 @@ def _in_flight(app: App) -> str:
         return f"{app.broker.in_flight()} in flight"
     except Unavailable:
         return "the broker is away"
+
+
+def _tell_of_inboxes(app: App) -> None:
+    """Which inboxes could not be read: the mail that waits there is in no count of mails."""
+    from services.fetcher.state import InboxState, InboxStates
+
+    states = InboxStates(app.documents, app.clock).all()
+    for each in app.directory.current().inboxes:
+        state = states.get(each.name, InboxState(each.name))
+        reason = state.stop.reason if state.stop else state.error
+        if reason and each.enabled and each.protocol != "none":
+            waits = "is stopped" if state.stop else "is in trouble; mail waits there"
+            click.echo(f"note: {output.safe(each.name)} {waits}: {output.safe(reason)}", err=True)
 
 
 def _summary(app: App) -> None:

@@ -25,8 +25,14 @@ LARGEST: Final = 64 * 1024 * 1024
 
 def load(path: Path) -> Configuration:
     """Read and check a file. `Refused` lists its problems; `Misconfigured` when it cannot be read at all."""
-    content = read_content(path)
-    return load_bytes(content, source=path.name, base=path.absolute().parent)
+    return load_placed(path)[1]
+
+
+def load_placed(path: Path) -> tuple[Item, Configuration]:
+    """The same with the items, which know their lines."""
+    root, config = read_bytes(read_content(path), source=path.name, base=path.absolute().parent)
+    refuse(found_in(config, root, Notes(path.name)))
+    return root, config
 
 
 def read_content(path: Path) -> bytes:

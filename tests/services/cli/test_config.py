@@ -20,7 +20,9 @@ def test_a_right_file_passes_with_notes_about_missing_variables(run: Run, write:
     write("google.pem", "key")
     done = run("config", "check", write("postroom.yaml", EXAMPLE))
     assert (done.code, done.out.split(" (")[0]) == (0, "postroom.yaml: no problems")
-    assert "note: postroom.yaml: settings.token_key: the environment variable TOKEN_KEY is not set" in done.err
+    line = next(n for n, line in enumerate(EXAMPLE.splitlines(), 1) if "TOKEN_KEY" in line)
+    told = "settings.token_key: the environment variable TOKEN_KEY is not set"
+    assert f"note: postroom.yaml:{line}: {told}" in done.err
 
 
 @pytest.mark.req("IV-11")
@@ -129,3 +131,36 @@ def test_an_export_loads_to_what_was_applied(run: Run, write: Write, tmp_path: P
 
 def test_an_export_can_be_read_by_machines(run: Run) -> None:
     assert run("config", "export", "--json").line["inboxes"][0]["name"] == "support"
+
+
+def test_a_check_notes_what_this_version_cannot_do_with_its_line(run: Run, write: Write) -> None:
+    text = "inboxes:\n  - name: a\n    address: a@example.com\n    protocol: pop3\n    host: h\n    password: ${X}\n"
+    path = write("p.yaml", text)
+    done = run("config", "check", path)
+    assert (done.code, done.out) == (0, "p.yaml: no problems (inboxes: 1)\n")
+    assert "note: p.yaml:4: inboxes[0].protocol: pop3 is not available in this version; it has imap" in done.err
+    assert "p.yaml:4: inboxes[0].protocol" in run("config", "apply", path, "--no-test").err
+    assert "note     configuration  inboxes[0].protocol: pop3 is not available" in run("doctor").out
+
+
+def test_what_the_configuration_documents_is_noted_only_where_it_is_in_vain(run: Run, write: Write) -> None:
+    imap = "inboxes: [{name: a, address: a@example.com, protocol: imap, host: h, password: '${PATH}'}]\n"
+    assert run("config", "check", write("p.yaml", imap)).err == ""
+
+
+@pytest.mark.req("IV-10", "VS-13")
+@pytest.mark.parametrize(("answer", "code"), [(b"", 1), (b"n\n", 1), (b"y\n", 0)])
+def test_pruning_an_inbox_needs_a_yes(run: Run, write: Write, answer: bytes, code: int) -> None:
+    run("config", "apply", write("more.yaml", INBOX + "  - {name: sales, address: sales@example.com}\n"))
+    done = run("config", "apply", write("less.yaml", INBOX), "--prune", stdin=answer)
+    assert done.code == code
+    assert "Delete inboxes/sales? No stored mail is lost" in done.err
+    assert ("nothing was changed: this would delete inboxes/sales; say --yes if you mean it" in done.err) == bool(code)
+    assert ("sales" in run("inbox", "list").out) == bool(code)
+
+
+def test_pruning_what_is_no_inbox_and_no_mail_server_asks_nothing(run: Run, write: Write) -> None:
+    rule = "rules: [{name: n, match: {subject: xx}}]\n"
+    assert run("config", "apply", write("more.yaml", INBOX + rule)).code == 0
+    done = run("config", "apply", write("less.yaml", INBOX), "--prune")
+    assert (done.code, done.out.splitlines()[0], done.err) == (0, "deleted  rules/n", "")

@@ -167,3 +167,55 @@ def test_output_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
 )
 def test_text_is_shown_and_not_obeyed(text: str, shown: str) -> None:
     assert safe(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("mials",), "there is no command 'mials'; did you mean 'mails'?"),
+        (("mails", "lst"), "there is no command 'lst'; did you mean 'list'?"),
+        (("zzzz",), "there is no command 'zzzz'\n"),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(run: Run, words: tuple[str, ...], told: str) -> None:
+    done = run(*words)
+    assert done.code == 2
+    assert told in done.err
+
+
+@pytest.mark.parametrize("group", ["mails", "records", "dead-letters", "outbox", "inbox", "config"])
+def test_the_help_of_a_group_tells_each_command_in_a_whole_sentence(run: Run, group: str) -> None:
+    assert "..." not in run(group, "--help").out.split("Commands:")[1]
+
+
+@pytest.mark.parametrize(
+    "words", [("mails", "show", "\udcff"), ("mails", "list", "--search", "\udcff"), ("mails", "release", "a", "\udcff")]
+)
+def test_words_that_are_no_text_are_a_usage_error(run: Run, words: tuple[str, ...]) -> None:
+    done = run(*words)
+    assert done.code == 2
+    assert "not UTF-8 text" in done.err
+
+
+def test_names_of_files_may_be_any_bytes(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "m\udcff.eml"
+    path.write_bytes(b"Subject: x\n\ny\n")
+    assert run("parse", path).line["subject"] == "x"
+    assert run("publish", path).code == 0
+
+
+def test_a_command_whose_output_is_closed_does_its_work(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m services.cli.main --data {tmp_path / 'd'} mails list >&- 2>&-"
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, timeout=60, check=False)
+    assert (done.returncode, (tmp_path / "d").is_dir()) == (0, True)
+
+
+def test_a_data_folder_that_needs_a_person_is_not_to_be_tried_again_later(run: Run, data: Path) -> None:
+    data.mkdir()
+    (data / "postroom.sqlite").write_bytes(b"no database" * 100)
+    done = run("mails", "list")
+    assert done.code == 1
+    assert done.err.endswith("; mend that, or name another folder with --data or POSTROOM_DATA\n")
+    assert run("publish", "-", stdin=b"x").code == 75
+    below = postroom("--data", "/dev/null/x", "mails", "list")
+    assert (below.returncode, b"mend that" in below.stderr) == (1, True)

@@ -203,3 +203,44 @@ def test_the_doctor_finds_a_lost_message(run: Run, data: Path) -> None:
     done = run("doctor", "--json")
     assert done.code == 1
     assert [line["check"] for line in done.lines if line["status"] == "problem"] == ["conservation"]
+
+
+def test_a_page_of_mails_tells_of_the_next(run: Run) -> None:
+    receive(run, a_mail(subject="one"), a_mail(subject="two"))
+    first = run("mails", "list", "--limit", "1", "--json")
+    assert (len(first.lines), first.err) == (1, "1 are shown; there are more: --after 1\n")
+    assert run("mails", "list", "--limit", "1", "--after", "1", "--search", "one").err == ""
+    assert run("mails", "list", "--limit", "2").err == ""
+    assert run("mails", "list", "--after", "2").out == "nothing after the first 2\n"
+    assert run("people", "list", "--limit", "1").err == "1 are shown; there are more: --after 1\n"
+
+
+def test_an_empty_list_says_what_makes_it_fuller(run: Run) -> None:
+    assert run("mails", "list").out == "no mails yet; postroom publish FILE hands one in\n"
+    assert run("mails", "list", "--inbox", "sales").out == "no mails like that\n"
+    assert run("records", "list").out.startswith("no records yet; ")
+    assert run("dead-letters", "list").out == "no dead letter is open\n"
+
+
+@pytest.mark.parametrize("words", [("dead-letters", "replay"), ("dead-letters", "discard"), ("outbox", "send")])
+def test_all_of_nothing_is_told(run: Run, words: tuple[str, str]) -> None:
+    done = run(*words, "--all")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith("no ")
+
+
+def test_a_mail_that_is_no_record_says_what_to_do_next(run: Run) -> None:
+    (rejected,) = receive(run, AUTO_REPLY)
+    (dead,) = receive(run, a_mail(), inbox="nowhere")
+    (recorded,) = receive(run, a_mail(subject="Chairs"))
+    assert f"postroom mails release {rejected['mail_id'][:12]}" in run("mails", "show", rejected["mail_id"]).out
+    letter = run("dead-letters", "list", "--json").line["id"]
+    assert f"postroom dead-letters replay {letter[:12]}" in run("mails", "show", dead["mail_id"]).out
+    assert "next" not in run("mails", "show", recorded["mail_id"]).out
+
+
+def test_publishing_to_an_inbox_that_is_not_there_is_noted_and_done(run: Run) -> None:
+    done = run("publish", "--inbox", "suport", "-", stdin=a_mail())
+    assert done.code == 0
+    assert "note: there is no inbox 'suport'; its mail becomes dead letters" in done.err
+    assert "note" not in run("publish", "--inbox", "support", "-", stdin=a_mail()).err

@@ -111,7 +111,7 @@ def test_the_doctor_tells_what_stays_in_a_mailbox_and_nothing_of_visits_that_wer
     run("up", "--once")
     done = run("doctor")
     assert (done.code, "box was visited without trouble" in done.out) == (0, True)
-    assert "box: 1 mails stay in the mailbox, not taken; one because: " in done.out
+    assert "box: 1 mail left in the mailbox, not taken; one because: " in done.out
 
 
 @pytest.mark.req("IV-08", "NE-24")
@@ -168,3 +168,23 @@ def test_a_blocked_server_sends_nothing_by_hand_either(run: Run, write: Write, s
     assert done.code == 1
     assert done.out.startswith("blocked  ")
     assert smtp.received == []
+
+
+def test_the_doctor_tells_of_a_failed_test_until_a_visit_gets_through(run: Run, write: Write, dovecot: Dovecot) -> None:
+    assert run("config", "apply", write("p.yaml", mailbox(1))).code == 1
+    done = run("doctor")
+    assert done.code == 1
+    assert "problem  inboxes        box: the connection test failed: The request failed." in done.out
+    run("config", "apply", write("p.yaml", mailbox(dovecot.port)), "--no-test")
+    run("up", "--once")
+    assert run("doctor").code == 0
+
+
+def test_a_run_tells_of_mail_that_it_could_not_fetch(run: Run, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BOB_PASSWORD", PASSWORD)
+    run("config", "apply", write("p.yaml", mailbox(1)), "--no-test")
+    done = run("up", "--once")
+    assert (done.code, done.out) == (0, "no mail\n")
+    assert "note: box is in trouble; mail waits there: localhost:1: Connection refused" in done.err
+    run("inbox", "stop", "box", "--reason", "the server moves")
+    assert "note: box is stopped: the server moves" in run("up", "--once").err

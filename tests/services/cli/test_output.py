@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from services.cli.output import emit
+from services.cli.output import emit, fitted, table
 
 TRICKY = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x9bh\nGr\u00f6\u00dfe"
 
@@ -18,3 +18,22 @@ def test_one_object_is_one_line_whatever_a_reader_takes_for_the_end_of_a_line(
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line) == {"text": TRICKY}
     assert "Gr\u00f6\u00dfe" in line
+
+
+WHY = "Incident 1 is named, but nobody is known by the sender's address"
+HEADINGS = ("mail", "at", "subject", "why")
+ROW = ("7a42a7ed35d2", "2026-11-21 01:10:12", "無線LAN " * 8, WHY)
+
+
+@pytest.mark.parametrize("width", range(30, 200, 7))
+def test_a_table_on_a_terminal_fits_or_is_plain_and_loses_no_reason(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.cli.output.is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(width))
+    table(HEADINGS, [ROW])
+    lines = capsys.readouterr().out.splitlines()
+    assert set(f"{WHY} {ROW[1]}".split()) <= set(" ".join(lines).split())
+    widths = fitted(HEADINGS, [ROW], width)
+    assert (widths is None) == (width < 58)
+    assert widths is None or sum(widths) + 6 <= width

@@ -1,0 +1,66 @@
+"""What a configuration asks for and this version does not do yet, told when it is checked and not when mail waits.
+
+Reads a `Configuration` that is right, yields complaints that are no problems: what they tell is kept and exported like
+everything else. Which protocols and logins there are is known to those that speak them, and given in. A key that
+comes to life leaves `WITHOUT_EFFECT`, and `docs/settings.md` with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final
+
+from shared.config.checks import Complaint
+from shared.contracts.desk import AuthFailureTicket, CommandPolicy, Configuration, Inbox, MailServer, Settings
+
+WITHOUT_EFFECT: Final[Mapping[type, tuple[str, ...]]] = {
+    Configuration: ("slas", "business_rules", "mail_templates", "reports"),
+    Settings: ("response_url", "self_service_url", "token_key"),
+    AuthFailureTicket: ("enabled",),
+    CommandPolicy: ("enabled", "close_anonymously", "reopened_to", "notify_handler_on_update"),
+    MailServer: ("conversation_id", "embedded_images", "default_format"),
+}
+"""Keys that are read, checked and kept, and that nothing acts upon, by the part that they stand in."""
+KEPT: Final = "kept, and without effect in this version"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What this version can talk: protocols of mailboxes, protocols of mail servers, ways to log in."""
+
+    mailboxes: Collection[str]
+    servers: Collection[str]
+    logins: Collection[str]
+
+
+def unheeded(config: Configuration, spoken: Spoken) -> Iterator[Complaint]:
+    """Everything that is stated in vain, with its place."""
+    yield from _without_effect("", config)
+    yield from _without_effect("settings", config.settings)
+    yield from _without_effect("settings.auth_failure_ticket", config.settings.auth_failure_ticket)
+    for index, server in enumerate(config.mail_servers):
+        yield from _without_effect(f"mail_servers[{index}]", server)
+        yield from _unspoken(f"mail_servers[{index}]", server, spoken.servers, spoken)
+    for index, inbox in enumerate(config.inboxes):
+        yield from _without_effect(f"inboxes[{index}].commands", inbox.commands)
+        if inbox.protocol != "none":
+            yield from _unspoken(f"inboxes[{index}]", inbox, spoken.mailboxes, spoken)
+
+
+def _without_effect(path: str, part: Any) -> Iterator[Complaint]:
+    """Keys of one part that say something else than their default."""
+    dead = WITHOUT_EFFECT[type(part)]
+    for each in fields(part):
+        if each.name in dead and getattr(part, each.name) != each.default:
+            yield Complaint(f"{path}.{each.name}" if path else each.name, KEPT)
+
+
+def _unspoken(path: str, end: Inbox | MailServer, protocols: Collection[str], spoken: Spoken) -> Iterator[Complaint]:
+    """A server that cannot be talked to as it is described."""
+    if end.protocol not in protocols:
+        known = ", ".join(protocols)
+        yield Complaint(f"{path}.protocol", f"{end.protocol} is not available in this version; it has {known}")
+    elif end.auth not in spoken.logins:
+        known = ", ".join(spoken.logins)
+        yield Complaint(f"{path}.auth", f"{end.auth} is not available in this version; it has {known}")

@@ -1,0 +1,60 @@
+"""What a configuration asks for in vain is told, and told by the page of settings too."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.config.reading import load_bytes
+from shared.config.unheeded import KEPT, WITHOUT_EFFECT, Spoken, unheeded
+
+PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
+SPOKEN = Spoken(("imap",), ("smtp",), ("auto", "plain", "regular", "none"))
+IMAP = "inboxes: [{name: a, address: a@example.com, protocol: imap, host: h, password: '${X}', "
+SMTP = "mail_servers: [{name: out, host: h, "
+
+
+def told(text: str) -> list[str]:
+    return [f"{each.path}: {each.message}" for each in unheeded(load_bytes(text.encode()), SPOKEN)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{}", []),
+        ("inboxes: [{name: a, address: a@example.com}]", []),
+        (IMAP + "auth: plain}]", []),
+        (IMAP + "auth: ntlm}]", ["inboxes[0].auth: ntlm is not available in this version; it has auto, plain, "]),
+        (
+            "inboxes: [{name: a, address: a@example.com, protocol: pop3, host: h, password: '${X}', after: delete}]",
+            ["inboxes[0].protocol: pop3 is not available in this version; it has imap"],
+        ),
+        (
+            "mail_servers: [{name: out, protocol: ews, username: a@example.com, password: '${X}'}]",
+            ["mail_servers[0].protocol: ews is not available in this version; it has smtp"],
+        ),
+        (SMTP + "conversation_id: {enabled: true}}]", [f"mail_servers[0].conversation_id: {KEPT}"]),
+        ("settings: {response_url: https://desk.example.com}", [f"settings.response_url: {KEPT}"]),
+        ("settings: {poll_interval: 5m}", []),
+        ("slas: [{name: gold, on: incident, respond: 1h}]", [f"slas: {KEPT}"]),
+    ],
+)
+def test_what_this_version_does_not_do_is_told_with_its_place(text: str, expected: list[str]) -> None:
+    found = told(text)
+    assert len(found) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
+
+
+def test_the_page_of_settings_tells_every_key_without_effect() -> None:
+    page = re.search(r"## Without effect in this version\n(.*?)\n## ", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert page
+    lacking = [
+        key
+        for part, keys in WITHOUT_EFFECT.items()
+        for key in keys
+        if f"`{key}`" not in page[1] and f".{key}`" not in page[1] and part.__name__ != "AuthFailureTicket"
+    ]
+    assert lacking == []
+    assert "`auth_failure_ticket`" in page[1]

@@ -71,12 +71,20 @@ def _found(root: Part, report: Report) -> list[Found]:
     parties = _parties(root)
     said = {found.address.lower(): found for found in prose.read(report.text, ignore=parties)}
     header = find(" ".join(root.headers.all("X-Failed-Recipients")), MAX_RECIPIENTS)
-    if named := header or _without_aliases(library.failures(root), report.text):
+    known = () if header else library.failures(root)
+    if named := header or _reported(known, report, parties) or ([] if said else known):
         return [said.get(address.lower()) or _mentioned(address, report) for address in dict.fromkeys(named)]
     if said:
         return list(said.values())
     sent_to = (address for address in original.recipients(report.returned) if address.lower() not in parties)
     return [_mentioned(address, report) for address in dict.fromkeys(sent_to)]
+
+
+def _reported(addresses: tuple[str, ...], report: Report, parties: frozenset[str]) -> list[str]:
+    """Of the library's addresses those that the report speaks of: it reads the returned mail as well."""
+    text, returned = report.text.lower(), report.returned.lower()
+    own = (one for one in addresses if one.lower() in text or one.lower() not in returned)
+    return _without_aliases(tuple(one for one in own if one.lower() not in parties), report.text)
 
 
 def _without_aliases(addresses: tuple[str, ...], text: str) -> list[str]:

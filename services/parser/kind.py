@@ -152,6 +152,6 @@ def _robots(root: Part, signs: Signs, subject: str) -> Kind | None:
         return "challenge"
     if not signs.machine:
         return None
-    if signs.submitted == "auto-replied" or phrases.AWAY_WORDS.search(subject):
-        return "auto-reply"
-    return "receipt" if phrases.RECEIPT_SUBJECT.match(subject) else None
+    if phrases.RECEIPT_SUBJECT.match(subject):
+        return "receipt"
+    return "auto-reply" if signs.submitted == "auto-replied" or phrases.AWAY_WORDS.search(subject) else None

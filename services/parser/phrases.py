@@ -22,20 +22,27 @@ BOUNCE_SUBJECT: Final = any_of(r"""
     en  error during delivery | error sending your mail | delivery (?:status )?notification
     de  unzustellbar | nicht zugestellt | zustell(?:ung|fehler|bericht) | fehler bei der zustellung
     fr  non (?:remis|distribu|délivr) | échec (?:de |d')(?:la )?(?:remise|livraison|distribution|envoi) | non recensé
+    fr  remise (?:retardée|différée)
     es  no se (?:puede|pudo|ha podido) entregar | no entregado | error (?:de|en la) entrega | devuelto
+    es  demora en la entrega | entrega (?:fallida|retrasada)
     it  non recapitabile | mancat[ao] (?:consegna|recapito) | impossibile (?:recapitare|consegnare)
-    pt  não (?:foi )?(?:entregue|entreg) | falha na entrega
-    nl  onbestelbaar | niet (?:be|af)geleverd | kan niet worden bezorgd
-    sv  kunde inte levereras | olevererbart
-    da  ikke leveres | kan ikke leveres | uleveret
-    fi  toimittaminen epäonnistui | ei voitu toimittaa
-    pl  niedostarczon | nie dostarczono
-    cs  nedoruč
-    ru  недоставл | не доставлен
-    tr  teslim edileme | iletilemedi
-    ja  配信不能 | 配信できません | 送信できません
-    zh  退信 | 未送达 | 无法投递 | 無法傳遞
-    ko  배달 | 반송
+    it  ritardo (?:di|nella) (?:consegna|recapito)
+    pt  não (?:foi )?(?:entregue|entreg) | falha na entrega | não é possível entregar | não pôde ser entregue
+    nl  onbestelbaar | niet (?:be|af)geleverd | kan niet worden bezorgd | bezorging (?:mislukt|vertraagd)
+    sv  kunde inte levereras | kan inte levereras | olevererbart | leveransfördröjning
+    da  ikke leveres | kan ikke leveres | uleveret | levering(?:en)? (?:mislykkedes|mislyktes|forsinket)
+    fi  toimittaminen epäonnistui | ei voitu toimittaa | ei voi toimittaa | toimitus (?:epäonnistui|viivästy)
+    pl  niedostarczon | niedostarczaln | nie dostarczono | nie można dostarczyć
+    cs  nedoruč | nelze doručit
+    hu  kézbesíthetetlen | kézbesítés(?:i)? (?:nem sikerült|hiba|késik)
+    ro  imposibil de (?:livrat|transmis) | nelivrat
+    el  δεν (?:παραδόθηκε|είναι δυνατή η παράδοση)
+    ru  недоставл | не доставлен | не уда(?:ется|лось) доставить | ошибка доставки | отложенная доставка
+    uk  недоставл | не доставлен | не вдалося доставити
+    tr  teslim edileme | iletilemedi | teslim (?:başarısız|gecik)
+    ja  配信不能 | 配信できません | 送信できません | 配信に失敗 | 配信エラー | 配信遅延 | 送信エラー
+    zh  退信 | 未送达 | 无法投递 | 無法傳遞 | 无法传递 | 传递失败 | 投递失败 | 無法投遞 | 延迟送达
+    ko  배달 | 반송 | 전송 실패
 """)
 """What mail systems call a report about delivery."""
 
@@ -47,19 +54,29 @@ FAILURE: Final = any_of(r"""
     en  (?:no such|unknown|invalid) (?:user|recipient|address|mailbox) | failed recipients? | user unknown
     en  requested action not taken | smtp error | (?:are|is) not (?:a )?member | was rejected | failure reason
     en  returned to (?:the )?sender | transcript of session | mailbox.{0,20}full | \bfailed\b.{0,80}deliver
-    de  unzustellbar | nicht (?:zugestellt|ausgeliefert)
-    fr  n.a pas pu | non (?:remis|distribu)
-    es  no (?:se )?(?:pudo|puede|ha podido) (?:ser )?entreg
-    it  non .{0,30}(?:consegnat|recapitat)
-    ru  не (?:может быть |было )?доставлен
+    de  unzustellbar | nicht (?:zugestellt|ausgeliefert) | fehler bei der (?:nachrichten)?zustellung
+    fr  n.a pas pu | non (?:remis|distribu) | échec de la remise
+    es  no (?:se )?(?:pudo|puede|ha podido) (?:ser )?entreg | error en la entrega
+    it  non .{0,30}(?:consegnat|recapitat) | impossibile recapitare
+    pt  não (?:pôde|foi|pode) .{0,20}entreg | falha na entrega
+    nl  niet .{0,30}(?:bezorgd|afgeleverd) | bezorging .{0,20}mislukt
+    sv  (?:inte|ikke) .{0,20}lever | lever.{0,60}(?:misslycka|mislykke|mislyktes)
+    fi  toimitus .{0,60}epäonnistui | ei (?:voitu|voi) toimittaa
+    pl  (?:dostarcz\w+|doręcz\w+) .{0,60}nie powiodło | nie (?:można|udało się|został\w?) dostarcz
+    cs  nepodařilo (?:se )?doručit | nelze doručit | nebyl\w* doručen
+    hu  kézbesítés\w* .{0,20}nem sikerült | nem (?:lehet|sikerült) kézbesíteni
+    ru  не (?:может быть |было |удалось )?доставлен | не уда(?:лось|ется) доставить
+    uk  не (?:вдалося доставити|доставлен)
+    tr  teslim .{0,20}(?:başarısız|edileme) | iletilemedi
     ja  送信(?:でき|に失敗) | 配信
-    zh  退信
+    zh  退信 | 退回 | (?:无法|無法|未能).{0,10}(?:传递|傳遞|投递|投遞|送达|送達)
+    ko  배달하지 못 | 반송
     --  (?m:^(?:Final|Original)-Recipient:) | rcpt to:
 """)
 """What reports say of a mail that did not arrive."""
 
 _AWAY: Final = r"""
-    en  auto(?:matic|mated)?[- ]?(?:reply|response|respond\w*|respons|answer) | on (?:vacation|holiday|leave)
+    en  auto(?:matic|mated)?[- ]?(?:reply|response|respond\w*|respons|answer)
     en  out of (?:the )?office(?: (?:auto[- ]?reply|message|reply|notification|response))?
     en  vacation (?:reply|response|message|notice)
     en  away (?:from (?:my |the )?(?:mail|e-?mail|office|desk)|notice)
@@ -82,27 +99,43 @@ _AWAY: Final = r"""
     tr  otomatik (?:yanıt|cevap) | ofis dışı(?:nda)?
     hu  automatikus válasz | házon kívül
     ro  răspuns automat
+    hr  automatski odgovor | automatsko odgovaranje
+    sr  аутоматски одговор
+    sl  samodejni odgovor
+    bg  автоматичен отговор
+    lt  automatinis atsak\w+
+    lv  automātisk\w{1,3} atbilde
+    et  automaatvastus | automaatne vastus
+    ca  resposta automàtica
+    he  מענה אוטומטי | תשובה אוטומטית
+    ar  رد تلقائي
+    fa  پاسخ خودکار
+    th  (?:การ)?ตอบกลับอัตโนมัติ
+    vi  (?:trả lời|phản hồi) tự động
+    id  balasan otomatis
     el  αυτόματη απάντηση
     ja  自動(?:応答|返信|回覆|回复) | 不在(?:通知)?
     zh  自动(?:答复|回复) | 外出(?:時自動回覆)?
     ko  자동 (?:회신|응답|답장) | 부재 ?중(?: 자동 응답)?
 """
 AWAY_SUBJECT: Final = re.compile(
-    rf"[\s*\[(!\-]{{0,6}}(?:{'|'.join(phrases(_AWAY))})\s?[\])]?\s?(?:[:\uff1a\-\u2013]|\(?re:)"
-    rf"|auto: .{{0,80}}(?:{'|'.join(phrases(_AWAY))})",
+    rf"[\s*\[(!\-]{{0,6}}(?:{'|'.join(phrases(_AWAY))})\s?(?:[\])]|[:\uff1a\-\u2013]|\(?re:)"
+    rf"|auto: .{{0,80}}(?:{'|'.join(phrases(_AWAY))})|(?:yahoo!? )?auto[- ]?(?:response|reply)\s*$",
     re.IGNORECASE,
 )
-"""How mail servers begin the subject of an automatic answer: a set phrase and a colon."""
+"""How mail servers begin the subject of an automatic answer: a set phrase and a colon, or in brackets."""
 
 AWAY_WORDS: Final = any_of(
-    _AWAY + r"    --  \baway\b | \bvacation\b | \burlaub\b | \bholiday\b | \bvacances\b | \bferie\b"
+    _AWAY + r"    --  \baway\b | \bon leave\b | \bvacation\b | \burlaub\b | \bholiday\b | \bvacances\b | \bferie\b"
 )
 """Words of an absence; they count only when a header says that a machine wrote."""
 
 RECEIPT_SUBJECT: Final = re.compile(
-    r"\s*(?:message status - opened|return receipt|read receipt|not read|read|gelesen|ungelesen gelöscht|lu|non lu|"
-    r"leído|letto|lida?|gelezen|läst|lest|læst|luettu|przeczytane|přečteno|прочтено|прочитано|okundu|開封済み|已读|已讀|읽음)"
-    r"\s?(?:[:\uff1a]|$)",
+    r"\s*(?:message status - opened|return receipt(?: \(displayed\))?|read receipt|not read|read|"
+    r"gelesen|ungelesen gelöscht|lesebestätigung|lu|non lu|(?:accusé|confirmation) de lecture|"
+    r"leído|confirmación de lectura|letto|conferma di lettura|lida?|confirmação de leitura|gelezen|leesbevestiging|"
+    r"läst|läskvitto|lest|læst|luettu|przeczytan[eo]|potwierdzenie przeczytania|přečteno|olvasva|olvasott|"
+    r"прочтено|прочитано|уведомление о прочтении|okundu|開封済み|開封確認|已读|已讀|읽음)\s?(?:[:\uff1a\-]|$)",
     re.IGNORECASE,
 )
 """The subject of a receipt that comes without its report part."""

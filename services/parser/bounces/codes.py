@@ -95,7 +95,7 @@ _BY_STATUS: Final = {
 
 _WORDS: Final = r"""
     mailbox-full      (?:over|exceed\w*).{0,20}quota | quota.{0,20}exceeded | mailbox.{0,12}\bfull\b
-    mailbox-full      out of storage
+    mailbox-full      out of storage | mailbox.{0,24}exceeded | exceed\w*.{0,24}(?:mailbox|storage)
     mailbox-full      insufficient (?:disk|storage|system storage) | user is over quota | disk full
     too-large         (?:message|size).{0,20}(?:too (?:big|large)|exceeds?) | exceeds? .{0,20}size
     virus             \bvirus\b | malware | infected

@@ -58,13 +58,26 @@ _LABELS: Final = "|".join(
     de  empf\S{1,4}nger | adresse
     fr  destinataires?
     es  destinatari[oa]s? | direcci\S{1,2}n
-    it  indirizzo
+    it  indirizzo | destinatario
+    nl  geadresseerden? | ontvanger
+    sv  mottagare
+    da  modtager | mottaker
+    fi  vastaanottaja
+    pl  adresat | odbiorca
+    cs  příjemce
+    hu  címzett
+    ru  получатель | адрес | адресат
+    uk  одержувач | отримувач
+    tr  alıcı
+    ja  宛先 | 受信者 | 送信先
+    zh  收件人 | 收件者 | 收件人地址
+    ko  받는 사람 | 수신자
 """)
 )
 _VERBS: Final = (
     r"deliver\w*|undeliver\w*|send|sent|to|user|recipient|address|mailbox|account|zustell\w*|entreg\w*|remis\w*"
 )
-_TYPED: Final = rf"(?:smtp:|rfc822;\s?|mailto:)?(?P<addr>{ADDRESS})"
+_TYPED: Final = rf"(?:smtp:|smtp <|rfc822;\s?|mailto:)?(?P<addr>{ADDRESS})"
 _SAYS: Final = "was|has|is|cannot|could|does|no|user|mailbox|unknown|reason|error|failed"
 
 
@@ -86,10 +99,10 @@ _SHAPES: Final = (
         rf"[\w .:,;'\"]{{0,60}}?<?(?P<addr>{ADDRESS})>?",
         code_first=True,
     ),
-    # Failed recipient: bob@example.com
+    # Failed recipient: bob@example.com, the mark being wide or a column in East Asia
     _shape(
         rf"[\s*+>\-#.|]{{0,40}}(?:[\w'()/-]{{1,24}} ){{0,6}}?(?:{_LABELS})(?: ?\([^)\n]{{0,30}}\))?"
-        rf"[ \t]*[:=>]+[ \t]*[<\"'\[(]{{0,3}}{_TYPED}"
+        rf"[ \t]*(?:[:=>\uff1a]+|[ \t]{{2}})[ \t]*[<\"'\[(]{{0,3}}{_TYPED}"
     ),
     # >>> RCPT TO:<bob@example.com>
     _shape(rf"(?:.{{0,60}}\b)?RCPT TO:\s*<?(?P<addr>{ADDRESS})"),

@@ -6,13 +6,31 @@ import re
 from enum import Enum
 from typing import Final
 
+from services.parser.tables import any_of
+
 MAX_CHARS: Final = 8_000
-_WAITS: Final = re.compile(
-    r"\bdelay(?:ed)?\b|not yet been delivered|will (?:be )?(?:retr|keep|continue)|still being retried|will be retried|"
-    r"no action is required|has been postponed|could not send (?:message|mail) for past|attempts will continue|"
-    r"only a temporary|just a warning|warning message only|will try again|do not need to re-?send|verz(?:ö|oe)ger",
-    re.IGNORECASE,
-)
+_WAITS: Final = any_of(r"""
+    en  \bdelay(?:ed)?\b | not (?:yet been delivered|been delivered yet) | will (?:be )?(?:retr|keep|continue)
+    en  still being retried | no action is required | has been postponed | could not send (?:message|mail) for past
+    en  attempts will continue | only a temporary | just a warning | warning message only | will try again
+    en  do not need to re-?send
+    de  verz(?:ö|oe)ger | noch nicht zugestellt
+    fr  retardée? | différée? | pas encore (?:été )?(?:remis|livré|distribué)
+    es  demora(?:do|da)? | retras(?:o|ado|ada) | aún no se ha
+    it  in ritardo | ritardat[ao] | non è (?:stato )?ancora
+    pt  atrasad[ao] | ainda não foi
+    nl  vertraagd | nog niet (?:bezorgd|afgeleverd)
+    sv  fördröj | ännu inte levererat | forsinket | endnu ikke
+    fi  viivästy | ei ole vielä
+    pl  opóźni | jeszcze nie został
+    cs  zpožděn | dosud neb
+    hu  késlelt | még nem (?:sikerült|kézbesít)
+    ru  задерж | ещ[её] не (?:было )?доставлен | отложен
+    tr  gecik | henüz teslim
+    ja  遅延 | 遅れて
+    zh  延迟 | 延遲 | 重新尝试
+    ko  지연
+""")
 _ENDED: Final = re.compile(
     r"giving up|given up|not going to try|permanent|will not be retried|could not be delivered within|"
     r"cannot send (?:message|mail) for|been in the queue too long|fatal error|returning (?:message|mail) to|"

@@ -1,0 +1,200 @@
+"""Reports, automatic answers and receipts in the languages of their users, read from whole mails."""
+
+from __future__ import annotations
+
+import pytest
+
+from services.parser import mime
+from shared.contracts.mail import BouncedRecipient, ParsedMail
+
+NOTICE = (
+    "{opening}\n\nbob@example.net<mailto:bob@example.net>\n\n{diagnostics}\n\n{server} mx.example.com\n\n"
+    "bob@example.net\n#550 5.1.1 RESOLVER.ADR.RecipNotFound; not found ##\n\n{original}\n\n"
+    "Received: from a.example.com by b.example.com; Mon, 3 Feb 2020 10:00:00 +0100\n"
+    "From: Desk <desk@example.com>\nTo: Carl <carl@example.net>\nSubject: Hello\n"
+)
+
+
+def read(text: str, subject: str, *head: str, sender: str = "postmaster@example.com") -> ParsedMail:
+    """A mail to the desk, read."""
+    fields = [f"From: {sender}", "To: desk@example.com", f"Subject: {subject}", *head]
+    return mime.read("\r\n".join([*fields, "Content-Type: text/plain; charset=utf-8", "", text]).encode()).mail
+
+
+def bounced(mail: ParsedMail) -> tuple[BouncedRecipient, ...]:
+    """Those who did not get the mail that a report is about."""
+    assert mail.kind == "bounce"
+    assert mail.bounce is not None
+    return mail.bounce.recipients
+
+
+EXCHANGE = {
+    "de": (
+        "Unzustellbar: Hello",
+        "Fehler bei der Nachrichtenzustellung an folgende Empfänger oder Verteilerlisten:",
+        "Ursprüngliche Nachrichtenkopfzeilen:",
+    ),
+    "fr": (
+        "Non remis : Hello",
+        "Échec de la remise aux destinataires ou groupes suivants :",
+        "En-têtes de message d'origine :",
+    ),
+    "es": (
+        "No se puede entregar: Hello",
+        "No se pudo entregar el mensaje a estos destinatarios o grupos:",
+        "Encabezados de mensajes originales:",
+    ),
+    "it": (
+        "Non recapitabile: Hello",
+        "Impossibile recapitare il messaggio ai destinatari o gruppi seguenti:",
+        "Intestazioni del messaggio originale:",
+    ),
+    "pt": (
+        "Não é possível entregar: Hello",
+        "Falha na entrega a estes destinatários ou grupos:",
+        "Cabeçalhos de mensagens originais:",
+    ),
+    "nl": (
+        "Onbestelbaar: Hello",
+        "De bezorging is mislukt voor de volgende geadresseerden of groepen:",
+        "Oorspronkelijke berichtkoppen:",
+    ),
+    "sv": (
+        "Kan inte levereras: Hello",
+        "Leveransen till de här mottagarna eller grupperna misslyckades:",
+        "Ursprungliga brevhuvuden:",
+    ),
+    "da": (
+        "Kan ikke leveres: Hello",
+        "Levering mislykkedes til disse modtagere eller grupper:",
+        "Oprindelige meddelelseshoveder:",
+    ),
+    "fi": (
+        "Ei voi toimittaa: Hello",
+        "Viestin toimitus seuraaville vastaanottajille epäonnistui:",
+        "Alkuperäisen viestin otsikot:",
+    ),
+    "pl": (
+        "Niedostarczalne: Hello",
+        "Dostarczenie do następujących adresatów nie powiodło się:",
+        "Oryginalne nagłówki wiadomości:",
+    ),
+    "cs": ("Nedoručitelné: Hello", "Zprávu se nepodařilo doručit následujícím příjemcům:", "Původní záhlaví zprávy:"),
+    "hu": (
+        "Kézbesíthetetlen: Hello",
+        "A kézbesítés nem sikerült a következő címzetteknek:",
+        "Eredeti üzenetfejlécek:",
+    ),
+    "ru": (
+        "Не удается доставить: Hello",
+        "Не удалось доставить сообщение следующим получателям:",
+        "Исходные заголовки:",
+    ),
+    "uk": ("Не доставлено: Hello", "Не вдалося доставити повідомлення цим одержувачам:", "Вихідні заголовки:"),
+    "tr": ("Teslim Edilemedi: Hello", "Bu alıcılara teslim başarısız oldu:", "Özgün ileti üst bilgileri:"),
+    "ja": ("配信不能: Hello", "次の受信者への配信に失敗しました:", "元のメッセージ ヘッダー:"),
+    "zh": ("未送达: Hello", "无法将邮件传递给下列收件人或组:", "原始邮件头:"),
+    "ko": ("배달되지 않음: Hello", "다음 받는 사람에게 배달하지 못했습니다.", "원본 메시지 헤더:"),
+}
+
+
+@pytest.mark.parametrize(("subject", "opening", "original"), EXCHANGE.values(), ids=EXCHANGE.keys())
+@pytest.mark.parametrize("head", ["Return-Path: <>", "X-MS-Exchange-Message-Is-Ndr:"])
+def test_a_report_of_exchange_is_read_in_any_language(head: str, subject: str, opening: str, original: str) -> None:
+    text = NOTICE.format(opening=opening, diagnostics="...", server="...", original=original)
+    (one,) = bounced(read(text, subject, head))
+    assert (one.address, one.status, one.smtp_code, one.permanent) == ("bob@example.net", "5.1.1", 550, True)
+
+
+LABELS = [
+    "收件人   bob@example.net",
+    "收件人：bob@example.net",
+    "宛先: bob@example.net",
+    "Получатель: bob@example.net",
+    "Mottagare: bob@example.net",
+    "Destinatario: bob@example.net",
+    "SMTP <bob@example.net>",
+]
+
+
+@pytest.mark.parametrize("line", LABELS)
+def test_a_label_of_any_language_names_the_recipient(line: str) -> None:
+    (one,) = bounced(read(f"Sorry.\n\n{line}\n550 unknown user\n", "Returned mail", "Return-Path: <>"))
+    assert (one.address, one.smtp_code) == ("bob@example.net", 550)
+
+
+DELAYS = [
+    ("Zustellung verzögert", "Ihre Nachricht wurde noch nicht zugestellt."),
+    ("Remise retardée", "Le message n'a pas pu être remis pour l'instant ; il est en file."),
+    ("Demora en la entrega", "El mensaje aún no se ha entregado."),
+    ("Leveransfördröjning", "Meddelandet har ännu inte levererats."),
+    ("配信遅延", "メールの配信が遅れています。"),
+    ("Отложенная доставка", "Сообщение ещё не доставлено, доставка задерживается."),
+]
+
+
+@pytest.mark.parametrize(("subject", "text"), DELAYS)
+def test_a_delay_is_no_failure_in_any_language(subject: str, text: str) -> None:
+    (one,) = bounced(read(f"{text}\n\nbob@example.net\n450 4.2.0 later\n", subject, "Return-Path: <>"))
+    assert (one.address, one.action, one.permanent) == ("bob@example.net", "delayed", False)
+
+
+def test_a_returned_mail_without_a_line_above_it_gives_no_recipients() -> None:
+    text = (
+        "Unable to deliver message to: <bob@example.net>\nServer mx.example.net failed with: 550 No such user here\n\n"
+        "Received: from a by b; Mon, 3 Feb 2020 10:00:00 +0100\nMessage-ID: <1@example.com>\n"
+        "From: Ann <ann@example.org>\nTo: <bob@example.net>, <dora@example.net>\n\nHello\n"
+    )
+    assert [one.address for one in bounced(read(text, "Message delivery has failed", "Return-Path: <>"))] == [
+        "bob@example.net"
+    ]
+
+
+AUTOMATIC = {
+    "hr": "Automatski odgovor: Pisač",
+    "sr": "Аутоматски одговор: Штампач",
+    "sl": "Samodejni odgovor: Tiskalnik",
+    "bg": "Автоматичен отговор: Принтер",
+    "lt": "Automatinis atsakymas: Spausdintuvas",
+    "lv": "Automātiska atbilde: Printeris",
+    "et": "Automaatvastus: Printer",
+    "ca": "Resposta automàtica: Impressora",
+    "he": "מענה אוטומטי: מדפסת",
+    "ar": "رد تلقائي: طابعة",
+    "th": "ตอบกลับอัตโนมัติ: เครื่องพิมพ์",
+    "vi": "Trả lời tự động: Máy in",
+    "id": "Balasan otomatis: Printer",
+    "in brackets": "[Auto-Reply] Printer",
+    "alone": "Yahoo! Auto Response",
+}
+
+
+@pytest.mark.parametrize("subject", AUTOMATIC.values(), ids=AUTOMATIC.keys())
+def test_an_automatic_answer_is_known_by_its_subject(subject: str) -> None:
+    mail = read("I am away until Monday.", subject, sender="Ann <ann@example.org>")
+    assert (mail.kind, mail.automatic) == ("auto-reply", True)
+
+
+RECEIPTS = ["Gelesen: Drucker", "Read: Printer", "Lesebestätigung: Drucker", "Accusé de lecture: Imprimante"]
+
+
+@pytest.mark.parametrize("subject", RECEIPTS)
+def test_a_receipt_without_its_report_is_no_automatic_answer(subject: str) -> None:
+    mail = read("Your mail was read.", subject, "Auto-Submitted: auto-replied", sender="Ann <ann@example.org>")
+    assert (mail.kind, mail.automatic) == ("receipt", True)
+
+
+PERSONS = [
+    ("On leave: handover", "Hi, please take over my tickets."),
+    ("On holiday: who stands in?", "Hello, who stands in for Bob?"),
+    ("退信", "您好，我收到退信，怎么办？ bob@example.net"),
+    ("Не доставлено", "Здравствуйте, посылка не доставлена. bob@example.net"),
+    ("Niedostarczone", "Dzień dobry, nie dostarczono paczki. bob@example.net"),
+    ("Kézbesítés nem sikerült", "Üdvözlöm, a csomag kézbesítése nem sikerült. bob@example.net"),
+]
+
+
+@pytest.mark.parametrize(("subject", "text"), PERSONS)
+def test_a_person_who_writes_about_such_things_stays_a_person(subject: str, text: str) -> None:
+    mail = read(text, subject, sender="Ann <ann@example.org>")
+    assert (mail.kind, mail.automatic) == ("message", False)

@@ -20,15 +20,16 @@ from typing import Any
 from services.filter import stage as filter_stage
 from services.parser import mime
 from services.record_writer import create, export
-from services.record_writer.body import BadValue, Block
+from services.record_writer.body import Block
 from services.record_writer.carry_out import changed_properties
 from services.record_writer.error import plan_incident_on_error
 from services.record_writer.facts import Facts, Serials
 from services.record_writer.outgoing import outgoing
-from services.record_writer.parts import blocks_of, targets_of
+from services.record_writer.parts import blocks_of, targets_of, type_for
 from services.record_writer.sender import Refused, refuse_strangers
-from services.record_writer.stage import Failure, NoTarget, in_words, reason_of, refusal_of, told_of_missing, type_for
 from services.record_writer.target import PATIENCE, Lookups, Target
+from services.record_writer.telling import Failure, NoTarget, in_words, reason_of, refusal_of, told_of_missing
+from services.record_writer.typed import BadValue
 from services.record_writer.update import plan_update
 from services.sender_matcher.match import match_object, match_person, person_called
 from shared.app import App
@@ -36,7 +37,7 @@ from shared.contracts import codec
 from shared.contracts.desk import XML_EXPORT, Configuration, Inbox
 from shared.contracts.events import Envelope, IncidentWanted, MailParsed, Sender
 from shared.contracts.mail import ParsedMail
-from shared.contracts.service import Activity, Change, FieldValue, Notification
+from shared.contracts.service import Activity, Change, FieldValue, NewPerson, Notification
 from shared.errors import BoundExceeded, Misconfigured
 from shared.ids import mail_id
 from shared.store.documents import Document
@@ -304,7 +305,7 @@ def _without_what_is_made(change: Change, earlier: Sequence[Change]) -> Change:
 def _tell_change(facts: Facts, change: Change, found: Trace) -> None:
     """What would come to be, in the order in which it would be written."""
     if new := change.person:
-        found.step("record-writer", "person", "create", f"{new.name} <{new.address}> comes to be, as {new.kind}")
+        found.step("record-writer", "person", "create", f"{_called(new)} comes to be, as {new.kind}")
     if change.becomes_user:
         found.step("record-writer", "person", "becomes user", f"{change.becomes_user} is an analyst only, and logs")
     for each in change.objects:
@@ -316,6 +317,10 @@ def _tell_change(facts: Facts, change: Change, found: Trace) -> None:
         found.step("record-writer", "task", f"create {each.number}", "the inbox wants a task for every email")
     for notice in change.notifications:
         _tell_notice(facts, notice, found)
+
+
+def _called(person: NewPerson) -> str:
+    return f"{person.name} <{person.address}>" if person.address else person.name
 
 
 def _tell_notice(facts: Facts, notice: Notification, found: Trace) -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from services.record_writer.body import BadValue, names_of, typed
+from services.record_writer.body import names_of
 from services.record_writer.carry_out import Cause, changed_properties, new_record
+from services.record_writer.typed import BadValue, typed
 from services.record_writer.update import event_of
 from services.record_writer.values import MIRRORED, PROPERTY, mirrored, pairs
 from shared.contracts.desk import RecordType

@@ -9,14 +9,12 @@ from typing import Any, Final
 from services.record_writer import mapping, values
 from services.record_writer.body import Block, whole
 from services.record_writer.facts import MAX_TEXT, Facts, as_attached
-from services.record_writer.sender import LinkedObject, Refused, customer_of, object_of
+from services.record_writer.sender import LinkedObject, customer_of, object_of
 from services.record_writer.task import plan_task, wants_task
 from shared.contracts.desk import Partition, RecordType, Template
 from shared.contracts.service import Activity, Change, Link
 from shared.ids import derived_id
 from shared.text import shortened
-
-__all__ = ["Refused", "plan_creation", "record_id", "with_why"]
 
 RELATED: Final = "related"
 

@@ -17,6 +17,7 @@ from services.record_writer.body import Block, whole
 from services.record_writer.facts import Facts
 from services.record_writer.target import SERVICE_REQUEST, Hint, Lookups, Target, by_number, find
 from shared.contracts.desk import RecordType, folded
+from shared.errors import PostroomError
 
 INCIDENT = "incident"
 MAX_SAME = 250
@@ -104,3 +105,12 @@ def _one_incident(targets: Iterable[Target]) -> Iterator[Target]:
         else:
             made = made or target.kind == "new"
             yield target
+
+
+def type_for(facts: Facts, aim: Target) -> RecordType:
+    """The type of record that this inbox makes; a target may say that it is an incident all the same (IV-35)."""
+    name = aim.type or facts.inbox.processor
+    found = facts.configuration.type_named(name)
+    if found is None:
+        raise PostroomError(f"there is no record type {name!r}")
+    return found

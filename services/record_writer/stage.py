@@ -12,22 +12,24 @@ from datetime import datetime
 from functools import partial
 
 from services.record_writer import create, export
-from services.record_writer.body import BadValue, Block
+from services.record_writer.body import Block
 from services.record_writer.carry_out import Cause, Desk, carry_out, commit_creation, commit_update, queue_notifications
 from services.record_writer.error import plan_incident_on_error
 from services.record_writer.facts import Facts
 from services.record_writer.outgoing import outgoing
-from services.record_writer.parts import blocks_of, targets_of
+from services.record_writer.parts import blocks_of, targets_of, type_for
 from services.record_writer.sender import Refused, refuse_strangers
 from services.record_writer.target import Lookups, Target
+from services.record_writer.telling import Failure, NoTarget, in_words, reason_of, refusal_of, told_of_missing
+from services.record_writer.typed import BadValue
 from services.record_writer.update import plan_update
 from services.sender_matcher.match import person_called
 from shared.app import App
 from shared.clock import Clock
 from shared.contracts import codec
-from shared.contracts.desk import XML_EXPORT, Configuration, RecordType
+from shared.contracts.desk import XML_EXPORT, Configuration
 from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected, SenderMatched
-from shared.contracts.service import Change, Notification
+from shared.contracts.service import Change
 from shared.errors import PostroomError
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
 from shared.runtime.parcel import reader
@@ -36,14 +38,6 @@ from shared.runtime.steps import step
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.mails import Mails
-from shared.text import shortened
-
-UNTOLD = ("incident", "problem")
-"""Inboxes for these tell no sender that a record is missing: they make a new one (IV-36)."""
-MAX_TOLD = 50
-"""Parts that a reason or a notification tells of."""
-MAX_REASON = 4000
-"""Characters of a mail's reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,54 +274,6 @@ class Writer:
         """The change with the number that its record got when it was made, once and for all."""
         made = self.desk.records.get(change.record_id) or {}
         return replace(change, number=made.get("number", change.number), serial=made.get("serial", change.serial))
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A part that could not be written, and why."""
-
-    part: int
-    aim: Target
-    why: str
-
-
-class NoTarget(Exception):
-    """The record that a part names does not exist (IV-36, IV-37)."""
-
-
-def in_words(failures: Sequence[Failure]) -> str:
-    """What went wrong with which part; a great many are not all told."""
-    told = "; ".join(f"part {failure.part + 1}: {failure.why}" for failure in failures[:MAX_TOLD])
-    return told if len(failures) <= MAX_TOLD else f"{told}; and {len(failures) - MAX_TOLD} more parts"
-
-
-def reason_of(changes: Sequence[Change]) -> str:
-    """The steps that led to what was done, each once."""
-    return shortened("; ".join(dict.fromkeys(each for change in changes for each in change.why)), MAX_REASON)
-
-
-def refusal_of(changes: Sequence[Change]) -> str:
-    """Why nothing was changed: the last step of each, once."""
-    return shortened("; ".join(dict.fromkeys(change.why[-1] for change in changes)), MAX_REASON)
-
-
-def told_of_missing(facts: Facts, targets: Sequence[Target]) -> tuple[Notification, ...]:
-    """A mail to the sender that names what could not be found, if the inbox says so; never to a robot (IV-36)."""
-    missing = list(dict.fromkeys(aim.missing for aim in targets if aim.missing))
-    address, wanted = facts.sender.address, facts.inbox.email_when_no_target and facts.inbox.processor not in UNTOLD
-    if not missing or not wanted or not facts.may_answer or address is None:
-        return ()
-    text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in missing[:MAX_TOLD])
-    return (Notification((address.address,), missing[0], text, "no-target", facts.mail.message_id),)
-
-
-def type_for(facts: Facts, aim: Target) -> RecordType:
-    """The type of record that this inbox makes; a target may say that it is an incident all the same (IV-35)."""
-    name = aim.type or facts.inbox.processor
-    found = facts.configuration.type_named(name)
-    if found is None:
-        raise PostroomError(f"there is no record type {name!r}")
-    return found
 
 
 def cause_of(facts: Facts) -> Cause:

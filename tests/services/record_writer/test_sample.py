@@ -10,6 +10,7 @@ import pytest
 
 from services.record_writer import body
 from services.record_writer.sample import sample_mail
+from services.record_writer.typed import typed
 from shared.contracts.desk import BUILT_IN_TYPES, Inbox, RecordType
 
 INBOX = Inbox("box", "box@example.com", field_separator="$")
@@ -22,7 +23,7 @@ ORDER = RecordType("order", prefix="ORD", fields={"Item": "text", "Count": "numb
 def test_every_field_of_a_sample_is_read_with_a_value_of_its_kind(type_: RecordType, separator: str) -> None:
     mail = message_from_string(sample_mail(replace(INBOX, field_separator=separator.strip()), type_))
     block = body.read(str(mail.get_payload()), separator.strip(), body.form_of(type_))
-    values = {value.name: value.value for value in body.typed(type_, block.fields)}
+    values = {value.name: value.value for value in typed(type_, block.fields)}
     assert set(values) == {"Status", *type_.fields}
     assert mail["To"] == "box@example.com"
     assert block.text.strip()

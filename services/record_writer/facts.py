@@ -134,11 +134,16 @@ def _with_from(facts: Facts, text: str, *, anonymous: bool) -> str:
 
 def kept_attachments(facts: Facts) -> tuple[tuple[Attachment, ...], tuple[Attachment, ...]]:
     """The attachments to keep and the restricted ones (TI-27); the full message too if so set (NE-10)."""
-    patterns = [pattern.casefold() for pattern in facts.settings.restricted_attachments]
+    patterns = [each for pattern in facts.settings.restricted_attachments for each in _patterns(pattern.casefold())]
     judged = [(each, _is_restricted(each, patterns)) for each in facts.mail.attachments]
     kept = tuple(each for each, restricted in judged if not restricted)
     full = (original(facts),) if facts.settings.keep_full_message else ()
     return (*kept, *full), tuple(each for each, restricted in judged if restricted)
+
+
+def _patterns(pattern: str) -> tuple[str, ...]:
+    """A bare extension (`exe`, `.exe`) means all files that have it."""
+    return (pattern,) if set(pattern) & set("*?[/") else (pattern, f"*.{pattern.removeprefix('.')}")
 
 
 def _is_restricted(attachment: Attachment, patterns: list[str]) -> bool:

@@ -55,8 +55,8 @@ def _stated(facts: Facts, type_: RecordType, block: Block) -> dict[str, Any]:
 
 
 def _mapped(facts: Facts, record: Document) -> QuickAction | None:
-    """The quick action for the record's current status (IV-39)."""
-    if record["type"] != "incident":
+    """The quick action for the record's current status; incident inboxes have them, for incidents (IV-39)."""
+    if not record["type"] == facts.inbox.processor == "incident":
         return None
     now = str(record["status"]).casefold()
     found = next((each for each in facts.inbox.status_mapping if each.enabled and each.status.casefold() == now), None)

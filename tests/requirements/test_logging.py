@@ -175,6 +175,17 @@ def test_a_quick_action_sets_what_it_says_for_the_status_whatever_its_case(desk:
     assert texts(desk.activities(record), "status")[-1] == "Status: Resolved → Waiting"
 
 
+@pytest.mark.req("IV-39")
+def test_an_inbox_for_another_type_runs_no_quick_action_on_an_incident(desk: Desk) -> None:
+    changes = an_inbox("changes", processor="change", status_mapping=(StatusMapping("Waiting", "Approve"),))
+    action = QuickAction("Approve", "change", {"Status": "Approved"})
+    desk.configure(a_configuration(changes, ANNA, quick_actions=(action,)))
+    desk.receive(a_mail())
+    record_with(desk, {"Status": "Waiting"})
+    (mail,) = desk.receive(a_mail("again\n", subject="Incident#1"), inbox="changes")
+    assert (mail["outcome"], desk.record()["status"]) == ("recorded", "Waiting")
+
+
 @pytest.mark.req("IV-39", "VF-13", "VF-14")
 def test_a_mapping_for_closed_wins_over_what_is_done_with_closed_calls(desk: Desk) -> None:
     inbox = an_inbox(status_mapping=(StatusMapping("Closed", "Reopen"),))
@@ -365,6 +376,15 @@ def test_restricted_attachments_are_left_out_and_a_note_names_them(
     notes = texts(activities, "note")
     assert len(notes) == (0 if kept else 1)
     assert all(note.startswith("Email Received.") for note in notes)
+
+
+@pytest.mark.req("TI-27")
+@pytest.mark.parametrize("pattern", ["exe", ".EXE", "*.exe", "r?n.exe", "run.exe", "application/*"])
+def test_a_restricted_type_may_be_a_bare_extension(desk: Desk, pattern: str) -> None:
+    desk.configure(a_configuration(ANNA, settings=Settings(restricted_attachments=(pattern,))))
+    desk.receive(a_mail(files=(("run.exe", "application/octet-stream", b"MZ\n"), ("exe.txt", "text/plain", b"log\n"))))
+    activities = desk.activities(desk.record())
+    assert [each["filename"] for each in activities[0]["attachments"]] == ["exe.txt"]
 
 
 @pytest.mark.req("TI-27")

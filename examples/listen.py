@@ -32,6 +32,15 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def broker() -> pika.URLParameters:
+    """The broker that the environment names."""
+    try:
+        return pika.URLParameters(os.environ.get("POSTROOM_BROKER_URL", "amqp://guest:guest@localhost:5672/%2F"))
+    except (ValueError, LookupError):
+        print("POSTROOM_BROKER_URL must look like amqp://user:password@host:5672/%2F", file=sys.stderr)
+        sys.exit(TRY_AGAIN)
+
+
 def listen(channel: BlockingChannel, given: argparse.Namespace) -> None:
     """Print events; each is acknowledged after it was printed, so that none is lost on the way."""
     if given.queue:
@@ -52,13 +61,13 @@ def listen(channel: BlockingChannel, given: argparse.Namespace) -> None:
 
 def main() -> int:
     """Listen until it is over; the exit code."""
-    given = arguments()
-    url = os.environ.get("POSTROOM_BROKER_URL", "amqp://guest:guest@localhost:5672/%2F")
+    given, place = arguments(), broker()
     try:
-        with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        with pika.BlockingConnection(place) as connection:
             listen(connection.channel(), given)
     except (AMQPError, OSError) as error:
-        print(f"RabbitMQ is away or refuses: {type(error).__name__} {error}".rstrip(), file=sys.stderr)
+        why = f"{type(error).__name__} {error}".rstrip()
+        print(f"RabbitMQ at {place.host}:{place.port} is away or refuses: {why}", file=sys.stderr)
         return TRY_AGAIN
     except KeyboardInterrupt:
         pass

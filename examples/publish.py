@@ -18,10 +18,12 @@ from pathlib import Path
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError, NackError, UnroutableError
+from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
 
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits.h: mail servers keep the mail and come back."""
+NO_EXCHANGE = 404
+START = "start Postroom once on this broker, it makes what is missing"
 
 
 def arguments() -> argparse.Namespace:
@@ -31,6 +33,15 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--inbox", help="name of the inbox; the default inbox when left out")
     parser.add_argument("--source-id", help="your own key for the mail: the same one is taken in once")
     return parser.parse_args()
+
+
+def broker() -> pika.URLParameters:
+    """The broker that the environment names."""
+    try:
+        return pika.URLParameters(os.environ.get("POSTROOM_BROKER_URL", "amqp://guest:guest@localhost:5672/%2F"))
+    except (ValueError, LookupError):
+        print("not taken: POSTROOM_BROKER_URL must look like amqp://user:password@host:5672/%2F", file=sys.stderr)
+        sys.exit(TRY_AGAIN)
 
 
 def publish(channel: BlockingChannel, raw: bytes, headers: dict[str, str]) -> None:
@@ -46,23 +57,24 @@ def publish(channel: BlockingChannel, raw: bytes, headers: dict[str, str]) -> No
 
 def main() -> int:
     """Publish every file; the exit code."""
-    given = arguments()
-    url = os.environ.get("POSTROOM_BROKER_URL", "amqp://guest:guest@localhost:5672/%2F")
+    given, place = arguments(), broker()
     named = {"inbox": given.inbox, "source-id": given.source_id}
     headers = {name: value for name, value in named.items() if value is not None}
     try:
-        with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        with pika.BlockingConnection(place) as connection:
             channel = connection.channel()
             channel.confirm_delivery()  # without it a mail can be lost and nobody is told
             for path in given.mails:
                 publish(channel, path.read_bytes(), headers)
                 print(f"taken: {path}")
     except UnroutableError:
-        print("not taken: the exchange 'postroom' has no queue for intake; start Postroom once", file=sys.stderr)
+        print(f"not taken: the exchange 'postroom' has no queue for intake; {START}", file=sys.stderr)
     except NackError:
         print("not taken: RabbitMQ refuses the mail for now", file=sys.stderr)
     except AMQPError as error:
-        print(f"not taken: RabbitMQ: {type(error).__name__} {error}".rstrip(), file=sys.stderr)
+        known = isinstance(error, ChannelClosedByBroker) and error.reply_code == NO_EXCHANGE
+        why = f"it has no exchange 'postroom'; {START}" if known else f"{type(error).__name__} {error}".rstrip()
+        print(f"not taken: RabbitMQ at {place.host}:{place.port}: {why}", file=sys.stderr)
     except OSError as error:
         print(f"not taken: {error}", file=sys.stderr)
     else:

@@ -12,6 +12,7 @@ set -u
 api=${RABBITMQ_API:-http://localhost:15672}
 vhost=$(printf %s "${RABBITMQ_VHOST:-/}" | sed 's/%/%25/g; s,/,%2F,g')
 headers=
+start="start Postroom once on this broker, it makes what is missing"
 usage() { echo "usage: publish.sh [-i INBOX] [-s SOURCE_ID] MAIL.eml..." >&2; exit 2; }
 later() { echo "not taken: $1" >&2; exit 75; }
 
@@ -35,7 +36,7 @@ body=$(mktemp) || later "no temporary file"
 trap 'rm -f "$body"' EXIT
 
 for mail in "$@"; do
-  [ -r "$mail" ] || later "$mail cannot be read"
+  [ -r "$mail" ] && [ ! -d "$mail" ] || later "$mail cannot be read"
   id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
   {
     printf '{"properties":{"content_type":"message/rfc822","delivery_mode":2,"message_id":"%s","headers":{%s}},' "$id" "$headers"
@@ -46,11 +47,13 @@ for mail in "$@"; do
   # The password goes through standard input, so that no process list shows it.
   answer=$(
     printf 'user = "%s:%s"\n' "${RABBITMQ_USER:-guest}" "${RABBITMQ_PASSWORD:-guest}" |
-      curl --silent --show-error --fail --max-time 60 --config - --header 'content-type: application/json' \
+      curl --silent --show-error --max-time 60 --config - --header 'content-type: application/json' \
         --data-binary "@$body" "$api/api/exchanges/$vhost/postroom/publish"
-  ) || later "RabbitMQ's management API at $api does not take it"
+  ) || later "RabbitMQ's management API at $api cannot be reached"
   case $answer in
     *'"routed":true'*) echo "taken: $mail" ;;
-    *) later "the exchange 'postroom' has no queue for intake; start Postroom once" ;;
+    *'"routed":false'*) later "the exchange 'postroom' has no queue for intake; $start" ;;
+    *"no exchange"*) later "RabbitMQ at $api has no exchange 'postroom'; $start" ;;
+    *) later "RabbitMQ's management API at $api answers: $answer" ;;
   esac
 done

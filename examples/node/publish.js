@@ -13,6 +13,7 @@ import { parseArgs } from "node:util";
 import amqp from "amqplib";
 
 const TRY_AGAIN = 75; // EX_TEMPFAIL of sysexits.h: mail servers keep the mail and come back
+const START = "start Postroom once on this broker, it makes what is missing";
 const USAGE = "usage: node publish.js [--inbox NAME] [--source-id ID] MAIL.eml...";
 
 function commandLine() {
@@ -38,7 +39,7 @@ function publish(channel, returned, raw, headers) {
     channel.publish("postroom", "intake", raw, options, (refused) => {
       if (refused) reject(new Error("RabbitMQ refuses the mail for now"));
       else if (returned.delete(messageId))
-        reject(new Error("the exchange 'postroom' has no queue for intake; start Postroom once"));
+        reject(new Error(`the exchange 'postroom' has no queue for intake; ${START}`));
       else resolve();
     });
   });
@@ -69,6 +70,7 @@ const url = process.env.POSTROOM_BROKER_URL ?? "amqp://guest:guest@localhost:567
 try {
   await publishAll(url, paths, headers);
 } catch (error) {
-  console.error(`not taken: ${error.message || error.code}`);
+  const why = error.code === 404 ? `RabbitMQ has no exchange 'postroom'; ${START}` : error.message || error.code;
+  console.error(`not taken: ${why}`);
   process.exitCode = TRY_AGAIN;
 }

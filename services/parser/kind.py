@@ -136,7 +136,9 @@ def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, f
         return signs.reported or named or fails
     if signs.machine and (signs.null_path or signs.submitted or not _is_personal(report.text)):
         return sum((signs.reported, fails, named)) >= 2 and (signs.robot or signs.reported)
-    return signs.reported and fails and not _is_personal(report.text) and bounce.is_known(root, report)
+    if not (signs.reported and fails) or _is_personal(report.text):
+        return False
+    return bounce.is_known(root, report) or (named and bool(phrases.MAIL_SYSTEM.search(report.text[:2000])))
 
 
 def _is_personal(text: str) -> bool:

@@ -11,10 +11,16 @@ import re
 from dataclasses import dataclass, field
 from html import escape
 
-from services.parser import flowed, names, tnef, uu
+from services.parser import enriched, flowed, names, tnef, uu
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.tree import Part
+
+_BODIES = frozenset({"text/plain", "text/html"})
+_DATA = frozenset(
+    {"text/calendar", "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers"}
+)
+"""Texts that are for programs; any other reads as plain text when a mail has nothing else (RFC 2046 section 4.1.4)."""
 
 
 @dataclass(slots=True)
@@ -62,7 +68,8 @@ class _Sorter:
     bounds: Bounds
     defects: Defects
     files: list[File] = field(default_factory=list)
-    named_text: tuple[Part, File] | None = None
+    other_text: tuple[Part, File] | None = None
+    """The first text that is a file because it has a name, or is of a kind that is not shown."""
     winmail: Piece | None = None
 
     def pieces(self, part: Part, *, attached: bool) -> list[Piece]:
@@ -95,18 +102,16 @@ class _Sorter:
         return [Piece("\n".join(texts), markup)]
 
     def _leaf(self, part: Part, *, attached: bool) -> list[Piece]:
-        is_text = part.content_type in ("text/plain", "text/html")
-        if attached or not is_text or part.disposition == "attachment":
-            self._file(part)
-            return []
-        if part.filename:
-            before = len(self.files)
-            self._file(part)
-            kept = self.files[before:]  # nothing when it was a winmail.dat, whatever its type says
-            if self.named_text is None and len(kept) == 1 and kept[0].data == part.body:
-                self.named_text = part, kept[0]
-            return []
-        return [self._piece(part)]
+        is_file = attached or part.disposition == "attachment"
+        if not is_file and part.content_type in _BODIES and not part.filename:
+            return [self._piece(part)]
+        before = len(self.files)
+        self._file(part)
+        kept = self.files[before:]  # nothing when it was a winmail.dat, whatever its type says
+        may_serve = not is_file and part.content_type.startswith("text/") and part.content_type not in _DATA
+        if may_serve and self.other_text is None and len(kept) == 1 and kept[0].data == part.body:
+            self.other_text = part, kept[0]
+        return []
 
     def _piece(self, part: Part) -> Piece:
         text = part.text or ""
@@ -118,14 +123,16 @@ class _Sorter:
             text, blocks = found
             self.defects.add("inline-uuencode")
             self.files.extend(File(name, names.type_of(name), data) for name, data in blocks)
+        if part.content_type in enriched.TYPES:
+            text = enriched.plain(text)
         if part.params.get("format", "").lower() == "flowed":
             text = flowed.unflowed(text, delsp=part.params.get("delsp", "").lower() == "yes")
         return Piece(plain=text)
 
     def instead(self) -> list[Piece]:
-        """What serves as the body of a mail that has none: a text with a file name, or what a winmail.dat holds."""
-        if self.named_text:
-            part, file = self.named_text
+        """What serves as the body of a mail that has none: another text, or what a winmail.dat holds."""
+        if self.other_text:
+            part, file = self.other_text
             self.files.remove(file)
             return [self._piece(part)]
         return [self.winmail] if self.winmail else []
@@ -166,9 +173,18 @@ class _Sorter:
 
 
 def _root_first(part: Part) -> list[Part]:
-    """The root of related parts before what it refers to, which is a file even when it is text (RFC 2387)."""
+    """The root of related parts before what it refers to, which is a file even when it is text (RFC 2387).
+
+    It is the part that `start` names, else the first; some programs put pictures before it without saying so.
+    """
     start = part.params.get("start", "").strip("<> ")
-    return sorted(part.children, key=lambda child: not start or child.content_id != start)
+    named = next((child for child in part.children if start and child.content_id == start), None)
+    root = named or next(filter(_may_be_shown, part.children), part.children[0])
+    return [root, *(child for child in part.children if child is not root)]
+
+
+def _may_be_shown(part: Part) -> bool:
+    return part.content_type in _BODIES or part.content_type.startswith("multipart/")
 
 
 def _other_name(part: Part) -> str | None:

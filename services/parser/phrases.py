@@ -41,13 +41,32 @@ BOUNCE_SUBJECT: Final = any_of(r"""
     uk  недоставл | не доставлен | не вдалося доставити
     tr  teslim edileme | iletilemedi | teslim (?:başarısız|gecik)
     ja  配信不能 | 配信できません | 送信できません | 配信に失敗 | 配信エラー | 配信遅延 | 送信エラー
-    zh  退信 | 未送达 | 无法投递 | 無法傳遞 | 无法传递 | 传递失败 | 投递失败 | 無法投遞 | 延迟送达
+    zh  退信 | 未送达 | 无法投递 | 無法傳遞 | 无法传递 | 無法投遞 | 延迟送达
+    zh  (?:传输|发送|传递|投递|寄送)失[败敗]
     ko  배달 | 반송 | 전송 실패
 """)
 """What mail systems call a report about delivery."""
 
+MAIL_SYSTEM: Final = any_of(r"""
+    en  this is (?:the|a) (?:\S+ ){0,4}(?:mail (?:system|server|agent|delivery)|mailer-daemon|qmail|postfix|program)
+    en  this (?:message|e-?mail|mail|report) (?:was|is|has been) (?:created |generated |an )?automatic
+    en  automatically generated | i(?:'m|.am) (?:sorry|afraid) (?:to have to inform|i wasn't able)
+    en  mail delivery software
+    en  (?:do not|don't) reply to this (?:message|e-?mail|mail) | postmaster notify | transcript of session
+    de  (?:automatisch|maschinell) (?:erzeugt|erstellt|generiert)
+    fr  (?:généré|envoyé) automatiquement | (?:message|rapport) automatique
+    es  generado automáticamente | mensaje automático
+    it  generat[oa] automaticamente | messaggio automatico
+    pt  gerad[oa] automaticamente | mensagem automática
+    ru  (?:создано|сгенерировано) автоматически | автоматическое (?:сообщение|уведомление)
+    ja  自動(?:的に)?(?:送信|生成|配信)
+    zh  (?:系统|系統|自动|自動)(?:自动|自動)?(?:发送|發送|生成|产生)
+""")
+"""How mail systems introduce themselves."""
+
 FAILURE: Final = any_of(r"""
     en  (?:not|n't|never) (?:yet )?(?:be |been |get )?(?:deliver|sent|reach|receive) | undeliver | non-?deliverable
+    en  error (?:while )?(?:delivering|sending)
     en  unable to (?:deliver|send|relay) | could ?n.t be (?:delivered|sent) | cannot be delivered
     en  (?:delivery|mail|message|recipients?|address(?:es)?|address\(es\)) .{0,60}(?:failed|failure|error|problem|delay)
     en  (?:delivery|mail|message|recipients?|address(?:es)?|address\(es\)) .{0,60}(?:expired|rejected|refused|aborted)

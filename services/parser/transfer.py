@@ -43,6 +43,7 @@ _IDENTITY = frozenset({"7bit", "8bit", "binary"})
 _BASE64_JUNK = re.compile(rb"[^A-Za-z0-9+/=\s-]")
 _BAD_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]{0,80}\r?\n|[ \t\r\n]{0,80}\Z)")
 _SOFT_BREAK_WITH_BLANKS = re.compile(rb"=[ \t]{1,80}(?=\r?\n)")
+_END_OF_BASE64 = re.compile(rb"\s{0,9}+(?:[A-Za-z0-9+/]{4,}+={0,2}\r?\n)++(?=\r?\n)")
 _MAX_SEGMENTS = 10_000
 BEGIN = re.compile(rb"^begin(?:-base64)?[ \t]+([0-7]{3,4})[ \t]+([^\r\n]{1,500})\r?$", re.MULTILINE)
 
@@ -85,6 +86,10 @@ def _doubtful_base64(data: bytes, decoded: bytes, defects: Defects) -> bytes:
     letters = len(data) - sum(map(data.count, (b"\n", b"\r", b" ", b"\t"))) - data.count(b"=", -100)
     if decoded and len(decoded) == letters * 3 // 4:
         return decoded
+    if (stop := _end_of_base64(data)) > 0:
+        defects.add("broken-base64")
+        head = _mended_base64(data[:stop])
+        return head if b"\0" in head else head + data[stop:]
     sample = data[:20_000].strip()
     if len(_BASE64_JUNK.findall(sample)) * 8 > len(sample) or _looks_like_words(sample):
         defects.add("not-base64")
@@ -92,6 +97,13 @@ def _doubtful_base64(data: bytes, decoded: bytes, defects: Defects) -> bytes:
     if sample:
         defects.add("broken-base64")
     return _mended_base64(data)
+
+
+def _end_of_base64(data: bytes) -> int:
+    """Where text begins that a mailing list or a scanner has put below base64 without encoding it; 0 when nowhere."""
+    found = _END_OF_BASE64.match(data)
+    below = data[found.end() :][:2_000].strip() if found else b""
+    return found.end() if found and len(below.split()) > 1 and _BASE64_JUNK.search(below) else 0
 
 
 def _looks_like_words(sample: bytes) -> bool:

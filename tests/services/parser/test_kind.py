@@ -355,6 +355,16 @@ def test_a_person_with_the_name_of_a_role_is_not_automatic(sender: str) -> None:
     assert (got.kind, got.automatic) == ("message", False)
 
 
+def test_a_report_from_any_address_is_known_by_how_its_author_introduces_itself() -> None:
+    body = (
+        "This is the Example Mail Agent v1 at mx.example.org.\n\n"
+        "There was an error delivering your mail to <bob@example.com>.\n\nDNS lookup failure: host not found\n"
+    )
+    assert verdict(a_mail(body=body, subject="Mail delivery failed")).kind == "bounce"
+    assert verdict(a_mail(body=f"Hi,\n\n{body}", subject="Mail delivery failed")).kind == "message"
+    assert verdict(a_mail(body=body, subject="Printer")).kind == "message"
+
+
 def test_every_report_is_automatic() -> None:
     got = verdict(a_mail("Return-Path: <ann@example.org>\n", BOUNCED, "MAILER-DAEMON@mx.example.org", "failure notice"))
     assert (got.kind, got.automatic, got.automatic_header) == ("bounce", True, "From")

@@ -353,3 +353,52 @@ def test_a_text_with_a_file_name_is_the_body_when_there_is_no_other() -> None:
 )
 def test_secured_mails_say_so(headers: list[bytes], body: bytes, word: str) -> None:
     assert word in read(plain(body, *headers)).defects
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "text"),
+    [
+        (b"text/markdown", b"# Printer\r\n\r\nNo *ink*.", "# Printer\n\nNo *ink*."),
+        (b"text/enriched", b"<color><param>red</param>No</color> ink, 5 <<6.", "No ink, 5 <6."),
+        (b"text/richtext", b"<bold>No</bold> ink<nl>5 <lt>6", "No ink\n5 <6"),
+    ],
+)
+def test_a_text_of_another_kind_is_the_body_when_there_is_no_other(kind: bytes, content: bytes, text: str) -> None:
+    mail = mime.read(plain(content, b"Content-Type: " + kind)).mail
+    assert (mail.text, mail.attachments) == (text, ())
+    beside = mime.read(multipart(part(b"See below."), part(content, b"Content-Type: " + kind))).mail
+    assert (beside.text, len(beside.attachments)) == ("See below.", 1)
+
+
+def test_a_text_for_programs_is_never_the_body() -> None:
+    mail = mime.read(plain(b"BEGIN:VCARD", b"Content-Type: text/vcard")).mail
+    assert (mail.text, mail.attachments[0].filename) == ("", "document.vcf")
+
+
+def test_pictures_before_the_root_of_related_parts_do_not_hide_it() -> None:
+    picture = attachment(b"a.png", kind=b"image/png")
+    mail = mime.read(multipart(picture, part(b"<p>Hello", b"Content-Type: text/html"), kind=b"related")).mail
+    assert (mail.text, [one.filename for one in mail.attachments]) == ("Hello", ["a.png"])
+
+
+def test_a_footer_that_a_list_has_put_below_base64_is_read_as_text() -> None:
+    body = b"SGVsbG8gd29ybGQ=\r\n\r\n______________\r\nUsers mailing list, see https://lists.example.org\r\n"
+    mail = mime.read(plain(body, b"Content-Transfer-Encoding: base64")).mail
+    assert mail.text.split() == [
+        "Hello",
+        "world",
+        "______________",
+        "Users",
+        "mailing",
+        "list,",
+        "see",
+        "https://lists.example.org",
+    ]
+    assert mail.defects == ("broken-base64",)
+
+
+def test_a_footer_below_an_encoded_file_is_no_part_of_it() -> None:
+    body = b"AAEC\r\n\r\nUsers mailing list, see https://lists.example.org\r\n"
+    head = (b"Content-Type: application/octet-stream", b"Content-Transfer-Encoding: base64")
+    reading = mime.read(plain(body, *head))
+    assert [*reading.contents.values()] == [bytes([0, 1, 2])]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 from shared.runtime.broker import Broker, Consumer, Delivery, Message
-from tests.conformance.lanes import open_broker, take_some
+from tests.conformance.lanes import open_broker, take_some, take_within
 
 POISON = b"poison"
 
@@ -72,7 +72,7 @@ def leave_one_and_crash(_: Broker, consumer: Consumer) -> None:
 
 def die_of_poison(_: Broker, consumer: Consumer) -> None:
     """Work on; a body that says poison kills the process. Ends by itself when nothing more comes."""
-    while batch := consumer.take(1.5):
+    while batch := take_within(consumer, 3):
         for each in batch:
             work_or_die(consumer, each)
     consumer.flush()

@@ -18,7 +18,7 @@ from shared.runtime.broker import Broker, Consumer, Delivery, Message
 ROOT = Path(__file__).resolve().parents[2]
 TIER_SCALE = 0.04
 """A tier of 5 s is 0.2 s."""
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def open_broker(kind: str, place: str, options: dict[str, Any] | None = None) -> Broker:
@@ -115,6 +115,17 @@ def take_some(consumer: Consumer, timeout: float = PATIENCE) -> Sequence[Deliver
         except Unavailable:
             continue
     raise AssertionError("nothing was handed out in time")
+
+
+def take_within(consumer: Consumer, seconds: float) -> Sequence[Delivery]:
+    """What comes within so many seconds; the time that connecting takes is not among them."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return consumer.take(0) or consumer.take(seconds)
+        except Unavailable:
+            assert time.monotonic() < deadline, "the consumer does not connect"
+            time.sleep(0.02)
 
 
 def take_all(consumer: Consumer, count: int, timeout: float = PATIENCE) -> list[Delivery]:

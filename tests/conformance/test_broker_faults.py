@@ -12,9 +12,11 @@ import pika
 import pytest
 
 from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.runtime import amqp_consumer
 from shared.runtime.amqp import RabbitBroker
-from shared.runtime.broker import Message, Unroutable
+from shared.runtime.broker import MAX_DELIVERIES, Message, Unroutable
 from tests.conformance.lanes import (
+    PATIENCE,
     Lane,
     a_message,
     depth,
@@ -24,11 +26,14 @@ from tests.conformance.lanes import (
     take_all,
     take_one,
     take_some,
+    take_within,
 )
+from tests.servers.presence import closed_port
 from tests.servers.proxy import Proxy
-from tests.servers.rabbitmq import RabbitNode, free_ports
+from tests.servers.rabbitmq import RabbitNode
 
-QUICK: dict[str, Any] = {"confirm_seconds": 1.0, "connect_seconds": 2.0}
+QUICK: dict[str, Any] = {"confirm_seconds": 2.0, "connect_seconds": 3.0}
+"""For brokers that are meant to give up."""
 
 
 @pytest.fixture
@@ -43,11 +48,20 @@ def lane(rabbit_node: RabbitNode, rabbit_vhost: str) -> Iterator[Lane]:
 
 @pytest.fixture
 def broker(lane: Lane) -> RabbitBroker:
-    """Declared, with short patience."""
-    broker = lane.broker(**QUICK)
+    """Declared, with the patience of a busy machine."""
+    broker = lane.broker(confirm_seconds=60.0, connect_seconds=20.0)
     broker.declare()
     assert isinstance(broker, RabbitBroker)
     return broker
+
+
+@pytest.fixture
+def hasty(lane: Lane, broker: RabbitBroker) -> RabbitBroker:
+    """The same, with short patience."""
+    assert broker
+    hasty = lane.broker(**QUICK)
+    assert isinstance(hasty, RabbitBroker)
+    return hasty
 
 
 @pytest.fixture
@@ -60,7 +74,7 @@ def proxy(rabbit_node: RabbitNode, tcp_proxy: Callable[[str, int], Proxy]) -> Pr
 def proxied(rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker, proxy: Proxy) -> Iterator[Lane]:
     """The same vhost, through the proxy."""
     assert broker
-    lane = Lane("rabbitmq", rabbit_node.url(rabbit_vhost, port=proxy.port), QUICK)
+    lane = Lane("rabbitmq", rabbit_node.url(rabbit_vhost, port=proxy.port))
     try:
         yield lane
     finally:
@@ -151,7 +165,7 @@ def test_what_is_held_from_a_deleted_queue_is_still_finished(
 def test_a_worker_that_may_only_verify_waits_for_its_queue(
     lane: Lane, rabbit_node: RabbitNode, rabbit_vhost: str
 ) -> None:
-    careful = lane.broker(verify_only=True, **QUICK)
+    careful = lane.broker(verify_only=True)
     with pytest.raises(Misconfigured, match=r"exchange postroom does not exist.*definitions\.json"):
         careful.declare()
     consumer = careful.consumer("filter", 1)
@@ -256,6 +270,14 @@ def test_poison_that_waited_in_a_tier_names_its_queue(lane: Lane, broker: Rabbit
     }
 
 
+def test_a_question_that_breaks_in_our_hands_costs_no_connection_for_good(hasty: RabbitBroker) -> None:
+    for _ in range(10):  # more often than there are connections
+        with pytest.raises(ZeroDivisionError):
+            hasty._publisher.ask(lambda _: 1 / 0)
+    hasty.publish([a_message()])
+    assert depth(hasty, "intake") == 1
+
+
 # -- the broker is away (faults 5, 6, 7, 8)
 
 
@@ -304,32 +326,40 @@ def test_nothing_confirmed_is_lost_when_the_broker_is_killed(rabbit_node: Rabbit
     consumer.flush()
 
 
-def test_a_frozen_broker_confirms_nothing_and_everybody_is_told(rabbit_node: RabbitNode, broker: RabbitBroker) -> None:
-    broker.publish(messages(2))
-    consumer = broker.consumer("intake", 1)
+def test_a_frozen_broker_confirms_nothing_and_everybody_is_told(rabbit_node: RabbitNode, hasty: RabbitBroker) -> None:
+    hasty.publish(messages(2))
+    consumer = hasty.consumer("intake", 1)
     held = take_one(consumer)
-    idle = broker.consumer("filter", 1)
-    idle.take(0.2)
+    idle = hasty.consumer("filter", 1)
+    assert not take_within(idle, 0.1)
     rabbit_node.freeze()
     try:
         began = time.monotonic()
-        with pytest.raises(Unavailable, match="confirmed nothing within 1 s"):
-            broker.publish([a_message(8)])
+        with pytest.raises(Unavailable, match="confirmed nothing within 2 s"):
+            hasty.publish([a_message(8)])
         consumer.settle(held, [a_message(9, "filter")])
         with pytest.raises(Unavailable):
             consumer.flush()
         with pytest.raises(Unavailable):
-            broker.publish([a_message(8)])
+            hasty.publish([a_message(8)])
         for each in (consumer, idle):
             each.close()
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 60
     finally:
         rabbit_node.thaw()
-    again = broker.consumer("intake", 1)
-    assert held.message.id in {each.message.id for each in take_all(again, 2)}
+    again = hasty.consumer("intake", 1)
+    seen = {take_all(again, 1)[0].message.id}
+    while not {"id-0", "id-1"} <= seen:  # the broker may notice only now that the first connection is gone
+        seen.add(take_all(again, 1)[0].message.id)
 
 
-def test_close_ends_in_time_though_the_broker_is_frozen(rabbit_node: RabbitNode, lane: Lane) -> None:
+def test_close_ends_in_time_though_the_broker_is_frozen(
+    rabbit_node: RabbitNode, lane: Lane, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The bounds together are below 10 s; here they are shorter, so that a busy machine is told from a hung one."""
+    assert amqp_consumer.CLOSE_SECONDS + 2 * amqp_consumer.GOODBYE_SECONDS < 10
+    monkeypatch.setattr(amqp_consumer, "CLOSE_SECONDS", 1.0)
+    monkeypatch.setattr(amqp_consumer, "GOODBYE_SECONDS", 0.5)
     patient = lane.broker()
     patient.declare()
     others = [patient.consumer("notifier", 1) for _ in range(3)]
@@ -348,7 +378,9 @@ def test_close_ends_in_time_though_the_broker_is_frozen(rabbit_node: RabbitNode,
     assert len(take_all(lane.broker().consumer("intake", 1), 3)) == 3
 
 
-def test_a_disk_alarm_makes_publishers_wait_and_consumers_stop(rabbit_node: RabbitNode, broker: RabbitBroker) -> None:
+def test_a_disk_alarm_makes_publishers_wait_and_consumers_stop(rabbit_node: RabbitNode, lane: Lane) -> None:
+    broker = lane.broker(confirm_seconds=5.0)
+    broker.declare()
     broker.publish(messages(3))
     consumer = broker.consumer("intake", 1)
     held = take_one(consumer)
@@ -363,9 +395,9 @@ def test_a_disk_alarm_makes_publishers_wait_and_consumers_stop(rabbit_node: Rabb
     finally:
         rabbit_node.ctl("set_disk_free_limit", "1MB")
     eventually(lambda: fails(consumer.flush) is None)
-    assert depth(broker, "filter") == 1
+    assert depth(broker, "filter") >= 1
     assert {each.message.id for each in take_all(consumer, 2)} <= {"id-0", "id-1", "id-2"}
-    broker.publish([a_message(8)])
+    until_published(broker, [a_message(8)])
 
 
 def test_a_consumer_can_stop_during_an_alarm(rabbit_node: RabbitNode, broker: RabbitBroker) -> None:
@@ -389,10 +421,10 @@ def test_a_consumer_can_stop_during_an_alarm(rabbit_node: RabbitNode, broker: Ra
 def test_a_lost_confirm_is_an_error_and_publishing_again_repeats_the_id(
     broker: RabbitBroker, proxied: Lane, proxy: Proxy
 ) -> None:
-    far = proxied.broker()
+    far = proxied.broker(**QUICK)
     far.publish([a_message(1)])
     proxy.swallow_down = True
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="confirmed nothing within 2 s"):
         far.publish([a_message(2)])
     proxy.swallow_down = False
     far.publish([a_message(2)])
@@ -404,7 +436,7 @@ def test_nothing_is_acknowledged_before_its_confirm(
     rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker, proxied: Lane, proxy: Proxy
 ) -> None:
     broker.publish([a_message()])
-    consumer = proxied.broker(confirm_seconds=30.0).consumer("intake", 1)
+    consumer = proxied.broker(confirm_seconds=60.0, heartbeat=60).consumer("intake", 1)
     delivery = take_one(consumer)
     proxy.swallow_down = True
     consumer.settle(delivery, [a_message(2, "filter")])
@@ -418,12 +450,11 @@ def test_nothing_is_acknowledged_before_its_confirm(
 
 def test_a_confirm_that_does_not_come_ends_the_connection(broker: RabbitBroker, proxied: Lane, proxy: Proxy) -> None:
     broker.publish([a_message()])
-    consumer = proxied.broker().consumer("intake", 1)
+    consumer = proxied.broker(**QUICK).consumer("intake", 1)
     delivery = take_one(consumer)
     proxy.swallow_down = True
     consumer.settle(delivery, [a_message(2, "filter")])
-    with pytest.raises(Unavailable, match="no confirm within 1 s"):
-        consumer.flush()
+    eventually(lambda: "no confirm within 2 s" in str(fails(consumer.flush)))
     proxy.swallow_down = False
     again = take_one(consumer)
     assert (again.message.id, again.count) == ("id-1", 1)
@@ -454,11 +485,11 @@ def hop_until(broker: RabbitBroker, consumer: Any, wanted: set[str]) -> None:
     """Move everything from intake to filter; repeats are allowed, gaps are not."""
     arrived: set[str] = set()
     target = broker.consumer("filter", 50)
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 2 * PATIENCE
     while arrived != wanted:
         assert time.monotonic() < deadline, f"lost: {wanted - arrived}"
         fails(lambda: hop_some(consumer))
-        for each in target.take(0.05):
+        for each in take_within(target, 0.05):
             arrived.add(each.message.id)
             target.settle(each)
 
@@ -475,7 +506,7 @@ def test_a_silent_partition_is_noticed_within_two_heartbeats(broker: RabbitBroke
     proxy.swallow()
     began = time.monotonic()
     text = until_it_fails(lambda: consumer.take(0.1), Unavailable)
-    assert time.monotonic() - began < 2 * 5
+    assert time.monotonic() - began < 2 * 10
     assert "silent" in text or "does not answer" in text
     proxy.swallow(on=False)
     broker.publish([a_message()])
@@ -485,7 +516,7 @@ def test_a_silent_partition_is_noticed_within_two_heartbeats(broker: RabbitBroke
 @pytest.mark.parametrize(("chunk", "delay"), [(7, 0.0), (4096, 0.003)], ids=["split packets", "slow link"])
 def test_a_bad_link_changes_nothing(proxied: Lane, proxy: Proxy, chunk: int, delay: float) -> None:
     proxy.chunk, proxy.delay = chunk, delay
-    far = proxied.broker(confirm_seconds=10.0)
+    far = proxied.broker(confirm_seconds=60.0)
     sent = messages(20, body=b"x" * 3000)
     far.publish(sent)
     consumer = far.consumer("intake", 10)
@@ -506,7 +537,7 @@ def test_a_handler_may_take_longer_than_the_heartbeat(lane: Lane, broker: Rabbit
     consumer.settle(delivery, [a_message(2, "filter")])
     consumer.flush()
     assert take_one(broker.consumer("filter", 1)).message.id == "id-2"
-    assert not consumer.take(0.2)
+    assert not take_within(consumer, 0.2)
 
 
 def test_a_handler_slower_than_the_consumer_time_out_ends_among_the_dead_letters(
@@ -515,13 +546,14 @@ def test_a_handler_slower_than_the_consumer_time_out_ends_among_the_dead_letters
     set_consumer_timeout(rabbit_node, "500")
     try:
         broker.publish([a_message()])
-        consumer = broker.consumer("intake", 1)
-        counts = []
-        for _ in range(5):
-            counts.append(take_one(consumer).count)
-            until_it_fails(consumer.flush, Unavailable)
-        assert counts == [0, 1, 2, 3, 4]
-        assert take_one(broker.consumer("dead-letter", 1)).message.headers["queue"] == "intake"
+        consumer, letters = broker.consumer("intake", 1), broker.consumer("dead-letter", 1)
+        counts: list[int] = []
+        while not (letter := take_within(letters, 0.05)):
+            counts += [each.count for each in take_within(consumer, 0.05)]
+        assert letter[0].message.headers["queue"] == "intake"
+        assert counts[0] == 0
+        assert counts == sorted(set(counts))  # one may time out before it is taken
+        assert counts[-1] < MAX_DELIVERIES
     finally:
         set_consumer_timeout(rabbit_node, "1800000")
 
@@ -575,6 +607,13 @@ def test_redelivered_messages_that_reach_a_busy_worker_do_not_sit_in_its_hands_t
 
 
 @pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port that refuses connections."""
+    with closed_port() as port:
+        yield port
+
+
+@pytest.fixture
 def all_logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """Everything that any library logs."""
     caplog.set_level(logging.DEBUG)
@@ -593,16 +632,15 @@ def all_logs(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
 )
 def test_wrong_settings_give_one_clear_sentence(
     rabbit_node: RabbitNode,
+    nobody: int,
     all_logs: pytest.LogCaptureFixture,
     change: dict[str, str],
     kind: type[PostroomError],
     sentence: str,
 ) -> None:
-    port = free_ports(1)[0] if "port" in change else rabbit_node.amqp_port
+    port = nobody if "port" in change else rabbit_node.amqp_port
     place = f"{change.get('host', '127.0.0.1')}:{port}/{change.get('vhost', '')}"
-    broker = RabbitBroker(f"amqp://guest:{change.get('password', 's3cr3t-guest')}@{place}", **QUICK)
-    if "password" not in change:
-        broker = RabbitBroker(f"amqp://guest:guest@{place}", **QUICK)
+    broker = RabbitBroker(f"amqp://guest:{change.get('password', 'guest')}@{place}")
     try:
         with pytest.raises(kind, match=sentence):
             broker.publish([a_message()])

@@ -34,7 +34,8 @@ from tests.harness.mails import Sent
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = Path("/dev/shm")
-DEADLINE = 60.0
+DEADLINE = 150.0
+"""Seconds for a run, beyond what a child waits for by itself."""
 
 
 class Zygote:
@@ -77,6 +78,7 @@ class Scene:
     folder: Path
     sent: Sequence[Sent]
     broker_url: str | None = None
+    store_url: str | None = None
     unbatched: bool = False
     plants: tuple[str, ...] = ()
     lease: float = 60.0
@@ -87,8 +89,8 @@ class Scene:
         environ = {**self.environ, **({"POSTROOM_CRASH_AT": crash} if crash else {})}
         return Job(
             data=str(self.folder / "data"), log=str(self.folder / "log"), outbox=str(self.folder / "outbox"),
-            broker_url=self.broker_url, unbatched=self.unbatched, lease=self.lease, until=until, environ=environ,
-            plants=self.plants, **keys,
+            broker_url=self.broker_url, store_url=self.store_url, unbatched=self.unbatched, lease=self.lease,
+            until=until, environ=environ, plants=self.plants, **keys,
         )  # fmt: skip
 
     def start(self, crash: str | None = None, until: str = "quiet", **keys: Any) -> int:
@@ -133,6 +135,11 @@ class Scene:
             yield app
         finally:
             app.close()
+
+    def hand_in_later(self, *sent: Sent) -> None:
+        """More for the next process to hand in."""
+        _write(self.folder / "outbox", sent, first=len(self.sent))
+        self.sent = [*self.sent, *sent]
 
     def breaches(self, undisturbed: Effects | None = None) -> list[Breach]:
         """What is wrong with it, now that it rests."""
@@ -188,9 +195,9 @@ class Bench:
         self.zygote.close()
 
 
-def _write(outbox: Path, sent: Sequence[Sent]) -> None:
-    outbox.mkdir(parents=True)
-    for place, each in enumerate(sent):
+def _write(outbox: Path, sent: Sequence[Sent], first: int = 0) -> None:
+    outbox.mkdir(parents=True, exist_ok=True)
+    for place, each in enumerate(sent, first):
         for time in range(each.times):
             (outbox / f"{place + 1000 * time:05}~{each.inbox or ''}~{each.label}.eml").write_bytes(each.raw)
 

@@ -29,7 +29,7 @@ from shared.runtime.broker import Broker
 from shared.runtime.embedded import EmbeddedBroker
 from shared.runtime.steps import step
 from shared.runtime.worker import Worker
-from shared.store.documents import Change, Document, Filter
+from shared.store.documents import Change, Document, Documents, Filter
 from shared.store.embedded import EmbeddedDocuments
 from shared.store.indexes import INDEXES
 from shared.store.mails import HANDED_IN
@@ -51,12 +51,13 @@ class Job:
     log: str
     outbox: str | None = None
     broker_url: str | None = None
+    store_url: str | None = None
     unbatched: bool = False
     lease: float = 60.0
     until: str = "quiet"
     environ: Mapping[str, str] = field(default_factory=dict)
     plants: tuple[str, ...] = ()
-    patience: float = 30.0
+    patience: float = 90.0
     busy: float = 30.0
     file_limit: int = 0
     stages: tuple[str, ...] = ()
@@ -88,11 +89,20 @@ def _marked(collection: str, answer: Any) -> Any:
 
 def open_app(job: Job) -> App:
     """The composition root with quick tiers, short leases, and the store that the job asks for."""
-    documents = (Unbatched if job.unbatched else EmbeddedDocuments)(Path(job.data))
+    documents = open_store(job)
     documents.ensure(INDEXES)
     broker = open_broker(job)
     broker.declare()
-    return App(documents, broker, SystemClock(), Location(Path(job.data), job.broker_url))
+    return App(documents, broker, SystemClock(), Location(Path(job.data), job.broker_url, job.store_url))
+
+
+def open_store(job: Job) -> Documents:
+    """In the folder, or on the server."""
+    if job.store_url is None:
+        return (Unbatched if job.unbatched else EmbeddedDocuments)(Path(job.data))
+    from shared.store.mongo import MongoDocuments
+
+    return MongoDocuments(job.store_url)
 
 
 def open_broker(job: Job) -> Broker:
@@ -101,7 +111,7 @@ def open_broker(job: Job) -> Broker:
         return EmbeddedBroker(Path(job.data), lease_seconds=job.lease, tier_scale=TIER_SCALE)
     from shared.runtime.amqp import RabbitBroker
 
-    return RabbitBroker(job.broker_url, tier_scale=TIER_SCALE, confirm_seconds=5.0, heartbeat=5)
+    return RabbitBroker(job.broker_url, tier_scale=TIER_SCALE, confirm_seconds=10.0, heartbeat=10)
 
 
 def run(job: Job) -> None:

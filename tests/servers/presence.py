@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
 import socket
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -19,12 +22,38 @@ def missing(program: str) -> NoReturn:
     pytest.skip(f"{program} is not installed")
 
 
+LOWEST, HIGHEST = 10_000, 30_000
+"""Ports for servers: below those that Linux gives to clients (from 32768). There, a client could take a port between
+two starts of its server, or, trying to reach a server that is away, be connected with itself."""
+
+
 def free_port() -> int:
-    """A port of the loopback interface that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A port of the loopback interface that nobody listens on and no client is given."""
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Several, which differ."""
+    with ExitStack() as stack:
+        return [_bound(stack.enter_context(socket.socket())) for _ in range(count)]
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port that refuses connections as long as the block lasts: it is taken, and nobody listens."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+def _bound(probe: socket.socket) -> int:
+    for port in random.SystemRandom().sample(range(LOWEST, HIGHEST), 200):
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            continue
+        return port
+    raise AssertionError("200 ports are taken")
 
 
 def freeze(pid: int) -> None:

@@ -25,15 +25,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.servers.presence import freeze
+from tests.servers.presence import free_ports, freeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 BIN = Path("/usr/lib/rabbitmq/bin")
 """The scripts themselves: the ones on the PATH of Debian switch to the user `rabbitmq`."""
-START_TIMEOUT = 60.0
-SETTLING_SECONDS = 6.0
+START_TIMEOUT = 180.0
+SETTLING_SECONDS = 12.0
 USER, PASSWORD = "guest", "guest"
 
 CONFIG = """\
@@ -70,15 +70,6 @@ def missing() -> str | None:
     if not shutil.which("epmd"):
         return "epmd (Erlang) is not installed"
     return None
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports nobody listens on now; held together so that they differ."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def wait_until(done: Any, timeout: float, what: str) -> None:
@@ -143,13 +134,13 @@ class RabbitNode:
         if self._server is not None:
             self.thaw()
             self._signal(signal.SIGTERM)
-            self._reap(20)
+            self._reap(60)
         self._stop_epmd()
 
     def kill9(self) -> None:
         """The crash: SIGKILL to the VM; the disk keeps what was written."""
         self._signal(signal.SIGKILL)
-        self._reap(10)
+        self._reap(30)
 
     def freeze(self) -> None:
         """SIGSTOP: connections stay open and nothing answers."""
@@ -166,7 +157,7 @@ class RabbitNode:
             env=self._environment(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         if done.returncode:
@@ -184,7 +175,7 @@ class RabbitNode:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -260,7 +251,7 @@ class RabbitNode:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            wait_until(lambda: _listens(self._epmd_port), 10, "epmd did not start")
+            wait_until(lambda: _listens(self._epmd_port), 60, "epmd did not start")
 
     def _stop_epmd(self) -> None:
         if self._epmd is not None:
@@ -288,7 +279,7 @@ class RabbitNode:
             self._signal(signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
-        server.wait(10)
+        server.wait(30)
 
 
 def _listens(port: int) -> bool:

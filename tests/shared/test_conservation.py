@@ -15,6 +15,7 @@ from shared import conservation
 from shared.app import Location
 from shared.conservation import Report
 from shared.contracts.desk import MailServer
+from shared.errors import Unavailable
 from shared.intake import RawMail
 from shared.runtime.embedded import EmbeddedBroker
 from shared.runtime.worker import Worker, leave
@@ -69,11 +70,18 @@ def run(desk: Desk, *stages: str) -> None:
     for name in stages:
         stage = pipeline.STAGES[name](desk.app)
         worker = Worker(stage, pipeline.world(desk.app))
-        deadline = time.monotonic() + 20
-        while depth(desk, stage.queue) or worker.step(timeout=0.2):
-            worker.step(timeout=0.2)
+        deadline = time.monotonic() + 60
+        while depth(desk, stage.queue) or worked(worker):
             assert time.monotonic() < deadline
         leave(worker.consumer)
+
+
+def worked(worker: Worker) -> bool:
+    """Whether there was work to do; one that is not connected yet does not know."""
+    try:
+        return bool(worker.step(timeout=0.5))
+    except Unavailable:
+        return True
 
 
 def depth(desk: Desk, queue: str) -> int:

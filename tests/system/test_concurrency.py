@@ -67,7 +67,7 @@ def at_once(stages: Sequence[Stage], event: SenderMatched, barrier: threading.Ba
     """Each stage handles the event at the same moment."""
 
     def handle(stage: Stage) -> Outcome:
-        barrier.wait(10)
+        barrier.wait(60)
         return stage.handle(event)
 
     with ThreadPoolExecutor(len(stages)) as pool:

@@ -30,7 +30,6 @@ import de.bwaldvogel.mongo.wire.message.MongoQuery;
 import io.netty.channel.Channel;
 import java.util.List;
 import org.h2.mvstore.MVMap;
-import org.h2.mvstore.MVStore;
 
 public final class StandIn extends H2Backend {
     private StandIn(String file) {
@@ -51,7 +50,7 @@ public final class StandIn extends H2Backend {
 
     @Override
     protected MongoDatabase openOrCreateDatabase(String name) {
-        return new Database(name, getMvStore(), getCursorRegistry());
+        return new Database(name, getCursorRegistry());
     }
 
     @Override
@@ -88,12 +87,9 @@ public final class StandIn extends H2Backend {
         }
     }
 
-    private static final class Database extends H2Database {
-        private final MVStore store;
-
-        Database(String name, MVStore store, CursorRegistry cursors) {
-            super(name, store, cursors);
-            this.store = store;
+    private final class Database extends H2Database {
+        Database(String name, CursorRegistry cursors) {
+            super(name, getMvStore(), cursors); // opens the indexes of an earlier run, by the method below
         }
 
         @Override
@@ -102,7 +98,7 @@ public final class StandIn extends H2Backend {
             if (keys.size() == 1) {
                 return super.openOrCreateUniqueIndex(collection, index, keys, sparse);
             }
-            MVMap<KeyValue, Object> map = store.openMap(getFullCollectionNamespace(collection) + "_" + index);
+            MVMap<KeyValue, Object> map = getMvStore().openMap(getFullCollectionNamespace(collection) + "_" + index);
             return new PartialIndex(map, index, keys);
         }
     }

@@ -17,7 +17,7 @@ from shared.errors import Unavailable
 from shared.store.embedded import EmbeddedDocuments
 from shared.wire import Step
 from tests.servers.dovecot import Dovecot
-from tests.servers.presence import free_port
+from tests.servers.presence import closed_port
 from tests.services.fetcher.conftest import Desk, a_mail, an_inbox
 
 
@@ -314,9 +314,10 @@ def test_success_in_between_resets_the_count(locked_out: Desk, monkeypatch: pyte
 
 
 def test_an_outage_never_stops_an_inbox(desk: Desk) -> None:
-    desk.inbox = an_inbox(free_port())
-    for _ in range(5):
-        poll(desk)
+    with closed_port() as port:
+        desk.inbox = an_inbox(port)
+        for _ in range(5):
+            poll(desk)
     state = desk.source.states.get("support")
     assert (state.stop, state.auth_failures) == (None, 0)
     assert state.error
@@ -349,8 +350,17 @@ def test_refused_logins_are_tried_less_and_less_often(locked_out: Desk) -> None:
 # the connection test
 
 
+@pytest.fixture
+def nobody() -> Iterator[int]:
+    """A port that refuses connections."""
+    with closed_port() as port:
+        yield port
+
+
 @pytest.mark.req("IV-08")
-def test_connection_test_reports_the_failure_with_the_highest_priority(desk: Desk, dovecot: Dovecot) -> None:
+def test_connection_test_reports_the_failure_with_the_highest_priority(
+    desk: Desk, dovecot: Dovecot, nobody: int
+) -> None:
     wrong = Secret("${HOME}")
     cases = [
         (an_inbox(dovecot.port), Step.DONE, "The connection works. The archive folder 'Archive' does not exist yet"),
@@ -366,7 +376,7 @@ def test_connection_test_reports_the_failure_with_the_highest_priority(desk: Des
             "The request failed. The server refused the login.",
         ),
         (an_inbox(dovecot.port, tls="implicit"), Step.TLS, "The request failed. No secure connection could be made"),
-        (an_inbox(free_port()), Step.CONNECT, "The request failed. The server could not be reached"),
+        (an_inbox(nobody), Step.CONNECT, "The request failed. The server could not be reached"),
         (
             an_inbox(1, host="typo.invalid"),
             Step.NAME,
@@ -442,11 +452,11 @@ def test_running_fetcher_visits_takes_and_stops(dovecot: Dovecot, documents: Emb
     stop = threading.Event()
     thread = threading.Thread(target=desk.source.run, args=(stop,))
     thread.start()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not (desk.raw and not dovecot.mails("bob")) and time.monotonic() < deadline:
         stop.wait(0.05)
     stop.set()
-    thread.join(20)
+    thread.join(60)
     assert (desk.raw, thread.is_alive()) == ([a_mail(1)], False)
 
 

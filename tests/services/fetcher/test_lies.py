@@ -31,7 +31,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeImap]:
 
 @pytest.fixture
 def desk(server: FakeImap, documents: EmbeddedDocuments) -> Desk:
-    return Desk(documents, an_inbox(server.port), patience=timedelta(seconds=1))
+    """Patience is long for what an honest answer takes, and short enough to wait for its end."""
+    return Desk(documents, an_inbox(server.port), patience=timedelta(seconds=3))
 
 
 def poll(desk: Desk) -> Polled:
@@ -253,7 +254,7 @@ def test_server_that_talks_without_end_is_given_up(server: FakeImap, desk: Desk)
         for _ in range(100_000):
             connection.sendall(b"* 1 EXISTS\r\n" * 1000)
 
-    desk.patience = timedelta(seconds=30)
+    desk.patience = timedelta(seconds=120)
     desk.settings = Settings(max_mail_size=1000)
     server.answers["UID SEARCH"] = flood
     assert "without end" in poll(desk).failures[0]

@@ -16,7 +16,7 @@ from shared.contracts.desk import MailServer
 from shared.errors import Misconfigured, Unavailable
 from shared.sasl import Credentials
 from shared.wire import AuthenticationRefused, Step, TlsFailed, Unreachable, Unresolved
-from tests.servers.presence import free_port
+from tests.servers.presence import closed_port
 from tests.servers.smtp import PASSWORD, USER, ScriptedServer, SmtpServer, drip
 from tests.servers.tls import Certificate, make_certificate
 
@@ -43,7 +43,7 @@ def server() -> Iterator[SmtpServer]:
 
 
 def a_server(port: int, **options: object) -> MailServer:
-    given = {"host": "localhost", "port": port, "tls": "none", "from_address": FROM, "timeout": timedelta(seconds=10)}
+    given = {"host": "localhost", "port": port, "tls": "none", "from_address": FROM, "timeout": timedelta(seconds=60)}
     return MailServer("default", **(given | options))  # type: ignore[arg-type]
 
 
@@ -215,8 +215,8 @@ def test_server_that_greets_without_end_is_given_up() -> None:
 
 
 def test_nobody_listening_is_unavailable() -> None:
-    with pytest.raises(Unavailable):
-        smtp.send(a_server(free_port()), MAIL, FROM, TO)
+    with closed_port() as port, pytest.raises(Unavailable):
+        smtp.send(a_server(port), MAIL, FROM, TO)
 
 
 @pytest.mark.parametrize("auth", ["digest-md5", "ntlm", "gssapi"])
@@ -227,13 +227,13 @@ def test_method_that_is_not_carried_says_so(server: SmtpServer, auth: str) -> No
 
 @pytest.mark.req("NE-24")
 def test_connection_test_tells_what_failed_first(trusted: Certificate) -> None:
-    with SmtpServer(tls="starttls", certificate=trusted, auth=True) as running:
+    with SmtpServer(tls="starttls", certificate=trusted, auth=True) as running, closed_port() as nobody:
         good = a_server(running.port, tls="starttls")
         results = [
             smtp.check(good, access=WHO),
             smtp.check(good, access=Access(Credentials(USER, "wrong"))),
             smtp.check(a_server(running.port, tls="implicit"), access=WHO),
-            smtp.check(a_server(free_port()), access=WHO),
+            smtp.check(a_server(nobody), access=WHO),
             smtp.check(a_server(25, host="no.such.host.invalid"), access=WHO),
             smtp.check(a_server(25, host="http://mail"), access=WHO),
         ]

@@ -17,7 +17,7 @@ from shared.errors import Unavailable
 from shared.runtime.outcome import Emit, Retry, Wait
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
-from tests.servers.presence import free_port
+from tests.servers.presence import closed_port
 from tests.servers.smtp import SmtpServer
 
 
@@ -91,11 +91,12 @@ def test_nobody_is_answered_more_often_than_the_cap_allows(desk: Desk) -> None:
 
 
 def test_a_server_that_is_away_holds_up_neither_the_run_nor_another_server(desk: Desk, sink: SmtpServer) -> None:
-    away = replace(a_server(free_port()), name="away")
     inboxes = (an_inbox(mail_server="away"), an_inbox("sales", mail_server="default"))
-    desk.configure(a_configuration(*inboxes, mail_servers=(away, a_server(sink.port))))
-    with_an_answer(desk)
-    desk.receive(a_mail("more\n", subject="Incident#1 "), inbox="sales")
+    with closed_port() as nobody:
+        away = replace(a_server(nobody), name="away")
+        desk.configure(a_configuration(*inboxes, mail_servers=(away, a_server(sink.port))))
+        with_an_answer(desk)
+        desk.receive(a_mail("more\n", subject="Incident#1 "), inbox="sales")
     assert [(out["server"], out["state"]) for out in desk.outbox()] == [("away", "waiting"), ("default", "sent")]
     assert "refused" in desk.outbox()[0]["reason"].lower()
 

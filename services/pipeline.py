@@ -84,6 +84,8 @@ def _readers(event: Event) -> Sequence[str]:
 QUIET_SECONDS = 60.0
 """How long `--once` waits for delayed retries."""
 SETTLE_SECONDS = 0.5
+LEAVINGS_SECONDS = 5.0
+"""How long a queue that is not empty may take to hand out its first message."""
 IDLE_SECONDS, AWAY_SECONDS = 0.05, 1.0
 
 
@@ -112,6 +114,7 @@ def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool 
     """
     shared_world = world(app)
     stages = [build(app) for build in STAGES.values()]
+    work_off_leavings(app, [stage for stage in stages if not stage.waits_on_network], shared_world, stop)
     apart = [stage for stage in stages if stage.waits_on_network and not once]
     workers = [Worker(stage, shared_world) for stage in stages if stage not in apart]
     runs: list[tuple[str, Callable[[threading.Event], None]]] = [
@@ -136,6 +139,21 @@ def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool 
             thread.join()
     if broken := next((thread.error for thread in threads if thread.error), None):
         raise broken
+
+
+def work_off_leavings(app: App, stages: Sequence[Stage], world_: World, stop: threading.Event) -> None:
+    """What an earlier process left in the queues: one message at a time, one stage after the other.
+
+    Should one kill this process too, it was alone in our hands: RabbitMQ counts a hand-out for whatever a process
+    holds when it dies, and at the fifth death its neighbours would be dead letters as well.
+    """
+    try:
+        waiting = {depth.name for depth in app.broker.depths() if depth.ready}
+        for stage in stages:
+            if stage.queue in waiting:
+                Worker(stage, world_, prefetch=1).work_off_leavings(stop, LEAVINGS_SECONDS)
+    except AWAY as error:  # the workers themselves will wait for it
+        log.warning("leavings_not_settled", extra={"reason": str(error)})
 
 
 def turn_about(app: App, workers: Sequence[Worker], world_: World, stop: threading.Event, *, once: bool) -> None:

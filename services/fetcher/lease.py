@@ -8,22 +8,20 @@ A lease that was taken over may repeat work, never an effect: `held` asks the st
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from shared import processes
 from shared.errors import Unavailable
 from shared.store.documents import Change, Document, Documents
 
 COLLECTION = "fetch_leases"
 TTL = 60.0
-_PROC = Path("/proc")
 
 
 class LeaseLost(Unavailable):
@@ -37,7 +35,7 @@ class Leases:
         self, documents: Documents, *, ttl: float = TTL, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         self._documents, self._ttl, self._monotonic = documents, ttl, monotonic
-        self._owner = f"{_node()}/{os.getpid()}/{_started(os.getpid())}"
+        self._owner = processes.name()
         self._seen: dict[str, tuple[tuple[str, int], float]] = {}
 
     def acquire(self, name: str) -> Lease | None:
@@ -50,7 +48,7 @@ class Leases:
 
     def _take_over(self, name: str, token: str) -> bool:
         held = self._documents.get(COLLECTION, name)
-        if held is None or not (_is_dead(held["owner"]) or self._is_still(name, held)):
+        if held is None or not (processes.is_gone(held["owner"]) or self._is_still(name, held)):
             return False
         where = {"_id": name, "token": held["token"], "beat": held["beat"]}
         change: Change = {"$set": {"token": token, "owner": self._owner}, "$inc": {"beat": 1}}
@@ -94,26 +92,3 @@ class Lease:
         while not self._done.wait(self._every):
             with suppress(Unavailable):
                 self.held()
-
-
-def _node() -> str:
-    """Where a process number means something: a boot of a machine and a process namespace in it."""
-    boot = _PROC / "sys/kernel/random/boot_id"
-    try:
-        return f"{boot.read_text().strip()}:{(_PROC / 'self/ns/pid').readlink()}"
-    except OSError:
-        return uuid.uuid4().hex
-
-
-def _started(pid: int) -> str:
-    """When a process began, in clock ticks since boot; empty when there is none (proc(5), stat field 22)."""
-    try:
-        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return ""
-    return "" if fields[0] in "ZX" else fields[19]
-
-
-def _is_dead(owner: str) -> bool:
-    node, pid, started = owner.rsplit("/", 2)
-    return node == _node() and _started(int(pid)) != started

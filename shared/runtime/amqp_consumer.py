@@ -54,7 +54,7 @@ class RabbitConsumer:
         self._out: dict[int, Delivery] = {}
         self._settling: set[int] = set()
         self._outbox: list[Leaving] = []
-        self._woken = self._unread = False
+        self._woken = self._unread = self._narrowing = False
         self._session: Session | None = None
         self._life = 0
         self._away: PostroomError | None = Unavailable("not yet connected to RabbitMQ")
@@ -96,7 +96,9 @@ class RabbitConsumer:
         return self._alone()
 
     def _alone(self) -> Sequence[Delivery]:
-        """The others of its kind go back uncounted: should it kill us, it takes none of them along."""
+        """When all have come, the others go back uncounted: should it kill us, it takes none of them along."""
+        if self._narrowing:
+            return ()
         while len(self._arrived) > 1:
             other = self._arrived.pop()
             self._out[_number(other)] = other
@@ -259,6 +261,12 @@ class RabbitConsumer:
             self._arrived.append(delivery)
             self._news.notify_all()
 
+    def narrowing(self, *, done: bool) -> None:
+        """Hold redelivered messages until the last of them has come."""
+        with self._news:
+            self._narrowing = not done
+            self._news.notify_all()
+
     def finished(self, numbers: Iterable[int]) -> None:
         """Forget them; somebody may wait for the last one."""
         with self._news:
@@ -364,7 +372,8 @@ class RabbitConsumer:
         with self._news:
             if self._out:
                 self._failure = self._failure or Unavailable(str(error))
-            self._session, self._away, self._blocked, self._woken, self._unread = None, error, "", False, False
+            self._session, self._away, self._blocked = None, error, ""
+            self._woken = self._unread = self._narrowing = False
             for kept in (self._arrived, self._out, self._settling, self._outbox):
                 kept.clear()
             self._life += 1

@@ -48,6 +48,7 @@ class Line:
     def __init__(self, connection: kombu.Connection, endpoint: Endpoint, confirm_seconds: float) -> None:
         self.connection, self.endpoint, self.confirm_seconds = connection, endpoint, confirm_seconds
         self.blocked = ""
+        self._heard = 0.0
         self._confirms: Confirms[Message] = Confirms()
         self._refused: list[tuple[Message, Verdict]] = []
         self._producer: kombu.Producer | None = None
@@ -91,8 +92,10 @@ class Line:
         )
 
     def _wait(self) -> None:
+        """Silence counts from the last sending, or the last answer: a large batch may take its time."""
+        self._heard = time.monotonic()
         while len(self._confirms):
-            left = self.confirm_seconds - self._confirms.oldest_age()
+            left = self.confirm_seconds - (time.monotonic() - self._heard)
             if left <= 0:
                 raise Unavailable(self._silence())
             with contextlib.suppress(TimeoutError):
@@ -108,6 +111,7 @@ class Line:
         for message, verdict in self._confirms.answered(tag, multiple=multiple, ok=ok):
             if verdict is not Verdict.CONFIRMED:
                 self._refused.append((message, verdict))
+        self._heard = time.monotonic()
 
     def _on_return(self, _error: object, _exchange: str, key: str, returned: Any) -> None:
         self._confirms.returned(wire.text_of(returned.properties.get("message_id")), wire.text_of(key))
@@ -214,12 +218,11 @@ class Publisher:
         with self._acquired() as line:
             try:
                 answer = action(line)
-            except PostroomError:
+            except BaseException as error:
                 self._pool.replace(line)
+                if isinstance(error, _BROKEN):
+                    raise self._translated(error) from error
                 raise
-            except _BROKEN as error:
-                self._pool.replace(line)
-                raise self._translated(error) from error
             self._pool.release(line)
             return answer
 

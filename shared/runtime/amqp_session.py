@@ -91,6 +91,9 @@ class Owner(Protocol):
     def arrived(self, delivery: Delivery) -> None:
         """A delivery to hand out."""
 
+    def narrowing(self, *, done: bool) -> None:
+        """A redelivered message came among others; more may follow it until this is done."""
+
     def finished(self, numbers: Iterable[int]) -> None:
         """These left their queue for good."""
 
@@ -305,7 +308,8 @@ class Session:
     def _empty(self) -> None:
         """Back to prefetch 1, once everything held has left."""
         self._mode = _Mode.EMPTYING
-        self._channel.basic_cancel(self._consumer_tag, callback=_unused)
+        self.owner.narrowing(done=False)
+        self._channel.basic_cancel(self._consumer_tag, callback=lambda _: self.owner.narrowing(done=True))
 
     def _sync(self) -> None:
         """Any request with an answer would do; a new prefetch holds for the next consumer, which sets its own."""

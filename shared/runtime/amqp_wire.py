@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import accumulate
 
 from shared.errors import BoundExceeded
 from shared.runtime.amqp_topology import Topology
@@ -17,6 +18,8 @@ from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, QUEUES, Headers, 
 
 MAX_MESSAGE = 16 * 1024 * 1024
 """Bytes of a body; RabbitMQ 4 takes no more by default."""
+HEADER_BYTES = 96 << 10
+"""All headers travel in one frame, of 128 KiB by default; a publisher may have filled it, and we add to it."""
 HANDED_OUT = "x-handed-out"
 """How often a copy's original was handed out and not settled; RabbitMQ counts a copy from zero."""
 POISONED = f"handed out {MAX_DELIVERIES} times and never settled"
@@ -27,6 +30,10 @@ _BROKERS_OWN = frozenset(
     | {f"x-{which}-death-{what}" for which in ("first", "last") for what in ("queue", "exchange", "reason")}
 )
 """Never shown, never sent on: RabbitMQ 3 takes them for its own history and drops a message as a cycle."""
+_OURS = frozenset(
+    {"attempt", "at", "cause", "version", "traceparent", "reason", "stage", "queue", "incident", HANDED_OUT}
+    | {"inbox", "source-id", "envelope-from", "envelope-to"}
+)
 _SIZES = {b"t": 1, b"b": 1, b"B": 1, b"s": 2, b"u": 2, b"U": 2, b"I": 4, b"i": 4, b"f": 4, b"l": 8, b"L": 8}
 _SIZES |= {b"d": 8, b"D": 5, b"T": 8, b"V": 0}
 _INTEGERS = {b"t": ">B", b"b": ">b", b"B": ">B", b"s": ">h", b"U": ">h", b"u": ">H", b"I": ">i", b"i": ">I"}
@@ -64,9 +71,23 @@ def text_of(value: object) -> str:
 
 
 def outgoing(headers: Headers, handed_out: int = 0) -> dict[str, str | int]:
-    """Headers as they go to the wire."""
+    """Headers as they go to the wire; of a table that no frame would hold, the largest of a stranger stay behind."""
     table = {short(name): _sendable(value) for name, value in headers.items() if name not in _BROKERS_OWN}
-    return {**table, HANDED_OUT: handed_out} if handed_out else table
+    if handed_out:
+        table[HANDED_OUT] = handed_out
+    return table if sum(map(_weight, table.items())) <= HEADER_BYTES else _fitting(table)
+
+
+def _fitting(table: Mapping[str, str | int]) -> dict[str, str | int]:
+    ours_first = sorted(table.items(), key=lambda entry: (entry[0] not in _OURS, _weight(entry)))
+    weights = accumulate(map(_weight, ours_first))
+    return dict(entry for entry, total in zip(ours_first, weights, strict=True) if total <= HEADER_BYTES)
+
+
+def _weight(entry: tuple[str, str | int]) -> int:
+    """At least what it takes in a header table (AMQP 0-9-1, 4.2.5.5)."""
+    name, value = entry
+    return 16 + 4 * len(name) + (4 * len(value) if isinstance(value, str) and not value.isascii() else len(str(value)))
 
 
 def _sendable(value: str | int) -> str | int:

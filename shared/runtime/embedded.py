@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import sqlite3
 import threading
 import time
@@ -19,6 +18,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from shared import processes
 from shared.errors import PostroomError, Unavailable
 from shared.localfile import LocalFile
 from shared.runtime.broker import (
@@ -27,6 +27,7 @@ from shared.runtime.broker import (
     PARKED,
     QUEUES,
     RETRY,
+    TIERS,
     Delivery,
     Depth,
     Message,
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 60.0
 POLL_SECONDS = 0.05
+CLOCK_SECONDS = 60.0
+"""By how much a clock may be put back unnoticed: delayed messages wait so much longer."""
 BATCH_BYTES = 4 << 20
 """What one take may weigh beyond its first message."""
 POISONED = f"handed out {MAX_DELIVERIES} times and never settled"
@@ -55,6 +58,8 @@ _PUT = (
 )
 _FENCE = "seq = ? AND holder = ? AND takes = ?"
 """Only who took the row last, and still holds it, may move it."""
+_DUE, _MISDATED = "held = 1 AND until <= ?", "held = 1 AND until > ?"
+"""Its time has come; it is due so late that the machine's clock must have been put back since."""
 _SHOWN = "seq, takes, id, type, content_type, correlation_id, headers, body"
 
 _Row = tuple[int, int, str, str, str, str, str, bytes]
@@ -67,7 +72,7 @@ class EmbeddedBroker:
     def __init__(self, folder: Path, *, lease_seconds: float = LEASE_SECONDS, tier_scale: float = 1.0) -> None:
         self.file = LocalFile(folder)
         self.lease_seconds, self.tier_scale = lease_seconds, tier_scale
-        self.owner = f"{os.getpid()}:{_started(os.getpid())}:{uuid.uuid4().hex[:12]}"
+        self.owner = f"{processes.name()}/{uuid.uuid4().hex[:12]}"
         self._stop = threading.Event()
         self._renewer: threading.Thread | None = None
 
@@ -81,7 +86,7 @@ class EmbeddedBroker:
     def free_dead(self) -> int:
         """Free the leases of processes that no longer run; how many."""
         holders = [row[0] for row in self._rows("SELECT DISTINCT holder FROM queue WHERE held = 1 AND holder NOTNULL")]
-        dead = [holder for holder in holders if not _alive(holder)]
+        dead = [holder for holder in holders if processes.is_gone(holder.rpartition("/")[0])]
         if not dead:
             return 0
         with self.file.writing() as db:
@@ -210,14 +215,20 @@ class EmbeddedConsumer:
         with self.broker.file.translated():
             found = self.broker.file.connection.execute(
                 "SELECT EXISTS(SELECT 1 FROM queue WHERE queue = ? AND held = 0)"
-                " OR EXISTS(SELECT 1 FROM queue WHERE held = 1 AND until <= ?)",
-                (self.queue, time.time()),
+                f" OR EXISTS(SELECT 1 FROM queue WHERE {_DUE}) OR EXISTS(SELECT 1 FROM queue WHERE {_MISDATED})",
+                (self.queue, *self._now()),
             ).fetchone()
         return bool(found[0])
 
     def _wake(self, db: sqlite3.Connection) -> None:
         """Delayed rows that are due and leases that ran out become ready again."""
-        db.execute("UPDATE queue SET held = 0, holder = NULL WHERE held = 1 AND until <= ?", (time.time(),))
+        for when, moment in zip((_DUE, _MISDATED), self._now(), strict=True):
+            db.execute(f"UPDATE queue SET held = 0, holder = NULL WHERE {when}", (moment,))
+
+    def _now(self) -> tuple[float, float]:
+        """Now, and the last moment at which something written before it can be due."""
+        now = time.time()
+        return now, now + max(TIERS[-1], self.broker.lease_seconds) + CLOCK_SECONDS
 
     def _choose(self, db: sqlite3.Connection) -> list[_Row]:
         rows: list[_Row] = []
@@ -352,26 +363,3 @@ def _letter(delivery: Delivery, reason: str, stage: str) -> Message:
     to = PARKED if delivery.queue == DEAD_LETTER else DEAD_LETTER
     letter = delivery.message.with_headers(reason=reason, stage=stage, queue=delivery.queue)
     return replace(letter, to=to)
-
-
-def _alive(holder: object) -> bool:
-    """Whether the process that a lease names still runs (process id and start time agree)."""
-    pid, started, _ = str(holder).split(":", 2)
-    return _started(int(pid)) == started
-
-
-def _started(pid: int) -> str:
-    """When a process started, in the kernel's ticks; empty when there is none. Without /proc: its mere presence."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text("ascii", "replace")
-    except OSError:
-        return "" if Path("/proc/self").exists() else _present(pid)
-    return "" if stat.rsplit(")", 1)[1].split()[0] == "Z" else stat.rsplit(")", 1)[1].split()[19]
-
-
-def _present(pid: int) -> str:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return ""
-    return "present"

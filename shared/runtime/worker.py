@@ -78,28 +78,50 @@ class Worker:
     def step(self, timeout: float) -> int:
         """Take what is there, decide and settle it; how many. `Unavailable`: nothing counts, all went back."""
         deliveries = self.consumer.take(timeout)
-        if not deliveries:
-            return 0
+        if deliveries:
+            self.work_on(deliveries)
+        return len(deliveries)
+
+    def work_off_leavings(self, stop: threading.Event, timeout: float) -> None:
+        """Settle what was handed out before and never settled, up to the first that was not; then leave."""
+        try:
+            while not stop.is_set() and (deliveries := self.consumer.take(timeout)):
+                self.work_on(deliveries)
+                if not deliveries[0].count:
+                    return
+        finally:
+            leave(self.consumer)
+
+    def work_on(self, deliveries: Sequence[Delivery]) -> None:
+        """Decide and settle each."""
         step("worker.taken")
         try:
             with nullcontext() if self.stage.waits_on_network else self.world.batch():
                 answers = [(delivery, *self.decide(delivery)) for delivery in deliveries]
                 decided = [(delivery, outcome) for delivery, outcome, _ in answers]
                 packed = [messages for _, _, messages in answers]
-                self.world.observer.decided(self.stage.name, decided)
+                self.tell("not_journalled", lambda: self.world.observer.decided(self.stage.name, decided))
             step("store.committed")
             self.announce(packed)
         except AWAY:
             self.give_back(deliveries)
             raise
         self.settle_all(decided, packed)
-        return len(deliveries)
 
     def announce(self, packed: Sequence[Sequence[Message]]) -> None:
         """Tell integrators; before settling, so that a crash in between tells them again and not never."""
         if news := [message for messages in packed for message in messages if is_news(message)]:
-            self.world.broker.announce(news)
+            self.tell("not_announced", lambda: self.world.broker.announce(news))
             step("worker.announced")
+
+    def tell(self, failure: str, act: Callable[[], None]) -> None:
+        """What only tells others must not stop the mail: our own bug in it is logged, and the work goes on."""
+        try:
+            act()
+        except AWAY:
+            raise
+        except Exception:
+            log.exception(failure, extra={"stage": self.stage.name})
 
     def settle_all(self, decided: Decided, packed: Sequence[Sequence[Message]]) -> None:
         """Settle each. A call that raises has done nothing, so that one and those behind it go back."""

@@ -14,12 +14,13 @@ import pytest
 from services import pipeline
 from shared.runtime.broker import DEAD_LETTER, INTAKE, QUEUES, Message
 from tests.builders import a_mail
+from tests.conformance.lanes import depth
 from tests.harness.bench import Bench, Scene
 from tests.harness.ledger import Effects
 from tests.harness.mails import Sent, many, mixed
 from tests.servers.rabbitmq import RabbitNode
 from tests.system.test_crash_points import FULL, sampled, undisturbed
-from tests.system.test_faults import end, eventually, watching
+from tests.system.test_faults import end, eventually, stopped_at, watching
 
 __all__ = ["undisturbed"]
 MOST_KILLS = 14
@@ -61,12 +62,12 @@ def test_a_node_that_crashes_in_the_middle_loses_nothing_that_it_confirmed(
     scene = bench.scene(many(200), seeded=False, broker_url=broker_url)
     scene.run(until="handed in")
     with watching(scene) as seen:
-        pid = scene.start(until="stopped")
-        eventually(lambda: seen.finished() > 20)
+        pid = stopped_at(scene, "worker.settled:300", until="stopped")
         rabbit_node.kill9()
         before = seen.finished()
+        os.kill(pid, signal.SIGCONT)
         rabbit_node.start()
-        eventually(lambda: seen.finished() == 200, 60)
+        eventually(lambda: seen.finished() == 200)
         end(scene, pid)
     assert before < 200
     scene.run()
@@ -85,6 +86,23 @@ def test_a_mail_that_kills_its_worker_dies_alone(bench: Bench, broker_url: str) 
         eventually(lambda: seen.finished() == 100)
         end(scene, parser)
         end(scene, others)
+    assert scene.breaches() == []
+
+
+def test_a_mail_that_kills_all_stages_at_once_dies_alone(bench: Bench, broker_url: str) -> None:
+    """One process with every stage, as `postroom up`: what its neighbours hold at each death is not buried with it."""
+    *good, poison = many(21, poison=frozenset({20}))
+    scene = bench.scene(good, seeded=False, broker_url=broker_url, plants=("poison",))
+    scene.run(until="handed in")
+    parser = scene.start(until="stopped", stages=["parser"])
+    with scene.app() as app:
+        eventually(lambda: depth(app.broker, "filter") == len(good))
+    end(scene, parser)
+    scene.hand_in_later(poison)
+    ends = [scene.run()]
+    while ends[-1] and len(ends) < 9:
+        ends.append(scene.run())
+    assert ends == [*[-signal.SIGKILL] * 5, 0]
     assert scene.breaches() == []
 
 

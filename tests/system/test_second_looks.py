@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,27 @@ def test_what_cannot_be_settled_goes_back_with_all_behind_it(desk: Desk, error: 
     with pytest.raises(type(error)):
         worker.step(0)
     assert (consumer.settled, consumer.given_back) == ([0], [1, 2, 3])
+
+
+def break_down(*_: object) -> None:
+    """A bug of ours."""
+    raise ValueError("no such thing")
+
+
+@pytest.mark.parametrize(("part", "method"), [("observer", "decided"), ("broker", "announce")])
+def test_a_bug_in_what_only_tells_others_stops_no_mail(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str, method: str
+) -> None:
+    """Else the worker would end, start again, and end again, for ever and without a dead letter."""
+    world = pipeline.world(desk.app)
+    monkeypatch.setattr(getattr(world, part), method, break_down)
+    news = Message("n", "record.created", b"")
+    stage = Stage("writer", "record-writer", lambda _: Emit((IncidentWanted("m", "", "", "", ""),)), lambda m: m)
+    desk.app.broker.publish([Message("a", "record-writer", b"")])
+    worker = Worker(stage, replace(world, pack=lambda *_: [news]))
+    assert worker.step(1) == 1
+    assert desk.app.broker.in_flight() == 0
+    assert "no such thing" in caplog.text
 
 
 def test_a_commit_that_fails_leaves_the_file_usable(tmp_path: Path) -> None:

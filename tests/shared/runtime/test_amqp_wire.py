@@ -166,3 +166,16 @@ def test_headers_are_cut_out_of_any_properties(fields: dict[str, object]) -> Non
 def test_a_table_that_lies_about_its_length_gives_what_could_be_read() -> None:
     raw = encoded({"inbox": "support"}) + b"\x01nS" + struct.pack(">I", 2**31)
     assert wire.incoming(wire.read_table(raw))["inbox"] == "support"
+
+
+def test_of_headers_that_no_frame_would_hold_the_largest_stay_behind() -> None:
+    ours = {"attempt": 2, "inbox": "support", "reason": "größer " * 250}
+    assert wire.outgoing({"x-debug": "d" * 130_000, **ours}, handed_out=3) == {**ours, wire.HANDED_OUT: 3}
+    many = wire.outgoing({**ours, **{f"x-{n}": "v" * 40 for n in range(3000)}})
+    assert ours.items() <= many.items()
+    assert data.encode_table([], many) < 110_000
+
+
+def test_headers_that_fit_all_travel() -> None:
+    headers = {"x-debug": "d" * 90_000, "envelope-to": "anna@customer.example, " * 100}
+    assert wire.outgoing(headers) == headers

@@ -1,0 +1,46 @@
+"""What the worker's thread sees of a connection, without one."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.runtime.amqp_consumer import RabbitConsumer
+from shared.runtime.amqp_endpoint import Endpoint
+from shared.runtime.amqp_session import Tag, Timing
+from shared.runtime.amqp_topology import topology
+from shared.runtime.broker import Delivery, Message
+
+
+@pytest.fixture
+def consumer(monkeypatch: pytest.MonkeyPatch) -> RabbitConsumer:
+    """Told that it is connected."""
+    monkeypatch.setattr(RabbitConsumer, "_live", lambda _: None)
+    made = RabbitConsumer(Endpoint.parse("amqp://127.0.0.1:1"), topology(), "intake", 5, timing=Timing())
+    made.opened()
+    return made
+
+
+def a_delivery(number: int, count: int = 0) -> Delivery:
+    """One that the broker has handed out `count` times before."""
+    return Delivery(Message(f"m{number}", "intake", b""), "intake", count, Tag(0, number))
+
+
+def test_redelivered_messages_wait_until_the_last_of_them_has_come(consumer: RabbitConsumer) -> None:
+    """Handed out before, the first would have the others beside it: should it kill us, they would die with it."""
+    consumer.narrowing(done=False)
+    consumer.arrived(a_delivery(1, count=1))
+    assert not consumer.take(0)
+    consumer.arrived(a_delivery(2, count=1))
+    consumer.narrowing(done=True)
+    assert not consumer.take(0)  # the second one is on its way back
+    assert [leaving.delivery.message.id for leaving in consumer.outbox()] == ["m2"]
+    consumer.finished([2])
+    assert [each.message.id for each in consumer.take(0)] == ["m1"]
+    assert consumer.held == 1
+
+
+def test_ordinary_messages_do_not_wait_for_redelivered_ones(consumer: RabbitConsumer) -> None:
+    consumer.narrowing(done=False)
+    consumer.arrived(a_delivery(1, count=1))
+    consumer.arrived(a_delivery(2))
+    assert [each.message.id for each in consumer.take(0)] == ["m2"]

@@ -1,0 +1,64 @@
+"""What the embedded broker alone has to bear: clocks that are put back, and containers that share its folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from shared.runtime import embedded
+from shared.runtime.broker import Message
+from shared.runtime.embedded import EmbeddedBroker
+
+DAY = 86_400
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    """With one message on intake."""
+    made = EmbeddedBroker(tmp_path)
+    made.declare()
+    made.publish([Message("a", "intake", b"")])
+    yield made
+    made.close()
+
+
+def put_back(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """The machine's clock, from here on."""
+    clock = SimpleNamespace(time=lambda: time.time() - seconds, monotonic=time.monotonic, sleep=time.sleep)
+    monkeypatch.setattr(embedded, "time", clock)
+
+
+def test_a_delayed_message_does_not_wait_for_a_clock_that_was_put_back(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer = broker.consumer("intake", 1)
+    consumer.wait(consumer.take(1)[0], 300)
+    assert not consumer.take(0)
+    put_back(monkeypatch, DAY)
+    assert [each.message.id for each in consumer.take(1)] == ["a"]
+
+
+def test_an_hour_of_summer_time_or_a_second_of_correction_is_no_reason_to_hurry(
+    broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Clocks of machines run in UTC; small corrections leave what waits where it is."""
+    consumer = broker.consumer("intake", 1)
+    consumer.wait(consumer.take(1)[0], 300)
+    put_back(monkeypatch, 30)
+    assert not consumer.take(0)
+
+
+def test_the_lease_of_another_container_is_not_judged_by_its_number(broker: EmbeddedBroker) -> None:
+    """Every container's worker is process 1 in a namespace of its own."""
+    assert broker.consumer("intake", 1).take(1)
+    broker.file.connection.execute("UPDATE queue SET holder = 'another namespace/1/1/abc'")
+    assert broker.free_dead() == 0
+    here = broker.owner.split("/", 1)[0]
+    place = broker.owner.rsplit("/", 3)[0]
+    assert place.startswith(here)
+    broker.file.connection.execute("UPDATE queue SET holder = ?", (f"{place}/1/1/abc",))
+    assert broker.free_dead() == 1

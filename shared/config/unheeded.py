@@ -7,19 +7,21 @@ comes to life leaves `WITHOUT_EFFECT`, and `docs/settings.md` with it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from shared.config.checks import Complaint
-from shared.contracts.desk import AuthFailureTicket, CommandPolicy, Configuration, Inbox, MailServer, Settings
+from shared.contracts.desk import AuthFailureTicket, CommandPolicy, Configuration, Inbox, MailServer, Person, Settings
 
 WITHOUT_EFFECT: Final[Mapping[type, tuple[str, ...]]] = {
     Configuration: ("slas", "business_rules", "mail_templates", "reports"),
-    Settings: ("response_url", "self_service_url", "token_key"),
+    Settings: ("response_url", "self_service_url", "token_key", "format_per_person"),
     AuthFailureTicket: ("enabled",),
     CommandPolicy: ("enabled", "close_anonymously", "reopened_to", "notify_handler_on_update"),
     MailServer: ("conversation_id", "embedded_images", "default_format"),
+    Person: ("format", "permissions", "active"),
 }
 """Keys that are read, checked and kept, and that nothing acts upon, by the part that they stand in."""
 KEPT: Final = "kept, and without effect in this version"
@@ -39,6 +41,7 @@ def unheeded(config: Configuration, spoken: Spoken) -> Iterator[Complaint]:
     yield from _without_effect("", config)
     yield from _without_effect("settings", config.settings)
     yield from _without_effect("settings.auth_failure_ticket", config.settings.auth_failure_ticket)
+    yield from _of_people(config.people)
     for index, server in enumerate(config.mail_servers):
         yield from _without_effect(f"mail_servers[{index}]", server)
         yield from _unspoken(f"mail_servers[{index}]", server, spoken.servers, spoken)
@@ -54,6 +57,18 @@ def _without_effect(path: str, part: Any) -> Iterator[Complaint]:
     for each in fields(part):
         if each.name in dead and getattr(part, each.name) != each.default:
             yield Complaint(f"{path}.{each.name}" if path else each.name, KEPT)
+
+
+def _of_people(people: Sequence[Person]) -> Iterator[Complaint]:
+    """One complaint a key, at the first person who has it: there may be very many."""
+    counted: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for index, person in enumerate(people):
+        for each in _without_effect("", person):
+            counted[each.path] += 1
+            first.setdefault(each.path, f"people[{index}].{each.path}")
+    for key, path in first.items():
+        yield Complaint(path, KEPT + (f"; so for {counted[key]} people" if counted[key] > 1 else ""))
 
 
 def _unspoken(path: str, end: Inbox | MailServer, protocols: Collection[str], spoken: Spoken) -> Iterator[Complaint]:

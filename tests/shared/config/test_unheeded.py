@@ -38,6 +38,11 @@ def told(text: str) -> list[str]:
         (SMTP + "conversation_id: {enabled: true}}]", [f"mail_servers[0].conversation_id: {KEPT}"]),
         ("settings: {response_url: https://desk.example.com}", [f"settings.response_url: {KEPT}"]),
         ("settings: {poll_interval: 5m}", []),
+        ("people: [{id: a, name: A}, {id: b, name: B, active: false}]", [f"people[1].active: {KEPT}"]),
+        (
+            "people: [{id: a, name: A, permissions: [x]}, {id: b, name: B, permissions: [x]}]",
+            [f"people[0].permissions: {KEPT}; so for 2 people"],
+        ),
         ("slas: [{name: gold, on: incident, respond: 1h}]", [f"slas: {KEPT}"]),
     ],
 )

@@ -26,7 +26,7 @@ from services.record_writer.error import plan_incident_on_error
 from services.record_writer.facts import Facts, Serials
 from services.record_writer.outgoing import outgoing
 from services.record_writer.parts import blocks_of, targets_of, type_for
-from services.record_writer.sender import Refused, refuse_strangers
+from services.record_writer.sender import Refused, refuse_strangers, why_shut_out
 from services.record_writer.target import PATIENCE, Lookups, Target
 from services.record_writer.telling import Failure, NoTarget, in_words, reason_of, refusal_of, told_of_missing
 from services.record_writer.typed import BadValue
@@ -248,6 +248,9 @@ def _planned(app: App, facts: Facts, found: Trace) -> Trace:
     try:
         targets = _targets(app, facts, found)
     except BadValue as error:
+        if refused := why_shut_out(facts):
+            found.step("record-writer", "sender", "rejected", refused)
+            return found.end("rejected", refused)
         found.step("record-writer", "body", "failed", str(error))
         return _failed(app, facts, found, str(error), incident=True)
     for aim in targets if all(aim.kind == "reject" for aim in targets) else ():
@@ -330,6 +333,7 @@ def _tell_notice(facts: Facts, notice: Notification, found: Trace) -> None:
 def _planned_change(app: App, facts: Facts, aim: Target, block: Block, *, part: str, found: Trace) -> Change | None:
     match aim.kind:
         case "none":
+            refuse_strangers(facts)
             raise NoTarget(aim.why)
         case "reject":
             raise Refused(aim.why)

@@ -7,6 +7,7 @@ come to be. Its id is derived from what it is found by, so that two mails at onc
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from services.record_writer import mapping, values
 from services.record_writer.facts import Facts
@@ -15,6 +16,8 @@ from shared.contracts.desk import ObjectMatch, folded
 from shared.contracts.service import Change, NewPerson
 from shared.ids import derived_id
 from shared.store.people import INTERNAL_SERVICES, person_id_for
+
+STRANGER: Final = "nobody is known by the sender's address, and this inbox takes mail of known people only"
 
 
 class Refused(Exception):
@@ -38,13 +41,24 @@ class LinkedObject:
     new: Change | None = None
 
 
-def refuse_strangers(facts: Facts) -> None:
-    """Method 1, "only when exists" (IV-21), unless an operator released the mail (PR-01). Raises `Refused`."""
+def why_shut_out(facts: Facts) -> str | None:
+    """Why mail of this sender makes no record of any kind: "only when exists" of either method (IV-21, IV-23).
+
+    A mail that an operator released is not refused (PR-01).
+    """
     policy = facts.inbox.sender
-    if facts.released:
-        return
-    if policy.method == "person" and policy.policy == "existing_only" and not facts.sender.person_id:
-        raise Refused("nobody is known by the sender's address, and this inbox takes mail of known people only")
+    if facts.released or policy.policy != "existing_only":
+        return None
+    if policy.method == "object" and policy.object is not None:
+        missing = f"there is no {policy.object.type} for this sender, and this inbox makes none"
+        return None if facts.sender.object_id else missing
+    return None if facts.sender.person_id else STRANGER
+
+
+def refuse_strangers(facts: Facts) -> None:
+    """Raises `Refused` for a sender of whom the inbox takes nothing new."""
+    if why := why_shut_out(facts):
+        raise Refused(why)
 
 
 def customer_of(facts: Facts) -> Customer:
@@ -63,28 +77,34 @@ def customer_of(facts: Facts) -> Customer:
 
 
 def object_of(facts: Facts) -> LinkedObject | None:
-    """Method 2 (IV-23, IV-24, IV-41): the object found, or made. Raises `Refused`, `BadValue`."""
+    """Method 2 (IV-23, IV-24, IV-41): the object found, or made; none for a released mail that has none (PR-01).
+
+    Raises `Refused`, `BadValue`.
+    """
     wanted = facts.inbox.sender.object
     if facts.inbox.sender.method != "object" or wanted is None:
         return None
     if facts.sender.object_id:
         return LinkedObject(wanted.relationship, facts.sender.object_id)
-    if facts.inbox.sender.policy == "existing_only":
-        raise Refused(f"there is no {wanted.type} for this sender, and this inbox makes none")
-    name, value = wanted.matched_by(facts.sender.address.address if facts.sender.address else "")
-    if not value:
-        raise Refused(f"the mail has no sender's address by which a {wanted.type} could be found or made")
-    new = _plan_object(facts, wanted, name, value)
+    try:
+        new = _plan_object(facts, wanted)
+    except Refused:
+        if facts.released:
+            return None
+        raise
     return LinkedObject(wanted.relationship, new.record_id, new)
 
 
-def _plan_object(facts: Facts, wanted: ObjectMatch, name: str, value: str) -> Change:
+def _plan_object(facts: Facts, wanted: ObjectMatch) -> Change:
     """The new object, with a field mapping of its own (IV-41) and the value that it is matched by."""
+    name, value = wanted.matched_by(facts.sender.address.address if facts.sender.address else "")
     type_ = facts.configuration.type_named(wanted.type)
     if type_ is None:
         raise Refused(f"there is no record type {wanted.type!r}")
-    if folded(type_.name) == SERVICE_REQUEST:
-        raise Refused(f"there is no {type_.label} for this sender, and mail makes none (IV-35)")
+    if facts.inbox.sender.policy == "existing_only" or folded(type_.name) == SERVICE_REQUEST:
+        raise Refused(f"there is no {type_.label} for this sender, and mail makes none")
+    if not value:
+        raise Refused(f"the mail has no sender's address by which a {type_.label} could be found or made")
     filled = {field: mapping.fill(text, facts, facts.mail.text) for field, text in wanted.field_mapping.items()}
     own, fields = values.split(values.as_written(type_, {**filled, name: value}), facts)
     serial = facts.serials(type_.name)

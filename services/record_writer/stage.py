@@ -18,7 +18,7 @@ from services.record_writer.error import plan_incident_on_error
 from services.record_writer.facts import Facts
 from services.record_writer.outgoing import outgoing
 from services.record_writer.parts import blocks_of, targets_of, type_for
-from services.record_writer.sender import Refused, refuse_strangers
+from services.record_writer.sender import Refused, refuse_strangers, why_shut_out
 from services.record_writer.target import Lookups, Target
 from services.record_writer.telling import Failure, NoTarget, in_words, reason_of, refusal_of, told_of_missing
 from services.record_writer.typed import BadValue
@@ -71,7 +71,8 @@ class Writer:
         try:
             targets = self.targets(facts, mail)
         except BadValue as error:
-            return Fail(str(error), facts.envelope.mail_id)
+            refused = why_shut_out(facts)
+            return self.reject(facts, "sender", refused) if refused else Fail(str(error), facts.envelope.mail_id)
         if waits := next((each for each in targets if each.kind == "wait"), None):
             return Wait(waits.why)
         if all(each.kind == "reject" for each in targets):
@@ -176,6 +177,7 @@ class Writer:
         if aim.kind == "covered":
             return None
         if aim.kind == "none":
+            refuse_strangers(facts)
             raise NoTarget(aim.why)
         if aim.kind == "reject":
             raise Refused(aim.why)

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.record_writer.facts import Facts
+from services.record_writer.sender import why_shut_out
 from services.record_writer.target import Target
 from shared.contracts.service import Change, Notification
 from shared.text import shortened
@@ -54,7 +55,7 @@ def told_of_missing(facts: Facts, targets: Sequence[Target]) -> tuple[Notificati
     """A mail to the sender that names what could not be found, if the inbox says so; never to a robot (IV-36)."""
     missing = list(dict.fromkeys(aim.missing for aim in targets if aim.missing))
     address, wanted = facts.sender.address, facts.inbox.email_when_no_target and facts.inbox.processor not in UNTOLD
-    if not missing or not wanted or not facts.may_answer or address is None:
+    if not missing or not wanted or why_shut_out(facts) or not facts.may_answer or address is None:
         return ()
     text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in missing[:MAX_TOLD])
     return (Notification((address.address,), missing[0], text, "no-target", facts.mail.message_id),)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from shared.contracts.desk import BUILT_IN_FIELDS, CommandPolicy, Inbox, RecordType
+from shared.contracts.desk import BUILT_IN_FIELDS, CommandPolicy, Inbox, ObjectMatch, RecordType, SenderPolicy
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.fields import fields_of, texts
@@ -282,6 +282,19 @@ def test_who_takes_no_part_gets_a_new_record_by_the_unique_key_too(changing: Des
 
 
 UNKNOWN = "ChangeNumber$CHG77\nSummary$x\n"
+
+
+@pytest.mark.req("IV-21", "IV-23", "IV-36", "IV-37")
+@pytest.mark.parametrize("text", [UNKNOWN, "x\n#\n" * 1200, f"{UNKNOWN}#\n{UNKNOWN}"])
+@pytest.mark.parametrize("method", ["person", "object"])
+def test_a_sender_of_whom_nothing_is_taken_makes_no_incident_and_learns_nothing(
+    desk: Desk, text: str, method: Literal["person", "object"]
+) -> None:
+    wanted = ObjectMatch("problem", "reported_from", "Summary")
+    inbox = changes(email_when_no_target=True, sender=SenderPolicy(method, "existing_only", object=wanted))
+    desk.configure(a_configuration(inbox, record_types=(CHANGE,)))
+    (mail,) = desk.receive(a_mail(text))
+    assert (mail["outcome"], desk.records(), desk.outbox()) == ("rejected", [], [])
 
 
 @pytest.mark.req("IV-36", "IV-37", "IV-42")

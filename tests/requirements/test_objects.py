@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services import actions
 from services.record_writer import by_hand
 from shared.config.problems import Refused
 from shared.config.reading import load_bytes
@@ -92,6 +93,16 @@ def test_only_when_it_exists_makes_neither_object_nor_record(desk: Desk) -> None
     (mail,) = desk.receive(a_mail())
     assert (mail["outcome"], desk.records(), len(desk.people())) == ("rejected", [], 1)
     assert "there is no location" in mail["reason"]
+
+
+@pytest.mark.req("PR-01", "IV-23")
+def test_a_released_mail_becomes_a_record_without_an_object(desk: Desk) -> None:
+    desk.configure(with_inbox(located("existing_only")))
+    (mail,) = desk.receive(a_mail())
+    actions.release(desk.app, mail["_id"])
+    desk.work()
+    assert [mail["outcome"] for mail in desk.mails()] == ["recorded"]
+    assert links_of(desk, desk.record("incident")) == []
 
 
 @pytest.mark.req("IV-24")

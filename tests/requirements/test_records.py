@@ -120,11 +120,11 @@ def test_a_type_and_its_numbers_may_be_spelled_in_any_letters(desk: Desk, subjec
 
 
 @pytest.mark.req("TI-31")
-def test_a_keyword_in_the_new_text_counts_and_one_in_a_quotation_does_not(desk: Desk) -> None:
+@pytest.mark.parametrize("attribution", ["On Fri, 20 Nov 2026, Bob <bob@example.net> wrote:\n", ""])
+def test_a_keyword_in_the_new_text_counts_and_one_in_a_quotation_does_not(desk: Desk, attribution: str) -> None:
     desk.receive(a_mail())
     desk.receive(a_mail("About [Incident - 1]: still burning.\n", subject="Again"))
-    quoted = "New trouble.\n\nOn Fri, 20 Nov 2026, Bob <bob@example.net> wrote:\n> see [Incident - 1]\n"
-    desk.receive(a_mail(quoted, subject="Other"))
+    desk.receive(a_mail(f"New trouble.\n\n{attribution}> see [Incident - 1]\n", subject="Other"))
     first, second = desk.records()
     assert [len(desk.activities(record)) for record in (first, second)] == [2, 1]
 

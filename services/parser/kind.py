@@ -131,14 +131,14 @@ def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, f
     """Whether headers, words and recipients together make a report; no single one of them does."""
     if (report.declared and report.told) or signs.failed:
         return True
-    named, fails = bool(found.recipients), bool(phrases.FAILURE.search(report.text[:8000]))
+    named, fails = bool(found.recipients), bool(phrases.FAILURE.search(report.text[:8000].lower()))
     if declared == "delivery-status" or signs.daemon:
         return signs.reported or named or fails
     if signs.machine and (signs.null_path or signs.submitted or not _is_personal(report.text)):
         return sum((signs.reported, fails, named)) >= 2 and (signs.robot or signs.reported)
     if not (signs.reported and fails) or _is_personal(report.text):
         return False
-    return bounce.is_known(root, report) or (named and bool(phrases.MAIL_SYSTEM.search(report.text[:2000])))
+    return bounce.is_known(root, report) or (named and bool(phrases.MAIL_SYSTEM.search(report.text[:2000].lower())))
 
 
 def _is_personal(text: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from services.parser.tables import any_of, phrases
+from services.parser.tables import any_in_lower, any_of, phrases
 
 BOUNCE_SUBJECT: Final = any_of(r"""
     en  undeliver(?:ed|able) | un[- ]?deliverable | not (?:be |been )?delivered | could not be (?:delivered|sent)
@@ -47,7 +47,7 @@ BOUNCE_SUBJECT: Final = any_of(r"""
 """)
 """What mail systems call a report about delivery."""
 
-MAIL_SYSTEM: Final = any_of(r"""
+MAIL_SYSTEM: Final = any_in_lower(r"""
     en  this is (?:the|a) (?:\S+ ){0,4}(?:mail (?:system|server|agent|delivery)|mailer-daemon|qmail|postfix|program)
     en  this (?:message|e-?mail|mail|report) (?:was|is|has been) (?:created |generated |an )?automatic
     en  automatically generated | i(?:'m|.am) (?:sorry|afraid) (?:to have to inform|i wasn't able)
@@ -62,9 +62,9 @@ MAIL_SYSTEM: Final = any_of(r"""
     ja  自動(?:的に)?(?:送信|生成|配信)
     zh  (?:系统|系統|自动|自動)(?:自动|自動)?(?:发送|發送|生成|产生)
 """)
-"""How mail systems introduce themselves."""
+"""How mail systems introduce themselves; for text in lower case."""
 
-FAILURE: Final = any_of(r"""
+FAILURE: Final = any_in_lower(r"""
     en  (?:not|n't|never) (?:yet )?(?:be |been |get )?(?:deliver|sent|reach|receive) | undeliver | non-?deliverable
     en  error (?:while )?(?:delivering|sending)
     en  unable to (?:deliver|send|relay) | could ?n.t be (?:delivered|sent) | cannot be delivered
@@ -90,9 +90,9 @@ FAILURE: Final = any_of(r"""
     ja  送信(?:でき|に失敗) | 配信
     zh  退信 | 退回 | (?:无法|無法|未能).{0,10}(?:传递|傳遞|投递|投遞|送达|送達)
     ko  배달하지 못 | 반송
-    --  (?m:^(?:Final|Original)-Recipient:) | rcpt to:
+    --  (?m:^(?:final|original)-recipient:) | rcpt to:
 """)
-"""What reports say of a mail that did not arrive."""
+"""What reports say of a mail that did not arrive; for text in lower case."""
 
 _AWAY: Final = r"""
     en  auto(?:matic|mated)?[- ]?(?:reply|response|respond\w*|respons|answer)

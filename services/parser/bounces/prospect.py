@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from typing import Final
 
-from services.parser.tables import any_of
+from services.parser.tables import any_in_lower
 
 MAX_CHARS: Final = 8_000
-_WAITS: Final = any_of(r"""
+_WAITS: Final = any_in_lower(r"""
     en  \bdelay(?:ed)?\b | not (?:yet been delivered|been delivered yet) | will (?:be )?(?:retr|keep|continue)
     en  still being retried | no action is required | has been postponed | could not send (?:message|mail) for past
     en  attempts will continue | only a temporary | just a warning | warning message only | will try again
@@ -31,12 +30,11 @@ _WAITS: Final = any_of(r"""
     zh  延迟 | 延遲 | 重新尝试
     ko  지연
 """)
-_ENDED: Final = re.compile(
-    r"giving up|given up|not going to try|permanent|will not be retried|could not be delivered within|"
-    r"cannot send (?:message|mail) for|been in the queue too long|fatal error|returning (?:message|mail) to|"
-    r"undelivered mail returned|\bfailed after\b|retry time(?:out)? exceeded",
-    re.IGNORECASE,
-)
+_ENDED: Final = any_in_lower(r"""
+    en  giving up | given up | not going to try | permanent | will not be retried | could not be delivered within
+    en  cannot send (?:message|mail) for | been in the queue too long | fatal error | returning (?:message|mail) to
+    en  undelivered mail returned | \bfailed after\b | retry time(?:out)? exceeded
+""")
 
 
 class Prospect(Enum):
@@ -49,7 +47,7 @@ class Prospect(Enum):
 
 def of(subject: str, text: str) -> Prospect:
     """The prospect that subject and text give together."""
-    words = f"{subject}\n{text}"[:MAX_CHARS]
+    words = f"{subject}\n{text}"[:MAX_CHARS].lower()
     if _ENDED.search(words):
         return Prospect.ENDED
     return Prospect.WAITS if _WAITS.search(words) else Prospect.OPEN

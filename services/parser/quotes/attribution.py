@@ -17,16 +17,13 @@ MAX_NAME: Final = 120
 
 _TAIL: Final = " \t:\uff1a-\u2010\u2013\u2014*_>\xa0"
 _ENDS: Final = (":", "\uff1a", "-", "*", "\u2010", "wrote", "写道", "寫道")
-_VERB_END: Final = re.compile(
-    rf"(?:^|[\s>)\]\"'\u201d,;\d日分님이)]|(?<=[\u3040-\u9fff]))(?:{words.WROTE})$", re.IGNORECASE
-)
-_VERB_INSIDE: Final = re.compile(rf"(?:^|[\s>)])(?:{words.WROTE_INSIDE})\s", re.IGNORECASE)
-_WROTE_AT: Final = re.compile(rf"\s(?:{words.WROTE_INSIDE})\s\(?(?:\w{{1,4}}\s)?\d", re.IGNORECASE)
-_NAMING: Final = re.compile(rf"[\W_]{{0,4}}(?:{words.NAMING})\s", re.IGNORECASE)
+_VERB_END: Final = re.compile(rf"(?:^|[\s>)\]\"'\u201d,;\d日分님이)]|(?<=[\u3040-\u9fff]))(?:{words.WROTE})$")
+_VERB_INSIDE: Final = re.compile(rf"(?:^|[\s>)])(?:{words.WROTE_INSIDE})\s")
+_WROTE_AT: Final = re.compile(rf"\s(?:{words.WROTE_INSIDE})\s\(?(?:\w{{1,4}}\s)?\d")
+_NAMING: Final = re.compile(rf"[\W_]{{0,4}}(?:{words.NAMING})\s")
 _OWN: Final = re.compile(
     rf"\b(?:{words.FIRST_PERSONS})\s(?:(?:{words.WROTE})$|(?:{words.WROTE_INSIDE})\s)"
-    rf"|\b(?:{words.WROTE_INSIDE})\s(?:{words.FIRST_PERSONS})\b",
-    re.IGNORECASE,
+    rf"|\b(?:{words.WROTE_INSIDE})\s(?:{words.FIRST_PERSONS})\b"
 )
 _CLOCK: Final = re.compile(r"\d{1,2}[:.h時时시]\s?\d{2}")
 _DATE: Final = re.compile(
@@ -75,7 +72,7 @@ def _is_bare(line: str) -> bool:
 
 
 def _is_attribution(joined: str, *, quote_follows: bool) -> bool:
-    core = joined.rstrip(_TAIL)
+    core = joined.rstrip(_TAIL).lower()
     if not quote_follows and _OWN.search(core):
         return False
     dated = bool(_DATE.search(core))

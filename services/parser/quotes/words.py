@@ -444,9 +444,11 @@ _MOBILE: Final = r"""
 MOBILE: Final = re.compile(
     rf"(?!.{{0,80}}\b(?:is|are|was|were|has|have)\b)"
     rf"[\s<(\[*_]{{0,6}}(?:{'|'.join(phrases(_MOBILE))})[\s>)\]*_.]{{0,6}}$",
-    re.IGNORECASE,
 )
-"""A line that a phone or a mail program adds below the text; with a verb of its own it is a sentence."""
+"""A line that a phone or a mail program adds below the text; with a verb of its own it is a sentence.
+
+For lines in lower case: it is tried on every line.
+"""
 
 DEVICE: Final = any_of(r"""
     --  iphone | ipad | ipod | android | blackberry | samsung | galaxy | huawei | xiaomi | nokia | smartphone | outlook

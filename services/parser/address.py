@@ -417,6 +417,8 @@ def _normalised(raw: str, defects: Defects) -> str | None:
     if text.startswith("@") and ":" in text:  # a source route, RFC 5322 section 4.4
         text = text.rpartition(":")[2].strip()
     text = text.removeprefix("mailto:").removeprefix("MAILTO:")
+    if text.endswith((".", "'")) and "@" in text:
+        text = _without_marks(text, defects)
     if _INVISIBLE.search(text):
         defects.add("invisible-in-address")
     local, at, domain = text.rpartition("@")
@@ -433,9 +435,17 @@ def _normalised(raw: str, defects: Defects) -> str | None:
     return f"{local}@{_domain(domain, defects)}"
 
 
+def _without_marks(text: str, defects: Defects) -> str:
+    """Without the apostrophes that Outlook puts around an address, and the dot that ends a full domain name."""
+    defects.add("malformed-address")
+    if text[0] == text[-1] == "'":
+        text = text[1:-1]
+    return text.removesuffix(".")
+
+
 def _lone_word(text: str, defects: Defects) -> str | None:
     """`jsmith` stays as it is: a default domain may be applied later."""
-    if not text or len(text) > 64 or _SPACES.search(text) or "=?" in text or _unprintable(text):
+    if not text or len(text) > 64 or _SPACES.search(text) or "=?" in text or _unprintable(text) or _QUOTED_AT in text:
         return None
     defects.add("address-without-domain")
     return text

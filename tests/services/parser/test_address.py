@@ -49,6 +49,9 @@ def read_list(value: str, cap: int = 100) -> list[tuple[str, str]]:
         ("'Anna' <anna+tag@customer.example>", "'Anna'", "anna+tag@customer.example"),
         ("Anna<anna@customer.example>", "Anna", "anna@customer.example"),
         ("Anna <anna@customer.example> (at home)", "Anna", "anna@customer.example"),
+        ("'anna@customer.example'", "", "anna@customer.example"),
+        ("'Anna' <'anna@customer.example'>", "'Anna'", "anna@customer.example"),
+        ("Anna <anna@customer.example.>", "Anna", "anna@customer.example"),
         ("<<anna@customer.example>>", "", "anna@customer.example"),
         ("Anna <anna@customer.example>>", "Anna", "anna@customer.example"),
         ("anna@customer.example (at home", "at home", "anna@customer.example"),
@@ -76,6 +79,10 @@ def test_cve_2023_27043_never_names_the_victim(separator: str) -> None:
 @pytest.mark.parametrize(
     "value",
     [
+        f'"{ALICE}"',
+        f'"{ALICE}" (Alice)',
+        f'"Alice <{ALICE}>"',
+        f"'{ALICE}' {BOB}",
         f"{ALICE}, {BOB}",
         f"{ALICE};{BOB}",
         f"<{ALICE}> <{BOB}>",

@@ -227,9 +227,11 @@ def location() -> Location:
 @contextmanager
 def opened() -> Iterator[App]:
     """The app for one command, closed behind it."""
+    from services.cli.output import watching
     from shared.app import App
 
-    app = App.open(location())
+    with watching("connecting"):
+        app = App.open(location())
     try:
         yield app
     finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +43,8 @@ def check(file: Path) -> int:
     from shared.config.reading import load_placed
 
     try:
-        root, stated = load_placed(file)
+        with output.watching("reading"):
+            root, stated = load_placed(file)
     except Refused as refused:
         return _tell(refused.problems)
     lacking = list(_lacking(stated))
@@ -120,7 +120,8 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
     from shared.config.store import apply as apply_to_store
 
     try:
-        root, stated = read_bytes(read_content(file), source=file.name, base=file.absolute().parent)
+        with output.watching("reading"):
+            root, stated = read_bytes(read_content(file), source=file.name, base=file.absolute().parent)
     except Refused as refused:
         return _tell(refused.problems)
     _note(file, root, in_vain(stated))
@@ -128,7 +129,8 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
         if prune and not yes:
             _confirm(app, stated)
         try:
-            applied = apply_to_store(app.documents, stated, prune, clock=app.clock, by=_who(), reason=reason)
+            with output.watching("applying"):
+                applied = apply_to_store(app.documents, stated, prune, clock=app.clock, by=_who(), reason=reason)
         except Refused as refused:
             return _tell([placed(each, root, Notes(file.name).source) for each in refused.problems])
         _report(applied)
@@ -185,10 +187,13 @@ def _test(app: App, stated: Configuration) -> int:
     from services.pipeline import fetcher
 
     source = fetcher(app)
-    results = [(each.name, source.check(each)) for each in output.progress(inboxes, "testing", len(inboxes))]
-    for name, result in results:
-        _tell_test(name, result)
-    return 0 if all(result.ok for _, result in results) else PROBLEM
+    passed = True
+    for each in inboxes:
+        with output.watching(f"testing {each.name}"):
+            result = source.check(each)
+        _tell_test(each.name, result)
+        passed = passed and result.ok
+    return 0 if passed else PROBLEM
 
 
 def _tell_test(name: str, result: TestResult) -> None:
@@ -205,15 +210,16 @@ def export(file: Path) -> None:
     from shared.config.store import read
     from shared.config.writing import to_plain, to_yaml
 
-    with opened() as app:
+    with opened() as app, output.watching("reading"):
         stored = read(app.documents, people=True)
+        written = "" if as_json() else to_yaml(stored)
     if as_json():
         output.emit(to_plain(stored))
     elif str(file) == "-":
-        click.echo(to_yaml(stored), nl=False)
+        click.echo(written, nl=False)
     else:
-        _write(file, to_yaml(stored))
-        click.echo(f"{file}: {_counted(replace(stored))}", err=True)
+        _write(file, written)
+        click.echo(f"{output.safe(file)}: {_counted(stored)}", err=True)
 
 
 def _write(file: Path, text: str) -> None:

@@ -146,7 +146,7 @@ def discard(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None,
     from services import actions
 
     with opened() as app:
-        for letter in _chosen(app, letter_ids, everything=everything, stage=stage):
+        for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "discarding"):
             actions.discard(app, letter["_id"], reason=reason)
             if as_json():
                 output.emit({"id": letter["_id"], "state": "discarded"})

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from shared.app import App
     from shared.probe import TestResult
 
+START: Final = "postroom inbox start"
 Status = Literal["ok", "note", "problem"]
 
 
@@ -42,7 +43,8 @@ def counted(number: int, one: str, several: str = "") -> str:
 @click.command(cls=Command)
 def doctor() -> int:
     """Is everything reachable, is the configuration whole, is every mail accounted for?"""
-    findings = list(_findings())
+    with output.watching("checking"):
+        findings = list(_findings())
     for each in findings:
         if as_json():
             output.emit({"check": each.check, "status": each.status, "message": each.message})
@@ -102,14 +104,16 @@ def _configuration(app: App) -> Iterator[Finding]:
         yield Finding("configuration", "problem", "there is no inbox; add one under inboxes")
     elif not found:
         yield Finding(
-            "configuration", "ok", f"{counted(len(config.inboxes), 'inbox', 'inboxes')}, all they need is stated"
+            "configuration",
+            "ok",
+            f"{counted(len(config.inboxes), 'inbox', 'inboxes')}; nothing that is needed is missing",
         )
     if not config.mail_servers:
         yield Finding("configuration", "note", "no mail server is configured: answers stay in the outbox as unsent")
     for each in in_vain(config):
         yield Finding("configuration", "note", f"{each.path}: {each.message}")
     if not config.settings.processing:
-        yield Finding("configuration", "note", "processing is off: no inbox is visited (postroom inbox start --all)")
+        yield Finding("configuration", "note", f"processing is off: no inbox is visited ({START} --all)")
 
 
 def _secrets(app: App) -> Iterator[Finding]:
@@ -136,7 +140,7 @@ def _inboxes(app: App) -> Iterator[Finding]:
             yield Finding("inboxes", "note", f"{inbox.name}: {text}")
         if state.stop:
             status: Status = "problem" if state.stop.by == AUTHENTICATION else "note"
-            yield Finding("inboxes", status, f"{inbox.name} is stopped: {state.stop.reason}")
+            yield Finding("inboxes", status, f"{inbox.name} is stopped: {state.stop.reason} ({START} {inbox.name})")
         elif state.error:
             yield Finding("inboxes", "problem", f"{inbox.name}: {state.error}")
         elif failed := _failed_test(state):

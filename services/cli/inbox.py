@@ -121,7 +121,8 @@ def test(name: str, *, send: bool | None) -> int:
             message = f"{name} takes mail from intake only; there is nothing to connect to"
             _tell_result(name, {"ok": True, "message": message})
             return 0
-        result = fetcher(app).check(found)
+        with output.watching(f"testing {output.safe(name)}"):
+            result = fetcher(app).check(found)
         _tell_result(name, _test(result))
         if not result.ok:
             return PROBLEM
@@ -185,7 +186,8 @@ def peek(name: str, count: int) -> None:
         found = one(app, name)
         if found.protocol == "none":
             raise Problem(f"{output.safe(name)} takes mail from intake only; there is no mailbox to look into")
-        waiting = fetcher(app).peek(found, count)
+        with output.watching("looking"):
+            waiting = fetcher(app).peek(found, count)
     seen = [_peeked(each.raw, each.size, each.key.id) for each in waiting]
     for each in seen:
         if as_json():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -50,7 +50,9 @@ def list_mails(
     with opened() as app:
         timezone = app.directory.current().settings.timezone
         where = _where(inbox, outcome, _since(since, app.clock.now(), timezone) if since else None)
-        found = _searched(app, where, search, page) if search else app.mails.recent(where, page.reach, skip)
+        found: Iterable[Document] = (
+            _searched(app, where, search, page) if search else app.mails.recent(where, page.reach, skip)
+        )
         listing = Listing(
             summary,
             ("mail", "received", "inbox", "from", "subject", "outcome", "records"),
@@ -82,11 +84,12 @@ def _since(written: str, now: datetime, timezone: str) -> datetime:
     return stated if stated.tzinfo else stated.replace(tzinfo=output.zone(timezone))
 
 
-def _searched(app: App, where: Mapping[str, Any], text: str, page: Page) -> Iterator[Document]:
+def _searched(app: App, where: Mapping[str, Any], text: str, page: Page) -> list[Document]:
     """Mails are looked through one by one: a search is for a person who has only a piece of it."""
     wanted = text.casefold()
     found = (each for each in app.mails.recent(where, 0) if wanted in _told(each))
-    return islice(found, page.skip, page.skip + page.reach)
+    with output.watching("searching"):
+        return list(islice(found, page.skip, page.skip + page.reach))
 
 
 def _told(mail: Document) -> str:

@@ -190,19 +190,27 @@ def progress(things: Iterable[T], label: str, total: int | None = None) -> Itera
 
 
 @contextmanager
-def watching(label: str, seen: Callable[[], str]) -> Iterator[None]:
-    """A line that says how far the work in this block is, on a terminal, once it has taken two seconds."""
+def watching(label: str, seen: Callable[[], str] | None = None) -> Iterator[None]:
+    """A line that says how far the work in this block is, on a terminal, once it has taken two seconds.
+
+    `seen` gives what to say; without it the line tells the seconds.
+    """
     if not sys.stderr.isatty():
         yield
         return
     over = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(label, seen, over), daemon=True, name="progress")
+    watcher = threading.Thread(target=_watch, args=(label, seen or _seconds(), over), daemon=True, name="progress")
     watcher.start()
     try:
         yield
     finally:
         over.set()
         watcher.join()
+
+
+def _seconds() -> Callable[[], str]:
+    started = time.monotonic()
+    return lambda: f"{time.monotonic() - started:.0f} s"
 
 
 def _watch(label: str, seen: Callable[[], str], over: threading.Event) -> None:

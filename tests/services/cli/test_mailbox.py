@@ -188,3 +188,4 @@ def test_a_run_tells_of_mail_that_it_could_not_fetch(run: Run, write: Write, mon
     assert "note: box is in trouble; mail waits there: localhost:1: Connection refused" in done.err
     run("inbox", "stop", "box", "--reason", "the server moves")
     assert "note: box is stopped: the server moves" in run("up", "--once").err
+    assert "box is stopped: the server moves (postroom inbox start box)" in run("doctor").out

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
+import time
 
 import pytest
 
-from services.cli.output import emit, fitted, table
+from services.cli.output import emit, fitted, table, watching
 
 TRICKY = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x9bh\nGr\u00f6\u00dfe"
 
@@ -37,3 +39,30 @@ def test_a_table_on_a_terminal_fits_or_is_plain_and_loses_no_reason(
     widths = fitted(HEADINGS, [ROW], width)
     assert (widths is None) == (width < 58)
     assert widths is None or sum(widths) + 6 <= width
+
+
+class Terminal(io.StringIO):
+    """Standard error with a person behind it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_takes_long_says_so_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Terminal()
+    monkeypatch.setattr("sys.stderr", seen)
+    monkeypatch.setattr("services.cli.output.PATIENCE", 0.0)
+    with watching("reading"):
+        deadline = time.monotonic() + 30
+        while "reading: " not in seen.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert "reading: " in seen.getvalue()
+
+
+def test_what_is_quick_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = Terminal()
+    monkeypatch.setattr("sys.stderr", seen)
+    monkeypatch.setattr("services.cli.output.PATIENCE", 3600.0)
+    with watching("reading"):
+        pass
+    assert seen.getvalue() == ""

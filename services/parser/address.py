@@ -417,8 +417,9 @@ def _normalised(raw: str, defects: Defects) -> str | None:
     if text.startswith("@") and ":" in text:  # a source route, RFC 5322 section 4.4
         text = text.rpartition(":")[2].strip()
     text = text.removeprefix("mailto:").removeprefix("MAILTO:")
-    if text.endswith((".", "'")) and "@" in text:
-        text = _without_marks(text, defects)
+    if text.endswith("'") and text[0] == "'" and "@" in text:  # as Outlook writes an address that is its own name
+        defects.add("malformed-address")
+        text = text[1:-1]
     if _INVISIBLE.search(text):
         defects.add("invisible-in-address")
     local, at, domain = text.rpartition("@")
@@ -433,14 +434,6 @@ def _normalised(raw: str, defects: Defects) -> str | None:
     if "=?" in local:
         defects.add("encoded-word-in-address")
     return f"{local}@{_domain(domain, defects)}"
-
-
-def _without_marks(text: str, defects: Defects) -> str:
-    """Without the apostrophes that Outlook puts around an address, and the dot that ends a full domain name."""
-    defects.add("malformed-address")
-    if text[0] == text[-1] == "'":
-        text = text[1:-1]
-    return text.removesuffix(".")
 
 
 def _lone_word(text: str, defects: Defects) -> str | None:
@@ -485,7 +478,7 @@ def _agrees(value: bytes, ours: Sequence[Address], defects: Defects) -> bool:
     """Whether mail-parser's independent scanner finds no other mailboxes than ours in an irregular field."""
     if len(value) > _LONGEST_FROM or not value.isascii() or "encoded-address" in defects:
         return True
-    seen = {address.lower() for _, address in get_addresses(value.decode("ascii")) if address}
+    seen = {address.lower().strip("'") for _, address in get_addresses(value.decode("ascii")) if address}
     if seen and seen != {one.address.lower() for one in ours}:
         defects.add("ambiguous-from")
         return False

@@ -51,7 +51,6 @@ def read_list(value: str, cap: int = 100) -> list[tuple[str, str]]:
         ("Anna <anna@customer.example> (at home)", "Anna", "anna@customer.example"),
         ("'anna@customer.example'", "", "anna@customer.example"),
         ("'Anna' <'anna@customer.example'>", "'Anna'", "anna@customer.example"),
-        ("Anna <anna@customer.example.>", "Anna", "anna@customer.example"),
         ("<<anna@customer.example>>", "", "anna@customer.example"),
         ("Anna <anna@customer.example>>", "Anna", "anna@customer.example"),
         ("anna@customer.example (at home", "at home", "anna@customer.example"),

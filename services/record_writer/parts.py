@@ -15,7 +15,7 @@ from dataclasses import replace
 from services.record_writer import body
 from services.record_writer.body import Block, whole
 from services.record_writer.facts import Facts
-from services.record_writer.target import SERVICE_REQUEST, Hint, Lookups, Target, by_number, find
+from services.record_writer.target import SERVICE_REQUEST, Hint, Lookups, Target, by_number, find, unquoted
 from shared.contracts.desk import RecordType, folded
 from shared.errors import PostroomError
 
@@ -29,13 +29,20 @@ def blocks_of(facts: Facts) -> list[Block]:
     type_ = facts.configuration.type_named(facts.inbox.processor)
     if type_ is None or type_.name == INCIDENT or not (facts.inbox.record_marker or facts.inbox.field_separator):
         return [whole(facts.mail.text)]
-    text, separator, form = facts.mail.new_text or facts.mail.text, facts.inbox.field_separator, body.form_of(type_)
+    text, separator, form = _own_text(facts), facts.inbox.field_separator, body.form_of(type_)
     cut = body.parts(text, facts.inbox.record_marker)
     if len(cut) > 1:
         blocks = [body.read(part, separator, form) for part in cut]
         return [block for block in blocks if not body.is_signature(block)] or blocks
     (block,) = (body.read(part, separator, form) for part in cut)
     return [replace(block, raw=facts.mail.text)] if block.fields else [whole(facts.mail.text)]
+
+
+def _own_text(facts: Facts) -> str:
+    """What the sender wrote. A reply that says nothing new is all quotation, which makes and sets nothing."""
+    text, marker = facts.mail.new_text or facts.mail.text, facts.inbox.record_marker or ""
+    replies = facts.mail.in_reply_to or facts.mail.references
+    return unquoted(text) if replies and not marker.startswith(">") else text
 
 
 def targets_of(facts: Facts, lookups: Lookups) -> Sequence[Target]:

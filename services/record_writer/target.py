@@ -158,11 +158,11 @@ def number_in(facts: Facts) -> Hint | None:
     plain, keyword = _patterns(names, tuple(each.prefix for each in configuration.types))
     own = (*(_compiled(pattern) for pattern in configuration.settings.subject_patterns), keyword, plain)
     found = next((hit for pattern in own if (hit := pattern.search(facts.mail.subject))), None)
-    found = found or keyword.search(_unquoted(facts.mail.new_text[:100_000]))
+    found = found or keyword.search(unquoted(facts.mail.new_text[:100_000]))
     return _hint(found.groupdict(), configuration) if found else None
 
 
-def _unquoted(text: str) -> str:
+def unquoted(text: str) -> str:
     """Without lines that quote somebody, whatever kind of mail they stand in."""
     return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
 

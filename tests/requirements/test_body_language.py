@@ -199,6 +199,15 @@ def test_of_a_reply_only_the_new_text_sets_fields(changing: Desk) -> None:
     assert texts(changing.activities(record)) == ["Summary$One", "Category$Net"]
 
 
+@pytest.mark.req("IV-33", "IV-34")
+def test_a_reply_that_only_quotes_joins_its_record_and_makes_none(changing: Desk) -> None:
+    changing.receive(a_mail("Summary$One\n", Message_ID="<one@customer.example>"))
+    quoted = "\nOn Fri, 20 Nov 2026, Desk <desk@example.com> wrote:\n> Summary$Two\n> #\n> Summary$Three\n"
+    (mail,) = changing.receive(a_mail(quoted, subject="Re: Printer", In_Reply_To="<one@customer.example>"))
+    assert [each["number"] for each in mail["records"]] == ["CHG1"]
+    assert fields_of(changing.record("change")) == {"Summary": "One"}
+
+
 @pytest.mark.req("VF-12", "IV-34")
 def test_a_reply_without_fields_that_makes_a_new_record_stays_whole(changing: Desk) -> None:
     changing.receive(a_mail("See below." + QUOTED, subject="Re: Printer"))

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from services.cli import output
+from services.cli import base, output
 from services.cli.base import PROBLEM, Command, Group, as_json, opened
-from services.cli.base import Problem as Found
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -41,13 +40,14 @@ def check(file: Path) -> int:
     """
     from shared.config.problems import Refused
     from shared.config.reading import load_placed
+    from shared.config.secrets import missing
 
     try:
         with output.watching("reading"):
             root, stated = load_placed(file)
     except Refused as refused:
         return _tell(refused.problems)
-    lacking = list(_lacking(stated))
+    lacking = list(missing(stated))
     problems = [each for each in lacking if each.needed and each.kept]
     _note(file, root, [*(each for each in lacking if each not in problems), *in_vain(stated)])
     if problems:
@@ -89,12 +89,6 @@ def _tell(problems: Sequence[Problem]) -> int:
         else:
             click.echo(output.safe(each))
     return PROBLEM
-
-
-def _lacking(stated: Configuration) -> Iterator[Missing]:
-    from shared.config.secrets import missing
-
-    yield from missing(stated)
 
 
 def _counted(stated: Configuration) -> str:
@@ -153,7 +147,7 @@ def _confirm(app: App, stated: Configuration) -> None:
         gone += [f"{section}/{name}" for name in names(section, getattr(stored, section)) if name not in kept]
     named = output.safe(", ".join(sorted(gone)))
     if gone and not _agreed(f"Delete {named}? No stored mail is lost"):
-        raise Found(f"nothing was changed: this would delete {named}; say --yes if you mean it")
+        raise base.Problem(f"nothing was changed: this would delete {named}; say --yes if you mean it")
 
 
 def _agreed(question: str) -> bool:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, Problem, as_json, nothing_called, opened, page_options
+from services.cli.base import Command, Group, as_json, beginning_with, opened, page_options
 from services.cli.listing import Listing, Page
 
 if TYPE_CHECKING:
@@ -59,15 +59,7 @@ def summary(letter: Mapping[str, Any]) -> dict[str, Any]:
 
 def one(app: App, named: str) -> Document:
     """The letter with this id or this beginning of one."""
-    if found := app.dead_letters.get(named):
-        return found
-    where = {"_id": {"$prefix": named.lower()}}
-    several = list(app.documents.find("dead_letters", where, limit=2)) if len(named) > 3 else []
-    if not several:
-        nothing_called("dead letter", named)
-    if len(several) > 1:
-        raise Problem(f"several dead letters begin with {output.safe(named)}")
-    return several[0]
+    return app.dead_letters.get(named) or beginning_with(app, "dead_letters", "dead letter", named)
 
 
 @dead_letters.command(cls=Command)

@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, Problem, as_json, nothing_called, opened, page_options
+from services.cli.base import (
+    Command,
+    Group,
+    Problem,
+    as_json,
+    beginning_with,
+    nothing_called,
+    opened,
+    page_options,
+)
 from services.cli.listing import Listing, Page
 from shared.store.mails import OUTCOMES
 
@@ -128,13 +137,9 @@ def summary(mail: Mapping[str, Any]) -> dict[str, Any]:
 
 def one(app: App, named: str) -> Document:
     """The mail with this id, the beginning of an id, or a Message-ID. Several: the newest is not guessed."""
-    if found := app.mails.get(named):
-        return found
-    if "@" in named or named.startswith("<"):
-        several = app.mails.with_message_ids([named])
-    else:
-        where = {"_id": {"$prefix": named.lower()}}
-        several = list(app.documents.find("mails", where, limit=2)) if len(named) > 3 else []
+    if "@" not in named and not named.startswith("<"):
+        return app.mails.get(named) or beginning_with(app, "mails", "mail", named)
+    several = app.mails.with_message_ids([named])
     if not several:
         nothing_called("mail", named)
     if len(several) > 1:

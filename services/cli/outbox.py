@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from services.cli import output
-from services.cli.base import PROBLEM, Command, Group, Problem, as_json, nothing_called, opened, page_options
+from services.cli.base import PROBLEM, Command, Group, Problem, as_json, beginning_with, opened, page_options
 from services.cli.listing import Listing, Page
 
 if TYPE_CHECKING:
@@ -55,15 +55,7 @@ def summary(mail: Mapping[str, Any]) -> dict[str, Any]:
 
 def one(app: App, named: str) -> Document:
     """The outgoing mail with this id or this beginning of one."""
-    if found := app.outbox.get(named):
-        return found
-    where = {"_id": {"$prefix": named.lower()}}
-    several = list(app.documents.find("outbox", where, limit=2)) if len(named) > 3 else []
-    if not several:
-        nothing_called("outgoing mail", named)
-    if len(several) > 1:
-        raise Problem(f"several outgoing mails begin with {output.safe(named)}")
-    return several[0]
+    return app.outbox.get(named) or beginning_with(app, "outbox", "outgoing mail", named)
 
 
 @outbox.command(cls=Command)

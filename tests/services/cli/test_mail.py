@@ -244,3 +244,12 @@ def test_publishing_to_an_inbox_that_is_not_there_is_noted_and_done(run: Run) ->
     assert done.code == 0
     assert "note: there is no inbox 'suport'; its mail becomes dead letters" in done.err
     assert "note" not in run("publish", "--inbox", "support", "-", stdin=a_mail()).err
+
+
+@pytest.mark.parametrize("words", [("mails", "show"), ("dead-letters", "show"), ("outbox", "show")])
+def test_the_beginning_of_an_id_has_to_say_which(run: Run, words: tuple[str, str]) -> None:
+    short = run(*words, "0a1")
+    assert (short.code, short.err) == (1, "Error: '0a1' is too short; write at least 4 letters of the id\n")
+    gone = run(*words, "0a1b2c")
+    assert gone.code == 1
+    assert gone.err.startswith("Error: there is no ")

@@ -61,7 +61,13 @@ def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
             if _OPENER.match(joined):
                 return start
             named = start if named is None else named
-    return named
+    return named if named is None else _with_name(lines, named)
+
+
+def _with_name(lines: list[str], start: int) -> int:
+    """The line above belongs to an attribution that begins with an address: it holds the name."""
+    above = lines[start - 1].strip() if start and lines[start].lstrip().startswith("<") else ""
+    return start - 1 if above and len(above) < MAX_NAME and above[-1] not in ".!?:,;>" else start
 
 
 def _is_bare(line: str) -> bool:

@@ -11,7 +11,9 @@ MAX_MARKER: Final = 200
 _DASHES: Final = "-_=*\u2010\u2013\u2014"
 _ENDS: Final = (*_DASHES, "#", ":", "\uff1a")
 _ORIGINAL: Final = re.compile(
-    rf"[\s*]{{0,6}}[{_DASHES}]{{1,40}}\s{{0,3}}(?:{words.ORIGINAL})\b.{{0,60}}$", re.IGNORECASE
+    rf"[\s*]{{0,6}}(?:[{_DASHES}]{{3,40}}\s{{0,3}}(?:{words.ORIGINAL})\b.{{0,60}}"
+    rf"|[{_DASHES}]{{1,2}}\s{{0,3}}(?:{words.ORIGINAL})\b.{{0,60}}[{_DASHES}:])\s{{0,9}}$",
+    re.IGNORECASE,
 )
 _FORWARDED: Final = re.compile(
     rf"[\s*>]{{0,6}}(?:[{_DASHES}]{{2,40}}\s{{0,3}})?(?:{words.FORWARDED})\b"
@@ -51,5 +53,5 @@ def old_mail_at(lines: list[str], number: int) -> int | None:
 
 
 def _may_be_marker(line: str) -> bool:
-    """Cheap: markers are short and end in a dash or a colon."""
-    return 4 < len(line) < MAX_MARKER and line.rstrip()[-1:] in _ENDS
+    """Cheap: markers are short, and begin with dashes or end in a dash or a colon."""
+    return 4 < len(line) < MAX_MARKER and (line.rstrip()[-1:] in _ENDS or line.startswith("---"))

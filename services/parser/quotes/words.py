@@ -8,7 +8,7 @@ from typing import Final
 from services.parser.tables import any_of, literal, phrases
 
 WROTE: Final = literal("""
-    en  wrote | writes | wrote the following | said
+    en  wrote | writes | wrote the following | said | said the following
     de  schrieb | schreibt | geschrieben | folgendes geschrieben
     fr  a écrit | a ecrit | écrit
     es  escribió | escribio | ha escrito
@@ -44,7 +44,7 @@ WROTE: Final = literal("""
 """Verbs that end an attribution."""
 
 WROTE_INSIDE: Final = literal("""
-    en  wrote
+    en  wrote | wrote the following | said the following
     de  schrieb | schreibt
     nl  schreef | heeft
     sv  skrev
@@ -57,7 +57,16 @@ WROTE_INSIDE: Final = literal("""
     it  ha scritto
     hu  írta
     tr  şunları yazdı | şunu yazdı | yazdı
+    sk  napísal | napísala
+    hr  je napisao | je napisala
+    ro  a scris
+    lt  rašė | rakstīja | kirjutas
+    ca  va escriure
+    vi  đã viết | menulis
+    el  έγραψε
     ru  написал | написала | пишет
+    uk  написав | написала | пише
+    bg  написа
 """)
 """Verbs that may stand between the date and the name, in either order."""
 
@@ -270,7 +279,7 @@ HEADER_KEYS: Final[dict[str, str]] = {name.lower(): role for role, table in _FIE
 ORIGINAL: Final = literal("""
     en  original message | originalmessage | original appointment | original e-mail
     en  reply message | reply separator | message separator
-    de  ursprüngliche nachricht | originalnachricht | original-nachricht | ursprünglicher termin
+    de  ursprüngliche nachricht | originalnachricht | original-nachricht | original nachricht | ursprünglicher termin
     de  ursprüngliche mail | ursprüngliche e-mail | ursprüngliche mitteilung | original-mail
     fr  message d'origine | message d\u2019origine | message original | message initial
     fr  mail original | e-mail d'origine | e-mail d\u2019origine | e-mail original | courriel original

@@ -28,6 +28,9 @@ ATTRIBUTIONS = {
     "Thunderbird, fi": "Help Desk kirjoitti 3.2.2020 klo 10.00:",
     "Thunderbird, ko": "2020-02-03 오전 10:00에 Help Desk 이(가) 쓴 글:",
     "Notes": f"{DESK} wrote on 02/03/2020 10:00:25 AM:",
+    "Usenet": "On 2/3/20 10:00 AM, Help Desk said the following:",
+    "Gmail, et": f"Kontakt {DESK} kirjutas kuupäeval E, 3. veebruar 2020 kell 10:00:",
+    "the name above": "Help Desk of the Example Company\n<desk@example.com> wrote on\n02/03/2020 10:00:25 AM:",
     "Zoho, de": f"---- {DESK} schrieb am Mo, 03 Feb. 2020 10:00:00 +0100 ----",
 }  # fmt: skip
 
@@ -96,6 +99,8 @@ MARKERS = [
     "----- Ursprüngliche Mail -----",
     "-----Ursprüngliche Mitteilung-----",
     "-----Original-Nachricht-----",
+    "----- Original Nachricht ----",
+    "------- Original Message (03-Feb-2020 10:00)",
     "-------- 원본 이메일 --------",
     "##- Please type your reply above this line -##",
     "--- Bitte antworten Sie oberhalb dieser Zeile ---",
@@ -172,6 +177,8 @@ KEPT = [
     "Outlook für iOS stürzt ab.",
     "We use Outlook for Android on all phones and it fails.",
     "Original message was lost.\nSend it again please.",
+    "- original message\n- reply\nboth are gone",
+    "The tray is stuck\n\nask\n<bob@example.com>",
     "Here is the log:\n----- begin -----\nerror 5\n----- end -----\nThanks",
     "Zitat von Goethe:\nEs irrt der Mensch.",
     "Name: Ann\nEmail: ann@example.org\nDate: 3.2.2020 10:00\nMessage: please call me.",

@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from email.parser import BytesHeaderParser
-from email.policy import compat32
 from functools import partial
 from typing import Any
 
@@ -189,7 +187,7 @@ def _filtered(
     app: App, parsed: MailParsed, inbox: Inbox, configuration: Configuration, *, raw: bytes, found: Trace
 ) -> Trace:
     facts = filter_stage.gather(parsed, inbox, configuration, mails=app.mails, people=app.people)
-    facts = replace(facts, header_of=partial(_header, raw))
+    facts = replace(facts, header_of=partial(filter_stage.header_in, raw))
     if filter_stage.released(app.mails, parsed.envelope.mail_id):
         found.step("filter", "released", "accepted", "an operator has released it")
     elif objection := filter_stage.objection(facts):
@@ -198,10 +196,6 @@ def _filtered(
     answers = filter_stage.may_be_answered(parsed)
     found.step("filter", "rules", "accepted", "no rule objects" if answers else "no rule objects; nobody is answered")
     return _matched(app, parsed, inbox, configuration, answers=answers, found=found)
-
-
-def _header(raw: bytes, name: str) -> str:
-    return " ".join(str(value) for value in BytesHeaderParser(policy=compat32).parsebytes(raw).get_all(name, []))
 
 
 def _matched(

@@ -44,11 +44,17 @@ def matches(rule: Rule, mail: ParsedMail, header_of: HeaderOf) -> bool:
 
 
 def recipient_matches(rule: Rule, recipient: Address, subject: str) -> bool:
-    """The outbound reading of a rule: every recipient is matched in the same way as a sender (TI-20)."""
-    told = f"{recipient.name} {recipient.address}".casefold()
-    parts = [*_texts(rule.match.get("recipient", ())), *_texts(rule.match.get("sender", ()))]
-    subjects = _texts(rule.match.get("subject", ()))
-    return any(part in told for part in parts) or any(part in subject.casefold() for part in subjects)
+    """The outbound reading of a rule: every recipient is matched in the same way as a sender (TI-20).
+
+    Every part of the match has to hold here too; a mail of ours has neither headers nor a size to be matched yet.
+    """
+    about = _people([recipient])
+    held = {
+        "subject": lambda wanted: _contains(wanted, subject),
+        "regex": lambda wanted: _patterns_hold(wanted, {"subject": subject, "sender": about, "recipient": about}),
+        **dict.fromkeys(("sender", "recipient"), lambda wanted: _contains(wanted, about)),
+    }
+    return bool(rule.match) and all(kind in held and held[kind](wanted) for kind, wanted in rule.match.items())
 
 
 def _texts(wanted: Any) -> Iterable[str]:
@@ -88,8 +94,12 @@ def _regex(wanted: Mapping[str, str], mail: ParsedMail) -> bool:
         "sender": _people([mail.from_] if mail.from_ else []),
         "recipient": _people((*mail.to, *mail.cc)),
     }
-    told["any"] = "\n".join(told.values())
-    return all(_found(pattern, told.get(where, "")) for where, pattern in wanted.items())
+    return _patterns_hold(wanted, told)
+
+
+def _patterns_hold(wanted: Mapping[str, str], told: Mapping[str, str]) -> bool:
+    everything = {**told, "any": "\n".join(told.values())}
+    return all(_found(pattern, everything.get(where, "")) for where, pattern in wanted.items())
 
 
 def _found(pattern: str, text: str) -> bool:

@@ -60,7 +60,11 @@ def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: M
 def header_of(name: str, *, mails: Mails, mail_id: str) -> str:
     """A header of the kept raw mail; only a rule that asks for one pays for the reading."""
     found = mails.get(mail_id)
-    raw = mails.documents.get_blob(found["raw"]) if found else b""
+    return header_in(mails.documents.get_blob(found["raw"]), name) if found else ""
+
+
+def header_in(raw: bytes, name: str) -> str:
+    """All values of a header of a raw mail, "" when it has none."""
     return " ".join(str(value) for value in BytesHeaderParser(policy=compat32).parsebytes(raw).get_all(name, []))
 
 

@@ -30,10 +30,11 @@ from shared.contracts.desk import (
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """The path of a key, and what to change there."""
+    """The path of a key, and what to change there. `misses`: the section in which something was looked for."""
 
     path: str
     message: str
+    misses: str = ""
 
 
 Complaints = Iterator[Complaint]
@@ -66,7 +67,7 @@ def unknown(path: str, thing: str, name: str | None, known: Iterable[str]) -> Co
         hint = nearest(name, names) or (
             "" if names else f"; none is configured, add it under {thing}s or remove the key"
         )
-        yield Complaint(path, f'there is no {thing.replace("_", " ")} "{name}"{hint}')
+        yield Complaint(path, f'there is no {thing.replace("_", " ")} "{name}"{hint}', misses=f"{thing}s")
 
 
 def unknown_type(path: str, name: str, config: Configuration) -> Complaints:
@@ -74,7 +75,7 @@ def unknown_type(path: str, name: str, config: Configuration) -> Complaints:
     if config.type_named(name) is None:
         known = [each.name for each in config.types]
         hint = nearest(name, known) or f"; known are {', '.join(known)}"
-        yield Complaint(path, f'there is no record type "{name}"{hint}')
+        yield Complaint(path, f'there is no record type "{name}"{hint}', misses="record_types")
 
 
 def names_are_unique(config: Configuration) -> Complaints:
@@ -316,7 +317,8 @@ def servers_fit(config: Configuration) -> Complaints:
     for path, server in _indexed(config, "mail_servers"):
         yield from unknown(f"{path}.partition", "partition", server.partition, _names(config.partitions))
         if server.from_address is not None and server.from_address.casefold() not in inboxes:
-            yield Complaint(f"{path}.from_address", f"{server.from_address} is not the address of an inbox (TI-40)")
+            problem = f"{server.from_address} is not the address of an inbox; write one of theirs (TI-40)"
+            yield Complaint(f"{path}.from_address", problem, misses="inboxes")
 
 
 def types_fit(config: Configuration) -> Complaints:

@@ -63,9 +63,8 @@ def read_bytes(content: bytes, *, source: str, base: Path | None) -> tuple[Item,
         raise Refused([Problem("", str(error), error.line, source)]) from None
     config = read_items(root, notes)
     if notes.problems:
-        also = (
-            [] if config is None else [each for each in found_in(config, root, notes) if each.path not in _paths(notes)]
-        )
+        found = found_in(config, root, notes) if config else []
+        also = [each for each in found if each.path not in _paths(notes)]
         raise Refused(sorted([*notes.problems, *also], key=lambda each: each.line))
     assert config is not None
     return root, config
@@ -85,9 +84,12 @@ def read_items(root: Item, notes: Notes) -> Configuration | None:
 
 
 def found_in(config: Configuration, root: Item, notes: Notes) -> list[Problem]:
-    """What does not fit together, with its lines."""
+    """What does not fit together, with its lines; what is missing because it could not be read is told already."""
+    unread = {section for section, _ in notes.left_out}
     return [
-        placed(Problem(notes.as_written(each.path), each.message), root, notes.source) for each in complaints(config)
+        placed(Problem(notes.as_written(each.path), each.message), root, notes.source)
+        for each in complaints(config)
+        if each.misses not in unread
     ]
 
 

@@ -309,3 +309,17 @@ def test_a_byte_order_mark_is_not_part_of_the_text() -> None:
 def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot be read: No such file"):
         load(tmp_path / "nothing.yaml")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "templates: [{name: t, on: incident, color: red, on: incident}]",
+        "templates: [{name: t}]",
+    ],
+)
+def test_what_could_not_be_read_is_not_told_to_be_missing_too(text: str) -> None:
+    inbox = "inboxes: [{name: a, address: a@example.com, template: t, partition: p}]\n"
+    told = problems(inbox + text)
+    assert not any("there is no template" in line for line in told)
+    assert any("there is no partition" in line for line in told)

@@ -106,10 +106,6 @@ class Part:
         return decoded.replace("\r\n", "\n").replace("\r", "\n") if "\r" in decoded else decoded
 
 
-Tree = Part
-"""The root part of a mail."""
-
-
 def walk(part: Part) -> Iterator[Part]:
     """The part and everything below it in the order of the mail, not entering attached mails."""
     stack = [part]

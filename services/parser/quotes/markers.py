@@ -8,6 +8,7 @@ from typing import Final
 from services.parser.quotes import headerblock, words
 
 MAX_MARKER: Final = 200
+MAX_GROUPWISE: Final = 500
 _DASHES: Final = "-_=*\u2010\u2013\u2014"
 _ENDS: Final = (*_DASHES, "#", ":", "\uff1a")
 _ORIGINAL: Final = re.compile(
@@ -23,7 +24,6 @@ _FORWARDED: Final = re.compile(
 _RULE: Final = re.compile(
     rf"[\s*]{{0,6}}(?:[-_=*─\u2014]{{5,200}}|-{{3,40}}[^-\n]{{3,60}}-{{3,40}}|(?:{words.ORIGINAL}))\s*$", re.IGNORECASE
 )
-_GROUPWISE: Final = re.compile(r">>> ?[^>\n].{3,400}(?:>>>|:)\s*$")
 
 
 def is_forward(line: str) -> bool:
@@ -38,7 +38,9 @@ def is_original(line: str) -> bool:
 
 def is_groupwise(line: str) -> bool:
     """`>>> Ann <ann@example.com> 2/3/2020 10:00 AM >>>`, below which GroupWise marks nothing."""
-    return line.startswith(">>>") and "@" in line and bool(_GROUPWISE.match(line))
+    if not line.startswith(">>>") or len(line) > MAX_GROUPWISE or "@" not in line:
+        return False
+    return line[3:].lstrip()[:1] != ">" and line.rstrip().endswith((">>>", ":"))
 
 
 def old_mail_at(lines: list[str], number: int) -> int | None:

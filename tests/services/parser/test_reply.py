@@ -699,6 +699,8 @@ HOSTILE = {
     "headers": "From: a@b.example\nTo: x\nDate: 1\n" * 30_000,
     "dashes": "-" * 1_000_000,
     "wrote": "1 wrote:\n" * 100_000,
+    "groupwise": f">>> a@b {' ' * 400}:\n" * 2_000,
+    "dashes and words": "--- original message x " * 40_000,
     "sent from": "Sent from my " * 80_000,
     "addresses": "a@" * 500_000,
     "dates": "On 1 2 3 4 5 6 7 wrote " * 40_000,

@@ -21,8 +21,8 @@ MAX_PARTS: Final = 1000
 """Records that one mail may make or change."""
 MAX_BODY: Final = 2_000_000
 """Characters of a body that is read for records and fields; they are kept with every record they make."""
-_BLANK: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u2060\ufeff"
-"""White space, and what shows as nothing: web mail leaves it at the edges of lines."""
+_BLANK: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200e\u200f\u061c\u2060\ufeff"
+"""White space, and what shows as nothing: web mail, and writing from right to left, leave it at the edges of lines."""
 _CELL: Final = re.compile(r"[^\S\n]{0,8}\|[^\S\n]")
 """The border that stands between the cells of a table: a name in one, its value in the next."""
 _WORD: Final = re.compile(r"\s*([^\W\d][\w-]{0,39})")

@@ -18,6 +18,7 @@ from services.record_writer.facts import Facts
 from services.record_writer.target import SERVICE_REQUEST, Hint, Lookups, Target, by_number, find, unquoted
 from shared.contracts.desk import RecordType, folded
 from shared.errors import PostroomError
+from shared.text import shortened
 
 INCIDENT = "incident"
 MAX_SAME = 250
@@ -59,6 +60,8 @@ def targets_of(facts: Facts, lookups: Lookups) -> Sequence[Target]:
 
 
 def _target(facts: Facts, type_: RecordType, block: Block, lookups: Lookups) -> Target:
+    if several := _several(block, type_):
+        return several
     key = key_of(block, type_)
     if key is None:
         return Target("new", "none", f"the part names no {type_.number_field}")
@@ -79,8 +82,19 @@ def key_of(block: Block, type_: RecordType) -> str | None:
     return next((value for name, value in block.fields if name == type_.number_field and value), None)
 
 
+def _several(block: Block, type_: RecordType) -> Target | None:
+    """A part about more than one record changes none: nobody can tell which of its fields are whose."""
+    keys = dict.fromkeys(value.casefold() for name, value in block.fields if name == type_.number_field and value)
+    if len(keys) < 2:
+        return None
+    told = shortened(", ".join(keys), 200)
+    return Target("none", "unique-key", f"the part names several records ({told}); a record marker parts them")
+
+
 def _update_only(facts: Facts, type_: RecordType, block: Block, lookups: Lookups) -> Target:
     """A request is updated, by its number in the body or the subject; not found, a new incident (IV-35)."""
+    if several := _several(block, type_):
+        return several
     key = key_of(block, type_)
     found = (_keyed(facts, type_, key, lookups) if key else None) or find(facts, lookups)
     if found.kind != "new":

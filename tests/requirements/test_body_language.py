@@ -227,6 +227,17 @@ def test_the_unique_key_updates_the_record_it_names(changing: Desk, number: str)
     assert texts(changing.activities(record), "status") == ["Status: Logged → Waiting"]
 
 
+@pytest.mark.req("IV-42", "IV-37")
+def test_a_part_that_names_two_records_changes_neither(changing: Desk) -> None:
+    changing.receive(a_mail("Summary$One\n#\nSummary$Two\n"))
+    (mail,) = changing.receive(a_mail("ChangeNumber$1\nSummary$x\nChangeNumber$CHG2\nSummary$y\n"))
+    assert (mail["outcome"], mail["records"][0]["type"]) == ("dead", "incident")
+    assert "the part names several records (1, chg2)" in mail["reason"]
+    assert [fields_of(each)["Summary"] for each in changing.records("change")] == ["One", "Two"]
+    (mail,) = changing.receive(a_mail("ChangeNumber$1\nSummary$x\nChangeNumber$1\n"))
+    assert mail["outcome"] == "recorded"
+
+
 @pytest.mark.req("IV-42")
 def test_one_mail_updates_and_creates(changing: Desk) -> None:
     changing.receive(a_mail("Summary$One\n"))

@@ -64,6 +64,13 @@ FORM = form_of(TYPE)
         pytest.param(
             "Summary: | a | b\nAmount: | 2", ":", {"Summary": "a | b", "Amount": "2"}, "", id="cells of a table"
         ),
+        pytest.param(
+            "\u200fGröße: \u05d2\u05d3\u05d5\u05dc\u200e",
+            ":",
+            {"Größe": "\u05d2\u05d3\u05d5\u05dc"},
+            "",
+            id="right to left",
+        ),
         pytest.param("Summary|a", "|", {"Summary": "a"}, "", id="a separator that looks like a border"),
         pytest.param("Summary", "$", {}, "Summary", id="no separator"),
         pytest.param("$Summary", "$", {}, "$Summary", id="no name"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -186,7 +188,7 @@ def peek(name: str, count: int) -> None:
         found = one(app, name)
         if found.protocol == "none":
             raise Problem(f"{output.safe(name)} takes mail from intake only; there is no mailbox to look into")
-        with output.watching("looking"):
+        with output.watching("looking"), _in_words(app):
             waiting = fetcher(app).peek(found, count)
     seen = [_peeked(each.raw, each.size, each.key.id) for each in waiting]
     for each in seen:
@@ -217,6 +219,20 @@ def sample(name: str, type_name: str | None) -> None:
         output.emit({"inbox": name, "mail": text})
     else:
         click.echo(text, nl=False)
+
+
+@contextmanager
+def _in_words(app: App) -> Iterator[None]:
+    """What a mail server refuses, in the sentence of the connection test."""
+    from shared import probe
+    from shared.errors import Unavailable
+    from shared.wire import Refusal
+
+    try:
+        yield
+    except Refusal as error:
+        told = probe.failed(error, app.clock.now()).message.rstrip(".")
+        raise (Unavailable(told) if isinstance(error, Unavailable) else Problem(told)) from error
 
 
 def _peeked(raw: bytes, size: int | None, key: str) -> dict[str, Any]:

@@ -218,6 +218,9 @@ def print_record(app: App, record: Document, activities: int = 50) -> None:
         click.echo(output.safe(entry["text"].rstrip(), breaks=True))
         for each in entry["attachments"] or ():
             click.echo(f"  [{output.safe(each['filename'])}]")
+    count = app.documents.count("activities", {"record_id": record["_id"]})
+    if count > activities:
+        click.echo(f"\nthe newest {activities} of {count} activities are shown: --activities {count}", err=True)
 
 
 @records.command(cls=Command)

@@ -189,3 +189,18 @@ def test_a_run_tells_of_mail_that_it_could_not_fetch(run: Run, write: Write, mon
     run("inbox", "stop", "box", "--reason", "the server moves")
     assert "note: box is stopped: the server moves" in run("up", "--once").err
     assert "box is stopped: the server moves (postroom inbox start box)" in run("doctor").out
+
+
+def test_a_peek_that_fails_says_so_in_the_sentence_of_the_test(
+    run: Run, write: Write, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("config", "apply", write("p.yaml", mailbox(1)), "--no-test")
+    away = run("inbox", "peek", "box")
+    assert (away.code, away.err.startswith("Error: The request failed. The server could not be reached: ")) == (
+        75,
+        True,
+    )
+    run("config", "apply", write("p.yaml", mailbox(dovecot.port)), "--no-test")
+    monkeypatch.setenv("BOB_PASSWORD", "wrong")
+    refused = run("inbox", "peek", "box")
+    assert (refused.code, "Verify the credentials" in refused.err) == (1, True)

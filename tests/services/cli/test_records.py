@@ -108,6 +108,9 @@ def test_only_the_newest_activities_are_shown_when_asked_so(run: Run) -> None:
         run("records", "set", "incident", "1", f"Impact={impact}")
     shown = run("records", "show", "incident", "1", "--activities", "1", "--json").line["activities"]
     assert [activity["text"] for activity in shown] == ["Impact: High → Medium"]
+    told = run("records", "show", "incident", "1", "--activities", "1").err
+    assert told == "\nthe newest 1 of 4 activities are shown: --activities 4\n"
+    assert run("records", "show", "incident", "1").err == ""
 
 
 def test_a_record_is_readable_on_paper(run: Run) -> None:

@@ -28,7 +28,7 @@ def start(*words: str | Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(holds: Callable[[], bool], seconds: float = 120) -> None:
     """Poll until something holds."""
     deadline = time.monotonic() + seconds
     while not holds():
@@ -44,7 +44,7 @@ def test_up_works_while_others_publish_and_leaves_in_order(run: Run, data: Path,
         run("publish", "-", stdin=a_mail())
         wait_for(lambda: bool(run("records", "list", "--json").out))
         process.send_signal(number)
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
     finally:
         process.kill()
         _, err = process.communicate()
@@ -84,7 +84,7 @@ def test_workers_of_all_stages_do_what_up_does(run: Run, data: Path) -> None:
         wait_for(lambda: run("mails", "list", "--outcome", "recorded", "--json").out != "")
         for each in workers:
             each.send_signal(signal.SIGTERM)
-        assert [each.wait(timeout=20) for each in workers] == [0] * len(workers)
+        assert [each.wait(timeout=60) for each in workers] == [0] * len(workers)
     finally:
         for each in workers:
             each.kill()

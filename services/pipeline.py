@@ -83,7 +83,7 @@ def _readers(event: Event) -> Sequence[str]:
 
 QUIET_SECONDS = 60.0
 """How long `--once` waits for delayed retries."""
-SETTLE_SECONDS = 0.5
+SETTLE_SECONDS = 1.0
 LEAVINGS_SECONDS = 5.0
 """How long a queue that is not empty may take to hand out its first message."""
 IDLE_SECONDS, AWAY_SECONDS = 0.05, 1.0
@@ -170,7 +170,7 @@ def turn_about(app: App, workers: Sequence[Worker], world_: World, stop: threadi
         if away is not None:
             if once and patience.is_lost():
                 raise away
-            await_world(world_, stop)
+            await_world(world_, stop, [worker.consumer for worker in workers])
         elif once and patience.is_over(app.broker.depths()):
             return
         stop.wait(IDLE_SECONDS if away is None else AWAY_SECONDS)

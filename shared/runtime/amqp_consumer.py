@@ -54,7 +54,7 @@ class RabbitConsumer:
         self._out: dict[int, Delivery] = {}
         self._settling: set[int] = set()
         self._outbox: list[Leaving] = []
-        self._woken = self._unread = self._narrowing = False
+        self._woken = self._unread = self._stragglers = False
         self._session: Session | None = None
         self._life = 0
         self._away: PostroomError | None = Unavailable("not yet connected to RabbitMQ")
@@ -62,6 +62,8 @@ class RabbitConsumer:
         self._blocked = ""
         self._failure: PostroomError | None = None
         self._incomplete = False
+        self._awake = threading.Event()
+        self._awake.set()
         self._closing = threading.Event()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._live, name=f"amqp-{queue}", daemon=True)
@@ -71,6 +73,7 @@ class RabbitConsumer:
 
     def take(self, timeout: float) -> Sequence[Delivery]:
         """What is there, up to `prefetch`; a redelivered message comes alone, when all before it is settled."""
+        self._awake.set()
         self._complete_topology()
         deadline = time.monotonic() + timeout
         with self._news:
@@ -97,7 +100,7 @@ class RabbitConsumer:
 
     def _alone(self) -> Sequence[Delivery]:
         """When all have come, the others go back uncounted: should it kill us, it takes none of them along."""
-        if self._narrowing:
+        if self._stragglers:
             return ()
         while len(self._arrived) > 1:
             other = self._arrived.pop()
@@ -152,14 +155,25 @@ class RabbitConsumer:
         if not done():
             raise Unavailable(self._blocked or "RabbitMQ confirms nothing")
 
+    def rest(self) -> None:
+        """Let the connection go; RabbitMQ's consumer time-out (half an hour) ends it too, and counts what it held."""
+        with self._news:
+            if self._session is None or self._away is not None or self._blocked or self._closing.is_set():
+                return
+            self._awake.clear()
+            self._give_back_everything()
+            self._session.retire(Unavailable("the consumer rests"))
+
     def close(self) -> None:
         """Ends within 10 s whatever the broker does. What is still held goes back uncounted."""
         with self._news:
             if self._closing.is_set():
                 return
             self._closing.set()
+            self._awake.set()
             self._give_back_everything()
             if self._session is not None and self._away is None:
+                self._stragglers = True
                 self._session.stop_consuming()
             self._news.notify_all()
             self._settle_down(time.monotonic() + CLOSE_SECONDS)
@@ -173,7 +187,7 @@ class RabbitConsumer:
             self._post(delivery, _again(delivery))
 
     def _settle_down(self, deadline: float) -> None:
-        while self._settling and self._away is None and not self._blocked:
+        while (self._settling or self._stragglers) and self._away is None and not self._blocked:
             left = deadline - time.monotonic()
             if left <= 0:
                 log.warning("closed_unconfirmed", extra={"queue": self.queue, "count": len(self._settling)})
@@ -252,19 +266,19 @@ class RabbitConsumer:
         log.info("consumer_connected", extra={"queue": self.queue, "broker": str(self._endpoint)})
 
     def arrived(self, delivery: Delivery) -> None:
-        """Buffer it; while closing, straight back."""
+        """Buffer it; while closing or resting, straight back."""
         with self._news:
-            if self._closing.is_set():
+            if self._closing.is_set() or not self._awake.is_set():
                 self._out[_number(delivery)] = delivery
                 self._post(delivery, _again(delivery))
                 return
             self._arrived.append(delivery)
             self._news.notify_all()
 
-    def narrowing(self, *, done: bool) -> None:
-        """Hold redelivered messages until the last of them has come."""
+    def stragglers(self, *, may_come: bool) -> None:
+        """Redelivered messages are held, and the end waits, until the last has come."""
         with self._news:
-            self._narrowing = not done
+            self._stragglers = may_come
             self._news.notify_all()
 
     def finished(self, numbers: Iterable[int]) -> None:
@@ -312,6 +326,7 @@ class RabbitConsumer:
                 break  # only `close` ends the attempts
             self._serve(session)
             self._stopping.wait(random.uniform(0.05, 0.2))  # noqa: S311  jitter
+            self._awake.wait()
 
     def _serve(self, session: Session) -> None:
         try:
@@ -363,7 +378,7 @@ class RabbitConsumer:
 
     def _lost(self, session: Session) -> None:
         error = session.reason()
-        if not self._stopping.is_set():
+        if self._awake.is_set() and not self._stopping.is_set():
             log.warning("connection_lost", extra={"queue": self.queue, "reason": str(error)})
         self._dispose(session, error)
 
@@ -373,7 +388,7 @@ class RabbitConsumer:
             if self._out:
                 self._failure = self._failure or Unavailable(str(error))
             self._session, self._away, self._blocked = None, error, ""
-            self._woken = self._unread = self._narrowing = False
+            self._woken = self._unread = self._stragglers = False
             for kept in (self._arrived, self._out, self._settling, self._outbox):
                 kept.clear()
             self._life += 1

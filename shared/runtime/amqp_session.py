@@ -91,8 +91,8 @@ class Owner(Protocol):
     def arrived(self, delivery: Delivery) -> None:
         """A delivery to hand out."""
 
-    def narrowing(self, *, done: bool) -> None:
-        """A redelivered message came among others; more may follow it until this is done."""
+    def stragglers(self, *, may_come: bool) -> None:
+        """Whether deliveries of a consumer that was cancelled may still come."""
 
     def finished(self, numbers: Iterable[int]) -> None:
         """These left their queue for good."""
@@ -139,6 +139,7 @@ class Session:
     _consumer_tag: str = ""
     _blocked: str = ""
     _retired: PostroomError | None = None
+    _cancelling: bool = False
     _ended: bool = False
     _received: tuple[int, int] = (0, 0)
 
@@ -151,6 +152,10 @@ class Session:
     def sync(self) -> None:
         """Tell the owner when the broker has read everything sent so far; acknowledgements have no answer."""
         self._link.ioloop.add_callback_threadsafe(self._sync)
+
+    def retire(self, reason: PostroomError) -> None:
+        """Take no further deliveries, and end when what was settled has left."""
+        self._link.ioloop.add_callback_threadsafe(lambda: self._retire(reason))
 
     def stop_consuming(self) -> None:
         """Take no further deliveries."""
@@ -308,8 +313,18 @@ class Session:
     def _empty(self) -> None:
         """Back to prefetch 1, once everything held has left."""
         self._mode = _Mode.EMPTYING
-        self.owner.narrowing(done=False)
-        self._channel.basic_cancel(self._consumer_tag, callback=lambda _: self.owner.narrowing(done=True))
+        self._cancel()
+
+    def _cancel(self) -> None:
+        """What the queue sends until it hears of this comes before its answer."""
+        self._cancelling = True
+        self.owner.stragglers(may_come=True)
+        self._channel.basic_cancel(self._consumer_tag, callback=self._on_last)
+
+    def _on_last(self, _frame: Any) -> None:
+        self._cancelling = False
+        self.owner.stragglers(may_come=False)
+        self._next_mode([])
 
     def _sync(self) -> None:
         """Any request with an answer would do; a new prefetch holds for the next consumer, which sets its own."""
@@ -319,7 +334,9 @@ class Session:
     def _stop_consuming(self) -> None:
         consuming, self._mode = self._mode in (_Mode.NARROW, _Mode.WIDE), _Mode.STOPPING
         if consuming and self._is_open():
-            self._channel.basic_cancel(self._consumer_tag, callback=_unused)
+            self._cancel()
+        elif not self._cancelling:
+            self.owner.stragglers(may_come=False)
 
     def _on_cancelled(self, _frame: Any) -> None:
         """The queue may be gone and what is held be all that is left of its messages, so finish it first."""
@@ -328,8 +345,8 @@ class Session:
 
     def _retire(self, reason: PostroomError) -> None:
         """Take nothing more over this connection; what it brought can still be finished, uncounted."""
-        if self._mode in (_Mode.NARROW, _Mode.WIDE) and not isinstance(reason, Missing):
-            self._channel.basic_cancel(self._consumer_tag, callback=_unused)
+        if self._mode in (_Mode.NARROW, _Mode.WIDE) and not isinstance(reason, Missing) and self._is_open():
+            self._cancel()
         if self._mode is not _Mode.STOPPING:
             self._mode, self._retired = _Mode.RETIRING, reason
             self._next_mode([])
@@ -342,9 +359,11 @@ class Session:
         if self._mode is _Mode.NARROW and self.prefetch > 1 and any(map(_is_ordinary, gone)):
             self._channel.basic_cancel(self._consumer_tag, callback=_unused)
             self._consume(self.prefetch)
-        elif self._mode is _Mode.EMPTYING and not self._unacked:
+        elif self._unacked or self._cancelling:
+            return
+        elif self._mode is _Mode.EMPTYING:
             self._consume(1)
-        elif self._mode is _Mode.RETIRING and not self._unacked:
+        elif self._mode is _Mode.RETIRING:
             self._error = self._retired
             self._end()  # in order: the last acknowledgement has to reach the broker
 

@@ -125,6 +125,12 @@ class Consumer(Protocol):
     def flush(self) -> None:
         """Wait until everything settled so far is durable, or raise `Unavailable`."""
 
+    def rest(self) -> None:
+        """The world is away: until the next `take`, hold nothing that was not handed out yet.
+
+        A broker counts what somebody holds for too long against the messages.
+        """
+
     def close(self) -> None:
         """Stop taking, flush, and leave what is still held to others. Safe to call twice."""
 

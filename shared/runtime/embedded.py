@@ -322,6 +322,9 @@ class EmbeddedConsumer:
         self._settling.clear()
         self._returning.clear()
 
+    def rest(self) -> None:
+        """Nothing is held that was not handed out."""
+
     def close(self) -> None:
         """Flush; leave what is still held to others, uncounted."""
         settled = {each.seq for each in self._settling}

@@ -71,7 +71,7 @@ class Worker:
                     log.warning("worker_paused", extra={"stage": self.stage.name, "reason": str(error)})
                     stop.wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE)
-                    await_world(self.world, stop)
+                    await_world(self.world, stop, [self.consumer])
         finally:
             leave(self.consumer)
 
@@ -225,13 +225,19 @@ def tier_for(seconds: float) -> int:
     return next((tier for tier in TIERS if tier >= seconds), TIERS[-1])
 
 
-def await_world(world: World, stop: threading.Event) -> None:
-    """Probe until the store answers, with growing pauses; nothing is taken meanwhile."""
+def await_world(world: World, stop: threading.Event, consumers: Sequence[Consumer]) -> None:
+    """Probe until the store answers, with growing pauses; nothing is taken meanwhile, and the consumers rest."""
+
+    def rest(state: tenacity.RetryCallState) -> None:
+        for consumer in consumers if state.attempt_number == 1 else ():
+            consumer.rest()
+
     attempts = tenacity.Retrying(
         retry=tenacity.retry_if_exception_type(Unavailable),
         wait=tenacity.wait_exponential_jitter(multiplier=0.2, max=5.0, jitter=0.2),
         stop=tenacity.stop_when_event_set(stop),
         sleep=tenacity.sleep_using_event(stop),
+        before_sleep=rest,
         reraise=True,
     )
     try:

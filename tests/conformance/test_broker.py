@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from shared.errors import PostroomError
+from shared.errors import PostroomError, Unavailable
 from shared.runtime.broker import MAX_DELIVERIES, QUEUES, Broker, Delivery, Message, Unroutable
+from shared.runtime.outcome import Emit, Outcome
+from shared.runtime.stage import Stage
+from shared.runtime.worker import LONGEST_PAUSE, Worker, World
 from tests.conformance.child import POISON
 from tests.conformance.lanes import (
     TIER_SCALE,
@@ -228,10 +236,11 @@ def test_a_waiting_message_is_counted(broker: Broker) -> None:
     assert broker.in_flight() == 1
 
 
-def test_giving_back_twenty_times_is_no_poison(broker: Broker) -> None:
+def test_giving_back_for_ten_minutes_is_no_poison(broker: Broker) -> None:
+    """As often as a worker does at most while the store is away."""
     broker.publish([a_message(headers={"attempt": 1, "inbox": "support"})])
     consumer = broker.consumer("intake", 10)
-    for _ in range(20):
+    for _ in range(round(600 / LONGEST_PAUSE)):
         consumer.give_back(take_one(consumer))
         consumer.flush()
     delivery = take_one(consumer)
@@ -378,6 +387,61 @@ def test_what_is_held_at_the_close_goes_to_others_uncounted(lane: Lane, broker: 
     consumer.close()
     rest = take_all(lane.broker().consumer("intake", 5), 7)
     assert {each.count for each in rest} == {0}
+
+
+def test_a_consumer_that_rests_holds_nothing_and_goes_on_later(lane: Lane, broker: Broker) -> None:
+    broker.publish(messages(8))
+    consumer = broker.consumer("intake", 5)
+    consumer.settle(take_one(consumer))
+    consumer.flush()
+    for each in take_some(consumer):
+        consumer.give_back(each)
+    consumer.rest()
+    eventually(lambda: depth(broker, "intake") == 7)
+    other = lane.broker().consumer("intake", 5)
+    taken = take_all(other, 6)
+    assert {each.count for each in taken} == {0}
+    other.close()
+    assert len({each.message.id for each in (*taken, take_one(consumer))}) == 7
+
+
+def test_a_worker_whose_store_is_away_leaves_its_queue_alone_and_goes_on_when_it_is_back(broker: Broker) -> None:
+    broker.publish(messages(20))
+    world, stop, seen = StoreIsAway(), threading.Event(), []
+
+    def handle(message: Message) -> Outcome:
+        world.ask()
+        seen.append((message.id, message.attempt))
+        return Emit()
+
+    journal: Any = SimpleNamespace(decided=lambda *_: None)
+    stage = Stage("parser", "intake", handle, lambda message: message)
+    worker = Worker(stage, World(broker, lambda *_: [], nullcontext, journal, world.ask), prefetch=5)
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        eventually(lambda: world.asked > 3 and depth(broker, "intake") == 20)
+        world.away = False
+        eventually(lambda: len(seen) >= 20)
+    finally:
+        stop.set()
+        thread.join()
+    assert sorted(seen) == sorted((each.id, 0) for each in messages(20))
+    assert broker.in_flight() == 0
+
+
+@dataclass
+class StoreIsAway:
+    """Until a test says otherwise."""
+
+    away: bool = True
+    asked: int = 0
+
+    def ask(self) -> None:
+        """As the worker's probe, and as any stage's handler."""
+        self.asked += 1
+        if self.away:
+            raise Unavailable("the store is away")
 
 
 def test_close_may_be_called_twice_and_takes_nothing_more(broker: Broker) -> None:

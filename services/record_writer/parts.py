@@ -15,7 +15,8 @@ from dataclasses import replace
 from services.record_writer import body
 from services.record_writer.body import Block, whole
 from services.record_writer.facts import Facts
-from services.record_writer.target import SERVICE_REQUEST, Hint, Lookups, Target, by_number, find, unquoted
+from services.record_writer.hint import Hint, unquoted
+from services.record_writer.target import SERVICE_REQUEST, Lookups, Target, by_number, find
 from shared.contracts.desk import RecordType, folded
 from shared.errors import PostroomError
 from shared.text import shortened

@@ -7,16 +7,14 @@ A number is a hint, not a proof: who may update by it is decided by `access`.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from services.record_writer.facts import Facts
+from services.record_writer.hint import Hint, number_in
 from services.record_writer.trust import is_authenticated
-from shared.contracts.desk import Configuration, RecordType, folded
 from shared.store.documents import Document
 from shared.store.mails import Mails, message_key
 from shared.store.outbox import Outbox
@@ -140,67 +138,6 @@ def takes_part(facts: Facts, record: Document) -> bool:
     if facts.sender.name and person and facts.sender.name == record.get("owner"):
         return True
     return bool(_address(facts)) and _address(facts) in record.get("copied", ())
-
-
-@dataclass(frozen=True, slots=True)
-class Hint:
-    """A number as the mail writes it, and the type it is said to be of."""
-
-    type: RecordType
-    text: str
-    serial: int
-
-
-def number_in(facts: Facts) -> Hint | None:
-    """The first `<type>#n` or `[type - n]` of the subject, or a `[type - n]` of the new text (TI-31)."""
-    configuration = facts.configuration
-    names = tuple(name for each in configuration.types for name in (each.name, each.label, *each.aliases))
-    plain, keyword = _patterns(names, tuple(each.prefix for each in configuration.types))
-    own = (*(_compiled(pattern) for pattern in configuration.settings.subject_patterns), keyword, plain)
-    found = next((hit for pattern in own if (hit := pattern.search(facts.mail.subject))), None)
-    found = found or keyword.search(unquoted(facts.mail.new_text[:100_000]))
-    return _hint(found.groupdict(), configuration) if found else None
-
-
-def unquoted(text: str) -> str:
-    """Without lines that quote somebody, whatever kind of mail they stand in."""
-    return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
-
-
-def _hint(found: Mapping[str, Any], configuration: Configuration) -> Hint | None:
-    type_ = configuration.type_named(found.get("type") or "incident")
-    serial = serial_of(type_, found.get("number") or "") if type_ else None
-    return Hint(type_, str(found["number"]), serial) if type_ and serial is not None else None
-
-
-def serial_of(type_: RecordType, text: str) -> int | None:
-    """The counter in a number as it is shown (CHG12) or bare (12); a prefix may hold digits of its own."""
-    shown = text.strip()
-    if shown.casefold().startswith(type_.prefix.casefold()) and shown[len(type_.prefix) :].strip():
-        shown = shown[len(type_.prefix) :]
-    found = re.fullmatch(r"\D*(\d{1,18})\D*", shown)
-    return int(found[1]) if found else None
-
-
-@lru_cache(maxsize=16)
-def _patterns(names: tuple[str, ...], prefixes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns for the names of all types, the longest first; blanks, `_` and `-` in a name are alike.
-
-    A name is looked for as it is written and as it is folded: a pattern does not know that ß and ss are alike.
-    """
-    alike = {re.sub(r"[\s_-]+", "_", name.strip()).lower() for name in names} | {folded(name) for name in names}
-    spelled = sorted(filter(None, alike), key=len, reverse=True)
-    either = "|".join(r"[\s_-]{1,3}".join(map(re.escape, name.split("_"))) for name in spelled)
-    own = "|".join(map(re.escape, sorted(filter(None, prefixes), key=len, reverse=True)))
-    number = rf"(?P<number>(?:{own or '(?!)'}|[A-Za-z]{{0,8}}-?)\d{{1,15}})"
-    plain = re.compile(rf"(?<![\w#])(?P<type>{either})\s{{0,3}}#\s{{0,3}}{number}(?!\w)", re.IGNORECASE)
-    keyword = re.compile(rf"\[\s{{0,3}}(?P<type>{either})\s{{0,3}}-\s{{0,3}}{number}\s{{0,3}}\]", re.IGNORECASE)
-    return plain, keyword
-
-
-@lru_cache(maxsize=64)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.IGNORECASE)
 
 
 def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:

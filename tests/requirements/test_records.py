@@ -88,6 +88,26 @@ def test_the_customer_updates_by_number(desk: Desk, subject: str) -> None:
     assert len(desk.activities(desk.record())) == 2
 
 
+@pytest.mark.req("VF-22")
+@pytest.mark.parametrize(
+    ("pattern", "subject", "updated"),
+    [
+        (r"ref:(?P<type>call)/(?P<number>\d+)", "Something REF:Call/1", True),
+        (r"(?P<type>\w+) no\. (?P<number>\w+)", "about call no. INC1", True),
+        (r"(?P<type>\w+) (?P<number>\d+)", "Floor 3: Incident#1", True),
+        (r"(?P<type>\w+) (?P<number>\d+)", "Floor 3", False),
+        (r"^(?P<type>a+)+(?P<number>b)$", "a" * 300 + " Incident#1", True),
+    ],
+)
+def test_more_patterns_find_numbers_and_none_stops_the_others(
+    desk: Desk, pattern: str, subject: str, updated: bool
+) -> None:
+    desk.configure(a_configuration(settings=Settings(subject_patterns=(pattern,))))
+    desk.receive(a_mail())
+    desk.receive(a_mail("more\n", subject=subject))
+    assert len(desk.activities(desk.records()[0])) == 1 + updated
+
+
 @pytest.mark.req("VF-22", "IV-42")
 @pytest.mark.parametrize(
     ("subject", "updated"),

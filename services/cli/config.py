@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -169,7 +170,7 @@ def _report(applied: Applied) -> None:
             click.echo(f"{word}  {output.safe(name)}")
         if len(names) > 20:
             click.echo(f"{word}  ... and {len(names) - 20} more")
-    if applied.unchanged:
+    if applied.unchanged or not applied.changed:
         click.echo(f"unchanged  {len(applied.unchanged)}")
 
 
@@ -222,5 +223,8 @@ def _write(file: Path, text: str) -> None:
     try:
         half.write_text(text, encoding="utf-8")
         half.replace(file)
+    except OSError as error:
+        raise base.Problem(f"{output.safe(file)} cannot be written: {error.strerror or error}") from None
     finally:
-        half.unlink(missing_ok=True)
+        with suppress(OSError):
+            half.unlink(missing_ok=True)

@@ -57,7 +57,7 @@ def _refuse_a_real_desk(app: App) -> None:
     """A folder with mail that is not the demo's is somebody's desk."""
     mails, ours = app.documents.count("mails", {}), app.documents.get("demo", "desk")
     if mails and ours is None:
-        raise Problem(f"{app.location.data} holds a desk with {mails} mails already; name another folder with --data")
+        raise Problem(f"{app.location.data} holds a desk with mail already; name another folder with --data")
     app.documents.upsert("demo", "desk", {"$set": {"at": app.clock.now()}})
 
 

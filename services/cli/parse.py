@@ -26,7 +26,7 @@ def parse(named: tuple[str, ...]) -> int:
     """
     failed = 0
     for word in named:
-        for source in output.progress(sources.mails(word), "parsing", sources.count(word)):
+        for source in output.progress(sources.some_mails(word), "parsing", sources.count(word)):
             seen = look(source)
             failed += "error" in seen
             output.emit(seen)

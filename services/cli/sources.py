@@ -18,6 +18,8 @@ from typing import BinaryIO, Final
 
 import click
 
+from services.cli import output
+
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes of one mail; the parser's own bound is lower."""
 MAIL_ENDINGS: Final = (".eml", ".mbox")
@@ -50,6 +52,15 @@ def mails(named: str) -> Iterator[Source]:
         raise click.UsageError(f"there is no file or folder {named!r}")
     for file in files(path):
         yield from _of_file(file)
+
+
+def some_mails(named: str) -> Iterator[Source]:
+    """The same; that there is none is told."""
+    number = 0
+    for number, each in enumerate(mails(named), 1):  # noqa: B007 - counts
+        yield each
+    if not number:
+        click.echo(f"no mail is in {output.safe(named)}", err=True)
 
 
 def files(path: Path) -> Iterator[Path]:

@@ -21,7 +21,7 @@ def try_(inbox: str | None, named: tuple[str, ...]) -> int:
     failed = 0
     with opened() as app:
         for word in named:
-            for source in output.progress(sources.mails(word), "trying", sources.count(word)):
+            for source in output.progress(sources.some_mails(word), "trying", sources.count(word)):
                 failed += not _tell(app, source, inbox)
     return PROBLEM if failed else 0
 

@@ -164,3 +164,15 @@ def test_pruning_what_is_no_inbox_and_no_mail_server_asks_nothing(run: Run, writ
     assert run("config", "apply", write("more.yaml", INBOX + rule)).code == 0
     done = run("config", "apply", write("less.yaml", INBOX), "--prune")
     assert (done.code, done.out.splitlines()[0], done.err) == (0, "deleted  rules/n", "")
+
+
+def test_an_export_that_cannot_be_written_names_the_file(run: Run, tmp_path: Path) -> None:
+    done = run("config", "export", tmp_path / "gone" / "x.yaml")
+    assert (done.code, done.err) == (
+        1,
+        f"Error: {tmp_path / 'gone' / 'x.yaml'} cannot be written: No such file or directory\n",
+    )
+
+
+def test_a_file_that_states_nothing_changes_nothing_and_says_so(run: Run, write: Write) -> None:
+    assert run("config", "apply", write("p.yaml", "")).out == "unchanged  0\n"

@@ -107,3 +107,10 @@ def test_a_name_that_is_nothing_is_a_usage_error(run: Run, tmp_path: Path) -> No
 def test_any_bytes_make_one_object(run: Run) -> None:
     assert run("parse", "-", stdin=bytes(range(256)) * 40).code == 0
     assert run("parse", "-", stdin=b"").line["size"] == 0
+
+
+def test_a_folder_without_mail_is_told(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for command in ("parse", "try"):
+        done = run(command, tmp_path / "empty")
+        assert (done.code, done.out, done.err) == (0, "", f"no mail is in {tmp_path / 'empty'}\n")

@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import idna
 from mailparser.utils import get_addresses
@@ -19,6 +18,7 @@ from mailparser.utils import get_addresses
 from services.parser import charset
 from services.parser.defects import Defects
 from services.parser.headers import decode_value, decode_words
+from services.parser.scanner import QUOTED_AT, Item, Scanner
 from shared.contracts.mail import Address
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
@@ -27,27 +27,10 @@ _PLAIN = re.compile(
     rf"<({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}})>"
     rf"|({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}}))$"
 )
-_STRUCTURE = re.compile(r'[",;:<>()\[\]\\]')
 _SPACES = re.compile(r"\s+")
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 _LONGEST = 320
-_DEEP_COMMENT = 10
 _FIELD_CAP = 512 * 1024
-
-
-@dataclass(slots=True)
-class _Item:
-    """One member of an address list while it is scanned."""
-
-    phrase: list[str] = field(default_factory=list)
-    angles: list[str] = field(default_factory=list)
-    comments: list[str] = field(default_factory=list)
-    after: list[str] = field(default_factory=list)
-    odd: bool = False
-    grouped: bool = False
-
-    def is_empty(self) -> bool:
-        return not (self.angles or self.odd or "".join(self.phrase).strip())
 
 
 def sender(values: list[bytes], defects: Defects, *, transmitter: Address | None = None) -> Address | None:
@@ -187,155 +170,22 @@ def _wholly_encoded(text: str, cap: int, defects: Defects) -> list[Address]:
     return found[:cap]
 
 
-class _Scanner:
-    """Cuts a list at its separators; each character of structure is looked at once."""
-
-    def __init__(self, text: str, *, quotes: bool) -> None:
-        self.text = text
-        self.quotes = quotes
-        self.items: list[_Item] = []
-        self.item = _Item()
-        self.in_group = False
-        self.unclosed = False
-        self.deep = False
-
-    def run(self) -> list[_Item]:
-        text, position = self.text, 0
-        while match := _STRUCTURE.search(text, position):
-            at, char = match.start(), match[0]
-            self._words(text[position:at])
-            position = self._structure(char, at)
-        self._words(text[position:])
-        self._end()
-        return self.items
-
-    def _words(self, piece: str) -> None:
-        if piece:
-            (self.item.after if self.item.angles else self.item.phrase).append(piece)
-
-    def _end(self) -> None:
-        self.item.grouped = self.in_group
-        if not self.item.is_empty():
-            self.items.append(self.item)
-        self.item = _Item()
-
-    def _structure(self, char: str, at: int) -> int:
-        """Handle one structural character; the offset at which to go on."""
-        if char == '"' and self.quotes:
-            return self._quoted(at)
-        if char == "(":
-            return self._comment(at)
-        if char == "<":
-            return self._angle(at)
-        if char == "[":
-            stop = self.text.find("]", at, at + 300)
-            if stop > 0:
-                self._words(self.text[at : stop + 1])
-                return stop + 1
-            self.item.odd = True
-        elif char in ",;":
-            self._end()
-            if char == ";":
-                self.in_group = False
-        elif char == ":":
-            self._colon()
-        elif char == "\\":
-            self._words(self.text[at + 1 : at + 2])
-            return at + 2
-        elif char != '"':
-            self.item.odd = True
-        return at + 1
-
-    def _colon(self) -> None:
-        """`Team:` opens a group, `mailto:` stands before an address, elsewhere a colon is litter in a name."""
-        label = "".join(self.item.phrase).strip().lower()
-        if label == "mailto":
-            self.item.phrase.clear()
-        elif "@" in label or self.item.angles or self.in_group:
-            self.item.odd = True
-        else:
-            self.in_group = True
-            self.item = _Item()
-
-    def _quoted(self, at: int) -> int:
-        out, position, text = [], at + 1, self.text
-        while (stop := _next_of(text, '"\\', position)) >= 0:
-            out.append(text[position:stop])
-            if text[stop] == '"':
-                self._quoted_words("".join(out), text, stop + 1)
-                return stop + 1
-            out.append(text[stop + 1 : stop + 2])
-            position = stop + 2
-        self.unclosed = True
-        return len(text)
-
-    def _quoted_words(self, words: str, text: str, after: int) -> None:
-        """Quotes around a local part stay; around a name they go."""
-        if text.startswith("@", after) and not self.item.angles:
-            self.item.phrase.append('"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"')
-            return
-        self._words(words.replace("@", _QUOTED_AT))
-
-    def _comment(self, at: int) -> int:
-        depth = deepest = 1
-        position, text = at + 1, self.text
-        while depth and (stop := _next_of(text, "()\\", position)) >= 0:
-            depth += {"(": 1, ")": -1}.get(text[stop], 0)
-            deepest = max(deepest, depth)
-            position = stop + (2 if text[stop] == "\\" else 1)
-        if depth:  # never closed: only litter, unless it hides another address
-            self.item.odd = "@" in text[at:] or "<" in text[at:]
-            position = len(text)
-        if deepest > _DEEP_COMMENT:
-            self.deep = True
-        else:
-            self.item.comments.append(text[at + 1 : position - 1 if not depth else position])
-        self._words(" ")
-        return position
-
-    def _angle(self, at: int) -> int:
-        """From `<` to its `>`; quotes inside protect what they hold."""
-        position, text = at + 1, self.text
-        while (stop := _next_of(text, '<>"', position)) >= 0:
-            if text[stop] == ">":
-                self.item.angles.append(text[at + 1 : stop])
-                return stop + 1
-            closing = text.find('"', stop + 1) if text[stop] == '"' else -1
-            if closing < 0:
-                break
-            position = closing + 1
-        self.item.odd = True
-        end = stop if stop > at else len(text)
-        if text[at + 1 : end].strip():
-            self.item.angles.append(text[at + 1 : end])
-        return end if end > at else at + 1
-
-
-_QUOTED_AT = "\ue0a1"
-_NEXT = {chars: re.compile(f"[{re.escape(chars)}]") for chars in ('"\\', "()\\", '<>"')}
-
-
-def _next_of(text: str, chars: str, position: int) -> int:
-    match = _NEXT[chars].search(text, position)
-    return match.start() if match else -1
-
-
-def _items(text: str, defects: Defects) -> list[_Item]:
-    scanner = _Scanner(text, quotes=True)
+def _items(text: str, defects: Defects) -> list[Item]:
+    scanner = Scanner(text, quotes=True)
     items = scanner.run()
     if scanner.unclosed:
         defects.add("unclosed-quote")
-        scanner = _Scanner(text, quotes=False)
+        scanner = Scanner(text, quotes=False)
         items = scanner.run()
     if scanner.deep:
         defects.add("deep-comments")
     return _rejoined(items, defects) if len(items) > 1 else items
 
 
-def _rejoined(items: list[_Item], defects: Defects) -> list[_Item]:
+def _rejoined(items: list[Item], defects: Defects) -> list[Item]:
     """`Becker, Anna <anna@...>` without quotes: words before a comma belong to the name behind it."""
-    out: list[_Item] = []
-    words: list[_Item] = []
+    out: list[Item] = []
+    words: list[Item] = []
     for item in items:
         if _is_words(item):
             words.append(item)
@@ -350,11 +200,11 @@ def _rejoined(items: list[_Item], defects: Defects) -> list[_Item]:
     return [*out, *words]
 
 
-def _is_words(item: _Item) -> bool:
+def _is_words(item: Item) -> bool:
     return not (item.angles or item.odd or item.grouped) and "@" not in "".join(item.phrase)
 
 
-def _mailbox(item: _Item, defects: Defects) -> Address | None:
+def _mailbox(item: Item, defects: Defects) -> Address | None:
     """The address of one member, None with a defect when none or more than one can be meant."""
     phrase, after = "".join(item.phrase), "".join(item.after)
     if len(item.angles) > 1 or "@" in after:
@@ -371,14 +221,14 @@ def _mailbox(item: _Item, defects: Defects) -> Address | None:
     return Address(_display(phrase, item, defects), address)
 
 
-def _may_be_name(item: _Item, phrase: str, address: str) -> bool:
+def _may_be_name(item: Item, phrase: str, address: str) -> bool:
     """An address in front of `<` is a name only when it stands apart from it and nothing is odd, or says the same."""
     if phrase.strip().lower() == address.lower():
         return True
     return phrase[-1:].isspace() and not item.odd and not item.comments
 
 
-def _without_angle(item: _Item, phrase: str, defects: Defects) -> Address | None:
+def _without_angle(item: Item, phrase: str, defects: Defects) -> Address | None:
     words = _BARE_WORDS.findall(phrase)
     if "@" in phrase and not any("@" in word.strip("@") for word in words):
         words = ["".join(words)]  # blanks around the @
@@ -404,8 +254,8 @@ def _outside_quotes(text: str) -> str:
     return _QUOTED.sub("", text)
 
 
-def _display(phrase: str, item: _Item, defects: Defects) -> str:
-    text = _SPACES.sub(" ", phrase.replace(_QUOTED_AT, "@")).strip()
+def _display(phrase: str, item: Item, defects: Defects) -> str:
+    text = _SPACES.sub(" ", phrase.replace(QUOTED_AT, "@")).strip()
     if not text and item.comments:
         text = _SPACES.sub(" ", item.comments[0]).strip()
     return _name(text, defects)[:1_000]
@@ -438,7 +288,7 @@ def _normalised(raw: str, defects: Defects) -> str | None:
 
 def _lone_word(text: str, defects: Defects) -> str | None:
     """`jsmith` stays as it is: a default domain may be applied later."""
-    if not text or len(text) > 64 or _SPACES.search(text) or "=?" in text or _unprintable(text) or _QUOTED_AT in text:
+    if not text or len(text) > 64 or _SPACES.search(text) or "=?" in text or _unprintable(text) or QUOTED_AT in text:
         return None
     defects.add("address-without-domain")
     return text

@@ -77,7 +77,8 @@ def _found(root: Part, report: Report) -> list[Found]:
     if said:
         return list(said.values())
     sent_to = (address for address in original.recipients(report.returned) if address.lower() not in parties)
-    return [_mentioned(address, report) for address in dict.fromkeys(sent_to)]
+    found = [_mentioned(address, report) for address in dict.fromkeys(sent_to)]
+    return found or list(prose.read(report.text))  # somebody wrote to himself
 
 
 def _reported(addresses: tuple[str, ...], report: Report, parties: frozenset[str]) -> list[str]:

@@ -74,25 +74,28 @@ def parse_block(block: bytes, bounds: Bounds, defects: Defects) -> tuple[Headers
     lines = _FOLD.sub(b"", block).split(b"\n") if block else []
     if len(lines) > bounds.headers:
         raise BoundExceeded("headers", f"{len(lines)} lines in one header block")
-    raw: list[tuple[str, bytes]] = []
-    body_at = -1
-    for number, line in enumerate(lines):
-        name, colon, value = line.partition(b":")
-        if not colon or not _NAME.match(name):
-            name = name.rstrip(b" \t")
-            if not colon or not _NAME.match(name):
-                if not line.strip() or _is_litter(lines, number, raw, defects):
-                    continue
-                defects.add("missing-header-separator")
-                body_at = _offset_of_line(block, number)
-                break
-        raw.append((name.decode("ascii").lower(), value.strip(b" \t\r")))
+    raw, stop = _fields(lines, defects)
     if not block.isascii():
         raw = _in_utf8(raw, defects)
     index: dict[str, list[bytes]] = {}
     for key, value in raw:
         index.setdefault(key, []).append(value)
-    return Headers(tuple(raw), index, defects, bounds.value_bytes), body_at
+    return Headers(tuple(raw), index, defects, bounds.value_bytes), -1 if stop < 0 else _offset_of_line(block, stop)
+
+
+def _fields(lines: list[bytes], defects: Defects) -> tuple[list[tuple[str, bytes]], int]:
+    """Names in lower case with their values, and the number of the line that is no header any more, else -1."""
+    found: list[tuple[str, bytes]] = []
+    for number, line in enumerate(lines):
+        name, colon, value = line.partition(b":")
+        if not _NAME.match(name):
+            name = name.rstrip(b" \t")
+        if colon and _NAME.match(name):
+            found.append((name.decode("ascii").lower(), value.strip(b" \t\r")))
+        elif line.strip() and not _is_litter(lines, number, found, defects):
+            defects.add("missing-header-separator")
+            return found, number
+    return found, -1
 
 
 def _is_litter(lines: list[bytes], number: int, seen: list[tuple[str, bytes]], defects: Defects) -> bool:

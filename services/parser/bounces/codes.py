@@ -33,9 +33,12 @@ _VERSION: Final = re.compile(r"(?:version|release|\bv|build)\W{0,2}$", re.IGNORE
 
 def read(text: str) -> Codes:
     """The first SMTP reply in `text` and the enhanced status that belongs to it."""
-    if both := _BOTH.search(text):
-        return Codes(int(both[1]), both[2])
-    return Codes(_smtp(text), _status(text))
+    both = _BOTH.search(text)
+    if both is None:
+        return Codes(_smtp(text), _status(text))
+    if is_vague(both[2]) and (sooner := _smtp(text[: both.start()])):
+        return Codes(sooner, _status(text[: both.start()]))
+    return Codes(int(both[1]), both[2])
 
 
 def _smtp(text: str) -> int | None:

@@ -20,6 +20,7 @@ MAX_CHARS: Final = 65_536
 MAX_LINE: Final = 1_000
 MAX_PARAGRAPH: Final = 40
 MAX_MENTIONS: Final = 50
+MAX_INTRODUCTION: Final = 80
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,10 @@ _SHAPES: Final = (
     _shape(rf"(?:.{{0,60}}\b)?RCPT TO:\s*<?(?P<addr>{ADDRESS})"),
     # your message to bob@example.com could not be delivered
     _shape(rf"\b(?:{_VERBS})\b[^@\n]{{0,60}}?[\s<(\"'\[:](?P<addr>{ADDRESS})", anywhere=True),
+    # bob:0:<bob@example.com> : mx.example.com : 550 the reason
+    _shape(rf"(?<!FROM:)<(?P<addr>{ADDRESS})>[^\n]{{0,200}}?[\s:][45]\d\d[\s-]", anywhere=True),
 )
+_AUTHOR_ABOVE: Final = re.compile(r"\b(?:by|from|von|par|de|da|van|av|od|от)\s{0,3}:?\s{0,9}$", re.IGNORECASE)
 _NEXT: Final = re.compile(rf"[>\"')\]\s]{{0,6}}[,;]\s{{0,3}}(?:and )?[<\"'(]{{0,3}}(?P<addr>{ADDRESS})")
 _NOT_A_RECIPIENT: Final = re.compile(
     r"\W{0,20}(?:from|sender|reply-to|mail from|return-path|errors-to|message-id|contact|received|subject|"
@@ -144,8 +148,14 @@ def _hits(lines: list[str], shape: _Shape, ignore: frozenset[str]) -> Iterator[_
             continue
         for named in _series(line, match):
             address = tidy(named["addr"])
-            if address.lower() not in ignore and not is_robot(address):
+            if address.lower() not in ignore and not is_robot(address) and not _is_author(lines, number):
                 yield _Hit(number, address, _diagnostic_at(line, named, shape))
+
+
+def _is_author(lines: list[str], number: int) -> bool:
+    """Whether the text above ends in `a message sent by`."""
+    above = next((line for line in reversed(lines[max(0, number - 3) : number]) if line.strip()), "")
+    return len(above) < MAX_INTRODUCTION and bool(_AUTHOR_ABOVE.search(above))
 
 
 def _series(line: str, first: re.Match[str]) -> Iterator[re.Match[str]]:

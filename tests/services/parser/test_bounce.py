@@ -659,6 +659,37 @@ def test_recipients_in_one_line_are_several() -> None:
     assert [r.address for r in found.recipients] == ["a@example.com", "b@example.com", "c@example.com"]
 
 
+def test_the_author_that_a_report_names_did_not_bounce() -> None:
+    body = (
+        "A message sent by\n\n  <carl@example.org>\n\ncould not be delivered. The following address failed:\n\n"
+        "  bob@example.com\n    550 Bad SPF records\n"
+    )
+    assert [one.address for one in read(plain(body)).recipients] == ["bob@example.com"]
+
+
+def test_an_address_in_the_middle_of_a_line_that_ends_in_a_reply_is_read() -> None:
+    body = (
+        "Your message was not delivered.\n\nbob:000:<bob@example.com> : mx:[192.0.2.1] : 550 5.1.1 unknown in RCPT TO\n"
+    )
+    one = only(plain(body))
+    assert (one.address, one.status, one.smtp_code) == ("bob@example.com", "5.1.1", 550)
+
+
+def test_the_first_reply_counts_when_a_later_one_says_nothing_more() -> None:
+    body = (
+        "   ----- The following addresses had permanent fatal errors -----\n<bob@example.com>\n"
+        "    (reason: 550 : User unknown)\n\n   ----- Transcript of session follows -----\n"
+        "554 5.0.0 Service unavailable\n"
+    )
+    one = only(plain(body))
+    assert (one.smtp_code, one.reason) == (550, "unknown-user")
+
+
+def test_who_wrote_to_himself_is_the_one_who_did_not_get_it() -> None:
+    body = "<ann@example.org>: host mx.example.org said: 452 4.3.2 Connection rate limit exceeded\n"
+    assert only(plain(body)).address == "ann@example.org"
+
+
 def test_the_header_of_failed_recipients_names_them() -> None:
     head = f"{DAEMON}X-Failed-Recipients: a@example.com,\n b@example.com\n"
     found = read(plain("Delivery failed, see eve@example.net", head=head))

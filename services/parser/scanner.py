@@ -1,0 +1,163 @@
+"""Cuts an address field into its members, at structural characters only (RFC 5322 section 3.4).
+
+Takes a field as text, gives `Item`s: what stood outside and inside of brackets, and whether anything was odd. What an
+item names, and whether that can be believed, is decided in `address`; here no word is understood. Linear: each
+character of structure is looked at once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+_STRUCTURE = re.compile(r'[",;:<>()\[\]\\]')
+_DEEP_COMMENT = 10
+QUOTED_AT = "\ue0a1"
+"""Stands for an `@` inside quotation marks, which is no part of an address."""
+_NEXT = {chars: re.compile(f"[{re.escape(chars)}]") for chars in ('"\\', "()\\", '<>"')}
+
+
+@dataclass(slots=True)
+class Item:
+    """One member of an address list while it is scanned."""
+
+    phrase: list[str] = field(default_factory=list)
+    angles: list[str] = field(default_factory=list)
+    comments: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    odd: bool = False
+    grouped: bool = False
+
+    def is_empty(self) -> bool:
+        """Whether nothing stands between two separators."""
+        return not (self.angles or self.odd or "".join(self.phrase).strip())
+
+
+class Scanner:
+    """Cuts a list at its separators; each character of structure is looked at once."""
+
+    def __init__(self, text: str, *, quotes: bool) -> None:
+        self.text = text
+        self.quotes = quotes
+        self.items: list[Item] = []
+        self.item = Item()
+        self.in_group = False
+        self.unclosed = False
+        self.deep = False
+
+    def run(self) -> list[Item]:
+        """The members of the field that hold anything."""
+        text, position = self.text, 0
+        while match := _STRUCTURE.search(text, position):
+            at, char = match.start(), match[0]
+            self._words(text[position:at])
+            position = self._structure(char, at)
+        self._words(text[position:])
+        self._end()
+        return self.items
+
+    def _words(self, piece: str) -> None:
+        if piece:
+            (self.item.after if self.item.angles else self.item.phrase).append(piece)
+
+    def _end(self) -> None:
+        self.item.grouped = self.in_group
+        if not self.item.is_empty():
+            self.items.append(self.item)
+        self.item = Item()
+
+    def _structure(self, char: str, at: int) -> int:
+        """Handle one structural character; the offset at which to go on."""
+        if char == '"' and self.quotes:
+            return self._quoted(at)
+        if char == "(":
+            return self._comment(at)
+        if char == "<":
+            return self._angle(at)
+        if char == "[":
+            stop = self.text.find("]", at, at + 300)
+            if stop > 0:
+                self._words(self.text[at : stop + 1])
+                return stop + 1
+            self.item.odd = True
+        elif char in ",;":
+            self._end()
+            if char == ";":
+                self.in_group = False
+        elif char == ":":
+            self._colon()
+        elif char == "\\":
+            self._words(self.text[at + 1 : at + 2])
+            return at + 2
+        elif char != '"':
+            self.item.odd = True
+        return at + 1
+
+    def _colon(self) -> None:
+        """`Team:` opens a group, `mailto:` stands before an address, elsewhere a colon is litter in a name."""
+        label = "".join(self.item.phrase).strip().lower()
+        if label == "mailto":
+            self.item.phrase.clear()
+        elif "@" in label or self.item.angles or self.in_group:
+            self.item.odd = True
+        else:
+            self.in_group = True
+            self.item = Item()
+
+    def _quoted(self, at: int) -> int:
+        out, position, text = [], at + 1, self.text
+        while (stop := _next_of(text, '"\\', position)) >= 0:
+            out.append(text[position:stop])
+            if text[stop] == '"':
+                self._quoted_words("".join(out), text, stop + 1)
+                return stop + 1
+            out.append(text[stop + 1 : stop + 2])
+            position = stop + 2
+        self.unclosed = True
+        return len(text)
+
+    def _quoted_words(self, words: str, text: str, after: int) -> None:
+        """Quotes around a local part stay; around a name they go."""
+        if text.startswith("@", after) and not self.item.angles:
+            self.item.phrase.append('"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"')
+            return
+        self._words(words.replace("@", QUOTED_AT))
+
+    def _comment(self, at: int) -> int:
+        depth = deepest = 1
+        position, text = at + 1, self.text
+        while depth and (stop := _next_of(text, "()\\", position)) >= 0:
+            depth += {"(": 1, ")": -1}.get(text[stop], 0)
+            deepest = max(deepest, depth)
+            position = stop + (2 if text[stop] == "\\" else 1)
+        if depth:  # never closed: only litter, unless it hides another address
+            self.item.odd = "@" in text[at:] or "<" in text[at:]
+            position = len(text)
+        if deepest > _DEEP_COMMENT:
+            self.deep = True
+        else:
+            self.item.comments.append(text[at + 1 : position - 1 if not depth else position])
+        self._words(" ")
+        return position
+
+    def _angle(self, at: int) -> int:
+        """From `<` to its `>`; quotes inside protect what they hold."""
+        position, text = at + 1, self.text
+        while (stop := _next_of(text, '<>"', position)) >= 0:
+            if text[stop] == ">":
+                self.item.angles.append(text[at + 1 : stop])
+                return stop + 1
+            closing = text.find('"', stop + 1) if text[stop] == '"' else -1
+            if closing < 0:
+                break
+            position = closing + 1
+        self.item.odd = True
+        end = stop if stop > at else len(text)
+        if text[at + 1 : end].strip():
+            self.item.angles.append(text[at + 1 : end])
+        return end if end > at else at + 1
+
+
+def _next_of(text: str, chars: str, position: int) -> int:
+    match = _NEXT[chars].search(text, position)
+    return match.start() if match else -1

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.record_writer import mapping, values
 from services.record_writer.body import Block, whole
-from services.record_writer.facts import MAX_TEXT, Facts, as_attached
+from services.record_writer.facts import MAX_TEXT, Facts, as_attached, author_on
 from services.record_writer.sender import LinkedObject, customer_of, object_of
 from services.record_writer.task import plan_task, wants_task
 from shared.contracts.desk import Partition, RecordType, Template
@@ -39,7 +39,7 @@ def plan_creation(
     partition = partition_of(facts, template)
     own, fields = values.split(_values(facts, type_, template, partition, block), facts)
     properties = {**_properties(facts, type_, block, partition, template), **own, **_logging(facts)}
-    activities = as_attached(facts, block.raw, facts.author)
+    activities = as_attached(facts, block.raw, author_on(facts, properties))
     serial = facts.serials(type_.name)
     return Change(
         action="create",

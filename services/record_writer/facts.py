@@ -71,13 +71,6 @@ class Facts:
         return "analyst" in self.sender.roles
 
     @property
-    def author(self) -> str:
-        """Whose name an activity carries when the record has no say: the matched person's (VS-06)."""
-        if self.sender.person_id:
-            return self.sender.name or self.sender.person_id
-        return EMAIL_LISTENER
-
-    @property
     def names_inbox(self) -> bool:
         """Whether records and attached mails say which inbox they came by (IV-07)."""
         return self.inbox.include_source_mailbox_name and self.inbox.processor == "incident"
@@ -99,9 +92,9 @@ class Facts:
 
 
 def author_on(facts: Facts, record: Document) -> str:
-    """Whose name a note on a record carries (TI-30): the person's, the assigned analyst's, nobody's."""
+    """Whose name a note on a record carries (TI-30, VS-06): the person's, the assigned analyst's, nobody's."""
     if facts.sender.person_id:
-        return facts.author
+        return facts.sender.name or facts.sender.person_id
     owner = record.get("owner")
     return facts.name_of(str(owner)) if owner else EMAIL_LISTENER
 

@@ -266,6 +266,15 @@ def test_whose_name_a_note_carries(desk: Desk, owner: str, sender: str, by: str)
     assert {each["by"] for each in desk.activities(desk.record())[-2:]} == {by}
 
 
+@pytest.mark.req("TI-30", "VF-10")
+@pytest.mark.parametrize(("sender", "by"), [("Stranger <x@elsewhere.example>", "Ann Analyst"), (None, "Jane Doe")])
+def test_the_first_note_of_a_record_that_its_template_assigns(desk: Desk, sender: str | None, by: str) -> None:
+    template = Template("assigned", "incident", {"Owner": "ann"})
+    desk.configure(a_configuration(an_inbox(template="assigned"), ANNA, an_analyst(), templates=(template,)))
+    desk.receive(a_mail(sender=sender or "anna@customer.example"))
+    assert [each["by"] for each in desk.activities(desk.record())] == [by]
+
+
 @pytest.mark.req("VS-03")
 def test_of_several_people_the_oldest_is_the_customer(desk: Desk) -> None:
     desk.configure(a_configuration(*(a_person(each, addresses=("anna@customer.example",)) for each in ("abe", "zoe"))))

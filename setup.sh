@@ -18,6 +18,7 @@ find_python() {
 prepare() { # prepare EXTRAS: "" for running, "dev" for testing
     label="${1:-run}"
     ready "$label" && return 0
+    [ "$label" = run ] && ready dev && return 0 # what testing needs is more
     python="$(find_python)" || exit 2
     echo "postroom: setting up .venv (once, about half a minute)" >&2
     [ -x "$root/.venv/bin/python" ] || "$python" -m venv "$root/.venv" || exit 2

@@ -65,12 +65,19 @@ def _kind(root: Part, signs: Signs, subject: str, text: str) -> tuple[Kind, Boun
     declared = _declared(root, signs, subject)
     if sure := _SURE.get(declared):
         return sure, None
-    if header_signs.answers_alone(root.headers) or phrases.AWAY_SUBJECT.match(subject):
+    if header_signs.answers_alone(root.headers) or _says_away(root, signs, subject):
         return "auto-reply", None
     hinted = declared or signs.machine or signs.reported or "x-amz-sns-message-id" in root.headers
     if hinted and (found := _report(root, signs, declared, subject, text)):
         return found
     return _UNLESS_BOUNCE.get(declared) or _robots(root, signs, subject) or "message", None
+
+
+def _says_away(root: Part, signs: Signs, subject: str) -> bool:
+    """Whether the subject is that of an automatic answer; a mere word of absence must be a machine's or an answer's."""
+    if phrases.AWAY_SUBJECT.match(subject):
+        return True
+    return bool(phrases.ABSENT_SUBJECT.match(subject)) and (signs.machine or "in-reply-to" in root.headers)
 
 
 def _declared(root: Part, signs: Signs, subject: str) -> str:

@@ -100,20 +100,20 @@ _AWAY: Final = r"""
     en  vacation (?:reply|response|message|notice)
     en  away (?:from (?:my |the )?(?:mail|e-?mail|office|desk)|notice)
     de  automatische (?:antwort|abwesenheitsnotiz|nachricht|rückmeldung) | auto-?antwort | nicht im (?:büro|haus)
-    de  abwesenheits?(?:notiz|nachricht|meldung|mitteilung|info|agent|assistent) | abwesend
-    fr  réponse automatique | (?:message|notification|avis) d['\u2019]absence | absen(?:ce|te?|t\(e\))(?: du bureau)?
-    es  respuesta autom[aá]tica | fuera de (?:la )?oficina | ausencia(?: temporal)? | ausente(?: de la oficina)?
-    it  risposta automatica | fuori (?:sede|ufficio) | assen(?:za|te)(?: (?:dall['\u2019]ufficio|temporanea))?
-    pt  resposta autom[aá]tica | fora do escritório | ausência(?: temporária)? | ausente do escritório
-    nl  automatische? (?:antwoord|bericht|beantwoording) | afwezig(?:heids?(?:bericht|melding|assistent))?
-    nl  niet (?:aanwezig|op kantoor) | buiten kantoor
-    sv  autosvar | automatiskt svar | frånvaro(?:meddelande|besked)? | inte på kontoret
-    da  automatisk svar | fravær(?:smelding|sbesked|sassistent)? | ikke (?:til stede|på kontoret)
-    fi  automaattinen (?:vastaus|poissaoloilmoitus) | poissaoloilmoitus | poissa(?: toimistosta)?
-    pl  automatyczna odpowiedź | odpowiedź automatyczna | autoodpowiedź | poza biurem | nieobecność
-    cs  automatická odpověď | mimo kancelář | nepřítomnost
-    sk  automatická odpoveď | mimo kancelárie | neprítomnosť
-    ru  автоматический ответ | автоответ(?:чик)? | вне офиса | отсутствие
+    de  abwesenheits?(?:notiz|nachricht|meldung|mitteilung|info|agent|assistent)
+    fr  réponse automatique | (?:message|notification|avis) d['\u2019]absence | absen(?:ce|te?|t\(e\)) du bureau
+    es  respuesta autom[aá]tica | fuera de (?:la )?oficina | ausencia temporal | ausente de la oficina
+    it  risposta automatica | fuori (?:sede|ufficio) | assen(?:za|te) (?:dall['\u2019]ufficio|temporanea)
+    pt  resposta autom[aá]tica | fora do escritório | ausência temporária | ausente do escritório
+    nl  automatische? (?:antwoord|bericht|beantwoording) | afwezigheids?(?:bericht|melding|assistent)
+    nl  niet op kantoor | buiten kantoor
+    sv  autosvar | automatiskt svar | frånvaro(?:meddelande|besked) | inte på kontoret
+    da  automatisk svar | fravær(?:smelding|sbesked|sassistent) | ikke på kontoret
+    fi  automaattinen (?:vastaus|poissaoloilmoitus) | poissaoloilmoitus | poissa toimistosta
+    pl  automatyczna odpowiedź | odpowiedź automatyczna | autoodpowiedź | poza biurem
+    cs  automatická odpověď | mimo kancelář
+    sk  automatická odpoveď | mimo kancelárie
+    ru  автоматический ответ | автоответ(?:чик)? | вне офиса
     uk  автоматична відповідь | автовідповідь | поза офісом
     tr  otomatik (?:yanıt|cevap) | ofis dışı(?:nda)?
     hu  automatikus válasz | házon kívül
@@ -133,19 +133,41 @@ _AWAY: Final = r"""
     vi  (?:trả lời|phản hồi) tự động
     id  balasan otomatis
     el  αυτόματη απάντηση
-    ja  自動(?:応答|返信|回覆|回复) | 不在(?:通知)?
-    zh  自动(?:答复|回复) | 外出(?:時自動回覆)?
-    ko  자동 (?:회신|응답|답장) | 부재 ?중(?: 자동 응답)?
+    ja  自動(?:応答|返信|回覆|回复) | 不在通知
+    zh  自动(?:答复|回复) | 外出時自動回覆
+    ko  자동 (?:회신|응답|답장) | 부재 ?중 자동 응답
+"""
+_ABSENT: Final = r"""
+    en  on (?:vacation|holiday|leave)
+    de  abwesend | abwesenheit
+    fr  absence | absente? | absent\(e\)
+    es  ausencia | ausente
+    it  assenza | assente
+    pt  ausência
+    nl  afwezig | niet aanwezig
+    sv  frånvaro
+    da  fravær | ikke til stede
+    fi  poissa
+    pl  nieobecność
+    cs  nepřítomnost
+    sk  neprítomnosť
+    ru  отсутствие
+    ja  不在
+    zh  外出
+    ko  부재 ?중
 """
 AWAY_SUBJECT: Final = re.compile(
     rf"[\s*\[(!\-]{{0,6}}(?:{'|'.join(phrases(_AWAY))})\s?(?:[\])]|[:\uff1a\-\u2013]|\(?re:)"
-    rf"|auto: .{{0,80}}(?:{'|'.join(phrases(_AWAY))})|(?:yahoo!? )?auto[- ]?(?:response|reply)\s*$",
+    rf"|auto: .{{0,80}}(?:{'|'.join(phrases(_AWAY + _ABSENT))})|(?:yahoo!? )?auto[- ]?(?:response|reply)\s*$",
     re.IGNORECASE,
 )
 """How mail servers begin the subject of an automatic answer: a set phrase and a colon, or in brackets."""
 
+ABSENT_SUBJECT: Final = re.compile(rf"\s*(?:{'|'.join(phrases(_ABSENT))})\s?[:\uff1a]", re.IGNORECASE)
+"""A word of absence and a colon: mail servers write so, and so do people who are ill; it wants an answer's header."""
+
 AWAY_WORDS: Final = any_of(
-    _AWAY + r"    --  \baway\b | \bon leave\b | \bvacation\b | \burlaub\b | \bholiday\b | \bvacances\b | \bferie\b"
+    _AWAY + _ABSENT + r"    --  \baway\b | \bvacation\b | \burlaub\b | \bholiday\b | \bvacances\b | \bferie\b"
 )
 """Words of an absence; they count only when a header says that a machine wrote."""
 

@@ -286,7 +286,7 @@ AWAY = [
     ("sv", "Autosvar: Skrivare"),
     ("sv, long", "Automatiskt svar: Skrivare"),
     ("no, da", "Automatisk svar: Printer"),
-    ("da, old", "Fravær: Printer"),
+    ("da, old", "Fraværsbesked: Printer"),
     ("fi", "Automaattinen vastaus: Tulostin"),
     ("pl", "Automatyczna odpowiedź: Drukarka"),
     ("cs", "Automatická odpověď: Tiskárna"),
@@ -307,6 +307,13 @@ AWAY = [
 def test_an_absence_is_known_by_its_subject_when_no_header_tells(subject: str) -> None:
     got = verdict(a_mail(subject=subject))
     assert (got.kind, got.automatic, got.automatic_header) == ("auto-reply", True, "Subject")
+
+
+@pytest.mark.parametrize("subject", ["Absence: Ann", "Fravær: Printer", "Abwesend: Ann", "On leave: Ann", "不在: Ann"])
+def test_a_word_of_absence_is_automatic_in_an_answer_and_the_words_of_an_ill_person_elsewhere(subject: str) -> None:
+    assert verdict(a_mail("In-Reply-To: <1@example.com>\n", subject=subject)).kind == "auto-reply"
+    assert verdict(a_mail("Auto-Submitted: auto-generated\n", subject=subject)).kind == "auto-reply"
+    assert verdict(a_mail(subject=subject)).kind == "message"
 
 
 AUTOMATIC = [

@@ -30,7 +30,7 @@ TRY_LATER: Final = 75
 DATA: Final = "postroom.data"
 JSON: Final = "postroom.json"
 LASTING: Final = (PermissionError, NotADirectoryError, FileExistsError)
-LASTING_IN_SQLITE: Final = ("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_NOTADB", "SQLITE_CORRUPT")
+LASTING_IN_SQLITE: Final = ("SQLITE_READONLY", "SQLITE_NOTADB", "SQLITE_CORRUPT")
 DEBUG: Final = "POSTROOM_DEBUG"
 """Set to 1, this variable shows the traceback of an error."""
 
@@ -178,9 +178,6 @@ def _told(error: Exception) -> int:
         case click.ClickException():
             error.show()
             return error.exit_code
-        case Unavailable() if _lasts(error.__cause__):
-            _say(f"{error}; mend that, or name another folder with --data or POSTROOM_DATA")
-            return PROBLEM
         case Unavailable():
             _say(f"{error}; try again later")
             return TRY_LATER
@@ -193,11 +190,6 @@ def _told(error: Exception) -> int:
         case _:
             _say(f"this should not have happened: {type(error).__name__}: {error} ({DEBUG}=1 shows where)")
             return PROBLEM
-
-
-def _lasts(cause: BaseException | None) -> bool:
-    """Whether trouble with the data folder stays until somebody acts."""
-    return isinstance(cause, LASTING) or getattr(cause, "sqlite_errorname", "").startswith(LASTING_IN_SQLITE)
 
 
 def _say(sentence: str) -> None:
@@ -228,16 +220,29 @@ def location() -> Location:
 
 @contextmanager
 def opened() -> Iterator[App]:
-    """The app for one command, closed behind it."""
+    """The app for one command, closed behind it. A data folder that cannot be used at all is a `Problem`."""
     from services.cli.output import watching
     from shared.app import App
 
-    with watching("connecting"):
-        app = App.open(location())
+    where = location()
+    try:
+        with watching("connecting"):
+            app = App.open(where)
+    except Unavailable as error:
+        if _lasts(error.__cause__, where.data):
+            raise Problem(f"{error}; mend that, or name another folder with --data or POSTROOM_DATA") from error
+        raise
     try:
         yield app
     finally:
         app.close()
+
+
+def _lasts(cause: BaseException | None, data: Path) -> bool:
+    """Whether trouble with the data folder stays until somebody acts."""
+    name = getattr(cause, "sqlite_errorname", "")
+    forbidden = name.startswith("SQLITE_CANTOPEN") and not os.access(data, os.W_OK)
+    return forbidden or isinstance(cause, LASTING) or name.startswith(LASTING_IN_SQLITE)
 
 
 def use_management(app: App) -> None:

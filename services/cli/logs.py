@@ -21,7 +21,7 @@ _KNOWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctim
 
 
 class Lines(logging.Formatter):
-    """An event and its facts; values with blanks are quoted."""
+    """An event and its facts; values with blanks or quotes are quoted."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback below it when there is one."""
@@ -44,7 +44,9 @@ def _summary(error: BaseException | None) -> str:
 
 def _value(value: object) -> str:
     text = safe(value)
-    return f'"{text}"' if " " in text or not text else text
+    if text and not set(text) & {" ", '"'}:
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def start(default: str = "INFO") -> None:

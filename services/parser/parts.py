@@ -11,12 +11,15 @@ import re
 from dataclasses import dataclass, field
 from html import escape
 
-from services.parser import enriched, flowed, names, tnef, uu
+from services.parser import enriched, flowed, names, smime, tnef, tree, uu
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.tree import Part
 
 _BODIES = frozenset({"text/plain", "text/html"})
+_SIGNED_OR_ENCRYPTED = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_MOST_WRAPPINGS = 4
+"""Signatures around signatures that are opened; a triple-wrapped mail (RFC 2634) has two and an encryption."""
 _DATA = frozenset(
     {"text/calendar", "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers"}
 )
@@ -71,6 +74,7 @@ class _Sorter:
     other_text: tuple[Part, File] | None = None
     """The first text that is a file because it has a name, or is of a kind that is not shown."""
     winmail: Piece | None = None
+    opened: int = 0
 
     def pieces(self, part: Part, *, attached: bool) -> list[Piece]:
         """The pieces in and below `part`; `attached` when it belongs to something that is a file."""
@@ -102,6 +106,8 @@ class _Sorter:
         return [Piece("\n".join(texts), markup)]
 
     def _leaf(self, part: Part, *, attached: bool) -> list[Piece]:
+        if not attached and part.content_type in _SIGNED_OR_ENCRYPTED:
+            return self._opaque(part)
         is_file = attached or part.disposition == "attachment"
         if not is_file and part.content_type in _BODIES and not part.filename:
             return [self._piece(part)]
@@ -156,8 +162,20 @@ class _Sorter:
             return
         self.files.append(File(part.filename or _other_name(part), kind, data, part.disposition, part.content_id))
 
+    def _opaque(self, part: Part) -> list[Piece]:
+        """What was signed can be read; the part stays as a file, because the signature is in it."""
+        inner = smime.content(part.body) if self.opened < _MOST_WRAPPINGS else None
+        if inner is None:
+            self._file(part)
+            return []
+        self.opened += 1
+        self.defects.add("signed")
+        name = part.filename or _other_name(part)
+        self.files.append(File(name, part.content_type, part.body, part.disposition, part.content_id))
+        return self.pieces(tree.parse(inner, self.bounds, self.defects), attached=False)
+
     def _secured(self, part: Part) -> None:
-        """S/MIME (RFC 8551) and PGP/MIME (RFC 3156): noted, neither checked nor opened."""
+        """S/MIME (RFC 8551) and PGP/MIME (RFC 3156): noted, neither checked nor decrypted."""
         is_signature = "signature" in part.content_type or part.params.get("smime-type", "").startswith("signed")
         if is_signature:
             self.defects.add("signed")

@@ -1,0 +1,91 @@
+"""What an S/MIME signature is wrapped around: the mail in signed-data (RFC 5652 section 5, RFC 8551 section 3.5).
+
+Takes the decoded content of an application/pkcs7-mime part, gives the MIME entity that was signed. Nothing is checked:
+the words can be read without it, as those of a clear-signed mail can. Only the few elements on the way to them are
+looked at, in BER with lengths of either form; there is no recursion.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
+_SEQUENCE, _OID, _OCTETS, _OCTETS_IN_PIECES, _EXPLICIT = 0x30, 0x06, 0x04, 0x24, 0xA0
+_INDEFINITE = 0x80
+_LONGEST_LENGTH = 8
+
+
+def content(data: bytes) -> bytes | None:
+    """The signed entity in `data`; None when `data` is encrypted, detached or no CMS at all."""
+    try:
+        return _Reader(data).signed()
+    except (IndexError, ValueError):
+        return None
+
+
+@dataclass(slots=True)
+class _Reader:
+    """A place in some BER; a step to anything unexpected raises IndexError or ValueError."""
+
+    data: bytes
+    position: int = 0
+
+    def signed(self) -> bytes:
+        self._enter(_SEQUENCE)
+        if self._value(_OID) != _SIGNED_DATA:
+            raise ValueError("not signed-data")
+        self._enter(_EXPLICIT)
+        self._enter(_SEQUENCE)
+        self._skip()  # version
+        self._skip()  # digest algorithms
+        self._enter(_SEQUENCE)
+        self._value(_OID)
+        self._enter(_EXPLICIT)
+        return self._octets()
+
+    def _head(self) -> tuple[int, int, int | None]:
+        """Tag, start and end of the element here; no end when only a mark ends it. A cut mail ends where it ends."""
+        tag, length = self.data[self.position], self.data[self.position + 1]
+        start = self.position + 2
+        if length == _INDEFINITE:
+            return tag, start, None
+        if length > _INDEFINITE:
+            size = length - _INDEFINITE
+            if size > _LONGEST_LENGTH:
+                raise ValueError("a length beyond reason")
+            length = int.from_bytes(self.data[start : start + size], "big")
+            start += size
+        return tag, start, min(start + length, len(self.data))
+
+    def _enter(self, expected: int) -> None:
+        tag, self.position, _ = self._head()
+        if tag != expected:
+            raise ValueError("another element")
+
+    def _value(self, expected: int) -> bytes:
+        tag, start, end = self._head()
+        if tag != expected or end is None:
+            raise ValueError("another element")
+        self.position = end
+        return self.data[start:end]
+
+    def _skip(self) -> None:
+        """Step over one element, and over all in it when marks end them."""
+        depth = 0
+        while True:
+            tag, start, end = self._head()
+            self.position = start if end is None else end
+            depth += 1 if end is None else -1 if tag == 0 and depth else 0
+            if not depth:
+                return
+
+    def _octets(self) -> bytes:
+        """A string of bytes, whole or in pieces."""
+        tag, start, end = self._head()
+        if tag != _OCTETS_IN_PIECES:
+            return self._value(_OCTETS)
+        pieces = []
+        self.position = start
+        while self.position < (len(self.data) if end is None else end) and self.data[self.position] == _OCTETS:
+            pieces.append(self._value(_OCTETS))
+        return b"".join(pieces)

@@ -26,6 +26,7 @@ from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.documents import Document
 from shared.store.outbox import Outbox
+from shared.store.people import People
 from shared.wire import AuthenticationRefused
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Notifier:
     """Sends what waits in the outbox."""
 
     outbox: Outbox
+    people: People
     clock: Clock
     configuration: Callable[[], Configuration]
     deliver: Callable[[Outgoing, MailServer, Configuration], Sent]
@@ -101,14 +103,21 @@ class Notifier:
         return Emit(note=f"{state} {reason}".strip(), mail_id=mail.get("mail_id") or "")
 
     def _barred(self, mail: Document, configuration: Configuration) -> str | None:
-        """Outbound rules: every recipient is matched (TI-20 to TI-22)."""
-        for address in mail["to"]:
-            if any(barred in address.lower() for barred in rules.BARRED_SENDERS):
-                return f"no mail is sent to {address}"
-            for rule in configuration.rules:
-                outbound = custom.is_in_force(rule, "outbound", None)
-                if outbound and custom.recipient_matches(rule, Address("", address), mail["subject"]):
-                    return f"the rule {rule.name} keeps it back"
+        """Outbound rules: the subject and every recipient are matched (TI-20 to TI-23)."""
+        if barred := next((each for each in rules.BARRED_SUBJECTS if each in mail["subject"].casefold()), None):
+            return f"no mail is sent with a subject that says: {barred}"
+        objections = (self._objection_to(address, mail["subject"], configuration) for address in mail["to"])
+        return next((objection for objection in objections if objection), None)
+
+    def _objection_to(self, address: str, subject: str, configuration: Configuration) -> str | None:
+        if any(barred in address.lower() for barred in rules.BARRED_SENDERS):
+            return f"no mail is sent to {address}"
+        person = self.people.with_address(address, plus_addressing=configuration.settings.plus_addressing)
+        roles = frozenset(person["roles"]) if person else None
+        for rule in configuration.rules:
+            outbound = custom.is_in_force(rule, "outbound", roles)
+            if outbound and custom.recipient_matches(rule, Address("", address), subject):
+                return f"the rule {rule.name} keeps it back"
         return None
 
 
@@ -133,6 +142,6 @@ def _deliver(outgoing: Outgoing, server: MailServer, configuration: Configuratio
 
 def build(app: App) -> Stage:
     """The notifier on an app's outbox."""
-    notifier = Notifier(app.outbox, app.clock, app.directory.current, _deliver)
+    notifier = Notifier(app.outbox, app.people, app.clock, app.directory.current, _deliver)
     decode = reader(app.documents, NotificationQueued)
     return Stage("notifier", "notifier", notifier.handle, decode, waits_on_network=True)

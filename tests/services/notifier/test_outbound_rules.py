@@ -1,0 +1,63 @@
+"""Outgoing mail passes rules, too: of the administrator and those that come with Postroom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from services.filter.rules import BARRED_SUBJECTS
+from services.notifier import stage
+from shared.contracts.desk import MailServer, Rule
+from shared.contracts.events import NotificationQueued
+from tests.builders import a_configuration, a_mail, a_person
+from tests.desk import Desk
+from tests.servers.smtp import SmtpServer
+
+ANNA = "anna@customer.example"
+
+
+@pytest.fixture
+def sink() -> Iterator[SmtpServer]:
+    with SmtpServer() as running:
+        yield running
+
+
+def configure(desk: Desk, sink: SmtpServer, *parts: Any, **keys: Any) -> None:
+    sender = {"tls": "none", "auth": "none", "from_address": "support@example.com"}
+    server = MailServer("default", host="localhost", port=sink.port, **sender)
+    desk.configure(a_configuration(*parts, mail_servers=(server,), **keys))
+
+
+@pytest.mark.req("TI-23")
+@pytest.mark.parametrize("roles", [("analyst",), ("user",), None], ids=["an analyst", "a requestor", "a stranger"])
+@pytest.mark.parametrize("applies_to", ["analysts", "requestors", "both"])
+def test_an_outbound_rule_heeds_who_the_recipient_is(
+    desk: Desk, sink: SmtpServer, applies_to: str, roles: tuple[str, ...] | None
+) -> None:
+    people = [a_person("anna", addresses=(ANNA,), roles=roles)] if roles else []
+    configure(
+        desk, sink, *people, rules=(Rule("quiet", {"sender": ANNA}, direction="outbound", applies_to=applies_to),)
+    )
+    desk.receive(a_mail())
+    desk.receive(a_mail("more\n", subject="Incident#1"))
+    kept_back = applies_to == "both" or (applies_to == "analysts") == (roles == ("analyst",))
+    assert [out["state"] for out in desk.outbox()] == ["blocked" if kept_back else "sent"]
+    assert len(sink.received) == (0 if kept_back else 1)
+
+
+@pytest.mark.req("TI-22")
+@pytest.mark.parametrize("barred", BARRED_SUBJECTS)
+def test_a_subject_that_is_barred_does_not_leave(desk: Desk, sink: SmtpServer, barred: str) -> None:
+    configure(desk, sink)
+    desk.receive(a_mail())
+    desk.receive(a_mail("more\n", subject="Incident#1"))
+    assert len(sink.received) == 1
+    (sent,) = desk.outbox()
+    again = {**sent, "_id": "another", "state": "waiting", "tries": 0, "subject": f"Re: {barred.upper()}!"}
+    desk.store.insert("outbox", again)
+    stage.build(desk.app).handle(NotificationQueued(sent["mail_id"], "another"))
+    assert len(sink.received) == 1
+    held = desk.store.get("outbox", "another") or {}
+    assert (held["state"], held["reason"].partition(":")[0]) == ("blocked", "no mail is sent with a subject that says")

@@ -22,7 +22,9 @@ _FORWARDED: Final = re.compile(
     re.IGNORECASE,
 )
 _RULE: Final = re.compile(
-    rf"[\s*]{{0,6}}(?:[-_=*─\u2014]{{5,200}}|-{{3,40}}[^-\n]{{3,60}}-{{3,40}}|(?:{words.ORIGINAL}))\s*$", re.IGNORECASE
+    rf"[\s*]{{0,6}}(?:[-_=*─\u2014]{{5,200}}|-{{3,40}}[^-\n]{{3,60}}-{{3,40}}|(?:{words.ORIGINAL}))\s*$"
+    r"|[^\n]{1,80}?\s-{3}\d{1,4}[./-][\d./ :-]{4,30}(?:[ap]m)?-{3}\S",  # Notes: "Ann" ---3.2.2020 10:00:00---Hello
+    re.IGNORECASE,
 )
 
 

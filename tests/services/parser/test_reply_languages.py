@@ -112,7 +112,15 @@ def test_a_marker_alone_ends_what_the_sender_wrote(line: str) -> None:
     assert reply.new_text(f"{NEW}\n\n{line}\n\n{OLD}\n", None, is_reply=True) == NEW
 
 
-@pytest.mark.parametrize("line", ["Original Message", "---- in no language that we know ----", "____________"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Original Message",
+        "---- in no language that we know ----",
+        "____________",
+        '"Desk" ---3.2.2020 10:00:00---Hello',
+    ],
+)
 def test_a_marker_above_a_header_block_belongs_to_it(line: str) -> None:
     block = f"From: {DESK}\nSent: Monday, February 3, 2020 10:00\nTo: Ann\nSubject: Printer"
     assert reply.new_text(f"{NEW}\n\n{line}\n{block}\n\n{OLD}\n", None, is_reply=True) == NEW

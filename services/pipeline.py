@@ -35,7 +35,7 @@ from shared.runtime.broker import PARKED, RETRY, Depth, Message
 from shared.runtime.observe import Journal
 from shared.runtime.parcel import pack
 from shared.runtime.stage import Stage
-from shared.runtime.worker import AWAY, Worker, World, await_world, leave
+from shared.runtime.worker import AWAY, Worker, World, await_world, leave_all
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ def _readers(event: Event) -> Sequence[str]:
 QUIET_SECONDS = 60.0
 """How long `--once` waits for delayed retries."""
 SETTLE_SECONDS = 1.0
-LEAVINGS_SECONDS = 5.0
+LEAVINGS_SECONDS = 2.0
 """How long a queue that is not empty may take to hand out its first message."""
 IDLE_SECONDS, AWAY_SECONDS = 0.05, 1.0
 
@@ -133,8 +133,7 @@ def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool 
         turn_about(app, workers, shared_world, stop, once=once)
     finally:
         stop.set()
-        for worker in workers:
-            leave(worker.consumer)
+        leave_all([worker.consumer for worker in workers])
         for thread in threads:
             thread.join()
     if broken := next((thread.error for thread in threads if thread.error), None):
@@ -148,10 +147,10 @@ def work_off_leavings(app: App, stages: Sequence[Stage], world_: World, stop: th
     holds when it dies, and at the fifth death its neighbours would be dead letters as well.
     """
     try:
-        waiting = {depth.name for depth in app.broker.depths() if depth.ready}
+        ready = {depth.name: depth.ready for depth in app.broker.depths()}
         for stage in stages:
-            if stage.queue in waiting:
-                Worker(stage, world_, prefetch=1).work_off_leavings(stop, LEAVINGS_SECONDS)
+            if most := ready.get(stage.queue):
+                Worker(stage, world_, prefetch=1).work_off_leavings(most, LEAVINGS_SECONDS, stop)
     except AWAY as error:  # the workers themselves will wait for it
         log.warning("leavings_not_settled", extra={"reason": str(error)})
 

@@ -175,7 +175,7 @@ def test_an_exchange_without_the_queue_is_told_and_temporary(
     publish: Publish, declared: Place, rabbit_node: RabbitNode, mails: list[Path]
 ) -> None:
     """The publisher is confirmed, and the mail comes back all the same."""
-    rabbit_node.api("DELETE", f"queues/{declared.vhost}/postroom.intake")
+    rabbit_node.delete_queue(declared.vhost, "postroom.intake")
     done = publish(declared, "support", mails[0])
     assert (done.returncode, done.stdout) == (75, "")
     assert "no queue for intake" in done.stderr

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -78,22 +79,24 @@ class Worker:
     def step(self, timeout: float) -> int:
         """Take what is there, decide and settle it; how many. `Unavailable`: nothing counts, all went back."""
         deliveries = self.consumer.take(timeout)
-        if deliveries:
-            self.work_on(deliveries)
+        self.work_on(deliveries)
         return len(deliveries)
 
-    def work_off_leavings(self, stop: threading.Event, timeout: float) -> None:
+    def work_off_leavings(self, most: int, timeout: float, stop: threading.Event) -> None:
         """Settle what was handed out before and never settled, up to the first that was not; then leave."""
         try:
-            while not stop.is_set() and (deliveries := self.consumer.take(timeout)):
+            for _ in range(most):
+                deliveries = () if stop.is_set() else self.consumer.take(timeout)
                 self.work_on(deliveries)
-                if not deliveries[0].count:
+                if not any(delivery.count for delivery in deliveries):
                     return
         finally:
             leave(self.consumer)
 
     def work_on(self, deliveries: Sequence[Delivery]) -> None:
         """Decide and settle each."""
+        if not deliveries:
+            return
         step("worker.taken")
         try:
             with nullcontext() if self.stage.waits_on_network else self.world.batch():
@@ -244,6 +247,12 @@ def await_world(world: World, stop: threading.Event, consumers: Sequence[Consume
         attempts(world.probe)
     except Unavailable:
         log.info("stopped_while_world_away")
+
+
+def leave_all(consumers: Sequence[Consumer]) -> None:
+    """At once: while the broker is frozen, each takes all its patience."""
+    with ThreadPoolExecutor(max(1, len(consumers))) as pool:
+        list(pool.map(leave, consumers))
 
 
 def leave(consumer: Consumer) -> None:

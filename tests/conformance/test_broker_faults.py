@@ -114,7 +114,7 @@ def test_a_deleted_queue_is_an_error_and_the_delivery_comes_back(
     broker.publish([a_message()])
     consumer = broker.consumer("intake", 5)
     delivery = take_one(consumer)
-    rabbit_node.api("DELETE", f"queues/{rabbit_vhost}/postroom.filter")
+    rabbit_node.delete_queue(rabbit_vhost, "postroom.filter")
     consumer.settle(delivery, [a_message(2, "filter")])
     with pytest.raises(Unroutable, match="filter"):
         consumer.flush()
@@ -154,7 +154,7 @@ def test_what_is_held_from_a_deleted_queue_is_still_finished(
     broker.publish([a_message()])
     consumer = broker.consumer("intake", 1)
     delivery = take_one(consumer)
-    rabbit_node.api("DELETE", f"queues/{rabbit_vhost}/postroom.intake")
+    rabbit_node.delete_queue(rabbit_vhost, "postroom.intake")
     consumer.settle(delivery, [a_message(2, "filter")])
     consumer.flush()
     assert take_one(broker.consumer("filter", 1)).message.id == "id-2"
@@ -212,7 +212,7 @@ def test_a_full_dead_letter_queue_keeps_the_original(
 def test_a_missing_dead_letter_queue_keeps_the_original(
     rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker
 ) -> None:
-    rabbit_node.api("DELETE", f"queues/{rabbit_vhost}/postroom.dead-letter")
+    rabbit_node.delete_queue(rabbit_vhost, "postroom.dead-letter")
     broker.publish([a_message(to="filter")])
     consumer = broker.consumer("filter", 1)
     consumer.bury(take_one(consumer), "no use", "filter")
@@ -225,7 +225,7 @@ def test_poison_waits_for_a_missing_dead_letter_queue(
     lane: Lane, rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker
 ) -> None:
     """The broker offers it again from time to time (every second on the test's node, three minutes by default)."""
-    rabbit_node.api("DELETE", f"queues/{rabbit_vhost}/postroom.dead-letter")
+    rabbit_node.delete_queue(rabbit_vhost, "postroom.dead-letter")
     broker.publish([a_message(to="filter")])
     refuse_five_times(lane.place)
     broker.declare()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import sys
 import time
 import traceback
@@ -19,9 +20,25 @@ from tests.harness.child import Job, run
 
 def main() -> None:
     gc.freeze()
+    children: set[int] = set()
+    try:
+        serve(children)
+    finally:  # a test that failed has not waited for all of them
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+
+
+def serve(children: set[int]) -> None:
     for line in sys.stdin:
         request = json.loads(line)
-        answer = start(request["start"]) if "start" in request else wait(*request["wait"])
+        answer: int | None
+        if "start" in request:
+            answer = start(request["start"])
+            children.add(answer)
+        else:
+            answer = wait(*request["wait"])
+            if answer is not None:
+                children.discard(request["wait"][0])
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 

@@ -194,6 +194,12 @@ class RabbitNode:
         while its dead-letter worker is still starting (twice within five seconds)."""
         self._retired.append((time.monotonic() + SETTLING_SECONDS, name))
 
+    def delete_queue(self, vhost: str, name: str) -> None:
+        """As an operator may. Its dead-letter worker has started before: see `retire_vhost`."""
+        workers = "{_, Worker, _, _} <- supervisor:which_children(rabbit_fifo_dlx_sup), is_pid(Worker)"
+        self.ctl("eval", f"[sys:get_state(Worker) || {workers}], ok.")
+        self.api("DELETE", f"queues/{vhost}/{name}")
+
     def sweep(self) -> None:
         """Delete the retired vhosts whose queues have had time to settle."""
         now = time.monotonic()

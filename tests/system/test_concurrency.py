@@ -31,6 +31,9 @@ from tests.harness.ledger import Breach
 from tests.harness.mails import Sent, many, replies
 from tests.servers.documents import Place
 
+pytestmark = pytest.mark.timeout(1200)
+"""Seconds: many runs, and a machine may be busy."""
+
 
 @pytest.fixture
 def two(place: Place, tmp_path: object) -> Iterator[tuple[App, App]]:

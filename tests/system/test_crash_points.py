@@ -19,6 +19,8 @@ from shared.runtime.steps import BOUNDARIES
 from tests.harness.bench import Bench, Scene
 from tests.harness.ledger import Effects
 
+pytestmark = pytest.mark.timeout(1200)
+"""Seconds: many runs, and a machine may be busy."""
 FULL = bool(os.environ.get("POSTROOM_FULL"))
 REACHED = 0.9
 """How many of the boundaries must be reached again: what the first mails meet differs from run to run."""

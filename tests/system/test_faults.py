@@ -29,6 +29,8 @@ from tests.harness.bench import ROOT, Bench, Scene
 from tests.harness.mails import Sent, many
 from tests.harness.real import corpus
 
+pytestmark = pytest.mark.timeout(1200)
+"""Seconds: many runs, and a machine may be busy."""
 MAX_DEAD = 0.01
 
 

@@ -16,6 +16,8 @@ from tests.harness.mails import many
 from tests.system.test_crash_points import undisturbed
 
 __all__ = ["undisturbed"]
+pytestmark = pytest.mark.timeout(1200)
+"""Seconds: many runs, and a machine may be busy."""
 
 
 WITHIN = 15.0

@@ -23,6 +23,8 @@ from tests.system.test_crash_points import FULL, sampled, undisturbed
 from tests.system.test_faults import end, eventually, stopped_at, watching
 
 __all__ = ["undisturbed"]
+pytestmark = pytest.mark.timeout(1200)
+"""Seconds: many runs, and a machine may be busy."""
 MOST_KILLS = 14
 
 

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from services.pipeline import STAGES
 from shared.runtime.amqp import RabbitBroker
 from shared.store.documents import Documents
@@ -22,6 +24,8 @@ from tests.servers.rabbitmq import RabbitNode
 ROOT = Path(__file__).parents[2]
 MAILS = 100
 PATIENCE = 120.0
+
+pytestmark = pytest.mark.timeout(1200)
 
 
 class Cluster:
@@ -52,7 +56,7 @@ class Cluster:
         """SIGTERM to all of them; their exit codes."""
         for process in self.running:
             process.send_signal(signal.SIGTERM)
-        return [process.wait(30) for process in self.running]
+        return [process.wait(60) for process in self.running]
 
     def told(self) -> str:
         """The logs, for a failure."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from shared.runtime.broker import Delivery, Message, Unroutable
 from shared.runtime.embedded import EmbeddedBroker
 from shared.runtime.outcome import Emit
 from shared.runtime.stage import Stage
-from shared.runtime.worker import Worker, World
+from shared.runtime.worker import Worker, World, leave_all
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
 from tests.desk import Desk
 
@@ -94,6 +96,45 @@ def test_a_bug_in_what_only_tells_others_stops_no_mail(
     assert worker.step(1) == 1
     assert desk.app.broker.in_flight() == 0
     assert "no such thing" in caplog.text
+
+
+@dataclass
+class Leavings(Consumer):
+    """Hands out one at a time what was handed out so often before, and waits for no more."""
+
+    counts: list[int] = field(default_factory=list)
+
+    def take(self, timeout: float) -> Sequence[Delivery]:
+        assert self.counts, "a take from a queue that is empty would wait"
+        return [Delivery(Message("m", "filter", b""), "filter", self.counts.pop(0), len(self.counts))]
+
+    def settle(self, delivery: Delivery, then: Sequence[Message] = ()) -> None:
+        self.settled.append(delivery.count)
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("counts", "most", "settled"),
+    [([1, 2, 0, 0], 4, [1, 2, 0]), ([1, 1], 2, [1, 1]), ([0, 1], 2, [0])],
+    ids=["up to an ordinary one", "as many as there are", "after an orderly end"],
+)
+def test_leavings_are_worked_off_and_nothing_is_waited_for(
+    desk: Desk, counts: list[int], most: int, settled: list[int]
+) -> None:
+    consumer = Leavings(Unavailable("away"), counts=counts)
+    worker = Worker(Stage("idle", "filter", lambda _: Emit(), lambda message: message), pipeline.world(desk.app))
+    worker.consumer = consumer  # type: ignore[assignment]
+    worker.work_off_leavings(most, 60, threading.Event())
+    assert consumer.settled == settled
+
+
+def test_consumers_leave_all_at_once() -> None:
+    """Five that wait for a frozen broker one after the other would be killed before they are done."""
+    together = threading.Barrier(5)
+    consumers: Any = [SimpleNamespace(close=lambda: together.wait(60)) for _ in range(5)]
+    leave_all(consumers)
+    assert not together.broken
 
 
 def test_a_commit_that_fails_leaves_the_file_usable(tmp_path: Path) -> None:

@@ -88,9 +88,7 @@ def _fields(lines: list[bytes], defects: Defects) -> tuple[list[tuple[str, bytes
     found: list[tuple[str, bytes]] = []
     for number, line in enumerate(lines):
         name, colon, value = line.partition(b":")
-        if not _NAME.match(name):
-            name = name.rstrip(b" \t")
-        if colon and _NAME.match(name):
+        if colon and (_NAME.match(name) or _NAME.match(name := name.rstrip(b" \t"))):
             found.append((name.decode("ascii").lower(), value.strip(b" \t\r")))
         elif line.strip() and not _is_litter(lines, number, found, defects):
             defects.add("missing-header-separator")

@@ -11,7 +11,7 @@ from typing import Final
 
 from services.parser.tables import any_in_lower, any_of, phrases
 
-BOUNCE_SUBJECT: Final = any_of(r"""
+BOUNCE_SUBJECT: Final = any_in_lower(r"""
     en  undeliver(?:ed|able) | un[- ]?deliverable | not (?:be |been )?delivered | could not be (?:delivered|sent)
     en  deliver\w* (?:has |status |notification:? |report|failure|failed|error|problem|delayed|incomplete|warning)
     en  returned mail | return(?:ing|ed) (?:message |mail )?to sender | failure notice | failure delivery | failed mail
@@ -45,7 +45,7 @@ BOUNCE_SUBJECT: Final = any_of(r"""
     zh  (?:传输|发送|传递|投递|寄送)失[败敗]
     ko  배달 | 반송 | 전송 실패
 """)
-"""What mail systems call a report about delivery."""
+"""What mail systems call a report about delivery; for subjects in lower case."""
 
 MAIL_SYSTEM: Final = any_in_lower(r"""
     en  this is (?:the|a) (?:\S+ ){0,4}(?:mail (?:system|server|agent|delivery)|mailer-daemon|qmail|postfix|program)

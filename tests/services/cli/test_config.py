@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -149,14 +153,28 @@ def test_what_the_configuration_documents_is_noted_only_where_it_is_in_vain(run:
 
 
 @pytest.mark.req("IV-10", "VS-13")
-@pytest.mark.parametrize(("answer", "code"), [(b"", 1), (b"n\n", 1), (b"y\n", 0)])
-def test_pruning_an_inbox_needs_a_yes(run: Run, write: Write, answer: bytes, code: int) -> None:
+@pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0)])
+def test_pruning_an_inbox_asks_on_a_terminal(run: Run, write: Write, data: Path, answer: bytes, code: int) -> None:
     run("config", "apply", write("more.yaml", INBOX + "  - {name: sales, address: sales@example.com}\n"))
-    done = run("config", "apply", write("less.yaml", INBOX), "--prune", stdin=answer)
-    assert done.code == code
-    assert "Delete inboxes/sales? No stored mail is lost" in done.err
-    assert ("nothing was changed: this would delete inboxes/sales; say --yes if you mean it" in done.err) == bool(code)
+    ours, theirs = pty.openpty()
+    os.write(ours, answer)
+    postroom, less = Path(sys.executable).with_name("postroom"), write("less.yaml", INBOX)
+    command = (postroom, "config", "apply", less, "--prune", "--data", data)
+    done = subprocess.run(command, stdin=theirs, capture_output=True, text=True, check=False)
+    os.close(ours)
+    os.close(theirs)
+    assert done.returncode == code
+    assert "Delete inboxes/sales? No stored mail is lost" in done.stderr
+    assert ("nothing was changed" in done.stderr) == bool(code)
     assert ("sales" in run("inbox", "list").out) == bool(code)
+
+
+@pytest.mark.req("IV-10")
+def test_pruning_asks_no_script(run: Run, write: Write) -> None:
+    run("config", "apply", write("more.yaml", INBOX + "  - {name: sales, address: sales@example.com}\n"))
+    done = run("config", "apply", write("less.yaml", INBOX), "--prune")
+    assert (done.code, done.err) == (0, "")
+    assert "deleted  inboxes/sales" in done.out
 
 
 def test_pruning_what_is_no_inbox_and_no_mail_server_asks_nothing(run: Run, write: Write) -> None:

@@ -121,7 +121,7 @@ def a_notifier(desk: Desk, post: Post) -> tuple[stage.Notifier, NotificationQueu
     (waiting,) = desk.outbox()
     desk.configure(a_configuration(mail_servers=(a_server(1),)))
     desk.app.outbox.move(waiting["_id"], ("unsent",), "waiting", server="default")
-    notifier = stage.Notifier(desk.app.outbox, desk.clock, desk.app.directory.current, post)
+    notifier = stage.Notifier(desk.app.outbox, desk.app.people, desk.clock, desk.app.directory.current, post)
     return notifier, NotificationQueued(waiting["mail_id"], waiting["_id"])
 
 

@@ -27,7 +27,6 @@ from services.record_writer.parts import blocks_of, targets_of, type_for
 from services.record_writer.sender import Refused, refuse_strangers, why_shut_out
 from services.record_writer.target import PATIENCE, Lookups, Target
 from services.record_writer.telling import Failure, NoTarget, in_words, reason_of, refusal_of, told_of_missing
-from services.record_writer.typed import BadValue
 from services.record_writer.update import plan_update
 from services.sender_matcher.match import match_object, match_person, person_called
 from shared.app import App
@@ -42,6 +41,7 @@ from shared.store.documents import Document
 from shared.store.people import with_domain
 from shared.store.records import Records
 from shared.text import from_iso, iso, shortened
+from shared.typed import BadValue
 
 MAX_WHY = 500
 """Characters of one step's explanation."""

@@ -14,8 +14,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from services.record_writer.typed import BadValue
 from shared.contracts.desk import RECORD_FIELDS, RecordType
+from shared.typed import BadValue
 
 MAX_PARTS: Final = 1000
 """Records that one mail may make or change."""

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.record_writer.body import names_of
 from services.record_writer.carry_out import Cause, changed_properties, new_record
-from services.record_writer.typed import BadValue, typed
 from services.record_writer.update import event_of
 from services.record_writer.values import MIRRORED, PROPERTY, mirrored, pairs
 from shared.contracts.desk import RecordType
@@ -24,6 +23,7 @@ from shared.errors import PostroomError
 from shared.runtime.broker import Message
 from shared.runtime.worker import is_news
 from shared.store.documents import Document
+from shared.typed import BadValue, typed
 
 if TYPE_CHECKING:
     from shared.app import App

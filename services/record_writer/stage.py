@@ -21,7 +21,6 @@ from services.record_writer.parts import blocks_of, targets_of, type_for
 from services.record_writer.sender import Refused, refuse_strangers, why_shut_out
 from services.record_writer.target import Lookups, Target
 from services.record_writer.telling import Failure, NoTarget, in_words, reason_of, refusal_of, told_of_missing
-from services.record_writer.typed import BadValue
 from services.record_writer.update import plan_update
 from services.sender_matcher.match import person_called
 from shared.app import App
@@ -38,6 +37,7 @@ from shared.runtime.steps import step
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.mails import Mails
+from shared.typed import BadValue
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from services.record_writer.body import names_of
 from services.record_writer.facts import MAX_TEXT, Facts
-from services.record_writer.typed import typed
 from shared.contracts.desk import RecordType, Scalar
 from shared.contracts.service import FieldValue
 from shared.text import shortened
+from shared.typed import as_text, typed
 
 PROPERTY: Final[Mapping[str, str]] = MappingProxyType(
     {"Status": "status", "Subject": "subject", "Owner": "owner", "OwnerTeam": "owner_team", "Partition": "partition"}
@@ -36,7 +36,7 @@ def as_written(type_: RecordType, texts: Mapping[str, str]) -> dict[str, Any]:
 def templated(type_: RecordType, values: Mapping[str, Scalar]) -> dict[str, Any]:
     """The values of a template; None sets nothing. Raises `BadValue`."""
     return _typed(
-        type_, [(_spelled(type_, name), _as_text(value)) for name, value in values.items() if value is not None]
+        type_, [(_spelled(type_, name), as_text(value)) for name, value in values.items() if value is not None]
     )
 
 
@@ -68,12 +68,6 @@ def _bounded(value: Any) -> Any:
 def _spelled(type_: RecordType, name: str) -> str:
     """The field as its type spells it, whatever the case; a name that it lacks stays as it is."""
     return {**names_of(type_), "partition": "Partition"}.get(name.strip().casefold(), name)
-
-
-def _as_text(value: Scalar) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)
 
 
 def split(values: Mapping[str, Any], facts: Facts) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -26,6 +26,7 @@ from shared.contracts.desk import (
     Scalar,
     folded,
 )
+from shared.typed import BadValue, as_text, typed
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,16 +346,37 @@ def _names_of_types(config: Configuration) -> Complaints:
 
 
 def presets_fit(config: Configuration) -> Complaints:
-    """Templates and quick actions are for a type that is there, and set statuses that it has."""
+    """Templates and quick actions are for a type that is there, and set what it and its fields can hold."""
     for section in ("quick_actions", "templates"):
         for path, each in _indexed(config, section):
             yield from unknown_type(f"{path}.on", each.on, config)
-            if "Status" in each.set:
-                yield from _status(f"{path}.set.Status", each.set["Status"], config.type_named(each.on))
+            for name, value in each.set.items():
+                yield from _preset(f"{path}.set.{name}", name, value, config.type_named(each.on), config)
     for path, sla in _indexed(config, "slas"):
         yield from unknown_type(f"{path}.on", sla.on, config)
         if sla.respond is None and sla.resolve is None:
             yield Complaint(path, "a target is missing; write respond, resolve or both")
+
+
+def _preset(path: str, name: str, value: Scalar, found: RecordType | None, config: Configuration) -> Complaints:
+    match name.casefold():
+        case "status":
+            yield from _status(path, value, found)
+        case "partition":
+            yield from unknown(path, "partition", None if value is None else str(value), _names(config.partitions))
+        case _:
+            yield from _value(path, name, value, found)
+
+
+def _value(path: str, name: str, value: Scalar, found: RecordType | None) -> Complaints:
+    """A field takes what its kind can hold; every mail would fail on anything else."""
+    spelled = next((each for each in found.fields if each.casefold() == name.casefold()), None) if found else None
+    if found is None or spelled is None or value is None:
+        return
+    try:
+        typed(found, [(spelled, as_text(value))])
+    except BadValue as error:
+        yield Complaint(path, str(error))
 
 
 def events_fit(config: Configuration) -> Complaints:
@@ -396,6 +418,8 @@ def fields_fit(config: Configuration) -> Complaints:
             at = f"{path}.sender.object"
             yield from _fields(f"{at}.field_mapping", wanted.field_mapping, wanted.type, config)
             yield from _field(f"{at}.match_from_field", wanted.match_from_field, wanted.type, config)
+            if wanted.match_value:
+                yield from _field(f"{at}.match_value.field", wanted.match_value.field, wanted.type, config)
     for section in ("templates", "quick_actions"):
         for path, preset in _indexed(config, section):
             yield from _fields(f"{path}.set", preset.set, preset.on, config)

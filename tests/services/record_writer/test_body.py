@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.record_writer.body import MAX_PARTS, form_of, parts, read
-from services.record_writer.typed import BadValue
 from shared.contracts.desk import RecordType
+from shared.typed import BadValue
 
 TYPE = RecordType(
     "change",

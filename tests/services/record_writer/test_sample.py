@@ -10,8 +10,8 @@ import pytest
 
 from services.record_writer import body
 from services.record_writer.sample import sample_mail
-from services.record_writer.typed import typed
 from shared.contracts.desk import BUILT_IN_TYPES, Inbox, RecordType
+from shared.typed import typed
 
 INBOX = Inbox("box", "box@example.com", field_separator="$")
 ORDER = RecordType("order", prefix="ORD", fields={"Item": "text", "Count": "number", "Due": "date", "Paid": "boolean"})

@@ -237,6 +237,7 @@ def test_service_requests_are_linked_and_never_made() -> None:
     [
         HEAD + "processor: location, field_mapping: {Coed: '@Subject'}}",
         HEAD + OBJECT + "match_from_field: Coed}}}",
+        HEAD + OBJECT + "match_value: {field: Coed, value: HQ}}}}",
         HEAD + OBJECT + "match_from_field: Code, field_mapping: {Coed: x}}}}",
         "templates:\n  - {name: t, on: location, set: {Coed: x}}",
         "quick_actions:\n  - {name: q, on: location, set: {Coed: x}}",
@@ -246,3 +247,25 @@ def test_a_type_of_ones_own_has_the_fields_that_it_declares(text: str) -> None:
     assert 'location has no field "Coed"; it has Code' in refused(LOCATION + text)
     assert "no field" not in refused(LOCATION + text.replace("Coed", "Code"))
     assert "no field" not in refused(text.replace("location", "incident"))
+
+
+HOUSE = "record_types: [{name: house, fields: {Floors: number, Built: date, Listed: boolean}}]\n"
+
+
+@pytest.mark.req("VS-07", "IV-39")
+@pytest.mark.parametrize("section", ["templates", "quick_actions"])
+@pytest.mark.parametrize(
+    ("stated", "problem"),
+    [
+        ("on: house, set: {Floors: many}", "set.Floors: the field Floors takes a number, not 'many'"),
+        ("on: house, set: {floors: many}", "set.floors: the field Floors takes a number"),
+        ("on: house, set: {Built: someday}", "set.Built: the field Built takes a date"),
+        ("on: house, set: {Listed: perhaps}", "set.Listed: the field Listed takes yes or no"),
+        ("on: house, set: {Partition: Nowhere}", 'set.Partition: there is no partition "Nowhere"'),
+        ("on: incident, set: {Priority: high}", "set.Priority: the field Priority takes a number, not 'high'"),
+        ("on: house, set: {Floors: 3, Built: 2026-11-20, Listed: true, Partition: null}", ""),
+    ],
+)
+def test_a_preset_states_what_its_fields_can_hold(section: str, stated: str, problem: str) -> None:
+    found = refused(f"{HOUSE}{section}: [{{name: p, {stated}}}]")
+    assert f"{section}[0].{problem}" in found if problem else found == ""

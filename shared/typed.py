@@ -2,7 +2,8 @@
 
 What a field cannot hold is refused in words that name both.
 
-Separate from the body language, because mappings, templates and operators set fields too.
+Separate from the body language, because mappings, templates and operators set fields too, and from the writer,
+because a configuration is checked by the same rules.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Final
 
-from shared.contracts.desk import RecordType
+from shared.contracts.desk import RecordType, Scalar
 from shared.contracts.service import FieldValue
 
 MAX_VALUES: Final = 1_000_000
@@ -36,6 +37,13 @@ def typed(type_: RecordType, fields: Sequence[tuple[str, str]]) -> tuple[FieldVa
     if sum(len(value) for _, value in fields) > MAX_VALUES:
         raise BadValue(f"the fields of one record take at most {MAX_VALUES} characters from one mail")
     return tuple(FieldValue(name, _typed(type_, name, value)) for name, value in fields)
+
+
+def as_text(value: Scalar) -> str:
+    """A value of a template or quick action as a body would state it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value)
 
 
 def _typed(type_: RecordType, name: str, value: str) -> str | int | float | bool | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.record_writer.typed import MAX_VALUES, BadValue, typed
 from shared.contracts.desk import RecordType
+from shared.typed import MAX_VALUES, BadValue, typed
 
 TYPE = RecordType(
     "change",

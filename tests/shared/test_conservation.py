@@ -71,7 +71,7 @@ def run(desk: Desk, *stages: str) -> None:
         stage = pipeline.STAGES[name](desk.app)
         worker = Worker(stage, pipeline.world(desk.app))
         deadline = time.monotonic() + 60
-        while depth(desk, stage.queue) or worked(worker):
+        while worked(worker) or depth(desk, stage.queue):
             assert time.monotonic() < deadline
         leave(worker.consumer)
 

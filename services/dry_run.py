@@ -207,7 +207,8 @@ def _matched(
     sender = replace(sender, object_type=object_type, object_id=object_id)
     _tell_sender(app, inbox, sender, found)
     now = app.clock.now()
-    cap = configuration.settings.automatic_mail_cap
+    cap, mail_id = configuration.settings.automatic_mail_cap, parsed.envelope.mail_id
+    about = (address.address if address else "", now - cap.per, cap.per_address)
     facts = Facts(
         envelope=parsed.envelope,
         mail=parsed.mail,
@@ -218,9 +219,9 @@ def _matched(
         serials=Numbers(app.records),
         raw=parsed.mail.sha256,
         answers=answers,
-        answered=lambda: app.outbox.sent_since(address.address, now - cap.per, cap.per_address) if address else 0,
+        answered=lambda: app.outbox.sent_since(*about, but=mail_id),
         people=partial(person_called, settings=configuration.settings, people=app.people),
-        released=filter_stage.released(app.mails, parsed.envelope.mail_id),
+        released=filter_stage.released(app.mails, mail_id),
     )
     return _planned(app, facts, found)
 

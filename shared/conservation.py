@@ -137,7 +137,8 @@ def _messages(*looks: Sequence[Depth]) -> _Messages:
 
 def _notes(store: Documents) -> Iterator[str]:
     if letters := store.count("dead_letters", {"state": "open"}):
-        yield f"{letters} dead letters wait for a person: postroom dead-letters list"
+        waiting = "1 dead letter waits" if letters == 1 else f"{letters} dead letters wait"
+        yield f"{waiting} for a person: postroom dead-letters list"
 
 
 def _documents(taken: int, mails: int) -> _Suspicion | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from email.message import EmailMessage
 from email.utils import make_msgid
-from typing import Any
+from typing import Any, Final
 
 from shared.contracts.desk import DEFAULT, Configuration, Inbox, Person
 
@@ -57,6 +57,10 @@ def a_person(id_: str = "jdoe", **keys: Any) -> Person:
 def an_analyst(id_: str = "ann", **keys: Any) -> Person:
     """An employee who works at the desk."""
     return a_person(id_, name=keys.pop("name", "Ann Analyst"), roles=keys.pop("roles", ("analyst",)), **keys)
+
+
+TOO_MUCH: Final = {"Description": "x" * 600_000, "Category": "x" * 600_000}
+"""Fields that a template may state each, and no record takes together."""
 
 
 def a_configuration(*parts: Inbox | Person, **sections: Any) -> Configuration:

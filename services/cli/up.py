@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -106,15 +107,24 @@ def _summary(app: App) -> None:
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set: what is under way is finished, then the process leaves."""
-    stop = threading.Event()
+    """An event that SIGTERM and SIGINT set: what is under way is finished, then the process leaves.
 
-    def set_stop(*_: object) -> None:
-        stop.set()
+    A handler runs in the middle of whatever the main thread does, `stop.wait()` included, whose lock it must not want:
+    so it only leaves a word for a thread that sets the event.
+    """
+    stop, words = threading.Event(), SimpleQueue[bool]()
 
-    before = {number: signal.signal(number, set_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    def listen() -> None:
+        if words.get():
+            stop.set()
+
+    listener = threading.Thread(target=listen, name="signals", daemon=True)
+    listener.start()
+    before = {number: signal.signal(number, lambda *_: words.put(True)) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        words.put(False)
+        listener.join()

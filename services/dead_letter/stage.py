@@ -43,9 +43,11 @@ class Morgue:
         mail = self._mail(message)
         inbox = mail["inbox"] if mail else None
         now = self.clock.now()
-        letter_id, _ = self.dead_letters.keep(message, mail_id=mail["_id"] if mail else None, inbox=inbox, at=now)
+        letter_id, new = self.dead_letters.keep(message, mail_id=mail["_id"] if mail else None, inbox=inbox, at=now)
         reason = str(message.headers.get("reason", "no reason was given"))
         step("dead-letter.kept")
+        if not new and not self._is_open(letter_id):
+            return Emit(note="a person has dealt with this letter already")
         if mail is None:
             self._count_unreadable(message, letter_id)
             return Emit(note=f"a message about no mail: {reason}")
@@ -57,6 +59,9 @@ class Morgue:
         self.dead_letters.ask(letter_id)
         step("dead-letter.outcome")
         return emit(IncidentWanted(mail["_id"], mail["inbox"], letter_id, stage, reason), note=reason)
+
+    def _is_open(self, letter_id: str) -> bool:
+        return (self.dead_letters.get(letter_id) or {}).get("state") == "open"
 
     def _other_outcome(self, mail_id: str) -> str | None:
         """The outcome that somebody else stored, perhaps a moment ago; None when it is `dead`."""

@@ -10,6 +10,7 @@ import errno
 import os
 import urllib.error
 import urllib.request
+import uuid
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -46,7 +47,7 @@ def _write_file(connection: Connection, mail_id: str, document: bytes) -> None:
     if not connection.path:
         raise Misconfigured(f"connection {connection.name}: path is missing")
     folder = Path(connection.path)
-    target, partial = folder / f"{mail_id}.xml", folder / f".{mail_id}.{os.getpid()}.part"
+    target, partial = folder / f"{mail_id}.xml", folder / f".{mail_id}.{uuid.uuid4().hex[:12]}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with partial.open("wb") as file:

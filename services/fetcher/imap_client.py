@@ -42,6 +42,8 @@ SLACK_BYTES = LINE_BYTES + (4 << 20)
 """What one operation may read beside one mail."""
 LINES = 50_000
 """So many lines may answer one command."""
+_AS_BYTES = re.compile(r"^b(['\"])(.*)\1$", re.DOTALL)
+"""How imapclient quotes a server's answer."""
 _TRANSIENT = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
 _PRIVACY = re.compile(r"\[PRIVACYREQUIRED\b", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -301,6 +303,7 @@ def _judging() -> Iterator[None]:
 
 
 def _verdict(said: str) -> Exception:
+    said = _AS_BYTES.sub(r"\2", said)
     if _TRANSIENT.search(said) or " command error: BAD" in said:
         return Unreachable(f"the server cannot log in anybody now: {said}")
     if _PRIVACY.search(said):

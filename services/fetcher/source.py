@@ -176,15 +176,23 @@ class FetcherSource:
         return Credentials(inbox.username or inbox.address, password, self._wiring.token(inbox))
 
     def _failed(self, inbox: Inbox, error: PostroomError) -> None:
-        log.warning("inbox_failed", extra={"inbox": inbox.name, "reason": str(error)})
+        reason = self._told(error)
+        log.warning("inbox_failed", extra={"inbox": inbox.name, "reason": reason})
         if isinstance(error, Unavailable) and not isinstance(error, Refusal):
             self._plan(inbox, soon=True)  # our own store or broker: the inbox has done nothing wrong
             return
         self._plan(inbox, failed=True)
         if isinstance(error, AuthenticationRefused):
-            self._refused(inbox, str(error))
+            self._refused(inbox, reason)
         else:
-            self.states.failed(inbox.name, str(error))
+            self.states.failed(inbox.name, reason)
+
+    def _told(self, error: PostroomError) -> str:
+        """The sentence of the connection test where a step of connecting failed, with what the other side said."""
+        if not isinstance(error, Refusal):
+            return str(error)
+        found = probe.failed(error, self._clock.now())
+        return found.message if found.detail in found.message else f"{found.message} ({found.detail})"
 
     def _refused(self, inbox: Inbox, reason: str) -> None:
         ticket = self._wiring.settings().auth_failure_ticket

@@ -119,8 +119,8 @@ class Writer:
         address = matched.sender.address
         if address is None:
             return 0
-        cap = configuration.settings.automatic_mail_cap
-        return self.desk.outbox.sent_since(address.address, now - cap.per, cap.per_address)
+        cap, mail_id = configuration.settings.automatic_mail_cap, matched.envelope.mail_id
+        return self.desk.outbox.sent_since(address.address, now - cap.per, cap.per_address, but=mail_id)
 
     def targets(self, facts: Facts, mail: Document) -> Sequence[Target]:
         """What each part of this mail is about, as fixed at the first look."""

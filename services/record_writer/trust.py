@@ -17,10 +17,10 @@ _COMMENT: Final = re.compile(r"\([^()]{0,500}\)")
 
 
 def is_authenticated(mail: ParsedMail, trusted: Iterable[str]) -> bool:
-    """Whether a trusted server states that the domain of the From address is genuine."""
+    """Whether a trusted server states that the domain of the From address is genuine, and there is one such address."""
     sender = mail.from_
     ours = {name.lower() for name in trusted}
-    if sender is None or not ours:
+    if sender is None or not ours or "several-authors" in mail.defects:
         return False
     said = next((value for value in mail.routing.authentication_results if _authserv_id(value) in ours), None)
     domain = sender.address.rpartition("@")[2].lower()

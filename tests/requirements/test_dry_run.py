@@ -27,7 +27,7 @@ from shared.contracts.desk import (
     Template,
 )
 from shared.store.documents import Document
-from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
+from tests.builders import TOO_MUCH, a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 
 COLLECTIONS = (
@@ -63,7 +63,7 @@ def configuration(folder: Path) -> Configuration:
         an_inbox("bad", template="bad"),
     )  # fmt: skip
     templates = (Template("t", "incident", {"Impact": "High", "Urgency": "High", "Owner": "ann"}),
-                 Template("bad", "incident", {"Priority": "none"}))  # fmt: skip
+                 Template("bad", "incident", TOO_MUCH))  # fmt: skip
     return a_configuration(
         *inboxes,
         *PEOPLE,

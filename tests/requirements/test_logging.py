@@ -17,7 +17,7 @@ from shared.contracts.desk import (
     Template,
 )
 from shared.store.documents import Document
-from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
+from tests.builders import TOO_MUCH, a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.fields import fields_of, own, texts
 
@@ -201,18 +201,18 @@ def test_a_mapping_for_closed_wins_over_what_is_done_with_closed_calls(desk: Des
 @pytest.mark.req("IV-37", "IV-39")
 def test_an_update_of_an_incident_that_fails_makes_another_incident(desk: Desk) -> None:
     inbox = an_inbox(status_mapping=(StatusMapping("Logged", "Rank"),), owner_team="Front")
-    desk.configure(a_configuration(inbox, ANNA, quick_actions=(QuickAction("Rank", "incident", {"Priority": "top"}),)))
+    desk.configure(a_configuration(inbox, ANNA, quick_actions=(QuickAction("Rank", "incident", TOO_MUCH),)))
     desk.receive(a_mail())
     (mail,) = desk.receive(a_mail("again\n", subject="Incident#1"))
     updated, error = desk.records()
     assert (mail["outcome"], mail["records"][0]["number"]) == ("dead", error["number"])
     assert (len(desk.activities(updated)), fields_of(updated), error["owner_team"]) == (1, {}, "Front")
-    assert "the field Priority takes a number, not 'top'" in error["description"]
+    assert "the fields of one record take at most 1000000 characters" in error["description"]
 
 
 @pytest.mark.req("IV-37")
 def test_an_incident_that_cannot_be_made_makes_none_and_waits_in_the_dead_letters(desk: Desk) -> None:
-    desk.configure(templated({"Priority": "top"}))
+    desk.configure(templated(TOO_MUCH))
     (mail,) = desk.receive(a_mail())
     (letter,) = desk.dead_letters()
     assert (mail["outcome"], desk.records(), desk.people()[0]["_id"]) == ("dead", [], "admin")

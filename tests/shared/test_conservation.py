@@ -137,7 +137,7 @@ def test_a_dead_letter_is_a_note_and_no_problem(desk: Desk) -> None:
     desk.receive(a_mail(), inbox="nowhere")
     report = check(desk)
     assert (report.outcomes, report.problems) == (1, ())
-    assert report.notes == ("1 dead letters wait for a person: postroom dead-letters list",)
+    assert report.notes == ("1 dead letter waits for a person: postroom dead-letters list",)
 
 
 def test_a_message_that_is_no_mail_is_an_arrival_and_unreadable(desk: Desk) -> None:

@@ -185,7 +185,8 @@ def test_a_run_tells_of_mail_that_it_could_not_fetch(run: Run, write: Write, mon
     run("config", "apply", write("p.yaml", mailbox(1)), "--no-test")
     done = run("up", "--once")
     assert (done.code, done.out) == (0, "no mail\n")
-    assert "note: box is in trouble; mail waits there: localhost:1: Connection refused" in done.err
+    assert "note: box is in trouble; mail waits there: The request failed. The server could not be reached" in done.err
+    assert "localhost:1: Connection refused" in done.err
     run("inbox", "stop", "box", "--reason", "the server moves")
     assert "note: box is stopped: the server moves" in run("up", "--once").err
     assert "box is stopped: the server moves (postroom inbox start box)" in run("doctor").out

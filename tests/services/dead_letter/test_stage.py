@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from services import actions
 from services.dead_letter.stage import build
 from shared.runtime.broker import DEAD_LETTER, Message
 from shared.runtime.outcome import Emit
@@ -32,3 +35,23 @@ def test_a_mail_that_is_recorded_while_its_letter_is_kept_makes_no_incident(
     answer = build(desk.app).handle(Message("m1", DEAD_LETTER, b"{}", correlation_id=mail["_id"], headers=headers))
     assert isinstance(answer, Emit)
     assert (answer.events, answer.note) == ((), "the mail has its outcome recorded: handed out too often")
+
+
+@pytest.mark.parametrize("decision", [actions.replay, actions.discard])
+def test_a_letter_that_comes_again_undoes_no_decision_about_it(desk: Desk, decision: Callable[..., object]) -> None:
+    stage = build(desk.app)
+    desk.hand_in(a_mail())
+    consumer = desk.app.broker.consumer("intake", 1)
+    (held,) = consumer.take(1)
+    headers = {"queue": "intake", "stage": "parser", "reason": "handed out too often"}
+    message = replace(held.message, to=DEAD_LETTER, headers={**held.message.headers, **headers})
+    consumer.settle(held)
+    consumer.close()
+    stage.handle(message)
+    (letter,) = desk.dead_letters()
+    decision(desk.app, letter["_id"])
+    before = desk.mails()
+    answer = stage.handle(message)
+    assert isinstance(answer, Emit)
+    assert (answer.events, answer.note) == ((), "a person has dealt with this letter already")
+    assert desk.mails() == before

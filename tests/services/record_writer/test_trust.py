@@ -10,8 +10,9 @@ from shared.contracts.mail import Address, ParsedMail, Routing
 OURS = "mx.desk.example"
 
 
-def stated(*values: str, sender: str = "anna@customer.example") -> bool:
-    mail = ParsedMail("0", 1, from_=Address("", sender), routing=Routing(authentication_results=values))
+def stated(*values: str, sender: str = "anna@customer.example", defects: tuple[str, ...] = ()) -> bool:
+    routing = Routing(authentication_results=values)
+    mail = ParsedMail("0", 1, from_=Address("", sender), routing=routing, defects=defects)
     return is_authenticated(mail, (OURS,))
 
 
@@ -42,6 +43,12 @@ def test_only_what_our_own_server_states_for_the_senders_domain_counts(value: st
 def test_a_subdomain_is_signed_for_by_the_domain_above_it() -> None:
     assert stated(f"{OURS}; dkim=pass header.d=customer.example", sender="a@mail.customer.example")
     assert not stated(f"{OURS}; dkim=pass header.d=mail.customer.example", sender="a@customer.example")
+
+
+def test_one_of_several_authors_is_never_genuine() -> None:
+    said = f"{OURS}; dmarc=pass header.from=customer.example"
+    assert stated(said)
+    assert not stated(said, defects=("several-authors",))
 
 
 def test_only_the_topmost_statement_of_our_server_counts() -> None:

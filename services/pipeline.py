@@ -160,9 +160,9 @@ def turn_about(app: App, workers: Sequence[Worker], world_: World, stop: threadi
 
     A single run ends when all is quiet; it raises `Unavailable` when nothing moved for `QUIET_SECONDS`.
     """
-    patience = Patience(QUIET_SECONDS)
+    patience, paused = Patience(QUIET_SECONDS), set[str]()
     while not stop.is_set():
-        worked, away = turn(workers)
+        worked, away = turn(workers, paused)
         if worked:
             patience.renew()
             continue
@@ -175,15 +175,23 @@ def turn_about(app: App, workers: Sequence[Worker], world_: World, stop: threadi
         stop.wait(IDLE_SECONDS if away is None else AWAY_SECONDS)
 
 
-def turn(workers: Sequence[Worker]) -> tuple[int, PostroomError | None]:
-    """One step of each worker: how many deliveries were settled, and whether somebody's world is away."""
+def turn(workers: Sequence[Worker], paused: set[str]) -> tuple[int, PostroomError | None]:
+    """One step of each worker: how many deliveries were settled, and whether somebody's world is away.
+
+    `paused` keeps the names of those whose world is away, so that an outage is told once.
+    """
     worked = 0
     away: PostroomError | None = None
     for worker in workers:
         try:
             worked += worker.step(timeout=0)
+            if worker.stage.name in paused:
+                paused.remove(worker.stage.name)
+                log.warning("worker_resumed", extra={"stage": worker.stage.name})
         except AWAY as error:
-            log.warning("worker_paused", extra={"stage": worker.stage.name, "reason": str(error)})
+            if worker.stage.name not in paused:
+                paused.add(worker.stage.name)
+                log.warning("worker_paused", extra={"stage": worker.stage.name, "reason": str(error)})
             away = error
     return worked, away
 

@@ -13,10 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.errors import Unavailable
+from shared.errors import Misconfigured, Unavailable
 
 FILE_NAME = "postroom.sqlite"
 BUSY_SECONDS = 30.0
+FORMAT = 1
+"""Kept as `user_version`; goes up when a file written before can no longer be read as it is."""
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -35,7 +37,10 @@ class _Thread(threading.local):
 
 
 class LocalFile:
-    """A SQLite file in `folder`, made when missing. Raises `Unavailable` for trouble outside our hands."""
+    """A SQLite file in `folder`, made when missing.
+
+    Raises `Unavailable` for trouble outside our hands, `Misconfigured` for a file that another version wrote.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / FILE_NAME
@@ -59,9 +64,24 @@ class LocalFile:
             connection = sqlite3.connect(self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             for pragma in _PRAGMAS:
                 connection.execute(f"PRAGMA {pragma}")
+            self._agree_on_format(connection)
         with self._lock:
             self._all.append(connection)
         return connection
+
+    def _agree_on_format(self, connection: sqlite3.Connection) -> None:
+        """A new file gets our format; one of another format is not touched. Raises `Misconfigured`."""
+        if _format_of(connection) == FORMAT:
+            return
+        connection.execute("BEGIN IMMEDIATE")
+        if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+        connection.execute("COMMIT")
+        if (found := _format_of(connection)) != FORMAT:
+            connection.close()
+            formats = f"format {found}, this one has {FORMAT}"
+            told = f"{self.path.parent} was written by another version of Postroom ({formats})"
+            raise Misconfigured(f"{told}; use that version, or another folder")
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -155,3 +175,7 @@ class LocalFile:
         for connection in connections:
             connection.close()
         self._mine = _Thread()
+
+
+def _format_of(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 _PROC = Path("/proc")
@@ -46,8 +47,9 @@ def _began(pid: int) -> str:
 
 
 def _present(pid: int) -> str:
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return ""
+    with suppress(PermissionError):  # somebody else's, but there
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return ""
     return "present"

@@ -57,7 +57,7 @@ class RabbitConsumer:
         self._woken = self._unread = self._stragglers = False
         self._session: Session | None = None
         self._life = 0
-        self._away: PostroomError | None = Unavailable("not yet connected to RabbitMQ")
+        self._away: PostroomError | None = None
         self._was_up = False
         self._blocked = ""
         self._failure: PostroomError | None = None

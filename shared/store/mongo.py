@@ -476,5 +476,6 @@ _TRANSLATIONS: Final[tuple[tuple[tuple[type[Exception], ...], frozenset[int] | N
 
 
 def _said(error: Exception) -> str:
-    """The driver's sentence without the answer it appends: what a person reads in a log line."""
-    return str(error).partition(", full error:")[0].partition(", Timeout:")[0][:500]
+    """The driver's sentence without what it appends, its answer and its settings: what a person reads in a log line."""
+    said = str(error).partition(", full error:")[0].partition(", Timeout:")[0]
+    return said.partition(" (configured timeouts:")[0][:500]

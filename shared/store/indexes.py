@@ -15,7 +15,6 @@ INDEXES: tuple[Index, ...] = (
     Index("people", ("addresses",), array=True),
     Index("records", ("type", "serial"), unique=True),
     Index("records", ("type", "status", "serial")),
-    Index("records", ("customer",)),
     Index("records", ("deleted", "created_at", "serial")),
     Index("records", ("keys",), array=True),
     Index("activities", ("record_id", "at", "place")),
@@ -23,9 +22,7 @@ INDEXES: tuple[Index, ...] = (
     Index("links", ("to_id",)),
     Index("history", ("person_id", "at")),
     Index("dead_letters", ("state", "at")),
-    Index("dead_letters", ("mail_id",)),
     Index("outbox", ("state", "at")),
     Index("outbox", ("message_key",)),
-    Index("outbox", ("record_id",)),
     Index("outbox", ("to_key", "at")),
 )

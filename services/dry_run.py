@@ -206,22 +206,19 @@ def _matched(
     object_type, object_id = match_object(sender, inbox, app.records)
     sender = replace(sender, object_type=object_type, object_id=object_id)
     _tell_sender(app, inbox, sender, found)
-    now = app.clock.now()
-    cap, mail_id = configuration.settings.automatic_mail_cap, parsed.envelope.mail_id
-    about = (address.address if address else "", now - cap.per, cap.per_address)
     facts = Facts(
         envelope=parsed.envelope,
         mail=parsed.mail,
         sender=sender,
         inbox=inbox,
         configuration=configuration,
-        now=now,
+        now=app.clock.now(),
         serials=Numbers(app.records),
         raw=parsed.mail.sha256,
         answers=answers,
-        answered=lambda: app.outbox.sent_since(*about, but=mail_id),
+        sent_since=app.outbox.sent_since,
         people=partial(person_called, settings=configuration.settings, people=app.people),
-        released=filter_stage.released(app.mails, mail_id),
+        released=filter_stage.released(app.mails, parsed.envelope.mail_id),
     )
     return _planned(app, facts, found)
 

@@ -17,7 +17,12 @@ def derived_id(*causes: str) -> str:
 
 def id_under(owner: str, *causes: str) -> str:
     """An id that begins with its owner's: all that one owner has lies together, and needs no index to be found."""
-    return f"{owner}-{derived_id(*causes)[:16]}"
+    return f"{beginning_under(owner)}{derived_id(*causes)[:16]}"
+
+
+def beginning_under(owner: str) -> str:
+    """How the ids of all that one owner has begin."""
+    return f"{owner}-"
 
 
 def mail_id(inbox: str, source_id: str | None, sha256: str) -> str:

@@ -27,14 +27,16 @@ MAX_NAMES: Final = 50
 
 Serials = Callable[[str], int]
 """The next number of a record type."""
+SentSince = Callable[[str, datetime, int, str], int]
+"""(address, since, most, but): how many mails of ours, at most `most`, it got since then, not because of mail `but`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One mail, who wrote it, where it came in, and what the desk is configured to do.
 
-    `answers`: whether anybody may be answered at all; `answered` tells how many mails of ours the sender got
-    lately; `raw` the blob of the original mail; `people` finds a person by id or address. `released`: an operator
+    `answers`: whether anybody may be answered at all; `sent_since` counts our mails to an
+    address; `raw` the blob of the original mail; `people` finds a person by id or address. `released`: an operator
     wants this mail to become a record, whatever the inbox refuses (PR-01). `linked` are the records that the mail
     points to already; `looked_at`: its targets were fixed at an earlier look, so some parts may be committed.
     """
@@ -48,7 +50,7 @@ class Facts:
     serials: Serials
     raw: str
     answers: bool = True
-    answered: Callable[[], int] = lambda: 0
+    sent_since: SentSince = lambda *_: 0
     people: Callable[[str], Document | None] = lambda _: None
     released: bool = False
     linked: tuple[Document, ...] = ()
@@ -62,8 +64,11 @@ class Facts:
     @property
     def may_answer(self) -> bool:
         """Whether an automatic mail may go to the sender now: no robot, and not too many already (PR-02)."""
-        cap = self.settings.automatic_mail_cap.per_address
-        return self.answers and self.sender.address is not None and self.answered() < cap
+        address, cap = self.sender.address, self.settings.automatic_mail_cap
+        if not self.answers or address is None:
+            return False
+        sent = self.sent_since(address.address, self.now - cap.per, cap.per_address, self.envelope.mail_id)
+        return sent < cap.per_address
 
     @property
     def is_analyst(self) -> bool:

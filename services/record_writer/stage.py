@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
 from functools import partial
 
 from services.record_writer import create, export
@@ -97,30 +96,22 @@ class Writer:
         inbox = configuration.inbox(matched.envelope.inbox)
         if inbox is None:
             raise PostroomError(f"the inbox {matched.envelope.inbox!r} is gone")
-        now = self.clock.now()
         return Facts(
             envelope=matched.envelope,
             mail=matched.mail,
             sender=matched.sender,
             inbox=inbox,
             configuration=configuration,
-            now=now,
+            now=self.clock.now(),
             serials=self.desk.records.next_serial,
             raw=mail["raw"],
             answers=matched.answers,
-            answered=lambda: self._answered(matched, configuration, now),
+            sent_since=self.desk.outbox.sent_since,
             people=partial(person_called, settings=configuration.settings, people=self.desk.people),
             released=bool(mail.get("released")),
             linked=tuple(mail.get("records", ())),
             looked_at=bool(mail.get("targets")),
         )
-
-    def _answered(self, matched: SenderMatched, configuration: Configuration, now: datetime) -> int:
-        address = matched.sender.address
-        if address is None:
-            return 0
-        cap, mail_id = configuration.settings.automatic_mail_cap, matched.envelope.mail_id
-        return self.desk.outbox.sent_since(address.address, now - cap.per, cap.per_address, but=mail_id)
 
     def targets(self, facts: Facts, mail: Document) -> Sequence[Target]:
         """What each part of this mail is about, as fixed at the first look."""

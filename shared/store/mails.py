@@ -10,7 +10,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any, Final, Literal
 
-from shared.ids import derived_id
+from shared.ids import beginning_under, derived_id
 from shared.store.documents import Document, Documents
 
 OutcomeName = Literal["recorded", "commanded", "exported", "rejected", "duplicate", "dead"]
@@ -88,7 +88,8 @@ class Mails:
 
     def journal(self, mail_id: str) -> Iterator[Document]:
         """What every stage decided about a mail, in order of time."""
-        return iter(sorted(self.documents.find("journal", {"_id": {"$prefix": f"{mail_id}-"}}), key=itemgetter("at")))
+        of_mail = {"_id": {"$prefix": beginning_under(mail_id)}}
+        return iter(sorted(self.documents.find("journal", of_mail), key=itemgetter("at")))
 
     def arrived(self, arrival_id: str, inbox: str, at: datetime) -> None:
         """The door has handed this message to intake, and intake has confirmed."""

@@ -57,7 +57,7 @@ class Outbox:
         keys = [key for message_id in message_ids if (key := message_key(message_id))]
         return list(self.documents.find("outbox", {"message_key": {"$in": keys}}, limit=200)) if keys else []
 
-    def sent_since(self, address: str, since: datetime, most: int, *, but: str) -> int:
+    def sent_since(self, address: str, since: datetime, most: int, but: str) -> int:
         """How many mails (at most `most`) were written to an address since then, because of mails other than `but`."""
         where = {"to_key": address.lower(), "at": {"$gte": since}, "mail_id": {"$ne": but}}
         return sum(1 for _ in self.documents.find("outbox", where, limit=most))

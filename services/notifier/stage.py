@@ -89,10 +89,7 @@ class Notifier:
             return Retry(str(error))
         except Uncertain as error:
             return self._end(mail, "failed", f"its fate is not known: {error}")
-        except AuthenticationRefused as error:
-            self.outbox.move(mail["_id"], ("sending",), "waiting", reason=str(error), tries=0)
-            return Wait(str(error), AWAY)
-        except Unavailable as error:  # this server's; another's mail goes on
+        except (AuthenticationRefused, Unavailable) as error:  # this server's trouble; another's mail goes on
             self.outbox.move(mail["_id"], ("sending",), "waiting", reason=str(error), tries=0)
             return Wait(str(error), AWAY)
         refused = ", ".join(f"{recipient} ({reply})" for recipient, reply in sent.refused)

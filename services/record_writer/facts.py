@@ -35,10 +35,10 @@ SentSince = Callable[[str, datetime, int, str], int]
 class Facts:
     """One mail, who wrote it, where it came in, and what the desk is configured to do.
 
-    `answers`: whether anybody may be answered at all; `sent_since` counts our mails to an
-    address; `raw` the blob of the original mail; `people` finds a person by id or address. `released`: an operator
-    wants this mail to become a record, whatever the inbox refuses (PR-01). `linked` are the records that the mail
-    points to already; `looked_at`: its targets were fixed at an earlier look, so some parts may be committed.
+    `answers`: whether anybody may be answered at all; `sent_since` counts our mails to an address; `raw` the blob of
+    the original mail; `people` finds a person by id or address. `released`: an operator wants this mail to become a
+    record, whatever the inbox refuses (PR-01). `linked` are the records that the mail points to already; `looked_at`:
+    its targets were fixed at an earlier look, so some parts may be committed.
     """
 
     envelope: Envelope

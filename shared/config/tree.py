@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -80,10 +81,36 @@ def parse(content: bytes) -> Item:
     try:
         return _Builder().build(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        raise Unparsable(mark.line + 1 if mark else 1, f"not valid YAML: {_why(error)}") from None
+        raise _unparsable(text, error) from None
     except yaml.reader.ReaderError as error:
         raise Unparsable(_line_of(text, error.position), "not valid YAML: control characters are not allowed") from None
+
+
+def _unparsable(text: str, error: yaml.MarkedYAMLError) -> Unparsable:
+    mark: Any = error.problem_mark or error.context_mark
+    if mark and (line := _line_too_deep(text[: mark.index])):
+        return _too_deep(line)
+    return Unparsable(mark.line + 1 if mark else 1, f"not valid YAML: {_why(error)}")
+
+
+def _too_deep(line: int) -> Unparsable:
+    return Unparsable(line, f"nested more than {DEEPEST} levels deep; remove the levels that are not needed")
+
+
+def _line_too_deep(text: str) -> int | None:
+    """The line where the text nests too deep, None if it nowhere does. YAML errors are ignored.
+
+    libyaml has a limit of its own and reads ahead of its events (up to 1024 characters of a line, in which a
+    key may end), so its error can come before the event that `_Builder` refuses.
+    """
+    depth = 0
+    with suppress(yaml.YAMLError):
+        events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        for event in events:
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST:
+                return int(event.start_mark.line) + 1
+    return None
 
 
 def _why(error: yaml.MarkedYAMLError) -> str:
@@ -142,7 +169,7 @@ class _Builder:
     def _open(self, item: Sequenced | Mapped, event: yaml.CollectionStartEvent, line: int) -> None:
         _refuse_tag(event.tag, line)
         if len(self.stack) >= DEEPEST:
-            raise Unparsable(line, f"nested more than {DEEPEST} levels deep")
+            raise _too_deep(line)
         self.stack.append(_Open(item, event.anchor))
 
     def _close(self) -> None:

@@ -6,8 +6,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import yaml
 
-from shared.config import Refused, load
+from shared.config import Refused, load, tree
 from shared.config.reading import load_bytes
 from shared.contracts.desk import Configuration, Inbox, MatchValue, Secret, Settings
 from shared.errors import Misconfigured
@@ -257,6 +258,37 @@ inboxes:
 )
 def test_a_problem_is_told_with_its_place_and_its_remedy(text: str, problem: str) -> None:
     assert any(problem in line for line in problems(text)), problems(text)
+
+
+@pytest.mark.parametrize("loader", ["CSafeLoader", "SafeLoader"])
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("[" * 31, 1),
+        ("[" * 1001, 1),
+        ("[" * 5000, 1),
+        ("{" * 1001, 1),
+        ("[{" * 600, 1),
+        ("a: 'x [[['\n" + "b: " + "[" * 1010, 2),
+        ("# " + "[" * 40 + "\n" + "[" * 1001, 2),
+        ("{a: " * 1100, 1),
+        ("- " * 1100 + "a", 1),
+        ("[\n" * 1100, 31),
+        ("é: [\n" + "[\n" * 28 + "[" * 1001, 30),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_deep_nesting_has_one_message_whichever_limit_of_the_yaml_library_it_meets(
+    text: str, line: int, loader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree, "_LOADER", getattr(yaml, loader, yaml.SafeLoader))
+    expected = f"postroom.yaml:{line}: nested more than 30 levels deep; remove the levels that are not needed"
+    assert problems(text) == [expected]
+
+
+@pytest.mark.parametrize("text", ["a: [[[[\n", "a: " + "[" * 29, 'a: "[[[[' + "[" * 40 + "\n"])
+def test_broken_yaml_that_is_not_deep_keeps_the_message_of_the_library(text: str) -> None:
+    assert "not valid YAML: " in problems(text)[0]
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:

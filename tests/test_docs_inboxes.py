@@ -14,7 +14,7 @@ import pytest
 from lxml import etree
 
 from services.cli.records import view
-from services.record_writer import by_hand
+from services.record_writer import manual_edits
 from shared.config import store as configuration_store
 from shared.config.reading import load_bytes
 from shared.store.documents import Document
@@ -62,7 +62,9 @@ class Reader:
         type_ = self.desk.app.directory.type_named(words[3])
         assert type_ is not None
         options = dict(zip(words[4::2], words[5::2], strict=True))
-        by_hand.create(self.desk.app, type_, by_hand.Wanted(options["--subject"], customer=options["--customer"]))
+        manual_edits.create(
+            self.desk.app, type_, manual_edits.Wanted(options["--subject"], customer=options["--customer"])
+        )
 
     def do_json(self, _: str, text: str) -> None:
         """Compare the mail, records and outgoing mails that a block shows."""

@@ -244,19 +244,19 @@ def create(
     values: tuple[str, ...],
 ) -> None:
     """Make a record and print it. An approval is a task or approval with --parent and --owner."""
-    from services.record_writer import by_hand
+    from services.record_writer import manual_edits
 
     with opened() as app:
         type_ = type_called(app, type_name)
         given = [*map(_pair, values), *((("Owner", people.one(app, owner)["_id"]),) if owner else ())]
-        wanted = by_hand.Wanted(
+        wanted = manual_edits.Wanted(
             subject=subject,
             description=description,
             customer=people.one(app, customer)["_id"] if customer else None,
             parent=_parent(app, parent) if parent else None,
             values=(*given, *((("Status", status),) if status else ())),
         )
-        print_record(app, by_hand.create(app, type_, wanted))
+        print_record(app, manual_edits.create(app, type_, wanted))
 
 
 def _pair(written: str) -> tuple[str, str]:
@@ -283,12 +283,12 @@ def _bad_parent(written: str) -> NoReturn:
 @click.argument("values", metavar="FIELD=VALUE...", nargs=-1, required=True)
 def set_values(type_name: str, number: str, values: tuple[str, ...]) -> None:
     """Change a record: Status, Owner, OwnerTeam, Subject, Partition, or a field of its type. Prints the record."""
-    from services.record_writer import by_hand
+    from services.record_writer import manual_edits
 
     with opened() as app:
         type_ = type_called(app, type_name)
         record = one(app, type_, number)
-        changed = by_hand.change(app, type_, record["_id"], [_resolved(app, *_pair(each)) for each in values])
+        changed = manual_edits.change(app, type_, record["_id"], [_resolved(app, *_pair(each)) for each in values])
         print_record(app, changed)
 
 

@@ -28,7 +28,7 @@ def try_(inbox: str | None, named: tuple[str, ...]) -> int:
 
 def _tell(app: App, source: sources.Source, inbox: str | None) -> bool:
     """Whether the mail could be looked at."""
-    from services.dry_run import trace
+    from services.operator.dry_run import trace
 
     if source.error is not None:
         found: dict[str, Any] = {"path": source.path, "error": source.error}

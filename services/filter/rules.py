@@ -14,26 +14,9 @@ from typing import Final
 from shared.contracts.desk import Inbox, Rule, Settings
 from shared.contracts.events import Envelope
 from shared.contracts.mail import ParsedMail
+from shared.rules import BARRED_SENDERS, BARRED_SUBJECTS
 from shared.store.people import address_keys
 
-BARRED_SENDERS: Final = ("postmaster", "mail delivery subsystem", "system administrator", "mailer-daemon")
-BARRED_SUBJECTS: Final = (
-    "undeliverable mail",
-    "returned mail",
-    "mail system error",
-    "delivery error",
-    "undeliverable:",
-    "failure notice",
-    "nondeliverable mail",
-    "mail delivery failure",
-    "message status - undeliverable",
-    "warning: could not send message",
-    "delivery notification: delivery has failed",
-    "mail undeliverable: failure detected",
-    "message status - opened",
-    "returned mail: service unavailable",
-    "out of office",
-)
 KINDS: Final = {
     "report": "a delivery or feedback report, no request",
     "auto-reply": "an automatic reply, no request",

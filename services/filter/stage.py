@@ -12,12 +12,13 @@ from email.parser import BytesHeaderParser
 from email.policy import compat32
 from functools import partial
 
-from services.filter import custom, rules
+from services.filter import rules
 from shared.app import App
 from shared.contracts.desk import Configuration, Inbox
 from shared.contracts.events import MailAccepted, MailParsed, MailRejected
 from shared.errors import PostroomError
 from shared.loops import loop_key
+from shared.rules import is_in_force, matches
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
@@ -75,7 +76,7 @@ def objection(facts: rules.Facts) -> tuple[str, str] | None:
 
 def _custom_objection(facts: rules.Facts) -> tuple[str, str] | None:
     for rule in facts.rules:
-        if custom.is_in_force(rule, "inbound", facts.roles) and custom.matches(rule, facts.mail, facts.header_of):
+        if is_in_force(rule, "inbound", facts.roles) and matches(rule, facts.mail, facts.header_of):
             return rule.name, rule.reason or f"the rule {rule.name} rejects it"
     return None
 

@@ -11,10 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from services.filter import custom, rules
 from services.notifier import send
 from services.notifier.compose import BadAddress, Mailbox, Outgoing
 from services.notifier.smtp import Deferred, Refused, Sent, Uncertain
+from shared import rules
 from shared.app import App
 from shared.clock import Clock
 from shared.contracts.desk import Configuration, MailServer
@@ -112,8 +112,8 @@ class Notifier:
         person = self.people.with_address(address, plus_addressing=configuration.settings.plus_addressing)
         roles = frozenset(person["roles"]) if person else None
         for rule in configuration.rules:
-            outbound = custom.is_in_force(rule, "outbound", roles)
-            if outbound and custom.recipient_matches(rule, Address("", address), subject):
+            outbound = rules.is_in_force(rule, "outbound", roles)
+            if outbound and rules.recipient_matches(rule, Address("", address), subject):
                 return f"the rule {rule.name} keeps it back"
         return None
 

@@ -10,18 +10,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 
-from services.record_writer import create, export
-from services.record_writer.body import Block
 from services.record_writer.carry_out import Cause, Desk, carry_out, commit_creation, commit_update, queue_notifications
-from services.record_writer.error import plan_incident_on_error
-from services.record_writer.facts import Facts
-from services.record_writer.outgoing import outgoing
-from services.record_writer.parts import blocks_of, targets_of, type_for
-from services.record_writer.sender import Refused, refuse_strangers, why_shut_out
-from services.record_writer.target import Lookups, Target
-from services.record_writer.telling import Failure, NoTarget, in_words, reason_of, refusal_of, told_of_missing
-from services.record_writer.update import plan_update
-from services.sender_matcher.match import person_called
+from services.record_writer.decide import create, export
+from services.record_writer.decide.body import Block
+from services.record_writer.decide.error import plan_incident_on_error
+from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.outgoing import outgoing
+from services.record_writer.decide.parts import blocks_of, targets_of, type_for
+from services.record_writer.decide.replies import (
+    Failure,
+    NoTarget,
+    in_words,
+    missing_record_notice,
+    reason_of,
+    refusal_of,
+)
+from services.record_writer.decide.sender import Refused, refuse_strangers, sender_refusal
+from services.record_writer.decide.target import Lookups, Target
+from services.record_writer.decide.update import plan_update
 from shared.app import App
 from shared.clock import Clock
 from shared.contracts import codec
@@ -70,7 +76,7 @@ class Writer:
         try:
             targets = self.targets(facts, mail)
         except BadValue as error:
-            refused = why_shut_out(facts)
+            refused = sender_refusal(facts)
             return self.reject(facts, "sender", refused) if refused else Fail(str(error), facts.envelope.mail_id)
         if waits := next((each for each in targets if each.kind == "wait"), None):
             return Wait(waits.why)
@@ -107,7 +113,7 @@ class Writer:
             raw=mail["raw"],
             answers=matched.answers,
             sent_since=self.desk.outbox.sent_since,
-            people=partial(person_called, settings=configuration.settings, people=self.desk.people),
+            people=partial(self.desk.people.named, plus_addressing=configuration.settings.plus_addressing),
             released=bool(mail.get("released")),
             linked=tuple(mail.get("records", ())),
             looked_at=bool(mail.get("targets")),
@@ -193,7 +199,7 @@ class Writer:
     def tell(self, facts: Facts, targets: Sequence[Target], cause: Cause) -> list[Event]:
         """Write to the sender about the records that could not be found, if the inbox says so (IV-36)."""
         return queue_notifications(
-            told_of_missing(facts, targets), Change("none", "", "", "", 0, "none"), cause, self.desk
+            missing_record_notice(facts, targets), Change("none", "", "", "", 0, "none"), cause, self.desk
         )
 
     def finish(self, facts: Facts, changes: Sequence[Change], cause: Cause, told: Sequence[Event] = ()) -> Outcome:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from shared.contracts.desk import Inbox, Settings
 from shared.contracts.events import Sender
 from shared.contracts.mail import Address
-from shared.store.documents import Document
 from shared.store.people import People
 from shared.store.records import Records, search_key
 
@@ -22,13 +21,6 @@ def match_person(address: Address | None, settings: Settings, people: People) ->
     if found is None:
         return Sender(address, name=address.name)
     return Sender(address, found["_id"], found["name"], found["kind"], tuple(found["roles"]))
-
-
-def person_called(text: str, settings: Settings, people: People) -> Document | None:
-    """The person with this id, else with this address."""
-    if found := people.get(text):
-        return found
-    return people.with_address(text, plus_addressing=settings.plus_addressing) if "@" in text else None
 
 
 def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | None, str | None]:

@@ -55,6 +55,12 @@ class People:
         """One person."""
         return self.documents.get("people", person_id)
 
+    def named(self, text: str, *, plus_addressing: str = "ignore") -> Document | None:
+        """The person with this id, else with this address."""
+        if found := self.get(text):
+            return found
+        return self.with_address(text, plus_addressing=plus_addressing) if "@" in text else None
+
     def create_once(self, person: NewPerson, at: datetime) -> bool:
         """Create the person unless there; an address must stay findable, so it is stored in lower case."""
         return self.documents.insert(

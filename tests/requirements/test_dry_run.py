@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.dry_run import trace
+from services.operator.dry_run import trace
 from shared.contracts.desk import (
     CommandPolicy,
     Configuration,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.filter.rules import BARRED_SUBJECTS
 from shared.contracts.desk import Rule, Settings
+from shared.rules import BARRED_SUBJECTS
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 

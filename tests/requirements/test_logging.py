@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.record_writer import by_hand
+from services.record_writer import manual_edits
 from shared.contracts.desk import (
     CommandPolicy,
     MailServer,
@@ -46,7 +46,7 @@ def templated(values: dict[str, Any], **keys: Any) -> Any:
 def record_with(desk: Desk, values: dict[str, str]) -> Document:
     type_ = desk.app.directory.type_named("incident")
     assert type_ is not None
-    return by_hand.change(desk.app, type_, desk.record("incident")["_id"], list(values.items()))
+    return manual_edits.change(desk.app, type_, desk.record("incident")["_id"], list(values.items()))
 
 
 @pytest.mark.req("VF-10", "VS-07", "PR-17")

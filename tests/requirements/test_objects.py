@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services import actions
-from services.record_writer import by_hand
+from services.record_writer import manual_edits
 from shared.config.problems import Refused
 from shared.config.reading import load_bytes
 from shared.contracts.desk import (
@@ -44,7 +44,7 @@ def with_inbox(inbox: Inbox, *people: Any) -> Configuration:
 
 
 def a_location(desk: Desk, **fields: str) -> Document:
-    return by_hand.create(desk.app, LOCATION, by_hand.Wanted("Hall", values=tuple(fields.items())))
+    return manual_edits.create(desk.app, LOCATION, manual_edits.Wanted("Hall", values=tuple(fields.items())))
 
 
 def links_of(desk: Desk, record: Document) -> list[tuple[str, str, str]]:
@@ -217,6 +217,6 @@ def test_updates_need_no_object(desk: Desk) -> None:
     commands = CommandPolicy(update_anonymously=True)
     inbox = located("existing_only")
     desk.configure(with_inbox(Inbox("support", inbox.address, sender=inbox.sender, commands=commands)))
-    by_hand.create(desk.app, desk.app.directory.type_named("incident"), by_hand.Wanted("Old"))  # type: ignore[arg-type]
+    manual_edits.create(desk.app, desk.app.directory.type_named("incident"), manual_edits.Wanted("Old"))  # type: ignore[arg-type]
     (mail,) = desk.receive(a_mail("note\n", subject="Incident#1"))
     assert (mail["outcome"], len(desk.records("incident"))) == ("recorded", 1)

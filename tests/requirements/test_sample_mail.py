@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.record_writer import by_hand
+from services.record_writer import manual_edits
 from services.record_writer.sample import EXAMPLES, sample_mail
 from shared.contracts.desk import BUILT_IN_TYPES, RecordType
 from tests.builders import a_configuration, a_person, an_inbox
@@ -46,7 +46,7 @@ def test_a_sample_for_service_requests_updates_one(desk: Desk) -> None:
     type_ = desk.app.directory.type_named("service_request")
     assert type_ is not None
     for _ in range(12):
-        record = by_hand.create(desk.app, type_, by_hand.Wanted("Chair", customer="you"))
+        record = manual_edits.create(desk.app, type_, manual_edits.Wanted("Chair", customer="you"))
     (mail,) = desk.receive(sample_mail(inbox, type_).encode())
     after = desk.app.records.get(record["_id"])
     assert after is not None

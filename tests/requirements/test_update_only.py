@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.record_writer import by_hand
+from services.record_writer import manual_edits
 from shared.contracts.desk import Inbox
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
@@ -23,7 +23,7 @@ def requests(**keys: Any) -> Inbox:
 def made(desk: Desk, type_name: str = "service_request", **keys: Any) -> Document:
     type_ = desk.app.directory.type_named(type_name)
     assert type_ is not None
-    return by_hand.create(desk.app, type_, by_hand.Wanted("Chair", customer="anna", **keys))
+    return manual_edits.create(desk.app, type_, manual_edits.Wanted("Chair", customer="anna", **keys))
 
 
 def again(desk: Desk, record: Document) -> Document:

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from services.filter.rules import BARRED_SUBJECTS
 from services.notifier import stage
 from shared.contracts.desk import MailServer, Rule
 from shared.contracts.events import NotificationQueued
+from shared.rules import BARRED_SUBJECTS
 from tests.builders import a_configuration, a_mail, a_person
 from tests.desk import Desk
 from tests.servers.smtp import SmtpServer

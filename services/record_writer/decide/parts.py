@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from services.record_writer import body
-from services.record_writer.body import Block, whole
-from services.record_writer.facts import Facts
-from services.record_writer.hint import Hint, unquoted
-from services.record_writer.target import SERVICE_REQUEST, Lookups, Target, by_number, find
+from services.record_writer.decide import body
+from services.record_writer.decide.body import Block, whole
+from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.hint import Hint, unquoted
+from services.record_writer.decide.target import SERVICE_REQUEST, Lookups, Target, by_number, find
 from shared.contracts.desk import RecordType, folded
 from shared.errors import PostroomError
 from shared.text import shortened

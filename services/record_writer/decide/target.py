@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, Literal
 
-from services.record_writer.facts import Facts
-from services.record_writer.hint import Hint, number_in
-from services.record_writer.trust import is_authenticated
+from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.hint import Hint, number_in
+from services.record_writer.decide.trust import is_authenticated
 from shared.store.documents import Document
 from shared.store.mails import Mails, message_key
 from shared.store.outbox import Outbox

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from services.record_writer import mapping, values
-from services.record_writer.facts import Facts
-from services.record_writer.target import SERVICE_REQUEST
+from services.record_writer.decide import mapping, values
+from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.target import SERVICE_REQUEST
 from shared.contracts.desk import ObjectMatch, folded
 from shared.contracts.service import Change, NewPerson
 from shared.ids import derived_id
@@ -41,7 +41,7 @@ class LinkedObject:
     new: Change | None = None
 
 
-def why_shut_out(facts: Facts) -> str | None:
+def sender_refusal(facts: Facts) -> str | None:
     """Why mail of this sender makes no record of any kind: "only when exists" of either method (IV-21, IV-23).
 
     A mail that an operator released is not refused (PR-01).
@@ -57,7 +57,7 @@ def why_shut_out(facts: Facts) -> str | None:
 
 def refuse_strangers(facts: Facts) -> None:
     """Raises `Refused` for a sender of whom the inbox takes nothing new."""
-    if why := why_shut_out(facts):
+    if why := sender_refusal(facts):
         raise Refused(why)
 
 

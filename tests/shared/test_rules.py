@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 import pytest
 
-from services.filter.custom import is_in_force, recipient_matches
 from shared.contracts.desk import Rule
 from shared.contracts.mail import Address
+from shared.rules import is_in_force, recipient_matches
 
 ANNA = Address("Anna Becker", "anna@customer.example")
 

@@ -13,8 +13,8 @@ from base64 import b64encode
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from services.record_writer import mapping
-from services.record_writer.facts import Facts, kept_attachments
+from services.record_writer.decide import mapping
+from services.record_writer.decide.facts import Facts, kept_attachments
 from shared.contracts.mail import Address
 
 NAMESPACE: Final = "urn:postroom:mail:1"

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from services.record_writer.facts import EMAIL_LISTENER, UNSPECIFIED, Serials
-from services.record_writer.task import plan_task, wants_task
+from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Serials
+from services.record_writer.decide.task import plan_task, wants_task
 from shared.contracts.desk import Configuration, Inbox
 from shared.contracts.events import IncidentWanted
 from shared.contracts.mail import Attachment

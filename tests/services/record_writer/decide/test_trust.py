@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.record_writer.trust import is_authenticated
+from services.record_writer.decide.trust import is_authenticated
 from shared.contracts.mail import Address, ParsedMail, Routing
 
 OURS = "mx.desk.example"

@@ -17,18 +17,25 @@ from typing import Any
 
 from services.filter import stage as filter_stage
 from services.parser import mime
-from services.record_writer import create, export
-from services.record_writer.body import Block
 from services.record_writer.carry_out import changed_properties
-from services.record_writer.error import plan_incident_on_error
-from services.record_writer.facts import Facts, Serials
-from services.record_writer.outgoing import outgoing
-from services.record_writer.parts import blocks_of, targets_of, type_for
-from services.record_writer.sender import Refused, refuse_strangers, why_shut_out
-from services.record_writer.target import PATIENCE, Lookups, Target
-from services.record_writer.telling import Failure, NoTarget, in_words, reason_of, refusal_of, told_of_missing
-from services.record_writer.update import plan_update
-from services.sender_matcher.match import match_object, match_person, person_called
+from services.record_writer.decide import create, export
+from services.record_writer.decide.body import Block
+from services.record_writer.decide.error import plan_incident_on_error
+from services.record_writer.decide.facts import Facts, Serials
+from services.record_writer.decide.outgoing import outgoing
+from services.record_writer.decide.parts import blocks_of, targets_of, type_for
+from services.record_writer.decide.replies import (
+    Failure,
+    NoTarget,
+    in_words,
+    missing_record_notice,
+    reason_of,
+    refusal_of,
+)
+from services.record_writer.decide.sender import Refused, refuse_strangers, sender_refusal
+from services.record_writer.decide.target import PATIENCE, Lookups, Target
+from services.record_writer.decide.update import plan_update
+from services.sender_matcher.match import match_object, match_person
 from shared.app import App
 from shared.contracts import codec
 from shared.contracts.desk import XML_EXPORT, Configuration, Inbox
@@ -217,7 +224,7 @@ def _matched(
         raw=parsed.mail.sha256,
         answers=answers,
         sent_since=app.outbox.sent_since,
-        people=partial(person_called, settings=configuration.settings, people=app.people),
+        people=partial(app.people.named, plus_addressing=configuration.settings.plus_addressing),
         released=filter_stage.released(app.mails, parsed.envelope.mail_id),
     )
     return _planned(app, facts, found)
@@ -240,7 +247,7 @@ def _planned(app: App, facts: Facts, found: Trace) -> Trace:
     try:
         targets = _targets(app, facts, found)
     except BadValue as error:
-        if refused := why_shut_out(facts):
+        if refused := sender_refusal(facts):
             found.step("record-writer", "sender", "rejected", refused)
             return found.end("rejected", refused)
         found.step("record-writer", "body", "failed", str(error))
@@ -262,7 +269,7 @@ def _planned(app: App, facts: Facts, found: Trace) -> Trace:
             failures.append(Failure(part, aim, str(error)))
     if refusals and not found.changes and not failures:
         return found.end("rejected", refusals[0].why)
-    found.notices += told_of_missing(facts, targets)
+    found.notices += missing_record_notice(facts, targets)
     for notice in found.notices:
         _tell_notice(facts, notice, found)
     return _ended(app, facts, found, [*failures, *refusals])

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
-from services.record_writer.body import names_of
-from services.record_writer.facts import MAX_TEXT, Facts
+from services.record_writer.decide.body import names_of
+from services.record_writer.decide.facts import MAX_TEXT, Facts
 from shared.contracts.desk import RecordType, Scalar
 from shared.contracts.service import FieldValue
 from shared.text import shortened

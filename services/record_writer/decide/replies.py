@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from services.record_writer.facts import Facts
-from services.record_writer.sender import why_shut_out
-from services.record_writer.target import Target
+from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.sender import sender_refusal
+from services.record_writer.decide.target import Target
 from shared.contracts.service import Change, Notification
 from shared.text import shortened
 
@@ -51,11 +51,11 @@ def refusal_of(changes: Sequence[Change]) -> str:
     return shortened("; ".join(dict.fromkeys(change.why[-1] for change in changes)), MAX_REASON)
 
 
-def told_of_missing(facts: Facts, targets: Sequence[Target]) -> tuple[Notification, ...]:
+def missing_record_notice(facts: Facts, targets: Sequence[Target]) -> tuple[Notification, ...]:
     """A mail to the sender that names what could not be found, if the inbox says so; never to a robot (IV-36)."""
     missing = list(dict.fromkeys(aim.missing for aim in targets if aim.missing))
     address, wanted = facts.sender.address, facts.inbox.email_when_no_target and facts.inbox.processor not in UNTOLD
-    if not missing or not wanted or why_shut_out(facts) or not facts.may_answer or address is None:
+    if not missing or not wanted or sender_refusal(facts) or not facts.may_answer or address is None:
         return ()
     text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in missing[:MAX_TOLD])
     return (Notification((address.address,), missing[0], text, "no-target", facts.mail.message_id),)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from services.record_writer.body import names_of
 from services.record_writer.carry_out import Cause, changed_properties, new_record
-from services.record_writer.update import event_of
-from services.record_writer.values import MIRRORED, PROPERTY, mirrored, pairs
+from services.record_writer.decide.body import names_of
+from services.record_writer.decide.update import event_of
+from services.record_writer.decide.values import MIRRORED, PROPERTY, mirrored, pairs
 from shared.contracts.desk import RecordType
 from shared.contracts.events import RecordChanged
 from shared.contracts.service import Activity, Change
@@ -34,7 +34,7 @@ MAX_RACES: Final = 20
 _LABELS: Final[Mapping[str, str]] = {column: name for name, column in PROPERTY.items()}
 
 
-class NotSo(PostroomError):
+class InvalidEdit(PostroomError):
     """What was typed cannot be done; the message names the field and the remedy."""
 
 
@@ -50,7 +50,7 @@ class Wanted:
 
 
 def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -> Document:
-    """Make a record. Raises `NotSo` for a field, status or value that the type does not have."""
+    """Make a record. Raises `InvalidEdit` for a field, status or value that the type does not have."""
     own, fields = values_of(type_, wanted.values)
     cause, now = uuid.uuid4().hex, app.clock.now()
     serial = app.records.next_serial(type_.name)
@@ -79,7 +79,7 @@ def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -
         customer=wanted.customer,
     )
     if not app.records.create_once(new_record(change, Cause(cause, "", now, {})), change, cause):
-        raise NotSo(f"the number {change.number} is taken; try again")
+        raise InvalidEdit(f"the number {change.number} is taken; try again")
     if wanted.parent:
         app.records.link(cause, wanted.parent["_id"], "parent", now)
     return _finish(app, change, cause, now)
@@ -88,19 +88,19 @@ def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -
 def change(
     app: App, type_: RecordType, record_id: str, typed_values: Sequence[tuple[str, str]], *, by: str = OPERATOR
 ) -> Document:
-    """Set fields of a record, whatever version it has; what differs stands in its activities. Raises `NotSo`."""
+    """Set fields of a record, whatever version it has; what differs stands in its activities. Raises `InvalidEdit`."""
     own, fields = values_of(type_, typed_values)
     for _ in range(MAX_RACES):
         record = app.records.get(record_id)
         if record is None or record.get("deleted"):
-            raise NotSo("the record is gone")
+            raise InvalidEdit("the record is gone")
         planned = _planned(type_, record, own, fields, by)
         if not planned.activities:
             return record
         cause, now = uuid.uuid4().hex, app.clock.now()
         if app.records.commit(record, changed_properties(planned, record, now), planned, cause):
             return _finish(app, planned, cause, now)
-    raise NotSo("the record is being changed by others all the time; try again")
+    raise InvalidEdit("the record is being changed by others all the time; try again")
 
 
 def _planned(type_: RecordType, record: Document, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Change:
@@ -137,11 +137,11 @@ def values_of(type_: RecordType, values: Sequence[tuple[str, str]]) -> tuple[dic
     named = [(known.get(name.strip().casefold(), ""), name, text) for name, text in values]
     if unknown := next((written for name, written, _ in named if not name or name == type_.number_field), None):
         fields = ", ".join(name for name in known.values() if name != type_.number_field)
-        raise NotSo(f"{type_.name} has no field {unknown!r} to set; it has {fields}")
+        raise InvalidEdit(f"{type_.name} has no field {unknown!r} to set; it has {fields}")
     try:
         found = {value.name: value.value for value in typed(type_, [(name, text) for name, _, text in named])}
     except BadValue as error:
-        raise NotSo(str(error)) from None
+        raise InvalidEdit(str(error)) from None
     own = {PROPERTY[name]: found.pop(name) or None for name in PROPERTY if name in found}
     return {**own, **mirrored(found)}, found
 

@@ -4,8 +4,8 @@ first that belongs to no partition. Without any, mail stays in the outbox as `un
 
 from __future__ import annotations
 
-from services.record_writer.create import partition_of
-from services.record_writer.facts import Facts
+from services.record_writer.decide.create import partition_of
+from services.record_writer.decide.facts import Facts
 from shared.contracts.desk import MailServer
 from shared.store.documents import Document
 

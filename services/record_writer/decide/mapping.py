@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from services.record_writer.facts import Facts
+from services.record_writer.decide.facts import Facts
 from shared.contracts.mail import Address
 
 _TOKEN = re.compile(

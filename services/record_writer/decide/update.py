@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from services.record_writer import values
-from services.record_writer.body import Block
-from services.record_writer.create import tasks_below
-from services.record_writer.facts import UNSPECIFIED, Facts, as_attached, author_on
+from services.record_writer.decide import values
+from services.record_writer.decide.body import Block
+from services.record_writer.decide.create import tasks_below
+from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from shared.contracts.desk import QuickAction, RecordType
 from shared.contracts.service import Activity, Change, Notification
 from shared.store.documents import Document

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from services.record_writer import mapping, values
-from services.record_writer.body import Block, whole
-from services.record_writer.facts import MAX_TEXT, Facts, as_attached, author_on
-from services.record_writer.sender import LinkedObject, customer_of, object_of
-from services.record_writer.task import plan_task, wants_task
+from services.record_writer.decide import mapping, values
+from services.record_writer.decide.body import Block, whole
+from services.record_writer.decide.facts import MAX_TEXT, Facts, as_attached, author_on
+from services.record_writer.decide.sender import LinkedObject, customer_of, object_of
+from services.record_writer.decide.task import plan_task, wants_task
 from shared.contracts.desk import Partition, RecordType, Template
 from shared.contracts.service import Activity, Change, Link
 from shared.ids import derived_id

@@ -15,9 +15,9 @@ from typing import Any
 
 import regex
 
-from services.filter.custom import PATTERN_SECONDS
-from services.record_writer.facts import Facts
+from services.record_writer.decide.facts import Facts
 from shared.contracts.desk import Configuration, RecordType, folded
+from shared.rules import PATTERN_SECONDS
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,5 @@
-"""The administrator's own rules (TI-20, TI-23): kinds of match as a table.
+"""Rules about mail, incoming and outgoing: what Track-It! bars (TI-21, TI-22), and the administrator's own rules
+(TI-20, TI-23) with their kinds of match as a table.
 
 Texts match partially and without regard to case; a comma-separated list is checked one by one. A pattern runs
 under a time-out, so that no mail can make it run away.
@@ -17,6 +18,24 @@ from shared.contracts.mail import Address, ParsedMail
 
 log = logging.getLogger(__name__)
 
+BARRED_SENDERS: Final = ("postmaster", "mail delivery subsystem", "system administrator", "mailer-daemon")
+BARRED_SUBJECTS: Final = (
+    "undeliverable mail",
+    "returned mail",
+    "mail system error",
+    "delivery error",
+    "undeliverable:",
+    "failure notice",
+    "nondeliverable mail",
+    "mail delivery failure",
+    "message status - undeliverable",
+    "warning: could not send message",
+    "delivery notification: delivery has failed",
+    "mail undeliverable: failure detected",
+    "message status - opened",
+    "returned mail: service unavailable",
+    "out of office",
+)
 PATTERN_SECONDS: Final = 0.5
 PATTERN_TEXT: Final = 100_000
 """A pattern sees so many characters of a body."""

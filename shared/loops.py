@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from shared.addresses import mailbox_key
 from shared.contracts.mail import ParsedMail
 from shared.ids import derived_id
 
@@ -12,7 +13,8 @@ _REPLY_PREFIX = re.compile(r"(?:re|aw|fw|fwd|wg|sv|tr|rv)\s{0,3}:\s*", re.IGNORE
 
 def loop_key(mail: ParsedMail) -> str:
     """Sender and subject, the latter without reply prefixes: what two robots in a loop keep sending."""
-    sender = mail.from_.address.lower() if mail.from_ else ""
+    address = mail.from_.address if mail.from_ else ""
+    sender = mailbox_key(address) or address
     subject = mail.subject.strip()
     while found := _REPLY_PREFIX.match(subject):
         subject = subject[found.end() :]

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import regex
 
+from shared.addresses import address_key, spellings
 from shared.contracts.desk import Rule
 from shared.contracts.mail import Address, ParsedMail
 
@@ -71,7 +72,7 @@ def recipient_matches(rule: Rule, recipient: Address, subject: str) -> bool:
     held = {
         "subject": lambda wanted: _contains(wanted, subject),
         "regex": lambda wanted: _patterns_hold(wanted, {"subject": subject, "sender": about, "recipient": about}),
-        **dict.fromkeys(("sender", "recipient"), lambda wanted: _contains(wanted, about)),
+        **dict.fromkeys(("sender", "recipient"), lambda wanted: _contains(wanted, *_names([recipient]))),
     }
     return bool(rule.match) and all(kind in held and held[kind](wanted) for kind, wanted in rule.match.items())
 
@@ -87,15 +88,21 @@ def _contains(wanted: Any, *told: str) -> bool:
 
 
 def _people(addresses: Iterable[Address]) -> str:
-    return "\n".join(f"{address.name} <{address.address}>" for address in addresses)
+    """Names and addresses as a pattern sees them: the address in the form that is compared."""
+    return "\n".join(f"{address.name} <{address_key(address.address) or address.address}>" for address in addresses)
+
+
+def _names(addresses: Iterable[Address]) -> list[str]:
+    """Names and addresses as texts are looked for in them: every spelling, so that none evades a rule."""
+    return [text for each in addresses for text in (each.name, *(f"<{one}>" for one in spellings(each.address)))]
 
 
 def _sender(wanted: Any, mail: ParsedMail) -> bool:
-    return mail.from_ is not None and _contains(wanted, mail.from_.name, mail.from_.address)
+    return mail.from_ is not None and _contains(wanted, *_names([mail.from_]))
 
 
 def _recipient(wanted: Any, mail: ParsedMail) -> bool:
-    return _contains(wanted, _people((*mail.to, *mail.cc)))
+    return _contains(wanted, *_names((*mail.to, *mail.cc)))
 
 
 def _subject(wanted: Any, mail: ParsedMail) -> bool:

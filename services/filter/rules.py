@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from shared.addresses import address_key, address_keys
 from shared.contracts.desk import Inbox, Rule, Settings
 from shared.contracts.events import Envelope
 from shared.contracts.mail import ParsedMail
 from shared.rules import BARRED_SENDERS, BARRED_SUBJECTS
-from shared.store.people import address_keys
 
 KINDS: Final = {
     "report": "a delivery or feedback report, no request",
@@ -76,7 +76,8 @@ def _own_mark(facts: Facts) -> str | None:
 
 def _own_address(facts: Facts) -> str | None:
     sender = facts.mail.from_
-    if sender and sender.address.lower() in facts.own_addresses:
+    plus = facts.settings.plus_addressing
+    if sender and not facts.own_addresses.isdisjoint(address_keys(sender.address, plus_addressing=plus)):
         return f"the sender {sender.address} is an inbox of this desk"
     return None
 
@@ -134,7 +135,7 @@ def _accept_only(facts: Facts) -> str | None:
 def _only_in_copy(facts: Facts) -> str | None:
     if not facts.inbox.ignore_cc or not facts.inbox.address:
         return None
-    own = facts.inbox.address.lower()
+    own = address_key(facts.inbox.address)
     plus = facts.settings.plus_addressing
     if any(own in address_keys(to.address, plus_addressing=plus) for to in facts.mail.to):
         return None

@@ -13,6 +13,7 @@ from email.policy import compat32
 from functools import partial
 
 from services.filter import rules
+from shared.addresses import address_key
 from shared.app import App
 from shared.contracts.desk import Configuration, Inbox
 from shared.contracts.events import MailAccepted, MailParsed, MailRejected
@@ -50,7 +51,7 @@ def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: M
         mail=replace(parsed.mail, from_=sender),
         inbox=inbox,
         settings=current.settings,
-        own_addresses=frozenset(each.address.lower() for each in current.inboxes if each.address),
+        own_addresses=frozenset(key for each in current.inboxes if (key := address_key(each.address))),
         rules=current.rules,
         roles=frozenset(person["roles"]) if person else None,
         header_of=partial(header_of, mails=mails, mail_id=parsed.envelope.mail_id),

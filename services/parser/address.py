@@ -12,13 +12,13 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-import idna
 from mailparser.utils import get_addresses
 
 from services.parser import charset
 from services.parser.defects import Defects
 from services.parser.headers import decode_value, decode_words
 from services.parser.scanner import QUOTED_AT, Item, Scanner
+from shared.addresses import address_key, ascii_domain
 from shared.contracts.mail import Address
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
@@ -88,7 +88,7 @@ def _named_mailboxes(text: str, defects: Defects) -> list[Address]:
 
 
 def _is_same(one: Address, other: Address) -> bool:
-    return one.address.lower() == other.address.lower()
+    return (key := address_key(one.address)) is not None and key == address_key(other.address)
 
 
 def addresses(values: list[bytes], cap: int, defects: Defects) -> tuple[Address, ...]:
@@ -308,20 +308,11 @@ def _unprintable(text: str) -> bool:
 
 def _domain(domain: str, defects: Defects) -> str:
     """Lower case and ASCII. What IDNA refuses stays as it is written, so that no look-alike becomes a real domain."""
-    if domain.isascii():
-        return domain.lower()
-    lowered = unicodedata.normalize("NFC", domain.lower())
-    if lowered.isascii() or not _OTHER_DOTS.isdisjoint(domain):
+    known = ascii_domain(domain)
+    if known is None:
         defects.add("bad-domain")
         return domain
-    try:
-        return idna.encode(lowered).decode("ascii")
-    except (idna.IDNAError, UnicodeError):
-        defects.add("bad-domain")
-        return domain
-
-
-_OTHER_DOTS = frozenset("\u3002\uff0e\uff61")
+    return known
 
 
 def _agrees(value: bytes, ours: Sequence[Address], defects: Defects) -> bool:

@@ -6,9 +6,11 @@ by a field that holds the address or by a fixed value of a field (IV-24).
 
 from __future__ import annotations
 
+from shared.addresses import address_key
 from shared.contracts.desk import Inbox, Settings
 from shared.contracts.events import Sender
 from shared.contracts.mail import Address
+from shared.store.documents import Document
 from shared.store.people import People
 from shared.store.records import Records, search_key
 
@@ -29,5 +31,14 @@ def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | 
     if inbox.sender.method != "object" or wanted is None:
         return None, None
     name, value = wanted.matched_by(sender.address.address if sender.address else "")
+    if wanted.match_value is None:
+        value = address_key(value) or ""
     found = records.with_field(wanted.type, search_key(name, value)) if value else None
-    return wanted.type, str(found["_id"]) if found else None
+    if found is None or (wanted.match_value is None and not _holds(found, name, value)):
+        return wanted.type, None
+    return wanted.type, str(found["_id"])
+
+
+def _holds(record: Document, field: str, key: str) -> bool:
+    """Whether the field is this address: the search folds every letter, and would make a `k` of the Kelvin sign."""
+    return address_key(str(record.get("fields", {}).get(field, ""))) == key

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from shared.addresses import address_key
 from shared.config.problems import nearest
 from shared.config.schema import SECTIONS, key_of
 from shared.contracts.desk import (
@@ -314,10 +315,10 @@ def _other_end(path: str, wanted: ObjectMatch, found: RecordType, config: Config
 
 def servers_fit(config: Configuration) -> Complaints:
     """TI-40: mail leaves under the address of an inbox, so that answers come back."""
-    inboxes = {inbox.address.casefold() for inbox in config.inboxes}
+    inboxes = {address_key(inbox.address) for inbox in config.inboxes}
     for path, server in _indexed(config, "mail_servers"):
         yield from unknown(f"{path}.partition", "partition", server.partition, _names(config.partitions))
-        if server.from_address is not None and server.from_address.casefold() not in inboxes:
+        if server.from_address is not None and address_key(server.from_address) not in inboxes:
             problem = f"{server.from_address} is not the address of an inbox; write one of theirs (TI-40)"
             yield Complaint(f"{path}.from_address", problem, misses="inboxes")
 

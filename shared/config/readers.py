@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 import regex
 
+from shared.addresses import address_key, ascii_domain
 from shared.config.cron import Cron
 from shared.config.problems import Refusal, Spot, nearest
 from shared.config.tree import Item, Mapped, Sequenced, Text
@@ -190,20 +191,24 @@ def address(item: Item, _: Spot) -> str:
     if not _ADDRESS.fullmatch(value) or _UNSAFE.search(value):
         raise Refusal(f"{_quoted(value)} is not an address; write it as user@domain")
     local, _at, domain = value.rpartition("@")
+    if ascii_domain(domain) is None:
+        raise Refusal(f"{_quoted(value)}: the domain has characters that no domain may have; retype it")
     return f"{local}@{domain.lower()}"
 
 
 def known_address(item: Item, spot: Spot) -> str:
-    """The address of a person: found whatever the case in which a mail writes it."""
-    return address(item, spot).lower()
+    """The address of a person, in the form in which addresses are compared."""
+    return address_key(address(item, spot)) or ""
 
 
 def domain(item: Item, spot: Spot) -> str:
     """A mail domain, with or without the `@`."""
-    value = line(item, spot).removeprefix("@").lower()
+    value = line(item, spot).removeprefix("@")
     if not _ADDRESS.fullmatch(f"x@{value}"):
         raise Refusal(f"{_quoted(value)} is not a domain; write it as example.com")
-    return value
+    if ascii_domain(value) is None:
+        raise Refusal(f"{_quoted(value)} has characters that no domain may have; retype it")
+    return value.lower()
 
 
 def host(item: Item, spot: Spot) -> str:

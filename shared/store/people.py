@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from shared.addresses import address_key, address_keys
 from shared.contracts.mail import Address
 from shared.contracts.service import NewPerson
 from shared.ids import derived_id
@@ -13,16 +14,6 @@ from shared.store.documents import Document, Documents
 
 INTERNAL_SERVICES: Final = "internal-services"
 """The person that records of unknown senders belong to (IV-22)."""
-
-
-def address_keys(address: str, *, plus_addressing: str) -> list[str]:
-    """The forms under which a sender's address may be known, the exact one first."""
-    exact = address.lower()
-    local, at, domain = exact.rpartition("@")
-    plain = local.split("+", 1)[0]
-    if plus_addressing == "keep" or not at or not plain or plain == local or local.startswith('"'):
-        return [exact]
-    return [exact, f"{plain}@{domain}"]
 
 
 def with_domain(address: Address | None, default_domain: str | None) -> Address | None:
@@ -33,7 +24,10 @@ def with_domain(address: Address | None, default_domain: str | None) -> Address 
 
 
 def person_id_for(address: str, *, plus_addressing: str) -> str:
-    """The id of the person who comes to be for an unknown address: the same for two mails at once."""
+    """The id of the person created for an unknown address: the same for two mails at once.
+
+    Raises `IndexError` for an address that matches nobody.
+    """
     return f"person-{derived_id('person', address_keys(address, plus_addressing=plus_addressing)[-1])[:16]}"
 
 
@@ -62,13 +56,14 @@ class People:
         return self.with_address(text, plus_addressing=plus_addressing) if "@" in text else None
 
     def create_once(self, person: NewPerson, at: datetime) -> bool:
-        """Create the person unless there; an address must stay findable, so it is stored in lower case."""
+        """Create the person unless there, with the address in the form that is compared."""
+        key = address_key(person.address)
         return self.documents.insert(
             "people",
             {
                 "_id": person.id,
                 "name": person.name,
-                "addresses": [person.address.lower()] if person.address else [],
+                "addresses": [key] if key else [],
                 "kind": person.kind,
                 "roles": list(person.roles),
                 "permissions": [],

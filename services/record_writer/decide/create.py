@@ -11,6 +11,7 @@ from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.facts import MAX_TEXT, Facts, as_attached, author_on
 from services.record_writer.decide.sender import LinkedObject, customer_of, object_of
 from services.record_writer.decide.task import plan_task, wants_task
+from shared.addresses import address_key
 from shared.contracts.desk import Partition, RecordType, Template
 from shared.contracts.service import Activity, Change, Link
 from shared.ids import derived_id
@@ -74,7 +75,7 @@ def _properties(
         "inbox": facts.inbox.name,
         "partition": partition.name if partition else None,
         "template": template.name if template else None,
-        "copied": [address.address.lower() for address in facts.mail.cc[:50]],
+        "copied": [key for address in facts.mail.cc[:50] if (key := address_key(address.address))],
         "origin": facts.envelope.mail_id,
     }
 

@@ -12,6 +12,7 @@ from typing import Final
 from services.record_writer.decide import mapping, values
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.target import SERVICE_REQUEST
+from shared.addresses import address_key
 from shared.contracts.desk import ObjectMatch, folded
 from shared.contracts.service import Change, NewPerson
 from shared.ids import derived_id
@@ -67,11 +68,12 @@ def customer_of(facts: Facts) -> Customer:
     policy, address = facts.inbox.sender, facts.sender.address
     if facts.sender.person_id or policy.method == "object":
         return Customer(facts.sender.person_id)
-    if policy.policy != "create" or address is None or "@" not in address.address:
+    key = address_key(address.address) if address else None
+    if policy.policy != "create" or address is None or key is None or "@" not in key:
         return Customer(INTERNAL_SERVICES, NewPerson(INTERNAL_SERVICES, "Internal Services", "", "employee", None))
     person_id = person_id_for(address.address, plus_addressing=facts.settings.plus_addressing)
     external = policy.contact_type == "external_contact"
-    login_id = address.address.lower() if external else None
+    login_id = key if external else None
     name = address.name or address.address
     return Customer(person_id, NewPerson(person_id, name, address.address, policy.contact_type, login_id))
 
@@ -97,7 +99,8 @@ def object_of(facts: Facts) -> LinkedObject | None:
 
 def _plan_object(facts: Facts, wanted: ObjectMatch) -> Change:
     """The new object, with a field mapping of its own (IV-41) and the value that it is matched by."""
-    name, value = wanted.matched_by(facts.sender.address.address if facts.sender.address else "")
+    key = (address_key(facts.sender.address.address) if facts.sender.address else None) or ""
+    name, value = wanted.matched_by(key)
     type_ = facts.configuration.type_named(wanted.type)
     if type_ is None:
         raise Refused(f"there is no record type {wanted.type!r}")
@@ -120,7 +123,7 @@ def _plan_object(facts: Facts, wanted: ObjectMatch) -> Change:
     return Change(
         action="create",
         type=type_.name,
-        record_id=derived_id("object", type_.name, name, value.casefold()),
+        record_id=derived_id("object", type_.name, name, value if wanted.match_value is None else value.casefold()),
         number=f"{type_.prefix}{serial}",
         serial=serial,
         event="created",

@@ -15,6 +15,7 @@ from typing import Final, Literal
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import Hint, number_in
 from services.record_writer.decide.trust import is_authenticated
+from shared.addresses import address_key
 from shared.store.documents import Document
 from shared.store.mails import Mails, message_key
 from shared.store.outbox import Outbox
@@ -105,12 +106,10 @@ def _ids(mail: Document) -> list[str]:
 
 
 def _addressed(received: Sequence[Document], sent: Sequence[Document]) -> Iterator[str]:
-    for found in received:
-        if found.get("from"):
-            yield found["from"]["address"].lower()
-        yield from (address.lower() for address in found.get("to", ()))
-    for found in sent:
-        yield from (address.lower() for address in found["to"])
+    written = [found["from"]["address"] for found in received if found.get("from")]
+    for found in (*received, *sent):
+        written += found.get("to", ())
+    yield from (key for address in written if (key := address_key(address)))
 
 
 def _by_reference(facts: Facts, thread: Thread, lookups: Lookups) -> Target:
@@ -127,7 +126,7 @@ def _by_reference(facts: Facts, thread: Thread, lookups: Lookups) -> Target:
 
 
 def _address(facts: Facts) -> str:
-    return facts.sender.address.address.lower() if facts.sender.address else ""
+    return (address_key(facts.sender.address.address) if facts.sender.address else None) or ""
 
 
 def takes_part(facts: Facts, record: Document) -> bool:

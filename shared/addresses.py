@@ -1,0 +1,127 @@
+"""How addresses are compared, everywhere: one form, so that a spelling neither opens a door nor evades a limit.
+
+The domain is compared after IDNA (UTS 46, RFC 5891), the local part by folding ASCII letters alone: the Kelvin sign is
+no `k`. A domain that only looks like another one has no form at all, and so it matches nobody.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+from typing import Final
+
+import idna
+
+MAX_DOMAIN: Final = 255
+"""Characters of a domain that is looked at (RFC 5321, section 4.5.3.1.2, says octets)."""
+_CAPITALS: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
+_DOT_ATOM: Final = re.compile(r"[^\s\x00-\x1f\x7f()<>\[\]:;@\\,.\"]+(?:\.[^\s\x00-\x1f\x7f()<>\[\]:;@\\,.\"]+)*")
+_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+
+
+def ascii_domain(domain: str) -> str | None:
+    """The domain in lower case and A-labels (RFC 5890); None when IDNA refuses it or a character passes for ASCII.
+
+    UTS 46 makes a `k` of the Kelvin sign and nothing of a soft hyphen: such a domain looks like another and is none.
+    """
+    if domain.isascii():
+        return domain.lower()
+    if len(domain) > MAX_DOMAIN or any(map(_passes_for_ascii, domain)):
+        return None
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError):
+        return None
+
+
+@lru_cache(maxsize=1024)
+def _passes_for_ascii(character: str) -> bool:
+    """Whether UTS 46 makes ASCII or nothing of a character that is not ASCII, or refuses it."""
+    try:
+        return not character.isascii() and idna.uts46_remap(character).isascii()
+    except (idna.IDNAError, UnicodeError):
+        return True
+
+
+def address_key(address: str) -> str | None:
+    """The form in which addresses are compared; None for one that matches nobody.
+
+    Quotes that the local part does not need (RFC 5321, section 4.1.2) and a dot behind the domain make no difference.
+    An address without a domain is compared by its local part.
+    """
+    local, at, domain = address.strip().rpartition("@")
+    if not at:
+        return fold_ascii(domain) or None
+    known = ascii_domain(domain.strip())
+    if not local or not known:
+        return None
+    return f"{_unquoted(fold_ascii(local))}@{known.removesuffix('.')}"
+
+
+def fold_ascii(text: str) -> str:
+    """Capital ASCII letters as small ones, everything else as it is."""
+    return text.translate(_CAPITALS)
+
+
+def _unquoted(local: str) -> str:
+    r"""`"anna"`, `"\anna"` and `an."na"` without their quotes, as far as the local part does not need them."""
+    if '"' not in local:
+        return local
+    content = _QUOTED.sub(lambda found: _ESCAPED.sub(r"\1", found[1]), local)
+    if _DOT_ATOM.fullmatch(content):
+        return content
+    if not _QUOTED.fullmatch(local):
+        return local
+    return '"' + content.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def address_keys(address: str, *, plus_addressing: str = "ignore") -> list[str]:
+    """The forms under which an address may be known, the exact one first; none for one that matches nobody."""
+    exact = address_key(address)
+    if exact is None:
+        return []
+    local, at, domain = exact.rpartition("@")
+    plain = local.split("+", 1)[0]
+    if plus_addressing == "keep" or not at or not plain or plain == local or local.startswith('"'):
+        return [exact]
+    return [exact, f"{plain}@{domain}"]
+
+
+def mailbox_key(address: str) -> str | None:
+    """The mailbox behind an address, as limits count it; None for one that matches nobody.
+
+    Coarser than `address_key`, because servers deliver these to one mailbox: tags, dots and compatibility forms in the
+    local part make no difference. Two people who share a limit lose little; one with many limits has none.
+    """
+    key = address_key(address)
+    if key is None:
+        return None
+    local, _, domain = key.rpartition("@")
+    folded = unicodedata.normalize("NFKC", local).casefold().strip('"').replace(".", "")
+    return f"{folded.split('+', 1)[0] or folded}@{domain}"
+
+
+def domain_of(address: str) -> str | None:
+    """The domain of an address, as limits count it; None for one that has none or matches nobody."""
+    key = address_key(address)
+    return key.rpartition("@")[2] if key and "@" in key else None
+
+
+def spellings(address: str) -> list[str]:
+    """An address as written, as it is compared, and with its domain readable: a rule may name it in any of these."""
+    key = address_key(address)
+    if key is None:
+        return [address]
+    local, at, domain = key.rpartition("@")
+    return list(dict.fromkeys((address, key, f"{local}{at}{_readable(domain)}")))
+
+
+def _readable(domain: str) -> str:
+    if "xn--" not in domain:
+        return domain
+    try:
+        return idna.decode(domain)
+    except (idna.IDNAError, UnicodeError):
+        return domain

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import content, corpus
 from bench.processes import POSTROOM, Cost, environment, run
-from shared.store.embedded import EmbeddedDocuments
+from shared.embedded.documents import EmbeddedDocuments
 from shared.store.indexes import INDEXES
 
 PRELOAD_SEED = 7

@@ -16,12 +16,12 @@ from shared.clock import Clock, SystemClock
 from shared.config import store as configuration_store
 from shared.config.directory import Directory
 from shared.contracts.desk import DEFAULT
+from shared.embedded.broker import EmbeddedBroker
+from shared.embedded.documents import EmbeddedDocuments
 from shared.intake import Door
 from shared.runtime.broker import Broker
-from shared.runtime.embedded import EmbeddedBroker
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
-from shared.store.embedded import EmbeddedDocuments
 from shared.store.indexes import INDEXES
 from shared.store.mails import Mails
 from shared.store.outbox import Outbox
@@ -90,7 +90,7 @@ class App:
 def _documents(location: Location) -> Documents:
     if location.store_url is None:
         return EmbeddedDocuments(location.data)
-    from shared.store.mongo import MongoDocuments
+    from shared.mongodb.documents import MongoDocuments
 
     return MongoDocuments(location.store_url)
 

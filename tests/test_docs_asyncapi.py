@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
+from services import asyncapi
 from services.pipeline import ANNOUNCED, ROUTES
-from shared.contracts import asyncapi, codec
+from shared.contracts import codec
 from shared.runtime import amqp_topology
 from shared.runtime.amqp_wire import MAX_MESSAGE
 from tests.servers.presence import missing
@@ -56,7 +57,7 @@ def resolved(contract: Any, reference: str) -> Any:
 
 def test_the_file_is_what_the_code_makes() -> None:
     made = asyncapi.rendered()
-    assert FILE.read_text("utf-8") == made, "run: python -m shared.contracts.asyncapi > docs/asyncapi.yaml"
+    assert FILE.read_text("utf-8") == made, "run: python -m services.asyncapi > docs/asyncapi.yaml"
 
 
 def test_every_reference_leads_somewhere(contract: dict[str, Any]) -> None:

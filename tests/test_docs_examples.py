@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from shared.embedded.documents import EmbeddedDocuments
 from shared.runtime.amqp import RabbitBroker
 from shared.store.documents import Documents
-from shared.store.embedded import EmbeddedDocuments
 from shared.store.mails import DUPLICATE, TAKEN
 from tests.builders import a_mail
 from tests.conformance.lanes import eventually

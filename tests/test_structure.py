@@ -1,4 +1,4 @@
-"""Which module may import which: a stage knows no other stage."""
+"""Which room may import which: the rules that keep the house in order, checked on the source itself."""
 
 from __future__ import annotations
 
@@ -9,27 +9,92 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+TECHNOLOGIES = {
+    "pymongo": "shared/mongodb",
+    "bson": "shared/mongodb",
+    "gridfs": "shared/mongodb",
+    "sqlite3": "shared/embedded",
+}
+"""Library → the one folder that may import it."""
 STAGES = sorted(path.parent.name for path in ROOT.glob("services/*/stage.py"))
-ALLOWED: dict[str, frozenset[str]] = {"record_writer": frozenset({"services.pipeline.world"})}
+ALLOWED: dict[str, set[str]] = {"record_writer": {"services.pipeline.world"}}
 """Manual edits hand their events to the pipeline's readers."""
 
 
-def imported(file: Path) -> Iterator[str]:
-    """The modules that a file imports, wherever in it."""
-    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+def _modules() -> dict[str, Path]:
+    files = [path for room in ("services", "shared") for path in (ROOT / room).rglob("*.py")]
+    return {_name(path): path for path in files}
+
+
+def _name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def _imports(path: Path, *, at_start: bool) -> Iterator[str]:
+    """Every module or name that a file imports; `at_start`: without those imported inside functions."""
+    tree = ast.parse(path.read_bytes())
+    inner = {node for function in ast.walk(tree) if isinstance(function, _FUNCTIONS) for node in ast.walk(function)}
+    for node in ast.walk(tree):
+        if at_start and node in inner:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
+        if isinstance(node, ast.ImportFrom):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+MODULES = _modules()
+IMPORTS = {name: set(_imports(path, at_start=False)) for name, path in MODULES.items()}
+
+
+def _offences(room: str, *forbidden: str) -> list[str]:
+    return [
+        f"{name} imports {each}"
+        for name, imports in IMPORTS.items()
+        for each in sorted(imports)
+        if name.startswith(f"{room}.") and each.startswith(forbidden)
+    ]
+
+
+def test_shared_imports_no_service() -> None:
+    assert _offences("shared", "services") == []
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_stage_imports_another_service(stage: str) -> None:
-    files = (ROOT / "services" / stage).rglob("*.py")
-    found = {name for file in files for name in imported(file) if name.startswith("services.")}
-    others = {name for name in found if name.split(".")[1] != stage}
-    assert others == ALLOWED.get(stage, frozenset())
+    room = f"services.{stage}."
+    found = {each for name in MODULES if name.startswith(room) for each in IMPORTS[name]}
+    others = {each for each in found if each.startswith("services.") and not each.startswith(room)}
+    assert others == ALLOWED.get(stage, set())
 
 
 def test_there_are_stages_to_look_at() -> None:
     assert len(STAGES) == 7
+
+
+def test_a_library_is_imported_in_the_folder_of_its_technology_only() -> None:
+    offences = [
+        f"{name} imports {each}"
+        for name, imports in IMPORTS.items()
+        for each in imports
+        if (folder := TECHNOLOGIES.get(each.split(".")[0])) and not MODULES[name].is_relative_to(ROOT / folder)
+    ]
+    assert offences == []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    graph = {name: _known(_imports(path, at_start=True)) - {name} for name, path in MODULES.items()}
+    while leaves := {name for name, needed in graph.items() if not needed}:
+        graph = {name: needed - leaves for name, needed in graph.items() if name not in leaves}
+    assert sorted(graph) == []
+
+
+def _known(imports: Iterator[str]) -> set[str]:
+    """The modules of ours among them: `a.b.c` is the module `a.b.c`, or a name in the module `a.b`."""
+    found = set()
+    for each in imports:
+        module = each if each in MODULES else each.rpartition(".")[0]
+        found |= {module} & set(MODULES)
+    return found

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from shared.config.store import Applied
     from shared.config.tree import Item
     from shared.contracts.desk import Configuration
-    from shared.probe import TestResult
+    from shared.mail_network.connection_test import TestResult
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 
@@ -63,8 +63,8 @@ def in_vain(stated: Configuration) -> Iterator[Complaint]:
     """What a configuration asks for and this version does not do."""
     from services.fetcher import mailbox
     from services.notifier import send
-    from shared import sasl
     from shared.config.unheeded import Spoken, unheeded
+    from shared.mail_network import sasl
 
     logins = (row.key for row in sasl.TABLE if row.start and not row.token)  # nobody fetches tokens yet
     yield from unheeded(stated, Spoken(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none")))

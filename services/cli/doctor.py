@@ -20,7 +20,7 @@ from shared.errors import PostroomError
 if TYPE_CHECKING:
     from services.fetcher.state import InboxState
     from shared.app import App
-    from shared.probe import TestResult
+    from shared.mail_network.connection_test import TestResult
 
 START: Final = "postroom inbox start"
 Status = Literal["ok", "note", "problem"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from services.fetcher.state import InboxState
     from shared.app import App
     from shared.contracts.desk import Inbox, MailServer
-    from shared.probe import TestResult
+    from shared.mail_network.connection_test import TestResult
 
 
 @click.group(cls=Group)
@@ -224,14 +224,14 @@ def sample(name: str, type_name: str | None) -> None:
 @contextmanager
 def _in_words(app: App) -> Iterator[None]:
     """What a mail server refuses, in the sentence of the connection test."""
-    from shared import probe
     from shared.errors import Unavailable
-    from shared.wire import Refusal
+    from shared.mail_network import connection_test
+    from shared.mail_network.connection import Refusal
 
     try:
         yield
     except Refusal as error:
-        told = probe.failed(error, app.clock.now()).message.rstrip(".")
+        told = connection_test.failed(error, app.clock.now()).message.rstrip(".")
         raise (Unavailable(told) if isinstance(error, Unavailable) else Problem(told)) from error
 
 

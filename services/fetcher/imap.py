@@ -19,10 +19,10 @@ from imapclient import DELETED, SEEN
 from services.fetcher import imap_client, imap_folders
 from services.fetcher.imap_client import GARBLED, BoundedClient
 from services.fetcher.mailbox import Access, Gone, Key, Known, Peek, Sight, TooLarge, Unfetchable, Waiting, folder_of
-from shared import probe, sasl
 from shared.errors import Misconfigured, Unavailable
-from shared.probe import TestResult
-from shared.wire import Refusal, Step, Unreachable
+from shared.mail_network import connection_test, sasl
+from shared.mail_network.connection import Refusal, Step, Unreachable
+from shared.mail_network.connection_test import TestResult
 
 PEEK_BYTES = 64 << 10
 SLOWEST = 50_000
@@ -219,7 +219,7 @@ class ImapMailbox:
 
     def check(self) -> TestResult:
         """Host, name, TLS, login, inbox folder, archive folder; the first that fails is told."""
-        return probe.tested(self._checked, lambda: datetime.now(UTC))
+        return connection_test.tested(self._checked, lambda: datetime.now(UTC))
 
     def _checked(self) -> tuple[str, ...]:
         with self:
@@ -231,7 +231,7 @@ class ImapMailbox:
             return ()
         if not self._inbox.create_archive_folder:
             raise ArchiveFolderMissing(f"there is no folder {self._inbox.archive_folder}")
-        return (probe.WILL_BE_CREATED.format(folder=self._inbox.archive_folder),)
+        return (connection_test.WILL_BE_CREATED.format(folder=self._inbox.archive_folder),)
 
     # the connection
 

@@ -20,10 +20,10 @@ from typing import Any
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
-from shared import sasl
 from shared.contracts.desk import Inbox
 from shared.errors import Misconfigured
-from shared.wire import (
+from shared.mail_network import sasl
+from shared.mail_network.connection import (
     CONNECT_SECONDS,
     AuthenticationRefused,
     CleartextRefused,

@@ -17,8 +17,8 @@ from urllib.parse import quote
 
 from shared.contracts.desk import Inbox
 from shared.errors import Misconfigured, PostroomError
-from shared.probe import TestResult
-from shared.sasl import Credentials
+from shared.mail_network.connection_test import TestResult
+from shared.mail_network.sasl import Credentials
 
 _SAFE = "@.+-_/ "
 

@@ -21,14 +21,14 @@ from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import Access, Limits, Mailbox, Peek
 from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates, access_mark
 from services.fetcher.visit import HandOver, LeftBehind, Polled, Visit
-from shared import probe
 from shared.clock import Clock, SystemClock
 from shared.contracts.desk import Inbox, Secret, Settings
 from shared.errors import Misconfigured, PostroomError, Unavailable
-from shared.probe import TestResult
-from shared.sasl import Credentials, no_token
+from shared.mail_network import connection_test
+from shared.mail_network.connection import AuthenticationRefused, Refusal
+from shared.mail_network.connection_test import TestResult
+from shared.mail_network.sasl import Credentials, no_token
 from shared.store.documents import Documents
-from shared.wire import AuthenticationRefused, Refusal
 
 log = logging.getLogger("postroom.fetcher")
 
@@ -191,7 +191,7 @@ class FetcherSource:
         """The sentence of the connection test where a step of connecting failed, with what the other side said."""
         if not isinstance(error, Refusal):
             return str(error)
-        found = probe.failed(error, self._clock.now())
+        found = connection_test.failed(error, self._clock.now())
         return found.message if found.detail in found.message else f"{found.message} ({found.detail})"
 
     def _refused(self, inbox: Inbox, reason: str) -> None:
@@ -254,7 +254,7 @@ class FetcherSource:
         try:
             return self._mailbox(inbox, self._wiring.settings()).check()
         except Misconfigured as error:
-            return probe.failed(error, self._clock.now())
+            return connection_test.failed(error, self._clock.now())
 
     def peek(self, inbox: Inbox, count: int = 1) -> Sequence[Peek]:
         """Mails that wait, shown without being processed (VS-02)."""

@@ -14,9 +14,9 @@ from typing import Any
 
 from shared.clock import Clock
 from shared.contracts.desk import Inbox
-from shared.probe import TestResult
+from shared.mail_network.connection import Step
+from shared.mail_network.connection_test import TestResult
 from shared.store.documents import Change, Documents
-from shared.wire import Step
 
 COLLECTION = "inbox_state"
 AUTHENTICATION, OPERATOR = "authentication", "operator"

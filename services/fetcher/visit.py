@@ -17,7 +17,7 @@ from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import Gone, Key, Mailbox, TooLarge, Unfetchable, Waiting
 from shared.contracts.desk import Inbox
 from shared.errors import BoundExceeded, Misconfigured, Unavailable
-from shared.wire import Unreachable
+from shared.mail_network.connection import Unreachable
 
 log = logging.getLogger("postroom.fetcher")
 

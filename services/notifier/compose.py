@@ -20,7 +20,7 @@ from typing import Literal, cast
 
 from shared.contracts.desk import MailServer
 from shared.errors import Misconfigured, PostroomError
-from shared.wire import InvalidHost, host_name
+from shared.mail_network.connection import InvalidHost, host_name
 
 LOOP_HEADER = "X-Postroom-Loop"
 REFERENCES = 100

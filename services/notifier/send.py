@@ -15,8 +15,8 @@ from services.notifier.compose import Mailbox, Outgoing
 from services.notifier.smtp import Access, Sent, Uncertain
 from shared.contracts.desk import MailServer, Secret, Settings
 from shared.errors import Misconfigured, Unavailable
-from shared.probe import TestResult
-from shared.sasl import Credentials, no_token
+from shared.mail_network.connection_test import TestResult
+from shared.mail_network.sasl import Credentials, no_token
 
 
 class Blocked(Misconfigured):

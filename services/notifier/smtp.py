@@ -20,12 +20,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared import probe, sasl
 from shared.contracts.desk import MailServer
 from shared.errors import Misconfigured, PostroomError, Unavailable
-from shared.probe import TestResult
-from shared.sasl import Credentials
-from shared.wire import (
+from shared.mail_network import connection_test, sasl
+from shared.mail_network.connection import (
     AuthenticationRefused,
     CleartextRefused,
     Deadline,
@@ -36,6 +34,8 @@ from shared.wire import (
     host_name,
     tls_context,
 )
+from shared.mail_network.connection_test import TestResult
+from shared.mail_network.sasl import Credentials
 
 SLOWEST = 50_000
 """Bytes a second: an upload that is slower has failed."""
@@ -205,7 +205,7 @@ def check(server: MailServer, *, access: Access | None = None) -> TestResult:
         with _session(server, access or Access()):
             return ()
 
-    return probe.tested(checked, lambda: datetime.now(UTC))
+    return connection_test.tested(checked, lambda: datetime.now(UTC))
 
 
 @contextmanager

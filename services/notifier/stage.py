@@ -21,13 +21,13 @@ from shared.contracts.desk import Configuration, MailServer
 from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Address
 from shared.errors import Misconfigured, Unavailable
+from shared.mail_network.connection import AuthenticationRefused
 from shared.runtime.outcome import Emit, Outcome, Retry, Wait
 from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.documents import Document
 from shared.store.outbox import Outbox
 from shared.store.people import People
-from shared.wire import AuthenticationRefused
 
 log = logging.getLogger(__name__)
 

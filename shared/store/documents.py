@@ -1,6 +1,6 @@
 """The document port: a named subset of MongoDB's own vocabulary.
 
-Repositories are written once on this port. `shared.store.mongo` passes it through; `shared.store.embedded`
+Repositories are written once on this port. `shared.mongodb.documents` passes it through; `shared.embedded.documents`
 keeps the same documents in a local SQLite file. One conformance suite runs on both.
 
 A document is a dict with a string `_id`. Values: None, bool, int (64 bit), float, str, datetime (aware,

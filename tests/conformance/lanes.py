@@ -24,7 +24,7 @@ PATIENCE = 60.0
 def open_broker(kind: str, place: str, options: dict[str, Any] | None = None) -> Broker:
     """`place` is a folder or a URL. Imports are lazy: each adapter may exist without the other."""
     if kind == "embedded":
-        from shared.runtime.embedded import EmbeddedBroker
+        from shared.embedded.broker import EmbeddedBroker
 
         return EmbeddedBroker(Path(place), tier_scale=TIER_SCALE, **(options or {}))
     from shared.runtime.amqp import RabbitBroker

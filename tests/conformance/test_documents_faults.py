@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.errors import Unavailable
+from shared.mongodb.documents import DEADLINE, MongoDocuments
 from shared.store.documents import Index
-from shared.store.mongo import DEADLINE, MongoDocuments
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

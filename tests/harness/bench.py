@@ -26,7 +26,7 @@ import pytest
 
 from shared.app import App
 from shared.config import store as configuration_store
-from shared.store.embedded import EmbeddedDocuments
+from shared.embedded.documents import EmbeddedDocuments
 from tests.harness import ledger, mails
 from tests.harness.child import Job, open_app
 from tests.harness.ledger import Breach, Effects

@@ -19,18 +19,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import shared.localfile
+import shared.embedded.file
 from services import pipeline
 from shared.app import App, Location
 from shared.clock import SystemClock
+from shared.embedded.broker import EmbeddedBroker
+from shared.embedded.documents import EmbeddedDocuments
 from shared.intake import RawMail
 from shared.runtime import steps
 from shared.runtime.broker import Broker
-from shared.runtime.embedded import EmbeddedBroker
 from shared.runtime.steps import step
 from shared.runtime.worker import Worker
 from shared.store.documents import Change, Document, Documents, Filter
-from shared.store.embedded import EmbeddedDocuments
 from shared.store.indexes import INDEXES
 from shared.store.mails import HANDED_IN
 from tests.harness import plants
@@ -100,7 +100,7 @@ def open_store(job: Job) -> Documents:
     """In the folder, or on the server."""
     if job.store_url is None:
         return (Unbatched if job.unbatched else EmbeddedDocuments)(Path(job.data))
-    from shared.store.mongo import MongoDocuments
+    from shared.mongodb.documents import MongoDocuments
 
     return MongoDocuments(job.store_url)
 
@@ -123,7 +123,7 @@ def run(job: Job) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s %(reason)s", defaults={"reason": ""}))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    shared.localfile.BUSY_SECONDS = job.busy
+    shared.embedded.file.BUSY_SECONDS = job.busy
     if job.file_limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_limit, resource.RLIM_INFINITY))
     steps.watch(job.environ)

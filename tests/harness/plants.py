@@ -16,12 +16,12 @@ from typing import Any
 
 import services.parser.stage
 import services.record_writer.carry_out
-import shared.runtime.embedded
+import shared.embedded.broker
 import shared.store.outbox
 import shared.store.records
 from services.record_writer.stage import Writer
 from shared.app import App
-from shared.runtime.embedded import EmbeddedConsumer
+from shared.embedded.broker import EmbeddedConsumer
 from shared.runtime.steps import step
 from shared.runtime.worker import Worker, is_news
 from shared.store.records import Records
@@ -129,7 +129,7 @@ def settle_before_commit() -> None:
 
 def no_fencing() -> None:
     """Whoever took a message once may still settle it, whoever has it now."""
-    shared.runtime.embedded._FENCE = "seq = ? AND (holder = ? OR takes = ? OR 1)"
+    shared.embedded.broker._FENCE = "seq = ? AND (holder = ? OR takes = ? OR 1)"
 
 
 def no_duplicate_check() -> None:

@@ -11,8 +11,8 @@ import pytest
 from services.cli.records import view
 from shared.contracts.desk import RecordType
 from shared.contracts.service import Activity
+from shared.embedded.documents import EmbeddedDocuments
 from shared.store.documents import Document
-from shared.store.embedded import EmbeddedDocuments
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
 from tests.desk import Desk
 from tests.fields import fields_of

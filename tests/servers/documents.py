@@ -55,10 +55,10 @@ class Place:
 def opened(kind: str, address: str, database: str) -> Documents:
     """Open a store by plain values, in this or in another process."""
     if kind == "embedded":
-        from shared.store.embedded import EmbeddedDocuments
+        from shared.embedded.documents import EmbeddedDocuments
 
         return EmbeddedDocuments(Path(address))
-    from shared.store.mongo import MongoDocuments
+    from shared.mongodb.documents import MongoDocuments
 
     return MongoDocuments(address, database=database)
 

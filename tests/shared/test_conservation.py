@@ -15,9 +15,9 @@ from shared import conservation
 from shared.app import Location
 from shared.conservation import Report
 from shared.contracts.desk import MailServer
+from shared.embedded.broker import EmbeddedBroker
 from shared.errors import Unavailable
 from shared.intake import RawMail
-from shared.runtime.embedded import EmbeddedBroker
 from shared.runtime.worker import Worker, leave
 from tests.builders import a_configuration, a_mail
 from tests.desk import Desk

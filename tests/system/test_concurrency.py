@@ -16,9 +16,9 @@ from shared.app import App, Location
 from shared.clock import SystemClock
 from shared.config import store as configuration_store
 from shared.contracts.events import SenderMatched
+from shared.embedded.broker import EmbeddedBroker
+from shared.embedded.file import FILE_NAME
 from shared.intake import RawMail
-from shared.localfile import FILE_NAME
-from shared.runtime.embedded import EmbeddedBroker
 from shared.runtime.outcome import Emit, Outcome
 from shared.runtime.parcel import unpack
 from shared.runtime.stage import Stage

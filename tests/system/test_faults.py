@@ -22,8 +22,8 @@ from typing import Any
 
 import pytest
 
-from shared.localfile import FILE_NAME
-from shared.store.embedded import EmbeddedDocuments
+from shared.embedded.documents import EmbeddedDocuments
+from shared.embedded.file import FILE_NAME
 from tests.builders import a_mail
 from tests.harness.bench import ROOT, Bench, Scene
 from tests.harness.mails import Sent, many

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-import shared.runtime.embedded
+import shared.embedded.broker
+from shared.embedded.broker import EmbeddedBroker
 from shared.runtime.broker import Message
-from shared.runtime.embedded import EmbeddedBroker
 from tests.harness.bench import DEADLINE, Bench, Scene
 from tests.harness.ledger import Breach, Effects
 from tests.harness.mails import many
@@ -85,7 +85,7 @@ def test_a_late_settlement_moves_nothing_and_without_fencing_is_caught(
 ) -> None:
     """Downstream would forgive a message that comes twice, so the broker's own promise is looked at."""
     if not fenced:
-        monkeypatch.setattr(shared.runtime.embedded, "_FENCE", "seq = ? AND (holder = ? OR takes = ? OR 1)")
+        monkeypatch.setattr(shared.embedded.broker, "_FENCE", "seq = ? AND (holder = ? OR takes = ? OR 1)")
     sleeper, waker = (EmbeddedBroker(tmp_path, lease_seconds=0.1) for _ in range(2))
     sleeper.declare()
     sleeper._stop.set()  # it renews no lease

@@ -15,10 +15,10 @@ import pytest
 from services import pipeline
 from services.record_writer import stage as writer_stage
 from shared.contracts.events import IncidentWanted
+from shared.embedded.broker import EmbeddedBroker
+from shared.embedded.file import FILE_NAME, LocalFile
 from shared.errors import Unavailable
-from shared.localfile import FILE_NAME, LocalFile
 from shared.runtime.broker import Delivery, Message, Unroutable
-from shared.runtime.embedded import EmbeddedBroker
 from shared.runtime.outcome import Emit
 from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker, World, leave_all
@@ -29,7 +29,7 @@ from tests.desk import Desk
 
 
 def test_what_could_not_be_given_back_is_given_back_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.localfile.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("shared.embedded.file.BUSY_SECONDS", 0.05)
     broker = EmbeddedBroker(tmp_path)
     broker.declare()
     broker.publish([Message("a", "intake", b"")])

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.store.embedded import EmbeddedDocuments
+from shared.embedded.documents import EmbeddedDocuments
 from tests.builders import a_mail
 from tests.services.cli.conftest import Run
 

@@ -16,7 +16,7 @@ from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival, LeftBehind
 from shared.clock import FixedClock, SystemClock
 from shared.contracts.desk import Inbox, Secret, Settings
-from shared.store.embedded import EmbeddedDocuments
+from shared.embedded.documents import EmbeddedDocuments
 from tests.servers.dovecot import PASSWORD, Dovecot
 
 

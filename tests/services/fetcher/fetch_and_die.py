@@ -15,7 +15,7 @@ from services.fetcher.ledger import Ledger
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival
 from shared.contracts.desk import Settings
-from shared.store.embedded import EmbeddedDocuments
+from shared.embedded.documents import EmbeddedDocuments
 from tests.services.fetcher.conftest import an_inbox
 
 

@@ -13,9 +13,9 @@ import pytest
 from services.fetcher import ledger
 from services.fetcher.visit import Polled
 from shared.contracts.desk import AuthFailureTicket, Secret, Settings
+from shared.embedded.documents import EmbeddedDocuments
 from shared.errors import Unavailable
-from shared.store.embedded import EmbeddedDocuments
-from shared.wire import Step
+from shared.mail_network.connection import Step
 from tests.servers.dovecot import Dovecot
 from tests.servers.presence import closed_port
 from tests.services.fetcher.conftest import Desk, a_mail, an_inbox

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from services.fetcher.lease import COLLECTION, Leases
-from shared.store.embedded import EmbeddedDocuments
+from shared.embedded.documents import EmbeddedDocuments
 
 
 class Time:

@@ -13,8 +13,8 @@ import pytest
 from services.fetcher import ledger
 from services.fetcher.visit import Polled
 from shared.contracts.desk import Settings
-from shared.store.embedded import EmbeddedDocuments
-from shared.wire import Step
+from shared.embedded.documents import EmbeddedDocuments
+from shared.mail_network.connection import Step
 from tests.servers.fake_imap import Answer, FakeImap
 from tests.servers.smtp import ScriptedServer, drip
 from tests.services.fetcher.conftest import Desk, a_mail, an_inbox

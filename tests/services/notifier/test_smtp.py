@@ -14,8 +14,8 @@ from services.notifier.compose import Mailbox, Outgoing
 from services.notifier.smtp import Access, Deferred, Refused, Uncertain
 from shared.contracts.desk import MailServer
 from shared.errors import Misconfigured, Unavailable
-from shared.sasl import Credentials
-from shared.wire import AuthenticationRefused, Step, TlsFailed, Unreachable, Unresolved
+from shared.mail_network.connection import AuthenticationRefused, Step, TlsFailed, Unreachable, Unresolved
+from shared.mail_network.sasl import Credentials
 from tests.servers.presence import closed_port
 from tests.servers.smtp import PASSWORD, USER, ScriptedServer, SmtpServer, drip
 from tests.servers.tls import Certificate, make_certificate

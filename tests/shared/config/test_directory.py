@@ -14,8 +14,8 @@ from shared.config import Refused, apply
 from shared.config.directory import Directory
 from shared.config.store import switch
 from shared.contracts.desk import DEFAULT, Configuration, Rule, Settings
+from shared.embedded.documents import EmbeddedDocuments
 from shared.store.documents import Documents
-from shared.store.embedded import EmbeddedDocuments
 
 CLOCK = FixedClock(datetime(2024, 5, 1, 12, tzinfo=UTC))
 

@@ -16,9 +16,9 @@ from shared.config.reading import load_bytes
 from shared.config.store import CHANGES, read, revision, switch
 from shared.config.writing import to_yaml
 from shared.contracts.desk import DEFAULT, Configuration, Inbox, MailServer, Person, Rule, Settings
+from shared.embedded.documents import EmbeddedDocuments
 from shared.errors import Misconfigured
 from shared.store.documents import Documents
-from shared.store.embedded import EmbeddedDocuments
 from tests.shared.config.example import EXAMPLE
 
 CLOCK = FixedClock(datetime(2024, 5, 1, 12, tzinfo=UTC))

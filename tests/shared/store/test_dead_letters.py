@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.embedded.documents import EmbeddedDocuments
 from shared.runtime.broker import DEAD_LETTER, INTAKE, Message
 from shared.store.dead_letters import DeadLetters
-from shared.store.embedded import EmbeddedDocuments
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 

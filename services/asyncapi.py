@@ -1,7 +1,7 @@
 """The integrator's contract as an AsyncAPI 3 document, made from the code that keeps it.
 
 Reads the event dataclasses, the routing tables of the pipeline and RabbitMQ's topology; `python -m
-shared.contracts.asyncapi` prints what `docs/asyncapi.yaml` holds. Separate, because it alone looks at both
+services.asyncapi` prints what `docs/asyncapi.yaml` holds. Separate, because it alone looks at both
 sides of the contract: what travels (this package) and along which ways (pipeline, topology). Those are handed
 in, so that the contracts still import nothing but the standard library.
 """
@@ -376,7 +376,7 @@ def rendered() -> str:
     Dumper.add_representer(str, _as_block)
     made = document(ways(), f"{codec.VERSION}.0.0")
     text = yaml.dump(made, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
-    return f"# Made by `python -m shared.contracts.asyncapi`; a test keeps it true.\n{text}"
+    return f"# Made by `python -m services.asyncapi`; a test keeps it true.\n{text}"
 
 
 def _as_block(dumper: Any, text: str) -> Any:

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from shared import processes
+from shared.embedded.file import LocalFile
 from shared.errors import PostroomError, Unavailable
-from shared.localfile import LocalFile
 from shared.runtime.broker import (
     DEAD_LETTER,
     MAX_DELIVERIES,

@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from shared.runtime import embedded
+from shared.embedded import broker as embedded
+from shared.embedded.broker import EmbeddedBroker
 from shared.runtime.broker import Message
-from shared.runtime.embedded import EmbeddedBroker
 
 DAY = 86_400
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared import sasl
 from shared.errors import Misconfigured
-from shared.sasl import Credentials, Policy
+from shared.mail_network import sasl
+from shared.mail_network.sasl import Credentials, Policy
 
 WHO = Credentials("tim", "tanstaaftanstaaf")
 TLS, CLEAR = Policy(encrypted=True), Policy(encrypted=False)

@@ -12,9 +12,9 @@ from bson.errors import InvalidDocument
 from pymongo import errors, monitoring
 
 from shared.errors import Misconfigured, Unavailable, Unsupported
-from shared.store import mongo
+from shared.mongodb import documents as mongo
+from shared.mongodb.documents import MongoDocuments, place_of, translated
 from shared.store.documents import Index
-from shared.store.mongo import MongoDocuments, place_of, translated
 from shared.store.vocabulary import Taken
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.errors import Misconfigured, PostroomError
-from shared.wire import AuthenticationRefused, CleartextRefused, Refusal, Step
+from shared.mail_network.connection import AuthenticationRefused, CleartextRefused, Refusal, Step
 
 OK = "The connection works."
 FORBIDDEN = (

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.embedded.file import FILE_NAME, FORMAT, LocalFile
 from shared.errors import Misconfigured
-from shared.localfile import FILE_NAME, FORMAT, LocalFile
 
 
 def version_of(folder: Path) -> int:

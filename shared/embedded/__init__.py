@@ -1,0 +1,1 @@
+"""The embedded default: documents, blobs and queues in one SQLite file."""

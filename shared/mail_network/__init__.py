@@ -1,0 +1,1 @@
+"""What every conversation with a mail server needs: connections, logins, results of connection tests."""

@@ -1,0 +1,1 @@
+"""MongoDB: the document port on pymongo, blobs in GridFS."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from services.parser import mime
+from shared.addresses import address_key
 from shared.app import App
 from shared.clock import Clock
 from shared.contracts.desk import Configuration
@@ -109,6 +110,8 @@ def _facts(mail: ParsedMail) -> Document:
     sender = mail.from_
     return {
         "from": {"name": sender.name, "address": sender.address} if sender else None,
+        "sender_key": address_key(sender.address) if sender else None,
+        **({"reply_to": [address.address for address in mail.reply_to]} if mail.reply_to else {}),
         "to": [address.address for address in (*mail.to, *mail.cc)],
         "subject": mail.subject,
         "date": mail.date,

@@ -282,6 +282,7 @@ _COMMANDS: Final = Section(
         "reopen_closed": read.switch,
         "reopened_to": _reopened_to,
         "update_anonymously": read.switch,
+        "unrecognised": read.one_of("new_record", "ignore"),
         "close_anonymously": read.switch,
         "use_linked_analyst": read.switch,
         "default_logging_analyst": read.name,

@@ -272,6 +272,7 @@ class CommandPolicy:
     reopen_closed: bool = False
     reopened_to: str = "last"
     update_anonymously: bool = False
+    unrecognised: Literal["new_record", "ignore"] = "new_record"
     close_anonymously: bool = False
     use_linked_analyst: bool = False
     default_logging_analyst: str = "admin"

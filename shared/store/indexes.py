@@ -5,7 +5,8 @@ from __future__ import annotations
 from shared.store.documents import Index
 
 INDEXES: tuple[Index, ...] = (
-    Index("mails", ("message_key",)),
+    Index("mails", ("message_key", "received_at")),
+    Index("mails", ("message_key", "sender_key", "received_at")),
     Index("mails", ("outcome", "received_at")),
     Index("mails", ("inbox", "received_at")),
     Index("mails", ("received_at",)),

@@ -18,6 +18,9 @@ OUTCOMES: Final = ("recorded", "commanded", "exported", "rejected", "duplicate",
 HANDED_IN, TAKEN, DUPLICATE, UNREADABLE = "handed-in", "taken", "duplicate", "unreadable"
 """States of an arrival: intake has it, or it left intake as a mail of its own, as a known one, as no mail at all."""
 
+MANY_CLAIMS: Final = 200
+FIRST_CLAIMS: Final = 20
+
 
 def message_key(message_id: str | None) -> str | None:
     """The form in which message ids are compared: without brackets and blanks, in lower case."""
@@ -72,10 +75,22 @@ class Mails:
         for record in records:
             self.documents.update("mails", {"_id": mail_id}, {"$addToSet": {"records": dict(record)}})
 
-    def with_message_ids(self, message_ids: Sequence[str]) -> list[Document]:
-        """Mails with one of these Message-IDs (at most 200), in no order."""
+    def with_message_ids(self, message_ids: Sequence[str], sender: str = "") -> list[Document]:
+        """Mails with one of these Message-IDs (at most 100 ids), in no order.
+
+        Where more than `MANY_CLAIMS` mails have them: of each id the earliest `FIRST_CLAIMS`, and as many of a sender,
+        who is given as the key of an address.
+        """
         keys = [key for message_id in message_ids if (key := message_key(message_id))]
-        return list(self.documents.find("mails", {"message_key": {"$in": keys}}, limit=200)) if keys else []
+        found = list(self.documents.find("mails", {"message_key": {"$in": keys}}, limit=MANY_CLAIMS)) if keys else []
+        if len(found) < MANY_CLAIMS:
+            return found
+        return list({mail["_id"]: mail for key in keys for mail in self._first_claims(key, sender)}.values())
+
+    def _first_claims(self, key: str, sender: str) -> Iterator[Document]:
+        """The earliest mails with one message key, and the earliest of them that one sender wrote."""
+        for where in ({"message_key": key}, {"message_key": key, "sender_key": sender}):
+            yield from self.documents.find("mails", where, sort=(("received_at", 1),), limit=FIRST_CLAIMS)
 
     def similar_between(self, loop_key: str, since: datetime, before: datetime, most: int) -> int:
         """How many mails (at most `most`) of the same sender and subject came in that time."""

@@ -290,15 +290,20 @@ def test_a_part_about_a_closed_record_is_told_beside_what_was_done(changing: Des
     assert (mail["outcome"], mail["reason"]) == ("rejected", "CHG1 is closed and takes no updates")
 
 
-@pytest.mark.req("IV-42", "VF-21")
-def test_who_takes_no_part_gets_a_new_record_by_the_unique_key_too(changing: Desk) -> None:
-    changing.configure(a_configuration(changes(), ANNA, a_person("bob"), an_analyst(), record_types=(CHANGE,)))
-    changing.receive(a_mail("Summary$One\n"))
-    changing.receive(a_mail("ChangeNumber$1\nSummary$Bob\n", sender="bob@example.com"))
-    old, new = changing.records("change")
-    assert [fields_of(each)["Summary"] for each in (old, new)] == ["One", "Bob"]
-    changing.receive(a_mail("ChangeNumber$1\nSummary$Ann\n", sender="ann@example.com"))
-    assert fields_of(changing.records("change")[0])["Summary"] == "Ann"
+@pytest.mark.req("IV-36", "IV-42", "VF-21")
+@pytest.mark.parametrize("sender", ["bob@example.com", "mallory@elsewhere.example"])
+def test_who_takes_no_part_is_answered_as_if_the_key_were_unknown(desk: Desk, sender: str) -> None:
+    inbox = changes(email_when_no_target=True)
+    desk.configure(a_configuration(inbox, ANNA, a_person("bob"), an_analyst(), record_types=(CHANGE,)))
+    desk.receive(a_mail("Summary$One\n"))
+    desk.receive(a_mail("ChangeNumber$1\nSummary$Bob\n", sender=sender))
+    desk.receive(a_mail("ChangeNumber$7\nSummary$Bob\n", sender=sender))
+    assert fields_of(desk.record("change"))["Summary"] == "One"
+    answers = [(mail["subject"], mail["text"].replace("Change 7", "Change 1")) for mail in desk.outbox()]
+    assert [subject for subject, _ in answers] == ["there is no Change 1", "there is no Change 7"]
+    assert len({text for _, text in answers}) == 1
+    desk.receive(a_mail("ChangeNumber$1\nSummary$Ann\n", sender="ann@example.com"))
+    assert fields_of(desk.record("change"))["Summary"] == "Ann"
 
 
 UNKNOWN = "ChangeNumber$CHG77\nSummary$x\n"

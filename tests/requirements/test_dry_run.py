@@ -215,9 +215,8 @@ def _without_letter(text: str) -> str:
 
 def test_a_reply_to_a_mail_on_its_way_is_shown_as_it_ends_without_it(busy: Desk) -> None:
     busy.hand_in(a_mail(Message_ID="<coming@customer.example>"))
-    busy.store.insert(
-        "mails", {"_id": "x", "inbox": "support", "outcome": None, "records": [], "message_key": "late@b.example"}
-    )
+    late = {"message_key": "late@b.example", "received_at": busy.clock.now()}
+    busy.store.insert("mails", {"_id": "x", "inbox": "support", "outcome": None, "records": [], **late})
     said = trace(busy.app, a_mail("hello\n", In_Reply_To="<late@b.example>")).as_json()
     assert ("references", "wait") in [(step["step"], step["decision"]) for step in said["trace"]]
     assert said["changes"][0]["action"] == "create"

@@ -160,6 +160,8 @@ def _fill(desk: Desk, record: Document) -> None:
         ("links", {"to_id": "x"}, ()),
         ("history", {"person_id": "x"}, (("at", -1),)),
         ("mails", {"message_key": {"$in": ["a", "b"]}}, ()),
+        ("mails", {"message_key": "a"}, (("received_at", 1),)),
+        ("mails", {"message_key": "a", "sender_key": "b"}, (("received_at", 1),)),
         ("outbox", {"message_key": {"$in": ["a", "b"]}}, ()),
         ("people", {"addresses": "a@b.example"}, (("created_at", 1), ("_id", 1))),
     ],

@@ -139,15 +139,15 @@ def test_the_sender_of_the_object_takes_part_in_what_it_reported(desk: Desk) -> 
     desk.configure(with_inbox(located()))
     desk.receive(a_mail())
     desk.receive(a_mail("more\n", subject="Incident#1"), a_mail("mine\n", sender="eve@e.example", subject="Incident#1"))
-    assert len(desk.activities(desk.record("incident"))) == 2
+    assert [len(desk.activities(record)) for record in desk.records("incident")] == [2, 1]
 
 
 @pytest.mark.req("IV-24", "VF-16")
 def test_a_fixed_object_proves_nothing_about_the_sender(desk: Desk) -> None:
     desk.configure(with_inbox(located(match_value=MatchValue("Code", "HQ"))))
     desk.receive(a_mail())
-    (mail,) = desk.receive(a_mail("mine\n", sender="eve@e.example", subject="Incident#1"))
-    assert (mail["outcome"], len(desk.activities(desk.record("incident")))) == ("rejected", 1)
+    desk.receive(a_mail("mine\n", sender="eve@e.example", subject="Incident#1"))
+    assert [len(desk.activities(record)) for record in desk.records("incident")] == [1, 1]
 
 
 @pytest.mark.req("IV-37", "IV-41")

@@ -149,6 +149,22 @@ def test_a_keyword_in_the_new_text_counts_and_one_in_a_quotation_does_not(desk: 
     assert [len(desk.activities(record)) for record in (first, second)] == [2, 1]
 
 
+@pytest.mark.req("TI-31")
+@pytest.mark.parametrize("subject", ["Re: [Incident - 2]", "[Incident - 9] [Incident - 3] [Incident - 2]"])
+def test_a_keyword_in_the_subject_wins_over_the_thread_and_the_first_in_reach_counts(desk: Desk, subject: str) -> None:
+    first, second = a_mail(Message_ID="<one@customer.example>"), a_mail("two\n")
+    desk.receive(first, second, a_mail("not Anna's\n", sender="bob@other.example"))
+    desk.receive(a_mail("more\n", subject=subject, In_Reply_To="<one@customer.example>"))
+    assert [len(desk.activities(record)) for record in desk.records()] == [1, 2, 1]
+
+
+@pytest.mark.req("TI-31")
+def test_the_thread_wins_over_a_number_that_stands_loosely(desk: Desk) -> None:
+    desk.receive(a_mail(Message_ID="<one@customer.example>"), a_mail("two\n"))
+    desk.receive(a_mail("more\n", subject="as in Incident#2", In_Reply_To="<one@customer.example>"))
+    assert [len(desk.activities(record)) for record in desk.records()] == [2, 1]
+
+
 @pytest.mark.req("VF-15")
 def test_an_unknown_number_logs_a_new_call_or_is_rejected_as_configured(desk: Desk) -> None:
     desk.receive(a_mail(subject="call#77"))
@@ -160,12 +176,29 @@ def test_an_unknown_number_logs_a_new_call_or_is_rejected_as_configured(desk: De
 
 
 @pytest.mark.req("VF-16")
-def test_a_stranger_who_names_a_number_is_rejected_unless_the_inbox_says_otherwise(desk: Desk) -> None:
+def test_a_number_of_a_stranger_makes_a_new_record_and_says_nothing_of_the_other_one(desk: Desk) -> None:
+    desk.receive(a_mail())
+    desk.receive(a_mail("close it\n", sender="mallory@elsewhere.example", subject="Incident#1"))
+    old, new = desk.records()
+    assert [len(desk.activities(record)) for record in (old, new)] == [1, 1]
+    assert (desk.app.records.links(new["_id"]), desk.outbox()) == ([], [])
+
+
+@pytest.mark.req("VF-16")
+def test_a_stranger_who_names_a_number_is_rejected_where_the_inbox_says_so(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox(commands=CommandPolicy(unrecognised="ignore"))))
     desk.receive(a_mail())
     stranger = "Mallory <mallory@elsewhere.example>"
     (mail,) = desk.receive(a_mail("close it\n", sender=stranger, subject="Incident#1"))
     assert mail["outcome"] == "rejected"
     assert "nobody is known" in mail["reason"]
+    assert len(desk.activities(desk.record())) == 1
+
+
+@pytest.mark.req("VF-16")
+def test_a_stranger_may_update_where_the_inbox_says_so(desk: Desk) -> None:
+    desk.receive(a_mail())
+    stranger = "Mallory <mallory@elsewhere.example>"
     desk.configure(a_configuration(an_inbox(commands=CommandPolicy(update_anonymously=True))))
     (mail,) = desk.receive(a_mail("note\n", sender=stranger, subject="Incident#1 "))
     assert mail["outcome"] == "recorded"

@@ -75,9 +75,15 @@ def _properties(
         "inbox": facts.inbox.name,
         "partition": partition.name if partition else None,
         "template": template.name if template else None,
-        "copied": [key for address in facts.mail.cc[:50] if (key := address_key(address.address))],
+        "copied": _taking_part(facts),
         "origin": facts.envelope.mail_id,
     }
+
+
+def _taking_part(facts: Facts) -> list[str]:
+    """The keys of the addresses that the mail was copied to, or that its Reply-To names (VF-21)."""
+    named = (*facts.mail.cc[:50], *facts.mail.reply_to[:10])
+    return [key for address in named if (key := address_key(address.address))]
 
 
 def _logging(facts: Facts) -> dict[str, Any]:

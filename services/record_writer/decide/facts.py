@@ -9,6 +9,7 @@ from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import Final
 
+from services.record_writer.decide.trust import is_authenticated
 from shared.contracts.desk import Configuration, Inbox, Settings
 from shared.contracts.events import Envelope, Sender
 from shared.contracts.mail import Attachment, ParsedMail
@@ -71,9 +72,20 @@ class Facts:
         return sent < cap.per_address
 
     @property
+    def is_proven(self) -> bool:
+        """Whether the sender counts as who the address says: always, unless the inbox wants a proof (`trust`).
+
+        The proof is about the address as the mail writes it, so one that the desk completed (IV-06) has none.
+        """
+        if self.inbox.commands.trust == "address":
+            return True
+        written = self.mail.from_ == self.sender.address
+        return written and is_authenticated(self.mail, self.settings.trusted_authserv_ids)
+
+    @property
     def is_analyst(self) -> bool:
-        """Whether the sender works at the desk."""
-        return "analyst" in self.sender.roles
+        """Whether the sender works at the desk, as far as the inbox believes it."""
+        return "analyst" in self.sender.roles and self.is_proven
 
     @property
     def names_inbox(self) -> bool:

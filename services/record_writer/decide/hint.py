@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 import regex
 
 from services.record_writer.decide.facts import Facts
 from shared.contracts.desk import Configuration, RecordType, folded
 from shared.rules import PATTERN_SECONDS
+
+MAX_NUMBERS: Final = 10
+"""Numbers of one form that are looked up; a mail may list thousands."""
+MAX_SEARCHED: Final = 100_000
+"""Characters of new text in which keywords are looked for."""
 
 log = logging.getLogger(__name__)
 
@@ -31,31 +36,47 @@ class Hint:
     serial: int
 
 
-def number_in(facts: Facts) -> Hint | None:
-    """The first way of writing that finds a type and its number (TI-31, VF-22).
+def in_subject(facts: Facts) -> Iterator[Hint]:
+    """Every `[type - n]` of the subject, as our own subjects have it: these win over the thread (TI-31)."""
+    _, keyword = _forms(facts.configuration)
+    return _hints(keyword.finditer(facts.mail.subject), facts.configuration)
 
-    In the subject the configured ones, `[type - n]` and `<type>#n`; then `[type - n]` in the new text.
+
+def in_body_or_loose(facts: Facts) -> Iterator[Hint]:
+    """What names a number less clearly (TI-31, VF-22): the configured patterns and `<type>#n` in the subject, then
+    `[type - n]` in the new text.
     """
-    return next((hint for hit in _hits(facts) if hit and (hint := _hint(hit, facts.configuration))), None)
-
-
-def _hits(facts: Facts) -> Iterator[Mapping[str, Any] | None]:
     configuration, subject = facts.configuration, facts.mail.subject
-    names = tuple(name for each in configuration.types for name in (each.name, each.label, *each.aliases))
-    plain, keyword = _patterns(names, tuple(each.prefix for each in configuration.types))
+    plain, keyword = _forms(configuration)
     for pattern in configuration.settings.subject_patterns:
-        yield _configured(pattern, subject)
-    for built_in, text in ((keyword, subject), (plain, subject), (keyword, unquoted(facts.mail.new_text[:100_000]))):
-        yield found.groupdict() if (found := built_in.search(text)) else None
+        yield from _hints(_configured(pattern, subject), configuration)
+    yield from _hints(plain.finditer(subject), configuration)
+    yield from _hints(keyword.finditer(unquoted(facts.mail.new_text[:MAX_SEARCHED])), configuration)
 
 
-def _configured(pattern: str, subject: str) -> Mapping[str, Any] | None:
+def _forms(configuration: Configuration) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    names = tuple(name for each in configuration.types for name in (each.name, each.label, *each.aliases))
+    return _patterns(names, tuple(each.prefix for each in configuration.types))
+
+
+def _hints(found: Iterable[re.Match[str] | regex.Match[str]], configuration: Configuration) -> Iterator[Hint]:
+    """The different numbers among these, at most `MAX_NUMBERS`."""
+    hints = (hint for match in found if (hint := _hint(match.groupdict(), configuration)))
+    seen = dict[tuple[str, int], Hint]()
+    for hint in hints:
+        if len(seen) == MAX_NUMBERS:
+            return
+        if seen.setdefault((hint.type.name, hint.serial), hint) is hint:
+            yield hint
+
+
+def _configured(pattern: str, subject: str) -> Sequence[regex.Match[str]]:
     try:
         found = regex.search(pattern, subject, flags=regex.IGNORECASE, timeout=PATTERN_SECONDS)
     except TimeoutError:
         log.warning("subject_pattern_timed_out", extra={"pattern": pattern})
-        return None
-    return found.groupdict() if found else None
+        return ()
+    return (found,) if found else ()
 
 
 def unquoted(text: str) -> str:

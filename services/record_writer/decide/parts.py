@@ -16,7 +16,7 @@ from services.record_writer.decide import body
 from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import Hint, unquoted
-from services.record_writer.decide.target import SERVICE_REQUEST, Lookups, Target, by_number, find
+from services.record_writer.decide.target import SERVICE_REQUEST, Lookups, Target, by_number, find, why_not_allowed
 from shared.contracts.desk import RecordType, folded
 from shared.errors import PostroomError
 from shared.text import shortened
@@ -66,16 +66,18 @@ def _target(facts: Facts, type_: RecordType, block: Block, lookups: Lookups) -> 
     key = key_of(block, type_)
     if key is None:
         return Target("new", "none", f"the part names no {type_.number_field}")
+    return _keyed(facts, type_, key, lookups)
+
+
+def _keyed(facts: Facts, type_: RecordType, key: str, lookups: Lookups) -> Target:
+    """The record of this key. One that the sender does not reach is answered like one that is not there (IV-42)."""
     missing = f"there is no {type_.label} {key}"
-    return _keyed(facts, type_, key, lookups) or Target("none", "unique-key", missing, missing=missing)
-
-
-def _keyed(facts: Facts, type_: RecordType, key: str, lookups: Lookups) -> Target | None:
-    """The record with this number, shown or bare; None when there is none."""
     found = re.fullmatch(rf"(?:{re.escape(type_.prefix)})?[\s#-]{{0,2}}(\d{{1,18}})", key.strip(), re.IGNORECASE)
-    if found is None or lookups.records.numbered(type_.name, int(found[1])) is None:
-        return None
-    return replace(by_number(facts, Hint(type_, key, int(found[1])), lookups), step="unique-key")
+    target = by_number(facts, Hint(type_, key, int(found[1])), lookups) if found else None
+    if target and target.kind == "update":
+        return replace(target, step="unique-key")
+    why = missing if target is None or target.missing else f"{type_.label} {key}: {why_not_allowed(facts)}"
+    return Target("none", "unique-key", why, missing=missing)
 
 
 def key_of(block: Block, type_: RecordType) -> str | None:
@@ -97,7 +99,8 @@ def _update_only(facts: Facts, type_: RecordType, block: Block, lookups: Lookups
     if several := _several(block, type_):
         return several
     key = key_of(block, type_)
-    found = (_keyed(facts, type_, key, lookups) if key else None) or find(facts, lookups)
+    named = _keyed(facts, type_, key, lookups) if key else None
+    found = named if named and named.kind == "update" else find(facts, lookups)
     if found.kind != "new":
         return found
     missing = f"there is no {type_.label} {key}" if key else found.missing

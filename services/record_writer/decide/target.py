@@ -1,32 +1,33 @@
 """Which record is this mail about? Strategies in a readable order; the first that answers wins.
 
-In-Reply-To and References against mails that were stored or sent → a number in subject or keyword → none: a new
-record. Signed reply tokens, conversation ids and subject commands take their places here, above these.
-A number is a hint, not a proof: who may update by it is decided by `access`.
+`[type - n]` in the subject → In-Reply-To and References against mails that were stored or sent → a number standing
+loosely in the subject, or a keyword in the new text → none: a new record. Signed reply tokens, conversation ids and
+subject commands take their places here, above these.
+A number or a Message-ID is a hint, not a proof: `why_allowed` decides who reaches a record (docs/security.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Literal
 
 from services.record_writer.decide.facts import Facts
-from services.record_writer.decide.hint import Hint, number_in
-from services.record_writer.decide.trust import is_authenticated
-from shared.addresses import address_key
+from services.record_writer.decide.hint import Hint, in_body_or_loose, in_subject
+from services.record_writer.decide.thread import Lead, address_of, leads_of
 from shared.store.documents import Document
-from shared.store.mails import Mails, message_key
+from shared.store.mails import Mails
 from shared.store.outbox import Outbox
 from shared.store.records import Records
 from shared.text import from_iso
 
 SERVICE_REQUEST: Final = "service_request"
 """Mail updates records of this type and never makes one (IV-35)."""
-MAX_REFERENCES: Final = 100
 PATIENCE: Final = timedelta(seconds=60)
 """How long a reply waits for the mail it answers to get its outcome."""
+MAX_RECORDS: Final = 100
+"""Records of a thread that are looked at."""
 
 Kind = Literal["new", "update", "reject", "wait", "none", "covered"]
 """`none`: the part names a record that is not there; `covered`: another part's record has this one in it."""
@@ -58,105 +59,126 @@ class Lookups:
     outbox: Outbox
 
 
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """What the references of a mail lead to: records, who was addressed there, and mails without outcome."""
-
-    record_ids: tuple[str, ...] = ()
-    addressed: frozenset[str] = field(default_factory=frozenset)
-    unfinished: bool = False
-
-
 def find(facts: Facts, lookups: Lookups) -> Target:
-    """The record this mail is about."""
-    thread = follow(facts, lookups)
-    if thread.record_ids:
-        return _by_reference(facts, thread, lookups)
-    if thread.unfinished and facts.now - from_iso(facts.envelope.received_at) < PATIENCE:
-        return Target("wait", "references", "the mail that it answers has no outcome yet")
-    if hint := number_in(facts):
+    """The record this mail is about. A strategy whose record the sender does not reach lets the next one try."""
+    keywords = list(in_subject(facts))
+    if found := _first_allowed(facts, keywords, lookups):
+        return found
+    answered = by_reference(facts, lookups)
+    if answered and answered.kind in {"update", "wait"}:
+        return answered
+    others = list(in_body_or_loose(facts))
+    if found := _first_allowed(facts, others, lookups):
+        return found
+    if answered:
+        return answered
+    if hint := next(iter((*keywords, *others)), None):
         return by_number(facts, hint, lookups)
     return Target("new", "none", "nothing in the mail names a record")
 
 
-def follow(facts: Facts, lookups: Lookups) -> Thread:
-    """Look the references up, among received and sent mails; the inbox's own records come first."""
-    wanted = _references(facts)
-    if not wanted:
-        return Thread()
-    order = {key: place for place, key in enumerate(wanted)}
-    received = [found for found in lookups.mails.with_message_ids(wanted) if found["_id"] != facts.envelope.mail_id]
-    sent = lookups.outbox.with_message_ids(wanted)
-    hits = [(found["inbox"] != facts.inbox.name, order[found["message_key"]], _ids(found)) for found in received]
-    hits += [(False, order[found["message_key"]], [found["record_id"]]) for found in sent if found.get("record_id")]
-    ids = [record_id for _, _, record_ids in sorted(hits) for record_id in record_ids]
-    unfinished = any(found["outcome"] is None and found["inbox"] == facts.inbox.name for found in received)
-    return Thread(tuple(dict.fromkeys(ids)), frozenset(_addressed(received, sent)), unfinished)
+def _first_allowed(facts: Facts, hints: Iterable[Hint], lookups: Lookups) -> Target | None:
+    """The first of several numbers that exists and that the sender may update (TI-31)."""
+    targets = (by_number(facts, hint, lookups) for hint in hints)
+    return next((target for target in targets if target.kind == "update"), None)
 
 
-def _references(facts: Facts) -> list[str]:
-    """In-Reply-To, then References from the last to the first, each once."""
-    given = [facts.mail.in_reply_to, *reversed(facts.mail.references[-MAX_REFERENCES:])]
-    keys = dict.fromkeys(key for each in given if (key := message_key(each)))
-    return list(keys)[:MAX_REFERENCES]
+def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
+    """What the mail answers (VF-21): the record, a reason to wait, or a new record linked to one out of reach.
+
+    What the sender took part in by an act of the sender or of ours goes before what others addressed the sender in.
+    """
+    leads = leads_of(facts, lookups.mails, lookups.outbox)
+    records = _records_of(leads, lookups)
+    for certain in (True, False):
+        for lead in leads:
+            if lead.unfinished and (lead.own or not certain) and _has_patience(facts):
+                return Target("wait", "references", "the mail that it answers has no outcome yet")
+            for record in (records[record_id] for record_id in lead.record_ids if record_id in records):
+                if certain and not (lead.own or _is_a_party(facts, record)):
+                    continue
+                if why_allowed(facts, record, lookups, addressed=lead.addresses):
+                    return Target("update", "references", f"a reply about {record['number']}", record["_id"])
+    return _out_of_reach(leads, records)
 
 
-def _ids(mail: Document) -> list[str]:
-    return [str(record["id"]) for record in mail.get("records", ())]
+def _records_of(leads: Sequence[Lead], lookups: Lookups) -> dict[str, Document]:
+    """The records of the thread that are still there, the nearest first."""
+    ids = dict.fromkeys(record_id for lead in leads for record_id in lead.record_ids)
+    found = (lookups.records.get(record_id) for record_id in list(ids)[:MAX_RECORDS])
+    return {record["_id"]: record for record in found if record and not record.get("deleted")}
 
 
-def _addressed(received: Sequence[Document], sent: Sequence[Document]) -> Iterator[str]:
-    written = [found["from"]["address"] for found in received if found.get("from")]
-    for found in (*received, *sent):
-        written += found.get("to", ())
-    yield from (key for address in written if (key := address_key(address)))
+def _has_patience(facts: Facts) -> bool:
+    return facts.now - from_iso(facts.envelope.received_at) < PATIENCE
 
 
-def _by_reference(facts: Facts, thread: Thread, lookups: Lookups) -> Target:
-    """The first record of the thread that is still there."""
-    for record_id in thread.record_ids:
-        record = lookups.records.get(record_id)
-        if record is None or record.get("deleted"):
-            continue
-        if facts.sender.person_id or takes_part(facts, record) or _address(facts) in thread.addressed:
-            return Target("update", "references", f"a reply about {record['number']}", record_id)
-        why = f"a stranger's reply about {record['number']}: a new record, linked"
-        return Target("new", "references", why, related=record_id)
-    return Target("new", "references", "the record that it answers about is gone")
+def _out_of_reach(leads: Sequence[Lead], records: Mapping[str, Document]) -> Target | None:
+    """A new record, which the desk sees linked to the one that was answered; None when the mail answers nothing."""
+    if related := next(iter(records.values()), None):
+        why = f"a reply about {related['number']} by a sender who takes no part in it: a new record, linked"
+        return Target("new", "references", why, related=related["_id"])
+    if any(lead.record_ids for lead in leads):
+        return Target("new", "references", "the record that it answers about is gone")
+    return None
 
 
-def _address(facts: Facts) -> str:
-    return (address_key(facts.sender.address.address) if facts.sender.address else None) or ""
+def _is_a_party(facts: Facts, record: Document) -> bool:
+    """Whether the sender is customer or owner, by person."""
+    return facts.sender.person_id in {record.get("customer"), record.get("owner")} - {None}
 
 
 def takes_part(facts: Facts, record: Document) -> bool:
-    """Whether the sender is customer or owner of the record, or was copied (VF-21)."""
-    person = facts.sender.person_id
-    if person and person in (record.get("customer"), record.get("owner")):
-        return True
-    if facts.sender.name and person and facts.sender.name == record.get("owner"):
-        return True
-    return bool(_address(facts)) and _address(facts) in record.get("copied", ())
+    """Whether the sender is customer or owner of the record, or was copied or named in Reply-To (VF-21).
+
+    By person and by address only: a name, the sender's or the owner's, proves nothing.
+    """
+    address = address_of(facts)
+    return _is_a_party(facts, record) or (bool(address) and address in record.get("copied", ()))
+
+
+def why_allowed(
+    facts: Facts, record: Document, lookups: Lookups, *, addressed: frozenset[str] = frozenset()
+) -> str | None:
+    """Why this sender reaches this record (VF-16, VF-21), None when not. The one gate for numbers, keys and replies.
+
+    `addressed` are the addresses of the mail in the record's own thread that the sender answers.
+    """
+    commands = facts.inbox.commands
+    if not facts.is_proven:
+        return None
+    if facts.is_analyst or takes_part(facts, record) or address_of(facts) in addressed:
+        return "one who may update it"
+    if _speaks_for_object(facts, record, lookups):
+        return "the sender that it was reported from"
+    if facts.sender.person_id and commands.update_by == "recognised":
+        return "a known sender, which is enough here"
+    if facts.sender.person_id is None and commands.update_anonymously:
+        return "a sender whom nobody knows, which is enough here"
+    return None
 
 
 def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
     """The record with this number, if the sender may come near it (VF-15, VF-16, VF-21)."""
     shown = f"{hint.type.label} {hint.text}"
     record = lookups.records.numbered(hint.type.name, hint.serial)
-    commands = facts.inbox.commands
     if record is None:
         return _unknown_number(facts, hint, shown)
-    if commands.trust == "authenticated" and not is_authenticated(facts.mail, facts.settings.trusted_authserv_ids):
-        return _refused(facts, f"{shown} is named, but no trusted server states that the sender is genuine")
-    if _speaks_for_object(facts, record, lookups):
-        return Target("update", "number", f"{shown} is named by the sender that it was reported from", record["_id"])
+    if allowed := why_allowed(facts, record, lookups):
+        return Target("update", "number", f"{shown} is named by {allowed}", record["_id"])
+    why = f"{shown} is named, but {why_not_allowed(facts)}"
+    if not facts.is_proven:
+        return _refused(facts, why)
     if facts.sender.person_id is None:
-        if commands.update_anonymously:
-            return Target("update", "number", f"{shown} is named; updates need no known sender", record["_id"])
-        return _refused(facts, f"{shown} is named, but nobody is known by the sender's address")
-    if commands.update_by == "recognised" or facts.is_analyst or takes_part(facts, record):
-        return Target("update", "number", f"{shown} is named by one who may update it", record["_id"])
-    return Target("new", "number", f"{shown} is named, but the sender takes no part in it")
+        return _stranger(facts, why)
+    return Target("new", "number", why)
+
+
+def why_not_allowed(facts: Facts) -> str:
+    """What the sender lacks to reach a record, for the people of the desk."""
+    if not facts.is_proven:
+        return "no trusted server states that the sender is genuine"
+    return "the sender takes no part in it" if facts.sender.person_id else "nobody is known by the sender's address"
 
 
 def _speaks_for_object(facts: Facts, record: Document, lookups: Lookups) -> bool:
@@ -173,6 +195,13 @@ def _unknown_number(facts: Facts, hint: Hint, shown: str) -> Target:
         return _refused(facts, f"{shown} does not exist, and unknown numbers make no new record")
     why = f"{shown} does not exist"
     return Target("new", "number", f"{why}: a new record", missing=f"there is no {shown}")
+
+
+def _stranger(facts: Facts, why: str) -> Target:
+    """A number in a stranger's mail is often the stranger's own: a new record, without a link (VF-16)."""
+    if facts.inbox.commands.unrecognised == "ignore":
+        return _refused(facts, why)
+    return Target("new", "number", f"{why}: a new record")
 
 
 def _refused(facts: Facts, why: str) -> Target:

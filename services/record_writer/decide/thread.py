@@ -1,0 +1,97 @@
+"""What a mail answers: the stored and sent mails that its In-Reply-To and References lead to.
+
+A Message-ID is a claim that anybody may repeat. An id of a mail of ours is ours: a received mail that claims it is left
+out. Of an id that several senders use, the earliest mail comes first, whatever inbox it came to.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Final
+
+from services.record_writer.decide.facts import Facts
+from shared.addresses import address_key
+from shared.store.documents import Document
+from shared.store.mails import Mails, message_key
+from shared.store.outbox import Outbox
+
+MAX_REFERENCES: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """One mail of the thread: the records it went to, and the addresses it went between.
+
+    `own`: we or this sender wrote it, so nobody else could have put it there. `unfinished`: it is still on its way.
+    """
+
+    record_ids: tuple[str, ...]
+    addresses: frozenset[str]
+    own: bool
+    unfinished: bool = False
+
+
+def leads_of(facts: Facts, mails: Mails, outbox: Outbox) -> Sequence[Lead]:
+    """The mails that this one refers to: those of its own inbox first, then the nearest, then the earliest."""
+    wanted = _references(facts)
+    if not wanted:
+        return ()
+    sender = address_of(facts)
+    found = [mail for mail in mails.with_message_ids(wanted, sender) if mail["_id"] != facts.envelope.mail_id]
+    sent = outbox.with_message_ids(wanted)
+    ours = {mail["message_key"] for mail in sent}
+    received = [mail for mail in found if mail["message_key"] not in ours]
+    disputed, order = _disputed(received), {key: place for place, key in enumerate(wanted)}
+    leads = [((False, order[mail["message_key"]], mail["at"], mail["_id"]), _of_sent(mail)) for mail in sent]
+    for mail in received:
+        key, elsewhere = mail["message_key"], mail["inbox"] != facts.inbox.name
+        place = (elsewhere and key not in disputed, order[key], mail["received_at"], mail["_id"])
+        leads.append((place, _of_received(mail, sender, elsewhere=elsewhere)))
+    return [lead for _, lead in sorted(leads, key=itemgetter(0))]
+
+
+def address_of(facts: Facts) -> str:
+    """The sender's address as addresses are compared; "" when the mail has no usable From."""
+    return (address_key(facts.sender.address.address) if facts.sender.address else None) or ""
+
+
+def _references(facts: Facts) -> list[str]:
+    """In-Reply-To, then References from the last to the first, each once."""
+    given = [facts.mail.in_reply_to, *reversed(facts.mail.references[-MAX_REFERENCES:])]
+    keys = dict.fromkeys(key for each in given if (key := message_key(each)))
+    return list(keys)[:MAX_REFERENCES]
+
+
+def _disputed(received: Sequence[Document]) -> set[str]:
+    """The message ids that several senders use."""
+    writers = defaultdict[str, set[str]](set)
+    for mail in received:
+        writers[mail["message_key"]].add(_writer(mail))
+    return {key for key, several in writers.items() if len(several) > 1}
+
+
+def _of_sent(mail: Document) -> Lead:
+    ids = (str(mail["record_id"]),) if mail.get("record_id") else ()
+    return Lead(ids, _keys(mail["to"]), own=True)
+
+
+def _of_received(mail: Document, sender: str, *, elsewhere: bool) -> Lead:
+    writer = _writer(mail)
+    between = (writer, *mail.get("to", ()), *mail.get("reply_to", ()))
+    return Lead(
+        record_ids=tuple(str(record["id"]) for record in mail.get("records", ())),
+        addresses=_keys(between),
+        own=bool(writer) and writer == sender,
+        unfinished=mail["outcome"] is None and not elsewhere,
+    )
+
+
+def _writer(mail: Document) -> str:
+    return address_key((mail.get("from") or {}).get("address") or "") or ""
+
+
+def _keys(addresses: Iterable[str]) -> frozenset[str]:
+    return frozenset(key for address in addresses if (key := address_key(address)))

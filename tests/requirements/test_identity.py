@@ -1,0 +1,191 @@
+"""Requirements VF-16, VF-21: who reaches a record. A name opens nothing, a Message-ID only what one took part in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from shared.contracts.desk import CommandPolicy, SenderPolicy, Settings, Template
+from shared.store.mails import FIRST_CLAIMS, MANY_CLAIMS
+from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
+from tests.desk import Desk
+
+VICTIM, EVE = "victim@x.example", "eve@evil.example"
+ID = "<M1@x.example>"
+OURS = "mx.desk.example"
+
+
+@pytest.fixture
+def nocreate(desk: Desk) -> Desk:
+    """A desk whose inbox makes no people: only addresses can take part."""
+    desk.configure(a_configuration(an_inbox(sender=SenderPolicy(policy="without_creating")), an_analyst()))
+    return desk
+
+
+def counts(desk: Desk) -> list[int]:
+    """Activities of each record, the oldest record first."""
+    return [len(desk.activities(record)) for record in desk.records()]
+
+
+def answering(*ids: str, sender: str = VICTIM, text: str = "more\n", **keys: Any) -> bytes:
+    return a_mail(text, sender=sender, subject=keys.pop("subject", "Re: Printer"), References=" ".join(ids), **keys)
+
+
+@pytest.mark.req("VF-21")
+@pytest.mark.parametrize("name", ["ann", "Ann Analyst", "ANN", "ann@example.com"])
+def test_a_display_name_makes_nobody_take_part(desk: Desk, name: str) -> None:
+    template = Template("t", "incident", {"Owner": "ann"})
+    desk.configure(a_configuration(an_inbox(template="t"), a_person("bob"), an_analyst(), templates=(template,)))
+    stranger = f'"{name}" <{EVE}>'
+    desk.receive(a_mail("help\n", sender="bob@example.com"))
+    desk.receive(a_mail("hello\n", sender=stranger), a_mail("reset\n", sender=stranger, subject="[incident - INC1]"))
+    assert counts(desk) == [1, 1, 1]
+
+
+@pytest.mark.req("VF-21")
+def test_an_owner_that_is_only_a_name_opens_nothing_to_whoever_bears_it(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox(template="t"), templates=(Template("t", "incident", {"Owner": "eve"}),)))
+    desk.receive(a_mail(), a_mail("hello\n", sender=f"eve <{EVE}>"))
+    desk.receive(a_mail("mine\n", sender=f"eve <{EVE}>", subject="[incident - 1]"))
+    assert counts(desk) == [1, 1, 1]
+
+
+@pytest.mark.req("VF-21")
+@pytest.mark.parametrize("first", [True, False], ids=["claimed before", "claimed after"])
+def test_who_claims_a_message_id_neither_joins_its_record_nor_catches_its_replies(nocreate: Desk, first: bool) -> None:
+    genuine = a_mail("help\n", sender=VICTIM, Message_ID=ID)
+    claim = a_mail("claim\n", sender=EVE, Message_ID=ID, Cc=VICTIM)
+    nocreate.receive(claim if first else genuine)
+    nocreate.receive(genuine if first else claim)
+    nocreate.receive(answering(ID, sender=EVE, text="join\n"), answering(ID, text="secret\n"))
+    texts = {
+        str(mail["from"]["address"]): [label["number"] for label in mail["records"]]
+        for mail in nocreate.mails()
+        if mail["subject"].startswith("Re:")
+    }
+    of_victim, of_eve = ("INC2", "INC1") if first else ("INC1", "INC2")
+    assert texts == {VICTIM: [of_victim], EVE: [of_eve]}
+
+
+@pytest.mark.req("VF-21")
+def test_a_stranger_who_claims_nothing_gets_a_record_of_his_own(nocreate: Desk) -> None:
+    nocreate.receive(a_mail("help\n", sender=VICTIM, Message_ID=ID))
+    nocreate.receive(answering(ID, sender=EVE), a_mail("x\n", sender=EVE), answering(ID, sender=EVE, text="again\n"))
+    assert counts(nocreate) == [1, 1, 1, 1]
+    assert nocreate.outbox() == []
+
+
+@pytest.mark.req("VF-21")
+@pytest.mark.parametrize("inbox", ["support", "sales"])
+def test_one_who_was_copied_reaches_the_first_record_of_an_id_in_whichever_inbox(nocreate: Desk, inbox: str) -> None:
+    policy = SenderPolicy(policy="without_creating")
+    nocreate.configure(a_configuration(an_inbox(sender=policy), an_inbox("sales", sender=policy)))
+    nocreate.receive(a_mail("help\n", sender=VICTIM, Cc="colleague@x.example", Message_ID=ID))
+    nocreate.receive(a_mail("claim\n", sender=EVE, Cc="colleague@x.example", Message_ID=ID), inbox=inbox)
+    nocreate.receive(answering(ID, sender="colleague@x.example"), inbox=inbox)
+    assert counts(nocreate) == [2, 1]
+
+
+@pytest.mark.req("VF-21")
+def test_a_nearer_id_that_a_stranger_claims_leads_nobody_away_from_the_own_record(nocreate: Desk) -> None:
+    nocreate.receive(a_mail("help\n", sender=VICTIM, Message_ID=ID))
+    nocreate.receive(a_mail("claim\n", sender=EVE, Cc=VICTIM, Message_ID="<private@x.example>"))
+    nocreate.receive(answering(ID, "<private@x.example>"))
+    assert counts(nocreate) == [2, 1]
+
+
+@pytest.mark.req("VF-21")
+@pytest.mark.parametrize("sender", [VICTIM, "colleague@x.example"])
+def test_a_flood_of_one_id_pushes_out_neither_the_own_mail_nor_the_first(nocreate: Desk, sender: str) -> None:
+    nocreate.receive(a_mail("help\n", sender=VICTIM, Cc="colleague@x.example", Message_ID=ID))
+    flood = MANY_CLAIMS + 10
+    claim = {"inbox": "support", "message_key": "m1@x.example", "from": {"address": EVE}, "sender_key": EVE}
+    for n in range(flood):
+        to = [VICTIM, "colleague@x.example"]
+        facts = {"outcome": "recorded", "records": [{"id": f"r{n}"}], "received_at": nocreate.clock.now(), "to": to}
+        nocreate.store.insert("mails", {"_id": f"{n:032}", **claim, **facts})
+        nocreate.store.insert("records", {"_id": f"r{n}", "type": "x", "serial": n, "number": f"X{n}", "version": 1})
+    nocreate.receive(answering(ID, sender=sender))
+    assert len(nocreate.activities(nocreate.records("incident")[0])) == 2
+
+
+def test_of_an_id_that_is_claimed_often_few_mails_are_read(nocreate: Desk) -> None:
+    for n in range(MANY_CLAIMS * 2):
+        facts = {"message_key": "k", "sender_key": EVE if n else VICTIM, "received_at": nocreate.clock.now()}
+        nocreate.store.insert("mails", {"_id": f"{n:032}", "inbox": "support", **facts})
+    found = nocreate.app.mails.with_message_ids(["k"], VICTIM)
+    assert [int(mail["_id"]) for mail in found] == list(range(FIRST_CLAIMS))
+    found = nocreate.app.mails.with_message_ids(["k"], EVE)
+    assert sorted(int(mail["_id"]) for mail in found) == list(range(FIRST_CLAIMS + 1))
+
+
+@pytest.mark.req("VF-21")
+def test_the_id_of_a_mail_of_ours_is_ours(desk: Desk) -> None:
+    desk.configure(a_configuration(an_analyst()))
+    desk.receive(a_mail())
+    desk.receive(a_mail("more\n", subject="Incident#1"))
+    (told,) = desk.outbox()
+    desk.receive(a_mail("claim\n", sender=EVE, Cc="anna@customer.example", Message_ID=told["message_id"]))
+    desk.receive(answering(told["message_id"], sender=EVE, text="join\n"))
+    desk.receive(answering(told["message_id"], sender="anna@customer.example"))
+    assert counts(desk) == [3, 1, 1]
+
+
+@pytest.mark.req("VF-21")
+def test_a_stranger_delays_no_reply_by_a_claim_that_has_no_outcome(nocreate: Desk) -> None:
+    nocreate.receive(a_mail("help\n", sender=VICTIM, Message_ID=ID))
+    claim = {"message_key": "m1@x.example", "from": {"address": EVE}, "sender_key": EVE, "to": [VICTIM]}
+    late = {"inbox": "support", "outcome": None, "records": [], "received_at": nocreate.clock.now()}
+    nocreate.store.insert("mails", {"_id": "x", **claim, **late})
+    nocreate.receive(answering(ID))
+    assert counts(nocreate) == [2]
+
+
+@pytest.mark.req("VF-21")
+def test_who_is_recognised_joins_nothing_by_a_message_id(desk: Desk) -> None:
+    desk.configure(a_configuration(a_person("bob"), an_analyst()))
+    desk.receive(a_mail(Message_ID=ID))
+    desk.receive(answering(ID, sender="bob@example.com"))
+    old, new = desk.records()
+    assert counts(desk) == [1, 1]
+    assert [link["to_id"] for link in desk.app.records.links(new["_id"])] == [old["_id"]]
+    assert desk.outbox() == []
+    desk.receive(answering(ID, sender="ann@example.com"))
+    assert counts(desk) == [2, 1]
+
+
+@pytest.mark.req("VF-21")
+def test_any_recognised_sender_joins_by_a_message_id_where_the_inbox_says_so(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox(commands=CommandPolicy(update_by="recognised")), a_person("bob")))
+    desk.receive(a_mail(Message_ID=ID))
+    desk.receive(answering(ID, sender="bob@example.com"), answering(ID, sender=EVE))
+    assert counts(desk) == [2, 1]
+
+
+@pytest.mark.req("VF-21")
+@pytest.mark.parametrize("subject", ["Re: Printer", "[incident - 1]"])
+def test_who_is_named_in_reply_to_takes_part(desk: Desk, subject: str) -> None:
+    desk.configure(a_configuration(a_person("bob")))
+    desk.receive(a_mail(Message_ID=ID, Reply_To="bob@example.com"))
+    desk.receive(answering(ID, sender="bob@example.com", subject=subject))
+    assert counts(desk) == [2]
+
+
+@pytest.mark.req("VF-21")
+def test_an_inbox_that_wants_a_proof_wants_it_for_replies_too(desk: Desk) -> None:
+    inbox = an_inbox(commands=CommandPolicy(trust="authenticated"))
+    desk.configure(a_configuration(inbox, settings=Settings(trusted_authserv_ids=(OURS,))))
+    desk.receive(a_mail(Message_ID=ID))
+    desk.receive(answering(ID, sender="anna@customer.example"))
+    assert counts(desk) == [1, 1]
+    proof = f"{OURS}; dmarc=pass header.from=customer.example"
+    desk.receive(answering(ID, sender="anna@customer.example", text="proven\n", Authentication_Results=proof))
+    assert counts(desk) == [2, 1]
+
+
+@pytest.mark.req("VF-21")
+def test_nobody_is_no_participant_of_a_mail_that_addressed_nobody(desk: Desk) -> None:
+    desk.receive(a_mail(Message_ID=ID, to='"" <>'))
+    desk.receive(answering(ID, sender=""))
+    assert counts(desk) == [1, 1]

@@ -7,10 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +21,14 @@ from shared.store.documents import Documents
 from shared.store.mails import DUPLICATE, TAKEN
 from tests.builders import a_mail
 from tests.conformance.lanes import eventually
+from tests.servers import npm
 from tests.servers.presence import closed_port, missing
 from tests.servers.rabbitmq import RabbitNode
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NODE = EXAMPLES / "node"
 RUNS = 120.0
-"""Seconds that an example may take, npm's first visit included."""
+"""Seconds that an example may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,25 +95,14 @@ def with_python(place: Place, inbox: str, *mails: Path) -> subprocess.CompletedP
     return place.run(sys.executable, EXAMPLES / "publish.py", "--inbox", inbox, *mails)
 
 
-def with_node(place: Place, inbox: str, *mails: Path) -> subprocess.CompletedProcess[str]:
-    if not (shutil.which("node") and shutil.which("npm")):
-        missing("node with npm")
-    if told := fetch_amqplib():
-        if os.environ.get("CI") != "true":
-            pytest.skip("amqplib cannot be fetched with npm")
-        pytest.fail(told)
-    return place.run("node", NODE / "publish.js", "--inbox", inbox, *mails)
+def with_node(place: Place, inbox: str, *mails: Path, project: Path) -> subprocess.CompletedProcess[str]:
+    return place.run("node", project / "publish.js", "--inbox", inbox, *mails)
 
 
-@cache
-def fetch_amqplib() -> str:
-    """Fetch it once, without a trace outside the checkout; what npm says when it cannot, asked no second time."""
-    if (NODE / "node_modules" / "amqplib").exists():
-        return ""
-    with tempfile.TemporaryDirectory() as npms:
-        command = ["npm", "ci", "--no-audit", "--no-fund", "--fetch-retries=1", f"--cache={npms}", f"--prefix={NODE}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=RUNS, check=False)
-    return done.stderr if done.returncode else ""
+@pytest.fixture(scope="module")
+def node_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The Node example with what it depends on."""
+    return npm.install(NODE, tmp_path_factory.mktemp("npm") / "node")
 
 
 def with_shell(place: Place, inbox: str, *mails: Path) -> subprocess.CompletedProcess[str]:
@@ -128,6 +117,8 @@ PUBLISHERS = [with_python, with_node, with_shell]
 @pytest.fixture(params=PUBLISHERS, ids=lambda publish: publish.__name__)
 def publish(request: pytest.FixtureRequest) -> Any:
     """Each publisher example."""
+    if request.param is with_node:
+        return partial(with_node, project=request.getfixturevalue("node_project"))
     return request.param
 
 
@@ -190,9 +181,9 @@ def test_a_broker_that_is_away_is_told_and_temporary(publish: Publish, mails: li
     assert "not taken: " in done.stderr
 
 
-def test_a_wrong_password_is_told_and_not_shown(declared: Place, mails: list[Path]) -> None:
+def test_a_wrong_password_is_told_and_not_shown(declared: Place, mails: list[Path], node_project: Path) -> None:
     stranger = Place(declared.url.replace("guest:guest", "guest:s3cret"), declared.api, declared.vhost)
-    for publish in (with_python, with_node):
+    for publish in (with_python, partial(with_node, project=node_project)):
         done = publish(stranger, "support", mails[0])
         assert (done.returncode, done.stdout) == (75, "")
         assert "not taken: " in done.stderr

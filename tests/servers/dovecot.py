@@ -92,7 +92,15 @@ class Dovecot:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Start it and wait until it greets."""
+        """Start it and wait until it greets. What was begun is removed when it does not."""
+        try:
+            self._start()
+        except BaseException:  # pytest's own way to skip included
+            self.stop()
+            raise
+        return self
+
+    def _start(self) -> None:
         program = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin")
         if program is None:
             missing("dovecot (Debian: dovecot-imapd)")
@@ -100,7 +108,6 @@ class Dovecot:
         command = [program, "-F", "-c", str(self.home / "dovecot.conf")]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         self._wait()
-        return self
 
     def _prepare(self) -> None:
         for folder in ("run", "state", "mail"):

@@ -187,7 +187,7 @@ def stand_in_command() -> tuple[str, ...]:
         _build_once(built)
     if not tools["java"]:
         raise ServerFailed("no POSTROOM_TEST_MONGODB_URL, no mongod on the PATH, and no java for the stand-in")
-    options = ("-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Duser.timezone=UTC")
+    options = ("-Xmx768m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Duser.timezone=UTC")
     return (tools["java"], *options, "-cp", f"{built}/*:{built}", "de.bwaldvogel.mongo.backend.h2.StandIn")
 
 
@@ -214,11 +214,13 @@ def _build(target: Path) -> None:
     copy = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1:copy-dependencies"
     pom = str(SOURCES / "pom.xml")
     _run("mvn", "-q", "-B", f"-Dmaven.repo.local={repository}", "-f", pom, copy, f"-DoutputDirectory={target}")
-    _run("javac", "-cp", f"{target}/*", "-d", str(target), str(SOURCES / "StandIn.java"))
+    _run("javac", "-J-XX:-UsePerfData", "-cp", f"{target}/*", "-d", str(target), str(SOURCES / "StandIn.java"))
 
 
 def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False)
+    options = f"{os.environ.get('MAVEN_OPTS', '')} -XX:-UsePerfData"  # without it Java writes to /tmp/hsperfdata_*
+    environment = {**os.environ, "MAVEN_OPTS": options.strip()}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=BUILD_TIMEOUT, check=False)
     if done.returncode:
         raise ServerFailed(f"{command[0]} failed: {(done.stdout + done.stderr)[-2000:]}")
 

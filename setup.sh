@@ -1,12 +1,18 @@
-# Makes the virtual environment of this checkout in .venv, once for each state of pyproject.toml.
+# Makes the virtual environment of this checkout in .venv: the exact versions of requirements/*.txt, then Postroom itself.
 # Sourced by ./postroom and ./test. Needs Python 3.11 or newer with venv; nothing is written outside the checkout.
+# POSTROOM_PYTHON names the interpreter. requirements/versions.sh sets the other two, to test other versions elsewhere:
+# POSTROOM_VENV (the environment's folder) and POSTROOM_LOCKS (the folder of run.txt and dev.txt).
 
-ready() { # ready EXTRAS: the environment exists and fits
-    [ -x "$root/.venv/bin/python" ] && [ "$(cat "$root/.venv/$1.ready" 2>/dev/null)" = "$(cksum <"$root/pyproject.toml")" ]
+fingerprint() { # fingerprint LABEL: changes with the lock, the project's metadata, the interpreter and the place
+    echo "$venv" "$(readlink -f "$venv/bin/python")" "$(cat "$locks/$1.txt" "$root/pyproject.toml" "$root/setup.sh" | cksum)"
 }
 
-find_python() {
-    for candidate in "${POSTROOM_PYTHON:-}" python3 python3.14 python3.13 python3.12 python3.11; do
+ready() { # ready LABEL: the environment exists and fits
+    [ -x "$venv/bin/python" ] && [ "$(cat "$venv/$1.ready" 2>/dev/null)" = "$(fingerprint "$1")" ]
+}
+
+find_python() { # find_python [CANDIDATE...]: the first that is new enough and complete
+    for candidate in "${POSTROOM_PYTHON:-}" "$@" python3 python3.14 python3.13 python3.12 python3.11; do
         [ -n "$candidate" ] || continue
         "$candidate" -c 'import sys, venv, ensurepip, sqlite3; sys.exit(sys.version_info < (3, 11))' 2>/dev/null &&
             { echo "$candidate"; return 0; }
@@ -15,14 +21,21 @@ find_python() {
     return 1
 }
 
-prepare() { # prepare EXTRAS: "" for running, "dev" for testing
-    label="${1:-run}"
-    ready "$label" && return 0
-    [ "$label" = run ] && ready dev && return 0 # what testing needs is more
+pip_install() {
+    PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/python" -m pip install --quiet "$@" >&2
+}
+
+prepare() { # prepare LABEL: "run" for running, "dev" for testing; sets $venv
+    venv="${POSTROOM_VENV:-$root/.venv}"
+    locks="${POSTROOM_LOCKS:-$root/requirements}"
+    ready "$1" && return 0
+    [ "$1" = run ] && ready dev && return 0 # what testing needs is more
     python="$(find_python)" || exit 2
-    echo "postroom: setting up .venv (once, about half a minute)" >&2
-    [ -x "$root/.venv/bin/python" ] || "$python" -m venv "$root/.venv" || exit 2
-    PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 "$root/.venv/bin/python" -m pip install --quiet \
-        --editable "$root${1:+[$1]}" >&2 || { echo "postroom: pip could not install the packages" >&2; exit 2; }
-    cksum <"$root/pyproject.toml" >"$root/.venv/$label.ready"
+    echo "postroom: setting up $venv (once, about half a minute)" >&2
+    "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv" || exit 2
+    # setuptools, which builds the project, is in the lock: the second command fetches nothing
+    pip_install --require-hashes --requirement "$locks/$1.txt" &&
+        pip_install --no-deps --no-index --no-build-isolation --editable "$root" ||
+        { echo "postroom: pip could not install the packages of $locks/$1.txt" >&2; exit 2; }
+    fingerprint "$1" >"$venv/$1.ready"
 }

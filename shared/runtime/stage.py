@@ -11,12 +11,18 @@ from shared.runtime.outcome import Outcome
 
 Decode = Callable[[Message], Any]
 """Reads a message; raises `Undecodable`, `FromTheFuture`, or `LookupError` for a blob that is not there."""
+Prepare = Callable[[Any, bool], Any]
+"""(event, whether it was handed out before and never settled) → what `handle` takes."""
+Weight = Callable[[Any], int]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """`name` is folder, container and label; `queue` is what it reads. `waits_on_network`: its handler
     talks to servers, so it never runs inside a batch of the store.
+
+    `prepare` does the long work that needs no write: it runs before the batch is opened, so that nobody waits for
+    the store meanwhile. `weight` is how many bytes of memory a prepared event holds.
     """
 
     name: str
@@ -24,3 +30,5 @@ class Stage:
     handle: Callable[[Any], Outcome]
     decode: Decode
     waits_on_network: bool = False
+    prepare: Prepare | None = None
+    weight: Weight = lambda _: 0

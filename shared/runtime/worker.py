@@ -5,19 +5,19 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import assert_never
+from typing import Any, assert_never
 
 import tenacity
 
 from shared.contracts.events import Event
-from shared.errors import FromTheFuture, PostroomError, Unavailable, Undecodable
+from shared.errors import FromTheFuture, PostroomError, Unavailable
 from shared.runtime.broker import INTAKE, TIERS, Broker, Consumer, Delivery, Message, Unroutable
-from shared.runtime.observe import Decided, Observer
+from shared.runtime.observe import Observer
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
 from shared.runtime.steps import step
@@ -31,6 +31,9 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
 """Seconds: how long a worker rests when the world is away, doubling until it works again."""
 REASON = 2000
 """Characters of a reason: it travels in a header, and a frame holds all headers."""
+GROUP_SECONDS = 0.5
+GROUP_BYTES = 8 << 20
+"""How long, and how much memory, is spent on preparing a part of what was taken before that part is decided."""
 FUTURE_SECONDS = 3600
 """A message from the future waits so long, uncounted, for a newer worker; then it is buried."""
 
@@ -41,6 +44,8 @@ again, by us or by an operator."""
 Pack = Callable[[Event, Message, str, int], Sequence[Message]]
 """(event, cause, stage, index) → the messages that carry it to whoever reads it."""
 Batch = Callable[[], AbstractContextManager[None]]
+Answers = Sequence[tuple[Delivery, Outcome, Sequence[Message]]]
+"""What was decided of each delivery, and the messages that follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +57,15 @@ class World:
     batch: Batch
     observer: Observer
     probe: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A delivery that was read: the event to handle, or an outcome when there is none."""
+
+    delivery: Delivery
+    event: Any = None
+    outcome: Outcome | None = None
 
 
 class Worker:
@@ -94,22 +108,41 @@ class Worker:
             leave(self.consumer)
 
     def work_on(self, deliveries: Sequence[Delivery]) -> None:
-        """Decide and settle each."""
+        """Prepare, decide and settle each."""
         if not deliveries:
             return
         step("worker.taken")
+        left = list(deliveries)
         try:
-            with nullcontext() if self.stage.waits_on_network else self.world.batch():
-                answers = [(delivery, *self.decide(delivery)) for delivery in deliveries]
-                decided = [(delivery, outcome) for delivery, outcome, _ in answers]
-                packed = [messages for _, _, messages in answers]
-                self.tell("not_journalled", lambda: self.world.observer.decided(self.stage.name, decided))
-            step("store.committed")
-            self.announce(packed)
+            while left:
+                answers = self.decide_all(self.prepare_some(left) if self.stage.prepare else map(self.prepare, left))
+                del left[: len(answers)]
+                self.settle_all(answers)
+                if left:
+                    self.consumer.flush()
         except AWAY:
-            self.give_back(deliveries)
+            self.give_back(left)
             raise
-        self.settle_all(decided, packed)
+
+    def prepare_some(self, deliveries: Sequence[Delivery]) -> Sequence[Prepared]:
+        """The first few, prepared one by one without a lock of the store: what takes long or much memory ends them."""
+        group, weight, until = list[Prepared](), 0, time.monotonic() + GROUP_SECONDS
+        for delivery in deliveries:
+            group.append(self.prepare(delivery))
+            weight += self.stage.weight(group[-1].event) if group[-1].outcome is None else 0
+            if weight > GROUP_BYTES or time.monotonic() > until:
+                break
+        return group
+
+    def decide_all(self, group: Iterable[Prepared]) -> Answers:
+        """Decide each; what they write becomes durable together."""
+        with nullcontext() if self.stage.waits_on_network else self.world.batch():
+            answers = [(each.delivery, *self.decide(each)) for each in group]
+            decided = [(delivery, outcome) for delivery, outcome, _ in answers]
+            self.tell("not_journalled", lambda: self.world.observer.decided(self.stage.name, decided))
+        step("store.committed")
+        self.announce([messages for _, _, messages in answers])
+        return answers
 
     def announce(self, packed: Sequence[Sequence[Message]]) -> None:
         """Tell integrators; before settling, so that a crash in between tells them again and not never."""
@@ -126,13 +159,13 @@ class Worker:
         except Exception:
             log.exception(failure, extra={"stage": self.stage.name})
 
-    def settle_all(self, decided: Decided, packed: Sequence[Sequence[Message]]) -> None:
+    def settle_all(self, answers: Answers) -> None:
         """Settle each. A call that raises has done nothing, so that one and those behind it go back."""
-        for place, ((delivery, outcome), messages) in enumerate(zip(decided, packed, strict=True)):
+        for place, (delivery, outcome, messages) in enumerate(answers):
             try:
                 self.settle(delivery, outcome, [message for message in messages if not is_news(message)])
             except AWAY:
-                self.give_back([delivery for delivery, _ in decided[place:]])
+                self.give_back([delivery for delivery, _, _ in answers[place:]])
                 raise
             step("worker.settled")
 
@@ -141,34 +174,36 @@ class Worker:
         for delivery in deliveries:
             self.consumer.give_back(delivery)
 
-    def decide(self, delivery: Delivery) -> tuple[Outcome, Sequence[Message]]:
-        """The stage's answer and what follows; whatever breaks becomes an answer too, except the world's absence."""
-        try:
-            outcome = self.answer(delivery)
-            return outcome, self.follow(delivery, outcome)
-        except Unavailable:
-            raise
-        except PostroomError as error:  # written for a person to read
-            return Fail(str(error)), ()
-        except Exception as error:  # our bug or a poisonous mail: keep it, go on
-            log.exception("stage_failed", extra={"stage": self.stage.name, "mail_id": delivery.message.correlation_id})
-            return Fail(f"{type(error).__name__}: {error}"), ()
-
-    def answer(self, delivery: Delivery) -> Outcome:
-        """Read the message and let the stage handle it."""
+    def prepare(self, delivery: Delivery) -> Prepared:
+        """Read the message and let the stage prepare it; what cannot be read has its outcome."""
         try:
             event = self.stage.decode(delivery.message)
-        except FromTheFuture as error:
-            return _patience(delivery.message, str(error))
-        except Undecodable as error:
-            return Fail(str(error))
-        except (KeyError, IndexError):
+            if self.stage.prepare:
+                event = self.stage.prepare(event, delivery.count > 0)
+        except Unavailable:
             raise
-        except LookupError as error:  # a blob that is not there yet, or not any more
-            return Retry(str(error))
-        outcome = self.stage.handle(event)
-        step("worker.decided")
-        return outcome
+        except FromTheFuture as error:
+            return Prepared(delivery, outcome=_patience(delivery.message, str(error)))
+        except LookupError as error:
+            if not isinstance(error, KeyError | IndexError):  # a blob that is not there yet, or not any more
+                return Prepared(delivery, outcome=Retry(str(error)))
+            return Prepared(delivery, outcome=_failure(self.stage, delivery, error))
+        except Exception as error:
+            return Prepared(delivery, outcome=_failure(self.stage, delivery, error))
+        return Prepared(delivery, event)
+
+    def decide(self, prepared: Prepared) -> tuple[Outcome, Sequence[Message]]:
+        """The stage's answer and what follows; whatever breaks becomes an answer too, except the world's absence."""
+        if prepared.outcome is not None:
+            return prepared.outcome, ()
+        try:
+            outcome = self.stage.handle(prepared.event)
+            step("worker.decided")
+            return outcome, self.follow(prepared.delivery, outcome)
+        except Unavailable:
+            raise
+        except Exception as error:
+            return _failure(self.stage, prepared.delivery, error), ()
 
     def follow(self, delivery: Delivery, outcome: Outcome) -> Sequence[Message]:
         """The messages that carry what the stage emits; large ones are kept in the store first."""
@@ -198,6 +233,14 @@ class Worker:
                 self.consumer.bury(_named(delivery, outcome), shortened(reason, REASON), self.stage.name)
             case _:
                 assert_never(outcome)
+
+
+def _failure(stage: Stage, delivery: Delivery, error: Exception) -> Fail:
+    """What broke, for a person to look at."""
+    if isinstance(error, PostroomError):  # written for a person to read
+        return Fail(str(error))
+    log.error("stage_failed", exc_info=error, extra={"stage": stage.name, "mail_id": delivery.message.correlation_id})
+    return Fail(f"{type(error).__name__}: {error}")  # our bug or a poisonous mail: keep it, go on
 
 
 def _named(delivery: Delivery, failure: Fail) -> Delivery:

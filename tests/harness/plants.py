@@ -113,14 +113,14 @@ def settle_before_commit() -> None:
         deliveries = self.consumer.take(timeout)
         answers: list[Any] = []
         with contextlib.suppress(_RolledBack), self.world.batch():
-            answers = [(delivery, *self.decide(delivery)) for delivery in deliveries]
+            answers = [(delivery, *self.decide(self.prepare(delivery))) for delivery in deliveries]
             raise _RolledBack
         for delivery, outcome, messages in answers:
             self.settle(delivery, outcome, [message for message in messages if not is_news(message)])
         self.consumer.flush()
         step("planted")
         with self.world.batch():
-            again = [(delivery, self.decide(delivery)[0]) for delivery in deliveries]
+            again = [(delivery, self.decide(self.prepare(delivery))[0]) for delivery in deliveries]
             self.world.observer.decided(self.stage.name, again)
         return len(deliveries)
 

@@ -1,0 +1,191 @@
+"""The one loop, on a broker of our own making: what is prepared, what is decided, and when."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from shared.embedded.broker import EmbeddedBroker
+from shared.embedded.file import LocalFile
+from shared.errors import Unavailable
+from shared.runtime import worker as worker_module
+from shared.runtime.broker import Message
+from shared.runtime.outcome import Emit, Fail, Outcome
+from shared.runtime.stage import Stage
+from shared.runtime.worker import Worker, World
+
+
+@dataclass
+class Story:
+    """What happened, in order."""
+
+    told: list[str] = field(default_factory=list)
+    fails: str = ""
+
+    def decode(self, message: Message) -> str:
+        self.told.append(f"decode {message.id}")
+        return message.id
+
+    def prepare(self, event: str, handed_out_before: bool) -> str:
+        self.told.append(f"prepare {event}{' again' if handed_out_before else ''}")
+        if self.fails == event:
+            raise Unavailable("the store is away")
+        return event.upper()
+
+    def handle(self, event: str) -> Outcome:
+        self.told.append(f"handle {event}")
+        return Emit()
+
+    @contextmanager
+    def batch(self) -> Iterator[None]:
+        self.told.append("begin")
+        yield
+        self.told.append("commit")
+
+
+@pytest.fixture
+def story() -> Story:
+    return Story()
+
+
+@pytest.fixture
+def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
+    made = EmbeddedBroker(tmp_path)
+    made.declare()
+    yield made
+    made.close()
+
+
+def a_worker(broker: EmbeddedBroker, story: Story, **keys: Any) -> Worker:
+    """A worker that takes all at once."""
+    stage = Stage("parser", "intake", story.handle, story.decode, **keys)
+    world = World(broker, lambda *_: [], story.batch, SimpleNamespace(decided=lambda *_: None), lambda: None)
+    made = Worker(stage, world)
+    made.consumer._width = 32  # type: ignore[attr-defined]
+    return made
+
+
+def publish(broker: EmbeddedBroker, names: str) -> None:
+    broker.publish([Message(name, "intake", b"") for name in names])
+
+
+def test_all_are_prepared_before_the_store_is_written_and_handled_together(
+    broker: EmbeddedBroker, story: Story
+) -> None:
+    publish(broker, "ab")
+    assert a_worker(broker, story, prepare=story.prepare).step(1) == 2
+    assert story.told == [
+        "decode a", "prepare a", "decode b", "prepare b", "begin", "handle A", "handle B", "commit",
+    ]  # fmt: skip
+    assert broker.in_flight() == 0
+
+
+def test_a_stage_without_preparation_holds_one_event_at_a_time(broker: EmbeddedBroker, story: Story) -> None:
+    publish(broker, "ab")
+    a_worker(broker, story).step(1)
+    assert story.told == ["begin", "decode a", "handle a", "decode b", "handle b", "commit"]
+
+
+def test_what_is_heavy_is_decided_before_the_next_is_prepared(broker: EmbeddedBroker, story: Story) -> None:
+    publish(broker, "abc")
+    a_worker(broker, story, prepare=story.prepare, weight=lambda event: (event == "A") << 30).step(1)
+    assert [each for each in story.told if not each.startswith("decode")] == [
+        "prepare a", "begin", "handle A", "commit", "prepare b", "prepare c", "begin", "handle B", "handle C", "commit",
+    ]  # fmt: skip
+
+
+def test_what_took_long_is_decided_and_goes_on_before_the_next_is_prepared(
+    broker: EmbeddedBroker, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A neighbour of slow mails waits for none behind it."""
+    publish(broker, "ab")
+    monkeypatch.setattr(worker_module, "GROUP_SECONDS", -1)
+    seen: list[int] = []
+
+    def prepare(event: str, handed_out_before: bool) -> str:
+        seen.append(broker.in_flight())
+        return event
+
+    a_worker(broker, story, prepare=prepare).step(1)
+    assert seen == [2, 1]
+
+
+def test_when_the_store_goes_away_what_was_decided_stays_and_the_rest_goes_back_uncounted(
+    broker: EmbeddedBroker, story: Story
+) -> None:
+    publish(broker, "abc")
+    story.fails = "b"
+    worker = a_worker(broker, story, prepare=story.prepare, weight=lambda _: 1 << 30)
+    with pytest.raises(Unavailable):
+        worker.step(1)
+    story.fails = ""
+    worker.step(1)
+    worker.step(1)
+    assert [each for each in story.told if each.startswith("handle")] == ["handle A", "handle B", "handle C"]
+    assert not any("again" in each for each in story.told)
+
+
+def test_what_was_handed_out_before_is_prepared_with_care(broker: EmbeddedBroker, story: Story) -> None:
+    publish(broker, "a")
+    broker.consumer("intake", 1).take(1)
+    broker.file.connection.execute("UPDATE queue SET held = 0, holder = NULL")
+    a_worker(broker, story, prepare=story.prepare).step(1)
+    assert "prepare a again" in story.told
+
+
+@pytest.mark.parametrize("where", ["decode", "prepare", "handle"])
+def test_what_breaks_in_one_mail_is_its_dead_letter_and_no_other_s(
+    broker: EmbeddedBroker, story: Story, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    publish(broker, "ab")
+    good: Callable[..., Any] = getattr(story, where)
+
+    def broken(event: Any, *rest: Any) -> Any:
+        if getattr(event, "id", event) in {"a", "A"}:
+            raise KeyError("a bug")
+        return good(event, *rest)
+
+    monkeypatch.setattr(story, where, broken)
+    told: list[Sequence[Any]] = []
+    worker = a_worker(broker, story, prepare=story.prepare)
+    monkeypatch.setattr(worker.world.observer, "decided", lambda _, decided: told.append(decided))
+    worker.step(1)
+    assert [outcome for _, outcome in told[0]] == [Fail("KeyError: 'a bug'"), Emit()]
+
+
+def test_others_write_and_leases_are_renewed_while_a_mail_is_prepared(tmp_path: Path, story: Story) -> None:
+    """Slower than its lease: nobody else gets it, and the file is free."""
+    broker, other = EmbeddedBroker(tmp_path, lease_seconds=0.3), EmbeddedBroker(tmp_path)
+    broker.declare()
+    publish(broker, "a")
+    busy, go_on = threading.Event(), threading.Event()
+
+    def prepare(event: str, handed_out_before: bool) -> str:
+        broker.file.connection.execute("SELECT 1 FROM queue").fetchall()  # a look at the store, as the parser takes one
+        busy.set()
+        assert go_on.wait(30)
+        return event
+
+    file = LocalFile(tmp_path)
+    worker = a_worker(broker, story, prepare=prepare)
+    worker.world = World(broker, lambda *_: [], file.batch, SimpleNamespace(decided=lambda *_: None), lambda: None)  # type: ignore[arg-type]
+    thread = threading.Thread(target=worker.step, args=(1,))
+    thread.start()
+    assert busy.wait(30)
+    other.file.connection.execute("PRAGMA busy_timeout = 0")  # the lock is free, or this fails at once
+    publish(other, "b")
+    waiting = other.consumer("intake", 1)
+    assert [each.message.id for each in waiting.take(1)] == ["b"]
+    assert not waiting.take(1.0)
+    go_on.set()
+    thread.join()
+    assert [row[0] for row in other._rows("SELECT id FROM queue")] == ["b"]
+    for each in (broker, other, file):
+        each.close()

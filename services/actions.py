@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from services.parser import mime
+from services.parser import guarded
 from shared.contracts.events import Envelope, IncidentWanted, MailParsed, NotificationQueued
 from shared.errors import BoundExceeded, PostroomError
 from shared.ids import id_under
@@ -67,7 +67,7 @@ def _again(documents: Documents, mail: Document) -> Message:
     """What the parser said of the mail, once more, for the filter."""
     envelope = Envelope(mail["_id"], mail["inbox"], iso(mail["received_at"]))
     try:
-        read = mime.read(documents.get_blob(mail["raw"])).mail
+        read = guarded.read(documents.get_blob(mail["raw"])).mail
     except BoundExceeded as error:
         raise NotPossible(f"the mail cannot be read: {error}") from None
     cause = Message(uuid.uuid4().hex, OPERATOR, b"", correlation_id=mail["_id"])

@@ -16,11 +16,11 @@ class Misconfigured(PostroomError):
 
 
 class BoundExceeded(PostroomError):
-    """A mail or message exceeds a bound; `bound` is the bound's stable name."""
+    """A mail or message exceeds a bound; `bound` is the bound's stable name, `detail` says by how much."""
 
     def __init__(self, bound: str, detail: str = "") -> None:
         super().__init__(f"{bound}: {detail}" if detail else bound)
-        self.bound = bound
+        self.bound, self.detail = bound, detail
 
 
 class Undecodable(PostroomError):

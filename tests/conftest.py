@@ -14,6 +14,7 @@ pytest_plugins = [
     "tests.servers.documents",
     "tests.desk",
     "tests.harness.bench",
+    "tests.harness.faulty",
 ]
 
 

@@ -236,11 +236,11 @@ def _in_words(app: App) -> Iterator[None]:
 
 
 def _peeked(raw: bytes, size: int | None, key: str) -> dict[str, Any]:
-    from services.parser import mime
+    from services.parser import guarded
     from shared.errors import BoundExceeded
 
     try:
-        mail = mime.read(raw).mail
+        mail = guarded.read(raw).mail
     except BoundExceeded as error:
         return {"from": None, "subject": f"(unreadable: {error})", "size": size, "key": key, "text": ""}
     sender = f"{mail.from_.name} <{mail.from_.address}>".strip() if mail.from_ else None

@@ -1,7 +1,7 @@
 """`postroom parse`: what the parser sees, one JSON object a mail.
 
-A mail that cannot be read or exceeds a bound becomes an object with `path` and `error`; the others go on, and
-the exit code is 1 at the end. Needs neither store nor broker.
+A mail that cannot be read or exceeds a bound, of time and memory too, becomes an object with `path` and `error`; the
+others go on, and the exit code is 1 at the end. Needs neither store nor broker.
 """
 
 from __future__ import annotations
@@ -35,13 +35,15 @@ def parse(named: tuple[str, ...]) -> int:
 
 def look(source: sources.Source) -> dict[str, Any]:
     """What the parser sees of one mail, or why it sees nothing."""
-    from services.parser import mime
+    from services.parser import guarded
     from shared.contracts import codec
 
     if source.error is not None:
         return {"path": source.path, "error": source.error}
     try:
-        return {"path": source.path, **codec.mail_to_json(mime.read(source.raw).mail)}
+        return {"path": source.path, **codec.mail_to_json(guarded.read(source.raw).mail)}
     except BoundExceeded as error:
         which = {"sha256": hashlib.sha256(source.raw).hexdigest(), "size": len(source.raw)}
         return {"path": source.path, **which, "error": str(error), "bound": error.bound}
+    except guarded.Overdue as error:
+        return {"path": source.path, "error": str(error)}

@@ -29,16 +29,18 @@ def try_(inbox: str | None, named: tuple[str, ...]) -> int:
 def _tell(app: App, source: sources.Source, inbox: str | None) -> bool:
     """Whether the mail could be looked at."""
     from services.operator.dry_run import trace
+    from services.parser.guarded import Overdue
 
-    if source.error is not None:
-        found: dict[str, Any] = {"path": source.path, "error": source.error}
-    else:
-        found = {"path": source.path, **trace(app, source.raw, inbox).as_json()}
+    found: dict[str, Any] = {"path": source.path}
+    try:
+        found |= {"error": source.error} if source.error is not None else trace(app, source.raw, inbox).as_json()
+    except Overdue as error:
+        found["error"] = str(error)
     if as_json():
         output.emit(found)
     else:
         _show(found)
-    return source.error is None
+    return "error" not in found
 
 
 def _show(found: dict[str, Any]) -> None:

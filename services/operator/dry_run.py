@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from services.filter import stage as filter_stage
-from services.parser import mime
+from services.parser import guarded
 from services.record_writer.carry_out import changed_properties
 from services.record_writer.decide import create, export
 from services.record_writer.decide.body import Block
@@ -170,7 +170,7 @@ def trace(app: App, raw: bytes, inbox_name: str | None = None) -> Trace:
     sha256 = hashlib.sha256(raw).hexdigest()
     envelope = Envelope(mail_id(inbox.name, None, sha256), inbox.name, iso(app.clock.now()))
     try:
-        parsed = MailParsed(envelope, mime.read(raw).mail)
+        parsed = MailParsed(envelope, guarded.read(raw).mail)
     except BoundExceeded as error:
         return _unreadable(app, error, envelope, configuration, raw)
     found = Trace(parsed.mail, app.records)

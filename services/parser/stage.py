@@ -2,15 +2,21 @@
 
 Reads raw mail from the intake queue, stores it, emits MailParsed. A mail that was seen before and has its
 outcome is a duplicate: counted, and that is all. A mail that exceeds a bound fails with the bound's name.
+
+Two steps: `prepare` parses and writes nothing, so that nobody waits for the store while a mail is slow; `handle` stores
+and decides. Until then the queue keeps the mail.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from services.parser import mime
+from services.parser import guarded
+from services.parser.guarded import Overdue
+from services.parser.mime import Reading
 from shared.addresses import address_key
 from shared.app import App
 from shared.clock import Clock
@@ -22,7 +28,7 @@ from shared.ids import mail_id
 from shared.intake import read
 from shared.loops import loop_key
 from shared.runtime.broker import INTAKE
-from shared.runtime.outcome import Emit, Fail, Outcome, emit
+from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait, emit
 from shared.runtime.stage import Stage
 from shared.store.documents import Document, Documents
 from shared.store.mails import Mails, message_key
@@ -30,7 +36,7 @@ from shared.text import from_iso, iso
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class ParserStores:
     """Where the parser keeps what it read."""
 
     documents: Documents
@@ -38,33 +44,75 @@ class Shelf:
     clock: Clock
 
 
-def handle(received: MailReceived, *, shelf: Shelf, configuration: Callable[[], Configuration]) -> Outcome:
-    """Store the raw mail first, then read it."""
-    inbox = _inbox(received, configuration())
-    sha256 = shelf.documents.put_blob(received.raw)
-    id_ = mail_id(inbox, received.source_id, sha256)
-    known = shelf.mails.get(id_)
-    now = shelf.clock.now()
+@dataclass(frozen=True, slots=True)
+class PreparedMail:
+    """A mail on its way into the store. `reading` is what it says or why it cannot be read, None when nobody looked:
+    it has its outcome, or its inbox is unknown.
+    """
+
+    received: MailReceived
+    inbox: str
+    reading: Reading | BoundExceeded | Overdue | None
+    unknown_inbox: bool = False
+
+    def weight(self) -> int:
+        """Bytes held in memory."""
+        contents = self.reading.contents.values() if isinstance(self.reading, Reading) else ()
+        return len(self.received.raw) + sum(map(len, contents))
+
+
+def prepare(
+    received: MailReceived,
+    handed_out_before: bool,
+    *,
+    stores: ParserStores,
+    configuration: Callable[[], Configuration],
+) -> PreparedMail:
+    """Parse the mail, unless nothing depends on it. One that may have killed a worker is a suspect."""
+    current = configuration()
+    inbox = _inbox(received, current)
+    if current.inbox(inbox) is None:
+        return PreparedMail(received, inbox, None, unknown_inbox=True)
+    known = stores.mails.get(mail_id(inbox, received.source_id, hashlib.sha256(received.raw).hexdigest()))
     if known is not None and known["outcome"] is not None:
-        _count(known, received, shelf)
+        return PreparedMail(received, inbox, None)
+    try:
+        return PreparedMail(received, inbox, guarded.read(received.raw, suspect=handed_out_before))
+    except (BoundExceeded, Overdue) as error:
+        return PreparedMail(received, inbox, error)
+
+
+def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
+    """Store the raw mail first, then what it says."""
+    received, inbox = prepared.received, prepared.inbox
+    if isinstance(prepared.reading, Overdue):
+        return Retry(str(prepared.reading))
+    sha256 = stores.documents.put_blob(received.raw)
+    id_ = mail_id(inbox, received.source_id, sha256)
+    known = stores.mails.get(id_)
+    now = stores.clock.now()
+    if known is not None and known["outcome"] is not None:
+        _count(known, received, stores)
         return Emit(note="a duplicate: this mail has its outcome", mail_id=id_)
+    if prepared.reading is None and not prepared.unknown_inbox:
+        return Wait("the mail was reopened a moment ago")
     envelope = Envelope(
         id_, inbox, iso(known["received_at"] if known else now), received.envelope_from, received.envelope_to
     )
-    document, outcome = _read(received, envelope, sha256, shelf, unknown_inbox=configuration().inbox(inbox) is None)
-    if shelf.mails.receive(document):
-        _count(document, received, shelf)
+    document, outcome = _decided(prepared, envelope, sha256, stores)
+    if stores.mails.receive(document):
+        _count(document, received, stores)
     else:
-        shelf.mails.describe(id_, document)
-        _count(shelf.mails.get(id_) or document, received, shelf)
+        stores.mails.describe(id_, document)
+        _count(stores.mails.get(id_) or document, received, stores)
     return outcome
 
 
-def _count(mail: Document, received: MailReceived, shelf: Shelf) -> None:
+def _count(mail: Document, received: MailReceived, stores: ParserStores) -> None:
     """The arrival is in the ledger: the mail's own, which its document names, or a duplicate."""
     arrival = received.arrival_id or mail["_id"]
     duplicate = mail.get("arrival", arrival) != arrival
-    shelf.mails.taken(arrival, mail["inbox"], shelf.clock.now(), mail["_id"], duplicate=duplicate)
+    stores.mails.taken(arrival, mail["inbox"], stores.clock.now(), mail["_id"], duplicate=duplicate)
 
 
 def _inbox(received: MailReceived, configuration: Configuration) -> str:
@@ -72,21 +120,17 @@ def _inbox(received: MailReceived, configuration: Configuration) -> str:
     return received.inbox or (default.name if default else "")
 
 
-def _read(
-    received: MailReceived, envelope: Envelope, sha256: str, shelf: Shelf, *, unknown_inbox: bool
-) -> tuple[Document, Outcome]:
+def _decided(prepared: PreparedMail, envelope: Envelope, sha256: str, stores: ParserStores) -> tuple[Document, Outcome]:
     """The mail's document, and what follows."""
-    base = _document(received, envelope, sha256)
-    if unknown_inbox:
+    base, reading = _document(prepared.received, envelope, sha256), prepared.reading
+    if isinstance(reading, BoundExceeded):
+        unreadable = {**base, "subject": f"(unreadable: {reading.bound})"}
+        return unreadable, Fail(f"the mail exceeds a bound: {reading}", envelope.mail_id)
+    if not isinstance(reading, Reading):
         return base, Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
-    try:
-        reading = mime.read(received.raw)
-    except BoundExceeded as error:
-        unreadable = {**base, "subject": f"(unreadable: {error.bound})"}
-        return unreadable, Fail(f"the mail exceeds a bound: {error}", envelope.mail_id)
     for content in reading.contents.values():
-        shelf.documents.put_blob(content)
-    html = shelf.documents.put_blob(reading.mail.html.encode()) if reading.mail.html else None
+        stores.documents.put_blob(content)
+    html = stores.documents.put_blob(reading.mail.html.encode()) if reading.mail.html else None
     document = {**base, **_facts(reading.mail), "html": html}
     return document, emit(MailParsed(envelope, replace(reading.mail, html=None)))
 
@@ -125,6 +169,12 @@ def _facts(mail: ParsedMail) -> Document:
 
 def build(app: App) -> Stage:
     """The parser on an app's store and configuration."""
-    shelf = Shelf(app.documents, app.mails, app.clock)
-    decide = partial(handle, shelf=shelf, configuration=app.directory.current)
-    return Stage("parser", INTAKE, decide, partial(read, documents=app.documents))
+    stores = ParserStores(app.documents, app.mails, app.clock)
+    return Stage(
+        "parser",
+        INTAKE,
+        partial(handle, stores=stores),
+        partial(read, documents=app.documents),
+        prepare=partial(prepare, stores=stores, configuration=app.directory.current),
+        weight=PreparedMail.weight,
+    )

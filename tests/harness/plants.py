@@ -153,14 +153,14 @@ def no_version_check() -> None:
 
 def poison() -> None:
     """Not a fault of ours: a mail that kills whoever reads it."""
-    original = services.parser.stage.mime.read
+    original = services.parser.stage.guarded.read
 
     def read(raw: bytes, *args: Any, **keys: Any) -> Any:
         if b"poison" in raw:
             os.kill(os.getpid(), signal.SIGKILL)
         return original(raw, *args, **keys)
 
-    services.parser.stage.mime.read = read  # type: ignore[assignment]
+    services.parser.stage.guarded.read = read  # type: ignore[assignment]
 
 
 PLANTS: dict[str, Callable[[], None]] = {

@@ -10,7 +10,10 @@ import pytest
 
 from services.cli import sources
 from services.cli.sources import split
+from services.parser import limits, process
+from services.parser.process import ParserProcess
 from tests.builders import a_mail
+from tests.harness.faulty import a_faulty_mail
 from tests.services.cli.conftest import Run
 
 Write = Callable[[str, str | bytes], Path]
@@ -114,3 +117,33 @@ def test_a_folder_without_mail_is_told(run: Run, tmp_path: Path) -> None:
     for command in ("parse", "try"):
         done = run(command, tmp_path / "empty")
         assert (done.code, done.out, done.err) == (0, "", f"no mail is in {tmp_path / 'empty'}\n")
+
+
+def test_a_mail_that_kills_its_reader_is_a_line_and_the_others_go_on(
+    run: Run, write: Write, faulty: ParserProcess
+) -> None:
+    for name in ("abort", "spin"):
+        folder = write(f"in/{name}.eml", a_faulty_mail(name)).parent
+    write("in/z.eml", a_mail(subject="the last"))
+    done = run("parse", folder)
+    assert done.code == 1
+    assert [line.get("bound", line.get("subject")) for line in done.lines] == ["parse-crash", "parse-time", "the last"]
+    tried = run("try", folder, "--json")
+    assert [(line["outcome"], line["reason"][:39]) for line in tried.lines] == [
+        ("dead", "the mail exceeds a bound: parse-crash: "),
+        ("dead", "the mail exceeds a bound: parse-time: r"),
+        ("recorded", "none: nothing in the mail names a recor"),
+    ]
+
+
+def test_a_mail_that_is_not_read_in_time_is_a_line_too(
+    run: Run, write: Write, faulty: ParserProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "GRACE_SECONDS", 0.1 - limits.wall_seconds(0))
+    folder = write("in/a.eml", a_faulty_mail("sleep")).parent
+    write("in/b.eml", a_mail(subject="the last"))
+    for command in ("parse", "try"):
+        done = run(command, folder, "--json")
+        assert done.code == 1
+        assert "the machine is busy" in done.lines[0]["error"]
+        assert "error" not in done.lines[1]

@@ -1,0 +1,55 @@
+"""What the parser process may spend on one mail.
+
+Separate, because both ends need it: the parser process sets the limits on itself, the other end says in words which
+one was reached, and waits no longer than the last of them.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from shared.errors import BoundExceeded
+from shared.text import shortened
+
+MEGABYTE: Final = 1_000_000
+SMALL_MEGABYTES: Final = 2.0
+CPU_SECONDS: Final = 2.0
+"""For a mail of up to 2 MB."""
+CPU_SECONDS_PER_MEGABYTE: Final = 0.5
+"""For each more."""
+WALL_SECONDS: Final = 10.0
+WALL_TIMES_CPU: Final = 10.0
+"""A machine that is busy, or asleep, makes no dead letters: only processor time does."""
+MEMORY_BYTES: Final = 128 * MEGABYTE
+MEMORY_TIMES_SIZE: Final = 12
+"""The mail itself, its decoded parts, its texts and the answer."""
+
+
+def cpu_seconds(size: int) -> float:
+    """Processor time for a mail of so many bytes; more is `parse-time`."""
+    return CPU_SECONDS + CPU_SECONDS_PER_MEGABYTE * max(0.0, size / MEGABYTE - SMALL_MEGABYTES)
+
+
+def wall_seconds(size: int) -> float:
+    """How long to wait for a mail of so many bytes; who waited longer tries again later."""
+    return WALL_SECONDS + WALL_TIMES_CPU * cpu_seconds(size)
+
+
+def memory_bytes(size: int) -> int:
+    """Memory for a mail of so many bytes, beyond what an idle parser process has; more is `parse-memory`."""
+    return MEMORY_BYTES + MEMORY_TIMES_SIZE * size
+
+
+def out_of_time(size: int) -> BoundExceeded:
+    """The mail took more processor time than it may."""
+    return BoundExceeded("parse-time", f"reading it takes more than {cpu_seconds(size):.1f} s of processor time")
+
+
+def out_of_memory(size: int) -> BoundExceeded:
+    """The mail took more memory than it may."""
+    return BoundExceeded("parse-memory", f"reading it takes more than {memory_bytes(size) // MEGABYTE} MB of memory")
+
+
+def broken(error: Exception) -> BoundExceeded:
+    """The parser has a bug that this mail brings out."""
+    return BoundExceeded("parse-crash", f"reading it fails: {shortened(f'{type(error).__name__}: {error}', 500)}")

@@ -1,0 +1,100 @@
+"""Which mails may be parsed in the worker's own process.
+
+Takes raw bytes, gives a yes only to a mail that is small and plain; every other is parsed in the parser process,
+which has limits. The test is linear and never parses: it counts what makes parsing long. What is inside files counts
+as nothing, because the parser decodes files and looks into none but those named here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+SMALL_BYTES: Final = 64 << 10
+"""What is left of a mail without its files."""
+WHOLE_BYTES: Final = 4 << 20
+"""A mail with all its files."""
+HEADER_BYTES: Final = 16 << 10
+LINE_BYTES: Final = 2_000
+"""Twice what RFC 5322 section 2.1.1 allows."""
+ENCODED_TEXT_BYTES: Final = 12 << 10
+"""A text in base64, of which nothing can be counted."""
+PARTS: Final = 60
+TAGS: Final = 3_000
+
+_CONTAINERS: Final = (b"/ms-tnef", b"/vnd.ms-tnef", b"winmail", b"pkcs7-mime", b"utf-7", b"utf7")
+"""What is opened or decoded so that nothing can be counted before, as headers name it."""
+_MOST_IN_HEADER: Final = (
+    (b"\n", 400), (b",", 400), (b":", 600), (b"(", 200), (b";", 400), (b'"', 800), (b"<", 400), (b"=?", 200),
+    (b"message/", 10), (b"multipart/", 20),
+)  # fmt: skip
+_FILE: Final = re.compile(rb"^content-type:[ \t]*(?:application|image|audio|video)/", re.MULTILINE)
+_OPENED: Final = re.compile(rb"tnef|winmail|pkcs7-mime|text/|message/|multipart/")
+_BOUNDARY: Final = re.compile(rb'boundary[ \t]*=[ \t]*"?([^"\s;]{1,70})')
+_BLANK_LINE: Final = re.compile(rb"\n\r?\n|\r\r")
+
+
+def is_small_and_plain(raw: bytes) -> bool:
+    """Whether parsing takes little time and memory, whatever the mail was made for."""
+    if len(raw) > WHOLE_BYTES:
+        return False
+    parts = raw.split(b"\n--", PARTS)
+    if len(parts) > PARTS:
+        return False
+    headers = [_header(part) for part in parts]
+    read = parts if len(raw) <= SMALL_BYTES else _without_files(parts, headers)
+    return sum(map(len, read)) <= SMALL_BYTES and _are_plain(b"\n".join(headers).lower()) and all(map(_is_plain, read))
+
+
+def _header(part: bytes) -> bytes:
+    """Up to the first empty line; of a mail within this one, all of it."""
+    found = _BLANK_LINE.search(part, 0, HEADER_BYTES + 4)
+    header = part[: found.end()] if found else part
+    return part if b"message/" in header.lower() else header
+
+
+def _are_plain(headers: bytes) -> bool:
+    return (
+        len(headers) <= HEADER_BYTES + SMALL_BYTES
+        and not any(name in headers for name in _CONTAINERS)
+        and not any(headers.count(token) > most for token, most in _MOST_IN_HEADER)
+    )
+
+
+def _is_plain(part: bytes) -> bool:
+    if part.count(b"<") > TAGS or _has_long_line(part):
+        return False
+    if len(part) <= ENCODED_TEXT_BYTES:
+        return True
+    header = _header(part).lower()
+    if b"quoted-printable" in header and part.count(b"=3C") + part.count(b"=3c") > TAGS:
+        return False
+    return b"base64" not in header or _is_file(header)
+
+
+def _has_long_line(part: bytes) -> bool:
+    start = 0
+    while len(part) - start > LINE_BYTES:
+        start = part.rfind(b"\n", start, start + LINE_BYTES) + 1
+        if not start:
+            return True
+    return False
+
+
+def _without_files(parts: list[bytes], headers: list[bytes]) -> list[bytes]:
+    """The parts of the mail, each file in base64 cut to its header."""
+    boundaries, kept = list[bytes](), list[bytes]()
+    for part, header in zip(parts, headers, strict=True):
+        is_part = any(part.startswith(boundary) for boundary in boundaries)
+        kept.append(header if is_part and _is_encoded_file(header.lower(), part) else part)
+        boundaries += _BOUNDARY.findall(header)
+    return kept
+
+
+def _is_encoded_file(header: bytes, part: bytes) -> bool:
+    return b"base64" in header and part.count(b"=") <= header.count(b"=") + 2 and _is_file(header)
+
+
+def _is_file(header: bytes) -> bool:
+    """Whether nothing is read of this part but its bytes."""
+    return bool(_FILE.search(header)) and not _OPENED.search(header)

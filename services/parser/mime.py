@@ -118,12 +118,22 @@ def _routing(headers: Headers) -> Routing:
         return_path=_return_path(headers),
         auto_submitted=headers.get("auto-submitted"),
         loop=tuple(headers.all("x-postroom-loop")[:_MOST]),
-        authentication_results=tuple(headers.all("authentication-results")[:_MOST]),
+        authentication_results=tuple(map(_structured, headers.index.get("authentication-results", [])[:_MOST])),
         delivered_to=tuple(headers.all("delivered-to")[:_MOST]),
     )
 
 
 _MOST = 50
+_LONGEST_RESULTS = 65_536
+
+
+def _structured(value: bytes) -> str:
+    """A value that is read by a grammar: as sent, since an encoded word in it is no text (RFC 2047, section 5).
+
+    What is longer than any server writes is cut and ends in a comment that is not closed, so that no reader takes it.
+    """
+    cut = "(" if len(value) > _LONGEST_RESULTS else ""
+    return value[:_LONGEST_RESULTS].decode("utf-8", "replace") + cut
 
 
 def _return_path(headers: Headers) -> str | None:

@@ -189,3 +189,41 @@ def test_nobody_is_no_participant_of_a_mail_that_addressed_nobody(desk: Desk) ->
     desk.receive(a_mail(Message_ID=ID, to='"" <>'))
     desk.receive(answering(ID, sender=""))
     assert counts(desk) == [1, 1]
+
+
+@pytest.fixture
+def strict(desk: Desk) -> Desk:
+    """A desk that wants a proof, with one record of Anna's."""
+    inbox = an_inbox(commands=CommandPolicy(trust="authenticated"))
+    desk.configure(a_configuration(inbox, settings=Settings(trusted_authserv_ids=(OURS,))))
+    desk.receive(a_mail())
+    return desk
+
+
+FAILED = "dmarc=fail header.from=customer.example"
+PASSED = "dmarc=pass header.from=customer.example"
+
+
+@pytest.mark.req("VF-16")
+@pytest.mark.parametrize(
+    "stated",
+    [
+        f'{OURS}; spf=pass smtp.mailfrom="x; {PASSED}"@evil.example; {FAILED}',
+        f"{OURS}; spf=pass smtp.helo==?utf-8?q?x=3B_dmarc=3Dpass_header=2Efrom=3Dcustomer=2Eexample?=",
+        f"{OURS}; spf=pass (=?utf-8?q?=29=3B?= {PASSED} (x)) smtp.mailfrom=evil.example",
+        f"{OURS}; {PASSED}; spf=pass ({'a' * 70_000}); {FAILED}",
+        f"{OURS}; {PASSED}\x00; {FAILED}",
+    ],
+    ids=["quoted", "encoded word", "encoded parenthesis", "longer than what is read", "nul"],
+)
+def test_what_our_server_quotes_of_a_mail_proves_nothing(strict: Desk, stated: str) -> None:
+    raw = a_mail("spoof\n", subject="Incident#1")
+    strict.receive(b"Authentication-Results: " + stated.encode() + b"\n" + raw)
+    assert counts(strict) == [1]
+
+
+@pytest.mark.req("VF-16")
+def test_what_our_server_states_proves_it_however_the_header_is_folded(strict: Desk) -> None:
+    folded = f"{OURS.upper()}\n (our filter) ;\n\tdmarc=pass (p=none)\n header.from=customer.example\n"
+    strict.receive(b"Authentication-Results: " + folded.encode() + a_mail("genuine\n", subject="Incident#1"))
+    assert counts(strict) == [2]

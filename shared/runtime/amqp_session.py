@@ -137,6 +137,7 @@ class Session:
     _confirms: Confirms[tuple[Leaving, Post]] = field(default_factory=Confirms)
     _unacked: dict[int, None] = field(default_factory=dict)
     _consumer_tag: str = ""
+    _counter: str = ""
     _blocked: str = ""
     _retired: PostroomError | None = None
     _cancelling: bool = False
@@ -206,6 +207,7 @@ class Session:
         return self.endpoint.explain(error or Unavailable("the connection was closed"))
 
     def _on_open(self, link: Any) -> None:
+        self._counter = wire.counter_of(link.server_properties)
         link.add_on_connection_blocked_callback(lambda _, method: self._on_blocked(_alarm(method)))
         link.add_on_connection_unblocked_callback(lambda *_: self._on_blocked(""))
         link.channel(on_open_callback=self._on_channel)
@@ -287,7 +289,9 @@ class Session:
         self._unacked[method.delivery_tag] = None
         delivery = self._read(method, properties, body)
         if delivery.count >= MAX_DELIVERIES:
-            self._leave(Leaving(delivery, method.delivery_tag, [dead_letter(delivery, wire.POISONED, self.key)]))
+            moved = wire.moved_by_broker(properties.headers or {})
+            post = Post(delivery.message) if moved else dead_letter(delivery, wire.POISONED, self.key)
+            self._leave(Leaving(delivery, method.delivery_tag, [post]))
             return
         if self._mode is _Mode.WIDE and (delivery.count or len(body) > BIG):
             self._empty()
@@ -307,7 +311,7 @@ class Session:
             correlation_id=wire.text_of(properties.correlation_id),
             headers=headers,
         )
-        count = wire.handed_out(table, redelivered=method.redelivered)
+        count = wire.handed_out(table, redelivered=method.redelivered, counter=self._counter)
         return Delivery(message, self.key, count, Tag(self.life, method.delivery_tag))
 
     def _empty(self) -> None:

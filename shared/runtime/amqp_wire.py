@@ -7,6 +7,7 @@ nested tables, huge timestamps and invalid UTF-8 must cost one header, never a w
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ HEADER_BYTES = 96 << 10
 HANDED_OUT = "x-handed-out"
 """How often a copy's original was handed out and not settled; RabbitMQ counts a copy from zero."""
 POISONED = f"handed out {MAX_DELIVERIES} times and never settled"
+_ACQUISITIONS_SINCE = (4, 3)
 _SHORT = 255
 _INT64 = 1 << 63
 _BROKERS_OWN = frozenset(
@@ -114,13 +116,33 @@ def _plain(value: object) -> str | int | None:
     return str(value)  # decimals, timestamps, floats
 
 
-def handed_out(table: Mapping[object, object], *, redelivered: bool) -> int:
-    """How often the message was handed out before: the broker's count and the one that a copy carries.
+def counter_of(server_properties: Mapping[str, object] | None) -> str:
+    """The header in which this broker counts hand-outs of a message.
 
-    The broker's is missing on a first delivery; a forged one only gets its own message buried.
+    From 4.3 on `x-delivery-count` is there only after a failure: no consumer time-out counts, and until the first
+    failure the header shows what a publisher or an earlier queue left in it.
     """
-    counted, carried = _natural(table.get("x-delivery-count")), _natural(table.get(HANDED_OUT))
-    return max(counted, int(redelivered)) + carried
+    version = re.match(r"(\d+)\.(\d+)", text_of((server_properties or {}).get("version")))
+    counts_acquisitions = version is not None and (int(version[1]), int(version[2])) >= _ACQUISITIONS_SINCE
+    return "x-acquired-count" if counts_acquisitions else "x-delivery-count"
+
+
+def handed_out(table: Mapping[object, object], *, redelivered: bool, counter: str) -> int:
+    """How often the message was handed out before: the broker's count in `counter` and the one that a copy carries.
+
+    The broker writes its header on a redelivery only: on a first delivery it comes from the publisher. A carried count
+    stays below the limit: a header alone never makes a poison of a message that was not handed out.
+    """
+    counted = max(1, _natural(table.get(counter))) if redelivered else 0
+    return counted + min(_natural(table.get(HANDED_OUT)), MAX_DELIVERIES - 1)
+
+
+def moved_by_broker(table: Mapping[object, object]) -> bool:
+    """Whether another queue dead-lettered the message to this one.
+
+    RabbitMQ 4 hands it out as redelivered, with the other queue's count, until this queue has counted for itself.
+    """
+    return "x-death" in table or "x-first-death-queue" in table
 
 
 def _natural(value: object) -> int:

@@ -12,7 +12,7 @@ from pika import data, spec
 from shared.errors import BoundExceeded
 from shared.runtime import amqp_wire as wire
 from shared.runtime.amqp_topology import topology
-from shared.runtime.broker import Message
+from shared.runtime.broker import MAX_DELIVERIES, Message
 
 NAMES = topology()
 
@@ -70,6 +70,29 @@ def test_a_brokers_burial_overrules_forged_headers() -> None:
 
 
 @pytest.mark.parametrize(
+    ("version", "counter"),
+    [
+        ("3.10.8", "x-delivery-count"),
+        ("4.0.5", "x-delivery-count"),
+        ("4.2.9", "x-delivery-count"),
+        ("4.3.0-rc.1", "x-acquired-count"),
+        ("4.10.0", "x-acquired-count"),
+        ("5.0.0", "x-acquired-count"),
+        (b"4.3.1", "x-acquired-count"),
+        ("", "x-delivery-count"),
+        ("a fork", "x-delivery-count"),
+        (None, "x-delivery-count"),
+    ],
+)
+def test_the_header_that_counts_hand_outs_depends_on_the_version(version: object, counter: str) -> None:
+    assert wire.counter_of({"product": "RabbitMQ", "version": version}) == counter
+
+
+def test_a_broker_that_says_nothing_of_itself_counts_as_an_old_one() -> None:
+    assert wire.counter_of(None) == wire.counter_of({}) == "x-delivery-count"
+
+
+@pytest.mark.parametrize(
     ("table", "redelivered", "count"),
     [
         ({}, False, 0),
@@ -78,11 +101,34 @@ def test_a_brokers_burial_overrules_forged_headers() -> None:
         ({"x-delivery-count": 3, "x-handed-out": 1}, True, 4),
         ({"x-handed-out": 2}, False, 2),
         ({"x-delivery-count": "3", "x-handed-out": -5}, False, 0),
-        ({"x-handed-out": 2**62}, False, 2**31),
+        ({"x-delivery-count": 5}, False, 0),
+        ({"x-delivery-count": 2, "x-acquired-count": 9}, True, 2),
+        ({"x-handed-out": 2**62}, False, MAX_DELIVERIES - 1),
+        ({"x-handed-out": 2**62}, True, MAX_DELIVERIES),
     ],
-)
+    ids=[
+        "first", "again", "counted", "counted and carried", "carried", "no numbers", "count of another queue",
+        "forged acquisitions", "forged copy", "forged copy that killed",
+    ],
+)  # fmt: skip
 def test_how_often_a_message_was_handed_out(table: dict[object, object], redelivered: bool, count: int) -> None:
-    assert wire.handed_out(table, redelivered=redelivered) == count
+    assert wire.handed_out(table, redelivered=redelivered, counter="x-delivery-count") == count
+
+
+@pytest.mark.parametrize(
+    ("table", "redelivered", "count"),
+    [
+        ({"x-acquired-count": 3}, True, 3),
+        ({"x-acquired-count": 3, "x-delivery-count": 7}, True, 3),
+        ({"x-delivery-count": 7}, True, 1),
+        ({"x-acquired-count": 5, "x-delivery-count": 5}, False, 0),
+    ],
+    ids=["no failure", "forged failures", "forged and none counted", "count of another queue"],
+)
+def test_how_often_rabbitmq_4_3_handed_a_message_out(
+    table: dict[object, object], redelivered: bool, count: int
+) -> None:
+    assert wire.handed_out(table, redelivered=redelivered, counter="x-acquired-count") == count
 
 
 def test_history_is_neither_shown_nor_sent_on() -> None:

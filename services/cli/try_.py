@@ -28,12 +28,12 @@ def try_(inbox: str | None, named: tuple[str, ...]) -> int:
 
 def _tell(app: App, source: sources.Source, inbox: str | None) -> bool:
     """Whether the mail could be looked at."""
-    from services.operator.dry_run import trace
+    from services.operator.dry_run import dry_run
     from services.parser.guarded import Overdue
 
     found: dict[str, Any] = {"path": source.path}
     try:
-        found |= {"error": source.error} if source.error is not None else trace(app, source.raw, inbox).as_json()
+        found |= {"error": source.error} if source.error is not None else dry_run(app, source.raw, inbox).as_json()
     except Overdue as error:
         found["error"] = str(error)
     if as_json():

@@ -14,7 +14,7 @@ from typing import Final
 from shared import intake
 from shared.app import App
 from shared.clock import Clock
-from shared.contracts.desk import Configuration
+from shared.contracts.desk import Configuration, Inbox
 from shared.contracts.events import IncidentWanted
 from shared.errors import PostroomError
 from shared.ids import mail_id
@@ -104,8 +104,12 @@ class Morgue:
     def _wants_incident(self, message: Message, mail: Document) -> bool:
         if message.type == IncidentWanted.__name__ or message.headers.get("incident", 1) == 0:
             return False
-        inbox = self.configuration().inbox(mail["inbox"])
-        return inbox is None or inbox.create_incident_on_error
+        return wants_incident(self.configuration().inbox(mail["inbox"]))
+
+
+def wants_incident(inbox: Inbox | None) -> bool:
+    """Whether a mail to this inbox makes an incident when it cannot be handled; one to no known inbox does."""
+    return inbox is None or inbox.create_incident_on_error
 
 
 def build(app: App) -> Stage:

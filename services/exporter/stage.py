@@ -32,7 +32,7 @@ def handle(
     """Hand one document over; doing it again puts the same document in the same place."""
     found = configuration().connection(wanted.connection)
     if found is None:
-        return Fail(f"there is no connection {wanted.connection!r}", wanted.mail_id)
+        return Fail(no_connection(wanted.connection), wanted.mail_id)
     document = documents.get_blob(wanted.document)
     try:
         connection.write(found, wanted.mail_id, document)
@@ -40,6 +40,11 @@ def handle(
         return Wait(str(error), AWAY)
     mails.finish(wanted.mail_id, "exported", reason=f"exported to {found.name}", document=wanted.document)
     return Emit(note=f"exported to {found.name}", mail_id=wanted.mail_id)
+
+
+def no_connection(name: str) -> str:
+    """Why a mail cannot be handed over."""
+    return f"there is no connection {name!r}"
 
 
 def build(app: App) -> Stage:

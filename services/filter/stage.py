@@ -34,11 +34,22 @@ def handle(parsed: MailParsed, *, mails: Mails, people: People, configuration: C
     inbox = current.inbox(parsed.envelope.inbox)
     if inbox is None:
         raise PostroomError(f"the inbox {parsed.envelope.inbox!r} is gone")
-    found = objection(gather(parsed, inbox, current, mails=mails, people=people))
-    if found and not released(mails, parsed.envelope.mail_id):
-        return _reject(parsed, *found, mails)
-    answers = may_be_answered(parsed)
-    return emit(MailAccepted(parsed.envelope, parsed.mail, answers, answers))
+    mail_id = parsed.envelope.mail_id
+    facts = gather(parsed, inbox, current, mails=mails, people=people)
+    verdict = judge(parsed, facts, partial(released, mails, mail_id))
+    if isinstance(verdict, MailAccepted):
+        return emit(verdict)
+    mails.reject_unclaimed(mail_id, verdict.rule, verdict.reason)
+    return emit(verdict, note=f"{verdict.rule}: {verdict.reason}")
+
+
+def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool]) -> MailAccepted | MailRejected:
+    """Automatic mail becomes a record, but it is not answered and commands nothing (PR-02)."""
+    found = objection(facts)
+    if found and not is_released():
+        return MailRejected(parsed.envelope.mail_id, parsed.envelope.inbox, *found)
+    answers = not parsed.mail.automatic
+    return MailAccepted(parsed.envelope, parsed.mail, answers, answers)
 
 
 def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People) -> rules.Facts:
@@ -82,20 +93,9 @@ def _custom_objection(facts: rules.Facts) -> tuple[str, str] | None:
     return None
 
 
-def may_be_answered(parsed: MailParsed) -> bool:
-    """Automatic mail becomes a record, but it is not answered and commands nothing (PR-02)."""
-    return not parsed.mail.automatic
-
-
 def released(mails: Mails, mail_id: str) -> bool:
     """Whether an operator has released this mail."""
     return bool((mails.get(mail_id) or {}).get("released"))
-
-
-def _reject(parsed: MailParsed, rule: str, reason: str, mails: Mails) -> Outcome:
-    mail_id = parsed.envelope.mail_id
-    mails.reject_unclaimed(mail_id, rule, reason)
-    return emit(MailRejected(mail_id, parsed.envelope.inbox, rule, reason), note=f"{rule}: {reason}")
 
 
 def build(app: App) -> Stage:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from services.record_writer.carry_out import Cause, changed_properties, new_record
 from services.record_writer.decide.body import names_of
+from services.record_writer.decide.record import changed_properties, new_record
 from services.record_writer.decide.update import event_of
 from services.record_writer.decide.values import MIRRORED, PROPERTY, mirrored, pairs
 from shared.contracts.desk import RecordType
@@ -78,7 +78,7 @@ def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -
         activities=(Activity("created", wanted.description or f"Created by {by}", by),),
         customer=wanted.customer,
     )
-    if not app.records.create_once(new_record(change, Cause(cause, "", now, {})), change, cause):
+    if not app.records.create_once(new_record(change, now), change, cause):
         raise InvalidEdit(f"the number {change.number} is taken; try again")
     if wanted.parent:
         app.records.link(cause, wanted.parent["_id"], "parent", now)

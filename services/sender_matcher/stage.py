@@ -11,7 +11,7 @@ from functools import partial
 
 from services.sender_matcher.match import match_object, match_person
 from shared.app import App
-from shared.contracts.desk import Configuration
+from shared.contracts.desk import Configuration, Inbox
 from shared.contracts.events import MailAccepted, SenderMatched
 from shared.errors import PostroomError
 from shared.runtime.outcome import Outcome, emit
@@ -29,12 +29,19 @@ def handle(
     inbox = current.inbox(accepted.envelope.inbox)
     if inbox is None:
         raise PostroomError(f"the inbox {accepted.envelope.inbox!r} is gone")
+    matched = match(accepted, inbox, current, people=people, records=records)
+    return emit(matched, note=matched.sender.person_id or "nobody is known by this address")
+
+
+def match(
+    accepted: MailAccepted, inbox: Inbox, configuration: Configuration, *, people: People, records: Records
+) -> SenderMatched:
+    """The mail with the person and the object that stand behind its sender's address."""
     address = with_domain(accepted.mail.from_, inbox.default_domain)
-    sender = match_person(address, current.settings, people)
+    sender = match_person(address, configuration.settings, people)
     object_type, object_id = match_object(sender, inbox, records)
     sender = replace(sender, object_type=object_type, object_id=object_id)
-    matched = SenderMatched(accepted.envelope, accepted.mail, sender, accepted.answers, accepted.commands)
-    return emit(matched, note=sender.person_id or "nobody is known by this address")
+    return SenderMatched(accepted.envelope, accepted.mail, sender, accepted.answers, accepted.commands)
 
 
 def build(app: App) -> Stage:

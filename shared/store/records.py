@@ -67,14 +67,6 @@ class Records:
         push = {"pending": _pending(change, mail_id)}
         return self.documents.update("records", where, {"$set": dict(changes), "$inc": {"version": 1}, "$push": push})
 
-    def pending(self, record: Document, mail_id: str, part: str) -> Change | None:
-        """The Change that was decided for this part of a mail on this record and is not yet carried out wholly."""
-        for entry in record.get("pending", ()):
-            if entry["mail_id"] == mail_id and entry["change"]["part"] == part:
-                change: Change = _to_change(entry["change"], "change")
-                return change
-        return None
-
     def forget(self, record_id: str, mail_id: str) -> None:
         """The outcome is stored: the mail's entries leave."""
         self.documents.update("records", {"_id": record_id}, {"$pull": {"pending": {"mail_id": mail_id}}})
@@ -120,6 +112,15 @@ class Records:
         """Records, newest first, the deleted ones left out."""
         sort: Sort = (("created_at", -1), ("serial", -1))
         return self.documents.find("records", {**where, "deleted": None}, sort=sort, limit=limit, skip=skip)
+
+
+def pending_change(record: Document, mail_id: str, part: str) -> Change | None:
+    """The Change that was decided for this part of a mail on this record and is not yet carried out wholly."""
+    for entry in record.get("pending", ()):
+        if entry["mail_id"] == mail_id and entry["change"]["part"] == part:
+            change: Change = _to_change(entry["change"], "change")
+            return change
+    return None
 
 
 def search_key(field: str, value: str) -> str:

@@ -16,14 +16,17 @@ from typing import Any
 
 import services.parser.stage
 import services.record_writer.carry_out
+import services.record_writer.commit
+import services.record_writer.decide.plan
+import services.record_writer.stage
 import shared.embedded.broker
 import shared.store.outbox
 import shared.store.records
-from services.record_writer.stage import Writer
 from shared.app import App
 from shared.embedded.broker import EmbeddedConsumer
 from shared.runtime.steps import step
 from shared.runtime.worker import Worker, is_news
+from shared.store.mails import Mails
 from shared.store.records import Records
 
 
@@ -75,31 +78,31 @@ def random_ids() -> None:
 
 def plan_again() -> None:
     """A redelivery does not look at what was decided, but decides again."""
-    Records.pending = lambda *_: None  # type: ignore[method-assign,assignment]
+    for module in (services.record_writer.commit, services.record_writer.decide.plan):
+        module.pending_change = lambda *_: None  # type: ignore[attr-defined]
 
-    def targets(self: Writer, facts: Any, mail: Any) -> Any:
-        return original(self, facts, {**mail, "targets": None})
+    def facts_of(matched: Any, mail: Any, *others: Any) -> Any:
+        return original(matched, {**mail, "targets": None}, *others)
 
     def claim(_: Any, __: str, decided: Any) -> Any:
         return list(decided)
 
-    original = Writer.targets
-    Writer.targets = targets  # type: ignore[method-assign]
-    services.record_writer.stage.Mails.claim = claim  # type: ignore[method-assign,attr-defined]
+    original = services.record_writer.stage.facts_of
+    services.record_writer.stage.facts_of = facts_of
+    Mails.claim = claim  # type: ignore[method-assign]
 
 
 def outcome_before_effects() -> None:
     """The outcome is stored first, the effects follow."""
 
-    def finish(self: Writer, facts: Any, changes: Any, cause: Any, told: Any = ()) -> Any:
-        from services.record_writer.stage import labels_of
-
-        self.mails.finish(facts.envelope.mail_id, "recorded", reason="", records=labels_of(changes), emitted=[])
+    def finish(facts: Any, decision: Any, cause: Any, stores: Any, notices: Any) -> Any:
+        labels = services.record_writer.commit.labels_of(decision.changes)
+        stores.mails.finish(facts.envelope.mail_id, "recorded", reason="", records=labels, emitted=[])
         step("planted")
-        return original(self, facts, changes, cause, told)
+        return original(facts, decision, cause, stores, notices)
 
-    original = Writer.finish
-    Writer.finish = finish  # type: ignore[method-assign]
+    original = services.record_writer.commit.finish
+    services.record_writer.commit.finish = finish
 
 
 class _RolledBack(Exception):

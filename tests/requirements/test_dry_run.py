@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from services.operator.dry_run import trace
+from services.operator import dry_run as operator_dry_run
+from services.operator.dry_run import dry_run
+from services.record_writer import commit
+from services.record_writer.decide.model import Decision
+from services.record_writer.decide.plan import decide
 from shared.contracts.desk import (
     CommandPolicy,
     Configuration,
@@ -149,7 +154,7 @@ def new_in(desk: Desk, before: dict[str, list[Document]], collection: str) -> li
 def test_what_is_said_is_what_happens_and_saying_it_writes_nothing(busy: Desk, case: str) -> None:
     inbox, raw = CASES[case]
     before = everything(busy)
-    said = trace(busy.app, raw, inbox).as_json()
+    said = dry_run(busy.app, raw, inbox).as_json()
     assert everything(busy) == before
 
     (mail,) = busy.receive(raw, inbox=inbox)
@@ -159,6 +164,40 @@ def test_what_is_said_is_what_happens_and_saying_it_writes_nothing(busy: Desk, c
     made = [each["new_person"]["id"] for each in said["changes"] if each["new_person"]]
     assert made == [each["_id"] for each in new_in(busy, before, "people")]
     assert said["trace"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_decision_that_is_printed_is_the_one_that_is_committed(
+    busy: Desk, monkeypatch: pytest.MonkeyPatch, case: str
+) -> None:
+    """Both call one function; what it returns differs only in what is known later: the time."""
+    inbox, raw = CASES[case]
+    said, done = [_heard(monkeypatch, module) for module in (operator_dry_run, commit)]
+    dry_run(busy.app, raw, inbox)
+    busy.receive(raw, inbox=inbox)
+    assert [_timeless(each) for each in said] == [_timeless(each) for each in done]
+
+
+def _heard(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[Decision]:
+    """Every decision that a module asks for from now on."""
+    assert module.decide is decide
+    heard: list[Decision] = []
+
+    def asked(*asked_about: Any) -> Decision:
+        heard.append(decide(*asked_about))
+        return heard[-1]
+
+    monkeypatch.setattr(module, "decide", asked)
+    return heard
+
+
+def _timeless(decision: Decision) -> Decision:
+    """Without the texts that name a moment."""
+    incident = decision.incident and replace(decision.incident, set=(), activities=(), subordinates=())
+    parts = tuple(replace(part, record=part.record and {**part.record, "updated_at": None}) for part in decision.parts)
+    return replace(
+        decision, parts=parts, export=decision.export and replace(decision.export, document=b""), incident=incident
+    )
 
 
 def _changed(desk: Desk, before: dict[str, list[Document]]) -> list[dict[str, Any]]:
@@ -217,13 +256,13 @@ def test_a_reply_to_a_mail_on_its_way_is_shown_as_it_ends_without_it(busy: Desk)
     busy.hand_in(a_mail(Message_ID="<coming@customer.example>"))
     late = {"message_key": "late@b.example", "received_at": busy.clock.now()}
     busy.store.insert("mails", {"_id": "x", "inbox": "support", "outcome": None, "records": [], **late})
-    said = trace(busy.app, a_mail("hello\n", In_Reply_To="<late@b.example>")).as_json()
+    said = dry_run(busy.app, a_mail("hello\n", In_Reply_To="<late@b.example>")).as_json()
     assert ("references", "wait") in [(step["step"], step["decision"]) for step in said["trace"]]
     assert said["changes"][0]["action"] == "create"
 
 
 def test_each_decision_is_told_with_its_stage_and_its_reason(busy: Desk) -> None:
-    said = trace(busy.app, CASES["parts-failing"][1], "changes").as_json()
+    said = dry_run(busy.app, CASES["parts-failing"][1], "changes").as_json()
     told = [(step["stage"], step["step"], step["decision"]) for step in said["trace"]]
     assert told == [
         ("parser", "read", "message"),
@@ -244,5 +283,5 @@ def test_each_decision_is_told_with_its_stage_and_its_reason(busy: Desk) -> None
 def test_a_known_mail_is_said_to_be_one(busy: Desk) -> None:
     raw = a_mail("first again\n")
     busy.receive(raw)
-    steps = trace(busy.app, raw).as_json()["trace"]
+    steps = dry_run(busy.app, raw).as_json()["trace"]
     assert ("duplicate", "known") in [(step["step"], step["decision"]) for step in steps]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Final
 
 from services.record_writer.decide import mapping, values
 from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.facts import MAX_TEXT, Facts, as_attached, author_on
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Part
+from services.record_writer.decide.parts import type_for
 from services.record_writer.decide.sender import LinkedObject, customer_of, object_of
 from services.record_writer.decide.task import plan_task, wants_task
 from shared.addresses import address_key
@@ -20,44 +22,45 @@ from shared.text import shortened
 RELATED: Final = "related"
 
 
-def record_id(facts: Facts, part: str) -> str:
+def record_id(facts: Facts, part: int) -> str:
     """The id of the record that this part of the mail makes."""
-    return derived_id("record", facts.envelope.mail_id, part)
+    return derived_id("record", facts.envelope.mail_id, str(part))
 
 
-def plan_creation(
-    facts: Facts, type_: RecordType, block: Block, *, part: str = "0", related: str | None = None
-) -> Change:
-    """The Change that makes one record of this type from one part of the mail.
+def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
+    """The Change that makes one record from one part of the mail; it has no number yet.
 
     Values come from the inbox, then the template, then the field mapping, then the fields of the body: the later
-    wins. A record of another type than the inbox's (IV-35) takes the mail as it is. Raises `Refused`, `BadValue`.
+    wins. A record of another type than the inbox's (IV-35) takes the mail as it is. Raises `SenderRefused`,
+    `BadValue`.
     """
+    type_, block = type_for(facts, part.target), part.block
     if type_.name != facts.inbox.processor:
         block = whole(facts.mail.text)
-    customer, linked = customer_of(facts), object_of(facts)
+    customer, linked = customer_of(facts), object_of(facts, lookups)
     template = _template(facts, type_)
     partition = partition_of(facts, template)
-    own, fields = values.split(_values(facts, type_, template, partition, block), facts)
+    own, fields = values.split(_values(facts, type_, template, partition, block), lookups)
     properties = {**_properties(facts, type_, block, partition, template), **own, **_logging(facts)}
-    activities = as_attached(facts, block.raw, author_on(facts, properties))
-    serial = facts.serials(type_.name)
+    activities = as_attached(facts, block.raw, author_on(facts, lookups, properties))
     return Change(
         action="create",
         type=type_.name,
-        record_id=record_id(facts, part),
-        number=f"{type_.prefix}{serial}",
-        serial=serial,
+        record_id=record_id(facts, part.number),
+        number="",
+        serial=0,
         event="created",
         set=values.pairs(properties),
         fields=values.pairs(fields),
         activities=activities,
         person=customer.new,
         customer=customer.person,
-        links=tuple(_links(linked, related)),
-        subordinates=tasks_below(facts, type_.name, part, properties, activities),
+        links=tuple(_links(linked, part.target.related)),
+        subordinates=tasks_below(facts, type_.name, part.number, properties, activities),
         objects=(linked.new,) if linked and linked.new else (),
         becomes_user=facts.sender.person_id if facts.is_analyst and "user" not in facts.sender.roles else None,
+        why=part_why(part),
+        part=str(part.number),
     )
 
 
@@ -146,7 +149,7 @@ def _links(linked: LinkedObject | None, related: str | None) -> Sequence[Link]:
 
 
 def tasks_below(
-    facts: Facts, type_name: str, part: str, record: Mapping[str, Any], activities: tuple[Activity, ...]
+    facts: Facts, type_name: str, part: int, record: Mapping[str, Any], activities: tuple[Activity, ...]
 ) -> tuple[Change, ...]:
     """A task for every email, below an incident and owned by the owner team (IV-38)."""
     if not wants_task(facts.inbox, type_name):
@@ -155,8 +158,7 @@ def tasks_below(
     task = plan_task(
         facts.inbox,
         facts.configuration,
-        facts.serials("task"),
-        cause=(facts.envelope.mail_id, part),
+        cause=(facts.envelope.mail_id, str(part)),
         about=facts.mail.subject,
         properties={**like, "created_by": facts.created_by},
         activities=activities,
@@ -164,6 +166,6 @@ def tasks_below(
     return (task,)
 
 
-def with_why(change: Change, *why: str) -> Change:
-    """The same change with the steps that led to it."""
-    return replace(change, why=(*why, *change.why))
+def part_why(part: Part) -> tuple[str, ...]:
+    """The step that led to a part's change."""
+    return (f"{part.target.step}: {part.target.why}",)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Serials
+from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Facts
 from services.record_writer.decide.task import plan_task, wants_task
 from shared.contracts.desk import Configuration, Inbox
 from shared.contracts.events import IncidentWanted
@@ -24,14 +24,11 @@ def plan_incident_on_error(
     mail: Document,
     inbox: Inbox | None,
     configuration: Configuration,
-    *,
-    serials: Serials,
     now: datetime,
 ) -> Change:
     """The incident for a dead letter. The mail may be unreadable: only what was stored of it is used."""
     type_ = configuration.type_named("incident")
     assert type_ is not None  # a built-in type
-    serial = serials(type_.name)
     subject = shortened(mail.get("subject") or "(no subject)", 200)
     text = explain(wanted, mail, now)
     own: dict[str, Any] = {
@@ -53,12 +50,12 @@ def plan_incident_on_error(
         action="create",
         type=type_.name,
         record_id=error_record_id(wanted.mail_id),
-        number=f"{type_.prefix}{serial}",
-        serial=serial,
+        number="",
+        serial=0,
         event="created",
         set=tuple(FieldValue(name, value) for name, value in own.items()),
         activities=activities,
-        subordinates=_tasks(wanted, inbox, configuration, serials=serials, own=own, activities=activities),
+        subordinates=_tasks(wanted, inbox, configuration, own=own, activities=activities),
         why=(f"Create Incident On Error: {wanted.reason}",),
     )
 
@@ -68,7 +65,6 @@ def _tasks(
     inbox: Inbox | None,
     configuration: Configuration,
     *,
-    serials: Serials,
     own: Mapping[str, Any],
     activities: tuple[Activity, ...],
 ) -> tuple[Change, ...]:
@@ -78,8 +74,20 @@ def _tasks(
     like = {name: own[name] for name in ("partition", "logging_analyst", "created_by")}
     cause = (wanted.mail_id, "error")
     about = str(own["subject"])
-    serial = serials("task")
-    return (plan_task(inbox, configuration, serial, cause=cause, about=about, properties=like, activities=activities),)
+    return (plan_task(inbox, configuration, cause=cause, about=about, properties=like, activities=activities),)
+
+
+def stored_facts(facts: Facts) -> Document:
+    """What an incident on error reads of a mail's document."""
+    from_ = facts.mail.from_
+    sender = {"name": from_.name, "address": from_.address} if from_ else None
+    return {"subject": facts.mail.subject, "from": sender, "size": facts.mail.size, "raw": facts.raw}
+
+
+def plan_incident_for_parts(facts: Facts, reason: str) -> Change:
+    """The one incident for the parts of a mail that failed while others were written (IV-33, IV-37)."""
+    wanted = IncidentWanted(facts.envelope.mail_id, facts.inbox.name, "", "record-writer", reason)
+    return plan_incident_on_error(wanted, stored_facts(facts), facts.inbox, facts.configuration, facts.now)
 
 
 def error_record_id(mail_id: str) -> str:

@@ -15,15 +15,23 @@ from xml.etree import ElementTree as ET
 
 from services.record_writer.decide import mapping
 from services.record_writer.decide.facts import Facts, kept_attachments
+from services.record_writer.decide.model import Decision, Export
+from services.record_writer.decide.sender import sender_refusal
 from shared.contracts.mail import Address
 
 NAMESPACE: Final = "urn:postroom:mail:1"
 _NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def no_connection(inbox: str) -> str:
-    """What is wrong with an inbox that exports nowhere."""
-    return f"the inbox {inbox} names no connection to export to"
+def decide_export(facts: Facts) -> Decision:
+    """No record: the mail goes to a connection as XML."""
+    if refused := sender_refusal(facts):
+        return Decision("rejected", refused, "sender")
+    wanted = facts.inbox.export
+    if wanted is None:
+        return Decision("failed", f"the inbox {facts.inbox.name} names no connection to export to", "export")
+    export = Export(wanted.connection, document(facts, compress=wanted.compress))
+    return Decision("exported", f"exported to {wanted.connection}", "export", export=export)
 
 
 def document(facts: Facts, *, compress: bool) -> bytes:

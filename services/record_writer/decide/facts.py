@@ -1,17 +1,19 @@
-"""What a plan is made from. Gathered by the stage, read by pure functions, never changed."""
+"""What a decision is made from: facts about one mail, gathered by the stage, read by pure functions, never changed."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Any, Final
 
+from services.record_writer.decide.lookups import Lookups, person_name
+from services.record_writer.decide.model import Target
 from services.record_writer.decide.trust import is_authenticated
 from shared.contracts.desk import Configuration, Inbox, Settings
-from shared.contracts.events import Envelope, Sender
+from shared.contracts.events import Envelope, Sender, SenderMatched
 from shared.contracts.mail import Attachment, ParsedMail
 from shared.contracts.service import Activity
 from shared.store.documents import Document
@@ -26,20 +28,14 @@ MAX_TEXT: Final = 200_000
 MAX_NAMES: Final = 50
 """Restricted attachments that a note names."""
 
-Serials = Callable[[str], int]
-"""The next number of a record type."""
-SentSince = Callable[[str, datetime, int, str], int]
-"""(address, since, most, but): how many mails of ours, at most `most`, it got since then, not because of mail `but`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """One mail, who wrote it, where it came in, and what the desk is configured to do.
 
-    `answers`: whether anybody may be answered at all; `sent_since` counts our mails to an address; `raw` the blob of
-    the original mail; `people` finds a person by id or address. `released`: an operator wants this mail to become a
-    record, whatever the inbox refuses (PR-01). `linked` are the records that the mail points to already; `looked_at`:
-    its targets were fixed at an earlier look, so some parts may be committed.
+    `answers`: whether anybody may be answered at all; `raw`: the blob of the original mail. `released`: an operator
+    wants this mail to become a record, whatever the inbox refuses (PR-01). `linked`: the records that the mail points
+    to already; `targets_claimed`: its targets as fixed at an earlier look, so that some parts may be committed.
     """
 
     envelope: Envelope
@@ -48,28 +44,16 @@ class Facts:
     inbox: Inbox
     configuration: Configuration
     now: datetime
-    serials: Serials
     raw: str
     answers: bool = True
-    sent_since: SentSince = lambda *_: 0
-    people: Callable[[str], Document | None] = lambda _: None
     released: bool = False
     linked: tuple[Document, ...] = ()
-    looked_at: bool = False
+    targets_claimed: tuple[Target, ...] = ()
 
     @property
     def settings(self) -> Settings:
         """The desk's settings."""
         return self.configuration.settings
-
-    @property
-    def may_answer(self) -> bool:
-        """Whether an automatic mail may go to the sender now: no robot, and not too many already (PR-02)."""
-        address, cap = self.sender.address, self.settings.automatic_mail_cap
-        if not self.answers or address is None:
-            return False
-        sent = self.sent_since(address.address, self.now - cap.per, cap.per_address, self.envelope.mail_id)
-        return sent < cap.per_address
 
     @property
     def is_proven(self) -> bool:
@@ -97,23 +81,41 @@ class Facts:
         """The `created_by` of a new record (IV-07)."""
         return f"Email {self.inbox.address}" if self.names_inbox else EMAIL_LISTENER
 
-    def id_of(self, person: str) -> str:
-        """The id of a person named by id or address; what names nobody stays as it is."""
-        found = self.people(person.strip())
-        return str(found["_id"]) if found else person.strip()
 
-    def name_of(self, person: str) -> str:
-        """How a person of the desk is called."""
-        found = self.people(person)
-        return str(found["name"]) if found else person
+def facts_of(
+    matched: SenderMatched, mail: Document, inbox: Inbox, configuration: Configuration, now: datetime
+) -> Facts:
+    """The facts of a mail: what the stages before found, what is stored of it, and the configuration in force."""
+    return Facts(
+        envelope=matched.envelope,
+        mail=matched.mail,
+        sender=matched.sender,
+        inbox=inbox,
+        configuration=configuration,
+        now=now,
+        raw=mail["raw"],
+        answers=matched.answers,
+        released=bool(mail.get("released")),
+        linked=tuple(mail.get("records", ())),
+        targets_claimed=tuple(Target(**each) for each in mail.get("targets") or ()),
+    )
 
 
-def author_on(facts: Facts, record: Document) -> str:
+def may_answer(facts: Facts, lookups: Lookups) -> bool:
+    """Whether an automatic mail may go to the sender now: no robot, and not too many already (PR-02)."""
+    address, cap = facts.sender.address, facts.settings.automatic_mail_cap
+    if not facts.answers or address is None:
+        return False
+    sent = lookups.sent_since(address.address, facts.now - cap.per, cap.per_address, facts.envelope.mail_id)
+    return sent < cap.per_address
+
+
+def author_on(facts: Facts, lookups: Lookups, record: Mapping[str, Any]) -> str:
     """Whose name a note on a record carries (TI-30, VS-06): the person's, the assigned analyst's, nobody's."""
     if facts.sender.person_id:
         return facts.sender.name or facts.sender.person_id
     owner = record.get("owner")
-    return facts.name_of(str(owner)) if owner else EMAIL_LISTENER
+    return person_name(lookups, str(owner)) if owner else EMAIL_LISTENER
 
 
 def as_attached(facts: Facts, text: str, author: str, *, anonymous: bool = False) -> tuple[Activity, ...]:

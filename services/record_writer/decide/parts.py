@@ -16,7 +16,9 @@ from services.record_writer.decide import body
 from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import Hint, unquoted
-from services.record_writer.decide.target import SERVICE_REQUEST, Lookups, Target, by_number, find, why_not_allowed
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Target
+from services.record_writer.decide.target import SERVICE_REQUEST, by_number, find, why_not_allowed
 from shared.contracts.desk import RecordType, folded
 from shared.errors import PostroomError
 from shared.text import shortened
@@ -47,12 +49,11 @@ def _own_text(facts: Facts) -> str:
     return unquoted(text) if replies and not marker.startswith(">") else text
 
 
-def targets_of(facts: Facts, lookups: Lookups) -> Sequence[Target]:
-    """What each part is about. Raises `BadValue`."""
+def targets_of(facts: Facts, blocks: Sequence[Block], lookups: Lookups) -> Sequence[Target]:
+    """What each part is about."""
     type_ = facts.configuration.type_named(facts.inbox.processor)
     if type_ is None or type_.name == INCIDENT:
         return [find(facts, lookups)]
-    blocks = blocks_of(facts)
     if facts.inbox.update_only or folded(type_.name) == SERVICE_REQUEST:
         return list(_bounded(_one_incident(_update_only(facts, type_, block, lookups) for block in blocks)))
     if len(blocks) == 1 and not key_of(blocks[0], type_):

@@ -1,44 +1,28 @@
-"""What is told of the parts of a mail: the reason of its outcome, and a notice of what could not be found. Pure.
-
-Separate from the stage, because a dry run says the same without writing anything.
-"""
+"""What people read of a decision: the reason of the mail's outcome, and a notice of what could not be found. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.facts import Facts, may_answer
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Part, Target
 from services.record_writer.decide.sender import sender_refusal
-from services.record_writer.decide.target import Target
 from shared.contracts.service import Change, Notification
 from shared.text import shortened
 
-UNTOLD = ("incident", "problem")
-"""Inboxes for these tell no sender that a record is missing: they make a new one (IV-36)."""
-MAX_TOLD = 50
-"""Parts that a reason or a notification tells of."""
+SILENT_TYPES = ("incident", "problem")
+"""Inboxes for these types send no notice of a missing record: they make a new one (IV-36)."""
+MAX_LISTED = 50
+"""Parts that a reason or a notice lists."""
 MAX_REASON = 4000
 """Characters of a mail's reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A part that could not be written, and why."""
-
-    part: int
-    aim: Target
-    why: str
-
-
-class NoTarget(Exception):
-    """The record that a part names does not exist (IV-36, IV-37)."""
-
-
-def in_words(failures: Sequence[Failure]) -> str:
-    """What went wrong with which part; a great many are not all told."""
-    told = "; ".join(f"part {failure.part + 1}: {failure.why}" for failure in failures[:MAX_TOLD])
-    return told if len(failures) <= MAX_TOLD else f"{told}; and {len(failures) - MAX_TOLD} more parts"
+def in_words(failed: Sequence[Part]) -> str:
+    """What went wrong with which part; at most `MAX_LISTED` are listed."""
+    listed = "; ".join(f"part {part.number + 1}: {part.failure or part.refusal}" for part in failed[:MAX_LISTED])
+    return listed if len(failed) <= MAX_LISTED else f"{listed}; and {len(failed) - MAX_LISTED} more parts"
 
 
 def reason_of(changes: Sequence[Change]) -> str:
@@ -51,11 +35,14 @@ def refusal_of(changes: Sequence[Change]) -> str:
     return shortened("; ".join(dict.fromkeys(change.why[-1] for change in changes)), MAX_REASON)
 
 
-def missing_record_notice(facts: Facts, targets: Sequence[Target]) -> tuple[Notification, ...]:
+def missing_record_notice(facts: Facts, lookups: Lookups, targets: Sequence[Target]) -> tuple[Notification, ...]:
     """A mail to the sender that names what could not be found, if the inbox says so; never to a robot (IV-36)."""
-    missing = list(dict.fromkeys(aim.missing for aim in targets if aim.missing))
-    address, wanted = facts.sender.address, facts.inbox.email_when_no_target and facts.inbox.processor not in UNTOLD
-    if not missing or not wanted or sender_refusal(facts) or not facts.may_answer or address is None:
+    missing = list(dict.fromkeys(target.missing for target in targets if target.missing))
+    address, wanted = (
+        facts.sender.address,
+        facts.inbox.email_when_no_target and facts.inbox.processor not in SILENT_TYPES,
+    )
+    if not missing or not wanted or sender_refusal(facts) or not may_answer(facts, lookups) or address is None:
         return ()
-    text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in missing[:MAX_TOLD])
+    text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in missing[:MAX_LISTED])
     return (Notification((address.address,), missing[0], text, "no-target", facts.mail.message_id),)

@@ -1,7 +1,7 @@
 """Whom or what a new record belongs to: the inbox's policy on senders (IV-20 to IV-24). Pure.
 
-Reads the facts that the sender matcher found; gives the person or the object, planned with the record when it has to
-come to be. Its id is derived from what it is found by, so that two mails at once make one.
+Reads the facts that the sender matcher found; returns the person or the object, planned together with the record when
+it is not there yet. Its id is derived from what it is found by, so that two mails at once make one.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Final
 
 from services.record_writer.decide import mapping, values
 from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import SenderRefused
 from services.record_writer.decide.target import SERVICE_REQUEST
 from shared.addresses import address_key
 from shared.contracts.desk import ObjectMatch, folded
@@ -21,13 +23,9 @@ from shared.store.people import INTERNAL_SERVICES, person_id_for
 STRANGER: Final = "nobody is known by the sender's address, and this inbox takes mail of known people only"
 
 
-class Refused(Exception):
-    """No record shall be made; the reason is the mail's (IV-21)."""
-
-
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who the record belongs to, and whether that person comes to be with it."""
+    """Who the record belongs to; `new`: that person is created together with the record."""
 
     person: str | None
     new: NewPerson | None = None
@@ -35,7 +33,7 @@ class Customer:
 
 @dataclass(frozen=True, slots=True)
 class LinkedObject:
-    """The record that method 2 links to, and its Change when it comes to be with the new record."""
+    """The record that method 2 links to, and its Change when it is created together with the new record."""
 
     relationship: str
     record_id: str
@@ -57,13 +55,13 @@ def sender_refusal(facts: Facts) -> str | None:
 
 
 def refuse_strangers(facts: Facts) -> None:
-    """Raises `Refused` for a sender of whom the inbox takes nothing new."""
+    """Raises `SenderRefused` for a sender of whom the inbox takes nothing new."""
     if why := sender_refusal(facts):
-        raise Refused(why)
+        raise SenderRefused(why)
 
 
 def customer_of(facts: Facts) -> Customer:
-    """The person (IV-20 to IV-22). Method 2 makes none, but knows those who are known. Raises `Refused`."""
+    """The person (IV-20 to IV-22). Method 2 makes none, but knows those who are known. Raises `SenderRefused`."""
     refuse_strangers(facts)
     policy, address = facts.inbox.sender, facts.sender.address
     if facts.sender.person_id or policy.method == "object":
@@ -78,10 +76,10 @@ def customer_of(facts: Facts) -> Customer:
     return Customer(person_id, NewPerson(person_id, name, address.address, policy.contact_type, login_id))
 
 
-def object_of(facts: Facts) -> LinkedObject | None:
+def object_of(facts: Facts, lookups: Lookups) -> LinkedObject | None:
     """Method 2 (IV-23, IV-24, IV-41): the object found, or made; none for a released mail that has none (PR-01).
 
-    Raises `Refused`, `BadValue`.
+    Raises `SenderRefused`, `BadValue`.
     """
     wanted = facts.inbox.sender.object
     if facts.inbox.sender.method != "object" or wanted is None:
@@ -89,28 +87,27 @@ def object_of(facts: Facts) -> LinkedObject | None:
     if facts.sender.object_id:
         return LinkedObject(wanted.relationship, facts.sender.object_id)
     try:
-        new = _plan_object(facts, wanted)
-    except Refused:
+        new = _plan_object(facts, lookups, wanted)
+    except SenderRefused:
         if facts.released:
             return None
         raise
     return LinkedObject(wanted.relationship, new.record_id, new)
 
 
-def _plan_object(facts: Facts, wanted: ObjectMatch) -> Change:
+def _plan_object(facts: Facts, lookups: Lookups, wanted: ObjectMatch) -> Change:
     """The new object, with a field mapping of its own (IV-41) and the value that it is matched by."""
     key = (address_key(facts.sender.address.address) if facts.sender.address else None) or ""
     name, value = wanted.matched_by(key)
     type_ = facts.configuration.type_named(wanted.type)
     if type_ is None:
-        raise Refused(f"there is no record type {wanted.type!r}")
+        raise SenderRefused(f"there is no record type {wanted.type!r}")
     if facts.inbox.sender.policy == "existing_only" or folded(type_.name) == SERVICE_REQUEST:
-        raise Refused(f"there is no {type_.label} for this sender, and mail makes none")
+        raise SenderRefused(f"there is no {type_.label} for this sender, and mail makes none")
     if not value:
-        raise Refused(f"the mail has no sender's address by which a {type_.label} could be found or made")
+        raise SenderRefused(f"the mail has no sender's address by which a {type_.label} could be found or made")
     filled = {field: mapping.fill(text, facts, facts.mail.text) for field, text in wanted.field_mapping.items()}
-    own, fields = values.split(values.as_written(type_, {**filled, name: value}), facts)
-    serial = facts.serials(type_.name)
+    own, fields = values.split(values.as_written(type_, {**filled, name: value}), lookups)
     base = {
         "status": type_.statuses.open[0] if type_.statuses.open else "",
         "subject": value,
@@ -124,8 +121,8 @@ def _plan_object(facts: Facts, wanted: ObjectMatch) -> Change:
         action="create",
         type=type_.name,
         record_id=derived_id("object", type_.name, name, value if wanted.match_value is None else value.casefold()),
-        number=f"{type_.prefix}{serial}",
-        serial=serial,
+        number="",
+        serial=0,
         event="created",
         set=values.pairs({**base, **own}),
         fields=values.pairs(fields),

@@ -9,54 +9,23 @@ A number or a Message-ID is a hint, not a proof: `why_allowed` decides who reach
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal
+from typing import Final
 
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import Hint, in_body_or_loose, in_subject
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Target
 from services.record_writer.decide.thread import Lead, address_of, leads_of
 from shared.store.documents import Document
-from shared.store.mails import Mails
-from shared.store.outbox import Outbox
-from shared.store.records import Records
 from shared.text import from_iso
 
 SERVICE_REQUEST: Final = "service_request"
 """Mail updates records of this type and never makes one (IV-35)."""
-PATIENCE: Final = timedelta(seconds=60)
+MAX_WAIT: Final = timedelta(seconds=60)
 """How long a reply waits for the mail it answers to get its outcome."""
 MAX_RECORDS: Final = 100
 """Records of a thread that are looked at."""
-
-Kind = Literal["new", "update", "reject", "wait", "none", "covered"]
-"""`none`: the part names a record that is not there; `covered`: another part's record has this one in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a mail goes. `step` names the strategy, `why` says it in words.
-
-    `record_id` is set for an update; `related` is the record that a new one is linked to. `type` is the type of a
-    new record when it is not the inbox's own. `missing` names the record that was asked for and is not there (IV-36).
-    """
-
-    kind: Kind
-    step: str
-    why: str
-    record_id: str | None = None
-    related: str | None = None
-    type: str | None = None
-    missing: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Lookups:
-    """What the strategies may ask."""
-
-    records: Records
-    mails: Mails
-    outbox: Outbox
 
 
 def find(facts: Facts, lookups: Lookups) -> Target:
@@ -88,11 +57,11 @@ def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
 
     What the sender took part in by an act of the sender or of ours goes before what others addressed the sender in.
     """
-    leads = leads_of(facts, lookups.mails, lookups.outbox)
+    leads = leads_of(facts, lookups)
     records = _records_of(leads, lookups)
     for certain in (True, False):
         for lead in leads:
-            if lead.unfinished and (lead.own or not certain) and _has_patience(facts):
+            if lead.unfinished and (lead.own or not certain) and _may_wait(facts):
                 return Target("wait", "references", "the mail that it answers has no outcome yet")
             for record in (records[record_id] for record_id in lead.record_ids if record_id in records):
                 if certain and not (lead.own or _is_a_party(facts, record)):
@@ -105,12 +74,12 @@ def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
 def _records_of(leads: Sequence[Lead], lookups: Lookups) -> dict[str, Document]:
     """The records of the thread that are still there, the nearest first."""
     ids = dict.fromkeys(record_id for lead in leads for record_id in lead.record_ids)
-    found = (lookups.records.get(record_id) for record_id in list(ids)[:MAX_RECORDS])
+    found = (lookups.record(record_id) for record_id in list(ids)[:MAX_RECORDS])
     return {record["_id"]: record for record in found if record and not record.get("deleted")}
 
 
-def _has_patience(facts: Facts) -> bool:
-    return facts.now - from_iso(facts.envelope.received_at) < PATIENCE
+def _may_wait(facts: Facts) -> bool:
+    return facts.now - from_iso(facts.envelope.received_at) < MAX_WAIT
 
 
 def _out_of_reach(leads: Sequence[Lead], records: Mapping[str, Document]) -> Target | None:
@@ -161,7 +130,7 @@ def why_allowed(
 def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
     """The record with this number, if the sender may come near it (VF-15, VF-16, VF-21)."""
     shown = f"{hint.type.label} {hint.text}"
-    record = lookups.records.numbered(hint.type.name, hint.serial)
+    record = lookups.numbered(hint.type.name, hint.serial)
     if record is None:
         return _unknown_number(facts, hint, shown)
     if allowed := why_allowed(facts, record, lookups):
@@ -186,7 +155,7 @@ def _speaks_for_object(facts: Facts, record: Document, lookups: Lookups) -> bool
     wanted = facts.inbox.sender.object
     if facts.sender.object_id is None or wanted is None or wanted.match_from_field is None:
         return False
-    links = lookups.records.links(record["_id"])
+    links = lookups.links(record["_id"])
     return any((link["from_id"], link["to_id"]) == (record["_id"], facts.sender.object_id) for link in links)
 
 

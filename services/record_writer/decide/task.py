@@ -20,7 +20,6 @@ def wants_task(inbox: Inbox, type_name: str) -> bool:
 def plan_task(
     inbox: Inbox,
     configuration: Configuration,
-    serial: int,
     *,
     cause: tuple[str, str],
     about: str,
@@ -45,8 +44,8 @@ def plan_task(
         action="create",
         type=type_.name,
         record_id=derived_id("record", cause[0], f"{cause[1]}/task"),
-        number=f"{type_.prefix}{serial}",
-        serial=serial,
+        number="",
+        serial=0,
         event="created",
         set=pairs(own),
         activities=activities,

@@ -13,10 +13,10 @@ from operator import itemgetter
 from typing import Final
 
 from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.lookups import Lookups
 from shared.addresses import address_key
 from shared.store.documents import Document
-from shared.store.mails import Mails, message_key
-from shared.store.outbox import Outbox
+from shared.store.mails import message_key
 
 MAX_REFERENCES: Final = 100
 
@@ -34,14 +34,14 @@ class Lead:
     unfinished: bool = False
 
 
-def leads_of(facts: Facts, mails: Mails, outbox: Outbox) -> Sequence[Lead]:
+def leads_of(facts: Facts, lookups: Lookups) -> Sequence[Lead]:
     """The mails that this one refers to: those of its own inbox first, then the nearest, then the earliest."""
     wanted = _references(facts)
     if not wanted:
         return ()
     sender = address_of(facts)
-    found = [mail for mail in mails.with_message_ids(wanted, sender) if mail["_id"] != facts.envelope.mail_id]
-    sent = outbox.with_message_ids(wanted)
+    found = [mail for mail in lookups.received(wanted, sender) if mail["_id"] != facts.envelope.mail_id]
+    sent = lookups.sent(wanted)
     ours = {mail["message_key"] for mail in sent}
     received = [mail for mail in found if mail["message_key"] not in ours]
     disputed, order = _disputed(received), {key: place for place, key in enumerate(wanted)}

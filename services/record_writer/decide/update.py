@@ -8,37 +8,53 @@ from typing import Any, Final
 
 from services.record_writer.decide import values
 from services.record_writer.decide.body import Block
-from services.record_writer.decide.create import tasks_below
-from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
+from services.record_writer.decide.create import part_why, tasks_below
+from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on, may_answer
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Part
 from shared.contracts.desk import QuickAction, RecordType
 from shared.contracts.service import Activity, Change, Notification
+from shared.errors import PostroomError
 from shared.store.documents import Document
 
 WORKING: Final = "Active"
 PRODUCT: Final = "Postroom"
 
 
-def plan_update(
-    facts: Facts, type_: RecordType, record: Document, block: Block, *, replies: bool, part: str = "0"
-) -> Change:
-    """The Change that this mail makes to a record as it stands. `replies`: it answers a mail of ours or of the
-    thread, so that only its new part counts (VF-12). Raises `BadValue`.
+def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
+    """The Change that this part makes to its record as it stands. Raises `BadValue`, or `PostroomError` when the
+    record or its type is gone.
     """
+    record, type_ = _record(part), _type(facts, part)
     group, quick = type_.statuses.group(record["status"]), _mapped(facts, record)
     if group == "closed" and quick is None and not facts.inbox.commands.reopen_closed:
-        return _closed(facts, type_, record, block, replies=replies, part=part)
-    given = {**_by_default(type_, group), **_stated(facts, type_, block)}
+        return _closed(facts, lookups, type_, part)
+    given = {**_by_default(type_, group), **_stated(facts, type_, part.block)}
     if quick is not None:
-        given = {**_stated(facts, type_, block), **values.commanded(type_, quick.set)}
+        given = {**_stated(facts, type_, part.block), **values.commanded(type_, quick.set)}
     return _change(
         facts,
-        record,
+        lookups,
+        part,
         event_of(type_, record["status"], given.get("Status")),
         given=given,
-        activities=_activities(facts, record, block, replies=replies) + _moves(facts, record, given),
-        notifications=_told(facts, type_, {**record, **_own(given)}),
-        part=part,
+        activities=_activities(facts, lookups, part) + _moves(facts, lookups, record, given),
+        notifications=_told(facts, lookups, type_, {**record, **_own(given)}),
     )
+
+
+def _record(part: Part) -> Document:
+    if part.record is None:
+        raise PostroomError(f"the record {part.target.record_id} is gone")
+    return part.record
+
+
+def _type(facts: Facts, part: Part) -> RecordType:
+    name = _record(part)["type"]
+    type_ = facts.configuration.type_named(name)
+    if type_ is None:
+        raise PostroomError(f"the record type {name!r} is gone")
+    return type_
 
 
 def event_of(type_: RecordType, before: str, after: str | None) -> str:
@@ -70,39 +86,41 @@ def _by_default(type_: RecordType, group: str | None) -> dict[str, Any]:
     return {"Status": WORKING if WORKING in type_.statuses.open else type_.statuses.open[0]}
 
 
-def _closed(facts: Facts, type_: RecordType, record: Document, block: Block, *, replies: bool, part: str) -> Change:
+def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Change:
     """A closed record stays closed (VF-13); the sender is told whatever the auto-reply switch says.
 
     A mail that an operator released is added all the same (PR-01).
     """
+    record = _record(part)
     named = f"{_title(type_)} No {_bare(record)}"
     if not (facts.inbox.commands.update_closed or facts.released):
         told = f"{named} is already closed and has not been updated."
-        refused = _change(facts, record, "none", notifications=_answer(facts, told, "closed"), part=part)
-        return replace(refused, why=(f"{record['number']} is closed and takes no updates",))
-    given = {name: value for name, value in _stated(facts, type_, block).items() if name != "Status"}
+        refused = _change(facts, lookups, part, "none", notifications=_answer(facts, lookups, told, "closed"))
+        return replace(refused, why=(*refused.why, f"{record['number']} is closed and takes no updates"))
+    given = {name: value for name, value in _stated(facts, type_, part.block).items() if name != "Status"}
     return _change(
         facts,
-        record,
+        lookups,
+        part,
         "updated",
         given=given,
-        activities=_activities(facts, record, block, replies=replies),
-        notifications=_answer(facts, f"{named} has been updated by {PRODUCT}.", "closed"),
-        part=part,
+        activities=_activities(facts, lookups, part),
+        notifications=_answer(facts, lookups, f"{named} has been updated by {PRODUCT}.", "closed"),
     )
 
 
 def _change(
     facts: Facts,
-    record: Document,
+    lookups: Lookups,
+    part: Part,
     event: str,
     *,
     given: Mapping[str, Any] | None = None,
     activities: tuple[Activity, ...] = (),
     notifications: tuple[Notification, ...] = (),
-    part: str,
 ) -> Change:
-    own, fields = values.split(given or {}, facts)
+    record = _record(part)
+    own, fields = values.split(given or {}, lookups)
     if event != "none":
         own["updated_by_mail"] = True
     return Change(
@@ -117,42 +135,48 @@ def _change(
         activities=activities,
         notifications=notifications,
         customer=facts.sender.person_id,
-        subordinates=tasks_below(facts, record["type"], part, record, activities[:1]) if event != "none" else (),
+        subordinates=tasks_below(facts, record["type"], part.number, record, activities[:1]) if event != "none" else (),
+        why=part_why(part),
+        part=str(part.number),
     )
 
 
-def _activities(facts: Facts, record: Document, block: Block, *, replies: bool) -> tuple[Activity, ...]:
-    """The mail as a note: only the new part of a reply, if replies are truncated (VF-12)."""
-    text = block.raw
-    if replies and facts.settings.truncate_replies and block.raw == facts.mail.text:
+def _activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activity, ...]:
+    """The mail as a note: of a reply (to a mail of ours or of the thread) only the new part, if replies are truncated
+    (VF-12).
+    """
+    text, replies = part.block.raw, part.target.step == "references"
+    if replies and facts.settings.truncate_replies and text == facts.mail.text:
         text = facts.mail.new_text or facts.mail.text
-    return as_attached(facts, text, author_on(facts, record), anonymous=facts.sender.person_id is None)
+    return as_attached(facts, text, author_on(facts, lookups, _record(part)), anonymous=facts.sender.person_id is None)
 
 
-def _moves(facts: Facts, record: Document, given: Mapping[str, Any]) -> tuple[Activity, ...]:
+def _moves(facts: Facts, lookups: Lookups, record: Document, given: Mapping[str, Any]) -> tuple[Activity, ...]:
     after = given.get("Status")
     if after is None or after == record["status"]:
         return ()
     text = f"Status: {record['status']} → {after}"
-    return (Activity("status", text, author_on(facts, record), security_profile=UNSPECIFIED),)
+    return (Activity("status", text, author_on(facts, lookups, record), security_profile=UNSPECIFIED),)
 
 
 def _own(given: Mapping[str, Any]) -> dict[str, Any]:
     return {values.PROPERTY[name]: value for name, value in given.items() if name in values.PROPERTY}
 
 
-def _told(facts: Facts, type_: RecordType, record: Document) -> tuple[Notification, ...]:
+def _told(facts: Facts, lookups: Lookups, type_: RecordType, record: Document) -> tuple[Notification, ...]:
     """The reply to an update (VF-20): for calls by the inbox's switch, for all else always."""
     if record["type"] == "incident" and not facts.inbox.commands.reply_on_update:
         return ()
     subject = f"{_title(type_)} {_bare(record)} has been updated"
     text = f"{subject}.\n\nSubject: {record['subject']}\nStatus: {record['status']}\n"
-    return _answer(facts, subject, "updated", text)
+    return _answer(facts, lookups, subject, "updated", text)
 
 
-def _answer(facts: Facts, subject: str, kind: str, text: str | None = None) -> tuple[Notification, ...]:
+def _answer(
+    facts: Facts, lookups: Lookups, subject: str, kind: str, text: str | None = None
+) -> tuple[Notification, ...]:
     address = facts.sender.address
-    if not facts.may_answer or address is None:
+    if not may_answer(facts, lookups) or address is None:
         return ()
     return (Notification((address.address,), subject, text or f"{subject}\n", kind, facts.mail.message_id),)
 

@@ -11,7 +11,8 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from services.record_writer.decide.body import names_of
-from services.record_writer.decide.facts import MAX_TEXT, Facts
+from services.record_writer.decide.facts import MAX_TEXT
+from services.record_writer.decide.lookups import Lookups, person_id
 from shared.contracts.desk import RecordType, Scalar
 from shared.contracts.service import FieldValue
 from shared.text import shortened
@@ -70,14 +71,14 @@ def _spelled(type_: RecordType, name: str) -> str:
     return {**names_of(type_), "partition": "Partition"}.get(name.strip().casefold(), name)
 
 
-def split(values: Mapping[str, Any], facts: Facts) -> tuple[dict[str, Any], dict[str, Any]]:
+def split(values: Mapping[str, Any], lookups: Lookups) -> tuple[dict[str, Any], dict[str, Any]]:
     """The record's own properties, and the fields of its type. An owner may be named by id or address."""
     fields = dict(values)
     own = {PROPERTY[name]: fields.pop(name) for name in PROPERTY if name in fields}
     if own.get("subject"):
         own["subject"] = shortened(" ".join(str(own["subject"]).split()), MAX_SUBJECT)
     if own.get("owner"):
-        own["owner"] = facts.id_of(str(own["owner"]))
+        own["owner"] = person_id(lookups, str(own["owner"]))
     if "owner" in own or "owner_team" in own:
         own.update({name: own[name] or None for name in ("owner", "owner_team") if name in own})
     return {**own, **mirrored(fields)}, fields

@@ -1,0 +1,222 @@
+"""Commit a Decision: claim the targets, write each record on a condition, carry out, store the outcome, forget.
+
+The commit point of a part is the insert or the conditional write of its record, which stores the Change under the mail
+id. Whoever comes second, or again, finds the stored Change and carries that out; it is not planned twice (PR-15).
+Where no record is written, the mail's own document is the commit point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+
+from services.record_writer.carry_out import Cause, Stores, carry_out, queue_notifications
+from services.record_writer.decide.error import plan_incident_on_error
+from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Decision, Part, Target
+from services.record_writer.decide.plan import conclude, decide, plan_part
+from services.record_writer.decide.record import changed_properties, new_record, numbered
+from shared.contracts import codec
+from shared.contracts.desk import Configuration
+from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected
+from shared.contracts.service import Change
+from shared.errors import PostroomError, Unavailable
+from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
+from shared.runtime.steps import step
+from shared.store.documents import Document
+from shared.store.records import pending_change
+
+MAX_RACES = 50
+"""How often a version may move under one plan before the message waits for a calmer moment."""
+NO_RECORD = Change("none", "", "", "", 0, "none")
+"""What a notification belongs to that is about no record."""
+
+
+def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
+    """Decide a mail and make the decision true. Safe to repeat after a crash at any point."""
+    decision = decide(facts, lookups)
+    if decision.targets and not facts.targets_claimed:
+        facts = claim(facts, decision, stores)
+        decision = decision if facts.targets_claimed == decision.targets else decide(facts, lookups)
+    cause = Cause(facts.envelope.mail_id, facts.inbox.name, facts.now, decision.outgoing)
+    decision = PartCommits(facts, lookups, stores, cause).commit_parts(decision)
+    notices = queue_notifications(decision.notices, NO_RECORD, cause, stores)
+    match decision.ending:
+        case "wait":
+            return Wait(decision.reason)
+        case "exported":
+            return _export(facts, decision, stores)
+        case "failed":
+            return Fail(decision.reason, cause.mail_id, incident=decision.may_make_incident, events=tuple(notices))
+        case "decided before":
+            return decided_before(stores.mails.get(cause.mail_id) or {"_id": cause.mail_id}, stores)
+        case "rejected" | "recorded":
+            return finish(facts, decision, cause, stores, notices)
+
+
+def claim(facts: Facts, decision: Decision, stores: Stores) -> Facts:
+    """Fix what each part of this mail is about; what was fixed first stands."""
+    claimed = stores.mails.claim(facts.envelope.mail_id, [asdict(target) for target in decision.targets])
+    step("writer.claimed")
+    return replace(facts, targets_claimed=tuple(Target(**each) for each in claimed))
+
+
+@dataclass(slots=True)
+class PartCommits:
+    """The commits of one mail's parts. `moved`: records that were changed by others since the decision read them."""
+
+    facts: Facts
+    lookups: Lookups
+    stores: Stores
+    cause: Cause
+    moved: set[str] = field(default_factory=set)
+
+    def commit_parts(self, decision: Decision) -> Decision:
+        """Commit each part. When a part came out otherwise than decided, the end of the mail is decided again."""
+        parts: list[Part] = []
+        for part in decision.parts:
+            parts.append(self.commit_part(part))
+            if parts[-1].change:
+                step("writer.committed")
+        if [_result(part) for part in parts] == [_result(part) for part in decision.parts]:
+            return replace(decision, parts=tuple(parts))
+        return conclude(self.facts, self.lookups, parts)
+
+    def commit_part(self, part: Part) -> Part:
+        """One part, committed. Without a change when it was carried out before, or could not be planned again."""
+        if part.target.record_id in self.moved:
+            part = self.plan_again(part)
+        for _ in range(MAX_RACES):
+            if part.change is None or part.committed:
+                return part
+            if part.record is None:
+                return replace(
+                    part,
+                    change=commit_creation(part.change, self.facts.configuration, self.cause, self.stores),
+                    committed=True,
+                )
+            if self.is_over():
+                return replace(part, change=None, committed=True)
+            if change := self.update(part.record, part.change):
+                return replace(part, change=change, committed=True)
+            part = self.plan_again(part)
+        raise Unavailable(f"the record {part.target.record_id} is being changed by too many at once")
+
+    def plan_again(self, part: Part) -> Part:
+        """The part, planned on its record as it stands now; so are the parts behind it about the same record."""
+        self.moved.add(part.target.record_id or "")
+        return plan_part(self.facts, self.lookups, replace(part, record=None))
+
+    def is_over(self) -> bool:
+        """Whether the mail has its outcome by now. Asked after the record was read: the outcome is stored before the
+        entry leaves, so that who comes late sees the entry, or the outcome, or fails on the version.
+        """
+        return (self.stores.mails.get(self.cause.mail_id) or {}).get("outcome") is not None
+
+    def update(self, record: Document, planned: Change) -> Change | None:
+        """The change, written onto the version that it was planned on; None when the record has moved."""
+        change = numbered(planned, self.facts.configuration, self.stores.records.next_serial)
+        properties = changed_properties(change, record, self.cause.at)
+        return change if self.stores.records.commit(record, properties, change, self.cause.mail_id) else None
+
+
+def _result(part: Part) -> object:
+    """What the end of a mail is concluded from."""
+    return part.failure, part.refusal, part.change and (part.change.action, part.change.why)
+
+
+def commit_creation(planned: Change, configuration: Configuration, cause: Cause, stores: Stores) -> Change | None:
+    """The change whose record was inserted; the stored one when somebody was faster; None when all of it is done."""
+    change = numbered(planned, configuration, stores.records.next_serial)
+    if stores.records.create_once(new_record(change, cause.at), change, cause.mail_id):
+        return change
+    stored = stores.records.get(change.record_id)
+    if stored is None:
+        raise PostroomError(f"the number {change.number} is taken by another record")
+    return pending_change(stored, cause.mail_id, change.part)
+
+
+def finish(facts: Facts, decision: Decision, cause: Cause, stores: Stores, notices: Sequence[Event]) -> Outcome:
+    """Carry out, store the outcome, and let the entries leave the records."""
+    if decision.incident:
+        made = commit_creation(decision.incident, facts.configuration, cause, stores)
+        decision = replace(decision, incident=made)
+    changes = decision.changes
+    events = [event for change in changes for event in carry_out(change, cause, stores)] + list(notices)
+    store = _reject if decision.ending == "rejected" else _record
+    outcome = store(facts, decision, stores, events)
+    if changes:
+        step("writer.outcome")
+    for change in changes:
+        stores.records.forget(change.record_id, cause.mail_id)
+    return outcome
+
+
+def _record(facts: Facts, decision: Decision, stores: Stores, events: Sequence[Event]) -> Outcome:
+    """The outcome, with the events, so that a redelivery emits the very same."""
+    made = labels_of([change for change in decision.changes if change.action != "none"])
+    records = [*made, *(each for each in facts.linked if each not in made)]
+    mail_id, reason = facts.envelope.mail_id, decision.reason
+    stores.mails.finish(mail_id, "recorded", reason=reason, records=records, emitted=_encoded(events))
+    return Emit(tuple(events), note=reason)
+
+
+def _reject(facts: Facts, decision: Decision, stores: Stores, events: Sequence[Event]) -> Outcome:
+    """No record is changed: the mail's own document is the commit point."""
+    mail_id, rule, reason = facts.envelope.mail_id, decision.step, decision.reason
+    all_events = (*events, MailRejected(mail_id, facts.inbox.name, rule, reason))
+    stores.mails.finish(mail_id, "rejected", reason=reason, rule=rule, emitted=_encoded(all_events))
+    return Emit(all_events, note=f"{rule}: {reason}")
+
+
+def _export(facts: Facts, decision: Decision, stores: Stores) -> Outcome:
+    """The mail has its outcome when the exporter has handed the document over (IV-40)."""
+    assert decision.export is not None  # an export's ending has one
+    blob = stores.mails.documents.put_blob(decision.export.document)
+    return emit(ExportWanted(facts.envelope.mail_id, facts.inbox.name, decision.export.connection, blob))
+
+
+def decided_before(mail: Document, stores: Stores) -> Outcome:
+    """The mail has its outcome: emit the very same events; entries that a crash left behind leave now."""
+    touched = [label["id"] for label in mail.get("records", ())]
+    aimed = [target["record_id"] for target in mail.get("targets") or () if target["record_id"]]
+    for record_id in dict.fromkeys([*touched, *aimed]):
+        stores.records.forget(record_id, mail["_id"])
+    return Emit(_decoded(mail), note="decided before")
+
+
+def commit_incident(
+    wanted: IncidentWanted, mail: Document, configuration: Configuration, now: datetime, stores: Stores
+) -> Outcome:
+    """Create Incident On Error: the mail's outcome is `dead`, with the incident linked (IV-37)."""
+    planned = plan_incident_on_error(wanted, mail, configuration.inbox(wanted.inbox), configuration, now)
+    cause = Cause(wanted.mail_id, wanted.inbox, now, {})
+    made = commit_creation(planned, configuration, cause, stores) or _as_made(planned, stores)
+    events = carry_out(made, cause, stores)
+    stores.mails.link(wanted.mail_id, labels_of([made]))
+    stores.dead_letters.name_incident(wanted.letter_id, made.number)
+    stores.records.forget(made.record_id, wanted.mail_id)
+    return Emit(tuple(events), note=f"incident on error {made.number}")
+
+
+def _as_made(change: Change, stores: Stores) -> Change:
+    """The change with the number that its record got when it was made."""
+    made = stores.records.get(change.record_id) or {}
+    return replace(change, number=made.get("number", change.number), serial=made.get("serial", change.serial))
+
+
+def labels_of(changes: Sequence[Change]) -> list[dict[str, str]]:
+    """Records as the mail's document points to them."""
+    labels = {change.record_id: {"type": change.type, "number": change.number} for change in changes}
+    return [{"id": record_id, **label} for record_id, label in labels.items()]
+
+
+def _encoded(events: Sequence[Event]) -> list[dict[str, str]]:
+    """Events as a document keeps them, so that a redelivery emits the very same."""
+    return [{"type": type(event).__name__, "body": codec.encode(event).decode()} for event in events]
+
+
+def _decoded(mail: Document) -> tuple[Event, ...]:
+    return tuple(codec.decode(each["type"], each["body"].encode()) for each in mail.get("emitted", ()))

@@ -1,0 +1,46 @@
+"""What a decision asks of the store. A test answers with plain values; the stage and the dry run with repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+from shared.store.documents import Document
+
+
+class Lookups(Protocol):
+    """Questions about records, mails and people. Nothing is written; answers are documents as stored."""
+
+    def record(self, record_id: str) -> Document | None:
+        """One record by its id, deleted or not."""
+
+    def numbered(self, type_: str, serial: int) -> Document | None:
+        """One record by type and number."""
+
+    def links(self, record_id: str) -> Sequence[Document]:
+        """Links of a record, in both directions."""
+
+    def received(self, message_ids: Sequence[str], sender: str) -> Sequence[Document]:
+        """Mails that came in with one of these Message-IDs; those of the sender are among them, however many."""
+
+    def sent(self, message_ids: Sequence[str]) -> Sequence[Document]:
+        """Mails of ours with one of these Message-IDs."""
+
+    def sent_since(self, address: str, since: datetime, most: int, but: str) -> int:
+        """How many mails of ours (at most `most`) an address got since then, not because of mail `but`."""
+
+    def person(self, text: str) -> Document | None:
+        """The person with this id, else with this address."""
+
+
+def person_id(lookups: Lookups, text: str) -> str:
+    """The id of a person named by id or address; what names nobody stays as it is."""
+    found = lookups.person(text.strip())
+    return str(found["_id"]) if found else text.strip()
+
+
+def person_name(lookups: Lookups, text: str) -> str:
+    """The name of a person named by id or address; what names nobody stays as it is."""
+    found = lookups.person(text)
+    return str(found["name"]) if found else text

@@ -1,0 +1,100 @@
+"""What a decision consists of: what each part of a mail is about, what becomes of it, how the mail ends. Data only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from services.record_writer.decide.body import Block
+from shared.contracts.service import Change, Notification
+from shared.store.documents import Document
+
+Kind = Literal["new", "update", "reject", "wait", "none", "covered"]
+"""`none`: the part names a record that is not there; `covered`: another part's record has this one in it."""
+Ending = Literal["recorded", "rejected", "exported", "failed", "wait", "decided before"]
+"""`failed`: nothing could be written, the mail becomes a dead letter; `wait`: decide again later."""
+
+
+class SenderRefused(Exception):
+    """No record is made for this sender; the reason is the mail's (IV-21)."""
+
+
+class MissingRecord(Exception):
+    """The record that a part names does not exist (IV-36, IV-37)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a mail goes. `step` names the strategy, `why` says it in words.
+
+    `record_id` is set for an update; `related` is the record that a new one is linked to. `type` is the type of a
+    new record when it is not the inbox's own. `missing` names the record that was asked for and is not there (IV-36).
+    """
+
+    kind: Kind
+    step: str
+    why: str
+    record_id: str | None = None
+    related: str | None = None
+    type: str | None = None
+    missing: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part of a mail: its target, and what becomes of it.
+
+    `change` is planned on `record` as it was read (None: a new record). Without a change, `failure` or `refusal` says
+    why; without either, nothing is left to do. `committed`: the change is stored with its record.
+    """
+
+    number: int
+    target: Target
+    block: Block
+    record: Document | None = None
+    change: Change | None = None
+    failure: str | None = None
+    refusal: str | None = None
+    committed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """The mail as XML, and the connection that it goes to (IV-40)."""
+
+    connection: str
+    document: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one mail means, as long as nothing it was read from changes.
+
+    `step` names the rule that ended the mail before any part was planned, or that rejects it. `targets` are to be
+    claimed. `notices` tell the sender what could not be found; `incident` is the incident on error for parts that
+    failed beside others. `may_make_incident`: False when the making of an incident is what failed. `outgoing`: which
+    server sends what the mail causes.
+    """
+
+    ending: Ending
+    reason: str = ""
+    step: str = ""
+    targets: tuple[Target, ...] = ()
+    parts: tuple[Part, ...] = ()
+    notices: tuple[Notification, ...] = ()
+    incident: Change | None = None
+    may_make_incident: bool = True
+    export: Export | None = None
+    outgoing: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def changes(self) -> list[Change]:
+        """The changes of all parts, and the incident on error."""
+        changes = [part.change for part in self.parts if part.change]
+        return [*changes, self.incident] if self.incident else changes
+
+    @property
+    def failed(self) -> list[Part]:
+        """The parts without a change: those that could not be written, then those whose sender is refused."""
+        return [*(part for part in self.parts if part.failure), *(part for part in self.parts if part.refusal)]

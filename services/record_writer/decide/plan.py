@@ -1,0 +1,168 @@
+"""One mail, one decision: what each part is about, what changes, what anybody is told, how the mail ends. Pure.
+
+The stage commits a Decision, `postroom try` prints one; nothing else knows the order of the steps. A new kind of
+decision is a module beside this one and a line in `PLANNERS`, or in `WHOLE_MAILS` when it has no parts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from services.record_writer.decide import create
+from services.record_writer.decide.body import Block
+from services.record_writer.decide.error import plan_incident_for_parts
+from services.record_writer.decide.export import decide_export
+from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Decision, Kind, MissingRecord, Part, SenderRefused, Target
+from services.record_writer.decide.outgoing import outgoing
+from services.record_writer.decide.parts import blocks_of, targets_of, type_for
+from services.record_writer.decide.record import changed_properties
+from services.record_writer.decide.replies import in_words, missing_record_notice, reason_of, refusal_of
+from services.record_writer.decide.sender import refuse_strangers, sender_refusal
+from services.record_writer.decide.update import plan_update
+from shared.contracts.desk import XML_EXPORT
+from shared.contracts.service import Change
+from shared.store.documents import Document
+from shared.store.records import pending_change
+from shared.typed import BadValue
+
+
+def decide(facts: Facts, lookups: Lookups) -> Decision:
+    """What the mail means. Raises `PostroomError` when a record, or its type, is gone."""
+    if decide_whole := WHOLE_MAILS.get(facts.inbox.processor):
+        return decide_whole(facts)
+    try:
+        blocks = blocks_of(facts)
+    except BadValue as error:
+        refused = sender_refusal(facts)
+        return Decision("rejected", refused, "sender") if refused else Decision("failed", str(error), "body")
+    targets = facts.targets_claimed or tuple(targets_of(facts, blocks, lookups))
+    if waits := next((each for each in targets if each.kind == "wait"), None):
+        return Decision("wait", waits.why, waits.step)
+    if all(each.kind == "reject" for each in targets):
+        return Decision("rejected", targets[0].why, targets[0].step, targets)
+    return conclude(facts, lookups, _plan_parts(facts, lookups, targets, blocks))
+
+
+def _plan_parts(facts: Facts, lookups: Lookups, targets: Sequence[Target], blocks: Sequence[Block]) -> Sequence[Part]:
+    """Each part, planned on its record as the parts before leave it."""
+    parts: list[Part] = []
+    latest: dict[str, Part] = {}
+    created: set[str] = set()
+    for number, (target, block) in enumerate(zip(targets, blocks, strict=False)):
+        before = latest.get(target.record_id or "")
+        record = _left_by(before, facts.now) if before else None
+        part = _creating_once(plan_part(facts, lookups, Part(number, target, block, record)), created)
+        if target.record_id:
+            latest[target.record_id] = part
+        parts.append(part)
+    return parts
+
+
+def _creating_once(part: Part, created: set[str]) -> Part:
+    """A person or an object that several parts of a mail need is created with the first of them."""
+    change = part.change
+    if change is None or not (change.person or change.objects):
+        return part
+    person = None if change.person and change.person.id in created else change.person
+    objects = tuple(each for each in change.objects if each.record_id not in created)
+    created |= {each.record_id for each in objects} | ({person.id} if person else set())
+    return part if part.committed else replace(part, change=replace(change, person=person, objects=objects))
+
+
+def _left_by(part: Part, at: datetime) -> Document | None:
+    """The record as the commit of this part leaves it; a committed change is in the record as it was read."""
+    record, change = part.record, part.change
+    if record is None or change is None or part.committed:
+        return record
+    return {**record, **changed_properties(change, record, at), "version": record["version"] + 1}
+
+
+def plan_part(facts: Facts, lookups: Lookups, part: Part) -> Part:
+    """What becomes of one part, on `part.record` or, without one, on its record as it stands.
+
+    What was committed for this part at an earlier look stands, and is not planned again (PR-15).
+    """
+    record = part.record or _record_of(facts, lookups, part)
+    part = Part(part.number, part.target, part.block, record)
+    if record and (stored := pending_change(record, facts.envelope.mail_id, str(part.number))):
+        return replace(part, change=stored, committed=True)
+    if record and part.target.kind == "new":
+        return replace(part, committed=True)
+    try:
+        return replace(part, change=PLANNERS[part.target.kind](facts, lookups, part))
+    except SenderRefused as refused:
+        return replace(part, refusal=str(refused))
+    except (BadValue, MissingRecord) as error:
+        return replace(part, failure=str(error))
+
+
+def _record_of(facts: Facts, lookups: Lookups, part: Part) -> Document | None:
+    """The record that the part is about: the one it names, or the one it made at an earlier look."""
+    if part.target.kind == "new":
+        return lookups.record(create.record_id(facts, part.number)) if facts.targets_claimed else None
+    return lookups.record(part.target.record_id) if part.target.record_id else None
+
+
+def conclude(facts: Facts, lookups: Lookups, parts: Sequence[Part]) -> Decision:
+    """How the mail ends, given what became of its parts; parts that fail make one incident together (IV-33)."""
+    ended = Decision("decided before", targets=tuple(part.target for part in parts), parts=tuple(parts))
+    changes, failed = ended.changes, ended.failed
+    if failed and not changes and not any(part.failure for part in failed):
+        return replace(ended, ending="rejected", reason=failed[0].refusal or "", step="sender")
+    notices = missing_record_notice(facts, lookups, ended.targets)
+    ended = replace(ended, notices=notices, outgoing=outgoing(facts))
+    if failed and not changes:
+        return _failed(facts, ended)
+    return _changed(facts, ended, in_words(failed) if failed else "") if changes else ended
+
+
+def _failed(facts: Facts, ended: Decision) -> Decision:
+    """Nothing could be written: the dead-letter path makes the incident, unless incidents are what failed."""
+    failed = ended.failed
+    is_incident = (part.target.kind == "new" and type_for(facts, part.target).name == "incident" for part in failed)
+    reason = in_words(failed) if len(failed) > 1 else failed[0].failure or failed[0].refusal or ""
+    return replace(ended, ending="failed", reason=reason, may_make_incident=not any(is_incident))
+
+
+def _changed(facts: Facts, ended: Decision, failure: str) -> Decision:
+    """Something is written: `recorded`, or `rejected` when all that is written is that nothing changes."""
+    changes, incident = ended.changes, None
+    if failure and facts.inbox.create_incident_on_error:
+        incident = plan_incident_for_parts(facts, failure)
+        changes = [*changes, incident]
+    elif failure:
+        changes = [*changes[:-1], replace(changes[-1], why=(*changes[-1].why, failure))]
+    if all(change.action == "none" for change in changes):
+        return replace(ended, ending="rejected", reason=refusal_of(changes), step="closed")
+    return replace(ended, ending="recorded", reason=reason_of(changes), incident=incident)
+
+
+def _refuse(_: Facts, __: Lookups, part: Part) -> None:
+    """The sender may not touch the record. Raises `SenderRefused`."""
+    raise SenderRefused(part.target.why)
+
+
+def _name_missing(facts: Facts, _: Lookups, part: Part) -> None:
+    """The part names a record that is not there. Raises `MissingRecord`, or `SenderRefused` for a stranger."""
+    refuse_strangers(facts)
+    raise MissingRecord(part.target.why)
+
+
+PLANNERS: Final[Mapping[Kind, Callable[[Facts, Lookups, Part], Change | None]]] = MappingProxyType(
+    {
+        "new": create.plan_creation,
+        "update": plan_update,
+        "reject": _refuse,
+        "none": _name_missing,
+        "covered": lambda *_: None,
+    }
+)
+"""What a part is about → the function that plans its Change."""
+WHOLE_MAILS: Final[Mapping[str, Callable[[Facts], Decision]]] = MappingProxyType({XML_EXPORT: decide_export})
+"""The inbox's processor → the function that decides a mail as a whole."""

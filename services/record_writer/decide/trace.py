@@ -1,0 +1,76 @@
+"""How a decision came about, step by step, in the order in which it is committed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from services.record_writer.decide.model import Decision, Part
+from services.record_writer.decide.replies import in_words
+from shared.contracts.service import Change, NewPerson, Notification
+from shared.text import shortened
+
+MAX_WHY: Final = 500
+"""Characters of one step's explanation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a decision: which stage takes it, its name, what was decided, and why."""
+
+    stage: str
+    step: str
+    decision: str
+    why: str
+
+
+def trace(decision: Decision) -> Iterator[Step]:
+    """The steps of the decision; numbers are shown as far as they were given (see `record.numbered`)."""
+    if decision.export:
+        yield Step("record-writer", "export", "ExportWanted", f"{len(decision.export.document)} bytes of XML")
+    elif not decision.parts:
+        yield Step("record-writer", decision.step, decision.ending, decision.reason)
+    for part in decision.parts:
+        yield from _part(decision, part)
+    yield from _notices(decision, decision.notices)
+    if decision.incident:
+        yield Step("record-writer", "incident-on-error", "new", in_words(decision.failed))
+
+
+def _part(decision: Decision, part: Part) -> Iterator[Step]:
+    yield Step("record-writer", part.target.step, part.target.kind, part.target.why)
+    if part.refusal:
+        yield Step("record-writer", "sender", "refused", part.refusal)
+    if part.failure:
+        yield Step("record-writer", "part", "failed", part.failure)
+    if part.change:
+        yield from _change(decision, part.change)
+
+
+def _change(decision: Decision, change: Change) -> Iterator[Step]:
+    """What is created or changed, in the order in which it is written."""
+    if new := change.person:
+        yield Step("record-writer", "person", "create", f"{_name(new)} is created, as {new.kind}")
+    if change.becomes_user:
+        why = f"{change.becomes_user} is an analyst only, and logs"
+        yield Step("record-writer", "person", "becomes user", why)
+    for each in change.objects:
+        why = "it is not there yet, and the inbox makes it"
+        yield Step("record-writer", "object", f"create {each.number}", why)
+    values = ", ".join(f"{each.name} {each.value!r}" for each in (*change.set, *change.fields) if each.value)
+    done = change.action if change.action == "none" else f"{change.action} {change.number}"
+    yield Step("record-writer", "record", done, shortened(values or "; ".join(change.why), MAX_WHY))
+    for each in change.subordinates:
+        yield Step("record-writer", "task", f"create {each.number}", "the inbox wants a task for every email")
+    yield from _notices(decision, change.notifications)
+
+
+def _name(person: NewPerson) -> str:
+    return f"{person.name} <{person.address}>" if person.address else person.name
+
+
+def _notices(decision: Decision, notices: Sequence[Notification]) -> Iterator[Step]:
+    for notice in notices:
+        why = f"{notice.subject} (to {', '.join(notice.to)})"
+        yield Step("notifier", notice.kind, decision.outgoing["state"], why)

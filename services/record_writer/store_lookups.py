@@ -1,0 +1,46 @@
+"""The lookups of a decision, answered by the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.record_writer.carry_out import Stores
+from shared.store.documents import Document
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLookups:
+    """Each question is one query, or two. `plus_addressing` is a setting of the desk."""
+
+    stores: Stores
+    plus_addressing: str
+
+    def record(self, record_id: str) -> Document | None:
+        """One record by its id."""
+        return self.stores.records.get(record_id)
+
+    def numbered(self, type_: str, serial: int) -> Document | None:
+        """One record by type and number."""
+        return self.stores.records.numbered(type_, serial)
+
+    def links(self, record_id: str) -> Sequence[Document]:
+        """Links of a record, in both directions."""
+        return self.stores.records.links(record_id)
+
+    def received(self, message_ids: Sequence[str], sender: str) -> Sequence[Document]:
+        """Mails that came in with one of these Message-IDs."""
+        return self.stores.mails.with_message_ids(message_ids, sender)
+
+    def sent(self, message_ids: Sequence[str]) -> Sequence[Document]:
+        """Mails of ours with one of these Message-IDs."""
+        return self.stores.outbox.with_message_ids(list(message_ids))
+
+    def sent_since(self, address: str, since: datetime, most: int, but: str) -> int:
+        """How many mails of ours an address got since then."""
+        return self.stores.outbox.sent_since(address, since, most, but)
+
+    def person(self, text: str) -> Document | None:
+        """The person with this id, else with this address."""
+        return self.stores.people.named(text, plus_addressing=self.plus_addressing)

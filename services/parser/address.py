@@ -23,14 +23,19 @@ from shared.contracts.mail import Address
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
 _PLAIN = re.compile(
-    rf"(?:([A-Za-z0-9!#$%&'*+/=?^_`{{|}}~ -]{{0,200}}|\"[^\"\\\\<>@]{{0,200}}\")[ \t]{{0,9}}"
+    rf"(?:([A-Za-z0-9!#$%&'*+/=?^_`{{|}}~ -]{{0,200}}+|\"[^\"\\\\<>@]{{0,200}}+\")[ \t]{{0,9}}+"
     rf"<({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}})>"
     rf"|({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}}))$"
 )
 _SPACES = re.compile(r"\s+")
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 _LONGEST = 320
-_FIELD_CAP = 512 * 1024
+_FIELD_CAP = 256 * 1024
+"""Bytes of the irregular fields of one name that are read, together."""
+_ENCODED_CAP = 64 * 1024
+"""Characters of a field without any address that is decoded as a whole; a longer one names nobody."""
+_NAME_CAP = 8_000
+"""Characters of a display name that are decoded; 1,000 of the result are kept."""
 
 
 def sender(values: list[bytes], defects: Defects, *, transmitter: Address | None = None) -> Address | None:
@@ -49,8 +54,10 @@ def sender(values: list[bytes], defects: Defects, *, transmitter: Address | None
     if authors := _authors(values[0], defects):
         defects.add("several-authors")
         return next((one for one in authors if transmitter and _is_same(one, transmitter)), authors[0])
-    found = addresses(values, 2, defects)
-    if len(found) == 1:
+    noted = Defects()
+    found = addresses(values, 2, noted)
+    defects.take(noted.words())
+    if len(found) == 1 and "addresses-capped" not in noted:  # what was not read might name another author
         return found[0] if _agrees(values[0], found, defects) else None
     defects.add("ambiguous-from" if found or "ambiguous-address" in defects else "bad-from")
     return None
@@ -94,12 +101,14 @@ def _is_same(one: Address, other: Address) -> bool:
 def addresses(values: list[bytes], cap: int, defects: Defects) -> tuple[Address, ...]:
     """The mailboxes of all fields of one name, groups opened up, at most `cap`."""
     found: list[Address] = []
+    left = _FIELD_CAP
     for value in values:
         if plain := _plain(value, defects):
             found.append(plain)
-            continue
-        found.extend(_parsed(value, cap + 1 - len(found), defects))
-        if len(found) > cap:
+        else:
+            found.extend(_parsed(value[:left], cap + 1 - len(found), defects))
+            left -= len(value)
+        if len(found) > cap or left < 0:
             defects.add("addresses-capped")
             break
     return tuple(found[:cap])
@@ -133,9 +142,6 @@ def _name(raw: str, defects: Defects) -> str:
 
 
 def _parsed(value: bytes, cap: int, defects: Defects) -> list[Address]:
-    if len(value) > _FIELD_CAP:
-        defects.add("addresses-capped")
-        value = value[:_FIELD_CAP]
     text = _as_text(value, defects)
     found: list[Address] = []
     for item in _items(text, defects):
@@ -162,6 +168,8 @@ def _as_text(value: bytes, defects: Defects) -> str:
 
 def _wholly_encoded(text: str, cap: int, defects: Defects) -> list[Address]:
     """Some programs encode the whole field, address included, which RFC 2047 section 5 forbids."""
+    if len(text) > _ENCODED_CAP:
+        return []
     decoded = decode_value(text.encode("utf-8"), defects)
     if "@" not in decoded or "=?" in decoded:
         return []
@@ -177,6 +185,8 @@ def _items(text: str, defects: Defects) -> list[Item]:
         defects.add("unclosed-quote")
         scanner = Scanner(text, quotes=False)
         items = scanner.run()
+    if scanner.cut:
+        defects.add("addresses-capped")
     if scanner.deep:
         defects.add("deep-comments")
     return _rejoined(items, defects) if len(items) > 1 else items
@@ -255,9 +265,9 @@ def _outside_quotes(text: str) -> str:
 
 
 def _display(phrase: str, item: Item, defects: Defects) -> str:
-    text = _SPACES.sub(" ", phrase.replace(QUOTED_AT, "@")).strip()
+    text = _SPACES.sub(" ", phrase[:_NAME_CAP].replace(QUOTED_AT, "@")).strip()
     if not text and item.comments:
-        text = _SPACES.sub(" ", item.comments[0]).strip()
+        text = _SPACES.sub(" ", item.comments[0][:_NAME_CAP]).strip()
     return _name(text, defects)[:1_000]
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 
 _STRUCTURE = re.compile(r'[",;:<>()\[\]\\]')
 _DEEP_COMMENT = 10
+_LONGEST_SCHEME = 40
+"""Characters in front of a colon that are looked at for `mailto`, blanks included."""
 QUOTED_AT = "\ue0a1"
 """Stands for an `@` inside quotation marks, which is no part of an address."""
 _NEXT = {chars: re.compile(f"[{re.escape(chars)}]") for chars in ('"\\', "()\\", '<>"')}
@@ -25,8 +27,27 @@ class Item:
     angles: list[str] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
+    length: int = 0
+    """Characters in `phrase`."""
+    has_at: bool = False
+    """Whether `phrase` holds an `@`."""
     odd: bool = False
     grouped: bool = False
+
+    def add(self, piece: str) -> None:
+        """A piece of the phrase."""
+        self.phrase.append(piece)
+        self.length += len(piece)
+        self.has_at = self.has_at or "@" in piece
+
+    def clear(self) -> None:
+        """Forget the phrase."""
+        self.phrase.clear()
+        self.length, self.has_at = 0, False
+
+    def is_scheme(self) -> bool:
+        """Whether the phrase is `mailto`, which may stand before an address."""
+        return self.length <= _LONGEST_SCHEME and "".join(self.phrase).strip().lower() == "mailto"
 
     def is_empty(self) -> bool:
         """Whether nothing stands between two separators."""
@@ -34,11 +55,16 @@ class Item:
 
 
 class Scanner:
-    """Cuts a list at its separators; each character of structure is looked at once."""
+    """Cuts a list at its separators; each character of structure is looked at once.
 
-    def __init__(self, text: str, *, quotes: bool) -> None:
+    `cut` tells after a run that the field has more than `most` members, which were not looked at.
+    """
+
+    def __init__(self, text: str, *, quotes: bool, most: int = 10_000) -> None:
         self.text = text
         self.quotes = quotes
+        self.most = most
+        self.cut = False
         self.items: list[Item] = []
         self.item = Item()
         self.in_group = False
@@ -49,6 +75,9 @@ class Scanner:
         """The members of the field that hold anything."""
         text, position = self.text, 0
         while match := _STRUCTURE.search(text, position):
+            if len(self.items) >= self.most:
+                self.cut = True
+                return self.items
             at, char = match.start(), match[0]
             self._words(text[position:at])
             position = self._structure(char, at)
@@ -57,8 +86,10 @@ class Scanner:
         return self.items
 
     def _words(self, piece: str) -> None:
-        if piece:
-            (self.item.after if self.item.angles else self.item.phrase).append(piece)
+        if piece and self.item.angles:
+            self.item.after.append(piece)
+        elif piece:
+            self.item.add(piece)
 
     def _end(self) -> None:
         self.item.grouped = self.in_group
@@ -95,10 +126,9 @@ class Scanner:
 
     def _colon(self) -> None:
         """`Team:` opens a group, `mailto:` stands before an address, elsewhere a colon is litter in a name."""
-        label = "".join(self.item.phrase).strip().lower()
-        if label == "mailto":
-            self.item.phrase.clear()
-        elif "@" in label or self.item.angles or self.in_group:
+        if self.item.is_scheme():
+            self.item.clear()
+        elif self.item.has_at or self.item.angles or self.in_group:
             self.item.odd = True
         else:
             self.in_group = True
@@ -119,7 +149,7 @@ class Scanner:
     def _quoted_words(self, words: str, text: str, after: int) -> None:
         """Quotes around a local part stay; around a name they go."""
         if text.startswith("@", after) and not self.item.angles:
-            self.item.phrase.append('"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"')
+            self.item.add('"' + words.replace("\\", "\\\\").replace('"', '\\"') + '"')
             return
         self._words(words.replace("@", QUOTED_AT))
 

@@ -278,3 +278,27 @@ def test_a_long_list_is_capped_with_a_defect() -> None:
     value = ", ".join(f"u{number}@b.example" for number in range(32_000)).encode()
     assert len(addresses([value], 1_000, defects)) == 1_000
     assert defects.words() == ("addresses-capped",)
+
+
+def test_plain_fields_beyond_the_cap_are_noted() -> None:
+    defects = Defects()
+    assert len(addresses([b"a%d@b.example" % number for number in range(9)], 5, defects)) == 5
+    assert defects.words() == ("addresses-capped",)
+
+
+@pytest.mark.parametrize("hidden", [" " * 300_000, "word," * 20_000])
+def test_an_author_behind_what_is_read_of_from_leaves_no_sender(hidden: str) -> None:
+    sender, defects = read_from(f"Anna <anna@customer.example>, {hidden} <eve@evil.example>")
+    assert sender is None
+    assert {"addresses-capped", "ambiguous-from"} <= set(defects)
+
+
+def test_what_is_read_is_bounded_over_all_fields_of_a_name() -> None:
+    defects = Defects()
+    values = [b"word " * 12_000, *[b"word " * 12_000] * 9, b"Anna <<anna@customer.example>"]
+    assert addresses(values, 100, defects) == ()
+    assert "addresses-capped" in defects
+
+
+def test_a_scheme_in_a_group_is_no_part_of_the_name() -> None:
+    assert read_list("Team: mailto:anna@customer.example;") == [("", "anna@customer.example")]

@@ -102,14 +102,13 @@ class _Writer:
         """The files as the contract lists them, and their bytes."""
         listed: list[Attachment] = []
         contents: dict[str, bytes] = {}
-        taken: set[str] = set()
+        taken: dict[str, int] = {}
         if len(files) > self.bounds.attachments:
             self.defects.add("attachments-capped")
         for item in files[: self.bounds.attachments]:
             digest = hashlib.sha256(item.data).hexdigest()
             contents[digest] = item.data
             name = names.safe_name(item.name, item.content_type, taken, self.defects)
-            taken.add(name)
             listed.append(
                 Attachment(
                     filename=name,

@@ -8,7 +8,7 @@ Whether a mail is a report at all is decided in `kind`; reading a person's mail 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from services.parser.bounces import codes, library, notices, original, pieces, prose, prospect
 from services.parser.bounces.addresses import find
@@ -22,10 +22,14 @@ if TYPE_CHECKING:
     from services.parser.bounces.fields import Told
     from services.parser.tree import Part
 
+_T = TypeVar("_T")
+
 __all__ = ["Report", "is_known", "notice", "pieces_of", "read", "read_notice"]
 
 MAX_RECIPIENTS: Final = 1_000
 MAX_DIAGNOSTIC: Final = 1_000
+MAX_CONTEXT: Final = 200_000
+"""Characters around their addresses that are read for all recipients together."""
 _PARTIES: Final = ("From", "To", "Reply-To", "Return-Path")
 _ALIAS: Final = re.compile(r"\((?:ultimately )?generated from ([^\s()]{1,320})\)")
 
@@ -38,12 +42,18 @@ def pieces_of(root: Part, text: str) -> Report:
 def read(root: Part, report: Report, *, subject: str = "") -> Bounce:
     """All recipients that did not get the mail, one entry each, in the order of the report."""
     outlook = prospect.of(subject, report.text)
-    if failed := [told for told in report.told if not told.succeeded][:MAX_RECIPIENTS]:
+    if failed := _capped([told for told in report.told if not told.succeeded], root):
         return Bounce(
             tuple(_from_fields(told, _context(told.address, report, len(failed)), outlook) for told in failed)
         )
-    found = _found(root, report)[:MAX_RECIPIENTS]
+    found = _capped(_found(root, report), root)
     return Bounce(tuple(_from_prose(one, _context(one.address, report, len(found)), outlook) for one in found))
+
+
+def _capped(recipients: list[_T], root: Part) -> list[_T]:
+    if len(recipients) > MAX_RECIPIENTS:
+        root.defects.add("bounce-recipients-capped")
+    return recipients[:MAX_RECIPIENTS]
 
 
 def is_known(root: Part, report: Report) -> bool:
@@ -63,27 +73,28 @@ def read_notice(posted: notices.Notice) -> Bounce:
 
 def _context(address: str, report: Report, recipients: int) -> str:
     """The words that may speak of a recipient: all of them when there is one only, else those that name it."""
-    return report.text if recipients == 1 else prose.mentions(report.text, address)
+    return report.text if recipients == 1 else report.mentions.of(address, MAX_CONTEXT // recipients)
 
 
 def _found(root: Part, report: Report) -> list[Found]:
     """Recipients that no field names: by header, library, prose, returned mail, in this order."""
     parties = _parties(root)
     said = {found.address.lower(): found for found in prose.read(report.text, ignore=parties)}
-    header = find(" ".join(root.headers.all("X-Failed-Recipients")), MAX_RECIPIENTS)
+    header = find(" ".join(root.headers.all("X-Failed-Recipients", MAX_RECIPIENTS)), MAX_RECIPIENTS + 1)
     known = () if header else library.failures(root)
     if named := header or _reported(known, report, parties) or ([] if said else known):
-        return [said.get(address.lower()) or _mentioned(address, report) for address in dict.fromkeys(named)]
+        once = list(dict.fromkeys(named))
+        return [said.get(address.lower()) or _mentioned(address, report, len(once)) for address in once]
     if said:
         return list(said.values())
-    sent_to = (address for address in original.recipients(report.returned) if address.lower() not in parties)
-    found = [_mentioned(address, report) for address in dict.fromkeys(sent_to)]
+    sent_to = [address for address in original.recipients(report.returned) if address.lower() not in parties]
+    found = [_mentioned(address, report, len(sent_to)) for address in dict.fromkeys(sent_to)]
     return found or list(prose.read(report.text))  # somebody wrote to himself
 
 
 def _reported(addresses: tuple[str, ...], report: Report, parties: frozenset[str]) -> list[str]:
     """Of the library's addresses those that the report speaks of: it reads the returned mail as well."""
-    text, returned = report.text.lower(), report.returned.lower()
+    text, returned = report.text.lower(), report.returned[: pieces.MAX_CHARS].lower()
     own = (one for one in addresses if one.lower() in text or one.lower() not in returned)
     return _without_aliases(tuple(one for one in own if one.lower() not in parties), report.text)
 
@@ -94,8 +105,8 @@ def _without_aliases(addresses: tuple[str, ...], text: str) -> list[str]:
     return [address for address in addresses if address.lower() not in aliases] or list(addresses)
 
 
-def _mentioned(address: str, report: Report) -> Found:
-    return Found(address, prose.mentions(report.text, address))
+def _mentioned(address: str, report: Report, recipients: int) -> Found:
+    return Found(address, report.mentions.of(address, MAX_CONTEXT // recipients))
 
 
 def _parties(root: Part) -> frozenset[str]:

@@ -8,7 +8,10 @@ as the web reads them (WHATWG Encoding): a subset charset is decoded as its supe
 from __future__ import annotations
 
 import codecs
+import encodings
+import pkgutil
 import re
+from encodings.aliases import aliases
 from functools import lru_cache
 
 from services.parser import detect
@@ -90,13 +93,24 @@ def codec_name(label: str) -> str | None:
         return None
     plain = label.removeprefix("x-").removeprefix("cs")
     for name in (label, label.replace("_", "-"), plain, label.partition(" ")[0], label.replace("-", "")):
-        try:
-            found = codecs.lookup(_ALIASES.get(name, name))
-        except (LookupError, ValueError):
-            continue
-        if getattr(found, "_is_text_encoding", True) and found.name.replace("-", "_") not in _NOT_CHARSETS:
+        found = _codec(_ALIASES.get(name, name))
+        if found and getattr(found, "_is_text_encoding", True) and found.name.replace("-", "_") not in _NOT_CHARSETS:
             return _SUPERSETS.get(found.name, found.name)
     return None
+
+
+def _codec(name: str) -> codecs.CodecInfo | None:
+    """Python's codec of a name. Only names that Python has are looked up: it imports, and remembers, any other one."""
+    known = encodings.normalize_encoding(name)
+    if known not in _NAMES and known.replace(".", "_") not in _NAMES:
+        return None
+    try:
+        return codecs.lookup(name)
+    except (LookupError, ValueError):
+        return None
+
+
+_NAMES = frozenset({*aliases, *(module.name for module in pkgutil.iter_modules(encodings.__path__))})
 
 
 def decode(data: bytes, label: str | None, defects: Defects, *, is_html: bool = False) -> str:
@@ -107,14 +121,17 @@ def decode(data: bytes, label: str | None, defects: Defects, *, is_html: bool = 
     codec = _claimed(data, label, defects, is_html=is_html)
     if codec in (None, "cp1252") and data.isascii() and b"\x1b" not in data:
         return data.decode("ascii")
-    text = _by_label(data, codec, defects) if codec else guess(data)
+    text = _by_label(data, codec, defects) if codec else guess(data, defects=defects)
     if codec is None and label is None:
         defects.add("no-charset")
     return text
 
 
-def guess(data: bytes, hint: str | None = None) -> str:
-    """Text of bytes that carry no trustworthy label; `hint` is the codec to try before any other than UTF-8."""
+def guess(data: bytes, hint: str | None = None, *, defects: Defects | None = None) -> str:
+    """Text of bytes that carry no trustworthy label; `hint` is the codec to try before any other than UTF-8.
+
+    With `defects` the attempts for one mail are counted: beyond the bound, what is not UTF-8 is read as if it were.
+    """
     if b"\x1b" in data and _ISO2022.search(data):
         return _japanese(data)
     text = _as_utf8(data)
@@ -127,6 +144,9 @@ def guess(data: bytes, hint: str | None = None) -> str:
             return _scalar(data.decode(hint))
         except (UnicodeError, ValueError):
             pass
+    if defects is not None and not defects.may_guess():
+        defects.add("charset-guesses-capped")
+        return data.decode("utf-8", "replace")
     return _detected(data)
 
 
@@ -177,7 +197,7 @@ def _by_label(data: bytes, codec: str, defects: Defects) -> str:
         text = data.decode(codec)
     except (UnicodeError, ValueError):
         defects.add("wrong-charset")
-        return _nearest(data, codec)
+        return _nearest(data, codec, defects)
     if codec == "utf-7":
         defects.add("utf-7")
     if codec == "utf-8" and b"\x1b" in data and data.isascii() and _ISO2022.search(data):
@@ -221,14 +241,14 @@ def _japanese(data: bytes) -> str:
 _WITH_HIGH_BIT = bytes(value | 0x80 if 0x20 < value < 0x7F else value for value in range(256))
 
 
-def _nearest(data: bytes, codec: str) -> str:
+def _nearest(data: bytes, codec: str, defects: Defects) -> str:
     """A few bad bytes among good ones are replaced; a text that is mostly bad gets another charset."""
     text = data.decode(codec, "replace")
     bad = text.count("\ufffd")
     good = sum(1 for char in text[:_SAMPLE] if char > "\x7f" and char != "\ufffd")
     if bad * 2 <= good or (codec in _MAKES_SURROGATES and bad < len(text) // 4):
         return _scalar(text)
-    return guess(data)
+    return guess(data, defects=defects)
 
 
 def _as_utf8(data: bytes) -> str | None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import re
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -20,8 +21,8 @@ from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from shared.errors import BoundExceeded
 
-_FOLD = re.compile(rb"\r*\n(?=[ \t])")
-_NAME = re.compile(rb"[!-9;-~]{1,998}$")
+_FOLD = re.compile(rb"\n(?=[ \t])")
+_NAME = re.compile(rb"[!-9;-~]{1,998}+$")
 _CONTROL = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
 _KNOWN = re.compile(
     rb"(?:received|from|to|cc|bcc|subject|date|sender|reply-to|message-id|mime-version|content-[a-z-]{1,40}"
@@ -41,15 +42,26 @@ class Headers:
     index: Mapping[str, list[bytes]] = field(repr=False)
     defects: Defects = field(repr=False)
     cap: int = 64 * 1024
+    decoded: dict[bytes, str] = field(default_factory=dict, repr=False, compare=False)
+    """Long values that were decoded before: several readers ask for the same ones."""
 
     def get(self, name: str) -> str | None:
         """First value of `name` as one decoded line, None when absent."""
         values = self.index.get(name.lower())
         return self.text(values[0]) if values else None
 
-    def all(self, name: str) -> list[str]:
-        """Every value of `name`, decoded, in the order of the mail."""
-        return [self.text(value) for value in self.index.get(name.lower(), ())]
+    def all(self, name: str, most: int = 50) -> list[str]:
+        """The first `most` values of `name`, decoded, in the order of the mail; at most `cap` bytes of them in all."""
+        values = self.index.get(name.lower(), [])
+        found, left = [], self.cap
+        for value in values[:most]:
+            if left <= 0:
+                break
+            found.append(self.text(value[:left]))
+            left -= len(value)
+        if left < 0 or len(values) > most:
+            self.defects.add("headers-capped")
+        return found
 
     def first(self, name: str) -> bytes | None:
         """First value of `name` as sent, None when absent."""
@@ -61,19 +73,28 @@ class Headers:
         if len(value) > self.cap:
             self.defects.add("header-truncated")
             value = value[: self.cap]
-        return decode_value(value, self.defects)
+        if len(value) < _LONG:
+            return decode_value(value, self.defects)
+        if value not in self.decoded:
+            self.decoded[value] = decode_value(value, self.defects)
+        return self.decoded[value]
 
     def __contains__(self, name: str) -> bool:
         return name.lower() in self.index
+
+
+_LONG = 2_000
+"""Bytes of a value from which decoding it twice is worth avoiding."""
 
 
 def parse_block(block: bytes, bounds: Bounds, defects: Defects) -> tuple[Headers, int]:
     """Headers of `block`, and the offset in it at which the body begins when no empty line marks it, else -1."""
     if len(block) > bounds.header_bytes:
         raise BoundExceeded("header-bytes", f"{len(block)} bytes in one header block")
-    lines = _FOLD.sub(b"", block).split(b"\n") if block else []
-    if len(lines) > bounds.headers:
-        raise BoundExceeded("headers", f"{len(lines)} lines in one header block")
+    unfolded = _unfolded(block)
+    if (count := unfolded.count(b"\n")) >= bounds.headers:
+        raise BoundExceeded("headers", f"{count + 1} lines in one header block")
+    lines = unfolded.split(b"\n") if block else []
     raw, stop = _fields(lines, defects)
     if not block.isascii():
         raw = _in_utf8(raw, defects)
@@ -83,41 +104,69 @@ def parse_block(block: bytes, bounds: Bounds, defects: Defects) -> tuple[Headers
     return Headers(tuple(raw), index, defects, bounds.value_bytes), -1 if stop < 0 else _offset_of_line(block, stop)
 
 
+def _unfolded(block: bytes) -> bytes:
+    """`block` without the line ends that a blank or tab follows (RFC 5322 section 2.2.3)."""
+    *folded, last = _FOLD.split(block)
+    return b"".join([*(line.rstrip(b"\r") for line in folded), last]) if folded else block
+
+
 def _fields(lines: list[bytes], defects: Defects) -> tuple[list[tuple[str, bytes]], int]:
     """Names in lower case with their values, and the number of the line that is no header any more, else -1."""
     found: list[tuple[str, bytes]] = []
+    ahead = _Ahead(lines)
     for number, line in enumerate(lines):
         name, colon, value = line.partition(b":")
         if colon and (_NAME.match(name) or _NAME.match(name := name.rstrip(b" \t"))):
             found.append((name.decode("ascii").lower(), value.strip(b" \t\r")))
-        elif line.strip() and not _is_litter(lines, number, found, defects):
+        elif line.strip() and not ahead.is_litter(number, found, defects):
             defects.add("missing-header-separator")
             return found, number
     return found, -1
 
 
-def _is_litter(lines: list[bytes], number: int, seen: list[tuple[str, bytes]], defects: Defects) -> bool:
-    """Whether a line that is no header is to be stepped over, because the header block goes on behind it."""
-    if lines[number].startswith((b"From ", b">From ")):
-        defects.add("mbox-from-line")
+class _Ahead:
+    """Tells whether the header block goes on behind a line that is no header. Each line is looked at once."""
+
+    def __init__(self, lines: list[bytes]) -> None:
+        self.lines = lines
+        self.names: list[bytes] = []
+        self.essential: dict[str, list[int]] = {}
+        """Numbers of the lines that begin with a field that every mail has, by name."""
+        self.taken = 0
+
+    def is_litter(self, number: int, seen: list[tuple[str, bytes]], defects: Defects) -> bool:
+        """Whether a line that is no header is to be stepped over, because the header block goes on behind it."""
+        if self.lines[number].startswith((b"From ", b">From ")):
+            defects.add("mbox-from-line")
+            return True
+        if not self._goes_on(number + 1, seen):
+            return False
+        defects.add("garbage-in-headers")
         return True
-    if not _more_headers(lines, number + 1, seen):
-        return False
-    defects.add("garbage-in-headers")
-    return True
+
+    def _goes_on(self, number: int, seen: list[tuple[str, bytes]]) -> bool:
+        """Whether well-known fields follow, or those that every mail has and this one had not yet."""
+        if not self.names:
+            self._look()
+        near = self.names[number : number + _NEAR]
+        known = sum(1 for name in near if _KNOWN.match(name))
+        if known and known * 2 >= len(near):
+            return True
+        for name, _ in seen[self.taken :]:
+            self.essential.pop(name, None)
+        self.taken = len(seen)
+        missing = self.essential.values()
+        return sum(bisect_left(at, number + _FAR) - bisect_left(at, number) for at in missing) > 1
+
+    def _look(self) -> None:
+        self.names = [line.partition(b":")[0].strip().lower() if b":" in line else b"" for line in self.lines]
+        for number, name in enumerate(self.names):
+            if (text := name.decode("latin-1")) in _ESSENTIAL:
+                self.essential.setdefault(text, []).append(number)
 
 
-def _more_headers(lines: list[bytes], number: int, seen: list[tuple[str, bytes]]) -> bool:
-    """Whether well-known fields follow, or those that every mail has and this one had not yet."""
-    names = [line.partition(b":")[0].strip().lower() if b":" in line else b"" for line in lines[number : number + 200]]
-    near = [name for name in names[:12] if name]
-    known = sum(1 for name in near if _KNOWN.match(name))
-    if known and known * 2 >= min(len(names), 12):
-        return True
-    missing = _ESSENTIAL - {name for name, _ in seen}
-    return sum(1 for name in names if name.decode("latin-1") in missing) > 1
-
-
+_NEAR, _FAR = 12, 200
+"""Lines behind a line that is no header in which fields are looked for."""
 _ESSENTIAL = frozenset({"from", "to", "date", "subject", "message-id", "mime-version", "content-type"})
 
 
@@ -130,7 +179,18 @@ def _in_utf8(raw: list[tuple[str, bytes]], defects: Defects) -> list[tuple[str, 
     label = next((value for name, value in raw if name == "content-type"), b"")
     joined = b"\n".join(foreign)[:8_192]
     hint = charset.likely_codec(joined, _label_in(label))
-    return [(name, value if value.isascii() else charset.guess(value, hint).encode("utf-8")) for name, value in raw]
+    return [
+        (name, value if value.isascii() else _guessed(value, hint, number)) for number, (name, value) in enumerate(raw)
+    ]
+
+
+def _guessed(value: bytes, hint: str, number: int) -> bytes:
+    text = charset.guess(value, hint) if number < _MOST_GUESSES else value.decode(hint, "replace")
+    return text.encode("utf-8", "replace")
+
+
+_MOST_GUESSES = 1_000
+"""Fields of one block whose charset is found for each alone when that of the block does not fit it."""
 
 
 def _is_utf8(value: bytes) -> bool:
@@ -221,6 +281,7 @@ def _words(text: str, defects: Defects) -> list[tuple[int, int, str, bytes]]:
     """(start, stop, charset, bytes) of each encoded word. Linear: every search goes on where the last one ended."""
     found = []
     position = 0
+    last_end = text.rfind("?=")
     while (start := text.find("=?", position)) >= 0:
         middle = text.find("?", start + 2)
         if middle < 0:
@@ -229,7 +290,7 @@ def _words(text: str, defects: Defects) -> list[tuple[int, int, str, bytes]]:
         if kind not in ("b?", "q?") or middle - start > 80 or " " in text[start:middle]:
             position = start + 2
             continue
-        stop = text.find("?=", middle + 3)
+        stop = text.find("?=", middle + 3) if middle + 3 <= last_end else -1
         after = stop + 2
         if stop < 0:
             defects.add("broken-encoded-word")
@@ -316,7 +377,7 @@ def _parameterised(value: bytes, limit: int, cap: int) -> Parameterised:
 def _pairs(text: str, position: int, limit: int, defects: Defects) -> list[tuple[str, str]]:
     """(name, value) in order. Each step starts behind the last one: no character is looked at twice."""
     pairs: list[tuple[str, str]] = []
-    while len(pairs) < limit:
+    for _ in range(limit):
         between = _BETWEEN.match(text, position)
         position = between.end() if between else position
         if position >= len(text):

@@ -15,6 +15,8 @@ from services.parser.defects import Defects
 _BRACKETED = re.compile(r"<([^<>]{1,2000})>")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
 _LONGEST = 998
+_HEAD, _TAIL = 8 * 1024, 56 * 1024
+"""Bytes at both ends of a longer field in which ids are looked for."""
 
 
 def message_id(values: list[bytes], defects: Defects) -> str | None:
@@ -22,9 +24,10 @@ def message_id(values: list[bytes], defects: Defects) -> str | None:
     if len(values) > 1:
         defects.add("several-message-ids")
     for value in values:
-        if found := _ids(value):
+        begin = value[:_HEAD]
+        if found := _ids(begin):
             return found[0]
-        if words := _SPACES.sub("", _text(value)).strip("<>"):
+        if words := _SPACES.sub("", _text(begin)).strip("<>"):
             defects.add("bad-message-id")
             return f"<{words[:_LONGEST]}>"
     return None
@@ -34,11 +37,22 @@ def all_ids(values: list[bytes], cap: int, defects: Defects) -> tuple[str, ...]:
     """Every id of a field, each once; beyond `cap` the first and the newest are kept. The first field counts."""
     if len(values) > 1:
         defects.add("several-references")
-    ids = tuple(dict.fromkeys(_ids(values[0]) or _bare_ids(values[0]))) if values else ()
+    value, cut = _ends(values[0]) if values else (b"", False)
+    ids = tuple(dict.fromkeys(_ids(value) or _bare_ids(value)))
+    if cut:
+        defects.add("references-capped")
     if len(ids) > cap:
         defects.add("references-capped")
         ids = (ids[0], *ids[len(ids) - cap + 1 :])
     return ids
+
+
+def _ends(value: bytes) -> tuple[bytes, bool]:
+    """A field with what is in the middle of a very long one left out, whole ids apart; whether anything was."""
+    if len(value) <= _HEAD + _TAIL:
+        return value, False
+    head, tail = value[:_HEAD], value[-_TAIL:]
+    return head[: head.rfind(b">") + 1] + tail[max(tail.find(b"<"), 0) :], True
 
 
 def _text(value: bytes) -> str:
@@ -54,5 +68,5 @@ def _ids(value: bytes) -> list[str]:
 
 def _bare_ids(value: bytes) -> list[str]:
     """Ids without brackets: words with an @ in them."""
-    words = (word.strip("<>,;\"'()") for word in _text(value[:65_536]).split())
+    words = (word.strip("<>,;\"'()") for word in _text(value).split())
     return [f"<{word}>" for word in words if "@" in word and 2 < len(word) <= _LONGEST]

@@ -117,9 +117,9 @@ def _routing(headers: Headers) -> Routing:
     return Routing(
         return_path=_return_path(headers),
         auto_submitted=headers.get("auto-submitted"),
-        loop=tuple(headers.all("x-postroom-loop")[:_MOST]),
+        loop=tuple(headers.all("x-postroom-loop")),
         authentication_results=tuple(map(_structured, headers.index.get("authentication-results", [])[:_MOST])),
-        delivered_to=tuple(headers.all("delivered-to")[:_MOST]),
+        delivered_to=tuple(headers.all("delivered-to")),
     )
 
 

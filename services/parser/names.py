@@ -10,7 +10,6 @@ from __future__ import annotations
 import mimetypes
 import re
 import unicodedata
-from collections.abc import Container
 
 from services.parser.defects import Defects
 
@@ -19,6 +18,8 @@ _RESERVED = re.compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(?:\.|$)", re.IGNORECASE
 )
 _LONGEST = 255
+_HEAD, _TAIL = 1_000, 100
+"""Characters at both ends of a longer name that are looked at: normalising many combining characters is slow."""
 _STEMS = {"text": "document", "image": "image", "video": "video", "audio": "audio", "message": "message"}
 _EXTENSIONS = {
     "text/plain": ".txt",
@@ -68,29 +69,41 @@ _EXTENSIONS = {
 }
 
 
-def safe_name(claimed: str | None, content_type: str, taken: Container[str], defects: Defects) -> str:
-    """The claimed name made harmless, or a generated one that is not among the names already `taken`."""
+def safe_name(claimed: str | None, content_type: str, taken: dict[str, int], defects: Defects) -> str:
+    """The claimed name made harmless, or a generated one; it is noted in `taken`, the names of the mail so far."""
+    if claimed and len(claimed) > _HEAD + _TAIL:
+        claimed = _cut(claimed)
+        defects.add("filename-truncated")
     name = canonical(claimed) if claimed else ""
     if claimed and name != unicodedata.normalize("NFC", claimed).strip():
         defects.add("hostile-filename")
-    if not name:
-        return generated(content_type, taken)
     short = shortened(name)
     if short != name:
         defects.add("filename-truncated")
+    short = short or generated(content_type, taken)
+    taken.setdefault(short, 0)
     return short
 
 
-def generated(content_type: str, taken: Container[str]) -> str:
-    """`image.png`, `image1.png`, ...: what the part is, counted so that names without an owner stay apart."""
+def _cut(claimed: str) -> str:
+    """The ends of a very long name; of a path, those of its last component."""
+    name = claimed.replace("\\", "/").rstrip("/ ").rpartition("/")[2]
+    path = "/" if len(name) < len(claimed) else ""
+    return path + (name if len(name) <= _HEAD + _TAIL else name[:_HEAD] + name[-_TAIL:])
+
+
+def generated(content_type: str, taken: dict[str, int]) -> str:
+    """`image.png`, `image1.png`, ...: what the part is, counted so that names without an owner stay apart.
+
+    `taken` holds for each name the number that was last tried behind it.
+    """
     main = content_type.partition("/")[0]
     stem = "delivery-status" if content_type.endswith("delivery-status") else _STEMS.get(main, "file")
     suffix = extension(content_type)
-    name = stem + suffix
-    number = 0
+    first = name = stem + suffix
     while name in taken:
-        number += 1
-        name = f"{stem}{number}{suffix}"
+        taken[first] += 1
+        name = f"{stem}{taken[first]}{suffix}"
     return name
 
 

@@ -29,11 +29,13 @@ def find(text: str, limit: int = 1000) -> list[str]:
     found: list[str] = []
     start, at = 0, text.find("@")
     while at >= 0 and len(found) < limit:
-        match = _ADDRESS.search(text, max(start, at - 125), at + 256)
+        following = text.find("@", at + 1)
+        end = following if 0 <= following < at + 256 else at + 256
+        match = _ADDRESS.search(text, max(start, at - 125), end)
         start = at + 1 if match is None else match.end()
         if match:
             found.append(tidy(match[0]))
-        at = text.find("@", start)
+        at = following
     return found
 
 

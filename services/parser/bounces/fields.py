@@ -14,6 +14,7 @@ from typing import Final
 from services.parser.bounces import codes
 from services.parser.bounces.addresses import first_address
 
+MAX_CHARS: Final = 1_000_000
 MAX_LINES: Final = 20_000
 MAX_FIELD: Final = 4_000
 _USER: Final = re.compile(r"<?([A-Za-z0-9][\w.+-]{0,63})>?")
@@ -54,13 +55,13 @@ def read(text: str) -> tuple[Told, ...]:
 def _unfolded(text: str) -> Iterator[str]:
     """Lines with their continuation lines joined; an empty string ends a block."""
     held = ""
-    for line in text.splitlines()[:MAX_LINES]:
+    for line in text[:MAX_CHARS].splitlines()[:MAX_LINES]:
         if not line.strip():
             yield held
             yield ""
             held = ""
         elif line[0] in " \t" and held and _field(line) is None:
-            held = f"{held} {line.strip()}" if len(held) < MAX_FIELD else held
+            held = f"{held} {line.strip()}"[:MAX_FIELD] if len(held) < MAX_FIELD else held
         else:
             yield held
             held = line[:MAX_FIELD]

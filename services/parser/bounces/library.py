@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from services.parser.tree import Part
 
 MAX_CHARS: Final = 65_536
+"""Characters of all parts together that the library sees."""
+MAX_ADDRESSES: Final = 1_000
 MAX_LINE: Final = 1_000
 MAX_DEPTH: Final = 4
 MAX_CHILDREN: Final = 20
@@ -38,7 +40,7 @@ def failures(root: Part) -> tuple[str, ...]:
 
 
 def _decoded(addresses: frozenset[bytes]) -> tuple[str, ...]:
-    return tuple(sorted(a.decode("ascii", "replace") for a in addresses if _PLAIN.fullmatch(a)))
+    return tuple(sorted(a.decode("ascii", "replace") for a in addresses if _PLAIN.fullmatch(a))[:MAX_ADDRESSES])
 
 
 def _as_message(root: Part) -> Message:
@@ -47,18 +49,25 @@ def _as_message(root: Part) -> Message:
     for name in _HEADERS:
         for value in root.headers.all(name):
             message[name] = " ".join(value.split())[:2000]
-    _fill(message, root, depth=0)
+    _fill(message, root, MAX_CHARS, depth=0)
     return message
 
 
-def _fill(message: Message, part: Part, depth: int) -> None:
+def _fill(message: Message, part: Part, left: int, depth: int) -> int:
+    """Fill in type and content, of which `left` characters may be taken; how many may be taken after it."""
     message["Content-Type"] = part.content_type
     if description := part.headers.get("Content-Description"):
         message["Content-Description"] = " ".join(description.split())[:200]
     if part.children and depth < MAX_DEPTH and part.content_type.startswith("multipart/"):
-        message.set_payload([_child(child, depth + 1) for child in part.children[:MAX_CHILDREN]])
-    else:
-        message.set_payload(tamed((part.text or "")[:MAX_CHARS]))
+        message.set_payload([])
+        for child in part.children[:MAX_CHILDREN]:
+            inner = Message()
+            left = _fill(inner, child, left, depth + 1)
+            message.attach(inner)
+        return left
+    text = (part.text or "")[:left]
+    message.set_payload(tamed(text))
+    return left - len(text)
 
 
 def tamed(text: str) -> str:
@@ -76,9 +85,3 @@ def tamed(text: str) -> str:
 def _closed(line: str) -> str:
     end = line.rfind(">") + 1
     return line[:end] + line[end:].replace("<", " ")
-
-
-def _child(part: Part, depth: int) -> Message:
-    message = Message()
-    _fill(message, part, depth)
-    return message

@@ -7,11 +7,12 @@ belongs to another story.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from services.parser.bounces import fields, original
 from services.parser.bounces.fields import Told
+from services.parser.bounces.prose import Mentions
 
 if TYPE_CHECKING:
     from services.parser.tree import Part
@@ -33,6 +34,8 @@ class Report:
     told: tuple[Told, ...]
     declared: bool
     returned: str
+    mentions: Mentions = field(repr=False)
+    """Where addresses stand in `text`."""
 
 
 def of(root: Part, text: str) -> Report:
@@ -42,7 +45,7 @@ def of(root: Part, text: str) -> Report:
     returned = [_source(part) for part in parts if part.content_type in _RETURNED_TYPES]
     own, tail = original.split((_own_text(parts) or text or _undivided(root))[:MAX_CHARS])
     told = fields.read("\n\n".join(status)) or fields.read(own) or _told_in(tail)
-    return Report(own, told, bool(status), "\n\n".join([*returned, tail]))
+    return Report(own, told, bool(status), "\n\n".join([*returned, tail]), Mentions(own))
 
 
 def _outer(part: Part, depth: int = 0) -> Iterator[Part]:

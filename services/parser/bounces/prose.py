@@ -8,8 +8,11 @@ loose; the first that finds somebody decides.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from typing import Final
 
 from services.parser.bounces import codes
@@ -103,7 +106,7 @@ _SHAPES: Final = (
     # Failed recipient: bob@example.com, the mark being wide or a column in East Asia
     _shape(
         rf"[\s*+>\-#.|]{{0,40}}(?:[\w'()/-]{{1,24}} ){{0,6}}?(?:{_LABELS})(?: ?\([^)\n]{{0,30}}\))?"
-        rf"[ \t]*(?:[:=>\uff1a]+|[ \t]{{2}})[ \t]*[<\"'\[(]{{0,3}}{_TYPED}"
+        rf"(?:[ \t]*+[:=>\uff1a]+|[ \t]{{2}})[ \t]*+[<\"'\[(]{{0,3}}{_TYPED}"
     ),
     # >>> RCPT TO:<bob@example.com>
     _shape(rf"(?:.{{0,60}}\b)?RCPT TO:\s*<?(?P<addr>{ADDRESS})"),
@@ -130,12 +133,36 @@ def read(text: str, *, ignore: frozenset[str] = frozenset()) -> tuple[Found, ...
     return ()
 
 
-def mentions(text: str, address: str) -> str:
-    """The lines of a report that name `address`, each with the two lines after it."""
-    lines = _lines(text)
-    needle = address.lower()
-    taken = [number for number, line in enumerate(lines) if needle in line.lower()]
-    return "\n".join("\n".join(lines[number : number + 3]) for number in taken[:MAX_MENTIONS])
+class Mentions:
+    """Finds the lines of a report that name an address. The text is cut into lines once, whatever is asked."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def of(self, address: str, most: int) -> str:
+        """The lines that name `address`, each with the two lines after it, at most `most` characters."""
+        needle, text, starts = address.lower(), self._lowered, self._starts
+        found: list[str] = []
+        at, left = text.find(needle), most
+        while at >= 0 and left > 0 and len(found) < MAX_MENTIONS:
+            number = bisect_right(starts, at) - 1
+            found.append("\n".join(self._lines[number : number + 3])[:left])
+            left -= len(found[-1]) + 1
+            at = text.find(needle, starts[number + 1]) if number + 1 < len(starts) else -1
+        return "\n".join(found)
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return _lines(self._text)
+
+    @cached_property
+    def _lowered(self) -> str:
+        return "\n".join(line.lower() for line in self._lines)
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Offsets in `_lowered` at which lines begin."""
+        return list(accumulate((len(line.lower()) + 1 for line in self._lines), initial=0))[:-1]
 
 
 def _lines(text: str) -> list[str]:

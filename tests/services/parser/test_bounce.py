@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.parser import bounce, kind, tree
-from services.parser.bounces import library
+from services.parser.bounces import library, prose
 from shared.contracts.mail import Bounce, BouncedRecipient
 
 DAEMON = "From: MAILER-DAEMON@mx.example.org (Mail Delivery System)\nReturn-Path: <>\nTo: ann@example.org\n"
@@ -771,3 +771,28 @@ def test_hostile_text_is_read_within_bounds(body: str) -> None:
 )
 def test_the_library_gets_lines_that_its_patterns_get_through(line: str, tame: str) -> None:
     assert library.tamed(line) == tame
+
+
+def test_recipients_beyond_the_cap_are_noted() -> None:
+    fields = "".join(
+        f"Final-Recipient: rfc822; a{n}@b.example\nAction: failed\nStatus: 5.1.1\n\n" for n in range(1_001)
+    )
+    root = tree.parse(f"{DAEMON}Subject: Undelivered mail\n\n{fields}".encode())
+    verdict = kind.classify(root, subject="Undelivered mail", text=fields)
+    assert verdict.bounce is not None
+    assert len(verdict.bounce.recipients) == bounce.MAX_RECIPIENTS
+    assert "bounce-recipients-capped" in root.defects
+
+
+def test_each_of_many_recipients_gets_the_words_around_its_name() -> None:
+    lines = "".join(f"<a{n}@b.example>: {550 if n % 2 else 452} reason {n}\n\n" for n in range(100))
+    found = read(plain(lines)).recipients
+    assert [one.smtp_code for one in found] == [452, 550] * 50
+    assert [one.diagnostic for one in found[:2]] == ["452 reason 0", "550 reason 1"]
+
+
+def test_the_lines_that_name_an_address_are_found_once_each_and_cut_at_the_bound() -> None:
+    mentions = prose.Mentions("Zero\nto ANN@b.example, ann@b.example\none\ntwo\nthree\n<ann@b.example>\nfour")
+    assert mentions.of("Ann@b.example", 1_000) == ("to ANN@b.example, ann@b.example\none\ntwo\n<ann@b.example>\nfour")
+    assert mentions.of("Ann@b.example", 9) == "to ANN@b."
+    assert mentions.of("bob@b.example", 1_000) == ""

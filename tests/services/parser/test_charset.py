@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import encodings
+
 import pytest
 
 from services.parser import charset, detect
-from services.parser.defects import Defects
+from services.parser.defects import MAX_GUESSES, Defects
 
 
 @pytest.mark.parametrize(
@@ -118,3 +120,17 @@ def test_html_may_name_its_charset_itself() -> None:
 def test_no_lone_surrogate_ever_comes_out(label: str | None) -> None:
     for data in (b"+2D8-", b"\x3f\xd8a\x00", b"\xed\xa0\x80", b"\x00\xd8\x00\x00", bytes(range(256)) * 4):
         charset.decode(data, label, Defects()).encode("utf-8")
+
+
+def test_a_charset_that_nobody_has_leaves_no_trace_in_the_interpreter() -> None:
+    before = len(encodings._cache)  # type: ignore[attr-defined]
+    assert [charset.codec_name(f"no-such-{number}") for number in range(50)] == [None] * 50
+    assert len(encodings._cache) == before  # type: ignore[attr-defined]
+
+
+def test_a_charset_is_told_from_the_bytes_of_a_bounded_number_of_texts() -> None:
+    noted = Defects()
+    texts = [charset.decode(b"caf\xe9", "x-invented", noted) for _ in range(MAX_GUESSES + 1)]
+    assert (texts[-2], texts[-1]) == ("café", "caf\ufffd")
+    assert "charset-guesses-capped" in noted
+    assert charset.decode("café".encode(), "x-invented", noted) == "café"

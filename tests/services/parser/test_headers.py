@@ -155,3 +155,48 @@ def test_dates_are_moments_in_utc(value: str, moment: str | None) -> None:
     defects = Defects()
     assert dates.utc(value, defects) == moment
     assert (defects.words() == ("bad-date",)) is (moment is None)
+
+
+def test_litter_between_fields_is_stepped_over_wherever_it_stands() -> None:
+    block = b"".join(b"litter\r\nX-Field-%d: a\r\n" % number for number in range(2_000))
+    defects = Defects()
+    headers, stop = parse_block(block, Bounds(), defects)
+    assert (len(headers.raw), stop) == (2_000, -1)
+    assert defects.words() == ("garbage-in-headers",)
+
+
+def test_fields_that_every_mail_has_are_looked_for_far_below_litter() -> None:
+    unknown = b"".join(b"Unknown-%d: a\r\n" % number for number in range(100))
+    for block, stop in (
+        (b"From: a@b.example\r\nlitter\r\n" + unknown + b"To: c\r\nDate: d\r\n", -1),
+        (b"From: a@b.example\r\nlitter\r\n" + unknown + b"From: c\r\nDate: d\r\n", 27 - 8),
+    ):
+        assert parse_block(block, Bounds(), Defects())[1] == stop
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r\r\r\n"])
+def test_a_folded_value_is_one_line_whatever_ends_its_lines(end: bytes) -> None:
+    headers, _ = parse_block(b"Subject: a" + end + b" b" + end + b"\tc" + end + b"X: d" + end, Bounds(), Defects())
+    assert headers.raw == (("subject", b"a b\tc"), ("x", b"d"))
+
+
+def test_fields_of_one_name_are_decoded_up_to_one_bound_together() -> None:
+    defects = Defects()
+    block = b"".join(b"X-Long: %d %s\r\n" % (number, b"a" * 30_000) for number in range(9))
+    headers, _ = parse_block(block, Bounds(), defects)
+    assert [value[:1] for value in headers.all("x-long")] == ["0", "1", "2"]
+    assert sum(map(len, headers.all("x-long"))) == Bounds().value_bytes
+    assert defects.words() == ("headers-capped",)
+
+
+def test_parameters_without_a_value_count_as_parameters() -> None:
+    assert "parameters-capped" in parameterised(b"text/plain" + b"; a" * 300 + b"; charset=utf-8", Bounds()).defects
+
+
+def test_of_a_very_long_references_field_the_ends_are_read() -> None:
+    defects = Defects()
+    value = b" ".join(b"<%d@customer.example>" % number for number in range(10_000))
+    found = ids.all_ids([value], 200, defects)
+    assert (found[0], found[-1], len(found)) == ("<0@customer.example>", "<9999@customer.example>", 200)
+    assert all(one.endswith("@customer.example>") and one.count("<") == 1 for one in found)
+    assert defects.words() == ("references-capped",)

@@ -51,7 +51,7 @@ def test_a_name_is_made_canonical(claimed: str, name: str) -> None:
 
 @given(st.text(max_size=400))
 def test_any_name_becomes_one_safe_component(claimed: str) -> None:
-    name = safe_name(claimed, "text/plain", set(), Defects())
+    name = safe_name(claimed, "text/plain", {}, Defects())
     assert name
     assert name not in (".", "..")
     assert "/" not in name
@@ -71,3 +71,19 @@ def test_types_have_extensions(kind: str, suffix: str) -> None:
 def test_extensions_have_types() -> None:
     assert type_of("a.pdf") == "application/pdf"
     assert type_of(None) == "application/octet-stream"
+
+
+@pytest.mark.parametrize("folder", ["", "folder/", "C:\\folder\\"])
+def test_a_very_long_name_is_cut_before_it_is_looked_at(folder: str) -> None:
+    defects = Defects()
+    name = safe_name(folder + "b" + "\u0315\u0300" * 20_000 + ".pdf", "text/plain", {}, defects)
+    assert name.startswith("b")
+    assert name.endswith(".pdf")
+    assert len(name.encode()) <= 255
+    assert defects.words() == (("filename-truncated", "hostile-filename") if folder else ("filename-truncated",))
+
+
+def test_generated_names_are_counted_on_and_step_over_claimed_ones() -> None:
+    taken: dict[str, int] = {}
+    names = [safe_name(name, "image/png", taken, Defects()) for name in ("image1.png", None, None, None)]
+    assert names == ["image1.png", "image.png", "image2.png", "image3.png"]

@@ -14,6 +14,7 @@ from services.parser.quotes import words
 MAX_LINES: Final = 4
 MAX_LENGTH: Final = 600
 MAX_NAME: Final = 120
+LONGEST_VERB: Final = 40
 
 _TAIL: Final = " \t:\uff1a-\u2010\u2013\u2014*_>\xa0"
 _ENDS: Final = (":", "\uff1a", "-", "*", "\u2010", "wrote", "写道", "寫道")
@@ -30,7 +31,7 @@ _DATE: Final = re.compile(
     r"\d{1,2}[:.h時时시]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[年月日년월일]"
     r"|\b\d{1,2}\.?\s\w{3,10}\b|\b\w{3,10}\s\d{1,2}\b"
 )
-_ADDRESS: Final = re.compile(r"[^\s<>@]{1,80}@[\w.-]{1,200}", re.ASCII)
+_ADDRESS: Final = re.compile(r"[^\s<>@]@[\w.-]", re.ASCII)
 _ENDS_IN_ADDRESS: Final = re.compile(
     r"@[\w.-]{1,200}[>)\]\s'\"]{0,6}(?:<mailto:[^>\s]{1,200}>{1,2})?[>)\]\s]{0,4}$|&gt;$"
 )
@@ -83,7 +84,7 @@ def _is_attribution(joined: str, *, quote_follows: bool) -> bool:
         return False
     dated = bool(_DATE.search(core))
     addressed = bool(_ADDRESS.search(core)) or "&lt;" in core
-    if _VERB_END.search(core):
+    if _VERB_END.search(core, max(0, len(core) - LONGEST_VERB)):
         return dated or addressed or (quote_follows and len(core) < MAX_NAME)
     if not _announces(joined):
         return False

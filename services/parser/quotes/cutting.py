@@ -29,6 +29,8 @@ class Cut:
     end: int | None = None
     forward: int | None = None
     announced: bool = False
+    looked_at: int = 0
+    """Lines from the top in which nothing of the sender's own stands; `old` only grows, so that stays true."""
 
 
 def scan(lines: list[str], *, is_reply: bool) -> Cut:
@@ -62,13 +64,15 @@ def _line_of(needle: str, lines: list[str]) -> int | None:
     """The line in which words without white space begin, None for the first line and for none."""
     if len(needle) < MIN_NEEDLE:
         return None
-    squashed, starts = "", []
+    pieces, starts, length = [], [], 0
     for line in lines:
-        starts.append(len(squashed))
-        squashed += markup.squashed(line)
-        if len(squashed) > MAX_SQUASHED:
+        starts.append(length)
+        if line:
+            pieces.append(markup.squashed(line))
+            length += len(pieces[-1])
+        if length > MAX_SQUASHED:
             break
-    at = squashed.find(needle)
+    at = "".join(pieces).find(needle)
     return next((n for n in range(len(starts) - 1, 0, -1) if starts[n] <= at), None)
 
 
@@ -110,10 +114,17 @@ def _is_quoted_below(lines: list[str], number: int) -> bool:
 
 def _ends(lines: list[str], start: int, cut: Cut) -> bool:
     """Call everything from `start` on old, if the sender wrote something above it."""
-    if not any(lines[n].strip() and n not in cut.old and lines[n].lstrip()[:1] != ">" for n in range(start)):
+    while cut.looked_at < start and not _is_own(lines, cut.looked_at, cut):
+        cut.looked_at += 1
+    if cut.looked_at >= start:
         return False
     cut.end, cut.announced = start, True
     return True
+
+
+def _is_own(lines: list[str], number: int, cut: Cut) -> bool:
+    line = lines[number].lstrip()
+    return bool(line) and line[0] != ">" and number not in cut.old
 
 
 def _note_marked(lines: list[str], cut: Cut, *, is_reply: bool) -> None:

@@ -9,6 +9,8 @@ from services.parser.quotes import headerblock, words
 
 MAX_MARKER: Final = 200
 MAX_GROUPWISE: Final = 500
+MAX_GAP: Final = 20
+"""Blank lines that may stand between a rule and the header block below it."""
 _DASHES: Final = "-_=*\u2010\u2013\u2014"
 _ENDS: Final = (*_DASHES, "#", ":", "\uff1a")
 _ORIGINAL: Final = re.compile(
@@ -53,7 +55,7 @@ def old_mail_at(lines: list[str], number: int) -> int | None:
         return number
     if headerblock.at(lines, number) is None:
         return None
-    above = next((n for n in range(number - 1, -1, -1) if lines[n].strip()), None)
+    above = next((n for n in range(number - 1, max(-1, number - 2 - MAX_GAP), -1) if lines[n].strip()), None)
     return number if above is None or not _RULE.match(lines[above][: MAX_MARKER + 10]) else above
 
 

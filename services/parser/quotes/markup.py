@@ -11,12 +11,17 @@ from typing import Final
 
 MAX_CHARS: Final = 1_000_000
 _TAGS: Final = re.compile(r"<(?:div|blockquote|hr|span|table)\b[^<>]{0,600}>", re.IGNORECASE)
-_MARK: Final = re.compile(
-    r"""(?:class|id)\s?=\s?["']?[^"'>]{0,80}?\b(?:(?:x_|ecx|m_\d{1,20})?(?:
+_NAMED: Final = re.compile(
+    r"""\b(?:x_|ecx|m_\d{1,20})?(?:
         gmail_quote|gmail_extra|divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION|yahoo_quoted|yqt\d|moz-cite-prefix|
         protonmail_quote|zmail_extra|tutanota_quote|ms-outlook-mobile-reference-message|mail_quote|reply-intro|
-        isReplyContent|isForwardContent|OutlookMessageHeader|AppleMailQuote|js-original-message|stopSpelling|zwchr))
-    | border-top:\s?solid\s\#(?:B5C4DF|E1E1E1)
+        isReplyContent|isForwardContent|OutlookMessageHeader|AppleMailQuote|js-original-message|stopSpelling|zwchr)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Names of classes and ids by which programs mark a quotation."""
+_IN_NAME: Final = re.compile(r"""(?:class|id)\s?=\s?["']?[^"'>]{0,80}+\Z""", re.IGNORECASE)
+_MARK: Final = re.compile(
+    r"""border-top:\s?solid\s\#(?:B5C4DF|E1E1E1)
     | data-marker\s?=\s?["']__QUOTED_TEXT__
     | type\s?=\s?["']?cite
     | name\s?=\s?["']?quote\b""",
@@ -24,20 +29,29 @@ _MARK: Final = re.compile(
 )
 _SKIPPED: Final = re.compile(r"<(style|script|title)\b[^<>]{0,500}>[^<]{0,20000}</\1>", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]{0,4000}>")
+_LONG_NUMBER: Final = re.compile(r"&#\d{20,}+;?")
+"""References to no character, whose thousands of digits Python refuses to read."""
 _BLANK: Final = re.compile(r"[\s>\xa0\u200b\ufeff]+")
 
 
 def quotation(html: str) -> str:
     """The first 60 visible characters of the quotation without white space, or an empty string."""
-    mark = next((tag for tag in _TAGS.finditer(html, 0, MAX_CHARS) if _MARK.search(tag[0])), None)
+    mark = next((tag for tag in _TAGS.finditer(html, 0, MAX_CHARS) if _is_mark(tag[0])), None)
     if mark is None:
         return ""
     return squashed(visible(html[mark.start() : mark.start() + 20_000]))[:60]
 
 
+def _is_mark(tag: str) -> bool:
+    """Whether a tag opens a quotation: by a class or id that programs use, or by its style or attributes."""
+    if _MARK.search(tag):
+        return True
+    return any(_IN_NAME.search(tag, max(0, name.start() - 100), name.start()) for name in _NAMED.finditer(tag))
+
+
 def visible(html: str) -> str:
     """The text of some HTML, roughly."""
-    return entities.unescape(_TAG.sub(" ", _SKIPPED.sub(" ", html)))
+    return entities.unescape(_LONG_NUMBER.sub("", _TAG.sub(" ", _SKIPPED.sub(" ", html))))
 
 
 def squashed(text: str) -> str:

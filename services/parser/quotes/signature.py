@@ -14,6 +14,7 @@ from services.parser.quotes import words
 MAX_SIGNATURE_LINES: Final = 40
 MAX_FOOTER_LINES: Final = 30
 MAX_PHONE_LINE: Final = 160
+MAX_RULE: Final = 500
 _DELIMITER: Final = re.compile(r"\s{0,3}(?:--|\u2014\u2014|\u2013\u2013|-- -)\s*$")
 _RULE: Final = re.compile(r"\s{0,3}(?:[-_=*~#]\s?){3,}\s*$")
 
@@ -37,7 +38,7 @@ def _without_delimited(lines: list[str]) -> list[str]:
     """Up to the first signature delimiter (RFC 3676 section 4.3) that a short rest follows."""
     for number in range(max(0, len(lines) - MAX_SIGNATURE_LINES), len(lines)):
         line = lines[number]
-        if line[:1] not in " -_=*~#\u2014\u2013\t" or not line.strip():
+        if line[:1] not in " -_=*~#\u2014\u2013\t" or len(line) > MAX_RULE or not line.strip():
             continue
         if _DELIMITER.match(line) or (_RULE.match(line) and _is_footer(lines[number + 1 :])):
             return lines[:number]

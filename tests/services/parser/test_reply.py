@@ -758,3 +758,21 @@ def test_any_text_gives_some_of_itself(text: str, is_reply: bool) -> None:
     left = "".join(text.split())
     assert all(word in left for word in got.split())
     reply.forwarded_from(text, "Fwd: x")
+
+
+def test_a_reference_to_a_character_with_thousands_of_digits_is_no_error() -> None:
+    html = f"<p>New</p><div class='gmail_quote'>&#{'1' * 5_000};Old words of another person</div>"
+    text = "New\nOld words of another person"
+    assert reply.new_text(text, html, is_reply=True) == "New"
+
+
+@pytest.mark.parametrize("mark", ["class=gmail_quote", 'id = "x_divRplyFwdMsg"', "class='a b m_12yahoo_quoted'"])
+def test_a_class_marks_a_quotation_only_as_a_class(mark: str) -> None:
+    text = "New\nOld words of another person"
+    for tag, new in ((f"<div {mark}>", "New"), (f"<div title={mark.partition('=')[2]}>", text)):
+        assert reply.new_text(text, f"New{tag}Old words of another person</div>", is_reply=True) == new
+
+
+def test_a_header_block_far_below_blank_lines_has_nothing_above_it() -> None:
+    text = "\n" * 1_000 + "From: Ann <ann@example.com>\nTo: Bob\nSubject: Printer\n\nOld" * 100
+    assert reply.new_text(text, None, is_reply=True) == text.strip()

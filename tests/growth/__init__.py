@@ -9,6 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from tests.growth import bodies
+from tests.growth import bodies, headers
 
-CONSTRUCTIONS: Final[Mapping[str, Callable[[int], bytes]]] = dict(bodies.CONSTRUCTIONS)
+CONSTRUCTIONS: Final[Mapping[str, Callable[[int], bytes]]] = {**bodies.CONSTRUCTIONS, **headers.CONSTRUCTIONS}

@@ -88,7 +88,6 @@ class DryRun:
         """The keys that scripts rely on."""
         every = self.every_change()
         known = {change.record_id: change for change, _ in every}
-        notices = [*(each for change, _ in every for each in change.notifications), *self.notices]
         return {
             "mail": codec.mail_to_json(self.mail) if self.mail else None,
             "outcome": self.outcome,
@@ -96,7 +95,8 @@ class DryRun:
             "trace": [asdict(step) for step in self.steps],
             "changes": [self._shown(change, above, known) for change, above in every if change.action != "none"],
             "notifications": [
-                {"to": list(each.to), "subject": each.subject, "text": each.text, "kind": each.kind} for each in notices
+                {"to": list(each.to), "subject": each.subject, "text": each.text, "kind": each.kind}
+                for each in self.notices
             ],
         }
 

@@ -44,7 +44,7 @@ class Cause:
 
 
 def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
-    """Everything a committed Change asks for besides the record itself; the events that follow."""
+    """Everything a committed Change asks for besides the record itself and the answer; the events that follow."""
     if change.person:
         stores.people.create_once(change.person, cause.at)
     if change.becomes_user:
@@ -59,7 +59,7 @@ def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
     events: list[Event] = [_announcement(change, cause)] if change.action != "none" else []
     for subordinate in change.subordinates:
         events += _carry_out_below(change, subordinate, cause, stores)
-    return [*events, *queue_notifications(change.notifications, change, cause, stores)]
+    return events
 
 
 def _create_object(change: Change, cause: Cause, stores: Stores) -> None:

@@ -42,7 +42,8 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
         decision = decision if facts.targets_claimed == decision.targets else decide(facts, lookups)
     cause = Cause(facts.envelope.mail_id, facts.inbox.name, facts.now, decision.outgoing)
     decision = PartCommits(facts, lookups, stores, cause).commit_parts(decision)
-    notices = queue_notifications(decision.notices, NO_RECORD, cause, stores)
+    about = next((change for change in decision.changes if change.notifications), NO_RECORD)
+    notices = queue_notifications(decision.notices, about, replace(cause, outgoing=decision.outgoing), stores)
     match decision.ending:
         case "wait":
             return Wait(decision.reason)
@@ -124,7 +125,7 @@ class PartCommits:
 
 def _result(part: Part) -> object:
     """What the end of a mail is concluded from."""
-    return part.failure, part.refusal, part.change and (part.change.action, part.change.why)
+    return part.failure, part.refusal, part.change and (part.change.action, part.change.why, part.change.notifications)
 
 
 def commit_creation(planned: Change, configuration: Configuration, cause: Cause, stores: Stores) -> Change | None:

@@ -37,9 +37,13 @@ class StoreLookups:
         """Mails of ours with one of these Message-IDs."""
         return self.stores.outbox.with_message_ids(list(message_ids))
 
-    def sent_since(self, address: str, since: datetime, most: int, but: str) -> int:
-        """How many mails of ours an address got since then."""
-        return self.stores.outbox.sent_since(address, since, most, but)
+    def sent_since(self, field: str, value: str | bool, since: datetime) -> int:
+        """How many mails of ours since then have this value."""
+        return self.stores.outbox.sent_since(field, value, since)
+
+    def is_answered(self, mail_id: str) -> bool:
+        """Whether an answer to this mail is in the outbox."""
+        return self.stores.outbox.is_answered(mail_id)
 
     def person(self, text: str) -> Document | None:
         """The person with this id, else with this address."""

@@ -11,7 +11,7 @@ from shared.contracts.desk import Inbox, Settings
 from shared.contracts.events import Sender
 from shared.contracts.mail import Address
 from shared.store.documents import Document
-from shared.store.people import People
+from shared.store.people import CONFIGURED, People
 from shared.store.records import Records, search_key
 
 
@@ -22,7 +22,8 @@ def match_person(address: Address | None, settings: Settings, people: People) ->
     found = people.with_address(address.address, plus_addressing=settings.plus_addressing)
     if found is None:
         return Sender(address, name=address.name)
-    return Sender(address, found["_id"], found["name"], found["kind"], tuple(found["roles"]))
+    configured = bool(found.get(CONFIGURED))
+    return Sender(address, found["_id"], found["name"], found["kind"], tuple(found["roles"]), configured=configured)
 
 
 def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | None, str | None]:

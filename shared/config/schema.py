@@ -216,7 +216,10 @@ SETTINGS: Final = Section(
         "subject_patterns": list_of(read.pattern("type", "number")),
         "automatic_mail_cap": Section(
             desk.AutomaticMailCap,
-            {"per_address": read.integer(1, 100_000), "per": read.duration(_SECOND, timedelta(days=365))},
+            {
+                **dict.fromkeys(("per_address", "per_domain", "all_strangers"), read.integer(1, 100_000)),
+                "per": read.duration(_SECOND, timedelta(days=365)),
+            },
         ),
     },
 )

@@ -21,12 +21,11 @@ from shared.contracts.desk import Configuration
 from shared.errors import Misconfigured
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents
+from shared.store.people import CONFIGURED
 
 REVISION: Final = "revision"
 CHANGES: Final = "configuration_changes"
 """The collection of what was changed, when, by whom and why."""
-CONFIGURED: Final = "configured"
-"""Marks people who came from a configuration, not from mail: only they are exported and pruned."""
 _CHUNK: Final = 500
 
 

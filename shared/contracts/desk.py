@@ -110,9 +110,14 @@ class AuthFailureTicket:
 
 @dataclass(frozen=True, slots=True)
 class AutomaticMailCap:
-    """At most so many mails of ours to one address in a time (PR-02)."""
+    """At most so many automatic mails in a time (PR-02): to one mailbox, to strangers of one domain, to all strangers.
+
+    A stranger is a sender who is neither authenticated nor in the configuration.
+    """
 
     per_address: int = 10
+    per_domain: int = 100
+    all_strangers: int = 300
     per: timedelta = timedelta(hours=1)
 
 

@@ -25,7 +25,8 @@ class Envelope:
 class Sender:
     """Who wrote, as far as Postroom can tell: the claimed address, and the person or object behind it.
 
-    `address` is None when the mail has no usable From. `object_id` is set by method 2 (IV-23).
+    `address` is None when the mail has no usable From. `object_id` is set by method 2 (IV-23). `configured`: the person
+    is in the desk's configuration, not one whom a mail created.
     """
 
     address: Address | None
@@ -35,6 +36,7 @@ class Sender:
     roles: tuple[str, ...] = ()
     object_type: str | None = None
     object_id: str | None = None
+    configured: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,4 +26,7 @@ INDEXES: tuple[Index, ...] = (
     Index("outbox", ("state", "at")),
     Index("outbox", ("message_key",)),
     Index("outbox", ("to_key", "at")),
+    Index("outbox", ("stranger_domain", "at")),
+    Index("outbox", ("to_stranger", "at")),
+    Index("outbox", ("mail_id",)),
 )

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+from shared.addresses import mailbox_key
 from shared.contracts.service import Notification
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents
@@ -31,7 +32,7 @@ class Outbox:
             {
                 "_id": id_,
                 "to": list(notification.to),
-                "to_key": notification.to[0].lower() if notification.to else None,
+                "to_key": mailbox_key(notification.to[0]) if notification.to else None,
                 "subject": notification.subject,
                 "text": notification.text,
                 "kind": notification.kind,
@@ -57,10 +58,16 @@ class Outbox:
         keys = [key for message_id in message_ids if (key := message_key(message_id))]
         return list(self.documents.find("outbox", {"message_key": {"$in": keys}}, limit=200)) if keys else []
 
-    def sent_since(self, address: str, since: datetime, most: int, but: str) -> int:
-        """How many mails (at most `most`) were written to an address since then, because of mails other than `but`."""
-        where = {"to_key": address.lower(), "at": {"$gte": since}, "mail_id": {"$ne": but}}
-        return sum(1 for _ in self.documents.find("outbox", where, limit=most))
+    def sent_since(self, field: str, value: str | bool, since: datetime) -> int:
+        """How many mails with this value were written since then, counted in an index.
+
+        `field`: `to_key` (a mailbox), `stranger_domain` or `to_stranger`.
+        """
+        return self.documents.count("outbox", {field: value, "at": {"$gte": since}})
+
+    def is_answered(self, mail_id: str) -> bool:
+        """Whether a mail was written because of this one."""
+        return self.documents.count("outbox", {"mail_id": mail_id}) > 0
 
     def recent(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Document]:
         """Outgoing mails, newest first."""

@@ -12,6 +12,8 @@ from shared.contracts.service import NewPerson
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents
 
+CONFIGURED: Final = "configured"
+"""Marks people who came from a configuration, not from mail: only they are exported and pruned."""
 INTERNAL_SERVICES: Final = "internal-services"
 """The person that records of unknown senders belong to (IV-22)."""
 

@@ -57,12 +57,15 @@ class Facts:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the sender counts as who the address says: always, unless the inbox wants a proof (`trust`).
+        """Whether the sender counts as who the address says: always, unless the inbox wants a proof (`trust`)."""
+        return self.inbox.commands.trust == "address" or self.is_authenticated
+
+    @property
+    def is_authenticated(self) -> bool:
+        """Whether a trusted mail server states that the sender is who the address says.
 
         The proof is about the address as the mail writes it, so one that the desk completed (IV-06) has none.
         """
-        if self.inbox.commands.trust == "address":
-            return True
         written = self.mail.from_ == self.sender.address
         return written and is_authenticated(self.mail, self.settings.trusted_authserv_ids)
 
@@ -99,15 +102,6 @@ def facts_of(
         linked=tuple(mail.get("records", ())),
         targets_claimed=tuple(Target(**each) for each in mail.get("targets") or ()),
     )
-
-
-def may_answer(facts: Facts, lookups: Lookups) -> bool:
-    """Whether an automatic mail may go to the sender now: no robot, and not too many already (PR-02)."""
-    address, cap = facts.sender.address, facts.settings.automatic_mail_cap
-    if not facts.answers or address is None:
-        return False
-    sent = lookups.sent_since(address.address, facts.now - cap.per, cap.per_address, facts.envelope.mail_id)
-    return sent < cap.per_address
 
 
 def author_on(facts: Facts, lookups: Lookups, record: Mapping[str, Any]) -> str:

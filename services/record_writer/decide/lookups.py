@@ -27,8 +27,11 @@ class Lookups(Protocol):
     def sent(self, message_ids: Sequence[str]) -> Sequence[Document]:
         """Mails of ours with one of these Message-IDs."""
 
-    def sent_since(self, address: str, since: datetime, most: int, but: str) -> int:
-        """How many mails of ours (at most `most`) an address got since then, not because of mail `but`."""
+    def sent_since(self, field: str, value: str | bool, since: datetime) -> int:
+        """How many mails of ours since then have this value (see `Outbox.sent_since`)."""
+
+    def is_answered(self, mail_id: str) -> bool:
+        """Whether an answer to this mail is in the outbox, sent or not."""
 
     def person(self, text: str) -> Document | None:
         """The person with this id, else with this address."""

@@ -72,7 +72,7 @@ class Decision:
     """What one mail means, as long as nothing it was read from changes.
 
     `step` names the rule that ended the mail before any part was planned, or that rejects it. `targets` are to be
-    claimed. `notices` tell the sender what could not be found; `incident` is the incident on error for parts that
+    claimed. `notices`: the answer to the sender, if there is one; `incident`: the incident on error for parts that
     failed beside others. `may_make_incident`: False when the making of an incident is what failed. `outgoing`: which
     server sends what the mail causes.
     """

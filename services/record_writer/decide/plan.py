@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.record_writer.decide import create
+from services.record_writer.decide.answers import combined, outgoing_facts, reached_limit
 from services.record_writer.decide.body import Block
 from services.record_writer.decide.error import plan_incident_for_parts
 from services.record_writer.decide.export import decide_export
@@ -115,11 +116,24 @@ def conclude(facts: Facts, lookups: Lookups, parts: Sequence[Part]) -> Decision:
     changes, failed = ended.changes, ended.failed
     if failed and not changes and not any(part.failure for part in failed):
         return replace(ended, ending="rejected", reason=failed[0].refusal or "", step="sender")
-    notices = missing_record_notice(facts, lookups, ended.targets)
-    ended = replace(ended, notices=notices, outgoing=outgoing(facts))
+    ended, kept_back = _answered(facts, lookups, ended)
     if failed and not changes:
-        return _failed(facts, ended)
-    return _changed(facts, ended, in_words(failed) if failed else "") if changes else ended
+        ended = _failed(facts, ended)
+    elif changes:
+        ended = _changed(facts, ended, in_words(failed) if failed else "")
+    return replace(ended, reason=f"{ended.reason}; not answered: {kept_back}") if kept_back else ended
+
+
+def _answered(facts: Facts, lookups: Lookups, ended: Decision) -> tuple[Decision, str | None]:
+    """The one answer to the mail (PR-02), or the limit that keeps it back."""
+    asked = [notice for change in ended.changes for notice in change.notifications]
+    notices = combined([*asked, *missing_record_notice(facts, ended.targets)])
+    ended = replace(ended, outgoing=outgoing(facts))
+    if not notices:
+        return ended, None
+    if reached := reached_limit(facts, lookups):
+        return ended, reached
+    return replace(ended, notices=notices, outgoing={**ended.outgoing, **outgoing_facts(facts)}), None
 
 
 def _failed(facts: Facts, ended: Decision) -> Decision:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.record_writer.decide.facts import Facts, may_answer
-from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.answers import Words, answer
+from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.model import Part, Target
 from services.record_writer.decide.sender import sender_refusal
 from shared.contracts.service import Change, Notification
@@ -35,14 +35,12 @@ def refusal_of(changes: Sequence[Change]) -> str:
     return shortened("; ".join(dict.fromkeys(change.why[-1] for change in changes)), MAX_REASON)
 
 
-def missing_record_notice(facts: Facts, lookups: Lookups, targets: Sequence[Target]) -> tuple[Notification, ...]:
+def missing_record_notice(facts: Facts, targets: Sequence[Target]) -> tuple[Notification, ...]:
     """A mail to the sender that names what could not be found, if the inbox says so; never to a robot (IV-36)."""
     missing = list(dict.fromkeys(target.missing for target in targets if target.missing))
-    address, wanted = (
-        facts.sender.address,
-        facts.inbox.email_when_no_target and facts.inbox.processor not in SILENT_TYPES,
-    )
-    if not missing or not wanted or sender_refusal(facts) or not may_answer(facts, lookups) or address is None:
+    wanted = facts.inbox.email_when_no_target and facts.inbox.processor not in SILENT_TYPES
+    if not missing or not wanted or sender_refusal(facts):
         return ()
     text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in missing[:MAX_LISTED])
-    return (Notification((address.address,), missing[0], text, "no-target", facts.mail.message_id),)
+    neutral = Words("Record not found", "A record that your mail names does not exist.\n")
+    return answer(facts, "no-target", Words(missing[0], text), neutral=neutral)

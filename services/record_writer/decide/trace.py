@@ -32,23 +32,23 @@ def trace(decision: Decision) -> Iterator[Step]:
     elif not decision.parts:
         yield Step("record-writer", decision.step, decision.ending, decision.reason)
     for part in decision.parts:
-        yield from _part(decision, part)
+        yield from _part(part)
     yield from _notices(decision, decision.notices)
     if decision.incident:
         yield Step("record-writer", "incident-on-error", "new", in_words(decision.failed))
 
 
-def _part(decision: Decision, part: Part) -> Iterator[Step]:
+def _part(part: Part) -> Iterator[Step]:
     yield Step("record-writer", part.target.step, part.target.kind, part.target.why)
     if part.refusal:
         yield Step("record-writer", "sender", "refused", part.refusal)
     if part.failure:
         yield Step("record-writer", "part", "failed", part.failure)
     if part.change:
-        yield from _change(decision, part.change)
+        yield from _change(part.change)
 
 
-def _change(decision: Decision, change: Change) -> Iterator[Step]:
+def _change(change: Change) -> Iterator[Step]:
     """What is created or changed, in the order in which it is written."""
     if new := change.person:
         yield Step("record-writer", "person", "create", f"{_name(new)} is created, as {new.kind}")
@@ -63,7 +63,6 @@ def _change(decision: Decision, change: Change) -> Iterator[Step]:
     yield Step("record-writer", "record", done, shortened(values or "; ".join(change.why), MAX_WHY))
     for each in change.subordinates:
         yield Step("record-writer", "task", f"create {each.number}", "the inbox wants a task for every email")
-    yield from _notices(decision, change.notifications)
 
 
 def _name(person: NewPerson) -> str:

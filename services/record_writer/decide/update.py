@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from services.record_writer.decide import values
+from services.record_writer.decide.answers import Words, answer
 from services.record_writer.decide.body import Block
 from services.record_writer.decide.create import part_why, tasks_below
-from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on, may_answer
+from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from shared.contracts.desk import QuickAction, RecordType
@@ -39,7 +40,7 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
         event_of(type_, record["status"], given.get("Status")),
         given=given,
         activities=_activities(facts, lookups, part) + _moves(facts, lookups, record, given),
-        notifications=_told(facts, lookups, type_, {**record, **_own(given)}),
+        notifications=_reply(facts, type_, {**record, **_own(given)}),
     )
 
 
@@ -95,7 +96,7 @@ def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Ch
     named = f"{_title(type_)} No {_bare(record)}"
     if not (facts.inbox.commands.update_closed or facts.released):
         told = f"{named} is already closed and has not been updated."
-        refused = _change(facts, lookups, part, "none", notifications=_answer(facts, lookups, told, "closed"))
+        refused = _change(facts, lookups, part, "none", notifications=_closed_notice(facts, told))
         return replace(refused, why=(*refused.why, f"{record['number']} is closed and takes no updates"))
     given = {name: value for name, value in _stated(facts, type_, part.block).items() if name != "Status"}
     return _change(
@@ -105,7 +106,7 @@ def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Ch
         "updated",
         given=given,
         activities=_activities(facts, lookups, part),
-        notifications=_answer(facts, lookups, f"{named} has been updated by {PRODUCT}.", "closed"),
+        notifications=_closed_notice(facts, f"{named} has been updated by {PRODUCT}."),
     )
 
 
@@ -163,22 +164,19 @@ def _own(given: Mapping[str, Any]) -> dict[str, Any]:
     return {values.PROPERTY[name]: value for name, value in given.items() if name in values.PROPERTY}
 
 
-def _told(facts: Facts, lookups: Lookups, type_: RecordType, record: Document) -> tuple[Notification, ...]:
+def _reply(facts: Facts, type_: RecordType, record: Document) -> tuple[Notification, ...]:
     """The reply to an update (VF-20): for calls by the inbox's switch, for all else always."""
     if record["type"] == "incident" and not facts.inbox.commands.reply_on_update:
         return ()
-    subject = f"{_title(type_)} {_bare(record)} has been updated"
-    text = f"{subject}.\n\nSubject: {record['subject']}\nStatus: {record['status']}\n"
-    return _answer(facts, lookups, subject, "updated", text)
+    subject, status = f"{_title(type_)} {_bare(record)} has been updated", f"Status: {record['status']}\n"
+    words = Words(subject, f"{subject}.\n\nSubject: {record['subject']}\n{status}")
+    return answer(facts, "updated", words, neutral=Words(subject, f"{subject}.\n\n{status}"))
 
 
-def _answer(
-    facts: Facts, lookups: Lookups, subject: str, kind: str, text: str | None = None
-) -> tuple[Notification, ...]:
-    address = facts.sender.address
-    if not may_answer(facts, lookups) or address is None:
-        return ()
-    return (Notification((address.address,), subject, text or f"{subject}\n", kind, facts.mail.message_id),)
+def _closed_notice(facts: Facts, subject: str) -> tuple[Notification, ...]:
+    """What became of a mail about a closed record; it holds nothing of any mail."""
+    words = Words(subject, f"{subject}\n")
+    return answer(facts, "closed", words, neutral=words)
 
 
 def _bare(record: Document) -> str:

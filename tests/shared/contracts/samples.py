@@ -92,6 +92,7 @@ SENDER = Sender(
     roles=("user", "analyst"),
     object_type="Contract",
     object_id="c-17",
+    configured=True,
 )
 SAMPLES: Mapping[str, Event] = {
     "MailParsed": MailParsed(ENVELOPE, BOUNCED),

@@ -44,7 +44,8 @@ class Job:
     """What a child shall do. `outbox` is a folder of files `N~INBOX~LABEL.eml`, handed in by name.
 
     Seconds: `lease`; `patience`, how long to wait for quiet on RabbitMQ; `busy`, how long for a locked data file.
-    `file_limit`: no file may grow beyond so many bytes. `stages`: the workers of these alone, as containers have it.
+    `file_limit`, `memory_limit`: bytes beyond which no file, or the process itself, may grow. `stages`: the workers of
+    these alone, as containers have it.
     """
 
     data: str
@@ -60,6 +61,7 @@ class Job:
     patience: float = 90.0
     busy: float = 30.0
     file_limit: int = 0
+    memory_limit: int = 0
     stages: tuple[str, ...] = ()
 
 
@@ -126,6 +128,8 @@ def run(job: Job) -> None:
     shared.embedded.file.BUSY_SECONDS = job.busy
     if job.file_limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_limit, resource.RLIM_INFINITY))
+    if job.memory_limit:
+        resource.setrlimit(resource.RLIMIT_AS, (job.memory_limit, job.memory_limit))
     steps.watch(job.environ)
     plants.sow(job.plants)
     app = open_app(job)

@@ -15,9 +15,9 @@ ODD = b"X-Odd: " + b"x" * 2_000 + b"\r\n"
 """A header that brings a mail into the parser process."""
 
 
-def a_faulty_mail(name: str, subject: str = "Fire", **keys: str) -> bytes:
+def a_faulty_mail(name: str, *, odd: bool = True, **keys: str) -> bytes:
     """A mail that breaks its reader in the way of this name."""
-    return FAULT + name.encode() + b"\r\n" + ODD + a_mail("It burns.\n", subject=subject, **keys)
+    return FAULT + name.encode() + b"\r\n" + ODD * odd + a_mail("It burns.\n", subject="Fire", **keys)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NoReturn
 
 from services.parser import child, frames, mime
@@ -28,11 +29,19 @@ def read(raw: bytes, *args: Any, **keys: Any) -> mime.Reading:
     """Do what the mail says, then read it."""
     _, found, after = raw.partition(FAULT)
     if found:
-        FAULTS[after.split(b"\r\n", 1)[0].decode()]()
+        name, *words = after.split(b"\r\n", 1)[0].decode().split()
+        FAULTS[name](*words)
     return original(raw, *args, **keys)
 
 
 original = mime.read
+
+
+def wait(signpost: str) -> None:
+    """Says that it is busy, and goes on when it may."""
+    Path(f"{signpost}.busy").touch()
+    while not Path(signpost).exists():
+        time.sleep(0.01)
 
 
 def spin() -> NoReturn:
@@ -88,7 +97,8 @@ def chatter() -> None:
     os.write(1, b"\0" * 5000)
 
 
-FAULTS: dict[str, Callable[[], None]] = {
+FAULTS: dict[str, Callable[..., None]] = {
+    "wait": wait,
     "spin": spin,
     "eat": eat,
     "abort": os.abort,

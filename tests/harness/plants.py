@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
+import services.parser.guarded
+import services.parser.process
 import services.parser.stage
 import services.record_writer.carry_out
 import services.record_writer.commit
@@ -28,6 +30,7 @@ from shared.runtime.steps import step
 from shared.runtime.worker import Worker, is_news
 from shared.store.mails import Mails
 from shared.store.records import Records
+from tests.harness import parser_child
 
 
 def sow(names: Sequence[str]) -> None:
@@ -166,6 +169,17 @@ def poison() -> None:
     services.parser.stage.guarded.read = read  # type: ignore[assignment]
 
 
+def parser_process() -> None:
+    """Not a fault of ours either: mails that break the process in which they are parsed."""
+    services.parser.process.ENTRY = parser_child.__name__
+
+
+def parser_anywhere() -> None:
+    """The same mails, and they break a worker that parses them as well."""
+    parser_process()
+    services.parser.guarded.mime.read = parser_child.read  # type: ignore[attr-defined]
+
+
 PLANTS: dict[str, Callable[[], None]] = {
     "ack-before-publish": ack_before_publish,
     "publish-without-mandatory": publish_without_mandatory,
@@ -177,5 +191,7 @@ PLANTS: dict[str, Callable[[], None]] = {
     "no-duplicate-check": no_duplicate_check,
     "no-version-check": no_version_check,
     "poison": poison,
+    "parser-process": parser_process,
+    "parser-anywhere": parser_anywhere,
     "binding-deleted": lambda: None,
 }

@@ -14,7 +14,7 @@ from shared.runtime.outcome import Emit, Fail, Retry, Wait
 from shared.runtime.stage import Stage
 from tests.builders import a_mail
 from tests.desk import Desk
-from tests.harness.faulty import ODD, a_faulty_mail
+from tests.harness.faulty import a_faulty_mail
 
 MAIL = a_mail("It burns.\n", files=(("a.bin", "application/octet-stream", b"\0" * 1000),))
 
@@ -82,7 +82,7 @@ def test_a_mail_that_is_not_read_in_time_is_tried_again_and_nothing_is_stored(
 def test_a_mail_that_may_have_killed_a_worker_is_parsed_in_the_parser_process(
     stage: Stage, faulty: ParserProcess
 ) -> None:
-    harmful = a_faulty_mail("exit").replace(ODD, b"")
+    harmful = a_faulty_mail("exit", odd=False)
     assert isinstance(stage.handle(prepared(stage, MailReceived(harmful, ""))), Emit)
     answer = stage.handle(prepared(stage, MailReceived(harmful, ""), again=True))
     assert isinstance(answer, Fail)

@@ -1,0 +1,109 @@
+"""One mail stops nobody, whatever it does to its reader: under a limit of memory, on both brokers."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from shared.intake import RawMail
+from tests.builders import a_mail
+from tests.harness.bench import ROOT, Bench, Scene
+from tests.harness.faulty import a_faulty_mail
+from tests.harness.mails import Sent, many
+from tests.system.test_faults import end, eventually, watching
+
+pytestmark = pytest.mark.timeout(1200)
+"""Seconds: a machine may be busy."""
+MEMORY_BYTES = 1_500_000_000
+REASONS = {
+    "spin": "parse-time",
+    "eat": "parse-memory",
+    "abort": "parse-crash",
+    "segfault": "parse-crash",
+    "kill": "parse-crash",
+    "recurse": "parse-crash",
+}
+"""What a mail does, and the bound that its dead letter names."""
+
+
+@pytest.fixture(params=["embedded", "rabbitmq"])
+def broker_url(request: pytest.FixtureRequest) -> str | None:
+    """None: the embedded broker."""
+    if request.param == "embedded":
+        return None
+    node, vhost = request.getfixturevalue("rabbit_node"), request.getfixturevalue("rabbit_vhost")
+    return str(node.url(vhost))
+
+
+def harmful(names: Sequence[str], *, odd: bool = True) -> list[Sent]:
+    """Mails that end whoever parses them."""
+    mails = [(name, a_faulty_mail(name, odd=odd, Message_ID=f"<{name}@customer.example>")) for name in names]
+    return [Sent(name, raw, "dead") for name, raw in mails]
+
+
+def postroom(scene: Scene, *words: str | Path) -> None:
+    """A command on the same folder, in another process; it succeeds."""
+    argv = [sys.executable, "-m", "services.cli.main", *map(str, words), "--data", str(scene.folder / "data")]
+    done = subprocess.run(argv, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def publish(scene: Scene, sent: Sent, folder: Path) -> None:
+    """Hand in one more mail from another process; the node of the tests has other tiers than the command's."""
+    scene.sent = [*scene.sent, sent]
+    if scene.broker_url is None:
+        (folder / "one.eml").write_bytes(sent.raw)
+        postroom(scene, "publish", folder / "one.eml")
+        return
+    with scene.app() as app:
+        app.door.hand_over([RawMail(sent.raw)])
+
+
+def reasons(scene: Scene) -> list[str]:
+    """The bounds that the dead letters name."""
+    with scene.app() as app:
+        letters = list(app.documents.find("dead_letters", {}))
+    assert [app.dead_letters.message(letter).attempt for letter in letters] == [0] * len(letters)
+    return sorted(letter["reason"].split(": ")[1] for letter in letters)
+
+
+def test_mails_that_break_their_reader_are_one_dead_letter_each_and_stop_nobody(
+    bench: Bench, broker_url: str | None, tmp_path: Path
+) -> None:
+    may_go_on = tmp_path / "go"
+    waiting = Sent("waiting", a_faulty_mail(f"wait {may_go_on}"), "recorded")
+    bad = [*harmful(list(REASONS)), waiting]
+    sent = [each for pair in zip(many(len(bad)), bad, strict=True) for each in pair]
+    scene = bench.scene(sent, seeded=False, broker_url=broker_url, plants=("parser-process",))
+    scene.run(until="handed in")
+    pid = scene.start(until="stopped", memory_limit=MEMORY_BYTES)
+    eventually((tmp_path / "go.busy").exists)
+    meanwhile = a_mail("Meanwhile.\n", Message_ID="<meanwhile@customer.example>")
+    publish(scene, Sent("meanwhile", meanwhile, "recorded"), tmp_path)
+    may_go_on.touch()
+    with watching(scene) as seen:
+        eventually(lambda: seen.finished() == len(scene.sent))
+    end(scene, pid)
+    scene.run()
+    assert scene.breaches() == []
+    assert reasons(scene) == sorted(REASONS.values())
+    if broker_url is None:
+        postroom(scene, "doctor")
+
+
+def test_a_mail_that_looks_plain_and_kills_its_worker_does_so_once(bench: Bench, broker_url: str | None) -> None:
+    """The second time it is parsed in the parser process."""
+    scene = bench.scene(
+        [*many(12), *harmful(["kill"], odd=False)], seeded=False, broker_url=broker_url, plants=("parser-anywhere",)
+    )
+    ends = [scene.run()]
+    while ends[-1] and len(ends) < 9:
+        ends.append(scene.run())
+    assert ends == [-signal.SIGKILL, 0]
+    assert scene.breaches() == []
+    assert reasons(scene) == ["parse-crash"]

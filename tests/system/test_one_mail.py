@@ -12,6 +12,7 @@ import pytest
 
 from shared.intake import RawMail
 from tests.builders import a_mail
+from tests.growth import CONSTRUCTIONS
 from tests.harness.bench import ROOT, Bench, Scene
 from tests.harness.faulty import a_faulty_mail
 from tests.harness.mails import Sent, many
@@ -20,6 +21,7 @@ from tests.system.test_faults import end, eventually, watching
 pytestmark = pytest.mark.timeout(1200)
 """Seconds: a machine may be busy."""
 MEMORY_BYTES = 1_500_000_000
+MEANWHILE = a_mail("Meanwhile.\n", Message_ID="<meanwhile@customer.example>")
 REASONS = {
     "spin": "parse-time",
     "eat": "parse-memory",
@@ -83,8 +85,7 @@ def test_mails_that_break_their_reader_are_one_dead_letter_each_and_stop_nobody(
     scene.run(until="handed in")
     pid = scene.start(until="stopped", memory_limit=MEMORY_BYTES)
     eventually((tmp_path / "go.busy").exists)
-    meanwhile = a_mail("Meanwhile.\n", Message_ID="<meanwhile@customer.example>")
-    publish(scene, Sent("meanwhile", meanwhile, "recorded"), tmp_path)
+    publish(scene, Sent("meanwhile", MEANWHILE, "recorded"), tmp_path)
     may_go_on.touch()
     with watching(scene) as seen:
         eventually(lambda: seen.finished() == len(scene.sent))
@@ -107,3 +108,18 @@ def test_a_mail_that_looks_plain_and_kills_its_worker_does_so_once(bench: Bench,
     assert ends == [-signal.SIGKILL, 0]
     assert scene.breaches() == []
     assert reasons(scene) == ["parse-crash"]
+
+
+@pytest.mark.parametrize("size", [200_000, pytest.param(2_000_000, marks=pytest.mark.slow)])
+def test_mails_that_grow_are_read_or_refused_and_stop_nobody(bench: Bench, size: int, tmp_path: Path) -> None:
+    """All constructions of `tests.growth`, so large, through every stage of one process, which lives to the end."""
+    grown = [Sent(name, grow(size), "") for name, grow in CONSTRUCTIONS.items()]
+    scene = bench.scene([*grown, *many(3)], seeded=False)
+    scene.run(until="handed in")
+    pid = scene.start(until="stopped", memory_limit=MEMORY_BYTES)
+    with watching(scene) as seen:
+        eventually(lambda: seen.finished() > 1)
+        publish(scene, Sent("meanwhile", MEANWHILE, "recorded"), tmp_path)
+        eventually(lambda: seen.finished() == len(scene.sent), 1000)
+    end(scene, pid)
+    assert scene.breaches() == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import subprocess
@@ -199,3 +200,14 @@ def test_limits_grow_with_the_mail() -> None:
     assert limits.cpu_seconds(large) == 26
     assert limits.memory_bytes(small) < 160_000_000
     assert limits.wall_seconds(small) >= 10 * limits.cpu_seconds(small)
+
+
+@pytest.mark.parametrize("size", [10_000_000, pytest.param(50_000_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kind", ["application/pdf", "text/plain", "text/html"])
+def test_a_large_honest_mail_is_within_the_limits(faulty: ParserProcess, kind: str, size: int) -> None:
+    content = b"<p>some words to be read</p>\r\n" * (size // 30)
+    body = base64.encodebytes(content) if kind == "application/pdf" else content
+    encoding = "base64" if kind == "application/pdf" else "8bit"
+    fields = f"From: a@b.example\r\nContent-Type: {kind}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    reading = guarded.read(fields.encode() + body)
+    assert [len(each) for each in reading.contents.values()] == [len(content)]

@@ -39,7 +39,7 @@ BARRED_SUBJECTS: Final = (
 )
 PATTERN_SECONDS: Final = 0.5
 PATTERN_TEXT: Final = 100_000
-"""A pattern sees so many characters of a body."""
+"""A pattern sees so many characters of a body, and of each other text."""
 
 
 def is_in_force(rule: Rule, direction: str, roles: frozenset[str] | None) -> bool:
@@ -118,7 +118,7 @@ def _regex(wanted: Mapping[str, str], mail: ParsedMail) -> bool:
         "subject": mail.subject,
         "body": mail.text[:PATTERN_TEXT],
         "sender": _people([mail.from_] if mail.from_ else []),
-        "recipient": _people((*mail.to, *mail.cc)),
+        "recipient": _people((*mail.to, *mail.cc))[:PATTERN_TEXT],
     }
     return _patterns_hold(wanted, told)
 

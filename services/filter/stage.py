@@ -6,6 +6,7 @@ release it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from email.parser import BytesHeaderParser
@@ -78,7 +79,13 @@ def header_of(name: str, *, mails: Mails, mail_id: str) -> str:
 
 def header_in(raw: bytes, name: str) -> str:
     """All values of a header of a raw mail, "" when it has none."""
-    return " ".join(str(value) for value in BytesHeaderParser(policy=compat32).parsebytes(raw).get_all(name, []))
+    end = _END_OF_HEADERS.search(raw)
+    headers = BytesHeaderParser(policy=compat32).parsebytes(raw[: end.end()] if end else raw)
+    return " ".join(str(value) for value in headers.get_all(name, []))
+
+
+_END_OF_HEADERS = re.compile(rb"\n\r*+\n")
+"""The standard library's reader of headers takes in the body too, several times its size in memory."""
 
 
 def objection(facts: rules.Facts) -> tuple[str, str] | None:

@@ -498,6 +498,7 @@ CONSTRUCTIONS: dict[str, Construction] = {
     "report-words": _report(b"user mailbox delivery not "),
     "report-deliveries": _report(b"delivery ", before=b"a@b.c\n"),
     "report-to-lines": _report(b"to ", before=b"to a@b.c\n"),
+    "report-empty-lines": _report(b"\n"),
     "report-blank-lines": _report(b"\n \n"),
     "report-field-lines": _report(b"Final-Recipient: rfc822; a%d@example.com\nAction: failed\nStatus: 5.1.1\n\n"),
     "report-returned-headers": _report(b"Received: from a@b.c\n", before=b"It failed: a@b.c\n"),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 MAX_CHARS: Final = 65_536
 """Characters of all parts together that the library sees."""
+MIN_LINE: Final = 16
+"""Characters that each line counts as, at least: the library spends as much on empty lines."""
 MAX_ADDRESSES: Final = 1_000
 MAX_LINE: Final = 1_000
 MAX_DEPTH: Final = 4
@@ -32,7 +34,7 @@ def failures(root: Part) -> tuple[str, ...]:
 
     logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs every step, and a traceback for odd text
     try:
-        temporary, permanent = all_failures(_as_message(root))
+        temporary, permanent = all_failures(as_message(root))
     except Exception:  # the library parses hostile text; a report without its help is still a report
         logging.getLogger(__name__).debug("bounce_library_failed", exc_info=True)
         return ()
@@ -43,7 +45,8 @@ def _decoded(addresses: frozenset[bytes]) -> tuple[str, ...]:
     return tuple(sorted(a.decode("ascii", "replace") for a in addresses if _PLAIN.fullmatch(a))[:MAX_ADDRESSES])
 
 
-def _as_message(root: Part) -> Message:
+def as_message(root: Part) -> Message:
+    """The report as the standard library's object, with as much of its text as the flufl library is to see."""
     message = Message()
     message["From"] = first_address(root.headers.get("From") or "") or ""
     for name in _HEADERS:
@@ -65,9 +68,9 @@ def _fill(message: Message, part: Part, left: int, depth: int) -> int:
             left = _fill(inner, child, left, depth + 1)
             message.attach(inner)
         return left
-    text = (part.text or "")[:left]
-    message.set_payload(tamed(text))
-    return left - len(text)
+    lines = (part.text or "")[:left].split("\n")[: left // MIN_LINE]
+    message.set_payload(tamed("\n".join(lines)))
+    return max(0, left - sum(max(MIN_LINE, len(line)) for line in lines))
 
 
 def tamed(text: str) -> str:

@@ -796,3 +796,12 @@ def test_the_lines_that_name_an_address_are_found_once_each_and_cut_at_the_bound
     assert mentions.of("Ann@b.example", 1_000) == ("to ANN@b.example, ann@b.example\none\ntwo\n<ann@b.example>\nfour")
     assert mentions.of("Ann@b.example", 9) == "to ANN@b."
     assert mentions.of("bob@b.example", 1_000) == ""
+
+
+@pytest.mark.parametrize("line", ["\n", "a" * 60 + "\n", " " * 5_000 + "\n"])
+def test_the_library_sees_a_bounded_amount_of_text_over_all_parts(line: str) -> None:
+    part = "--b\n\n" + line * (90_000 // len(line))
+    raw = DAEMON + "Content-Type: multipart/mixed; boundary=b\n\n" + part * 10 + "--b--\n"
+    parts = [str(each.get_payload()) for each in library.as_message(tree.parse(raw.encode())).walk()][1:]
+    assert sum(map(len, parts)) < 1.1 * library.MAX_CHARS
+    assert sum(text.count("\n") for text in parts) <= library.MAX_CHARS // library.MIN_LINE

@@ -98,9 +98,15 @@ def _kind(facts: Facts) -> str | None:
     return KINDS.get(facts.mail.kind)
 
 
+def has_null_path(envelope: Envelope, mail: ParsedMail) -> bool:
+    """Whether the return path is empty, which anybody may write: alone it only stops answers (PR-02)."""
+    return mail.routing.return_path == "" or envelope.envelope_from == ""
+
+
 def _null_path(facts: Facts) -> str | None:
-    if facts.mail.routing.return_path == "" or facts.envelope.envelope_from == "":
-        return "the return path is empty: a robot wrote it, and nobody may be answered"
+    other = (facts.mail.automatic_header or "").lower() not in {"", "return-path"}
+    if other and has_null_path(facts.envelope, facts.mail):
+        return f"the return path is empty, and {facts.mail.automatic_header} says that a robot wrote it"
     return None
 
 

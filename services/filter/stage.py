@@ -49,7 +49,7 @@ def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool
     found = objection(facts)
     if found and not is_released():
         return MailRejected(parsed.envelope.mail_id, parsed.envelope.inbox, *found)
-    answers = not parsed.mail.automatic
+    answers = not (parsed.mail.automatic or rules.has_null_path(parsed.envelope, parsed.mail))
     return MailAccepted(parsed.envelope, parsed.mail, answers, answers)
 
 

@@ -133,7 +133,7 @@ def test_the_subject_limit_is_settable(desk: Desk) -> None:
     ("headers", "rule"),
     [
         ({"Auto_Submitted": "auto-replied"}, "kind"),
-        ({"Return_Path": "<>"}, "null-return-path"),
+        ({"Return_Path": "<>", "Precedence": "bulk"}, "null-return-path"),
         ({"X_Postroom_Loop": "support"}, "own-loop-header"),
     ],
     ids=["auto-reply", "null path", "own mark"],
@@ -156,6 +156,14 @@ def test_rules_see_an_address_with_its_default_domain(desk: Desk, sender: str, r
     desk.configure(a_configuration(an_inbox(default_domain="example.com"), rules=rules))
     (mail,) = desk.receive(b"From: " + sender.encode() + b"\nTo: support@example.com\nSubject: x\n\ny\n")
     assert (mail["outcome"], mail["rule"]) == ("rejected", rule)
+
+
+@pytest.mark.req("PR-02")
+@pytest.mark.parametrize("keys", [{"Return_Path": "<>"}, {}], ids=["header", "envelope"])
+def test_an_empty_return_path_alone_stops_answers_and_no_record(desk: Desk, keys: dict[str, str]) -> None:
+    desk.receive(a_mail())
+    (mail,) = desk.receive(a_mail("more\n", subject="Incident#1", **keys), envelope_from=None if keys else "")
+    assert (mail["outcome"], len(desk.activities(desk.record())), desk.outbox()) == ("recorded", 2, [])
 
 
 @pytest.mark.req("PR-02")

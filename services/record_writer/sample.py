@@ -22,7 +22,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     }
 )
 """Values of a kind; the first that does not hold the record marker is shown."""
-LEAD: Final = "Text before the first field goes to the record as it is."
+LEAD: Final = "Text before the first field goes to the record as it is. Protected fields are set by analysts."
 NO_FIELDS: Final = "The whole text goes to the record; this inbox has no separator for fields."
 
 

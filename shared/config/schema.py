@@ -392,11 +392,28 @@ def _statuses(item: Item, spot: Spot) -> desk.Statuses:
     return desk.Statuses(*(values.get(group, ()) for group in ("open", "resolved", "closed")))
 
 
+def _field_kind(item: Item, spot: Spot) -> tuple[str, bool]:
+    """`number`, or `{type: number, protected: true}`: its kind, and whether only analysts set it by mail (IV-42)."""
+    if not isinstance(item, Mapped):
+        return read.one_of(*FIELD_KINDS)(item, spot), False
+    stated = _FIELD.values(item, spot)
+    return stated["type"], stated.get("protected", False)
+
+
+_FIELD: Final = Section(dict, {"type": read.one_of(*FIELD_KINDS), "protected": read.switch}, required=("type",))
+
+
 def _record_type(**values: Any) -> desk.RecordType:
     """A type of one's own keeps the aliases of the built-in one whose name it has, unless it states others."""
     replaced = (each for each in desk.BUILT_IN_TYPES if each.name == desk.folded(values["name"]))
     aliases = next((each.aliases for each in replaced), ())
-    return desk.RecordType(**{"aliases": aliases, **values})
+    stated = values.pop("fields", {})
+    fields = {name: kind for name, (kind, _) in stated.items()}
+    marked = [name for name, (_, protected) in stated.items() if protected]
+    protected = tuple(dict.fromkeys([*marked, *values.pop("protected", ())]))
+    if unknown := next((name for name in protected if name not in fields), None):
+        raise Refusal(f'the protected field "{unknown}" is no field of the type; it has {", ".join(fields) or "none"}')
+    return desk.RecordType(**{"aliases": aliases, **values, "fields": fields, "protected": protected})
 
 
 RECORD_TYPE: Final = Section(
@@ -406,10 +423,11 @@ RECORD_TYPE: Final = Section(
         "label": read.name,
         "number_field": read.field_name,
         "prefix": read.line_or_nothing,
-        "fields": mapping_of(read.field_name, read.one_of(*FIELD_KINDS)),
+        "fields": mapping_of(read.field_name, _field_kind),
         "statuses": _statuses,
         "relationships": mapping_of(read.field_name, read.type_name),
         "aliases": list_of(read.type_name),
+        "protected": list_of(read.field_name),
     },
     required=("name",),
 )

@@ -421,6 +421,8 @@ BUILT_IN_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
 """The fields of every built-in type."""
 RECORD_FIELDS: Final = ("Status", "Subject", "Owner", "OwnerTeam")
 """Names that mean the record's own property in every type."""
+APPROVAL: Final = "approval"
+"""The type whose records are decided by its approver alone (VF-18)."""
 REPORTED_FROM: Final = "reported_from"
 """The relationship that every type accepts."""
 
@@ -428,7 +430,8 @@ REPORTED_FROM: Final = "reported_from"
 @dataclass(frozen=True, slots=True)
 class RecordType:
     """A kind of record. `fields` maps a field to `text`, `number`, `date` or `boolean`; a number is shown as
-    `prefix` and counter; `relationships` maps a name to the type at its other end.
+    `prefix` and counter; `relationships` maps a name to the type at its other end; `protected` are the fields that only
+    analysts set by mail (IV-42).
 
     `label` and `number_field` "" in a constructor are made from the name.
     """
@@ -441,6 +444,7 @@ class RecordType:
     statuses: Statuses = Statuses()
     relationships: Mapping[str, str] = field(default_factory=dict)
     aliases: tuple[str, ...] = ()
+    protected: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Make label and number field from the name: `service_request`, Service Request, ServiceRequestNumber."""

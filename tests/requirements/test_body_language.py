@@ -11,7 +11,7 @@ from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inb
 from tests.desk import Desk
 from tests.fields import fields_of, texts
 
-ANNA = a_person("anna", addresses=("anna@customer.example",))
+ANNA = a_person("anna", addresses=("anna@customer.example",), roles=("user", "analyst"))
 CHANGE = RecordType("change", prefix="CHG", number_field="ChangeNumber", fields={**BUILT_IN_FIELDS, "Größe": "text"})
 
 
@@ -97,7 +97,7 @@ def test_parts_that_fail_make_one_incident_together_and_the_good_ones_are_writte
 
 @pytest.mark.req("IV-33", "IV-37")
 def test_without_create_incident_on_error_the_reason_names_the_parts_that_fail(desk: Desk) -> None:
-    desk.configure(a_configuration(changes(create_incident_on_error=False)))
+    desk.configure(a_configuration(changes(create_incident_on_error=False), ANNA))
     (mail,) = desk.receive(a_mail("Summary$One\n#\nPriority$high\n"))
     assert (mail["outcome"], len(desk.records())) == ("recorded", 1)
     assert "part 2: the field Priority" in mail["reason"]

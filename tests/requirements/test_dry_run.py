@@ -46,7 +46,11 @@ BY_FIELD = SenderPolicy(
 BY_VALUE = SenderPolicy(
     "object", "existing_only", object=ObjectMatch("location", "reported_from", None, MatchValue("Floor", 9))
 )
-PEOPLE = (a_person("anna", addresses=("anna@customer.example",)), a_person("bob"), an_analyst())
+PEOPLE = (
+    a_person("anna", addresses=("anna@customer.example",), roles=("user", "analyst")),
+    a_person("bob"),
+    an_analyst(),
+)
 CLOSED_TO = CommandPolicy(update_anonymously=True, use_linked_analyst=True)
 MAPPED = {"Category": "@FirstName", "Summary": "@Subject"}
 

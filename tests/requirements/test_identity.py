@@ -6,10 +6,20 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.desk import CommandPolicy, SenderPolicy, Settings, Template
+from shared.contracts.desk import (
+    BUILT_IN_FIELDS,
+    CommandPolicy,
+    Inbox,
+    ObjectMatch,
+    RecordType,
+    SenderPolicy,
+    Settings,
+    Template,
+)
 from shared.store.mails import FIRST_CLAIMS, MANY_CLAIMS
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
+from tests.fields import fields_of
 
 VICTIM, EVE = "victim@x.example", "eve@evil.example"
 ID = "<M1@x.example>"
@@ -198,6 +208,77 @@ def strict(desk: Desk) -> Desk:
     desk.configure(a_configuration(inbox, settings=Settings(trusted_authserv_ids=(OURS,))))
     desk.receive(a_mail())
     return desk
+
+
+CHANGE = RecordType("change", prefix="CHG", fields={**BUILT_IN_FIELDS, "Cost": "number"}, protected=("Cost",))
+STATED = "Summary: New\nStatus: Closed\nOwner: eve\nCost: 5\nOwnerTeam: Mine\nPriority: 1\nCategory: Net\n"
+HELD = "Status, Owner, Cost, OwnerTeam, Priority"
+
+
+def changes(**keys: Any) -> Inbox:
+    return an_inbox(processor="change", field_separator=":", **keys)
+
+
+@pytest.mark.req("IV-42")
+@pytest.mark.parametrize("update", [False, True], ids=["new record", "update"])
+def test_protected_fields_of_one_who_is_no_analyst_stay_text_and_a_note_says_so(desk: Desk, update: bool) -> None:
+    desk.configure(a_configuration(changes(), record_types=(CHANGE,)))
+    if update:
+        desk.receive(a_mail("Summary: Old\n"))
+    desk.receive(a_mail(f"ChangeNumber: 1\n{STATED}" if update else STATED))
+    record = desk.record("change")
+    assert fields_of(record) == {"Summary": "New", "Category": "Net"}
+    assert (record["status"], record["owner"], record["owner_team"]) == ("Logged", None, None)
+    note = desk.activities(record)[-1]["text"]
+    assert note == f"Left as text, because this sender does not set it by mail: {HELD}"
+    assert "Owner: eve" in (desk.activities(record)[-2]["text"] if update else record["description"])
+
+
+@pytest.mark.req("IV-42")
+def test_an_analyst_sets_protected_fields(desk: Desk) -> None:
+    desk.configure(a_configuration(changes(), an_analyst(), record_types=(CHANGE,)))
+    desk.receive(a_mail(STATED, sender="ann@example.com"))
+    record = desk.record("change")
+    assert fields_of(record) == {"Summary": "New", "Cost": 5, "Priority": 1, "Category": "Net"}
+    assert (record["status"], record["owner"], record["owner_team"]) == ("Closed", "eve", "Mine")
+
+
+@pytest.mark.req("IV-42")
+def test_an_analyst_whom_the_inbox_wants_proven_sets_none_without_the_proof(desk: Desk) -> None:
+    inbox = changes(commands=CommandPolicy(trust="authenticated"))
+    settings = Settings(trusted_authserv_ids=(OURS,))
+    desk.configure(a_configuration(inbox, an_analyst(), record_types=(CHANGE,), settings=settings))
+    desk.receive(a_mail("Status: Closed\n", sender="ann@example.com"))
+    proof = f"{OURS}; dmarc=pass header.from=example.com"
+    desk.receive(a_mail("Status: Closed\n", sender="ann@example.com", Authentication_Results=proof))
+    assert [record["status"] for record in desk.records("change")] == ["Logged", "Closed"]
+
+
+@pytest.mark.req("IV-42", "VF-18")
+@pytest.mark.parametrize("reopen", [False, True])
+def test_no_mail_sets_or_reopens_the_outcome_of_an_approval(desk: Desk, reopen: bool) -> None:
+    inbox = an_inbox(processor="approval", field_separator=":", commands=CommandPolicy(reopen_closed=reopen))
+    desk.configure(a_configuration(inbox, an_analyst()))
+    desk.receive(a_mail("Status: Approved\n", sender="ann@example.com"))
+    approval = desk.record("approval")
+    assert approval["status"] == "Pending"
+    desk.store.update("records", {"_id": approval["_id"]}, {"$set": {"status": "Rejected"}, "$inc": {"version": 1}})
+    desk.receive(a_mail("please\n", sender="ann@example.com", subject="Approval#1"))
+    assert desk.record("approval")["status"] == "Rejected"
+
+
+@pytest.mark.req("IV-23", "IV-42")
+def test_nobody_but_an_analyst_sets_the_field_by_which_senders_are_recognised(desk: Desk) -> None:
+    location = RecordType("location", fields={"Email": "text", "Title": "text"})
+    place = ObjectMatch("location", "reported_from", match_from_field="Email")
+    reports = an_inbox("reports", sender=SenderPolicy("object", "create", object=place))
+    places = an_inbox("places", processor="location", field_separator=":")
+    desk.configure(a_configuration(reports, places, record_types=(location,)))
+    desk.receive(a_mail(f"Title: Trap\nEmail: {VICTIM}\n", sender=EVE), inbox="places")
+    desk.receive(a_mail("help\n", sender=VICTIM), inbox="reports")
+    desk.receive(a_mail(f"LocationNumber: 1\nEmail: {EVE}\n", sender=EVE), inbox="places")
+    desk.receive(a_mail("mine now\n", sender=EVE, subject="Incident#1"), inbox="reports")
+    assert [len(desk.activities(record)) for record in desk.records("incident")] == [1, 1]
 
 
 FAILED = "dmarc=fail header.from=customer.example"

@@ -140,7 +140,7 @@ def test_every_email_makes_a_task_below_its_incident_updates_too(desk: Desk) -> 
 @pytest.mark.req("IV-38", "IV-37")
 def test_an_incident_on_error_has_a_task_too_where_the_inbox_wants_them(desk: Desk) -> None:
     inbox = an_inbox(processor="change", field_separator=":", task_for_every_email=True, owner_team="Front")
-    desk.configure(a_configuration(inbox))
+    desk.configure(a_configuration(inbox, an_analyst(addresses=ANNA.addresses)))
     desk.receive(a_mail("Priority: high\n"), a_mail("Priority: 1\n"))
     assert [(task["parent"], task["owner_team"]) for task in desk.records("task")] == [
         (desk.record("incident")["_id"], "Front")

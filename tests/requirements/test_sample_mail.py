@@ -9,7 +9,7 @@ import pytest
 from services.record_writer import manual_edits
 from services.record_writer.sample import EXAMPLES, sample_mail
 from shared.contracts.desk import BUILT_IN_TYPES, RecordType
-from tests.builders import a_configuration, a_person, an_inbox
+from tests.builders import a_configuration, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.fields import fields_of
 
@@ -22,7 +22,7 @@ TYPES = [each for each in BUILT_IN_TYPES if each.name not in ("service_request",
 @pytest.mark.parametrize("marker", [None, "#", "-"])
 def test_a_sample_makes_the_records_it_shows(desk: Desk, type_: RecordType, marker: str | None) -> None:
     inbox = an_inbox(processor=type_.name, field_separator="$", record_marker=marker)
-    desk.configure(a_configuration(inbox, record_types=(ORDER,)))
+    desk.configure(a_configuration(inbox, an_analyst(addresses=("you@example.com",)), record_types=(ORDER,)))
     (mail,) = desk.receive(sample_mail(inbox, type_).encode())
     records = desk.records(type_.name)
     assert mail["outcome"] == "recorded"

@@ -13,7 +13,7 @@ from tests.builders import a_configuration, a_mail, a_person, an_inbox
 from tests.desk import Desk
 from tests.fields import fields_of, texts
 
-ANNA = a_person("anna", addresses=("anna@customer.example",))
+ANNA = a_person("anna", addresses=("anna@customer.example",), roles=("user", "analyst"))
 
 
 def requests(**keys: Any) -> Inbox:

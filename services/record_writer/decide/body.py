@@ -31,27 +31,34 @@ _END: Final = re.compile(r"-- ?\r?|\s*_{5,}\s*")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One part of a body: its fields as written, the text that is no field, and the part as it was sent."""
+    """One part of a body: its fields as written, the text that is no field, and the part as it was sent.
+
+    `withheld` are fields that the part states and that stay text, because they are protected (IV-42).
+    """
 
     fields: tuple[tuple[str, str], ...]
     text: str
     raw: str
+    withheld: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a line may begin with. `names` maps folded names to those configured; `short` are values of one line."""
+    """What a line may begin with. `names` maps folded names to those configured; `short` are values of one line,
+    `protected` fields that this sender does not set.
+    """
 
     names: Mapping[str, str]
     short: frozenset[str]
     longest: int
+    protected: frozenset[str] = frozenset()
 
 
-def form_of(type_: RecordType) -> Form:
+def form_of(type_: RecordType, protected: frozenset[str] = frozenset()) -> Form:
     """The fields of a type, the record's own properties, and its number."""
     names = names_of(type_)
     short = {name for name, kind in type_.fields.items() if kind != "text"}
-    return Form(names, frozenset({*short, *RECORD_FIELDS, type_.number_field}), max(map(len, names)))
+    return Form(names, frozenset({*short, *RECORD_FIELDS, type_.number_field}), max(map(len, names)), protected)
 
 
 def whole(text: str) -> Block:
@@ -77,9 +84,14 @@ def read(text: str, separator: str | None, form: Form) -> Block:
         return whole(text)
     found: list[tuple[str, list[str]]] = []
     rest: list[str] = []
+    withheld: list[str] = []
     into, before_last = rest, 0
     for line in text.split("\n"):
-        if hit := _field(line, separator, form):
+        hit = _field(line, separator, form)
+        if hit and hit[0] in form.protected:
+            withheld.append(hit[0])
+            into = rest
+        elif hit:
             found.append((hit[0], [hit[1]]))
             into, before_last = rest if hit[0] in form.short else found[-1][1], len(rest)
             continue
@@ -89,7 +101,7 @@ def read(text: str, separator: str | None, form: Form) -> Block:
     if found:
         rest[before_last:before_last] = _after_last(found[-1][1])
     fields = tuple((name, "\n".join(lines).strip(_BLANK)) for name, lines in found)
-    return Block(fields, "\n".join(rest).strip(_BLANK), text)
+    return Block(fields, "\n".join(rest).strip(_BLANK), text, tuple(dict.fromkeys(withheld)))
 
 
 def is_signature(block: Block) -> bool:

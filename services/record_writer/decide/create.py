@@ -42,7 +42,7 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
     partition = partition_of(facts, template)
     own, fields = values.split(_values(facts, type_, template, partition, block), lookups)
     properties = {**_properties(facts, type_, block, partition, template), **own, **_logging(facts)}
-    activities = as_attached(facts, block.raw, author_on(facts, lookups, properties))
+    activities = as_attached(facts, block.raw, author_on(facts, lookups, properties), withheld=block.withheld)
     return Change(
         action="create",
         type=type_.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -112,10 +112,13 @@ def author_on(facts: Facts, lookups: Lookups, record: Mapping[str, Any]) -> str:
     return person_name(lookups, str(owner)) if owner else EMAIL_LISTENER
 
 
-def as_attached(facts: Facts, text: str, author: str, *, anonymous: bool = False) -> tuple[Activity, ...]:
+def as_attached(
+    facts: Facts, text: str, author: str, *, anonymous: bool = False, withheld: Sequence[str] = ()
+) -> tuple[Activity, ...]:
     """The mail as a record's activities show it (IV-31), with a note on what was left out (TI-27).
 
-    `anonymous`: nobody is known by the sender's address, which is kept with the text (VF-16).
+    `anonymous`: nobody is known by the sender's address, which is kept with the text (VF-16). `withheld`: the fields
+    that the mail states and that this sender does not set (IV-42).
     """
     kept, restricted = kept_attachments(facts)
     if len(text) > MAX_TEXT and original(facts) not in kept:
@@ -123,9 +126,10 @@ def as_attached(facts: Facts, text: str, author: str, *, anonymous: bool = False
     email = Activity(
         "email", shortened(_with_from(facts, text, anonymous=anonymous), MAX_TEXT), author, kept, UNSPECIFIED
     )
-    if not restricted:
-        return (email,)
-    return email, Activity("note", left_out(restricted), author, security_profile=UNSPECIFIED)
+    notes = [left_out(restricted)] if restricted else []
+    if withheld:
+        notes.append(f"Left as text, because this sender does not set it by mail: {', '.join(withheld)}")
+    return email, *(Activity("note", note, author, security_profile=UNSPECIFIED) for note in notes)
 
 
 def _with_from(facts: Facts, text: str, *, anonymous: bool) -> str:

@@ -19,11 +19,13 @@ from services.record_writer.decide.hint import Hint, unquoted
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Target
 from services.record_writer.decide.target import SERVICE_REQUEST, by_number, find, why_not_allowed
-from shared.contracts.desk import RecordType, folded
+from shared.contracts.desk import APPROVAL, RecordType, folded
 from shared.errors import PostroomError
 from shared.text import shortened
 
 INCIDENT = "incident"
+ALWAYS_PROTECTED = ("Status", "Owner", "OwnerTeam", "Priority")
+"""What analysts alone set by mail, in every type (IV-42)."""
 MAX_SAME = 250
 """Parts of one mail that may change the same record."""
 
@@ -33,13 +35,26 @@ def blocks_of(facts: Facts) -> list[Block]:
     type_ = facts.configuration.type_named(facts.inbox.processor)
     if type_ is None or type_.name == INCIDENT or not (facts.inbox.record_marker or facts.inbox.field_separator):
         return [whole(facts.mail.text)]
-    text, separator, form = _own_text(facts), facts.inbox.field_separator, body.form_of(type_)
+    text, separator, form = _own_text(facts), facts.inbox.field_separator, body.form_of(type_, protected(facts, type_))
     cut = body.parts(text, facts.inbox.record_marker)
     if len(cut) > 1:
         blocks = [body.read(part, separator, form) for part in cut]
         return [block for block in blocks if not body.is_signature(block)] or blocks
     (block,) = (body.read(part, separator, form) for part in cut)
-    return [replace(block, raw=facts.mail.text)] if block.fields else [whole(facts.mail.text)]
+    return [replace(block, raw=facts.mail.text)] if block.fields or block.withheld else [whole(facts.mail.text)]
+
+
+def protected(facts: Facts, type_: RecordType) -> frozenset[str]:
+    """The fields that this sender does not set by mail (IV-42); nobody decides an approval by its Status (VF-18).
+
+    A field by which an inbox recognises its senders says who somebody is: whoever set it could speak for others.
+    """
+    if facts.is_analyst:
+        return frozenset({"Status"}) if type_.name == APPROVAL else frozenset()
+    objects = (inbox.sender.object for inbox in facts.configuration.inboxes)
+    matched = {each.match_from_field for each in objects if each and type_.is_called(each.type)} - {None}
+    wanted = {name.casefold() for name in (*ALWAYS_PROTECTED, *type_.protected, *filter(None, matched))}
+    return frozenset(name for folded_name, name in body.names_of(type_).items() if folded_name in wanted)
 
 
 def _own_text(facts: Facts) -> str:

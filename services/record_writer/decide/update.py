@@ -13,7 +13,7 @@ from services.record_writer.decide.create import part_why, tasks_below
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
-from shared.contracts.desk import QuickAction, RecordType
+from shared.contracts.desk import APPROVAL, QuickAction, RecordType
 from shared.contracts.service import Activity, Change, Notification
 from shared.errors import PostroomError
 from shared.store.documents import Document
@@ -28,7 +28,8 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
     """
     record, type_ = _record(part), _type(facts, part)
     group, quick = type_.statuses.group(record["status"]), _mapped(facts, record)
-    if group == "closed" and quick is None and not facts.inbox.commands.reopen_closed:
+    reopens = facts.inbox.commands.reopen_closed and type_.name != APPROVAL  # a decided one stays as it is (VF-18)
+    if group == "closed" and quick is None and not reopens:
         return _closed(facts, lookups, type_, part)
     given = {**_by_default(type_, group), **_stated(facts, type_, part.block)}
     if quick is not None:
@@ -149,7 +150,9 @@ def _activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activity, .
     text, replies = part.block.raw, part.target.step == "references"
     if replies and facts.settings.truncate_replies and text == facts.mail.text:
         text = facts.mail.new_text or facts.mail.text
-    return as_attached(facts, text, author_on(facts, lookups, _record(part)), anonymous=facts.sender.person_id is None)
+    record, unknown = _record(part), facts.sender.person_id is None
+    withheld = part.block.withheld if record["type"] == facts.inbox.processor else ()
+    return as_attached(facts, text, author_on(facts, lookups, record), anonymous=unknown, withheld=withheld)
 
 
 def _moves(facts: Facts, lookups: Lookups, record: Document, given: Mapping[str, Any]) -> tuple[Activity, ...]:

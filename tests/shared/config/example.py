@@ -152,7 +152,7 @@ record_types:
      statuses: {open: [Active], closed: [Gone]}}
   - name: Work Order
     aliases: [job]
-    fields: {Summary: text, Weight: number, Due: date, Urgent: boolean}
+    fields: {Summary: text, Weight: {type: number, protected: true}, Due: date, Urgent: boolean}
     relationships: {at: Location}
 quick_actions:
   - {name: Reopen, on: ticket, set: {Status: Active}}

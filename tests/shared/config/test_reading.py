@@ -165,6 +165,18 @@ def test_a_type_of_ones_own_replaces_the_built_in_one_and_keeps_its_aliases() ->
     assert [each.name.casefold() for each in config.types].count("incident") == 1
 
 
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "fields: {Cost: {type: number, protected: true}, Note: text}",
+        "fields: {Cost: number, Note: text}, protected: Cost",
+    ],
+)
+def test_a_field_may_be_protected(stated: str) -> None:
+    (found,) = load_bytes(f"record_types: [{{name: order, {stated}}}]".encode()).record_types
+    assert (dict(found.fields), found.protected) == ({"Cost": "number", "Note": "text"}, ("Cost",))
+
+
 def test_merge_keys_and_aliases_save_repetition() -> None:
     text = """
 inboxes:
@@ -231,6 +243,7 @@ inboxes:
         ("record_types: [{name: a, statuses: {closed: [x]}}]\n", "a new record takes the first open status"),
         ("record_types: [{name: a, statuses: {open: [x], closed: [X]}}]\n", 'the status "x" is here twice'),
         ("record_types: [{name: a, fields: {A: texts}}]\n", 'did you mean "text"?'),
+        ("record_types: [{name: a, protected: [B]}]\n", 'the protected field "B" is no field of the type'),
         ("record_types: [{name: 1a}]\n", '"1a" is no name here'),
         ("templates: [{name: a, on: incident, set: {a.b: 1}}]\n", '"a.b" is no name of a field; leave out . and $'),
         ("templates: [{name: a, on: incident, set: {a: [1]}}]\n", "expected a single value, found a list"),

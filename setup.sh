@@ -21,6 +21,17 @@ find_python() { # find_python [CANDIDATE...]: the first that is new enough and c
     return 1
 }
 
+await_turn() { # await_turn PYTHON: lets one set-up of this checkout work at a time, by a lock on this script
+    exec 9<"$root/setup.sh"
+    "$1" -c '
+import fcntl, sys
+try:
+    fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except BlockingIOError:
+    print("postroom: waiting for another set-up of this checkout", file=sys.stderr, flush=True)
+    fcntl.flock(9, fcntl.LOCK_EX)'
+}
+
 pip_install() {
     PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 "$venv/bin/python" -m pip install --quiet "$@" >&2
 }
@@ -28,9 +39,18 @@ pip_install() {
 prepare() { # prepare LABEL: "run" for running, "dev" for testing; sets $venv
     venv="${POSTROOM_VENV:-$root/.venv}"
     locks="${POSTROOM_LOCKS:-$root/requirements}"
-    ready "$1" && return 0
-    [ "$1" = run ] && ready dev && return 0 # what testing needs is more
+    serves "$1" && return 0
     python="$(find_python)" || exit 2
+    await_turn "$python" || exit 2
+    serves "$1" || set_up "$1"
+    exec 9<&-
+}
+
+serves() { # serves LABEL: what testing needs is more than what running needs
+    ready "$1" || { [ "$1" = run ] && ready dev; }
+}
+
+set_up() { # set_up LABEL
     echo "postroom: setting up $venv (once, about half a minute)" >&2
     "$venv/bin/python" -m pip --version >/dev/null 2>&1 || "$python" -m venv --clear "$venv" || exit 2
     # setuptools, which builds the project, is in the lock: the second command fetches nothing

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 import subprocess
+import sys
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -68,6 +70,7 @@ echo "$*" >>"{log}"
 case "$*" in
     "-m venv --clear "*) mkdir -p "$4/bin" && cp "$0" "$4/bin/python" ;;
     "-m pip install"*) [ ! -e "{broken}" ] ;;
+    "-c "*) exec "{python}" "$@" ;;
 esac
 """
 
@@ -82,10 +85,15 @@ class Checkout:
     def venv(self) -> Path:
         return self.folder / ".venv"
 
-    def prepare(self, label: str) -> int:
+    def start(self, label: str) -> subprocess.Popen[str]:
         command = f'. "{ROOT}/setup.sh"; root="{self.folder}"; prepare {label}'
         environment = {"PATH": "/usr/bin:/bin", "POSTROOM_PYTHON": str(self.folder / "python")}
-        return subprocess.run(["sh", "-c", command], env=environment, capture_output=True, check=False).returncode
+        return subprocess.Popen(["sh", "-c", command], env=environment, stderr=subprocess.PIPE, text=True)
+
+    def prepare(self, label: str) -> int:
+        with self.start(label) as process:
+            process.communicate(timeout=60)
+        return process.returncode
 
     def installs(self) -> list[str]:
         """What pip was asked for since the last question."""
@@ -100,7 +108,9 @@ def checkout(tmp_path: Path) -> Checkout:
     (tmp_path / "requirements").mkdir()
     for name in ("requirements/run.txt", "requirements/dev.txt", "pyproject.toml", "setup.sh"):
         (tmp_path / name).write_text("1")
-    (tmp_path / "python").write_text(STUB.format(log=tmp_path / "log", broken=tmp_path / "broken"))
+    (tmp_path / "python").write_text(
+        STUB.format(log=tmp_path / "log", broken=tmp_path / "broken", python=sys.executable)
+    )
     (tmp_path / "python").chmod(0o755)
     return Checkout(tmp_path)
 
@@ -157,3 +167,20 @@ def test_set_up_that_failed_is_tried_again(checkout: Checkout) -> None:
     checkout.installs()
     assert checkout.prepare("run") == 0
     assert len(checkout.installs()) == 2
+
+
+def test_a_second_set_up_waits_for_the_first_and_does_nothing_when_that_was_enough(checkout: Checkout) -> None:
+    assert checkout.prepare("run") == 0
+    stamp = checkout.venv / "run.ready"
+    done = stamp.read_text()
+    stamp.unlink()
+    checkout.installs()
+    with (checkout.folder / "setup.sh").open() as first:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        with checkout.start("run") as second:
+            assert second.stderr is not None
+            assert second.stderr.readline() == "postroom: waiting for another set-up of this checkout\n"
+            stamp.write_text(done)
+            fcntl.flock(first, fcntl.LOCK_UN)
+            second.communicate(timeout=60)
+    assert (second.returncode, checkout.installs()) == (0, [])

@@ -1,7 +1,7 @@
-# Makes the virtual environment of this checkout in .venv: the exact versions of requirements/*.txt, then Postroom itself.
+# Makes the virtual environment of this checkout in .venv: the exact versions of requirements/*.txt, then Postroom.
 # Sourced by ./postroom and ./test. Needs Python 3.11 or newer with venv; nothing is written outside the checkout.
-# POSTROOM_PYTHON names the interpreter. requirements/versions.sh sets the other two, to test other versions elsewhere:
-# POSTROOM_VENV (the environment's folder) and POSTROOM_LOCKS (the folder of run.txt and dev.txt).
+# POSTROOM_PYTHON names the interpreter of a new environment. requirements/versions.sh sets the other two, to test
+# other versions elsewhere: POSTROOM_VENV (the environment's folder), POSTROOM_LOCKS (the folder of run.txt, dev.txt).
 
 fingerprint() { # fingerprint LABEL: changes with the lock, the project's metadata, the interpreter and the place
     echo "$venv" "$(readlink -f "$venv/bin/python")" "$(cat "$locks/$1.txt" "$root/pyproject.toml" "$root/setup.sh" | cksum)"

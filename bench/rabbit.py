@@ -19,7 +19,8 @@ from shared.embedded.documents import EmbeddedDocuments
 from shared.runtime.amqp import RabbitBroker
 from shared.runtime.broker import PARKED, RETRY
 from shared.store.indexes import INDEXES
-from tests.servers.rabbitmq import RabbitNode, missing
+from tests.servers.rabbitmq import RabbitNode
+from tests.servers.rabbitmq_versions import VERSIONS, missing
 
 PATIENCE = 600.0
 HOPS = 5000
@@ -45,12 +46,13 @@ class Run:
 
 @contextmanager
 def node(folder: Path) -> Iterator[RabbitNode]:
-    """A RabbitMQ of our own, gone afterwards."""
-    if reason := missing():
+    """A RabbitMQ of our own, the oldest that is installed, gone afterwards."""
+    version = next((each for each in VERSIONS if not missing(each)), VERSIONS[0])
+    if reason := missing(version):
         raise Failed(reason)
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    server = RabbitNode(folder)
+    server = RabbitNode(folder, version=version)
     try:
         server.start()
         yield server

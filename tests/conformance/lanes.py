@@ -6,16 +6,22 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shared.errors import Unavailable
 from shared.runtime.broker import Broker, Consumer, Delivery, Message
+from tests.servers.rabbitmq_versions import VERSIONS
+
+if TYPE_CHECKING:
+    from tests.servers.rabbitmq import RabbitNodes
 
 ROOT = Path(__file__).resolve().parents[2]
+BROKERS = ("embedded", *(f"rabbitmq {version}" for version in VERSIONS))
+"""The adapters, RabbitMQ's on each version: parameters for tests of what every broker does."""
 TIER_SCALE = 0.04
 """A tier of 5 s is 0.2 s."""
 PATIENCE = 60.0
@@ -57,6 +63,18 @@ class Lane:
     def close(self) -> None:
         """End children, close brokers."""
         self._stack.close()
+
+
+@contextmanager
+def url_of(broker: str, nodes: RabbitNodes) -> Iterator[str | None]:
+    """A fresh place on one of BROKERS: None is the embedded one's."""
+    kind, _, version = broker.partition(" ")
+    if kind == "embedded":
+        yield None
+        return
+    node = nodes.node(version)
+    with node.fresh_vhost() as vhost:
+        yield node.url(vhost)
 
 
 def _end(process: subprocess.Popen[str]) -> None:

@@ -21,6 +21,7 @@ from shared.runtime.stage import Stage
 from shared.runtime.worker import LONGEST_PAUSE, Worker, World
 from tests.conformance.child import POISON
 from tests.conformance.lanes import (
+    BROKERS,
     TIER_SCALE,
     Lane,
     a_message,
@@ -32,21 +33,20 @@ from tests.conformance.lanes import (
     take_one,
     take_some,
     take_within,
+    url_of,
 )
+from tests.servers.rabbitmq import RabbitNodes
 
 
-@pytest.fixture(params=["embedded", "rabbitmq"])
-def lane(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Lane]:
+@pytest.fixture(params=BROKERS)
+def lane(request: pytest.FixtureRequest, rabbit_nodes: RabbitNodes, tmp_path: Path) -> Iterator[Lane]:
     """A fresh place on each adapter, declared."""
-    if request.param == "embedded":
-        lane = Lane("embedded", str(tmp_path))
-    else:
-        node, vhost = request.getfixturevalue("rabbit_node"), request.getfixturevalue("rabbit_vhost")
-        lane = Lane("rabbitmq", node.url(vhost))
-    try:
-        yield lane
-    finally:
-        lane.close()
+    with url_of(request.param, rabbit_nodes) as url:
+        lane = Lane("rabbitmq", url) if url else Lane("embedded", str(tmp_path))
+        try:
+            yield lane
+        finally:
+            lane.close()
 
 
 @pytest.fixture

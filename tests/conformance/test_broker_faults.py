@@ -32,6 +32,7 @@ from tests.servers.presence import closed_port
 from tests.servers.proxy import Proxy
 from tests.servers.rabbitmq import RabbitNode
 
+pytestmark = pytest.mark.every_rabbitmq
 QUICK: dict[str, Any] = {"confirm_seconds": 2.0, "connect_seconds": 3.0}
 """For brokers that are meant to give up."""
 
@@ -251,6 +252,22 @@ def test_poison_among_the_dead_letters_is_parked(lane: Lane, broker: RabbitBroke
     broker.publish([a_message(to="dead-letter")])
     refuse_five_times(lane.place, "postroom.dead-letter")
     eventually(lambda: depth(broker, "parked") == 1)
+
+
+def test_poison_is_found_on_a_queue_that_was_declared_without_a_limit(
+    lane: Lane, rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker
+) -> None:
+    """An operator's queue, where RabbitMQ 3 would go on for ever and RabbitMQ 4 up to 21 times."""
+    rabbit_node.delete_queue(rabbit_vhost, "postroom.filter")
+    arguments = {"x-queue-type": "quorum"}
+    rabbit_node.api("PUT", f"queues/{rabbit_vhost}/postroom.filter", {"durable": True, "arguments": arguments})
+    rabbit_node.api("POST", f"bindings/{rabbit_vhost}/e/postroom/q/postroom.filter", {"routing_key": "filter"})
+    broker.publish([a_message(to="filter")])
+    refuse_five_times(lane.place)
+    assert not take_within(broker.consumer("filter", 1), 0.2)
+    letter = take_one(broker.consumer("dead-letter", 1)).message
+    assert (letter.id, letter.headers["queue"]) == ("id-1", "filter")
+    assert letter.headers["reason"] == "handed out 5 times and never settled"
 
 
 def test_poison_that_waited_in_a_tier_names_its_queue(lane: Lane, broker: RabbitBroker) -> None:

@@ -34,6 +34,7 @@ from tests.conformance.lanes import (
 from tests.conformance.test_broker_faults import fails, refuse_five_times
 from tests.servers.rabbitmq import RabbitNode
 
+pytestmark = pytest.mark.every_rabbitmq
 DEFINITIONS = ROOT / "deploy/rabbitmq/definitions.json"
 
 
@@ -374,9 +375,9 @@ def tls_node(
     rabbit_node: RabbitNode, certificate: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RabbitNode]:
     """A node of its own with a TLS listener, on the configuration that we ship."""
-    assert rabbit_node
     config = (ROOT / "deploy/rabbitmq/rabbitmq.conf").read_text().replace("= 2GB", "= 1MB")
-    node = RabbitNode(tmp_path_factory.mktemp("rabbitmq-tls"), tls=certificate, extra_config=config)
+    folder = tmp_path_factory.mktemp("rabbitmq-tls")
+    node = RabbitNode(folder, version=rabbit_node.version, tls=certificate, extra_config=config)
     try:
         node.start()
         yield node

@@ -17,9 +17,14 @@ import pytest
 
 def missing(program: str) -> NoReturn:
     """Skip on a laptop, fail in CI: there a test that did not run is a test that failed."""
+    cannot_run(f"{program} is not installed")
+
+
+def cannot_run(reason: str) -> NoReturn:
+    """The same for any other reason."""
     if os.environ.get("CI") == "true":
-        pytest.fail(f"{program} is not installed, and CI=true wants every test to run")
-    pytest.skip(f"{program} is not installed")
+        pytest.fail(f"{reason}, and CI=true wants every test to run")
+    pytest.skip(reason)
 
 
 LOWEST, HIGHEST = 10_000, 30_000

@@ -1,8 +1,9 @@
-"""A private RabbitMQ node for tests: own folder, own ports, own epmd, no systemd, root or not.
+"""Private RabbitMQ nodes for tests: own folder, own ports, own epmd, no systemd, root or not.
 
-Load it in a conftest with `pytest_plugins = ["tests.servers.rabbitmq"]`; it brings the session fixture
-`rabbit_node` and the fixture `rabbit_vhost` (a fresh vhost per test). Every process is ended by the id
-that this module started.
+Load it in a conftest with `pytest_plugins = ["tests.servers.rabbitmq"]`; it brings the session fixtures
+`rabbit_nodes` (a node of each version) and `rabbit_node` (one of them), and the fixture `rabbit_vhost` (a fresh vhost
+per test). A test marked `every_rabbitmq` runs once on each version of `rabbitmq_versions`, others on the newest that is
+installed. Every process is ended by the id that this module started.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,13 +25,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.servers.presence import free_ports, freeze
+from tests.servers.presence import cannot_run, free_ports, freeze
+from tests.servers.rabbitmq_versions import VERSIONS, epmd_of, missing, newest, programs_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-BIN = Path("/usr/lib/rabbitmq/bin")
-"""The scripts themselves: the ones on the PATH of Debian switch to the user `rabbitmq`."""
 START_TIMEOUT = 180.0
 SETTLING_SECONDS = 12.0
 USER, PASSWORD = "guest", "guest"
@@ -63,15 +62,6 @@ class NodeError(RuntimeError):
     """The node did not start, or a command to it failed."""
 
 
-def missing() -> str | None:
-    """Why no node can be started here, or None."""
-    if not (BIN / "rabbitmq-server").exists():
-        return f"rabbitmq-server is not installed ({BIN} has no rabbitmq-server)"
-    if not shutil.which("epmd"):
-        return "epmd (Erlang) is not installed"
-    return None
-
-
 def wait_until(done: Any, timeout: float, what: str) -> None:
     """Poll `done()` until it is true; fail with `what` after `timeout` seconds."""
     deadline = time.monotonic() + timeout
@@ -84,8 +74,17 @@ def wait_until(done: Any, timeout: float, what: str) -> None:
 class RabbitNode:
     """One node in `folder`. Its state survives `stop` and `kill9`; `start` brings it back."""
 
-    def __init__(self, folder: Path, *, tls: tuple[Path, Path] | None = None, extra_config: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        version: str | None = None,
+        tls: tuple[Path, Path] | None = None,
+        extra_config: str = "",
+    ) -> None:
         self.folder = folder
+        self.version = version or newest()
+        self._programs = programs_of(self.version)
         self.name = f"postroom{uuid.uuid4().hex[:8]}"
         self.amqp_port, self.management_port, self.tls_port, self._dist_port, self._epmd_port = free_ports(5)
         self._tls = tls
@@ -115,7 +114,7 @@ class RabbitNode:
         self._start_epmd()
         with (self.folder / "output.log").open("ab") as output:
             self._server = subprocess.Popen(
-                [str(BIN / "rabbitmq-server")],
+                [str(self._programs / "rabbitmq-server")],
                 env=self._environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -153,7 +152,7 @@ class RabbitNode:
     def ctl(self, *args: str, tool: str = "rabbitmqctl") -> str:
         """Run rabbitmqctl against this node; its output."""
         done = subprocess.run(
-            [str(BIN / tool), "-q", "-n", f"{self.name}@localhost", *args],
+            [str(self._programs / tool), "-q", "-n", f"{self.name}@localhost", *args],
             env=self._environment(),
             capture_output=True,
             text=True,
@@ -184,6 +183,15 @@ class RabbitNode:
         quoted = urllib.parse.quote(name, safe="")
         self.api("PUT", f"vhosts/{quoted}")
         self.api("PUT", f"permissions/{quoted}/{USER}", {"configure": ".*", "write": ".*", "read": ".*"})
+
+    @contextlib.contextmanager
+    def fresh_vhost(self) -> Iterator[str]:
+        """A vhost for one test, removed some time afterwards."""
+        name = f"t{uuid.uuid4().hex[:10]}"
+        self.sweep()
+        self.add_vhost(name)
+        yield name
+        self.retire_vhost(name)
 
     def remove_vhost(self, name: str) -> None:
         """Delete a vhost with everything in it."""
@@ -252,7 +260,7 @@ class RabbitNode:
         """Our own, in the foreground: a node would start a daemon that outlives it."""
         if self._epmd is None or self._epmd.poll() is not None:
             self._epmd = subprocess.Popen(
-                ["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"],
+                [epmd_of(self._programs) or "epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -303,27 +311,71 @@ def _speaks_amqp(port: int) -> bool:
         return False
 
 
+class RabbitNodes:
+    """The nodes of a session by version, each started when a test first asks for it."""
+
+    def __init__(self, folders: pytest.TempPathFactory) -> None:
+        self._folders = folders
+        self._nodes: dict[str, RabbitNode] = {}
+
+    def node(self, version: str) -> RabbitNode:
+        """A running node; without one the test is skipped, in CI it fails."""
+        if version not in self._nodes:
+            self._nodes[version] = self._started(version)
+        return self._nodes[version]
+
+    def _started(self, version: str) -> RabbitNode:
+        if reason := missing(version):
+            cannot_run(reason)
+        node = RabbitNode(self._folders.mktemp("rabbitmq"), version=version)
+        try:
+            node.start()
+        except BaseException:
+            end(node)
+            raise
+        return node
+
+    def end(self) -> None:
+        """End them all."""
+        for node in self._nodes.values():
+            end(node)
+
+
+def end(node: RabbitNode) -> None:
+    """Whatever state it is in."""
+    node.kill9()
+    node.stop()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests marked `every_rabbitmq` on each version."""
+    marked = any(metafunc.definition.iter_markers("every_rabbitmq"))
+    if marked and "rabbit_version" in metafunc.fixturenames:
+        metafunc.parametrize("rabbit_version", VERSIONS, indirect=True)
+
+
 @pytest.fixture(scope="session")
-def rabbit_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
-    """A running node for the whole session. Tests that stop or freeze it must leave it running."""
-    if reason := missing():
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    node = RabbitNode(tmp_path_factory.mktemp("rabbitmq"))
-    try:
-        node.start()
-        yield node
-    finally:
-        node.kill9()
-        node.stop()
+def rabbit_nodes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNodes]:
+    """For the whole session. Tests that stop or freeze a node must leave it running."""
+    nodes = RabbitNodes(tmp_path_factory)
+    yield nodes
+    nodes.end()
+
+
+@pytest.fixture(scope="session")
+def rabbit_version(request: pytest.FixtureRequest) -> str:
+    """The version of `rabbit_node`."""
+    return str(getattr(request, "param", "")) or newest()
+
+
+@pytest.fixture(scope="session")
+def rabbit_node(rabbit_nodes: RabbitNodes, rabbit_version: str) -> RabbitNode:
+    """A running node of `rabbit_version`."""
+    return rabbit_nodes.node(rabbit_version)
 
 
 @pytest.fixture
 def rabbit_vhost(rabbit_node: RabbitNode) -> Iterator[str]:
     """A fresh vhost, removed afterwards."""
-    name = f"t{uuid.uuid4().hex[:10]}"
-    rabbit_node.sweep()
-    rabbit_node.add_vhost(name)
-    yield name
-    rabbit_node.retire_vhost(name)
+    with rabbit_node.fresh_vhost() as name:
+        yield name

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -14,16 +15,16 @@ import pytest
 from services import pipeline
 from shared.runtime.broker import DEAD_LETTER, INTAKE, QUEUES, Message
 from tests.builders import a_mail
-from tests.conformance.lanes import depth
+from tests.conformance.lanes import BROKERS, depth, url_of
 from tests.harness.bench import Bench, Scene
 from tests.harness.ledger import Effects
 from tests.harness.mails import Sent, many, mixed
-from tests.servers.rabbitmq import RabbitNode
+from tests.servers.rabbitmq import RabbitNode, RabbitNodes
 from tests.system.test_crash_points import FULL, sampled, undisturbed
 from tests.system.test_faults import end, eventually, stopped_at, watching
 
 __all__ = ["undisturbed"]
-pytestmark = pytest.mark.timeout(1200)
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.every_rabbitmq]
 """Seconds: many runs, and a machine may be busy."""
 MOST_KILLS = 14
 
@@ -118,12 +119,17 @@ GARBAGE = (
 )
 
 
-@pytest.mark.parametrize("kind", ["embedded", "rabbitmq"])
+@pytest.fixture(params=BROKERS)
+def any_broker_url(request: pytest.FixtureRequest, rabbit_nodes: RabbitNodes) -> Iterator[str | None]:
+    """On every broker, each version of RabbitMQ among them."""
+    with url_of(request.param, rabbit_nodes) as url:
+        yield url
+
+
 def test_garbage_on_every_work_queue_ends_in_the_dead_letters_with_a_reason(
-    bench: Bench, kind: str, request: pytest.FixtureRequest
+    bench: Bench, any_broker_url: str | None
 ) -> None:
-    url = request.getfixturevalue("broker_url") if kind == "rabbitmq" else None
-    scene = bench.scene([], seeded=False, broker_url=url)
+    scene = bench.scene([], seeded=False, broker_url=any_broker_url)
     with scene.app() as app:
         app.broker.publish(
             [replace(each, to=queue) for queue in QUEUES for each in GARBAGE if _is_garbage(each, queue)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,20 @@ def test_the_machines_own_rabbitmq_is_used_when_it_is_of_the_version(
     monkeypatch.setattr(versions, "BESIDE", tmp_path / "beside")
     assert versions.programs_of("4.0") == tmp_path / "bin"
     assert versions.programs_of("3.10") == tmp_path / "beside/rabbitmq-3.10/programs"
+
+
+def test_a_version_beside_the_machines_own_is_started_as_root_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "BESIDE", tmp_path)
+    programs = tmp_path / "rabbitmq-5.0/programs"
+    programs.mkdir(parents=True)
+    for name in ("rabbitmq-server", "epmd"):
+        (programs / name).touch(mode=0o755)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert versions.missing("5.0") is None
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    assert versions.missing("5.0") == f"RabbitMQ 5.0 in {tmp_path} can be started as root only"
 
 
 def test_the_newest_version_that_can_be_started_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,7 +53,7 @@ for mail in "$@"; do
   case $answer in
     *'"routed":true'*) echo "taken: $mail" ;;
     *'"routed":false'*) later "the exchange 'postroom' has no queue for intake; $start" ;;
-    *"no exchange"*) later "RabbitMQ at $api has no exchange 'postroom'; $start" ;;
+    *"no exchange"* | *exchange_not_found*) later "RabbitMQ at $api has no exchange 'postroom'; $start" ;;
     *) later "RabbitMQ's management API at $api answers: $answer" ;;
   esac
 done

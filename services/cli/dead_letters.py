@@ -94,7 +94,7 @@ def show(letter_id: str) -> None:
     output.heading("headers")
     output.facts(headers.items())
     output.heading("body")
-    click.echo(output.safe(text[:4_000], breaks=True))
+    click.echo(output.quoted(text[:4_000]))
 
 
 @dead_letters.command(cls=Command)

@@ -196,7 +196,7 @@ def peek(name: str, count: int) -> None:
             output.emit(each)
         else:
             output.facts((name, value) for name, value in each.items() if name != "text")
-            click.echo(f"\n{output.safe(each['text'][:2000], breaks=True)}\n")
+            click.echo(f"\n{output.quoted(each['text'][:2000])}\n")
     if not seen and not as_json():
         click.echo("no mail waits")
 

@@ -216,7 +216,7 @@ def _next_step(mail: Document, letter: Document | None) -> str | None:
 @mails.command(cls=Command)
 @click.argument("mail_id")
 def source(mail_id: str) -> None:
-    """Write the exact bytes that were received to standard output."""
+    """Write the exact bytes that were received to standard output; a terminal gets them with controls escaped."""
     import base64
 
     with opened() as app:
@@ -226,6 +226,10 @@ def source(mail_id: str) -> None:
         output.emit(
             {"mail_id": mail["_id"], "sha256": mail["raw"], "size": len(raw), "raw": base64.b64encode(raw).decode()}
         )
+        return
+    if output.is_terminal():
+        text = raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+        click.echo(output.safe(text, breaks=True), nl=not text.endswith("\n"))
         return
     sys.stdout.flush()
     sys.stdout.buffer.write(raw)

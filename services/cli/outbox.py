@@ -87,7 +87,7 @@ def show(outbox_id: str) -> None:
             ("reason", mail.get("reason")),
         )
     )
-    click.echo(f"\n{output.safe(mail['text'], breaks=True)}")
+    click.echo(f"\n{output.quoted(mail['text'])}")
 
 
 @outbox.command(cls=Command)

@@ -36,13 +36,16 @@ SHRINKING: Final[Mapping[str, int]] = WRAPPING | dict.fromkeys(
 """Columns that give way when a terminal is too narrow, and their least width."""
 PATIENCE: Final = 2.0
 """Seconds that anything may take without a progress bar."""
-_UNSAFE: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+_HIDDEN: Final = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
+    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+"""Controls, direction marks and whatever else is not seen (Default_Ignorable_Code_Point, UAX 44)."""
+_UNSAFE: Final = re.compile(rf"[{_HIDDEN}]|(?<![^\x00-\x7f])[\ufe0e\ufe0f]")
+"""A variation selector is shown as it is behind a character that it may change, such as a heart."""
 _BREAKS: Final = re.compile(r"[\t\n]+")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
-_LINE_ENDS: Final = re.compile("[\x7f-\x9f\u2028\u2029]")
-"""What JSON may hold as it is, and what many readers take for the end of a line, or a terminal for an order."""
 
 
 def safe(text: object, *, breaks: bool = False) -> str:
@@ -53,15 +56,26 @@ def safe(text: object, *, breaks: bool = False) -> str:
 
 def _escaped(character: str) -> str:
     code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def quoted(text: str) -> str:
+    """Text of a mail below other lines, each of its lines marked, so that none passes for a line of ours."""
+    return "\n".join(f"| {line}".rstrip() for line in safe(text.rstrip(), breaks=True).split("\n"))
 
 
 def emit(thing: object) -> None:
-    """One JSON object on one line, in UTF-8."""
+    """One JSON object on one line, in UTF-8; what is not seen is escaped, which means the same."""
     line = json.dumps(thing, ensure_ascii=False, default=_plain)
-    if not line.isascii():
-        line = _LINE_ENDS.sub(lambda found: f"\\u{ord(found[0]):04x}", _SURROGATES.sub("\ufffd", line))
+    if not line.isascii() or "\x7f" in line:
+        line = _UNSAFE.sub(lambda found: _escaped_in_json(found[0]), _SURROGATES.sub("\ufffd", line))
     click.echo(line)
+
+
+def _escaped_in_json(character: str) -> str:
+    return json.dumps(character)[1:-1] if character > "\x7f" else f"\\u{ord(character):04x}"
 
 
 def _plain(value: object) -> Any:

@@ -215,7 +215,7 @@ def print_record(app: App, record: Document, activities: int = 50) -> None:
     )
     for entry in seen["activities"]:
         output.heading(f"{output.local(entry['at'], timezone)}  {entry['by']}  {entry['kind']}")
-        click.echo(output.safe(entry["text"].rstrip(), breaks=True))
+        click.echo(output.quoted(entry["text"]))
         for each in entry["attachments"] or ():
             click.echo(f"  [{output.safe(each['filename'])}]")
     count = app.documents.count("activities", {"record_id": record["_id"]})

@@ -272,7 +272,18 @@ def test_the_first_note_of_a_record_that_its_template_assigns(desk: Desk, sender
     template = Template("assigned", "incident", {"Owner": "ann"})
     desk.configure(a_configuration(an_inbox(template="assigned"), ANNA, an_analyst(), templates=(template,)))
     desk.receive(a_mail(sender=sender or "anna@customer.example"))
-    assert [each["by"] for each in desk.activities(desk.record())] == [by]
+    (entry,) = desk.activities(desk.record())
+    assert (entry["by"], "From: " in entry["text"]) == (by, sender is not None)
+
+
+def test_a_name_that_a_stranger_chose_is_shown_with_the_address(desk: Desk) -> None:
+    desk.configure(a_configuration(an_analyst()))
+    desk.receive(a_mail(sender='"Ann Analyst" <mallory@elsewhere.example>'))
+    desk.receive(a_mail("note\n", sender='"Ann Analyst" <mallory@elsewhere.example>', subject="Incident#1"))
+    desk.receive(a_mail("note\n", sender="ann@example.com", subject="Incident#1"))
+    notes = [each for each in desk.activities(desk.record()) if each["kind"] == "email"]
+    assert "From: Ann Analyst <mallory@elsewhere.example>" in notes[0]["text"] or notes[0]["by"] == "email listener"
+    assert [each["by"] for each in notes[1:]] == ["Ann Analyst <mallory@elsewhere.example>", "Ann Analyst"]
 
 
 @pytest.mark.req("VS-03")

@@ -107,9 +107,16 @@ def facts_of(
 def author_on(facts: Facts, lookups: Lookups, record: Mapping[str, Any]) -> str:
     """Whose name a note on a record carries (TI-30, VS-06): the person's, the assigned analyst's, nobody's."""
     if facts.sender.person_id:
-        return facts.sender.name or facts.sender.person_id
+        return _author(facts.sender)
     owner = record.get("owner")
     return person_name(lookups, str(owner)) if owner else EMAIL_LISTENER
+
+
+def _author(sender: Sender) -> str:
+    """A person of the desk by name; one whom a mail created chose the name, and so is shown with the address."""
+    name = sender.name or sender.person_id or ""
+    address = sender.address.address if sender.address else ""
+    return name if sender.configured or not address or address in name else f"{name} <{address}>"
 
 
 def as_attached(

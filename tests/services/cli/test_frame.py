@@ -162,6 +162,9 @@ def test_output_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
         ("\x1b]0;x\x07", "\\x1b]0;x\\x07"),
         ("a\u202eb\u200bc", "a\\u202eb\\u200bc"),
         ("\ud800", "\\ud800"),
+        ("a\U000e0041b", "a\\U000e0041b"),
+        ("pay\u00adpal \u180e\u034f\u115f\u3164\ufff9", "pay\\xadpal \\u180e\\u034f\\u115f\\u3164\\ufff9"),
+        ("a\ufe0f \u2764\ufe0f", "a\\ufe0f \u2764\ufe0f"),
         ("漢字 é", "漢字 é"),
     ],
 )

@@ -84,6 +84,16 @@ def test_the_source_is_the_exact_bytes(run: Run) -> None:
     assert base64.b64decode(told["raw"]) == raw
 
 
+def test_on_a_terminal_the_source_is_shown_and_not_obeyed(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    raw = a_mail("plain \x1b]0;owned\x07 \u202e\n").replace(b"\n", b"\r\n") + b"\xff"
+    (receipt,) = receive(run, raw)
+    monkeypatch.setattr("services.cli.output.is_terminal", lambda: True)
+    shown = run("mails", "source", receipt["mail_id"]).out
+    assert not set(shown) & set("\x1b\x07\r\u202e")
+    assert "Subject: Printer\n" in shown
+    assert shown.endswith("\\xff\n")
+
+
 @pytest.mark.req("PR-01")
 def test_a_rejected_mail_can_be_released(run: Run) -> None:
     (receipt,) = receive(run, AUTO_REPLY)

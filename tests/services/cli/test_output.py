@@ -7,8 +7,9 @@ import json
 import time
 
 import pytest
+import regex
 
-from services.cli.output import emit, fitted, table, watching
+from services.cli.output import emit, fitted, quoted, safe, table, watching
 
 TRICKY = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x9bh\nGr\u00f6\u00dfe"
 
@@ -66,3 +67,24 @@ def test_what_is_quick_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     with watching("reading"):
         pass
     assert seen.getvalue() == ""
+
+
+def test_nothing_that_is_not_seen_is_printed() -> None:
+    """Whatever Unicode ignores by default, orders or breaks lines with (UAX 44); a table of ranges says it here."""
+    hides = regex.compile(r"[\p{Default_Ignorable_Code_Point}\p{Bidi_Control}\p{Cc}\p{Cs}\p{Zl}\p{Zp}]")
+    hidden = [chr(code) for code in range(0x110000) if hides.match(chr(code)) and chr(code) not in "\t\n"]
+    assert [each for each in hidden if each in safe(each)] == []
+    assert safe("é漢字🖨 ½") == "é漢字🖨 ½"
+
+
+def test_json_escapes_what_is_not_seen_and_means_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    text = "pay\u00adpal \U000e0041\u202e\x7f\x1b ö"
+    emit({"subject": text})
+    line = capsys.readouterr().out
+    assert json.loads(line) == {"subject": text}
+    assert not set(line) & set("\u00ad\U000e0041\u202e\x7f\x1b")
+
+
+def test_lines_of_a_mail_pass_for_no_line_of_ours() -> None:
+    body = "hi\n2026-11-20 12:00:00  Ann Analyst  note\n\n  [contract.pdf]\r\u2028x"
+    assert [line[:1] for line in quoted(body).splitlines()] == ["|"] * 4

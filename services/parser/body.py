@@ -8,13 +8,16 @@ of what is shown are bounded in this place alone.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 from services.parser import html, names, parts
 from services.parser.bounds import Bounds
 from services.parser.charset import scalar
 from services.parser.defects import Defects
+from services.parser.htmltree.builder import Limits
+from services.parser.htmltree.size import size
 from services.parser.tree import Part
 from shared.contracts.mail import Attachment
 
@@ -51,19 +54,28 @@ def _as_sent(pieces: list[parts.Piece], bounds: Bounds) -> str | None:
     return markup if len(markup) <= bounds.text else None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Writer:
+    """Renders pieces; what all of them may come to together is used up as they are written."""
+
     bounds: Bounds
     defects: Defects
+    elements: int = 0
+    """Elements of the HTML that was read until now."""
+    clean: int = 0
+    """Characters of sanitised HTML until now."""
+    converted: int = 0
+    """Characters of text made from HTML until now."""
 
     def texts(self, pieces: list[parts.Piece]) -> tuple[str, str | None]:
         """Plain text and HTML of all pieces in order; HTML is None when there is none that can be shown."""
         plain, markup = [], []
         any_markup = False
         for piece in pieces:
-            clean = self._sanitised(piece.markup) if piece.markup else None
+            whole = bool(piece.markup) and self._can_be_built(piece.markup or "")
+            clean = self._sanitised(piece.markup) if piece.markup and whole else None
             any_markup = any_markup or clean is not None
-            shown = piece.plain if piece.plain and piece.plain.strip() else self._converted(piece.markup)
+            shown = piece.plain if piece.plain and piece.plain.strip() else self._converted(piece.markup, whole=whole)
             plain.append(shown)
             markup.append(clean if clean is not None else parts.escaped(shown))
         text = "\n".join(part.rstrip("\n") + "\n" for part in plain if part) if len(plain) > 1 else "".join(plain)
@@ -79,30 +91,40 @@ class _Writer:
         self.defects.add("text-cut")
         return text[: self.bounds.text]
 
+    def _can_be_built(self, markup: str) -> bool:
+        """Whether the tree of a piece is within the bounds that are left."""
+        tree = size(markup, Limits(self.bounds.html_nesting, self.bounds.html_elements - self.elements))
+        self.elements += tree.elements
+        if not tree.fits:
+            self.defects.add("deep-html" if tree.is_deep else "complex-html")
+        return tree.fits
+
     def _sanitised(self, markup: str) -> str | None:
         """Harmless markup within the bound; markup is cut before it is cleaned, never in the middle of a tag."""
-        if html.depth(markup, self.bounds.html_nesting) > self.bounds.html_nesting:
-            self.defects.add("deep-html")
+        room = self.bounds.text - self.clean
+        if room <= 0:
             return None
         clean = scalar(html.sanitised(markup))
-        if len(clean) <= self.bounds.text:
-            return clean
-        self.defects.add("text-cut")
-        clean = scalar(html.sanitised(markup[: self.bounds.text // 8]))
-        return clean if len(clean) <= self.bounds.text else None
+        if len(clean) > room:
+            self.defects.add("text-cut")
+            clean = scalar(html.sanitised(markup[: room // 8]))
+        self.clean += len(clean)
+        return clean if len(clean) <= room else None
 
-    def _converted(self, markup: str | None) -> str:
-        if not markup:
+    def _converted(self, markup: str | None, *, whole: bool) -> str:
+        room = self.bounds.text + 1 - self.converted
+        if not markup or room <= 0:
             return ""
-        if html.depth(markup, self.bounds.html_nesting) > self.bounds.html_nesting:
-            return html.stripped(markup)
-        return html.to_text(markup)
+        text = html.to_text(markup, room) if whole else html.stripped(markup)
+        self.converted += len(text)
+        return text
 
     def attachments(self, files: list[parts.File], markup: str) -> tuple[tuple[Attachment, ...], dict[str, bytes]]:
         """The files as the contract lists them, and their bytes."""
         listed: list[Attachment] = []
         contents: dict[str, bytes] = {}
         taken: dict[str, int] = {}
+        shown = frozenset(_CID.findall(markup))
         if len(files) > self.bounds.attachments:
             self.defects.add("attachments-capped")
         for item in files[: self.bounds.attachments]:
@@ -115,14 +137,18 @@ class _Writer:
                     content_type=item.content_type,
                     size=len(item.data),
                     sha256=digest,
-                    inline=_is_inline(item, markup),
+                    inline=_is_inline(item, shown),
                     content_id=item.content_id,
                 )
             )
         return tuple(listed), contents
 
 
-def _is_inline(item: parts.File, markup: str) -> bool:
-    if item.content_id and f"cid:{item.content_id}" in markup:
+_CID = re.compile(r"cid:([^\s\"'<>\])]{1,998})")
+"""What HTML refers to in its own mail (RFC 2392), in attributes and where a program shows it as text."""
+
+
+def _is_inline(item: parts.File, shown: Container[str]) -> bool:
+    if item.content_id and item.content_id in shown:
         return True
     return item.disposition == "inline" and item.content_id is not None

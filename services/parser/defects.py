@@ -33,6 +33,7 @@ MEANINGS: dict[str, str] = {
     "broken-winmail": "winmail.dat ends early or is none; what could be read is there",
     "broken-yenc": "yEnc without begin or end line",
     "charset-guesses-capped": "more texts of unknown charset than are guessed; the rest was read as UTF-8",
+    "complex-html": "HTML that would grow to too many elements, or cannot be foretold; only its text is kept",
     "deep-comments": "comments nested more than ten deep in an address field",
     "deep-html": "HTML nested so deep that only its text is kept",
     "deep-nesting": "parts nested very deep, though within the limit",

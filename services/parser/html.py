@@ -2,7 +2,7 @@
 
 `sanitised` gives markup without scripts, styles, forms or anything that loads from elsewhere (nh3); `to_text` gives
 plain text with lists, tables, links and quotations (`> `), leaving out what a reader would not see. Apart from `mime`
-because markup has its own dangers: depth is measured first, since every HTML parser slows down on absurd nesting.
+because markup has its own dangers: both build trees, so `htmltree` is asked first what would be built.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from html import unescape
+from itertools import islice
 
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
-_TAG = re.compile(r"<(/?)([A-Za-z][A-Za-z0-9:]{0,30})")
 _ANY_TAG = re.compile(r"<[^<>]{0,5000}>")
 _BLANK_RUN = re.compile(r"[ \t\n\r\f]+")
 _MANY_LINES = re.compile(r"\n{3,}")
-_VOID = frozenset(
-    ["br", "hr", "img", "input", "meta", "link", "area", "base", "col", "embed", "source", "wbr", "param"]
-)
 _HIDDEN = re.compile(
     r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|mso-hide\s{0,9}:\s{0,9}all"
     r"|font-size\s{0,9}:\s{0,9}0(?:\.0{1,9})?(?:px|pt|em|rem|%)?\s{0,9}(?:[;!]|$)",
@@ -79,6 +76,8 @@ _LINKS = re.compile(r"(?:https?|ftp|mailto|tel):", re.IGNORECASE)
 _RULE = "_" * 32
 _BULLETS = -1
 _LONGEST_NUMBER = 5
+_NEARBY = 1_500
+"""Characters before a link in which its address is looked for, so that it is not written twice."""
 
 
 def _harmless(tag: str, attribute: str, value: str) -> str | None:
@@ -104,42 +103,29 @@ def sanitised(markup: str) -> str:
     return _CLEANER.clean(markup)
 
 
-def depth(markup: str, limit: int) -> int:
-    """How deep elements are open inside each other, counted up to `limit` + 1. Cheap, and never too low."""
-    if markup.count("<") <= limit:
-        return 0
-    level = deepest = 0
-    for match in _TAG.finditer(markup):
-        if match[2].lower() in _VOID:
-            continue
-        level = max(level - 1, 0) if match[1] else level + 1
-        if level > deepest:
-            deepest = level
-            if deepest > limit:
-                break
-    return deepest
-
-
 def stripped(markup: str) -> str:
     """Text of markup that is too deep or too broken to be parsed: the tags cut out, nothing more."""
     return _MANY_LINES.sub("\n\n", unescape(_ANY_TAG.sub(" ", markup)).replace("\xa0", " ")).strip()
 
 
-def to_text(markup: str) -> str:
-    """Readable plain text of `markup`: LF line ends, no trailing blanks, at most one empty line in a row."""
+def to_text(markup: str, most: int = 2 * 1024 * 1024) -> str:
+    """Readable plain text of `markup`: LF line ends, no trailing blanks, at most one empty line in a row.
+
+    It ends soon after `most` characters: lines in quotations and lists bring signs of their own, one for each level.
+    """
     tree = LexborHTMLParser(markup)
     root = tree.body
     if root is None:
         return ""
-    writer = _Writer()
+    writer = _Writer(room=most)
     _walk(root, writer)
     return writer.text()
 
 
 def _walk(root: LexborNode, writer: _Writer) -> None:
-    """Every visible node in order, entering and leaving; no recursion."""
+    """Every visible node in order, entering and leaving, while there is room; no recursion."""
     node: LexborNode | None = root
-    while node is not None:
+    while node is not None and writer.room > 0:
         entered = _enter(node, writer)
         if entered and node.child is not None:
             node = node.child
@@ -182,6 +168,8 @@ class _Row:
 class _Writer:
     """Collects lines; knows quotation depth, list markers and the current table row."""
 
+    room: int
+    """Characters that may still be written."""
     lines: list[str] = field(default_factory=list)
     line: list[str] = field(default_factory=list)
     gap: int = 0
@@ -197,6 +185,9 @@ class _Writer:
     """Nothing is written yet in this cell or item: margins of what opens in it do not count."""
     quoted: int = 0
     """Quotation depth of the last line."""
+    tail: str = ""
+    joined: int = 0
+    """How many pieces of the line at hand `tail` was made from."""
 
     def words(self, text: str) -> None:
         """Running text; blanks are folded outside of `pre`."""
@@ -204,6 +195,8 @@ class _Writer:
             first, *rest = text.split("\n")
             self._put(first)
             for line in rest:
+                if self.room <= 0:
+                    return
                 self.newline()
                 self._put(line)
             return
@@ -219,13 +212,16 @@ class _Writer:
         if not self.line:
             self._start_line()
         self.line.append(text)
+        self.room -= len(text)
 
     def _start_line(self) -> None:
         if self.lines and self.gap > 1:
             self.lines.append(("> " * min(self.quote, self.quoted)).rstrip())
+            self.room -= len(self.lines[-1])
         self.gap, self.fresh, self.quoted = 0, False, self.quote
         indent = "  " * max(len(self.lists) - 1, 0) + (self.marker or ("  " if self.lists else ""))
         self.line.append("> " * self.quote + indent)
+        self.room -= len(self.line[0]) + 1
         self.marker = ""
 
     def newline(self) -> None:
@@ -233,6 +229,7 @@ class _Writer:
         if self.line:
             self.lines.append("".join(self.line).rstrip(" "))
             self.line.clear()
+            self.joined, self.tail = 0, ""
             self.gap = max(self.gap, 1)
         else:
             self.gap += 1
@@ -320,9 +317,10 @@ class _Writer:
         self.fresh = False
         if not row:
             return
-        written = [line for line in self.lines[row.lines :] if line]
+        written = list(islice((line for n in range(row.lines, len(self.lines)) if (line := self.lines[n])), 2))
         if not self.line and len(written) == 1 and self.lines[-1:] == written:
             self.line, self.gap = [self.lines.pop()], 0
+            self.joined, self.tail = 0, ""
             written = []
         row.single = bool(self.line) and not written
 
@@ -350,10 +348,16 @@ class _Writer:
         href, line = self.links.pop()
         if not _LINKS.match(href) or line != len(self.lines) or not self.line or len(href) > 2_000:
             return
-        shown = self.line[-1].strip()
         target = href.partition(":")[2] if href[:7].lower() == "mailto:" or href[:4].lower() == "tel:" else href
-        if _bare(shown) != _bare(target) and _bare(target) not in _bare("".join(self.line)):
-            self.line.append(f" <{target}>")
+        bare = _bare(target)
+        if bare and bare != _bare(self.line[-1]) and bare not in _bare(self._end_of_line()):
+            self._put(f" <{target}>")
+
+    def _end_of_line(self) -> str:
+        """The last characters of the line at hand; pieces are joined once, however many links it has."""
+        self.tail = (self.tail + "".join(self.line[self.joined :]))[-_NEARBY:]
+        self.joined = len(self.line)
+        return self.tail
 
     def text(self) -> str:
         self.block(1)

@@ -121,20 +121,16 @@ def test_pictures_that_came_with_the_mail_stay() -> None:
     assert html.sanitised('<img src="cid:a@b" alt="x">') == '<img src="cid:a@b" alt="x">'
 
 
-@pytest.mark.parametrize(
-    ("markup", "limit", "deepest"),
-    [
-        ("<b>x</b>", 10, 0),
-        ("<p>" * 5, 3, 4),
-        ("<p></p>" * 5, 3, 1),
-        ("<br>" * 50, 3, 0),
-        ("</p>" * 50, 3, 0),
-        ("<" * 50, 3, 0),
-    ],
-)
-def test_depth_is_counted_up_to_the_limit(markup: str, limit: int, deepest: int) -> None:
-    assert html.depth(markup, limit) == deepest
-
-
 def test_deep_markup_is_stripped_without_being_parsed() -> None:
     assert html.stripped("<div>" * 100_000 + "a &amp; b") == "a & b"
+
+
+def test_text_ends_soon_after_the_room_for_it() -> None:
+    markup = "<blockquote>" * 300 + "x<br>" * 1_000
+    assert 10_000 < len(html.to_text(markup, 10_000)) < 11_000
+    assert 10_000 < len(html.to_text("<blockquote>" * 300 + "<pre>" + "x\n" * 1_000, 10_000)) < 11_000
+
+
+def test_the_address_of_a_link_is_not_repeated_in_its_line() -> None:
+    assert html.to_text("http://a.example/b <a href='http://a.example/b'>here</a>") == "http://a.example/b here"
+    assert html.to_text("<a href='mailto:'>nobody</a>") == "nobody"

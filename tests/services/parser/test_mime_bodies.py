@@ -402,3 +402,33 @@ def test_a_footer_below_an_encoded_file_is_no_part_of_it() -> None:
     head = (b"Content-Type: application/octet-stream", b"Content-Transfer-Encoding: base64")
     reading = mime.read(plain(body, *head))
     assert [*reading.contents.values()] == [bytes([0, 1, 2])]
+
+
+def test_html_beyond_bounds_is_kept_as_text() -> None:
+    fonts = b"".join(b"<font a=%d>" % number for number in range(390))
+    mail = mime.read(plain(b"<p>" + fonts + b"<p>words" * 1_000, b"Content-Type: text/html")).mail
+    assert mail.html is None
+    assert "words" in mail.text
+    assert "complex-html" in mail.defects
+
+
+def test_elements_are_counted_over_all_html_of_a_mail() -> None:
+    page = part(b"<p>a<br>b</p>" * 60, b"Content-Type: text/html")
+    mail = mime.read(multipart(page, page, page), bounds=Bounds(html_elements=300)).mail
+    assert "complex-html" in mail.defects
+    assert (mail.html or "").count("<br>") == 120
+    assert mail.text.count("a") == 180
+
+
+def test_containers_encoded_within_each_other_are_bounded() -> None:
+    head = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    with pytest.raises(BoundExceeded, match="encoded-containers"):
+        mime.read(head * 40 + b"\r\n" + b"text\r\n" * 10_000)
+    assert mime.read(head * 3 + b"Subject: x\r\n\r\ntext").mail.attachments
+
+
+def test_many_alternatives_are_weighed_once() -> None:
+    both = [part(b"%d" % number) for number in range(3)] + [part(b"<p>x</p>", b"Content-Type: text/html")] * 2
+    mail = mime.read(multipart(*both, kind=b"alternative")).mail
+    assert mail.text == "0\n1\n2"
+    assert mail.html == "<p>x</p>"

@@ -1,0 +1,64 @@
+"""The names of HTML's elements by what a tree builder does with them (HTML standard, section 13.2)."""
+
+from __future__ import annotations
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+VOID = _names(
+    "area base basefont bgsound br col embed frame hr image img input keygen link meta param source track wbr"
+)
+IN_HEAD = _names("base basefont bgsound link meta param source track")
+RAW = _names("script style xmp iframe noembed noframes textarea title")
+EXOTIC = _names("svg math select noscript template frameset plaintext")
+ROOTS = _names("html head body")
+FORMATTING = _names("a b big code em font i nobr s small strike strong tt u")
+HEADINGS = _names("h1 h2 h3 h4 h5 h6")
+LEAVES_P = (
+    _names(
+        "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer header"
+        " hgroup main menu nav ol p search section summary ul pre listing form li dd dt hr xmp"
+    )
+    | HEADINGS
+)
+ENDS_IN_SCOPE = _names(
+    "address article aside blockquote button center details dialog dir div dl fieldset figcaption figure footer header"
+    " hgroup listing main menu nav ol pre search section summary ul dd dt"
+)
+IMPLIED = _names("dd dt li optgroup option p rb rp rt rtc")
+ROWS = _names("tbody thead tfoot")
+TABLE_PARTS = _names("caption col colgroup tbody td tfoot th thead tr")
+CONTEXTS = TABLE_PARTS - {"col"} | {"table"}
+FOSTERING = _names("table tbody thead tfoot tr")
+MARKING = _names("applet marquee object td th caption")
+SCOPE = _names("applet caption html table td th marquee object template")
+BUTTON_SCOPE = SCOPE | {"button"}
+ITEM_SCOPE = SCOPE | {"ol", "ul"}
+TABLE_SCOPE = frozenset({"html", "table", "template"})
+SPECIAL = (
+    LEAVES_P
+    | VOID
+    | RAW
+    | ROOTS
+    | TABLE_PARTS
+    | EXOTIC - {"svg", "math"}
+    | _names("applet button marquee object table")
+) - {"dialog", "search", "image", "basefont"}
+IN_SELECT = _names("option optgroup hr")
+IN_NOSCRIPT = _names("img br")
+HTML_IN_FOREIGN = (
+    FORMATTING
+    | LEAVES_P
+    | VOID
+    | RAW
+    | ROOTS
+    | EXOTIC
+    | TABLE_PARTS
+    | _names("table ruby span strong sub sup var foreignobject desc annotation-xml mi mo mn ms mtext mglyph malignmark")
+)
+FRAGILE = _names("option optgroup")
+CELLS = frozenset({"td", "th"})
+BLOCKS = LEAVES_P | CONTEXTS
+"""What may close a paragraph, a row or a cell, and all that is open in it."""

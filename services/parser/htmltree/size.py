@@ -1,0 +1,107 @@
+"""What tree some HTML would grow to, told from its tags before any library builds it.
+
+Takes markup and limits, gives the number of elements or what stands against building the tree. A count of tags is not
+enough: an unclosed formatting element is opened again in each block, an end tag may close nothing, and what stands
+between rows is moved before its table. Quick for what is small or well nested; `builder` follows the rest tag by tag.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from services.parser.htmltree.builder import MOST_DEPTHS, Builder, Limits
+from services.parser.htmltree.elements import BLOCKS, CELLS, CONTEXTS, EXOTIC, FORMATTING, FOSTERING, FRAGILE, VOID
+from services.parser.htmltree.tokens import TooComplexError, TooDeepError, count_attributes, tokens
+
+_FEW_BYTES = 4_096
+_LONG_TAG = re.compile(r"<[^<>]{2000}")
+_LOOSE_SIGN = re.compile(r"<(?![A-Za-z/!?])")
+_MOST_APPENDED = 50_000_000_000
+"""Characters of text times the pieces it comes in: builders join text at each `&` and each lone `<`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many elements a tree has at most; whether it may be built, and if not, whether for its depth."""
+
+    elements: int
+    fits: bool = True
+    is_deep: bool = False
+
+
+_COMPLEX = Size(0, fits=False)
+
+
+def size(markup: str, limits: Limits) -> Size:
+    """What the tree of `markup` would come to, within `limits`."""
+    tags = markup.count("<")
+    if markup.count("&") * len(markup) > _MOST_APPENDED:
+        return _COMPLEX
+    worst = tags * tags // 4 + tags  # each of one half opened again in each of the other
+    if tags <= limits.depth and worst <= limits.elements and _has_short_tags(markup, tags):
+        return Size(worst)
+    if tags > limits.elements * 2 or len(_LOOSE_SIGN.findall(markup)) * len(markup) > _MOST_APPENDED:
+        return _COMPLEX
+    try:
+        elements = _elements_if_well_nested(markup, limits)
+        return Size(_elements_followed(markup, limits) if elements is None else elements)
+    except TooDeepError:
+        return Size(0, fits=False, is_deep=True)
+    except TooComplexError:
+        return _COMPLEX
+
+
+def _has_short_tags(markup: str, tags: int) -> bool:
+    """Cheap: no tag of few has so many attributes that it matters."""
+    return len(markup) <= _FEW_BYTES or (markup.count(">") <= tags + 5 and not _LONG_TAG.search(markup))
+
+
+def _elements_followed(markup: str, limits: Limits) -> int:
+    builder = Builder(limits, quirks=True)
+    if not builder.follow(markup):
+        return builder.elements
+    other = Builder(limits, quirks=False)
+    other.follow(markup)
+    return max(builder.elements, other.elements)
+
+
+def _elements_if_well_nested(markup: str, limits: Limits) -> int | None:
+    """The most elements if only an end tag right inside its element closes anything; None when that is too many.
+
+    Each block that begins and each element that ends may close the formatting elements, which are opened again then.
+    """
+    names: list[str] = []
+    formatting = elements = tables = depths = before = 0
+    for start, end, closing, name, attributes in tokens(markup):
+        if names and names[-1] in FOSTERING and _is_fostered(markup, before, start, "" if closing else name):
+            return None
+        before = end
+        depths += len(names)
+        if closing:
+            if names and names[-1] == name:
+                names.pop()
+                formatting -= name in FORMATTING
+                tables -= name == "table"
+            elements += formatting
+            continue
+        elements += 1
+        if attributes:
+            count_attributes(attributes)
+        if name in VOID or not name:
+            continue
+        if name in EXOTIC or name in FRAGILE or (name in CELLS and names[-1:] != ["tr"]):
+            return None
+        names.append(name)
+        formatting += name in FORMATTING
+        tables += name == "table"
+        elements += formatting + (name == "tr") if name in BLOCKS else 0
+        if len(names) + tables > limits.depth or elements > limits.elements:
+            return None
+    return elements if elements <= limits.elements and depths <= MOST_DEPTHS else None
+
+
+def _is_fostered(markup: str, before: int, start: int, name: str) -> bool:
+    """Whether a tag in a table, or the text before it, stands outside of its cells and is moved before the table."""
+    text = markup[before:start]
+    return bool(name and name not in CONTEXTS) or not (not text or text.isspace())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import struct
+from itertools import islice
 
 from services.parser import charset
 
@@ -17,7 +18,8 @@ _DICTIONARY = (
     b"MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par "
     b"\\pard\\plain\\f0\\fs20\\b\\i\\u\\tab\\tx"
 )
-_LARGEST = 4 * 1024 * 1024
+_LARGEST = 2 * 1024 * 1024
+_MOST_TOKENS = 500_000
 _WINDOW = 4_096
 
 
@@ -53,9 +55,18 @@ def _inflated(data: bytes, size: int) -> bytes:
             distance = (len(out) - offset) % _WINDOW
             if distance == 0:
                 return bytes(out[start : start + size])
-            for _ in range(length):
-                out.append(out[-distance] if distance <= len(out) else 32)
+            _copy(out, distance, length)
     return bytes(out[start : start + size])
+
+
+def _copy(out: bytearray, distance: int, length: int) -> None:
+    """Append what stands `distance` bytes before the end; it may reach into what is being appended."""
+    if length <= distance <= len(out):
+        start = len(out) - distance
+        out += out[start : start + length]
+        return
+    for _ in range(length):
+        out.append(out[-distance] if distance <= len(out) else 32)
 
 
 _TOKEN = re.compile(
@@ -156,7 +167,7 @@ class _Reader:
 def to_text(markup: bytes, codepage: str) -> str:
     """Plain text of RTF: paragraphs as lines, no formatting."""
     reader = _Reader(codepage)
-    for match in _TOKEN.finditer(markup):
+    for match in islice(_TOKEN.finditer(markup), _MOST_TOKENS):
         word, number, code, symbol, brace, plain = match.groups()
         if word:
             reader.word(word.decode("ascii").lower(), int(number) if number else None)

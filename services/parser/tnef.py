@@ -10,6 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from services.parser import charset, names, rtf
 from services.parser.defects import Defects
@@ -17,6 +18,8 @@ from services.parser.defects import Defects
 _SIGNATURE = b"\x78\x9f\x3e\x22"
 _MOST_FILES = 1_000
 _MOST_ATTRIBUTES = 50_000
+_MOST_VALUES = 100_000
+"""Values of one property block; a file has some twenty, a message some hundred."""
 
 # Attribute ids (MS-OXTNEF 2.1.3.3.1), without their type.
 _BODY, _ATTACH_DATA, _ATTACH_TITLE, _TRANSPORT_NAME = 0x800C, 0x800F, 0x8010, 0x9001
@@ -41,18 +44,36 @@ class Item:
     content_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Winmail:
-    """What a winmail.dat holds."""
+    """What a winmail.dat holds. Its body is decoded when it is asked for: few mails need it."""
 
-    text: str = ""
-    html: str = ""
+    message: _Message = field(repr=False)
+    defects: Defects = field(repr=False)
     files: tuple[Item, ...] = ()
+
+    @property
+    def has_body(self) -> bool:
+        """Whether there is a body of any kind."""
+        return bool(self.message.text or self.message.html or self.message.rtf)
+
+    @cached_property
+    def text(self) -> str:
+        """The plain text; of RTF when there is nothing else."""
+        message = self.message
+        if message.text:
+            return _lines(_text(message.text_kind, message.text, message.codepage, self.defects))
+        return "" if message.html else _lines(_rtf_text(message.rtf, message.codepage))
+
+    @cached_property
+    def html(self) -> str:
+        """The HTML as sent."""
+        return _html_text(self.message, self.defects)
 
 
 @dataclass(slots=True)
 class _File:
-    data: bytes = b""
+    data: bytes | memoryview = b""
     title: str = ""
     long_name: str = ""
     display: str = ""
@@ -63,7 +84,7 @@ class _File:
         name = self.long_name or self.title or self.display or None
         return Item(
             name=name,
-            data=self.data,
+            data=bytes(self.data),
             content_type=self.content_type if "/" in self.content_type else names.type_of(name),
             content_id=self.content_id.strip("<> ") or None,
         )
@@ -73,9 +94,11 @@ class _File:
 class _Message:
     codepage: str = "cp1252"
     internet_codepage: str = ""
-    text: str = ""
-    html: bytes = b""
-    rtf: bytes = b""
+    text: bytes | memoryview = b""
+    text_kind: int = _STRING8
+    html: bytes | memoryview = b""
+    html_kind: int = _BINARY
+    rtf: bytes | memoryview = b""
     files: list[_File] = field(default_factory=list)
 
 
@@ -103,8 +126,8 @@ def opened(data: bytes, defects: Defects) -> Winmail | None:
     except _BrokenError:
         defects.add("broken-winmail")
     return Winmail(
-        text=_lines(message.text or ("" if message.html else _rtf_text(message.rtf, message.codepage))),
-        html=_html_text(message, defects),
+        message,
+        defects,
         files=tuple(item.item() for item in message.files[:_MOST_FILES] if item.data or item.title or item.long_name),
     )
 
@@ -127,37 +150,37 @@ def _take(message: _Message, level: int, attribute: int, value: memoryview, defe
     if attribute == _CODEPAGE and len(value) >= 4:
         message.codepage = _codec(int.from_bytes(value[:4], "little"))
     elif level == 1 and attribute == _BODY:
-        message.text = _string(bytes(value), message.codepage, defects)
+        message.text, message.text_kind = value, _STRING8
     elif level == 1 and attribute == _MESSAGE_PROPS:
-        _take_message_properties(message, value, defects)
+        _take_message_properties(message, value)
     elif level == 2 and attribute == _REND_DATA:
         message.files.append(_File())
     elif level == 2 and message.files:
         _take_file(message.files[-1], attribute, value, message.codepage, defects)
 
 
-def _take_message_properties(message: _Message, value: memoryview, defects: Defects) -> None:
+def _take_message_properties(message: _Message, value: memoryview) -> None:
     for number, kind, data in _properties(value):
         if number == _P_BODY:
-            message.text = _text(kind, data, message.codepage, defects)
+            message.text, message.text_kind = data, kind
         elif number == _P_HTML:
-            message.html = bytes(data) if kind != _UNICODE else bytes(data).decode("utf-16-le", "replace").encode()
+            message.html, message.html_kind = data, kind
         elif number == _P_RTF:
-            message.rtf = bytes(data)
+            message.rtf = data
         elif number == _P_INTERNET_CODEPAGE and len(data) >= 4:
             message.internet_codepage = _codec(int.from_bytes(data[:4], "little"))
 
 
 def _take_file(item: _File, attribute: int, value: memoryview, codepage: str, defects: Defects) -> None:
     if attribute == _ATTACH_DATA:
-        item.data = bytes(value)
+        item.data = value
     elif attribute == _ATTACH_TITLE or (attribute == _TRANSPORT_NAME and not item.title):
         item.title = _string(bytes(value), codepage, defects)
     elif attribute == _ATTACH_PROPS:
         for number, kind, data in _properties(value):
             if number == _P_DATA:
                 # An embedded message or OLE object begins with the 16 bytes of its interface id.
-                item.data = bytes(data[16:]) if kind == _OBJECT else bytes(data)
+                item.data = data[16:] if kind == _OBJECT else data
             elif number in _FILE_TEXTS:
                 _take_file_text(item, number, _text(kind, data, codepage, defects))
 
@@ -179,8 +202,12 @@ def _take_file_text(item: _File, number: int, text: str) -> None:
 
 
 def _properties(view: memoryview) -> Iterator[tuple[int, int, memoryview]]:
-    """(id, type, first value) of a property block; every value is padded to four bytes."""
+    """(id, type, first value) of a property block; every value is padded to four bytes.
+
+    Values are counted in all, and several of no size are broken: their number would cost nothing to claim.
+    """
     reader = _Reader(view)
+    values = 0
     for _ in range(min(reader.number(), _MOST_ATTRIBUTES)):
         kind, number = reader.short(), reader.short()
         if number >= 0x8000:
@@ -189,8 +216,13 @@ def _properties(view: memoryview) -> Iterator[tuple[int, int, memoryview]]:
         count = 1
         if kind & _MULTI or base in (_STRING8, _UNICODE, _OBJECT, _BINARY):
             count = reader.number()
+        if count > 1 and not _FIXED.get(base, 1):
+            raise _BrokenError
+        values += count
+        if values > _MOST_VALUES:
+            raise _BrokenError
         first = memoryview(b"")
-        for place in range(min(count, _MOST_ATTRIBUTES)):
+        for place in range(count):
             value = reader.value(base)
             first = first if place else value
         yield number, base, first
@@ -266,16 +298,19 @@ def _string(data: bytes, codepage: str, defects: Defects) -> str:
     return charset.decode(data.partition(b"\0")[0], codepage, defects)
 
 
-def _text(kind: int, data: memoryview, codepage: str, defects: Defects) -> str:
+def _text(kind: int, data: bytes | memoryview, codepage: str, defects: Defects) -> str:
     if kind == _UNICODE:
         return charset.scalar(bytes(data).decode("utf-16-le", "replace")).partition("\0")[0]
     return _string(bytes(data), codepage, defects)
 
 
 def _html_text(message: _Message, defects: Defects) -> str:
-    if not message.html:
+    data = bytes(message.html)
+    if message.html_kind == _UNICODE:
+        data = data.decode("utf-16-le", "replace").encode()
+    data = data.rstrip(b"\0")
+    if not data:
         return ""
-    data = message.html.rstrip(b"\0")
     return charset.decode(data, message.internet_codepage or None, defects, is_html=True)
 
 
@@ -283,5 +318,5 @@ def _lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _rtf_text(data: bytes, codepage: str) -> str:
-    return rtf.to_text(rtf.decompressed(data), codepage) if data else ""
+def _rtf_text(data: bytes | memoryview, codepage: str) -> str:
+    return rtf.to_text(rtf.decompressed(bytes(data)), codepage) if data else ""

@@ -10,6 +10,8 @@ from services.parser import mime, rtf, tnef
 from services.parser.defects import Defects
 from tests.services.parser.mails import attachment, multipart, part
 
+EMPTY = b"\x78\x9f\x3e\x22\1\0"
+
 
 def attribute(level: int, number: int, value: bytes) -> bytes:
     return struct.pack("<BHHI", level, number, 6, len(value)) + value + b"\0\0"
@@ -108,3 +110,17 @@ def test_what_is_no_winmail_stays_an_attachment() -> None:
     mail = mime.read(multipart(attachment(b"winmail.dat", b"not at all", b"application/ms-tnef"))).mail
     assert [item.filename for item in mail.attachments] == ["winmail.dat"]
     assert "broken-winmail" in mail.defects
+
+
+def test_several_values_of_no_size_are_broken() -> None:
+    block = struct.pack("<IHHI", 1, 0x1001, 0x1234, 0xFFFF_FFFF)
+    found, defects = opened(EMPTY + attribute(1, 0x9003, block))
+    assert found is not None
+    assert defects == ("broken-winmail",)
+
+
+def test_values_are_counted_in_all() -> None:
+    one = struct.pack("<HHI", 0x1003, 0x1234, 60_000) + b"abcd" * 60_000
+    found, defects = opened(EMPTY + attribute(1, 0x9003, struct.pack("<I", 2) + one * 2))
+    assert found is not None
+    assert defects == ("broken-winmail",)

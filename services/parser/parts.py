@@ -59,7 +59,7 @@ class Sorted:
 
 def sorted_out(root: Part, bounds: Bounds, defects: Defects) -> Sorted:
     """Every leaf of the mail is either in a piece or a file."""
-    sorter = _Sorter(bounds, defects)
+    sorter = _Sorter(bounds, defects, root)
     pieces = sorter.pieces(root, attached=False)
     if all(piece.is_blank() for piece in pieces):
         pieces = sorter.instead() or pieces
@@ -70,14 +70,25 @@ def sorted_out(root: Part, bounds: Bounds, defects: Defects) -> Sorted:
 class _Sorter:
     bounds: Bounds
     defects: Defects
+    root: Part
     files: list[File] = field(default_factory=list)
     other_text: tuple[Part, File] | None = None
     """The first text that is a file because it has a name, or is of a kind that is not shown."""
-    winmail: Piece | None = None
+    winmail: tnef.Winmail | None = None
     opened: int = 0
+    level: int = 0
+    """Parts around the one at hand, and it."""
+    parts: int = 0
+    """Parts of the mail, those in opened signatures included; 0 until the first one is opened."""
 
     def pieces(self, part: Part, *, attached: bool) -> list[Piece]:
         """The pieces in and below `part`; `attached` when it belongs to something that is a file."""
+        self.level += 1
+        found = self._pieces(part, attached=attached)
+        self.level -= 1
+        return found
+
+    def _pieces(self, part: Part, *, attached: bool) -> list[Piece]:
         if part.is_mail:
             self._mail(part)
             return []
@@ -97,8 +108,11 @@ class _Sorter:
 
     def _alternative(self, branches: list[list[Piece]]) -> list[Piece]:
         """Branches that say the same: the text of one and the HTML of the richest (RFC 2046 section 5.1.4)."""
-        rich = [branch for branch in branches if any(piece.markup for piece in branch)]
-        texts = [piece.plain or "" for branch in branches if branch not in rich for piece in branch]
+        rich: list[list[Piece]] = []
+        poor: list[list[Piece]] = []
+        for branch in branches:
+            (rich if any(piece.markup for piece in branch) else poor).append(branch)
+        texts = [piece.plain or "" for branch in poor for piece in branch]
         texts = [text for text in dict.fromkeys(texts) if text.strip()]
         if not rich or not texts:
             return rich[-1] if rich else [Piece(plain=text) for text in texts]
@@ -141,7 +155,7 @@ class _Sorter:
             part, file = self.other_text
             self.files.remove(file)
             return [self._piece(part)]
-        return [self.winmail] if self.winmail else []
+        return [Piece(self.winmail.text or None, self.winmail.html or None)] if self.winmail else []
 
     def _mail(self, part: Part) -> None:
         name = part.filename
@@ -172,7 +186,10 @@ class _Sorter:
         self.defects.add("signed")
         name = part.filename or _other_name(part)
         self.files.append(File(name, part.content_type, part.body, part.disposition, part.content_id))
-        return self.pieces(tree.parse(inner, self.bounds, self.defects), attached=False)
+        self.parts = self.parts or tree.count(self.root)
+        entity = tree.parse(inner, self.bounds, self.defects, level=self.level + 1, parts=self.parts)
+        self.parts += tree.count(entity)
+        return self.pieces(entity, attached=False)
 
     def _secured(self, part: Part) -> None:
         """S/MIME (RFC 8551) and PGP/MIME (RFC 3156): noted, neither checked nor decrypted."""
@@ -184,8 +201,8 @@ class _Sorter:
 
     def _winmail(self, opened: tnef.Winmail) -> None:
         self.defects.add("winmail")
-        if opened.text or opened.html:
-            self.winmail = Piece(opened.text or None, opened.html or None)
+        if opened.has_body:
+            self.winmail = opened
         for item in opened.files:
             self.files.append(File(item.name, item.content_type, item.data, None, item.content_id))
 

@@ -45,7 +45,7 @@ _BAD_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]{0,80}\r?\n|[ \t\r\n]{0,80}\Z)")
 _SOFT_BREAK_WITH_BLANKS = re.compile(rb"=[ \t]{1,80}(?=\r?\n)")
 _END_OF_BASE64 = re.compile(rb"\s{0,9}+(?:[A-Za-z0-9+/]{4,}+={0,2}\r?\n)++(?=\r?\n)")
 _MAX_SEGMENTS = 10_000
-BEGIN = re.compile(rb"^begin(?:-base64)?[ \t]+([0-7]{3,4})[ \t]+([^\r\n]{1,500})\r?$", re.MULTILINE)
+BEGIN = re.compile(rb"^begin(?:-base64)?[ \t]++([0-7]{3,4})[ \t]++([^\r\n]{1,500}+)\r?$", re.MULTILINE)
 
 
 def name_of(value: str) -> str:

@@ -26,9 +26,7 @@ _MAILS = frozenset({"message/rfc822", "message/global", "message/news"})
 _TEXTUAL = re.compile(r"text/|message/(?!rfc822|global$|news|partial|external-body)")
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}$")
 _END_OF_HEADERS = re.compile(rb"\n\r*\n")
-_DELIMITER_LIKE = re.compile(
-    rb"(?:^|\n)--([^\r\n]{1,200}?)[ \t]*\r?\n(?:content-[a-z-]{1,40}[ \t]*:|\r?\n)", re.IGNORECASE
-)
+_DELIMITER_LIKE = re.compile(rb"(?:^|\n)--([^\r\n]{1,300}+)\r?\n(?:content-[a-z-]{1,40}[ \t]*:|\r?\n)", re.IGNORECASE)
 _FIRST_LINE = re.compile(rb"(?:>?From |[!-9;-~]{1,80}[ \t]{0,9}:)")
 _LF, _CR = 10, 13
 _LINE_ENDS = (_LF, _CR)
@@ -116,21 +114,40 @@ def walk(part: Part) -> Iterator[Part]:
             stack.extend(reversed(here.children))
 
 
-def parse(raw: bytes, bounds: Bounds = Bounds(), defects: Defects | None = None) -> Part:  # noqa: B008 frozen default
-    """The tree of a raw mail.
+def parse(
+    raw: bytes,
+    bounds: Bounds = Bounds(),  # noqa: B008 frozen default
+    defects: Defects | None = None,
+    *,
+    level: int = 1,
+    parts: int = 0,
+) -> Part:
+    """The tree of a raw mail, or of an entity inside one: at `level`, when `parts` have been counted before.
 
-    Raises `shared.errors.BoundExceeded` (`nesting`, `parts`, `headers`, `header-bytes`) and nothing else.
+    Raises `shared.errors.BoundExceeded` (`nesting`, `parts`, `headers`, `header-bytes`, `encoded-containers`) and
+    nothing else.
     """
     found = Defects() if defects is None else defects
-    return _Builder(bounds).mail(Span(raw, 0, len(raw)), 1, found)
+    return _Builder(bounds, parts, len(raw)).mail(Span(raw, 0, len(raw)), level, found)
+
+
+def count(part: Part) -> int:
+    """How many parts there are, attached mails and what is in them included."""
+    stack, number = [part], 0
+    while stack:
+        number += 1
+        stack.extend(stack.pop().children)
+    return number
 
 
 class _Builder:
     """Counts parts while the tree grows; one per mail."""
 
-    def __init__(self, bounds: Bounds) -> None:
+    def __init__(self, bounds: Bounds, parts: int, size: int) -> None:
         self.bounds = bounds
-        self.parts = 0
+        self.parts = parts
+        self.room = size * _MOST_COPIES
+        """Bytes of containers that may still be decoded: each level of them is a copy of all below."""
 
     def mail(self, span: Span, depth: int, defects: Defects) -> Part:
         """A whole message: what may stand before its first header is stepped over."""
@@ -151,13 +168,13 @@ class _Builder:
         disposition, filename = _disposition(headers, params, self.bounds, defects)
         children: tuple[Part, ...] = ()
         if content_type.startswith("multipart/"):
-            content, encoding = _undone(content, encoding, params, defects)
+            content, encoding = self._undone(content, encoding, params, defects)
             children = self._multipart(content, content_type, params, depth, defects)
             if not children:  # nothing to split: what is there is text, as RFC 2045 section 5.2 reads the unreadable
                 content_type = "text/plain"
         elif content_type in _MAILS:
             inner = Defects()
-            content, encoding = _undone(content, encoding, EMPTY, inner)
+            content, encoding = self._undone(content, encoding, EMPTY, inner)
             children = (self.mail(content, depth + 1, inner),)
         content_id = headers.get("content-id")
         return Part(
@@ -195,6 +212,20 @@ class _Builder:
         headers, early = parse_block(block, self.bounds, defects)
         return headers, Span(buffer, min(start + early if early >= 0 else body, end), end)
 
+    def _undone(self, content: Span, encoding: str, params: Mapping[str, str], defects: Defects) -> tuple[Span, str]:
+        """Content of a container that claims a transfer encoding, which RFC 2045 section 6.4 forbids."""
+        if encoding in ("7bit", "8bit", "binary"):
+            return content, "binary"
+        defects.add("encoded-multipart")
+        boundary = params.get("boundary", "").encode("utf-8", "replace")
+        if boundary and content.find(b"--" + boundary, content.start) >= 0:
+            return content, "binary"
+        self.room -= content.end - content.start
+        if self.room < 0:
+            raise BoundExceeded("encoded-containers", "multiparts or mails encoded within each other")
+        decoded = transfer.decode(content.bytes(), encoding, defects)
+        return Span(decoded, 0, len(decoded)), "binary"
+
     def _multipart(
         self, content: Span, content_type: str, params: Mapping[str, str], depth: int, defects: Defects
     ) -> tuple[Part, ...]:
@@ -208,6 +239,8 @@ class _Builder:
 
 
 _BEGINNING = 2_048
+_MOST_COPIES = 8
+"""Times the size of a mail that its encoded containers may come to in all."""
 
 
 def _without_preface(span: Span, defects: Defects) -> Span:
@@ -267,18 +300,6 @@ def _first_of(params: Mapping[str, str], *names: str) -> str | None:
     return None
 
 
-def _undone(content: Span, encoding: str, params: Mapping[str, str], defects: Defects) -> tuple[Span, str]:
-    """Content of a container that claims a transfer encoding, which RFC 2045 section 6.4 forbids."""
-    if encoding in ("7bit", "8bit", "binary"):
-        return content, "binary"
-    defects.add("encoded-multipart")
-    boundary = params.get("boundary", "").encode("utf-8", "replace")
-    if boundary and content.find(b"--" + boundary, content.start) >= 0:
-        return content, "binary"
-    decoded = transfer.decode(content.bytes(), encoding, defects)
-    return Span(decoded, 0, len(decoded)), "binary"
-
-
 def _spans(content: Span, boundary: str, limit: int, defects: Defects) -> list[Span]:
     """Each child between delimiter lines; a delimiter that is not there is looked for by what one looks like."""
     if not boundary:
@@ -290,7 +311,7 @@ def _spans(content: Span, boundary: str, limit: int, defects: Defects) -> list[S
     if boundary:
         defects.add("boundary-not-found")
     guessed = _DELIMITER_LIKE.search(content.buffer, max(content.start - 1, 0), content.end)
-    return _split(content, guessed[1], limit, defects) if guessed else []
+    return _split(content, guessed[1].rstrip(b" \t"), limit, defects) if guessed else []
 
 
 def _split(content: Span, boundary: bytes, limit: int, defects: Defects) -> list[Span]:

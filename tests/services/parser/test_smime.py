@@ -9,6 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.parser import mime, smime
+from services.parser.bounds import Bounds
+from shared.errors import BoundExceeded
 from tests.services.parser.mails import HEAD, attachment, multipart, part
 
 SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
@@ -95,3 +97,19 @@ def test_signatures_around_signatures_are_opened_a_few_times() -> None:
 def test_an_encrypted_mail_stays_closed() -> None:
     mail = mime.read(HEAD + p7m(signed(ENTITY, kind=ENVELOPED_DATA))).mail
     assert (mail.text, mail.defects) == ("", ("encrypted",))
+
+
+def test_nesting_is_counted_through_signatures() -> None:
+    inner = ENTITY
+    for _ in range(2):
+        opened = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (n, n) for n in range(80))
+        inner = opened + p7m(signed(inner))
+    with pytest.raises(BoundExceeded, match="nesting"):
+        mime.read(HEAD + inner)
+
+
+def test_parts_are_counted_through_signatures() -> None:
+    entity = multipart(*[part(b"x")] * 60).partition(b"MIME-Version: 1.0\r\n")[2]
+    inner = b"".join(b"--y\r\n" + p7m(signed(entity)) for _ in range(2))
+    with pytest.raises(BoundExceeded, match="parts"):
+        mime.read(HEAD + b"Content-Type: multipart/mixed; boundary=y\r\n\r\n" + inner, bounds=Bounds(parts=100))

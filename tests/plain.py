@@ -1,0 +1,86 @@
+"""Facts and lookups made of plain values: a decision needs no store and no broker."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.model import Decision
+from shared.contracts.desk import Configuration, Inbox
+from shared.contracts.events import Envelope, Sender
+from shared.contracts.mail import Address, ParsedMail
+from shared.store.documents import Document
+from tests.builders import a_configuration, an_inbox
+
+NOW: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+ANNA: Final = Sender(Address("Anna", "anna@customer.example"), "anna", "Anna", "employee", ("user",), configured=True)
+STRANGER: Final = Sender(Address("Eve", "eve@elsewhere.example"), name="Eve")
+ANALYST: Final = Sender(
+    Address("Ann", "ann@example.com"), "ann", "Ann", "employee", ("user", "analyst"), configured=True
+)
+
+
+@dataclass(frozen=True)
+class PlainLookups:
+    """Answers from values. `sent_count`: mails of ours that anybody got lately."""
+
+    records: tuple[Document, ...] = ()
+    received_mails: tuple[Document, ...] = ()
+    sent_mails: tuple[Document, ...] = ()
+    linked: tuple[Document, ...] = ()
+    people: tuple[Document, ...] = ()
+    sent_count: int = 0
+
+    def record(self, record_id: str) -> Document | None:
+        return next((each for each in self.records if each["_id"] == record_id), None)
+
+    def numbered(self, type_: str, serial: int) -> Document | None:
+        return next((each for each in self.records if (each["type"], each["serial"]) == (type_, serial)), None)
+
+    def links(self, record_id: str) -> Sequence[Document]:
+        return [each for each in self.linked if record_id in (each["from_id"], each["to_id"])]
+
+    def received(self, message_ids: Sequence[str], _: str) -> Sequence[Document]:
+        return [each for each in self.received_mails if each["message_key"] in message_ids]
+
+    def sent(self, message_ids: Sequence[str]) -> Sequence[Document]:
+        return [each for each in self.sent_mails if each["message_key"] in message_ids]
+
+    def sent_since(self, field: str, value: str | bool, since: datetime) -> int:
+        return self.sent_count
+
+    def is_answered(self, mail_id: str) -> bool:
+        return False
+
+    def person(self, text: str) -> Document | None:
+        return next((each for each in self.people if text in (each["_id"], *each["addresses"])), None)
+
+
+NOTHING: Final = PlainLookups()
+
+
+def facts(inbox: Inbox | None = None, *, text: str = "Fire\n", subject: str = "Printer", **keys: Any) -> Facts:
+    """One mail of Anna's to an inbox. `keys`: fields of `Facts`, or of its mail; `configuration` sections too."""
+    inbox = inbox or an_inbox()
+    own = {name: keys.pop(name) for name in list(keys) if name in Facts.__dataclass_fields__}
+    sections = {name: keys.pop(name) for name in list(keys) if name in Configuration.__dataclass_fields__}
+    own = {"configuration": a_configuration(inbox, **sections), "sender": ANNA, "now": NOW, "raw": "0" * 64, **own}
+    address = own["sender"].address
+    mail = ParsedMail("0" * 64, 400, "<m1@customer.example>", subject=subject, text=text, new_text=text, from_=address)
+    envelope = Envelope("m1", inbox.name, "2026-11-20T12:00:00Z")
+    return Facts(envelope=envelope, mail=replace(mail, **keys), inbox=inbox, **own)
+
+
+def a_record(number: int = 1, type_: str = "incident", prefix: str = "INC", **properties: Any) -> Document:
+    """A record of Anna's, as stored."""
+    base = {"_id": f"{type_}-{number}", "type": type_, "serial": number, "number": f"{prefix}{number}"}
+    own = {"status": "Logged", "subject": "Old", "customer": "anna", "owner": None, "fields": {}, "version": 3}
+    return {**base, **own, "pending": [], **properties}
+
+
+def made(decision: Decision) -> list[tuple[str, str]]:
+    """What is done to which type of record."""
+    return [(change.action, change.type) for change in decision.changes]

@@ -1,0 +1,231 @@
+"""The record writer: an event in, an outcome out; the same event again, the same outcome."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from services.record_writer.commit import MAX_RACES
+from services.record_writer.stage import build
+from shared.contracts.desk import CommandPolicy, Connection, Export
+from shared.contracts.events import (
+    Envelope,
+    Event,
+    ExportWanted,
+    IncidentWanted,
+    MailRejected,
+    NotificationQueued,
+    RecordChanged,
+    Sender,
+    SenderMatched,
+)
+from shared.contracts.mail import ParsedMail
+from shared.errors import PostroomError, Unavailable
+from shared.runtime.outcome import Emit, Fail, Outcome, Wait
+from shared.store.documents import Document
+from tests.builders import a_configuration, an_inbox
+from tests.desk import Desk
+from tests.plain import ANALYST, ANNA
+
+PARTS: dict[str, Any] = {"processor": "change", "record_marker": "#", "field_separator": "$"}
+INBOXES = (
+    an_inbox(),
+    an_inbox("strict", commands=CommandPolicy(log_new_on_invalid_number=False)),
+    an_inbox("changes", **PARTS),
+    an_inbox("exports", processor="xml_export", export=Export("files")),
+)
+
+
+@pytest.fixture
+def writing(desk: Desk) -> Desk:
+    desk.configure(a_configuration(*INBOXES, connections=(Connection("files", path="exported"),)))
+    return desk
+
+
+def handle(desk: Desk, mail_id: str = "m1", inbox: str = "support", *, sender: Sender = ANNA, **mail: Any) -> Outcome:
+    """What the writer answers to this mail."""
+    parsed = replace(ParsedMail("0" * 64, 400, subject="Printer", text="Fire\n", from_=sender.address), **mail)
+    base = {"_id": mail_id, "inbox": inbox, "raw": "0" * 64, "received_at": desk.clock.now(), "subject": ""}
+    desk.app.mails.receive({**base, "from": None, "size": 400})
+    envelope = Envelope(mail_id, inbox, "2026-11-20T12:00:00Z")
+    return build(desk.app).handle(SenderMatched(envelope, parsed, sender))
+
+
+def changed(desk: Desk, action: str, type_: str = "incident", mail_id: str = "m1", inbox: str = "support") -> Event:
+    record = desk.record(type_)
+    return RecordChanged(mail_id, inbox, action, type_, record["number"], record["_id"])
+
+
+def test_a_new_mail_makes_a_record(writing: Desk) -> None:
+    outcome = handle(writing)
+    assert outcome == Emit((changed(writing, "created"),), "none: nothing in the mail names a record")
+
+
+def test_an_update_is_announced_and_answered(writing: Desk) -> None:
+    handle(writing)
+    outcome = handle(writing, "m2", subject="Incident#1")
+    (mail,) = writing.outbox()
+    assert isinstance(outcome, Emit)
+    assert outcome.events == (changed(writing, "updated", mail_id="m2"), NotificationQueued("m2", mail["_id"]))
+
+
+@pytest.mark.req("PR-15")
+@pytest.mark.parametrize(
+    ("inbox", "subject"), [("support", "Printer"), ("strict", "Incident#9"), ("changes", "Printer")]
+)
+def test_a_mail_that_comes_again_has_the_very_same_events(writing: Desk, inbox: str, subject: str) -> None:
+    first, second = (handle(writing, inbox=inbox, subject=subject) for _ in range(2))
+    assert isinstance(first, Emit)
+    assert second == Emit(first.events, "decided before")
+    assert len(first.events) == 1
+
+
+def test_a_rejection_names_the_strategy_and_the_reason(writing: Desk) -> None:
+    why = "Incident 9 does not exist, and unknown numbers make no new record"
+    expected = Emit((MailRejected("m1", "strict", "number", why),), f"number: {why}")
+    assert handle(writing, inbox="strict", subject="Incident#9") == expected
+
+
+def test_a_reply_to_a_mail_on_its_way_waits(writing: Desk) -> None:
+    late = {"_id": "m0", "inbox": "support", "message_key": "m0@x", "received_at": writing.clock.now()}
+    writing.app.mails.receive({**late, "from": {"name": "", "address": "anna@customer.example"}})
+    assert handle(writing, in_reply_to="<m0@x>") == Wait("the mail that it answers has no outcome yet")
+    assert writing.mails()[-1].get("targets") is None
+
+
+@pytest.mark.req("IV-40")
+def test_an_export_is_handed_to_the_exporter(writing: Desk) -> None:
+    outcome = handle(writing, inbox="exports")
+    assert isinstance(outcome, Emit)
+    (event,) = outcome.events
+    assert isinstance(event, ExportWanted)
+    assert (event.mail_id, event.connection) == ("m1", "files")
+    assert b"<Subject>Printer</Subject>" in writing.store.get_blob(event.document)
+
+
+@pytest.mark.req("IV-37")
+def test_a_mail_of_which_nothing_can_be_written_fails(writing: Desk) -> None:
+    expected = Fail("the field Priority takes a number, not 'x'", "m1")
+    assert handle(writing, inbox="changes", text="Priority$x\n", sender=ANALYST) == expected
+    assert writing.records() == []
+
+
+@pytest.mark.req("IV-37")
+def test_an_incident_on_error_is_made_once(writing: Desk) -> None:
+    writing.app.mails.receive({"_id": "m1", "inbox": "support", "raw": "0" * 64, "outcome": "dead"})
+    wanted = IncidentWanted("m1", "support", "letter", "parser", "it broke")
+    first, second = (build(writing.app).handle(wanted) for _ in range(2))
+    assert first == second == Emit((changed(writing, "created"),), "incident on error INC1")
+
+
+def test_a_mail_without_a_document_is_an_error(writing: Desk) -> None:
+    event = SenderMatched(Envelope("m9", "support", ""), ParsedMail("0" * 64, 1), ANALYST)
+    with pytest.raises(PostroomError, match="document is missing"):
+        build(writing.app).handle(event)
+
+
+# -- a record that moves while it is changed
+
+
+def moving(desk: Desk, monkeypatch: pytest.MonkeyPatch, times: int, **change: Any) -> list[Document]:
+    """Before each of so many commits, somebody else changes the record; the versions that were planned on."""
+    records = desk.app.records
+    commit, seen = records.commit, list[Document]()
+
+    def late(record: Document, *rest: Any) -> bool:
+        seen.append(record)
+        if len(seen) <= times:
+            desk.store.update("records", {"_id": record["_id"]}, {"$inc": {"version": 1}, "$set": change})
+        return commit(record, *rest)
+
+    monkeypatch.setattr(records, "commit", late)
+    return seen
+
+
+def test_a_part_whose_record_moved_is_planned_again_on_what_it_has_become(
+    writing: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle(writing)
+    seen = moving(writing, monkeypatch, 1, status="Resolved")
+    outcome = handle(writing, "m2", subject="Incident#1")
+    assert isinstance(outcome, Emit)
+    assert outcome.events[0] == changed(writing, "reopened", mail_id="m2")
+    assert [record["version"] for record in seen] == [1, 2]
+
+
+def test_the_end_of_the_mail_follows_from_what_the_record_has_become(
+    writing: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle(writing)
+    moving(writing, monkeypatch, 1, status="Closed")
+    outcome = handle(writing, "m2", subject="Incident#1")
+    assert isinstance(outcome, Emit)
+    assert isinstance(outcome.events[-1], MailRejected)
+    assert outcome.note.endswith("INC1 is closed and takes no updates")
+
+
+def test_parts_behind_one_that_was_planned_again_are_planned_again_too(
+    writing: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle(writing, inbox="changes", text="Summary$Old\n")
+    seen = moving(writing, monkeypatch, 1, fields={"Category": "theirs"})
+    handle(writing, "m2", "changes", text="ChangeNumber$1\nSummary$A\n#\nChangeNumber$1\nImpact$High\n")
+    record = writing.record("change")
+    assert [each["version"] for each in seen] == [1, 2, 3]
+    assert record["fields"] == {"Category": "theirs", "Summary": "A", "Impact": "High"}
+
+
+def test_parts_about_one_record_are_committed_without_being_planned_again(
+    writing: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle(writing, inbox="changes", text="Summary$Old\n")
+    seen = moving(writing, monkeypatch, 0)
+    handle(writing, "m2", "changes", text="ChangeNumber$1\nSummary$A\n#\nChangeNumber$1\nImpact$High\n")
+    assert [each["version"] for each in seen] == [1, 2]
+    assert writing.record("change")["version"] == 3
+
+
+def test_a_record_that_never_rests_is_unavailable(writing: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    handle(writing)
+    seen = moving(writing, monkeypatch, MAX_RACES)
+    with pytest.raises(Unavailable, match="changed by too many"):
+        handle(writing, "m2", subject="Incident#1")
+    assert len(seen) == MAX_RACES
+
+
+def test_targets_that_another_worker_claimed_first_are_the_ones_written(
+    writing: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle(writing)
+    mails = writing.app.mails
+    claim = mails.claim
+
+    def late(mail_id: str, targets: Any) -> Any:
+        claim(mail_id, [{**each, "kind": "new", "record_id": None} for each in targets])
+        return claim(mail_id, targets)
+
+    monkeypatch.setattr(mails, "claim", late)
+    handle(writing, "m2", subject="Incident#1")
+    assert [record["number"] for record in writing.records()] == ["INC1", "INC2"]
+
+
+@pytest.mark.req("PR-15")
+def test_a_mail_that_another_worker_finished_meanwhile_is_not_written_again(
+    writing: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handle(writing)
+    records = writing.app.records
+    get, others = records.get, list[Outcome]()
+
+    def after_the_other(record_id: str) -> Document | None:
+        monkeypatch.undo()
+        others.append(handle(writing, "m2", subject="Incident#1"))
+        return get(record_id)
+
+    monkeypatch.setattr(records, "get", after_the_other)
+    outcome = handle(writing, "m2", subject="Incident#1")
+    assert isinstance(others[0], Emit)
+    assert outcome == Emit(others[0].events, "decided before")
+    assert (writing.record()["version"], writing.record()["pending"]) == (2, [])

@@ -19,7 +19,7 @@ from services.filter import stage as filter_stage
 from services.parser import guarded
 from services.record_writer.decide.error import plan_incident_on_error, stored_facts
 from services.record_writer.decide.facts import Facts, facts_of
-from services.record_writer.decide.model import Decision
+from services.record_writer.decide.model import Decision, Part
 from services.record_writer.decide.plan import decide
 from services.record_writer.decide.record import numbered, numbered_decision
 from services.record_writer.decide.target import MAX_WAIT
@@ -248,7 +248,15 @@ class _Rehearsal:
             why = f"{decision.reason}; after {MAX_WAIT} it goes on without it"
             found.step("record-writer", decision.step, "wait", why)
             decision = decide(replace(facts, now=from_iso(self.envelope.received_at) + MAX_WAIT), lookups)
+        decision = replace(decision, parts=tuple(self.without_known_person(part) for part in decision.parts))
         return numbered_decision(decision, self.configuration, NextNumbers(self.app.records))
+
+    def without_known_person(self, part: Part) -> Part:
+        """A person who is there already is not created a second time."""
+        new = part.change.person if part.change else None
+        if part.change is None or new is None or self.app.people.get(new.id) is None:
+            return part
+        return replace(part, change=replace(part.change, person=None))
 
     def exported(self, facts: Facts, decision: Decision, found: DryRun) -> DryRun:
         """The document is handed to its connection, if there is one."""

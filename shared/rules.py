@@ -7,17 +7,13 @@ under a time-out, so that no mail can make it run away.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
-
-import regex
 
 from shared.addresses import address_key, spellings
 from shared.contracts.desk import Rule
 from shared.contracts.mail import Address, ParsedMail
-
-log = logging.getLogger(__name__)
+from shared.patterns import PatternTime
 
 BARRED_SENDERS: Final = ("postmaster", "mail delivery subsystem", "system administrator", "mailer-daemon")
 BARRED_SUBJECTS: Final = (
@@ -37,7 +33,6 @@ BARRED_SUBJECTS: Final = (
     "returned mail: service unavailable",
     "out of office",
 )
-PATTERN_SECONDS: Final = 0.5
 PATTERN_TEXT: Final = 100_000
 """A pattern sees so many characters of a body, and of each other text."""
 
@@ -54,16 +49,19 @@ HeaderOf = Callable[[str], str]
 """The value of a header of the mail at hand, "" when it has none."""
 
 
-def matches(rule: Rule, mail: ParsedMail, header_of: HeaderOf) -> bool:
-    """Whether every part of the rule's match holds."""
+def matches(rule: Rule, mail: ParsedMail, header_of: HeaderOf, time: PatternTime) -> bool:
+    """Whether every part of the rule's match holds. Raises `PatternTimeSpent`."""
     told = dict(rule.match)
     headers = told.pop("header", {})
     if not rule.match or not all(text.casefold() in header_of(name).casefold() for name, text in headers.items()):
         return False
-    return all(_KINDS[kind](wanted, mail) for kind, wanted in told.items())
+    patterns = told.pop("regex", None)
+    return all(_KINDS[kind](wanted, mail) for kind, wanted in told.items()) and (
+        patterns is None or _regex(patterns, mail, time)
+    )
 
 
-def recipient_matches(rule: Rule, recipient: Address, subject: str) -> bool:
+def recipient_matches(rule: Rule, recipient: Address, subject: str, time: PatternTime) -> bool:
     """The outbound reading of a rule: every recipient is matched in the same way as a sender (TI-20).
 
     Every part of the match has to hold here too; a mail of ours has neither headers nor a size to be matched yet.
@@ -71,7 +69,7 @@ def recipient_matches(rule: Rule, recipient: Address, subject: str) -> bool:
     about = _people([recipient])
     held = {
         "subject": lambda wanted: _contains(wanted, subject),
-        "regex": lambda wanted: _patterns_hold(wanted, {"subject": subject, "sender": about, "recipient": about}),
+        "regex": lambda wanted: _patterns_hold(wanted, {"subject": subject, "sender": about, "recipient": about}, time),
         **dict.fromkeys(("sender", "recipient"), lambda wanted: _contains(wanted, *_names([recipient]))),
     }
     return bool(rule.match) and all(kind in held and held[kind](wanted) for kind, wanted in rule.match.items())
@@ -113,27 +111,19 @@ def _size(wanted: Any, mail: ParsedMail) -> bool:
     return mail.size > int(wanted)
 
 
-def _regex(wanted: Mapping[str, str], mail: ParsedMail) -> bool:
+def _regex(wanted: Mapping[str, str], mail: ParsedMail, time: PatternTime) -> bool:
     told = {
         "subject": mail.subject,
         "body": mail.text[:PATTERN_TEXT],
         "sender": _people([mail.from_] if mail.from_ else []),
         "recipient": _people((*mail.to, *mail.cc))[:PATTERN_TEXT],
     }
-    return _patterns_hold(wanted, told)
+    return _patterns_hold(wanted, told, time)
 
 
-def _patterns_hold(wanted: Mapping[str, str], told: Mapping[str, str]) -> bool:
+def _patterns_hold(wanted: Mapping[str, str], told: Mapping[str, str], time: PatternTime) -> bool:
     everything = {**told, "any": "\n".join(told.values())}
-    return all(_found(pattern, everything.get(where, "")) for where, pattern in wanted.items())
-
-
-def _found(pattern: str, text: str) -> bool:
-    try:
-        return regex.search(pattern, text, flags=regex.IGNORECASE, timeout=PATTERN_SECONDS) is not None
-    except TimeoutError:
-        log.warning("rule_timed_out", extra={"pattern": pattern})
-        return False
+    return all(time.search(pattern, everything.get(where, "")) for where, pattern in wanted.items())
 
 
 _KINDS: Final[Mapping[str, Callable[[Any, ParsedMail], bool]]] = {
@@ -141,5 +131,4 @@ _KINDS: Final[Mapping[str, Callable[[Any, ParsedMail], bool]]] = {
     "recipient": _recipient,
     "subject": _subject,
     "size": _size,
-    "regex": _regex,
 }

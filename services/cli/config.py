@@ -213,7 +213,8 @@ def _write(file: Path, text: str) -> None:
     """Whole or not at all: an export never leaves half a file where a whole one was."""
     half = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        half.write_text(text, encoding="utf-8")
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as opened_file:
+            opened_file.write(text.encode())
         half.replace(file)
     except OSError as error:
         raise base.Problem(f"{output.safe(file)} cannot be written: {error.strerror or error}") from None

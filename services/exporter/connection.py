@@ -49,8 +49,8 @@ def _write_file(connection: Connection, mail_id: str, document: bytes) -> None:
     folder = Path(connection.path)
     target, partial = folder / f"{mail_id}.xml", folder / f".{mail_id}.{uuid.uuid4().hex[:12]}.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(document)
             file.flush()
             os.fsync(file.fileno())

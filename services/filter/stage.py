@@ -20,6 +20,7 @@ from shared.contracts.desk import Configuration, Inbox
 from shared.contracts.events import MailAccepted, MailParsed, MailRejected
 from shared.errors import PostroomError
 from shared.loops import loop_key
+from shared.patterns import PatternTime, PatternTimeSpent
 from shared.rules import is_in_force, matches
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.parcel import reader
@@ -45,8 +46,16 @@ def handle(parsed: MailParsed, *, mails: Mails, people: People, configuration: C
 
 
 def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool]) -> MailAccepted | MailRejected:
-    """Automatic mail becomes a record, but it is not answered and commands nothing (PR-02)."""
-    found = objection(facts)
+    """Automatic mail becomes a record, but it is not answered and commands nothing (PR-02).
+
+    Raises `PatternTimeSpent`: a mail that the rules could not judge is a dead letter, until an operator releases it.
+    """
+    try:
+        found = objection(facts)
+    except PatternTimeSpent:
+        if not is_released():
+            raise
+        found = None
     if found and not is_released():
         return MailRejected(parsed.envelope.mail_id, parsed.envelope.inbox, *found)
     answers = not (parsed.mail.automatic or rules.has_null_path(parsed.envelope, parsed.mail))
@@ -94,8 +103,9 @@ def objection(facts: rules.Facts) -> tuple[str, str] | None:
 
 
 def _custom_objection(facts: rules.Facts) -> tuple[str, str] | None:
+    time = PatternTime()
     for rule in facts.rules:
-        if is_in_force(rule, "inbound", facts.roles) and matches(rule, facts.mail, facts.header_of):
+        if is_in_force(rule, "inbound", facts.roles) and matches(rule, facts.mail, facts.header_of, time):
             return rule.name, rule.reason or f"the rule {rule.name} rejects it"
     return None
 

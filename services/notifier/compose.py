@@ -8,6 +8,7 @@ came from outside can add a header. Bodies and attachments are left to `email`.
 from __future__ import annotations
 
 import hashlib
+import ipaddress
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
@@ -132,9 +133,22 @@ def address(value: str) -> str:
     if not at or not (_QUOTED.fullmatch(local) or (_LOCAL.fullmatch(local) and local.strip(".") == local)):
         raise BadAddress(f"{clean(value)!r} is not an address")
     try:
-        return f"{local}@{host_name(domain)}"
+        return f"{local}@{_literal(domain) or host_name(domain)}"
     except InvalidHost as error:
         raise BadAddress(f"{clean(value)!r} is not an address") from error
+
+
+def _literal(domain: str) -> str | None:
+    """An address literal in its brackets (RFC 5321, section 4.1.3); None for a name. Raises `InvalidHost`."""
+    if not domain.startswith("["):
+        return None
+    text = domain[1:-1].lower() if domain.endswith("]") else ""
+    try:
+        if text.startswith("ipv6:"):
+            return f"[IPv6:{ipaddress.IPv6Address(text.removeprefix('ipv6:'))}]"
+        return f"[{ipaddress.IPv4Address(text)}]"
+    except ValueError as error:
+        raise InvalidHost(f"{domain!r} is no address literal") from error
 
 
 def written(mailbox: Mailbox) -> str:

@@ -22,6 +22,7 @@ from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Address
 from shared.errors import Misconfigured, Unavailable
 from shared.mail_network.connection import AuthenticationRefused
+from shared.patterns import PatternTime, PatternTimeSpent
 from shared.runtime.outcome import Emit, Outcome, Retry, Wait
 from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
@@ -103,17 +104,21 @@ class Notifier:
         """Outbound rules: the subject and every recipient are matched (TI-20 to TI-23)."""
         if barred := next((each for each in rules.BARRED_SUBJECTS if each in mail["subject"].casefold()), None):
             return f"no mail is sent with a subject that says: {barred}"
-        objections = (self._objection_to(address, mail["subject"], configuration) for address in mail["to"])
-        return next((objection for objection in objections if objection), None)
+        time = PatternTime()
+        objections = (self._objection_to(address, mail["subject"], configuration, time) for address in mail["to"])
+        try:
+            return next((objection for objection in objections if objection), None)
+        except PatternTimeSpent as spent:
+            return str(spent)
 
-    def _objection_to(self, address: str, subject: str, configuration: Configuration) -> str | None:
+    def _objection_to(self, address: str, subject: str, configuration: Configuration, time: PatternTime) -> str | None:
         if any(barred in address.lower() for barred in rules.BARRED_SENDERS):
             return f"no mail is sent to {address}"
         person = self.people.with_address(address, plus_addressing=configuration.settings.plus_addressing)
         roles = frozenset(person["roles"]) if person else None
         for rule in configuration.rules:
             outbound = rules.is_in_force(rule, "outbound", roles)
-            if outbound and rules.recipient_matches(rule, Address("", address), subject):
+            if outbound and rules.recipient_matches(rule, Address("", address), subject, time):
                 return f"the rule {rule.name} keeps it back"
         return None
 

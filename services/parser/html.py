@@ -87,10 +87,12 @@ def _harmless(tag: str, attribute: str, value: str) -> str | None:
     return value
 
 
+_ATTRIBUTES = {tag: names - {"cite"} for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
+"""Without the address of a quotation's source, whose scheme the library does not look at."""
 _CLEANER = nh3.Cleaner(
     tags=nh3.ALLOWED_TAGS - {"map", "area"},
     clean_content_tags={"script", "style"},
-    attributes={**nh3.ALLOWED_ATTRIBUTES, "img": {"alt", "height", "src", "width"}, "ol": {"start"}},
+    attributes={**_ATTRIBUTES, "img": {"alt", "height", "src", "width"}, "ol": {"start"}},
     attribute_filter=_harmless,
     url_schemes={"http", "https", "mailto", "cid", "tel"},
     strip_comments=True,

@@ -224,6 +224,8 @@ def url(item: Item, spot: Spot) -> str:
     value = line(item, spot)
     if not re.fullmatch(r"https?://[^\s/?#]+\S*", value, re.IGNORECASE):
         raise Refusal("not a web address; write it as https://host/path")
+    if "@" in re.split(r"[/?#]", value.split("//", 1)[1], maxsplit=1)[0]:
+        raise Refusal("holds a user name or a password; write https://host/path, and a secret under a key of its own")
     return value
 
 

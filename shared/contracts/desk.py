@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -50,6 +51,9 @@ PORTS: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
 """Default ports (IV-02, NE-20; RFC 8314 for the implicit ones)."""
 
 
+MAX_SECRET_BYTES: Final = 64 * 1024
+
+
 @dataclass(frozen=True, slots=True)
 class Secret:
     """Where a secret is kept: `${ENV_NAME}` or `file:path`. The value itself is never held here."""
@@ -88,9 +92,21 @@ def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
     raise Misconfigured(f"the environment variable {variable} is not set; it holds a secret that is needed")
 
 
+def _content_of(path: Path) -> bytes:
+    """The bytes of a regular file; a pipe or a device, which may have no end, is not read. Raises `Misconfigured`."""
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise Misconfigured(f"the secret file {path} is no regular file")
+        content = file.read(MAX_SECRET_BYTES + 1)
+    if len(content) > MAX_SECRET_BYTES:
+        raise Misconfigured(f"the secret file {path} is larger than {MAX_SECRET_BYTES} bytes; that is no secret")
+    return content
+
+
 def _from_file(path: Path) -> str:
     try:
-        value = path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+        value = _content_of(path).decode("utf-8").removesuffix("\n").removesuffix("\r")
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
         raise Misconfigured(f"the secret file {path} cannot be read: {reason}") from None

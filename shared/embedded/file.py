@@ -7,10 +7,12 @@ always begins IMMEDIATE, so that it never fails half-way for want of the write l
 
 from __future__ import annotations
 
+import os
 import sqlite3
+import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shared.errors import Misconfigured, Unavailable
@@ -48,9 +50,10 @@ class LocalFile:
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise Unavailable(f"cannot make the data folder {folder}: {error.strerror}") from error
+        _keep_private(self.path)
 
     @property
     def connection(self) -> sqlite3.Connection:
@@ -175,6 +178,32 @@ class LocalFile:
         for connection in connections:
             connection.close()
         self._mine = _Thread()
+
+
+def _keep_private(path: Path) -> None:
+    """Make the data file if it is missing, for its owner alone; SQLite gives its other files the same mode.
+
+    A link is not followed: it would have us write where somebody else wants. A file that is there is never opened here,
+    because closing it would end the locks that SQLite holds on it. Raises `Misconfigured`, `Unavailable`.
+    """
+    ours = (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
+    if link := next((each for each in ours if each.is_symlink()), None):
+        raise Misconfigured(f"{link} is a symbolic link; remove it, or name the folder that holds the file itself")
+    try:
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        raise Unavailable(f"the data file {path} cannot be used: {error.strerror}") from error
+    for each in ours:
+        _tighten(each)
+
+
+def _tighten(path: Path) -> None:
+    """Take from others what they may do with a file of ours; one that belongs to somebody else stays as it is."""
+    with suppress(FileNotFoundError, PermissionError):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & 0o077:
+            path.chmod(mode & 0o700)
 
 
 def _format_of(connection: sqlite3.Connection) -> int:

@@ -97,10 +97,14 @@ def _sendable(value: str | int) -> str | int:
 
 
 def incoming(table: Mapping[object, object]) -> dict[str, str | int]:
-    """Headers of any client, flattened: what is neither text nor number nor true/false is left out."""
+    """Headers of any client, flattened: what is neither text nor number nor true/false is left out.
+
+    An `inbox` of that kind is kept in words: no inbox has such a name, and without one the mail goes to the default.
+    """
     shown: dict[str, str | int] = {}
     for key, value in table.items():
-        name, plain = text_of(key), _plain(value)
+        name = text_of(key)
+        plain = repr(value)[:200] if name == "inbox" and isinstance(value, Mapping | list | tuple) else _plain(value)
         if plain is not None and name not in _BROKERS_OWN:
             shown[name] = plain
     return shown

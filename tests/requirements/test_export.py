@@ -13,9 +13,13 @@ from typing import ClassVar
 import pytest
 from lxml import etree
 
+from services.record_writer.decide.export import document
+from services.record_writer.decide.facts import facts_of
 from shared.contracts.desk import Configuration, Connection, Export, SenderPolicy
+from shared.contracts.events import Envelope, Sender, SenderMatched
+from shared.contracts.mail import Attachment, ParsedMail
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
-from tests.desk import Desk
+from tests.desk import NOW, Desk
 
 XML = "{urn:postroom:mail:1}"
 SCHEMA = Path(__file__).parents[2] / "docs/schema/mail.xsd"
@@ -33,6 +37,7 @@ def exported(desk: Desk, folder: Path, raw: bytes, *, compress: bool) -> etree._
     assert (mail["outcome"], desk.records()) == ("exported", [])
     (file,) = folder.iterdir()
     assert file.name == f"{mail['_id']}.xml"
+    assert (file.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
     tree = etree.parse(str(file))
     etree.XMLSchema(etree.parse(str(SCHEMA))).assertValid(tree)
     return tree.getroot()
@@ -84,6 +89,20 @@ def hostile(number: int) -> bytes:
 def test_whatever_a_mail_holds_its_document_is_well_formed(desk: Desk, tmp_path: Path, number: int) -> None:
     root = exported(desk, tmp_path / "out", hostile(number), compress=number % 2 == 0)
     assert len(list(root.iter(f"{XML}Attachment"))) == 1
+
+
+@pytest.mark.req("IV-40")
+@pytest.mark.parametrize("character", ["\x00", "\x0b", "\x1b", "\ufffe", "\ud800", "\x7f", '"<&>'], ids=ascii)
+def test_a_type_that_a_mail_made_up_leaves_the_document_well_formed(character: str) -> None:
+    """Types come from headers, and from the properties of winmail.dat, where any character may stand."""
+    attached = Attachment("a.txt", f"text/{character}plain", 1, "0" * 64)
+    mail = ParsedMail("0" * 64, 1, attachments=(attached,))
+    inbox = an_inbox(processor="xml_export", field_mapping={f"Fi{character}eld": "x"})
+    matched = SenderMatched(Envelope("m", "support", "2026-11-20T12:00:00.000Z"), mail, Sender(None))
+    facts = facts_of(matched, {"raw": "0" * 64}, inbox, a_configuration(inbox), NOW)
+    (found,) = etree.fromstring(document(facts, compress=False)).iter(f"{XML}Attachment")
+    kept = character in {"\x7f", '"<&>'}
+    assert found.get("type") == f"text/{character if kept else chr(0xFFFD)}plain"
 
 
 @pytest.mark.req("IV-21", "IV-40")

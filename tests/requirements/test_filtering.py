@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from shared.contracts.desk import Rule, Settings
+from shared.contracts.desk import MailServer, Rule, Settings
+from shared.patterns import PatternTime
 from shared.rules import BARRED_SUBJECTS
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
@@ -224,3 +225,27 @@ def test_a_plus_address_of_the_inbox_is_the_inbox_by_setting(desk: Desk, setting
     desk.configure(a_configuration(an_inbox(ignore_cc=True), settings=settings))
     (mail,) = desk.receive(a_mail(to="Support+printers@example.com"))
     assert mail["outcome"] == outcome
+
+
+@pytest.mark.req("TI-20")
+def test_a_mail_that_patterns_have_no_time_for_is_a_dead_letter_and_not_let_through(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.filter.stage.PatternTime", lambda: PatternTime(0.0))
+    rule = Rule("slow", {"regex": {"body": "(a|aa)+$"}})
+    desk.configure(a_configuration(rules=(Rule("quick", {"subject": ("nothing",)}), rule)))
+    (mail,) = desk.receive(a_mail())
+    assert (mail["outcome"], len(desk.dead_letters())) == ("dead", 1)
+    assert "patterns took more than 0 s on this mail" in desk.dead_letters()[0]["reason"]
+
+
+@pytest.mark.req("TI-20")
+def test_an_answer_that_patterns_have_no_time_for_is_kept_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.notifier.stage.PatternTime", lambda: PatternTime(0.0))
+    rule = Rule("slow", {"regex": {"subject": "(a|aa)+$"}}, direction="outbound")
+    server = MailServer("default", host="localhost", from_address="support@example.com")
+    desk.configure(a_configuration(rules=(rule,), mail_servers=(server,)))
+    desk.receive(a_mail())
+    desk.receive(a_mail(subject="Incident#1"))
+    (out,) = desk.outbox()
+    assert (out["state"], "was not tried" in out["reason"]) == ("blocked", True)

@@ -77,6 +77,11 @@ def _add(parent: ET.Element, tag: str, text: str, **attributes: str) -> ET.Eleme
     return element
 
 
+def _attribute(text: str) -> str:
+    """An attribute's value: what XML 1.0 cannot hold is shown as U+FFFD; facts that must be exact are element text."""
+    return _NOT_XML.sub("\ufffd", text)
+
+
 def _add_body(root: ET.Element, text: str, *, compress: bool) -> None:
     if not compress:
         _add(root, "Body", text)
@@ -89,10 +94,11 @@ def _add_fields(root: ET.Element, facts: Facts) -> None:
     """Mapped fields appear here too (IV-32)."""
     fields = ET.SubElement(root, "Fields")
     for name, template in facts.inbox.field_mapping.items():
-        _add(fields, "Field", mapping.fill(template, facts, facts.mail.text), name=name)
+        _add(fields, "Field", mapping.fill(template, facts, facts.mail.text), name=_attribute(name))
 
 
 def _add_attachments(root: ET.Element, facts: Facts) -> None:
     attachments = ET.SubElement(root, "Attachments")
     for each in kept_attachments(facts)[0]:
-        _add(attachments, "Attachment", each.filename, type=each.content_type, size=str(each.size), sha256=each.sha256)
+        type_ = _attribute(each.content_type)
+        _add(attachments, "Attachment", each.filename, type=type_, size=str(each.size), sha256=each.sha256)

@@ -17,7 +17,7 @@ import regex
 
 from services.record_writer.decide.facts import Facts
 from shared.contracts.desk import Configuration, RecordType, folded
-from shared.rules import PATTERN_SECONDS
+from shared.patterns import PatternTime, PatternTimeSpent
 
 MAX_NUMBERS: Final = 10
 """Numbers of one form that are looked up; a mail may list thousands."""
@@ -48,8 +48,7 @@ def in_body_or_loose(facts: Facts) -> Iterator[Hint]:
     """
     configuration, subject = facts.configuration, facts.mail.subject
     plain, keyword = _forms(configuration)
-    for pattern in configuration.settings.subject_patterns:
-        yield from _hints(_configured(pattern, subject), configuration)
+    yield from _hints(_configured(configuration.settings.subject_patterns, subject), configuration)
     yield from _hints(plain.finditer(subject), configuration)
     yield from _hints(keyword.finditer(unquoted(facts.mail.new_text[:MAX_SEARCHED])), configuration)
 
@@ -70,13 +69,17 @@ def _hints(found: Iterable[re.Match[str] | regex.Match[str]], configuration: Con
             yield hint
 
 
-def _configured(pattern: str, subject: str) -> Sequence[regex.Match[str]]:
+@lru_cache(maxsize=16)
+def _configured(patterns: tuple[str, ...], subject: str) -> Sequence[regex.Match[str]]:
+    """What the configured patterns find, once for all parts of a mail; those left without time find nothing."""
+    time, found = PatternTime(), list[regex.Match[str]]()
     try:
-        found = regex.search(pattern, subject, flags=regex.IGNORECASE, timeout=PATTERN_SECONDS)
-    except TimeoutError:
-        log.warning("subject_pattern_timed_out", extra={"pattern": pattern})
-        return ()
-    return (found,) if found else ()
+        for pattern in patterns:
+            if match := time.search(pattern, subject):
+                found.append(match)
+    except PatternTimeSpent as spent:
+        log.warning("subject_patterns_out_of_time", extra={"reason": str(spent)})
+    return tuple(found)
 
 
 def unquoted(text: str) -> str:

@@ -128,6 +128,10 @@ def test_nothing_from_outside_adds_a_header(evil: Outgoing) -> None:
         "<a@b.c>",
         "a@-x-.com",
         ".a@b.c",
+        "a@[b.c]",
+        "a@[127.0.0.12",
+        "a@[]",
+        "a@[IPv6:127.0.0.1]",
     ],
 )
 def test_what_is_no_address_is_refused(bad: str) -> None:
@@ -142,6 +146,8 @@ def test_what_is_no_address_is_refused(bad: str) -> None:
         ("Jane+x@BÜCHER.example", "Jane+x@xn--bcher-kva.example"),
         ("jürgen@example.com", "jürgen@example.com"),
         ('"jane doe"@example.com', '"jane doe"@example.com'),
+        ("jane@[127.0.0.1]", "jane@[127.0.0.1]"),
+        ("jane@[ipv6:2001:db8::0:1]", "jane@[IPv6:2001:db8::1]"),
     ],
 )
 def test_addresses_as_they_are_sent(given: str, sent: str) -> None:

@@ -134,3 +134,15 @@ def test_text_ends_soon_after_the_room_for_it() -> None:
 def test_the_address_of_a_link_is_not_repeated_in_its_line() -> None:
     assert html.to_text("http://a.example/b <a href='http://a.example/b'>here</a>") == "http://a.example/b here"
     assert html.to_text("<a href='mailto:'>nobody</a>") == "nobody"
+
+
+@pytest.mark.parametrize("tag", ["blockquote", "q", "ins", "del"])
+def test_no_address_is_left_whose_scheme_nobody_looked_at(tag: str) -> None:
+    assert html.sanitised(f'<{tag} cite="javascript:alert(1)">x</{tag}>') == f"<{tag}>x</{tag}>"
+
+
+def test_every_attribute_that_may_hold_an_address_is_one_whose_scheme_is_checked() -> None:
+    """Whatever the library allows in a later version: it checks `href` and `src`."""
+    names = "action background cite classid codebase data formaction icon longdesc manifest ping poster profile srcset"
+    allowed = set().union(*html._ATTRIBUTES.values())  # the table is what is tested
+    assert not allowed & set(names.split())

@@ -223,6 +223,11 @@ inboxes:
         ("settings: {subject_patterns: ['(a']}\n", "settings.subject_patterns[0]: bad regular expression: missing )"),
         ("settings: {subject_patterns: ['(?P<number>1)']}\n", "the pattern lacks the group (?P<type>...)"),
         ("settings: {response_url: desk}\n", "not a web address; write it as https://host/path"),
+        (
+            "connections: [{name: w, kind: http, url: 'https://me:hunter2@w.example/in'}]\n",
+            "connections[0].url: holds a user name or a password; write https://host/path",
+        ),
+        ("settings: {rabbitmq_management_url: 'http://guest@rabbit:15672'}\n", "holds a user name or a password"),
         (INBOX + "    host: mail.example.com:993\n", "is not a host; write the name alone, the port has its own key"),
         (
             INBOX + "    name: again\n",

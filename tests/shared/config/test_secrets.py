@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from shared.config.reading import load_bytes
 from shared.config.secrets import Missing, missing
-from shared.contracts.desk import Secret
+from shared.contracts.desk import MAX_SECRET_BYTES, Secret
 from shared.errors import Misconfigured
 
 
@@ -59,3 +60,20 @@ inboxes:
     ]
     assert isinstance(found[0], Missing)
     assert "TOKEN" in found[0].message
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder", "huge"])
+def test_a_secret_is_read_from_a_regular_file_of_bounded_size(tmp_path: Path, kind: str) -> None:
+    """Nobody writes into the pipe, and the device has no end: neither may hold up a check."""
+    path = tmp_path / "key"
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "device":
+            path = Path("/dev/zero")
+        case "folder":
+            path.mkdir()
+        case "huge":
+            path.write_bytes(b"x" * (MAX_SECRET_BYTES + 1))
+    with pytest.raises(Misconfigured, match="secret file"):
+        Secret(f"file:{path}").reveal(environ={})

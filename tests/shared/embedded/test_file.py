@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,54 @@ def test_a_file_of_another_version_is_refused_and_stays_as_it_is(tmp_path: Path,
     with pytest.raises(Misconfigured, match=told):
         _ = LocalFile(tmp_path).connection
     assert version_of(tmp_path) == version
+
+
+def modes_of(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in (folder, *folder.iterdir())}
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_the_files_are_for_their_owner_alone(tmp_path: Path, there: bool) -> None:
+    folder = tmp_path / "data"
+    if there:
+        folder.mkdir(mode=0o755)
+    file = LocalFile(folder)
+    file.connection.execute("CREATE TABLE t(x)")
+    modes = modes_of(folder)
+    assert {name: mode for name, mode in modes.items() if name != "data"} == dict.fromkeys(
+        (FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm"), 0o600
+    )
+    assert modes["data"] == (0o755 if there else 0o700)
+    file.close()
+
+
+def test_files_that_others_could_read_are_tightened(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / FILE_NAME) as db:
+        db.execute(f"PRAGMA user_version = {FORMAT}")
+    (tmp_path / FILE_NAME).chmod(0o644)
+    LocalFile(tmp_path)
+    assert modes_of(tmp_path)[FILE_NAME] == 0o600
+
+
+@pytest.mark.parametrize("name", [FILE_NAME, f"{FILE_NAME}-wal", f"{FILE_NAME}-shm"])
+@pytest.mark.parametrize("dangling", [True, False])
+def test_a_link_in_place_of_a_file_of_ours_is_not_followed(tmp_path: Path, name: str, dangling: bool) -> None:
+    elsewhere, folder = tmp_path / "elsewhere", tmp_path / "data"
+    folder.mkdir()
+    (folder / name).symlink_to(elsewhere)
+    if not dangling:
+        elsewhere.write_bytes(b"")
+    with pytest.raises(Misconfigured, match="symbolic link"):
+        LocalFile(folder)
+    assert elsewhere.exists() is not dangling
+
+
+def test_a_second_opening_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Closing any handle of the file would end the locks that this process holds on it (POSIX)."""
+    first = LocalFile(tmp_path)
+    first.connection.execute("BEGIN IMMEDIATE")
+    LocalFile(tmp_path)
+    code = f"import sqlite3; sqlite3.connect({str(tmp_path / FILE_NAME)!r}, timeout=0).execute('BEGIN IMMEDIATE')"
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    assert b"locked" in other.stderr
+    first.close()

@@ -139,6 +139,15 @@ def test_history_is_neither_shown_nor_sent_on() -> None:
         "x-handed-out": 1,
     }
     assert wire.incoming({**table, "attempt": 1}) == {"attempt": 1}
+
+
+@pytest.mark.parametrize("value", [["support"], {"name": "support"}, ()])
+def test_an_inbox_that_is_no_text_is_not_taken_for_none(value: object) -> None:
+    """Without an inbox a mail goes to the default one, where nobody expects it; in words it names none that exists."""
+    assert wire.incoming({"inbox": value, "other": value}) == {"inbox": repr(value)}
+
+
+def test_what_was_forged_is_not_sent_on() -> None:
     assert wire.outgoing({"x-death": "forged", "attempt": 1}, 2) == {"attempt": 1, "x-handed-out": 2}
 
 

@@ -20,6 +20,9 @@ LINE_BYTES: Final = 2_000
 ENCODED_TEXT_BYTES: Final = 12 << 10
 """A text in base64, of which nothing can be counted."""
 PARTS: Final = 60
+HYPHENS: Final = 20_000
+PADDING_BYTES: Final = 16
+"""Of the end of a file in base64, with the line ends behind it."""
 TAGS: Final = 3_000
 
 _CONTAINERS: Final = (b"/ms-tnef", b"/vnd.ms-tnef", b"winmail", b"pkcs7-mime", b"utf-7", b"utf7")
@@ -38,12 +41,25 @@ def is_small_and_plain(raw: bytes) -> bool:
     """Whether parsing takes little time and memory, whatever the mail was made for."""
     if len(raw) > WHOLE_BYTES:
         return False
-    parts = raw.split(b"\n--", PARTS)
+    parts = raw.split(b"\n--", PARTS) if len(raw) <= SMALL_BYTES else _parts_of_large(raw)
     if len(parts) > PARTS:
         return False
     headers = [_header(part) for part in parts]
     read = parts if len(raw) <= SMALL_BYTES else _without_files(parts, headers)
     return sum(map(len, read)) <= SMALL_BYTES and _are_plain(b"\n".join(headers).lower()) and all(map(_is_plain, read))
+
+
+def _parts_of_large(raw: bytes) -> list[bytes]:
+    """Split likewise, fifty times as fast where there are files: base64 has no hyphen. Very many hyphens: one part."""
+    parts, start, at = list[bytes](), 0, raw.find(b"-")
+    for _ in range(HYPHENS):
+        if at < 0 or len(parts) > PARTS:
+            return [*parts, raw[start:]]
+        if raw[at - 1 : at + 2] == b"\n--":
+            parts.append(raw[start : at - 1])
+            start = at + 2
+        at = raw.find(b"-", at + 2)
+    return [raw]
 
 
 def _header(part: bytes) -> bytes:
@@ -92,7 +108,8 @@ def _without_files(parts: list[bytes], headers: list[bytes]) -> list[bytes]:
 
 
 def _is_encoded_file(header: bytes, part: bytes) -> bool:
-    return b"base64" in header and part.count(b"=") <= header.count(b"=") + 2 and _is_file(header)
+    padded_within = part.find(b"=", len(header), max(len(header), len(part) - PADDING_BYTES)) >= 0
+    return b"base64" in header and not padded_within and _is_file(header)
 
 
 def _is_file(header: bytes) -> bool:

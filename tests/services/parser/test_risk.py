@@ -73,6 +73,8 @@ ODD = {
     "encoded words in a part": with_part("text/plain", b"x", "X-Y: " + "=?x? " * 300),
     "many parts": b"Content-Type: multipart/mixed; boundary=c\r\n\r\n" + b"--c\r\n\r\nx\r\n" * 100,
     "multiparts within each other": with_part("text/plain", b"x", *["X: multipart/"] * 30),
+    "a million hyphens": b"From: a@b.example\r\n\r\n" + b"-" * 1_000_000,
+    "a file of many endings": with_part("image/png", b"AA==\r\n" * 20_000, BASE64),
     "UTF-7": with_part("text/html; charset=utf-7", b"+ADw-b+AD4-\r\n" * 100),
     "text that says it is a file": b"From: a@b.example\r\n\r\n--\r\nContent-Type: image/png\r\n"
     + BASE64.encode()

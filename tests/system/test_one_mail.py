@@ -5,17 +5,19 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from shared.intake import RawMail
 from tests.builders import a_mail
+from tests.conformance.lanes import BROKERS, url_of
 from tests.growth import CONSTRUCTIONS
 from tests.harness.bench import ROOT, Bench, Scene
 from tests.harness.faulty import a_faulty_mail
 from tests.harness.mails import Sent, many
+from tests.servers.rabbitmq import RabbitNodes
 from tests.system.test_faults import end, eventually, watching
 
 pytestmark = pytest.mark.timeout(1200)
@@ -33,13 +35,11 @@ REASONS = {
 """What a mail does, and the bound that its dead letter names."""
 
 
-@pytest.fixture(params=["embedded", "rabbitmq"])
-def broker_url(request: pytest.FixtureRequest) -> str | None:
+@pytest.fixture(params=BROKERS)
+def broker_url(request: pytest.FixtureRequest, rabbit_nodes: RabbitNodes) -> Iterator[str | None]:
     """None: the embedded broker."""
-    if request.param == "embedded":
-        return None
-    node, vhost = request.getfixturevalue("rabbit_node"), request.getfixturevalue("rabbit_vhost")
-    return str(node.url(vhost))
+    with url_of(request.param, rabbit_nodes) as url:
+        yield url
 
 
 def harmful(names: Sequence[str], *, odd: bool = True) -> list[Sent]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from shared.store.documents import Index
 
 INDEXES: tuple[Index, ...] = (
-    Index("mails", ("message_key", "received_at")),
     Index("mails", ("message_key", "sender_key", "received_at")),
     Index("mails", ("outcome", "received_at")),
     Index("mails", ("inbox", "received_at")),

@@ -29,6 +29,10 @@ class Sent:
     times: int = 1
 
 
+ANALYST = "Ann Analyst <ann@example.com>"
+"""Who may state a priority by mail, and so may state a bad one (IV-42)."""
+
+
 def configuration() -> Configuration:
     """Incidents, problems by the body language, tasks for every mail."""
     support = an_inbox("support", owner_team="Service Desk", commands=CommandPolicy(reply_on_update=True))
@@ -63,8 +67,13 @@ def mixed() -> list[Sent]:
         ),
         Sent("robot", _mail("robot", "I am away.\n", subject="Out of office"), "rejected"),
         Sent("astray", _mail("astray", "Where am I?\n", subject="Lost"), "dead", inbox="nowhere"),
-        Sent("wrong", _mail("wrong", "Summary: x\nPriority: soon\n", subject="Wrong"), "dead", inbox="problems"),
-        Sent("parts", _mail("parts", parts, subject="Disks"), "recorded", inbox="problems"),
+        Sent(
+            "wrong",
+            _mail("wrong", "Summary: x\nPriority: soon\n", subject="Wrong", sender=ANALYST),
+            "dead",
+            inbox="problems",
+        ),
+        Sent("parts", _mail("parts", parts, subject="Disks", sender=ANALYST), "recorded", inbox="problems"),
         Sent("task", _mail("task", "Please look.\n", subject="Look"), "recorded", inbox="tasks"),
         Sent(
             "large",

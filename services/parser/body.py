@@ -61,7 +61,7 @@ class _Writer:
     bounds: Bounds
     defects: Defects
     elements: int = 0
-    """Elements of the HTML that was read until now."""
+    """Elements of the HTML that was read until now; all that are allowed once a piece has not been built."""
     clean: int = 0
     """Characters of sanitised HTML until now."""
     converted: int = 0
@@ -96,6 +96,7 @@ class _Writer:
         tree = size(markup, Limits(self.bounds.html_nesting, self.bounds.html_elements - self.elements))
         self.elements += tree.elements
         if not tree.fits:
+            self.elements = self.bounds.html_elements  # it took its work to find out: what follows is text only
             self.defects.add("deep-html" if tree.is_deep else "complex-html")
         return tree.fits
 

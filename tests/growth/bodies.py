@@ -328,8 +328,8 @@ def html_tables_in_a_cell(size: int) -> bytes:
 
 
 @_named
-def html_links_399(size: int) -> bytes:
-    return _html(_nested(b"<div><a href=http://a.b/c>", b"</div>", 190, size))
+def html_links_within_blocks(size: int) -> bytes:
+    return _html(_nested(b"<div><a href=http://a.b/c>", b"</div>", 100, size))
 
 
 @_named
@@ -727,3 +727,89 @@ def rtf_parts(size: int) -> bytes:
     one = base64.encodebytes(_tnef(_property_block(struct.pack("<HHII", 0x102, 0x1009, 1, len(packed)) + packed, 1)))
     head = b"--x\r\nContent-Type: application/ms-tnef\r\nContent-Transfer-Encoding: base64\r\n\r\n"
     return _mixed(_times(head + one, size) or head + one)
+
+
+# Below the bounds of one piece, many times
+
+
+def _pages(page: bytes, size: int) -> bytes:
+    return _mixed(_times(b"--x\r\nContent-Type: text/html\r\n\r\n" + page + b"\r\n", size))
+
+
+@_named
+def pages_of_formatting(size: int) -> bytes:
+    """Each so small that it is not looked through, and as bad as can be."""
+    fonts = b"".join(b"<font a=%d>" % number for number in range(190))
+    return _pages(b"<p>" + fonts + b"<p>x" * 190, size)
+
+
+@_named
+def pages_of_quotes(size: int) -> bytes:
+    return _pages(b"<blockquote>" * 190 + b"x<br>" * 190, size)
+
+
+@_named
+def pages_of_one_word(size: int) -> bytes:
+    return _pages(b"<p>some <b>word</b> " + b"a" * 45, size)
+
+
+@_named
+def pages_of_attributes(size: int) -> bytes:
+    return _html(_times(b"<p " + b"".join(b"a%d " % number for number in range(290)) + b">x", size))
+
+
+@_named
+def html_marks_in_a_tag(size: int) -> bytes:
+    """Where a quotation begins is looked for in each tag."""
+    return _html(_times(b"<div " + b"id=class=" * 60 + b">x</div>", size))
+
+
+@_named
+def html_rows_outside_of_cells(size: int) -> bytes:
+    return _html(_times(b"<br>", size // 2) + b"<table>" + _times(b"<tr>x</tr>", size // 2))
+
+
+@_named
+def html_formatting_and_blocks(size: int) -> bytes:
+    return _html(_times(b"<p><b><i><u><s>x</p>", size))
+
+
+@_named
+def html_ampersands(size: int) -> bytes:
+    return _html(_times(b"a&b ", size))
+
+
+@_named
+def html_links_in_cells(size: int) -> bytes:
+    return _html(b"<table>" + _times(b"<tr><td><a href=http://x.y/z>w</a><td>b</tr>", size) + b"</table>")
+
+
+@_named
+def text_begin_and_blanks(size: int) -> bytes:
+    return _plain(b"begin 644" + _times(b" ", size) + b"\n")
+
+
+@_named
+def delimiter_and_blanks(size: int) -> bytes:
+    return _plain(b"\n--" + _times(b" ", size) + b"\n", b"Content-Type: multipart/mixed\r\n")
+
+
+@_named
+def mails_quoted_within_each_other(size: int) -> bytes:
+    """Each level is decoded, and as large as the one around it."""
+    head = b"Content-Type: message/rfc822\r\nContent-Transfer-Encoding: quoted-printable\r\n\r\n"
+    return HEAD + head * 140 + b"\r\n" + _times(b"text\r\n", size)
+
+
+@_named
+def rtf_compressed_groups(size: int) -> bytes:
+    """A few bytes are many groups."""
+    return _rtf(b"\x00{{{{{{{{" + _times(b"\xff" + b"\x0d\x0f" * 8, size * 3 // 4), b"LZFu", 0xFFFF_FFFF)
+
+
+@_named
+def signed_parts_with_many_parts(size: int) -> bytes:
+    entity = b"Content-Type: multipart/mixed; boundary=z\r\n\r\n" + _times(b"--z\r\n\r\na\r\n", size // 6)
+    one = base64.encodebytes(_signed(entity))
+    head = b"--x\r\nContent-Type: %s\r\nContent-Transfer-Encoding: base64\r\n\r\n" % _PKCS7
+    return _mixed((head + one) * 4)

@@ -36,6 +36,8 @@ _COMPLEX = Size(0, fits=False)
 def size(markup: str, limits: Limits) -> Size:
     """What the tree of `markup` would come to, within `limits`."""
     tags = markup.count("<")
+    if limits.elements <= 0 and tags:
+        return _COMPLEX
     if markup.count("&") * len(markup) > _MOST_APPENDED:
         return _COMPLEX
     worst = tags * tags // 4 + tags  # each of one half opened again in each of the other

@@ -37,13 +37,14 @@ NO_RECORD = Change("none", "", "", "", 0, "none")
 def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
     """Decide a mail and make the decision true. Safe to repeat after a crash at any point."""
     decision = decide(facts, lookups)
-    if decision.targets and not facts.targets_claimed:
-        facts = claim(facts, decision, stores)
-        decision = decision if facts.targets_claimed == decision.targets else decide(facts, lookups)
+    claimed = claim(facts, decision, stores) if decision.targets else ()
+    if claimed != decision.targets:
+        facts = replace(facts, targets_claimed=claimed)
+        decision = decide(facts, lookups)
+    decision = PartCommits(facts, lookups, stores).commit_parts(decision)
     cause = Cause(facts.envelope.mail_id, facts.inbox.name, facts.now, decision.outgoing)
-    decision = PartCommits(facts, lookups, stores, cause).commit_parts(decision)
     about = next((change for change in decision.changes if change.notifications), NO_RECORD)
-    notices = queue_notifications(decision.notices, about, replace(cause, outgoing=decision.outgoing), stores)
+    notices = queue_notifications(decision.notices, about, cause, stores)
     match decision.ending:
         case "wait":
             return Wait(decision.reason)
@@ -57,11 +58,14 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
             return finish(facts, decision, cause, stores, notices)
 
 
-def claim(facts: Facts, decision: Decision, stores: Stores) -> Facts:
-    """Fix what each part of this mail is about; what was fixed first stands."""
-    claimed = stores.mails.claim(facts.envelope.mail_id, [asdict(target) for target in decision.targets])
+def claim(facts: Facts, decision: Decision, stores: Stores) -> tuple[Target, ...]:
+    """What each part of this mail is about, fixed by now; what was fixed first stands, whoever decided it."""
+    if facts.targets_claimed:
+        return facts.targets_claimed
+    decided = [asdict(target) for target in decision.targets]
+    claimed = stores.mails.claim(facts.envelope.mail_id, decided)
     step("writer.claimed")
-    return replace(facts, targets_claimed=tuple(Target(**each) for each in claimed))
+    return decision.targets if claimed == decided else tuple(Target(**each) for each in claimed)
 
 
 @dataclass(slots=True)
@@ -71,8 +75,12 @@ class PartCommits:
     facts: Facts
     lookups: Lookups
     stores: Stores
-    cause: Cause
     moved: set[str] = field(default_factory=set)
+
+    @property
+    def mail_id(self) -> str:
+        """The mail whose parts these are."""
+        return self.facts.envelope.mail_id
 
     def commit_parts(self, decision: Decision) -> Decision:
         """Commit each part. When a part came out otherwise than decided, the end of the mail is decided again."""
@@ -93,11 +101,8 @@ class PartCommits:
             if part.change is None or part.committed:
                 return part
             if part.record is None:
-                return replace(
-                    part,
-                    change=commit_creation(part.change, self.facts.configuration, self.cause, self.stores),
-                    committed=True,
-                )
+                made = commit_creation(part.change, self.facts.configuration, self.mail_id, self.facts.now, self.stores)
+                return replace(part, change=made, committed=True)
             if self.is_over():
                 return replace(part, change=None, committed=True)
             if change := self.update(part.record, part.change):
@@ -114,13 +119,13 @@ class PartCommits:
         """Whether the mail has its outcome by now. Asked after the record was read: the outcome is stored before the
         entry leaves, so that who comes late sees the entry, or the outcome, or fails on the version.
         """
-        return (self.stores.mails.get(self.cause.mail_id) or {}).get("outcome") is not None
+        return (self.stores.mails.get(self.mail_id) or {}).get("outcome") is not None
 
     def update(self, record: Document, planned: Change) -> Change | None:
         """The change, written onto the version that it was planned on; None when the record has moved."""
         change = numbered(planned, self.facts.configuration, self.stores.records.next_serial)
-        properties = changed_properties(change, record, self.cause.at)
-        return change if self.stores.records.commit(record, properties, change, self.cause.mail_id) else None
+        properties = changed_properties(change, record, self.facts.now)
+        return change if self.stores.records.commit(record, properties, change, self.mail_id) else None
 
 
 def _result(part: Part) -> object:
@@ -128,21 +133,23 @@ def _result(part: Part) -> object:
     return part.failure, part.refusal, part.change and (part.change.action, part.change.why, part.change.notifications)
 
 
-def commit_creation(planned: Change, configuration: Configuration, cause: Cause, stores: Stores) -> Change | None:
+def commit_creation(
+    planned: Change, configuration: Configuration, mail_id: str, at: datetime, stores: Stores
+) -> Change | None:
     """The change whose record was inserted; the stored one when somebody was faster; None when all of it is done."""
     change = numbered(planned, configuration, stores.records.next_serial)
-    if stores.records.create_once(new_record(change, cause.at), change, cause.mail_id):
+    if stores.records.create_once(new_record(change, at), change, mail_id):
         return change
     stored = stores.records.get(change.record_id)
     if stored is None:
         raise PostroomError(f"the number {change.number} is taken by another record")
-    return pending_change(stored, cause.mail_id, change.part)
+    return pending_change(stored, mail_id, change.part)
 
 
 def finish(facts: Facts, decision: Decision, cause: Cause, stores: Stores, notices: Sequence[Event]) -> Outcome:
     """Carry out, store the outcome, and let the entries leave the records."""
     if decision.incident:
-        made = commit_creation(decision.incident, facts.configuration, cause, stores)
+        made = commit_creation(decision.incident, facts.configuration, cause.mail_id, cause.at, stores)
         decision = replace(decision, incident=made)
     changes = decision.changes
     events = [event for change in changes for event in carry_out(change, cause, stores)] + list(notices)
@@ -194,7 +201,7 @@ def commit_incident(
     """Create Incident On Error: the mail's outcome is `dead`, with the incident linked (IV-37)."""
     planned = plan_incident_on_error(wanted, mail, configuration.inbox(wanted.inbox), configuration, now)
     cause = Cause(wanted.mail_id, wanted.inbox, now, {})
-    made = commit_creation(planned, configuration, cause, stores) or _as_made(planned, stores)
+    made = commit_creation(planned, configuration, cause.mail_id, cause.at, stores) or _as_made(planned, stores)
     events = carry_out(made, cause, stores)
     stores.mails.link(wanted.mail_id, labels_of([made]))
     stores.dead_letters.name_incident(wanted.letter_id, made.number)

@@ -112,7 +112,8 @@ def _record_of(facts: Facts, lookups: Lookups, part: Part) -> Document | None:
 
 def conclude(facts: Facts, lookups: Lookups, parts: Sequence[Part]) -> Decision:
     """How the mail ends, given what became of its parts; parts that fail make one incident together (IV-33)."""
-    ended = Decision("decided before", targets=tuple(part.target for part in parts), parts=tuple(parts))
+    targets = tuple(part.target for part in parts)
+    ended = Decision("decided before", targets=targets, parts=tuple(parts), outgoing=outgoing(facts))
     changes, failed = ended.changes, ended.failed
     if failed and not changes and not any(part.failure for part in failed):
         return replace(ended, ending="rejected", reason=failed[0].refusal or "", step="sender")
@@ -128,7 +129,6 @@ def _answered(facts: Facts, lookups: Lookups, ended: Decision) -> tuple[Decision
     """The one answer to the mail (PR-02), or the limit that keeps it back."""
     asked = [notice for change in ended.changes for notice in change.notifications]
     notices = combined([*asked, *missing_record_notice(facts, ended.targets)])
-    ended = replace(ended, outgoing=outgoing(facts))
     if not notices:
         return ended, None
     if reached := reached_limit(facts, lookups):

@@ -14,7 +14,7 @@ from functools import partial
 from services.pipeline import ROUTES
 from shared.contracts.events import Envelope, Event, MailAccepted, MailParsed
 from shared.contracts.mail import Address, ParsedMail
-from shared.runtime.amqp import RabbitBroker
+from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import Message
 from shared.runtime.observe import Decided
 from shared.runtime.outcome import Outcome, emit

@@ -16,7 +16,7 @@ from bench import content, corpus
 from bench.processes import POSTROOM, ROOT, Cost, Failed, cpu_of, environment, peak_mb_of, run
 from services.pipeline import STAGES
 from shared.embedded.documents import EmbeddedDocuments
-from shared.runtime.amqp import RabbitBroker
+from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import PARKED, RETRY
 from shared.store.indexes import INDEXES
 from tests.servers.rabbitmq import RabbitNode

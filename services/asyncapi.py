@@ -345,9 +345,9 @@ def _internal_name(queue: str) -> str:
 def ways() -> Ways:
     """The pipeline's routes on RabbitMQ's topology."""
     from services import pipeline
-    from shared.runtime import amqp_topology
+    from shared.rabbitmq import topology
 
-    table = amqp_topology.topology()
+    table = topology.topology()
     return Ways(
         work=table.work,
         events=table.events,

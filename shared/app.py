@@ -98,7 +98,7 @@ def _documents(location: Location) -> Documents:
 def _broker(location: Location) -> Broker:
     if location.broker_url is None:
         return EmbeddedBroker(location.data)
-    from shared.runtime.amqp import RabbitBroker
+    from shared.rabbitmq.broker import RabbitBroker
 
     return RabbitBroker(
         location.broker_url, verify_only=location.verify_topology, management_url=location.management_url

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from shared.embedded.documents import EmbeddedDocuments
-from shared.runtime.amqp import RabbitBroker
+from shared.rabbitmq.broker import RabbitBroker
 from shared.store.documents import Documents
 from shared.store.mails import DUPLICATE, TAKEN
 from tests.builders import a_mail

@@ -1,6 +1,6 @@
 """The Broker port: what a stage's worker and a publisher need of a message broker.
 
-Two adapters keep its promises: `shared.runtime.amqp` (RabbitMQ) and `shared.embedded.broker` (a local
+Two adapters keep its promises: `shared.rabbitmq.broker` (RabbitMQ) and `shared.embedded.broker` (a local
 file). One conformance suite runs on both. The promises:
 
 - `publish` returns after the broker has taken responsibility for every message; a message that no queue

@@ -33,7 +33,7 @@ def open_broker(kind: str, place: str, options: dict[str, Any] | None = None) ->
         from shared.embedded.broker import EmbeddedBroker
 
         return EmbeddedBroker(Path(place), tier_scale=TIER_SCALE, **(options or {}))
-    from shared.runtime.amqp import RabbitBroker
+    from shared.rabbitmq.broker import RabbitBroker
 
     return RabbitBroker(place, tier_scale=TIER_SCALE, **(options or {}))
 

@@ -12,8 +12,8 @@ import pika
 import pytest
 
 from shared.errors import Misconfigured, PostroomError, Unavailable
-from shared.runtime import amqp_consumer
-from shared.runtime.amqp import RabbitBroker
+from shared.rabbitmq import consumer as amqp_consumer
+from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import MAX_DELIVERIES, Message, Unroutable
 from tests.conformance.lanes import (
     PATIENCE,
@@ -677,7 +677,7 @@ def test_a_url_that_is_none_is_refused_without_repeating_it(url: str) -> None:
 
 
 def test_too_large_a_message_is_refused_at_the_producer(broker: RabbitBroker) -> None:
-    from shared.runtime.amqp import MAX_MESSAGE
+    from shared.rabbitmq.broker import MAX_MESSAGE
 
     big = a_message(2, "filter", body=bytes(MAX_MESSAGE + 1))
     with pytest.raises(PostroomError, match=r"message_size.*16777217 bytes"):

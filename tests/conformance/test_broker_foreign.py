@@ -16,8 +16,8 @@ import pika
 import pytest
 
 from shared.errors import Misconfigured, Unavailable
-from shared.runtime import amqp_topology
-from shared.runtime.amqp import RabbitBroker
+from shared.rabbitmq import topology
+from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import MAX_DELIVERIES, Unroutable
 from tests.conformance.lanes import (
     ROOT,
@@ -415,15 +415,15 @@ def test_amqps_refuses_a_certificate_that_proves_nothing(
 
 
 def test_the_definitions_file_is_what_the_code_declares() -> None:
-    assert DEFINITIONS.read_text() == amqp_topology.rendered(), "run: python -m shared.runtime.amqp_topology"
+    assert DEFINITIONS.read_text() == topology.rendered(), "run: python -m shared.rabbitmq.topology"
 
 
 def test_imported_definitions_are_all_that_a_verifying_worker_needs(
     lane: Lane, rabbit_node: RabbitNode, rabbit_vhost: str, tmp_path: Path
 ) -> None:
-    table = amqp_topology.topology(tier_scale=0.04)
+    table = topology.topology(tier_scale=0.04)
     file = tmp_path / "definitions.json"
-    file.write_text(json.dumps(amqp_topology.definitions(table, rabbit_vhost)))
+    file.write_text(json.dumps(topology.definitions(table, rabbit_vhost)))
     rabbit_node.ctl("import_definitions", str(file))
     broker = lane.broker(verify_only=True)
     broker.declare()

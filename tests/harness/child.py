@@ -111,7 +111,7 @@ def open_broker(job: Job) -> Broker:
     """On the folder, or on the node."""
     if job.broker_url is None:
         return EmbeddedBroker(Path(job.data), lease_seconds=job.lease, tier_scale=TIER_SCALE)
-    from shared.runtime.amqp import RabbitBroker
+    from shared.rabbitmq.broker import RabbitBroker
 
     return RabbitBroker(job.broker_url, tier_scale=TIER_SCALE, confirm_seconds=10.0, heartbeat=10)
 

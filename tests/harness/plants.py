@@ -42,7 +42,7 @@ def sow(names: Sequence[str]) -> None:
 def after_opening(app: App, names: Sequence[str]) -> None:
     """What can only be broken once it is there."""
     if "binding-deleted" in names:
-        from shared.runtime.amqp import RabbitBroker
+        from shared.rabbitmq.broker import RabbitBroker
 
         assert isinstance(app.broker, RabbitBroker)
         app.broker._publisher.ask(lambda channel: channel.queue_unbind("postroom.filter", "postroom", "filter"))

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from services.pipeline import STAGES
-from shared.runtime.amqp import RabbitBroker
+from shared.rabbitmq.broker import RabbitBroker
 from shared.store.documents import Documents
 from tests.builders import a_mail
 from tests.conformance.lanes import eventually

@@ -9,7 +9,7 @@ import pytest
 from pika import exceptions as pika_errors
 
 from shared.errors import Misconfigured, PostroomError, Unavailable
-from shared.runtime.amqp_endpoint import Endpoint
+from shared.rabbitmq.endpoint import Endpoint
 
 HERE = Endpoint("rabbit", 5672, "/", "desk", "s3cr3t")
 

@@ -1,7 +1,7 @@
 """The worker's end of one queue: hand-over between the worker's thread and the I/O thread, and reconnecting.
 
 Reads the worker's calls and the session's news; emits deliveries and decisions. Separate, because this is all
-that two threads share, under one lock; what one connection does is in `amqp_session`.
+that two threads share, under one lock; what one connection does is in `session`.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Sequence
 import tenacity
 
 from shared.errors import PostroomError, Unavailable
-from shared.runtime.amqp_endpoint import Endpoint
-from shared.runtime.amqp_session import Leaving, Missing, Post, Session, Tag, Timing, dead_letter, later
-from shared.runtime.amqp_topology import Topology
-from shared.runtime.amqp_wire import check_size
+from shared.rabbitmq.endpoint import Endpoint
+from shared.rabbitmq.session import Leaving, Missing, Post, Session, Tag, Timing, dead_letter, later
+from shared.rabbitmq.topology import Topology
+from shared.rabbitmq.wire import check_size
 from shared.runtime.broker import Delivery, Message, Unroutable
 
 log = logging.getLogger(__name__)

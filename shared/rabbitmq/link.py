@@ -15,7 +15,7 @@ from pika import exceptions as pika_errors
 from pika import frame, spec
 from pika.channel import Channel
 
-from shared.runtime.amqp_wire import read_table, split_headers
+from shared.rabbitmq.wire import read_table, split_headers
 
 Deliver = Callable[[spec.Basic.Deliver, spec.BasicProperties, bytes], None]
 _UNREADABLE = (ValueError, OverflowError, OSError, RecursionError, struct.error, pika_errors.AMQPError)

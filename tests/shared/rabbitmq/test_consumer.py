@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from shared.runtime.amqp_consumer import RabbitConsumer
-from shared.runtime.amqp_endpoint import Endpoint
-from shared.runtime.amqp_session import Tag, Timing
-from shared.runtime.amqp_topology import topology
+from shared.rabbitmq.consumer import RabbitConsumer
+from shared.rabbitmq.endpoint import Endpoint
+from shared.rabbitmq.session import Tag, Timing
+from shared.rabbitmq.topology import topology
 from shared.runtime.broker import Delivery, Message
 
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from shared.errors import Unavailable
-from shared.runtime import amqp_publisher
-from shared.runtime.amqp_endpoint import Endpoint
-from shared.runtime.amqp_publisher import Line
+from shared.rabbitmq import publisher as amqp_publisher
+from shared.rabbitmq.endpoint import Endpoint
+from shared.rabbitmq.publisher import Line
 from shared.runtime.broker import Message
 
 

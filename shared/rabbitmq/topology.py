@@ -1,7 +1,7 @@
 """The RabbitMQ topology: one table of exchanges, queues and bindings.
 
 Everything is read from `topology()`: what workers declare, what they verify when they may not declare, and
-`deploy/rabbitmq/definitions.json`, which `python -m shared.runtime.amqp_topology` prints. Separate, because
+`deploy/rabbitmq/definitions.json`, which `python -m shared.rabbitmq.topology` prints. Separate, because
 the table is the contract with operators and integrators. Needs RabbitMQ 3.10 or newer: quorum queues with
 at-least-once dead-lettering.
 """

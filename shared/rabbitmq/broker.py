@@ -1,6 +1,6 @@
-"""The Broker port on RabbitMQ: exchanges, quorum queues and retry tiers of `amqp_topology`.
+"""The Broker port on RabbitMQ: exchanges, quorum queues and retry tiers of `topology`.
 
-kombu (`amqp_publisher`) serves everything outside a worker, pika (`amqp_consumer`, `amqp_session`) the
+kombu (`publisher`) serves everything outside a worker, pika (`consumer`, `session`) the
 workers. Separate from both, because this is the one place that knows how the parts make a `Broker`.
 """
 
@@ -19,12 +19,12 @@ from urllib.parse import quote, unquote, urlsplit
 import amqp
 
 from shared.errors import Misconfigured, PostroomError, Unavailable
-from shared.runtime import amqp_topology
-from shared.runtime.amqp_consumer import RabbitConsumer
-from shared.runtime.amqp_endpoint import Endpoint, quiet_libraries
-from shared.runtime.amqp_publisher import Patience, Publisher, waited
-from shared.runtime.amqp_session import Timing
-from shared.runtime.amqp_wire import MAX_MESSAGE
+from shared.rabbitmq import topology
+from shared.rabbitmq.consumer import RabbitConsumer
+from shared.rabbitmq.endpoint import Endpoint, quiet_libraries
+from shared.rabbitmq.publisher import Patience, Publisher, waited
+from shared.rabbitmq.session import Timing
+from shared.rabbitmq.wire import MAX_MESSAGE
 from shared.runtime.broker import PARKED, QUEUES, Depth, Message
 
 __all__ = ["MAX_MESSAGE", "RabbitBroker", "RabbitConsumer"]
@@ -51,7 +51,7 @@ class RabbitBroker:
         url: str,
         *,
         verify_only: bool = False,
-        prefix: str = amqp_topology.PREFIX,
+        prefix: str = topology.PREFIX,
         management_url: str | None = None,
         heartbeat: int = HEARTBEAT,
         confirm_seconds: float = CONFIRM_SECONDS,
@@ -61,7 +61,7 @@ class RabbitBroker:
     ) -> None:
         quiet_libraries()
         self.endpoint = Endpoint.parse(url, ca_file)
-        self.names = amqp_topology.topology(prefix, tier_scale)
+        self.names = topology.topology(prefix, tier_scale)
         self.verify_only, self.management_url = verify_only, management_url
         self._timing = Timing(heartbeat=heartbeat, connect=connect_seconds, confirm=confirm_seconds)
         self._publisher = Publisher(self.endpoint, Patience(connect_seconds, confirm_seconds))
@@ -70,7 +70,7 @@ class RabbitBroker:
 
     def declare(self) -> None:
         """Raises Misconfigured when something is missing (`verify_only`) or differs, Unavailable when away."""
-        act = amqp_topology.verify if self.verify_only else amqp_topology.declare
+        act = topology.verify if self.verify_only else topology.declare
         self._publisher.ask(lambda channel: act(channel, self.names))
 
     def publish(self, messages: Sequence[Message]) -> None:
@@ -98,7 +98,7 @@ class RabbitBroker:
         unacked = self._unacked()
         shown = [self._depth(key, counted, unacked) for key in (*QUEUES, PARKED)]
         waiting = sum(counted[name][0] for name in self.names.tiers.values())
-        return [*shown, Depth(amqp_topology.RETRY, waiting, None if unacked is None else 0, None)]
+        return [*shown, Depth(topology.RETRY, waiting, None if unacked is None else 0, None)]
 
     def _depth(self, key: str, counted: Mapping[str, tuple[int, int]], unacked: Mapping[str, int] | None) -> Depth:
         name = self.names.queue_of(key)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from shared.errors import BoundExceeded
-from shared.runtime.amqp_topology import Topology
+from shared.rabbitmq.topology import Topology
 from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, QUEUES, Headers, Message
 
 MAX_MESSAGE = 16 * 1024 * 1024

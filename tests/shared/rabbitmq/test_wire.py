@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pika import data, spec
 
 from shared.errors import BoundExceeded
-from shared.runtime import amqp_wire as wire
-from shared.runtime.amqp_topology import topology
+from shared.rabbitmq import wire
+from shared.rabbitmq.topology import topology
 from shared.runtime.broker import MAX_DELIVERIES, Message
 
 NAMES = topology()

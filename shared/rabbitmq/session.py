@@ -23,11 +23,11 @@ from pika import spec
 from pika.channel import Channel
 
 from shared.errors import PostroomError, Unavailable
-from shared.runtime import amqp_wire as wire
-from shared.runtime.amqp_confirms import Confirms, Verdict
-from shared.runtime.amqp_endpoint import Endpoint
-from shared.runtime.amqp_link import Link
-from shared.runtime.amqp_topology import Topology
+from shared.rabbitmq import wire
+from shared.rabbitmq.confirms import Confirms, Verdict
+from shared.rabbitmq.endpoint import Endpoint
+from shared.rabbitmq.link import Link
+from shared.rabbitmq.topology import Topology
 from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, TIERS, Delivery, Message, Unroutable
 from shared.runtime.steps import step
 

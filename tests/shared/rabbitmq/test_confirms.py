@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.runtime.amqp_confirms import Confirms, Verdict
+from shared.rabbitmq.confirms import Confirms, Verdict
 
 
 class Clock:

@@ -1,7 +1,7 @@
 """Everything that speaks to RabbitMQ from outside a worker: publishing in batches, declaring, counting.
 
 Reads messages; emits confirms, or errors in our words. Separate, because here calls block and kombu holds the
-connections, while a worker (`amqp_consumer`) never blocks. kombu's own `confirm_publish` waits for each
+connections, while a worker (`consumer`) never blocks. kombu's own `confirm_publish` waits for each
 message; here a batch is sent at once and its confirms are awaited together.
 """
 
@@ -22,9 +22,9 @@ from kombu.resource import Resource
 from kombu.utils.functional import lazy
 
 from shared.errors import Misconfigured, PostroomError, Unavailable
-from shared.runtime import amqp_wire as wire
-from shared.runtime.amqp_confirms import Confirms, Verdict
-from shared.runtime.amqp_endpoint import Endpoint
+from shared.rabbitmq import wire
+from shared.rabbitmq.confirms import Confirms, Verdict
+from shared.rabbitmq.endpoint import Endpoint
 from shared.runtime.broker import Message, Unroutable
 
 log = logging.getLogger(__name__)

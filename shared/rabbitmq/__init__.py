@@ -1,0 +1,1 @@
+"""RabbitMQ: the broker port on pika and kombu."""

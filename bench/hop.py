@@ -16,9 +16,9 @@ from shared.contracts.events import Envelope, Event, MailAccepted, MailParsed
 from shared.contracts.mail import Address, ParsedMail
 from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import Message
+from shared.runtime.envelope import pack, unpack
 from shared.runtime.observe import Decided
 from shared.runtime.outcome import Outcome, emit
-from shared.runtime.parcel import pack, unpack
 from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker, World
 

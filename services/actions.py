@@ -13,11 +13,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from services.parser import guarded
+from shared.contracts.errors import BoundExceeded, PostroomError
 from shared.contracts.events import Envelope, IncidentWanted, MailParsed, NotificationQueued
-from shared.errors import BoundExceeded, PostroomError
 from shared.ids import id_under
 from shared.runtime.broker import Message
-from shared.runtime.parcel import pack
+from shared.runtime.envelope import pack
 from shared.store.documents import Document, Documents
 from shared.text import iso
 

@@ -18,6 +18,7 @@ import services.sender_matcher.stage
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival
 from shared.app import App
+from shared.contracts.errors import PostroomError
 from shared.contracts.events import (
     Event,
     ExportWanted,
@@ -29,11 +30,10 @@ from shared.contracts.events import (
     RecordChanged,
     SenderMatched,
 )
-from shared.errors import PostroomError
 from shared.intake import RawMail
 from shared.runtime.broker import PARKED, RETRY, Depth, Message
+from shared.runtime.envelope import pack
 from shared.runtime.observe import Journal
-from shared.runtime.parcel import pack
 from shared.runtime.stage import Stage
 from shared.runtime.worker import AWAY, Worker, World, await_world, leave_all
 

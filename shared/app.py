@@ -15,7 +15,7 @@ from typing import Self
 from shared.clock import Clock, SystemClock
 from shared.config import store as configuration_store
 from shared.config.directory import Directory
-from shared.contracts.desk import DEFAULT
+from shared.config.model import DEFAULT
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
 from shared.intake import Door

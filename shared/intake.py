@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from shared.clock import Clock
 from shared.contracts import codec
+from shared.contracts.errors import Undecodable
 from shared.contracts.events import MailReceived
-from shared.errors import Undecodable
 from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
-from shared.runtime.parcel import reference
-from shared.runtime.steps import step
+from shared.runtime.crash_points import crash_point
+from shared.runtime.envelope import reference
 from shared.store.documents import Documents
 from shared.store.mails import Mails
 
@@ -47,14 +47,14 @@ class Door:
         """Publish; the ids under which they were counted. Raises `Unavailable`: hand over again."""
         with self.documents.batch():
             messages = [self._message(mail) for mail in mails]
-        step("door.stored")
+        crash_point("door.stored")
         self.broker.publish(messages)
-        step("door.published")
+        crash_point("door.published")
         now = self.clock.now()
         with self.documents.batch():
             for message, mail in zip(messages, mails, strict=True):
                 self.mails.arrived(message.id, mail.inbox or "", now)
-        step("door.counted")
+        crash_point("door.counted")
         return [message.id for message in messages]
 
     def _message(self, mail: RawMail) -> Message:

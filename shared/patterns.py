@@ -13,7 +13,7 @@ from typing import Final
 
 import regex
 
-from shared.errors import PostroomError
+from shared.contracts.errors import PostroomError
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from shared.addresses import address_key, spellings
-from shared.contracts.desk import Rule
+from shared.config.model import Rule
 from shared.contracts.mail import Address, ParsedMail
 from shared.patterns import PatternTime
 

@@ -15,8 +15,8 @@ from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Final
 
-from shared.contracts.desk import RecordType, Scalar
-from shared.contracts.service import FieldValue
+from shared.config.model import RecordType, Scalar
+from shared.contracts.change import FieldValue
 
 MAX_VALUES: Final = 1_000_000
 """Characters that the fields of one record take from one mail, so that it stays well below what a store holds."""

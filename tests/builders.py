@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.utils import make_msgid
 from typing import Any, Final
 
-from shared.contracts.desk import DEFAULT, Configuration, Inbox, Person
+from shared.config.model import DEFAULT, Configuration, Inbox, Person
 
 ANNA = "Anna Becker <anna@customer.example>"
 

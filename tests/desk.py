@@ -16,7 +16,7 @@ import pytest
 from services import pipeline
 from shared.app import App, Location
 from shared.config import store as configuration_store
-from shared.contracts.desk import Configuration
+from shared.config.model import Configuration
 from shared.intake import RawMail
 from shared.store.documents import Document
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.model import Decision
-from shared.contracts.desk import Configuration, Inbox
+from shared.config.model import Configuration, Inbox
 from shared.contracts.events import Envelope, Sender
 from shared.contracts.mail import Address, ParsedMail
 from shared.store.documents import Document

@@ -9,7 +9,7 @@ from typing import Final
 
 import pytest
 
-from shared.contracts.desk import BUILT_IN_FIELDS, CommandPolicy, RecordType, SenderPolicy, Settings, Template
+from shared.config.model import BUILT_IN_FIELDS, CommandPolicy, RecordType, SenderPolicy, Settings, Template
 from tests.builders import ANNA, a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.fields import fields_of

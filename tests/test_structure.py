@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 TECHNOLOGIES = {
+    "pika": "shared/rabbitmq",
+    "kombu": "shared/rabbitmq",
+    "amqp": "shared/rabbitmq",
     "pymongo": "shared/mongodb",
     "bson": "shared/mongodb",
     "gridfs": "shared/mongodb",
@@ -60,6 +64,12 @@ def _offences(room: str, *forbidden: str) -> list[str]:
 
 def test_shared_imports_no_service() -> None:
     assert _offences("shared", "services") == []
+
+
+def test_contracts_import_the_standard_library_only() -> None:
+    imports = {each for name, found in IMPORTS.items() if name.startswith("shared.contracts") for each in found}
+    foreign = {each for each in imports if each.split(".")[0] not in sys.stdlib_module_names}
+    assert {each for each in foreign if not each.startswith("shared.contracts")} == set()
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
-from shared.errors import PostroomError, Unavailable
+from shared.contracts.errors import PostroomError, Unavailable
 
 if TYPE_CHECKING:
     from shared.app import App, Location
@@ -247,7 +247,7 @@ def _lasts(cause: BaseException | None, data: Path) -> bool:
 
 def use_management(app: App) -> None:
     """RabbitMQ says what is unacknowledged only by its management API, whose address is a setting."""
-    from shared.contracts.desk import ENVIRONMENT_REFERENCE
+    from shared.config.model import ENVIRONMENT_REFERENCE
 
     url = app.directory.current().settings.rabbitmq_management_url
     if url and app.location.broker_url and not app.location.management_url:

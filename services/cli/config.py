@@ -17,11 +17,11 @@ from services.cli.base import PROBLEM, Command, Group, as_json, opened
 if TYPE_CHECKING:
     from shared.app import App
     from shared.config.checks import Complaint
+    from shared.config.model import Configuration
     from shared.config.problems import Problem
     from shared.config.secrets import Missing
     from shared.config.store import Applied
     from shared.config.tree import Item
-    from shared.contracts.desk import Configuration
     from shared.mail_network.connection_test import TestResult
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
@@ -94,7 +94,7 @@ def _tell(problems: Sequence[Problem]) -> int:
 
 
 def _counted(stated: Configuration) -> str:
-    from shared.contracts.desk import SECTIONS
+    from shared.config.model import SECTIONS
 
     things = {name: len(getattr(stated, name)) for name in SECTIONS if name != "settings"}
     return ", ".join(f"{name}: {count}" for name, count in things.items() if count) or "nothing stated"

@@ -15,7 +15,7 @@ import click
 from services.cli import output
 from services.cli.base import PROBLEM, Command, as_json, location, use_management
 from services.cli.config import in_vain
-from shared.errors import PostroomError
+from shared.contracts.errors import PostroomError
 
 if TYPE_CHECKING:
     from services.fetcher.state import InboxState

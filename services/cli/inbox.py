@@ -16,7 +16,7 @@ from services.cli.base import PROBLEM, Command, Group, Problem, as_json, nothing
 if TYPE_CHECKING:
     from services.fetcher.state import InboxState
     from shared.app import App
-    from shared.contracts.desk import Inbox, MailServer
+    from shared.config.model import Inbox, MailServer
     from shared.mail_network.connection_test import TestResult
 
 
@@ -208,7 +208,7 @@ def sample(name: str, type_name: str | None) -> None:
     """Print a sample mail for the people who write to an inbox: its fields, separator and marker."""
     from services.cli.records import type_called
     from services.record_writer.sample import sample_mail
-    from shared.contracts.desk import XML_EXPORT
+    from shared.config.model import XML_EXPORT
 
     with opened() as app:
         found = one(app, name)
@@ -224,7 +224,7 @@ def sample(name: str, type_name: str | None) -> None:
 @contextmanager
 def _in_words(app: App) -> Iterator[None]:
     """What a mail server refuses, in the sentence of the connection test."""
-    from shared.errors import Unavailable
+    from shared.contracts.errors import Unavailable
     from shared.mail_network import connection_test
     from shared.mail_network.connection import Refusal
 
@@ -237,7 +237,7 @@ def _in_words(app: App) -> Iterator[None]:
 
 def _peeked(raw: bytes, size: int | None, key: str) -> dict[str, Any]:
     from services.parser import guarded
-    from shared.errors import BoundExceeded
+    from shared.contracts.errors import BoundExceeded
 
     try:
         mail = guarded.read(raw).mail

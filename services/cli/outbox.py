@@ -14,7 +14,7 @@ from services.cli.listing import Listing, Page
 
 if TYPE_CHECKING:
     from shared.app import App
-    from shared.contracts.desk import Configuration, MailServer
+    from shared.config.model import Configuration, MailServer
     from shared.store.documents import Document
 
 STATES: Final = ("unsent", "waiting", "sending", "sent", "failed", "blocked")

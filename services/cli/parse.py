@@ -13,7 +13,7 @@ import click
 
 from services.cli import output, sources
 from services.cli.base import PROBLEM, Command
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 
 
 @click.command(cls=Command)

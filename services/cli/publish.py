@@ -73,7 +73,7 @@ def _publish(named: tuple[str, ...], given: Mapping[str, object]) -> int:
 
 def _warn_of_unknown(app: App, inbox: object) -> None:
     """Nothing is judged at the door, but a person who mistyped wants to know at once."""
-    from shared.errors import PostroomError
+    from shared.contracts.errors import PostroomError
 
     with suppress(PostroomError):  # then nobody knows, and the mail is taken all the same
         if inbox is not None and app.directory.current().inbox(str(inbox)) is None:

@@ -14,7 +14,7 @@ from services.cli.listing import Listing, Page
 
 if TYPE_CHECKING:
     from shared.app import App
-    from shared.contracts.desk import RecordType
+    from shared.config.model import RecordType
     from shared.store.documents import Document
 
 

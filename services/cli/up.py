@@ -15,7 +15,7 @@ import click
 
 from services.cli import logs, output
 from services.cli.base import Command, Problem, as_json, opened
-from shared.errors import Unavailable
+from shared.contracts.errors import Unavailable
 
 if TYPE_CHECKING:
     from shared.app import App

@@ -14,14 +14,14 @@ from typing import Final
 from shared import intake
 from shared.app import App
 from shared.clock import Clock
-from shared.contracts.desk import Configuration, Inbox
+from shared.config.model import Configuration, Inbox
+from shared.contracts.errors import PostroomError
 from shared.contracts.events import IncidentWanted
-from shared.errors import PostroomError
 from shared.ids import mail_id
 from shared.runtime.broker import DEAD_LETTER, INTAKE, Message
+from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Outcome, emit
 from shared.runtime.stage import Stage
-from shared.runtime.steps import step
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.mails import Mails
@@ -45,7 +45,7 @@ class Morgue:
         now = self.clock.now()
         letter_id, new = self.dead_letters.keep(message, mail_id=mail["_id"] if mail else None, inbox=inbox, at=now)
         reason = str(message.headers.get("reason", "no reason was given"))
-        step("dead-letter.kept")
+        crash_point("dead-letter.kept")
         if not new and not self._is_open(letter_id):
             return Emit(note="a person has dealt with this letter already")
         if mail is None:
@@ -57,7 +57,7 @@ class Morgue:
             return Emit(note=f"kept without an incident: {reason}")
         stage = str(message.headers.get("stage", ""))
         self.dead_letters.ask(letter_id)
-        step("dead-letter.outcome")
+        crash_point("dead-letter.outcome")
         return emit(IncidentWanted(mail["_id"], mail["inbox"], letter_id, stage, reason), note=reason)
 
     def _is_open(self, letter_id: str) -> bool:

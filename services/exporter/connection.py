@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
-from shared.contracts.desk import Connection
-from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.config.model import Connection
+from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 
 TIMEOUT_SECONDS: Final = 30
 _PASSES: Final = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN}

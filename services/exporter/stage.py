@@ -13,11 +13,11 @@ from typing import Final
 
 from services.exporter import connection
 from shared.app import App
-from shared.contracts.desk import Configuration
+from shared.config.model import Configuration
+from shared.contracts.errors import Unavailable
 from shared.contracts.events import ExportWanted
-from shared.errors import Unavailable
+from shared.runtime.envelope import reader
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait
-from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.documents import Documents
 from shared.store.mails import Mails

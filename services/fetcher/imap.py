@@ -19,7 +19,7 @@ from imapclient import DELETED, SEEN
 from services.fetcher import imap_client, imap_folders
 from services.fetcher.imap_client import GARBLED, BoundedClient
 from services.fetcher.mailbox import Access, Gone, Key, Known, Peek, Sight, TooLarge, Unfetchable, Waiting, folder_of
-from shared.errors import Misconfigured, Unavailable
+from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mail_network import connection_test, sasl
 from shared.mail_network.connection import Refusal, Step, Unreachable
 from shared.mail_network.connection_test import TestResult

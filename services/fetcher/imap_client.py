@@ -20,8 +20,8 @@ from typing import Any
 from imapclient import IMAPClient
 from imapclient.exceptions import LoginError
 
-from shared.contracts.desk import Inbox
-from shared.errors import Misconfigured
+from shared.config.model import Inbox
+from shared.contracts.errors import Misconfigured
 from shared.mail_network import sasl
 from shared.mail_network.connection import (
     CONNECT_SECONDS,

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Self
 
 from shared import processes
-from shared.errors import Unavailable
+from shared.contracts.errors import Unavailable
 from shared.store.documents import Change, Document, Documents
 
 COLLECTION = "fetch_leases"

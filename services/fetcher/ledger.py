@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from services.fetcher.mailbox import Key, State
 from shared.clock import Clock
-from shared.contracts.desk import Inbox
+from shared.config.model import Inbox
 from shared.store.documents import Document, Documents
 
 COLLECTION = "ledger"

@@ -15,8 +15,8 @@ from types import MappingProxyType, TracebackType
 from typing import Literal, Protocol, Self, cast
 from urllib.parse import quote
 
-from shared.contracts.desk import Inbox
-from shared.errors import Misconfigured, PostroomError
+from shared.config.model import Inbox
+from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
 

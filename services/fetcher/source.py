@@ -22,8 +22,8 @@ from services.fetcher.mailbox import Access, Limits, Mailbox, Peek
 from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates, access_mark
 from services.fetcher.visit import HandOver, LeftBehind, Polled, Visit
 from shared.clock import Clock, SystemClock
-from shared.contracts.desk import Inbox, Secret, Settings
-from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.config.model import Inbox, Secret, Settings
+from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection import AuthenticationRefused, Refusal
 from shared.mail_network.connection_test import TestResult

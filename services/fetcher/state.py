@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.clock import Clock
-from shared.contracts.desk import Inbox
+from shared.config.model import Inbox
 from shared.mail_network.connection import Step
 from shared.mail_network.connection_test import TestResult
 from shared.store.documents import Change, Documents

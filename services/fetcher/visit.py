@@ -15,8 +15,8 @@ from services.fetcher import sniff
 from services.fetcher.lease import Lease, LeaseLost
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import Gone, Key, Mailbox, TooLarge, Unfetchable, Waiting
-from shared.contracts.desk import Inbox
-from shared.errors import BoundExceeded, Misconfigured, Unavailable
+from shared.config.model import Inbox
+from shared.contracts.errors import BoundExceeded, Misconfigured, Unavailable
 from shared.mail_network.connection import Unreachable
 
 log = logging.getLogger("postroom.fetcher")

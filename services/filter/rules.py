@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Final
 
 from shared.addresses import address_key, address_keys
-from shared.contracts.desk import Inbox, Rule, Settings
+from shared.config.model import Inbox, Rule, Settings
 from shared.contracts.events import Envelope
 from shared.contracts.mail import ParsedMail
 from shared.rules import BARRED_SENDERS, BARRED_SUBJECTS

@@ -16,14 +16,14 @@ from functools import partial
 from services.filter import rules
 from shared.addresses import address_key
 from shared.app import App
-from shared.contracts.desk import Configuration, Inbox
+from shared.config.model import Configuration, Inbox
+from shared.contracts.errors import PostroomError
 from shared.contracts.events import MailAccepted, MailParsed, MailRejected
-from shared.errors import PostroomError
 from shared.loops import loop_key
 from shared.patterns import PatternTime, PatternTimeSpent
 from shared.rules import is_in_force, matches
+from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome, emit
-from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.mails import Mails
 from shared.store.people import People, with_domain

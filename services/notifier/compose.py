@@ -19,8 +19,8 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Literal, cast
 
-from shared.contracts.desk import MailServer
-from shared.errors import Misconfigured, PostroomError
+from shared.config.model import MailServer
+from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network.connection import InvalidHost, host_name
 
 LOOP_HEADER = "X-Postroom-Loop"

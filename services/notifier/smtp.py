@@ -20,8 +20,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from shared.contracts.desk import MailServer
-from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.config.model import MailServer
+from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.mail_network import connection_test, sasl
 from shared.mail_network.connection import (
     AuthenticationRefused,

@@ -17,14 +17,14 @@ from services.notifier.smtp import Deferred, Refused, Sent, Uncertain
 from shared import rules
 from shared.app import App
 from shared.clock import Clock
-from shared.contracts.desk import Configuration, MailServer
+from shared.config.model import Configuration, MailServer
+from shared.contracts.errors import Misconfigured, Unavailable
 from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Address
-from shared.errors import Misconfigured, Unavailable
 from shared.mail_network.connection import AuthenticationRefused
 from shared.patterns import PatternTime, PatternTimeSpent
+from shared.runtime.envelope import reader
 from shared.runtime.outcome import Emit, Outcome, Retry, Wait
-from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.documents import Document
 from shared.store.outbox import Outbox

@@ -28,12 +28,12 @@ from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups
 from services.sender_matcher.stage import match
 from shared.app import App
+from shared.config.model import Configuration, Inbox
 from shared.contracts import codec
-from shared.contracts.desk import Configuration, Inbox
+from shared.contracts.change import Activity, Change, FieldValue, Notification
+from shared.contracts.errors import BoundExceeded, Misconfigured, PostroomError, Unavailable
 from shared.contracts.events import Envelope, IncidentWanted, MailAccepted, MailParsed, MailRejected, SenderMatched
 from shared.contracts.mail import ParsedMail
-from shared.contracts.service import Activity, Change, FieldValue, Notification
-from shared.errors import BoundExceeded, Misconfigured, PostroomError, Unavailable
 from shared.ids import mail_id
 from shared.store.documents import Document
 from shared.store.records import Records

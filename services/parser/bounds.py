@@ -1,7 +1,7 @@
 """How much of one mail the parser is willing to look at.
 
 A mail beyond a *cap* is read up to the cap and tagged with a defect; a mail beyond a *limit* is not read at all:
-`shared.errors.BoundExceeded` carries the limit's name to the dead letters. Both live here, apart from the code that
+`BoundExceeded` carries the limit's name to the dead letters. Both live here, apart from the code that
 applies them, so that the numbers can be read, configured and tested in one place.
 """
 

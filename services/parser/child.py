@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from services.parser import frames, limits, mime
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 
 LOG_BYTES: Final = 1 << 20
 """What it may write to its error output, a file, in its life."""

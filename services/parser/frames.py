@@ -13,7 +13,7 @@ from typing import Any
 
 from services.parser.mime import Reading
 from shared.contracts import codec
-from shared.errors import BoundExceeded, Undecodable
+from shared.contracts.errors import BoundExceeded, Undecodable
 
 HEAD = struct.Struct(">QQ")
 """Bytes of the JSON, bytes of what follows it."""

@@ -12,7 +12,7 @@ import logging
 from services.parser import limits, mime, process, risk
 from services.parser.mime import Reading
 from services.parser.process import Overdue
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 
 __all__ = ["Overdue", "read"]
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote_to_bytes
 from services.parser import charset
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 
 _FOLD = re.compile(rb"\n(?=[ \t])")
 _NAME = re.compile(rb"[!-9;-~]{1,998}+$")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 from shared.text import shortened
 
 MEGABYTE: Final = 1_000_000

@@ -32,7 +32,7 @@ class Reading:
 def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 frozen default
     """Read one mail.
 
-    Raises `shared.errors.BoundExceeded` for a mail beyond a limit of `bounds`, and nothing else.
+    Raises `shared.contracts.errors.BoundExceeded` for a mail beyond a limit of `bounds`, and nothing else.
     """
     defects = Defects()
     root = tree.parse(raw, bounds, defects)

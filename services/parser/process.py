@@ -24,7 +24,7 @@ from typing import IO, Final
 
 from services.parser import frames, limits
 from services.parser.mime import Reading
-from shared.errors import BoundExceeded, PostroomError, Unavailable, Undecodable
+from shared.contracts.errors import BoundExceeded, PostroomError, Unavailable, Undecodable
 from shared.text import shortened
 
 log = logging.getLogger(__name__)

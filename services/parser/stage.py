@@ -20,10 +20,10 @@ from services.parser.mime import Reading
 from shared.addresses import address_key
 from shared.app import App
 from shared.clock import Clock
-from shared.contracts.desk import Configuration
+from shared.config.model import Configuration
+from shared.contracts.errors import BoundExceeded
 from shared.contracts.events import Envelope, MailParsed, MailReceived
 from shared.contracts.mail import ParsedMail
-from shared.errors import BoundExceeded
 from shared.ids import mail_id
 from shared.intake import read
 from shared.loops import loop_key

@@ -18,7 +18,7 @@ from services.parser import charset, transfer
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.headers import EMPTY, Headers, parameterised, parse_block
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 
 __all__ = ["Headers", "Part", "parse", "walk"]
 
@@ -124,7 +124,7 @@ def parse(
 ) -> Part:
     """The tree of a raw mail, or of an entity inside one: at `level`, when `parts` have been counted before.
 
-    Raises `shared.errors.BoundExceeded` (`nesting`, `parts`, `headers`, `header-bytes`, `encoded-containers`) and
+    Raises `BoundExceeded` (`nesting`, `parts`, `headers`, `header-bytes`, `encoded-containers`) and
     nothing else.
     """
     found = Defects() if defects is None else defects

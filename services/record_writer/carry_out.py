@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from services.record_writer.decide.record import new_record
+from shared.contracts.change import Change, Notification
 from shared.contracts.events import Event, NotificationQueued, RecordChanged
-from shared.contracts.service import Change, Notification
 from shared.ids import derived_id
-from shared.runtime.steps import step
+from shared.runtime.crash_points import crash_point
 from shared.store.dead_letters import DeadLetters
 from shared.store.mails import Mails
 from shared.store.outbox import Outbox
@@ -72,7 +72,7 @@ def _write_activities(change: Change, cause: Cause, stores: Stores) -> None:
     origin, first = f"{cause.mail_id}/{change.part}", MAX_ACTIVITIES * int(change.part)
     for index, activity in enumerate(change.activities, start=first):
         stores.records.add_activity(change.record_id, origin, index, activity, cause.at, cause.mail_id)
-        step("writer.carried-out")
+        crash_point("writer.carried-out")
 
 
 def _add_history(change: Change, cause: Cause, stores: Stores) -> None:
@@ -90,7 +90,7 @@ def _add_history(change: Change, cause: Cause, stores: Stores) -> None:
             "at": cause.at,
         },
     )
-    step("writer.carried-out")
+    crash_point("writer.carried-out")
 
 
 def _carry_out_below(parent: Change, change: Change, cause: Cause, stores: Stores) -> list[Event]:
@@ -99,7 +99,7 @@ def _carry_out_below(parent: Change, change: Change, cause: Cause, stores: Store
     stores.records.link(change.record_id, parent.record_id, "parent", cause.at)
     _write_activities(change, cause, stores)
     stores.records.forget(change.record_id, cause.mail_id)
-    step("writer.carried-out")
+    crash_point("writer.carried-out")
     return [_announcement(change, cause)]
 
 
@@ -121,5 +121,5 @@ def queue_notifications(
     made = derived_id("notifications", cause.mail_id, change.record_id, change.part)
     ids = [stores.outbox.add_once(made, index, each, facts) for index, each in enumerate(notifications)]
     if ids:
-        step("writer.carried-out")
+        crash_point("writer.carried-out")
     return [NotificationQueued(cause.mail_id, id_) for id_ in ids]

@@ -18,13 +18,13 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Part, Target
 from services.record_writer.decide.plan import conclude, decide, plan_part
 from services.record_writer.decide.record import changed_properties, new_record, numbered
+from shared.config.model import Configuration
 from shared.contracts import codec
-from shared.contracts.desk import Configuration
+from shared.contracts.change import Change
+from shared.contracts.errors import PostroomError, Unavailable
 from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected
-from shared.contracts.service import Change
-from shared.errors import PostroomError, Unavailable
+from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
-from shared.runtime.steps import step
 from shared.store.documents import Document
 from shared.store.records import pending_change
 
@@ -64,7 +64,7 @@ def claim(facts: Facts, decision: Decision, stores: Stores) -> tuple[Target, ...
         return facts.targets_claimed
     decided = [asdict(target) for target in decision.targets]
     claimed = stores.mails.claim(facts.envelope.mail_id, decided)
-    step("writer.claimed")
+    crash_point("writer.claimed")
     return decision.targets if claimed == decided else tuple(Target(**each) for each in claimed)
 
 
@@ -88,7 +88,7 @@ class PartCommits:
         for part in decision.parts:
             parts.append(self.commit_part(part))
             if parts[-1].change:
-                step("writer.committed")
+                crash_point("writer.committed")
         if [_result(part) for part in parts] == [_result(part) for part in decision.parts]:
             return replace(decision, parts=tuple(parts))
         return conclude(self.facts, self.lookups, parts)
@@ -156,7 +156,7 @@ def finish(facts: Facts, decision: Decision, cause: Cause, stores: Stores, notic
     store = _reject if decision.ending == "rejected" else _record
     outcome = store(facts, decision, stores, events)
     if changes:
-        step("writer.outcome")
+        crash_point("writer.outcome")
     for change in changes:
         stores.records.forget(change.record_id, cause.mail_id)
     return outcome

@@ -16,10 +16,10 @@ from services.record_writer.decide.body import names_of
 from services.record_writer.decide.record import changed_properties, new_record
 from services.record_writer.decide.update import event_of
 from services.record_writer.decide.values import MIRRORED, PROPERTY, mirrored, pairs
-from shared.contracts.desk import RecordType
+from shared.config.model import RecordType
+from shared.contracts.change import Activity, Change
+from shared.contracts.errors import PostroomError
 from shared.contracts.events import RecordChanged
-from shared.contracts.service import Activity, Change
-from shared.errors import PostroomError
 from shared.runtime.broker import Message
 from shared.runtime.worker import is_news
 from shared.store.documents import Document

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.record_writer.decide.parts import INCIDENT
-from shared.contracts.desk import Inbox, RecordType
+from shared.config.model import Inbox, RecordType
 
 EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {

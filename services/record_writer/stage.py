@@ -15,11 +15,11 @@ from services.record_writer.decide.facts import facts_of
 from services.record_writer.store_lookups import StoreLookups
 from shared.app import App
 from shared.clock import Clock
-from shared.contracts.desk import Configuration
+from shared.config.model import Configuration
+from shared.contracts.errors import PostroomError
 from shared.contracts.events import IncidentWanted, SenderMatched
-from shared.errors import PostroomError
+from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome
-from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.documents import Document
 

@@ -7,7 +7,7 @@ by a field that holds the address or by a fixed value of a field (IV-24).
 from __future__ import annotations
 
 from shared.addresses import address_key
-from shared.contracts.desk import Inbox, Settings
+from shared.config.model import Inbox, Settings
 from shared.contracts.events import Sender
 from shared.contracts.mail import Address
 from shared.store.documents import Document

@@ -11,11 +11,11 @@ from functools import partial
 
 from services.sender_matcher.match import match_object, match_person
 from shared.app import App
-from shared.contracts.desk import Configuration, Inbox
+from shared.config.model import Configuration, Inbox
+from shared.contracts.errors import PostroomError
 from shared.contracts.events import MailAccepted, SenderMatched
-from shared.errors import PostroomError
+from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome, emit
-from shared.runtime.parcel import reader
 from shared.runtime.stage import Stage
 from shared.store.people import People, with_domain
 from shared.store.records import Records

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.addresses import address_key
-from shared.config.problems import nearest
-from shared.config.schema import SECTIONS, key_of
-from shared.contracts.desk import (
+from shared.config.model import (
     BUILT_IN_TYPES,
     RECORD_FIELDS,
     REPORTED_FROM,
@@ -27,6 +25,8 @@ from shared.contracts.desk import (
     Scalar,
     folded,
 )
+from shared.config.problems import nearest
+from shared.config.schema import SECTIONS, key_of
 from shared.typed import BadValue, as_text, typed
 
 

@@ -13,9 +13,9 @@ from datetime import timedelta
 from typing import Final
 
 from shared.clock import Clock
+from shared.config.model import Configuration, Inbox, RecordType
 from shared.config.store import read, revision
-from shared.contracts.desk import Configuration, Inbox, RecordType
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 from shared.store.documents import Documents
 
 log = logging.getLogger(__name__)

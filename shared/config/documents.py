@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from shared.config.model import Configuration, Secret
 from shared.config.problems import Notes, Refused
 from shared.config.readers import duration_text
 from shared.config.reading import read_items
 from shared.config.schema import SECTIONS, key_of
 from shared.config.tree import of_document
-from shared.contracts.desk import Configuration, Secret
 from shared.store.documents import Document
 
 SETTINGS: Final = "settings"

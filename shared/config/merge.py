@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from shared.config.checks import Complaint, complaints
+from shared.config.model import Configuration
 from shared.config.problems import Problem
 from shared.config.schema import SECTIONS, key_of
-from shared.contracts.desk import Configuration
 
 KEPT_UNLESS_STATED: Final = frozenset({"inboxes", "mail_servers", "people"})
 """Sections that pruning leaves alone when the file has no such section: a desk is not emptied by omission."""

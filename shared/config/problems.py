@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from shared.config.tree import Item
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,10 +19,10 @@ import regex
 
 from shared.addresses import address_key, ascii_domain
 from shared.config.cron import Cron
+from shared.config.model import FILE_REFERENCE, Scalar, Secret
 from shared.config.problems import Refusal, Spot, nearest
 from shared.config.tree import Item, Mapped, Sequenced, Text
-from shared.contracts.desk import FILE_REFERENCE, Scalar, Secret
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 
 T = TypeVar("T")
 Read = Callable[[Item, Spot], T]

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Final
 
 from shared.config.checks import complaints
+from shared.config.model import Configuration
 from shared.config.problems import Notes, Problem, Refused, Spot
 from shared.config.resolve import with_canonical_types
 from shared.config.schema import CONFIGURATION
 from shared.config.section import attempt
 from shared.config.tree import Item, Mapped, Unparsable, line_at, parse
-from shared.contracts.desk import Configuration
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 
 LARGEST: Final = 64 * 1024 * 1024
 """Bytes of a configuration file; a list of 100,000 people has a quarter of it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from shared.contracts.desk import XML_EXPORT, BusinessRule, Configuration, Inbox, RecordType, Report
+from shared.config.model import XML_EXPORT, BusinessRule, Configuration, Inbox, RecordType, Report
 
 
 def with_canonical_types(config: Configuration) -> Configuration:

@@ -1,6 +1,6 @@
 """The configuration file as a table: which keys there are, and how each is read.
 
-Reads items, makes the values of `shared.contracts.desk`. What concerns one value alone is here; what
+Reads items, makes the values of `shared.config.model`. What concerns one value alone is here; what
 concerns several together is in `shared.config.checks`.
 """
 
@@ -11,12 +11,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from shared.config import model as desk
 from shared.config import readers as read
+from shared.config.model import COMMANDS
 from shared.config.problems import Refusal, Spot, nearest
 from shared.config.section import Section, list_of, list_of_sections, mapping_of, pairs
 from shared.config.tree import Item, Mapped, Sequenced, Text
-from shared.contracts import desk
-from shared.contracts.desk import COMMANDS
 
 _SECOND: Final = timedelta(seconds=1)
 _POLL: Final = read.duration(_SECOND, timedelta(minutes=9999))

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.contracts.desk import Configuration, Inbox, MailServer, Secret
-from shared.errors import Misconfigured
+from shared.config.model import Configuration, Inbox, MailServer, Secret
+from shared.contracts.errors import Misconfigured
 
 _WITHOUT_PASSWORD = frozenset({"none", "gssapi", "xoauth2", "oauth"})
 

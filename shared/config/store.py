@@ -15,10 +15,10 @@ from typing import Any, Final
 from shared.clock import Clock, SystemClock
 from shared.config.documents import SETTINGS, from_documents, to_documents
 from shared.config.merge import names, problems_of, pruned_sections
+from shared.config.model import Configuration
 from shared.config.problems import Refused
 from shared.config.schema import SECTIONS
-from shared.contracts.desk import Configuration
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents
 from shared.store.people import CONFIGURED

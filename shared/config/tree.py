@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import yaml
 
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 
 DEEPEST: Final = 30
 """Levels; the deepest key of the configuration has six."""

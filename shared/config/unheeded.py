@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from shared.config.checks import Complaint
-from shared.contracts.desk import AuthFailureTicket, CommandPolicy, Configuration, Inbox, MailServer, Person, Settings
+from shared.config.model import AuthFailureTicket, CommandPolicy, Configuration, Inbox, MailServer, Person, Settings
 
 WITHOUT_EFFECT: Final[Mapping[type, tuple[str, ...]]] = {
     Configuration: ("slas", "business_rules", "mail_templates", "reports"),

@@ -13,12 +13,12 @@ from typing import Any, Final
 
 import yaml
 
+from shared.config.model import Configuration, Secret, Settings, Statuses
 from shared.config.readers import duration_text, size_text
 from shared.config.schema import SECTIONS
 from shared.config.section import Section
 from shared.config.store import read
 from shared.config.tree import CORE
-from shared.contracts.desk import Configuration, Secret, Settings, Statuses
 from shared.store.documents import Documents
 
 _BASE: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -16,9 +16,9 @@ from functools import cache
 from typing import Any
 
 from shared.contracts import events as _events
+from shared.contracts.errors import FromTheFuture, Undecodable
 from shared.contracts.events import Event
 from shared.contracts.mail import ParsedMail
-from shared.errors import FromTheFuture, Undecodable
 
 VERSION = 1
 EVENTS: Mapping[str, type[Event]] = {cls.__name__: cls for cls in typing.get_args(_events.Event)}

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from shared import processes
+from shared.contracts.errors import PostroomError, Unavailable
 from shared.embedded.file import LocalFile
-from shared.errors import PostroomError, Unavailable
 from shared.runtime.broker import (
     DEAD_LETTER,
     MAX_DELIVERIES,
@@ -33,7 +33,7 @@ from shared.runtime.broker import (
     Message,
     Unroutable,
 )
-from shared.runtime.steps import step
+from shared.runtime.crash_points import crash_point
 
 log = logging.getLogger(__name__)
 
@@ -206,7 +206,7 @@ class EmbeddedConsumer:
                 "UPDATE queue SET held = 1, until = ?, holder = ?, takes = takes + 1 WHERE seq = ?",
                 [(until, self.broker.owner, row[0]) for row in rows],
             )
-        step("broker.counted")
+        crash_point("broker.counted")
         self._held.update((row[0], row[1] + 1) for row in rows)
         return [_delivery(self.queue, row) for row in rows]
 
@@ -315,8 +315,8 @@ class EmbeddedConsumer:
                     log.warning("lease_lost", extra={"queue": self.queue, "seq": settling.seq})
                     continue
                 settling.write(db)
-            step("broker.settling")
-        step("broker.settled")
+            crash_point("broker.settling")
+        crash_point("broker.settled")
         for settling in self._settling:
             self._held.pop(settling.seq, None)
         self._settling.clear()

@@ -22,8 +22,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from shared.contracts.errors import Misconfigured
 from shared.embedded.file import LocalFile
-from shared.errors import Misconfigured
 from shared.store.documents import Change, Document, Filter, Index, Sort
 from shared.store.vocabulary import (
     MISSING,

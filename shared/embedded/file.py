@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from shared.errors import Misconfigured, Unavailable
+from shared.contracts.errors import Misconfigured, Unavailable
 
 FILE_NAME = "postroom.sqlite"
 BUSY_SECONDS = 30.0

@@ -19,7 +19,7 @@ from enum import StrEnum
 
 import idna
 
-from shared.errors import PostroomError, Unavailable
+from shared.contracts.errors import PostroomError, Unavailable
 
 CONNECT_SECONDS = 15.0
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.errors import Misconfigured, PostroomError
+from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network.connection import AuthenticationRefused, CleartextRefused, Refusal, Step
 
 OK = "The connection works."

@@ -12,7 +12,7 @@ import hmac
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 
 Responder = Callable[[bytes], bytes]
 """Answers one challenge; the first one of a mechanism in which the client begins is empty."""

@@ -43,7 +43,7 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from shared.errors import Misconfigured, Unavailable, Unsupported
+from shared.contracts.errors import Misconfigured, Unavailable, Unsupported
 from shared.mongodb.blobs import CHUNK, BlobReader, Upload
 from shared.store.documents import Change, Document, Filter, Index, Sort
 from shared.store.vocabulary import (

@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 import amqp
 
-from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.rabbitmq import topology
 from shared.rabbitmq.consumer import RabbitConsumer
 from shared.rabbitmq.endpoint import Endpoint, quiet_libraries

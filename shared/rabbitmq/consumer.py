@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import tenacity
 
-from shared.errors import PostroomError, Unavailable
+from shared.contracts.errors import PostroomError, Unavailable
 from shared.rabbitmq.endpoint import Endpoint
 from shared.rabbitmq.session import Leaving, Missing, Post, Session, Tag, Timing, dead_letter, later
 from shared.rabbitmq.topology import Topology

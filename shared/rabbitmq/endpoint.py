@@ -18,7 +18,7 @@ import kombu
 import pika
 from pika import exceptions as pika_errors
 
-from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _NAME = {"connection_name": "postroom"}

@@ -21,7 +21,7 @@ import tenacity
 from kombu.resource import Resource
 from kombu.utils.functional import lazy
 
-from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.rabbitmq import wire
 from shared.rabbitmq.confirms import Confirms, Verdict
 from shared.rabbitmq.endpoint import Endpoint

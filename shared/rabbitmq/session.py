@@ -22,14 +22,14 @@ from pika import exceptions as pika_errors
 from pika import spec
 from pika.channel import Channel
 
-from shared.errors import PostroomError, Unavailable
+from shared.contracts.errors import PostroomError, Unavailable
 from shared.rabbitmq import wire
 from shared.rabbitmq.confirms import Confirms, Verdict
 from shared.rabbitmq.endpoint import Endpoint
 from shared.rabbitmq.link import Link
 from shared.rabbitmq.topology import Topology
 from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, TIERS, Delivery, Message, Unroutable
-from shared.runtime.steps import step
+from shared.runtime.crash_points import crash_point
 
 log = logging.getLogger(__name__)
 
@@ -397,7 +397,7 @@ class Session:
         message, exchange = post.message, post.exchange or self.names.work
         self._confirms.sent((leaving, post), wire.short(message.id), message.to)
         self._channel.basic_publish(exchange, message.to, message.body, _properties(post), mandatory=True)
-        step("broker.published")
+        crash_point("broker.published")
 
     def _on_return(self, _channel: Channel, method: spec.Basic.Return, properties: Any, _body: bytes) -> None:
         self._confirms.returned(wire.text_of(properties.message_id), wire.text_of(method.routing_key))
@@ -412,7 +412,7 @@ class Session:
                 leaving.trouble = leaving.trouble or (post, verdict)
             if not leaving.waiting:
                 complete.append(leaving)
-        step("broker.confirmed")
+        crash_point("broker.confirmed")
         self._acknowledge([each for each in complete if not each.trouble])
         for each in complete:
             if each.trouble:
@@ -445,7 +445,7 @@ class Session:
             self._channel.basic_ack(max(covered), multiple=len(covered) > 1)
         for number in rest:
             self._channel.basic_ack(number)
-        step("broker.acked")
+        crash_point("broker.acked")
         self.owner.finished([each.number for each in gone])
         if self._mode in (_Mode.EMPTYING, _Mode.RETIRING):
             self._next_mode(gone)

@@ -18,7 +18,7 @@ import amqp
 import kombu
 from kombu.transport.base import StdChannel
 
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, QUEUES, TIERS
 
 PREFIX = "postroom"

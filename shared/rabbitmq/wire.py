@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 from shared.rabbitmq.topology import Topology
 from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, QUEUES, Headers, Message
 

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from shared.errors import PostroomError
+from shared.contracts.errors import PostroomError
 
 INTAKE = "intake"
 DEAD_LETTER = "dead-letter"

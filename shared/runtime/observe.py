@@ -12,8 +12,8 @@ from typing import Protocol
 from shared.clock import Clock
 from shared.ids import id_under
 from shared.runtime.broker import INTAKE, Delivery
+from shared.runtime.envelope import mail_id_of
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
-from shared.runtime.parcel import mail_id_of
 from shared.store.documents import Document, Documents
 
 log = logging.getLogger(__name__)

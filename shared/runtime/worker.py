@@ -14,13 +14,13 @@ from typing import Any, assert_never
 
 import tenacity
 
+from shared.contracts.errors import FromTheFuture, PostroomError, Unavailable
 from shared.contracts.events import Event
-from shared.errors import FromTheFuture, PostroomError, Unavailable
 from shared.runtime.broker import INTAKE, TIERS, Broker, Consumer, Delivery, Message, Unroutable
+from shared.runtime.crash_points import crash_point
 from shared.runtime.observe import Observer
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
-from shared.runtime.steps import step
 from shared.text import shortened
 
 log = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ class Worker:
         """Prepare, decide and settle each."""
         if not deliveries:
             return
-        step("worker.taken")
+        crash_point("worker.taken")
         left = list(deliveries)
         try:
             while left:
@@ -140,7 +140,7 @@ class Worker:
             answers = [(each.delivery, *self.decide(each)) for each in group]
             decided = [(delivery, outcome) for delivery, outcome, _ in answers]
             self.tell("not_journalled", lambda: self.world.observer.decided(self.stage.name, decided))
-        step("store.committed")
+        crash_point("store.committed")
         self.announce([messages for _, _, messages in answers])
         return answers
 
@@ -148,7 +148,7 @@ class Worker:
         """Tell integrators; before settling, so that a crash in between tells them again and not never."""
         if news := [message for messages in packed for message in messages if is_news(message)]:
             self.tell("not_announced", lambda: self.world.broker.announce(news))
-            step("worker.announced")
+            crash_point("worker.announced")
 
     def tell(self, failure: str, act: Callable[[], None]) -> None:
         """What only tells others must not stop the mail: our own bug in it is logged, and the work goes on."""
@@ -167,7 +167,7 @@ class Worker:
             except AWAY:
                 self.give_back([delivery for delivery, _, _ in answers[place:]])
                 raise
-            step("worker.settled")
+            crash_point("worker.settled")
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Uncounted: nothing was wrong with these."""
@@ -198,7 +198,7 @@ class Worker:
             return prepared.outcome, ()
         try:
             outcome = self.stage.handle(prepared.event)
-            step("worker.decided")
+            crash_point("worker.decided")
             return outcome, self.follow(prepared.delivery, outcome)
         except Unavailable:
             raise

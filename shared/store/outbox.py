@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.addresses import mailbox_key
-from shared.contracts.service import Notification
+from shared.contracts.change import Notification
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents
 from shared.store.mails import message_key

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from shared.addresses import address_key, address_keys
+from shared.contracts.change import NewPerson
 from shared.contracts.mail import Address
-from shared.contracts.service import NewPerson
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents
 

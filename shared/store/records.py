@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from shared.contracts import codec
+from shared.contracts.change import Activity, Change
 from shared.contracts.mail import Attachment
-from shared.contracts.service import Activity, Change
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents, Sort
 

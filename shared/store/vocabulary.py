@@ -20,7 +20,7 @@ from functools import lru_cache
 from math import isfinite
 from typing import Any, Final
 
-from shared.errors import Unsupported
+from shared.contracts.errors import Unsupported
 from shared.store.documents import Change, Document, Filter, Index, Sort
 
 MAX_DEPTH: Final = 64

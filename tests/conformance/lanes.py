@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared.errors import Unavailable
+from shared.contracts.errors import Unavailable
 from shared.runtime.broker import Broker, Consumer, Delivery, Message
 from tests.servers.rabbitmq_versions import VERSIONS
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import PostroomError, Unavailable
+from shared.contracts.errors import PostroomError, Unavailable
 from shared.runtime.broker import MAX_DELIVERIES, QUEUES, Broker, Delivery, Message, Unroutable
 from shared.runtime.outcome import Emit, Outcome
 from shared.runtime.stage import Stage

@@ -11,7 +11,7 @@ from typing import Any
 import pika
 import pytest
 
-from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.rabbitmq import consumer as amqp_consumer
 from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import MAX_DELIVERIES, Message, Unroutable

@@ -15,7 +15,7 @@ from typing import Any
 import pika
 import pytest
 
-from shared.errors import Misconfigured, Unavailable
+from shared.contracts.errors import Misconfigured, Unavailable
 from shared.rabbitmq import topology
 from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import MAX_DELIVERIES, Unroutable

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.errors import Unsupported
+from shared.contracts.errors import Unsupported
 from shared.store.vocabulary import MAX_DEPTH
 
 if TYPE_CHECKING:

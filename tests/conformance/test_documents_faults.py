@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.errors import Unavailable
+from shared.contracts.errors import Unavailable
 from shared.mongodb.documents import DEADLINE, MongoDocuments
 from shared.store.documents import Index
 

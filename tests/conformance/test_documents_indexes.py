@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from shared.errors import Misconfigured, Unsupported
+from shared.contracts.errors import Misconfigured, Unsupported
 from shared.store.documents import Index
 from shared.store.indexes import INDEXES
 from shared.store.vocabulary import Taken, check_filter, matches, sort_documents

@@ -27,7 +27,7 @@ from pathlib import Path
 
 from services.parser import mime
 from shared.contracts import codec
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 from tests.fuzz.growth import Growing, growing, times_for
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any
 
 from services.parser import mime
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 from tests.growth import CONSTRUCTIONS
 
 

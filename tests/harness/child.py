@@ -26,9 +26,9 @@ from shared.clock import SystemClock
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
 from shared.intake import RawMail
-from shared.runtime import steps
+from shared.runtime import crash_points as steps
 from shared.runtime.broker import Broker
-from shared.runtime.steps import step
+from shared.runtime.crash_points import crash_point
 from shared.runtime.worker import Worker
 from shared.store.documents import Change, Document, Documents, Filter
 from shared.store.indexes import INDEXES
@@ -85,7 +85,7 @@ class Unbatched(EmbeddedDocuments):
 
 
 def _marked(collection: str, answer: Any) -> Any:
-    step(f"write.{collection}")
+    crash_point(f"write.{collection}")
     return answer
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from shared.contracts.desk import CommandPolicy, Configuration
+from shared.config.model import CommandPolicy, Configuration
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
 
 PROBLEMS = an_inbox("problems", processor="problem", record_marker="#####", field_separator=":")

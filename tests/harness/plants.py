@@ -26,7 +26,7 @@ import shared.store.outbox
 import shared.store.records
 from shared.app import App
 from shared.embedded.broker import EmbeddedConsumer
-from shared.runtime.steps import step
+from shared.runtime.crash_points import crash_point
 from shared.runtime.worker import Worker, is_news
 from shared.store.mails import Mails
 from shared.store.records import Records
@@ -54,7 +54,7 @@ def ack_before_publish() -> None:
     def settle(self: EmbeddedConsumer, delivery: Any, then: Any = ()) -> None:
         original(self, delivery, ())
         self.flush()
-        step("planted")
+        crash_point("planted")
         self.broker.publish(then)
 
     original = EmbeddedConsumer.settle
@@ -101,7 +101,7 @@ def outcome_before_effects() -> None:
     def finish(facts: Any, decision: Any, cause: Any, stores: Any, notices: Any) -> Any:
         labels = services.record_writer.commit.labels_of(decision.changes)
         stores.mails.finish(facts.envelope.mail_id, "recorded", reason="", records=labels, emitted=[])
-        step("planted")
+        crash_point("planted")
         return original(facts, decision, cause, stores, notices)
 
     original = services.record_writer.commit.finish
@@ -124,7 +124,7 @@ def settle_before_commit() -> None:
         for delivery, outcome, messages in answers:
             self.settle(delivery, outcome, [message for message in messages if not is_news(message)])
         self.consumer.flush()
-        step("planted")
+        crash_point("planted")
         with self.world.batch():
             again = [(delivery, self.decide(self.prepare(delivery))[0]) for delivery in deliveries]
             self.world.observer.decided(self.stage.name, again)
@@ -149,7 +149,7 @@ def no_version_check() -> None:
     def commit(self: Records, record: Any, changes: Any, change: Any, mail_id: str) -> bool:
         pending = [*record.get("pending", ()), {"mail_id": mail_id, "change": asdict(change)}]
         changed = {**record, **changes, "version": record["version"] + 1, "pending": pending}
-        step("planted")
+        crash_point("planted")
         time.sleep(0.02)
         self.documents.replace("records", changed)
         return True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.contracts.desk import ObjectMatch, RecordType, Rule, SenderPolicy, Statuses
+from shared.config.model import ObjectMatch, RecordType, Rule, SenderPolicy, Statuses
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 

@@ -10,7 +10,7 @@ import pytest
 from services.notifier import compose
 from services.notifier.stage import as_outgoing
 from shared.config import load
-from shared.contracts.desk import (
+from shared.config.model import (
     AutomaticMailCap,
     CommandPolicy,
     Configuration,

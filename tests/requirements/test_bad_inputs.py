@@ -10,7 +10,7 @@ from dataclasses import replace
 
 import pytest
 
-from shared.contracts.desk import Settings
+from shared.config.model import Settings
 from shared.ids import mail_id
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person

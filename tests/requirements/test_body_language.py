@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from shared.contracts.desk import BUILT_IN_FIELDS, CommandPolicy, Inbox, ObjectMatch, RecordType, SenderPolicy
+from shared.config.model import BUILT_IN_FIELDS, CommandPolicy, Inbox, ObjectMatch, RecordType, SenderPolicy
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.fields import fields_of, texts

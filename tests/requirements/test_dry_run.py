@@ -13,7 +13,7 @@ from services.operator.dry_run import dry_run
 from services.record_writer import commit
 from services.record_writer.decide.model import Decision
 from services.record_writer.decide.plan import decide
-from shared.contracts.desk import (
+from shared.config.model import (
     CommandPolicy,
     Configuration,
     Connection,

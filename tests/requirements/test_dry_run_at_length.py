@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from services.operator.dry_run import dry_run
-from shared.contracts.desk import (
+from shared.config.model import (
     CommandPolicy,
     Configuration,
     Inbox,

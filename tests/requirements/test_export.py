@@ -15,7 +15,7 @@ from lxml import etree
 
 from services.record_writer.decide.export import document
 from services.record_writer.decide.facts import facts_of
-from shared.contracts.desk import Configuration, Connection, Export, SenderPolicy
+from shared.config.model import Configuration, Connection, Export, SenderPolicy
 from shared.contracts.events import Envelope, Sender, SenderMatched
 from shared.contracts.mail import Attachment, ParsedMail
 from tests.builders import a_configuration, a_mail, a_person, an_inbox

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.desk import RecordType, Statuses
+from shared.config.model import RecordType, Statuses
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
 from tests.desk import Desk
 from tests.fields import fields_of, own

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.contracts.desk import MailServer, Rule, Settings
+from shared.config.model import MailServer, Rule, Settings
 from shared.patterns import PatternTime
 from shared.rules import BARRED_SUBJECTS
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox

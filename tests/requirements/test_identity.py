@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.desk import (
+from shared.config.model import (
     BUILT_IN_FIELDS,
     CommandPolicy,
     Inbox,

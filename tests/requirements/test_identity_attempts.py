@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import pytest
 
+from shared.config.model import BUILT_IN_FIELDS, CommandPolicy, RecordType, SenderPolicy, Settings, Template
 from shared.config.reading import load_bytes
-from shared.contracts.desk import BUILT_IN_FIELDS, CommandPolicy, RecordType, SenderPolicy, Settings, Template
 from tests.builders import a_configuration, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.fields import texts

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from services.cli.records import view
-from shared.contracts.desk import RecordType
-from shared.contracts.service import Activity
+from shared.config.model import RecordType
+from shared.contracts.change import Activity
 from shared.embedded.documents import EmbeddedDocuments
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person, an_inbox

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.record_writer import manual_edits
-from shared.contracts.desk import (
+from shared.config.model import (
     CommandPolicy,
     MailServer,
     Partition,

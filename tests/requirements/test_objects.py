@@ -8,9 +8,7 @@ import pytest
 
 from services import actions
 from services.record_writer import manual_edits
-from shared.config.problems import Refused
-from shared.config.reading import load_bytes
-from shared.contracts.desk import (
+from shared.config.model import (
     CommandPolicy,
     Configuration,
     Inbox,
@@ -20,6 +18,8 @@ from shared.contracts.desk import (
     SenderPolicy,
     Statuses,
 )
+from shared.config.problems import Refused
+from shared.config.reading import load_bytes
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
 from tests.desk import Desk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services import actions
-from shared.contracts.desk import SenderPolicy
+from shared.config.model import SenderPolicy
 from shared.runtime.broker import INTAKE, Message
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from shared.contracts.desk import CommandPolicy, QuickAction, RecordType, Settings, StatusMapping
+from shared.config.model import CommandPolicy, QuickAction, RecordType, Settings, StatusMapping
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 

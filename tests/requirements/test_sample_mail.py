@@ -8,7 +8,7 @@ import pytest
 
 from services.record_writer import manual_edits
 from services.record_writer.sample import EXAMPLES, sample_mail
-from shared.contracts.desk import BUILT_IN_TYPES, RecordType
+from shared.config.model import BUILT_IN_TYPES, RecordType
 from tests.builders import a_configuration, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.fields import fields_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.desk import Inbox, SenderPolicy
+from shared.config.model import Inbox, SenderPolicy
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
 from tests.desk import Desk
 

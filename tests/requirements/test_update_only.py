@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.record_writer import manual_edits
-from shared.contracts.desk import Inbox
+from shared.config.model import Inbox
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
 from tests.desk import Desk

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from shared.errors import PostroomError
+from shared.contracts.errors import PostroomError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

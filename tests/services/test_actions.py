@@ -7,8 +7,8 @@ import pytest
 from services import actions
 from services.record_writer.stage import Writer
 from shared.conservation import check
+from shared.contracts.errors import PostroomError
 from shared.contracts.events import IncidentWanted
-from shared.errors import PostroomError
 from shared.runtime.outcome import Outcome
 from tests.builders import a_mail
 from tests.desk import Desk

@@ -13,10 +13,10 @@ import pytest
 from services import pipeline
 from shared import conservation
 from shared.app import Location
+from shared.config.model import MailServer
 from shared.conservation import Report
-from shared.contracts.desk import MailServer
+from shared.contracts.errors import Unavailable
 from shared.embedded.broker import EmbeddedBroker
-from shared.errors import Unavailable
 from shared.intake import RawMail
 from shared.runtime.worker import Worker, leave
 from tests.builders import a_configuration, a_mail

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pytest
 
-from shared.contracts.desk import Rule
+from shared.config.model import Rule
 from shared.contracts.mail import Address
 from shared.rules import is_in_force, recipient_matches
 

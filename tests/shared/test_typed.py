@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.contracts.desk import RecordType
+from shared.config.model import RecordType
 from shared.typed import MAX_VALUES, BadValue, typed
 
 TYPE = RecordType(

@@ -19,8 +19,8 @@ from shared.contracts.events import SenderMatched
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.file import FILE_NAME
 from shared.intake import RawMail
+from shared.runtime.envelope import unpack
 from shared.runtime.outcome import Emit, Outcome
-from shared.runtime.parcel import unpack
 from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker
 from shared.store.documents import Documents

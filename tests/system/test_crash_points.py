@@ -15,7 +15,7 @@ from itertools import combinations
 
 import pytest
 
-from shared.runtime.steps import BOUNDARIES
+from shared.runtime.crash_points import BOUNDARIES
 from tests.harness.bench import Bench, Scene
 from tests.harness.ledger import Effects
 

@@ -14,10 +14,10 @@ import pytest
 
 from services import pipeline
 from services.record_writer import stage as writer_stage
+from shared.contracts.errors import Unavailable
 from shared.contracts.events import IncidentWanted
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.file import FILE_NAME, LocalFile
-from shared.errors import Unavailable
 from shared.runtime.broker import Delivery, Message, Unroutable
 from shared.runtime.outcome import Emit
 from shared.runtime.stage import Stage

@@ -13,7 +13,7 @@ from typing import Final
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from shared.addresses import domain_of, mailbox_key
-from shared.contracts.service import Notification
+from shared.contracts.change import Notification
 from shared.store.documents import Document
 
 MAX_COMBINED: Final = 50

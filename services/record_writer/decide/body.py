@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from shared.contracts.desk import RECORD_FIELDS, RecordType
+from shared.config.model import RECORD_FIELDS, RecordType
 from shared.typed import BadValue
 
 MAX_PARTS: Final = 1000

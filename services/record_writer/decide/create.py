@@ -14,8 +14,8 @@ from services.record_writer.decide.parts import type_for
 from services.record_writer.decide.sender import LinkedObject, customer_of, object_of
 from services.record_writer.decide.task import plan_task, wants_task
 from shared.addresses import address_key
-from shared.contracts.desk import Partition, RecordType, Template
-from shared.contracts.service import Activity, Change, Link
+from shared.config.model import Partition, RecordType, Template
+from shared.contracts.change import Activity, Change, Link
 from shared.ids import derived_id
 from shared.text import shortened
 

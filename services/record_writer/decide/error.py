@@ -10,10 +10,10 @@ from typing import Any
 
 from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Facts
 from services.record_writer.decide.task import plan_task, wants_task
-from shared.contracts.desk import Configuration, Inbox
+from shared.config.model import Configuration, Inbox
+from shared.contracts.change import Activity, Change, FieldValue
 from shared.contracts.events import IncidentWanted
 from shared.contracts.mail import Attachment
-from shared.contracts.service import Activity, Change, FieldValue
 from shared.ids import derived_id
 from shared.store.documents import Document
 from shared.text import shortened

@@ -12,10 +12,10 @@ from typing import Any, Final
 from services.record_writer.decide.lookups import Lookups, person_name
 from services.record_writer.decide.model import Target
 from services.record_writer.decide.trust import is_authenticated
-from shared.contracts.desk import Configuration, Inbox, Settings
+from shared.config.model import Configuration, Inbox, Settings
+from shared.contracts.change import Activity
 from shared.contracts.events import Envelope, Sender, SenderMatched
 from shared.contracts.mail import Attachment, ParsedMail
-from shared.contracts.service import Activity
 from shared.store.documents import Document
 from shared.text import shortened
 

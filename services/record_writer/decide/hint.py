@@ -16,7 +16,7 @@ from typing import Any, Final
 import regex
 
 from services.record_writer.decide.facts import Facts
-from shared.contracts.desk import Configuration, RecordType, folded
+from shared.config.model import Configuration, RecordType, folded
 from shared.patterns import PatternTime, PatternTimeSpent
 
 MAX_NUMBERS: Final = 10

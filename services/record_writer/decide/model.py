@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from services.record_writer.decide.body import Block
-from shared.contracts.service import Change, Notification
+from shared.contracts.change import Change, Notification
 from shared.store.documents import Document
 
 Kind = Literal["new", "update", "reject", "wait", "none", "covered"]

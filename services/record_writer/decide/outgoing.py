@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from services.record_writer.decide.create import partition_of
 from services.record_writer.decide.facts import Facts
-from shared.contracts.desk import MailServer
+from shared.config.model import MailServer
 from shared.store.documents import Document
 
 

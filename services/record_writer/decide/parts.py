@@ -19,8 +19,8 @@ from services.record_writer.decide.hint import Hint, unquoted
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Target
 from services.record_writer.decide.target import SERVICE_REQUEST, by_number, find, why_not_allowed
-from shared.contracts.desk import APPROVAL, RecordType, folded
-from shared.errors import PostroomError
+from shared.config.model import APPROVAL, RecordType, folded
+from shared.contracts.errors import PostroomError
 from shared.text import shortened
 
 INCIDENT = "incident"

@@ -26,8 +26,8 @@ from services.record_writer.decide.record import changed_properties
 from services.record_writer.decide.replies import in_words, missing_record_notice, reason_of, refusal_of
 from services.record_writer.decide.sender import refuse_strangers, sender_refusal
 from services.record_writer.decide.update import plan_update
-from shared.contracts.desk import XML_EXPORT
-from shared.contracts.service import Change
+from shared.config.model import XML_EXPORT
+from shared.contracts.change import Change
 from shared.store.documents import Document
 from shared.store.records import pending_change
 from shared.typed import BadValue

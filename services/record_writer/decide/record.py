@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from services.record_writer.decide.model import Decision
-from shared.contracts.desk import Configuration
-from shared.contracts.service import Change
-from shared.errors import PostroomError
+from shared.config.model import Configuration
+from shared.contracts.change import Change
+from shared.contracts.errors import PostroomError
 from shared.store.documents import Document
 from shared.store.records import search_keys
 

@@ -8,7 +8,7 @@ from services.record_writer.decide.answers import Words, answer
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.model import Part, Target
 from services.record_writer.decide.sender import sender_refusal
-from shared.contracts.service import Change, Notification
+from shared.contracts.change import Change, Notification
 from shared.text import shortened
 
 SILENT_TYPES = ("incident", "problem")

@@ -15,8 +15,8 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import SenderRefused
 from services.record_writer.decide.target import SERVICE_REQUEST
 from shared.addresses import address_key
-from shared.contracts.desk import ObjectMatch, folded
-from shared.contracts.service import Change, NewPerson
+from shared.config.model import ObjectMatch, folded
+from shared.contracts.change import Change, NewPerson
 from shared.ids import derived_id
 from shared.store.people import INTERNAL_SERVICES, person_id_for
 

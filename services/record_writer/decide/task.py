@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from services.record_writer.decide.values import pairs
-from shared.contracts.desk import Configuration, Inbox
-from shared.contracts.service import Activity, Change
+from shared.config.model import Configuration, Inbox
+from shared.contracts.change import Activity, Change
 from shared.ids import derived_id
 
 INCIDENT = "incident"

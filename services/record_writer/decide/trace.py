@@ -8,7 +8,7 @@ from typing import Final
 
 from services.record_writer.decide.model import Decision, Part
 from services.record_writer.decide.replies import in_words
-from shared.contracts.service import Change, NewPerson, Notification
+from shared.contracts.change import Change, NewPerson, Notification
 from shared.text import shortened
 
 MAX_WHY: Final = 500

@@ -13,9 +13,9 @@ from services.record_writer.decide.create import part_why, tasks_below
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
-from shared.contracts.desk import APPROVAL, QuickAction, RecordType
-from shared.contracts.service import Activity, Change, Notification
-from shared.errors import PostroomError
+from shared.config.model import APPROVAL, QuickAction, RecordType
+from shared.contracts.change import Activity, Change, Notification
+from shared.contracts.errors import PostroomError
 from shared.store.documents import Document
 
 WORKING: Final = "Active"

@@ -14,7 +14,7 @@ import pytest
 from services.cli.base import Group, Problem, run
 from services.cli.main import COMMANDS, cli
 from services.cli.output import safe
-from shared.errors import Misconfigured, Unavailable
+from shared.contracts.errors import Misconfigured, Unavailable
 from tests.services.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from services.exporter import connection
-from shared.contracts.desk import Connection
-from shared.errors import PostroomError
+from shared.config.model import Connection
+from shared.contracts.errors import PostroomError
 
 
 class Elsewhere(HTTPServer):

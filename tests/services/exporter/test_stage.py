@@ -8,9 +8,9 @@ import pytest
 
 from services.exporter import connection
 from services.exporter.stage import AWAY, build
-from shared.contracts.desk import Connection
+from shared.config.model import Connection
+from shared.contracts.errors import Unavailable
 from shared.contracts.events import ExportWanted
-from shared.errors import Unavailable
 from shared.runtime.outcome import Emit, Fail, Wait
 from tests.builders import a_configuration
 from tests.desk import Desk

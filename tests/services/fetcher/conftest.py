@@ -15,7 +15,7 @@ from services.fetcher.mailbox import Access
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival, LeftBehind
 from shared.clock import FixedClock, SystemClock
-from shared.contracts.desk import Inbox, Secret, Settings
+from shared.config.model import Inbox, Secret, Settings
 from shared.embedded.documents import EmbeddedDocuments
 from tests.servers.dovecot import PASSWORD, Dovecot
 

@@ -14,7 +14,7 @@ from services.fetcher.imap import ImapMailbox
 from services.fetcher.ledger import Ledger
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival
-from shared.contracts.desk import Settings
+from shared.config.model import Settings
 from shared.embedded.documents import EmbeddedDocuments
 from tests.services.fetcher.conftest import an_inbox
 

@@ -12,9 +12,9 @@ import pytest
 
 from services.fetcher import ledger
 from services.fetcher.visit import Polled
-from shared.contracts.desk import AuthFailureTicket, Secret, Settings
+from shared.config.model import AuthFailureTicket, Secret, Settings
+from shared.contracts.errors import Unavailable
 from shared.embedded.documents import EmbeddedDocuments
-from shared.errors import Unavailable
 from shared.mail_network.connection import Step
 from tests.servers.dovecot import Dovecot
 from tests.servers.presence import closed_port

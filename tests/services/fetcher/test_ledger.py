@@ -11,8 +11,8 @@ from services.fetcher.imap_folders import candidates, same
 from services.fetcher.ledger import LONGEST_WAIT, Ledger
 from services.fetcher.mailbox import Key, folder_of, mailbox_class, place
 from shared.clock import FixedClock
+from shared.contracts.errors import Misconfigured
 from shared.embedded.documents import EmbeddedDocuments
-from shared.errors import Misconfigured
 from tests.services.fetcher.conftest import an_inbox
 
 KEY = Key("imap:host:bob:INBOX:7", "1")

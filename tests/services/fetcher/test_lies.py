@@ -12,7 +12,7 @@ import pytest
 
 from services.fetcher import ledger
 from services.fetcher.visit import Polled
-from shared.contracts.desk import Settings
+from shared.config.model import Settings
 from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection import Step
 from tests.servers.fake_imap import Answer, FakeImap

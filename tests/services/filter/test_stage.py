@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from services.filter.stage import build
-from shared.contracts.desk import Rule
+from shared.config.model import Rule
+from shared.contracts.errors import PostroomError
 from shared.contracts.events import Envelope, MailAccepted, MailParsed, MailRejected
 from shared.contracts.mail import Address, ParsedMail
-from shared.errors import PostroomError
 from shared.runtime.outcome import Emit, emit
 from tests.builders import a_configuration
 from tests.desk import Desk

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.notifier import stage
-from shared.contracts.desk import MailServer, Rule
+from shared.config.model import MailServer, Rule
 from shared.contracts.events import NotificationQueued
 from shared.rules import BARRED_SUBJECTS
 from tests.builders import a_configuration, a_mail, a_person

@@ -12,8 +12,8 @@ import pytest
 from services.notifier import send, smtp
 from services.notifier.compose import Mailbox, Outgoing
 from services.notifier.smtp import Access, Deferred, Refused, Uncertain
-from shared.contracts.desk import MailServer
-from shared.errors import Misconfigured, Unavailable
+from shared.config.model import MailServer
+from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mail_network.connection import AuthenticationRefused, Step, TlsFailed, Unreachable, Unresolved
 from shared.mail_network.sasl import Credentials
 from tests.servers.presence import closed_port

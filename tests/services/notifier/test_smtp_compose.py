@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from services.notifier import compose
 from services.notifier.compose import Attached, BadAddress, Mailbox, Outgoing
-from shared.contracts.desk import MailServer
-from shared.errors import Misconfigured
+from shared.config.model import MailServer
+from shared.contracts.errors import Misconfigured
 
 SERVER = MailServer("default", host="localhost", from_address="desk@example.com")
 PLAIN = Outgoing(

@@ -11,9 +11,9 @@ import pytest
 
 from services.notifier import stage
 from services.notifier.smtp import Deferred, Refused, Reply, Sent, Uncertain
-from shared.contracts.desk import MailServer, Rule
+from shared.config.model import MailServer, Rule
+from shared.contracts.errors import Unavailable
 from shared.contracts.events import NotificationQueued
-from shared.errors import Unavailable
 from shared.runtime.outcome import Emit, Retry, Wait
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk

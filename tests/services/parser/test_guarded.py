@@ -16,7 +16,7 @@ import pytest
 
 from services.parser import guarded, limits, mime, process
 from services.parser.process import Overdue, ParserProcess
-from shared.errors import BoundExceeded, Unavailable
+from shared.contracts.errors import BoundExceeded, Unavailable
 from tests.builders import a_mail
 from tests.harness.parser_child import FAULT
 

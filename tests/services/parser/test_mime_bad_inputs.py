@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from services.parser import mime
+from shared.contracts.errors import BoundExceeded
 from shared.contracts.mail import ParsedMail
-from shared.errors import BoundExceeded
 from tests.services.parser import mails
 from tests.services.parser.mails import HEAD, attachment, container, multipart, part, plain
 

@@ -6,8 +6,8 @@ import pytest
 
 from services.parser import mime
 from services.parser.bounds import Bounds
+from shared.contracts.errors import BoundExceeded
 from shared.contracts.mail import ParsedMail
-from shared.errors import BoundExceeded
 from tests.services.parser import mails
 from tests.services.parser.mails import HEAD, attachment, container, multipart, part, plain
 

@@ -15,7 +15,7 @@ SLACK = 5
 PROGRAM = """
 import base64, json, sys, time
 from services.parser import mime
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 HEAD = b"From: a@b.example\\r\\nMIME-Version: 1.0\\r\\n"
 MIXED = HEAD + b"Content-Type: multipart/mixed; boundary=x\\r\\n\\r\\n"
 FILE = b"--x\\r\\nContent-Type: application/octet-stream; name=a.bin\\r\\nContent-Transfer-Encoding: %s\\r\\n\\r\\n"

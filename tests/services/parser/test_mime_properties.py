@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.parser import mime
 from services.parser.bounds import Bounds
 from shared.contracts import codec
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 from tests.fuzz import parser as fuzz
 
 PIECES = st.sampled_from([*fuzz.TOKENS, b"a", b"\r\n", b"From: a@b.example", b"\xe4", b"--x", b"--x--"]) | st.binary(

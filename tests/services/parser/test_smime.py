@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.parser import mime, smime
 from services.parser.bounds import Bounds
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 from tests.services.parser.mails import HEAD, attachment, multipart, part
 
 SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")

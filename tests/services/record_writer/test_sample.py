@@ -10,7 +10,7 @@ import pytest
 
 from services.record_writer.decide import body
 from services.record_writer.sample import sample_mail
-from shared.contracts.desk import BUILT_IN_TYPES, Inbox, RecordType
+from shared.config.model import BUILT_IN_TYPES, Inbox, RecordType
 from shared.typed import typed
 
 INBOX = Inbox("box", "box@example.com", field_separator="$")

@@ -9,7 +9,8 @@ import pytest
 
 from services.record_writer.commit import MAX_RACES
 from services.record_writer.stage import build
-from shared.contracts.desk import CommandPolicy, Connection, Export
+from shared.config.model import CommandPolicy, Connection, Export
+from shared.contracts.errors import PostroomError, Unavailable
 from shared.contracts.events import (
     Envelope,
     Event,
@@ -22,7 +23,6 @@ from shared.contracts.events import (
     SenderMatched,
 )
 from shared.contracts.mail import ParsedMail
-from shared.errors import PostroomError, Unavailable
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait
 from shared.store.documents import Document
 from tests.builders import a_configuration, an_inbox

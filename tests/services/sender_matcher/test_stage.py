@@ -8,10 +8,10 @@ import pytest
 
 from services.record_writer import manual_edits
 from services.sender_matcher.stage import build
-from shared.contracts.desk import ObjectMatch, RecordType, SenderPolicy
+from shared.config.model import ObjectMatch, RecordType, SenderPolicy
+from shared.contracts.errors import PostroomError
 from shared.contracts.events import Envelope, MailAccepted, Sender, SenderMatched
 from shared.contracts.mail import Address, ParsedMail
-from shared.errors import PostroomError
 from shared.runtime.outcome import Emit, emit
 from tests.builders import a_configuration, a_person, an_inbox
 from tests.desk import Desk

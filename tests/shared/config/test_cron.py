@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from shared.config.cron import Cron
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 from shared.clock import FixedClock
 from shared.config import Refused, apply
 from shared.config.directory import Directory
+from shared.config.model import DEFAULT, Configuration, Rule, Settings
 from shared.config.store import switch
-from shared.contracts.desk import DEFAULT, Configuration, Rule, Settings
 from shared.embedded.documents import EmbeddedDocuments
 from shared.store.documents import Documents
 

@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from shared.config import Refused, load, tree
+from shared.config.model import Configuration, Inbox, MatchValue, Secret, Settings
 from shared.config.reading import load_bytes
-from shared.contracts.desk import Configuration, Inbox, MatchValue, Secret, Settings
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 from tests.shared.config.example import EXAMPLE
 
 INBOX = "inboxes:\n  - name: support\n    address: support@example.com\n"

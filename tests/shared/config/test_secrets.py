@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from shared.config.model import MAX_SECRET_BYTES, Secret
 from shared.config.reading import load_bytes
 from shared.config.secrets import Missing, missing
-from shared.contracts.desk import MAX_SECRET_BYTES, Secret
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 
 
 def test_a_secret_comes_from_the_environment() -> None:

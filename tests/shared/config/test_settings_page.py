@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from shared.config import model as desk
 from shared.config.readers import duration_text, size_text
-from shared.contracts import desk
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 PARTS: Mapping[str, Any] = {

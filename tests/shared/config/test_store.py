@@ -12,12 +12,12 @@ import pytest
 from shared.clock import FixedClock
 from shared.config import Refused, apply, export, from_documents, to_documents
 from shared.config.documents import SETTINGS
+from shared.config.model import DEFAULT, Configuration, Inbox, MailServer, Person, Rule, Settings
 from shared.config.reading import load_bytes
 from shared.config.store import CHANGES, read, revision, switch
 from shared.config.writing import to_yaml
-from shared.contracts.desk import DEFAULT, Configuration, Inbox, MailServer, Person, Rule, Settings
+from shared.contracts.errors import Misconfigured
 from shared.embedded.documents import EmbeddedDocuments
-from shared.errors import Misconfigured
 from shared.store.documents import Documents
 from tests.shared.config.example import EXAMPLE
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts import codec
+from shared.contracts.errors import FromTheFuture, Undecodable
 from shared.contracts.events import Event
-from shared.errors import FromTheFuture, Undecodable
 from tests.shared.contracts.samples import SAMPLES
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts import codec
+from shared.contracts.errors import Undecodable
 from shared.contracts.mail import Address, Attachment, Bounce, BouncedRecipient, Kind, ParsedMail, Routing
-from shared.errors import Undecodable
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 MAYBE = st.none() | TEXT

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from shared.contracts.errors import Misconfigured
 from shared.embedded.file import FILE_NAME, FORMAT, LocalFile
-from shared.errors import Misconfigured
 
 
 def version_of(folder: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 from shared.mail_network import sasl
 from shared.mail_network.sasl import Credentials, Policy
 

@@ -11,7 +11,7 @@ import pytest
 from bson.errors import InvalidDocument
 from pymongo import errors, monitoring
 
-from shared.errors import Misconfigured, Unavailable, Unsupported
+from shared.contracts.errors import Misconfigured, Unavailable, Unsupported
 from shared.mongodb import documents as mongo
 from shared.mongodb.documents import MongoDocuments, place_of, translated
 from shared.store.documents import Index

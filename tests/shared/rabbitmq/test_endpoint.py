@@ -8,7 +8,7 @@ import amqp
 import pytest
 from pika import exceptions as pika_errors
 
-from shared.errors import Misconfigured, PostroomError, Unavailable
+from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.rabbitmq.endpoint import Endpoint
 
 HERE = Endpoint("rabbit", 5672, "/", "desk", "s3cr3t")

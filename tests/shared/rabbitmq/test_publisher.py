@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.errors import Unavailable
+from shared.contracts.errors import Unavailable
 from shared.rabbitmq import publisher as amqp_publisher
 from shared.rabbitmq.endpoint import Endpoint
 from shared.rabbitmq.publisher import Line

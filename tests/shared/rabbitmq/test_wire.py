@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pika import data, spec
 
-from shared.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded
 from shared.rabbitmq import wire
 from shared.rabbitmq.topology import topology
 from shared.runtime.broker import MAX_DELIVERIES, Message

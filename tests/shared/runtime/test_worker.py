@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from shared.contracts.errors import Unavailable
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.file import LocalFile
-from shared.errors import Unavailable
 from shared.runtime import worker as worker_module
 from shared.runtime.broker import Message
 from shared.runtime.outcome import Emit, Fail, Outcome

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from shared.contracts.service import Notification
+from shared.contracts.change import Notification
 from tests.desk import Desk
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import Unsupported
+from shared.contracts.errors import Unsupported
 from shared.store.vocabulary import (
     MAX_DEPTH,
     MISSING,

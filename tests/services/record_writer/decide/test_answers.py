@@ -11,8 +11,8 @@ import pytest
 from services.record_writer.decide.answers import combined, reached_limit
 from services.record_writer.decide.facts import Facts, facts_of
 from services.record_writer.decide.lookups import Lookups
+from shared.contracts.change import Notification
 from shared.contracts.events import SenderMatched
-from shared.contracts.service import Notification
 from shared.store.outbox import Outbox
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import NOW, Desk

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.record_writer.decide.body import MAX_PARTS, form_of, parts, read
-from shared.contracts.desk import RecordType
+from shared.config.model import RecordType
 from shared.typed import BadValue
 
 TYPE = RecordType(

@@ -9,10 +9,10 @@ import pytest
 
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.plan import decide
-from shared.contracts.desk import CommandPolicy, Inbox, Partition, QuickAction, StatusMapping, Template
+from shared.config.model import CommandPolicy, Inbox, Partition, QuickAction, StatusMapping, Template
+from shared.contracts.change import Change
 from shared.contracts.events import Sender
 from shared.contracts.mail import Attachment
-from shared.contracts.service import Change
 from shared.store.documents import Document
 from tests.builders import an_inbox
 from tests.plain import ANALYST, ANNA, NOTHING, STRANGER, PlainLookups, a_record, facts

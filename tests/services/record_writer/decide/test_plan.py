@@ -13,10 +13,10 @@ from services.record_writer.decide.model import Decision, Target
 from services.record_writer.decide.plan import conclude, decide, plan_part
 from services.record_writer.decide.record import numbered, numbered_decision
 from services.record_writer.decide.trace import trace
+from shared.config.model import CommandPolicy, Export, Inbox, MatchValue, ObjectMatch, SenderPolicy, Template
 from shared.contracts import codec
-from shared.contracts.desk import CommandPolicy, Export, Inbox, MatchValue, ObjectMatch, SenderPolicy, Template
-from shared.contracts.service import Change
-from shared.errors import PostroomError
+from shared.contracts.change import Change
+from shared.contracts.errors import PostroomError
 from shared.store.documents import Document
 from tests.builders import an_inbox
 from tests.plain import ANALYST, NOTHING, STRANGER, PlainLookups, a_record, facts, made

@@ -18,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from shared.errors import Misconfigured
+from shared.contracts.errors import Misconfigured
 
 Scalar = str | int | float | bool | None
 """A value that a template, a quick action or a condition can hold."""

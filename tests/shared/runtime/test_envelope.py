@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from shared.contracts import codec
+from shared.contracts.errors import Undecodable
 from shared.contracts.events import MailParsed
-from shared.errors import Undecodable
 from shared.ids import derived_id
-from shared.runtime import parcel
+from shared.runtime import envelope as parcel
 from shared.runtime.broker import JSON, REFERENCE, RFC822, Message
 from tests.shared.contracts.samples import MAIL_ID, SAMPLES
 

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from shared.contracts import codec
+from shared.contracts.errors import Undecodable
 from shared.contracts.events import Event
-from shared.errors import Undecodable
 from shared.ids import derived_id
 from shared.runtime.broker import INTAKE, JSON, Message
 

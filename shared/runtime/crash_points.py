@@ -1,7 +1,7 @@
 """Named step boundaries of the runtime: the places at which a crash must do no harm.
 
-`step("worker.decided")` marks that something has just been done and the next thing has not. In production it does
-nothing. The crash tests switch it on by the environment, read once when this module is imported:
+`crash_point("worker.decided")` marks that something has just been done and the next thing has not. In production it
+does nothing. The crash tests switch it on by the environment, read once when this module is imported:
 
 - `POSTROOM_STEPS=FILE` appends the name of every boundary that is passed, one per line;
 - `POSTROOM_CRASH_AT=NAME:N[:SIGNAL]` sends this process a signal (KILL when none is named) the Nth time that it
@@ -88,7 +88,7 @@ def _aim(text: str) -> tuple[tuple[str, int] | None, signal.Signals]:
 _watch = Watch.from_environment(os.environ)
 
 
-def step(name: str) -> None:
+def crash_point(name: str) -> None:
     """A boundary is passed."""
     if _watch is not None:
         _watch.passed(name)

@@ -8,6 +8,7 @@ import pytest
 
 from shared.config.model import Rule
 from shared.contracts.mail import Address
+from shared.patterns import PatternTime
 from shared.rules import is_in_force, recipient_matches
 
 ANNA = Address("Anna Becker", "anna@customer.example")
@@ -38,7 +39,7 @@ ANNA = Address("Anna Becker", "anna@customer.example")
 def test_a_recipient_is_matched_as_a_sender_is_and_every_part_has_to_hold(
     match: dict[str, Any], kept_back: bool
 ) -> None:
-    assert recipient_matches(Rule("mine", match, "outbound"), ANNA, "Our offer") is kept_back
+    assert recipient_matches(Rule("mine", match, "outbound"), ANNA, "Our offer", PatternTime()) is kept_back
 
 
 @pytest.mark.req("TI-23")

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 
-from services.parser import limits, mime, process, risk
+from services.parser import limits, mime, risk
+from services.parser.limits import Overdue
 from services.parser.mime import Reading
-from services.parser.process import Overdue
 from shared.contracts.errors import BoundExceeded
 
 __all__ = ["Overdue", "read"]
@@ -26,6 +26,8 @@ def read(raw: bytes, *, suspect: bool = False) -> Reading:
     what no other limit has foreseen; `Overdue`, and `Unavailable` when no parser process can be started.
     """
     if suspect or not risk.is_small_and_plain(raw):
+        from services.parser import process
+
         return process.OWN.read(raw)
     try:
         return mime.read(raw)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from shared.contracts.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded, Unavailable
 from shared.text import shortened
 
 MEGABYTE: Final = 1_000_000
@@ -23,6 +23,10 @@ WALL_TIMES_CPU: Final = 10.0
 MEMORY_BYTES: Final = 128 * MEGABYTE
 MEMORY_TIMES_SIZE: Final = 12
 """The mail itself, its decoded parts, its texts and the answer."""
+
+
+class Overdue(Unavailable):
+    """A mail was not read in time, though it took little processor time: the machine is busy. Try again later."""
 
 
 def cpu_seconds(size: int) -> float:

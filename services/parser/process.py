@@ -23,6 +23,7 @@ from contextlib import suppress
 from typing import IO, Final
 
 from services.parser import frames, limits
+from services.parser.limits import Overdue
 from services.parser.mime import Reading
 from shared.contracts.errors import BoundExceeded, PostroomError, Unavailable, Undecodable
 from shared.text import shortened
@@ -45,10 +46,6 @@ _LAST_WORDS: Final = 4_000
 _KEPT: Final = re.compile(r"PATH|HOME|LANG|LC_.*|TZ|TMPDIR|VIRTUAL_ENV|PYTHON.*|LD_LIBRARY_PATH|DYLD_.*")
 _START: Final = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {} import main; main(int(sys.argv[2]))"
 _WANT_OF_MEMORY: Final = re.compile(rb"MemoryError|memory allocation of|bad_alloc|out of memory", re.IGNORECASE)
-
-
-class Overdue(Unavailable):
-    """A mail was not read in time, though it took little processor time: the machine is busy. Try again later."""
 
 
 class _Ended(Exception):

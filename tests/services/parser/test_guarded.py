@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from services.parser import guarded, limits, mime, process
-from services.parser.process import Overdue, ParserProcess
+from services.parser.limits import Overdue
+from services.parser.process import ParserProcess
 from shared.contracts.errors import BoundExceeded, Unavailable
 from tests.builders import a_mail
 from tests.harness.parser_child import FAULT

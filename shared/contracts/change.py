@@ -46,7 +46,7 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class NewPerson:
-    """A person who comes to be with the record (IV-20). `id` is derived from the normalised address."""
+    """A person who is created together with the record (IV-20). `id` is derived from the normalised address."""
 
     id: str
     name: str
@@ -68,11 +68,11 @@ class Link:
 class Change:
     """What one mail does to one record.
 
-    `set` are properties of the record itself (`status`, `subject`, `owner_team`, ...), `fields` those of its
-    type. `serial` is the number of a new record, given out before the decision is stored. `event` is what
-    integrators hear: created, updated, reopened. `subordinates` are records below this one, `objects` records that
-    come to be with it and are linked by `links` (IV-23); `becomes_user` is an analyst who logs as a user (VS-05). `why`
-    lists the steps that led here, for the trace; `part` is which part of the mail led here.
+    `set` are properties of the record itself (`status`, `subject`, `owner_team`, ...), `fields` those of its type.
+    `serial` is the number of a new record: 0 in a plan, given when the change is committed. `event` is the name that
+    integrators get: created, updated, reopened. `subordinates` are records below this one, `objects` records that are
+    created together with it and linked by `links` (IV-23); `becomes_user` is an analyst who logs as a user (VS-05).
+    `why` lists the steps that led here, for the trace; `part` is which part of the mail led here.
     """
 
     action: Action

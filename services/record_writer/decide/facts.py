@@ -166,8 +166,8 @@ def _patterns(pattern: str) -> tuple[str, ...]:
 def _is_restricted(attachment: Attachment, patterns: list[str]) -> bool:
     """By its name, in a form in which look-alikes are alike, or by its content type."""
     name = unicodedata.normalize("NFKC", attachment.filename).casefold().partition("::$")[0].rstrip(". ")
-    told = (name, attachment.filename.casefold(), attachment.content_type.partition(";")[0].strip().casefold())
-    return any(fnmatchcase(text, pattern) for text in told for pattern in patterns)
+    stated = (name, attachment.filename.casefold(), attachment.content_type.partition(";")[0].strip().casefold())
+    return any(fnmatchcase(text, pattern) for text in stated for pattern in patterns)
 
 
 def original(facts: Facts) -> Attachment:

@@ -106,8 +106,8 @@ def _several(block: Block, type_: RecordType) -> Target | None:
     keys = dict.fromkeys(value.casefold() for name, value in block.fields if name == type_.number_field and value)
     if len(keys) < 2:
         return None
-    told = shortened(", ".join(keys), 200)
-    return Target("none", "unique-key", f"the part names several records ({told}); a record marker parts them")
+    listed = shortened(", ".join(keys), 200)
+    return Target("none", "unique-key", f"the part names several records ({listed}); a record marker parts them")
 
 
 def _update_only(facts: Facts, type_: RecordType, block: Block, lookups: Lookups) -> Target:
@@ -148,9 +148,9 @@ def _one_incident(targets: Iterable[Target]) -> Iterator[Target]:
             yield target
 
 
-def type_for(facts: Facts, aim: Target) -> RecordType:
+def type_for(facts: Facts, target: Target) -> RecordType:
     """The type of record that this inbox makes; a target may say that it is an incident all the same (IV-35)."""
-    name = aim.type or facts.inbox.processor
+    name = target.type or facts.inbox.processor
     found = facts.configuration.type_named(name)
     if found is None:
         raise PostroomError(f"there is no record type {name!r}")

@@ -1,4 +1,4 @@
-"""One mail, one decision: what each part is about, what changes, what anybody is told, how the mail ends. Pure.
+"""One mail, one decision: what each part is about, what changes, the answer, how the mail ends. Pure.
 
 The stage commits a Decision, `postroom try` prints one; nothing else knows the order of the steps. A new kind of
 decision is a module beside this one and a line in `PLANNERS`, or in `WHOLE_MAILS` when it has no parts.

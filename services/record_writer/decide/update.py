@@ -1,4 +1,4 @@
-"""Plan an update of an existing record: the new text, the fields, the status, what the sender is told. Pure."""
+"""Plan an update of an existing record: the new text, the fields, the status, the reply to the sender. Pure."""
 
 from __future__ import annotations
 
@@ -89,15 +89,15 @@ def _by_default(type_: RecordType, group: str | None) -> dict[str, Any]:
 
 
 def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Change:
-    """A closed record stays closed (VF-13); the sender is told whatever the auto-reply switch says.
+    """A closed record stays closed (VF-13); the sender gets a notice whatever the auto-reply switch says.
 
     A mail that an operator released is added all the same (PR-01).
     """
     record = _record(part)
     named = f"{_title(type_)} No {_bare(record)}"
     if not (facts.inbox.commands.update_closed or facts.released):
-        told = f"{named} is already closed and has not been updated."
-        refused = _change(facts, lookups, part, "none", notifications=_closed_notice(facts, told))
+        closed = f"{named} is already closed and has not been updated."
+        refused = _change(facts, lookups, part, "none", notifications=_closed_notice(facts, closed))
         return replace(refused, why=(*refused.why, f"{record['number']} is closed and takes no updates"))
     given = {name: value for name, value in _stated(facts, type_, part.block).items() if name != "Status"}
     return _change(

@@ -92,6 +92,8 @@ _REPEATED_MARKUP: Final = {
     "html-rubies": b"<ruby><rt>x",
     "html-bodies": b"<html a=1><body b=2>",
     "html-less-than": b"<",
+    "html-no-break-spaces": b"\xc2\xa0",
+    "html-signs-and-controls": b"\xc2\xa9\xc2\x85",
     "html-open-tags": b"<a ",
     "html-open-comments": b"<!--",
     "html-short-comments": b"<!---->",

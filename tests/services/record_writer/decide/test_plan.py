@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from services.record_writer.decide import create
 from services.record_writer.decide.facts import Facts
-from services.record_writer.decide.model import Decision, Target
-from services.record_writer.decide.plan import conclude, decide, plan_part
+from services.record_writer.decide.model import Decision, Kind, Target
+from services.record_writer.decide.plan import PLANNERS, conclude, decide, plan_part
 from services.record_writer.decide.record import numbered, numbered_decision
 from services.record_writer.decide.trace import trace
 from shared.config.model import CommandPolicy, Export, Inbox, MatchValue, ObjectMatch, SenderPolicy, Template
@@ -145,6 +145,10 @@ def test_every_decision_has_a_trace_with_reasons(case: str) -> None:
     asked, lookups, _ = CASES[case]
     assert all(step.stage and step.step and step.decision and step.why for step in [*trace(decide(asked, lookups))])
     assert [*trace(decide(asked, lookups))]
+
+
+def test_every_kind_of_target_has_its_planner_but_waiting() -> None:
+    assert {*PLANNERS, "wait"} == set(get_args(Kind))
 
 
 # -- parts

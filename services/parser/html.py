@@ -100,22 +100,9 @@ _CLEANER = nh3.Cleaner(
 )
 
 
-_SLOW_SIGN = re.compile("[\x80-\xbf]")
-_MANY_SLOW_SIGNS = 5_000
-_REFERENCES = {code: f"&#{code};" if code >= 0xA0 else None for code in range(0x80, 0xC0)}
-"""Control characters among them show nothing, and a reference to one means another character."""
-
-
 def sanitised(markup: str) -> str:
     """`markup` with harmless tags and attributes only; remote pictures lose their source."""
-    return _CLEANER.clean(_without_slow_signs(markup))
-
-
-def _without_slow_signs(markup: str) -> str:
-    """The library's time for many characters U+0080 to U+00BF in one text grows with their square, for references not."""
-    if markup.isascii() or sum(1 for _ in islice(_SLOW_SIGN.finditer(markup), _MANY_SLOW_SIGNS)) < _MANY_SLOW_SIGNS:
-        return markup
-    return markup.translate(_REFERENCES)
+    return _CLEANER.clean(markup)
 
 
 def stripped(markup: str) -> str:

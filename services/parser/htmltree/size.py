@@ -17,8 +17,11 @@ from services.parser.htmltree.tokens import TooComplexError, TooDeepError, count
 _FEW_BYTES = 4_096
 _LONG_TAG = re.compile(r"<[^<>]{2000}")
 _LOOSE_SIGN = re.compile(r"<(?![A-Za-z/!?])")
-_MOST_APPENDED = 50_000_000_000
-"""Characters of text times the pieces it comes in: builders join text at each `&` and each lone `<`."""
+_PIECE = re.compile("[&\x80-\xbf]")
+_MOST_APPENDED = 25_000_000_000
+"""Characters of a text times the pieces in which it reaches the tree: one for each `&`, lone `<`, and character U+0080
+to U+00BF (the sanitiser's library). Each piece is appended to a copy of those before it.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ def size(markup: str, limits: Limits) -> Size:
     tags = markup.count("<")
     if limits.elements <= 0 and tags:
         return _COMPLEX
-    if markup.count("&") * len(markup) > _MOST_APPENDED:
+    if _is_appended_in_many_pieces(markup):
         return _COMPLEX
     worst = tags * tags // 4 + tags  # each of one half opened again in each of the other
     if tags <= limits.depth and worst <= limits.elements and _has_short_tags(markup, tags):
@@ -52,6 +55,17 @@ def size(markup: str, limits: Limits) -> Size:
         return Size(0, fits=False, is_deep=True)
     except TooComplexError:
         return _COMPLEX
+
+
+def _is_appended_in_many_pieces(markup: str) -> bool:
+    """Whether the texts between tags, or the values within one, take too long to be put together."""
+    if len(markup) ** 2 <= _MOST_APPENDED or _pieces(markup) * len(markup) <= _MOST_APPENDED:
+        return False
+    return sum(_pieces(text) * len(text) for text in markup.split("<")) > _MOST_APPENDED
+
+
+def _pieces(text: str) -> int:
+    return text.count("&") if text.isascii() else sum(1 for _ in _PIECE.finditer(text))
 
 
 def _has_short_tags(markup: str, tags: int) -> bool:

@@ -98,6 +98,7 @@ def test_most_markup_is_foretold_exactly() -> None:
         "<p title='<div><div>'>x</p>" * 1_000,
         "<style>" + "<div>" * 1_000 + "</style>",
         "<a href='?a=1&amp;b=2'>x</a> &nbsp;" * 2_000,
+        "<p>\xa0¿Qué? &nbsp;" * 10_000,
     ],
 )
 def test_what_programs_write_is_built(markup: str) -> None:
@@ -124,6 +125,8 @@ def test_what_programs_write_is_built(markup: str) -> None:
         ("<svg><![CDATA[</svg>]]></svg>" * 401, COMPLEX),
         ("<script><!--<script></script>" * 401, COMPLEX),
         ("&" * 1_000_000, COMPLEX),
+        ("\xa0" * 1_000_000, COMPLEX),
+        ('<p title="' + "\x85\xa9" * 200_000 + '">', COMPLEX),
         ("<" * 1_000_000, COMPLEX),
         ("<br>" * 200_001, COMPLEX),
         ("<table>x" + "<tr>x<td>" * 6_000, COMPLEX),

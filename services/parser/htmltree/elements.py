@@ -12,6 +12,8 @@ VOID = _names(
 )
 IN_HEAD = _names("base basefont bgsound link meta param source track")
 RAW = _names("script style xmp iframe noembed noframes textarea title")
+MADE_BY_END_TAGS = _names("p br")
+"""An end tag that closes nothing makes one of these."""
 EXOTIC = _names("svg math select noscript template frameset plaintext")
 ROOTS = _names("html head body")
 FORMATTING = _names("a b big code em font i nobr s small strike strong tt u")

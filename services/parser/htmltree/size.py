@@ -8,10 +8,22 @@ between rows is moved before its table. Quick for what is small or well nested; 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
+from itertools import accumulate
 
 from services.parser.htmltree.builder import MOST_DEPTHS, Builder, Limits
-from services.parser.htmltree.elements import BLOCKS, CELLS, CONTEXTS, EXOTIC, FORMATTING, FOSTERING, FRAGILE, VOID
+from services.parser.htmltree.elements import (
+    BLOCKS,
+    CELLS,
+    CONTEXTS,
+    EXOTIC,
+    FORMATTING,
+    FOSTERING,
+    FRAGILE,
+    MADE_BY_END_TAGS,
+    VOID,
+)
 from services.parser.htmltree.tokens import TooComplexError, TooDeepError, count_attributes, tokens
 
 _FEW_BYTES = 4_096
@@ -22,6 +34,13 @@ _MOST_APPENDED = 25_000_000_000
 """Characters of a text times the pieces in which it reaches the tree: one for each `&`, lone `<`, and character U+0080
 to U+00BF (the sanitiser's library). Each piece is appended to a copy of those before it.
 """
+
+
+_FEW_TAGS = 2_000
+"""Libraries can build trees of this depth; `Limits.depth` is lower."""
+_MOST_COPIES = 33
+"""Elements for one tag: its own, and those that the adoption agency copies (HTML standard, section 13.2.6.4.7)."""
+_NAMES = re.compile(r"<(/?[A-Za-z][^\s/>]*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +62,13 @@ def size(markup: str, limits: Limits) -> Size:
         return _COMPLEX
     if _is_appended_in_many_pieces(markup):
         return _COMPLEX
-    worst = tags * tags // 4 + tags  # each of one half opened again in each of the other
-    if tags <= limits.depth and worst <= limits.elements and _has_short_tags(markup, tags):
-        return Size(worst)
+    if tags <= _FEW_TAGS and _has_short_tags(markup, tags) and (quick := _quick_estimate(markup, tags, limits)):
+        return quick
+    return followed(markup, tags, limits)
+
+
+def followed(markup: str, tags: int, limits: Limits) -> Size:
+    """The same by following every tag, for markup of any length."""
     if tags > limits.elements * 2 or len(_LOOSE_SIGN.findall(markup)) * len(markup) > _MOST_APPENDED:
         return _COMPLEX
     try:
@@ -55,6 +78,24 @@ def size(markup: str, limits: Limits) -> Size:
         return Size(0, fits=False, is_deep=True)
     except TooComplexError:
         return _COMPLEX
+
+
+def _quick_estimate(markup: str, tags: int, limits: Limits) -> Size | None:
+    """At most so many elements, if that is far within the limits; None where only following the tags can tell.
+
+    Each tag may open every formatting element again, and a misnested end tag copies some. The depth is that of well
+    nested markup; end tags out of place, which close nothing, can hide at most half of `_FEW_TAGS` from it.
+    """
+    names = _NAMES.findall(markup)
+    counts = Counter(names)
+    if any(name[0] == "/" and number > counts[name[1:]] for name, number in counts.items()):
+        return None
+    most = tags * (sum(number for name, number in counts.items() if name.lower() in FORMATTING) + _MOST_COPIES)
+    if most > limits.elements // 4:
+        return None
+    steps = {name: 0 if name.strip("/").lower() in VOID else -1 if name[0] == "/" else 1 for name in counts}
+    depth = max(accumulate(map(steps.__getitem__, names)), default=0)
+    return Size(most) if depth <= limits.depth else None
 
 
 def _is_appended_in_many_pieces(markup: str) -> bool:
@@ -99,7 +140,7 @@ def _elements_if_well_nested(markup: str, limits: Limits) -> int | None:
                 names.pop()
                 formatting -= name in FORMATTING
                 tables -= name == "table"
-            elements += formatting
+            elements += formatting + (name in MADE_BY_END_TAGS)
             continue
         elements += 1
         if attributes:

@@ -8,7 +8,7 @@ import pytest
 from selectolax.lexbor import LexborHTMLParser
 
 from services.parser.htmltree.builder import Builder, Limits
-from services.parser.htmltree.size import Size, size
+from services.parser.htmltree.size import Size, followed, size
 from services.parser.htmltree.tokens import TooComplexError, tokens
 
 DEEP, COMPLEX = Size(0, fits=False, is_deep=True), Size(0, fits=False)
@@ -61,10 +61,12 @@ def test_a_tree_is_never_deeper_or_larger_than_foretold(seed: int) -> None:
     for number in range(seed, seed + 25):
         markup = soup(number)
         deepest, elements = built(markup)
-        foretold = size(markup, Limits(depth=deepest - 9, elements=10**9))
+        foretold = followed(markup, markup.count("<"), Limits(depth=deepest - 9, elements=10**9))
         assert not foretold.fits or deepest < 10, markup[: len(markup) // 40]
-        foretold = size(markup, Limits(depth=10**6, elements=10**9))
+        foretold = followed(markup, markup.count("<"), Limits(depth=10**6, elements=10**9))
         assert not foretold.fits or foretold.elements >= elements - 130, markup[: len(markup) // 40]
+        assert size(markup, LIMITS).elements >= min(elements, foretold.elements)
+        assert not size(markup, LIMITS).fits or deepest <= 1_000
 
 
 def test_most_markup_is_foretold_exactly() -> None:

@@ -20,7 +20,7 @@ from shared.runtime.envelope import pack, unpack
 from shared.runtime.observe import Decided
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.stage import Stage
-from shared.runtime.worker import Worker, World
+from shared.runtime.worker import Worker, WorkerDependencies
 
 TEXT = "Since Friday the printer beside the kitchen takes every sheet twice.\n" * 29
 """About 2 KB; with the new part repeated, an event as a 4 KB mail makes it."""
@@ -67,7 +67,7 @@ def main(url: str, count: int) -> None:
     cause = Message("cause", "intake", b"")
     batch = [message for number in range(count) for message in messages_for(parsed(number), cause, str(number), 0)]
     broker.publish(batch)
-    world = World(broker, messages_for, nullcontext, nothing, lambda: None)
+    world = WorkerDependencies(broker, messages_for, nullcontext, nothing, lambda: None)
     worker = Worker(Stage("filter", "filter", passed_on, partial(unpack, blobs=nothing)), world)
     passed, began, used = 0, 0.0, 0.0
     while passed < count:

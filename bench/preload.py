@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 from bench import corpus
-from services import pipeline
+from services import runner
 from shared.app import App, Location
 from shared.intake import RawMail
 
@@ -22,7 +22,7 @@ def main(folder: Path, count: int, seed: int) -> None:
         mails = corpus.existing(seed, count)
         while raws := list(islice(mails, BATCH)):
             app.door.hand_over([RawMail(raw) for raw in raws])
-            pipeline.run_all(app, threading.Event(), once=True, fetch=False)
+            runner.run_all(app, threading.Event(), once=True, fetch=False)
         found = app.documents.count("records", {})
         if found != count:
             raise SystemExit(f"{found} records instead of {count}")

@@ -33,7 +33,7 @@ DEFAULT_DATA = Path("postroom-data")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a process finds its world. `broker_url` and `store_url` None: the embedded default in `data`."""
+    """Where a process finds broker, store and files. `broker_url`, `store_url` None: the embedded default in `data`."""
 
     data: Path = DEFAULT_DATA
     broker_url: str | None = None
@@ -71,7 +71,7 @@ class App:
         clock = clock or SystemClock()
         documents = _documents(location)
         documents.ensure(INDEXES)
-        _furnish(documents)
+        seed_defaults(documents)
         broker = _broker(location)
         broker.declare()
         return cls(documents, broker, clock, location)
@@ -105,7 +105,7 @@ def _broker(location: Location) -> Broker:
     )
 
 
-def _furnish(documents: Documents) -> None:
+def seed_defaults(documents: Documents) -> None:
     """An empty store starts with the default inbox and the first analyst (IV-10)."""
     if documents.get("settings", "settings") is None:
         configuration_store.apply(documents, DEFAULT)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from services import pipeline
+from services import runner
 from shared.app import App, Location
 from shared.config import store as configuration_store
 from shared.config.model import Configuration
@@ -58,7 +58,7 @@ class Desk:
 
     def work(self) -> None:
         """Let every stage work until all queues are empty."""
-        pipeline.run_all(self.app, threading.Event(), once=True, fetch=False)
+        runner.run_all(self.app, threading.Event(), once=True, fetch=False)
 
     def receive(self, *raws: bytes, inbox: str | None = None, **envelope: Any) -> list[Document]:
         """Hand mails in, work, and return the mails' documents in order of arrival."""

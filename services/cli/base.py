@@ -211,7 +211,7 @@ def as_json() -> bool:
 
 
 def location() -> Location:
-    """Where this command finds its world: options first, then the environment."""
+    """Where this command finds broker, store and files: options first, then the environment."""
     from shared.app import Location
 
     data = click.get_current_context().find_root().meta.get(DATA)

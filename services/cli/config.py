@@ -171,9 +171,9 @@ def _test(app: App, stated: Configuration) -> int:
     inboxes = [each for each in stated.inboxes if each.enabled and each.protocol != "none"]
     if not inboxes:
         return 0
-    from services.pipeline import fetcher
+    from services.runner import build_fetcher
 
-    source = fetcher(app)
+    source = build_fetcher(app)
     passed = True
     for each in inboxes:
         with output.watching(f"testing {each.name}"):

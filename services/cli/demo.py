@@ -76,7 +76,7 @@ def _hand_in(app: App, samples: dict[str, bytes]) -> None:
 
 
 def _work(app: App) -> None:
-    from services.pipeline import run_all
+    from services.runner import run_all
 
     run_all(app, threading.Event(), once=True, fetch=False)
 

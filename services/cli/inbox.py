@@ -115,7 +115,7 @@ def test(name: str, *, send: bool | None) -> int:
 
     When it works, a mail may be sent through the outgoing server to that server's own user.
     """
-    from services.pipeline import fetcher
+    from services.runner import build_fetcher
 
     with opened() as app:
         found = one(app, name)
@@ -124,7 +124,7 @@ def test(name: str, *, send: bool | None) -> int:
             _tell_result(name, {"ok": True, "message": message})
             return 0
         with output.watching(f"testing {output.safe(name)}"):
-            result = fetcher(app).check(found)
+            result = build_fetcher(app).check(found)
         _tell_result(name, _test(result))
         if not result.ok:
             return PROBLEM
@@ -182,14 +182,14 @@ def _send_test_mail(app: App, found: Inbox, server: MailServer) -> None:
 @click.option("--count", type=click.IntRange(1, 100), default=1, show_default=True, help="At most so many mails.")
 def peek(name: str, count: int) -> None:
     """Show waiting mails without processing them; they stay unread."""
-    from services.pipeline import fetcher
+    from services.runner import build_fetcher
 
     with opened() as app:
         found = one(app, name)
         if found.protocol == "none":
             raise Problem(f"{output.safe(name)} takes mail from intake only; there is no mailbox to look into")
         with output.watching("looking"), _in_words(app):
-            waiting = fetcher(app).peek(found, count)
+            waiting = build_fetcher(app).peek(found, count)
     seen = [_peeked(each.raw, each.size, each.key.id) for each in waiting]
     for each in seen:
         if as_json():

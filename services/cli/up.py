@@ -38,7 +38,7 @@ def up(file: Path | None, *, once: bool) -> None:
         _require_secrets(app)
         if not once and not as_json():
             click.echo("Postroom is up; Ctrl-C ends it.", err=True)
-        from services.pipeline import run_all
+        from services.runner import run_all
 
         if not once:
             run_all(app, stop)

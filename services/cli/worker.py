@@ -48,15 +48,16 @@ def worker(stage: str, concurrency: int) -> None:
 
 def run(name: str, stop: threading.Event) -> None:
     """One stage in this process."""
-    from services.pipeline import STAGES, fetcher, world
+    from services.pipeline import STAGES
+    from services.runner import build_fetcher, worker_dependencies
     from shared.runtime.worker import Worker
 
     with opened() as app:
         app.directory.current()  # one that cannot be read ends the worker, not every mail
         if name == "fetcher":
-            fetcher(app).run(stop)
+            build_fetcher(app).run(stop)
         else:
-            Worker(STAGES[name](app), world(app)).run(stop)
+            Worker(STAGES[name](app), worker_dependencies(app)).run(stop)
 
 
 def supervise(name: str, count: int, stop: threading.Event) -> None:

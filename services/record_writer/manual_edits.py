@@ -21,7 +21,7 @@ from shared.contracts.change import Activity, Change
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import RecordChanged
 from shared.runtime.broker import Message
-from shared.runtime.worker import is_news
+from shared.runtime.worker import is_announcement
 from shared.store.documents import Document
 from shared.typed import BadValue, typed
 
@@ -159,11 +159,11 @@ def _finish(app: App, done: Change, cause: str, now: datetime) -> Document:
 
 def _tell(app: App, done: Change, cause: str) -> None:
     """The event to its readers, as if a stage had emitted it."""
-    from services.pipeline import world
+    from services.runner import worker_dependencies
 
     event = RecordChanged("", "", done.event, done.type, done.number, done.record_id)
-    messages = world(app).pack(event, Message(cause, OPERATOR, b""), OPERATOR, 0)
-    if work := [message for message in messages if not is_news(message)]:
+    messages = worker_dependencies(app).pack(event, Message(cause, OPERATOR, b""), OPERATOR, 0)
+    if work := [message for message in messages if not is_announcement(message)]:
         app.broker.publish(work)
-    if news := [message for message in messages if is_news(message)]:
-        app.broker.announce(news)
+    if announcements := [message for message in messages if is_announcement(message)]:
+        app.broker.announce(announcements)

@@ -8,7 +8,7 @@ class PostroomError(Exception):
 
 
 class Unavailable(PostroomError):
-    """The world is away (store, broker, mail server). Never counts as an attempt; ask again later."""
+    """A dependency is unavailable (store, broker, mail server). Never counts as an attempt; ask again later."""
 
 
 class Misconfigured(PostroomError):

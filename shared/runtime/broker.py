@@ -101,7 +101,7 @@ class Consumer(Protocol):
     def take(self, timeout: float) -> Sequence[Delivery]:
         """Up to `prefetch` deliveries; empty after `timeout` seconds. Starts with one and widens.
 
-        Raises `Unavailable` when the broker is away; call again later, the consumer reconnects.
+        Raises `Unavailable` when the broker does not answer; call again later, the consumer reconnects.
         """
 
     def settle(self, delivery: Delivery, then: Sequence[Message] = ()) -> None:
@@ -126,7 +126,7 @@ class Consumer(Protocol):
         """Wait until everything settled so far is durable, or raise `Unavailable`."""
 
     def rest(self) -> None:
-        """The world is away: until the next `take`, hold nothing that was not handed out yet.
+        """Hold nothing that was not handed out yet until the next `take`, because a dependency is unavailable.
 
         A broker counts what somebody holds for too long against the messages.
         """

@@ -26,20 +26,20 @@ from shared.text import shortened
 log = logging.getLogger(__name__)
 
 PREFETCH = 32
-BACKOFF = TIERS
-FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0
-"""Seconds: how long a worker rests when the world is away, doubling until it works again."""
-REASON = 2000
-"""Characters of a reason: it travels in a header, and a frame holds all headers."""
+BACKOFF_SECONDS = TIERS
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
+"""Pause of a worker while a dependency is unavailable, doubling until it works again."""
+MAX_REASON_CHARACTERS = 2000
+"""Of a reason: it travels in a header, and one frame holds all headers."""
 GROUP_SECONDS = 0.5
 GROUP_BYTES = 8 << 20
 """How long, and how much memory, is spent on preparing a part of what was taken before that part is decided."""
 FUTURE_SECONDS = 3600
 """A message from the future waits so long, uncounted, for a newer worker; then it is buried."""
 
-AWAY = (Unavailable, Unroutable)
-"""Trouble of the world, not of a message: what is held goes back uncounted. A queue that was deleted is declared
-again, by us or by an operator."""
+DEPENDENCY_ERRORS = (Unavailable, Unroutable)
+"""Raised by store or broker, not caused by a message: what is held goes back uncounted. A queue that was deleted is
+declared again, by Postroom or by an operator."""
 
 Pack = Callable[[Event, Message, str, int], Sequence[Message]]
 """(event, cause, stage, index) → the messages that carry it to whoever reads it."""
@@ -49,8 +49,8 @@ Answers = Sequence[tuple[Delivery, Outcome, Sequence[Message]]]
 
 
 @dataclass(frozen=True, slots=True)
-class World:
-    """What every worker needs besides its stage. `probe` raises `Unavailable` while the store is away."""
+class WorkerDependencies:
+    """What every worker needs besides its stage. `probe` raises `Unavailable` while the store does not answer."""
 
     broker: Broker
     pack: Pack
@@ -71,24 +71,24 @@ class Prepared:
 class Worker:
     """One stage on one consumer."""
 
-    def __init__(self, stage: Stage, world: World, *, prefetch: int = PREFETCH) -> None:
-        self.stage, self.world = stage, world
-        self.consumer: Consumer = world.broker.consumer(stage.queue, prefetch)
+    def __init__(self, stage: Stage, dependencies: WorkerDependencies, *, prefetch: int = PREFETCH) -> None:
+        self.stage, self.dependencies = stage, dependencies
+        self.consumer: Consumer = dependencies.broker.consumer(stage.queue, prefetch)
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set; then give back what is held and leave in order."""
-        pause = FIRST_PAUSE
+        """Work until `stop` is set; then give back what is held and close in order."""
+        pause = FIRST_PAUSE_SECONDS
         try:
             while not stop.is_set():
                 try:
-                    pause = FIRST_PAUSE if self.step(timeout=0.5) else pause
-                except AWAY as error:
+                    pause = FIRST_PAUSE_SECONDS if self.step(timeout=0.5) else pause
+                except DEPENDENCY_ERRORS as error:
                     log.warning("worker_paused", extra={"stage": self.stage.name, "reason": str(error)})
                     stop.wait(pause)
-                    pause = min(2 * pause, LONGEST_PAUSE)
-                    await_world(self.world, stop, [self.consumer])
+                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                    wait_until_available(self.dependencies, stop, [self.consumer])
         finally:
-            leave(self.consumer)
+            close_consumer(self.consumer)
 
     def step(self, timeout: float) -> int:
         """Take what is there, decide and settle it; how many. `Unavailable`: nothing counts, all went back."""
@@ -96,8 +96,8 @@ class Worker:
         self.work_on(deliveries)
         return len(deliveries)
 
-    def work_off_leavings(self, most: int, timeout: float, stop: threading.Event) -> None:
-        """Settle what was handed out before and never settled, up to the first that was not; then leave."""
+    def drain_backlog(self, most: int, timeout: float, stop: threading.Event) -> None:
+        """Settle what was handed out before and never settled, up to the first message that was not; then close."""
         try:
             for _ in range(most):
                 deliveries = () if stop.is_set() else self.consumer.take(timeout)
@@ -105,7 +105,7 @@ class Worker:
                 if not any(delivery.count for delivery in deliveries):
                     return
         finally:
-            leave(self.consumer)
+            close_consumer(self.consumer)
 
     def work_on(self, deliveries: Sequence[Delivery]) -> None:
         """Prepare, decide and settle each."""
@@ -120,7 +120,7 @@ class Worker:
                 self.settle_all(answers)
                 if left:
                     self.consumer.flush()
-        except AWAY:
+        except DEPENDENCY_ERRORS:
             self.give_back(left)
             raise
 
@@ -136,25 +136,25 @@ class Worker:
 
     def decide_all(self, group: Iterable[Prepared]) -> Answers:
         """Decide each; what they write becomes durable together."""
-        with nullcontext() if self.stage.waits_on_network else self.world.batch():
+        with nullcontext() if self.stage.waits_on_network else self.dependencies.batch():
             answers = [(each.delivery, *self.decide(each)) for each in group]
             decided = [(delivery, outcome) for delivery, outcome, _ in answers]
-            self.tell("not_journalled", lambda: self.world.observer.decided(self.stage.name, decided))
+            self.run_guarded("not_journalled", lambda: self.dependencies.observer.decided(self.stage.name, decided))
         crash_point("store.committed")
         self.announce([messages for _, _, messages in answers])
         return answers
 
     def announce(self, packed: Sequence[Sequence[Message]]) -> None:
-        """Tell integrators; before settling, so that a crash in between tells them again and not never."""
-        if news := [message for messages in packed for message in messages if is_news(message)]:
-            self.tell("not_announced", lambda: self.world.broker.announce(news))
+        """Publish for integrators; before settling, so that a crash in between repeats it instead of omitting it."""
+        if announcements := [message for messages in packed for message in messages if is_announcement(message)]:
+            self.run_guarded("not_announced", lambda: self.dependencies.broker.announce(announcements))
             crash_point("worker.announced")
 
-    def tell(self, failure: str, act: Callable[[], None]) -> None:
-        """What only tells others must not stop the mail: our own bug in it is logged, and the work goes on."""
+    def run_guarded(self, failure: str, act: Callable[[], None]) -> None:
+        """Run what is not needed for the mail: a bug of ours in it is logged, and the work goes on."""
         try:
             act()
-        except AWAY:
+        except DEPENDENCY_ERRORS:
             raise
         except Exception:
             log.exception(failure, extra={"stage": self.stage.name})
@@ -163,8 +163,8 @@ class Worker:
         """Settle each. A call that raises has done nothing, so that one and those behind it go back."""
         for place, (delivery, outcome, messages) in enumerate(answers):
             try:
-                self.settle(delivery, outcome, [message for message in messages if not is_news(message)])
-            except AWAY:
+                self.settle(delivery, outcome, [message for message in messages if not is_announcement(message)])
+            except DEPENDENCY_ERRORS:
                 self.give_back([delivery for delivery, _, _ in answers[place:]])
                 raise
             crash_point("worker.settled")
@@ -183,7 +183,7 @@ class Worker:
         except Unavailable:
             raise
         except FromTheFuture as error:
-            return Prepared(delivery, outcome=_patience(delivery.message, str(error)))
+            return Prepared(delivery, outcome=_wait_for_upgrade(delivery.message, str(error)))
         except LookupError as error:
             if not isinstance(error, KeyError | IndexError):  # a blob that is not there yet, or not any more
                 return Prepared(delivery, outcome=Retry(str(error)))
@@ -193,44 +193,50 @@ class Worker:
         return Prepared(delivery, event)
 
     def decide(self, prepared: Prepared) -> tuple[Outcome, Sequence[Message]]:
-        """The stage's answer and what follows; whatever breaks becomes an answer too, except the world's absence."""
+        """The stage's answer and what follows. Every error becomes an answer, except an unavailable dependency."""
         if prepared.outcome is not None:
             return prepared.outcome, ()
         try:
             outcome = self.stage.handle(prepared.event)
             crash_point("worker.decided")
-            return outcome, self.follow(prepared.delivery, outcome)
+            return outcome, self.pack_events(prepared.delivery, outcome)
         except Unavailable:
             raise
         except Exception as error:
             return _failure(self.stage, prepared.delivery, error), ()
 
-    def follow(self, delivery: Delivery, outcome: Outcome) -> Sequence[Message]:
+    def pack_events(self, delivery: Delivery, outcome: Outcome) -> Sequence[Message]:
         """The messages that carry what the stage emits; large ones are kept in the store first."""
         if not isinstance(outcome, Emit | Fail):
             return ()
         return [
             message
             for index, event in enumerate(outcome.events)
-            for message in self.world.pack(event, delivery.message, self.stage.name, index)
+            for message in self.dependencies.pack(event, delivery.message, self.stage.name, index)
         ]
 
     def settle(self, delivery: Delivery, outcome: Outcome, messages: Sequence[Message]) -> None:
-        """Tell the broker; it lets the delivery go when everything caused is confirmed."""
+        """Settle with the broker, which removes the delivery when everything that it caused is confirmed."""
         match outcome:
             case Emit():
                 self.consumer.settle(delivery, messages)
-            case Retry() if delivery.message.attempt < len(BACKOFF):
-                self.consumer.redeliver(delivery, BACKOFF[delivery.message.attempt])
+            case Retry() if delivery.message.attempt < len(BACKOFF_SECONDS):
+                self.consumer.redeliver(delivery, BACKOFF_SECONDS[delivery.message.attempt])
             case Wait(reason, after):
                 self.consumer.wait(delivery, tier_for(after.total_seconds()))
             case Retry(reason):
-                given_up = Fail(f"given up after {len(BACKOFF) + 1} attempts: {reason}")
-                self.consumer.bury(_named(delivery, given_up), shortened(given_up.reason, REASON), self.stage.name)
+                given_up = Fail(f"given up after {len(BACKOFF_SECONDS) + 1} attempts: {reason}")
+                self.consumer.bury(
+                    _with_mail_id(delivery, given_up),
+                    shortened(given_up.reason, MAX_REASON_CHARACTERS),
+                    self.stage.name,
+                )
             case Fail(reason):
                 if messages:
-                    self.world.broker.publish(messages)
-                self.consumer.bury(_named(delivery, outcome), shortened(reason, REASON), self.stage.name)
+                    self.dependencies.broker.publish(messages)
+                self.consumer.bury(
+                    _with_mail_id(delivery, outcome), shortened(reason, MAX_REASON_CHARACTERS), self.stage.name
+                )
             case _:
                 assert_never(outcome)
 
@@ -243,7 +249,7 @@ def _failure(stage: Stage, delivery: Delivery, error: Exception) -> Fail:
     return Fail(f"{type(error).__name__}: {error}")  # our bug or a poisonous mail: keep it, go on
 
 
-def _named(delivery: Delivery, failure: Fail) -> Delivery:
+def _with_mail_id(delivery: Delivery, failure: Fail) -> Delivery:
     """The delivery with what the stage knows and its message does not say.
 
     On intake the correlation id is the publisher's own business, and no mail of ours.
@@ -253,7 +259,7 @@ def _named(delivery: Delivery, failure: Fail) -> Delivery:
     return replace(delivery, message=replace(message, correlation_id=failure.mail_id or claimed))
 
 
-def _patience(message: Message, reason: str) -> Outcome:
+def _wait_for_upgrade(message: Message, reason: str) -> Outcome:
     """Wait for a newer worker, unless the message is too old or does not say when it was published."""
     published = message.headers.get("at")
     if isinstance(published, int) and time.time() - published < FUTURE_SECONDS:
@@ -261,7 +267,7 @@ def _patience(message: Message, reason: str) -> Outcome:
     return Fail(reason)
 
 
-def is_news(message: Message) -> bool:
+def is_announcement(message: Message) -> bool:
     """Whether it goes to the events exchange: event names have a dot (`record.created`), work queues have none."""
     return "." in message.to
 
@@ -271,7 +277,9 @@ def tier_for(seconds: float) -> int:
     return next((tier for tier in TIERS if tier >= seconds), TIERS[-1])
 
 
-def await_world(world: World, stop: threading.Event, consumers: Sequence[Consumer]) -> None:
+def wait_until_available(
+    dependencies: WorkerDependencies, stop: threading.Event, consumers: Sequence[Consumer]
+) -> None:
     """Probe until the store answers, with growing pauses; nothing is taken meanwhile, and the consumers rest."""
 
     def rest(state: tenacity.RetryCallState) -> None:
@@ -287,20 +295,20 @@ def await_world(world: World, stop: threading.Event, consumers: Sequence[Consume
         reraise=True,
     )
     try:
-        attempts(world.probe)
+        attempts(dependencies.probe)
     except Unavailable:
-        log.info("stopped_while_world_away")
+        log.info("stopped_while_unavailable")
 
 
-def leave_all(consumers: Sequence[Consumer]) -> None:
-    """At once: while the broker is frozen, each takes all its patience."""
+def close_consumers(consumers: Sequence[Consumer]) -> None:
+    """Close all at the same time: while the broker is frozen, each takes its whole time-out."""
     with ThreadPoolExecutor(max(1, len(consumers))) as pool:
-        list(pool.map(leave, consumers))
+        list(pool.map(close_consumer, consumers))
 
 
-def leave(consumer: Consumer) -> None:
-    """Close; a broker that is away by then will hand out again what we held."""
+def close_consumer(consumer: Consumer) -> None:
+    """Close; a broker that is unavailable by then hands out again what was held."""
     try:
         consumer.close()
     except Unavailable as error:
-        log.warning("left_unsettled", extra={"reason": str(error)})
+        log.warning("closed_unsettled", extra={"reason": str(error)})

@@ -18,7 +18,7 @@ from shared.contracts.errors import PostroomError, Unavailable
 from shared.runtime.broker import MAX_DELIVERIES, QUEUES, Broker, Delivery, Message, Unroutable
 from shared.runtime.outcome import Emit, Outcome
 from shared.runtime.stage import Stage
-from shared.runtime.worker import LONGEST_PAUSE, Worker, World
+from shared.runtime.worker import LONGEST_PAUSE_SECONDS, Worker, WorkerDependencies
 from tests.conformance.child import POISON
 from tests.conformance.lanes import (
     BROKERS,
@@ -240,7 +240,7 @@ def test_giving_back_for_ten_minutes_is_no_poison(broker: Broker) -> None:
     """As often as a worker does at most while the store is away."""
     broker.publish([a_message(headers={"attempt": 1, "inbox": "support"})])
     consumer = broker.consumer("intake", 10)
-    for _ in range(round(600 / LONGEST_PAUSE)):
+    for _ in range(round(600 / LONGEST_PAUSE_SECONDS)):
         consumer.give_back(take_one(consumer))
         consumer.flush()
     delivery = take_one(consumer)
@@ -416,7 +416,7 @@ def test_a_worker_whose_store_is_away_leaves_its_queue_alone_and_goes_on_when_it
 
     journal: Any = SimpleNamespace(decided=lambda *_: None)
     stage = Stage("parser", "intake", handle, lambda message: message)
-    worker = Worker(stage, World(broker, lambda *_: [], nullcontext, journal, world.ask), prefetch=5)
+    worker = Worker(stage, WorkerDependencies(broker, lambda *_: [], nullcontext, journal, world.ask), prefetch=5)
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
     try:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import shared.embedded.file
-from services import pipeline
+from services import pipeline, runner
 from shared.app import App, Location
 from shared.clock import SystemClock
 from shared.embedded.broker import EmbeddedBroker
@@ -155,7 +155,7 @@ def hand_in(app: App, outbox: Path) -> None:
 def until_quiet(app: App, job: Job) -> None:
     """All stages, as `postroom up --once` on the embedded broker, and as `up` on RabbitMQ."""
     if job.broker_url is None:
-        pipeline.run_all(app, threading.Event(), once=True, fetch=False)
+        runner.run_all(app, threading.Event(), once=True, fetch=False)
         return
     deadline = time.monotonic() + job.patience
     with working(app):
@@ -177,12 +177,12 @@ def until_stopped(app: App, job: Job) -> None:
     if job.stages:
         work_apart(app, job.stages, stop)
     else:
-        pipeline.run_all(app, stop, fetch=False)
+        runner.run_all(app, stop, fetch=False)
 
 
 def work_apart(app: App, stages: Sequence[str], stop: threading.Event) -> None:
     """One thread for each stage's worker."""
-    workers = [Worker(pipeline.STAGES[name](app), pipeline.world(app)) for name in stages]
+    workers = [Worker(pipeline.STAGES[name](app), runner.worker_dependencies(app)) for name in stages]
     threads = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]
     for thread in threads:
         thread.start()
@@ -206,7 +206,7 @@ def working(app: App) -> Iterator[None]:
 
     def work() -> None:
         try:
-            pipeline.run_all(app, stop, fetch=False)
+            runner.run_all(app, stop, fetch=False)
         except BaseException as error:  # told to the main thread
             failed.append(error)
 

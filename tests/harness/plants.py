@@ -27,7 +27,7 @@ import shared.store.records
 from shared.app import App
 from shared.embedded.broker import EmbeddedConsumer
 from shared.runtime.crash_points import crash_point
-from shared.runtime.worker import Worker, is_news
+from shared.runtime.worker import Worker, is_announcement
 from shared.store.mails import Mails
 from shared.store.records import Records
 from tests.harness import parser_child
@@ -118,16 +118,16 @@ def settle_before_commit() -> None:
     def step_(self: Worker, timeout: float) -> int:
         deliveries = self.consumer.take(timeout)
         answers: list[Any] = []
-        with contextlib.suppress(_RolledBack), self.world.batch():
+        with contextlib.suppress(_RolledBack), self.dependencies.batch():
             answers = [(delivery, *self.decide(self.prepare(delivery))) for delivery in deliveries]
             raise _RolledBack
         for delivery, outcome, messages in answers:
-            self.settle(delivery, outcome, [message for message in messages if not is_news(message)])
+            self.settle(delivery, outcome, [message for message in messages if not is_announcement(message)])
         self.consumer.flush()
         crash_point("planted")
-        with self.world.batch():
+        with self.dependencies.batch():
             again = [(delivery, self.decide(self.prepare(delivery))[0]) for delivery in deliveries]
-            self.world.observer.decided(self.stage.name, again)
+            self.dependencies.observer.decided(self.stage.name, again)
         return len(deliveries)
 
     Worker.step = step_  # type: ignore[method-assign]

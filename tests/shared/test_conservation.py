@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services import pipeline
+from services import pipeline, runner
 from shared import conservation
 from shared.app import Location
 from shared.config.model import MailServer
@@ -18,7 +18,7 @@ from shared.conservation import Report
 from shared.contracts.errors import Unavailable
 from shared.embedded.broker import EmbeddedBroker
 from shared.intake import RawMail
-from shared.runtime.worker import Worker, leave
+from shared.runtime.worker import Worker, close_consumer
 from tests.builders import a_configuration, a_mail
 from tests.desk import Desk
 from tests.servers.rabbitmq import RabbitNode
@@ -69,11 +69,11 @@ def run(desk: Desk, *stages: str) -> None:
     """Let some stages work until their queues are empty, and close their consumers."""
     for name in stages:
         stage = pipeline.STAGES[name](desk.app)
-        worker = Worker(stage, pipeline.world(desk.app))
+        worker = Worker(stage, runner.worker_dependencies(desk.app))
         deadline = time.monotonic() + 60
         while worked(worker) or depth(desk, stage.queue):
             assert time.monotonic() < deadline
-        leave(worker.consumer)
+        close_consumer(worker.consumer)
 
 
 def worked(worker: Worker) -> bool:

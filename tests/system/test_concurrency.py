@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services import pipeline
+from services import pipeline, runner
 from services.record_writer import stage as writer_stage
 from shared.app import App, Location
 from shared.clock import SystemClock
@@ -52,7 +52,7 @@ def matched(app: App, sent: Sequence[Sent]) -> list[SenderMatched]:
     """What the writer gets to see of these mails."""
     app.door.hand_over([RawMail(each.raw) for each in sent])
     for name in ("parser", "filter", "sender-matcher"):
-        worker = Worker(pipeline.STAGES[name](app), pipeline.world(app))
+        worker = Worker(pipeline.STAGES[name](app), runner.worker_dependencies(app))
         while worker.step(timeout=0):
             pass
         worker.consumer.close()

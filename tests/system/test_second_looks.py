@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from services import pipeline
+from services import runner
 from services.record_writer import stage as writer_stage
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import IncidentWanted
@@ -21,7 +21,7 @@ from shared.embedded.file import FILE_NAME, LocalFile
 from shared.runtime.broker import Delivery, Message, Unroutable
 from shared.runtime.outcome import Emit
 from shared.runtime.stage import Stage
-from shared.runtime.worker import Worker, World, leave_all
+from shared.runtime.worker import Worker, WorkerDependencies, close_consumers
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
 from tests.desk import Desk
 
@@ -68,8 +68,8 @@ class Consumer:
 @pytest.mark.parametrize("error", [Unavailable("away"), Unroutable("no queue")], ids=["away", "unroutable"])
 def test_what_cannot_be_settled_goes_back_with_all_behind_it(desk: Desk, error: Exception) -> None:
     consumer = Consumer(error)
-    world: World = pipeline.world(desk.app)
-    worker = Worker(Stage("idle", "filter", lambda _: Emit(), lambda message: message), world)
+    dependencies: WorkerDependencies = runner.worker_dependencies(desk.app)
+    worker = Worker(Stage("idle", "filter", lambda _: Emit(), lambda message: message), dependencies)
     worker.consumer.close()
     worker.consumer = consumer  # type: ignore[assignment]
     with pytest.raises(type(error)):
@@ -87,12 +87,12 @@ def test_a_bug_in_what_only_tells_others_stops_no_mail(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str, method: str
 ) -> None:
     """Else the worker would end, start again, and end again, for ever and without a dead letter."""
-    world = pipeline.world(desk.app)
-    monkeypatch.setattr(getattr(world, part), method, break_down)
+    dependencies = runner.worker_dependencies(desk.app)
+    monkeypatch.setattr(getattr(dependencies, part), method, break_down)
     news = Message("n", "record.created", b"")
     stage = Stage("writer", "record-writer", lambda _: Emit((IncidentWanted("m", "", "", "", ""),)), lambda m: m)
     desk.app.broker.publish([Message("a", "record-writer", b"")])
-    worker = Worker(stage, replace(world, pack=lambda *_: [news]))
+    worker = Worker(stage, replace(dependencies, pack=lambda *_: [news]))
     assert worker.step(1) == 1
     assert desk.app.broker.in_flight() == 0
     assert "no such thing" in caplog.text
@@ -123,9 +123,11 @@ def test_leavings_are_worked_off_and_nothing_is_waited_for(
     desk: Desk, counts: list[int], most: int, settled: list[int]
 ) -> None:
     consumer = Leavings(Unavailable("away"), counts=counts)
-    worker = Worker(Stage("idle", "filter", lambda _: Emit(), lambda message: message), pipeline.world(desk.app))
+    worker = Worker(
+        Stage("idle", "filter", lambda _: Emit(), lambda message: message), runner.worker_dependencies(desk.app)
+    )
     worker.consumer = consumer  # type: ignore[assignment]
-    worker.work_off_leavings(most, 60, threading.Event())
+    worker.drain_backlog(most, 60, threading.Event())
     assert consumer.settled == settled
 
 
@@ -133,7 +135,7 @@ def test_consumers_leave_all_at_once() -> None:
     """Five that wait for a frozen broker one after the other would be killed before they are done."""
     together = threading.Barrier(5)
     consumers: Any = [SimpleNamespace(close=lambda: together.wait(60)) for _ in range(5)]
-    leave_all(consumers)
+    close_consumers(consumers)
     assert not together.broken
 
 

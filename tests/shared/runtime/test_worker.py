@@ -19,7 +19,7 @@ from shared.runtime import worker as worker_module
 from shared.runtime.broker import Message
 from shared.runtime.outcome import Emit, Fail, Outcome
 from shared.runtime.stage import Stage
-from shared.runtime.worker import Worker, World
+from shared.runtime.worker import Worker, WorkerDependencies
 
 
 @dataclass
@@ -66,7 +66,9 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
 def a_worker(broker: EmbeddedBroker, story: Story, **keys: Any) -> Worker:
     """A worker that takes all at once."""
     stage = Stage("parser", "intake", story.handle, story.decode, **keys)
-    world = World(broker, lambda *_: [], story.batch, SimpleNamespace(decided=lambda *_: None), lambda: None)
+    world = WorkerDependencies(
+        broker, lambda *_: [], story.batch, SimpleNamespace(decided=lambda *_: None), lambda: None
+    )
     made = Worker(stage, world)
     made.consumer._width = 32  # type: ignore[attr-defined]
     return made
@@ -155,7 +157,7 @@ def test_what_breaks_in_one_mail_is_its_dead_letter_and_no_other_s(
     monkeypatch.setattr(story, where, broken)
     told: list[Sequence[Any]] = []
     worker = a_worker(broker, story, prepare=story.prepare)
-    monkeypatch.setattr(worker.world.observer, "decided", lambda _, decided: told.append(decided))
+    monkeypatch.setattr(worker.dependencies.observer, "decided", lambda _, decided: told.append(decided))
     worker.step(1)
     assert [outcome for _, outcome in told[0]] == [Fail("KeyError: 'a bug'"), Emit()]
 
@@ -175,7 +177,9 @@ def test_others_write_and_leases_are_renewed_while_a_mail_is_prepared(tmp_path: 
 
     file = LocalFile(tmp_path)
     worker = a_worker(broker, story, prepare=prepare)
-    worker.world = World(broker, lambda *_: [], file.batch, SimpleNamespace(decided=lambda *_: None), lambda: None)  # type: ignore[arg-type]
+    worker.dependencies = WorkerDependencies(
+        broker, lambda *_: [], file.batch, SimpleNamespace(decided=lambda *_: None), lambda: None
+    )  # type: ignore[arg-type]
     thread = threading.Thread(target=worker.step, args=(1,))
     thread.start()
     assert busy.wait(30)

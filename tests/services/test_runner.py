@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from services import pipeline
+from services import runner
 from tests.desk import Desk
 
 
@@ -18,6 +18,6 @@ class Broken:
 
 
 def test_a_part_that_breaks_ends_the_process_with_its_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "fetcher", lambda _: Broken())
+    monkeypatch.setattr(runner, "build_fetcher", lambda _: Broken())
     with pytest.raises(ZeroDivisionError, match="a bug"):
-        pipeline.run_all(desk.app, threading.Event())
+        runner.run_all(desk.app, threading.Event())

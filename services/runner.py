@@ -1,0 +1,217 @@
+"""Runs the pipeline's stages and the fetcher in one process, and wires one app to its workers.
+
+Reads the tables of `services.pipeline`; decides which parts have a thread of their own, what is processed first after
+a crash, and when a single run is over. Separate from the tables, so that those can be read at one glance.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from services.fetcher.source import FetcherSource, Wiring
+from services.fetcher.visit import Arrival
+from services.pipeline import STAGES, addressees
+from shared.app import App
+from shared.contracts.errors import PostroomError
+from shared.contracts.events import Event
+from shared.intake import RawMail
+from shared.runtime.broker import PARKED, RETRY, Depth, Message
+from shared.runtime.envelope import pack
+from shared.runtime.observe import Journal
+from shared.runtime.stage import Stage
+from shared.runtime.worker import (
+    DEPENDENCY_ERRORS,
+    Worker,
+    WorkerDependencies,
+    close_consumers,
+    wait_until_available,
+)
+
+log = logging.getLogger(__name__)
+
+QUIET_SECONDS = 60.0
+"""How long `--once` waits for delayed retries."""
+SETTLE_SECONDS = 1.0
+BACKLOG_SECONDS = 2.0
+"""How long a queue that is not empty may take to hand out its first message."""
+IDLE_SECONDS, UNAVAILABLE_SECONDS = 0.05, 1.0
+"""Pauses between two rounds: without work, and while a dependency is unavailable."""
+
+
+def worker_dependencies(app: App) -> WorkerDependencies:
+    """What every worker of this process shares."""
+
+    def pack_for_readers(event: Event, cause: Message, stage: str, index: int) -> Sequence[Message]:
+        packed = partial(pack, event, cause=cause, stage=stage, index=index, blobs=app.documents)
+        return [packed(to) for to in addressees(event)]
+
+    journal = Journal(app.documents, app.clock)
+    return WorkerDependencies(app.broker, pack_for_readers, app.documents.batch, journal, app.documents.ping)
+
+
+def build_fetcher(app: App) -> FetcherSource:
+    """The fetcher on an app's door and configuration."""
+
+    def hand_over(arrivals: Sequence[Arrival]) -> None:
+        app.door.hand_over([RawMail(each.raw, each.inbox, None, each.envelope_from) for each in arrivals])
+
+    current = app.directory.current
+    wiring = Wiring(hand_over, inboxes=lambda: current().inboxes, settings=lambda: current().settings)
+    return FetcherSource(app.documents, wiring, clock=app.clock)
+
+
+class BackgroundPart(threading.Thread):
+    """A stage or source in a thread of its own. An error in it stops the whole process: no part is missing unnoticed.
+
+    `error` is what ended it, None when it ended in order.
+    """
+
+    def __init__(self, name: str, work: Callable[[threading.Event], None], stop: threading.Event) -> None:
+        super().__init__(name=name)
+        self._work, self._until = work, stop
+        self.error: BaseException | None = None
+
+    def run(self) -> None:
+        """Work until `stop` is set, or until an error."""
+        try:
+            self._work(self._until)
+        except BaseException as error:  # raised again by `run_all`, in its own thread
+            self.error = error
+            self._until.set()
+
+
+def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool = True) -> None:
+    """Run all stages in one process, until `stop` is set; with `once` until the queues are empty.
+
+    Stages that talk to servers, and the fetcher, have threads of their own, so that a slow server holds up nobody
+    else; a single run does one after the other. Raises what ended one of those threads.
+    """
+    dependencies = worker_dependencies(app)
+    stages = [build(app) for build in STAGES.values()]
+    drain_backlog(app, [stage for stage in stages if not stage.waits_on_network], dependencies, stop)
+    apart = [stage for stage in stages if stage.waits_on_network and not once]
+    workers = [Worker(stage, dependencies) for stage in stages if stage not in apart]
+    parts = [BackgroundPart(stage.name, Worker(stage, dependencies).run, stop) for stage in apart]
+    parts += _fetch(app, stop, once=once) if fetch else []
+    for part in parts:
+        part.start()
+    try:
+        run_round_robin(app, workers, dependencies, stop, once=once)
+    finally:
+        stop.set()
+        close_consumers([worker.consumer for worker in workers])
+        for part in parts:
+            part.join()
+    if error := next((part.error for part in parts if part.error), None):
+        raise error
+
+
+def _fetch(app: App, stop: threading.Event, *, once: bool) -> list[BackgroundPart]:
+    """The fetcher's part; in a single run it has visited every inbox that is due instead."""
+    source = build_fetcher(app)
+    if once:
+        source.once()
+        return []
+    return [BackgroundPart("fetcher", source.run, stop)]
+
+
+def drain_backlog(app: App, stages: Sequence[Stage], dependencies: WorkerDependencies, stop: threading.Event) -> None:
+    """Process first what an earlier process left in the queues: one message at a time, one stage after the other.
+
+    Should one message kill this process too, no other was taken with it: RabbitMQ counts a delivery for each message
+    that a process holds when it dies, and after the fifth death its neighbours would be dead letters as well.
+    """
+    try:
+        ready = {depth.name: depth.ready for depth in app.broker.depths()}
+        for stage in stages:
+            if most := ready.get(stage.queue):
+                Worker(stage, dependencies, prefetch=1).drain_backlog(most, BACKLOG_SECONDS, stop)
+    except DEPENDENCY_ERRORS as error:  # the workers themselves will wait for it
+        log.warning("backlog_not_drained", extra={"reason": str(error)})
+
+
+def run_round_robin(
+    app: App, workers: Sequence[Worker], dependencies: WorkerDependencies, stop: threading.Event, *, once: bool
+) -> None:
+    """Run one step of each worker in turn. A worker whose dependency is unavailable holds up no other.
+
+    A single run ends when all is quiet; it raises `Unavailable` when nothing moved for `QUIET_SECONDS`.
+    """
+    quiet, paused = QuietTimer(QUIET_SECONDS), set[str]()
+    while not stop.is_set():
+        worked, error = run_one_round(workers, paused)
+        if worked:
+            quiet.restart()
+            continue
+        if error is not None:
+            if once and quiet.has_expired():
+                raise error
+            wait_until_available(dependencies, stop, [worker.consumer for worker in workers])
+        elif once and quiet.is_over(app.broker.depths()):
+            return
+        stop.wait(IDLE_SECONDS if error is None else UNAVAILABLE_SECONDS)
+
+
+def run_one_round(workers: Sequence[Worker], paused: set[str]) -> tuple[int, PostroomError | None]:
+    """Run one step of each worker: how many deliveries were settled, and the error if a dependency is unavailable.
+
+    `paused` keeps the names of the workers that wait, so that an outage is logged once.
+    """
+    worked = 0
+    unavailable: PostroomError | None = None
+    for worker in workers:
+        try:
+            worked += worker.step(timeout=0)
+            if worker.stage.name in paused:
+                paused.remove(worker.stage.name)
+                log.warning("worker_resumed", extra={"stage": worker.stage.name})
+        except DEPENDENCY_ERRORS as error:
+            if worker.stage.name not in paused:
+                paused.add(worker.stage.name)
+                log.warning("worker_paused", extra={"stage": worker.stage.name, "reason": str(error)})
+            unavailable = error
+    return worked, unavailable
+
+
+class QuietTimer:
+    """Decides when a single run is over: nothing is ready or held, and delayed messages were waited for long enough.
+
+    The waiting for delayed messages adds up over the run: one that comes back and is delayed again gains no time.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self._since = seconds, time.monotonic()
+        self._waited, self._looked = 0.0, self._since
+
+    def restart(self) -> None:
+        """Count anew: something moved."""
+        self._since = self._looked = time.monotonic()
+
+    def has_expired(self) -> bool:
+        """Whether nothing has moved for too long."""
+        return self._quiet_seconds() > self.seconds
+
+    def is_over(self, depths: Sequence[Depth]) -> bool:
+        """Whether to stop, given the queues as they are now.
+
+        A broker that does not say what is unacknowledged may have messages in flight: then quiet has to last.
+        """
+        now = time.monotonic()
+        idle, self._looked = now - self._looked, now
+        work = [depth for depth in depths if depth.name not in (PARKED, RETRY)]
+        if any(depth.ready or depth.unacked for depth in work):
+            return False
+        if any(depth.unacked is None for depth in work) and self._quiet_seconds() < SETTLE_SECONDS:
+            return False
+        delayed = next((depth for depth in depths if depth.name == RETRY and depth.ready), None)
+        if delayed is None:
+            return True
+        self._waited += idle
+        return self._waited + (delayed.next_seconds or 0.0) > self.seconds
+
+    def _quiet_seconds(self) -> float:
+        return time.monotonic() - self._since

@@ -251,7 +251,7 @@ ATTEMPTS = [
     ),
     Attempt("a template's token", written(f'"@Subject {WORDS}" <{V}>', subject=f"Incident#1 @FirstName {WORDS}")),
 ]
-UNANSWERED = {"a status", "several numbers"}
+UNANSWERED = {"several numbers"}
 """A part that cannot be written makes an incident, and the sender hears nothing."""
 
 

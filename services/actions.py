@@ -7,10 +7,9 @@ number of messages asks for it. Every action leaves a line in the mail's journal
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from services.parser import guarded
 from shared.contracts.errors import BoundExceeded, PostroomError
@@ -19,6 +18,7 @@ from shared.ids import id_under
 from shared.runtime.broker import Message
 from shared.runtime.envelope import pack
 from shared.store.documents import Document, Documents
+from shared.store.journal import JournalEntry
 from shared.text import iso
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def release(app: App, mail_id: str, *, by: str = OPERATOR) -> None:
         },
     )
     app.broker.publish([message])
-    _note(app.documents, mail_id, now, "released", f"by {by}; it was rejected: {mail['reason'] or ''}")
+    _note(app, mail_id, now, "released", f"by {by}; it was rejected: {mail['reason'] or ''}")
 
 
 def _existing(found: Document | None, thing: str, id_: str) -> Document:
@@ -86,7 +86,7 @@ def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:
         app.mails.reopen(letter["mail_id"], was="dead")
     app.broker.publish([app.dead_letters.message(letter)])
     app.dead_letters.move(letter_id, "replayed", moved_at=now, moved_by=by)
-    _note(app.documents, letter["mail_id"], now, "replayed", f"by {by}; back to {letter['queue']}")
+    _note(app, letter["mail_id"], now, "replayed", f"by {by}; back to {letter['queue']}")
     return str(letter["queue"])
 
 
@@ -95,7 +95,7 @@ def discard(app: App, letter_id: str, *, by: str = OPERATOR, reason: str = "") -
     letter = _open_letter(app, letter_id)
     now = app.clock.now()
     app.dead_letters.move(letter_id, "discarded", moved_at=now, moved_by=by, why=reason)
-    _note(app.documents, letter["mail_id"], now, "discarded", f"by {by}" + (f": {reason}" if reason else ""))
+    _note(app, letter["mail_id"], now, "discarded", f"by {by}" + (f": {reason}" if reason else ""))
 
 
 def _open_letter(app: App, letter_id: str) -> Document:
@@ -105,16 +105,8 @@ def _open_letter(app: App, letter_id: str) -> Document:
     return letter
 
 
-def _note(documents: Documents, mail_id: str | None, at: datetime, decision: str, why: str) -> None:
+def _note(app: App, mail_id: str | None, at: datetime, decision: str, why: str) -> None:
     if not mail_id:
         return
-    entry: Mapping[str, Any] = {
-        "_id": id_under(mail_id, OPERATOR, decision, at.isoformat()),
-        "mail_id": mail_id,
-        "stage": OPERATOR,
-        "at": at,
-        "decision": decision,
-        "why": why,
-        "attempt": 0,
-    }
-    documents.insert("journal", dict(entry))
+    id_ = id_under(mail_id, OPERATOR, decision, at.isoformat())
+    app.journal.add([JournalEntry(id_, mail_id, OPERATOR, at, decision, why)])

@@ -21,7 +21,7 @@ from shared.contracts.events import Event
 from shared.intake import RawMail
 from shared.runtime.broker import PARKED, RETRY, Depth, Message
 from shared.runtime.envelope import pack
-from shared.runtime.observe import Journal
+from shared.runtime.observe import JournalWriter
 from shared.runtime.stage import Stage
 from shared.runtime.worker import (
     DEPENDENCY_ERRORS,
@@ -49,7 +49,7 @@ def worker_dependencies(app: App) -> WorkerDependencies:
         packed = partial(pack, event, cause=cause, stage=stage, index=index, blobs=app.documents)
         return [packed(to) for to in addressees(event)]
 
-    journal = Journal(app.documents, app.clock)
+    journal = JournalWriter(app.journal, app.clock)
     return WorkerDependencies(app.broker, pack_for_readers, app.documents.batch, journal, app.documents.ping)
 
 

@@ -20,9 +20,11 @@ from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
 from shared.intake import Door
 from shared.runtime.broker import Broker
+from shared.store.arrivals import Arrivals
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
 from shared.store.indexes import INDEXES
+from shared.store.journal import Journal
 from shared.store.mails import Mails
 from shared.store.outbox import Outbox
 from shared.store.people import People
@@ -61,6 +63,7 @@ class App:
         self.directory = Directory(documents, clock)
         self.mails, self.records, self.people = Mails(documents), Records(documents), People(documents)
         self.outbox, self.dead_letters = Outbox(documents), DeadLetters(documents)
+        self.arrivals, self.journal = Arrivals(documents), Journal(documents)
 
     @classmethod
     def open(cls, location: Location, clock: Clock | None = None) -> Self:

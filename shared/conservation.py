@@ -23,8 +23,8 @@ from typing import Final
 from shared.app import App
 from shared.contracts.events import IncidentWanted
 from shared.runtime.broker import DEAD_LETTER, INTAKE, PARKED, RETRY, Depth
+from shared.store.arrivals import DUPLICATE, HANDED_IN, UNREADABLE
 from shared.store.documents import Document, Documents, Filter
-from shared.store.mails import DUPLICATE, HANDED_IN, UNREADABLE
 
 PATIENCE: Final = 2.0
 """Seconds for which a suspicion must last."""

@@ -17,8 +17,8 @@ from shared.contracts.events import MailReceived
 from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
 from shared.runtime.crash_points import crash_point
 from shared.runtime.envelope import reference
+from shared.store.arrivals import Arrivals
 from shared.store.documents import Documents
-from shared.store.mails import Mails
 
 INLINE = 64 << 10
 """Larger mails are stored first and travel as a reference."""
@@ -41,7 +41,7 @@ class Door:
 
     def __init__(self, broker: Broker, documents: Documents, clock: Clock) -> None:
         self.broker, self.documents, self.clock = broker, documents, clock
-        self.mails = Mails(documents)
+        self.arrivals = Arrivals(documents)
 
     def hand_over(self, mails: Sequence[RawMail]) -> list[str]:
         """Publish; the ids under which they were counted. Raises `Unavailable`: hand over again."""
@@ -53,7 +53,7 @@ class Door:
         now = self.clock.now()
         with self.documents.batch():
             for message, mail in zip(messages, mails, strict=True):
-                self.mails.arrived(message.id, mail.inbox or "", now)
+                self.arrivals.handed_in(message.id, mail.inbox or "", now)
         crash_point("door.counted")
         return [message.id for message in messages]
 

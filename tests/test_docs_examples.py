@@ -17,8 +17,8 @@ import pytest
 
 from shared.embedded.documents import EmbeddedDocuments
 from shared.rabbitmq.broker import RabbitBroker
+from shared.store.arrivals import DUPLICATE, TAKEN
 from shared.store.documents import Documents
-from shared.store.mails import DUPLICATE, TAKEN
 from tests.builders import a_mail
 from tests.conformance.lanes import eventually
 from tests.servers import npm

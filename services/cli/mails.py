@@ -29,6 +29,7 @@ from shared.store.mails import OUTCOMES
 if TYPE_CHECKING:
     from shared.app import App
     from shared.store.documents import Document
+    from shared.store.journal import JournalEntry
 
 STAGES = ("fetcher", "parser", "filter", "sender-matcher", "record-writer", "exporter", "dead-letter", "notifier")
 AGO: Final[Mapping[str, timedelta]] = {
@@ -174,13 +175,13 @@ def show(mail_id: str) -> None:
 def entries_of(app: App, mail: Document) -> list[dict[str, Any]]:
     """What every stage decided about a mail, in order."""
     keys = ("at", "stage", "decision", "why", "attempt")
-    return [{key: each.get(key) for key in keys} for each in sorted(app.mails.journal(mail["_id"]), key=_in_order)]
+    entries = sorted(app.journal.of_mail(mail["_id"]), key=_in_order)
+    return [{key: getattr(each, key) for key in keys} for each in entries]
 
 
-def _in_order(entry: Document) -> tuple[Any, int]:
+def _in_order(entry: JournalEntry) -> tuple[datetime, int]:
     """By time; within one millisecond in the order of the stages."""
-    stage = entry["stage"]
-    return entry["at"], STAGES.index(stage) if stage in STAGES else len(STAGES)
+    return entry.at, STAGES.index(entry.stage) if entry.stage in STAGES else len(STAGES)
 
 
 def _show(mail: Document, timezone: str) -> None:

@@ -16,7 +16,6 @@ import click
 
 from services.cli import output
 from services.cli.base import Command, as_json, opened, use_management
-from shared.store.mails import HANDED_IN
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -62,12 +61,12 @@ def _age(since: datetime, now: datetime) -> float:
 def _oldest(app: App) -> dict[str, datetime]:
     """Since when the oldest mail waits in each queue, by the journal."""
     oldest: dict[str, datetime] = {}
-    for arrival in app.documents.find("arrivals", {"state": HANDED_IN}, sort=(("at", 1),), limit=1):
-        oldest["intake"] = arrival["at"]
+    for arrival in app.arrivals.on_intake(1):
+        oldest["intake"] = arrival.at
     for mail in app.documents.find("mails", {"outcome": None}, sort=(("received_at", 1),), limit=LOOKED_AT):
-        last = max(app.mails.journal(mail["_id"]), key=lambda entry: entry["at"], default=None)
-        if last and (queue := AFTER.get(last["stage"])):
-            oldest[queue] = min(last["at"], oldest.get(queue, last["at"]))
+        last = max(app.journal.of_mail(mail["_id"]), key=lambda entry: entry.at, default=None)
+        if last and (queue := AFTER.get(last.stage)):
+            oldest[queue] = min(last.at, oldest.get(queue, last.at))
     return oldest
 
 

@@ -22,6 +22,7 @@ from shared.runtime.broker import DEAD_LETTER, INTAKE, Message
 from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Outcome, emit
 from shared.runtime.stage import Stage
+from shared.store.arrivals import Arrivals
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.mails import Mails
@@ -34,6 +35,7 @@ class Morgue:
     """What the stage reads and writes."""
 
     mails: Mails
+    arrivals: Arrivals
     dead_letters: DeadLetters
     clock: Clock
     configuration: Callable[[], Configuration]
@@ -93,13 +95,13 @@ class Morgue:
         about = {"arrival": arrival, "received_at": now, "from": None, "subject": "(unread)"}
         self.mails.receive({"_id": id_, **base, **about})
         mail = self.mails.get(id_) or {}
-        self.mails.taken(arrival, inbox, now, id_, duplicate=mail.get("arrival", arrival) != arrival)
+        self.arrivals.taken(arrival, inbox, now, id_, duplicate=mail.get("arrival", arrival) != arrival)
         return mail or None
 
     def _count_unreadable(self, message: Message, letter_id: str) -> None:
         """What came through the door and is no mail is an arrival all the same."""
         if message.headers.get("queue") == INTAKE:
-            self.mails.taken(message.id or letter_id, "", self.clock.now(), None, duplicate=False)
+            self.arrivals.taken(message.id or letter_id, "", self.clock.now(), None, duplicate=False)
 
     def _wants_incident(self, message: Message, mail: Document) -> bool:
         if message.type == IncidentWanted.__name__ or message.headers.get("incident", 1) == 0:
@@ -114,5 +116,5 @@ def wants_incident(inbox: Inbox | None) -> bool:
 
 def build(app: App) -> Stage:
     """The dead-letter stage on an app's store and configuration."""
-    morgue = Morgue(app.mails, app.dead_letters, app.clock, app.directory.current)
+    morgue = Morgue(app.mails, app.arrivals, app.dead_letters, app.clock, app.directory.current)
     return Stage("dead-letter", DEAD_LETTER, morgue.handle, lambda message: message)

@@ -30,6 +30,7 @@ from shared.loops import loop_key
 from shared.runtime.broker import INTAKE
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait, emit
 from shared.runtime.stage import Stage
+from shared.store.arrivals import Arrivals
 from shared.store.documents import Document, Documents
 from shared.store.mails import Mails, message_key
 from shared.text import from_iso, iso
@@ -41,6 +42,7 @@ class ParserStores:
 
     documents: Documents
     mails: Mails
+    arrivals: Arrivals
     clock: Clock
 
 
@@ -112,7 +114,7 @@ def _count(mail: Document, received: MailReceived, stores: ParserStores) -> None
     """The arrival is in the ledger: the mail's own, which its document names, or a duplicate."""
     arrival = received.arrival_id or mail["_id"]
     duplicate = mail.get("arrival", arrival) != arrival
-    stores.mails.taken(arrival, mail["inbox"], stores.clock.now(), mail["_id"], duplicate=duplicate)
+    stores.arrivals.taken(arrival, mail["inbox"], stores.clock.now(), mail["_id"], duplicate=duplicate)
 
 
 def _inbox(received: MailReceived, configuration: Configuration) -> str:
@@ -169,7 +171,7 @@ def _facts(mail: ParsedMail) -> Document:
 
 def build(app: App) -> Stage:
     """The parser on an app's store and configuration."""
-    stores = ParserStores(app.documents, app.mails, app.clock)
+    stores = ParserStores(app.documents, app.mails, app.arrivals, app.clock)
     return Stage(
         "parser",
         INTAKE,

@@ -14,7 +14,7 @@ from shared.ids import id_under
 from shared.runtime.broker import INTAKE, Delivery
 from shared.runtime.envelope import mail_id_of
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
-from shared.store.documents import Document, Documents
+from shared.store.journal import Journal, JournalEntry
 
 log = logging.getLogger(__name__)
 
@@ -28,32 +28,25 @@ class Observer(Protocol):
         """Look, and keep; never raises anything but `Unavailable`."""
 
 
-class Journal:
+class JournalWriter:
     """Writes the journal of mails into the store, and a log line."""
 
-    def __init__(self, documents: Documents, clock: Clock) -> None:
-        self.documents, self.clock = documents, clock
+    def __init__(self, journal: Journal, clock: Clock) -> None:
+        self.journal, self.clock = journal, clock
 
     def decided(self, stage: str, decided: Decided) -> None:
         """One entry for each decision about a known mail; a redelivery overwrites nothing."""
         entries = [self._entry(stage, delivery, outcome) for delivery, outcome in decided]
-        self.documents.insert_many("journal", [entry for entry in entries if entry["mail_id"]])
+        self.journal.add([entry for entry in entries if entry.mail_id])
 
-    def _entry(self, stage: str, delivery: Delivery, outcome: Outcome) -> Document:
+    def _entry(self, stage: str, delivery: Delivery, outcome: Outcome) -> JournalEntry:
         message = delivery.message
         decision, why = describe(outcome)
         why = why.encode("utf-8", "replace").decode()  # a reason may quote what no store takes
         mail_id = _mail_id(outcome) or ("" if delivery.queue == INTAKE else message.correlation_id)
         log.info("decided", extra={"stage": stage, "mail_id": mail_id, "decision": decision, "why": why})
-        return {
-            "_id": id_under(mail_id, stage, message.id, str(message.attempt), decision, why),
-            "mail_id": mail_id,
-            "stage": stage,
-            "at": self.clock.now(),
-            "decision": decision,
-            "why": why,
-            "attempt": message.attempt,
-        }
+        id_ = id_under(mail_id, stage, message.id, str(message.attempt), decision, why)
+        return JournalEntry(id_, mail_id, stage, self.clock.now(), decision, why, message.attempt)
 
 
 def describe(outcome: Outcome) -> tuple[str, str]:

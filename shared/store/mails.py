@@ -1,23 +1,15 @@
-"""The `mails` collection: one document for each mail, from the first moment to its one outcome.
-
-Also the ledger of arrivals (what was seen at the door) and the journal (what every stage decided).
-"""
+"""The `mails` collection: one document for each mail, from the first moment to its one outcome."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from operator import itemgetter
 from typing import Any, Final, Literal
 
-from shared.ids import beginning_under, derived_id
 from shared.store.documents import Document, Documents
 
 OutcomeName = Literal["recorded", "commanded", "exported", "rejected", "duplicate", "dead"]
 OUTCOMES: Final = ("recorded", "commanded", "exported", "rejected", "duplicate", "dead")
-HANDED_IN, TAKEN, DUPLICATE, UNREADABLE = "handed-in", "taken", "duplicate", "unreadable"
-"""States of an arrival: intake has it, or it left intake as a mail of its own, as a known one, as no mail at all."""
-
 MANY_CLAIMS: Final = 200
 FIRST_CLAIMS: Final = 20
 
@@ -100,28 +92,3 @@ class Mails:
     def recent(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Document]:
         """Mails, newest first."""
         return self.documents.find("mails", where, sort=(("received_at", -1),), limit=limit, skip=skip)
-
-    def journal(self, mail_id: str) -> Iterator[Document]:
-        """What every stage decided about a mail, in order of time."""
-        of_mail = {"_id": {"$prefix": beginning_under(mail_id)}}
-        return iter(sorted(self.documents.find("journal", of_mail), key=itemgetter("at")))
-
-    def arrived(self, arrival_id: str, inbox: str, at: datetime) -> None:
-        """The door has handed this message to intake, and intake has confirmed."""
-        arrival = {"_id": arrival_id, "inbox": inbox, "at": at, "state": HANDED_IN, "mail_id": None}
-        self.documents.insert("arrivals", arrival)
-
-    def taken(self, arrival_id: str, inbox: str, at: datetime, mail_id: str | None, *, duplicate: bool) -> None:
-        """A message has left intake for good; `mail_id` None when no mail could be read from it.
-
-        An id that its sender used before, for another mail, does not hide this arrival.
-        """
-        state = UNREADABLE if mail_id is None else DUPLICATE if duplicate else TAKEN
-        facts = {"state": state, "mail_id": mail_id}
-        arrival = {"_id": arrival_id, "inbox": inbox, "at": at, **facts}
-        if self.documents.insert("arrivals", arrival):
-            return
-        if self.documents.update("arrivals", {"_id": arrival_id, "state": HANDED_IN}, {"$set": facts}):
-            return
-        if (self.documents.get("arrivals", arrival_id) or arrival)["mail_id"] != mail_id:
-            self.documents.insert("arrivals", {**arrival, "_id": derived_id("arrival", arrival_id, mail_id or "")})

@@ -30,9 +30,9 @@ from shared.runtime import crash_points as steps
 from shared.runtime.broker import Broker
 from shared.runtime.crash_points import crash_point
 from shared.runtime.worker import Worker
+from shared.store.arrivals import HANDED_IN
 from shared.store.documents import Change, Document, Documents, Filter
 from shared.store.indexes import INDEXES
-from shared.store.mails import HANDED_IN
 from tests.harness import plants
 
 TIER_SCALE = 0.02

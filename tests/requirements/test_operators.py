@@ -87,4 +87,4 @@ def test_a_publishers_correlation_id_blames_no_mail_of_ours(desk: Desk) -> None:
     (letter,) = desk.dead_letters()
     assert letter["mail_id"] is None
     assert [mail["outcome"] for mail in desk.mails()] == ["recorded"]
-    assert "parser" not in [entry["why"] for entry in desk.app.mails.journal(innocent["_id"])]
+    assert "parser" not in [entry.why for entry in desk.app.journal.of_mail(innocent["_id"])]

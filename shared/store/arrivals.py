@@ -1,0 +1,80 @@
+"""The `arrivals` collection: every message that came in through the door, whatever became of it.
+
+Counted apart from mails, so that it can be checked that none is lost: see `services.operator.conservation`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Literal
+
+from shared.ids import derived_id
+from shared.store.documents import Documents
+from shared.store.rows import decoder, encoder
+
+ArrivalState = Literal["handed-in", "taken", "duplicate", "unreadable"]
+HANDED_IN: Final = "handed-in"
+TAKEN: Final = "taken"
+DUPLICATE: Final = "duplicate"
+UNREADABLE: Final = "unreadable"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message that came in.
+
+    Life: `handed-in` when intake has confirmed it; then, for good, `taken` (it is a mail of its own), `duplicate` (a
+    known mail came again) or `unreadable` (no mail could be read from it; `mail_id` is None). What integrators publish
+    is first counted when it leaves intake.
+    """
+
+    id: str
+    inbox: str
+    at: datetime
+    state: ArrivalState
+    mail_id: str | None = None
+
+
+_encode, _decode = encoder(Arrival), decoder(Arrival)
+
+
+class Arrivals:
+    """Counts what comes in; every write is safe to repeat."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    def handed_in(self, arrival_id: str, inbox: str, at: datetime) -> None:
+        """The door has handed this message to intake, and intake has confirmed."""
+        self._documents.insert("arrivals", _encode(Arrival(arrival_id, inbox, at, HANDED_IN)))
+
+    def taken(self, arrival_id: str, inbox: str, at: datetime, mail_id: str | None, *, duplicate: bool) -> None:
+        """A message has left intake for good; `mail_id` None when no mail could be read from it.
+
+        An id that its sender used before, for another mail, does not hide this arrival.
+        """
+        state: ArrivalState = UNREADABLE if mail_id is None else DUPLICATE if duplicate else TAKEN
+        arrival = Arrival(arrival_id, inbox, at, state, mail_id)
+        if self._documents.insert("arrivals", _encode(arrival)):
+            return
+        change = {"$set": {"state": state, "mail_id": mail_id}}
+        if self._documents.update("arrivals", {"_id": arrival_id, "state": HANDED_IN}, change):
+            return
+        if (self.get(arrival_id) or arrival).mail_id != mail_id:
+            own = replace(arrival, id=derived_id("arrival", arrival_id, mail_id or ""))
+            self._documents.insert("arrivals", _encode(own))
+
+    def get(self, arrival_id: str) -> Arrival | None:
+        """One arrival."""
+        found = self._documents.get("arrivals", arrival_id)
+        return _decode(found) if found else None
+
+    def count(self, state: ArrivalState | None = None) -> int:
+        """How many came in, or are in one state."""
+        return self._documents.count("arrivals", {} if state is None else {"state": state})
+
+    def on_intake(self, limit: int) -> Iterator[Arrival]:
+        """Arrivals that nobody has taken from intake yet, the oldest first."""
+        return map(_decode, self._documents.find("arrivals", {"state": HANDED_IN}, sort=(("at", 1),), limit=limit))

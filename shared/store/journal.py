@@ -1,0 +1,48 @@
+"""The `journal` collection: what every stage decided about a mail, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+
+from shared.ids import beginning_under
+from shared.store.documents import Documents
+from shared.store.rows import decoder, encoder
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One decision about one mail.
+
+    Life: written once, in the batch of the decision, and never changed. `id` begins with the mail's (`id_under`), so
+    that a mail's entries lie together.
+    """
+
+    id: str
+    mail_id: str
+    stage: str
+    at: datetime
+    decision: str
+    why: str
+    attempt: int = 0
+
+
+_encode, _decode = encoder(JournalEntry), decoder(JournalEntry)
+
+
+class Journal:
+    """Keeps entries and finds those of a mail."""
+
+    def __init__(self, documents: Documents) -> None:
+        self._documents = documents
+
+    def add(self, entries: Sequence[JournalEntry]) -> None:
+        """Write entries once each; one that is there already stays as it is."""
+        self._documents.insert_many("journal", [_encode(entry) for entry in entries])
+
+    def of_mail(self, mail_id: str) -> list[JournalEntry]:
+        """What every stage decided about a mail, in order of time."""
+        found = self._documents.find("journal", {"_id": {"$prefix": beginning_under(mail_id)}})
+        return sorted(map(_decode, found), key=attrgetter("at"))

@@ -11,17 +11,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from shared.contracts import codec
 from shared.contracts.change import Activity, Change
 from shared.contracts.mail import Attachment
+from shared.contracts.mapping import STORE, from_plain, to_plain
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents, Sort
 
 KEY_LENGTH = 128
 """Longer field values are text, not keys."""
-_to_document = codec.encoder(Change)
-_to_change = codec.decoder(Change)
-_attachments = codec.encoder(tuple[Attachment, ...])
+_to_document = to_plain(Change, STORE)
+_to_change = from_plain(Change, STORE)
+_attachments = to_plain(tuple[Attachment, ...], STORE)
 
 
 class Records:
@@ -118,8 +118,7 @@ def pending_change(record: Document, mail_id: str, part: str) -> Change | None:
     """The Change that was decided for this part of a mail on this record and is not yet carried out wholly."""
     for entry in record.get("pending", ()):
         if entry["mail_id"] == mail_id and entry["change"]["part"] == part:
-            change: Change = _to_change(entry["change"], "change")
-            return change
+            return _to_change(entry["change"])
     return None
 
 

@@ -14,9 +14,9 @@ from services.record_writer.decide.plan import PLANNERS, conclude, decide, plan_
 from services.record_writer.decide.record import numbered, numbered_decision
 from services.record_writer.decide.trace import trace
 from shared.config.model import CommandPolicy, Export, Inbox, MatchValue, ObjectMatch, SenderPolicy, Template
-from shared.contracts import codec
 from shared.contracts.change import Change
 from shared.contracts.errors import PostroomError
+from shared.contracts.mapping import STORE, to_plain
 from shared.store.documents import Document
 from tests.builders import an_inbox
 from tests.plain import ANALYST, NOTHING, STRANGER, PlainLookups, a_record, facts, made
@@ -196,7 +196,7 @@ FIXED = Target("new", "none", "decided at the first look")
 def test_what_was_committed_at_an_earlier_look_is_not_planned_again() -> None:
     first = decide(facts(), NOTHING)
     (change,) = numbered_decision(first, facts().configuration, lambda _: 7).changes
-    entry = {"mail_id": "m1", "change": codec.encoder(Change)(change)}
+    entry = {"mail_id": "m1", "change": to_plain(Change, STORE)(change)}
     record = a_record(7, _id=create.record_id(facts(), 0), pending=[entry])
     again = decide(facts(subject="Incident#1", targets_claimed=first.targets), PlainLookups(records=(record,)))
     assert again.changes == [change]

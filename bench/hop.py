@@ -17,7 +17,6 @@ from shared.contracts.mail import Address, ParsedMail
 from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import Message
 from shared.runtime.envelope import pack, unpack
-from shared.runtime.observe import Decided
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker, WorkerDependencies
@@ -27,7 +26,7 @@ TEXT = "Since Friday the printer beside the kitchen takes every sheet twice.\n" 
 
 
 class Nothing:
-    """No blobs, no journal: this is about the hop."""
+    """No blobs: this is about the hop."""
 
     def put_blob(self, content: bytes) -> str:
         """Refuse: the event is small."""
@@ -36,9 +35,6 @@ class Nothing:
     def get_blob(self, sha256: str) -> bytes:
         """There are none."""
         raise LookupError(sha256)
-
-    def decided(self, stage: str, decided: Decided) -> None:
-        """Look away."""
 
 
 def parsed(number: int) -> MailParsed:
@@ -67,7 +63,7 @@ def main(url: str, count: int) -> None:
     cause = Message("cause", "intake", b"")
     batch = [message for number in range(count) for message in messages_for(parsed(number), cause, str(number), 0)]
     broker.publish(batch)
-    world = WorkerDependencies(broker, messages_for, nullcontext, nothing, lambda: None)
+    world = WorkerDependencies(broker, messages_for, nullcontext, lambda: None)
     worker = Worker(Stage("filter", "filter", passed_on, partial(unpack, blobs=nothing)), world)
     passed, began, used = 0, 0.0, 0.0
     while passed < count:

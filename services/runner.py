@@ -21,7 +21,8 @@ from shared.contracts.events import Event
 from shared.intake import RawMail
 from shared.runtime.broker import PARKED, RETRY, Depth, Message
 from shared.runtime.envelope import pack
-from shared.runtime.observe import JournalWriter
+from shared.runtime.hooks import Hook, Hooks
+from shared.runtime.observe import JournalWriter, LogLines
 from shared.runtime.stage import Stage
 from shared.runtime.worker import (
     DEPENDENCY_ERRORS,
@@ -42,25 +43,30 @@ IDLE_SECONDS, UNAVAILABLE_SECONDS = 0.05, 1.0
 """Pauses between two rounds: without work, and while a dependency is unavailable."""
 
 
-def worker_dependencies(app: App) -> WorkerDependencies:
-    """What every worker of this process shares."""
+def worker_dependencies(app: App, *hooks: Hook) -> WorkerDependencies:
+    """What every worker of this process shares. `hooks` come after the journal and the log lines."""
 
     def pack_for_readers(event: Event, cause: Message, stage: str, index: int) -> Sequence[Message]:
         packed = partial(pack, event, cause=cause, stage=stage, index=index, blobs=app.documents)
         return [packed(to) for to in addressees(event)]
 
-    journal = JournalWriter(app.journal, app.clock)
-    return WorkerDependencies(app.broker, pack_for_readers, app.documents.batch, journal, app.documents.ping)
+    all_hooks = Hooks(JournalWriter(app.journal, app.clock), LogLines(), *hooks)
+    return WorkerDependencies(app.broker, pack_for_readers, app.documents.batch, app.documents.ping, all_hooks)
 
 
-def build_fetcher(app: App) -> FetcherSource:
-    """The fetcher on an app's door and configuration."""
+def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
+    """The fetcher on an app's door and configuration. `hooks` come after the log lines."""
 
     def hand_over(arrivals: Sequence[Arrival]) -> None:
         app.door.hand_over([RawMail(each.raw, each.inbox, None, each.envelope_from) for each in arrivals])
 
     current = app.directory.current
-    wiring = Wiring(hand_over, inboxes=lambda: current().inboxes, settings=lambda: current().settings)
+    wiring = Wiring(
+        hand_over,
+        inboxes=lambda: current().inboxes,
+        settings=lambda: current().settings,
+        hooks=Hooks(LogLines(), *hooks),
+    )
     return FetcherSource(app.documents, wiring, clock=app.clock)
 
 
@@ -84,19 +90,21 @@ class BackgroundPart(threading.Thread):
             self._until.set()
 
 
-def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool = True) -> None:
+def run_all(
+    app: App, stop: threading.Event, *, once: bool = False, fetch: bool = True, hooks: Sequence[Hook] = ()
+) -> None:
     """Run all stages in one process, until `stop` is set; with `once` until the queues are empty.
 
     Stages that talk to servers, and the fetcher, have threads of their own, so that a slow server holds up nobody
     else; a single run does one after the other. Raises what ended one of those threads.
     """
-    dependencies = worker_dependencies(app)
+    dependencies = worker_dependencies(app, *hooks)
     stages = [build(app) for build in STAGES.values()]
     drain_backlog(app, [stage for stage in stages if not stage.waits_on_network], dependencies, stop)
     apart = [stage for stage in stages if stage.waits_on_network and not once]
     workers = [Worker(stage, dependencies) for stage in stages if stage not in apart]
     parts = [BackgroundPart(stage.name, Worker(stage, dependencies).run, stop) for stage in apart]
-    parts += _fetch(app, stop, once=once) if fetch else []
+    parts += _fetch(build_fetcher(app, *hooks), stop, once=once) if fetch else []
     for part in parts:
         part.start()
     try:
@@ -110,9 +118,8 @@ def run_all(app: App, stop: threading.Event, *, once: bool = False, fetch: bool 
         raise error
 
 
-def _fetch(app: App, stop: threading.Event, *, once: bool) -> list[BackgroundPart]:
+def _fetch(source: FetcherSource, stop: threading.Event, *, once: bool) -> list[BackgroundPart]:
     """The fetcher's part; in a single run it has visited every inbox that is due instead."""
-    source = build_fetcher(app)
     if once:
         source.once()
         return []
@@ -141,9 +148,9 @@ def run_round_robin(
 
     A single run ends when all is quiet; it raises `Unavailable` when nothing moved for `QUIET_SECONDS`.
     """
-    quiet, paused = QuietTimer(QUIET_SECONDS), set[str]()
+    quiet = QuietTimer(QUIET_SECONDS)
     while not stop.is_set():
-        worked, error = run_one_round(workers, paused)
+        worked, error = run_one_round(workers)
         if worked:
             quiet.restart()
             continue
@@ -156,23 +163,14 @@ def run_round_robin(
         stop.wait(IDLE_SECONDS if error is None else UNAVAILABLE_SECONDS)
 
 
-def run_one_round(workers: Sequence[Worker], paused: set[str]) -> tuple[int, PostroomError | None]:
-    """Run one step of each worker: how many deliveries were settled, and the error if a dependency is unavailable.
-
-    `paused` keeps the names of the workers that wait, so that an outage is logged once.
-    """
+def run_one_round(workers: Sequence[Worker]) -> tuple[int, PostroomError | None]:
+    """Run one step of each worker: how many deliveries were settled, and the error if a dependency is unavailable."""
     worked = 0
     unavailable: PostroomError | None = None
     for worker in workers:
         try:
             worked += worker.step(timeout=0)
-            if worker.stage.name in paused:
-                paused.remove(worker.stage.name)
-                log.warning("worker_resumed", extra={"stage": worker.stage.name})
         except DEPENDENCY_ERRORS as error:
-            if worker.stage.name not in paused:
-                paused.add(worker.stage.name)
-                log.warning("worker_paused", extra={"stage": worker.stage.name, "reason": str(error)})
             unavailable = error
     return worked, unavailable
 

@@ -13,14 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from services.fetcher import mailbox
 from services.fetcher.lease import Leases
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import Access, Limits, Mailbox, Peek
 from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates, access_mark
-from services.fetcher.visit import HandOver, LeftBehind, Polled, Visit
+from services.fetcher.visit import PART, HandOver, LeftBehind, Polled, Visit
 from shared.clock import Clock, SystemClock
 from shared.config.model import Inbox, Secret, Settings
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
@@ -28,6 +28,7 @@ from shared.mail_network import connection_test
 from shared.mail_network.connection import AuthenticationRefused, Refusal
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials, no_token
+from shared.runtime.hooks import Failed, Hooks, Outage, Retried
 from shared.store.documents import Documents
 
 log = logging.getLogger("postroom.fetcher")
@@ -63,6 +64,7 @@ class Wiring:
     stopped: Callable[[Inbox, str, str], None] = _nobody
     left_behind: Callable[[LeftBehind], None] = _nobody
     mailbox_class: Callable[[str], Callable[[Access], Mailbox]] = mailbox.mailbox_class
+    hooks: Hooks = field(default_factory=Hooks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class FetcherSource:
         self._leases = leases or Leases(documents)
         self.states = InboxStates(documents, self._clock)
         self._plans: dict[str, _Plan] = {}
+        self._outage = Outage(wiring.hooks, PART, "")
         self._stopping = threading.Event()
         self._open: dict[str, Mailbox] = {}
 
@@ -120,12 +123,14 @@ class FetcherSource:
         plan = self._plans.get(inbox.name)
         return plan is None or plan.inbox != inbox or plan.at <= self._monotonic()
 
-    def _plan(self, inbox: Inbox, *, failed: bool = False, soon: bool = False) -> None:
+    def _plan(self, inbox: Inbox, *, failed: bool = False, soon: bool = False) -> float:
+        """Plan the next visit; seconds until then."""
         before = self._plans.get(inbox.name)
         failures = (before.failures + 1 if before and before.inbox == inbox else 1) if failed else 0
         interval = (inbox.poll_interval or self._wiring.settings().poll_interval).total_seconds()
         pause = min(interval, SOON_SECONDS) if soon else _backed_off(interval, failures)
         self._plans[inbox.name] = _Plan(inbox, self._monotonic() + pause, failures)
+        return pause
 
     # polling
 
@@ -156,6 +161,7 @@ class FetcherSource:
                 hand_over=self._wiring.hand_over,
                 left_behind=self._wiring.left_behind,
                 stopping=self._stopping.is_set,
+                hooks=self._wiring.hooks,
             )
             self._open[inbox.name] = box
             try:
@@ -178,10 +184,11 @@ class FetcherSource:
     def _failed(self, inbox: Inbox, error: PostroomError) -> None:
         reason = self._told(error)
         log.warning("inbox_failed", extra={"inbox": inbox.name, "reason": reason})
-        if isinstance(error, Unavailable) and not isinstance(error, Refusal):
-            self._plan(inbox, soon=True)  # our own store or broker: the inbox has done nothing wrong
-            return
-        self._plan(inbox, failed=True)
+        ours = isinstance(error, Unavailable) and not isinstance(error, Refusal)  # our own store or broker
+        pause = self._plan(inbox, failed=not ours, soon=ours)
+        self._wiring.hooks(Retried(PART, inbox.name, "", "", reason, pause, counted=not ours))
+        if ours:
+            return  # the inbox has done nothing wrong
         if isinstance(error, AuthenticationRefused):
             self._refused(inbox, reason)
         else:
@@ -198,6 +205,7 @@ class FetcherSource:
         ticket = self._wiring.settings().auth_failure_ticket
         if self.states.refused(inbox, reason, after=ticket.after, ticket=ticket.enabled):
             log.error("inbox_stopped", extra={"inbox": inbox.name, "reason": reason})
+            self._wiring.hooks(Failed(PART, inbox.name, "", "", reason))
 
     def _ask_for_ticket(self, inbox: Inbox, reason: str, id_: str) -> None:
         try:
@@ -237,10 +245,12 @@ class FetcherSource:
 
     def _due_or_none(self) -> list[Inbox]:
         try:
-            return self.due()
+            due = self.due()
         except Unavailable as error:
-            log.warning("fetcher_waits", extra={"reason": str(error)})
+            self._outage.begin(str(error))
             return []
+        self._outage.end()
+        return due
 
     # for operators
 

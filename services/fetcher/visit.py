@@ -8,6 +8,7 @@ away. One bad mail is counted and passed by. Separate from `source`, which decid
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -18,12 +19,15 @@ from services.fetcher.mailbox import Gone, Key, Mailbox, TooLarge, Unfetchable, 
 from shared.config.model import Inbox
 from shared.contracts.errors import BoundExceeded, Misconfigured, Unavailable
 from shared.mail_network.connection import Unreachable
+from shared.runtime.hooks import Committed, Failed, Hooks, Retried, Settled, Taken
 
 log = logging.getLogger("postroom.fetcher")
 
 FETCH_FACTOR = 10
 """At most so many times `max_per_poll` mails are fetched per poll, whatever they count."""
 BATCH_MAILS, BATCH_BYTES = 20, 8 << 20
+PART = "fetcher"
+"""Its name in hooks."""
 BREAKS = 3
 """After so many mails in a row that could not be fetched, the server is at fault: the visit ends."""
 
@@ -79,12 +83,15 @@ class Visit:
         hand_over: HandOver,
         left_behind: Callable[[LeftBehind], None],
         stopping: Callable[[], bool] = lambda: False,
+        hooks: Hooks | None = None,
     ) -> None:
         self._inbox, self._box, self._ledger, self._lease = inbox, box, ledger, lease
         self._hand_over, self._left_behind, self._stopping = hand_over, left_behind, stopping
         self._batch: list[tuple[Key, Arrival]] = []
         self._counted = self._in_a_row = 0
         self._puts_away = True
+        self._hooks, self._place = hooks or Hooks(), (PART, inbox.name)
+        self._began = time.monotonic()
         self.polled = Polled(inbox.name)
 
     def run(self, max_per_poll: int) -> Polled:
@@ -106,7 +113,7 @@ class Visit:
                 raise Unreachable(f"{BREAKS} mails in a row could not be fetched: {self.polled.failures[-1]}")
 
     def _take_one(self, waiting: Waiting) -> None:
-        key = waiting.key
+        key, began = waiting.key, time.monotonic()
         try:
             raw = self._box.fetch(key, waiting.size)
         except Gone:
@@ -119,6 +126,7 @@ class Visit:
                 self._fail(key, str(error))
         else:
             self._in_a_row = 0
+            self._hooks(Taken(*self._place, 1, time.monotonic() - began))
             self._collect(key, raw)
 
     def _collect(self, key: Key, raw: bytes) -> None:
@@ -132,6 +140,7 @@ class Visit:
         batch, self._batch = self._batch, []
         if not batch:
             return
+        began = time.monotonic()
         try:
             self._hand_over([arrival for _, arrival in batch])
         except Unavailable:
@@ -142,6 +151,7 @@ class Visit:
             else:
                 self._refuse(*batch[0], error)
         else:
+            self._hooks(Committed(*self._place, len(batch), time.monotonic() - began))
             self._remember([key for key, _ in batch])
 
     def _one_by_one(self, batch: Sequence[tuple[Key, Arrival]]) -> None:
@@ -177,6 +187,8 @@ class Visit:
             self._complain("mail_not_put_away", f"cannot {self._inbox.after}: {error}")
         else:
             self.polled.archived += len(held)
+            for key in held:
+                self._hooks(Settled(*self._place, key.id, "", time.monotonic() - self._began))
 
     def _away(self, keys: Sequence[Key]) -> None:
         match self._inbox.after:
@@ -196,10 +208,12 @@ class Visit:
         self.polled.failures.append(f"{key.id}: too large: {reason}")
         self._left_behind(LeftBehind(self._inbox.name, key.id, size, reason, self._box.head(key)))
         self._ledger.left(key, size, reason)
+        self._hooks(Failed(*self._place, key.id, "", reason))
 
     def _fail(self, key: Key, reason: str) -> None:
         attempts = self._ledger.failed(key, reason)
         self._complain("mail_not_fetched", f"{key.id}: {reason} (attempt {attempts})")
+        self._hooks(Retried(*self._place, key.id, "", reason, None, counted=True))
 
     def _complain(self, event: str, sentence: str) -> None:
         self.polled.failures.append(sentence)

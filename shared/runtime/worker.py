@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any, assert_never
 
@@ -18,7 +18,18 @@ from shared.contracts.errors import FromTheFuture, PostroomError, Unavailable
 from shared.contracts.events import Event
 from shared.runtime.broker import INTAKE, TIERS, Broker, Consumer, Delivery, Message, Unroutable
 from shared.runtime.crash_points import crash_point
-from shared.runtime.observe import Observer
+from shared.runtime.hooks import (
+    Announced,
+    Answer,
+    Committed,
+    Decided,
+    Failed,
+    Hooks,
+    Outage,
+    Retried,
+    Settled,
+    Taken,
+)
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
 from shared.text import shortened
@@ -44,8 +55,6 @@ declared again, by Postroom or by an operator."""
 Pack = Callable[[Event, Message, str, int], Sequence[Message]]
 """(event, cause, stage, index) → the messages that carry it to whoever reads it."""
 Batch = Callable[[], AbstractContextManager[None]]
-Answers = Sequence[tuple[Delivery, Outcome, Sequence[Message]]]
-"""What was decided of each delivery, and the messages that follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,25 +64,29 @@ class WorkerDependencies:
     broker: Broker
     pack: Pack
     batch: Batch
-    observer: Observer
     probe: Callable[[], None]
+    hooks: Hooks = field(default_factory=Hooks)
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A delivery that was read: the event to handle, or an outcome when there is none."""
+    """A delivery that was read: the event to handle, or an outcome when there is none, after `seconds`."""
 
     delivery: Delivery
     event: Any = None
     outcome: Outcome | None = None
+    seconds: float = 0.0
 
 
 class Worker:
-    """One stage on one consumer."""
+    """One stage on one consumer. Hooks hear of everything it does, see `shared.runtime.hooks`."""
 
     def __init__(self, stage: Stage, dependencies: WorkerDependencies, *, prefetch: int = PREFETCH) -> None:
         self.stage, self.dependencies = stage, dependencies
         self.consumer: Consumer = dependencies.broker.consumer(stage.queue, prefetch)
+        self._place = (stage.name, stage.queue)
+        self._taken_at = 0.0
+        self._outage = Outage(dependencies.hooks, *self._place)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then give back what is held and close in order."""
@@ -82,8 +95,7 @@ class Worker:
             while not stop.is_set():
                 try:
                     pause = FIRST_PAUSE_SECONDS if self.step(timeout=0.5) else pause
-                except DEPENDENCY_ERRORS as error:
-                    log.warning("worker_paused", extra={"stage": self.stage.name, "reason": str(error)})
+                except DEPENDENCY_ERRORS:
                     stop.wait(pause)
                     pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
                     wait_until_available(self.dependencies, stop, [self.consumer])
@@ -92,15 +104,29 @@ class Worker:
 
     def step(self, timeout: float) -> int:
         """Take what is there, decide and settle it; how many. `Unavailable`: nothing counts, all went back."""
-        deliveries = self.consumer.take(timeout)
-        self.work_on(deliveries)
+        try:
+            deliveries = self.take(timeout)
+            self.work_on(deliveries)
+        except DEPENDENCY_ERRORS as error:
+            self._outage.begin(str(error))
+            raise
+        self._outage.end()
         return len(deliveries)
+
+    def take(self, timeout: float) -> Sequence[Delivery]:
+        """Take what is there, waiting up to `timeout` seconds for it."""
+        began = time.monotonic()
+        deliveries = self.consumer.take(timeout)
+        self._taken_at = time.monotonic()
+        if deliveries:
+            self.dependencies.hooks(Taken(*self._place, len(deliveries), self._taken_at - began))
+        return deliveries
 
     def drain_backlog(self, most: int, timeout: float, stop: threading.Event) -> None:
         """Settle what was handed out before and never settled, up to the first message that was not; then close."""
         try:
             for _ in range(most):
-                deliveries = () if stop.is_set() else self.consumer.take(timeout)
+                deliveries = () if stop.is_set() else self.take(timeout)
                 self.work_on(deliveries)
                 if not any(delivery.count for delivery in deliveries):
                     return
@@ -134,38 +160,42 @@ class Worker:
                 break
         return group
 
-    def decide_all(self, group: Iterable[Prepared]) -> Answers:
-        """Decide each; what they write becomes durable together."""
+    def decide_all(self, group: Iterable[Prepared]) -> Sequence[Answer]:
+        """Decide each; what they write becomes durable together, and with it what a hook of the batch writes."""
+        began = time.monotonic()
         with nullcontext() if self.stage.waits_on_network else self.dependencies.batch():
-            answers = [(each.delivery, *self.decide(each)) for each in group]
-            decided = [(delivery, outcome) for delivery, outcome, _ in answers]
-            self.run_guarded("not_journalled", lambda: self.dependencies.observer.decided(self.stage.name, decided))
+            answers = [self.decide(each) for each in group]
+            self.dependencies.hooks(Decided(*self._place, answers))
         crash_point("store.committed")
-        self.announce([messages for _, _, messages in answers])
+        self.dependencies.hooks(Committed(*self._place, len(answers), time.monotonic() - began))
+        self.announce([message for answer in answers for message in answer.messages if is_announcement(message)])
         return answers
 
-    def announce(self, packed: Sequence[Sequence[Message]]) -> None:
-        """Publish for integrators; before settling, so that a crash in between repeats it instead of omitting it."""
-        if announcements := [message for messages in packed for message in messages if is_announcement(message)]:
-            self.run_guarded("not_announced", lambda: self.dependencies.broker.announce(announcements))
-            crash_point("worker.announced")
+    def announce(self, messages: Sequence[Message]) -> None:
+        """Publish for integrators; before settling, so that a crash in between repeats it instead of omitting it.
 
-    def run_guarded(self, failure: str, act: Callable[[], None]) -> None:
-        """Run what is not needed for the mail: a bug of ours in it is logged, and the work goes on."""
+        The mail does not need it: a bug of ours in it is logged, and the work goes on.
+        """
+        if not messages:
+            return
+        began = time.monotonic()
         try:
-            act()
+            self.dependencies.broker.announce(messages)
         except DEPENDENCY_ERRORS:
             raise
         except Exception:
-            log.exception(failure, extra={"stage": self.stage.name})
+            log.exception("not_announced", extra={"stage": self.stage.name})
+        else:
+            self.dependencies.hooks(Announced(*self._place, len(messages), time.monotonic() - began))
+        crash_point("worker.announced")
 
-    def settle_all(self, answers: Answers) -> None:
+    def settle_all(self, answers: Sequence[Answer]) -> None:
         """Settle each. A call that raises has done nothing, so that one and those behind it go back."""
-        for place, (delivery, outcome, messages) in enumerate(answers):
+        for place, answer in enumerate(answers):
             try:
-                self.settle(delivery, outcome, [message for message in messages if not is_announcement(message)])
+                self.settle(answer)
             except DEPENDENCY_ERRORS:
-                self.give_back([delivery for delivery, _, _ in answers[place:]])
+                self.give_back([each.delivery for each in answers[place:]])
                 raise
             crash_point("worker.settled")
 
@@ -176,34 +206,44 @@ class Worker:
 
     def prepare(self, delivery: Delivery) -> Prepared:
         """Read the message and let the stage prepare it; what cannot be read has its outcome."""
+        began = time.monotonic()
         try:
-            event = self.stage.decode(delivery.message)
-            if self.stage.prepare:
-                event = self.stage.prepare(event, delivery.count > 0)
+            event, outcome = self.read(delivery), None
         except Unavailable:
             raise
-        except FromTheFuture as error:
-            return Prepared(delivery, outcome=_wait_for_upgrade(delivery.message, str(error)))
-        except LookupError as error:
-            if not isinstance(error, KeyError | IndexError):  # a blob that is not there yet, or not any more
-                return Prepared(delivery, outcome=Retry(str(error)))
-            return Prepared(delivery, outcome=_failure(self.stage, delivery, error))
         except Exception as error:
-            return Prepared(delivery, outcome=_failure(self.stage, delivery, error))
-        return Prepared(delivery, event)
+            event, outcome = None, self.unread(delivery, error)
+        return Prepared(delivery, event, outcome, time.monotonic() - began)
 
-    def decide(self, prepared: Prepared) -> tuple[Outcome, Sequence[Message]]:
+    def read(self, delivery: Delivery) -> Any:
+        """What the stage handles: the event, or what its `prepare` makes of it."""
+        event = self.stage.decode(delivery.message)
+        return self.stage.prepare(event, delivery.count > 0) if self.stage.prepare else event
+
+    def unread(self, delivery: Delivery, error: Exception) -> Outcome:
+        """What becomes of a message that could not be read or prepared."""
+        if isinstance(error, FromTheFuture):
+            return _wait_for_upgrade(delivery.message, str(error))
+        if isinstance(error, LookupError) and not isinstance(error, KeyError | IndexError):
+            return Retry(str(error))  # a blob that is not there yet, or not any more
+        return _failure(self.stage, delivery, error)
+
+    def decide(self, prepared: Prepared) -> Answer:
         """The stage's answer and what follows. Every error becomes an answer, except an unavailable dependency."""
+        delivery = prepared.delivery
         if prepared.outcome is not None:
-            return prepared.outcome, ()
+            return Answer(delivery, prepared.outcome, (), prepared.seconds)
+        began = time.monotonic()
+        messages: Sequence[Message] = ()
         try:
             outcome = self.stage.handle(prepared.event)
             crash_point("worker.decided")
-            return outcome, self.pack_events(prepared.delivery, outcome)
+            messages = self.pack_events(delivery, outcome)
         except Unavailable:
             raise
         except Exception as error:
-            return _failure(self.stage, prepared.delivery, error), ()
+            outcome = _failure(self.stage, delivery, error)
+        return Answer(delivery, outcome, messages, prepared.seconds + time.monotonic() - began)
 
     def pack_events(self, delivery: Delivery, outcome: Outcome) -> Sequence[Message]:
         """The messages that carry what the stage emits; large ones are kept in the store first."""
@@ -215,30 +255,41 @@ class Worker:
             for message in self.dependencies.pack(event, delivery.message, self.stage.name, index)
         ]
 
-    def settle(self, delivery: Delivery, outcome: Outcome, messages: Sequence[Message]) -> None:
+    def settle(self, answer: Answer) -> None:
         """Settle with the broker, which removes the delivery when everything that it caused is confirmed."""
-        match outcome:
+        delivery, messages = answer.delivery, [each for each in answer.messages if not is_announcement(each)]
+        match answer.outcome:
             case Emit():
                 self.consumer.settle(delivery, messages)
-            case Retry() if delivery.message.attempt < len(BACKOFF_SECONDS):
-                self.consumer.redeliver(delivery, BACKOFF_SECONDS[delivery.message.attempt])
+                seconds = time.monotonic() - self._taken_at
+                self.dependencies.hooks(Settled(*self._place, delivery.message.id, answer.mail_id, seconds))
+            case Retry(reason) if delivery.message.attempt < len(BACKOFF_SECONDS):
+                seconds = BACKOFF_SECONDS[delivery.message.attempt]
+                self.consumer.redeliver(delivery, seconds)
+                self.retried(answer, reason, seconds, counted=True)
             case Wait(reason, after):
-                self.consumer.wait(delivery, tier_for(after.total_seconds()))
+                seconds = tier_for(after.total_seconds())
+                self.consumer.wait(delivery, seconds)
+                self.retried(answer, reason, seconds, counted=False)
             case Retry(reason):
-                given_up = Fail(f"given up after {len(BACKOFF_SECONDS) + 1} attempts: {reason}")
-                self.consumer.bury(
-                    _with_mail_id(delivery, given_up),
-                    shortened(given_up.reason, MAX_REASON_CHARACTERS),
-                    self.stage.name,
-                )
-            case Fail(reason):
+                self.bury(answer, Fail(f"given up after {len(BACKOFF_SECONDS) + 1} attempts: {reason}"))
+            case Fail() as failure:
                 if messages:
                     self.dependencies.broker.publish(messages)
-                self.consumer.bury(
-                    _with_mail_id(delivery, outcome), shortened(reason, MAX_REASON_CHARACTERS), self.stage.name
-                )
+                self.bury(answer, failure)
             case _:
-                assert_never(outcome)
+                assert_never(answer.outcome)
+
+    def retried(self, answer: Answer, reason: str, seconds: float, *, counted: bool) -> None:
+        """Hooks hear that a message comes again."""
+        id_ = answer.delivery.message.id
+        self.dependencies.hooks(Retried(*self._place, id_, answer.mail_id, reason, seconds, counted))
+
+    def bury(self, answer: Answer, failure: Fail) -> None:
+        """Send the original message to the dead letters."""
+        reason = shortened(failure.reason, MAX_REASON_CHARACTERS)
+        self.consumer.bury(_with_mail_id(answer.delivery, failure), reason, self.stage.name)
+        self.dependencies.hooks(Failed(*self._place, answer.delivery.message.id, answer.mail_id, reason))
 
 
 def _failure(stage: Stage, delivery: Delivery, error: Exception) -> Fail:

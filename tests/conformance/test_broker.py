@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
@@ -414,9 +412,8 @@ def test_a_worker_whose_store_is_away_leaves_its_queue_alone_and_goes_on_when_it
         seen.append((message.id, message.attempt))
         return Emit()
 
-    journal: Any = SimpleNamespace(decided=lambda *_: None)
     stage = Stage("parser", "intake", handle, lambda message: message)
-    worker = Worker(stage, WorkerDependencies(broker, lambda *_: [], nullcontext, journal, world.ask), prefetch=5)
+    worker = Worker(stage, WorkerDependencies(broker, lambda *_: [], nullcontext, world.ask), prefetch=5)
     thread = threading.Thread(target=worker.run, args=(stop,))
     thread.start()
     try:

@@ -27,7 +27,8 @@ import shared.store.records
 from shared.app import App
 from shared.embedded.broker import EmbeddedConsumer
 from shared.runtime.crash_points import crash_point
-from shared.runtime.worker import Worker, is_announcement
+from shared.runtime.hooks import Decided
+from shared.runtime.worker import Worker
 from shared.store.mails import Mails
 from shared.store.records import Records
 from tests.harness import parser_child
@@ -119,15 +120,15 @@ def settle_before_commit() -> None:
         deliveries = self.consumer.take(timeout)
         answers: list[Any] = []
         with contextlib.suppress(_RolledBack), self.dependencies.batch():
-            answers = [(delivery, *self.decide(self.prepare(delivery))) for delivery in deliveries]
+            answers = [self.decide(self.prepare(delivery)) for delivery in deliveries]
             raise _RolledBack
-        for delivery, outcome, messages in answers:
-            self.settle(delivery, outcome, [message for message in messages if not is_announcement(message)])
+        for answer in answers:
+            self.settle(answer)
         self.consumer.flush()
         crash_point("planted")
         with self.dependencies.batch():
-            again = [(delivery, self.decide(self.prepare(delivery))[0]) for delivery in deliveries]
-            self.dependencies.observer.decided(self.stage.name, again)
+            again = [self.decide(self.prepare(delivery)) for delivery in deliveries]
+            self.dependencies.hooks(Decided(self.stage.name, self.stage.queue, again))
         return len(deliveries)
 
     Worker.step = step_  # type: ignore[method-assign]

@@ -19,6 +19,7 @@ from shared.contracts.events import IncidentWanted
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.file import FILE_NAME, LocalFile
 from shared.runtime.broker import Delivery, Message, Unroutable
+from shared.runtime.observe import JournalWriter
 from shared.runtime.outcome import Emit
 from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker, WorkerDependencies, close_consumers
@@ -82,13 +83,15 @@ def break_down(*_: object) -> None:
     raise ValueError("no such thing")
 
 
-@pytest.mark.parametrize(("part", "method"), [("observer", "decided"), ("broker", "announce")])
+@pytest.mark.parametrize(
+    "breaks", [(JournalWriter, "decided"), (EmbeddedBroker, "announce")], ids=["journal", "announce"]
+)
 def test_a_bug_in_what_only_tells_others_stops_no_mail(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, part: str, method: str
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, breaks: tuple[type, str]
 ) -> None:
     """Else the worker would end, start again, and end again, for ever and without a dead letter."""
+    monkeypatch.setattr(*breaks, break_down)
     dependencies = runner.worker_dependencies(desk.app)
-    monkeypatch.setattr(getattr(dependencies, part), method, break_down)
     news = Message("n", "record.created", b"")
     stage = Stage("writer", "record-writer", lambda _: Emit((IncidentWanted("m", "", "", "", ""),)), lambda m: m)
     desk.app.broker.publish([Message("a", "record-writer", b"")])

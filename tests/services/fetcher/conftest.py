@@ -17,6 +17,8 @@ from services.fetcher.visit import Arrival, LeftBehind
 from shared.clock import FixedClock, SystemClock
 from shared.config.model import Inbox, Secret, Settings
 from shared.embedded.documents import EmbeddedDocuments
+from shared.runtime.hooks import Hooks
+from tests.listener import Listener
 from tests.servers.dovecot import PASSWORD, Dovecot
 
 
@@ -71,6 +73,7 @@ class Desk:
     now: float = 0.0
     trouble: list[Exception] = field(default_factory=list)
     patience: timedelta = timedelta(seconds=60)
+    listener: Listener = field(default_factory=Listener)
 
     def __post_init__(self) -> None:
         """Wire it up."""
@@ -84,6 +87,7 @@ class Desk:
             settings=lambda: self.settings,
             left_behind=self.left.append,
             mailbox_class=lambda _: self._mailbox,
+            hooks=Hooks(self.listener),
             stopped=lambda inbox, reason, id_: self.stops.append((inbox.name, reason, id_)),
         )
         return FetcherSource(self.documents, wiring, clock=self.clock, monotonic=lambda: self.now)

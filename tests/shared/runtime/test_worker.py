@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,9 +16,11 @@ from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.file import LocalFile
 from shared.runtime import worker as worker_module
 from shared.runtime.broker import Message
+from shared.runtime.hooks import Decided, Hook, Hooks
 from shared.runtime.outcome import Emit, Fail, Outcome
 from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker, WorkerDependencies
+from tests.listener import Listener
 
 
 @dataclass
@@ -63,12 +64,10 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
     made.close()
 
 
-def a_worker(broker: EmbeddedBroker, story: Story, **keys: Any) -> Worker:
+def a_worker(broker: EmbeddedBroker, story: Story, *hooks: Hook, **keys: Any) -> Worker:
     """A worker that takes all at once."""
     stage = Stage("parser", "intake", story.handle, story.decode, **keys)
-    world = WorkerDependencies(
-        broker, lambda *_: [], story.batch, SimpleNamespace(decided=lambda *_: None), lambda: None
-    )
+    world = WorkerDependencies(broker, lambda *_: [], story.batch, lambda: None, Hooks(*hooks))
     made = Worker(stage, world)
     made.consumer._width = 32  # type: ignore[attr-defined]
     return made
@@ -155,11 +154,9 @@ def test_what_breaks_in_one_mail_is_its_dead_letter_and_no_other_s(
         return good(event, *rest)
 
     monkeypatch.setattr(story, where, broken)
-    told: list[Sequence[Any]] = []
-    worker = a_worker(broker, story, prepare=story.prepare)
-    monkeypatch.setattr(worker.dependencies.observer, "decided", lambda _, decided: told.append(decided))
-    worker.step(1)
-    assert [outcome for _, outcome in told[0]] == [Fail("KeyError: 'a bug'"), Emit()]
+    listener = Listener()
+    a_worker(broker, story, listener, prepare=story.prepare).step(1)
+    assert [answer.outcome for answer in listener.of(Decided)[0].answers] == [Fail("KeyError: 'a bug'"), Emit()]
 
 
 def test_others_write_and_leases_are_renewed_while_a_mail_is_prepared(tmp_path: Path, story: Story) -> None:
@@ -177,9 +174,7 @@ def test_others_write_and_leases_are_renewed_while_a_mail_is_prepared(tmp_path: 
 
     file = LocalFile(tmp_path)
     worker = a_worker(broker, story, prepare=prepare)
-    worker.dependencies = WorkerDependencies(
-        broker, lambda *_: [], file.batch, SimpleNamespace(decided=lambda *_: None), lambda: None
-    )  # type: ignore[arg-type]
+    worker.dependencies = WorkerDependencies(broker, lambda *_: [], file.batch, lambda: None)  # type: ignore[arg-type]
     thread = threading.Thread(target=worker.step, args=(1,))
     thread.start()
     assert busy.wait(30)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any, Final, TypeVar
 
 from shared.contracts.errors import Undecodable
@@ -134,26 +134,13 @@ def _optional_writer(inner: Convert) -> Convert:
 
 def _object_writer(cls: type, dialect: Dialect) -> Convert:
     @cache
-    def plan() -> tuple[Convert, tuple[str, ...], list[tuple[str, Convert]]]:  # at first use: it may hold its own kind
-        members = _members(cls)
-        writers = [(each.plain, _writer(each.type, dialect)) for each in members]
-        changing = [(name, write) for name, write in writers if write is not _same]
-        return _getter(attrgetter, [each.name for each in members]), tuple(each.plain for each in members), changing
+    def plan() -> list[tuple[str, str, Convert | None]]:  # at first use: a dataclass may hold its own kind
+        writers = [(each.plain, each.name, _writer(each.type, dialect)) for each in _members(cls)]
+        return [(plain, name, None if write is _same else write) for plain, name, write in writers]
 
-    def write(value: Any) -> dict[str, Any]:
-        values_of, names, changing = plan()
-        plain = dict(zip(names, values_of(value), strict=True))
-        for name, write_member in changing:
-            plain[name] = write_member(plain[name])
-        return plain
-
-    return write
-
-
-def _getter(kind: Callable[..., Convert], names: list[str]) -> Convert:
-    """Like `itemgetter` and `attrgetter`, a tuple for a single name too."""
-    get = kind(*names)
-    return get if len(names) > 1 else lambda value: (get(value),)
+    return lambda value: {
+        plain: write(getattr(value, name)) if write else getattr(value, name) for plain, name, write in plan()
+    }
 
 
 def _arms(arguments: tuple[Any, ...]) -> list[Any]:
@@ -213,7 +200,7 @@ def _trusted_object_reader(cls: type, dialect: Dialect) -> Convert:
             (place, each.plain, _reader(each.type, dialect), each.factory) for place, each in enumerate(members)
         ]
         changing = [each for each in changes if each[2] is not _same or each[3]]
-        return defaults, _getter(itemgetter, [each.plain for each in members]), changing
+        return defaults, _values_of([each.plain for each in members]), changing
 
     def read(plain: Any) -> Any:
         defaults, values_of, changing = plan()
@@ -224,6 +211,12 @@ def _trusted_object_reader(cls: type, dialect: Dialect) -> Convert:
         return cls(*(_changed(list(values), plain, changing) if changing else values))
 
     return read
+
+
+def _values_of(names: list[str]) -> Convert:
+    """Like `itemgetter`, a tuple for a single name too."""
+    get: Convert = itemgetter(*names)
+    return get if len(names) > 1 else lambda value: (get(value),)
 
 
 _Change = tuple[int, str, Convert, Callable[[], Any] | None]

@@ -72,6 +72,11 @@ def test_contracts_import_the_standard_library_only() -> None:
     assert {each for each in foreign if not each.startswith("shared.contracts")} == set()
 
 
+def test_the_operator_room_knows_no_command_line() -> None:
+    """A console shows what `services/operator` returns: nothing there parses words or prints."""
+    assert _offences("services.operator", "click", "rich", "services.cli") == []
+
+
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_stage_imports_another_service(stage: str) -> None:
     room = f"services.{stage}."

@@ -245,16 +245,6 @@ def _lasts(cause: BaseException | None, data: Path) -> bool:
     return forbidden or isinstance(cause, LASTING) or name.startswith(LASTING_IN_SQLITE)
 
 
-def use_management(app: App) -> None:
-    """RabbitMQ says what is unacknowledged only by its management API, whose address is a setting."""
-    from shared.config.model import ENVIRONMENT_REFERENCE
-
-    url = app.directory.current().settings.rabbitmq_management_url
-    if url and app.location.broker_url and not app.location.management_url:
-        known = ENVIRONMENT_REFERENCE.sub(lambda found: os.environ.get(found[1], ""), url)
-        setattr(app.broker, "management_url", known)  # noqa: B010 - only RabbitMQ's adapter has it
-
-
 def nothing_called(thing: str, name: str) -> NoReturn:
     """There is no such thing: exit code 1."""
     from services.cli.output import safe

@@ -6,20 +6,20 @@ with 75 when a mail could not be stored, whatever the reason, so that a mail tra
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from services.cli import output, sources
 from services.cli.base import DEBUG, PROBLEM, TRY_LATER, Command, as_json, opened
+from services.operator.publishing import Origin, receipt, unknown_inbox_warning
+from services.operator.publishing import publish as publish_mails
 
 if TYPE_CHECKING:
     from shared.app import App
-    from shared.intake import RawMail
 
 BATCH: Final = 100
 BATCH_BYTES: Final = 8 * 1024 * 1024
@@ -44,9 +44,8 @@ def publish(
     A running `up`, or the workers, make records of it.
     In a pipe of a mail transfer agent: postroom publish --inbox support -
     """
-    given = {"inbox": inbox, "source_id": source_id, "envelope_from": envelope_from, "envelope_to": envelope_to}
     try:
-        return _publish(named, given)
+        return _publish(named, Origin(inbox, source_id, envelope_from, envelope_to))
     except (click.UsageError, BrokenPipeError):
         raise
     except Exception as error:
@@ -56,14 +55,14 @@ def publish(
         return TRY_LATER
 
 
-def _publish(named: tuple[str, ...], given: Mapping[str, object]) -> int:
+def _publish(named: tuple[str, ...], origin: Origin) -> int:
     found = [(word, sources.mails(word)) for word in named]
     published, failed, code = 0, 0, 0
     with opened() as app:
-        _warn_of_unknown(app, given["inbox"])
+        _warn_of_unknown(app, origin.inbox)
         for word, mails in found:
             for batch in _batches(output.progress(mails, "publishing", sources.count(word))):
-                published += _hand_over(app, [each for each in batch if each.error is None], given)
+                published += _hand_over(app, [each for each in batch if each.error is None], origin)
                 failed += _complain(batch)
                 code = TRY_LATER if failed and word == sources.STANDARD_INPUT else PROBLEM if failed else 0
     if not as_json():
@@ -71,14 +70,9 @@ def _publish(named: tuple[str, ...], given: Mapping[str, object]) -> int:
     return code
 
 
-def _warn_of_unknown(app: App, inbox: object) -> None:
-    """Nothing is judged at the door, but a person who mistyped wants to know at once."""
-    from shared.contracts.errors import PostroomError
-
-    with suppress(PostroomError):  # then nobody knows, and the mail is taken all the same
-        if inbox is not None and app.directory.current().inbox(str(inbox)) is None:
-            told = f"there is no inbox {output.safe(inbox)!r}; its mail becomes dead letters, which can be replayed"
-            click.echo(f"note: {told}", err=True)
+def _warn_of_unknown(app: App, inbox: str | None) -> None:
+    if warning := unknown_inbox_warning(app, inbox):
+        click.echo(f"note: {output.safe(warning)}", err=True)
 
 
 def _complain(batch: Iterable[sources.Source]) -> int:
@@ -101,29 +95,9 @@ def _batches(found: Iterable[sources.Source]) -> Iterator[list[sources.Source]]:
         yield batch
 
 
-def _hand_over(app: App, batch: list[sources.Source], given: Mapping[str, object]) -> int:
-    from shared.intake import RawMail
-
-    mails = [RawMail(raw=each.raw, **given) for each in batch]  # type: ignore[arg-type]
-    if mails:
-        app.door.hand_over(mails)
+def _hand_over(app: App, batch: list[sources.Source], origin: Origin) -> int:
+    published = publish_mails(app, [(each.path, each.raw) for each in batch], origin)
     if as_json():
-        for each, mail in zip(batch, mails, strict=True):
-            output.emit(_receipt(app, each, mail))
-    return len(mails)
-
-
-def _receipt(app: App, source: sources.Source, mail: RawMail) -> dict[str, object]:
-    """What the mail can be asked for by: `postroom mails show MAIL_ID`."""
-    from shared.ids import mail_id
-
-    default = app.directory.current().default_inbox
-    inbox = mail.inbox or (default.name if default else "")
-    sha256 = hashlib.sha256(mail.raw).hexdigest()
-    return {
-        "path": source.path,
-        "mail_id": mail_id(inbox, mail.source_id, sha256),
-        "inbox": inbox,
-        "sha256": sha256,
-        "size": len(mail.raw),
-    }
+        for each in batch:
+            output.emit(asdict(receipt(app, each.path, each.raw, origin)))
+    return published

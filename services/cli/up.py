@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -45,30 +45,24 @@ def up(file: Path | None, *, once: bool) -> None:
             return
         with output.watching("working", partial(_in_flight, app)):
             run_all(app, stop, once=True)
-        _tell_of_inboxes(app)
+        _show_unread_inboxes(app)
         _summary(app)
 
 
 def _apply(app: App, file: Path) -> None:
-    from shared.config.reading import read_bytes, read_content
-    from shared.config.store import apply
+    from services.operator.configuration import apply_file, read_file
 
-    _, stated = read_bytes(read_content(file), source=file.name, base=file.absolute().parent)
-    apply(app.documents, stated, clock=app.clock, reason=f"up --config {file}")
-    app.directory.renew()
+    apply_file(app, read_file(file), reason=f"up --config {file}")
 
 
 def _require_secrets(app: App) -> None:
-    """A secret that something switched on needs has to be there at the start (decision 0047)."""
-    from shared.config.secrets import missing
+    from services.operator.configuration import required_secrets
 
-    lacking = [each for each in missing(app.directory.current()) if each.needed]
-    needed = [each for each in lacking if each.kept or each.path != "settings.token_key"]
-    for each in lacking:
-        if each not in needed[:1]:
-            click.echo(f"note: {each.path}: {each.message}", err=True)
-    if needed:
-        raise Problem(f"not started: {needed[0].path}: {needed[0].message}")
+    secrets = required_secrets(app)
+    for each in secrets.notes:
+        click.echo(f"note: {each.path}: {each.message}", err=True)
+    if secrets.problem:
+        raise Problem(f"not started: {secrets.problem.path}: {secrets.problem.message}")
 
 
 def _in_flight(app: App) -> str:
@@ -78,25 +72,19 @@ def _in_flight(app: App) -> str:
         return "the broker is away"
 
 
-def _tell_of_inboxes(app: App) -> None:
-    """Which inboxes could not be read: the mail that waits there is in no count of mails."""
-    from services.fetcher.state import InboxState, InboxStates
+def _show_unread_inboxes(app: App) -> None:
+    from services.operator.inboxes import unread_inboxes
 
-    states = InboxStates(app.documents, app.clock).all()
-    for each in app.directory.current().inboxes:
-        state = states.get(each.name, InboxState(each.name))
-        reason = state.stop.reason if state.stop else state.error
-        if reason and each.enabled and each.protocol != "none":
-            waits = "is stopped" if state.stop else "is in trouble; mail waits there"
-            click.echo(f"note: {output.safe(each.name)} {waits}: {output.safe(reason)}", err=True)
+    for each in unread_inboxes(app):
+        waits = "is stopped" if each.state == "stopped" else "is in trouble; mail waits there"
+        click.echo(f"note: {output.safe(each.name)} {waits}: {output.safe(each.reason)}", err=True)
 
 
 def _summary(app: App) -> None:
     """Where the mails are now, in one line."""
-    from shared.store.mails import OUTCOMES
+    from services.operator.counts import outcome_counts
 
-    counted: dict[str, Any] = {name: app.mails.documents.count("mails", {"outcome": name}) for name in OUTCOMES}
-    counted["in_flight"] = app.broker.in_flight()
+    counted = outcome_counts(app)
     if as_json():
         output.emit(counted)
     else:

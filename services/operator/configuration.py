@@ -1,0 +1,157 @@
+"""The configuration as an operator works with it: check a file, apply it, export what is stored."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from services.fetcher import mailbox
+from services.notifier import send
+from services.operator.errors import NotAvailable
+from shared.config import store
+from shared.config.merge import names, pruned_sections
+from shared.config.model import SECTIONS, Configuration
+from shared.config.problems import Notes, Problem, Refused
+from shared.config.reading import load_placed, placed, read_bytes, read_content
+from shared.config.secrets import Missing, missing
+from shared.config.unheeded import Spoken, unheeded
+from shared.config.writing import to_yaml
+from shared.mail_network import sasl
+
+if TYPE_CHECKING:
+    from shared.app import App
+    from shared.config.checks import Complaint
+    from shared.config.store import Applied
+    from shared.config.tree import Item
+
+ASKS_BEFORE_DELETING = frozenset({"inboxes", "mail_servers"})
+"""Sections of which nothing is deleted without a confirmation (IV-10, VS-13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check of a file found. `notes` need no action here; `counts` has the stated things of each section."""
+
+    problems: tuple[Problem, ...] = ()
+    notes: tuple[Problem, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigurationFile:
+    """A file that was read: each value is right by itself."""
+
+    name: str
+    root: Item
+    stated: Configuration
+
+    def placed(self, found: Iterable[Complaint | Missing]) -> tuple[Problem, ...]:
+        """Problems with the lines of the file, in their order."""
+        lines = [placed(Problem(each.path, each.message), self.root, self.name) for each in found]
+        return tuple(sorted(lines, key=lambda each: each.line))
+
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """What the file asks for and this version does not do."""
+        return self.placed(ignored_settings(self.stated))
+
+
+@dataclass(frozen=True, slots=True)
+class RequiredSecrets:
+    """Secrets that something enabled needs and that are missing. `problem`: the one that prevents a start."""
+
+    problem: Missing | None
+    notes: tuple[Missing, ...]
+
+
+def check_file(path: Path) -> Checked:
+    """Check a configuration file.
+
+    Secrets in environment variables that are missing here are notes: they belong to the machine that runs the
+    worker. A secret file that is needed has to exist. Raises `Misconfigured` when the file cannot be read.
+    """
+    try:
+        file = ConfigurationFile(path.name, *load_placed(path))
+    except Refused as refused:
+        return Checked(refused.problems)
+    lacking = list(missing(file.stated))
+    problems = [each for each in lacking if each.needed and each.kept]
+    others = [each for each in lacking if each not in problems]
+    notes = file.placed([*others, *ignored_settings(file.stated)])
+    return Checked(file.placed(problems), notes, section_counts(file.stated))
+
+
+def ignored_settings(stated: Configuration) -> Iterator[Complaint]:
+    """What a configuration asks for and this version does not do."""
+    logins = (row.key for row in sasl.TABLE if row.start and not row.token)  # nobody fetches tokens yet
+    yield from unheeded(stated, Spoken(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none")))
+
+
+def section_counts(stated: Configuration) -> dict[str, int]:
+    """How many things each section has, settings left out."""
+    return {name: len(getattr(stated, name)) for name in SECTIONS if name != "settings"}
+
+
+def read_file(path: Path) -> ConfigurationFile:
+    """Read a configuration file. Raises `Refused` with every problem, `Misconfigured` when it cannot be read."""
+    return ConfigurationFile(path.name, *read_bytes(read_content(path), source=path.name, base=path.absolute().parent))
+
+
+def apply_file(
+    app: App, file: ConfigurationFile, *, prune: bool = False, by: str = "operator", reason: str = ""
+) -> Applied:
+    """Create and update what the file states; with `prune`, delete what it does not have.
+
+    Raises `Refused` when something would not fit together afterwards, with the lines of the file.
+    """
+    try:
+        applied = store.apply(app.documents, file.stated, prune, clock=app.clock, by=by, reason=reason)
+    except Refused as refused:
+        source = Notes(file.name).source
+        raise Refused(placed(each, file.root, source) for each in refused.problems) from None
+    app.directory.renew()
+    return applied
+
+
+def deletions_to_confirm(app: App, stated: Configuration) -> tuple[str, ...]:
+    """Inboxes and mail servers that a prune would delete, as `section/name`."""
+    stored, gone = store.read(app.documents), []
+    for section in ASKS_BEFORE_DELETING & set(pruned_sections(stated)):
+        kept = names(section, getattr(stated, section))
+        gone += [f"{section}/{name}" for name in names(section, getattr(stored, section)) if name not in kept]
+    return tuple(sorted(gone))
+
+
+def inboxes_to_test(stated: Configuration) -> tuple[str, ...]:
+    """Saving an enabled inbox tests its connection and keeps the result (TI-07)."""
+    return tuple(each.name for each in stated.inboxes if each.enabled and each.protocol != "none")
+
+
+def required_secrets(app: App) -> RequiredSecrets:
+    """What is missing at a start: a secret that something switched on needs has to be there (decision 0047)."""
+    lacking = [each for each in missing(app.directory.current()) if each.needed]
+    problem = next((each for each in lacking if each.kept or each.path != "settings.token_key"), None)
+    return RequiredSecrets(problem, tuple(each for each in lacking if each is not problem))
+
+
+def stored_configuration(app: App) -> Configuration:
+    """What the store holds, people included; secrets stay references."""
+    return store.read(app.documents, people=True)
+
+
+def export_to(path: Path, stored: Configuration) -> None:
+    """Write a configuration to a file, whole or not at all. Raises `NotAvailable` when it cannot be written."""
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with os.fdopen(os.open(half, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as opened_file:
+            opened_file.write(to_yaml(stored).encode())
+        half.replace(path)
+    except OSError as error:
+        raise NotAvailable(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        with suppress(OSError):
+            half.unlink(missing_ok=True)

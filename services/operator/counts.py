@@ -1,0 +1,16 @@
+"""How many mails there are of each outcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shared.store.mails import OUTCOMES
+
+if TYPE_CHECKING:
+    from shared.app import App
+
+
+def outcome_counts(app: App) -> dict[str, int]:
+    """Mails by outcome, and `in_flight`: messages that the pipeline still has to work on."""
+    counts = {outcome: app.documents.count("mails", {"outcome": outcome}) for outcome in OUTCOMES}
+    return counts | {"in_flight": app.broker.in_flight()}

@@ -1,0 +1,194 @@
+"""Is everything reachable, is the configuration complete, is every mail accounted for?
+
+Each finding is `ok`, a `note` (worth knowing) or a `problem` (somebody has to act). Dead letters are notes: their
+mails have an outcome, and a person decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from services.fetcher.ledger import troubles
+from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates
+from services.operator.configuration import ignored_settings
+from services.operator.queues import use_management
+from shared.app import App, Location
+from shared.config.checks import complaints
+from shared.config.model import Inbox
+from shared.config.secrets import missing
+from shared.conservation import check as check_conservation
+from shared.contracts.errors import PostroomError
+from shared.mail_network.connection_test import TestResult
+
+START: Final = "postroom inbox start"
+Severity = Literal["ok", "note", "problem"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check says. `remedy` is the command that helps, when there is one."""
+
+    check: str
+    status: Severity
+    what: str
+    remedy: str | None = None
+
+    @property
+    def message(self) -> str:
+        """The finding in one line, with its remedy."""
+        return f"{self.what} ({self.remedy})" if self.remedy else self.what
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """A number with its noun."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
+def is_healthy(findings: tuple[Finding, ...]) -> bool:
+    """Whether nobody has to act."""
+    return all(each.status != "problem" for each in findings)
+
+
+def examine(location: Location) -> tuple[Finding, ...]:
+    """Every finding about the installation at a location. A store that cannot be opened is the only finding then."""
+    try:
+        app = App.open(location)
+    except PostroomError as error:
+        return (Finding("reachable", "problem", str(error)),)
+    try:
+        use_management(app)
+        return findings(app)
+    finally:
+        app.close()
+
+
+def findings(app: App) -> tuple[Finding, ...]:
+    """Every finding of every check, in the order of `CHECKS`."""
+    return tuple(each for name, check in CHECKS for each in _guarded(name, check, app))
+
+
+def _guarded(name: str, check: Callable[[App], Iterator[Finding]], app: App) -> Iterator[Finding]:
+    """A check whose dependency fails is a problem itself, and the others go on."""
+    try:
+        yield from check(app)
+    except PostroomError as error:
+        yield Finding(name, "problem", str(error))
+
+
+def _store(app: App) -> Iterator[Finding]:
+    app.documents.ping()
+    kind = "MongoDB" if app.location.store_url else f"the embedded default in {app.location.data}"
+    yield Finding("store", "ok", f"{kind} answers")
+
+
+def _broker(app: App) -> Iterator[Finding]:
+    depths = app.broker.depths()
+    kind = "RabbitMQ" if app.location.broker_url else f"the embedded default in {app.location.data}"
+    waiting = counted(sum(each.ready for each in depths), "message")
+    yield Finding("broker", "ok", f"{kind} answers; {waiting} ready")
+    idle = [each.name for each in depths if each.consumers == 0 and each.ready and each.name not in {"retry", "parked"}]
+    if idle:
+        yield Finding("broker", "note", f"nobody works on {', '.join(idle)}, where messages wait")
+
+
+def _configuration(app: App) -> Iterator[Finding]:
+    config = app.directory.renew()
+    found = [Finding("configuration", "problem", f"{each.path}: {each.message}") for each in complaints(config)]
+    yield from found
+    if not config.inboxes:
+        yield Finding("configuration", "problem", "there is no inbox; add one under inboxes")
+    elif not found:
+        yield Finding(
+            "configuration",
+            "ok",
+            f"{counted(len(config.inboxes), 'inbox', 'inboxes')}; nothing that is needed is missing",
+        )
+    if not config.mail_servers:
+        yield Finding("configuration", "note", "no mail server is configured: answers stay in the outbox as unsent")
+    for each in ignored_settings(config):
+        yield Finding("configuration", "note", f"{each.path}: {each.message}")
+    if not config.settings.processing:
+        yield Finding("configuration", "note", "processing is off: no inbox is visited", f"{START} --all")
+
+
+def _secrets(app: App) -> Iterator[Finding]:
+    lacking = [each for each in missing(app.directory.current()) if each.needed]
+    for each in lacking:
+        yield Finding("secrets", "problem" if each.kept else "note", f"{each.path}: {each.message}")
+    if not lacking:
+        yield Finding("secrets", "ok", "every secret that is needed can be had")
+
+
+def _inboxes(app: App) -> Iterator[Finding]:
+    states = InboxStates(app.documents, app.clock).all()
+    for inbox in app.directory.current().inboxes:
+        state = states.get(inbox.name)
+        if inbox.enabled and inbox.protocol != "none" and state is not None:
+            yield from _mails_left(app, inbox)
+            yield from inbox_findings(state)
+
+
+def _mails_left(app: App, inbox: Inbox) -> Iterator[Finding]:
+    if left := troubles(app.documents, inbox.name):
+        text = f"{counted(len(left), 'mail')} left in the mailbox, not taken; one because: {left[0].reason}"
+        yield Finding("inboxes", "note", f"{inbox.name}: {text}")
+
+
+def inbox_findings(state: InboxState) -> Iterator[Finding]:
+    """How an inbox fares: at most one finding, the most serious."""
+    if state.stop:
+        status: Severity = "problem" if state.stop.by == AUTHENTICATION else "note"
+        what, remedy = f"{state.name} is stopped: {state.stop.reason}", f"{START} {state.name}"
+        yield Finding("inboxes", status, what, remedy)
+    elif state.error:
+        yield Finding("inboxes", "problem", f"{state.name}: {state.error}")
+    elif failed := _failed_test(state):
+        yield Finding("inboxes", "problem", f"{state.name}: the connection test failed: {failed.message}")
+    elif state.polled_at:
+        yield Finding("inboxes", "ok", f"{state.name} was visited without trouble")
+
+
+def _failed_test(state: InboxState) -> TestResult | None:
+    """The last connection test, when it failed and no visit has got through since."""
+    test = state.test
+    if test is None or test.ok or (state.polled_at and state.polled_at > test.at):
+        return None
+    return test
+
+
+def _outbox(app: App) -> Iterator[Finding]:
+    counts = {state: app.documents.count("outbox", {"state": state}) for state in ("unsent", "failed", "blocked")}
+    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    if told:
+        yield Finding("outbox", "note", f"outgoing mail that has not left: {told}", "postroom outbox list")
+
+
+def _conservation(app: App) -> Iterator[Finding]:
+    report = check_conservation(app)
+    for problem in report.problems:
+        yield Finding("conservation", "problem", problem)
+    for note in report.notes:
+        yield Finding("dead letters", "note", note)
+    if not report.problems:
+        counts = {
+            "arrivals": report.arrivals,
+            "with an outcome": report.outcomes,
+            "duplicates": report.duplicates,
+            "unreadable": report.unreadable,
+            "in flight": report.in_flight,
+        }
+        told = ", ".join(f"{count} {what}" for what, count in counts.items())
+        yield Finding("conservation", "ok", f"every mail is accounted for: {told}")
+
+
+CHECKS: Final[tuple[tuple[str, Callable[[App], Iterator[Finding]]], ...]] = (
+    ("store", _store),
+    ("broker", _broker),
+    ("configuration", _configuration),
+    ("secrets", _secrets),
+    ("inboxes", _inboxes),
+    ("outbox", _outbox),
+    ("conservation", _conservation),
+)

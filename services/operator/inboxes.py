@@ -1,0 +1,212 @@
+"""Inboxes as an operator sees them: their states; connection test, test mail, peek, stop and start."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from services.fetcher.state import InboxState, InboxStates
+from services.notifier import send
+from services.notifier.compose import Mailbox, Outgoing
+from services.operator.errors import NotAvailable
+from services.parser import guarded
+from services.runner import build_fetcher
+from shared.config.store import switch
+from shared.contracts.errors import BoundExceeded, Unavailable
+from shared.mail_network import connection_test
+from shared.mail_network.connection import Refusal
+from shared.mail_network.connection_test import TestResult
+
+if TYPE_CHECKING:
+    from services.fetcher.mailbox import Peek
+    from shared.app import App
+    from shared.config.model import Inbox, MailServer
+
+Running = Literal["running", "failing", "stopped", "disabled"]
+
+
+@dataclass(frozen=True, slots=True)
+class InboxView:
+    """One inbox with its state. `reason`: why it does not run; `error`: what the last poll met."""
+
+    name: str
+    address: str
+    protocol: str
+    processor: str
+    enabled: bool
+    state: Running
+    reason: str | None
+    auth_failures: int
+    error: str | None
+    polled_at: datetime | None
+    test: TestResult | None
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingMail:
+    """A mail that waits in a mailbox: its beginning, at most 64 KiB. `size` in bytes; None: not known.
+
+    `readable` is False for a mail that exceeds a bound of the parser; `subject` says which then.
+    """
+
+    key: str
+    size: int | None
+    sender: str | None
+    subject: str | None
+    text: str = ""
+    date: str | None = None
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionCheck:
+    """The result of a connection test; `result` is None for an inbox that has no mailbox to connect to."""
+
+    message: str
+    ok: bool = True
+    result: TestResult | None = None
+
+
+def inbox_named(app: App, name: str) -> Inbox:
+    """The inbox with this name. Raises `NotAvailable`."""
+    found = app.directory.current().inbox(name)
+    if found is None:
+        raise NotAvailable(f"there is no inbox {name!r}")
+    return found
+
+
+def inbox_views(app: App) -> tuple[InboxView, ...]:
+    """Every inbox in the order of the configuration."""
+    configuration = app.directory.current()
+    states = InboxStates(app.documents, app.clock).all()
+    processing = configuration.settings.processing
+    return tuple(
+        inbox_view(each, states.get(each.name, InboxState(each.name)), processing=processing)
+        for each in configuration.inboxes
+    )
+
+
+def inbox_view(inbox: Inbox, state: InboxState, *, processing: bool) -> InboxView:
+    """One inbox with its state. `processing`: whether the system visits inboxes at all."""
+    running, reason = running_state(inbox, state, processing=processing)
+    return InboxView(
+        inbox.name,
+        inbox.address,
+        inbox.protocol,
+        inbox.processor,
+        inbox.enabled,
+        running,
+        reason,
+        state.auth_failures,
+        state.error,
+        state.polled_at,
+        state.test,
+    )
+
+
+def running_state(inbox: Inbox, state: InboxState, *, processing: bool) -> tuple[Running, str | None]:
+    """Whether an inbox runs, and why not."""
+    if not inbox.enabled:
+        return "disabled", None
+    if state.stop:
+        return "stopped", state.stop.reason
+    if not processing and inbox.protocol != "none":
+        return "stopped", "processing is off"
+    return ("failing", state.error) if state.error else ("running", None)
+
+
+def unread_inboxes(app: App) -> tuple[InboxView, ...]:
+    """Enabled inboxes with a mailbox that could not be read: mail that waits there is in no count of mails."""
+    states = InboxStates(app.documents, app.clock).all()
+    found = (
+        inbox_view(each, states[each.name], processing=True)
+        for each in app.directory.current().inboxes
+        if each.protocol != "none" and each.name in states
+    )
+    return tuple(each for each in found if each.state in {"stopped", "failing"} and each.reason)
+
+
+def check_connection(app: App, name: str) -> ConnectionCheck:
+    """Test the connection of an inbox and keep the result (IV-08). Creates nothing there."""
+    inbox = inbox_named(app, name)
+    if inbox.protocol == "none":
+        return ConnectionCheck(f"{name} takes mail from intake only; there is nothing to connect to")
+    result = build_fetcher(app).check(inbox)
+    return ConnectionCheck(result.message, result.ok, result)
+
+
+def server_for_test_mail(app: App, name: str) -> MailServer | None:
+    """The server that sends for an inbox, when it has a user to whom a test mail can go."""
+    configuration = app.directory.current()
+    wanted = inbox_named(app, name).mail_server or ""
+    server = configuration.mail_server(wanted) or next(iter(configuration.mail_servers), None)
+    return server if server and server.username else None
+
+
+def send_test_mail(app: App, name: str, server: MailServer) -> str:
+    """Send a mail to the outgoing server's own user (IV-08), and say so; blocking and override apply (NE-21)."""
+    inbox = inbox_named(app, name)
+    sender = server.from_address or inbox.address
+    mail = Outgoing(
+        message_id=f"<test-{uuid.uuid4().hex}@{sender.rpartition('@')[2]}>",
+        date=app.clock.now(),
+        to=(Mailbox(server.username or ""),),
+        subject="Test of Postroom",
+        text=f"This mail was sent to test the inbox {inbox.name} and the mail server {server.name}.\n",
+        sender=Mailbox(sender),
+        loop=inbox.name,
+    )
+    send.deliver(mail, server, send.access(server, app.directory.current().settings))
+    return f"A test mail has left for {server.username} through {server.name}."
+
+
+def waiting_mails(app: App, name: str, count: int) -> tuple[WaitingMail, ...]:
+    """The oldest mails that wait in a mailbox, at most `count`; they stay unread (VS-02).
+
+    Raises `NotAvailable` when there is no mailbox, or when its server refuses, in the sentence of the connection test.
+    """
+    inbox = inbox_named(app, name)
+    if inbox.protocol == "none":
+        raise NotAvailable(f"{name} takes mail from intake only; there is no mailbox to look into")
+    with _refusals_as_sentences(app):
+        return tuple(map(_waiting, build_fetcher(app).peek(inbox, count)))
+
+
+@contextmanager
+def _refusals_as_sentences(app: App) -> Iterator[None]:
+    try:
+        yield
+    except Refusal as error:
+        sentence = connection_test.failed(error, app.clock.now()).message.rstrip(".")
+        raise (Unavailable(sentence) if isinstance(error, Unavailable) else NotAvailable(sentence)) from error
+
+
+def _waiting(found: Peek) -> WaitingMail:
+    try:
+        mail = guarded.read(found.raw).mail
+    except BoundExceeded as error:
+        return WaitingMail(found.key.id, found.size, None, f"(unreadable: {error})", readable=False)
+    sender = f"{mail.from_.name} <{mail.from_.address}>".strip() if mail.from_ else None
+    return WaitingMail(found.key.id, found.size, sender, mail.subject, mail.text, mail.date)
+
+
+def stop_inbox(app: App, name: str, reason: str) -> None:
+    """Take no more mail from an inbox, without a restart."""
+    InboxStates(app.documents, app.clock).stop(inbox_named(app, name).name, reason)
+
+
+def start_inbox(app: App, name: str) -> None:
+    """Visit an inbox again, also one that stopped because logins were refused, or that was disabled."""
+    inbox = inbox_named(app, name)
+    InboxStates(app.documents, app.clock).start(inbox.name)
+    if not inbox.enabled:
+        switch(app.documents, "inboxes", inbox.name, "enabled", value=True)
+
+
+def switch_processing(app: App, *, on: bool) -> None:
+    """Visit inboxes at all, or none."""
+    switch(app.documents, "settings", "settings", "processing", on)

@@ -1,0 +1,86 @@
+"""Queues as an operator sees them: how much waits where, for how long, and who works on it.
+
+A broker that does not know the age of its oldest message leaves it to the journal: the oldest mail whose last
+decided stage is the one before the queue.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from shared.config.model import ENVIRONMENT_REFERENCE
+
+if TYPE_CHECKING:
+    from shared.app import App
+    from shared.runtime.broker import Depth
+
+NEXT_QUEUE: Final[Mapping[str, str]] = {
+    "parser": "filter",
+    "filter": "sender-matcher",
+    "sender-matcher": "record-writer",
+}
+"""Stage → the queue that it fills."""
+MAX_MAILS_READ: Final = 500
+"""Mails in flight whose journals are read for ages, the oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """One queue. None: not known. `oldest_seconds`: how long its oldest message has waited."""
+
+    name: str
+    ready: int
+    unacked: int | None
+    consumers: int | None
+    oldest_seconds: float | None
+
+
+def queue_states(app: App) -> tuple[QueueState, ...]:
+    """Every queue, in the order of the pipeline. Raises `Unavailable` when the broker does not answer."""
+    depths = app.broker.depths()
+    oldest = ages(app, depths)
+    return tuple(QueueState(each.name, each.ready, each.unacked, each.consumers, oldest[each.name]) for each in depths)
+
+
+def ready_per_second(now: QueueState, before: Sequence[QueueState], seconds: float) -> float:
+    """How fast the waiting messages of a queue grow; a queue that was not there before was empty."""
+    ready = {each.name: each.ready for each in before}
+    return (now.ready - ready.get(now.name, 0)) / seconds
+
+
+def use_management(app: App, environment: Mapping[str, str] = os.environ) -> None:
+    """RabbitMQ says what is unacknowledged only by its management API, whose address is a setting."""
+    url = app.directory.current().settings.rabbitmq_management_url
+    if url and app.location.broker_url and not app.location.management_url:
+        known = ENVIRONMENT_REFERENCE.sub(lambda found: environment.get(found[1], ""), url)
+        setattr(app.broker, "management_url", known)  # noqa: B010 - only RabbitMQ's adapter has it
+
+
+def ages(app: App, depths: Sequence[Depth]) -> dict[str, float | None]:
+    """Seconds that the oldest message of each queue has waited; None where nothing waits or it is not known."""
+    known = {each.name: each.oldest_seconds for each in depths}
+    unknown = [each.name for each in depths if each.oldest_seconds is None and (each.ready or each.unacked)]
+    if not unknown:
+        return known
+    now = app.clock.now()
+    return known | {queue: _age(since, now) for queue, since in _oldest(app).items() if queue in unknown}
+
+
+def _age(since: datetime, now: datetime) -> float:
+    return max(0.0, (now - since).total_seconds())
+
+
+def _oldest(app: App) -> dict[str, datetime]:
+    """Since when the oldest mail waits in each queue, by the journal."""
+    oldest: dict[str, datetime] = {}
+    for arrival in app.arrivals.on_intake(1):
+        oldest["intake"] = arrival.at
+    for mail in app.documents.find("mails", {"outcome": None}, sort=(("received_at", 1),), limit=MAX_MAILS_READ):
+        last = max(app.journal.of_mail(mail["_id"]), key=lambda entry: entry.at, default=None)
+        if last and (queue := NEXT_QUEUE.get(last.stage)):
+            oldest[queue] = min(last.at, oldest.get(queue, last.at))
+    return oldest

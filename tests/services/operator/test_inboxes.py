@@ -1,0 +1,102 @@
+"""Inboxes as an operator sees them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from services.fetcher.state import OPERATOR, InboxState, InboxStates, Stop
+from services.operator.errors import NotAvailable
+from services.operator.inboxes import (
+    check_connection,
+    inbox_named,
+    inbox_views,
+    running_state,
+    server_for_test_mail,
+    start_inbox,
+    stop_inbox,
+    switch_processing,
+    unread_inboxes,
+    waiting_mails,
+)
+from shared.config.model import Inbox, MailServer
+from tests.builders import a_configuration, an_inbox
+from tests.desk import Desk
+
+AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
+STOP = Stop(OPERATOR, "holidays", AT)
+MAILBOX: dict[str, Any] = {"protocol": "imap", "host": "mail.example", "username": "u", "password": "${P}"}
+BOX = an_inbox("box", **MAILBOX)
+
+
+@pytest.mark.parametrize(
+    ("inbox", "state", "processing", "expected"),
+    [
+        (BOX, InboxState("box"), True, ("running", None)),
+        (BOX, InboxState("box", error="no route"), True, ("failing", "no route")),
+        (BOX, InboxState("box", stop=STOP, error="no route"), True, ("stopped", "holidays")),
+        (BOX, InboxState("box"), False, ("stopped", "processing is off")),
+        (an_inbox(), InboxState("support"), False, ("running", None)),
+        (an_inbox("box", enabled=False), InboxState("box", stop=STOP), True, ("disabled", None)),
+    ],
+    ids=["running", "failing", "stopped", "processing-off", "intake-goes-on", "disabled"],
+)
+def test_the_state_of_an_inbox_says_why_it_does_not_run(
+    inbox: Inbox, state: InboxState, processing: bool, expected: tuple[str, str | None]
+) -> None:
+    assert running_state(inbox, state, processing=processing) == expected
+
+
+@pytest.mark.req("TI-11")
+def test_a_stopped_inbox_starts_again_also_when_it_was_disabled(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox("box", enabled=False)))
+    stop_inbox(desk.app, "box", "holidays")
+    start_inbox(desk.app, "box")
+    desk.app.directory.renew()
+    (box,) = [each for each in inbox_views(desk.app) if each.name == "box"]
+    assert (box.enabled, box.state, box.reason) == (True, "running", None)
+
+
+def test_without_processing_no_mailbox_is_visited(desk: Desk) -> None:
+    desk.configure(a_configuration(BOX))
+    switch_processing(desk.app, on=False)
+    desk.app.directory.renew()
+    (box,) = [each for each in inbox_views(desk.app) if each.name == "box"]
+    assert (box.state, box.reason) == ("stopped", "processing is off")
+
+
+def test_inboxes_that_could_not_be_read_are_listed_with_the_reason(desk: Desk) -> None:
+    desk.configure(a_configuration(BOX, an_inbox("other", **MAILBOX)))
+    InboxStates(desk.app.documents, desk.clock).failed("box", "no route")
+    InboxStates(desk.app.documents, desk.clock).succeeded("other")
+    assert [(each.name, each.state, each.reason) for each in unread_inboxes(desk.app)] == [
+        ("box", "failing", "no route")
+    ]
+
+
+def test_an_inbox_without_a_mailbox_has_nothing_to_connect_to_and_nothing_to_show(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox()))
+    check = check_connection(desk.app, "support")
+    assert (check.ok, check.result) == (True, None)
+    with pytest.raises(NotAvailable, match="takes mail from intake only"):
+        waiting_mails(desk.app, "support", 1)
+
+
+def test_an_unknown_inbox_is_named(desk: Desk) -> None:
+    with pytest.raises(NotAvailable, match="there is no inbox 'nobody'"):
+        inbox_named(desk.app, "nobody")
+
+
+@pytest.mark.req("IV-08")
+def test_a_test_mail_needs_a_server_with_a_user(desk: Desk) -> None:
+    plain, user = (
+        MailServer("plain", host="mail.example"),
+        MailServer("user", host="mail.example", username="u@mail.example", password="${P}"),
+    )
+    desk.configure(a_configuration(an_inbox(), an_inbox("other", mail_server="user"), mail_servers=(plain, user)))
+    assert server_for_test_mail(desk.app, "support") is None
+    found = server_for_test_mail(desk.app, "other")
+    assert found is not None
+    assert found.name == "user"

@@ -12,6 +12,7 @@ from contextlib import nullcontext
 from functools import partial
 
 from services.pipeline import ROUTES
+from services.queues import QUEUES
 from shared.contracts.events import Envelope, Event, MailAccepted, MailParsed
 from shared.contracts.mail import Address, ParsedMail
 from shared.rabbitmq.broker import RabbitBroker
@@ -58,7 +59,7 @@ def messages_for(event: Event, cause: Message, stage: str, index: int) -> list[M
 
 def main(url: str, count: int) -> None:
     """Pass `count` messages on; CPU and wall time of the loop."""
-    broker, nothing = RabbitBroker(url), Nothing()
+    broker, nothing = RabbitBroker(url, QUEUES), Nothing()
     broker.declare()
     cause = Message("cause", "intake", b"")
     batch = [message for number in range(count) for message in messages_for(parsed(number), cause, str(number), 0)]

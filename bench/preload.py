@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench import corpus
 from services import runner
+from services.queues import QUEUES
 from shared.app import App, Location
 from shared.intake import RawMail
 
@@ -17,7 +18,7 @@ BATCH = 1000
 
 def main(folder: Path, count: int, seed: int) -> None:
     """Hand the mails in and work them off, a thousand at a time."""
-    app = App.open(Location(folder))
+    app = App.open(Location(folder), QUEUES)
     try:
         mails = corpus.existing(seed, count)
         while raws := list(islice(mails, BATCH)):

@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import content, corpus
 from bench.processes import POSTROOM, ROOT, Cost, Failed, cpu_of, environment, peak_mb_of, run
 from services.pipeline import STAGES
+from services.queues import QUEUES
 from shared.embedded.documents import EmbeddedDocuments
 from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import PARKED, RETRY
@@ -70,7 +71,7 @@ def measure(load: Path, work: Path, server: RabbitNode, number: int, base: Path 
     server.add_vhost(vhost)
     env = environment(POSTROOM_DATA=str(data), POSTROOM_BROKER_URL=server.url(vhost))
     run(*POSTROOM, "records", "list", env=env)  # the store and the queues are there before the clock starts
-    rows, broker = corpus.manifest(load), RabbitBroker(server.url(vhost))
+    rows, broker = corpus.manifest(load), RabbitBroker(server.url(vhost), QUEUES)
     store = EmbeddedDocuments(data)
     store.ensure(INDEXES)
     try:

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from services.queues import QUEUES
 from shared.contracts import codec
 from shared.contracts.events import MailRejected, RecordChanged
 
@@ -347,7 +348,7 @@ def ways() -> Ways:
     from services import pipeline
     from shared.rabbitmq import topology
 
-    table = topology.topology()
+    table = topology.topology(QUEUES)
     return Ways(
         work=table.work,
         events=table.events,

@@ -11,6 +11,7 @@ import services.notifier.stage
 import services.parser.stage
 import services.record_writer.stage
 import services.sender_matcher.stage
+from services.queues import EXPORTER, FILTER, NOTIFIER, RECORD_WRITER, SENDER_MATCHER
 from shared.app import App
 from shared.contracts.events import (
     Event,
@@ -36,12 +37,12 @@ STAGES: Mapping[str, Callable[[App], Stage]] = {
 }
 
 ROUTES: Mapping[type[Event], str] = {
-    MailParsed: "filter",
-    MailAccepted: "sender-matcher",
-    SenderMatched: "record-writer",
-    IncidentWanted: "record-writer",
-    NotificationQueued: "notifier",
-    ExportWanted: "exporter",
+    MailParsed: FILTER,
+    MailAccepted: SENDER_MATCHER,
+    SenderMatched: RECORD_WRITER,
+    IncidentWanted: RECORD_WRITER,
+    NotificationQueued: NOTIFIER,
+    ExportWanted: EXPORTER,
 }
 """Event → the queue that reads it."""
 

@@ -19,7 +19,7 @@ from shared.config.model import DEFAULT
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
 from shared.intake import Door
-from shared.runtime.broker import Broker
+from shared.runtime.broker import Broker, WorkQueues
 from shared.store.arrivals import Arrivals
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
@@ -66,7 +66,7 @@ class App:
         self.arrivals, self.journal = Arrivals(documents), Journal(documents)
 
     @classmethod
-    def open(cls, location: Location, clock: Clock | None = None) -> Self:
+    def open(cls, location: Location, queues: WorkQueues, clock: Clock | None = None) -> Self:
         """Connect, make sure that indexes, queues and a first configuration exist.
 
         Raises `Unavailable` or `Misconfigured` with one clear sentence.
@@ -75,7 +75,7 @@ class App:
         documents = _documents(location)
         documents.ensure(INDEXES)
         seed_defaults(documents)
-        broker = _broker(location)
+        broker = _broker(location, queues)
         broker.declare()
         return cls(documents, broker, clock, location)
 
@@ -98,13 +98,13 @@ def _documents(location: Location) -> Documents:
     return MongoDocuments(location.store_url)
 
 
-def _broker(location: Location) -> Broker:
+def _broker(location: Location, queues: WorkQueues) -> Broker:
     if location.broker_url is None:
-        return EmbeddedBroker(location.data)
+        return EmbeddedBroker(location.data, queues)
     from shared.rabbitmq.broker import RabbitBroker
 
     return RabbitBroker(
-        location.broker_url, verify_only=location.verify_topology, management_url=location.management_url
+        location.broker_url, queues, verify_only=location.verify_topology, management_url=location.management_url
     )
 
 

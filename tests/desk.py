@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from services import runner
+from services.queues import QUEUES
 from shared.app import App, Location
 from shared.config import store as configuration_store
 from shared.config.model import Configuration
@@ -44,7 +45,7 @@ class Desk:
 
     def __init__(self, location: Location) -> None:
         self.clock = TickingClock(NOW)
-        self.app = App.open(location, self.clock)
+        self.app = App.open(location, QUEUES, self.clock)
         self.store = self.app.documents
 
     def configure(self, configuration: Configuration) -> None:

@@ -13,6 +13,7 @@ import yaml
 
 from services import asyncapi
 from services.pipeline import ANNOUNCED, ROUTES
+from services.queues import QUEUES
 from shared.contracts import codec
 from shared.rabbitmq import topology
 from shared.rabbitmq.wire import MAX_MESSAGE
@@ -87,7 +88,7 @@ def test_what_integrators_may_use_is_told_from_what_is_internal(contract: dict[s
 
 
 def test_exchanges_queues_and_limits_are_the_brokers(contract: dict[str, Any]) -> None:
-    table = topology.topology()
+    table = topology.topology(QUEUES)
     bindings = [channel["bindings"]["amqp"] for channel in contract["channels"].values()]
     assert {each["exchange"]["name"] for each in bindings if each["is"] == "routingKey"} == {table.work, table.events}
     queues = {each["queue"]["name"] for each in bindings if each["is"] == "queue"}

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from services.queues import QUEUES
 from shared.embedded.documents import EmbeddedDocuments
 from shared.rabbitmq.broker import RabbitBroker
 from shared.store.arrivals import DUPLICATE, TAKEN
@@ -69,7 +70,7 @@ def place(rabbit_node: RabbitNode, rabbit_vhost: str) -> Place:
 @pytest.fixture
 def declared(place: Place) -> Place:
     """A vhost on which Postroom was started once."""
-    broker = RabbitBroker(place.url)
+    broker = RabbitBroker(place.url, QUEUES)
     broker.declare()
     broker.close()
     return place

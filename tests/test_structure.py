@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from services import pipeline
+from services.queues import QUEUES
+from shared.runtime.broker import INTAKE
 
 ROOT = Path(__file__).parents[1]
 TECHNOLOGIES = {
@@ -87,6 +92,27 @@ def test_no_stage_imports_another_service(stage: str) -> None:
 
 def test_there_are_stages_to_look_at() -> None:
     assert len(STAGES) == 7
+
+
+NAMED_ALL_THE_SAME = {
+    ("shared.runtime.broker", "dead-letter"),  # a queue of the broker port itself
+    ("shared.mongodb.documents", "filter"),  # a word of MongoDB's commands
+    ("shared.conservation", "notifier"),
+    ("shared.conservation", "record-writer"),
+}
+"""(module, name of a stage) in shared that stands for something else; conservation belongs to the operator's room."""
+
+
+def test_shared_names_no_stage() -> None:
+    quoted = re.compile("[\"'](" + "|".join((*pipeline.STAGES, *QUEUES.names)) + ")[\"']")
+    shared = {name: path.read_text() for name, path in MODULES.items() if name.startswith("shared.")}
+    found = {(name, match[1]) for name, source in shared.items() for match in quoted.finditer(source)}
+    assert {each for each in found if each[1] != INTAKE} - NAMED_ALL_THE_SAME == set()
+
+
+def test_every_queue_has_its_stage_and_every_route_its_queue() -> None:
+    assert set(QUEUES.names) == {INTAKE if name == "parser" else name for name in pipeline.STAGES}
+    assert set(pipeline.ROUTES.values()) < set(QUEUES.names)
 
 
 def test_a_library_is_imported_in_the_folder_of_its_technology_only() -> None:

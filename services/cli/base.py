@@ -222,12 +222,13 @@ def location() -> Location:
 def opened() -> Iterator[App]:
     """The app for one command, closed behind it. A data folder that cannot be used at all is a `Problem`."""
     from services.cli.output import watching
+    from services.queues import QUEUES
     from shared.app import App
 
     where = location()
     try:
         with watching("connecting"):
-            app = App.open(where)
+            app = App.open(where, QUEUES)
     except Unavailable as error:
         if _lasts(error.__cause__, where.data):
             raise Problem(f"{error}; mend that, or name another folder with --data or POSTROOM_DATA") from error

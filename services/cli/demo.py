@@ -34,10 +34,11 @@ BROKEN: Final = "11-problem-with-a-wrong-value.eml"
 @click.command(cls=Command)
 def demo() -> None:
     """Set up a desk, hand in sample mails, and show what became of them."""
+    from services.queues import QUEUES
     from shared.app import App
 
     logs.start("ERROR")
-    app = App.open(replace(location(), broker_url=None, store_url=None))
+    app = App.open(replace(location(), broker_url=None, store_url=None), QUEUES)
     try:
         _refuse_a_real_desk(app)
         _furnish(app)

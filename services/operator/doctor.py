@@ -14,6 +14,7 @@ from services.fetcher.ledger import troubles
 from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates
 from services.operator.configuration import ignored_settings
 from services.operator.queues import use_management
+from services.queues import QUEUES
 from shared.app import App, Location
 from shared.config.checks import complaints
 from shared.config.model import Inbox
@@ -54,7 +55,7 @@ def is_healthy(findings: tuple[Finding, ...]) -> bool:
 def examine(location: Location) -> tuple[Finding, ...]:
     """Every finding about the installation at a location. A store that cannot be opened is the only finding then."""
     try:
-        app = App.open(location)
+        app = App.open(location, QUEUES)
     except PostroomError as error:
         return (Finding("reachable", "problem", str(error)),)
     try:

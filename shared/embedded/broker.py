@@ -25,13 +25,13 @@ from shared.runtime.broker import (
     DEAD_LETTER,
     MAX_DELIVERIES,
     PARKED,
-    QUEUES,
     RETRY,
     TIERS,
     Delivery,
     Depth,
     Message,
     Unroutable,
+    WorkQueues,
 )
 from shared.runtime.crash_points import crash_point
 
@@ -67,10 +67,12 @@ _Write = Callable[[sqlite3.Connection], None]
 
 
 class EmbeddedBroker:
-    """Queues in `folder`; several threads and processes may share them."""
+    """The work queues in `folder`; several threads and processes may share them."""
 
-    def __init__(self, folder: Path, *, lease_seconds: float = LEASE_SECONDS, tier_scale: float = 1.0) -> None:
-        self.file = LocalFile(folder)
+    def __init__(
+        self, folder: Path, queues: WorkQueues, *, lease_seconds: float = LEASE_SECONDS, tier_scale: float = 1.0
+    ) -> None:
+        self.file, self.queues = LocalFile(folder), queues
         self.lease_seconds, self.tier_scale = lease_seconds, tier_scale
         self.owner = f"{processes.name()}/{uuid.uuid4().hex[:12]}"
         self._stop = threading.Event()
@@ -96,7 +98,7 @@ class EmbeddedBroker:
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Durable when it returns."""
-        rows = [_row(message) for message in messages]
+        rows = [self.row(message) for message in messages]
         with self.file.writing() as db:
             db.executemany(_PUT, rows)
 
@@ -136,7 +138,7 @@ class EmbeddedBroker:
         }
         retry = self._rows(f"SELECT count(*), min(at), min(until) FROM queue WHERE {waiting}", now)[0]
         shown = []
-        for name in (*QUEUES, PARKED):
+        for name in (*self.queues.names, PARKED):
             ready, unacked, oldest = counted.get(name, (0, 0, None))
             shown.append(Depth(name, ready, unacked, None, None if oldest is None else max(0.0, now - oldest)))
         count, oldest, due = retry
@@ -144,8 +146,10 @@ class EmbeddedBroker:
         return [*shown, Depth(RETRY, count, 0, None, *waits)]
 
     def in_flight(self) -> int:
-        """Every message that is not the notifier's and not parked."""
-        return int(self._rows("SELECT count(*) FROM queue WHERE queue NOT IN ('notifier', ?)", PARKED)[0][0])
+        """Every message that is not parked, without the queues that are not in flight."""
+        others = (PARKED, *self.queues.not_in_flight)
+        marks = ", ".join("?" * len(others))
+        return int(self._rows(f"SELECT count(*) FROM queue WHERE queue NOT IN ({marks})", *others)[0][0])
 
     def join(self, timeout: float) -> bool:
         """Wait until no work is left."""
@@ -162,6 +166,18 @@ class EmbeddedBroker:
         if self._renewer is not None:
             self._renewer.join(5)
         self.file.close()
+
+    def row(self, message: Message, *, queue: str | None = None, until: float | None = None) -> tuple[object, ...]:
+        """The values of `_PUT`, held back until `until`. Raises Unroutable."""
+        to = queue or message.to
+        if to not in self.queues.names and to != PARKED:
+            raise Unroutable(f"no queue takes messages for {to!r}")
+        held = int(until is not None)
+        headers = json.dumps(dict(message.headers), ensure_ascii=False)
+        return (
+            to, held, until, time.time(), message.id, message.type, message.content_type, message.correlation_id,
+            headers, message.body,
+        )  # fmt: skip
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self.file.translated():
@@ -248,12 +264,12 @@ class EmbeddedConsumer:
 
     def _bury_poison(self, db: sqlite3.Connection, row: _Row) -> None:
         delivery = _delivery(self.queue, row)
-        db.execute(_PUT, _row(_letter(delivery, POISONED, self.queue)))
+        db.execute(_PUT, self.broker.row(_letter(delivery, POISONED, self.queue)))
         db.execute("DELETE FROM queue WHERE seq = ?", (row[0],))
 
     def settle(self, delivery: Delivery, then: Sequence[Message] = ()) -> None:
         """Publish `then` and let the delivery go, at the next flush."""
-        rows = [_row(message) for message in then]
+        rows = [self.broker.row(message) for message in then]
         self._leave(delivery, lambda db: _insert(db, rows))
         if not delivery.count:
             self._width = self.prefetch
@@ -268,7 +284,7 @@ class EmbeddedConsumer:
         self._leave(delivery, self._put_later(delivery.message, seconds))
 
     def _put_later(self, message: Message, seconds: int) -> _Write:
-        row = _row(message, queue=self.queue, until=time.time() + seconds * self.broker.tier_scale)
+        row = self.broker.row(message, queue=self.queue, until=time.time() + seconds * self.broker.tier_scale)
         return lambda db: _insert(db, [row])
 
     def give_back(self, delivery: Delivery) -> None:
@@ -293,7 +309,7 @@ class EmbeddedConsumer:
 
     def bury(self, delivery: Delivery, reason: str, stage: str) -> None:
         """To the dead letters, with the original body."""
-        row = _row(_letter(delivery, reason, stage))
+        row = self.broker.row(_letter(delivery, reason, stage))
         self._leave(delivery, lambda db: _insert(db, [row]))
 
     def _leave(self, delivery: Delivery, write: _Write) -> None:
@@ -331,18 +347,6 @@ class EmbeddedConsumer:
         held, self._held = self._held, {seq: takes for seq, takes in self._held.items() if seq in settled}
         self._returning += [(seq, self.broker.owner, takes) for seq, takes in held.items() if seq not in settled]
         self.flush()
-
-
-def _row(message: Message, *, queue: str | None = None, until: float | None = None) -> tuple[object, ...]:
-    to = queue or message.to
-    if to not in QUEUES and to != PARKED:
-        raise Unroutable(f"no queue takes messages for {to!r}")
-    held = int(until is not None)
-    headers = json.dumps(dict(message.headers), ensure_ascii=False)
-    return (
-        to, held, until, time.time(), message.id, message.type, message.content_type, message.correlation_id,
-        headers, message.body,
-    )  # fmt: skip
 
 
 def _insert(db: sqlite3.Connection, rows: Iterable[tuple[object, ...]]) -> None:

@@ -25,7 +25,7 @@ from shared.rabbitmq.endpoint import Endpoint, quiet_libraries
 from shared.rabbitmq.publisher import Patience, Publisher, waited
 from shared.rabbitmq.session import Timing
 from shared.rabbitmq.wire import MAX_MESSAGE
-from shared.runtime.broker import PARKED, QUEUES, Depth, Message
+from shared.runtime.broker import PARKED, Depth, Message, WorkQueues
 
 __all__ = ["MAX_MESSAGE", "RabbitBroker", "RabbitConsumer"]
 
@@ -35,7 +35,6 @@ HEARTBEAT = 15
 CONFIRM_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 _MANAGEMENT_SECONDS = 3.0
-_NOT_IN_FLIGHT = (PARKED, "notifier")
 
 
 class RabbitBroker:
@@ -49,6 +48,7 @@ class RabbitBroker:
     def __init__(
         self,
         url: str,
+        queues: WorkQueues,
         *,
         verify_only: bool = False,
         prefix: str = topology.PREFIX,
@@ -61,7 +61,7 @@ class RabbitBroker:
     ) -> None:
         quiet_libraries()
         self.endpoint = Endpoint.parse(url, ca_file)
-        self.names = topology.topology(prefix, tier_scale)
+        self.names, self.queues = topology.topology(queues, prefix, tier_scale), queues
         self.verify_only, self.management_url = verify_only, management_url
         self._timing = Timing(heartbeat=heartbeat, connect=connect_seconds, confirm=confirm_seconds)
         self._publisher = Publisher(self.endpoint, Patience(connect_seconds, confirm_seconds))
@@ -96,7 +96,7 @@ class RabbitBroker:
         """`ready` and `consumers` from the broker itself; `unacked` as the management API last heard."""
         counted = self._publisher.ask(self._count)
         unacked = self._unacked()
-        shown = [self._depth(key, counted, unacked) for key in (*QUEUES, PARKED)]
+        shown = [self._depth(key, counted, unacked) for key in (*self.queues.names, PARKED)]
         waiting = sum(counted[name][0] for name in self.names.tiers.values())
         return [*shown, Depth(topology.RETRY, waiting, None if unacked is None else 0, None)]
 
@@ -140,10 +140,11 @@ class RabbitBroker:
     def in_flight(self) -> int:
         """Without a management URL, what other processes hold unacknowledged is not in it."""
         held = {} if self.management_url else self._held_here()
+        left_out = {PARKED, *self.queues.not_in_flight}
         return sum(
             each.ready + (held.get(each.name, 0) if each.unacked is None else each.unacked)
             for each in self.depths()
-            if each.name not in _NOT_IN_FLIGHT
+            if each.name not in left_out
         )
 
     def _held_here(self) -> dict[str, int]:

@@ -1,15 +1,13 @@
 """The RabbitMQ topology: one table of exchanges, queues and bindings.
 
 Everything is read from `topology()`: what workers declare, what they verify when they may not declare, and
-`deploy/rabbitmq/definitions.json`, which `python -m shared.rabbitmq.topology` prints. Separate, because
+`deploy/rabbitmq/definitions.json`, which `python -m services.definitions` prints. Separate, because
 the table is the contract with operators and integrators. Needs RabbitMQ 3.10 or newer: quorum queues with
 at-least-once dead-lettering.
 """
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -19,7 +17,7 @@ import kombu
 from kombu.transport.base import StdChannel
 
 from shared.contracts.errors import Misconfigured
-from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, QUEUES, TIERS
+from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, TIERS, WorkQueues
 
 PREFIX = "postroom"
 RETRY = "retry"
@@ -41,10 +39,11 @@ class Queue:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """All names. `tiers` maps the seconds of a retry tier to its exchange."""
+    """All names. `tiers` maps the seconds of a retry tier to its exchange; `work_keys` are those of `WorkQueues`."""
 
     work: str
     events: str
+    work_keys: tuple[str, ...]
     tiers: Mapping[int, str]
     queues: Sequence[Queue]
 
@@ -63,13 +62,13 @@ class Topology:
         return key if dot and not head else None
 
 
-def topology(prefix: str = PREFIX, tier_scale: float = 1.0) -> Topology:
+def topology(work: WorkQueues, prefix: str = PREFIX, tier_scale: float = 1.0) -> Topology:
     """The whole table. `tier_scale` shortens the tiers of a test; their names keep the seconds."""
     tiers = {seconds: f"{prefix}.{RETRY}.{seconds}" for seconds in TIERS}
-    queues = [_work_queue(prefix, key) for key in QUEUES]
+    queues = [_work_queue(prefix, key) for key in work.names]
     queues.append(_parked_queue(prefix))
     queues += [_tier_queue(prefix, name, seconds * tier_scale) for seconds, name in tiers.items()]
-    return Topology(prefix, f"{prefix}.events", MappingProxyType(tiers), tuple(queues))
+    return Topology(prefix, f"{prefix}.events", work.names, MappingProxyType(tiers), tuple(queues))
 
 
 def _work_queue(prefix: str, key: str) -> Queue:
@@ -190,12 +189,3 @@ def definitions(table: Topology, vhost: str = "/") -> dict[str, object]:
             for queue in table.queues
         ],
     }
-
-
-def rendered() -> str:
-    """`deploy/rabbitmq/definitions.json`, as text."""
-    return json.dumps(definitions(topology()), indent=2) + "\n"
-
-
-if __name__ == "__main__":
-    sys.stdout.write(rendered())

@@ -15,7 +15,7 @@ from itertools import accumulate
 
 from shared.contracts.errors import BoundExceeded
 from shared.rabbitmq.topology import Topology
-from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, QUEUES, Headers, Message
+from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, Headers, Message
 
 MAX_MESSAGE = 16 * 1024 * 1024
 """Bytes of a body; RabbitMQ 4 takes no more by default."""
@@ -167,7 +167,7 @@ def death_of(table: Mapping[object, object], names: Topology) -> Death | None:
 def _our_death(entry: Mapping[object, object], names: Topology) -> Death | None:
     key = names.key_of(text_of(entry.get("queue")))
     reason = text_of(entry.get("reason"))
-    if key not in QUEUES or key == DEAD_LETTER or reason == "expired":
+    if key not in names.work_keys or key == DEAD_LETTER or reason == "expired":
         return None
     return Death(key, POISONED if reason == "delivery_limit" else f"dead-lettered by the broker: {reason}")
 

@@ -25,8 +25,6 @@ DEAD_LETTER = "dead-letter"
 PARKED = "parked"
 RETRY = "retry"
 """The name under which the retry tiers are shown together."""
-QUEUES = (INTAKE, "filter", "sender-matcher", "record-writer", "exporter", "notifier", DEAD_LETTER)
-"""Routing keys on the work exchange; on RabbitMQ the queue is `postroom.<key>`."""
 TIERS = (5, 30, 300)
 """Seconds that the retry tiers hold a message back."""
 MAX_DELIVERIES = 5
@@ -39,13 +37,24 @@ REFERENCE = "application/vnd.postroom.mail-reference+json"
 Headers = Mapping[str, str | int]
 
 
+@dataclass(frozen=True, slots=True)
+class WorkQueues:
+    """The work queues, by routing key on the work exchange; `intake` and `dead-letter` are among them.
+
+    A broker is given them when it is made. `not_in_flight`: those whose messages `in_flight` does not count.
+    """
+
+    names: tuple[str, ...]
+    not_in_flight: frozenset[str] = frozenset()
+
+
 class Unroutable(PostroomError):
     """No queue takes a message with this routing key: the topology is incomplete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message. `to` is a routing key of `QUEUES`, or an event name on the events exchange.
+    """One message. `to` is a work queue, or an event name on the events exchange.
 
     `id` is derived from its cause, so that publishing it again publishes the same id. Headers carry
     `attempt` (int, failed attempts so far), `cause`, `version`, `inbox`, `traceparent`, ...
@@ -158,7 +167,7 @@ class Broker(Protocol):
         """Every work queue, the retry tiers summed as `retry`, and `parked`."""
 
     def in_flight(self) -> int:
-        """Messages in work queues, retry tiers and unacknowledged, the notifier's left out."""
+        """Messages in work queues, retry tiers and unacknowledged, without the queues that are `not_in_flight`."""
 
     def join(self, timeout: float) -> bool:
         """Wait for quiet: all work queues and tiers empty, nothing unacknowledged. For tests and --once."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from services.queues import QUEUES
 from shared.contracts.errors import Unavailable
 from shared.runtime.broker import Broker, Consumer, Delivery, Message
 from tests.servers.rabbitmq_versions import VERSIONS
@@ -32,10 +33,10 @@ def open_broker(kind: str, place: str, options: dict[str, Any] | None = None) ->
     if kind == "embedded":
         from shared.embedded.broker import EmbeddedBroker
 
-        return EmbeddedBroker(Path(place), tier_scale=TIER_SCALE, **(options or {}))
+        return EmbeddedBroker(Path(place), QUEUES, tier_scale=TIER_SCALE, **(options or {}))
     from shared.rabbitmq.broker import RabbitBroker
 
-    return RabbitBroker(place, tier_scale=TIER_SCALE, **(options or {}))
+    return RabbitBroker(place, QUEUES, tier_scale=TIER_SCALE, **(options or {}))
 
 
 @dataclass

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from services.queues import QUEUES
 from shared.contracts.errors import PostroomError, Unavailable
-from shared.runtime.broker import MAX_DELIVERIES, QUEUES, Broker, Delivery, Message, Unroutable
+from shared.runtime.broker import MAX_DELIVERIES, Broker, Delivery, Message, Unroutable
 from shared.runtime.outcome import Emit, Outcome
 from shared.runtime.stage import Stage
 from shared.runtime.worker import LONGEST_PAUSE_SECONDS, Worker, WorkerDependencies
@@ -79,7 +80,7 @@ def test_a_message_arrives_as_it_was_sent(broker: Broker, message: Message) -> N
     assert (delivery.queue, delivery.count) == ("intake", 0)
 
 
-@pytest.mark.parametrize("queue", QUEUES)
+@pytest.mark.parametrize("queue", QUEUES.names)
 def test_every_queue_takes_and_gives(broker: Broker, queue: str) -> None:
     broker.publish([a_message(to=queue)])
     assert take_one(broker.consumer(queue, 5)).message.body == b"body 1"
@@ -460,7 +461,7 @@ def test_close_of_a_broker_that_was_never_used(lane: Lane) -> None:
 def test_depths_name_every_queue_and_the_retries(broker: Broker) -> None:
     broker.publish([a_message(), a_message(2, "notifier")])
     shown = {each.name: each.ready for each in broker.depths()}
-    assert shown == dict.fromkeys((*QUEUES, "parked", "retry"), 0) | {"intake": 1, "notifier": 1}
+    assert shown == dict.fromkeys((*QUEUES.names, "parked", "retry"), 0) | {"intake": 1, "notifier": 1}
 
 
 def test_in_flight_leaves_the_notifier_out(broker: Broker) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pika
 import pytest
 
+from services.queues import QUEUES
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.rabbitmq import consumer as amqp_consumer
 from shared.rabbitmq.broker import RabbitBroker
@@ -657,7 +658,7 @@ def test_wrong_settings_give_one_clear_sentence(
 ) -> None:
     port = nobody if "port" in change else rabbit_node.amqp_port
     place = f"{change.get('host', '127.0.0.1')}:{port}/{change.get('vhost', '')}"
-    broker = RabbitBroker(f"amqp://guest:{change.get('password', 'guest')}@{place}")
+    broker = RabbitBroker(f"amqp://guest:{change.get('password', 'guest')}@{place}", QUEUES)
     try:
         with pytest.raises(kind, match=sentence):
             broker.publish([a_message()])
@@ -673,7 +674,7 @@ def test_wrong_settings_give_one_clear_sentence(
 @pytest.mark.parametrize("url", ["", "localhost", "http://localhost", "amqp://host:port/"])
 def test_a_url_that_is_none_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(Misconfigured, match="must look like amqp://"):
-        RabbitBroker(url)
+        RabbitBroker(url, QUEUES)
 
 
 def test_too_large_a_message_is_refused_at_the_producer(broker: RabbitBroker) -> None:

@@ -15,6 +15,8 @@ from typing import Any
 import pika
 import pytest
 
+from services import definitions
+from services.queues import QUEUES
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.rabbitmq import topology
 from shared.rabbitmq.broker import RabbitBroker
@@ -213,7 +215,7 @@ def test_garbage_that_the_broker_buries_still_has_a_reason(lane: Lane, broker: R
 def refuse_five_times_raw(url: str) -> None:
     """A client that reads headers well enough: ours, ended before it settles."""
     for _ in range(5):
-        broker = RabbitBroker(url)
+        broker = RabbitBroker(url, QUEUES)
         consumer = broker.consumer("intake", 1)
         take_one(consumer)
         consumer._tell_session(lambda session: session.drop("test"))
@@ -276,7 +278,7 @@ def _got(channel: Any, queue: str) -> str | None:
 
 
 def test_announcing_is_best_effort() -> None:
-    broker = RabbitBroker("amqp://guest:guest@127.0.0.1:1/", connect_seconds=0.5)
+    broker = RabbitBroker("amqp://guest:guest@127.0.0.1:1/", QUEUES, connect_seconds=0.5)
     broker.announce([a_message(1, "record.created")])
     with pytest.raises(Unavailable):
         broker.publish([a_message()])
@@ -301,7 +303,7 @@ def clerk(rabbit_node: RabbitNode, rabbit_vhost: str) -> str:
 
 
 def test_a_worker_without_the_right_to_create_verifies_and_works(clerk: str, broker: RabbitBroker) -> None:
-    careful = RabbitBroker(clerk, verify_only=True)
+    careful = RabbitBroker(clerk, QUEUES, verify_only=True)
     careful.declare()
     careful.publish([a_message()])
     consumer = careful.consumer("intake", 1)
@@ -312,7 +314,7 @@ def test_a_worker_without_the_right_to_create_verifies_and_works(clerk: str, bro
 
 
 def test_a_missing_right_is_told_from_a_wrong_password(clerk: str) -> None:
-    broker = RabbitBroker(clerk)
+    broker = RabbitBroker(clerk, QUEUES)
     with pytest.raises(Misconfigured, match=r"does not permit this to the user 'clerk'.*exchange 'postroom'"):
         broker.declare()
     broker.close()
@@ -387,7 +389,7 @@ def tls_node(
 
 
 def test_amqps_verifies_and_works(tls_node: RabbitNode, certificate: tuple[Path, Path]) -> None:
-    broker = RabbitBroker(f"amqps://guest:guest@localhost:{tls_node.tls_port}/", ca_file=str(certificate[0]))
+    broker = RabbitBroker(f"amqps://guest:guest@localhost:{tls_node.tls_port}/", QUEUES, ca_file=str(certificate[0]))
     broker.declare()
     broker.publish([a_message(body=b"x" * 100_000)])
     consumer = broker.consumer("intake", 1)
@@ -402,7 +404,7 @@ def test_amqps_refuses_a_certificate_that_proves_nothing(
     tls_node: RabbitNode, certificate: tuple[Path, Path], host: str, trusted: bool
 ) -> None:
     url = f"amqps://guest:guest@{host}:{tls_node.tls_port}/"
-    broker = RabbitBroker(url, ca_file=str(certificate[0]) if trusted else None, connect_seconds=20.0)
+    broker = RabbitBroker(url, QUEUES, ca_file=str(certificate[0]) if trusted else None, connect_seconds=20.0)
     with pytest.raises(Misconfigured, match=r"certificate of RabbitMQ at .* is not trusted"):
         broker.declare()
     consumer = broker.consumer("intake", 1)
@@ -415,13 +417,13 @@ def test_amqps_refuses_a_certificate_that_proves_nothing(
 
 
 def test_the_definitions_file_is_what_the_code_declares() -> None:
-    assert DEFINITIONS.read_text() == topology.rendered(), "run: python -m shared.rabbitmq.topology"
+    assert DEFINITIONS.read_text() == definitions.rendered(), "run: python -m services.definitions"
 
 
 def test_imported_definitions_are_all_that_a_verifying_worker_needs(
     lane: Lane, rabbit_node: RabbitNode, rabbit_vhost: str, tmp_path: Path
 ) -> None:
-    table = topology.topology(tier_scale=0.04)
+    table = topology.topology(QUEUES, tier_scale=0.04)
     file = tmp_path / "definitions.json"
     file.write_text(json.dumps(topology.definitions(table, rabbit_vhost)))
     rabbit_node.ctl("import_definitions", str(file))

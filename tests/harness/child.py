@@ -21,6 +21,7 @@ from typing import Any, BinaryIO
 
 import shared.embedded.file
 from services import pipeline, runner
+from services.queues import QUEUES
 from shared.app import App, Location
 from shared.clock import SystemClock
 from shared.embedded.broker import EmbeddedBroker
@@ -110,10 +111,10 @@ def open_store(job: Job) -> Documents:
 def open_broker(job: Job) -> Broker:
     """On the folder, or on the node."""
     if job.broker_url is None:
-        return EmbeddedBroker(Path(job.data), lease_seconds=job.lease, tier_scale=TIER_SCALE)
+        return EmbeddedBroker(Path(job.data), QUEUES, lease_seconds=job.lease, tier_scale=TIER_SCALE)
     from shared.rabbitmq.broker import RabbitBroker
 
-    return RabbitBroker(job.broker_url, tier_scale=TIER_SCALE, confirm_seconds=10.0, heartbeat=10)
+    return RabbitBroker(job.broker_url, QUEUES, tier_scale=TIER_SCALE, confirm_seconds=10.0, heartbeat=10)
 
 
 def run(job: Job) -> None:

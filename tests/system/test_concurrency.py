@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from services import pipeline, runner
+from services.queues import QUEUES
 from services.record_writer import stage as writer_stage
 from shared.app import App, Location
 from shared.clock import SystemClock
@@ -39,7 +40,7 @@ pytestmark = pytest.mark.timeout(1200)
 def two(place: Place, tmp_path: object) -> Iterator[tuple[App, App]]:
     """Two processes' worth of desk on one store of each kind; the broker is a local file of its own."""
     folder = tmp_path / "broker"  # type: ignore[operator]
-    apps = [App(place.open(), EmbeddedBroker(folder), SystemClock(), Location(folder)) for _ in range(2)]
+    apps = [App(place.open(), EmbeddedBroker(folder, QUEUES), SystemClock(), Location(folder)) for _ in range(2)]
     apps[0].documents.ensure(INDEXES)
     apps[0].broker.declare()
     configuration_store.apply(apps[0].documents, mails.configuration(), prune=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import shared.embedded.broker
+from services.queues import QUEUES
 from shared.embedded.broker import EmbeddedBroker
 from shared.runtime.broker import Message
 from tests.harness.bench import DEADLINE, Bench, Scene
@@ -86,7 +87,7 @@ def test_a_late_settlement_moves_nothing_and_without_fencing_is_caught(
     """Downstream would forgive a message that comes twice, so the broker's own promise is looked at."""
     if not fenced:
         monkeypatch.setattr(shared.embedded.broker, "_FENCE", "seq = ? AND (holder = ? OR takes = ? OR 1)")
-    sleeper, waker = (EmbeddedBroker(tmp_path, lease_seconds=0.1) for _ in range(2))
+    sleeper, waker = (EmbeddedBroker(tmp_path, QUEUES, lease_seconds=0.1) for _ in range(2))
     sleeper.declare()
     sleeper._stop.set()  # it renews no lease
     sleeper.publish([Message("cause", "intake", b"")])

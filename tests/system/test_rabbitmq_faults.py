@@ -13,7 +13,8 @@ from dataclasses import replace
 import pytest
 
 from services import pipeline
-from shared.runtime.broker import DEAD_LETTER, INTAKE, QUEUES, Message
+from services.queues import QUEUES
+from shared.runtime.broker import DEAD_LETTER, INTAKE, Message
 from tests.builders import a_mail
 from tests.conformance.lanes import BROKERS, depth, url_of
 from tests.harness.bench import Bench, Scene
@@ -132,13 +133,13 @@ def test_garbage_on_every_work_queue_ends_in_the_dead_letters_with_a_reason(
     scene = bench.scene([], seeded=False, broker_url=any_broker_url)
     with scene.app() as app:
         app.broker.publish(
-            [replace(each, to=queue) for queue in QUEUES for each in GARBAGE if _is_garbage(each, queue)]
+            [replace(each, to=queue) for queue in QUEUES.names for each in GARBAGE if _is_garbage(each, queue)]
         )
     scene.run()
     with scene.app() as app:
         letters = list(app.documents.find("dead_letters", {}))
         assert app.broker.join(10)
-    for queue in QUEUES:
+    for queue in QUEUES.names:
         kept = [letter for letter in letters if letter["queue"] == ("" if queue == DEAD_LETTER else queue)]
         assert len(kept) == sum(_is_garbage(each, queue) for each in GARBAGE), queue
         assert all(letter["reason"] for letter in kept)

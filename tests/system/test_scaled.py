@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from services.pipeline import STAGES
+from services.queues import QUEUES
 from shared.rabbitmq.broker import RabbitBroker
 from shared.store.documents import Documents
 from tests.builders import a_mail
@@ -118,7 +119,7 @@ def assert_each_once(store: Documents) -> None:
 
 
 def assert_quiet(url: str) -> None:
-    broker = RabbitBroker(url, verify_only=True)
+    broker = RabbitBroker(url, QUEUES, verify_only=True)
     try:
         assert broker.join(PATIENCE)
         assert {depth.name: depth.ready for depth in broker.depths() if depth.ready} == {}

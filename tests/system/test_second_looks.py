@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from services import runner
+from services.queues import QUEUES
 from services.record_writer import stage as writer_stage
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import IncidentWanted
@@ -31,7 +32,7 @@ from tests.desk import Desk
 
 def test_what_could_not_be_given_back_is_given_back_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.embedded.file.BUSY_SECONDS", 0.05)
-    broker = EmbeddedBroker(tmp_path)
+    broker = EmbeddedBroker(tmp_path, QUEUES)
     broker.declare()
     broker.publish([Message("a", "intake", b"")])
     consumer = broker.consumer("intake", 1)

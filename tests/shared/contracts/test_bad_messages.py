@@ -9,14 +9,15 @@ import time
 
 import pytest
 
+from services.queues import QUEUES
 from shared.contracts import codec
-from shared.runtime.broker import DEAD_LETTER, INTAKE, QUEUES, RFC822, Message
+from shared.runtime.broker import DEAD_LETTER, INTAKE, RFC822, Message
 from tests.builders import a_mail
 from tests.desk import Desk
 from tests.shared.contracts.samples import SAMPLES
 from tests.shared.contracts.test_codec import BODIES
 
-STAGED = tuple(queue for queue in QUEUES if queue not in {INTAKE, DEAD_LETTER})
+STAGED = tuple(queue for queue in QUEUES.names if queue not in {INTAKE, DEAD_LETTER})
 GOOD = codec.encode(SAMPLES["MailParsed"])
 VERSION = {"version": codec.VERSION}
 

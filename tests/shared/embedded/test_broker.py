@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from services.queues import QUEUES
 from shared.embedded import broker as embedded
 from shared.embedded.broker import EmbeddedBroker
 from shared.runtime.broker import Message
@@ -19,7 +20,7 @@ DAY = 86_400
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
     """With one message on intake."""
-    made = EmbeddedBroker(tmp_path)
+    made = EmbeddedBroker(tmp_path, QUEUES)
     made.declare()
     made.publish([Message("a", "intake", b"")])
     yield made

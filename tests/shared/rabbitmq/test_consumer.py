@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from services.queues import QUEUES
 from shared.rabbitmq.consumer import RabbitConsumer
 from shared.rabbitmq.endpoint import Endpoint
 from shared.rabbitmq.session import Tag, Timing
@@ -15,7 +16,7 @@ from shared.runtime.broker import Delivery, Message
 def consumer(monkeypatch: pytest.MonkeyPatch) -> RabbitConsumer:
     """Told that it is connected."""
     monkeypatch.setattr(RabbitConsumer, "_live", lambda _: None)
-    made = RabbitConsumer(Endpoint.parse("amqp://127.0.0.1:1"), topology(), "intake", 5, timing=Timing())
+    made = RabbitConsumer(Endpoint.parse("amqp://127.0.0.1:1"), topology(QUEUES), "intake", 5, timing=Timing())
     made.opened()
     return made
 

@@ -9,12 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pika import data, spec
 
+from services.queues import QUEUES
 from shared.contracts.errors import BoundExceeded
 from shared.rabbitmq import wire
 from shared.rabbitmq.topology import topology
 from shared.runtime.broker import MAX_DELIVERIES, Message
 
-NAMES = topology()
+NAMES = topology(QUEUES)
 
 
 def death(queue: str, reason: str = "delivery_limit") -> dict[str, object]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import pytest
 
 from services import runner
+from services.queues import QUEUES
 from shared.contracts.errors import Unavailable
 from shared.embedded.broker import EmbeddedBroker
 from shared.runtime import hooks as hooks_module
@@ -45,7 +46,7 @@ ALL = list(EVENTS.values())
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
-    made = EmbeddedBroker(tmp_path)
+    made = EmbeddedBroker(tmp_path, QUEUES)
     made.declare()
     yield made
     made.close()

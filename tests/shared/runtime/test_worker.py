@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from services.queues import QUEUES
 from shared.contracts.errors import Unavailable
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.file import LocalFile
@@ -58,7 +59,7 @@ def story() -> Story:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
-    made = EmbeddedBroker(tmp_path)
+    made = EmbeddedBroker(tmp_path, QUEUES)
     made.declare()
     yield made
     made.close()
@@ -161,7 +162,7 @@ def test_what_breaks_in_one_mail_is_its_dead_letter_and_no_other_s(
 
 def test_others_write_and_leases_are_renewed_while_a_mail_is_prepared(tmp_path: Path, story: Story) -> None:
     """Slower than its lease: nobody else gets it, and the file is free."""
-    broker, other = EmbeddedBroker(tmp_path, lease_seconds=0.3), EmbeddedBroker(tmp_path)
+    broker, other = EmbeddedBroker(tmp_path, QUEUES, lease_seconds=0.3), EmbeddedBroker(tmp_path, QUEUES)
     broker.declare()
     publish(broker, "a")
     busy, go_on = threading.Event(), threading.Event()

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from email.utils import make_msgid
 from typing import Any, Final
 
 from shared.config.model import DEFAULT, Configuration, Inbox, Person
+from shared.store.mails import StoredMail
 
 ANNA = "Anna Becker <anna@customer.example>"
 
@@ -57,6 +59,15 @@ def a_person(id_: str = "jdoe", **keys: Any) -> Person:
 def an_analyst(id_: str = "ann", **keys: Any) -> Person:
     """An employee who works at the desk."""
     return a_person(id_, name=keys.pop("name", "Ann Analyst"), roles=keys.pop("roles", ("analyst",)), **keys)
+
+
+RECEIVED_AT: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+def a_stored_mail(id_: str = "m1", **keys: Any) -> StoredMail:
+    """A mail of the inbox `support` that was read and has no outcome, as stored."""
+    base = {"inbox": "support", "raw": "0" * 64, "size": 400, "received_at": RECEIVED_AT, "kind": "message"}
+    return StoredMail(**{"id": id_, **base, **keys})
 
 
 TOO_MUCH: Final = {"Description": "x" * 600_000, "Category": "x" * 600_000}

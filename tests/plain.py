@@ -13,6 +13,7 @@ from shared.config.model import Configuration, Inbox
 from shared.contracts.events import Envelope, Sender
 from shared.contracts.mail import Address, ParsedMail
 from shared.store.documents import Document
+from shared.store.mails import StoredMail
 from tests.builders import a_configuration, an_inbox
 
 NOW: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -28,7 +29,7 @@ class PlainLookups:
     """Answers from values. `sent_count`: mails of ours that anybody got lately."""
 
     records: tuple[Document, ...] = ()
-    received_mails: tuple[Document, ...] = ()
+    received_mails: tuple[StoredMail, ...] = ()
     sent_mails: tuple[Document, ...] = ()
     linked: tuple[Document, ...] = ()
     people: tuple[Document, ...] = ()
@@ -43,8 +44,8 @@ class PlainLookups:
     def links(self, record_id: str) -> Sequence[Document]:
         return [each for each in self.linked if record_id in (each["from_id"], each["to_id"])]
 
-    def received(self, message_ids: Sequence[str], _: str) -> Sequence[Document]:
-        return [each for each in self.received_mails if each["message_key"] in message_ids]
+    def received(self, message_ids: Sequence[str], _: str) -> Sequence[StoredMail]:
+        return [each for each in self.received_mails if each.message_key in message_ids]
 
     def sent(self, message_ids: Sequence[str]) -> Sequence[Document]:
         return [each for each in self.sent_mails if each["message_key"] in message_ids]

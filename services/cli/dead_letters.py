@@ -106,7 +106,7 @@ def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) 
 
     A running `up` or the workers take them up.
     """
-    from services import actions
+    from services.operator import actions
 
     with opened() as app:
         for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "replaying"):
@@ -135,7 +135,7 @@ def _chosen(app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: s
 @click.option("--reason", default="", metavar="TEXT", help="Kept with the letter.")
 def discard(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, reason: str) -> None:
     """Close letters without another try; mail, error and incident stay."""
-    from services import actions
+    from services.operator import actions
 
     with opened() as app:
         for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "discarding"):

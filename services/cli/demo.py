@@ -12,16 +12,17 @@ import shlex
 import threading
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from services.cli import logs, output
 from services.cli.base import DATA, Command, Problem, as_json, location
+from services.operator.mails import SHORT_ID, journal_of, mail_as_json
 
 if TYPE_CHECKING:
     from shared.app import App
-    from shared.store.documents import Document
+    from shared.store.mails import StoredMail
 
 SAMPLES: Final = Path(__file__).with_name("samples")
 INBOXES: Final = {"10-problem-with-fields.eml": "problems", "11-problem-with-a-wrong-value.eml": "problems"}
@@ -56,7 +57,7 @@ def _samples() -> dict[str, bytes]:
 
 def _refuse_a_real_desk(app: App) -> None:
     """A folder with mail that is not the demo's is somebody's desk."""
-    mails, ours = app.documents.count("mails", {}), app.documents.get("demo", "desk")
+    mails, ours = app.mails.count(), app.documents.get("demo", "desk")
     if mails and ours is None:
         raise Problem(f"{app.location.data} holds a desk with mail already; name another folder with --data")
     app.documents.upsert("demo", "desk", {"$set": {"at": app.clock.now()}})
@@ -82,7 +83,7 @@ def _work(app: App) -> None:
     run_all(app, threading.Event(), once=True, fetch=False)
 
 
-def _mail_of(app: App, samples: dict[str, bytes], name: str) -> Document:
+def _mail_of(app: App, samples: dict[str, bytes], name: str) -> StoredMail:
     from shared.ids import mail_id
 
     id_ = mail_id(INBOXES.get(name, "support"), None, hashlib.sha256(samples[name]).hexdigest())
@@ -95,7 +96,7 @@ def _tour(app: App, samples: dict[str, bytes]) -> None:
     mails = {name: _mail_of(app, samples, name) for name in samples}
     if as_json():
         for name, mail in mails.items():
-            output.emit({"sample": name, **_seen(mail)})
+            output.emit({"sample": name, **mail_as_json(mail)})
         return
     _step(1, f"A desk stands in {app.location.data}: two inboxes, three people, one rule of its own.")
     _step(2, f"{len(samples)} sample mails were handed to intake; every stage has worked. What became of them:")
@@ -114,47 +115,39 @@ def _step(number: int, text: str) -> None:
     click.echo(f"\n{number}. {text}\n")
 
 
-def _seen(mail: Document) -> dict[str, Any]:
-    from services.cli.mails import summary
-
-    return summary(mail)
-
-
-def _outcomes(mails: dict[str, Document]) -> None:
+def _outcomes(mails: dict[str, StoredMail]) -> None:
     output.table(
         ("", "subject", "outcome", "record", "why"),
         (
             (
                 name[:2],
-                mail["subject"],
-                mail["outcome"],
-                " ".join(record["number"] for record in mail.get("records", ())),
-                mail.get("reason") if mail["outcome"] in {"rejected", "dead"} else "",
+                mail.subject,
+                mail.outcome,
+                " ".join(record.number for record in mail.records),
+                mail.reason if mail.outcome in {"rejected", "dead"} else "",
             )
             for name, mail in mails.items()
         ),
     )
 
 
-def _record(app: App, mail: Document) -> None:
+def _record(app: App, mail: StoredMail) -> None:
     from services.cli.records import print_record
 
-    record = app.records.get(mail["records"][0]["id"]) if mail.get("records") else None
+    record = app.records.get(mail.records[0].id) if mail.records else None
     if record is not None:
         print_record(app, record)
 
 
-def _journal(app: App, mail: Document) -> None:
-    from services.cli.mails import entries_of
-
-    output.facts((("mail", mail["_id"]), ("subject", mail["subject"]), ("outcome", mail["outcome"])))
+def _journal(app: App, mail: StoredMail) -> None:
+    output.facts((("mail", mail.id), ("subject", mail.subject), ("outcome", mail.outcome)))
     output.table(
-        ("stage", "decision", "why"), ((each["stage"], each["decision"], each["why"]) for each in entries_of(app, mail))
+        ("stage", "decision", "why"), ((each.stage, each.decision, each.why) for each in journal_of(app, mail.id))
     )
 
 
-def _letter(app: App, mail: Document) -> None:
-    letter = next(app.dead_letters.recent({"mail_id": mail["_id"]}, 1), None)
+def _letter(app: App, mail: StoredMail) -> None:
+    letter = next(app.dead_letters.recent({"mail_id": mail.id}, 1), None)
     if letter is None:
         return
     output.facts(
@@ -163,16 +156,16 @@ def _letter(app: App, mail: Document) -> None:
             ("stage", letter["stage"]),
             ("reason", letter["reason"]),
             ("incident", letter["incident"]),
-            ("subject", mail["subject"]),
+            ("subject", mail.subject),
         )
     )
 
 
-def _hints(mails: dict[str, Document]) -> None:
+def _hints(mails: dict[str, StoredMail]) -> None:
     data = click.get_current_context().find_root().meta.get(DATA)
     where = f" --data {shlex.quote(str(data))}" if data else ""
     called = os.environ.get("POSTROOM_COMMAND", "postroom")
-    first, rejected = mails[REPLIED]["_id"][:12], mails[REJECTED]["_id"][:12]
+    first, rejected = mails[REPLIED].id[:SHORT_ID], mails[REJECTED].id[:SHORT_ID]
     for command, meaning in (
         (f"mails list{where}", "every mail and its outcome"),
         (f"mails show {rejected}{where}", "where is that mail? what every stage decided"),

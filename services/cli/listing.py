@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, TypeVar
 
 import click
 
@@ -14,20 +14,19 @@ from services.operator.paging import Page, page_of
 
 __all__ = ("Listing", "Page")
 
-if TYPE_CHECKING:
-    from shared.store.documents import Document
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Generic[T]):
     """How one kind of thing is listed: for machines, for people, and when there is none."""
 
-    summary: Callable[[Document], Mapping[str, Any]]
+    summary: Callable[[T], Mapping[str, Any]]
     headings: Sequence[str]
-    row: Callable[[Document], Sequence[object]]
+    row: Callable[[T], Sequence[object]]
     empty: str
 
-    def tell(self, found: Iterable[Document], page: Page) -> None:
+    def tell(self, found: Iterable[T], page: Page) -> None:
         """Print a page of what was found; standard error says when there is more."""
         shown = page_of(found, page)
         if as_json():

@@ -8,30 +8,21 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from services.cli import output
-from services.cli.base import (
-    Command,
-    Group,
-    Problem,
-    as_json,
-    beginning_with,
-    nothing_called,
-    opened,
-    page_options,
-)
+from services.cli.base import Command, Group, as_json, opened, page_options
 from services.cli.listing import Listing, Page
-from shared.store.mails import OUTCOMES
+from services.operator.mails import SHORT_ID, find_mail, mail_as_json, view_mail
+from services.operator.mails import search as search_mails
+from shared.store.mails import IN_FLIGHT, OUTCOMES, InFlight, MailQuery, OutcomeName
 
 if TYPE_CHECKING:
     from shared.app import App
-    from shared.store.documents import Document
-    from shared.store.journal import JournalEntry
+    from shared.store.mails import StoredMail
 
-STAGES = ("fetcher", "parser", "filter", "sender-matcher", "record-writer", "exporter", "dead-letter", "notifier")
 AGO: Final[Mapping[str, timedelta]] = {
     "s": timedelta(seconds=1),
     "m": timedelta(minutes=1),
@@ -48,39 +39,35 @@ def mails() -> None:
 
 @mails.command("list", cls=Command)
 @click.option("--inbox", metavar="NAME", help="Mail of one inbox.")
-@click.option("--outcome", type=click.Choice((*OUTCOMES, "in-flight")), help="Mail that ended so, or not yet.")
+@click.option("--outcome", type=click.Choice((*OUTCOMES, IN_FLIGHT)), help="Mail that ended so, or not yet.")
 @click.option("--since", metavar="TIME", help="Received since then: 2026-11-20, 2026-11-20T08:00, or 2h, 3d ago.")
 @click.option("--search", metavar="TEXT", help="A part of sender, subject or Message-ID, whatever the case.")
 @page_options
 def list_mails(
-    *, inbox: str | None, outcome: str | None, since: str | None, search: str | None, limit: int, skip: int
+    *,
+    inbox: str | None,
+    outcome: OutcomeName | InFlight | None,
+    since: str | None,
+    search: str | None,
+    limit: int,
+    skip: int,
 ) -> None:
     """List mails, newest first."""
     page = Page(limit, skip)
     with opened() as app:
         timezone = app.directory.current().settings.timezone
-        where = _where(inbox, outcome, _since(since, app.clock.now(), timezone) if since else None)
-        found: Iterable[Document] = (
-            _searched(app, where, search, page) if search else app.mails.recent(where, page.reach, skip)
+        query = MailQuery(inbox, outcome, _since(since, app.clock.now(), timezone) if since else None)
+        found: Iterable[StoredMail] = (
+            _searched(app, query, search, page) if search else app.mails.recent(query, page.reach, skip)
         )
+        any_mail = query == MailQuery() and not search
         listing = Listing(
-            summary,
+            mail_as_json,
             ("mail", "received", "inbox", "from", "subject", "outcome", "records"),
             partial(_row, timezone=timezone),
-            "no mails like that" if where or search else "no mails yet; postroom publish FILE hands one in",
+            "no mails yet; postroom publish FILE hands one in" if any_mail else "no mails like that",
         )
         listing.tell(found, page)
-
-
-def _where(inbox: str | None, outcome: str | None, since: datetime | None) -> dict[str, Any]:
-    where: dict[str, Any] = {}
-    if inbox is not None:
-        where["inbox"] = inbox
-    if outcome is not None:
-        where["outcome"] = None if outcome == "in-flight" else outcome
-    if since is not None:
-        where["received_at"] = {"$gte": since}
-    return where
 
 
 def _since(written: str, now: datetime, timezone: str) -> datetime:
@@ -94,60 +81,19 @@ def _since(written: str, now: datetime, timezone: str) -> datetime:
     return stated if stated.tzinfo else stated.replace(tzinfo=output.zone(timezone))
 
 
-def _searched(app: App, where: Mapping[str, Any], text: str, page: Page) -> list[Document]:
-    """Mails are looked through one by one: a search is for a person who has only a piece of it."""
-    wanted = text.casefold()
-    found = (each for each in app.mails.recent(where, 0) if wanted in _told(each))
+def _searched(app: App, query: MailQuery, text: str, page: Page) -> list[StoredMail]:
     with output.watching("searching"):
-        return list(islice(found, page.skip, page.skip + page.reach))
+        return list(islice(search_mails(app, query, text), page.skip, page.skip + page.reach))
 
 
-def _told(mail: Document) -> str:
-    sender = mail.get("from") or {}
-    parts = (sender.get("name"), sender.get("address"), mail.get("subject"), mail.get("message_id"))
-    return "\n".join(part for part in parts if part).casefold()
+def _row(mail: StoredMail, timezone: str) -> tuple[object, ...]:
+    sender = mail.from_.address if mail.from_ else None
+    received, outcome = output.local(mail.received_at, timezone), mail.outcome or "in flight"
+    return mail.id[:SHORT_ID], received, mail.inbox, sender, mail.subject, outcome, _numbers(mail)
 
 
-def _row(mail: Document, timezone: str) -> tuple[object, ...]:
-    sender = mail.get("from") or {}
-    records = " ".join(record["number"] for record in mail.get("records", ()))
-    received = output.local(mail["received_at"], timezone)
-    outcome = mail["outcome"] or "in flight"
-    return mail["_id"][:12], received, mail["inbox"], sender.get("address"), mail.get("subject"), outcome, records
-
-
-def summary(mail: Mapping[str, Any]) -> dict[str, Any]:
-    """A mail as `mails list --json` prints it."""
-    return {
-        "mail_id": mail["_id"],
-        "inbox": mail["inbox"],
-        "from": mail.get("from"),
-        "subject": mail.get("subject"),
-        "received_at": mail["received_at"],
-        "outcome": mail["outcome"],
-        "reason": mail.get("reason"),
-        "records": mail.get("records", []),
-        "message_id": mail.get("message_id"),
-        "kind": mail.get("kind"),
-        "size": mail.get("size"),
-        "sha256": mail.get("raw"),
-        "defects": mail.get("defects", []),
-        "released": bool(mail.get("released")),
-    }
-
-
-def one(app: App, named: str) -> Document:
-    """The mail with this id, the beginning of an id, or a Message-ID. Several: the newest is not guessed."""
-    if "@" not in named and not named.startswith("<"):
-        return app.mails.get(named) or beginning_with(app, "mails", "mail", named)
-    several = app.mails.with_message_ids([named])
-    if not several:
-        nothing_called("mail", named)
-    if len(several) > 1:
-        raise Problem(
-            f"{len(several)} mails are called {output.safe(named)}: {', '.join(each['_id'] for each in several[:5])}"
-        )
-    return several[0]
+def _numbers(mail: StoredMail) -> str:
+    return " ".join(record.number for record in mail.records)
 
 
 @mails.command(cls=Command)
@@ -155,63 +101,37 @@ def one(app: App, named: str) -> Document:
 def show(mail_id: str) -> None:
     """Show one mail and what every stage decided about it."""
     with opened() as app:
-        mail = one(app, mail_id)
+        view = view_mail(app, find_mail(app, mail_id))
         timezone = app.directory.current().settings.timezone
-        entries = entries_of(app, mail)
-        letter = next(app.dead_letters.recent({"mail_id": mail["_id"], "state": "open"}, 1), None)
     if as_json():
-        output.emit({**summary(mail), "journal": entries})
+        output.emit(view.as_json())
         return
-    _show(mail, timezone)
-    output.facts([("next", _next_step(mail, letter))])
+    output.facts(_facts(view.mail, timezone))
+    output.facts([("next", view.next_step)])
     output.heading("journal")
     output.table(
         ("at", "stage", "decision", "why"),
-        ((output.local(each["at"], timezone), each["stage"], each["decision"], each["why"]) for each in entries),
+        ((output.local(each.at, timezone), each.stage, each.decision, each.why) for each in view.journal),
         empty="no stage has seen it yet",
     )
 
 
-def entries_of(app: App, mail: Document) -> list[dict[str, Any]]:
-    """What every stage decided about a mail, in order."""
-    keys = ("at", "stage", "decision", "why", "attempt")
-    entries = sorted(app.journal.of_mail(mail["_id"]), key=_in_order)
-    return [{key: getattr(each, key) for key in keys} for each in entries]
-
-
-def _in_order(entry: JournalEntry) -> tuple[datetime, int]:
-    """By time; within one millisecond in the order of the stages."""
-    return entry.at, STAGES.index(entry.stage) if entry.stage in STAGES else len(STAGES)
-
-
-def _show(mail: Document, timezone: str) -> None:
-    sender = mail.get("from") or {}
-    output.facts(
-        (
-            ("mail", mail["_id"]),
-            ("inbox", mail["inbox"]),
-            ("received", output.local(mail["received_at"], timezone)),
-            ("from", f"{sender.get('name', '')} <{sender.get('address', '')}>".strip() if sender else "unknown"),
-            ("to", ", ".join(mail.get("to", ()))),
-            ("subject", mail.get("subject")),
-            ("message id", mail.get("message_id")),
-            ("kind", mail.get("kind")),
-            ("size", mail.get("size")),
-            ("defects", ", ".join(mail.get("defects", ()))),
-            ("outcome", mail["outcome"] or "in flight"),
-            ("reason", mail.get("reason")),
-            ("records", " ".join(record["number"] for record in mail.get("records", ()))),
-        )
+def _facts(mail: StoredMail, timezone: str) -> tuple[tuple[str, object], ...]:
+    return (
+        ("mail", mail.id),
+        ("inbox", mail.inbox),
+        ("received", output.local(mail.received_at, timezone)),
+        ("from", f"{mail.from_.name} <{mail.from_.address}>".strip() if mail.from_ else "unknown"),
+        ("to", ", ".join(mail.to)),
+        ("subject", mail.subject),
+        ("message id", mail.message_id),
+        ("kind", mail.kind),
+        ("size", mail.size),
+        ("defects", ", ".join(mail.defects)),
+        ("outcome", mail.outcome or "in flight"),
+        ("reason", mail.reason),
+        ("records", _numbers(mail)),
     )
-
-
-def _next_step(mail: Document, letter: Document | None) -> str | None:
-    """What a person may do about a mail that is no record."""
-    if letter is not None:
-        return f"mend the cause, then: postroom dead-letters replay {letter['_id'][:12]}"
-    if mail["outcome"] == "rejected":
-        return f"to let it through: postroom mails release {mail['_id'][:12]}"
-    return None
 
 
 @mails.command(cls=Command)
@@ -221,12 +141,10 @@ def source(mail_id: str) -> None:
     import base64
 
     with opened() as app:
-        mail = one(app, mail_id)
-        raw = app.documents.get_blob(mail["raw"])
+        mail = find_mail(app, mail_id)
+        raw = app.mails.source(mail)
     if as_json():
-        output.emit(
-            {"mail_id": mail["_id"], "sha256": mail["raw"], "size": len(raw), "raw": base64.b64encode(raw).decode()}
-        )
+        output.emit({"mail_id": mail.id, "sha256": mail.raw, "size": len(raw), "raw": base64.b64encode(raw).decode()})
         return
     if output.is_terminal():
         text = raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
@@ -240,13 +158,13 @@ def source(mail_id: str) -> None:
 @click.argument("mail_ids", metavar="MAIL_ID...", nargs=-1, required=True)
 def release(mail_ids: tuple[str, ...]) -> None:
     """Let rejected mails through; the filter is not asked again. A running `up` or the workers take them up."""
-    from services import actions
+    from services.operator import actions
 
     with opened() as app:
         for each in mail_ids:
-            mail = one(app, each)
-            actions.release(app, mail["_id"])
+            mail = find_mail(app, each)
+            actions.release(app, mail.id)
             if as_json():
-                output.emit({"mail_id": mail["_id"], "released": True})
+                output.emit({"mail_id": mail.id, "released": True})
             else:
-                click.echo(f"released  {mail['_id']}  {output.safe(mail.get('subject') or '')}")
+                click.echo(f"released  {mail.id}  {output.safe(mail.subject)}")

@@ -90,6 +90,6 @@ def show(person_id: str, limit: int) -> None:
 
 
 def _entry(app: App, entry: Document) -> dict[str, Any]:
-    mail = app.mails.get(entry["mail_id"]) or {}
+    mail = app.mails.get(entry["mail_id"])
     keys = ("at", "mail_id", "event", "type", "number")
-    return {**{key: entry.get(key) for key in keys}, "subject": mail.get("subject"), "outcome": mail.get("outcome")}
+    return {**{key: entry.get(key) for key in keys}, "subject": mail and mail.subject, "outcome": mail and mail.outcome}

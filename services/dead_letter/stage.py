@@ -24,8 +24,7 @@ from shared.runtime.outcome import Emit, Outcome, emit
 from shared.runtime.stage import Stage
 from shared.store.arrivals import Arrivals
 from shared.store.dead_letters import DeadLetters
-from shared.store.documents import Document
-from shared.store.mails import Mails
+from shared.store.mails import Mails, StoredMail
 
 PARSER: Final = "parser"
 
@@ -43,9 +42,9 @@ class Morgue:
     def handle(self, message: Message) -> Outcome:
         """Keep the letter; the mail's outcome is `dead`; an incident on error where the inbox wants one."""
         mail = self._mail(message)
-        inbox = mail["inbox"] if mail else None
+        inbox = mail.inbox if mail else None
         now = self.clock.now()
-        letter_id, new = self.dead_letters.keep(message, mail_id=mail["_id"] if mail else None, inbox=inbox, at=now)
+        letter_id, new = self.dead_letters.keep(message, mail_id=mail.id if mail else None, inbox=inbox, at=now)
         reason = str(message.headers.get("reason", "no reason was given"))
         crash_point("dead-letter.kept")
         if not new and not self._is_open(letter_id):
@@ -53,24 +52,24 @@ class Morgue:
         if mail is None:
             self._count_unreadable(message, letter_id)
             return Emit(note=f"a message about no mail: {reason}")
-        if not self.mails.finish(mail["_id"], "dead", reason=reason) and (other := self._other_outcome(mail["_id"])):
+        if not self.mails.finish(mail.id, "dead", reason=reason) and (other := self._other_outcome(mail.id)):
             return Emit(note=f"the mail has its outcome {other}: {reason}")
         if not self._wants_incident(message, mail):
             return Emit(note=f"kept without an incident: {reason}")
         stage = str(message.headers.get("stage", ""))
         self.dead_letters.ask(letter_id)
         crash_point("dead-letter.outcome")
-        return emit(IncidentWanted(mail["_id"], mail["inbox"], letter_id, stage, reason), note=reason)
+        return emit(IncidentWanted(mail.id, mail.inbox, letter_id, stage, reason), note=reason)
 
     def _is_open(self, letter_id: str) -> bool:
         return (self.dead_letters.get(letter_id) or {}).get("state") == "open"
 
     def _other_outcome(self, mail_id: str) -> str | None:
         """The outcome that somebody else stored, perhaps a moment ago; None when it is `dead`."""
-        outcome = (self.mails.get(mail_id) or {}).get("outcome")
-        return None if outcome == "dead" else outcome
+        mail = self.mails.get(mail_id)
+        return None if mail is None or mail.outcome == "dead" else mail.outcome
 
-    def _mail(self, message: Message) -> Document | None:
+    def _mail(self, message: Message) -> StoredMail | None:
         """The mail that the message is about; one that died at the door is kept here for the first time.
 
         A letter of intake names its mail only if the parser wrote it: else the name is the publisher's.
@@ -80,7 +79,7 @@ class Morgue:
         known = self.mails.get(message.correlation_id) if named else None
         return self._receive(message) if at_the_door and known is None else known
 
-    def _receive(self, message: Message) -> Document | None:
+    def _receive(self, message: Message) -> StoredMail | None:
         try:
             received = intake.read(message, self.mails.documents)
         except (PostroomError, LookupError):
@@ -91,22 +90,31 @@ class Morgue:
         id_ = mail_id(inbox, received.source_id, sha256)
         self.mails.documents.put_blob(received.raw)
         arrival, now = received.arrival_id or id_, self.clock.now()
-        base = {"inbox": inbox, "raw": sha256, "size": len(received.raw), "source_id": received.source_id}
-        about = {"arrival": arrival, "received_at": now, "from": None, "subject": "(unread)"}
-        self.mails.receive({"_id": id_, **base, **about})
-        mail = self.mails.get(id_) or {}
-        self.arrivals.taken(arrival, inbox, now, id_, duplicate=mail.get("arrival", arrival) != arrival)
-        return mail or None
+        unread = StoredMail(
+            id=id_,
+            inbox=inbox,
+            raw=sha256,
+            size=len(received.raw),
+            source_id=received.source_id,
+            arrival=arrival,
+            received_at=now,
+            subject="(unread)",
+        )
+        self.mails.receive(unread)
+        mail = self.mails.get(id_)
+        duplicate = mail is not None and mail.arrival not in {None, arrival}
+        self.arrivals.taken(arrival, inbox, now, id_, duplicate=duplicate)
+        return mail
 
     def _count_unreadable(self, message: Message, letter_id: str) -> None:
         """What came through the door and is no mail is an arrival all the same."""
         if message.headers.get("queue") == INTAKE:
             self.arrivals.taken(message.id or letter_id, "", self.clock.now(), None, duplicate=False)
 
-    def _wants_incident(self, message: Message, mail: Document) -> bool:
+    def _wants_incident(self, message: Message, mail: StoredMail) -> bool:
         if message.type == IncidentWanted.__name__ or message.headers.get("incident", 1) == 0:
             return False
-        return wants_incident(self.configuration().inbox(mail["inbox"]))
+        return wants_incident(self.configuration().inbox(mail.inbox))
 
 
 def wants_incident(inbox: Inbox | None) -> bool:

@@ -83,7 +83,7 @@ def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: M
 def header_of(name: str, *, mails: Mails, mail_id: str) -> str:
     """A header of the kept raw mail; only a rule that asks for one pays for the reading."""
     found = mails.get(mail_id)
-    return header_in(mails.documents.get_blob(found["raw"]), name) if found else ""
+    return header_in(mails.source(found), name) if found else ""
 
 
 def header_in(raw: bytes, name: str) -> str:
@@ -112,7 +112,8 @@ def _custom_objection(facts: rules.Facts) -> tuple[str, str] | None:
 
 def released(mails: Mails, mail_id: str) -> bool:
     """Whether an operator has released this mail."""
-    return bool((mails.get(mail_id) or {}).get("released"))
+    found = mails.get(mail_id)
+    return found is not None and found.released
 
 
 def build(app: App) -> Stage:

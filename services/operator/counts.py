@@ -12,5 +12,5 @@ if TYPE_CHECKING:
 
 def outcome_counts(app: App) -> dict[str, int]:
     """Mails by outcome, and `in_flight`: messages that the pipeline still has to work on."""
-    counts = {outcome: app.documents.count("mails", {"outcome": outcome}) for outcome in OUTCOMES}
+    counts: dict[str, int] = {outcome: app.mails.count(outcome) for outcome in OUTCOMES}
     return counts | {"in_flight": app.broker.in_flight()}

@@ -17,7 +17,7 @@ from services.dead_letter.stage import wants_incident
 from services.exporter.stage import no_connection
 from services.filter import stage as filter_stage
 from services.parser import guarded
-from services.record_writer.decide.error import plan_incident_on_error, stored_facts
+from services.record_writer.decide.error import FailedMail, failed_mail_of, plan_incident_on_error
 from services.record_writer.decide.facts import Facts, facts_of
 from services.record_writer.decide.model import Decision, Part
 from services.record_writer.decide.plan import decide
@@ -35,7 +35,7 @@ from shared.contracts.errors import BoundExceeded, Misconfigured, PostroomError,
 from shared.contracts.events import Envelope, IncidentWanted, MailAccepted, MailParsed, MailRejected, SenderMatched
 from shared.contracts.mail import ParsedMail
 from shared.ids import mail_id
-from shared.store.documents import Document
+from shared.store.mails import StoredMail
 from shared.store.records import Records
 from shared.text import from_iso, iso
 
@@ -174,11 +174,13 @@ class _Rehearsal:
             return self.unreadable(error)
         found = DryRun(mail, self.app.records)
         found.step("parser", "read", mail.kind, ", ".join(mail.defects) or "no defects")
-        stored = self.app.mails.get(self.envelope.mail_id) or {}
-        if outcome := stored.get("outcome"):
-            why = f"this mail was {outcome} before and would change nothing; as a new one it would go on like this"
+        stored = self.app.mails.get(self.envelope.mail_id)
+        if stored and stored.outcome:
+            why = (
+                f"this mail was {stored.outcome} before and would change nothing; as a new one it would go on like this"
+            )
             found.step("parser", "duplicate", "known", why)
-        released = bool(stored.get("released"))
+        released = stored is not None and stored.released
         verdict = self.filtered(MailParsed(self.envelope, mail), found, released=released)
         if isinstance(verdict, MailRejected):
             return found.end("rejected", verdict.reason)
@@ -188,7 +190,7 @@ class _Rehearsal:
         """A mail that exceeds a bound is a dead letter of the parser."""
         found = DryRun(None, self.app.records)
         found.step("parser", "read", "failed", str(error))
-        mail = {"subject": f"(unreadable: {error.bound})", "size": len(self.raw), "raw": self.sha256}
+        mail = FailedMail(f"(unreadable: {error.bound})", None, len(self.raw), self.sha256)
         return self.dead(found, mail, "parser", f"the mail exceeds a bound: {error}")
 
     def filtered(self, parsed: MailParsed, found: DryRun, *, released: bool) -> MailAccepted | MailRejected:
@@ -223,8 +225,9 @@ class _Rehearsal:
 
     def decided(self, matched: SenderMatched, found: DryRun, *, released: bool) -> DryRun:
         """The writer's decision, with the numbers that it would get."""
-        stored = {"raw": self.sha256, "released": released}
-        facts = facts_of(matched, stored, self.inbox, self.configuration, self.app.clock.now())
+        facts = facts_of(
+            matched, self.as_stored(released=released), self.inbox, self.configuration, self.app.clock.now()
+        )
         try:
             decision = self.decide(facts, found)
         except Unavailable:
@@ -237,8 +240,14 @@ class _Rehearsal:
             found.step("dead-letter", "incident-on-error", "none", "the making of an incident is what failed")
             return found.end("dead", decision.reason)
         if decision.ending == "failed":
-            return self.dead(found, stored_facts(facts), "record-writer", decision.reason)
+            return self.dead(found, failed_mail_of(facts), "record-writer", decision.reason)
         return self.exported(facts, decision, found) if decision.export else found.end(decision.ending, decision.reason)
+
+    def as_stored(self, *, released: bool) -> StoredMail:
+        """The mail as it would be stored when the writer decides it, as far as the decision reads that."""
+        received_at = from_iso(self.envelope.received_at)
+        mail_id, inbox = self.envelope.mail_id, self.inbox.name
+        return StoredMail(id=mail_id, inbox=inbox, raw=self.sha256, received_at=received_at, released=released)
 
     def decide(self, facts: Facts, found: DryRun) -> Decision:
         """The decision; a mail that would wait is decided as it will be when it has waited long enough."""
@@ -263,11 +272,11 @@ class _Rehearsal:
         assert decision.export is not None  # asked before
         connection = decision.export.connection
         if self.configuration.connection(connection) is None:
-            return self.dead(found, stored_facts(facts), "exporter", no_connection(connection))
+            return self.dead(found, failed_mail_of(facts), "exporter", no_connection(connection))
         found.step("exporter", connection, "exported", "it would be handed to this connection")
         return found.end("exported", decision.reason)
 
-    def dead(self, found: DryRun, mail: Document, stage: str, reason: str) -> DryRun:
+    def dead(self, found: DryRun, mail: FailedMail, stage: str, reason: str) -> DryRun:
         """A dead letter, and the incident on error where the inbox wants one."""
         if not wants_incident(self.inbox):
             found.step("dead-letter", "incident-on-error", "none", "the inbox wants no incident on error")

@@ -79,8 +79,8 @@ def _oldest(app: App) -> dict[str, datetime]:
     oldest: dict[str, datetime] = {}
     for arrival in app.arrivals.on_intake(1):
         oldest["intake"] = arrival.at
-    for mail in app.documents.find("mails", {"outcome": None}, sort=(("received_at", 1),), limit=MAX_MAILS_READ):
-        last = max(app.journal.of_mail(mail["_id"]), key=lambda entry: entry.at, default=None)
+    for mail in app.mails.in_flight(MAX_MAILS_READ):
+        last = max(app.journal.of_mail(mail.id), key=lambda entry: entry.at, default=None)
         if last and (queue := NEXT_QUEUE.get(last.stage)):
             oldest[queue] = min(last.at, oldest.get(queue, last.at))
     return oldest

@@ -31,8 +31,8 @@ from shared.runtime.broker import INTAKE
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait, emit
 from shared.runtime.stage import Stage
 from shared.store.arrivals import Arrivals
-from shared.store.documents import Document, Documents
-from shared.store.mails import Mails, message_key
+from shared.store.documents import Documents
+from shared.store.mails import Mails, StoredMail, message_key
 from shared.text import from_iso, iso
 
 
@@ -76,7 +76,7 @@ def prepare(
     if current.inbox(inbox) is None:
         return PreparedMail(received, inbox, None, unknown_inbox=True)
     known = stores.mails.get(mail_id(inbox, received.source_id, hashlib.sha256(received.raw).hexdigest()))
-    if known is not None and known["outcome"] is not None:
+    if known is not None and known.outcome is not None:
         return PreparedMail(received, inbox, None)
     try:
         return PreparedMail(received, inbox, guarded.read(received.raw, suspect=handed_out_before))
@@ -93,28 +93,28 @@ def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
     id_ = mail_id(inbox, received.source_id, sha256)
     known = stores.mails.get(id_)
     now = stores.clock.now()
-    if known is not None and known["outcome"] is not None:
+    if known is not None and known.outcome is not None:
         _count(known, received, stores)
         return Emit(note="a duplicate: this mail has its outcome", mail_id=id_)
     if prepared.reading is None and not prepared.unknown_inbox:
         return Wait("the mail was reopened a moment ago")
     envelope = Envelope(
-        id_, inbox, iso(known["received_at"] if known else now), received.envelope_from, received.envelope_to
+        id_, inbox, iso(known.received_at if known else now), received.envelope_from, received.envelope_to
     )
-    document, outcome = _decided(prepared, envelope, sha256, stores)
-    if stores.mails.receive(document):
-        _count(document, received, stores)
+    mail, outcome = _decided(prepared, envelope, sha256, stores)
+    if stores.mails.receive(mail):
+        _count(mail, received, stores)
     else:
-        stores.mails.describe(id_, document)
-        _count(stores.mails.get(id_) or document, received, stores)
+        stores.mails.describe(mail)
+        _count(stores.mails.get(id_) or mail, received, stores)
     return outcome
 
 
-def _count(mail: Document, received: MailReceived, stores: ParserStores) -> None:
-    """The arrival is in the ledger: the mail's own, which its document names, or a duplicate."""
-    arrival = received.arrival_id or mail["_id"]
-    duplicate = mail.get("arrival", arrival) != arrival
-    stores.arrivals.taken(arrival, mail["inbox"], stores.clock.now(), mail["_id"], duplicate=duplicate)
+def _count(mail: StoredMail, received: MailReceived, stores: ParserStores) -> None:
+    """Count the arrival: the mail's own, which it names, or a duplicate."""
+    arrival = received.arrival_id or mail.id
+    duplicate = mail.arrival not in {None, arrival}
+    stores.arrivals.taken(arrival, mail.inbox, stores.clock.now(), mail.id, duplicate=duplicate)
 
 
 def _inbox(received: MailReceived, configuration: Configuration) -> str:
@@ -122,51 +122,51 @@ def _inbox(received: MailReceived, configuration: Configuration) -> str:
     return received.inbox or (default.name if default else "")
 
 
-def _decided(prepared: PreparedMail, envelope: Envelope, sha256: str, stores: ParserStores) -> tuple[Document, Outcome]:
-    """The mail's document, and what follows."""
-    base, reading = _document(prepared.received, envelope, sha256), prepared.reading
+def _decided(
+    prepared: PreparedMail, envelope: Envelope, sha256: str, stores: ParserStores
+) -> tuple[StoredMail, Outcome]:
+    """The mail as it is stored, and what follows."""
+    base, reading = _unread(prepared.received, envelope, sha256), prepared.reading
     if isinstance(reading, BoundExceeded):
-        unreadable = {**base, "subject": f"(unreadable: {reading.bound})"}
+        unreadable = replace(base, subject=f"(unreadable: {reading.bound})")
         return unreadable, Fail(f"the mail exceeds a bound: {reading}", envelope.mail_id)
     if not isinstance(reading, Reading):
         return base, Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
     for content in reading.contents.values():
         stores.documents.put_blob(content)
     html = stores.documents.put_blob(reading.mail.html.encode()) if reading.mail.html else None
-    document = {**base, **_facts(reading.mail), "html": html}
-    return document, emit(MailParsed(envelope, replace(reading.mail, html=None)))
+    return _read(base, reading.mail, html), emit(MailParsed(envelope, replace(reading.mail, html=None)))
 
 
-def _document(received: MailReceived, envelope: Envelope, sha256: str) -> Document:
-    return {
-        "_id": envelope.mail_id,
-        "inbox": envelope.inbox,
-        "raw": sha256,
-        "size": len(received.raw),
-        "source_id": received.source_id,
-        "arrival": received.arrival_id or envelope.mail_id,
-        "received_at": from_iso(envelope.received_at),
-        "from": None,
-        "subject": "",
-    }
+def _unread(received: MailReceived, envelope: Envelope, sha256: str) -> StoredMail:
+    return StoredMail(
+        id=envelope.mail_id,
+        inbox=envelope.inbox,
+        raw=sha256,
+        size=len(received.raw),
+        source_id=received.source_id,
+        arrival=received.arrival_id or envelope.mail_id,
+        received_at=from_iso(envelope.received_at),
+    )
 
 
-def _facts(mail: ParsedMail) -> Document:
-    """What is asked of mails later: who, about what, in answer to which."""
-    sender = mail.from_
-    return {
-        "from": {"name": sender.name, "address": sender.address} if sender else None,
-        "sender_key": address_key(sender.address) if sender else None,
-        **({"reply_to": [address.address for address in mail.reply_to]} if mail.reply_to else {}),
-        "to": [address.address for address in (*mail.to, *mail.cc)],
-        "subject": mail.subject,
-        "date": mail.date,
-        "kind": mail.kind,
-        "message_id": mail.message_id,
-        "message_key": message_key(mail.message_id),
-        "loop_key": loop_key(mail),
-        "defects": list(mail.defects),
-    }
+def _read(base: StoredMail, mail: ParsedMail, html: str | None) -> StoredMail:
+    """With what is asked of mails later: who, about what, in answer to which."""
+    return replace(
+        base,
+        from_=mail.from_,
+        sender_key=address_key(mail.from_.address) if mail.from_ else None,
+        reply_to=tuple(address.address for address in mail.reply_to),
+        to=tuple(address.address for address in (*mail.to, *mail.cc)),
+        subject=mail.subject,
+        date=mail.date,
+        kind=mail.kind,
+        message_id=mail.message_id,
+        message_key=message_key(mail.message_id),
+        loop_key=loop_key(mail),
+        defects=mail.defects,
+        html=html,
+    )
 
 
 def build(app: App) -> Stage:

@@ -9,11 +9,12 @@ from typing import Any
 
 from services.record_writer.decide.record import new_record
 from shared.contracts.change import Change, Notification
+from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event, NotificationQueued, RecordChanged
 from shared.ids import derived_id
 from shared.runtime.crash_points import crash_point
 from shared.store.dead_letters import DeadLetters
-from shared.store.mails import Mails
+from shared.store.mails import Mails, StoredMail
 from shared.store.outbox import Outbox
 from shared.store.people import People
 from shared.store.records import Records
@@ -31,6 +32,13 @@ class Stores:
     outbox: Outbox
     mails: Mails
     dead_letters: DeadLetters
+
+    def mail(self, mail_id: str) -> StoredMail:
+        """The mail that a message is about. Raises `PostroomError` when it is not stored."""
+        found = self.mails.get(mail_id)
+        if found is None:
+            raise PostroomError("the mail's document is missing")
+        return found
 
 
 @dataclass(frozen=True, slots=True)

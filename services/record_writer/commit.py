@@ -8,24 +8,24 @@ Where no record is written, the mail's own document is the commit point.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.record_writer.carry_out import Cause, Stores, carry_out, queue_notifications
-from services.record_writer.decide.error import plan_incident_on_error
+from services.record_writer.decide.error import failed_mail, plan_incident_on_error
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.model import Decision, Part, Target
+from services.record_writer.decide.model import Decision, Part
 from services.record_writer.decide.plan import conclude, decide, plan_part
 from services.record_writer.decide.record import changed_properties, new_record, numbered
 from shared.config.model import Configuration
-from shared.contracts import codec
-from shared.contracts.change import Change
+from shared.contracts.change import Change, Target
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected
 from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
 from shared.store.documents import Document
+from shared.store.mails import RecordLabel, StoredMail
 from shared.store.records import pending_change
 
 MAX_RACES = 50
@@ -53,7 +53,7 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
         case "failed":
             return Fail(decision.reason, cause.mail_id, incident=decision.may_make_incident, events=tuple(notices))
         case "decided before":
-            return decided_before(stores.mails.get(cause.mail_id) or {"_id": cause.mail_id}, stores)
+            return decided_before(stores.mail(cause.mail_id), stores)
         case "rejected" | "recorded":
             return finish(facts, decision, cause, stores, notices)
 
@@ -62,10 +62,9 @@ def claim(facts: Facts, decision: Decision, stores: Stores) -> tuple[Target, ...
     """What each part of this mail is about, fixed by now; what was fixed first stands, whoever decided it."""
     if facts.targets_claimed:
         return facts.targets_claimed
-    decided = [asdict(target) for target in decision.targets]
-    claimed = stores.mails.claim(facts.envelope.mail_id, decided)
+    claimed = stores.mails.claim(facts.envelope.mail_id, decision.targets)
     crash_point("writer.claimed")
-    return decision.targets if claimed == decided else tuple(Target(**each) for each in claimed)
+    return claimed
 
 
 @dataclass(slots=True)
@@ -119,7 +118,8 @@ class PartCommits:
         """Whether the mail has its outcome by now. Asked after the record was read: the outcome is stored before the
         entry leaves, so that who comes late sees the entry, or the outcome, or fails on the version.
         """
-        return (self.stores.mails.get(self.mail_id) or {}).get("outcome") is not None
+        mail = self.stores.mails.get(self.mail_id)
+        return mail is not None and mail.outcome is not None
 
     def update(self, record: Document, planned: Change) -> Change | None:
         """The change, written onto the version that it was planned on; None when the record has moved."""
@@ -167,7 +167,7 @@ def _record(facts: Facts, decision: Decision, stores: Stores, events: Sequence[E
     made = labels_of([change for change in decision.changes if change.action != "none"])
     records = [*made, *(each for each in facts.linked if each not in made)]
     mail_id, reason = facts.envelope.mail_id, decision.reason
-    stores.mails.finish(mail_id, "recorded", reason=reason, records=records, emitted=_encoded(events))
+    stores.mails.finish(mail_id, "recorded", reason=reason, records=records, emitted=events)
     return Emit(tuple(events), note=reason)
 
 
@@ -175,7 +175,7 @@ def _reject(facts: Facts, decision: Decision, stores: Stores, events: Sequence[E
     """No record is changed: the mail's own document is the commit point."""
     mail_id, rule, reason = facts.envelope.mail_id, decision.step, decision.reason
     all_events = (*events, MailRejected(mail_id, facts.inbox.name, rule, reason))
-    stores.mails.finish(mail_id, "rejected", reason=reason, rule=rule, emitted=_encoded(all_events))
+    stores.mails.finish(mail_id, "rejected", reason=reason, rule=rule, emitted=all_events)
     return Emit(all_events, note=f"{rule}: {reason}")
 
 
@@ -186,20 +186,20 @@ def _export(facts: Facts, decision: Decision, stores: Stores) -> Outcome:
     return emit(ExportWanted(facts.envelope.mail_id, facts.inbox.name, decision.export.connection, blob))
 
 
-def decided_before(mail: Document, stores: Stores) -> Outcome:
+def decided_before(mail: StoredMail, stores: Stores) -> Outcome:
     """The mail has its outcome: emit the very same events; entries that a crash left behind leave now."""
-    touched = [label["id"] for label in mail.get("records", ())]
-    aimed = [target["record_id"] for target in mail.get("targets") or () if target["record_id"]]
+    touched = [label.id for label in mail.records]
+    aimed = [target.record_id for target in mail.targets or () if target.record_id]
     for record_id in dict.fromkeys([*touched, *aimed]):
-        stores.records.forget(record_id, mail["_id"])
-    return Emit(_decoded(mail), note="decided before")
+        stores.records.forget(record_id, mail.id)
+    return Emit(mail.events, note="decided before")
 
 
 def commit_incident(
-    wanted: IncidentWanted, mail: Document, configuration: Configuration, now: datetime, stores: Stores
+    wanted: IncidentWanted, mail: StoredMail, configuration: Configuration, now: datetime, stores: Stores
 ) -> Outcome:
     """Create Incident On Error: the mail's outcome is `dead`, with the incident linked (IV-37)."""
-    planned = plan_incident_on_error(wanted, mail, configuration.inbox(wanted.inbox), configuration, now)
+    planned = plan_incident_on_error(wanted, failed_mail(mail), configuration.inbox(wanted.inbox), configuration, now)
     cause = Cause(wanted.mail_id, wanted.inbox, now, {})
     made = commit_creation(planned, configuration, cause.mail_id, cause.at, stores) or _as_made(planned, stores)
     events = carry_out(made, cause, stores)
@@ -215,16 +215,7 @@ def _as_made(change: Change, stores: Stores) -> Change:
     return replace(change, number=made.get("number", change.number), serial=made.get("serial", change.serial))
 
 
-def labels_of(changes: Sequence[Change]) -> list[dict[str, str]]:
-    """Records as the mail's document points to them."""
-    labels = {change.record_id: {"type": change.type, "number": change.number} for change in changes}
-    return [{"id": record_id, **label} for record_id, label in labels.items()]
-
-
-def _encoded(events: Sequence[Event]) -> list[dict[str, str]]:
-    """Events as a document keeps them, so that a redelivery emits the very same."""
-    return [{"type": type(event).__name__, "body": codec.encode(event).decode()} for event in events]
-
-
-def _decoded(mail: Document) -> tuple[Event, ...]:
-    return tuple(codec.decode(each["type"], each["body"].encode()) for each in mail.get("emitted", ()))
+def labels_of(changes: Sequence[Change]) -> list[RecordLabel]:
+    """Records as the mail points to them, each once."""
+    labels = {change.record_id: RecordLabel(change.record_id, change.type, change.number) for change in changes}
+    return list(labels.values())

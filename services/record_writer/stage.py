@@ -21,7 +21,6 @@ from shared.contracts.events import IncidentWanted, SenderMatched
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome
 from shared.runtime.stage import Stage
-from shared.store.documents import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,8 @@ class Writer:
 
     def write(self, matched: SenderMatched) -> Outcome:
         """One mail: its decision, committed."""
-        mail = self._mail(matched.envelope.mail_id)
-        if mail["outcome"] is not None:
+        mail = self.stores.mail(matched.envelope.mail_id)
+        if mail.outcome is not None:
             return decided_before(mail, self.stores)
         configuration = self.configuration()
         inbox = configuration.inbox(matched.envelope.inbox)
@@ -55,14 +54,8 @@ class Writer:
 
     def write_incident_on_error(self, wanted: IncidentWanted) -> Outcome:
         """The incident for a dead letter."""
-        mail = self._mail(wanted.mail_id)
+        mail = self.stores.mail(wanted.mail_id)
         return commit_incident(wanted, mail, self.configuration(), self.clock.now(), self.stores)
-
-    def _mail(self, mail_id: str) -> Document:
-        mail = self.stores.mails.get(mail_id)
-        if mail is None:
-            raise PostroomError("the mail's document is missing")
-        return mail
 
 
 def stores_of(app: App) -> Stores:

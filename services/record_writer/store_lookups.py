@@ -8,6 +8,7 @@ from datetime import datetime
 
 from services.record_writer.carry_out import Stores
 from shared.store.documents import Document
+from shared.store.mails import StoredMail
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class StoreLookups:
         """Links of a record, in both directions."""
         return self.stores.records.links(record_id)
 
-    def received(self, message_ids: Sequence[str], sender: str) -> Sequence[Document]:
+    def received(self, message_ids: Sequence[str], sender: str) -> Sequence[StoredMail]:
         """Mails that came in with one of these Message-IDs."""
         return self.stores.mails.with_message_ids(message_ids, sender)
 

@@ -12,6 +12,8 @@ from typing import Any, Literal
 from shared.contracts.mail import Attachment
 
 Action = Literal["create", "update", "none"]
+TargetKind = Literal["new", "update", "reject", "wait", "none", "covered"]
+"""`none`: the part names a record that is not there; `covered`: another part's record has this one in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,23 @@ class Link:
 
     relationship: str
     record_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a mail goes. `step` names the strategy, `why` says it in words.
+
+    `record_id` is set for an update; `related` is the record that a new one is linked to. `type` is the type of a
+    new record when it is not the inbox's own. `missing` names the record that was asked for and is not there (IV-36).
+    """
+
+    kind: TargetKind
+    step: str
+    why: str
+    record_id: str | None = None
+    related: str | None = None
+    type: str | None = None
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

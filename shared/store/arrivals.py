@@ -6,13 +6,13 @@ Counted apart from mails, so that it can be checked that none is lost: see `serv
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
+from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.store.documents import Documents
-from shared.store.rows import decoder, encoder
 
 ArrivalState = Literal["handed-in", "taken", "duplicate", "unreadable"]
 HANDED_IN: Final = "handed-in"
@@ -30,14 +30,14 @@ class Arrival:
     is first counted when it leaves intake.
     """
 
-    id: str
+    id: str = field(metadata=named("_id"))
     inbox: str
     at: datetime
     state: ArrivalState
     mail_id: str | None = None
 
 
-_encode, _decode = encoder(Arrival), decoder(Arrival)
+_encode, _decode = to_plain(Arrival, STORE), from_plain(Arrival, STORE)
 
 
 class Arrivals:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from operator import attrgetter
 
+from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import beginning_under
 from shared.store.documents import Documents
-from shared.store.rows import decoder, encoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class JournalEntry:
     that a mail's entries lie together.
     """
 
-    id: str
+    id: str = field(metadata=named("_id"))
     mail_id: str
     stage: str
     at: datetime
@@ -29,7 +29,7 @@ class JournalEntry:
     attempt: int = 0
 
 
-_encode, _decode = encoder(JournalEntry), decoder(JournalEntry)
+_encode, _decode = to_plain(JournalEntry, STORE), from_plain(JournalEntry, STORE)
 
 
 class Journal:

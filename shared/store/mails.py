@@ -2,16 +2,130 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from shared.contracts import codec
+from shared.contracts.change import Target
+from shared.contracts.events import Event
+from shared.contracts.mail import Address
+from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.store.documents import Document, Documents
 
 OutcomeName = Literal["recorded", "commanded", "exported", "rejected", "duplicate", "dead"]
 OUTCOMES: Final = ("recorded", "commanded", "exported", "rejected", "duplicate", "dead")
+InFlight = Literal["in-flight"]
+IN_FLIGHT: Final = "in-flight"
+"""What a mail is called that has no outcome yet."""
+MAILS: Final = "mails"
 MANY_CLAIMS: Final = 200
 FIRST_CLAIMS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
+class RecordLabel:
+    """How a mail points to a record that it made or changed."""
+
+    id: str
+    type: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class EmittedEvent:
+    """An event as the mail that caused it keeps it: `body` is its JSON."""
+
+    type: str
+    body: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredMail:
+    """One mail.
+
+    Life: kept when the parser (or, for one that died there, the dead-letter stage) first takes it from intake, without
+    an `outcome`. `kind` and what stands beside it are what was read of it, None when it could not be read. The record
+    writer claims its `targets` before it writes. Then it gets its one outcome, with the `reason`, the `rule` that
+    rejected it, the `records` and the events `emitted`; a redelivery emits those. An operator may take `rejected` back
+    (`released`) or `dead` (by a replay): then it is in flight again. Nothing removes it.
+
+    `raw` is the blob of the bytes received, `size` their number, `arrival` the message that brought it first;
+    `document` is the blob of what was exported. `message_key`, `sender_key` and `loop_key` are what it is found by.
+    """
+
+    outcome: OutcomeName | None = None
+    reason: str | None = None
+    records: tuple[RecordLabel, ...] = ()
+    id: str = field(metadata=named("_id"))
+    inbox: str
+    raw: str
+    size: int = 0
+    source_id: str | None = None
+    arrival: str | None = None
+    received_at: datetime
+    from_: Address | None = None
+    subject: str = ""
+    sender_key: str | None = None
+    reply_to: tuple[str, ...] = ()
+    to: tuple[str, ...] = ()
+    date: str | None = None
+    kind: str | None = None
+    message_id: str | None = None
+    message_key: str | None = None
+    loop_key: str | None = None
+    defects: tuple[str, ...] = ()
+    html: str | None = None
+    rule: str | None = None
+    emitted: tuple[EmittedEvent, ...] = ()
+    document: str | None = None
+    targets: tuple[Target, ...] | None = None
+    released: bool = False
+    released_at: datetime | None = None
+    released_by: str | None = None
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """The events that followed from its outcome, the very same as then."""
+        return tuple(codec.decode(each.type, each.body.encode()) for each in self.emitted)
+
+
+@dataclass(frozen=True, slots=True)
+class MailQuery:
+    """Which mails a person asks for; None: whichever. `since`: received then or later."""
+
+    inbox: str | None = None
+    outcome: OutcomeName | InFlight | None = None
+    since: datetime | None = None
+
+    def where(self) -> Document:
+        """The filter."""
+        where: Document = {"inbox": self.inbox} if self.inbox is not None else {}
+        if self.outcome is not None:
+            where["outcome"] = None if self.outcome == IN_FLIGHT else self.outcome
+        return where | ({"received_at": {"$gte": self.since}} if self.since is not None else {})
+
+
+_READ: Final = frozenset(
+    ("sender_key", "to", "date", "kind", "message_id", "message_key", "loop_key", "defects", "html")
+)
+"""Keys of what was read of a mail: all of them, or none when it could not be read."""
+_LATER: Final = frozenset(
+    ("reply_to", "rule", "emitted", "document", "targets", "released", "released_at", "released_by")
+)
+"""Keys that are not there until they say something."""
+_FIRST: Final = frozenset(("outcome", "reason", "records", "_id", "arrival", "received_at"))
+"""Keys that keep their value when more is read of a mail."""
+_encode, _decode = to_plain(StoredMail, STORE), from_plain(StoredMail, STORE)
+_label_to_document = to_plain(RecordLabel, STORE)
+_target_to_document, _to_target = to_plain(Target, STORE), from_plain(Target, STORE)
+
+
+def _document(mail: StoredMail) -> Document:
+    absent = _READ if mail.kind is None else frozenset()
+    written = _encode(mail).items()
+    return {key: value for key, value in written if key not in absent and (value or key not in _LATER)}
 
 
 def message_key(message_id: str | None) -> str | None:
@@ -25,70 +139,121 @@ class Mails:
     def __init__(self, documents: Documents) -> None:
         self.documents = documents
 
-    def receive(self, document: Document) -> bool:
-        """Keep a mail at its first sight; False when it is known."""
-        return self.documents.insert("mails", {"outcome": None, "reason": None, "records": [], **document})
+    def receive(self, mail: StoredMail) -> bool:
+        """Keep a mail when it first comes; False when it is known."""
+        return self.documents.insert(MAILS, _document(mail))
 
-    def describe(self, mail_id: str, document: Document) -> None:
+    def describe(self, mail: StoredMail) -> None:
         """Add what was read of a mail that is known and has no outcome: it could not be read when it first came."""
-        kept = {"_id", "arrival", "received_at"}
-        facts = {name: value for name, value in document.items() if name not in kept}
-        self.documents.update("mails", {"_id": mail_id, "outcome": None}, {"$set": facts})
+        read = {key: value for key, value in _document(mail).items() if key not in _FIRST}
+        self.documents.update(MAILS, {"_id": mail.id, "outcome": None}, {"$set": read})
 
-    def get(self, mail_id: str) -> Document | None:
-        """The mail's document."""
-        return self.documents.get("mails", mail_id)
+    def get(self, mail_id: str) -> StoredMail | None:
+        """One mail."""
+        found = self.documents.get(MAILS, mail_id)
+        return _decode(found) if found else None
 
-    def finish(self, mail_id: str, outcome: OutcomeName, **facts: Any) -> bool:
-        """Store the one outcome; False when there is one already."""
-        undecided = {"_id": mail_id, "outcome": None}
-        return self.documents.update("mails", undecided, {"$set": {"outcome": outcome, **facts}})
+    def beginning_with(self, id_beginning: str) -> list[StoredMail]:
+        """At most two mails whose ids begin so: enough to see whether it is one."""
+        return list(self._find({"_id": {"$prefix": id_beginning}}, limit=2))
+
+    def source(self, mail: StoredMail) -> bytes:
+        """The exact bytes received."""
+        return self.documents.get_blob(mail.raw)
+
+    def finish(
+        self,
+        mail_id: str,
+        outcome: OutcomeName,
+        *,
+        reason: str | None = None,
+        rule: str | None = None,
+        records: Sequence[RecordLabel] | None = None,
+        emitted: Sequence[Event] | None = None,
+        document: str | None = None,
+    ) -> bool:
+        """Store the one outcome, with what is stated beside it; False when there is one already."""
+        facts = {
+            "outcome": outcome,
+            "reason": reason,
+            "rule": rule,
+            "records": None if records is None else _labels(records),
+            "emitted": None if emitted is None else [_emitted(event) for event in emitted],
+            "document": document,
+        }
+        stated = {key: value for key, value in facts.items() if value is not None}
+        return self.documents.update(MAILS, {"_id": mail_id, "outcome": None}, {"$set": stated})
 
     def reject_unclaimed(self, mail_id: str, rule: str, reason: str) -> bool:
         """Reject a mail that the writer has not begun on; under changed rules a redelivery may come too late."""
         where = {"_id": mail_id, "outcome": None, "targets": None}
-        return self.documents.update("mails", where, {"$set": {"outcome": "rejected", "reason": reason, "rule": rule}})
+        return self.documents.update(MAILS, where, {"$set": {"outcome": "rejected", "reason": reason, "rule": rule}})
 
     def reopen(self, mail_id: str, *, was: OutcomeName) -> bool:
-        """Take an outcome back, for a replay or a release; what was committed is not repeated by it."""
-        return self.documents.update(
-            "mails", {"_id": mail_id, "outcome": was}, {"$set": {"outcome": None, "reason": None}}
-        )
+        """Take an outcome back, for a replay; what was committed is not repeated by it."""
+        where = {"_id": mail_id, "outcome": was}
+        return self.documents.update(MAILS, where, {"$set": {"outcome": None, "reason": None}})
 
-    def claim(self, mail_id: str, targets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    def release(self, mail_id: str, at: datetime, by: str) -> bool:
+        """Take a rejection back: the mail is in flight again, and no rule is asked any more."""
+        released = {"outcome": None, "reason": None, "released": True, "released_at": at, "released_by": by}
+        forgotten = {"targets": 1, "emitted": 1, "rule": 1}
+        where = {"_id": mail_id, "outcome": "rejected"}
+        return self.documents.update(MAILS, where, {"$set": released, "$unset": forgotten})
+
+    def claim(self, mail_id: str, targets: Sequence[Target]) -> tuple[Target, ...]:
         """Fix, once, which records this mail goes to; what was fixed first stands (PR-15)."""
-        fixed = {"$set": {"targets": [dict(target) for target in targets]}}
-        self.documents.update("mails", {"_id": mail_id, "targets": None}, fixed)
-        found = self.get(mail_id) or {}
-        return list(found.get("targets") or [])
+        fixed = {"$set": {"targets": [_target_to_document(target) for target in targets]}}
+        self.documents.update(MAILS, {"_id": mail_id, "targets": None}, fixed)
+        found = self.documents.get(MAILS, mail_id) or {}
+        return tuple(_to_target(each) for each in found.get("targets") or ())
 
-    def link(self, mail_id: str, records: Sequence[Mapping[str, str]]) -> None:
+    def link(self, mail_id: str, records: Sequence[RecordLabel]) -> None:
         """Point to records that were made because of the mail, besides those its outcome names."""
-        for record in records:
-            self.documents.update("mails", {"_id": mail_id}, {"$addToSet": {"records": dict(record)}})
+        for label in _labels(records):
+            self.documents.update(MAILS, {"_id": mail_id}, {"$addToSet": {"records": label}})
 
-    def with_message_ids(self, message_ids: Sequence[str], sender: str = "") -> list[Document]:
+    def with_message_ids(self, message_ids: Sequence[str], sender: str = "") -> list[StoredMail]:
         """Mails with one of these Message-IDs (at most 100 ids), in no order.
 
         Where more than `MANY_CLAIMS` mails have them: of each id the earliest `FIRST_CLAIMS`, and as many of a sender,
         who is given as the key of an address.
         """
         keys = [key for message_id in message_ids if (key := message_key(message_id))]
-        found = list(self.documents.find("mails", {"message_key": {"$in": keys}}, limit=MANY_CLAIMS)) if keys else []
+        found = list(self._find({"message_key": {"$in": keys}}, limit=MANY_CLAIMS)) if keys else []
         if len(found) < MANY_CLAIMS:
             return found
-        return list({mail["_id"]: mail for key in keys for mail in self._first_claims(key, sender)}.values())
+        return list({mail.id: mail for key in keys for mail in self._first_claims(key, sender)}.values())
 
-    def _first_claims(self, key: str, sender: str) -> Iterator[Document]:
+    def _first_claims(self, key: str, sender: str) -> Iterator[StoredMail]:
         """The earliest mails with one message key, and the earliest of them that one sender wrote."""
         for where in ({"message_key": key}, {"message_key": key, "sender_key": sender}):
-            yield from self.documents.find("mails", where, sort=(("received_at", 1),), limit=FIRST_CLAIMS)
+            yield from self._find(where, sort=(("received_at", 1),), limit=FIRST_CLAIMS)
 
     def similar_between(self, loop_key: str, since: datetime, before: datetime, most: int) -> int:
         """How many mails (at most `most`) of the same sender and subject came in that time."""
         where = {"loop_key": loop_key, "received_at": {"$gte": since, "$lt": before}}
-        return sum(1 for _ in self.documents.find("mails", where, limit=most))
+        return sum(1 for _ in self.documents.find(MAILS, where, limit=most))
 
-    def recent(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Document]:
-        """Mails, newest first."""
-        return self.documents.find("mails", where, sort=(("received_at", -1),), limit=limit, skip=skip)
+    def recent(self, query: MailQuery, limit: int, skip: int = 0) -> Iterator[StoredMail]:
+        """Mails, newest first; `limit` 0 means all."""
+        return self._find(query.where(), sort=(("received_at", -1),), limit=limit, skip=skip)
+
+    def in_flight(self, limit: int) -> Iterator[StoredMail]:
+        """Mails without an outcome, the oldest first."""
+        return self._find({"outcome": None}, sort=(("received_at", 1),), limit=limit)
+
+    def count(self, outcome: OutcomeName | InFlight | None = None) -> int:
+        """How many there are, or have this outcome."""
+        return self.documents.count(MAILS, MailQuery(outcome=outcome).where())
+
+    def _find(self, where: Document, **rest: Any) -> Iterator[StoredMail]:
+        return map(_decode, self.documents.find(MAILS, where, **rest))
+
+
+def _labels(records: Sequence[RecordLabel]) -> list[Document]:
+    return [_label_to_document(label) for label in records]
+
+
+def _emitted(event: Event) -> Document:
+    return {"type": type(event).__name__, "body": codec.encode(event).decode()}

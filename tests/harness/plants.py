@@ -11,7 +11,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import services.parser.guarded
@@ -86,10 +86,10 @@ def plan_again() -> None:
         module.pending_change = lambda *_: None  # type: ignore[attr-defined]
 
     def facts_of(matched: Any, mail: Any, *others: Any) -> Any:
-        return original(matched, {**mail, "targets": None}, *others)
+        return original(matched, replace(mail, targets=None), *others)
 
     def claim(_: Any, __: str, decided: Any) -> Any:
-        return list(decided)
+        return tuple(decided)
 
     original = services.record_writer.stage.facts_of
     services.record_writer.stage.facts_of = facts_of

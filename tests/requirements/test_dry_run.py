@@ -30,7 +30,7 @@ from shared.config.model import (
     StatusMapping,
     Template,
 )
-from tests.builders import TOO_MUCH, a_configuration, a_mail, a_person, an_analyst, an_inbox
+from tests.builders import TOO_MUCH, a_configuration, a_mail, a_person, a_stored_mail, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.harness.rehearsal import compared, compared_with_what_is_written, everything
 
@@ -186,8 +186,7 @@ def _timeless(decision: Decision) -> Decision:
 
 def test_a_reply_to_a_mail_on_its_way_is_shown_as_it_ends_without_it(busy: Desk) -> None:
     busy.hand_in(a_mail(Message_ID="<coming@customer.example>"))
-    late = {"message_key": "late@b.example", "received_at": busy.clock.now()}
-    busy.store.insert("mails", {"_id": "x", "inbox": "support", "outcome": None, "records": [], **late})
+    busy.app.mails.receive(a_stored_mail("x", message_key="late@b.example", received_at=busy.clock.now()))
     said = dry_run(busy.app, a_mail("hello\n", In_Reply_To="<late@b.example>")).as_json()
     assert ("references", "wait") in [(step["step"], step["decision"]) for step in said["trace"]]
     assert said["changes"][0]["action"] == "create"

@@ -18,7 +18,7 @@ from services.record_writer.decide.facts import facts_of
 from shared.config.model import Configuration, Connection, Export, SenderPolicy
 from shared.contracts.events import Envelope, Sender, SenderMatched
 from shared.contracts.mail import Attachment, ParsedMail
-from tests.builders import a_configuration, a_mail, a_person, an_inbox
+from tests.builders import a_configuration, a_mail, a_person, a_stored_mail, an_inbox
 from tests.desk import NOW, Desk
 
 XML = "{urn:postroom:mail:1}"
@@ -99,7 +99,7 @@ def test_a_type_that_a_mail_made_up_leaves_the_document_well_formed(character: s
     mail = ParsedMail("0" * 64, 1, attachments=(attached,))
     inbox = an_inbox(processor="xml_export", field_mapping={f"Fi{character}eld": "x"})
     matched = SenderMatched(Envelope("m", "support", "2026-11-20T12:00:00.000Z"), mail, Sender(None))
-    facts = facts_of(matched, {"raw": "0" * 64}, inbox, a_configuration(inbox), NOW)
+    facts = facts_of(matched, a_stored_mail(), inbox, a_configuration(inbox), NOW)
     (found,) = etree.fromstring(document(facts, compress=False)).iter(f"{XML}Attachment")
     kept = character in {"\x7f", '"<&>'}
     assert found.get("type") == f"text/{character if kept else chr(0xFFFD)}plain"

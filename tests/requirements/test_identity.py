@@ -16,13 +16,15 @@ from shared.config.model import (
     Settings,
     Template,
 )
-from shared.store.mails import FIRST_CLAIMS, MANY_CLAIMS
-from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
+from shared.contracts.mail import Address
+from shared.store.mails import FIRST_CLAIMS, MANY_CLAIMS, RecordLabel
+from tests.builders import a_configuration, a_mail, a_person, a_stored_mail, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.fields import fields_of
 
 VICTIM, EVE = "victim@x.example", "eve@evil.example"
 ID = "<M1@x.example>"
+CLAIM: dict[str, Any] = {"message_key": "m1@x.example", "from_": Address("", EVE), "sender_key": EVE}
 OURS = "mx.desk.example"
 
 
@@ -110,11 +112,10 @@ def test_a_nearer_id_that_a_stranger_claims_leads_nobody_away_from_the_own_recor
 def test_a_flood_of_one_id_pushes_out_neither_the_own_mail_nor_the_first(nocreate: Desk, sender: str) -> None:
     nocreate.receive(a_mail("help\n", sender=VICTIM, Cc="colleague@x.example", Message_ID=ID))
     flood = MANY_CLAIMS + 10
-    claim = {"inbox": "support", "message_key": "m1@x.example", "from": {"address": EVE}, "sender_key": EVE}
     for n in range(flood):
-        to = [VICTIM, "colleague@x.example"]
-        facts = {"outcome": "recorded", "records": [{"id": f"r{n}"}], "received_at": nocreate.clock.now(), "to": to}
-        nocreate.store.insert("mails", {"_id": f"{n:032}", **claim, **facts})
+        records, to = (RecordLabel(f"r{n}", "x", f"X{n}"),), (VICTIM, "colleague@x.example")
+        facts = {"outcome": "recorded", "records": records, "received_at": nocreate.clock.now(), "to": to}
+        nocreate.app.mails.receive(a_stored_mail(f"{n:032}", **CLAIM, **facts))
         nocreate.store.insert("records", {"_id": f"r{n}", "type": "x", "serial": n, "number": f"X{n}", "version": 1})
     nocreate.receive(answering(ID, sender=sender))
     assert len(nocreate.activities(nocreate.records("incident")[0])) == 2
@@ -122,12 +123,12 @@ def test_a_flood_of_one_id_pushes_out_neither_the_own_mail_nor_the_first(nocreat
 
 def test_of_an_id_that_is_claimed_often_few_mails_are_read(nocreate: Desk) -> None:
     for n in range(MANY_CLAIMS * 2):
-        facts = {"message_key": "k", "sender_key": EVE if n else VICTIM, "received_at": nocreate.clock.now()}
-        nocreate.store.insert("mails", {"_id": f"{n:032}", "inbox": "support", **facts})
+        sender, at = EVE if n else VICTIM, nocreate.clock.now()
+        nocreate.app.mails.receive(a_stored_mail(f"{n:032}", message_key="k", sender_key=sender, received_at=at))
     found = nocreate.app.mails.with_message_ids(["k"], VICTIM)
-    assert [int(mail["_id"]) for mail in found] == list(range(FIRST_CLAIMS))
+    assert [int(mail.id) for mail in found] == list(range(FIRST_CLAIMS))
     found = nocreate.app.mails.with_message_ids(["k"], EVE)
-    assert sorted(int(mail["_id"]) for mail in found) == list(range(FIRST_CLAIMS + 1))
+    assert sorted(int(mail.id) for mail in found) == list(range(FIRST_CLAIMS + 1))
 
 
 @pytest.mark.req("VF-21")
@@ -145,9 +146,7 @@ def test_the_id_of_a_mail_of_ours_is_ours(desk: Desk) -> None:
 @pytest.mark.req("VF-21")
 def test_a_stranger_delays_no_reply_by_a_claim_that_has_no_outcome(nocreate: Desk) -> None:
     nocreate.receive(a_mail("help\n", sender=VICTIM, Message_ID=ID))
-    claim = {"message_key": "m1@x.example", "from": {"address": EVE}, "sender_key": EVE, "to": [VICTIM]}
-    late = {"inbox": "support", "outcome": None, "records": [], "received_at": nocreate.clock.now()}
-    nocreate.store.insert("mails", {"_id": "x", **claim, **late})
+    nocreate.app.mails.receive(a_stored_mail("x", **CLAIM, to=(VICTIM,), received_at=nocreate.clock.now()))
     nocreate.receive(answering(ID))
     assert counts(nocreate) == [2]
 

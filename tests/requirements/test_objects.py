@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services import actions
+from services.operator import actions
 from services.record_writer import manual_edits
 from shared.config.model import (
     CommandPolicy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services import actions
+from services.operator import actions
 from shared.config.model import SenderPolicy
 from shared.runtime.broker import INTAKE, Message
 from tests.builders import a_configuration, a_mail, an_inbox

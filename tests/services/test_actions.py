@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services import actions
+from services.operator import actions
 from services.record_writer.stage import Writer
 from shared.conservation import check
 from shared.contracts.errors import PostroomError

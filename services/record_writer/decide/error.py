@@ -5,6 +5,7 @@ attached and the error in plain words. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -13,23 +14,38 @@ from services.record_writer.decide.task import plan_task, wants_task
 from shared.config.model import Configuration, Inbox
 from shared.contracts.change import Activity, Change, FieldValue
 from shared.contracts.events import IncidentWanted
-from shared.contracts.mail import Attachment
+from shared.contracts.mail import Address, Attachment
 from shared.ids import derived_id
-from shared.store.documents import Document
+from shared.store.mails import StoredMail
 from shared.text import shortened
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMail:
+    """What an incident on error says of the mail, which may be unreadable. `size` in bytes, `raw` its blob."""
+
+    subject: str
+    from_: Address | None
+    size: int
+    raw: str
+
+
+def failed_mail(mail: StoredMail) -> FailedMail:
+    """A stored mail as an incident on error describes it."""
+    return FailedMail(mail.subject, mail.from_, mail.size, mail.raw)
 
 
 def plan_incident_on_error(
     wanted: IncidentWanted,
-    mail: Document,
+    mail: FailedMail,
     inbox: Inbox | None,
     configuration: Configuration,
     now: datetime,
 ) -> Change:
-    """The incident for a dead letter. The mail may be unreadable: only what was stored of it is used."""
+    """The incident for a dead letter."""
     type_ = configuration.type_named("incident")
     assert type_ is not None  # a built-in type
-    subject = shortened(mail.get("subject") or "(no subject)", 200)
+    subject = shortened(mail.subject or "(no subject)", 200)
     text = explain(wanted, mail, now)
     own: dict[str, Any] = {
         "status": type_.statuses.open[0],
@@ -44,7 +60,7 @@ def plan_incident_on_error(
         "partition": inbox.partition if inbox else None,
         "origin": wanted.mail_id,
     }
-    original = Attachment("original.eml", "message/rfc822", int(mail.get("size", 0)), str(mail["raw"]))
+    original = Attachment("original.eml", "message/rfc822", mail.size, mail.raw)
     activities = (Activity("error", text, EMAIL_LISTENER, (original,), UNSPECIFIED),)
     return Change(
         action="create",
@@ -77,17 +93,15 @@ def _tasks(
     return (plan_task(inbox, configuration, cause=cause, about=about, properties=like, activities=activities),)
 
 
-def stored_facts(facts: Facts) -> Document:
-    """What an incident on error reads of a mail's document."""
-    from_ = facts.mail.from_
-    sender = {"name": from_.name, "address": from_.address} if from_ else None
-    return {"subject": facts.mail.subject, "from": sender, "size": facts.mail.size, "raw": facts.raw}
+def failed_mail_of(facts: Facts) -> FailedMail:
+    """The mail of these facts as an incident on error describes it."""
+    return FailedMail(facts.mail.subject, facts.mail.from_, facts.mail.size, facts.raw)
 
 
 def plan_incident_for_parts(facts: Facts, reason: str) -> Change:
     """The one incident for the parts of a mail that failed while others were written (IV-33, IV-37)."""
     wanted = IncidentWanted(facts.envelope.mail_id, facts.inbox.name, "", "record-writer", reason)
-    return plan_incident_on_error(wanted, stored_facts(facts), facts.inbox, facts.configuration, facts.now)
+    return plan_incident_on_error(wanted, failed_mail_of(facts), facts.inbox, facts.configuration, facts.now)
 
 
 def error_record_id(mail_id: str) -> str:
@@ -95,17 +109,17 @@ def error_record_id(mail_id: str) -> str:
     return derived_id("record", mail_id, "error")
 
 
-def explain(wanted: IncidentWanted, mail: Document, now: datetime) -> str:
+def explain(wanted: IncidentWanted, mail: FailedMail, now: datetime) -> str:
     """What happened, for a person to read."""
-    sender = mail.get("from") or {}
+    sender = mail.from_ or Address("", "")
     letter = f"Dead letter: {wanted.letter_id}\n" if wanted.letter_id else ""
     remedy = "replay the dead letter" if wanted.letter_id else "send again what is missing"
     return (
         f"A mail to the inbox {wanted.inbox!r} could not be processed.\n\n"
         f"Reason: {wanted.reason}\n"
         f"Stage: {wanted.stage}\n"
-        f"From: {sender.get('name') or ''} <{sender.get('address') or 'unknown'}>\n"
-        f"Subject: {mail.get('subject') or '(none)'}\n"
+        f"From: {sender.name} <{sender.address or 'unknown'}>\n"
+        f"Subject: {mail.subject or '(none)'}\n"
         f"Mail: {wanted.mail_id}\n"
         f"{letter}"
         f"Time: {now:%Y-%m-%d %H:%M:%S} UTC\n\n"

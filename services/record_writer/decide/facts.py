@@ -10,13 +10,12 @@ from fnmatch import fnmatchcase
 from typing import Any, Final
 
 from services.record_writer.decide.lookups import Lookups, person_name
-from services.record_writer.decide.model import Target
 from services.record_writer.decide.trust import is_authenticated
 from shared.config.model import Configuration, Inbox, Settings
-from shared.contracts.change import Activity
+from shared.contracts.change import Activity, Target
 from shared.contracts.events import Envelope, Sender, SenderMatched
 from shared.contracts.mail import Attachment, ParsedMail
-from shared.store.documents import Document
+from shared.store.mails import RecordLabel, StoredMail
 from shared.text import shortened
 
 EMAIL_LISTENER: Final = "email listener"
@@ -47,7 +46,7 @@ class Facts:
     raw: str
     answers: bool = True
     released: bool = False
-    linked: tuple[Document, ...] = ()
+    linked: tuple[RecordLabel, ...] = ()
     targets_claimed: tuple[Target, ...] = ()
 
     @property
@@ -86,7 +85,7 @@ class Facts:
 
 
 def facts_of(
-    matched: SenderMatched, mail: Document, inbox: Inbox, configuration: Configuration, now: datetime
+    matched: SenderMatched, mail: StoredMail, inbox: Inbox, configuration: Configuration, now: datetime
 ) -> Facts:
     """The facts of a mail: what the stages before found, what is stored of it, and the configuration in force."""
     return Facts(
@@ -96,11 +95,11 @@ def facts_of(
         inbox=inbox,
         configuration=configuration,
         now=now,
-        raw=mail["raw"],
+        raw=mail.raw,
         answers=matched.answers,
-        released=bool(mail.get("released")),
-        linked=tuple(mail.get("records", ())),
-        targets_claimed=tuple(Target(**each) for each in mail.get("targets") or ()),
+        released=mail.released,
+        linked=mail.records,
+        targets_claimed=mail.targets or (),
     )
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from shared.store.documents import Document
+from shared.store.mails import StoredMail
 
 
 class Lookups(Protocol):
@@ -21,7 +22,7 @@ class Lookups(Protocol):
     def links(self, record_id: str) -> Sequence[Document]:
         """Links of a record, in both directions."""
 
-    def received(self, message_ids: Sequence[str], sender: str) -> Sequence[Document]:
+    def received(self, message_ids: Sequence[str], sender: str) -> Sequence[StoredMail]:
         """Mails that came in with one of these Message-IDs; those of the sender are among them, however many."""
 
     def sent(self, message_ids: Sequence[str]) -> Sequence[Document]:

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from services.record_writer.decide.body import Block
-from shared.contracts.change import Change, Notification
+from shared.contracts.change import Change, Notification, Target
 from shared.store.documents import Document
 
-Kind = Literal["new", "update", "reject", "wait", "none", "covered"]
-"""`none`: the part names a record that is not there; `covered`: another part's record has this one in it."""
 Ending = Literal["recorded", "rejected", "exported", "failed", "wait", "decided before"]
 """`failed`: nothing could be written, the mail becomes a dead letter; `wait`: decide again later."""
 
@@ -22,23 +20,6 @@ class SenderRefused(Exception):
 
 class MissingRecord(Exception):
     """The record that a part names does not exist (IV-36, IV-37)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where a mail goes. `step` names the strategy, `why` says it in words.
-
-    `record_id` is set for an update; `related` is the record that a new one is linked to. `type` is the type of a
-    new record when it is not the inbox's own. `missing` names the record that was asked for and is not there (IV-36).
-    """
-
-    kind: Kind
-    step: str
-    why: str
-    record_id: str | None = None
-    related: str | None = None
-    type: str | None = None
-    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import Hint, unquoted
 from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.model import Target
 from services.record_writer.decide.target import SERVICE_REQUEST, by_number, find, why_not_allowed
 from shared.config.model import APPROVAL, RecordType, folded
+from shared.contracts.change import Target
 from shared.contracts.errors import PostroomError
 from shared.text import shortened
 

@@ -19,7 +19,7 @@ from services.record_writer.decide.error import plan_incident_for_parts
 from services.record_writer.decide.export import decide_export
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.model import Decision, Kind, MissingRecord, Part, SenderRefused, Target
+from services.record_writer.decide.model import Decision, MissingRecord, Part, SenderRefused
 from services.record_writer.decide.outgoing import outgoing
 from services.record_writer.decide.parts import blocks_of, targets_of, type_for
 from services.record_writer.decide.record import changed_properties
@@ -27,7 +27,7 @@ from services.record_writer.decide.replies import in_words, missing_record_notic
 from services.record_writer.decide.sender import refuse_strangers, sender_refusal
 from services.record_writer.decide.update import plan_update
 from shared.config.model import XML_EXPORT
-from shared.contracts.change import Change
+from shared.contracts.change import Change, Target, TargetKind
 from shared.store.documents import Document
 from shared.store.records import pending_change
 from shared.typed import BadValue
@@ -168,7 +168,7 @@ def _name_missing(facts: Facts, _: Lookups, part: Part) -> None:
     raise MissingRecord(part.target.why)
 
 
-PLANNERS: Final[Mapping[Kind, Callable[[Facts, Lookups, Part], Change | None]]] = MappingProxyType(
+PLANNERS: Final[Mapping[TargetKind, Callable[[Facts, Lookups, Part], Change | None]]] = MappingProxyType(
     {
         "new": create.plan_creation,
         "update": plan_update,

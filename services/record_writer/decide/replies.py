@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from services.record_writer.decide.answers import Words, answer
 from services.record_writer.decide.facts import Facts
-from services.record_writer.decide.model import Part, Target
+from services.record_writer.decide.model import Part
 from services.record_writer.decide.sender import sender_refusal
-from shared.contracts.change import Change, Notification
+from shared.contracts.change import Change, Notification, Target
 from shared.text import shortened
 
 SILENT_TYPES = ("incident", "problem")

@@ -15,8 +15,8 @@ from typing import Final
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import Hint, in_body_or_loose, in_subject
 from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.model import Target
 from services.record_writer.decide.thread import Lead, address_of, leads_of
+from shared.contracts.change import Target
 from shared.store.documents import Document
 from shared.text import from_iso
 

@@ -16,7 +16,7 @@ from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from shared.addresses import address_key
 from shared.store.documents import Document
-from shared.store.mails import message_key
+from shared.store.mails import StoredMail, message_key
 
 MAX_REFERENCES: Final = 100
 
@@ -40,16 +40,16 @@ def leads_of(facts: Facts, lookups: Lookups) -> Sequence[Lead]:
     if not wanted:
         return ()
     sender = address_of(facts)
-    found = [mail for mail in lookups.received(wanted, sender) if mail["_id"] != facts.envelope.mail_id]
+    found = [mail for mail in lookups.received(wanted, sender) if mail.id != facts.envelope.mail_id]
     sent = lookups.sent(wanted)
     ours = {mail["message_key"] for mail in sent}
-    received = [mail for mail in found if mail["message_key"] not in ours]
+    received = [mail for mail in found if mail.message_key not in ours]
     disputed, order = _disputed(received), {key: place for place, key in enumerate(wanted)}
     leads = [((False, order[mail["message_key"]], mail["at"], mail["_id"]), _of_sent(mail)) for mail in sent]
-    for mail in received:
-        key, elsewhere = mail["message_key"], mail["inbox"] != facts.inbox.name
-        place = (elsewhere and key not in disputed, order[key], mail["received_at"], mail["_id"])
-        leads.append((place, _of_received(mail, sender, elsewhere=elsewhere)))
+    for each in received:
+        key, elsewhere = each.message_key or "", each.inbox != facts.inbox.name
+        place = (elsewhere and key not in disputed, order[key], each.received_at, each.id)
+        leads.append((place, _of_received(each, sender, elsewhere=elsewhere)))
     return [lead for _, lead in sorted(leads, key=itemgetter(0))]
 
 
@@ -65,11 +65,11 @@ def _references(facts: Facts) -> list[str]:
     return list(keys)[:MAX_REFERENCES]
 
 
-def _disputed(received: Sequence[Document]) -> set[str]:
+def _disputed(received: Sequence[StoredMail]) -> set[str]:
     """The message ids that several senders use."""
     writers = defaultdict[str, set[str]](set)
     for mail in received:
-        writers[mail["message_key"]].add(_writer(mail))
+        writers[mail.message_key or ""].add(_writer(mail))
     return {key for key, several in writers.items() if len(several) > 1}
 
 
@@ -78,19 +78,19 @@ def _of_sent(mail: Document) -> Lead:
     return Lead(ids, _keys(mail["to"]), own=True)
 
 
-def _of_received(mail: Document, sender: str, *, elsewhere: bool) -> Lead:
+def _of_received(mail: StoredMail, sender: str, *, elsewhere: bool) -> Lead:
     writer = _writer(mail)
-    between = (writer, *mail.get("to", ()), *mail.get("reply_to", ()))
+    between = (writer, *mail.to, *mail.reply_to)
     return Lead(
-        record_ids=tuple(str(record["id"]) for record in mail.get("records", ())),
+        record_ids=tuple(record.id for record in mail.records),
         addresses=_keys(between),
         own=bool(writer) and writer == sender,
-        unfinished=mail["outcome"] is None and not elsewhere,
+        unfinished=mail.outcome is None and not elsewhere,
     )
 
 
-def _writer(mail: Document) -> str:
-    return address_key((mail.get("from") or {}).get("address") or "") or ""
+def _writer(mail: StoredMail) -> str:
+    return (address_key(mail.from_.address) if mail.from_ else None) or ""
 
 
 def _keys(addresses: Iterable[str]) -> frozenset[str]:

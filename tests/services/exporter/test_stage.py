@@ -12,7 +12,7 @@ from shared.config.model import Connection
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import ExportWanted
 from shared.runtime.outcome import Emit, Fail, Wait
-from tests.builders import a_configuration
+from tests.builders import a_configuration, a_stored_mail
 from tests.desk import Desk
 
 
@@ -20,7 +20,7 @@ from tests.desk import Desk
 def wanted(desk: Desk, tmp_path: Path) -> ExportWanted:
     """A mail that waits for its export to a folder."""
     desk.configure(a_configuration(connections=(Connection("files", path=str(tmp_path / "out")),)))
-    desk.app.mails.receive({"_id": "m1", "inbox": "support"})
+    desk.app.mails.receive(a_stored_mail())
     return ExportWanted("m1", "support", "files", desk.store.put_blob(b"<Mail/>"))
 
 

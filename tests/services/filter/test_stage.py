@@ -12,7 +12,7 @@ from shared.contracts.errors import PostroomError
 from shared.contracts.events import Envelope, MailAccepted, MailParsed, MailRejected
 from shared.contracts.mail import Address, ParsedMail
 from shared.runtime.outcome import Emit, emit
-from tests.builders import a_configuration
+from tests.builders import a_configuration, a_stored_mail
 from tests.desk import Desk
 
 ENVELOPE = Envelope("m1", "support", "2026-11-20T12:00:00Z")
@@ -47,7 +47,7 @@ def test_a_mail_is_accepted_or_rejected_by_the_first_rule(filtering: Desk, mail:
 
 @pytest.mark.req("PR-01")
 def test_a_mail_that_was_released_is_accepted_whatever_a_rule_says(filtering: Desk) -> None:
-    filtering.app.mails.receive({"_id": "m1", "inbox": "support", "released": True})
+    filtering.app.mails.receive(a_stored_mail(released=True))
     mail = replace(MAIL, subject="lottery")
     assert build(filtering.app).handle(MailParsed(ENVELOPE, mail)) == emit(MailAccepted(ENVELOPE, mail))
 

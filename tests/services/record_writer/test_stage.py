@@ -22,10 +22,10 @@ from shared.contracts.events import (
     Sender,
     SenderMatched,
 )
-from shared.contracts.mail import ParsedMail
+from shared.contracts.mail import Address, ParsedMail
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait
 from shared.store.documents import Document
-from tests.builders import a_configuration, an_inbox
+from tests.builders import a_configuration, a_stored_mail, an_inbox
 from tests.desk import Desk
 from tests.plain import ANALYST, ANNA
 
@@ -47,8 +47,7 @@ def writing(desk: Desk) -> Desk:
 def handle(desk: Desk, mail_id: str = "m1", inbox: str = "support", *, sender: Sender = ANNA, **mail: Any) -> Outcome:
     """What the writer answers to this mail."""
     parsed = replace(ParsedMail("0" * 64, 400, subject="Printer", text="Fire\n", from_=sender.address), **mail)
-    base = {"_id": mail_id, "inbox": inbox, "raw": "0" * 64, "received_at": desk.clock.now(), "subject": ""}
-    desk.app.mails.receive({**base, "from": None, "size": 400})
+    desk.app.mails.receive(a_stored_mail(mail_id, inbox=inbox, received_at=desk.clock.now()))
     envelope = Envelope(mail_id, inbox, "2026-11-20T12:00:00Z")
     return build(desk.app).handle(SenderMatched(envelope, parsed, sender))
 
@@ -89,8 +88,9 @@ def test_a_rejection_names_the_strategy_and_the_reason(writing: Desk) -> None:
 
 
 def test_a_reply_to_a_mail_on_its_way_waits(writing: Desk) -> None:
-    late = {"_id": "m0", "inbox": "support", "message_key": "m0@x", "received_at": writing.clock.now()}
-    writing.app.mails.receive({**late, "from": {"name": "", "address": "anna@customer.example"}})
+    anna = Address("", "anna@customer.example")
+    late = a_stored_mail("m0", message_key="m0@x", received_at=writing.clock.now(), from_=anna)
+    writing.app.mails.receive(late)
     assert handle(writing, in_reply_to="<m0@x>") == Wait("the mail that it answers has no outcome yet")
     assert writing.mails()[-1].get("targets") is None
 
@@ -114,7 +114,7 @@ def test_a_mail_of_which_nothing_can_be_written_fails(writing: Desk) -> None:
 
 @pytest.mark.req("IV-37")
 def test_an_incident_on_error_is_made_once(writing: Desk) -> None:
-    writing.app.mails.receive({"_id": "m1", "inbox": "support", "raw": "0" * 64, "outcome": "dead"})
+    writing.app.mails.receive(a_stored_mail(outcome="dead"))
     wanted = IncidentWanted("m1", "support", "letter", "parser", "it broke")
     first, second = (build(writing.app).handle(wanted) for _ in range(2))
     assert first == second == Emit((changed(writing, "created"),), "incident on error INC1")
@@ -203,7 +203,7 @@ def test_targets_that_another_worker_claimed_first_are_the_ones_written(
     claim = mails.claim
 
     def late(mail_id: str, targets: Any) -> Any:
-        claim(mail_id, [{**each, "kind": "new", "record_id": None} for each in targets])
+        claim(mail_id, [replace(each, kind="new", record_id=None) for each in targets])
         return claim(mail_id, targets)
 
     monkeypatch.setattr(mails, "claim", late)

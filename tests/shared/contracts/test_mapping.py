@@ -153,3 +153,16 @@ def test_a_dialect_adds_types_of_its_own() -> None:
 
 def test_a_tuple_is_mapped_on_its_own() -> None:
     assert to_plain(tuple[Leaf, ...])((Leaf("x"),)) == [{"word": "x", "count": 0}]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keywords:
+    """A row whose first member has a default."""
+
+    open: bool = True
+    word: str
+
+
+@pytest.mark.parametrize("dialect", [STORE, WIRE])
+def test_fields_that_are_given_by_name_only_are_read(dialect: Dialect) -> None:
+    assert from_plain(Keywords, dialect)({"word": "a"}) == Keywords(word="a")

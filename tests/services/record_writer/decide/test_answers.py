@@ -14,7 +14,7 @@ from services.record_writer.decide.lookups import Lookups
 from shared.contracts.change import Notification
 from shared.contracts.events import SenderMatched
 from shared.store.outbox import Outbox
-from tests.builders import a_configuration, a_mail, an_inbox
+from tests.builders import a_configuration, a_mail, a_stored_mail, an_inbox
 from tests.desk import NOW, Desk
 from tests.shared.contracts.samples import SAMPLES
 
@@ -39,7 +39,7 @@ class Counted:
 def facts(*, known: bool) -> Facts:
     matched = cast("SenderMatched", SAMPLES["SenderMatched"])
     matched = replace(matched, sender=replace(matched.sender, configured=known), answers=True)
-    return facts_of(matched, {"raw": ""}, an_inbox(), a_configuration(), NOW)
+    return facts_of(matched, a_stored_mail(), an_inbox(), a_configuration(), NOW)
 
 
 @pytest.mark.parametrize(

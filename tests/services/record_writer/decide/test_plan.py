@@ -9,16 +9,17 @@ import pytest
 
 from services.record_writer.decide import create
 from services.record_writer.decide.facts import Facts
-from services.record_writer.decide.model import Decision, Kind, Target
+from services.record_writer.decide.model import Decision
 from services.record_writer.decide.plan import PLANNERS, conclude, decide, plan_part
 from services.record_writer.decide.record import numbered, numbered_decision
 from services.record_writer.decide.trace import trace
 from shared.config.model import CommandPolicy, Export, Inbox, MatchValue, ObjectMatch, SenderPolicy, Template
-from shared.contracts.change import Change
+from shared.contracts.change import Change, Target, TargetKind
 from shared.contracts.errors import PostroomError
+from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, to_plain
 from shared.store.documents import Document
-from tests.builders import an_inbox
+from tests.builders import a_stored_mail, an_inbox
 from tests.plain import ANALYST, NOTHING, STRANGER, PlainLookups, a_record, facts, made
 
 CLOSED = a_record(2, status="Closed")
@@ -30,16 +31,7 @@ ANSWERED = replace(
     ),
 )
 ON_ITS_WAY = PlainLookups(
-    received_mails=(
-        {
-            "_id": "m0",
-            "message_key": "m0@x.example",
-            "inbox": "support",
-            "received_at": 1,
-            "outcome": None,
-            "from": {"name": "", "address": "anna@customer.example"},
-        },
-    )
+    received_mails=(a_stored_mail("m0", message_key="m0@x.example", from_=Address("", "anna@customer.example")),)
 )
 CHANGES = an_inbox("changes", processor="change", record_marker="#", field_separator="$")
 KNOWN_ONLY = an_inbox(sender=SenderPolicy(policy="existing_only"))
@@ -148,7 +140,7 @@ def test_every_decision_has_a_trace_with_reasons(case: str) -> None:
 
 
 def test_every_kind_of_target_has_its_planner_but_waiting() -> None:
-    assert {*PLANNERS, "wait"} == set(get_args(Kind))
+    assert {*PLANNERS, "wait"} == set(get_args(TargetKind))
 
 
 # -- parts

@@ -9,7 +9,7 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from services.parser import guarded
 from shared.contracts.errors import BoundExceeded, PostroomError
@@ -17,12 +17,15 @@ from shared.contracts.events import Envelope, IncidentWanted, MailParsed, Notifi
 from shared.ids import id_under
 from shared.runtime.broker import Message
 from shared.runtime.envelope import pack
-from shared.store.documents import Document, Documents
+from shared.store.documents import Document
 from shared.store.journal import JournalEntry
 from shared.text import iso
 
 if TYPE_CHECKING:
     from shared.app import App
+    from shared.store.mails import StoredMail
+
+T = TypeVar("T")
 
 OPERATOR: Final = "operator"
 """The stage under which an action stands in the journal."""
@@ -42,37 +45,30 @@ def release(app: App, mail_id: str, *, by: str = OPERATOR) -> None:
     Raises `LookupError` when there is no such mail, `NotPossible` when it was not rejected.
     """
     mail = _existing(app.mails.get(mail_id), "mail", mail_id)
-    if mail["outcome"] != "rejected" and not (mail["outcome"] is None and mail.get("released")):
-        raise NotPossible(f"the mail is {mail['outcome'] or 'in flight'}; only a rejected mail can be released")
-    now, message = app.clock.now(), _again(app.documents, mail)
-    app.documents.update(
-        "mails",
-        {"_id": mail_id, "outcome": "rejected"},
-        {
-            "$set": {"outcome": None, "reason": None, "released": True, "released_at": now, "released_by": by},
-            "$unset": {"targets": 1, "emitted": 1, "rule": 1},
-        },
-    )
+    if mail.outcome != "rejected" and not (mail.outcome is None and mail.released):
+        raise NotPossible(f"the mail is {mail.outcome or 'in flight'}; only a rejected mail can be released")
+    now, message = app.clock.now(), _again(app, mail)
+    app.mails.release(mail_id, now, by)
     app.broker.publish([message])
-    _note(app, mail_id, now, "released", f"by {by}; it was rejected: {mail['reason'] or ''}")
+    _note(app, mail_id, now, "released", f"by {by}; it was rejected: {mail.reason or ''}")
 
 
-def _existing(found: Document | None, thing: str, id_: str) -> Document:
+def _existing(found: T | None, thing: str, id_: str) -> T:
     if found is None:
         raise LookupError(f"there is no {thing} {id_!r}")
     return found
 
 
-def _again(documents: Documents, mail: Document) -> Message:
+def _again(app: App, mail: StoredMail) -> Message:
     """What the parser said of the mail, once more, for the filter."""
-    envelope = Envelope(mail["_id"], mail["inbox"], iso(mail["received_at"]))
+    envelope = Envelope(mail.id, mail.inbox, iso(mail.received_at))
     try:
-        read = guarded.read(documents.get_blob(mail["raw"])).mail
+        read = guarded.read(app.mails.source(mail)).mail
     except BoundExceeded as error:
         raise NotPossible(f"the mail cannot be read: {error}") from None
-    cause = Message(uuid.uuid4().hex, OPERATOR, b"", correlation_id=mail["_id"])
+    cause = Message(uuid.uuid4().hex, OPERATOR, b"", correlation_id=mail.id)
     event = MailParsed(envelope, replace(read, html=None))
-    return pack(event, "filter", cause=cause, stage=OPERATOR, index=0, blobs=documents)
+    return pack(event, "filter", cause=cause, stage=OPERATOR, index=0, blobs=app.documents)
 
 
 def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:

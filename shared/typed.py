@@ -15,7 +15,8 @@ from datetime import UTC, date, datetime
 from math import isfinite
 from typing import Final
 
-from shared.config.model import RecordType, Scalar
+from shared.config.model import RecordType
+from shared.config.values import Scalar
 from shared.contracts.change import FieldValue
 
 MAX_VALUES: Final = 1_000_000

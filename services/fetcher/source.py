@@ -22,7 +22,8 @@ from services.fetcher.mailbox import Access, Limits, Mailbox, Peek
 from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates, access_mark
 from services.fetcher.visit import PART, HandOver, LeftBehind, Polled, Visit
 from shared.clock import Clock, SystemClock
-from shared.config.model import Inbox, Secret, Settings
+from shared.config.model import Inbox, Settings
+from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection import AuthenticationRefused, Refusal

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from services.notifier import compose, smtp
 from services.notifier.compose import Mailbox, Outgoing
 from services.notifier.smtp import Access, Sent, Uncertain
-from shared.config.model import MailServer, Secret, Settings
+from shared.config.model import MailServer, Settings
+from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials, no_token

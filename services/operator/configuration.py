@@ -14,9 +14,10 @@ from services.notifier import send
 from services.operator.errors import NotAvailable
 from shared.config import store
 from shared.config.merge import names, pruned_sections
-from shared.config.model import SECTIONS, Configuration
+from shared.config.model import Configuration
 from shared.config.problems import Notes, Problem, Refused
 from shared.config.reading import load_placed, placed, read_bytes, read_content
+from shared.config.schema import SECTIONS
 from shared.config.secrets import Missing, missing
 from shared.config.unheeded import Spoken, unheeded
 from shared.config.writing import to_yaml
@@ -93,7 +94,7 @@ def ignored_settings(stated: Configuration) -> Iterator[Complaint]:
 
 def section_counts(stated: Configuration) -> dict[str, int]:
     """How many things each section has, settings left out."""
-    return {name: len(getattr(stated, name)) for name in SECTIONS if name != "settings"}
+    return {name: len(getattr(stated, name)) for name in SECTIONS}
 
 
 def read_file(path: Path) -> ConfigurationFile:

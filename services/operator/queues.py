@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from shared.config.model import ENVIRONMENT_REFERENCE
+from shared.config.values import ENVIRONMENT_REFERENCE
 
 if TYPE_CHECKING:
     from shared.app import App

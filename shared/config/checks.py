@@ -22,11 +22,11 @@ from shared.config.model import (
     MailServer,
     ObjectMatch,
     RecordType,
-    Scalar,
     folded,
 )
 from shared.config.problems import nearest
 from shared.config.schema import SECTIONS, key_of
+from shared.config.values import Scalar
 from shared.typed import BadValue, as_text, typed
 
 

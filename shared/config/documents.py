@@ -7,17 +7,20 @@ Secrets are kept as references, times and sizes as the file writes them.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, Final
 
-from shared.config.model import Configuration, Secret
+from shared.config.model import Configuration, Settings
 from shared.config.problems import Notes, Refused
 from shared.config.readers import duration_text
 from shared.config.reading import read_items
-from shared.config.schema import SECTIONS, key_of
+from shared.config.schema import SECTIONS, key_of, section_of
+from shared.config.section import Section
 from shared.config.tree import of_document
+from shared.config.values import Secret
+from shared.contracts.mapping import Dialect, to_plain
 from shared.store.documents import Document
 
 SETTINGS: Final = "settings"
@@ -29,26 +32,30 @@ Stored = Mapping[str, list[Document]]
 """Documents by collection."""
 
 
-def to_value(value: object) -> Any:
-    """A value of the contract as a document holds it."""
+def _pairs(mapping: Mapping[str, Any]) -> list[list[Any]]:
+    return [[key, _member(each)] for key, each in mapping.items()]
+
+
+def _member(value: object) -> Any:
+    """A value of a mapping with free keys."""
     match value:
-        case Secret():
-            return value.reference
-        case timedelta():
-            return duration_text(value)
         case tuple() | list():
-            return [to_value(each) for each in value]
+            return [_member(each) for each in value]
         case Mapping():
-            return [[key, to_value(each)] for key, each in value.items()]
-        case _ if dataclasses.is_dataclass(value):
-            return {field.name: to_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
+            return _pairs(value)
         case _:
             return value
 
 
+DOCUMENT: Final = Dialect(
+    checked=False, write={Secret: attrgetter("reference"), timedelta: duration_text}, write_mapping=_pairs
+)
+"""How values of the configuration are written into documents."""
+
+
 def to_document(section: str, thing: object, position: int) -> Document:
     """One thing of a section. People have no place: they come from mail too."""
-    value: Document = to_value(thing)
+    value: Document = to_plain(type(thing), DOCUMENT)(thing)
     placed = {} if section == "people" else {POSITION: position}
     return {"_id": value[key_of(section)], **value, **placed}
 
@@ -59,7 +66,7 @@ def to_documents(config: Configuration) -> dict[str, list[Document]]:
         section: [to_document(section, each, index) for index, each in enumerate(getattr(config, section))]
         for section in SECTIONS
     }
-    return {SETTINGS: [{"_id": SETTINGS, **to_value(config.settings)}], **sections}
+    return {SETTINGS: [{"_id": SETTINGS, **to_plain(Settings, DOCUMENT)(config.settings)}], **sections}
 
 
 def from_documents(stored: Stored) -> Configuration:
@@ -67,8 +74,10 @@ def from_documents(stored: Stored) -> Configuration:
 
     Raises `Refused` when a document holds what cannot be used.
     """
-    stated = {section: [_stated(section, each) for each in in_order(stored.get(section, ()))] for section in SECTIONS}
-    settings = [_known(each, _settings_keys()) for each in stored.get(SETTINGS, ())]
+    stated = {
+        name: [_known(each, section) for each in in_order(stored.get(name, ()))] for name, section in SECTIONS.items()
+    }
+    settings = [_known(each, section_of(Settings)) for each in stored.get(SETTINGS, ())]
     notes = Notes("the stored configuration")
     config = read_items(of_document({SETTINGS: settings[0] if settings else {}, **stated}), notes)
     if config is None or notes.problems:
@@ -76,16 +85,8 @@ def from_documents(stored: Stored) -> Configuration:
     return config
 
 
-def _stated(section: str, document: Document) -> Document:
-    return _known(document, frozenset(SECTIONS[section].readers))
-
-
-def _settings_keys() -> frozenset[str]:
-    return frozenset(field.name for field in dataclasses.fields(Configuration().settings))
-
-
-def _known(document: Document, keys: frozenset[str]) -> Document:
-    return {key: value for key, value in document.items() if key in keys}
+def _known(document: Document, section: Section) -> Document:
+    return {key: value for key, value in document.items() if key in section.readers}
 
 
 def in_order(documents: Iterable[Document]) -> list[Document]:

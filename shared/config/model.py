@@ -1,39 +1,35 @@
 """What a service desk is configured to be: inboxes, people, rules, record types and the rest.
 
-Attribute names are the keys of the configuration file and of the stored documents, so there is one
-vocabulary from the file to the stages; `docs/settings.md` describes every key. Values here are already
-checked (`shared.config` does that): stages trust them. Durations are `timedelta`, sizes bytes, and a
-secret is a reference that is looked up when it is needed, never its value.
+Attribute names are the keys of the configuration file and of the stored documents, so there is one vocabulary from the
+file to the stages; `docs/settings.md` describes every key. Each key is declared here once: its name, its type with the
+reader of its values (`shared.config.keys`) and its default; one without a default is needed. Values here are already
+checked: stages trust them. Durations are `timedelta`, sizes bytes, and a secret is a reference that is looked up when
+it is needed, never its value.
 """
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import timedelta
-from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
 
-from shared.contracts.errors import Misconfigured
-
-Scalar = str | int | float | bool | None
-"""A value that a template, a quick action or a condition can hold."""
+from shared.config import keys
+from shared.config.readers import one_of
+from shared.config.values import Secret
 
 Tls = Literal["none", "starttls", "implicit"]
 InboxProtocol = Literal["imap", "pop3", "ews", "graph", "gmail", "none"]
 ServerProtocol = Literal["smtp", "ews", "graph", "gmail"]
 After = Literal["archive", "delete", "mark_read"]
+AfterOrDefault = Annotated[After | Literal[""], one_of("archive", "delete", "mark_read", "leave")]
+"""A file may write `leave` for what is kept as `mark_read`: POP3 cannot mark mail (TI-08)."""
 PersonKind = Literal["employee", "external_contact", "requestor"]
 Format = Literal["html", "text"]
 StatusGroup = Literal["open", "resolved", "closed"]
 
-ENVIRONMENT_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
-FILE_REFERENCE = "file:"
-COMMANDS: Final = ("close", "approve", "reject", "summary", "create", "update", "delete")
 XML_EXPORT: Final = "xml_export"
 PORTS: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
     {
@@ -51,77 +47,13 @@ PORTS: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
 """Default ports (IV-02, NE-20; RFC 8314 for the implicit ones)."""
 
 
-MAX_SECRET_BYTES: Final = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """Where a secret is kept: `${ENV_NAME}` or `file:path`. The value itself is never held here."""
-
-    reference: str
-
-    def __post_init__(self) -> None:
-        """Refuse a secret in clear text, so that no repr, document or export can ever show one."""
-        if not (ENVIRONMENT_REFERENCE.fullmatch(self.reference) or self.file):
-            raise Misconfigured("a secret is written as ${ENV_NAME} or file:path, never as its value")
-
-    @property
-    def variable(self) -> str | None:
-        """The name of the environment variable, when it is one."""
-        found = ENVIRONMENT_REFERENCE.fullmatch(self.reference)
-        return found[1] if found else None
-
-    @property
-    def file(self) -> str | None:
-        """The path as written, when it is a file."""
-        return self.reference.removeprefix(FILE_REFERENCE) if self.reference.startswith(FILE_REFERENCE) else None
-
-    def reveal(self, base: Path = Path(), environ: Mapping[str, str] = os.environ) -> str:
-        """The value. A relative file starts at `base`; one trailing line break is not part of the secret.
-
-        Raises `Misconfigured`, which names the variable or the file, when there is no value.
-        """
-        if self.variable is not None:
-            return _from_environment(self.variable, environ)
-        return _from_file(base / (self.file or ""))
-
-
-def _from_environment(variable: str, environ: Mapping[str, str]) -> str:
-    if value := environ.get(variable):
-        return value
-    raise Misconfigured(f"the environment variable {variable} is not set; it holds a secret that is needed")
-
-
-def _content_of(path: Path) -> bytes:
-    """The bytes of a regular file; a pipe or a device, which may have no end, is not read. Raises `Misconfigured`."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Misconfigured(f"the secret file {path} is no regular file")
-        content = file.read(MAX_SECRET_BYTES + 1)
-    if len(content) > MAX_SECRET_BYTES:
-        raise Misconfigured(f"the secret file {path} is larger than {MAX_SECRET_BYTES} bytes; that is no secret")
-    return content
-
-
-def _from_file(path: Path) -> str:
-    try:
-        value = _content_of(path).decode("utf-8").removesuffix("\n").removesuffix("\r")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "it is not UTF-8 text"
-        raise Misconfigured(f"the secret file {path} cannot be read: {reason}") from None
-    if not value:
-        raise Misconfigured(f"the secret file {path} is empty")
-    return value
-
-
 @dataclass(frozen=True, slots=True)
 class AuthFailureTicket:
     """What happens after logins were refused several times in a row (TI-10)."""
 
     enabled: bool = False
-    after: int = 3
-    template: str | None = None
+    after: keys.FailureCount = 3
+    template: keys.Name | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,38 +63,38 @@ class AutomaticMailCap:
     A stranger is a sender who is neither authenticated nor in the configuration.
     """
 
-    per_address: int = 10
-    per_domain: int = 100
-    all_strangers: int = 300
-    per: timedelta = timedelta(hours=1)
+    per_address: keys.MailCap = 10
+    per_domain: keys.MailCap = 100
+    all_strangers: keys.MailCap = 300
+    per: keys.CapPeriod = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
     """What holds for the whole desk."""
 
-    poll_interval: timedelta = timedelta(seconds=60)
-    max_per_poll: int = 100
-    max_subject_length: int = 400
-    max_mail_size: int = 50 * 1024 * 1024
-    restricted_attachments: tuple[str, ...] = ()
+    poll_interval: keys.PollInterval = timedelta(seconds=60)
+    max_per_poll: keys.MailsPerPoll = 100
+    max_subject_length: keys.SubjectLength = 400
+    max_mail_size: keys.Size = 50 * 1024 * 1024
+    restricted_attachments: tuple[keys.AttachmentType, ...] = ()
     truncate_replies: bool = True
     keep_full_message: bool = False
-    trusted_authserv_ids: tuple[str, ...] = ()
+    trusted_authserv_ids: tuple[keys.Line, ...] = ()
     auth_failure_ticket: AuthFailureTicket = AuthFailureTicket()
-    response_url: str | None = None
-    self_service_url: str | None = None
+    response_url: keys.Url | None = None
+    self_service_url: keys.Url | None = None
     plus_addressing: Literal["ignore", "keep"] = "ignore"
     processing: bool = True
-    timezone: str = "UTC"
+    timezone: keys.TimeZone = "UTC"
     token_key: Secret | None = None
-    rabbitmq_management_url: str | None = None
+    rabbitmq_management_url: keys.Url | None = None
     log_events: bool = True
     allow_cleartext_auth: bool = False
     fips: bool = False
     format_per_person: bool = True
     require_change_reason: bool = False
-    subject_patterns: tuple[str, ...] = ()
+    subject_patterns: tuple[keys.SubjectPattern, ...] = ()
     automatic_mail_cap: AutomaticMailCap = AutomaticMailCap()
 
 
@@ -170,22 +102,22 @@ class Settings:
 class OAuth:
     """An application registration at Microsoft (TI-02); the URLs differ in national clouds."""
 
-    client_id: str
+    client_id: keys.Line
     client_secret: Secret
-    tenant_id: str
-    user_id: str | None = None
-    authority: str = "https://login.microsoftonline.com"
-    resource: str = "https://outlook.office365.com"
-    endpoint: str = "https://graph.microsoft.com"
+    tenant_id: keys.Line
+    user_id: keys.Line | None = None
+    authority: keys.Url = "https://login.microsoftonline.com"
+    resource: keys.Url = "https://outlook.office365.com"
+    endpoint: keys.Url = "https://graph.microsoft.com"
 
 
 @dataclass(frozen=True, slots=True)
 class Google:
     """A Google service account and the user it acts for (NE-01)."""
 
-    service_account: str
+    service_account: keys.Line
     private_key: Secret
-    user: str | None = None
+    user: keys.Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,33 +126,33 @@ class ConversationId:
 
     enabled: bool = False
     location: Literal["subject", "body"] = "subject"
-    prefix: str | None = None
+    prefix: keys.Name | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MailServer:
     """A server that sends. `port` 0 and `tls` "" in a constructor mean the protocol's default."""
 
-    name: str
+    name: keys.Name
     protocol: ServerProtocol = "smtp"
-    host: str | None = None
-    port: int = 0
+    host: keys.Host | None = None
+    port: keys.Port = 0
     tls: Tls | Literal[""] = ""
-    auth: str = "auto"
-    username: str | None = None
+    auth: keys.LoginMethod = "auto"
+    username: keys.Line | None = None
     password: Secret | None = None
-    from_address: str | None = None
-    timeout: timedelta = timedelta(seconds=30)
+    from_address: keys.Address | None = None
+    timeout: keys.ServerTimeout = timedelta(seconds=30)
     block: bool = False
-    override_recipient: str | None = None
+    override_recipient: keys.Address | None = None
     embedded_images: Literal["cid", "inline"] = "cid"
     conversation_id: ConversationId = ConversationId()
     default_format: Format = "html"
     verify_certificate: bool = True
     oauth: OAuth | None = None
     google: Google | None = None
-    ews_url: str | None = None
-    partition: str | None = None
+    ews_url: keys.Url | None = None
+    partition: keys.Name | None = None
 
     def __post_init__(self) -> None:
         """Fill in port and TLS: 465 speaks TLS at once, every other SMTP port upgrades (NE-20)."""
@@ -233,7 +165,7 @@ class MailServer:
 class Export:
     """Where an `xml_export` inbox writes, and whether the body is packed (IV-40)."""
 
-    connection: str
+    connection: keys.Name
     compress: bool = False
 
 
@@ -241,8 +173,8 @@ class Export:
 class StatusMapping:
     """The quick action for a mail to an incident in this status (IV-39)."""
 
-    status: str
-    quick_action: str
+    status: keys.Name
+    quick_action: keys.Name
     enabled: bool = True
 
 
@@ -250,19 +182,19 @@ class StatusMapping:
 class MatchValue:
     """A fixed value that finds the object (IV-24)."""
 
-    field: str
-    value: Scalar
+    field: keys.FieldName
+    value: keys.AnyValue
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectMatch:
     """Method 2: the record that a mail is linked to. Either `match_from_field` or `match_value` (IV-24)."""
 
-    type: str
-    relationship: str
-    match_from_field: str | None = None
+    type: keys.TypeName
+    relationship: keys.Name
+    match_from_field: keys.FieldName | None = None
     match_value: MatchValue | None = None
-    field_mapping: Mapping[str, str] = field(default_factory=dict)
+    field_mapping: keys.FieldTexts = field(default_factory=dict)
 
     def matched_by(self, address: str) -> tuple[str, str]:
         """The field that the object is found by, and the value it must have for a mail from this address."""
@@ -285,18 +217,18 @@ class SenderPolicy:
 class CommandPolicy:
     """What mail may do to records that exist (VF-13 to VF-21). `reopened_to`: last, template or group:<name>."""
 
-    enabled: tuple[str, ...] = COMMANDS
+    enabled: keys.EnabledCommands = keys.COMMANDS
     update_by: Literal["participant", "recognised"] = "participant"
     trust: Literal["address", "authenticated"] = "address"
     log_new_on_invalid_number: bool = True
     update_closed: bool = False
     reopen_closed: bool = False
-    reopened_to: str = "last"
+    reopened_to: keys.ReopenedTo = "last"
     update_anonymously: bool = False
     unrecognised: Literal["new_record", "ignore"] = "new_record"
     close_anonymously: bool = False
     use_linked_analyst: bool = False
-    default_logging_analyst: str = "admin"
+    default_logging_analyst: keys.Name = "admin"
     reply_on_update: bool = True
     notify_handler_on_update: bool = False
 
@@ -309,46 +241,46 @@ class Inbox:
     mail of a POP3 inbox on the server. `poll_interval` and `max_per_poll` None mean the desk's setting.
     """
 
-    name: str
-    address: str
+    name: keys.Name
+    address: keys.Address
     enabled: bool = True
     protocol: InboxProtocol = "none"
-    host: str | None = None
-    port: int = 0
+    host: keys.Host | None = None
+    port: keys.Port = 0
     tls: Tls | Literal[""] = ""
     verify_certificate: bool = True
-    auth: str = "auto"
-    username: str | None = None
+    auth: keys.LoginMethod = "auto"
+    username: keys.Line | None = None
     password: Secret | None = None
     oauth: OAuth | None = None
     google: Google | None = None
-    ews_url: str | None = None
-    folder: str = "INBOX"
-    archive_folder: str = "Archive"
+    ews_url: keys.Url | None = None
+    folder: keys.Line = "INBOX"
+    archive_folder: keys.Line = "Archive"
     create_archive_folder: bool = True
-    after: After | Literal[""] = ""
+    after: AfterOrDefault = ""
     take: Literal["all", "unseen"] = "all"
-    poll_interval: timedelta | None = None
-    max_per_poll: int | None = None
+    poll_interval: keys.PollInterval | None = None
+    max_per_poll: keys.MailsPerPoll | None = None
     ignore_cc: bool = False
-    default_domain: str | None = None
+    default_domain: keys.Domain | None = None
     include_source_mailbox_name: bool = False
     log_events: bool = True
-    partition: str | None = None
-    mail_server: str | None = None
-    processor: str = "incident"
+    partition: keys.Name | None = None
+    mail_server: keys.Name | None = None
+    processor: keys.Name = "incident"
     update_only: bool = False
-    unique_key: str | None = None
-    record_marker: str | None = None
-    field_separator: str | None = None
+    unique_key: keys.FieldName | None = None
+    record_marker: keys.Line | None = None
+    field_separator: keys.AnyText | None = None
     email_when_no_target: bool = False
     create_incident_on_error: bool = True
     export: Export | None = None
-    owner_team: str | None = None
+    owner_team: keys.Name | None = None
     task_for_every_email: bool = False
-    task_subject: str = "Review email"
-    template: str | None = None
-    field_mapping: Mapping[str, str] = field(default_factory=dict)
+    task_subject: keys.Line = "Review email"
+    template: keys.Name | None = None
+    field_mapping: keys.FieldTexts = field(default_factory=dict)
     status_mapping: tuple[StatusMapping, ...] = ()
     sender: SenderPolicy = SenderPolicy()
     accept_only: Literal["anyone", "requestors", "technicians", "both"] = "anyone"
@@ -378,36 +310,36 @@ class Rule:
     - `regex`: mapping of `subject`, `body`, `sender`, `recipient` or `any` to a pattern.
     """
 
-    name: str
-    match: Mapping[str, Any]
+    name: keys.Name
+    match: keys.RuleMatch
     direction: Literal["inbound", "outbound", "both"] = "inbound"
     applies_to: Literal["analysts", "requestors", "both"] = "both"
     action: Literal["reject"] = "reject"
-    reason: str = ""
+    reason: keys.LineOrNothing = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
     """Somebody who writes to the desk or works at it. `format` None: the mail server's default (VS-08)."""
 
-    id: str
-    name: str
-    addresses: tuple[str, ...] = ()
+    id: keys.Name
+    name: keys.Name
+    addresses: tuple[keys.KnownAddress, ...] = ()
     kind: PersonKind = "employee"
-    roles: tuple[str, ...] = ("user",)
-    permissions: tuple[str, ...] = ()
+    roles: tuple[keys.Role, ...] = ("user",)
+    permissions: tuple[keys.Name, ...] = ()
     format: Format | None = None
     active: bool = True
-    login_id: str | None = None
+    login_id: keys.Name | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Statuses:
     """The statuses of a type in three groups. A new record takes the first open one."""
 
-    open: tuple[str, ...] = ("Logged", "Active", "Waiting")
-    resolved: tuple[str, ...] = ("Resolved",)
-    closed: tuple[str, ...] = ("Closed",)
+    open: tuple[keys.Name, ...] = ("Logged", "Active", "Waiting")
+    resolved: tuple[keys.Name, ...] = ("Resolved",)
+    closed: tuple[keys.Name, ...] = ("Closed",)
 
     def group(self, status: str) -> StatusGroup | None:
         """The group of a status, whatever its case; None for one that the type does not have."""
@@ -452,15 +384,15 @@ class RecordType:
     `label` and `number_field` "" in a constructor are made from the name.
     """
 
-    name: str
-    label: str = ""
-    number_field: str = ""
-    prefix: str = ""
-    fields: Mapping[str, str] = field(default_factory=dict)
+    name: keys.TypeName
+    label: keys.Name = ""
+    number_field: keys.FieldName = ""
+    prefix: keys.LineOrNothing = ""
+    fields: keys.RecordFields = field(default_factory=dict)
     statuses: Statuses = Statuses()
-    relationships: Mapping[str, str] = field(default_factory=dict)
-    aliases: tuple[str, ...] = ()
-    protected: tuple[str, ...] = ()
+    relationships: Mapping[keys.FieldName, keys.TypeName] = field(default_factory=dict)
+    aliases: tuple[keys.TypeName, ...] = ()
+    protected: tuple[keys.FieldName, ...] = ()
 
     def __post_init__(self) -> None:
         """Make label and number field from the name: `service_request`, Service Request, ServiceRequestNumber."""
@@ -482,46 +414,46 @@ def folded(name: str) -> str:
 class QuickAction:
     """Fields that are set on a record in one go (IV-39)."""
 
-    name: str
-    on: str
-    set: Mapping[str, Scalar] = field(default_factory=dict)
+    name: keys.Name
+    on: keys.TypeName
+    set: keys.FieldValues = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Template:
     """What a new record starts with (VS-07); `Partition` in `set` wins over the inbox's."""
 
-    name: str
-    on: str
-    set: Mapping[str, Scalar] = field(default_factory=dict)
+    name: keys.Name
+    on: keys.TypeName
+    set: keys.FieldValues = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Partition:
     """A part of the desk. `priority_matrix` maps `Impact/Urgency` to a priority (VF-10)."""
 
-    name: str
-    priority_matrix: Mapping[str, int] = field(default_factory=dict)
+    name: keys.Name
+    priority_matrix: keys.Priorities = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Sla:
     """Targets for the records that meet `when` (TI-35). A target None is not watched."""
 
-    name: str
-    on: str
-    when: Mapping[str, Scalar] = field(default_factory=dict)
-    respond: timedelta | None = None
-    resolve: timedelta | None = None
-    warn_before: timedelta | None = None
+    name: keys.Name
+    on: keys.TypeName
+    when: keys.FieldValues = field(default_factory=dict)
+    respond: keys.ServiceTarget | None = None
+    resolve: keys.ServiceTarget | None = None
+    warn_before: keys.ServiceTarget | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Notify:
     """Whom a business rule writes to (addresses, person ids, or tokens such as `@Sender`), and with what."""
 
-    to: tuple[str, ...]
-    template: str
+    to: keys.Recipients
+    template: keys.Name
 
 
 @dataclass(frozen=True, slots=True)
@@ -532,22 +464,22 @@ class BusinessRule:
     `settings.timezone`) limits notifications to the minutes that it matches (TI-35).
     """
 
-    name: str
-    on: str
-    when: Mapping[str, Scalar] = field(default_factory=dict)
+    name: keys.Name
+    on: keys.BusinessEvent
+    when: keys.FieldValues = field(default_factory=dict)
     notify: Notify | None = None
-    set: Mapping[str, Scalar] = field(default_factory=dict)
-    schedule: str | None = None
+    set: keys.FieldValues = field(default_factory=dict)
+    schedule: keys.Schedule | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MailTemplate:
     """The words of a notification; `{number}`, `{response_url}` and other names in braces are filled in."""
 
-    name: str
-    subject: str
-    text: str
-    html: str | None = None
+    name: keys.Name
+    subject: keys.Line
+    text: keys.AnyText
+    html: keys.AnyText | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -557,21 +489,21 @@ class Report:
     `query` holds `type`, and may hold `status` (a status or a group of them) and fields with their values.
     """
 
-    name: str
-    schedule: str
-    query: Mapping[str, Scalar]
-    group_by: str | None = None
-    to: tuple[str, ...] = ()
+    name: keys.Name
+    schedule: keys.Schedule
+    query: keys.ReportQuery
+    group_by: keys.FieldName | None = None
+    to: keys.Recipients = field(kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
     """Where exported mail goes (IV-40): the folder `path`, or the address `url` with an optional bearer token."""
 
-    name: str
+    name: keys.Name
     kind: Literal["directory", "http"] = "directory"
-    path: str | None = None
-    url: str | None = None
+    path: keys.FilePath | None = None
+    url: keys.Url | None = None
     token: Secret | None = None
 
 
@@ -609,23 +541,8 @@ BUILT_IN_TYPES: Final = (
 """The types that are there without configuration."""
 
 
-SECTIONS: Final = (
-    "settings",
-    "mail_servers",
-    "inboxes",
-    "rules",
-    "people",
-    "record_types",
-    "quick_actions",
-    "templates",
-    "partitions",
-    "slas",
-    "business_rules",
-    "mail_templates",
-    "reports",
-    "connections",
-)
-"""The parts of a configuration, in the order of the file."""
+def _every_section() -> frozenset[str]:
+    return frozenset(each.name for each in fields(Configuration)) - {"sections"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -650,7 +567,7 @@ class Configuration:
     mail_templates: tuple[MailTemplate, ...] = ()
     reports: tuple[Report, ...] = ()
     connections: tuple[Connection, ...] = ()
-    sections: frozenset[str] = field(default=frozenset(SECTIONS), compare=False)
+    sections: Annotated[frozenset[str], keys.NOT_A_KEY] = field(default_factory=_every_section, compare=False)
 
     @property
     def types(self) -> Iterator[RecordType]:

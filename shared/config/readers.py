@@ -19,9 +19,9 @@ import regex
 
 from shared.addresses import address_key, ascii_domain
 from shared.config.cron import Cron
-from shared.config.model import FILE_REFERENCE, Scalar, Secret
 from shared.config.problems import Refusal, Spot, nearest
 from shared.config.tree import Item, Mapped, Sequenced, Text
+from shared.config.values import FILE_REFERENCE, Scalar, Secret
 from shared.contracts.errors import Misconfigured
 
 T = TypeVar("T")

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.config.model import Configuration, Inbox, MailServer, Secret
+from shared.config.model import Configuration, Inbox, MailServer
+from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
 
 _WITHOUT_PASSWORD = frozenset({"none", "gssapi", "xoauth2", "oauth"})

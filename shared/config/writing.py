@@ -13,16 +13,16 @@ from typing import Any, Final
 
 import yaml
 
-from shared.config.model import Configuration, Secret, Settings, Statuses
-from shared.config.readers import duration_text, size_text
-from shared.config.schema import SECTIONS
+from shared.config.model import Configuration, Settings, Statuses
+from shared.config.readers import duration_text, size, size_text
+from shared.config.schema import SECTIONS, is_needed, section_of
 from shared.config.section import Section
 from shared.config.store import read
 from shared.config.tree import CORE
+from shared.config.values import Secret
 from shared.store.documents import Documents
 
 _BASE: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-_SIZES: Final = frozenset({"max_mail_size"})
 _DECIDING: Final = frozenset({"protocol"})
 """Keys on whose value the defaults of others depend."""
 
@@ -61,7 +61,7 @@ def to_plain(config: Configuration) -> dict[str, Any]:
         stated["settings"] = settings
     for section, schema in SECTIONS.items():
         if things := getattr(config, section):
-            stated[section] = [_differences(each, _plainest(each, schema), schema.required) for each in things]
+            stated[section] = [_differences(each, _plainest(each, schema)) for each in things]
     return stated
 
 
@@ -71,21 +71,19 @@ def _plainest(thing: Any, schema: Section) -> Any:
     return schema.kind(**{name: getattr(thing, name) for name in names})
 
 
-def _differences(thing: Any, plainest: Any, needed: tuple[str, ...] = ()) -> dict[str, Any]:
-    stated = {}
-    for field in dataclasses.fields(thing):
+def _differences(thing: Any, plainest: Any) -> dict[str, Any]:
+    kind: Any = type(thing)
+    section, stated = section_of(kind), {}
+    for field in dataclasses.fields(kind):
         value, default = getattr(thing, field.name), getattr(plainest, field.name)
-        if _is_needed(field) or field.name in needed or value != _default(field, default):
-            stated[field.name] = size_text(value) if field.name in _SIZES else _plain(value, default)
+        if is_needed(field) or value != _default(field, default):
+            is_size = section.readers[field.name] is size
+            stated[field.name] = size_text(value) if is_size else _plain(value, default)
     return stated
 
 
 def _default(field: dataclasses.Field[Any], otherwise: object) -> object:
     return field.default if field.name in _DECIDING else otherwise
-
-
-def _is_needed(field: dataclasses.Field[Any]) -> bool:
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
 def _plain(value: object, default: object = None) -> Any:
@@ -108,5 +106,5 @@ def _plain(value: object, default: object = None) -> Any:
 
 def _least(value: Any) -> Any:
     """A nested value with its defaults, where nothing is there by default."""
-    needed = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if _is_needed(field)}
+    needed = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if is_needed(field)}
     return type(value)(**needed)

@@ -13,7 +13,8 @@ from typing import Any, Final
 from services.record_writer.decide.body import names_of
 from services.record_writer.decide.facts import MAX_TEXT
 from services.record_writer.decide.lookups import Lookups, person_id
-from shared.config.model import RecordType, Scalar
+from shared.config.model import RecordType
+from shared.config.values import Scalar
 from shared.contracts.change import FieldValue
 from shared.text import shortened
 from shared.typed import as_text, typed

@@ -15,7 +15,8 @@ from services.fetcher.mailbox import Access
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival, LeftBehind
 from shared.clock import FixedClock, SystemClock
-from shared.config.model import Inbox, Secret, Settings
+from shared.config.model import Inbox, Settings
+from shared.config.values import Secret
 from shared.embedded.documents import EmbeddedDocuments
 from shared.runtime.hooks import Hooks
 from tests.listener import Listener

@@ -12,7 +12,8 @@ import pytest
 
 from services.fetcher import ledger
 from services.fetcher.visit import Polled
-from shared.config.model import AuthFailureTicket, Secret, Settings
+from shared.config.model import AuthFailureTicket, Settings
+from shared.config.values import Secret
 from shared.contracts.errors import Unavailable
 from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection import Step

@@ -22,12 +22,13 @@ from services.operator.inboxes import (
     waiting_mails,
 )
 from shared.config.model import Inbox, MailServer
+from shared.config.values import Secret
 from tests.builders import a_configuration, an_inbox
 from tests.desk import Desk
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STOP = Stop(OPERATOR, "holidays", AT)
-MAILBOX: dict[str, Any] = {"protocol": "imap", "host": "mail.example", "username": "u", "password": "${P}"}
+MAILBOX: dict[str, Any] = {"protocol": "imap", "host": "mail.example", "username": "u", "password": Secret("${P}")}
 BOX = an_inbox("box", **MAILBOX)
 
 
@@ -93,7 +94,7 @@ def test_an_unknown_inbox_is_named(desk: Desk) -> None:
 def test_a_test_mail_needs_a_server_with_a_user(desk: Desk) -> None:
     plain, user = (
         MailServer("plain", host="mail.example"),
-        MailServer("user", host="mail.example", username="u@mail.example", password="${P}"),
+        MailServer("user", host="mail.example", username="u@mail.example", password=Secret("${P}")),
     )
     desk.configure(a_configuration(an_inbox(), an_inbox("other", mail_server="user"), mail_servers=(plain, user)))
     assert server_for_test_mail(desk.app, "support") is None

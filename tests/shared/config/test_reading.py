@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from shared.config import Refused, load, tree
-from shared.config.model import Configuration, Inbox, MatchValue, Secret, Settings
+from shared.config.model import Configuration, Inbox, MatchValue, Settings
 from shared.config.reading import load_bytes
+from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
 from tests.shared.config.example import EXAMPLE
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.config.model import MAX_SECRET_BYTES, Secret
 from shared.config.reading import load_bytes
 from shared.config.secrets import Missing, missing
+from shared.config.values import MAX_SECRET_BYTES, Secret
 from shared.contracts.errors import Misconfigured
 
 

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from shared.config import model as desk
-from shared.config.readers import duration_text, size_text
+from shared.config.readers import duration_text, size, size_text
+from shared.config.schema import section_of
+from shared.config.values import Secret
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 PARTS: Mapping[str, Any] = {
@@ -44,8 +46,6 @@ PARTS: Mapping[str, Any] = {
     "reports": desk.Report,
     "connections": desk.Connection,
 }
-SIZES = {"max_mail_size"}
-NEEDED = {("reports", "to")}
 
 
 def rows(part: str) -> dict[str, str]:
@@ -55,10 +55,8 @@ def rows(part: str) -> dict[str, str]:
     return dict(re.findall(r"^\| `(\w+)` \| (.*?) ?\| ", found[1], re.MULTILINE))
 
 
-def told(part: str, field: dataclasses.Field[Any]) -> str:
+def told(part: type, field: dataclasses.Field[Any]) -> str:
     """A default as the page tells it."""
-    if (part, field.name) in NEEDED:
-        return "needed"
     if field.default_factory is not dataclasses.MISSING:
         return "`{}`"
     match field.default:
@@ -75,20 +73,20 @@ def told(part: str, field: dataclasses.Field[Any]) -> str:
         case _ if dataclasses.is_dataclass(field.default):
             return "`{}`"
         case _:
-            return f"`{size_text(field.default) if field.name in SIZES else field.default}`"
+            return f"`{size_text(field.default) if section_of(part).readers[field.name] is size else field.default}`"
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_key_is_told_with_its_default(part: str) -> None:
-    wanted = {field.name: told(part, field) for field in dataclasses.fields(PARTS[part])}
+    wanted = {field.name: told(PARTS[part], field) for field in dataclasses.fields(PARTS[part])}
     assert rows(part) == wanted
 
 
 def test_every_part_of_the_configuration_has_a_section() -> None:
-    assert set(desk.SECTIONS) <= set(PARTS)
+    assert desk.Configuration().sections <= set(PARTS)
 
 
 def test_no_dataclass_of_the_configuration_is_left_out() -> None:
-    aside = {desk.Secret, desk.Configuration}
+    aside = {desk.Configuration, Secret}
     known = {each for each in vars(desk).values() if isinstance(each, type) and dataclasses.is_dataclass(each)}
     assert known - aside == set(PARTS.values())

@@ -20,6 +20,7 @@ from shared.config import store as configuration_store
 from shared.config.model import Configuration
 from shared.intake import RawMail
 from shared.store.documents import Document
+from shared.store.record import Record
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -82,9 +83,17 @@ class Desk:
         (found,) = self.records(type_)
         return found
 
+    def document(self, record: Record | None) -> Document:
+        """A record as it lies in the store by now."""
+        assert record is not None
+        found = self.store.get("records", record.id)
+        assert found is not None
+        return found
+
     def activities(self, record: Document) -> list[Document]:
         """The activities of a record."""
-        return self.app.records.activities(record["_id"], 1000)
+        sort = (("at", 1), ("place", 1))
+        return list(self.store.find("activities", {"record_id": record["_id"]}, sort=sort))
 
     def people(self) -> list[Document]:
         """Everybody."""

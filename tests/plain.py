@@ -14,6 +14,8 @@ from shared.contracts.events import Envelope, Sender
 from shared.contracts.mail import Address, ParsedMail
 from shared.store.documents import Document
 from shared.store.mails import StoredMail
+from shared.store.people import StoredPerson
+from shared.store.record import Record, StoredLink
 from tests.builders import a_configuration, an_inbox
 
 NOW: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -28,21 +30,21 @@ ANALYST: Final = Sender(
 class PlainLookups:
     """Answers from values. `sent_count`: mails of ours that anybody got lately."""
 
-    records: tuple[Document, ...] = ()
+    records: tuple[Record, ...] = ()
     received_mails: tuple[StoredMail, ...] = ()
     sent_mails: tuple[Document, ...] = ()
-    linked: tuple[Document, ...] = ()
-    people: tuple[Document, ...] = ()
+    linked: tuple[StoredLink, ...] = ()
+    people: tuple[StoredPerson, ...] = ()
     sent_count: int = 0
 
-    def record(self, record_id: str) -> Document | None:
-        return next((each for each in self.records if each["_id"] == record_id), None)
+    def record(self, record_id: str) -> Record | None:
+        return next((each for each in self.records if each.id == record_id), None)
 
-    def numbered(self, type_: str, serial: int) -> Document | None:
-        return next((each for each in self.records if (each["type"], each["serial"]) == (type_, serial)), None)
+    def numbered(self, type_: str, serial: int) -> Record | None:
+        return next((each for each in self.records if (each.type, each.serial) == (type_, serial)), None)
 
-    def links(self, record_id: str) -> Sequence[Document]:
-        return [each for each in self.linked if record_id in (each["from_id"], each["to_id"])]
+    def links(self, record_id: str) -> Sequence[StoredLink]:
+        return [each for each in self.linked if record_id in (each.from_id, each.to_id)]
 
     def received(self, message_ids: Sequence[str], _: str) -> Sequence[StoredMail]:
         return [each for each in self.received_mails if each.message_key in message_ids]
@@ -56,8 +58,8 @@ class PlainLookups:
     def is_answered(self, mail_id: str) -> bool:
         return False
 
-    def person(self, text: str) -> Document | None:
-        return next((each for each in self.people if text in (each["_id"], *each["addresses"])), None)
+    def person(self, text: str) -> StoredPerson | None:
+        return next((each for each in self.people if text in (each.id, *each.addresses)), None)
 
 
 NOTHING: Final = PlainLookups()
@@ -75,11 +77,10 @@ def facts(inbox: Inbox | None = None, *, text: str = "Fire\n", subject: str = "P
     return Facts(envelope=envelope, mail=replace(mail, **keys), inbox=inbox, **own)
 
 
-def a_record(number: int = 1, type_: str = "incident", prefix: str = "INC", **properties: Any) -> Document:
+def a_record(number: int = 1, type_: str = "incident", prefix: str = "INC", **properties: Any) -> Record:
     """A record of Anna's, as stored."""
-    base = {"_id": f"{type_}-{number}", "type": type_, "serial": number, "number": f"{prefix}{number}"}
-    own = {"status": "Logged", "subject": "Old", "customer": "anna", "owner": None, "fields": {}, "version": 3}
-    return {**base, **own, "pending": [], **properties}
+    own = {"status": "Logged", "subject": "Old", "customer": "anna", **properties}
+    return Record(own.pop("id", f"{type_}-{number}"), type_, number, f"{prefix}{number}", own.pop("version", 3), **own)
 
 
 def made(decision: Decision) -> list[tuple[str, str]]:

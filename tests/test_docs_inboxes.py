@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from services.cli.records import view
-from services.record_writer import manual_edits
+from services.operator import manual_edits
+from services.operator.records import view
 from shared.config import store as configuration_store
 from shared.config.reading import load_bytes
 from shared.store.documents import Document
@@ -81,8 +82,9 @@ class Reader:
 
     def record(self, type_: str, number: str) -> dict[str, Any]:
         """A record as `records show --json` prints it."""
-        (found,) = (each for each in self.desk.records(type_) if each["number"] == number)
-        return view(self.desk.app, found, 1)
+        (found,) = (each for each in self.desk.app.records.list({"type": type_}, 100) if each.number == number)
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(view(self.desk.app, found, 1)), default=str))
+        return plain
 
     def do_xml(self, _: str, text: str) -> None:
         """Compare the elements that a block shows with the exported file."""

@@ -74,7 +74,7 @@ def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: M
         settings=current.settings,
         own_addresses=frozenset(key for each in current.inboxes if (key := address_key(each.address))),
         rules=current.rules,
-        roles=frozenset(person["roles"]) if person else None,
+        roles=frozenset(person.roles) if person else None,
         header_of=partial(header_of, mails=mails, mail_id=parsed.envelope.mail_id),
         similar=partial(mails.similar_between, loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at),
     )

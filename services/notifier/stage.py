@@ -115,7 +115,7 @@ class Notifier:
         if any(barred in address.lower() for barred in rules.BARRED_SENDERS):
             return f"no mail is sent to {address}"
         person = self.people.with_address(address, plus_addressing=configuration.settings.plus_addressing)
-        roles = frozenset(person["roles"]) if person else None
+        roles = frozenset(person.roles) if person else None
         for rule in configuration.rules:
             outbound = rules.is_in_force(rule, "outbound", roles)
             if outbound and rules.recipient_matches(rule, Address("", address), subject, time):

@@ -20,8 +20,8 @@ from services.parser import guarded
 from services.record_writer.decide.error import FailedMail, failed_mail_of, plan_incident_on_error
 from services.record_writer.decide.facts import Facts, facts_of
 from services.record_writer.decide.model import Decision, Part
+from services.record_writer.decide.numbers import numbered, numbered_decision
 from services.record_writer.decide.plan import decide
-from services.record_writer.decide.record import numbered, numbered_decision
 from services.record_writer.decide.target import MAX_WAIT
 from services.record_writer.decide.trace import Step, trace
 from services.record_writer.stage import stores_of
@@ -120,8 +120,9 @@ class DryRun:
     def _link(self, relationship: str, record_id: str, known: dict[str, Change]) -> dict[str, Any]:
         if change := known.get(record_id):
             return {"relationship": relationship, "type": change.type, "number": change.number}
-        record = self.records.get(record_id) or {}
-        return {"relationship": relationship, "type": record.get("type"), "number": record.get("number")}
+        record = self.records.get(record_id)
+        found = {"type": record.type, "number": record.number} if record else {"type": None, "number": None}
+        return {"relationship": relationship, **found}
 
 
 def _person(change: Change) -> dict[str, Any] | None:
@@ -219,7 +220,7 @@ class _Rehearsal:
         if self.inbox.sender.method == "object" and wanted:
             name, value = wanted.matched_by(sender.address.address if sender.address else "")
             record = records.get(sender.object_id) if sender.object_id else None
-            decision = record["number"] if record else "unknown"
+            decision = record.number if record else "unknown"
             found.step("sender-matcher", "object", decision, f"{wanted.type} by {name} = {value!r}")
         return matched
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.record_writer.decide.record import new_record
 from shared.contracts.change import Change, Notification
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event, NotificationQueued, RecordChanged
@@ -63,7 +62,8 @@ def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
     for link in change.links:
         stores.records.link(change.record_id, link.record_id, link.relationship, cause.at)
     if change.customer:
-        _add_history(change, cause, stores)
+        stores.people.add_history(change, cause.mail_id, cause.at)
+        crash_point("writer.carried-out")
     events: list[Event] = [_announcement(change, cause)] if change.action != "none" else []
     for subordinate in change.subordinates:
         events += _carry_out_below(change, subordinate, cause, stores)
@@ -72,7 +72,7 @@ def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
 
 def _create_object(change: Change, cause: Cause, stores: Stores) -> None:
     """The object that method 2 links to; its id is derived from what it is matched by, so two mails make one."""
-    stores.records.create_once(new_record(change, cause.at), change, cause.mail_id)
+    stores.records.create_once(change, cause.mail_id, cause.at)
     stores.records.forget(change.record_id, cause.mail_id)
 
 
@@ -83,27 +83,9 @@ def _write_activities(change: Change, cause: Cause, stores: Stores) -> None:
         crash_point("writer.carried-out")
 
 
-def _add_history(change: Change, cause: Cause, stores: Stores) -> None:
-    """The mail in the person's own history (IV-25)."""
-    stores.records.documents.insert(
-        "history",
-        {
-            "_id": derived_id("history", change.customer or "", cause.mail_id, change.record_id),
-            "person_id": change.customer,
-            "mail_id": cause.mail_id,
-            "record_id": change.record_id,
-            "type": change.type,
-            "number": change.number,
-            "event": change.event,
-            "at": cause.at,
-        },
-    )
-    crash_point("writer.carried-out")
-
-
 def _carry_out_below(parent: Change, change: Change, cause: Cause, stores: Stores) -> list[Event]:
     """A record below another one: its own insert, a link to the parent."""
-    stores.records.create_once({**new_record(change, cause.at), "parent": parent.record_id}, change, cause.mail_id)
+    stores.records.create_once(change, cause.mail_id, cause.at, parent=parent.record_id)
     stores.records.link(change.record_id, parent.record_id, "parent", cause.at)
     _write_activities(change, cause, stores)
     stores.records.forget(change.record_id, cause.mail_id)

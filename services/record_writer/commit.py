@@ -16,17 +16,16 @@ from services.record_writer.decide.error import failed_mail, plan_incident_on_er
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Part
+from services.record_writer.decide.numbers import numbered
 from services.record_writer.decide.plan import conclude, decide, plan_part
-from services.record_writer.decide.record import changed_properties, new_record, numbered
 from shared.config.model import Configuration
 from shared.contracts.change import Change, Target
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected
 from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
-from shared.store.documents import Document
 from shared.store.mails import RecordLabel, StoredMail
-from shared.store.records import pending_change
+from shared.store.record import Record, pending_change
 
 MAX_RACES = 50
 """How often a version may move under one plan before the message waits for a calmer moment."""
@@ -121,11 +120,10 @@ class PartCommits:
         mail = self.stores.mails.get(self.mail_id)
         return mail is not None and mail.outcome is not None
 
-    def update(self, record: Document, planned: Change) -> Change | None:
+    def update(self, record: Record, planned: Change) -> Change | None:
         """The change, written onto the version that it was planned on; None when the record has moved."""
         change = numbered(planned, self.facts.configuration, self.stores.records.next_serial)
-        properties = changed_properties(change, record, self.facts.now)
-        return change if self.stores.records.commit(record, properties, change, self.mail_id) else None
+        return change if self.stores.records.commit(record, change, self.mail_id, self.facts.now) else None
 
 
 def _result(part: Part) -> object:
@@ -138,7 +136,7 @@ def commit_creation(
 ) -> Change | None:
     """The change whose record was inserted; the stored one when somebody was faster; None when all of it is done."""
     change = numbered(planned, configuration, stores.records.next_serial)
-    if stores.records.create_once(new_record(change, at), change, mail_id):
+    if stores.records.create_once(change, mail_id, at):
         return change
     stored = stores.records.get(change.record_id)
     if stored is None:
@@ -211,8 +209,8 @@ def commit_incident(
 
 def _as_made(change: Change, stores: Stores) -> Change:
     """The change with the number that its record got when it was made."""
-    made = stores.records.get(change.record_id) or {}
-    return replace(change, number=made.get("number", change.number), serial=made.get("serial", change.serial))
+    made = stores.records.get(change.record_id)
+    return replace(change, number=made.number, serial=made.serial) if made else change
 
 
 def labels_of(changes: Sequence[Change]) -> list[RecordLabel]:

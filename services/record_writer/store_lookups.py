@@ -9,6 +9,8 @@ from datetime import datetime
 from services.record_writer.carry_out import Stores
 from shared.store.documents import Document
 from shared.store.mails import StoredMail
+from shared.store.people import StoredPerson
+from shared.store.record import Record, StoredLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +20,15 @@ class StoreLookups:
     stores: Stores
     plus_addressing: str
 
-    def record(self, record_id: str) -> Document | None:
+    def record(self, record_id: str) -> Record | None:
         """One record by its id."""
         return self.stores.records.get(record_id)
 
-    def numbered(self, type_: str, serial: int) -> Document | None:
+    def numbered(self, type_: str, serial: int) -> Record | None:
         """One record by type and number."""
         return self.stores.records.numbered(type_, serial)
 
-    def links(self, record_id: str) -> Sequence[Document]:
+    def links(self, record_id: str) -> Sequence[StoredLink]:
         """Links of a record, in both directions."""
         return self.stores.records.links(record_id)
 
@@ -46,6 +48,6 @@ class StoreLookups:
         """Whether an answer to this mail is in the outbox."""
         return self.stores.outbox.is_answered(mail_id)
 
-    def person(self, text: str) -> Document | None:
+    def person(self, text: str) -> StoredPerson | None:
         """The person with this id, else with this address."""
         return self.stores.people.named(text, plus_addressing=self.plus_addressing)

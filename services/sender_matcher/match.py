@@ -10,9 +10,9 @@ from shared.addresses import address_key
 from shared.config.model import Inbox, Settings
 from shared.contracts.events import Sender
 from shared.contracts.mail import Address
-from shared.store.documents import Document
-from shared.store.people import CONFIGURED, People
-from shared.store.records import Records, search_key
+from shared.store.people import People
+from shared.store.record import Record, search_key
+from shared.store.records import Records
 
 
 def match_person(address: Address | None, settings: Settings, people: People) -> Sender:
@@ -22,8 +22,7 @@ def match_person(address: Address | None, settings: Settings, people: People) ->
     found = people.with_address(address.address, plus_addressing=settings.plus_addressing)
     if found is None:
         return Sender(address, name=address.name)
-    configured = bool(found.get(CONFIGURED))
-    return Sender(address, found["_id"], found["name"], found["kind"], tuple(found["roles"]), configured=configured)
+    return Sender(address, found.id, found.name, found.kind, found.roles, configured=found.configured)
 
 
 def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | None, str | None]:
@@ -37,9 +36,9 @@ def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | 
     found = records.with_field(wanted.type, search_key(name, value)) if value else None
     if found is None or (wanted.match_value is None and not _holds(found, name, value)):
         return wanted.type, None
-    return wanted.type, str(found["_id"])
+    return wanted.type, found.id
 
 
-def _holds(record: Document, field: str, key: str) -> bool:
+def _holds(record: Record, field: str, key: str) -> bool:
     """Whether the field is this address: the search folds every letter, and would make a `k` of the Kelvin sign."""
-    return address_key(str(record.get("fields", {}).get(field, ""))) == key
+    return address_key(str(record.fields.get(field, ""))) == key

@@ -1,21 +1,65 @@
-"""The `people` collection: who writes to the desk and who works at it."""
+"""The `people` collection, who writes to the desk and who works at it, and `history`, the mails of each."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from shared.addresses import address_key, address_keys
-from shared.contracts.change import NewPerson
+from shared.contracts.change import Change, NewPerson
 from shared.contracts.mail import Address
+from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
-from shared.store.documents import Document, Documents
+from shared.store.documents import Documents
 
+PEOPLE: Final = "people"
+HISTORY: Final = "history"
 CONFIGURED: Final = "configured"
 """Marks people who came from a configuration, not from mail: only they are exported and pruned."""
 INTERNAL_SERVICES: Final = "internal-services"
 """The person that records of unknown senders belong to (IV-22)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPerson:
+    """Somebody who writes to the desk or works at it.
+
+    Made by a configuration (`configured`: kept as it states, deleted when a pruning apply leaves the person out) or
+    together with a record, by a mail of an unknown sender. `addresses` are in the form in which they are compared.
+    """
+
+    id: str = field(metadata=named("_id"))
+    name: str = ""
+    addresses: tuple[str, ...] = ()
+    kind: str | None = None
+    roles: tuple[str, ...] = ()
+    permissions: tuple[str, ...] = ()
+    format: str | None = None
+    login_id: str | None = None
+    active: bool = True
+    configured: bool = False
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A mail of a person, and what it did to a record (IV-25): written once, never changed."""
+
+    id: str = field(metadata=named("_id"))
+    person_id: str
+    mail_id: str
+    record_id: str
+    type: str
+    number: str
+    event: str
+    at: datetime
+
+
+_person = from_plain(StoredPerson, STORE)
+_entry = from_plain(HistoryEntry, STORE)
+_entry_to_document = to_plain(HistoryEntry, STORE)
 
 
 def with_domain(address: Address | None, default_domain: str | None) -> Address | None:
@@ -39,19 +83,20 @@ class People:
     def __init__(self, documents: Documents) -> None:
         self.documents = documents
 
-    def with_address(self, address: str, *, plus_addressing: str = "ignore") -> Document | None:
+    def with_address(self, address: str, *, plus_addressing: str = "ignore") -> StoredPerson | None:
         """The person with this address; of several the oldest (VS-03), an exact match before a plus form."""
         for key in address_keys(address, plus_addressing=plus_addressing):
-            found = self.documents.find("people", {"addresses": key}, sort=(("created_at", 1), ("_id", 1)), limit=1)
+            found = self.documents.find(PEOPLE, {"addresses": key}, sort=(("created_at", 1), ("_id", 1)), limit=1)
             if person := next(found, None):
-                return person
+                return _person(person)
         return None
 
-    def get(self, person_id: str) -> Document | None:
+    def get(self, person_id: str) -> StoredPerson | None:
         """One person."""
-        return self.documents.get("people", person_id)
+        found = self.documents.get(PEOPLE, person_id)
+        return _person(found) if found else None
 
-    def named(self, text: str, *, plus_addressing: str = "ignore") -> Document | None:
+    def named(self, text: str, *, plus_addressing: str = "ignore") -> StoredPerson | None:
         """The person with this id, else with this address."""
         if found := self.get(text):
             return found
@@ -61,7 +106,7 @@ class People:
         """Create the person unless there, with the address in the form that is compared."""
         key = address_key(person.address)
         return self.documents.insert(
-            "people",
+            PEOPLE,
             {
                 "_id": person.id,
                 "name": person.name,
@@ -77,12 +122,19 @@ class People:
 
     def make_user(self, person_id: str) -> None:
         """Give the role of a user to somebody who has others (VS-05)."""
-        self.documents.update("people", {"_id": person_id}, {"$addToSet": {"roles": "user"}})
+        self.documents.update(PEOPLE, {"_id": person_id}, {"$addToSet": {"roles": "user"}})
 
-    def list(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Document]:
+    def list(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[StoredPerson]:
         """People in order of their id."""
-        return self.documents.find("people", where, sort=(("_id", 1),), limit=limit, skip=skip)
+        return map(_person, self.documents.find(PEOPLE, where, sort=(("_id", 1),), limit=limit, skip=skip))
 
-    def history(self, person_id: str, limit: int) -> Iterator[Document]:
+    def add_history(self, change: Change, mail_id: str, at: datetime) -> None:
+        """Note a mail once, with what it did to a record, in the history of the record's customer (IV-25)."""
+        person_id = change.customer or ""
+        id_ = derived_id("history", person_id, mail_id, change.record_id)
+        entry = HistoryEntry(id_, person_id, mail_id, change.record_id, change.type, change.number, change.event, at)
+        self.documents.insert(HISTORY, _entry_to_document(entry))
+
+    def history(self, person_id: str, limit: int) -> Iterator[HistoryEntry]:
         """The person's mails, newest first (IV-25)."""
-        return self.documents.find("history", {"person_id": person_id}, sort=(("at", -1),), limit=limit)
+        return map(_entry, self.documents.find(HISTORY, {"person_id": person_id}, sort=(("at", -1),), limit=limit))

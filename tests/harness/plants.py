@@ -11,7 +11,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import services.parser.guarded
@@ -25,11 +25,14 @@ import shared.embedded.broker
 import shared.store.outbox
 import shared.store.records
 from shared.app import App
+from shared.contracts.change import Change
+from shared.contracts.mapping import STORE, to_plain
 from shared.embedded.broker import EmbeddedConsumer
 from shared.runtime.crash_points import crash_point
 from shared.runtime.hooks import Decided
 from shared.runtime.worker import Worker
 from shared.store.mails import Mails
+from shared.store.record import Record, changed_properties
 from shared.store.records import Records
 from tests.harness import parser_child
 
@@ -147,9 +150,10 @@ def no_duplicate_check() -> None:
 def no_version_check() -> None:
     """The record is written whatever it has become since it was read, and long enough after for another to do so."""
 
-    def commit(self: Records, record: Any, changes: Any, change: Any, mail_id: str) -> bool:
-        pending = [*record.get("pending", ()), {"mail_id": mail_id, "change": asdict(change)}]
-        changed = {**record, **changes, "version": record["version"] + 1, "pending": pending}
+    def commit(self: Records, record: Any, change: Any, mail_id: str, at: Any) -> bool:
+        document, changes = to_plain(Record, STORE)(record), changed_properties(change, record, at)
+        pending = [*document["pending"], {"mail_id": mail_id, "change": to_plain(Change, STORE)(change)}]
+        changed = {**document, **changes, "version": record.version + 1, "pending": pending}
         crash_point("planted")
         time.sleep(0.02)
         self.documents.replace("records", changed)

@@ -91,7 +91,7 @@ def busy(desk: Desk, tmp_path: Path) -> Desk:
     for serial, status in ((2, "Resolved"), (3, "Closed")):
         record = desk.app.records.numbered("incident", serial)
         assert record is not None
-        desk.store.update("records", {"_id": record["_id"]}, {"$set": {"status": status}, "$inc": {"version": 1}})
+        desk.store.update("records", {"_id": record.id}, {"$set": {"status": status}, "$inc": {"version": 1}})
     return desk
 
 
@@ -178,7 +178,9 @@ def _heard(monkeypatch: pytest.MonkeyPatch, module: Any) -> list[Decision]:
 def _timeless(decision: Decision) -> Decision:
     """Without the texts that name a moment."""
     incident = decision.incident and replace(decision.incident, set=(), activities=(), subordinates=())
-    parts = tuple(replace(part, record=part.record and {**part.record, "updated_at": None}) for part in decision.parts)
+    parts = tuple(
+        replace(part, record=part.record and replace(part.record, updated_at=None)) for part in decision.parts
+    )
     return replace(
         decision, parts=parts, export=decision.export and replace(decision.export, document=b""), incident=incident
     )

@@ -158,7 +158,7 @@ def test_who_is_recognised_joins_nothing_by_a_message_id(desk: Desk) -> None:
     desk.receive(answering(ID, sender="bob@example.com"))
     old, new = desk.records()
     assert counts(desk) == [1, 1]
-    assert [link["to_id"] for link in desk.app.records.links(new["_id"])] == [old["_id"]]
+    assert [link.to_id for link in desk.app.records.links(new["_id"])] == [old["_id"]]
     assert desk.outbox() == []
     desk.receive(answering(ID, sender="ann@example.com"))
     assert counts(desk) == [2, 1]

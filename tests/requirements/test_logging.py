@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.record_writer import manual_edits
+from services.operator import manual_edits
 from shared.config.model import (
     CommandPolicy,
     MailServer,
@@ -46,7 +46,7 @@ def templated(values: dict[str, Any], **keys: Any) -> Any:
 def record_with(desk: Desk, values: dict[str, str]) -> Document:
     type_ = desk.app.directory.type_named("incident")
     assert type_ is not None
-    return manual_edits.change(desk.app, type_, desk.record("incident")["_id"], list(values.items()))
+    return desk.document(manual_edits.change(desk.app, type_, desk.record("incident")["_id"], list(values.items())))
 
 
 @pytest.mark.req("VF-10", "VS-07", "PR-17")
@@ -132,7 +132,7 @@ def test_every_email_makes_a_task_below_its_incident_updates_too(desk: Desk) -> 
     tasks = desk.records("task")
     assert [(own(task), task["parent"]) for task in tasks] == [(("Look", None, "Front", "Logged"), incident["_id"])] * 2
     assert [texts(desk.activities(task)) for task in tasks] == [["one"], ["two"]]
-    links = [(each["relationship"], each["from_id"]) for each in desk.app.records.links(incident["_id"])]
+    links = [(each.relationship, each.from_id) for each in desk.app.records.links(incident["_id"])]
     assert sorted(links) == sorted(("parent", task["_id"]) for task in tasks)
     assert [mail["records"][0]["number"] for mail in (first, second)] == ["INC1", "INC1"]
 
@@ -324,7 +324,7 @@ def test_every_mail_of_a_person_is_in_the_persons_history_whatever_it_did(desk: 
     desk.receive(a_mail())
     desk.receive(a_mail("more\n", subject="Incident#1"))
     desk.receive(a_mail("Summary: a\n#\nSummary: b\n"), inbox="changes")
-    history = [(each["type"], each["number"], each["event"]) for each in desk.app.people.history("anna", 10)]
+    history = [(each.type, each.number, each.event) for each in desk.app.people.history("anna", 10)]
     assert sorted(history) == [
         ("change", "CHG1", "created"),
         ("change", "CHG2", "created"),

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.operator import actions
-from services.record_writer import manual_edits
+from services.operator import actions, manual_edits
 from shared.config.model import (
     CommandPolicy,
     Configuration,
@@ -44,11 +43,13 @@ def with_inbox(inbox: Inbox, *people: Any) -> Configuration:
 
 
 def a_location(desk: Desk, **fields: str) -> Document:
-    return manual_edits.create(desk.app, LOCATION, manual_edits.Wanted("Hall", values=tuple(fields.items())))
+    return desk.document(
+        manual_edits.create(desk.app, LOCATION, manual_edits.Wanted("Hall", values=tuple(fields.items())))
+    )
 
 
 def links_of(desk: Desk, record: Document) -> list[tuple[str, str, str]]:
-    return [(each["relationship"], each["from_id"], each["to_id"]) for each in desk.app.records.links(record["_id"])]
+    return [(each.relationship, each.from_id, each.to_id) for each in desk.app.records.links(record["_id"])]
 
 
 @pytest.mark.req("IV-23", "IV-24", "PR-17")
@@ -131,7 +132,7 @@ def test_a_person_who_is_known_is_the_customer_all_the_same(desk: Desk) -> None:
     incident = desk.record("incident")
     (activity,) = desk.activities(incident)
     assert (incident["customer"], activity["by"]) == ("anna", "Jane Doe")
-    assert [each["number"] for each in desk.app.people.history("anna", 10)] == ["INC1"]
+    assert [each.number for each in desk.app.people.history("anna", 10)] == ["INC1"]
 
 
 @pytest.mark.req("IV-23", "VF-21")

@@ -214,7 +214,7 @@ def test_one_who_takes_no_part_gets_a_new_record_and_no_access_to_the_old(desk: 
     old, new = desk.records()
     assert len(desk.activities(old)) == 1
     assert new["subject"] == "Incident#1"
-    assert "related" not in [link["relationship"] for link in desk.app.records.links(new["_id"])]
+    assert "related" not in [link.relationship for link in desk.app.records.links(new["_id"])]
     desk.receive(a_mail("analyst here\n", sender="ann@example.com", subject="Incident#1"))
     assert len(desk.activities(old)) == 2
 
@@ -237,9 +237,7 @@ def test_a_strangers_reply_becomes_a_new_record_linked_to_the_old_one(desk: Desk
     desk.receive(stranger)
     old, new = desk.records()
     assert len(desk.activities(old)) == 1
-    assert [(link["relationship"], link["to_id"]) for link in desk.app.records.links(new["_id"])] == [
-        ("related", old["_id"])
-    ]
+    assert [(link.relationship, link.to_id) for link in desk.app.records.links(new["_id"])] == [("related", old["_id"])]
 
 
 @pytest.mark.req("IV-39")

@@ -75,7 +75,7 @@ def test_the_mail_is_in_the_persons_own_history(desk: Desk) -> None:
         a_mail(Message_ID="<a@b.example>"), a_mail("more\n", subject="Re: Printer", In_Reply_To="<a@b.example>")
     )
     history = list(desk.app.people.history(desk.record()["customer"], 10))
-    assert sorted(entry["mail_id"] for entry in history) == sorted(mail["_id"] for mail in desk.mails())
+    assert sorted(entry.mail_id for entry in history) == sorted(mail["_id"] for mail in desk.mails())
 
 
 @pytest.mark.req("VS-03")

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.record_writer import manual_edits
+from services.operator import manual_edits
 from shared.config.model import Inbox
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
@@ -23,13 +23,11 @@ def requests(**keys: Any) -> Inbox:
 def made(desk: Desk, type_name: str = "service_request", **keys: Any) -> Document:
     type_ = desk.app.directory.type_named(type_name)
     assert type_ is not None
-    return manual_edits.create(desk.app, type_, manual_edits.Wanted("Chair", customer="anna", **keys))
+    return desk.document(manual_edits.create(desk.app, type_, manual_edits.Wanted("Chair", customer="anna", **keys)))
 
 
 def again(desk: Desk, record: Document) -> Document:
-    found = desk.app.records.get(record["_id"])
-    assert found is not None
-    return found
+    return desk.document(desk.app.records.get(record["_id"]))
 
 
 @pytest.fixture

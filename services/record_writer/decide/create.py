@@ -42,7 +42,7 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
     partition = partition_of(facts, template)
     own, fields = values.split(_values(facts, type_, template, partition, block), lookups)
     properties = {**_properties(facts, type_, block, partition, template), **own, **_logging(facts)}
-    author = author_on(facts, lookups, properties)
+    author = author_on(facts, lookups, properties["owner"])
     is_strangers = facts.sender.person_id is None and author != EMAIL_LISTENER  # else it seems to be the owner's
     activities = as_attached(facts, block.raw, author, anonymous=is_strangers, withheld=block.withheld)
     return Change(
@@ -58,7 +58,7 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
         person=customer.new,
         customer=customer.person,
         links=tuple(_links(linked, part.target.related)),
-        subordinates=tasks_below(facts, type_.name, part.number, properties, activities),
+        subordinates=tasks_below(facts, type_.name, part.number, _inherited(properties), activities),
         objects=(linked.new,) if linked and linked.new else (),
         becomes_user=facts.sender.person_id if facts.is_analyst and "user" not in facts.sender.roles else None,
         why=part_why(part),
@@ -150,19 +150,23 @@ def _links(linked: LinkedObject | None, related: str | None) -> Sequence[Link]:
     return [*links, Link(linked.relationship, linked.record_id)] if linked else links
 
 
+def _inherited(properties: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task has of the record that it lies below."""
+    return {name: properties.get(name) for name in ("partition", "logging_analyst")}
+
+
 def tasks_below(
-    facts: Facts, type_name: str, part: int, record: Mapping[str, Any], activities: tuple[Activity, ...]
+    facts: Facts, type_name: str, part: int, inherited: Mapping[str, Any], activities: tuple[Activity, ...]
 ) -> tuple[Change, ...]:
     """A task for every email, below an incident and owned by the owner team (IV-38)."""
     if not wants_task(facts.inbox, type_name):
         return ()
-    like = {name: record.get(name) for name in ("partition", "logging_analyst")}
     task = plan_task(
         facts.inbox,
         facts.configuration,
         cause=(facts.envelope.mail_id, str(part)),
         about=facts.mail.subject,
-        properties={**like, "created_by": facts.created_by},
+        properties={**inherited, "created_by": facts.created_by},
         activities=activities,
     )
     return (task,)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Final
 
 from services.record_writer.decide.lookups import Lookups, person_name
 from services.record_writer.decide.trust import is_authenticated
@@ -103,12 +103,11 @@ def facts_of(
     )
 
 
-def author_on(facts: Facts, lookups: Lookups, record: Mapping[str, Any]) -> str:
-    """Whose name a note on a record carries (TI-30, VS-06): the person's, the assigned analyst's, nobody's."""
+def author_on(facts: Facts, lookups: Lookups, owner: str | None) -> str:
+    """Whose name a note on a record of this owner carries (TI-30, VS-06): the sender's, the owner's, nobody's."""
     if facts.sender.person_id:
         return _author(facts.sender)
-    owner = record.get("owner")
-    return person_name(lookups, str(owner)) if owner else EMAIL_LISTENER
+    return person_name(lookups, owner) if owner else EMAIL_LISTENER
 
 
 def _author(sender: Sender) -> str:

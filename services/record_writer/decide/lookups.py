@@ -8,18 +8,20 @@ from typing import Protocol
 
 from shared.store.documents import Document
 from shared.store.mails import StoredMail
+from shared.store.people import StoredPerson
+from shared.store.record import Record, StoredLink
 
 
 class Lookups(Protocol):
-    """Questions about records, mails and people. Nothing is written; answers are documents as stored."""
+    """Questions about records, mails and people. Nothing is written; answers are rows as stored."""
 
-    def record(self, record_id: str) -> Document | None:
+    def record(self, record_id: str) -> Record | None:
         """One record by its id, deleted or not."""
 
-    def numbered(self, type_: str, serial: int) -> Document | None:
+    def numbered(self, type_: str, serial: int) -> Record | None:
         """One record by type and number."""
 
-    def links(self, record_id: str) -> Sequence[Document]:
+    def links(self, record_id: str) -> Sequence[StoredLink]:
         """Links of a record, in both directions."""
 
     def received(self, message_ids: Sequence[str], sender: str) -> Sequence[StoredMail]:
@@ -34,17 +36,17 @@ class Lookups(Protocol):
     def is_answered(self, mail_id: str) -> bool:
         """Whether an answer to this mail is in the outbox, sent or not."""
 
-    def person(self, text: str) -> Document | None:
+    def person(self, text: str) -> StoredPerson | None:
         """The person with this id, else with this address."""
 
 
 def person_id(lookups: Lookups, text: str) -> str:
     """The id of a person named by id or address; what names nobody stays as it is."""
     found = lookups.person(text.strip())
-    return str(found["_id"]) if found else text.strip()
+    return found.id if found else text.strip()
 
 
 def person_name(lookups: Lookups, text: str) -> str:
     """The name of a person named by id or address; what names nobody stays as it is."""
     found = lookups.person(text)
-    return str(found["name"]) if found else text
+    return found.name if found else text

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from services.record_writer.decide.body import Block
 from shared.contracts.change import Change, Notification, Target
-from shared.store.documents import Document
+from shared.store.record import Record
 
 Ending = Literal["recorded", "rejected", "exported", "failed", "wait", "decided before"]
 """`failed`: nothing could be written, the mail becomes a dead letter; `wait`: decide again later."""
@@ -33,7 +33,7 @@ class Part:
     number: int
     target: Target
     block: Block
-    record: Document | None = None
+    record: Record | None = None
     change: Change | None = None
     failure: str | None = None
     refusal: str | None = None

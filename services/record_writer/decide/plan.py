@@ -22,14 +22,12 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, MissingRecord, Part, SenderRefused
 from services.record_writer.decide.outgoing import outgoing
 from services.record_writer.decide.parts import blocks_of, targets_of, type_for
-from services.record_writer.decide.record import changed_properties
 from services.record_writer.decide.replies import in_words, missing_record_notice, reason_of, refusal_of
 from services.record_writer.decide.sender import refuse_strangers, sender_refusal
 from services.record_writer.decide.update import plan_update
 from shared.config.model import XML_EXPORT
 from shared.contracts.change import Change, Target, TargetKind
-from shared.store.documents import Document
-from shared.store.records import pending_change
+from shared.store.record import Record, pending_change, with_change
 from shared.typed import BadValue
 
 
@@ -76,12 +74,12 @@ def _creating_once(part: Part, created: set[str]) -> Part:
     return part if part.committed else replace(part, change=replace(change, person=person, objects=objects))
 
 
-def _left_by(part: Part, at: datetime) -> Document | None:
+def _left_by(part: Part, at: datetime) -> Record | None:
     """The record as the commit of this part leaves it; a committed change is in the record as it was read."""
     record, change = part.record, part.change
     if record is None or change is None or part.committed:
         return record
-    return {**record, **changed_properties(change, record, at), "version": record["version"] + 1}
+    return with_change(record, change, at)
 
 
 def plan_part(facts: Facts, lookups: Lookups, part: Part) -> Part:
@@ -103,7 +101,7 @@ def plan_part(facts: Facts, lookups: Lookups, part: Part) -> Part:
         return replace(part, failure=str(error))
 
 
-def _record_of(facts: Facts, lookups: Lookups, part: Part) -> Document | None:
+def _record_of(facts: Facts, lookups: Lookups, part: Part) -> Record | None:
     """The record that the part is about: the one it names, or the one it made at an earlier look."""
     if part.target.kind == "new":
         return lookups.record(create.record_id(facts, part.number)) if facts.targets_claimed else None

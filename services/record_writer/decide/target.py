@@ -17,7 +17,7 @@ from services.record_writer.decide.hint import Hint, in_body_or_loose, in_subjec
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.thread import Lead, address_of, leads_of
 from shared.contracts.change import Target
-from shared.store.documents import Document
+from shared.store.record import Record
 from shared.text import from_iso
 
 SERVICE_REQUEST: Final = "service_request"
@@ -67,47 +67,47 @@ def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
                 if certain and not (lead.own or _is_a_party(facts, record)):
                     continue
                 if why_allowed(facts, record, lookups, addressed=lead.addresses):
-                    return Target("update", "references", f"a reply about {record['number']}", record["_id"])
+                    return Target("update", "references", f"a reply about {record.number}", record.id)
     return _out_of_reach(leads, records)
 
 
-def _records_of(leads: Sequence[Lead], lookups: Lookups) -> dict[str, Document]:
+def _records_of(leads: Sequence[Lead], lookups: Lookups) -> dict[str, Record]:
     """The records of the thread that are still there, the nearest first."""
     ids = dict.fromkeys(record_id for lead in leads for record_id in lead.record_ids)
     found = (lookups.record(record_id) for record_id in list(ids)[:MAX_RECORDS])
-    return {record["_id"]: record for record in found if record and not record.get("deleted")}
+    return {record.id: record for record in found if record and not record.deleted}
 
 
 def _may_wait(facts: Facts) -> bool:
     return facts.now - from_iso(facts.envelope.received_at) < MAX_WAIT
 
 
-def _out_of_reach(leads: Sequence[Lead], records: Mapping[str, Document]) -> Target | None:
+def _out_of_reach(leads: Sequence[Lead], records: Mapping[str, Record]) -> Target | None:
     """A new record, which the desk sees linked to the one that was answered; None when the mail answers nothing."""
     if related := next(iter(records.values()), None):
-        why = f"a reply about {related['number']} by a sender who takes no part in it: a new record, linked"
-        return Target("new", "references", why, related=related["_id"])
+        why = f"a reply about {related.number} by a sender who takes no part in it: a new record, linked"
+        return Target("new", "references", why, related=related.id)
     if any(lead.record_ids for lead in leads):
         return Target("new", "references", "the record that it answers about is gone")
     return None
 
 
-def _is_a_party(facts: Facts, record: Document) -> bool:
+def _is_a_party(facts: Facts, record: Record) -> bool:
     """Whether the sender is customer or owner, by person."""
-    return facts.sender.person_id in {record.get("customer"), record.get("owner")} - {None}
+    return facts.sender.person_id in {record.customer, record.owner} - {None}
 
 
-def takes_part(facts: Facts, record: Document) -> bool:
+def takes_part(facts: Facts, record: Record) -> bool:
     """Whether the sender is customer or owner of the record, or was copied or named in Reply-To (VF-21).
 
     By person and by address only: a name, the sender's or the owner's, proves nothing.
     """
     address = address_of(facts)
-    return _is_a_party(facts, record) or (bool(address) and address in record.get("copied", ()))
+    return _is_a_party(facts, record) or (bool(address) and address in record.copied)
 
 
 def why_allowed(
-    facts: Facts, record: Document, lookups: Lookups, *, addressed: frozenset[str] = frozenset()
+    facts: Facts, record: Record, lookups: Lookups, *, addressed: frozenset[str] = frozenset()
 ) -> str | None:
     """Why this sender reaches this record (VF-16, VF-21), None when not. The one gate for numbers, keys and replies.
 
@@ -134,7 +134,7 @@ def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
     if record is None:
         return _unknown_number(facts, hint, shown)
     if allowed := why_allowed(facts, record, lookups):
-        return Target("update", "number", f"{shown} is named by {allowed}", record["_id"])
+        return Target("update", "number", f"{shown} is named by {allowed}", record.id)
     why = f"{shown} is named, but {why_not_allowed(facts)}"
     if not facts.is_proven:
         return _refused(facts, why)
@@ -150,13 +150,13 @@ def why_not_allowed(facts: Facts) -> str:
     return "the sender takes no part in it" if facts.sender.person_id else "nobody is known by the sender's address"
 
 
-def _speaks_for_object(facts: Facts, record: Document, lookups: Lookups) -> bool:
+def _speaks_for_object(facts: Facts, record: Record, lookups: Lookups) -> bool:
     """Method 2: the sender's own object, found by the address, is what the record is linked to."""
     wanted = facts.inbox.sender.object
     if facts.sender.object_id is None or wanted is None or wanted.match_from_field is None:
         return False
-    links = lookups.links(record["_id"])
-    return any((link["from_id"], link["to_id"]) == (record["_id"], facts.sender.object_id) for link in links)
+    links = lookups.links(record.id)
+    return any((link.from_id, link.to_id) == (record.id, facts.sender.object_id) for link in links)
 
 
 def _unknown_number(facts: Facts, hint: Hint, shown: str) -> Target:

@@ -26,7 +26,7 @@ class Step:
 
 
 def trace(decision: Decision) -> Iterator[Step]:
-    """The steps of the decision; numbers are shown as far as they were given (see `record.numbered`)."""
+    """The steps of the decision; numbers are shown as far as they were given (see `numbers.numbered`)."""
     if decision.export:
         yield Step("record-writer", "export", "ExportWanted", f"{len(decision.export.document)} bytes of XML")
     elif not decision.parts:

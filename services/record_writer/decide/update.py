@@ -16,7 +16,7 @@ from services.record_writer.decide.model import Part
 from shared.config.model import APPROVAL, QuickAction, RecordType
 from shared.contracts.change import Activity, Change, Notification
 from shared.contracts.errors import PostroomError
-from shared.store.documents import Document
+from shared.store.record import Record
 
 WORKING: Final = "Active"
 PRODUCT: Final = "Postroom"
@@ -27,7 +27,7 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
     record or its type is gone.
     """
     record, type_ = _record(part), _type(facts, part)
-    group, quick = type_.statuses.group(record["status"]), _mapped(facts, record)
+    group, quick = type_.statuses.group(record.status), _mapped(facts, record)
     reopens = facts.inbox.commands.reopen_closed and type_.name != APPROVAL  # a decided one stays as it is (VF-18)
     if group == "closed" and quick is None and not reopens:
         return _closed(facts, lookups, type_, part)
@@ -38,21 +38,21 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
         facts,
         lookups,
         part,
-        event_of(type_, record["status"], given.get("Status")),
+        event_of(type_, record.status, given.get("Status")),
         given=given,
         activities=_activities(facts, lookups, part) + _moves(facts, lookups, record, given),
-        notifications=_reply(facts, type_, {**record, **_own(given)}),
+        notifications=_reply(facts, type_, replace(record, **_own(given))),
     )
 
 
-def _record(part: Part) -> Document:
+def _record(part: Part) -> Record:
     if part.record is None:
         raise PostroomError(f"the record {part.target.record_id} is gone")
     return part.record
 
 
 def _type(facts: Facts, part: Part) -> RecordType:
-    name = _record(part)["type"]
+    name = _record(part).type
     type_ = facts.configuration.type_named(name)
     if type_ is None:
         raise PostroomError(f"the record type {name!r} is gone")
@@ -72,11 +72,11 @@ def _stated(facts: Facts, type_: RecordType, block: Block) -> dict[str, Any]:
     return values.on_update(type_, block.fields) if type_.name == facts.inbox.processor else {}
 
 
-def _mapped(facts: Facts, record: Document) -> QuickAction | None:
+def _mapped(facts: Facts, record: Record) -> QuickAction | None:
     """The quick action for the record's current status; incident inboxes have them, for incidents (IV-39)."""
-    if not record["type"] == facts.inbox.processor == "incident":
+    if not record.type == facts.inbox.processor == "incident":
         return None
-    now = str(record["status"]).casefold()
+    now = str(record.status).casefold()
     found = next((each for each in facts.inbox.status_mapping if each.enabled and each.status.casefold() == now), None)
     return facts.configuration.quick_action(found.quick_action) if found else None
 
@@ -94,11 +94,11 @@ def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Ch
     A mail that an operator released is added all the same (PR-01).
     """
     record = _record(part)
-    named = f"{_title(type_)} No {_bare(record)}"
+    named = f"{_title(type_)} No {record.number}"
     if not (facts.inbox.commands.update_closed or facts.released):
         closed = f"{named} is already closed and has not been updated."
         refused = _change(facts, lookups, part, "none", notifications=_closed_notice(facts, closed))
-        return replace(refused, why=(*refused.why, f"{record['number']} is closed and takes no updates"))
+        return replace(refused, why=(*refused.why, f"{record.number} is closed and takes no updates"))
     given = {name: value for name, value in _stated(facts, type_, part.block).items() if name != "Status"}
     return _change(
         facts,
@@ -127,20 +127,26 @@ def _change(
         own["updated_by_mail"] = True
     return Change(
         action="none" if event == "none" else "update",
-        type=record["type"],
-        record_id=record["_id"],
-        number=record["number"],
-        serial=record["serial"],
+        type=record.type,
+        record_id=record.id,
+        number=record.number,
+        serial=record.serial,
         event=event,
         set=values.pairs(own),
         fields=values.pairs(fields),
         activities=activities,
         notifications=notifications,
         customer=facts.sender.person_id,
-        subordinates=tasks_below(facts, record["type"], part.number, record, activities[:1]) if event != "none" else (),
+        subordinates=_tasks(facts, part, activities) if event != "none" else (),
         why=part_why(part),
         part=str(part.number),
     )
+
+
+def _tasks(facts: Facts, part: Part, activities: tuple[Activity, ...]) -> tuple[Change, ...]:
+    record = _record(part)
+    inherited = {"partition": record.partition, "logging_analyst": record.logging_analyst}
+    return tasks_below(facts, record.type, part.number, inherited, activities[:1])
 
 
 def _activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activity, ...]:
@@ -151,28 +157,28 @@ def _activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activity, .
     if replies and facts.settings.truncate_replies and text == facts.mail.text:
         text = facts.mail.new_text or facts.mail.text
     record, unknown = _record(part), facts.sender.person_id is None
-    withheld = part.block.withheld if record["type"] == facts.inbox.processor else ()
-    return as_attached(facts, text, author_on(facts, lookups, record), anonymous=unknown, withheld=withheld)
+    withheld = part.block.withheld if record.type == facts.inbox.processor else ()
+    return as_attached(facts, text, author_on(facts, lookups, record.owner), anonymous=unknown, withheld=withheld)
 
 
-def _moves(facts: Facts, lookups: Lookups, record: Document, given: Mapping[str, Any]) -> tuple[Activity, ...]:
+def _moves(facts: Facts, lookups: Lookups, record: Record, given: Mapping[str, Any]) -> tuple[Activity, ...]:
     after = given.get("Status")
-    if after is None or after == record["status"]:
+    if after is None or after == record.status:
         return ()
-    text = f"Status: {record['status']} → {after}"
-    return (Activity("status", text, author_on(facts, lookups, record), security_profile=UNSPECIFIED),)
+    text = f"Status: {record.status} → {after}"
+    return (Activity("status", text, author_on(facts, lookups, record.owner), security_profile=UNSPECIFIED),)
 
 
 def _own(given: Mapping[str, Any]) -> dict[str, Any]:
     return {values.PROPERTY[name]: value for name, value in given.items() if name in values.PROPERTY}
 
 
-def _reply(facts: Facts, type_: RecordType, record: Document) -> tuple[Notification, ...]:
+def _reply(facts: Facts, type_: RecordType, record: Record) -> tuple[Notification, ...]:
     """The reply to an update (VF-20): for calls by the inbox's switch, for all else always."""
-    if record["type"] == "incident" and not facts.inbox.commands.reply_on_update:
+    if record.type == "incident" and not facts.inbox.commands.reply_on_update:
         return ()
-    subject, status = f"{_title(type_)} {_bare(record)} has been updated", f"Status: {record['status']}\n"
-    words = Words(subject, f"{subject}.\n\nSubject: {record['subject']}\n{status}")
+    subject, status = f"{_title(type_)} {record.number} has been updated", f"Status: {record.status}\n"
+    words = Words(subject, f"{subject}.\n\nSubject: {record.subject}\n{status}")
     return answer(facts, "updated", words, neutral=Words(subject, f"{subject}.\n\n{status}"))
 
 
@@ -180,10 +186,6 @@ def _closed_notice(facts: Facts, subject: str) -> tuple[Notification, ...]:
     """What became of a mail about a closed record; it holds nothing of any mail."""
     words = Words(subject, f"{subject}\n")
     return answer(facts, "closed", words, neutral=words)
-
-
-def _bare(record: Document) -> str:
-    return str(record["number"])
 
 
 def _title(type_: RecordType) -> str:

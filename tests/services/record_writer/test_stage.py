@@ -24,7 +24,7 @@ from shared.contracts.events import (
 )
 from shared.contracts.mail import Address, ParsedMail
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait
-from shared.store.documents import Document
+from shared.store.record import Record
 from tests.builders import a_configuration, a_stored_mail, an_inbox
 from tests.desk import Desk
 from tests.plain import ANALYST, ANNA
@@ -129,15 +129,15 @@ def test_a_mail_without_a_document_is_an_error(writing: Desk) -> None:
 # -- a record that moves while it is changed
 
 
-def moving(desk: Desk, monkeypatch: pytest.MonkeyPatch, times: int, **change: Any) -> list[Document]:
+def moving(desk: Desk, monkeypatch: pytest.MonkeyPatch, times: int, **change: Any) -> list[Record]:
     """Before each of so many commits, somebody else changes the record; the versions that were planned on."""
     records = desk.app.records
-    commit, seen = records.commit, list[Document]()
+    commit, seen = records.commit, list[Record]()
 
-    def late(record: Document, *rest: Any) -> bool:
+    def late(record: Record, *rest: Any) -> bool:
         seen.append(record)
         if len(seen) <= times:
-            desk.store.update("records", {"_id": record["_id"]}, {"$inc": {"version": 1}, "$set": change})
+            desk.store.update("records", {"_id": record.id}, {"$inc": {"version": 1}, "$set": change})
         return commit(record, *rest)
 
     monkeypatch.setattr(records, "commit", late)
@@ -152,7 +152,7 @@ def test_a_part_whose_record_moved_is_planned_again_on_what_it_has_become(
     outcome = handle(writing, "m2", subject="Incident#1")
     assert isinstance(outcome, Emit)
     assert outcome.events[0] == changed(writing, "reopened", mail_id="m2")
-    assert [record["version"] for record in seen] == [1, 2]
+    assert [record.version for record in seen] == [1, 2]
 
 
 def test_the_end_of_the_mail_follows_from_what_the_record_has_become(
@@ -173,7 +173,7 @@ def test_parts_behind_one_that_was_planned_again_are_planned_again_too(
     seen = moving(writing, monkeypatch, 1, fields={"Category": "theirs"})
     handle(writing, "m2", "changes", text="ChangeNumber$1\nSummary$A\n#\nChangeNumber$1\nImpact$High\n")
     record = writing.record("change")
-    assert [each["version"] for each in seen] == [1, 2, 3]
+    assert [each.version for each in seen] == [1, 2, 3]
     assert record["fields"] == {"Category": "theirs", "Summary": "A", "Impact": "High"}
 
 
@@ -183,7 +183,7 @@ def test_parts_about_one_record_are_committed_without_being_planned_again(
     handle(writing, inbox="changes", text="Summary$Old\n")
     seen = moving(writing, monkeypatch, 0)
     handle(writing, "m2", "changes", text="ChangeNumber$1\nSummary$A\n#\nChangeNumber$1\nImpact$High\n")
-    assert [each["version"] for each in seen] == [1, 2]
+    assert [each.version for each in seen] == [1, 2]
     assert writing.record("change")["version"] == 3
 
 
@@ -219,7 +219,7 @@ def test_a_mail_that_another_worker_finished_meanwhile_is_not_written_again(
     records = writing.app.records
     get, others = records.get, list[Outcome]()
 
-    def after_the_other(record_id: str) -> Document | None:
+    def after_the_other(record_id: str) -> Record | None:
         monkeypatch.undo()
         others.append(handle(writing, "m2", subject="Incident#1"))
         return get(record_id)

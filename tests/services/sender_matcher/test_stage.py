@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.record_writer import manual_edits
+from services.operator import manual_edits
 from services.sender_matcher.stage import build
 from shared.config.model import ObjectMatch, RecordType, SenderPolicy
 from shared.contracts.errors import PostroomError
@@ -67,7 +67,7 @@ def test_the_object_is_found_by_the_field_that_holds_the_address(matching: Desk)
     wanted = manual_edits.Wanted("Hall", values=(("Email", "anna@customer.example"),))
     made = manual_edits.create(matching.app, LOCATION, wanted)
     event = accepted("sites", ANNA)
-    expected = replace(PERSON, object_type="location", object_id=made["_id"])
+    expected = replace(PERSON, object_type="location", object_id=made.id)
     assert build(matching.app).handle(event) == matched(event, expected)
 
 

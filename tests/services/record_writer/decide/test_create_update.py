@@ -13,11 +13,12 @@ from shared.config.model import CommandPolicy, Inbox, Partition, QuickAction, St
 from shared.contracts.change import Change
 from shared.contracts.events import Sender
 from shared.contracts.mail import Attachment
-from shared.store.documents import Document
+from shared.store.people import StoredPerson
+from shared.store.record import Record
 from tests.builders import an_inbox
 from tests.plain import ANALYST, ANNA, NOTHING, STRANGER, PlainLookups, a_record, facts
 
-OWNER = {"_id": "bob", "name": "Bob", "addresses": ["bob@example.com"]}
+OWNER = StoredPerson("bob", "Bob", ("bob@example.com",))
 NAMED = Template("t", "incident", {"Owner": "bob@example.com", "Priority": 2})
 URGENT = Template("t", "incident", {"Impact": "High", "Urgency": "High", "Priority": 3})
 MATRIX = Partition("it", {"High/High": 1})
@@ -105,7 +106,7 @@ def _restricting(asked: Facts) -> Any:
 
 
 PARK = QuickAction("Park", "incident", {"Status": "Waiting", "Priority": None})
-UPDATED: dict[str, tuple[Inbox, Document, dict[str, Any]]] = {
+UPDATED: dict[str, tuple[Inbox, Record, dict[str, Any]]] = {
     "open": (an_inbox(), a_record(), {"updated_by_mail": True}),
     "resolved": (an_inbox(), a_record(status="Resolved"), {"status": "Active"}),
     "resolved, with a quick action": (

@@ -10,8 +10,8 @@ import pytest
 from services.record_writer.decide import create
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.model import Decision
+from services.record_writer.decide.numbers import numbered, numbered_decision
 from services.record_writer.decide.plan import PLANNERS, conclude, decide, plan_part
-from services.record_writer.decide.record import numbered, numbered_decision
 from services.record_writer.decide.trace import trace
 from shared.config.model import CommandPolicy, Export, Inbox, MatchValue, ObjectMatch, SenderPolicy, Template
 from shared.contracts.change import Change, Target, TargetKind
@@ -19,6 +19,7 @@ from shared.contracts.errors import PostroomError
 from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, to_plain
 from shared.store.documents import Document
+from shared.store.record import PendingChange
 from tests.builders import a_stored_mail, an_inbox
 from tests.plain import ANALYST, NOTHING, STRANGER, PlainLookups, a_record, facts, made
 
@@ -150,8 +151,8 @@ def test_each_part_is_planned_on_the_record_as_the_parts_before_leave_it() -> No
     text = "ChangeNumber$1\nStatus$Closed\n#\nChangeNumber$1\nSummary$Late\n"
     asked = facts(changes(commands=CommandPolicy(reopen_closed=False)), text=text, sender=ANALYST)
     first, second = decide(asked, RECORDS).parts
-    assert [first.record and first.record["version"], second.record and second.record["version"]] == [3, 4]
-    assert (second.record and second.record["status"]) == "Closed"
+    assert [first.record and first.record.version, second.record and second.record.version] == [3, 4]
+    assert (second.record and second.record.status) == "Closed"
     assert [part.change and part.change.action for part in (first, second)] == ["update", "none"]
 
 
@@ -188,8 +189,8 @@ FIXED = Target("new", "none", "decided at the first look")
 def test_what_was_committed_at_an_earlier_look_is_not_planned_again() -> None:
     first = decide(facts(), NOTHING)
     (change,) = numbered_decision(first, facts().configuration, lambda _: 7).changes
-    entry = {"mail_id": "m1", "change": to_plain(Change, STORE)(change)}
-    record = a_record(7, _id=create.record_id(facts(), 0), pending=[entry])
+    entry = PendingChange("m1", to_plain(Change, STORE)(change))
+    record = a_record(7, id=create.record_id(facts(), 0), pending=(entry,))
     again = decide(facts(subject="Incident#1", targets_claimed=first.targets), PlainLookups(records=(record,)))
     assert again.changes == [change]
     assert [part.committed for part in again.parts] == [True]
@@ -197,7 +198,7 @@ def test_what_was_committed_at_an_earlier_look_is_not_planned_again() -> None:
 
 @pytest.mark.req("PR-15")
 def test_what_was_carried_out_at_an_earlier_look_is_done() -> None:
-    record = a_record(7, _id=create.record_id(facts(), 0))
+    record = a_record(7, id=create.record_id(facts(), 0))
     decision = decide(facts(targets_claimed=(FIXED,)), PlainLookups(records=(record,)))
     assert (decision.ending, decision.changes) == ("decided before", [])
 
@@ -213,7 +214,7 @@ def test_a_part_is_planned_again_on_its_record_as_it_stands_now() -> None:
     (part,) = decide(asked, RECORDS).parts
     moved = PlainLookups(records=(a_record(status="Closed", version=4),))
     again = plan_part(asked, moved, replace(part, record=None))
-    assert (again.change and again.change.action, again.record and again.record["version"]) == ("none", 4)
+    assert (again.change and again.change.action, again.record and again.record.version) == ("none", 4)
     assert conclude(asked, moved, [again]).ending == "rejected"
 
 

@@ -13,7 +13,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from services.record_writer.decide.body import names_of
-from services.record_writer.decide.record import changed_properties, new_record
 from services.record_writer.decide.update import event_of
 from services.record_writer.decide.values import MIRRORED, PROPERTY, mirrored, pairs
 from shared.config.model import RecordType
@@ -22,7 +21,7 @@ from shared.contracts.errors import PostroomError
 from shared.contracts.events import RecordChanged
 from shared.runtime.broker import Message
 from shared.runtime.worker import is_announcement
-from shared.store.documents import Document
+from shared.store.record import Record
 from shared.typed import BadValue, typed
 
 if TYPE_CHECKING:
@@ -45,11 +44,11 @@ class Wanted:
     subject: str = ""
     description: str = ""
     customer: str | None = None
-    parent: Document | None = None
+    parent: Record | None = None
     values: tuple[tuple[str, str], ...] = ()
 
 
-def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -> Document:
+def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -> Record:
     """Make a record. Raises `InvalidEdit` for a field, status or value that the type does not have."""
     own, fields = values_of(type_, wanted.values)
     cause, now = uuid.uuid4().hex, app.clock.now()
@@ -63,7 +62,7 @@ def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -
         "created_by": by,
         "source": SOURCE,
         "origin": None,
-        "parent": wanted.parent["_id"] if wanted.parent else None,
+        "parent": wanted.parent.id if wanted.parent else None,
         **own,
     }
     change = Change(
@@ -78,52 +77,52 @@ def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -
         activities=(Activity("created", wanted.description or f"Created by {by}", by),),
         customer=wanted.customer,
     )
-    if not app.records.create_once(new_record(change, now), change, cause):
+    if not app.records.create_once(change, cause, now):
         raise InvalidEdit(f"the number {change.number} is taken; try again")
     if wanted.parent:
-        app.records.link(cause, wanted.parent["_id"], "parent", now)
+        app.records.link(cause, wanted.parent.id, "parent", now)
     return _finish(app, change, cause, now)
 
 
 def change(
     app: App, type_: RecordType, record_id: str, typed_values: Sequence[tuple[str, str]], *, by: str = OPERATOR
-) -> Document:
+) -> Record:
     """Set fields of a record, whatever version it has; what differs stands in its activities. Raises `InvalidEdit`."""
     own, fields = values_of(type_, typed_values)
     for _ in range(MAX_RACES):
         record = app.records.get(record_id)
-        if record is None or record.get("deleted"):
+        if record is None or record.deleted:
             raise InvalidEdit("the record is gone")
         planned = _planned(type_, record, own, fields, by)
         if not planned.activities:
             return record
         cause, now = uuid.uuid4().hex, app.clock.now()
-        if app.records.commit(record, changed_properties(planned, record, now), planned, cause):
+        if app.records.commit(record, planned, cause, now):
             return _finish(app, planned, cause, now)
     raise InvalidEdit("the record is being changed by others all the time; try again")
 
 
-def _planned(type_: RecordType, record: Document, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Change:
+def _planned(type_: RecordType, record: Record, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Change:
     activities = tuple(_activities(record, own, fields, by))
     return Change(
         action="update",
-        type=record["type"],
-        record_id=record["_id"],
-        number=record["number"],
-        serial=record["serial"],
-        event=event_of(type_, record["status"], own.get("status")),
+        type=record.type,
+        record_id=record.id,
+        number=record.number,
+        serial=record.serial,
+        event=event_of(type_, record.status, own.get("status")),
         set=pairs(own),
         fields=pairs(fields),
         activities=activities,
     )
 
 
-def _activities(record: Document, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Iterator[Activity]:
+def _activities(record: Record, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Iterator[Activity]:
     for column, value in own.items():
-        if column not in MIRRORED.values() and (before := record.get(column)) != value:
+        if column not in MIRRORED.values() and (before := getattr(record, column)) != value:
             yield Activity(column, f"{_LABELS.get(column, column)}: {_shown(before)} → {_shown(value)}", by)
     for name, value in fields.items():
-        if (before := record.get("fields", {}).get(name)) != value:
+        if (before := record.fields.get(name)) != value:
             yield Activity("field", f"{name}: {_shown(before)} → {_shown(value)}", by)
 
 
@@ -146,7 +145,7 @@ def values_of(type_: RecordType, values: Sequence[tuple[str, str]]) -> tuple[dic
     return {**own, **mirrored(found)}, found
 
 
-def _finish(app: App, done: Change, cause: str, now: datetime) -> Document:
+def _finish(app: App, done: Change, cause: str, now: datetime) -> Record:
     """Activities, events, and the record as it stands then."""
     for index, activity in enumerate(done.activities):
         app.records.add_activity(done.record_id, cause, index, activity, now, None)

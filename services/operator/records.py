@@ -1,0 +1,218 @@
+"""What people see of records: summaries for lists, a whole record with all that hangs on it.
+
+Separate from the command line, so that every face of Postroom shows the same. The names of the views' fields, and
+their order, are those of the JSON that scripts rely on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from shared.config.model import RecordType
+from shared.store.record import Record, StoredActivity, StoredLink
+
+if TYPE_CHECKING:
+    from shared.app import App
+    from shared.contracts.mail import Attachment
+
+PARENT: Final = "parent"
+"""The relationship of a record to the one that it lies below."""
+MAX_ACTIVITIES: Final = 1000
+"""The newest activities of a record, whose attachments are shown."""
+MAX_DIGITS: Final = 18
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSummary:
+    """A record in a list."""
+
+    id: str
+    type: str
+    number: str
+    status: str
+    subject: str
+    owner: str | None
+    owner_team: str | None
+    customer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerView:
+    """The person whom a record belongs to, with the first of the addresses."""
+
+    id: str
+    name: str
+    address: str | None
+    kind: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LinkView:
+    """A relationship, and the record that it leads to."""
+
+    relationship: str
+    type: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentView:
+    """A file of a record; `security_profile` is that of the activity with which it came."""
+
+    filename: str
+    content_type: str
+    size: int
+    sha256: str
+    security_profile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActivityView:
+    """An activity of a record."""
+
+    at: datetime
+    by: str
+    kind: str
+    text: str
+    mail_id: str | None
+    attachments: tuple[Attachment, ...]
+    security_profile: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """A record with its customer, the records below it, its links, attachments and newest activities.
+
+    `links` leave out those that come from a record below; `tasks` are the records below: tasks and approvals.
+    """
+
+    id: str
+    type: str
+    number: str
+    status: str
+    subject: str
+    owner: str | None
+    owner_team: str | None
+    customer: CustomerView | None
+    description: str
+    logging_analyst: str | None
+    source: str | None
+    partition: str | None
+    created_by: str | None
+    template: str | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    fields: Mapping[str, Any]
+    updated_by_mail: bool
+    priority: Any
+    tasks: tuple[RecordSummary, ...]
+    links: tuple[LinkView, ...]
+    attachments: tuple[AttachmentView, ...]
+    activities: tuple[ActivityView, ...]
+
+
+def record_numbered(app: App, type_: RecordType, number: str) -> Record | None:
+    """The record with this number, bare (12) or as it is shown (INC12, in any case)."""
+    bare = number.strip()
+    if type_.prefix and bare.casefold().startswith(type_.prefix.casefold()):
+        bare = bare[len(type_.prefix) :]
+    is_number = bare.isascii() and bare.isdigit() and len(bare) <= MAX_DIGITS
+    return app.records.numbered(type_.name, int(bare)) if is_number else None
+
+
+def statuses_named(app: App, type_: RecordType | None, named: str) -> list[str]:
+    """The statuses that a word means: one of them in any case, or all of a group (open, resolved, closed).
+
+    `type_` None: of every type. A word that means none is returned as it is.
+    """
+    types, wanted = [type_] if type_ else list(app.directory.current().types), named.casefold()
+    groups = [(group, status) for each in types for group, statuses in each.statuses.groups() for status in statuses]
+    return sorted({status for group, status in groups if wanted in (group, status.casefold())}) or [named]
+
+
+def summary(record: Record) -> RecordSummary:
+    """A record as lists show it."""
+    return RecordSummary(
+        record.id,
+        record.type,
+        record.number,
+        record.status,
+        record.subject,
+        record.owner,
+        record.owner_team,
+        record.customer,
+    )
+
+
+def view(app: App, record: Record, activities: int) -> RecordView:
+    """A record with all that hangs on it; of its activities the newest so many."""
+    newest = app.records.activities(record.id, activities)
+    return RecordView(
+        id=record.id,
+        type=record.type,
+        number=record.number,
+        status=record.status,
+        subject=record.subject,
+        owner=record.owner,
+        owner_team=record.owner_team,
+        customer=_customer(app, record),
+        description=record.description,
+        logging_analyst=record.logging_analyst,
+        source=record.source,
+        partition=record.partition,
+        created_by=record.created_by,
+        template=record.template,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
+        fields=record.fields,
+        updated_by_mail=record.updated_by_mail,
+        priority=record.fields.get("Priority"),
+        tasks=_tasks(app, record),
+        links=tuple(_links(app, record)),
+        attachments=_attachments(app.records.activities(record.id, MAX_ACTIVITIES)),
+        activities=tuple(_activity(each) for each in newest),
+    )
+
+
+def _customer(app: App, record: Record) -> CustomerView | None:
+    person = app.people.get(record.customer) if record.customer else None
+    if person is None:
+        return None
+    return CustomerView(person.id, person.name, next(iter(person.addresses), None), person.kind)
+
+
+def _activity(each: StoredActivity) -> ActivityView:
+    return ActivityView(each.at, each.by, each.kind, each.text, each.mail_id, each.attachments, each.security_profile)
+
+
+def _links(app: App, record: Record) -> Iterator[LinkView]:
+    """Links in both directions, without those from records below, which are `tasks`."""
+    for link in app.records.links(record.id):
+        outward = link.from_id == record.id
+        other = app.records.get(link.to_id if outward else link.from_id)
+        if other and (outward or link.relationship != PARENT):
+            yield LinkView(link.relationship, other.type, other.number)
+
+
+def _tasks(app: App, record: Record) -> tuple[RecordSummary, ...]:
+    """The records below this one, by type and number."""
+    links = (link for link in app.records.links(record.id) if _is_from_below(link, record))
+    below = [other for link in links if (other := app.records.get(link.from_id))]
+    return tuple(summary(each) for each in sorted(below, key=lambda each: (each.type, each.serial)))
+
+
+def _is_from_below(link: StoredLink, record: Record) -> bool:
+    return link.to_id == record.id and link.relationship == PARENT
+
+
+def _attachments(activities: list[StoredActivity]) -> tuple[AttachmentView, ...]:
+    """Every file once, in the order in which they came."""
+    found: dict[tuple[str, str], AttachmentView] = {}
+    for entry in activities:
+        for each in entry.attachments:
+            shown = AttachmentView(each.filename, each.content_type, each.size, each.sha256, entry.security_profile)
+            found.setdefault((each.sha256, each.filename), shown)
+    return tuple(found.values())

@@ -1,0 +1,160 @@
+"""A record and what hangs on it, as stored; what a Change makes of them. Rows and pure functions.
+
+Life of a record: created once with the Change that made it (`version` 1), then changed by conditional writes, each of
+which counts `version` up and puts its Change into `pending` under the mail id (decision 0003). The Change leaves
+`pending` when it is carried out and the mail's outcome is stored. Nothing removes a record; `deleted` hides it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
+from typing import Any, Final
+
+from shared.contracts.change import Change
+from shared.contracts.mail import Attachment
+from shared.contracts.mapping import STORE, from_plain, named
+from shared.store.documents import Document
+
+KEY_LENGTH: Final = 128
+"""Longer field values are text, not keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingChange:
+    """A Change that one mail committed to a record and that is not yet carried out; `change` is as stored."""
+
+    mail_id: str
+    change: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record: an incident, a change, a task, an object, … Its life is told above.
+
+    `number` is its type's prefix and `serial`. `customer`, `owner` and `logging_analyst` are ids of persons; `origin`
+    is the mail that made it, `parent` the record that it lies below. `copied` are keys of the addresses that take part
+    in it, `keys` what it is found by; `fields` holds the values of its type's fields.
+    """
+
+    id: str = field(metadata=named("_id"))
+    type: str
+    serial: int
+    number: str
+    version: int
+    customer: str | None = None
+    updated_by_mail: bool = False
+    status: str = ""
+    subject: str = ""
+    description: str = ""
+    owner: str | None = None
+    owner_team: str | None = None
+    logging_analyst: str | None = None
+    created_by: str | None = None
+    source: str | None = None
+    inbox: str | None = None
+    partition: str | None = None
+    template: str | None = None
+    copied: tuple[str, ...] = ()
+    origin: str | None = None
+    parent: str | None = None
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    keys: tuple[str, ...] = ()
+    pending: tuple[PendingChange, ...] = ()
+    deleted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredActivity:
+    """An entry in a record's activities: written once, never changed.
+
+    `place` orders the activities of one mail; `mail_id` is None for what an operator did.
+    """
+
+    id: str = field(metadata=named("_id"))
+    record_id: str
+    at: datetime
+    place: int
+    by: str
+    kind: str
+    text: str
+    mail_id: str | None = None
+    attachments: tuple[Attachment, ...] = ()
+    security_profile: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredLink:
+    """A named relationship from one record to another: written once, never changed, found from both ends."""
+
+    id: str = field(metadata=named("_id"))
+    from_id: str
+    to_id: str
+    relationship: str
+    at: datetime
+
+
+_COLUMNS: Final = frozenset(each.name for each in fields(Record))
+_to_change = from_plain(Change, STORE)
+
+
+def pending_change(record: Record, mail_id: str, part: str) -> Change | None:
+    """The Change that was decided for this part of a mail on this record and is not yet carried out wholly."""
+    for entry in record.pending:
+        if entry.mail_id == mail_id and entry.change["part"] == part:
+            return _to_change(entry.change)
+    return None
+
+
+def with_change(record: Record, change: Change, at: datetime) -> Record:
+    """The record as the commit of this change leaves it."""
+    changed = changed_properties(change, record, at)
+    known = {name: _column(value) for name, value in changed.items() if name in _COLUMNS}
+    return replace(record, **known, version=record.version + 1)
+
+
+def _column(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def changed_properties(change: Change, record: Record, at: datetime) -> dict[str, Any]:
+    """What an update sets on the record, by name of property."""
+    changed = {value.name: value.value for value in change.set}
+    if change.fields:
+        fields = {**record.fields, **{value.name: value.value for value in change.fields}}
+        changed |= {"fields": fields, "keys": search_keys(change.type, fields)}
+    return {**changed, "updated_at": at} if change.action != "none" else changed
+
+
+def new_document(change: Change, at: datetime, parent: str | None = None) -> Document:
+    """The document of a new record; `parent`: the record that it lies below."""
+    values = {value.name: value.value for value in change.fields}
+    return {
+        "_id": change.record_id,
+        "type": change.type,
+        "serial": change.serial,
+        "number": change.number,
+        "customer": change.customer,
+        "updated_by_mail": False,
+        **{value.name: value.value for value in change.set},
+        "fields": values,
+        "created_at": at,
+        "updated_at": at,
+        **({"parent": parent} if parent else {}),
+        "keys": search_keys(change.type, values),
+        "version": 1,
+    }
+
+
+def search_key(name: str, value: str) -> str:
+    """A field with its value, in the form in which records are found by it: whatever the case."""
+    return f"{name}={value}".casefold()
+
+
+def search_keys(type_: str, values: Mapping[str, Any]) -> list[str]:
+    """What a record is found by: its short field values."""
+    short = {name: str(value) for name, value in values.items() if value not in (None, "")}
+    return [f"{type_}:{search_key(name, value)}" for name, value in short.items() if len(value) <= KEY_LENGTH]

@@ -88,7 +88,7 @@ class Settings:
     processing: bool = True
     timezone: keys.TimeZone = "UTC"
     token_key: Secret | None = None
-    rabbitmq_management_url: keys.Url | None = None
+    rabbitmq_management_url: keys.UrlWithLogin | None = None
     log_events: bool = True
     allow_cleartext_auth: bool = False
     fips: bool = False

@@ -221,12 +221,26 @@ def host(item: Item, spot: Spot) -> str:
 
 def url(item: Item, spot: Spot) -> str:
     """A web address."""
+    value, login = _url_and_login(item, spot)
+    if login:
+        raise Refusal("holds a user name or a password; write https://host/path, and a secret under a key of its own")
+    return value
+
+
+def url_with_login(item: Item, spot: Spot) -> str:
+    """A web address with a login, whose password is a reference: the address is stored and shown."""
+    value, login = _url_and_login(item, spot)
+    if login and not re.fullmatch(r"[^:]*(:\$\{[A-Za-z_][A-Za-z0-9_]*\})?", login):
+        raise Refusal("holds a password; write https://user:${ENV_NAME}@host")
+    return value
+
+
+def _url_and_login(item: Item, spot: Spot) -> tuple[str, str]:
+    """The address, and what stands before its host."""
     value = line(item, spot)
     if not re.fullmatch(r"https?://[^\s/?#]+\S*", value, re.IGNORECASE):
         raise Refusal("not a web address; write it as https://host/path")
-    if "@" in re.split(r"[/?#]", value.split("//", 1)[1], maxsplit=1)[0]:
-        raise Refusal("holds a user name or a password; write https://host/path, and a secret under a key of its own")
-    return value
+    return value, re.split(r"[/?#]", value.split("//", 1)[1], maxsplit=1)[0].rpartition("@")[0]
 
 
 def secret(item: Item, spot: Spot) -> Secret:

@@ -21,7 +21,6 @@ REJECTED = {
     "09-zero-bytes": "empty",
     "14-delivery-status": "bounce",
     "29-subject-of-5-mb": "subject-length",
-    "69-null-path": "null-return-path",
 }
 """Rows whose outcome is a rejection, with the rule that objects."""
 

@@ -9,25 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from services.parser.htmltree import size
 from tests.growth import CONSTRUCTIONS
 from tests.growth.bodies import CONSTRUCTIONS as BODIES
 from tests.growth.work import steps
 
 ROOT = Path(__file__).resolve().parents[3]
 SIZE = 12_000
+pytestmark = pytest.mark.usefixtures("every_tag_followed")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _everything_is_imported() -> None:
     for name in ("html-paragraphs", "tnef-files", "smime-parts", "text-lines", "rtf-words"):
         steps(BODIES[name](1_000))
-
-
-@pytest.fixture(autouse=True)
-def _tags_are_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small HTML is judged by counts: the step from there to following each tag is no growth."""
-    monkeypatch.setattr(size, "_FEW_TAGS", 0)
 
 
 @pytest.mark.parametrize("name", CONSTRUCTIONS)

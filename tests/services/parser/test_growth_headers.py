@@ -19,6 +19,9 @@ LEAST_SECONDS = 0.02
 ATTEMPTS = 3
 
 
+pytestmark = pytest.mark.usefixtures("every_tag_followed")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _everything_is_imported() -> None:
     steps(CONSTRUCTIONS["report-lines"](1_000))

@@ -228,7 +228,8 @@ inboxes:
             "connections: [{name: w, kind: http, url: 'https://me:hunter2@w.example/in'}]\n",
             "connections[0].url: holds a user name or a password; write https://host/path",
         ),
-        ("settings: {rabbitmq_management_url: 'http://guest@rabbit:15672'}\n", "holds a user name or a password"),
+        ("settings: {rabbitmq_management_url: 'http://guest:secret@rabbit:15672'}\n", "holds a password; write"),
+        ("settings: {rabbitmq_management_url: 'http://guest:${A}b@rabbit:15672'}\n", "holds a password; write"),
         (INBOX + "    host: mail.example.com:993\n", "is not a host; write the name alone, the port has its own key"),
         (
             INBOX + "    name: again\n",

@@ -63,7 +63,7 @@ def main() -> int:
     try:
         with pika.BlockingConnection(place) as connection:
             channel = connection.channel()
-            channel.confirm_delivery()  # without it a mail can be lost and nobody is told
+            channel.confirm_delivery()  # without it a mail can be lost without an error
             for path in given.mails:
                 publish(channel, path.read_bytes(), headers)
                 print(f"taken: {path}")

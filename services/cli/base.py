@@ -139,7 +139,7 @@ class Group(click.Group):
             formatter.write_dl(list(lines.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. A reader that went away is told apart from errors before click takes it for one."""
+        """Run the command. A reader that went away is no error, though click would treat it as one."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
@@ -153,7 +153,7 @@ class Group(click.Group):
 
 
 def run(call: Callable[[], Any]) -> int:
-    """The exit code of a command; its errors are told on standard error."""
+    """The exit code of a command; its errors are printed on standard error."""
     try:
         code = call()
         sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""`postroom inbox`: which inboxes there are and how they fare; test, peek, sample, stop and start."""
+"""`postroom inbox`: which inboxes there are, and their states; test, peek, sample, stop and start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How lists are told: one page of things, and the way to the next. Shared by every `list` command."""
+"""Print lists: one page of things, and how to get the next. Shared by every `list` command."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def mails(named: str) -> Iterator[Source]:
 
 
 def some_mails(named: str) -> Iterator[Source]:
-    """The same; that there is none is told."""
+    """The same; a message says when there is none."""
     number = 0
     for number, each in enumerate(mails(named), 1):  # noqa: B007 - counts
         yield each
@@ -76,7 +76,7 @@ def files(path: Path) -> Iterator[Path]:
 
 
 def count(named: str) -> int | None:
-    """How many files there are to read, for a progress bar; None when that cannot be told."""
+    """How many files there are to read, for a progress bar; None when that is not known."""
     path = Path(named)
     return sum(1 for _ in files(path)) if named != STANDARD_INPUT and path.is_dir() else None
 

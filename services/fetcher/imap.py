@@ -218,7 +218,7 @@ class ImapMailbox:
     # testing
 
     def check(self) -> TestResult:
-        """Host, name, TLS, login, inbox folder, archive folder; the first that fails is told."""
+        """Host, name, TLS, login, inbox folder, archive folder; the first that fails is reported."""
         return connection_test.tested(self._checked, lambda: datetime.now(UTC))
 
     def _checked(self) -> tuple[str, ...]:
@@ -273,7 +273,9 @@ class ImapMailbox:
         except GARBLED as error:
             raise InboxFolderMissing(f"folder {folder} cannot be opened: {error}") from error
         if not isinstance(validity, int):
-            raise Unreachable(f"{self._address.where} names no UIDVALIDITY for {folder}: mail cannot be told apart")
+            raise Unreachable(
+                f"{self._address.where} names no UIDVALIDITY for {folder}: its mails cannot be distinguished"
+            )
         return validity
 
     @contextmanager

@@ -108,7 +108,7 @@ left to do; `again`: failed before and due once more; `later`: failed before and
 
 
 class Mailbox(Protocol):
-    """One folder of one account. Every method raises `Unavailable` when the server is away."""
+    """One folder of one account. Every method raises `Unavailable` when the server is."""
 
     def __enter__(self) -> Self:
         """Connect, log in, open the folder. Raises `AuthenticationRefused` or `Misconfigured` too."""
@@ -128,7 +128,7 @@ class Mailbox(Protocol):
         """The exact bytes; the mail stays unread. Raises `Gone`, `Unfetchable` or `TooLarge`."""
 
     def head(self, key: Key) -> bytes:
-        """At most the first 64 KiB of a mail that is too large to be fetched; empty when they cannot be had."""
+        """At most the first 64 KiB of a mail that is too large to be fetched; empty when there are none."""
 
     def archive(self, keys: Sequence[Key]) -> None:
         """Move to the archive folder, which is made when missing and allowed."""

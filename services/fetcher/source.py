@@ -39,7 +39,7 @@ SOON_SECONDS = 5.0
 """When to ask again after our own store or broker was away."""
 LONGEST_WAIT_SECONDS = 900.0
 GRACE_SECONDS = 4.0
-"""How long a visit may go on after the fetcher was told to stop."""
+"""How long a visit may go on after the fetcher was asked to stop."""
 PARALLEL = 4
 """How many inboxes are visited at once: one that hangs does not hold up the others."""
 

@@ -24,7 +24,7 @@ AUTHENTICATION, OPERATOR = "authentication", "operator"
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why an inbox is stopped. `by`: authentication or operator; `ticket_due`: nobody was told yet."""
+    """Why an inbox is stopped. `by`: authentication or operator; `ticket_due`: no ticket was made yet."""
 
     by: str
     reason: str
@@ -89,7 +89,7 @@ class InboxStates:
         return self._documents.update(COLLECTION, {"_id": inbox.name, "stop": None}, {"$set": {"stop": stop}})
 
     def ticket_made(self, name: str) -> None:
-        """Somebody was told of the stop."""
+        """A ticket about the stop was made."""
         where = {"_id": name, "stop.ticket_due": True}
         self._documents.update(COLLECTION, where, {"$set": {"stop.ticket_due": False}})
 

@@ -303,7 +303,7 @@ def _none_accepted(refused: Sequence[tuple[str, Reply]]) -> PostroomError:
 
 
 def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
-    """Everything until the last dot may fail safely; after it, silence means that nobody knows."""
+    """Everything until the last dot may fail safely; without an answer after it, the delivery status is unknown."""
     connection.putcmd("data")
     go = Reply(*_decoded(connection.getreply()))
     if go.code != 354:

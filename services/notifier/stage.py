@@ -78,7 +78,7 @@ class Notifier:
 
     def _send(self, mail: Document, server: MailServer, configuration: Configuration) -> Outcome:
         if int(mail.get("tries", 0)) >= MAX_TRIES:
-            return self._end(mail, "failed", "its fate is not known after two tries")
+            return self._end(mail, "failed", "delivery status unknown after two tries")
         try:
             sent = self.deliver(as_outgoing(mail), server, configuration)
         except send.Blocked as error:
@@ -89,7 +89,7 @@ class Notifier:
             self.outbox.move(mail["_id"], ("sending",), "waiting", reason=str(error), tries=0)
             return Retry(str(error))
         except Uncertain as error:
-            return self._end(mail, "failed", f"its fate is not known: {error}")
+            return self._end(mail, "failed", f"delivery status unknown: {error}")
         except (AuthenticationRefused, Unavailable) as error:  # this server's trouble; another's mail goes on
             self.outbox.move(mail["_id"], ("sending",), "waiting", reason=str(error), tries=0)
             return Wait(str(error), AWAY)

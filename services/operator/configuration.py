@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from services.fetcher import mailbox
 from services.notifier import send
 from services.operator.errors import NotAvailable
+from shared.config import ignored_settings as ignored
 from shared.config import store
 from shared.config.merge import names, pruned_sections
 from shared.config.model import Configuration
@@ -19,7 +20,6 @@ from shared.config.problems import Notes, Problem, Refused
 from shared.config.reading import load_placed, placed, read_bytes, read_content
 from shared.config.schema import SECTIONS
 from shared.config.secrets import Missing, missing
-from shared.config.unheeded import Spoken, unheeded
 from shared.config.writing import to_yaml
 from shared.mail_network import sasl
 
@@ -89,7 +89,9 @@ def check_file(path: Path) -> Checked:
 def ignored_settings(stated: Configuration) -> Iterator[Complaint]:
     """What a configuration asks for and this version does not do."""
     logins = (row.key for row in sasl.TABLE if row.start and not row.token)  # nobody fetches tokens yet
-    yield from unheeded(stated, Spoken(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none")))
+    yield from ignored.ignored_settings(
+        stated, ignored.Supported(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none"))
+    )
 
 
 def section_counts(stated: Configuration) -> dict[str, int]:

@@ -138,7 +138,7 @@ def _mails_left(app: App, inbox: Inbox) -> Iterator[Finding]:
 
 
 def inbox_findings(state: InboxState) -> Iterator[Finding]:
-    """How an inbox fares: at most one finding, the most serious."""
+    """The state of an inbox: at most one finding, the most serious."""
     if state.stop:
         status: Severity = "problem" if state.stop.by == AUTHENTICATION else "note"
         what, remedy = f"{state.name} is stopped: {state.stop.reason}", f"{START} {state.name}"

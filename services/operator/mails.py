@@ -63,7 +63,7 @@ def _in_order(entry: JournalEntry) -> tuple[datetime, int]:
 def _next_step(app: App, mail: StoredMail) -> str | None:
     """What a person may do about a mail that is no record."""
     if letter := next(app.dead_letters.recent({"mail_id": mail.id, "state": "open"}, 1), None):
-        return f"mend the cause, then: postroom dead-letters replay {letter['_id'][:SHORT_ID]}"
+        return f"fix the cause, then: postroom dead-letters replay {letter['_id'][:SHORT_ID]}"
     if mail.outcome == "rejected":
         return f"to let it through: postroom mails release {mail.id[:SHORT_ID]}"
     return None

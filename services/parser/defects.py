@@ -30,7 +30,7 @@ MEANINGS: dict[str, str] = {
     "broken-parameter": "pieces of a continued parameter are missing or badly numbered",
     "broken-quoted-printable": "quoted-printable with invalid escapes, which are kept as they stand",
     "broken-uuencode": "uuencode without begin or end line, or with broken lines",
-    "broken-winmail": "winmail.dat ends early or is none; what could be read is there",
+    "broken-winmail": "winmail.dat ends early, or is not one; what could be read is there",
     "broken-yenc": "yEnc without begin or end line",
     "charset-guesses-capped": "more texts of unknown charset than are guessed; the rest was read as UTF-8",
     "complex-html": "HTML that would grow to too many elements, or cannot be foretold; only its text is kept",
@@ -84,7 +84,7 @@ MEANINGS: dict[str, str] = {
 
 
 MAX_GUESSES = 2_000
-"""Texts of one mail whose charset is told from their bytes."""
+"""Texts of one mail whose charset is guessed from their bytes."""
 
 
 class Defects:
@@ -97,7 +97,7 @@ class Defects:
         self._guesses = 0
 
     def may_guess(self) -> bool:
-        """Whether one more charset may be told from the bytes of this mail, which takes some 50 microseconds."""
+        """Whether one more charset may be guessed from the bytes of this mail, which takes some 50 microseconds."""
         self._guesses += 1
         return self._guesses <= MAX_GUESSES
 

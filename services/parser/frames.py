@@ -45,7 +45,7 @@ def reading(said: bytes, take: Callable[[int], bytes], most: int) -> Reading:
     """
     answer = codec.loads(said)
     if not isinstance(answer, dict):
-        raise Undecodable("the answer is no object")
+        raise Undecodable("the answer must be a JSON object")
     if "bound" in answer:
         raise BoundExceeded(str(answer["bound"]), str(answer.get("detail", "")))
     mail, sizes = codec.mail_from_json(answer.get("mail")), answer.get("sizes")

@@ -133,7 +133,7 @@ def opened(data: bytes, defects: Defects) -> Winmail | None:
 
 
 def _attributes(data: bytes) -> Iterator[tuple[int, int, memoryview]]:
-    """(level, attribute id, value) of the stream; each is followed by a checksum that nobody heeds."""
+    """(level, attribute id, value) of the stream; each is followed by a checksum, which is ignored."""
     view, position = memoryview(data), 6
     for _ in range(_MOST_ATTRIBUTES):
         if position + 9 > len(data):

@@ -70,7 +70,7 @@ def decode(data: bytes, encoding: str, defects: Defects) -> bytes:
 
 
 def from_base64(data: bytes, defects: Defects) -> bytes:
-    """Base64 with whatever stands between: foreign characters skipped, padding mended, several runs joined."""
+    """Base64 with whatever stands between: foreign characters skipped, padding repaired, several runs joined."""
     try:
         decoded = binascii.a2b_base64(data)
     except binascii.Error:

@@ -84,7 +84,7 @@ def read_items(root: Item, notes: Notes) -> Configuration | None:
 
 
 def found_in(config: Configuration, root: Item, notes: Notes) -> list[Problem]:
-    """What does not fit together, with its lines; what is missing because it could not be read is told already."""
+    """What does not fit together, with its lines; what is missing because it could not be read is reported already."""
     unread = {section for section, _ in notes.left_out}
     return [
         placed(Problem(notes.as_written(each.path), each.message), root, notes.source)

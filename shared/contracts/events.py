@@ -64,7 +64,7 @@ class MailParsed:
 
 @dataclass(frozen=True, slots=True)
 class MailAccepted:
-    """No rule objects: the mail may become a record. `answers` is False when nobody may be answered (PR-02)."""
+    """No rule matched: the mail may become a record. `answers` is False when nobody may be answered (PR-02)."""
 
     envelope: Envelope
     mail: ParsedMail
@@ -84,7 +84,7 @@ class MailRejected:
 
 @dataclass(frozen=True, slots=True)
 class SenderMatched:
-    """It is known who wrote, or that nobody knows."""
+    """The person who wrote the mail, or that the sender is unknown."""
 
     envelope: Envelope
     mail: ParsedMail

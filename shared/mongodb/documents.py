@@ -346,7 +346,7 @@ def _client(url: str, place: str, deadline: timedelta) -> MongoClient[Document]:
 
 
 def _unreadable(url: str, place: str, error: Exception) -> Exception:
-    """The driver's own sentence may repeat the URL and the password in it: only its kind is told."""
+    """The driver's own sentence may repeat the URL and the password in it: only its kind is shown."""
     if url.startswith("mongodb+srv:") and type(error) is ConfigurationError:
         return Unavailable(f"the servers of {place} cannot be looked up now")
     return Misconfigured(

@@ -78,7 +78,7 @@ class RabbitBroker:
         self._publisher.publish(messages, self.names.work)
 
     def announce(self, messages: Sequence[Message]) -> None:
-        """Best effort: an event that cannot be told is logged."""
+        """Best effort: an event that cannot be published is logged."""
         try:
             self._publisher.publish(messages, self.names.events, mandatory=False, attempts=2)
         except PostroomError as error:

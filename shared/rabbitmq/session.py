@@ -5,7 +5,7 @@ Reads deliveries and the worker's decisions; emits publishes, acknowledgements a
 wants done comes through `wake`.
 
 A delivery is acknowledged after every confirm of what it caused. An explicit "no" of the broker (no queue,
-queue full) leaves the connection healthy, so the delivery is put off through the shortest tier and nothing is
+queue full) leaves the connection healthy, so the delivery is requeued later through the shortest tier and nothing is
 counted; silence makes the whole connection worthless: it is dropped, and the broker hands everything out again.
 """
 

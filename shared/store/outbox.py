@@ -1,6 +1,6 @@
 """The `outbox` collection: mail that shall leave, and whether it did.
 
-States: `waiting` (a server is configured, the notifier will send), `unsent` (none is; leaves by hand only),
+States: `waiting` (a server is configured, the notifier will send), `unsent` (none is; an operator has to send it),
 `sending` (claimed before it is sent), `sent`, `failed`, `blocked`.
 """
 

@@ -31,7 +31,7 @@ class PendingChange:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record: an incident, a change, a task, an object, … Its life is told above.
+    """A record: an incident, a change, a task, an object, … The comment above has its life.
 
     `number` is its type's prefix and `serial`. `customer`, `owner` and `logging_analyst` are ids of persons; `origin`
     is the mail that made it, `parent` the record that it lies below. `copied` are keys of the addresses that take part

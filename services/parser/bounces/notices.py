@@ -25,7 +25,7 @@ class Notice:
 
 
 def read(text: str) -> Notice | None:
-    """The notice in a JSON body, or None when the body is none."""
+    """The notice in a JSON body, or None when the body is something else."""
     start = text.find("{", 0, 2000)
     if start < 0 or '"' not in text[start : start + 100] or "notificationType" not in text:
         return None

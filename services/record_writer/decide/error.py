@@ -123,5 +123,5 @@ def explain(wanted: IncidentWanted, mail: FailedMail, now: datetime) -> str:
         f"Mail: {wanted.mail_id}\n"
         f"{letter}"
         f"Time: {now:%Y-%m-%d %H:%M:%S} UTC\n\n"
-        f"The original mail is attached. When the cause is mended, {remedy}."
+        f"The original mail is attached. When the cause is fixed, {remedy}."
     )

@@ -1,4 +1,4 @@
-"""What a configuration asks for and this version does not do yet, told when it is checked and not when mail waits.
+"""What a configuration asks for and this version does not do yet, shown when it is checked and not when mail waits.
 
 Reads a `Configuration` that is right, yields complaints that are no problems: what they tell is kept and exported like
 everything else. Which protocols and logins there are is known to those that speak them, and given in. A key that
@@ -28,7 +28,7 @@ KEPT: Final = "kept, and without effect in this version"
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
+class Supported:
     """What this version can talk: protocols of mailboxes, protocols of mail servers, ways to log in."""
 
     mailboxes: Collection[str]
@@ -36,19 +36,19 @@ class Spoken:
     logins: Collection[str]
 
 
-def unheeded(config: Configuration, spoken: Spoken) -> Iterator[Complaint]:
-    """Everything that is stated in vain, with its place."""
+def ignored_settings(config: Configuration, supported: Supported) -> Iterator[Complaint]:
+    """Everything that is stated and has no effect, with its place."""
     yield from _without_effect("", config)
     yield from _without_effect("settings", config.settings)
     yield from _without_effect("settings.auth_failure_ticket", config.settings.auth_failure_ticket)
     yield from _of_people(config.people)
     for index, server in enumerate(config.mail_servers):
         yield from _without_effect(f"mail_servers[{index}]", server)
-        yield from _unspoken(f"mail_servers[{index}]", server, spoken.servers, spoken)
+        yield from _unsupported(f"mail_servers[{index}]", server, supported.servers, supported)
     for index, inbox in enumerate(config.inboxes):
         yield from _without_effect(f"inboxes[{index}].commands", inbox.commands)
         if inbox.protocol != "none":
-            yield from _unspoken(f"inboxes[{index}]", inbox, spoken.mailboxes, spoken)
+            yield from _unsupported(f"inboxes[{index}]", inbox, supported.mailboxes, supported)
 
 
 def _without_effect(path: str, part: Any) -> Iterator[Complaint]:
@@ -71,11 +71,13 @@ def _of_people(people: Sequence[Person]) -> Iterator[Complaint]:
         yield Complaint(path, KEPT + (f"; so for {counted[key]} people" if counted[key] > 1 else ""))
 
 
-def _unspoken(path: str, end: Inbox | MailServer, protocols: Collection[str], spoken: Spoken) -> Iterator[Complaint]:
+def _unsupported(
+    path: str, end: Inbox | MailServer, protocols: Collection[str], supported: Supported
+) -> Iterator[Complaint]:
     """A server that cannot be talked to as it is described."""
     if end.protocol not in protocols:
         known = ", ".join(protocols)
         yield Complaint(f"{path}.protocol", f"{end.protocol} is not available in this version; it has {known}")
-    elif end.auth not in spoken.logins:
-        known = ", ".join(spoken.logins)
+    elif end.auth not in supported.logins:
+        known = ", ".join(supported.logins)
         yield Complaint(f"{path}.auth", f"{end.auth} is not available in this version; it has {known}")

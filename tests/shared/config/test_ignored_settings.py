@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from shared.config.ignored_settings import KEPT, WITHOUT_EFFECT, Supported, ignored_settings
 from shared.config.reading import load_bytes
-from shared.config.unheeded import KEPT, WITHOUT_EFFECT, Spoken, unheeded
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
-SPOKEN = Spoken(("imap",), ("smtp",), ("auto", "plain", "regular", "none"))
+SPOKEN = Supported(("imap",), ("smtp",), ("auto", "plain", "regular", "none"))
 IMAP = "inboxes: [{name: a, address: a@example.com, protocol: imap, host: h, password: '${X}', "
 SMTP = "mail_servers: [{name: out, host: h, "
 
 
 def told(text: str) -> list[str]:
-    return [f"{each.path}: {each.message}" for each in unheeded(load_bytes(text.encode()), SPOKEN)]
+    return [f"{each.path}: {each.message}" for each in ignored_settings(load_bytes(text.encode()), SPOKEN)]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""Plain English: phrases and names that we do not write, in documentation, product code and messages.
+
+A reader from anywhere understands a sentence at the first reading. Each row has what to write instead. CHANGELOG.md is
+left out, because it quotes what texts said before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PHRASES = {
+    r"(?:is|are|was|were|be) told(?! (?:to|by|from) )": "is shown, reported, printed, named",
+    r"told apart": "distinguished",
+    r"came to be|comes? to be": "was created",
+    r"work(?:s|ed)? off": "processed",
+    r"put(?:s|ting)? off": "requeued later",
+    r"world is away": "a dependency is unavailable",
+    r"stated in vain|in vain": "ignored, without effect",
+    r"heed(?:s|ed|ing)?|unheeded": "ignored, followed",
+    r"(?:its|their) fate": "delivery status, outcome",
+    r"no rule objects": "accepted: no rule matched",
+    r"version 0 is none|is no object": "invalid version, must be a JSON object",
+    r"leavings": "backlog",
+    r"a crash left is": "backlog left by a crash",
+    r"how (?:it|they) fares?|fares?": "state",
+    r"by hand": "manually",
+    r"is mended|mend the|padding mended": "is fixed, repaired",
+}
+"""Phrase → what to write instead."""
+NAMES = {
+    "in_vain": "ignored_settings",
+    "by_hand": "manual_edits",
+    "telling": "replies",
+    "told_of_missing": "missing_record_notice",
+    "why_shut_out": "sender_refusal",
+    "NotSo": "InvalidEdit",
+    "Beside": "BackgroundPart",
+    "turn_about": "run_round_robin",
+    "work_off_leavings": "drain_backlog",
+    "parcel": "envelope",
+    "Shelf": "ParserStores",
+    "Furnish": "seed_defaults",
+}
+"""Name → the name that says what it is."""
+FILES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for pattern in ("*.md", "docs/**/*.md", "docs/skeletons/*.py", "services/**/*.py", "shared/**/*.py", "examples/*.*")
+    for path in ROOT.glob(pattern)
+    if path.suffix in {".md", ".py", ".sh", ".js"} and path.name not in {"CHANGELOG.md", "requirements.md"}
+)
+
+
+def offences(text: str) -> Iterator[str]:
+    """What a text has of the lists above, as it stands there, with what to write instead."""
+    flat = re.sub(r"\s+(?:# )?", " ", text)
+    for phrase, instead in PHRASES.items():
+        for found in re.finditer(rf"\b(?:{phrase})\b", flat, re.IGNORECASE):
+            yield f"{found[0].lower()} → {instead}"
+    for name, instead in NAMES.items():
+        if re.search(rf"\b_?{name}\b", text):
+            yield f"{name} → {instead}"
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_a_file_reads_in_plain_english(file: str) -> None:
+    assert list(offences((ROOT / file).read_text("utf-8"))) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A missing queue\n    is told.",
+        "what was left is worked off",
+        "def in_vain():",
+        "The world is away",
+        "It fares well",
+    ],
+)
+def test_the_list_finds_a_phrase_across_lines_and_in_names(text: str) -> None:
+    assert list(offences(text))
+
+
+@pytest.mark.parametrize("text", ["the worker is told to stop", "a fair share", "handled by handlers", "is_by_handle"])
+def test_the_list_lets_plain_sentences_pass(text: str) -> None:
+    assert list(offences(text)) == []

@@ -23,7 +23,7 @@ from services.operator.configuration import (
     stored_configuration,
 )
 from services.operator.inboxes import ConnectionCheck, check_connection
-from shared.config.problems import Problem, Refused
+from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.writing import to_plain, to_yaml
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
                 applied = apply_file(app, found, prune=prune, by=_who(), reason=reason)
             _report(applied)
             return _test(app, found.stated) if tests else 0
-    except Refused as refused:
+    except InvalidConfiguration as refused:
         return _show_problems(refused.problems)
 
 

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from services.fetcher import mailbox
 from services.notifier import send
 from services.operator.errors import NotAvailable
-from shared.config import ignored_settings as ignored
 from shared.config import store
+from shared.config.ignored_settings import Supported, find_ignored
 from shared.config.merge import names, pruned_sections
 from shared.config.model import Configuration
-from shared.config.problems import Notes, Problem, Refused
+from shared.config.problems import InvalidConfiguration, Problem, ProblemLog
 from shared.config.reading import load_placed, placed, read_bytes, read_content
 from shared.config.schema import SECTIONS
 from shared.config.secrets import Missing, missing
@@ -77,8 +77,8 @@ def check_file(path: Path) -> Checked:
     """
     try:
         file = ConfigurationFile(path.name, *load_placed(path))
-    except Refused as refused:
-        return Checked(refused.problems)
+    except InvalidConfiguration as error:
+        return Checked(error.problems)
     lacking = list(missing(file.stated))
     problems = [each for each in lacking if each.needed and each.kept]
     others = [each for each in lacking if each not in problems]
@@ -89,9 +89,7 @@ def check_file(path: Path) -> Checked:
 def ignored_settings(stated: Configuration) -> Iterator[Complaint]:
     """What a configuration asks for and this version does not do."""
     logins = (row.key for row in sasl.TABLE if row.start and not row.token)  # nobody fetches tokens yet
-    yield from ignored.ignored_settings(
-        stated, ignored.Supported(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none"))
-    )
+    yield from find_ignored(stated, Supported(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none")))
 
 
 def section_counts(stated: Configuration) -> dict[str, int]:
@@ -100,7 +98,10 @@ def section_counts(stated: Configuration) -> dict[str, int]:
 
 
 def read_file(path: Path) -> ConfigurationFile:
-    """Read a configuration file. Raises `Refused` with every problem, `Misconfigured` when it cannot be read."""
+    """Read a configuration file.
+
+    Raises `InvalidConfiguration` with every problem, `Misconfigured` when the file cannot be read.
+    """
     return ConfigurationFile(path.name, *read_bytes(read_content(path), source=path.name, base=path.absolute().parent))
 
 
@@ -109,13 +110,13 @@ def apply_file(
 ) -> Applied:
     """Create and update what the file states; with `prune`, delete what it does not have.
 
-    Raises `Refused` when something would not fit together afterwards, with the lines of the file.
+    Raises `InvalidConfiguration` when something would not fit together afterwards, with the lines of the file.
     """
     try:
         applied = store.apply(app.documents, file.stated, prune, clock=app.clock, by=by, reason=reason)
-    except Refused as refused:
-        source = Notes(file.name).source
-        raise Refused(placed(each, file.root, source) for each in refused.problems) from None
+    except InvalidConfiguration as error:
+        source = ProblemLog(file.name).source
+        raise InvalidConfiguration(placed(each, file.root, source) for each in error.problems) from None
     app.directory.renew()
     return applied
 

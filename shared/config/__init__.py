@@ -5,9 +5,9 @@
 """
 
 from shared.config.documents import from_documents, to_documents
-from shared.config.problems import Problem, Refused
+from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.reading import load
 from shared.config.store import Applied, apply
 from shared.config.writing import export
 
-__all__ = ["Applied", "Problem", "Refused", "apply", "export", "from_documents", "load", "to_documents"]
+__all__ = ["Applied", "InvalidConfiguration", "Problem", "apply", "export", "from_documents", "load", "to_documents"]

@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from shared.config.model import Configuration, Settings
-from shared.config.problems import Notes, Refused
+from shared.config.problems import InvalidConfiguration, ProblemLog
 from shared.config.readers import duration_text
 from shared.config.reading import read_items
 from shared.config.schema import SECTIONS, key_of, section_of
@@ -72,16 +72,16 @@ def to_documents(config: Configuration) -> dict[str, list[Document]]:
 def from_documents(stored: Stored) -> Configuration:
     """The configuration that documents hold; keys that are not configuration are left aside.
 
-    Raises `Refused` when a document holds what cannot be used.
+    Raises `InvalidConfiguration` when a document holds what cannot be used.
     """
     stated = {
         name: [_known(each, section) for each in in_order(stored.get(name, ()))] for name, section in SECTIONS.items()
     }
     settings = [_known(each, section_of(Settings)) for each in stored.get(SETTINGS, ())]
-    notes = Notes("the stored configuration")
-    config = read_items(of_document({SETTINGS: settings[0] if settings else {}, **stated}), notes)
-    if config is None or notes.problems:
-        raise Refused(notes.problems)
+    log = ProblemLog("the stored configuration")
+    config = read_items(of_document({SETTINGS: settings[0] if settings else {}, **stated}), log)
+    if config is None or log.problems:
+        raise InvalidConfiguration(log.problems)
     return config
 
 

@@ -1,8 +1,8 @@
-"""What a configuration asks for and this version does not do yet, shown when it is checked and not when mail waits.
+"""Settings that this version keeps and ignores, so that `config check` can list them before any mail depends on them.
 
-Reads a `Configuration` that is right, yields complaints that are no problems: what they tell is kept and exported like
-everything else. Which protocols and logins there are is known to those that speak them, and given in. A key that
-comes to life leaves `WITHOUT_EFFECT`, and `docs/settings.md` with it.
+Reads a valid `Configuration`, yields complaints that are notes and no problems: these settings are stored and exported
+like all others. Which protocols and logins are supported is an argument. A key that is implemented is removed from
+`WITHOUT_EFFECT` and from the list in `docs/settings.md`.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ WITHOUT_EFFECT: Final[Mapping[type, tuple[str, ...]]] = {
     MailServer: ("conversation_id", "embedded_images", "default_format"),
     Person: ("format", "permissions", "active"),
 }
-"""Keys that are read, checked and kept, and that nothing acts upon, by the part that they stand in."""
+"""Keys that are read, checked and stored, and have no effect yet, by the part that they belong to."""
 KEPT: Final = "kept, and without effect in this version"
 
 
 @dataclass(frozen=True, slots=True)
 class Supported:
-    """What this version can talk: protocols of mailboxes, protocols of mail servers, ways to log in."""
+    """What this version supports: protocols of mailboxes, protocols of mail servers, login methods."""
 
     mailboxes: Collection[str]
     servers: Collection[str]
     logins: Collection[str]
 
 
-def ignored_settings(config: Configuration, supported: Supported) -> Iterator[Complaint]:
-    """Everything that is stated and has no effect, with its place."""
+def find_ignored(config: Configuration, supported: Supported) -> Iterator[Complaint]:
+    """Every setting that is stated and ignored, with its place."""
     yield from _without_effect("", config)
     yield from _without_effect("settings", config.settings)
     yield from _without_effect("settings.auth_failure_ticket", config.settings.auth_failure_ticket)
@@ -52,10 +52,10 @@ def ignored_settings(config: Configuration, supported: Supported) -> Iterator[Co
 
 
 def _without_effect(path: str, part: Any) -> Iterator[Complaint]:
-    """Keys of one part that say something else than their default."""
-    dead = WITHOUT_EFFECT[type(part)]
+    """Keys of one part without effect whose value differs from the default."""
+    ignored = WITHOUT_EFFECT[type(part)]
     for each in fields(part):
-        if each.name in dead and getattr(part, each.name) != each.default:
+        if each.name in ignored and getattr(part, each.name) != each.default:
             yield Complaint(f"{path}.{each.name}" if path else each.name, KEPT)
 
 
@@ -74,7 +74,7 @@ def _of_people(people: Sequence[Person]) -> Iterator[Complaint]:
 def _unsupported(
     path: str, end: Inbox | MailServer, protocols: Collection[str], supported: Supported
 ) -> Iterator[Complaint]:
-    """A server that cannot be talked to as it is described."""
+    """A server with a protocol or login method that is not supported."""
     if end.protocol not in protocols:
         known = ", ".join(protocols)
         yield Complaint(f"{path}.protocol", f"{end.protocol} is not available in this version; it has {known}")

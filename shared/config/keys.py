@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final
 
 from shared.config import readers as read
 from shared.config import values
-from shared.config.problems import Refusal, Spot, nearest
+from shared.config.problems import InvalidValue, Location, nearest
 from shared.config.section import Section, list_of, mapping_of, pairs
 from shared.config.tree import Item, Mapped, Sequenced, Text
 
@@ -28,104 +28,104 @@ ROLES: Final = ("user", "analyst", "administrator")
 RECORD_EVENTS: Final = ("created", "updated", "resolved", "closed", "reopened", "deleted")
 SLA_EVENTS: Final = ("sla.due", "sla.breached")
 FIELD_KINDS: Final = ("text", "number", "date", "boolean")
-LEAST_CHARACTERS: Final = 2
+MIN_FILTER_CHARACTERS: Final = 2
 """A filter on one character would match nearly everything (TI-20)."""
 
 
-def _attachment_type(item: Item, spot: Spot) -> str:
-    value = read.line(item, spot).lower()
+def _attachment_type(item: Item, location: Location) -> str:
+    value = read.line(item, location).lower()
     if "/" in value and not re.fullmatch(r"[a-z0-9!#$&^_.+-]+/(?:\*|[a-z0-9!#$&^_.+-]+)", value):
-        raise Refusal(f'"{value}" is neither a file pattern such as *.exe nor a content type')
+        raise InvalidValue(f'"{value}" is neither a file pattern such as *.exe nor a content type')
     return value
 
 
-def _reopened_to(item: Item, spot: Spot) -> str:
-    value = read.line(item, spot)
+def _reopened_to(item: Item, location: Location) -> str:
+    value = read.line(item, location)
     if value not in {"last", "template"} and not re.fullmatch(r"group:\s*\S.*", value):
-        raise Refusal(f'"{value}" is not one of last, template, group:<name>')
+        raise InvalidValue(f'"{value}" is not one of last, template, group:<name>')
     return value
 
 
-def _business_event(item: Item, spot: Spot) -> str:
-    value = read.line(item, spot)
+def _business_event(item: Item, location: Location) -> str:
+    value = read.line(item, location)
     type_name, _, event = value.rpartition(".")
     if value not in SLA_EVENTS and (not type_name or event not in RECORD_EVENTS):
         known = (*(f"{type_name or 'incident'}.{each}" for each in RECORD_EVENTS), *SLA_EVENTS)
         events = ", ".join(RECORD_EVENTS)
         hint = nearest(value, known)
-        raise Refusal(f'"{value}" is no event; write <type>.<one of {events}>, sla.due or sla.breached{hint}')
+        raise InvalidValue(f'"{value}" is no event; write <type>.<one of {events}>, sla.due or sla.breached{hint}')
     return value
 
 
-def _recipient(item: Item, spot: Spot) -> str:
+def _recipient(item: Item, location: Location) -> str:
     """An address, a person's id, or a token such as @Sender."""
-    value = read.line(item, spot)
-    return value if value.startswith("@") or "@" not in value else read.address(item, spot)
+    value = read.line(item, location)
+    return value if value.startswith("@") or "@" not in value else read.address(item, location)
 
 
-def _pair_of_levels(item: Item, spot: Spot) -> str:
-    value = read.line(item, spot)
+def _pair_of_levels(item: Item, location: Location) -> str:
+    value = read.line(item, location)
     if not re.fullmatch(r"[^/]+/[^/]+", value):
-        raise Refusal(f'"{value}" is no pair; write it as Impact/Urgency')
+        raise InvalidValue(f'"{value}" is no pair; write it as Impact/Urgency')
     return "/".join(part.strip() for part in value.split("/"))
 
 
 _values: Final = mapping_of(read.field_name, read.scalar)
 
 
-def _report_query(item: Item, spot: Spot) -> dict[str, values.Scalar]:
-    found = _values(item, spot)
+def _report_query(item: Item, location: Location) -> dict[str, values.Scalar]:
+    found = _values(item, location)
     if not isinstance(found.get("type"), str):
-        raise Refusal("the query needs a type, such as {type: incident, status: open}")
+        raise InvalidValue("the query needs a type, such as {type: incident, status: open}")
     return found
 
 
 def _terms(*, split: bool) -> read.Read[tuple[str, ...]]:
     """Texts to look for; addresses may be separated by commas, which are checked one by one (TI-20)."""
 
-    def read_terms(item: Item, spot: Spot) -> tuple[str, ...]:
-        written = list_of(read.line)(item, spot)
+    def read_terms(item: Item, location: Location) -> tuple[str, ...]:
+        written = list_of(read.line)(item, location)
         terms = tuple(
             term.strip() for each in written for term in (each.split(",") if split else [each]) if term.strip()
         )
-        if not terms or any(len(term) < LEAST_CHARACTERS for term in terms):
-            raise Refusal(f"a filter needs at least {LEAST_CHARACTERS} characters")
+        if not terms or any(len(term) < MIN_FILTER_CHARACTERS for term in terms):
+            raise InvalidValue(f"a filter needs at least {MIN_FILTER_CHARACTERS} characters")
         return terms
 
     return read_terms
 
 
-def _larger_than(item: Item, spot: Spot) -> int:
+def _larger_than(item: Item, location: Location) -> int:
     """`10MB`, or `>10MB` for those who like it said."""
     if isinstance(item, Text):
-        return read.size(Text(item.text.removeprefix(">").strip(), item.line, item.plain), spot)
-    return read.size(item, spot)
+        return read.size(Text(item.text.removeprefix(">").strip(), item.line, item.plain), location)
+    return read.size(item, location)
 
 
-def _header(item: Item, spot: Spot) -> dict[str, str]:
+def _header(item: Item, location: Location) -> dict[str, str]:
     """`{X-Spam-Flag: YES}`, `"X-Spam-Flag: YES"`, or `{name: X-Spam-Flag, value: YES}`."""
     if isinstance(item, Mapped | Sequenced):
-        found = mapping_of(_header_name, read.line)(item, spot)
+        found = mapping_of(_header_name, read.line)(item, location)
         return {found["name"]: found["value"]} if found.keys() == {"name", "value"} else found
-    field, colon, value = read.line(item, spot).partition(":")
+    field, colon, value = read.line(item, location).partition(":")
     if not colon:
-        raise Refusal("write a header as name: text")
-    return {_header_name(Text(field.strip(), item.line), spot): value.strip()}
+        raise InvalidValue("write a header as name: text")
+    return {_header_name(Text(field.strip(), item.line), location): value.strip()}
 
 
-def _header_name(item: Item, spot: Spot) -> str:
-    value = read.line(item, spot)
+def _header_name(item: Item, location: Location) -> str:
+    value = read.line(item, location)
     if not re.fullmatch(r"[!-9;-~]+", value):
-        raise Refusal(f'"{value}" is no name of a header (RFC 5322, section 2.2)')
+        raise InvalidValue(f'"{value}" is no name of a header (RFC 5322, section 2.2)')
     return value
 
 
-def _patterns(item: Item, spot: Spot) -> dict[str, str]:
+def _patterns(item: Item, location: Location) -> dict[str, str]:
     """A pattern for any part of the mail, or a mapping of parts to patterns."""
     part = read.one_of("subject", "body", "sender", "recipient", "any")
     if isinstance(item, Mapped | Sequenced):
-        return mapping_of(part, read.pattern())(item, spot)
-    return {"any": read.pattern()(item, spot)}
+        return mapping_of(part, read.pattern())(item, location)
+    return {"any": read.pattern()(item, location)}
 
 
 _MATCH: Final = Section(
@@ -141,24 +141,24 @@ _MATCH: Final = Section(
 )
 
 
-def _match(item: Item, spot: Spot) -> Mapping[str, Any]:
-    if not pairs(item, Spot(spot.path, type(spot.notes)())):
-        raise Refusal(f"a rule needs something to match: {', '.join(_MATCH.readers)}")
-    return _MATCH.values(item, spot)
+def _match(item: Item, location: Location) -> Mapping[str, Any]:
+    if not pairs(item, Location(location.path, type(location.log)())):
+        raise InvalidValue(f"a rule needs something to match: {', '.join(_MATCH.readers)}")
+    return _MATCH.values(item, location)
 
 
-def _enabled_commands(item: Item, spot: Spot) -> tuple[str, ...]:
+def _enabled_commands(item: Item, location: Location) -> tuple[str, ...]:
     """Some of the commands, or `all`."""
     if isinstance(item, Text) and item.text.casefold() == "all":
         return COMMANDS
-    return list_of(read.one_of(*COMMANDS))(item, spot)
+    return list_of(read.one_of(*COMMANDS))(item, location)
 
 
-def _field_kind(item: Item, spot: Spot) -> tuple[str, bool]:
+def _field_kind(item: Item, location: Location) -> tuple[str, bool]:
     """`number`, or `{type: number, protected: true}`: its kind, and whether only analysts set it by mail (IV-42)."""
     if not isinstance(item, Mapped):
-        return read.one_of(*FIELD_KINDS)(item, spot), False
-    stated = _FIELD.values(item, spot)
+        return read.one_of(*FIELD_KINDS)(item, location), False
+    stated = _FIELD.values(item, location)
     return stated["type"], stated.get("protected", False)
 
 

@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, one line each, and how problems are gathered while it is read."""
+"""What is wrong with a configuration, one line each, and the log that collects problems while it is read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Problem:
         return ": ".join(part for part in (place, self.path, self.message) if part)
 
 
-class Refused(Misconfigured):
+class InvalidConfiguration(Misconfigured):
     """A configuration with problems; the message has one line for each."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:
@@ -35,7 +35,7 @@ class Refused(Misconfigured):
         super().__init__("\n".join(map(str, self.problems)))
 
 
-class Refusal(Exception):
+class InvalidValue(Exception):
     """A value cannot be used; the message is a clause that names the remedy."""
 
     def __init__(self, message: str, line: int = 0) -> None:
@@ -43,13 +43,13 @@ class Refusal(Exception):
         self.line = line
 
 
-class Skipped(Exception):
-    """A whole part cannot be used, and why has been noted."""
+class UnusablePart(Exception):
+    """A whole part cannot be used; its problems are in the log."""
 
 
 @dataclass(slots=True)
-class Notes:
-    """The problems found so far in one source."""
+class ProblemLog:
+    """The problems found so far in one source; relative paths start at `base`."""
 
     source: str = ""
     base: Path | None = None
@@ -58,7 +58,7 @@ class Notes:
     """Items of lists (path of the list, place in it) that could not be used at all."""
 
     def add(self, path: str, message: str, line: int = 0) -> None:
-        """Note one."""
+        """Add a problem."""
         self.problems.append(Problem(path, message, line, self.source))
 
     def as_written(self, path: str) -> str:
@@ -73,23 +73,23 @@ class Notes:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """Where a reader stands: its path, and the notes it adds to."""
+class Location:
+    """The place of an item that is read, and the log of its problems."""
 
     path: str
-    notes: Notes
+    log: ProblemLog
 
-    def at(self, key: str) -> Spot:
-        """The spot of a key below this one."""
-        return Spot(f"{self.path}.{key}" if self.path else key, self.notes)
+    def at(self, key: str) -> Location:
+        """The location of a key below this one."""
+        return Location(f"{self.path}.{key}" if self.path else key, self.log)
 
-    def nth(self, index: int) -> Spot:
-        """The spot of an item of the list here."""
-        return Spot(f"{self.path}[{index}]", self.notes)
+    def nth(self, index: int) -> Location:
+        """The location of an item of the list here."""
+        return Location(f"{self.path}[{index}]", self.log)
 
     def refuse(self, message: str, item: Item | None = None) -> None:
-        """Note a problem here."""
-        self.notes.add(self.path, message, item.line if item else 0)
+        """Log a problem here."""
+        self.log.add(self.path, message, item.line if item else 0)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

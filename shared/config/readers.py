@@ -1,6 +1,6 @@
 """Readers of single values: each takes an item and gives a checked value, or says what to write instead.
 
-A reader is a function `(item, spot) -> value`. It raises `Refusal` for a value that cannot be used, and never
+A reader is a function `(item, location) -> value`. It raises `InvalidValue` for a value that cannot be used, and never
 repeats a value that may be secret. Sections of the file are built from readers in `shared.config.schema`.
 """
 
@@ -19,21 +19,21 @@ import regex
 
 from shared.addresses import address_key, ascii_domain
 from shared.config.cron import Cron
-from shared.config.problems import Refusal, Spot, nearest
+from shared.config.problems import InvalidValue, Location, nearest
 from shared.config.tree import Item, Mapped, Sequenced, Text
 from shared.config.values import FILE_REFERENCE, Scalar, Secret
 from shared.contracts.errors import Misconfigured
 
 T = TypeVar("T")
-Read = Callable[[Item, Spot], T]
+Read = Callable[[Item, Location], T]
 
 UNITS: Final[Mapping[str, float]] = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 BYTES: Final[Mapping[str, int]] = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30}
-BIGGEST: Final = (1 << 63) - 1
+MAX_INTEGER: Final = (1 << 63) - 1
 """The largest integer that the store keeps."""
-LONGEST_NUMBER: Final = 20
+MAX_NUMBER_CHARACTERS: Final = 20
 """Characters of such an integer."""
-LONGEST_PATTERN: Final = 1000
+MAX_PATTERN_CHARACTERS: Final = 1000
 """Characters of a regular expression; longer ones are mistakes."""
 _ON: Final = frozenset({"true", "on", "yes"})
 _OFF: Final = frozenset({"false", "off", "no"})
@@ -56,73 +56,73 @@ def kind_of(item: Item) -> str:
 def _scalar(item: Item, wanted: str) -> str:
     if isinstance(item, Text) and not item.is_null:
         return item.text
-    raise Refusal(f"expected {wanted}, found {kind_of(item)}")
+    raise InvalidValue(f"expected {wanted}, found {kind_of(item)}")
 
 
 def _quoted(text: str) -> str:
     return f'"{text}"' if len(text) <= 60 else f'"{text[:57]}..."'
 
 
-def text(item: Item, _: Spot) -> str:
+def text(item: Item, _: Location) -> str:
     """Any text, several lines allowed."""
     value = _scalar(item, "a text")
     if _UNSAFE.search(value):
-        raise Refusal("control characters and lone surrogates are not allowed")
+        raise InvalidValue("control characters and lone surrogates are not allowed")
     return value
 
 
-def line(item: Item, spot: Spot) -> str:
+def line(item: Item, location: Location) -> str:
     """Text on one line, not empty."""
-    value = text(item, spot).strip()
+    value = text(item, location).strip()
     if not value or "\n" in value or "\r" in value:
-        raise Refusal("write some text on one line")
+        raise InvalidValue("write some text on one line")
     return value
 
 
-def line_or_nothing(item: Item, spot: Spot) -> str:
+def line_or_nothing(item: Item, location: Location) -> str:
     """Text on one line; quotes with nothing between them mean nothing."""
-    return "" if isinstance(item, Text) and not item.plain and not item.text.strip() else line(item, spot)
+    return "" if isinstance(item, Text) and not item.plain and not item.text.strip() else line(item, location)
 
 
-def name(item: Item, spot: Spot) -> str:
+def name(item: Item, location: Location) -> str:
     """The name of a thing: one line, at most 100 characters."""
-    value = line(item, spot)
+    value = line(item, location)
     if len(value) > 100:
-        raise Refusal("a name has at most 100 characters")
+        raise InvalidValue("a name has at most 100 characters")
     return value
 
 
-def type_name(item: Item, spot: Spot) -> str:
+def type_name(item: Item, location: Location) -> str:
     """The name of a record type or field: it is written in subjects and keywords, so it is a word."""
-    value = name(item, spot)
+    value = name(item, location)
     if not re.fullmatch(r"[^\W\d][\w -]*", value):
-        raise Refusal(f"{_quoted(value)} is no name here; use letters, digits, space, - and _, a letter first")
+        raise InvalidValue(f"{_quoted(value)} is no name here; use letters, digits, space, - and _, a letter first")
     return value
 
 
-def field_name(item: Item, spot: Spot) -> str:
+def field_name(item: Item, location: Location) -> str:
     """The name of a field: a document keeps it, so `.` and `$` cannot be in it."""
-    value = name(item, spot)
+    value = name(item, location)
     if "." in value or value.startswith("$"):
-        raise Refusal(f"{_quoted(value)} is no name of a field; leave out . and $")
+        raise InvalidValue(f"{_quoted(value)} is no name of a field; leave out . and $")
     return value
 
 
-def switch(item: Item, _: Spot) -> bool:
+def switch(item: Item, _: Location) -> bool:
     """`true` or `false`; `on`, `off`, `yes` and `no` mean the same."""
     value = _scalar(item, "true or false").casefold()
     if value in _ON or value in _OFF:
         return value in _ON
-    raise Refusal(f"{_quoted(value)} is neither true nor false")
+    raise InvalidValue(f"{_quoted(value)} is neither true nor false")
 
 
 def integer(low: int, high: int) -> Read[int]:
     """A whole number within bounds."""
 
-    def read(item: Item, _: Spot) -> int:
+    def read(item: Item, _: Location) -> int:
         value = _scalar(item, f"a number from {low} to {high}")
         if not re.fullmatch(r"[-+]?[0-9]{1,18}", value) or not low <= int(value) <= high:
-            raise Refusal(f"{_quoted(value)} is not a number from {low} to {high}")
+            raise InvalidValue(f"{_quoted(value)} is not a number from {low} to {high}")
         return int(value)
 
     return read
@@ -131,11 +131,11 @@ def integer(low: int, high: int) -> Read[int]:
 def one_of(*words: str) -> Read[str]:
     """One of a few words, whatever the case."""
 
-    def read(item: Item, _: Spot) -> str:
+    def read(item: Item, _: Location) -> str:
         value = _scalar(item, f"one of {', '.join(words)}")
         if value.casefold() in words:
             return value.casefold()
-        raise Refusal(f"{_quoted(value)} is not one of {', '.join(words)}{nearest(value, words)}")
+        raise InvalidValue(f"{_quoted(value)} is not one of {', '.join(words)}{nearest(value, words)}")
 
     return read
 
@@ -143,14 +143,14 @@ def one_of(*words: str) -> Read[str]:
 def duration(low: timedelta, high: timedelta) -> Read[timedelta]:
     """A time with its unit (`30s`, `5m`, `1h`, `1h30m`) within bounds."""
 
-    def read(item: Item, _: Spot) -> timedelta:
+    def read(item: Item, _: Location) -> timedelta:
         value = _scalar(item, "a time such as 30s, 5m or 1h").replace(" ", "").casefold()
         if not _DURATION.fullmatch(value):
-            raise Refusal(f"{_quoted(value)} is not a time; write a number with a unit, such as 30s, 5m or 1h")
+            raise InvalidValue(f"{_quoted(value)} is not a time; write a number with a unit, such as 30s, 5m or 1h")
         parts = re.findall(r"([0-9]+)(ms|[smhdw])", value)
         length = sum(int(count) * UNITS[unit] for count, unit in parts)
         if not low.total_seconds() <= length <= high.total_seconds():
-            raise Refusal(f"{_quoted(value)} is not between {duration_text(low)} and {duration_text(high)}")
+            raise InvalidValue(f"{_quoted(value)} is not between {duration_text(low)} and {duration_text(high)}")
         return timedelta(seconds=length)
 
     return read
@@ -168,12 +168,12 @@ def duration_text(value: timedelta) -> str:
     return f"{seconds // length}{unit}"
 
 
-def size(item: Item, _: Spot) -> int:
+def size(item: Item, _: Location) -> int:
     """A number of bytes: `50MB`, `512KB`, `1000`."""
     value = _scalar(item, "a size such as 50MB")
     found = re.fullmatch(r"([0-9]{1,12})\s*([kmg]?i?b)?", value.strip().casefold())
     if not found or not int(found[1]):
-        raise Refusal(f"{_quoted(value)} is not a size; write 50MB, 512KB or a number of bytes")
+        raise InvalidValue(f"{_quoted(value)} is not a size; write 50MB, 512KB or a number of bytes")
     return int(found[1]) * BYTES[(found[2] or "").replace("i", "")]
 
 
@@ -185,110 +185,112 @@ def size_text(value: int) -> str:
     return str(value)
 
 
-def address(item: Item, _: Spot) -> str:
+def address(item: Item, _: Location) -> str:
     """An email address; its domain in lower case."""
     value = _scalar(item, "an address such as desk@example.com").strip()
     if not _ADDRESS.fullmatch(value) or _UNSAFE.search(value):
-        raise Refusal(f"{_quoted(value)} is not an address; write it as user@domain")
+        raise InvalidValue(f"{_quoted(value)} is not an address; write it as user@domain")
     local, _at, domain = value.rpartition("@")
     if ascii_domain(domain) is None:
-        raise Refusal(f"{_quoted(value)}: the domain has characters that no domain may have; retype it")
+        raise InvalidValue(f"{_quoted(value)}: the domain has characters that no domain may have; retype it")
     return f"{local}@{domain.lower()}"
 
 
-def known_address(item: Item, spot: Spot) -> str:
+def known_address(item: Item, location: Location) -> str:
     """The address of a person, in the form in which addresses are compared."""
-    return address_key(address(item, spot)) or ""
+    return address_key(address(item, location)) or ""
 
 
-def domain(item: Item, spot: Spot) -> str:
+def domain(item: Item, location: Location) -> str:
     """A mail domain, with or without the `@`."""
-    value = line(item, spot).removeprefix("@")
+    value = line(item, location).removeprefix("@")
     if not _ADDRESS.fullmatch(f"x@{value}"):
-        raise Refusal(f"{_quoted(value)} is not a domain; write it as example.com")
+        raise InvalidValue(f"{_quoted(value)} is not a domain; write it as example.com")
     if ascii_domain(value) is None:
-        raise Refusal(f"{_quoted(value)} has characters that no domain may have; retype it")
+        raise InvalidValue(f"{_quoted(value)} has characters that no domain may have; retype it")
     return value.lower()
 
 
-def host(item: Item, spot: Spot) -> str:
+def host(item: Item, location: Location) -> str:
     """A host name or IP address, without scheme, port or path."""
-    value = line(item, spot)
+    value = line(item, location)
     if re.search(r"[\s/@]", value) or re.fullmatch(r"[^:]+:[0-9]*", value):
-        raise Refusal(f"{_quoted(value)} is not a host; write the name alone, the port has its own key")
+        raise InvalidValue(f"{_quoted(value)} is not a host; write the name alone, the port has its own key")
     return value
 
 
-def url(item: Item, spot: Spot) -> str:
+def url(item: Item, location: Location) -> str:
     """A web address."""
-    value, login = _url_and_login(item, spot)
+    value, login = _url_and_login(item, location)
     if login:
-        raise Refusal("holds a user name or a password; write https://host/path, and a secret under a key of its own")
+        raise InvalidValue(
+            "holds a user name or a password; write https://host/path, and a secret under a key of its own"
+        )
     return value
 
 
-def url_with_login(item: Item, spot: Spot) -> str:
+def url_with_login(item: Item, location: Location) -> str:
     """A web address with a login, whose password is a reference: the address is stored and shown."""
-    value, login = _url_and_login(item, spot)
+    value, login = _url_and_login(item, location)
     if login and not re.fullmatch(r"[^:]*(:\$\{[A-Za-z_][A-Za-z0-9_]*\})?", login):
-        raise Refusal("holds a password; write https://user:${ENV_NAME}@host")
+        raise InvalidValue("holds a password; write https://user:${ENV_NAME}@host")
     return value
 
 
-def _url_and_login(item: Item, spot: Spot) -> tuple[str, str]:
+def _url_and_login(item: Item, location: Location) -> tuple[str, str]:
     """The address, and what stands before its host."""
-    value = line(item, spot)
+    value = line(item, location)
     if not re.fullmatch(r"https?://[^\s/?#]+\S*", value, re.IGNORECASE):
-        raise Refusal("not a web address; write it as https://host/path")
+        raise InvalidValue("not a web address; write it as https://host/path")
     return value, re.split(r"[/?#]", value.split("//", 1)[1], maxsplit=1)[0].rpartition("@")[0]
 
 
-def secret(item: Item, spot: Spot) -> Secret:
+def secret(item: Item, location: Location) -> Secret:
     """A reference to a secret. A relative file is made absolute, so that the store can be read from anywhere."""
     value = _scalar(item, "${ENV_NAME} or file:path").strip()
     if value.startswith(FILE_REFERENCE):
-        value = FILE_REFERENCE + from_base(value.removeprefix(FILE_REFERENCE).strip(), spot)
+        value = FILE_REFERENCE + from_base(value.removeprefix(FILE_REFERENCE).strip(), location)
     try:
         return Secret(value)
     except Misconfigured as error:
-        raise Refusal(str(error)) from None
+        raise InvalidValue(str(error)) from None
 
 
-def from_base(path: str, spot: Spot) -> str:
+def from_base(path: str, location: Location) -> str:
     """A path, absolute when it is known where relative ones start."""
     if not path:
-        raise Refusal("the path is missing")
-    base = spot.notes.base
+        raise InvalidValue("the path is missing")
+    base = location.log.base
     return str(Path(path)) if base is None else str((base / path).absolute())
 
 
-def path(item: Item, spot: Spot) -> str:
+def path(item: Item, location: Location) -> str:
     """A path; a relative one starts at the configuration file."""
-    return from_base(line(item, spot), spot)
+    return from_base(line(item, location), location)
 
 
-def timezone(item: Item, spot: Spot) -> str:
+def timezone(item: Item, location: Location) -> str:
     """An IANA time zone."""
-    value = line(item, spot)
+    value = line(item, location)
     try:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):
         if value == "UTC":
             return value
-        raise Refusal(f"{_quoted(value)} is not a time zone; write UTC or a name such as Europe/Berlin") from None
+        raise InvalidValue(f"{_quoted(value)} is not a time zone; write UTC or a name such as Europe/Berlin") from None
     return value
 
 
 def pattern(*groups: str) -> Read[str]:
     """A regular expression of the engine that runs it, with the named groups."""
 
-    def read(item: Item, spot: Spot) -> str:
-        value = text(item, spot)
-        if len(value) > LONGEST_PATTERN:
-            raise Refusal(f"a pattern has at most {LONGEST_PATTERN} characters")
+    def read(item: Item, location: Location) -> str:
+        value = text(item, location)
+        if len(value) > MAX_PATTERN_CHARACTERS:
+            raise InvalidValue(f"a pattern has at most {MAX_PATTERN_CHARACTERS} characters")
         compiled = _compiled(value)
         if missing := [group for group in groups if group not in compiled.groupindex]:
-            raise Refusal(f"the pattern lacks the group (?P<{missing[0]}>...)")
+            raise InvalidValue(f"the pattern lacks the group (?P<{missing[0]}>...)")
         return value
 
     return read
@@ -300,39 +302,39 @@ def _compiled(value: str) -> regex.Pattern[str]:
             warnings.simplefilter("ignore")
             return regex.compile(value)
     except regex.error as error:
-        raise Refusal(f"bad regular expression: {error}") from None
+        raise InvalidValue(f"bad regular expression: {error}") from None
     except (RecursionError, OverflowError, MemoryError):
-        raise Refusal("bad regular expression: nested or repeated too much") from None
+        raise InvalidValue("bad regular expression: nested or repeated too much") from None
 
 
-def schedule(item: Item, spot: Spot) -> str:
+def schedule(item: Item, location: Location) -> str:
     """Five cron fields."""
-    value = " ".join(line(item, spot).split())
+    value = " ".join(line(item, location).split())
     try:
         Cron.parse(value)
     except Misconfigured as error:
-        raise Refusal(str(error)) from None
+        raise InvalidValue(str(error)) from None
     return value
 
 
-def scalar(item: Item, spot: Spot) -> Scalar:
+def scalar(item: Item, location: Location) -> Scalar:
     """A value for a field: text, number, true, false or null, as YAML 1.2 writes them."""
     if not isinstance(item, Text):
-        raise Refusal(f"expected a single value, found {kind_of(item)}")
+        raise InvalidValue(f"expected a single value, found {kind_of(item)}")
     if not item.plain:
-        return text(item, spot)
+        return text(item, location)
     if item.is_null:
         return None
     if item.text in {"true", "True", "TRUE", "false", "False", "FALSE"}:
         return item.text.casefold() == "true"
-    return _number(item.text, text(item, spot))
+    return _number(item.text, text(item, location))
 
 
 def _number(written: str, otherwise: str) -> Scalar:
     """A number, when YAML 1.1 and 1.2 both see one; `1e5`, `010` and `1:30` stay the text that they are."""
     if re.fullmatch(r"[-+]?(?:0|[1-9][0-9]*)", written):
-        if len(written) > LONGEST_NUMBER or not -BIGGEST - 1 <= int(written) <= BIGGEST:
-            raise Refusal("the number is too large; quote it to keep it as text")
+        if len(written) > MAX_NUMBER_CHARACTERS or not -MAX_INTEGER - 1 <= int(written) <= MAX_INTEGER:
+            raise InvalidValue("the number is too large; quote it to keep it as text")
         return int(written)
     if re.fullmatch(r"[-+]?(?:0|[1-9][0-9]{0,308})\.[0-9]{1,30}(?:[eE][-+][0-9]{1,3})?", written):
         value = float(written)

@@ -16,7 +16,7 @@ from typing import Any, Final, Literal
 from shared.config import model as desk
 from shared.config import readers as read
 from shared.config.keys import NOT_A_KEY
-from shared.config.problems import Refusal, Spot
+from shared.config.problems import InvalidValue, Location
 from shared.config.section import Section, list_of, list_of_sections, mapping_of
 from shared.config.tree import Item
 from shared.config.values import Secret
@@ -26,19 +26,19 @@ def _inbox(**values: Any) -> desk.Inbox:
     """POP3 cannot mark mail, so there both words mean that it stays on the server (TI-08)."""
     if values.get("after") == "leave":
         if values.get("protocol") != "pop3":
-            raise Refusal("after: leave is for pop3; write archive, delete or mark_read")
+            raise InvalidValue("after: leave is for pop3; write archive, delete or mark_read")
         values["after"] = "mark_read"
     return desk.Inbox(**values)
 
 
-def _statuses(item: Item, spot: Spot) -> desk.Statuses:
+def _statuses(item: Item, location: Location) -> desk.Statuses:
     """All three groups as stated: one that is left out is empty, but a record has to start somewhere."""
-    values = section_of(desk.Statuses).values(item, spot)
+    values = section_of(desk.Statuses).values(item, location)
     if not values.get("open"):
-        raise Refusal("a new record takes the first open status; write at least one, such as open: [Logged]")
+        raise InvalidValue("a new record takes the first open status; write at least one, such as open: [Logged]")
     every = [status.casefold() for group in values.values() for status in group]
     if twice := next((status for status in every if every.count(status) > 1), None):
-        raise Refusal(f'the status "{twice}" is here twice; a status belongs to one group')
+        raise InvalidValue(f'the status "{twice}" is here twice; a status belongs to one group')
     return desk.Statuses(*(values.get(group, ()) for group in ("open", "resolved", "closed")))
 
 
@@ -51,7 +51,9 @@ def _record_type(**values: Any) -> desk.RecordType:
     marked = [name for name, (_, protected) in stated.items() if protected]
     protected = tuple(dict.fromkeys([*marked, *values.pop("protected", ())]))
     if unknown := next((name for name in protected if name not in fields), None):
-        raise Refusal(f'the protected field "{unknown}" is no field of the type; it has {", ".join(fields) or "none"}')
+        raise InvalidValue(
+            f'the protected field "{unknown}" is no field of the type; it has {", ".join(fields) or "none"}'
+        )
     return desk.RecordType(**{"aliases": aliases, **values, "fields": fields, "protected": protected})
 
 

@@ -1,4 +1,4 @@
-"""Which secrets a configuration refers to, and which of them cannot be had here.
+"""Which secrets a configuration refers to, and which of them are missing on this machine.
 
 Separate from loading, because it depends on the machine: environment variables belong to the machine that
 runs a worker, files belong to the configuration (decision 0047).
@@ -29,7 +29,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A secret that cannot be had. `kept` is false for an environment variable, true for a file."""
+    """A secret that is missing. `kept` is false for an environment variable, true for a file."""
 
     path: str
     message: str
@@ -67,7 +67,7 @@ def _of_server(path: str, end: Inbox | MailServer, *, used: bool) -> Iterator[Re
 def missing(
     config: Configuration, *, base: Path = Path(), environ: Mapping[str, str] = os.environ
 ) -> Iterator[Missing]:
-    """The secrets that cannot be had here."""
+    """The secrets that are missing on this machine."""
     for each in references(config):
         try:
             each.secret.reveal(base, environ)

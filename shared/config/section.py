@@ -1,6 +1,6 @@
 """Readers of parts that have parts: lists, free mappings, and sections with known keys.
 
-A section reads every key that it finds and notes every problem before it gives up, so that one check shows
+A section reads every key that it finds and logs every problem before it gives up, so that one check shows
 all of them. What cannot be read is left at its default or, when nothing can be made without it, left out.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.config.problems import Refusal, Skipped, Spot, nearest_key
+from shared.config.problems import InvalidValue, Location, UnusablePart, nearest_key
 from shared.config.readers import Read, T, kind_of
 from shared.config.tree import Item, Mapped, Sequenced, Text
 
@@ -21,12 +21,12 @@ _NOTHING: Final = object()
 def list_of(read: Read[T], *, least: int = 0) -> Read[tuple[T, ...]]:
     """A list of values; a single value counts as a list of one."""
 
-    def read_list(item: Item, spot: Spot) -> tuple[T, ...]:
+    def read_list(item: Item, location: Location) -> tuple[T, ...]:
         items = item.items if isinstance(item, Sequenced) else [item]
-        values = [attempt(read, each, spot.nth(index)) for index, each in enumerate(items)]
-        spot.notes.left_out.extend((spot.path, index) for index, value in enumerate(values) if value is _NOTHING)
+        values = [attempt(read, each, location.nth(index)) for index, each in enumerate(items)]
+        location.log.left_out.extend((location.path, index) for index, value in enumerate(values) if value is _NOTHING)
         if len(items) < least:
-            raise Refusal("the list is empty; write at least one")
+            raise InvalidValue("the list is empty; write at least one")
         return tuple(value for value in values if value is not _NOTHING)
 
     return read_list
@@ -35,10 +35,10 @@ def list_of(read: Read[T], *, least: int = 0) -> Read[tuple[T, ...]]:
 def list_of_sections(section: Section) -> Read[tuple[Any, ...]]:
     """A list of things; here a single one is more likely a forgotten dash."""
 
-    def read_list(item: Item, spot: Spot) -> tuple[Any, ...]:
+    def read_list(item: Item, location: Location) -> tuple[Any, ...]:
         if not isinstance(item, Sequenced):
-            raise Refusal(f"expected a list (start each entry with a dash), found {kind_of(item)}")
-        return list_of(section)(item, spot)
+            raise InvalidValue(f"expected a list (start each entry with a dash), found {kind_of(item)}")
+        return list_of(section)(item, location)
 
     return read_list
 
@@ -46,10 +46,10 @@ def list_of_sections(section: Section) -> Read[tuple[Any, ...]]:
 def mapping_of(read_key: Read[str], read: Read[T]) -> Read[dict[str, T]]:
     """A mapping with free keys; stored documents keep it as a list of pairs."""
 
-    def read_mapping(item: Item, spot: Spot) -> dict[str, T]:
+    def read_mapping(item: Item, location: Location) -> dict[str, T]:
         found = {}
-        for key, each in pairs(item, spot):
-            at = spot.at(key.text)
+        for key, each in pairs(item, location):
+            at = location.at(key.text)
             named, value = attempt(read_key, _word(key), at), attempt(read, each, at)
             if named is not _NOTHING and value is not _NOTHING:
                 found[named] = value
@@ -63,13 +63,13 @@ def _word(key: Text) -> Text:
     return Text(key.text, key.line)
 
 
-def attempt(read: Read[Any], item: Item, spot: Spot) -> Any:
+def attempt(read: Read[Any], item: Item, location: Location) -> Any:
     """The value, or `_NOTHING` once the problem has been noted."""
     try:
-        return read(item, spot)
-    except Refusal as refusal:
-        spot.notes.add(spot.path, str(refusal), refusal.line or item.line)
-    except Skipped:
+        return read(item, location)
+    except InvalidValue as refusal:
+        location.log.add(location.path, str(refusal), refusal.line or item.line)
+    except UnusablePart:
         pass
     return _NOTHING
 
@@ -82,45 +82,45 @@ class Section:
     readers: Mapping[str, Read[Any]]
     required: tuple[str, ...] = ()
 
-    def __call__(self, item: Item, spot: Spot) -> Any:
-        """Read the keys that are there; `Skipped` when a needed one is not."""
-        return self.kind(**self.values(item, spot))
+    def __call__(self, item: Item, location: Location) -> Any:
+        """Read the keys that are there; `UnusablePart` when a needed one is not."""
+        return self.kind(**self.values(item, location))
 
-    def values(self, item: Item, spot: Spot) -> dict[str, Any]:
+    def values(self, item: Item, location: Location) -> dict[str, Any]:
         """What was stated, checked; keys without a usable value are left out."""
-        stated = dict(self._stated(item, spot))
+        stated = dict(self._stated(item, location))
         missing = [key for key in self.required if key not in stated]
         for key in missing:
-            spot.at(key).refuse("missing, and it is needed", item)
-        values = {key: attempt(self.readers[key], each, spot.at(key)) for key, each in stated.items()}
+            location.at(key).refuse("missing, and it is needed", item)
+        values = {key: attempt(self.readers[key], each, location.at(key)) for key, each in stated.items()}
         usable = {key: value for key, value in values.items() if value is not _NOTHING}
         if any(key not in usable for key in self.required):
-            raise Skipped
+            raise UnusablePart
         return usable
 
-    def _stated(self, item: Item, spot: Spot) -> Iterator[tuple[str, Item]]:
-        for key, each in pairs(item, spot):
+    def _stated(self, item: Item, location: Location) -> Iterator[tuple[str, Item]]:
+        for key, each in pairs(item, location):
             if key.text not in self.readers:
-                spot.at(key.text).refuse(f"unknown key{nearest_key(key.text, self.readers)}", key)
+                location.at(key.text).refuse(f"unknown key{nearest_key(key.text, self.readers)}", key)
             elif not (isinstance(each, Text) and each.is_null):
                 yield key.text, each
 
 
-def pairs(item: Item, spot: Spot) -> list[tuple[Text, Item]]:
+def pairs(item: Item, location: Location) -> list[tuple[Text, Item]]:
     """The keys and values of a mapping, merged ones (`<<`) behind its own; a key that is there twice is noted."""
     found = item.pairs if isinstance(item, Mapped) else _stored_pairs(item)
     if found is None:
-        raise Refusal(f"expected a mapping, found {kind_of(item)}")
+        raise InvalidValue(f"expected a mapping, found {kind_of(item)}")
     own: dict[str, tuple[Text, Item]] = {}
     for key, each in found:
         if key.text in own and not _merges(key):
             first = own[key.text][0].line
-            spot.at(key.text).refuse(f"the key is here twice, first on line {first}; keep one", key)
+            location.at(key.text).refuse(f"the key is here twice, first on line {first}; keep one", key)
         elif not _merges(key):
             own[key.text] = key, each
     for key, each in found:
         if _merges(key):
-            for merged in _merged(each, spot):
+            for merged in _merged(each, location):
                 own.setdefault(merged[0].text, merged)
     return list(own.values())
 
@@ -141,6 +141,6 @@ def _merges(key: Text) -> bool:
     return key.plain and key.text == MERGE
 
 
-def _merged(item: Item, spot: Spot) -> Iterator[tuple[Text, Item]]:
+def _merged(item: Item, location: Location) -> Iterator[tuple[Text, Item]]:
     for each in item.items if isinstance(item, Sequenced) else [item]:
-        yield from pairs(each, spot.at(MERGE))
+        yield from pairs(each, location.at(MERGE))

@@ -16,7 +16,7 @@ from shared.clock import Clock, SystemClock
 from shared.config.documents import SETTINGS, from_documents, to_documents
 from shared.config.merge import names, problems_of, pruned_sections
 from shared.config.model import Configuration
-from shared.config.problems import Refused
+from shared.config.problems import InvalidConfiguration
 from shared.config.schema import SECTIONS
 from shared.contracts.errors import Misconfigured
 from shared.ids import derived_id
@@ -71,12 +71,12 @@ def apply(
 ) -> Applied:
     """Write what a configuration states. Repeating it changes nothing.
 
-    Raises `Refused` when something would not fit together afterwards (a mail server that an inbox uses is not
-    pruned, VS-13), and `Misconfigured` when a reason is required and none is given (VS-12).
+    Raises `InvalidConfiguration` when something would not fit together afterwards (a mail server that an inbox uses is
+    not pruned, VS-13), and `Misconfigured` when a reason is required and none is given (VS-12).
     """
     stored = read(documents)
     if problems := problems_of(stored, config, prune=prune):
-        raise Refused(problems)
+        raise InvalidConfiguration(problems)
     now = (clock or SystemClock()).now()
     plan = _plan(documents, config, now)
     gone = list(_superfluous(documents, config)) if prune else []

@@ -1,7 +1,7 @@
 """The configuration file as a tree of items that know their lines.
 
 Reads YAML events (bytes in, items out) and builds nothing but texts, lists and mappings: no tag makes an
-object, no alias makes more than `MOST_ALIASED` items, nothing nests deeper than `DEEPEST`. It is separate
+object, no alias makes more than `MAX_ALIASED_ITEMS` items, nothing nests deeper than `MAX_DEPTH_LEVELS`. It is separate
 from the readers so that these see one form, whether a value comes from a file or from a stored document.
 """
 
@@ -17,9 +17,9 @@ import yaml
 
 from shared.contracts.errors import Misconfigured
 
-DEEPEST: Final = 30
+MAX_DEPTH_LEVELS: Final = 30
 """Levels; the deepest key of the configuration has six."""
-MOST_ALIASED: Final = 100_000
+MAX_ALIASED_ITEMS: Final = 100_000
 """Items that aliases may add to a file; a file that unfolds to more is a trap, or a mistake."""
 CORE: Final = "tag:yaml.org,2002:"
 PLAIN_TAGS: Final = frozenset(
@@ -94,7 +94,7 @@ def _unparsable(text: str, error: yaml.MarkedYAMLError) -> Unparsable:
 
 
 def _too_deep(line: int) -> Unparsable:
-    return Unparsable(line, f"nested more than {DEEPEST} levels deep; remove the levels that are not needed")
+    return Unparsable(line, f"nested more than {MAX_DEPTH_LEVELS} levels deep; remove the levels that are not needed")
 
 
 def _line_too_deep(text: str) -> int | None:
@@ -108,7 +108,7 @@ def _line_too_deep(text: str) -> int | None:
         events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
         for event in events:
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
+            if depth > MAX_DEPTH_LEVELS:
                 return int(event.start_mark.line) + 1
     return None
 
@@ -168,7 +168,7 @@ class _Builder:
 
     def _open(self, item: Sequenced | Mapped, event: yaml.CollectionStartEvent, line: int) -> None:
         _refuse_tag(event.tag, line)
-        if len(self.stack) >= DEEPEST:
+        if len(self.stack) >= MAX_DEPTH_LEVELS:
             raise _too_deep(line)
         self.stack.append(_Open(item, event.anchor))
 
@@ -181,8 +181,8 @@ class _Builder:
             inside = any(each.anchor == anchor for each in self.stack)
             raise Unparsable(line, f"*{anchor} stands inside itself" if inside else f"*{anchor} is not defined before")
         self.aliased += _weight(self.anchors[anchor])
-        if self.aliased > MOST_ALIASED:
-            raise Unparsable(line, f"aliases unfold to more than {MOST_ALIASED} items")
+        if self.aliased > MAX_ALIASED_ITEMS:
+            raise Unparsable(line, f"aliases unfold to more than {MAX_ALIASED_ITEMS} items")
         self._add(self.anchors[anchor], None)
 
     def _add(self, item: Item, anchor: str | None) -> None:

@@ -17,7 +17,7 @@ from shared.config.model import (
     SenderPolicy,
     Statuses,
 )
-from shared.config.problems import Refused
+from shared.config.problems import InvalidConfiguration
 from shared.config.reading import load_bytes
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
@@ -163,7 +163,7 @@ def test_a_bad_value_for_the_object_is_an_incident_on_error(desk: Desk) -> None:
 @pytest.mark.req("IV-35", "IV-23")
 def test_no_service_request_comes_to_be_as_an_object(desk: Desk) -> None:
     found = ObjectMatch("service_request", "reported_from", "Category")
-    with pytest.raises(Refused, match="mail never creates service requests"):
+    with pytest.raises(InvalidConfiguration, match="mail never creates service requests"):
         desk.configure(a_configuration(an_inbox(sender=SenderPolicy("object", object=found))))
 
 
@@ -209,7 +209,7 @@ EXPORT = "processor: xml_export, export: {connection: c}, "
 )
 def test_what_does_not_fit_together_is_refused_with_its_line(inbox: str, complaint: str) -> None:
     text = f"{TYPES}connections: [{{name: c, path: out}}]\n{HEAD}{inbox}}}]\n"
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidConfiguration) as refused:
         load_bytes(text.encode())
     assert any(complaint in str(problem) and problem.line == 3 for problem in refused.value.problems)
 

@@ -18,7 +18,7 @@ from services.operator.configuration import (
     stored_configuration,
 )
 from services.operator.errors import NotAvailable
-from shared.config.problems import Problem, Refused
+from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.reading import load
 from tests.desk import Desk
 
@@ -75,7 +75,7 @@ def test_applying_twice_changes_nothing_the_second_time(desk: Desk, write: Write
 @pytest.mark.req("VS-13")
 def test_a_refusal_has_the_lines_of_the_file_and_changes_nothing(desk: Desk, write: Write) -> None:
     file = read_file(write("inboxes:\n  - name: box\n    address: box@example.com\n    mail_server: nowhere\n"))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidConfiguration) as refused:
         apply_file(desk.app, file)
     assert [(each.line, each.path) for each in refused.value.problems] == [(4, "inboxes[0].mail_server")]
     assert desk.app.directory.renew().inbox("box") is None

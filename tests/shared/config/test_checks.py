@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.config import Refused
+from shared.config import InvalidConfiguration
 from shared.config.reading import load_bytes
 
 HEAD = "inboxes:\n  - {name: a, address: a@example.com, "
@@ -19,7 +19,7 @@ def refused(text: str) -> str:
     """The problems of a file, or nothing."""
     try:
         load_bytes(text.encode())
-    except Refused as error:
+    except InvalidConfiguration as error:
         return str(error)
     return ""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.clock import FixedClock
-from shared.config import Refused, apply
+from shared.config import InvalidConfiguration, apply
 from shared.config.directory import Directory
 from shared.config.model import DEFAULT, Configuration, Rule, Settings
 from shared.config.store import switch
@@ -68,7 +68,7 @@ def test_a_broken_configuration_leaves_the_one_before_in_force(
     switch(documents, "inboxes", "support", "protocol", "carrier pigeon")
     assert directory.current() is first
     assert "configuration_refused" in caplog.messages
-    with pytest.raises(Refused):
+    with pytest.raises(InvalidConfiguration):
         Directory(documents, CLOCK).current()
 
 

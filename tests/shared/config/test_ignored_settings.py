@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.config.ignored_settings import KEPT, WITHOUT_EFFECT, Supported, ignored_settings
+from shared.config.ignored_settings import KEPT, WITHOUT_EFFECT, Supported, find_ignored
 from shared.config.reading import load_bytes
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
@@ -17,7 +17,7 @@ SMTP = "mail_servers: [{name: out, host: h, "
 
 
 def told(text: str) -> list[str]:
-    return [f"{each.path}: {each.message}" for each in ignored_settings(load_bytes(text.encode()), SPOKEN)]
+    return [f"{each.path}: {each.message}" for each in find_ignored(load_bytes(text.encode()), SPOKEN)]
 
 
 @pytest.mark.parametrize(

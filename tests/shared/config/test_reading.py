@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.config import Refused, load, tree
+from shared.config import InvalidConfiguration, load, tree
 from shared.config.model import Configuration, Inbox, MatchValue, Settings
 from shared.config.reading import load_bytes
 from shared.config.values import Secret
@@ -20,7 +20,7 @@ INBOX = "inboxes:\n  - name: support\n    address: support@example.com\n"
 
 def problems(text: str) -> list[str]:
     """The problems of a file, as an operator reads them."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(InvalidConfiguration) as refused:
         load_bytes(text.encode())
     return str(refused.value).splitlines()
 
@@ -350,7 +350,7 @@ def test_a_yaml_bomb_is_refused_before_it_unfolds() -> None:
 def test_a_file_that_is_not_utf8_is_refused_with_the_line(tmp_path: Path) -> None:
     path = tmp_path / "latin.yaml"
     path.write_bytes("settings:\n  timezone: Zürich\n".encode("latin-1"))
-    with pytest.raises(Refused, match=r"latin\.yaml:2: not UTF-8 text"):
+    with pytest.raises(InvalidConfiguration, match=r"latin\.yaml:2: not UTF-8 text"):
         load(path)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import pytest
 
 from shared.config import keys
-from shared.config.problems import Notes, Skipped, Spot
+from shared.config.problems import Location, ProblemLog, UnusablePart
 from shared.config.schema import section_of
 from shared.config.tree import of_document
 from shared.config.values import Secret
@@ -42,9 +42,9 @@ class Part:
 
 def read(stated: Mapping[str, object]) -> tuple[Part, list[str]]:
     """The part that is stated, and the problems."""
-    notes = Notes()
-    part = section_of(Part)(of_document(stated), Spot("", notes))
-    return part, [str(each) for each in notes.problems]
+    log = ProblemLog()
+    part = section_of(Part)(of_document(stated), Location("", log))
+    return part, [str(each) for each in log.problems]
 
 
 def test_the_type_of_a_field_reads_its_key() -> None:
@@ -94,7 +94,7 @@ def test_a_wrong_value_is_refused_with_its_key(key: str, value: object, problem:
 
 
 def test_a_field_without_a_default_is_needed() -> None:
-    with pytest.raises(Skipped):
+    with pytest.raises(UnusablePart):
         read({"on": True})
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from shared.clock import FixedClock
-from shared.config import Refused, apply, export, from_documents, to_documents
+from shared.config import InvalidConfiguration, apply, export, from_documents, to_documents
 from shared.config.documents import SETTINGS
 from shared.config.model import DEFAULT, Configuration, Inbox, MailServer, Person, Rule, Settings
 from shared.config.reading import load_bytes
@@ -118,7 +118,7 @@ def test_pruning_leaves_inboxes_and_people_that_the_file_does_not_speak_of(docum
 def test_a_mail_server_that_an_inbox_uses_is_not_pruned(documents: Documents) -> None:
     servers = (MailServer("out", host="smtp.example.com"),)
     apply(documents, stating(mail_servers=servers, inboxes=(Inbox("a", "a@example.com", mail_server="out"),)))
-    with pytest.raises(Refused, match=r'inboxes\[a\]\.mail_server: there is no mail server "out"'):
+    with pytest.raises(InvalidConfiguration, match=r'inboxes\[a\]\.mail_server: there is no mail server "out"'):
         apply(documents, stating(mail_servers=()), prune=True)
     assert [server.name for server in read(documents).mail_servers] == ["out"]
 
@@ -128,7 +128,7 @@ def test_a_file_may_refer_to_what_the_store_has(documents: Documents) -> None:
     assert apply(documents, stating(inboxes=(Inbox("a", "a@example.com", mail_server="out"),))).created == (
         "inboxes/a",
     )
-    with pytest.raises(Refused, match="there is no mail server"):
+    with pytest.raises(InvalidConfiguration, match="there is no mail server"):
         apply(documents, stating(inboxes=(Inbox("b", "b@example.com", mail_server="in"),)))
 
 
@@ -179,7 +179,7 @@ def test_a_stored_document_that_cannot_be_used_is_named(documents: Documents) ->
     apply(documents, DEFAULT)
     documents.update("inboxes", {"_id": "support"}, {"$set": {"protocol": "carrier pigeon"}})
     with pytest.raises(
-        Refused, match=r'the stored configuration: inboxes\[0\]\.protocol: "carrier pigeon" is not one of'
+        InvalidConfiguration, match=r'the stored configuration: inboxes\[0\]\.protocol: "carrier pigeon" is not one of'
     ):
         read(documents)
 

@@ -16,7 +16,7 @@ from services.pipeline import ANNOUNCED, ROUTES
 from services.queues import QUEUES
 from shared.contracts import codec
 from shared.rabbitmq import topology
-from shared.rabbitmq.wire import MAX_MESSAGE
+from shared.rabbitmq.wire import MAX_MESSAGE_BYTES
 from tests.servers import npm
 from tests.shared.contracts.samples import SAMPLES
 
@@ -93,7 +93,7 @@ def test_exchanges_queues_and_limits_are_the_brokers(contract: dict[str, Any]) -
     assert {each["exchange"]["name"] for each in bindings if each["is"] == "routingKey"} == {table.work, table.events}
     queues = {each["queue"]["name"] for each in bindings if each["is"] == "queue"}
     assert queues <= {queue.name for queue in table.queues}
-    assert contract["components"]["messages"]["RawMail"]["payload"]["maxLength"] == MAX_MESSAGE
+    assert contract["components"]["messages"]["RawMail"]["payload"]["maxLength"] == MAX_MESSAGE_BYTES
 
 
 def test_publishing_to_intake_is_described_as_mandatory_and_persistent(contract: dict[str, Any]) -> None:

@@ -22,16 +22,16 @@ from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.rabbitmq import topology
 from shared.rabbitmq.consumer import RabbitConsumer
 from shared.rabbitmq.endpoint import Endpoint, quiet_libraries
-from shared.rabbitmq.publisher import Patience, Publisher, waited
+from shared.rabbitmq.publisher import Publisher, PublishTimeouts, waited
 from shared.rabbitmq.session import Timing
-from shared.rabbitmq.wire import MAX_MESSAGE
+from shared.rabbitmq.wire import MAX_MESSAGE_BYTES
 from shared.runtime.broker import PARKED, Depth, Message, WorkQueues
 
-__all__ = ["MAX_MESSAGE", "RabbitBroker", "RabbitConsumer"]
+__all__ = ["MAX_MESSAGE_BYTES", "RabbitBroker", "RabbitConsumer"]
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT = 15
+HEARTBEAT_SECONDS = 15
 CONFIRM_SECONDS = 10.0
 CONNECT_SECONDS = 5.0
 _MANAGEMENT_SECONDS = 3.0
@@ -53,7 +53,7 @@ class RabbitBroker:
         verify_only: bool = False,
         prefix: str = topology.PREFIX,
         management_url: str | None = None,
-        heartbeat: int = HEARTBEAT,
+        heartbeat: int = HEARTBEAT_SECONDS,
         confirm_seconds: float = CONFIRM_SECONDS,
         connect_seconds: float = CONNECT_SECONDS,
         tier_scale: float = 1.0,
@@ -64,17 +64,17 @@ class RabbitBroker:
         self.names, self.queues = topology.topology(queues, prefix, tier_scale), queues
         self.verify_only, self.management_url = verify_only, management_url
         self._timing = Timing(heartbeat=heartbeat, connect=connect_seconds, confirm=confirm_seconds)
-        self._publisher = Publisher(self.endpoint, Patience(connect_seconds, confirm_seconds))
+        self._publisher = Publisher(self.endpoint, PublishTimeouts(connect_seconds, confirm_seconds))
         self._consumers: list[RabbitConsumer] = []
         self._lock = threading.Lock()
 
     def declare(self) -> None:
-        """Raises Misconfigured when something is missing (`verify_only`) or differs, Unavailable when away."""
+        """Raises Misconfigured when something is missing (`verify_only`) or differs; Unavailable."""
         act = topology.verify if self.verify_only else topology.declare
         self._publisher.ask(lambda channel: act(channel, self.names))
 
     def publish(self, messages: Sequence[Message]) -> None:
-        """Confirms of the whole batch are awaited together. Raises BoundExceeded for a body over MAX_MESSAGE."""
+        """Confirms of the whole batch are awaited together. Raises BoundExceeded for a body over MAX_MESSAGE_BYTES."""
         self._publisher.publish(messages, self.names.work)
 
     def announce(self, messages: Sequence[Message]) -> None:
@@ -85,7 +85,7 @@ class RabbitBroker:
             log.warning("events_not_announced", extra={"count": len(messages), "reason": str(error)})
 
     def consumer(self, queue: str, prefetch: int) -> RabbitConsumer:
-        """Returns at once and connects in the background; `take` tells when that fails."""
+        """Returns at once and connects in the background; `take` raises when that fails."""
         repair = None if self.verify_only else self.declare
         consumer = RabbitConsumer(self.endpoint, self.names, queue, prefetch, timing=self._timing, repair=repair)
         with self._lock:

@@ -17,7 +17,16 @@ import tenacity
 
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.rabbitmq.endpoint import Endpoint
-from shared.rabbitmq.session import Leaving, Missing, Post, Session, Tag, Timing, dead_letter, later
+from shared.rabbitmq.session import (
+    PendingSettlement,
+    Post,
+    QueueMissing,
+    Session,
+    Tag,
+    Timing,
+    dead_letter,
+    through_tier,
+)
 from shared.rabbitmq.topology import Topology
 from shared.rabbitmq.wire import check_size
 from shared.runtime.broker import Delivery, Message, Unroutable
@@ -25,9 +34,9 @@ from shared.runtime.broker import Delivery, Message, Unroutable
 log = logging.getLogger(__name__)
 
 CLOSE_SECONDS = 5.0
-"""Patience for confirms at the end; with an orderly goodbye and a hard drop after it, below 10 s in all."""
-GOODBYE_SECONDS = 2.0
-RECONNECT_MAX = 3.0
+"""How long closing waits for confirms; with the orderly close and a hard drop after it, below 10 s in all."""
+CLOSE_HANDSHAKE_SECONDS = 2.0
+RECONNECT_MAX_SECONDS = 3.0
 
 
 class RabbitConsumer:
@@ -49,15 +58,15 @@ class RabbitConsumer:
     ) -> None:
         self.queue, self.prefetch = queue, max(1, prefetch)
         self._endpoint, self._names, self._timing, self._repair = endpoint, names, timing, repair
-        self._news = threading.Condition()
+        self._changed = threading.Condition()
         self._arrived: deque[Delivery] = deque()
         self._out: dict[int, Delivery] = {}
         self._settling: set[int] = set()
-        self._outbox: list[Leaving] = []
-        self._woken = self._unread = self._stragglers = False
+        self._outbox: list[PendingSettlement] = []
+        self._woken = self._unread = self._late_deliveries = False
         self._session: Session | None = None
-        self._life = 0
-        self._away: PostroomError | None = None
+        self._connection_generation = 0
+        self._unavailable: PostroomError | None = None
         self._was_up = False
         self._blocked = ""
         self._failure: PostroomError | None = None
@@ -66,7 +75,7 @@ class RabbitConsumer:
         self._awake.set()
         self._closing = threading.Event()
         self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._live, name=f"amqp-{queue}", daemon=True)
+        self._thread = threading.Thread(target=self._keep_connected, name=f"amqp-{queue}", daemon=True)
         self._thread.start()
 
     # -- the worker's thread
@@ -76,7 +85,7 @@ class RabbitConsumer:
         self._awake.set()
         self._complete_topology()
         deadline = time.monotonic() + timeout
-        with self._news:
+        with self._changed:
             while True:
                 self._raise_failure()
                 if batch := self._batch():
@@ -84,8 +93,8 @@ class RabbitConsumer:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._closing.is_set():
                     break
-                self._news.wait(left)
-            self._raise_if_away()
+                self._changed.wait(left)
+            self._raise_if_unavailable()
         return ()
 
     def _batch(self) -> Sequence[Delivery]:
@@ -100,12 +109,12 @@ class RabbitConsumer:
 
     def _alone(self) -> Sequence[Delivery]:
         """When all have come, the others go back uncounted: should it kill us, it takes none of them along."""
-        if self._stragglers:
+        if self._late_deliveries:
             return ()
         while len(self._arrived) > 1:
             other = self._arrived.pop()
             self._out[_number(other)] = other
-            self._post(other, _again(other))
+            self._post(other, _back_to_its_queue(other))
         if not self._arrived or self._out:
             return ()
         return self._hand_out([self._arrived.popleft()])
@@ -123,17 +132,17 @@ class RabbitConsumer:
     def redeliver(self, delivery: Delivery, seconds: int) -> None:
         """Through a tier, `attempt` raised by one."""
         message = delivery.message.with_headers(attempt=delivery.message.attempt + 1)
-        self._leave(delivery, later(message, self._names, seconds))
+        self._leave(delivery, through_tier(message, self._names, seconds))
 
     def wait(self, delivery: Delivery, seconds: int) -> None:
         """Through a tier, `attempt` as it was."""
-        self._leave(delivery, later(delivery.message, self._names, seconds))
+        self._leave(delivery, through_tier(delivery.message, self._names, seconds))
 
     def give_back(self, delivery: Delivery) -> None:
         """A copy with equal headers goes to the queue: RabbitMQ would count a nack towards the limit."""
-        with self._news:
+        with self._changed:
             if self._is_held(delivery):
-                self._post(delivery, _again(delivery))
+                self._post(delivery, _back_to_its_queue(delivery))
 
     def bury(self, delivery: Delivery, reason: str, stage: str) -> None:
         """To the dead letters; from there to the parked ones."""
@@ -142,7 +151,7 @@ class RabbitConsumer:
     def flush(self) -> None:
         """Bounded: a confirm that does not come is a failure, and so is a broker that blocks publishers."""
         deadline = time.monotonic() + self._timing.confirm + 2 * self._timing.tick
-        with self._news:
+        with self._changed:
             self._wait_for(lambda: not self._settling, deadline)
             if self._unread and self._session is not None:
                 self._session.sync()
@@ -150,15 +159,15 @@ class RabbitConsumer:
 
     def _wait_for(self, done: Callable[[], bool], deadline: float) -> None:
         while not done() and not self._failure and time.monotonic() < deadline:
-            self._news.wait(deadline - time.monotonic())
+            self._changed.wait(deadline - time.monotonic())
         self._raise_failure()
         if not done():
             raise Unavailable(self._blocked or "RabbitMQ confirms nothing")
 
     def rest(self) -> None:
         """Let the connection go; RabbitMQ's consumer time-out (half an hour) ends it too, and counts what it held."""
-        with self._news:
-            if self._session is None or self._away is not None or self._blocked or self._closing.is_set():
+        with self._changed:
+            if self._session is None or self._unavailable is not None or self._blocked or self._closing.is_set():
                 return
             self._awake.clear()
             self._give_back_everything()
@@ -166,17 +175,17 @@ class RabbitConsumer:
 
     def close(self) -> None:
         """Ends within 10 s whatever the broker does. What is still held goes back uncounted."""
-        with self._news:
+        with self._changed:
             if self._closing.is_set():
                 return
             self._closing.set()
             self._awake.set()
             self._give_back_everything()
-            if self._session is not None and self._away is None:
-                self._stragglers = True
+            if self._session is not None and self._unavailable is None:
+                self._late_deliveries = True
                 self._session.stop_consuming()
-            self._news.notify_all()
-            self._settle_down(time.monotonic() + CLOSE_SECONDS)
+            self._changed.notify_all()
+            self._wait_for_settlements(time.monotonic() + CLOSE_SECONDS)
         self._stop_thread()
 
     def _give_back_everything(self) -> None:
@@ -184,33 +193,33 @@ class RabbitConsumer:
         self._arrived.clear()
         for delivery in held:
             self._out[_number(delivery)] = delivery
-            self._post(delivery, _again(delivery))
+            self._post(delivery, _back_to_its_queue(delivery))
 
-    def _settle_down(self, deadline: float) -> None:
-        while (self._settling or self._stragglers) and self._away is None and not self._blocked:
+    def _wait_for_settlements(self, deadline: float) -> None:
+        while (self._settling or self._late_deliveries) and self._unavailable is None and not self._blocked:
             left = deadline - time.monotonic()
             if left <= 0:
                 log.warning("closed_unconfirmed", extra={"queue": self.queue, "count": len(self._settling)})
                 break
-            self._news.wait(left)
+            self._changed.wait(left)
 
     def _stop_thread(self) -> None:
         self._stopping.set()
-        self._tell_session(lambda session: session.end())
-        self._thread.join(GOODBYE_SECONDS)
+        self._with_session(lambda session: session.end())
+        self._thread.join(CLOSE_HANDSHAKE_SECONDS)
         if self._thread.is_alive():
-            self._tell_session(lambda session: session.drop("closing"))
-            self._thread.join(GOODBYE_SECONDS)
+            self._with_session(lambda session: session.drop("closing"))
+            self._thread.join(CLOSE_HANDSHAKE_SECONDS)
 
-    def _tell_session(self, tell: Callable[[Session], None]) -> None:
-        with self._news:
+    def _with_session(self, action: Callable[[Session], None]) -> None:
+        with self._changed:
             if self._session is not None:
-                tell(self._session)
+                action(self._session)
 
     # -- under the lock
 
     def _leave(self, delivery: Delivery, *posts: Post) -> None:
-        with self._news:
+        with self._changed:
             self._raise_failure()
             if not self._is_held(delivery):
                 raise Unavailable("the connection that brought this delivery is lost; it comes back")
@@ -220,12 +229,16 @@ class RabbitConsumer:
         tag = delivery.tag
         if not isinstance(tag, Tag):
             raise PostroomError("this delivery is of another broker")
-        return tag.life == self._life and tag.number in self._out and tag.number not in self._settling
+        return (
+            tag.connection_generation == self._connection_generation
+            and tag.number in self._out
+            and tag.number not in self._settling
+        )
 
     def _post(self, delivery: Delivery, *posts: Post) -> None:
         number = _number(delivery)
         self._settling.add(number)
-        self._outbox.append(Leaving(delivery, number, posts))
+        self._outbox.append(PendingSettlement(delivery, number, posts))
         if not self._woken and self._session is not None:
             self._woken = True
             self._session.wake()
@@ -235,13 +248,13 @@ class RabbitConsumer:
         if failure is not None:
             raise failure
 
-    def _raise_if_away(self) -> None:
+    def _raise_if_unavailable(self) -> None:
         if self._closing.is_set():
             return
         if self._blocked:
             raise Unavailable(f"RabbitMQ takes no messages now: {self._blocked}")
-        if self._away is not None:
-            raise (Unavailable if self._was_up else type(self._away))(str(self._away))
+        if self._unavailable is not None:
+            raise (Unavailable if self._was_up else type(self._unavailable))(str(self._unavailable))
 
     def _complete_topology(self) -> None:
         """A queue went missing: declare again, unless only an operator may."""
@@ -259,66 +272,66 @@ class RabbitConsumer:
     # -- the I/O thread: Owner
 
     def opened(self) -> None:
-        """The broker is back, or there at last."""
-        with self._news:
-            self._away, self._was_up = None, True
-            self._news.notify_all()
+        """Connected, for the first time or again."""
+        with self._changed:
+            self._unavailable, self._was_up = None, True
+            self._changed.notify_all()
         log.info("consumer_connected", extra={"queue": self.queue, "broker": str(self._endpoint)})
 
     def arrived(self, delivery: Delivery) -> None:
         """Buffer it; while closing or resting, straight back."""
-        with self._news:
+        with self._changed:
             if self._closing.is_set() or not self._awake.is_set():
                 self._out[_number(delivery)] = delivery
-                self._post(delivery, _again(delivery))
+                self._post(delivery, _back_to_its_queue(delivery))
                 return
             self._arrived.append(delivery)
-            self._news.notify_all()
+            self._changed.notify_all()
 
-    def stragglers(self, *, may_come: bool) -> None:
+    def late_deliveries(self, *, may_come: bool) -> None:
         """Redelivered messages are held, and the end waits, until the last has come."""
-        with self._news:
-            self._stragglers = may_come
-            self._news.notify_all()
+        with self._changed:
+            self._late_deliveries = may_come
+            self._changed.notify_all()
 
     def finished(self, numbers: Iterable[int]) -> None:
         """Forget them; somebody may wait for the last one."""
-        with self._news:
+        with self._changed:
             for number in numbers:
                 self._out.pop(number, None)
                 self._settling.discard(number)
             self._unread = True
             if not self._settling:
-                self._news.notify_all()
+                self._changed.notify_all()
 
     def failed(self, error: PostroomError) -> None:
-        """Told to the worker at its next call."""
-        with self._news:
+        """Keep it; the worker's next call raises it."""
+        with self._changed:
             self._failure = self._failure or error
             self._incomplete = self._incomplete or isinstance(error, Unroutable)
-            self._news.notify_all()
+            self._changed.notify_all()
 
     def blocked(self, reason: str) -> None:
         """Nothing is handed out while nothing can be published."""
-        with self._news:
+        with self._changed:
             self._blocked = reason
-            self._news.notify_all()
+            self._changed.notify_all()
 
     def synced(self) -> None:
         """The acknowledgements have arrived."""
-        with self._news:
+        with self._changed:
             self._unread = False
-            self._news.notify_all()
+            self._changed.notify_all()
 
-    def outbox(self) -> Sequence[Leaving]:
+    def outbox(self) -> Sequence[PendingSettlement]:
         """Empty it."""
-        with self._news:
+        with self._changed:
             taken, self._outbox, self._woken = self._outbox, [], False
         return taken
 
     # -- the I/O thread: connecting
 
-    def _live(self) -> None:
+    def _keep_connected(self) -> None:
         while not self._stopping.is_set():
             try:
                 session = self._connect()
@@ -340,7 +353,7 @@ class RabbitConsumer:
     def _connect(self) -> Session:
         retrying = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(PostroomError),
-            wait=tenacity.wait_random_exponential(multiplier=0.25, max=RECONNECT_MAX),
+            wait=tenacity.wait_random_exponential(multiplier=0.25, max=RECONNECT_MAX_SECONDS),
             stop=tenacity.stop_when_event_set(self._stopping),
             sleep=tenacity.sleep_using_event(self._stopping),
             before_sleep=self._log_retry,
@@ -354,27 +367,31 @@ class RabbitConsumer:
             session.open()
         except PostroomError as error:
             self._dispose(session, error)
-            if isinstance(error, Missing):
+            if isinstance(error, QueueMissing):
                 self._try_repair()
             raise
         return session
 
     def _new_session(self) -> Session:
         """`close` finds it from here on, even while it connects."""
-        with self._news:
-            self._life += 1
-            session = Session(self._endpoint, self._names, self.queue, self.prefetch, self._timing, self, self._life)
+        with self._changed:
+            self._connection_generation += 1
+            session = Session(
+                self._endpoint, self._names, self.queue, self.prefetch, self._timing, self, self._connection_generation
+            )
             try:
                 session.prepare()
             except PostroomError as error:
-                self._away = error
+                self._unavailable = error
                 raise
             self._session = session
         return session
 
     def _log_retry(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome else None
-        log.warning("broker_away", extra={"queue": self.queue, "attempt": state.attempt_number, "reason": str(error)})
+        log.warning(
+            "broker_unavailable", extra={"queue": self.queue, "attempt": state.attempt_number, "reason": str(error)}
+        )
 
     def _lost(self, session: Session) -> None:
         error = session.reason()
@@ -384,15 +401,15 @@ class RabbitConsumer:
 
     def _dispose(self, session: Session, error: PostroomError) -> None:
         """Everything of this connection is void: the broker hands it out again."""
-        with self._news:
+        with self._changed:
             if self._out:
                 self._failure = self._failure or Unavailable(str(error))
-            self._session, self._away, self._blocked = None, error, ""
-            self._woken = self._unread = self._stragglers = False
+            self._session, self._unavailable, self._blocked = None, error, ""
+            self._woken = self._unread = self._late_deliveries = False
             for kept in (self._arrived, self._out, self._settling, self._outbox):
                 kept.clear()
-            self._life += 1
-            self._news.notify_all()
+            self._connection_generation += 1
+            self._changed.notify_all()
         session.dispose()
 
     @property
@@ -403,11 +420,11 @@ class RabbitConsumer:
     @property
     def held(self) -> int:
         """Deliveries that this consumer keeps from others."""
-        with self._news:
+        with self._changed:
             return len(self._arrived) + len(self._out)
 
 
-def _again(delivery: Delivery) -> Post:
+def _back_to_its_queue(delivery: Delivery) -> Post:
     """Back to its own queue; how often it was handed out without an end stays known."""
     return Post(delivery.message, handed_out=delivery.count)
 

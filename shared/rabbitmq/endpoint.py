@@ -23,7 +23,7 @@ from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _NAME = {"connection_name": "postroom"}
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-CHATTY = ("pika", "amqp", "kombu")
+LIBRARY_LOGGERS = ("pika", "amqp", "kombu")
 """Loggers of the libraries: at INFO and below they show frames and connection parameters."""
 
 
@@ -141,7 +141,7 @@ _REFUSED_VHOST = (amqp.NotAllowed, pika_errors.ProbableAccessDeniedError)
 
 def quiet_libraries() -> None:
     """Keep the libraries' own log lines to warnings; what matters is logged here, in our words."""
-    for name in CHATTY:
+    for name in LIBRARY_LOGGERS:
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:
             logger.setLevel(logging.CRITICAL if name == "pika" else logging.WARNING)

@@ -30,8 +30,8 @@ from shared.runtime.broker import Message, Unroutable
 log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-_LINES = 8
-"""Connections at most; more threads than that wait for each other."""
+_MAX_CONNECTIONS = 8
+"""More threads than that wait for each other."""
 _ATTEMPTS, _RETRY_SECONDS = 4, 2.0
 _PERSISTENT = 2
 _BROKEN = (amqp.AMQPError, OSError, AttributeError)
@@ -42,7 +42,7 @@ class _Lost(Unavailable):
     """The connection broke: worth another one at once, ids are stable."""
 
 
-class Line:
+class PooledConnection:
     """One pooled connection with one channel in confirm mode."""
 
     def __init__(self, connection: kombu.Connection, endpoint: Endpoint, confirm_seconds: float) -> None:
@@ -56,7 +56,7 @@ class Line:
         connection.transport_options["on_unblocked"] = lambda: self._on_blocked("")
 
     def publish(self, messages: Sequence[Message], exchange: str, *, mandatory: bool) -> None:
-        """Send all, then wait for all confirms. Raises Unroutable or Unavailable; then the line is spent."""
+        """Send all, then wait for all confirms. Raises Unroutable or Unavailable; then use another connection."""
         producer = self._ready()
         for message in messages:
             self._confirms.sent(message, wire.short(message.id), message.to)
@@ -133,9 +133,9 @@ def _refusal(message: Message, verdict: Verdict) -> PostroomError:
 
 
 class _Pool(Resource):
-    """kombu's pool, of lines."""
+    """kombu's pool, of connections with a channel in confirm mode."""
 
-    def __init__(self, make: Callable[[], Line], limit: int) -> None:
+    def __init__(self, make: Callable[[], PooledConnection], limit: int) -> None:
         self._make = make
         super().__init__(limit=limit)
 
@@ -150,7 +150,7 @@ class _Pool(Resource):
         return resource() if isinstance(resource, lazy) else resource
 
     def replace(self, resource: Any) -> None:
-        """A spent line leaves a place for a new one; without it, the next taker would wait for its time-out."""
+        """Make place for a new connection; else the next thread that wants one would wait for its time-out."""
         super().replace(resource)
         self._resource.put_nowait(self.new())
 
@@ -162,23 +162,25 @@ class _Pool(Resource):
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
-    """Seconds."""
+class PublishTimeouts:
+    """How long to wait for a connection, and for the confirms of a batch."""
 
-    connect: float = 5.0
-    confirm: float = 10.0
+    connect_seconds: float = 5.0
+    confirm_seconds: float = 10.0
 
 
 class Publisher:
     """Thread-safe; connections are made when first needed and kept."""
 
-    def __init__(self, endpoint: Endpoint, patience: Patience) -> None:
-        self.endpoint, self.patience = endpoint, patience
-        self._pool = _Pool(self._line, _LINES)
+    def __init__(self, endpoint: Endpoint, timeouts: PublishTimeouts) -> None:
+        self.endpoint, self.timeouts = endpoint, timeouts
+        self._pool = _Pool(self._connect, _MAX_CONNECTIONS)
 
-    def _line(self) -> Line:
-        connection = self.endpoint.for_kombu(connect_timeout=self.patience.connect, write_timeout=self.patience.confirm)
-        return Line(connection, self.endpoint, self.patience.confirm)
+    def _connect(self) -> PooledConnection:
+        connection = self.endpoint.for_kombu(
+            connect_timeout=self.timeouts.connect_seconds, write_timeout=self.timeouts.confirm_seconds
+        )
+        return PooledConnection(connection, self.endpoint, self.timeouts.confirm_seconds)
 
     def publish(
         self, messages: Sequence[Message], exchange: str, *, mandatory: bool = True, attempts: int = _ATTEMPTS
@@ -187,17 +189,17 @@ class Publisher:
         for message in messages:
             wire.check_size(message)
         if messages:
-            send = partial(self._once, lambda line: line.publish(messages, exchange, mandatory=mandatory))
+            send = partial(self._once, lambda pooled: pooled.publish(messages, exchange, mandatory=mandatory))
             self._retried(send, attempts)
 
     def ask(self, question: Callable[[Any], Answer]) -> Answer:
         """Call with a fresh channel (an error closes a channel, and only that)."""
 
-        def on_line(line: Line) -> Answer:
-            with line.connection.channel() as channel:
+        def with_channel(pooled: PooledConnection) -> Answer:
+            with pooled.connection.channel() as channel:
                 return question(channel)
 
-        return self._retried(lambda: self._once(on_line))
+        return self._retried(lambda: self._once(with_channel))
 
     def _retried(self, action: Callable[[], Answer], attempts: int = _ATTEMPTS) -> Answer:
         retrying = tenacity.Retrying(
@@ -213,26 +215,26 @@ class Publisher:
         error = state.outcome.exception() if state.outcome else None
         log.warning("publish_repeated", extra={"attempt": state.attempt_number, "reason": str(error)})
 
-    def _once(self, action: Callable[[Line], Answer]) -> Answer:
-        """Any error spends the line: what its channel still has in flight is nobody's business any more."""
-        with self._acquired() as line:
+    def _once(self, action: Callable[[PooledConnection], Answer]) -> Answer:
+        """Any error gives the connection up, with everything that its channel still has in flight."""
+        with self._acquired() as pooled:
             try:
-                answer = action(line)
+                answer = action(pooled)
             except BaseException as error:
-                self._pool.replace(line)
+                self._pool.replace(pooled)
                 if isinstance(error, _BROKEN):
                     raise self._translated(error) from error
                 raise
-            self._pool.release(line)
+            self._pool.release(pooled)
             return answer
 
     @contextlib.contextmanager
-    def _acquired(self) -> Iterator[Line]:
+    def _acquired(self) -> Iterator[PooledConnection]:
         try:
-            line = self._pool.acquire(block=True, timeout=self.patience.confirm)
+            pooled = self._pool.acquire(block=True, timeout=self.timeouts.confirm_seconds)
         except kombu.exceptions.LimitExceeded as error:
             raise Unavailable("all connections to RabbitMQ are busy") from error
-        yield line
+        yield pooled
 
     def _translated(self, error: BaseException) -> PostroomError:
         if isinstance(error, amqp.NotFound):

@@ -1,4 +1,4 @@
-"""One life of one consumer's connection: consume, publish, confirm, acknowledge. Runs on the I/O thread.
+"""One connection of one consumer: consume, publish, confirm, acknowledge. Runs on the I/O thread.
 
 Reads deliveries and the worker's decisions; emits publishes, acknowledgements and the news that its owner
 (`RabbitConsumer`) needs. Separate, because nothing here is shared between threads: whatever another thread
@@ -33,13 +33,13 @@ from shared.runtime.crash_points import crash_point
 
 log = logging.getLogger(__name__)
 
-BIG = 1 << 20
+LARGE_BODY_BYTES = 1 << 20
 """A body of more bytes is taken with prefetch 1: the broker's prefetch counts messages, not bytes."""
 PERSISTENT = 2
 _NOT_FOUND = 404
 
 
-class Missing(Unavailable):
+class QueueMissing(Unavailable):
     """The queue to consume does not exist."""
 
 
@@ -57,7 +57,7 @@ class Timing:
 class Tag:
     """Names a delivery: which connection of the consumer, and the broker's number on it."""
 
-    life: int
+    connection_generation: int
     number: int
 
 
@@ -71,8 +71,8 @@ class Post:
 
 
 @dataclass(slots=True)
-class Leaving:
-    """A delivery on its way out: acknowledged when all `posts` are confirmed."""
+class PendingSettlement:
+    """A delivery that was decided: acknowledged when all `posts` are confirmed."""
 
     delivery: Delivery
     number: int
@@ -83,7 +83,7 @@ class Leaving:
 
 
 class Owner(Protocol):
-    """What a session tells, on the I/O thread."""
+    """What a session calls, on the I/O thread."""
 
     def opened(self) -> None:
         """Connected and consuming; deliveries follow."""
@@ -91,7 +91,7 @@ class Owner(Protocol):
     def arrived(self, delivery: Delivery) -> None:
         """A delivery to hand out."""
 
-    def stragglers(self, *, may_come: bool) -> None:
+    def late_deliveries(self, *, may_come: bool) -> None:
         """Whether deliveries of a consumer that was cancelled may still come."""
 
     def finished(self, numbers: Iterable[int]) -> None:
@@ -106,7 +106,7 @@ class Owner(Protocol):
     def synced(self) -> None:
         """The broker has read everything that was sent before `sync`."""
 
-    def outbox(self) -> Sequence[Leaving]:
+    def outbox(self) -> Sequence[PendingSettlement]:
         """What the worker decided since the last call."""
 
 
@@ -129,12 +129,12 @@ class Session:
     prefetch: int
     timing: Timing
     owner: Owner
-    life: int
+    connection_generation: int
     _mode: _Mode = _Mode.OPENING
     _error: BaseException | None = None
     _link: Link = field(init=False)
     _channel: Channel = field(init=False)
-    _confirms: Confirms[tuple[Leaving, Post]] = field(default_factory=Confirms)
+    _confirms: Confirms[tuple[PendingSettlement, Post]] = field(default_factory=Confirms)
     _unacked: dict[int, None] = field(default_factory=dict)
     _consumer_tag: str = ""
     _counter: str = ""
@@ -170,7 +170,7 @@ class Session:
         """Close the connection at once."""
         self._link.ioloop.add_callback_threadsafe(lambda: self._lose(reason))
 
-    # -- life
+    # -- opening and closing
 
     def prepare(self) -> None:
         """Make the connection object and its loop, so that `end` and `drop` work from here on."""
@@ -183,7 +183,7 @@ class Session:
         self._link.deliver = self._on_deliver
 
     def open(self) -> None:
-        """Connect and begin to consume; raises Unavailable, Missing or Misconfigured."""
+        """Connect and begin to consume; raises Unavailable, QueueMissing or Misconfigured."""
         self._link.ioloop.call_later(2 * self.timing.connect, self._give_up_opening)
         self._link.ioloop.start()
         if self._ended:
@@ -203,7 +203,7 @@ class Session:
         error = self._error
         if isinstance(error, pika_errors.ChannelClosedByBroker) and error.reply_code == _NOT_FOUND:
             what = error.reply_text.removeprefix("NOT_FOUND - ")
-            return Missing(f"RabbitMQ at {self.endpoint.host}:{self.endpoint.port} has {what}")
+            return QueueMissing(f"RabbitMQ at {self.endpoint.host}:{self.endpoint.port} has {what}")
         return self.endpoint.explain(error or Unavailable("the connection was closed"))
 
     def _on_open(self, link: Any) -> None:
@@ -291,9 +291,9 @@ class Session:
         if delivery.count >= MAX_DELIVERIES:
             moved = wire.moved_by_broker(properties.headers or {})
             post = Post(delivery.message) if moved else dead_letter(delivery, wire.POISONED, self.key)
-            self._leave(Leaving(delivery, method.delivery_tag, [post]))
+            self._leave(PendingSettlement(delivery, method.delivery_tag, [post]))
             return
-        if self._mode is _Mode.WIDE and (delivery.count or len(body) > BIG):
+        if self._mode is _Mode.WIDE and (delivery.count or len(body) > LARGE_BODY_BYTES):
             self._empty()
         self.owner.arrived(delivery)
 
@@ -312,7 +312,7 @@ class Session:
             headers=headers,
         )
         count = wire.handed_out(table, redelivered=method.redelivered, counter=self._counter)
-        return Delivery(message, self.key, count, Tag(self.life, method.delivery_tag))
+        return Delivery(message, self.key, count, Tag(self.connection_generation, method.delivery_tag))
 
     def _empty(self) -> None:
         """Back to prefetch 1, once everything held has left."""
@@ -322,12 +322,12 @@ class Session:
     def _cancel(self) -> None:
         """What the queue sends until it hears of this comes before its answer."""
         self._cancelling = True
-        self.owner.stragglers(may_come=True)
+        self.owner.late_deliveries(may_come=True)
         self._channel.basic_cancel(self._consumer_tag, callback=self._on_last)
 
     def _on_last(self, _frame: Any) -> None:
         self._cancelling = False
-        self.owner.stragglers(may_come=False)
+        self.owner.late_deliveries(may_come=False)
         self._next_mode([])
 
     def _sync(self) -> None:
@@ -340,22 +340,24 @@ class Session:
         if consuming and self._is_open():
             self._cancel()
         elif not self._cancelling:
-            self.owner.stragglers(may_come=False)
+            self.owner.late_deliveries(may_come=False)
 
     def _on_cancelled(self, _frame: Any) -> None:
         """The queue may be gone and what is held be all that is left of its messages, so finish it first."""
         queue = self.names.queue_of(self.key)
-        self._retire(Missing(f"RabbitMQ ended the consumer of {queue}: the queue was deleted or the handler too slow"))
+        self._retire(
+            QueueMissing(f"RabbitMQ ended the consumer of {queue}: the queue was deleted or the handler too slow")
+        )
 
     def _retire(self, reason: PostroomError) -> None:
         """Take nothing more over this connection; what it brought can still be finished, uncounted."""
-        if self._mode in (_Mode.NARROW, _Mode.WIDE) and not isinstance(reason, Missing) and self._is_open():
+        if self._mode in (_Mode.NARROW, _Mode.WIDE) and not isinstance(reason, QueueMissing) and self._is_open():
             self._cancel()
         if self._mode is not _Mode.STOPPING:
             self._mode, self._retired = _Mode.RETIRING, reason
             self._next_mode([])
 
-    def _next_mode(self, gone: Sequence[Leaving]) -> None:
+    def _next_mode(self, gone: Sequence[PendingSettlement]) -> None:
         """Widen after a first delivery that is not a redelivery; narrow again when a cancelled consumer is empty.
 
         Widening happens before the acknowledgement leaves: until then the broker may send nothing.
@@ -379,23 +381,23 @@ class Session:
     def _drain(self) -> None:
         """Leave the decisions of an earlier connection alone: their deliveries have come back."""
         done = []
-        for leaving in self.owner.outbox():
-            if leaving.posts:
-                self._leave(leaving)
+        for pending in self.owner.outbox():
+            if pending.posts:
+                self._leave(pending)
             else:
-                done.append(leaving)
+                done.append(pending)
         self._acknowledge(done)
 
-    def _leave(self, leaving: Leaving) -> None:
-        leaving.waiting = len(leaving.posts)
-        for post in leaving.posts:
+    def _leave(self, pending: PendingSettlement) -> None:
+        pending.waiting = len(pending.posts)
+        for post in pending.posts:
             if not self._is_open():
                 return
-            self._publish(leaving, post)
+            self._publish(pending, post)
 
-    def _publish(self, leaving: Leaving, post: Post) -> None:
+    def _publish(self, pending: PendingSettlement, post: Post) -> None:
         message, exchange = post.message, post.exchange or self.names.work
-        self._confirms.sent((leaving, post), wire.short(message.id), message.to)
+        self._confirms.sent((pending, post), wire.short(message.id), message.to)
         self._channel.basic_publish(exchange, message.to, message.body, _properties(post), mandatory=True)
         crash_point("broker.published")
 
@@ -406,33 +408,33 @@ class Session:
         method = answer.method
         ok = isinstance(method, spec.Basic.Ack)
         complete = []
-        for (leaving, post), verdict in self._confirms.answered(method.delivery_tag, multiple=method.multiple, ok=ok):
-            leaving.waiting -= 1
+        for (pending, post), verdict in self._confirms.answered(method.delivery_tag, multiple=method.multiple, ok=ok):
+            pending.waiting -= 1
             if verdict is not Verdict.CONFIRMED:
-                leaving.trouble = leaving.trouble or (post, verdict)
-            if not leaving.waiting:
-                complete.append(leaving)
+                pending.trouble = pending.trouble or (post, verdict)
+            if not pending.waiting:
+                complete.append(pending)
         crash_point("broker.confirmed")
         self._acknowledge([each for each in complete if not each.trouble])
         for each in complete:
             if each.trouble:
-                self._put_off(each, *each.trouble)
+                self._requeue_later(each, *each.trouble)
 
-    def _put_off(self, leaving: Leaving, post: Post, verdict: Verdict) -> None:
+    def _requeue_later(self, pending: PendingSettlement, post: Post, verdict: Verdict) -> None:
         """The broker said no. Keep the original in the shortest tier, uncounted; without a tier, start afresh."""
         place = {"queue": self.key, "to": post.message.to, "id": post.message.id}
         log.error("publish_not_taken", extra={**place, "reason": verdict.value})
-        if leaving.last_resort:
+        if pending.last_resort:
             self._lose(f"RabbitMQ takes neither a message for {post.message.to!r} nor its retry")
             return
         error = refusal(post, verdict)
         self.owner.failed(error)
         if verdict is Verdict.REFUSED:
             self._retire(error)  # RabbitMQ 3 may go on refusing on this channel when the queue has room again
-        copy = later(leaving.delivery.message, self.names, TIERS[0], handed_out=leaving.delivery.count)
-        self._leave(replace(leaving, posts=[copy], trouble=None, last_resort=True))
+        copy = through_tier(pending.delivery.message, self.names, TIERS[0], handed_out=pending.delivery.count)
+        self._leave(replace(pending, posts=[copy], trouble=None, last_resort=True))
 
-    def _acknowledge(self, gone: Sequence[Leaving]) -> None:
+    def _acknowledge(self, gone: Sequence[PendingSettlement]) -> None:
         if not gone or not self._is_open():
             return
         for each in gone:
@@ -458,7 +460,7 @@ def dead_letter(delivery: Delivery, reason: str, stage: str) -> Post:
     return Post(replace(letter, to=to))
 
 
-def later(message: Message, names: Topology, seconds: int, handed_out: int = 0) -> Post:
+def through_tier(message: Message, names: Topology, seconds: int, handed_out: int = 0) -> Post:
     """Through the shortest tier that holds it for at least `seconds`, or the longest there is."""
     tier = next((each for each in sorted(names.tiers) if each >= seconds), max(names.tiers))
     return Post(message, names.tiers[tier], handed_out)
@@ -491,8 +493,8 @@ def _split(numbers: list[int], first_left: int | None) -> tuple[list[int], list[
     return [each for each in numbers if each < first_left], [each for each in numbers if each > first_left]
 
 
-def _is_ordinary(leaving: Leaving) -> bool:
-    return not leaving.delivery.count and len(leaving.delivery.message.body) <= BIG
+def _is_ordinary(pending: PendingSettlement) -> bool:
+    return not pending.delivery.count and len(pending.delivery.message.body) <= LARGE_BODY_BYTES
 
 
 def _alarm(method: Any) -> str:

@@ -17,9 +17,9 @@ from shared.contracts.errors import BoundExceeded
 from shared.rabbitmq.topology import Topology
 from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, Headers, Message
 
-MAX_MESSAGE = 16 * 1024 * 1024
+MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Bytes of a body; RabbitMQ 4 takes no more by default."""
-HEADER_BYTES = 96 << 10
+MAX_HEADER_BYTES = 96 << 10
 """All headers travel in one frame, of 128 KiB by default; a publisher may have filled it, and we add to it."""
 HANDED_OUT = "x-handed-out"
 """How often a copy's original was handed out and not settled; RabbitMQ counts a copy from zero."""
@@ -53,7 +53,7 @@ class Death:
 
 def check_size(message: Message) -> None:
     """A clear refusal at the producer: the broker would close the whole channel (RabbitMQ 4: 16 MiB)."""
-    if len(message.body) > MAX_MESSAGE:
+    if len(message.body) > MAX_MESSAGE_BYTES:
         detail = f"{len(message.body)} bytes to {message.to!r}; store it first and publish a reference"
         raise BoundExceeded("message_size", detail)
 
@@ -77,13 +77,13 @@ def outgoing(headers: Headers, handed_out: int = 0) -> dict[str, str | int]:
     table = {short(name): _sendable(value) for name, value in headers.items() if name not in _BROKERS_OWN}
     if handed_out:
         table[HANDED_OUT] = handed_out
-    return table if sum(map(_weight, table.items())) <= HEADER_BYTES else _fitting(table)
+    return table if sum(map(_weight, table.items())) <= MAX_HEADER_BYTES else _fitting(table)
 
 
 def _fitting(table: Mapping[str, str | int]) -> dict[str, str | int]:
     ours_first = sorted(table.items(), key=lambda entry: (entry[0] not in _OURS, _weight(entry)))
     weights = accumulate(map(_weight, ours_first))
-    return dict(entry for entry, total in zip(ours_first, weights, strict=True) if total <= HEADER_BYTES)
+    return dict(entry for entry, total in zip(ours_first, weights, strict=True) if total <= MAX_HEADER_BYTES)
 
 
 def _weight(entry: tuple[str, str | int]) -> int:

@@ -375,9 +375,9 @@ def test_close_ends_in_time_though_the_broker_is_frozen(
     rabbit_node: RabbitNode, lane: Lane, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The bounds together are below 10 s; here they are shorter, so that a busy machine is told from a hung one."""
-    assert amqp_consumer.CLOSE_SECONDS + 2 * amqp_consumer.GOODBYE_SECONDS < 10
+    assert amqp_consumer.CLOSE_SECONDS + 2 * amqp_consumer.CLOSE_HANDSHAKE_SECONDS < 10
     monkeypatch.setattr(amqp_consumer, "CLOSE_SECONDS", 1.0)
-    monkeypatch.setattr(amqp_consumer, "GOODBYE_SECONDS", 0.5)
+    monkeypatch.setattr(amqp_consumer, "CLOSE_HANDSHAKE_SECONDS", 0.5)
     patient = lane.broker()
     patient.declare()
     others = [patient.consumer("notifier", 1) for _ in range(3)]
@@ -678,9 +678,9 @@ def test_a_url_that_is_none_is_refused_without_repeating_it(url: str) -> None:
 
 
 def test_too_large_a_message_is_refused_at_the_producer(broker: RabbitBroker) -> None:
-    from shared.rabbitmq.broker import MAX_MESSAGE
+    from shared.rabbitmq.broker import MAX_MESSAGE_BYTES
 
-    big = a_message(2, "filter", body=bytes(MAX_MESSAGE + 1))
+    big = a_message(2, "filter", body=bytes(MAX_MESSAGE_BYTES + 1))
     with pytest.raises(PostroomError, match=r"message_size.*16777217 bytes"):
         broker.publish([big])
     broker.publish([a_message()])

@@ -11,7 +11,7 @@ from shared.app import Location
 from tests.builders import a_mail
 from tests.desk import Desk
 
-BIG = bytes(range(256)) * 4 * 1024 * 8
+LARGE_BODY_BYTES = bytes(range(256)) * 4 * 1024 * 8
 
 
 @pytest.fixture(params=["embedded", "rabbitmq"])
@@ -39,7 +39,9 @@ def form(tmp_path: Path, broker_url: str | None, store_url: str | None) -> Itera
 
 @pytest.mark.req("PR-10", "PR-12", "PR-13", "PR-15", "PR-16")
 def test_each_mail_has_the_same_fate_in_every_form(form: Desk) -> None:
-    first = a_mail(Message_ID="<first@customer.example>", files=(("log.bin", "application/octet-stream", BIG),))
+    first = a_mail(
+        Message_ID="<first@customer.example>", files=(("log.bin", "application/octet-stream", LARGE_BODY_BYTES),)
+    )
     form.receive(first)
     form.receive(
         first,
@@ -51,7 +53,7 @@ def test_each_mail_has_the_same_fate_in_every_form(form: Desk) -> None:
     incident, error = form.records("incident")
     assert [activity["kind"] for activity in form.activities(incident)] == ["email", "email"]
     (kept,) = form.activities(incident)[0]["attachments"]
-    assert form.store.get_blob(kept["sha256"]) == BIG
+    assert form.store.get_blob(kept["sha256"]) == LARGE_BODY_BYTES
     assert error["source"] == "Email error"
     assert [letter["stage"] for letter in form.dead_letters()] == ["parser"]
     assert form.app.broker.in_flight() == 0

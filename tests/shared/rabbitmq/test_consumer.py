@@ -15,7 +15,7 @@ from shared.runtime.broker import Delivery, Message
 @pytest.fixture
 def consumer(monkeypatch: pytest.MonkeyPatch) -> RabbitConsumer:
     """Told that it is connected."""
-    monkeypatch.setattr(RabbitConsumer, "_live", lambda _: None)
+    monkeypatch.setattr(RabbitConsumer, "_keep_connected", lambda _: None)
     made = RabbitConsumer(Endpoint.parse("amqp://127.0.0.1:1"), topology(QUEUES), "intake", 5, timing=Timing())
     made.opened()
     return made
@@ -28,11 +28,11 @@ def a_delivery(number: int, count: int = 0) -> Delivery:
 
 def test_redelivered_messages_wait_until_the_last_of_them_has_come(consumer: RabbitConsumer) -> None:
     """Handed out before, the first would have the others beside it: should it kill us, they would die with it."""
-    consumer.stragglers(may_come=True)
+    consumer.late_deliveries(may_come=True)
     consumer.arrived(a_delivery(1, count=1))
     assert not consumer.take(0)
     consumer.arrived(a_delivery(2, count=1))
-    consumer.stragglers(may_come=False)
+    consumer.late_deliveries(may_come=False)
     assert not consumer.take(0)  # the second one is on its way back
     assert [leaving.delivery.message.id for leaving in consumer.outbox()] == ["m2"]
     consumer.finished([2])
@@ -41,7 +41,7 @@ def test_redelivered_messages_wait_until_the_last_of_them_has_come(consumer: Rab
 
 
 def test_ordinary_messages_do_not_wait_for_redelivered_ones(consumer: RabbitConsumer) -> None:
-    consumer.stragglers(may_come=True)
+    consumer.late_deliveries(may_come=True)
     consumer.arrived(a_delivery(1, count=1))
     consumer.arrived(a_delivery(2))
     assert [each.message.id for each in consumer.take(0)] == ["m2"]

@@ -9,7 +9,7 @@ import pytest
 from shared.contracts.errors import Unavailable
 from shared.rabbitmq import publisher as amqp_publisher
 from shared.rabbitmq.endpoint import Endpoint
-from shared.rabbitmq.publisher import Line
+from shared.rabbitmq.publisher import PooledConnection
 from shared.runtime.broker import Message
 
 
@@ -20,8 +20,8 @@ class SlowBroker:
         self.now, self._sending, self._answers = 0.0, sending, answers
         self.transport_options: dict[str, Any] = {}
         self._tag = 0
-        self.line = Line(self, Endpoint.parse("amqp://h"), confirm_seconds=1.0)  # type: ignore[arg-type]
-        self.line._producer = self  # type: ignore[assignment]
+        self.pooled = PooledConnection(self, Endpoint.parse("amqp://h"), confirm_seconds=1.0)  # type: ignore[arg-type]
+        self.pooled._producer = self  # type: ignore[assignment]
 
     def monotonic(self) -> float:
         """The time."""
@@ -38,15 +38,15 @@ class SlowBroker:
             raise TimeoutError
         self.now += self._answers.pop(0)
         self._tag += 1
-        self.line._answered(self._tag, multiple=False, ok=True)
+        self.pooled._answered(self._tag, multiple=False, ok=True)
 
 
 def publish(monkeypatch: pytest.MonkeyPatch, sending: float, answers: list[float]) -> float:
     """Ten messages; how long it took."""
     broker = SlowBroker(sending, answers)
     monkeypatch.setattr(amqp_publisher, "time", broker)
-    monkeypatch.setattr(broker.line._confirms, "_now", broker.monotonic)
-    broker.line.publish([Message(f"m{n}", "intake", b"") for n in range(10)], "postroom", mandatory=True)
+    monkeypatch.setattr(broker.pooled._confirms, "_now", broker.monotonic)
+    broker.pooled.publish([Message(f"m{n}", "intake", b"") for n in range(10)], "postroom", mandatory=True)
     return broker.now
 
 

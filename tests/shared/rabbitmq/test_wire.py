@@ -166,9 +166,9 @@ def test_short_strings_are_cut_between_characters(text: str, expected: str) -> N
 
 
 def test_a_body_at_the_limit_passes_and_one_byte_more_does_not() -> None:
-    wire.check_size(Message("1", "intake", bytes(wire.MAX_MESSAGE)))
+    wire.check_size(Message("1", "intake", bytes(wire.MAX_MESSAGE_BYTES)))
     with pytest.raises(BoundExceeded, match="message_size"):
-        wire.check_size(Message("1", "intake", bytes(wire.MAX_MESSAGE + 1)))
+        wire.check_size(Message("1", "intake", bytes(wire.MAX_MESSAGE_BYTES + 1)))
 
 
 def encoded(table: dict[str, object]) -> bytes:

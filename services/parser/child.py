@@ -22,8 +22,8 @@ from typing import Final
 from services.parser import frames, limits, mime
 from shared.contracts.errors import BoundExceeded
 
-LOG_BYTES: Final = 1 << 20
-"""What it may write to its error output, a file, in its life."""
+MAX_ERROR_OUTPUT_BYTES: Final = 1 << 20
+"""What one process may write to its error output, a file."""
 _STATM: Final = Path("/proc/self/statm")
 _PR_SET_PDEATHSIG: Final = 1
 
@@ -31,8 +31,8 @@ _PR_SET_PDEATHSIG: Final = 1
 def main(parent: int) -> None:
     """Read mails until the pipe ends."""
     asked, answers = _pipes()
-    _calm_down()
-    _end_with(parent)
+    _set_signals_and_priority()
+    _die_with_parent(parent)
     base = _data_bytes()
     _write(answers, [frames.READY])
     while head := asked.read(frames.HEAD.size):
@@ -95,22 +95,22 @@ def _pipes() -> tuple[io.BufferedReader, int]:
     return io.BufferedReader(io.FileIO(asked)), answers
 
 
-def _calm_down() -> None:
-    """Signals that mean the parent are its own business; no core files; the first to go when the machine is full."""
+def _set_signals_and_priority() -> None:
+    """Ignore signals meant for the parent, write no core files, and be the first to be killed when memory runs out."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     for number in (signal.SIGPROF, signal.SIGALRM):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, LOG_BYTES)
+    _limit(resource.RLIMIT_FSIZE, MAX_ERROR_OUTPUT_BYTES)
     faulthandler.enable()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _end_with(parent: int) -> None:
-    """Die when the parent does, also in the middle of a mail; elsewhere than on Linux the pipe's end has to do."""
+def _die_with_parent(parent: int) -> None:
+    """End when the parent ends, also in the middle of a mail; where there is no Linux, the end of the pipe does it."""
     if sys.platform == "linux":
         import ctypes
 

@@ -1,7 +1,7 @@
 """What travels between a process that wants a mail read and the parser process: length-prefixed frames.
 
 A frame is two lengths, an object in JSON and bytes behind it. The answer's object is strict JSON, read by the codec of
-the contracts: the process that wrote it has handled hostile input, so that its words are data and never code.
+the contracts: the process that wrote it has handled hostile input, so its answer is data and never code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Any mail read, at a price that is known before.
+"""Reads any mail within limits of time and memory.
 
 Takes raw bytes, gives a `Reading`. A mail that is small and plain is parsed here, every other in the parser process,
 whose limits of time and memory make a refusal of whatever goes wrong. Every part of Postroom that reads mail reads it
@@ -28,7 +28,7 @@ def read(raw: bytes, *, suspect: bool = False) -> Reading:
     if suspect or not risk.is_small_and_plain(raw):
         from services.parser import process
 
-        return process.OWN.read(raw)
+        return process.PARSER_PROCESS.read(raw)
     try:
         return mime.read(raw)
     except BoundExceeded:

@@ -1,4 +1,4 @@
-"""The other end of the parser process: starts it, hands it one mail after the other, says what it died of.
+"""The other end of the parser process: starts it, hands it one mail after the other, reports why it ended.
 
 Takes raw bytes, gives a `Reading`. One parser process serves this one, started when the first mail needs it, used for
 many mails, replaced when it died, was used often or read a large mail. It inherits no descriptor but its pipes, and of
@@ -32,24 +32,24 @@ log = logging.getLogger(__name__)
 
 ENTRY = "services.parser.child"
 """The module whose `main` it runs; tests put one of theirs in its place."""
-MOST_MAILS: Final = 500
-LARGE_BYTES: Final = 8 << 20
+MAX_MAILS: Final = 500
+LARGE_MAIL_BYTES: Final = 8 << 20
 """After so many mails, or one so large, memory is given back by a new process."""
 START_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 5.0
 """Beyond the time after which the process ends itself."""
-FAREWELL_SECONDS: Final = 1.0
-ANSWER_BYTES: Final = 64 << 20
+EXIT_SECONDS: Final = 1.0
+MAX_ANSWER_BYTES: Final = 64 << 20
 """The most that an answer may hold beside four times the mail."""
 ANSWER_TIMES_SIZE: Final = 4
-_LAST_WORDS: Final = 4_000
-_KEPT: Final = re.compile(r"PATH|HOME|LANG|LC_.*|TZ|TMPDIR|VIRTUAL_ENV|PYTHON.*|LD_LIBRARY_PATH|DYLD_.*")
+_ERROR_OUTPUT_CHARACTERS: Final = 4_000
+_KEPT_VARIABLES: Final = re.compile(r"PATH|HOME|LANG|LC_.*|TZ|TMPDIR|VIRTUAL_ENV|PYTHON.*|LD_LIBRARY_PATH|DYLD_.*")
 _START: Final = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {} import main; main(int(sys.argv[2]))"
-_WANT_OF_MEMORY: Final = re.compile(rb"MemoryError|memory allocation of|bad_alloc|out of memory", re.IGNORECASE)
+_MEMORY_ERRORS: Final = re.compile(rb"MemoryError|memory allocation of|bad_alloc|out of memory", re.IGNORECASE)
 
 
 class _Ended(Exception):
-    """The parser process ended, said nothing in time, or said what is no answer (then in words)."""
+    """The parser process ended, or its answer is late or invalid; an invalid one is described."""
 
 
 class ParserProcess:
@@ -72,9 +72,9 @@ class ParserProcess:
             except _Ended as ended:
                 if child.mails <= 1 or child.took_too_long():
                     raise child.verdict(len(raw), ended) from None
-            return self._once_more(raw)  # a mail before this one may have harmed the process
+            return self._retry_in_new_process(raw)  # a mail before this one may have harmed the process
 
-    def _once_more(self, raw: bytes) -> Reading:
+    def _retry_in_new_process(self, raw: bytes) -> Reading:
         child = self._ready_child()
         try:
             return self._attempt(child, raw)
@@ -90,7 +90,7 @@ class ParserProcess:
             self._child = None
             child.end()
             raise
-        if child.mails >= MOST_MAILS or len(raw) > LARGE_BYTES:
+        if child.mails >= MAX_MAILS or len(raw) > LARGE_MAIL_BYTES:
             self._close()
         return reading
 
@@ -109,7 +109,7 @@ class ParserProcess:
     def _close(self) -> None:
         child, self._child = self._child, None
         if child is not None:
-            child.end(FAREWELL_SECONDS)
+            child.end(EXIT_SECONDS)
 
 
 class _Child:
@@ -118,7 +118,7 @@ class _Child:
     def __init__(self) -> None:
         self.mails, self._owner, self._late = 0, os.getpid(), False
         start = [sys.executable, "-P", "-c", _START.format(ENTRY), json.dumps(sys.path), str(self._owner)]
-        environment = {name: value for name, value in os.environ.items() if _KEPT.fullmatch(name)}
+        environment = {name: value for name, value in os.environ.items() if _KEPT_VARIABLES.fullmatch(name)}
         try:
             self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `end`
         except OSError as error:
@@ -144,11 +144,11 @@ class _Child:
 
     def _await_ready(self) -> None:
         try:
-            if self._take(len(frames.READY), time.monotonic() + START_SECONDS) == frames.READY:
+            if self._receive(len(frames.READY), time.monotonic() + START_SECONDS) == frames.READY:
                 return
-            words = "it does not say that it is ready"
+            words = "it does not report that it is ready"
         except _Ended:
-            words = self._last_words().rpartition("\n")[2] or "it ends at once"
+            words = self._error_output_end().rpartition("\n")[2] or "it ends at once"
         except BaseException:
             self.end()
             raise
@@ -164,16 +164,16 @@ class _Child:
         self.mails += 1
         until = time.monotonic() + limits.wall_seconds(len(raw)) + GRACE_SECONDS
         for piece in frames.frame({}, raw):
-            self._give(piece, until)
-        said, following = frames.HEAD.unpack(self._take(frames.HEAD.size, until))
-        if said + following > ANSWER_BYTES + ANSWER_TIMES_SIZE * len(raw):
+            self._send(piece, until)
+        said, following = frames.HEAD.unpack(self._receive(frames.HEAD.size, until))
+        if said + following > MAX_ANSWER_BYTES + ANSWER_TIMES_SIZE * len(raw):
             raise _Ended("its answer is too long")
         try:
-            return frames.reading(self._take(said, until), lambda size: self._take(size, until), following)
+            return frames.reading(self._receive(said, until), lambda size: self._receive(size, until), following)
         except Undecodable as error:
-            raise _Ended(f"its answer is none: {error}") from error
+            raise _Ended(f"its answer is invalid: {error}") from error
 
-    def _give(self, data: bytes, until: float) -> None:
+    def _send(self, data: bytes, until: float) -> None:
         left = memoryview(data)
         while left:
             self._await(self._to, select.POLLOUT, until)
@@ -184,7 +184,7 @@ class _Child:
             except BrokenPipeError:
                 raise _Ended from None
 
-    def _take(self, size: int, until: float) -> bytes:
+    def _receive(self, size: int, until: float) -> bytes:
         taken = bytearray(size)
         left = memoryview(taken)
         while left:
@@ -203,19 +203,19 @@ class _Child:
             self._late = True
             raise _Ended
 
-    def end(self, patience: float = 0.0) -> None:
-        """Let it go, and kill it when it has not gone after so many seconds."""
+    def end(self, seconds: float = 0.0) -> None:
+        """Close its input, and kill it when it has not ended after so many `seconds`."""
         if self._owner != os.getpid():
-            self._process.returncode = 0  # somebody else's
+            self._process.returncode = 0  # another process is its parent
             return
         self._to.close()
         with suppress(subprocess.TimeoutExpired):
-            self._process.wait(patience or 0.05)
+            self._process.wait(seconds or 0.05)
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
         self._from.close()
-        self._words = self._last_words()
+        self._error_output = self._error_output_end()
         self._errors.close()
 
     def took_too_long(self) -> bool:
@@ -223,22 +223,22 @@ class _Child:
         return self._late or -(self._process.returncode or 0) in {signal.SIGPROF, signal.SIGXCPU, signal.SIGALRM}
 
     def verdict(self, size: int, ended: _Ended) -> PostroomError:
-        """What a mail of so many bytes did to it, after its end."""
+        """The error for a mail of so many bytes at which it ended."""
         code = self._process.returncode or 0
-        log.warning("parser_process_ended", extra={"code": code, "reason": self._words})
+        log.warning("parser_process_ended", extra={"code": code, "reason": self._error_output})
         if self._late or code == -signal.SIGALRM:
             return Overdue(f"reading the mail took more than {limits.wall_seconds(size):.0f} s; the machine is busy")
         if code in {-signal.SIGPROF, -signal.SIGXCPU}:
             return limits.out_of_time(size)
-        if _WANT_OF_MEMORY.search(self._words.encode()):
+        if _MEMORY_ERRORS.search(self._error_output.encode()):
             return limits.out_of_memory(size)
         how = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
         return BoundExceeded("parse-crash", f"reading it ended the parser process: {str(ended) or how}")
 
-    def _last_words(self) -> str:
+    def _error_output_end(self) -> str:
         """The end of what it wrote to its error output."""
         size = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, size - _LAST_WORDS))
+        self._errors.seek(max(0, size - _ERROR_OUTPUT_CHARACTERS))
         return self._errors.read().decode("utf-8", "replace").strip()
 
 
@@ -246,6 +246,6 @@ def _not_started(why: object) -> Unavailable:
     return Unavailable(f"the parser process cannot be started: {why}")
 
 
-OWN: Final = ParserProcess()
+PARSER_PROCESS: Final = ParserProcess()
 """The parser process of this process."""
-atexit.register(OWN.close)
+atexit.register(PARSER_PROCESS.close)

@@ -25,6 +25,6 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[ParserProcess]:
     """In the place of this process's own."""
     monkeypatch.setattr(process, "ENTRY", "tests.harness.parser_child")
     made = ParserProcess()
-    monkeypatch.setattr(process, "OWN", made)
+    monkeypatch.setattr(process, "PARSER_PROCESS", made)
     yield made
     made.close()

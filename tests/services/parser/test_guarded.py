@@ -58,7 +58,7 @@ def test_a_mail_says_the_same_here_and_in_the_parser_process() -> None:
         ("exit", "parse-crash", "exit code 3"),
         ("raise", "parse-crash", "KeyError: 'no such thing'"),
         ("recurse", "parse-crash", "RecursionError"),
-        ("lie", "parse-crash", "its answer is none"),
+        ("lie", "parse-crash", "its answer is invalid"),
         ("promise", "parse-crash", "its answer is too long"),
     ],
 )
@@ -101,11 +101,11 @@ def test_one_process_serves_many_mails_and_is_replaced_after_many_or_a_large_one
     first = pid_of(faulty)
     faulty.read(PLAIN)
     assert pid_of(faulty) == first
-    monkeypatch.setattr(process, "MOST_MAILS", 3)
+    monkeypatch.setattr(process, "MAX_MAILS", 3)
     faulty.read(PLAIN)
     assert not is_running(first)
     faulty.read(PLAIN)
-    monkeypatch.setattr(process, "LARGE_BYTES", 100)
+    monkeypatch.setattr(process, "LARGE_MAIL_BYTES", 100)
     second = pid_of(faulty)
     faulty.read(PLAIN)
     assert not is_running(second)
@@ -136,9 +136,9 @@ PARENT = """
 import sys, threading
 from services.parser import process
 process.ENTRY = "tests.harness.parser_child"
-process.OWN.read(bytes.fromhex(sys.argv[1]))
-print(process.OWN._child._process.pid, flush=True)
-process.OWN.read(bytes.fromhex(sys.argv[2]))
+process.PARSER_PROCESS.read(bytes.fromhex(sys.argv[1]))
+print(process.PARSER_PROCESS._child._process.pid, flush=True)
+process.PARSER_PROCESS.read(bytes.fromhex(sys.argv[2]))
 """
 
 

@@ -218,7 +218,7 @@ def refuse_five_times_raw(url: str) -> None:
         broker = RabbitBroker(url, QUEUES)
         consumer = broker.consumer("intake", 1)
         take_one(consumer)
-        consumer._tell_session(lambda session: session.drop("test"))
+        consumer._with_session(lambda session: session.drop("test"))
         eventually(lambda consumer=consumer: fails(consumer.flush))
         consumer.close()
         broker.close()

@@ -1,29 +1,22 @@
 """Settings that this version keeps and ignores, so that `config check` can list them before any mail depends on them.
 
 Reads a valid `Configuration`, yields complaints that are notes and no problems: these settings are stored and exported
-like all others. Which protocols and logins are supported is an argument. A key that is implemented is removed from
-`WITHOUT_EFFECT` and from the list in `docs/settings.md`.
+like all others. Which protocols and logins are supported is an argument. A key that is implemented is no longer
+`Ignored` in `shared.config.model` and leaves the list in `docs/settings.md`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Final
 
 from shared.config.checks import Complaint
-from shared.config.model import AuthFailureTicket, CommandPolicy, Configuration, Inbox, MailServer, Person, Settings
+from shared.config.keys import WITHOUT_EFFECT
+from shared.config.model import Configuration, Inbox, MailServer, Person
+from shared.config.schema import marked
 
-WITHOUT_EFFECT: Final[Mapping[type, tuple[str, ...]]] = {
-    Configuration: ("slas", "business_rules", "mail_templates", "reports"),
-    Settings: ("response_url", "self_service_url", "token_key", "format_per_person"),
-    AuthFailureTicket: ("enabled",),
-    CommandPolicy: ("enabled", "close_anonymously", "reopened_to", "notify_handler_on_update"),
-    MailServer: ("conversation_id", "embedded_images", "default_format"),
-    Person: ("format", "permissions", "active"),
-}
-"""Keys that are read, checked and stored, and have no effect yet, by the part that they belong to."""
 KEPT: Final = "kept, and without effect in this version"
 
 
@@ -53,8 +46,9 @@ def find_ignored(config: Configuration, supported: Supported) -> Iterator[Compla
 
 def _without_effect(path: str, part: Any) -> Iterator[Complaint]:
     """Keys of one part without effect whose value differs from the default."""
-    ignored = WITHOUT_EFFECT[type(part)]
-    for each in fields(part):
+    kind: Any = type(part)
+    ignored = marked(kind, WITHOUT_EFFECT)
+    for each in fields(kind):
         if each.name in ignored and getattr(part, each.name) != each.default:
             yield Complaint(f"{path}.{each.name}" if path else each.name, KEPT)
 

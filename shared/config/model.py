@@ -51,7 +51,7 @@ PORTS: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
 class AuthFailureTicket:
     """What happens after logins were refused several times in a row (TI-10)."""
 
-    enabled: bool = False
+    enabled: keys.Ignored[bool] = False
     after: keys.FailureCount = 3
     template: keys.Name | None = None
 
@@ -82,17 +82,17 @@ class Settings:
     keep_full_message: bool = False
     trusted_authserv_ids: tuple[keys.Line, ...] = ()
     auth_failure_ticket: AuthFailureTicket = AuthFailureTicket()
-    response_url: keys.Url | None = None
-    self_service_url: keys.Url | None = None
+    response_url: keys.Ignored[keys.Url | None] = None
+    self_service_url: keys.Ignored[keys.Url | None] = None
     plus_addressing: Literal["ignore", "keep"] = "ignore"
     processing: bool = True
     timezone: keys.TimeZone = "UTC"
-    token_key: Secret | None = None
+    token_key: keys.Ignored[Secret | None] = None
     rabbitmq_management_url: keys.UrlWithLogin | None = None
     log_events: bool = True
     allow_cleartext_auth: bool = False
     fips: bool = False
-    format_per_person: bool = True
+    format_per_person: keys.Ignored[bool] = True
     require_change_reason: bool = False
     subject_patterns: tuple[keys.SubjectPattern, ...] = ()
     automatic_mail_cap: AutomaticMailCap = AutomaticMailCap()
@@ -145,9 +145,9 @@ class MailServer:
     timeout: keys.ServerTimeout = timedelta(seconds=30)
     block: bool = False
     override_recipient: keys.Address | None = None
-    embedded_images: Literal["cid", "inline"] = "cid"
-    conversation_id: ConversationId = ConversationId()
-    default_format: Format = "html"
+    embedded_images: keys.Ignored[Literal["cid", "inline"]] = "cid"
+    conversation_id: keys.Ignored[ConversationId] = ConversationId()
+    default_format: keys.Ignored[Format] = "html"
     verify_certificate: bool = True
     oauth: OAuth | None = None
     google: Google | None = None
@@ -217,20 +217,20 @@ class SenderPolicy:
 class CommandPolicy:
     """What mail may do to records that exist (VF-13 to VF-21). `reopened_to`: last, template or group:<name>."""
 
-    enabled: keys.EnabledCommands = keys.COMMANDS
+    enabled: keys.Ignored[keys.EnabledCommands] = keys.COMMANDS
     update_by: Literal["participant", "recognised"] = "participant"
     trust: Literal["address", "authenticated"] = "address"
     log_new_on_invalid_number: bool = True
     update_closed: bool = False
     reopen_closed: bool = False
-    reopened_to: keys.ReopenedTo = "last"
+    reopened_to: keys.Ignored[keys.ReopenedTo] = "last"
     update_anonymously: bool = False
     unrecognised: Literal["new_record", "ignore"] = "new_record"
-    close_anonymously: bool = False
+    close_anonymously: keys.Ignored[bool] = False
     use_linked_analyst: bool = False
     default_logging_analyst: keys.Name = "admin"
     reply_on_update: bool = True
-    notify_handler_on_update: bool = False
+    notify_handler_on_update: keys.Ignored[bool] = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -327,9 +327,9 @@ class Person:
     addresses: tuple[keys.KnownAddress, ...] = ()
     kind: PersonKind = "employee"
     roles: tuple[keys.Role, ...] = ("user",)
-    permissions: tuple[keys.Name, ...] = ()
-    format: Format | None = None
-    active: bool = True
+    permissions: keys.Ignored[tuple[keys.Name, ...]] = ()
+    format: keys.Ignored[Format | None] = None
+    active: keys.Ignored[bool] = True
     login_id: keys.Name | None = None
 
 
@@ -562,10 +562,10 @@ class Configuration:
     quick_actions: tuple[QuickAction, ...] = ()
     templates: tuple[Template, ...] = ()
     partitions: tuple[Partition, ...] = ()
-    slas: tuple[Sla, ...] = ()
-    business_rules: tuple[BusinessRule, ...] = ()
-    mail_templates: tuple[MailTemplate, ...] = ()
-    reports: tuple[Report, ...] = ()
+    slas: keys.Ignored[tuple[Sla, ...]] = ()
+    business_rules: keys.Ignored[tuple[BusinessRule, ...]] = ()
+    mail_templates: keys.Ignored[tuple[MailTemplate, ...]] = ()
+    reports: keys.Ignored[tuple[Report, ...]] = ()
     connections: tuple[Connection, ...] = ()
     sections: Annotated[frozenset[str], keys.NOT_A_KEY] = field(default_factory=_every_section, compare=False)
 

@@ -11,7 +11,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from shared.config import model as desk
 from shared.config import readers as read
@@ -65,7 +65,7 @@ _READERS: Final[Mapping[Any, read.Read[Any]]] = {bool: read.switch, Secret: read
 def section_of(cls: Any) -> Section:
     """The reader of a mapping whose keys are the fields of a dataclass."""
     hints = typing.get_type_hints(cls, include_extras=True)
-    keys = [each for each in dataclasses.fields(cls) if NOT_A_KEY not in _metadata(hints[each.name])]
+    keys = [each for each in dataclasses.fields(cls) if each.name not in marked(cls, NOT_A_KEY)]
     readers = {each.name: reader_of(hints[each.name]) for each in keys}
     return Section(_MAKERS.get(cls, cls), readers, tuple(each.name for each in keys if is_needed(each)))
 
@@ -75,15 +75,17 @@ def is_needed(field: dataclasses.Field[Any]) -> bool:
     return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
 
 
-def _metadata(type_: Any) -> tuple[Any, ...]:
-    return getattr(type_, "__metadata__", ())
+@cache
+def marked(cls: Any, mark: object) -> frozenset[str]:
+    """The fields of a dataclass whose types have a mark: `NOT_A_KEY` or `WITHOUT_EFFECT`."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    return frozenset(name for name, type_ in hints.items() if mark in getattr(type_, "__metadata__", ()))
 
 
 def reader_of(type_: Any) -> read.Read[Any]:
     """The reader of a value of a type. Of a union the first type says what can be stated."""
-    if metadata := _metadata(type_):
-        reader: read.Read[Any] = metadata[0]
-        return reader
+    if typing.get_origin(type_) is Annotated:
+        return next(filter(callable, type_.__metadata__), None) or reader_of(type_.__origin__)
     origin, arguments = typing.get_origin(type_), typing.get_args(type_)
     if origin in (types.UnionType, typing.Union):
         return reader_of(arguments[0])

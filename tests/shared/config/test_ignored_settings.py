@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.config.ignored_settings import KEPT, WITHOUT_EFFECT, Supported, find_ignored
+from shared.config.ignored_settings import KEPT, Supported, find_ignored
+from shared.config.keys import WITHOUT_EFFECT
+from shared.config.model import Configuration, Settings
 from shared.config.reading import load_bytes
+from shared.config.schema import marked
+from tests.shared.config.test_settings_page import PARTS
 
 PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
 SPOKEN = Supported(("imap",), ("smtp",), ("auto", "plain", "regular", "none"))
@@ -57,9 +61,10 @@ def test_the_page_of_settings_tells_every_key_without_effect() -> None:
     assert page
     lacking = [
         key
-        for part, keys in WITHOUT_EFFECT.items()
-        for key in keys
+        for part in (Configuration, *PARTS.values())
+        for key in marked(part, WITHOUT_EFFECT)
         if f"`{key}`" not in page[1] and f".{key}`" not in page[1] and part.__name__ != "AuthFailureTicket"
     ]
     assert lacking == []
+    assert marked(Settings, WITHOUT_EFFECT) == {"response_url", "self_service_url", "token_key", "format_per_person"}
     assert "`auth_failure_ticket`" in page[1]

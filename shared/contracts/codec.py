@@ -2,7 +2,7 @@
 
 `shared.contracts.mapping` makes the objects. Decoding is strict about types and about JSON itself (duplicate keys, NaN,
 endless integers and nesting are refused), and ignores members that it does not know. Raises `Undecodable`, or
-`FromTheFuture` for a version that this code does not know.
+`NewerVersion` for a version that this code does not know.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from shared.contracts import events as _events
-from shared.contracts.errors import FromTheFuture, Undecodable
+from shared.contracts.errors import NewerVersion, Undecodable
 from shared.contracts.events import Event
 from shared.contracts.mail import ParsedMail
 from shared.contracts.mapping import from_plain, to_plain
@@ -34,7 +34,7 @@ def decode(type_: str, body: bytes, version: object = VERSION) -> Event:
     if not isinstance(version, int) or isinstance(version, bool) or version < 1:
         raise Undecodable(f"invalid schema version {version!r}")
     if version > VERSION:
-        raise FromTheFuture(f"schema version {version} is newer than {VERSION}")
+        raise NewerVersion(f"schema version {version} is newer than {VERSION}")
     cls = EVENTS.get(type_)
     if cls is None:
         raise Undecodable(f"unknown event {type_!r}")

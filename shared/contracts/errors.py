@@ -27,7 +27,7 @@ class Undecodable(PostroomError):
     """A message on a queue is not what the contract says."""
 
 
-class FromTheFuture(PostroomError):
+class NewerVersion(PostroomError):
     """A message has a newer version than this code knows; a newer worker may be able to read it."""
 
 

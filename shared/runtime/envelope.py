@@ -54,7 +54,7 @@ def _origin(cause: Message, event: Event) -> tuple[str, str]:
 def unpack(message: Message, blobs: Blobs, *kinds: type[Event]) -> Event:
     """The event a message carries, one of `kinds`: a queue carries no others.
 
-    Raises `Undecodable`, `FromTheFuture`; `LookupError` when its blob is missing.
+    Raises `Undecodable`, `NewerVersion`; `LookupError` when its blob is missing.
     """
     if kinds and message.type not in {kind.__name__ for kind in kinds}:
         raise Undecodable(f"this queue carries no {message.type or 'message without a type'!r}")

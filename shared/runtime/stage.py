@@ -10,7 +10,7 @@ from shared.runtime.broker import Message
 from shared.runtime.outcome import Outcome
 
 Decode = Callable[[Message], Any]
-"""Reads a message; raises `Undecodable`, `FromTheFuture`, or `LookupError` for a blob that is not there."""
+"""Reads a message; raises `Undecodable`, `NewerVersion`, or `LookupError` for a blob that is not there."""
 Prepare = Callable[[Any, bool], Any]
 """(event, whether it was handed out before and never settled) → what `handle` takes."""
 Weight = Callable[[Any], int]

@@ -14,7 +14,7 @@ from typing import Any, assert_never
 
 import tenacity
 
-from shared.contracts.errors import FromTheFuture, PostroomError, Unavailable
+from shared.contracts.errors import NewerVersion, PostroomError, Unavailable
 from shared.contracts.events import Event
 from shared.runtime.broker import INTAKE, TIERS, Broker, Consumer, Delivery, Message, Unroutable
 from shared.runtime.crash_points import crash_point
@@ -222,7 +222,7 @@ class Worker:
 
     def unread(self, delivery: Delivery, error: Exception) -> Outcome:
         """What becomes of a message that could not be read or prepared."""
-        if isinstance(error, FromTheFuture):
+        if isinstance(error, NewerVersion):
             return _wait_for_upgrade(delivery.message, str(error))
         if isinstance(error, LookupError) and not isinstance(error, KeyError | IndexError):
             return Retry(str(error))  # a blob that is not there yet, or not any more

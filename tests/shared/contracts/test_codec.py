@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts import codec
-from shared.contracts.errors import FromTheFuture, Undecodable
+from shared.contracts.errors import NewerVersion, Undecodable
 from shared.contracts.events import Event
 from tests.shared.contracts.samples import SAMPLES
 
@@ -237,5 +237,5 @@ def test_a_version_that_is_none_is_refused(version: object) -> None:
 
 @pytest.mark.parametrize("version", [codec.VERSION + 1, 2**40])
 def test_a_version_of_the_future_is_told_from_a_wrong_one(version: int) -> None:
-    with pytest.raises(FromTheFuture, match=str(version)):
+    with pytest.raises(NewerVersion, match=str(version)):
         codec.decode("MailRejected", b"not even JSON any more", version)

@@ -70,7 +70,7 @@ def to_documents(config: Configuration) -> dict[str, list[Document]]:
 
 
 def from_documents(stored: Stored) -> Configuration:
-    """The configuration that documents hold; keys that are not configuration are left aside.
+    """The configuration that documents hold; members that are not configuration are ignored.
 
     Raises `InvalidConfiguration` when a document holds what cannot be used.
     """

@@ -96,7 +96,7 @@ def _terms(*, split: bool) -> read.Read[tuple[str, ...]]:
 
 
 def _larger_than(item: Item, location: Location) -> int:
-    """`10MB`, or `>10MB` for those who like it said."""
+    """A size: `10MB` and `>10MB` mean the same."""
     if isinstance(item, Text):
         return read.size(Text(item.text.removeprefix(">").strip(), item.line, item.plain), location)
     return read.size(item, location)

@@ -33,7 +33,7 @@ def list_of(read: Read[T], *, least: int = 0) -> Read[tuple[T, ...]]:
 
 
 def list_of_sections(section: Section) -> Read[tuple[Any, ...]]:
-    """A list of things; here a single one is more likely a forgotten dash."""
+    """A list of things. A single thing is a problem here: the dash of its entry was probably forgotten."""
 
     def read_list(item: Item, location: Location) -> tuple[Any, ...]:
         if not isinstance(item, Sequenced):
@@ -64,7 +64,7 @@ def _word(key: Text) -> Text:
 
 
 def attempt(read: Read[Any], item: Item, location: Location) -> Any:
-    """The value, or `_NOTHING` once the problem has been noted."""
+    """The value, or `_NOTHING` once the problem has been logged."""
     try:
         return read(item, location)
     except InvalidValue as refusal:
@@ -107,7 +107,7 @@ class Section:
 
 
 def pairs(item: Item, location: Location) -> list[tuple[Text, Item]]:
-    """The keys and values of a mapping, merged ones (`<<`) behind its own; a key that is there twice is noted."""
+    """The keys and values of a mapping, merged ones (`<<`) behind its own; a repeated key is logged as a problem."""
     found = item.pairs if isinstance(item, Mapped) else _stored_pairs(item)
     if found is None:
         raise InvalidValue(f"expected a mapping, found {kind_of(item)}")

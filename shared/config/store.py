@@ -1,7 +1,7 @@
 """The configuration in the store: read, apply, switch, export.
 
-`apply` writes what a file states and leaves the rest; every change counts the `revision` of the settings
-document up, which is how workers notice (`shared.config.directory`), and is kept with its reason (VS-12).
+`apply` writes what a file states and leaves the rest; every change increases the `revision` of the
+settings document, by which workers notice it (`shared.config.directory`), and is kept with its reason (VS-12).
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def _plan(documents: Documents, config: Configuration, now: datetime) -> list[_S
 
 
 def _dated(people: list[Document], now: datetime) -> list[Document]:
-    """People in the order of the file are of growing age: of several with one address the first is found (VS-03)."""
+    """People with creation times in the order of the file: of several with one address, the first is found (VS-03)."""
     first = now - timedelta(milliseconds=len(people))
     return [
         {**each, CONFIGURED: True, "created_at": first + timedelta(milliseconds=index)}
@@ -169,7 +169,7 @@ def _write(documents: Documents, plan: Iterable[_Step], gone: Iterable[tuple[str
 
 
 def _note(documents: Documents, applied: Applied, now: datetime, by: str, reason: str) -> None:
-    """Count the revision up, after everything else is written, and keep what was changed and why."""
+    """Increase the revision, after everything else is written, and store what was changed and why."""
     with documents.batch():
         counted = documents.upsert(SETTINGS, SETTINGS, {"$inc": {REVISION: 1}})[REVISION]
         documents.insert(

@@ -66,7 +66,7 @@ def to_plain(config: Configuration) -> dict[str, Any]:
 
 
 def _plainest(thing: Any, schema: Section) -> Any:
-    """The thing as it were with nothing stated but what is needed, and the protocol that defaults hang on."""
+    """The thing with defaults for all but the needed keys and the protocol, on which other defaults depend."""
     names = [*schema.required, *(name for name in _DECIDING if hasattr(thing, name))]
     return schema.kind(**{name: getattr(thing, name) for name in names})
 

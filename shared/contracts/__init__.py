@@ -1,1 +1,1 @@
-"""What travels and what is stored."""
+"""Events between stages, stored decisions, errors, and their plain form."""

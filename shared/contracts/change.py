@@ -1,7 +1,7 @@
 """What the desk decides because of a mail: one `Change` for each record it touches.
 
 A `Change` is decided once, stored with the record that it commits to, and carried out from there, so it holds
-everything that carrying out needs: no clock, no lookup, no second thought.
+everything that is needed for that: carrying it out reads no clock and looks nothing up.
 """
 
 from __future__ import annotations

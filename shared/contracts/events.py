@@ -41,7 +41,7 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class MailReceived:
-    """A raw mail arrived at the door. Never travels as JSON: on the intake queue it is the bytes themselves.
+    """A raw mail arrived at intake. Never travels as JSON: on the intake queue it is the bytes themselves.
 
     `inbox` is empty when the message names none; `arrival_id` is the message's id, empty when it has none.
     """
@@ -74,7 +74,7 @@ class MailAccepted:
 
 @dataclass(frozen=True, slots=True)
 class MailRejected:
-    """A rule objects. The mail is kept, with this reason."""
+    """A rule rejects the mail, which is kept with this reason."""
 
     mail_id: str
     inbox: str

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from shared.config.model import DEFAULT, Configuration, Inbox, Person
 from shared.store.mails import StoredMail
+from shared.store.outbox import OutboxMail
 
 ANNA = "Anna Becker <anna@customer.example>"
 
@@ -68,6 +69,13 @@ def a_stored_mail(id_: str = "m1", **keys: Any) -> StoredMail:
     """A mail of the inbox `support` that was read and has no outcome, as stored."""
     base = {"inbox": "support", "raw": "0" * 64, "size": 400, "received_at": RECEIVED_AT, "kind": "message"}
     return StoredMail(**{"id": id_, **base, **keys})
+
+
+def an_outgoing_mail(id_: str = "o1", **keys: Any) -> OutboxMail:
+    """A mail to Anna that was sent, as stored."""
+    base = {"to": ("anna@customer.example",), "subject": "Re: Printer", "text": "", "kind": "created"}
+    sent = {"message_id": f"<{id_}@desk>", "message_key": f"{id_}@desk", "state": "sent", "at": RECEIVED_AT}
+    return OutboxMail(**{"id": id_, **base, **sent, **keys})
 
 
 TOO_MUCH: Final = {"Description": "x" * 600_000, "Category": "x" * 600_000}

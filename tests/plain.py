@@ -12,8 +12,8 @@ from services.record_writer.decide.model import Decision
 from shared.config.model import Configuration, Inbox
 from shared.contracts.events import Envelope, Sender
 from shared.contracts.mail import Address, ParsedMail
-from shared.store.documents import Document
 from shared.store.mails import StoredMail
+from shared.store.outbox import OutboxMail
 from shared.store.people import StoredPerson
 from shared.store.record import Record, StoredLink
 from tests.builders import a_configuration, an_inbox
@@ -32,9 +32,9 @@ class PlainLookups:
 
     records: tuple[Record, ...] = ()
     received_mails: tuple[StoredMail, ...] = ()
-    sent_mails: tuple[Document, ...] = ()
     linked: tuple[StoredLink, ...] = ()
     people: tuple[StoredPerson, ...] = ()
+    sent_mails: tuple[OutboxMail, ...] = ()
     sent_count: int = 0
 
     def record(self, record_id: str) -> Record | None:
@@ -49,10 +49,10 @@ class PlainLookups:
     def received(self, message_ids: Sequence[str], _: str) -> Sequence[StoredMail]:
         return [each for each in self.received_mails if each.message_key in message_ids]
 
-    def sent(self, message_ids: Sequence[str]) -> Sequence[Document]:
-        return [each for each in self.sent_mails if each["message_key"] in message_ids]
+    def sent(self, message_ids: Sequence[str]) -> Sequence[OutboxMail]:
+        return [each for each in self.sent_mails if each.message_key in message_ids]
 
-    def sent_since(self, field: str, value: str | bool, since: datetime) -> int:
+    def sent_since(self, recipients: str, value: str | bool, since: datetime) -> int:
         return self.sent_count
 
     def is_answered(self, mail_id: str) -> bool:

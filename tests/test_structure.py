@@ -37,29 +37,13 @@ PORT = {name for name in vars(Documents) if not name.startswith("_")}
 DOCUMENTS = "shared.store.documents.Document"
 STORE_ROOMS = ("shared.store.", "shared.embedded.", "shared.mongodb.")
 """Where documents are plain dicts. Everywhere else they are rows, apart from the modules named below."""
-NAMES_COLLECTIONS = {
-    "services.notifier.stage",
-    "services.operator.doctor",
-    "shared.config.store",
-    "shared.conservation",
-}
+NAMES_COLLECTIONS = {"shared.config.store"}
 """Modules that still ask the document port themselves; people are a section of the configuration too."""
 HAS_DOCUMENTS = {
-    "services.cli.base",
-    "services.cli.dead_letters",
-    "services.cli.outbox",
     "services.fetcher.lease",
     "services.fetcher.ledger",
-    "services.notifier.stage",
-    "services.operator.actions",
-    "services.record_writer.decide.answers",
-    "services.record_writer.decide.lookups",
-    "services.record_writer.decide.outgoing",
-    "services.record_writer.decide.thread",
-    "services.record_writer.store_lookups",
     "shared.config.documents",
     "shared.config.store",
-    "shared.conservation",
 }
 """Modules that still see documents. The lists only become shorter."""
 
@@ -141,10 +125,8 @@ def test_there_are_stages_to_look_at() -> None:
 NAMED_ALL_THE_SAME = {
     ("shared.runtime.broker", "dead-letter"),  # a queue of the broker port itself
     ("shared.mongodb.documents", "filter"),  # a word of MongoDB's commands
-    ("shared.conservation", "notifier"),
-    ("shared.conservation", "record-writer"),
 }
-"""(module, name of a stage) in shared that stands for something else; conservation belongs to the operator's room."""
+"""(module, name of a stage) in shared that stands for something else."""
 
 
 def test_shared_names_no_stage() -> None:

@@ -22,9 +22,7 @@ from shared.contracts.errors import PostroomError, Unavailable
 
 if TYPE_CHECKING:
     from shared.app import App, Location
-    from shared.store.documents import Document
 
-LEAST_OF_AN_ID: Final = 4
 PROBLEM: Final = 1
 TRY_LATER: Final = 75
 DATA: Final = "postroom.data"
@@ -251,20 +249,6 @@ def nothing_called(thing: str, name: str) -> NoReturn:
     from services.cli.output import safe
 
     raise Problem(f"there is no {thing} {safe(name)!r}")
-
-
-def beginning_with(app: App, collection: str, thing: str, named: str) -> Document:
-    """The one thing of a collection whose id begins so; `Problem` when there is none, or more than one."""
-    from services.cli.output import safe
-
-    if len(named) < LEAST_OF_AN_ID:
-        raise Problem(f"{safe(named)!r} is too short; write at least {LEAST_OF_AN_ID} letters of the id")
-    found = list(app.documents.find(collection, {"_id": {"$prefix": named.lower()}}, limit=2))
-    if not found:
-        nothing_called(thing, named)
-    if len(found) > 1:
-        raise Problem(f"more than one {thing} begins with {safe(named)!r}; write more of the id")
-    return found[0]
 
 
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, as_json, beginning_with, opened, page_options
+from services.cli.base import Command, Group, as_json, opened, page_options
 from services.cli.listing import Listing, Page
+from services.operator.dead_letters import find_letter, letter_as_json, open_letters, view_letter
+from shared.store.dead_letters import OPEN, LetterQuery, LetterState
 
 if TYPE_CHECKING:
     from shared.app import App
-    from shared.store.documents import Document
+    from shared.store.dead_letters import DeadLetter
 
-
-OPEN: Final = {"state": "open"}
 NONE_OPEN: Final = "no dead letter is open"
 
 
@@ -30,36 +29,23 @@ def dead_letters() -> None:
 @click.option("--state", type=click.Choice(("open", "replayed", "discarded", "all")), default="open", show_default=True)
 @click.option("--stage", help="Letters of one stage.")
 @page_options
-def list_letters(state: str, stage: str | None, limit: int, skip: int) -> None:
+def list_letters(state: LetterState | Literal["all"], stage: str | None, limit: int, skip: int) -> None:
     """List dead letters, newest first."""
-    where: dict[str, Any] = {} if state == "all" else {"state": state}
-    if stage is not None:
-        where["stage"] = stage
+    query = LetterQuery(None if state == "all" else state, stage)
     page = Page(limit, skip)
     with opened() as app:
         listing = Listing(
-            summary,
+            letter_as_json,
             ("letter", "at", "stage", "reason", "mail", "incident", "state"),
             partial(_row, timezone=app.directory.current().settings.timezone),
-            NONE_OPEN if where == OPEN else "no dead letters like that",
+            NONE_OPEN if query == OPEN else "no dead letters like that",
         )
-        listing.tell(app.dead_letters.recent(where, page.reach, skip), page)
+        listing.tell(app.dead_letters.recent(query, page.reach, skip), page)
 
 
-def _row(letter: Mapping[str, Any], timezone: str) -> tuple[object, ...]:
-    at, mail = output.local(letter["at"], timezone), (letter["mail_id"] or "")[:12]
-    return letter["_id"][:12], at, letter["stage"], letter["reason"], mail, letter["incident"], letter["state"]
-
-
-def summary(letter: Mapping[str, Any]) -> dict[str, Any]:
-    """A letter as `dead-letters list --json` prints it."""
-    keys = ("stage", "reason", "mail_id", "incident", "queue", "inbox", "at", "state")
-    return {"id": letter["_id"], **{key: letter.get(key) for key in keys}}
-
-
-def one(app: App, named: str) -> Document:
-    """The letter with this id or this beginning of one."""
-    return app.dead_letters.get(named) or beginning_with(app, "dead_letters", "dead letter", named)
+def _row(letter: DeadLetter, timezone: str) -> tuple[object, ...]:
+    at, mail = output.local(letter.at, timezone), (letter.mail_id or "")[:12]
+    return letter.id[:12], at, letter.stage, letter.reason, mail, letter.incident, letter.state
 
 
 @dead_letters.command(cls=Command)
@@ -67,34 +53,30 @@ def one(app: App, named: str) -> Document:
 def show(letter_id: str) -> None:
     """Show one letter with the message that failed."""
     with opened() as app:
-        letter = one(app, letter_id)
-        body = app.documents.get_blob(letter["message"]["body"])
+        view = view_letter(app, find_letter(app, letter_id))
         timezone = app.directory.current().settings.timezone
-    message = letter["message"]
-    headers = dict(message["headers"])
-    text = body[:20_000].decode("utf-8", "replace")
     if as_json():
-        told = {key: message[key] for key in ("id", "type", "content_type", "correlation_id")}
-        output.emit({**summary(letter), "message": {**told, "headers": headers, "size": len(body), "body": text}})
+        output.emit(view.as_json())
         return
+    letter, message = view.letter, view.letter.message
     output.facts(
         (
-            ("letter", letter["_id"]),
-            ("at", output.local(letter["at"], timezone)),
-            ("stage", letter["stage"]),
-            ("queue", letter["queue"]),
-            ("reason", letter["reason"]),
-            ("mail", letter["mail_id"]),
-            ("inbox", letter["inbox"]),
-            ("incident", letter["incident"]),
-            ("state", letter["state"]),
-            ("message", f"{message['type'] or message['content_type']}, {len(body)} bytes"),
+            ("letter", letter.id),
+            ("at", output.local(letter.at, timezone)),
+            ("stage", letter.stage),
+            ("queue", letter.queue),
+            ("reason", letter.reason),
+            ("mail", letter.mail_id),
+            ("inbox", letter.inbox),
+            ("incident", letter.incident),
+            ("state", letter.state),
+            ("message", f"{message.type or message.content_type}, {view.size} bytes"),
         )
     )
     output.heading("headers")
-    output.facts(headers.items())
+    output.facts(message.headers)
     output.heading("body")
-    click.echo(output.quoted(text[:4_000]))
+    click.echo(output.quoted(view.text[:4_000]))
 
 
 @dead_letters.command(cls=Command)
@@ -110,19 +92,19 @@ def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) 
 
     with opened() as app:
         for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "replaying"):
-            queue = actions.replay(app, letter["_id"])
+            queue = actions.replay(app, letter.id)
             if as_json():
-                output.emit({"id": letter["_id"], "queue": queue, "state": "replayed"})
+                output.emit({"id": letter.id, "queue": queue, "state": "replayed"})
             else:
-                click.echo(f"replayed  {letter['_id']}  to {queue}")
+                click.echo(f"replayed  {letter.id}  to {queue}")
 
 
-def _chosen(app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) -> list[Document]:
+def _chosen(app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) -> list[DeadLetter]:
     if everything == bool(letter_ids):
         raise click.UsageError("name letters, or say --all")
     if not everything:
-        return [one(app, each) for each in letter_ids]
-    found = list(app.dead_letters.recent({**OPEN, "stage": stage} if stage else OPEN, 0))[::-1]
+        return [find_letter(app, each) for each in letter_ids]
+    found = open_letters(app, stage)
     if not found:
         click.echo(NONE_OPEN, err=True)
     return found
@@ -139,8 +121,8 @@ def discard(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None,
 
     with opened() as app:
         for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "discarding"):
-            actions.discard(app, letter["_id"], reason=reason)
+            actions.discard(app, letter.id, reason=reason)
             if as_json():
-                output.emit({"id": letter["_id"], "state": "discarded"})
+                output.emit({"id": letter.id, "state": "discarded"})
             else:
-                click.echo(f"discarded  {letter['_id']}")
+                click.echo(f"discarded  {letter.id}")

@@ -147,15 +147,17 @@ def _journal(app: App, mail: StoredMail) -> None:
 
 
 def _letter(app: App, mail: StoredMail) -> None:
-    letter = next(app.dead_letters.recent({"mail_id": mail.id}, 1), None)
+    from shared.store.dead_letters import LetterQuery
+
+    letter = next(app.dead_letters.recent(LetterQuery(mail_id=mail.id), 1), None)
     if letter is None:
         return
     output.facts(
         (
-            ("dead letter", letter["_id"]),
-            ("stage", letter["stage"]),
-            ("reason", letter["reason"]),
-            ("incident", letter["incident"]),
+            ("dead letter", letter.id),
+            ("stage", letter.stage),
+            ("reason", letter.reason),
+            ("incident", letter.incident),
             ("subject", mail.subject),
         )
     )

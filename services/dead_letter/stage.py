@@ -23,7 +23,7 @@ from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Outcome, emit
 from shared.runtime.stage import Stage
 from shared.store.arrivals import Arrivals
-from shared.store.dead_letters import DeadLetters
+from shared.store.dead_letters import NO_REASON, DeadLetters
 from shared.store.mails import Mails, StoredMail
 
 PARSER: Final = "parser"
@@ -45,7 +45,7 @@ class Morgue:
         inbox = mail.inbox if mail else None
         now = self.clock.now()
         letter_id, new = self.dead_letters.keep(message, mail_id=mail.id if mail else None, inbox=inbox, at=now)
-        reason = str(message.headers.get("reason", "no reason was given"))
+        reason = str(message.headers.get("reason", NO_REASON))
         crash_point("dead-letter.kept")
         if not new and not self._is_open(letter_id):
             return Emit(note="a person has dealt with this letter already")
@@ -62,7 +62,8 @@ class Morgue:
         return emit(IncidentWanted(mail.id, mail.inbox, letter_id, stage, reason), note=reason)
 
     def _is_open(self, letter_id: str) -> bool:
-        return (self.dead_letters.get(letter_id) or {}).get("state") == "open"
+        letter = self.dead_letters.get(letter_id)
+        return letter is not None and letter.state == "open"
 
     def _other_outcome(self, mail_id: str) -> str | None:
         """The outcome that somebody else stored, perhaps a moment ago; None when it is `dead`."""

@@ -26,8 +26,7 @@ from shared.patterns import PatternTime, PatternTimeSpent
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Emit, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
-from shared.store.documents import Document
-from shared.store.outbox import Outbox
+from shared.store.outbox import Outbox, OutboxMail, OutboxState
 from shared.store.people import People
 
 log = logging.getLogger(__name__)
@@ -55,10 +54,10 @@ class Notifier:
     def handle(self, queued: NotificationQueued) -> Outcome:
         """Send one mail of the outbox, unless it has left or may not leave."""
         mail = self.outbox.get(queued.outbox_id)
-        if mail is None or mail["state"] in ("sent", "blocked", "failed", "unsent"):
-            return Emit(note="nothing to send" if mail is None else f"is {mail['state']}", mail_id=queued.mail_id)
+        if mail is None or mail.state in ("sent", "blocked", "failed", "unsent"):
+            return Emit(note="nothing to send" if mail is None else f"is {mail.state}", mail_id=queued.mail_id)
         configuration, now = self.configuration(), self.clock.now()
-        server = configuration.mail_server(mail.get("server") or "")
+        server = configuration.mail_server(mail.server or "")
         if server is None:
             return self._end(mail, "unsent", "no mail server is configured")
         if why := self._barred(mail, configuration):
@@ -67,17 +66,14 @@ class Notifier:
             return Wait("another worker sends it", timedelta(seconds=30))
         return self._send(mail, server, configuration)
 
-    def _claim(self, mail: Document, server: MailServer, now: datetime) -> bool:
-        """Ours from now on; a claim that nobody came back to is taken over, once."""
-        tries = int(mail.get("tries", 0))
-        if mail["state"] == "sending" and now - mail["claimed_at"] < CLAIM + PATIENCE * server.timeout:
+    def _claim(self, mail: OutboxMail, server: MailServer, now: datetime) -> bool:
+        """Claim the mail; a claim of a worker that is gone is taken over, once."""
+        if mail.state == "sending" and mail.claimed_at and now - mail.claimed_at < CLAIM + PATIENCE * server.timeout:
             return False
-        where = {"_id": mail["_id"], "state": mail["state"], "tries": mail.get("tries")}
-        change = {"$set": {"state": "sending", "claimed_at": now, "tries": tries + 1}}
-        return self.outbox.documents.update("outbox", where, change)
+        return self.outbox.claim(mail, now)
 
-    def _send(self, mail: Document, server: MailServer, configuration: Configuration) -> Outcome:
-        if int(mail.get("tries", 0)) >= MAX_TRIES:
+    def _send(self, mail: OutboxMail, server: MailServer, configuration: Configuration) -> Outcome:
+        if (mail.tries or 0) >= MAX_TRIES:
             return self._end(mail, "failed", "delivery status unknown after two tries")
         try:
             sent = self.deliver(as_outgoing(mail), server, configuration)
@@ -86,26 +82,26 @@ class Notifier:
         except (Refused, BadAddress, Misconfigured) as error:
             return self._end(mail, "failed", str(error))
         except Deferred as error:
-            self.outbox.move(mail["_id"], ("sending",), "waiting", reason=str(error), tries=0)
+            self.outbox.put_back(mail.id, str(error))
             return Retry(str(error))
         except Uncertain as error:
             return self._end(mail, "failed", f"delivery status unknown: {error}")
         except (AuthenticationRefused, Unavailable) as error:  # this server's trouble; another's mail goes on
-            self.outbox.move(mail["_id"], ("sending",), "waiting", reason=str(error), tries=0)
+            self.outbox.put_back(mail.id, str(error))
             return Wait(str(error), AWAY)
         refused = ", ".join(f"{recipient} ({reply})" for recipient, reply in sent.refused)
         return self._end(mail, "sent", f"refused for {refused}" if refused else "")
 
-    def _end(self, mail: Document, state: str, reason: str) -> Outcome:
-        self.outbox.move(mail["_id"], ("waiting", "sending"), state, reason=reason, ended_at=self.clock.now())
-        return Emit(note=f"{state} {reason}".strip(), mail_id=mail.get("mail_id") or "")
+    def _end(self, mail: OutboxMail, state: OutboxState, reason: str) -> Outcome:
+        self.outbox.end(mail.id, state, reason, self.clock.now())
+        return Emit(note=f"{state} {reason}".strip(), mail_id=mail.mail_id or "")
 
-    def _barred(self, mail: Document, configuration: Configuration) -> str | None:
+    def _barred(self, mail: OutboxMail, configuration: Configuration) -> str | None:
         """Outbound rules: the subject and every recipient are matched (TI-20 to TI-23)."""
-        if barred := next((each for each in rules.BARRED_SUBJECTS if each in mail["subject"].casefold()), None):
+        if barred := next((each for each in rules.BARRED_SUBJECTS if each in mail.subject.casefold()), None):
             return f"no mail is sent with a subject that says: {barred}"
         time = PatternTime()
-        objections = (self._objection_to(address, mail["subject"], configuration, time) for address in mail["to"])
+        objections = (self._objection_to(address, mail.subject, configuration, time) for address in mail.to)
         try:
             return next((objection for objection in objections if objection), None)
         except PatternTimeSpent as spent:
@@ -123,18 +119,18 @@ class Notifier:
         return None
 
 
-def as_outgoing(mail: Document) -> Outgoing:
-    """An outbox document as a mail to be composed."""
+def as_outgoing(mail: OutboxMail) -> Outgoing:
+    """A mail of the outbox as it is composed."""
     return Outgoing(
-        message_id=mail["message_id"],
-        date=mail["at"],
-        to=tuple(Mailbox(address) for address in mail["to"]),
-        subject=mail["subject"],
-        text=mail["text"],
-        in_reply_to=mail.get("in_reply_to"),
-        automatic="auto-replied" if mail.get("in_reply_to") else "auto-generated",
-        loop=mail.get("inbox") or "postroom",
-        sender=Mailbox(mail["from"]) if mail.get("from") else None,
+        message_id=mail.message_id,
+        date=mail.at,
+        to=tuple(Mailbox(address) for address in mail.to),
+        subject=mail.subject,
+        text=mail.text,
+        in_reply_to=mail.in_reply_to,
+        automatic="auto-replied" if mail.in_reply_to else "auto-generated",
+        loop=mail.inbox or "postroom",
+        sender=Mailbox(mail.from_) if mail.from_ else None,
     )
 
 

@@ -17,12 +17,12 @@ from shared.contracts.events import Envelope, IncidentWanted, MailParsed, Notifi
 from shared.ids import id_under
 from shared.runtime.broker import Message
 from shared.runtime.envelope import pack
-from shared.store.documents import Document
 from shared.store.journal import JournalEntry
 from shared.text import iso
 
 if TYPE_CHECKING:
     from shared.app import App
+    from shared.store.dead_letters import DeadLetter
     from shared.store.mails import StoredMail
 
 T = TypeVar("T")
@@ -78,26 +78,26 @@ def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:
     """
     letter = _open_letter(app, letter_id)
     now = app.clock.now()
-    if letter["mail_id"] and letter["message"]["type"] not in FOLLOWING:
-        app.mails.reopen(letter["mail_id"], was="dead")
+    if letter.mail_id and letter.message.type not in FOLLOWING:
+        app.mails.reopen(letter.mail_id, was="dead")
     app.broker.publish([app.dead_letters.message(letter)])
-    app.dead_letters.move(letter_id, "replayed", moved_at=now, moved_by=by)
-    _note(app, letter["mail_id"], now, "replayed", f"by {by}; back to {letter['queue']}")
-    return str(letter["queue"])
+    app.dead_letters.close(letter_id, "replayed", at=now, by=by)
+    _note(app, letter.mail_id, now, "replayed", f"by {by}; back to {letter.queue}")
+    return letter.queue
 
 
 def discard(app: App, letter_id: str, *, by: str = OPERATOR, reason: str = "") -> None:
     """Close a dead letter without another try; the letter, the mail and the incident stay. Raises as `replay`."""
     letter = _open_letter(app, letter_id)
     now = app.clock.now()
-    app.dead_letters.move(letter_id, "discarded", moved_at=now, moved_by=by, why=reason)
-    _note(app, letter["mail_id"], now, "discarded", f"by {by}" + (f": {reason}" if reason else ""))
+    app.dead_letters.close(letter_id, "discarded", at=now, by=by, why=reason)
+    _note(app, letter.mail_id, now, "discarded", f"by {by}" + (f": {reason}" if reason else ""))
 
 
-def _open_letter(app: App, letter_id: str) -> Document:
+def _open_letter(app: App, letter_id: str) -> DeadLetter:
     letter = _existing(app.dead_letters.get(letter_id), "dead letter", letter_id)
-    if letter["state"] != "open":
-        raise NotPossible(f"the dead letter is {letter['state']} already")
+    if letter.state != "open":
+        raise NotPossible(f"the dead letter is {letter.state} already")
     return letter
 
 

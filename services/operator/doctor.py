@@ -13,15 +13,16 @@ from typing import Final, Literal
 from services.fetcher.ledger import troubles
 from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates
 from services.operator.configuration import ignored_settings
+from services.operator.conservation import check as check_conservation
 from services.operator.queues import use_management
 from services.queues import QUEUES
 from shared.app import App, Location
 from shared.config.checks import complaints
 from shared.config.model import Inbox
 from shared.config.secrets import missing
-from shared.conservation import check as check_conservation
 from shared.contracts.errors import PostroomError
 from shared.mail_network.connection_test import TestResult
+from shared.store.outbox import OutboxState
 
 START: Final = "postroom inbox start"
 Severity = Literal["ok", "note", "problem"]
@@ -159,8 +160,12 @@ def _failed_test(state: InboxState) -> TestResult | None:
     return test
 
 
+UNDELIVERED: Final[tuple[OutboxState, ...]] = ("unsent", "failed", "blocked")
+"""States of outgoing mail that does not leave by itself."""
+
+
 def _outbox(app: App) -> Iterator[Finding]:
-    counts = {state: app.documents.count("outbox", {"state": state}) for state in ("unsent", "failed", "blocked")}
+    counts = {state: app.outbox.count(state) for state in UNDELIVERED}
     told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     if told:
         yield Finding("outbox", "note", f"outgoing mail that has not left: {told}", "postroom outbox list")

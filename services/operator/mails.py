@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
+from shared.store.dead_letters import LetterQuery
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -62,8 +63,8 @@ def _in_order(entry: JournalEntry) -> tuple[datetime, int]:
 
 def _next_step(app: App, mail: StoredMail) -> str | None:
     """What a person may do about a mail that is no record."""
-    if letter := next(app.dead_letters.recent({"mail_id": mail.id, "state": "open"}, 1), None):
-        return f"fix the cause, then: postroom dead-letters replay {letter['_id'][:SHORT_ID]}"
+    if letter := next(app.dead_letters.recent(LetterQuery("open", mail_id=mail.id), 1), None):
+        return f"fix the cause, then: postroom dead-letters replay {letter.id[:SHORT_ID]}"
     if mail.outcome == "rejected":
         return f"to let it through: postroom mails release {mail.id[:SHORT_ID]}"
     return None

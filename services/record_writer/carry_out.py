@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from shared.contracts.change import Change, Notification
 from shared.contracts.errors import PostroomError
@@ -14,7 +13,7 @@ from shared.ids import derived_id
 from shared.runtime.crash_points import crash_point
 from shared.store.dead_letters import DeadLetters
 from shared.store.mails import Mails, StoredMail
-from shared.store.outbox import Outbox
+from shared.store.outbox import Outbox, QueuedFor, SendingSide
 from shared.store.people import People
 from shared.store.records import Records
 
@@ -47,7 +46,7 @@ class Cause:
     mail_id: str
     inbox: str
     at: datetime
-    outgoing: Mapping[str, Any]
+    outgoing: SendingSide
 
 
 def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
@@ -101,15 +100,11 @@ def queue_notifications(
     notifications: Sequence[Notification], change: Change, cause: Cause, stores: Stores
 ) -> list[Event]:
     """Put them into the outbox once; the events that tell the notifier."""
-    facts = {
-        **cause.outgoing,
-        "at": cause.at,
-        "mail_id": cause.mail_id,
-        "record_id": change.record_id or None,
-        "record": change.number or None,
-    }
+    because = QueuedFor(cause.at, cause.mail_id, change.record_id or None, change.number or None)
     made = derived_id("notifications", cause.mail_id, change.record_id, change.part)
-    ids = [stores.outbox.add_once(made, index, each, facts) for index, each in enumerate(notifications)]
+    ids = [
+        stores.outbox.add_once(made, index, each, cause.outgoing, because) for index, each in enumerate(notifications)
+    ]
     if ids:
         crash_point("writer.carried-out")
     return [NotificationQueued(cause.mail_id, id_) for id_ in ids]

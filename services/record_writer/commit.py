@@ -25,6 +25,7 @@ from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRej
 from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
 from shared.store.mails import RecordLabel, StoredMail
+from shared.store.outbox import SendingSide
 from shared.store.record import Record, pending_change
 
 MAX_RACES = 50
@@ -198,7 +199,7 @@ def commit_incident(
 ) -> Outcome:
     """Create Incident On Error: the mail's outcome is `dead`, with the incident linked (IV-37)."""
     planned = plan_incident_on_error(wanted, failed_mail(mail), configuration.inbox(wanted.inbox), configuration, now)
-    cause = Cause(wanted.mail_id, wanted.inbox, now, {})
+    cause = Cause(wanted.mail_id, wanted.inbox, now, SendingSide())
     made = commit_creation(planned, configuration, cause.mail_id, cause.at, stores) or _as_made(planned, stores)
     events = carry_out(made, cause, stores)
     stores.mails.link(wanted.mail_id, labels_of([made]))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.record_writer.carry_out import Stores
-from shared.store.documents import Document
 from shared.store.mails import StoredMail
+from shared.store.outbox import OutboxMail, Recipients
 from shared.store.people import StoredPerson
 from shared.store.record import Record, StoredLink
 
@@ -36,13 +36,13 @@ class StoreLookups:
         """Mails that came in with one of these Message-IDs."""
         return self.stores.mails.with_message_ids(message_ids, sender)
 
-    def sent(self, message_ids: Sequence[str]) -> Sequence[Document]:
+    def sent(self, message_ids: Sequence[str]) -> Sequence[OutboxMail]:
         """Mails of ours with one of these Message-IDs."""
-        return self.stores.outbox.with_message_ids(list(message_ids))
+        return self.stores.outbox.with_message_ids(message_ids)
 
-    def sent_since(self, field: str, value: str | bool, since: datetime) -> int:
+    def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
         """How many mails of ours since then have this value."""
-        return self.stores.outbox.sent_since(field, value, since)
+        return self.stores.outbox.sent_since(recipients, value, since)
 
     def is_answered(self, mail_id: str) -> bool:
         """Whether an answer to this mail is in the outbox."""

@@ -1,20 +1,100 @@
-"""The `outbox` collection: mail that shall leave, and whether it did.
-
-States: `waiting` (a server is configured, the notifier will send), `unsent` (none is; an operator has to send it),
-`sending` (claimed before it is sent), `sent`, `failed`, `blocked`.
-"""
+"""The `outbox` collection: mail that shall leave, and whether it did."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final, Literal
 
 from shared.addresses import mailbox_key
 from shared.contracts.change import Notification
+from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents
 from shared.store.mails import message_key
+
+OutboxState = Literal["unsent", "waiting", "sending", "sent", "failed", "blocked"]
+STATES: Final[tuple[OutboxState, ...]] = ("unsent", "waiting", "sending", "sent", "failed", "blocked")
+QUEUED: Final[tuple[OutboxState, ...]] = ("waiting", "sending")
+"""States in which the notifier has a message for the mail."""
+Recipients = Literal["to_key", "stranger_domain", "to_stranger"]
+"""How recipients are counted: one mailbox, the strangers of one domain, all strangers."""
+OUTBOX: Final = "outbox"
+NO_DOMAIN: Final = "postroom.invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class SendingSide:
+    """Who sends what a mail causes: its inbox, the server (None: no server is configured), the From address.
+
+    `stranger_domain` is set when nobody known is answered: the domain of the recipient, "" when it has none.
+    """
+
+    server: str | None = None
+    inbox: str | None = None
+    from_: str | None = None
+    domain: str = NO_DOMAIN
+    stranger_domain: str | None = None
+
+    @property
+    def state(self) -> OutboxState:
+        """The state in which mail is queued."""
+        return "waiting" if self.server else "unsent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxMail:
+    """One outgoing mail.
+
+    Life: queued as `waiting`, or as `unsent` when no mail server is configured (then it leaves only when an operator
+    sends it). The notifier claims it (`sending`, `claimed_at`, `tries`), then it is `sent`, `failed`, or `blocked` by a
+    rule, with the `reason` and `ended_at`; or `waiting` again when its server is unavailable. An operator may send
+    `unsent`, `waiting` and `failed` mail again. Nothing removes it.
+
+    `to_key`, `message_key`, `stranger_domain` and `to_stranger` are what it is found and counted by; `mail_id` is the
+    mail that it answers, `record` the number of the record with the id `record_id`.
+    """
+
+    id: str = field(metadata=named("_id"))
+    to: tuple[str, ...]
+    to_key: str | None = None
+    subject: str
+    text: str
+    kind: str
+    in_reply_to: str | None = None
+    message_id: str
+    message_key: str | None = None
+    state: OutboxState
+    server: str | None = None
+    inbox: str | None = None
+    from_: str | None = None
+    domain: str | None = None
+    stranger_domain: str | None = None
+    to_stranger: bool | None = None
+    at: datetime
+    mail_id: str | None = None
+    record_id: str | None = None
+    record: str | None = None
+    tries: int | None = None
+    claimed_at: datetime | None = None
+    reason: str | None = None
+    ended_at: datetime | None = None
+
+
+_LATER: Final = frozenset(("stranger_domain", "to_stranger", "tries", "claimed_at", "reason", "ended_at"))
+"""Keys that are not there until they say something."""
+_encode, _decode = to_plain(OutboxMail, STORE), from_plain(OutboxMail, STORE)
+
+
+@dataclass(frozen=True, slots=True)
+class QueuedFor:
+    """Because of which mail, about which record, when."""
+
+    at: datetime
+    mail_id: str | None = None
+    record_id: str | None = None
+    record: str | None = None
 
 
 class Outbox:
@@ -23,52 +103,93 @@ class Outbox:
     def __init__(self, documents: Documents) -> None:
         self.documents = documents
 
-    def add_once(self, cause: str, index: int, notification: Notification, facts: Document) -> str:
-        """Queue a notification; its id, derived from its cause. `facts`: at, state, record_id, server, ..."""
+    def add_once(
+        self, cause: str, index: int, notification: Notification, sending: SendingSide, because: QueuedFor
+    ) -> str:
+        """Queue a notification; its id, derived from its cause."""
         id_ = derived_id("outbox", cause, str(index))
-        message_id = f"<{id_}@{facts['domain']}>"
-        self.documents.insert(
-            "outbox",
-            {
-                "_id": id_,
-                "to": list(notification.to),
-                "to_key": mailbox_key(notification.to[0]) if notification.to else None,
-                "subject": notification.subject,
-                "text": notification.text,
-                "kind": notification.kind,
-                "in_reply_to": notification.in_reply_to,
-                "message_id": message_id,
-                "message_key": message_key(message_id),
-                **facts,
-            },
+        message_id = f"<{id_}@{sending.domain}>"
+        mail = OutboxMail(
+            id=id_,
+            to=notification.to,
+            to_key=mailbox_key(notification.to[0]) if notification.to else None,
+            subject=notification.subject,
+            text=notification.text,
+            kind=notification.kind,
+            in_reply_to=notification.in_reply_to,
+            message_id=message_id,
+            message_key=message_key(message_id),
+            state=sending.state,
+            server=sending.server,
+            inbox=sending.inbox,
+            from_=sending.from_,
+            domain=sending.domain,
+            stranger_domain=sending.stranger_domain,
+            to_stranger=None if sending.stranger_domain is None else True,
+            at=because.at,
+            mail_id=because.mail_id,
+            record_id=because.record_id,
+            record=because.record,
         )
+        document = {key: value for key, value in _encode(mail).items() if value is not None or key not in _LATER}
+        self.documents.insert(OUTBOX, document)
         return id_
 
-    def get(self, outbox_id: str) -> Document | None:
+    def get(self, outbox_id: str) -> OutboxMail | None:
         """One outgoing mail."""
-        return self.documents.get("outbox", outbox_id)
+        found = self.documents.get(OUTBOX, outbox_id)
+        return _decode(found) if found else None
 
-    def move(self, outbox_id: str, states: tuple[str, ...], to: str, **facts: Any) -> bool:
-        """Change the state, if it is one of `states` still."""
+    def beginning_with(self, id_beginning: str) -> list[OutboxMail]:
+        """At most two mails whose ids begin so: enough to see whether it is one."""
+        return list(self._find({"_id": {"$prefix": id_beginning}}, limit=2))
+
+    def claim(self, mail: OutboxMail, at: datetime) -> bool:
+        """Take a mail for sending, one more try; False when another worker has changed its state since it was read."""
+        where = {"_id": mail.id, "state": mail.state, "tries": mail.tries}
+        claimed = {"state": "sending", "claimed_at": at, "tries": (mail.tries or 0) + 1}
+        return self.documents.update(OUTBOX, where, {"$set": claimed})
+
+    def put_back(self, outbox_id: str, reason: str) -> bool:
+        """Let a claimed mail wait again, because its server could not take it; its tries count from 0."""
+        return self._move(outbox_id, ("sending",), "waiting", reason=reason, tries=0)
+
+    def end(self, outbox_id: str, state: OutboxState, reason: str, at: datetime) -> bool:
+        """Store how the sending of a waiting or claimed mail ended."""
+        return self._move(outbox_id, QUEUED, state, reason=reason, ended_at=at)
+
+    def queue_again(self, outbox_id: str, states: Sequence[OutboxState], *, server: str, from_: str | None) -> bool:
+        """Let a mail in one of `states` wait for this server; its tries count from 0."""
+        return self._move(outbox_id, states, "waiting", **{"server": server, "tries": 0, "from": from_})
+
+    def _move(self, outbox_id: str, states: Sequence[OutboxState], to: OutboxState, **facts: Any) -> bool:
         where = {"_id": outbox_id, "state": {"$in": list(states)}}
-        return self.documents.update("outbox", where, {"$set": {"state": to, **facts}})
+        return self.documents.update(OUTBOX, where, {"$set": {"state": to, **facts}})
 
-    def with_message_ids(self, message_ids: list[str]) -> list[Document]:
+    def with_message_ids(self, message_ids: Sequence[str]) -> list[OutboxMail]:
         """Outgoing mails with one of these Message-IDs."""
         keys = [key for message_id in message_ids if (key := message_key(message_id))]
-        return list(self.documents.find("outbox", {"message_key": {"$in": keys}}, limit=200)) if keys else []
+        return list(self._find({"message_key": {"$in": keys}}, limit=200)) if keys else []
 
-    def sent_since(self, field: str, value: str | bool, since: datetime) -> int:
-        """How many mails with this value were written since then, counted in an index.
-
-        `field`: `to_key` (a mailbox), `stranger_domain` or `to_stranger`.
-        """
-        return self.documents.count("outbox", {field: value, "at": {"$gte": since}})
+    def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
+        """How many mails were written since then to recipients with this value, counted in an index."""
+        return self.documents.count(OUTBOX, {recipients: value, "at": {"$gte": since}})
 
     def is_answered(self, mail_id: str) -> bool:
         """Whether a mail was written because of this one."""
-        return self.documents.count("outbox", {"mail_id": mail_id}) > 0
+        return self.documents.count(OUTBOX, {"mail_id": mail_id}) > 0
 
-    def recent(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Document]:
-        """Outgoing mails, newest first."""
-        return self.documents.find("outbox", where, sort=(("at", -1),), limit=limit, skip=skip)
+    def recent(self, state: OutboxState | None, limit: int, skip: int = 0) -> Iterator[OutboxMail]:
+        """Outgoing mails, or those in one state, newest first; `limit` 0 means all."""
+        return self._find({"state": state} if state else {}, sort=(("at", -1),), limit=limit, skip=skip)
+
+    def queued(self, limit: int) -> Iterator[OutboxMail]:
+        """Mails that the notifier has to send, the oldest first."""
+        return self._find({"state": {"$in": list(QUEUED)}}, sort=(("at", 1),), limit=limit)
+
+    def count(self, *states: OutboxState) -> int:
+        """How many mails are in one of these states."""
+        return self.documents.count(OUTBOX, {"state": {"$in": list(states)} if len(states) > 1 else states[0]})
+
+    def _find(self, where: Document, **rest: Any) -> Iterator[OutboxMail]:
+        return map(_decode, self.documents.find(OUTBOX, where, **rest))

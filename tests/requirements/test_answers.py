@@ -72,12 +72,12 @@ def shown(desk: Desk) -> str:
     """All that a reader sees of the mails sent: headers without those that only programs read, and texts."""
     server = MailServer("default", from_address="support@example.com")
     seen = []
-    for mail in desk.outbox():
+    for mail in desk.app.outbox.recent(None, 0):
         raw = compose.build(as_outgoing(mail), server).decode().replace("\r\n ", " ")
         lines = [
             line for line in raw.split("\r\n") if not line.startswith(("In-Reply-To:", "References:", "Message-ID:"))
         ]
-        seen += [*lines, mail["subject"], mail["text"]]
+        seen += [*lines, mail.subject, mail.text]
     return "\n".join(seen)
 
 

@@ -14,7 +14,7 @@ from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from shared.addresses import domain_of, mailbox_key
 from shared.contracts.change import Notification
-from shared.store.documents import Document
+from shared.store.outbox import Recipients
 
 MAX_COMBINED: Final = 50
 """Answers to the parts of a mail whose texts stand in its one answer."""
@@ -75,18 +75,21 @@ def reached_limit(facts: Facts, lookups: Lookups) -> str | None:
     return None
 
 
-def _limits(facts: Facts) -> Iterator[tuple[str, int, str, str | bool]]:
+def _limits(facts: Facts) -> Iterator[tuple[str, int, Recipients, str | bool]]:
     """Limits that hold for the sender: name, most, and the field of outgoing mail with the value that is counted."""
     cap, address = facts.settings.automatic_mail_cap, facts.sender.address
     yield "per_address", cap.per_address, "to_key", (mailbox_key(address.address) if address else None) or ""
-    if strangers := outgoing_facts(facts):
-        yield "per_domain", cap.per_domain, "stranger_domain", strangers["stranger_domain"]
+    domain = stranger_domain(facts)
+    if domain is not None:
+        yield "per_domain", cap.per_domain, "stranger_domain", domain
         yield "all_strangers", cap.all_strangers, "to_stranger", True
 
 
-def outgoing_facts(facts: Facts) -> Document:
-    """What the outbox keeps of an answer to a stranger, so that the limits on all of those can count it."""
+def stranger_domain(facts: Facts) -> str | None:
+    """The domain of a sender whom nobody knows, "" when the address has none, by which answers are counted.
+
+    None when the sender is known.
+    """
     if is_known(facts):
-        return {}
-    domain = domain_of(facts.sender.address.address) if facts.sender.address else None
-    return {"stranger_domain": domain or "", "to_stranger": True}
+        return None
+    return (domain_of(facts.sender.address.address) if facts.sender.address else None) or ""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from shared.store.documents import Document
 from shared.store.mails import StoredMail
+from shared.store.outbox import OutboxMail, Recipients
 from shared.store.people import StoredPerson
 from shared.store.record import Record, StoredLink
 
@@ -27,10 +27,10 @@ class Lookups(Protocol):
     def received(self, message_ids: Sequence[str], sender: str) -> Sequence[StoredMail]:
         """Mails that came in with one of these Message-IDs; those of the sender are among them, however many."""
 
-    def sent(self, message_ids: Sequence[str]) -> Sequence[Document]:
+    def sent(self, message_ids: Sequence[str]) -> Sequence[OutboxMail]:
         """Mails of ours with one of these Message-IDs."""
 
-    def sent_since(self, field: str, value: str | bool, since: datetime) -> int:
+    def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
         """How many mails of ours since then have this value (see `Outbox.sent_since`)."""
 
     def is_answered(self, mail_id: str) -> bool:

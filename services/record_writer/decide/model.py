@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from services.record_writer.decide.body import Block
 from shared.contracts.change import Change, Notification, Target
+from shared.store.outbox import SendingSide
 from shared.store.record import Record
 
 Ending = Literal["recorded", "rejected", "exported", "failed", "wait", "decided before"]
@@ -67,7 +67,7 @@ class Decision:
     incident: Change | None = None
     may_make_incident: bool = True
     export: Export | None = None
-    outgoing: Mapping[str, Any] = field(default_factory=dict)
+    outgoing: SendingSide = field(default_factory=SendingSide)
 
     @property
     def changes(self) -> list[Change]:

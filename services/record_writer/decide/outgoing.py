@@ -7,20 +7,15 @@ from __future__ import annotations
 from services.record_writer.decide.create import partition_of
 from services.record_writer.decide.facts import Facts
 from shared.config.model import MailServer
-from shared.store.documents import Document
+from shared.store.outbox import NO_DOMAIN, SendingSide
 
 
-def outgoing(facts: Facts) -> Document:
-    """What the outbox keeps about the sending side."""
+def outgoing(facts: Facts) -> SendingSide:
+    """Who sends it."""
     server = server_for(facts)
     sender = (server.from_address if server else None) or facts.inbox.address
-    return {
-        "state": "waiting" if server else "unsent",
-        "server": server.name if server else None,
-        "inbox": facts.inbox.name,
-        "from": sender,
-        "domain": sender.rpartition("@")[2] or "postroom.invalid",
-    }
+    domain = sender.rpartition("@")[2] or NO_DOMAIN
+    return SendingSide(server.name if server else None, facts.inbox.name, sender, domain)
 
 
 def server_for(facts: Facts) -> MailServer | None:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.record_writer.decide import create
-from services.record_writer.decide.answers import combined, outgoing_facts, reached_limit
+from services.record_writer.decide.answers import combined, reached_limit, stranger_domain
 from services.record_writer.decide.body import Block
 from services.record_writer.decide.error import plan_incident_for_parts
 from services.record_writer.decide.export import decide_export
@@ -131,7 +131,8 @@ def _answered(facts: Facts, lookups: Lookups, ended: Decision) -> tuple[Decision
         return ended, None
     if reached := reached_limit(facts, lookups):
         return ended, reached
-    return replace(ended, notices=notices, outgoing={**ended.outgoing, **outgoing_facts(facts)}), None
+    sending = replace(ended.outgoing, stranger_domain=stranger_domain(facts))
+    return replace(ended, notices=notices, outgoing=sending), None
 
 
 def _failed(facts: Facts, ended: Decision) -> Decision:

@@ -15,8 +15,8 @@ from typing import Final
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from shared.addresses import address_key
-from shared.store.documents import Document
 from shared.store.mails import StoredMail, message_key
+from shared.store.outbox import OutboxMail
 
 MAX_REFERENCES: Final = 100
 
@@ -42,10 +42,10 @@ def leads_of(facts: Facts, lookups: Lookups) -> Sequence[Lead]:
     sender = address_of(facts)
     found = [mail for mail in lookups.received(wanted, sender) if mail.id != facts.envelope.mail_id]
     sent = lookups.sent(wanted)
-    ours = {mail["message_key"] for mail in sent}
+    ours = {mail.message_key for mail in sent}
     received = [mail for mail in found if mail.message_key not in ours]
     disputed, order = _disputed(received), {key: place for place, key in enumerate(wanted)}
-    leads = [((False, order[mail["message_key"]], mail["at"], mail["_id"]), _of_sent(mail)) for mail in sent]
+    leads = [((False, order[mail.message_key or ""], mail.at, mail.id), _of_sent(mail)) for mail in sent]
     for each in received:
         key, elsewhere = each.message_key or "", each.inbox != facts.inbox.name
         place = (elsewhere and key not in disputed, order[key], each.received_at, each.id)
@@ -73,9 +73,8 @@ def _disputed(received: Sequence[StoredMail]) -> set[str]:
     return {key for key, several in writers.items() if len(several) > 1}
 
 
-def _of_sent(mail: Document) -> Lead:
-    ids = (str(mail["record_id"]),) if mail.get("record_id") else ()
-    return Lead(ids, _keys(mail["to"]), own=True)
+def _of_sent(mail: OutboxMail) -> Lead:
+    return Lead((mail.record_id,) if mail.record_id else (), _keys(mail.to), own=True)
 
 
 def _of_received(mail: StoredMail, sender: str, *, elsewhere: bool) -> Lead:

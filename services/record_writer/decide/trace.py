@@ -72,4 +72,4 @@ def _name(person: NewPerson) -> str:
 def _notices(decision: Decision, notices: Sequence[Notification]) -> Iterator[Step]:
     for notice in notices:
         why = f"{notice.subject} (to {', '.join(notice.to)})"
-        yield Step("notifier", notice.kind, decision.outgoing["state"], why)
+        yield Step("notifier", notice.kind, decision.outgoing.state, why)

@@ -120,9 +120,15 @@ def a_notifier(desk: Desk, post: Post) -> tuple[stage.Notifier, NotificationQueu
     with_an_answer(desk)
     (waiting,) = desk.outbox()
     desk.configure(a_configuration(mail_servers=(a_server(1),)))
-    desk.app.outbox.move(waiting["_id"], ("unsent",), "waiting", server="default")
+    desk.app.outbox.queue_again(waiting["_id"], ("unsent",), server="default", from_=waiting["from"])
     notifier = stage.Notifier(desk.app.outbox, desk.app.people, desk.clock, desk.app.directory.current, post)
     return notifier, NotificationQueued(waiting["mail_id"], waiting["_id"])
+
+
+def claim(desk: Desk) -> None:
+    """Another worker claims the only outgoing mail."""
+    (mail,) = desk.app.outbox.recent("waiting", 0)
+    assert desk.app.outbox.claim(mail, desk.clock.now())
 
 
 def test_a_second_delivery_of_the_message_sends_nothing_more(desk: Desk) -> None:
@@ -136,7 +142,7 @@ def test_a_second_delivery_of_the_message_sends_nothing_more(desk: Desk) -> None
 def test_a_mail_that_another_worker_sends_now_is_left_to_it(desk: Desk) -> None:
     post = Post(Sent(("anna@customer.example",)))
     notifier, queued = a_notifier(desk, post)
-    desk.app.outbox.move(queued.outbox_id, ("waiting",), "sending", claimed_at=desk.clock.now(), tries=1)
+    claim(desk)
     assert isinstance(notifier.handle(queued), Wait)
     assert post.calls == 0
 
@@ -144,7 +150,7 @@ def test_a_mail_that_another_worker_sends_now_is_left_to_it(desk: Desk) -> None:
 def test_a_claim_that_a_crash_left_behind_is_sent_once_more_and_then_never(desk: Desk) -> None:
     post = Post(Sent(("anna@customer.example",)))
     notifier, queued = a_notifier(desk, post)
-    desk.app.outbox.move(queued.outbox_id, ("waiting",), "sending", claimed_at=desk.clock.now(), tries=1)
+    claim(desk)
     desk.clock.advance(timedelta(minutes=9))
     notifier.handle(queued)
     assert (post.calls, desk.outbox()[0]["state"]) == (1, "sent")

@@ -10,7 +10,7 @@ import pytest
 
 from shared.embedded.documents import EmbeddedDocuments
 from shared.runtime.broker import DEAD_LETTER, INTAKE, Message
-from shared.store.dead_letters import DeadLetters
+from shared.store.dead_letters import DeadLetters, LetterQuery
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ def keep(letters: DeadLetters, body: bytes, name: str = "", queue: str = "filter
 def test_messages_that_share_their_id_or_have_none_are_each_kept(letters: DeadLetters, name: str, queue: str) -> None:
     kept = [keep(letters, body, name, queue) for body in (b"one", b"two", b"three")]
     assert [new for _, new in kept] == [True, True, True]
-    bodies = {letters.message(letter).body for letter in letters.recent({}, 10)}
+    bodies = {letters.message(letter).body for letter in letters.recent(LetterQuery(), 10)}
     assert bodies == {b"one", b"two", b"three"}
 
 

@@ -11,14 +11,17 @@ from typing import Any, Final
 import pytest
 
 from shared.contracts import codec
-from shared.contracts.change import Target
+from shared.contracts.change import Notification, Target
 from shared.contracts.events import MailRejected
 from shared.contracts.mail import Address
 from shared.embedded.documents import EmbeddedDocuments
+from shared.runtime.broker import Message
 from shared.store.arrivals import Arrival, Arrivals
+from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.journal import Journal, JournalEntry
 from shared.store.mails import Mails, RecordLabel, StoredMail
+from shared.store.outbox import Outbox, OutboxMail, QueuedFor, SendingSide
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -157,3 +160,104 @@ def test_a_released_mail_forgets_what_was_decided(store: EmbeddedDocuments) -> N
 def test_an_arrival_that_a_store_without_its_mail_holds_can_be_read(store: EmbeddedDocuments) -> None:
     store.insert("arrivals", {"_id": "a1", "inbox": "support", "at": AT, "state": "handed-in", "unknown": 1})
     assert list(Arrivals(store).on_intake(10)) == [Arrival("a1", "support", AT, "handed-in")]
+
+
+SENDING: Final = SendingSide("default", "support", "support@example.com", "example.com")
+OUTGOING_DOCUMENT: Final = [
+    ("to", ["anna@customer.example"]),
+    ("to_key", "anna@customer.example"),
+    ("subject", "Call updated"),
+    ("text", "text"),
+    ("kind", "updated"),
+    ("in_reply_to", "<m1@customer.example>"),
+    ("message_id", "<{id}@example.com>"),
+    ("message_key", "{id}@example.com"),
+    ("state", "waiting"),
+    ("server", "default"),
+    ("inbox", "support"),
+    ("from", "support@example.com"),
+    ("domain", "example.com"),
+    ("at", AT),
+    ("mail_id", "m1"),
+    ("record_id", "r1"),
+    ("record", "INC1"),
+]
+
+
+def queue(store: EmbeddedDocuments, sending: SendingSide) -> OutboxMail:
+    """An answer to Anna, queued."""
+    notice = Notification(("anna@customer.example",), "Call updated", "text", "updated", "<m1@customer.example>")
+    id_ = Outbox(store).add_once("cause", 0, notice, sending, QueuedFor(AT, "m1", "r1", "INC1"))
+    mail = Outbox(store).get(id_)
+    assert mail
+    return mail
+
+
+def golden_outgoing(id_: str, **changed: object) -> dict[str, object]:
+    filled = {key: value.format(id=id_) if isinstance(value, str) else value for key, value in OUTGOING_DOCUMENT}
+    return {"_id": id_, **filled, **changed}
+
+
+def test_an_outgoing_mail_is_kept_as_it_always_was(store: EmbeddedDocuments) -> None:
+    mail = queue(store, SENDING)
+    assert list(only(store, "outbox").items()) == list(golden_outgoing(mail.id).items())
+    assert (mail.from_, mail.to, mail.tries) == ("support@example.com", ("anna@customer.example",), None)
+
+
+def test_an_outgoing_mail_to_a_stranger_is_kept_with_what_limits_count(store: EmbeddedDocuments) -> None:
+    queue(store, replace(SENDING, stranger_domain=""))
+    document = only(store, "outbox")
+    assert list(document)[13:17] == ["domain", "stranger_domain", "to_stranger", "at"]
+    assert (document["stranger_domain"], document["to_stranger"]) == ("", True)
+
+
+def test_what_becomes_of_an_outgoing_mail_is_kept_as_it_always_was(store: EmbeddedDocuments) -> None:
+    mail, outbox = queue(store, SENDING), Outbox(store)
+    assert outbox.claim(mail, AT)
+    assert not outbox.claim(mail, AT)
+    claimed = golden_outgoing(mail.id, state="sending", claimed_at=AT, tries=1)
+    assert only(store, "outbox") == claimed
+    outbox.put_back(mail.id, "the server is down")
+    assert only(store, "outbox") == {**claimed, "state": "waiting", "reason": "the server is down", "tries": 0}
+    outbox.end(mail.id, "failed", "no such user", AT)
+    ended = {**claimed, "state": "failed", "tries": 0, "reason": "no such user", "ended_at": AT}
+    assert only(store, "outbox") == ended
+    assert outbox.queue_again(mail.id, ("failed",), server="other", from_="desk@example.com")
+    again = {"state": "waiting", "server": "other", "from": "desk@example.com"}
+    assert only(store, "outbox") == {**ended, **again}
+
+
+def test_a_dead_letter_is_kept_as_it_always_was(store: EmbeddedDocuments) -> None:
+    headers: dict[str, str | int] = {"queue": "filter", "stage": "filter", "reason": "it broke", "attempt": 2}
+    failed = Message("e1", "dead-letter", b"{}", "MailParsed", correlation_id="m1", headers=headers)
+    letters = DeadLetters(store)
+    id_, new = letters.keep(failed, mail_id="m1", inbox="support", at=AT)
+    assert new
+    golden = {
+        "_id": id_,
+        "stage": "filter",
+        "queue": "filter",
+        "reason": "it broke",
+        "mail_id": "m1",
+        "inbox": "support",
+        "incident": None,
+        "at": AT,
+        "state": "open",
+        "message": {
+            "id": "e1",
+            "type": "MailParsed",
+            "content_type": "application/json",
+            "correlation_id": "m1",
+            "headers": [["queue", "filter"], ["stage", "filter"], ["reason", "it broke"], ["attempt", 2]],
+            "body": store.put_blob(b"{}"),
+        },
+    }
+    assert list(only(store, "dead_letters").items()) == list(golden.items())
+    assert list(only(store, "dead_letters")["message"]) == list(golden["message"])  # type: ignore[call-overload]
+    letters.ask(id_)
+    letters.close(id_, "discarded", at=AT, by="ann", why="")
+    closed = {"asked": True, "state": "discarded", "moved_at": AT, "moved_by": "ann", "why": ""}
+    assert only(store, "dead_letters") == {**golden, **closed}
+    letter = letters.get(id_)
+    assert letter
+    assert (letter.awaits_incident, dict(letter.message.headers), letter.why) == (True, headers, "")

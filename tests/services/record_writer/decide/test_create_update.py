@@ -15,7 +15,7 @@ from shared.contracts.events import Sender
 from shared.contracts.mail import Attachment
 from shared.store.people import StoredPerson
 from shared.store.record import Record
-from tests.builders import an_inbox
+from tests.builders import an_inbox, an_outgoing_mail
 from tests.plain import ANALYST, ANNA, NOTHING, STRANGER, PlainLookups, a_record, facts
 
 OWNER = StoredPerson("bob", "Bob", ("bob@example.com",))
@@ -166,7 +166,7 @@ def test_a_reply_adds_its_new_part_only_if_replies_are_truncated(truncated: bool
     asked = facts(in_reply_to="<o1@desk>", text="New\n> old\n", new_text="New")
     settings = replace(asked.settings, truncate_replies=truncated)
     asked = replace(asked, configuration=replace(asked.configuration, settings=settings))
-    sent = {"_id": "o1", "message_key": "o1@desk", "at": 1, "to": [], "record_id": "incident-1"}
+    sent = an_outgoing_mail(message_key="o1@desk", to=(), record_id="incident-1")
     change = planned(asked, PlainLookups((a_record(),), sent_mails=(sent,)))
     assert change.activities[0].text == ("New" if truncated else "New\n> old\n")
 

@@ -20,16 +20,14 @@ from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, to_plain
 from shared.store.documents import Document
 from shared.store.record import PendingChange
-from tests.builders import a_stored_mail, an_inbox
+from tests.builders import a_stored_mail, an_inbox, an_outgoing_mail
 from tests.plain import ANALYST, NOTHING, STRANGER, PlainLookups, a_record, facts, made
 
 CLOSED = a_record(2, status="Closed")
 RECORDS = PlainLookups(records=(a_record(), CLOSED, a_record(1, "change", "CHG")))
 ANSWERED = replace(
     RECORDS,
-    sent_mails=(
-        {"_id": "o1", "message_key": "o1@desk", "at": 1, "to": ["anna@customer.example"], "record_id": "incident-1"},
-    ),
+    sent_mails=(an_outgoing_mail(record_id="incident-1"),),
 )
 ON_ITS_WAY = PlainLookups(
     received_mails=(a_stored_mail("m0", message_key="m0@x.example", from_=Address("", "anna@customer.example")),)

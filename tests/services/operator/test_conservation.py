@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from services import pipeline, runner
-from shared import conservation
+from services.operator import conservation
+from services.operator.conservation import Report
 from shared.app import Location
 from shared.config.model import MailServer
-from shared.conservation import Report
 from shared.contracts.errors import Unavailable
 from shared.embedded.broker import EmbeddedBroker
 from shared.intake import RawMail

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.operator import actions
+from services.operator.conservation import check
 from services.record_writer.stage import Writer
-from shared.conservation import check
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import IncidentWanted
 from shared.runtime.outcome import Outcome

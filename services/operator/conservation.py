@@ -8,8 +8,8 @@ problem: the mail has its outcome, and a person decides.
 
 Separate from the command that prints it, because a test that loses a message on purpose has to fail by it. Counts
 are served by indexes: the cost does not grow with finished mail, except for counting it. While the pipeline runs,
-store and broker are read at different moments; so a suspicion counts only if every look within `PATIENCE` has it,
-about the same things.
+store and broker are read at different moments; so a suspicion counts only if every look within `PATIENCE_SECONDS`
+has it, about the same things.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Final
 
+from services.queues import NOTIFIER, RECORD_WRITER
 from shared.app import App
 from shared.contracts.events import IncidentWanted
 from shared.runtime.broker import DEAD_LETTER, INTAKE, PARKED, RETRY, Depth
 from shared.store.arrivals import DUPLICATE, HANDED_IN, UNREADABLE
-from shared.store.documents import Document, Documents, Filter
+from shared.store.dead_letters import OPEN, LetterQuery
+from shared.store.mails import IN_FLIGHT
+from shared.store.outbox import QUEUED
 
-PATIENCE: Final = 2.0
-"""Seconds for which a suspicion must last."""
-PAUSE: Final = 0.25
-NAMED: Final = 3
+PATIENCE_SECONDS: Final = 2.0
+"""For so long a suspicion must last."""
+PAUSE_SECONDS: Final = 0.25
+MAX_NAMED: Final = 3
 """How many of the missing a problem names."""
-LOOKED_AT: Final = 200
+MAX_COMPARED: Final = 200
 """How many of the oldest things in doubt are compared between two looks."""
-NOTIFIER: Final = "notifier"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class _Messages:
         return sum(count for queue, count in self.by_queue.items() if queue != NOTIFIER)
 
 
-def check(app: App, *, patience: float = PATIENCE) -> Report:
+def check(app: App, *, patience: float = PATIENCE_SECONDS) -> Report:
     """Look until nothing is in doubt, or the same things have been for `patience` seconds.
 
     Raises `Unavailable` when store or broker cannot be asked.
@@ -100,7 +102,7 @@ def check(app: App, *, patience: float = PATIENCE) -> Report:
             return look.report
         if time.monotonic() >= deadline:
             return replace(look.report, problems=tuple(look.suspicions[kind].text for kind in doubts))
-        time.sleep(PAUSE)
+        time.sleep(PAUSE_SECONDS)
 
 
 def _lasting(before: dict[str, frozenset[str]] | None, now: Mapping[str, _Suspicion]) -> dict[str, frozenset[str]]:
@@ -112,18 +114,16 @@ def _lasting(before: dict[str, frozenset[str]] | None, now: Mapping[str, _Suspic
 
 def _look(app: App) -> _Look:
     """The broker is counted before and after the store, and the higher count stands."""
-    store = app.documents
     before, in_flight = app.broker.depths(), app.broker.in_flight()
-    arrivals, duplicates = store.count("arrivals", {}), store.count("arrivals", {"state": DUPLICATE})
-    unreadable, untaken = (store.count("arrivals", {"state": state}) for state in (UNREADABLE, HANDED_IN))
-    mails = store.count("mails", {})
-    unfinished = store.count("mails", {"outcome": None})
+    arrivals, duplicates = app.arrivals.count(), app.arrivals.count(DUPLICATE)
+    unreadable, untaken = app.arrivals.count(UNREADABLE), app.arrivals.count(HANDED_IN)
+    mails, unfinished = app.mails.count(), app.mails.count(IN_FLIGHT)
     doubtful = [
         _documents(arrivals - untaken - duplicates - unreadable, mails),
-        *_of_messages(store, untaken, unfinished, _messages(before, app.broker.depths())),
+        *_of_messages(app, untaken, unfinished, _messages(before, app.broker.depths())),
     ]
     report = Report(
-        arrivals, mails - unfinished, duplicates, in_flight, unreadable=unreadable, notes=tuple(_notes(store))
+        arrivals, mails - unfinished, duplicates, in_flight, unreadable=unreadable, notes=tuple(_notes(app))
     )
     return _Look(report, {each.kind: each for each in doubtful if each})
 
@@ -135,8 +135,8 @@ def _messages(*looks: Sequence[Depth]) -> _Messages:
     return _Messages(counted, any(depth.unacked is None and depth.consumers for depth in looks[-1]))
 
 
-def _notes(store: Documents) -> Iterator[str]:
-    if letters := store.count("dead_letters", {"state": "open"}):
+def _notes(app: App) -> Iterator[str]:
+    if letters := app.dead_letters.count(OPEN):
         waiting = "1 dead letter waits" if letters == 1 else f"{letters} dead letters wait"
         yield f"{waiting} for a person: postroom dead-letters list"
 
@@ -150,73 +150,58 @@ def _documents(taken: int, mails: int) -> _Suspicion | None:
     return None
 
 
-def _of_messages(store: Documents, untaken: int, unfinished: int, messages: _Messages) -> Iterator[_Suspicion | None]:
+def _of_messages(app: App, untaken: int, unfinished: int, messages: _Messages) -> Iterator[_Suspicion | None]:
     hidden = " (what workers hold is seen only with the management API of RabbitMQ)" if messages.unseen else ""
-    yield _left_behind(store, untaken - messages.on(INTAKE, RETRY, DEAD_LETTER, PARKED), hidden)
-    yield _unfinished(store, unfinished - messages.all, hidden)
-    yield _unsent(store, messages)
-    yield _wishes(store, messages)
+    yield _left_behind(app, untaken - messages.on(INTAKE, RETRY, DEAD_LETTER, PARKED), hidden)
+    yield _unfinished(app, unfinished - messages.all, hidden)
+    yield _unsent(app, messages)
+    yield _missing_incidents(app, messages)
     if parked := messages.on(PARKED):
         yield _Suspicion("parked", f"{parked} messages are parked: the dead-letter stage itself failed on them")
 
 
-def _left_behind(store: Documents, excess: int, hidden: str) -> _Suspicion | None:
+def _left_behind(app: App, excess: int, hidden: str) -> _Suspicion | None:
     """Arrivals that nobody took and that are not on their way to the parser."""
     if excess <= 0:
         return None
-    ids = _oldest(store, "arrivals", {"state": HANDED_IN}, "at")
+    ids = frozenset(arrival.id for arrival in app.arrivals.on_intake(MAX_COMPARED))
     text = f"{excess} mails came through the door, but are neither taken nor on intake: among {_some(ids)}{hidden}"
     return _Suspicion("intake", text, ids)
 
 
-def _unfinished(store: Documents, excess: int, hidden: str) -> _Suspicion | None:
+def _unfinished(app: App, excess: int, hidden: str) -> _Suspicion | None:
     """Mails without an outcome, more of them than there are messages."""
     if excess <= 0:
         return None
-    ids = _oldest(store, "mails", {"outcome": None}, "received_at")
+    ids = frozenset(mail.id for mail in app.mails.in_flight(MAX_COMPARED))
     text = f"{excess} mails have no outcome and no message: among {_some(ids)}{hidden}; the raw mail is kept"
     return _Suspicion("messages", text, ids)
 
 
-def _unsent(store: Documents, messages: _Messages) -> _Suspicion | None:
+def _unsent(app: App, messages: _Messages) -> _Suspicion | None:
     """Outgoing mail that nobody will send: no message for the notifier, and no dead letter of one."""
-    where = {"state": {"$in": ["waiting", "sending"]}}
-    there = messages.on(NOTIFIER, RETRY, DEAD_LETTER)
-    excess = store.count("outbox", where) - there
+    excess = app.outbox.count(*QUEUED) - messages.on(NOTIFIER, RETRY, DEAD_LETTER)
     if excess <= 0:
         return None
-    excess -= sum(1 for _ in store.find("dead_letters", {"state": "open", "queue": NOTIFIER}))
-    ids = _oldest(store, "outbox", where, "at")
+    excess -= app.dead_letters.count(LetterQuery("open", queue=NOTIFIER))
+    ids = frozenset(mail.id for mail in app.outbox.queued(MAX_COMPARED))
     text = f"{excess} outgoing mails wait, but the notifier has no message for them: among {_some(ids)}"
     return _Suspicion("outbox", text, ids) if excess > 0 else None
 
 
-def _wishes(store: Documents, messages: _Messages) -> _Suspicion | None:
+def _missing_incidents(app: App, messages: _Messages) -> _Suspicion | None:
     """Dead letters that asked for an incident and have none, though no message is on its way to the writer."""
-    letters = list(store.find("dead_letters", {"state": "open"}))
-    asked = [letter for letter in letters if _waits(letter)]
-    excess = len(asked) - messages.on("record-writer", RETRY, DEAD_LETTER)
+    letters = list(app.dead_letters.find(OPEN))
+    asked = [letter for letter in letters if letter.awaits_incident]
+    excess = len(asked) - messages.on(RECORD_WRITER, RETRY, DEAD_LETTER)
     if excess <= 0:
         return None
-    failed = {letter["mail_id"] for letter in letters if _is_wish(letter)}
-    ids = frozenset(letter["_id"] for letter in asked if letter["mail_id"] not in failed)
+    failed = {letter.mail_id for letter in letters if letter.message.type == IncidentWanted.__name__}
+    ids = frozenset(letter.id for letter in asked if letter.mail_id not in failed)
     text = f"{len(ids)} dead letters asked for an incident that nobody makes: {_some(ids)}"
     return _Suspicion("incidents", text, ids) if ids else None
 
 
-def _waits(letter: Document) -> bool:
-    return bool(letter.get("asked")) and letter["incident"] is None
-
-
-def _is_wish(letter: Document) -> bool:
-    return bool(letter["message"]["type"] == IncidentWanted.__name__)
-
-
-def _oldest(store: Documents, collection: str, where: Filter, at: str) -> frozenset[str]:
-    found = store.find(collection, where, sort=((at, 1),), limit=LOOKED_AT)
-    return frozenset(document["_id"] for document in found)
-
-
 def _some(ids: frozenset[str]) -> str:
-    shown = ", ".join(islice(sorted(ids), NAMED))
-    return f"{shown}, …" if len(ids) > NAMED else shown
+    shown = ", ".join(islice(sorted(ids), MAX_NAMED))
+    return f"{shown}, …" if len(ids) > MAX_NAMED else shown

@@ -1,0 +1,54 @@
+"""Dead letters as people see them: find one, and the message that failed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from services.operator.finding import find_one
+from shared.store.dead_letters import LetterQuery
+
+if TYPE_CHECKING:
+    from shared.app import App
+    from shared.store.dead_letters import DeadLetter
+
+MAX_BODY_BYTES: Final = 20_000
+"""Bytes of a message's body that are shown."""
+_LISTED: Final = ("id", "stage", "reason", "mail_id", "incident", "queue", "inbox", "at", "state")
+
+
+@dataclass(frozen=True, slots=True)
+class LetterView:
+    """One letter with the message that failed: the beginning of its body as text, and how many bytes it has."""
+
+    letter: DeadLetter
+    text: str
+    size: int
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that scripts rely on."""
+        message = self.letter.message
+        named = {key: getattr(message, key) for key in ("id", "type", "content_type", "correlation_id")}
+        body = {"headers": dict(message.headers), "size": self.size, "body": self.text}
+        return {**letter_as_json(self.letter), "message": {**named, **body}}
+
+
+def find_letter(app: App, named: str) -> DeadLetter:
+    """The letter with this id or this beginning of one. Raises `NotAvailable`."""
+    return find_one(app.dead_letters, "dead letter", named)
+
+
+def view_letter(app: App, letter: DeadLetter) -> LetterView:
+    """The letter's page."""
+    body = app.dead_letters.body(letter)
+    return LetterView(letter, body[:MAX_BODY_BYTES].decode("utf-8", "replace"), len(body))
+
+
+def open_letters(app: App, stage: str | None) -> list[DeadLetter]:
+    """Open letters, or those of one stage, the oldest first."""
+    return list(app.dead_letters.recent(LetterQuery("open", stage), 0))[::-1]
+
+
+def letter_as_json(letter: DeadLetter) -> dict[str, Any]:
+    """A letter as `dead-letters list --json` prints it."""
+    return {key: getattr(letter, key) for key in _LISTED}

@@ -1,0 +1,76 @@
+"""Outgoing mail as people see it: find one, show it, send it now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from services.operator.errors import NotAvailable
+from services.operator.finding import find_one
+from shared.contracts.events import NotificationQueued
+from shared.runtime.outcome import Retry, Wait
+
+if TYPE_CHECKING:
+    from shared.app import App
+    from shared.config.model import Configuration, MailServer
+    from shared.store.outbox import OutboxMail, OutboxState
+
+SENDABLE: Final[tuple[OutboxState, ...]] = ("unsent", "waiting", "failed")
+_LISTED: Final = ("to", "subject", "text", "kind", "record", "state", "message_id", "in_reply_to", "mail_id", "at")
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What became of a mail that an operator sent: the mail as it is stored now, and why it is not sent."""
+
+    mail: OutboxMail
+    reason: str
+
+
+def find_outgoing(app: App, named: str) -> OutboxMail:
+    """The outgoing mail with this id or this beginning of one. Raises `NotAvailable`."""
+    return find_one(app.outbox, "outgoing mail", named)
+
+
+def unsent(app: App) -> list[OutboxMail]:
+    """Mail that no server is configured for, the oldest first."""
+    return list(app.outbox.recent("unsent", 0))[::-1]
+
+
+def send_now(app: App, mail: OutboxMail) -> Sending:
+    """Try to send one mail through the mail server of its inbox.
+
+    Raises `NotAvailable` when it is in a state in which mail is not sent again, or no server is configured.
+    """
+    from services.notifier.stage import build
+
+    if mail.state not in SENDABLE:
+        raise NotAvailable(f"{mail.id} is {mail.state}; only {', '.join(SENDABLE)} mail can be sent")
+    server = server_for(mail, app.directory.current())
+    app.outbox.queue_again(mail.id, SENDABLE, server=server.name, from_=server.from_address or mail.from_)
+    outcome = build(app).handle(NotificationQueued(mail.mail_id or "", mail.id))
+    after = app.outbox.get(mail.id) or mail
+    waiting = outcome.reason if isinstance(outcome, Retry | Wait) else ""
+    return Sending(after, after.reason or waiting)
+
+
+def server_for(mail: OutboxMail, configuration: Configuration) -> MailServer:
+    """The server that the mail was queued for, its inbox's, or the first one. Raises `NotAvailable`."""
+    inbox = configuration.inbox(mail.inbox or "")
+    names = (mail.server, inbox.mail_server if inbox else None)
+    found = next((server for name in names if name and (server := configuration.mail_server(name))), None)
+    found = found or next(iter(configuration.mail_servers), None)
+    if found is None:
+        raise NotAvailable("no mail server is configured; add one under mail_servers and apply the configuration")
+    return found
+
+
+def outgoing_as_json(mail: OutboxMail) -> dict[str, Any]:
+    """An outgoing mail as `outbox list --json` prints it."""
+    listed = {key: getattr(mail, key) for key in _LISTED}
+    return {"id": mail.id, **listed, "to": list(mail.to), "reason": mail.reason}
+
+
+def outgoing_page_as_json(mail: OutboxMail) -> dict[str, Any]:
+    """An outgoing mail as `outbox show --json` prints it."""
+    return {**outgoing_as_json(mail), "from": mail.from_, "server": mail.server, "inbox": mail.inbox}

@@ -105,8 +105,9 @@ def test_a_row_holds_all_that_its_document_holds(collection: str, row: Any) -> N
 
 
 def _line(document: Document) -> str:
-    """A document with its keys in the order in which they are stored."""
-    return json.dumps({**document, **_configured(document)}, ensure_ascii=False, default=_told)
+    """A document with its keys in the order in which they are stored, and the first line of each of its texts."""
+    cut = {key: value.partition("\n")[0] if isinstance(value, str) else value for key, value in document.items()}
+    return json.dumps({**cut, **_configured(document)}, ensure_ascii=False, default=_told)
 
 
 def _configured(document: Document) -> dict[str, str]:

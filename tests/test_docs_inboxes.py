@@ -82,7 +82,7 @@ class Reader:
 
     def record(self, type_: str, number: str) -> dict[str, Any]:
         """A record as `records show --json` prints it."""
-        (found,) = (each for each in self.desk.app.records.list({"type": type_}, 100) if each.number == number)
+        (found,) = (each for each in self.desk.app.records.list(100, type_=type_) if each.number == number)
         plain: dict[str, Any] = json.loads(json.dumps(asdict(view(self.desk.app, found, 1)), default=str))
         return plain
 

@@ -28,15 +28,12 @@ def people() -> None:
 @page_options
 def list_people(kind: str | None, role: str | None, limit: int, skip: int) -> None:
     """List people in order of their id."""
-    asked = {"kind": kind, "roles": role}
-    where = {key: value for key, value in asked.items() if value is not None}
     page = Page(limit, skip)
     headings = ("person", "name", "addresses", "kind", "roles", "active")
-    listing = Listing(
-        lambda person: asdict(views.summary(person)), headings, _row, "no people like that" if where else "no people"
-    )
+    empty = "no people" if kind is role is None else "no people like that"
+    listing = Listing(lambda person: asdict(views.summary(person)), headings, _row, empty)
     with opened() as app:
-        listing.tell(app.people.list(where, page.reach, skip), page)
+        listing.tell(app.people.list(page.reach, skip, kind=kind, role=role), page)
 
 
 def _row(person: StoredPerson) -> tuple[object, ...]:

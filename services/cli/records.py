@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -48,16 +48,16 @@ def list_records(type_name: str | None, status: str | None, limit: int, skip: in
     page = Page(limit, skip)
     with opened() as app:
         type_ = type_called(app, type_name) if type_name else None
-        where: dict[str, Any] = {"type": type_.name} if type_ else {}
-        if status is not None:
-            where["status"] = {"$in": views.statuses_named(app, type_, status)}
+        statuses = None if status is None else views.statuses_named(app, type_, status)
+        filtered = type_ is not None or status is not None
         listing = Listing(
             lambda record: asdict(views.summary(record)),
             ("number", "type", "status", "subject", "owner", "team", "created"),
             partial(_row, timezone=app.directory.current().settings.timezone),
-            "no records like that" if where else "no records yet; mail makes them, and postroom records create",
+            "no records like that" if filtered else "no records yet; mail makes them, and postroom records create",
         )
-        listing.tell(app.records.list(where, page.reach, skip), page)
+        found = app.records.list(page.reach, skip, type_=type_.name if type_ else None, statuses=statuses)
+        listing.tell(found, page)
 
 
 def _row(record: Record, timezone: str) -> tuple[object, ...]:

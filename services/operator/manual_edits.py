@@ -1,7 +1,7 @@
 """Records made and changed by an operator: planned like those of a mail, with activities like any other.
 
-Reads what was typed (names and texts), writes the record, and hands its events to whoever reads them. Separate
-from the stage, because no mail stands behind it: there is nobody to answer and nothing to decide twice.
+Reads names of fields and texts, writes the record, and publishes its event to the stages and listeners that read it.
+Separate from the record writer, because no mail is the cause: there is no sender to answer, and no redelivery.
 """
 
 from __future__ import annotations
@@ -150,13 +150,13 @@ def _finish(app: App, done: Change, cause: str, now: datetime) -> Record:
     for index, activity in enumerate(done.activities):
         app.records.add_activity(done.record_id, cause, index, activity, now, None)
     app.records.forget(done.record_id, cause)
-    _tell(app, done, cause)
+    _announce(app, done, cause)
     record = app.records.get(done.record_id)
     assert record is not None  # written a moment ago
     return record
 
 
-def _tell(app: App, done: Change, cause: str) -> None:
+def _announce(app: App, done: Change, cause: str) -> None:
     """The event to its readers, as if a stage had emitted it."""
     from services.runner import worker_dependencies
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from shared.addresses import address_key, address_keys
 from shared.contracts.change import Change, NewPerson
@@ -124,8 +124,12 @@ class People:
         """Give the role of a user to somebody who has others (VS-05)."""
         self.documents.update(PEOPLE, {"_id": person_id}, {"$addToSet": {"roles": "user"}})
 
-    def list(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[StoredPerson]:
-        """People in order of their id."""
+    def list(
+        self, limit: int, skip: int = 0, *, kind: str | None = None, role: str | None = None
+    ) -> Iterator[StoredPerson]:
+        """People of a kind (None: of all) with a role (None: with any), in order of their id."""
+        asked = {"kind": kind, "roles": role}
+        where = {name: value for name, value in asked.items() if value is not None}
         return map(_person, self.documents.find(PEOPLE, where, sort=(("_id", 1),), limit=limit, skip=skip))
 
     def add_history(self, change: Change, mail_id: str, at: datetime) -> None:

@@ -7,9 +7,9 @@ outcome is stored. `shared.store.record` has the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from shared.contracts.change import Activity, Change
 from shared.contracts.mapping import STORE, from_plain, to_plain
@@ -123,10 +123,14 @@ class Records:
         back = self.documents.find(LINKS, {"to_id": record_id}, limit=MAX_LINKS)
         return [_link(each) for found in (out, back) for each in found]
 
-    def list(self, where: Mapping[str, Any], limit: int, skip: int = 0) -> Iterator[Record]:
-        """Records, newest first, the deleted ones left out."""
-        sort: Sort = (("created_at", -1), ("serial", -1))
-        return map(_record, self.documents.find(RECORDS, {**where, "deleted": None}, sort=sort, limit=limit, skip=skip))
+    def list(
+        self, limit: int, skip: int = 0, *, type_: str | None = None, statuses: Sequence[str] | None = None
+    ) -> Iterator[Record]:
+        """Records of a type (None: of all) in one of these statuses (None: in any), newest first; no deleted ones."""
+        of_type = {"type": type_} if type_ is not None else {}
+        in_status = {"status": {"$in": [*statuses]}} if statuses is not None else {}
+        where, sort = {**of_type, **in_status, "deleted": None}, (("created_at", -1), ("serial", -1))
+        return map(_record, self.documents.find(RECORDS, where, sort=sort, limit=limit, skip=skip))
 
 
 def _pending(change: Change, mail_id: str) -> Document:

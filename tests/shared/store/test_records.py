@@ -87,6 +87,6 @@ def test_a_property_that_the_row_does_not_have_is_written_all_the_same(desk: Des
 def test_a_page_of_records_is_cut_by_the_store(desk: Desk) -> None:
     asked: list[str] = []
     desk.app.records.documents.file.connection.set_trace_callback(asked.append)  # type: ignore[attr-defined]
-    assert list(desk.app.records.list({"type": "incident", "status": {"$in": ["Logged"]}}, 5, 10)) == []
+    assert list(desk.app.records.list(5, 10, type_="incident", statuses=["Logged"])) == []
     (statement,) = asked
     assert statement.endswith("LIMIT 5 OFFSET 10")

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from services.parser import guarded
+from services.queues import FILTER
 from shared.contracts.errors import BoundExceeded, PostroomError
 from shared.contracts.events import Envelope, IncidentWanted, MailParsed, NotificationQueued
 from shared.ids import id_under
@@ -68,7 +69,7 @@ def _again(app: App, mail: StoredMail) -> Message:
         raise NotPossible(f"the mail cannot be read: {error}") from None
     cause = Message(uuid.uuid4().hex, OPERATOR, b"", correlation_id=mail.id)
     event = MailParsed(envelope, replace(read, html=None))
-    return pack(event, "filter", cause=cause, stage=OPERATOR, index=0, blobs=app.documents)
+    return pack(event, FILTER, cause=cause, stage=OPERATOR, index=0, blobs=app.documents)
 
 
 def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Final, Literal
 
@@ -76,10 +76,9 @@ class LetterQuery:
     mail_id: str | None = None
     queue: str | None = None
 
-    def where(self) -> Document:
-        """The filter."""
-        stated = {"state": self.state, "stage": self.stage, "mail_id": self.mail_id, "queue": self.queue}
-        return {key: value for key, value in stated.items() if value is not None}
+
+def _where(query: LetterQuery) -> Document:
+    return {key: value for key, value in asdict(query).items() if value is not None}
 
 
 OPEN: Final = LetterQuery(state="open")
@@ -151,13 +150,13 @@ class DeadLetters:
 
     def recent(self, query: LetterQuery, limit: int, skip: int = 0) -> Iterator[DeadLetter]:
         """Letters, newest first; `limit` 0 means all."""
-        found = self.documents.find(LETTERS, query.where(), sort=(("at", -1),), limit=limit, skip=skip)
+        found = self.documents.find(LETTERS, _where(query), sort=(("at", -1),), limit=limit, skip=skip)
         return map(_decode, found)
 
     def find(self, query: LetterQuery) -> Iterator[DeadLetter]:
         """Letters in no order."""
-        return map(_decode, self.documents.find(LETTERS, query.where()))
+        return map(_decode, self.documents.find(LETTERS, _where(query)))
 
     def count(self, query: LetterQuery) -> int:
         """How many letters."""
-        return self.documents.count(LETTERS, query.where())
+        return self.documents.count(LETTERS, _where(query))

@@ -99,13 +99,6 @@ class MailQuery:
     outcome: OutcomeName | InFlight | None = None
     since: datetime | None = None
 
-    def where(self) -> Document:
-        """The filter."""
-        where: Document = {"inbox": self.inbox} if self.inbox is not None else {}
-        if self.outcome is not None:
-            where["outcome"] = None if self.outcome == IN_FLIGHT else self.outcome
-        return where | ({"received_at": {"$gte": self.since}} if self.since is not None else {})
-
 
 _READ: Final = frozenset(
     ("sender_key", "to", "date", "kind", "message_id", "message_key", "loop_key", "defects", "html")
@@ -126,6 +119,13 @@ def _document(mail: StoredMail) -> Document:
     absent = _READ if mail.kind is None else frozenset()
     written = _encode(mail).items()
     return {key: value for key, value in written if key not in absent and (value or key not in _LATER)}
+
+
+def _where(query: MailQuery) -> Document:
+    where: Document = {"inbox": query.inbox} if query.inbox is not None else {}
+    if query.outcome is not None:
+        where["outcome"] = None if query.outcome == IN_FLIGHT else query.outcome
+    return where | ({"received_at": {"$gte": query.since}} if query.since is not None else {})
 
 
 def message_key(message_id: str | None) -> str | None:
@@ -237,7 +237,7 @@ class Mails:
 
     def recent(self, query: MailQuery, limit: int, skip: int = 0) -> Iterator[StoredMail]:
         """Mails, newest first; `limit` 0 means all."""
-        return self._find(query.where(), sort=(("received_at", -1),), limit=limit, skip=skip)
+        return self._find(_where(query), sort=(("received_at", -1),), limit=limit, skip=skip)
 
     def in_flight(self, limit: int) -> Iterator[StoredMail]:
         """Mails without an outcome, the oldest first."""
@@ -245,7 +245,7 @@ class Mails:
 
     def count(self, outcome: OutcomeName | InFlight | None = None) -> int:
         """How many there are, or have this outcome."""
-        return self.documents.count(MAILS, MailQuery(outcome=outcome).where())
+        return self.documents.count(MAILS, _where(MailQuery(outcome=outcome)))
 
     def _find(self, where: Document, **rest: Any) -> Iterator[StoredMail]:
         return map(_decode, self.documents.find(MAILS, where, **rest))

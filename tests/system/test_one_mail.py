@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from shared.intake import RawMail
+from shared.store.dead_letters import LetterQuery
 from tests.builders import a_mail
 from tests.conformance.lanes import BROKERS, url_of
 from tests.growth import CONSTRUCTIONS
@@ -69,9 +70,9 @@ def publish(scene: Scene, sent: Sent, folder: Path) -> None:
 def reasons(scene: Scene) -> list[str]:
     """The bounds that the dead letters name."""
     with scene.app() as app:
-        letters = list(app.documents.find("dead_letters", {}))
-    assert [app.dead_letters.message(letter).attempt for letter in letters] == [0] * len(letters)
-    return sorted(letter["reason"].split(": ")[1] for letter in letters)
+        letters = list(app.dead_letters.find(LetterQuery()))
+        assert [app.dead_letters.message(letter).attempt for letter in letters] == [0] * len(letters)
+    return sorted(letter.reason.split(": ")[1] for letter in letters)
 
 
 def test_mails_that_break_their_reader_are_one_dead_letter_each_and_stop_nobody(

@@ -261,12 +261,6 @@ def _checked_prefix(operand: Any, name: str) -> str:
     return checked
 
 
-def _checked_flag(operand: Any, name: str) -> bool:
-    if not isinstance(operand, bool):
-        raise Unsupported(f"{name}: takes true or false, not {type(operand).__name__}")
-    return operand
-
-
 _OPERANDS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "$in": _checked_choices,
     "$ne": check_value,
@@ -275,7 +269,6 @@ _OPERANDS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "$lt": _checked_bound,
     "$lte": _checked_bound,
     "$prefix": _checked_prefix,
-    "$exists": _checked_flag,
 }
 
 
@@ -333,10 +326,6 @@ def _starts_with(prefix: str) -> Test:
     return lambda found: any(type(value) is str and value.startswith(prefix) for value in found)
 
 
-def _exists(wanted: bool) -> Test:
-    return lambda found: wanted == any(value is not MISSING for value in found)
-
-
 def _compares(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Test]:
     """A range: only values of the bound's own type count."""
 
@@ -356,7 +345,6 @@ _MEANING: Final[dict[str, Callable[[Any], Test]]] = {
     "$lt": _compares(lambda value, bound: bool(value < bound)),
     "$lte": _compares(lambda value, bound: bool(value <= bound)),
     "$prefix": _starts_with,
-    "$exists": _exists,
 }
 
 
@@ -460,14 +448,6 @@ def check_window(limit: int, skip: int) -> None:
         raise ValueError("limit and skip are not negative")
 
 
-def sort_key(value: Any, direction: int = 1) -> tuple[Any, ...]:
-    """The place of one field's value in MongoDB's order; `MISSING` or None stands for no value.
-
-    An array stands for its least element when ascending, its greatest when descending.
-    """
-    return _of_many(_elements_or_empty(value), direction)
-
-
 def sort_documents(documents: Iterable[Document], sort: Sort) -> list[Document]:
     """The documents in order. Those that tie stay as they came; MongoDB promises nothing about them."""
     ordered = list(documents)
@@ -481,6 +461,7 @@ def _document_key(path: Path, direction: int) -> Callable[[Document], tuple[Any,
 
 
 def _of_many(values: Sequence[Any], direction: int) -> tuple[Any, ...]:
+    """An array stands for its least element when ascending, its greatest when descending."""
     if len(values) == 1:
         return _order(values[0])
     return (min if direction > 0 else max)(map(_order, values), default=_order(None))

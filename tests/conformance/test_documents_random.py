@@ -32,7 +32,6 @@ CONDITIONS = (
     | st.fixed_dictionaries({"$in": st.lists(SCALARS, max_size=3)})
     | st.tuples(st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), BOUNDS).map(lambda pair: {pair[0]: pair[1]})
     | st.fixed_dictionaries({"$prefix": TEXTS})
-    | st.fixed_dictionaries({"$exists": st.booleans()})
 )
 FILTERS = st.dictionaries(
     st.sampled_from(["plain", "second", "tags", "missing", "plain.inner"]), CONDITIONS, max_size=3

@@ -63,6 +63,10 @@ def test_applying_twice_changes_nothing(documents: Documents) -> None:
     assert revision(documents) == counted
 
 
+def test_an_export_writes_a_size_with_its_unit() -> None:
+    assert "max_mail_size: 25MB" in to_yaml(Configuration(settings=Settings(max_mail_size=25 << 20)))
+
+
 def test_an_export_of_the_store_is_the_configuration_that_was_applied(documents: Documents) -> None:
     config = load_bytes(EXAMPLE.encode(), base=Path("/etc/postroom"))
     apply(documents, config, reason="first")

@@ -43,8 +43,13 @@ NAMES = {
     "turn_about": "run_round_robin",
     "work_off_leavings": "drain_backlog",
     "parcel": "envelope",
+    "Sight": "FolderScan",
+    "owed": "to_archive",
+    "Patience": "PublishTimeouts",
+    "Leaving": "PendingSettlement",
+    "Spot": "Location",
+    "Spoken": "Supported",
     "Shelf": "ParserStores",
-    "Furnish": "seed_defaults",
 }
 """Name → the name that says what it is."""
 FILES = sorted(

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from services.fetcher.mailbox import Access, Gone, Key, Known, Peek, Sight, Waiting, place
+from services.fetcher.mailbox import Access, FolderScan, Gone, Key, Known, Peek, Waiting, place
 from shared.contracts.errors import Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection_test import TestResult
@@ -42,12 +42,12 @@ class FolderMailbox:
     def hang_up(self) -> None:
         """Close the connection, from any thread; this one has none."""
 
-    def waiting(self, known: Known, limit: int) -> Sight:
+    def waiting(self, known: Known, limit: int) -> FolderScan:
         """New mails, oldest first, and those that are taken and still have to be archived."""
         keys = self._keys()
         states = known(keys)
         fresh = [self._waiting(key) for key in keys if states.get(key) in {None, "again"}]
-        return Sight(fresh[:limit], tuple(key for key in keys if states.get(key) == "owed"))
+        return FolderScan(fresh[:limit], tuple(key for key in keys if states.get(key) == "to_archive"))
 
     def _keys(self) -> list[Key]:
         """Keys never change and never mean another mail: they are how a mail is taken only once."""

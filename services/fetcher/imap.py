@@ -1,7 +1,7 @@
-"""IMAP mailboxes: look, fetch without touching, put away without harming what others delete.
+"""IMAP mailboxes: look, fetch without touching, archive without harming what others delete.
 
 Mail is named by UIDVALIDITY and UID and fetched with BODY.PEEK[], so that taking it leaves no trace until it is
-put away. Without UIDPLUS an EXPUNGE would remove what other clients flagged: such mail is flagged and left. A
+archived. Without UIDPLUS an EXPUNGE would remove what other clients flagged: such mail is flagged and left. A
 connection that broke is made anew at the next use, so that one bad mail does not end the poll.
 """
 
@@ -18,7 +18,18 @@ from imapclient import DELETED, SEEN
 
 from services.fetcher import imap_client, imap_folders
 from services.fetcher.imap_client import GARBLED, BoundedClient
-from services.fetcher.mailbox import Access, Gone, Key, Known, Peek, Sight, TooLarge, Unfetchable, Waiting, folder_of
+from services.fetcher.mailbox import (
+    Access,
+    FolderScan,
+    Gone,
+    Key,
+    Known,
+    Peek,
+    TooLarge,
+    Unfetchable,
+    Waiting,
+    folder_of,
+)
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mail_network import connection_test, sasl
 from shared.mail_network.connection import Refusal, Step, Unreachable
@@ -79,27 +90,27 @@ class ImapMailbox:
 
     # looking
 
-    def waiting(self, known: Known, limit: int) -> Sight:
+    def waiting(self, known: Known, limit: int) -> FolderScan:
         """Oldest first. Mail flagged as deleted is left out: somebody threw it away, or we did."""
         unread = self._inbox.after == "mark_read" or self._inbox.take == "unseen"
         with self._operation("look into the folder") as client:
             found = client.search(["UNSEEN", "UNDELETED"] if unread else ["UNDELETED"])
-        fresh, again, owed = self._sorted(sorted(set(found)), known, limit)
-        return Sight(self._with_sizes([*fresh[:limit], *again[:_AGAIN]]), tuple(owed))
+        fresh, again, to_archive = self._sorted(sorted(set(found)), known, limit)
+        return FolderScan(self._with_sizes([*fresh[:limit], *again[:_AGAIN]]), tuple(to_archive))
 
     def _sorted(self, uids: Sequence[int], known: Known, limit: int) -> tuple[list[Key], list[Key], list[Key]]:
-        """What is new, what failed before and is due again, and what still has to be put away."""
+        """What is new, what failed before and is due again, and what still has to be archived."""
         fresh: list[Key] = []
         again: list[Key] = []
-        owed: list[Key] = []
+        to_archive: list[Key] = []
         for keys in _chunks([Key(self._place, str(uid)) for uid in uids]):
             states = known(keys)
             fresh += [key for key in keys if key not in states]
             again += [key for key in keys if states.get(key) == "again"]
-            owed += [key for key in keys if states.get(key) == "owed"]
+            to_archive += [key for key in keys if states.get(key) == "to_archive"]
             if len(fresh) >= limit:
                 break
-        return fresh, again, owed
+        return fresh, again, to_archive
 
     def _with_sizes(self, keys: Sequence[Key]) -> Iterator[Waiting]:
         for part in _chunks(keys):
@@ -169,7 +180,7 @@ class ImapMailbox:
             if uid in answer
         ]
 
-    # putting away
+    # archiving, deleting, marking as read
 
     def archive(self, keys: Sequence[Key]) -> None:
         """MOVE (RFC 6851) where the server has it, else COPY and delete. What is gone already is no error."""

@@ -1,8 +1,8 @@
 """The ledger: which mails were taken from where, so that none is taken twice and none is forgotten.
 
 One document for each mail seen, under its key. It is written after the hand-over to intake is durable and before
-the mail is put away: a crash before it repeats a hand-over (the parser finds the duplicate by content), a crash
-after it leaves a mail in the folder that is only put away. A new UIDVALIDITY makes new keys: everything in the
+the mail is archived: a crash before it repeats a hand-over (the parser finds the duplicate by content), a crash
+after it leaves a mail in the folder that only has to be archived. A new UIDVALIDITY makes new keys: everything in the
 folder is handed over once more, and what was known becomes a duplicate by content.
 """
 
@@ -50,12 +50,12 @@ class Ledger:
 
     def _state(self, entry: Document) -> State | None:
         if entry["state"] == TAKEN:
-            return "owed" if self._is_owed(entry["after"]) else "done"
+            return "to_archive" if self._leaves_folder(entry["after"]) else "done"
         if entry["state"] == LEFT:
             return "done" if entry["size"] is None or entry["size"] > self._max_size else None
         return "again" if self._is_due(entry["next_at"]) else "later"
 
-    def _is_owed(self, after: str) -> bool:
+    def _leaves_folder(self, after: str) -> bool:
         """Mail that was left in place on purpose stays there when the inbox later archives or deletes."""
         return after != "mark_read" or self._inbox.after == "mark_read"
 
@@ -72,9 +72,9 @@ class Ledger:
                 self._documents.replace(COLLECTION, entry)
 
     def holds(self, keys: Iterable[Key]) -> list[Key]:
-        """Those of the keys that are taken: what may be put away."""
+        """Those of the keys that are taken: what may be archived."""
         states = self.known(list(keys))
-        return [key for key, state in states.items() if state == "owed"]
+        return [key for key, state in states.items() if state == "to_archive"]
 
     def left(self, key: Key, size: int | None, reason: str) -> None:
         """Remember a mail that stays where it is until somebody acts: it exceeds a bound."""

@@ -59,8 +59,9 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """What one look at the folder found: `fresh` to be taken, `known` to be put away.
+class FolderScan:
+    """What one look at the folder found: `fresh` to be taken, `known` to be archived
+    (or deleted, or marked as read: what the inbox says of taken mail).
 
     `fresh` is read once and may ask the server as it goes: oldest first, what failed before at the end.
     """
@@ -101,10 +102,10 @@ class TooLarge(PostroomError):
     """The mail exceeds `max_mail_size`; it is not downloaded."""
 
 
-State = Literal["owed", "done", "again", "later"]
+State = Literal["to_archive", "done", "again", "later"]
 Known = Callable[[Sequence[Key]], Mapping[Key, State]]
-"""Asks the ledger about keys. A key that it does not name is new. `owed`: taken, still to be put away; `done`: nothing
-left to do; `again`: failed before and due once more; `later`: failed before and not due yet."""
+"""Asks the ledger about keys. A key that it does not name is new. `to_archive`: taken, still in the folder;
+`done`: nothing left to do; `again`: failed before and due once more; `later`: failed before and not due yet."""
 
 
 class Mailbox(Protocol):
@@ -121,8 +122,8 @@ class Mailbox(Protocol):
     def hang_up(self) -> None:
         """End the connection, from any thread; what is under way fails."""
 
-    def waiting(self, known: Known, limit: int) -> Sight:
-        """Look at the folder: up to `limit` mails that the ledger does not know, and those to be put away."""
+    def waiting(self, known: Known, limit: int) -> FolderScan:
+        """Look at the folder: up to `limit` mails that the ledger does not know, and those to be archived."""
 
     def fetch(self, key: Key, size: int | None = None) -> bytes:
         """The exact bytes; the mail stays unread. Raises `Gone`, `Unfetchable` or `TooLarge`."""

@@ -1,4 +1,4 @@
-"""One visit to one mailbox: look, fetch, hand over, remember, put away, in this order and no other.
+"""One visit to one mailbox: look, fetch, hand over, remember, archive, in this order and no other.
 
 Durable hand-off comes first; then the ledger; then, with the lease still held, the mail leaves the folder. A crash
 between any two of these steps loses nothing: what is not in the ledger is taken again, what is in it is only put
@@ -60,7 +60,7 @@ class LeftBehind:
 
 @dataclass(slots=True)
 class Polled:
-    """What a visit did. `archived` counts what was put away in whatever way; `failures` are sentences."""
+    """What a visit did. `archived` counts what was archived, deleted or marked as read; `failures` are sentences."""
 
     inbox: str
     taken: int = 0
@@ -95,11 +95,11 @@ class Visit:
         self.polled = Polled(inbox.name)
 
     def run(self, max_per_poll: int) -> Polled:
-        """Take up to `max_per_poll` mails that count, and put away what was taken, now or before."""
-        sight = self._box.waiting(self._ledger.known, max_per_poll * FETCH_FACTOR)
-        self._put_away(sight.known)
+        """Take up to `max_per_poll` mails that count, and archive what was taken, now or before."""
+        scan = self._box.waiting(self._ledger.known, max_per_poll * FETCH_FACTOR)
+        self._archive(scan.known)
         try:
-            self._take(sight.fresh, max_per_poll)
+            self._take(scan.fresh, max_per_poll)
         finally:
             self._flush()
         return self.polled
@@ -171,9 +171,9 @@ class Visit:
         self.polled.taken += len(keys)
         for key in keys:
             self._note("mail_taken", key)
-        self._put_away(keys)
+        self._archive(keys)
 
-    def _put_away(self, keys: Sequence[Key]) -> None:
+    def _archive(self, keys: Sequence[Key]) -> None:
         """Only what the ledger holds, and only while the folder is ours."""
         if not (keys and self._puts_away):
             return

@@ -34,10 +34,10 @@ def test_new_mail_is_not_known(documents: EmbeddedDocuments, clock: FixedClock) 
 @pytest.mark.parametrize(
     ("taken_to", "now", "state"),
     [
-        ("archive", "archive", "owed"),
-        ("archive", "delete", "owed"),
-        ("archive", "mark_read", "owed"),
-        ("mark_read", "mark_read", "owed"),
+        ("archive", "archive", "to_archive"),
+        ("archive", "delete", "to_archive"),
+        ("archive", "mark_read", "to_archive"),
+        ("mark_read", "mark_read", "to_archive"),
         ("mark_read", "delete", "done"),
         ("mark_read", "archive", "done"),
     ],

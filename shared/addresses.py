@@ -45,6 +45,7 @@ def _passes_for_ascii(character: str) -> bool:
         return True
 
 
+@lru_cache(maxsize=1024)
 def address_key(address: str) -> str | None:
     """The form in which addresses are compared; None for one that matches nobody.
 

@@ -10,9 +10,10 @@ it is needed, never its value.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
@@ -405,6 +406,7 @@ class RecordType:
         return folded(name) in {folded(each) for each in (self.name, self.label, *self.aliases)}
 
 
+@lru_cache(maxsize=1024)
 def folded(name: str) -> str:
     """The form in which names of types are compared: `Service Request` is `service_request`."""
     return re.sub(r"[\s_-]+", "_", name.strip()).casefold()
@@ -570,18 +572,19 @@ class Configuration:
     sections: Annotated[frozenset[str], keys.NOT_A_KEY] = field(default_factory=_every_section, compare=False)
 
     @property
-    def types(self) -> Iterator[RecordType]:
+    def types(self) -> tuple[RecordType, ...]:
         """The desk's own types first, then the built-in ones that none of them replaces."""
-        yield from self.record_types
+        if not self.record_types:
+            return BUILT_IN_TYPES
         own = {folded(each.name) for each in self.record_types}
-        yield from (each for each in BUILT_IN_TYPES if each.name not in own)
+        return (*self.record_types, *(each for each in BUILT_IN_TYPES if each.name not in own))
 
     def type_named(self, name: str) -> RecordType | None:
         """The type with this name, label or alias; a name wins over a label or alias of another type."""
-        return next(
-            (each for each in self.types if folded(each.name) == folded(name)),
-            next((each for each in self.types if each.is_called(name)), None),
-        )
+        types, wanted = self.types, folded(name)
+        if found := next((each for each in types if folded(each.name) == wanted), None):
+            return found
+        return next((each for each in types if each.is_called(name)), None)
 
     def inbox(self, name: str) -> Inbox | None:
         """The inbox with this name."""

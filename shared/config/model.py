@@ -4,10 +4,9 @@ Attribute names are the keys of the configuration file and of the stored documen
 file to the stages; `docs/settings.md` describes every key. Each key is declared here once: its name, its type with the
 reader of its values (`shared.config.keys`) and its default; one without a default is needed. Values here are already
 checked: stages trust them. Durations are `timedelta`, sizes bytes, and a secret is a reference that is looked up when
-it is needed, never its value.
+it is needed, never its value. Annotations are values here (no `annotations` from `__future__`): the readers of every
+start look at all of them, and need not compile them first.
 """
-
-from __future__ import annotations
 
 import re
 from collections.abc import Mapping

@@ -49,6 +49,8 @@ NAMES = {
     "Leaving": "PendingSettlement",
     "Spot": "Location",
     "Spoken": "Supported",
+    "furnish": "seed_defaults",
+    "LEAST_OF_AN_ID": "MIN_ID_PREFIX",
     "Shelf": "ParserStores",
 }
 """Name → the name that says what it is."""

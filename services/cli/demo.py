@@ -42,7 +42,7 @@ def demo() -> None:
     app = App.open(replace(location(), broker_url=None, store_url=None), QUEUES)
     try:
         _refuse_a_real_desk(app)
-        _furnish(app)
+        _apply_configuration(app)
         samples = _samples()
         _hand_in(app, samples)
         _work(app)
@@ -63,7 +63,7 @@ def _refuse_a_real_desk(app: App) -> None:
     app.documents.upsert("demo", "desk", {"$set": {"at": app.clock.now()}})
 
 
-def _furnish(app: App) -> None:
+def _apply_configuration(app: App) -> None:
     from shared.config.reading import load
     from shared.config.store import apply
 

@@ -1,8 +1,8 @@
 """Reads a delivery report: who did not get the mail, why, and whether for good.
 
-Takes what machines wrote for machines first (RFC 3464 fields, X-Failed-Recipients, a JSON notice), then
-flufl.bounce's collection of private formats, then what the prose says, and at last the returned mail's own To.
-Whether a mail is a report at all is decided in `kind`; reading a person's mail here would find things.
+Reads machine-readable data first (RFC 3464 fields, X-Failed-Recipients, a JSON notice), then flufl.bounce's
+collection of private formats, then the prose, and last the To field of the returned mail. `kind` decides whether a
+mail is a report; do not call this module for a person's mail, because it would report false recipients.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from services.parser.bounces.prospect import Prospect
 from shared.contracts.mail import Bounce, BouncedRecipient
 
 if TYPE_CHECKING:
-    from services.parser.bounces.fields import Told
+    from services.parser.bounces.fields import ReportedRecipient
     from services.parser.tree import Part
 
 _T = TypeVar("_T")
@@ -42,9 +42,9 @@ def pieces_of(root: Part, text: str) -> Report:
 def read(root: Part, report: Report, *, subject: str = "") -> Bounce:
     """All recipients that did not get the mail, one entry each, in the order of the report."""
     outlook = prospect.of(subject, report.text)
-    if failed := _capped([told for told in report.told if not told.succeeded], root):
+    if failed := _capped([each for each in report.recipients if not each.succeeded], root):
         return Bounce(
-            tuple(_from_fields(told, _context(told.address, report, len(failed)), outlook) for told in failed)
+            tuple(_from_fields(each, _context(each.address, report, len(failed)), outlook) for each in failed)
         )
     found = _capped(_found(root, report), root)
     return Bounce(tuple(_from_prose(one, _context(one.address, report, len(found)), outlook) for one in found))
@@ -58,7 +58,7 @@ def _capped(recipients: list[_T], root: Part) -> list[_T]:
 
 def is_known(root: Part, report: Report) -> bool:
     """Whether the text has the form of a known private report: fields in plain text, or a format of the library."""
-    return bool(report.told or library.failures(root))
+    return bool(report.recipients or library.failures(root))
 
 
 def notice(text: str) -> notices.Notice | None:
@@ -68,11 +68,11 @@ def notice(text: str) -> notices.Notice | None:
 
 def read_notice(posted: notices.Notice) -> Bounce:
     """The recipients of a JSON notice."""
-    return Bounce(tuple(_from_fields(told, "", Prospect.OPEN) for told in posted.recipients[:MAX_RECIPIENTS]))
+    return Bounce(tuple(_from_fields(each, "", Prospect.OPEN) for each in posted.recipients[:MAX_RECIPIENTS]))
 
 
 def _context(address: str, report: Report, recipients: int) -> str:
-    """The words that may speak of a recipient: all of them when there is one only, else those that name it."""
+    """The text about a recipient: all of it when there is only one, else the lines that name it."""
     return report.text if recipients == 1 else report.mentions.of(address, MAX_CONTEXT // recipients)
 
 
@@ -89,11 +89,11 @@ def _found(root: Part, report: Report) -> list[Found]:
         return list(said.values())
     sent_to = [address for address in original.recipients(report.returned) if address.lower() not in parties]
     found = [_mentioned(address, report, len(sent_to)) for address in dict.fromkeys(sent_to)]
-    return found or list(prose.read(report.text))  # somebody wrote to himself
+    return found or list(prose.read(report.text))  # sender and recipient are the same address
 
 
 def _reported(addresses: tuple[str, ...], report: Report, parties: frozenset[str]) -> list[str]:
-    """Of the library's addresses those that the report speaks of: it reads the returned mail as well."""
+    """The library's addresses that occur in the report itself, since the library also reads the returned mail."""
     text, returned = report.text.lower(), report.returned[: pieces.MAX_CHARS].lower()
     own = (one for one in addresses if one.lower() in text or one.lower() not in returned)
     return _without_aliases(tuple(one for one in own if one.lower() not in parties), report.text)
@@ -115,15 +115,17 @@ def _parties(root: Part) -> frozenset[str]:
     return frozenset(address.lower() for address in find(values, 20))
 
 
-def _from_fields(told: Told, context: str, outlook: Prospect) -> BouncedRecipient:
-    """The diagnostic is more exact than the status field; the prose fills what both leave vague."""
-    said = codes.read(told.diagnostic or "")
-    status = said.status or told.status
+def _from_fields(recipient: ReportedRecipient, context: str, outlook: Prospect) -> BouncedRecipient:
+    """Build an entry: the diagnostic is preferred to the status field, and the prose is used when both are vague."""
+    said = codes.read(recipient.diagnostic or "")
+    status = said.status or recipient.status
     if said.smtp is None or codes.is_vague(status):
         more = codes.read(context)
         status = _refined(status, more.status)
         said = Codes(said.smtp or more.smtp, status)
-    return _entry(told.address, told.action, Codes(said.smtp, status), told.diagnostic or context, outlook)
+    return _entry(
+        recipient.address, recipient.action, Codes(said.smtp, status), recipient.diagnostic or context, outlook
+    )
 
 
 def _refined(status: str | None, more: str | None) -> str | None:
@@ -156,7 +158,7 @@ def _entry(address: str, action: str | None, said: Codes, words: str, outlook: P
 
 
 def _is_permanent(action: str | None, outlook: Prospect) -> bool:
-    """The Action field decides (RFC 3464 section 2.3.3), else the words: who does not go on trying has given up,
-    whatever the class of the last code.
+    """The Action field decides (RFC 3464 section 2.3.3), else the text: a server that has stopped trying has
+    failed permanently, even if the last code was temporary.
     """
     return action != "delayed" if action else outlook is not Prospect.WAITS

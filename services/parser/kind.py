@@ -1,7 +1,7 @@
 """Decides what kind of mail it is: a person's message, a report, an automatic answer, a receipt, an invitation.
 
-Reads headers first, structure second, subject third; the body alone never decides. A person's mail pays for a
-few header look-ups only. Separate from reading reports (`bounce`), which costs more and trusts this decision.
+Reads headers first, structure second, subject third; the body alone never decides. A person's mail costs only a
+few header look-ups. Separate from reading reports (`bounce`), which is slower and relies on this decision.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def classify(root: Part, *, subject: str, text: str) -> Verdict:
 
 
 def _tell(root: Part) -> str:
-    """The header that gave a machine's mail away when none speaks of automatic mail."""
+    """The header that identifies a machine's mail when no header declares it automatic."""
     return "Content-Type" if root.content_type == "multipart/report" else "Subject"
 
 
@@ -74,19 +74,19 @@ def _kind(root: Part, signs: Signs, subject: str, text: str) -> tuple[Kind, Boun
 
 
 def _says_away(root: Part, signs: Signs, subject: str) -> bool:
-    """Whether the subject is that of an automatic answer; a mere word of absence must be a machine's or an answer's."""
+    """Whether the subject is that of an automatic answer; a word of absence counts only for a machine or a reply."""
     if phrases.AWAY_SUBJECT.match(subject):
         return True
     return bool(phrases.ABSENT_SUBJECT.match(subject)) and (signs.machine or "in-reply-to" in root.headers)
 
 
 def _declared(root: Part, signs: Signs, subject: str) -> str:
-    """What the structure says the mail is: a type of report, `calendar`, or nothing."""
+    """The kind that the structure declares: a type of report, `calendar`, or an empty string."""
     types = [part.content_type for part in root.children[:MAX_PARTS]]
     whole = root.content_type == "multipart/report"
-    told = next((_REPORT_PARTS[type_] for type_ in types if type_ in _REPORT_PARTS), None)
-    if told and (whole or signs.machine or not signs.person):
-        return told
+    declared = next((_REPORT_PARTS[type_] for type_ in types if type_ in _REPORT_PARTS), None)
+    if declared and (whole or signs.machine or not signs.person):
+        return declared
     if whole:
         named = root.params.get("report-type", "delivery-status").lower()
         return named if named in _REPORT_TYPES else "report"
@@ -96,7 +96,7 @@ def _declared(root: Part, signs: Signs, subject: str) -> str:
 
 
 def _invites(part: Part, depth: int = 0) -> bool:
-    """Whether a calendar part of the body asks for something (RFC 5546); a file attached by a person does not."""
+    """Whether the body has a calendar part that requests something (RFC 5546); attached files do not count."""
     if part.content_type == "text/calendar":
         return part.disposition != "attachment" and _method(part) not in ("", "publish")
     if depth >= MAX_DEPTH or not part.is_multipart:
@@ -119,14 +119,14 @@ def _report(root: Part, signs: Signs, declared: str, subject: str, text: str) ->
         return None
     root = _unwrapped(root, signs)
     report = bounce.pieces_of(root, text)
-    if report.told and all(told.succeeded for told in report.told):
+    if report.recipients and all(each.succeeded for each in report.recipients):
         return "report", None
     found = bounce.read(root, report, subject=subject)
     return ("bounce", found) if _convinces(root, signs, declared, report, found) else None
 
 
 def _unwrapped(root: Part, signs: Signs) -> Part:
-    """The report inside a mail that a scanner on its way has put around it, or that mail."""
+    """The report inside a mail that a scanner wrapped around it, else the mail itself."""
     if not signs.robot or root.content_type == "multipart/report":
         return root
     inner = (mail for child in root.children[:MAX_DEPTH] if child.is_mail for mail in child.children[:1])
@@ -135,8 +135,8 @@ def _unwrapped(root: Part, signs: Signs) -> Part:
 
 
 def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, found: Bounce) -> bool:
-    """Whether headers, words and recipients together make a report; no single one of them does."""
-    if (report.declared and report.told) or signs.failed:
+    """Whether headers, words and recipients together identify a report; one of them is not enough."""
+    if (report.declared and report.recipients) or signs.failed:
         return True
     named, fails = bool(found.recipients), bool(phrases.FAILURE.search(report.text[:8000].lower()))
     if declared == "delivery-status" or signs.daemon:
@@ -149,13 +149,13 @@ def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, f
 
 
 def _is_personal(text: str) -> bool:
-    """Whether a text begins as people begin: with a greeting or with themselves."""
+    """Whether a text begins as people write: with a greeting or in the first person."""
     opening = " ".join(text[:600].split()[:40])
     return bool(phrases.GREETING.match(opening) or phrases.MYSELF.search(opening))
 
 
 def _robots(root: Part, signs: Signs, subject: str) -> Kind | None:
-    """What a robot that reports nothing wants, by header and subject."""
+    """The kind of a robot's mail that is not a report, by header and subject."""
     asked = bool(phrases.CHALLENGE_SUBJECT.search(subject))
     if header_signs.challenges(root.headers) or (asked and (signs.machine or "precedence" in root.headers)):
         return "challenge"

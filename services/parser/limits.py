@@ -1,7 +1,7 @@
 """What the parser process may spend on one mail.
 
-Separate, because both ends need it: the parser process sets the limits on itself, the other end says in words which
-one was reached, and waits no longer than the last of them.
+Separate because both processes need it: the parser process sets the limits on itself; its parent reports which limit
+was reached and waits no longer than the longest one.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ SMALL_MEGABYTES: Final = 2.0
 CPU_SECONDS: Final = 2.0
 """For a mail of up to 2 MB."""
 CPU_SECONDS_PER_MEGABYTE: Final = 0.5
-"""For each more."""
+"""For each further megabyte."""
 WALL_SECONDS: Final = 10.0
 WALL_TIMES_CPU: Final = 10.0
-"""A machine that is busy, or asleep, makes no dead letters: only processor time does."""
+"""Waiting time on a busy or suspended machine causes no dead letter; only processor time does."""
 MEMORY_BYTES: Final = 128 * MEGABYTE
 MEMORY_TIMES_SIZE: Final = 12
-"""The mail itself, its decoded parts, its texts and the answer."""
+"""Covers the mail itself, its decoded parts, its texts and the answer."""
 
 
 class Overdue(Unavailable):
@@ -30,17 +30,17 @@ class Overdue(Unavailable):
 
 
 def cpu_seconds(size: int) -> float:
-    """Processor time for a mail of so many bytes; more is `parse-time`."""
+    """Seconds of processor time allowed for a mail of `size` bytes; more is `parse-time`."""
     return CPU_SECONDS + CPU_SECONDS_PER_MEGABYTE * max(0.0, size / MEGABYTE - SMALL_MEGABYTES)
 
 
 def wall_seconds(size: int) -> float:
-    """How long to wait for a mail of so many bytes; who waited longer tries again later."""
+    """Seconds to wait for a mail of `size` bytes; after that it is retried later."""
     return WALL_SECONDS + WALL_TIMES_CPU * cpu_seconds(size)
 
 
 def memory_bytes(size: int) -> int:
-    """Memory for a mail of so many bytes, beyond what an idle parser process has; more is `parse-memory`."""
+    """Bytes of memory for a mail of `size` bytes, in addition to an idle process; more is `parse-memory`."""
     return MEMORY_BYTES + MEMORY_TIMES_SIZE * size
 
 
@@ -55,5 +55,5 @@ def out_of_memory(size: int) -> BoundExceeded:
 
 
 def broken(error: Exception) -> BoundExceeded:
-    """The parser has a bug that this mail brings out."""
+    """The mail triggers a bug in the parser."""
     return BoundExceeded("parse-crash", f"reading it fails: {shortened(f'{type(error).__name__}: {error}', 500)}")

@@ -1,7 +1,7 @@
-"""Content-Transfer-Encoding to bytes, as broken as it comes.
+"""Decodes Content-Transfer-Encoding, including broken input.
 
 Takes the encoded slice of a part and the encoding's name, gives the decoded bytes and notes what was wrong.
-Apart from the MIME tree because it never looks at structure: bytes in, bytes out (RFC 2045 section 6; uuencode as in
+Separate from the MIME tree because it needs no structure: bytes in, bytes out (RFC 2045 section 6; uuencode as in
 POSIX; yEnc 1.3).
 """
 
@@ -55,7 +55,7 @@ def name_of(value: str) -> str:
 
 
 def decode(data: bytes, encoding: str, defects: Defects) -> bytes:
-    """Decoded bytes of `data`; an unknown encoding is noted and read as it stands. Never raises."""
+    """Decoded bytes of `data`; an unknown encoding is noted and the data returned unchanged. Never raises."""
     if encoding == "base64":
         return from_base64(data, defects)
     if encoding == "quoted-printable":
@@ -70,7 +70,7 @@ def decode(data: bytes, encoding: str, defects: Defects) -> bytes:
 
 
 def from_base64(data: bytes, defects: Defects) -> bytes:
-    """Base64 with whatever stands between: foreign characters skipped, padding repaired, several runs joined."""
+    """Decode base64: other characters are skipped, padding is repaired, several runs are joined."""
     try:
         decoded = binascii.a2b_base64(data)
     except binascii.Error:
@@ -82,13 +82,13 @@ def from_base64(data: bytes, defects: Defects) -> bytes:
 
 
 def _doubtful_base64(data: bytes, decoded: bytes, defects: Defects) -> bytes:
-    """The slow look at a body in which something is not base64: text, padding in the middle, or mere blanks."""
+    """Decode a body that is not all base64 (text, padding in the middle, or only blanks). Slow."""
     letters = len(data) - sum(map(data.count, (b"\n", b"\r", b" ", b"\t"))) - data.count(b"=", -100)
     if decoded and len(decoded) == letters * 3 // 4:
         return decoded
     if (stop := _end_of_base64(data)) > 0:
         defects.add("broken-base64")
-        head = _mended_base64(data[:stop])
+        head = _repaired_base64(data[:stop])
         return head if b"\0" in head else head + data[stop:]
     sample = data[:20_000].strip()
     if len(_BASE64_JUNK.findall(sample)) * 8 > len(sample) or _looks_like_words(sample):
@@ -96,23 +96,23 @@ def _doubtful_base64(data: bytes, decoded: bytes, defects: Defects) -> bytes:
         return data
     if sample:
         defects.add("broken-base64")
-    return _mended_base64(data)
+    return _repaired_base64(data)
 
 
 def _end_of_base64(data: bytes) -> int:
-    """Where text begins that a mailing list or a scanner has put below base64 without encoding it; 0 when nowhere."""
+    """Offset of text that a mailing list or a scanner appended to base64 without encoding it; 0 if none."""
     found = _END_OF_BASE64.match(data)
     below = data[found.end() :][:2_000].strip() if found else b""
     return found.end() if found and len(below.split()) > 1 and _BASE64_JUNK.search(below) else 0
 
 
 def _looks_like_words(sample: bytes) -> bool:
-    """Blanks inside lines: base64 has none, sentences have many."""
+    """Whether lines contain blanks, as sentences do and base64 does not."""
     return sample.count(b" ") * 20 > len(sample)
 
 
-def _mended_base64(data: bytes) -> bytes:
-    """Each padded run for itself: concatenated or cut base64 loses at most its last incomplete group."""
+def _repaired_base64(data: bytes) -> bytes:
+    """Decode each padded run separately: concatenated or cut base64 loses at most its last incomplete group."""
     letters = data.translate(None, _NOT_BASE64)
     out = bytearray()
     position = segments = 0
@@ -132,7 +132,7 @@ _NOT_BASE64 = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghij
 
 
 def from_quoted_printable(data: bytes, defects: Defects) -> bytes:
-    """Quoted-printable; what is not a valid escape stays as it stands."""
+    """Decode quoted-printable; invalid escapes are kept unchanged."""
     if b"=" not in data:
         return data
     if _BAD_QP.search(data):
@@ -155,7 +155,7 @@ def from_uuencode(data: bytes, defects: Defects) -> bytes:
 
 
 def uudecoded(data: bytes, position: int) -> tuple[bytes, int, bool]:
-    """Decoded bytes of the lines after a `begin` line, the offset behind them, and whether `end` was found."""
+    """Decoded bytes of the lines after a `begin` line, the offset after them, and whether `end` was found."""
     out = bytearray()
     start = data.find(b"\n", position) + 1 or len(data)
     while start < len(data):
@@ -172,7 +172,7 @@ def uudecoded(data: bytes, position: int) -> tuple[bytes, int, bool]:
 
 
 def _uu_line(line: bytes) -> bytes | None:
-    """One line; None when it cannot be one. A wrong line length is read as far as the count goes."""
+    """Decode one line; None when it is not uuencoded. If the line length is wrong, its byte count is used."""
     if not line.strip(b" `"):
         return b""
     count = (line[0] - 32) & 63
@@ -209,7 +209,7 @@ _YENC = bytes((value - 42) % 256 for value in range(256))
 
 
 def _yenc_bytes(data: bytes) -> bytes:
-    """In chunks, because each escape is a piece of its own while it is undone."""
+    """Decode in chunks, because each escape becomes a separate object while it is decoded."""
     out = bytearray()
     position = 0
     while position < len(data):

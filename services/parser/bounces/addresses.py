@@ -1,7 +1,7 @@
 """Finds mail addresses in the free text of delivery reports.
 
-Looser than RFC 5321 in the local part (old phones and gateways), strict about what ends an address.
-Every pattern is bounded and starts at a fixed place, so that no text makes it slow.
+Accepts more than RFC 5321 in the local part (old phones and gateways), but is strict about where an address ends.
+Every pattern is bounded and starts at a fixed place, so that its running time stays linear.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def first_address(text: str) -> str | None:
 
 
 def find(text: str, limit: int = 1000) -> list[str]:
-    """Mail addresses in the order they stand, at most `limit`."""
+    """Mail addresses in the order of the text, at most `limit`."""
     found: list[str] = []
     start, at = 0, text.find("@")
     while at >= 0 and len(found) < limit:
@@ -40,10 +40,10 @@ def find(text: str, limit: int = 1000) -> list[str]:
 
 
 def tidy(address: str) -> str:
-    """Without the marks that prose puts around an address."""
+    """Return `address` without the punctuation that surrounds it in prose."""
     return address.strip().strip("<>.,;:'").removeprefix("mailto:").removeprefix("SMTP:").removeprefix("smtp:")
 
 
 def is_robot(address: str) -> bool:
-    """Whether an address is one that reports come from, never one that they report."""
+    """Whether an address sends reports (such as mailer-daemon), so that it cannot be a failed recipient."""
     return address.lower().startswith(_ROBOTS)

@@ -1,6 +1,6 @@
 """Reads reply codes out of a diagnostic: SMTP code (RFC 5321), enhanced status (RFC 3463), a reason in one word.
 
-Separate because every format, fields and prose alike, ends in the same few digits.
+Separate because fields and prose use the same codes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from services.parser.tables import phrases
 
 @dataclass(frozen=True, slots=True)
 class Codes:
-    """What one diagnostic says; None where it is silent."""
+    """The codes in one diagnostic; None for a code that it does not contain."""
 
     smtp: int | None = None
     status: str | None = None
@@ -59,7 +59,7 @@ def status_field(value: str) -> str | None:
 
 
 def is_vague(status: str | None) -> bool:
-    """Whether a status says no more than its class."""
+    """Whether a status is missing or names only its class (`5.0.0`)."""
     return status is None or status.endswith(".0.0")
 
 
@@ -78,7 +78,7 @@ _STATUS_OF: Final = {
 
 
 def completed(codes: Codes, reason: str | None) -> Codes:
-    """`codes` with the missing one of the two filled from the other, where the RFCs leave one choice."""
+    """`codes` with the missing one of the two filled from the other, where the RFCs define a single match."""
     if codes.smtp and codes.status is None:
         detail = _STATUS_OF.get(reason or "", "0.0")
         return Codes(codes.smtp, f"{codes.smtp // 100}.{detail}")
@@ -128,8 +128,8 @@ _BY_WORDS: Final = tuple(
 
 
 def reason(codes: Codes, diagnostic: str) -> str | None:
-    """Why, in one stable word; the words of the diagnostic are more exact than a vague status."""
-    told = _BY_STATUS.get(codes.status[2:]) if codes.status else None
-    if told and not is_vague(codes.status):
-        return told
-    return next((word for word, pattern in _BY_WORDS if pattern.search(diagnostic)), told)
+    """Return the reason as one stable word; the diagnostic's text is more exact than a vague status."""
+    by_status = _BY_STATUS.get(codes.status[2:]) if codes.status else None
+    if by_status and not is_vague(codes.status):
+        return by_status
+    return next((word for word, pattern in _BY_WORDS if pattern.search(diagnostic)), by_status)

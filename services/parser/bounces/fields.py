@@ -1,4 +1,4 @@
-"""Reads the per-recipient fields of a delivery report (RFC 3464 section 2.3), wherever they stand.
+"""Reads the per-recipient fields of a delivery report (RFC 3464 section 2.3), in any part or text.
 
 Takes the text of a message/delivery-status part, or any text that holds such fields, because many gateways put
 them into plain text, drop the address type, or write blocks without the blank line between them.
@@ -27,8 +27,8 @@ _SUCCESS: Final = frozenset(("delivered", "relayed", "expanded"))
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """One recipient as the fields tell it; `action` in lower case without comments."""
+class ReportedRecipient:
+    """One recipient and its delivery status, from the fields of a report; `action` in lower case without comments."""
 
     address: str
     action: str | None
@@ -41,14 +41,14 @@ class Told:
         return self.action in _SUCCESS
 
 
-def read(text: str) -> tuple[Told, ...]:
-    """All recipients told by fields in `text`, in order, each address once."""
-    found: dict[str, Told] = {}
+def read(text: str) -> tuple[ReportedRecipient, ...]:
+    """All recipients that fields report in `text`, in order, each address once."""
+    found: dict[str, ReportedRecipient] = {}
     for block in _blocks(_unfolded(text)):
-        if told := _told(block):
-            key = told.address.lower()
+        if recipient := _recipient_from(block):
+            key = recipient.address.lower()
             if key not in found or found[key].succeeded:
-                found[key] = told
+                found[key] = recipient
     return tuple(found.values())
 
 
@@ -77,7 +77,7 @@ def _field(line: str) -> tuple[str, str] | None:
 
 
 def _blocks(lines: Iterable[str]) -> Iterator[dict[str, str]]:
-    """Fields of one recipient each; a field that comes again, or a recipient after a blank line, starts a new block."""
+    """Fields of one recipient each; a repeated field, or a recipient after a blank line, starts a new block."""
     block: dict[str, str] = {}
     blank = False
     for line in lines:
@@ -93,12 +93,12 @@ def _blocks(lines: Iterable[str]) -> Iterator[dict[str, str]]:
     yield block
 
 
-def _told(block: dict[str, str]) -> Told | None:
+def _recipient_from(block: dict[str, str]) -> ReportedRecipient | None:
     address = next(filter(None, (_typed(block.get(name, "")) for name in _RECIPIENT)), None) or _local(block)
     if address is None or block.keys().isdisjoint(("action", "status", "diagnostic-code")):
         return None
     action = re.match(r"[a-z]+", block.get("action", "").lower())
-    return Told(
+    return ReportedRecipient(
         address=address,
         action=_ACTIONS.get(action[0], action[0]) if action else None,
         status=codes.status_field(block.get("status", "")),

@@ -1,7 +1,7 @@
 """Asks flufl.bounce who bounced, for the private formats that Mailman has collected over twenty years.
 
 Separate because the library wants the standard library's message objects and bytes, and is imported only
-when a mail looks like a report and its own fields name nobody.
+when a mail looks like a report and its own fields name no recipient.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def _decoded(addresses: frozenset[bytes]) -> tuple[str, ...]:
 
 
 def as_message(root: Part) -> Message:
-    """The report as the standard library's object, with as much of its text as the flufl library is to see."""
+    """The report as the standard library's object, with at most as much of its text as the library may read."""
     message = Message()
     message["From"] = first_address(root.headers.get("From") or "") or ""
     for name in _HEADERS:

@@ -1,6 +1,6 @@
 """Reads delivery notices that a sending service posts as JSON (Amazon SES through SNS).
 
-Separate because nothing in them looks like a report to a person; the names in the JSON are the format.
+Separate because they share no format with reports in mail: they are defined by the names of their JSON fields.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from services.parser.bounces import codes
 from services.parser.bounces.addresses import first_address
-from services.parser.bounces.fields import Told
+from services.parser.bounces.fields import ReportedRecipient
 
 MAX_CHARS: Final = 262_144
 
@@ -21,7 +21,7 @@ class Notice:
     """What happened: `bounce`, `delivery` or `complaint`, and to whom."""
 
     type: str
-    recipients: tuple[Told, ...]
+    recipients: tuple[ReportedRecipient, ...]
 
 
 def read(text: str) -> Notice | None:
@@ -46,18 +46,20 @@ def _loaded(text: str) -> dict[str, Any]:
     return {}
 
 
-def _recipients(body: dict[str, Any]) -> tuple[Told, ...]:
+def _recipients(body: dict[str, Any]) -> tuple[ReportedRecipient, ...]:
     bounce = body.get("bounce")
     entries = bounce.get("bouncedRecipients") if isinstance(bounce, dict) else None
-    told = (_told(entry) for entry in entries if isinstance(entry, dict)) if isinstance(entries, list) else ()
-    return tuple(filter(None, told))
+    if not isinstance(entries, list):
+        return ()
+    recipients = (_recipient_from(entry) for entry in entries if isinstance(entry, dict))
+    return tuple(filter(None, recipients))
 
 
-def _told(entry: dict[str, Any]) -> Told | None:
+def _recipient_from(entry: dict[str, Any]) -> ReportedRecipient | None:
     address = first_address(_word(entry, "emailAddress"))
     if address is None:
         return None
-    return Told(
+    return ReportedRecipient(
         address=address,
         action=_word(entry, "action").lower() or "failed",
         status=codes.status_field(_word(entry, "status")),

@@ -1,7 +1,7 @@
 """Finds where a report ends and the returned mail begins, and to whom that mail was sent.
 
-What stands in the returned mail was written by a person, so no code or address in it is evidence;
-only its To field helps, when the report itself names nobody.
+A person wrote the returned mail, so codes and addresses in it are ignored. Only its To field is used, when the
+report itself names no recipient.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Takes a report apart: its own words, its fields, and the mail that it returns.
 
-The parts are looked for in this mail only, never inside the mails attached to it, because what stands in there
-belongs to another story.
+Only the parts of this mail are searched. The mails attached to it are not, because their text is not part of the
+report.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from services.parser.bounces import fields, original
-from services.parser.bounces.fields import Told
+from services.parser.bounces.fields import ReportedRecipient
 from services.parser.bounces.prose import Mentions
 
 if TYPE_CHECKING:
@@ -28,10 +28,10 @@ _RETURNED_TYPES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`text` is the report's own words, `returned` the mail it returns; `declared` says that a status part is there."""
+    """`text`: the report's own words. `returned`: the mail it returns. `declared`: whether it has a status part."""
 
     text: str
-    told: tuple[Told, ...]
+    recipients: tuple[ReportedRecipient, ...]
     declared: bool
     returned: str
     mentions: Mentions = field(repr=False)
@@ -44,8 +44,8 @@ def of(root: Part, text: str) -> Report:
     status = [_source(part) for part in parts if part.content_type in _STATUS_TYPES]
     returned = [_source(part) for part in parts if part.content_type in _RETURNED_TYPES]
     own, tail = original.split((_own_text(parts) or text or _undivided(root))[:MAX_CHARS])
-    told = fields.read("\n\n".join(status)) or fields.read(own) or _told_in(tail)
-    return Report(own, told, bool(status), "\n\n".join([*returned, tail]), Mentions(own))
+    recipients = fields.read("\n\n".join(status)) or fields.read(own) or _reported_in_text(tail)
+    return Report(own, recipients, bool(status), "\n\n".join([*returned, tail]), Mentions(own))
 
 
 def _outer(part: Part, depth: int = 0) -> Iterator[Part]:
@@ -60,7 +60,7 @@ def _own_text(parts: list[Part]) -> str:
 
 
 def _undivided(root: Part) -> str:
-    """The content of a multipart whose delimiters are lost."""
+    """The content of a multipart whose delimiters are missing."""
     if root.children or not root.content_type.startswith("multipart/"):
         return ""
     return root.wire[:MAX_CHARS].decode("utf-8", "replace")
@@ -71,6 +71,6 @@ def _source(part: Part) -> str:
     return part.text or part.body[:MAX_CHARS].decode("utf-8", "replace")
 
 
-def _told_in(tail: str) -> tuple[Told, ...]:
+def _reported_in_text(tail: str) -> tuple[ReportedRecipient, ...]:
     """Fields of a report that came back as the text of another one."""
     return fields.read(tail) if "Reporting-MTA:" in tail else ()

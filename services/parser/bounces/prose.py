@@ -1,8 +1,8 @@
 """Reads recipients and diagnostics out of reports written for people.
 
-Hundreds of programs word them differently, but nearly all set the recipient at the start of a line, behind a
-reply code or a label, in an SMTP dialogue or in a sentence about delivery. Those shapes are tried from exact to
-loose; the first that finds somebody decides.
+Hundreds of programs word them differently, but nearly all put the recipient at the start of a line, after a
+reply code or a label, in an SMTP dialogue or in a sentence about delivery. These patterns are tried from exact to
+loose; the first that finds a recipient is used.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MAX_INTRODUCTION: Final = 80
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One recipient and the words that stand with it."""
+    """One recipient and the text that belongs to it."""
 
     address: str
     diagnostic: str
@@ -36,7 +36,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How a line names a recipient: from its start or `anywhere`; `code_first` when the reply stands before it."""
+    """How a line names a recipient: at its start or `anywhere`; `code_first`: the reply code precedes the address."""
 
     pattern: re.Pattern[str]
     anywhere: bool = False
@@ -134,7 +134,7 @@ def read(text: str, *, ignore: frozenset[str] = frozenset()) -> tuple[Found, ...
 
 
 class Mentions:
-    """Finds the lines of a report that name an address. The text is cut into lines once, whatever is asked."""
+    """Finds the lines of a report that name an address. The text is split into lines once for all addresses."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -194,14 +194,14 @@ def _series(line: str, first: re.Match[str]) -> Iterator[re.Match[str]]:
 
 
 def _diagnostic_at(line: str, match: re.Match[str], shape: _Shape) -> int:
-    """Behind the address, unless the only reply code stands before it."""
+    """Column where the diagnostic begins: after the address, or before it when the only reply code is there."""
     if shape.code_first and codes.read(line[match.end() :]).smtp is None:
         return 0
     return match.end()
 
 
 def _with_diagnostics(lines: list[str], hits: list[_Hit]) -> Iterator[Found]:
-    """Each address once, with the words after each place where it stands."""
+    """Each address once, with the text after each of its occurrences."""
     names = {hit.address.lower(): hit.address for hit in reversed(hits)}
     words: dict[str, list[str]] = {hit.address.lower(): [] for hit in hits}
     stops = [hit.number for hit in hits[1:]] + [len(lines)]

@@ -1,4 +1,4 @@
-"""Reads from a report's words whether delivery goes on or has ended, for reports that have no Action field."""
+"""Reads from a report's words whether delivery continues or has ended, for reports that have no Action field."""
 
 from __future__ import annotations
 

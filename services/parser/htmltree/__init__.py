@@ -1,1 +1,1 @@
-"""What HTML would grow to when a library builds its tree: foretold from its tags, so that it can be left alone."""
+"""Predicts the size of the tree that a library would build from HTML, so that oversized HTML is never built."""

@@ -1,9 +1,9 @@
-"""What a tree builder does with some markup, without a tree (HTML standard, section 13.2.6).
+"""Simulates an HTML tree builder without building a tree (HTML standard, section 13.2.6).
 
-Takes markup, gives how many elements its tree has; raises when a bound is passed. Kept are the stack of open elements
-and the list of active formatting elements, because they decide what is added without a tag: an unclosed formatting
-element is opened again in each block, rows bring the table parts that they need. Regions with rules of their own
-(`svg`, `select`) are stepped over when they hold what is simple, else nothing is foretold.
+Counts the elements of the tree for some markup; raises when a limit is exceeded. It keeps the stack of open elements
+and the list of active formatting elements, because they decide which elements are added without a tag: an unclosed
+formatting element is opened again in each block, and rows create the table parts that they need. Regions with rules
+of their own (`svg`, `select`) are skipped when their content is simple; otherwise the size counts as unpredictable.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ MOST_DEPTHS = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a tree may come to."""
+    """The largest depth and size that a tree may have."""
 
     depth: int
     elements: int
@@ -90,7 +90,7 @@ class Builder:
         self.elements = self.fostered = self.options = self.steps = self.depths = self.root_attributes = 0
 
     def follow(self, markup: str) -> bool:
-        """Read all tags; whether the tree would be another one without quirks mode."""
+        """Read all tags; return whether the tree would be different without quirks mode."""
         position = 0
         skip_to = 0
         for start, end, closing, name, attributes in tokens(markup):
@@ -127,7 +127,7 @@ class Builder:
         self._reconstruct()
 
     def _exotic(self, markup: str, position: int, name: str) -> int:
-        """A region with rules of its own, stepped over when it holds what is simple; the offset behind it."""
+        """Skip a region with rules of its own if its content is simple; return the offset after it."""
         allowed = IN_SELECT if name == "select" else IN_NOSCRIPT if name == "noscript" else None
         if name in ("template", "frameset"):
             raise TooComplexError
@@ -176,7 +176,7 @@ class Builder:
             self._open_in_body(name, attributes)
 
     def _open_table_part(self, name: str, attributes: str, context: str) -> None:
-        """Rows, cells and captions close what cannot hold them, and bring what they need."""
+        """Open a row, cell or caption: close elements that cannot contain it, and create those that it needs."""
         if context in ("td", "th", "caption"):
             self._pop_through(self.contexts[-1])
             self._clear_to_marker()
@@ -211,12 +211,12 @@ class Builder:
         return self.contexts[-1].name if self.contexts else ""
 
     def _clear_to_context(self) -> None:
-        """Close what stands in a table but in no cell."""
+        """Close the elements that are in a table but outside its cells."""
         while self.stack and self.contexts and self.stack[-1] is not self.contexts[-1]:
             self._pop()
 
     def _opened_in_table(self, name: str, attributes: str, context: str) -> bool:
-        """Whether a tag that stands between the cells of a table has rules of its own there; else it is moved away."""
+        """Whether a tag between table cells has rules of its own there; other tags are moved out of the table."""
         if context == "colgroup":
             self._pop_through(self.contexts[-1])
             context = self._context()
@@ -234,7 +234,7 @@ class Builder:
                 self._clear_form(attributes)
             return True
         if name == "input" and "hidden" in attributes.lower():
-            self._add()  # in the table or before it: of no matter, it holds nothing
+            self._add()  # in the table or before it: the size is the same
             return True
         self._foster()
         return False
@@ -270,7 +270,7 @@ class Builder:
         else:
             self._open_inline(name)
         if name in RAW:
-            self._add()  # its text is stepped over: it is closed already
+            self._add()  # its text is skipped, so it is already closed
             return
         element = self._push(name, attributes)
         if name == "form":
@@ -292,7 +292,7 @@ class Builder:
                 self._pop_through(paragraph)
 
     def _open_inline(self, name: str) -> None:
-        """What stands in a line: formatting is opened again before it."""
+        """Open an inline element, after opening formatting elements again."""
         if name == "button" and (open_button := self._in_scope("button", SCOPE)) is not None:
             self._pop_through(open_button)
         elif name in ("rb", "rtc", "rp", "rt") and self._in_scope("ruby", SCOPE) is not None:
@@ -504,7 +504,7 @@ class Builder:
             inner.depth += moved + 1
 
     def _bookmark(self, clone: _Element, kept: list[_Element]) -> None:
-        """The clone stands in the list behind the last of those that were kept between."""
+        """Insert the clone in the list after the last of the elements that were kept in between."""
         if kept:
             self.active.remove(clone)
             self.active.insert(max(self.active.index(inner) for inner in kept[:1]) + 1, clone)
@@ -553,7 +553,7 @@ class Builder:
             pass
 
     def _remove(self, element: _Element) -> None:
-        """Take an element out of the stack, wherever it stands."""
+        """Remove an element from any position of the stack."""
         if element.is_open:
             del self.stack[self._place(element)]
             self._closed(element)

@@ -1,8 +1,8 @@
-"""What tree some HTML would grow to, told from its tags before any library builds it.
+"""Predicts from the tags of some HTML how large its tree would be, before a library builds it.
 
-Takes markup and limits, gives the number of elements or what stands against building the tree. A count of tags is not
-enough: an unclosed formatting element is opened again in each block, an end tag may close nothing, and what stands
-between rows is moved before its table. Quick for what is small or well nested; `builder` follows the rest tag by tag.
+Takes markup and limits, gives the number of elements or the reason not to build the tree. Counting tags is not enough:
+an unclosed formatting element is opened again in each block, an end tag may close nothing, and content between rows is
+moved before its table. Quick for small or well-nested markup; `builder` follows the rest tag by tag.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _COMPLEX = Size(0, fits=False)
 
 
 def size(markup: str, limits: Limits) -> Size:
-    """What the tree of `markup` would come to, within `limits`."""
+    """The predicted size of the tree of `markup`, within `limits`."""
     tags = markup.count("<")
     if limits.elements <= 0 and tags:
         return _COMPLEX
@@ -81,7 +81,7 @@ def followed(markup: str, tags: int, limits: Limits) -> Size:
 
 
 def _quick_estimate(markup: str, tags: int, limits: Limits) -> Size | None:
-    """At most so many elements, if that is far within the limits; None where only following the tags can tell.
+    """An upper bound of the elements, if it is far within the limits; None when each tag has to be followed.
 
     Each tag may open every formatting element again, and a misnested end tag copies some. The depth is that of well
     nested markup; end tags out of place, which close nothing, can hide at most half of `_FEW_TAGS` from it.
@@ -99,7 +99,7 @@ def _quick_estimate(markup: str, tags: int, limits: Limits) -> Size | None:
 
 
 def _is_appended_in_many_pieces(markup: str) -> bool:
-    """Whether the texts between tags, or the values within one, take too long to be put together."""
+    """Whether the texts between tags, or the values within one, take too long to be joined."""
     if len(markup) ** 2 <= _MOST_APPENDED or _pieces(markup) * len(markup) <= _MOST_APPENDED:
         return False
     return sum(_pieces(text) * len(text) for text in markup.split("<")) > _MOST_APPENDED
@@ -110,7 +110,7 @@ def _pieces(text: str) -> int:
 
 
 def _has_short_tags(markup: str, tags: int) -> bool:
-    """Cheap: no tag of few has so many attributes that it matters."""
+    """Whether the markup is short or has no long tag, so that attributes need not be counted. Cheap."""
     return len(markup) <= _FEW_BYTES or (markup.count(">") <= tags + 5 and not _LONG_TAG.search(markup))
 
 
@@ -159,6 +159,6 @@ def _elements_if_well_nested(markup: str, limits: Limits) -> int | None:
 
 
 def _is_fostered(markup: str, before: int, start: int, name: str) -> bool:
-    """Whether a tag in a table, or the text before it, stands outside of its cells and is moved before the table."""
+    """Whether a tag in a table, or the text before it, is outside of the cells and moved before the table."""
     text = markup[before:start]
     return bool(name and name not in CONTEXTS) or not (not text or text.isspace())

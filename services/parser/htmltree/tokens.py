@@ -1,7 +1,7 @@
 """Tags of some markup, as a tokenizer of the HTML standard finds them (section 13.2.5).
 
-Takes markup, gives its tags and comments in order. What stands in comments, in quoted attributes and in text that holds
-no tags (scripts, styles) is no tag. Linear: each character is looked at once.
+Takes markup, gives its tags and comments in order. Tags inside comments, quoted attributes and raw text (scripts,
+styles) are ignored. Linear: each character is read once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ MOST_ATTRIBUTES = 300
 
 
 class TooComplexError(Exception):
-    """A tree would have more elements, attributes or rearranged nodes than are worth it, or cannot be foretold."""
+    """A tree would have too many elements, attributes or moved nodes, or its size cannot be predicted."""
 
 
 class TooDeepError(TooComplexError):
-    """Elements would be open inside each other beyond the bound."""
+    """Elements would be nested deeper than the limit."""
 
 
 Token = tuple[int, int, bool, str, str]
@@ -36,13 +36,13 @@ Token = tuple[int, int, bool, str, str]
 
 
 def tokens(markup: str, position: int = 0) -> Iterator[Token]:
-    """The tags and comments from an offset on; a mail that ends inside of one has none there."""
+    """The tags and comments from an offset on; a tag that is cut off by the end of the mail is left out."""
     while True:
         for match in _TOKEN.finditer(markup, position):
             closing, name, attributes, closed, comment = match.groups()
             if name:
                 if not closed:
-                    count_attributes(attributes)  # the mail ends inside a tag, which is read nevertheless
+                    count_attributes(attributes)  # the mail ends inside a tag; its attributes are still bounded
                     return
                 name = name.lower()
                 yield match.start(), match.end(), closing == "/", name, attributes
@@ -63,7 +63,7 @@ def tokens(markup: str, position: int = 0) -> Iterator[Token]:
 
 
 def end_of_raw(markup: str, position: int, name: str) -> int:
-    """Where text that holds no tags ends: at its own end tag. Scripts in comments in scripts are nobody's guess."""
+    """Offset where raw text ends: at its own end tag. Raises for scripts inside comments inside scripts."""
     found = _ENDS_OF_RAW[name].search(markup, position)
     end = found.start() if found else len(markup)
     comment = markup.find("<!--", position, end) if name == "script" else -1
@@ -77,7 +77,7 @@ _SCRIPT = re.compile("<script", re.IGNORECASE)
 
 
 def count_attributes(attributes: str) -> int:
-    """How many attributes a tag has; refused when a builder would compare each with each for too long."""
+    """Number of attributes of a tag; raises when comparing each with each would take too long."""
     if len(attributes) < MOST_ATTRIBUTES:
         return 0
     number = sum(1 for _ in _ATTRIBUTES.finditer(attributes))

@@ -1,7 +1,7 @@
-"""Dead letter: keep it, then ask for the incident on error.
+"""Dead letters: stores each one, then requests the incident on error.
 
-Reads the dead-letter queue: messages that a stage failed on, and those that the broker gave up. Stores first,
-acts second; emits IncidentWanted, but never because an IncidentWanted failed.
+Reads the dead-letter queue: messages that a stage failed on, and those that exceeded the broker's delivery limit.
+Stores the letter before it emits IncidentWanted. A failed IncidentWanted does not cause another one.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ PARSER: Final = "parser"
 
 
 @dataclass(frozen=True, slots=True)
-class Morgue:
-    """What the stage reads and writes."""
+class DeadLetterKeeper:
+    """Stores dead letters, and the mails that they are about."""
 
     mails: Mails
     arrivals: Arrivals
@@ -40,7 +40,7 @@ class Morgue:
     configuration: Callable[[], Configuration]
 
     def handle(self, message: Message) -> Outcome:
-        """Keep the letter; the mail's outcome is `dead`; an incident on error where the inbox wants one."""
+        """Store the letter, set the mail's outcome to `dead`, and request an incident if the inbox is configured so."""
         mail = self._mail(message)
         inbox = mail.inbox if mail else None
         now = self.clock.now()
@@ -66,19 +66,19 @@ class Morgue:
         return letter is not None and letter.state == "open"
 
     def _other_outcome(self, mail_id: str) -> str | None:
-        """The outcome that somebody else stored, perhaps a moment ago; None when it is `dead`."""
+        """The outcome that another worker has stored; None when it is `dead` or missing."""
         mail = self.mails.get(mail_id)
         return None if mail is None or mail.outcome == "dead" else mail.outcome
 
     def _mail(self, message: Message) -> StoredMail | None:
-        """The mail that the message is about; one that died at the door is kept here for the first time.
+        """Return the mail that the message is about; a mail that failed in the intake queue is first stored here.
 
-        A letter of intake names its mail only if the parser wrote it: else the name is the publisher's.
+        A letter from intake has a trusted mail id only if the parser wrote it; else the publisher chose the id.
         """
-        at_the_door = message.headers.get("queue") == INTAKE
-        named = message.correlation_id and not (at_the_door and message.headers.get("stage") != PARSER)
+        from_intake = message.headers.get("queue") == INTAKE
+        named = message.correlation_id and not (from_intake and message.headers.get("stage") != PARSER)
         known = self.mails.get(message.correlation_id) if named else None
-        return self._receive(message) if at_the_door and known is None else known
+        return self._receive(message) if from_intake and known is None else known
 
     def _receive(self, message: Message) -> StoredMail | None:
         try:
@@ -108,7 +108,7 @@ class Morgue:
         return mail
 
     def _count_unreadable(self, message: Message, letter_id: str) -> None:
-        """What came through the door and is no mail is an arrival all the same."""
+        """Count a message from intake that is not a mail as an arrival, too."""
         if message.headers.get("queue") == INTAKE:
             self.arrivals.taken(message.id or letter_id, "", self.clock.now(), None, duplicate=False)
 
@@ -119,11 +119,11 @@ class Morgue:
 
 
 def wants_incident(inbox: Inbox | None) -> bool:
-    """Whether a mail to this inbox makes an incident when it cannot be handled; one to no known inbox does."""
+    """Whether a mail to this inbox causes an incident when it cannot be processed; True for an unknown inbox."""
     return inbox is None or inbox.create_incident_on_error
 
 
 def build(app: App) -> Stage:
     """The dead-letter stage on an app's store and configuration."""
-    morgue = Morgue(app.mails, app.arrivals, app.dead_letters, app.clock, app.directory.current)
-    return Stage("dead-letter", DEAD_LETTER, morgue.handle, lambda message: message)
+    keeper = DeadLetterKeeper(app.mails, app.arrivals, app.dead_letters, app.clock, app.directory.current)
+    return Stage("dead-letter", DEAD_LETTER, keeper.handle, lambda message: message)

@@ -1,6 +1,6 @@
 """Hands an exported mail to its data import connection: a file in a directory, or a POST (IV-40).
 
-The file's name is the mail's id, so that doing it again puts the same file in the same place; a POST carries the
+The file's name is the mail's id, so that a repeated export writes the same file again; a POST carries the
 id as `Idempotency-Key`.
 """
 
@@ -26,17 +26,17 @@ _SERVER_ERROR: Final = 500
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """A redirected POST would become a GET without the mail, and take the token wherever it is sent."""
+    """Refuses redirects: a redirected POST becomes a GET without the mail and may send the token to another host."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Never: the answer is an error, which names its code."""
+        """Return None, so that the redirect is an error that names its status code."""
 
 
 _OPENER: Final = urllib.request.build_opener(_NoRedirects)
 
 
 def write(connection: Connection, mail_id: str, document: bytes) -> None:
-    """Durable when it returns. Raises `Unavailable`, `Misconfigured`, or `PostroomError` when it is refused."""
+    """Write durably. Raises `Unavailable`, `Misconfigured`, or `PostroomError` when the connection refuses it."""
     if connection.kind == "directory":
         _write_file(connection, mail_id, document)
     else:

@@ -1,6 +1,6 @@
-"""Exporter: hands mail that is to become XML to its connection.
+"""Exporter: writes mail that is exported as XML to its connection.
 
-Reads ExportWanted; the mail's outcome is `exported` when the document is there (IV-40). Separate from the record
+Reads ExportWanted; the mail's outcome is `exported` once the document is written (IV-40). Separate from the record
 writer because a connection may be a slow server.
 """
 
@@ -22,22 +22,22 @@ from shared.runtime.stage import Stage
 from shared.store.documents import Documents
 from shared.store.mails import Mails
 
-AWAY: Final = timedelta(minutes=5)
-"""When a mail is tried again whose connection is away."""
+RETRY_WAIT: Final = timedelta(minutes=5)
+"""Wait before a mail is retried whose connection is unavailable."""
 
 
 def handle(
     wanted: ExportWanted, *, mails: Mails, documents: Documents, configuration: Callable[[], Configuration]
 ) -> Outcome:
-    """Hand one document over; doing it again puts the same document in the same place."""
+    """Write one document; a repeat writes the same document again."""
     found = configuration().connection(wanted.connection)
     if found is None:
         return Fail(no_connection(wanted.connection), wanted.mail_id)
     document = documents.get_blob(wanted.document)
     try:
         connection.write(found, wanted.mail_id, document)
-    except Unavailable as error:  # this connection's; another's mail goes on
-        return Wait(str(error), AWAY)
+    except Unavailable as error:  # affects this connection only
+        return Wait(str(error), RETRY_WAIT)
     mails.finish(wanted.mail_id, "exported", reason=f"exported to {found.name}", document=wanted.document)
     return Emit(note=f"exported to {found.name}", mail_id=wanted.mail_id)
 

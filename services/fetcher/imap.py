@@ -1,8 +1,8 @@
-"""IMAP mailboxes: look, fetch without touching, archive without harming what others delete.
+"""IMAP mailboxes: list mail, fetch it without changing flags, archive it without expunging other clients' mail.
 
-Mail is named by UIDVALIDITY and UID and fetched with BODY.PEEK[], so that taking it leaves no trace until it is
-archived. Without UIDPLUS an EXPUNGE would remove what other clients flagged: such mail is flagged and left. A
-connection that broke is made anew at the next use, so that one bad mail does not end the poll.
+Mail is identified by UIDVALIDITY and UID and fetched with BODY.PEEK[], so that fetching changes nothing in the
+mailbox. Without UIDPLUS an EXPUNGE would also remove mail that other clients flagged, so mail is only flagged as
+deleted. A broken connection is opened again at its next use, so that one bad mail does not end the poll.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ _AGAIN = 5
 
 
 class InboxFolderMissing(Refusal, Misconfigured):
-    """The folder to read is not there, or not for this user."""
+    """The folder to read does not exist, or this user may not open it."""
 
     step = Step.INBOX
 
 
 class ArchiveFolderMissing(Refusal, Misconfigured):
-    """The archive folder is not there and must not or cannot be made."""
+    """The archive folder does not exist and cannot, or may not, be created."""
 
     step = Step.ARCHIVE
 
@@ -78,20 +78,20 @@ class ImapMailbox:
         client, self._client = self._client, None
         if client is None:
             return
-        with suppress(Exception):  # a farewell is a courtesy: LOGOUT expunges nothing
+        with suppress(Exception):  # errors of LOGOUT do not matter: it expunges nothing
             client.within(5)
             client.logout()
         client.hang_up()
 
     def hang_up(self) -> None:
-        """Cut the line under whatever is going on; a later use connects anew."""
+        """Close the connection, even during an operation; a later use opens a new one."""
         if (client := self._client) is not None:
             client.hang_up()
 
-    # looking
+    # listing
 
     def waiting(self, known: Known, limit: int) -> FolderScan:
-        """Oldest first. Mail flagged as deleted is left out: somebody threw it away, or we did."""
+        """Scan the folder, oldest mail first, without mail that is flagged as deleted."""
         unread = self._inbox.after == "mark_read" or self._inbox.take == "unseen"
         with self._operation("look into the folder") as client:
             found = client.search(["UNSEEN", "UNDELETED"] if unread else ["UNDELETED"])
@@ -99,7 +99,7 @@ class ImapMailbox:
         return FolderScan(self._with_sizes([*fresh[:limit], *again[:_AGAIN]]), tuple(to_archive))
 
     def _sorted(self, uids: Sequence[int], known: Known, limit: int) -> tuple[list[Key], list[Key], list[Key]]:
-        """What is new, what failed before and is due again, and what still has to be archived."""
+        """Return new mails, mails to retry now, and mails still to be archived."""
         fresh: list[Key] = []
         again: list[Key] = []
         to_archive: list[Key] = []
@@ -118,7 +118,7 @@ class ImapMailbox:
             yield from (Waiting(key, sizes.get(key.number)) for key in part)
 
     def _sizes(self, keys: Sequence[Key]) -> dict[int, int]:
-        """What the server announces; it may be wrong, and an answer that cannot be read is no size at all."""
+        """Return sizes by UID as announced, which may be wrong; unreadable answers are left out."""
         try:
             with self._operation("ask for sizes") as client:
                 uids = [key.number for key in keys if key.place == self._place]
@@ -131,7 +131,7 @@ class ImapMailbox:
     # fetching
 
     def fetch(self, key: Key, size: int | None = None) -> bytes:
-        """The bytes of one mail; `size` as announced sets the deadline and spares what is too large."""
+        """Return the bytes of one mail. The announced `size` sets the deadline; mail that is too large is not read."""
         if (size or 0) > self._limits.max_mail_size:
             raise TooLarge(f"{size} bytes, {self._limits.max_mail_size} are allowed")
         self._connected()
@@ -140,7 +140,7 @@ class ImapMailbox:
         return self._body(self._content(key, size or 0))
 
     def _content(self, key: Key, size: int) -> dict[bytes, Any] | None:
-        """The server's answer. A connection that breaks at a mail is held against the mail, not the server."""
+        """Return the server's answer. If the connection breaks, the failure counts for the mail, not the server."""
         try:
             with self._operation(f"fetch mail {key.item}", download=True, size=size) as client:
                 item: dict[bytes, Any] | None = client.fetch([key.number], ["BODY.PEEK[]"]).get(key.number)
@@ -159,7 +159,7 @@ class ImapMailbox:
         return raw
 
     def head(self, key: Key) -> bytes:
-        """The first bytes of a mail that is not downloaded; none when the server does not give them."""
+        """Return the first bytes of a mail that is not downloaded; empty when the server sends none."""
         part = f"BODY.PEEK[]<0.{PEEK_BYTES}>"
         try:
             with self._operation("look at a mail", download=True) as client:
@@ -169,7 +169,7 @@ class ImapMailbox:
         return _first_part(item)
 
     def peek(self, count: int) -> Sequence[Peek]:
-        """The beginnings of the oldest mails that wait, read or unread."""
+        """Return the beginnings of the oldest waiting mails, read or unread."""
         with self._operation("look into the folder") as client:
             uids = sorted(set(client.search(["UNDELETED"])))[:count]
         with self._operation("peek", download=True) as client:
@@ -183,7 +183,7 @@ class ImapMailbox:
     # archiving, deleting, marking as read
 
     def archive(self, keys: Sequence[Key]) -> None:
-        """MOVE (RFC 6851) where the server has it, else COPY and delete. What is gone already is no error."""
+        """Use MOVE (RFC 6851) if the server supports it, else COPY and delete. Mail that is already gone is ignored."""
         for uids in self._mine(keys):
             folder = self._archive_folder()
             with self._operation("archive") as client:
@@ -194,7 +194,7 @@ class ImapMailbox:
                     _remove(client, uids)
 
     def delete(self, keys: Sequence[Key]) -> None:
-        """Flag these as deleted, and expunge them alone where the server can (RFC 4315)."""
+        """Flag these mails as deleted; expunge exactly these if the server supports UIDPLUS (RFC 4315)."""
         for uids in self._mine(keys):
             with self._operation("delete") as client:
                 _remove(client, uids)
@@ -206,7 +206,7 @@ class ImapMailbox:
                 client.add_flags(uids, [SEEN], silent=True)
 
     def _mine(self, keys: Sequence[Key]) -> Iterator[list[int]]:
-        """UIDs that are valid in the folder as it is now."""
+        """Yield chunks of the UIDs that belong to the folder's current UIDVALIDITY."""
         self._connected()
         for part in _chunks([key for key in keys if key.place == self._place]):
             yield [key.number for key in part]
@@ -229,7 +229,7 @@ class ImapMailbox:
     # testing
 
     def check(self) -> TestResult:
-        """Host, name, TLS, login, inbox folder, archive folder; the first that fails is reported."""
+        """Test host, name, TLS, login, inbox folder and archive folder; report the first failure."""
         return connection_test.tested(self._checked, lambda: datetime.now(UTC))
 
     def _checked(self) -> tuple[str, ...]:
@@ -291,7 +291,7 @@ class ImapMailbox:
 
     @contextmanager
     def _operation(self, what: str, *, download: bool = False, size: int = 0) -> Iterator[BoundedClient]:
-        """One exchange with a deadline. After an error of the connection the next one begins with a new one."""
+        """Run one operation with a deadline. After a connection error the next operation opens a new connection."""
         client = self._connected()
         limit = self._limits.download if download else self._limits.operation
         client.within(limit.total_seconds() + size / SLOWEST)

@@ -1,7 +1,7 @@
-"""An IMAP connection that cannot be abused by its server: bounded in time and bytes, TLS as configured, logged in.
+"""An IMAP connection that is protected from its server: limited in time and bytes, TLS as configured, logged in.
 
-`imapclient` speaks the protocol; this module gives it a socket that keeps a deadline for the whole of an
-operation, refuses announced literals beyond a bound before any of it is read, and turns errors into ours. It
+`imapclient` implements the protocol; this module gives it a socket with one deadline for a whole operation,
+refuses a literal whose announced size exceeds the limit before reading it, and translates errors to ours. It
 replaces only what `imaplib` names as overridable (open, read, readline, send, shutdown, starttls).
 """
 
@@ -39,9 +39,9 @@ from shared.mail_network.connection import (
 LINE_BYTES = 16 << 20
 """A line may be long: the answer to UID SEARCH names every mail of the folder."""
 SLACK_BYTES = LINE_BYTES + (4 << 20)
-"""What one operation may read beside one mail."""
+"""Bytes that one operation may read in addition to one mail."""
 LINES = 50_000
-"""So many lines may answer one command."""
+"""Most lines in the answer to one command."""
 _AS_BYTES = re.compile(r"^b(['\"])(.*)\1$", re.DOTALL)
 """How imapclient quotes a server's answer."""
 _TRANSIENT = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
@@ -52,12 +52,12 @@ GARBLED = (imaplib.IMAP4.error, ValueError, TypeError, LookupError, AttributeErr
 
 
 class LiteralTooLarge(imaplib.IMAP4.abort):
-    """The server announces more bytes than any mail may have. The connection is of no further use."""
+    """The server announces more bytes than a mail may have. The connection cannot be used any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to connect and how. `context` None: no TLS at all."""
+    """Where to connect and how. `context` None: without TLS."""
 
     host: str
     port: int
@@ -95,7 +95,7 @@ class _Wire(imaplib.IMAP4):
         self._reader = io.BufferedReader(DeadlineReader(sock, self._deadline), 1 << 16)
 
     def _encrypt(self, context: ssl.SSLContext | None) -> None:
-        """Whatever was read ahead in clear text is dropped with the old reader (CVE-2011-0411)."""
+        """Switch to TLS. Data read ahead in clear text is discarded with the old reader (CVE-2011-0411)."""
         if context is None:
             raise TlsFailed("no TLS context")
         try:
@@ -143,12 +143,12 @@ class _Wire(imaplib.IMAP4):
             self.sock.close()
 
     def renew(self) -> None:
-        """A new operation begins."""
+        """Reset the byte count for a new operation."""
         self._allowance, self._lines = self._literal_bound + SLACK_BYTES, LINES
 
 
 class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stubs for its class
-    """imapclient on that wire."""
+    """imapclient on a bounded connection."""
 
     def __init__(self, address: Address, deadline: Deadline, literal_bound: int) -> None:
         self._address, self._deadline, self._literal_bound = address, deadline, literal_bound
@@ -159,7 +159,7 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stub
         return _Wire(self._address, self._deadline, self._literal_bound)
 
     def _set_read_timeout(self) -> None:
-        """The wire keeps the deadline."""
+        """Do nothing: the connection has its own deadline."""
 
     @property
     def logged_in(self) -> bool:
@@ -167,24 +167,24 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stub
         return self._imap.state in ("AUTH", "SELECTED")
 
     def within(self, seconds: float) -> None:
-        """The next operation has so many seconds, and a fresh allowance of bytes."""
+        """Start an operation with a deadline in `seconds` and a new allowance of bytes."""
         self._deadline.restart(seconds)
         self._imap.renew()
 
     def hang_up(self) -> None:
-        """Close the connection without a word."""
+        """Close the connection without LOGOUT."""
         self._imap.shutdown()
 
 
 def address_of(inbox: Inbox) -> Address:
-    """Where an inbox lives; raises `InvalidHost`."""
+    """Return the server address of an inbox; raises `InvalidHost`."""
     context = None if inbox.tls == "none" else tls_context(verify=inbox.verify_certificate)
     return Address(host_name(inbox.host), inbox.port, inbox.tls, context)
 
 
 @contextmanager
 def speaking(address: Address) -> Iterator[None]:
-    """Errors of the connection become `Unavailable`; a NO, a BAD or an unreadable answer stays as it is."""
+    """Translate connection errors to `Unavailable`; NO, BAD and unreadable answers are raised unchanged."""
     with connecting(address.host, address.port):
         try:
             yield
@@ -195,7 +195,7 @@ def speaking(address: Address) -> Iterator[None]:
 
 
 def connect(address: Address, literal_bound: int, seconds: float) -> BoundedClient:
-    """A connection with TLS as configured, not logged in yet. Never falls back to clear text (TI-05)."""
+    """Open a connection with TLS as configured, without login. Never falls back to clear text (TI-05)."""
     with speaking(address):
         try:
             client = BoundedClient(address, Deadline(seconds), literal_bound)
@@ -223,7 +223,7 @@ def _upgrade(client: BoundedClient, address: Address) -> None:
 
 
 def log_in(client: BoundedClient, address: Address, auth: str, who: sasl.Credentials, policy: sasl.Policy) -> None:
-    """Authenticate as configured; a connection that the server takes as authenticated needs nothing more."""
+    """Authenticate as configured; skipped if the server already treats the connection as authenticated."""
     if client.logged_in:
         return
     with speaking(address):
@@ -278,7 +278,7 @@ def _login_command(client: BoundedClient, who: sasl.Credentials, offered: frozen
 
 
 def _exchange(client: BoundedClient, row: sasl.Mechanism, who: sasl.Credentials) -> None:
-    """One exchange; an OAuth token that is refused is renewed once."""
+    """Authenticate once; if an OAuth token is refused, renew it and try once more."""
     try:
         with _judging():
             client.sasl_login(row.name, sasl.responder(row, who))
@@ -292,7 +292,7 @@ def _exchange(client: BoundedClient, row: sasl.Mechanism, who: sasl.Credentials)
 
 @contextmanager
 def _judging() -> Iterator[None]:
-    """Tell refused credentials from a server that is out of order (RFC 5530). imapclient calls both LoginError."""
+    """Distinguish refused credentials from a server failure (RFC 5530). imapclient raises LoginError for both."""
     try:
         yield
     except LoginError as error:

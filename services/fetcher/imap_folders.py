@@ -1,7 +1,7 @@
-"""Folder names on an IMAP server: what a person writes in the configuration, and what the server calls it.
+"""Maps folder names in the configuration to folder names on an IMAP server.
 
 People write `Archive/2024`. A server may have another delimiter, or keep all personal folders below a prefix such
-as `INBOX.` (RFC 2342). Separate from the mailbox because it is nothing but names.
+as `INBOX.` (RFC 2342). Separate from the mailbox because it only handles names.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _UNUSABLE = {rb"\noselect", rb"\nonexistent"}
 
 
 def same(one: str, other: str) -> bool:
-    """Whether two names mean the same folder; INBOX alone is read whatever its case (RFC 3501, 5.1)."""
+    """Whether two names mean the same folder; only INBOX is case-insensitive (RFC 3501, 5.1)."""
     return one == other or one.upper() == other.upper() == "INBOX"
 
 
@@ -35,7 +35,7 @@ def find(client: BoundedClient, name: str) -> str | None:
 
 
 def create(client: BoundedClient, name: str) -> str | None:
-    """Make the folder under the first name that the server takes; somebody else may be quicker."""
+    """Create the folder under the first name that the server accepts; another client may create it first."""
     for each in _possible(client, name):
         with suppress(imaplib.IMAP4.error):
             client.create_folder(each)
@@ -64,7 +64,7 @@ def _namespace(client: BoundedClient) -> tuple[str, str]:
 
 
 def _exists(client: BoundedClient, name: str) -> bool:
-    """LIST takes a pattern: a name with * or % lists others too, so the names are compared."""
+    """Whether the folder exists. LIST takes a pattern (* and %), so the returned names are compared."""
     return any(
         same(str(found), name) and not _UNUSABLE & {flag.lower() for flag in flags}
         for flags, _, found in client.list_folders("", name)

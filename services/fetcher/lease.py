@@ -1,9 +1,9 @@
-"""Leases: one fetcher at a time in one folder, without trusting any clock.
+"""Leases: one fetcher at a time per folder, without comparing clocks of different machines.
 
-A lease is a document with a token and a beat. Its holder raises the beat again and again; who wants it watches,
-and takes it over when the beat has stood still for `TTL` seconds of his own monotonic clock, or at once when the
-holder was a process of this machine that is gone. Taking over is a conditional write on the token and beat seen.
-A lease that was taken over may repeat work, never an effect: `held` asks the store, before every deletion.
+A lease is a document with a token and a beat. Its holder increments the beat regularly. Another process may
+take it over when the beat has not changed for `TTL` seconds of its own monotonic clock, or at once when the holder
+was a process of this machine that has ended. Taking over is a conditional write on the token and beat that were
+read. A takeover may repeat work but no effect, because `held` asks the store before every deletion.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ TTL = 60.0
 
 
 class LeaseLost(Unavailable):
-    """Somebody else took the folder over while we were busy: stop, touch nothing more."""
+    """Another process has taken over the folder: stop without further changes."""
 
 
 class Leases:
@@ -55,7 +55,7 @@ class Leases:
         return self._documents.update(COLLECTION, where, change)
 
     def _is_still(self, name: str, held: Document) -> bool:
-        """Whether the beat has stood still long enough under our eyes."""
+        """Whether this process has seen an unchanged beat for long enough."""
         mark, now = (str(held["token"]), int(held["beat"])), self._monotonic()
         before, since = self._seen.get(name, (None, now))
         if before != mark:
@@ -65,7 +65,7 @@ class Leases:
 
 
 class Lease:
-    """A lease that is held. A thread keeps its beat up while the `with` block runs."""
+    """A lease that is held. A thread increments its beat while the `with` block runs."""
 
     def __init__(self, documents: Documents, name: str, token: str, every: float) -> None:
         self._documents, self._where, self._every = documents, {"_id": name, "token": token}, every
@@ -81,11 +81,11 @@ class Lease:
     ) -> None:
         self._done.set()
         self._thread.join()
-        with suppress(Unavailable):  # then it ends by standing still
+        with suppress(Unavailable):  # then it expires, because its beat stops
             self._documents.delete(COLLECTION, self._where)
 
     def held(self) -> bool:
-        """Whether it is still ours, as the store says now; raises the beat as well."""
+        """Whether the store says that the lease is still ours; also increments the beat."""
         return self._documents.update(COLLECTION, self._where, {"$inc": {"beat": 1}})
 
     def _beat(self) -> None:

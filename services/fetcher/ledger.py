@@ -1,4 +1,4 @@
-"""The ledger: which mails were taken from where, so that none is taken twice and none is forgotten.
+"""The ledger: which mails were taken from which folder, so that each is taken exactly once.
 
 One document for each mail seen, under its key. It is written after the hand-over to intake is durable and before
 the mail is archived: a crash before it repeats a hand-over (the parser finds the duplicate by content), a crash
@@ -20,7 +20,7 @@ from shared.store.documents import Document, Documents
 COLLECTION = "ledger"
 TAKEN, FAILED, LEFT = "taken", "failed", "left"
 AT_ONCE = 3
-"""So many failures of one mail are followed by a new attempt at the next poll; then the waits grow."""
+"""Failures of one mail that are retried at the next poll; after that the waits grow."""
 LONGEST_WAIT = timedelta(hours=1)
 
 
@@ -42,7 +42,7 @@ class Ledger:
         self._documents, self._inbox, self._clock, self._max_size = documents, inbox, clock, max_mail_size
 
     def known(self, keys: Sequence[Key]) -> Mapping[Key, State]:
-        """What the ledger says of these keys; a key that it does not know, or no longer refuses, is left out."""
+        """Return the states of these keys; keys that are unknown or no longer refused are left out."""
         by_id = {key.id: key for key in keys}
         found = self._documents.find(COLLECTION, {"_id": {"$in": list(by_id)}})
         states = ((by_id[entry["_id"]], self._state(entry)) for entry in found)
@@ -56,15 +56,15 @@ class Ledger:
         return "again" if self._is_due(entry["next_at"]) else "later"
 
     def _leaves_folder(self, after: str) -> bool:
-        """Mail that was left in place on purpose stays there when the inbox later archives or deletes."""
+        """Whether taken mail is to leave the folder. Mail that was kept stays, even if the setting changes."""
         return after != "mark_read" or self._inbox.after == "mark_read"
 
     def _is_due(self, next_at: datetime) -> bool:
-        """A wait longer than we ever give comes from a clock that was wrong."""
+        """Whether a retry is due; a wait beyond the maximum comes from a wrong clock, and is ignored."""
         return not timedelta() < next_at - self._clock.now() <= LONGEST_WAIT
 
     def taken(self, keys: Sequence[Key]) -> None:
-        """These mails are durably handed over."""
+        """Record these mails as handed over."""
         now = self._clock.now()
         entries = [self._entry(key, TAKEN, now) | {"after": str(self._inbox.after)} for key in keys]
         if self._documents.insert_many(COLLECTION, entries) < len(entries):
@@ -72,17 +72,17 @@ class Ledger:
                 self._documents.replace(COLLECTION, entry)
 
     def holds(self, keys: Iterable[Key]) -> list[Key]:
-        """Those of the keys that are taken: what may be archived."""
+        """Return the keys that are taken, and so may be archived."""
         states = self.known(list(keys))
         return [key for key, state in states.items() if state == "to_archive"]
 
     def left(self, key: Key, size: int | None, reason: str) -> None:
-        """Remember a mail that stays where it is until somebody acts: it exceeds a bound."""
+        """Record a mail that stays in the mailbox because it exceeds a limit."""
         entry = self._entry(key, LEFT, self._clock.now()) | {"size": size, "reason": reason, "attempts": 1}
         self._documents.replace(COLLECTION, entry)
 
     def failed(self, key: Key, reason: str) -> int:
-        """Remember a mail that could not be taken; how often that happened. It is never given up."""
+        """Record a failed attempt to take a mail; return the number of attempts. Attempts never end."""
         now = self._clock.now()
         before = self._documents.get(COLLECTION, key.id) or {}
         attempts = int(before.get("attempts", 0)) + 1

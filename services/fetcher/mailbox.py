@@ -1,8 +1,8 @@
-"""What the fetcher needs of a mailbox, whatever its protocol, and which class speaks which protocol.
+"""The mailbox interface of the fetcher, and the table of classes by protocol.
 
-A `Mailbox` is a context manager: entering it connects, leaving it hangs up. It decides nothing about what is
-taken or when; `source` does. Classes are named as text and loaded at their first use, so that an inbox pays for
-no library but its own.
+A `Mailbox` is a context manager: entering it connects, leaving it hangs up. `source` decides which
+mails are taken and when. Classes are named as text and loaded at first use, so that only the libraries of configured
+protocols are imported.
 """
 
 from __future__ import annotations
@@ -91,7 +91,7 @@ class Limits:
 
 
 class Gone(PostroomError):
-    """The mail is no longer there: somebody else moved or deleted it. Nothing to do."""
+    """The mail is not in the folder any more, because another client moved or deleted it. It is skipped."""
 
 
 class Unfetchable(PostroomError):
@@ -129,10 +129,10 @@ class Mailbox(Protocol):
         """The exact bytes; the mail stays unread. Raises `Gone`, `Unfetchable` or `TooLarge`."""
 
     def head(self, key: Key) -> bytes:
-        """At most the first 64 KiB of a mail that is too large to be fetched; empty when there are none."""
+        """At most the first 64 KiB of a mail that is too large to be fetched; empty when the server sends none."""
 
     def archive(self, keys: Sequence[Key]) -> None:
-        """Move to the archive folder, which is made when missing and allowed."""
+        """Move to the archive folder, which is created if it is missing and that is allowed."""
 
     def delete(self, keys: Sequence[Key]) -> None:
         """Remove these and no others."""
@@ -149,7 +149,7 @@ class Mailbox(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a mailbox class is made of: the inbox, who logs in, and the bounds."""
+    """The arguments of a mailbox class: the inbox, its credentials, and the limits."""
 
     inbox: Inbox
     credentials: Credentials
@@ -161,7 +161,7 @@ PROTOCOLS: Mapping[str, str] = MappingProxyType({"imap": "services.fetcher.imap:
 
 
 def mailbox_class(protocol: str) -> Callable[[Access], Mailbox]:
-    """The class that speaks a protocol; `Misconfigured` when there is none yet."""
+    """Return the class for a protocol; raises `Misconfigured` when there is none."""
     name = PROTOCOLS.get(protocol)
     if name is None:
         raise Misconfigured(f"protocol {protocol} is not available in this version; use {', '.join(PROTOCOLS)}")

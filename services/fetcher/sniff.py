@@ -1,7 +1,7 @@
-"""Does a mail count towards the number per poll? Bounces, automatic answers and invitations do not (TI-12).
+"""Decides whether a mail counts towards the number per poll; bounces, automatic answers, invitations do not (TI-12).
 
-A look at the beginning of the raw bytes, not a parse: it decides how much a poll takes, never what becomes of
-a mail. A wrong guess makes one poll a little larger or smaller.
+It reads only the beginning of the raw bytes and does not parse. It affects how many mails a poll takes, not how a
+mail is processed. A wrong guess makes one poll a little larger or smaller.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Fetcher: wakes, visits each due inbox, hands its mails to intake, puts away what is stored.
+"""Fetcher: visits each inbox when it is due, hands its mails to intake, and archives stored mails.
 
-Reads the configured inboxes anew at each wake, so that stops, starts and changed settings take effect at the next
-poll without a restart (TI-11). Decides when an inbox is due and what its failures mean: an outage makes the waits
-longer, refused logins in a row stop the inbox (TI-10), trouble of our own intake or store is nobody's fault and is
-asked again soon. What happens during a visit is `visit`.
+Reads the configured inboxes again in each round, so that stops, starts and changed settings take effect at the next
+poll without a restart (TI-11). Decides when an inbox is due and how to handle its failures: an outage makes the waits
+longer, repeated refused logins stop the inbox (TI-10), and a failure of our own intake or store is retried soon. The
+module `visit` contains the steps of a visit.
 """
 
 from __future__ import annotations
@@ -36,21 +36,21 @@ log = logging.getLogger("postroom.fetcher")
 
 WAKE_SECONDS = 1.0
 SOON_SECONDS = 5.0
-"""When to ask again after our own store or broker was away."""
+"""Wait before the next try after our own store or broker was unavailable."""
 LONGEST_WAIT_SECONDS = 900.0
 GRACE_SECONDS = 4.0
 """How long a visit may go on after the fetcher was asked to stop."""
 PARALLEL = 4
-"""How many inboxes are visited at once: one that hangs does not hold up the others."""
+"""How many inboxes are visited at once, so that a slow server does not delay the others."""
 
 
-def _nobody(*_: object) -> None:
-    """Nobody wants to know."""
+def _ignore(*_: object) -> None:
+    """Do nothing: the default of the callbacks."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wiring:
-    """What the source is connected to. All of it may be called from several threads at once.
+    """The source's dependencies. Each may be called from several threads at once.
 
     `stopped(inbox, reason, id)`: the logins of an inbox were refused too often, and a ticket is wanted (TI-10);
     may be called again for the same stop after a crash: `id` is stable. `left_behind`: a mail too large to take.
@@ -62,8 +62,8 @@ class Wiring:
     settings: Callable[[], Settings]
     reveal: Callable[[Secret], str] = Secret.reveal
     token: Callable[[Inbox], Callable[..., str]] = lambda _inbox: no_token
-    stopped: Callable[[Inbox, str, str], None] = _nobody
-    left_behind: Callable[[LeftBehind], None] = _nobody
+    stopped: Callable[[Inbox, str, str], None] = _ignore
+    left_behind: Callable[[LeftBehind], None] = _ignore
     mailbox_class: Callable[[str], Callable[[Access], Mailbox]] = mailbox.mailbox_class
     hooks: Hooks = field(default_factory=Hooks)
 
@@ -78,7 +78,7 @@ class _Plan:
 
 
 class FetcherSource:
-    """The fetcher of one process. Several processes may run; a lease keeps them out of each other's way."""
+    """The fetcher of one process. Several processes may run; a lease ensures that one at a time reads a folder."""
 
     def __init__(
         self,
@@ -98,10 +98,10 @@ class FetcherSource:
         self._stopping = threading.Event()
         self._open: dict[str, Mailbox] = {}
 
-    # when
+    # scheduling
 
     def due(self) -> list[Inbox]:
-        """Enabled inboxes with a mailbox that are to be visited now; none while processing is off."""
+        """Enabled inboxes with a mailbox that are to be visited now; empty while processing is off."""
         if not self._wiring.settings().processing:
             return []
         states = self.states.all()
@@ -136,7 +136,7 @@ class FetcherSource:
     # polling
 
     def poll(self, inbox: Inbox) -> Polled:
-        """Visit one inbox now. Failures are remembered and told in the result; only bugs are raised."""
+        """Visit one inbox now. Failures are stored and returned in the result; only bugs are raised."""
         try:
             polled = self._visit(inbox)
         except PostroomError as error:
@@ -183,20 +183,20 @@ class FetcherSource:
         return Credentials(inbox.username or inbox.address, password, self._wiring.token(inbox))
 
     def _failed(self, inbox: Inbox, error: PostroomError) -> None:
-        reason = self._told(error)
+        reason = self._reason(error)
         log.warning("inbox_failed", extra={"inbox": inbox.name, "reason": reason})
         ours = isinstance(error, Unavailable) and not isinstance(error, Refusal)  # our own store or broker
         pause = self._plan(inbox, failed=not ours, soon=ours)
         self._wiring.hooks(Retried(PART, inbox.name, "", "", reason, pause, counted=not ours))
         if ours:
-            return  # the inbox has done nothing wrong
+            return  # not a failure of the inbox
         if isinstance(error, AuthenticationRefused):
             self._refused(inbox, reason)
         else:
             self.states.failed(inbox.name, reason)
 
-    def _told(self, error: PostroomError) -> str:
-        """The sentence of the connection test where a step of connecting failed, with what the other side said."""
+    def _reason(self, error: PostroomError) -> str:
+        """Return the error's text; for a failed connection step, that of the connection test and the server."""
         if not isinstance(error, Refusal):
             return str(error)
         found = connection_test.failed(error, self._clock.now())
@@ -227,7 +227,7 @@ class FetcherSource:
     def run(self, stop: threading.Event) -> None:
         """Visit inboxes as they become due until `stop` is set.
 
-        Visits under way then end after the mail they are at; what hangs on a server is cut off.
+        Running visits then end after their current mail; connections that do not respond are closed.
         """
         under_way: dict[str, Future[Polled]] = {}
         self._stopping.clear()
@@ -274,7 +274,7 @@ class FetcherSource:
 
 
 def _backed_off(interval: float, failures: int) -> float:
-    """The wait after so many failures in a row: the interval, then twice as long each time, within reason."""
+    """Seconds to wait after consecutive failures: the interval, doubled each time up to a maximum."""
     grown = interval * 2.0 ** min(max(failures - 1, 0), 16)
     return max(interval, min(grown, LONGEST_WAIT_SECONDS))
 

@@ -1,4 +1,4 @@
-"""What is remembered of each inbox between polls: refused logins, stops, the last error, the last test.
+"""The stored state of each inbox: refused logins, stops, the last error, the last connection test.
 
 Refused logins in a row stop an inbox (TI-10); outages never do. The count lives in the store, so that a restart
 or a second fetcher goes on counting. Separate from the ledger, which is about mails.
@@ -47,7 +47,7 @@ class InboxState:
 
 
 def access_mark(inbox: Inbox) -> str:
-    """A mark of all that decides a login. It changes when somebody corrects it; it holds references, no secrets."""
+    """A fingerprint of the login settings. It changes when they do; it contains references, not secrets."""
     access = (inbox.protocol, inbox.host, inbox.port, inbox.tls, inbox.auth, inbox.username, inbox.password)
     return hashlib.sha256(repr((access, inbox.oauth, inbox.google, inbox.ews_url)).encode()).hexdigest()
 
@@ -68,18 +68,18 @@ class InboxStates:
         return {each["_id"]: _read(each) for each in self._documents.find(COLLECTION, {})}
 
     def succeeded(self, name: str, error: str | None = None) -> None:
-        """A poll got through: logins count from zero again. `error`: what went wrong all the same."""
+        """Record a poll that logged in, and reset the count of refused logins. `error`: what failed later."""
         now = self._clock.now()
         at = now if error else None
         change = {"auth_failures": 0, "polled_at": now, "error": error, "error_at": at}
         self._documents.upsert(COLLECTION, name, {"$set": change})
 
     def failed(self, name: str, reason: str) -> None:
-        """A poll failed for a reason that is not the login's."""
+        """Record a poll that failed for another reason than the login."""
         self._documents.upsert(COLLECTION, name, {"$set": {"error": reason, "error_at": self._clock.now()}})
 
     def refused(self, inbox: Inbox, reason: str, *, after: int, ticket: bool) -> bool:
-        """The login was refused; whether that stopped the inbox just now."""
+        """Record a refused login; return whether it has stopped the inbox."""
         now = self._clock.now()
         change: Change = {"$set": {"error": reason, "error_at": now}, "$inc": {"auth_failures": 1}}
         state = self._documents.upsert(COLLECTION, inbox.name, change)
@@ -89,17 +89,17 @@ class InboxStates:
         return self._documents.update(COLLECTION, {"_id": inbox.name, "stop": None}, {"$set": {"stop": stop}})
 
     def ticket_made(self, name: str) -> None:
-        """A ticket about the stop was made."""
+        """Record that a ticket about the stop was created."""
         where = {"_id": name, "stop.ticket_due": True}
         self._documents.update(COLLECTION, where, {"$set": {"stop.ticket_due": False}})
 
     def stop(self, name: str, reason: str) -> None:
-        """An operator stops an inbox (TI-11)."""
+        """Stop an inbox on behalf of an operator (TI-11)."""
         stop = {"by": OPERATOR, "reason": reason, "at": self._clock.now(), "access": "", "ticket_due": False}
         self._documents.upsert(COLLECTION, name, {"$set": {"stop": stop}})
 
     def start(self, name: str) -> None:
-        """An operator, or a corrected login, starts it again."""
+        """Start an inbox again, on behalf of an operator or after its login was corrected."""
         self._documents.upsert(COLLECTION, name, {"$set": {"stop": None, "auth_failures": 0}})
 
     def tested(self, name: str, result: TestResult) -> None:

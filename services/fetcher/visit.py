@@ -1,8 +1,8 @@
-"""One visit to one mailbox: look, fetch, hand over, remember, archive, in this order and no other.
+"""One visit to one mailbox: list, fetch, hand over, record in the ledger, archive, always in this order.
 
-Durable hand-off comes first; then the ledger; then, with the lease still held, the mail leaves the folder. A crash
-between any two of these steps loses nothing: what is not in the ledger is taken again, what is in it is only put
-away. One bad mail is counted and passed by. Separate from `source`, which decides when to visit.
+The durable hand-over comes first; then the ledger; then, with the lease still held, the mail leaves the folder. A
+crash between any two of these steps loses nothing: a mail that is not in the ledger is taken again, a mail that is
+in it is only archived. A bad mail is counted and skipped. Separate from `source`, which decides when to visit.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from shared.runtime.hooks import Committed, Failed, Hooks, Retried, Settled, Tak
 log = logging.getLogger("postroom.fetcher")
 
 FETCH_FACTOR = 10
-"""At most so many times `max_per_poll` mails are fetched per poll, whatever they count."""
+"""At most `max_per_poll` times this factor mails are fetched per poll, including mails that do not count."""
 BATCH_MAILS, BATCH_BYTES = 20, 8 << 20
 PART = "fetcher"
-"""Its name in hooks."""
-BREAKS = 3
-"""After so many mails in a row that could not be fetched, the server is at fault: the visit ends."""
+"""The fetcher's name in hooks."""
+MAX_CONSECUTIVE_FAILURES = 3
+"""Consecutive mails that could not be fetched after which the visit ends, because the server is the likely cause."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A mail as it was found. `source` says where, for the trace; it is no dedupe key and no part of the mail's id."""
+    """A mail as fetched. `source` is its origin, for the trace only: neither a deduplication key nor part of the id."""
 
     raw: bytes
     inbox: str
@@ -44,7 +44,7 @@ class Arrival:
 
 
 HandOver = Callable[[Sequence[Arrival]], None]
-"""Makes mails durable in intake before it returns; `Unavailable` when it cannot, and then nothing is known of them."""
+"""Makes mails durable in intake before it returns. After `Unavailable`, it is unknown which were stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ class Visit:
         self._hand_over, self._left_behind, self._stopping = hand_over, left_behind, stopping
         self._batch: list[tuple[Key, Arrival]] = []
         self._counted = self._in_a_row = 0
-        self._puts_away = True
+        self._archiving = True
         self._hooks, self._place = hooks or Hooks(), (PART, inbox.name)
         self._began = time.monotonic()
         self.polled = Polled(inbox.name)
@@ -109,8 +109,10 @@ class Visit:
             self._take_one(waiting)
             if self._counted >= max_per_poll or self._stopping():
                 return
-            if self._in_a_row >= BREAKS:
-                raise Unreachable(f"{BREAKS} mails in a row could not be fetched: {self.polled.failures[-1]}")
+            if self._in_a_row >= MAX_CONSECUTIVE_FAILURES:
+                raise Unreachable(
+                    f"{MAX_CONSECUTIVE_FAILURES} mails in a row could not be fetched: {self.polled.failures[-1]}"
+                )
 
     def _take_one(self, waiting: Waiting) -> None:
         key, began = waiting.key, time.monotonic()
@@ -121,7 +123,7 @@ class Visit:
         except TooLarge as error:
             self._leave(key, waiting.size, str(error))
         except Unfetchable as error:
-            if not self._stopping():  # else we have cut the line ourselves
+            if not self._stopping():  # else we have closed the connection ourselves
                 self._in_a_row += 1
                 self._fail(key, str(error))
         else:
@@ -136,7 +138,7 @@ class Visit:
             self._flush()
 
     def _flush(self) -> None:
-        """Hand over what was collected, remember it, put it away."""
+        """Hand over the batch, record it in the ledger, archive it."""
         batch, self._batch = self._batch, []
         if not batch:
             return
@@ -146,7 +148,7 @@ class Visit:
         except Unavailable:
             raise
         except Exception as error:
-            if len(batch) > 1:  # find the one that intake cannot take
+            if len(batch) > 1:  # find the mail that intake cannot accept
                 self._one_by_one(batch)
             else:
                 self._refuse(*batch[0], error)
@@ -174,8 +176,8 @@ class Visit:
         self._archive(keys)
 
     def _archive(self, keys: Sequence[Key]) -> None:
-        """Only what the ledger holds, and only while the folder is ours."""
-        if not (keys and self._puts_away):
+        """Archive only mails in the ledger, and only while the lease is held."""
+        if not (keys and self._archiving):
             return
         held = self._ledger.holds(keys)
         if not self._lease.held():
@@ -183,7 +185,7 @@ class Visit:
         try:
             self._away(held)
         except (Unfetchable, Misconfigured) as error:
-            self._puts_away = False  # the mails stay, the ledger knows them; intake goes on
+            self._archiving = False  # the mails stay, recorded in the ledger; fetching continues
             self._complain("mail_not_put_away", f"cannot {self._inbox.after}: {error}")
         else:
             self.polled.archived += len(held)

@@ -1,4 +1,4 @@
-"""The rules a mail has to pass, as one table that reads top to bottom. The first objection decides.
+"""The rules that a mail has to pass, as one table, applied from top to bottom. The first objection decides.
 
 A rule is a name and a function that answers with an objection in words, or None. The preconfigured ones are
 Track-It!'s (TI-21, TI-22) and Postroom's own guards against loops (PR-02).
@@ -31,9 +31,9 @@ CAP_PERIOD: Final = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What rules may ask about. `roles`: of the person with the sender's address, None when nobody has it.
+    """The data that rules use. `roles`: of the person with the sender's address, None when the sender is unknown.
 
-    `similar` tells how many mails of the same sender and subject came in the hour before (at most the number given);
+    `similar` counts how many mails of the same sender and subject came in the hour before (at most the number given);
     `header_of` reads a header of the raw mail.
     """
 
@@ -50,7 +50,7 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One rule: its name, and what it has to say against a mail."""
+    """One rule: its name, and the function that returns its objection to a mail."""
 
     name: str
     objection_to: Callable[[Facts], str | None]
@@ -99,7 +99,7 @@ def _kind(facts: Facts) -> str | None:
 
 
 def has_null_path(envelope: Envelope, mail: ParsedMail) -> bool:
-    """Whether the return path is empty, which anybody may write: alone it only stops answers (PR-02)."""
+    """Whether the return path is empty. Any sender can set that, so by itself it only prevents answers (PR-02)."""
     return mail.routing.return_path == "" or envelope.envelope_from == ""
 
 
@@ -110,16 +110,16 @@ def _null_path(facts: Facts) -> str | None:
     return None
 
 
-def _barred_sender(facts: Facts) -> str | None:
+def _blocked_sender(facts: Facts) -> str | None:
     sender = facts.mail.from_
     claimed = f"{sender.name} {sender.address}".lower() if sender else ""
-    found = next((barred for barred in BARRED_SENDERS if barred in claimed), None)
+    found = next((each for each in BARRED_SENDERS if each in claimed), None)
     return f"the sender is {found!r}" if found else None
 
 
-def _barred_subject(facts: Facts) -> str | None:
+def _blocked_subject(facts: Facts) -> str | None:
     subject = facts.mail.subject.casefold()
-    found = next((barred for barred in BARRED_SUBJECTS if barred in subject), None)
+    found = next((each for each in BARRED_SUBJECTS if each in subject), None)
     return f"the subject says {found!r}" if found else None
 
 
@@ -164,8 +164,8 @@ CHECKS: Final = (
     Check("bounce", _bounce),
     Check("kind", _kind),
     Check("null-return-path", _null_path),
-    Check("barred-sender", _barred_sender),
-    Check("barred-subject", _barred_subject),
+    Check("barred-sender", _blocked_sender),
+    Check("barred-subject", _blocked_subject),
     Check("accept-only", _accept_only),
     Check("ignore-cc", _only_in_copy),
     Check("rate", _rate),
@@ -174,5 +174,5 @@ CHECKS: Final = (
 
 
 def objection(facts: Facts, checks: Sequence[Check] = CHECKS) -> tuple[str, str] | None:
-    """The first rule that objects, and why; None when none does."""
+    """Return the first rule that objects and its reason; None when the mail passes all rules."""
     return next(((check.name, why) for check in checks if (why := check.objection_to(facts))), None)

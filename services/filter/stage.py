@@ -1,4 +1,4 @@
-"""Filter: may this mail become a record?
+"""Filter: decides whether a mail may become a record.
 
 Reads MailParsed, emits MailAccepted or MailRejected. A rejected mail is kept with its reason; an operator may
 release it.
@@ -31,7 +31,7 @@ from shared.text import from_iso
 
 
 def handle(parsed: MailParsed, *, mails: Mails, people: People, configuration: Callable[[], Configuration]) -> Outcome:
-    """Ask each rule in turn; the first objection decides. A released mail passes all the same."""
+    """Apply each rule in turn; the first objection decides. A released mail passes despite objections."""
     current = configuration()
     inbox = current.inbox(parsed.envelope.inbox)
     if inbox is None:
@@ -46,7 +46,7 @@ def handle(parsed: MailParsed, *, mails: Mails, people: People, configuration: C
 
 
 def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool]) -> MailAccepted | MailRejected:
-    """Automatic mail becomes a record, but it is not answered and commands nothing (PR-02).
+    """Accept or reject a mail. An accepted automatic mail gets no answer, and its commands are ignored (PR-02).
 
     Raises `PatternTimeSpent`: a mail that the rules could not judge is a dead letter, until an operator releases it.
     """
@@ -63,7 +63,7 @@ def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool
 
 
 def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People) -> rules.Facts:
-    """What the rules may ask about this mail."""
+    """Collect the data that the rules use for this mail."""
     received_at = from_iso(parsed.envelope.received_at)
     sender = with_domain(parsed.mail.from_, inbox.default_domain)
     person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
@@ -81,13 +81,13 @@ def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: M
 
 
 def header_of(name: str, *, mails: Mails, mail_id: str) -> str:
-    """A header of the kept raw mail; only a rule that asks for one pays for the reading."""
+    """Return a header of the stored raw mail, which is read only when a rule needs it."""
     found = mails.get(mail_id)
     return header_in(mails.source(found), name) if found else ""
 
 
 def header_in(raw: bytes, name: str) -> str:
-    """All values of a header of a raw mail, "" when it has none."""
+    """Return all values of a header of a raw mail; "" without that header."""
     end = _END_OF_HEADERS.search(raw)
     headers = BytesHeaderParser(policy=compat32).parsebytes(raw[: end.end()] if end else raw)
     return " ".join(str(value) for value in headers.get_all(name, []))
@@ -98,7 +98,7 @@ _END_OF_HEADERS = re.compile(rb"\n\r*+\n")
 
 
 def objection(facts: rules.Facts) -> tuple[str, str] | None:
-    """Who objects, and why: Postroom's own rules first, then the administrator's."""
+    """Return the rule that objects and its reason: Postroom's own rules first, then the administrator's."""
     return rules.objection(facts) or _custom_objection(facts)
 
 

@@ -1,1 +1,1 @@
-"""The notifier: mail that leaves."""
+"""The notifier: sends outgoing mail."""

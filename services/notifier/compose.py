@@ -25,7 +25,7 @@ from shared.mail_network.connection import InvalidHost, host_name
 
 LOOP_HEADER = "X-Postroom-Loop"
 REFERENCES = 100
-"""So many ancestors are named, the first and the newest (RFC 5322, 3.6.4 sets no limit; servers do)."""
+"""Most ids in References: the first and the newest ones (RFC 5322, 3.6.4 sets no limit; servers do)."""
 _WIDTH = 78
 _WORD_BYTES = 33
 """Bytes of UTF-8 in one encoded word, so that it and our longest header name fit a line of 76 (RFC 2047, 2)."""
@@ -41,12 +41,12 @@ Automatic = Literal["auto-replied", "auto-generated"]
 
 
 class BadAddress(PostroomError):
-    """A text that is no address to send mail to."""
+    """A text that is not a valid mail address."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
-    """A name and an address, as configured or stored; either may come from a stranger."""
+    """A name and an address, as configured or stored; both may be untrusted."""
 
     address: str
     name: str = ""
@@ -111,7 +111,7 @@ def _headers(outgoing: Outgoing, server: MailServer) -> Iterable[tuple[str, str]
 
 
 def sender_of(outgoing: Outgoing, server: MailServer) -> Mailbox:
-    """Who the mail is from; `Misconfigured` when neither it nor the server says."""
+    """Return the sender; raises `Misconfigured` when neither the mail nor the server has one."""
     if outgoing.sender is not None:
         return outgoing.sender
     if server.from_address:
@@ -128,7 +128,7 @@ def clean(text: str) -> str:
 
 
 def address(value: str) -> str:
-    """An address as it is sent: domain in A-labels (RFC 5890), local part as it is; `BadAddress` if it is none."""
+    """An address as it is sent: domain in A-labels (RFC 5890), local part as it is; raises `BadAddress` if invalid."""
     local, at, domain = value.strip().rpartition("@")
     if not at or not (_QUOTED.fullmatch(local) or (_LOCAL.fullmatch(local) and local.strip(".") == local)):
         raise BadAddress(f"{clean(value)!r} is not an address")
@@ -188,7 +188,7 @@ def _pieces(text: str) -> Iterable[bytes]:
 
 
 def fold(name: str, value: str) -> str:
-    """A header line, folded at spaces where it gets long (RFC 5322, 2.2.3). No word is ever broken or encoded."""
+    """A header line, folded at spaces when it is long (RFC 5322, 2.2.3). Words are never broken or encoded."""
     lines, current = [], f"{name}:"
     for word in value.split(" "):
         if word and current != f"{name}:" and len(current) + 1 + len(word) > _WIDTH:
@@ -205,7 +205,7 @@ def _own_id(message_id: str) -> str:
 
 
 def _ids(values: Iterable[str]) -> list[str]:
-    """What looks like a message id; anything else that a stranger wrote there is left out."""
+    """Return the valid message ids; any other text from the sender is left out."""
     return [found for value in values for found in _MSG_ID.findall(value)]
 
 
@@ -253,7 +253,7 @@ def _attach(body: EmailMessage, each: Attached) -> None:
 
 
 def _type(each: Attached) -> tuple[str, str]:
-    """The type of a file; a mail or a type that is none is sent as bytes, so that nothing is parsed or rewritten."""
+    """Return the type of a file; an attached mail or an invalid type is sent as bytes, so that it is not rewritten."""
     main, _, sub = each.content_type.partition(";")[0].strip().lower().partition("/")
     plain = re.fullmatch(r"[a-z0-9.+-]+", main) and re.fullmatch(r"[a-z0-9.+_-]+", sub)
     return (main, sub) if plain and main not in ("multipart", "message") else ("application", "octet-stream")
@@ -268,6 +268,6 @@ def _token(content_id: str) -> str:
 
 
 def _name_boundaries(body: EmailMessage, message_id: str) -> None:
-    """Boundaries made from the id and the depth instead of chance: the same mail is the same bytes."""
+    """Set boundaries from the id and the depth instead of random ones, so that the same mail has the same bytes."""
     for number, part in enumerate(each for each in body.walk() if each.is_multipart()):
         part.set_boundary("=_" + hashlib.sha256(f"{message_id} {number}".encode()).hexdigest()[:32])

@@ -1,7 +1,7 @@
-"""Sends one composed mail through a mail server, whatever its protocol, under the server's switches.
+"""Sends one composed mail through a mail server, following the server's settings.
 
-Decides who really gets it (NE-21: `block` sends nothing, `override_recipient` replaces everybody) and repeats once
-what may have been lost on the last metre, under the same Message-ID. Separate from `smtp`, which knows one protocol.
+Decides who receives it (NE-21: `block` sends nothing, `override_recipient` replaces all recipients) and repeats a
+mail once, under the same Message-ID, if its delivery status is unknown. Separate from `smtp`, which knows one protocol.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({"smtp": Protocol(smtp.send
 
 
 def addressed(outgoing: Outgoing, server: MailServer) -> Outgoing:
-    """The mail as it will be addressed: with an override, to that address alone, without CC and BCC (NE-21).
+    """The mail as it will be addressed: with an override, only to that address, without CC and BCC (NE-21).
 
     The outbox keeps the mail it was given, so the originals stay visible there.
     """
@@ -52,7 +52,7 @@ def access(
     reveal: Callable[[Secret], str] = Secret.reveal,
     token: Callable[..., str] = no_token,
 ) -> Access:
-    """Who logs in to a server. Without a user name nobody does."""
+    """Return the credentials for a server; None without a user name."""
     credentials = None
     if server.username:
         password = reveal(server.password) if server.password else None
@@ -63,7 +63,7 @@ def access(
 def deliver(outgoing: Outgoing, server: MailServer, who: Access) -> Sent:
     """Send a mail now. Raises `Blocked`, and what `smtp.send` and `compose.build` raise.
 
-    A mail whose answer was lost is sent once more at once; a second loss is `Uncertain` for the caller to keep.
+    If the server's answer is lost, the mail is sent again at once; if it is lost again, `Uncertain` is raised.
     """
     if server.block:
         raise Blocked(f"mail server {server.name} is blocked: it receives only")
@@ -77,12 +77,12 @@ def deliver(outgoing: Outgoing, server: MailServer, who: Access) -> Sent:
     except Uncertain as lost:
         try:
             return protocol.send(server, message, sender, recipients, access=who)
-        except Unavailable as error:  # nothing was sent now; what was lost before may have arrived all the same
+        except Unavailable as error:  # nothing was sent now; the first try may have arrived
             raise Uncertain(f"{lost}; then {error}") from error
 
 
 def recipients_of(mail: Outgoing) -> list[str]:
-    """Everybody who gets the mail, once each."""
+    """All recipients of the mail, each once."""
     everybody = (compose.address(each.address) for each in (*mail.to, *mail.cc, *mail.bcc))
     return list(dict.fromkeys(everybody))
 

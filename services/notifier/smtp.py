@@ -1,6 +1,6 @@
-"""SMTP: hands one mail to one server, and says exactly how far that got.
+"""SMTP: hands one mail to one server and reports the exact result.
 
-What comes back decides what the outbox does: `Sent` (for whom, and who was refused), `Refused` (5xx: never again
+The result decides what the outbox does: `Sent` (for whom, and who was refused), `Refused` (5xx: never again
 as it is), `Deferred` (4xx: later), `Unavailable` (nothing was sent), `Uncertain` (the server took the mail and the
 line broke before its answer: send once more under the same Message-ID). Standard `smtplib` on a socket with a
 deadline; the authentication exchange is ours, because smtplib's carries ASCII only.
@@ -39,7 +39,7 @@ from shared.mail_network.sasl import Credentials
 
 SLOWEST = 50_000
 """Bytes a second: an upload that is slower has failed."""
-PATIENCE = 4
+FINAL_ANSWER_TIMEOUTS = 4
 """Times the server's time-out: the wait for the final answer, because giving up there may send twice (RFC 5321,
 4.5.3.2.6)."""
 _ROUNDS = 10
@@ -73,7 +73,7 @@ class Refused(PostroomError):
 
 
 class Deferred(PostroomError):
-    """The server does not take this mail at the moment (4xx): a trouble of this mail, to be tried again later."""
+    """The server does not take this mail at the moment (4xx): a failure of this mail only, to be retried later."""
 
     def __init__(self, reply: Reply, recipients: Sequence[str] = ()) -> None:
         super().__init__(str(reply))
@@ -95,7 +95,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Who logs in (None: nobody), and what the settings allow."""
+    """The credentials (None: no login), and what the settings allow."""
 
     credentials: Credentials | None = None
     allow_cleartext_auth: bool = False
@@ -104,7 +104,7 @@ class Access:
 
 
 class _Connection(smtplib.SMTP):
-    """smtplib whose every exchange ends by a deadline."""
+    """smtplib with a deadline for each exchange."""
 
     def __init__(self, server: MailServer, hello: str) -> None:
         self._mail_server, self._seconds = server, server.timeout.total_seconds()
@@ -135,7 +135,7 @@ class _Connection(smtplib.SMTP):
         return tls_context(verify=self._mail_server.verify_certificate)
 
     def _upgrade(self) -> None:
-        """Never without: a server that offers no STARTTLS may be somebody in between (RFC 3207, 6)."""
+        """Start TLS; fails without STARTTLS, since an attacker may have removed the offer (RFC 3207, 6)."""
         if not self.has_extn("starttls"):
             raise TlsFailed("the server does not offer STARTTLS")
         code, text = self.starttls(context=self._context())
@@ -155,7 +155,7 @@ class _Connection(smtplib.SMTP):
         super().putcmd(cmd, args)
 
     def within(self, seconds: float) -> None:
-        """The next exchange has so many seconds."""
+        """Start an exchange with a deadline in `seconds`."""
         self._deadline.restart(seconds)
         if isinstance(self.file, _BoundedLines):
             self.file.lines = 0
@@ -164,13 +164,13 @@ class _Connection(smtplib.SMTP):
 
 
 def _own_name() -> str:
-    """How we greet; asking the resolver for a full name could take its time (RFC 5321, 4.1.3 allows a literal)."""
+    """Return the name for EHLO, without a DNS look-up, which may be slow (RFC 5321, 4.1.3 allows a literal)."""
     name = socket.gethostname()
     return name if "." in name and name.isascii() else "[127.0.0.1]"
 
 
 class _BoundedLines(io.BufferedReader):
-    """Reads lines of one reply, and not without end."""
+    """Reads the lines of one reply, up to a limit."""
 
     lines = 0
 
@@ -225,14 +225,14 @@ def _session(server: MailServer, access: Access) -> Iterator[_Connection]:
 
 @contextmanager
 def _speaking(connection: _Connection, server: MailServer) -> Iterator[None]:
-    """The errors of smtplib become ours."""
+    """Translate the errors of smtplib to ours."""
     where = f"{connection._host}:{server.port}"  # noqa: SLF001
     with connecting(connection._host, server.port):  # noqa: SLF001
         try:
             yield
         except smtplib.SMTPServerDisconnected as error:
             raise Unreachable(f"{where}: {error}") from error
-        except smtplib.SMTPResponseException as error:  # a greeting or EHLO refused: no mail is at fault
+        except smtplib.SMTPResponseException as error:  # greeting or EHLO refused: not caused by a mail
             raise Unreachable(f"{where}: {error.smtp_code} {_said(error.smtp_error)}") from error
         except smtplib.SMTPException as error:
             raise Unreachable(f"{where}: {error}") from error
@@ -245,7 +245,7 @@ def _said(text: bytes | str) -> str:
 
 
 def _verdict(reply: Reply, recipients: Sequence[str] = ()) -> PostroomError:
-    """What a reply means for this mail. 421 closes the channel: the server is away, the mail is not at fault."""
+    """Return the error for a reply. 421 closes the channel: the server is unavailable, unrelated to the mail."""
     if reply.code == 421:  # RFC 5321, 3.8
         return Unreachable(str(reply))
     if 500 <= reply.code < 600:
@@ -279,14 +279,14 @@ def _decoded(answer: tuple[int, bytes]) -> tuple[int, str]:
 
 
 def _argument(value: str) -> str:
-    """An address in a command; a line break in it would be another command."""
+    """Return an address for a command; a line break in it would start another command."""
     if re.search(r"[\x00-\x1f\x7f<>]", value):
         raise Refused(Reply(553, f"5.1.3 {value!r} is not an address"))
     return value
 
 
 def _recipient(connection: _Connection, recipient: str) -> Reply | None:
-    """The refusal, or None. A server that closes the channel refuses nobody."""
+    """The refusal, or None. Raises when the server closes the channel, which is not a refusal."""
     reply = Reply(*_decoded(connection.rcpt(_argument(recipient))))
     if reply.code in (250, 251):
         return None
@@ -296,19 +296,19 @@ def _recipient(connection: _Connection, recipient: str) -> Reply | None:
 
 
 def _none_accepted(refused: Sequence[tuple[str, Reply]]) -> PostroomError:
-    """A temporary refusal wins: one of them may be taken later."""
+    """Return the error when all were refused: temporary if one refusal is, because it may be accepted later."""
     recipients = [each for each, _ in refused]
     temporary = next((reply for _, reply in refused if 400 <= reply.code < 500), None)
     return _verdict(temporary or refused[0][1] if refused else Reply(554, "5.1.0 no recipients"), recipients)
 
 
 def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
-    """Everything until the last dot may fail safely; without an answer after it, the delivery status is unknown."""
+    """Send the content. A failure before the final dot is safe; after it, without an answer, the status is unknown."""
     connection.putcmd("data")
     go = Reply(*_decoded(connection.getreply()))
     if go.code != 354:
         raise _verdict(go)
-    connection.within(PATIENCE * server.timeout.total_seconds() + len(message) / SLOWEST)
+    connection.within(FINAL_ANSWER_TIMEOUTS * server.timeout.total_seconds() + len(message) / SLOWEST)
     connection.send(_stuffed(message))
     try:
         reply = Reply(*_decoded(connection.getreply()))
@@ -360,7 +360,7 @@ def _not_offered(what: str, offered: set[str], policy: sasl.Policy) -> PostroomE
 
 
 def _exchange_or_renew(connection: _Connection, row: sasl.Mechanism, who: Credentials) -> None:
-    """An OAuth token that is refused is renewed once."""
+    """Log in; if an OAuth token is refused, renew it and try once more."""
     try:
         _exchange(connection, row, who)
     except AuthenticationRefused:
@@ -371,7 +371,7 @@ def _exchange_or_renew(connection: _Connection, row: sasl.Mechanism, who: Creden
 
 
 def _exchange(connection: _Connection, row: sasl.Mechanism, who: Credentials) -> None:
-    """AUTH (RFC 4954): challenges and answers in base64 until the server decides."""
+    """Run AUTH (RFC 4954): challenges and answers in base64 until the server accepts or refuses."""
     answer = sasl.responder(row, who)
     first = f" {_base64(answer(b''))}" if row.client_first else ""
     code, text = connection.docmd("AUTH", row.name + first)
@@ -395,7 +395,7 @@ def _challenge(text: bytes) -> bytes:
 
 
 def _login_verdict(reply: Reply) -> PostroomError:
-    """535 refuses the credentials, 538 wants encryption, 4xx is a server out of order (RFC 4954, 6)."""
+    """Return the error for a reply: 535 bad credentials, 538 encryption required, 4xx server failure (RFC 4954, 6)."""
     if reply.code == 538:
         return CleartextRefused(str(reply))
     if 500 <= reply.code < 600:

@@ -1,7 +1,7 @@
-"""Notifier: outgoing mail leaves, once as far as SMTP allows.
+"""Notifier: sends outgoing mail, once as far as SMTP allows.
 
 Reads NotificationQueued. A mail is claimed (`sending`) before it is sent, so that two workers never send the same
-one; what a crash leaves claimed is sent once more, under the same Message-ID, and then left to a person.
+one. A mail that a crashed worker had claimed is sent once more, under the same Message-ID, and then left to a person.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ from shared.store.people import People
 
 log = logging.getLogger(__name__)
 
-CLAIM = timedelta(minutes=2)
-PATIENCE = 12
-"""A claim is of a worker that is gone when it is older than `CLAIM` and this many of the server's time-outs: every
-exchange of a slow sending, and the second try, may take one."""
-AWAY = timedelta(minutes=5)
-"""When a mail is tried again whose server is away."""
+CLAIM_AGE = timedelta(minutes=2)
+CLAIM_TIMEOUTS = 12
+"""A claim has expired when it is older than `CLAIM_AGE` plus this many of the server's time-outs: each exchange of a
+slow delivery, and of the second try, may take one."""
+RETRY_WAIT = timedelta(minutes=5)
+"""Wait before a mail is retried whose server is unavailable."""
 MAX_TRIES = 2
-"""How often a mail is sent whose fate is not known."""
+"""How often a mail is sent while its delivery status is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """Sends what waits in the outbox."""
+    """Sends the mails in the outbox."""
 
     outbox: Outbox
     people: People
@@ -52,7 +52,7 @@ class Notifier:
     deliver: Callable[[Outgoing, MailServer, Configuration], Sent]
 
     def handle(self, queued: NotificationQueued) -> Outcome:
-        """Send one mail of the outbox, unless it has left or may not leave."""
+        """Send one mail of the outbox, unless it was sent or may not be sent."""
         mail = self.outbox.get(queued.outbox_id)
         if mail is None or mail.state in ("sent", "blocked", "failed", "unsent"):
             return Emit(note="nothing to send" if mail is None else f"is {mail.state}", mail_id=queued.mail_id)
@@ -60,15 +60,16 @@ class Notifier:
         server = configuration.mail_server(mail.server or "")
         if server is None:
             return self._end(mail, "unsent", "no mail server is configured")
-        if why := self._barred(mail, configuration):
+        if why := self._objection(mail, configuration):
             return self._end(mail, "blocked", why)
         if not self._claim(mail, server, now):
             return Wait("another worker sends it", timedelta(seconds=30))
         return self._send(mail, server, configuration)
 
     def _claim(self, mail: OutboxMail, server: MailServer, now: datetime) -> bool:
-        """Claim the mail; a claim of a worker that is gone is taken over, once."""
-        if mail.state == "sending" and mail.claimed_at and now - mail.claimed_at < CLAIM + PATIENCE * server.timeout:
+        """Claim the mail; an expired claim is taken over."""
+        expiry = CLAIM_AGE + CLAIM_TIMEOUTS * server.timeout
+        if mail.state == "sending" and mail.claimed_at and now - mail.claimed_at < expiry:
             return False
         return self.outbox.claim(mail, now)
 
@@ -86,9 +87,9 @@ class Notifier:
             return Retry(str(error))
         except Uncertain as error:
             return self._end(mail, "failed", f"delivery status unknown: {error}")
-        except (AuthenticationRefused, Unavailable) as error:  # this server's trouble; another's mail goes on
+        except (AuthenticationRefused, Unavailable) as error:  # affects this server only
             self.outbox.put_back(mail.id, str(error))
-            return Wait(str(error), AWAY)
+            return Wait(str(error), RETRY_WAIT)
         refused = ", ".join(f"{recipient} ({reply})" for recipient, reply in sent.refused)
         return self._end(mail, "sent", f"refused for {refused}" if refused else "")
 
@@ -96,10 +97,10 @@ class Notifier:
         self.outbox.end(mail.id, state, reason, self.clock.now())
         return Emit(note=f"{state} {reason}".strip(), mail_id=mail.mail_id or "")
 
-    def _barred(self, mail: OutboxMail, configuration: Configuration) -> str | None:
+    def _objection(self, mail: OutboxMail, configuration: Configuration) -> str | None:
         """Outbound rules: the subject and every recipient are matched (TI-20 to TI-23)."""
-        if barred := next((each for each in rules.BARRED_SUBJECTS if each in mail.subject.casefold()), None):
-            return f"no mail is sent with a subject that says: {barred}"
+        if phrase := next((each for each in rules.BARRED_SUBJECTS if each in mail.subject.casefold()), None):
+            return f"no mail is sent with a subject that says: {phrase}"
         time = PatternTime()
         objections = (self._objection_to(address, mail.subject, configuration, time) for address in mail.to)
         try:
@@ -108,7 +109,7 @@ class Notifier:
             return str(spent)
 
     def _objection_to(self, address: str, subject: str, configuration: Configuration, time: PatternTime) -> str | None:
-        if any(barred in address.lower() for barred in rules.BARRED_SENDERS):
+        if any(sender in address.lower() for sender in rules.BARRED_SENDERS):
             return f"no mail is sent to {address}"
         person = self.people.with_address(address, plus_addressing=configuration.settings.plus_addressing)
         roles = frozenset(person.roles) if person else None

@@ -1,1 +1,1 @@
-"""Sender matcher: who wrote this?"""
+"""Sender matcher: finds the person who sent a mail."""

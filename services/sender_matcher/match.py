@@ -1,4 +1,4 @@
-"""Which person, or which object, stands behind an address: facts, no policy.
+"""Finds the person or the object that has an address; the record writer decides what follows.
 
 Method 1 finds a person by address (oldest first, VS-03). Method 2 finds a record of the configured type, either
 by a field that holds the address or by a fixed value of a field (IV-24).
@@ -16,7 +16,7 @@ from shared.store.records import Records
 
 
 def match_person(address: Address | None, settings: Settings, people: People) -> Sender:
-    """The person with this address, or nobody. A display name matches nothing."""
+    """Return the sender with the person who has this address, if any. Display names are not compared."""
     if address is None or not address.address:
         return Sender(address)
     found = people.with_address(address.address, plus_addressing=settings.plus_addressing)
@@ -26,7 +26,7 @@ def match_person(address: Address | None, settings: Settings, people: People) ->
 
 
 def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | None, str | None]:
-    """Type and id of the record that method 2 links to; the id None when there is none."""
+    """Return type and id of the record that method 2 links to; the id is None when no record matches."""
     wanted = inbox.sender.object
     if inbox.sender.method != "object" or wanted is None:
         return None, None
@@ -40,5 +40,5 @@ def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | 
 
 
 def _holds(record: Record, field: str, key: str) -> bool:
-    """Whether the field is this address: the search folds every letter, and would make a `k` of the Kelvin sign."""
+    """Whether the field equals this address. The store's search folds case too widely (Kelvin sign to `k`)."""
     return address_key(str(record.fields.get(field, ""))) == key

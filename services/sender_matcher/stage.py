@@ -1,6 +1,6 @@
-"""Sender matcher: who wrote this?
+"""Sender matcher: finds the person who sent a mail.
 
-Reads MailAccepted, emits SenderMatched. Facts only: what to do with an unknown sender is decided by the writer.
+Reads MailAccepted, emits SenderMatched. The record writer decides what to do with an unknown sender.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def handle(
 def match(
     accepted: MailAccepted, inbox: Inbox, configuration: Configuration, *, people: People, records: Records
 ) -> SenderMatched:
-    """The mail with the person and the object that stand behind its sender's address."""
+    """Return the mail with the person and the object that have its sender's address."""
     address = with_domain(accepted.mail.from_, inbox.default_domain)
     sender = match_person(address, configuration.settings, people)
     object_type, object_id = match_object(sender, inbox, records)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.exporter import connection
-from services.exporter.stage import AWAY, build
+from services.exporter.stage import RETRY_WAIT, build
 from shared.config.model import Connection
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import ExportWanted
@@ -46,5 +46,5 @@ def test_a_connection_that_is_unavailable_is_waited_for(
         raise Unavailable("the folder cannot be written")
 
     monkeypatch.setattr(connection, "write", refuse)
-    assert build(desk.app).handle(wanted) == Wait("the folder cannot be written", AWAY)
+    assert build(desk.app).handle(wanted) == Wait("the folder cannot be written", RETRY_WAIT)
     assert desk.mails()[0]["outcome"] is None

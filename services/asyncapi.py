@@ -1,9 +1,8 @@
 """The integrator's contract as an AsyncAPI 3 document, made from the code that keeps it.
 
 Reads the event dataclasses, the routing tables of the pipeline and RabbitMQ's topology; `python -m
-services.asyncapi` prints what `docs/asyncapi.yaml` holds. Separate, because it alone looks at both
-sides of the contract: what travels (this package) and along which ways (pipeline, topology). Those are handed
-in, so that the contracts still import nothing but the standard library.
+services.asyncapi` prints what `docs/asyncapi.yaml` holds. Separate, because it alone needs
+both the events (`shared.contracts`) and their routes (pipeline, topology).
 """
 
 from __future__ import annotations
@@ -43,8 +42,8 @@ compares with `postroom mails list --json` from time to time.
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
-    """Along which ways events travel: `queues` maps an event to the work queue that reads it, `announced` an
+class Routes:
+    """The routes of events: `queues` maps an event to the work queue that reads it, `announced` an
     event to the routing keys under which integrators hear of it. `work` and `events` are the exchanges;
     `arguments` are those of each queue.
     """
@@ -56,7 +55,7 @@ class Ways:
     arguments: Mapping[str, Mapping[str, str | int]]
 
 
-def document(ways: Ways, version: str) -> Json:
+def document(ways: Routes, version: str) -> Json:
     """The whole AsyncAPI 3.0 document. `version` is the contract's."""
     public = {key: cls for cls, keys in ways.announced.items() for key in keys}
     return {
@@ -105,10 +104,10 @@ def _servers() -> Json:
     }
 
 
-# -- the door
+# -- intake
 
 
-def _intake(ways: Ways) -> Json:
+def _intake(ways: Routes) -> Json:
     return {
         "address": "intake",
         "title": "Raw mail, in",
@@ -167,10 +166,10 @@ def _take_mail() -> Json:
     }
 
 
-# -- what integrators hear
+# -- what is announced to integrators
 
 
-def _announced_channel(ways: Ways, key: str, cls: type) -> Json:
+def _announced_channel(ways: Routes, key: str, cls: type) -> Json:
     return {
         "address": key,
         "title": key,
@@ -195,11 +194,11 @@ def _announce(key: str) -> Json:
 # -- between the workers
 
 
-def _internal_queues(ways: Ways) -> Sequence[str]:
+def _internal_queues(ways: Routes) -> Sequence[str]:
     return list(dict.fromkeys(ways.queues.values()))
 
 
-def _internal_channel(ways: Ways, queue: str) -> Json:
+def _internal_channel(ways: Routes, queue: str) -> Json:
     readers = [cls.__name__ for cls, to in ways.queues.items() if to == queue]
     return {
         "address": f"{ways.work}.{queue}",
@@ -340,16 +339,16 @@ def _internal_name(queue: str) -> str:
     return f"{_name(queue)}Queue"
 
 
-# -- the ways of this code
+# -- the routes of this code
 
 
-def ways() -> Ways:
+def ways() -> Routes:
     """The pipeline's routes on RabbitMQ's topology."""
     from services import pipeline
     from shared.rabbitmq import topology
 
     table = topology.topology(QUEUES)
-    return Ways(
+    return Routes(
         work=table.work,
         events=table.events,
         queues=pipeline.ROUTES,

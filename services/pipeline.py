@@ -1,4 +1,4 @@
-"""The whole system as tables: which stages exist, which event goes to which queue, and what integrators hear of."""
+"""The whole system as tables: the stages, the queue of each event, and what is announced to integrators."""
 
 from __future__ import annotations
 
@@ -54,6 +54,6 @@ ANNOUNCED: Mapping[type[Event], Callable[[Event], str]] = {
 
 
 def addressees(event: Event) -> Sequence[str]:
-    """Where an event goes: its queue, and its name on the events exchange; none when nobody reads it."""
+    """Where an event goes: its queue, and its name on the events exchange; none when it has no reader."""
     queue, announced = ROUTES.get(type(event)), ANNOUNCED.get(type(event))
     return [*([queue] if queue else []), *([announced(event)] if announced else [])]

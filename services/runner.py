@@ -1,7 +1,7 @@
 """Runs the pipeline's stages and the fetcher in one process, and wires one app to its workers.
 
 Reads the tables of `services.pipeline`; decides which parts have a thread of their own, what is processed first after
-a crash, and when a single run is over. Separate from the tables, so that those can be read at one glance.
+a crash, and when a single run is over. Separate from the tables, so that the tables stay short.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def worker_dependencies(app: App, *hooks: Hook) -> WorkerDependencies:
 
 
 def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
-    """The fetcher on an app's door and configuration. `hooks` come after the log lines."""
+    """The fetcher on an app's intake and configuration. `hooks` come after the log lines."""
 
     def hand_over(arrivals: Sequence[Arrival]) -> None:
         app.door.hand_over([RawMail(each.raw, each.inbox, None, each.envelope_from) for each in arrivals])
@@ -95,8 +95,8 @@ def run_all(
 ) -> None:
     """Run all stages in one process, until `stop` is set; with `once` until the queues are empty.
 
-    Stages that talk to servers, and the fetcher, have threads of their own, so that a slow server holds up nobody
-    else; a single run does one after the other. Raises what ended one of those threads.
+    Stages that talk to servers, and the fetcher, have threads of their own, so that a slow server delays no
+    other part; a single run does one after the other. Raises what ended one of those threads.
     """
     dependencies = worker_dependencies(app, *hooks)
     stages = [build(app) for build in STAGES.values()]
@@ -129,8 +129,8 @@ def _fetch(source: FetcherSource, stop: threading.Event, *, once: bool) -> list[
 def drain_backlog(app: App, stages: Sequence[Stage], dependencies: WorkerDependencies, stop: threading.Event) -> None:
     """Process first what an earlier process left in the queues: one message at a time, one stage after the other.
 
-    Should one message kill this process too, no other was taken with it: RabbitMQ counts a delivery for each message
-    that a process holds when it dies, and after the fifth death its neighbours would be dead letters as well.
+    If one message kills this process too, no other message is affected: RabbitMQ counts a delivery for each message
+    that a process holds when it ends, and after five times all of them would be dead letters.
     """
     try:
         ready = {depth.name: depth.ready for depth in app.broker.depths()}

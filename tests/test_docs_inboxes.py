@@ -64,7 +64,7 @@ class Reader:
         assert type_ is not None
         options = dict(zip(words[4::2], words[5::2], strict=True))
         manual_edits.create(
-            self.desk.app, type_, manual_edits.Wanted(options["--subject"], customer=options["--customer"])
+            self.desk.app, type_, manual_edits.NewRecord(options["--subject"], customer=options["--customer"])
         )
 
     def do_json(self, _: str, text: str) -> None:

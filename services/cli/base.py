@@ -39,8 +39,8 @@ class Problem(click.ClickException):
     exit_code = PROBLEM
 
 
-class ReaderGone(Exception):
-    """Nobody reads standard output any more."""
+class ReaderClosed(Exception):
+    """The reader of standard output has closed the pipe."""
 
 
 def _remember(key: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -52,7 +52,7 @@ def _remember(key: str) -> Callable[[click.Context, click.Parameter, Any], None]
 
 
 def common_options() -> list[click.Parameter]:
-    """The options that every command takes, wherever they stand on the line."""
+    """Add the options that every command takes, at any place on the command line."""
     return [
         click.Option(
             ["--data"],
@@ -73,14 +73,14 @@ def common_options() -> list[click.Parameter]:
 
 
 class Command(click.Command):
-    """A command with the common options, whose words are text; file names may be any bytes."""
+    """A command with the common options. Its arguments are text, but file names may be any bytes."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(common_options())
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run it, unless a word is no text: what is stored has to be said in UTF-8."""
+        """Run the command. Refuses an argument that is not valid text: stored values have to be UTF-8."""
         for each in self.params:
             if each.type is click.STRING and not _is_text(ctx.params.get(each.name or "")):
                 raise click.BadParameter("not UTF-8 text", ctx, each)
@@ -88,7 +88,7 @@ class Command(click.Command):
 
 
 def _is_text(value: object) -> bool:
-    """Whether nothing in a word, or in several, is a byte that Python could not decode (PEP 383)."""
+    """Whether a value, or each of several, is free of bytes that Python could not decode (PEP 383)."""
     words = value if isinstance(value, tuple) else (value,)
     return not any("\udc80" <= letter <= "\udcff" for word in words if isinstance(word, str) for letter in word)
 
@@ -121,7 +121,7 @@ class Group(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """The command; one that is not there is answered with the nearest, lazy ones among them."""
+        """Return the command. For an unknown name, suggest the nearest command, lazy ones included."""
         name = args[0]
         if not name.startswith("-") and self.get_command(ctx, name) is None:
             near = get_close_matches(name, self.list_commands(ctx), n=1)
@@ -137,14 +137,14 @@ class Group(click.Group):
             formatter.write_dl(list(lines.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command. A reader that went away is no error, though click would treat it as one."""
+        """Run the command. A closed pipe on standard output is not an error here, though click treats it as one."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            raise ReaderGone from None
+            raise ReaderClosed from None
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
-        """Run, and turn every ending into an exit code and at most one sentence."""
+        """Run, and exit with a code; an error prints at most one sentence."""
         extra["standalone_mode"] = False
         code = run(lambda: super(Group, self).main(list(args) if args is not None else None, *rest, **extra))
         sys.exit(code)
@@ -156,20 +156,23 @@ def run(call: Callable[[], Any]) -> int:
         code = call()
         sys.stdout.flush()
     except Exception as error:
-        if os.environ.get(DEBUG) == "1" and not isinstance(error, click.exceptions.Exit | ReaderGone | BrokenPipeError):
+        if os.environ.get(DEBUG) == "1" and not isinstance(
+            error, click.exceptions.Exit | ReaderClosed | BrokenPipeError
+        ):
             raise
-        return _told(error)
+        return _report_error(error)
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0
 
 
-def _told(error: Exception) -> int:
+def _report_error(error: Exception) -> int:
+    """Print one sentence for an error; return the exit code."""
     match error:
         case click.exceptions.Exit():
             return error.exit_code
-        case ReaderGone() | BrokenPipeError():
-            return _hush()
+        case ReaderClosed() | BrokenPipeError():
+            return _silence_output()
         case click.Abort():
             click.echo("Aborted.", err=True)
             return PROBLEM
@@ -177,27 +180,27 @@ def _told(error: Exception) -> int:
             error.show()
             return error.exit_code
         case Unavailable():
-            _say(f"{error}; try again later")
+            _print_error(f"{error}; try again later")
             return TRY_LATER
         case PostroomError():
-            _say(str(error))
+            _print_error(str(error))
             return PROBLEM
         case OSError():
-            _say(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+            _print_error(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
             return PROBLEM
         case _:
-            _say(f"this should not have happened: {type(error).__name__}: {error} ({DEBUG}=1 shows where)")
+            _print_error(f"this should not have happened: {type(error).__name__}: {error} ({DEBUG}=1 shows where)")
             return PROBLEM
 
 
-def _say(sentence: str) -> None:
+def _print_error(sentence: str) -> None:
     from services.cli.output import safe
 
     click.echo(f"Error: {safe(sentence, breaks=True)}", err=True)
 
 
-def _hush() -> int:
-    """The reader went away (`| head`): leave without a word, and without another try at exit."""
+def _silence_output() -> int:
+    """Discard further output after the reader closed the pipe (`| head`), so that the flush at exit does not fail."""
     with suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
@@ -228,7 +231,7 @@ def opened() -> Iterator[App]:
         with watching("connecting"):
             app = App.open(where, QUEUES)
     except Unavailable as error:
-        if _lasts(error.__cause__, where.data):
+        if _is_permanent(error.__cause__, where.data):
             raise Problem(f"{error}; mend that, or name another folder with --data or POSTROOM_DATA") from error
         raise
     try:
@@ -237,15 +240,15 @@ def opened() -> Iterator[App]:
         app.close()
 
 
-def _lasts(cause: BaseException | None, data: Path) -> bool:
-    """Whether trouble with the data folder stays until somebody acts."""
+def _is_permanent(cause: BaseException | None, data: Path) -> bool:
+    """Whether the data folder stays unusable until a person repairs it."""
     name = getattr(cause, "sqlite_errorname", "")
     forbidden = name.startswith("SQLITE_CANTOPEN") and not os.access(data, os.W_OK)
     return forbidden or isinstance(cause, LASTING) or name.startswith(LASTING_IN_SQLITE)
 
 
 def nothing_called(thing: str, name: str) -> NoReturn:
-    """There is no such thing: exit code 1."""
+    """Exit with code 1, because no such thing exists."""
     from services.cli.output import safe
 
     raise Problem(f"there is no {thing} {safe(name)!r}")

@@ -107,9 +107,9 @@ def _who() -> str:
 
 
 def _confirm(app: App, stated: Configuration) -> None:
-    """Deleting an inbox or a mail server asks first (IV-10, VS-13). A script has nobody to ask: it said `--prune`."""
-    gone = deletions_to_confirm(app, stated)
-    if gone and not click.confirm(f"Delete {output.safe(', '.join(gone))}? No stored mail is lost", err=True):
+    """Ask before an inbox or a mail server is deleted (IV-10, VS-13); without a terminal `--prune` is enough."""
+    deletions = deletions_to_confirm(app, stated)
+    if deletions and not click.confirm(f"Delete {output.safe(', '.join(deletions))}? No stored mail is lost", err=True):
         raise base.Problem("nothing was changed")
 
 

@@ -40,7 +40,7 @@ def list_letters(state: LetterState | Literal["all"], stage: str | None, limit: 
             partial(_row, timezone=app.directory.current().settings.timezone),
             NONE_OPEN if query == OPEN else "no dead letters like that",
         )
-        listing.tell(app.dead_letters.recent(query, page.reach, skip), page)
+        listing.show_page(app.dead_letters.recent(query, page.reach, skip), page)
 
 
 def _row(letter: DeadLetter, timezone: str) -> tuple[object, ...]:

@@ -56,7 +56,7 @@ def _samples() -> dict[str, bytes]:
 
 
 def _refuse_a_real_desk(app: App) -> None:
-    """A folder with mail that is not the demo's is somebody's desk."""
+    """Raise an error when the folder holds mail that the demo did not write."""
     mails, ours = app.mails.count(), app.documents.get("demo", "desk")
     if mails and ours is None:
         raise Problem(f"{app.location.data} holds a desk with mail already; name another folder with --data")

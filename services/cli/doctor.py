@@ -1,6 +1,6 @@
 """`postroom doctor`: is everything reachable, is the configuration complete, is every mail accounted for?
 
-One problem makes the exit code 1; what is examined and what a problem is, `services/operator/doctor.py` says.
+The exit code is 1 when there is a problem. `services/operator/doctor.py` has the checks and their severities.
 """
 
 from __future__ import annotations

@@ -19,15 +19,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
-    """How one kind of thing is listed: for machines, for people, and when there is none."""
+    """How one kind of thing is listed: as JSON, as a table row, and the text for an empty list."""
 
     summary: Callable[[T], Mapping[str, Any]]
     headings: Sequence[str]
     row: Callable[[T], Sequence[object]]
     empty: str
 
-    def tell(self, found: Iterable[T], page: Page) -> None:
-        """Print a page of what was found; standard error says when there is more."""
+    def show_page(self, found: Iterable[T], page: Page) -> None:
+        """Print one page; a line on standard error shows how to get the next one."""
         shown = page_of(found, page)
         if as_json():
             for each in shown.things:

@@ -60,4 +60,4 @@ def start(default: str = "INFO") -> None:
     logging.captureWarnings(capture=True)
     for library in ("pymongo", "kombu", "amqp"):
         logging.getLogger(library).setLevel(logging.WARNING)
-    logging.getLogger("pika").setLevel(logging.CRITICAL)  # what it says of a lost connection, we say once
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # lost connections are logged once, by Postroom itself

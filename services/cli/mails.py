@@ -67,7 +67,7 @@ def list_mails(
             partial(_row, timezone=timezone),
             "no mails yet; postroom publish FILE hands one in" if any_mail else "no mails like that",
         )
-        listing.tell(found, page)
+        listing.show_page(found, page)
 
 
 def _since(written: str, now: datetime, timezone: str) -> datetime:

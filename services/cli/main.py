@@ -43,9 +43,9 @@ def cli() -> None:
 
 
 def main() -> None:
-    """The entry point: standard streams are there, and speak UTF-8 whatever the locale says."""
+    """Run the command line. Missing standard streams are replaced; all use UTF-8, whatever the locale is."""
     for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who started us: nobody wants to know
+        if getattr(sys, name) is None:  # closed by the parent process: output is discarded
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as the process
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

@@ -43,7 +43,7 @@ def list_mails(state: OutboxState | None, limit: int, skip: int) -> None:
             partial(_row, timezone=app.directory.current().settings.timezone),
             f"no outgoing mail is {state}" if state else "no outgoing mail",
         )
-        listing.tell(app.outbox.recent(state, page.reach, skip), page)
+        listing.show_page(app.outbox.recent(state, page.reach, skip), page)
 
 
 def _row(mail: OutboxMail, timezone: str) -> tuple[object, ...]:

@@ -29,12 +29,12 @@ WRAPPING: Final[dict[str, int]] = {
     **dict.fromkeys(("reason", "why"), 20),
     **dict.fromkeys(("received", "at", "created", "polled", "tested"), 10),
 }
-"""Columns whose text goes on in the next line when a terminal is too narrow, and their least width."""
+"""Columns whose text is wrapped when a terminal is too narrow, and their minimum width."""
 SHRINKING: Final[Mapping[str, int]] = WRAPPING | dict.fromkeys(
     ("subject", "from", "to", "addresses", "address", "name", "state"), 10
 )
-"""Columns that give way when a terminal is too narrow, and their least width."""
-PATIENCE: Final = 2.0
+"""Columns that are shortened when a terminal is too narrow, and their minimum width."""
+PROGRESS_DELAY_SECONDS: Final = 2.0
 """Seconds that anything may take without a progress bar."""
 _HIDDEN: Final = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
@@ -49,7 +49,7 @@ _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 
 
 def safe(text: object, *, breaks: bool = False) -> str:
-    """Text that a terminal shows and does not obey. Line breaks are kept when `breaks`, else they are blanks."""
+    """Escape control characters, so that a terminal shows them. Line breaks become blanks unless `breaks`."""
     shown = str(text) if breaks else _BREAKS.sub(" ", str(text))
     return _UNSAFE.sub(lambda found: _escaped(found[0]), shown)
 
@@ -62,12 +62,12 @@ def _escaped(character: str) -> str:
 
 
 def quoted(text: str) -> str:
-    """Text of a mail below other lines, each of its lines marked, so that none passes for a line of ours."""
+    """Mark each line of a mail's text, so that it cannot be mistaken for output of the command."""
     return "\n".join(f"| {line}".rstrip() for line in safe(text.rstrip(), breaks=True).split("\n"))
 
 
 def emit(thing: object) -> None:
-    """One JSON object on one line, in UTF-8; what is not seen is escaped, which means the same."""
+    """Print one JSON object on one line, in UTF-8; invisible characters are written as JSON escapes."""
     line = json.dumps(thing, ensure_ascii=False, default=_plain)
     if not line.isascii() or "\x7f" in line:
         line = _UNSAFE.sub(lambda found: _escaped_in_json(found[0]), _SURROGATES.sub("\ufffd", line))
@@ -133,7 +133,7 @@ def _width(text: str) -> int:
 
 
 def _rich_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table as wide as the terminal; plain where that is too narrow, so that nothing is lost."""
+    """Print a table as wide as the terminal; a plain one when the terminal is too narrow for all columns."""
     from rich.console import Console
     from rich.table import Table
 
@@ -151,7 +151,7 @@ def _rich_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def _cell(heading: str, text: str) -> Any:
-    """A cell that goes on in the next line, or ends in an ellipsis."""
+    """A cell that is wrapped, or shortened with an ellipsis."""
     from rich.text import Text
 
     wraps = heading in WRAPPING
@@ -159,7 +159,7 @@ def _cell(heading: str, text: str) -> Any:
 
 
 def fitted(headings: Sequence[str], rows: Sequence[Sequence[str]], available: int) -> list[int] | None:
-    """Widths of columns that fit, the roomiest having given way first; None when they cannot give way that far."""
+    """Column widths that fit, the widest columns shortened first; None when the minimum widths do not fit."""
     widths = [max(map(_width, column)) for column in zip(headings, *rows, strict=True)]
     spare = [max(0, width - SHRINKING.get(heading, width)) for heading, width in zip(headings, widths, strict=True)]
     for _ in range(sum(widths) + len(GAP) * (len(widths) - 1) - available):
@@ -185,14 +185,14 @@ def heading(text: str) -> None:
 
 
 def progress(things: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-    """The things, with a bar on a terminal once it has taken more than two seconds."""
+    """Yield the things; a terminal shows a progress bar after more than two seconds."""
     if not sys.stderr.isatty():
         yield from things
         return
     started, bar, done = time.monotonic(), None, 0
     try:
         for thing in things:
-            if bar is None and time.monotonic() - started > PATIENCE:
+            if bar is None and time.monotonic() - started > PROGRESS_DELAY_SECONDS:
                 bar = _bar(label, total, done)
             yield thing
             done += 1
@@ -205,9 +205,9 @@ def progress(things: Iterable[T], label: str, total: int | None = None) -> Itera
 
 @contextmanager
 def watching(label: str, seen: Callable[[], str] | None = None) -> Iterator[None]:
-    """A line that says how far the work in this block is, on a terminal, once it has taken two seconds.
+    """Show the progress of the work in this block on a terminal, once it has taken two seconds.
 
-    `seen` gives what to say; without it the line tells the seconds.
+    `seen` returns the text of the line; without it the line shows the elapsed seconds.
     """
     if not sys.stderr.isatty():
         yield
@@ -228,7 +228,7 @@ def _seconds() -> Callable[[], str]:
 
 
 def _watch(label: str, seen: Callable[[], str], over: threading.Event) -> None:
-    if over.wait(PATIENCE):
+    if over.wait(PROGRESS_DELAY_SECONDS):
         return
     from rich.console import Console
 

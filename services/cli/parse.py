@@ -34,7 +34,7 @@ def parse(named: tuple[str, ...]) -> int:
 
 
 def look(source: sources.Source) -> dict[str, Any]:
-    """What the parser sees of one mail, or why it sees nothing."""
+    """The parsed mail as JSON, or the reason why it could not be parsed."""
     from services.parser import guarded
     from shared.contracts import codec
 

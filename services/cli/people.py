@@ -33,7 +33,7 @@ def list_people(kind: str | None, role: str | None, limit: int, skip: int) -> No
     empty = "no people" if kind is role is None else "no people like that"
     listing = Listing(lambda person: asdict(views.summary(person)), headings, _row, empty)
     with opened() as app:
-        listing.tell(app.people.list(page.reach, skip, kind=kind, role=role), page)
+        listing.show_page(app.people.list(page.reach, skip, kind=kind, role=role), page)
 
 
 def _row(person: StoredPerson) -> tuple[object, ...]:

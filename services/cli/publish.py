@@ -1,6 +1,6 @@
 """`postroom publish`: raw mail onto the intake queue, from files, folders, mboxes or a mail transfer agent's pipe.
 
-Never judges content: an empty mail is published too, and what it is worth is decided behind the queue. Exits
+Does not check content: an empty mail is published too, and the stages decide about it. Exits
 with 75 when a mail could not be stored, whatever the reason, so that a mail transfer agent keeps it.
 """
 
@@ -63,7 +63,7 @@ def _publish(named: tuple[str, ...], origin: Origin) -> int:
         for word, mails in found:
             for batch in _batches(output.progress(mails, "publishing", sources.count(word))):
                 published += _hand_over(app, [each for each in batch if each.error is None], origin)
-                failed += _complain(batch)
+                failed += _report_unreadable(batch)
                 code = TRY_LATER if failed and word == sources.STANDARD_INPUT else PROBLEM if failed else 0
     if not as_json():
         click.echo(f"published {published}" + (f", not published {failed}" if failed else ""), err=True)
@@ -75,7 +75,8 @@ def _warn_of_unknown(app: App, inbox: str | None) -> None:
         click.echo(f"note: {output.safe(warning)}", err=True)
 
 
-def _complain(batch: Iterable[sources.Source]) -> int:
+def _report_unreadable(batch: Iterable[sources.Source]) -> int:
+    """Print an error for each mail that could not be read; return their number."""
     broken = [each for each in batch if each.error is not None]
     for each in broken:
         click.echo(f"Error: {output.safe(each.path)}: {each.error}", err=True)

@@ -57,7 +57,7 @@ def list_records(type_name: str | None, status: str | None, limit: int, skip: in
             "no records like that" if filtered else "no records yet; mail makes them, and postroom records create",
         )
         found = app.records.list(page.reach, skip, type_=type_.name if type_ else None, statuses=statuses)
-        listing.tell(found, page)
+        listing.show_page(found, page)
 
 
 def _row(record: Record, timezone: str) -> tuple[object, ...]:
@@ -150,14 +150,14 @@ def create(
     with opened() as app:
         type_ = type_called(app, type_name)
         given = [*map(_pair, values), *((("Owner", people.one(app, owner).id),) if owner else ())]
-        wanted = manual_edits.Wanted(
+        new = manual_edits.NewRecord(
             subject=subject,
             description=description,
             customer=people.one(app, customer).id if customer else None,
             parent=_parent(app, parent) if parent else None,
             values=(*given, *((("Status", status),) if status else ())),
         )
-        print_record(app, manual_edits.create(app, type_, wanted))
+        print_record(app, manual_edits.create(app, type_, new))
 
 
 def _pair(written: str) -> tuple[str, str]:
@@ -194,7 +194,7 @@ def set_values(type_name: str, number: str, values: tuple[str, ...]) -> None:
 
 
 def _resolved(app: App, name: str, value: str) -> tuple[str, str]:
-    """An owner is a person, by id or address; nothing stands for nobody."""
+    """Replace an owner, given by id or address, with the person's id; an empty value removes the owner."""
     if name.casefold() != "owner" or not value.strip():
         return name, value
     try:

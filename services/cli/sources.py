@@ -1,9 +1,8 @@
 """Raw mails from what a person names on the command line: a file, a folder, an mbox, or standard input.
 
 A folder is read with everything below it, in order of names; hidden files are left out, and beside `*.eml` or
-`*.mbox` files everything else is. Only `*.mbox` files are
-split into mails: in any other file a first line `From ` belongs to that one mail. Files are read one at a time,
-and nothing larger than `LARGEST` is read at all.
+`*.mbox` files everything else is. Only `*.mbox` files are split into mails: in any other file a first line `From `
+belongs to that one mail. Files are read one at a time, and nothing larger than `LARGEST` is read at all.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Source:
 
 
 def mails(named: str) -> Iterator[Source]:
-    """The mails that a word of the command line names. A name that is nothing is a usage error."""
+    """The mails that an argument of the command line names. A path that does not exist is a usage error."""
     if named == STANDARD_INPUT:
         yield _whole(STANDARD_INPUT, sys.stdin.buffer)
         return
@@ -55,7 +54,7 @@ def mails(named: str) -> Iterator[Source]:
 
 
 def some_mails(named: str) -> Iterator[Source]:
-    """The same; a message says when there is none."""
+    """The same as `mails`; prints a message when there are none."""
     number = 0
     for number, each in enumerate(mails(named), 1):  # noqa: B007 - counts
         yield each
@@ -64,7 +63,7 @@ def some_mails(named: str) -> Iterator[Source]:
 
 
 def files(path: Path) -> Iterator[Path]:
-    """The files that a path stands for, in order of names."""
+    """The files of a path (the file itself, or those in the folder), in order of names."""
     if not path.is_dir():
         yield path
         return

@@ -22,12 +22,12 @@ def try_(inbox: str | None, named: tuple[str, ...]) -> int:
     with opened() as app:
         for word in named:
             for source in output.progress(sources.some_mails(word), "trying", sources.count(word)):
-                failed += not _tell(app, source, inbox)
+                failed += not _try_one(app, source, inbox)
     return PROBLEM if failed else 0
 
 
-def _tell(app: App, source: sources.Source, inbox: str | None) -> bool:
-    """Whether the mail could be looked at."""
+def _try_one(app: App, source: sources.Source, inbox: str | None) -> bool:
+    """Print the dry run of one mail; return whether it could be read."""
     from services.operator.dry_run import dry_run
     from services.parser.guarded import Overdue
 

@@ -95,10 +95,10 @@ def _summary(app: App) -> None:
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set: what is under way is finished, then the process leaves.
+    """An event that SIGTERM and SIGINT set: work in progress is finished, then the process exits.
 
-    A handler runs in the middle of whatever the main thread does, `stop.wait()` included, whose lock it must not want:
-    so it only leaves a word for a thread that sets the event.
+    A signal handler interrupts the main thread, possibly inside `stop.wait()`, whose lock it must not take. So the
+    handler only notifies a thread, which sets the event.
     """
     stop, words = threading.Event(), SimpleQueue[bool]()
 

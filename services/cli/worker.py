@@ -1,7 +1,7 @@
 """`postroom worker STAGE`: one stage, in as many processes as asked for; add containers to scale further.
 
-More than one consumer means more than one process, never threads: a poisonous message that kills its process would
-take down what the others hold, and the broker would count that against innocent messages.
+Several consumers are several processes, never threads. A poison message that kills its process would also interrupt
+the deliveries of other threads, and the broker would count a failed delivery for each of their messages.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from services.cli.up import stopping
 log = logging.getLogger(__name__)
 
 REST_SECONDS: Final = 1.0
-"""Before a process that ended is started again."""
+"""Seconds before a process that ended is started again."""
 FAREWELL_SECONDS: Final = 15.0
 
 
@@ -61,7 +61,7 @@ def run(name: str, stop: threading.Event) -> None:
 
 
 def supervise(name: str, count: int, stop: threading.Event) -> None:
-    """Keep `count` processes of a stage going until `stop`; then let each finish what it holds."""
+    """Run `count` processes of a stage until `stop`; then let each finish the deliveries that it holds."""
     environment = {**os.environ, "POSTROOM_DATA": str(location().data)}
     command = [sys.executable, "-m", "services.cli.main", "worker", name]
     processes = [subprocess.Popen(command, env=environment) for _ in range(count)]

@@ -29,13 +29,13 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 OPERATOR: Final = "operator"
-"""The stage under which an action stands in the journal."""
+"""The name of the stage under which the journal lists an operator's action."""
 FOLLOWING: Final = frozenset({IncidentWanted.__name__, NotificationQueued.__name__})
-"""Messages that follow from a mail's outcome and decide none: a replay of theirs must not take it back."""
+"""Messages that follow from a mail's outcome. Replaying one must not remove that outcome."""
 
 
 class NotPossible(PostroomError):
-    """The action does not fit the state in which the thing is; the message says which."""
+    """The action is not possible in the current state, which the message names."""
 
 
 def release(app: App, mail_id: str, *, by: str = OPERATOR) -> None:
@@ -61,7 +61,7 @@ def _existing(found: T | None, thing: str, id_: str) -> T:
 
 
 def _again(app: App, mail: StoredMail) -> Message:
-    """What the parser said of the mail, once more, for the filter."""
+    """Build the parser's event for the mail again, for the filter."""
     envelope = Envelope(mail.id, mail.inbox, iso(mail.received_at))
     try:
         read = guarded.read(app.mails.source(mail)).mail

@@ -57,7 +57,7 @@ class ConfigurationFile:
 
     @property
     def notes(self) -> tuple[Problem, ...]:
-        """What the file asks for and this version does not do."""
+        """Notes on settings of the file that this version ignores."""
         return self.placed(ignored_settings(self.stated))
 
 
@@ -87,8 +87,8 @@ def check_file(path: Path) -> Checked:
 
 
 def ignored_settings(stated: Configuration) -> Iterator[Complaint]:
-    """What a configuration asks for and this version does not do."""
-    logins = (row.key for row in sasl.TABLE if row.start and not row.token)  # nobody fetches tokens yet
+    """Notes on settings of a configuration that this version ignores."""
+    logins = (row.key for row in sasl.TABLE if row.start and not row.token)  # access tokens are not fetched yet
     yield from find_ignored(stated, Supported(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none")))
 
 
@@ -123,11 +123,11 @@ def apply_file(
 
 def deletions_to_confirm(app: App, stated: Configuration) -> tuple[str, ...]:
     """Inboxes and mail servers that a prune would delete, as `section/name`."""
-    stored, gone = store.read(app.documents), []
+    stored, deleted = store.read(app.documents), []
     for section in ASKS_BEFORE_DELETING & set(pruned_sections(stated)):
         kept = names(section, getattr(stated, section))
-        gone += [f"{section}/{name}" for name in names(section, getattr(stored, section)) if name not in kept]
-    return tuple(sorted(gone))
+        deleted += [f"{section}/{name}" for name in names(section, getattr(stored, section)) if name not in kept]
+    return tuple(sorted(deleted))
 
 
 def inboxes_to_test(stated: Configuration) -> tuple[str, ...]:

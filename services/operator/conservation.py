@@ -1,10 +1,10 @@
 """Conservation: is every mail accounted for?
 
-Reads counts of the store and of the broker; says what does not add up. What came through the door is in the ledger
-of arrivals: arrivals = mails with an outcome + duplicates + unreadable ones + what is in flight. A mail without
-an outcome has a message somewhere, an arrival that nobody took is on intake, a letter that asked for an incident
-has its wish on the way, outgoing mail that waits has a message for the notifier. A dead letter is a note, never a
-problem: the mail has its outcome, and a person decides.
+Reads counts of the store and of the broker; reports what does not add up. Every mail that was handed in is in the
+collection of arrivals: arrivals = mails with an outcome + duplicates + unreadable ones + mails in flight. A mail
+without an outcome has a message in a queue, an arrival that was not taken is on intake, a dead letter that asked for
+an incident has a message on its way, waiting outgoing mail has a message for the notifier. A dead letter is a note,
+never a problem: the mail has its outcome, and a person decides.
 
 Separate from the command that prints it, because a test that loses a message on purpose has to fail by it. Counts
 are served by indexes: the cost does not grow with finished mail, except for counting it. While the pipeline runs,
@@ -30,7 +30,7 @@ from shared.store.mails import IN_FLIGHT
 from shared.store.outbox import QUEUED
 
 PATIENCE_SECONDS: Final = 2.0
-"""For so long a suspicion must last."""
+"""How long a suspicion must last before it is a problem."""
 PAUSE_SECONDS: Final = 0.25
 MAX_NAMED: Final = 3
 """How many of the missing a problem names."""
@@ -57,7 +57,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Suspicion:
-    """One thing that does not add up at one look. `about`: the ids in doubt; `text` is said when it lasts."""
+    """One thing that does not add up at one look. `about`: the ids in doubt; `text`: the problem, if it lasts."""
 
     kind: str
     text: str
@@ -66,7 +66,7 @@ class _Suspicion:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """One look at both sides."""
+    """Counts of store and broker at one moment."""
 
     report: Report
     suspicions: Mapping[str, _Suspicion]
@@ -84,12 +84,12 @@ class _Messages:
 
     @property
     def all(self) -> int:
-        """The notifier's left out; parked ones are stuck, not lost."""
+        """Messages, without the notifier's; parked messages are stuck, not lost."""
         return sum(count for queue, count in self.by_queue.items() if queue != NOTIFIER)
 
 
 def check(app: App, *, patience: float = PATIENCE_SECONDS) -> Report:
-    """Look until nothing is in doubt, or the same things have been for `patience` seconds.
+    """Look until nothing is in doubt, or the same things have been in doubt for `patience` seconds.
 
     Raises `Unavailable` when store or broker cannot be asked.
     """
@@ -113,7 +113,7 @@ def _lasting(before: dict[str, frozenset[str]] | None, now: Mapping[str, _Suspic
 
 
 def _look(app: App) -> _Look:
-    """The broker is counted before and after the store, and the higher count stands."""
+    """Count the broker before and after the store, and take the higher count."""
     before, in_flight = app.broker.depths(), app.broker.in_flight()
     arrivals, duplicates = app.arrivals.count(), app.arrivals.count(DUPLICATE)
     unreadable, untaken = app.arrivals.count(UNREADABLE), app.arrivals.count(HANDED_IN)
@@ -161,7 +161,7 @@ def _of_messages(app: App, untaken: int, unfinished: int, messages: _Messages) -
 
 
 def _left_behind(app: App, excess: int, hidden: str) -> _Suspicion | None:
-    """Arrivals that nobody took and that are not on their way to the parser."""
+    """Arrivals that the parser did not take and that have no message on intake."""
     if excess <= 0:
         return None
     ids = frozenset(arrival.id for arrival in app.arrivals.on_intake(MAX_COMPARED))
@@ -179,7 +179,7 @@ def _unfinished(app: App, excess: int, hidden: str) -> _Suspicion | None:
 
 
 def _unsent(app: App, messages: _Messages) -> _Suspicion | None:
-    """Outgoing mail that nobody will send: no message for the notifier, and no dead letter of one."""
+    """Outgoing mail that will not be sent: there is no message for the notifier, and no dead letter of one."""
     excess = app.outbox.count(*QUEUED) - messages.on(NOTIFIER, RETRY, DEAD_LETTER)
     if excess <= 0:
         return None

@@ -39,7 +39,7 @@ def find_letter(app: App, named: str) -> DeadLetter:
 
 
 def view_letter(app: App, letter: DeadLetter) -> LetterView:
-    """The letter's page."""
+    """Everything that is shown of one letter."""
     body = app.dead_letters.body(letter)
     return LetterView(letter, body[:MAX_BODY_BYTES].decode("utf-8", "replace"), len(body))
 

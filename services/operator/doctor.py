@@ -1,6 +1,6 @@
 """Is everything reachable, is the configuration complete, is every mail accounted for?
 
-Each finding is `ok`, a `note` (worth knowing) or a `problem` (somebody has to act). Dead letters are notes: their
+Each finding is `ok`, a `note` (worth knowing) or a `problem` (a person has to act). Dead letters are notes: their
 mails have an outcome, and a person decides.
 """
 
@@ -49,7 +49,7 @@ def counted(number: int, one: str, several: str = "") -> str:
 
 
 def is_healthy(findings: tuple[Finding, ...]) -> bool:
-    """Whether nobody has to act."""
+    """Whether no finding is a problem."""
     return all(each.status != "problem" for each in findings)
 
 
@@ -72,7 +72,7 @@ def findings(app: App) -> tuple[Finding, ...]:
 
 
 def _guarded(name: str, check: Callable[[App], Iterator[Finding]], app: App) -> Iterator[Finding]:
-    """A check whose dependency fails is a problem itself, and the others go on."""
+    """Run one check. When its dependency is unavailable, that is a problem, and the other checks still run."""
     try:
         yield from check(app)
     except PostroomError as error:
@@ -166,9 +166,9 @@ UNDELIVERED: Final[tuple[OutboxState, ...]] = ("unsent", "failed", "blocked")
 
 def _outbox(app: App) -> Iterator[Finding]:
     counts = {state: app.outbox.count(state) for state in UNDELIVERED}
-    told = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
-    if told:
-        yield Finding("outbox", "note", f"outgoing mail that has not left: {told}", "postroom outbox list")
+    unsent = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    if unsent:
+        yield Finding("outbox", "note", f"outgoing mail that has not left: {unsent}", "postroom outbox list")
 
 
 def _conservation(app: App) -> Iterator[Finding]:
@@ -185,8 +185,8 @@ def _conservation(app: App) -> Iterator[Finding]:
             "unreadable": report.unreadable,
             "in flight": report.in_flight,
         }
-        told = ", ".join(f"{count} {what}" for what, count in counts.items())
-        yield Finding("conservation", "ok", f"every mail is accounted for: {told}")
+        summary = ", ".join(f"{count} {what}" for what, count in counts.items())
+        yield Finding("conservation", "ok", f"every mail is accounted for: {summary}")
 
 
 CHECKS: Final[tuple[tuple[str, Callable[[App], Iterator[Finding]]], ...]] = (

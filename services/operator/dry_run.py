@@ -1,8 +1,8 @@
 """The whole pipeline on one mail, without writing anything: what would happen, and why.
 
-The facts are gathered as the stages gather them and decided by the functions that they call. Numbers are shown as
-they would be given now; nothing is counted. What waits in the pipeline (a reply to a mail that is still on its way)
-is shown as it would end if that mail never came.
+Facts are gathered as the stages gather them, and decided by the same functions. Numbers are shown as they would be
+given now; no counter changes. A mail that would wait (a reply to a mail that is still on its way) is shown as it would
+end if that other mail never came.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from shared.store.records import Records
 from shared.text import from_iso, iso
 
 NOT_YET = "(given when the letter is kept)"
-"""Stands where an incident on error names its dead letter."""
+"""Shown in place of the dead letter's id in an incident on error."""
 
 
 class NextNumbers:
@@ -214,14 +214,14 @@ class _Rehearsal:
         """Who wrote the mail, and the object that the inbox links to."""
         people, records = self.app.people, self.app.records
         matched = match(accepted, self.inbox, self.configuration, people=people, records=records)
-        sender, wanted = matched.sender, self.inbox.sender.object
+        sender, linked = matched.sender, self.inbox.sender.object
         who = f"{sender.name} ({', '.join(sender.roles)})" if sender.person_id else "nobody is known by this address"
         found.step("sender-matcher", "person", sender.person_id or "unknown", who)
-        if self.inbox.sender.method == "object" and wanted:
-            name, value = wanted.matched_by(sender.address.address if sender.address else "")
+        if self.inbox.sender.method == "object" and linked:
+            name, value = linked.matched_by(sender.address.address if sender.address else "")
             record = records.get(sender.object_id) if sender.object_id else None
             decision = record.number if record else "unknown"
-            found.step("sender-matcher", "object", decision, f"{wanted.type} by {name} = {value!r}")
+            found.step("sender-matcher", "object", decision, f"{linked.type} by {name} = {value!r}")
         return matched
 
     def decided(self, matched: SenderMatched, found: DryRun, *, released: bool) -> DryRun:
@@ -245,7 +245,7 @@ class _Rehearsal:
         return self.exported(facts, decision, found) if decision.export else found.end(decision.ending, decision.reason)
 
     def as_stored(self, *, released: bool) -> StoredMail:
-        """The mail as it would be stored when the writer decides it, as far as the decision reads that."""
+        """The mail as it would be stored when the writer decides it; only what a decision reads is filled in."""
         received_at = from_iso(self.envelope.received_at)
         mail_id, inbox = self.envelope.mail_id, self.inbox.name
         return StoredMail(id=mail_id, inbox=inbox, raw=self.sha256, received_at=received_at, released=released)
@@ -262,7 +262,7 @@ class _Rehearsal:
         return numbered_decision(decision, self.configuration, NextNumbers(self.app.records))
 
     def without_known_person(self, part: Part) -> Part:
-        """A person who is there already is not created a second time."""
+        """Leave out a person who exists already."""
         new = part.change.person if part.change else None
         if part.change is None or new is None or self.app.people.get(new.id) is None:
             return part
@@ -283,7 +283,7 @@ class _Rehearsal:
             found.step("dead-letter", "incident-on-error", "none", "the inbox wants no incident on error")
             return found.end("dead", reason)
         found.step("dead-letter", "incident-on-error", "new", "the inbox wants an incident on error")
-        wanted = IncidentWanted(self.envelope.mail_id, self.inbox.name, NOT_YET, stage, reason)
-        incident = plan_incident_on_error(wanted, mail, self.inbox, self.configuration, self.app.clock.now())
+        request = IncidentWanted(self.envelope.mail_id, self.inbox.name, NOT_YET, stage, reason)
+        incident = plan_incident_on_error(request, mail, self.inbox, self.configuration, self.app.clock.now())
         found.changes = [numbered(incident, self.configuration, NextNumbers(self.app.records))]
         return found.end("dead", reason)

@@ -8,7 +8,7 @@ from typing import Final, Protocol, TypeVar
 from services.operator.errors import NotAvailable
 
 MIN_ID_PREFIX: Final = 4
-"""Fewer letters of an id name nothing."""
+"""Shorter beginnings of an id are refused."""
 Thing_co = TypeVar("Thing_co", covariant=True)
 
 
@@ -23,7 +23,7 @@ class Findable(Protocol[Thing_co]):
 
 
 def find_one(repository: Findable[Thing_co], kind: str, named: str) -> Thing_co:
-    """The thing whose id is this or begins so; `kind` is what messages call it. Raises `NotAvailable`."""
+    """The thing with this id or this beginning of an id; `kind` is its name in messages. Raises `NotAvailable`."""
     if exact := repository.get(named):
         return exact
     if len(named) < MIN_ID_PREFIX:

@@ -142,8 +142,8 @@ def check_connection(app: App, name: str) -> ConnectionCheck:
 def server_for_test_mail(app: App, name: str) -> MailServer | None:
     """The server that sends for an inbox, when it has a user to whom a test mail can go."""
     configuration = app.directory.current()
-    wanted = inbox_named(app, name).mail_server or ""
-    server = configuration.mail_server(wanted) or next(iter(configuration.mail_servers), None)
+    server_name = inbox_named(app, name).mail_server or ""
+    server = configuration.mail_server(server_name) or next(iter(configuration.mail_servers), None)
     return server if server and server.username else None
 
 
@@ -208,5 +208,5 @@ def start_inbox(app: App, name: str) -> None:
 
 
 def switch_processing(app: App, *, on: bool) -> None:
-    """Visit inboxes at all, or none."""
+    """Switch visits to all inboxes on or off."""
     switch(app.documents, "settings", "settings", "processing", on)

@@ -47,7 +47,7 @@ class MailView:
 
 
 def view_mail(app: App, mail: StoredMail) -> MailView:
-    """The mail's page."""
+    """Everything that is shown of one mail."""
     return MailView(mail, tuple(journal_of(app, mail.id)), _next_step(app, mail))
 
 
@@ -71,9 +71,9 @@ def _next_step(app: App, mail: StoredMail) -> str | None:
 
 
 def find_mail(app: App, named: str) -> StoredMail:
-    """The mail with this id, the beginning of an id, or a Message-ID; of several none is guessed.
+    """The mail with this id, the beginning of an id, or a Message-ID.
 
-    Raises `NotAvailable`.
+    Raises `NotAvailable` when there is none, or more than one.
     """
     if "@" not in named and not named.startswith("<"):
         return find_one(app.mails, "mail", named)
@@ -89,10 +89,10 @@ def find_mail(app: App, named: str) -> StoredMail:
 def search(app: App, query: MailQuery, text: str) -> Iterator[StoredMail]:
     """Mails with this text in sender, subject or Message-ID, newest first.
 
-    Mails are looked through one by one: a search is for a person who has only a piece of it.
+    Reads every mail, without an index: slow, for people who know only a part of the text.
     """
-    wanted = text.casefold()
-    return (mail for mail in app.mails.recent(query, 0) if wanted in _searched_text(mail))
+    folded = text.casefold()
+    return (mail for mail in app.mails.recent(query, 0) if folded in _searched_text(mail))
 
 
 def _searched_text(mail: StoredMail) -> str:

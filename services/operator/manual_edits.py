@@ -34,12 +34,12 @@ _LABELS: Final[Mapping[str, str]] = {column: name for name, column in PROPERTY.i
 
 
 class InvalidEdit(PostroomError):
-    """What was typed cannot be done; the message names the field and the remedy."""
+    """The edit is not possible; the message names the field and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A new record as an operator states it. `values` are field names with texts."""
+class NewRecord:
+    """A record that an operator wants created. `values` are pairs of field name and text."""
 
     subject: str = ""
     description: str = ""
@@ -48,21 +48,21 @@ class Wanted:
     values: tuple[tuple[str, str], ...] = ()
 
 
-def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -> Record:
+def create(app: App, type_: RecordType, new: NewRecord, *, by: str = OPERATOR) -> Record:
     """Make a record. Raises `InvalidEdit` for a field, status or value that the type does not have."""
-    own, fields = values_of(type_, wanted.values)
+    own, fields = values_of(type_, new.values)
     cause, now = uuid.uuid4().hex, app.clock.now()
     serial = app.records.next_serial(type_.name)
     properties: dict[str, Any] = {
         "status": type_.statuses.open[0],
-        "subject": wanted.subject or "(no subject)",
-        "description": wanted.description,
+        "subject": new.subject or "(no subject)",
+        "description": new.description,
         "owner": None,
         "owner_team": None,
         "created_by": by,
         "source": SOURCE,
         "origin": None,
-        "parent": wanted.parent.id if wanted.parent else None,
+        "parent": new.parent.id if new.parent else None,
         **own,
     }
     change = Change(
@@ -74,13 +74,13 @@ def create(app: App, type_: RecordType, wanted: Wanted, *, by: str = OPERATOR) -
         event="created",
         set=pairs(properties),
         fields=pairs(fields),
-        activities=(Activity("created", wanted.description or f"Created by {by}", by),),
-        customer=wanted.customer,
+        activities=(Activity("created", new.description or f"Created by {by}", by),),
+        customer=new.customer,
     )
     if not app.records.create_once(change, cause, now):
         raise InvalidEdit(f"the number {change.number} is taken; try again")
-    if wanted.parent:
-        app.records.link(cause, wanted.parent.id, "parent", now)
+    if new.parent:
+        app.records.link(cause, new.parent.id, "parent", now)
     return _finish(app, change, cause, now)
 
 
@@ -131,7 +131,7 @@ def _shown(value: object) -> str:
 
 
 def values_of(type_: RecordType, values: Sequence[tuple[str, str]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The record's own properties and the fields of its type, with values of their types. An empty text empties."""
+    """The record's own properties and the fields of its type, as typed values. An empty text empties a field."""
     known = {**names_of(type_), "partition": "Partition"}
     named = [(known.get(name.strip().casefold(), ""), name, text) for name, text in values]
     if unknown := next((written for name, written, _ in named if not name or name == type_.number_field), None):
@@ -146,18 +146,18 @@ def values_of(type_: RecordType, values: Sequence[tuple[str, str]]) -> tuple[dic
 
 
 def _finish(app: App, done: Change, cause: str, now: datetime) -> Record:
-    """Activities, events, and the record as it stands then."""
+    """Write activities, publish events, and return the record as stored."""
     for index, activity in enumerate(done.activities):
         app.records.add_activity(done.record_id, cause, index, activity, now, None)
     app.records.forget(done.record_id, cause)
     _announce(app, done, cause)
     record = app.records.get(done.record_id)
-    assert record is not None  # written a moment ago
+    assert record is not None  # it was written just before
     return record
 
 
 def _announce(app: App, done: Change, cause: str) -> None:
-    """The event to its readers, as if a stage had emitted it."""
+    """Publish the event, as if a stage had emitted it."""
     from services.runner import worker_dependencies
 
     event = RecordChanged("", "", done.event, done.type, done.number, done.record_id)

@@ -21,7 +21,7 @@ _LISTED: Final = ("to", "subject", "text", "kind", "record", "state", "message_i
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """What became of a mail that an operator sent: the mail as it is stored now, and why it is not sent."""
+    """The result of sending one mail: the mail as it is stored now, and the reason when it was not sent."""
 
     mail: OutboxMail
     reason: str

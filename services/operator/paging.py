@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Which part of a list is wanted: at most `limit` things after the first `skip`."""
+    """The requested part of a list: at most `limit` things after the first `skip`."""
 
     limit: int
     skip: int
 
     @property
     def reach(self) -> int:
-        """How many to ask for: one more than are shown, which tells whether there are more."""
+        """How many to read: one more than are shown, to find out whether there are more."""
         return self.limit + 1
 
 
@@ -32,7 +32,7 @@ class PageOf(Generic[T]):
 
 
 def page_of(found: Iterable[T], page: Page) -> PageOf[T]:
-    """A page of what was found behind the skipped things, of which at most `page.reach` are read."""
+    """Build a page from the things after the skipped ones; reads at most `page.reach` of them."""
     read = tuple(islice(found, page.reach))
     more = len(read) > page.limit
     return PageOf(read[: page.limit], page.skip + page.limit if more else None)

@@ -1,4 +1,4 @@
-"""Handing raw mail to intake for a person or a mail transfer agent, and what it can be asked for by afterwards."""
+"""Hand raw mail to intake for a person or a mail transfer agent, and return the id by which it is found later."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def publish(app: App, mails: Sequence[tuple[str, bytes]], origin: Origin) -> int
 
 
 def receipt(app: App, path: str, raw: bytes, origin: Origin) -> Receipt:
-    """What a published mail is called: `postroom mails show MAIL_ID`."""
+    """The id of a published mail, for `postroom mails show MAIL_ID`."""
     default = app.directory.current().default_inbox
     inbox = origin.inbox or (default.name if default else "")
     sha256 = hashlib.sha256(raw).hexdigest()
@@ -58,7 +58,7 @@ def receipt(app: App, path: str, raw: bytes, origin: Origin) -> Receipt:
 
 
 def unknown_inbox_warning(app: App, inbox: str | None) -> str | None:
-    """Nothing is judged at intake, but a person who mistyped wants to know at once."""
+    """A warning about an inbox that is not configured. Intake takes the mail all the same."""
     with suppress(PostroomError):  # the configuration cannot be read: the mail is taken all the same
         if inbox is not None and app.directory.current().inbox(inbox) is None:
             return f"there is no inbox {inbox!r}; its mail becomes dead letters, which can be replayed"

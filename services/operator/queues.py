@@ -47,13 +47,13 @@ def queue_states(app: App) -> tuple[QueueState, ...]:
 
 
 def ready_per_second(now: QueueState, before: Sequence[QueueState], seconds: float) -> float:
-    """How fast the waiting messages of a queue grow; a queue that was not there before was empty."""
+    """By how many messages per second each queue grows; a queue that is new counts as empty before."""
     ready = {each.name: each.ready for each in before}
     return (now.ready - ready.get(now.name, 0)) / seconds
 
 
 def use_management(app: App, environment: Mapping[str, str] = os.environ) -> None:
-    """RabbitMQ says what is unacknowledged only by its management API, whose address is a setting."""
+    """Set the management API's address from a setting: only there RabbitMQ reports unacknowledged messages."""
     url = app.directory.current().settings.rabbitmq_management_url
     if url and app.location.broker_url and not app.location.management_url:
         known = ENVIRONMENT_REFERENCE.sub(lambda found: environment.get(found[1], ""), url)

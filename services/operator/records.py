@@ -1,4 +1,4 @@
-"""What people see of records: summaries for lists, a whole record with all that hangs on it.
+"""What people see of records: summaries for lists, and whole records with activities, links and attachments.
 
 Separate from the command line, so that every face of Postroom shows the same. The names of the views' fields, and
 their order, are those of the JSON that scripts rely on.
@@ -128,9 +128,9 @@ def statuses_named(app: App, type_: RecordType | None, named: str) -> list[str]:
 
     `type_` None: of every type. A word that means none is returned as it is.
     """
-    types, wanted = [type_] if type_ else list(app.directory.current().types), named.casefold()
+    types, folded = [type_] if type_ else list(app.directory.current().types), named.casefold()
     groups = [(group, status) for each in types for group, statuses in each.statuses.groups() for status in statuses]
-    return sorted({status for group, status in groups if wanted in (group, status.casefold())}) or [named]
+    return sorted({status for group, status in groups if folded in (group, status.casefold())}) or [named]
 
 
 def summary(record: Record) -> RecordSummary:

@@ -18,7 +18,7 @@ from shared.store.people import People
 from shared.store.records import Records
 
 MAX_ACTIVITIES = 100
-"""More than one part of a mail ever makes: places of activities on one record keep the order of the parts."""
+"""Places reserved for each part of a mail, so that activities on one record keep the order of the parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Because of which mail, in which inbox, when; and what the outbox needs to know of the sending side."""
+    """The mail that causes a change, its inbox, the time, and the server that sends notifications about it."""
 
     mail_id: str
     inbox: str
@@ -50,7 +50,7 @@ class Cause:
 
 
 def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
-    """Everything a committed Change asks for besides the record itself and the answer; the events that follow."""
+    """Write everything of a committed Change but the record itself and the answer; return the events that follow."""
     if change.person:
         stores.people.create_once(change.person, cause.at)
     if change.becomes_user:
@@ -70,7 +70,7 @@ def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
 
 
 def _create_object(change: Change, cause: Cause, stores: Stores) -> None:
-    """The object that method 2 links to; its id is derived from what it is matched by, so two mails make one."""
+    """Create the object that method 2 links to. Its id is derived from the matched value, so two mails make one."""
     stores.records.create_once(change, cause.mail_id, cause.at)
     stores.records.forget(change.record_id, cause.mail_id)
 
@@ -83,7 +83,7 @@ def _write_activities(change: Change, cause: Cause, stores: Stores) -> None:
 
 
 def _carry_out_below(parent: Change, change: Change, cause: Cause, stores: Stores) -> list[Event]:
-    """A record below another one: its own insert, a link to the parent."""
+    """Insert a record below another one, and link it to the parent."""
     stores.records.create_once(change, cause.mail_id, cause.at, parent=parent.record_id)
     stores.records.link(change.record_id, parent.record_id, "parent", cause.at)
     _write_activities(change, cause, stores)
@@ -99,7 +99,7 @@ def _announcement(change: Change, cause: Cause) -> RecordChanged:
 def queue_notifications(
     notifications: Sequence[Notification], change: Change, cause: Cause, stores: Stores
 ) -> list[Event]:
-    """Put them into the outbox once; the events that tell the notifier."""
+    """Put notifications into the outbox once; return the events for the notifier."""
     because = QueuedFor(cause.at, cause.mail_id, change.record_id or None, change.number or None)
     made = derived_id("notifications", cause.mail_id, change.record_id, change.part)
     ids = [

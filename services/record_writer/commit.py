@@ -1,7 +1,7 @@
-"""Commit a Decision: claim the targets, write each record on a condition, carry out, store the outcome, forget.
+"""Commit a Decision: claim targets, write each record conditionally, carry out, store the outcome, clear `pending`.
 
 The commit point of a part is the insert or the conditional write of its record, which stores the Change under the mail
-id. Whoever comes second, or again, finds the stored Change and carries that out; it is not planned twice (PR-15).
+id. A second worker, or a redelivery, finds the stored Change and carries that out; nothing is planned twice (PR-15).
 Where no record is written, the mail's own document is the commit point.
 """
 
@@ -29,13 +29,13 @@ from shared.store.outbox import SendingSide
 from shared.store.record import Record, pending_change
 
 MAX_RACES = 50
-"""How often a version may move under one plan before the message waits for a calmer moment."""
+"""How often a part is planned again because its record has changed, before the message has to wait."""
 NO_RECORD = Change("none", "", "", "", 0, "none")
 """What a notification belongs to that is about no record."""
 
 
 def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
-    """Decide a mail and make the decision true. Safe to repeat after a crash at any point."""
+    """Decide a mail and write the decision. Safe to repeat after a crash at any point."""
     decision = decide(facts, lookups)
     claimed = claim(facts, decision, stores) if decision.targets else ()
     if claimed != decision.targets:
@@ -59,7 +59,7 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
 
 
 def claim(facts: Facts, decision: Decision, stores: Stores) -> tuple[Target, ...]:
-    """What each part of this mail is about, fixed by now; what was fixed first stands, whoever decided it."""
+    """Fix what each part of this mail is about. Targets that were stored earlier, by any worker, are kept."""
     if facts.targets_claimed:
         return facts.targets_claimed
     claimed = stores.mails.claim(facts.envelope.mail_id, decision.targets)
@@ -82,7 +82,7 @@ class PartCommits:
         return self.facts.envelope.mail_id
 
     def commit_parts(self, decision: Decision) -> Decision:
-        """Commit each part. When a part came out otherwise than decided, the end of the mail is decided again."""
+        """Commit each part. When a result differs from the decision, the outcome of the mail is decided again."""
         parts: list[Part] = []
         for part in decision.parts:
             parts.append(self.commit_part(part))
@@ -110,19 +110,19 @@ class PartCommits:
         raise Unavailable(f"the record {part.target.record_id} is being changed by too many at once")
 
     def plan_again(self, part: Part) -> Part:
-        """The part, planned on its record as it stands now; so are the parts behind it about the same record."""
+        """Plan the part, and later parts about the same record, on the record as it is now."""
         self.moved.add(part.target.record_id or "")
         return plan_part(self.facts, self.lookups, replace(part, record=None))
 
     def is_over(self) -> bool:
-        """Whether the mail has its outcome by now. Asked after the record was read: the outcome is stored before the
-        entry leaves, so that who comes late sees the entry, or the outcome, or fails on the version.
+        """Whether the mail has its outcome by now. To be called after the record was read: the outcome is stored before
+        the pending entry is removed, so a late worker sees the entry, or the outcome, or a version conflict.
         """
         mail = self.stores.mails.get(self.mail_id)
         return mail is not None and mail.outcome is not None
 
     def update(self, record: Record, planned: Change) -> Change | None:
-        """The change, written onto the version that it was planned on; None when the record has moved."""
+        """Write the change onto the version that it was planned on; None when the record has a newer version."""
         change = numbered(planned, self.facts.configuration, self.stores.records.next_serial)
         return change if self.stores.records.commit(record, change, self.mail_id, self.facts.now) else None
 
@@ -135,7 +135,7 @@ def _result(part: Part) -> object:
 def commit_creation(
     planned: Change, configuration: Configuration, mail_id: str, at: datetime, stores: Stores
 ) -> Change | None:
-    """The change whose record was inserted; the stored one when somebody was faster; None when all of it is done."""
+    """Insert the record; return its change, or the stored one of a faster worker; None when all of it is done."""
     change = numbered(planned, configuration, stores.records.next_serial)
     if stores.records.create_once(change, mail_id, at):
         return change
@@ -146,7 +146,7 @@ def commit_creation(
 
 
 def finish(facts: Facts, decision: Decision, cause: Cause, stores: Stores, notices: Sequence[Event]) -> Outcome:
-    """Carry out, store the outcome, and let the entries leave the records."""
+    """Carry out, store the outcome, and remove the pending entries from the records."""
     if decision.incident:
         made = commit_creation(decision.incident, facts.configuration, cause.mail_id, cause.at, stores)
         decision = replace(decision, incident=made)
@@ -162,7 +162,7 @@ def finish(facts: Facts, decision: Decision, cause: Cause, stores: Stores, notic
 
 
 def _record(facts: Facts, decision: Decision, stores: Stores, events: Sequence[Event]) -> Outcome:
-    """The outcome, with the events, so that a redelivery emits the very same."""
+    """Store the outcome with the events, so that a redelivery emits the same ones."""
     made = labels_of([change for change in decision.changes if change.action != "none"])
     records = [*made, *(each for each in facts.linked if each not in made)]
     mail_id, reason = facts.envelope.mail_id, decision.reason
@@ -186,7 +186,7 @@ def _export(facts: Facts, decision: Decision, stores: Stores) -> Outcome:
 
 
 def decided_before(mail: StoredMail, stores: Stores) -> Outcome:
-    """The mail has its outcome: emit the very same events; entries that a crash left behind leave now."""
+    """Emit the stored events of a mail that has its outcome; remove pending entries that a crash left behind."""
     touched = [label.id for label in mail.records]
     aimed = [target.record_id for target in mail.targets or () if target.record_id]
     for record_id in dict.fromkeys([*touched, *aimed]):
@@ -195,21 +195,21 @@ def decided_before(mail: StoredMail, stores: Stores) -> Outcome:
 
 
 def commit_incident(
-    wanted: IncidentWanted, mail: StoredMail, configuration: Configuration, now: datetime, stores: Stores
+    request: IncidentWanted, mail: StoredMail, configuration: Configuration, now: datetime, stores: Stores
 ) -> Outcome:
     """Create Incident On Error: the mail's outcome is `dead`, with the incident linked (IV-37)."""
-    planned = plan_incident_on_error(wanted, failed_mail(mail), configuration.inbox(wanted.inbox), configuration, now)
-    cause = Cause(wanted.mail_id, wanted.inbox, now, SendingSide())
+    planned = plan_incident_on_error(request, failed_mail(mail), configuration.inbox(request.inbox), configuration, now)
+    cause = Cause(request.mail_id, request.inbox, now, SendingSide())
     made = commit_creation(planned, configuration, cause.mail_id, cause.at, stores) or _as_made(planned, stores)
     events = carry_out(made, cause, stores)
-    stores.mails.link(wanted.mail_id, labels_of([made]))
-    stores.dead_letters.name_incident(wanted.letter_id, made.number)
-    stores.records.forget(made.record_id, wanted.mail_id)
+    stores.mails.link(request.mail_id, labels_of([made]))
+    stores.dead_letters.name_incident(request.letter_id, made.number)
+    stores.records.forget(made.record_id, request.mail_id)
     return Emit(tuple(events), note=f"incident on error {made.number}")
 
 
 def _as_made(change: Change, stores: Stores) -> Change:
-    """The change with the number that its record got when it was made."""
+    """The change with the number that its record got when it was created."""
     made = stores.records.get(change.record_id)
     return replace(change, number=made.number, serial=made.serial) if made else change
 

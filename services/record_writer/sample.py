@@ -1,7 +1,7 @@
 """A sample mail for an inbox: what a person writes to make, or to change, records by name of field (IV-43).
 
 Pure. What it writes is what `body` reads, with the inbox's separator, marker and unique key. Fed to the inbox as it is,
-it makes the records that it shows; how a record is changed stands in a header that nobody reads but people.
+it makes the records that it shows. A header, which only people read, says how to change a record.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Record writer: decide and commit. The only stage that changes records.
 
 Reads SenderMatched and IncidentWanted, emits RecordChanged and NotificationQueued. What a mail means is decided by
-pure functions (`decide/`); the decision is made true by `commit`.
+pure functions (`decide/`); `commit` writes the decision.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Writer:
     configuration: Callable[[], Configuration]
 
     def handle(self, event: SenderMatched | IncidentWanted) -> Outcome:
-        """Decide the mail once; on every later look carry out what was decided."""
+        """Decide the mail once; a redelivery carries out the stored decision."""
         match event:
             case IncidentWanted():
                 return self.write_incident_on_error(event)
@@ -40,7 +40,7 @@ class Writer:
                 return self.write(event)
 
     def write(self, matched: SenderMatched) -> Outcome:
-        """One mail: its decision, committed."""
+        """Decide one mail and commit the decision."""
         mail = self.stores.mail(matched.envelope.mail_id)
         if mail.outcome is not None:
             return decided_before(mail, self.stores)
@@ -52,10 +52,10 @@ class Writer:
         lookups = StoreLookups(self.stores, configuration.settings.plus_addressing)
         return commit(facts, lookups, self.stores)
 
-    def write_incident_on_error(self, wanted: IncidentWanted) -> Outcome:
+    def write_incident_on_error(self, request: IncidentWanted) -> Outcome:
         """The incident for a dead letter."""
-        mail = self.stores.mail(wanted.mail_id)
-        return commit_incident(wanted, mail, self.configuration(), self.clock.now(), self.stores)
+        mail = self.stores.mail(request.mail_id)
+        return commit_incident(request, mail, self.configuration(), self.clock.now(), self.stores)
 
 
 def stores_of(app: App) -> Stores:

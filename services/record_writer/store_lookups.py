@@ -37,11 +37,11 @@ class StoreLookups:
         return self.stores.mails.with_message_ids(message_ids, sender)
 
     def sent(self, message_ids: Sequence[str]) -> Sequence[OutboxMail]:
-        """Mails of ours with one of these Message-IDs."""
+        """Outgoing mails with one of these Message-IDs."""
         return self.stores.outbox.with_message_ids(message_ids)
 
     def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
-        """How many mails of ours since then have this value."""
+        """How many outgoing mails since then have this value."""
         return self.stores.outbox.sent_since(recipients, value, since)
 
     def is_answered(self, mail_id: str) -> bool:

@@ -44,7 +44,7 @@ def with_inbox(inbox: Inbox, *people: Any) -> Configuration:
 
 def a_location(desk: Desk, **fields: str) -> Document:
     return desk.document(
-        manual_edits.create(desk.app, LOCATION, manual_edits.Wanted("Hall", values=tuple(fields.items())))
+        manual_edits.create(desk.app, LOCATION, manual_edits.NewRecord("Hall", values=tuple(fields.items())))
     )
 
 
@@ -218,6 +218,6 @@ def test_updates_need_no_object(desk: Desk) -> None:
     commands = CommandPolicy(update_anonymously=True)
     inbox = located("existing_only")
     desk.configure(with_inbox(Inbox("support", inbox.address, sender=inbox.sender, commands=commands)))
-    manual_edits.create(desk.app, desk.app.directory.type_named("incident"), manual_edits.Wanted("Old"))  # type: ignore[arg-type]
+    manual_edits.create(desk.app, desk.app.directory.type_named("incident"), manual_edits.NewRecord("Old"))  # type: ignore[arg-type]
     (mail,) = desk.receive(a_mail("note\n", subject="Incident#1"))
     assert (mail["outcome"], len(desk.records("incident"))) == ("recorded", 1)

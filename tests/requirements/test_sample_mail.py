@@ -46,7 +46,7 @@ def test_a_sample_for_service_requests_updates_one(desk: Desk) -> None:
     type_ = desk.app.directory.type_named("service_request")
     assert type_ is not None
     for _ in range(12):
-        record = manual_edits.create(desk.app, type_, manual_edits.Wanted("Chair", customer="you"))
+        record = manual_edits.create(desk.app, type_, manual_edits.NewRecord("Chair", customer="you"))
     (mail,) = desk.receive(sample_mail(inbox, type_).encode())
     assert (mail["outcome"], mail["records"][0]["number"]) == ("recorded", "SR12")
     assert fields_of(desk.document(record))["Category"] == EXAMPLES["text"][0]

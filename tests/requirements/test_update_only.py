@@ -23,7 +23,7 @@ def requests(**keys: Any) -> Inbox:
 def made(desk: Desk, type_name: str = "service_request", **keys: Any) -> Document:
     type_ = desk.app.directory.type_named(type_name)
     assert type_ is not None
-    return desk.document(manual_edits.create(desk.app, type_, manual_edits.Wanted("Chair", customer="anna", **keys)))
+    return desk.document(manual_edits.create(desk.app, type_, manual_edits.NewRecord("Chair", customer="anna", **keys)))
 
 
 def again(desk: Desk, record: Document) -> Document:

@@ -1,7 +1,7 @@
 """Automatic mail to the sender of a mail: what it may say, and whether it may go (PR-02). Pure.
 
-Every kind of answer is made here. A From is easily forged, so an answer may reach somebody who wrote nothing: what goes
-to strangers names the record and its status, and nothing that any mail said.
+Every kind of answer is made here. A From address is easily forged, so an answer may reach a person who wrote nothing.
+An answer to a stranger therefore names the record and its status, and quotes no mail.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.contracts.change import Notification
 from shared.store.outbox import Recipients
 
 MAX_COMBINED: Final = 50
-"""Answers to the parts of a mail whose texts stand in its one answer."""
+"""How many answers to parts of a mail are quoted in its one answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Words:
 
 
 def answer(facts: Facts, kind: str, words: Words, *, neutral: Words) -> tuple[Notification, ...]:
-    """An answer to the sender; none to a robot. `neutral` holds nothing that came from a mail; strangers get that one.
+    """An answer to the sender; none to a robot. Strangers get `neutral`, which holds nothing that came from a mail.
 
     The mail that is answered is named in In-Reply-To alone, which programs read and people do not see.
     """
@@ -43,7 +43,7 @@ def answer(facts: Facts, kind: str, words: Words, *, neutral: Words) -> tuple[No
 def is_known(facts: Facts) -> bool:
     """Whether the sender is in the desk's own configuration, or one of its mail servers states who it is.
 
-    A person who was created because of a mail is not known by that.
+    A person who was created because of a mail does not count as known.
     """
     return facts.sender.configured or facts.is_authenticated
 
@@ -86,7 +86,7 @@ def _limits(facts: Facts) -> Iterator[tuple[str, int, Recipients, str | bool]]:
 
 
 def stranger_domain(facts: Facts) -> str | None:
-    """The domain of a sender whom nobody knows, "" when the address has none, by which answers are counted.
+    """The domain of an unknown sender, by which answers are counted; "" when the address has none.
 
     None when the sender is known.
     """

@@ -2,9 +2,9 @@
 
 A record marker separates parts; blank parts make none. A line `Name<separator>text` sets a field; no white space may
 stand before the separator. The lines that follow belong to the value of a text field; a number, date, switch, status,
-owner or the record's number is one line, and so is the last field's text when a blank line follows it at once. What
-looks like a field and is none (a word that names nothing, a name with white space before the separator) sets nothing:
-it stays text, and so does what follows it, as after a signature's `--` or a rule.
+owner or the record's number is one line, and so is the last field's text when a blank line follows it at once. A
+line that only looks like a field (an unknown name, or white space before the separator) sets nothing: it stays text,
+and so do the lines after it, as after a signature's `--` or a rule.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_BODY: Final = 2_000_000
 _BLANK: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200e\u200f\u061c\u2060\ufeff"
 """White space, and what shows as nothing: web mail, and writing from right to left, leave it at the edges of lines."""
 _CELL: Final = re.compile(r"[^\S\n]{0,8}\|[^\S\n]")
-"""The border that stands between the cells of a table: a name in one, its value in the next."""
+"""The border between the cells of a table: a name in one cell, its value in the next."""
 _WORD: Final = re.compile(r"\s*([^\W\d][\w-]{0,39})")
 _END: Final = re.compile(r"-- ?\r?|\s*_{5,}\s*")
 
@@ -105,12 +105,12 @@ def read(text: str, separator: str | None, form: Form) -> Block:
 
 
 def is_signature(block: Block) -> bool:
-    """Whether a part is nothing but what stands below every mail of its sender (RFC 3676, 4.3)."""
+    """Whether a part is only a signature (RFC 3676, section 4.3)."""
     return not block.fields and block.raw.strip(_BLANK).partition("\n")[0].rstrip() == "--"
 
 
 def _after_last(lines: list[str]) -> list[str]:
-    """Takes from the last field what a blank line parts from its one line: a greeting, as a rule."""
+    """Remove from the last field the text after its first line and a blank line: usually a greeting."""
     if len(lines) == 1 or not lines[0].strip() or lines[1].strip():
         return []
     after = lines[1:]
@@ -129,7 +129,7 @@ def _field(line: str, separator: str, form: Form) -> tuple[str, str] | None:
 
 
 def _heads(line: str, separator: str, longest: int) -> Iterator[str]:
-    """What stands before each separator, as far as a name may reach."""
+    """The text before each separator, up to the length of the longest name."""
     begin = line.lstrip(_BLANK)[: 2 * longest + len(separator)]
     at = begin.find(separator)
     while at > 0:
@@ -138,7 +138,7 @@ def _heads(line: str, separator: str, longest: int) -> Iterator[str]:
 
 
 def _ends_value(line: str, separator: str, form: Form) -> bool:
-    """Whether a line that sets no field is the end of the value above it all the same."""
+    """Whether a line that sets no field ends the value above it."""
     if _END.fullmatch(line):
         return True
     if any(head.rstrip().casefold() in form.names for head in _heads(line, separator, form.longest)):

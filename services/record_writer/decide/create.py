@@ -1,4 +1,4 @@
-"""Plan a new record: what it is called, what it holds, whom it belongs to. Pure."""
+"""Plan a new record: its subject, its values, and its customer. Pure."""
 
 from __future__ import annotations
 
@@ -141,8 +141,8 @@ def _priority(stated: Mapping[str, Any], partition: Partition | None) -> int | N
     """Impact × urgency in the partition's matrix; a pair that it lacks leaves the template's priority (VS-07)."""
     if partition is None:
         return None
-    wanted = f"{stated.get('Impact')}/{stated.get('Urgency')}".casefold()
-    return next((value for pair, value in partition.priority_matrix.items() if pair.casefold() == wanted), None)
+    pair = f"{stated.get('Impact')}/{stated.get('Urgency')}".casefold()
+    return next((value for each, value in partition.priority_matrix.items() if each.casefold() == pair), None)
 
 
 def _links(linked: LinkedObject | None, related: str | None) -> Sequence[Link]:

@@ -36,7 +36,7 @@ def failed_mail(mail: StoredMail) -> FailedMail:
 
 
 def plan_incident_on_error(
-    wanted: IncidentWanted,
+    request: IncidentWanted,
     mail: FailedMail,
     inbox: Inbox | None,
     configuration: Configuration,
@@ -46,7 +46,7 @@ def plan_incident_on_error(
     type_ = configuration.type_named("incident")
     assert type_ is not None  # a built-in type
     subject = shortened(mail.subject or "(no subject)", 200)
-    text = explain(wanted, mail, now)
+    text = explain(request, mail, now)
     own: dict[str, Any] = {
         "status": type_.statuses.open[0],
         "subject": f"Mail could not be processed: {subject}",
@@ -56,28 +56,28 @@ def plan_incident_on_error(
         "created_by": EMAIL_LISTENER,
         "logging_analyst": inbox.commands.default_logging_analyst if inbox else None,
         "source": "Email error",
-        "inbox": wanted.inbox,
+        "inbox": request.inbox,
         "partition": inbox.partition if inbox else None,
-        "origin": wanted.mail_id,
+        "origin": request.mail_id,
     }
     original = Attachment("original.eml", "message/rfc822", mail.size, mail.raw)
     activities = (Activity("error", text, EMAIL_LISTENER, (original,), UNSPECIFIED),)
     return Change(
         action="create",
         type=type_.name,
-        record_id=error_record_id(wanted.mail_id),
+        record_id=error_record_id(request.mail_id),
         number="",
         serial=0,
         event="created",
         set=tuple(FieldValue(name, value) for name, value in own.items()),
         activities=activities,
-        subordinates=_tasks(wanted, inbox, configuration, own=own, activities=activities),
-        why=(f"Create Incident On Error: {wanted.reason}",),
+        subordinates=_tasks(request, inbox, configuration, own=own, activities=activities),
+        why=(f"Create Incident On Error: {request.reason}",),
     )
 
 
 def _tasks(
-    wanted: IncidentWanted,
+    request: IncidentWanted,
     inbox: Inbox | None,
     configuration: Configuration,
     *,
@@ -88,7 +88,7 @@ def _tasks(
     if inbox is None or not wants_task(inbox, "incident"):
         return ()
     like = {name: own[name] for name in ("partition", "logging_analyst", "created_by")}
-    cause = (wanted.mail_id, "error")
+    cause = (request.mail_id, "error")
     about = str(own["subject"])
     return (plan_task(inbox, configuration, cause=cause, about=about, properties=like, activities=activities),)
 
@@ -100,8 +100,8 @@ def failed_mail_of(facts: Facts) -> FailedMail:
 
 def plan_incident_for_parts(facts: Facts, reason: str) -> Change:
     """The one incident for the parts of a mail that failed while others were written (IV-33, IV-37)."""
-    wanted = IncidentWanted(facts.envelope.mail_id, facts.inbox.name, "", "record-writer", reason)
-    return plan_incident_on_error(wanted, failed_mail_of(facts), facts.inbox, facts.configuration, facts.now)
+    request = IncidentWanted(facts.envelope.mail_id, facts.inbox.name, "", "record-writer", reason)
+    return plan_incident_on_error(request, failed_mail_of(facts), facts.inbox, facts.configuration, facts.now)
 
 
 def error_record_id(mail_id: str) -> str:
@@ -109,18 +109,18 @@ def error_record_id(mail_id: str) -> str:
     return derived_id("record", mail_id, "error")
 
 
-def explain(wanted: IncidentWanted, mail: FailedMail, now: datetime) -> str:
+def explain(request: IncidentWanted, mail: FailedMail, now: datetime) -> str:
     """What happened, for a person to read."""
     sender = mail.from_ or Address("", "")
-    letter = f"Dead letter: {wanted.letter_id}\n" if wanted.letter_id else ""
-    remedy = "replay the dead letter" if wanted.letter_id else "send again what is missing"
+    letter = f"Dead letter: {request.letter_id}\n" if request.letter_id else ""
+    remedy = "replay the dead letter" if request.letter_id else "send again what is missing"
     return (
-        f"A mail to the inbox {wanted.inbox!r} could not be processed.\n\n"
-        f"Reason: {wanted.reason}\n"
-        f"Stage: {wanted.stage}\n"
+        f"A mail to the inbox {request.inbox!r} could not be processed.\n\n"
+        f"Reason: {request.reason}\n"
+        f"Stage: {request.stage}\n"
         f"From: {sender.name} <{sender.address or 'unknown'}>\n"
         f"Subject: {mail.subject or '(none)'}\n"
-        f"Mail: {wanted.mail_id}\n"
+        f"Mail: {request.mail_id}\n"
         f"{letter}"
         f"Time: {now:%Y-%m-%d %H:%M:%S} UTC\n\n"
         f"The original mail is attached. When the cause is fixed, {remedy}."

@@ -1,7 +1,7 @@
 """Export Email as XML (IV-40): one document for each mail, well-formed whatever the mail holds. Pure.
 
 Facts are element text. What XML 1.0 cannot hold (control characters) is never dropped: that element's text is
-the UTF-8 in base64, and its `encoding` attribute says so. "Compress" packs the body (gzip, base64). The schema is
+the UTF-8 in base64, with the attribute `encoding="base64"`. "Compress" packs the body (gzip, base64). The schema is
 `docs/schema/mail.xsd`.
 """
 
@@ -27,11 +27,11 @@ def decide_export(facts: Facts) -> Decision:
     """No record: the mail goes to a connection as XML."""
     if refused := sender_refusal(facts):
         return Decision("rejected", refused, "sender")
-    wanted = facts.inbox.export
-    if wanted is None:
+    target = facts.inbox.export
+    if target is None:
         return Decision("failed", f"the inbox {facts.inbox.name} names no connection to export to", "export")
-    export = Export(wanted.connection, document(facts, compress=wanted.compress))
-    return Decision("exported", f"exported to {wanted.connection}", "export", export=export)
+    export = Export(target.connection, document(facts, compress=target.compress))
+    return Decision("exported", f"exported to {target.connection}", "export", export=export)
 
 
 def document(facts: Facts, *, compress: bool) -> bytes:

@@ -19,7 +19,7 @@ from shared.store.mails import RecordLabel, StoredMail
 from shared.text import shortened
 
 EMAIL_LISTENER: Final = "email listener"
-"""Whose name stands where no person's does (IV-07, TI-30)."""
+"""The author's name when it is not a person's (IV-07, TI-30)."""
 UNSPECIFIED: Final = "Unspecified"
 """The security profile of what mail attaches (VF-10)."""
 MAX_TEXT: Final = 200_000
@@ -56,7 +56,7 @@ class Facts:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the sender counts as who the address says: always, unless the inbox wants a proof (`trust`)."""
+        """Whether the From address is believed: always, unless the inbox requires authentication (`trust`)."""
         return self.inbox.commands.trust == "address" or self.is_authenticated
 
     @property
@@ -111,7 +111,7 @@ def author_on(facts: Facts, lookups: Lookups, owner: str | None) -> str:
 
 
 def _author(sender: Sender) -> str:
-    """A person of the desk by name; one whom a mail created chose the name, and so is shown with the address."""
+    """The name of a person. One who was created by a mail chose that name, and so is shown with the address."""
     name = sender.name or sender.person_id or ""
     address = sender.address.address if sender.address else ""
     return name if sender.configured or not address or address in name else f"{name} <{address}>"
@@ -122,7 +122,7 @@ def as_attached(
 ) -> tuple[Activity, ...]:
     """The mail as a record's activities show it (IV-31), with a note on what was left out (TI-27).
 
-    `anonymous`: nobody is known by the sender's address, which is kept with the text (VF-16). `withheld`: the fields
+    `anonymous`: the sender's address is unknown, so it is kept with the text (VF-16). `withheld`: the fields
     that the mail states and that this sender does not set (IV-42).
     """
     kept, restricted = kept_attachments(facts)
@@ -162,7 +162,7 @@ def _patterns(pattern: str) -> tuple[str, ...]:
 
 
 def _is_restricted(attachment: Attachment, patterns: list[str]) -> bool:
-    """By its name, in a form in which look-alikes are alike, or by its content type."""
+    """Whether the attachment matches by name (look-alike characters are folded), or by content type."""
     name = unicodedata.normalize("NFKC", attachment.filename).casefold().partition("::$")[0].rstrip(". ")
     stated = (name, attachment.filename.casefold(), attachment.content_type.partition(";")[0].strip().casefold())
     return any(fnmatchcase(text, pattern) for text in stated for pattern in patterns)

@@ -1,7 +1,7 @@
-"""Which number does a mail name: `<type>#n` or `[type - n]` in the subject, `[type - n]` in the new text? Pure.
+"""The record numbers that a mail names: `<type>#n` or `[type - n]` in the subject, `[type - n]` in the text. Pure.
 
-Separate from the strategies, because it knows how people write, and nothing of records: a number proves nothing. The
-administrator's own patterns run under a time-out, so that no subject can make them run away.
+Separate from the strategies, because it reads only text, and no records: a number alone proves nothing. The
+administrator's own patterns run under a time-out, whatever the subject is.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def _configured(patterns: tuple[str, ...], subject: str) -> Sequence[regex.Match
 
 
 def unquoted(text: str) -> str:
-    """Without lines that quote somebody, whatever kind of mail they stand in."""
+    """The text without quoted lines."""
     return "\n".join(line for line in text.split("\n") if not line.lstrip().startswith(">"))
 
 

@@ -1,4 +1,4 @@
-"""What a decision asks of the store. A test answers with plain values; the stage and the dry run with repositories."""
+"""The queries of a decision. Tests answer them with plain values, the stage and the dry run with repositories."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Lookups(Protocol):
         """Mails that came in with one of these Message-IDs; those of the sender are among them, however many."""
 
     def sent(self, message_ids: Sequence[str]) -> Sequence[OutboxMail]:
-        """Mails of ours with one of these Message-IDs."""
+        """Outgoing mails with one of these Message-IDs."""
 
     def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
-        """How many mails of ours since then have this value (see `Outbox.sent_since`)."""
+        """How many outgoing mails since then have this value (see `Outbox.sent_since`)."""
 
     def is_answered(self, mail_id: str) -> bool:
         """Whether an answer to this mail is in the outbox, sent or not."""
@@ -41,12 +41,12 @@ class Lookups(Protocol):
 
 
 def person_id(lookups: Lookups, text: str) -> str:
-    """The id of a person named by id or address; what names nobody stays as it is."""
+    """The id of a person named by id or address; other text is returned unchanged."""
     found = lookups.person(text.strip())
     return found.id if found else text.strip()
 
 
 def person_name(lookups: Lookups, text: str) -> str:
-    """The name of a person named by id or address; what names nobody stays as it is."""
+    """The name of a person named by id or address; other text is returned unchanged."""
     found = lookups.person(text)
     return found.name if found else text

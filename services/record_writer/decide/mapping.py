@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 
 
 def fill(template: str, facts: Facts, body: str) -> str:
-    """The template with its tokens replaced. `body` is the text that @Body stands for."""
+    """The template with its tokens replaced. `body` is the value of @Body."""
     return _TOKEN.sub(lambda found: _value(found, facts, body), template)
 
 

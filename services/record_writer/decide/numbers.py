@@ -17,7 +17,7 @@ Serials = Callable[[str], int]
 def numbered(change: Change, configuration: Configuration, serials: Serials) -> Change:
     """The change with a number for each record that it makes: objects, then its own, then those below it.
 
-    A plan has no numbers: they are given when it is committed, because what is given out is gone (gaps are allowed,
+    A plan has no numbers: they are taken when it is committed, because a number cannot be given back (gaps are allowed,
     repeats are not).
     """
     objects = tuple(numbered(each, configuration, serials) for each in change.objects)

@@ -45,20 +45,20 @@ def blocks_of(facts: Facts) -> list[Block]:
 
 
 def protected(facts: Facts, type_: RecordType) -> frozenset[str]:
-    """The fields that this sender does not set by mail (IV-42); nobody decides an approval by its Status (VF-18).
+    """The fields that this sender does not set by mail (IV-42); Status cannot decide an approval (VF-18).
 
-    A field by which an inbox recognises its senders says who somebody is: whoever set it could speak for others.
+    Fields by which an inbox recognises its senders are among them: with one, a sender could act as another person.
     """
     if facts.is_analyst:
         return frozenset({"Status"}) if type_.name == APPROVAL else frozenset()
     objects = (inbox.sender.object for inbox in facts.configuration.inboxes)
     matched = {each.match_from_field for each in objects if each and type_.is_called(each.type)} - {None}
-    wanted = {name.casefold() for name in (*ALWAYS_PROTECTED, *type_.protected, *filter(None, matched))}
-    return frozenset(name for folded_name, name in body.names_of(type_).items() if folded_name in wanted)
+    folded = {name.casefold() for name in (*ALWAYS_PROTECTED, *type_.protected, *filter(None, matched))}
+    return frozenset(name for folded_name, name in body.names_of(type_).items() if folded_name in folded)
 
 
 def _own_text(facts: Facts) -> str:
-    """What the sender wrote. A reply that says nothing new is all quotation, which makes and sets nothing."""
+    """The text that the sender wrote. A reply without new text is all quotation, and creates and sets nothing."""
     text, marker = facts.mail.new_text or facts.mail.text, facts.inbox.record_marker or ""
     replies = facts.mail.in_reply_to or facts.mail.references
     return unquoted(text) if replies and not marker.startswith(">") else text
@@ -86,7 +86,7 @@ def _target(facts: Facts, type_: RecordType, block: Block, lookups: Lookups) -> 
 
 
 def _keyed(facts: Facts, type_: RecordType, key: str, lookups: Lookups) -> Target:
-    """The record of this key. One that the sender does not reach is answered like one that is not there (IV-42)."""
+    """The record of this key. One that the sender may not update is treated like a missing one (IV-42)."""
     missing = f"there is no {type_.label} {key}"
     found = re.fullmatch(rf"(?:{re.escape(type_.prefix)})?[\s#-]{{0,2}}(\d{{1,18}})", key.strip(), re.IGNORECASE)
     target = by_number(facts, Hint(type_, key, int(found[1])), lookups) if found else None
@@ -102,7 +102,7 @@ def key_of(block: Block, type_: RecordType) -> str | None:
 
 
 def _several(block: Block, type_: RecordType) -> Target | None:
-    """A part about more than one record changes none: nobody can tell which of its fields are whose."""
+    """Refuse a part about more than one record: it is unclear which of its fields belong to which record."""
     keys = dict.fromkeys(value.casefold() for name, value in block.fields if name == type_.number_field and value)
     if len(keys) < 2:
         return None
@@ -125,7 +125,7 @@ def _update_only(facts: Facts, type_: RecordType, block: Block, lookups: Lookups
 
 
 def _bounded(targets: Iterable[Target]) -> Iterator[Target]:
-    """So many parts about one record, and no more: each waits in the record's document until all are written."""
+    """Refuse too many parts about one record: each is kept in the record's document until all are written."""
     seen = Counter[str]()
     for target in targets:
         seen[target.record_id or ""] += 1
@@ -136,7 +136,7 @@ def _bounded(targets: Iterable[Target]) -> Iterator[Target]:
 
 
 def _one_incident(targets: Iterable[Target]) -> Iterator[Target]:
-    """However many parts find no record: one incident has the whole mail."""
+    """Make one incident with the whole mail, however many parts find no record."""
     made = False
     for target in targets:
         if made and target.kind == "new":

@@ -1,6 +1,6 @@
 """One mail, one decision: what each part is about, what changes, the answer, how the mail ends. Pure.
 
-The stage commits a Decision, `postroom try` prints one; nothing else knows the order of the steps. A new kind of
+The stage commits a Decision, `postroom try` prints one; the order of the steps is defined here only. A new kind of
 decision is a module beside this one and a line in `PLANNERS`, or in `WHOLE_MAILS` when it has no parts.
 """
 
@@ -32,7 +32,7 @@ from shared.typed import BadValue
 
 
 def decide(facts: Facts, lookups: Lookups) -> Decision:
-    """What the mail means. Raises `PostroomError` when a record, or its type, is gone."""
+    """What the mail means. Raises `PostroomError` when a record, or its type, does not exist any more."""
     if decide_whole := WHOLE_MAILS.get(facts.inbox.processor):
         return decide_whole(facts)
     try:
@@ -83,9 +83,9 @@ def _left_by(part: Part, at: datetime) -> Record | None:
 
 
 def plan_part(facts: Facts, lookups: Lookups, part: Part) -> Part:
-    """What becomes of one part, on `part.record` or, without one, on its record as it stands.
+    """Plan one part, on `part.record` or, without one, on its record as it is stored.
 
-    What was committed for this part at an earlier look stands, and is not planned again (PR-15).
+    A change that was committed for this part earlier is kept, and not planned again (PR-15).
     """
     record = part.record or _record_of(facts, lookups, part)
     part = Part(part.number, part.target, part.block, record)
@@ -136,7 +136,7 @@ def _answered(facts: Facts, lookups: Lookups, ended: Decision) -> tuple[Decision
 
 
 def _failed(facts: Facts, ended: Decision) -> Decision:
-    """Nothing could be written: the dead-letter path makes the incident, unless incidents are what failed."""
+    """Fail the mail, because nothing could be written. The dead letter makes the incident, unless incidents failed."""
     failed = ended.failed
     is_incident = (part.target.kind == "new" and type_for(facts, part.target).name == "incident" for part in failed)
     reason = in_words(failed) if len(failed) > 1 else failed[0].failure or failed[0].refusal or ""
@@ -144,7 +144,7 @@ def _failed(facts: Facts, ended: Decision) -> Decision:
 
 
 def _changed(facts: Facts, ended: Decision, failure: str) -> Decision:
-    """Something is written: `recorded`, or `rejected` when all that is written is that nothing changes."""
+    """The outcome when something is written: `recorded`, or `rejected` when no record changes."""
     changes, incident = ended.changes, None
     if failure and facts.inbox.create_incident_on_error:
         incident = plan_incident_for_parts(facts, failure)

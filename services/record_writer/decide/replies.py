@@ -1,4 +1,4 @@
-"""What people read of a decision: the reason of the mail's outcome, and a notice of what could not be found. Pure."""
+"""Texts of a decision for people: the reason for the outcome, and the notice of a missing record. Pure."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def refusal_of(changes: Sequence[Change]) -> str:
 def missing_record_notice(facts: Facts, targets: Sequence[Target]) -> tuple[Notification, ...]:
     """A mail to the sender that names what could not be found, if the inbox says so; never to a robot (IV-36)."""
     missing = list(dict.fromkeys(target.missing for target in targets if target.missing))
-    wanted = facts.inbox.email_when_no_target and facts.inbox.processor not in SILENT_TYPES
-    if not missing or not wanted or sender_refusal(facts):
+    enabled = facts.inbox.email_when_no_target and facts.inbox.processor not in SILENT_TYPES
+    if not missing or not enabled or sender_refusal(facts):
         return ()
     text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in missing[:MAX_LISTED])
     neutral = Words("Record not found", "A record that your mail names does not exist.\n")

@@ -1,4 +1,4 @@
-"""Whom or what a new record belongs to: the inbox's policy on senders (IV-20 to IV-24). Pure.
+"""The customer or object of a new record, by the inbox's policy on senders (IV-20 to IV-24). Pure.
 
 Reads the facts that the sender matcher found; returns the person or the object, planned together with the record when
 it is not there yet. Its id is derived from what it is found by, so that two mails at once make one.
@@ -55,13 +55,13 @@ def sender_refusal(facts: Facts) -> str | None:
 
 
 def refuse_strangers(facts: Facts) -> None:
-    """Raises `SenderRefused` for a sender of whom the inbox takes nothing new."""
+    """Raise `SenderRefused` for a sender from whom the inbox accepts no new records."""
     if why := sender_refusal(facts):
         raise SenderRefused(why)
 
 
 def customer_of(facts: Facts) -> Customer:
-    """The person (IV-20 to IV-22). Method 2 makes none, but knows those who are known. Raises `SenderRefused`."""
+    """The person (IV-20 to IV-22). Method 2 creates none, but uses a known one. Raises `SenderRefused`."""
     refuse_strangers(facts)
     policy, address = facts.inbox.sender, facts.sender.address
     if facts.sender.person_id or policy.method == "object":
@@ -81,32 +81,32 @@ def object_of(facts: Facts, lookups: Lookups) -> LinkedObject | None:
 
     Raises `SenderRefused`, `BadValue`.
     """
-    wanted = facts.inbox.sender.object
-    if facts.inbox.sender.method != "object" or wanted is None:
+    match = facts.inbox.sender.object
+    if facts.inbox.sender.method != "object" or match is None:
         return None
     if facts.sender.object_id:
-        return LinkedObject(wanted.relationship, facts.sender.object_id)
+        return LinkedObject(match.relationship, facts.sender.object_id)
     try:
-        new = _plan_object(facts, lookups, wanted)
+        new = _plan_object(facts, lookups, match)
     except SenderRefused:
         if facts.released:
             return None
         raise
-    return LinkedObject(wanted.relationship, new.record_id, new)
+    return LinkedObject(match.relationship, new.record_id, new)
 
 
-def _plan_object(facts: Facts, lookups: Lookups, wanted: ObjectMatch) -> Change:
+def _plan_object(facts: Facts, lookups: Lookups, match: ObjectMatch) -> Change:
     """The new object, with a field mapping of its own (IV-41) and the value that it is matched by."""
     key = (address_key(facts.sender.address.address) if facts.sender.address else None) or ""
-    name, value = wanted.matched_by(key)
-    type_ = facts.configuration.type_named(wanted.type)
+    name, value = match.matched_by(key)
+    type_ = facts.configuration.type_named(match.type)
     if type_ is None:
-        raise SenderRefused(f"there is no record type {wanted.type!r}")
+        raise SenderRefused(f"there is no record type {match.type!r}")
     if facts.inbox.sender.policy == "existing_only" or folded(type_.name) == SERVICE_REQUEST:
         raise SenderRefused(f"there is no {type_.label} for this sender, and mail makes none")
     if not value:
         raise SenderRefused(f"the mail has no sender's address by which a {type_.label} could be found or made")
-    filled = {field: mapping.fill(text, facts, facts.mail.text) for field, text in wanted.field_mapping.items()}
+    filled = {field: mapping.fill(text, facts, facts.mail.text) for field, text in match.field_mapping.items()}
     own, fields = values.split(values.as_written(type_, {**filled, name: value}), lookups)
     base = {
         "status": type_.statuses.open[0] if type_.statuses.open else "",
@@ -120,7 +120,7 @@ def _plan_object(facts: Facts, lookups: Lookups, wanted: ObjectMatch) -> Change:
     return Change(
         action="create",
         type=type_.name,
-        record_id=derived_id("object", type_.name, name, value if wanted.match_value is None else value.casefold()),
+        record_id=derived_id("object", type_.name, name, value if match.match_value is None else value.casefold()),
         number="",
         serial=0,
         event="created",

@@ -1,9 +1,9 @@
 """Which record is this mail about? Strategies in a readable order; the first that answers wins.
 
-`[type - n]` in the subject → In-Reply-To and References against mails that were stored or sent → a number standing
-loosely in the subject, or a keyword in the new text → none: a new record. Signed reply tokens, conversation ids and
-subject commands take their places here, above these.
-A number or a Message-ID is a hint, not a proof: `why_allowed` decides who reaches a record (docs/security.md).
+`[type - n]` in the subject → In-Reply-To and References against mails that were stored or sent → a number
+anywhere in the subject, or a keyword in the new text → no match: a new record. Signed reply tokens, conversation ids
+and subject commands take their places here, above these.
+A number or a Message-ID is a hint, not a proof: `why_allowed` decides who may update a record (docs/security.md).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MAX_RECORDS: Final = 100
 
 
 def find(facts: Facts, lookups: Lookups) -> Target:
-    """The record this mail is about. A strategy whose record the sender does not reach lets the next one try."""
+    """The record this mail is about. If the sender may not update a strategy's record, the next strategy is tried."""
     keywords = list(in_subject(facts))
     if found := _first_allowed(facts, keywords, lookups):
         return found
@@ -109,7 +109,7 @@ def takes_part(facts: Facts, record: Record) -> bool:
 def why_allowed(
     facts: Facts, record: Record, lookups: Lookups, *, addressed: frozenset[str] = frozenset()
 ) -> str | None:
-    """Why this sender reaches this record (VF-16, VF-21), None when not. The one gate for numbers, keys and replies.
+    """Why this sender may update this record (VF-16, VF-21), else None. Numbers, keys and replies all use this check.
 
     `addressed` are the addresses of the mail in the record's own thread that the sender answers.
     """
@@ -128,7 +128,7 @@ def why_allowed(
 
 
 def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
-    """The record with this number, if the sender may come near it (VF-15, VF-16, VF-21)."""
+    """The record with this number, if the sender may update it (VF-15, VF-16, VF-21)."""
     shown = f"{hint.type.label} {hint.text}"
     record = lookups.numbered(hint.type.name, hint.serial)
     if record is None:
@@ -144,7 +144,7 @@ def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
 
 
 def why_not_allowed(facts: Facts) -> str:
-    """What the sender lacks to reach a record, for the people of the desk."""
+    """Why the sender may not update a record, for the people of the desk."""
     if not facts.is_proven:
         return "no trusted server states that the sender is genuine"
     return "the sender takes no part in it" if facts.sender.person_id else "nobody is known by the sender's address"

@@ -1,6 +1,6 @@
 """What a mail answers: the stored and sent mails that its In-Reply-To and References lead to.
 
-A Message-ID is a claim that anybody may repeat. An id of a mail of ours is ours: a received mail that claims it is left
+Anybody may repeat a Message-ID. The id of an outgoing mail means that mail: a received mail with the same id is left
 out. Of an id that several senders use, the earliest mail comes first, whatever inbox it came to.
 """
 
@@ -25,7 +25,7 @@ MAX_REFERENCES: Final = 100
 class Lead:
     """One mail of the thread: the records it went to, and the addresses it went between.
 
-    `own`: we or this sender wrote it, so nobody else could have put it there. `unfinished`: it is still on its way.
+    `own`: Postroom or this sender wrote it, so no other sender forged it. `unfinished`: it has no outcome yet.
     """
 
     record_ids: tuple[str, ...]
@@ -36,15 +36,15 @@ class Lead:
 
 def leads_of(facts: Facts, lookups: Lookups) -> Sequence[Lead]:
     """The mails that this one refers to: those of its own inbox first, then the nearest, then the earliest."""
-    wanted = _references(facts)
-    if not wanted:
+    references = _references(facts)
+    if not references:
         return ()
     sender = address_of(facts)
-    found = [mail for mail in lookups.received(wanted, sender) if mail.id != facts.envelope.mail_id]
-    sent = lookups.sent(wanted)
+    found = [mail for mail in lookups.received(references, sender) if mail.id != facts.envelope.mail_id]
+    sent = lookups.sent(references)
     ours = {mail.message_key for mail in sent}
     received = [mail for mail in found if mail.message_key not in ours]
-    disputed, order = _disputed(received), {key: place for place, key in enumerate(wanted)}
+    disputed, order = _disputed(received), {key: place for place, key in enumerate(references)}
     leads = [((False, order[mail.message_key or ""], mail.at, mail.id), _of_sent(mail)) for mail in sent]
     for each in received:
         key, elsewhere = each.message_key or "", each.inbox != facts.inbox.name

@@ -1,9 +1,9 @@
-"""Is the sender who the address says? Read from what the desk's own mail server has found out (RFC 8601).
+"""Whether the From address is authentic, from the Authentication-Results of the desk's mail server (RFC 8601).
 
-Only a header whose authserv-id is configured as ours is believed, and only the topmost of those: what stands below
-may have come with the mail. All its results are weighed: DMARC passes for the address's domain, or, where DMARC says
+Only a header whose authserv-id is configured as trusted is believed, and only the topmost of those: the headers below
+it may have come with the mail. All its results are weighed: DMARC passes for the address's domain, or, where DMARC says
 nothing, DKIM for that domain or one above it. With any other verdict of DMARC, or a value that does not follow the
-grammar, nobody is authenticated. Pure.
+grammar, the sender is not authenticated. Pure.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ PRODUCT: Final = "Postroom"
 
 def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
     """The Change that this part makes to its record as it stands. Raises `BadValue`, or `PostroomError` when the
-    record or its type is gone.
+    record or its type does not exist any more.
     """
     record, type_ = _record(part), _type(facts, part)
     group, quick = type_.statuses.group(record.status), _mapped(facts, record)
@@ -60,7 +60,7 @@ def _type(facts: Facts, part: Part) -> RecordType:
 
 
 def event_of(type_: RecordType, before: str, after: str | None) -> str:
-    """What integrators and business rules hear of an update: the group of the new status says it."""
+    """The event name of an update, by the group of the new status, for integrators and business rules."""
     was, is_ = type_.statuses.group(before), type_.statuses.group(after or before)
     if was == is_ or is_ is None:
         return "updated"
@@ -183,7 +183,7 @@ def _reply(facts: Facts, type_: RecordType, record: Record) -> tuple[Notificatio
 
 
 def _closed_notice(facts: Facts, subject: str) -> tuple[Notification, ...]:
-    """What became of a mail about a closed record; it holds nothing of any mail."""
+    """The answer to a mail about a closed record; it quotes no mail."""
     words = Words(subject, f"{subject}\n")
     return answer(facts, "closed", words, neutral=words)
 

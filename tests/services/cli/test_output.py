@@ -52,7 +52,7 @@ class Terminal(io.StringIO):
 def test_what_takes_long_says_so_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Terminal()
     monkeypatch.setattr("sys.stderr", seen)
-    monkeypatch.setattr("services.cli.output.PATIENCE", 0.0)
+    monkeypatch.setattr("services.cli.output.PROGRESS_DELAY_SECONDS", 0.0)
     with watching("reading"):
         deadline = time.monotonic() + 30
         while "reading: " not in seen.getvalue() and time.monotonic() < deadline:
@@ -63,7 +63,7 @@ def test_what_takes_long_says_so_on_a_terminal(monkeypatch: pytest.MonkeyPatch) 
 def test_what_is_quick_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Terminal()
     monkeypatch.setattr("sys.stderr", seen)
-    monkeypatch.setattr("services.cli.output.PATIENCE", 3600.0)
+    monkeypatch.setattr("services.cli.output.PROGRESS_DELAY_SECONDS", 3600.0)
     with watching("reading"):
         pass
     assert seen.getvalue() == ""

@@ -50,7 +50,7 @@ def test_a_view_begins_with_the_summary_and_has_what_hangs_on_the_record(seen: D
     record = incident(seen)
     assert task is not None
     assert record is not None
-    below = manual_edits.create(seen.app, task, manual_edits.Wanted("Chairs", parent=record))
+    below = manual_edits.create(seen.app, task, manual_edits.NewRecord("Chairs", parent=record))
     shown = records.view(seen.app, record, 1)
     summary = records.summary(record)
     names = [each.name for each in fields(summary) if each.name != "customer"]

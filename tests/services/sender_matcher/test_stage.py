@@ -64,7 +64,7 @@ def test_the_person_is_found_by_address(matching: Desk, inbox: str, address: Add
 
 @pytest.mark.req("IV-23", "IV-24")
 def test_the_object_is_found_by_the_field_that_holds_the_address(matching: Desk) -> None:
-    wanted = manual_edits.Wanted("Hall", values=(("Email", "anna@customer.example"),))
+    wanted = manual_edits.NewRecord("Hall", values=(("Email", "anna@customer.example"),))
     made = manual_edits.create(matching.app, LOCATION, wanted)
     event = accepted("sites", ANNA)
     expected = replace(PERSON, object_type="location", object_id=made.id)

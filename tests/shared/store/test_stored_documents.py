@@ -83,9 +83,9 @@ def _edit(desk: Desk) -> None:
     assert type_
     assert task
     assert incident
-    hall = manual_edits.Wanted("Hall", "Ground floor", customer="anna", values=(("Floor", "0"),))
+    hall = manual_edits.NewRecord("Hall", "Ground floor", customer="anna", values=(("Floor", "0"),))
     manual_edits.create(desk.app, type_, hall)
-    below = manual_edits.create(desk.app, task, manual_edits.Wanted("Chairs", parent=incident))
+    below = manual_edits.create(desk.app, task, manual_edits.NewRecord("Chairs", parent=incident))
     manual_edits.change(desk.app, task, below.id, [("Status", "Waiting"), ("Owner", "ann"), ("Priority", "2")])
 
 

@@ -1,1 +1,1 @@
-"""What every stage stands on: contracts, runtime, store, configuration."""
+"""What all stages use: contracts, runtime, store, configuration."""

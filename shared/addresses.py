@@ -1,7 +1,7 @@
-"""How addresses are compared, everywhere: one form, so that a spelling neither opens a door nor evades a limit.
+"""How addresses are compared, everywhere: one form, so that no spelling gains rights or evades a limit.
 
 The domain is compared after IDNA (UTS 46, RFC 5891), the local part by folding ASCII letters alone: the Kelvin sign is
-no `k`. A domain that only looks like another one has no form at all, and so it matches nobody.
+no `k`. A domain that only looks like another one has no such form, and so it matches no person.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 def ascii_domain(domain: str) -> str | None:
     """The domain in lower case and A-labels (RFC 5890); None when IDNA refuses it or a character passes for ASCII.
 
-    UTS 46 makes a `k` of the Kelvin sign and nothing of a soft hyphen: such a domain looks like another and is none.
+    UTS 46 makes a `k` of the Kelvin sign and nothing of a soft hyphen: such a domain looks like another domain.
     """
     if domain.isascii():
         return domain.lower()
@@ -47,7 +47,7 @@ def _passes_for_ascii(character: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def address_key(address: str) -> str | None:
-    """The form in which addresses are compared; None for one that matches nobody.
+    """The form in which addresses are compared; None for one that matches no person.
 
     Quotes that the local part does not need (RFC 5321, section 4.1.2) and a dot behind the domain make no difference.
     An address without a domain is compared by its local part.
@@ -79,7 +79,7 @@ def _unquoted(local: str) -> str:
 
 
 def address_keys(address: str, *, plus_addressing: str = "ignore") -> list[str]:
-    """The forms under which an address may be known, the exact one first; none for one that matches nobody."""
+    """The forms under which an address may be known, the exact one first; none for one that matches no person."""
     exact = address_key(address)
     if exact is None:
         return []
@@ -91,7 +91,7 @@ def address_keys(address: str, *, plus_addressing: str = "ignore") -> list[str]:
 
 
 def mailbox_key(address: str) -> str | None:
-    """The mailbox behind an address, as limits count it; None for one that matches nobody.
+    """The mailbox behind an address, as limits count it; None for one that matches no person.
 
     Coarser than `address_key`, because servers deliver these to one mailbox: tags, dots and compatibility forms in the
     local part make no difference. Two people who share a limit lose little; one with many limits has none.
@@ -105,7 +105,7 @@ def mailbox_key(address: str) -> str | None:
 
 
 def domain_of(address: str) -> str | None:
-    """The domain of an address, as limits count it; None for one that has none or matches nobody."""
+    """The domain of an address, as limits count it; None for one that has none or matches no person."""
     key = address_key(address)
     return key.rpartition("@")[2] if key and "@" in key else None
 

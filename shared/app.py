@@ -81,11 +81,11 @@ class App:
 
     @cached_property
     def door(self) -> Door:
-        """Where raw mail comes in."""
+        """Hands raw mail to intake."""
         return Door(self.broker, self.documents, self.clock)
 
     def close(self) -> None:
-        """Release both."""
+        """Close broker and store."""
         self.broker.close()
         self.documents.close()
 
@@ -109,6 +109,6 @@ def _broker(location: Location, queues: WorkQueues) -> Broker:
 
 
 def seed_defaults(documents: Documents) -> None:
-    """An empty store starts with the default inbox and the first analyst (IV-10)."""
+    """Store the default inbox and the first analyst in an empty store (IV-10)."""
     if documents.get("settings", "settings") is None:
         configuration_store.apply(documents, DEFAULT)

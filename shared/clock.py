@@ -8,7 +8,7 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """Tells the time."""
+    """A source of the current time."""
 
     def now(self) -> datetime:
         """The current time, aware, in UTC."""
@@ -25,7 +25,7 @@ class SystemClock:
 
 @dataclass(slots=True)
 class FixedClock:
-    """A clock for tests: stands still until moved."""
+    """A clock for tests: shows one time until `advance` is called."""
 
     at: datetime
 
@@ -34,5 +34,5 @@ class FixedClock:
         return self.at
 
     def advance(self, by: timedelta) -> None:
-        """Move it."""
+        """Set the clock forward."""
         self.at += by

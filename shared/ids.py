@@ -1,4 +1,4 @@
-"""Ids derived from their cause, so that doing a thing again names the same thing."""
+"""Ids derived from their cause, so that repeating an action gives the same ids."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ def derived_id(*causes: str) -> str:
 
 
 def id_under(owner: str, *causes: str) -> str:
-    """An id that begins with its owner's: all that one owner has lies together, and needs no index to be found."""
+    """An id that begins with its owner's id, so that everything of one owner is found without a further index."""
     return f"{beginning_under(owner)}{derived_id(*causes)[:16]}"
 
 
 def beginning_under(owner: str) -> str:
-    """How the ids of all that one owner has begin."""
+    """The common beginning of all ids that belong to one owner."""
     return f"{owner}-"
 
 

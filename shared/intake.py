@@ -1,7 +1,7 @@
-"""The door: raw mail onto the intake queue, counted when intake has confirmed.
+"""Publish raw mail on the intake queue, and count it when the broker has confirmed.
 
-Whoever hands mail in through Postroom's own code (command line, fetcher) comes through here. Integrators
-publish to the queue themselves; `read` understands both.
+The command line and the fetcher hand mail in with this module. Integrators publish to the queue themselves; `read`
+reads the messages of both.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from shared.store.arrivals import Arrivals
 from shared.store.documents import Documents
 
 INLINE = 64 << 10
-"""Larger mails are stored first and travel as a reference."""
+"""Bytes. Larger mails are stored first, and the message carries a reference."""
 _READABLE = {RFC822, "application/octet-stream", "text/plain", "", REFERENCE}
 
 
 @dataclass(frozen=True, slots=True)
 class RawMail:
-    """A mail as it was received. `inbox` None: the default inbox. `source_id`: the giver's own dedupe key."""
+    """A mail as it was received. `inbox` None: the default inbox. `source_id`: the source's own key."""
 
     raw: bytes
     inbox: str | None = None
@@ -37,14 +37,14 @@ class RawMail:
 
 
 class Door:
-    """Hands mails to intake: durable when `hand_over` returns."""
+    """Hands mails to intake. They are durable when `hand_over` returns."""
 
     def __init__(self, broker: Broker, documents: Documents, clock: Clock) -> None:
         self.broker, self.documents, self.clock = broker, documents, clock
         self.arrivals = Arrivals(documents)
 
     def hand_over(self, mails: Sequence[RawMail]) -> list[str]:
-        """Publish; the ids under which they were counted. Raises `Unavailable`: hand over again."""
+        """Publish mails; return the message ids. Raises `Unavailable`: then hand all of them over again."""
         with self.documents.batch():
             messages = [self._message(mail) for mail in mails]
         crash_point("door.stored")
@@ -74,7 +74,7 @@ class Door:
 
 
 def read(message: Message, documents: Documents) -> MailReceived:
-    """The mail in an intake message, ours or an integrator's.
+    """The mail in an intake message, from Postroom or from an integrator.
 
     Raises `Undecodable` for a content type that is never read (pickle, YAML, ...), `LookupError` when a
     reference names a blob that is not there.

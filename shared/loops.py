@@ -1,4 +1,4 @@
-"""By what two mails of a loop are known to be alike: the parser stores it, the filter counts it (PR-02)."""
+"""The key by which similar mails of a loop are recognised: the parser stores it, the filter counts it (PR-02)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Runs the patterns that an administrator wrote: within a time each, and within one time for all of them on a mail.
 
 A pattern may take very long on a text made for it. One that takes too long does not match; when the time for the mail
-is over, whoever asks decides what that means: a mail that could not be judged is not let through.
+is over, `PatternTimeSpent` is raised, and the caller decides: a mail that could not be checked is not accepted.
 """
 
 from __future__ import annotations

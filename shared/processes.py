@@ -1,8 +1,8 @@
-"""Which process holds something, and whether it is gone.
+"""Names of processes that hold leases, and whether such a process has ended.
 
-A process number means something only within one boot of a machine and one process namespace: in containers that share
-a folder, every worker is number 1. So a name says where its process runs, and nobody judges those of other places.
-Separate, because the leases of the embedded broker and those of the fetcher must judge alike.
+A process number is unique only within one boot of a machine and one process namespace: in containers that share a
+folder, every worker is number 1. So a name says where its process runs, and processes of other places are left alone.
+Separate, because the embedded broker and the fetcher must apply the same rule to their leases.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _PROC = Path("/proc")
 
 
 def name() -> str:
-    """What tells the running process from every other: place, number, and when it began."""
+    """The unique name of the running process: place, number, and start time."""
     return f"{_place()}/{os.getpid()}/{_began(os.getpid())}"
 
 
 def is_gone(holder: str) -> bool:
-    """Whether the process that `name` called so has ended; False when it cannot be judged from here."""
+    """Whether the process with this `name` has ended; False when it cannot be judged from here."""
     parts = holder.rsplit("/", 2)
     if len(parts) < 3:
         return False
@@ -47,7 +47,7 @@ def _began(pid: int) -> str:
 
 
 def _present(pid: int) -> str:
-    with suppress(PermissionError):  # somebody else's, but there
+    with suppress(PermissionError):  # the process of another user: it exists
         try:
             os.kill(pid, 0)
         except ProcessLookupError:

@@ -2,7 +2,7 @@
 (TI-20, TI-23) with their kinds of match as a table.
 
 Texts match partially and without regard to case; a comma-separated list is checked one by one. A pattern runs
-under a time-out, so that no mail can make it run away.
+under a time-out, whatever the mail is.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ PATTERN_TEXT: Final = 100_000
 
 
 def is_in_force(rule: Rule, direction: str, roles: frozenset[str] | None) -> bool:
-    """Whether a rule speaks to this direction and to people with these roles (None: nobody known)."""
+    """Whether a rule applies to this direction and to a person with these roles (None: an unknown sender)."""
     if rule.direction not in (direction, "both"):
         return False
     analyst = roles is not None and "analyst" in roles
@@ -46,43 +46,44 @@ def is_in_force(rule: Rule, direction: str, roles: frozenset[str] | None) -> boo
 
 
 HeaderOf = Callable[[str], str]
-"""The value of a header of the mail at hand, "" when it has none."""
+"""Returns the value of a header of the mail, "" when it has none."""
 
 
 def matches(rule: Rule, mail: ParsedMail, header_of: HeaderOf, time: PatternTime) -> bool:
     """Whether every part of the rule's match holds. Raises `PatternTimeSpent`."""
-    told = dict(rule.match)
-    headers = told.pop("header", {})
+    parts = dict(rule.match)
+    headers = parts.pop("header", {})
     if not rule.match or not all(text.casefold() in header_of(name).casefold() for name, text in headers.items()):
         return False
-    patterns = told.pop("regex", None)
-    return all(_KINDS[kind](wanted, mail) for kind, wanted in told.items()) and (
+    patterns = parts.pop("regex", None)
+    return all(_KINDS[kind](expected, mail) for kind, expected in parts.items()) and (
         patterns is None or _regex(patterns, mail, time)
     )
 
 
 def recipient_matches(rule: Rule, recipient: Address, subject: str, time: PatternTime) -> bool:
-    """The outbound reading of a rule: every recipient is matched in the same way as a sender (TI-20).
+    """Whether a rule matches outgoing mail: every recipient is matched in the same way as a sender (TI-20).
 
-    Every part of the match has to hold here too; a mail of ours has neither headers nor a size to be matched yet.
+    Every part of the match has to hold here too; an outgoing mail has neither headers nor a size yet.
     """
     about = _people([recipient])
+    texts = {"subject": subject, "sender": about, "recipient": about}
     held = {
-        "subject": lambda wanted: _contains(wanted, subject),
-        "regex": lambda wanted: _patterns_hold(wanted, {"subject": subject, "sender": about, "recipient": about}, time),
-        **dict.fromkeys(("sender", "recipient"), lambda wanted: _contains(wanted, *_names([recipient]))),
+        "subject": lambda expected: _contains(expected, subject),
+        "regex": lambda expected: _patterns_hold(expected, texts, time),
+        **dict.fromkeys(("sender", "recipient"), lambda expected: _contains(expected, *_names([recipient]))),
     }
-    return bool(rule.match) and all(kind in held and held[kind](wanted) for kind, wanted in rule.match.items())
+    return bool(rule.match) and all(kind in held and held[kind](expected) for kind, expected in rule.match.items())
 
 
-def _texts(wanted: Any) -> Iterable[str]:
-    given = (wanted,) if isinstance(wanted, str) else wanted
+def _texts(expected: Any) -> Iterable[str]:
+    given = (expected,) if isinstance(expected, str) else expected
     return [part.strip().casefold() for text in given for part in str(text).split(",") if part.strip()]
 
 
-def _contains(wanted: Any, *told: str) -> bool:
-    haystack = "\n".join(told).casefold()
-    return any(text in haystack for text in _texts(wanted))
+def _contains(expected: Any, *texts: str) -> bool:
+    haystack = "\n".join(texts).casefold()
+    return any(text in haystack for text in _texts(expected))
 
 
 def _people(addresses: Iterable[Address]) -> str:
@@ -91,39 +92,39 @@ def _people(addresses: Iterable[Address]) -> str:
 
 
 def _names(addresses: Iterable[Address]) -> list[str]:
-    """Names and addresses as texts are looked for in them: every spelling, so that none evades a rule."""
+    """Names and addresses as texts are looked for in them: every spelling, so that no spelling evades a rule."""
     return [text for each in addresses for text in (each.name, *(f"<{one}>" for one in spellings(each.address)))]
 
 
-def _sender(wanted: Any, mail: ParsedMail) -> bool:
-    return mail.from_ is not None and _contains(wanted, *_names([mail.from_]))
+def _sender(expected: Any, mail: ParsedMail) -> bool:
+    return mail.from_ is not None and _contains(expected, *_names([mail.from_]))
 
 
-def _recipient(wanted: Any, mail: ParsedMail) -> bool:
-    return _contains(wanted, *_names((*mail.to, *mail.cc)))
+def _recipient(expected: Any, mail: ParsedMail) -> bool:
+    return _contains(expected, *_names((*mail.to, *mail.cc)))
 
 
-def _subject(wanted: Any, mail: ParsedMail) -> bool:
-    return _contains(wanted, mail.subject)
+def _subject(expected: Any, mail: ParsedMail) -> bool:
+    return _contains(expected, mail.subject)
 
 
-def _size(wanted: Any, mail: ParsedMail) -> bool:
-    return mail.size > int(wanted)
+def _size(expected: Any, mail: ParsedMail) -> bool:
+    return mail.size > int(expected)
 
 
-def _regex(wanted: Mapping[str, str], mail: ParsedMail, time: PatternTime) -> bool:
-    told = {
+def _regex(expected: Mapping[str, str], mail: ParsedMail, time: PatternTime) -> bool:
+    texts = {
         "subject": mail.subject,
         "body": mail.text[:PATTERN_TEXT],
         "sender": _people([mail.from_] if mail.from_ else []),
         "recipient": _people((*mail.to, *mail.cc))[:PATTERN_TEXT],
     }
-    return _patterns_hold(wanted, told, time)
+    return _patterns_hold(expected, texts, time)
 
 
-def _patterns_hold(wanted: Mapping[str, str], told: Mapping[str, str], time: PatternTime) -> bool:
-    everything = {**told, "any": "\n".join(told.values())}
-    return all(time.search(pattern, everything.get(where, "")) for where, pattern in wanted.items())
+def _patterns_hold(expected: Mapping[str, str], texts: Mapping[str, str], time: PatternTime) -> bool:
+    everything = {**texts, "any": "\n".join(texts.values())}
+    return all(time.search(pattern, everything.get(where, "")) for where, pattern in expected.items())
 
 
 _KINDS: Final[Mapping[str, Callable[[Any, ParsedMail], bool]]] = {

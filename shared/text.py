@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 
 def iso(at: datetime) -> str:
-    """A time as every JSON of ours has it: UTC, ISO 8601, to the millisecond, with Z."""
+    """A time as all JSON of Postroom writes it: UTC, ISO 8601, to the millisecond, with Z."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -1,6 +1,6 @@
-"""Texts become values of their fields' types: a number, a date, a switch, a status. Pure.
+"""Convert texts to values of their fields' types: a number, a date, a switch, a status. Pure.
 
-What a field cannot hold is refused in words that name both.
+A text that a field cannot hold is refused with an error that names both.
 
 Separate from the body language, because mappings, templates and operators set fields too, and from the writer,
 because a configuration is checked by the same rules.

@@ -1,4 +1,4 @@
-"""What has to fit together in a configuration: references, methods and protocols, either-or keys.
+"""Checks of a configuration that concern several values: references, methods and protocols, either-or keys.
 
 Reads a `Configuration` whose single values are right, yields complaints: the path of the key to change and
 a sentence that names the remedy. One small function a rule; `CHECKS` is the table that runs them.
@@ -286,30 +286,30 @@ def senders_fit(config: Configuration) -> Complaints:
             yield from _object(f"{at}.object", sender.object, inbox, config)
 
 
-def _object(path: str, wanted: ObjectMatch, inbox: Inbox, config: Configuration) -> Complaints:
-    yield from unknown_type(f"{path}.type", wanted.type, config)
-    linked = config.type_named(wanted.type)
+def _object(path: str, match: ObjectMatch, inbox: Inbox, config: Configuration) -> Complaints:
+    yield from unknown_type(f"{path}.type", match.type, config)
+    linked = config.type_named(match.type)
     if linked and folded(linked.name) == "service_request" and inbox.sender.policy == "create":
         yield Complaint(f"{path}.type", "mail never creates service requests; write policy: existing_only (IV-35)")
-    if wanted.match_from_field is not None and wanted.match_value is not None:
+    if match.match_from_field is not None and match.match_value is not None:
         yield Complaint(f"{path}.match_value", "match_from_field is here too; keep one of the two, never both (IV-24)")
-    if wanted.match_from_field is None and wanted.match_value is None:
+    if match.match_from_field is None and match.match_value is None:
         yield Complaint(
             f"{path}.match_from_field", "missing; write it, or match_value: {field: ..., value: ...} (IV-24)"
         )
     found = config.type_named(inbox.processor)
     if found:
         yield from unknown(
-            f"{path}.relationship", "relationship", wanted.relationship, (REPORTED_FROM, *found.relationships)
+            f"{path}.relationship", "relationship", match.relationship, (REPORTED_FROM, *found.relationships)
         )
-        yield from _other_end(path, wanted, found, config)
+        yield from _other_end(path, match, found, config)
 
 
-def _other_end(path: str, wanted: ObjectMatch, found: RecordType, config: Configuration) -> Complaints:
-    target = found.relationships.get(wanted.relationship)
-    if target and config.type_named(target) != config.type_named(wanted.type):
+def _other_end(path: str, match: ObjectMatch, found: RecordType, config: Configuration) -> Complaints:
+    target = found.relationships.get(match.relationship)
+    if target and config.type_named(target) != config.type_named(match.type):
         yield Complaint(
-            f"{path}.relationship", f"{wanted.relationship} of {found.name} leads to {target}, not {wanted.type}"
+            f"{path}.relationship", f"{match.relationship} of {found.name} leads to {target}, not {match.type}"
         )
 
 
@@ -415,12 +415,12 @@ def fields_fit(config: Configuration) -> Complaints:
     """IV-24, IV-32, IV-39, VF-10: a type of one's own has the fields it declares; built-in types take more."""
     for path, inbox in _indexed(config, "inboxes"):
         yield from _fields(f"{path}.field_mapping", inbox.field_mapping, inbox.processor, config)
-        if wanted := inbox.sender.object:
+        if match := inbox.sender.object:
             at = f"{path}.sender.object"
-            yield from _fields(f"{at}.field_mapping", wanted.field_mapping, wanted.type, config)
-            yield from _field(f"{at}.match_from_field", wanted.match_from_field, wanted.type, config)
-            if wanted.match_value:
-                yield from _field(f"{at}.match_value.field", wanted.match_value.field, wanted.type, config)
+            yield from _fields(f"{at}.field_mapping", match.field_mapping, match.type, config)
+            yield from _field(f"{at}.match_from_field", match.match_from_field, match.type, config)
+            if match.match_value:
+                yield from _field(f"{at}.match_value.field", match.match_value.field, match.type, config)
     for section in ("templates", "quick_actions"):
         for path, preset in _indexed(config, section):
             yield from _fields(f"{path}.set", preset.set, preset.on, config)

@@ -24,9 +24,9 @@ REFRESH: Final = timedelta(seconds=2)
 
 
 class Directory:
-    """What is configured, asked for as often as one likes. Safe to share between threads.
+    """The current configuration, at no cost for each call. Safe to share between threads.
 
-    The store is asked for its revision at most once in `refresh`, and read only when the revision moved.
+    Reads the store's revision at most once in `refresh`, and the configuration only when the revision has changed.
     """
 
     def __init__(self, documents: Documents, clock: Clock, refresh: timedelta = REFRESH) -> None:
@@ -37,7 +37,7 @@ class Directory:
         self._due = 0.0
 
     def current(self) -> Configuration:
-        """The configuration in force. Raises `Unavailable` when the store is away and is asked.
+        """The configuration in force. Raises `Unavailable` when the store has to be read and does not answer.
 
         The first reading raises `Misconfigured` when the stored configuration cannot be used.
         """
@@ -48,7 +48,7 @@ class Directory:
             return self._renewed()
 
     def renew(self) -> Configuration:
-        """The configuration as the store has it now, whenever it was last asked."""
+        """The configuration, read from the store now."""
         self._due = 0.0
         return self.current()
 

@@ -1,7 +1,7 @@
 """What a desk is configured to be once a file is applied to it: the file's things before the stored ones.
 
 Pure; `shared.config.store` reads and writes. A file may be partial: what it does not state stays, and may be
-referred to. With `prune` the file is the whole truth about lists of things.
+referred to. With `prune`, things that the file does not have are deleted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.config.problems import Problem
 from shared.config.schema import SECTIONS, key_of
 
 KEPT_UNLESS_STATED: Final = frozenset({"inboxes", "mail_servers", "people"})
-"""Sections that pruning leaves alone when the file has no such section: a desk is not emptied by omission."""
+"""Sections that are not pruned when the file does not have them: a missing section must not delete everything."""
 
 
 def names(section: str, things: Iterable[Any]) -> list[str]:
@@ -26,15 +26,15 @@ def names(section: str, things: Iterable[Any]) -> list[str]:
 
 
 def pruned_sections(config: Configuration) -> Iterator[str]:
-    """The sections of which nothing stays that the file does not have."""
+    """The sections from which things are deleted that the file does not have."""
     yield from (each for each in SECTIONS if each in config.sections or each not in KEPT_UNLESS_STATED)
 
 
 def merged(stored: Configuration, stated: Configuration, *, prune: bool) -> Configuration:
     """The configuration after an apply. Things of the file come first, so that their places are the file's."""
-    gone = set(pruned_sections(stated)) if prune else set()
+    pruned = set(pruned_sections(stated)) if prune else set()
     sections = {
-        section: getattr(stated, section) + (() if section in gone else _others(section, stored, stated))
+        section: getattr(stated, section) + (() if section in pruned else _others(section, stored, stated))
         for section in SECTIONS
     }
     settings = stated.settings if "settings" in stated.sections else stored.settings

@@ -1,4 +1,4 @@
-"""What a service desk is configured to be: inboxes, people, rules, record types and the rest.
+"""The configuration of a service desk: inboxes, people, rules, record types and the rest.
 
 Attribute names are the keys of the configuration file and of the stored documents, so there is one vocabulary from the
 file to the stages; `docs/settings.md` describes every key. Each key is declared here once: its name, its type with the
@@ -320,7 +320,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who writes to the desk or works at it. `format` None: the mail server's default (VS-08)."""
+    """A person who writes to the desk or works at it. `format` None: the mail server's default (VS-08)."""
 
     id: keys.Name
     name: keys.Name
@@ -343,9 +343,9 @@ class Statuses:
 
     def group(self, status: str) -> StatusGroup | None:
         """The group of a status, whatever its case; None for one that the type does not have."""
-        wanted = status.casefold()
+        folded_status = status.casefold()
         for name, members in self.groups():
-            if any(member.casefold() == wanted for member in members):
+            if any(member.casefold() == folded_status for member in members):
                 return name
         return None
 
@@ -580,8 +580,8 @@ class Configuration:
 
     def type_named(self, name: str) -> RecordType | None:
         """The type with this name, label or alias; a name wins over a label or alias of another type."""
-        types, wanted = self.types, folded(name)
-        if found := next((each for each in types if folded(each.name) == wanted), None):
+        types, folded_name = self.types, folded(name)
+        if found := next((each for each in types if folded(each.name) == folded_name), None):
             return found
         return next((each for each in types if each.is_called(name)), None)
 

@@ -53,10 +53,10 @@ def kind_of(item: Item) -> str:
             return "nothing" if item.is_null else "a text"
 
 
-def _scalar(item: Item, wanted: str) -> str:
+def _scalar(item: Item, expected: str) -> str:
     if isinstance(item, Text) and not item.is_null:
         return item.text
-    raise InvalidValue(f"expected {wanted}, found {kind_of(item)}")
+    raise InvalidValue(f"expected {expected}, found {kind_of(item)}")
 
 
 def _quoted(text: str) -> str:

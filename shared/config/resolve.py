@@ -19,8 +19,8 @@ def with_canonical_types(config: Configuration) -> Configuration:
         return found.name if found else name
 
     def of_inbox(inbox: Inbox) -> Inbox:
-        wanted = inbox.sender.object
-        sender = replace(inbox.sender, object=replace(wanted, type=canonical(wanted.type))) if wanted else inbox.sender
+        match = inbox.sender.object
+        sender = replace(inbox.sender, object=replace(match, type=canonical(match.type))) if match else inbox.sender
         processor = inbox.processor if inbox.processor == XML_EXPORT else canonical(inbox.processor)
         return replace(inbox, processor=processor, sender=sender)
 

@@ -79,16 +79,16 @@ def apply(
         raise InvalidConfiguration(problems)
     now = (clock or SystemClock()).now()
     plan = _plan(documents, config, now)
-    gone = list(_superfluous(documents, config)) if prune else []
+    deleted = list(_superfluous(documents, config)) if prune else []
     applied = Applied(
         tuple(f"{each.section}/{each.name}" for each in plan if each.before is None),
         tuple(f"{each.section}/{each.name}" for each in plan if each.before is not None and each.changes),
-        tuple(f"{section}/{name}" for section, name in gone),
+        tuple(f"{section}/{name}" for section, name in deleted),
         tuple(f"{each.section}/{each.name}" for each in plan if each.before is not None and not each.changes),
     )
     if applied.changed or revision(documents) == 0:
         _require_reason(stored, applied, reason)
-        _write(documents, plan, gone)
+        _write(documents, plan, deleted)
         _note(documents, applied, now, by, reason)
     return applied
 
@@ -107,8 +107,8 @@ def _plan(documents: Documents, config: Configuration, now: datetime) -> list[_S
     stated = to_documents(config)
     steps = list(_steps(documents, SETTINGS, stated[SETTINGS])) if SETTINGS in config.sections else []
     for section in SECTIONS:
-        wanted = _dated(stated[section], now) if section == "people" else stated[section]
-        steps += _steps(documents, section, wanted)
+        things = _dated(stated[section], now) if section == "people" else stated[section]
+        steps += _steps(documents, section, things)
     return steps
 
 
@@ -156,7 +156,7 @@ def _require_reason(stored: Configuration, applied: Applied, reason: str) -> Non
         raise Misconfigured("settings.require_change_reason is on; say why, with --reason TEXT")
 
 
-def _write(documents: Documents, plan: Iterable[_Step], gone: Iterable[tuple[str, str]]) -> None:
+def _write(documents: Documents, plan: Iterable[_Step], deleted: Iterable[tuple[str, str]]) -> None:
     with documents.batch():
         for step in plan:
             if step.before is None and documents.insert(step.section, step.changes):
@@ -164,7 +164,7 @@ def _write(documents: Documents, plan: Iterable[_Step], gone: Iterable[tuple[str
             changes = {key: value for key, value in step.changes.items() if key != "_id"}
             if changes:
                 documents.upsert(step.section, step.name, {"$set": changes})
-        for section, name in gone:
+        for section, name in deleted:
             documents.delete(section, {"_id": name})
 
 

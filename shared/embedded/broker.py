@@ -1,8 +1,8 @@
 """The Broker port on one SQLite file: leases, redelivery after kill -9, delivery limit, delayed retry.
 
-A message is a row. Taking it writes a lease and counts the take before anybody sees the message, so the count
-survives a crash of the taker. Settling deletes the row and inserts what it caused in one transaction, fenced by
-the lease token: who lost the lease may have repeated work, but moves nothing.
+A message is a row. Taking it writes a lease and counts the take before the message is handed out, so the count
+survives a crash of the worker. Settling deletes the row and inserts what it caused in one transaction, fenced by
+the lease token: a worker that lost its lease may have repeated work, but changes nothing.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class EmbeddedBroker:
             db.executemany(_PUT, rows)
 
     def announce(self, messages: Sequence[Message]) -> None:
-        """Nobody can listen on a local file."""
+        """Do nothing: integrators cannot listen on a local file."""
 
     def consumer(self, queue: str, prefetch: int) -> EmbeddedConsumer:
         """A consumer of one queue; the first one starts the renewing of leases."""
@@ -194,7 +194,7 @@ class _Settling:
 
 
 class EmbeddedConsumer:
-    """One worker's end of one queue. What is settled becomes durable at `flush`, and before the next take."""
+    """One worker's side of one queue. What is settled becomes durable at `flush`, and before the next take."""
 
     def __init__(self, broker: EmbeddedBroker, queue: str, prefetch: int) -> None:
         self.broker, self.queue, self.prefetch = broker, queue, prefetch
@@ -227,7 +227,7 @@ class EmbeddedConsumer:
         return [_delivery(self.queue, row) for row in rows]
 
     def _anything(self) -> bool:
-        """A look without the write lock: an idle consumer costs others nothing."""
+        """Look for work without the write lock, so that an idle consumer delays no other."""
         with self.broker.file.translated():
             found = self.broker.file.connection.execute(
                 "SELECT EXISTS(SELECT 1 FROM queue WHERE queue = ? AND held = 0)"
@@ -324,10 +324,10 @@ class EmbeddedConsumer:
         with self.broker.file.writing() as db:
             self._hand_back(db)
             for settling in self._settling:
-                gone = db.execute(
+                deleted = db.execute(
                     f"DELETE FROM queue WHERE {_FENCE}", (settling.seq, self.broker.owner, settling.takes)
                 ).rowcount
-                if not gone:
+                if not deleted:
                     log.warning("lease_lost", extra={"queue": self.queue, "seq": settling.seq})
                     continue
                 settling.write(db)

@@ -1,4 +1,4 @@
-"""The document port on one SQLite file: what a newcomer and a small desk run on.
+"""The document port on one SQLite file, for trying Postroom out and for small desks.
 
 Each collection is a table of JSON documents. A declared index is a column whose value Python computes (no
 SQL looks into the JSON); a declared array index is an entry table `(value, id)`. Conditions on such fields
@@ -68,10 +68,10 @@ class EmbeddedDocuments:
 
     def ensure(self, indexes: Iterable[Index]) -> None:
         """Create missing columns, entry tables and indexes; fill them from what is stored."""
-        wanted: dict[str, list[Index]] = defaultdict(list)
+        by_collection: dict[str, list[Index]] = defaultdict(list)
         for index in indexes:
-            wanted[index.collection].append(check_index(index))
-        for collection, of_collection in wanted.items():
+            by_collection[index.collection].append(check_index(index))
+        for collection, of_collection in by_collection.items():
             table = _Table(collection, of_collection)
             try:
                 with self.file.writing() as db:
@@ -375,12 +375,12 @@ class _Table:
         return text, [value for part in parts for value in part[1]], len(parts) == len(operators)
 
     def _has(self, field: str, operators: Mapping[str, Any]) -> tuple[str, list[Any], bool] | None:
-        wanted = operators.get("$in", [operators["$eq"]] if "$eq" in operators else None)
-        if wanted is None or any(value is None or isinstance(value, list | dict) for value in wanted):
+        values = operators.get("$in", [operators["$eq"]] if "$eq" in operators else None)
+        if values is None or any(value is None or isinstance(value, list | dict) for value in values):
             return None
-        marks = ", ".join("?" * len(wanted))
+        marks = ", ".join("?" * len(values))
         text = f"id IN (SELECT id FROM {self._entries(field)} WHERE value IN ({marks}))"
-        return text, [_scalar(value, field) for value in wanted], len(operators) == 1
+        return text, [_scalar(value, field) for value in values], len(operators) == 1
 
     def order(self, sort: Sort) -> str | None:
         """An ORDER BY clause, or None when SQL cannot sort by these fields."""
@@ -411,7 +411,7 @@ def _comparison(column: str, operator: str, value: Any) -> tuple[str, list[Any]]
 
 
 def _prefix(column: str, prefix: str) -> tuple[str, list[Any]]:
-    """Texts that begin so lie together: up to the first that begins with the next character instead of the last."""
+    """A range of texts: from the prefix up to the prefix with its last character increased by one."""
     text, values = f"{column} >= ? AND substr({column}, 1, ?) = ?", [prefix, len(prefix), prefix]
     if not prefix or prefix[-1] >= _LAST_BEFORE_SURROGATES:
         return text, values
@@ -446,7 +446,7 @@ def _unique_column(index: Index) -> str:
 
 
 def _unique_value(index: Index, document: Document) -> str | None:
-    """What may stand once only: all values together, null among them; nothing when a field is missing."""
+    """The value of a unique index: all its fields together, null included; None when a field is missing."""
     found = [values_at(document, path_of(field)) for field in index.fields]
     if any(not values or values[0] is MISSING for values in found):
         return None
@@ -518,7 +518,7 @@ class _Rows(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Fill the buffer from the row at hand, or from the next one."""
+        """Fill the buffer from the current row, or from the next one; return the number of bytes."""
         if not self._left:
             self._left = memoryview(next(self._rows, (b"",))[0])
         size = min(len(buffer), len(self._left))

@@ -2,7 +2,7 @@
 
 Both embedded adapters (broker and documents) keep their tables here. Each thread has its own connection.
 Writes are durable when their transaction ends: write-ahead log with `synchronous=FULL`. A write transaction
-always begins IMMEDIATE, so that it never fails half-way for want of the write lock.
+always begins IMMEDIATE, so that it never fails half-way because the write lock is taken.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class _Thread(threading.local):
 class LocalFile:
     """A SQLite file in `folder`, made when missing.
 
-    Raises `Unavailable` for trouble outside our hands, `Misconfigured` for a file that another version wrote.
+    Raises `Unavailable` for errors of disk or locks, `Misconfigured` for a file that another version wrote.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -83,8 +83,8 @@ class LocalFile:
         if (found := _format_of(connection)) != FORMAT:
             connection.close()
             formats = f"format {found}, this one has {FORMAT}"
-            told = f"{self.path.parent} was written by another version of Postroom ({formats})"
-            raise Misconfigured(f"{told}; use that version, or another folder")
+            problem = f"{self.path.parent} was written by another version of Postroom ({formats})"
+            raise Misconfigured(f"{problem}; use that version, or another folder")
 
     @contextmanager
     def translated(self) -> Iterator[None]:
@@ -183,7 +183,7 @@ class LocalFile:
 def _keep_private(path: Path) -> None:
     """Make the data file if it is missing, for its owner alone; SQLite gives its other files the same mode.
 
-    A link is not followed: it would have us write where somebody else wants. A file that is there is never opened here,
+    A link is not followed: it could lead to a place that another user chose. A file that is there is never opened here,
     because closing it would end the locks that SQLite holds on it. Raises `Misconfigured`, `Unavailable`.
     """
     ours = (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))
@@ -199,7 +199,7 @@ def _keep_private(path: Path) -> None:
 
 
 def _tighten(path: Path) -> None:
-    """Take from others what they may do with a file of ours; one that belongs to somebody else stays as it is."""
+    """Remove other users' rights to a file; a file of another owner is left unchanged."""
     with suppress(FileNotFoundError, PermissionError):
         mode = stat.S_IMODE(path.stat().st_mode)
         if mode & 0o077:

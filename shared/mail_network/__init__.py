@@ -1,1 +1,1 @@
-"""What every conversation with a mail server needs: connections, logins, results of connection tests."""
+"""What all connections to mail servers share: connections, logins, results of connection tests."""

@@ -1,8 +1,8 @@
-"""What both mail-facing edges (mailboxes, outgoing servers) need of a connection: TLS, a deadline, names for trouble.
+"""Connections to mail servers, incoming and outgoing: TLS, a deadline for each operation, one error for each failure.
 
 A socket time-out alone does not bound an operation: a server that sends one byte a second never times out.
 `DeadlineReader` bounds the whole of it. Errors of libraries become ours here, by one table, each with the `Step`
-of a connection test at which it happens, so that a test and a poll speak of the same failure in the same words.
+of a connection test at which it happens, so that a test and a poll report the same failure in the same words.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Unresolved(Refusal, Unavailable):
 
 
 class Unreachable(Refusal, Unavailable):
-    """Nobody answers, the connection broke, or the deadline passed."""
+    """The server does not answer, the connection broke, or the deadline passed."""
 
 
 class TlsFailed(Refusal, Unavailable):
-    """No encrypted connection could be made as configured. There is no way down to clear text."""
+    """No encrypted connection could be made as configured. It never falls back to clear text."""
 
     step = Step.TLS
 

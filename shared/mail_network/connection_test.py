@@ -1,7 +1,7 @@
 """The result of a connection test, in the documented sentences (IV-08).
 
 A test reports one thing: the failure with the highest priority, or that all is well. The sentences are those
-that administrators know from the products Postroom stands in for, told in the terms of mail protocols. Separate
+that administrators know from the products that Postroom replaces, in the terms of mail protocols. Separate
 from the protocols, so that IMAP, SMTP and the others answer alike.
 """
 
@@ -88,7 +88,7 @@ def _sentence(error: PostroomError, step: Step) -> str:
 
 
 def tested(check: Callable[[], tuple[str, ...]], now: Callable[[], datetime]) -> TestResult:
-    """Run `check`, which returns notes or raises one of ours, and tell the outcome."""
+    """Run `check`, which returns notes or raises an error of Postroom; return the result."""
     try:
         return passed(now(), check())
     except PostroomError as error:

@@ -2,8 +2,8 @@
 
 A mechanism is a function from credentials to a responder, and a responder is a function from a challenge to an
 answer (RFC 4422). Which row is used is decided here: the configured one, or for `auto` the best that the server
-offers and that the settings allow (IV-09, IV-11). Rows without `start` are known by name and not carried: asking
-for one is a misconfiguration, said plainly.
+offers and that the settings allow (IV-09, IV-11). Rows without `start` are known by name, but not
+implemented: configuring one is an error.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Responder = Callable[[bytes], bytes]
 
 
 def no_token(*, refresh: bool) -> str:
-    """The token source of somebody who has none."""
+    """The token source of a login without tokens."""
     del refresh
     raise Misconfigured("no OAuth application is configured; auth xoauth2 needs one (oauth or google)")
 
@@ -114,8 +114,8 @@ ALIASES = {"msn": "ntlm"}
 
 def named(key: str, policy: Policy) -> Mechanism:
     """The row that a configuration asks for by name; `Misconfigured` when it cannot be used."""
-    wanted = ALIASES.get(key, key)
-    found = next((row for row in TABLE if row.key == wanted), None)
+    configured = ALIASES.get(key, key)
+    found = next((row for row in TABLE if row.key == configured), None)
     if found is None:
         raise Misconfigured(f"auth {key} does not exist for this protocol; use auto")
     if found.start is None:

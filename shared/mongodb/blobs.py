@@ -6,7 +6,7 @@ for each 4 MiB and one for the file's entry. Its reader keeps a cursor open betw
 one answer holds; this one asks for 4 MiB by their numbers.
 
 A file in GridFS is no blob yet: only the entry in `blobs`, which the store writes last, makes it one.
-It is separate from the document adapter because it knows bytes and pieces, and no vocabulary.
+It is separate from the document adapter, because it handles bytes only, and no documents.
 """
 
 from __future__ import annotations
@@ -125,15 +125,15 @@ class BlobReader(io.RawIOBase):
         self._pieces: list[bytes] = []
 
     def readable(self) -> bool:
-        """Yes."""
+        """True."""
         return True
 
     def seekable(self) -> bool:
-        """Yes: chunks are found by their number."""
+        """True: chunks are found by their number."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """The rest of the chunk at hand, as far as it fits; 0 at the end."""
+        """Fill the buffer from the current chunk; return the number of bytes, 0 at the end."""
         piece = self._rest_of_chunk()[: len(buffer)]
         buffer[: len(piece)] = piece
         self._at += len(piece)
@@ -148,7 +148,7 @@ class BlobReader(io.RawIOBase):
         return b"".join(pieces)
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go there; past the end nothing is read."""
+        """Set the position; past the end nothing is read."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         self._at = max(0, start + offset)
         return self._at

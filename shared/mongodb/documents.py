@@ -1,8 +1,8 @@
 """The document port on MongoDB, for the scaled form (PR-13).
 
-Reads and writes whole documents with majority write concern, journaled; blobs lie in GridFS. It decides
-only how the vocabulary is said to the server and what the server's errors mean: what the vocabulary is,
-`shared.store.vocabulary` decides for both adapters.
+Reads and writes whole documents with majority write concern, journaled; blobs lie in GridFS. It
+translates the vocabulary for the server, and the server's errors; `shared.store.vocabulary` defines the vocabulary
+for both adapters.
 
 Every call is bounded by one deadline, retries included, so that a frozen server becomes `Unavailable`.
 """
@@ -74,7 +74,7 @@ _BAD_CHANGE: Final = frozenset({2, 9, 14, 28, 40, 52, 56, 57, 66, 10141, 10334, 
 """BadValue, FailedToParse, TypeMismatch, PathNotViable, conflicting, `$`, empty and dotted names, ImmutableField,
 BSONObjectTooLarge, KeyTooLong, the result of an update is too large."""
 _INDEX_DIFFERS: Final = frozenset({85, 86})
-_AWAY: Final = frozenset(
+_UNAVAILABLE: Final = frozenset(
     {6, 7, 43, 50, 63, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436, 14031}
 )
 """Host unreachable or not found, cursor gone, time limits, write concern not reached, shutdown, write conflict,
@@ -105,12 +105,12 @@ class MongoDocuments:
 
     def ensure(self, indexes: Iterable[Index]) -> None:
         """Create what is missing, the index of GridFS too. `Misconfigured` when what is stored stands against it."""
-        wanted: dict[str, list[IndexModel]] = defaultdict(list)
+        by_collection: dict[str, list[IndexModel]] = defaultdict(list)
         for index in indexes:
-            wanted[check_index(index).collection].append(_index_model(index))
+            by_collection[check_index(index).collection].append(_index_model(index))
         with self._bounded():
             self._database["fs.chunks"].create_index([("files_id", ASCENDING), ("n", ASCENDING)], unique=True)
-            for collection, models in wanted.items():
+            for collection, models in by_collection.items():
                 self._create_indexes(collection, models)
 
     def _create_indexes(self, collection: str, models: list[IndexModel]) -> None:
@@ -149,18 +149,18 @@ class MongoDocuments:
 
     def get(self, collection: str, id_: str) -> Document | None:
         """One document by `_id`."""
-        wanted = {"_id": check_id(id_)}
+        query = {"_id": check_id(id_)}
         with self._bounded():
-            return self._of(collection).find_one(wanted)
+            return self._of(collection).find_one(query)
 
     def find(
         self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0
     ) -> Iterator[Document]:
         """Matching documents, fetched as they are asked for; the filter is checked at the call."""
         check_window(limit, skip)
-        wanted = _said_to_server(check_filter(where))
+        query = _filter_to_server(check_filter(where))
         order = list(check_sort(sort)) or None
-        return self._walk(self._of(collection).find(wanted, sort=order, limit=limit, skip=skip))
+        return self._walk(self._of(collection).find(query, sort=order, limit=limit, skip=skip))
 
     def _walk(self, cursor: Cursor[Document]) -> Iterator[Document]:
         with closing(cursor):
@@ -173,25 +173,25 @@ class MongoDocuments:
 
     def count(self, collection: str, where: Filter) -> int:
         """How many match."""
-        wanted = _said_to_server(check_filter(where))
+        query = _filter_to_server(check_filter(where))
         with self._bounded():
-            return self._of(collection).count_documents(wanted)
+            return self._of(collection).count_documents(query)
 
     def update(self, collection: str, where: Filter, change: Change) -> bool:
         """The conditional write: one document, atomically. `Taken` when it would break a unique index."""
-        wanted = _said_to_server(check_filter(where))
+        query = _filter_to_server(check_filter(where))
         changed = _change_to_server(check_change(change))
         with self._bounded():
-            return self._of(collection).update_one(wanted, changed).matched_count > 0
+            return self._of(collection).update_one(query, changed).matched_count > 0
 
     def upsert(self, collection: str, id_: str, change: Change) -> Document:
         """Change or create the document with this `_id`. `Taken` when it would break a unique index."""
-        wanted = {"_id": check_id(id_)}
+        query = {"_id": check_id(id_)}
         changed = _change_to_server(check_change(change))
         target = self._of(collection)
         with self._bounded():
             after = _despite_races(
-                lambda: target.find_one_and_update(wanted, changed, upsert=True, return_document=ReturnDocument.AFTER)
+                lambda: target.find_one_and_update(query, changed, upsert=True, return_document=ReturnDocument.AFTER)
             )
         return cast("Document", after)
 
@@ -204,9 +204,9 @@ class MongoDocuments:
 
     def delete(self, collection: str, where: Filter) -> int:
         """Delete what matches."""
-        wanted = _said_to_server(check_filter(where))
+        query = _filter_to_server(check_filter(where))
         with self._bounded():
-            return self._of(collection).delete_many(wanted).deleted_count
+            return self._of(collection).delete_many(query).deleted_count
 
     def put_blob(self, content: bytes | BinaryIO) -> str:
         """Upload, then publish under the hash. What is kept already costs one round trip, if it can be read twice."""
@@ -265,7 +265,7 @@ class MongoDocuments:
 
         `Unsupported` on a server without the `explain` command.
         """
-        query: dict[str, Any] = {"find": check_collection(collection), "filter": _said_to_server(check_filter(where))}
+        query: dict[str, Any] = {"find": check_collection(collection), "filter": _filter_to_server(check_filter(where))}
         if check_sort(sort):
             query["sort"] = dict(sort)
         with self._bounded():
@@ -374,8 +374,8 @@ def _index_model(index: Index) -> IndexModel:
     return IndexModel(keys, unique=True, partialFilterExpression=present)
 
 
-def _said_to_server(where: Filter) -> dict[str, Any]:
-    """A checked filter in the server's words: a prefix is an anchored expression, which an index can serve."""
+def _filter_to_server(where: Filter) -> dict[str, Any]:
+    """A checked filter as MongoDB's: a prefix becomes an anchored expression, which an index can serve."""
     return {field: _condition_to_server(condition) for field, condition in where.items()}
 
 
@@ -398,7 +398,7 @@ def _change_to_server(change: Change) -> Mapping[str, Mapping[str, Any]]:
     pulled = change.get("$pull")
     if pulled is None:
         return change
-    said = {field: _said_to_server(what) if isinstance(what, dict) else what for field, what in pulled.items()}
+    said = {field: _filter_to_server(what) if isinstance(what, dict) else what for field, what in pulled.items()}
     return {**change, "$pull": said}
 
 
@@ -440,7 +440,7 @@ def _only_duplicates(error: BulkWriteError) -> bool:
 
 
 def translated(error: Exception, place: str) -> Exception:
-    """The error to raise for one of the driver's; what is neither away, nor wrong input, stays as it is."""
+    """Translate an error of the driver. One that is neither an outage nor wrong input is returned unchanged."""
     if isinstance(error, BulkWriteError):
         error = _first_of(error)
     for kinds, codes, make in _TRANSLATIONS:
@@ -468,7 +468,7 @@ _TRANSLATIONS: Final[tuple[tuple[tuple[type[Exception], ...], frozenset[int] | N
     ((OperationFailure,), _REFUSED, lambda at, _: Misconfigured(f"{at} refuses the user or password of the store URL")),
     ((OperationFailure,), _BAD_CHANGE, lambda _, said: ValueError(said)),
     ((OperationFailure,), _UNKNOWN_COMMAND, lambda at, said: Unsupported(f"{at} does not know a command: {said}")),
-    ((OperationFailure,), _AWAY, lambda at, said: Unavailable(f"{at} cannot answer now: {said}")),
+    ((OperationFailure,), _UNAVAILABLE, lambda at, said: Unavailable(f"{at} cannot answer now: {said}")),
     (_LOST, None, lambda at, said: Unavailable(f"{at} is away: {said}")),
     ((ConfigurationError,), None, lambda at, said: Misconfigured(f"{at} cannot be used: {said}")),
     ((DocumentTooLarge, BSONError), None, lambda _, said: ValueError(said)),

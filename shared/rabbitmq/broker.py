@@ -1,7 +1,7 @@
 """The Broker port on RabbitMQ: exchanges, quorum queues and retry tiers of `topology`.
 
 kombu (`publisher`) serves everything outside a worker, pika (`consumer`, `session`) the
-workers. Separate from both, because this is the one place that knows how the parts make a `Broker`.
+workers. Separate from both, because this module composes them into a `Broker`.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class RabbitBroker:
         return consumer
 
     def depths(self) -> Sequence[Depth]:
-        """`ready` and `consumers` from the broker itself; `unacked` as the management API last heard."""
+        """`ready` and `consumers` from the broker itself; `unacked` from the last statistics of the management API."""
         counted = self._publisher.ask(self._count)
         unacked = self._unacked()
         shown = [self._depth(key, counted, unacked) for key in (*self.queues.names, PARKED)]
@@ -154,7 +154,7 @@ class RabbitBroker:
         return held
 
     def join(self, timeout: float) -> bool:
-        """Quiet twice in a row: a message on its way from a tier is for a moment in no queue's count."""
+        """Wait until two counts in a row are zero: a message that leaves a tier is in no count for a moment."""
         return waited(lambda: self._is_quiet() and self._is_quiet(), timeout)
 
     def _is_quiet(self) -> bool:

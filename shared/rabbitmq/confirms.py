@@ -18,7 +18,7 @@ Work = TypeVar("Work")
 
 
 class Verdict(Enum):
-    """What became of one publish."""
+    """The result of one publish."""
 
     CONFIRMED = "confirmed"
     RETURNED = "no queue takes it"
@@ -81,7 +81,7 @@ class Confirms(Generic[Work]):
         return 0.0 if first is None else self._now() - first.since
 
     def start_again(self) -> None:
-        """Time in which the broker had said that it would not answer does not count."""
+        """Restart the ages, because the time in which the broker had blocked publishers does not count."""
         for each in self._waiting.values():
             each.since = self._now()
 

@@ -1,7 +1,7 @@
-"""The worker's end of one queue: hand-over between the worker's thread and the I/O thread, and reconnecting.
+"""The worker's side of one queue: hand-over between the worker's thread and the I/O thread, and reconnecting.
 
-Reads the worker's calls and the session's news; emits deliveries and decisions. Separate, because this is all
-that two threads share, under one lock; what one connection does is in `session`.
+Takes the worker's calls and the session's callbacks; passes on deliveries and settlements. Separate, because only this
+object is shared by two threads, under one lock; `session` serves one connection.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class RabbitConsumer:
     # -- the worker's thread
 
     def take(self, timeout: float) -> Sequence[Delivery]:
-        """What is there, up to `prefetch`; a redelivered message comes alone, when all before it is settled."""
+        """Deliveries that arrived, up to `prefetch`. A redelivered one comes alone, after all before it are settled."""
         self._awake.set()
         self._complete_topology()
         deadline = time.monotonic() + timeout
@@ -108,7 +108,7 @@ class RabbitConsumer:
         return self._alone()
 
     def _alone(self) -> Sequence[Delivery]:
-        """When all have come, the others go back uncounted: should it kill us, it takes none of them along."""
+        """Give the other deliveries back uncounted: if this one kills the process, they are not affected."""
         if self._late_deliveries:
             return ()
         while len(self._arrived) > 1:
@@ -165,7 +165,7 @@ class RabbitConsumer:
             raise Unavailable(self._blocked or "RabbitMQ confirms nothing")
 
     def rest(self) -> None:
-        """Let the connection go; RabbitMQ's consumer time-out (half an hour) ends it too, and counts what it held."""
+        """Close the connection; RabbitMQ's consumer time-out (half an hour) ends it too, and counts what it held."""
         with self._changed:
             if self._session is None or self._unavailable is not None or self._blocked or self._closing.is_set():
                 return
@@ -295,7 +295,7 @@ class RabbitConsumer:
             self._changed.notify_all()
 
     def finished(self, numbers: Iterable[int]) -> None:
-        """Forget them; somebody may wait for the last one."""
+        """Forget them, and wake the thread that may wait for the last one."""
         with self._changed:
             for number in numbers:
                 self._out.pop(number, None)
@@ -344,7 +344,7 @@ class RabbitConsumer:
     def _serve(self, session: Session) -> None:
         try:
             session.run()
-        except Exception as error:  # a bug must not end the thread: the worker would wait for ever
+        except Exception as error:  # a bug must not end this thread: the worker would wait for ever
             log.exception("consumer_failed", extra={"queue": self.queue})
             self._dispose(session, Unavailable(f"the connection broke: {type(error).__name__}"))
         else:
@@ -400,7 +400,7 @@ class RabbitConsumer:
         self._dispose(session, error)
 
     def _dispose(self, session: Session, error: PostroomError) -> None:
-        """Everything of this connection is void: the broker hands it out again."""
+        """Forget all deliveries of this connection: the broker hands them out again."""
         with self._changed:
             if self._out:
                 self._failure = self._failure or Unavailable(str(error))

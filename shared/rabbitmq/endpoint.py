@@ -1,4 +1,4 @@
-"""Where the RabbitMQ broker is, and what its refusals mean in words.
+"""The address of the RabbitMQ broker, and its errors as clear sentences.
 
 Reads an AMQP URL; emits connection settings for kombu and for pika, and one clear sentence per kind of
 failure that names host and port and never the password. Separate, because both libraries must agree on
@@ -108,7 +108,7 @@ class Endpoint:
         )
 
     def explain(self, error: BaseException) -> PostroomError:
-        """Our error for one of the libraries': what is wrong, where, and what to do about it."""
+        """Translate a library's error: what is wrong, where, and what to do about it."""
         place = f"{self.host}:{self.port}"
         cause = _innermost(error)
         if isinstance(cause, PostroomError):
@@ -140,7 +140,7 @@ _REFUSED_VHOST = (amqp.NotAllowed, pika_errors.ProbableAccessDeniedError)
 
 
 def quiet_libraries() -> None:
-    """Keep the libraries' own log lines to warnings; what matters is logged here, in our words."""
+    """Keep the libraries' own log lines to warnings; Postroom logs the important events itself."""
     for name in LIBRARY_LOGGERS:
         logger = logging.getLogger(name)
         if logger.level == logging.NOTSET:

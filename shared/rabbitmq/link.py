@@ -1,7 +1,7 @@
-"""A pika connection that garbage headers cannot break and that can be dropped at once.
+"""A pika connection that invalid headers cannot break and that can be dropped at once.
 
-Reads and writes nothing of its own; it changes four habits of pika's `SelectConnection`. Separate, because
-this is the only place that leans on pika's inner methods.
+Changes four behaviours of pika's `SelectConnection`. Separate, because only this module overrides pika's private
+methods.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Link(pika.SelectConnection):
 
 
 class _Channel(Channel):
-    """Deliveries that race with a cancel are ours too: pika would nack them, and a nack counts."""
+    """Also passes on deliveries that arrive after a cancel: pika would nack them, and RabbitMQ counts a nack."""
 
     def _on_deliver(self, method_frame: Any, header_frame: Any, body: bytes) -> None:
         self.connection.deliver(method_frame.method, header_frame.properties, body)

@@ -1,7 +1,7 @@
-"""Everything that speaks to RabbitMQ from outside a worker: publishing in batches, declaring, counting.
+"""Publishing in batches, declaring and counting on RabbitMQ: everything but a worker's own connection.
 
-Reads messages; emits confirms, or errors in our words. Separate, because here calls block and kombu holds the
-connections, while a worker (`consumer`) never blocks. kombu's own `confirm_publish` waits for each
+Reads messages; returns when they are confirmed, or raises Postroom's own errors. Separate, because here calls block and
+kombu holds the connections, while a worker (`consumer`) never blocks. kombu's own `confirm_publish` waits for each
 message; here a batch is sent at once and its confirms are awaited together.
 """
 
@@ -31,11 +31,11 @@ log = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 _MAX_CONNECTIONS = 8
-"""More threads than that wait for each other."""
+"""Connections in the pool; further threads wait for a free one."""
 _ATTEMPTS, _RETRY_SECONDS = 4, 2.0
 _PERSISTENT = 2
 _BROKEN = (amqp.AMQPError, OSError, AttributeError)
-"""py-amqp raises AttributeError, too, when the connection is lost under its hands."""
+"""py-amqp raises AttributeError, too, when the connection is lost during a call."""
 
 
 class _Lost(Unavailable):
@@ -121,7 +121,7 @@ class PooledConnection:
         log.warning("broker_blocked" if reason else "broker_unblocked", extra={"reason": self.blocked})
 
     def close(self) -> None:
-        """Without a goodbye: the broker may be frozen, and everything that matters is confirmed."""
+        """Close the socket without AMQP's closing handshake: the broker may be frozen, and nothing is pending."""
         with contextlib.suppress(*_BROKEN):
             self.connection.collect(socket_timeout=0.2)
 
@@ -150,7 +150,7 @@ class _Pool(Resource):
         return resource() if isinstance(resource, lazy) else resource
 
     def replace(self, resource: Any) -> None:
-        """Make place for a new connection; else the next thread that wants one would wait for its time-out."""
+        """Free the place in the pool, so that the next thread does not wait for its time-out."""
         super().replace(resource)
         self._resource.put_nowait(self.new())
 

@@ -1,12 +1,12 @@
 """One connection of one consumer: consume, publish, confirm, acknowledge. Runs on the I/O thread.
 
-Reads deliveries and the worker's decisions; emits publishes, acknowledgements and the news that its owner
-(`RabbitConsumer`) needs. Separate, because nothing here is shared between threads: whatever another thread
-wants done comes through `wake`.
+Reads deliveries and the worker's decisions; emits publishes and acknowledgements, and calls its owner
+(`RabbitConsumer`). Separate, because nothing here is shared between threads: other threads pass their
+requests through `wake`.
 
 A delivery is acknowledged after every confirm of what it caused. An explicit "no" of the broker (no queue,
 queue full) leaves the connection healthy, so the delivery is requeued later through the shortest tier and nothing is
-counted; silence makes the whole connection worthless: it is dropped, and the broker hands everything out again.
+counted. When the broker does not answer, the connection is dropped, and the broker hands everything out again.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class QueueMissing(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Seconds."""
+    """Time limits of a session, in seconds."""
 
     heartbeat: int = 15
     connect: float = 5.0
@@ -95,7 +95,7 @@ class Owner(Protocol):
         """Whether deliveries of a consumer that was cancelled may still come."""
 
     def finished(self, numbers: Iterable[int]) -> None:
-        """These left their queue for good."""
+        """These deliveries were acknowledged."""
 
     def failed(self, error: PostroomError) -> None:
         """Something settled was not taken by the broker; its delivery comes back."""
@@ -144,7 +144,7 @@ class Session:
     _ended: bool = False
     _received: tuple[int, int] = (0, 0)
 
-    # -- from any thread, while the owner knows that the session lives
+    # -- from any thread, while the session is running
 
     def wake(self) -> None:
         """Fetch the outbox soon."""
@@ -238,7 +238,7 @@ class Session:
             self._lose(reason)
 
     def _lose(self, reason: BaseException | str) -> None:
-        """The connection is worth nothing any more; everything unacknowledged comes back."""
+        """Drop the connection; the broker redelivers everything unacknowledged."""
         if self._error is None:
             self._error = Unavailable(reason) if isinstance(reason, str) else reason
         if self._link.is_open or self._link.is_closing:
@@ -343,7 +343,7 @@ class Session:
             self.owner.late_deliveries(may_come=False)
 
     def _on_cancelled(self, _frame: Any) -> None:
-        """The queue may be gone and what is held be all that is left of its messages, so finish it first."""
+        """Finish what is held before the connection ends: when the queue was deleted, these are its last messages."""
         queue = self.names.queue_of(self.key)
         self._retire(
             QueueMissing(f"RabbitMQ ended the consumer of {queue}: the queue was deleted or the handler too slow")
@@ -467,7 +467,7 @@ def through_tier(message: Message, names: Topology, seconds: int, handed_out: in
 
 
 def refusal(post: Post, verdict: Verdict) -> PostroomError:
-    """In words, for the worker."""
+    """The error for the worker when the broker refused a publish."""
     to = post.message.to
     if verdict is Verdict.RETURNED:
         return Unroutable(f"no queue takes messages for {to!r}: the topology is incomplete")
@@ -502,4 +502,4 @@ def _alarm(method: Any) -> str:
 
 
 def _unused(*_: Any) -> None:
-    """Pika wants a callback."""
+    """Do nothing; pika requires a callback."""

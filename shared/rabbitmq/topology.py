@@ -72,7 +72,7 @@ def topology(work: WorkQueues, prefix: str = PREFIX, tier_scale: float = 1.0) ->
 
 
 def _work_queue(prefix: str, key: str) -> Queue:
-    """Poison goes to the dead letters; poison among the dead letters is parked."""
+    """A work queue. Poison messages go to the dead letters; those of the dead-letter queue are parked."""
     poison_to = PARKED if key == DEAD_LETTER else DEAD_LETTER
     limits = {"x-delivery-limit": MAX_DELIVERIES - 1}  # counted from the second hand-out on
     return Queue(f"{prefix}.{key}", prefix, key, _quorum(**limits, **_dead_letters(prefix, poison_to)))

@@ -1,8 +1,8 @@
-"""Message ↔ AMQP properties, and what any AMQP client may have put there. Pure functions.
+"""Message ↔ AMQP properties, with whatever an AMQP client may have put there. Pure functions.
 
 Reads properties and headers as the libraries decode them (or raw, where they cannot); emits `Message` with
-headers that are strings and integers only. Separate, because strangers write to `intake`: bytes as keys,
-nested tables, huge timestamps and invalid UTF-8 must cost one header, never a worker.
+headers that are strings and integers only. Separate, because any client may publish to `intake`: bytes as
+keys, nested tables, huge timestamps and invalid UTF-8 may lose one header, but never stop a worker.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _LONG_STRINGS, _NESTED = (b"S", b"x"), (b"A", b"F")
 
 @dataclass(frozen=True, slots=True)
 class Death:
-    """Why RabbitMQ itself moved a message to the dead letters."""
+    """The queue from which RabbitMQ itself dead-lettered a message, and the reason."""
 
     queue: str
     reason: str
@@ -135,7 +135,7 @@ def handed_out(table: Mapping[object, object], *, redelivered: bool, counter: st
     """How often the message was handed out before: the broker's count in `counter` and the one that a copy carries.
 
     The broker writes its header on a redelivery only: on a first delivery it comes from the publisher. A carried count
-    stays below the limit: a header alone never makes a poison of a message that was not handed out.
+    stays below the limit: a header alone never turns a message that was not handed out into a poison message.
     """
     counted = max(1, _natural(table.get(counter))) if redelivered else 0
     return counted + min(_natural(table.get(HANDED_OUT)), MAX_DELIVERIES - 1)

@@ -9,7 +9,7 @@ file). One conformance suite runs on both. The promises:
 - A delivery that is never settled (kill -9, lost connection) comes back; after `MAX_DELIVERIES` of them
   it goes to the dead letters.
 - `redeliver` counts an attempt, `give_back` and `wait` do not.
-- A redelivered message is handed out alone, so that a poison takes no other down with it.
+- A redelivered message is handed out alone, so that a poison message affects no other.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ RETRY = "retry"
 TIERS = (5, 30, 300)
 """Seconds that the retry tiers hold a message back."""
 MAX_DELIVERIES = 5
-"""A message that was handed out so often and never settled is a poison."""
+"""A message that was handed out so often and never settled is a poison message: it becomes a dead letter."""
 JSON = "application/json"
 RFC822 = "message/rfc822"
 REFERENCE = "application/vnd.postroom.mail-reference+json"
@@ -105,7 +105,7 @@ class Depth:
 
 
 class Consumer(Protocol):
-    """One worker's end of one queue. Not shared between threads, except `stop`."""
+    """One worker's side of one queue. Not shared between threads, except `stop`."""
 
     def take(self, timeout: float) -> Sequence[Delivery]:
         """Up to `prefetch` deliveries; empty after `timeout` seconds. Starts with one and widens.
@@ -137,7 +137,7 @@ class Consumer(Protocol):
     def rest(self) -> None:
         """Hold nothing that was not handed out yet until the next `take`, because a dependency is unavailable.
 
-        A broker counts what somebody holds for too long against the messages.
+        A broker counts a failed delivery for messages that are held for too long.
         """
 
     def close(self) -> None:
@@ -158,7 +158,7 @@ class Broker(Protocol):
         """
 
     def announce(self, messages: Sequence[Message]) -> None:
-        """Publish to the events exchange for integrators. Best effort: nobody may be listening."""
+        """Publish to the events exchange for integrators. Best effort: there may be no listener."""
 
     def consumer(self, queue: str, prefetch: int) -> Consumer:
         """A consumer of one work queue."""

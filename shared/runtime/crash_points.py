@@ -7,7 +7,7 @@ does nothing. The crash tests switch it on by the environment, read once when th
 - `POSTROOM_CRASH_AT=NAME:N[:SIGNAL]` sends this process a signal (KILL when none is named) the Nth time that it
   passes the boundary NAME.
 
-Separate from the code it marks, so that no runtime module knows how it is tested.
+Separate from the code it marks, so that runtime modules contain nothing of the tests.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Watch:
         return cls(*_aim(crash or ""), Path(listing) if listing else None)
 
     def passed(self, name: str) -> None:
-        """Write it down; send the signal when it is the one."""
+        """Append the name to the list; send the signal when this is the chosen boundary."""
         with self._lock:
             self._passed[name] += 1
             if self.listing is not None:
@@ -89,7 +89,7 @@ _watch = Watch.from_environment(os.environ)
 
 
 def crash_point(name: str) -> None:
-    """A boundary is passed."""
+    """Mark that a boundary is passed."""
     if _watch is not None:
         _watch.passed(name)
 

@@ -25,7 +25,7 @@ class Blobs(Protocol):
     """The part of the store that keeps bytes."""
 
     def put_blob(self, content: bytes) -> str:
-        """Keep; the hash."""
+        """Store bytes; return their hash."""
 
     def get_blob(self, sha256: str) -> bytes:
         """The bytes; `LookupError` when there are none."""
@@ -47,7 +47,7 @@ def pack(event: Event, to: str, *, cause: Message, stage: str, index: int, blobs
 
 
 def _origin(cause: Message, event: Event) -> tuple[str, str]:
-    """What the event's id is derived from. A mail that came through the door twice is one mail from here on."""
+    """What the event's id is derived from. A mail that was handed in twice is one mail from here on."""
     return ("mail", mail_id_of(event)) if cause.to == INTAKE else (cause.id, cause.correlation_id)
 
 

@@ -2,8 +2,9 @@
 
 A hook is a class that overrides some methods of `Hook`; each takes one frozen details object. `part` is the stage's
 name, or `fetcher`; `source` is its queue, or the inbox. A stage calls all of them. The fetcher calls `taken` (mails
-fetched in one visit), `committed` (they are on intake), `settled` (put away), `retried` (a mail or a visit that comes
-again), `failed` (a mail that stays in its mailbox, an inbox that is stopped), `paused` and `resumed`.
+fetched in one visit), `committed` (they are on intake), `settled` (archived, deleted or marked as read), `retried` (a
+mail or a visit that comes again), `failed` (a mail that stays in its mailbox, an inbox that is stopped), `paused` and
+`resumed`.
 
 A hook never harms the mail: an exception in it is logged, and the work goes on. Methods are called in the thread that
 does the work, several threads at once: they must be quick and thread-safe.
@@ -93,7 +94,8 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Done. `id` names the message, or the mail in its mailbox. `seconds`: since it was taken, or the visit began.
+    """A delivery or mail is done. `id` names the message, or the mail in its mailbox. `seconds`: since it was taken,
+    or the visit began.
 
     The broker's confirms of what a stage's delivery caused may still be on their way.
     """

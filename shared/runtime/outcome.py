@@ -22,14 +22,14 @@ class Emit:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Trouble of this one message: try again after a while, an attempt is counted."""
+    """Handling this message failed for now: try again later, an attempt is counted."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """Not yet, and nobody's fault: come back after `after`; no attempt is counted."""
+    """The event has to wait for another one: try again after `after`; no attempt is counted."""
 
     reason: str
     after: timedelta = timedelta(seconds=5)

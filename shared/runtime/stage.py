@@ -21,8 +21,8 @@ class Stage:
     """`name` is folder, container and label; `queue` is what it reads. `waits_on_network`: its handler
     talks to servers, so it never runs inside a batch of the store.
 
-    `prepare` does the long work that needs no write: it runs before the batch is opened, so that nobody waits for
-    the store meanwhile. `weight` is how many bytes of memory a prepared event holds.
+    `prepare` does the long work that needs no write: it runs before the batch is opened, so that it holds
+    no lock of the store. `weight` is how many bytes of memory a prepared event holds.
     """
 
     name: str

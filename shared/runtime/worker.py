@@ -46,7 +46,7 @@ GROUP_SECONDS = 0.5
 GROUP_BYTES = 8 << 20
 """How long, and how much memory, is spent on preparing a part of what was taken before that part is decided."""
 FUTURE_SECONDS = 3600
-"""A message from the future waits so long, uncounted, for a newer worker; then it is buried."""
+"""How long a message of a newer version waits for a newer worker, uncounted; then it becomes a dead letter."""
 
 DEPENDENCY_ERRORS = (Unavailable, Unroutable)
 """Raised by store or broker, not caused by a message: what is held goes back uncounted. A queue that was deleted is
@@ -174,7 +174,7 @@ class Worker:
     def announce(self, messages: Sequence[Message]) -> None:
         """Publish for integrators; before settling, so that a crash in between repeats it instead of omitting it.
 
-        The mail does not need it: a bug of ours in it is logged, and the work goes on.
+        The mail does not need it: an error is logged, and the work goes on.
         """
         if not messages:
             return
@@ -293,17 +293,17 @@ class Worker:
 
 
 def _failure(stage: Stage, delivery: Delivery, error: Exception) -> Fail:
-    """What broke, for a person to look at."""
+    """The failure of a handler that raised, with the reason for the dead letter."""
     if isinstance(error, PostroomError):  # written for a person to read
         return Fail(str(error))
     log.error("stage_failed", exc_info=error, extra={"stage": stage.name, "mail_id": delivery.message.correlation_id})
-    return Fail(f"{type(error).__name__}: {error}")  # our bug or a poisonous mail: keep it, go on
+    return Fail(f"{type(error).__name__}: {error}")  # a bug, or a mail that triggers one: keep the message, go on
 
 
 def _with_mail_id(delivery: Delivery, failure: Fail) -> Delivery:
-    """The delivery with what the stage knows and its message does not say.
+    """The delivery with the mail id that the stage found and its message lacks.
 
-    On intake the correlation id is the publisher's own business, and no mail of ours.
+    On intake the correlation id is the publisher's own, not a mail id.
     """
     message = delivery.message.with_headers(incident=int(failure.incident))
     claimed = "" if delivery.queue == INTAKE else message.correlation_id

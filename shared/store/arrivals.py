@@ -1,4 +1,4 @@
-"""The `arrivals` collection: every message that came in through the door, whatever became of it.
+"""The `arrivals` collection: every message that was handed in, with its state.
 
 Counted apart from mails, so that it can be checked that none is lost: see `services.operator.conservation`.
 """
@@ -47,11 +47,11 @@ class Arrivals:
         self._documents = documents
 
     def handed_in(self, arrival_id: str, inbox: str, at: datetime) -> None:
-        """The door has handed this message to intake, and intake has confirmed."""
+        """Note that this message was published on intake and confirmed."""
         self._documents.insert("arrivals", _encode(Arrival(arrival_id, inbox, at, HANDED_IN)))
 
     def taken(self, arrival_id: str, inbox: str, at: datetime, mail_id: str | None, *, duplicate: bool) -> None:
-        """A message has left intake for good; `mail_id` None when no mail could be read from it.
+        """Note that a message has left intake; `mail_id` None when no mail could be read from it.
 
         An id that its sender used before, for another mail, does not hide this arrival.
         """
@@ -76,5 +76,5 @@ class Arrivals:
         return self._documents.count("arrivals", {} if state is None else {"state": state})
 
     def on_intake(self, limit: int) -> Iterator[Arrival]:
-        """Arrivals that nobody has taken from intake yet, the oldest first."""
+        """Arrivals that were not taken from intake yet, the oldest first."""
         return map(_decode, self._documents.find("arrivals", {"state": HANDED_IN}, sort=(("at", 1),), limit=limit))

@@ -45,8 +45,8 @@ class EmittedEvent:
 class StoredMail:
     """One mail.
 
-    Life: kept when the parser (or, for one that died there, the dead-letter stage) first takes it from intake, without
-    an `outcome`. `kind` and what stands beside it are what was read of it, None when it could not be read. The record
+    Life: stored without an `outcome`, when the parser (or, for one that failed there, the dead-letter stage) first
+    takes it from intake. `kind` and its neighbours hold what was read of it, None when it could not be read. The record
     writer claims its `targets` before it writes. Then it gets its one outcome, with the `reason`, the `rule` that
     rejected it, the `records` and the events `emitted`; a redelivery emits those. An operator may take `rejected` back
     (`released`) or `dead` (by a replay): then it is in flight again. Nothing removes it.

@@ -28,7 +28,7 @@ NO_DOMAIN: Final = "postroom.invalid"
 class SendingSide:
     """Who sends what a mail causes: its inbox, the server (None: no server is configured), the From address.
 
-    `stranger_domain` is set when nobody known is answered: the domain of the recipient, "" when it has none.
+    `stranger_domain` is set when an unknown sender is answered: the domain of the recipient, "" when it has none.
     """
 
     server: str | None = None

@@ -24,7 +24,7 @@ INTERNAL_SERVICES: Final = "internal-services"
 
 @dataclass(frozen=True, slots=True)
 class StoredPerson:
-    """Somebody who writes to the desk or works at it.
+    """A person who writes to the desk or works at it.
 
     Made by a configuration (`configured`: kept as it states, deleted when a pruning apply leaves the person out) or
     together with a record, by a mail of an unknown sender. `addresses` are in the form in which they are compared.
@@ -72,7 +72,7 @@ def with_domain(address: Address | None, default_domain: str | None) -> Address 
 def person_id_for(address: str, *, plus_addressing: str) -> str:
     """The id of the person created for an unknown address: the same for two mails at once.
 
-    Raises `IndexError` for an address that matches nobody.
+    Raises `IndexError` for an address that matches no person.
     """
     return f"person-{derived_id('person', address_keys(address, plus_addressing=plus_addressing)[-1])[:16]}"
 
@@ -121,7 +121,7 @@ class People:
         )
 
     def make_user(self, person_id: str) -> None:
-        """Give the role of a user to somebody who has others (VS-05)."""
+        """Add the role of a user to a person with other roles (VS-05)."""
         self.documents.update(PEOPLE, {"_id": person_id}, {"$addToSet": {"roles": "user"}})
 
     def list(

@@ -1,4 +1,4 @@
-"""A record and what hangs on it, as stored; what a Change makes of them. Rows and pure functions.
+"""A record with its activities and links, as stored, and how a Change alters them. Rows and pure functions.
 
 Life of a record: created once with the Change that made it (`version` 1), then changed by conditional writes, each of
 which counts `version` up and puts its Change into `pending` under the mail id (decision 0003). The Change leaves

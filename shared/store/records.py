@@ -1,4 +1,4 @@
-"""The `records` collection and what hangs on it: activities, links, counters.
+"""The `records` collection with activities, links and counters.
 
 The conditional write of a record is the commit point of a decision (decision 0003): it stores the
 Change under the mail id in `pending`, from where a redelivery carries it out. The entry leaves when the
@@ -75,13 +75,13 @@ class Records:
         return self.documents.insert(RECORDS, made)
 
     def commit(self, record: Record, change: Change, mail_id: str, at: datetime) -> bool:
-        """Write a Change onto the version that it was planned on; False when the record has moved."""
+        """Write a Change onto the version that it was planned on; False when the record has a newer version."""
         where = {"_id": record.id, "version": record.version}
         written = {"$set": changed_properties(change, record, at), "$inc": {"version": 1}}
         return self.documents.update(RECORDS, where, {**written, "$push": {"pending": _pending(change, mail_id)}})
 
     def forget(self, record_id: str, mail_id: str) -> None:
-        """The outcome is stored: the mail's entries leave."""
+        """Remove the mail's pending entries, because its outcome is stored."""
         self.documents.update(RECORDS, {"_id": record_id}, {"$pull": {"pending": {"mail_id": mail_id}}})
 
     def add_activity(

@@ -8,7 +8,7 @@ adapter checks here and passes on, the embedded adapter checks here and evaluate
 
 Two kinds of refusal. `Unsupported`: outside the vocabulary (an operator, a key's name, a type).
 `ValueError`: a known type with a value that cannot be kept (a lone surrogate, an integer beyond 64 bits,
-a naive time) or a change that the document at hand cannot take (`$inc` on a text).
+a naive time) or a change that this document cannot take (`$inc` on a text).
 """
 
 from __future__ import annotations
@@ -299,16 +299,16 @@ def _field_test(path: Path, condition: Any) -> Predicate:
 Test = Callable[[list[Any]], bool]
 
 
-def _is_equal(wanted: Any) -> Test:
-    if wanted is None:
+def _is_equal(expected: Any) -> Test:
+    if expected is None:
         return lambda found: any(value is None or value is MISSING for value in found)
-    if type(wanted) is str:
-        return lambda found: wanted in found
-    return lambda found: any(equal(value, wanted) for value in found)
+    if type(expected) is str:
+        return lambda found: expected in found
+    return lambda found: any(equal(value, expected) for value in found)
 
 
-def _is_not_equal(wanted: Any) -> Test:
-    is_equal = _is_equal(wanted)
+def _is_not_equal(expected: Any) -> Test:
+    is_equal = _is_equal(expected)
     return lambda found: not is_equal(found)
 
 
@@ -354,7 +354,7 @@ _MEANING: Final[dict[str, Callable[[Any], Test]]] = {
 def values_at(document: Document, path: Path) -> list[Any]:
     """What a condition on this path looks at: each element of an array at its end, then the array itself.
 
-    `MISSING` stands for a field that is not there. An array on the way is walked element by element; its
+    `MISSING` means that the field does not exist. An array on the way is walked element by element; its
     elements that are not documents say nothing, so the list may be empty.
     """
     return _found(document, path, 0, _elements_and_array)
@@ -461,7 +461,7 @@ def _document_key(path: Path, direction: int) -> Callable[[Document], tuple[Any,
 
 
 def _of_many(values: Sequence[Any], direction: int) -> tuple[Any, ...]:
-    """An array stands for its least element when ascending, its greatest when descending."""
+    """The sort value of an array: its least element when ascending, its greatest when descending."""
     if len(values) == 1:
         return _order(values[0])
     return (min if direction > 0 else max)(map(_order, values), default=_order(None))

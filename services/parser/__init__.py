@@ -1,1 +1,1 @@
-"""The parser: what a mail says."""
+"""The parser: reads the content of a mail."""

@@ -1,9 +1,9 @@
-"""Address fields: who is named, and whether it can be known at all.
+"""Reads address fields, and decides whether an address is unambiguous.
 
-Takes a raw field value, gives `Address` values and notes defects. Apart from the other headers because trust hangs
-on it: an address is reported only when one reading exists. Values of the plainest form take a short path; everything
-else is cut at structural characters only (RFC 5322 section 3.4), and a From that is irregular is also read by
-mail-parser's scanner: two readers that name different senders mean that there is none (CVE-2023-27043 and kin).
+Takes a raw field value, gives `Address` values and notes defects. Separate from the other headers because security
+depends on it: an address is reported only when it has a single reading. Simple values take a short path; all others
+are split only at structural characters (RFC 5322 section 3.4). An irregular From is also read by mail-parser's
+scanner; if the two readers find different senders, the mail has no sender (CVE-2023-27043 and similar).
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _SPACES = re.compile(r"\s+")
 _INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 _LONGEST = 320
 _FIELD_CAP = 256 * 1024
-"""Bytes of the irregular fields of one name that are read, together."""
+"""Bytes read in total of the irregular fields of one name."""
 _ENCODED_CAP = 64 * 1024
-"""Characters of a field without any address that is decoded as a whole; a longer one names nobody."""
+"""Characters of a field without any address that is decoded as a whole; in a longer one no address is found."""
 _NAME_CAP = 8_000
 """Characters of a display name that are decoded; 1,000 of the result are kept."""
 
 
 def sender(values: list[bytes], defects: Defects, *, transmitter: Address | None = None) -> Address | None:
-    """The one author that a From field names, None with a defect when there is none or more than one reading.
+    """Return the single author in a From field; None with a defect when there is none or more than one reading.
 
-    Of several authors in a field beyond doubt it is the one that `transmitter`, the mailbox of Sender, is too.
+    Of several authors in an unambiguous field, it is the one equal to `transmitter`, the mailbox of Sender.
     """
     if not values:
         defects.add("no-from")
@@ -57,7 +57,7 @@ def sender(values: list[bytes], defects: Defects, *, transmitter: Address | None
     noted = Defects()
     found = addresses(values, 2, noted)
     defects.take(noted.words())
-    if len(found) == 1 and "addresses-capped" not in noted:  # what was not read might name another author
+    if len(found) == 1 and "addresses-capped" not in noted:  # the part that was not read may contain another author
         return found[0] if _agrees(values[0], found, defects) else None
     defects.add("ambiguous-from" if found or "ambiguous-address" in defects else "bad-from")
     return None
@@ -71,7 +71,7 @@ _LONGEST_FROM = 4_096
 
 
 def _authors(value: bytes, defects: Defects) -> list[Address]:
-    """The authors that a From field lists beyond doubt: named, in one domain, nothing odd; else none."""
+    """Return the authors of an unambiguous From field: named, in one domain, without defects; else an empty list."""
     if len(value) > _LONGEST_FROM or value.count(b"<") < 2 or not value.isascii():
         return []
     noted = Defects()
@@ -82,7 +82,7 @@ def _authors(value: bytes, defects: Defects) -> list[Address]:
 
 
 def _named_mailboxes(text: str, defects: Defects) -> list[Address]:
-    """The members of a regular mailbox-list in which all have a name (RFC 5322 section 3.4); else none."""
+    """Return the members of a regular mailbox-list if all have a name (RFC 5322 section 3.4); else an empty list."""
     found: list[Address] = []
     position = 0
     while match := _AUTHOR.match(text, position):
@@ -99,7 +99,7 @@ def _is_same(one: Address, other: Address) -> bool:
 
 
 def addresses(values: list[bytes], cap: int, defects: Defects) -> tuple[Address, ...]:
-    """The mailboxes of all fields of one name, groups opened up, at most `cap`."""
+    """Return at most `cap` mailboxes of all fields of one name, including the members of groups."""
     found: list[Address] = []
     left = _FIELD_CAP
     for value in values:
@@ -115,7 +115,7 @@ def addresses(values: list[bytes], cap: int, defects: Defects) -> tuple[Address,
 
 
 def _plain(value: bytes, defects: Defects) -> Address | None:
-    """A value of the plainest form, which is nearly every one."""
+    """Return the address in a value of the simplest form, which is the most common; else None."""
     if len(value) > 320 or not value.isascii():
         return None
     if not (match := _PLAIN.match(value.decode("ascii"))):
@@ -167,7 +167,7 @@ def _as_text(value: bytes, defects: Defects) -> str:
 
 
 def _wholly_encoded(text: str, cap: int, defects: Defects) -> list[Address]:
-    """Some programs encode the whole field, address included, which RFC 2047 section 5 forbids."""
+    """Read a field that is encoded as a whole, including the address, which RFC 2047 section 5 forbids."""
     if len(text) > _ENCODED_CAP:
         return []
     decoded = decode_value(text.encode("utf-8"), defects)
@@ -193,7 +193,7 @@ def _items(text: str, defects: Defects) -> list[Item]:
 
 
 def _rejoined(items: list[Item], defects: Defects) -> list[Item]:
-    """`Becker, Anna <anna@...>` without quotes: words before a comma belong to the name behind it."""
+    """`Becker, Anna <anna@...>` without quotes: join words before a comma with the name after it."""
     out: list[Item] = []
     words: list[Item] = []
     for item in items:
@@ -215,7 +215,7 @@ def _is_words(item: Item) -> bool:
 
 
 def _mailbox(item: Item, defects: Defects) -> Address | None:
-    """The address of one member, None with a defect when none or more than one can be meant."""
+    """Return the address of one member; None with a defect when it has none or is ambiguous."""
     phrase, after = "".join(item.phrase), "".join(item.after)
     if len(item.angles) > 1 or "@" in after:
         defects.add("ambiguous-address")
@@ -232,7 +232,7 @@ def _mailbox(item: Item, defects: Defects) -> Address | None:
 
 
 def _may_be_name(item: Item, phrase: str, address: str) -> bool:
-    """An address in front of `<` is a name only when it stands apart from it and nothing is odd, or says the same."""
+    """Whether an address before `<` is a name: separated from `<` and free of defects, or equal to the address."""
     if phrase.strip().lower() == address.lower():
         return True
     return phrase[-1:].isspace() and not item.odd and not item.comments
@@ -272,12 +272,12 @@ def _display(phrase: str, item: Item, defects: Defects) -> str:
 
 
 def _normalised(raw: str, defects: Defects) -> str | None:
-    """An addr-spec with its domain in lower case and ASCII (RFC 5890), None when it cannot be one."""
+    """Return an addr-spec with its domain in lower case and ASCII (RFC 5890); None when it is invalid."""
     text = raw.strip()
     if text.startswith("@") and ":" in text:  # a source route, RFC 5322 section 4.4
         text = text.rpartition(":")[2].strip()
     text = text.removeprefix("mailto:").removeprefix("MAILTO:")
-    if text.endswith("'") and text[0] == "'" and "@" in text:  # as Outlook writes an address that is its own name
+    if text.endswith("'") and text[0] == "'" and "@" in text:  # Outlook's form of a name equal to the address
         defects.add("malformed-address")
         text = text[1:-1]
     if _INVISIBLE.search(text):
@@ -297,7 +297,7 @@ def _normalised(raw: str, defects: Defects) -> str | None:
 
 
 def _lone_word(text: str, defects: Defects) -> str | None:
-    """`jsmith` stays as it is: a default domain may be applied later."""
+    """Return a word without a domain (`jsmith`) unchanged; a default domain may be applied later."""
     if not text or len(text) > 64 or _SPACES.search(text) or "=?" in text or _unprintable(text) or QUOTED_AT in text:
         return None
     defects.add("address-without-domain")
@@ -317,7 +317,7 @@ def _unprintable(text: str) -> bool:
 
 
 def _domain(domain: str, defects: Defects) -> str:
-    """Lower case and ASCII. What IDNA refuses stays as it is written, so that no look-alike becomes a real domain."""
+    """Return a domain in lower case and ASCII; unchanged if IDNA rejects it, so that look-alikes stay different."""
     known = ascii_domain(domain)
     if known is None:
         defects.add("bad-domain")

@@ -1,8 +1,8 @@
-"""What a mail shows and what hangs on it.
+"""Builds the texts and the attachments of a mail.
 
 Takes the tree, gives the best plain text, the sanitised HTML and the attachments with their bytes. `parts` has sorted
-the leaves before; here they become one text, one HTML and a list of files. Apart from `mime` because size and depth
-of what is shown are bounded in this place alone.
+the leaves before; here they become one text, one HTML and a list of files. Separate from `mime` because this is the
+only place that limits size and depth of the texts.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from shared.contracts.mail import Attachment
 class Body:
     """The texts of a mail, its files, and their bytes by SHA-256.
 
-    `html` is harmless; `markup` is the HTML as sent, whose classes are hints, None when it is too much to look at.
+    `html` is sanitised; `markup` is the HTML as sent, whose classes are hints, None when it is too large.
     """
 
     text: str
@@ -56,19 +56,19 @@ def _as_sent(pieces: list[parts.Piece], bounds: Bounds) -> str | None:
 
 @dataclass(slots=True)
 class _Writer:
-    """Renders pieces; what all of them may come to together is used up as they are written."""
+    """Renders pieces, and counts them towards limits that apply to all of them together."""
 
     bounds: Bounds
     defects: Defects
     elements: int = 0
-    """Elements of the HTML that was read until now; all that are allowed once a piece has not been built."""
+    """Elements of HTML so far; set to the maximum once a piece was too large to build."""
     clean: int = 0
-    """Characters of sanitised HTML until now."""
+    """Characters of sanitised HTML so far."""
     converted: int = 0
-    """Characters of text made from HTML until now."""
+    """Characters of text made from HTML so far."""
 
     def texts(self, pieces: list[parts.Piece]) -> tuple[str, str | None]:
-        """Plain text and HTML of all pieces in order; HTML is None when there is none that can be shown."""
+        """Plain text and HTML of all pieces in order; HTML is None when the mail has none that can be shown."""
         plain, markup = [], []
         any_markup = False
         for piece in pieces:
@@ -96,12 +96,12 @@ class _Writer:
         tree = size(markup, Limits(self.bounds.html_nesting, self.bounds.html_elements - self.elements))
         self.elements += tree.elements
         if not tree.fits:
-            self.elements = self.bounds.html_elements  # it took its work to find out: what follows is text only
+            self.elements = self.bounds.html_elements  # the check itself was expensive: later pieces become text only
             self.defects.add("deep-html" if tree.is_deep else "complex-html")
         return tree.fits
 
     def _sanitised(self, markup: str) -> str | None:
-        """Harmless markup within the bound; markup is cut before it is cleaned, never in the middle of a tag."""
+        """Return sanitised markup within the limit; it is shortened before sanitising, never inside a tag."""
         room = self.bounds.text - self.clean
         if room <= 0:
             return None

@@ -29,7 +29,7 @@ __all__ = ["Report", "is_known", "notice", "pieces_of", "read", "read_notice"]
 MAX_RECIPIENTS: Final = 1_000
 MAX_DIAGNOSTIC: Final = 1_000
 MAX_CONTEXT: Final = 200_000
-"""Characters around their addresses that are read for all recipients together."""
+"""Characters of context around addresses that are read, for all recipients together."""
 _PARTIES: Final = ("From", "To", "Reply-To", "Return-Path")
 _ALIAS: Final = re.compile(r"\((?:ultimately )?generated from ([^\s()]{1,320})\)")
 

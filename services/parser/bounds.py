@@ -1,8 +1,8 @@
-"""How much of one mail the parser is willing to look at.
+"""How much of one mail the parser reads.
 
 A mail beyond a *cap* is read up to the cap and tagged with a defect; a mail beyond a *limit* is not read at all:
-`BoundExceeded` carries the limit's name to the dead letters. Both live here, apart from the code that
-applies them, so that the numbers can be read, configured and tested in one place.
+`BoundExceeded` carries the limit's name to the dead letters. Both are defined here, separate from the code
+that applies them, so that they can be read, configured and tested in one place.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Bounds:
     """Limits refuse the mail, caps shorten what is read of it. Counts unless a unit is given."""
 
     nesting: int = 150
-    """Limit: levels of multipart and attached mails inside each other."""
+    """Limit: nested levels of multiparts and attached mails."""
     parts: int = 20_000
     """Limit: parts in the whole tree, attached mails included."""
     headers: int = 20_000
@@ -33,11 +33,11 @@ class Bounds:
     references: int = 200
     """Cap: message ids kept of References; the first and the newest matter most."""
     attachments: int = 1_000
-    """Cap: attachments listed; what is beyond stays in the raw mail."""
+    """Cap: attachments listed; the others remain in the raw mail."""
     text: int = 2 * 1024 * 1024
     """Cap: characters of text and of HTML; a longer body is also kept whole, as an attachment."""
     html_nesting: int = 400
-    """Cap: elements open inside each other; deeper HTML is kept as text only."""
+    """Cap: nested elements; deeper HTML is kept as text only."""
     html_elements: int = 200_000
     """Cap: elements of all HTML in a mail, those included that a browser adds; beyond, HTML is kept as text only."""
     deep: int = 50

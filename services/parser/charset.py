@@ -1,8 +1,8 @@
-"""Bytes to text, whatever the label says.
+"""Decodes bytes to text, even when the charset label is wrong.
 
-Takes bytes and the charset that a mail claims for them, gives text and notes a defect when the claim was not
-true. Kept apart because headers, bodies, parameters and winmail.dat all need the same answer. Labels are read
-as the web reads them (WHATWG Encoding): a subset charset is decoded as its superset, so `gb2312` is GB18030.
+Takes bytes and the charset that a mail claims for them, gives text and notes a defect when the claim is
+wrong. Separate because headers, bodies, parameters and winmail.dat all use it. Labels are interpreted
+as on the web (WHATWG Encoding): a subset charset is decoded as its superset, so `gb2312` is GB18030.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def codec_name(label: str) -> str | None:
 
 
 def _codec(name: str) -> codecs.CodecInfo | None:
-    """Python's codec of a name. Only names that Python has are looked up: it imports, and remembers, any other one."""
+    """Return Python's codec of a name. Unknown names are not looked up, because Python would import and cache them."""
     known = encodings.normalize_encoding(name)
     if known not in _NAMES and known.replace(".", "_") not in _NAMES:
         return None
@@ -130,7 +130,7 @@ def decode(data: bytes, label: str | None, defects: Defects, *, is_html: bool = 
 def guess(data: bytes, hint: str | None = None, *, defects: Defects | None = None) -> str:
     """Text of bytes that carry no trustworthy label; `hint` is the codec to try before any other than UTF-8.
 
-    With `defects` the attempts for one mail are counted: beyond the bound, what is not UTF-8 is read as if it were.
+    With `defects` the attempts for one mail are counted: beyond the limit, bytes that need a guess are read as UTF-8.
     """
     if b"\x1b" in data and _ISO2022.search(data):
         return _japanese(data)
@@ -151,9 +151,9 @@ def guess(data: bytes, hint: str | None = None, *, defects: Defects | None = Non
 
 
 def likely_codec(data: bytes, label: str | None) -> str:
-    """Codec for 8-bit bytes without a label of their own, beside something that is labelled `label`.
+    """Return the codec for unlabelled 8-bit bytes in a mail that has the label `label` elsewhere.
 
-    A label that fits is believed, except that Western ones fit everything: those only break a tie of alphabets.
+    A label that fits is used. Western labels fit all bytes, so they only decide between equally likely alphabets.
     """
     claimed = codec_name(label) if label else None
     if claimed and claimed not in {"utf-8", "cp1252"} and claimed not in _MAKES_SURROGATES:
@@ -173,7 +173,7 @@ def scalar(text: str) -> str:
 
 
 def _claimed(data: bytes, label: str | None, defects: Defects, *, is_html: bool) -> str | None:
-    """Codec that the label, or else the HTML itself, claims; notes a label that means nothing."""
+    """Return the codec that the label, or else the HTML itself, claims; notes an unknown label."""
     if label:
         if codec := codec_name(label):
             return codec
@@ -207,7 +207,7 @@ def _by_label(data: bytes, codec: str, defects: Defects) -> str:
 
 
 def _western(data: bytes, codec: str, defects: Defects) -> str:
-    """Western single-byte labels never fail to decode, so they are the ones that lie unnoticed."""
+    """Decode by a Western single-byte label; checked against the bytes, because decoding never fails."""
     if b"\x1b" in data and _ISO2022.search(data):
         defects.add("wrong-charset")
         return _japanese(data)
@@ -242,7 +242,7 @@ _WITH_HIGH_BIT = bytes(value | 0x80 if 0x20 < value < 0x7F else value for value 
 
 
 def _nearest(data: bytes, codec: str, defects: Defects) -> str:
-    """A few bad bytes among good ones are replaced; a text that is mostly bad gets another charset."""
+    """Replace a few invalid bytes; if most are invalid, decode by another charset."""
     text = data.decode(codec, "replace")
     bad = text.count("\ufffd")
     good = sum(1 for char in text[:_SAMPLE] if char > "\x7f" and char != "\ufffd")
@@ -255,7 +255,7 @@ def _as_utf8(data: bytes) -> str | None:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        # A character cut in half at the very end is a cut mail, not another charset.
+        # An incomplete character at the very end is a truncated mail, not another charset.
         if error.end >= len(data) and error.start > len(data) - 4 and not data[: error.start].isascii():
             return data.decode("utf-8", "replace")
         return None
@@ -263,7 +263,7 @@ def _as_utf8(data: bytes) -> str | None:
 
 
 def _wide_codec(data: bytes) -> str | None:
-    """UTF-16 or UTF-32 by byte order mark, or by where the zero bytes of Western text stand."""
+    """UTF-16 or UTF-32 by byte order mark, or by the positions of zero bytes in Western text."""
     if data.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
         return "utf-32"
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

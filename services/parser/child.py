@@ -1,8 +1,8 @@
 """The parser process: reads one mail after the other from a pipe, each within limits of time and memory.
 
 Started by `services.parser.process`, which gives it no socket, no file and no secret. It sets the limits on itself:
-the kernel ends it when a mail takes more processor time than `limits` allows, and refuses memory beyond. It ends with
-its parent.
+the kernel ends it when a mail takes more processor time than `limits` allows, and refuses more memory. It ends when
+its parent ends.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ def main(parent: int) -> None:
 
 
 def answer(raw: bytes, base: int | None) -> Sequence[bytes]:
-    """The frame that says what is in a mail, or why it cannot be read."""
+    """Return the frame with the content of a mail, or the reason why it cannot be read."""
     try:
         with _limited(len(raw), base):
             return frames.of_reading(mime.read(raw))
@@ -73,12 +73,12 @@ def _limit(what: int, value: int) -> None:
     """Lower a soft limit; the hard one stays, so that the next mail may have more."""
     hard = resource.getrlimit(what)[1]
     soft = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    with suppress(OSError, ValueError):  # not every system has it
+    with suppress(OSError, ValueError):  # not available on every system
         resource.setrlimit(what, (soft, hard))
 
 
 def _data_bytes() -> int | None:
-    """What the process has of the memory that RLIMIT_DATA counts (proc(5), statm); None where this is not known."""
+    """Bytes used of the memory that RLIMIT_DATA counts (proc(5), statm); None if unknown."""
     try:
         return int(_STATM.read_text().split()[5]) * resource.getpagesize()
     except (OSError, IndexError, ValueError):
@@ -110,7 +110,7 @@ def _set_signals_and_priority() -> None:
 
 
 def _die_with_parent(parent: int) -> None:
-    """End when the parent ends, also in the middle of a mail; where there is no Linux, the end of the pipe does it."""
+    """End when the parent ends, also in the middle of a mail; without Linux, the end of the pipe does this."""
     if sys.platform == "linux":
         import ctypes
 

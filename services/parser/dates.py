@@ -1,7 +1,7 @@
 """The Date field as a moment in UTC.
 
-mail-parser reads what RFC 5322 allows, obsolete forms included; the standard library is asked about the rest, within
-bounds, because real programs write dates in every order. None with a defect when nobody can tell.
+mail-parser reads what RFC 5322 allows, obsolete forms included; the standard library reads the rest, within
+limits, because real programs write dates in every order. None with a defect when neither can read it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LONGEST = 120
 
 
 def utc(value: str, defects: Defects) -> str | None:
-    """`2026-11-20T21:00:00Z` for a Date value; None and `bad-date` when it names no moment."""
+    """`2026-11-20T21:00:00Z` for a Date value; None and `bad-date` when it is not a valid date."""
     text = value.strip()[:_LONGEST]
     moment = parse_mail_date(text).value or _lenient(text)
     if moment is None:

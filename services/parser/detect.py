@@ -1,4 +1,4 @@
-"""Which charset unlabelled bytes are in, told from very little text.
+"""Detects the charset of unlabelled bytes from very little text.
 
 Takes bytes that are neither UTF-8 nor UTF-16 nor ISO-2022, gives the name of a codec. Header fields without a label are
 often three words long, where statistical detectors guess at random; here the shape of the bytes decides: which byte
@@ -32,14 +32,14 @@ _CAPITALS = {
     "iso8859_5": range(0xB0, 0xD0),
     "cp866": range(0x80, 0xA0),
 }
-# Bytes that stand for letters inside words in one Latin charset, for signs in Western Europe's.
+# Bytes that are letters inside words in one Latin charset, and signs in the Western European one.
 _POLISH_CZECH_1250 = b"\x9a\x9e\x9c\x9f\x9d\xb9\xb3\xbf\xbe"
 _POLISH_CZECH_8859_2 = b"\xb1\xb6\xb9\xb3\xbf\xbe\xbc"
 _TURKISH = b"\xfd\xfe\xf0"
 
 
 def codec(data: bytes) -> str:
-    """The likeliest codec of `data`; Western European when nothing speaks for another."""
+    """The likeliest codec of `data`; Western European without evidence for another."""
     first = _HIGH.search(data)
     if first is None:
         return "cp1252"
@@ -156,7 +156,7 @@ _SCORES = {"gb18030": _gb, "big5hkscs": _big5, "cp932": _shift_jis, "euc_jp": _e
 
 
 def _is_latin(sample: bytes, high: bytes) -> bool:
-    """Accented letters stand singly among ASCII letters; other alphabets fill whole words."""
+    """Whether single accented letters occur among ASCII letters; in other alphabets, whole words are not ASCII."""
     inside = sum(
         len(found)
         for word in _WORD.findall(sample)

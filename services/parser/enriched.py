@@ -1,6 +1,6 @@
 """text/enriched and text/richtext as plain text (RFC 1896, RFC 1341 section 7.1.3): the commands cut out.
 
-Takes text with LF line ends, gives text. Apart because it is a rule of its own and rarely needed.
+Takes text with LF line ends, gives text. Separate because this format is rare.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """format=flowed text as a reader sees it (RFC 3676): soft line breaks joined, stuffing removed.
 
-Takes text with LF line ends, gives text. Apart because it is a rule of its own and rarely needed.
+Takes text with LF line ends, gives text. Separate because this format has rules of its own.
 """
 
 from __future__ import annotations
 
 
 def unflowed(text: str, *, delsp: bool) -> str:
-    """Join lines that end in a blank with the next of the same quotation depth; the signature line stands alone."""
+    """Join lines that end in a blank with the next of the same quotation depth; the signature line is never joined."""
     out: list[str] = []
     paragraph: list[str] = []
     previous = 0

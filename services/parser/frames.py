@@ -1,7 +1,7 @@
-"""What travels between a process that wants a mail read and the parser process: length-prefixed frames.
+"""The length-prefixed frames that are exchanged with the parser process.
 
-A frame is two lengths, an object in JSON and bytes behind it. The answer's object is strict JSON, read by the codec of
-the contracts: the process that wrote it has handled hostile input, so its answer is data and never code.
+A frame is two lengths, a JSON object and the bytes after it. The answer's object is strict JSON, read by the codec of
+the contracts: the process that wrote it has handled hostile input, so its answer is only treated as data.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from shared.contracts import codec
 from shared.contracts.errors import BoundExceeded, Undecodable
 
 HEAD = struct.Struct(">QQ")
-"""Bytes of the JSON, bytes of what follows it."""
+"""Length of the JSON and of the data after it, in bytes."""
 READY: bytes = HEAD.pack(0, 0)
-"""The first frame of a parser process: it has imported everything and waits for mail."""
+"""The first frame of a parser process: its imports are done and it waits for mail."""
 
 
 def frame(value: Any, *following: bytes) -> Sequence[bytes]:
@@ -28,20 +28,20 @@ def frame(value: Any, *following: bytes) -> Sequence[bytes]:
 
 
 def of_reading(reading: Reading) -> Sequence[bytes]:
-    """A mail that was read, and the bytes of its files behind it."""
+    """A mail that was read; the bytes of its files follow it."""
     contents = list(reading.contents.values())
     return frame({"mail": codec.mail_to_json(reading.mail), "sizes": [len(each) for each in contents]}, *contents)
 
 
 def of_bound(error: BoundExceeded) -> Sequence[bytes]:
-    """A mail that exceeds a bound, its name and what else there is to say."""
+    """A mail that exceeds a limit: the limit's name and details."""
     return frame({"bound": error.bound, "detail": error.detail})
 
 
 def reading(said: bytes, take: Callable[[int], bytes], most: int) -> Reading:
-    """What an answer says; `take` reads so many of the bytes behind it, `most` of them are there.
+    """Return the content of an answer; `take(n)` reads n of the `most` bytes that follow it.
 
-    Raises `BoundExceeded` as the mail did, `Undecodable` when it is no answer.
+    Raises `BoundExceeded` as the mail did, `Undecodable` when the answer is invalid.
     """
     answer = codec.loads(said)
     if not isinstance(answer, dict):

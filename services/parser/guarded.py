@@ -1,8 +1,8 @@
 """Reads any mail within limits of time and memory.
 
-Takes raw bytes, gives a `Reading`. A mail that is small and plain is parsed here, every other in the parser process,
-whose limits of time and memory make a refusal of whatever goes wrong. Every part of Postroom that reads mail reads it
-by this module.
+Takes raw bytes, gives a `Reading`. A small and simple mail is parsed in this process, all others in the parser
+process, which refuses a mail that exceeds its limits of time and memory. All parts of Postroom that read mail use
+this module.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ log = logging.getLogger(__name__)
 
 
 def read(raw: bytes, *, suspect: bool = False) -> Reading:
-    """Read one mail; a `suspect` is parsed in the parser process, small and plain or not.
+    """Read one mail; a `suspect` is always parsed in the parser process.
 
-    Raises `BoundExceeded` for a mail beyond a limit, of which `parse-time`, `parse-memory` and `parse-crash` stand for
-    what no other limit has foreseen; `Overdue`, and `Unavailable` when no parser process can be started.
+    Raises `BoundExceeded` for a mail beyond a limit, of which `parse-time`, `parse-memory` and `parse-crash` cover
+    what the other limits do not; `Overdue`, and `Unavailable` when no parser process can be started.
     """
     if suspect or not risk.is_small_and_plain(raw):
         from services.parser import process

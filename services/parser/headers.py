@@ -1,8 +1,8 @@
-"""Header blocks: raw lines to names and values, values to text and parameters.
+"""Reads header blocks: raw lines to names and values, values to text and parameters.
 
 Takes bytes as they arrived and gives `Headers` (decoded on demand) and the parameters of Content-Type and
-Content-Disposition. Apart from the MIME tree because nothing here knows about bodies. Encoded words are read as
-mail programs write them, not as RFC 2047 wishes; parameters likewise (RFC 2045 section 5.1, RFC 2231).
+Content-Disposition. Separate from the MIME tree because it does not need bodies. Encoded words are read as mail
+programs write them, not only as RFC 2047 requires; so are parameters (RFC 2045 section 5.1, RFC 2231).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Headers:
     defects: Defects = field(repr=False)
     cap: int = 64 * 1024
     decoded: dict[bytes, str] = field(default_factory=dict, repr=False, compare=False)
-    """Long values that were decoded before: several readers ask for the same ones."""
+    """Cache of long decoded values, which several readers use."""
 
     def get(self, name: str) -> str | None:
         """First value of `name` as one decoded line, None when absent."""
@@ -84,7 +84,7 @@ class Headers:
 
 
 _LONG = 2_000
-"""Bytes of a value from which decoding it twice is worth avoiding."""
+"""Bytes from which a decoded value is cached."""
 
 
 def parse_block(block: bytes, bounds: Bounds, defects: Defects) -> tuple[Headers, int]:
@@ -111,7 +111,7 @@ def _unfolded(block: bytes) -> bytes:
 
 
 def _fields(lines: list[bytes], defects: Defects) -> tuple[list[tuple[str, bytes]], int]:
-    """Names in lower case with their values, and the number of the line that is no header any more, else -1."""
+    """Names in lower case with their values, and the number of the first line after the headers, else -1."""
     found: list[tuple[str, bytes]] = []
     ahead = _Ahead(lines)
     for number, line in enumerate(lines):
@@ -125,7 +125,7 @@ def _fields(lines: list[bytes], defects: Defects) -> tuple[list[tuple[str, bytes
 
 
 class _Ahead:
-    """Tells whether the header block goes on behind a line that is no header. Each line is looked at once."""
+    """Decides whether the header block continues after an invalid line. Each line is read once."""
 
     def __init__(self, lines: list[bytes]) -> None:
         self.lines = lines
@@ -135,7 +135,7 @@ class _Ahead:
         self.taken = 0
 
     def is_litter(self, number: int, seen: list[tuple[str, bytes]], defects: Defects) -> bool:
-        """Whether a line that is no header is to be stepped over, because the header block goes on behind it."""
+        """Whether to skip an invalid line, because the header block continues after it."""
         if self.lines[number].startswith((b"From ", b">From ")):
             defects.add("mbox-from-line")
             return True
@@ -145,7 +145,7 @@ class _Ahead:
         return True
 
     def _goes_on(self, number: int, seen: list[tuple[str, bytes]]) -> bool:
-        """Whether well-known fields follow, or those that every mail has and this one had not yet."""
+        """Whether well-known fields follow, or essential fields that this mail did not have yet."""
         if not self.names:
             self._look()
         near = self.names[number : number + _NEAR]
@@ -166,12 +166,12 @@ class _Ahead:
 
 
 _NEAR, _FAR = 12, 200
-"""Lines behind a line that is no header in which fields are looked for."""
+"""Lines after an invalid line that are searched for fields."""
 _ESSENTIAL = frozenset({"from", "to", "date", "subject", "message-id", "mime-version", "content-type"})
 
 
 def _in_utf8(raw: list[tuple[str, bytes]], defects: Defects) -> list[tuple[str, bytes]]:
-    """Raw 8-bit values as UTF-8: their charset is found for the block as a whole, a few words alone say too little."""
+    """Convert raw 8-bit values to UTF-8; the charset is detected for the whole block, since one value is too short."""
     foreign = [value for _, value in raw if not value.isascii() and not _is_utf8(value)]
     if not foreign:
         return raw
@@ -190,7 +190,7 @@ def _guessed(value: bytes, hint: str, number: int) -> bytes:
 
 
 _MOST_GUESSES = 1_000
-"""Fields of one block whose charset is found for each alone when that of the block does not fit it."""
+"""Most fields of a block whose charset is detected separately when the block's does not fit."""
 
 
 def _is_utf8(value: bytes) -> bool:
@@ -220,7 +220,7 @@ def _offset_of_line(block: bytes, number: int) -> int:
 
 
 def decode_value(value: bytes, defects: Defects) -> str:
-    """A raw header value as one line of text: encoded words decoded, raw 8-bit read by guess, controls blanked."""
+    """A raw header value as one line: encoded words decoded, 8-bit charset detected, control characters as blanks."""
     if value.isascii():
         text = value.decode("ascii")
         if "\x1b" in text:
@@ -240,7 +240,7 @@ def decode_value(value: bytes, defects: Defects) -> str:
 
 @dataclass(slots=True)
 class _Run:
-    """Encoded words of one charset and encoding that stand together: their bytes are joined before decoding."""
+    """Adjacent encoded words of one charset and encoding: their bytes are joined before decoding."""
 
     label: str
     data: list[bytes]
@@ -278,7 +278,7 @@ def _run_text(run: _Run, defects: Defects) -> str:
 
 
 def _words(text: str, defects: Defects) -> list[tuple[int, int, str, bytes]]:
-    """(start, stop, charset, bytes) of each encoded word. Linear: every search goes on where the last one ended."""
+    """(start, stop, charset, bytes) of each encoded word. Linear: each search continues where the last one ended."""
     found = []
     position = 0
     last_end = text.rfind("?=")
@@ -306,7 +306,7 @@ def _words(text: str, defects: Defects) -> list[tuple[int, int, str, bytes]]:
 
 
 def _end_of_unclosed(text: str, start: int) -> int:
-    """An encoded word without its end reaches to the next blank."""
+    """End of an encoded word without its terminator: the next blank."""
     blank = text.find(" ", start)
     return blank if blank >= 0 else len(text)
 
@@ -375,7 +375,7 @@ def _parameterised(value: bytes, limit: int, cap: int) -> Parameterised:
 
 
 def _pairs(text: str, position: int, limit: int, defects: Defects) -> list[tuple[str, str]]:
-    """(name, value) in order. Each step starts behind the last one: no character is looked at twice."""
+    """(name, value) in order. Linear: each step starts after the last one."""
     pairs: list[tuple[str, str]] = []
     for _ in range(limit):
         between = _BETWEEN.match(text, position)
@@ -417,7 +417,7 @@ def _joined(pairs: list[tuple[str, str]], defects: Defects) -> dict[str, str]:
 
 
 def _continued(numbered: Mapping[int, tuple[str, bool]], defects: Defects) -> str:
-    """Pieces in the order of their numbers; a gap or an absurd number is noted and closed up."""
+    """Pieces in the order of their numbers; a gap or an invalid number is noted as a defect and skipped."""
     order = sorted(numbered)
     if order != list(range(len(order))) and order != list(range(1, len(order) + 1)):
         defects.add("broken-parameter")

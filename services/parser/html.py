@@ -1,8 +1,8 @@
-"""HTML bodies: made harmless to show, and turned into readable text.
+"""Sanitises HTML bodies and converts them to readable text.
 
 `sanitised` gives markup without scripts, styles, forms or anything that loads from elsewhere (nh3); `to_text` gives
-plain text with lists, tables, links and quotations (`> `), leaving out what a reader would not see. Apart from `mime`
-because markup has its own dangers: both build trees, so `htmltree` is asked first what would be built.
+plain text with lists, tables, links and quotations (`> `), leaving out what a reader would not see. Separate from
+`mime` because markup has risks of its own: both build trees, so `htmltree` has to predict their size first.
 """
 
 from __future__ import annotations
@@ -77,18 +77,18 @@ _RULE = "_" * 32
 _BULLETS = -1
 _LONGEST_NUMBER = 5
 _NEARBY = 1_500
-"""Characters before a link in which its address is looked for, so that it is not written twice."""
+"""Characters before a link that are searched for its address, so that it is not written twice."""
 
 
 def _harmless(tag: str, attribute: str, value: str) -> str | None:
-    """Pictures come with the mail or not at all: nothing is fetched when a mail is shown."""
+    """Keep only pictures that are in the mail, so that showing it fetches nothing."""
     if tag == "img" and attribute == "src":
         return value if value[:4].lower() == "cid:" else None
     return value
 
 
 _ATTRIBUTES = {tag: names - {"cite"} for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
-"""Without the address of a quotation's source, whose scheme the library does not look at."""
+"""Without `cite`, because the library does not check the scheme of its address."""
 _CLEANER = nh3.Cleaner(
     tags=nh3.ALLOWED_TAGS - {"map", "area"},
     clean_content_tags={"script", "style"},
@@ -106,14 +106,14 @@ def sanitised(markup: str) -> str:
 
 
 def stripped(markup: str) -> str:
-    """Text of markup that is too deep or too broken to be parsed: the tags cut out, nothing more."""
+    """Text of markup that is too deep or too broken to be parsed: only the tags are removed."""
     return _MANY_LINES.sub("\n\n", unescape(_ANY_TAG.sub(" ", markup)).replace("\xa0", " ")).strip()
 
 
 def to_text(markup: str, most: int = 2 * 1024 * 1024) -> str:
     """Readable plain text of `markup`: LF line ends, no trailing blanks, at most one empty line in a row.
 
-    It ends soon after `most` characters: lines in quotations and lists bring signs of their own, one for each level.
+    It ends soon after `most` characters, because marks of quotations and lists, one for each level, are added.
     """
     tree = LexborHTMLParser(markup)
     root = tree.body
@@ -125,7 +125,7 @@ def to_text(markup: str, most: int = 2 * 1024 * 1024) -> str:
 
 
 def _walk(root: LexborNode, writer: _Writer) -> None:
-    """Every visible node in order, entering and leaving, while there is room; no recursion."""
+    """Visit every visible node in order, on entering and leaving, while there is room; without recursion."""
     node: LexborNode | None = root
     while node is not None and writer.room > 0:
         entered = _enter(node, writer)
@@ -144,7 +144,7 @@ def _walk(root: LexborNode, writer: _Writer) -> None:
 
 
 def _enter(node: LexborNode, writer: _Writer) -> bool:
-    """Write what opens with `node`; whether its children are to be visited."""
+    """Write the start of `node`; return whether its children are to be visited."""
     tag = node.tag
     if tag == "-text":
         writer.words(node.text_content or "")
@@ -160,7 +160,7 @@ def _enter(node: LexborNode, writer: _Writer) -> bool:
 
 @dataclass(slots=True)
 class _Row:
-    """A table row while it is written: whether its last cell was one line with something in it."""
+    """A table row while it is written: whether its last cell was a single line that is not empty."""
 
     lines: int = 0
     single: bool = False
@@ -181,15 +181,15 @@ class _Writer:
     rows: list[_Row] = field(default_factory=list)
     links: list[tuple[str, int]] = field(default_factory=list)
     tight: list[bool] = field(default_factory=list)
-    """Of each open paragraph, whether it has no margin: word processors write every line as one."""
+    """For each open paragraph, whether it has no margin: word processors write each line as a paragraph."""
     marker: str = ""
     fresh: bool = False
-    """Nothing is written yet in this cell or item: margins of what opens in it do not count."""
+    """Whether this cell or item is still empty: margins of its first element are ignored."""
     quoted: int = 0
     """Quotation depth of the last line."""
     tail: str = ""
     joined: int = 0
-    """How many pieces of the line at hand `tail` was made from."""
+    """Number of pieces of the current line that are in `tail`."""
 
     def words(self, text: str) -> None:
         """Running text; blanks are folded outside of `pre`."""
@@ -227,7 +227,7 @@ class _Writer:
         self.marker = ""
 
     def newline(self) -> None:
-        """End the line at hand; a second call makes an empty line."""
+        """End the current line; a second call writes an empty line."""
         if self.line:
             self.lines.append("".join(self.line).rstrip(" "))
             self.line.clear()
@@ -314,7 +314,7 @@ class _Writer:
             self._close_block(tag)
 
     def _close_cell(self) -> None:
-        """A cell of one line keeps its row open, however many paragraphs it is wrapped in."""
+        """End a cell; a cell of one line keeps its row open, even if it is inside several paragraphs."""
         row = self.rows[-1] if self.rows else None
         self.fresh = False
         if not row:
@@ -356,7 +356,7 @@ class _Writer:
             self._put(f" <{target}>")
 
     def _end_of_line(self) -> str:
-        """The last characters of the line at hand; pieces are joined once, however many links it has."""
+        """The last characters of the current line; its pieces are joined only once."""
         self.tail = (self.tail + "".join(self.line[self.joined :]))[-_NEARBY:]
         self.joined = len(self.line)
         return self.tail
@@ -368,7 +368,7 @@ class _Writer:
 
 
 def _is_tight(attributes: dict[str, str | None]) -> bool:
-    """Whether a paragraph is a line: Word's own class, or a margin of nothing."""
+    """Whether a paragraph is a single line: by Word's class, or a margin of 0."""
     if (attributes.get("class") or "").startswith("Mso"):
         return True
     return bool((style := attributes.get("style")) and _NO_MARGIN.search(style))
@@ -382,5 +382,5 @@ _NO_MARGIN = re.compile(
 
 
 def _bare(url: str) -> str:
-    """What of a link a reader would compare: no scheme, no trailing slash."""
+    """A link without scheme and trailing slash, for comparison with its text."""
     return url.strip().lower().removeprefix("http://").removeprefix("https://").removeprefix("www.").rstrip("/ ")

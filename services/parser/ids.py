@@ -1,8 +1,8 @@
 """Message ids: of the mail, of what it answers, of its thread.
 
 Takes raw Message-ID, In-Reply-To and References values, gives ids in angle brackets, so that the same id always has
-the same form. Apart from addresses, which they resemble and are not: an id is compared, never parsed
-(RFC 5322 section 3.6.4).
+the same form. Separate from addresses, which look similar: an id is compared, never parsed (RFC 5322
+section 3.6.4).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _BRACKETED = re.compile(r"<([^<>]{1,2000})>")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
 _LONGEST = 998
 _HEAD, _TAIL = 8 * 1024, 56 * 1024
-"""Bytes at both ends of a longer field in which ids are looked for."""
+"""Bytes at both ends of a longer field that are searched for ids."""
 
 
 def message_id(values: list[bytes], defects: Defects) -> str | None:
-    """The mail's own id, None with a defect when it has none that could be one."""
+    """The mail's own id; None with a defect when it is missing or invalid."""
     if len(values) > 1:
         defects.add("several-message-ids")
     for value in values:
@@ -48,7 +48,7 @@ def all_ids(values: list[bytes], cap: int, defects: Defects) -> tuple[str, ...]:
 
 
 def _ends(value: bytes) -> tuple[bytes, bool]:
-    """A field with what is in the middle of a very long one left out, whole ids apart; whether anything was."""
+    """A field without the middle part of a very long one, cut between ids; and whether it was cut."""
     if len(value) <= _HEAD + _TAIL:
         return value, False
     head, tail = value[:_HEAD], value[-_TAIL:]

@@ -1,8 +1,8 @@
-"""Any mail the world sends, read: headers, body, attachments, kind.
+"""Reads any mail: headers, body, attachments, kind.
 
-Takes raw bytes, gives a `Reading`: the `ParsedMail` and the decoded bytes of its attachments. This is the assembly;
-each question is answered by a module of its own (tree, address, charset, transfer, html, names, tnef, kind, reply).
-It never fails for what a mail contains: only a mail beyond a limit raises, and that is `BoundExceeded`.
+Takes raw bytes, gives a `Reading`: the `ParsedMail` and the decoded bytes of its attachments. It combines the
+results of the other modules (tree, address, charset, transfer, html, names, tnef, kind, reply). The only error is
+`BoundExceeded`, for a mail that exceeds a limit.
 """
 
 from __future__ import annotations
@@ -128,9 +128,9 @@ _LONGEST_RESULTS = 65_536
 
 
 def _structured(value: bytes) -> str:
-    """A value that is read by a grammar: as sent, since an encoded word in it is no text (RFC 2047, section 5).
+    """Return a structured value as sent, since encoded words are not allowed in it (RFC 2047, section 5).
 
-    What is longer than any server writes is cut and ends in a comment that is not closed, so that no reader takes it.
+    A value that is too long is cut and ends in an unclosed comment, so that readers reject it.
     """
     cut = "(" if len(value) > _LONGEST_RESULTS else ""
     return value[:_LONGEST_RESULTS].decode("utf-8", "replace") + cut

@@ -1,8 +1,8 @@
 """File names of attachments that are safe to show, store beside and offer for download.
 
-Takes the name that a mail gives, or nothing, and gives a single path component of at most 255 bytes. Apart from the
-MIME code because the rules are about file systems, not about mail (bad-inputs rows 80 to 88). The bytes are stored by
-hash; the name is only ever a label.
+Takes the name in a mail, or None, and gives a single path component of at most 255 bytes. Separate from the MIME code
+because the rules are about file systems, not about mail (bad-inputs rows 80 to 88). The bytes are stored by hash; the
+name is only a label.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _RESERVED = re.compile(
 )
 _LONGEST = 255
 _HEAD, _TAIL = 1_000, 100
-"""Characters at both ends of a longer name that are looked at: normalising many combining characters is slow."""
+"""Characters at both ends of a longer name that are used: normalising many combining characters is slow."""
 _STEMS = {"text": "document", "image": "image", "video": "video", "audio": "audio", "message": "message"}
 _EXTENSIONS = {
     "text/plain": ".txt",
@@ -70,7 +70,7 @@ _EXTENSIONS = {
 
 
 def safe_name(claimed: str | None, content_type: str, taken: dict[str, int], defects: Defects) -> str:
-    """The claimed name made harmless, or a generated one; it is noted in `taken`, the names of the mail so far."""
+    """Return the claimed name made safe, or a generated one; adds it to `taken`, the names of the mail so far."""
     if claimed and len(claimed) > _HEAD + _TAIL:
         claimed = _cut(claimed)
         defects.add("filename-truncated")
@@ -93,9 +93,9 @@ def _cut(claimed: str) -> str:
 
 
 def generated(content_type: str, taken: dict[str, int]) -> str:
-    """`image.png`, `image1.png`, ...: what the part is, counted so that names without an owner stay apart.
+    """`image.png`, `image1.png`, ...: generate a name from the type, with a number that makes it unique.
 
-    `taken` holds for each name the number that was last tried behind it.
+    `taken` maps each name to the last number that was appended to it.
     """
     main = content_type.partition("/")[0]
     stem = "delivery-status" if content_type.endswith("delivery-status") else _STEMS.get(main, "file")
@@ -133,7 +133,7 @@ def shortened(name: str) -> str:
 
 
 def extension(content_type: str) -> str:
-    """The usual extension of a type, with its dot; `.bin` for a type nobody knows."""
+    """The usual extension of a type, with its dot; `.bin` for an unknown type."""
     known = _EXTENSIONS.get(content_type)
     if known is not None:
         return known
@@ -141,7 +141,7 @@ def extension(content_type: str) -> str:
 
 
 def type_of(name: str | None) -> str:
-    """The type that an extension means; `application/octet-stream` when it means none."""
+    """The type of an extension; `application/octet-stream` when it is unknown."""
     return (mimetypes.guess_type(name, strict=False)[0] if name else None) or "application/octet-stream"
 
 

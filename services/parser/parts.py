@@ -1,8 +1,8 @@
 """Which parts are the body and which are files.
 
-Takes the tree, gives the pieces of the body in order and the files beside them. Apart from `body`, which renders them,
-because this is where parts are weighed against each other: alternatives, related parts, inline text, attached mails,
-winmail.dat. Follows the tree down; its depth is bounded by the tree itself.
+Takes the tree, gives the pieces of the body in order and the files. Separate from `body`, which renders them, because
+this module chooses between parts: alternatives, related parts, inline text, attached mails, winmail.dat. It recurses
+into the tree, whose depth is limited.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from services.parser.tree import Part
 _BODIES = frozenset({"text/plain", "text/html"})
 _SIGNED_OR_ENCRYPTED = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _MOST_WRAPPINGS = 4
-"""Signatures around signatures that are opened; a triple-wrapped mail (RFC 2634) has two and an encryption."""
+"""Nested signatures that are opened; a triple-wrapped mail (RFC 2634) has two and an encryption."""
 _DATA = frozenset(
     {"text/calendar", "text/x-vcalendar", "text/vcard", "text/x-vcard", "text/directory", "text/rfc822-headers"}
 )
-"""Texts that are for programs; any other reads as plain text when a mail has nothing else (RFC 2046 section 4.1.4)."""
+"""Text types for programs; any other is read as plain text when a mail has nothing else (RFC 2046 section 4.1.4)."""
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Piece:
     markup: str | None = None
 
     def is_blank(self) -> bool:
-        """Whether there is nothing to read in it."""
+        """Whether it has no text."""
         return not (self.plain or "").strip() and not (self.markup or "").strip()
 
 
@@ -51,7 +51,7 @@ class File:
 
 @dataclass(slots=True)
 class Sorted:
-    """The leaves of a mail: what is read and what is kept."""
+    """Sorts the leaves of a mail into pieces of the body and files."""
 
     pieces: list[Piece]
     files: list[File]
@@ -77,12 +77,12 @@ class _Sorter:
     winmail: tnef.Winmail | None = None
     opened: int = 0
     level: int = 0
-    """Parts around the one at hand, and it."""
+    """The current part and those that contain it."""
     parts: int = 0
     """Parts of the mail, those in opened signatures included; 0 until the first one is opened."""
 
     def pieces(self, part: Part, *, attached: bool) -> list[Piece]:
-        """The pieces in and below `part`; `attached` when it belongs to something that is a file."""
+        """The pieces in and below `part`; `attached` when it belongs to an attachment."""
         self.level += 1
         found = self._pieces(part, attached=attached)
         self.level -= 1
@@ -107,7 +107,7 @@ class _Sorter:
         return [piece for child in children for piece in self.pieces(child, attached=attached)]
 
     def _alternative(self, branches: list[list[Piece]]) -> list[Piece]:
-        """Branches that say the same: the text of one and the HTML of the richest (RFC 2046 section 5.1.4)."""
+        """The chosen alternatives: the text of one and the HTML of the richest (RFC 2046 section 5.1.4)."""
         rich: list[list[Piece]] = []
         poor: list[list[Piece]] = []
         for branch in branches:
@@ -127,7 +127,7 @@ class _Sorter:
             return [self._piece(part)]
         before = len(self.files)
         self._file(part)
-        kept = self.files[before:]  # nothing when it was a winmail.dat, whatever its type says
+        kept = self.files[before:]  # empty for a winmail.dat, even if its type is another
         may_serve = not is_file and part.content_type.startswith("text/") and part.content_type not in _DATA
         if may_serve and self.other_text is None and len(kept) == 1 and kept[0].data == part.body:
             self.other_text = part, kept[0]
@@ -150,7 +150,7 @@ class _Sorter:
         return Piece(plain=text)
 
     def instead(self) -> list[Piece]:
-        """What serves as the body of a mail that has none: another text, or what a winmail.dat holds."""
+        """The body of a mail that has no text of its own: another text, or the one in a winmail.dat."""
         if self.other_text:
             part, file = self.other_text
             self.files.remove(file)
@@ -177,7 +177,7 @@ class _Sorter:
         self.files.append(File(part.filename or _other_name(part), kind, data, part.disposition, part.content_id))
 
     def _opaque(self, part: Part) -> list[Piece]:
-        """What was signed can be read; the part stays as a file, because the signature is in it."""
+        """Read the signed content; the part is also kept as a file, because the signature is in it."""
         inner = smime.content(part.body) if self.opened < _MOST_WRAPPINGS else None
         if inner is None:
             self._file(part)
@@ -192,7 +192,7 @@ class _Sorter:
         return self.pieces(entity, attached=False)
 
     def _secured(self, part: Part) -> None:
-        """S/MIME (RFC 8551) and PGP/MIME (RFC 3156): noted, neither checked nor decrypted."""
+        """Note S/MIME (RFC 8551) and PGP/MIME (RFC 3156); signatures are not checked, nothing is decrypted."""
         is_signature = "signature" in part.content_type or part.params.get("smime-type", "").startswith("signed")
         if is_signature:
             self.defects.add("signed")
@@ -208,9 +208,9 @@ class _Sorter:
 
 
 def _root_first(part: Part) -> list[Part]:
-    """The root of related parts before what it refers to, which is a file even when it is text (RFC 2387).
+    """Return the root of related parts first, then the others, which are files even if they are text (RFC 2387).
 
-    It is the part that `start` names, else the first; some programs put pictures before it without saying so.
+    The root is the part that `start` names, else the first; some programs put pictures first without `start`.
     """
     start = part.params.get("start", "").strip("<> ")
     named = next((child for child in part.children if start and child.content_id == start), None)
@@ -223,7 +223,7 @@ def _may_be_shown(part: Part) -> bool:
 
 
 def _other_name(part: Part) -> str | None:
-    """A name that a part has without being named: where it lies, how it is referred to, what it is said to be."""
+    """The name of a part without a file name: from its location, its content id or its description."""
     headers = part.headers
     location = (headers.get("content-location") or "").partition("?")[0].rstrip("/").rpartition("/")[2]
     if _FILE_NAME.match(location):

@@ -1,7 +1,7 @@
-"""The words by which mail systems make themselves known, by language: in subjects, in reports, in answers.
+"""The phrases that mail systems use in subjects, reports and answers, by language.
 
 Tables only, compiled once, so that a new language or system is one more row here and no change anywhere else.
-The entries are regular expressions; every one is bounded.
+The entries are regular expressions; all repetitions are bounded.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ AWAY_SUBJECT: Final = re.compile(
 """How mail servers begin the subject of an automatic answer: a set phrase and a colon, or in brackets."""
 
 ABSENT_SUBJECT: Final = re.compile(rf"\s*(?:{'|'.join(phrases(_ABSENT))})\s?[:\uff1a]", re.IGNORECASE)
-"""A word of absence and a colon: mail servers write so, and so do people who are ill; it wants an answer's header."""
+"""A word of absence and a colon. People write this too, so it counts only with the header of an answer."""
 
 AWAY_WORDS: Final = any_of(
     _AWAY + _ABSENT + r"    --  \baway\b | \bvacation\b | \burlaub\b | \bholiday\b | \bvacances\b | \bferie\b"
@@ -193,7 +193,7 @@ CHALLENGE_SUBJECT: Final = any_of(r"""
     pt  confirma(?:ção|r) (?:da sua|sua) mensagem
     ru  подтвердите
 """)
-"""A robot asks the sender to prove himself."""
+"""A robot asks senders to prove that they are human."""
 
 COMPLAINT_SUBJECT: Final = re.compile(
     r"\s*(?:complaint about message from|abuse (?:report|complaint)|spam report)\b", re.IGNORECASE
@@ -214,7 +214,7 @@ _GREETINGS: Final = r"""
     tr  merhaba | sayın
 """
 GREETING: Final = re.compile(rf"\W{{0,10}}(?:{'|'.join(phrases(_GREETINGS))})\b", re.IGNORECASE)
-"""How people begin; mail systems do not."""
+"""How people begin a mail; mail systems do not write this."""
 
 _FIRST_PERSONS: Final = r"""
     en  i (?:have|got|get|am|was|sent|tried|wrote|received|can|cannot|can't|could|think|need|keep|want) | i've | i'd
@@ -229,4 +229,4 @@ _FIRST_PERSONS: Final = r"""
     sv  jag (?:har|får|kan)
 """
 MYSELF: Final = re.compile(rf"\b(?:{'|'.join(phrases(_FIRST_PERSONS))})\b", re.IGNORECASE)
-"""First persons: the opening of a report has none."""
+"""Words in the first person, which do not occur at the beginning of a report."""

@@ -1,8 +1,8 @@
-"""The other end of the parser process: starts it, hands it one mail after the other, reports why it ended.
+"""The parent of the parser process: starts it, sends it one mail after the other, reports why it ended.
 
-Takes raw bytes, gives a `Reading`. One parser process serves this one, started when the first mail needs it, used for
-many mails, replaced when it died, was used often or read a large mail. It inherits no descriptor but its pipes, and of
-the environment only what Python itself needs.
+Takes raw bytes, gives a `Reading`. Each process has one parser process, started for the first mail that needs it. It
+is used for many mails and replaced after a crash, after a number of mails or after a large mail. It inherits only its
+pipes, and the environment variables that Python itself needs.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from shared.text import shortened
 log = logging.getLogger(__name__)
 
 ENTRY = "services.parser.child"
-"""The module whose `main` it runs; tests put one of theirs in its place."""
+"""The module whose `main` it runs; tests replace it."""
 MAX_MAILS: Final = 500
 LARGE_MAIL_BYTES: Final = 8 << 20
-"""After so many mails, or one so large, memory is given back by a new process."""
+"""The process is replaced after this number of mails, or after a mail of this size, to free memory."""
 START_SECONDS: Final = 60.0
 GRACE_SECONDS: Final = 5.0
-"""Beyond the time after which the process ends itself."""
+"""Extra waiting time after the limit at which the process ends itself."""
 EXIT_SECONDS: Final = 1.0
 MAX_ANSWER_BYTES: Final = 64 << 20
-"""The most that an answer may hold beside four times the mail."""
+"""Most bytes of an answer, in addition to four times the size of the mail."""
 ANSWER_TIMES_SIZE: Final = 4
 _ERROR_OUTPUT_CHARACTERS: Final = 4_000
 _KEPT_VARIABLES: Final = re.compile(r"PATH|HOME|LANG|LC_.*|TZ|TMPDIR|VIRTUAL_ENV|PYTHON.*|LD_LIBRARY_PATH|DYLD_.*")
@@ -72,7 +72,7 @@ class ParserProcess:
             except _Ended as ended:
                 if child.mails <= 1 or child.took_too_long():
                     raise child.verdict(len(raw), ended) from None
-            return self._retry_in_new_process(raw)  # a mail before this one may have harmed the process
+            return self._retry_in_new_process(raw)  # an earlier mail may have damaged the process
 
     def _retry_in_new_process(self, raw: bytes) -> Reading:
         child = self._ready_child()
@@ -86,7 +86,7 @@ class ParserProcess:
             reading = child.read(raw)
         except BoundExceeded:
             raise
-        except BaseException:  # interrupted as well: what it says next would be the answer to another mail
+        except BaseException:  # also on interruption: its next output would be read as the answer to another mail
             self._child = None
             child.end()
             raise
@@ -156,11 +156,11 @@ class _Child:
         raise _not_started(shortened(words, 500))
 
     def is_alive(self) -> bool:
-        """Whether it may be handed a mail by this process (a fork of its parent has none)."""
+        """Whether this process may send it a mail (a fork of its parent may not)."""
         return self._owner == os.getpid() and self._process.poll() is None
 
     def read(self, raw: bytes) -> Reading:
-        """Hand it a mail and take the answer. Raises `_Ended`, `BoundExceeded`."""
+        """Send it a mail and read the answer. Raises `_Ended`, `BoundExceeded`."""
         self.mails += 1
         until = time.monotonic() + limits.wall_seconds(len(raw)) + GRACE_SECONDS
         for piece in frames.frame({}, raw):
@@ -204,7 +204,7 @@ class _Child:
             raise _Ended
 
     def end(self, seconds: float = 0.0) -> None:
-        """Close its input, and kill it when it has not ended after so many `seconds`."""
+        """Close its input, and kill it when it has not ended after `seconds`."""
         if self._owner != os.getpid():
             self._process.returncode = 0  # another process is its parent
             return
@@ -219,11 +219,11 @@ class _Child:
         self._errors.close()
 
     def took_too_long(self) -> bool:
-        """Whether it ended because of time."""
+        """Whether it exceeded a time limit."""
         return self._late or -(self._process.returncode or 0) in {signal.SIGPROF, signal.SIGXCPU, signal.SIGALRM}
 
     def verdict(self, size: int, ended: _Ended) -> PostroomError:
-        """The error for a mail of so many bytes at which it ended."""
+        """The error for the mail of `size` bytes at which it ended."""
         code = self._process.returncode or 0
         log.warning("parser_process_ended", extra={"code": code, "reason": self._error_output})
         if self._late or code == -signal.SIGALRM:

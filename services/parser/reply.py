@@ -2,7 +2,7 @@
 
 Takes the best plain text (quotations marked with `> ` where the HTML had them) and the HTML for hints. What is
 quoted, and the line that announces it, is left out; a forwarded mail stays; when nothing would remain, everything
-remains. Apart from `mime`, because these are guesses about people and programs, and those are facts about bytes.
+remains. Separate from `mime` because these results are guesses about people and programs.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 _DIRECTION: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 MAX_CHARS: Final = 1_000_000
-"""Quotations are looked for in this prefix; beyond it only lines that begin with `>` are left out."""
+"""Quotations are searched for in this prefix; after it only lines that begin with `>` are left out."""
 
 
 def new_text(text: str, html: str | None, *, is_reply: bool) -> str:
     """What the sender wrote now, without the quotations, signature and legal notice of a reply.
 
-    `is_reply` as `answers` tells it. Without it only a quotation that is announced, marked and ends the mail is
+    `is_reply`: the result of `answers`. If False, only a quotation that is announced, marked and ends the mail is
     left out, and signatures stay. `html` may be raw (best: its classes are hints), sanitised or None.
     """
     lines = _lines(text[:MAX_CHARS])
@@ -70,7 +70,7 @@ def _kept(lines: list[str], cut: Cut) -> list[str]:
 
 
 def _trimmed(lines: list[str], cut: Cut) -> str:
-    """The lines that remain; each stretch of the sender's own may end in a signature, a forwarded mail stays whole."""
+    """The lines that remain; each stretch of own text may end in a signature; a forwarded mail is kept whole."""
     own = lines[: cut.end if cut.forward is None else cut.forward]
     stretches: list[list[str]] = [[]]
     for number, line in enumerate(own):

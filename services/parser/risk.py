@@ -1,8 +1,8 @@
 """Which mails may be parsed in the worker's own process.
 
-Takes raw bytes, gives a yes only to a mail that is small and plain; every other is parsed in the parser process,
-which has limits. The test is linear and never parses: it counts what makes parsing long. What is inside files counts
-as nothing, because the parser decodes files and looks into none but those named here.
+Takes raw bytes, gives True only for a small and simple mail; all others are parsed in the parser process, which has
+limits. The test is linear and does not parse: it counts what makes parsing slow. The content of files is ignored,
+because the parser only decodes files, except for the types named here.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import re
 from typing import Final
 
 SMALL_BYTES: Final = 64 << 10
-"""What is left of a mail without its files."""
+"""Bytes of a mail without its files."""
 WHOLE_BYTES: Final = 4 << 20
-"""A mail with all its files."""
+"""Bytes of a mail with all its files."""
 HEADER_BYTES: Final = 16 << 10
 LINE_BYTES: Final = 2_000
 """Twice what RFC 5322 section 2.1.1 allows."""
 ENCODED_TEXT_BYTES: Final = 12 << 10
-"""A text in base64, of which nothing can be counted."""
+"""Bytes of a text in base64, whose content cannot be counted."""
 PARTS: Final = 60
 HYPHENS: Final = 20_000
 PADDING_BYTES: Final = 16
-"""Of the end of a file in base64, with the line ends behind it."""
+"""Bytes at the end of a file in base64, including the line ends after it."""
 TAGS: Final = 3_000
 
 _CONTAINERS: Final = (b"/ms-tnef", b"/vnd.ms-tnef", b"winmail", b"pkcs7-mime", b"utf-7", b"utf7")
-"""What is opened or decoded so that nothing can be counted before, as headers name it."""
+"""Types and encodings, as in headers, whose content cannot be counted before it is decoded."""
 _MOST_IN_HEADER: Final = (
     (b"\n", 400), (b",", 400), (b":", 600), (b"(", 200), (b";", 400), (b'"', 800), (b"<", 400), (b"=?", 200),
     (b"message/", 10), (b"multipart/", 20),
@@ -38,7 +38,7 @@ _BLANK_LINE: Final = re.compile(rb"\n\r?\n|\r\r")
 
 
 def is_small_and_plain(raw: bytes) -> bool:
-    """Whether parsing takes little time and memory, whatever the mail was made for."""
+    """Whether parsing takes little time and memory, even for a hostile mail."""
     if len(raw) > WHOLE_BYTES:
         return False
     parts = raw.split(b"\n--", PARTS) if len(raw) <= SMALL_BYTES else _parts_of_large(raw)
@@ -113,5 +113,5 @@ def _is_encoded_file(header: bytes, part: bytes) -> bool:
 
 
 def _is_file(header: bytes) -> bool:
-    """Whether nothing is read of this part but its bytes."""
+    """Whether the parser only decodes this part."""
     return bool(_FILE.search(header)) and not _OPENED.search(header)

@@ -1,7 +1,7 @@
 """Outlook's compressed RTF body as plain text (MS-OXRTFCP, MS-OXRTFEX).
 
-Takes the bytes of PidTagRtfCompressed, gives text; used only when a winmail.dat has no other body. Apart from `tnef`
-because compression and markup are two more formats. Output is bounded: a few bytes can claim any length.
+Takes the bytes of PidTagRtfCompressed, gives text; used only when a winmail.dat has no other body. Separate from
+`tnef` because compression and markup are two more formats. Output is bounded: a few bytes can claim any length.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _WINDOW = 4_096
 
 
 def decompressed(data: bytes) -> bytes:
-    """The RTF inside; as much of it as can be read."""
+    """Decompress the RTF, as far as it can be read."""
     if len(data) < 16:
         return b""
     _, size, magic, _ = struct.unpack_from("<II4sI", data)
@@ -60,7 +60,7 @@ def _inflated(data: bytes, size: int) -> bytes:
 
 
 def _copy(out: bytearray, distance: int, length: int) -> None:
-    """Append what stands `distance` bytes before the end; it may reach into what is being appended."""
+    """Append bytes that begin `distance` bytes before the end; the source may overlap the appended bytes."""
     if length <= distance <= len(out):
         start = len(out) - distance
         out += out[start : start + length]

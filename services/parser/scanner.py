@@ -1,8 +1,8 @@
-"""Cuts an address field into its members, at structural characters only (RFC 5322 section 3.4).
+"""Splits an address field into its members, at structural characters only (RFC 5322 section 3.4).
 
-Takes a field as text, gives `Item`s: what stood outside and inside of brackets, and whether anything was odd. What an
-item names, and whether that can be believed, is decided in `address`; here no word is understood. Linear: each
-character of structure is looked at once.
+Takes a field as text, gives `Item`s: the text outside and inside of brackets, and whether it has defects. `address`
+decides which address an item has, and whether it is reliable; words are not interpreted here. Linear: each structural
+character is read once.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 _STRUCTURE = re.compile(r'[",;:<>()\[\]\\]')
 _DEEP_COMMENT = 10
 _LONGEST_SCHEME = 40
-"""Characters in front of a colon that are looked at for `mailto`, blanks included."""
+"""Characters before a colon that are searched for `mailto`, including blanks."""
 QUOTED_AT = "\ue0a1"
-"""Stands for an `@` inside quotation marks, which is no part of an address."""
+"""Replaces an `@` inside quotation marks, which does not belong to an address."""
 _NEXT = {chars: re.compile(f"[{re.escape(chars)}]") for chars in ('"\\', "()\\", '<>"')}
 
 
@@ -46,18 +46,18 @@ class Item:
         self.length, self.has_at = 0, False
 
     def is_scheme(self) -> bool:
-        """Whether the phrase is `mailto`, which may stand before an address."""
+        """Whether the phrase is `mailto`, which may precede an address."""
         return self.length <= _LONGEST_SCHEME and "".join(self.phrase).strip().lower() == "mailto"
 
     def is_empty(self) -> bool:
-        """Whether nothing stands between two separators."""
+        """Whether the item is empty."""
         return not (self.angles or self.odd or "".join(self.phrase).strip())
 
 
 class Scanner:
-    """Cuts a list at its separators; each character of structure is looked at once.
+    """Splits a list at its separators; each structural character is read once.
 
-    `cut` tells after a run that the field has more than `most` members, which were not looked at.
+    After a run, `cut` is True if the field has more than `most` members; the others were not read.
     """
 
     def __init__(self, text: str, *, quotes: bool, most: int = 10_000) -> None:
@@ -98,7 +98,7 @@ class Scanner:
         self.item = Item()
 
     def _structure(self, char: str, at: int) -> int:
-        """Handle one structural character; the offset at which to go on."""
+        """Handle one structural character; return the offset at which to continue."""
         if char == '"' and self.quotes:
             return self._quoted(at)
         if char == "(":
@@ -125,7 +125,7 @@ class Scanner:
         return at + 1
 
     def _colon(self) -> None:
-        """`Team:` opens a group, `mailto:` stands before an address, elsewhere a colon is litter in a name."""
+        """`Team:` opens a group, `mailto:` precedes an address, any other colon in a name is a defect."""
         if self.item.is_scheme():
             self.item.clear()
         elif self.item.has_at or self.item.angles or self.in_group:
@@ -160,7 +160,7 @@ class Scanner:
             depth += {"(": 1, ")": -1}.get(text[stop], 0)
             deepest = max(deepest, depth)
             position = stop + (2 if text[stop] == "\\" else 1)
-        if depth:  # never closed: only litter, unless it hides another address
+        if depth:  # never closed: harmless, unless it contains another address
             self.item.odd = "@" in text[at:] or "<" in text[at:]
             position = len(text)
         if deepest > _DEEP_COMMENT:

@@ -1,6 +1,6 @@
-"""Reads from headers whether a machine or a person wrote a mail: a few look-ups, which every mail pays for.
+"""Reads from headers whether a machine or a person wrote a mail: a few look-ups, done for every mail.
 
-Apart from `kind`, which weighs these signs against structure and words.
+Separate from `kind`, which combines these signs with structure and words.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _SHOWN: Final = {"list-id": "List-Id", "feedback-id": "Feedback-ID", "x-mlserver
 
 @dataclass(frozen=True, slots=True)
 class Signs:
-    """What headers say of the writer.
+    """What headers say about the writer.
 
     `daemon`: a mail system; `robot`: a mail system, a role or an address that takes no answers; `null_path`: no
     answer is wanted at the envelope; `submitted`: the word of Auto-Submitted (RFC 3834); `failed`: recipients that
@@ -57,7 +57,7 @@ class Signs:
 
     @property
     def machine(self) -> bool:
-        """Whether anything says that a machine wrote."""
+        """Whether any sign says that a machine wrote the mail."""
         return self.robot or self.null_path or self.failed or self.submitted not in ("", "no")
 
 
@@ -97,7 +97,7 @@ def answers_alone(headers: Headers) -> bool:
 
 
 def challenges(headers: Headers) -> bool:
-    """Whether a header says that a robot wants the sender to prove himself."""
+    """Whether a header says that a robot asks senders to prove that they are human."""
     return any(name in headers for name in _CHALLENGES)
 
 

@@ -1,8 +1,8 @@
-"""What an S/MIME signature is wrapped around: the mail in signed-data (RFC 5652 section 5, RFC 8551 section 3.5).
+"""Reads the mail inside an S/MIME signature, from signed-data (RFC 5652 section 5, RFC 8551 section 3.5).
 
-Takes the decoded content of an application/pkcs7-mime part, gives the MIME entity that was signed. Nothing is checked:
-the words can be read without it, as those of a clear-signed mail can. Only the few elements on the way to them are
-looked at, in BER with lengths of either form; there is no recursion.
+Takes the decoded content of an application/pkcs7-mime part, gives the MIME entity that was signed. The
+signature is not checked: the content is readable without that, as in a clear-signed mail. Only the elements that
+lead to the content are read, in BER with lengths of either form, without recursion.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _LONGEST_LENGTH = 8
 
 
 def content(data: bytes) -> bytes | None:
-    """The signed entity in `data`; None when `data` is encrypted, detached or no CMS at all."""
+    """The signed entity in `data`; None when `data` is encrypted, detached or not CMS."""
     try:
         return _Reader(data).signed()
     except (IndexError, ValueError):
@@ -25,7 +25,7 @@ def content(data: bytes) -> bytes | None:
 
 @dataclass(slots=True)
 class _Reader:
-    """A place in some BER; a step to anything unexpected raises IndexError or ValueError."""
+    """A position in BER data; an unexpected element raises IndexError or ValueError."""
 
     data: bytes
     position: int = 0
@@ -44,7 +44,7 @@ class _Reader:
         return self._octets()
 
     def _head(self) -> tuple[int, int, int | None]:
-        """Tag, start and end of the element here; no end when only a mark ends it. A cut mail ends where it ends."""
+        """Tag, start and end of the element here; the end is None when a mark ends it."""
         tag, length = self.data[self.position], self.data[self.position + 1]
         start = self.position + 2
         if length == _INDEFINITE:
@@ -70,7 +70,7 @@ class _Reader:
         return self.data[start:end]
 
     def _skip(self) -> None:
-        """Step over one element, and over all in it when marks end them."""
+        """Skip one element, including its content when marks end it."""
         depth = 0
         while True:
             tag, start, end = self._head()

@@ -1,10 +1,10 @@
-"""Parser: what does this mail say?
+"""Parser: reads and stores each mail.
 
 Reads raw mail from the intake queue, stores it, emits MailParsed. A mail that was seen before and has its
-outcome is a duplicate: counted, and that is all. A mail that exceeds a bound fails with the bound's name.
+outcome is a duplicate, which is only counted. A mail that exceeds a bound fails with the bound's name.
 
-Two steps: `prepare` parses and writes nothing, so that nobody waits for the store while a mail is slow; `handle` stores
-and decides. Until then the queue keeps the mail.
+Two steps: `prepare` parses without writing, so that others can use the store while a slow mail is parsed; `handle`
+stores and decides. Until then the queue keeps the mail.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from shared.text import from_iso, iso
 
 @dataclass(frozen=True, slots=True)
 class ParserStores:
-    """Where the parser keeps what it read."""
+    """The repositories in which the parser stores mails."""
 
     documents: Documents
     mails: Mails
@@ -48,8 +48,8 @@ class ParserStores:
 
 @dataclass(frozen=True, slots=True)
 class PreparedMail:
-    """A mail on its way into the store. `reading` is what it says or why it cannot be read, None when nobody looked:
-    it has its outcome, or its inbox is unknown.
+    """A mail on its way into the store. `reading`: its content or why it cannot be read; None when it was not
+    parsed, because it has its outcome already or its inbox is unknown.
     """
 
     received: MailReceived
@@ -70,7 +70,7 @@ def prepare(
     stores: ParserStores,
     configuration: Callable[[], Configuration],
 ) -> PreparedMail:
-    """Parse the mail, unless nothing depends on it. One that may have killed a worker is a suspect."""
+    """Parse the mail, unless its content is not needed. A mail that may have crashed a worker is a suspect."""
     current = configuration()
     inbox = _inbox(received, current)
     if current.inbox(inbox) is None:
@@ -85,7 +85,7 @@ def prepare(
 
 
 def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
-    """Store the raw mail first, then what it says."""
+    """Store the raw mail first, then its content."""
     received, inbox = prepared.received, prepared.inbox
     if isinstance(prepared.reading, Overdue):
         return Retry(str(prepared.reading))
@@ -125,7 +125,7 @@ def _inbox(received: MailReceived, configuration: Configuration) -> str:
 def _decided(
     prepared: PreparedMail, envelope: Envelope, sha256: str, stores: ParserStores
 ) -> tuple[StoredMail, Outcome]:
-    """The mail as it is stored, and what follows."""
+    """Return the mail to be stored, and the outcome."""
     base, reading = _unread(prepared.received, envelope, sha256), prepared.reading
     if isinstance(reading, BoundExceeded):
         unreadable = replace(base, subject=f"(unreadable: {reading.bound})")
@@ -151,7 +151,7 @@ def _unread(received: MailReceived, envelope: Envelope, sha256: str) -> StoredMa
 
 
 def _read(base: StoredMail, mail: ParsedMail, html: str | None) -> StoredMail:
-    """With what is asked of mails later: who, about what, in answer to which."""
+    """Add the fields that later queries use: sender, subject, threading."""
     return replace(
         base,
         from_=mail.from_,

@@ -1,7 +1,7 @@
 """Reads tables of phrases: one row a language, its code first, then the phrases with ` | ` between them.
 
-A row may go on in further rows with the same code. Separate because word lists of mail systems and of mail
-programs are written the same way, and should look like lists, not like code.
+Further rows with the same code continue a row. Separate because the word lists of mail systems and of mail
+programs have the same form.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ def phrases(table: str) -> tuple[str, ...]:
 
 
 def literal(table: str) -> str:
-    """A regular expression that matches any phrase of a table as it stands, the longest first."""
+    """A regular expression that matches any phrase of a table literally, the longest first."""
     return "|".join(map(re.escape, sorted(phrases(table), key=len, reverse=True)))
 
 
 def any_of(table: str) -> re.Pattern[str]:
-    """A pattern that matches where any of the table's regular expressions does, whatever the case."""
+    """A pattern that matches where any of the table's regular expressions does, ignoring case."""
     return re.compile("|".join(phrases(table)), re.IGNORECASE)
 
 

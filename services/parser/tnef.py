@@ -1,8 +1,8 @@
-"""winmail.dat opened: the files and the body inside Outlook's own container (MS-OXTNEF).
+"""Reads winmail.dat: the files and the body in Outlook's own container (MS-OXTNEF).
 
-Takes the bytes of an application/ms-tnef part, gives what is in it. Apart from the MIME tree because it is a format
-of its own, read here with every length checked and no copies beside the contents; what is broken ends the reading,
-and what was read until then counts.
+Takes the bytes of an application/ms-tnef part, gives its contents. Separate from the MIME tree because it is a
+format of its own. Every length is checked, and only the contents are copied. Reading ends at broken data; what was
+read before it is kept.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Winmail:
-    """What a winmail.dat holds. Its body is decoded when it is asked for: few mails need it."""
+    """What a winmail.dat holds. Its body is decoded on demand, because few mails need it."""
 
     message: _Message = field(repr=False)
     defects: Defects = field(repr=False)
@@ -103,7 +103,7 @@ class _Message:
 
 
 class _BrokenError(Exception):
-    """A length points outside of the data."""
+    """A length exceeds the data."""
 
 
 def is_tnef(content_type: str, filename: str | None) -> bool:
@@ -115,7 +115,7 @@ _TYPES = ("application/ms-tnef", "application/vnd.ms-tnef")
 
 
 def opened(data: bytes, defects: Defects) -> Winmail | None:
-    """The contents; None with `broken-winmail` when `data` is no TNEF at all."""
+    """The contents; None with `broken-winmail` when `data` is not TNEF."""
     if not data.startswith(_SIGNATURE):
         defects.add("broken-winmail")
         return None
@@ -204,7 +204,7 @@ def _take_file_text(item: _File, number: int, text: str) -> None:
 def _properties(view: memoryview) -> Iterator[tuple[int, int, memoryview]]:
     """(id, type, first value) of a property block; every value is padded to four bytes.
 
-    Values are counted in all, and several of no size are broken: their number would cost nothing to claim.
+    Values are counted in all, and several of no size are broken: otherwise a mail could claim any number of them.
     """
     reader = _Reader(view)
     values = 0
@@ -238,7 +238,7 @@ def _skip_name(reader: _Reader) -> None:
 
 
 class _Reader:
-    """A cursor over bytes that refuses to leave them."""
+    """A cursor over bytes; raises `_BrokenError` beyond their end."""
 
     __slots__ = ("_position", "_view")
 

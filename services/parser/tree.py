@@ -1,9 +1,9 @@
-"""The neutral view of a message: a tree of parts that never copies what nobody asks for.
+"""The structure of a message: a tree of parts, whose contents are copied only on demand.
 
-Takes the raw bytes, gives the root `Part`; decoding happens when `body` or `text` is read. Apart from `mime`, which
-decides what a mail means, because bounces and kinds are read from the same tree. The structure is found by
-searching for delimiters in one buffer (RFC 2046 section 5.1), with bounds on depth and count, so that no mail can
-make it recurse without end. Attached mails (message/rfc822) have their own root as `children[0]`.
+Takes the raw bytes, gives the root `Part`; decoding happens when `body` or `text` is read. Separate from `mime`,
+which interprets the mail, because bounces and kinds are read from the same tree. The structure is found by
+searching for delimiters in one buffer (RFC 2046 section 5.1), with bounds on depth and count, so that recursion
+is limited. Attached mails (message/rfc822) have their own root as `children[0]`.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _LINE_ENDS = (_LF, _CR)
 
 
 class Span(NamedTuple):
-    """A stretch of a buffer, so that structure is found without copying."""
+    """A range of a buffer, so that the structure is found without copying."""
 
     buffer: bytes
     start: int
@@ -44,7 +44,7 @@ class Span(NamedTuple):
         return self.buffer.find(what, position, self.end)
 
     def bytes(self) -> bytes:
-        """The stretch as bytes of its own."""
+        """A copy of the bytes in the range."""
         return self.buffer[self.start : self.end]
 
 
@@ -147,12 +147,12 @@ class _Builder:
         self.bounds = bounds
         self.parts = parts
         self.room = size * _MOST_COPIES
-        """Bytes of containers that may still be decoded: each level of them is a copy of all below."""
+        """Bytes of containers that may still be decoded; each level is a copy of all levels below."""
 
     def mail(self, span: Span, depth: int, defects: Defects) -> Part:
-        """A whole message: what may stand before its first header is stepped over."""
+        """Build a whole message; skips byte order marks and `From ` lines before its first header."""
         beginning = span.buffer[span.start : min(span.end, span.start + _BEGINNING)]
-        # CR, CRLF and LF may all occur; lines end in CR when most do, else a CR is part of what it stands in.
+        # CR, CRLF and LF may all occur; lines end in CR when most do, else a CR is part of the line.
         if beginning.count(b"\r") - beginning.count(b"\r\n") > beginning.count(b"\n"):
             defects.add("bare-cr")
             data = span.bytes().replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -170,7 +170,7 @@ class _Builder:
         if content_type.startswith("multipart/"):
             content, encoding = self._undone(content, encoding, params, defects)
             children = self._multipart(content, content_type, params, depth, defects)
-            if not children:  # nothing to split: what is there is text, as RFC 2045 section 5.2 reads the unreadable
+            if not children:  # cannot be split: read as text, the default of RFC 2045 section 5.2
                 content_type = "text/plain"
         elif content_type in _MAILS:
             inner = Defects()
@@ -213,7 +213,7 @@ class _Builder:
         return headers, Span(buffer, min(start + early if early >= 0 else body, end), end)
 
     def _undone(self, content: Span, encoding: str, params: Mapping[str, str], defects: Defects) -> tuple[Span, str]:
-        """Content of a container that claims a transfer encoding, which RFC 2045 section 6.4 forbids."""
+        """Decode the content of a container with a transfer encoding, which RFC 2045 section 6.4 forbids."""
         if encoding in ("7bit", "8bit", "binary"):
             return content, "binary"
         defects.add("encoded-multipart")
@@ -229,7 +229,7 @@ class _Builder:
     def _multipart(
         self, content: Span, content_type: str, params: Mapping[str, str], depth: int, defects: Defects
     ) -> tuple[Part, ...]:
-        """Children between the delimiters; none when the content cannot be split."""
+        """Children between the delimiters; empty when the content cannot be split."""
         default = "message/rfc822" if content_type == "multipart/digest" else "text/plain"
         spans = _spans(content, params.get("boundary", ""), self.bounds.parts, defects)
         children = []
@@ -240,11 +240,11 @@ class _Builder:
 
 _BEGINNING = 2_048
 _MOST_COPIES = 8
-"""Times the size of a mail that its encoded containers may come to in all."""
+"""Most bytes of all decoded containers, as a multiple of the size of the mail."""
 
 
 def _without_preface(span: Span, defects: Defects) -> Span:
-    """What is behind a byte order mark, empty lines and mbox `From ` lines."""
+    """The content after a byte order mark, empty lines and mbox `From ` lines."""
     buffer, start, end = span
     if buffer.startswith(b"\xef\xbb\xbf", start):
         start += 3
@@ -264,7 +264,7 @@ def _without_preface(span: Span, defects: Defects) -> Span:
 
 
 def _content_type(headers: Headers, default: str, bounds: Bounds, defects: Defects) -> tuple[str, Mapping[str, str]]:
-    """Type and parameters; what is no type at all reads as the default (RFC 2045 section 5.2)."""
+    """Type and parameters; an invalid type is replaced by the default (RFC 2045 section 5.2)."""
     raw = headers.first("content-type")
     if not raw:
         return default, EMPTY
@@ -301,7 +301,7 @@ def _first_of(params: Mapping[str, str], *names: str) -> str | None:
 
 
 def _spans(content: Span, boundary: str, limit: int, defects: Defects) -> list[Span]:
-    """Each child between delimiter lines; a delimiter that is not there is looked for by what one looks like."""
+    """Each child between delimiter lines; if the declared delimiter is missing, lines that look like one are used."""
     if not boundary:
         defects.add("no-boundary")
     delimiter = boundary.encode("utf-8", "replace").rstrip()
@@ -315,11 +315,11 @@ def _spans(content: Span, boundary: str, limit: int, defects: Defects) -> list[S
 
 
 def _split(content: Span, boundary: bytes, limit: int, defects: Defects) -> list[Span]:
-    """Cut at every delimiter line; what follows the close delimiter is not read."""
+    """Split at every delimiter line; the text after the close delimiter is ignored."""
     spans: list[Span] = []
     opened = -1
     for found, line_end, closes in _delimiters(content, b"--" + boundary):
-        if 0 <= opened < found:  # a delimiter right after another delimits nothing
+        if 0 <= opened < found:  # no part between two adjacent delimiters
             spans.append(Span(content.buffer, opened, _before_delimiter(content.buffer, opened, found)))
             if len(spans) > limit:
                 raise BoundExceeded("parts", f"more than {limit} parts")
@@ -333,7 +333,7 @@ def _split(content: Span, boundary: bytes, limit: int, defects: Defects) -> list
 
 
 def _delimiters(content: Span, delimiter: bytes) -> Iterator[tuple[int, int, bool]]:
-    """(offset, end of line, whether it closes) of each line that is the delimiter and nothing more."""
+    """(offset, end of line, whether it closes) of each line that contains only the delimiter."""
     buffer, start, end = content
     position, false_hits = start, 0
     while false_hits < _MANY and (found := content.find(delimiter, position)) >= 0:
@@ -355,7 +355,7 @@ def _delimiters(content: Span, delimiter: bytes) -> Iterator[tuple[int, int, boo
 
 
 _MANY = 1_000
-"""Lines that begin like the delimiter and are not; beyond, a regular expression of its own is worth its compilation."""
+"""False matches of the delimiter after which a regular expression is compiled for it."""
 _LONGEST_TAIL = 200
 """Blanks that may follow a delimiter on its line."""
 

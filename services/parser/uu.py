@@ -1,7 +1,7 @@
-"""Files that stand uuencoded in the middle of a text, as mail had them before MIME.
+"""Extracts uuencoded files from a text, as they were sent before MIME.
 
 Takes a text with LF line ends, gives the text without them and the files. Only complete blocks count: a sentence that
-begins with "begin" stays a sentence.
+begins with "begin" is kept.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _MOST = 100
 
 
 def extracted(text: str) -> tuple[str, list[tuple[str, bytes]]] | None:
-    """(remaining text, [(name, bytes)]), None when there is no uuencoded block."""
+    """(remaining text, [(name, bytes)]), None without a uuencoded block."""
     data = text.encode("utf-8", "replace")
     files: list[tuple[str, bytes]] = []
     rest: list[bytes] = []

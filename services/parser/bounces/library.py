@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from services.parser.tree import Part
 
 MAX_CHARS: Final = 65_536
-"""Characters of all parts together that the library sees."""
+"""Characters of all parts together that the library may read."""
 MIN_LINE: Final = 16
-"""Characters that each line counts as, at least: the library spends as much on empty lines."""
+"""Characters that each line counts as, at least, because an empty line costs the library as much time."""
 MAX_ADDRESSES: Final = 1_000
 MAX_LINE: Final = 1_000
 MAX_DEPTH: Final = 4

@@ -1,4 +1,4 @@
-"""Takes a report apart: its own words, its fields, and the mail that it returns.
+"""Splits a report into its own words, its fields, and the mail that it returns.
 
 Only the parts of this mail are searched. The mails attached to it are not, because their text is not part of the
 report.
@@ -35,7 +35,7 @@ class Report:
     declared: bool
     returned: str
     mentions: Mentions = field(repr=False)
-    """Where addresses stand in `text`."""
+    """Finds addresses in `text`."""
 
 
 def of(root: Part, text: str) -> Report:

@@ -46,12 +46,12 @@ from services.parser.htmltree.tokens import (
 )
 
 _MOST_FOSTERED = 5_000
-"""Nodes that stand in a table but in no cell: each is put before the table, whose place is looked for."""
+"""Nodes inside a table but outside its cells: each is moved before the table, whose place is searched for."""
 _MOST_OPTIONS = 2_000
 _MOST_STEPS = 2_000_000
-"""Open elements that may be looked at in all for the one that an end tag closes."""
+"""Total open elements that may be searched for those that end tags close."""
 MOST_DEPTHS = 20_000_000
-"""Open elements at each tag, in all: builders look through them for what a tag closes."""
+"""Sum of the open elements at each tag, because builders search them for those that the tag closes."""
 
 
 @dataclass(frozen=True, slots=True)

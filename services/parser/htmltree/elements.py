@@ -63,4 +63,4 @@ HTML_IN_FOREIGN = (
 FRAGILE = _names("option optgroup")
 CELLS = frozenset({"td", "th"})
 BLOCKS = LEAVES_P | CONTEXTS
-"""What may close a paragraph, a row or a cell, and all that is open in it."""
+"""Elements that may close a paragraph, a row or a cell, and all elements open in it."""

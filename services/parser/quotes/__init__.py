@@ -1,1 +1,1 @@
-"""Where a mail stops being the sender's own words: attributions, header blocks, markers, signatures, mark-up."""
+"""Finds quoted text in a mail: attributions, header blocks, markers, signatures, mark-up."""

@@ -1,7 +1,7 @@
 """Recognises the line before a quotation: who wrote what follows, and when.
 
 Programs wrap it over up to four lines and write it in the user's language. Only lines that end like one are
-looked at; the start is then sought upwards, so that the sender's own line above it is never swallowed.
+examined; the start is then searched upwards, so that the sender's own line above it is kept.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _BARE: Final = re.compile(
 
 
 def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
-    """The first line of the attribution that ends at line `end`, or None when that line ends none."""
+    """The first line of the attribution that ends at line `end`; None when that line is not its end."""
     tail = lines[end].rstrip()
     if _is_bare(tail):
         return end
@@ -66,13 +66,13 @@ def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
 
 
 def _with_name(lines: list[str], start: int) -> int:
-    """The line above belongs to an attribution that begins with an address: it holds the name."""
+    """Include the line above if the attribution begins with an address, because it has the name."""
     above = lines[start - 1].strip() if start and lines[start].lstrip().startswith("<") else ""
     return start - 1 if above and len(above) < MAX_NAME and above[-1] not in ".!?:,;>" else start
 
 
 def _is_bare(line: str) -> bool:
-    """Old Gmail and some webmails end without a colon: `2013/7/20 Name <address>`."""
+    """Whether the line has the form of old Gmail and some webmails, without a colon: `2013/7/20 Name <address>`."""
     if line[:1] not in ("1", "2") or len(line) > MAX_LENGTH or not _BARE.match(line):
         return False
     return "<" in line or "GMT" in line or "UTC" in line
@@ -101,12 +101,12 @@ def _is_attribution(joined: str, *, quote_follows: bool) -> bool:
 
 
 def _announces(joined: str) -> bool:
-    """Whether the line ends in a colon, or stands between dashes."""
+    """Whether the line ends in a colon, or is enclosed in dashes."""
     line = joined.rstrip()
     return line.endswith((":", "\uff1a")) or (line.startswith("--") and line.endswith("--"))
 
 
 def _ends_in_address(joined: str) -> bool:
-    """Whether a date near the beginning and an address at the end are all there is."""
+    """Whether the line only has a date near the beginning and an address at the end."""
     line = joined.rstrip(" :\uff1a\xa0")
     return bool(_ENDS_IN_ADDRESS.search(line) and _DATE.search(line[:100]))

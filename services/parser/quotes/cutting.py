@@ -1,8 +1,8 @@
-"""Walks a text once and notes what in it is old: quoted lines, the line that announces them, an old mail below.
+"""Finds the old lines of a text in one pass: quoted lines, the line that announces them, an old mail below.
 
-Three things can happen at an announcement. Marked lines follow: those are old, and the sender goes on below them.
-Unmarked lines follow: everything from there on is old. A forwarded mail follows: it is what the sender wants to
-show, so nothing from there on is touched.
+Three things can happen at an announcement. Marked lines follow: those are old, and the sender's text continues below.
+Unmarked lines follow: everything from there on is old. A forwarded mail follows: the sender wants to
+show it, so everything from there on is kept.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Cut:
     forward: int | None = None
     announced: bool = False
     looked_at: int = 0
-    """Lines from the top in which nothing of the sender's own stands; `old` only grows, so that stays true."""
+    """Lines from the top without text of the sender's own; `old` only grows, so the number stays valid."""
 
 
 def scan(lines: list[str], *, is_reply: bool) -> Cut:
@@ -45,10 +45,10 @@ def scan(lines: list[str], *, is_reply: bool) -> Cut:
 
 
 def with_markup(cut: Cut, lines: list[str], html: str) -> Cut:
-    """A cut that no announcement made, completed where the HTML marks a quotation whose first words the text has too.
+    """Add to a cut without an announcement the quotation that the HTML marks, if its first words are in the text.
 
-    Nothing marked in the text: everything from there on is old. Marked lines just below: what stands between is
-    the announcement, in words that no table has.
+    If no line is marked in the text, everything from there on is old. If marked lines follow closely, the lines
+    between are the announcement, in a wording that no table has.
     """
     start = _line_of(markup.quotation(html), lines)
     if start is None:
@@ -61,7 +61,7 @@ def with_markup(cut: Cut, lines: list[str], html: str) -> Cut:
 
 
 def _line_of(needle: str, lines: list[str]) -> int | None:
-    """The line in which words without white space begin, None for the first line and for none."""
+    """The line in which words without white space begin, None for the first line or when not found."""
     if len(needle) < MIN_NEEDLE:
         return None
     pieces, starts, length = [], [], 0
@@ -77,7 +77,7 @@ def _line_of(needle: str, lines: list[str]) -> int | None:
 
 
 def _may_announce(line: str) -> bool:
-    """Cheap: does a line begin or end like something that comes before a quotation?"""
+    """Whether a line begins or ends as lines before a quotation do. Cheap."""
     if not line:
         return False
     if line[0] == ">":
@@ -86,7 +86,7 @@ def _may_announce(line: str) -> bool:
 
 
 def _notes_end(lines: list[str], number: int, cut: Cut, *, is_reply: bool) -> bool:
-    """Note what line `number` announces; True when nothing below it can change the cut."""
+    """Note what line `number` announces; True when no later line can change the cut."""
     if markers.is_forward(lines[number]):
         cut.forward = number
         return True
@@ -113,7 +113,7 @@ def _is_quoted_below(lines: list[str], number: int) -> bool:
 
 
 def _ends(lines: list[str], start: int, cut: Cut) -> bool:
-    """Call everything from `start` on old, if the sender wrote something above it."""
+    """Mark everything from `start` on as old, if the sender wrote text above it."""
     while cut.looked_at < start and not _is_own(lines, cut.looked_at, cut):
         cut.looked_at += 1
     if cut.looked_at >= start:
@@ -128,7 +128,7 @@ def _is_own(lines: list[str], number: int, cut: Cut) -> bool:
 
 
 def _note_marked(lines: list[str], cut: Cut, *, is_reply: bool) -> None:
-    """Note the lines that begin with a quote mark, and those that wrapping has torn out of them."""
+    """Note the lines that begin with a quote mark, and their wrapped continuations."""
     last = next((n for n in (cut.end, cut.forward) if n is not None), len(lines))
     marked = [n for n in range(last) if lines[n].lstrip()[:1] == ">"]
     if not is_reply and not (marked and cut.announced and _is_blank(lines[marked[-1] + 1 :])):
@@ -145,7 +145,7 @@ def _is_blank(lines: list[str]) -> bool:
 
 
 def _is_torn(lines: list[str], number: int, old: set[int]) -> bool:
-    """Whether the line below a long quoted one is the rest of it: no mark, but quoted lines on both sides."""
+    """Whether the line below a long quoted one continues it: it has no mark, but quoted lines on both sides."""
     line = lines[number].rstrip()
     below = number + 1
     if len(line) <= LONG_LINE or line[-1] in ".?!:>" or below in old or below + 1 not in old:
@@ -154,7 +154,7 @@ def _is_torn(lines: list[str], number: int, old: set[int]) -> bool:
 
 
 def _note_bars(lines: list[str], cut: Cut, last: int) -> None:
-    """Bars quote only below an announcement; elsewhere they draw tables."""
+    """Note lines that begin with a bar, only below an announcement: elsewhere bars belong to tables."""
     for number in sorted(cut.old):
         below = number + 1
         while below < last and (not lines[below].strip() or lines[below].lstrip().startswith("|")):

@@ -28,7 +28,7 @@ def sender_attached(root: Part, subject: str) -> Address | None:
 
 
 def sender_shown(text: str, subject: str) -> Address | None:
-    """The sender of the mail that stands in the text of a forward."""
+    """The sender of the mail in the text of a forward."""
     by_subject = bool(words.FORWARD_SUBJECT.match(subject))
     lines = text[:MAX_CHARS].split("\n")[:MAX_LINES]
     for number, line in enumerate(lines):
@@ -47,7 +47,7 @@ def _below(lines: list[str]) -> Address | None:
 
 
 def _mailbox(value: str) -> Address | None:
-    """Name and address out of the ways in which programs show them: `Ann <a@b>`, `Ann [mailto:a@b]`, `a@b`."""
+    """Name and address, in the forms that programs use: `Ann <a@b>`, `Ann [mailto:a@b]`, `a@b`."""
     match = _MAILBOX.search(value[:1000])
     if match is None:
         return None
@@ -57,7 +57,7 @@ def _mailbox(value: str) -> Address | None:
 
 
 def _ascii(domain: str) -> str:
-    """A domain in lower case and ASCII (RFC 5890), as it stands when it cannot be."""
+    """A domain in lower case and ASCII (RFC 5890), unchanged when it cannot be converted."""
     lower = domain.lower()
     try:
         return lower if lower.isascii() else lower.encode("idna").decode("ascii")

@@ -1,7 +1,7 @@
 """Recognises the fields of a quoted mail that Outlook and its relatives write above it, in any language.
 
 A block is a run of lines like `From: ... Sent: ... To: ... Subject: ...`, bold marks and wrapped values allowed.
-A person's own list (`From: Berlin, To: Paris`) is none: a sender field and a subject or an address are needed.
+A person's own list (`From: Berlin, To: Paris`) does not count: a sender field and a subject or an address are required.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Block:
 
 
 def role_of(line: str) -> str | None:
-    """What field a line shows: from, sent, to, cc, subject, other; None when it shows none."""
+    """The field in a line: from, sent, to, cc, subject, other; None when the line has no field."""
     if ":" not in line[:48] and "\uff1a" not in line[:48]:
         return None
     match = _FIELD.match(line[:80])
@@ -57,7 +57,7 @@ def at(lines: list[str], start: int) -> Block | None:
 
 
 def value_at(lines: list[str], number: int) -> str:
-    """The value of a field, with the next line when it shows no field itself."""
+    """The value of a field, with the next line when that line has no field."""
     line = re.split("[:\uff1a]", lines[number], maxsplit=1)[1].strip(" *_\t")
     follows = lines[number + 1].strip() if number + 1 < len(lines) else ""
     return line if "@" in line or not follows or role_of(follows) else f"{line} {follows}"

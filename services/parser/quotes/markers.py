@@ -10,7 +10,7 @@ from services.parser.quotes import headerblock, words
 MAX_MARKER: Final = 200
 MAX_GROUPWISE: Final = 500
 MAX_GAP: Final = 20
-"""Blank lines that may stand between a rule and the header block below it."""
+"""Most blank lines between a rule and the header block below it."""
 _DASHES: Final = "-_=*\u2010\u2013\u2014"
 _ENDS: Final = (*_DASHES, "#", ":", "\uff1a")
 _ORIGINAL: Final = re.compile(
@@ -49,7 +49,7 @@ def is_groupwise(line: str) -> bool:
 
 
 def old_mail_at(lines: list[str], number: int) -> int | None:
-    """The line from which an unmarked old mail begins at `number`, a rule above it included; None when none does."""
+    """The line from which an unmarked old mail begins at `number`, including a rule above it; else None."""
     line = lines[number]
     if is_original(line) or (_may_be_marker(line) and words.REPLY_ABOVE.search(line)):
         return number
@@ -60,5 +60,5 @@ def old_mail_at(lines: list[str], number: int) -> int | None:
 
 
 def _may_be_marker(line: str) -> bool:
-    """Cheap: markers are short and end in a dash or a colon."""
+    """Whether a line is short and ends in a dash or a colon, as markers do. Cheap."""
     return 4 < len(line) < MAX_MARKER and line.rstrip()[-1:] in _ENDS

@@ -1,6 +1,6 @@
 """Finds in HTML where the quotation begins, and the first words of it, to look for in the text.
 
-Mail programs mark their quotations with classes and ids, which survive where no word does.
+Mail programs mark their quotations with classes and ids, which are independent of the language.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MARK: Final = re.compile(
 _SKIPPED: Final = re.compile(r"<(style|script|title)\b[^<>]{0,500}>[^<]{0,20000}</\1>", re.IGNORECASE)
 _TAG: Final = re.compile(r"<[^<>]{0,4000}>")
 _LONG_NUMBER: Final = re.compile(r"&#\d{20,}+;?")
-"""References to no character, whose thousands of digits Python refuses to read."""
+"""Invalid character references, with more digits than Python converts."""
 _BLANK: Final = re.compile(r"[\s>\xa0\u200b\ufeff]+")
 
 
@@ -50,7 +50,7 @@ def _is_mark(tag: str) -> bool:
 
 
 def visible(html: str) -> str:
-    """The text of some HTML, roughly."""
+    """The approximate text of some HTML."""
     return entities.unescape(_LONG_NUMBER.sub("", _TAG.sub(" ", _SKIPPED.sub(" ", html))))
 
 

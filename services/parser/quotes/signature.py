@@ -1,7 +1,7 @@
 """Cuts what mail programs and companies add below the text: signatures, phone lines, legal notices.
 
-Careful on purpose: a signature left in is a nuisance, a sentence cut off is a loss. Sign-offs (`Regards, Ann`)
-are the sender's words and stay.
+Conservative, because a remaining signature does less harm than a lost sentence. Sign-offs (`Regards, Ann`)
+are the sender's words and are kept.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def _without_phone_lines(lines: list[str]) -> list[str]:
 
 
 def _without_disclaimer(lines: list[str]) -> list[str]:
-    """Up to a legal notice that begins a paragraph; never everything."""
+    """Return the lines above a legal notice that begins a paragraph; never an empty list."""
     for number in range(1, len(lines)):
         if not lines[number - 1].strip() and lines[number].strip() and words.DISCLAIMER.match(_opening(lines, number)):
             return lines[:number]

@@ -68,7 +68,7 @@ WROTE_INSIDE: Final = literal("""
     uk  написав | написала | пише
     bg  написа
 """)
-"""Verbs that may stand between the date and the name, in either order."""
+"""Verbs between the date and the name, in either order."""
 
 NAMING: Final = literal("""
     en  quoting | quoted from
@@ -122,7 +122,7 @@ FIRST_PERSONS: Final = literal("""
     ru  я | мы | ми
     tr  ben | biz
 """)
-"""Next to such a verb they make it the sender's own sentence."""
+"""Next to such a verb they mark the sender's own sentence."""
 
 _FIELDS: Final = {
     "from": """
@@ -312,7 +312,7 @@ ORIGINAL: Final = literal("""
     zh  原始邮件 | 原始信件 | 原始郵件
     ko  원본 메시지 | 원본 메일 | 원본 이메일
 """)
-"""What stands between dashes above an answered mail."""
+"""Text between dashes above an answered mail."""
 
 REPLY_ABOVE: Final = any_of(r"""
     en  (?:reply|respond|answer|write|type|text) above this line | (?:do not|don't) (?:reply|write) below this line
@@ -323,7 +323,7 @@ REPLY_ABOVE: Final = any_of(r"""
     pt  (?:respond\w+|escrev\w+) (?:.{1,20} )?acima desta linha
     nl  boven deze (?:regel|lijn)
 """)
-"""What desks write above the mail that is to be answered."""
+"""Text that service desks write above the mail to be answered."""
 
 FORWARDED: Final = literal("""
     en  forwarded message | forwarded by | forwarded | begin forwarded message
@@ -350,7 +350,7 @@ FORWARDED: Final = literal("""
     zh  转发邮件 | 转发的邮件 | 轉寄郵件 | 轉寄的郵件
     ko  전달된 메시지 | 전달된 메일
 """)
-"""What stands between dashes above a forwarded mail."""
+"""Text between dashes above a forwarded mail."""
 
 ANSWERED: Final = literal("""
     en  re | res | ref
@@ -372,7 +372,7 @@ ANSWERED: Final = literal("""
     zh  回复 | 回覆 | 答复 | 答覆
     ko  회신 | 답장
 """)
-"""What mail programs put in front of the subject of an answer."""
+"""Prefixes of the subject of an answer."""
 
 PASSED: Final = literal("""
     en  fw | fwd | fs
@@ -393,19 +393,19 @@ PASSED: Final = literal("""
     ja  転送
     ko  전달
 """)
-"""What they put in front of a forward's; `VS` and `RIF` are answers elsewhere, so the text decides too."""
+"""Prefixes of the subject of a forward; `VS` and `RIF` mean answers in other languages, so the text decides too."""
 
 _COUNT_AND_COLON: Final = r"\s?(?:\[\d{1,3}\]|\(\d{1,3}\))?\s?[:\uff1a]"
 ANSWER_SUBJECT: Final = re.compile(rf"\s*(?:{ANSWERED}){_COUNT_AND_COLON}", re.IGNORECASE)
-"""A subject that says answered."""
+"""The subject of an answer."""
 
 FORWARD_SUBJECT: Final = re.compile(rf"\s*(?:{PASSED}){_COUNT_AND_COLON}", re.IGNORECASE)
-"""A subject that says forwarded."""
+"""The subject of a forward."""
 
 PASSED_ON: Final = re.compile(
     rf"\s*(?:\[[^\]\n]{{0,40}}\]\s*)?(?:{ANSWERED}|{PASSED}){_COUNT_AND_COLON}", re.IGNORECASE
 )
-"""A subject that a person's mail program made: an answer or a forward, behind the tag of a list."""
+"""The subject of an answer or a forward from a person's mail program, after the tag of a list."""
 
 _MOBILE: Final = r"""
     en  sent from my .{1,100} | sent from \S+(?: \S+){0,3}
@@ -463,7 +463,7 @@ DEVICE: Final = any_of(r"""
     --  iphone | ipad | ipod | android | blackberry | samsung | galaxy | huawei | xiaomi | nokia | smartphone | outlook
     --  windows | yahoo | gmx | web\.de | k-9 | mailbox | t-mobile | verizon | proton | mobile | mobil(?:telefon|gerät)
 """)
-"""Words that make such a line sure, wherever it stands."""
+"""Words that identify such a line at any position."""
 
 _DISCLAIMERS: Final = r"""
     en  this (?:e-?mail|message|communication|transmission)\b.{0,160}(?:confidential|intended|privileged)

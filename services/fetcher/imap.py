@@ -184,7 +184,7 @@ class ImapMailbox:
 
     def archive(self, keys: Sequence[Key]) -> None:
         """Use MOVE (RFC 6851) if the server supports it, else COPY and delete. Mail that is already gone is ignored."""
-        for uids in self._mine(keys):
+        for uids in self._current_uids(keys):
             folder = self._archive_folder()
             with self._operation("archive") as client:
                 if client.has_capability("MOVE"):
@@ -195,17 +195,17 @@ class ImapMailbox:
 
     def delete(self, keys: Sequence[Key]) -> None:
         """Flag these mails as deleted; expunge exactly these if the server supports UIDPLUS (RFC 4315)."""
-        for uids in self._mine(keys):
+        for uids in self._current_uids(keys):
             with self._operation("delete") as client:
                 _remove(client, uids)
 
     def mark_read(self, keys: Sequence[Key]) -> None:
         """Set the flag Seen."""
-        for uids in self._mine(keys):
+        for uids in self._current_uids(keys):
             with self._operation("mark as read") as client:
                 client.add_flags(uids, [SEEN], silent=True)
 
-    def _mine(self, keys: Sequence[Key]) -> Iterator[list[int]]:
+    def _current_uids(self, keys: Sequence[Key]) -> Iterator[list[int]]:
         """Yield chunks of the UIDs that belong to the folder's current UIDVALIDITY."""
         self._connected()
         for part in _chunks([key for key in keys if key.place == self._place]):
@@ -270,7 +270,7 @@ class ImapMailbox:
         client.within(self._limits.operation.total_seconds())
         imap_client.log_in(client, self._address, self._inbox.auth, self._who, policy)
         client.within(self._limits.operation.total_seconds())
-        with imap_client.speaking(self._address):
+        with imap_client.translated_errors(self._address):
             self._place = f"{folder_of(self._inbox)}:{self._selected(client)}"
 
     def _selected(self, client: BoundedClient) -> int:
@@ -296,7 +296,7 @@ class ImapMailbox:
         limit = self._limits.download if download else self._limits.operation
         client.within(limit.total_seconds() + size / SLOWEST)
         try:
-            with imap_client.speaking(self._address):
+            with imap_client.translated_errors(self._address):
                 yield client
         except Unavailable:
             self._drop()

@@ -70,7 +70,7 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
-class _Wire(imaplib.IMAP4):
+class _BoundedConnection(imaplib.IMAP4):
     """imaplib on a bounded socket."""
 
     debug = 0
@@ -83,8 +83,8 @@ class _Wire(imaplib.IMAP4):
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
         del timeout
         self.host, self.port = host, port
-        patience = min(CONNECT_SECONDS, self._deadline.remaining())
-        sock = socket.create_connection((host, port), patience)
+        seconds = min(CONNECT_SECONDS, self._deadline.remaining())
+        sock = socket.create_connection((host, port), seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # imaplib sends a literal in small pieces
         self._take(sock)
         if self._address.tls == "implicit":
@@ -155,8 +155,8 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stub
         super().__init__(address.host, address.port, ssl=address.tls == "implicit")
         self._imap.debug = 0  # its log would show what is sent, the LOGIN command included
 
-    def _create_IMAP4(self) -> _Wire:  # noqa: N802  # the hook's name in imapclient
-        return _Wire(self._address, self._deadline, self._literal_bound)
+    def _create_IMAP4(self) -> _BoundedConnection:  # noqa: N802  # the hook's name in imapclient
+        return _BoundedConnection(self._address, self._deadline, self._literal_bound)
 
     def _set_read_timeout(self) -> None:
         """Do nothing: the connection has its own deadline."""
@@ -183,7 +183,7 @@ def address_of(inbox: Inbox) -> Address:
 
 
 @contextmanager
-def speaking(address: Address) -> Iterator[None]:
+def translated_errors(address: Address) -> Iterator[None]:
     """Translate connection errors to `Unavailable`; NO, BAD and unreadable answers are raised unchanged."""
     with connecting(address.host, address.port):
         try:
@@ -196,7 +196,7 @@ def speaking(address: Address) -> Iterator[None]:
 
 def connect(address: Address, literal_bound: int, seconds: float) -> BoundedClient:
     """Open a connection with TLS as configured, without login. Never falls back to clear text (TI-05)."""
-    with speaking(address):
+    with translated_errors(address):
         try:
             client = BoundedClient(address, Deadline(seconds), literal_bound)
         except (imaplib.IMAP4.abort, OSError):  # a certificate error is a ValueError as well
@@ -226,7 +226,7 @@ def log_in(client: BoundedClient, address: Address, auth: str, who: sasl.Credent
     """Authenticate as configured; skipped if the server already treats the connection as authenticated."""
     if client.logged_in:
         return
-    with speaking(address):
+    with translated_errors(address):
         offered = _offered(client)
         if auth == "none":
             raise Misconfigured("the server wants a login; auth none is not enough")
@@ -235,14 +235,14 @@ def log_in(client: BoundedClient, address: Address, auth: str, who: sasl.Credent
         elif auth == "auto":
             _log_in_at_best(client, who, offered, policy)
         else:
-            _exchange(client, _row_named(auth, offered, policy), who)
+            _exchange(client, _mechanism(auth, offered, policy), who)
 
 
 def _offered(client: BoundedClient) -> frozenset[str]:
     return frozenset(name.decode("ascii", "replace").upper() for name in client.capabilities())
 
 
-def _row_named(auth: str, offered: frozenset[str], policy: sasl.Policy) -> sasl.Mechanism:
+def _mechanism(auth: str, offered: frozenset[str], policy: sasl.Policy) -> sasl.Mechanism:
     row = sasl.named(auth, policy)
     if f"AUTH={row.name}" in offered:
         return row
@@ -273,25 +273,25 @@ def _login_command(client: BoundedClient, who: sasl.Credentials, offered: frozen
         raise Misconfigured("no password is configured for this login")
     if not (who.username + who.password).isascii() or _CONTROL.search(who.username + who.password):
         raise Misconfigured("the LOGIN command carries printable ASCII only; use auth plain")
-    with _judging():
+    with _login_errors():
         client.login(who.username, who.password)
 
 
 def _exchange(client: BoundedClient, row: sasl.Mechanism, who: sasl.Credentials) -> None:
     """Authenticate once; if an OAuth token is refused, renew it and try once more."""
     try:
-        with _judging():
+        with _login_errors():
             client.sasl_login(row.name, sasl.responder(row, who))
     except AuthenticationRefused:
         if not row.token:
             raise
         who.token(refresh=True)
-        with _judging():
+        with _login_errors():
             client.sasl_login(row.name, sasl.responder(row, who))
 
 
 @contextmanager
-def _judging() -> Iterator[None]:
+def _login_errors() -> Iterator[None]:
     """Distinguish refused credentials from a server failure (RFC 5530). imapclient raises LoginError for both."""
     try:
         yield
@@ -299,10 +299,10 @@ def _judging() -> Iterator[None]:
         cause = error.__context__
         if isinstance(cause, imaplib.IMAP4.abort):
             raise cause from error
-        raise _verdict(str(error)) from error
+        raise _login_error(str(error)) from error
 
 
-def _verdict(said: str) -> Exception:
+def _login_error(said: str) -> Exception:
     said = _AS_BYTES.sub(r"\2", said)
     if _TRANSIENT.search(said) or " command error: BAD" in said:
         return Unreachable(f"the server cannot log in anybody now: {said}")

@@ -88,7 +88,7 @@ class Visit:
         self._inbox, self._box, self._ledger, self._lease = inbox, box, ledger, lease
         self._hand_over, self._left_behind, self._stopping = hand_over, left_behind, stopping
         self._batch: list[tuple[Key, Arrival]] = []
-        self._counted = self._in_a_row = 0
+        self._counted = self._consecutive_failures = 0
         self._archiving = True
         self._hooks, self._place = hooks or Hooks(), (PART, inbox.name)
         self._began = time.monotonic()
@@ -109,7 +109,7 @@ class Visit:
             self._take_one(waiting)
             if self._counted >= max_per_poll or self._stopping():
                 return
-            if self._in_a_row >= MAX_CONSECUTIVE_FAILURES:
+            if self._consecutive_failures >= MAX_CONSECUTIVE_FAILURES:
                 raise Unreachable(
                     f"{MAX_CONSECUTIVE_FAILURES} mails in a row could not be fetched: {self.polled.failures[-1]}"
                 )
@@ -121,13 +121,13 @@ class Visit:
         except Gone:
             self._skip(key, "gone")
         except TooLarge as error:
-            self._leave(key, waiting.size, str(error))
+            self._leave_in_mailbox(key, waiting.size, str(error))
         except Unfetchable as error:
             if not self._stopping():  # else we have closed the connection ourselves
-                self._in_a_row += 1
+                self._consecutive_failures += 1
                 self._fail(key, str(error))
         else:
-            self._in_a_row = 0
+            self._consecutive_failures = 0
             self._hooks(Taken(*self._place, 1, time.monotonic() - began))
             self._collect(key, raw)
 
@@ -149,26 +149,26 @@ class Visit:
             raise
         except Exception as error:
             if len(batch) > 1:  # find the mail that intake cannot accept
-                self._one_by_one(batch)
+                self._hand_over_singly(batch)
             else:
                 self._refuse(*batch[0], error)
         else:
             self._hooks(Committed(*self._place, len(batch), time.monotonic() - began))
-            self._remember([key for key, _ in batch])
+            self._record_taken([key for key, _ in batch])
 
-    def _one_by_one(self, batch: Sequence[tuple[Key, Arrival]]) -> None:
+    def _hand_over_singly(self, batch: Sequence[tuple[Key, Arrival]]) -> None:
         for each in batch:
             self._batch = [each]
             self._flush()
 
     def _refuse(self, key: Key, arrival: Arrival, error: Exception) -> None:
         if isinstance(error, BoundExceeded):
-            self._leave(key, len(arrival.raw), str(error))
+            self._leave_in_mailbox(key, len(arrival.raw), str(error))
         else:
             log.warning("mail_not_handed_over", exc_info=error)
             self._fail(key, f"{type(error).__name__}: {error}")
 
-    def _remember(self, keys: Sequence[Key]) -> None:
+    def _record_taken(self, keys: Sequence[Key]) -> None:
         self._ledger.taken(keys)
         self.polled.taken += len(keys)
         for key in keys:
@@ -183,16 +183,16 @@ class Visit:
         if not self._lease.held():
             raise LeaseLost(f"inbox {self._inbox.name}: another fetcher took over")
         try:
-            self._away(held)
+            self._apply_after(held)
         except (Unfetchable, Misconfigured) as error:
             self._archiving = False  # the mails stay, recorded in the ledger; fetching continues
-            self._complain("mail_not_put_away", f"cannot {self._inbox.after}: {error}")
+            self._report_failure("mail_not_put_away", f"cannot {self._inbox.after}: {error}")
         else:
             self.polled.archived += len(held)
             for key in held:
                 self._hooks(Settled(*self._place, key.id, "", time.monotonic() - self._began))
 
-    def _away(self, keys: Sequence[Key]) -> None:
+    def _apply_after(self, keys: Sequence[Key]) -> None:
         match self._inbox.after:
             case "delete":
                 self._box.delete(keys)
@@ -205,7 +205,7 @@ class Visit:
         self.polled.skipped += 1
         self._note(f"mail_{why}", key)
 
-    def _leave(self, key: Key, size: int | None, reason: str) -> None:
+    def _leave_in_mailbox(self, key: Key, size: int | None, reason: str) -> None:
         self._skip(key, "left_behind")
         self.polled.failures.append(f"{key.id}: too large: {reason}")
         self._left_behind(LeftBehind(self._inbox.name, key.id, size, reason, self._box.head(key)))
@@ -214,10 +214,10 @@ class Visit:
 
     def _fail(self, key: Key, reason: str) -> None:
         attempts = self._ledger.failed(key, reason)
-        self._complain("mail_not_fetched", f"{key.id}: {reason} (attempt {attempts})")
+        self._report_failure("mail_not_fetched", f"{key.id}: {reason} (attempt {attempts})")
         self._hooks(Retried(*self._place, key.id, "", reason, None, counted=True))
 
-    def _complain(self, event: str, sentence: str) -> None:
+    def _report_failure(self, event: str, sentence: str) -> None:
         self.polled.failures.append(sentence)
         log.warning(event, extra={"inbox": self._inbox.name, "reason": sentence})
 

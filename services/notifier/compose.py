@@ -103,7 +103,7 @@ def _headers(outgoing: Outgoing, server: MailServer) -> Iterable[tuple[str, str]
     yield "Subject", encoded(clean(outgoing.subject))
     yield "Message-ID", _own_id(outgoing.message_id)
     yield "In-Reply-To", " ".join(_ids([outgoing.in_reply_to or ""]))
-    yield "References", " ".join(_lineage(outgoing))
+    yield "References", " ".join(_thread_ids(outgoing))
     if outgoing.automatic:
         yield "Auto-Submitted", outgoing.automatic
         yield "X-Auto-Response-Suppress", "All"
@@ -209,7 +209,7 @@ def _ids(values: Iterable[str]) -> list[str]:
     return [found for value in values for found in _MSG_ID.findall(value)]
 
 
-def _lineage(outgoing: Outgoing) -> list[str]:
+def _thread_ids(outgoing: Outgoing) -> list[str]:
     """The thread so far, ending with the mail that is answered."""
     ids = list(dict.fromkeys(_ids([*outgoing.references])))
     parent = _ids([outgoing.in_reply_to or ""])

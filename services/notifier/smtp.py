@@ -194,7 +194,7 @@ def send(
         refused = tuple((each, reply) for each in recipients if (reply := _recipient(connection, each)))
         accepted = tuple(each for each in recipients if each not in dict(refused))
         if not accepted:
-            raise _none_accepted(refused)
+            raise _all_refused(refused)
         return Sent(accepted, refused, _data(connection, server, message))
 
 
@@ -212,7 +212,7 @@ def check(server: MailServer, *, access: Access | None = None) -> TestResult:
 def _session(server: MailServer, access: Access) -> Iterator[_Connection]:
     connection = _Connection(server, access.hello)
     try:
-        with _speaking(connection, server):
+        with _translated_errors(connection, server):
             connection.open()
             _log_in(connection, server, access)
             yield connection
@@ -224,7 +224,7 @@ def _session(server: MailServer, access: Access) -> Iterator[_Connection]:
 
 
 @contextmanager
-def _speaking(connection: _Connection, server: MailServer) -> Iterator[None]:
+def _translated_errors(connection: _Connection, server: MailServer) -> Iterator[None]:
     """Translate the errors of smtplib to ours."""
     where = f"{connection._host}:{server.port}"  # noqa: SLF001
     with connecting(connection._host, server.port):  # noqa: SLF001
@@ -244,7 +244,7 @@ def _said(text: bytes | str) -> str:
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
 
-def _verdict(reply: Reply, recipients: Sequence[str] = ()) -> PostroomError:
+def _reply_error(reply: Reply, recipients: Sequence[str] = ()) -> PostroomError:
     """Return the error for a reply. 421 closes the channel: the server is unavailable, unrelated to the mail."""
     if reply.code == 421:  # RFC 5321, 3.8
         return Unreachable(str(reply))
@@ -271,7 +271,7 @@ def _begin(connection: _Connection, message: bytes, sender: str, recipients: Seq
     if reply.code == 530:  # RFC 4954, 6
         raise AuthenticationRefused(f"the server wants a login: {reply}")
     if reply.code != 250:
-        raise _verdict(reply, recipients)
+        raise _reply_error(reply, recipients)
 
 
 def _decoded(answer: tuple[int, bytes]) -> tuple[int, str]:
@@ -295,11 +295,11 @@ def _recipient(connection: _Connection, recipient: str) -> Reply | None:
     return reply
 
 
-def _none_accepted(refused: Sequence[tuple[str, Reply]]) -> PostroomError:
+def _all_refused(refused: Sequence[tuple[str, Reply]]) -> PostroomError:
     """Return the error when all were refused: temporary if one refusal is, because it may be accepted later."""
     recipients = [each for each, _ in refused]
     temporary = next((reply for _, reply in refused if 400 <= reply.code < 500), None)
-    return _verdict(temporary or refused[0][1] if refused else Reply(554, "5.1.0 no recipients"), recipients)
+    return _reply_error(temporary or refused[0][1] if refused else Reply(554, "5.1.0 no recipients"), recipients)
 
 
 def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
@@ -307,7 +307,7 @@ def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
     connection.putcmd("data")
     go = Reply(*_decoded(connection.getreply()))
     if go.code != 354:
-        raise _verdict(go)
+        raise _reply_error(go)
     connection.within(FINAL_ANSWER_TIMEOUTS * server.timeout.total_seconds() + len(message) / SLOWEST)
     connection.send(_stuffed(message))
     try:
@@ -315,7 +315,7 @@ def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
     except (smtplib.SMTPServerDisconnected, OSError) as error:
         raise Uncertain(f"the line broke before the answer: {error}") from error
     if reply.code // 100 in (4, 5):
-        raise _verdict(reply)
+        raise _reply_error(reply)
     if reply.code // 100 != 2:
         raise Uncertain(f"an unreadable answer: {reply}")
     return reply
@@ -380,7 +380,7 @@ def _exchange(connection: _Connection, row: sasl.Mechanism, who: Credentials) ->
             break
         code, text = connection.docmd(_base64(answer(_challenge(text))))
     if code != 235:
-        raise _login_verdict(Reply(code, _said(text)))
+        raise _login_error(Reply(code, _said(text)))
 
 
 def _base64(answer: bytes) -> str:
@@ -394,7 +394,7 @@ def _challenge(text: bytes) -> bytes:
         raise Unreachable("a challenge that is not base64") from error
 
 
-def _login_verdict(reply: Reply) -> PostroomError:
+def _login_error(reply: Reply) -> PostroomError:
     """Return the error for a reply: 535 bad credentials, 538 encryption required, 4xx server failure (RFC 4954, 6)."""
     if reply.code == 538:
         return CleartextRefused(str(reply))

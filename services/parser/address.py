@@ -284,7 +284,7 @@ def _normalised(raw: str, defects: Defects) -> str | None:
         defects.add("invisible-in-address")
     local, at, domain = text.rpartition("@")
     if not at:
-        return _lone_word(text, defects)
+        return _word_without_domain(text, defects)
     local, domain = _SPACES.sub("", local) if '"' not in local else local.strip(), domain.strip()
     if not local or not domain or len(local) + len(domain) >= _LONGEST:
         defects.add("address-too-long" if local and domain else "bad-address")
@@ -296,7 +296,7 @@ def _normalised(raw: str, defects: Defects) -> str | None:
     return f"{local}@{_domain(domain, defects)}"
 
 
-def _lone_word(text: str, defects: Defects) -> str | None:
+def _word_without_domain(text: str, defects: Defects) -> str | None:
     """Return a word without a domain (`jsmith`) unchanged; a default domain may be applied later."""
     if not text or len(text) > 64 or _SPACES.search(text) or "=?" in text or _unprintable(text) or QUOTED_AT in text:
         return None

@@ -113,18 +113,18 @@ def _unfolded(block: bytes) -> bytes:
 def _fields(lines: list[bytes], defects: Defects) -> tuple[list[tuple[str, bytes]], int]:
     """Names in lower case with their values, and the number of the first line after the headers, else -1."""
     found: list[tuple[str, bytes]] = []
-    ahead = _Ahead(lines)
+    ahead = _LookAhead(lines)
     for number, line in enumerate(lines):
         name, colon, value = line.partition(b":")
         if colon and (_NAME.match(name) or _NAME.match(name := name.rstrip(b" \t"))):
             found.append((name.decode("ascii").lower(), value.strip(b" \t\r")))
-        elif line.strip() and not ahead.is_litter(number, found, defects):
+        elif line.strip() and not ahead.may_skip(number, found, defects):
             defects.add("missing-header-separator")
             return found, number
     return found, -1
 
 
-class _Ahead:
+class _LookAhead:
     """Decides whether the header block continues after an invalid line. Each line is read once."""
 
     def __init__(self, lines: list[bytes]) -> None:
@@ -134,17 +134,17 @@ class _Ahead:
         """Numbers of the lines that begin with a field that every mail has, by name."""
         self.taken = 0
 
-    def is_litter(self, number: int, seen: list[tuple[str, bytes]], defects: Defects) -> bool:
+    def may_skip(self, number: int, seen: list[tuple[str, bytes]], defects: Defects) -> bool:
         """Whether to skip an invalid line, because the header block continues after it."""
         if self.lines[number].startswith((b"From ", b">From ")):
             defects.add("mbox-from-line")
             return True
-        if not self._goes_on(number + 1, seen):
+        if not self._continues(number + 1, seen):
             return False
         defects.add("garbage-in-headers")
         return True
 
-    def _goes_on(self, number: int, seen: list[tuple[str, bytes]]) -> bool:
+    def _continues(self, number: int, seen: list[tuple[str, bytes]]) -> bool:
         """Whether well-known fields follow, or essential fields that this mail did not have yet."""
         if not self.names:
             self._look()

@@ -168,13 +168,13 @@ class _Builder:
         disposition, filename = _disposition(headers, params, self.bounds, defects)
         children: tuple[Part, ...] = ()
         if content_type.startswith("multipart/"):
-            content, encoding = self._undone(content, encoding, params, defects)
+            content, encoding = self._decoded_container(content, encoding, params, defects)
             children = self._multipart(content, content_type, params, depth, defects)
             if not children:  # cannot be split: read as text, the default of RFC 2045 section 5.2
                 content_type = "text/plain"
         elif content_type in _MAILS:
             inner = Defects()
-            content, encoding = self._undone(content, encoding, EMPTY, inner)
+            content, encoding = self._decoded_container(content, encoding, EMPTY, inner)
             children = (self.mail(content, depth + 1, inner),)
         content_id = headers.get("content-id")
         return Part(
@@ -212,7 +212,9 @@ class _Builder:
         headers, early = parse_block(block, self.bounds, defects)
         return headers, Span(buffer, min(start + early if early >= 0 else body, end), end)
 
-    def _undone(self, content: Span, encoding: str, params: Mapping[str, str], defects: Defects) -> tuple[Span, str]:
+    def _decoded_container(
+        self, content: Span, encoding: str, params: Mapping[str, str], defects: Defects
+    ) -> tuple[Span, str]:
         """Decode the content of a container with a transfer encoding, which RFC 2045 section 6.4 forbids."""
         if encoding in ("7bit", "8bit", "binary"):
             return content, "binary"

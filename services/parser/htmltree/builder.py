@@ -109,7 +109,7 @@ class Builder:
             elif name in EXOTIC:
                 if name == "plaintext":
                     break
-                position = skip_to = self._exotic(markup, end, name)
+                position = skip_to = self._skip_region(markup, end, name)
             else:
                 self._open(name, attributes)
                 if name in RAW:
@@ -126,7 +126,7 @@ class Builder:
             self._foster()
         self._reconstruct()
 
-    def _exotic(self, markup: str, position: int, name: str) -> int:
+    def _skip_region(self, markup: str, position: int, name: str) -> int:
         """Skip a region with rules of its own if its content is simple; return the offset after it."""
         allowed = IN_SELECT if name == "select" else IN_NOSCRIPT if name == "noscript" else None
         if name in ("template", "frameset"):

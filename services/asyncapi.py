@@ -22,7 +22,7 @@ from shared.contracts.events import MailRejected, RecordChanged
 
 Json = dict[str, Any]
 RECORD_ACTIONS = ("created", "updated", "reopened")
-"""What can happen to a record because of a mail; the last word of the routing key."""
+"""Events of a record that a mail causes; the last word of the routing key."""
 BINDING = "0.3.0"
 """Version of AsyncAPI's AMQP bindings."""
 _MAX_BYTES = 16 * 1024 * 1024

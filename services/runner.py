@@ -35,16 +35,16 @@ from shared.runtime.worker import (
 log = logging.getLogger(__name__)
 
 QUIET_SECONDS = 60.0
-"""How long `--once` waits for delayed retries."""
+"""Time that `--once` waits for delayed retries."""
 SETTLE_SECONDS = 1.0
 BACKLOG_SECONDS = 2.0
-"""How long a queue that is not empty may take to hand out its first message."""
+"""Time that a queue which is not empty may take to hand out its first message."""
 IDLE_SECONDS, UNAVAILABLE_SECONDS = 0.05, 1.0
 """Pauses between two rounds: without work, and while a dependency is unavailable."""
 
 
 def worker_dependencies(app: App, *hooks: Hook) -> WorkerDependencies:
-    """What every worker of this process shares. `hooks` come after the journal and the log lines."""
+    """The dependencies that all workers of this process share. `hooks` come after the journal and the log lines."""
 
     def pack_for_readers(event: Event, cause: Message, stage: str, index: int) -> Sequence[Message]:
         packed = partial(pack, event, cause=cause, stage=stage, index=index, blobs=app.documents)

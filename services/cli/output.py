@@ -43,7 +43,7 @@ _HIDDEN: Final = (
 )
 """Controls, direction marks and whatever else is not seen (Default_Ignorable_Code_Point, UAX 44)."""
 _UNSAFE: Final = re.compile(rf"[{_HIDDEN}]|(?<![^\x00-\x7f])[\ufe0e\ufe0f]")
-"""A variation selector is shown as it is behind a character that it may change, such as a heart."""
+"""Hidden characters, and variation selectors (U+FE0E, U+FE0F) after an ASCII character or at the beginning."""
 _BREAKS: Final = re.compile(r"[\t\n]+")
 _SURROGATES: Final = re.compile("[\ud800-\udfff]")
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 BATCH: Final = 100
 BATCH_BYTES: Final = 8 * 1024 * 1024
-"""How much is confirmed at once."""
+"""Bytes of mail that are published and confirmed together; `BATCH` mails at most."""
 
 
 @click.command(cls=Command)

@@ -1,1 +1,1 @@
-"""What people do and see, for the command line and a console alike; nothing here prints."""
+"""Actions and views for people, used by the command line and a console; nothing here prints."""

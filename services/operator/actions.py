@@ -1,4 +1,4 @@
-"""What an operator does with one mail or letter: release, replay, discard.
+"""Actions of an operator on one mail or dead letter: release, replay, discard.
 
 The command line and the console call these. Each is safe to repeat after a crash: a mail is decided once, whatever
 number of messages asks for it. Every action leaves a line in the mail's journal.

@@ -35,7 +35,7 @@ ASKS_BEFORE_DELETING = frozenset({"inboxes", "mail_servers"})
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check of a file found. `notes` need no action here; `counts` has the stated things of each section."""
+    """The result of checking a file. `notes` need no action here; `counts` has the stated things of each section."""
 
     problems: tuple[Problem, ...] = ()
     notes: tuple[Problem, ...] = ()
@@ -93,7 +93,7 @@ def ignored_settings(stated: Configuration) -> Iterator[Complaint]:
 
 
 def section_counts(stated: Configuration) -> dict[str, int]:
-    """How many things each section has, settings left out."""
+    """The number of things in each section, settings left out."""
     return {name: len(getattr(stated, name)) for name in SECTIONS}
 
 
@@ -136,14 +136,14 @@ def inboxes_to_test(stated: Configuration) -> tuple[str, ...]:
 
 
 def required_secrets(app: App) -> RequiredSecrets:
-    """What is missing at a start: a secret that something switched on needs has to be there (decision 0047)."""
+    """Secrets that are missing at a start although something enabled needs them (decision 0047)."""
     lacking = [each for each in missing(app.directory.current()) if each.needed]
     problem = next((each for each in lacking if each.kept or each.path != "settings.token_key"), None)
     return RequiredSecrets(problem, tuple(each for each in lacking if each is not problem))
 
 
 def stored_configuration(app: App) -> Configuration:
-    """What the store holds, people included; secrets stay references."""
+    """The stored configuration, people included; secrets stay references."""
     return store.read(app.documents, people=True)
 
 

@@ -33,9 +33,9 @@ PATIENCE_SECONDS: Final = 2.0
 """How long a suspicion must last before it is a problem."""
 PAUSE_SECONDS: Final = 0.25
 MAX_NAMED: Final = 3
-"""How many of the missing a problem names."""
+"""Missing ids that a problem names, at most."""
 MAX_COMPARED: Final = 200
-"""How many of the oldest things in doubt are compared between two looks."""
+"""Ids in doubt that are compared between two looks, the oldest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class _Look:
 
 @dataclass(frozen=True, slots=True)
 class _Messages:
-    """What the broker has. `unseen`: workers hold messages that it cannot count."""
+    """The broker's counts. `unseen`: workers hold messages that it cannot count."""
 
     by_queue: Mapping[str, int]
     unseen: bool

@@ -1,4 +1,4 @@
-"""How many mails there are of each outcome."""
+"""The number of mails of each outcome."""
 
 from __future__ import annotations
 

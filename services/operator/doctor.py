@@ -30,7 +30,7 @@ Severity = Literal["ok", "note", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check says. `remedy` is the command that helps, when there is one."""
+    """The result of one check. `remedy` is the command that helps, when there is one."""
 
     check: str
     status: Severity

@@ -57,7 +57,7 @@ class NextNumbers:
 
 @dataclass(slots=True)
 class DryRun:
-    """What would happen to a mail; `as_json` is the shape that the command line promises."""
+    """The result of a dry run; `as_json` has the documented keys of the command line."""
 
     mail: ParsedMail | None
     records: Records
@@ -77,7 +77,7 @@ class DryRun:
         return self
 
     def every_change(self) -> list[tuple[Change, Change | None]]:
-        """All changes, each with the one that it lies below."""
+        """All changes, each with its parent change."""
         found: list[tuple[Change, Change | None]] = []
         for change in self.changes:
             found += [(each, None) for each in change.objects]
@@ -146,7 +146,7 @@ def _values(values: tuple[FieldValue, ...]) -> dict[str, Any]:
 
 
 def dry_run(app: App, raw: bytes, inbox_name: str | None = None) -> DryRun:
-    """What would happen to these bytes in this inbox (None: the default one). Raises `Misconfigured`."""
+    """Dry-run a raw mail in this inbox (None: the default one). Raises `Misconfigured`."""
     configuration = app.directory.renew()
     inbox = configuration.inbox(inbox_name) if inbox_name else configuration.default_inbox
     if inbox is None:
@@ -168,7 +168,7 @@ class _Rehearsal:
     raw: bytes
 
     def run(self) -> DryRun:
-        """What would happen."""
+        """Run all stages on the mail and return the result."""
         try:
             mail = guarded.read(self.raw).mail
         except BoundExceeded as error:
@@ -211,7 +211,7 @@ class _Rehearsal:
         return verdict
 
     def matched(self, accepted: MailAccepted, found: DryRun) -> SenderMatched:
-        """Who wrote the mail, and the object that the inbox links to."""
+        """Note the sender, and the object that the inbox links to."""
         people, records = self.app.people, self.app.records
         matched = match(accepted, self.inbox, self.configuration, people=people, records=records)
         sender, linked = matched.sender, self.inbox.sender.object

@@ -1,4 +1,4 @@
-"""What an operator asked for and cannot have: one sentence, shown by every face."""
+"""Errors of an operator's request: one sentence, shown by the command line and a console alike."""
 
 from __future__ import annotations
 

@@ -52,17 +52,17 @@ def view_mail(app: App, mail: StoredMail) -> MailView:
 
 
 def journal_of(app: App, mail_id: str) -> list[JournalEntry]:
-    """What every stage decided about a mail, in order."""
+    """The decisions of every stage about a mail, in order."""
     return sorted(app.journal.of_mail(mail_id), key=_in_order)
 
 
 def _in_order(entry: JournalEntry) -> tuple[datetime, int]:
-    """By time; within one millisecond in the order of the stages."""
+    """Sort by time, and within one millisecond in the order of the stages."""
     return entry.at, STAGES.index(entry.stage) if entry.stage in STAGES else len(STAGES)
 
 
 def _next_step(app: App, mail: StoredMail) -> str | None:
-    """What a person may do about a mail that is no record."""
+    """The command that a person may use next on a mail that made no record."""
     if letter := next(app.dead_letters.recent(LetterQuery("open", mail_id=mail.id), 1), None):
         return f"fix the cause, then: postroom dead-letters replay {letter.id[:SHORT_ID]}"
     if mail.outcome == "rejected":

@@ -87,7 +87,7 @@ def create(app: App, type_: RecordType, new: NewRecord, *, by: str = OPERATOR) -
 def change(
     app: App, type_: RecordType, record_id: str, typed_values: Sequence[tuple[str, str]], *, by: str = OPERATOR
 ) -> Record:
-    """Set fields of a record, whatever version it has; what differs stands in its activities. Raises `InvalidEdit`."""
+    """Set fields of a record, whatever version it has; its activities list the differences. Raises `InvalidEdit`."""
     own, fields = values_of(type_, typed_values)
     for _ in range(MAX_RACES):
         record = app.records.get(record_id)

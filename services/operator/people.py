@@ -1,4 +1,4 @@
-"""What people see of persons: summaries for lists, one person with the mail history.
+"""Views of people: summaries for lists, and one person with the mail history.
 
 The names of the views' fields, and their order, are those of the JSON that scripts rely on.
 """
@@ -32,7 +32,7 @@ class PersonSummary:
 
 @dataclass(frozen=True, slots=True)
 class HistoryView:
-    """A mail of a person: what it did to which record, and its subject and outcome as far as the mail is there."""
+    """A mail of a person: what it did to which record, and its subject and outcome while the mail is stored."""
 
     at: datetime
     mail_id: str

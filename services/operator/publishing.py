@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where mails come from: the inbox (None: the default one), the publisher's own key, the envelope (RFC 5321)."""
+    """The origin of mails: the inbox (None: the default one), the publisher's own key, the envelope (RFC 5321)."""
 
     inbox: str | None = None
     source_id: str | None = None

@@ -1,4 +1,4 @@
-"""What people see of records: summaries for lists, and whole records with activities, links and attachments.
+"""Views of records: summaries for lists, and whole records with activities, links and attachments.
 
 Separate from the command line, so that every face of Postroom shows the same. The names of the views' fields, and
 their order, are those of the JSON that scripts rely on.

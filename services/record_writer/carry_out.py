@@ -23,7 +23,7 @@ MAX_ACTIVITIES = 100
 
 @dataclass(frozen=True, slots=True)
 class Stores:
-    """What the writer reads and writes."""
+    """The repositories that the writer reads and writes."""
 
     records: Records
     people: People

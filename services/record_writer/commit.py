@@ -31,7 +31,7 @@ from shared.store.record import Record, pending_change
 MAX_RACES = 50
 """How often a part is planned again because its record has changed, before the message has to wait."""
 NO_RECORD = Change("none", "", "", "", 0, "none")
-"""What a notification belongs to that is about no record."""
+"""The change used for notifications that are not about a record."""
 
 
 def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
@@ -128,7 +128,7 @@ class PartCommits:
 
 
 def _result(part: Part) -> object:
-    """What the end of a mail is concluded from."""
+    """The part and its result, from which the outcome of the mail is decided."""
     return part.failure, part.refusal, part.change and (part.change.action, part.change.why, part.change.notifications)
 
 

@@ -25,7 +25,7 @@ from shared.runtime.stage import Stage
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """What the writer reads and writes."""
+    """The record writer's handler, with its repositories, configuration and clock."""
 
     stores: Stores
     clock: Clock

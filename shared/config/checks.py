@@ -50,12 +50,12 @@ INBOX_AUTH: Final[Mapping[str, tuple[str, ...]]] = {
     "gmail": ("oauth", "auto"),
     "none": ("none", "auto"),
 }
-"""Which protocol has which method of authentication (IV-09, IV-11)."""
+"""Authentication methods of each mailbox protocol (IV-09, IV-11)."""
 SERVER_AUTH: Final[Mapping[str, tuple[str, ...]]] = {
     **{protocol: INBOX_AUTH[protocol] for protocol in ("ews", "graph", "gmail")},
     "smtp": ("none", *_SASL),
 }
-"""The same for servers that send (VS-09)."""
+"""Authentication methods of each protocol of outgoing servers (VS-09)."""
 MD5_METHODS: Final = frozenset({"apop", "cram-md5", "digest-md5"})
 _WITHOUT_PASSWORD: Final = frozenset({"none", "gssapi", "xoauth2", "oauth"})
 _AN_ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@]+")
@@ -347,7 +347,7 @@ def _names_of_types(config: Configuration) -> Complaints:
 
 
 def presets_fit(config: Configuration) -> Complaints:
-    """Templates and quick actions are for a type that is there, and set what it and its fields can hold."""
+    """Templates and quick actions name an existing type, and set values that its fields can hold."""
     for section in ("quick_actions", "templates"):
         for path, each in _indexed(config, section):
             yield from unknown_type(f"{path}.on", each.on, config)
@@ -381,7 +381,7 @@ def _value(path: str, name: str, value: Scalar, found: RecordType | None) -> Com
 
 
 def events_fit(config: Configuration) -> Complaints:
-    """TI-33, TI-34: business rules and reports are about types and templates that are there."""
+    """TI-33, TI-34: business rules and reports name existing types and templates."""
     for path, rule in _indexed(config, "business_rules"):
         if not rule.on.startswith("sla."):
             yield from unknown_type(f"{path}.on", rule.on.rpartition(".")[0], config)

@@ -1,4 +1,4 @@
-"""What a desk is configured to be once a file is applied to it: the file's things before the stored ones.
+"""Merge a configuration file with the stored configuration: the file's things first, then the stored ones.
 
 Pure; `shared.config.store` reads and writes. A file may be partial: what it does not state stays, and may be
 referred to. With `prune`, things that the file does not have are deleted.
@@ -47,7 +47,7 @@ def _others(section: str, stored: Configuration, stated: Configuration) -> tuple
 
 
 def problems_of(stored: Configuration, stated: Configuration, *, prune: bool) -> list[Problem]:
-    """What would not fit together after an apply, without what does not fit now and is not touched."""
+    """Complaints about the configuration after an apply, without those that exist already and are not touched."""
     after = merged(stored, stated, prune=prune)
     before = {_named(each, stored) for each in complaints(stored)}
     found = []

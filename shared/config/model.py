@@ -49,7 +49,7 @@ PORTS: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class AuthFailureTicket:
-    """What happens after logins were refused several times in a row (TI-10)."""
+    """The reaction to several refused logins in a row (TI-10)."""
 
     enabled: keys.Ignored[bool] = False
     after: keys.FailureCount = 3
@@ -71,7 +71,7 @@ class AutomaticMailCap:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What holds for the whole desk."""
+    """Settings of the whole desk."""
 
     poll_interval: keys.PollInterval = timedelta(seconds=60)
     max_per_poll: keys.MailsPerPoll = 100
@@ -215,7 +215,7 @@ class SenderPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CommandPolicy:
-    """What mail may do to records that exist (VF-13 to VF-21). `reopened_to`: last, template or group:<name>."""
+    """Updates of existing records by mail (VF-13 to VF-21). `reopened_to`: last, template or group:<name>."""
 
     enabled: keys.Ignored[keys.EnabledCommands] = keys.COMMANDS
     update_by: Literal["participant", "recognised"] = "participant"
@@ -422,7 +422,7 @@ class QuickAction:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a new record starts with (VS-07); `Partition` in `set` wins over the inbox's."""
+    """Initial values of a new record (VS-07); `Partition` in `set` wins over the inbox's."""
 
     name: keys.Name
     on: keys.TypeName
@@ -499,7 +499,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where exported mail goes (IV-40): the folder `path`, or the address `url` with an optional bearer token."""
+    """The destination of exported mail (IV-40): the folder `path`, or the address `url`, optionally with a token."""
 
     name: keys.Name
     kind: Literal["directory", "http"] = "directory"
@@ -539,7 +539,7 @@ BUILT_IN_TYPES: Final = (
     _built_in("employee", "EMP", _SUBJECT_OF_PEOPLE),
     _built_in("external_contact", "EXT", _SUBJECT_OF_PEOPLE),
 )
-"""The types that are there without configuration."""
+"""The built-in types."""
 
 
 def _every_section() -> frozenset[str]:
@@ -591,7 +591,7 @@ class Configuration:
 
     @property
     def default_inbox(self) -> Inbox | None:
-        """Where mail goes that names no inbox: `support`, or else the first one."""
+        """The inbox of mail that names none: `support`, or else the first one."""
         return self.inbox(DEFAULT_INBOX) or next(iter(self.inboxes), None)
 
     def mail_server(self, name: str) -> MailServer | None:
@@ -625,4 +625,4 @@ DEFAULT: Final = Configuration(
     people=(Person("admin", "Administrator", ("admin@example.com",), roles=("analyst",)),),
     sections=frozenset({"inboxes", "people"}),
 )
-"""What an empty store starts with: one intake-only incident inbox and one analyst (IV-10)."""
+"""The configuration of an empty store: one intake-only incident inbox and one analyst (IV-10)."""

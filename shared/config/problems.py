@@ -1,4 +1,4 @@
-"""What is wrong with a configuration, one line each, and the log that collects problems while it is read."""
+"""Problems of a configuration, one line each, and the log that collects them while it is read."""
 
 from __future__ import annotations
 

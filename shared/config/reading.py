@@ -88,7 +88,7 @@ def read_items(root: Item, log: ProblemLog) -> Configuration | None:
 
 
 def found_in(config: Configuration, root: Item, log: ProblemLog) -> list[Problem]:
-    """What does not fit together, with its lines; what is missing because it could not be read is reported already."""
+    """Problems between values, with their lines; leaves out things that are missing because they could not be read."""
     unread = {section for section, _ in log.left_out}
     return [
         placed(Problem(log.as_written(each.path), each.message), root, log.source)

@@ -1,4 +1,4 @@
-"""Which secrets a configuration refers to, and which of them are missing on this machine.
+"""The secrets that a configuration refers to, and those of them that are missing on this machine.
 
 Separate from loading, because it depends on the machine: environment variables belong to the machine that
 runs a worker, files belong to the configuration (decision 0047).

@@ -83,11 +83,11 @@ class Section:
     required: tuple[str, ...] = ()
 
     def __call__(self, item: Item, location: Location) -> Any:
-        """Read the keys that are there; `UnusablePart` when a needed one is not."""
+        """Read the stated keys. Raises `UnusablePart` when a needed one is missing."""
         return self.kind(**self.values(item, location))
 
     def values(self, item: Item, location: Location) -> dict[str, Any]:
-        """What was stated, checked; keys without a usable value are left out."""
+        """The checked values of the stated keys; keys without a usable value are left out."""
         stated = dict(self._stated(item, location))
         missing = [key for key in self.required if key not in stated]
         for key in missing:

@@ -31,7 +31,7 @@ _CHUNK: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What an apply did, each thing as `section/name`."""
+    """The result of an apply, each thing as `section/name`."""
 
     created: tuple[str, ...] = ()
     updated: tuple[str, ...] = ()

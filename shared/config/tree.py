@@ -20,7 +20,7 @@ from shared.contracts.errors import Misconfigured
 MAX_DEPTH_LEVELS: Final = 30
 """Levels; the deepest key of the configuration has six."""
 MAX_ALIASED_ITEMS: Final = 100_000
-"""Items that aliases may add to a file; a file that unfolds to more is a trap, or a mistake."""
+"""Items that aliases may add to a file; a file that expands to more is an attack, or a mistake."""
 CORE: Final = "tag:yaml.org,2002:"
 PLAIN_TAGS: Final = frozenset(
     {None, "!", *(CORE + name for name in ("str", "int", "float", "bool", "null", "map", "seq"))}

@@ -40,9 +40,9 @@ log = logging.getLogger(__name__)
 LEASE_SECONDS = 60.0
 POLL_SECONDS = 0.05
 CLOCK_SECONDS = 60.0
-"""By how much a clock may be put back unnoticed: delayed messages wait so much longer."""
+"""Seconds by which the clock may be set back unnoticed; delayed messages then wait that much longer."""
 BATCH_BYTES = 4 << 20
-"""What one take may weigh beyond its first message."""
+"""Bytes of messages that one take may hold beyond the first message."""
 POISONED = f"handed out {MAX_DELIVERIES} times and never settled"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS queue(
@@ -288,7 +288,7 @@ class EmbeddedConsumer:
         return lambda db: _insert(db, [row])
 
     def give_back(self, delivery: Delivery) -> None:
-        """At once, in its old place, uncounted; with the next flush, if the file cannot be written now.
+        """Return it to its place in the queue, uncounted; at the next flush, if the file cannot be written now.
 
         What was settled stays settled, even while its flush has yet to succeed.
         """

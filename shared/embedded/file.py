@@ -31,7 +31,7 @@ _PRAGMAS = (
 
 
 class _Thread(threading.local):
-    """What one thread holds: its connection, and the batch it is in."""
+    """The state of one thread: its connection, and the batch it is in."""
 
     connection: sqlite3.Connection | None = None
     depth = 0
@@ -183,7 +183,7 @@ class LocalFile:
 def _keep_private(path: Path) -> None:
     """Make the data file if it is missing, for its owner alone; SQLite gives its other files the same mode.
 
-    A link is not followed: it could lead to a place that another user chose. A file that is there is never opened here,
+    A link is not followed: it could lead to a place that another user chose. An existing file is never opened here,
     because closing it would end the locks that SQLite holds on it. Raises `Misconfigured`, `Unavailable`.
     """
     ours = (path, path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm"))

@@ -104,7 +104,7 @@ class MongoDocuments:
         self._blobs: Collection[Document] = self._database["blobs"]
 
     def ensure(self, indexes: Iterable[Index]) -> None:
-        """Create what is missing, the index of GridFS too. `Misconfigured` when what is stored stands against it."""
+        """Create what is missing, the index of GridFS too. `Misconfigured` when stored documents violate an index."""
         by_collection: dict[str, list[IndexModel]] = defaultdict(list)
         for index in indexes:
             by_collection[check_index(index).collection].append(_index_model(index))
@@ -303,7 +303,7 @@ _CODEC: Final = CodecOptions[Document](tz_aware=True, tzinfo=UTC, type_registry=
 
 
 def _despite_races(write: Callable[[], Any]) -> Any:
-    """Run an upsert again when another writer inserted the same `_id` meanwhile: now it is there to be changed.
+    """Run an upsert again when another writer inserted the same `_id` meanwhile: now it changes that document.
 
     What still is a duplicate then is a unique field's.
     """
@@ -355,7 +355,7 @@ def _unreadable(url: str, place: str, error: Exception) -> Exception:
 
 
 def _database_in(client: MongoClient[Document]) -> str:
-    """What the URL names. `admin` there says where the user is known, not where to write."""
+    """The database that the URL names. `admin` there is the authentication database, not the one to use."""
     name = client.get_default_database(default=_DATABASE).name
     return _DATABASE if name == "admin" else name
 

@@ -1,4 +1,4 @@
-"""Which publishes of one channel still wait for the broker's answer. Pure bookkeeping, no I/O.
+"""The publishes of one channel that wait for the broker's answer. Pure bookkeeping, no I/O.
 
 Reads what was sent and what the broker answered; emits the publishes that are decided, each with its
 verdict. Separate, because both publishing sides (kombu outside a worker, pika inside) need the same rules:

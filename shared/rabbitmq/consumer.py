@@ -425,7 +425,7 @@ class RabbitConsumer:
 
 
 def _back_to_its_queue(delivery: Delivery) -> Post:
-    """Back to its own queue; how often it was handed out without an end stays known."""
+    """The copy for its own queue, with the number of earlier hand-outs in a header."""
     return Post(delivery.message, handed_out=delivery.count)
 
 

@@ -83,7 +83,7 @@ class PendingSettlement:
 
 
 class Owner(Protocol):
-    """What a session calls, on the I/O thread."""
+    """The callbacks of a session, called on the I/O thread."""
 
     def opened(self) -> None:
         """Connected and consuming; deliveries follow."""
@@ -98,7 +98,7 @@ class Owner(Protocol):
         """These deliveries were acknowledged."""
 
     def failed(self, error: PostroomError) -> None:
-        """Something settled was not taken by the broker; its delivery comes back."""
+        """The broker refused a publish of a settled delivery, which comes back."""
 
     def blocked(self, reason: str) -> None:
         """The broker takes no publishes (memory or disk alarm); empty when it takes them again."""
@@ -107,7 +107,7 @@ class Owner(Protocol):
         """The broker has read everything that was sent before `sync`."""
 
     def outbox(self) -> Sequence[PendingSettlement]:
-        """What the worker decided since the last call."""
+        """Deliveries that the worker settled since the last call."""
 
 
 class _Mode(Enum):
@@ -315,7 +315,7 @@ class Session:
         return Delivery(message, self.key, count, Tag(self.connection_generation, method.delivery_tag))
 
     def _empty(self) -> None:
-        """Back to prefetch 1, once everything held has left."""
+        """Return to prefetch 1, after everything held is settled."""
         self._mode = _Mode.EMPTYING
         self._cancel()
 

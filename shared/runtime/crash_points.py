@@ -52,7 +52,7 @@ BOUNDARIES: Final = (
 
 @dataclass(slots=True)
 class Watch:
-    """What happens at boundaries. `at` None: nothing is sent; `listing` None: nothing is written."""
+    """The action at boundaries. `at` None: nothing is sent; `listing` None: nothing is written."""
 
     at: tuple[str, int] | None = None
     signal: signal.Signals = signal.SIGKILL

@@ -47,7 +47,7 @@ def pack(event: Event, to: str, *, cause: Message, stage: str, index: int, blobs
 
 
 def _origin(cause: Message, event: Event) -> tuple[str, str]:
-    """What the event's id is derived from. A mail that was handed in twice is one mail from here on."""
+    """The cause from which the event's id is derived. A mail that was handed in twice is one mail from here on."""
     return ("mail", mail_id_of(event)) if cause.to == INTAKE else (cause.id, cause.correlation_id)
 
 

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a stage decided of one delivery. `seconds`: reading, preparing and handling it; `messages` follow."""
+    """The decision of a stage about one delivery. `seconds`: reading, preparing and handling it; `messages` follow."""
 
     delivery: Delivery
     outcome: Outcome
@@ -168,19 +168,19 @@ class Hook:
         """Deliveries or mails were taken."""
 
     def decided(self, details: Decided) -> None:
-        """Something was decided, and is not durable yet."""
+        """Deliveries were decided; nothing is durable yet."""
 
     def committed(self, details: Committed) -> None:
-        """Something became durable."""
+        """Decisions or fetched mails became durable."""
 
     def announced(self, details: Announced) -> None:
         """Integrators were informed."""
 
     def settled(self, details: Settled) -> None:
-        """Something is done."""
+        """A delivery or mail is done."""
 
     def retried(self, details: Retried) -> None:
-        """Something comes again."""
+        """A delivery, mail or visit will be tried again."""
 
     def failed(self, details: Failed) -> None:
         """A person has to look."""

@@ -1,4 +1,4 @@
-"""What a stage decides of one event: these events follow, this one has to wait, or a person has to look."""
+"""Outcomes of one event: other events follow, this one has to wait, or a person has to look."""
 
 from __future__ import annotations
 

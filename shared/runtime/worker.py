@@ -41,7 +41,7 @@ BACKOFF_SECONDS = TIERS
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.2, 5.0
 """Pause of a worker while a dependency is unavailable, doubling until it works again."""
 MAX_REASON_CHARACTERS = 2000
-"""Of a reason: it travels in a header, and one frame holds all headers."""
+"""Maximum length of a reason: it is sent in a header, and one frame holds all headers."""
 GROUP_SECONDS = 0.5
 GROUP_BYTES = 8 << 20
 """How long, and how much memory, is spent on preparing a part of what was taken before that part is decided."""
@@ -59,7 +59,7 @@ Batch = Callable[[], AbstractContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class WorkerDependencies:
-    """What every worker needs besides its stage. `probe` raises `Unavailable` while the store does not answer."""
+    """The dependencies of every worker. `probe` raises `Unavailable` while the store does not answer."""
 
     broker: Broker
     pack: Pack
@@ -79,7 +79,7 @@ class Prepared:
 
 
 class Worker:
-    """One stage on one consumer. Hooks hear of everything it does, see `shared.runtime.hooks`."""
+    """One stage on one consumer. Hooks observe it, see `shared.runtime.hooks`."""
 
     def __init__(self, stage: Stage, dependencies: WorkerDependencies, *, prefetch: int = PREFETCH) -> None:
         self.stage, self.dependencies = stage, dependencies
@@ -103,7 +103,7 @@ class Worker:
             close_consumer(self.consumer)
 
     def step(self, timeout: float) -> int:
-        """Take what is there, decide and settle it; how many. `Unavailable`: nothing counts, all went back."""
+        """Take, decide and settle deliveries; return their number. On `Unavailable` all are given back, uncounted."""
         try:
             deliveries = self.take(timeout)
             self.work_on(deliveries)
@@ -114,7 +114,7 @@ class Worker:
         return len(deliveries)
 
     def take(self, timeout: float) -> Sequence[Delivery]:
-        """Take what is there, waiting up to `timeout` seconds for it."""
+        """Take the deliveries that have arrived, waiting up to `timeout` seconds for the first."""
         began = time.monotonic()
         deliveries = self.consumer.take(timeout)
         self._taken_at = time.monotonic()
@@ -216,12 +216,12 @@ class Worker:
         return Prepared(delivery, event, outcome, time.monotonic() - began)
 
     def read(self, delivery: Delivery) -> Any:
-        """What the stage handles: the event, or what its `prepare` makes of it."""
+        """The argument of the stage's handler: the event, or the result of its `prepare`."""
         event = self.stage.decode(delivery.message)
         return self.stage.prepare(event, delivery.count > 0) if self.stage.prepare else event
 
     def unread(self, delivery: Delivery, error: Exception) -> Outcome:
-        """What becomes of a message that could not be read or prepared."""
+        """The outcome of a message that could not be read or prepared."""
         if isinstance(error, NewerVersion):
             return _wait_for_upgrade(delivery.message, str(error))
         if isinstance(error, LookupError) and not isinstance(error, KeyError | IndexError):
@@ -281,7 +281,7 @@ class Worker:
                 assert_never(answer.outcome)
 
     def retried(self, answer: Answer, reason: str, seconds: float, *, counted: bool) -> None:
-        """Hooks hear that a message comes again."""
+        """Inform the hooks that a message will be tried again."""
         id_ = answer.delivery.message.id
         self.dependencies.hooks(Retried(*self._place, id_, answer.mail_id, reason, seconds, counted))
 

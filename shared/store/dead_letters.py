@@ -69,7 +69,7 @@ _encode, _decode = to_plain(DeadLetter, STORE), from_plain(DeadLetter, STORE)
 
 @dataclass(frozen=True, slots=True)
 class LetterQuery:
-    """Which letters are asked for; None: whichever."""
+    """A filter of letters; None: any value."""
 
     state: LetterState | None = None
     stage: str | None = None
@@ -158,5 +158,5 @@ class DeadLetters:
         return map(_decode, self.documents.find(LETTERS, _where(query)))
 
     def count(self, query: LetterQuery) -> int:
-        """How many letters."""
+        """The number of letters."""
         return self.documents.count(LETTERS, _where(query))

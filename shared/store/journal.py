@@ -39,10 +39,10 @@ class Journal:
         self._documents = documents
 
     def add(self, entries: Sequence[JournalEntry]) -> None:
-        """Write entries once each; one that is there already stays as it is."""
+        """Write entries once each; an existing one is not changed."""
         self._documents.insert_many("journal", [_encode(entry) for entry in entries])
 
     def of_mail(self, mail_id: str) -> list[JournalEntry]:
-        """What every stage decided about a mail, in order of time."""
+        """The decisions of every stage about a mail, in order of time."""
         found = self._documents.find("journal", {"_id": {"$prefix": beginning_under(mail_id)}})
         return sorted(map(_decode, found), key=attrgetter("at"))

@@ -18,7 +18,7 @@ OutcomeName = Literal["recorded", "commanded", "exported", "rejected", "duplicat
 OUTCOMES: Final = ("recorded", "commanded", "exported", "rejected", "duplicate", "dead")
 InFlight = Literal["in-flight"]
 IN_FLIGHT: Final = "in-flight"
-"""What a mail is called that has no outcome yet."""
+"""The name, in lists, of a mail without an outcome."""
 MAILS: Final = "mails"
 MANY_CLAIMS: Final = 200
 FIRST_CLAIMS: Final = 20
@@ -26,7 +26,7 @@ FIRST_CLAIMS: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class RecordLabel:
-    """How a mail points to a record that it made or changed."""
+    """The reference from a mail to a record that it made or changed."""
 
     id: str
     type: str
@@ -46,7 +46,7 @@ class StoredMail:
     """One mail.
 
     Life: stored without an `outcome`, when the parser (or, for one that failed there, the dead-letter stage) first
-    takes it from intake. `kind` and its neighbours hold what was read of it, None when it could not be read. The record
+    takes it from intake. `kind` and the other parsed facts are None when it could not be read. The record
     writer claims its `targets` before it writes. Then it gets its one outcome, with the `reason`, the `rule` that
     rejected it, the `records` and the events `emitted`; a redelivery emits those. An operator may take `rejected` back
     (`released`) or `dead` (by a replay): then it is in flight again. Nothing removes it.
@@ -93,7 +93,7 @@ class StoredMail:
 
 @dataclass(frozen=True, slots=True)
 class MailQuery:
-    """Which mails a person asks for; None: whichever. `since`: received then or later."""
+    """A filter of mails; None: any value. `since`: received then or later."""
 
     inbox: str | None = None
     outcome: OutcomeName | InFlight | None = None
@@ -202,7 +202,7 @@ class Mails:
         return self.documents.update(MAILS, where, {"$set": released, "$unset": forgotten})
 
     def claim(self, mail_id: str, targets: Sequence[Target]) -> tuple[Target, ...]:
-        """Fix, once, which records this mail goes to; what was fixed first stands (PR-15)."""
+        """Fix, once, which records this mail goes to; later calls return what was fixed first (PR-15)."""
         fixed = {"$set": {"targets": [_target_to_document(target) for target in targets]}}
         self.documents.update(MAILS, {"_id": mail_id, "targets": None}, fixed)
         found = self.documents.get(MAILS, mail_id) or {}

@@ -19,14 +19,14 @@ STATES: Final[tuple[OutboxState, ...]] = ("unsent", "waiting", "sending", "sent"
 QUEUED: Final[tuple[OutboxState, ...]] = ("waiting", "sending")
 """States in which the notifier has a message for the mail."""
 Recipients = Literal["to_key", "stranger_domain", "to_stranger"]
-"""How recipients are counted: one mailbox, the strangers of one domain, all strangers."""
+"""The groups by which recipients are counted: one mailbox, the strangers of one domain, all strangers."""
 OUTBOX: Final = "outbox"
 NO_DOMAIN: Final = "postroom.invalid"
 
 
 @dataclass(frozen=True, slots=True)
 class SendingSide:
-    """Who sends what a mail causes: its inbox, the server (None: no server is configured), the From address.
+    """The sending side of notifications: the inbox, the server (None: no server is configured), the From address.
 
     `stranger_domain` is set when an unknown sender is answered: the domain of the recipient, "" when it has none.
     """

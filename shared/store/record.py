@@ -121,7 +121,7 @@ def _column(value: Any) -> Any:
 
 
 def changed_properties(change: Change, record: Record, at: datetime) -> dict[str, Any]:
-    """What an update sets on the record, by name of property."""
+    """The properties that an update sets on the record, by name."""
     changed = {value.name: value.value for value in change.set}
     if change.fields:
         fields = {**record.fields, **{value.name: value.value for value in change.fields}}
@@ -155,6 +155,6 @@ def search_key(name: str, value: str) -> str:
 
 
 def search_keys(type_: str, values: Mapping[str, Any]) -> list[str]:
-    """What a record is found by: its short field values."""
+    """The search keys of a record: its short field values."""
     short = {name: str(value) for name, value in values.items() if value not in (None, "")}
     return [f"{type_}:{search_key(name, value)}" for name, value in short.items() if len(value) <= KEY_LENGTH]

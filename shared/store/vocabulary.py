@@ -352,7 +352,7 @@ _MEANING: Final[dict[str, Callable[[Any], Test]]] = {
 
 
 def values_at(document: Document, path: Path) -> list[Any]:
-    """What a condition on this path looks at: each element of an array at its end, then the array itself.
+    """The values that a condition on this path tests: each element of an array at its end, then the array itself.
 
     `MISSING` means that the field does not exist. An array on the way is walked element by element; its
     elements that are not documents say nothing, so the list may be empty.
@@ -418,7 +418,7 @@ _RANKS: Final[dict[type, int]] = {
 
 
 def _rank(value: Any) -> int:
-    """The place of a value's type in MongoDB's order of types; a missing field stands with null."""
+    """The place of a value's type in MongoDB's order of types; a missing field sorts like null."""
     return _RANKS.get(type(value), 0 if value is _EMPTY_ARRAY else 1)
 
 

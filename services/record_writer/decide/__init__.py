@@ -1,1 +1,1 @@
-"""What a mail means: pure functions from facts to a decision. Nothing here reads or writes a store."""
+"""The decision about a mail: pure functions from facts to a decision. Nothing here reads or writes a store."""

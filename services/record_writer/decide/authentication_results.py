@@ -29,7 +29,7 @@ class Malformed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One method's result. `properties` by `ptype.property` in lower case; a name that is there twice has no value."""
+    """One method's result. `properties` by `ptype.property` in lower case; a name that occurs twice has no value."""
 
     method: str
     version: int
@@ -39,7 +39,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What one server states. `results` is empty for `none`."""
+    """The statement of one server. `results` is empty for `none`."""
 
     authserv_id: str
     version: int
@@ -47,7 +47,7 @@ class Statement:
 
 
 def authserv_id(value: str) -> str | None:
-    """Which server a value claims to come from, in lower case; None when it begins with no name."""
+    """The server that a value names, in lower case; None when it begins with no name."""
     try:
         return _unquoted(_Reader(value).blanks().take(_TOKEN)).lower()
     except Malformed:
@@ -87,7 +87,7 @@ class _Reader:
         raise Malformed("a comment is not closed")
 
     def maybe(self, pattern: re.Pattern[str]) -> str | None:
-        """What the pattern matches here, None when it does not."""
+        """Step over a match of the pattern and return it; None when there is no match here."""
         found = pattern.match(self.text, self.at)
         if found is None:
             return None
@@ -95,7 +95,7 @@ class _Reader:
         return found[0]
 
     def take(self, pattern: re.Pattern[str]) -> str:
-        """What the pattern matches here. Raises `Malformed`."""
+        """Step over a match of the pattern and return it. Raises `Malformed` when there is no match here."""
         found = self.maybe(pattern)
         if found is None:
             raise Malformed(f"unexpected text at {self.at}")

@@ -44,8 +44,8 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a line may begin with. `names` maps folded names to those configured; `short` are values of one line,
-    `protected` fields that this sender does not set.
+    """The names with which a line may begin. `names` maps folded names to those configured; `short` are values of
+    one line, `protected` fields that this sender does not set.
     """
 
     names: Mapping[str, str]
@@ -148,5 +148,5 @@ def _ends_value(line: str, separator: str, form: Form) -> bool:
 
 
 def names_of(type_: RecordType) -> dict[str, str]:
-    """What a line may begin with: the type's fields, the record's own properties, the number field."""
+    """The names with which a line may begin: the type's fields, the record's own properties, the number field."""
     return {name.casefold(): name for name in (*type_.fields, *RECORD_FIELDS, type_.number_field)}

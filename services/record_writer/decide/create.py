@@ -117,7 +117,7 @@ def partition_of(facts: Facts, template: Template | None) -> Partition | None:
 def _values(
     facts: Facts, type_: RecordType, template: Template | None, partition: Partition | None, block: Block
 ) -> dict[str, Any]:
-    """What sets fields, the later over the earlier; a priority that the sender's side states stands."""
+    """The values of the fields, the later over the earlier; a priority from mapping or body is kept."""
     from_template = values.templated(type_, template.set) if template else {}
     stated = {**_mapped(facts, type_, block), **values.on_creation(type_, block.fields)}
     together = {**from_template, **stated}
@@ -151,7 +151,7 @@ def _links(linked: LinkedObject | None, related: str | None) -> Sequence[Link]:
 
 
 def _inherited(properties: Mapping[str, Any]) -> dict[str, Any]:
-    """What a task has of the record that it lies below."""
+    """The properties that a task inherits from its parent record."""
     return {name: properties.get(name) for name in ("partition", "logging_analyst")}
 
 

@@ -22,7 +22,7 @@ from shared.text import shortened
 
 @dataclass(frozen=True, slots=True)
 class FailedMail:
-    """What an incident on error says of the mail, which may be unreadable. `size` in bytes, `raw` its blob."""
+    """The facts of a mail in an incident on error, which may be unreadable. `size` in bytes, `raw` its blob."""
 
     subject: str
     from_: Address | None
@@ -110,7 +110,7 @@ def error_record_id(mail_id: str) -> str:
 
 
 def explain(request: IncidentWanted, mail: FailedMail, now: datetime) -> str:
-    """What happened, for a person to read."""
+    """The incident's description: reason, stage, sender and remedy, for people."""
     sender = mail.from_ or Address("", "")
     letter = f"Dead letter: {request.letter_id}\n" if request.letter_id else ""
     remedy = "replay the dead letter" if request.letter_id else "send again what is missing"

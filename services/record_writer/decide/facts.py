@@ -1,4 +1,4 @@
-"""What a decision is made from: facts about one mail, gathered by the stage, read by pure functions, never changed."""
+"""The facts of one mail: gathered by the stage, read by the pure functions that decide, never changed."""
 
 from __future__ import annotations
 

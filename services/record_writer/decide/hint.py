@@ -43,7 +43,7 @@ def in_subject(facts: Facts) -> Iterator[Hint]:
 
 
 def in_body_or_loose(facts: Facts) -> Iterator[Hint]:
-    """What names a number less clearly (TI-31, VF-22): the configured patterns and `<type>#n` in the subject, then
+    """Less certain numbers (TI-31, VF-22): the configured patterns and `<type>#n` in the subject, then
     `[type - n]` in the new text.
     """
     configuration, subject = facts.configuration, facts.mail.subject
@@ -71,7 +71,7 @@ def _hints(found: Iterable[re.Match[str] | regex.Match[str]], configuration: Con
 
 @lru_cache(maxsize=16)
 def _configured(patterns: tuple[str, ...], subject: str) -> Sequence[regex.Match[str]]:
-    """What the configured patterns find, once for all parts of a mail; those left without time find nothing."""
+    """Numbers found by the configured patterns, once for all parts of a mail; patterns without time left find none."""
     time, found = PatternTime(), list[regex.Match[str]]()
     try:
         for pattern in patterns:

@@ -1,4 +1,4 @@
-"""What a decision consists of: what each part of a mail is about, what becomes of it, how the mail ends. Data only."""
+"""The dataclasses of a decision: each part of a mail with its target and change, and the outcome. Data only."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Export:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What one mail means, as long as nothing it was read from changes.
+    """The decision about one mail, valid while the data it was read from is unchanged.
 
     `step` names the rule that ended the mail before any part was planned, or that rejects it. `targets` are to be
     claimed. `notices`: the answer to the sender, if there is one; `incident`: the incident on error for parts that

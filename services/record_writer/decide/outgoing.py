@@ -1,5 +1,5 @@
-"""Which server sends what a mail causes, and under which address (VS-07): the inbox's, else the partition's, else the
-first that belongs to no partition. Without any, mail stays in the outbox as `unsent`.
+"""The server that sends the notifications of a mail, and their From address (VS-07): the inbox's, else the
+partition's, else the first that belongs to no partition. Without any, mail stays in the outbox as `unsent`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from shared.store.outbox import NO_DOMAIN, SendingSide
 
 
 def outgoing(facts: Facts) -> SendingSide:
-    """Who sends it."""
+    """The inbox, server and From address of the notifications that this mail causes."""
     server = server_for(facts)
     sender = (server.from_address if server else None) or facts.inbox.address
     domain = sender.rpartition("@")[2] or NO_DOMAIN

@@ -25,7 +25,7 @@ from shared.text import shortened
 
 INCIDENT = "incident"
 ALWAYS_PROTECTED = ("Status", "Owner", "OwnerTeam", "Priority")
-"""What analysts alone set by mail, in every type (IV-42)."""
+"""Properties that only analysts set by mail, in every type (IV-42)."""
 MAX_SAME = 250
 """Parts of one mail that may change the same record."""
 
@@ -65,7 +65,7 @@ def _own_text(facts: Facts) -> str:
 
 
 def targets_of(facts: Facts, blocks: Sequence[Block], lookups: Lookups) -> Sequence[Target]:
-    """What each part is about."""
+    """The target of each part."""
     type_ = facts.configuration.type_named(facts.inbox.processor)
     if type_ is None or type_.name == INCIDENT:
         return [find(facts, lookups)]

@@ -32,7 +32,7 @@ from shared.typed import BadValue
 
 
 def decide(facts: Facts, lookups: Lookups) -> Decision:
-    """What the mail means. Raises `PostroomError` when a record, or its type, does not exist any more."""
+    """Decide one mail. Raises `PostroomError` when a record, or its type, does not exist any more."""
     if decide_whole := WHOLE_MAILS.get(facts.inbox.processor):
         return decide_whole(facts)
     try:
@@ -109,7 +109,7 @@ def _record_of(facts: Facts, lookups: Lookups, part: Part) -> Record | None:
 
 
 def conclude(facts: Facts, lookups: Lookups, parts: Sequence[Part]) -> Decision:
-    """How the mail ends, given what became of its parts; parts that fail make one incident together (IV-33)."""
+    """Decide the outcome of a mail from the results of its parts; failed parts make one incident together (IV-33)."""
     targets = tuple(part.target for part in parts)
     ended = Decision("decided before", targets=targets, parts=tuple(parts), outgoing=outgoing(facts))
     changes, failed = ended.changes, ended.failed
@@ -176,6 +176,6 @@ PLANNERS: Final[Mapping[TargetKind, Callable[[Facts, Lookups, Part], Change | No
         "covered": lambda *_: None,
     }
 )
-"""What a part is about → the function that plans its Change."""
+"""Kind of target → the function that plans its Change."""
 WHOLE_MAILS: Final[Mapping[str, Callable[[Facts], Decision]]] = MappingProxyType({XML_EXPORT: decide_export})
 """The inbox's processor → the function that decides a mail as a whole."""

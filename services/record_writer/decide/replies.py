@@ -20,7 +20,7 @@ MAX_REASON = 4000
 
 
 def in_words(failed: Sequence[Part]) -> str:
-    """What went wrong with which part; at most `MAX_LISTED` are listed."""
+    """One text for the parts that failed, each with its reason; at most `MAX_LISTED` are listed."""
     listed = "; ".join(f"part {part.number + 1}: {part.failure or part.refusal}" for part in failed[:MAX_LISTED])
     return listed if len(failed) <= MAX_LISTED else f"{listed}; and {len(failed) - MAX_LISTED} more parts"
 

@@ -25,7 +25,7 @@ STRANGER: Final = "nobody is known by the sender's address, and this inbox takes
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who the record belongs to; `new`: that person is created together with the record."""
+    """The customer of the record; `new`: that person is created together with the record."""
 
     person: str | None
     new: NewPerson | None = None

@@ -1,4 +1,4 @@
-"""Which record is this mail about? Strategies in a readable order; the first that answers wins.
+"""Find the record that a mail is about. Strategies are tried in order; the first that answers wins.
 
 `[type - n]` in the subject → In-Reply-To and References against mails that were stored or sent → a number
 anywhere in the subject, or a keyword in the new text → no match: a new record. Signed reply tokens, conversation ids
@@ -53,9 +53,9 @@ def _first_allowed(facts: Facts, hints: Iterable[Hint], lookups: Lookups) -> Tar
 
 
 def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
-    """What the mail answers (VF-21): the record, a reason to wait, or a new record linked to one out of reach.
+    """The record that the mail answers (VF-21), a reason to wait, or a new record linked to one out of reach.
 
-    What the sender took part in by an act of the sender or of ours goes before what others addressed the sender in.
+    Mails that the sender wrote or got from the desk count before mails of others that merely address the sender.
     """
     leads = leads_of(facts, lookups)
     records = _records_of(leads, lookups)

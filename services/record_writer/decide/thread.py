@@ -1,4 +1,4 @@
-"""What a mail answers: the stored and sent mails that its In-Reply-To and References lead to.
+"""The thread of a mail: the stored and sent mails that its In-Reply-To and References lead to.
 
 Anybody may repeat a Message-ID. The id of an outgoing mail means that mail: a received mail with the same id is left
 out. Of an id that several senders use, the earliest mail comes first, whatever inbox it came to.

@@ -1,4 +1,4 @@
-"""How a decision came about, step by step, in the order in which it is committed. Pure."""
+"""The steps of a decision, in the order in which it is committed. Pure."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _part(part: Part) -> Iterator[Step]:
 
 
 def _change(change: Change) -> Iterator[Step]:
-    """What is created or changed, in the order in which it is written."""
+    """A step for each record that is created or changed, in the order of the writes."""
     if new := change.person:
         yield Step("record-writer", "person", "create", f"{_name(new)} is created, as {new.kind}")
     if change.becomes_user:

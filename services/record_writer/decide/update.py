@@ -23,7 +23,7 @@ PRODUCT: Final = "Postroom"
 
 
 def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
-    """The Change that this part makes to its record as it stands. Raises `BadValue`, or `PostroomError` when the
+    """The Change that this part makes to its current record. Raises `BadValue`, or `PostroomError` when the
     record or its type does not exist any more.
     """
     record, type_ = _record(part), _type(facts, part)
@@ -150,8 +150,8 @@ def _tasks(facts: Facts, part: Part, activities: tuple[Activity, ...]) -> tuple[
 
 
 def _activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activity, ...]:
-    """The mail as a note: of a reply (to a mail of ours or of the thread) only the new part, if replies are truncated
-    (VF-12).
+    """The mail as a note: of a reply (to a mail of the desk or of the thread) only the new part, if replies
+    are truncated (VF-12).
     """
     text, replies = part.block.raw, part.target.step == "references"
     if replies and facts.settings.truncate_replies and text == facts.mail.text:
@@ -189,5 +189,5 @@ def _closed_notice(facts: Facts, subject: str) -> tuple[Notification, ...]:
 
 
 def _title(type_: RecordType) -> str:
-    """What the product's replies call a type: an incident is a call, a service request a request."""
+    """The name of a type in replies: an incident is a call, a service request a request."""
     return {"incident": "Call", "service_request": "Request"}.get(type_.name, type_.label)

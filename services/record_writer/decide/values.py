@@ -1,4 +1,4 @@
-"""What fields are set to: by a template, a mapping, a quick action or the body; and which are the record's own.
+"""The values that a template, a mapping, a quick action or the body sets, as properties and as fields.
 
 Gives the pair that a Change holds: properties of the record itself, and fields of its type. Configuration may name a
 field that the type does not have: it is kept as text, because an administrator asked for it.
@@ -54,7 +54,7 @@ def on_creation(type_: RecordType, fields: Iterable[tuple[str, str]]) -> dict[st
 
 
 def on_update(type_: RecordType, fields: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    """Fields of a body for a record that is there: an empty line empties its field. Raises `BadValue`."""
+    """Fields of a body for an existing record: an empty line empties its field. Raises `BadValue`."""
     given = [(name, text) for name, text in fields if text.strip() or name not in NEVER_EMPTY]
     return _typed(type_, [(name, text) for name, text in given if name != type_.number_field])
 
@@ -86,7 +86,7 @@ def split(values: Mapping[str, Any], lookups: Lookups) -> tuple[dict[str, Any], 
 
 
 def mirrored(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What the record itself shows of its fields."""
+    """The fields that the record shows as its own properties too."""
     return {MIRRORED[name]: fields[name] or "" for name in MIRRORED if name in fields}
 
 

@@ -38,19 +38,27 @@ class Hint:
 
 def in_subject(facts: Facts) -> Iterator[Hint]:
     """Every `[type - n]` of the subject, as our own subjects have it: these win over the thread (TI-31)."""
-    _, keyword = _forms(facts.configuration)
-    return _hints(keyword.finditer(facts.mail.subject), facts.configuration)
+    return _with_keyword(facts.mail.subject, facts.configuration)
 
 
 def in_body_or_loose(facts: Facts) -> Iterator[Hint]:
     """Less certain numbers (TI-31, VF-22): the configured patterns and `<type>#n` in the subject, then
     `[type - n]` in the new text.
     """
-    configuration, subject = facts.configuration, facts.mail.subject
-    plain, keyword = _forms(configuration)
+    configuration, subject, text = facts.configuration, facts.mail.subject, facts.mail.new_text[:MAX_SEARCHED]
     yield from _hints(_configured(configuration.settings.subject_patterns, subject), configuration)
-    yield from _hints(plain.finditer(subject), configuration)
-    yield from _hints(keyword.finditer(unquoted(facts.mail.new_text[:MAX_SEARCHED])), configuration)
+    if "#" in subject:
+        plain, _ = _forms(configuration)
+        yield from _hints(plain.finditer(subject), configuration)
+    if "[" in text:
+        yield from _with_keyword(unquoted(text), configuration)
+
+
+def _with_keyword(text: str, configuration: Configuration) -> Iterator[Hint]:
+    """Every `[type - n]`; a text without brackets, as most are, is not searched."""
+    if "[" in text:
+        _, keyword = _forms(configuration)
+        yield from _hints(keyword.finditer(text), configuration)
 
 
 def _forms(configuration: Configuration) -> tuple[re.Pattern[str], re.Pattern[str]]:

@@ -17,6 +17,7 @@ from services.dead_letter.stage import wants_incident
 from services.exporter.stage import no_connection
 from services.filter import stage as filter_stage
 from services.parser import guarded
+from services.parser.stage import unreadable_reason, unreadable_subject
 from services.record_writer.decide.error import FailedMail, failed_mail_of, plan_incident_on_error
 from services.record_writer.decide.facts import Facts, facts_of
 from services.record_writer.decide.model import Decision, Part
@@ -191,8 +192,8 @@ class _Rehearsal:
         """A mail that exceeds a bound is a dead letter of the parser."""
         found = DryRun(None, self.app.records)
         found.step("parser", "read", "failed", str(error))
-        mail = FailedMail(f"(unreadable: {error.bound})", None, len(self.raw), self.sha256)
-        return self.dead(found, mail, "parser", f"the mail exceeds a bound: {error}")
+        mail = FailedMail(unreadable_subject(error), None, len(self.raw), self.sha256)
+        return self.dead(found, mail, "parser", unreadable_reason(error))
 
     def filtered(self, parsed: MailParsed, found: DryRun, *, released: bool) -> MailAccepted | MailRejected:
         """The filter's verdict."""

@@ -122,14 +122,24 @@ def _inbox(received: MailReceived, configuration: Configuration) -> str:
     return received.inbox or (default.name if default else "")
 
 
+def unreadable_subject(error: BoundExceeded) -> str:
+    """Return the stored subject of a mail that is not read."""
+    return f"(unreadable: {error.bound})"
+
+
+def unreadable_reason(error: BoundExceeded) -> str:
+    """Return the reason of that mail's dead letter."""
+    return f"the mail exceeds a bound: {error}"
+
+
 def _decided(
     prepared: PreparedMail, envelope: Envelope, sha256: str, stores: ParserStores
 ) -> tuple[StoredMail, Outcome]:
     """Return the mail to be stored, and the outcome."""
     base, reading = _unread(prepared.received, envelope, sha256), prepared.reading
     if isinstance(reading, BoundExceeded):
-        unreadable = replace(base, subject=f"(unreadable: {reading.bound})")
-        return unreadable, Fail(f"the mail exceeds a bound: {reading}", envelope.mail_id)
+        unreadable = replace(base, subject=unreadable_subject(reading))
+        return unreadable, Fail(unreadable_reason(reading), envelope.mail_id)
     if not isinstance(reading, Reading):
         return base, Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
     for content in reading.contents.values():

@@ -25,6 +25,7 @@ from shared.runtime.broker import (
     DEAD_LETTER,
     MAX_DELIVERIES,
     PARKED,
+    POISONED,
     RETRY,
     TIERS,
     Delivery,
@@ -43,7 +44,6 @@ CLOCK_SECONDS = 60.0
 """Seconds by which the clock may be set back unnoticed; delayed messages then wait that much longer."""
 BATCH_BYTES = 4 << 20
 """Bytes of messages that one take may hold beyond the first message."""
-POISONED = f"handed out {MAX_DELIVERIES} times and never settled"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS queue(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, held INTEGER NOT NULL DEFAULT 0, until REAL,

@@ -28,7 +28,7 @@ from shared.rabbitmq.confirms import Confirms, Verdict
 from shared.rabbitmq.endpoint import Endpoint
 from shared.rabbitmq.link import Link
 from shared.rabbitmq.topology import Topology
-from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, TIERS, Delivery, Message, Unroutable
+from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, POISONED, TIERS, Delivery, Message, Unroutable
 from shared.runtime.crash_points import crash_point
 
 log = logging.getLogger(__name__)
@@ -290,7 +290,7 @@ class Session:
         delivery = self._read(method, properties, body)
         if delivery.count >= MAX_DELIVERIES:
             moved = wire.moved_by_broker(properties.headers or {})
-            post = Post(delivery.message) if moved else dead_letter(delivery, wire.POISONED, self.key)
+            post = Post(delivery.message) if moved else dead_letter(delivery, POISONED, self.key)
             self._leave(PendingSettlement(delivery, method.delivery_tag, [post]))
             return
         if self._mode is _Mode.WIDE and (delivery.count or len(body) > LARGE_BODY_BYTES):

@@ -15,7 +15,7 @@ from itertools import accumulate
 
 from shared.contracts.errors import BoundExceeded
 from shared.rabbitmq.topology import Topology
-from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, Headers, Message
+from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, POISONED, Headers, Message
 
 MAX_MESSAGE_BYTES = 16 * 1024 * 1024
 """Bytes of a body; RabbitMQ 4 takes no more by default."""
@@ -23,7 +23,6 @@ MAX_HEADER_BYTES = 96 << 10
 """All headers travel in one frame, of 128 KiB by default; a publisher may have filled it, and we add to it."""
 HANDED_OUT = "x-handed-out"
 """How often a copy's original was handed out and not settled; RabbitMQ counts a copy from zero."""
-POISONED = f"handed out {MAX_DELIVERIES} times and never settled"
 _ACQUISITIONS_SINCE = (4, 3)
 _SHORT = 255
 _INT64 = 1 << 63

@@ -29,6 +29,8 @@ TIERS = (5, 30, 300)
 """Seconds that the retry tiers hold a message back."""
 MAX_DELIVERIES = 5
 """A message that was handed out so often and never settled is a poison message: it becomes a dead letter."""
+POISONED = f"handed out {MAX_DELIVERIES} times and never settled"
+"""The reason of that dead letter."""
 JSON = "application/json"
 RFC822 = "message/rfc822"
 REFERENCE = "application/vnd.postroom.mail-reference+json"

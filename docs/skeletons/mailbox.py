@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from services.fetcher.mailbox import Access, FolderScan, Gone, Key, Known, Peek, Waiting, place
+from services.fetcher.mailbox import FolderScan, Gone, InboxAccess, Key, Known, Peek, Waiting, place
 from shared.contracts.errors import Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection_test import TestResult
@@ -23,7 +23,7 @@ HEAD_BYTES = 64 * 1024
 class FolderMailbox:
     """The files of one folder; `inbox.folder` is its path. An archived mail lies in `archive` below it."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: InboxAccess) -> None:
         self._inbox = access.inbox
         self._folder = Path(access.inbox.folder)
 

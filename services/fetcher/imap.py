@@ -17,11 +17,11 @@ from typing import Any, Self
 from imapclient import DELETED, SEEN
 
 from services.fetcher import imap_client, imap_folders
-from services.fetcher.imap_client import GARBLED, BoundedClient
+from services.fetcher.imap_client import UNREADABLE, BoundedClient
 from services.fetcher.mailbox import (
-    Access,
     FolderScan,
     Gone,
+    InboxAccess,
     Key,
     Known,
     Peek,
@@ -36,11 +36,11 @@ from shared.mail_network.connection import Refusal, Step, Unreachable
 from shared.mail_network.connection_test import TestResult
 
 PEEK_BYTES = 64 << 10
-SLOWEST = 50_000
+MIN_BYTES_PER_SECOND = 50_000
 """Bytes a second: a download that is slower has failed."""
-_LEEWAY = 64 << 10
-_CHUNK = 100
-_AGAIN = 5
+_LITERAL_SLACK_BYTES = 64 << 10
+_CHUNK_MAILS = 100
+_RETRIES_PER_POLL = 5
 """How many mails that failed before are tried again in one poll."""
 
 
@@ -59,7 +59,7 @@ class ArchiveFolderMissing(Refusal, Misconfigured):
 class ImapMailbox:
     """One folder of one IMAP account (see `services.fetcher.mailbox.Mailbox`)."""
 
-    def __init__(self, access: Access) -> None:
+    def __init__(self, access: InboxAccess) -> None:
         self._inbox, self._who, self._limits = access.inbox, access.credentials, access.limits
         self._client: BoundedClient | None = None
         self._place = ""
@@ -79,7 +79,7 @@ class ImapMailbox:
         if client is None:
             return
         with suppress(Exception):  # errors of LOGOUT do not matter: it expunges nothing
-            client.within(5)
+            client.set_deadline(5)
             client.logout()
         client.hang_up()
 
@@ -96,7 +96,7 @@ class ImapMailbox:
         with self._operation("look into the folder") as client:
             found = client.search(["UNSEEN", "UNDELETED"] if unread else ["UNDELETED"])
         fresh, again, to_archive = self._sorted(sorted(set(found)), known, limit)
-        return FolderScan(self._with_sizes([*fresh[:limit], *again[:_AGAIN]]), tuple(to_archive))
+        return FolderScan(self._with_sizes([*fresh[:limit], *again[:_RETRIES_PER_POLL]]), tuple(to_archive))
 
     def _sorted(self, uids: Sequence[int], known: Known, limit: int) -> tuple[list[Key], list[Key], list[Key]]:
         """Return new mails, mails to retry now, and mails still to be archived."""
@@ -248,11 +248,11 @@ class ImapMailbox:
 
     def _connected(self) -> BoundedClient:
         if self._client is None:
-            bound = self._limits.max_mail_size + _LEEWAY
+            bound = self._limits.max_mail_size + _LITERAL_SLACK_BYTES
             client = imap_client.connect(self._address, bound, self._limits.operation.total_seconds())
             try:
                 self._open(client)
-            except GARBLED as error:
+            except UNREADABLE as error:
                 client.hang_up()
                 raise Unreachable(f"{self._address.where}: {error}") from error
             except BaseException:
@@ -267,9 +267,9 @@ class ImapMailbox:
             allow_cleartext=self._limits.allow_cleartext_auth,
             fips=self._limits.fips,
         )
-        client.within(self._limits.operation.total_seconds())
+        client.set_deadline(self._limits.operation.total_seconds())
         imap_client.log_in(client, self._address, self._inbox.auth, self._who, policy)
-        client.within(self._limits.operation.total_seconds())
+        client.set_deadline(self._limits.operation.total_seconds())
         with imap_client.translated_errors(self._address):
             self._place = f"{folder_of(self._inbox)}:{self._selected(client)}"
 
@@ -281,7 +281,7 @@ class ImapMailbox:
             raise InboxFolderMissing(f"folder {folder} cannot be written by this user") from error
         except imaplib.IMAP4.abort:
             raise
-        except GARBLED as error:
+        except UNREADABLE as error:
             raise InboxFolderMissing(f"folder {folder} cannot be opened: {error}") from error
         if not isinstance(validity, int):
             raise Unreachable(
@@ -294,7 +294,7 @@ class ImapMailbox:
         """Run one operation with a deadline. After a connection error the next operation opens a new connection."""
         client = self._connected()
         limit = self._limits.download if download else self._limits.operation
-        client.within(limit.total_seconds() + size / SLOWEST)
+        client.set_deadline(limit.total_seconds() + size / MIN_BYTES_PER_SECOND)
         try:
             with imap_client.translated_errors(self._address):
                 yield client
@@ -304,7 +304,7 @@ class ImapMailbox:
         except imaplib.IMAP4.abort as error:
             self._drop()
             raise Unreachable(f"{self._address.where}: {error}") from error
-        except GARBLED as error:
+        except UNREADABLE as error:
             raise Unfetchable(f"cannot {what}: {error}") from error
 
     def _drop(self) -> None:
@@ -325,4 +325,4 @@ def _remove(client: BoundedClient, uids: Sequence[int]) -> None:
 
 
 def _chunks(keys: Sequence[Key]) -> Iterable[Sequence[Key]]:
-    return (keys[start : start + _CHUNK] for start in range(0, len(keys), _CHUNK))
+    return (keys[start : start + _CHUNK_MAILS] for start in range(0, len(keys), _CHUNK_MAILS))

@@ -36,18 +36,26 @@ from shared.mail_network.connection import (
     tls_context,
 )
 
-LINE_BYTES = 16 << 20
+MAX_LINE_BYTES = 16 << 20
 """A line may be long: the answer to UID SEARCH names every mail of the folder."""
-SLACK_BYTES = LINE_BYTES + (4 << 20)
+SLACK_BYTES = MAX_LINE_BYTES + (4 << 20)
 """Bytes that one operation may read in addition to one mail."""
-LINES = 50_000
+MAX_LINES = 50_000
 """Most lines in the answer to one command."""
 _AS_BYTES = re.compile(r"^b(['\"])(.*)\1$", re.DOTALL)
 """How imapclient quotes a server's answer."""
 _TRANSIENT = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
 _PRIVACY = re.compile(r"\[PRIVACYREQUIRED\b", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-GARBLED = (imaplib.IMAP4.error, ValueError, TypeError, LookupError, AttributeError, RecursionError, AssertionError)
+UNREADABLE = (
+    imaplib.IMAP4.error,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+    AssertionError,
+)
 """What `imapclient` raises on an answer that it cannot read, and when the server says NO or BAD."""
 
 
@@ -77,7 +85,7 @@ class _BoundedConnection(imaplib.IMAP4):
 
     def __init__(self, address: Address, deadline: Deadline, literal_bound: int) -> None:
         self._address, self._deadline, self._literal_bound = address, deadline, literal_bound
-        self.renew()
+        self.reset_limits()
         super().__init__(address.host, address.port)
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
@@ -86,11 +94,11 @@ class _BoundedConnection(imaplib.IMAP4):
         seconds = min(CONNECT_SECONDS, self._deadline.remaining())
         sock = socket.create_connection((host, port), seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # imaplib sends a literal in small pieces
-        self._take(sock)
+        self._use(sock)
         if self._address.tls == "implicit":
             self._encrypt(self._address.context)
 
-    def _take(self, sock: socket.socket) -> None:
+    def _use(self, sock: socket.socket) -> None:
         self.sock = sock
         self._reader = io.BufferedReader(DeadlineReader(sock, self._deadline), 1 << 16)
 
@@ -100,7 +108,7 @@ class _BoundedConnection(imaplib.IMAP4):
             raise TlsFailed("no TLS context")
         try:
             self.sock.settimeout(self._deadline.remaining())
-            self._take(context.wrap_socket(self.sock, server_hostname=self.host))
+            self._use(context.wrap_socket(self.sock, server_hostname=self.host))
         except OSError:
             self.sock.close()
             raise
@@ -117,16 +125,16 @@ class _BoundedConnection(imaplib.IMAP4):
     def read(self, size: int) -> bytes:
         if size > self._literal_bound:
             raise LiteralTooLarge(f"the server announces {size} bytes; {self._literal_bound} are allowed")
-        return self._spend(self._reader.read(size))
+        return self._count(self._reader.read(size))
 
     def readline(self) -> bytes:
         self._lines -= 1
-        line = self._spend(self._reader.readline(LINE_BYTES + 1))
-        if len(line) > LINE_BYTES:
-            raise self.abort(f"the server sends a line of more than {LINE_BYTES} bytes")
+        line = self._count(self._reader.readline(MAX_LINE_BYTES + 1))
+        if len(line) > MAX_LINE_BYTES:
+            raise self.abort(f"the server sends a line of more than {MAX_LINE_BYTES} bytes")
         return line
 
-    def _spend(self, data: bytes) -> bytes:
+    def _count(self, data: bytes) -> bytes:
         self._allowance -= len(data)
         if self._allowance < 0 or self._lines < 0:
             raise self.abort("the server answers without end")
@@ -142,9 +150,9 @@ class _BoundedConnection(imaplib.IMAP4):
         with suppress(OSError):
             self.sock.close()
 
-    def renew(self) -> None:
+    def reset_limits(self) -> None:
         """Reset the byte count for a new operation."""
-        self._allowance, self._lines = self._literal_bound + SLACK_BYTES, LINES
+        self._allowance, self._lines = self._literal_bound + SLACK_BYTES, MAX_LINES
 
 
 class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stubs for its class
@@ -166,10 +174,10 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stub
         """Whether the server took the connection as authenticated (PREAUTH, or after a login)."""
         return self._imap.state in ("AUTH", "SELECTED")
 
-    def within(self, seconds: float) -> None:
+    def set_deadline(self, seconds: float) -> None:
         """Start an operation with a deadline in `seconds` and a new allowance of bytes."""
         self._deadline.restart(seconds)
-        self._imap.renew()
+        self._imap.reset_limits()
 
     def hang_up(self) -> None:
         """Close the connection without LOGOUT."""
@@ -201,7 +209,7 @@ def connect(address: Address, literal_bound: int, seconds: float) -> BoundedClie
             client = BoundedClient(address, Deadline(seconds), literal_bound)
         except (imaplib.IMAP4.abort, OSError):  # a certificate error is a ValueError as well
             raise
-        except GARBLED as error:
+        except UNREADABLE as error:
             raise Unreachable(f"{address.where} does not speak IMAP: {error}") from error
         if address.tls == "starttls":
             _upgrade(client, address)
@@ -278,16 +286,11 @@ def _login_command(client: BoundedClient, who: sasl.Credentials, offered: frozen
 
 
 def _exchange(client: BoundedClient, row: sasl.Mechanism, who: sasl.Credentials) -> None:
-    """Authenticate once; if an OAuth token is refused, renew it and try once more."""
-    try:
+    def authenticate(answer: sasl.Responder) -> None:
         with _login_errors():
-            client.sasl_login(row.name, sasl.responder(row, who))
-    except AuthenticationRefused:
-        if not row.token:
-            raise
-        who.token(refresh=True)
-        with _login_errors():
-            client.sasl_login(row.name, sasl.responder(row, who))
+            client.sasl_login(row.name, answer)
+
+    sasl.log_in(row, who, authenticate)
 
 
 @contextmanager

@@ -19,9 +19,9 @@ from shared.store.documents import Document, Documents
 
 COLLECTION = "ledger"
 TAKEN, FAILED, LEFT = "taken", "failed", "left"
-AT_ONCE = 3
+IMMEDIATE_TRIES = 3
 """Failures of one mail that are retried at the next poll; after that the waits grow."""
-LONGEST_WAIT = timedelta(hours=1)
+MAX_WAIT = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Ledger:
 
     def _is_due(self, next_at: datetime) -> bool:
         """Whether a retry is due; a wait beyond the maximum comes from a wrong clock, and is ignored."""
-        return not timedelta() < next_at - self._clock.now() <= LONGEST_WAIT
+        return not timedelta() < next_at - self._clock.now() <= MAX_WAIT
 
     def taken(self, keys: Sequence[Key]) -> None:
         """Record these mails as handed over."""
@@ -99,8 +99,8 @@ class Ledger:
 
 
 def _wait(attempts: int) -> timedelta:
-    late = attempts - AT_ONCE
-    return min(timedelta(minutes=1) * 2 ** min(late, 10), LONGEST_WAIT) if late >= 0 else timedelta()
+    late = attempts - IMMEDIATE_TRIES
+    return min(timedelta(minutes=1) * 2 ** min(late, 10), MAX_WAIT) if late >= 0 else timedelta()
 
 
 def troubles(documents: Documents, inbox: str) -> list[Trouble]:

@@ -148,7 +148,7 @@ class Mailbox(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class InboxAccess:
     """The arguments of a mailbox class: the inbox, its credentials, and the limits."""
 
     inbox: Inbox
@@ -157,16 +157,16 @@ class Access:
 
 
 PROTOCOLS: Mapping[str, str] = MappingProxyType({"imap": "services.fetcher.imap:ImapMailbox"})
-"""Protocol → class. Each takes an `Access`, and has a static `place_of(inbox)` that names the folder."""
+"""Protocol → class. Each takes an `InboxAccess`, and has a static `place_of(inbox)` that names the folder."""
 
 
-def mailbox_class(protocol: str) -> Callable[[Access], Mailbox]:
+def mailbox_class(protocol: str) -> Callable[[InboxAccess], Mailbox]:
     """Return the class for a protocol; raises `Misconfigured` when there is none."""
     name = PROTOCOLS.get(protocol)
     if name is None:
         raise Misconfigured(f"protocol {protocol} is not available in this version; use {', '.join(PROTOCOLS)}")
     module, _, attribute = name.partition(":")
-    return cast("Callable[[Access], Mailbox]", getattr(import_module(module), attribute))
+    return cast("Callable[[InboxAccess], Mailbox]", getattr(import_module(module), attribute))
 
 
 def folder_of(inbox: Inbox) -> str:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from services.fetcher import mailbox
 from services.fetcher.lease import Leases
 from services.fetcher.ledger import Ledger
-from services.fetcher.mailbox import Access, Limits, Mailbox, Peek
+from services.fetcher.mailbox import InboxAccess, Limits, Mailbox, Peek
 from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates, access_mark
 from services.fetcher.visit import PART, HandOver, LeftBehind, Polled, Visit
 from shared.clock import Clock, SystemClock
@@ -35,12 +35,12 @@ from shared.store.documents import Documents
 log = logging.getLogger("postroom.fetcher")
 
 WAKE_SECONDS = 1.0
-SOON_SECONDS = 5.0
+DEPENDENCY_RETRY_SECONDS = 5.0
 """Wait before the next try after our own store or broker was unavailable."""
-LONGEST_WAIT_SECONDS = 900.0
-GRACE_SECONDS = 4.0
+MAX_WAIT_SECONDS = 900.0
+STOP_SECONDS = 4.0
 """How long a visit may go on after the fetcher was asked to stop."""
-PARALLEL = 4
+PARALLEL_VISITS = 4
 """How many inboxes are visited at once, so that a slow server does not delay the others."""
 
 
@@ -64,7 +64,7 @@ class Wiring:
     token: Callable[[Inbox], Callable[..., str]] = lambda _inbox: no_token
     stopped: Callable[[Inbox, str, str], None] = _ignore
     left_behind: Callable[[LeftBehind], None] = _ignore
-    mailbox_class: Callable[[str], Callable[[Access], Mailbox]] = mailbox.mailbox_class
+    mailbox_class: Callable[[str], Callable[[InboxAccess], Mailbox]] = mailbox.mailbox_class
     hooks: Hooks = field(default_factory=Hooks)
 
 
@@ -129,7 +129,7 @@ class FetcherSource:
         before = self._plans.get(inbox.name)
         failures = (before.failures + 1 if before and before.inbox == inbox else 1) if failed else 0
         interval = (inbox.poll_interval or self._wiring.settings().poll_interval).total_seconds()
-        pause = min(interval, SOON_SECONDS) if soon else _backed_off(interval, failures)
+        pause = min(interval, DEPENDENCY_RETRY_SECONDS) if soon else _backed_off(interval, failures)
         self._plans[inbox.name] = _Plan(inbox, self._monotonic() + pause, failures)
         return pause
 
@@ -176,7 +176,7 @@ class FetcherSource:
             allow_cleartext_auth=settings.allow_cleartext_auth,
             fips=settings.fips,
         )
-        return self._wiring.mailbox_class(inbox.protocol)(Access(inbox, self._credentials(inbox), limits))
+        return self._wiring.mailbox_class(inbox.protocol)(InboxAccess(inbox, self._credentials(inbox), limits))
 
     def _credentials(self, inbox: Inbox) -> Credentials:
         password = self._wiring.reveal(inbox.password) if inbox.password else None
@@ -231,7 +231,7 @@ class FetcherSource:
         """
         under_way: dict[str, Future[Polled]] = {}
         self._stopping.clear()
-        with ThreadPoolExecutor(PARALLEL, thread_name_prefix="fetch") as pool:
+        with ThreadPoolExecutor(PARALLEL_VISITS, thread_name_prefix="fetch") as pool:
             while not stop.is_set():
                 under_way = {name: each for name, each in under_way.items() if not _is_over(each)}
                 for inbox in self._due_or_none():
@@ -239,7 +239,7 @@ class FetcherSource:
                         under_way[inbox.name] = pool.submit(self.poll, inbox)
                 stop.wait(WAKE_SECONDS)
             self._stopping.set()
-            wait(under_way.values(), GRACE_SECONDS)
+            wait(under_way.values(), STOP_SECONDS)
             for box in list(self._open.values()):
                 box.hang_up()
             pool.shutdown(cancel_futures=True)
@@ -276,7 +276,7 @@ class FetcherSource:
 def _backed_off(interval: float, failures: int) -> float:
     """Seconds to wait after consecutive failures: the interval, doubled each time up to a maximum."""
     grown = interval * 2.0 ** min(max(failures - 1, 0), 16)
-    return max(interval, min(grown, LONGEST_WAIT_SECONDS))
+    return max(interval, min(grown, MAX_WAIT_SECONDS))
 
 
 def _is_over(visit: Future[Polled]) -> bool:

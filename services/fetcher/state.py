@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from shared.clock import Clock
 from shared.config.model import Inbox
+from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.mail_network.connection import Step
 from shared.mail_network.connection_test import TestResult
 from shared.store.documents import Change, Documents
@@ -37,13 +37,17 @@ class Stop:
 class InboxState:
     """The state of one inbox; times are None when it never happened."""
 
-    name: str
+    name: str = field(metadata=named("_id"))
     auth_failures: int = 0
     stop: Stop | None = None
     error: str | None = None
     error_at: datetime | None = None
     polled_at: datetime | None = None
     test: TestResult | None = None
+
+
+_STEPS = replace(STORE, write={Step: str}, read={Step: Step})
+_encode, _decode = to_plain(TestResult, _STEPS), from_plain(InboxState, _STEPS)
 
 
 def access_mark(inbox: Inbox) -> str:
@@ -61,11 +65,11 @@ class InboxStates:
     def get(self, name: str) -> InboxState:
         """The state of one inbox, blank when it was never visited."""
         found = self._documents.get(COLLECTION, name)
-        return _read(found) if found else InboxState(name)
+        return _decode(found) if found else InboxState(name)
 
     def all(self) -> Mapping[str, InboxState]:
         """Every state by name of inbox."""
-        return {each["_id"]: _read(each) for each in self._documents.find(COLLECTION, {})}
+        return {each["_id"]: _decode(each) for each in self._documents.find(COLLECTION, {})}
 
     def succeeded(self, name: str, error: str | None = None) -> None:
         """Record a poll that logged in, and reset the count of refused logins. `error`: what failed later."""
@@ -104,28 +108,4 @@ class InboxStates:
 
     def tested(self, name: str, result: TestResult) -> None:
         """Keep the latest connection test (IV-08)."""
-        self._documents.upsert(COLLECTION, name, {"$set": {"test": _written(result)}})
-
-
-def _written(result: TestResult) -> dict[str, Any]:
-    return {
-        "ok": result.ok,
-        "step": str(result.step),
-        "message": result.message,
-        "at": result.at,
-        "detail": result.detail,
-        "notes": list(result.notes),
-    }
-
-
-def _read(found: Mapping[str, Any]) -> InboxState:
-    stop, test = found.get("stop"), found.get("test")
-    return InboxState(
-        name=found["_id"],
-        auth_failures=found.get("auth_failures", 0),
-        stop=Stop(**stop) if stop else None,
-        error=found.get("error"),
-        error_at=found.get("error_at"),
-        polled_at=found.get("polled_at"),
-        test=TestResult(**{**test, "step": Step(test["step"]), "notes": tuple(test["notes"])}) if test else None,
-    )
+        self._documents.upsert(COLLECTION, name, {"$set": {"test": _encode(result)}})

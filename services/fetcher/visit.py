@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from services.fetcher import sniff
+from services.fetcher.automatic import is_automatic
 from services.fetcher.lease import Lease, LeaseLost
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import Gone, Key, Mailbox, TooLarge, Unfetchable, Waiting
@@ -132,7 +132,7 @@ class Visit:
             self._collect(key, raw)
 
     def _collect(self, key: Key, raw: bytes) -> None:
-        self._counted += not sniff.is_automatic(raw)
+        self._counted += not is_automatic(raw)
         self._batch.append((key, Arrival(raw, self._inbox.name, key.id)))
         if len(self._batch) >= BATCH_MAILS or sum(len(each.raw) for _, each in self._batch) >= BATCH_BYTES:
             self._flush()

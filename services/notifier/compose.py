@@ -21,6 +21,7 @@ from typing import Literal, cast
 
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.contracts.mail import Address
 from shared.mail_network.connection import InvalidHost, host_name
 
 LOOP_HEADER = "X-Postroom-Loop"
@@ -45,14 +46,6 @@ class BadAddress(PostroomError):
 
 
 @dataclass(frozen=True, slots=True)
-class Mailbox:
-    """A name and an address, as configured or stored; both may be untrusted."""
-
-    address: str
-    name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Attached:
     """A file in an outgoing mail. With `content_id` it is shown within the HTML (NE-22)."""
 
@@ -72,14 +65,14 @@ class Outgoing:
 
     message_id: str
     date: datetime
-    to: tuple[Mailbox, ...]
+    to: tuple[Address, ...]
     subject: str
     text: str
     html: str | None = None
-    cc: tuple[Mailbox, ...] = ()
-    bcc: tuple[Mailbox, ...] = ()
-    sender: Mailbox | None = None
-    reply_to: tuple[Mailbox, ...] = ()
+    cc: tuple[Address, ...] = ()
+    bcc: tuple[Address, ...] = ()
+    sender: Address | None = None
+    reply_to: tuple[Address, ...] = ()
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
     automatic: Automatic | None = "auto-generated"
@@ -110,12 +103,12 @@ def _headers(outgoing: Outgoing, server: MailServer) -> Iterable[tuple[str, str]
     yield LOOP_HEADER, encoded(clean(outgoing.loop))
 
 
-def sender_of(outgoing: Outgoing, server: MailServer) -> Mailbox:
+def sender_of(outgoing: Outgoing, server: MailServer) -> Address:
     """Return the sender; raises `Misconfigured` when neither the mail nor the server has one."""
     if outgoing.sender is not None:
         return outgoing.sender
     if server.from_address:
-        return Mailbox(server.from_address)
+        return Address("", server.from_address)
     raise Misconfigured(f"mail server {server.name}: from_address is missing")
 
 
@@ -151,9 +144,9 @@ def _literal(domain: str) -> str | None:
         raise InvalidHost(f"{domain!r} is no address literal") from error
 
 
-def written(mailbox: Mailbox) -> str:
-    """Name and address for a header (RFC 5322, 3.4)."""
-    name, addr = clean(mailbox.name), address(mailbox.address)
+def written(entry: Address) -> str:
+    """Name and address for a header (RFC 5322, 3.4); both may be untrusted."""
+    name, addr = clean(entry.name), address(entry.address)
     if not name:
         return addr
     if not name.isascii() or "=?" in name:
@@ -164,8 +157,8 @@ def written(mailbox: Mailbox) -> str:
     return f'"{quoted}" <{addr}>'
 
 
-def _list(mailboxes: Sequence[Mailbox]) -> str:
-    return ", ".join(written(each) for each in mailboxes)
+def _list(addresses: Sequence[Address]) -> str:
+    return ", ".join(map(written, addresses))
 
 
 def encoded(text: str) -> str:

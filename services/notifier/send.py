@@ -11,11 +11,12 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from services.notifier import compose, smtp
-from services.notifier.compose import Mailbox, Outgoing
-from services.notifier.smtp import Access, Sent, Uncertain
+from services.notifier.compose import Outgoing
+from services.notifier.smtp import Sent, ServerAccess, Uncertain
 from shared.config.model import MailServer, Settings
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured, Unavailable
+from shared.contracts.mail import Address
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials, no_token
 
@@ -42,7 +43,7 @@ def addressed(outgoing: Outgoing, server: MailServer) -> Outgoing:
     """
     if not server.override_recipient:
         return outgoing
-    return replace(outgoing, to=(Mailbox(server.override_recipient),), cc=(), bcc=())
+    return replace(outgoing, to=(Address("", server.override_recipient),), cc=(), bcc=())
 
 
 def access(
@@ -51,16 +52,16 @@ def access(
     *,
     reveal: Callable[[Secret], str] = Secret.reveal,
     token: Callable[..., str] = no_token,
-) -> Access:
+) -> ServerAccess:
     """Return the credentials for a server; None without a user name."""
     credentials = None
     if server.username:
         password = reveal(server.password) if server.password else None
         credentials = Credentials(server.username, password, token)
-    return Access(credentials, allow_cleartext_auth=settings.allow_cleartext_auth, fips=settings.fips)
+    return ServerAccess(credentials, allow_cleartext_auth=settings.allow_cleartext_auth, fips=settings.fips)
 
 
-def deliver(outgoing: Outgoing, server: MailServer, who: Access) -> Sent:
+def deliver(outgoing: Outgoing, server: MailServer, who: ServerAccess) -> Sent:
     """Send a mail now. Raises `Blocked`, and what `smtp.send` and `compose.build` raise.
 
     If the server's answer is lost, the mail is sent again at once; if it is lost again, `Uncertain` is raised.
@@ -87,7 +88,7 @@ def recipients_of(mail: Outgoing) -> list[str]:
     return list(dict.fromkeys(everybody))
 
 
-def check(server: MailServer, who: Access) -> TestResult:
+def check(server: MailServer, who: ServerAccess) -> TestResult:
     """Test the connection of a mail server."""
     return _protocol(server).check(server, access=who)
 

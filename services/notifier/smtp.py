@@ -37,13 +37,13 @@ from shared.mail_network.connection import (
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
 
-SLOWEST = 50_000
+MIN_BYTES_PER_SECOND = 50_000
 """Bytes a second: an upload that is slower has failed."""
 FINAL_ANSWER_TIMEOUTS = 4
 """Times the server's time-out: the wait for the final answer, because giving up there may send twice (RFC 5321,
 4.5.3.2.6)."""
-_ROUNDS = 10
-_REPLY_LINES = 200
+_MAX_CHALLENGES = 10
+_MAX_REPLY_LINES = 200
 _ENHANCED = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 
 
@@ -64,20 +64,20 @@ class Reply:
         return f"{self.code} {self.text}"
 
 
-class Refused(PostroomError):
+class NotTaken(PostroomError):
+    """The server does not take this mail."""
+
+    def __init__(self, reply: Reply, recipients: Sequence[str] = ()) -> None:
+        super().__init__(str(reply))
+        self.reply, self.recipients = reply, tuple(recipients)
+
+
+class Refused(NotTaken):
     """The server will not take this mail, now or later (5xx)."""
 
-    def __init__(self, reply: Reply, recipients: Sequence[str] = ()) -> None:
-        super().__init__(str(reply))
-        self.reply, self.recipients = reply, tuple(recipients)
 
-
-class Deferred(PostroomError):
+class Deferred(NotTaken):
     """The server does not take this mail at the moment (4xx): a failure of this mail only, to be retried later."""
-
-    def __init__(self, reply: Reply, recipients: Sequence[str] = ()) -> None:
-        super().__init__(str(reply))
-        self.reply, self.recipients = reply, tuple(recipients)
 
 
 class Uncertain(Unavailable):
@@ -94,7 +94,7 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True)
-class Access:
+class ServerAccess:
     """The credentials (None: no login), and what the settings allow."""
 
     credentials: Credentials | None = None
@@ -151,10 +151,10 @@ class _Connection(smtplib.SMTP):
 
     def putcmd(self, cmd: str, args: str = "") -> None:
         """Each command begins a new exchange."""
-        self.within(self._seconds)
+        self.set_deadline(self._seconds)
         super().putcmd(cmd, args)
 
-    def within(self, seconds: float) -> None:
+    def set_deadline(self, seconds: float) -> None:
         """Start an exchange with a deadline in `seconds`."""
         self._deadline.restart(seconds)
         if isinstance(self.file, _BoundedLines):
@@ -177,19 +177,19 @@ class _BoundedLines(io.BufferedReader):
     def readline(self, size: int | None = -1, /) -> bytes:
         """One line."""
         self.lines += 1
-        if self.lines > _REPLY_LINES:
+        if self.lines > _MAX_REPLY_LINES:
             raise smtplib.SMTPServerDisconnected("the server answers without end")
         return super().readline(size)
 
 
 def send(
-    server: MailServer, message: bytes, sender: str, recipients: Sequence[str], *, access: Access | None = None
+    server: MailServer, message: bytes, sender: str, recipients: Sequence[str], *, access: ServerAccess | None = None
 ) -> Sent:
     """Send `message` (RFC 5322 bytes) from `sender` ("" for the null path) to `recipients`, in one transaction.
 
     Raises `Refused`, `Deferred`, `Uncertain`, `Unavailable`, `AuthenticationRefused` or `Misconfigured`.
     """
-    with _session(server, access or Access()) as connection:
+    with _session(server, access or ServerAccess()) as connection:
         _begin(connection, message, sender, recipients)
         refused = tuple((each, reply) for each in recipients if (reply := _recipient(connection, each)))
         accepted = tuple(each for each in recipients if each not in dict(refused))
@@ -198,18 +198,18 @@ def send(
         return Sent(accepted, refused, _data(connection, server, message))
 
 
-def check(server: MailServer, *, access: Access | None = None) -> TestResult:
+def check(server: MailServer, *, access: ServerAccess | None = None) -> TestResult:
     """Test the connection: host, name, TLS, login. Sends nothing."""
 
     def checked() -> tuple[str, ...]:
-        with _session(server, access or Access()):
+        with _session(server, access or ServerAccess()):
             return ()
 
     return connection_test.tested(checked, lambda: datetime.now(UTC))
 
 
 @contextmanager
-def _session(server: MailServer, access: Access) -> Iterator[_Connection]:
+def _session(server: MailServer, access: ServerAccess) -> Iterator[_Connection]:
     connection = _Connection(server, access.hello)
     try:
         with _translated_errors(connection, server):
@@ -217,7 +217,7 @@ def _session(server: MailServer, access: Access) -> Iterator[_Connection]:
             _log_in(connection, server, access)
             yield connection
             with suppress(smtplib.SMTPException, OSError):
-                connection.within(5)
+                connection.set_deadline(5)
                 connection.quit()
     finally:
         connection.close()
@@ -308,7 +308,9 @@ def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
     go = Reply(*_decoded(connection.getreply()))
     if go.code != 354:
         raise _reply_error(go)
-    connection.within(FINAL_ANSWER_TIMEOUTS * server.timeout.total_seconds() + len(message) / SLOWEST)
+    connection.set_deadline(
+        FINAL_ANSWER_TIMEOUTS * server.timeout.total_seconds() + len(message) / MIN_BYTES_PER_SECOND
+    )
     connection.send(_stuffed(message))
     try:
         reply = Reply(*_decoded(connection.getreply()))
@@ -330,14 +332,15 @@ def _stuffed(message: bytes) -> bytes:
 # the login
 
 
-def _log_in(connection: _Connection, server: MailServer, access: Access) -> None:
+def _log_in(connection: _Connection, server: MailServer, access: ServerAccess) -> None:
     who = access.credentials
     if server.auth == "none" or (server.auth == "auto" and who is None):
         return
     if who is None:
         raise Misconfigured(f"mail server {server.name}: auth {server.auth} needs a username")
     policy = sasl.Policy(encrypted=server.tls != "none", allow_cleartext=access.allow_cleartext_auth, fips=access.fips)
-    _exchange_or_renew(connection, _row(connection, server.auth, who, policy), who)
+    row = _row(connection, server.auth, who, policy)
+    sasl.log_in(row, who, lambda answer: _exchange(connection, row, answer))
 
 
 def _row(connection: _Connection, auth: str, who: Credentials, policy: sasl.Policy) -> sasl.Mechanism:
@@ -359,23 +362,11 @@ def _not_offered(what: str, offered: set[str], policy: sasl.Policy) -> PostroomE
     return Misconfigured(f"the server does not offer {what}; it offers {', '.join(sorted(offered)) or 'no login'}")
 
 
-def _exchange_or_renew(connection: _Connection, row: sasl.Mechanism, who: Credentials) -> None:
-    """Log in; if an OAuth token is refused, renew it and try once more."""
-    try:
-        _exchange(connection, row, who)
-    except AuthenticationRefused:
-        if not row.token:
-            raise
-        who.token(refresh=True)
-        _exchange(connection, row, who)
-
-
-def _exchange(connection: _Connection, row: sasl.Mechanism, who: Credentials) -> None:
+def _exchange(connection: _Connection, row: sasl.Mechanism, answer: sasl.Responder) -> None:
     """Run AUTH (RFC 4954): challenges and answers in base64 until the server accepts or refuses."""
-    answer = sasl.responder(row, who)
     first = f" {_base64(answer(b''))}" if row.client_first else ""
     code, text = connection.docmd("AUTH", row.name + first)
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_CHALLENGES):
         if code != 334:
             break
         code, text = connection.docmd(_base64(answer(_challenge(text))))

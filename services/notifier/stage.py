@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.notifier import send
-from services.notifier.compose import BadAddress, Mailbox, Outgoing
+from services.notifier.compose import BadAddress, Outgoing
 from services.notifier.smtp import Deferred, Refused, Sent, Uncertain
 from shared import rules
 from shared.app import App
@@ -125,13 +125,13 @@ def as_outgoing(mail: OutboxMail) -> Outgoing:
     return Outgoing(
         message_id=mail.message_id,
         date=mail.at,
-        to=tuple(Mailbox(address) for address in mail.to),
+        to=tuple(Address("", address) for address in mail.to),
         subject=mail.subject,
         text=mail.text,
         in_reply_to=mail.in_reply_to,
         automatic="auto-replied" if mail.in_reply_to else "auto-generated",
         loop=mail.inbox or "postroom",
-        sender=Mailbox(mail.from_) if mail.from_ else None,
+        sender=Address("", mail.from_) if mail.from_ else None,
     )
 
 

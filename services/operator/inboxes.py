@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Literal
 
 from services.fetcher.state import InboxState, InboxStates
 from services.notifier import send
-from services.notifier.compose import Mailbox, Outgoing
+from services.notifier.compose import Outgoing
 from services.operator.errors import NotAvailable
 from services.parser import guarded
 from services.runner import build_fetcher
 from shared.config.store import switch
 from shared.contracts.errors import BoundExceeded, Unavailable
+from shared.contracts.mail import Address
 from shared.mail_network import connection_test
 from shared.mail_network.connection import Refusal
 from shared.mail_network.connection_test import TestResult
@@ -154,10 +155,10 @@ def send_test_mail(app: App, name: str, server: MailServer) -> str:
     mail = Outgoing(
         message_id=f"<test-{uuid.uuid4().hex}@{sender.rpartition('@')[2]}>",
         date=app.clock.now(),
-        to=(Mailbox(server.username or ""),),
+        to=(Address("", server.username or ""),),
         subject="Test of Postroom",
         text=f"This mail was sent to test the inbox {inbox.name} and the mail server {server.name}.\n",
-        sender=Mailbox(sender),
+        sender=Address("", sender),
         loop=inbox.name,
     )
     send.deliver(mail, server, send.access(server, app.directory.current().settings))

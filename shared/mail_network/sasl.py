@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 
 from shared.contracts.errors import Misconfigured
+from shared.mail_network.connection import AuthenticationRefused
 
 Responder = Callable[[bytes], bytes]
 """Answers one challenge; the first one of a mechanism in which the client begins is empty."""
@@ -141,6 +142,17 @@ def _allowed(row: Mechanism, policy: Policy) -> bool:
     if row.md5 and policy.fips:
         return False
     return policy.encrypted or policy.allow_cleartext or not (row.cleartext or row.token)
+
+
+def log_in(row: Mechanism, who: Credentials, exchange: Callable[[Responder], None]) -> None:
+    """Run an exchange; if it refuses an OAuth token, renew the token and try once more."""
+    try:
+        exchange(responder(row, who))
+    except AuthenticationRefused:
+        if not row.token:
+            raise
+        who.token(refresh=True)
+        exchange(responder(row, who))
 
 
 def responder(row: Mechanism, who: Credentials) -> Responder:

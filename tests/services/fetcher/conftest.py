@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from services.fetcher.imap import ImapMailbox
-from services.fetcher.mailbox import Access
+from services.fetcher.mailbox import InboxAccess
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival, LeftBehind
 from shared.clock import FixedClock, SystemClock
@@ -93,7 +93,7 @@ class Desk:
         )
         return FetcherSource(self.documents, wiring, clock=self.clock, monotonic=lambda: self.now)
 
-    def _mailbox(self, access: Access) -> ImapMailbox:
+    def _mailbox(self, access: InboxAccess) -> ImapMailbox:
         limits = replace(access.limits, operation=self.patience, download=self.patience)
         return ImapMailbox(replace(access, limits=limits))
 

@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.fetcher import mailbox, sniff
+from services.fetcher import mailbox
+from services.fetcher.automatic import is_automatic
 from services.fetcher.imap_folders import candidates, same
-from services.fetcher.ledger import LONGEST_WAIT, Ledger
+from services.fetcher.ledger import MAX_WAIT, Ledger
 from services.fetcher.mailbox import Key, folder_of, mailbox_class, place
 from shared.clock import FixedClock
 from shared.contracts.errors import Misconfigured
@@ -61,7 +62,7 @@ def test_waits_between_attempts_grow_to_an_hour_and_no_clock_makes_them_longer(
     assert ledger.known([KEY]) == {KEY: "again"}
     for _ in range(20):
         ledger.failed(KEY, "garbled")
-    clock.advance(LONGEST_WAIT - timedelta(seconds=1))
+    clock.advance(MAX_WAIT - timedelta(seconds=1))
     assert ledger.known([KEY]) == {KEY: "later"}
     clock.advance(timedelta(days=-30))
     assert ledger.known([KEY]) == {KEY: "again"}
@@ -133,4 +134,4 @@ def test_inbox_alone_is_the_same_whatever_its_case() -> None:
     ],
 )
 def test_what_does_not_count_towards_the_number_per_poll(head: bytes, automatic: bool) -> None:
-    assert sniff.is_automatic(head) is automatic
+    assert is_automatic(head) is automatic

@@ -92,7 +92,7 @@ def test_bad_mail_is_tried_again_ever_more_rarely_and_after_the_others(server: F
     server.bodies[2] = b"(UID 2 BODY[] NIL)\r\n"
     for _ in range(6):
         poll(desk)
-    assert ledger.troubles(desk.documents, "support")[0].attempts == ledger.AT_ONCE
+    assert ledger.troubles(desk.documents, "support")[0].attempts == ledger.IMMEDIATE_TRIES
 
 
 def test_many_bad_mails_at_the_head_do_not_keep_back_the_good_one(server: FakeImap, desk: Desk) -> None:

@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from services.notifier import send, smtp
-from services.notifier.compose import Mailbox, Outgoing
-from services.notifier.smtp import Access, Deferred, Refused, Uncertain
+from services.notifier.compose import Outgoing
+from services.notifier.smtp import Deferred, Refused, ServerAccess, Uncertain
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, Unavailable
+from shared.contracts.mail import Address
 from shared.mail_network.connection import AuthenticationRefused, Step, TlsFailed, Unreachable, Unresolved
 from shared.mail_network.sasl import Credentials
 from tests.servers.presence import closed_port
@@ -21,7 +22,7 @@ from tests.servers.smtp import PASSWORD, USER, ScriptedServer, SmtpServer, drip
 from tests.servers.tls import Certificate, make_certificate
 
 MAIL = b"Subject: hello\r\nMessage-ID: <1@example.com>\r\n\r\n.dot\r\n..two\r\nend"
-WHO = Access(Credentials(USER, PASSWORD))
+WHO = ServerAccess(Credentials(USER, PASSWORD))
 FROM, TO = "desk@example.com", ["jane@example.com"]
 
 
@@ -73,7 +74,7 @@ def test_implicit_tls(trusted: Certificate) -> None:
 
 
 def test_wrong_password_is_told_apart_from_an_outage(trusted: Certificate) -> None:
-    wrong = Access(Credentials(USER, "wrong"))
+    wrong = ServerAccess(Credentials(USER, "wrong"))
     with SmtpServer(tls="starttls", certificate=trusted, auth=True) as running:
         with pytest.raises(AuthenticationRefused):
             smtp.send(a_server(running.port, tls="starttls"), MAIL, FROM, TO, access=wrong)
@@ -86,7 +87,7 @@ def test_auto_sends_no_password_in_clear_text_unless_allowed() -> None:
     with SmtpServer(auth=True) as running:
         with pytest.raises(Misconfigured):
             smtp.send(a_server(running.port), MAIL, FROM, TO, access=WHO)
-        allowed = Access(Credentials(USER, PASSWORD), allow_cleartext_auth=True)
+        allowed = ServerAccess(Credentials(USER, PASSWORD), allow_cleartext_auth=True)
         smtp.send(a_server(running.port), MAIL, FROM, TO, access=allowed)
         assert running.received[0].user == USER
 
@@ -154,7 +155,7 @@ def test_drop_before_the_answer_is_uncertain(server: SmtpServer) -> None:
 @pytest.mark.req("PR-15")
 def test_a_lost_answer_makes_one_retry_under_the_same_message_id(server: SmtpServer) -> None:
     server.faults.drop = 1
-    send.deliver(a_mail(), a_server(server.port), Access())
+    send.deliver(a_mail(), a_server(server.port), ServerAccess())
     first, second = server.received
     assert first.content == second.content
     assert b"Message-ID: <7@example.com>\r\n" in first.content
@@ -163,20 +164,20 @@ def test_a_lost_answer_makes_one_retry_under_the_same_message_id(server: SmtpSer
 def test_two_lost_answers_are_left_to_the_caller(server: SmtpServer) -> None:
     server.faults.drop = 5
     with pytest.raises(Uncertain):
-        send.deliver(a_mail(), a_server(server.port), Access())
+        send.deliver(a_mail(), a_server(server.port), ServerAccess())
     assert len(server.received) == 2
 
 
 @pytest.mark.req("NE-21")
 def test_blocked_server_sends_nothing(server: SmtpServer) -> None:
     with pytest.raises(send.Blocked):
-        send.deliver(a_mail(), a_server(server.port, block=True), Access())
+        send.deliver(a_mail(), a_server(server.port, block=True), ServerAccess())
     assert server.received == []
 
 
 @pytest.mark.req("NE-21")
 def test_override_recipient_replaces_everybody(server: SmtpServer) -> None:
-    send.deliver(a_mail(), a_server(server.port, override_recipient="test@example.com"), Access())
+    send.deliver(a_mail(), a_server(server.port, override_recipient="test@example.com"), ServerAccess())
     (received,) = server.received
     assert received.recipients == ["test@example.com"]
     assert b"jane@" not in received.content
@@ -231,7 +232,7 @@ def test_connection_test_tells_what_failed_first(trusted: Certificate) -> None:
         good = a_server(running.port, tls="starttls")
         results = [
             smtp.check(good, access=WHO),
-            smtp.check(good, access=Access(Credentials(USER, "wrong"))),
+            smtp.check(good, access=ServerAccess(Credentials(USER, "wrong"))),
             smtp.check(a_server(running.port, tls="implicit"), access=WHO),
             smtp.check(a_server(nobody), access=WHO),
             smtp.check(a_server(25, host="no.such.host.invalid"), access=WHO),
@@ -254,8 +255,8 @@ def a_mail() -> Outgoing:
     return Outgoing(
         message_id="<7@example.com>",
         date=datetime(2026, 1, 2, tzinfo=UTC),
-        to=(Mailbox("jane@example.com", "Jane"),),
-        cc=(Mailbox("boss@example.com"),),
+        to=(Address("Jane", "jane@example.com"),),
+        cc=(Address("", "boss@example.com"),),
         subject="Call 7",
         text="Hello",
         html="<p>Hello</p>",

@@ -13,15 +13,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notifier import compose
-from services.notifier.compose import Attached, BadAddress, Mailbox, Outgoing
+from services.notifier.compose import Attached, BadAddress, Outgoing
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured
+from shared.contracts.mail import Address
 
 SERVER = MailServer("default", host="localhost", from_address="desk@example.com")
 PLAIN = Outgoing(
     message_id="<7.1@example.com>",
     date=datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
-    to=(Mailbox("jane@example.com", "Jane Doe"),),
+    to=(Address("Jane Doe", "jane@example.com"),),
     subject="Call 7 has been updated",
     text="Hello Jane\n",
     automatic="auto-replied",
@@ -61,7 +62,7 @@ def test_mail_of_a_person_is_not_marked_as_automatic() -> None:
 
 
 def test_bcc_is_not_in_the_mail() -> None:
-    assert b"secret" not in compose.build(replace(PLAIN, bcc=(Mailbox("secret@example.com"),)), SERVER)
+    assert b"secret" not in compose.build(replace(PLAIN, bcc=(Address("", "secret@example.com"),)), SERVER)
 
 
 def test_same_mail_is_the_same_bytes() -> None:
@@ -97,7 +98,7 @@ EVIL = "a\r\nBcc: victim@example.com\r\n\r\nbody\x00\x85\u2028\ud800"
     "evil",
     [
         replace(PLAIN, subject=EVIL),
-        replace(PLAIN, to=(Mailbox("jane@example.com", EVIL),)),
+        replace(PLAIN, to=(Address(EVIL, "jane@example.com"),)),
         replace(PLAIN, loop=EVIL),
         replace(PLAIN, in_reply_to=EVIL),
         replace(PLAIN, references=(EVIL, "<a@b>\r\nBcc: victim@example.com")),
@@ -167,7 +168,7 @@ def test_addresses_as_they_are_sent(given: str, sent: str) -> None:
     ],
 )
 def test_names_are_quoted_or_encoded(name: str, header: str) -> None:
-    assert compose.written(Mailbox("j@example.com", name)) == header
+    assert compose.written(Address(name, "j@example.com")) == header
 
 
 def test_html_images_and_files_have_their_places() -> None:

@@ -1,7 +1,8 @@
 """Decides what kind of mail it is: a person's message, a report, an automatic answer, a receipt, an invitation.
 
-Reads headers first, structure second, subject third; the body alone never decides. A person's mail costs only a
-few header look-ups. Separate from reading reports (`bounce`), which is slower and relies on this decision.
+A verdict needs a header, the structure of a report, or a text that is a machine's as a whole: neither the subject nor
+a phrase decides alone. A person's mail costs only a few header look-ups. Separate from reading reports (`bounce`),
+which is slower and relies on this decision.
 """
 
 from __future__ import annotations
@@ -65,19 +66,30 @@ def _kind(root: Part, signs: Signs, subject: str, text: str) -> tuple[Kind, Boun
     declared = _declared(root, signs, subject)
     if sure := _SURE.get(declared):
         return sure, None
-    if header_signs.answers_alone(root.headers) or _says_away(root, signs, subject):
-        return "auto-reply", None
-    hinted = declared or signs.machine or signs.reported or "x-amz-sns-message-id" in root.headers
-    if hinted and (found := _report(root, signs, declared, subject, text)):
+    answers = bool(signs.answer) or _says_away(root, signs, subject, text)
+    hinted = signs.machine or signs.reported or "x-amz-sns-message-id" in root.headers
+    if (declared or (hinted and not answers)) and (found := _report(root, signs, declared, subject, text)):
         return found
+    if answers:
+        return "auto-reply", None
     return _UNLESS_BOUNCE.get(declared) or _robots(root, signs, subject) or "message", None
 
 
-def _says_away(root: Part, signs: Signs, subject: str) -> bool:
-    """Whether the subject is that of an automatic answer; a word of absence counts only for a machine or a reply."""
-    if phrases.AWAY_SUBJECT.match(subject):
+def _says_away(root: Part, signs: Signs, subject: str, text: str) -> bool:
+    """Whether the subject is that of an automatic answer, and a header or the text says that a machine wrote it."""
+    robot = signs.machine or signs.bulk
+    if not phrases.AWAY_SUBJECT.match(subject):
+        return robot and bool(phrases.ABSENT_SUBJECT.match(subject))
+    suppressed = (root.headers.get("x-auto-response-suppress") or "").strip().lower() == "all"
+    return robot or suppressed or _reads_automatic(text, answers="in-reply-to" in root.headers)
+
+
+def _reads_automatic(text: str, *, answers: bool) -> bool:
+    """Whether a text begins as an automatic answer does; a word of absence counts in an answer to a mail only."""
+    opening = " ".join(text[:600].split()).lower()
+    if phrases.AUTOMATIC_TEXT.search(opening[:200]) and not phrases.GREETING.match(opening):
         return True
-    return bool(phrases.ABSENT_SUBJECT.match(subject)) and (signs.machine or "in-reply-to" in root.headers)
+    return answers and bool(phrases.ABSENCE_TEXT.search(opening[:300]))
 
 
 def _declared(root: Part, signs: Signs, subject: str) -> str:
@@ -90,7 +102,8 @@ def _declared(root: Part, signs: Signs, subject: str) -> str:
     if whole:
         named = root.params.get("report-type", "delivery-status").lower()
         return named if named in _REPORT_TYPES else "report"
-    if "message/rfc822" in types and phrases.COMPLAINT_SUBJECT.match(subject):
+    alone = signs.machine or not any(part.text and part.text.strip() for part in root.children[:MAX_PARTS])
+    if "message/rfc822" in types and alone and phrases.COMPLAINT_SUBJECT.match(subject):
         return "feedback-report"
     return "calendar" if _invites(root) else ""
 
@@ -156,11 +169,9 @@ def _is_personal(text: str) -> bool:
 
 def _robots(root: Part, signs: Signs, subject: str) -> Kind | None:
     """The kind of a robot's mail that is not a report, by header and subject."""
-    asked = bool(phrases.CHALLENGE_SUBJECT.search(subject))
-    if header_signs.challenges(root.headers) or (asked and (signs.machine or "precedence" in root.headers)):
+    robot = signs.null_path or signs.replied or signs.bulk
+    if header_signs.challenges(root.headers) or (robot and phrases.CHALLENGE_SUBJECT.search(subject)):
         return "challenge"
-    if not signs.machine:
-        return None
-    if phrases.RECEIPT_SUBJECT.match(subject):
+    if signs.machine and phrases.RECEIPT_SUBJECT.match(subject):
         return "receipt"
-    return "auto-reply" if signs.submitted == "auto-replied" or phrases.AWAY_WORDS.search(subject) else None
+    return "auto-reply" if signs.replied or (robot and phrases.AWAY_WORDS.search(subject)) else None

@@ -163,6 +163,35 @@ AWAY_SUBJECT: Final = re.compile(
 )
 """How mail servers begin the subject of an automatic answer: a set phrase and a colon, or in brackets."""
 
+AUTOMATIC_TEXT: Final = any_in_lower(r"""
+    en  this (?:(?:message|e-?mail) )?is an? auto(?:mat\w+)?[- ]?(?:generated )?(?:re\w+|message|e-?mail|answer)
+    en  (?:message|e-?mail|reply|response) (?:was|is|has been) (?:sent|generated|created) automatically
+    en  automatically generated (?:message|e-?mail|reply|response)
+    de  (?:dies(?:e|es)? (?:ist|nachricht|mail|e-mail|antwort)|dies ist eine) .{0,30}automatisch
+    fr  (?:réponse|message) automatique | (?:généré|envoyé) automatiquement
+    es  (?:respuesta|mensaje) autom[aá]tic[ao] | (?:generado|enviado) automáticamente
+    it  (?:risposta|messaggio) automatic[ao] | (?:generat|inviat)[oa] automaticamente
+    pt  (?:resposta|mensagem) automática | (?:gerad|enviad)[oa] automaticamente
+    nl  automatisch (?:antwoord|bericht|gegenereerd) | automatische (?:reactie|e-mail)
+    sv  automatiskt? (?:svar|meddelande|genererat)
+    pl  automatyczn\w+ (?:odpowied\w+|wiadomo\w+)
+    ru  автоматическ\w+ (?:ответ|сообщение|уведомление)
+    ja  自動(?:的に)?(?:送信|返信|応答|配信)
+    zh  自动(?:回复|答复|发送) | 自動(?:回覆|回復|發送)
+""")
+"""How a machine's answer says at its beginning that no person wrote it; for text in lower case."""
+
+ABSENCE_TEXT: Final = any_in_lower(r"""
+    en  i(?:'m| am| will be|'ll be) .{0,30}(?:out of (?:the )?office|away|abroad|on .{0,20}(?:vacation|leave|holiday))
+    de  ich bin .{0,60}(?:nicht im (?:büro|haus)|nicht erreichbar|abwesend|außer haus|im urlaub|wieder erreichbar)
+    fr  je suis .{0,40}(?:absente?|en congés?|en vacances)
+    es  (?:estaré|estoy) .{0,40}(?:fuera de la oficina|ausente|de vacaciones)
+    it  sono .{0,40}(?:fuori ufficio|assente|in ferie)
+    pt  (?:estarei|estou) .{0,40}(?:fora do escritório|ausente|de férias)
+    nl  ik ben .{0,40}(?:afwezig|niet (?:op kantoor|aanwezig)|met vakantie)
+""")
+"""How a person's automatic answer speaks of the absence; for text in lower case."""
+
 ABSENT_SUBJECT: Final = re.compile(rf"\s*(?:{'|'.join(phrases(_ABSENT))})\s?[:\uff1a]", re.IGNORECASE)
 """A word of absence and a colon. People write this too, so it counts only with the header of an answer."""
 
@@ -176,7 +205,7 @@ RECEIPT_SUBJECT: Final = re.compile(
     r"gelesen|ungelesen gelöscht|lesebestätigung|lu|non lu|(?:accusé|confirmation) de lecture|"
     r"leído|confirmación de lectura|letto|conferma di lettura|lida?|confirmação de leitura|gelezen|leesbevestiging|"
     r"läst|läskvitto|lest|læst|luettu|przeczytan[eo]|potwierdzenie przeczytania|přečteno|olvasva|olvasott|"
-    r"прочтено|прочитано|уведомление о прочтении|okundu|開封済み|開封確認|已读|已讀|읽음)\s?(?:[:\uff1a\-]|$)",
+    r"прочтено|прочитано|уведомление о прочтении|okundu|開封済み|開封確認|已读|已讀|읽음)\s?(?:[:\uff1a]|$)",
     re.IGNORECASE,
 )
 """The subject of a receipt that comes without its report part."""

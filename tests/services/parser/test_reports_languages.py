@@ -170,9 +170,10 @@ AUTOMATIC = {
 
 
 @pytest.mark.parametrize("subject", AUTOMATIC.values(), ids=AUTOMATIC.keys())
-def test_an_automatic_answer_is_known_by_its_subject(subject: str) -> None:
-    mail = read("I am away until Monday.", subject, sender="Ann <ann@example.org>")
+def test_an_automatic_answer_is_known_by_its_subject_and_a_header(subject: str) -> None:
+    mail = read("Back on Monday.", subject, "Auto-Submitted: auto-generated", sender="Ann <ann@example.org>")
     assert (mail.kind, mail.automatic) == ("auto-reply", True)
+    assert read("Back on Monday.", subject, sender="Ann <ann@example.org>").kind == "message"
 
 
 RECEIPTS = ["Gelesen: Drucker", "Read: Printer", "Lesebestätigung: Drucker", "Accusé de lecture: Imprimante"]

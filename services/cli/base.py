@@ -14,16 +14,18 @@ from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from services.operator.errors import UnknownName
 from shared.contracts.errors import PostroomError, Unavailable
 
 if TYPE_CHECKING:
     from shared.app import App, Location
 
 PROBLEM: Final = 1
+USAGE: Final = 2
 TRY_LATER: Final = 75
 DATA: Final = "postroom.data"
 JSON: Final = "postroom.json"
@@ -179,6 +181,9 @@ def _report_error(error: Exception) -> int:
         case click.ClickException():
             error.show()
             return error.exit_code
+        case UnknownName():
+            _print_error(str(error))
+            return USAGE
         case Unavailable():
             _print_error(f"{error}; try again later")
             return TRY_LATER
@@ -232,7 +237,7 @@ def opened() -> Iterator[App]:
             app = App.open(where, QUEUES)
     except Unavailable as error:
         if _is_permanent(error.__cause__, where.data):
-            raise Problem(f"{error}; mend that, or name another folder with --data or POSTROOM_DATA") from error
+            raise Problem(f"{error}; repair that, or name another folder with --data or POSTROOM_DATA") from error
         raise
     try:
         yield app
@@ -245,13 +250,6 @@ def _is_permanent(cause: BaseException | None, data: Path) -> bool:
     name = getattr(cause, "sqlite_errorname", "")
     forbidden = name.startswith("SQLITE_CANTOPEN") and not os.access(data, os.W_OK)
     return forbidden or isinstance(cause, LASTING) or name.startswith(LASTING_IN_SQLITE)
-
-
-def nothing_called(thing: str, name: str) -> NoReturn:
-    """Exit with code 1, because no such thing exists."""
-    from services.cli.output import safe
-
-    raise Problem(f"there is no {thing} {safe(name)!r}")
 
 
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:

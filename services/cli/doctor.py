@@ -10,6 +10,7 @@ import click
 from services.cli import output
 from services.cli.base import PROBLEM, Command, as_json, location
 from services.operator.doctor import examine, is_healthy
+from services.operator.view import values_of
 
 
 @click.command(cls=Command)
@@ -19,7 +20,7 @@ def doctor() -> int:
         findings = examine(location())
     for each in findings:
         if as_json():
-            output.emit({"check": each.check, "status": each.status, "message": each.message})
+            output.emit(values_of(each, ("check", "status", "message")))
         else:
             click.echo(f"{each.status.ljust(7)}  {each.check.ljust(13)}  {output.safe(each.message)}")
     return 0 if is_healthy(findings) else PROBLEM

@@ -22,6 +22,8 @@ from services.operator.inboxes import (
     switch_processing,
     waiting_mails,
 )
+from services.operator.records import type_called
+from services.operator.view import values_of
 from services.record_writer.sample import sample_mail
 from shared.config.model import XML_EXPORT
 
@@ -43,7 +45,7 @@ def list_inboxes() -> None:
         zone = app.directory.current().settings.timezone
     if as_json():
         for each in views:
-            output.emit({**asdict(each), "test": _test(each.test) if each.test else None})
+            output.emit(asdict(each))
         return
     output.table(
         ("inbox", "address", "protocol", "processor", "state", "polled", "tested"),
@@ -67,17 +69,6 @@ def _tested(test: TestResult | None, zone: str) -> str:
     return f"{'ok' if test.ok else 'failed'} {output.local(test.at, zone)}" if test else ""
 
 
-def _test(result: TestResult) -> dict[str, Any]:
-    return {
-        "ok": result.ok,
-        "step": str(result.step),
-        "message": result.message,
-        "detail": result.detail,
-        "notes": list(result.notes),
-        "at": result.at,
-    }
-
-
 @inbox.command(cls=Command)
 @click.argument("name")
 @click.option("--send/--no-send", default=None, help="Send a test mail to the user of the mail server.  [default: ask]")
@@ -92,7 +83,7 @@ def test(name: str, *, send: bool | None) -> int:
         if check.result is None:
             _show_result(name, {"ok": check.ok, "message": check.message})
             return 0
-        _show_result(name, _test(check.result))
+        _show_result(name, asdict(check.result))
         if not check.ok:
             return PROBLEM
         server = server_for_test_mail(app, name)
@@ -135,15 +126,8 @@ def peek(name: str, count: int) -> None:
 
 
 def _waiting(mail: WaitingMail) -> dict[str, Any]:
-    date = {"date": mail.date} if mail.readable else {}
-    return {
-        "from": mail.sender,
-        "subject": mail.subject,
-        **date,
-        "size": mail.size,
-        "key": mail.key,
-        "text": mail.text,
-    }
+    date = ("date",) if mail.readable else ()
+    return {"from": mail.sender, **values_of(mail, ("subject", *date, "size", "key", "text"))}
 
 
 @inbox.command(cls=Command)
@@ -151,8 +135,6 @@ def _waiting(mail: WaitingMail) -> dict[str, Any]:
 @click.option("--type", "type_name", metavar="TYPE", help="Another record type than the one the inbox makes.")
 def sample(name: str, type_name: str | None) -> None:
     """Print a sample mail for the people who write to an inbox: its fields, separator and marker."""
-    from services.cli.records import type_called
-
     with opened() as app:
         found = inbox_named(app, name)
         if found.processor == XML_EXPORT and type_name is None:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, as_json, nothing_called, opened, page_options
+from services.cli.base import Command, Group, as_json, opened, page_options
 from services.cli.listing import Listing, Page
 from services.operator import people as views
 
 if TYPE_CHECKING:
-    from shared.app import App
     from shared.store.people import StoredPerson
 
 
@@ -52,18 +51,13 @@ def _shown(value: object) -> object:
             return value
 
 
-def one(app: App, named: str) -> StoredPerson:
-    """The person with this id or address."""
-    return views.person_named(app, named) or nothing_called("person", named)
-
-
 @people.command(cls=Command)
 @click.argument("person_id", metavar="ID")
 @click.option("--mails", "limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many mails.")
 def show(person_id: str, limit: int) -> None:
     """Show one person with the mail history, newest first."""
     with opened() as app:
-        person = one(app, person_id)
+        person = views.person_named(app, person_id)
         timezone = app.directory.current().settings.timezone
         history = views.history(app, person, limit)
     summary = asdict(views.summary(person))

@@ -4,39 +4,26 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import click
 
-from services.cli import output, people
-from services.cli.base import Command, Group, Problem, as_json, nothing_called, opened, page_options
+from services.cli import output
+from services.cli.base import Command, Group, as_json, opened, page_options
 from services.cli.listing import Listing, Page
 from services.operator import records as views
+from services.operator.errors import NotAvailable
+from services.operator.people import person_named
 
 if TYPE_CHECKING:
     from services.operator.records import ActivityView, RecordView
     from shared.app import App
-    from shared.config.model import RecordType
     from shared.store.record import Record
 
 
 @click.group(cls=Group)
 def records() -> None:
     """Records. A type is named as in subjects (incident, call, "Service Request"), a number INC12 or 12."""
-
-
-def type_called(app: App, named: str) -> RecordType:
-    """The record type with this name, label or alias."""
-    found = app.directory.type_named(named)
-    if found is None:
-        known = ", ".join(each.name for each in app.directory.current().types)
-        raise click.UsageError(f"there is no record type {named!r}; known are {known}")
-    return found
-
-
-def one(app: App, type_: RecordType, number: str) -> Record:
-    """The record with this number, bare or as it is shown."""
-    return views.record_numbered(app, type_, number) or nothing_called(type_.name, number)
 
 
 @records.command("list", cls=Command)
@@ -47,7 +34,7 @@ def list_records(type_name: str | None, status: str | None, limit: int, skip: in
     """List records, newest first."""
     page = Page(limit, skip)
     with opened() as app:
-        type_ = type_called(app, type_name) if type_name else None
+        type_ = views.type_called(app, type_name) if type_name else None
         statuses = None if status is None else views.statuses_named(app, type_, status)
         filtered = type_ is not None or status is not None
         listing = Listing(
@@ -72,7 +59,7 @@ def _row(record: Record, timezone: str) -> tuple[object, ...]:
 def show(type_name: str, number: str, activities: int) -> None:
     """Show one record with its activities."""
     with opened() as app:
-        record = one(app, type_called(app, type_name), number)
+        record = views.record_numbered(app, views.type_called(app, type_name), number)
         print_record(app, record, activities)
 
 
@@ -148,12 +135,12 @@ def create(
     from services.operator import manual_edits
 
     with opened() as app:
-        type_ = type_called(app, type_name)
-        given = [*map(_pair, values), *((("Owner", people.one(app, owner).id),) if owner else ())]
+        type_ = views.type_called(app, type_name)
+        given = [*map(_pair, values), *((("Owner", person_named(app, owner).id),) if owner else ())]
         new = manual_edits.NewRecord(
             subject=subject,
             description=description,
-            customer=people.one(app, customer).id if customer else None,
+            customer=person_named(app, customer).id if customer else None,
             parent=_parent(app, parent) if parent else None,
             values=(*given, *((("Status", status),) if status else ())),
         )
@@ -170,12 +157,8 @@ def _pair(written: str) -> tuple[str, str]:
 def _parent(app: App, written: str) -> Record:
     type_name, found, number = written.rpartition(":")
     if not found:
-        _bad_parent(written)
-    return one(app, type_called(app, type_name), number)
-
-
-def _bad_parent(written: str) -> NoReturn:
-    raise click.UsageError(f"{written!r} is not TYPE:NUMBER")
+        raise click.UsageError(f"{written!r} is not TYPE:NUMBER")
+    return views.record_numbered(app, views.type_called(app, type_name), number)
 
 
 @records.command("set", cls=Command)
@@ -187,8 +170,8 @@ def set_values(type_name: str, number: str, values: tuple[str, ...]) -> None:
     from services.operator import manual_edits
 
     with opened() as app:
-        type_ = type_called(app, type_name)
-        record = one(app, type_, number)
+        type_ = views.type_called(app, type_name)
+        record = views.record_numbered(app, type_, number)
         changed = manual_edits.change(app, type_, record.id, [_resolved(app, *_pair(each)) for each in values])
         print_record(app, changed)
 
@@ -198,6 +181,6 @@ def _resolved(app: App, name: str, value: str) -> tuple[str, str]:
     if name.casefold() != "owner" or not value.strip():
         return name, value
     try:
-        return name, people.one(app, value.strip()).id
-    except Problem as problem:
-        raise Problem(f"{problem.message}; Owner takes the id or address of a person") from None
+        return name, person_named(app, value.strip()).id
+    except NotAvailable as error:
+        raise NotAvailable(f"{error}; Owner takes the id or address of a person") from None

@@ -69,7 +69,7 @@ def _in_flight(app: App) -> str:
     try:
         return f"{app.broker.in_flight()} in flight"
     except Unavailable:
-        return "the broker is away"
+        return "the broker does not answer"
 
 
 def _show_unread_inboxes(app: App) -> None:

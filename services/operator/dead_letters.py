@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.finding import find_one
+from services.operator.view import values_of
 from shared.store.dead_letters import LetterQuery
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class LetterView:
     def as_json(self) -> dict[str, Any]:
         """The keys that scripts rely on."""
         message = self.letter.message
-        named = {key: getattr(message, key) for key in ("id", "type", "content_type", "correlation_id")}
+        named = values_of(message, ("id", "type", "content_type", "correlation_id"))
         body = {"headers": dict(message.headers), "size": self.size, "body": self.text}
         return {**letter_as_json(self.letter), "message": {**named, **body}}
 
@@ -51,4 +52,4 @@ def open_letters(app: App, stage: str | None) -> list[DeadLetter]:
 
 def letter_as_json(letter: DeadLetter) -> dict[str, Any]:
     """A letter as `dead-letters list --json` prints it."""
-    return {key: getattr(letter, key) for key in _LISTED}
+    return values_of(letter, _LISTED)

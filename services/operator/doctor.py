@@ -105,7 +105,7 @@ def _configuration(app: App) -> Iterator[Finding]:
         yield Finding(
             "configuration",
             "ok",
-            f"{counted(len(config.inboxes), 'inbox', 'inboxes')}; nothing that is needed is missing",
+            f"{counted(len(config.inboxes), 'inbox', 'inboxes')}; everything that is needed is set",
         )
     if not config.mail_servers:
         yield Finding("configuration", "note", "no mail server is configured: answers stay in the outbox as unsent")
@@ -120,7 +120,7 @@ def _secrets(app: App) -> Iterator[Finding]:
     for each in lacking:
         yield Finding("secrets", "problem" if each.kept else "note", f"{each.path}: {each.message}")
     if not lacking:
-        yield Finding("secrets", "ok", "every secret that is needed can be had")
+        yield Finding("secrets", "ok", "every secret that is needed is there")
 
 
 def _inboxes(app: App) -> Iterator[Finding]:

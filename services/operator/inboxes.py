@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from services.fetcher.state import InboxState, InboxStates
 from services.notifier import send
 from services.notifier.compose import Outgoing
 from services.operator.errors import NotAvailable
+from services.operator.view import values_of, view_of
 from services.parser import guarded
 from services.runner import build_fetcher
 from shared.config.store import switch
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from shared.config.model import Inbox, MailServer
 
 Running = Literal["running", "failing", "stopped", "disabled"]
+_OF_INBOX: Final = ("name", "address", "protocol", "processor", "enabled")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,19 +96,7 @@ def inbox_views(app: App) -> tuple[InboxView, ...]:
 def inbox_view(inbox: Inbox, state: InboxState, *, processing: bool) -> InboxView:
     """One inbox with its state. `processing`: whether the system visits inboxes at all."""
     running, reason = running_state(inbox, state, processing=processing)
-    return InboxView(
-        inbox.name,
-        inbox.address,
-        inbox.protocol,
-        inbox.processor,
-        inbox.enabled,
-        running,
-        reason,
-        state.auth_failures,
-        state.error,
-        state.polled_at,
-        state.test,
-    )
+    return view_of(InboxView, state, **values_of(inbox, _OF_INBOX), state=running, reason=reason)
 
 
 def running_state(inbox: Inbox, state: InboxState, *, processing: bool) -> tuple[Running, str | None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
+from services.operator.view import values_of
 from shared.store.dead_letters import LetterQuery
 
 if TYPE_CHECKING:
@@ -106,14 +107,9 @@ def mail_as_json(mail: StoredMail) -> dict[str, Any]:
         "mail_id": mail.id,
         "inbox": mail.inbox,
         "from": asdict(mail.from_) if mail.from_ else None,
-        "subject": mail.subject,
-        "received_at": mail.received_at,
-        "outcome": mail.outcome,
-        "reason": mail.reason,
+        **values_of(mail, ("subject", "received_at", "outcome", "reason")),
         "records": [asdict(label) for label in mail.records],
-        "message_id": mail.message_id,
-        "kind": mail.kind,
-        "size": mail.size,
+        **values_of(mail, ("message_id", "kind", "size")),
         "sha256": mail.raw,
         "defects": list(mail.defects),
         "released": mail.released,
@@ -122,5 +118,4 @@ def mail_as_json(mail: StoredMail) -> dict[str, Any]:
 
 def entry_as_json(entry: JournalEntry) -> dict[str, Any]:
     """A decision as `mails show --json` prints it."""
-    keys = ("at", "stage", "decision", "why", "attempt")
-    return {key: getattr(entry, key) for key in keys}
+    return values_of(entry, ("at", "stage", "decision", "why", "attempt"))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
+from services.operator.view import values_of
 from shared.contracts.events import NotificationQueued
 from shared.runtime.outcome import Retry, Wait
 
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from shared.store.outbox import OutboxMail, OutboxState
 
 SENDABLE: Final[tuple[OutboxState, ...]] = ("unsent", "waiting", "failed")
-_LISTED: Final = ("to", "subject", "text", "kind", "record", "state", "message_id", "in_reply_to", "mail_id", "at")
+_LISTED: Final = (
+    *("id", "to", "subject", "text", "kind", "record", "state", "message_id", "in_reply_to", "mail_id", "at", "reason"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,7 @@ def server_for(mail: OutboxMail, configuration: Configuration) -> MailServer:
 
 def outgoing_as_json(mail: OutboxMail) -> dict[str, Any]:
     """An outgoing mail as `outbox list --json` prints it."""
-    listed = {key: getattr(mail, key) for key in _LISTED}
-    return {"id": mail.id, **listed, "to": list(mail.to), "reason": mail.reason}
+    return values_of(mail, _LISTED)
 
 
 def outgoing_page_as_json(mail: OutboxMail) -> dict[str, Any]:

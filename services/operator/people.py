@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from services.operator.errors import NotAvailable
+from services.operator.view import view_of
 from shared.store.people import HistoryEntry, StoredPerson
 
 if TYPE_CHECKING:
@@ -43,24 +45,17 @@ class HistoryView:
     outcome: str | None
 
 
-def person_named(app: App, named: str) -> StoredPerson | None:
-    """The person with this id, else with this address."""
-    return app.people.named(named, plus_addressing=app.directory.current().settings.plus_addressing)
+def person_named(app: App, named: str) -> StoredPerson:
+    """The person with this id, else with this address. Raises `NotAvailable`."""
+    found = app.people.named(named, plus_addressing=app.directory.current().settings.plus_addressing)
+    if found is None:
+        raise NotAvailable(f"there is no person {named!r}")
+    return found
 
 
 def summary(person: StoredPerson) -> PersonSummary:
     """A person as lists show it."""
-    return PersonSummary(
-        person.id,
-        person.name,
-        person.addresses,
-        person.kind,
-        person.roles,
-        person.permissions,
-        person.format,
-        person.login_id,
-        person.active,
-    )
+    return view_of(PersonSummary, person)
 
 
 def history(app: App, person: StoredPerson, limit: int) -> list[HistoryView]:
@@ -70,5 +65,4 @@ def history(app: App, person: StoredPerson, limit: int) -> list[HistoryView]:
 
 def _entry(app: App, entry: HistoryEntry) -> HistoryView:
     mail = app.mails.get(entry.mail_id)
-    subject, outcome = (mail.subject, mail.outcome) if mail else (None, None)
-    return HistoryView(entry.at, entry.mail_id, entry.event, entry.type, entry.number, subject, outcome)
+    return view_of(HistoryView, entry, subject=mail and mail.subject, outcome=mail and mail.outcome)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from services.operator.errors import NotAvailable, UnknownName
+from services.operator.view import view_of
 from shared.config.model import RecordType
 from shared.store.record import Record, StoredActivity, StoredLink
 
@@ -26,8 +28,8 @@ MAX_DIGITS: Final = 18
 
 
 @dataclass(frozen=True, slots=True)
-class RecordSummary:
-    """A record in a list."""
+class _RecordLabels:
+    """The values that every view of a record begins with."""
 
     id: str
     type: str
@@ -36,6 +38,12 @@ class RecordSummary:
     subject: str
     owner: str | None
     owner_team: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSummary(_RecordLabels):
+    """A record in a list."""
+
     customer: str | None
 
 
@@ -83,19 +91,12 @@ class ActivityView:
 
 
 @dataclass(frozen=True, slots=True)
-class RecordView:
+class RecordView(_RecordLabels):
     """A record with its customer, the records below it, its links, attachments and newest activities.
 
     `links` leave out those that come from a record below; `tasks` are the records below: tasks and approvals.
     """
 
-    id: str
-    type: str
-    number: str
-    status: str
-    subject: str
-    owner: str | None
-    owner_team: str | None
     customer: CustomerView | None
     description: str
     logging_analyst: str | None
@@ -114,13 +115,24 @@ class RecordView:
     activities: tuple[ActivityView, ...]
 
 
-def record_numbered(app: App, type_: RecordType, number: str) -> Record | None:
-    """The record with this number, bare (12) or as it is shown (INC12, in any case)."""
+def type_called(app: App, named: str) -> RecordType:
+    """The record type with this name, label or alias. Raises `UnknownName`."""
+    found = app.directory.type_named(named)
+    if found is None:
+        known = ", ".join(each.name for each in app.directory.current().types)
+        raise UnknownName(f"there is no record type {named!r}; known are {known}")
+    return found
+
+
+def record_numbered(app: App, type_: RecordType, number: str) -> Record:
+    """The record with this number, bare (12) or as it is shown (INC12, in any case). Raises `NotAvailable`."""
     bare = number.strip()
     if type_.prefix and bare.casefold().startswith(type_.prefix.casefold()):
         bare = bare[len(type_.prefix) :]
     is_number = bare.isascii() and bare.isdigit() and len(bare) <= MAX_DIGITS
-    return app.records.numbered(type_.name, int(bare)) if is_number else None
+    if record := app.records.numbered(type_.name, int(bare)) if is_number else None:
+        return record
+    raise NotAvailable(f"there is no {type_.name} {number!r}")
 
 
 def statuses_named(app: App, type_: RecordType | None, named: str) -> list[str]:
@@ -135,45 +147,21 @@ def statuses_named(app: App, type_: RecordType | None, named: str) -> list[str]:
 
 def summary(record: Record) -> RecordSummary:
     """A record as lists show it."""
-    return RecordSummary(
-        record.id,
-        record.type,
-        record.number,
-        record.status,
-        record.subject,
-        record.owner,
-        record.owner_team,
-        record.customer,
-    )
+    return view_of(RecordSummary, record)
 
 
 def view(app: App, record: Record, activities: int) -> RecordView:
     """A record with all that hangs on it; of its activities the newest so many."""
     newest = app.records.activities(record.id, activities)
-    return RecordView(
-        id=record.id,
-        type=record.type,
-        number=record.number,
-        status=record.status,
-        subject=record.subject,
-        owner=record.owner,
-        owner_team=record.owner_team,
+    return view_of(
+        RecordView,
+        record,
         customer=_customer(app, record),
-        description=record.description,
-        logging_analyst=record.logging_analyst,
-        source=record.source,
-        partition=record.partition,
-        created_by=record.created_by,
-        template=record.template,
-        created_at=record.created_at,
-        updated_at=record.updated_at,
-        fields=record.fields,
-        updated_by_mail=record.updated_by_mail,
         priority=record.fields.get("Priority"),
         tasks=_tasks(app, record),
         links=tuple(_links(app, record)),
         attachments=_attachments(app.records.activities(record.id, MAX_ACTIVITIES)),
-        activities=tuple(_activity(each) for each in newest),
+        activities=tuple(view_of(ActivityView, each) for each in newest),
     )
 
 
@@ -182,10 +170,6 @@ def _customer(app: App, record: Record) -> CustomerView | None:
     if person is None:
         return None
     return CustomerView(person.id, person.name, next(iter(person.addresses), None), person.kind)
-
-
-def _activity(each: StoredActivity) -> ActivityView:
-    return ActivityView(each.at, each.by, each.kind, each.text, each.mail_id, each.attachments, each.security_profile)
 
 
 def _links(app: App, record: Record) -> Iterator[LinkView]:

@@ -218,7 +218,7 @@ def test_a_data_folder_that_needs_a_person_is_not_to_be_tried_again_later(run: R
     (data / "postroom.sqlite").write_bytes(b"no database" * 100)
     done = run("mails", "list")
     assert done.code == 1
-    assert done.err.endswith("; mend that, or name another folder with --data or POSTROOM_DATA\n")
+    assert done.err.endswith("; repair that, or name another folder with --data or POSTROOM_DATA\n")
     assert run("publish", "-", stdin=b"x").code == 75
     below = postroom("--data", "/dev/null/x", "mails", "list")
-    assert (below.returncode, b"mend that" in below.stderr) == (1, True)
+    assert (below.returncode, b"repair that" in below.stderr) == (1, True)

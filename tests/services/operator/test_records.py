@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 import pytest
 
 from services.operator import manual_edits, people, records
+from services.operator.errors import NotAvailable
 from shared.store.record import Record
 from tests.builders import a_configuration, a_mail, a_person
 from tests.desk import Desk
@@ -21,7 +22,7 @@ def seen(desk: Desk) -> Desk:
     return desk
 
 
-def incident(desk: Desk, number: str = "1") -> Record | None:
+def incident(desk: Desk, number: str = "1") -> Record:
     type_ = desk.app.directory.type_named("incident")
     assert type_ is not None
     return records.record_numbered(desk.app, type_, number)
@@ -34,7 +35,8 @@ def test_a_record_is_named_by_its_number_bare_or_as_shown(seen: Desk, number: st
 
 @pytest.mark.parametrize("number", ["2", "", "INC", "x1", "\u0661", "1" * 19])
 def test_what_is_no_number_of_a_record_names_none(seen: Desk, number: str) -> None:
-    assert incident(seen, number) is None
+    with pytest.raises(NotAvailable, match="there is no incident"):
+        incident(seen, number)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,6 @@ def test_a_view_begins_with_the_summary_and_has_what_hangs_on_the_record(seen: D
     task = seen.app.directory.type_named("task")
     record = incident(seen)
     assert task is not None
-    assert record is not None
     below = manual_edits.create(seen.app, task, manual_edits.NewRecord("Chairs", parent=record))
     shown = records.view(seen.app, record, 1)
     summary = records.summary(record)
@@ -64,9 +65,9 @@ def test_a_view_begins_with_the_summary_and_has_what_hangs_on_the_record(seen: D
 
 def test_a_person_is_named_by_id_or_address_and_has_the_mails(seen: Desk) -> None:
     anna = people.person_named(seen.app, "Anna@customer.example")
-    assert anna is not None
     assert people.person_named(seen.app, "anna") == anna
-    assert people.person_named(seen.app, "nobody") is None
+    with pytest.raises(NotAvailable, match="there is no person 'nobody'"):
+        people.person_named(seen.app, "nobody")
     assert asdict(people.summary(anna))["addresses"] == ("anna@customer.example",)
     history = people.history(seen.app, anna, 10)
     assert [(each.number, each.event, each.subject, each.outcome) for each in history] == [

@@ -1,4 +1,5 @@
-"""The record numbers that a mail names: `<type>#n` or `[type - n]` in the subject, `[type - n]` in the text. Pure.
+"""The record numbers that a mail names: in the subject `<type>#n`, `[type - n]` or words of our own; in the text
+`[type - n]`. Pure.
 
 Separate from the strategies, because it reads only text, and no records: a number alone proves nothing. The
 administrator's own patterns run under a time-out, whatever the subject is.
@@ -23,6 +24,8 @@ MAX_NUMBERS: Final = 10
 """Numbers of one form that are looked up; a mail may list thousands."""
 MAX_SEARCHED: Final = 100_000
 """Characters of new text in which keywords are looked for."""
+_DASH: Final = "[-\u00ad\u058a\u05be\u1806\u2010-\u2015\u2043\u207b\u2212\u2e3a\u2e3b\u301c\u3030\ufe58\ufe63\uff0d]"
+"""The hyphen, and every dash that a mail program makes of it."""
 
 log = logging.getLogger(__name__)
 
@@ -37,8 +40,10 @@ class Hint:
 
 
 def in_subject(facts: Facts) -> Iterator[Hint]:
-    """Every `[type - n]` of the subject, as our own subjects have it: these win over the thread (TI-31)."""
-    return _with_keyword(facts.mail.subject, facts.configuration)
+    """Every `[type - n]` of the subject, and the number in words of ours: these win over the thread (TI-31)."""
+    configuration, subject = facts.configuration, facts.mail.subject
+    yield from _with_keyword(subject, configuration)
+    yield from _hints(_forms(configuration).ours.finditer(subject), configuration)
 
 
 def in_body_or_loose(facts: Facts) -> Iterator[Hint]:
@@ -48,8 +53,7 @@ def in_body_or_loose(facts: Facts) -> Iterator[Hint]:
     configuration, subject, text = facts.configuration, facts.mail.subject, facts.mail.new_text[:MAX_SEARCHED]
     yield from _hints(_configured(configuration.settings.subject_patterns, subject), configuration)
     if "#" in subject:
-        plain, _ = _forms(configuration)
-        yield from _hints(plain.finditer(subject), configuration)
+        yield from _hints(_forms(configuration).plain.finditer(subject), configuration)
     if "[" in text:
         yield from _with_keyword(unquoted(text), configuration)
 
@@ -57,11 +61,10 @@ def in_body_or_loose(facts: Facts) -> Iterator[Hint]:
 def _with_keyword(text: str, configuration: Configuration) -> Iterator[Hint]:
     """Every `[type - n]`; a text without brackets, as most are, is not searched."""
     if "[" in text:
-        _, keyword = _forms(configuration)
-        yield from _hints(keyword.finditer(text), configuration)
+        yield from _hints(_forms(configuration).keyword.finditer(text), configuration)
 
 
-def _forms(configuration: Configuration) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _forms(configuration: Configuration) -> _Forms:
     names = tuple(name for each in configuration.types for name in (each.name, each.label, *each.aliases))
     return _patterns(names, tuple(each.prefix for each in configuration.types))
 
@@ -96,7 +99,7 @@ def unquoted(text: str) -> str:
 
 
 def _hint(found: Mapping[str, Any], configuration: Configuration) -> Hint | None:
-    type_ = configuration.type_named(found.get("type") or "incident")
+    type_ = configuration.type_named(re.sub(_DASH, "-", found.get("type") or "incident"))
     serial = serial_of(type_, found.get("number") or "") if type_ else None
     return Hint(type_, str(found["number"]), serial) if type_ and serial is not None else None
 
@@ -110,17 +113,30 @@ def serial_of(type_: RecordType, text: str) -> int | None:
     return int(found[1]) if found else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Forms:
+    """How a number is written: `<type>#n`, `[type - n]`, and as in the subjects of answers."""
+
+    plain: re.Pattern[str]
+    keyword: re.Pattern[str]
+    ours: re.Pattern[str]
+
+
 @lru_cache(maxsize=16)
-def _patterns(names: tuple[str, ...], prefixes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """Patterns for the names of all types, the longest first; blanks, `_` and `-` in a name are alike.
+def _patterns(names: tuple[str, ...], prefixes: tuple[str, ...]) -> _Forms:
+    """Patterns for the names of all types, the longest first; blanks, `_` and dashes in a name are alike.
 
     A name is looked for as it is written and as it is folded: a pattern does not know that ß and ss are alike.
     """
     alike = {re.sub(r"[\s_-]+", "_", name.strip()).lower() for name in names} | {folded(name) for name in names}
     spelled = sorted(filter(None, alike), key=len, reverse=True)
-    either = "|".join(r"[\s_-]{1,3}".join(map(re.escape, name.split("_"))) for name in spelled)
-    own = "|".join(map(re.escape, sorted(filter(None, prefixes), key=len, reverse=True)))
+    blank, own = rf"(?:[\s_]|{_DASH})", "|".join(map(re.escape, sorted(filter(None, prefixes), key=len, reverse=True)))
+    type_ = "|".join(f"{blank}{{1,3}}".join(map(re.escape, name.split("_"))) for name in spelled)
+    named = rf"(?P<type>{type_})"
     number = rf"(?P<number>(?:{own or '(?!)'}|[A-Za-z]{{0,8}}-?)\d{{1,15}})"
-    plain = re.compile(rf"(?<![\w#])(?P<type>{either})\s{{0,3}}#\s{{0,3}}{number}(?!\w)", re.IGNORECASE)
-    keyword = re.compile(rf"\[\s{{0,3}}(?P<type>{either})\s{{0,3}}-\s{{0,3}}{number}\s{{0,3}}\]", re.IGNORECASE)
-    return plain, keyword
+    forms = (
+        rf"(?<![\w#]){named}\s{{0,3}}#\s{{0,3}}{number}(?!\w)",
+        rf"\[\s{{0,3}}{named}\s{{0,3}}{_DASH}{{1,3}}\s{{0,3}}{number}\s{{0,3}}\]",
+        rf"(?<!\w){named}\s{{1,3}}(?:No\s{{1,3}})?{number}\s{{1,3}}(?:has\s{{1,3}}been|is\s{{1,3}}already)\s",
+    )
+    return _Forms(*(re.compile(form, re.IGNORECASE) for form in forms))

@@ -1,7 +1,7 @@
 """`postroom demo`: a desk, a dozen sample mails, and a tour of what became of them, within seconds.
 
-Runs on the embedded default, whatever the environment says, and keeps its folder, so that the commands which
-the tour names at its end can be tried at once.
+Runs on the embedded default in a folder of its own (`./postroom-demo`), whatever the environment says, so that it
+never meets the user's desk. It keeps the folder, so that the commands which the tour names at its end can be tried.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import hashlib
 import os
 import shlex
 import threading
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from services.cli import logs, output
-from services.cli.base import DATA, Command, Problem, as_json, location
+from services.cli.base import DATA, Command, Problem, as_json
 from services.operator.mails import SHORT_ID, journal_of, mail_as_json
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.store.mails import StoredMail
 
+DEMO_DATA: Final = Path("postroom-demo")
 SAMPLES: Final = Path(__file__).with_name("samples")
 INBOXES: Final = {"10-problem-with-fields.eml": "problems", "11-problem-with-a-wrong-value.eml": "problems"}
 """Samples that come in by another inbox than support."""
@@ -36,12 +36,14 @@ BROKEN: Final = "11-problem-with-a-wrong-value.eml"
 def demo() -> None:
     """Set up a desk, hand in sample mails, and show what became of them."""
     from services.queues import QUEUES
-    from shared.app import App
+    from shared.app import App, Location
 
     logs.start("ERROR")
-    app = App.open(replace(location(), broker_url=None, store_url=None), QUEUES)
+    folder = _folder()
+    existed = folder.is_dir() and any(folder.iterdir())
+    app = App.open(Location(folder), QUEUES)
     try:
-        _refuse_a_real_desk(app)
+        _mark_as_demo(app, existed=existed)
         _apply_configuration(app)
         samples = _samples()
         _hand_in(app, samples)
@@ -51,15 +53,20 @@ def demo() -> None:
         app.close()
 
 
+def _folder() -> Path:
+    """The folder of `--data`, else the demo's own; POSTROOM_DATA names the user's desk and is ignored."""
+    given: Path | None = click.get_current_context().find_root().meta.get(DATA)
+    return given or DEMO_DATA
+
+
 def _samples() -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(SAMPLES.glob("*.eml"))}
 
 
-def _refuse_a_real_desk(app: App) -> None:
-    """Raise an error when the folder holds mail that the demo did not write."""
-    mails, ours = app.mails.count(), app.documents.get("demo", "desk")
-    if mails and ours is None:
-        raise Problem(f"{app.location.data} holds a desk with mail already; name another folder with --data")
+def _mark_as_demo(app: App, *, existed: bool) -> None:
+    """Raise an error when the folder existed and is not the demo's own: nothing of another desk is changed."""
+    if existed and app.documents.get("demo", "desk") is None:
+        raise Problem(f"{app.location.data} holds another desk; name another folder with --data")
     app.documents.upsert("demo", "desk", {"$set": {"at": app.clock.now()}})
 
 
@@ -98,16 +105,16 @@ def _tour(app: App, samples: dict[str, bytes]) -> None:
         for name, mail in mails.items():
             output.emit({"sample": name, **mail_as_json(mail)})
         return
-    _step(1, f"A desk stands in {app.location.data}: two inboxes, three people, one rule of its own.")
-    _step(2, f"{len(samples)} sample mails were handed to intake; every stage has worked. What became of them:")
+    _step(1, f"The demo has its own desk in {app.location.data}, with two inboxes, three people and one rule.")
+    _step(2, f"{len(samples)} sample mails were handed to intake, and every stage has processed them. The outcomes:")
     _outcomes(mails)
-    _step(3, "The first mail made an incident, and the reply to it joined. Its record:")
+    _step(3, "The first mail made an incident, and the reply to it was added. The record:")
     _record(app, mails[REPLIED])
-    _step(4, "A stranger named that incident's number. Where is that mail, and why?")
+    _step(4, "A stranger named that incident's number. The mail was rejected; its journal says why:")
     _journal(app, mails[REJECTED])
-    _step(5, "One mail could not be made a record: it is kept, with the error, and an incident tells the desk.")
+    _step(5, "One mail could not become a record. It is kept with the error, and an incident reports it to the desk:")
     _letter(app, mails[BROKEN])
-    _step(6, "Ask for yourself:")
+    _step(6, "Try these commands:")
     _hints(mails)
 
 
@@ -164,9 +171,8 @@ def _letter(app: App, mail: StoredMail) -> None:
 
 
 def _hints(mails: dict[str, StoredMail]) -> None:
-    data = click.get_current_context().find_root().meta.get(DATA)
-    where = f" --data {shlex.quote(str(data))}" if data else ""
-    called = os.environ.get("POSTROOM_COMMAND", "postroom")
+    where = f" --data {shlex.quote(str(_folder()))}"
+    called = " ".join([*_without_servers(), os.environ.get("POSTROOM_COMMAND", "postroom")])
     first, rejected = mails[REPLIED].id[:SHORT_ID], mails[REJECTED].id[:SHORT_ID]
     for command, meaning in (
         (f"mails list{where}", "every mail and its outcome"),
@@ -178,3 +184,9 @@ def _hints(mails: dict[str, StoredMail]) -> None:
         (f"doctor{where}", "is every mail accounted for?"),
     ):
         click.echo(f"  {called} {command.ljust(46)}  {meaning}")
+
+
+def _without_servers() -> list[str]:
+    """The beginning of a command that must not use the servers of the environment."""
+    names = [name for name in ("POSTROOM_BROKER_URL", "POSTROOM_STORE_URL") if os.environ.get(name)]
+    return ["env", *(f"-u {name}" for name in names)] if names else []

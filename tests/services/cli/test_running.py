@@ -12,7 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from services.cli.main import cli
 from shared.embedded.documents import EmbeddedDocuments
 from tests.builders import a_mail
 from tests.services.cli.conftest import Run
@@ -113,7 +115,32 @@ def test_the_demo_leaves_a_real_desk_alone(run: Run) -> None:
     run("up", "--once")
     done = run("demo")
     assert done.code == 1
-    assert "holds a desk with mail already" in done.err
+    assert "holds another desk" in done.err
+
+
+def test_the_demo_leaves_a_desk_without_mail_alone(run: Run, write: Write) -> None:
+    run("config", "apply", write("p.yaml", "inboxes: [{name: sales, address: sales@example.com}]\n"))
+    before = run("inbox", "list", "--json").out
+    assert run("demo").code == 1
+    assert "sales" in before
+    assert run("inbox", "list", "--json").out == before
+
+
+def test_the_demo_has_its_own_folder_and_says_where(
+    run: Run, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("publish", "-", stdin=a_mail())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("POSTROOM_DATA", str(data))
+    monkeypatch.setenv("POSTROOM_STORE_URL", "mongodb://nowhere.invalid/desk")
+    done = CliRunner().invoke(cli, ["demo"])
+    assert done.exit_code == 0, done.stderr
+    assert "its own desk in postroom-demo" in done.stdout
+    assert "env -u POSTROOM_STORE_URL postroom mails list --data postroom-demo" in done.stdout
+    assert (tmp_path / "postroom-demo").is_dir()
+    assert not (tmp_path / "postroom-data").exists()
+    monkeypatch.delenv("POSTROOM_STORE_URL")
+    assert run("records", "list", "--json").out == ""
 
 
 def test_the_demo_shows_what_it_promises(run: Run) -> None:

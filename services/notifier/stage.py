@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from services.notifier import send
-from services.notifier.compose import BadAddress, Outgoing
+from services.notifier.compose import BadAddress, Outgoing, clean
 from services.notifier.smtp import Deferred, Refused, Sent, Uncertain
 from shared import rules
 from shared.app import App
 from shared.clock import Clock
 from shared.config.model import Configuration, MailServer
-from shared.contracts.errors import Misconfigured, Unavailable
+from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Address
 from shared.mail_network.connection import AuthenticationRefused
@@ -39,6 +39,8 @@ RETRY_WAIT = timedelta(minutes=5)
 """Wait before a mail is retried whose server is unavailable."""
 MAX_TRIES = 2
 """How often a mail is sent while its delivery status is unknown."""
+MAX_REASON = 500
+"""Characters of an error that are stored: a server's reply may be much longer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +83,21 @@ class Notifier:
         except send.Blocked as error:
             return self._end(mail, "blocked", str(error))
         except (Refused, BadAddress, Misconfigured) as error:
-            return self._end(mail, "failed", str(error))
+            return self._end(mail, "failed", _reason(error))
         except Deferred as error:
-            self.outbox.put_back(mail.id, str(error))
-            return Retry(str(error))
+            return Retry(self._put_back(mail, error))
         except Uncertain as error:
-            return self._end(mail, "failed", f"delivery status unknown: {error}")
+            return self._end(mail, "failed", f"delivery status unknown: {_reason(error)}")
         except (AuthenticationRefused, Unavailable) as error:  # affects this server only
-            self.outbox.put_back(mail.id, str(error))
-            return Wait(str(error), RETRY_WAIT)
+            return Wait(self._put_back(mail, error), RETRY_WAIT)
         refused = ", ".join(f"{recipient} ({reply})" for recipient, reply in sent.refused)
         return self._end(mail, "sent", f"refused for {refused}" if refused else "")
+
+    def _put_back(self, mail: OutboxMail, error: PostroomError) -> str:
+        """Let the mail wait with the reason, which is returned."""
+        reason = _reason(error)
+        self.outbox.put_back(mail, reason, self.clock.now())
+        return reason
 
     def _end(self, mail: OutboxMail, state: OutboxState, reason: str) -> Outcome:
         self.outbox.end(mail.id, state, reason, self.clock.now())
@@ -118,6 +124,11 @@ class Notifier:
             if outbound and rules.recipient_matches(rule, Address("", address), subject, time):
                 return f"the rule {rule.name} keeps it back"
         return None
+
+
+def _reason(error: PostroomError) -> str:
+    """An error with the server's words, on one line without control characters."""
+    return clean(str(error))[:MAX_REASON]
 
 
 def as_outgoing(mail: OutboxMail) -> Outgoing:

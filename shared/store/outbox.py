@@ -49,8 +49,9 @@ class OutboxMail:
 
     Life: queued as `waiting`, or as `unsent` when no mail server is configured (then it leaves only when an operator
     sends it). The notifier claims it (`sending`, `claimed_at`, `tries`), then it is `sent`, `failed`, or `blocked` by a
-    rule, with the `reason` and `ended_at`; or `waiting` again when its server is unavailable. An operator may send
-    `unsent`, `waiting` and `failed` mail again. Nothing removes it.
+    rule, with the `reason` and `ended_at`; or `waiting` again when its server is unavailable, with the error of the
+    latest try as `reason` and the time of the first as `failing_since`. An operator may send `unsent`, `waiting` and
+    `failed` mail again. Nothing removes it.
 
     `to_key`, `message_key`, `stranger_domain` and `to_stranger` are what it is found and counted by; `mail_id` is the
     mail that it answers, `record` the number of the record with the id `record_id`.
@@ -79,10 +80,13 @@ class OutboxMail:
     tries: int | None = None
     claimed_at: datetime | None = None
     reason: str | None = None
+    failing_since: datetime | None = None
     ended_at: datetime | None = None
 
 
-_LATER: Final = frozenset(("stranger_domain", "to_stranger", "tries", "claimed_at", "reason", "ended_at"))
+_LATER: Final = frozenset(
+    ("stranger_domain", "to_stranger", "tries", "claimed_at", "reason", "failing_since", "ended_at")
+)
 """Keys that are not there until they say something."""
 _encode, _decode = to_plain(OutboxMail, STORE), from_plain(OutboxMail, STORE)
 
@@ -150,9 +154,10 @@ class Outbox:
         claimed = {"state": "sending", "claimed_at": at, "tries": (mail.tries or 0) + 1}
         return self.documents.update(OUTBOX, where, {"$set": claimed})
 
-    def put_back(self, outbox_id: str, reason: str) -> bool:
+    def put_back(self, mail: OutboxMail, reason: str, at: datetime) -> bool:
         """Let a claimed mail wait again, because its server could not take it; its tries count from 0."""
-        return self._move(outbox_id, ("sending",), "waiting", reason=reason, tries=0)
+        since = mail.failing_since or at
+        return self._move(mail.id, ("sending",), "waiting", reason=reason, failing_since=since, tries=0)
 
     def end(self, outbox_id: str, state: OutboxState, reason: str, at: datetime) -> bool:
         """Store how the sending of a waiting or claimed mail ended."""
@@ -160,7 +165,9 @@ class Outbox:
 
     def queue_again(self, outbox_id: str, states: Sequence[OutboxState], *, server: str, from_: str | None) -> bool:
         """Let a mail in one of `states` wait for this server; its tries count from 0."""
-        return self._move(outbox_id, states, "waiting", **{"server": server, "tries": 0, "from": from_})
+        return self._move(
+            outbox_id, states, "waiting", **{"server": server, "tries": 0, "from": from_, "failing_since": None}
+        )
 
     def _move(self, outbox_id: str, states: Sequence[OutboxState], to: OutboxState, **facts: Any) -> bool:
         where = {"_id": outbox_id, "state": {"$in": list(states)}}

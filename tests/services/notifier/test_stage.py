@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
@@ -171,6 +171,32 @@ def test_what_the_server_says_decides_the_state(desk: Desk, answer: Exception, o
     (out,) = desk.outbox()
     assert out["state"] == state
     assert out["reason"]
+
+
+@pytest.mark.parametrize(
+    "answer", [Unavailable, lambda text: Deferred(Reply(451, text))], ids=["unavailable", "deferred"]
+)
+def test_a_mail_that_waits_for_its_server_has_the_last_error_and_the_time_of_the_first(
+    desk: Desk, answer: Callable[[str], Exception]
+) -> None:
+    notifier, queued = a_notifier(desk, Post(answer("no route"), answer("4.3.2 \x1b[2J\r\nnot now " + "x" * 5000)))
+    notifier.handle(queued)
+    failed = desk.app.outbox.get(queued.outbox_id)
+    assert failed is not None
+    desk.clock.advance(timedelta(minutes=5))
+    outcome = notifier.handle(queued)
+    waiting = desk.app.outbox.get(queued.outbox_id)
+    assert waiting is not None
+    assert (waiting.state, waiting.failing_since) == ("waiting", failed.failing_since)
+    assert failed.failing_since
+    assert waiting.reason is not None
+    assert "4.3.2" in waiting.reason
+    assert (waiting.reason.isprintable(), len(waiting.reason)) == (True, stage.MAX_REASON)
+    assert getattr(outcome, "reason", None) == waiting.reason
+    desk.app.outbox.queue_again(waiting.id, ("waiting",), server="default", from_=None)
+    again = desk.app.outbox.get(queued.outbox_id)
+    assert again is not None
+    assert again.failing_since is None
 
 
 def test_a_server_that_is_away_leaves_the_mail_waiting(desk: Desk) -> None:

@@ -217,13 +217,14 @@ def test_what_becomes_of_an_outgoing_mail_is_kept_as_it_always_was(store: Embedd
     assert not outbox.claim(mail, AT)
     claimed = golden_outgoing(mail.id, state="sending", claimed_at=AT, tries=1)
     assert only(store, "outbox") == claimed
-    outbox.put_back(mail.id, "the server is down")
-    assert only(store, "outbox") == {**claimed, "state": "waiting", "reason": "the server is down", "tries": 0}
+    outbox.put_back(mail, "the server is down", AT)
+    failing = {"state": "waiting", "reason": "the server is down", "failing_since": AT, "tries": 0}
+    assert only(store, "outbox") == {**claimed, **failing}
     outbox.end(mail.id, "failed", "no such user", AT)
-    ended = {**claimed, "state": "failed", "tries": 0, "reason": "no such user", "ended_at": AT}
+    ended = {**claimed, **failing, "state": "failed", "reason": "no such user", "ended_at": AT}
     assert only(store, "outbox") == ended
     assert outbox.queue_again(mail.id, ("failed",), server="other", from_="desk@example.com")
-    again = {"state": "waiting", "server": "other", "from": "desk@example.com"}
+    again = {"state": "waiting", "server": "other", "from": "desk@example.com", "failing_since": None}
     assert only(store, "outbox") == {**ended, **again}
 
 

@@ -7,12 +7,8 @@ import hashlib
 
 def derived_id(*causes: str) -> str:
     """32 hex digits that depend on every cause and on nothing else."""
-    digest = hashlib.sha256()
-    for cause in causes:
-        part = cause.encode("utf-8", "surrogatepass")
-        digest.update(len(part).to_bytes(8, "big"))
-        digest.update(part)
-    return digest.hexdigest()[:32]
+    parts = [cause.encode("utf-8", "surrogatepass") for cause in causes]
+    return hashlib.sha256(b"".join([len(part).to_bytes(8, "big") + part for part in parts])).hexdigest()[:32]
 
 
 def id_under(owner: str, *causes: str) -> str:

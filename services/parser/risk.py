@@ -34,7 +34,7 @@ _MOST_IN_HEADER: Final = (
 _FILE: Final = re.compile(rb"^content-type:[ \t]*(?:application|image|audio|video)/", re.MULTILINE)
 _OPENED: Final = re.compile(rb"tnef|winmail|pkcs7-mime|text/|message/|multipart/")
 _BOUNDARY: Final = re.compile(rb'boundary[ \t]*=[ \t]*"?([^"\s;]{1,70})')
-_BLANK_LINE: Final = re.compile(rb"\n\r?\n|\r\r")
+_BLANK_LINES: Final = (b"\n\r\n", b"\n\n", b"\r\r")
 
 
 def is_small_and_plain(raw: bytes) -> bool:
@@ -64,8 +64,11 @@ def _parts_of_large(raw: bytes) -> list[bytes]:
 
 def _header(part: bytes) -> bytes:
     """Up to the first empty line; of a mail within this one, all of it."""
-    found = _BLANK_LINE.search(part, 0, HEADER_BYTES + 4)
-    header = part[: found.end()] if found else part
+    end = 0
+    for blank_line in _BLANK_LINES:
+        found = part.find(blank_line, 0, end or HEADER_BYTES + len(blank_line))
+        end = end if found < 0 else found + len(blank_line)
+    header = part[:end] if end else part
     return part if b"message/" in header.lower() else header
 
 
@@ -83,9 +86,14 @@ def _is_plain(part: bytes) -> bool:
     if len(part) <= ENCODED_TEXT_BYTES:
         return True
     header = _header(part).lower()
-    if b"quoted-printable" in header and part.count(b"=3C") + part.count(b"=3c") > TAGS:
+    if b"quoted-printable" in header and _has_encoded_tags(part):
         return False
     return b"base64" not in header or _is_file(header)
+
+
+def _has_encoded_tags(part: bytes) -> bool:
+    """Whether quoted-printable hides too many tags; a count of one byte is fast and decides nearly always."""
+    return part.count(b"=") > TAGS and part.count(b"=3C") + part.count(b"=3c") > TAGS
 
 
 def _has_long_line(part: bytes) -> bool:

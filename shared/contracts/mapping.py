@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, Final, TypeVar
 
 from shared.contracts.errors import Undecodable
@@ -133,14 +133,23 @@ def _optional_writer(inner: Convert) -> Convert:
 
 
 def _object_writer(cls: type, dialect: Dialect) -> Convert:
-    @cache
-    def plan() -> list[tuple[str, str, Convert | None]]:  # at first use: a dataclass may hold its own kind
-        writers = [(each.plain, each.name, _writer(each.type, dialect)) for each in _members(cls)]
-        return [(plain, name, None if write is _same else write) for plain, name, write in writers]
+    """All fields are taken at once; then those that are written otherwise are replaced."""
 
-    return lambda value: {
-        plain: write(getattr(value, name)) if write else getattr(value, name) for plain, name, write in plan()
-    }
+    @cache
+    def plan() -> tuple[list[str], Convert, list[tuple[str, Convert]]]:  # at first use: a dataclass may hold itself
+        members = _members(cls)
+        writers = [(each.plain, _writer(each.type, dialect)) for each in members]
+        changing = [(plain, write) for plain, write in writers if write is not _same]
+        return [each.plain for each in members], _values_of(attrgetter, [each.name for each in members]), changing
+
+    def write(value: Any) -> dict[str, Any]:
+        names, values_of, changing = plan()
+        plain = dict(zip(names, values_of(value), strict=True))
+        for name, write_member in changing:
+            plain[name] = write_member(plain[name])
+        return plain
+
+    return write
 
 
 def _arms(arguments: tuple[Any, ...]) -> list[Any]:
@@ -200,7 +209,7 @@ def _trusted_object_reader(cls: type, dialect: Dialect) -> Convert:
             (place, each.plain, _reader(each.type, dialect), each.factory) for place, each in enumerate(members)
         ]
         changing = [each for each in changes if each[2] is not _same or each[3]]
-        return defaults, _values_of([each.plain for each in members]), changing, _maker(cls)
+        return defaults, _values_of(itemgetter, [each.plain for each in members]), changing, _maker(cls)
 
     def read(plain: Any) -> Any:
         defaults, values_of, changing, make = plan()
@@ -222,9 +231,9 @@ def _maker(cls: type) -> Convert:
     return lambda values: cls(**dict(zip(names, values, strict=True)))
 
 
-def _values_of(names: list[str]) -> Convert:
-    """Like `itemgetter`, a tuple for a single name too."""
-    get: Convert = itemgetter(*names)
+def _values_of(getter: Callable[..., Convert], names: list[str]) -> Convert:
+    """Like `itemgetter` or `attrgetter`, a tuple for a single name too."""
+    get = getter(*names)
     return get if len(names) > 1 else lambda value: (get(value),)
 
 

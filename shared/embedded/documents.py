@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import sqlite3
 import time
 import uuid
@@ -45,7 +44,7 @@ from shared.store.vocabulary import (
 )
 
 BLOB_ROW = 1 << 20
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _TAG = "\U0010fffe"
 """Begins the column form of what SQLite has no type for, and sorts behind every other text."""
 _LAST_BEFORE_SURROGATES = "\ud7ff"
@@ -187,17 +186,19 @@ class EmbeddedDocuments:
             sha = hashlib.sha256(content).hexdigest()
             if self.has_blob(sha):
                 return sha
-            content = io.BytesIO(content)
+            return self._upload(io.BytesIO(content), sha)
         return self._upload(content)
 
-    def _upload(self, stream: BinaryIO) -> str:
+    def _upload(self, stream: BinaryIO, sha: str = "") -> str:
+        """Write the rows, then the blob under its hash; `sha` is that hash when it is known."""
         digest, size, file = hashlib.sha256(), 0, f"{time.time_ns():016x}{uuid.uuid4().hex[:16]}"
         with self.file.writing() as db:
             for n, data in enumerate(iter(lambda: stream.read(BLOB_ROW), b"")):
-                digest.update(data)
+                if not sha:
+                    digest.update(data)
                 size += len(data)
                 db.execute("INSERT INTO blob_rows(file, n, data) VALUES(?, ?, ?)", (file, n, data))
-            sha = digest.hexdigest()
+            sha = sha or digest.hexdigest()
             new = db.execute("INSERT OR IGNORE INTO blobs(sha, file, size) VALUES(?, ?, ?)", (sha, file, size))
             if not new.rowcount:
                 db.execute("DELETE FROM blob_rows WHERE file = ?", (file,))
@@ -455,8 +456,8 @@ def _unique_value(index: Index, document: Document) -> str | None:
 
 def _at(document: Document, field: str) -> Any:
     value: Any = document
-    for name in field.split("."):
-        if not isinstance(value, dict):
+    for name in path_of(field):
+        if type(value) is not dict:
             return None
         value = value.get(name)
     return value
@@ -464,20 +465,20 @@ def _at(document: Document, field: str) -> Any:
 
 def _scalar(value: Any, field: str = "") -> Any:
     """A value as a column holds it, in MongoDB's order: null, numbers, text, booleans, times."""
-    match value:
-        case None:
-            return None
-        case bool():
-            return f"{_TAG}b{value:d}"
-        case int() | float() | str():
-            return value
-        case datetime():
-            return f"{_TAG}d{_milliseconds(value) + (1 << 52):020d}"
+    if value is None or type(value) in _AS_THEY_ARE:
+        return value
+    if type(value) is bool:
+        return f"{_TAG}b{value:d}"
+    if type(value) is datetime:
+        return f"{_TAG}d{_milliseconds(value) + (1 << 52):020d}"
     raise ValueError(f"the indexed field {field!r} cannot hold {type(value).__name__}")
 
 
+_AS_THEY_ARE = frozenset((str, int, float))
+
+
 def _milliseconds(value: datetime) -> int:
-    return math.floor((value - _EPOCH) / timedelta(milliseconds=1))
+    return (value - _EPOCH) // _MILLISECOND
 
 
 def _as_json(value: Any) -> Any:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
 
 from shared.contracts.errors import Misconfigured, Unavailable
 
@@ -28,6 +29,9 @@ _PRAGMAS = (
     "wal_autocheckpoint=4000",
     "secure_delete=OFF",  # some builds fill each freed page with zeros: every message that leaves its queue
 )
+
+
+_ERRORS_OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
 
 
 class _Thread(threading.local):
@@ -49,6 +53,7 @@ class LocalFile:
         self._mine = _Thread()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self._translation = _Translation(self)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -86,19 +91,12 @@ class LocalFile:
             problem = f"{self.path.parent} was written by another version of Postroom ({formats})"
             raise Misconfigured(f"{problem}; use that version, or another folder")
 
-    @contextmanager
-    def translated(self) -> Iterator[None]:
+    def translated(self) -> _Translation:
         """Turn SQLite's operational errors (locked, full, unreadable) into `Unavailable`."""
-        try:
-            yield
-        except sqlite3.OperationalError as error:
-            raise self._unavailable(error) from error
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError):
-                raise
-            raise self._unavailable(error) from error
+        return self._translation
 
-    def _unavailable(self, error: sqlite3.Error) -> Unavailable:
+    def unavailable(self, error: BaseException) -> Unavailable:
+        """The error as ours; a batch that this thread is in cannot be committed any more."""
         broken = Unavailable(f"the data file {self.path} cannot be used: {error}")
         if self._mine.depth:
             self._mine.broken = broken
@@ -178,6 +176,22 @@ class LocalFile:
         for connection in connections:
             connection.close()
         self._mine = _Thread()
+
+
+class _Translation:
+    """The context of `translated`: without state, so that one object serves every statement of every thread."""
+
+    def __init__(self, file: LocalFile) -> None:
+        self._file = file
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _ERRORS_OF_THE_CALLER):
+            raise self._file.unavailable(error) from error
 
 
 def _keep_private(path: Path) -> None:

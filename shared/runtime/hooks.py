@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from shared.contracts.errors import Unavailable
@@ -28,21 +28,24 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The decision of a stage about one delivery. `seconds`: reading, preparing and handling it; `messages` follow."""
+    """The decision of a stage about one delivery. `seconds`: reading, preparing and handling it; `messages` follow.
+
+    `mail_id` is the mail it is about; empty when neither the outcome nor the message names one.
+    """
 
     delivery: Delivery
     outcome: Outcome
     messages: Sequence[Message] = ()
     seconds: float = 0.0
+    mail_id: str = field(init=False)
 
-    @property
-    def mail_id(self) -> str:
-        """The mail it is about; empty when neither the outcome nor the message names one.
+    def __post_init__(self) -> None:
+        """Find the mail it is about, once: every hook asks for it.
 
         On intake the correlation id is the publisher's own, not a mail id.
         """
-        named = _named_mail(self.outcome)
-        return named or ("" if self.delivery.queue == INTAKE else self.delivery.message.correlation_id)
+        claimed = "" if self.delivery.queue == INTAKE else self.delivery.message.correlation_id
+        object.__setattr__(self, "mail_id", _named_mail(self.outcome) or claimed)
 
 
 def _named_mail(outcome: Outcome) -> str:

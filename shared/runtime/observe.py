@@ -40,6 +40,8 @@ class LogLines(Hook):
 
     def decided(self, details: Decided) -> None:
         """Log `decided` for each."""
+        if not log.isEnabledFor(logging.INFO):
+            return
         for answer in details.answers:
             decision, why = describe(answer.outcome)
             fields = {"stage": details.part, "mail_id": answer.mail_id, "decision": decision, "why": why}

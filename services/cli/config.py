@@ -45,8 +45,8 @@ def config() -> None:
 def check(file: Path) -> int:
     """Check a configuration file; every problem on one line. Exit code 1 when there is one.
 
-    Notes are no problems: what this version cannot do yet, and environment variables with a secret that are missing
-    here, because they belong to the machine that runs the worker. A secret file that is needed has to be there.
+    Notes are no problems: what this version cannot do yet, what can do nothing or is risky, and secrets that are
+    missing here, because they belong to the machine that runs the workers.
     """
     with output.watching("reading"):
         checked = check_file(file)

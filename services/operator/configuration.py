@@ -13,9 +13,9 @@ from services.fetcher import mailbox
 from services.notifier import send
 from services.operator.errors import NotAvailable
 from shared.config import store
-from shared.config.ignored_settings import Supported, find_ignored
 from shared.config.merge import names, pruned_sections
 from shared.config.model import Configuration
+from shared.config.notes import Supported, find_notes
 from shared.config.problems import InvalidConfiguration, Problem, ProblemLog
 from shared.config.reading import load_placed, placed, read_bytes, read_content
 from shared.config.schema import SECTIONS
@@ -25,7 +25,7 @@ from shared.mail_network import sasl
 
 if TYPE_CHECKING:
     from shared.app import App
-    from shared.config.checks import Complaint
+    from shared.config.complaints import Complaint
     from shared.config.store import Applied
     from shared.config.tree import Item
 
@@ -57,8 +57,8 @@ class ConfigurationFile:
 
     @property
     def notes(self) -> tuple[Problem, ...]:
-        """Notes on settings of the file that this version ignores."""
-        return self.placed(ignored_settings(self.stated))
+        """Notes on the file."""
+        return self.placed(notes_on(self.stated))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +72,20 @@ class RequiredSecrets:
 def check_file(path: Path) -> Checked:
     """Check a configuration file.
 
-    Secrets in environment variables that are missing here are notes: they belong to the machine that runs the
-    worker. A secret file that is needed has to exist. Raises `Misconfigured` when the file cannot be read.
+    Missing secrets are notes, in variables and in files alike: they belong to the machine that runs the workers. Raises
+    `Misconfigured` when the file cannot be read.
     """
     try:
         file = ConfigurationFile(path.name, *load_placed(path))
     except InvalidConfiguration as error:
         return Checked(error.problems)
-    lacking = list(missing(file.stated))
-    problems = [each for each in lacking if each.needed and each.kept]
-    others = [each for each in lacking if each not in problems]
-    notes = file.placed([*others, *ignored_settings(file.stated)])
-    return Checked(file.placed(problems), notes, section_counts(file.stated))
+    return Checked((), file.placed([*missing(file.stated), *notes_on(file.stated)]), section_counts(file.stated))
 
 
-def ignored_settings(stated: Configuration) -> Iterator[Complaint]:
-    """Notes on settings of a configuration that this version ignores."""
+def notes_on(stated: Configuration) -> Iterator[Complaint]:
+    """Notes on a configuration: settings that this version ignores, that can do nothing, that are risky."""
     logins = (row.key for row in sasl.TABLE if row.start and not row.token)  # access tokens are not fetched yet
-    yield from find_ignored(stated, Supported(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none")))
+    yield from find_notes(stated, Supported(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none")))
 
 
 def section_counts(stated: Configuration) -> dict[str, int]:
@@ -138,7 +134,7 @@ def inboxes_to_test(stated: Configuration) -> tuple[str, ...]:
 def required_secrets(app: App) -> RequiredSecrets:
     """Secrets that are missing at a start although something enabled needs them (decision 0047)."""
     lacking = [each for each in missing(app.directory.current()) if each.needed]
-    problem = next((each for each in lacking if each.kept or each.path != "settings.token_key"), None)
+    problem = next((each for each in lacking if each.path != "settings.token_key"), None)
     return RequiredSecrets(problem, tuple(each for each in lacking if each is not problem))
 
 

@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 from services.fetcher.ledger import troubles
 from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates
-from services.operator.configuration import ignored_settings
+from services.operator.configuration import notes_on
 from services.operator.conservation import check as check_conservation
 from services.operator.queues import use_management
 from services.queues import QUEUES
@@ -109,7 +109,7 @@ def _configuration(app: App) -> Iterator[Finding]:
         )
     if not config.mail_servers:
         yield Finding("configuration", "note", "no mail server is configured: answers stay in the outbox as unsent")
-    for each in ignored_settings(config):
+    for each in notes_on(config):
         yield Finding("configuration", "note", f"{each.path}: {each.message}")
     if not config.settings.processing:
         yield Finding("configuration", "note", "processing is off: no inbox is visited", f"{START} --all")
@@ -118,7 +118,7 @@ def _configuration(app: App) -> Iterator[Finding]:
 def _secrets(app: App) -> Iterator[Finding]:
     lacking = [each for each in missing(app.directory.current()) if each.needed]
     for each in lacking:
-        yield Finding("secrets", "problem" if each.kept else "note", f"{each.path}: {each.message}")
+        yield Finding("secrets", "note", f"{each.path}: {each.message}")
     if not lacking:
         yield Finding("secrets", "ok", "every secret that is needed is there")
 

@@ -7,14 +7,14 @@ a sentence that names the remedy. One small function a rule; `CHECKS` is the tab
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Mapping
+from typing import Final
 
-from shared.addresses import address_key
+from shared.addresses import address_key, address_keys
+from shared.config.complaints import Complaint, Complaints, indexed, names_of, unknown, unknown_type
+from shared.config.field_checks import mappings_fit, names_fit, people_exist, presets_fit
 from shared.config.model import (
     BUILT_IN_TYPES,
-    RECORD_FIELDS,
     REPORTED_FROM,
     XML_EXPORT,
     Configuration,
@@ -24,22 +24,7 @@ from shared.config.model import (
     RecordType,
     folded,
 )
-from shared.config.problems import nearest
 from shared.config.schema import SECTIONS, key_of
-from shared.config.values import Scalar
-from shared.typed import BadValue, as_text, typed
-
-
-@dataclass(frozen=True, slots=True)
-class Complaint:
-    """The path of a key, and what to change there. `misses`: the section in which something was looked for."""
-
-    path: str
-    message: str
-    misses: str = ""
-
-
-Complaints = Iterator[Complaint]
 
 _SASL: Final = ("login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi", "scram-sha-256", "xoauth2", "auto")
 INBOX_AUTH: Final[Mapping[str, tuple[str, ...]]] = {
@@ -62,24 +47,6 @@ _AN_ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@]+")
 _A_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
-def unknown(path: str, thing: str, name: str | None, known: Iterable[str]) -> Complaints:
-    """A reference to a thing that is not there."""
-    names = list(known)
-    if name is not None and name not in names:
-        hint = nearest(name, names) or (
-            "" if names else f"; none is configured, add it under {thing}s or remove the key"
-        )
-        yield Complaint(path, f'there is no {thing.replace("_", " ")} "{name}"{hint}', misses=f"{thing}s")
-
-
-def unknown_type(path: str, name: str, config: Configuration) -> Complaints:
-    """A reference to a record type that is not there."""
-    if config.type_named(name) is None:
-        known = [each.name for each in config.types]
-        hint = nearest(name, known) or f"; known are {', '.join(known)}"
-        yield Complaint(path, f'there is no record type "{name}"{hint}', misses="record_types")
-
-
 def names_are_unique(config: Configuration) -> Complaints:
     """Row 107."""
     for section in SECTIONS:
@@ -100,27 +67,18 @@ def settings_fit(config: Configuration) -> Complaints:
     path = "settings.auth_failure_ticket.template"
     if ticket.enabled and ticket.template is None:
         yield Complaint(path, "missing, and it is needed while enabled is true")
-    yield from unknown(path, "template", ticket.template, _names(config.templates))
-
-
-def _names(things: Iterable[Any]) -> list[str]:
-    return [each.name for each in things]
+    yield from unknown(path, "template", ticket.template, names_of(config.templates))
 
 
 def logins_fit(config: Configuration) -> Complaints:
     """IV-09, IV-11, TI-03, NE-20: the method is one that the protocol has, and has what it needs."""
-    for path, inbox in _indexed(config, "inboxes"):
+    for path, inbox in indexed(config, "inboxes"):
         yield from _method(path, inbox, INBOX_AUTH, config.settings.fips)
         if inbox.protocol != "none":
             yield from _credentials(path, inbox, needs_login=True)
-    for path, server in _indexed(config, "mail_servers"):
+    for path, server in indexed(config, "mail_servers"):
         yield from _method(path, server, SERVER_AUTH, config.settings.fips)
         yield from _credentials(path, server, needs_login=False)
-
-
-def _indexed(config: Configuration, section: str) -> Iterator[tuple[str, Any]]:
-    for index, each in enumerate(getattr(config, section)):
-        yield f"{section}[{index}]", each
 
 
 def _method(path: str, end: Inbox | MailServer, methods: Mapping[str, tuple[str, ...]], fips: bool) -> Complaints:
@@ -193,7 +151,7 @@ def _gmail(path: str, end: Inbox | MailServer) -> Complaints:
 
 def mailboxes_fit(config: Configuration) -> Complaints:
     """TI-08: what a protocol cannot do with mail that was taken."""
-    for path, inbox in _indexed(config, "inboxes"):
+    for path, inbox in indexed(config, "inboxes"):
         if inbox.protocol == "pop3" and inbox.after == "archive":
             yield Complaint(
                 f"{path}.after", "pop3 has no folders; write delete, or leave to keep the mail on the server"
@@ -204,22 +162,24 @@ def mailboxes_fit(config: Configuration) -> Complaints:
 
 def inboxes_refer_to_what_is_there(config: Configuration) -> Complaints:
     """Mail server, partition, template, connection and quick actions exist."""
-    for path, inbox in _indexed(config, "inboxes"):
-        yield from unknown(f"{path}.mail_server", "mail_server", inbox.mail_server, _names(config.mail_servers))
-        yield from unknown(f"{path}.partition", "partition", inbox.partition, _names(config.partitions))
-        yield from unknown(f"{path}.template", "template", inbox.template, _names(config.templates))
+    for path, inbox in indexed(config, "inboxes"):
+        yield from unknown(f"{path}.mail_server", "mail_server", inbox.mail_server, names_of(config.mail_servers))
+        yield from unknown(f"{path}.partition", "partition", inbox.partition, names_of(config.partitions))
+        yield from unknown(f"{path}.template", "template", inbox.template, names_of(config.templates))
         if inbox.export:
             yield from unknown(
-                f"{path}.export.connection", "connection", inbox.export.connection, _names(config.connections)
+                f"{path}.export.connection", "connection", inbox.export.connection, names_of(config.connections)
             )
         for index, mapping in enumerate(inbox.status_mapping):
             at = f"{path}.status_mapping[{index}]"
-            yield from unknown(f"{at}.quick_action", "quick_action", mapping.quick_action, _names(config.quick_actions))
+            yield from unknown(
+                f"{at}.quick_action", "quick_action", mapping.quick_action, names_of(config.quick_actions)
+            )
 
 
 def processors_fit(config: Configuration) -> Complaints:
     """IV-30, IV-35, IV-40, IV-42."""
-    for path, inbox in _indexed(config, "inboxes"):
+    for path, inbox in indexed(config, "inboxes"):
         if inbox.processor == XML_EXPORT:
             yield from _export(path, inbox)
             continue
@@ -256,27 +216,19 @@ def _processor(path: str, inbox: Inbox, found: RecordType, config: Configuration
 
 
 def status_mappings_fit(config: Configuration) -> Complaints:
-    """IV-39: the statuses are those of the type, and the quick actions are for it."""
-    for path, inbox in _indexed(config, "inboxes"):
+    """IV-39: the quick actions are for the type of the inbox."""
+    for path, inbox in indexed(config, "inboxes"):
         found = config.type_named(inbox.processor)
         for index, mapping in enumerate(inbox.status_mapping if found else ()):
             at = f"{path}.status_mapping[{index}]"
-            yield from _status(f"{at}.status", mapping.status, found)
             action = config.quick_action(mapping.quick_action)
             if action and config.type_named(action.on) not in (None, found):
                 yield Complaint(f"{at}.quick_action", f'"{action.name}" is for {action.on}, not for {inbox.processor}')
 
 
-def _status(path: str, status: Scalar, found: RecordType | None) -> Complaints:
-    if found and isinstance(status, str) and found.statuses.group(status) is None:
-        known = [each for _, group in found.statuses.groups() for each in group]
-        hint = nearest(status, known) or f"; it has {', '.join(known)}"
-        yield Complaint(path, f'{found.name} has no status "{status}"{hint}')
-
-
 def senders_fit(config: Configuration) -> Complaints:
     """IV-23, IV-24: exactly one method, and method 2 finds its object in exactly one way."""
-    for path, inbox in _indexed(config, "inboxes"):
+    for path, inbox in indexed(config, "inboxes"):
         sender, at = inbox.sender, f"{path}.sender"
         if sender.method == "object" and sender.object is None:
             yield Complaint(f"{at}.object", "missing, and method: object needs it: type and relationship")
@@ -314,18 +266,21 @@ def _other_end(path: str, match: ObjectMatch, found: RecordType, config: Configu
 
 
 def servers_fit(config: Configuration) -> Complaints:
-    """TI-40: mail leaves under the address of an inbox, so that answers come back."""
+    """TI-40: mail leaves under the address of an inbox, so that answers come back, and is not redirected to one."""
     inboxes = {address_key(inbox.address) for inbox in config.inboxes}
-    for path, server in _indexed(config, "mail_servers"):
-        yield from unknown(f"{path}.partition", "partition", server.partition, _names(config.partitions))
+    for path, server in indexed(config, "mail_servers"):
+        yield from unknown(f"{path}.partition", "partition", server.partition, names_of(config.partitions))
         if server.from_address is not None and address_key(server.from_address) not in inboxes:
             problem = f"{server.from_address} is not the address of an inbox; write one of theirs (TI-40)"
             yield Complaint(f"{path}.from_address", problem, misses="inboxes")
+        if server.override_recipient and not inboxes.isdisjoint(address_keys(server.override_recipient)):
+            problem = f"{server.override_recipient} is an inbox of this desk: every mail would come back; write another"
+            yield Complaint(f"{path}.override_recipient", problem)
 
 
 def types_fit(config: Configuration) -> Complaints:
     """A type's names mean it alone, and its relationships lead somewhere."""
-    for path, each in _indexed(config, "record_types"):
+    for path, each in indexed(config, "record_types"):
         for name, target in each.relationships.items():
             yield from unknown_type(f"{path}.relationships.{name}", target, config)
     yield from _names_of_types(config)
@@ -335,7 +290,7 @@ def _names_of_types(config: Configuration) -> Complaints:
     owners: dict[str, str] = {}
     for each in BUILT_IN_TYPES:
         owners.update(dict.fromkeys(map(folded, (each.name, each.label, *each.aliases)), each.name))
-    for path, each in _indexed(config, "record_types"):
+    for path, each in indexed(config, "record_types"):
         for key, name in (
             ("name", each.name),
             ("label", each.label),
@@ -346,50 +301,24 @@ def _names_of_types(config: Configuration) -> Complaints:
                 yield Complaint(f"{path}.{key}", f'"{name}" already means the type {owner}; choose another')
 
 
-def presets_fit(config: Configuration) -> Complaints:
-    """Templates and quick actions name an existing type, and set values that its fields can hold."""
-    for section in ("quick_actions", "templates"):
-        for path, each in _indexed(config, section):
-            yield from unknown_type(f"{path}.on", each.on, config)
-            for name, value in each.set.items():
-                yield from _preset(f"{path}.set.{name}", name, value, config.type_named(each.on), config)
-    for path, sla in _indexed(config, "slas"):
+def targets_fit(config: Configuration) -> Complaints:
+    """TI-35: a target is for an existing type, and says when."""
+    for path, sla in indexed(config, "slas"):
         yield from unknown_type(f"{path}.on", sla.on, config)
         if sla.respond is None and sla.resolve is None:
             yield Complaint(path, "a target is missing; write respond, resolve or both")
 
 
-def _preset(path: str, name: str, value: Scalar, found: RecordType | None, config: Configuration) -> Complaints:
-    match name.casefold():
-        case "status":
-            yield from _status(path, value, found)
-        case "partition":
-            yield from unknown(path, "partition", None if value is None else str(value), _names(config.partitions))
-        case _:
-            yield from _value(path, name, value, found)
-
-
-def _value(path: str, name: str, value: Scalar, found: RecordType | None) -> Complaints:
-    """A field takes what its kind can hold; every mail would fail on anything else."""
-    spelled = next((each for each in found.fields if each.casefold() == name.casefold()), None) if found else None
-    if found is None or spelled is None or value is None:
-        return
-    try:
-        typed(found, [(spelled, as_text(value))])
-    except BadValue as error:
-        yield Complaint(path, str(error))
-
-
 def events_fit(config: Configuration) -> Complaints:
     """TI-33, TI-34: business rules and reports name existing types and templates."""
-    for path, rule in _indexed(config, "business_rules"):
+    for path, rule in indexed(config, "business_rules"):
         if not rule.on.startswith("sla."):
             yield from unknown_type(f"{path}.on", rule.on.rpartition(".")[0], config)
         if rule.notify:
             yield from unknown(
-                f"{path}.notify.template", "mail_template", rule.notify.template, _names(config.mail_templates)
+                f"{path}.notify.template", "mail_template", rule.notify.template, names_of(config.mail_templates)
             )
-    for path, report in _indexed(config, "reports"):
+    for path, report in indexed(config, "reports"):
         yield from unknown_type(f"{path}.query.type", str(report.query["type"]), config)
 
 
@@ -397,48 +326,18 @@ def people_fit(config: Configuration) -> Complaints:
     """VS-08: a format of one's own cannot be set while the desk has it switched off."""
     if config.settings.format_per_person:
         return
-    for path, person in _indexed(config, "people"):
+    for path, person in indexed(config, "people"):
         if person.format is not None:
             yield Complaint(f"{path}.format", "cannot be set while settings.format_per_person is false; remove one")
 
 
 def connections_fit(config: Configuration) -> Complaints:
     """IV-40: a connection says where it leads."""
-    for path, each in _indexed(config, "connections"):
+    for path, each in indexed(config, "connections"):
         if each.kind == "directory" and each.path is None:
             yield Complaint(f"{path}.path", "missing, and kind: directory needs it")
         if each.kind == "http" and each.url is None:
             yield Complaint(f"{path}.url", "missing, and kind: http needs it")
-
-
-def fields_fit(config: Configuration) -> Complaints:
-    """IV-24, IV-32, IV-39, VF-10: a type of one's own has the fields it declares; built-in types take more."""
-    for path, inbox in _indexed(config, "inboxes"):
-        yield from _fields(f"{path}.field_mapping", inbox.field_mapping, inbox.processor, config)
-        if match := inbox.sender.object:
-            at = f"{path}.sender.object"
-            yield from _fields(f"{at}.field_mapping", match.field_mapping, match.type, config)
-            yield from _field(f"{at}.match_from_field", match.match_from_field, match.type, config)
-            if match.match_value:
-                yield from _field(f"{at}.match_value.field", match.match_value.field, match.type, config)
-    for section in ("templates", "quick_actions"):
-        for path, preset in _indexed(config, section):
-            yield from _fields(f"{path}.set", preset.set, preset.on, config)
-
-
-def _fields(path: str, names: Iterable[str], type_: str, config: Configuration) -> Complaints:
-    for name in names:
-        yield from _field(f"{path}.{name}", name, type_, config)
-
-
-def _field(path: str, name: str | None, type_: str, config: Configuration) -> Complaints:
-    found = next((each for each in config.record_types if each == config.type_named(type_)), None)
-    if found is None or name is None or not found.fields:
-        return
-    known = [*found.fields, *RECORD_FIELDS, "Partition"]
-    if name.casefold() not in {each.casefold() for each in known}:
-        hint = nearest(name, known) or f"; it has {', '.join(found.fields)}"
-        yield Complaint(path, f'{found.name} has no field "{name}"{hint}')
 
 
 CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
@@ -452,8 +351,11 @@ CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
     senders_fit,
     servers_fit,
     types_fit,
+    targets_fit,
     presets_fit,
-    fields_fit,
+    mappings_fit,
+    names_fit,
+    people_exist,
     events_fit,
     people_fit,
     connections_fit,

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from shared.config.checks import Complaint, complaints
+from shared.config.checks import complaints
+from shared.config.complaints import Complaint
 from shared.config.model import Configuration
 from shared.config.problems import Problem
 from shared.config.schema import SECTIONS, key_of
@@ -38,7 +39,7 @@ def merged(stored: Configuration, stated: Configuration, *, prune: bool) -> Conf
         for section in SECTIONS
     }
     settings = stated.settings if "settings" in stated.sections else stored.settings
-    return replace(stated, settings=settings, **sections)
+    return replace(stated, settings=settings, sections=stated.sections | stored.sections, **sections)
 
 
 def _others(section: str, stored: Configuration, stated: Configuration) -> tuple[Any, ...]:

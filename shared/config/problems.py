@@ -94,8 +94,20 @@ class Location:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """`; did you mean "protocol"?` when a known word is near, else nothing."""
-    found = get_close_matches(word.casefold(), list(known), n=1, cutoff=0.6)
-    return f'; did you mean "{found[0]}"?' if found else ""
+    found = _closest(word, known, 0.6)
+    return f'; did you mean "{found}"?' if found else ""
+
+
+def _closest(word: str, known: Iterable[str], cutoff: float) -> str | None:
+    spelled = {each.casefold(): each for each in known}
+    found = get_close_matches(word.casefold(), spelled, n=1, cutoff=cutoff)
+    return spelled[found[0]] if found else None
+
+
+def typo_of(word: str, known: Iterable[str]) -> str | None:
+    """The known word of which this one is a misspelling: about one letter is missing, added, wrong or moved."""
+    same_length = [each for each in known if abs(len(each) - len(word)) <= 1]
+    return _closest(word, same_length, 0.8)
 
 
 def nearest_key(word: str, known: Iterable[str]) -> str:
@@ -103,5 +115,5 @@ def nearest_key(word: str, known: Iterable[str]) -> str:
     keys = list(known)
     if near := nearest(word, keys):
         return near
-    found = get_close_matches(word.casefold(), keys, n=1, cutoff=0.0)
-    return f'; the nearest known key is "{found[0]}"' if found else ""
+    found = _closest(word, keys, 0.0)
+    return f'; the nearest known key is "{found}"' if found else ""

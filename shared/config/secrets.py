@@ -29,12 +29,11 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A secret that is missing. `kept` is false for an environment variable, true for a file."""
+    """A secret that is missing: its variable is not set, or its file cannot be used."""
 
     path: str
     message: str
     needed: bool
-    kept: bool
 
 
 def references(config: Configuration) -> Iterator[Reference]:
@@ -72,4 +71,4 @@ def missing(
         try:
             each.secret.reveal(base, environ)
         except Misconfigured as error:
-            yield Missing(each.path, str(error), each.needed, kept=each.secret.file is not None)
+            yield Missing(each.path, str(error), each.needed)

@@ -14,14 +14,15 @@ from typing import Any, Final
 
 from shared.clock import Clock, SystemClock
 from shared.config.documents import SETTINGS, from_documents, to_documents
+from shared.config.field_checks import named_people
 from shared.config.merge import names, problems_of, pruned_sections
-from shared.config.model import Configuration
+from shared.config.model import Configuration, Person
 from shared.config.problems import InvalidConfiguration
 from shared.config.schema import SECTIONS
 from shared.contracts.errors import Misconfigured
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents
-from shared.store.people import CONFIGURED
+from shared.store.people import CONFIGURED, People
 
 REVISION: Final = "revision"
 CHANGES: Final = "configuration_changes"
@@ -74,7 +75,7 @@ def apply(
     Raises `InvalidConfiguration` when something would not fit together afterwards (a mail server that an inbox uses is
     not pruned, VS-13), and `Misconfigured` when a reason is required and none is given (VS-12).
     """
-    stored = read(documents)
+    stored = _with_named_people(read(documents), config, People(documents))
     if problems := problems_of(stored, config, prune=prune):
         raise InvalidConfiguration(problems)
     now = (clock or SystemClock()).now()
@@ -91,6 +92,14 @@ def apply(
         _write(documents, plan, deleted)
         _note(documents, applied, now, by, reason)
     return applied
+
+
+def _with_named_people(stored: Configuration, config: Configuration, people: People) -> Configuration:
+    """The stored configuration with those people whom it, or the new one, names as owner or analyst."""
+    named = {*named_people(stored), *named_people(config)}
+    found = {each.id: each for name in named if (each := people.named(name))}
+    known = tuple(Person(each.id, each.name, each.addresses) for each in found.values())
+    return replace(stored, people=known, sections=stored.sections | {"people"})
 
 
 @dataclass(frozen=True, slots=True)

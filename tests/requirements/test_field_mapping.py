@@ -50,7 +50,7 @@ TO = "one@a.example, Two <two@b.example>"
         ("@body!", "Body.!"),
         ("@@From", "@From"),
         ("@@@From", "@anna@customer.example"),
-        ("@Fromage @Tony @Bodywork @CCs", "@Fromage @Tony @Bodywork @CCs"),
+        ("@@Fromage @@Tony @@CCs", "@Fromage @Tony @CCs"),
         ("ops@body.example, desk@to.example", "ops@body.example, desk@to.example"),
         ("@", "@"),
     ],
@@ -89,13 +89,11 @@ def test_targets_have_types_and_names_are_found_whatever_their_case(desk: Desk) 
 
 @pytest.mark.req("IV-32", "IV-37")
 @pytest.mark.parametrize(
-    ("field", "template", "value"),
-    [("Amount", "@Subject", "Printer"), ("Due", "soon", "soon"), ("Status", "Gone", "Gone"), ("Urgent", "2", "2")],
+    ("field", "value"),
+    [("Amount", "Printer"), ("Due", "soon"), ("Status", "Gone"), ("Urgent", "2")],
 )
-def test_a_bad_value_is_an_incident_on_error_that_names_field_and_value(
-    desk: Desk, field: str, template: str, value: str
-) -> None:
-    receive(desk, {field: template})
+def test_a_bad_value_is_an_incident_on_error_that_names_field_and_value(desk: Desk, field: str, value: str) -> None:
+    receive(desk, {field: "@Subject"}, subject=value)
     incident = desk.record()
     assert incident["type"] == "incident"
     assert f"the field {field} takes" in incident["description"]

@@ -1,8 +1,7 @@
-"""Field templates: constants with tokens (IV-32).
+"""Fill field templates: constants with tokens (IV-32, `shared.tokens`).
 
-Tokens, whatever the case: @From, @To[N], @CC[N] (1-based; a missing index or one below 1 means the first, beyond the
-list is empty), @FirstName, @LastName (of the matched person, else of the display name), @Subject, @Body. `@@` is an @,
-and an address (`ops@body.example`) is text. Values come in as they are: what a mail holds is never read as a template.
+@To[N] and @CC[N] count from 1; a missing index or one below 1 means the first, one beyond the list is empty. Names are
+those of the matched person, else of the display name. Values come in as they are: no mail is read as a template.
 """
 
 from __future__ import annotations
@@ -12,20 +11,12 @@ from collections.abc import Sequence
 
 from services.record_writer.decide.facts import Facts
 from shared.contracts.mail import Address
-
-_TOKEN = re.compile(
-    r"""@@
-      | (?<![\w.+-]) [\w.+-]+ @ [\w-]+ (?: \.[\w-]+ )+
-      | @(?P<list>To|CC) (?: \[ \s* (?P<index>-?\d{0,9}) \s* \] | (?!\w) )
-      | @(?P<name>FirstName|LastName|From|Subject|Body) (?!\w)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+from shared.tokens import TOKEN
 
 
 def fill(template: str, facts: Facts, body: str) -> str:
     """The template with its tokens replaced. `body` is the value of @Body."""
-    return _TOKEN.sub(lambda found: _value(found, facts, body), template)
+    return TOKEN.sub(lambda found: _value(found, facts, body), template)
 
 
 def _value(found: re.Match[str], facts: Facts, body: str) -> str:

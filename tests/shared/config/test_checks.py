@@ -115,6 +115,15 @@ def test_mail_leaves_under_the_address_of_an_inbox() -> None:
     assert refused(text % "A@Example.com") == ""
 
 
+@pytest.mark.req("TI-40")
+@pytest.mark.parametrize(
+    ("address", "is_ours"), [("A@Example.com", True), ("a+x@example.com", True), ("b@c.example", False)]
+)
+def test_mail_is_not_redirected_to_an_inbox_of_ours(address: str, is_ours: bool) -> None:
+    text = refused(f"{HEAD}}}\n{SMTP}override_recipient: {address}}}")
+    assert ("override_recipient: " in text and "is an inbox of this desk" in text) is is_ours
+
+
 @pytest.mark.req("IV-24")
 @pytest.mark.parametrize(
     ("match", "problem"),
@@ -244,7 +253,7 @@ def test_service_requests_are_linked_and_never_made() -> None:
     ],
 )
 def test_a_type_of_ones_own_has_the_fields_that_it_declares(text: str) -> None:
-    assert 'location has no field "Coed"; it has Code' in refused(LOCATION + text)
+    assert 'location has no field "Coed"; did you mean "Code"?' in refused(LOCATION + text)
     assert "no field" not in refused(LOCATION + text.replace("Coed", "Code"))
     assert "no field" not in refused(text.replace("location", "incident"))
 

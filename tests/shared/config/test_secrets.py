@@ -52,11 +52,11 @@ inboxes:
   - {name: b, address: b@b, enabled: false, protocol: imap, host: h, password: "${OFF}"}
 """
     found = list(missing(load_bytes(text.encode(), base=tmp_path), environ={}))
-    assert [(each.path, each.needed, each.kept) for each in found] == [
-        ("settings.token_key", True, False),
-        ("inboxes[0].password", True, True),
-        ("inboxes[0].google.private_key", False, True),
-        ("inboxes[1].password", False, False),
+    assert [(each.path, each.needed) for each in found] == [
+        ("settings.token_key", True),
+        ("inboxes[0].password", True),
+        ("inboxes[0].google.private_key", False),
+        ("inboxes[1].password", False),
     ]
     assert isinstance(found[0], Missing)
     assert "TOKEN" in found[0].message

@@ -1,0 +1,127 @@
+"""Notes on a configuration, and the list of keys without effect in the page of settings."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.config.keys import WITHOUT_EFFECT
+from shared.config.model import Configuration, Settings
+from shared.config.notes import KEPT, Supported, find_notes
+from shared.config.reading import load_bytes
+from shared.config.schema import marked
+from tests.shared.config.test_settings_page import PARTS
+
+PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
+SPOKEN = Supported(("imap",), ("smtp",), ("auto", "plain", "regular", "none"))
+IMAP = "inboxes: [{name: a, address: a@example.com, protocol: imap, host: h, password: '${X}', "
+SMTP = "mail_servers: [{name: out, host: h, "
+
+
+def told(text: str) -> list[str]:
+    return [f"{each.path}: {each.message}" for each in find_notes(load_bytes(text.encode()), SPOKEN)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("{}", []),
+        ("inboxes: [{name: a, address: a@example.com}]", []),
+        (IMAP + "auth: plain}]", []),
+        (IMAP + "auth: ntlm}]", ["inboxes[0].auth: ntlm is not available in this version; it has auto, plain, "]),
+        (
+            "inboxes: [{name: a, address: a@example.com, protocol: pop3, host: h, password: '${X}', after: delete}]",
+            ["inboxes[0].protocol: pop3 is not available in this version; it has imap"],
+        ),
+        (
+            "mail_servers: [{name: out, protocol: ews, username: a@example.com, password: '${X}'}]",
+            ["mail_servers[0].protocol: ews is not available in this version; it has smtp"],
+        ),
+        (SMTP + "conversation_id: {enabled: true}}]", [f"mail_servers[0].conversation_id: {KEPT}"]),
+        ("settings: {response_url: https://desk.example.com}", [f"settings.response_url: {KEPT}"]),
+        ("settings: {poll_interval: 5m}", []),
+        ("people: [{id: a, name: A}, {id: b, name: B, active: false}]", [f"people[1].active: {KEPT}"]),
+        (
+            "people: [{id: a, name: A, permissions: [x]}, {id: b, name: B, permissions: [x]}]",
+            [f"people[0].permissions: {KEPT}; so for 2 people"],
+        ),
+        ("slas: [{name: gold, on: incident, respond: 1h}]", [f"slas: {KEPT}"]),
+    ],
+)
+def test_what_this_version_does_not_do_is_told_with_its_place(text: str, expected: list[str]) -> None:
+    found = told(text)
+    assert len(found) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
+
+
+BOX = "inboxes: [{name: a, address: a@example.com, "
+
+
+@pytest.mark.req("IV-07", "IV-36", "IV-38", "IV-39", "IV-42")
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        (BOX + "processor: problem, include_source_mailbox_name: true}]", "inboxes[0].include_source_mailbox_name"),
+        (BOX + "processor: problem, task_for_every_email: true}]", "inboxes[0].task_for_every_email"),
+        (BOX + "email_when_no_target: true}]", "inboxes[0].email_when_no_target"),
+        (BOX + "task_subject: Look}]", "inboxes[0].task_subject"),
+        (BOX + "processor: change, unique_key: ChangeNumber}]", "inboxes[0].unique_key"),
+        (BOX + "export: {connection: c}}]\nconnections: [{name: c, path: x}]", "inboxes[0].export"),
+        (BOX + "processor: change, update_only: true, field_mapping: {Summary: x}}]", "inboxes[0].field_mapping"),
+        (BOX + "max_per_poll: 5}]", "inboxes[0].max_per_poll"),
+        (BOX + "sender: {policy: existing_only, contact_type: employee}}]", "inboxes[0].sender.contact_type"),
+        (BOX + "commands: {trust: authenticated}}]", "inboxes[0].commands.trust"),
+        (IMAP + "after: delete, archive_folder: Old}]", "inboxes[0].archive_folder"),
+        (IMAP + "ews_url: https://mail.example.com}]", "inboxes[0].ews_url"),
+        (SMTP + "auth: none, username: a@example.com}]", "mail_servers[0].username"),
+        (SMTP + "block: true, override_recipient: x@example.com}]", "mail_servers[0].override_recipient"),
+        ("connections: [{name: c, path: x, url: https://example.com}]", "connections[0].url"),
+        ("connections: [{name: c, kind: http, path: x, url: https://example.com}]", "connections[0].path"),
+        ("rules: [{name: r, match: {size: 5MB}, direction: outbound}]", "rules[0].match"),
+        ("rules: [{name: r, match: {regex: {body: xy}}, direction: both}]", "rules[0].match"),
+    ],
+)
+def test_a_setting_that_can_do_nothing_is_noted(text: str, path: str) -> None:
+    assert [line.partition(": ")[0] for line in told(text)] == [path]
+
+
+@pytest.mark.req("IV-09", "VS-03")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "inboxes: [{name: a, address: A@bücher.example}, {name: b, address: a@xn--bcher-kva.example}]",
+            ["inboxes[1].address: the inbox a has this address too"],
+        ),
+        (
+            "people: [{id: a, name: A, addresses: [x@b.example]}, {id: b, name: B, addresses: [y@b, X@b.example]}]",
+            ["people[1].addresses: a has one of these addresses too"],
+        ),
+        (IMAP + "auth: plain, tls: none}]", ["inboxes[0].tls: the password travels in clear text; write starttls"]),
+        (IMAP + "tls: none}]", ["inboxes[0].tls: without TLS auto never sends a password in clear text"]),
+        (SMTP + "auth: none, tls: none}]", []),
+        (IMAP + "auth: plain, tls: starttls}]", []),
+        ("inboxes: [{name: a, address: a@b.example}, {name: b, address: b@b.example}]", []),
+        (BOX + "field_mapping: {Title: x, Summary: y}}]", ["inboxes[0].field_mapping: Title: no declared field"]),
+    ],
+)
+def test_what_is_probably_not_meant_is_noted(text: str, expected: list[str]) -> None:
+    found = told(text)
+    assert len(found) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
+
+
+def test_the_page_of_settings_tells_every_key_without_effect() -> None:
+    page = re.search(r"## Without effect in this version\n(.*?)\n## ", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    assert page
+    lacking = [
+        key
+        for part in (Configuration, *PARTS.values())
+        for key in marked(part, WITHOUT_EFFECT)
+        if f"`{key}`" not in page[1] and f".{key}`" not in page[1] and part.__name__ != "AuthFailureTicket"
+    ]
+    assert lacking == []
+    assert marked(Settings, WITHOUT_EFFECT) == {"response_url", "self_service_url", "token_key", "format_per_person"}
+    assert "`auth_failure_ticket`" in page[1]

@@ -8,12 +8,19 @@ from shared.addresses import mailbox_key
 from shared.contracts.mail import ParsedMail
 from shared.ids import derived_id
 
-_REPLY_PREFIXES = re.compile(r"(?:(?:re|aw|fw|fwd|wg|sv|tr|rv)\s{0,3}:\s*+)*+", re.IGNORECASE)
+_PREFIXES = re.compile(
+    r"(?:(?:re|aw|antw|fw|fwd|wg|sv|vs|vb|tr|rv|res|enc|odp|pd|ref|rif|i|r)(?:\[\d{1,3}\])?\s{0,3}[:\uff1a]\s*+)*+",
+    re.IGNORECASE,
+)
+
+
+def without_prefixes(subject: str) -> str:
+    """A subject without `Re:`, `Fwd:`, `AW:` and the like before it."""
+    return _PREFIXES.sub("", subject.strip(), count=1)
 
 
 def loop_key(mail: ParsedMail) -> str:
     """Sender and subject, the latter without reply prefixes: what two robots in a loop keep sending."""
     address = mail.from_.address if mail.from_ else ""
     sender = mailbox_key(address) or address
-    subject = _REPLY_PREFIXES.sub("", mail.subject.strip(), count=1)
-    return derived_id("loop", sender, subject.casefold())
+    return derived_id("loop", sender, without_prefixes(mail.subject).casefold())

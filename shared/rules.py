@@ -1,5 +1,4 @@
-"""Rules about mail, incoming and outgoing: what Track-It! bars (TI-21, TI-22), and the administrator's own rules
-(TI-20, TI-23) with their kinds of match as a table.
+"""Rules about mail, incoming and outgoing, preconfigured or own (TI-20 to TI-23): the kinds of match as a table.
 
 Texts match partially and without regard to case; a comma-separated list is checked one by one. A pattern runs
 under a time-out, whatever the mail is.
@@ -7,39 +6,25 @@ under a time-out, whatever the mail is.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from shared.addresses import address_key, spellings
 from shared.config.model import Rule
 from shared.contracts.mail import Address, ParsedMail
+from shared.loops import without_prefixes
 from shared.patterns import PatternTime
 
-BARRED_SENDERS: Final = ("postmaster", "mail delivery subsystem", "system administrator", "mailer-daemon")
-BARRED_SUBJECTS: Final = (
-    "undeliverable mail",
-    "returned mail",
-    "mail system error",
-    "delivery error",
-    "undeliverable:",
-    "failure notice",
-    "nondeliverable mail",
-    "mail delivery failure",
-    "message status - undeliverable",
-    "warning: could not send message",
-    "delivery notification: delivery has failed",
-    "mail undeliverable: failure detected",
-    "message status - opened",
-    "returned mail: service unavailable",
-    "out of office",
-)
 PATTERN_TEXT: Final = 100_000
 """A pattern sees so many characters of a body, and of each other text."""
 
 
 def is_in_force(rule: Rule, direction: str, roles: frozenset[str] | None) -> bool:
     """Whether a rule applies to this direction and to a person with these roles (None: an unknown sender)."""
-    if rule.direction not in (direction, "both"):
+    if not rule.enabled or rule.direction not in (direction, "both"):
         return False
     analyst = roles is not None and "analyst" in roles
     return rule.applies_to == "both" or (rule.applies_to == "analysts") == analyst
@@ -70,6 +55,7 @@ def recipient_matches(rule: Rule, recipient: Address, subject: str, time: Patter
     texts = {"subject": subject, "sender": about, "recipient": about}
     held = {
         "subject": lambda expected: _contains(expected, subject),
+        "subject_begins": lambda expected: _begins(expected, subject),
         "regex": lambda expected: _patterns_hold(expected, texts, time),
         **dict.fromkeys(("sender", "recipient"), lambda expected: _contains(expected, *_names([recipient]))),
     }
@@ -78,17 +64,38 @@ def recipient_matches(rule: Rule, recipient: Address, subject: str, time: Patter
 
 def _texts(expected: Any) -> Iterable[str]:
     given = (expected,) if isinstance(expected, str) else expected
-    return [part.strip().casefold() for text in given for part in str(text).split(",") if part.strip()]
+    return [part.strip() for text in given for part in _folded(str(text)).split(",") if part.strip()]
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFC", text).casefold()
 
 
 def _contains(expected: Any, *texts: str) -> bool:
-    haystack = "\n".join(texts).casefold()
+    haystack = _folded("\n".join(texts))
     return any(text in haystack for text in _texts(expected))
 
 
+def _begins(expected: Iterable[str], subject: str) -> bool:
+    """Whether a subject begins with one of the texts; case, blanks, hyphens and reply prefixes make no difference."""
+    begin = without_prefixes(_folded(subject))
+    return any(_beginning(_folded(text)).match(begin) for text in expected)
+
+
+@lru_cache(maxsize=256)
+def _beginning(text: str) -> re.Pattern[str]:
+    letters = [re.escape(letter) for letter in re.sub(r"[\s\u2010-\u2015-]", "", text)]
+    return re.compile(r"[\s\u2010-\u2015-]*+".join(letters) + (r"(?!\w)" if text[-1:].isalnum() else ""))
+
+
 def _people(addresses: Iterable[Address]) -> str:
-    """Names and addresses as a pattern sees them: the address in the form that is compared."""
-    return "\n".join(f"{address.name} <{address_key(address.address) or address.address}>" for address in addresses)
+    """Names and addresses as a pattern sees them: the address as it is compared, and with its domain readable."""
+    shown = ((each.name, spelled) for each in addresses for spelled in _compared(each.address))
+    return "\n".join(f"{name} <{spelled}>" for name, spelled in shown)
+
+
+def _compared(address: str) -> list[str]:
+    return spellings(key) if (key := address_key(address)) else [address]
 
 
 def _names(addresses: Iterable[Address]) -> list[str]:
@@ -106,6 +113,10 @@ def _recipient(expected: Any, mail: ParsedMail) -> bool:
 
 def _subject(expected: Any, mail: ParsedMail) -> bool:
     return _contains(expected, mail.subject)
+
+
+def _subject_begins(expected: Any, mail: ParsedMail) -> bool:
+    return _begins(expected, mail.subject)
 
 
 def _size(expected: Any, mail: ParsedMail) -> bool:
@@ -131,5 +142,6 @@ _KINDS: Final[Mapping[str, Callable[[Any, ParsedMail], bool]]] = {
     "sender": _sender,
     "recipient": _recipient,
     "subject": _subject,
+    "subject_begins": _subject_begins,
     "size": _size,
 }

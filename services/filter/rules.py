@@ -1,7 +1,7 @@
 """The rules that a mail has to pass, as one table, applied from top to bottom. The first objection decides.
 
-A rule is a name and a function that answers with an objection in words, or None. The preconfigured ones are
-Track-It!'s (TI-21, TI-22) and Postroom's own guards against loops (PR-02).
+A rule is a name and a function that answers with an objection in words, or None. These are Postroom's own guards
+against loops (PR-02) and the limits of the settings; the preconfigured rules of TI-21 and TI-22 are configuration.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from shared.addresses import address_key, address_keys
 from shared.config.model import Inbox, Rule, Settings
 from shared.contracts.events import Envelope
 from shared.contracts.mail import ParsedMail
-from shared.rules import BARRED_SENDERS, BARRED_SUBJECTS
 
 KINDS: Final = {
     "report": "a delivery or feedback report, no request",
@@ -110,19 +109,6 @@ def _null_path(facts: Facts) -> str | None:
     return None
 
 
-def _blocked_sender(facts: Facts) -> str | None:
-    sender = facts.mail.from_
-    claimed = f"{sender.name} {sender.address}".lower() if sender else ""
-    found = next((each for each in BARRED_SENDERS if each in claimed), None)
-    return f"the sender is {found!r}" if found else None
-
-
-def _blocked_subject(facts: Facts) -> str | None:
-    subject = facts.mail.subject.casefold()
-    found = next((each for each in BARRED_SUBJECTS if each in subject), None)
-    return f"the subject says {found!r}" if found else None
-
-
 def _accept_only(facts: Facts) -> str | None:
     wanted = facts.inbox.accept_only
     roles = facts.roles
@@ -164,13 +150,11 @@ CHECKS: Final = (
     Check("bounce", _bounce),
     Check("kind", _kind),
     Check("null-return-path", _null_path),
-    Check("barred-sender", _blocked_sender),
-    Check("barred-subject", _blocked_subject),
     Check("accept-only", _accept_only),
     Check("ignore-cc", _only_in_copy),
     Check("rate", _rate),
 )
-"""Postroom's own rules; the administrator's are asked after them."""
+"""Postroom's own rules; those of the configuration are asked after them."""
 
 
 def objection(facts: Facts, checks: Sequence[Check] = CHECKS) -> tuple[str, str] | None:

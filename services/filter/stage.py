@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from email.errors import MessageError
+from email.header import decode_header, make_header
+from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
-from functools import partial
+from functools import cache, partial
 
 from services.filter import rules
 from shared.addresses import address_key
@@ -73,24 +76,41 @@ def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: M
         inbox=inbox,
         settings=current.settings,
         own_addresses=frozenset(key for each in current.inboxes if (key := address_key(each.address))),
-        rules=current.rules,
+        rules=current.all_rules,
         roles=frozenset(person.roles) if person else None,
-        header_of=partial(header_of, mails=mails, mail_id=parsed.envelope.mail_id),
+        header_of=reader_of_headers(partial(stored_source, mails, parsed.envelope.mail_id)),
         similar=partial(mails.similar_between, loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at),
     )
 
 
-def header_of(name: str, *, mails: Mails, mail_id: str) -> str:
-    """Return a header of the stored raw mail, which is read only when a rule needs it."""
+def stored_source(mails: Mails, mail_id: str) -> bytes:
+    """The raw mail as it is stored."""
     found = mails.get(mail_id)
-    return header_in(mails.source(found), name) if found else ""
+    return mails.source(found) if found else b""
 
 
-def header_in(raw: bytes, name: str) -> str:
-    """Return all values of a header of a raw mail; "" without that header."""
+def reader_of_headers(source: Callable[[], bytes]) -> Callable[[str], str]:
+    """Return a function that returns all values of a header, "" without that header.
+
+    The raw mail is read once, when a rule needs it first. Encoded words are readable behind the value as written.
+    """
+    message = cache(lambda: _headers(source()))
+    return lambda name: " ".join(text for value in message().get_all(name, []) for text in _texts(str(value)))
+
+
+def _headers(raw: bytes) -> Message:
     end = _END_OF_HEADERS.search(raw)
-    headers = BytesHeaderParser(policy=compat32).parsebytes(raw[: end.end()] if end else raw)
-    return " ".join(str(value) for value in headers.get_all(name, []))
+    return BytesHeaderParser(policy=compat32).parsebytes(raw[: end.end()] if end else raw)
+
+
+def _texts(value: str) -> list[str]:
+    """The value as written and, when it has encoded words (RFC 2047), as a person reads it."""
+    if "=?" not in value:
+        return [value]
+    try:
+        return [value, str(make_header(decode_header(value)))]
+    except (ValueError, LookupError, MessageError):
+        return [value]
 
 
 _END_OF_HEADERS = re.compile(rb"\n\r*+\n")
@@ -98,11 +118,11 @@ _END_OF_HEADERS = re.compile(rb"\n\r*+\n")
 
 
 def objection(facts: rules.Facts) -> tuple[str, str] | None:
-    """Return the rule that objects and its reason: Postroom's own rules first, then the administrator's."""
-    return rules.objection(facts) or _custom_objection(facts)
+    """Return the rule that objects and its reason: Postroom's own rules first, then those of the configuration."""
+    return rules.objection(facts) or _configured_objection(facts)
 
 
-def _custom_objection(facts: rules.Facts) -> tuple[str, str] | None:
+def _configured_objection(facts: rules.Facts) -> tuple[str, str] | None:
     time = PatternTime()
     for rule in facts.rules:
         if is_in_force(rule, "inbound", facts.roles) and matches(rule, facts.mail, facts.header_of, time):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,8 +139,9 @@ def required_secrets(app: App) -> RequiredSecrets:
 
 
 def stored_configuration(app: App) -> Configuration:
-    """The stored configuration, people included; secrets stay references."""
-    return store.read(app.documents, people=True)
+    """The stored configuration, people and preconfigured rules included; secrets stay references."""
+    stored = store.read(app.documents, people=True)
+    return replace(stored, rules=stored.all_rules)
 
 
 def export_to(path: Path, stored: Configuration) -> None:

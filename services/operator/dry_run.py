@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from typing import Any
 
 from services.dead_letter.stage import wants_incident
@@ -200,7 +199,7 @@ class _Rehearsal:
         asked = filter_stage.gather(
             parsed, self.inbox, self.configuration, mails=self.app.mails, people=self.app.people
         )
-        asked = replace(asked, header_of=partial(filter_stage.header_in, self.raw))
+        asked = replace(asked, header_of=filter_stage.reader_of_headers(lambda: self.raw))
         if released:
             found.step("filter", "released", "accepted", "an operator has released it")
         verdict = filter_stage.judge(parsed, asked, lambda: released)

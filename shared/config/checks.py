@@ -149,6 +149,15 @@ def _gmail(path: str, end: Inbox | MailServer) -> Complaints:
         yield Complaint(f"{path}.google.service_account", "the service account is an address; write it as user@domain")
 
 
+def rules_fit(config: Configuration) -> Complaints:
+    """TI-20: a rule matches something; a preconfigured one has its match."""
+    for path, rule in indexed(config, "rules"):
+        if not rule.match:
+            yield Complaint(
+                f"{path}.match", "missing, and it is needed; write {sender: text}, {subject: text} or another"
+            )
+
+
 def mailboxes_fit(config: Configuration) -> Complaints:
     """TI-08: what a protocol cannot do with mail that was taken."""
     for path, inbox in indexed(config, "inboxes"):
@@ -344,6 +353,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
     names_are_unique,
     settings_fit,
     logins_fit,
+    rules_fit,
     mailboxes_fit,
     inboxes_refer_to_what_is_there,
     processors_fit,

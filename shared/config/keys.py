@@ -134,6 +134,7 @@ _MATCH: Final = Section(
         "sender": _terms(split=True),
         "recipient": _terms(split=True),
         "subject": _terms(split=False),
+        "subject_begins": _terms(split=False),
         "header": _header,
         "size": _larger_than,
         "regex": _patterns,

@@ -305,17 +305,54 @@ class Rule:
     """A filter (TI-20). All parts of `match` that are given must hold.
 
     - `sender`, `recipient`, `subject`: tuple of texts of at least two characters, one of which is contained;
+    - `subject_begins`: such texts, with one of which the subject begins, behind prefixes such as `Re:`;
     - `header`: mapping of header name to a text that it contains;
     - `size`: int, bytes; larger mail matches;
     - `regex`: mapping of `subject`, `body`, `sender`, `recipient` or `any` to a pattern.
     """
 
     name: keys.Name
-    match: keys.RuleMatch
+    match: keys.RuleMatch = field(default_factory=dict)
     direction: Literal["inbound", "outbound", "both"] = "inbound"
     applies_to: Literal["analysts", "requestors", "both"] = "both"
     action: Literal["reject"] = "reject"
     reason: keys.LineOrNothing = ""
+    enabled: bool = True
+
+
+PRECONFIGURED_RULES: Final = (
+    Rule(
+        "barred-sender",
+        {"sender": ("postmaster", "mail delivery subsystem", "system administrator", "mailer-daemon")},
+        direction="both",
+        reason="the sender is a mail system",
+    ),
+    Rule(
+        "barred-subject",
+        {
+            "subject_begins": (
+                "undeliverable mail",
+                "returned mail",
+                "mail system error",
+                "delivery error",
+                "undeliverable:",
+                "failure notice",
+                "nondeliverable mail",
+                "mail delivery failure",
+                "message status - undeliverable",
+                "warning: could not send message",
+                "delivery notification: delivery has failed",
+                "mail undeliverable: failure detected",
+                "message status - opened",
+                "returned mail: service unavailable",
+                "out of office",
+            )
+        },
+        direction="both",
+        reason="the subject is that of a delivery report or of an absence notice",
+    ),
+)
+"""The rules of Track-It! (TI-21, TI-22), in force unless the configuration has rules of these names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -577,6 +614,12 @@ class Configuration:
             return BUILT_IN_TYPES
         own = {folded(each.name) for each in self.record_types}
         return (*self.record_types, *(each for each in BUILT_IN_TYPES if each.name not in own))
+
+    @property
+    def all_rules(self) -> tuple[Rule, ...]:
+        """The preconfigured rules that the configuration does not replace, then its own."""
+        own = {each.name for each in self.rules}
+        return (*(each for each in PRECONFIGURED_RULES if each.name not in own), *self.rules)
 
     def type_named(self, name: str) -> RecordType | None:
         """The type with this name, label or alias; a name wins over a label or alias of another type."""

@@ -6,6 +6,7 @@ checked on a machine that does not hold them (`shared.config.secrets` says which
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -75,7 +76,9 @@ def read_bytes(content: bytes, *, source: str, base: Path | None) -> tuple[Item,
 
 
 def _paths(log: ProblemLog) -> frozenset[str]:
-    return frozenset(each.path for each in log.problems)
+    """The paths of problems, and of what they are in: that may seem to be empty without the wrong value."""
+    steps = [re.findall(r"\.?[^.]+", each.path) for each in log.problems]
+    return frozenset("".join(each[:count]) for each in steps for count in range(1, len(each) + 1))
 
 
 def read_items(root: Item, log: ProblemLog) -> Configuration | None:

@@ -57,7 +57,17 @@ def _record_type(**values: Any) -> desk.RecordType:
     return desk.RecordType(**{"aliases": aliases, **values, "fields": fields, "protected": protected})
 
 
-_MAKERS: Final[Mapping[type, Callable[..., Any]]] = {desk.Inbox: _inbox, desk.RecordType: _record_type}
+def _rule(**values: Any) -> desk.Rule:
+    """A rule with the name of a preconfigured one keeps that one's values for keys that it does not state."""
+    given = next((each for each in desk.PRECONFIGURED_RULES if each.name == values["name"]), None)
+    return dataclasses.replace(given, **values) if given else desk.Rule(**values)
+
+
+_MAKERS: Final[Mapping[type, Callable[..., Any]]] = {
+    desk.Inbox: _inbox,
+    desk.RecordType: _record_type,
+    desk.Rule: _rule,
+}
 _READERS: Final[Mapping[Any, read.Read[Any]]] = {bool: read.switch, Secret: read.secret, desk.Statuses: _statuses}
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-from shared.config.model import Configuration, Settings, Statuses
+from shared.config.model import Configuration, Rule, Settings, Statuses
 from shared.config.readers import duration_text, size, size_text
 from shared.config.schema import SECTIONS, is_needed, section_of
 from shared.config.section import Section
@@ -66,9 +66,13 @@ def to_plain(config: Configuration) -> dict[str, Any]:
 
 
 def _plainest(thing: Any, schema: Section) -> Any:
-    """The thing with defaults for all but the needed keys and the protocol, on which other defaults depend."""
+    """The thing with defaults for all but the needed keys and the protocol, on which other defaults depend.
+
+    A preconfigured rule is written whole.
+    """
+    kind = Rule if isinstance(thing, Rule) else schema.kind
     names = [*schema.required, *(name for name in _DECIDING if hasattr(thing, name))]
-    return schema.kind(**{name: getattr(thing, name) for name in names})
+    return kind(**{name: getattr(thing, name) for name in names})
 
 
 def _differences(thing: Any, plainest: Any) -> dict[str, Any]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.config.model import MailServer, Rule, Settings
+from shared.config.model import PRECONFIGURED_RULES, MailServer, Rule, Settings
+from shared.config.reading import load_bytes
 from shared.patterns import PatternTime
-from shared.rules import BARRED_SUBJECTS
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 
@@ -29,11 +29,73 @@ def test_preconfigured_sender_rules_reject_and_keep_the_mail(desk: Desk, sender:
 
 
 @pytest.mark.req("TI-22", "PR-01")
-@pytest.mark.parametrize("subject", BARRED_SUBJECTS)
+@pytest.mark.parametrize("subject", PRECONFIGURED_RULES[1].match["subject_begins"])
 def test_preconfigured_subject_rules_reject_whatever_the_case(desk: Desk, subject: str) -> None:
     (mail,) = desk.receive(a_mail(subject=f"Fwd: {subject.upper()} - details"))
     assert mail["outcome"] == "rejected"
     assert mail["reason"]
+
+
+@pytest.mark.req("TI-22")
+@pytest.mark.parametrize(
+    ("subject", "rejected"),
+    [
+        ("I am out of office next week, please forward my calls", False),
+        ("Our undeliverable mail", False),
+        ("Out of officers' mess", False),
+        ("Returned mailbox keys", False),
+        ("Re: AW: Fwd[2]: out-of-office: back on Monday", True),
+        ("WG:Out  of\u2011Office", True),
+        ("Non-deliverable mail", True),
+        ("Undeliverable : parcel 12", True),
+        ("Message status \u2013 undeliverable", True),
+    ],
+)
+def test_a_preconfigured_subject_begins_the_subject(desk: Desk, subject: str, rejected: bool) -> None:
+    (mail,) = desk.receive(a_mail(subject=subject))
+    assert (mail["outcome"], mail.get("rule")) == (("rejected", "barred-subject") if rejected else ("recorded", None))
+
+
+@pytest.mark.req("TI-21", "TI-22")
+@pytest.mark.parametrize(
+    ("rules", "sender", "subject", "rejected"),
+    [
+        ("[{name: barred-subject, enabled: false}]", "a@b.example", "Out of office", False),
+        ("[{name: barred-subject, enabled: false}]", "postmaster@b.example", "x", True),
+        ("[{name: barred-subject, match: {subject_begins: [absence]}}]", "a@b.example", "Out of office", False),
+        ("[{name: barred-subject, match: {subject_begins: [absence]}}]", "a@b.example", "Re: Absence", True),
+        ("[{name: barred-sender, match: {sender: [mailer-daemon]}}]", "postmaster@b.example", "x", False),
+        ("[{name: barred-sender, direction: outbound}]", "postmaster@b.example", "x", False),
+        ("[{name: barred-sender, applies_to: analysts}]", "postmaster@b.example", "x", False),
+        ("[{name: mine, match: {subject: xx}, enabled: false}]", "a@b.example", "xx", False),
+    ],
+)
+def test_preconfigured_rules_are_switched_off_and_changed_like_any_other(
+    desk: Desk, rules: str, sender: str, subject: str, rejected: bool
+) -> None:
+    desk.configure(load_bytes(f"inboxes: [{{name: support, address: support@example.com}}]\nrules: {rules}".encode()))
+    (mail,) = desk.receive(a_mail(sender=sender, subject=subject))
+    assert (mail["outcome"] == "rejected") is rejected
+
+
+@pytest.mark.req("TI-20")
+@pytest.mark.parametrize(
+    ("match", "sender"),
+    [
+        ({"sender": ("münchen.example",)}, "y@xn--mnchen-3ya.example"),
+        ({"sender": ("MU\u0308NCHEN.example",)}, "y@xn--mnchen-3ya.example"),
+        ({"sender": ("@XN--MNCHEN-3YA.example",)}, "y@münchen.example"),
+        ({"sender": ("y@münchen",)}, "Y@XN--MNCHEN-3YA.EXAMPLE"),
+        ({"regex": {"sender": r"@münchen\.example>$"}}, "y@xn--mnchen-3ya.example"),
+        ({"regex": {"any": r"@xn--mnchen-3ya\.example"}}, "y@MÜNCHEN.example"),
+    ],
+)
+def test_a_rule_finds_an_international_domain_in_any_spelling(
+    desk: Desk, match: dict[str, object], sender: str
+) -> None:
+    desk.configure(a_configuration(rules=(Rule("mine", match),)))
+    (mail,) = desk.receive(f"From: {sender}\nTo: support@example.com\nSubject: x\n\ny\n".encode())
+    assert (mail["outcome"], mail["rule"]) == ("rejected", "mine")
 
 
 @pytest.mark.req("TI-20")

@@ -57,7 +57,8 @@ def test_a_display_name_makes_nobody_take_part(desk: Desk, name: str) -> None:
 
 @pytest.mark.req("VF-21")
 def test_an_owner_that_is_only_a_name_opens_nothing_to_whoever_bears_it(desk: Desk) -> None:
-    desk.configure(a_configuration(an_inbox(template="t"), templates=(Template("t", "incident", {"Owner": "eve"}),)))
+    template = Template("t", "incident", {"Owner": "eve"})
+    desk.configure(a_configuration(an_inbox(template="t"), a_person("eve", addresses=()), templates=(template,)))
     desk.receive(a_mail(), a_mail("hello\n", sender=f"eve <{EVE}>"))
     desk.receive(a_mail("mine\n", sender=f"eve <{EVE}>", subject="[incident - 1]"))
     assert counts(desk) == [1, 1, 1]

@@ -153,9 +153,9 @@ def test_a_fixed_object_proves_nothing_about_the_sender(desk: Desk) -> None:
 
 @pytest.mark.req("IV-37", "IV-41")
 def test_a_bad_value_for_the_object_is_an_incident_on_error(desk: Desk) -> None:
-    inbox = located(match_from_field="Email", field_mapping={"Floor": "third"})
+    inbox = located(match_from_field="Email", field_mapping={"Floor": "@Subject"})
     desk.configure(with_inbox(Inbox("support", inbox.address, processor="problem", sender=inbox.sender)))
-    (mail,) = desk.receive(a_mail())
+    (mail,) = desk.receive(a_mail(subject="third"))
     assert (mail["outcome"], desk.record()["type"]) == ("dead", "incident")
     assert "the field Floor takes a number, not 'third'" in desk.record()["description"]
 

@@ -12,12 +12,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from imapclient import DELETED, SEEN
 
-from services.fetcher import imap_client, imap_folders
-from services.fetcher.imap_client import UNREADABLE, BoundedClient
+from services.fetcher import imap_answers, imap_client, imap_folders
+from services.fetcher.imap_answers import Items
+from services.fetcher.imap_client import UNREADABLE, BoundedClient, words_of
 from services.fetcher.mailbox import (
     FolderScan,
     Gone,
@@ -36,6 +37,7 @@ from shared.mail_network.connection import Refusal, Step, Unreachable
 from shared.mail_network.connection_test import TestResult
 
 PEEK_BYTES = 64 << 10
+_BEGINNING = f"BODY.PEEK[]<0.{PEEK_BYTES}>"
 MIN_BYTES_PER_SECOND = 50_000
 """Bytes a second: a download that is slower has failed."""
 _LITERAL_SLACK_BYTES = 64 << 10
@@ -94,8 +96,8 @@ class ImapMailbox:
         """Scan the folder, oldest mail first, without mail that is flagged as deleted."""
         unread = self._inbox.after == "mark_read" or self._inbox.take == "unseen"
         with self._operation("look into the folder") as client:
-            found = client.search(["UNSEEN", "UNDELETED"] if unread else ["UNDELETED"])
-        fresh, again, to_archive = self._sorted(sorted(set(found)), known, limit)
+            uids = client.uids(unread=unread)
+        fresh, again, to_archive = self._sorted(uids, known, limit)
         return FolderScan(self._with_sizes([*fresh[:limit], *again[:_RETRIES_PER_POLL]]), tuple(to_archive))
 
     def _sorted(self, uids: Sequence[int], known: Known, limit: int) -> tuple[list[Key], list[Key], list[Key]]:
@@ -122,11 +124,11 @@ class ImapMailbox:
         try:
             with self._operation("ask for sizes") as client:
                 uids = [key.number for key in keys if key.place == self._place]
-                answer = client.fetch(uids, ["RFC822.SIZE"])
+                answer = client.fetch_items(uids, "RFC822.SIZE")
         except (Unfetchable, Unreachable):
             return {}
-        sizes = ((uid, item.get(b"RFC822.SIZE")) for uid, item in answer.items())
-        return {uid: size for uid, size in sizes if isinstance(size, int)}
+        sizes = ((uid, imap_answers.number(items.get(b"RFC822.SIZE"))) for uid, items in answer.items())
+        return {uid: size for uid, size in sizes if size is not None}
 
     # fetching
 
@@ -137,22 +139,21 @@ class ImapMailbox:
         self._connected()
         if key.place != self._place:
             raise Gone("the folder was rebuilt (UIDVALIDITY changed)")
-        return self._body(self._content(key, size or 0))
+        return self._body(self._content(key, size or 0), size or 0)
 
-    def _content(self, key: Key, size: int) -> dict[bytes, Any] | None:
+    def _content(self, key: Key, size: int) -> Items:
         """Return the server's answer. If the connection breaks, the failure counts for the mail, not the server."""
         try:
             with self._operation(f"fetch mail {key.item}", download=True, size=size) as client:
-                item: dict[bytes, Any] | None = client.fetch([key.number], ["BODY.PEEK[]"]).get(key.number)
-                return item
+                return client.fetch_items([key.number], "BODY.PEEK[]").get(key.number, {})
         except Unavailable as error:
             raise Unfetchable(str(error)) from error
 
-    def _body(self, item: dict[bytes, Any] | None) -> bytes:
-        if item is None or b"BODY[]" not in item:
+    def _body(self, items: Items, size: int) -> bytes:
+        raw = imap_answers.content(items)
+        if raw is None:
             raise Gone("the mail is no longer in the folder")
-        raw = item[b"BODY[]"]
-        if not isinstance(raw, bytes):
+        if not isinstance(raw, bytes) or (size and not raw):
             raise Unfetchable("the server gives no content for this mail")
         if len(raw) > self._limits.max_mail_size:
             raise TooLarge(f"{len(raw)} bytes, {self._limits.max_mail_size} are allowed")
@@ -160,25 +161,24 @@ class ImapMailbox:
 
     def head(self, key: Key) -> bytes:
         """Return the first bytes of a mail that is not downloaded; empty when the server sends none."""
-        part = f"BODY.PEEK[]<0.{PEEK_BYTES}>"
+        if key.place != self._place:
+            return b""
         try:
             with self._operation("look at a mail", download=True) as client:
-                item = client.fetch([key.number], [part]).get(key.number) if key.place == self._place else None
+                return _first_part(client.fetch_items([key.number], _BEGINNING).get(key.number, {}))
         except (Unfetchable, Unavailable):
             return b""
-        return _first_part(item)
 
     def peek(self, count: int) -> Sequence[Peek]:
         """Return the beginnings of the oldest waiting mails, read or unread."""
         with self._operation("look into the folder") as client:
-            uids = sorted(set(client.search(["UNDELETED"])))[:count]
+            uids = client.uids(unread=False)[:count]
         with self._operation("peek", download=True) as client:
-            answer = client.fetch(uids, ["RFC822.SIZE", f"BODY.PEEK[]<0.{PEEK_BYTES}>"])
-        return [
-            Peek(Key(self._place, str(uid)), answer[uid].get(b"RFC822.SIZE"), _first_part(answer[uid]))
-            for uid in uids
-            if uid in answer
-        ]
+            answer = client.fetch_items(uids, f"RFC822.SIZE {_BEGINNING}")
+        return [self._peek(uid, answer[uid]) for uid in uids if uid in answer]
+
+    def _peek(self, uid: int, items: Items) -> Peek:
+        return Peek(Key(self._place, str(uid)), imap_answers.number(items.get(b"RFC822.SIZE")), _first_part(items))
 
     # archiving, deleting, marking as read
 
@@ -254,7 +254,7 @@ class ImapMailbox:
                 self._open(client)
             except UNREADABLE as error:
                 client.hang_up()
-                raise Unreachable(f"{self._address.where}: {error}") from error
+                raise Unreachable(f"{self._address.where}: {words_of(error)}") from error
             except BaseException:
                 client.hang_up()
                 raise
@@ -276,14 +276,14 @@ class ImapMailbox:
     def _selected(self, client: BoundedClient) -> int:
         folder = self._inbox.folder
         try:
-            validity = client.select_folder(folder).get(b"UIDVALIDITY")
+            validity = client.open_folder(folder)
         except imaplib.IMAP4.readonly as error:
             raise InboxFolderMissing(f"folder {folder} cannot be written by this user") from error
         except imaplib.IMAP4.abort:
             raise
         except UNREADABLE as error:
-            raise InboxFolderMissing(f"folder {folder} cannot be opened: {error}") from error
-        if not isinstance(validity, int):
+            raise InboxFolderMissing(f"folder {folder} cannot be opened: {words_of(error)}") from error
+        if validity is None:
             raise Unreachable(
                 f"{self._address.where} names no UIDVALIDITY for {folder}: its mails cannot be distinguished"
             )
@@ -303,9 +303,9 @@ class ImapMailbox:
             raise
         except imaplib.IMAP4.abort as error:
             self._drop()
-            raise Unreachable(f"{self._address.where}: {error}") from error
+            raise Unreachable(f"{self._address.where}: {words_of(error)}") from error
         except UNREADABLE as error:
-            raise Unfetchable(f"cannot {what}: {error}") from error
+            raise Unfetchable(f"cannot {what}: {words_of(error)}") from error
 
     def _drop(self) -> None:
         client, self._client = self._client, None
@@ -313,9 +313,9 @@ class ImapMailbox:
             client.hang_up()
 
 
-def _first_part(item: dict[bytes, Any] | None) -> bytes:
-    raw = (item or {}).get(b"BODY[]<0>")
-    return raw if isinstance(raw, bytes) else b""
+def _first_part(items: Items) -> bytes:
+    raw = imap_answers.content(items)
+    return raw[:PEEK_BYTES] if isinstance(raw, bytes) else b""
 
 
 def _remove(client: BoundedClient, uids: Sequence[int]) -> None:

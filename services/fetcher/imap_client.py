@@ -2,7 +2,8 @@
 
 `imapclient` implements the protocol; this module gives it a socket with one deadline for a whole operation,
 refuses a literal whose announced size exceeds the limit before reading it, and translates errors to ours. It
-replaces only what `imaplib` names as overridable (open, read, readline, send, shutdown, starttls).
+replaces only what `imaplib` names as overridable (open, read, readline, send, shutdown, starttls). `imap_answers` reads
+the answers to SEARCH and FETCH.
 """
 
 from __future__ import annotations
@@ -12,14 +13,16 @@ import io
 import re
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 from imapclient import IMAPClient
-from imapclient.exceptions import LoginError
+from imapclient.exceptions import LoginError, ProtocolError
 
+from services.fetcher import imap_answers
+from services.fetcher.imap_answers import BrokenConnection, UnreadableAnswer, Value
 from shared.config.model import Inbox
 from shared.contracts.errors import Misconfigured
 from shared.mail_network import sasl
@@ -42,6 +45,8 @@ SLACK_BYTES = MAX_LINE_BYTES + (4 << 20)
 """Bytes that one operation may read in addition to one mail."""
 MAX_LINES = 50_000
 """Most lines in the answer to one command."""
+MAX_WORDS = 300
+"""Characters of a server's own words in a message."""
 _AS_BYTES = re.compile(r"^b(['\"])(.*)\1$", re.DOTALL)
 """How imapclient quotes a server's answer."""
 _TRANSIENT = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
@@ -85,6 +90,7 @@ class _BoundedConnection(imaplib.IMAP4):
 
     def __init__(self, address: Address, deadline: Deadline, literal_bound: int) -> None:
         self._address, self._deadline, self._literal_bound = address, deadline, literal_bound
+        self._in_answer, self._depth = False, 0  # after a literal, and how many parentheses are open there
         self.reset_limits()
         super().__init__(address.host, address.port)
 
@@ -125,13 +131,35 @@ class _BoundedConnection(imaplib.IMAP4):
     def read(self, size: int) -> bytes:
         if size > self._literal_bound:
             raise LiteralTooLarge(f"the server announces {size} bytes; {self._literal_bound} are allowed")
-        return self._count(self._reader.read(size))
+        data = self._count(self._reader.read(size))
+        if len(data) < size:
+            raise BrokenConnection("the server closed the connection in the middle of an answer")
+        self._in_answer = True
+        return data
 
     def readline(self) -> bytes:
+        """One line in the form that imaplib reads, without blank lines that belong to no answer."""
+        line = self._bounded_line()
+        while not line.strip() and not (self._in_answer and self._depth <= 0):
+            line = self._bounded_line()
+        line = line.rstrip(b" \t\r\n")
+        if self._in_answer:
+            line = imap_answers.with_plain_literal(line)
+        else:
+            self._depth = 0
+            line = imap_answers.repaired(line, self.tagged_commands)
+        self._in_answer = False
+        if line.endswith(b"}"):  # a literal follows, and then more of this answer
+            self._depth += imap_answers.open_parentheses(line)
+        return line + b"\r\n"
+
+    def _bounded_line(self) -> bytes:
         self._lines -= 1
         line = self._count(self._reader.readline(MAX_LINE_BYTES + 1))
         if len(line) > MAX_LINE_BYTES:
             raise self.abort(f"the server sends a line of more than {MAX_LINE_BYTES} bytes")
+        if not line.endswith(b"\n"):
+            raise BrokenConnection("the server closed the connection")
         return line
 
     def _count(self, data: bytes) -> bytes:
@@ -174,6 +202,54 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stub
         """Whether the server took the connection as authenticated (PREAUTH, or after a login)."""
         return self._imap.state in ("AUTH", "SELECTED")
 
+    def open_folder(self, name: str) -> int | None:
+        """Select a folder; return its UIDVALIDITY, None when the server names none."""
+        self._command_and_check("select", self._normalise_folder(name), False)  # imaplib's signature
+        return imap_answers.number(self._latest("UIDVALIDITY"))
+
+    def uids(self, *, unread: bool) -> list[int]:
+        """UIDs of mails that are not flagged as deleted, in order.
+
+        A server that answers SEARCH not at all, or unreadably, is asked for the flags of all mails instead.
+        """
+        try:
+            found = self._search(["UNSEEN", "UNDELETED"] if unread else ["UNDELETED"])
+        except UnreadableAnswer:
+            found = None
+        return sorted(set(self._uids_by_flags(unread=unread) if found is None else found))
+
+    def _search(self, criteria: Sequence[str]) -> list[int] | None:
+        self._imap.untagged_responses.pop("ESEARCH", None)
+        typ, lines = self._imap.uid("SEARCH", *criteria)
+        self._checkok("search", typ, lines)
+        answered = [] if lines == [None] else lines
+        return imap_answers.found_uids(answered, self._imap.untagged_responses.pop("ESEARCH", []))
+
+    def _uids_by_flags(self, *, unread: bool) -> list[int]:
+        exists = imap_answers.number(self._latest("EXISTS"))
+        if exists == 0:
+            return []
+        listed = self.fetch_items("1:*", "FLAGS")
+        if not listed and "EXPUNGE" not in self._imap.untagged_responses:
+            raise UnreadableAnswer(f"the server says that the folder holds {exists or 'some'} mails, and lists none")
+        skipped = {r"\deleted", r"\seen"} if unread else {r"\deleted"}
+        flags = {uid: {str(flag).lower() for flag in items.get(b"FLAGS", ())} for uid, items in listed.items()}
+        return [uid for uid in flags if not flags[uid] & skipped]
+
+    def fetch_items(self, uids: Sequence[int] | str, items: str) -> dict[int, dict[bytes, Value]]:
+        """The items of mails by UID; names in capitals. Mails that the server leaves out are left out."""
+        if not uids:
+            return {}
+        self._imap.untagged_responses.pop("FETCH", None)
+        wanted = uids if isinstance(uids, str) else ",".join(map(str, uids))
+        typ, parts = self._imap.uid("FETCH", wanted, f"(UID {items})")
+        self._checkok("fetch", typ, parts)
+        return imap_answers.fetched(parts, () if isinstance(uids, str) else uids)
+
+    def _latest(self, name: str) -> bytes | None:
+        found = self._imap.untagged_responses.get(name)
+        return found[-1] if found else None
+
     def set_deadline(self, seconds: float) -> None:
         """Start an operation with a deadline in `seconds` and a new allowance of bytes."""
         self._deadline.restart(seconds)
@@ -182,6 +258,14 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stub
     def hang_up(self) -> None:
         """Close the connection without LOGOUT."""
         self._imap.shutdown()
+
+
+def words_of(error: BaseException) -> str:
+    """What to say about an error: the server's own words for NO, BAD and BYE, nothing of an unreadable answer."""
+    if not isinstance(error, imaplib.IMAP4.error) or isinstance(error, ProtocolError):
+        return "an answer is not valid IMAP"
+    words = _CONTROL.sub(" ", _AS_BYTES.sub(r"\2", str(error)))
+    return words if len(words) <= MAX_WORDS else words[:MAX_WORDS] + "…"
 
 
 def address_of(inbox: Inbox) -> Address:
@@ -199,7 +283,7 @@ def translated_errors(address: Address) -> Iterator[None]:
         except imaplib.IMAP4.readonly:
             raise
         except imaplib.IMAP4.abort as error:
-            raise Unreachable(f"{address.where}: {error}") from error
+            raise Unreachable(f"{address.where}: {words_of(error)}") from error
 
 
 def connect(address: Address, literal_bound: int, seconds: float) -> BoundedClient:
@@ -210,7 +294,7 @@ def connect(address: Address, literal_bound: int, seconds: float) -> BoundedClie
         except (imaplib.IMAP4.abort, OSError):  # a certificate error is a ValueError as well
             raise
         except UNREADABLE as error:
-            raise Unreachable(f"{address.where} does not speak IMAP: {error}") from error
+            raise Unreachable(f"{address.where} does not speak IMAP: {words_of(error)}") from error
         if address.tls == "starttls":
             _upgrade(client, address)
         return client
@@ -224,7 +308,7 @@ def _upgrade(client: BoundedClient, address: Address) -> None:
         raise
     except imaplib.IMAP4.error as error:
         client.hang_up()
-        raise TlsFailed(f"{address.where} does not upgrade to TLS: {error}") from error
+        raise TlsFailed(f"{address.where} does not upgrade to TLS: {words_of(error)}") from error
     except OSError:
         client.hang_up()
         raise
@@ -281,20 +365,20 @@ def _login_command(client: BoundedClient, who: sasl.Credentials, offered: frozen
         raise Misconfigured("no password is configured for this login")
     if not (who.username + who.password).isascii() or _CONTROL.search(who.username + who.password):
         raise Misconfigured("the LOGIN command carries printable ASCII only; use auth plain")
-    with _login_errors():
+    with _login_errors(who):
         client.login(who.username, who.password)
 
 
 def _exchange(client: BoundedClient, row: sasl.Mechanism, who: sasl.Credentials) -> None:
     def authenticate(answer: sasl.Responder) -> None:
-        with _login_errors():
+        with _login_errors(who):
             client.sasl_login(row.name, answer)
 
     sasl.log_in(row, who, authenticate)
 
 
 @contextmanager
-def _login_errors() -> Iterator[None]:
+def _login_errors(who: sasl.Credentials) -> Iterator[None]:
     """Distinguish refused credentials from a server failure (RFC 5530). imapclient raises LoginError for both."""
     try:
         yield
@@ -302,11 +386,10 @@ def _login_errors() -> Iterator[None]:
         cause = error.__context__
         if isinstance(cause, imaplib.IMAP4.abort):
             raise cause from error
-        raise _login_error(str(error)) from error
+        raise _login_error(words_of(error).replace(who.password or "\n", "***")) from error
 
 
 def _login_error(said: str) -> Exception:
-    said = _AS_BYTES.sub(r"\2", said)
     if _TRANSIENT.search(said) or " command error: BAD" in said:
         return Unreachable(f"the server cannot log in anybody now: {said}")
     if _PRIVACY.search(said):

@@ -11,7 +11,7 @@ from tests.servers.smtp import ScriptedServer
 
 Answer = bytes | Callable[[socket.socket], None]
 """Bytes to send instead of the honest answer, or a function that talks on the connection itself."""
-_UID_SET = re.compile(rb"\d+(?:[,:]\d+)*")
+_UID_SET = re.compile(rb"\d+(?:[,:](?:\d+|\*))*")
 
 
 class HangUp(Exception):
@@ -31,6 +31,7 @@ class FakeImap(ScriptedServer):
 
     `bodies` replaces what follows `* n FETCH ` for a UID whose body is asked for, `answers` the whole of what a
     command (`UID SEARCH`, `SELECT`, `AUTHENTICATE`, ...) gets before its tagged line, or with it when it ends in one.
+    `dialect` changes everything that is sent but the mails.
     """
 
     def __init__(self, *mails: bytes) -> None:
@@ -46,10 +47,11 @@ class FakeImap(ScriptedServer):
         self.bodies: dict[int, Answer] = {}
         self.sizes: dict[int, int] = {}
         self.sizes_answer = b""
+        self.dialect: Callable[[bytes], bytes] = bytes
 
     def _talk_imap(self, connection: socket.socket) -> None:
         reader = connection.makefile("rb")
-        connection.sendall(self.greeting)
+        connection.sendall(self.dialect(self.greeting))
         while line := reader.readline():
             tag, _, command = line.strip().partition(b" ")
             self.commands.append(command)
@@ -69,10 +71,10 @@ class FakeImap(ScriptedServer):
         if callable(said):
             said(connection)
             return
-        connection.sendall(said)
+        connection.sendall(self.dialect(said))
         if name == "UID FETCH" and b"BODY" in command:
             self._send_bodies(connection, command)
-        connection.sendall(tag + b" " + self.tagged.get(name, b"OK done") + b"\r\n")
+        connection.sendall(self.dialect(tag + b" " + self.tagged.get(name, b"OK done") + b"\r\n"))
         if name == "LOGOUT":
             raise HangUp
 
@@ -93,6 +95,9 @@ class FakeImap(ScriptedServer):
     def _uid_fetch(self, command: bytes) -> bytes:
         if b"BODY" in command:
             return b""
+        if b"FLAGS" in command:
+            flags = ((self._number(uid), uid, b" ".join(self.mails[uid].flags)) for uid in self._uids(command))
+            return b"".join(b"* %d FETCH (UID %d FLAGS (%s))\r\n" % each for each in flags)
         if self.sizes_answer:
             return self.sizes_answer
         sizes = ((self._number(uid), uid, self.sizes.get(uid, len(self.mails[uid].raw))) for uid in self._uids(command))
@@ -106,8 +111,9 @@ class FakeImap(ScriptedServer):
                 raise HangUp
             if said is None:
                 raw = self.mails[uid].raw
-                said = b"(UID %d BODY[] {%d}\r\n%s)" % (uid, len(raw), raw)
-            if said:
+                head = b"* %d FETCH (UID %d BODY[] {%d}\r\n" % (self._number(uid), uid, len(raw))
+                connection.sendall(self.dialect(head) + raw + self.dialect(b")\r\n"))
+            elif said:
                 connection.sendall(b"* %d FETCH %s\r\n" % (self._number(uid), said.removesuffix(b"\r\n")))
 
     def _uid_store(self, command: bytes) -> bytes:
@@ -140,7 +146,7 @@ class FakeImap(ScriptedServer):
         found = _UID_SET.search(command)
         assert found is not None, command
         ranges = (part.split(b":") for part in found[0].split(b","))
-        wanted = {uid for ends in ranges for uid in range(int(ends[0]), int(ends[-1]) + 1)}
+        wanted = {uid for ends in ranges for uid in range(int(ends[0]), int(ends[-1].replace(b"*", b"999")) + 1)}
         return [uid for uid in self.mails if uid in wanted]
 
     def _number(self, uid: int) -> int:

@@ -44,15 +44,20 @@ def broker() -> pika.URLParameters:
         sys.exit(TRY_AGAIN)
 
 
-def publish(channel: BlockingChannel, raw: bytes, headers: dict[str, str]) -> None:
-    """Return when RabbitMQ has confirmed the mail. `mandatory`: a mail that no queue takes comes back as an error."""
+def publish(channel: BlockingChannel, raw: bytes, headers: dict[str, str]) -> str:
+    """Return the message id when RabbitMQ has confirmed the mail: `postroom mails show ID` finds the mail by it.
+
+    `mandatory`: a mail that no queue takes comes back as an error.
+    """
+    message_id = uuid.uuid4().hex
     properties = pika.BasicProperties(
         content_type="message/rfc822",
         delivery_mode=pika.DeliveryMode.Persistent,
-        message_id=uuid.uuid4().hex,
+        message_id=message_id,
         headers=headers,
     )
     channel.basic_publish("postroom", "intake", raw, properties, mandatory=True)
+    return message_id
 
 
 def main() -> int:
@@ -65,8 +70,8 @@ def main() -> int:
             channel = connection.channel()
             channel.confirm_delivery()  # without it a mail can be lost without an error
             for path in given.mails:
-                publish(channel, path.read_bytes(), headers)
-                print(f"taken: {path}")
+                message_id = publish(channel, path.read_bytes(), headers)
+                print(f"taken: {path}  {message_id}")
     except UnroutableError:
         print(f"not taken: the exchange 'postroom' has no queue for intake; {START}", file=sys.stderr)
     except NackError:

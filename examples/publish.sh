@@ -51,7 +51,7 @@ for mail in "$@"; do
         --data-binary "@$body" "$api/api/exchanges/$vhost/postroom/publish"
   ) || later "RabbitMQ's management API at $api cannot be reached"
   case $answer in
-    *'"routed":true'*) echo "taken: $mail" ;;
+    *'"routed":true'*) echo "taken: $mail  $id" ;;
     *'"routed":false'*) later "the exchange 'postroom' has no queue for intake; $start" ;;
     *"no exchange"* | *exchange_not_found*) later "RabbitMQ at $api has no exchange 'postroom'; $start" ;;
     *) later "RabbitMQ's management API at $api answers: $answer" ;;

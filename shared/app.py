@@ -7,6 +7,7 @@ RabbitMQ's and MongoDB's libraries are imported only when their URL is given.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from shared.clock import Clock, SystemClock
 from shared.config import store as configuration_store
 from shared.config.directory import Directory
 from shared.config.model import DEFAULT
+from shared.contracts.errors import PostroomError
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
 from shared.intake import Door
@@ -82,7 +84,14 @@ class App:
     @cached_property
     def door(self) -> Door:
         """Hands raw mail to intake."""
-        return Door(self.broker, self.documents, self.clock)
+        return Door(self.broker, self.documents, self.clock, self._default_inbox)
+
+    def _default_inbox(self) -> str:
+        """The name of the default inbox; empty when there is none, or when the configuration cannot be read."""
+        with suppress(PostroomError):
+            if found := self.directory.current().default_inbox:
+                return found.name
+        return ""
 
     def close(self) -> None:
         """Close broker and store."""

@@ -1,27 +1,41 @@
 """Publish raw mail on the intake queue, and count it when the broker has confirmed.
 
 The command line and the fetcher hand mail in with this module. Integrators publish to the queue themselves; `read`
-reads the messages of both.
+reads the messages of both. The count of an arrival carries the id of its mail and what its header says (decision
+0086), so that a mail can be found before the parser has read it.
 """
 
 from __future__ import annotations
 
+import hashlib
+import re
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.utils import parseaddr
 
 from shared.clock import Clock
 from shared.contracts import codec
 from shared.contracts.errors import Undecodable
 from shared.contracts.events import MailReceived
+from shared.contracts.mail import Address
+from shared.ids import mail_id
 from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
 from shared.runtime.crash_points import crash_point
 from shared.runtime.envelope import reference
-from shared.store.arrivals import Arrivals
+from shared.store.arrivals import Arrivals, MailHead
 from shared.store.documents import Documents
+from shared.store.mails import message_key
 
 INLINE = 64 << 10
 """Bytes. Larger mails are stored first, and the message carries a reference."""
+MAX_HEAD_BYTES = 64 << 10
+"""Bytes at the beginning of a mail in which its header is looked for."""
+MAX_VALUE_CHARACTERS = 1000
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_FIELD = re.compile(rb"(?im)^(message-id|subject|from)[ \t]*:(.*(?:\n[ \t].*)*)")
 _READABLE = {RFC822, "application/octet-stream", "text/plain", "", REFERENCE}
 
 
@@ -39,23 +53,30 @@ class RawMail:
 class Door:
     """Hands mails to intake. They are durable when `hand_over` returns."""
 
-    def __init__(self, broker: Broker, documents: Documents, clock: Clock) -> None:
-        self.broker, self.documents, self.clock = broker, documents, clock
+    def __init__(
+        self, broker: Broker, documents: Documents, clock: Clock, default_inbox: Callable[[], str] = str
+    ) -> None:
+        self.broker, self.documents, self.clock, self.default_inbox = broker, documents, clock, default_inbox
         self.arrivals = Arrivals(documents)
 
     def hand_over(self, mails: Sequence[RawMail]) -> list[str]:
-        """Publish mails; return the message ids. Raises `Unavailable`: then hand all of them over again."""
+        """Publish mails; return the ids of the mails. Raises `Unavailable`: then hand all of them over again."""
         with self.documents.batch():
             messages = [self._message(mail) for mail in mails]
         crash_point("door.stored")
         self.broker.publish(messages)
         crash_point("door.published")
-        now = self.clock.now()
         with self.documents.batch():
-            for message, mail in zip(messages, mails, strict=True):
-                self.arrivals.handed_in(message.id, mail.inbox or "", now)
+            ids = [self._count(message, mail) for message, mail in zip(messages, mails, strict=True)]
         crash_point("door.counted")
-        return [message.id for message in messages]
+        return ids
+
+    def _count(self, message: Message, mail: RawMail) -> str:
+        """Count the arrival of a mail; return the mail's id."""
+        inbox, head = mail.inbox or self.default_inbox(), head_of(mail.raw)
+        id_ = mail_id(inbox, mail.source_id, head.sha256)
+        self.arrivals.handed_in(message.id, inbox, self.clock.now(), id_, head)
+        return id_
 
     def _message(self, mail: RawMail) -> Message:
         body, content_type = mail.raw, RFC822
@@ -71,6 +92,38 @@ class Door:
         if mail.envelope_to:
             headers["envelope-to"] = ", ".join(mail.envelope_to)
         return Message(uuid.uuid4().hex, INTAKE, body, content_type=content_type, headers=headers)
+
+
+def head_of(raw: bytes) -> MailHead:
+    """What the header of a mail says, read quickly and without judging it; the parser reads it well, later."""
+    end = _HEAD_END.search(raw, 0, MAX_HEAD_BYTES)
+    found = _FIELD.findall(raw, 0, end.start() if end else MAX_HEAD_BYTES)
+    values = {name.lower(): _value(value) for name, value in reversed(found)}
+    name, address = parseaddr(values.get(b"from", ""))
+    sender = Address(_decoded(name), address) if address else None
+    message_id = values.get(b"message-id") or None
+    return MailHead(
+        hashlib.sha256(raw).hexdigest(),
+        len(raw),
+        sender,
+        _decoded(values.get(b"subject", "")),
+        message_id,
+        message_key(message_id),
+    )
+
+
+def _value(raw: bytes) -> str:
+    return " ".join(raw.decode("utf-8", "replace").split())[:MAX_VALUE_CHARACTERS]
+
+
+def _decoded(text: str) -> str:
+    """A header's text with its encoded words decoded (RFC 2047); as it is written when that is not possible."""
+    if "=?" not in text:
+        return text
+    try:
+        return str(make_header(decode_header(text))).encode("utf-8", "replace").decode()
+    except (HeaderParseError, LookupError, ValueError):
+        return text
 
 
 def read(message: Message, documents: Documents) -> MailReceived:

@@ -118,3 +118,14 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     made = Desk(Location(tmp_path / "data"))
     yield made
     made.close()
+
+
+@pytest.fixture(params=["embedded", "rabbitmq"])
+def any_desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+    """A desk on each broker, with the embedded store."""
+    url = None
+    if request.param == "rabbitmq":
+        url = request.getfixturevalue("rabbit_node").url(request.getfixturevalue("rabbit_vhost"))
+    made = Desk(Location(tmp_path / "data", broker_url=url))
+    yield made
+    made.close()

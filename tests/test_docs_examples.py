@@ -140,9 +140,11 @@ def test_published_mails_become_records(
 ) -> None:
     done = publish(declared, "support", *mails)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.splitlines() == [f"taken: {path}" for path in mails]
+    taken, ids = zip(*(line.rsplit("  ", 1) for line in done.stdout.splitlines()), strict=True)
+    assert list(taken) == [f"taken: {path}" for path in mails]
     store = running
     eventually(lambda: store.count("mails", {"outcome": "recorded"}) == len(mails))
+    assert {mail["arrival"] for mail in store.find("mails", {})} == set(ids)
     assert {record["subject"] for record in store.find("records", {})} == {"Printer", "Bytes"}
     raws = {store.get_blob(mail["raw"]) for mail in store.find("mails", {"inbox": "support"})}
     assert raws == {path.read_bytes() for path in mails}

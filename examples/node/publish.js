@@ -30,8 +30,9 @@ function commandLine() {
   process.exit(2);
 }
 
-// Resolves when RabbitMQ has confirmed the mail. `mandatory`: a mail that no queue takes comes back, and its
-// return arrives before its confirm, so both have to be looked at.
+// Resolves to the message id when RabbitMQ has confirmed the mail: `postroom mails show ID` finds the mail by it.
+// `mandatory`: a mail that no queue takes comes back, and its return arrives before its confirm, so both have to be
+// looked at.
 function publish(channel, returned, raw, headers) {
   const messageId = randomUUID();
   const options = { contentType: "message/rfc822", persistent: true, mandatory: true, messageId, headers };
@@ -40,7 +41,7 @@ function publish(channel, returned, raw, headers) {
       if (refused) reject(new Error("RabbitMQ refuses the mail for now"));
       else if (returned.delete(messageId))
         reject(new Error(`the exchange 'postroom' has no queue for intake; ${START}`));
-      else resolve();
+      else resolve(messageId);
     });
   });
 }
@@ -57,8 +58,8 @@ async function publishAll(url, paths, headers) {
     const returned = new Set();
     channel.on("return", (message) => returned.add(message.properties.messageId));
     for (const path of paths) {
-      await Promise.race([publish(channel, returned, await readFile(path), headers), failed]);
-      console.log(`taken: ${path}`);
+      const id = await Promise.race([publish(channel, returned, await readFile(path), headers), failed]);
+      console.log(`taken: ${path}  ${id}`);
     }
   } finally {
     await connection.close().catch(() => {});

@@ -15,7 +15,15 @@ import click
 from services.cli import output
 from services.cli.base import Command, Group, as_json, opened, page_options
 from services.cli.listing import Listing, Page
-from services.operator.mails import SHORT_ID, find_mail, mail_as_json, view_mail
+from services.operator.mails import (
+    SHORT_ID,
+    MailOnIntake,
+    find_mail,
+    find_stored,
+    mail_as_json,
+    recent_mails,
+    view_mail,
+)
 from services.operator.mails import search as search_mails
 from shared.store.mails import IN_FLIGHT, OUTCOMES, InFlight, MailQuery, OutcomeName
 
@@ -34,7 +42,7 @@ AGO: Final[Mapping[str, timedelta]] = {
 
 @click.group(cls=Group)
 def mails() -> None:
-    """Where is that mail? Ask by mail id, by its beginning, or by Message-ID."""
+    """Where is that mail? Ask by mail id, by its beginning, by Message-ID, or by its whole subject."""
 
 
 @mails.command("list", cls=Command)
@@ -57,9 +65,7 @@ def list_mails(
     with opened() as app:
         timezone = app.directory.current().settings.timezone
         query = MailQuery(inbox, outcome, _since(since, app.clock.now(), timezone) if since else None)
-        found: Iterable[StoredMail] = (
-            _searched(app, query, search, page) if search else app.mails.recent(query, page.reach, skip)
-        )
+        found: Iterable[StoredMail] = _searched(app, query, search, page) if search else recent_mails(app, query, page)
         any_mail = query == MailQuery() and not search
         listing = Listing(
             mail_as_json,
@@ -88,8 +94,12 @@ def _searched(app: App, query: MailQuery, text: str, page: Page) -> list[StoredM
 
 def _row(mail: StoredMail, timezone: str) -> tuple[object, ...]:
     sender = mail.from_.address if mail.from_ else None
-    received, outcome = output.local(mail.received_at, timezone), mail.outcome or "in flight"
+    received, outcome = output.local(mail.received_at, timezone), _outcome(mail)
     return mail.id[:SHORT_ID], received, mail.inbox, sender, mail.subject, outcome, _numbers(mail)
+
+
+def _outcome(mail: StoredMail) -> str:
+    return mail.outcome or ("on intake" if isinstance(mail, MailOnIntake) else "in flight")
 
 
 def _numbers(mail: StoredMail) -> str:
@@ -128,7 +138,7 @@ def _facts(mail: StoredMail, timezone: str) -> tuple[tuple[str, object], ...]:
         ("kind", mail.kind),
         ("size", mail.size),
         ("defects", ", ".join(mail.defects)),
-        ("outcome", mail.outcome or "in flight"),
+        ("outcome", _outcome(mail)),
         ("reason", mail.reason),
         ("records", _numbers(mail)),
     )
@@ -141,7 +151,7 @@ def source(mail_id: str) -> None:
     import base64
 
     with opened() as app:
-        mail = find_mail(app, mail_id)
+        mail = find_stored(app, mail_id)
         raw = app.mails.source(mail)
     if as_json():
         output.emit({"mail_id": mail.id, "sha256": mail.raw, "size": len(raw), "raw": base64.b64encode(raw).decode()})
@@ -162,7 +172,7 @@ def release(mail_ids: tuple[str, ...]) -> None:
 
     with opened() as app:
         for each in mail_ids:
-            mail = find_mail(app, each)
+            mail = find_stored(app, each)
             actions.release(app, mail.id)
             if as_json():
                 output.emit({"mail_id": mail.id, "released": True})

@@ -15,7 +15,7 @@ import click
 
 from services.cli import output, sources
 from services.cli.base import DEBUG, PROBLEM, TRY_LATER, Command, as_json, opened
-from services.operator.publishing import Origin, receipt, unknown_inbox_warning
+from services.operator.publishing import Origin, unknown_inbox_warning
 from services.operator.publishing import publish as publish_mails
 
 if TYPE_CHECKING:
@@ -41,7 +41,8 @@ def publish(
 ) -> int:
     """Publish raw mail onto the intake queue; return when the queue has confirmed it.
 
-    A running `up`, or the workers, make records of it.
+    Prints the id of each mail, by which `postroom mails show` finds it at once. A running `up`, or the workers, make
+    records of it.
     In a pipe of a mail transfer agent: postroom publish --inbox support -
     """
     try:
@@ -97,8 +98,10 @@ def _batches(found: Iterable[sources.Source]) -> Iterator[list[sources.Source]]:
 
 
 def _hand_over(app: App, batch: list[sources.Source], origin: Origin) -> int:
-    published = publish_mails(app, [(each.path, each.raw) for each in batch], origin)
-    if as_json():
-        for each in batch:
-            output.emit(asdict(receipt(app, each.path, each.raw, origin)))
-    return published
+    receipts = publish_mails(app, [(each.path, each.raw) for each in batch], origin)
+    for each in receipts:
+        if as_json():
+            output.emit(asdict(each))
+        else:
+            click.echo(f"{each.mail_id}  {output.safe(each.path)}")
+    return len(receipts)

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from heapq import merge
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
+from services.operator.paging import Page
 from services.operator.view import values_of
+from shared.runtime.broker import INTAKE
 from shared.store.dead_letters import LetterQuery
+from shared.store.mails import IN_FLIGHT, MailQuery, StoredMail, message_key
 
 if TYPE_CHECKING:
     from shared.app import App
+    from shared.store.arrivals import Arrival
     from shared.store.journal import JournalEntry
-    from shared.store.mails import MailQuery, StoredMail
 
 STAGES: Final = (
     "fetcher",
@@ -30,8 +36,15 @@ STAGES: Final = (
 """In the order in which a mail meets them."""
 MAX_NAMED: Final = 5
 """Mails with one Message-ID that an error names."""
+ID: Final = re.compile(r"[0-9a-f]{1,32}")
+"""An id of a mail, or the beginning of one."""
 SHORT_ID: Final = 12
 """Characters of an id that lists and hints show."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MailOnIntake(StoredMail):
+    """A mail that was handed in and that no parser has taken yet; of its content, what its header says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +77,8 @@ def _in_order(entry: JournalEntry) -> tuple[datetime, int]:
 
 def _next_step(app: App, mail: StoredMail) -> str | None:
     """The command that a person may use next on a mail that made no record."""
+    if isinstance(mail, MailOnIntake):
+        return "it waits on intake for a parser: postroom queues shows whether one runs"
     if letter := next(app.dead_letters.recent(LetterQuery("open", mail_id=mail.id), 1), None):
         return f"fix the cause, then: postroom dead-letters replay {letter.id[:SHORT_ID]}"
     if mail.outcome == "rejected":
@@ -72,13 +87,13 @@ def _next_step(app: App, mail: StoredMail) -> str | None:
 
 
 def find_mail(app: App, named: str) -> StoredMail:
-    """The mail with this id, the beginning of an id, or a Message-ID.
+    """The mail with this id, the beginning of an id, a Message-ID, or a subject; on intake too.
 
     Raises `NotAvailable` when there is none, or more than one.
     """
-    if "@" not in named and not named.startswith("<"):
-        return find_one(app.mails, "mail", named)
-    several = app.mails.with_message_ids([named])
+    if ID.fullmatch(named.lower()):
+        return find_one(_KnownMails(app), "mail", named)
+    several = _with_message_id(app, named) or _with_subject(app, named)
     if not several:
         raise NotAvailable(f"there is no mail {named!r}")
     if len(several) > 1:
@@ -87,13 +102,99 @@ def find_mail(app: App, named: str) -> StoredMail:
     return several[0]
 
 
+def find_stored(app: App, named: str) -> StoredMail:
+    """The same as `find_mail`, of mails that a parser has stored. Raises `NotAvailable`."""
+    found = find_mail(app, named)
+    if isinstance(found, MailOnIntake):
+        raise NotAvailable(f"the mail {found.id[:SHORT_ID]} waits on intake; no parser has stored it yet")
+    return found
+
+
+class _KnownMails:
+    """Stored mails, and those on intake, by id; also by the id of the message that brought them."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def get(self, id_: str, /) -> StoredMail | None:
+        if mail := self._app.mails.get(id_):
+            return mail
+        if (arrival := self._app.arrivals.get(id_)) is None:
+            return None
+        return self._app.mails.get(arrival.mail_id or "") or next(_on_intake([arrival]), None)
+
+    def beginning_with(self, id_beginning: str, /) -> list[StoredMail]:
+        return _distinct(
+            [
+                *self._app.mails.beginning_with(id_beginning),
+                *_on_intake(self._app.arrivals.beginning_with(id_beginning)),
+            ]
+        )
+
+
+def _with_message_id(app: App, named: str) -> list[StoredMail]:
+    waiting = app.arrivals.with_message_key(message_key(named))
+    return _distinct([*app.mails.with_message_ids([named]), *_on_intake(waiting)])
+
+
+def _with_subject(app: App, named: str) -> list[StoredMail]:
+    """Mails with exactly this subject, whatever the case; reads every mail."""
+    subject = named.strip().casefold()
+    found = (mail for mail in search(app, MailQuery(), named) if mail.subject.strip().casefold() == subject)
+    return list(islice(found, MAX_NAMED))
+
+
+def _distinct(mails: Iterable[StoredMail]) -> list[StoredMail]:
+    """Each mail once: the stored one when it is on intake too."""
+    return list({mail.id: mail for mail in reversed([*mails])}.values())[::-1]
+
+
+def _on_intake(arrivals: Iterable[Arrival]) -> Iterator[MailOnIntake]:
+    for each in arrivals:
+        if each.mail_id and (head := each.head):
+            yield MailOnIntake(
+                id=each.mail_id,
+                inbox=each.inbox,
+                raw=head.sha256,
+                size=head.size,
+                arrival=each.id,
+                received_at=each.at,
+                from_=head.from_,
+                subject=head.subject,
+                message_id=head.message_id,
+                message_key=head.message_key,
+            )
+
+
+def recent_mails(app: App, query: MailQuery, page: Page) -> Iterable[StoredMail]:
+    """The mails of a page, newest first, those on intake among them."""
+    first = page.skip + page.reach
+    waiting = list(islice(_waiting(app, query), first))
+    if not waiting:
+        return app.mails.recent(query, page.reach, page.skip)
+    merged = merge(waiting, app.mails.recent(query, first), key=lambda mail: mail.received_at, reverse=True)
+    return islice(merged, page.skip, None)
+
+
+def _waiting(app: App, query: MailQuery) -> Iterator[MailOnIntake]:
+    """Mails on intake that fit a query, newest first, and that are not stored."""
+    if query.outcome not in {None, IN_FLIGHT}:
+        return
+    seen = set[str]()
+    for mail in _on_intake(app.arrivals.on_intake(0, newest_first=True)):
+        fits = query.inbox in {None, mail.inbox} and (query.since is None or mail.received_at >= query.since)
+        if fits and mail.id not in seen and app.mails.get(mail.id) is None:
+            seen.add(mail.id)
+            yield mail
+
+
 def search(app: App, query: MailQuery, text: str) -> Iterator[StoredMail]:
-    """Mails with this text in sender, subject or Message-ID, newest first.
+    """Mails with this text in sender, subject or Message-ID, those on intake first, then newest first.
 
     Reads every mail, without an index: slow, for people who know only a part of the text.
     """
-    folded = text.casefold()
-    return (mail for mail in app.mails.recent(query, 0) if folded in _searched_text(mail))
+    folded, every = text.casefold(), chain(_waiting(app, query), app.mails.recent(query, 0))
+    return (mail for mail in every if folded in _searched_text(mail))
 
 
 def _searched_text(mail: StoredMail) -> str:
@@ -113,6 +214,7 @@ def mail_as_json(mail: StoredMail) -> dict[str, Any]:
         "sha256": mail.raw,
         "defects": list(mail.defects),
         "released": mail.released,
+        "waits_on": INTAKE if isinstance(mail, MailOnIntake) else None,
     }
 
 

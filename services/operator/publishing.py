@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.contracts.errors import PostroomError
-from shared.ids import mail_id
 from shared.intake import RawMail
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One published mail: `mail_id` finds it in the journal, `size` is in bytes."""
+    """One published mail: `postroom mails show` finds it by `mail_id` at once; `size` is in bytes."""
 
     path: str
     mail_id: str
@@ -37,24 +36,21 @@ class Receipt:
     size: int
 
 
-def publish(app: App, mails: Sequence[tuple[str, bytes]], origin: Origin) -> int:
-    """Put mails (path and bytes of each) on the intake queue; return their number once the queue has confirmed them.
+def publish(app: App, mails: Sequence[tuple[str, bytes]], origin: Origin) -> list[Receipt]:
+    """Put mails (path and bytes of each) on the intake queue; return a receipt for each once the queue has confirmed.
 
     Raises `Unavailable` when it has not.
     """
-    if mails:
-        app.door.hand_over(
-            [RawMail(raw, origin.inbox, origin.source_id, origin.envelope_from, origin.envelope_to) for _, raw in mails]
-        )
-    return len(mails)
-
-
-def receipt(app: App, path: str, raw: bytes, origin: Origin) -> Receipt:
-    """The id of a published mail, for `postroom mails show MAIL_ID`."""
-    default = app.directory.current().default_inbox
-    inbox = origin.inbox or (default.name if default else "")
-    sha256 = hashlib.sha256(raw).hexdigest()
-    return Receipt(path, mail_id(inbox, origin.source_id, sha256), inbox, sha256, len(raw))
+    if not mails:
+        return []
+    ids = app.door.hand_over(
+        [RawMail(raw, origin.inbox, origin.source_id, origin.envelope_from, origin.envelope_to) for _, raw in mails]
+    )
+    inbox = origin.inbox or app.door.default_inbox()
+    return [
+        Receipt(path, id_, inbox, hashlib.sha256(raw).hexdigest(), len(raw))
+        for id_, (path, raw) in zip(ids, mails, strict=True)
+    ]
 
 
 def unknown_inbox_warning(app: App, inbox: str | None) -> str | None:

@@ -1,4 +1,4 @@
-"""The `arrivals` collection: every message that was handed in, with its state.
+"""The `arrivals` collection: every message that was handed in, with its state, and where to find its mail on intake.
 
 Counted apart from mails, so that it can be checked that none is lost: see `services.operator.conservation`.
 """
@@ -10,9 +10,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
 
+from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
-from shared.store.documents import Documents
+from shared.store.documents import Change, Document, Documents, Sort
 
 ArrivalState = Literal["handed-in", "taken", "duplicate", "unreadable"]
 HANDED_IN: Final = "handed-in"
@@ -22,12 +23,24 @@ UNREADABLE: Final = "unreadable"
 
 
 @dataclass(frozen=True, slots=True)
+class MailHead:
+    """What finds a mail before the parser has read it, as its header says; `message_key` is what it is found by."""
+
+    sha256: str
+    size: int
+    from_: Address | None = None
+    subject: str = ""
+    message_id: str | None = None
+    message_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Arrival:
     """One message that came in.
 
-    Life: `handed-in` when intake has confirmed it; then, for good, `taken` (it is a mail of its own), `duplicate` (a
-    known mail came again) or `unreadable` (no mail could be read from it; `mail_id` is None). What integrators publish
-    is first counted when it leaves intake.
+    Life: `handed-in` when intake has confirmed it, with the `head` of its mail; then, for good and without the head,
+    `taken` (it is a mail of its own), `duplicate` (a known mail came again) or `unreadable` (no mail could be read
+    from it; `mail_id` is None). What integrators publish is first counted when it leaves intake.
     """
 
     id: str = field(metadata=named("_id"))
@@ -35,9 +48,14 @@ class Arrival:
     at: datetime
     state: ArrivalState
     mail_id: str | None = None
+    head: MailHead | None = None
 
 
-_encode, _decode = to_plain(Arrival, STORE), from_plain(Arrival, STORE)
+_to_document, _decode = to_plain(Arrival, STORE), from_plain(Arrival, STORE)
+
+
+def _encode(arrival: Arrival) -> Document:
+    return {key: value for key, value in _to_document(arrival).items() if key != "head" or value is not None}
 
 
 class Arrivals:
@@ -46,9 +64,11 @@ class Arrivals:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
-    def handed_in(self, arrival_id: str, inbox: str, at: datetime) -> None:
+    def handed_in(
+        self, arrival_id: str, inbox: str, at: datetime, mail_id: str | None = None, head: MailHead | None = None
+    ) -> None:
         """Note that this message was published on intake and confirmed."""
-        self._documents.insert("arrivals", _encode(Arrival(arrival_id, inbox, at, HANDED_IN)))
+        self._documents.insert("arrivals", _encode(Arrival(arrival_id, inbox, at, HANDED_IN, mail_id, head)))
 
     def taken(self, arrival_id: str, inbox: str, at: datetime, mail_id: str | None, *, duplicate: bool) -> None:
         """Note that a message has left intake; `mail_id` None when no mail could be read from it.
@@ -59,7 +79,7 @@ class Arrivals:
         arrival = Arrival(arrival_id, inbox, at, state, mail_id)
         if self._documents.insert("arrivals", _encode(arrival)):
             return
-        change = {"$set": {"state": state, "mail_id": mail_id}}
+        change: Change = {"$set": {"state": state, "mail_id": mail_id}, "$unset": {"head": 1}}
         if self._documents.update("arrivals", {"_id": arrival_id, "state": HANDED_IN}, change):
             return
         if (self.get(arrival_id) or arrival).mail_id != mail_id:
@@ -75,6 +95,18 @@ class Arrivals:
         """How many came in, or are in one state."""
         return self._documents.count("arrivals", {} if state is None else {"state": state})
 
-    def on_intake(self, limit: int) -> Iterator[Arrival]:
-        """Arrivals that were not taken from intake yet, the oldest first."""
-        return map(_decode, self._documents.find("arrivals", {"state": HANDED_IN}, sort=(("at", 1),), limit=limit))
+    def on_intake(self, limit: int, *, newest_first: bool = False) -> Iterator[Arrival]:
+        """Arrivals that were not taken from intake yet, the oldest first; `limit` 0 means all."""
+        sort: Sort = (("at", -1 if newest_first else 1),)
+        return map(_decode, self._documents.find("arrivals", {"state": HANDED_IN}, sort=sort, limit=limit))
+
+    def beginning_with(self, id_beginning: str) -> list[Arrival]:
+        """At most two arrivals on intake whose mail ids begin so. Reads what is on intake, and nothing else."""
+        return self._on_intake_with({"mail_id": {"$prefix": id_beginning}})
+
+    def with_message_key(self, message_key: str | None) -> list[Arrival]:
+        """At most two arrivals on intake whose mails have this Message-ID."""
+        return self._on_intake_with({"head.message_key": message_key}) if message_key else []
+
+    def _on_intake_with(self, where: Document) -> list[Arrival]:
+        return list(map(_decode, self._documents.find("arrivals", {"state": HANDED_IN, **where}, limit=2)))

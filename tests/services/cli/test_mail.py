@@ -139,6 +139,9 @@ def test_publish_takes_folders_and_never_judges(run: Run, write: Write) -> None:
     folder = write("in/b.mbox", b"From a 10:00\n" + a_mail() + b"\nFrom b 10:00\n" + a_mail()).parent
     done = run("publish", folder)
     assert (done.code, done.err) == (0, "published 4\n")
+    ids, names = zip(*(line.split("  ", 1) for line in done.out.splitlines()), strict=True)
+    assert list(names) == [f"{folder}/a.eml", f"{folder}/b.mbox#1", f"{folder}/b.mbox#2", f"{folder}/empty.eml"]
+    assert {run("mails", "show", each, "--json").line["outcome"] for each in ids} == {None}
 
 
 def test_publish_exits_with_75_when_the_mail_cannot_be_stored(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

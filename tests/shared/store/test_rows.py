@@ -16,7 +16,7 @@ from shared.contracts.events import MailRejected
 from shared.contracts.mail import Address
 from shared.embedded.documents import EmbeddedDocuments
 from shared.runtime.broker import Message
-from shared.store.arrivals import Arrival, Arrivals
+from shared.store.arrivals import Arrival, Arrivals, MailHead
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.journal import Journal, JournalEntry
@@ -60,6 +60,15 @@ def test_an_arrival_is_kept_as_it_always_was(store: EmbeddedDocuments) -> None:
     assert list(only(store, "arrivals").items()) == golden
     Arrivals(store).taken("a1", "", AT, "m1", duplicate=False)
     assert Arrivals(store).get("a1") == Arrival("a1", "support", AT, "taken", "m1")
+
+
+def test_an_arrival_forgets_the_head_of_its_mail_when_the_mail_is_taken(store: EmbeddedDocuments) -> None:
+    head = MailHead("0" * 64, 4, None, "Printer", "<a@b>", "a@b")
+    Arrivals(store).handed_in("a1", "support", AT, "m1", head)
+    assert [each.head for each in Arrivals(store).with_message_key("a@b")] == [head]
+    Arrivals(store).taken("a1", "", AT, "m1", duplicate=False)
+    assert Arrivals(store).get("a1") == Arrival("a1", "support", AT, "taken", "m1")
+    assert Arrivals(store).with_message_key("a@b") == Arrivals(store).beginning_with("m1") == []
 
 
 READ: Final[dict[str, Any]] = {

@@ -8,6 +8,7 @@ mail is a report; do not call this module for a person's mail, because it would 
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from services.parser.bounces import codes, library, notices, original, pieces, prose, prospect
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from services.parser.tree import Part
 
 _T = TypeVar("_T")
+_R = TypeVar("_R", "ReportedRecipient", Found)
 
 __all__ = ["Report", "is_known", "notice", "pieces_of", "read", "read_notice"]
 
@@ -31,6 +33,7 @@ MAX_DIAGNOSTIC: Final = 1_000
 MAX_CONTEXT: Final = 200_000
 """Characters of context around addresses that are read, for all recipients together."""
 _PARTIES: Final = ("From", "To", "Reply-To", "Return-Path")
+_RECEIVERS: Final = ("To", "Delivered-To", "X-Original-To", "Envelope-To")
 _ALIAS: Final = re.compile(r"\((?:ultimately )?generated from ([^\s()]{1,320})\)")
 
 
@@ -39,15 +42,43 @@ def pieces_of(root: Part, text: str) -> Report:
     return pieces.of(root, text)
 
 
-def read(root: Part, report: Report, *, subject: str = "") -> Bounce:
-    """All recipients that did not get the mail, one entry each, in the order of the report."""
+def read(root: Part, report: Report, *, subject: str = "", guesses: bool = True) -> Bounce:
+    """All recipients that did not get the mail, one entry each, in the order of the report.
+
+    `guesses`: whether those to whom the returned mail was sent are taken when the report names nobody.
+    """
     outlook = prospect.of(subject, report.text)
-    if failed := _capped([each for each in report.recipients if not each.succeeded], root):
+    ours = _receivers(root)
+    failed = _without(ours, [each for each in report.recipients if not each.succeeded])
+    if not failed:
+        found = _without(ours, _found(root, report, guesses=guesses))
+        failed = _stated(found, report) if report.others else []
+    if failed := _capped(failed, root):
         return Bounce(
             tuple(_from_fields(each, _context(each.address, report, len(failed)), outlook) for each in failed)
         )
-    found = _capped(_found(root, report), root)
+    found = _capped(found, root)
     return Bounce(tuple(_from_prose(one, _context(one.address, report, len(found)), outlook) for one in found))
+
+
+def _receivers(root: Part) -> frozenset[str]:
+    """The addresses to which the report itself came, lower case: the sender of the mail, and no failed recipient."""
+    values = (value[:2000] for name in _RECEIVERS for value in root.headers.all(name, 5))
+    return frozenset(address.lower() for address in find(" ".join(values), 50))
+
+
+def _without(addresses: frozenset[str], recipients: list[_R]) -> list[_R]:
+    """The recipients but for these addresses, which stay when there are no others: some mail goes to its sender."""
+    return [each for each in recipients if each.address.lower() not in addresses] or recipients
+
+
+def _stated(found: list[Found], report: Report) -> list[ReportedRecipient]:
+    """The mailboxes found elsewhere, with what fields say of the paths or programs that stand for them."""
+    others = [each for each in report.others if not each.succeeded and each.address]
+    if not found or len(others) not in (1, len(found)):
+        return others if not found else []
+    pairs = zip(found, others * len(found) if len(others) == 1 else others, strict=True)
+    return [replace(each, address=one.address, diagnostic=each.diagnostic or None) for one, each in pairs]
 
 
 def _capped(recipients: list[_T], root: Part) -> list[_T]:
@@ -76,7 +107,7 @@ def _context(address: str, report: Report, recipients: int) -> str:
     return report.text if recipients == 1 else report.mentions.of(address, MAX_CONTEXT // recipients)
 
 
-def _found(root: Part, report: Report) -> list[Found]:
+def _found(root: Part, report: Report, *, guesses: bool) -> list[Found]:
     """Recipients that no field names: by header, library, prose, returned mail, in this order."""
     parties = _parties(root)
     said = {found.address.lower(): found for found in prose.read(report.text, ignore=parties)}
@@ -85,7 +116,7 @@ def _found(root: Part, report: Report) -> list[Found]:
     if named := header or _reported(known, report, parties) or ([] if said else known):
         once = list(dict.fromkeys(named))
         return [said.get(address.lower()) or _mentioned(address, report, len(once)) for address in once]
-    if said:
+    if said or not guesses:
         return list(said.values())
     sent_to = [address for address in original.recipients(report.returned) if address.lower() not in parties]
     found = [_mentioned(address, report, len(sent_to)) for address in dict.fromkeys(sent_to)]

@@ -58,7 +58,7 @@ def classify(root: Part, *, subject: str, text: str) -> Verdict:
 
 def _tell(root: Part) -> str:
     """The header that identifies a machine's mail when no header declares it automatic."""
-    return "Content-Type" if root.content_type == "multipart/report" else "Subject"
+    return "Content-Type" if _structured(root) else "Subject"
 
 
 def _kind(root: Part, signs: Signs, subject: str, text: str) -> tuple[Kind, Bounce | None]:
@@ -94,18 +94,28 @@ def _reads_automatic(text: str, *, answers: bool) -> bool:
 
 def _declared(root: Part, signs: Signs, subject: str) -> str:
     """The kind that the structure declares: a type of report, `calendar`, or an empty string."""
-    types = [part.content_type for part in root.children[:MAX_PARTS]]
-    whole = root.content_type == "multipart/report"
+    whole = _structured(root)
+    types = [part.content_type for part in (whole or root).children[:MAX_PARTS]]
     declared = next((_REPORT_PARTS[type_] for type_ in types if type_ in _REPORT_PARTS), None)
     if declared and (whole or signs.machine or not signs.person):
         return declared
     if whole:
-        named = root.params.get("report-type", "delivery-status").lower()
+        named = whole.params.get("report-type", "delivery-status").lower()
         return named if named in _REPORT_TYPES else "report"
     alone = signs.machine or not any(part.text and part.text.strip() for part in root.children[:MAX_PARTS])
     if "message/rfc822" in types and alone and phrases.COMPLAINT_SUBJECT.match(subject):
         return "feedback-report"
     return "calendar" if _invites(root) else ""
+
+
+def _structured(part: Part, depth: int = 0) -> Part | None:
+    """The multipart/report: the mail itself, or inside the multipart that a gateway put around it."""
+    if part.content_type == "multipart/report":
+        return part
+    if depth >= MAX_DEPTH or not part.is_multipart:
+        return None
+    inner = (_structured(child, depth + 1) for child in part.children[:MAX_PARTS])
+    return next(filter(None, inner), None)
 
 
 def _invites(part: Part, depth: int = 0) -> bool:
@@ -124,47 +134,91 @@ def _method(part: Part) -> str:
     return found[1].lower() if found else ""
 
 
-def _report(root: Part, signs: Signs, declared: str, subject: str, text: str) -> tuple[Kind, Bounce | None] | None:
+def _report(
+    root: Part, signs: Signs, declared: str, subject: str, text: str, depth: int = 0
+) -> tuple[Kind, Bounce | None] | None:
     """A delivery report of some sort, or None when a person wrote it."""
     if "x-amz-sns-message-id" in root.headers and (posted := bounce.notice(text)):
         return ("bounce", bounce.read_notice(posted)) if posted.type == "bounce" else ("report", None)
-    if signs.person and not signs.machine and root.content_type != "multipart/report":
-        return None
-    root = _unwrapped(root, signs)
     report = bounce.pieces_of(root, text)
-    if report.recipients and all(each.succeeded for each in report.recipients):
-        return "report", None
-    found = bounce.read(root, report, subject=subject)
-    return ("bounce", found) if _convinces(root, signs, declared, report, found) else None
+    inner = _enclosed(root) if signs.machine and not report.declared and depth < MAX_DEPTH else None
+    found = bounce.read(root, report, subject=subject, guesses=inner is None)
+    if inner and not _is_returned(inner, found):
+        inside = _report(inner, signs, _declared(inner, signs, subject), subject, "", depth + 1)
+        if inside:
+            return inside
+    if not _convinces(root, signs, declared, report, found):
+        return None
+    all_arrived = bool(report.recipients) and all(each.succeeded for each in report.recipients)
+    return ("report", None) if all_arrived else ("bounce", found)
 
 
-def _unwrapped(root: Part, signs: Signs) -> Part:
-    """The report inside a mail that a scanner wrapped around it, else the mail itself."""
-    if not signs.robot or root.content_type == "multipart/report":
-        return root
-    inner = (mail for child in root.children[:MAX_DEPTH] if child.is_mail for mail in child.children[:1])
-    sender = root.headers.get("from")
-    return next((m for m in inner if m.content_type == "multipart/report" and m.headers.get("from") == sender), root)
+def _enclosed(part: Part, depth: int = 0) -> Part | None:
+    """The report that a scanner's mail encloses: an attached mail of a mail system, or with the parts of a report."""
+    if part.is_mail:
+        mail = next(iter(part.children), None)
+        is_report = mail and (_structured(mail) or header_signs.read(mail.headers, "").daemon)
+        return mail if is_report else None
+    if depth >= MAX_DEPTH or not part.is_multipart:
+        return None
+    return next(filter(None, (_enclosed(child, depth + 1) for child in part.children[:MAX_PARTS])), None)
+
+
+def _is_returned(mail: Part, found: Bounce) -> bool:
+    """Whether an attached report is what came back, since it was sent to those who did not get it."""
+    sent_to = (mail.headers.get("to") or "")[:2000].lower()
+    return any(recipient.address.lower() in sent_to for recipient in found.recipients)
+
+
+_ENOUGH: Final = 4
 
 
 def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, found: Bounce) -> bool:
-    """Whether headers, words and recipients together identify a report; one of them is not enough."""
-    if (report.declared and report.recipients) or signs.failed:
-        return True
-    named, fails = bool(found.recipients), bool(phrases.FAILURE.search(report.text[:8000].lower()))
-    if declared == "delivery-status" or signs.daemon:
-        return signs.reported or named or fails
-    if signs.machine and (signs.null_path or signs.submitted or not _is_personal(report.text)):
-        return sum((signs.reported, fails, named)) >= 2 and (signs.robot or signs.reported)
-    if not (signs.reported and fails) or _is_personal(report.text):
+    """Whether all that speaks for a report outweighs what speaks for a person; no piece of evidence decides alone.
+
+    A report has an author, a subject or a structure of reports, and says that a delivery failed, or for whom.
+    """
+    text = report.text[:8000].lower()
+    named, fails = bool(found.recipients or report.recipients), bool(phrases.FAILURE.search(text))
+    sure = declared == "delivery-status" or signs.daemon or signs.failed
+    if sum((signs.reported, fails, named)) < (1 if sure else 2) or not (sure or signs.robot or signs.reported):
         return False
-    return bounce.is_known(root, report) or (named and bool(phrases.MAIL_SYSTEM.search(report.text[:2000].lower())))
+    evidence: _Evidence = (
+        (6, signs.failed),
+        (4, declared == "delivery-status"),
+        (2, bool(report.declared and report.recipients)),
+        (3 if signs.daemon else 2, signs.robot),
+        (2, signs.null_path),
+        (2, signs.submitted not in ("", "no")),
+        (1, signs.reported),
+        (2, bool(phrases.MAIL_SYSTEM.search(text[:2000]))),
+        (1, fails),
+        (1, named),
+        (1, any(each.smtp_code or each.status for each in found.recipients)),
+    )
+    against = _weight(_persons(root, signs, text))
+    weight = _weight(evidence) - against
+    return weight >= _ENOUGH or (weight == _ENOUGH - 1 and not against and bounce.is_known(root, report))
 
 
-def _is_personal(text: str) -> bool:
-    """Whether a text begins as people write: with a greeting or in the first person."""
+_Evidence = tuple[tuple[int, bool], ...]
+"""Weights, and whether each applies."""
+
+
+def _weight(evidence: _Evidence) -> int:
+    return sum(weight for weight, holds in evidence if holds)
+
+
+def _persons(root: Part, signs: Signs, text: str) -> _Evidence:
+    """The evidence that a person wrote: a mail program, or words that mail systems do not use."""
     opening = " ".join(text[:600].split()[:40])
-    return bool(phrases.GREETING.match(opening) or phrases.MYSELF.search(opening))
+    doubtful = not signs.machine
+    return (
+        (6, signs.person and doubtful and not _structured(root)),
+        (2, bool(phrases.GREETING.match(opening))),
+        (2, bool(phrases.MYSELF.search(phrases.MACHINE_SELF.sub("", opening)))),
+        (3, doubtful and ("?" in opening or "\n>" in text)),
+    )
 
 
 def _robots(root: Part, signs: Signs, subject: str) -> Kind | None:

@@ -73,9 +73,9 @@ FAILURE: Final = any_in_lower(r"""
     en  (?:no such|unknown|invalid) (?:user|recipient|address|mailbox) | failed recipients? | user unknown
     en  requested action not taken | smtp error | (?:are|is) not (?:a )?member | was rejected | failure reason
     en  returned to (?:the )?sender | transcript of session | mailbox.{0,20}full | \bfailed\b.{0,80}deliver
-    de  unzustellbar | nicht (?:zugestellt|ausgeliefert) | fehler bei der (?:nachrichten)?zustellung
-    fr  n.a pas pu | non (?:remis|distribu) | échec de la remise
-    es  no (?:se )?(?:pudo|puede|ha podido) (?:ser )?entreg | error en la entrega
+    de  unzustellbar | nicht .{0,80}(?:zugestellt|ausgeliefert) | fehler bei der (?:nachrichten)?zustellung
+    fr  n.a pas (?:pu|été) | n.est pas parvenu | non (?:remis|distribu) | échec de la remise
+    es  no (?:se )?(?:pudo|puede|ha(?: podido)?) (?:ser )?entreg | error en la entrega
     it  non .{0,30}(?:consegnat|recapitat) | impossibile recapitare
     pt  não (?:pôde|foi|pode) .{0,20}entreg | falha na entrega
     nl  niet .{0,30}(?:bezorgd|afgeleverd) | bezorging .{0,20}mislukt
@@ -258,4 +258,13 @@ _FIRST_PERSONS: Final = r"""
     sv  jag (?:har|får|kan)
 """
 MYSELF: Final = re.compile(rf"\b(?:{'|'.join(phrases(_FIRST_PERSONS))})\b", re.IGNORECASE)
-"""Words in the first person, which do not occur at the beginning of a report."""
+"""Words in the first person."""
+
+MACHINE_SELF: Final = re.compile(
+    r"\bi (?:am|was|have)(?: been)?(?: not)? (?:un)?able\b|\bi (?:am|have) (?:sorry|afraid|not going|given up|tried)"
+    r"|\bi (?:tried to|could ?n.t|cannot|can.t) (?:deliver|send|connect|find)"
+    r"|\bi (?:sent the message|am sending you this)|\bi'm (?:sorry|afraid)|\bi've given up"
+    r"|\bwe (?:were|are|have been|tried)\b",
+    re.IGNORECASE,
+)
+"""The first person of mail systems such as qmail."""

@@ -22,7 +22,7 @@ _SILENT: Final = re.compile(
     re.IGNORECASE,
 )
 _ROBOT: Final = re.compile(
-    r"(?:^|[<\s\"'])(?:post-?_?master|mdaemon|mail[._-]?delivery|mail-?daemon|bounce-?handler)\b|"
+    r"(?:^|[<\s\"'])(?:post-?_?master|mdaemon|mail[._-]?delivery|mail-?daemon|bounce-?handler|microsoftexchange[0-9a-f]{32})\b|"
     r"mail deliver\w* (?:sub)?s(?:ystem|ervice)|delivery subsystem|system administrator|mail administrator|"
     r"internet mail delivery|mail service\b|smtp_?gateway",
     re.IGNORECASE,
@@ -56,6 +56,7 @@ _CHALLENGES: Final = ("x-tmda-confirm", "x-tmda-fingerprint", "x-askversion", "x
 _PERSONS: Final = ("in-reply-to", "references", "user-agent", "thread-index", "x-originating-ip")
 _PRECEDENCE: Final = frozenset(("bulk", "list", "junk"))
 _SHOWN: Final = {"list-id": "List-Id", "feedback-id": "Feedback-ID", "x-mlserver": "X-MLServer"}
+_ENDING: Final = re.compile(r"\([^()]{0,60}\)\s{0,9}$")
 _COMMENT: Final = re.compile(r"\([^()]{0,200}\)")
 
 
@@ -105,10 +106,18 @@ def read(headers: Headers, subject: str) -> Signs:
         submitted=_word(headers, "auto-submitted"),
         failed="x-failed-recipients" in headers or "x-ms-exchange-message-is-ndr" in headers,
         reported=bool(phrases.BOUNCE_SUBJECT.search(subject.lower())),
-        person=any(name in headers for name in _PERSONS) or bool(words.PASSED_ON.match(subject)),
+        person=any(name in headers for name in _PERSONS) or _is_passed_on(subject),
         answer=_answer(headers),
         bulk=_is_bulk(headers),
     )
+
+
+def _is_passed_on(subject: str) -> bool:
+    """Whether a person answers or forwards; `Re: Offer (delivery failed)` has the prefix of the mail that came back."""
+    if not words.PASSED_ON.match(subject):
+        return False
+    ending = _ENDING.search(subject)
+    return not (ending and phrases.BOUNCE_SUBJECT.search(ending[0].lower()))
 
 
 def _value(headers: Headers, name: str) -> str:

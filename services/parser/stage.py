@@ -17,13 +17,13 @@ from functools import partial
 from services.parser import guarded
 from services.parser.guarded import Overdue
 from services.parser.mime import Reading
-from shared.addresses import address_key
+from shared.addresses import address_key, address_keys
 from shared.app import App
 from shared.clock import Clock
 from shared.config.model import Configuration
 from shared.contracts.errors import BoundExceeded
 from shared.contracts.events import Envelope, MailParsed, MailReceived
-from shared.contracts.mail import ParsedMail
+from shared.contracts.mail import Bounce, ParsedMail
 from shared.ids import mail_id
 from shared.intake import read
 from shared.loops import loop_key
@@ -79,9 +79,22 @@ def prepare(
     if known is not None and known.outcome is not None:
         return PreparedMail(received, inbox, None)
     try:
-        return PreparedMail(received, inbox, guarded.read(received.raw, suspect=handed_out_before))
+        reading = guarded.read(received.raw, suspect=handed_out_before)
+        return PreparedMail(received, inbox, _without_own_failures(reading, current))
     except (BoundExceeded, Overdue) as error:
         return PreparedMail(received, inbox, error)
+
+
+def _without_own_failures(reading: Reading, current: Configuration) -> Reading:
+    """The mail; a report names no address of this desk as one that did not get its mail: the desk sent the mail."""
+    bounce = reading.mail.bounce
+    if bounce is None:
+        return reading
+    own, plus = {address_key(inbox.address) for inbox in current.inboxes}, current.settings.plus_addressing
+    failed = tuple(
+        each for each in bounce.recipients if own.isdisjoint(address_keys(each.address, plus_addressing=plus))
+    )
+    return replace(reading, mail=replace(reading.mail, bounce=Bounce(failed)))
 
 
 def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:

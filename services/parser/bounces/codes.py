@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from services.parser.tables import phrases
@@ -20,12 +21,19 @@ class Codes:
     status: str | None = None
 
 
+MAX_PAIRS: Final = 20
 _KNOWN: Final = frozenset(
     {421, 422, 431, 432, 441, 442, *range(446, 460), 471, 472, *range(500, 506), *range(510, 518), 521, 523, 525, 530,
      531, 533, 534, 535, 538, *range(540, 558), 571}
 )  # fmt: skip
 """Reply codes that mail servers use; three digits elsewhere are ports, amounts and the like."""
-_BOTH: Final = re.compile(r"(?<![\d.])([45]\d\d)[ \-:#(\[]{1,3}([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
+_BOTH: Final = re.compile(r"(?<![\d.])([45]\d\d)[ \-:#(\[]{1,3}['\"]?([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
+_QUOTES: Final = re.compile(
+    r"(?:\b(?:said|says|returned|replie[sd]|reply|respon\w{1,6}|answer\w{0,3}|antwort\w{0,4})\b[\w ]{0,12}|[-=]>|LED=)"
+    r"[\s:=<(\[]{0,6}['\"]?$",
+    re.IGNORECASE,
+)
+"""What introduces the reply of another server, which knows better than the one that passes it on."""
 _STATUS: Final = re.compile(r"(?<![\w.\-/])([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
 _SMTP: Final = re.compile(r"(?:^|(?<=[\s:;(<>#\"'\[=,]))([45]\d\d)(?=[\s\-:,.;)\]\"'>_]|$)", re.MULTILINE)
 _VERSION: Final = re.compile(r"(?:version|release|\bv|build)\W{0,2}$", re.IGNORECASE)
@@ -33,12 +41,17 @@ _VERSION: Final = re.compile(r"(?:version|release|\bv|build)\W{0,2}$", re.IGNORE
 
 def read(text: str) -> Codes:
     """The first SMTP reply in `text` and the enhanced status that belongs to it."""
-    both = _BOTH.search(text)
-    if both is None:
+    pairs = list(islice(_BOTH.finditer(text), MAX_PAIRS))
+    if not pairs:
         return Codes(_smtp(text), _status(text))
+    both = next((each for each in pairs if not is_vague(each[2]) and _is_quoted(text, each)), pairs[0])
     if is_vague(both[2]) and (sooner := _smtp(text[: both.start()])):
         return Codes(sooner, _status(text[: both.start()]))
     return Codes(int(both[1]), both[2])
+
+
+def _is_quoted(text: str, reply: re.Match[str]) -> bool:
+    return bool(_QUOTES.search(text[max(0, reply.start() - 40) : reply.start()]))
 
 
 def _smtp(text: str) -> int | None:

@@ -17,6 +17,7 @@ from services.parser.bounces.addresses import first_address
 MAX_CHARS: Final = 1_000_000
 MAX_LINES: Final = 20_000
 MAX_FIELD: Final = 4_000
+MAX_ADDRESS: Final = 320
 _USER: Final = re.compile(r"<?([A-Za-z0-9][\w.+-]{0,63})>?")
 _FIELD: Final = re.compile(r"[ \t]{0,4}([A-Za-z][A-Za-z0-9-]{2,40})[ \t]{0,4}:[ \t]*(.*)")
 _WANTED: Final = frozenset(
@@ -28,12 +29,20 @@ _SUCCESS: Final = frozenset(("delivered", "relayed", "expanded"))
 
 @dataclass(frozen=True, slots=True)
 class ReportedRecipient:
-    """One recipient and its delivery status, from the fields of a report; `action` in lower case without comments."""
+    """One recipient and its delivery status, from the fields of a report; `action` in lower case without comments.
+
+    `address`: of a mailbox; else the path, the program or the X.400 name to which a server delivers for it.
+    """
 
     address: str
     action: str | None
     status: str | None
     diagnostic: str | None
+
+    @property
+    def is_mailbox(self) -> bool:
+        """Whether `address` is a mail address, or a user of the server."""
+        return "@" in self.address or bool(_USER.fullmatch(self.address))
 
     @property
     def succeeded(self) -> bool:
@@ -94,12 +103,12 @@ def _blocks(lines: Iterable[str]) -> Iterator[dict[str, str]]:
 
 
 def _recipient_from(block: dict[str, str]) -> ReportedRecipient | None:
-    address = next(filter(None, (_typed(block.get(name, "")) for name in _RECIPIENT)), None) or _local(block)
-    if address is None or block.keys().isdisjoint(("action", "status", "diagnostic-code")):
+    if block.keys().isdisjoint(("action", "status", "diagnostic-code")) or block.keys().isdisjoint(_RECIPIENT):
         return None
+    address = next(filter(None, (_typed(block.get(name, "")) for name in _RECIPIENT)), None)
     action = re.match(r"[a-z]+", block.get("action", "").lower())
     return ReportedRecipient(
-        address=address,
+        address=address or _unaddressed(block),
         action=_ACTIONS.get(action[0], action[0]) if action else None,
         status=codes.status_field(block.get("status", "")),
         diagnostic=_typed_text(block.get("diagnostic-code", "")) or None,
@@ -120,10 +129,11 @@ def _typed(value: str) -> str | None:
     return first_address(value.split(";", 1)[-1])
 
 
-def _local(block: dict[str, str]) -> str | None:
-    """A final recipient without a domain, as mail systems write their own users."""
-    match = _USER.fullmatch(block.get("final-recipient", "").split(";", 1)[-1].strip())
-    return match[1] if match else None
+def _unaddressed(block: dict[str, str]) -> str:
+    """A recipient without a mail address: a server's own user, a path, a program."""
+    value = next(filter(None, (block.get(name, "") for name in reversed(_RECIPIENT[:2]))), "")
+    recipient = value.split(";", 1)[-1].strip()
+    return user[1] if (user := _USER.fullmatch(recipient)) else recipient[:MAX_ADDRESS]
 
 
 def _typed_text(value: str) -> str:

@@ -11,7 +11,7 @@ import re
 from email.message import Message
 from typing import TYPE_CHECKING, Final
 
-from services.parser.bounces.addresses import first_address
+from services.parser.bounces.addresses import first_address, tidy
 
 if TYPE_CHECKING:
     from services.parser.tree import Part
@@ -42,7 +42,7 @@ def failures(root: Part) -> tuple[str, ...]:
 
 
 def _decoded(addresses: frozenset[bytes]) -> tuple[str, ...]:
-    return tuple(sorted(a.decode("ascii", "replace") for a in addresses if _PLAIN.fullmatch(a))[:MAX_ADDRESSES])
+    return tuple(sorted(tidy(a.decode("ascii", "replace")) for a in addresses if _PLAIN.fullmatch(a))[:MAX_ADDRESSES])
 
 
 def as_message(root: Part) -> Message:

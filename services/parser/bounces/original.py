@@ -23,7 +23,7 @@ _LINES: Final = r"""
     en  -{2,} ?(?:the header|original message|copy of)
 """
 _TAIL: Final = (
-    r"(?: (?:headers?|text|body|details|content|copy))?"
+    r"(?: (?:headers?|text|body|content|copy))?"
     r"(?: (?:follows?|attached|is (?:following|attached|included|below)))?"
 )
 _BEGIN: Final = re.compile(
@@ -34,7 +34,9 @@ _HEADER: Final = re.compile(
     r"(?:Return-Path|Received|MIME-Version|Message-ID|DKIM-Signature|X-Originating-IP):", re.IGNORECASE
 )
 _TO: Final = re.compile(r"^To:[ \t]*([^\r\n]{1,1000}(?:\r?\n[ \t][^\r\n]{1,1000}){0,20})", re.IGNORECASE | re.MULTILINE)
-_NOT_YET: Final = re.compile(r"was received|was sent|could not|cannot|has been|were|failed|returned to", re.IGNORECASE)
+_NOT_YET: Final = re.compile(
+    r"was received|was sent|could not|cannot|has been|were|failed|returned to|details$", re.IGNORECASE
+)
 
 
 def split(text: str) -> tuple[str, str]:

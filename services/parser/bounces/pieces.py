@@ -28,10 +28,14 @@ _RETURNED_TYPES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`text`: the report's own words. `returned`: the mail it returns. `declared`: whether it has a status part."""
+    """`text`: the report's own words. `returned`: the mail it returns. `declared`: whether it has a status part.
+
+    `others`: what fields say of paths, programs and the like, to which a server delivers for a mailbox.
+    """
 
     text: str
     recipients: tuple[ReportedRecipient, ...]
+    others: tuple[ReportedRecipient, ...]
     declared: bool
     returned: str
     mentions: Mentions = field(repr=False)
@@ -44,8 +48,14 @@ def of(root: Part, text: str) -> Report:
     status = [_source(part) for part in parts if part.content_type in _STATUS_TYPES]
     returned = [_source(part) for part in parts if part.content_type in _RETURNED_TYPES]
     own, tail = original.split((_own_text(parts) or text or _undivided(root))[:MAX_CHARS])
-    recipients = fields.read("\n\n".join(status)) or fields.read(own) or _reported_in_text(tail)
-    return Report(own, recipients, bool(status), "\n\n".join([*returned, tail]), Mentions(own))
+    stated = fields.read("\n\n".join(status))
+    recipients = _mailboxes(stated) or _mailboxes(fields.read(own)) or _reported_in_text(tail)
+    others = tuple(each for each in stated if not each.is_mailbox)
+    return Report(own, recipients, others, bool(status), "\n\n".join([*returned, tail]), Mentions(own))
+
+
+def _mailboxes(recipients: tuple[ReportedRecipient, ...]) -> tuple[ReportedRecipient, ...]:
+    return tuple(each for each in recipients if each.is_mailbox)
 
 
 def _outer(part: Part, depth: int = 0) -> Iterator[Part]:
@@ -73,4 +83,4 @@ def _source(part: Part) -> str:
 
 def _reported_in_text(tail: str) -> tuple[ReportedRecipient, ...]:
     """Fields of a report that came back as the text of another one."""
-    return fields.read(tail) if "Reporting-MTA:" in tail else ()
+    return _mailboxes(fields.read(tail)) if "Reporting-MTA:" in tail else ()

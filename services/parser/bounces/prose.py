@@ -17,6 +17,7 @@ from typing import Final
 
 from services.parser.bounces import codes
 from services.parser.bounces.addresses import ADDRESS, is_robot, tidy
+from services.parser.phrases import FAILURE
 from services.parser.tables import phrases
 
 MAX_CHARS: Final = 65_536
@@ -36,13 +37,18 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Shape:
-    """How a line names a recipient: at its start or `anywhere`; `code_first`: the reply code precedes the address."""
+    """How a line names a recipient: at its start or `anywhere`; `code_first`: the reply code precedes the address;
+    `fails`: only in a line that says that a delivery failed.
+    """
 
     pattern: re.Pattern[str]
     anywhere: bool = False
     code_first: bool = False
+    fails: bool = False
 
     def match(self, line: str) -> re.Match[str] | None:
+        if self.fails and not FAILURE.search(line.lower()):
+            return None
         return self.pattern.search(line) if self.anywhere else self.pattern.match(line)
 
 
@@ -63,6 +69,7 @@ _LABELS: Final = "|".join(
     fr  destinataires?
     es  destinatari[oa]s? | direcci\S{1,2}n
     it  indirizzo | destinatario
+    pt  destinatári[oa]s? | endereço
     nl  geadresseerden? | ontvanger
     sv  mottagare
     da  modtager | mottaker
@@ -85,8 +92,8 @@ _TYPED: Final = rf"(?:smtp:|smtp <|rfc822;\s?|mailto:)?(?P<addr>{ADDRESS})"
 _SAYS: Final = "was|has|is|cannot|could|does|no|user|mailbox|unknown|reason|error|failed"
 
 
-def _shape(pattern: str, *, anywhere: bool = False, code_first: bool = False) -> _Shape:
-    return _Shape(re.compile(pattern, re.IGNORECASE), anywhere, code_first)
+def _shape(pattern: str, *, anywhere: bool = False, code_first: bool = False, fails: bool = False) -> _Shape:
+    return _Shape(re.compile(pattern, re.IGNORECASE), anywhere, code_first, fails)
 
 
 _SHAPES: Final = (
@@ -114,6 +121,8 @@ _SHAPES: Final = (
     _shape(rf"\b(?:{_VERBS})\b[^@\n]{{0,60}}?[\s<(\"'\[:](?P<addr>{ADDRESS})", anywhere=True),
     # bob:0:<bob@example.com> : mx.example.com : 550 the reason
     _shape(rf"(?<!FROM:)<(?P<addr>{ADDRESS})>[^\n]{{0,200}}?[\s:][45]\d\d[\s-]", anywhere=True),
+    # Ihre Nachricht wurde nicht an bob@example.com zugestellt
+    _shape(rf"(?:^|[\s<(\"'\[:])(?P<addr>{ADDRESS})", anywhere=True, fails=True),
 )
 _AUTHOR_ABOVE: Final = re.compile(r"\b(?:by|from|von|par|de|da|van|av|od|от)\s{0,3}:?\s{0,9}$", re.IGNORECASE)
 _NEXT: Final = re.compile(rf"[>\"')\]\s]{{0,6}}[,;]\s{{0,3}}(?:and )?[<\"'(]{{0,3}}(?P<addr>{ADDRESS})")
@@ -207,9 +216,16 @@ def _with_diagnostics(lines: list[str], hits: list[_Hit]) -> Iterator[Found]:
     stops = [hit.number for hit in hits[1:]] + [len(lines)]
     for hit, stop in zip(hits, stops, strict=True):
         paragraph = _paragraph(lines[hit.number + 1 : stop])
-        words[hit.address.lower()] += [lines[hit.number][hit.end :], *paragraph]
+        words[hit.address.lower()] += [*_remote_reply(lines, hit.number), lines[hit.number][hit.end :], *paragraph]
     for key, said in words.items():
         yield Found(names[key], "\n".join(said).strip(" \n\t:;.>"))
+
+
+def _remote_reply(lines: list[str], number: int) -> list[str]:
+    """The reply above sendmail's own `554 <bob@example.com>... Remote protocol error`."""
+    if "Remote protocol error" not in lines[number]:
+        return []
+    return [line[4:] for line in lines[max(0, number - 1) : number] if line.startswith("<<< ")]
 
 
 def _paragraph(lines: list[str]) -> Iterator[str]:

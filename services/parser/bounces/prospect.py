@@ -32,8 +32,8 @@ _WAITS: Final = any_in_lower(r"""
 """)
 _ENDED: Final = any_in_lower(r"""
     en  giving up | given up | not going to try | permanent | will not be retried | could not be delivered within
-    en  cannot send (?:message|mail) for | been in the queue too long | fatal error | returning (?:message|mail) to
-    en  undelivered mail returned | \bfailed after\b | retry time(?:out)? exceeded
+    en  cannot send (?:message|mail) for | been in the queue too long | (?<!non-)fatal error
+    en  returning (?:message|mail) to | undelivered mail returned | \bfailed after\b | retry time(?:out)? exceeded
 """)
 
 

@@ -705,6 +705,68 @@ def test_a_report_inside_a_scanners_mail_is_read() -> None:
     assert only(outer).address == "bob@example.com"
 
 
+def test_a_report_inside_a_gateways_multipart_is_read() -> None:
+    inner = report("Final-Recipient: rfc822; bob@example.com\nAction: failed\nStatus: 5.1.1").partition("Subject:")[2]
+    outer = (
+        "From: notices@example.org\nTo: ann@example.org\nSubject: Notice\n"
+        'Content-Type: multipart/mixed; boundary="o"\n\n'
+        f"--o\nSubject:{inner}\n--o\nContent-Type: text/plain\n\nChecked by the gateway.\n--o--\n"
+    )
+    assert only(outer).address == "bob@example.com"
+
+
+def test_a_report_that_came_back_itself_is_the_returned_mail() -> None:
+    inner = report("Final-Recipient: rfc822; bob@example.com\nAction: failed\nStatus: 5.1.1")
+    outer = (
+        f'{DAEMON}Subject: Returned mail\nContent-Type: multipart/mixed; boundary="o"\n\n'
+        "--o\nContent-Type: text/plain\n\n"
+        f"Your mail was not delivered:\n\n<carl@example.net>: 550 5.1.1 unknown\n"
+        f"--o\nContent-Type: message/rfc822\n\n{inner.replace('To: ann@example.org', 'To: carl@example.net')}\n--o--\n"
+    )
+    assert only(outer).address == "carl@example.net"
+
+
+@pytest.mark.parametrize("path", ["rfc822;/var/spool/boxes/bob", 'rfc822;"|/usr/bin/filter -d"', "x400; /S=Lind/C=NO/"])
+def test_the_status_of_a_path_belongs_to_the_mailbox_that_the_text_names(path: str) -> None:
+    got = only(report(f"Final-Recipient: {path}\nAction: failed\nStatus: 5.2.2", "<bob@example.com>: not delivered"))
+    assert (got.address, got.status, got.action) == ("bob@example.com", "5.2.2", "failed")
+
+
+def test_a_path_stands_for_itself_when_the_report_names_nobody() -> None:
+    status = "Final-Recipient: rfc822;/var/spool/boxes/bob\nAction: failed\nStatus: 5.2.2"
+    got = only(report(status, returned="Hello\n"))
+    assert (got.address, got.status) == ("/var/spool/boxes/bob", "5.2.2")
+
+
+def test_the_receiver_of_a_report_is_no_failed_recipient_beside_another_one() -> None:
+    fields = "Final-Recipient: rfc822; {}\nAction: failed\nStatus: 5.1.1\n\n"
+    both = fields.format("ann@example.org") + fields.format("bob@example.com")
+    assert only(report(both)).address == "bob@example.com"
+
+
+QUOTED = [
+    ("5.1.0 - Unknown address error 550-'5.1.1 <bob@example.com>: unknown'", (550, "5.1.1")),
+    ('554 5.3.0 The server of the recipient said: "552 5.2.2 mailbox full"', (552, "5.2.2")),
+    ("550 5.4.300 Message expired -> 451 4.7.500 Server busy", (451, "4.7.500")),
+    ("550 5.0.350 Remote server returned an error [LED=550 5.1.10 not found]", (550, "5.1.10")),
+    ("550 5.1.1 unknown, see the answer 5.0.0", (550, "5.1.1")),
+    ("550 5.7.1 blocked; the other server said: 554 5.0.0 failed", (550, "5.7.1")),
+]
+
+
+@pytest.mark.parametrize(("diagnostic", "expected"), QUOTED)
+def test_the_quoted_reply_of_a_server_counts_before_the_words_around_it(
+    diagnostic: str, expected: tuple[int, str]
+) -> None:
+    got = only(report(f"Final-Recipient: rfc822; bob@example.com\nAction: failed\nDiagnostic-Code: smtp; {diagnostic}"))
+    assert (got.smtp_code, got.status) == expected
+
+
+def test_the_reply_above_a_protocol_error_is_that_of_the_server() -> None:
+    body = "<<< 501 not from you\n554 <bob@example.com>... Remote protocol error\n"
+    assert only(plain(body, "Returned mail: User unknown")).smtp_code == 501
+
+
 def test_a_json_notice_of_a_sending_service_is_read() -> None:
     body = (
         '{"notificationType":"Bounce","bounce":{"bounceType":"Permanent","bouncedRecipients":[{"emailAddress":'

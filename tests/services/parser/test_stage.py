@@ -45,6 +45,19 @@ def test_preparing_writes_nothing_and_handling_stores_all(desk: Desk, stage: Sta
     assert [mail["subject"] for mail in desk.mails()] == ["Printer"]
 
 
+def test_an_address_of_an_inbox_is_no_failed_recipient(stage: Stage) -> None:
+    fields = "".join(
+        f"Final-Recipient: rfc822; {each}\nAction: failed\nStatus: 5.1.1\n\n"
+        for each in ("support+bounces@example.com", "bob@example.net", "SUPPORT@example.com")
+    )
+    report = (
+        "From: MAILER-DAEMON@example.net\nTo: <ann@example.net>\nSubject: failure notice\n"
+        f'Content-Type: multipart/report; boundary="b"\n\n--b\nContent-Type: message/delivery-status\n\n{fields}--b--\n'
+    )
+    reading = prepared(stage, MailReceived(report.encode(), "")).reading
+    assert [each.address for each in reading.mail.bounce.recipients] == ["bob@example.net"]
+
+
 def test_a_duplicate_is_not_parsed(desk: Desk, stage: Stage, request: pytest.FixtureRequest) -> None:
     desk.receive(MAIL)
     request.getfixturevalue("unparsed")

@@ -41,13 +41,16 @@ _NAME_CAP = 8_000
 def sender(values: list[bytes], defects: Defects, *, transmitter: Address | None = None) -> Address | None:
     """Return the single author in a From field; None with a defect when there is none or more than one reading.
 
-    Of several authors in an unambiguous field, it is the one equal to `transmitter`, the mailbox of Sender.
+    Of several authors in an unambiguous field, it is the one equal to `transmitter`, the mailbox of Sender. Of several
+    fields it is the only one with an address.
     """
     if not values:
         defects.add("no-from")
         return None
     if len(values) > 1:
         defects.add("several-from")
+        values = [value for value in values[:_MOST_FROM] if "@" in decode_value(value[:_LONGEST_FROM], defects)]
+    if len(values) != 1:
         return None
     if plain := _plain(values[0], defects):
         return plain
@@ -56,6 +59,9 @@ def sender(values: list[bytes], defects: Defects, *, transmitter: Address | None
         return next((one for one in authors if transmitter and _is_same(one, transmitter)), authors[0])
     noted = Defects()
     found = addresses(values, 2, noted)
+    if len(found) > 1 and _is_same(found[0], found[1]) and "addresses-capped" not in noted:
+        noted.add("malformed-address")
+        found = found[:1]
     defects.take(noted.words())
     if len(found) == 1 and "addresses-capped" not in noted:  # the part that was not read may contain another author
         return found[0] if _agrees(values[0], found, defects) else None
@@ -68,6 +74,7 @@ _AUTHOR = re.compile(
     rf"<({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}})>[ \t]*+(?:,(?=.)|$)"
 )
 _LONGEST_FROM = 4_096
+_MOST_FROM = 20
 
 
 def _authors(value: bytes, defects: Defects) -> list[Address]:
@@ -217,11 +224,16 @@ def _is_words(item: Item) -> bool:
 def _mailbox(item: Item, defects: Defects) -> Address | None:
     """Return the address of one member; None with a defect when it has none or is ambiguous."""
     phrase, after = "".join(item.phrase), "".join(item.after)
-    if len(item.angles) > 1 or "@" in after:
-        defects.add("ambiguous-address")
-        return None
     if not item.angles:
         return _without_angle(item, phrase, defects)
+    if "@" not in item.angles[0] and " " in item.angles[0].strip() and "@" in phrase:  # the name in the brackets
+        defects.add("malformed-address")
+        return _without_angle(item, f"{item.angles[0]} {phrase}", defects)
+    if len(item.angles) > 1 or "@" in after:
+        if {text.strip() for text in (*item.angles, after) if text.strip()} != {item.angles[0].strip()}:
+            defects.add("ambiguous-address")
+            return None
+        item.odd, after = True, ""
     address = _normalised(item.angles[0], defects)
     if address is None or (("@" in phrase) and not _may_be_name(item, phrase, address)):
         defects.add("ambiguous-address" if address else "bad-address")
@@ -243,6 +255,10 @@ def _without_angle(item: Item, phrase: str, defects: Defects) -> Address | None:
     if "@" in phrase and not any("@" in word.strip("@") for word in words):
         words = ["".join(words)]  # blanks around the @
     named = [word for word in words if "@" in word.strip("@")] or words
+    if len(named) == 1 and (bracketed := _BRACKETED.fullmatch(named[0])):
+        words = [bracketed[1] if word is named[0] else word for word in words]
+        named = [bracketed[1]]
+        defects.add("malformed-address")
     if item.odd or len(named) > 1 or _outside_quotes(phrase).count("@") > 1:
         defects.add("ambiguous-address" if "@" in phrase else "bad-address")
         return None
@@ -258,6 +274,7 @@ def _without_angle(item: Item, phrase: str, defects: Defects) -> Address | None:
 
 _BARE_WORDS = re.compile(r'"[^"]*"\S*|\S+')
 _QUOTED = re.compile(r'"[^"]*"')
+_BRACKETED = re.compile(r"\[([^\[\]]*@[^\[\]]*)\]")
 
 
 def _outside_quotes(text: str) -> str:
@@ -276,15 +293,24 @@ def _normalised(raw: str, defects: Defects) -> str | None:
     text = raw.strip()
     if text.startswith("@") and ":" in text:  # a source route, RFC 5322 section 4.4
         text = text.rpartition(":")[2].strip()
-    text = text.removeprefix("mailto:").removeprefix("MAILTO:")
-    if text.endswith("'") and text[0] == "'" and "@" in text:  # Outlook's form of a name equal to the address
+    if kind := _KIND.match(text):
+        text = text[kind.end() :]
+        text = text.partition("?")[0] if kind[1].lower() == "mailto" else text
         defects.add("malformed-address")
-        text = text[1:-1]
+    if text.startswith("=?") and text.endswith("?="):
+        defects.add("encoded-address")
+        text = decode_words(text, defects).strip()
+    if quoted := _IN_QUOTES.fullmatch(text):  # Outlook's form of a name equal to the address, and others
+        defects.add("malformed-address")
+        text = quoted[1]
     if _INVISIBLE.search(text):
         defects.add("invisible-in-address")
     local, at, domain = text.rpartition("@")
     if not at:
         return _word_without_domain(text, defects)
+    if (tidied := domain.rstrip(" .,;'\"")) != domain.rstrip():
+        defects.add("malformed-address")
+        domain = tidied
     local, domain = _SPACES.sub("", local) if '"' not in local else local.strip(), domain.strip()
     if not local or not domain or len(local) + len(domain) >= _LONGEST:
         defects.add("address-too-long" if local and domain else "bad-address")
@@ -296,9 +322,17 @@ def _normalised(raw: str, defects: Defects) -> str | None:
     return f"{local}@{_domain(domain, defects)}"
 
 
+_KIND = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,9})\s?[:;]\s?(?=[^\s:;@]+@)")
+"""The type of an address that some systems write before it: `SMTP:`, `mailto:`, `rfc822;`."""
+_IN_QUOTES = re.compile(
+    "['\"\u2018\u201c]([^'\"\u2018\u2019\u201c\u201d]+@[^'\"@\u2018\u2019\u201c\u201d]+)['\"\u2019\u201d]"
+)
+_WORD = re.compile(r"[^\s<>()\[\]:;,\"\\/@]+")
+
+
 def _word_without_domain(text: str, defects: Defects) -> str | None:
     """Return a word without a domain (`jsmith`) unchanged; a default domain may be applied later."""
-    if not text or len(text) > 64 or _SPACES.search(text) or "=?" in text or _unprintable(text) or QUOTED_AT in text:
+    if len(text) > 64 or not _WORD.fullmatch(text) or "=?" in text or _unprintable(text) or QUOTED_AT in text:
         return None
     defects.add("address-without-domain")
     return text

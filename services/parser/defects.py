@@ -68,7 +68,7 @@ MEANINGS: dict[str, str] = {
     "references-capped": "more message ids than are kept",
     "sender-differs": "Sender names another mailbox than From",
     "several-authors": "From lists several names of one domain: the one that Sender has, else the first",
-    "several-from": "more than one From: no sender is reported",
+    "several-from": "more than one From: only if one alone has an address is it the sender",
     "several-message-ids": "more than one Message-ID; the first counts",
     "several-references": "more than one References or In-Reply-To; the first counts",
     "several-subjects": "more than one Subject; the first counts",

@@ -120,9 +120,13 @@ class Scanner:
         elif char == "\\":
             self._words(self.text[at + 1 : at + 2])
             return at + 2
-        elif char != '"':
+        elif char != '"' and not self._closes_nothing(char, at):
             self.item.odd = True
         return at + 1
+
+    def _closes_nothing(self, char: str, at: int) -> bool:
+        """Whether `>` ends the field after an address whose `<` is missing."""
+        return char == ">" and self.item.has_at and not self.item.angles and not self.text[at + 1 :].strip()
 
     def _colon(self) -> None:
         """`Team:` opens a group, `mailto:` precedes an address, any other colon in a name is a defect."""

@@ -56,6 +56,27 @@ def read_list(value: str, cap: int = 100) -> list[tuple[str, str]]:
         ("anna@customer.example (at home", "at home", "anna@customer.example"),
         ('"unclosed <anna@customer.example>', "unclosed", "anna@customer.example"),
         ("Jörg <j@customer.example>", "Jörg", "j@customer.example"),
+        ("Anna <SMTP:anna@customer.example>", "Anna", "anna@customer.example"),
+        ("Anna <smtp: anna@customer.example>", "Anna", "anna@customer.example"),
+        ("Anna <EX:anna@customer.example>", "Anna", "anna@customer.example"),
+        ("Anna <Mailto:anna@customer.example?subject=Printer>", "Anna", "anna@customer.example"),
+        ("Anna <rfc822;anna@customer.example>", "Anna", "anna@customer.example"),
+        ("Anna [mailto:anna@customer.example]", "Anna", "anna@customer.example"),
+        ("Anna Becker [anna@customer.example]", "Anna Becker", "anna@customer.example"),
+        ("Anna <anna@customer.example.>", "Anna", "anna@customer.example"),
+        ("anna@customer.example.", "", "anna@customer.example"),
+        ("Anna <anna@customer.example.;>", "Anna", "anna@customer.example"),
+        ("Anna <anna@customer.example'>", "Anna", "anna@customer.example"),
+        ('Anna <"anna@customer.example">', "Anna", "anna@customer.example"),
+        ("\u201canna@customer.example\u201d", "", "anna@customer.example"),
+        ("anna@customer.example>", "", "anna@customer.example"),
+        ("Anna anna@customer.example>", "Anna", "anna@customer.example"),
+        ("Anna <anna@customer.example> <anna@customer.example>", "Anna", "anna@customer.example"),
+        ("<anna@customer.example><anna@customer.example>", "", "anna@customer.example"),
+        ("Anna <anna@customer.example> anna@customer.example", "Anna", "anna@customer.example"),
+        ("anna@customer.example, Anna@Customer.example", "", "anna@customer.example"),
+        ("anna@customer.example <Anna Becker>", "Anna Becker", "anna@customer.example"),
+        ("Anna <=?utf-8?q?anna=40customer.example?=>", "Anna", "anna@customer.example"),
         ("a@bücher.example", "", "a@xn--bcher-kva.example"),
         ("a@BÜCHER.example", "", "a@xn--bcher-kva.example"),
     ],
@@ -112,6 +133,29 @@ def test_a_from_that_can_be_read_twice_or_not_at_all_names_nobody(value: str) ->
     found, defects = read_from(value)
     assert found is None or (found.address == ALICE and value == f"<{ALICE}")
     assert defects
+
+
+@pytest.mark.parametrize(
+    ("values", "address"),
+    [
+        (["[unset]", "anna@customer.example"], "anna@customer.example"),
+        (["Anna <anna@customer.example>", ""], "anna@customer.example"),
+        (["Nobody", "SMTP:anna@customer.example", "<>"], "anna@customer.example"),
+        ([ALICE, BOB], None),
+        ([f'"{ALICE}', BOB], None),
+        (["=?utf-8?q?alice=40victim.example?=", BOB], None),
+        (["[unset]", "nobody"], None),
+    ],
+)
+def test_of_several_from_fields_the_only_one_with_an_address_counts(values: list[str], address: str | None) -> None:
+    found, defects = read_from(*values)
+    assert (found.address if found else None) == address
+    assert "several-from" in defects
+
+
+@pytest.mark.parametrize("value", ["[unset]", "<http://customer.example>", "a/b"])
+def test_a_word_with_signs_is_no_user_without_a_domain(value: str) -> None:
+    assert read_from(value)[0] is None
 
 
 ANNA, CARL = Address("Anna Becker", "anna@customer.example"), Address("Carl", "carl@customer.example")

@@ -50,3 +50,17 @@ def test_a_report_names_who_failed_and_why(name: str, address: str, status: str,
 
 def test_the_reason_of_a_quoted_reply_is_that_of_the_server() -> None:
     assert failed("quoted-server-reply").reason == "mailbox-full"
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "defect"),
+    [
+        ("smtp-prefix-in-from", "nora@customer.example", "malformed-address"),
+        ("one-usable-from-of-two", "person@example.org", "several-from"),
+    ],
+)
+def test_an_odd_from_names_its_only_address(name: str, address: str, defect: str) -> None:
+    mail = read(name)
+    assert mail.from_ is not None
+    assert mail.from_.address == address
+    assert defect in mail.defects

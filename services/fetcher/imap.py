@@ -220,11 +220,17 @@ class ImapMailbox:
     def _created(self, client: BoundedClient) -> str:
         name = self._inbox.archive_folder
         if not self._inbox.create_archive_folder:
-            raise ArchiveFolderMissing(f"there is no folder {name}, and create_archive_folder is off")
+            raise self._no_archive_folder(client)
         made = imap_folders.create(client, name)
         if made is None:
             raise ArchiveFolderMissing(f"the server does not create a folder {name}")
         return made
+
+    def _no_archive_folder(self, client: BoundedClient) -> ArchiveFolderMissing:
+        name = self._inbox.archive_folder
+        return ArchiveFolderMissing(
+            f"there is no folder {name}, and create_archive_folder is off; {imap_folders.listed(client)}"
+        )
 
     # testing
 
@@ -237,11 +243,10 @@ class ImapMailbox:
             if self._inbox.after != "archive":
                 return ()
             with self._operation("find the archive folder") as client:
-                found = imap_folders.find(client, self._inbox.archive_folder)
-        if found is not None:
-            return ()
-        if not self._inbox.create_archive_folder:
-            raise ArchiveFolderMissing(f"there is no folder {self._inbox.archive_folder}")
+                if imap_folders.find(client, self._inbox.archive_folder) is not None:
+                    return ()
+                if not self._inbox.create_archive_folder:
+                    raise self._no_archive_folder(client)
         return (connection_test.WILL_BE_CREATED.format(folder=self._inbox.archive_folder),)
 
     # the connection
@@ -282,7 +287,8 @@ class ImapMailbox:
         except imaplib.IMAP4.abort:
             raise
         except UNREADABLE as error:
-            raise InboxFolderMissing(f"folder {folder} cannot be opened: {words_of(error)}") from error
+            reason = f"folder {folder} cannot be opened: {words_of(error)}"
+            raise InboxFolderMissing(f"{reason}; {imap_folders.listed(client)}") from error
         if validity is None:
             raise Unreachable(
                 f"{self._address.where} names no UIDVALIDITY for {folder}: its mails cannot be distinguished"

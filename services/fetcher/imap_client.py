@@ -34,6 +34,8 @@ from shared.mail_network.connection import (
     DeadlineReader,
     TlsFailed,
     Unreachable,
+    await_greeting,
+    begin_tls,
     connecting,
     host_name,
     tls_context,
@@ -100,9 +102,11 @@ class _BoundedConnection(imaplib.IMAP4):
         seconds = min(CONNECT_SECONDS, self._deadline.remaining())
         sock = socket.create_connection((host, port), seconds)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # imaplib sends a literal in small pieces
+        if self._address.tls == "implicit" and self._address.context:
+            sock = begin_tls(sock, self._address.context, (host, port), self._deadline.remaining())
+        else:
+            await_greeting(sock, (host, port), self._deadline.remaining())
         self._use(sock)
-        if self._address.tls == "implicit":
-            self._encrypt(self._address.context)
 
     def _use(self, sock: socket.socket) -> None:
         self.sock = sock

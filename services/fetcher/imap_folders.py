@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from services.fetcher.imap_client import BoundedClient
 
+MAX_LISTED = 20
 _UNUSABLE = {rb"\noselect", rb"\nonexistent"}
 
 
@@ -46,6 +47,20 @@ def create(client: BoundedClient, name: str) -> str | None:
     return None
 
 
+def listed(client: BoundedClient) -> str:
+    """Which folders the account has, for a message; at most `MAX_LISTED`."""
+    try:
+        found = [str(name) for flags, _, name in client.list_folders() if not _unusable(flags)]
+    except (imaplib.IMAP4.error, ValueError, OSError):
+        return "the server does not list its folders"
+    more = f" and {len(found) - MAX_LISTED} more" if len(found) > MAX_LISTED else ""
+    return f"the account has {', '.join(found[:MAX_LISTED]) or 'no folders'}{more}"
+
+
+def _unusable(flags: Sequence[bytes]) -> bool:
+    return bool(_UNUSABLE & {flag.lower() for flag in flags})
+
+
 def _possible(client: BoundedClient, name: str) -> Iterator[str]:
     prefix, delimiter = _namespace(client)
     yield from candidates(name, prefix, delimiter)
@@ -65,7 +80,4 @@ def _namespace(client: BoundedClient) -> tuple[str, str]:
 
 def _exists(client: BoundedClient, name: str) -> bool:
     """Whether the folder exists. LIST takes a pattern (* and %), so the returned names are compared."""
-    return any(
-        same(str(found), name) and not _UNUSABLE & {flag.lower() for flag in flags}
-        for flags, _, found in client.list_folders("", name)
-    )
+    return any(same(str(found), name) and not _unusable(flags) for flags, _, found in client.list_folders("", name))

@@ -24,12 +24,15 @@ from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.mail_network import connection_test, sasl
 from shared.mail_network.connection import (
+    CONNECT_SECONDS,
     AuthenticationRefused,
     CleartextRefused,
     Deadline,
     DeadlineReader,
     TlsFailed,
     Unreachable,
+    await_greeting,
+    begin_tls,
     connecting,
     host_name,
     tls_context,
@@ -122,14 +125,12 @@ class _Connection(smtplib.SMTP):
             self._upgrade()
 
     def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        sock = super()._get_socket(host, port, timeout)  # type: ignore[misc]
-        if self._mail_server.tls != "implicit":
-            return sock  # type: ignore[no-any-return]
-        try:
-            return self._context().wrap_socket(sock, server_hostname=host)
-        except OSError:
-            sock.close()
-            raise
+        sock = super()._get_socket(host, port, min(timeout, CONNECT_SECONDS))  # type: ignore[misc]
+        if self._mail_server.tls == "implicit":
+            return begin_tls(sock, self._context(), (host, port), self._seconds)
+        await_greeting(sock, (host, port), self._seconds)
+        sock.settimeout(self._seconds)
+        return sock  # type: ignore[no-any-return]
 
     def _context(self) -> ssl.SSLContext:
         return tls_context(verify=self._mail_server.verify_certificate)

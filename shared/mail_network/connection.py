@@ -22,6 +22,12 @@ import idna
 from shared.contracts.errors import PostroomError, Unavailable
 
 CONNECT_SECONDS = 15.0
+GREETING_SECONDS = 5.0
+"""Wait for a greeting before asking whether the server begins with TLS: such a server sends nothing first."""
+HANDSHAKE_SECONDS = 8.0
+_PROBE_SECONDS = 2.0
+_WITHOUT_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")
+"""Beginnings of the reasons that OpenSSL gives when the other side does not speak TLS."""
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 
@@ -54,6 +60,10 @@ class Unresolved(Refusal, Unavailable):
     """No address is known for the host name."""
 
     step = Step.NAME
+
+    def __init__(self, host: str) -> None:
+        super().__init__(f"the host name {host!r} cannot be resolved")
+        self.host = host
 
 
 class Unreachable(Refusal, Unavailable):
@@ -100,6 +110,56 @@ def tls_context(*, verify: bool) -> ssl.SSLContext:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
+
+
+def begin_tls(sock: socket.socket, context: ssl.SSLContext, where: tuple[str, int], seconds: float) -> ssl.SSLSocket:
+    """Encrypt a new connection (implicit TLS). Raises `TlsFailed` when the server does not begin with TLS."""
+    sock.settimeout(min(HANDSHAKE_SECONDS, seconds))
+    try:
+        return context.wrap_socket(sock, server_hostname=where[0])
+    except OSError as error:
+        sock.close()
+        if isinstance(error, TimeoutError | ConnectionResetError) or _is_without_tls(error):
+            raise TlsFailed(
+                f"{where[0]}:{where[1]} does not begin with TLS: set tls to starttls, "
+                "or use the port for implicit TLS (IMAP 993, SMTP 465)"
+            ) from error
+        raise
+
+
+def _is_without_tls(error: OSError) -> bool:
+    return isinstance(error, ssl.SSLError) and (error.reason or "").startswith(_WITHOUT_TLS)
+
+
+def await_greeting(sock: socket.socket, where: tuple[str, int], seconds: float) -> None:
+    """Wait a while for the server to speak first. Raises `TlsFailed` when it waits for TLS instead.
+
+    A slow server is left to the deadline of the caller. Closes the socket when it raises.
+    """
+    sock.settimeout(min(GREETING_SECONDS, seconds))
+    try:
+        sock.recv(1, socket.MSG_PEEK)
+    except TimeoutError:
+        if _begins_with_tls(where):
+            sock.close()
+            raise TlsFailed(
+                f"{where[0]}:{where[1]} begins with TLS: set tls to implicit, "
+                "or use the port for STARTTLS (IMAP 143, SMTP 587)"
+            ) from None
+    except OSError:
+        sock.close()
+        raise
+
+
+def _begins_with_tls(where: tuple[str, int]) -> bool:
+    """Whether a second connection gets a TLS handshake, whatever the certificate."""
+    try:
+        with socket.create_connection(where, _PROBE_SECONDS) as sock, tls_context(verify=False).wrap_socket(sock):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except OSError:
+        return False
 
 
 class Deadline:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.contracts.errors import Misconfigured, PostroomError
-from shared.mail_network.connection import AuthenticationRefused, CleartextRefused, Refusal, Step
+from shared.mail_network.connection import AuthenticationRefused, CleartextRefused, Refusal, Step, Unresolved
 
 OK = "The connection works."
 FORBIDDEN = (
@@ -32,9 +32,10 @@ LOGIN = (
 METHOD = "The request failed. No login was possible: {detail}"
 INBOX = (
     "Inbox folder not found! The name of the inbox folder is invalid. "
-    "If you are using Microsoft Office 365, there may be an access permission issue."
+    "If you are using Microsoft Office 365, there may be an access permission issue. "
+    "Details: {detail}."
 )
-ARCHIVE = "Archive folder not found! The name of the archive folder is invalid."
+ARCHIVE = "Archive folder not found! The name of the archive folder is invalid. Details: {detail}."
 WILL_BE_CREATED = "The archive folder '{folder}' does not exist yet and will be created."
 _SENTENCES = {
     Step.URL: URL,
@@ -74,7 +75,8 @@ def failed(error: PostroomError, at: datetime) -> TestResult:
     """The sentence for what went wrong."""
     detail = str(error)
     step = error.step if isinstance(error, Refusal) else Step.LOGIN
-    return TestResult(ok=False, step=step, message=_sentence(error, step).format(detail=detail), at=at, detail=detail)
+    said = error.host if isinstance(error, Unresolved) else detail
+    return TestResult(ok=False, step=step, message=_sentence(error, step).format(detail=said), at=at, detail=detail)
 
 
 def _sentence(error: PostroomError, step: Step) -> str:

@@ -196,7 +196,8 @@ class Dovecot:
             if status != "OK":
                 return []
             _, found = client.search(None, criteria)
-            return [_content(client, number) for number in found[0].split()]
+            contents = (_content(client, number) for number in found[0].split())
+            return [content for content in contents if content is not None]
 
     def flag(self, user: str, number: int, flag: str) -> None:
         """Set a flag, as another client would."""
@@ -211,7 +212,7 @@ class Dovecot:
         subprocess.run(command, check=True, capture_output=True, timeout=20)
 
 
-def _content(client: imaplib.IMAP4, number: bytes) -> bytes:
+def _content(client: imaplib.IMAP4, number: bytes) -> bytes | None:
+    """The content of a mail; None when another client has moved it meanwhile."""
     _, data = client.fetch(number.decode(), "(BODY.PEEK[])")
-    assert isinstance(data[0], tuple)
-    return data[0][1]
+    return data[0][1] if isinstance(data[0], tuple) else None

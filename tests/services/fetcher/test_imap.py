@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from shared.config.model import AuthFailureTicket, Settings
 from shared.config.values import Secret
 from shared.contracts.errors import Unavailable
 from shared.embedded.documents import EmbeddedDocuments
+from shared.mail_network import connection
 from shared.mail_network.connection import Step
 from tests.servers.dovecot import Dovecot
 from tests.servers.presence import closed_port
@@ -390,6 +392,33 @@ def test_connection_test_reports_the_failure_with_the_highest_priority(
         result = desk.source.check(inbox)
         assert (result.step, result.message[: len(sentence)]) == (step, sentence)
         assert desk.source.states.get("support").test == replace(result, at=_to_millisecond(result.at))
+
+
+@pytest.mark.req("NE-24")
+def test_a_wrong_folder_is_named_with_the_folders_that_exist(desk: Desk, dovecot: Dovecot) -> None:
+    dovecot.deliver("bob", a_mail(1))
+    poll(desk)
+    for inbox in (
+        an_inbox(dovecot.port, folder="Inbx"),
+        an_inbox(dovecot.port, archive_folder="Inbx", create_archive_folder=False),
+    ):
+        result = desk.source.check(inbox)
+        assert "Inbx" in result.message
+        assert re.search(r"the account has (INBOX, Archive|Archive, INBOX)\.", result.message)
+
+
+@pytest.mark.req("NE-24")
+def test_the_wrong_tls_setting_for_a_port_suggests_the_right_one(
+    desk: Desk, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "GREETING_SECONDS", 0.2)
+    for port, tls, right in (
+        (dovecot.port, "implicit", "starttls"),
+        (dovecot.tls_port, "none", "implicit"),
+        (dovecot.tls_port, "starttls", "implicit"),
+    ):
+        result = desk.source.check(an_inbox(port, tls=tls))
+        assert (result.step, f"set tls to {right}" in result.message) == (Step.TLS, True)
 
 
 def _to_millisecond(at: datetime) -> datetime:

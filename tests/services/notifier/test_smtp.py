@@ -15,6 +15,7 @@ from services.notifier.smtp import Deferred, Refused, ServerAccess, Uncertain
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.contracts.mail import Address
+from shared.mail_network import connection
 from shared.mail_network.connection import AuthenticationRefused, Step, TlsFailed, Unreachable, Unresolved
 from shared.mail_network.sasl import Credentials
 from tests.servers.presence import closed_port
@@ -246,8 +247,47 @@ def test_connection_test_tells_what_failed_first(trusted: Certificate) -> None:
     assert results[5].message.startswith("Invalid URL: The host name could not be parsed.")
 
 
-def test_unresolved_name_is_unavailable() -> None:
-    with pytest.raises(Unresolved):
+@pytest.mark.req("NE-24")
+def test_implicit_tls_on_a_plain_port_suggests_starttls(server: SmtpServer) -> None:
+    result = smtp.check(a_server(server.port, tls="implicit"))
+    assert (result.step, "set tls to starttls" in result.message) == (Step.TLS, True)
+
+
+@pytest.mark.req("NE-24")
+@pytest.mark.parametrize("tls", ["none", "starttls"])
+def test_a_port_that_begins_with_tls_suggests_implicit(
+    trusted: Certificate, monkeypatch: pytest.MonkeyPatch, tls: str
+) -> None:
+    monkeypatch.setattr(connection, "GREETING_SECONDS", 0.2)
+    with SmtpServer(tls="implicit", certificate=trusted) as running:
+        result = smtp.check(a_server(running.port, tls=tls))
+    assert (result.step, "set tls to implicit" in result.message) == (Step.TLS, True)
+
+
+def test_a_server_that_greets_late_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "GREETING_SECONDS", 0.01)
+    asked = threading.Event()
+
+    def talk(client: socket.socket) -> None:
+        if not asked.is_set():  # the first connection waits until the second has asked for TLS
+            asked.wait(20)
+            client.sendall(b"220 late\r\n")
+            client.recv(100)
+            client.sendall(b"250 ok\r\n")
+            client.recv(100)
+            client.sendall(b"221 bye\r\n")
+
+    def probe(where: tuple[str, int]) -> bool:
+        asked.set()
+        return False
+
+    monkeypatch.setattr(connection, "_begins_with_tls", probe)
+    with ScriptedServer(talk) as late:
+        assert smtp.check(a_server(late.port)).ok
+
+
+def test_unresolved_name_is_unavailable_and_named() -> None:
+    with pytest.raises(Unresolved, match=r"^the host name 'no\.such\.host\.invalid' cannot be resolved$"):
         smtp.send(a_server(25, host="no.such.host.invalid"), MAIL, FROM, TO)
 
 

@@ -70,10 +70,6 @@ class FolderMailbox:
         except FileNotFoundError:
             raise Gone(f"{key.item} is gone") from None
 
-    def head(self, key: Key) -> bytes:
-        """The beginning of a mail that is too large to be fetched."""
-        return self.fetch(key)[:HEAD_BYTES]
-
     def archive(self, keys: Sequence[Key]) -> None:
         """Move these mails, and no others, to the archive folder."""
         archive = self._folder / "archive"
@@ -99,4 +95,4 @@ class FolderMailbox:
 
     def peek(self, count: int) -> Sequence[Peek]:
         """The beginnings of the oldest mails; nothing changes."""
-        return [Peek(key, self._path(key).stat().st_size, self.head(key)) for key in self._keys()[:count]]
+        return [Peek(key, self._path(key).stat().st_size, self.fetch(key)[:HEAD_BYTES]) for key in self._keys()[:count]]

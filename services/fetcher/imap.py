@@ -134,8 +134,8 @@ class ImapMailbox:
 
     def fetch(self, key: Key, size: int | None = None) -> bytes:
         """Return the bytes of one mail. The announced `size` sets the deadline; mail that is too large is not read."""
-        if (size or 0) > self._limits.max_mail_size:
-            raise TooLarge(f"{size} bytes, {self._limits.max_mail_size} are allowed")
+        if (size or 0) > self._limits.max_download:
+            raise TooLarge(f"the mail has {size} bytes; at most {self._limits.max_download} are downloaded")
         self._connected()
         if key.place != self._place:
             raise Gone("the folder was rebuilt (UIDVALIDITY changed)")
@@ -155,19 +155,7 @@ class ImapMailbox:
             raise Gone("the mail is no longer in the folder")
         if not isinstance(raw, bytes) or (size and not raw):
             raise Unfetchable("the server gives no content for this mail")
-        if len(raw) > self._limits.max_mail_size:
-            raise TooLarge(f"{len(raw)} bytes, {self._limits.max_mail_size} are allowed")
         return raw
-
-    def head(self, key: Key) -> bytes:
-        """Return the first bytes of a mail that is not downloaded; empty when the server sends none."""
-        if key.place != self._place:
-            return b""
-        try:
-            with self._operation("look at a mail", download=True) as client:
-                return _first_part(client.fetch_items([key.number], _BEGINNING).get(key.number, {}))
-        except (Unfetchable, Unavailable):
-            return b""
 
     def peek(self, count: int) -> Sequence[Peek]:
         """Return the beginnings of the oldest waiting mails, read or unread."""
@@ -253,7 +241,7 @@ class ImapMailbox:
 
     def _connected(self) -> BoundedClient:
         if self._client is None:
-            bound = self._limits.max_mail_size + _LITERAL_SLACK_BYTES
+            bound = self._limits.max_download + _LITERAL_SLACK_BYTES
             client = imap_client.connect(self._address, bound, self._limits.operation.total_seconds())
             try:
                 self._open(client)

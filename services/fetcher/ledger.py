@@ -26,7 +26,7 @@ MAX_WAIT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """A mail that stays in its mailbox, for the operator: why, and how often it was tried."""
+    """A mail that was not taken, for the operator: why, and how often it was tried."""
 
     id: str
     state: str
@@ -38,8 +38,8 @@ class Trouble:
 class Ledger:
     """The ledger of one inbox."""
 
-    def __init__(self, documents: Documents, inbox: Inbox, clock: Clock, max_mail_size: int) -> None:
-        self._documents, self._inbox, self._clock, self._max_size = documents, inbox, clock, max_mail_size
+    def __init__(self, documents: Documents, inbox: Inbox, clock: Clock, max_download: int) -> None:
+        self._documents, self._inbox, self._clock, self._max_size = documents, inbox, clock, max_download
 
     def known(self, keys: Sequence[Key]) -> Mapping[Key, State]:
         """Return the states of these keys; keys that are unknown or no longer refused are left out."""
@@ -77,7 +77,7 @@ class Ledger:
         return [key for key, state in states.items() if state == "to_archive"]
 
     def left(self, key: Key, size: int | None, reason: str) -> None:
-        """Record a mail that stays in the mailbox because it exceeds a limit."""
+        """Record a mail that is not taken because it exceeds a limit."""
         entry = self._entry(key, LEFT, self._clock.now()) | {"size": size, "reason": reason, "attempts": 1}
         self._documents.replace(COLLECTION, entry)
 
@@ -104,6 +104,6 @@ def _wait(attempts: int) -> timedelta:
 
 
 def troubles(documents: Documents, inbox: str) -> list[Trouble]:
-    """Mails of an inbox that stay in the mailbox because they are too large or cannot be read."""
+    """Mails of an inbox that were not taken because they are too large or cannot be read."""
     found = documents.find(COLLECTION, {"inbox": inbox, "state": {"$in": [FAILED, LEFT]}}, sort=(("_id", 1),))
     return [Trouble(each["_id"], each["state"], each["reason"], each["attempts"], each["at"]) for each in found]

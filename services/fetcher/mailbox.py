@@ -20,6 +20,8 @@ from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
 
+MAX_DOWNLOAD_BYTES = 256 << 20
+"""Larger mail is archived unread. Mail above the setting `max_mail_size` is downloaded, and rejected by the filter."""
 _SAFE = "@.+-_/ "
 
 
@@ -83,7 +85,7 @@ class Peek:
 class Limits:
     """Bounds and system-wide switches that a mailbox keeps to. Sizes in bytes."""
 
-    max_mail_size: int = 50 * 1024 * 1024
+    max_download: int = MAX_DOWNLOAD_BYTES
     operation: timedelta = timedelta(seconds=60)
     download: timedelta = timedelta(seconds=120)
     allow_cleartext_auth: bool = False
@@ -99,7 +101,7 @@ class Unfetchable(PostroomError):
 
 
 class TooLarge(PostroomError):
-    """The mail exceeds `max_mail_size`; it is not downloaded."""
+    """The mail exceeds `max_download`; it is not downloaded."""
 
 
 State = Literal["to_archive", "done", "again", "later"]
@@ -127,9 +129,6 @@ class Mailbox(Protocol):
 
     def fetch(self, key: Key, size: int | None = None) -> bytes:
         """The exact bytes; the mail stays unread. Raises `Gone`, `Unfetchable` or `TooLarge`."""
-
-    def head(self, key: Key) -> bytes:
-        """At most the first 64 KiB of a mail that is too large to be fetched; empty when the server sends none."""
 
     def archive(self, keys: Sequence[Key]) -> None:
         """Move to the archive folder, which is created if it is missing and that is allowed."""

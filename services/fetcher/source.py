@@ -13,14 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from services.fetcher import mailbox
 from services.fetcher.lease import Leases
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import InboxAccess, Limits, Mailbox, Peek
 from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates, access_mark
-from services.fetcher.visit import PART, HandOver, LeftBehind, Polled, Visit
+from services.fetcher.visit import PART, HandOver, Polled, Visit
 from shared.clock import Clock, SystemClock
 from shared.config.model import Inbox, Settings
 from shared.config.values import Secret
@@ -53,7 +53,7 @@ class Wiring:
     """The source's dependencies. Each may be called from several threads at once.
 
     `stopped(inbox, reason, id)`: the logins of an inbox were refused too often, and a ticket is wanted (TI-10);
-    may be called again for the same stop after a crash: `id` is stable. `left_behind`: a mail too large to take.
+    may be called again for the same stop after a crash: `id` is stable.
     `token(inbox)` gives a source of OAuth tokens for an inbox that has an application configured.
     """
 
@@ -63,7 +63,6 @@ class Wiring:
     reveal: Callable[[Secret], str] = Secret.reveal
     token: Callable[[Inbox], Callable[..., str]] = lambda _inbox: no_token
     stopped: Callable[[Inbox, str, str], None] = _ignore
-    left_behind: Callable[[LeftBehind], None] = _ignore
     mailbox_class: Callable[[str], Callable[[InboxAccess], Mailbox]] = mailbox.mailbox_class
     hooks: Hooks = field(default_factory=Hooks)
 
@@ -152,15 +151,14 @@ class FetcherSource:
         if lease is None:
             return Polled(inbox.name, busy=True)
         settings = self._wiring.settings()
-        ledger = Ledger(self._documents, inbox, self._clock, settings.max_mail_size)
+        ledger = Ledger(self._documents, inbox, self._clock, _max_download(settings))
         with lease, self._mailbox(inbox, settings) as box:
             visit = Visit(
-                inbox,
+                replace(inbox, log_events=inbox.log_events and settings.log_events),
                 box=box,
                 ledger=ledger,
                 lease=lease,
                 hand_over=self._wiring.hand_over,
-                left_behind=self._wiring.left_behind,
                 stopping=self._stopping.is_set,
                 hooks=self._wiring.hooks,
             )
@@ -172,7 +170,7 @@ class FetcherSource:
 
     def _mailbox(self, inbox: Inbox, settings: Settings) -> Mailbox:
         limits = Limits(
-            max_mail_size=settings.max_mail_size,
+            max_download=_max_download(settings),
             allow_cleartext_auth=settings.allow_cleartext_auth,
             fips=settings.fips,
         )
@@ -271,6 +269,10 @@ class FetcherSource:
         """Mails that wait, shown without being processed (VS-02)."""
         with self._mailbox(inbox, self._wiring.settings()) as box:
             return box.peek(count)
+
+
+def _max_download(settings: Settings) -> int:
+    return max(settings.max_mail_size, mailbox.MAX_DOWNLOAD_BYTES)
 
 
 def _backed_off(interval: float, failures: int) -> float:

@@ -47,17 +47,6 @@ HandOver = Callable[[Sequence[Arrival]], None]
 """Makes mails durable in intake before it returns. After `Unavailable`, it is unknown which were stored."""
 
 
-@dataclass(frozen=True, slots=True)
-class LeftBehind:
-    """A mail that stays in the mailbox because it exceeds a bound. `head`: its first bytes, at most 64 KiB."""
-
-    inbox: str
-    source: str
-    size: int | None
-    reason: str
-    head: bytes = b""
-
-
 @dataclass(slots=True)
 class Polled:
     """What a visit did. `archived` counts what was archived, deleted or marked as read; `failures` are sentences."""
@@ -81,12 +70,11 @@ class Visit:
         ledger: Ledger,
         lease: Lease,
         hand_over: HandOver,
-        left_behind: Callable[[LeftBehind], None],
         stopping: Callable[[], bool] = lambda: False,
         hooks: Hooks | None = None,
     ) -> None:
         self._inbox, self._box, self._ledger, self._lease = inbox, box, ledger, lease
-        self._hand_over, self._left_behind, self._stopping = hand_over, left_behind, stopping
+        self._hand_over, self._stopping = hand_over, stopping
         self._batch: list[tuple[Key, Arrival]] = []
         self._counted = self._consecutive_failures = 0
         self._archiving = True
@@ -121,7 +109,7 @@ class Visit:
         except Gone:
             self._skip(key, "gone")
         except TooLarge as error:
-            self._leave_in_mailbox(key, waiting.size, str(error))
+            self._archive_unread(key, waiting.size, str(error))
         except Unfetchable as error:
             if not self._stopping():  # else we have closed the connection ourselves
                 self._consecutive_failures += 1
@@ -163,7 +151,7 @@ class Visit:
 
     def _refuse(self, key: Key, arrival: Arrival, error: Exception) -> None:
         if isinstance(error, BoundExceeded):
-            self._leave_in_mailbox(key, len(arrival.raw), str(error))
+            self._archive_unread(key, len(arrival.raw), str(error))
         else:
             log.warning("mail_not_handed_over", exc_info=error)
             self._fail(key, f"{type(error).__name__}: {error}")
@@ -205,12 +193,18 @@ class Visit:
         self.polled.skipped += 1
         self._note(f"mail_{why}", key)
 
-    def _leave_in_mailbox(self, key: Key, size: int | None, reason: str) -> None:
+    def _archive_unread(self, key: Key, size: int | None, reason: str) -> None:
+        """Record a mail that cannot be stored, and put it away. It is never deleted: this is the only copy."""
         self._skip(key, "left_behind")
-        self.polled.failures.append(f"{key.id}: too large: {reason}")
-        self._left_behind(LeftBehind(self._inbox.name, key.id, size, reason, self._box.head(key)))
         self._ledger.left(key, size, reason)
         self._hooks(Failed(*self._place, key.id, "", reason))
+        if not self._lease.held():
+            raise LeaseLost(f"inbox {self._inbox.name}: another fetcher took over")
+        put_away = self._box.mark_read if self._inbox.after == "mark_read" else self._box.archive
+        try:
+            put_away([key])
+        except (Unfetchable, Misconfigured) as error:
+            self._report_failure("mail_not_put_away", f"cannot put away {key.id} ({reason}): {error}")
 
     def _fail(self, key: Key, reason: str) -> None:
         attempts = self._ledger.failed(key, reason)

@@ -101,17 +101,21 @@ def test_a_run_takes_what_waits_and_a_stopped_inbox_nothing(run: Run, write: Wri
     assert run("doctor").code == 0
 
 
-def test_the_doctor_tells_what_stays_in_a_mailbox_and_nothing_of_visits_that_were_not(
-    run: Run, write: Write, dovecot: Dovecot
-) -> None:
-    run("config", "apply", write("p.yaml", "settings: {max_mail_size: 1000}\n" + mailbox(dovecot.port)))
+@pytest.mark.req("IV-04", "PR-01")
+def test_oversized_mail_is_archived_and_kept_as_rejected(run: Run, write: Write, dovecot: Dovecot) -> None:
+    run("config", "apply", write("p.yaml", "settings: {max_mail_size: 2KB}\n" + mailbox(dovecot.port)))
     assert "visited" not in run("doctor").out
-    dovecot.deliver("bob", MAIL + b"x" * 2000)
+    dovecot.deliver("bob", MAIL + b"x" * 5000, MAIL)
     run("up", "--once")
-    run("up", "--once")
+    assert (dovecot.mails("bob"), len(dovecot.mails("bob", "Archive"))) == ([], 2)
+    rejected = run("mails", "list", "--outcome", "rejected", "--json").line
+    assert rejected["reason"].endswith("bytes; at most 2048 are taken")
+    assert [each["state"] for each in run("inbox", "list", "--json").lines if each["name"] == "box"] == ["running"]
     done = run("doctor")
     assert (done.code, "box was visited without trouble" in done.out) == (0, True)
-    assert "box: 1 mail left in the mailbox, not taken; one because: " in done.out
+    run("mails", "release", rejected["mail_id"])
+    run("up", "--once")
+    assert len(run("records", "list", "--json").lines) == 2
 
 
 @pytest.mark.req("IV-08", "NE-24")

@@ -13,7 +13,7 @@ import pytest
 from services.fetcher.imap import ImapMailbox
 from services.fetcher.mailbox import InboxAccess
 from services.fetcher.source import FetcherSource, Wiring
-from services.fetcher.visit import Arrival, LeftBehind
+from services.fetcher.visit import Arrival
 from shared.clock import FixedClock, SystemClock
 from shared.config.model import Inbox, Settings
 from shared.config.values import Secret
@@ -68,7 +68,6 @@ class Desk:
     inbox: Inbox
     settings: Settings = field(default_factory=Settings)
     arrivals: list[Arrival] = field(default_factory=list)
-    left: list[LeftBehind] = field(default_factory=list)
     stops: list[tuple[str, str, str]] = field(default_factory=list)
     clock: SystemClock | FixedClock = field(default_factory=SystemClock)
     now: float = 0.0
@@ -86,7 +85,6 @@ class Desk:
             self._hand_over,
             inboxes=lambda: [self.inbox],
             settings=lambda: self.settings,
-            left_behind=self.left.append,
             mailbox_class=lambda _: self._mailbox,
             hooks=Hooks(self.listener),
             stopped=lambda inbox, reason, id_: self.stops.append((inbox.name, reason, id_)),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
+
 import pytest
 
+from services.fetcher import mailbox
 from services.fetcher.source import FetcherSource
 from shared.config.model import AuthFailureTicket, Inbox, Settings
 from shared.contracts.errors import Unavailable
@@ -28,13 +31,14 @@ def test_mails_are_taken_then_durable_then_put_away(desk: Desk, dovecot: Dovecot
     assert [each.id for each in desk.listener.of(Settled)] == [each.source for each in desk.arrivals]
 
 
-def test_a_mail_that_is_too_large_has_failed(desk: Desk, dovecot: Dovecot) -> None:
+def test_a_mail_that_is_too_large_has_failed(desk: Desk, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mailbox, "MAX_DOWNLOAD_BYTES", 1000)
     desk.settings = Settings(max_mail_size=1000)
     dovecot.deliver("bob", a_mail(1) + b"x" * 2000)
     desk.source.poll(desk.inbox)
     (failed,) = desk.listener.of(Failed)
     assert (failed.part, failed.source) == ("fetcher", "support")
-    assert "1000 are allowed" in failed.reason
+    assert "at most 1000 are downloaded" in failed.reason
 
 
 def test_a_visit_that_our_own_broker_prevented_comes_again_uncounted(desk: Desk, dovecot: Dovecot) -> None:
@@ -71,3 +75,16 @@ def test_a_fetcher_whose_store_is_unavailable_pauses_once_and_resumes(
     while answers:
         desk.source._due_or_none()
     assert [type(each) for each in desk.listener.heard] == [Paused, Resumed]
+
+
+@pytest.mark.req("TI-06")
+@pytest.mark.parametrize(("whole_desk", "inbox", "logged"), [(True, True, 1), (True, False, 0), (False, True, 0)])
+def test_a_taken_mail_is_logged_as_desk_and_inbox_say(
+    desk: Desk, dovecot: Dovecot, caplog: pytest.LogCaptureFixture, whole_desk: bool, inbox: bool, logged: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    desk.settings = Settings(log_events=whole_desk)
+    desk.inbox = an_inbox(dovecot.port, log_events=inbox)
+    dovecot.deliver("bob", a_mail(1))
+    desk.source.poll(desk.inbox)
+    assert [each.msg for each in caplog.records].count("mail_taken") == logged

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.fetcher import ledger
+from services.fetcher import ledger, mailbox
 from services.fetcher.visit import Polled
 from shared.config.model import AuthFailureTicket, Settings
 from shared.config.values import Secret
@@ -223,19 +223,30 @@ def test_deleting_expunges_nothing_that_others_flagged(desk: Desk, dovecot: Dove
 # bounds
 
 
-def test_mail_over_the_limit_stays_where_it_is_and_says_why(desk: Desk, dovecot: Dovecot) -> None:
+@pytest.mark.req("IV-04")
+def test_mail_over_the_size_limit_is_handed_over_and_archived(desk: Desk, dovecot: Dovecot) -> None:
     desk.settings = Settings(max_mail_size=1000)
     large = a_mail(1) + b"x" * 2000
     dovecot.deliver("bob", large, a_mail(2))
+    assert (poll(desk).failures, desk.raw) == ([], [large, a_mail(2)])
+    assert (dovecot.mails("bob"), sorted(dovecot.mails("bob", "Archive"))) == ([], sorted([large, a_mail(2)]))
+
+
+@pytest.mark.req("IV-04")
+@pytest.mark.parametrize(("after", "left", "archived"), [("archive", 0, 1), ("delete", 0, 1), ("mark_read", 1, 0)])
+def test_mail_too_large_to_be_stored_is_put_away_unread_and_never_deleted(
+    desk: Desk, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch, after: str, left: int, archived: int
+) -> None:
+    monkeypatch.setattr(mailbox, "MAX_DOWNLOAD_BYTES", 1000)
+    desk.settings = Settings(max_mail_size=500)
+    desk.inbox = an_inbox(dovecot.port, after=after)
+    dovecot.deliver("bob", a_mail(1) + b"x" * 2000)
     polled = poll(desk)
-    assert (polled.taken, polled.skipped, desk.raw) == (1, 1, [a_mail(2)])
-    assert dovecot.mails("bob") == [large]
-    assert (desk.left[0].size, desk.left[0].head) == (len(large), large)
+    assert (polled.taken, polled.skipped, polled.failures, desk.raw) == (0, 1, [], [])
+    assert (len(dovecot.mails("bob")), len(dovecot.mails("bob", "Archive"))) == (left, archived)
     (trouble,) = ledger.troubles(desk.documents, "support")
-    assert (trouble.state, "1000 are allowed" in trouble.reason) == ("left", True)
-    assert (poll(desk), len(desk.left)) == (Polled("support"), 1)
-    desk.settings = Settings()
-    assert poll(desk).taken == 1
+    assert (trouble.state, "at most 1000 are downloaded" in trouble.reason) == ("left", True)
+    assert (poll(desk), desk.source.states.get("support").error) == (Polled("support"), None)
 
 
 # connections

@@ -50,8 +50,18 @@ def worker_dependencies(app: App, *hooks: Hook) -> WorkerDependencies:
         packed = partial(pack, event, cause=cause, stage=stage, index=index, blobs=app.documents)
         return [packed(to) for to in addressees(event)]
 
-    all_hooks = Hooks(JournalWriter(app.journal, app.clock), LogLines(), *hooks)
+    all_hooks = Hooks(JournalWriter(app.journal, app.clock), LogLines(partial(is_logged, app)), *hooks)
     return WorkerDependencies(app.broker, pack_for_readers, app.documents.batch, app.documents.ping, all_hooks)
+
+
+def is_logged(app: App, mail_id: str) -> bool:
+    """Whether the steps of a mail are logged: by the setting of the desk and that of the mail's inbox (TI-06)."""
+    current = app.directory.current()
+    silent = {inbox.name for inbox in current.inboxes if not inbox.log_events}
+    if not (current.settings.log_events and silent):
+        return current.settings.log_events
+    mail = app.mails.get(mail_id) if mail_id else None
+    return mail is None or mail.inbox not in silent
 
 
 def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:

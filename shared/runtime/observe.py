@@ -6,6 +6,7 @@ The journal answers "where is that mail?": which stage decided what, when, and w
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import ClassVar
 
 from shared.clock import Clock
@@ -36,13 +37,21 @@ class JournalWriter(Hook):
 
 
 class LogLines(Hook):
-    """Logs every decision, and when a stage pauses and resumes."""
+    """Logs every decision, and when a stage pauses and resumes.
+
+    `is_logged(mail_id)`: whether decisions about a mail are logged (TI-06); the journal has them in any case.
+    """
+
+    def __init__(self, is_logged: Callable[[str], bool] = lambda _mail_id: True) -> None:
+        self._is_logged = is_logged
 
     def decided(self, details: Decided) -> None:
         """Log `decided` for each."""
         if not log.isEnabledFor(logging.INFO):
             return
         for answer in details.answers:
+            if not self._is_logged(answer.mail_id):
+                continue
             decision, why = describe(answer.outcome)
             fields = {"stage": details.part, "mail_id": answer.mail_id, "decision": decision, "why": why}
             log.info("decided", extra=fields)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 import pytest
 
 from services import runner
+from shared.config.model import Settings
+from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 
 
@@ -21,3 +24,22 @@ def test_a_part_that_breaks_ends_the_process_with_its_error(desk: Desk, monkeypa
     monkeypatch.setattr(runner, "build_fetcher", lambda _: Broken())
     with pytest.raises(ZeroDivisionError, match="a bug"):
         runner.run_all(desk.app, threading.Event())
+
+
+@pytest.mark.req("TI-06")
+@pytest.mark.parametrize(
+    ("whole_desk", "quiet_inbox", "logged"),
+    [(True, True, {"support", "sales"}), (True, False, {"support"}), (False, True, set())],
+    ids=["all", "one-inbox-off", "desk-off"],
+)
+def test_the_steps_of_a_mail_are_logged_as_desk_and_inbox_say(
+    desk: Desk, caplog: pytest.LogCaptureFixture, whole_desk: bool, quiet_inbox: bool, logged: set[str]
+) -> None:
+    inboxes = (an_inbox(), an_inbox("sales", log_events=quiet_inbox))
+    desk.configure(a_configuration(*inboxes, settings=Settings(log_events=whole_desk)))
+    caplog.set_level(logging.INFO)
+    mails = {inbox: desk.receive(a_mail(subject=inbox), inbox=inbox)[-1]["_id"] for inbox in ("support", "sales")}
+    steps = [(each.mail_id, each.stage) for each in caplog.records if each.msg == "decided"]  # type: ignore[attr-defined]
+    assert {inbox for inbox, id_ in mails.items() if (id_, "parser") in steps} == logged
+    assert {inbox for inbox, id_ in mails.items() if (id_, "record-writer") in steps} == logged
+    assert all(list(desk.app.journal.of_mail(id_)) for id_ in mails.values())

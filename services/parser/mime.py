@@ -43,8 +43,10 @@ def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 fro
     found = body.of(root, bounds, defects)
     verdict = kind.classify(root, subject=subject, text=found.text)
     message_id, in_reply_to, references = _threading(headers, bounds, defects)
-    is_reply = reply.answers(subject, threaded=bool(in_reply_to or references))
+    is_reply = reply.answers(subject, found.text, threaded=bool(in_reply_to or references))
     from_, sender = _people(headers, defects)
+    to, cc = (_addresses(headers, name, bounds, defects) for name in ("to", "cc"))
+    own = reply.read(found.text, found.markup, reply.answered_by(subject, (*to, *cc)), is_reply=is_reply)
     mail = ParsedMail(
         sha256=hashlib.sha256(raw).hexdigest(),
         size=len(raw),
@@ -55,12 +57,13 @@ def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 fro
         from_=from_,
         sender=sender,
         reply_to=_addresses(headers, "reply-to", bounds, defects),
-        to=_addresses(headers, "to", bounds, defects),
-        cc=_addresses(headers, "cc", bounds, defects),
+        to=to,
+        cc=cc,
         subject=subject,
         text=found.text,
         html=found.html,
-        new_text=scalar(reply.new_text(found.text, found.markup, is_reply=is_reply)),
+        new_text=scalar(own.new_text),
+        passages=own.passages,
         attachments=found.attachments,
         kind=verdict.kind,
         bounce=verdict.bounce,

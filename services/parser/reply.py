@@ -2,15 +2,21 @@
 
 Takes the best plain text (quotations marked with `> ` where the HTML had them) and the HTML for hints. What is
 quoted, and the line that announces it, is left out; a forwarded mail stays; when nothing would remain, everything
-remains. Separate from `mime` because these results are guesses about people and programs.
+remains. Quoted lines that nothing announces are left out as well, and are listed beside the new text as passages.
+Separate from `mime` because these results are guesses about people and programs.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from services.parser.quotes import cutting, forwarded, signature, words
+from services.parser.quotes import cutting, forwarded, headerblock, signature, words
+from services.parser.quotes.cutting import Answered
+from shared.contracts.mail import Passage
 
 if TYPE_CHECKING:
     from services.parser.quotes.cutting import Cut
@@ -20,32 +26,61 @@ if TYPE_CHECKING:
 _DIRECTION: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 MAX_CHARS: Final = 1_000_000
 """Quotations are searched for in this prefix; after it only lines that begin with `>` are left out."""
+MAX_SAID: Final = 2_000
+"""Characters above a quotation that are searched for words about answers inside it."""
+UNKNOWN: Final = Answered()
+MIN_NAME: Final = 3
+MAX_WRITERS: Final = 50
+MAX_OUTLOOK: Final = 100_000
 
 
-def new_text(text: str, html: str | None, *, is_reply: bool) -> str:
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the sender wrote now, and its passages when some of them may be older (see `ParsedMail`)."""
+
+    new_text: str
+    passages: tuple[Passage, ...] = ()
+
+
+def read(text: str, html: str | None, answered: Answered = UNKNOWN, *, is_reply: bool) -> Reply:
     """What the sender wrote now, without the quotations, signature and legal notice of a reply.
 
     `is_reply`: the result of `answers`. If False, only a quotation that is announced, marked and ends the mail is
     left out, and signatures stay. `html` may be raw (best: its classes are hints), sanitised or None.
     """
     lines = _lines(text[:MAX_CHARS])
-    cut = cutting.scan(_undirected(lines, text), is_reply=is_reply)
-    if html and is_reply and not cut.announced:
-        cut = cutting.with_markup(cut, lines, html)
-    kept = _trimmed(lines, cut) if is_reply else "\n".join(_kept(lines, cut))
+    cut = cutting.scan(_undirected(lines, text), html, answered, is_reply=is_reply)
+    passages = list(_passages(lines, cut)) if is_reply else [Passage("new", "\n".join(_kept(lines, cut)))]
     if cut.end is None and len(text) > MAX_CHARS:
-        kept += "\n" + "\n".join(line for line in _lines(text[MAX_CHARS:]) if not line.startswith(">"))
-    return kept.strip() or text.strip()
+        passages.append(Passage("new", "\n".join(line for line in _lines(text[MAX_CHARS:]) if line[:1] != ">")))
+    new = "\n\n".join(passage.text for passage in passages if passage.kind == "new").strip()
+    is_doubtful = any(passage.kind != "new" for passage in passages)
+    return Reply(new or text.strip(), tuple(passages) if is_doubtful else ())
 
 
-def answers(subject: str, *, threaded: bool) -> bool:
-    """Whether a mail is a reply: by its subject, else by its threading headers.
+def answered_by(subject: str, recipients: Iterable[Address]) -> Answered:
+    """The mail that a reply with this subject and these recipients can answer."""
+    known = (each for address in recipients for each in (address.address.lower(), address.name.lower().strip()))
+    return Answered(subject, tuple(dict.fromkeys(each for each in known if len(each) >= MIN_NAME))[:MAX_WRITERS])
+
+
+def answers(subject: str, text: str, *, threaded: bool) -> bool:
+    """Whether a mail is a reply: by its subject, else by its threading headers or a mail that Outlook quotes.
 
     Mail programs thread forwards too, so a subject that says forwarded weighs more than the headers.
     """
     if words.ANSWER_SUBJECT.match(subject):
         return True
-    return threaded and not words.FORWARD_SUBJECT.match(subject)
+    return not words.FORWARD_SUBJECT.match(subject) and (threaded or _is_quoted_by_outlook(text))
+
+
+def _is_quoted_by_outlook(text: str) -> bool:
+    """Whether a header block has `Name [mailto:address]` for its sender, as Outlook alone writes it."""
+    if "[mailto:" not in text[:MAX_OUTLOOK]:
+        return False
+    lines = _lines(text[:MAX_OUTLOOK])
+    senders = (n for n, line in enumerate(lines) if "[mailto:" in line and headerblock.role_of(line) == "from")
+    return any(headerblock.at(lines, number) for number in senders)
 
 
 def forwarded_from(text: str, subject: str, *, root: Part | None = None) -> Address | None:
@@ -69,16 +104,43 @@ def _kept(lines: list[str], cut: Cut) -> list[str]:
     return [line for number, line in enumerate(lines[: cut.end]) if number not in cut.old]
 
 
-def _trimmed(lines: list[str], cut: Cut) -> str:
-    """The lines that remain; each stretch of own text may end in a signature; a forwarded mail is kept whole."""
-    own = lines[: cut.end if cut.forward is None else cut.forward]
-    stretches: list[list[str]] = [[]]
-    for number, line in enumerate(own):
-        if number not in cut.old:
-            stretches[-1].append(line)
-        elif stretches[-1]:
-            stretches.append([])
-    parts = [part for part in map(signature.trimmed, stretches) if part]
+def _passages(lines: list[str], cut: Cut) -> Iterator[Passage]:
+    """The passages that remain. Each of own text may end in a signature; a forwarded mail is kept whole, and so is
+    an answered mail with the answers in it.
+    """
+    stop = cut.end if cut.forward is None else cut.forward
+    own = list(_above(lines, cut, len(lines) if stop is None else stop))
+    yield from own
     if cut.forward is not None:
-        parts.append(lines[cut.forward :])
-    return "\n\n".join("\n".join(part) for part in parts)
+        yield Passage("new", "\n".join(lines[cut.forward :]))
+    elif (start := _start_of_answers(lines, cut)) is not None:
+        yield Passage("new", "\n".join(line if line[:1] == ">" else f"> {line}".rstrip() for line in lines[start:]))
+    elif cut.doubtful is not None:
+        yield Passage("unannounced", "\n".join(lines[cut.doubtful :]), "\n".join(lines[cut.end : cut.doubtful]))
+
+
+def _above(lines: list[str], cut: Cut, stop: int) -> Iterator[Passage]:
+    """The passages above the end: of own text, and of quoted lines that nothing announces."""
+
+    def kind(number: int) -> str:
+        return "unannounced" if number in cut.unannounced else "old" if number in cut.old else "new"
+
+    for name, numbers in groupby(range(stop), kind):
+        text = [lines[number] for number in numbers]
+        if name == "unannounced":
+            yield Passage("unannounced", "\n".join(text))
+        elif name == "new" and (trimmed := signature.trimmed(text)):
+            yield Passage("new", "\n".join(trimmed))
+
+
+def _start_of_answers(lines: list[str], cut: Cut) -> int | None:
+    """The first line of an answered mail that has the answers in it, as the sender says above it; else None.
+
+    Answers that stand between quoted lines, without a mark, are text of their own.
+    """
+    starts = [*(cut.old - cut.unannounced), *(() if cut.end is None else (cut.end,))]
+    if not starts or not words.ANSWERS_INSIDE.search(" ".join(lines[: min(starts)])[-MAX_SAID:]):
+        return None
+    start = min(starts)
+    below = (lines[n] for n in range(start, len(lines) if cut.end is None else cut.end) if n not in cut.old)
+    return None if signature.trimmed(list(below)) else start

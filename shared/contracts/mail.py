@@ -73,13 +73,25 @@ class Routing:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a reply. `kind`: `new`, the sender wrote it now; `unannounced`, it looks like a quotation, but nothing
+    proves that it is one. `head`: the lines that would announce it.
+    """
+
+    kind: Literal["new", "unannounced"]
+    text: str
+    head: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedMail:
     """One mail, read. Absent values are None or empty, never invented.
 
     `from_` is None when absent or ambiguous (two From, a doubled address): a defect says which.
     `message_id`, `in_reply_to` and `references` are in angle brackets, whatever the mail wrote around them.
-    `text` is the best plain text with LF line ends, `new_text` what the sender wrote now. `automatic` is true when no
-    person wrote the mail, `automatic_header` names the header that says so. `defects` are stable words.
+    `text` is the best plain text with LF line ends, `new_text` what the sender wrote now. `passages` are those of a
+    reply in order, empty unless one is unannounced; `new_text` has the others. `automatic` is true when no person wrote
+    the mail, `automatic_header` names the header that says so. `defects` are stable words.
     """
 
     sha256: str
@@ -105,3 +117,4 @@ class ParsedMail:
     forwarded_from: Address | None = None
     routing: Routing = Routing()
     defects: tuple[str, ...] = ()
+    passages: tuple[Passage, ...] = ()

@@ -44,6 +44,11 @@ _BARE: Final = re.compile(
 )
 
 
+def closes_bracket(line: str) -> bool:
+    """Whether a line may be `> wrote:`, whose bracket was opened at the end of the line above."""
+    return len(line) < LONGEST_VERB and line.endswith(_ENDS)
+
+
 def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
     """The first line of the attribution that ends at line `end`; None when that line is not its end."""
     tail = lines[end].rstrip()
@@ -53,7 +58,7 @@ def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
         return None
     named = None
     for start in range(end, max(-1, end - MAX_LINES), -1):
-        if not lines[start].strip() or lines[start].lstrip().startswith(">"):
+        if not lines[start].strip() or (lines[start].lstrip().startswith(">") and not _is_wrapped(lines, start)):
             break
         joined = " ".join(line.strip() for line in lines[start : end + 1])
         if len(joined) > MAX_LENGTH:
@@ -63,6 +68,12 @@ def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
                 return start
             named = start if named is None else named
     return named if named is None else _with_name(lines, named)
+
+
+def _is_wrapped(lines: list[str], number: int) -> bool:
+    """Whether the bracket that begins a line closes one that the line above leaves open."""
+    above = lines[number - 1] if number else ""
+    return above.rfind("<") > above.rfind(">") and not above.lstrip().startswith(">")
 
 
 def _with_name(lines: list[str], start: int) -> int:

@@ -7,6 +7,7 @@ A person's own list (`From: Berlin, To: Paris`) does not count: a sender field a
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,11 +19,12 @@ _FIELD: Final = re.compile(r"[\s*_|>\u200e\u200f]{0,16}([^\W\d_][^:\uff1a<>@\n]{
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A header block: lines `start` up to `end` (not included) and the text of its sender field."""
+    """A header block: lines `start` up to `end` (not included), and the text of its sender and subject fields."""
 
     start: int
     end: int
     sender: str
+    subject: str
 
 
 def role_of(line: str) -> str | None:
@@ -38,22 +40,21 @@ def at(lines: list[str], start: int) -> Block | None:
     first = role_of(lines[start])
     if first is None or first == "other":
         return None
-    roles = {first}
-    sender = value_at(lines, start) if first == "from" else ""
+    roles = {first: start}
     end, gap = start + 1, 0
     for number in range(start + 1, min(len(lines), start + MAX_LINES)):
         role = role_of(lines[number])
         if role in ("from", "subject") and role in roles:
             break
         if role:
-            roles.add(role)
-            sender = sender or (value_at(lines, number) if role == "from" else "")
+            roles.setdefault(role, number)
             end, gap = number + 1, 0
         elif gap >= 2:
             break
         else:
             gap += 1
-    return Block(start, end, sender) if _is_block(roles, sender) else None
+    sender, subject = (value_at(lines, roles[role]) if role in roles else "" for role in ("from", "subject"))
+    return Block(start, end, sender, subject) if _is_block(roles, sender) else None
 
 
 def value_at(lines: list[str], number: int) -> str:
@@ -63,9 +64,9 @@ def value_at(lines: list[str], number: int) -> str:
     return line if "@" in line or not follows or role_of(follows) else f"{line} {follows}"
 
 
-def _is_block(roles: set[str], sender: str) -> bool:
+def _is_block(roles: Mapping[str, int], sender: str) -> bool:
     if "from" not in roles:
         return False
     if "subject" in roles:
-        return bool(roles & {"sent", "to"})
-    return "@" in sender and bool(roles & {"sent"}) and bool(roles & {"to", "cc"})
+        return "sent" in roles or "to" in roles
+    return "@" in sender and "sent" in roles and ("to" in roles or "cc" in roles)

@@ -48,6 +48,11 @@ def is_groupwise(line: str) -> bool:
     return line[3:].lstrip()[:1] != ">" and line.rstrip().endswith((">>>", ":"))
 
 
+def is_plain_rule(line: str) -> bool:
+    """Whether a line is a rule that people draw too; Outlook draws underscores."""
+    return not line.strip().strip("-=*─\u2014")
+
+
 def old_mail_at(lines: list[str], number: int) -> int | None:
     """The line from which an unmarked old mail begins at `number`, including a rule above it; else None."""
     line = lines[number]

@@ -15,6 +15,11 @@ MAX_SIGNATURE_LINES: Final = 40
 MAX_FOOTER_LINES: Final = 30
 MAX_PHONE_LINE: Final = 160
 MAX_RULE: Final = 500
+UNSEEN: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
+    "\xad\u034f\u061c\u115f\u1160\u1427\u17b4\u17b5\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064"
+    "\u2800\u3164\ufe0e\ufe0f\ufeff\uffa0\ufffc"
+)
+"""White space, and the invisible or tiny marks of trackers (U+1427) and mail programs, alone on a line."""
 _DELIMITER: Final = re.compile(r"\s{0,3}(?:--|\u2014\u2014|\u2013\u2013|-- -)\s*$")
 _RULE: Final = re.compile(r"\s{0,3}(?:[-_=*~#]\s?){3,}\s*$")
 
@@ -27,9 +32,9 @@ def trimmed(lines: list[str]) -> list[str]:
 
 def _stripped(lines: list[str]) -> list[str]:
     first, last = 0, len(lines)
-    while first < last and not lines[first].strip():
+    while first < last and not lines[first].strip(UNSEEN):
         first += 1
-    while last > first and not lines[last - 1].strip():
+    while last > first and not lines[last - 1].strip(UNSEEN):
         last -= 1
     return lines[first:last]
 

@@ -407,6 +407,85 @@ PASSED_ON: Final = re.compile(
 )
 """The subject of an answer or a forward from a person's mail program, after the tag of a list."""
 
+_PREFIXES: Final = re.compile(rf"(?:\s*(?:{ANSWERED}|{PASSED}){_COUNT_AND_COLON}){{1,20}}", re.IGNORECASE)
+
+
+def bare_subject(subject: str) -> str:
+    """A subject as two are compared: without prefixes of answers and forwards, blanks folded, in lower case."""
+    found = _PREFIXES.match(subject[:1000])
+    return " ".join(subject[found.end() if found else 0 : 1000].lower().split())
+
+
+_ANSWERS: Final = r"""
+    en  \b(?:answer|repl[yi]|respon[ds]|comment|remark|note|feedback|input)
+    de  antwort | anmerkung | kommentar | rückmeldung | ergänz | bemerkung
+    fr  \brépon[ds] | commentaire | remarque | précision
+    es  \brespuest | \brespond | comentari | contest
+    pt  \brespost | comentári
+    it  \brispost | \brispond | comment
+    nl  antwoord | opmerking | reactie | commentaar
+    sv  \bsvar
+    fi  vastau | kommentt
+    pl  odpowied | komentarz | uwag
+    cs  odpověd | odpoved | komentář | komentár
+    hu  válasz | megjegyzés
+    ro  răspuns
+    tr  cevap | yanıt | yorum
+    ru  ответ | отвеч | комментар
+    uk  відповід | коментар
+    el  απαντήσ | σχόλι
+    ja  回答 | 返信 | 返答 | コメント
+    zh  回[复復覆] | 答[复復覆]
+    ko  답변 | 회신 | 답장 | 의견
+"""
+_INSIDE: Final = r"""
+    en  \b(?:below|underneath|in-?line|interspersed)\b
+    en  \bin (?:red|blue|green|purple|bold|colou?r|capitals|caps|italics)\b
+    en  \b(?:red|blue|green|bold|colou?red) (?:text|font|type)\b | \bbetween (?:the|your) lines\b
+    en  \b(?:in|within) (?:the|your) (?:text|mail|e-?mail|message|original)\b
+    de  \bunten\b | \bdarunter\b | \bdazwischen\b | \b(?:rot|blau|grün|fett|farbig)(?:e[rmns]?)?\b | \bim text\b
+    de  \bin (?:ihrer|deiner|der) (?:e-?mail|mail|nachricht)\b
+    fr  ci-dessous | ci-après | plus bas | \ben (?:rouge|bleu|vert|gras|couleur)\b
+    fr  \bdans (?:le|votre|ton) (?:texte|mail|message)\b
+    es  abajo\b | debajo\b | a continuación | \ben (?:rojo|azul|verde|negrita|color)\b
+    es  \ben (?:el|su|tu) (?:texto|correo|mensaje)\b
+    pt  abaixo\b | a seguir\b | \bem (?:vermelho|azul|verde|negrito)\b | \bno (?:texto|seu e-?mail)\b
+    it  \bsotto\b | di seguito | \bin (?:rosso|blu|verde|grassetto)\b | \bnel testo\b
+    nl  \bonder\b | hieronder | \bin (?:het )?(?:rood|blauw|groen|vet)\b | \btussen de (?:regels|tekst)\b
+    nl  \bin (?:de|uw) (?:tekst|mail)\b
+    sv  nedan\b | nedenfor\b | \bi (?:rött|rødt|röd|blått|grönt)\b
+    fi  \balla\b | punaisella | sinisellä
+    pl  poniżej | niżej | czerwon | niebiesk | w tekście
+    cs  \bníže | nižšie | červen | modř | v textu
+    hu  alább | \blent\b | piros | \bkék
+    ro  mai jos | \broșu | albastru
+    tr  aşağıda | kırmızı | \bmavi
+    ru  ниже\b | красн | \bсин(?:им|ий|ем) | в тексте
+    uk  нижче | червон | у тексті
+    el  παρακάτω | κόκκινο
+    ja  下記 | 以下 | 赤字 | 青字 | 赤色 | インライン | 本文中
+    zh  如下 | 下[方面文] | [红紅][色字] | [蓝藍][色字]
+    ko  아래 | 빨간 | 붉은 | 파란 | 본문
+"""
+_SEE_BELOW: Final = r"""
+    en  \bsee (?:below|in-?line)\b
+    de  \bsiehe (?:unten|inline)\b
+    fr  \bvoir (?:ci-dessous|plus bas)\b
+    es  \bver (?:más )?abajo\b
+    pt  \b(?:ver|veja) abaixo\b
+    it  \bvedi sotto\b
+    nl  \bzie (?:onder|hieronder)\b
+    sv  \bse (?:nedan|nedenfor)\b
+    zh  [见見]下[文方]
+"""
+_SAYS: Final = "|".join(phrases(_ANSWERS))
+_WHERE: Final = "|".join(phrases(_INSIDE))
+ANSWERS_INSIDE: Final = re.compile(
+    rf"(?:{_SAYS})[^.!?\n]{{0,60}}?(?:{_WHERE})|(?:{_WHERE})[^.!?\n]{{0,40}}?(?:{_SAYS})|{'|'.join(phrases(_SEE_BELOW))}",
+    re.IGNORECASE,
+)
+"""Words that say that the answers stand inside the quoted mail."""
+
 _MOBILE: Final = r"""
     en  sent from my .{1,100} | sent from \S+(?: \S+){0,3}
     en  sent from .{1,60}\b(?:app|mail|phone|smartphone|tablet|device|mobile|android|ios|iphone|ipad|windows)\b.{0,40}

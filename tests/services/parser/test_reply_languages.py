@@ -39,7 +39,7 @@ ATTRIBUTIONS = {
 @pytest.mark.parametrize("line", ATTRIBUTIONS.values(), ids=ATTRIBUTIONS.keys())
 @pytest.mark.parametrize("old", [QUOTED, OLD], ids=["marked", "unmarked"])
 def test_an_attribution_ends_what_the_sender_wrote(line: str, old: str) -> None:
-    assert reply.new_text(f"{NEW}\n\n{line}\n\n{old}\n", None, is_reply=True) == NEW
+    assert reply.read(f"{NEW}\n\n{line}\n\n{old}\n", None, is_reply=True).new_text == NEW
 
 
 NAMED = [
@@ -54,8 +54,8 @@ NAMED = [
 
 @pytest.mark.parametrize("line", NAMED)
 def test_a_line_that_names_the_writer_belongs_to_the_marked_quotation_below(line: str) -> None:
-    assert reply.new_text(f"{NEW}\n\n{line}\n\n{QUOTED}\n", None, is_reply=True) == NEW
-    assert reply.new_text(f"{line}\n\n{QUOTED}\n\n{NEW}\n", None, is_reply=True) == NEW
+    assert reply.read(f"{NEW}\n\n{line}\n\n{QUOTED}\n", None, is_reply=True).new_text == NEW
+    assert reply.read(f"{line}\n\n{QUOTED}\n\n{NEW}\n", None, is_reply=True).new_text == NEW
 
 
 GROUPWISE = [
@@ -66,7 +66,7 @@ GROUPWISE = [
 
 @pytest.mark.parametrize("line", GROUPWISE)
 def test_groupwise_marks_the_announcement_and_nothing_below_it(line: str) -> None:
-    assert reply.new_text(f"{NEW}\n\n{line}\n{OLD}\n", None, is_reply=True) == NEW
+    assert reply.read(f"{NEW}\n\n{line}\n{OLD}\n", None, is_reply=True).new_text == NEW
 
 
 FIELDS = [
@@ -90,7 +90,7 @@ FIELDS = [
 def test_a_header_block_ends_what_the_sender_wrote(names: tuple[str, str, str, str]) -> None:
     sender, sent, to, subject = names
     block = f"{sender}: {DESK}\n{sent}: 3.2.2020 10:00\n{to}: Ann\n{subject}: RE: Printer"
-    assert reply.new_text(f"{NEW}\n\n{block}\n\n{OLD}\n", None, is_reply=True) == NEW
+    assert reply.read(f"{NEW}\n\n{block}\n\n{OLD}\n", None, is_reply=True).new_text == NEW
 
 
 MARKERS = [
@@ -109,7 +109,7 @@ MARKERS = [
 
 @pytest.mark.parametrize("line", MARKERS)
 def test_a_marker_alone_ends_what_the_sender_wrote(line: str) -> None:
-    assert reply.new_text(f"{NEW}\n\n{line}\n\n{OLD}\n", None, is_reply=True) == NEW
+    assert reply.read(f"{NEW}\n\n{line}\n\n{OLD}\n", None, is_reply=True).new_text == NEW
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_marker_alone_ends_what_the_sender_wrote(line: str) -> None:
 )
 def test_a_marker_above_a_header_block_belongs_to_it(line: str) -> None:
     block = f"From: {DESK}\nSent: Monday, February 3, 2020 10:00\nTo: Ann\nSubject: Printer"
-    assert reply.new_text(f"{NEW}\n\n{line}\n{block}\n\n{OLD}\n", None, is_reply=True) == NEW
+    assert reply.read(f"{NEW}\n\n{line}\n{block}\n\n{OLD}\n", None, is_reply=True).new_text == NEW
 
 
 PHONES = [
@@ -152,7 +152,7 @@ PHONES = [
 
 @pytest.mark.parametrize("line", PHONES)
 def test_the_line_of_a_phone_is_no_text(line: str) -> None:
-    assert reply.new_text(f"{NEW}\n\n{line}\n", None, is_reply=True) == NEW
+    assert reply.read(f"{NEW}\n\n{line}\n", None, is_reply=True).new_text == NEW
 
 
 NOTICES = [
@@ -173,7 +173,7 @@ NOTICES = [
 
 @pytest.mark.parametrize("notice", NOTICES)
 def test_a_legal_notice_is_no_text(notice: str) -> None:
-    assert reply.new_text(f"{NEW}\n\n{notice}\n", None, is_reply=True) == NEW
+    assert reply.read(f"{NEW}\n\n{notice}\n", None, is_reply=True).new_text == NEW
 
 
 KEPT = [
@@ -198,19 +198,19 @@ KEPT = [
 
 @pytest.mark.parametrize("words", KEPT)
 def test_the_senders_own_words_stay(words: str) -> None:
-    assert reply.new_text(f"Hello,\n\n{words}", None, is_reply=True) == f"Hello,\n\n{words}"
+    assert reply.read(f"Hello,\n\n{words}", None, is_reply=True).new_text == f"Hello,\n\n{words}"
 
 
 def test_markup_tells_where_an_announcement_in_unknown_words_begins() -> None:
     html = f'<p>{NEW}</p><div class="gmail_quote"><div>Zzz 3 Xxx Desk yyy</div><blockquote>{OLD}</blockquote></div>'
-    assert reply.new_text(f"{NEW}\n\nZzz 3 Xxx Desk yyy\n\n{QUOTED}\n", html, is_reply=True) == NEW
+    assert reply.read(f"{NEW}\n\nZzz 3 Xxx Desk yyy\n\n{QUOTED}\n", html, is_reply=True).new_text == NEW
 
 
 @pytest.mark.parametrize("subject", ["Vá: Nyomtató", "Odg: Pisač", "Ответ: Принтер", "回覆: 印表機", "Re(2): Printer"])
 def test_a_subject_that_says_answered(subject: str) -> None:
-    assert reply.answers(subject, threaded=False)
+    assert reply.answers(subject, "", threaded=False)
 
 
 @pytest.mark.parametrize("subject", ["Továbbítás: Nyomtató", "ПЕР: Принтер", "İLT: Yazıcı", "Reenv: Impresora"])
 def test_a_subject_that_says_forwarded(subject: str) -> None:
-    assert not reply.answers(subject, threaded=True)
+    assert not reply.answers(subject, "", threaded=True)

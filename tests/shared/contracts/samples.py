@@ -18,7 +18,7 @@ from shared.contracts.events import (
     Sender,
     SenderMatched,
 )
-from shared.contracts.mail import Address, Attachment, Bounce, BouncedRecipient, ParsedMail, Routing
+from shared.contracts.mail import Address, Attachment, Bounce, BouncedRecipient, ParsedMail, Passage, Routing
 
 MAIL_ID = "5f6d0c9b1a2e4f708192a3b4c5d6e7f8"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -63,6 +63,7 @@ MAIL = ParsedMail(
         delivered_to=("support@desk.example",),
     ),
     defects=("missing_boundary_end",),
+    passages=(Passage("new", "Noch immer kaputt."), Passage("unannounced", "> Geht es wieder?", "Das steht da:")),
 )
 BOUNCED = replace(
     MAIL,

@@ -72,7 +72,7 @@ def print_record(app: App, record: Record, activities: int = 50) -> None:
     timezone = app.directory.current().settings.timezone
     output.facts(_facts(seen, timezone))
     for entry in seen.activities:
-        _print_activity(entry, timezone)
+        _print_activity(entry, seen.subject, timezone)
     count = app.records.count_activities(record.id)
     if count > activities:
         click.echo(f"\nthe newest {activities} of {count} activities are shown: --activities {count}", err=True)
@@ -104,8 +104,10 @@ def _facts(seen: RecordView, timezone: str) -> tuple[tuple[str, object], ...]:
     )
 
 
-def _print_activity(entry: ActivityView, timezone: str) -> None:
+def _print_activity(entry: ActivityView, subject: str, timezone: str) -> None:
     output.heading(f"{output.local(entry.at, timezone)}  {entry.by}  {entry.kind}")
+    if entry.subject and entry.subject != subject:
+        click.echo(output.quoted(f"Subject: {entry.subject}"))
     click.echo(output.quoted(entry.text))
     for each in entry.attachments:
         click.echo(f"  [{output.safe(each.filename)}]")

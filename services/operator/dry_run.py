@@ -19,7 +19,7 @@ from services.parser import guarded
 from services.parser.stage import unreadable_reason, unreadable_subject
 from services.record_writer.decide.error import FailedMail, failed_mail_of, plan_incident_on_error
 from services.record_writer.decide.facts import Facts, facts_of
-from services.record_writer.decide.model import Decision, Part
+from services.record_writer.decide.model import Decision
 from services.record_writer.decide.numbers import numbered, numbered_decision
 from services.record_writer.decide.plan import decide
 from services.record_writer.decide.target import MAX_WAIT
@@ -135,6 +135,7 @@ def _activity(each: Activity) -> dict[str, Any]:
     return {
         "kind": each.kind,
         "by": each.by,
+        "subject": each.subject,
         "text": each.text,
         "attachments": [{key: getattr(file, key) for key in kept} for file in each.attachments],
         "security_profile": each.security_profile,
@@ -258,15 +259,15 @@ class _Rehearsal:
             why = f"{decision.reason}; after {MAX_WAIT} it goes on without it"
             found.step("record-writer", decision.step, "wait", why)
             decision = decide(replace(facts, now=from_iso(self.envelope.received_at) + MAX_WAIT), lookups)
-        decision = replace(decision, parts=tuple(self.without_known_person(part) for part in decision.parts))
+        parts = tuple(replace(part, change=self.without_known_person(part.change)) for part in decision.parts)
+        decision = replace(decision, parts=parts, incident=self.without_known_person(decision.incident))
         return numbered_decision(decision, self.configuration, NextNumbers(self.app.records))
 
-    def without_known_person(self, part: Part) -> Part:
+    def without_known_person(self, change: Change | None) -> Change | None:
         """Leave out a person who exists already."""
-        new = part.change.person if part.change else None
-        if part.change is None or new is None or self.app.people.get(new.id) is None:
-            return part
-        return replace(part, change=replace(part.change, person=None))
+        if change is None or change.person is None or self.app.people.get(change.person.id) is None:
+            return change
+        return replace(change, person=None)
 
     def exported(self, facts: Facts, decision: Decision, found: DryRun) -> DryRun:
         """The document is handed to its connection, if there is one."""
@@ -285,5 +286,6 @@ class _Rehearsal:
         found.step("dead-letter", "incident-on-error", "new", "the inbox wants an incident on error")
         request = IncidentWanted(self.envelope.mail_id, self.inbox.name, NOT_YET, stage, reason)
         incident = plan_incident_on_error(request, mail, self.inbox, self.configuration, self.app.clock.now())
+        incident = self.without_known_person(incident) or incident
         found.changes = [numbered(incident, self.configuration, NextNumbers(self.app.records))]
         return found.end("dead", reason)

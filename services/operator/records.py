@@ -84,6 +84,7 @@ class ActivityView:
     at: datetime
     by: str
     kind: str
+    subject: str | None
     text: str
     mail_id: str | None
     attachments: tuple[Attachment, ...]

@@ -18,14 +18,16 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Part
 from services.record_writer.decide.numbers import numbered
 from services.record_writer.decide.plan import conclude, decide, plan_part
-from shared.config.model import Configuration
+from services.record_writer.decide.sender import Customer, customer_of_failed
+from shared.config.model import Configuration, Inbox
 from shared.contracts.change import Change, Target
 from shared.contracts.errors import PostroomError, Unavailable
-from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected
+from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected, Sender
 from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
 from shared.store.mails import RecordLabel, StoredMail
 from shared.store.outbox import SendingSide
+from shared.store.people import with_domain
 from shared.store.record import Record, pending_change
 
 MAX_RACES = 50
@@ -198,7 +200,9 @@ def commit_incident(
     request: IncidentWanted, mail: StoredMail, configuration: Configuration, now: datetime, stores: Stores
 ) -> Outcome:
     """Create Incident On Error: the mail's outcome is `dead`, with the incident linked (IV-37)."""
-    planned = plan_incident_on_error(request, failed_mail(mail), configuration.inbox(request.inbox), configuration, now)
+    inbox = configuration.inbox(request.inbox)
+    failed = failed_mail(mail, _customer(request, mail, inbox, configuration, stores))
+    planned = plan_incident_on_error(request, failed, inbox, configuration, now)
     cause = Cause(request.mail_id, request.inbox, now, SendingSide())
     made = commit_creation(planned, configuration, cause.mail_id, cause.at, stores) or _as_made(planned, stores)
     events = carry_out(made, cause, stores)
@@ -206,6 +210,18 @@ def commit_incident(
     stores.dead_letters.name_incident(request.letter_id, made.number)
     stores.records.forget(made.record_id, request.mail_id)
     return Emit(tuple(events), note=f"incident on error {made.number}")
+
+
+def _customer(
+    request: IncidentWanted, mail: StoredMail, inbox: Inbox | None, configuration: Configuration, stores: Stores
+) -> Customer:
+    """The person who has the sender's address; a new one only for a mail that would have become a record (IV-25)."""
+    address = with_domain(mail.from_, inbox.default_domain if inbox else None)
+    settings = configuration.settings
+    found = stores.people.with_address(address.address, plus_addressing=settings.plus_addressing) if address else None
+    if found or inbox is None or request.stage != "record-writer":
+        return Customer(found.id if found else None)
+    return customer_of_failed(Sender(address), inbox, settings)
 
 
 def _as_made(change: Change, stores: Stores) -> Change:

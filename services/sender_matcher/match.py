@@ -6,7 +6,7 @@ by a field that holds the address or by a fixed value of a field (IV-24).
 
 from __future__ import annotations
 
-from shared.addresses import address_key
+from shared.addresses import address_key, address_keys
 from shared.config.model import Inbox, Settings
 from shared.contracts.events import Sender
 from shared.contracts.mail import Address
@@ -25,18 +25,22 @@ def match_person(address: Address | None, settings: Settings, people: People) ->
     return Sender(address, found.id, found.name, found.kind, found.roles, configured=found.configured)
 
 
-def match_object(sender: Sender, inbox: Inbox, records: Records) -> tuple[str | None, str | None]:
-    """Return type and id of the record that method 2 links to; the id is None when no record matches."""
+def match_object(sender: Sender, inbox: Inbox, settings: Settings, records: Records) -> tuple[str | None, str | None]:
+    """Return type and id of the record that method 2 links to; the id is None when no record matches.
+
+    An address matches exactly, or else without its tag (`plus_addressing`), as it does for people.
+    """
     wanted = inbox.sender.object
     if inbox.sender.method != "object" or wanted is None:
         return None, None
-    name, value = wanted.matched_by(sender.address.address if sender.address else "")
-    if wanted.match_value is None:
-        value = address_key(value) or ""
-    found = records.with_field(wanted.type, search_key(name, value)) if value else None
-    if found is None or (wanted.match_value is None and not _holds(found, name, value)):
-        return wanted.type, None
-    return wanted.type, found.id
+    address = sender.address.address if sender.address else ""
+    by_address = wanted.match_value is None
+    for key in address_keys(address, plus_addressing=settings.plus_addressing) if by_address else [""]:
+        name, value = wanted.matched_by(key)
+        found = records.with_field(wanted.type, search_key(name, value)) if value else None
+        if found and (not by_address or _holds(found, name, value)):
+            return wanted.type, found.id
+    return wanted.type, None
 
 
 def _holds(record: Record, field: str, key: str) -> bool:

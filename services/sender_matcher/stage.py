@@ -39,7 +39,7 @@ def match(
     """Return the mail with the person and the object that have its sender's address."""
     address = with_domain(accepted.mail.from_, inbox.default_domain)
     sender = match_person(address, configuration.settings, people)
-    object_type, object_id = match_object(sender, inbox, records)
+    object_type, object_id = match_object(sender, inbox, configuration.settings, records)
     sender = replace(sender, object_type=object_type, object_id=object_id)
     return SenderMatched(accepted.envelope, accepted.mail, sender, accepted.answers, accepted.commands)
 

@@ -26,13 +26,14 @@ class FieldValue:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """An entry in a record's activities. `kind`: email, note, status, created, ..."""
+    """An entry in a record's activities. `kind`: email, note, status, created, ... `subject`: that of a mail."""
 
     kind: str
     text: str
     by: str
     attachments: tuple[Attachment, ...] = ()
     security_profile: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,7 @@ class StoredActivity:
     mail_id: str | None = None
     attachments: tuple[Attachment, ...] = ()
     security_profile: str | None = None
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

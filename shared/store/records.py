@@ -99,6 +99,7 @@ class Records:
             mail_id,
             activity.attachments,
             activity.security_profile,
+            activity.subject,
         )
         self.documents.insert(ACTIVITIES, _activity_to_document(added))
 

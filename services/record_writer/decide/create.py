@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from services.record_writer.decide import mapping, values
 from services.record_writer.decide.body import Block, whole
-from services.record_writer.decide.facts import EMAIL_LISTENER, MAX_TEXT, Facts, as_attached, author_on
+from services.record_writer.decide.facts import MAX_TEXT, Facts, as_attached, author_of_new
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.parts import type_for
@@ -42,9 +42,8 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
     partition = partition_of(facts, template)
     own, fields = values.split(_values(facts, type_, template, partition, block), lookups)
     properties = {**_properties(facts, type_, block, partition, template), **own, **_logging(facts)}
-    author = author_on(facts, lookups, properties["owner"])
-    is_strangers = facts.sender.person_id is None and author != EMAIL_LISTENER  # else it seems to be the owner's
-    activities = as_attached(facts, block.raw, author, anonymous=is_strangers, withheld=block.withheld)
+    author = author_of_new(facts, lookups, properties["owner"])
+    activities = as_attached(facts, block.raw, author, withheld=block.withheld)
     return Change(
         action="create",
         type=type_.name,

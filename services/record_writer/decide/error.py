@@ -5,11 +5,12 @@ attached and the error in plain words. Pure.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Facts
+from services.record_writer.decide.sender import Customer, customer_of_failed
 from services.record_writer.decide.task import plan_task, wants_task
 from shared.config.model import Configuration, Inbox
 from shared.contracts.change import Activity, Change, FieldValue
@@ -28,11 +29,12 @@ class FailedMail:
     from_: Address | None
     size: int
     raw: str
+    customer: Customer = field(default_factory=Customer)
 
 
-def failed_mail(mail: StoredMail) -> FailedMail:
+def failed_mail(mail: StoredMail, customer: Customer) -> FailedMail:
     """A stored mail as an incident on error describes it."""
-    return FailedMail(mail.subject, mail.from_, mail.size, mail.raw)
+    return FailedMail(mail.subject, mail.from_, mail.size, mail.raw, customer)
 
 
 def plan_incident_on_error(
@@ -71,6 +73,8 @@ def plan_incident_on_error(
         event="created",
         set=tuple(FieldValue(name, value) for name, value in own.items()),
         activities=activities,
+        person=mail.customer.new,
+        customer=mail.customer.person,
         subordinates=_tasks(request, inbox, configuration, own=own, activities=activities),
         why=(f"Create Incident On Error: {request.reason}",),
     )
@@ -95,7 +99,8 @@ def _tasks(
 
 def failed_mail_of(facts: Facts) -> FailedMail:
     """The mail of these facts as an incident on error describes it."""
-    return FailedMail(facts.mail.subject, facts.mail.from_, facts.mail.size, facts.raw)
+    customer = customer_of_failed(facts.sender, facts.inbox, facts.settings)
+    return FailedMail(facts.mail.subject, facts.mail.from_, facts.mail.size, facts.raw, customer)
 
 
 def plan_incident_for_parts(facts: Facts, reason: str) -> Change:

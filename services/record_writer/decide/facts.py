@@ -103,6 +103,11 @@ def facts_of(
     )
 
 
+def author_of_new(facts: Facts, lookups: Lookups, owner: str | None) -> str:
+    """Whose name the mail carries on the record that it makes: the sender's, known or not (VS-06, IV-20)."""
+    return _author(facts.sender) if facts.sender.address else author_on(facts, lookups, owner)
+
+
 def author_on(facts: Facts, lookups: Lookups, owner: str | None) -> str:
     """Whose name a note on a record of this owner carries (TI-30, VS-06): the sender's, the owner's, nobody's."""
     if facts.sender.person_id:
@@ -111,16 +116,18 @@ def author_on(facts: Facts, lookups: Lookups, owner: str | None) -> str:
 
 
 def _author(sender: Sender) -> str:
-    """The name of a person. One who was created by a mail chose that name, and so is shown with the address."""
+    """The name of a sender. One who is not in the configuration chose that name, and so is shown with the address."""
     name = sender.name or sender.person_id or ""
     address = sender.address.address if sender.address else ""
-    return name if sender.configured or not address or address in name else f"{name} <{address}>"
+    if sender.configured or not address or address in name:
+        return name
+    return f"{name} <{address}>" if name else address
 
 
 def as_attached(
     facts: Facts, text: str, author: str, *, anonymous: bool = False, withheld: Sequence[str] = ()
 ) -> tuple[Activity, ...]:
-    """The mail as a record's activities show it (IV-31), with a note on what was left out (TI-27).
+    """The mail as a record's activities show it (IV-31, PR-19), with a note on what was left out (TI-27).
 
     `anonymous`: the sender's address is unknown, so it is kept with the text (VF-16). `withheld`: the fields
     that the mail states and that this sender does not set (IV-42).
@@ -128,9 +135,8 @@ def as_attached(
     kept, restricted = kept_attachments(facts)
     if len(text) > MAX_TEXT and original(facts) not in kept:
         kept = (*kept, original(facts))
-    email = Activity(
-        "email", shortened(_with_from(facts, text, anonymous=anonymous), MAX_TEXT), author, kept, UNSPECIFIED
-    )
+    shown = shortened(_with_from(facts, text, anonymous=anonymous), MAX_TEXT)
+    email = Activity("email", shown, author, kept, UNSPECIFIED, facts.mail.subject or None)
     notes = [left_out(restricted)] if restricted else []
     if withheld:
         notes.append(f"Left as text, because this sender does not set it by mail: {', '.join(withheld)}")

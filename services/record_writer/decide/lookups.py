@@ -40,12 +40,6 @@ class Lookups(Protocol):
         """The person with this id, else with this address."""
 
 
-def person_id(lookups: Lookups, text: str) -> str:
-    """The id of a person named by id or address; other text is returned unchanged."""
-    found = lookups.person(text.strip())
-    return found.id if found else text.strip()
-
-
 def person_name(lookups: Lookups, text: str) -> str:
     """The name of a person named by id or address; other text is returned unchanged."""
     found = lookups.person(text)

@@ -13,6 +13,8 @@ from services.record_writer.decide.facts import Facts
 from shared.contracts.mail import Address
 from shared.tokens import TOKEN
 
+_ADDRESS = re.compile(r"""['"<]* [^\s@]+ @ [^\s@]+ ['">]*""", re.VERBOSE)
+
 
 def fill(template: str, facts: Facts, body: str) -> str:
     """The template with its tokens replaced. `body` is the value of @Body."""
@@ -43,8 +45,9 @@ def _nth(people: Sequence[Address], index: str | None) -> str:
 
 
 def names(facts: Facts) -> tuple[str, str]:
-    """First and last name of the sender; `Doe, Jane` is read as Jane Doe."""
-    full = (facts.sender.name or (facts.sender.address.name if facts.sender.address else "")).strip()
+    """First and last name of the sender; `Doe, Jane` is read as Jane Doe. An address in place of a name is none."""
+    known = (facts.sender.name.strip(), facts.sender.address.name.strip() if facts.sender.address else "")
+    full = next((name for name in known if name and not _ADDRESS.fullmatch(name)), "")
     last, comma, first = full.partition(",")
     if comma:
         return first.strip(), last.strip()

@@ -56,22 +56,22 @@ def _plan_parts(facts: Facts, lookups: Lookups, targets: Sequence[Target], block
     for number, (target, block) in enumerate(zip(targets, blocks, strict=False)):
         before = latest.get(target.record_id or "")
         record = _left_by(before, facts.now) if before else None
-        part = _creating_once(plan_part(facts, lookups, Part(number, target, block, record)), created)
+        part = plan_part(facts, lookups, Part(number, target, block, record))
+        if part.change:
+            change = _creating_once(part.change, created)
+            part = part if part.committed else replace(part, change=change)
         if target.record_id:
             latest[target.record_id] = part
         parts.append(part)
     return parts
 
 
-def _creating_once(part: Part, created: set[str]) -> Part:
-    """A person or an object that several parts of a mail need is created with the first of them."""
-    change = part.change
-    if change is None or not (change.person or change.objects):
-        return part
+def _creating_once(change: Change, created: set[str]) -> Change:
+    """A person or an object that several changes of a mail need is created with the first of them."""
     person = None if change.person and change.person.id in created else change.person
     objects = tuple(each for each in change.objects if each.record_id not in created)
     created |= {each.record_id for each in objects} | ({person.id} if person else set())
-    return part if part.committed else replace(part, change=replace(change, person=person, objects=objects))
+    return replace(change, person=person, objects=objects)
 
 
 def _left_by(part: Part, at: datetime) -> Record | None:
@@ -147,7 +147,8 @@ def _changed(facts: Facts, ended: Decision, failure: str) -> Decision:
     """The outcome when something is written: `recorded`, or `rejected` when no record changes."""
     changes, incident = ended.changes, None
     if failure and facts.inbox.create_incident_on_error:
-        incident = plan_incident_for_parts(facts, failure)
+        created = {change.person.id for change in changes if change.person}
+        incident = _creating_once(plan_incident_for_parts(facts, failure), created)
         changes = [*changes, incident]
     elif failure:
         changes = [*changes[:-1], replace(changes[-1], why=(*changes[-1].why, failure))]

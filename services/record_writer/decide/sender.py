@@ -14,9 +14,10 @@ from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import SenderRefused
 from services.record_writer.decide.target import SERVICE_REQUEST
-from shared.addresses import address_key
-from shared.config.model import ObjectMatch, folded
+from shared.addresses import address_keys
+from shared.config.model import Inbox, ObjectMatch, Settings, folded
 from shared.contracts.change import Change, NewPerson
+from shared.contracts.events import Sender
 from shared.ids import derived_id
 from shared.store.people import INTERNAL_SERVICES, person_id_for
 
@@ -27,7 +28,7 @@ STRANGER: Final = "nobody is known by the sender's address, and this inbox takes
 class Customer:
     """The customer of the record; `new`: that person is created together with the record."""
 
-    person: str | None
+    person: str | None = None
     new: NewPerson | None = None
 
 
@@ -61,19 +62,38 @@ def refuse_strangers(facts: Facts) -> None:
 
 
 def customer_of(facts: Facts) -> Customer:
-    """The person (IV-20 to IV-22). Method 2 creates none, but uses a known one. Raises `SenderRefused`."""
+    """The customer of a new record of this mail. Raises `SenderRefused`."""
     refuse_strangers(facts)
-    policy, address = facts.inbox.sender, facts.sender.address
-    if facts.sender.person_id or policy.method == "object":
-        return Customer(facts.sender.person_id)
-    key = address_key(address.address) if address else None
-    if policy.policy != "create" or address is None or key is None or "@" not in key:
+    return customer_for(facts.sender, facts.inbox, facts.settings)
+
+
+def customer_for(sender: Sender, inbox: Inbox, settings: Settings) -> Customer:
+    """The person (IV-20 to IV-22). Method 2 creates none, but uses a known one.
+
+    A person is created with the address under which all plus addresses find them.
+    """
+    policy, address = inbox.sender, sender.address
+    if sender.person_id or policy.method == "object":
+        return Customer(sender.person_id)
+    key = plain_key(sender, settings)
+    if policy.policy != "create" or address is None or "@" not in key:
         return Customer(INTERNAL_SERVICES, NewPerson(INTERNAL_SERVICES, "Internal Services", "", "employee", None))
-    person_id = person_id_for(address.address, plus_addressing=facts.settings.plus_addressing)
-    external = policy.contact_type == "external_contact"
-    login_id = key if external else None
+    person_id = person_id_for(address.address, plus_addressing=settings.plus_addressing)
+    login_id = key if policy.contact_type == "external_contact" else None
     name = address.name or address.address
-    return Customer(person_id, NewPerson(person_id, name, address.address, policy.contact_type, login_id))
+    return Customer(person_id, NewPerson(person_id, name, key, policy.contact_type, login_id))
+
+
+def customer_of_failed(sender: Sender, inbox: Inbox, settings: Settings) -> Customer:
+    """The customer of an incident on error; nobody is created where the inbox takes mail of known people only."""
+    known_only = inbox.sender.policy == "existing_only"
+    return Customer(sender.person_id) if known_only else customer_for(sender, inbox, settings)
+
+
+def plain_key(sender: Sender, settings: Settings) -> str:
+    """The sender's address as it is compared, without its tag where those are ignored; "" when it matches nobody."""
+    keys = address_keys(sender.address.address, plus_addressing=settings.plus_addressing) if sender.address else []
+    return keys[-1] if keys else ""
 
 
 def object_of(facts: Facts, lookups: Lookups) -> LinkedObject | None:
@@ -97,8 +117,7 @@ def object_of(facts: Facts, lookups: Lookups) -> LinkedObject | None:
 
 def _plan_object(facts: Facts, lookups: Lookups, match: ObjectMatch) -> Change:
     """The new object, with a field mapping of its own (IV-41) and the value that it is matched by."""
-    key = (address_key(facts.sender.address.address) if facts.sender.address else None) or ""
-    name, value = match.matched_by(key)
+    name, value = match.matched_by(plain_key(facts.sender, facts.settings))
     type_ = facts.configuration.type_named(match.type)
     if type_ is None:
         raise SenderRefused(f"there is no record type {match.type!r}")

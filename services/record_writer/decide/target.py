@@ -68,7 +68,7 @@ def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
                     continue
                 if why_allowed(facts, record, lookups, addressed=lead.addresses):
                     return Target("update", "references", f"a reply about {record.number}", record.id)
-    return _out_of_reach(leads, records)
+    return _out_of_reach(facts, leads, records)
 
 
 def _records_of(leads: Sequence[Lead], lookups: Lookups) -> dict[str, Record]:
@@ -82,11 +82,16 @@ def _may_wait(facts: Facts) -> bool:
     return facts.now - from_iso(facts.envelope.received_at) < MAX_WAIT
 
 
-def _out_of_reach(leads: Sequence[Lead], records: Mapping[str, Record]) -> Target | None:
-    """A new record, which the desk sees linked to the one that was answered; None when the mail answers nothing."""
+def _out_of_reach(facts: Facts, leads: Sequence[Lead], records: Mapping[str, Record]) -> Target | None:
+    """A new record, which the desk sees linked to the one that was answered; None when the mail answers nothing.
+
+    A stranger's is ignored where the inbox says so (VF-16).
+    """
     if related := next(iter(records.values()), None):
-        why = f"a reply about {related.number} by a sender who takes no part in it: a new record, linked"
-        return Target("new", "references", why, related=related.id)
+        why = f"a reply about {related.number} by a sender who takes no part in it"
+        if facts.sender.person_id is None and facts.inbox.commands.unrecognised == "ignore":
+            return _refused(facts, why, "references")
+        return Target("new", "references", f"{why}: a new record, linked", related=related.id)
     if any(lead.record_ids for lead in leads):
         return Target("new", "references", "the record that it answers about is gone")
     return None
@@ -173,8 +178,8 @@ def _stranger(facts: Facts, why: str) -> Target:
     return Target("new", "number", f"{why}: a new record")
 
 
-def _refused(facts: Facts, why: str) -> Target:
-    """A rejection by number; a mail that an operator released becomes a new record instead (PR-01)."""
+def _refused(facts: Facts, why: str, step: str = "number") -> Target:
+    """A rejection; a mail that an operator released becomes a new record instead (PR-01)."""
     if facts.released:
         return Target("new", "released", f"{why}; released, so a new record")
-    return Target("reject", "number", why)
+    return Target("reject", step, why)

@@ -124,7 +124,7 @@ def _change(
     record = _record(part)
     own, fields = values.split(given or {}, lookups)
     if event != "none":
-        own["updated_by_mail"] = True
+        own["updated_by_mail"] = not _is_handled(facts, record)
     return Change(
         action="none" if event == "none" else "update",
         type=record.type,
@@ -141,6 +141,11 @@ def _change(
         why=part_why(part),
         part=str(part.number),
     )
+
+
+def _is_handled(facts: Facts, record: Record) -> bool:
+    """Whether this mail is work of the desk, after which nothing waits for the handler (VF-11)."""
+    return facts.is_analyst and facts.sender.person_id != (record.customer if record.customer != record.owner else None)
 
 
 def _tasks(facts: Facts, part: Part, activities: tuple[Activity, ...]) -> tuple[Change, ...]:

@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from services.record_writer.decide.body import names_of
 from services.record_writer.decide.facts import MAX_TEXT
-from services.record_writer.decide.lookups import Lookups, person_id
+from services.record_writer.decide.lookups import Lookups
 from shared.config.model import RecordType
 from shared.config.values import Scalar
 from shared.contracts.change import FieldValue
 from shared.text import shortened
-from shared.typed import as_text, typed
+from shared.typed import BadValue, as_text, typed
 
 PROPERTY: Final[Mapping[str, str]] = MappingProxyType(
     {"Status": "status", "Subject": "subject", "Owner": "owner", "OwnerTeam": "owner_team", "Partition": "partition"}
@@ -73,16 +73,28 @@ def _spelled(type_: RecordType, name: str) -> str:
 
 
 def split(values: Mapping[str, Any], lookups: Lookups) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The record's own properties, and the fields of its type. An owner may be named by id or address."""
+    """The record's own properties, and the fields of its type. An owner may be named by id or address.
+
+    Raises `BadValue` for an owner who does not exist.
+    """
     fields = dict(values)
     own = {PROPERTY[name]: fields.pop(name) for name in PROPERTY if name in fields}
     if own.get("subject"):
         own["subject"] = shortened(" ".join(str(own["subject"]).split()), MAX_SUBJECT)
     if own.get("owner"):
-        own["owner"] = person_id(lookups, str(own["owner"]))
+        own["owner"] = _owner(str(own["owner"]), lookups)
     if "owner" in own or "owner_team" in own:
         own.update({name: own[name] or None for name in ("owner", "owner_team") if name in own})
     return {**own, **mirrored(fields)}, fields
+
+
+def _owner(named: str, lookups: Lookups) -> str:
+    found = lookups.person(named.strip())
+    if found is None:
+        raise BadValue(
+            f"the field Owner takes the id or the address of a person, not {shortened(named.strip(), 100)!r}"
+        )
+    return found.id
 
 
 def mirrored(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -46,6 +46,10 @@ ROWS: Final[Mapping[str, tuple[Shown, ...]]] = {
     f"{AGAIN}with Sender, Return-Path, X-Original-From or Delivered-To of an analyst": tuple(
         Shown(EVE, (header,)) for header in ANALYST_HEADERS
     ),
+    "an analyst's address, which a list or a form names": (
+        Shown("users@lists.example", (("List-Post", "<mailto:users@lists.example>"), ("X-Original-From", ANN))),
+        Shown("users@lists.example", (("List-Id", "<users.lists.example>"), ("Reply-To", ANN))),
+    ),
     f"{AGAIN}with a Message-ID that a mail of the record has": (Shown(EVE, claims=True),),
     f"{AGAIN}and a trusted server states that it is genuine": (
         Shown(EVE, (("Authentication-Results", f"{OURS}; dmarc=pass header.from=evil.example"),), PROVEN),

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from services.parser import guarded
+from services.parser.stage import for_desk
 from services.queues import FILTER
 from shared.contracts.errors import BoundExceeded, PostroomError
 from shared.contracts.events import Envelope, IncidentWanted, MailParsed, NotificationQueued
@@ -64,7 +65,7 @@ def _again(app: App, mail: StoredMail) -> Message:
     """Build the parser's event for the mail again, for the filter."""
     envelope = Envelope(mail.id, mail.inbox, iso(mail.received_at))
     try:
-        read = guarded.read(app.mails.source(mail)).mail
+        read = for_desk(guarded.read(app.mails.source(mail)).mail, mail.inbox, app.directory.current())
     except BoundExceeded as error:
         raise NotPossible(f"the mail cannot be read: {error}") from None
     cause = Message(uuid.uuid4().hex, OPERATOR, b"", correlation_id=mail.id)

@@ -16,7 +16,7 @@ from services.dead_letter.stage import wants_incident
 from services.exporter.stage import no_connection
 from services.filter import stage as filter_stage
 from services.parser import guarded
-from services.parser.stage import unreadable_reason, unreadable_subject
+from services.parser.stage import for_desk, unreadable_reason, unreadable_subject
 from services.record_writer.decide.error import FailedMail, failed_mail_of, plan_incident_on_error
 from services.record_writer.decide.facts import Facts, facts_of
 from services.record_writer.decide.model import Decision
@@ -171,7 +171,7 @@ class _Rehearsal:
     def run(self) -> DryRun:
         """Run all stages on the mail and return the result."""
         try:
-            mail = guarded.read(self.raw).mail
+            mail = for_desk(guarded.read(self.raw).mail, self.inbox.name, self.app.directory.current())
         except BoundExceeded as error:
             return self.unreadable(error)
         found = DryRun(mail, self.app.records)

@@ -45,6 +45,7 @@ MEANINGS: dict[str, str] = {
     "encrypted": "the content is S/MIME or PGP encrypted and kept as attachment",
     "external-body": "a part lies elsewhere; it is never fetched",
     "filename-truncated": "a file name was longer than 255 bytes",
+    "from-rewritten": "From is a list's, a form's or an inbox's address; the sender is who the mail names instead",
     "garbage-in-headers": "lines that are no headers stand between headers",
     "header-truncated": "a header value was longer than is decoded",
     "headers-capped": "more fields of one name than are read",

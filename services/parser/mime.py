@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.parser import address, body, dates, ids, kind, reply, tree
+from services.parser import address, body, dates, ids, kind, reply, rewritten, tree
 from services.parser.bounds import Bounds
 from services.parser.charset import scalar
 from services.parser.defects import Defects
@@ -72,8 +72,9 @@ def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 fro
         forwarded_from=reply.forwarded_from(found.text, subject, root=root),
         routing=_routing(headers),
         defects=defects.words(),
+        original_from=rewritten.original(headers),
     )
-    return Reading(mail, found.contents)
+    return Reading(rewritten.seen_through(mail, rewritten.list_addresses(headers)), found.contents)
 
 
 def _subject(headers: Headers, bounds: Bounds, defects: Defects) -> str:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
-from services.parser import guarded
+from services.parser import guarded, rewritten
 from services.parser.guarded import Overdue
 from services.parser.mime import Reading
 from shared.addresses import address_key, address_keys
@@ -80,21 +80,28 @@ def prepare(
         return PreparedMail(received, inbox, None)
     try:
         reading = guarded.read(received.raw, suspect=handed_out_before)
-        return PreparedMail(received, inbox, _without_own_failures(reading, current))
+        return PreparedMail(received, inbox, replace(reading, mail=for_desk(reading.mail, inbox, current)))
     except (BoundExceeded, Overdue) as error:
         return PreparedMail(received, inbox, error)
 
 
-def _without_own_failures(reading: Reading, current: Configuration) -> Reading:
-    """The mail; a report names no address of this desk as one that did not get its mail: the desk sent the mail."""
-    bounce = reading.mail.bounce
-    if bounce is None:
-        return reading
-    own, plus = {address_key(inbox.address) for inbox in current.inboxes}, current.settings.plus_addressing
-    failed = tuple(
-        each for each in bounce.recipients if own.isdisjoint(address_keys(each.address, plus_addressing=plus))
+def for_desk(mail: ParsedMail, inbox: str, configuration: Configuration) -> ParsedMail:
+    """The mail as it is read at this desk, whose own addresses write no mail and miss none.
+
+    The author of a mail from an inbox's or a form's address is who it names (PR-18). A report names no address of ours
+    as one that did not get its mail, since that mail was ours.
+    """
+    own = frozenset(filter(None, (address_key(each.address) for each in configuration.inboxes)))
+    plus = configuration.settings.plus_addressing
+    found = configuration.inbox(inbox)
+    forms = map(address_key, found.sender.forms) if found else ()
+    mail = rewritten.seen_through(mail, own.union(filter(None, forms)), plus_addressing=plus)
+    if mail.bounce is None:
+        return mail
+    others = (
+        each for each in mail.bounce.recipients if own.isdisjoint(address_keys(each.address, plus_addressing=plus))
     )
-    return replace(reading, mail=replace(reading.mail, bounce=Bounce(failed)))
+    return replace(mail, bounce=Bounce(tuple(others)))
 
 
 def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:

@@ -205,12 +205,13 @@ class ObjectMatch:
 
 @dataclass(frozen=True, slots=True)
 class SenderPolicy:
-    """How an inbox treats its senders (IV-20 to IV-23)."""
+    """How an inbox treats its senders (IV-20 to IV-23). `forms`: mail from them is by whom Reply-To names (PR-18)."""
 
     method: Literal["person", "object"] = "person"
     policy: Literal["create", "existing_only", "without_creating"] = "create"
     contact_type: Literal["employee", "external_contact"] = "external_contact"
     object: ObjectMatch | None = None
+    forms: tuple[keys.Address, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

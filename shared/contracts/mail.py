@@ -87,7 +87,9 @@ class Passage:
 class ParsedMail:
     """One mail, read. Absent values are None or empty, never invented.
 
-    `from_` is None when absent or ambiguous (two From, a doubled address): a defect says which.
+    `from_` is None when absent or ambiguous (two From, a doubled address): a defect says which. `original_from` is the
+    author that a list states. `rewritten_from` is From as it stands when it is a list's, a form's or the desk's own
+    address; then `from_` is the sender that the mail names instead, and nothing proves that it is genuine.
     `message_id`, `in_reply_to` and `references` are in angle brackets, whatever the mail wrote around them.
     `text` is the best plain text with LF line ends, `new_text` what the sender wrote now. `passages` are those of a
     reply in order, empty unless one is unannounced; `new_text` has the others. `automatic` is true when no person wrote
@@ -118,3 +120,5 @@ class ParsedMail:
     routing: Routing = Routing()
     defects: tuple[str, ...] = ()
     passages: tuple[Passage, ...] = ()
+    original_from: Address | None = None
+    rewritten_from: Address | None = None

@@ -63,15 +63,16 @@ class Facts:
     def is_authenticated(self) -> bool:
         """Whether a trusted mail server states that the sender is who the address says.
 
-        The proof is about the address as the mail writes it, so one that the desk completed (IV-06) has none.
+        The proof is about From as it stands: a sender whose address the desk completed (IV-06), or whom a list or form
+        names (PR-18), has none.
         """
-        written = self.mail.from_ == self.sender.address
+        written = self.mail.from_ == self.sender.address and self.mail.rewritten_from is None
         return written and is_authenticated(self.mail, self.settings.trusted_authserv_ids)
 
     @property
     def is_analyst(self) -> bool:
-        """Whether the sender works at the desk, as far as the inbox believes it."""
-        return "analyst" in self.sender.roles and self.is_proven
+        """Whether the sender works at the desk, as far as the inbox believes it; who a list or form names does not."""
+        return "analyst" in self.sender.roles and self.is_proven and self.mail.rewritten_from is None
 
     @property
     def names_inbox(self) -> bool:

@@ -64,6 +64,8 @@ MAIL = ParsedMail(
     ),
     defects=("missing_boundary_end",),
     passages=(Passage("new", "Noch immer kaputt."), Passage("unannounced", "> Geht es wieder?", "Das steht da:")),
+    original_from=Address("Kim", "kim@customer.example"),
+    rewritten_from=Address("Kim via Users", "users@lists.example"),
 )
 BOUNCED = replace(
     MAIL,

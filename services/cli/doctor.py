@@ -20,7 +20,7 @@ def doctor() -> int:
         findings = examine(location())
     for each in findings:
         if as_json():
-            output.emit(values_of(each, ("check", "status", "message")))
+            output.emit(values_of(each, ("check", "status", "message", "name")))
         else:
             click.echo(f"{each.status.ljust(7)}  {each.check.ljust(13)}  {output.safe(each.message)}")
     return 0 if is_healthy(findings) else PROBLEM

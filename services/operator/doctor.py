@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal
 
 from services.fetcher.ledger import troubles
-from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates
+from services.fetcher.state import InboxState, InboxStates
 from services.operator.configuration import notes_on
 from services.operator.conservation import check as check_conservation
 from services.operator.queues import use_management
+from services.operator.standstill import standstills, waited
 from services.queues import QUEUES
 from shared.app import App, Location
 from shared.config.checks import complaints
@@ -23,6 +25,7 @@ from shared.config.secrets import missing
 from shared.contracts.errors import PostroomError
 from shared.mail_network.connection_test import TestResult
 from shared.store.outbox import OutboxState
+from shared.text import iso
 
 START: Final = "postroom inbox start"
 Severity = Literal["ok", "note", "problem"]
@@ -30,12 +33,13 @@ Severity = Literal["ok", "note", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The result of one check. `remedy` is the command that helps, when there is one."""
+    """The result of one check. `remedy` is the command that helps, `name` the kind of a standstill."""
 
     check: str
     status: Severity
     what: str
     remedy: str | None = None
+    name: str | None = None
 
     @property
     def message(self) -> str:
@@ -90,9 +94,6 @@ def _broker(app: App) -> Iterator[Finding]:
     kind = "RabbitMQ" if app.location.broker_url else f"the embedded default in {app.location.data}"
     waiting = counted(sum(each.ready for each in depths), "message")
     yield Finding("broker", "ok", f"{kind} answers; {waiting} ready")
-    idle = [each.name for each in depths if each.consumers == 0 and each.ready and each.name not in {"retry", "parked"}]
-    if idle:
-        yield Finding("broker", "note", f"nobody works on {', '.join(idle)}, where messages wait")
 
 
 def _configuration(app: App) -> Iterator[Finding]:
@@ -112,7 +113,8 @@ def _configuration(app: App) -> Iterator[Finding]:
     for each in notes_on(config):
         yield Finding("configuration", "note", f"{each.path}: {each.message}")
     if not config.settings.processing:
-        yield Finding("configuration", "note", "processing is off: no inbox is visited", f"{START} --all")
+        what = "processing is off: no inbox is visited"
+        yield Finding("configuration", "problem", what, f"{START} --all", "processing-off")
 
 
 def _secrets(app: App) -> Iterator[Finding]:
@@ -129,7 +131,7 @@ def _inboxes(app: App) -> Iterator[Finding]:
         state = states.get(inbox.name)
         if inbox.enabled and inbox.protocol != "none" and state is not None:
             yield from _mails_left(app, inbox)
-            yield from inbox_findings(state)
+            yield from inbox_findings(state, app.clock.now())
 
 
 def _mails_left(app: App, inbox: Inbox) -> Iterator[Finding]:
@@ -138,14 +140,14 @@ def _mails_left(app: App, inbox: Inbox) -> Iterator[Finding]:
         yield Finding("inboxes", "note", f"{inbox.name}: {text}")
 
 
-def inbox_findings(state: InboxState) -> Iterator[Finding]:
+def inbox_findings(state: InboxState, now: datetime) -> Iterator[Finding]:
     """The state of an inbox: at most one finding, the most serious."""
     if state.stop:
-        status: Severity = "problem" if state.stop.by == AUTHENTICATION else "note"
-        what, remedy = f"{state.name} is stopped: {state.stop.reason}", f"{START} {state.name}"
-        yield Finding("inboxes", status, what, remedy)
+        what = f"{state.name} has been stopped for {waited(now - state.stop.at)}: {state.stop.reason}"
+        yield Finding("inboxes", "problem", what, f"{START} {state.name}", "inbox-stopped")
     elif state.error:
-        yield Finding("inboxes", "problem", f"{state.name}: {state.error}")
+        since = f", last at {iso(state.error_at)}" if state.error_at else ""
+        yield Finding("inboxes", "problem", f"{state.name} cannot be read{since}: {state.error}", name="inbox-failing")
     elif failed := _failed_test(state):
         yield Finding("inboxes", "problem", f"{state.name}: the connection test failed: {failed.message}")
     elif state.polled_at:
@@ -169,6 +171,11 @@ def _outbox(app: App) -> Iterator[Finding]:
     unsent = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     if unsent:
         yield Finding("outbox", "note", f"outgoing mail that has not left: {unsent}", "postroom outbox list")
+
+
+def _standstills(app: App) -> Iterator[Finding]:
+    for each in standstills(app):
+        yield Finding(each.check, "problem", each.what, each.remedy, each.name)
 
 
 def _conservation(app: App) -> Iterator[Finding]:
@@ -196,5 +203,6 @@ CHECKS: Final[tuple[tuple[str, Callable[[App], Iterator[Finding]]], ...]] = (
     ("secrets", _secrets),
     ("inboxes", _inboxes),
     ("outbox", _outbox),
+    ("standstill", _standstills),
     ("conservation", _conservation),
 )

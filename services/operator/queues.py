@@ -12,18 +12,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from services.queues import EXPORTER, FILTER, NOTIFIER, RECORD_WRITER, SENDER_MATCHER
 from shared.config.values import ENVIRONMENT_REFERENCE
+from shared.runtime.broker import DEAD_LETTER, INTAKE, RETRY
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.runtime.broker import Depth
 
 NEXT_QUEUE: Final[Mapping[str, str]] = {
-    "parser": "filter",
-    "filter": "sender-matcher",
-    "sender-matcher": "record-writer",
+    "parser": FILTER,
+    "filter": SENDER_MATCHER,
+    "sender-matcher": RECORD_WRITER,
+    "record-writer": EXPORTER,
+    "operator": FILTER,
 }
-"""Stage → the queue that it fills."""
+"""Stage → the queue that it fills, while the mail has no outcome."""
+AFTER: Final[Mapping[str, str]] = {"retry": RETRY, "wait": RETRY, "failed": DEAD_LETTER}
+"""Decision → the queue that it fills, whatever the stage."""
 MAX_MAILS_READ: Final = 500
 """Mails in flight whose journals are read for ages, the oldest first."""
 
@@ -78,9 +84,11 @@ def _oldest(app: App) -> dict[str, datetime]:
     """Since when the oldest mail waits in each queue, by the journal."""
     oldest: dict[str, datetime] = {}
     for arrival in app.arrivals.on_intake(1):
-        oldest["intake"] = arrival.at
+        oldest[INTAKE] = arrival.at
     for mail in app.mails.in_flight(MAX_MAILS_READ):
         last = max(app.journal.of_mail(mail.id), key=lambda entry: entry.at, default=None)
-        if last and (queue := NEXT_QUEUE.get(last.stage)):
+        if last and (queue := AFTER.get(last.decision) or NEXT_QUEUE.get(last.stage)):
             oldest[queue] = min(last.at, oldest.get(queue, last.at))
+    for outgoing in app.outbox.queued(1):
+        oldest[NOTIFIER] = outgoing.at
     return oldest

@@ -13,6 +13,7 @@ import sqlite3
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -51,6 +52,8 @@ CREATE TABLE IF NOT EXISTS queue(
   correlation_id TEXT, headers TEXT, body BLOB);
 CREATE INDEX IF NOT EXISTS queue_ready ON queue(queue, held, seq, until, holder, at);
 CREATE INDEX IF NOT EXISTS queue_held ON queue(until) WHERE held = 1;
+CREATE TABLE IF NOT EXISTS consumers(
+  id TEXT PRIMARY KEY, queue TEXT NOT NULL, holder TEXT NOT NULL, until REAL NOT NULL);
 """
 _PUT = (
     "INSERT INTO queue(queue, held, until, at, id, type, content_type, correlation_id, headers, body)"
@@ -96,6 +99,12 @@ class EmbeddedBroker:
             freed = db.execute(f"UPDATE queue SET held = 0, holder = NULL WHERE holder IN ({marks})", dead)
         return freed.rowcount
 
+    def _consumers(self) -> Counter[str]:
+        """Consumers by queue: those of running processes, as far as that can be seen from here."""
+        rows = self._rows("SELECT queue, holder FROM consumers WHERE until >= ?", time.time())
+        gone = {holder for holder in {row[1] for row in rows} if processes.is_gone(holder.rpartition("/")[0])}
+        return Counter(queue for queue, holder in rows if holder not in gone)
+
     def publish(self, messages: Sequence[Message]) -> None:
         """Durable when it returns."""
         rows = [self.row(message) for message in messages]
@@ -115,10 +124,10 @@ class EmbeddedBroker:
     def _renew(self) -> None:
         while not self._stop.wait(self.lease_seconds / 3):
             try:
-                if self._rows("SELECT 1 FROM queue WHERE held = 1 AND holder = ? LIMIT 1", self.owner):
-                    with self.file.writing() as db:
-                        until = time.time() + self.lease_seconds
-                        db.execute("UPDATE queue SET until = ? WHERE held = 1 AND holder = ?", (until, self.owner))
+                with self.file.writing() as db:
+                    until = time.time() + self.lease_seconds
+                    db.execute("UPDATE queue SET until = ? WHERE held = 1 AND holder = ?", (until, self.owner))
+                    db.execute("UPDATE consumers SET until = ? WHERE holder = ?", (until, self.owner))
             except Unavailable as error:
                 log.warning("leases_not_renewed", extra={"reason": str(error)})
 
@@ -137,10 +146,11 @@ class EmbeddedBroker:
             )
         }
         retry = self._rows(f"SELECT count(*), min(at), min(until) FROM queue WHERE {waiting}", now)[0]
-        shown = []
+        shown, consumers = [], self._consumers()
         for name in (*self.queues.names, PARKED):
             ready, unacked, oldest = counted.get(name, (0, 0, None))
-            shown.append(Depth(name, ready, unacked, None, None if oldest is None else max(0.0, now - oldest)))
+            age = None if oldest is None else max(0.0, now - oldest)
+            shown.append(Depth(name, ready, unacked, consumers[name], age))
         count, oldest, due = retry
         waits = [None if each is None else max(0.0, each) for each in (oldest and now - oldest, due and due - now)]
         return [*shown, Depth(RETRY, count, 0, None, *waits)]
@@ -198,6 +208,7 @@ class EmbeddedConsumer:
 
     def __init__(self, broker: EmbeddedBroker, queue: str, prefetch: int) -> None:
         self.broker, self.queue, self.prefetch = broker, queue, prefetch
+        self._id: str | None = None
         self._width = 1
         self._settling: list[_Settling] = []
         self._held: dict[int, int] = {}
@@ -206,10 +217,27 @@ class EmbeddedConsumer:
     def take(self, timeout: float) -> Sequence[Delivery]:
         """Lease and count up to `prefetch` rows; a row that was taken before comes alone."""
         self.flush()
+        self._register()
         deadline = time.monotonic() + timeout
         while not (taken := self._take_now()) and time.monotonic() < deadline:
             time.sleep(min(POLL_SECONDS, timeout))
         return taken
+
+    def _register(self) -> None:
+        """Be counted as a consumer, from the first take until `close`, or for a lease after the process was killed."""
+        if self._id is not None:
+            return
+        id_, until = uuid.uuid4().hex, time.time() + self.broker.lease_seconds
+        with self.broker.file.writing() as db:
+            db.execute("DELETE FROM consumers WHERE until < ?", (time.time() - CLOCK_SECONDS,))
+            db.execute("INSERT INTO consumers VALUES(?, ?, ?, ?)", (id_, self.queue, self.broker.owner, until))
+        self._id = id_
+
+    def _unregister(self) -> None:
+        id_, self._id = self._id, None
+        if id_ is not None:
+            with self.broker.file.writing() as db:
+                db.execute("DELETE FROM consumers WHERE id = ?", (id_,))
 
     def _take_now(self) -> Sequence[Delivery]:
         if not self._anything():
@@ -347,6 +375,7 @@ class EmbeddedConsumer:
         held, self._held = self._held, {seq: takes for seq, takes in self._held.items() if seq in settled}
         self._returning += [(seq, self.broker.owner, takes) for seq, takes in held.items() if seq not in settled]
         self.flush()
+        self._unregister()
 
 
 def _insert(db: sqlite3.Connection, rows: Iterable[tuple[object, ...]]) -> None:

@@ -22,19 +22,27 @@ FAILED = TestResult(ok=False, step=Step.LOGIN, message="the login was refused", 
 REFUSED_LOGIN = Stop(AUTHENTICATION, "three refused logins", AT)
 
 
+def stopped(why: str) -> Finding:
+    what = f"box has been stopped for 0 s: {why}"
+    return Finding("inboxes", "problem", what, "postroom inbox start box", "inbox-stopped")
+
+
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
         (InboxState("box"), []),
         (InboxState("box", polled_at=AT), [Finding("inboxes", "ok", "box was visited without trouble")]),
-        (InboxState("box", error="no route", polled_at=AT), [Finding("inboxes", "problem", "box: no route")]),
+        (
+            InboxState("box", error="no route", polled_at=AT),
+            [Finding("inboxes", "problem", "box cannot be read: no route", name="inbox-failing")],
+        ),
         (
             InboxState("box", stop=REFUSED_LOGIN, error="no route"),
-            [Finding("inboxes", "problem", "box is stopped: three refused logins", remedy="postroom inbox start box")],
+            [stopped("three refused logins")],
         ),
         (
             InboxState("box", stop=replace(REFUSED_LOGIN, by=OPERATOR, reason="holidays")),
-            [Finding("inboxes", "note", "box is stopped: holidays", remedy="postroom inbox start box")],
+            [stopped("holidays")],
         ),
         (
             InboxState("box", test=FAILED),
@@ -48,7 +56,7 @@ REFUSED_LOGIN = Stop(AUTHENTICATION, "three refused logins", AT)
     ids=["never-visited", "visited", "failing", "refused-logins", "stopped-by-a-person", "failed-test", "works-since"],
 )
 def test_an_inbox_has_its_most_serious_finding(state: InboxState, expected: list[Finding]) -> None:
-    assert list(inbox_findings(state)) == expected
+    assert list(inbox_findings(state, AT)) == expected
 
 
 def test_a_finding_shows_its_remedy_behind_what_was_found() -> None:

@@ -10,9 +10,11 @@ import click
 
 from services.cli import output
 from services.cli.base import PROBLEM, Command, Group, Problem, as_json, opened
+from services.cli.mail_server import test_mail_options
 from services.operator.inboxes import (
     WaitingMail,
     check_connection,
+    clear_test,
     inbox_named,
     inbox_views,
     send_test_mail,
@@ -22,6 +24,7 @@ from services.operator.inboxes import (
     switch_processing,
     waiting_mails,
 )
+from services.operator.mail_servers import TestMail
 from services.operator.records import type_called
 from services.operator.view import values_of
 from services.record_writer.sample import sample_mail
@@ -72,12 +75,17 @@ def _tested(test: TestResult | None, zone: str) -> str:
 @inbox.command(cls=Command)
 @click.argument("name")
 @click.option("--send/--no-send", default=None, help="Send a test mail to the user of the mail server.  [default: ask]")
-def test(name: str, *, send: bool | None) -> int:
+@test_mail_options
+@click.option("--clear", is_flag=True, help="Forget the latest result instead.")
+def test(name: str, *, send: bool | None, clear: bool, **mail: Any) -> int:
     """Test the connection of an inbox and keep the result; exit code 1 when it fails. Creates nothing there.
 
     When it works, a mail may be sent through the outgoing server to that server's own user.
     """
     with opened() as app:
+        if clear:
+            clear_test(app, name)
+            return 0
         with output.watching(f"testing {output.safe(name)}"):
             check = check_connection(app, name)
         if check.result is None:
@@ -86,10 +94,13 @@ def test(name: str, *, send: bool | None) -> int:
         _show_result(name, asdict(check.result))
         if not check.ok:
             return PROBLEM
-        server = server_for_test_mail(app, name)
-        if server is not None and _wants(server, send=send):
-            _show_result(name, {"ok": True, "message": send_test_mail(app, name, server)})
-    return 0
+        addressed = bool(mail["to"] or mail["cc"] or mail["bcc"])
+        server = server_for_test_mail(app, name, addressed=addressed)
+        if server is None or not (addressed or _wants(server, send=send)):
+            return 0
+        result = send_test_mail(app, name, server, TestMail(**mail))
+        _show_result(name, {"ok": result.ok, "message": result.message})
+    return 0 if result.ok else PROBLEM
 
 
 def _show_result(name: str, result: dict[str, Any]) -> None:

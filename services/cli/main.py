@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "dead-letters": ("services.cli.dead_letters:dead_letters", "What failed: look, replay, discard."),
     "outbox": ("services.cli.outbox:outbox", "Outgoing mail, sent and waiting."),
     "inbox": ("services.cli.inbox:inbox", "Inboxes: list, test, start, stop, peek, sample."),
+    "mail-server": ("services.cli.mail_server:mail_server", "Mail servers: list, test, send a test mail."),
     "config": ("services.cli.config:config", "Check, apply and export the configuration."),
     "doctor": ("services.cli.doctor:doctor", "Is everything reachable, is every mail accounted for?"),
 }

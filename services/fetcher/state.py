@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from shared.clock import Clock
 from shared.config.model import Inbox
-from shared.contracts.mapping import STORE, from_plain, named, to_plain
-from shared.mail_network.connection import Step
-from shared.mail_network.connection_test import TestResult
+from shared.contracts.mapping import from_plain, named, to_plain
+from shared.mail_network.connection_test import STORED, TestResult
 from shared.store.documents import Change, Documents
 
 COLLECTION = "inbox_state"
@@ -46,8 +45,7 @@ class InboxState:
     test: TestResult | None = None
 
 
-_STEPS = replace(STORE, write={Step: str}, read={Step: Step})
-_encode, _decode = to_plain(TestResult, _STEPS), from_plain(InboxState, _STEPS)
+_encode, _decode = to_plain(TestResult, STORED), from_plain(InboxState, STORED)
 
 
 def access_mark(inbox: Inbox) -> str:
@@ -106,6 +104,6 @@ class InboxStates:
         """Start an inbox again, on behalf of an operator or after its login was corrected."""
         self._documents.upsert(COLLECTION, name, {"$set": {"stop": None, "auth_failures": 0}})
 
-    def tested(self, name: str, result: TestResult) -> None:
-        """Keep the latest connection test (IV-08)."""
-        self._documents.upsert(COLLECTION, name, {"$set": {"test": _encode(result)}})
+    def tested(self, name: str, result: TestResult | None) -> None:
+        """Keep the latest connection test (IV-08); None clears it."""
+        self._documents.upsert(COLLECTION, name, {"$set": {"test": _encode(result) if result else None}})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,15 +9,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from services.fetcher.state import InboxState, InboxStates
-from services.notifier import send
-from services.notifier.compose import Outgoing
+from services.operator import mail_servers
 from services.operator.errors import NotAvailable
+from services.operator.mail_servers import TestMail
 from services.operator.view import values_of, view_of
 from services.parser import guarded
 from services.runner import build_fetcher
 from shared.config.store import switch
 from shared.contracts.errors import BoundExceeded, Unavailable
-from shared.contracts.mail import Address
 from shared.mail_network import connection_test
 from shared.mail_network.connection import Refusal
 from shared.mail_network.connection_test import TestResult
@@ -130,29 +128,23 @@ def check_connection(app: App, name: str) -> ConnectionCheck:
     return ConnectionCheck(result.message, result.ok, result)
 
 
-def server_for_test_mail(app: App, name: str) -> MailServer | None:
-    """The server that sends for an inbox, when it has a user to whom a test mail can go."""
+def server_for_test_mail(app: App, name: str, *, addressed: bool = False) -> MailServer | None:
+    """The server that sends for an inbox, when the mail is addressed or the server has a user to whom it can go."""
     configuration = app.directory.current()
     server_name = inbox_named(app, name).mail_server or ""
     server = configuration.mail_server(server_name) or next(iter(configuration.mail_servers), None)
-    return server if server and server.username else None
+    return server if server and (server.username or addressed) else None
 
 
-def send_test_mail(app: App, name: str, server: MailServer) -> str:
-    """Send a mail to the outgoing server's own user (IV-08), and say so; blocking and override apply (NE-21)."""
+def clear_test(app: App, name: str) -> None:
+    """Forget the latest connection test of an inbox."""
+    InboxStates(app.documents, app.clock).tested(inbox_named(app, name).name, None)
+
+
+def send_test_mail(app: App, name: str, server: MailServer, mail: TestMail) -> TestResult:
+    """Send a test mail from an inbox (IV-08); the result is kept for the mail server (NE-24)."""
     inbox = inbox_named(app, name)
-    sender = server.from_address or inbox.address
-    mail = Outgoing(
-        message_id=f"<test-{uuid.uuid4().hex}@{sender.rpartition('@')[2]}>",
-        date=app.clock.now(),
-        to=(Address("", server.username or ""),),
-        subject="Test of Postroom",
-        text=f"This mail was sent to test the inbox {inbox.name} and the mail server {server.name}.\n",
-        sender=Address("", sender),
-        loop=inbox.name,
-    )
-    send.deliver(mail, server, send.access(server, app.directory.current().settings))
-    return f"A test mail has left for {server.username} through {server.name}."
+    return mail_servers.send_test_mail(app, server, mail, server.from_address or inbox.address, inbox.name)
 
 
 def waiting_mails(app: App, name: str, count: int) -> tuple[WaitingMail, ...]:

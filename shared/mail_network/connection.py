@@ -41,6 +41,7 @@ class Step(StrEnum):
     LOGIN = "login"
     INBOX = "inbox-folder"
     ARCHIVE = "archive-folder"
+    SEND = "send"
     DONE = "done"
 
 

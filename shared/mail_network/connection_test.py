@@ -8,10 +8,11 @@ from the protocols, so that IMAP, SMTP and the others answer alike.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.contracts.mapping import STORE
 from shared.mail_network.connection import AuthenticationRefused, CleartextRefused, Refusal, Step, Unresolved
 
 OK = "The connection works."
@@ -46,6 +47,10 @@ _SENTENCES = {
     Step.INBOX: INBOX,
     Step.ARCHIVE: ARCHIVE,
 }
+
+
+STORED = replace(STORE, write={Step: str}, read={Step: Step})
+"""How a result is stored."""
 
 
 @dataclass(frozen=True, slots=True)

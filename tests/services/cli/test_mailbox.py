@@ -138,6 +138,49 @@ def test_a_test_mail_goes_to_the_servers_own_user(run: Run, write: Write, doveco
     assert [mail.recipients for mail in smtp.received] == [["trap@example.com"]]
 
 
+@pytest.mark.req("NE-24")
+def test_a_mail_server_is_tested_and_the_result_is_kept_until_it_is_cleared(
+    run: Run, write: Write, smtp: SmtpServer
+) -> None:
+    assert run("mail-server", "list").out == "no mail servers\n"
+    run("config", "apply", write("p.yaml", server(smtp.port, from_address="support@example.com")))
+    assert run("mail-server", "test", "out").out == "The connection works.\n"
+    assert run("mail-server", "list", "--json").line["test"]["ok"] is True
+    run("mail-server", "test", "out", "--clear")
+    assert run("mail-server", "list", "--json").line["test"] is None
+    run("config", "apply", write("p.yaml", server(1, from_address="support@example.com")))
+    failed = run("mail-server", "test", "out")
+    assert (failed.code, "localhost:1: Connection refused" in failed.out) == (1, True)
+    assert "Connection refused" in run("mail-server", "list").out
+    assert run("mail-server", "test", "in").code == 1
+
+
+@pytest.mark.req("NE-24")
+def test_a_test_mail_has_the_recipients_subject_and_text_that_are_named(
+    run: Run, write: Write, dovecot: Dovecot, smtp: SmtpServer
+) -> None:
+    run("config", "apply", write("p.yaml", mailbox(dovecot.port) + server(smtp.port, from_address="box@example.com")))
+    to = ("--to", "a@example.com", "--cc", "b@example.com", "--bcc", "c@example.com")
+    done = run("mail-server", "test", "out", *to, "--subject", "Hello", "--text", "Is it there?")
+    assert (done.code, "A test mail has left for a@example.com, b@example.com, c@example.com" in done.out) == (0, True)
+    (received,) = smtp.received
+    assert received.recipients == ["a@example.com", "b@example.com", "c@example.com"]
+    assert b"Subject: Hello" in received.content
+    assert b"Is it there?" in received.content
+    assert b"c@example.com" not in received.content
+    assert run("inbox", "test", "box", *to).code == 0
+    smtp.faults.mail_answer = "550 5.7.1 not you"
+    refused = run("inbox", "test", "box", *to)
+    assert (refused.code, "not sent through out: 550 5.7.1 not you" in refused.out) == (1, True)
+    assert "550 5.7.1" in run("mail-server", "list", "--json").line["test"]["message"]
+    assert run("mail-server", "test", "out", "--send").code == 1
+    (box,) = [each for each in run("inbox", "list", "--json").lines if each["name"] == "box"]
+    assert box["test"]["ok"] is True
+    run("inbox", "test", "box", "--clear")
+    (box,) = [each for each in run("inbox", "list", "--json").lines if each["name"] == "box"]
+    assert box["test"] is None
+
+
 def test_unsent_mail_leaves_by_hand(run: Run, write: Write, smtp: SmtpServer) -> None:
     run("publish", "-", stdin=a_mail(Message_ID="<first@customer.example>"))
     run("up", "--once")

@@ -1,0 +1,76 @@
+"""`postroom mail-server`: which mail servers there are, their latest tests, and a test mail."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, Final
+
+import click
+
+from services.cli import output
+from services.cli.base import PROBLEM, Command, Group, as_json, opened
+from services.operator import mail_servers
+from services.operator.mail_servers import TestMail
+
+OPTIONS: Final = (
+    click.option("--to", multiple=True, metavar="ADDRESS", help="Recipient of the test mail; may be repeated."),
+    click.option("--cc", multiple=True, metavar="ADDRESS", help="Recipient of a copy."),
+    click.option("--bcc", multiple=True, metavar="ADDRESS", help="Recipient whom the others do not see."),
+    click.option("--subject", default=mail_servers.SUBJECT, show_default=True, help="Subject of the test mail."),
+    click.option("--text", default=mail_servers.TEXT, show_default=True, help="Text of the test mail."),
+)
+
+
+def test_mail_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that describe a test mail."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@click.group(cls=Group)
+def mail_server() -> None:
+    """Mail servers: list, test."""
+
+
+@mail_server.command("list", cls=Command)
+def list_servers() -> None:
+    """List mail servers with their latest connection test."""
+    with opened() as app:
+        views = mail_servers.mail_server_views(app)
+        zone = app.directory.current().settings.timezone
+    if as_json():
+        for each in views:
+            output.emit(asdict(each))
+        return
+    rows = (
+        (each.name, f"{each.host}:{each.port}", each.tls, each.test and output.local(each.test.at, zone), _said(each))
+        for each in views
+    )
+    output.table(("server", "address", "tls", "tested", "result"), rows, empty="no mail servers")
+
+
+def _said(view: mail_servers.MailServerView) -> str:
+    return view.test.message if view.test else ""
+
+
+@mail_server.command(cls=Command)
+@click.argument("name")
+@click.option("--send", is_flag=True, help="Send a test mail, to the server's own user unless recipients are named.")
+@test_mail_options
+@click.option("--clear", is_flag=True, help="Forget the latest result instead.")
+def test(name: str, *, send: bool, clear: bool, **mail: Any) -> int:
+    """Test the connection of a mail server and keep the result; exit code 1 when it fails."""
+    with opened() as app:
+        if clear:
+            mail_servers.clear_test(app, name)
+            return 0
+        wanted = TestMail(**mail) if send or mail["to"] or mail["cc"] or mail["bcc"] else None
+        with output.watching(f"testing {output.safe(name)}"):
+            result = mail_servers.check_mail_server(app, name, wanted)
+    if as_json():
+        output.emit({"mail_server": name, **asdict(result)})
+    else:
+        click.echo(output.safe(result.message))
+    return 0 if result.ok else PROBLEM

@@ -1,22 +1,34 @@
 """Log lines of the commands that run on: one event a line on standard error, its facts behind it.
 
-`2026-11-20T12:00:00.123Z INFO decided stage=filter mail_id=...`. POSTROOM_LOG sets the level. Of an exception the
-line says what it was and where it was raised; POSTROOM_DEBUG=1 shows the whole traceback.
+`2026-11-20T12:00:00.123Z INFO decided stage=filter mail_id=...`, or one JSON object with the members `at`, `level` and
+`event` and one for each fact. POSTROOM_LOG sets the level, POSTROOM_LOG_FORMAT the form. Of an exception the line says
+what it was and where it was raised; POSTROOM_DEBUG=1 shows the whole traceback. While a mail is worked on, its id is in
+every line (`shared.runtime.current_mail`).
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
+import click
+
 from services.cli.base import DEBUG
 from services.cli.output import safe
+from shared.runtime.current_mail import current_mail
 from shared.text import iso
 
+log = logging.getLogger(__name__)
+
 LEVEL: Final = "POSTROOM_LOG"
+LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
+FORMAT: Final = "POSTROOM_LOG_FORMAT"
 _KNOWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
@@ -25,14 +37,44 @@ class Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback below it when there is one."""
-        at = iso(datetime.fromtimestamp(record.created, UTC))
-        facts = "".join(f" {name}={_value(value)}" for name, value in vars(record).items() if name not in _KNOWN)
-        line = f"{at} {record.levelname} {safe(record.getMessage())}{facts}"
+        facts = "".join(f" {name}={_value(value)}" for name, value in _facts(record).items())
+        line = f"{_at(record)} {record.levelname} {safe(record.getMessage())}{facts}"
         if not record.exc_info:
             return line
-        if os.environ.get(DEBUG) == "1":
+        if _shows_traceback():
             return f"{line}\n{safe(self.formatException(record.exc_info), breaks=True)}"
         return f"{line} error={_value(_summary(record.exc_info[1]))}"
+
+
+class JsonLines(logging.Formatter):
+    """An event and its facts as one JSON object; numbers and switches stay what they are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """One line."""
+        line = {"at": _at(record), "level": record.levelname, "event": record.getMessage(), **_facts(record)}
+        if record.exc_info:
+            line["error"] = _summary(record.exc_info[1])
+            if _shows_traceback():
+                line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+FORMATS: Final = {"text": Lines, "json": JsonLines}
+
+
+def _at(record: logging.LogRecord) -> str:
+    return iso(datetime.fromtimestamp(record.created, UTC))
+
+
+def _facts(record: logging.LogRecord) -> dict[str, object]:
+    """The facts of a line, with the mail that is being worked on unless the line names one itself."""
+    facts = {name: value for name, value in vars(record).items() if name not in _KNOWN}
+    mail_id = current_mail.get()
+    return facts if facts.get("mail_id") or not mail_id else {**facts, "mail_id": mail_id}
+
+
+def _shows_traceback() -> bool:
+    return os.environ.get(DEBUG) == "1"
 
 
 def _summary(error: BaseException | None) -> str:
@@ -50,14 +92,30 @@ def _value(value: object) -> str:
 
 
 def start(default: str = "INFO") -> None:
-    """Log to standard error from now on."""
-    level = os.environ.get(LEVEL, default).upper()
+    """Log to standard error from now on. An unknown level or form is a usage error."""
+    level = _chosen(LEVEL, default, LEVELS, str.upper)
     handler = logging.StreamHandler()
-    handler.setFormatter(Lines())
-    logging.basicConfig(
-        level=level if level in logging.getLevelNamesMapping() else default, handlers=[handler], force=True
-    )
+    handler.setFormatter(FORMATS[_chosen(FORMAT, "text", tuple(FORMATS), str.lower)]())
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(capture=True)
     for library in ("pymongo", "kombu", "amqp"):
         logging.getLogger(library).setLevel(logging.WARNING)
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # lost connections are logged once, by Postroom itself
+
+
+@contextmanager
+def ending(part: str) -> Iterator[None]:
+    """Log that a worker, or all of them, ended, and why if it was an error."""
+    try:
+        yield
+    except Exception:
+        log.exception("worker_ended", extra={"stage": part})
+        raise
+    log.info("worker_ended", extra={"stage": part})
+
+
+def _chosen(variable: str, default: str, known: Sequence[str], spelled: Callable[[str], str]) -> str:
+    value = spelled(os.environ.get(variable) or default)
+    if value not in known:
+        raise click.UsageError(f"{variable} is {os.environ[variable]!r}; write one of {', '.join(known)}")
+    return value

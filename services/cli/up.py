@@ -41,7 +41,8 @@ def up(file: Path | None, *, once: bool) -> None:
         from services.runner import run_all
 
         if not once:
-            run_all(app, stop)
+            with logs.ending("all"):
+                run_all(app, stop)
             return
         with output.watching("working", partial(_in_flight, app)):
             run_all(app, stop, once=True)

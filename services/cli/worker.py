@@ -52,7 +52,7 @@ def run(name: str, stop: threading.Event) -> None:
     from services.runner import build_fetcher, worker_dependencies
     from shared.runtime.worker import Worker
 
-    with opened() as app:
+    with logs.ending(name), opened() as app:
         app.directory.current()  # one that cannot be read ends the worker, not every mail
         if name == "fetcher":
             build_fetcher(app).run(stop)

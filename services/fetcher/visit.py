@@ -153,7 +153,7 @@ class Visit:
         if isinstance(error, BoundExceeded):
             self._archive_unread(key, len(arrival.raw), str(error))
         else:
-            log.warning("mail_not_handed_over", exc_info=error)
+            log.warning("mail_not_handed_over", exc_info=error, extra={"inbox": self._inbox.name, "source": key.id})
             self._fail(key, f"{type(error).__name__}: {error}")
 
     def _record_taken(self, keys: Sequence[Key]) -> None:

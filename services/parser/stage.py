@@ -28,6 +28,7 @@ from shared.ids import mail_id
 from shared.intake import read
 from shared.loops import loop_key
 from shared.runtime.broker import INTAKE
+from shared.runtime.current_mail import current_mail
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait, emit
 from shared.runtime.stage import Stage
 from shared.store.arrivals import Arrivals
@@ -75,7 +76,9 @@ def prepare(
     inbox = _inbox(received, current)
     if current.inbox(inbox) is None:
         return PreparedMail(received, inbox, None, unknown_inbox=True)
-    known = stores.mails.get(mail_id(inbox, received.source_id, hashlib.sha256(received.raw).hexdigest()))
+    id_ = mail_id(inbox, received.source_id, hashlib.sha256(received.raw).hexdigest())
+    current_mail.set(id_)
+    known = stores.mails.get(id_)
     if known is not None and known.outcome is not None:
         return PreparedMail(received, inbox, None)
     try:
@@ -111,6 +114,7 @@ def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
         return Retry(str(prepared.reading))
     sha256 = stores.documents.put_blob(received.raw)
     id_ = mail_id(inbox, received.source_id, sha256)
+    current_mail.set(id_)
     known = stores.mails.get(id_)
     now = stores.clock.now()
     if known is not None and known.outcome is not None:

@@ -422,7 +422,8 @@ class Session:
 
     def _requeue_later(self, pending: PendingSettlement, post: Post, verdict: Verdict) -> None:
         """The broker said no. Keep the original in the shortest tier, uncounted; without a tier, start afresh."""
-        place = {"queue": self.key, "to": post.message.to, "id": post.message.id}
+        message = post.message
+        place = {"queue": self.key, "to": message.to, "id": message.id, "mail_id": message.correlation_id}
         log.error("publish_not_taken", extra={**place, "reason": verdict.value})
         if pending.last_resort:
             self._lose(f"RabbitMQ takes neither a message for {post.message.to!r} nor its retry")

@@ -40,12 +40,13 @@ class Answer:
     mail_id: str = field(init=False)
 
     def __post_init__(self) -> None:
-        """Find the mail it is about, once: every hook asks for it.
+        """Find the mail it is about, once: every hook asks for it."""
+        object.__setattr__(self, "mail_id", _named_mail(self.outcome) or claimed_mail_id(self.delivery))
 
-        On intake the correlation id is the publisher's own, not a mail id.
-        """
-        claimed = "" if self.delivery.queue == INTAKE else self.delivery.message.correlation_id
-        object.__setattr__(self, "mail_id", _named_mail(self.outcome) or claimed)
+
+def claimed_mail_id(delivery: Delivery) -> str:
+    """The mail that a message names; on intake its correlation id is the publisher's own, not a mail id."""
+    return "" if delivery.queue == INTAKE else delivery.message.correlation_id
 
 
 def _named_mail(outcome: Outcome) -> str:

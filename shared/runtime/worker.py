@@ -16,8 +16,9 @@ import tenacity
 
 from shared.contracts.errors import NewerVersion, PostroomError, Unavailable
 from shared.contracts.events import Event
-from shared.runtime.broker import INTAKE, TIERS, Broker, Consumer, Delivery, Message, Unroutable
+from shared.runtime.broker import TIERS, Broker, Consumer, Delivery, Message, Unroutable
 from shared.runtime.crash_points import crash_point
+from shared.runtime.current_mail import current_mail
 from shared.runtime.hooks import (
     Announced,
     Answer,
@@ -29,6 +30,7 @@ from shared.runtime.hooks import (
     Retried,
     Settled,
     Taken,
+    claimed_mail_id,
 )
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
@@ -207,12 +209,15 @@ class Worker:
     def prepare(self, delivery: Delivery) -> Prepared:
         """Read the message and let the stage prepare it; what cannot be read has its outcome."""
         began = time.monotonic()
+        token = current_mail.set(claimed_mail_id(delivery))
         try:
             event, outcome = self.read(delivery), None
         except Unavailable:
             raise
         except Exception as error:
             event, outcome = None, self.unread(delivery, error)
+        finally:
+            current_mail.reset(token)
         return Prepared(delivery, event, outcome, time.monotonic() - began)
 
     def read(self, delivery: Delivery) -> Any:
@@ -235,6 +240,7 @@ class Worker:
             return Answer(delivery, prepared.outcome, (), prepared.seconds)
         began = time.monotonic()
         messages: Sequence[Message] = ()
+        token = current_mail.set(claimed_mail_id(delivery))
         try:
             outcome = self.stage.handle(prepared.event)
             crash_point("worker.decided")
@@ -243,6 +249,8 @@ class Worker:
             raise
         except Exception as error:
             outcome = _failure(self.stage, delivery, error)
+        finally:
+            current_mail.reset(token)
         return Answer(delivery, outcome, messages, prepared.seconds + time.monotonic() - began)
 
     def pack_events(self, delivery: Delivery, outcome: Outcome) -> Sequence[Message]:
@@ -296,18 +304,15 @@ def _failure(stage: Stage, delivery: Delivery, error: Exception) -> Fail:
     """The failure of a handler that raised, with the reason for the dead letter."""
     if isinstance(error, PostroomError):  # written for a person to read
         return Fail(str(error))
-    log.error("stage_failed", exc_info=error, extra={"stage": stage.name, "mail_id": delivery.message.correlation_id})
+    log.error("stage_failed", exc_info=error, extra={"stage": stage.name, "message_id": delivery.message.id})
     return Fail(f"{type(error).__name__}: {error}")  # a bug, or a mail that triggers one: keep the message, go on
 
 
 def _with_mail_id(delivery: Delivery, failure: Fail) -> Delivery:
-    """The delivery with the mail id that the stage found and its message lacks.
-
-    On intake the correlation id is the publisher's own, not a mail id.
-    """
+    """The delivery with the mail id that the stage found and its message lacks."""
     message = delivery.message.with_headers(incident=int(failure.incident))
-    claimed = "" if delivery.queue == INTAKE else message.correlation_id
-    return replace(delivery, message=replace(message, correlation_id=failure.mail_id or claimed))
+    mail_id = failure.mail_id or claimed_mail_id(delivery)
+    return replace(delivery, message=replace(message, correlation_id=mail_id))
 
 
 def _wait_for_upgrade(message: Message, reason: str) -> Outcome:

@@ -17,6 +17,7 @@ from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.file import LocalFile
 from shared.runtime import worker as worker_module
 from shared.runtime.broker import Message
+from shared.runtime.current_mail import current_mail
 from shared.runtime.hooks import Decided, Hook, Hooks
 from shared.runtime.outcome import Emit, Fail, Outcome
 from shared.runtime.stage import Stage
@@ -189,3 +190,24 @@ def test_others_write_and_leases_are_renewed_while_a_mail_is_prepared(tmp_path: 
     assert [row[0] for row in other._rows("SELECT id FROM queue")] == ["b"]
     for each in (broker, other, file):
         each.close()
+
+
+def test_the_mail_that_is_worked_on_is_known_to_log_lines_until_it_is_decided(
+    broker: EmbeddedBroker, story: Story
+) -> None:
+    seen: list[str] = []
+
+    def handle(event: str) -> Outcome:
+        seen.append(f"{event} {current_mail.get()}")
+        return Emit()
+
+    def decode(message: Message) -> str:
+        seen.append(current_mail.get())
+        return message.id
+
+    stage = Stage("filter", "filter", handle, decode)
+    worker = Worker(stage, WorkerDependencies(broker, lambda *_: [], story.batch, lambda: None))
+    broker.publish([Message("m", "filter", b"", correlation_id="mail-1")])
+    worker.step(0)
+    assert seen == ["mail-1", "m mail-1"]
+    assert current_mail.get() == ""

@@ -20,7 +20,6 @@ KINDS: Final = {
     "report": "a delivery or feedback report, no request",
     "auto-reply": "an automatic reply, no request",
     "receipt": "a receipt (disposition notification), no request",
-    "calendar": "a meeting request or an answer to one, no request",
     "challenge": "a challenge of a spam filter, no request",
 }
 PERSON_CAP, ROBOT_CAP = 500, 60

@@ -271,6 +271,7 @@ class Inbox:
     mail_server: keys.Name | None = None
     processor: keys.Name = "incident"
     update_only: bool = False
+    take_invitations: bool = False
     unique_key: keys.FieldName | None = None
     record_marker: keys.Line | None = None
     field_separator: keys.AnyText | None = None

@@ -30,22 +30,38 @@ from shared.contracts.change import Change, Target, TargetKind
 from shared.store.record import Record, pending_change, with_change
 from shared.typed import BadValue
 
+INVITATION: Final = "a meeting request or an answer to one, and no answer about a record: no request"
+
 
 def decide(facts: Facts, lookups: Lookups) -> Decision:
     """Decide one mail. Raises `PostroomError` when a record, or its type, does not exist any more."""
     if decide_whole := WHOLE_MAILS.get(facts.inbox.processor):
-        return decide_whole(facts)
+        return Decision("rejected", INVITATION, "kind") if _is_unwanted_invitation(facts) else decide_whole(facts)
     try:
         blocks = blocks_of(facts)
     except BadValue as error:
         refused = sender_refusal(facts)
         return Decision("rejected", refused, "sender") if refused else Decision("failed", str(error), "body")
-    targets = facts.targets_claimed or tuple(targets_of(facts, blocks, lookups))
+    targets = facts.targets_claimed or _joining(facts, tuple(targets_of(facts, blocks, lookups)))
     if waits := next((each for each in targets if each.kind == "wait"), None):
         return Decision("wait", waits.why, waits.step)
     if all(each.kind == "reject" for each in targets):
         return Decision("rejected", targets[0].why, targets[0].step, targets)
     return conclude(facts, lookups, _plan_parts(facts, lookups, targets, blocks))
+
+
+def _is_unwanted_invitation(facts: Facts) -> bool:
+    """Whether the mail is an invitation, or an answer to one, of which this inbox makes no record (TI-12)."""
+    return facts.mail.kind == "calendar" and not (facts.inbox.take_invitations or facts.released)
+
+
+def _joining(facts: Facts, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """The targets; those of an invitation only as far as it belongs to records that exist."""
+    if not _is_unwanted_invitation(facts):
+        return targets
+    kept = frozenset({"update", "wait"})
+    other = Target("covered" if any(each.kind in kept for each in targets) else "reject", "kind", INVITATION)
+    return tuple(each if each.kind in kept else other for each in targets)
 
 
 def _plan_parts(facts: Facts, lookups: Lookups, targets: Sequence[Target], blocks: Sequence[Block]) -> Sequence[Part]:

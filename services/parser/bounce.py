@@ -48,10 +48,9 @@ def read(root: Part, report: Report, *, subject: str = "", guesses: bool = True)
     `guesses`: whether those to whom the returned mail was sent are taken when the report names nobody.
     """
     outlook = prospect.of(subject, report.text)
-    ours = _receivers(root)
-    failed = _without(ours, [each for each in report.recipients if not each.succeeded])
+    failed = _others(root, [each for each in report.recipients if not each.succeeded])
     if not failed:
-        found = _without(ours, _found(root, report, guesses=guesses))
+        found = _others(root, _found(root, report, guesses=guesses))
         failed = _stated(found, report) if report.others else []
     if failed := _capped(failed, root):
         return Bounce(
@@ -67,9 +66,12 @@ def _receivers(root: Part) -> frozenset[str]:
     return frozenset(address.lower() for address in find(" ".join(values), 50))
 
 
-def _without(addresses: frozenset[str], recipients: list[_R]) -> list[_R]:
-    """The recipients but for these addresses, which stay when there are no others: some mail goes to its sender."""
-    return [each for each in recipients if each.address.lower() not in addresses] or recipients
+def _others(root: Part, recipients: list[_R]) -> list[_R]:
+    """The recipients but for the report's own receivers, who stay when there are no others."""
+    if len(recipients) < 2:
+        return recipients
+    receivers = _receivers(root)
+    return [each for each in recipients if each.address.lower() not in receivers] or recipients
 
 
 def _stated(found: list[Found], report: Report) -> list[ReportedRecipient]:

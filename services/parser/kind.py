@@ -178,6 +178,8 @@ def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, f
 
     A report has an author, a subject or a structure of reports, and says that a delivery failed, or for whom.
     """
+    if report.declared and report.recipients and (signs.machine or _structured(root)):
+        return True
     text = report.text[:8000].lower()
     named, fails = bool(found.recipients or report.recipients), bool(phrases.FAILURE.search(text))
     sure = declared == "delivery-status" or signs.daemon or signs.failed
@@ -186,7 +188,6 @@ def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, f
     evidence: _Evidence = (
         (6, signs.failed),
         (4, declared == "delivery-status"),
-        (2, bool(report.declared and report.recipients)),
         (3 if signs.daemon else 2, signs.robot),
         (2, signs.null_path),
         (2, signs.submitted not in ("", "no")),

@@ -36,17 +36,17 @@ _ANSWERS: Final = re.compile(
 _NO_ANSWER: Final = re.compile(r"(?:no|false|0|none|forward|redirect|mirror|group|letter)\b")
 """Values with which these headers say that the mail is no answer, but passed on by a rule (CommuniGate)."""
 _ANSWER_VALUES: Final = {
-    "precedence": re.compile(r"auto[-_]?repl"),
-    "x-precedence": re.compile(r"auto[-_]?repl"),
-    "preference": re.compile(r"auto[-_]?repl"),
-    "delivered-to": re.compile(r"auto-?_?(?:respon|reply)\w*$"),
-    "x-post-messageclass": re.compile(r".*autorespon"),
-    "x-apple-action": re.compile(r"vacation"),
-    "x-mailer": re.compile(r".*\b(?:vacation|auto[-_ ]?(?:respon|reply|answer)|out[-_ ]?of[-_ ]?office)"),
-    "user-agent": re.compile(r".*\b(?:vacation|auto[-_ ]?(?:respon|reply|answer)|out[-_ ]?of[-_ ]?office)"),
-    "x-loop": re.compile(r".*\b(?:vacation|autorespon)"),
+    "precedence": re.compile(r"^auto[-_]?repl"),
+    "x-precedence": re.compile(r"^auto[-_]?repl"),
+    "preference": re.compile(r"^auto[-_]?repl"),
+    "delivered-to": re.compile(r"^auto-?_?(?:respon|reply)\w*$"),
+    "x-post-messageclass": re.compile(r"autorespon"),
+    "x-apple-action": re.compile(r"^vacation"),
+    "x-mailer": re.compile(r"\b(?:vacation|auto[-_ ]?(?:respon|reply|answer)|out[-_ ]?of[-_ ]?office)"),
+    "user-agent": re.compile(r"\b(?:vacation|auto[-_ ]?(?:respon|reply|answer)|out[-_ ]?of[-_ ]?office)"),
+    "x-loop": re.compile(r"\b(?:vacation|autorespon)"),
 }
-"""Other headers, and what they begin with in an automatic answer, in lower case."""
+"""Other headers, and what their values hold in an automatic answer, in lower case."""
 _LISTS: Final = (
     "list-id", "list-unsubscribe", "list-post", "list-help", "list-subscribe", "list-owner", "list-archive",
     "mailing-list", "x-mailing-list", "x-mailman-version",
@@ -134,15 +134,21 @@ def _answer(headers: Headers) -> str | None:
     for found in _ANSWERS.finditer("\n".join(headers.index)):
         if not _NO_ANSWER.match(_value(headers, found[0])):
             return found[0].title()
-    for name, pattern in _ANSWER_VALUES.items():
-        if name in headers and any(pattern.match(value.strip().lower()) for value in headers.all(name)):
+    for name in headers.index:
+        if name in _ANSWER_VALUES and any(
+            _ANSWER_VALUES[name].search(value.strip().lower()) for value in headers.all(name)
+        ):
             return name.title()
     return None
 
 
 def _is_bulk(headers: Headers) -> bool:
     """Whether Precedence says that a robot wrote; software of mailing lists sets it on the mail of persons."""
-    return _word(headers, "precedence") in ("bulk", "junk") and not any(name in headers for name in _LISTS)
+    return (
+        "precedence" in headers
+        and _word(headers, "precedence") in ("bulk", "junk")
+        and not any(name in headers for name in _LISTS)
+    )
 
 
 def challenges(headers: Headers) -> bool:

@@ -268,7 +268,7 @@ def words_of(error: BaseException) -> str:
     """What to say about an error: the server's own words for NO, BAD and BYE, nothing of an unreadable answer."""
     if not isinstance(error, imaplib.IMAP4.error) or isinstance(error, ProtocolError):
         return "an answer is not valid IMAP"
-    words = _CONTROL.sub(" ", _AS_BYTES.sub(r"\2", str(error)))
+    words = _CONTROL.sub(" ", _AS_BYTES.sub(r"\2", str(error))).rstrip(" .")
     return words if len(words) <= MAX_WORDS else words[:MAX_WORDS] + "…"
 
 

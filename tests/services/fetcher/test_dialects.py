@@ -53,7 +53,7 @@ DIALECTS: dict[str, Callable[[bytes], bytes]] = {
         b"* 4 EXISTS\r\n* 0 RECENT\r\n* 9 EXPUNGE\r\n" * (said[:1] != b")") + said
     ),
     "flags of other mail": lambda said: b"* 3 FETCH (FLAGS (\\Seen))\r\n" * (said[:1] not in b")*") + said,
-    "words that look like a literal": lambda said: said.replace(b"OK done", b"OK done {5}"),
+    "words that look like a literal": lambda said: said.replace(b"] ok", b"] ok {5}"),
 }
 
 
@@ -136,6 +136,11 @@ def test_a_server_that_counts_mails_and_lists_none_is_failing(server: FakeImap, 
     poll(desk)
     error = desk.source.states.get("support").error
     assert error == "cannot look into the folder: the server says that the folder holds 3 mails, and lists none"
+
+
+def test_a_folder_that_was_emptied_meanwhile_is_no_failure(server: FakeImap, desk: Desk) -> None:
+    server.answers |= {"UID SEARCH": b"* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n", "UID FETCH": b""}
+    assert (poll(desk).failures, desk.source.states.get("support").error) == ([], None)
 
 
 SECRET = b"From: jane@example.com\r\nSubject: salary\r\n\r\nTwo thousand\r\n"

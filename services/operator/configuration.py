@@ -20,6 +20,7 @@ from shared.config.problems import InvalidConfiguration, Problem, ProblemLog
 from shared.config.reading import load_placed, placed, read_bytes, read_content
 from shared.config.schema import SECTIONS
 from shared.config.secrets import Missing, missing
+from shared.config.tree import cut_texts
 from shared.config.writing import to_yaml
 from shared.mail_network import sasl
 
@@ -57,8 +58,12 @@ class ConfigurationFile:
 
     @property
     def notes(self) -> tuple[Problem, ...]:
-        """Notes on the file."""
-        return self.placed(notes_on(self.stated))
+        """Notes on the file: on its values, and on texts that a comment may have cut."""
+        cut = (
+            Problem("", f'a text ends before the comment "{each.comment}"; put it in quotes', each.line, self.name)
+            for each in cut_texts(self.root)
+        )
+        return tuple(sorted((*self.placed(notes_on(self.stated)), *cut), key=lambda each: each.line))
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ def check_file(path: Path) -> Checked:
         file = ConfigurationFile(path.name, *load_placed(path))
     except InvalidConfiguration as error:
         return Checked(error.problems)
-    return Checked((), file.placed([*missing(file.stated), *notes_on(file.stated)]), section_counts(file.stated))
+    return Checked((), (*file.placed(missing(file.stated)), *file.notes), section_counts(file.stated))
 
 
 def notes_on(stated: Configuration) -> Iterator[Complaint]:

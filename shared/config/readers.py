@@ -50,7 +50,8 @@ def kind_of(item: Item) -> str:
         case Sequenced():
             return "a list"
         case _:
-            return "nothing" if item.is_null else "a text"
+            nothing = f"nothing, because {item.comment} is a comment; put it in quotes" if item.comment else "nothing"
+            return nothing if item.is_null else "a text"
 
 
 def _scalar(item: Item, expected: str) -> str:

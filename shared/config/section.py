@@ -104,6 +104,8 @@ class Section:
                 location.at(key.text).refuse(f"unknown key{nearest_key(key.text, self.readers)}", key)
             elif not (isinstance(each, Text) and each.is_null):
                 yield key.text, each
+            elif each.comment:
+                location.at(key.text).refuse(f"expected a value, found {kind_of(each)}", each)
 
 
 def pairs(item: Item, location: Location) -> list[tuple[Text, Item]]:

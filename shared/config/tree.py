@@ -39,11 +39,15 @@ class Unparsable(Misconfigured):
 
 @dataclass(slots=True)
 class Text:
-    """A scalar. `plain`: written without quotes, so that `5`, `true` and `null` mean what they look like."""
+    """A scalar. `plain`: written without quotes, so that `5`, `true` and `null` mean what they look like.
+
+    `comment`: what follows on the line and looks like text, such as `#12`.
+    """
 
     text: str
     line: int = 0
     plain: bool = False
+    comment: str = ""
 
     @property
     def is_null(self) -> bool:
@@ -79,7 +83,7 @@ def parse(content: bytes) -> Item:
     except UnicodeDecodeError as error:
         raise Unparsable(content[: error.start].count(b"\n") + 1, "not UTF-8 text; save the file as UTF-8") from None
     try:
-        return _Builder().build(yaml.parse(text, Loader=_LOADER))
+        return _Builder(text).build(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
         raise _unparsable(text, error) from None
     except yaml.reader.ReaderError as error:
@@ -90,7 +94,38 @@ def _unparsable(text: str, error: yaml.MarkedYAMLError) -> Unparsable:
     mark: Any = error.problem_mark or error.context_mark
     if mark and (line := _line_too_deep(text[: mark.index])):
         return _too_deep(line)
-    return Unparsable(mark.line + 1 if mark else 1, f"not valid YAML: {_why(error)}")
+    if "simple key" in (error.context or "") or (mark and mark.index >= len(text.rstrip())):
+        mark = error.context_mark or mark  # where it begins, not where the parser gave up
+    why = " ".join(part for part in (error.context, error.problem) if part)
+    return Unparsable(mark.line + 1 if mark else 1, f"not valid YAML: {_remedy(why, text[mark.index :][:1])} ({why})")
+
+
+def _remedy(why: str, character: str) -> str:
+    found = next((remedy for words, remedy in _REMEDIES if words in why), "check indentation, brackets and quotes here")
+    return _BLANKS if character == "\t" else found.format(character=character)
+
+
+_BLANKS: Final = "a tab stands here; indent with blanks"
+_REMEDIES: Final = (
+    ("cannot start any token", "put a text that starts with {character} in quotes"),
+    ("tab character", _BLANKS),
+    ("mapping values are not allowed", "put a text with a colon in quotes, or correct the indentation"),
+    ("expected ':'", "write a blank behind the colon of a key"),
+    ("escape character", "put a text with \\ in single quotes"),
+    ("an anchor", "put a text that starts with & in quotes"),
+    ("an alias", "put a text that starts with * in quotes"),
+    ("block scalar", "put a text that starts with > or | in quotes"),
+    ("block sequence entries", "put a text that starts with - in quotes; a list starts on the next line"),
+    ("expected '-' indicator", "indent this line like the lines that belong together with it"),
+    ("node content", "a value is missing here; put a text that starts with #, a comma or a bracket in quotes"),
+    ("expected ',' or", "close the bracket, and put a text with brackets or commas in quotes"),
+    (
+        "expected key",
+        "put a text that starts with a bracket or a quotation mark in quotes; check the indentation",
+    ),
+    ("end of stream", "a quotation mark is not closed"),
+)
+"""What to do about an error of YAML, by words of the parser."""
 
 
 def _too_deep(line: int) -> Unparsable:
@@ -113,12 +148,12 @@ def _line_too_deep(text: str) -> int | None:
     return None
 
 
-def _why(error: yaml.MarkedYAMLError) -> str:
-    return " ".join(part for part in (error.context, error.problem) if part)
-
-
 def _line_of(text: str, position: object) -> int:
     return text.count("\n", 0, position) + 1 if isinstance(position, int) else 1
+
+
+_UNDEFINED: Final = "*{} is not defined before; put a text that starts with * in quotes"
+_COMMENT: Final = re.compile(r"[ \t]+(#+(?![^\s#])(?=[ \t]*$)|#\S+)", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -134,6 +169,7 @@ class _Open:
 class _Builder:
     """Turns events into items with a stack of its own, so that depth costs no recursion."""
 
+    text: str
     stack: list[_Open] = field(default_factory=list)
     anchors: dict[str, Item] = field(default_factory=dict)
     aliased: int = 0
@@ -164,7 +200,9 @@ class _Builder:
     def _scalar(self, event: yaml.ScalarEvent, line: int) -> None:
         _refuse_tag(event.tag, line)
         quoted = event.style in {"'", '"', "|", ">"} or event.tag == f"{CORE}str"
-        self._add(Text(event.value, line, plain=not quoted), event.anchor)
+        end: Any = event.end_mark
+        found = None if quoted else _COMMENT.match(self.text, end.index)
+        self._add(Text(event.value, line, plain=not quoted, comment=found[1] if found else ""), event.anchor)
 
     def _open(self, item: Sequenced | Mapped, event: yaml.CollectionStartEvent, line: int) -> None:
         _refuse_tag(event.tag, line)
@@ -179,7 +217,7 @@ class _Builder:
     def _alias(self, anchor: str, line: int) -> None:
         if anchor not in self.anchors:
             inside = any(each.anchor == anchor for each in self.stack)
-            raise Unparsable(line, f"*{anchor} stands inside itself" if inside else f"*{anchor} is not defined before")
+            raise Unparsable(line, f"*{anchor} stands inside itself" if inside else _UNDEFINED.format(anchor))
         self.aliased += _weight(self.anchors[anchor])
         if self.aliased > MAX_ALIASED_ITEMS:
             raise Unparsable(line, f"aliases unfold to more than {MAX_ALIASED_ITEMS} items")
@@ -204,7 +242,7 @@ class _Builder:
 
 def _refuse_tag(tag: str | None, line: int) -> None:
     if tag not in PLAIN_TAGS:
-        raise Unparsable(line, f"the tag {tag} is not used in this file")
+        raise Unparsable(line, f"the tag {tag} is not used in this file; put a text that starts with ! in quotes")
 
 
 def _as_key(item: Item) -> Text:
@@ -219,6 +257,19 @@ def _weight(item: Item) -> int:
 
 def _is_null(item: Item) -> bool:
     return isinstance(item, Text) and item.is_null
+
+
+def cut_texts(root: Item) -> Iterator[Text]:
+    """The texts without quotes behind which a comment stands that may belong to them: `Ticket #12`."""
+    left = [root]
+    while left:
+        match left.pop():
+            case Sequenced(items):
+                left += items
+            case Mapped(pairs):
+                left += [each for _, each in pairs]
+            case Text() as text if text.comment and re.search(r"[^\W\d]", text.text):
+                yield text
 
 
 def of_document(value: object) -> Item:

@@ -95,6 +95,19 @@ def test_enabled_inboxes_with_a_mailbox_are_tested(write: Write) -> None:
     assert inboxes_to_test(read_file(write(SECRET)).stated) == ("box",)
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("rules:\n  - name: Ticket #12\n    match: {subject: xx}", [2]),
+        ("settings:   #all of it\n  max_per_poll: 12 #a dozen\n  timezone: UTC # not ours\n", []),
+        ("rules: [{name: 'a #1', match: {subject: xx}}] # one", []),
+    ],
+)
+def test_a_text_that_a_comment_may_have_cut_is_noted(write: Write, text: str, lines: list[int]) -> None:
+    notes = [each for each in check_file(write(text)).notes if "ends before the comment" in each.message]
+    assert [each.line for each in notes] == lines
+
+
 def test_a_missing_secret_prevents_a_start(desk: Desk, write: Write) -> None:
     assert required_secrets(desk.app).problem is None
     apply_file(desk.app, read_file(write(SECRET)))

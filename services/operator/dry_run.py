@@ -22,6 +22,7 @@ from services.record_writer.decide.facts import Facts, facts_of
 from services.record_writer.decide.model import Decision
 from services.record_writer.decide.numbers import numbered, numbered_decision
 from services.record_writer.decide.plan import decide
+from services.record_writer.decide.restricted import reduced_files
 from services.record_writer.decide.target import MAX_WAIT
 from services.record_writer.decide.trace import Step, trace
 from services.record_writer.stage import stores_of
@@ -193,6 +194,7 @@ class _Rehearsal:
         found = DryRun(None, self.app.records)
         found.step("parser", "read", "failed", str(error))
         mail = FailedMail(unreadable_subject(error), None, len(self.raw), self.sha256)
+        mail = mail.without_restricted(self.raw, self.configuration.settings.restricted_attachments, len)
         return self.dead(found, mail, "parser", unreadable_reason(error))
 
     def filtered(self, parsed: MailParsed, found: DryRun, *, released: bool) -> MailAccepted | MailRejected:
@@ -230,6 +232,8 @@ class _Rehearsal:
         facts = facts_of(
             matched, self.as_stored(released=released), self.inbox, self.configuration, self.app.clock.now()
         )
+        patterns = facts.settings.restricted_attachments
+        facts = replace(facts, reduced=reduced_files(facts.mail, facts.raw, patterns, self.content))
         try:
             decision = self.decide(facts, found)
         except Unavailable:
@@ -244,6 +248,10 @@ class _Rehearsal:
         if decision.ending == "failed":
             return self.dead(found, failed_mail_of(facts), "record-writer", decision.reason)
         return self.exported(facts, decision, found) if decision.export else found.end(decision.ending, decision.reason)
+
+    def content(self, sha256: str) -> bytes:
+        """The bytes of the mail, or of one of its files."""
+        return self.raw if sha256 == self.sha256 else bytes(guarded.read(self.raw).contents[sha256])
 
     def as_stored(self, *, released: bool) -> StoredMail:
         """The mail as it would be stored when the writer decides it; only what a decision reads is filled in."""

@@ -202,6 +202,8 @@ def commit_incident(
     """Create Incident On Error: the mail's outcome is `dead`, with the incident linked (IV-37)."""
     inbox = configuration.inbox(request.inbox)
     failed = failed_mail(mail, _customer(request, mail, inbox, configuration, stores))
+    if patterns := configuration.settings.restricted_attachments:
+        failed = failed.without_restricted(stores.mails.source(mail), patterns, stores.mails.documents.put_blob)
     planned = plan_incident_on_error(request, failed, inbox, configuration, now)
     cause = Cause(request.mail_id, request.inbox, now, SendingSide())
     made = commit_creation(planned, configuration, cause.mail_id, cause.at, stores) or _as_made(planned, stores)

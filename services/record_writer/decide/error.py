@@ -4,18 +4,19 @@ attached and the error in plain words. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Facts
+from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Facts, left_out
+from services.record_writer.decide.restricted import Reduced, judge_of, original_of, reduce_file
 from services.record_writer.decide.sender import Customer, customer_of_failed
 from services.record_writer.decide.task import plan_task, wants_task
 from shared.config.model import Configuration, Inbox
 from shared.contracts.change import Activity, Change, FieldValue
 from shared.contracts.events import IncidentWanted
-from shared.contracts.mail import Address, Attachment
+from shared.contracts.mail import Address
 from shared.ids import derived_id
 from shared.store.mails import StoredMail
 from shared.text import shortened
@@ -23,13 +24,33 @@ from shared.text import shortened
 
 @dataclass(frozen=True, slots=True)
 class FailedMail:
-    """The facts of a mail in an incident on error, which may be unreadable. `size` in bytes, `raw` its blob."""
+    """The facts of a mail in an incident on error, which may be unreadable. `size` in bytes, `raw` its blob.
+
+    `left_out`: the restricted files that the attached mail lacks (TI-27).
+    """
 
     subject: str
     from_: Address | None
     size: int
     raw: str
     customer: Customer = field(default_factory=Customer)
+    left_out: tuple[str, ...] = ()
+
+    def without_restricted(
+        self, content: bytes, patterns: Sequence[str], keep: Callable[[bytes], object]
+    ) -> FailedMail:
+        """The same with the mail that is attached, which `keep` stores: `content` without restricted files."""
+        found = reduce_file(original_of(self.raw, self.size), content, judge_of(patterns))
+        if found:
+            keep(found.content)
+        return self.reduced(found)
+
+    def reduced(self, found: Reduced | None) -> FailedMail:
+        """The same with a reduced mail."""
+        if found is None:
+            return self
+        attached = found.instead_of(original_of(self.raw, self.size))
+        return replace(self, size=attached.size, raw=attached.sha256, left_out=found.names)
 
 
 def failed_mail(mail: StoredMail, customer: Customer) -> FailedMail:
@@ -62,8 +83,9 @@ def plan_incident_on_error(
         "partition": inbox.partition if inbox else None,
         "origin": request.mail_id,
     }
-    original = Attachment("original.eml", "message/rfc822", mail.size, mail.raw)
-    activities = (Activity("error", text, EMAIL_LISTENER, (original,), UNSPECIFIED),)
+    error = Activity("error", text, EMAIL_LISTENER, (original_of(mail.raw, mail.size),), UNSPECIFIED)
+    notes = [left_out(mail.left_out)] if mail.left_out else []
+    activities = (error, *(Activity("note", note, EMAIL_LISTENER, security_profile=UNSPECIFIED) for note in notes))
     return Change(
         action="create",
         type=type_.name,
@@ -100,7 +122,8 @@ def _tasks(
 def failed_mail_of(facts: Facts) -> FailedMail:
     """The mail of these facts as an incident on error describes it."""
     customer = customer_of_failed(facts.sender, facts.inbox, facts.settings)
-    return FailedMail(facts.mail.subject, facts.mail.from_, facts.mail.size, facts.raw, customer)
+    mail = FailedMail(facts.mail.subject, facts.mail.from_, facts.mail.size, facts.raw, customer)
+    return mail.reduced(facts.reduced.get(facts.raw))
 
 
 def plan_incident_for_parts(facts: Facts, reason: str) -> Change:

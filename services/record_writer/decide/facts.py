@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import Final
 
 from services.record_writer.decide.lookups import Lookups, person_name
+from services.record_writer.decide.restricted import Reduced, judge_of, original_of
 from services.record_writer.decide.trust import is_authenticated
 from shared.config.model import Configuration, Inbox, Settings
 from shared.contracts.change import Activity, Target
@@ -35,6 +34,7 @@ class Facts:
     `answers`: whether anybody may be answered at all; `raw`: the blob of the original mail. `released`: an operator
     wants this mail to become a record, whatever the inbox refuses (PR-01). `linked`: the records that the mail points
     to already; `targets_claimed`: its targets as fixed at an earlier look, so that some parts may be committed.
+    `reduced`: what is attached instead of files that hold restricted ones, by their hashes (TI-27).
     """
 
     envelope: Envelope
@@ -48,6 +48,7 @@ class Facts:
     released: bool = False
     linked: tuple[RecordLabel, ...] = ()
     targets_claimed: tuple[Target, ...] = ()
+    reduced: Mapping[str, Reduced] = field(default_factory=dict)
 
     @property
     def settings(self) -> Settings:
@@ -154,34 +155,29 @@ def _with_from(facts: Facts, text: str, *, anonymous: bool) -> str:
     return f"From: {shown}{beside}\n\n{text}"
 
 
-def kept_attachments(facts: Facts) -> tuple[tuple[Attachment, ...], tuple[Attachment, ...]]:
-    """The attachments to keep and the restricted ones (TI-27); the full message too if so set (NE-10)."""
-    patterns = [each for pattern in facts.settings.restricted_attachments for each in _patterns(pattern.casefold())]
-    judged = [(each, _is_restricted(each, patterns)) for each in facts.mail.attachments]
-    kept = tuple(each for each, restricted in judged if not restricted)
+def kept_attachments(facts: Facts) -> tuple[tuple[Attachment, ...], tuple[str, ...]]:
+    """The attachments to keep and the names of restricted files (TI-27); the full message too if so set (NE-10)."""
+    judge = judge_of(facts.settings.restricted_attachments)
+    kept, names = list[Attachment](), list[str]()
+    for each in facts.mail.attachments:
+        if judge(each.filename, each.content_type):
+            names.append(each.filename)
+            continue
+        found = facts.reduced.get(each.sha256)
+        kept.append(found.instead_of(each) if found else each)
+        names += found.names if found else ()
     full = (original(facts),) if facts.settings.keep_full_message else ()
-    return (*kept, *full), tuple(each for each, restricted in judged if restricted)
-
-
-def _patterns(pattern: str) -> tuple[str, ...]:
-    """A bare extension (`exe`, `.exe`) means all files that have it."""
-    return (pattern,) if set(pattern) & set("*?[/") else (pattern, f"*.{pattern.removeprefix('.')}")
-
-
-def _is_restricted(attachment: Attachment, patterns: list[str]) -> bool:
-    """Whether the attachment matches by name (look-alike characters are folded), or by content type."""
-    name = unicodedata.normalize("NFKC", attachment.filename).casefold().partition("::$")[0].rstrip(". ")
-    stated = (name, attachment.filename.casefold(), attachment.content_type.partition(";")[0].strip().casefold())
-    return any(fnmatchcase(text, pattern) for text in stated for pattern in patterns)
+    return (*kept, *full), tuple(names)
 
 
 def original(facts: Facts) -> Attachment:
-    """The mail itself, as an attachment."""
-    return Attachment("original.eml", "message/rfc822", facts.mail.size, facts.raw)
+    """The mail itself, as an attachment, without restricted files."""
+    whole, found = original_of(facts.raw, facts.mail.size), facts.reduced.get(facts.raw)
+    return found.instead_of(whole) if found else whole
 
 
-def left_out(restricted: tuple[Attachment, ...]) -> str:
+def left_out(restricted: Sequence[str]) -> str:
     """The "Email Received" note that names what was not added to the record (TI-27)."""
-    names = ", ".join(each.filename for each in restricted[:MAX_NAMES])
+    names = ", ".join(restricted[:MAX_NAMES])
     more = f" and {len(restricted) - MAX_NAMES} more" if len(restricted) > MAX_NAMES else ""
     return f"Email Received. Not added, because its type is restricted: {names}{more}"

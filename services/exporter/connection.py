@@ -38,16 +38,17 @@ _OPENER: Final = urllib.request.build_opener(_NoRedirects)
 def write(connection: Connection, mail_id: str, document: bytes) -> None:
     """Write durably. Raises `Unavailable`, `Misconfigured`, or `PostroomError` when the connection refuses it."""
     if connection.kind == "directory":
-        _write_file(connection, mail_id, document)
+        write_file(connection, f"{mail_id}.xml", document)
     else:
         _post(connection, mail_id, document)
 
 
-def _write_file(connection: Connection, mail_id: str, document: bytes) -> None:
+def write_file(connection: Connection, name: str, document: bytes) -> None:
+    """Write a file of a directory connection durably. Raises like `write`."""
     if not connection.path:
         raise Misconfigured(f"connection {connection.name}: path is missing")
     folder = Path(connection.path)
-    target, partial = folder / f"{mail_id}.xml", folder / f".{mail_id}.{uuid.uuid4().hex[:12]}.part"
+    target, partial = folder / name, folder / f".{name}.{uuid.uuid4().hex[:12]}.part"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:

@@ -11,9 +11,9 @@ from datetime import timedelta
 from functools import partial
 from typing import Final
 
-from services.exporter import connection
+from services.exporter import attachments, connection
 from shared.app import App
-from shared.config.model import Configuration
+from shared.config.model import Configuration, Connection
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import ExportWanted
 from shared.runtime.envelope import reader
@@ -33,13 +33,31 @@ def handle(
     found = configuration().connection(wanted.connection)
     if found is None:
         return Fail(no_connection(wanted.connection), wanted.mail_id)
-    document = documents.get_blob(wanted.document)
+    inbox = configuration().inbox(wanted.inbox)
+    form = inbox.export.attachments if inbox and inbox.export else "content"
     try:
+        document = _with_attachments(documents.get_blob(wanted.document), form, found, wanted.mail_id, documents)
         connection.write(found, wanted.mail_id, document)
     except Unavailable as error:  # affects this connection only
         return Wait(str(error), RETRY_WAIT)
     mails.finish(wanted.mail_id, "exported", reason=f"exported to {found.name}", document=wanted.document)
     return Emit(note=f"exported to {found.name}", mail_id=wanted.mail_id)
+
+
+def _with_attachments(document: bytes, form: str, found: Connection, mail_id: str, documents: Documents) -> bytes:
+    """The document with attachments as the inbox wants them; files go beside it, under the mail's id."""
+
+    def write(place: int, content: bytes) -> str:
+        name = f"{mail_id}.{place}"
+        connection.write_file(found, name, content)
+        return name
+
+    match form:
+        case "content":
+            return attachments.with_contents(document, documents.get_blob)
+        case "files":
+            return attachments.with_files(document, documents.get_blob, write)
+    return document
 
 
 def no_connection(name: str) -> str:

@@ -342,6 +342,10 @@ def people_fit(config: Configuration) -> Complaints:
 
 def connections_fit(config: Configuration) -> Complaints:
     """IV-40: a connection says where it leads."""
+    for path, inbox in indexed(config, "inboxes"):
+        to = config.connection(inbox.export.connection) if inbox.export else None
+        if inbox.export and inbox.export.attachments == "files" and to and to.kind == "http":
+            yield Complaint(f"{path}.export.attachments", "files go with kind: directory only; write content or names")
     for path, each in indexed(config, "connections"):
         if each.kind == "directory" and each.path is None:
             yield Complaint(f"{path}.path", "missing, and kind: directory needs it")

@@ -163,10 +163,11 @@ class MailServer:
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """Where an `xml_export` inbox writes, and whether the body is packed (IV-40)."""
+    """Where an `xml_export` inbox writes, whether the body is packed, and where attachments go (IV-40)."""
 
     connection: keys.Name
     compress: bool = False
+    attachments: Literal["content", "files", "names"] = "content"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from lxml import etree
 
 from services.record_writer.decide.export import document
 from services.record_writer.decide.facts import facts_of
-from shared.config.model import Configuration, Connection, Export, SenderPolicy
+from shared.config.model import Configuration, Connection, Export, SenderPolicy, Settings
 from shared.contracts.events import Envelope, Sender, SenderMatched
 from shared.contracts.mail import Attachment, ParsedMail
 from tests.builders import a_configuration, a_mail, a_person, a_stored_mail, an_inbox
@@ -35,7 +35,7 @@ def exported(desk: Desk, folder: Path, raw: bytes, *, compress: bool) -> etree._
     desk.configure(a_configuration(inbox, connections=(Connection("warehouse", path=str(folder)),)))
     (mail,) = desk.receive(raw)
     assert (mail["outcome"], desk.records()) == ("exported", [])
-    (file,) = folder.iterdir()
+    (file,) = folder.glob("*.xml")
     assert file.name == f"{mail['_id']}.xml"
     assert (file.stat().st_mode & 0o777, folder.stat().st_mode & 0o777) == (0o600, 0o700)
     tree = etree.parse(str(file))
@@ -60,6 +60,30 @@ def test_every_mail_becomes_well_formed_xml_with_its_unicode_intact(desk: Desk, 
     root = exported(desk, tmp_path / "out", raw, compress=compress)
     assert text_of(root.find(f"{XML}Body")).strip() == "Grüße 你好 🔥 <b>&amp; ]]>"
     assert text_of(root.find(f"{XML}Subject")) == "Ünïcode <&>"
+
+
+@pytest.mark.req("IV-40", "TI-27")
+@pytest.mark.parametrize("form", ["content", "files", "names"])
+def test_attachments_are_in_the_document_or_beside_it(desk: Desk, tmp_path: Path, form: Any) -> None:
+    inbox = an_inbox(processor="xml_export", export=Export("warehouse", attachments=form))
+    connections = (Connection("warehouse", path=str(tmp_path / "out")),)
+    settings = Settings(restricted_attachments=("*.exe",))
+    desk.configure(a_configuration(inbox, connections=connections, settings=settings))
+    raw = b"From: a@b.example\nContent-Type: multipart/mixed; boundary=b\n\n" + b"".join(
+        b'--b\nContent-Type: application/x; name="' + name + b'"\n\n' + content + b"\n"
+        for name, content in ((b"a.txt", b"one"), (b"../b.txt", b"two"), (b"c.exe", b"MZ"))
+    )
+    (mail,) = desk.receive(raw + b"--b--\n")
+    tree = etree.parse(str(tmp_path / "out" / f"{mail['_id']}.xml"))
+    etree.XMLSchema(etree.parse(str(SCHEMA))).assertValid(tree)
+    names = [each.get("file") for each in tree.iter(f"{XML}Attachment")]
+    contents = [b64decode(each.text) for each in tree.iter(f"{XML}Content")]
+    files = {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir() if path.suffix != ".xml"}
+    beside = {f"{mail['_id']}.1": b"one", f"{mail['_id']}.2": b"two"}
+    assert names == (list(beside) if form == "files" else [None, None])
+    assert contents == ([b"one", b"two"] if form == "content" else [])
+    assert files == (beside if form == "files" else {})
+    assert [each.text for each in tree.iter(f"{XML}Restricted")] == ["c.exe"]
 
 
 @pytest.mark.req("IV-40")

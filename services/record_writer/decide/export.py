@@ -99,6 +99,9 @@ def _add_fields(root: ET.Element, facts: Facts) -> None:
 
 def _add_attachments(root: ET.Element, facts: Facts) -> None:
     attachments = ET.SubElement(root, "Attachments")
-    for each in kept_attachments(facts)[0]:
+    kept, restricted = kept_attachments(facts)
+    for each in kept:
         type_ = _attribute(each.content_type)
         _add(attachments, "Attachment", each.filename, type=type_, size=str(each.size), sha256=each.sha256)
+    for name in restricted:
+        _add(attachments, "Restricted", name)

@@ -15,6 +15,7 @@ from shared.config.complaints import Complaint, Complaints, indexed, names_of, u
 from shared.config.field_checks import mappings_fit, names_fit, people_exist, presets_fit
 from shared.config.model import (
     BUILT_IN_TYPES,
+    RECORD_FIELDS,
     REPORTED_FROM,
     XML_EXPORT,
     Configuration,
@@ -68,6 +69,10 @@ def settings_fit(config: Configuration) -> Complaints:
     if ticket.enabled and ticket.template is None:
         yield Complaint(path, "missing, and it is needed while enabled is true")
     yield from unknown(path, "template", ticket.template, names_of(config.templates))
+    for index, pattern in enumerate(config.settings.restricted_attachments):
+        if "," in pattern:
+            place = f"settings.restricted_attachments[{index}]"
+            yield Complaint(place, "a comma is no part of a type; write each type as an entry of its own")
 
 
 def logins_fit(config: Configuration) -> Complaints:
@@ -149,6 +154,26 @@ def _gmail(path: str, end: Inbox | MailServer) -> Complaints:
         yield Complaint(f"{path}.google.service_account", "the service account is an address; write it as user@domain")
 
 
+def names_differ_by_more_than_case(config: Configuration) -> Complaints:
+    """Names in one mapping or list are compared whatever their case, so each stands there once."""
+    lists = [
+        (f"{path}.fields", (*RECORD_FIELDS, each.number_field, *each.fields))
+        for path, each in indexed(config, "record_types")
+    ]
+    lists += [(f"{path}.set", tuple(each.set)) for path, each in indexed(config, "templates")]
+    lists += [(f"{path}.set", tuple(each.set)) for path, each in indexed(config, "quick_actions")]
+    lists += [(f"{path}.field_mapping", tuple(each.field_mapping)) for path, each in indexed(config, "inboxes")]
+    lists += [(f"{path}.priority_matrix", tuple(each.priority_matrix)) for path, each in indexed(config, "partitions")]
+    lists += [
+        (f"{path}.status_mapping", tuple(each.status for each in inbox.status_mapping))
+        for path, inbox in indexed(config, "inboxes")
+    ]
+    for path, names in lists:
+        keys = [name.casefold() for name in names]
+        if twice := next((name for index, name in enumerate(names) if keys[index] in keys[:index]), None):
+            yield Complaint(path, f'"{twice}" is the name of two things here; remove or rename one')
+
+
 def rules_fit(config: Configuration) -> Complaints:
     """TI-20: a rule matches something; a preconfigured one has its match."""
     for path, rule in indexed(config, "rules"):
@@ -193,8 +218,16 @@ def processors_fit(config: Configuration) -> Complaints:
             yield from _export(path, inbox)
             continue
         yield from unknown_type(f"{path}.processor", inbox.processor, config)
+        yield from _marks_differ(path, inbox)
         if found := config.type_named(inbox.processor):
             yield from _processor(path, inbox, found, config)
+
+
+def _marks_differ(path: str, inbox: Inbox) -> Complaints:
+    if inbox.record_marker and inbox.record_marker == inbox.field_separator:
+        yield Complaint(
+            f"{path}.record_marker", "is the field_separator too; a body cannot be cut at both, choose another"
+        )
 
 
 def _export(path: str, inbox: Inbox) -> Complaints:
@@ -358,6 +391,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
     settings_fit,
     logins_fit,
     rules_fit,
+    names_differ_by_more_than_case,
     mailboxes_fit,
     inboxes_refer_to_what_is_there,
     processors_fit,

@@ -7,6 +7,7 @@ like all others. Which protocols and logins are supported is an argument. A key 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -43,6 +44,7 @@ def find_notes(config: Configuration, supported: Supported) -> Complaints:
     yield from _useless(config)
     yield from _shared_addresses(config)
     yield from _risky_logins(config)
+    yield from _open_tokens(config)
     yield from _undeclared_fields(config)
 
 
@@ -241,6 +243,15 @@ def _risky_logins(config: Configuration) -> Complaints:
             elif end.auth == "auto":
                 why = "without TLS auto never sends a password in clear text, so most servers refuse the login"
                 yield Complaint(f"{path}.tls", f"{why}; write starttls or implicit")
+
+
+def _open_tokens(config: Configuration) -> Complaints:
+    """Tokens of connections that anybody can read, on the way or in the configuration."""
+    for path, each in indexed(config, "connections"):
+        if each.token and (each.url or "").casefold().startswith("http:"):
+            yield Complaint(f"{path}.url", "the token travels in clear text; write https")
+        if re.search(r"[?&][^=&]*(?:token|key|secret|password)[^=&]*=", each.url or "", re.IGNORECASE):
+            yield Complaint(f"{path}.url", "a secret in an address is stored and shown; write it as token: ${ENV_NAME}")
 
 
 def _undeclared_fields(config: Configuration) -> Complaints:

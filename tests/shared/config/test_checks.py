@@ -278,3 +278,36 @@ HOUSE = "record_types: [{name: house, fields: {Floors: number, Built: date, List
 def test_a_preset_states_what_its_fields_can_hold(section: str, stated: str, problem: str) -> None:
     found = refused(f"{HOUSE}{section}: [{{name: p, {stated}}}]")
     assert f"{section}[0].{problem}" in found if problem else found == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("record_types: [{name: x, fields: {A: text, a: number}}]", 'record_types[0].fields: "a" is the name of two'),
+        ("record_types: [{name: x, fields: {status: text}}]", 'record_types[0].fields: "status" is the name of two'),
+        ("record_types: [{name: x, fields: {XNumber: text}}]", 'record_types[0].fields: "XNumber" is the name'),
+        ("templates: [{name: t, on: incident, set: {Status: Logged, status: Active}}]", 'set: "status" is the name'),
+        ("quick_actions: [{name: t, on: incident, set: {Impact: Low, impact: High}}]", 'set: "impact" is the name'),
+        (
+            "partitions: [{name: p, priority_matrix: {Low/Low: 3, low/low: 4}}]",
+            'priority_matrix: "low/low" is the name',
+        ),
+        (f"{HEAD}field_mapping: {{Impact: a, impact: b}}}}", 'field_mapping: "impact" is the name of two things'),
+        ("settings: {restricted_attachments: [zip, '*.exe, *.js']}", "restricted_attachments[1]: a comma is no part"),
+        (
+            f"{HEAD}processor: problem, record_marker: '$', field_separator: '$'}}",
+            "record_marker: is the field_separator",
+        ),
+    ],
+)
+def test_names_and_marks_that_mean_two_things_are_refused(text: str, problem: str) -> None:
+    assert problem in refused(text)
+
+
+@pytest.mark.req("IV-40")
+def test_files_beside_a_document_need_a_directory() -> None:
+    text = (
+        f"{HEAD}processor: xml_export, export: {{connection: c, attachments: files}}}}\nconnections: [{{name: c, %s}}]"
+    )
+    assert "export.attachments: files go with kind: directory" in refused(text % "kind: http, url: https://x.example")
+    assert refused(text % "path: out") == ""

@@ -104,6 +104,10 @@ def test_a_setting_that_can_do_nothing_is_noted(text: str, path: str) -> None:
         (SMTP + "auth: none, tls: none}]", []),
         (IMAP + "auth: plain, tls: starttls}]", []),
         ("inboxes: [{name: a, address: a@b.example}, {name: b, address: b@b.example}]", []),
+        (
+            "connections: [{name: c, kind: http, url: 'http://x.example/?api_key=1', token: '${T}'}]",
+            ["connections[0].url: the token travels in clear text", "connections[0].url: a secret in an address"],
+        ),
         (BOX + "field_mapping: {Title: x, Summary: y}}]", ["inboxes[0].field_mapping: Title: no declared field"]),
     ],
 )

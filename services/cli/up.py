@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 import click
 
 from services.cli import logs, output
-from services.cli.base import Command, Problem, as_json, opened
+from services.cli.base import PROBLEM, Command, Problem, as_json, opened
 from shared.contracts.errors import Unavailable
 
 if TYPE_CHECKING:
+    from services.operator.counts import RunReport
     from shared.app import App
 
 
@@ -29,8 +30,11 @@ if TYPE_CHECKING:
     help="Apply this configuration first.",
 )
 @click.option("--once", is_flag=True, help="Take in what is due, work until the queues are empty, and leave.")
-def up(file: Path | None, *, once: bool) -> None:
-    """Run every worker in this process, on the embedded default unless the environment says otherwise."""
+def up(file: Path | None, *, once: bool) -> int:
+    """Run every worker in this process, on the embedded default unless the environment says otherwise.
+
+    With --once, prints what this run did; exits with 1 when an inbox could not be read or outgoing mail waits.
+    """
     logs.start("WARNING" if once else "INFO")
     with stopping() as stop, opened() as app:
         if file is not None:
@@ -43,11 +47,13 @@ def up(file: Path | None, *, once: bool) -> None:
         if not once:
             with logs.ending("all"):
                 run_all(app, stop)
-            return
+            return 0
+        from services.operator.counts import SingleRun
+
+        run = SingleRun(app)
         with output.watching("working", partial(_in_flight, app)):
             run_all(app, stop, once=True)
-        _show_unread_inboxes(app)
-        _summary(app)
+        return _show(run.report())
 
 
 def _apply(app: App, file: Path) -> None:
@@ -73,25 +79,21 @@ def _in_flight(app: App) -> str:
         return "the broker does not answer"
 
 
-def _show_unread_inboxes(app: App) -> None:
-    from services.operator.inboxes import unread_inboxes
-
-    for each in unread_inboxes(app):
-        waits = "is stopped" if each.state == "stopped" else "is in trouble; mail waits there"
-        click.echo(f"note: {output.safe(each.name)} {waits}: {output.safe(each.reason)}", err=True)
-
-
-def _summary(app: App) -> None:
-    """Where the mails are now, in one line."""
-    from services.operator.counts import outcome_counts
-
-    counted = outcome_counts(app)
+def _show(report: RunReport) -> int:
+    """Print what the run did, what there is in all, and what could not be done; return the exit code."""
+    for word, texts in (("problem", report.problems), ("note", report.notes)):
+        for each in texts:
+            click.echo(f"{word}: {output.safe(each)}", err=True)
     if as_json():
-        output.emit(counted)
+        output.emit(report.as_json())
     else:
-        click.echo(
-            ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counted.items() if count) or "no mail"
-        )
+        click.echo(f"this run: {_counted({**report.done, 'outgoing_waiting': report.waiting}) or 'nothing'}")
+        click.echo(f"in all: {_counted(report.counts) or 'no mail'}")
+    return PROBLEM if report.problems or report.waiting else 0
+
+
+def _counted(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counts.items() if count)
 
 
 @contextmanager

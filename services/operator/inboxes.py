@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
-from services.fetcher.state import InboxState, InboxStates
+from services.fetcher.state import OPERATOR, InboxState, InboxStates
 from services.operator import mail_servers
 from services.operator.errors import NotAvailable
 from services.operator.mail_servers import TestMail
@@ -32,7 +32,10 @@ _OF_INBOX: Final = ("name", "address", "protocol", "processor", "enabled")
 
 @dataclass(frozen=True, slots=True)
 class InboxView:
-    """One inbox with its state. `reason`: why it does not run; `error`: what the last poll met."""
+    """One inbox with its state. `reason`: why it does not run; `error`: what the last poll met.
+
+    `by_operator`: an operator has stopped it.
+    """
 
     name: str
     address: str
@@ -45,6 +48,7 @@ class InboxView:
     error: str | None
     polled_at: datetime | None
     test: TestResult | None
+    by_operator: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +98,10 @@ def inbox_views(app: App) -> tuple[InboxView, ...]:
 def inbox_view(inbox: Inbox, state: InboxState, *, processing: bool) -> InboxView:
     """One inbox with its state. `processing`: whether the system visits inboxes at all."""
     running, reason = running_state(inbox, state, processing=processing)
-    return view_of(InboxView, state, **values_of(inbox, _OF_INBOX), state=running, reason=reason)
+    by_operator = state.stop is not None and state.stop.by == OPERATOR
+    return view_of(
+        InboxView, state, **values_of(inbox, _OF_INBOX), state=running, reason=reason, by_operator=by_operator
+    )
 
 
 def running_state(inbox: Inbox, state: InboxState, *, processing: bool) -> tuple[Running, str | None]:

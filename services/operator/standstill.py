@@ -106,7 +106,7 @@ def _since(app: App, mail: StoredMail) -> datetime:
     return max((mail.received_at, *again))
 
 
-def _outbox(app: App, now: datetime) -> Iterator[Standstill]:
+def outgoing_mail(app: App, now: datetime) -> Iterator[Standstill]:
     """Outgoing mail whose server refuses or does not answer, and mail that has waited too long without an error."""
     queued = list(app.outbox.queued(MAX_READ))
     failing = sorted((mail for mail in queued if mail.failing_since), key=_server)
@@ -154,4 +154,4 @@ def _latest(times: Iterable[datetime | None]) -> datetime | None:
     return max((each for each in times if each), default=None)
 
 
-_KINDS: Final[tuple[Callable[[App, datetime], Iterator[Standstill]], ...]] = (_queues, _mails, _outbox, _inboxes)
+_KINDS: Final[tuple[Callable[[App, datetime], Iterator[Standstill]], ...]] = (_queues, _mails, outgoing_mail, _inboxes)

@@ -92,12 +92,12 @@ def test_a_run_takes_what_waits_and_a_stopped_inbox_nothing(run: Run, write: Wri
     run("config", "apply", write("p.yaml", mailbox(dovecot.port)))
     dovecot.deliver("bob", MAIL)
     run("inbox", "stop", "box")
-    assert run("up", "--once").out == "no mail\n"
+    assert run("up", "--once").out == "this run: nothing\nin all: no mail\n"
     run("inbox", "start", "box")
     run("inbox", "stop", "--all")
-    assert run("up", "--once").out == "no mail\n"
+    assert run("up", "--once").out == "this run: nothing\nin all: no mail\n"
     run("inbox", "start", "--all")
-    assert run("up", "--once").out == "recorded 1\n"
+    assert run("up", "--once").out == "this run: taken 1, recorded 1\nin all: recorded 1\n"
     assert run("mails", "list", "--json").line["subject"] == "Chairs"
     assert run("doctor").code == 0
 
@@ -232,11 +232,14 @@ def test_a_run_tells_of_mail_that_it_could_not_fetch(run: Run, write: Write, mon
     monkeypatch.setenv("BOB_PASSWORD", PASSWORD)
     run("config", "apply", write("p.yaml", mailbox(1)), "--no-test")
     done = run("up", "--once")
-    assert (done.code, done.out) == (0, "no mail\n")
-    assert "note: box is in trouble; mail waits there: The request failed. The server could not be reached" in done.err
+    assert (done.code, done.out) == (1, "this run: nothing\nin all: no mail\n")
+    assert (
+        "problem: box cannot be read; mail waits there: The request failed. The server could not be reached" in done.err
+    )
     assert "localhost:1: Connection refused" in done.err
     run("inbox", "stop", "box", "--reason", "the server moves")
-    assert "note: box is stopped: the server moves" in run("up", "--once").err
+    done = run("up", "--once")
+    assert (done.code, "note: box is stopped: the server moves" in done.err) == (0, True)
     found = run("doctor")
     assert found.code == 1
     assert re.search(r"box has been stopped for \d+ s: the server moves \(postroom inbox start box\)", found.out)

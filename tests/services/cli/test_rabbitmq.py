@@ -29,7 +29,7 @@ def test_mail_goes_through_rabbitmq(rabbit: RabbitNode, run: Run) -> None:
     assert (waiting["intake"]["ready"], waiting["intake"]["consumers"]) == (1, 0)
     assert waiting["intake"]["oldest_seconds"] is not None
     assert "no worker on intake: 1 message waits" in run("doctor").out
-    assert run("up", "--once").out == "recorded 1\n"
+    assert run("up", "--once").out == "this run: taken 1, recorded 1\nin all: recorded 1\n"
     assert run("doctor").code == 0
     assert rabbit.pid > 0
 

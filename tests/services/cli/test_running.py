@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from services.cli.main import cli
 from shared.embedded.documents import EmbeddedDocuments
 from tests.builders import a_mail
+from tests.servers.presence import closed_port
 from tests.services.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]
@@ -57,7 +58,7 @@ def test_up_works_while_others_publish_and_leaves_in_order(run: Run, data: Path,
 def test_up_applies_a_configuration_first(run: Run, write: Write) -> None:
     path = write("p.yaml", "inboxes: [{name: sales, address: sales@example.com}]\n")
     run("publish", "--inbox", "sales", "-", stdin=a_mail(to="sales@example.com"))
-    assert run("up", "--once", "--config", path).out == "recorded 1\n"
+    assert run("up", "--once", "--config", path).out == "this run: taken 1, recorded 1\nin all: recorded 1\n"
 
 
 def test_up_does_not_start_with_a_wrong_configuration(run: Run, write: Write) -> None:
@@ -74,8 +75,33 @@ def test_up_does_not_start_without_a_secret_that_it_needs(run: Run, write: Write
 
 
 def test_up_once_on_an_empty_desk_is_done_at_once(run: Run) -> None:
-    assert run("up", "--once").out == "no mail\n"
+    assert run("up", "--once").out == "this run: nothing\nin all: no mail\n"
     assert run("up", "--once", "--json").line["in_flight"] == 0
+
+
+def test_a_run_says_what_it_did_and_no_other(run: Run) -> None:
+    auto_reply = a_mail(subject="Away", Auto_Submitted="auto-replied")
+    for raw in (a_mail(subject="one"), auto_reply, auto_reply):
+        run("publish", "-", stdin=raw)
+    assert run("up", "--once").out == "this run: taken 3, recorded 1, rejected 1\nin all: recorded 1, rejected 1\n"
+    run("publish", "-", stdin=a_mail(subject="two"))
+    done = run("up", "--once", "--json")
+    assert (done.code, done.line["recorded"], done.line["problems"]) == (0, 2, [])
+    assert {name: count for name, count in done.line["this_run"].items() if count} == {"taken": 1, "recorded": 1}
+
+
+def test_a_run_that_leaves_outgoing_mail_waiting_is_a_problem(run: Run, write: Write) -> None:
+    with closed_port() as port:
+        server = f"{{name: out, host: 127.0.0.1, port: {port}, tls: none, from_address: support@example.com}}"
+        run("config", "apply", write("p.yaml", f"mail_servers: [{server}]\n"), "--no-test")
+        run("publish", "-", stdin=a_mail(Message_ID="<one@customer.example>"))
+        run("up", "--once")
+        run("publish", "-", stdin=a_mail("and?\n", subject="Re: Printer", In_Reply_To="<one@customer.example>"))
+        done = run("up", "--once")
+    assert done.code == 1
+    assert "outgoing waiting 1" in done.out
+    assert "problem: 1 outgoing mail waits for the mail server out" in done.err
+    assert "anna@" not in done.err
 
 
 def test_workers_of_all_stages_do_what_up_does(run: Run, data: Path) -> None:

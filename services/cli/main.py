@@ -21,7 +21,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "parse": ("services.cli.parse:parse", "What the parser sees, one JSON object a mail."),
     "try": ("services.cli.try_:try_", "Dry run of the whole pipeline: nothing is written."),
     "mails": ("services.cli.mails:mails", "Where is that mail?"),
-    "records": ("services.cli.records:records", "Records: list, show, create, set."),
+    "records": ("services.cli.records:records", "Records: list, show, create, set, attachment."),
     "people": ("services.cli.people:people", "People and their mail."),
     "queues": ("services.cli.queues:queues", "Depth, age and consumers of every queue."),
     "dead-letters": ("services.cli.dead_letters:dead_letters", "What failed: look, replay, discard."),

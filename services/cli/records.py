@@ -1,9 +1,12 @@
-"""`postroom records`: list, show, create, set."""
+"""`postroom records`: list, show, create, set, attachment."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +16,7 @@ from services.cli.base import Command, Group, as_json, opened, page_options
 from services.cli.listing import Listing, Page
 from services.operator import records as views
 from services.operator.errors import NotAvailable
+from services.operator.mails import SHORT_ID
 from services.operator.people import person_named
 
 if TYPE_CHECKING:
@@ -53,14 +57,42 @@ def _row(record: Record, timezone: str) -> tuple[object, ...]:
 
 
 @records.command(cls=Command)
-@click.argument("type_name", metavar="TYPE")
-@click.argument("number")
+@click.argument("words", metavar="[TYPE] NUMBER", nargs=-1, required=True)
 @click.option("--activities", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
-def show(type_name: str, number: str, activities: int) -> None:
-    """Show one record with its activities."""
+@click.option("--seen", is_flag=True, help="Clear its mark `updated by mail`.")
+def show(words: tuple[str, ...], *, activities: int, seen: bool) -> None:
+    """Show one record with its activities. NUMBER is as it is printed (INC1); a bare number needs the type."""
     with opened() as app:
-        record = views.record_numbered(app, views.type_called(app, type_name), number)
-        print_record(app, record, activities)
+        record = _called(app, words)
+        print_record(app, views.see(app, record) if seen else record, activities)
+
+
+def _called(app: App, words: Sequence[str]) -> Record:
+    if len(words) not in {1, 2}:
+        raise click.UsageError("name one record: INC1, or incident 1")
+    return views.record_called(app, *words)
+
+
+@records.command(cls=Command)
+@click.argument("words", metavar="[TYPE] NUMBER NAME", nargs=-1, required=True)
+@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="A new file.")
+def attachment(words: tuple[str, ...], save: Path | None) -> None:
+    """Write a file of a record to FILE, which must not exist, or to standard output when that is no terminal."""
+    if save is None and output.is_terminal():
+        raise click.UsageError("a file is not written to a terminal: add --save FILE")
+    with opened() as app:
+        found = views.attachment_called(app, _called(app, words[:-1]), words[-1])
+        content = app.documents.get_blob(found.sha256)
+    if save is None:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(content)
+        return
+    with save.open("xb") as file:
+        file.write(content)
+    if as_json():
+        output.emit({**asdict(found), "path": str(save)})
+    else:
+        click.echo(f"saved  {output.safe(save)}  {found.size} bytes")
 
 
 def print_record(app: App, record: Record, activities: int = 50) -> None:
@@ -105,7 +137,8 @@ def _facts(seen: RecordView, timezone: str) -> tuple[tuple[str, object], ...]:
 
 
 def _print_activity(entry: ActivityView, subject: str, timezone: str) -> None:
-    output.heading(f"{output.local(entry.at, timezone)}  {entry.by}  {entry.kind}")
+    mail = f"  mail {entry.mail_id[:SHORT_ID]}" if entry.mail_id else ""
+    output.heading(f"{output.local(entry.at, timezone)}  {entry.by}  {entry.kind}{mail}")
     if entry.subject and entry.subject != subject:
         click.echo(output.quoted(f"Subject: {entry.subject}"))
     click.echo(output.quoted(entry.text))
@@ -120,7 +153,7 @@ def _print_activity(entry: ActivityView, subject: str, timezone: str) -> None:
 @click.option("--customer", metavar="PERSON", help="Id or address of a person.")
 @click.option("--owner", metavar="PERSON", help="Id or address of a person.")
 @click.option("--status", help="Another status than the first open one.")
-@click.option("--parent", metavar="TYPE:NUMBER", help="The record that it lies below.")
+@click.option("--parent", metavar="NUMBER", help="The record that it lies below: INC1, or TYPE:NUMBER.")
 @click.option("--set", "values", metavar="FIELD=VALUE", multiple=True, help="A field; may be given several times.")
 def create(
     *,
@@ -158,24 +191,31 @@ def _pair(written: str) -> tuple[str, str]:
 
 def _parent(app: App, written: str) -> Record:
     type_name, found, number = written.rpartition(":")
-    if not found:
+    if not found and app.directory.type_named(written):
         raise click.UsageError(f"{written!r} is not TYPE:NUMBER")
-    return views.record_numbered(app, views.type_called(app, type_name), number)
+    return views.record_called(app, *((type_name, number) if found else (number,)))
 
 
 @records.command("set", cls=Command)
-@click.argument("type_name", metavar="TYPE")
-@click.argument("number")
-@click.argument("values", metavar="FIELD=VALUE...", nargs=-1, required=True)
-def set_values(type_name: str, number: str, values: tuple[str, ...]) -> None:
+@click.argument("words", metavar="[TYPE] NUMBER FIELD=VALUE...", nargs=-1, required=True)
+def set_values(words: tuple[str, ...]) -> None:
     """Change a record: Status, Owner, OwnerTeam, Subject, Partition, or a field of its type. Prints the record."""
     from services.operator import manual_edits
 
     with opened() as app:
-        type_ = views.type_called(app, type_name)
-        record = views.record_numbered(app, type_, number)
+        named, values = _named(app, words)
+        record = views.record_called(app, *named)
+        type_ = views.type_called(app, record.type)
         changed = manual_edits.change(app, type_, record.id, [_resolved(app, *_pair(each)) for each in values])
         print_record(app, changed)
+
+
+def _named(app: App, words: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The words that name the record, and those that name its values."""
+    count = 2 if app.directory.type_named(words[0]) else 1
+    if len(words) <= count:
+        raise click.UsageError("write what to set: Field=Value")
+    return words[:count], words[count:]
 
 
 def _resolved(app: App, name: str, value: str) -> tuple[str, str]:

@@ -41,7 +41,11 @@ class RunReport:
 
     def as_json(self) -> dict[str, Any]:
         """The keys that scripts rely on."""
-        return {**self.counts, "this_run": {**self.done, "outgoing_waiting": self.waiting}, "problems": list(self.problems)}
+        return {
+            **self.counts,
+            "this_run": {**self.done, "outgoing_waiting": self.waiting},
+            "problems": list(self.problems),
+        }
 
 
 class SingleRun:

@@ -111,7 +111,7 @@ def _planned(type_: RecordType, record: Record, own: Mapping[str, Any], fields: 
         number=record.number,
         serial=record.serial,
         event=event_of(type_, record.status, own.get("status")),
-        set=pairs(own),
+        set=pairs({**own, **({"updated_by_mail": False} if record.updated_by_mail else {})}),
         fields=pairs(fields),
         activities=activities,
     )

@@ -127,13 +127,56 @@ def type_called(app: App, named: str) -> RecordType:
 
 def record_numbered(app: App, type_: RecordType, number: str) -> Record:
     """The record with this number, bare (12) or as it is shown (INC12, in any case). Raises `NotAvailable`."""
-    bare = number.strip()
-    if type_.prefix and bare.casefold().startswith(type_.prefix.casefold()):
-        bare = bare[len(type_.prefix) :]
-    is_number = bare.isascii() and bare.isdigit() and len(bare) <= MAX_DIGITS
-    if record := app.records.numbered(type_.name, int(bare)) if is_number else None:
+    if record := _numbered(app, type_, number):
         return record
     raise NotAvailable(f"there is no {type_.name} {number!r}")
+
+
+def _numbered(app: App, type_: RecordType, number: str) -> Record | None:
+    bare = _bare(type_, number.strip())
+    is_number = bare.isascii() and bare.isdigit() and len(bare) <= MAX_DIGITS
+    return app.records.numbered(type_.name, int(bare)) if is_number else None
+
+
+def _bare(type_: RecordType, number: str) -> str:
+    """The number without the prefix of its type."""
+    has_prefix = type_.prefix and number.casefold().startswith(type_.prefix.casefold())
+    return number[len(type_.prefix) :] if has_prefix else number
+
+
+def record_called(app: App, *words: str) -> Record:
+    """The record with a number as it is printed (INC1), or with a type and a number. Raises `NotAvailable`."""
+    if len(words) == 2:
+        return record_numbered(app, type_called(app, words[0]), words[1])
+    number = words[0].strip()
+    types = [each for each in app.directory.current().types if _bare(each, number) != number]
+    found = [record for each in types if (record := _numbered(app, each, number))]
+    if len(found) > 1:
+        raise NotAvailable(
+            f"{words[0]!r} is a number of {' and '.join(each.type for each in found)}; write the type too"
+        )
+    if not found:
+        raise NotAvailable(f"there is no record {words[0]!r}; write the number as it is printed (INC1), or TYPE NUMBER")
+    return found[0]
+
+
+def attachment_called(app: App, record: Record, named: str) -> AttachmentView:
+    """The file of a record with this name, or with a SHA-256 that begins so. Raises `NotAvailable`."""
+    files = _attachments(app.records.activities(record.id, MAX_ACTIVITIES))
+    found = [each for each in files if each.filename == named or (len(named) >= 8 and each.sha256.startswith(named))]
+    if len(found) > 1:
+        raise NotAvailable(
+            f"{len(found)} files are called so; name one by: {', '.join(each.sha256[:12] for each in found)}"
+        )
+    if not found:
+        known = ", ".join(each.filename for each in files) or "none"
+        raise NotAvailable(f"{record.number} has no file {named!r}; it has {known}")
+    return found[0]
+
+
+def see(app: App, record: Record) -> Record:
+    """Clear the mark that a mail has updated the record, because the handler has looked (PR-17)."""
+    return app.records.see(record)
 
 
 def statuses_named(app: App, type_: RecordType | None, named: str) -> list[str]:

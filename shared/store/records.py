@@ -80,6 +80,12 @@ class Records:
         written = {"$set": changed_properties(change, record, at), "$inc": {"version": 1}}
         return self.documents.update(RECORDS, where, {**written, "$push": {"pending": _pending(change, mail_id)}})
 
+    def see(self, record: Record) -> Record:
+        """Clear `updated_by_mail`, unless the record has changed since it was read; return the record as stored."""
+        where = {"_id": record.id, "version": record.version}
+        self.documents.update(RECORDS, where, {"$set": {"updated_by_mail": False}})
+        return self.get(record.id) or record
+
     def forget(self, record_id: str, mail_id: str) -> None:
         """Remove the mail's pending entries, because its outcome is stored."""
         self.documents.update(RECORDS, {"_id": record_id}, {"$pull": {"pending": {"mail_id": mail_id}}})

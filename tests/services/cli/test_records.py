@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.builders import a_mail
 from tests.services.cli.conftest import Run
 
 Write = Callable[[str, str | bytes], Path]
@@ -118,3 +119,66 @@ def test_a_record_is_readable_on_paper(run: Run) -> None:
     out = run("records", "show", "incident", "1").out
     assert "customer    Jane Doe <jane@example.com>" in out
     assert "number      INC1" in out
+
+
+@pytest.mark.req("PR-21")
+def test_a_record_is_called_by_its_number_as_it_is_printed(run: Run) -> None:
+    run("records", "create", "incident", "--subject", "Chairs")
+    run("records", "create", "task", "--parent", "INC1")
+    shown = run("records", "show", "INC1", "--json").line
+    assert shown == run("records", "show", "incident", "1", "--json").line
+    assert len(shown["tasks"]) == 1
+    assert run("records", "set", " inc1 ", "Status=Closed", "--json").line["status"] == "Closed"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("show", "INC7"), 1, "there is no record 'INC7'; write the number as it is printed (INC1), or TYPE NUMBER"),
+        (("show", "7"), 1, "there is no record '7'"),
+        (("show",), 2, "Missing argument"),
+        (("show", "a", "b", "c"), 2, "name one record: INC1, or incident 1"),
+        (("set", "INC1"), 2, "write what to set: Field=Value"),
+        (("attachment", "INC1", "plan.txt", "--save", "x"), 1, "INC1 has no file 'plan.txt'; it has none"),
+        (("attachment", "INC1"), 2, "name one record: INC1, or incident 1"),
+    ],
+)
+def test_a_number_that_means_no_record_is_answered_in_one_sentence(
+    run: Run, words: tuple[str, ...], code: int, sentence: str
+) -> None:
+    run("records", "create", "incident")
+    done = run("records", *words)
+    assert (done.code, sentence in done.err, done.out) == (code, True, "")
+
+
+@pytest.mark.req("PR-21")
+def test_an_activity_leads_to_its_mail_and_its_file_can_be_saved(run: Run, tmp_path: Path) -> None:
+    content = bytes(range(256))
+    receipt = run("publish", "-", "--json", stdin=a_mail(files=(("plan.bin", "application/x-plan", content),))).line
+    run("up", "--once")
+    assert f"  mail {receipt['mail_id'][:12]}\n" in run("records", "show", "INC1").out
+    path = tmp_path / "saved.bin"
+    assert run("records", "attachment", "INC1", "plan.bin", "--save", path).code == 0
+    assert path.read_bytes() == content
+    done = run("records", "attachment", "incident", "1", "plan.bin", "--save", path)
+    assert (done.code, done.err) == (1, f"Error: File exists: {path}\n")
+    sha256 = run("records", "show", "INC1", "--json").line["attachments"][0]["sha256"]
+    assert run("records", "attachment", "INC1", sha256[:12], "--save", tmp_path / "b", "--json").line["size"] == 256
+
+
+@pytest.mark.req("PR-17")
+def test_the_mark_of_a_mail_is_cleared_when_the_handler_looks_or_changes_the_record(run: Run) -> None:
+    def update() -> None:
+        reply = a_mail("and?\n", subject="Re: Printer", In_Reply_To="<one@customer.example>")
+        run("publish", "-", stdin=reply)
+        run("up", "--once")
+        assert run("records", "show", "INC1", "--json").line["updated_by_mail"] is True
+
+    run("publish", "-", stdin=a_mail(Message_ID="<one@customer.example>"))
+    run("up", "--once")
+    update()
+    assert run("records", "show", "INC1", "--seen", "--json").line["updated_by_mail"] is False
+    update()
+    changed = run("records", "set", "INC1", "Status=Closed", "--json").line
+    assert changed["updated_by_mail"] is False
+    assert not [each for each in changed["activities"] if "updated_by_mail" in each["text"]]

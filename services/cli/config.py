@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ from services.cli.base import PROBLEM, Command, Group, as_json, opened
 from services.operator.configuration import (
     apply_file,
     check_file,
+    check_server,
     deletions_to_confirm,
     export_to,
     inboxes_to_test,
     read_file,
     section_counts,
+    servers_to_test,
     stored_configuration,
 )
 from services.operator.inboxes import ConnectionCheck, check_connection
@@ -30,7 +33,9 @@ if TYPE_CHECKING:
     from shared.app import App
     from shared.config.model import Configuration
     from shared.config.store import Applied
+    from shared.mail_network.connection_test import TestResult
 
+_Test = tuple[str, str, "Callable[[], ConnectionCheck | TestResult]"]
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 NAMES_SHOWN = 20
 
@@ -81,11 +86,17 @@ def _counted(counts: Mapping[str, int]) -> str:
 @click.option("--prune", is_flag=True, help="Delete what the file does not have.")
 @click.option("--yes", is_flag=True, help="With --prune: delete inboxes and mail servers without asking.")
 @click.option("--reason", default="", metavar="TEXT", help="Kept with the change.")
-@click.option("--test/--no-test", "tests", default=True, help="Test the connection of every enabled inbox afterwards.")
+@click.option(
+    "--test/--no-test",
+    "tests",
+    default=True,
+    help="Test the connections of enabled inboxes and of mail servers afterwards.",
+)
 def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> int:
     """Put a configuration file into the store: create and update what it states, leave the rest.
 
-    Enabled inboxes are connected to afterwards; a failure leaves the configuration saved and exits with 1.
+    Enabled inboxes and mail servers are connected to afterwards; a failure leaves the configuration saved and exits
+    with 1.
     """
     try:
         with output.watching("reading"):
@@ -128,20 +139,21 @@ def _report(applied: Applied) -> None:
 
 
 def _test(app: App, stated: Configuration) -> int:
-    passed = True
-    for name in inboxes_to_test(stated):
-        with output.watching(f"testing {name}"):
-            check = check_connection(app, name)
-        _show_test(name, check)
-        passed = passed and check.ok
-    return 0 if passed else PROBLEM
+    """Test inboxes and mail servers, each on one line; return the exit code."""
+    tests: list[_Test] = [("inbox", name, partial(check_connection, app, name)) for name in inboxes_to_test(stated)]
+    tests += [("mail_server", each.name, partial(check_server, app, each)) for each in servers_to_test(app, stated)]
+    passed = [_run_test(*each) for each in tests]
+    return 0 if all(passed) else PROBLEM
 
 
-def _show_test(name: str, check: ConnectionCheck) -> None:
+def _run_test(kind: str, name: str, check: Callable[[], ConnectionCheck | TestResult]) -> bool:
+    with output.watching(f"testing {output.safe(name)}"):
+        found = check()
     if as_json():
-        output.emit({"inbox": name, "test": "ok" if check.ok else "failed", "message": check.message})
+        output.emit({kind: name, "test": "ok" if found.ok else "failed", "message": found.message})
     else:
-        click.echo(f"test  {output.safe(name)}: {output.safe(check.message)}")
+        click.echo(f"test  {output.safe(name)}: {output.safe(found.message)}")
+    return found.ok
 
 
 @config.command(cls=Command)

@@ -22,13 +22,16 @@ from shared.config.schema import SECTIONS
 from shared.config.secrets import Missing, missing
 from shared.config.tree import cut_texts
 from shared.config.writing import to_yaml
-from shared.mail_network import sasl
+from shared.contracts.errors import PostroomError
+from shared.mail_network import connection_test, sasl
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.config.complaints import Complaint
+    from shared.config.model import MailServer
     from shared.config.store import Applied
     from shared.config.tree import Item
+    from shared.mail_network.connection_test import TestResult
 
 ASKS_BEFORE_DELETING = frozenset({"inboxes", "mail_servers"})
 """Sections of which nothing is deleted without a confirmation (IV-10, VS-13)."""
@@ -134,6 +137,20 @@ def deletions_to_confirm(app: App, stated: Configuration) -> tuple[str, ...]:
 def inboxes_to_test(stated: Configuration) -> tuple[str, ...]:
     """Saving an enabled inbox tests its connection and keeps the result (TI-07)."""
     return tuple(each.name for each in stated.inboxes if each.enabled and each.protocol != "none")
+
+
+def servers_to_test(app: App, stated: Configuration) -> tuple[MailServer, ...]:
+    """The stated mail servers that send, as they are stored (NE-24)."""
+    stored = app.directory.current()
+    return tuple(found for each in stated.mail_servers if (found := stored.mail_server(each.name)) and not found.block)
+
+
+def check_server(app: App, server: MailServer) -> TestResult:
+    """Test the connection of a mail server, login included; sends nothing."""
+    try:
+        return send.check(server, send.access(server, app.directory.current().settings))
+    except PostroomError as error:
+        return connection_test.failed(error, app.clock.now())
 
 
 def required_secrets(app: App) -> RequiredSecrets:

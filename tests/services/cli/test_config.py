@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from shared.config.reading import load
+from tests.servers.presence import closed_port
 from tests.services.cli.conftest import Run
 from tests.shared.config.example import EXAMPLE
 
@@ -196,3 +197,16 @@ def test_an_export_that_cannot_be_written_names_the_file(run: Run, tmp_path: Pat
 
 def test_a_file_that_states_nothing_changes_nothing_and_says_so(run: Run, write: Write) -> None:
     assert run("config", "apply", write("p.yaml", "")).out == "unchanged  0\n"
+
+
+@pytest.mark.req("NE-24")
+def test_apply_tests_the_mail_servers_that_send(run: Run, write: Write) -> None:
+    with closed_port() as port:
+        host = f"host: 127.0.0.1, port: {port}, tls: none, from_address: support@example.com"
+        servers = f"mail_servers: [{{name: out, {host}}}, {{name: in, {host}, block: true}}]\n"
+        done = run("config", "apply", write("p.yaml", servers), "--json")
+    (applied, test) = done.lines
+    assert (done.code, applied["created"]) == (1, ["mail_servers/out", "mail_servers/in"])
+    assert (test["mail_server"], test["test"]) == ("out", "failed")
+    assert "The server could not be reached" in test["message"]
+    assert run("config", "apply", write("p.yaml", servers), "--no-test").code == 0

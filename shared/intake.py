@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
-from email.utils import parseaddr
 
 from shared.clock import Clock
 from shared.contracts import codec
@@ -36,6 +35,8 @@ MAX_HEAD_BYTES = 64 << 10
 MAX_VALUE_CHARACTERS = 1000
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FIELD = re.compile(rb"(?im)^(message-id|subject|from)[ \t]*:(.*(?:\n[ \t].*)*)")
+_IN_BRACKETS = re.compile(r"<([^<>\s]+@[^<>\s]+)>")
+_ADDRESS = re.compile(r"([^\s<>()\",;:]+@[^\s<>()\",;:]+)")
 _READABLE = {RFC822, "application/octet-stream", "text/plain", "", REFERENCE}
 
 
@@ -63,17 +64,18 @@ class Door:
         """Publish mails; return the ids of the mails. Raises `Unavailable`: then hand all of them over again."""
         with self.documents.batch():
             messages = [self._message(mail) for mail in mails]
+        heads = [head_of(mail.raw) for mail in mails]
         crash_point("door.stored")
         self.broker.publish(messages)
         crash_point("door.published")
         with self.documents.batch():
-            ids = [self._count(message, mail) for message, mail in zip(messages, mails, strict=True)]
+            ids = [self._count(*each) for each in zip(messages, mails, heads, strict=True)]
         crash_point("door.counted")
         return ids
 
-    def _count(self, message: Message, mail: RawMail) -> str:
+    def _count(self, message: Message, mail: RawMail, head: MailHead) -> str:
         """Count the arrival of a mail; return the mail's id."""
-        inbox, head = mail.inbox or self.default_inbox(), head_of(mail.raw)
+        inbox = mail.inbox or self.default_inbox()
         id_ = mail_id(inbox, mail.source_id, head.sha256)
         self.arrivals.handed_in(message.id, inbox, self.clock.now(), id_, head)
         return id_
@@ -99,17 +101,24 @@ def head_of(raw: bytes) -> MailHead:
     end = _HEAD_END.search(raw, 0, MAX_HEAD_BYTES)
     found = _FIELD.findall(raw, 0, end.start() if end else MAX_HEAD_BYTES)
     values = {name.lower(): _value(value) for name, value in reversed(found)}
-    name, address = parseaddr(values.get(b"from", ""))
-    sender = Address(_decoded(name), address) if address else None
     message_id = values.get(b"message-id") or None
     return MailHead(
         hashlib.sha256(raw).hexdigest(),
         len(raw),
-        sender,
+        _sender(values.get(b"from", "")),
         _decoded(values.get(b"subject", "")),
         message_id,
         message_key(message_id),
     )
+
+
+def _sender(text: str) -> Address | None:
+    """The first address of a From field; the email package's own reader recurses into nested comments."""
+    found = _IN_BRACKETS.search(text) or _ADDRESS.search(text)
+    if found is None:
+        return None
+    name = text[: found.start()].strip(' "') if found.re is _IN_BRACKETS else ""
+    return Address(_decoded(name), found[1])
 
 
 def _value(raw: bytes) -> str:

@@ -87,8 +87,9 @@ def test_what_needs_the_stored_mail_says_that_it_waits_on_intake(desk: Desk) -> 
         (b"Subject: =?nonsense?B?R3LDvMOfZQ==?=\n\n", None, "=?nonsense?B?R3LDvMOfZQ==?=", None),
         (b"Subject: \xff\n\n", None, "\ufffd", None),
         (b"\n\nSubject: body\n", None, "", None),
+        (b"From: " + b"(" * 900 + b" a@b.example\n\n", "a@b.example", "", None),
     ],
-    ids=["empty", "folded", "first-counts", "encoded", "unknown-charset", "bytes", "no-header"],
+    ids=["empty", "folded", "first-counts", "encoded", "unknown-charset", "bytes", "no-header", "comments"],
 )
 def test_the_head_of_a_mail_is_read_without_judging_it(
     raw: bytes, sender: str | None, subject: str, message_id: str | None

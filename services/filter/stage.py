@@ -45,7 +45,7 @@ def handle(parsed: MailParsed, *, mails: Mails, people: People, configuration: C
     if isinstance(verdict, MailAccepted):
         return emit(verdict)
     mails.reject_unclaimed(mail_id, verdict.rule, verdict.reason)
-    return emit(verdict, note=f"{verdict.rule}: {verdict.reason}")
+    return emit(verdict, note=verdict.reason)
 
 
 def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool]) -> MailAccepted | MailRejected:

@@ -60,7 +60,7 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
         subordinates=tasks_below(facts, type_.name, part.number, _inherited(properties), activities),
         objects=(linked.new,) if linked and linked.new else (),
         becomes_user=facts.sender.person_id if facts.is_analyst and "user" not in facts.sender.roles else None,
-        why=part_why(part),
+        why=(part.target.why,),
         part=str(part.number),
     )
 
@@ -169,8 +169,3 @@ def tasks_below(
         activities=activities,
     )
     return (task,)
-
-
-def part_why(part: Part) -> tuple[str, ...]:
-    """The step that led to a part's change."""
-    return (f"{part.target.step}: {part.target.why}",)

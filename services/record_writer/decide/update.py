@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.record_writer.decide import values
 from services.record_writer.decide.answers import Words, answer
 from services.record_writer.decide.body import Block
-from services.record_writer.decide.create import part_why, tasks_below
+from services.record_writer.decide.create import tasks_below
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
@@ -138,7 +138,7 @@ def _change(
         notifications=notifications,
         customer=facts.sender.person_id,
         subordinates=_tasks(facts, part, activities) if event != "none" else (),
-        why=part_why(part),
+        why=(part.target.why,),
         part=str(part.number),
     )
 

@@ -59,7 +59,7 @@ def changed(desk: Desk, action: str, type_: str = "incident", mail_id: str = "m1
 
 def test_a_new_mail_makes_a_record(writing: Desk) -> None:
     outcome = handle(writing)
-    assert outcome == Emit((changed(writing, "created"),), "none: nothing in the mail names a record")
+    assert outcome == Emit((changed(writing, "created"),), "nothing in the mail names a record")
 
 
 def test_an_update_is_announced_and_answered(writing: Desk) -> None:

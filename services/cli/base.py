@@ -148,12 +148,12 @@ class Group(click.Group):
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> Any:
         """Run, and exit with a code; an error prints at most one sentence."""
         extra["standalone_mode"] = False
-        code = run(lambda: super(Group, self).main(list(args) if args is not None else None, *rest, **extra))
-        sys.exit(code)
+        words = list(sys.argv[1:] if args is None else args)
+        sys.exit(run(lambda: super(Group, self).main(words, *rest, **extra), json="--json" in words))
 
 
-def run(call: Callable[[], Any]) -> int:
-    """The exit code of a command; its errors are printed on standard error."""
+def run(call: Callable[[], Any], *, json: bool = False) -> int:
+    """The exit code of a command; its errors are printed on standard error, with `json` as one JSON object each."""
     try:
         code = call()
         sys.stdout.flush()
@@ -162,46 +162,54 @@ def run(call: Callable[[], Any]) -> int:
             error, click.exceptions.Exit | ReaderClosed | BrokenPipeError
         ):
             raise
-        return _report_error(error)
+        return _report_error(error, json=json)
     except KeyboardInterrupt:
         return 130
     return code if isinstance(code, int) else 0
 
 
-def _report_error(error: Exception) -> int:
+def _report_error(error: Exception, *, json: bool) -> int:
     """Print one sentence for an error; return the exit code."""
     match error:
         case click.exceptions.Exit():
             return error.exit_code
         case ReaderClosed() | BrokenPipeError():
             return _silence_output()
-        case click.Abort():
-            click.echo("Aborted.", err=True)
-            return PROBLEM
-        case click.ClickException():
+        case click.ClickException() if not json:
             error.show()
             return error.exit_code
-        case UnknownName():
-            _print_error(str(error))
-            return USAGE
-        case Unavailable():
-            _print_error(f"{error}; try again later")
-            return TRY_LATER
-        case PostroomError():
-            _print_error(str(error))
-            return PROBLEM
-        case OSError():
-            _print_error(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
-            return PROBLEM
         case _:
-            _print_error(f"this should not have happened: {type(error).__name__}: {error} ({DEBUG}=1 shows where)")
-            return PROBLEM
+            code, sentence = _code_and_sentence(error)
+            print_error(sentence, code, json=json)
+            return code
 
 
-def _print_error(sentence: str) -> None:
-    from services.cli.output import safe
+def _code_and_sentence(error: Exception) -> tuple[int, str]:
+    match error:
+        case click.ClickException():
+            return error.exit_code, error.format_message()
+        case click.Abort():
+            return PROBLEM, "aborted"
+        case UnknownName():
+            return USAGE, str(error)
+        case Unavailable():
+            return TRY_LATER, f"{error}; try again later"
+        case PostroomError():
+            return PROBLEM, str(error)
+        case OSError():
+            return PROBLEM, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+        case _:
+            return PROBLEM, f"this should not have happened: {type(error).__name__}: {error} ({DEBUG}=1 shows where)"
 
-    click.echo(f"Error: {safe(sentence, breaks=True)}", err=True)
+
+def print_error(sentence: str, code: int, *, json: bool) -> None:
+    """Print an error on standard error: as text, or as one JSON object with `error` and the exit `code`."""
+    from services.cli import output
+
+    if json:
+        output.emit({"error": sentence, "code": code}, err=True)
+    else:
+        click.echo(f"Error: {output.safe(sentence, breaks=True)}", err=True)
 
 
 def _silence_output() -> int:

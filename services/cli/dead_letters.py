@@ -36,7 +36,7 @@ def list_letters(state: LetterState | Literal["all"], stage: str | None, limit: 
     with opened() as app:
         listing = Listing(
             letter_as_json,
-            ("letter", "at", "stage", "reason", "mail", "incident", "state"),
+            ("letter", "at", "stage", "mail", "incident", "state", "reason"),
             partial(_row, timezone=app.directory.current().settings.timezone),
             NONE_OPEN if query == OPEN else "no dead letters like that",
         )
@@ -45,7 +45,7 @@ def list_letters(state: LetterState | Literal["all"], stage: str | None, limit: 
 
 def _row(letter: DeadLetter, timezone: str) -> tuple[object, ...]:
     at, mail = output.local(letter.at, timezone), (letter.mail_id or "")[:12]
-    return letter.id[:12], at, letter.stage, letter.reason, mail, letter.incident, letter.state
+    return letter.id[:12], at, letter.stage, mail, letter.incident, letter.state, letter.reason
 
 
 @dead_letters.command(cls=Command)

@@ -51,16 +51,17 @@ def list_inboxes() -> None:
             output.emit(asdict(each))
         return
     output.table(
-        ("inbox", "address", "protocol", "processor", "state", "polled", "tested"),
+        ("inbox", "address", "protocol", "processor", "state", "polled", "tested", "reason"),
         (
             (
                 each.name,
                 each.address,
                 each.protocol,
                 each.processor,
-                each.state + (f": {each.reason}" if each.reason else ""),
+                each.state,
                 output.local(each.polled_at, zone),
                 _tested(each.test, zone),
+                each.reason,
             )
             for each in views
         ),

@@ -40,6 +40,11 @@ AGO: Final[Mapping[str, timedelta]] = {
 }
 
 
+REFUSED: Final = frozenset({"rejected", "dead"})
+"""Outcomes whose list shows the reason in place of the outcome."""
+_REFUSED: Final = ("mail", "received", "inbox", "from", "subject", "reason")
+
+
 @click.group(cls=Group)
 def mails() -> None:
     """Where is that mail? Ask by mail id, by its beginning, by Message-ID, or by its whole subject."""
@@ -69,8 +74,8 @@ def list_mails(
         any_mail = query == MailQuery() and not search
         listing = Listing(
             mail_as_json,
-            ("mail", "received", "inbox", "from", "subject", "outcome", "records"),
-            partial(_row, timezone=timezone),
+            _REFUSED if outcome in REFUSED else ("mail", "received", "inbox", "from", "subject", "outcome", "records"),
+            partial(_row, timezone=timezone, refused=outcome in REFUSED),
             "no mails yet; postroom publish FILE hands one in" if any_mail else "no mails like that",
         )
         listing.show_page(found, page)
@@ -92,10 +97,10 @@ def _searched(app: App, query: MailQuery, text: str, page: Page) -> list[StoredM
         return list(islice(search_mails(app, query, text), page.skip, page.skip + page.reach))
 
 
-def _row(mail: StoredMail, timezone: str) -> tuple[object, ...]:
+def _row(mail: StoredMail, timezone: str, *, refused: bool) -> tuple[object, ...]:
     sender = mail.from_.address if mail.from_ else None
-    received, outcome = output.local(mail.received_at, timezone), _outcome(mail)
-    return mail.id[:SHORT_ID], received, mail.inbox, sender, mail.subject, outcome, _numbers(mail)
+    first = (mail.id[:SHORT_ID], output.local(mail.received_at, timezone), mail.inbox, sender, mail.subject)
+    return (*first, mail.reason) if refused else (*first, _outcome(mail), _numbers(mail))
 
 
 def _outcome(mail: StoredMail) -> str:

@@ -39,7 +39,7 @@ def list_mails(state: OutboxState | None, limit: int, skip: int) -> None:
     with opened() as app:
         listing = Listing(
             outgoing_as_json,
-            ("outbox", "at", "to", "subject", "kind", "record", "state"),
+            ("outbox", "at", "to", "subject", "kind", "record", "state", "reason"),
             partial(_row, timezone=app.directory.current().settings.timezone),
             f"no outgoing mail is {state}" if state else "no outgoing mail",
         )
@@ -48,7 +48,7 @@ def list_mails(state: OutboxState | None, limit: int, skip: int) -> None:
 
 def _row(mail: OutboxMail, timezone: str) -> tuple[object, ...]:
     at, to = output.local(mail.at, timezone), ", ".join(mail.to)
-    return mail.id[:12], at, to, mail.subject, mail.kind, mail.record, mail.state
+    return mail.id[:12], at, to, mail.subject, mail.kind, mail.record, mail.state, mail.reason
 
 
 @outbox.command(cls=Command)

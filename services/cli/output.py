@@ -1,13 +1,14 @@
 """How commands print: JSON lines for machines, tables and facts for people, nothing that a mail could abuse.
 
 What comes from mails is shown with control characters and direction marks escaped: a subject must not move
-the cursor, nor make one name look like another. rich is imported only when a terminal is there to show it.
+the cursor, nor make one name look like another. rich is imported only when a terminal is there to show progress.
 """
 
 from __future__ import annotations
 
 import json
 import re
+import shutil
 import sys
 import threading
 import time
@@ -25,15 +26,18 @@ from shared.text import iso
 
 T = TypeVar("T")
 GAP: Final = "  "
-WRAPPING: Final[dict[str, int]] = {
-    **dict.fromkeys(("reason", "why"), 20),
-    **dict.fromkeys(("received", "at", "created", "polled", "tested"), 10),
+TEXTS: Final = frozenset({"reason", "why"})
+"""Headings of a last column whose text is never cut: it is wrapped, or stands below its row on a narrow terminal."""
+MIN_TEXT: Final = 30
+"""Columns on the screen below which such a text stands below its row."""
+TIMES: Final = frozenset({"received", "at", "created", "polled", "tested"})
+"""Headings of columns with times, which are shown without year and seconds when a terminal is too narrow."""
+SHRINKING: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("subject", "from", "to", "addresses", "address", "name"), 10),
+    **dict.fromkeys(("inbox", "type", "processor", "kind", "step", "team", "owner", "records", "tested"), 6),
 }
-"""Columns whose text is wrapped when a terminal is too narrow, and their minimum width."""
-SHRINKING: Final[Mapping[str, int]] = WRAPPING | dict.fromkeys(
-    ("subject", "from", "to", "addresses", "address", "name", "state"), 10
-)
 """Columns that are shortened when a terminal is too narrow, and their minimum width."""
+_TIME: Final = re.compile(r"\b\d{4}-(\d\d-\d\d \d\d:\d\d):\d\d\b")
 PROGRESS_DELAY_SECONDS: Final = 2.0
 """Seconds that anything may take without a progress bar."""
 _HIDDEN: Final = (
@@ -66,12 +70,12 @@ def quoted(text: str) -> str:
     return "\n".join(f"| {line}".rstrip() for line in safe(text.rstrip(), breaks=True).split("\n"))
 
 
-def emit(thing: object) -> None:
+def emit(thing: object, *, err: bool = False) -> None:
     """Print one JSON object on one line, in UTF-8; invisible characters are written as JSON escapes."""
     line = json.dumps(thing, ensure_ascii=False, default=_plain)
     if not line.isascii() or "\x7f" in line:
         line = _UNSAFE.sub(lambda found: _escaped_in_json(found[0]), _SURROGATES.sub("\ufffd", line))
-    click.echo(line)
+    click.echo(line, err=err)
 
 
 def _escaped_in_json(character: str) -> str:
@@ -113,7 +117,7 @@ def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: s
     if not cells:
         click.echo(empty)
     elif is_terminal():
-        _rich_table(headings, cells)
+        _fitted_table(headings, cells, shutil.get_terminal_size().columns)
     else:
         _plain_table([list(headings), *cells])
 
@@ -132,30 +136,64 @@ def _width(text: str) -> int:
     return sum(0 if combining(each) else 2 if east_asian_width(each) in "WF" else 1 for each in text)
 
 
-def _rich_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table as wide as the terminal; a plain one when the terminal is too narrow for all columns."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console(markup=False, highlight=False)
-    widths = fitted(headings, rows, console.width)
+def _fitted_table(headings: Sequence[str], rows: Sequence[Sequence[str]], available: int) -> None:
+    """Print a table as wide as the terminal; a plain one when it is too narrow for all columns."""
+    if _total([list(headings), *rows]) <= available:
+        _plain_table([list(headings), *rows])
+        return
+    times = {place for place, heading in enumerate(headings) if heading in TIMES}
+    rows = [[_TIME.sub(r"\1", cell) if place in times else cell for place, cell in enumerate(row)] for row in rows]
+    count = len(headings) - (headings[-1] in TEXTS)
+    inner = [row[:count] for row in rows]
+    beside = fitted(headings[:count], inner, available - MIN_TEXT - len(GAP)) if count < len(headings) else None
+    widths = beside or fitted(headings[:count], inner, available)
     if widths is None:
         _plain_table([list(headings), *rows])
         return
-    shown = Table(box=None, padding=(0, 0, 0, len(GAP)), pad_edge=False, header_style="bold")
-    for heading, width in zip(headings, widths, strict=True):
-        shown.add_column(heading, width=width)
+    text_at = sum(widths) + len(GAP) * count if beside else 4
+    click.echo(_line(headings[: None if beside else count], widths))
     for row in rows:
-        shown.add_row(*(_cell(heading, cell) for heading, cell in zip(headings, row, strict=True)))
-    console.print(shown)
+        text = _wrapped(row[-1], available - text_at) if count < len(headings) else []
+        first = text.pop(0) if beside and text else ""
+        click.echo(_line([*row[:count], first], widths))
+        for line in text:
+            click.echo(" " * text_at + line)
 
 
-def _cell(heading: str, text: str) -> Any:
-    """A cell that is wrapped, or shortened with an ellipsis."""
-    from rich.text import Text
+def _total(rows: Sequence[Sequence[str]]) -> int:
+    widths = [max(map(_width, column)) for column in zip(*rows, strict=True)]
+    return sum(widths) + len(GAP) * (len(widths) - 1)
 
-    wraps = heading in WRAPPING
-    return Text(text, no_wrap=not wraps, overflow="fold" if wraps else "ellipsis")
+
+def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
+    shown = [_cut(cell, width) for cell, width in zip(cells, widths, strict=False)]
+    filled = [cell + " " * (width - _width(cell)) for cell, width in zip(shown, widths, strict=True)]
+    return GAP.join([*filled, *cells[len(widths) :]]).rstrip()
+
+
+def _cut(text: str, width: int) -> str:
+    """The text, shortened with an ellipsis when it takes more columns than `width`."""
+    if _width(text) <= width:
+        return text
+    while _width(text) > width - 1:
+        text = text[:-1]
+    return f"{text}…"
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    """Lines of at most `width` columns, broken at blanks, and in a word that is longer."""
+    lines: list[str] = []
+    line = ""
+    for word in text.split():
+        if line and _width(f"{line} {word}") > width:
+            lines.append(line)
+            line = ""
+        line = f"{line} {word}".strip()
+        while _width(line) > width:
+            head = next(line[:end] for end in range(len(line), 0, -1) if _width(line[:end]) <= width or end == 1)
+            lines.append(head)
+            line = line[len(head) :]
+    return [*lines, line] if line else lines
 
 
 def fitted(headings: Sequence[str], rows: Sequence[Sequence[str]], available: int) -> list[int] | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from services.cli import output, sources
-from services.cli.base import DEBUG, PROBLEM, TRY_LATER, Command, as_json, opened
+from services.cli.base import DEBUG, PROBLEM, TRY_LATER, Command, as_json, opened, print_error
 from services.operator.publishing import Origin, unknown_inbox_warning
 from services.operator.publishing import publish as publish_mails
 
@@ -52,7 +52,7 @@ def publish(
     except Exception as error:
         if os.environ.get(DEBUG) == "1":
             raise
-        click.echo(f"Error: not published, try again later: {output.safe(error)}", err=True)
+        print_error(f"not published, try again later: {error}", TRY_LATER, json=as_json())
         return TRY_LATER
 
 
@@ -80,7 +80,7 @@ def _report_unreadable(batch: Iterable[sources.Source]) -> int:
     """Print an error for each mail that could not be read; return their number."""
     broken = [each for each in batch if each.error is not None]
     for each in broken:
-        click.echo(f"Error: {output.safe(each.path)}: {each.error}", err=True)
+        print_error(f"{each.path}: {each.error}", PROBLEM, json=as_json())
     return len(broken)
 
 

@@ -224,3 +224,28 @@ def test_a_data_folder_that_needs_a_person_is_not_to_be_tried_again_later(run: R
     assert run("publish", "-", stdin=b"x").code == 75
     below = postroom("--data", "/dev/null/x", "mails", "list")
     assert (below.returncode, b"repair that" in below.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "sentence"),
+    [
+        (("records", "show", "INC7"), 1, "there is no record 'INC7'"),
+        (("records", "show", "nothing", "1"), 2, "there is no record type 'nothing'"),
+        (("mails", "lisst"), 2, "there is no command 'lisst'; did you mean 'list'?"),
+        (("publish", "nowhere.eml"), 2, "there is no file or folder 'nowhere.eml'"),
+        (("inbox", "test", "nowhere"), 1, "there is no inbox 'nowhere'"),
+    ],
+)
+def test_with_json_an_error_is_one_object_on_standard_error(
+    run: Run, words: tuple[str, ...], code: int, sentence: str
+) -> None:
+    done = run(*words, "--json")
+    found = json.loads(done.err)
+    assert (done.code, done.out, found["code"]) == (code, "", code)
+    assert found["error"].startswith(sentence)
+
+
+def test_with_json_a_mail_that_cannot_be_stored_is_one_object_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTROOM_BROKER_URL", "amqp://guest:hidden@127.0.0.1:1/")
+    done = run("publish", "-", "--json", stdin=b"x")
+    assert (done.code, json.loads(done.err)["code"]) == (75, 75)

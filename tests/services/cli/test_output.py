@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 
 import pytest
 import regex
 
-from services.cli.output import emit, fitted, quoted, safe, table, watching
+from services.cli.output import emit, quoted, safe, table, watching
+from tests.builders import a_mail
+from tests.services.cli.conftest import Run
 
 TRICKY = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x9bh\nGr\u00f6\u00dfe"
 
@@ -29,17 +32,56 @@ ROW = ("7a42a7ed35d2", "2026-11-21 01:10:12", "無線LAN " * 8, WHY)
 
 
 @pytest.mark.parametrize("width", range(30, 200, 7))
-def test_a_table_on_a_terminal_fits_or_is_plain_and_loses_no_reason(
+def test_a_table_on_a_terminal_fits_or_is_plain_and_cuts_no_reason_and_wraps_no_time(
     width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("services.cli.output.is_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", str(width))
     table(HEADINGS, [ROW])
     lines = capsys.readouterr().out.splitlines()
-    assert set(f"{WHY} {ROW[1]}".split()) <= set(" ".join(lines).split())
-    widths = fitted(HEADINGS, [ROW], width)
-    assert (widths is None) == (width < 58)
-    assert widths is None or sum(widths) + 6 <= width
+    assert set(WHY.split()) <= set(" ".join(lines).split())
+    assert any("11-21 01:10" in line for line in lines)
+    assert all(columns(line) <= width for line in lines) or width < 12 + 11 + 10 + 4
+    assert any(ROW[1] in line for line in lines) == (width >= columns("  ".join(ROW)))
+
+
+def columns(text: str) -> int:
+    return sum(2 if each in "無線" else 1 for each in text)
+
+
+@pytest.mark.parametrize(
+    ("words", "heading"),
+    [
+        (("mails", "list", "--outcome", "rejected"), "mail "),
+        (("mails", "list"), "mail "),
+        (("outbox", "list"), "outbox "),
+        (("inbox", "list"), "inbox "),
+        (("dead-letters", "list"), "letter "),
+        (("records", "list"), "number "),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, tuple) else "",
+)
+def test_lists_fit_on_80_columns_with_whole_reasons_and_times(
+    run: Run, words: tuple[str, ...], heading: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = "a subject that is far too long for any terminal of eighty columns " * 3
+    run("publish", "-", stdin=a_mail(subject=long, Auto_Submitted="auto-replied"))
+    run("publish", "-", stdin=a_mail(subject=long, Message_ID="<one@customer.example>"))
+    run("publish", "-", "--inbox", "nowhere", stdin=a_mail(subject=long, sender="x" * 60 + "@customer.example"))
+    run("up", "--once")
+    run("publish", "-", stdin=a_mail("and?\n", subject=f"Re: {long}", In_Reply_To="<one@customer.example>"))
+    run("up", "--once")
+    run("inbox", "stop", "support", "--reason", long)
+    monkeypatch.setattr("services.cli.output.is_terminal", lambda: True)
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run(*words).out.splitlines()
+    assert lines[0].startswith(heading)
+    assert max(map(len, lines)) <= 80
+    rows = [line for line in lines[1:] if not line.startswith("  ")]
+    assert all(re.search(r"\d\d-\d\d \d\d:\d\d", row) for row in rows) or words[0] == "inbox"
+    reasons = {"rejected": "an automatic reply, no request", "dead-letters": "there is no inbox 'nowhere'"}
+    expected = long.strip() if words[0] == "inbox" else reasons.get(words[-1], reasons.get(words[0], ""))
+    assert expected in " ".join(" ".join(lines).split())
 
 
 class Terminal(io.StringIO):

@@ -16,7 +16,6 @@ from services.cli.base import PROBLEM, Command, Group, as_json, opened
 from services.operator.configuration import (
     apply_file,
     check_file,
-    check_server,
     deletions_to_confirm,
     export_to,
     inboxes_to_test,
@@ -26,6 +25,7 @@ from services.operator.configuration import (
     stored_configuration,
 )
 from services.operator.inboxes import ConnectionCheck, check_connection
+from services.operator.mail_servers import check_mail_server
 from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.writing import to_plain, to_yaml
 
@@ -141,7 +141,7 @@ def _report(applied: Applied) -> None:
 def _test(app: App, stated: Configuration) -> int:
     """Test inboxes and mail servers, each on one line; return the exit code."""
     tests: list[_Test] = [("inbox", name, partial(check_connection, app, name)) for name in inboxes_to_test(stated)]
-    tests += [("mail_server", each.name, partial(check_server, app, each)) for each in servers_to_test(app, stated)]
+    tests += [("mail_server", name, partial(check_mail_server, app, name)) for name in servers_to_test(stated)]
     passed = [_run_test(*each) for each in tests]
     return 0 if all(passed) else PROBLEM
 

@@ -22,16 +22,13 @@ from shared.config.schema import SECTIONS
 from shared.config.secrets import Missing, missing
 from shared.config.tree import cut_texts
 from shared.config.writing import to_yaml
-from shared.contracts.errors import PostroomError
-from shared.mail_network import connection_test, sasl
+from shared.mail_network import sasl
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.config.complaints import Complaint
-    from shared.config.model import MailServer
     from shared.config.store import Applied
     from shared.config.tree import Item
-    from shared.mail_network.connection_test import TestResult
 
 ASKS_BEFORE_DELETING = frozenset({"inboxes", "mail_servers"})
 """Sections of which nothing is deleted without a confirmation (IV-10, VS-13)."""
@@ -139,18 +136,9 @@ def inboxes_to_test(stated: Configuration) -> tuple[str, ...]:
     return tuple(each.name for each in stated.inboxes if each.enabled and each.protocol != "none")
 
 
-def servers_to_test(app: App, stated: Configuration) -> tuple[MailServer, ...]:
-    """The stated mail servers that send, as they are stored (NE-24)."""
-    stored = app.directory.current()
-    return tuple(found for each in stated.mail_servers if (found := stored.mail_server(each.name)) and not found.block)
-
-
-def check_server(app: App, server: MailServer) -> TestResult:
-    """Test the connection of a mail server, login included; sends nothing."""
-    try:
-        return send.check(server, send.access(server, app.directory.current().settings))
-    except PostroomError as error:
-        return connection_test.failed(error, app.clock.now())
+def servers_to_test(stated: Configuration) -> tuple[str, ...]:
+    """The stated mail servers that send (NE-24)."""
+    return tuple(each.name for each in stated.mail_servers if not each.block)
 
 
 def required_secrets(app: App) -> RequiredSecrets:

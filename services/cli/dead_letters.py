@@ -94,7 +94,7 @@ def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) 
         for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "replaying"):
             queue = actions.replay(app, letter.id)
             if as_json():
-                output.emit({"id": letter.id, "queue": queue, "state": "replayed"})
+                output.emit({"id": letter.id, "letter_id": letter.id, "queue": queue, "state": "replayed"})
             else:
                 click.echo(f"replayed  {letter.id}  to {queue}")
 
@@ -123,6 +123,6 @@ def discard(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None,
         for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "discarding"):
             actions.discard(app, letter.id, reason=reason)
             if as_json():
-                output.emit({"id": letter.id, "state": "discarded"})
+                output.emit({"id": letter.id, "letter_id": letter.id, "state": "discarded"})
             else:
                 click.echo(f"discarded  {letter.id}")

@@ -48,7 +48,7 @@ def list_inboxes() -> None:
         zone = app.directory.current().settings.timezone
     if as_json():
         for each in views:
-            output.emit(asdict(each))
+            output.emit({**asdict(each), "inbox": each.name})
         return
     output.table(
         ("inbox", "address", "protocol", "processor", "state", "polled", "tested", "reason"),

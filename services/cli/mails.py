@@ -121,8 +121,7 @@ def show(mail_id: str) -> None:
     if as_json():
         output.emit(view.as_json())
         return
-    output.facts(_facts(view.mail, timezone))
-    output.facts([("next", view.next_step)])
+    output.facts((*_facts(view.mail, timezone), ("next", view.next_step)))
     output.heading("journal")
     output.table(
         ("at", "stage", "decision", "why"),

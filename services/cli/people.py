@@ -30,7 +30,7 @@ def list_people(kind: str | None, role: str | None, limit: int, skip: int) -> No
     page = Page(limit, skip)
     headings = ("person", "name", "addresses", "kind", "roles", "active")
     empty = "no people" if kind is role is None else "no people like that"
-    listing = Listing(lambda person: asdict(views.summary(person)), headings, _row, empty)
+    listing = Listing(lambda person: {**asdict(views.summary(person)), "person_id": person.id}, headings, _row, empty)
     with opened() as app:
         listing.show_page(app.people.list(page.reach, skip, kind=kind, role=role), page)
 
@@ -62,7 +62,7 @@ def show(person_id: str, limit: int) -> None:
         history = views.history(app, person, limit)
     summary = asdict(views.summary(person))
     if as_json():
-        output.emit({**summary, "history": [asdict(each) for each in history]})
+        output.emit({**summary, "person_id": person.id, "history": [asdict(each) for each in history]})
         return
     output.facts((name, _shown(value)) for name, value in summary.items())
     output.heading("mail history")

@@ -35,7 +35,7 @@ def queues(*, watch: bool, interval: float) -> None:
 def _show(states: Sequence[QueueState], before: Sequence[QueueState], interval: float) -> None:
     if as_json():
         for each in states:
-            output.emit(asdict(each))
+            output.emit({**asdict(each), "queue": each.name})
         return
     output.table(
         ("queue", "ready", "unacked", "consumers", "oldest", *(("change/s",) if before else ())),

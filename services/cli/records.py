@@ -42,7 +42,7 @@ def list_records(type_name: str | None, status: str | None, limit: int, skip: in
         statuses = None if status is None else views.statuses_named(app, type_, status)
         filtered = type_ is not None or status is not None
         listing = Listing(
-            lambda record: asdict(views.summary(record)),
+            lambda record: views.as_json(views.summary(record)),
             ("number", "type", "status", "subject", "owner", "team", "created"),
             partial(_row, timezone=app.directory.current().settings.timezone),
             "no records like that" if filtered else "no records yet; mail makes them, and postroom records create",
@@ -99,7 +99,7 @@ def print_record(app: App, record: Record, activities: int = 50) -> None:
     """One record, for machines or for people."""
     seen = views.view(app, record, activities)
     if as_json():
-        output.emit(asdict(seen))
+        output.emit(views.as_json(seen))
         return
     timezone = app.directory.current().settings.timezone
     output.facts(_facts(seen, timezone))

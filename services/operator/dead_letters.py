@@ -52,4 +52,4 @@ def open_letters(app: App, stage: str | None) -> list[DeadLetter]:
 
 def letter_as_json(letter: DeadLetter) -> dict[str, Any]:
     """A letter as `dead-letters list --json` prints it."""
-    return values_of(letter, _LISTED)
+    return {**values_of(letter, _LISTED), "letter_id": letter.id}

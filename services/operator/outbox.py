@@ -70,7 +70,7 @@ def server_for(mail: OutboxMail, configuration: Configuration) -> MailServer:
 
 def outgoing_as_json(mail: OutboxMail) -> dict[str, Any]:
     """An outgoing mail as `outbox list --json` prints it."""
-    return values_of(mail, _LISTED)
+    return {**values_of(mail, _LISTED), "outbox_id": mail.id}
 
 
 def outgoing_page_as_json(mail: OutboxMail) -> dict[str, Any]:

@@ -7,7 +7,7 @@ their order, are those of the JSON that scripts rely on.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -187,6 +187,11 @@ def statuses_named(app: App, type_: RecordType | None, named: str) -> list[str]:
     types, folded = [type_] if type_ else list(app.directory.current().types), named.casefold()
     groups = [(group, status) for each in types for group, statuses in each.statuses.groups() for status in statuses]
     return sorted({status for group, status in groups if folded in (group, status.casefold())}) or [named]
+
+
+def as_json(shown: RecordSummary | RecordView) -> dict[str, Any]:
+    """The keys that scripts rely on."""
+    return {**asdict(shown), "record_id": shown.id}
 
 
 def summary(record: Record) -> RecordSummary:

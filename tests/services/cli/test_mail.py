@@ -187,7 +187,7 @@ def test_queues_show_what_waits(run: Run) -> None:
     lines = {line["name"]: line for line in run("queues", "--json").lines}
     assert lines["intake"]["ready"] == 1
     assert lines["intake"]["oldest_seconds"] >= 0
-    assert {"name", "ready", "unacked", "consumers", "oldest_seconds"} == set(lines["filter"])
+    assert {"name", "queue", "ready", "unacked", "consumers", "oldest_seconds"} == set(lines["filter"])
 
 
 def test_text_of_a_mail_does_not_reach_the_terminal_as_commands(run: Run) -> None:
@@ -267,3 +267,21 @@ def test_the_beginning_of_an_id_has_to_say_which(run: Run, words: tuple[str, str
     gone = run(*words, "0a1b2c")
     assert gone.code == 1
     assert gone.err.startswith("Error: there is no ")
+
+
+def test_a_thing_has_the_same_key_everywhere_and_its_old_key(run: Run) -> None:
+    receive(run, a_mail(Message_ID="<one@customer.example>"))
+    receive(run, a_mail("and?\n", subject="Re: Printer", In_Reply_To="<one@customer.example>"))
+    receive(run, a_mail(), inbox="nowhere")
+    for words, new, old in (
+        (("records", "list"), "record_id", "id"),
+        (("records", "show", "INC1"), "record_id", "id"),
+        (("outbox", "list"), "outbox_id", "id"),
+        (("dead-letters", "list"), "letter_id", "id"),
+        (("people", "list"), "person_id", "id"),
+        (("people", "show", "admin"), "person_id", "id"),
+        (("inbox", "list"), "inbox", "name"),
+        (("queues",), "queue", "name"),
+    ):
+        for line in run(*words, "--json").lines:
+            assert line[new] == line[old], words

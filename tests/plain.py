@@ -15,7 +15,7 @@ from shared.contracts.mail import Address, ParsedMail
 from shared.store.mails import StoredMail
 from shared.store.outbox import OutboxMail
 from shared.store.people import StoredPerson
-from shared.store.record import Record, StoredLink
+from shared.store.record import Record, StoredActivity, StoredLink
 from tests.builders import a_configuration, an_inbox
 
 NOW: Final = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -36,12 +36,16 @@ class PlainLookups:
     people: tuple[StoredPerson, ...] = ()
     sent_mails: tuple[OutboxMail, ...] = ()
     sent_count: int = 0
+    noted: tuple[StoredActivity, ...] = ()
 
     def record(self, record_id: str) -> Record | None:
         return next((each for each in self.records if each.id == record_id), None)
 
     def numbered(self, type_: str, serial: int) -> Record | None:
         return next((each for each in self.records if (each.type, each.serial) == (type_, serial)), None)
+
+    def activities(self, record_id: str, limit: int) -> Sequence[StoredActivity]:
+        return [each for each in self.noted if each.record_id == record_id][-limit:]
 
     def links(self, record_id: str) -> Sequence[StoredLink]:
         return [each for each in self.linked if record_id in (each.from_id, each.to_id)]

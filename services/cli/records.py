@@ -142,6 +142,8 @@ def _print_activity(entry: ActivityView, subject: str, timezone: str) -> None:
     if entry.subject and entry.subject != subject:
         click.echo(output.quoted(f"Subject: {entry.subject}"))
     click.echo(output.quoted(entry.text))
+    if entry.shortened:
+        click.echo(f"  [text was left out; the whole mail: postroom mails source {entry.mail_id}]")
     for each in entry.attachments:
         click.echo(f"  [{output.safe(each.filename)}]")
 

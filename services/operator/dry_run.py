@@ -138,6 +138,7 @@ def _activity(each: Activity) -> dict[str, Any]:
         "by": each.by,
         "subject": each.subject,
         "text": each.text,
+        "shortened": each.shortened,
         "attachments": [{key: getattr(file, key) for key in kept} for file in each.attachments],
         "security_profile": each.security_profile,
     }

@@ -79,7 +79,7 @@ class AttachmentView:
 
 @dataclass(frozen=True, slots=True)
 class ActivityView:
-    """An activity of a record."""
+    """An activity of a record. `shortened`: some text of its mail is left out; the mail has the whole."""
 
     at: datetime
     by: str
@@ -89,6 +89,7 @@ class ActivityView:
     mail_id: str | None
     attachments: tuple[Attachment, ...]
     security_profile: str | None
+    shortened: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from services.record_writer.carry_out import Stores
 from shared.store.mails import StoredMail
 from shared.store.outbox import OutboxMail, Recipients
 from shared.store.people import StoredPerson
-from shared.store.record import Record, StoredLink
+from shared.store.record import Record, StoredActivity, StoredLink
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,10 @@ class StoreLookups:
     def numbered(self, type_: str, serial: int) -> Record | None:
         """One record by type and number."""
         return self.stores.records.numbered(type_, serial)
+
+    def activities(self, record_id: str, limit: int) -> Sequence[StoredActivity]:
+        """The newest activities of a record."""
+        return self.stores.records.activities(record_id, limit)
 
     def links(self, record_id: str) -> Sequence[StoredLink]:
         """Links of a record, in both directions."""

@@ -26,7 +26,10 @@ class FieldValue:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """An entry in a record's activities. `kind`: email, note, status, created, ... `subject`: that of a mail."""
+    """An entry in a record's activities. `kind`: email, note, status, created, ...
+
+    `subject` is that of the mail; `shortened`: some of the mail's text is left out, and the mail has the whole.
+    """
 
     kind: str
     text: str
@@ -34,6 +37,7 @@ class Activity:
     attachments: tuple[Attachment, ...] = ()
     security_profile: str | None = None
     subject: str | None = None
+    shortened: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,7 +71,8 @@ class Record:
 class StoredActivity:
     """An entry in a record's activities: written once, never changed.
 
-    `place` orders the activities of one mail; `mail_id` is None for what an operator did.
+    `place` orders the activities of one mail; `mail_id` is None for what an operator did. `subject` is the
+    mail's; `shortened`: some of the mail's text is left out.
     """
 
     id: str = field(metadata=named("_id"))
@@ -85,6 +86,7 @@ class StoredActivity:
     attachments: tuple[Attachment, ...] = ()
     security_profile: str | None = None
     subject: str | None = None
+    shortened: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,8 +106,12 @@ class Records:
             activity.attachments,
             activity.security_profile,
             activity.subject,
+            activity.shortened,
         )
-        self.documents.insert(ACTIVITIES, _activity_to_document(added))
+        written = _activity_to_document(added)
+        if not added.shortened:
+            del written["shortened"]
+        self.documents.insert(ACTIVITIES, written)
 
     def activities(self, record_id: str, limit: int) -> list[StoredActivity]:
         """The newest activities, oldest of them first."""

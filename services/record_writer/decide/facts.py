@@ -138,11 +138,19 @@ def as_attached(
     if len(text) > MAX_TEXT and original(facts) not in kept:
         kept = (*kept, original(facts))
     shown = shortened(_with_from(facts, text, anonymous=anonymous), MAX_TEXT)
-    email = Activity("email", shown, author, kept, UNSPECIFIED, facts.mail.subject or None)
+    email = Activity(
+        "email", shown, author, kept, UNSPECIFIED, facts.mail.subject or None, _leaves_out(facts.mail, text)
+    )
     notes = [left_out(restricted)] if restricted else []
     if withheld:
         notes.append(f"Left as text, because this sender does not set it by mail: {', '.join(withheld)}")
     return email, *(Activity("note", note, author, security_profile=UNSPECIFIED) for note in notes)
+
+
+def _leaves_out(mail: ParsedMail, text: str) -> bool:
+    """Whether an activity with this text leaves out words of the mail (PR-19)."""
+    is_cut = len(text) > MAX_TEXT or "text-cut" in mail.defects
+    return is_cut or (text != mail.text and text.split() != mail.text.split())
 
 
 def _with_from(facts: Facts, text: str, *, anonymous: bool) -> str:

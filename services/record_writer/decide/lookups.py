@@ -9,7 +9,7 @@ from typing import Protocol
 from shared.store.mails import StoredMail
 from shared.store.outbox import OutboxMail, Recipients
 from shared.store.people import StoredPerson
-from shared.store.record import Record, StoredLink
+from shared.store.record import Record, StoredActivity, StoredLink
 
 
 class Lookups(Protocol):
@@ -20,6 +20,9 @@ class Lookups(Protocol):
 
     def numbered(self, type_: str, serial: int) -> Record | None:
         """One record by type and number."""
+
+    def activities(self, record_id: str, limit: int) -> Sequence[StoredActivity]:
+        """The newest activities of a record, oldest of them first."""
 
     def links(self, record_id: str) -> Sequence[StoredLink]:
         """Links of a record, in both directions."""

@@ -36,7 +36,7 @@ class Lead:
 
 def leads_of(facts: Facts, lookups: Lookups) -> Sequence[Lead]:
     """The mails that this one refers to: those of its own inbox first, then the nearest, then the earliest."""
-    references = _references(facts)
+    references = references_of(facts)
     if not references:
         return ()
     sender = address_of(facts)
@@ -58,7 +58,7 @@ def address_of(facts: Facts) -> str:
     return (address_key(facts.sender.address.address) if facts.sender.address else None) or ""
 
 
-def _references(facts: Facts) -> list[str]:
+def references_of(facts: Facts) -> list[str]:
     """In-Reply-To, then References from the last to the first, each once."""
     given = [facts.mail.in_reply_to, *reversed(facts.mail.references[-MAX_REFERENCES:])]
     keys = dict.fromkeys(key for each in given if (key := message_key(each)))

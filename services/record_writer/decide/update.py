@@ -13,6 +13,7 @@ from services.record_writer.decide.create import tasks_below
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
+from services.record_writer.decide.shown_text import shown_text
 from shared.config.model import APPROVAL, QuickAction, RecordType
 from shared.contracts.change import Activity, Change, Notification
 from shared.contracts.errors import PostroomError
@@ -155,12 +156,8 @@ def _tasks(facts: Facts, part: Part, activities: tuple[Activity, ...]) -> tuple[
 
 
 def _activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activity, ...]:
-    """The mail as a note: of a reply (to a mail of the desk or of the thread) only the new part, if replies
-    are truncated (VF-12).
-    """
-    text, replies = part.block.raw, part.target.step == "references"
-    if replies and facts.settings.truncate_replies and text == facts.mail.text:
-        text = facts.mail.new_text or facts.mail.text
+    """The mail as a note."""
+    text = shown_text(facts, lookups, part)
     record, unknown = _record(part), facts.sender.person_id is None
     withheld = part.block.withheld if record.type == facts.inbox.processor else ()
     return as_attached(facts, text, author_on(facts, lookups, record.owner), anonymous=unknown, withheld=withheld)

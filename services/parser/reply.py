@@ -29,6 +29,8 @@ MAX_CHARS: Final = 1_000_000
 MAX_SAID: Final = 2_000
 """Characters above a quotation that are searched for words about answers inside it."""
 UNKNOWN: Final = Answered()
+MAX_PASSAGES: Final = 500
+"""Of a reply with more, what nothing announces is left out."""
 MIN_NAME: Final = 3
 MAX_WRITERS: Final = 50
 MAX_OUTLOOK: Final = 100_000
@@ -54,7 +56,7 @@ def read(text: str, html: str | None, answered: Answered = UNKNOWN, *, is_reply:
     if cut.end is None and len(text) > MAX_CHARS:
         passages.append(Passage("new", "\n".join(line for line in _lines(text[MAX_CHARS:]) if line[:1] != ">")))
     new = "\n\n".join(passage.text for passage in passages if passage.kind == "new").strip()
-    is_doubtful = any(passage.kind != "new" for passage in passages)
+    is_doubtful = len(passages) <= MAX_PASSAGES and any(passage.kind != "new" for passage in passages)
     return Reply(new or text.strip(), tuple(passages) if is_doubtful else ())
 
 

@@ -139,6 +139,11 @@ _REPEATED_TEXT: Final = {
     "text-uuencoded-files": b"begin 644 a\n#86%A\n`\nend\n",
     "text-quotes": b"> a\n",
     "text-deep-quotes": b">",
+    "text-own-quotes": b"x:\n> a\n",
+    "text-pasted-mails": b"log:\n\nFrom: a@b.c\nSent: 1\nTo: b\nSubject: c\n\n",
+    "text-wrapped-brackets": b"<a\n> wrote:\n",
+    "text-answers": b"my answers are red below in red\n",
+    "text-mailto": b"From: a [mailto:b@c.d]\n",
 }
 _markup(_REPEATED_TEXT, _plain)
 _markup(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,12 +21,25 @@ _HEADS = {
 
 def corpus() -> list[Sent]:
     """All of them, each once; what is no whole mail gets headers. Skips where the folder is not there."""
-    folder = FOLDER
-    if not (folder / "manifest.jsonl").exists():
-        pytest.skip(f"there are no mails of others at {folder}")
-    entries = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
-    raws = Counter(_whole(entry["form"], (folder / entry["path"]).read_bytes()) for entry in entries)
+    raws = Counter(_whole(entry["form"], (FOLDER / entry["path"]).read_bytes()) for entry in _entries())
     return [Sent(f"c{n}", raw, "", times=times) for n, (raw, times) in enumerate(raws.items())]
+
+
+def replies() -> list[tuple[bytes, str]]:
+    """Those whose projects say what their senders wrote, as answers to `<o1@desk>`; and what that is."""
+    entries = [entry for entry in _entries() if entry["expect"].get("reply_text")]
+    raws = (_whole(entry["form"], (FOLDER / entry["path"]).read_bytes()) for entry in entries)
+    return [
+        (b"In-Reply-To: <o1@desk>\n" + raw, entry["expect"]["reply_text"])
+        for raw, entry in zip(raws, entries, strict=True)
+    ]
+
+
+def _entries() -> list[dict[str, Any]]:
+    manifest = FOLDER / "manifest.jsonl"
+    if not manifest.exists():
+        pytest.skip(f"there are no mails of others at {FOLDER}")
+    return [json.loads(line) for line in manifest.read_text().splitlines()]
 
 
 def _whole(form: str, content: bytes) -> bytes:

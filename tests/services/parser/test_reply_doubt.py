@@ -68,6 +68,11 @@ def test_what_is_announced_or_marked_by_a_program_is_old(text: str, html: str | 
     assert read(text, html).passages == ()
 
 
+def test_a_reply_of_very_many_passages_lists_none() -> None:
+    assert len(read("Serial 778:\n> a\n" * 250).passages) == reply.MAX_PASSAGES
+    assert read("Serial 778:\n> a\n" * 251).passages == ()
+
+
 @pytest.mark.req("PR-19")
 @pytest.mark.parametrize("rule", ["", "-----\n", "==========\n"], ids=["no rule", "dashes", "equals signs"])
 def test_a_log_that_the_sender_introduces_does_not_end_the_mail(rule: str) -> None:

@@ -46,7 +46,7 @@ _BARE: Final = re.compile(
 
 def closes_bracket(line: str) -> bool:
     """Whether a line may be `> wrote:`, whose bracket was opened at the end of the line above."""
-    return len(line) < LONGEST_VERB and line.endswith(_ENDS)
+    return len(line) < MAX_NAME and line.endswith(_ENDS)
 
 
 def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:

@@ -36,7 +36,13 @@ def _stripped(lines: list[str]) -> list[str]:
         first += 1
     while last > first and not lines[last - 1].strip(UNSEEN):
         last -= 1
-    return lines[first:last]
+    return [*lines[first : last - 1], _without_mark(lines[last - 1])] if first < last else []
+
+
+def _without_mark(line: str) -> str:
+    """The line without marks at its end, if a blank stands before them: in some scripts they are letters."""
+    text = line.rstrip(UNSEEN)
+    return text if line[len(text) : len(text) + 1].isspace() else line
 
 
 def _without_delimited(lines: list[str]) -> list[str]:

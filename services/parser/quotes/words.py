@@ -442,7 +442,8 @@ _INSIDE: Final = r"""
     en  \b(?:below|underneath|in-?line|interspersed)\b
     en  \bin (?:red|blue|green|purple|bold|colou?r|capitals|caps|italics)\b
     en  \b(?:red|blue|green|bold|colou?red) (?:text|font|type)\b | \bbetween (?:the|your) lines\b
-    en  \b(?:in|within) (?:the|your) (?:text|mail|e-?mail|message|original)\b
+    en  \b(?:in|within) (?:the|your) (?:text|mail|e-?mail|message|original)\b | \bhighlighted\b | \bin brackets\b
+    en  \b(?:next to|beside|behind|after|under|beneath|to) (?:each|every|the|your) (?:question|point|item)s?\b
     de  \bunten\b | \bdarunter\b | \bdazwischen\b | \b(?:rot|blau|grün|fett|farbig)(?:e[rmns]?)?\b | \bim text\b
     de  \bin (?:ihrer|deiner|der) (?:e-?mail|mail|nachricht)\b
     fr  ci-dessous | ci-après | plus bas | \ben (?:rouge|bleu|vert|gras|couleur)\b
@@ -468,7 +469,7 @@ _INSIDE: Final = r"""
     ko  아래 | 빨간 | 붉은 | 파란 | 본문
 """
 _SEE_BELOW: Final = r"""
-    en  \bsee (?:below|in-?line)\b
+    en  \bsee\b[^.!?\n]{0,30}?\b(?:below|in-?line|in (?:red|blue|green|bold)|(?:red|blue|green|bold) text)\b
     de  \bsiehe (?:unten|inline)\b
     fr  \bvoir (?:ci-dessous|plus bas)\b
     es  \bver (?:más )?abajo\b

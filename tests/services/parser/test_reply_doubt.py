@@ -114,6 +114,8 @@ ANNOUNCED = [
     "Please find our comments inline.",
     "I have answered below, in blue.",
     "See below.",
+    "See my notes in green.",
+    "I wrote the answers next to your questions.",
     "Meine Antworten stehen unten in Rot.",
     "Siehe rote Anmerkungen im Text.",
     "Mes réponses sont en rouge ci-dessous.",
@@ -159,10 +161,11 @@ def test_answers_between_the_lines_need_no_quotation() -> None:
     [
         'On Tue, 3 Jun 2025 at 08:15 "Service Desk" <support@desk.example.com\n> wrote:',
         "Am Di., 3. Juni 2025 um 08:15 Uhr schrieb Service Desk <support@desk.example.com\n>:",
+        "Service Desk <support@desk.example.com\n> schrieb am Dienstag, den 3. Juni 2025 um 08:15:",
         "Le mar. 3 juin 2025 à 08:15, Service Desk <support@desk.example.com\n> a écrit :",
         "On Tue, 3 Jun 2025 at 08:15 Service Desk of the Example Company\n<support@desk.example.com\n> wrote:",
     ],
-    ids=["en", "de", "fr", "three lines"],
+    ids=["en", "de", "de, name first", "fr", "three lines"],
 )
 @pytest.mark.parametrize("old", ["\n> Which of the two?", "\nWhich of the two?"], ids=["marked", "unmarked"])
 def test_an_attribution_may_be_wrapped_inside_its_bracket(attribution: str, old: str) -> None:
@@ -172,6 +175,7 @@ def test_an_attribution_may_be_wrapped_inside_its_bracket(attribution: str, old:
 @pytest.mark.parametrize("mark", ["\u1427", "\u200b", "\ufeff", "\u200c \u200d", "\u2060\n\n\u1427"])
 def test_the_invisible_mark_of_a_tracker_is_no_text(mark: str) -> None:
     assert read(f"The reader blinks.\n\n{mark}\n").new_text == "The reader blinks."
+    assert read(f"The reader blinks. {mark}\n").new_text == "The reader blinks."
     assert read(f"The reader blinks.\n\n{mark}\n\n{ANSWERED}").new_text == "The reader blinks."
 
 

@@ -148,9 +148,13 @@ def as_attached(
 
 
 def _leaves_out(mail: ParsedMail, text: str) -> bool:
-    """Whether an activity with this text leaves out words of the mail (PR-19)."""
+    """Whether an activity with this text leaves out words of the mail (PR-19); blanks and quote marks do not count."""
     is_cut = len(text) > MAX_TEXT or "text-cut" in mail.defects
-    return is_cut or (text != mail.text and text.split() != mail.text.split())
+    return is_cut or (text != mail.text and _words(text) != _words(mail.text))
+
+
+def _words(text: str) -> list[str]:
+    return text.replace(">", " ").split()
 
 
 def _with_from(facts: Facts, text: str, *, anonymous: bool) -> str:

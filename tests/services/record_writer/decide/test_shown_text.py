@@ -96,10 +96,18 @@ def test_only_so_many_lines_are_searched_for() -> None:
         ({"text": "New\n\n> old\n", "new_text": "New"}, True),
         ({"text": "New\n\n-- \nAnna\n", "new_text": "New"}, True),
         ({"text": "New\n \n", "new_text": "New"}, False),
+        ({"text": "See below.\n\nA4? Yes", "new_text": "See below.\n\n> A4? Yes"}, False),
         ({"text": "New " * 60_000, "new_text": "New " * 60_000}, True),
         ({"text": "New", "new_text": "New", "defects": ("text-cut",)}, True),
     ],
-    ids=["a quotation", "a signature", "blank lines", "a very long mail", "a mail that the parser cut"],
+    ids=[
+        "a quotation",
+        "a signature",
+        "blank lines",
+        "answers inside",
+        "a very long mail",
+        "a mail that the parser cut",
+    ],
 )
 def test_an_activity_says_that_text_was_left_out(keys: dict[str, object], is_shortened: bool) -> None:
     entry = activity(decide(facts(in_reply_to="<o1@desk>", **keys), THREAD))

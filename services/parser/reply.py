@@ -141,7 +141,7 @@ def _start_of_answers(lines: list[str], cut: Cut) -> int | None:
     Answers that stand between quoted lines, without a mark, are text of their own.
     """
     starts = [*(cut.old - cut.unannounced), *(() if cut.end is None else (cut.end,))]
-    if not starts or not words.ANSWERS_INSIDE.search(" ".join(lines[: min(starts)])[-MAX_SAID:]):
+    if not starts or not words.announces_answers(" ".join(lines[: min(starts)])[-MAX_SAID:]):
         return None
     start = min(starts)
     below = (lines[n] for n in range(start, len(lines) if cut.end is None else cut.end) if n not in cut.old)

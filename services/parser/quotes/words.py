@@ -416,15 +416,15 @@ def bare_subject(subject: str) -> str:
     return " ".join(subject[found.end() if found else 0 : 1000].lower().split())
 
 
-_ANSWERS: Final = r"""
-    en  \b(?:answer|repl[yi]|respon[ds]|comment|remark|note|feedback|input)
+_ANSWERS: Final = """
+    en  answer | reply | repli | respon | comment | remark | note | feedback | input
     de  antwort | anmerkung | kommentar | rückmeldung | ergänz | bemerkung
-    fr  \brépon[ds] | commentaire | remarque | précision
-    es  \brespuest | \brespond | comentari | contest
-    pt  \brespost | comentári
-    it  \brispost | \brispond | comment
+    fr  répond | répons | remarque | précision
+    es  respuest | comentari | contest
+    pt  respost | comentári
+    it  rispost | rispond
     nl  antwoord | opmerking | reactie | commentaar
-    sv  \bsvar
+    sv  svar
     fi  vastau | kommentt
     pl  odpowied | komentarz | uwag
     cs  odpověd | odpoved | komentář | komentár
@@ -435,7 +435,7 @@ _ANSWERS: Final = r"""
     uk  відповід | коментар
     el  απαντήσ | σχόλι
     ja  回答 | 返信 | 返答 | コメント
-    zh  回[复復覆] | 答[复復覆]
+    zh  回复 | 回復 | 回覆 | 答复 | 答復 | 答覆
     ko  답변 | 회신 | 답장 | 의견
 """
 _INSIDE: Final = r"""
@@ -479,13 +479,24 @@ _SEE_BELOW: Final = r"""
     sv  \bse (?:nedan|nedenfor)\b
     zh  [见見]下[文方]
 """
+_BELOW: Final = """
+    --  below | inline | in-line | in red | in blue | in green | in bold | red text | blue text | green text | bold text
+    --  unten | ci-dessous | plus bas | abajo | abaixo | sotto | onder | nedan | nedenfor | 见下 | 見下
+"""
 _SAYS: Final = "|".join(phrases(_ANSWERS))
 _WHERE: Final = "|".join(phrases(_INSIDE))
-ANSWERS_INSIDE: Final = re.compile(
-    rf"(?:{_SAYS})[^.!?\n]{{0,60}}?(?:{_WHERE})|(?:{_WHERE})[^.!?\n]{{0,40}}?(?:{_SAYS})|{'|'.join(phrases(_SEE_BELOW))}",
-    re.IGNORECASE,
+_ANSWERS_INSIDE: Final = re.compile(
+    rf"(?:{_SAYS})[^.!?\n]{{0,60}}?(?:{_WHERE})|(?:{_WHERE})[^.!?\n]{{0,40}}?(?:{_SAYS})|{'|'.join(phrases(_SEE_BELOW))}"
 )
-"""Words that say that the answers stand inside the quoted mail."""
+_SIGNS: Final = (*phrases(_ANSWERS), *phrases(_BELOW))
+"""A text without one of these says nothing about answers. Cheap."""
+
+
+def announces_answers(text: str) -> bool:
+    """Whether a text says that answers stand inside the quoted mail."""
+    lower = text.lower()
+    return any(sign in lower for sign in _SIGNS) and bool(_ANSWERS_INSIDE.search(lower))
+
 
 _MOBILE: Final = r"""
     en  sent from my .{1,100} | sent from \S+(?: \S+){0,3}

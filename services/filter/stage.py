@@ -29,7 +29,7 @@ from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.stage import Stage
 from shared.store.mails import Mails
-from shared.store.people import People, with_domain
+from shared.store.people import People, with_domain, with_domains
 from shared.text import from_iso
 
 
@@ -72,7 +72,7 @@ def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: M
     person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
     return rules.Facts(
         envelope=parsed.envelope,
-        mail=replace(parsed.mail, from_=sender),
+        mail=replace(with_domains(parsed.mail, inbox.default_domain), from_=sender),
         inbox=inbox,
         settings=current.settings,
         own_addresses=frozenset(key for each in current.inboxes if (key := address_key(each.address))),

@@ -17,7 +17,7 @@ from shared.contracts.events import MailAccepted, SenderMatched
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.stage import Stage
-from shared.store.people import People, with_domain
+from shared.store.people import People, with_domain, with_domains
 from shared.store.records import Records
 
 
@@ -36,12 +36,13 @@ def handle(
 def match(
     accepted: MailAccepted, inbox: Inbox, configuration: Configuration, *, people: People, records: Records
 ) -> SenderMatched:
-    """Return the mail with the person and the object that have its sender's address."""
+    """Return the mail, with whole addresses, and the person and the object that have its sender's address."""
     address = with_domain(accepted.mail.from_, inbox.default_domain)
     sender = match_person(address, configuration.settings, people)
     object_type, object_id = match_object(sender, inbox, configuration.settings, records)
     sender = replace(sender, object_type=object_type, object_id=object_id)
-    return SenderMatched(accepted.envelope, accepted.mail, sender, accepted.answers, accepted.commands)
+    mail = with_domains(accepted.mail, inbox.default_domain)
+    return SenderMatched(accepted.envelope, mail, sender, accepted.answers, accepted.commands)
 
 
 def build(app: App) -> Stage:

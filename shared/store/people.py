@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from shared.addresses import address_key, address_keys
 from shared.contracts.change import Change, NewPerson
-from shared.contracts.mail import Address
+from shared.contracts.mail import Address, ParsedMail
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.store.documents import Documents
@@ -64,9 +64,23 @@ _entry_to_document = to_plain(HistoryEntry, STORE)
 
 def with_domain(address: Address | None, default_domain: str | None) -> Address | None:
     """`jsmith` becomes `jsmith@default.domain` when the inbox has a default domain (IV-06)."""
-    if address is None or "@" in address.address or not default_domain:
-        return address
-    return Address(address.name, f"{address.address}@{default_domain}")
+    return address and Address(address.name, with_default(address.address, default_domain))
+
+
+def with_domains(mail: ParsedMail, default_domain: str | None) -> ParsedMail:
+    """The mail with the default domain in To, CC and Reply-To (IV-06). From stays as written: proofs are about that."""
+    if not default_domain:
+        return mail
+    to, cc, reply_to = (
+        tuple(Address(each.name, with_default(each.address, default_domain)) for each in addresses)
+        for addresses in (mail.to, mail.cc, mail.reply_to)
+    )
+    return replace(mail, to=to, cc=cc, reply_to=reply_to)
+
+
+def with_default(address: str, default_domain: str | None) -> str:
+    """An address, with the default domain when it has none."""
+    return f"{address}@{default_domain}" if default_domain and address and "@" not in address else address
 
 
 def person_id_for(address: str, *, plus_addressing: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import pytest
 
-from services.operator import manual_edits
+from services.operator import actions, manual_edits
 from services.operator.manual_edits import NewRecord
 from shared.config.model import BUILT_IN_FIELDS, CommandPolicy, RecordType, SenderPolicy
 from shared.config.problems import InvalidConfiguration
@@ -293,3 +293,76 @@ def test_what_a_stranger_names_is_not_touched(
     expected = ("recorded", ["INC2"]) if unrecognised == "new_record" else ("rejected", [])
     assert (mail["outcome"], numbers(mail)) == expected
     assert desk.outbox() == []
+
+
+@pytest.mark.req("IV-06", "VF-21")
+def test_who_is_copied_without_a_domain_takes_part(desk: Desk) -> None:
+    assert [mail["outcome"] for mail in desk.receive(*given(desk, "09"), inbox="support")] == ["recorded"]
+    desk.receive(b"From: jane\nTo: support\nCc: bob\nReply-To: mia\nMessage-ID: <z@x.example>\nSubject: y\n\nx\n")
+    assert desk.records()[1]["copied"] == ["bob@example.com", "mia@example.com"]
+    for sender in ("bob@example.com", "mia", "jane@example.com"):
+        raw = f"From: {sender}\nTo: support\nIn-Reply-To: <z@x.example>\nSubject: y\n\n{sender}\n".encode()
+        assert [numbers(mail) for mail in desk.receive(raw, inbox="support")] == [["INC2"]]
+
+
+@pytest.mark.req("VF-22", "TI-32")
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "[CLOSE#1]",
+        "Re: AW: [close #INC1] thanks",
+        "[EXTERNAL] Fwd: [Approve#12]",
+        "[REJECT#twelve]",
+        "[CLOSE#]",
+        "[CLOSE#-1]",
+        "[CLOSE#1",
+        "[Close 12]",
+        "Printer [CLOSE#1]",
+        "[MyCalls]",
+        "[my requests]",
+        "RE: [MyApprovals] please",
+        "[Create Announcement]",
+        "[Update Ticket - 12]",
+        "[Delete Ticket \u2013 INC12] now",
+        "[delete unicorn - 3]",
+        "[update requestor - x]",
+    ],
+)
+@pytest.mark.parametrize("sender", [JANE, "eve@elsewhere.example", "tom@example.com"])
+def test_a_command_makes_no_record_and_no_person(desk: Desk, subject: str, sender: str) -> None:
+    desk.configure(a_configuration(an_inbox(), *PEOPLE))
+    people = len(desk.people())
+    (mail,) = desk.receive(a_mail(sender=sender, subject=subject))
+    assert (mail["outcome"], mail["rule"], desk.records(), len(desk.people())) == ("rejected", "command", [], people)
+    assert "command" in mail["reason"]
+    assert [answer["kind"] for answer in desk.outbox()] == ([] if "eve" in sender else ["command"])
+
+
+@pytest.mark.req("VF-22")
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "CLOSE#1 does nothing",
+        "[Close] the windows",
+        "[Update] Maintenance tonight",
+        "[Create] something",
+        "What does [MyCalls] do?",
+        "[Mystery] calls",
+        "[Updates] Ticket - 12",
+        "[Closed#1]",
+    ],
+)
+def test_what_only_resembles_a_command_is_a_request(desk: Desk, subject: str) -> None:
+    desk.configure(a_configuration(an_inbox(), *PEOPLE))
+    (mail,) = desk.receive(a_mail(sender=JANE, subject=subject))
+    assert mail["outcome"] == "recorded"
+
+
+@pytest.mark.req("PR-02", "VF-22")
+def test_a_command_of_a_robot_is_not_answered_and_a_released_one_becomes_a_record(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox(), *PEOPLE))
+    (mail,) = desk.receive(a_mail(sender=JANE, subject="[MyCalls]", Precedence="bulk"))
+    assert (mail["outcome"], desk.outbox()) == ("rejected", [])
+    actions.release(desk.app, mail["_id"])
+    desk.work()
+    assert desk.record()["subject"] == "[MyCalls]"

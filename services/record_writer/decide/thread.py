@@ -7,7 +7,7 @@ out. Of an id that several senders use, the earliest mail comes first, whatever 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
@@ -17,8 +17,11 @@ from services.record_writer.decide.lookups import Lookups
 from shared.addresses import address_key
 from shared.store.mails import StoredMail, message_key
 from shared.store.outbox import OutboxMail
+from shared.store.people import with_default
 
 MAX_REFERENCES: Final = 100
+Domains = Mapping[str, str | None]
+"""The default domain of each inbox, which addresses without a domain have (IV-06)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +47,13 @@ def leads_of(facts: Facts, lookups: Lookups) -> Sequence[Lead]:
     sent = lookups.sent(references)
     ours = {mail.message_key for mail in sent}
     received = [mail for mail in found if mail.message_key not in ours]
-    disputed, order = _disputed(received), {key: place for place, key in enumerate(references)}
+    domains = {inbox.name: inbox.default_domain for inbox in facts.configuration.inboxes}
+    disputed, order = _disputed(received, domains), {key: place for place, key in enumerate(references)}
     leads = [((False, order[mail.message_key or ""], mail.at, mail.id), _of_sent(mail)) for mail in sent]
     for each in received:
         key, elsewhere = each.message_key or "", each.inbox != facts.inbox.name
         place = (elsewhere and key not in disputed, order[key], each.received_at, each.id)
-        leads.append((place, _of_received(each, sender, elsewhere=elsewhere)))
+        leads.append((place, _of_received(each, sender, domains, elsewhere=elsewhere)))
     return [lead for _, lead in sorted(leads, key=itemgetter(0))]
 
 
@@ -65,11 +69,11 @@ def references_of(facts: Facts) -> list[str]:
     return list(keys)[:MAX_REFERENCES]
 
 
-def _disputed(received: Sequence[StoredMail]) -> set[str]:
+def _disputed(received: Sequence[StoredMail], domains: Domains) -> set[str]:
     """The message ids that several senders use."""
     writers = defaultdict[str, set[str]](set)
     for mail in received:
-        writers[mail.message_key or ""].add(_writer(mail))
+        writers[mail.message_key or ""].add(_writer(mail, domains))
     return {key for key, several in writers.items() if len(several) > 1}
 
 
@@ -77,9 +81,9 @@ def _of_sent(mail: OutboxMail) -> Lead:
     return Lead((mail.record_id,) if mail.record_id else (), _keys(mail.to), own=True)
 
 
-def _of_received(mail: StoredMail, sender: str, *, elsewhere: bool) -> Lead:
-    writer = _writer(mail)
-    between = (writer, *mail.to, *mail.reply_to)
+def _of_received(mail: StoredMail, sender: str, domains: Domains, *, elsewhere: bool) -> Lead:
+    writer = _writer(mail, domains)
+    between = (writer, *(with_default(each, domains.get(mail.inbox)) for each in (*mail.to, *mail.reply_to)))
     return Lead(
         record_ids=tuple(record.id for record in mail.records),
         addresses=_keys(between),
@@ -88,8 +92,8 @@ def _of_received(mail: StoredMail, sender: str, *, elsewhere: bool) -> Lead:
     )
 
 
-def _writer(mail: StoredMail) -> str:
-    return (address_key(mail.from_.address) if mail.from_ else None) or ""
+def _writer(mail: StoredMail, domains: Domains) -> str:
+    return (address_key(with_default(mail.from_.address, domains.get(mail.inbox))) if mail.from_ else None) or ""
 
 
 def _keys(addresses: Iterable[str]) -> frozenset[str]:

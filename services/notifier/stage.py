@@ -132,10 +132,11 @@ def as_outgoing(mail: OutboxMail) -> Outgoing:
     return Outgoing(
         message_id=mail.message_id,
         date=mail.at,
-        to=tuple(Address("", address) for address in mail.to),
+        to=tuple(Address(mail.to_name or "", address) for address in mail.to),
         subject=mail.subject,
         text=mail.text,
         in_reply_to=mail.in_reply_to,
+        references=mail.references or (),
         automatic="auto-replied" if mail.in_reply_to else "auto-generated",
         loop=mail.inbox or "postroom",
         sender=Address("", mail.from_) if mail.from_ else None,

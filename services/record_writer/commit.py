@@ -16,7 +16,7 @@ from services.record_writer.decide.error import failed_mail, plan_incident_on_er
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Part
-from services.record_writer.decide.numbers import numbered
+from services.record_writer.decide.numbers import numbered, with_numbers
 from services.record_writer.decide.plan import conclude, decide, plan_part
 from services.record_writer.decide.sender import Customer, customer_of_failed
 from shared.config.model import Configuration, Inbox
@@ -46,7 +46,7 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
     decision = PartCommits(facts, lookups, stores).commit_parts(decision)
     cause = Cause(facts.envelope.mail_id, facts.inbox.name, facts.now, decision.outgoing)
     about = next((change for change in decision.changes if change.notifications), NO_RECORD)
-    notices = queue_notifications(decision.notices, about, cause, stores)
+    notices = queue_notifications(with_numbers(decision.notices, decision.changes), about, cause, stores)
     match decision.ending:
         case "wait":
             return Wait(decision.reason)

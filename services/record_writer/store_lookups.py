@@ -48,6 +48,10 @@ class StoreLookups:
         """How many outgoing mails since then have this value."""
         return self.stores.outbox.sent_since(recipients, value, since)
 
+    def mail(self, mail_id: str) -> StoredMail | None:
+        """One mail that came in."""
+        return self.stores.mails.get(mail_id)
+
     def is_answered(self, mail_id: str) -> bool:
         """Whether an answer to this mail is in the outbox."""
         return self.stores.outbox.is_answered(mail_id)

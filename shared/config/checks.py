@@ -200,6 +200,8 @@ def inboxes_refer_to_what_is_there(config: Configuration) -> Complaints:
         yield from unknown(f"{path}.mail_server", "mail_server", inbox.mail_server, names_of(config.mail_servers))
         yield from unknown(f"{path}.partition", "partition", inbox.partition, names_of(config.partitions))
         yield from unknown(f"{path}.template", "template", inbox.template, names_of(config.templates))
+        reply = inbox.commands.reply_template
+        yield from unknown(f"{path}.commands.reply_template", "mail_template", reply, names_of(config.mail_templates))
         if inbox.export:
             yield from unknown(
                 f"{path}.export.connection", "connection", inbox.export.connection, names_of(config.connections)

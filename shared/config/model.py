@@ -82,8 +82,8 @@ class Settings:
     keep_full_message: bool = False
     trusted_authserv_ids: tuple[keys.Line, ...] = ()
     auth_failure_ticket: AuthFailureTicket = AuthFailureTicket()
-    response_url: keys.Ignored[keys.Url | None] = None
-    self_service_url: keys.Ignored[keys.Url | None] = None
+    response_url: keys.Url | None = None
+    self_service_url: keys.Url | None = None
     plus_addressing: Literal["ignore", "keep"] = "ignore"
     processing: bool = True
     timezone: keys.TimeZone = "UTC"
@@ -232,6 +232,9 @@ class CommandPolicy:
     use_linked_analyst: bool = False
     default_logging_analyst: keys.Name = "admin"
     reply_on_update: bool = True
+    reply_on_create: bool = False
+    reply_template: keys.Name | None = None
+    notify_customer_on_update: bool = False
     notify_handler_on_update: keys.Ignored[bool] = False
 
 
@@ -520,7 +523,7 @@ class MailTemplate:
     name: keys.Name
     subject: keys.Line
     text: keys.AnyText
-    html: keys.AnyText | None = None
+    html: keys.Ignored[keys.AnyText | None] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -605,7 +608,7 @@ class Configuration:
     partitions: tuple[Partition, ...] = ()
     slas: keys.Ignored[tuple[Sla, ...]] = ()
     business_rules: keys.Ignored[tuple[BusinessRule, ...]] = ()
-    mail_templates: keys.Ignored[tuple[MailTemplate, ...]] = ()
+    mail_templates: tuple[MailTemplate, ...] = ()
     reports: keys.Ignored[tuple[Report, ...]] = ()
     connections: tuple[Connection, ...] = ()
     sections: Annotated[frozenset[str], keys.NOT_A_KEY] = field(default_factory=_every_section, compare=False)

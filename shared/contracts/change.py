@@ -42,13 +42,18 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A mail that shall leave. `to` holds addresses; `kind` names the reason (`updated`, `closed`, ...)."""
+    """A mail that shall leave. `to` holds addresses; `kind` names the reason (`updated`, `closed`, ...).
+
+    `to_name` is the recipient's name, `references` the Message-IDs of the thread before `in_reply_to`.
+    """
 
     to: tuple[str, ...]
     subject: str
     text: str
     kind: str
     in_reply_to: str | None = None
+    to_name: str = ""
+    references: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

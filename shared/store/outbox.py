@@ -64,6 +64,8 @@ class OutboxMail:
     text: str
     kind: str
     in_reply_to: str | None = None
+    to_name: str | None = None
+    references: tuple[str, ...] | None = None
     message_id: str
     message_key: str | None = None
     state: OutboxState
@@ -85,7 +87,10 @@ class OutboxMail:
 
 
 _LATER: Final = frozenset(
-    ("stranger_domain", "to_stranger", "tries", "claimed_at", "reason", "failing_since", "ended_at")
+    (
+        *("to_name", "references", "stranger_domain", "to_stranger"),
+        *("tries", "claimed_at", "reason", "failing_since", "ended_at"),
+    )
 )
 """Keys that are not there until they say something."""
 _encode, _decode = to_plain(OutboxMail, STORE), from_plain(OutboxMail, STORE)
@@ -121,6 +126,8 @@ class Outbox:
             text=notification.text,
             kind=notification.kind,
             in_reply_to=notification.in_reply_to,
+            to_name=notification.to_name or None,
+            references=notification.references or None,
             message_id=message_id,
             message_key=message_key(message_id),
             state=sending.state,

@@ -124,6 +124,7 @@ CASES: dict[str, tuple[str | None, bytes]] = {
     "too-many-parts": ("changes", a_mail("x\n#\n" * 1100)),
     "quiet-parts": ("quiet", a_mail("Summary$A\n#\nPriority$x\n")),
     "quiet-failing": ("quiet", a_mail("Priority$x\n")),
+    "command": ("changes", a_mail("x\n", subject="[CLOSE#1]")),
     "subject-unknown": ("changes", a_mail("Summary$A\n", subject="[Change - 99]")),
     "requests": ("requests", a_mail("ServiceRequestNumber$5\n#\nSummary$x\n")),
     "object-made": ("sites", a_mail()),

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from services.record_writer.decide import mapping, values
+from services.record_writer.decide.acknowledgement import acknowledge
 from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.facts import MAX_TEXT, Facts, as_attached, author_of_new
 from services.record_writer.decide.lookups import Lookups
@@ -54,6 +55,7 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
         set=values.pairs(properties),
         fields=values.pairs(fields),
         activities=activities,
+        notifications=acknowledge(facts, type_, record_id(facts, part.number), properties),
         person=customer.new,
         customer=customer.person,
         links=tuple(_links(linked, part.target.related)),

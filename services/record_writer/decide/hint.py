@@ -24,7 +24,7 @@ MAX_NUMBERS: Final = 10
 """Numbers of one form that are looked up; a mail may list thousands."""
 MAX_SEARCHED: Final = 100_000
 """Characters of new text in which keywords are looked for."""
-_DASH: Final = "[-\u00ad\u058a\u05be\u1806\u2010-\u2015\u2043\u207b\u2212\u2e3a\u2e3b\u301c\u3030\ufe58\ufe63\uff0d]"
+DASH: Final = "[-\u00ad\u058a\u05be\u1806\u2010-\u2015\u2043\u207b\u2212\u2e3a\u2e3b\u301c\u3030\ufe58\ufe63\uff0d]"
 """The hyphen, and every dash that a mail program makes of it."""
 
 log = logging.getLogger(__name__)
@@ -64,9 +64,13 @@ def _with_keyword(text: str, configuration: Configuration) -> Iterator[Hint]:
         yield from _hints(_forms(configuration).keyword.finditer(text), configuration)
 
 
+def names_of_types(configuration: Configuration) -> tuple[str, ...]:
+    """Every name, label and alias of a type."""
+    return tuple(name for each in configuration.types for name in (each.name, each.label, *each.aliases))
+
+
 def _forms(configuration: Configuration) -> _Forms:
-    names = tuple(name for each in configuration.types for name in (each.name, each.label, *each.aliases))
-    return _patterns(names, tuple(each.prefix for each in configuration.types))
+    return _patterns(names_of_types(configuration), tuple(each.prefix for each in configuration.types))
 
 
 def _hints(found: Iterable[re.Match[str] | regex.Match[str]], configuration: Configuration) -> Iterator[Hint]:
@@ -99,7 +103,7 @@ def unquoted(text: str) -> str:
 
 
 def _hint(found: Mapping[str, Any], configuration: Configuration) -> Hint | None:
-    type_ = configuration.type_named(re.sub(_DASH, "-", found.get("type") or "incident"))
+    type_ = configuration.type_named(re.sub(DASH, "-", found.get("type") or "incident"))
     serial = serial_of(type_, found.get("number") or "") if type_ else None
     return Hint(type_, str(found["number"]), serial) if type_ and serial is not None else None
 
@@ -124,19 +128,22 @@ class _Forms:
 
 @lru_cache(maxsize=16)
 def _patterns(names: tuple[str, ...], prefixes: tuple[str, ...]) -> _Forms:
-    """Patterns for the names of all types, the longest first; blanks, `_` and dashes in a name are alike.
+    """Patterns for the names and the prefixes of all types."""
+    own, named = "|".join(map(re.escape, sorted(filter(None, prefixes), key=len, reverse=True))), spelled(names)
+    number = rf"(?P<number>(?:{own or '(?!)'}|[A-Za-z]{{0,8}}-?)\d{{1,15}})"
+    forms = (
+        rf"(?<![\w#]){named}\s{{0,3}}#\s{{0,3}}{number}(?!\w)",
+        rf"\[\s{{0,3}}{named}\s{{0,3}}{DASH}{{1,3}}\s{{0,3}}{number}\s{{0,3}}\]",
+        rf"(?<!\w){named}\s{{1,3}}(?:No\s{{1,3}})?{number}\s{{1,3}}(?:has\s{{1,3}}been|is\s{{1,3}}already)\s",
+    )
+    return _Forms(*(re.compile(form, re.IGNORECASE) for form in forms))
+
+
+def spelled(names: Iterable[str]) -> str:
+    """A pattern of these names, the longest first, as the group `type`; blanks, `_` and dashes in a name are alike.
 
     A name is looked for as it is written and as it is folded: a pattern does not know that ß and ss are alike.
     """
     alike = {re.sub(r"[\s_-]+", "_", name.strip()).lower() for name in names} | {folded(name) for name in names}
-    spelled = sorted(filter(None, alike), key=len, reverse=True)
-    blank, own = rf"(?:[\s_]|{_DASH})", "|".join(map(re.escape, sorted(filter(None, prefixes), key=len, reverse=True)))
-    type_ = "|".join(f"{blank}{{1,3}}".join(map(re.escape, name.split("_"))) for name in spelled)
-    named = rf"(?P<type>{type_})"
-    number = rf"(?P<number>(?:{own or '(?!)'}|[A-Za-z]{{0,8}}-?)\d{{1,15}})"
-    forms = (
-        rf"(?<![\w#]){named}\s{{0,3}}#\s{{0,3}}{number}(?!\w)",
-        rf"\[\s{{0,3}}{named}\s{{0,3}}{_DASH}{{1,3}}\s{{0,3}}{number}\s{{0,3}}\]",
-        rf"(?<!\w){named}\s{{1,3}}(?:No\s{{1,3}})?{number}\s{{1,3}}(?:has\s{{1,3}}been|is\s{{1,3}}already)\s",
-    )
-    return _Forms(*(re.compile(form, re.IGNORECASE) for form in forms))
+    ordered, blank = sorted(filter(None, alike), key=len, reverse=True), rf"(?:[\s_]|{DASH}){{1,3}}"
+    return f"(?P<type>{'|'.join(blank.join(map(re.escape, name.split('_'))) for name in ordered)})"

@@ -36,6 +36,9 @@ class Lookups(Protocol):
     def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
         """How many outgoing mails since then have this value (see `Outbox.sent_since`)."""
 
+    def mail(self, mail_id: str) -> StoredMail | None:
+        """One mail that came in."""
+
     def is_answered(self, mail_id: str) -> bool:
         """Whether an answer to this mail is in the outbox, sent or not."""
 

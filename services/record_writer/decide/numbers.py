@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from services.record_writer.decide.model import Decision
 from shared.config.model import Configuration
-from shared.contracts.change import Change
+from shared.contracts.change import Change, Notification
 from shared.contracts.errors import PostroomError
 
 Serials = Callable[[str], int]
@@ -32,6 +32,23 @@ def numbered(change: Change, configuration: Configuration, serials: Serials) -> 
     return replace(change, serial=serial, number=number, objects=objects, subordinates=subordinates)
 
 
+def number_of(record_id: str) -> str:
+    """Stands in a text for the number of a record that has none yet; `with_numbers` fills it in."""
+    return f"{{number of {record_id}}}"
+
+
+def with_numbers(notices: Sequence[Notification], changes: Sequence[Change]) -> tuple[Notification, ...]:
+    """Mails with the numbers of these changes in place of `number_of`."""
+    filled = tuple(notices)
+    for change in changes:
+        name, number = number_of(change.record_id), change.number
+        filled = tuple(
+            replace(each, subject=each.subject.replace(name, number), text=each.text.replace(name, number))
+            for each in filled
+        )
+    return filled
+
+
 def numbered_decision(decision: Decision, configuration: Configuration, serials: Serials) -> Decision:
     """The decision with all its numbers, in the order in which a commit gives them."""
 
@@ -39,4 +56,5 @@ def numbered_decision(decision: Decision, configuration: Configuration, serials:
         return numbered(change, configuration, serials) if change else None
 
     parts = tuple(part if part.committed else replace(part, change=given(part.change)) for part in decision.parts)
-    return replace(decision, parts=parts, incident=given(decision.incident))
+    notices = with_numbers(decision.notices, [part.change for part in parts if part.change])
+    return replace(decision, parts=parts, incident=given(decision.incident), notices=notices)

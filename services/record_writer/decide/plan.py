@@ -13,8 +13,9 @@ from types import MappingProxyType
 from typing import Final
 
 from services.record_writer.decide import create
-from services.record_writer.decide.answers import combined, reached_limit, stranger_domain
+from services.record_writer.decide.answers import with_answer
 from services.record_writer.decide.body import Block
+from services.record_writer.decide.command import command_in, decide_command
 from services.record_writer.decide.error import plan_incident_for_parts
 from services.record_writer.decide.export import decide_export
 from services.record_writer.decide.facts import Facts
@@ -37,6 +38,8 @@ def decide(facts: Facts, lookups: Lookups) -> Decision:
     """Decide one mail. Raises `PostroomError` when a record, or its type, does not exist any more."""
     if decide_whole := WHOLE_MAILS.get(facts.inbox.processor):
         return Decision("rejected", INVITATION, "kind") if _is_unwanted_invitation(facts) else decide_whole(facts)
+    if command := command_in(facts):
+        return decide_command(facts, lookups, command)
     try:
         blocks = blocks_of(facts)
     except BadValue as error:
@@ -131,24 +134,12 @@ def conclude(facts: Facts, lookups: Lookups, parts: Sequence[Part]) -> Decision:
     changes, failed = ended.changes, ended.failed
     if failed and not changes and not any(part.failure for part in failed):
         return replace(ended, ending="rejected", reason=failed[0].refusal or "", step="sender")
-    ended, kept_back = _answered(facts, lookups, ended)
+    asked = [notice for change in changes for notice in change.notifications]
     if failed and not changes:
         ended = _failed(facts, ended)
     elif changes:
         ended = _changed(facts, ended, in_words(failed) if failed else "")
-    return replace(ended, reason=f"{ended.reason}; not answered: {kept_back}") if kept_back else ended
-
-
-def _answered(facts: Facts, lookups: Lookups, ended: Decision) -> tuple[Decision, str | None]:
-    """The one answer to the mail (PR-02), or the limit that keeps it back."""
-    asked = [notice for change in ended.changes for notice in change.notifications]
-    notices = combined([*asked, *missing_record_notice(facts, ended.targets)])
-    if not notices:
-        return ended, None
-    if reached := reached_limit(facts, lookups):
-        return ended, reached
-    sending = replace(ended.outgoing, stranger_domain=stranger_domain(facts))
-    return replace(ended, notices=notices, outgoing=sending), None
+    return with_answer(facts, lookups, ended, [*asked, *missing_record_notice(facts, targets)])
 
 
 def _failed(facts: Facts, ended: Decision) -> Decision:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.record_writer.decide.answers import Words, answer
+from services.record_writer.decide.answers import Words, answer, thread_subject
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.sender import sender_refusal
@@ -41,6 +41,7 @@ def missing_record_notice(facts: Facts, targets: Sequence[Target]) -> tuple[Noti
     enabled = facts.inbox.email_when_no_target and facts.inbox.processor not in SILENT_TYPES
     if not missing or not enabled or sender_refusal(facts):
         return ()
-    text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in missing[:MAX_LISTED])
+    listed = [f"{each[:1].upper()}{each[1:]}" for each in missing[:MAX_LISTED]]
+    text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in listed)
     neutral = Words("Record not found", "A record that your mail names does not exist.\n")
-    return answer(facts, "no-target", Words(missing[0], text), neutral=neutral)
+    return answer(facts, "no-target", Words(thread_subject(facts), text), neutral=neutral)

@@ -7,13 +7,15 @@ from dataclasses import replace
 from typing import Any, Final
 
 from services.record_writer.decide import values
-from services.record_writer.decide.answers import Words, answer
+from services.record_writer.decide.answers import Words, answer, keyword, message_to_customer, thread_subject, title
 from services.record_writer.decide.body import Block
 from services.record_writer.decide.create import tasks_below
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
+from services.record_writer.decide.hint import in_subject
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.shown_text import shown_text
+from shared.addresses import address_key
 from shared.config.model import APPROVAL, QuickAction, RecordType
 from shared.contracts.change import Activity, Change, Notification
 from shared.contracts.errors import PostroomError
@@ -42,7 +44,10 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
         event_of(type_, record.status, given.get("Status")),
         given=given,
         activities=_activities(facts, lookups, part) + _moves(facts, lookups, record, given),
-        notifications=_reply(facts, type_, replace(record, **_own(given))),
+        notifications=(
+            *_reply(facts, type_, replace(record, **_own(given))),
+            *_message_to_customer(facts, lookups, type_, record),
+        ),
     )
 
 
@@ -95,10 +100,10 @@ def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Ch
     A mail that an operator released is added all the same (PR-01).
     """
     record = _record(part)
-    named = f"{_title(type_)} No {record.number}"
+    named = f"{title(facts, type_)} No {record.number}"
     if not (facts.inbox.commands.update_closed or facts.released):
         closed = f"{named} is already closed and has not been updated."
-        refused = _change(facts, lookups, part, "none", notifications=_closed_notice(facts, closed))
+        refused = _change(facts, lookups, part, "none", notifications=_closed_notice(facts, type_, record, closed))
         return replace(refused, why=(*refused.why, f"{record.number} is closed and takes no updates"))
     given = {name: value for name, value in _stated(facts, type_, part.block).items() if name != "Status"}
     return _change(
@@ -108,7 +113,7 @@ def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Ch
         "updated",
         given=given,
         activities=_activities(facts, lookups, part),
-        notifications=_closed_notice(facts, f"{named} has been updated by {PRODUCT}."),
+        notifications=_closed_notice(facts, type_, record, f"{named} has been updated by {PRODUCT}."),
     )
 
 
@@ -179,17 +184,33 @@ def _reply(facts: Facts, type_: RecordType, record: Record) -> tuple[Notificatio
     """The reply to an update (VF-20): for calls by the inbox's switch, for all else always."""
     if record.type == "incident" and not facts.inbox.commands.reply_on_update:
         return ()
-    subject, status = f"{_title(type_)} {record.number} has been updated", f"Status: {record.status}\n"
-    words = Words(subject, f"{subject}.\n\nSubject: {record.subject}\n{status}")
-    return answer(facts, "updated", words, neutral=Words(subject, f"{subject}.\n\n{status}"))
+    updated, status = f"{title(facts, type_)} {record.number} has been updated", f"Status: {record.status}\n"
+    words = Words(_subject(facts, type_, record), f"{updated}.\n\nSubject: {record.subject}\n{status}")
+    return answer(facts, "updated", words, neutral=Words(updated, f"{updated}.\n\n{status}"))
 
 
-def _closed_notice(facts: Facts, subject: str) -> tuple[Notification, ...]:
-    """The answer to a mail about a closed record; it quotes no mail."""
-    words = Words(subject, f"{subject}\n")
-    return answer(facts, "closed", words, neutral=words)
+def _closed_notice(facts: Facts, type_: RecordType, record: Record, sentence: str) -> tuple[Notification, ...]:
+    """The answer to a mail about a closed record."""
+    words = Words(_subject(facts, type_, record), f"{sentence}\n")
+    return answer(facts, "closed", words, neutral=Words(sentence, f"{sentence}\n"))
 
 
-def _title(type_: RecordType) -> str:
-    """The name of a type in replies: an incident is a call, a service request a request."""
-    return {"incident": "Call", "service_request": "Request"}.get(type_.name, type_.label)
+def _subject(facts: Facts, type_: RecordType, record: Record) -> str:
+    """The subject of the mail, which names the record."""
+    named = any((hint.type, hint.serial) == (type_, record.serial) for hint in in_subject(facts))
+    return thread_subject(facts, "" if named else keyword(facts, type_, record.number))
+
+
+def _message_to_customer(facts: Facts, lookups: Lookups, type_: RecordType, record: Record) -> tuple[Notification, ...]:
+    """What an analyst writes, for the customer, where the inbox wants it; not to one who has that mail already."""
+    wanted = facts.inbox.commands.notify_customer_on_update and facts.is_analyst and facts.answers
+    person = lookups.person(record.customer) if wanted and record.customer else None
+    if person is None or not person.addresses or not facts.mail.new_text or person.id == facts.sender.person_id:
+        return ()
+    if {address_key(each.address) for each in (*facts.mail.to, *facts.mail.cc)} & set(person.addresses):
+        return ()
+    origin = lookups.mail(record.origin) if record.origin else None
+    label, about = keyword(facts, type_, record.number), record.subject if person.configured else "New message"
+    name = facts.sender.name or "The service desk"
+    text = f"{name} wrote about {title(facts, type_)} {record.number}:\n\n{facts.mail.new_text.strip()}\n"
+    return (message_to_customer(person, Words(f"Re: {label} {about}", text), origin.message_id if origin else None),)

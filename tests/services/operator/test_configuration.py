@@ -60,8 +60,8 @@ def test_a_secret_that_is_missing_in_the_environment_is_a_note(write: Write) -> 
 
 
 def test_a_setting_without_effect_is_a_note(write: Write) -> None:
-    assert check_file(write("settings: {response_url: 'https://desk.example'}\n")).notes == (
-        Problem("settings.response_url", "kept, and without effect in this version", 1, "postroom.yaml"),
+    assert check_file(write("settings: {format_per_person: false}\n")).notes == (
+        Problem("settings.format_per_person", "kept, and without effect in this version", 1, "postroom.yaml"),
     )
 
 

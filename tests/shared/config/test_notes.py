@@ -40,7 +40,7 @@ def told(text: str) -> list[str]:
             ["mail_servers[0].protocol: ews is not available in this version; it has smtp"],
         ),
         (SMTP + "conversation_id: {enabled: true}}]", [f"mail_servers[0].conversation_id: {KEPT}"]),
-        ("settings: {response_url: https://desk.example.com}", [f"settings.response_url: {KEPT}"]),
+        ("settings: {response_url: https://desk.example.com}", []),
         ("settings: {poll_interval: 5m}", []),
         ("people: [{id: a, name: A}, {id: b, name: B, active: false}]", [f"people[1].active: {KEPT}"]),
         (
@@ -127,5 +127,5 @@ def test_the_page_of_settings_tells_every_key_without_effect() -> None:
         if f"`{key}`" not in page[1] and f".{key}`" not in page[1] and part.__name__ != "AuthFailureTicket"
     ]
     assert lacking == []
-    assert marked(Settings, WITHOUT_EFFECT) == {"response_url", "self_service_url", "token_key", "format_per_person"}
+    assert marked(Settings, WITHOUT_EFFECT) == {"token_key", "format_per_person"}
     assert "`auth_failure_ticket`" in page[1]

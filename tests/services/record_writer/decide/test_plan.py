@@ -254,7 +254,7 @@ def test_no_incident_is_made_because_the_making_of_one_failed(inbox: Inbox, expe
 @pytest.mark.req("IV-36", "PR-02")
 @pytest.mark.parametrize(
     ("keys", "told"),
-    [({}, ["there is no Change 77"]), ({"answers": False}, []), ({"sender": STRANGER}, ["Record not found"])],
+    [({}, ["Re: Printer"]), ({"answers": False}, []), ({"sender": STRANGER}, ["Record not found"])],
     ids=["a person", "a robot", "a stranger"],
 )
 def test_the_sender_is_told_which_record_is_missing(keys: dict[str, Any], told: list[str]) -> None:

@@ -31,6 +31,7 @@ from shared.store.mails import Mails
 from shared.store.outbox import Outbox
 from shared.store.people import People
 from shared.store.records import Records
+from shared.store.schema import agree_on_version
 
 DEFAULT_DATA = Path("postroom-data")
 
@@ -75,6 +76,7 @@ class App:
         """
         clock = clock or SystemClock()
         documents = _documents(location)
+        agree_on_version(documents)
         documents.ensure(INDEXES)
         seed_defaults(documents)
         broker = _broker(location, queues)

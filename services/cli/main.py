@@ -29,6 +29,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "inbox": ("services.cli.inbox:inbox", "Inboxes: list, test, start, stop, peek, sample."),
     "mail-server": ("services.cli.mail_server:mail_server", "Mail servers: list, test, send a test mail."),
     "config": ("services.cli.config:config", "Check, apply and export the configuration."),
+    "backup": ("services.cli.backup:backup", "Store and queues of the embedded default into one file."),
+    "restore": ("services.cli.backup:restore", "Such a file into an empty data folder."),
     "doctor": ("services.cli.doctor:doctor", "Is everything reachable, is every mail accounted for?"),
 }
 

@@ -79,17 +79,17 @@ class LocalFile:
 
     def _agree_on_format(self, connection: sqlite3.Connection) -> None:
         """A new file gets our format; one of another format is not touched. Raises `Misconfigured`."""
-        if _format_of(connection) == FORMAT:
+        if format_of(connection) == FORMAT:
             return
         connection.execute("BEGIN IMMEDIATE")
         if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
             connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")
-        if (found := _format_of(connection)) != FORMAT:
+        if (found := format_of(connection)) != FORMAT:
             connection.close()
             formats = f"format {found}, this one has {FORMAT}"
             problem = f"{self.path.parent} was written by another version of Postroom ({formats})"
-            raise Misconfigured(f"{problem}; use that version, or another folder")
+            raise Misconfigured(f'{problem}; use that version, or another folder; see docs/operations.md, "Upgrading"')
 
     def translated(self) -> _Translation:
         """Turn SQLite's operational errors (locked, full, unreadable) into `Unavailable`."""
@@ -220,5 +220,6 @@ def _tighten(path: Path) -> None:
             path.chmod(mode & 0o700)
 
 
-def _format_of(connection: sqlite3.Connection) -> int:
+def format_of(connection: sqlite3.Connection) -> int:
+    """The format of a file; 0 for one that no version of Postroom wrote."""
     return int(connection.execute("PRAGMA user_version").fetchone()[0])

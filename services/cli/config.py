@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -170,3 +171,11 @@ def export(file: Path) -> None:
     else:
         export_to(file, stored)
         click.echo(f"{output.safe(file)}: {_counted(section_counts(stored))}", err=True)
+
+
+@config.command(cls=Command)
+def schema() -> None:
+    """Print the JSON Schema of postroom.yaml, by which editors complete keys and mark errors."""
+    from shared.config.json_schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=1))

@@ -45,7 +45,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         ("mails", "list"), ("mails", "show"), ("mails", "source"), ("mails", "release"),
         ("records", "list"), ("records", "show"), ("records", "create"), ("records", "set"),
         ("records", "attachment"),
-        ("people", "list"), ("people", "show"), ("queues",),
+        ("people", "list"), ("people", "show"), ("queues",), ("backup",), ("restore",), ("config", "schema"),
         ("dead-letters", "list"), ("dead-letters", "show"), ("dead-letters", "replay"), ("dead-letters", "discard"),
         ("outbox", "list"), ("outbox", "show"), ("outbox", "send"),
         ("inbox", "list"), ("inbox", "test"), ("inbox", "start"), ("inbox", "stop"),

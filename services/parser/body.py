@@ -11,6 +11,8 @@ import hashlib
 import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
+from html import unescape
+from urllib.parse import unquote
 
 from services.parser import html, names, parts
 from services.parser.bounds import Bounds
@@ -125,7 +127,7 @@ class _Writer:
         listed: list[Attachment] = []
         contents: dict[str, bytes] = {}
         taken: dict[str, int] = {}
-        shown = frozenset(_CID.findall(markup))
+        shown = frozenset(name for found in _CID.findall(markup) for name in (found, unquote(unescape(found))))
         if len(files) > self.bounds.attachments:
             self.defects.add("attachments-capped")
         for item in files[: self.bounds.attachments]:
@@ -145,8 +147,8 @@ class _Writer:
         return tuple(listed), contents
 
 
-_CID = re.compile(r"cid:([^\s\"'<>\])]{1,998})")
-"""What HTML refers to in its own mail (RFC 2392), in attributes and where a program shows it as text."""
+_CID = re.compile(r"cid:([^\s\"'<>\])]{1,998})", re.IGNORECASE)
+"""What HTML refers to in its own mail (RFC 2392, percent-encoded or not), in attributes and shown as text."""
 
 
 def _is_inline(item: parts.File, shown: Container[str]) -> bool:

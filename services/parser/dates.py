@@ -1,11 +1,13 @@
 """The Date field as a moment in UTC.
 
 mail-parser reads what RFC 5322 allows, obsolete forms included; the standard library reads the rest, within
-limits, because real programs write dates in every order. None with a defect when neither can read it.
+limits, because real programs write dates in every order. Both read only zones of four digits, so the zone is written
+that way first. None with a defect when neither can read the date, or when its zone has no known offset.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
 
@@ -14,16 +16,76 @@ from mailparser.dates import parse_mail_date
 from services.parser.defects import Defects
 
 _LONGEST = 120
+_COMMENT = re.compile(r"\([^()]{0,120}\)")
+_TIME_WITH_DOTS = re.compile(r"(?<= )(\d{1,2})\.(\d{2})\.(\d{2})(?= |$)")
+_REST = re.compile(r"(?:(?:19|20)\d\d|(?P<name>[a-z]{2,5}))?$", re.IGNORECASE)
+"""What may follow a zone: the year, which some programs write last, or the name of a zone that is a number."""
+_ZONE = re.compile(
+    r"(?<![\d+\u2212-])(?P<time>\d{1,2} ?: ?\d{2}(?: ?: ?\d{2})?)(?:[.,]\d{1,9})?"
+    r"(?: *(?P<name>[a-z]{1,5}(?![a-z])))?"
+    r"(?: *(?P<sign>[+\u2212-]) ?(?P<digits>\d{1,2}:\d{2}|\d{1,4})(?![\d:]))?"
+    r"(?P<more>[^ ]*)(?: +(?P<rest>.*))?",
+    re.IGNORECASE,
+)
+_HOURS = {
+    "UT": 0, "UTC": 0, "GMT": 0, "Z": 0, "WET": 0, "WEST": 1, "BST": 1, "CET": 1, "MEZ": 1, "MET": 1, "CEST": 2,
+    "MESZ": 2, "MEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "HKT": 8, "SGT": 8, "AWST": 8,
+    "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "EST": -5, "EDT": -4, "CST": -6, "CDT": -5, "MST": -7, "MDT": -6,
+    "PST": -8, "PDT": -7, "AKST": -9, "AKDT": -8, "HST": -10,
+}  # fmt: skip
+"""Names of one offset: North America's as in RFC 5322 section 4.3, which leaves military letters without a meaning."""
 
 
 def utc(value: str, defects: Defects) -> str | None:
     """`2026-11-20T21:00:00Z` for a Date value; None and `bad-date` when it is not a valid date."""
-    text = value.strip()[:_LONGEST]
-    moment = parse_mail_date(text).value or _lenient(text)
+    text = _with_numeric_zone(value.strip()[:_LONGEST])
+    moment = (parse_mail_date(text).value or _lenient(text)) if text else None
     if moment is None:
         defects.add("bad-date")
         return None
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year > 999 else None
+
+
+def _with_numeric_zone(text: str) -> str | None:
+    """The date with its zone as four digits, if it has one; None when the zone has no known offset."""
+    if "(" in text:
+        text = _COMMENT.sub(" ", _COMMENT.sub(" ", text))
+    if text[4:5] == "-" and (moment := _iso(text)):
+        return moment
+    text = _TIME_WITH_DOTS.sub(r"\1:\2:\3", " ".join(text.replace('"', " ").split()))
+    found = _ZONE.search(text)
+    if found is None:
+        return text
+    rest = _REST.match(found["rest"] or "")
+    if found["more"] or rest is None or (rest["name"] and not found["digits"]):
+        return None
+    if not (found["name"] or found["digits"]):
+        return None if "+" in text else text
+    offset = _offset(found)
+    year = "" if rest["name"] else rest[0]
+    return None if offset is None else f"{text[: found.start()]}{found['time']} {offset} {year}".strip()
+
+
+def _offset(found: re.Match[str]) -> str | None:
+    """`+0100` for a zone that is a number, a known name, or both."""
+    hours = _HOURS.get(found["name"].upper()) if found["name"] else 0
+    if hours is None:
+        return None
+    if not found["digits"]:
+        return f"{'-' if hours < 0 else '+'}{abs(hours):02}00"
+    hour, _, minute = found["digits"].rpartition(":")
+    if not hour:
+        hour, minute = (minute[:-2], minute[-2:]) if len(minute) > 2 else (minute, "0")
+    sign = "+" if found["sign"] == "+" else "-"
+    return f"{sign}{int(hour):02}{int(minute):02}" if int(hour) < 24 and int(minute) < 60 else None
+
+
+def _iso(text: str) -> str | None:
+    """A date of ISO 8601 in the form of RFC 5322."""
+    try:
+        return datetime.fromisoformat(text).strftime("%d %b %Y %H:%M:%S %z").strip()
+    except ValueError:
+        return None
 
 
 def _lenient(text: str) -> datetime | None:

@@ -2,7 +2,7 @@
 
 Takes raw Message-ID, In-Reply-To and References values, gives ids in angle brackets, so that the same id always has
 the same form. Separate from addresses, which look similar: an id is compared, never parsed (RFC 5322
-section 3.6.4).
+section 3.6.4). Words between ids are the phrases of RFC 822 section 4.6.2; an address in them is not an id.
 """
 
 from __future__ import annotations
@@ -11,8 +11,20 @@ import re
 
 from services.parser.charset import guess, scalar
 from services.parser.defects import Defects
+from services.parser.headers import decode_words
 
 _BRACKETED = re.compile(r"<([^<>]{1,2000})>")
+_PIECES = re.compile(r"<([^<>]{1,2000})>|\([^()]*\)|\"(?! ?<)[^\"]*\"|[^<(\"]+|.", re.DOTALL)
+"""An id or an address in brackets, a comment, a quotation, words."""
+_COMMENT = re.compile(r"\([^()]*\)")
+_FROM = re.compile(r"\b(?:from|by|of)\b", re.IGNORECASE)
+_ANNOUNCING = re.compile(
+    r"\d|\b(?:e?-?mail|message|letter|note|article|posting|memo|id|dated|on|nachricht|mensaje|correo|messaggio|bericht"
+    r"|mensagem|meddelande|courriel|yesterday|today|(?:mon|tue|wed|thu|fri|sat|sun)(?:[a-z]{0,6}day)?)\b",
+    re.IGNORECASE,
+)
+"""What stands before an id in a phrase, as in `Your message of "Tue, 3 Nov 2026"`; a name stands before an address."""
+_NAME = re.compile(r"(?:[^\W\d_a-z]\S*+|(?:v[ao]n|de[rn]?|la)\b|[\"'.,;:\s])++")
 _SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
 _LONGEST = 998
 _HEAD, _TAIL = 8 * 1024, 56 * 1024
@@ -56,17 +68,51 @@ def _ends(value: bytes) -> tuple[bytes, bool]:
 
 
 def _text(value: bytes) -> str:
-    return value.decode("ascii") if value.isascii() else scalar(guess(value))
+    """The field as text. Encoded words in an id stay (RFC 2047 section 5), unless its brackets or its @ are in them."""
+    text = value.decode("ascii") if value.isascii() else scalar(guess(value))
+    if "=?" not in text:
+        return text
+    pieces = _BRACKETS_AND_WORDS.findall(text)
+    return "".join(piece if piece[0] == "<" and "@" in piece else decode_words(piece, Defects()) for piece in pieces)
+
+
+_BRACKETS_AND_WORDS = re.compile(r"<[^<>]*>|[^<]+|<")
 
 
 def _ids(value: bytes) -> list[str]:
-    if b"<" not in value:
+    if b"<" not in value and b"=?" not in value:
         return []
-    inside = (_SPACES.sub("", match[1]) for match in _BRACKETED.finditer(_text(value)))
+    text = _text(value)
+    words = _BRACKETED.sub("", text)
+    found = _BRACKETED.findall(text) if not words or not words.strip(" ,;\t\r\n") else _ids_among_words(text)
+    inside = (_SPACES.sub("", one) for one in found)
     return [f"<{one}>" for one in inside if one and len(one) <= _LONGEST]
 
 
+def _ids_among_words(text: str) -> list[str]:
+    """What is in brackets, without the addresses in phrases, comments and quotations."""
+    found: list[str] = []
+    before = ""
+    for piece in _PIECES.finditer(text):
+        if piece[1] is None:
+            before += "" if piece[0][0] == "(" else piece[0]
+            continue
+        if not _is_name(before):
+            found.append(piece[1])
+        before = ""
+    return found
+
+
+def _is_name(words: str) -> bool:
+    """Whether these words, which stand before something in brackets, are the name of a person."""
+    words = words.strip(" ,;\t\r\n")
+    *from_, last = _FROM.split(words)
+    return bool(words) and not _ANNOUNCING.search(last) and bool(from_ or _NAME.fullmatch(words))
+
+
 def _bare_ids(value: bytes) -> list[str]:
-    """Ids without brackets: words with an @ in them."""
-    words = (word.strip("<>,;\"'()") for word in _text(value).split())
-    return [f"<{word}>" for word in words if "@" in word and 2 < len(word) <= _LONGEST]
+    """Ids without brackets: words with an @ in them, if there are no other words."""
+    words = [word.strip("<>,;\"'()") for word in _COMMENT.sub(" ", _text(value)).split()]
+    if not all("@" in word for word in words):
+        return []
+    return [f"<{word}>" for word in words if 2 < len(word) <= _LONGEST]

@@ -128,10 +128,56 @@ def test_a_message_id_always_has_the_same_form(value: bytes, found: str | None) 
         (b"a@b c@d", ("<a@b>", "<c@d>")),
         (b"Your message of Monday <a@b>", ("<a@b>",)),
         (b"nothing", ()),
+        (b'Your message of "Tue, 3 Nov 2026 09:15:00 +0100." <a@b>', ("<a@b>",)),
+        (b'Message from Nora Lind <nora@c.example> of "Tue, 3 Nov 2026" <a@b>', ("<a@b>",)),
+        (b"Message by Nora <nora@c.example> of Tuesday <a@b>", ("<a@b>",)),
+        (b"<a@b> (message from Nora <nora@c.example> on Tue, 3 Nov)", ("<a@b>",)),
+        (b"<a@b>; from nora@c.example on Tue, Nov 03, 2026 at 09:15", ("<a@b>",)),
+        (b"<a@b> from Nora <nora@c.example>", ("<a@b>",)),
+        (b"Article <a@b> of Nora Lind <nora@c.example>", ("<a@b>",)),
+        (b'"Nora Lind" <nora@c.example>, <a@b>', ("<a@b>",)),
+        (b"Lind, Nora <nora@c.example>", ()),
+        (b'Mail from "Nora Lind <nora@c.example>" dated Tue, 3 Nov', ()),
+        (b'nora@c.example\'s message of "Tue, 3 Nov 2026"', ()),
+        (b"Your mail of Monday to support@example.com <a@b>", ("<a@b>",)),
+        (b"Ihre Nachricht vom Montag <a@b>", ("<a@b>",)),
+        (b"a@b (Nora Lind)", ("<a@b>",)),
     ],
 )
 def test_references_are_found_in_prose(value: bytes, found: tuple[str, ...]) -> None:
     assert ids.all_ids([value], 100, Defects()) == found
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (b"=?utf-8?q?=3Cfirst=40c.example=3E?=", ("<first@c.example>",)),
+        (b"=?utf-8?q?=3Cfirst=40c?=\r\n =?utf-8?q?=2Eexample=3E?=", ("<first@c.example>",)),
+        (b"=?us-ascii?B?PGZpcnN0QGMuZXhhbXBsZT4=?=", ("<first@c.example>",)),
+        (b"=?utf-8?q?=3Ca=40b=3E_=3Cc=40d=3E?=", ("<a@b>", "<c@d>")),
+        (b"<a@b> =?utf-8?q?=3Cc=40d=3E?=", ("<a@b>", "<c@d>")),
+        (b"=?utf-8?q?=3Ca=40b?=>", ("<a@b>",)),
+        (b"=?utf-8?q?a=40b?=", ("<a@b>",)),
+        (b"<=?utf-8?q?first=40c=2Eexample?=>", ("<first@c.example>",)),
+        (b"<=?iso-8859-1?q?pr=fcf?=.1@c.example>", ("<=?iso-8859-1?q?pr=fcf?=.1@c.example>",)),
+        (b"=?utf-8?q?Message_from_Nora_=3Cnora=40c=2Eexample=3E_of_3_Nov?= <a@b>", ("<a@b>",)),
+    ],
+)
+def test_ids_in_encoded_words_have_the_form_that_they_have_without(value: bytes, found: tuple[str, ...]) -> None:
+    assert ids.all_ids([value], 100, Defects()) == found
+    assert ids.message_id([value], Defects()) == found[0]
+
+
+@pytest.mark.parametrize("token", [b"<", b"(", b'"', b"a <", b"from <a>", b"A", b'" (', b"=?utf-8?q?<?= ", b"<a@b> A "])
+def test_ids_among_words_cost_no_more_than_their_length(token: bytes) -> None:
+    assert isinstance(ids.all_ids([b"x <a@b> " + token * (60_000 // len(token)) + b"."], 100, Defects()), tuple)
+
+
+UNKNOWN_ZONES = (
+    "A", "K", "IST", "XYZ", "PM", "PM +0100", "+2400", "+2500", "+0160", "+01:60", "+010000", "0100", "Europe/Berlin",
+    "W. Europe Time", "GMT 2",
+)  # fmt: skip
+"""Letters and names of several offsets or none, and numbers that cannot be one."""
 
 
 @pytest.mark.parametrize(
@@ -147,6 +193,26 @@ def test_references_are_found_in_prose(value: bytes, found: tuple[str, ...]) -> 
         ("Fri, 1 Jan 99999999999 00:00:00 +0000", None),
         ("Fri, 31 Feb 2026 00:00:00 +0000", None),
         ("yesterday", None),
+        *(
+            (f"Tue, 3 Nov 2026 09:15:00 {zone}", moment)
+            for moment, zones in {
+                "2026-11-03T08:15:00Z": "+01:00|+1|+01|+100|+1:00|UTC+1|UTC+0100|UTC +01:00|GMT+01|CET|MEZ|CET+1",
+                "2026-11-03T03:45:00Z": "+0530|+05:30|+530|+5:30|+0530 (IST)|+05:30 IST|GMT+5:30|+0530 (India (IST))",
+                "2026-11-03T14:15:00Z": "-5|-05|-05:00|\u22120500|EST|EST-0500|-0500 (EST)|GMT-5|CDT",
+                "2026-11-03T09:15:00Z": 'Z|UT|UTC|GMT|+0|+00:00|-00:00|-0000|+0000 GMT|WET|"GMT"',
+                "2026-11-03T00:15:00Z": "+9|JST|KST|UTC+9|+0900 (JST)",
+            }.items()
+            for zone in zones.split("|")
+        ),
+        *((f"Tue, 3 Nov 2026 09:15:00 {zone}", None) for zone in UNKNOWN_ZONES),
+        ("Tue, 3 Nov 2026 +01:00 09:15:00", None),
+        ("Tue Nov  3 09:15:00 CET 2026", "2026-11-03T08:15:00Z"),
+        ("Tue Nov 03 2026 09:15:00 GMT+0100 (Central European Standard Time)", "2026-11-03T08:15:00Z"),
+        ("Tue Nov 3 09:15:00 +01:00 2026", "2026-11-03T08:15:00Z"),
+        ("2026-11-03T09:15:00+01:00", "2026-11-03T08:15:00Z"),
+        ("2026-11-03 09:15:00Z", "2026-11-03T09:15:00Z"),
+        ("Tue,\t3 Nov 2026 09:15:00.25\t+01:00", "2026-11-03T08:15:00Z"),
+        ("3 Nov 2026 09.15.00 +01:00", "2026-11-03T08:15:00Z"),
         ("Fri, 31 Dec 9999 23:59:59 -2359", None),
         ("(" * 5_000, None),
     ],

@@ -69,6 +69,27 @@ def test_inline_pictures_are_known_by_their_content_id() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("source", "content_id"),
+    [
+        ("CID:a@x", "a@x"),
+        ("Cid:a@x", "a@x"),
+        ("cid:a%40x", "a@x"),
+        ("CID:a%40x", "a@x"),
+        ("cid:image%20one@x", "image one@x"),
+        ("cid:a%2Bb@x", "a+b@x"),
+        ("cid:a&amp;b@x", "a&b@x"),
+        ("cid:a&#64;x", "a@x"),
+        ("cid:a%40x", "a%40x"),
+        ("cid:gr%C3%B6%C3%9Fe@x", "größe@x"),
+    ],
+)
+def test_a_picture_is_inline_however_html_writes_its_content_id(source: str, content_id: str) -> None:
+    picture = part(b"GIF", b"Content-Type: image/gif; name=a.gif", b"Content-ID: <" + content_id.encode() + b">")
+    mail = read(multipart(part(f'<img src="{source}">'.encode(), b"Content-Type: text/html"), picture, kind=b"related"))
+    assert [(item.inline, item.content_id) for item in mail.attachments] == [(True, content_id)]
+
+
 def test_the_root_of_related_is_where_start_says() -> None:
     picture = part(b"GIF", b"Content-Type: image/gif; name=a.gif", b"Content-ID: <a@x>")
     body = part(b"<p>body</p>", b"Content-Type: text/html", b"Content-ID: <root@x>")

@@ -137,7 +137,7 @@ def guess(data: bytes, hint: str | None = None, *, defects: Defects | None = Non
     text = _as_utf8(data)
     if text is not None:
         return text
-    if wide := _wide_codec(data):
+    if wide := wide_codec(data):
         return _scalar(data.decode(wide, "replace"))
     if hint:
         try:
@@ -187,10 +187,16 @@ def _claimed(data: bytes, label: str | None, defects: Defects, *, is_html: bool)
 def _by_label(data: bytes, codec: str, defects: Defects) -> str:
     if codec == "cp1252" or codec in _WESTERN:
         return _western(data, codec, defects)
+    if codec != "utf-8" and not data.isascii() and (utf8 := _hidden_utf8(data, codec)) is not None:
+        defects.add("wrong-charset")
+        return utf8
+    if codec in {"utf-16", "utf-32"} and data.isascii() and b"\0" not in data:
+        defects.add("wrong-charset")
+        return data.decode("ascii")
     if codec == "utf-8" and data.startswith(b"\xef\xbb\xbf"):
         data = data[3:]
     if codec in {"utf-16", "utf-32"}:
-        codec = _wide_codec(data) or codec
+        codec = wide_codec(data) or codec
     if codec == "iso2022_jp_ext" and data.isascii():
         return _japanese(data)
     try:
@@ -204,6 +210,31 @@ def _by_label(data: bytes, codec: str, defects: Defects) -> str:
         defects.add("wrong-charset")
         return _japanese(data)
     return _noted_scalar(text, defects) if codec in _MAKES_SURROGATES else text
+
+
+_CONTROL = re.compile("[\0\x80-\x9f]")
+_BEHIND_LETTER = re.compile("[a-z][\x80-\u07ff]|[\x80-\u07ff][A-Za-z]")
+_ALPHABETS = ((0x80, 0x24F), (0x370, 0x3FF), (0x400, 0x52F), (0x590, 0x5FF), (0x600, 0x6FF))
+_MANY_LETTERS = 4
+
+
+def _hidden_utf8(data: bytes, codec: str) -> str | None:
+    """The text, if the bytes are valid UTF-8 in spite of their label; East Asian pairs may be that by accident."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    if _CONTROL.search(text) or (detect.is_likely(data, codec) and not _is_one_alphabet(text)):
+        return None
+    return text.removeprefix("\ufeff")
+
+
+def _is_one_alphabet(text: str) -> bool:
+    """Whether the letters beyond ASCII are of one alphabet, and several or next to ASCII letters."""
+    codes = [ord(char) for char in text[:_SAMPLE] if char > "\x7f"]
+    low, high = min(codes), max(codes)
+    alike = any(first <= low and high <= last for first, last in _ALPHABETS)
+    return alike and (len(codes) >= _MANY_LETTERS or bool(_BEHIND_LETTER.search(text)))
 
 
 def _western(data: bytes, codec: str, defects: Defects) -> str:
@@ -262,7 +293,7 @@ def _as_utf8(data: bytes) -> str | None:
     return text.removeprefix("\ufeff")
 
 
-def _wide_codec(data: bytes) -> str | None:
+def wide_codec(data: bytes) -> str | None:
     """UTF-16 or UTF-32 by byte order mark, or by the positions of zero bytes in Western text."""
     if data.startswith((b"\xff\xfe\x00\x00", b"\x00\x00\xfe\xff")):
         return "utf-32"

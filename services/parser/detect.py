@@ -29,13 +29,10 @@ _FREQUENT = {
 _CAPITALS = {
     "cp1251": range(0xC0, 0xE0),
     "koi8_r": range(0xE0, 0x100),
+    "cp1255": range(0xC0, 0xE0),
     "iso8859_5": range(0xB0, 0xD0),
     "cp866": range(0x80, 0xA0),
 }
-# Bytes that are letters inside words in one Latin charset, and signs in the Western European one.
-_POLISH_CZECH_1250 = b"\x9a\x9e\x9c\x9f\x9d\xb9\xb3\xbf\xbe"
-_POLISH_CZECH_8859_2 = b"\xb1\xb6\xb9\xb3\xbf\xbe\xbc"
-_TURKISH = b"\xfd\xfe\xf0"
 
 
 def codec(data: bytes) -> str:
@@ -59,9 +56,23 @@ def _double_byte(sample: bytes, high: bytes) -> str | None:
     best = max(scores, key=lambda name: scores[name])
     low = sum(byte < 0xC0 for byte in high)
     # Alphabets use the upper half of the range nearly alone; the second bytes of pairs are spread evenly.
-    if scores[best] < _ENOUGH_PAIRS or low * 8 < len(high):
+    if scores[best] < _ENOUGH_PAIRS or low * 8 < len(high) or _is_accident(sample, best):
         return None
     return best
+
+
+_PAIRED = re.compile(r"[\u1100-\uffef]")
+_NEXT_TO_LETTER = re.compile(r"[a-z][\u1100-\uffef]|[\u1100-\uffef][a-z]")
+_FEW_CHARACTERS = 3
+
+
+def _is_accident(sample: bytes, name: str) -> bool:
+    """Whether a few accented letters and the ASCII letters behind them look like pairs of bytes."""
+    text = _decoded(sample, name) or ""
+    number = len(_PAIRED.findall(text))
+    in_words = len(_NEXT_TO_LETTER.findall(text))
+    has_ascii = sum(byte > 0x7F for byte in sample) < 2 * number
+    return has_ascii and (number == 1 or in_words >= number or (in_words > 0 and number <= _FEW_CHARACTERS))
 
 
 def _decoded(sample: bytes, name: str) -> str | None:
@@ -155,6 +166,14 @@ _SYLLABLES = re.compile(
 _SCORES = {"gb18030": _gb, "big5hkscs": _big5, "cp932": _shift_jis, "euc_jp": _euc_jp, "cp949": _korean}
 
 
+def is_likely(data: bytes, name: str) -> bool:
+    """Whether most characters of `data` are frequent ones of the East Asian charset `name`; False for others."""
+    if name not in {*_SCORES, "cp950"}:
+        return False
+    counts = _shares(data[:_SAMPLE], name)
+    return _share(counts, ("common", "kana", "hangul", "sign"), ("other", "narrow")) >= _ENOUGH_PAIRS
+
+
 def _is_latin(sample: bytes, high: bytes) -> bool:
     """Whether single accented letters occur among ASCII letters; in other alphabets, whole words are not ASCII."""
     inside = sum(
@@ -170,21 +189,56 @@ _LONE_SIGNS = b"\x80\x82\x84\x85\x91\x92\x93\x94\x95\x96\x97\x99\xa0\xa3\xa7\xa9
 
 
 def _latin(sample: bytes) -> str:
-    """Western, Central European or Turkish, by letters inside words."""
-    inner = Counter(
-        word[place]
-        for word in _WORD.findall(sample)
-        for place in range(len(word) - 1)
-        if word[place] > 0x7F and len(word) > 2
-    )
-    central = sum(inner[byte] for byte in _POLISH_CZECH_1250)
-    central_iso = sum(inner[byte] for byte in _POLISH_CZECH_8859_2)
-    if central or central_iso:
-        return "cp1250" if central >= central_iso else "iso8859_2"
-    if inner[0xEC]:  # a Czech e with caron; the Italian i with grave ends its word
-        return "cp1250"
-    turkish = sum(inner[byte] for byte in _TURKISH)
-    return "cp1254" if turkish > 1 and not inner[0xE6] else "cp1252"
+    """Western, Central European or Turkish: the charset of the language that explains most letters.
+
+    Western European needs no more evidence than the others; they need more than it.
+    """
+    scores: dict[str, float] = {}
+    for name, languages in _LANGUAGES.items():
+        text = _decoded(sample, name) or sample.decode(name, "replace")
+        letters = sum(1 for char in text if char > "\x7f" and char not in _NEUTRAL)
+        explained = (_explained(text, *language) for language in languages)
+        scores[name] = max(explained) - letters - 2 * len(_ODD.findall(text)) - 2 * len(_CASE.findall(text))
+    return max(_LANGUAGES, key=lambda name: scores[name])  # the first of equals
+
+
+def _explained(text: str, letters: re.Pattern[str], spelling: re.Pattern[str] | None) -> float:
+    """Twice the letters that the language has in such places, and a little for its frequent pairs of letters."""
+    return 2 * len(letters.findall(text)) + (min(len(spelling.findall(text)), 3) / 2 if spelling else 0)
+
+
+def _language(letters: str, spelling: str = "") -> tuple[re.Pattern[str], re.Pattern[str] | None]:
+    return re.compile(letters, re.IGNORECASE), re.compile(spelling, re.IGNORECASE) if spelling else None
+
+
+_NEUTRAL = frozenset(
+    "\u20ac\u201a\u201e\u2026\u2020\u2021\u2030\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u2122\xa0\xa7\xa9\xab\xae\xb0\xb4\xb7\xbb"
+)
+"""Signs that are the same in these charsets."""
+_ODD = re.compile(
+    r"(?<=[^\W\d_])[\x80-\x9f\xa1-\xbf\u02c0-\u02ff\ufffd](?=[^\W\d_])|\xa3(?=[^\W\d_])|[\ufffd\x80-\x9f]"
+)
+"""Signs within words, and bytes without a meaning."""
+_CASE = re.compile(r"\b[\u0105\u0107\u0119\u0142\u0144\u015b\u017a\u017c\u0111\u0159\u017e\u0161\xfe](?=[A-Z])")
+_POLISH = _language("[ąćęłńóśźż]", r"sz|cz|rz|dz|(?:ni|wi|ki|si)e|ego\b|ow[aey]")
+_CZECH = _language("[áčďéěíňóřšťúůýž]", r"ov|sk|sl|př|\bne|ní\b|ho\b")
+_HUNGARIAN = _language("[áéíóöőúüű]", r"sz|gy|ny|zs|cs|tt|kk")
+_CROATIAN = _language("[čćšžđ]", r"nj|lj|ij")
+_LANGUAGES = {
+    "cp1252": (
+        _language("[äöüß]"),
+        _language("[áéíóúñü]|¿(?=[^?]*\\?)|¡(?=[^!]*!)"),
+        _language("[àâçéêëîïôûù]|œ(?=[iust])|è(?=[b-df-hj-np-tv-z])"),
+        _language("[áâàçéêíóôúü]|ã(?=[oe]|s?\\b)|õ(?=e)"),
+        _language("[àèéìòù]\\b"),
+        _language("[åäöæøé]"),
+        _language("\\bþ|(?<=\\w)ð|[áéíóúýæö]", r"\bvið|\bað"),
+    ),
+    "cp1250": (_POLISH, _CZECH, _HUNGARIAN, _CROATIAN),
+    "iso8859_2": (_POLISH, _CZECH, _HUNGARIAN, _CROATIAN),
+    "cp1254": (_language("[çöüâışİ]|(?<=\\w)ğ", r"l[ae]r|yor|dir\b|m[ae]k|niz|\bbir\b|\bve\b|\biçin|lm|ıl"),),
+}
+"""The languages of each charset: letters with their places, and frequent pairs. The likeliest charset comes first."""
 
 
 _RUN = re.compile(rb"[\x80-\xff]{2}")
@@ -200,4 +254,10 @@ def _single_byte(high: bytes) -> str:
         return (frequent - capitals / 2) / len(high)
 
     best = max(_FREQUENT, key=score)
-    return best if score(best) > 0.1 else "cp1252"
+    enough = _ENOUGH_OF_UMLAUTS if all(byte in _UMLAUTS for byte in high) else 0.1
+    return best if score(best) > enough else "cp1252"
+
+
+_UMLAUTS = b"\xe4\xf6\xfc\xdf\xc4\xd6\xdc\xe5\xc5\xe6\xf8\xc6\xd8\xe9\xc9"
+_ENOUGH_OF_UMLAUTS = 0.4
+"""Words of these letters alone are often a list of umlauts, and seldom words of an alphabet."""

@@ -85,7 +85,14 @@ class _Writer:
         if joined is not None and len(joined) > self.bounds.text:
             self.defects.add("text-cut")
             joined = next((one for one in markup if one), None)
-        return self._short(scalar(text)), joined
+        return self._short(self._printable(scalar(text))), joined and self._printable(joined)
+
+    def _printable(self, text: str) -> str:
+        """`text` without control characters; those that end a page or a line are LF."""
+        if text.replace("\n", " ").replace("\t", " ").isprintable() or not _CONTROLS.search(text):
+            return text
+        self.defects.add("control-characters")
+        return _CONTROLS.sub("", _BREAKS.sub("\n", text))
 
     def _short(self, text: str) -> str:
         if len(text) <= self.bounds.text:
@@ -147,6 +154,8 @@ class _Writer:
         return tuple(listed), contents
 
 
+_BREAKS = re.compile("[\x0b\x0c\x85]")
+_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CID = re.compile(r"cid:([^\s\"'<>\])]{1,998})", re.IGNORECASE)
 """What HTML refers to in its own mail (RFC 2392, percent-encoded or not), in attributes and shown as text."""
 

@@ -117,11 +117,44 @@ def _fields(lines: list[bytes], defects: Defects) -> tuple[list[tuple[str, bytes
     for number, line in enumerate(lines):
         name, colon, value = line.partition(b":")
         if colon and (_NAME.match(name) or _NAME.match(name := name.rstrip(b" \t"))):
-            found.append((name.decode("ascii").lower(), value.strip(b" \t\r")))
+            key = name.decode("ascii").lower()
+            if key in _WITH_PARAMETERS and b":" in value:
+                found += _unglued(key, value, defects)
+            else:
+                found.append((key, value.strip(b" \t\r")))
         elif line.strip() and not ahead.may_skip(number, found, defects):
             defects.add("missing-header-separator")
             return found, number
     return found, -1
+
+
+_WITH_PARAMETERS = frozenset({"content-type", "content-transfer-encoding", "content-disposition", "mime-version"})
+_GLUED = re.compile(
+    rb"(?:\A|[\s;\"])(content-(?:type|transfer-encoding|disposition|id|description|location)|mime-version"
+    rb"|message-id|in-reply-to|references|subject|date|from|to|cc|reply-to|x-[a-z-]{1,40}+)[ \t]{0,9}:",
+    re.IGNORECASE,
+)
+_IN_NAME = re.compile(rb"name(?:\*\d{0,3}\*?)?[ \t]{0,9}=[^\";]*\Z", re.IGNORECASE)
+
+
+def _unglued(key: str, value: bytes, defects: Defects) -> list[tuple[str, bytes]]:
+    """The field, and the fields that follow on its line where a line end is missing."""
+    fields: list[tuple[str, bytes]] = []
+    start = quotes = counted = 0
+    for match in _GLUED.finditer(value[:_LONGEST_GLUED]):
+        at = match.start(1)
+        quotes += value.count(b'"', counted, at)
+        counted = at
+        mime = match[1].lower().startswith((b"content-", b"mime-"))
+        if quotes % 2 or (not mime and _IN_NAME.search(value, max(start, at - 300), at)):
+            continue
+        fields.append((key, value[start:at].strip(b" \t\r;")))
+        key, start = match[1].decode("ascii").lower(), match.end()
+        defects.add("glued-headers")
+    return [*fields, (key, value[start:].strip(b" \t\r"))]
+
+
+_LONGEST_GLUED = 16 * 1024
 
 
 class _LookAhead:
@@ -335,7 +368,11 @@ class Parameterised:
     defects: tuple[str, ...] = ()
 
 
-_PARAMETER = re.compile(r'([^\s=;"]{1,200})[ \t]{0,20}=[ \t]{0,20}("(?:[^"\\]|\\.)*+"?|[^;]*+)', re.DOTALL)
+_END = r"(?=[ \t]{0,20}(?:;|$|[\w*-]{1,40}[ \t]{0,9}=))"
+_SUFFIX = r"(?:(?<=\.[A-Za-z0-9]{3})|(?<=\.[A-Za-z0-9]{4}))(?=;|$)"
+_QUOTED = rf'"(?:[^"\\]|\\.)*+(?:"(?!{_END})[^";]*+(?:(?=")|{_SUFFIX}))*+"?'
+"""A quotation mark ends a value where a parameter may end; other ones belong to it (`30" wide screen.jpg`)."""
+_PARAMETER = re.compile(rf'([^\s=;"]{{1,200}})[ \t]{{0,20}}=[ \t]{{0,20}}({_QUOTED}|[^;]*+)', re.DOTALL)
 _BETWEEN = re.compile(r"[\s;]*+")
 _VALUE = re.compile(r"\s*([^\s;,]*(?:\s*/\s*[^\s;,]+)?)")
 _CONTINUED = re.compile(r"([^*]+)\*(?:(\d{1,4})(\*)?)?$")

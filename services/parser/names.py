@@ -108,12 +108,12 @@ def generated(content_type: str, taken: dict[str, int]) -> str:
 
 
 def canonical(claimed: str) -> str:
-    """One path component: no folders, drive, control or invisible characters, device names or trailing dots."""
+    """One path component: no folders, drive, control or invisible characters, device names, or trailing dots."""
     name = unicodedata.normalize("NFC", claimed)
     if not (name.isascii() and name.isprintable()):
         name = "".join(char for char in name if unicodedata.category(char) not in _INVISIBLE)
     name = name.replace("\\", "/").rstrip("/ ").rpartition("/")[2]
-    name = _DRIVE.sub("", name).strip().rstrip(". ")
+    name = _DRIVE.sub("", name).strip().rstrip(". ").strip('"')
     if _RESERVED.match(name):
         name = "_" + name
     return name

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from html import escape
 
-from services.parser import enriched, flowed, names, smime, tnef, tree, uu
+from services.parser import binary, data_uri, enriched, flowed, names, smime, tnef, tree, uu
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.tree import Part
@@ -59,7 +59,7 @@ class Sorted:
 
 def sorted_out(root: Part, bounds: Bounds, defects: Defects) -> Sorted:
     """Every leaf of the mail is either in a piece or a file."""
-    sorter = _Sorter(bounds, defects, root)
+    sorter = _Sorter(bounds, defects, root, data_uri.Extractor(defects))
     pieces = sorter.pieces(root, attached=False)
     if all(piece.is_blank() for piece in pieces):
         pieces = sorter.instead() or pieces
@@ -71,6 +71,7 @@ class _Sorter:
     bounds: Bounds
     defects: Defects
     root: Part
+    data: data_uri.Extractor
     files: list[File] = field(default_factory=list)
     other_text: tuple[Part, File] | None = None
     """The first text that is a file because it has a name, or is of a kind that is not shown."""
@@ -123,7 +124,18 @@ class _Sorter:
         if not attached and part.content_type in _SIGNED_OR_ENCRYPTED:
             return self._opaque(part)
         is_file = attached or part.disposition == "attachment"
-        if not is_file and part.content_type in _BODIES and not part.filename:
+        is_text = part.content_type in _BODIES
+        is_winmail = tnef.is_tnef(part.content_type, part.filename)
+        if (
+            is_text
+            and not is_file
+            and not is_winmail
+            and (kind := binary.file_type(part.body, part.params.get("charset")))
+        ):
+            self.defects.add("binary-as-text")
+            self.files.append(File(part.filename or _other_name(part), kind, part.body, None, part.content_id))
+            return []
+        if is_text and not is_file and not part.filename:
             return [self._piece(part)]
         before = len(self.files)
         self._file(part)
@@ -134,7 +146,7 @@ class _Sorter:
         return []
 
     def _piece(self, part: Part) -> Piece:
-        text = part.text or ""
+        text = self._markup(part) if part.content_type == "text/html" else part.text or ""
         if len(part.body) > self.bounds.text and "text-cut" in self.defects:
             self.files.append(File(part.filename, part.content_type, part.body))  # too long to be shown: kept whole
         if part.content_type == "text/html":
@@ -148,6 +160,14 @@ class _Sorter:
         if part.params.get("format", "").lower() == "flowed":
             text = flowed.unflowed(text, delsp=part.params.get("delsp", "").lower() == "yes")
         return Piece(plain=text)
+
+    def _markup(self, part: Part) -> str:
+        """The HTML, with `cid:` URIs for the pictures that it holds itself; these become files."""
+        before = len(self.data.files)
+        text = part.decoded(self.data.without_data(part.body))
+        for content_id, (kind, content) in list(self.data.files.items())[before:]:
+            self.files.append(File(None, kind, content, "inline", content_id))
+        return text
 
     def instead(self) -> list[Piece]:
         """The body of a mail that has no text of its own: another text, or the one in a winmail.dat."""

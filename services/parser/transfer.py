@@ -90,6 +90,10 @@ def _doubtful_base64(data: bytes, decoded: bytes, defects: Defects) -> bytes:
         defects.add("broken-base64")
         head = _repaired_base64(data[:stop])
         return head if b"\0" in head else head + data[stop:]
+    shorter = _without_words_at_end(data)
+    if shorter is not data and _WHOLE_BASE64.match(shorter):
+        defects.add("broken-base64")
+        return _repaired_base64(shorter)
     sample = data[:20_000].strip()
     if len(_BASE64_JUNK.findall(sample)) * 8 > len(sample) or _looks_like_words(sample):
         defects.add("not-base64")
@@ -97,6 +101,32 @@ def _doubtful_base64(data: bytes, decoded: bytes, defects: Defects) -> bytes:
     if sample:
         defects.add("broken-base64")
     return _repaired_base64(data)
+
+
+_WHOLE_BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]{8,}+={1,2}\s*+\Z")
+_AFTER_PADDING = re.compile(rb"=[ \t]*(?=[^\s=])|=\s+(?=[^\s=])")
+
+
+def _without_words_at_end(data: bytes) -> bytes:
+    """Base64 without the words behind its padding. Another run of base64 stays, if it is text when the first run is."""
+    found = _AFTER_PADDING.search(data)
+    rest = data[found.end() :].rstrip(b"= \t\r\n") if found else b"="
+    if found is None or b"=" in rest:  # several runs
+        return data
+    blank = found[0].strip(b"=") and b"\n" not in found[0]
+    letters = b"".join(rest.split())
+    few = bool(blank) and len(letters) < 8
+    if few or _BASE64_JUNK.search(rest) or len(letters) % 4 == 1:
+        return data[: found.end()]
+    is_text = _is_text(_repaired_base64(data[: found.start()]))
+    return data[: found.end()] if is_text and not _is_text(_repaired_base64(rest)) else data
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        return b"\0" not in data and bool(data.decode("utf-8"))
+    except UnicodeDecodeError:
+        return False
 
 
 def _end_of_base64(data: bytes) -> int:

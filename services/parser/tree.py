@@ -17,7 +17,7 @@ from typing import NamedTuple
 from services.parser import charset, transfer
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
-from services.parser.headers import EMPTY, Headers, parameterised, parse_block
+from services.parser.headers import EMPTY, Headers, Parameterised, parameterised, parse_block
 from shared.contracts.errors import BoundExceeded
 
 __all__ = ["Headers", "Part", "parse", "walk"]
@@ -89,7 +89,10 @@ class Part:
         """Decoded text of a text part or of a report part, at most `text_cap` characters; None for others."""
         if not _TEXTUAL.match(self.content_type) or self.children:
             return None
-        data = self.body
+        return self.decoded(self.body)
+
+    def decoded(self, data: bytes) -> str:
+        """`data` as text, in the charset of the part; at most `text_cap` characters."""
         if len(data) > self.text_cap * 4:
             self.defects.add("text-cut")
             data = data[: self.text_cap * 4]
@@ -163,7 +166,7 @@ class _Builder:
         """A header block and what follows it."""
         self._count(depth, defects)
         headers, content = self._headers(span, defects)
-        content_type, params = _content_type(headers, default, self.bounds, defects)
+        content_type, params = _content_type(headers, content, default, self.bounds, defects)
         encoding = transfer.name_of(headers.get("content-transfer-encoding") or "")
         disposition, filename = _disposition(headers, params, self.bounds, defects)
         children: tuple[Part, ...] = ()
@@ -265,12 +268,14 @@ def _without_preface(span: Span, defects: Defects) -> Span:
     return Span(buffer, start, end)
 
 
-def _content_type(headers: Headers, default: str, bounds: Bounds, defects: Defects) -> tuple[str, Mapping[str, str]]:
+def _content_type(
+    headers: Headers, content: Span, default: str, bounds: Bounds, defects: Defects
+) -> tuple[str, Mapping[str, str]]:
     """Type and parameters; an invalid type is replaced by the default (RFC 2045 section 5.2)."""
-    raw = headers.first("content-type")
-    if not raw:
+    values = headers.index.get("content-type")
+    if not values or not any(values):
         return default, EMPTY
-    parsed = parameterised(raw, bounds)
+    parsed = parameterised(values[0], bounds) if len(values) == 1 else _true_type(values, content, bounds, defects)
     defects.take(parsed.defects)
     if _TYPE.match(parsed.value):
         return parsed.value, parsed.params
@@ -280,6 +285,24 @@ def _content_type(headers: Headers, default: str, bounds: Bounds, defects: Defec
     if "boundary" in parsed.params:
         return "multipart/mixed", parsed.params
     return ("application/octet-stream" if "name" in parsed.params else default), parsed.params
+
+
+_MOST_TYPES = 10
+_HTML = re.compile(rb"\s{0,99}<(?:!doctype html|html|body|div|p|table)\b", re.IGNORECASE)
+
+
+def _true_type(values: list[bytes], content: Span, bounds: Bounds, defects: Defects) -> Parameterised:
+    """Of several Content-Type fields: the one whose boundary occurs, else the one that fits, else the first valid."""
+    defects.add("several-content-types")
+    found = [parameterised(value, bounds) for value in values[:_MOST_TYPES] if value]
+    for one in found:
+        boundary = one.params.get("boundary", "").encode("utf-8", "replace")
+        if boundary and content.find(b"--" + boundary, content.start) >= 0:
+            return one
+    valid = [one for one in found if _TYPE.match(one.value)]
+    single = [one for one in valid if not one.value.startswith("multipart/")] or valid or found
+    is_html = _HTML.match(content.buffer, content.start, content.end)
+    return next((one for one in single if is_html and one.value == "text/html"), single[0])
 
 
 def _disposition(

@@ -308,7 +308,7 @@ def _normalised(raw: str, defects: Defects) -> str | None:
     local, at, domain = text.rpartition("@")
     if not at:
         return _word_without_domain(text, defects)
-    if (tidied := domain.rstrip(" .,;'\"")) != domain.rstrip():
+    if (tidied := domain.rstrip(" ,;'\"")) != domain.rstrip():  # a dot at the end is the root of the domain names
         defects.add("malformed-address")
         domain = tidied
     local, domain = _SPACES.sub("", local) if '"' not in local else local.strip(), domain.strip()

@@ -59,11 +59,13 @@ def seen_through(mail: ParsedMail, own: Container[str], *, plus_addressing: str 
         return mail
     author = others[key] if key in others else next(iter(others.values()))
     name = author.name or _VIA.sub("", shown.name).strip(" '\"")
+    defects = Defects()
+    defects.add("from-rewritten")
     return replace(
         mail,
         from_=Address(name, author.address),
         rewritten_from=shown,
-        defects=(*mail.defects, "from-rewritten"),
+        defects=(*mail.defects, *defects.words()),
     )
 
 

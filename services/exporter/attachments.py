@@ -17,7 +17,7 @@ def with_contents(document: bytes, read: Callable[[str], bytes]) -> bytes:
         for sha256 in dict.fromkeys(each.attrib["sha256"] for each in parent.iter(f"{space}Attachment")):
             content = ET.SubElement(parent, f"{space}Content", sha256=sha256, encoding="base64")
             content.text = b64encode(read(sha256)).decode()
-    return _written(root, space)
+    return _written(document, root, space)
 
 
 def with_files(document: bytes, read: Callable[[str], bytes], write: Callable[[int, bytes], str]) -> bytes:
@@ -28,7 +28,7 @@ def with_files(document: bytes, read: Callable[[str], bytes], write: Callable[[i
     root, space = _parsed(document)
     for place, each in enumerate(root.iter(f"{space}Attachment"), start=1):
         each.set("file", write(place, read(each.attrib["sha256"])))
-    return _written(root, space)
+    return _written(document, root, space)
 
 
 def _parsed(document: bytes) -> tuple[ET.Element, str]:
@@ -36,7 +36,10 @@ def _parsed(document: bytes) -> tuple[ET.Element, str]:
     return root, root.tag.removesuffix("Mail")
 
 
-def _written(root: ET.Element, space: str) -> bytes:
+def _written(document: bytes, root: ET.Element, space: str) -> bytes:
+    """The changed document; byte for byte as it was when nothing is attached."""
+    if root.find(f".//{space}Attachment") is None:
+        return document
     ET.register_namespace("", space.strip("{}"))
     text: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return text

@@ -132,7 +132,7 @@ def test_a_mail_that_kills_its_reader_is_a_line_and_the_others_go_on(
     assert [(line["outcome"], line["reason"][:39]) for line in tried.lines] == [
         ("dead", "the mail exceeds a bound: parse-crash: "),
         ("dead", "the mail exceeds a bound: parse-time: r"),
-        ("recorded", "nothing in the mail names a recor"),
+        ("recorded", "nothing in the mail names a record"),
     ]
 
 

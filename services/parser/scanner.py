@@ -62,6 +62,7 @@ class Scanner:
 
     def __init__(self, text: str, *, quotes: bool, most: int = 10_000) -> None:
         self.text = text
+        self.last = len(text.rstrip())
         self.quotes = quotes
         self.most = most
         self.cut = False
@@ -126,7 +127,7 @@ class Scanner:
 
     def _closes_nothing(self, char: str, at: int) -> bool:
         """Whether `>` ends the field after an address whose `<` is missing."""
-        return char == ">" and self.item.has_at and not self.item.angles and not self.text[at + 1 :].strip()
+        return char == ">" and self.item.has_at and not self.item.angles and at + 1 >= self.last
 
     def _colon(self) -> None:
         """`Team:` opens a group, `mailto:` precedes an address, any other colon in a name is a defect."""

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 from services.parser import charset, transfer
@@ -294,7 +295,7 @@ _HTML = re.compile(rb"\s{0,99}<(?:!doctype html|html|body|div|p|table)\b", re.IG
 def _true_type(values: list[bytes], content: Span, bounds: Bounds, defects: Defects) -> Parameterised:
     """Of several Content-Type fields: the one whose boundary occurs, else the one that fits, else the first valid."""
     defects.add("several-content-types")
-    found = [parameterised(value, bounds) for value in values[:_MOST_TYPES] if value]
+    found = [parameterised(value, bounds) for value in islice(filter(None, values), _MOST_TYPES)]
     for one in found:
         boundary = one.params.get("boundary", "").encode("utf-8", "replace")
         if boundary and content.find(b"--" + boundary, content.start) >= 0:

@@ -103,6 +103,7 @@ CONSTRUCTIONS: dict[str, Construction] = {
     "closed-comments-in-to": _with_field(b"To", b"(a)"),
     "nested-comments-in-to": lambda size: _with_field(b"To", b"(", after=b")" * (size // 2))(size // 2),
     "closing-parentheses-in-to": _with_field(b"To", b")"),
+    "closing-brackets-behind-an-address": _with_field(b"To", b"> ", before=b"a@b.c "),
     "quotes-in-to": _with_field(b"To", b'"'),
     "unclosed-quote-in-to": _with_field(b"To", b'"a" ', after=b'"'),
     "empty-quotes-and-at": _with_field(b"To", b'""@', after=b""),

@@ -160,6 +160,7 @@ def test_of_several_types_the_one_whose_boundary_occurs_counts(types: tuple[byte
         ((b"multipart/mixed; boundary=A", b"text/html"), "words"),
         ((b"nonsense", b"text/html"), "words"),
         ((b"text/html", b"multipart/mixed; boundary=A"), "words"),
+        ((*[b""] * 10, b"text/html"), "words"),
     ],
 )
 def test_without_a_boundary_the_type_that_fits_counts(types: tuple[bytes, ...], text: str) -> None:

@@ -12,14 +12,13 @@ import re
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from email.errors import HeaderParseError
-from email.header import decode_header, make_header
 
 from shared.clock import Clock
 from shared.contracts import codec
 from shared.contracts.errors import Undecodable
 from shared.contracts.events import MailReceived
 from shared.contracts.mail import Address
+from shared.encoded_words import decoded
 from shared.ids import mail_id
 from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
 from shared.runtime.crash_points import crash_point
@@ -126,13 +125,8 @@ def _value(raw: bytes) -> str:
 
 
 def _decoded(text: str) -> str:
-    """A header's text with its encoded words decoded (RFC 2047); as it is written when that is not possible."""
-    if "=?" not in text:
-        return text
-    try:
-        return str(make_header(decode_header(text))).encode("utf-8", "replace").decode()
-    except (HeaderParseError, LookupError, ValueError):
-        return text
+    """A header's text with its encoded words decoded, which may hold half of a character pair, replaced here."""
+    return decoded(text).encode("utf-8", "replace").decode()
 
 
 def read(message: Message, documents: Documents) -> MailReceived:

@@ -30,10 +30,11 @@ def handle(
     wanted: ExportWanted, *, mails: Mails, documents: Documents, configuration: Callable[[], Configuration]
 ) -> Outcome:
     """Write one document; a repeat writes the same document again."""
-    found = configuration().connection(wanted.connection)
+    current = configuration()
+    found = current.connection(wanted.connection)
     if found is None:
         return Fail(no_connection(wanted.connection), wanted.mail_id)
-    inbox = configuration().inbox(wanted.inbox)
+    inbox = current.inbox(wanted.inbox)
     form = inbox.export.attachments if inbox and inbox.export else "content"
     try:
         document = _with_attachments(documents.get_blob(wanted.document), form, found, wanted.mail_id, documents)

@@ -7,21 +7,19 @@ release it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from email.errors import MessageError
-from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 from functools import cache, partial
 
 from services.filter import rules
-from shared.addresses import address_key
 from shared.app import App
 from shared.config.model import Configuration, Inbox
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import MailAccepted, MailParsed, MailRejected
+from shared.encoded_words import decoded
 from shared.loops import loop_key
 from shared.patterns import PatternTime, PatternTimeSpent
 from shared.rules import is_in_force, matches
@@ -75,7 +73,7 @@ def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: M
         mail=replace(with_domains(parsed.mail, inbox.default_domain), from_=sender),
         inbox=inbox,
         settings=current.settings,
-        own_addresses=frozenset(key for each in current.inboxes if (key := address_key(each.address))),
+        own_addresses=current.own_addresses,
         rules=current.all_rules,
         roles=frozenset(person.roles) if person else None,
         header_of=reader_of_headers(partial(stored_source, mails, parsed.envelope.mail_id)),
@@ -95,7 +93,7 @@ def reader_of_headers(source: Callable[[], bytes]) -> Callable[[str], str]:
     The raw mail is read once, when a rule needs it first. Encoded words are readable behind the value as written.
     """
     message = cache(lambda: _headers(source()))
-    return lambda name: " ".join(text for value in message().get_all(name, []) for text in _texts(str(value)))
+    return lambda name: " ".join(text for value in message().get_all(name, []) for text in _readings(str(value)))
 
 
 def _headers(raw: bytes) -> Message:
@@ -103,14 +101,9 @@ def _headers(raw: bytes) -> Message:
     return BytesHeaderParser(policy=compat32).parsebytes(raw[: end.end()] if end else raw)
 
 
-def _texts(value: str) -> list[str]:
-    """The value as written and, when it has encoded words (RFC 2047), as a person reads it."""
-    if "=?" not in value:
-        return [value]
-    try:
-        return [value, str(make_header(decode_header(value)))]
-    except (ValueError, LookupError, MessageError):
-        return [value]
+def _readings(value: str) -> Iterable[str]:
+    """The value as written and, when it has encoded words, as a person reads it."""
+    return dict.fromkeys((value, decoded(value)))
 
 
 _END_OF_HEADERS = re.compile(rb"\n\r*+\n")

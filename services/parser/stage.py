@@ -94,7 +94,7 @@ def for_desk(mail: ParsedMail, inbox: str, configuration: Configuration) -> Pars
     The author of a mail from an inbox's or a form's address is who it names (PR-18). A report names no address of ours
     as one that did not get its mail, since that mail was ours.
     """
-    own = frozenset(filter(None, (address_key(each.address) for each in configuration.inboxes)))
+    own = configuration.own_addresses
     plus = configuration.settings.plus_addressing
     found = configuration.inbox(inbox)
     forms = map(address_key, found.sender.forms) if found else ()

@@ -16,6 +16,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
+from shared.addresses import address_key
 from shared.config import keys
 from shared.config.readers import one_of
 from shared.config.values import Secret
@@ -626,6 +627,11 @@ class Configuration:
         """The preconfigured rules that the configuration does not replace, then its own."""
         own = {each.name for each in self.rules}
         return (*(each for each in PRECONFIGURED_RULES if each.name not in own), *self.rules)
+
+    @property
+    def own_addresses(self) -> frozenset[str]:
+        """The keys of the addresses of all inboxes (`address_key`)."""
+        return frozenset(filter(None, (address_key(each.address) for each in self.inboxes)))
 
     def type_named(self, name: str) -> RecordType | None:
         """The type with this name, label or alias; a name wins over a label or alias of another type."""

@@ -17,7 +17,6 @@ from services.record_writer.decide.hint import DASH, names_of_types, spelled
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision
 from services.record_writer.decide.outgoing import outgoing
-from shared.config.model import Configuration
 from shared.text import shortened
 
 NOT_DONE = "Your command was not carried out"
@@ -30,7 +29,7 @@ def command_in(facts: Facts) -> str | None:
     subject = facts.mail.subject
     if "[" not in subject or facts.released:
         return None
-    leading, anywhere = _patterns(facts.configuration)
+    leading, anywhere = _patterns(names_of_types(facts.configuration))
     found = leading.match(subject) or anywhere.search(subject)
     return shortened(" ".join(found["command"].split()), 100) if found else None
 
@@ -48,12 +47,8 @@ def decide_command(facts: Facts, lookups: Lookups, command: str) -> Decision:
     )
 
 
-def _patterns(configuration: Configuration) -> tuple[re.Pattern[str], re.Pattern[str]]:
-    return _compiled(names_of_types(configuration))
-
-
 @lru_cache(maxsize=16)
-def _compiled(names: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _patterns(names: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """The patterns of a command at the beginning, and anywhere; all parts are bounded, so they run in linear time."""
     number, to_end = r"[A-Z]{0,8}-?\d{1,15}", r"[^\]]{0,80}"
     decide = rf"(?:close|approve|reject)\s{{0,3}}(?:\#{to_end}|(?:{DASH}|\s)\s{{0,3}}{number}\s{{0,3}})"

@@ -15,8 +15,6 @@ import unicodedata
 from base64 import b64decode, encodebytes
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from email.errors import MessageError
-from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
@@ -26,6 +24,7 @@ from typing import Final
 from urllib.parse import unquote
 
 from shared.contracts.mail import Attachment, ParsedMail
+from shared.encoded_words import decoded
 
 MAX_DEPTH: Final = 50
 """Levels of parts that are opened; deeper ones are left out."""
@@ -138,10 +137,7 @@ def _readings(name: str) -> Iterator[str]:
     yield name
     yield unquote(name.rpartition("'")[2])
     if "=?" in name:
-        try:
-            yield str(make_header(decode_header(name)))
-        except (ValueError, LookupError, MessageError):
-            return
+        yield decoded(name)
 
 
 def _names_in_container(content: bytes, judge: Judge) -> Iterator[str]:

@@ -13,7 +13,7 @@ import pytest
 from services.fetcher.imap import ImapMailbox
 from services.fetcher.mailbox import InboxAccess
 from services.fetcher.source import FetcherSource, Wiring
-from services.fetcher.visit import Arrival
+from services.fetcher.visit import Arrival, Polled
 from shared.clock import FixedClock, SystemClock
 from shared.config.model import Inbox, Settings
 from shared.config.values import Secret
@@ -21,6 +21,7 @@ from shared.embedded.documents import EmbeddedDocuments
 from shared.runtime.hooks import Hooks
 from tests.listener import Listener
 from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.fake_imap import FakeImap
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +43,14 @@ def documents(tmp_path: Path) -> Iterator[EmbeddedDocuments]:
     store = EmbeddedDocuments(tmp_path / "data")
     yield store
     store.close()
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeImap]:
+    """A scripted server with the mails of `GOOD`."""
+    monkeypatch.setenv("BOB_PASSWORD", "secret")
+    with FakeImap(*GOOD) as running:
+        yield running
 
 
 def an_inbox(port: int, **options: object) -> Inbox:
@@ -114,3 +123,11 @@ class Desk:
 def a_mail(number: int, headers: str = "") -> bytes:
     """A small mail like no other."""
     return f"From: jane@example.com\r\n{headers}Subject: mail {number}\r\n\r\nbody {number}\r\n".encode()
+
+
+GOOD = [a_mail(1), a_mail(2), a_mail(3)]
+
+
+def poll(desk: Desk) -> Polled:
+    """One visit of the desk's inbox."""
+    return desk.source.poll(desk.inbox)

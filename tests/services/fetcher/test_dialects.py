@@ -4,36 +4,23 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from services.fetcher import imap_answers, ledger
 from services.fetcher.imap_answers import UnreadableAnswer
-from services.fetcher.visit import Polled
 from shared.embedded.documents import EmbeddedDocuments
 from tests.servers.fake_imap import Answer, FakeImap
-from tests.services.fetcher.conftest import Desk, a_mail, an_inbox
+from tests.services.fetcher.conftest import GOOD, Desk, an_inbox, poll
 
-GOOD = [a_mail(1), a_mail(2), a_mail(3)]
 RAW = GOOD[1]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeImap]:
-    monkeypatch.setenv("BOB_PASSWORD", "secret")
-    with FakeImap(*GOOD) as running:
-        yield running
 
 
 @pytest.fixture
 def desk(server: FakeImap, documents: EmbeddedDocuments) -> Desk:
     return Desk(documents, an_inbox(server.port), patience=timedelta(seconds=10))
-
-
-def poll(desk: Desk) -> Polled:
-    return desk.source.poll(desk.inbox)
 
 
 def in_small_letters(said: bytes) -> bytes:

@@ -21,16 +21,12 @@ from shared.mail_network import connection
 from shared.mail_network.connection import Step
 from tests.servers.dovecot import Dovecot
 from tests.servers.presence import closed_port
-from tests.services.fetcher.conftest import Desk, a_mail, an_inbox
+from tests.services.fetcher.conftest import Desk, a_mail, an_inbox, poll
 
 
 @pytest.fixture
 def desk(dovecot: Dovecot, documents: EmbeddedDocuments) -> Desk:
     return Desk(documents, an_inbox(dovecot.port))
-
-
-def poll(desk: Desk) -> Polled:
-    return desk.source.poll(desk.inbox)
 
 
 @pytest.mark.req("IV-04", "VF-01")

@@ -5,38 +5,24 @@ from __future__ import annotations
 import hashlib
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from services.fetcher import ledger
-from services.fetcher.visit import Polled
 from shared.config.model import Settings
 from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection import Step
 from tests.servers.fake_imap import Answer, FakeImap
 from tests.servers.smtp import ScriptedServer, drip
-from tests.services.fetcher.conftest import Desk, a_mail, an_inbox
-
-GOOD = [a_mail(1), a_mail(2), a_mail(3)]
-
-
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeImap]:
-    monkeypatch.setenv("BOB_PASSWORD", "secret")
-    with FakeImap(*GOOD) as running:
-        yield running
+from tests.services.fetcher.conftest import GOOD, Desk, an_inbox, poll
 
 
 @pytest.fixture
 def desk(server: FakeImap, documents: EmbeddedDocuments) -> Desk:
     """Patience is long for what an honest answer takes, and short enough to wait for its end."""
     return Desk(documents, an_inbox(server.port), patience=timedelta(seconds=3))
-
-
-def poll(desk: Desk) -> Polled:
-    return desk.source.poll(desk.inbox)
 
 
 def hang_up(connection: socket.socket) -> None:

@@ -400,12 +400,10 @@ def _comparison(column: str, operator: str, value: Any) -> tuple[str, list[Any]]
     match operator:
         case "$eq":
             return (f"{column} IS NULL", []) if value is None else (f"{column} = ?", [_scalar(value)])
-        case "$ne":
-            return f"{column} IS NOT ?", [_scalar(value)]
         case "$in":
             return _one_of(column, value)
-        case "$gt" | "$gte" | "$lt" | "$lte":
-            return _range(column, {"$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}[operator], value)
+        case "$gte" | "$lt":
+            return _range(column, ">=" if operator == "$gte" else "<", value)
         case "$prefix":
             return _prefix(column, value)
     return None

@@ -180,14 +180,14 @@ class MongoDocuments:
     def update(self, collection: str, where: Filter, change: Change) -> bool:
         """The conditional write: one document, atomically. `Taken` when it would break a unique index."""
         query = _filter_to_server(check_filter(where))
-        changed = _change_to_server(check_change(change))
+        changed = check_change(change)
         with self._bounded():
             return self._of(collection).update_one(query, changed).matched_count > 0
 
     def upsert(self, collection: str, id_: str, change: Change) -> Document:
         """Change or create the document with this `_id`. `Taken` when it would break a unique index."""
         query = {"_id": check_id(id_)}
-        changed = _change_to_server(check_change(change))
+        changed = check_change(change)
         target = self._of(collection)
         with self._bounded():
             after = _despite_races(
@@ -392,14 +392,6 @@ _SPECIAL: Final = re.compile(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]")
 def _escaped(special: re.Match[str]) -> str:
     """Every ASCII character that is no letter or digit; NUL has to be spelt out, a pattern cannot hold it."""
     return "\\x00" if special[0] == "\0" else "\\" + special[0]
-
-
-def _change_to_server(change: Change) -> Mapping[str, Mapping[str, Any]]:
-    pulled = change.get("$pull")
-    if pulled is None:
-        return change
-    said = {field: _filter_to_server(what) if isinstance(what, dict) else what for field, what in pulled.items()}
-    return {**change, "$pull": said}
 
 
 def _digest_if_cheap(content: bytes | BinaryIO) -> str | None:

@@ -8,11 +8,11 @@ UTC, kept to the millisecond), list and dict of those. Keys are strings without 
 
 A filter is a dict `{field: condition}`; a field may be dotted (`sender.person`). A condition is
 - a value: equal, or an array that contains it; None also matches a missing field;
-- `{"$in": [...]}`, `{"$ne": value}`, `{"$gt" | "$gte" | "$lt" | "$lte": value}` (ranges compare within
-  one type only), `{"$prefix": text}`. Several conditions in one dict must all hold.
+- `{"$in": [...]}`, `{"$gte" | "$lt": value}` (ranges compare within one type only), `{"$prefix": text}`. Several
+  conditions in one dict must all hold.
 
-A change is a dict of `$set`, `$unset`, `$inc`, `$push`, `$pull`, `$addToSet`. Sorting is
-`(("field", 1 | -1), ...)` in MongoDB's order of types. Everything else raises `Unsupported`, loudly.
+A change is a dict of `$set`, `$unset`, `$inc`, `$push`, `$addToSet`, and `$pull` of elements with given fields. Sorting
+is `(("field", 1 | -1), ...)` in MongoDB's order of types. Everything else raises `Unsupported`.
 """
 
 from __future__ import annotations

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import isfinite
+from operator import ge, lt
 from typing import Any, Final
 
 from shared.contracts.errors import Unsupported
@@ -27,8 +28,6 @@ MAX_DEPTH: Final = 64
 """Levels of nesting in one value. MongoDB allows 100 for the whole document."""
 MAX_PREFIX: Final = 8192
 """Characters in a `$prefix`: MongoDB bounds a regular expression at 32,764 bytes."""
-_MAX_PADDING: Final = 1_500_000
-"""How far past the end of an array a change may write; MongoDB's own bound."""
 _INT64: Final = 2**63
 
 Predicate = Callable[[Document], bool]
@@ -72,12 +71,14 @@ def _check_key(key: str) -> None:
 
 @lru_cache(maxsize=4096)
 def path_of(field: str) -> Path:
-    """The steps of a dotted field name. `Unsupported` for `$or`, `$where`, `items.$` and the like."""
+    """The steps of a dotted field name. `Unsupported` for `$or`, `items.$`, `items.0` and the like."""
     if field[:1] == "$":
         raise Unsupported(f"{field!a} is not in the vocabulary of filters and changes")
     steps = tuple(field.split("."))
     for step in steps:
         _check_key(step)
+        if step.isdigit():
+            raise Unsupported(f"{field!a}: a path leads through fields, never to a place in an array")
     return steps
 
 
@@ -263,11 +264,8 @@ def _checked_prefix(operand: Any, name: str) -> str:
 
 _OPERANDS: Final[dict[str, Callable[[Any, str], Any]]] = {
     "$in": _checked_choices,
-    "$ne": check_value,
-    "$gt": _checked_bound,
     "$gte": _checked_bound,
     "$lt": _checked_bound,
-    "$lte": _checked_bound,
     "$prefix": _checked_prefix,
 }
 
@@ -307,11 +305,6 @@ def _is_equal(expected: Any) -> Test:
     return lambda found: any(equal(value, expected) for value in found)
 
 
-def _is_not_equal(expected: Any) -> Test:
-    is_equal = _is_equal(expected)
-    return lambda found: not is_equal(found)
-
-
 def _is_among(choices: list[Any]) -> Test:
     texts = frozenset(choice for choice in choices if type(choice) is str)
     others = [_is_equal(choice) for choice in choices if type(choice) is not str]
@@ -326,7 +319,7 @@ def _starts_with(prefix: str) -> Test:
     return lambda found: any(type(value) is str and value.startswith(prefix) for value in found)
 
 
-def _compares(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Test]:
+def _compares(holds: Callable[[Any, Any], Any]) -> Callable[[Any], Test]:
     """A range: only values of the bound's own type count."""
 
     def about(bound: Any) -> Test:
@@ -339,11 +332,8 @@ def _compares(holds: Callable[[Any, Any], bool]) -> Callable[[Any], Test]:
 _MEANING: Final[dict[str, Callable[[Any], Test]]] = {
     "$eq": _is_equal,
     "$in": _is_among,
-    "$ne": _is_not_equal,
-    "$gt": _compares(lambda value, bound: bool(value > bound)),
-    "$gte": _compares(lambda value, bound: bool(value >= bound)),
-    "$lt": _compares(lambda value, bound: bool(value < bound)),
-    "$lte": _compares(lambda value, bound: bool(value <= bound)),
+    "$gte": _compares(ge),
+    "$lt": _compares(lt),
     "$prefix": _starts_with,
 }
 
@@ -379,28 +369,7 @@ def _found(node: Document, path: Path, at: int, leaf: Callable[[Any], list[Any]]
 
 
 def _found_in_array(array: list[Any], path: Path, at: int, leaf: Callable[[Any], list[Any]]) -> list[Any]:
-    found: list[Any] = []
-    for item in array:
-        if type(item) is dict:
-            found += _found(item, path, at, leaf)
-    position = _position(path[at])
-    if position is not None and position < len(array):
-        found += _found_at_position(array[position], path, at + 1, leaf)
-    return found
-
-
-def _found_at_position(item: Any, path: Path, at: int, leaf: Callable[[Any], list[Any]]) -> list[Any]:
-    if at == len(path):
-        return [item]
-    if type(item) is dict:
-        return _found(item, path, at, leaf)
-    return _found_in_array(item, path, at, leaf) if type(item) is list else []
-
-
-def _position(step: str) -> int | None:
-    """The place in an array that a step names: `0`, `12`; never `012` or `-1`."""
-    is_number = step.isascii() and step.isdigit() and (step == "0" or step[0] != "0")
-    return int(step) if is_number and len(step) < 10 else None
+    return [value for item in array if type(item) is dict for value in _found(item, path, at, leaf)]
 
 
 # --- equality and order ----------------------------------------------------------------------------------
@@ -531,10 +500,10 @@ def _checked_amount(argument: Any, name: str) -> Any:
 
 
 def _checked_pulled(argument: Any, name: str) -> Any:
-    """A value, or a filter on elements that are documents (MongoDB reads a dict here as a query)."""
-    if is_operators(argument):
-        raise Unsupported(f"{name}: $pull takes a value or a filter of fields")
-    return check_filter(argument) if isinstance(argument, dict) else check_value(argument, name)
+    """Fields with the values that elements to be removed have in them."""
+    if not isinstance(argument, dict) or any(map(is_operators, (argument, *argument.values()))):
+        raise Unsupported(f"{name}: $pull takes a dict of fields and values")
+    return check_filter(argument)
 
 
 def _nothing(_argument: Any, _name: str) -> str:
@@ -567,21 +536,19 @@ def apply(document: Document, change: Change) -> Document:
     return document
 
 
-def _edited(node: Any, path: Path, operator: str, argument: Any) -> Any:
-    """The container with what lies at the path edited; the very same one when nothing changes."""
+def _edited(node: Document, path: Path, operator: str, argument: Any) -> Document:
+    """The document with what lies at the path edited; the very same one when nothing changes."""
     step, rest = path[0], path[1:]
-    if type(node) is list and _position(step) is None:
-        return _not_viable(node, operator)
-    old = _child(node, step)
+    old = node.get(step, MISSING)
     if not rest:
         new = _EDITS[operator](old, argument)
     elif old is MISSING:
         new = MISSING if operator in _NEVER_CREATES else _edited({}, rest, operator, argument)
-    elif type(old) is dict or type(old) is list:
+    elif type(old) is dict:
         new = _edited(old, rest, operator, argument)
     else:
         new = _not_viable(old, operator)
-    return node if new is old else _with_child(node, step, new)
+    return node if new is old else _with_field(node, step, new)
 
 
 _NEVER_CREATES: Final = frozenset({"$unset", "$pull"})
@@ -593,30 +560,12 @@ def _not_viable(value: Any, operator: str) -> Any:
     raise ValueError(f"cannot create a field inside {type(value).__name__}")
 
 
-def _child(node: Any, step: str) -> Any:
-    if type(node) is dict:
-        return node.get(step, MISSING)
-    position = _position(step)
-    return node[position] if position is not None and position < len(node) else MISSING
-
-
-def _with_child(node: Any, step: str, value: Any) -> Any:
-    if type(node) is list:
-        return _with_item(node, int(step), value)
+def _with_field(node: Document, name: str, value: Any) -> Document:
     copy = dict(node)
     if value is MISSING:
-        del copy[step]
+        del copy[name]
     else:
-        copy[step] = value
-    return copy
-
-
-def _with_item(array: list[Any], position: int, value: Any) -> list[Any]:
-    """An array keeps its places: what is removed leaves null, what lies past the end is filled with null."""
-    if position - len(array) > _MAX_PADDING:
-        raise ValueError("the place lies too far past the end of the array")
-    copy = array + [None] * (position + 1 - len(array))
-    copy[position] = None if value is MISSING else value
+        copy[name] = value
     return copy
 
 
@@ -657,16 +606,9 @@ def _add_to_set(old: Any, argument: Any) -> Any:
 def _pull(old: Any, argument: Any) -> Any:
     if old is MISSING:
         return old
-    leaves = _leaves(argument)
-    kept = [item for item in _array(old) if not leaves(item)]
+    is_meant = predicate(argument)
+    kept = [item for item in _array(old) if type(item) is not dict or not is_meant(item)]
     return old if len(kept) == len(old) else kept
-
-
-def _leaves(argument: Any) -> Callable[[Any], bool]:
-    if type(argument) is not dict:
-        return lambda item: equal(item, argument)
-    test = predicate(argument)
-    return lambda item: type(item) is dict and test(item)
 
 
 _EDITS: Final[dict[str, Edit]] = {

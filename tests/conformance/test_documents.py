@@ -222,15 +222,17 @@ REFUSED_FILTERS: list[Any] = [
     {"a": {"$eq": 1}},
     {"a": {"$nin": [1]}},
     {"a": {"$size": 1}},
-    {"a": {"$gt": 1, "b": 2}},
-    {"a": {"b": {"$gt": ""}}},
-    {"a": {"$ne": {"$gt": ""}}},
+    {"a": {"$gt": 1}},
+    {"a": {"$lte": 1}},
+    {"a": {"$ne": 1}},
+    {"a": {"$gte": 1, "b": 2}},
+    {"a": {"b": {"$gte": ""}}},
     {"a": {"$in": [{"$gt": ""}]}},
     {"a": {"$in": "text"}},
-    {"a": {"$gt": None}},
+    {"a": {"$gte": None}},
     {"a": {"$gte": True}},
     {"a": {"$lt": [1]}},
-    {"a": {"$lte": {}}},
+    {"a": {"$lt": {}}},
     {"a": {"$prefix": 1}},
     {"a": {"$exists": True}},
     {"a": b"bytes"},
@@ -238,6 +240,8 @@ REFUSED_FILTERS: list[Any] = [
     {"": 1},
     {"a.$": 1},
     {"a.$b": 1},
+    {"a.0": 1},
+    {"a.1.b": 1},
     {7: 1},
     [("a", 1)],
 ]
@@ -279,11 +283,13 @@ REFUSED_CHANGES: list[tuple[Any, type[Exception]]] = [
     ({"$set": {"a.$[]": 1}}, Unsupported),
     ({"$set": {"$a": 1}}, Unsupported),
     ({"$set": {"a..b": 1}}, Unsupported),
+    ({"$set": {"list.0": 1}}, Unsupported),
     ({"$set": {"": 1}}, Unsupported),
     ({"$push": {"list": {"$each": [1, 2]}}}, Unsupported),
     ({"$addToSet": {"list": {"$each": [1, 2]}}}, Unsupported),
     ({"$pull": {"list": {"$in": [1]}}}, Unsupported),
-    ({"$pull": {"list": {"a": {"$regex": "x"}}}}, Unsupported),
+    ({"$pull": {"list": {"a": {"$gte": 1}}}}, Unsupported),
+    ({"$pull": {"list": 1}}, Unsupported),
     ({"$inc": {"a": "1"}}, ValueError),
     ({"$inc": {"a": True}}, ValueError),
     ({"$inc": {"a": None}}, ValueError),
@@ -351,9 +357,6 @@ def test_an_id_that_cannot_be_is_refused_when_asked_for(documents: Documents, id
 FOUND: list[tuple[str, dict[str, Any], Any, str]] = [
     # the rule, the values under `value` (`...`: no such field), the condition, the ids that match
     ("null matches null and missing", {"a": None, "b": ..., "c": 0, "d": "", "e": [], "f": [None]}, None, "a b f"),
-    ("not null needs a value", {"a": None, "b": ..., "c": 0, "d": [], "e": [1]}, {"$ne": None}, "c d e"),
-    ("not equal includes missing", {"a": 1, "b": 2, "c": ..., "d": None}, {"$ne": 1}, "b c d"),
-    ("not equal of an array: it does not contain", {"a": [1, 2], "b": [2], "c": [], "d": 1}, {"$ne": 1}, "b c"),
     ("an array contains", {"a": [1, 2], "b": 1, "c": [[1]], "d": [3]}, 1, "a b"),
     ("an array equals", {"a": [1, 2], "b": [2, 1], "c": [[1, 2]], "d": [1, 2, 3]}, [1, 2], "a c"),
     ("an empty array", {"a": [], "b": [[]], "c": ..., "d": None}, [], "a b"),
@@ -371,16 +374,15 @@ FOUND: list[tuple[str, dict[str, Any], Any, str]] = [
     ("one of, null too", {"a": 1, "b": ..., "c": None, "d": 2}, {"$in": [1, None]}, "a b c"),
     ("one of none", {"a": 1, "b": None}, {"$in": []}, ""),
     ("one of arrays", {"a": [1, 2], "b": [2]}, {"$in": [[1, 2]]}, "a"),
-    ("greater, numbers only", {"a": 5, "b": 5.5, "c": "9", "d": True, "e": None, "f": NOON}, {"$gt": 5}, "b"),
-    ("at least, numbers only", {"a": 5, "b": 4.9, "c": "9", "d": ...}, {"$gte": 5}, "a"),
+    ("at least, numbers only", {"a": 5, "b": 5.5, "c": "9", "d": True, "e": None, "f": NOON}, {"$gte": 5}, "a b"),
     ("less, texts only", {"a": "a", "b": "b", "c": 1, "d": None, "e": ""}, {"$lt": "b"}, "a e"),
-    ("texts by code point", {"a": "Z", "b": "a", "c": "é", "d": "\uffff", "e": "😀"}, {"$gt": "\uffff"}, "e"),
-    ("times only", {"a": NOON, "b": NOON + timedelta(1), "c": 9e15, "d": "2025"}, {"$gt": NOON}, "b"),
+    ("texts by code point", {"a": "Z", "b": "a", "c": "é", "d": "\uffff", "e": "😀"}, {"$gte": "\uffff"}, "d e"),
+    ("times only", {"a": NOON, "b": NOON + timedelta(1), "c": 9e15, "d": "2025"}, {"$gte": NOON}, "a b"),
     ("times to the millisecond", {"a": NOON, "b": NOON - timedelta(milliseconds=1)}, {"$gte": NOON}, "a"),
-    ("between", {"a": 1, "b": 2, "c": 3, "d": 4}, {"$gt": 1, "$lte": 3}, "b c"),
-    ("between, of different types", {"a": 1, "b": "m"}, {"$gt": 0, "$lt": "z"}, ""),
-    ("a range in an array: each bound by any element", {"a": [1, 9], "b": [5], "c": [9]}, {"$gt": 4, "$lt": 6}, "a b"),
-    ("big integers in order", {"a": 2**53, "b": 2**53 + 1, "c": float(2**53)}, {"$gt": float(2**53)}, "b"),
+    ("between", {"a": 1, "b": 2, "c": 3, "d": 4}, {"$gte": 2, "$lt": 4}, "b c"),
+    ("between, of different types", {"a": 1, "b": "m"}, {"$gte": 0, "$lt": "z"}, ""),
+    ("a range in an array: each bound by any element", {"a": [1, 9], "b": [5], "c": [9]}, {"$gte": 4, "$lt": 6}, "a b"),
+    ("big integers in order", {"a": 2**53, "b": 2**53 + 1, "c": float(2**53)}, {"$lt": 2**53 + 1}, "a c"),
     (
         "a prefix",
         {"a": "CHG12", "b": "chg1", "c": "xCHG", "d": ["x", "CHGs"], "e": 5, "f": "CHG"},
@@ -389,7 +391,7 @@ FOUND: list[tuple[str, dict[str, Any], Any, str]] = [
     ),
     ("an empty prefix: any text", {"a": "", "b": "x", "c": 1, "d": None}, {"$prefix": ""}, "a b"),
     ("a prefix is no pattern", {"a": "a.*b", "b": "axxb", "c": "a.*"}, {"$prefix": "a.*"}, "a c"),
-    ("a prefix and another condition", {"a": "CHG1", "b": "CHG2"}, {"$prefix": "CHG", "$ne": "CHG1"}, "b"),
+    ("a prefix and another condition", {"a": "CHG1", "b": "CHG2"}, {"$prefix": "CHG", "$gte": "CHG2"}, "b"),
     ("a prefix does not look past a line", {"a": "x\nab", "b": "ab"}, {"$prefix": "ab"}, "b"),
 ]
 
@@ -407,7 +409,6 @@ def test_a_filter_finds(
         assert (found, documents.count("things", {field: condition})) == (expected.split(), len(found))
         if not isinstance(condition, dict):
             assert sorted(ids(documents, {field: {"$in": [condition]}})) == found
-            assert set(ids(documents, {field: {"$ne": condition}})) == values.keys() - set(found)
 
 
 @pytest.mark.parametrize(
@@ -453,9 +454,6 @@ PATHS: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("missing below a value", {"x": 1, "y": {"b": 1}, "z": {}, "w": None}, {"a.b": None}, "w x z"),
     ("missing in one element", {"x": [{"b": 1}, {}], "y": [{"b": 1}]}, {"a.b": None}, "x"),
     ("an array of values has no fields", {"x": [1, 2], "y": []}, {"a.b": None}, ""),
-    ("not equal in any element", {"x": [{"b": 1}, {"b": 2}], "y": [{"b": 2}], "z": 5}, {"a.b": {"$ne": 1}}, "y z"),
-    ("a place in an array", {"x": [7, 8], "y": [8, 7], "z": {"0": 7}}, {"a.0": 7}, "x z"),
-    ("below a place in an array", {"x": [{"b": 1}, {"b": 2}], "y": [{"b": 2}]}, {"a.1.b": 2}, "x"),
     ("an array in a document in an array", {"x": [{"b": [1, 2]}], "y": [{"b": 3}]}, {"a.b": 2}, "x"),
     ("no array in an array", {"x": [[{"b": 1}]], "y": [{"b": 1}]}, {"a.b": 1}, "y"),
 ]
@@ -629,7 +627,7 @@ def test_an_upsert_creates_then_changes_and_returns_the_document_after(documents
     assert documents.get("counters", "chg") == {"_id": "chg", "n": 3, "by": "x"}
 
 
-@pytest.mark.parametrize("change", [{"$unset": {"a": ""}}, {"$pull": {"a": 1}}], ids=repr)
+@pytest.mark.parametrize("change", [{"$unset": {"a": ""}}, {"$pull": {"a": {"b": 1}}}], ids=repr)
 def test_an_upsert_that_only_removes_creates_a_bare_document(documents: Documents, change: Change) -> None:
     assert documents.upsert("things", "new", change) == {"_id": "new"}
     assert list(documents.find("things", {})) == [{"_id": "new"}]
@@ -655,15 +653,10 @@ CHANGED: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("set replaces", {"a": 1}, {"$set": {"a": [1]}}, {"a": [1]}),
     ("set creates on the way", {}, {"$set": {"a.b.c": 1}}, {"a": {"b": {"c": 1}}}),
     ("set beside others", {"a": {"x": 1}}, {"$set": {"a.y": 2}}, {"a": {"x": 1, "y": 2}}),
-    ("set a place in an array", {"a": [1, 2]}, {"$set": {"a.1": 9}}, {"a": [1, 9]}),
-    ("set past an array's end", {"a": [1]}, {"$set": {"a.3": 9}}, {"a": [1, None, None, 9]}),
-    ("set below a place in an array", {"a": [{"b": 1}]}, {"$set": {"a.0.b": 2}}, {"a": [{"b": 2}]}),
-    ("a number names a field where there is no array", {}, {"$set": {"a.0": 1}}, {"a": {"0": 1}}),
     ("set null", {"a": 1}, {"$set": {"a": None}}, {"a": None}),
     ("several fields", {"a": 1}, {"$set": {"b": 2, "c.d": 3}, "$unset": {"a": ""}}, {"b": 2, "c": {"d": 3}}),
     ("unset", {"a": 1, "b": {"c": 1, "d": 2}}, {"$unset": {"b.c": ""}}, {"a": 1, "b": {"d": 2}}),
     ("unset what is not there", {"a": 1}, {"$unset": {"b": "", "a.b": "", "c.d": ""}}, {"a": 1}),
-    ("unset a place in an array", {"a": [1, 2, 3]}, {"$unset": {"a.1": ""}}, {"a": [1, None, 3]}),
     ("inc", {"a": 1}, {"$inc": {"a": 2}}, {"a": 3}),
     ("inc down", {"a": 1}, {"$inc": {"a": -2}}, {"a": -1}),
     ("inc a missing field", {}, {"$inc": {"a": 2, "b.c": 1}}, {"a": 2, "b": {"c": 1}}),
@@ -674,36 +667,20 @@ CHANGED: list[tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = [
     ("push creates", {}, {"$push": {"a.b": 1}}, {"a": {"b": [1]}}),
     ("push an array is one element", {"a": [1]}, {"$push": {"a": [2, 3]}}, {"a": [1, [2, 3]]}),
     ("push a document", {"a": []}, {"$push": {"a": {"x": NOON}}}, {"a": [{"x": NOON}]}),
-    ("push into an array in an array", {"a": [[1]]}, {"$push": {"a.0": 2}}, {"a": [[1, 2]]}),
     ("add to a set", {"a": [1]}, {"$addToSet": {"a": 2}}, {"a": [1, 2]}),
     ("add to a set what is there", {"a": [1]}, {"$addToSet": {"a": 1.0}}, {"a": [1]}),
     ("add true to a set with 1", {"a": [1]}, {"$addToSet": {"a": True}}, {"a": [1, True]}),
     ("add a document to a set", {"a": [{"x": 1}]}, {"$addToSet": {"a": {"x": 1}}}, {"a": [{"x": 1}]}),
     ("add to a set creates", {}, {"$addToSet": {"a": None}}, {"a": [None]}),
-    ("pull all equal", {"a": [1, 2, 1, 1.0, True, "1"]}, {"$pull": {"a": 1}}, {"a": [2, True, "1"]}),
-    ("pull null", {"a": [None, 0]}, {"$pull": {"a": None}}, {"a": [0]}),
-    ("pull an array that equals", {"a": [[1], 1]}, {"$pull": {"a": [1]}}, {"a": [1]}),
     (
         "pull documents by a field",
         {"a": [{"k": 1, "x": 1}, {"k": 2}, 1]},
         {"$pull": {"a": {"k": 1}}},
         {"a": [{"k": 2}, 1]},
     ),
-    (
-        "pull documents by conditions",
-        {"a": [{"k": "ab"}, {"k": "b"}]},
-        {"$pull": {"a": {"k": {"$prefix": "a"}}}},
-        {"a": [{"k": "b"}]},
-    ),
-    (
-        "pull documents by a range",
-        {"a": [{"k": 1}, {"k": 2}, {}]},
-        {"$pull": {"a": {"k": {"$gte": 2}}}},
-        {"a": [{"k": 1}, {}]},
-    ),
     ("pull documents that lack a field", {"a": [{"k": 1}, {}, 3]}, {"$pull": {"a": {"k": None}}}, {"a": [{"k": 1}, 3]}),
-    ("pull from a missing field", {"b": 1}, {"$pull": {"a": 1}}, {"b": 1}),
-    ("pull below a missing field", {"b": 1}, {"$pull": {"a.c": 1}}, {"b": 1}),
+    ("pull from a missing field", {"b": 1}, {"$pull": {"a": {"k": 1}}}, {"b": 1}),
+    ("pull below a missing field", {"b": 1}, {"$pull": {"a.c": {"k": 1}}}, {"b": 1}),
 ]
 
 
@@ -725,7 +702,7 @@ WRONG_CHANGES: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("push to a text", {"a": "x"}, {"$push": {"a": 1}}),
     ("push to null", {"a": None}, {"$push": {"a": 1}}),
     ("add to a set that is none", {"a": {}}, {"$addToSet": {"a": 1}}),
-    ("pull from a text", {"a": "x"}, {"$pull": {"a": 1}}),
+    ("pull from a text", {"a": "x"}, {"$pull": {"a": {"k": 1}}}),
     ("a field in a number", {"a": 1}, {"$set": {"a.b": 1}}),
     ("a field in null", {"a": None}, {"$set": {"a.b": 1}}),
     ("a field in an array", {"a": []}, {"$set": {"a.b": 1}}),

@@ -169,18 +169,15 @@ ARRAYS: list[Any] = [*SCALARS, [], ["a", 1], [None], ["ab", "b"], [2, "a", "a"],
         True,
         ["a", 1],
         {"x": 1},
-        {"$ne": None},
-        {"$ne": "a"},
-        {"$ne": 1},
         {"$in": ["a", 2, None]},
         {"$in": []},
         {"$in": ["a", 2.0]},
-        {"$gt": "a"},
-        {"$lte": 1},
+        {"$gte": "a"},
+        {"$lt": 2},
         {"$gte": 1, "$lt": 2},
-        {"$gt": datetime(2023, 1, 1, tzinfo=UTC)},
+        {"$gte": datetime(2023, 1, 1, tzinfo=UTC)},
         {"$prefix": "a"},
-        {"$gte": "a", "$ne": "b"},
+        {"$gte": "a", "$lt": "b"},
     ],
     ids=repr,
 )
@@ -214,7 +211,7 @@ def test_a_query_without_an_index_is_told_apart(documents: Documents, place: Pla
     with place.may_differ("explain"):
         assert documents.explain("things", {"_id": "007"})
         assert documents.explain("things", {"type": "T", "number": 7})
-        assert documents.explain("things", {"type": "T", "number": {"$gt": 7}}, (("number", 1),))
+        assert documents.explain("things", {"type": "T", "number": {"$gte": 7}}, (("number", 1),))
         assert documents.explain("things", {"tags": "x"})
         assert documents.explain("things", {"type": {"$prefix": "T"}})
         assert not documents.explain("things", {"colour": "red"})
@@ -227,4 +224,4 @@ def test_every_declared_index_serves_its_query(documents: Documents, place: Plac
     where: dict[str, Any] = dict.fromkeys(equal, "x") | {last: "x"}
     with place.may_differ("explain"):
         assert documents.explain(index.collection, where)
-        assert documents.explain(index.collection, dict.fromkeys(equal, "x") | {last: {"$gt": "x"}}) or index.array
+        assert documents.explain(index.collection, dict.fromkeys(equal, "x") | {last: {"$gte": "x"}}) or index.array

@@ -18,15 +18,15 @@ from services.filter import stage as filter_stage
 from services.parser import guarded
 from services.parser.stage import for_desk, unreadable_reason, unreadable_subject
 from services.record_writer.decide.error import FailedMail, failed_mail_of, plan_incident_on_error
-from services.record_writer.decide.facts import Facts, facts_of
+from services.record_writer.decide.facts import Facts, facts_of, with_reduced
 from services.record_writer.decide.model import Decision
 from services.record_writer.decide.numbers import numbered, numbered_decision
 from services.record_writer.decide.plan import decide
-from services.record_writer.decide.restricted import reduced_files
 from services.record_writer.decide.target import MAX_WAIT
 from services.record_writer.decide.trace import Step, trace
 from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups
+from services.sender_matcher.match import find_object
 from services.sender_matcher.stage import match
 from shared.app import App
 from shared.config.model import Configuration, Inbox
@@ -222,10 +222,9 @@ class _Rehearsal:
         who = f"{sender.name} ({', '.join(sender.roles)})" if sender.person_id else "nobody is known by this address"
         found.step("sender-matcher", "person", sender.person_id or "unknown", who)
         if self.inbox.sender.method == "object" and linked:
-            name, value = linked.matched_by(sender.address.address if sender.address else "")
-            record = records.get(sender.object_id) if sender.object_id else None
-            decision = record.number if record else "unknown"
-            found.step("sender-matcher", "object", decision, f"{linked.type} by {name} = {value!r}")
+            search = find_object(sender, linked, self.configuration.settings, records)
+            decision = search.record.number if search.record else "unknown"
+            found.step("sender-matcher", "object", decision, f"{linked.type} by {search.field} = {search.value!r}")
         return matched
 
     def decided(self, matched: SenderMatched, found: DryRun, *, released: bool) -> DryRun:
@@ -233,8 +232,7 @@ class _Rehearsal:
         facts = facts_of(
             matched, self.as_stored(released=released), self.inbox, self.configuration, self.app.clock.now()
         )
-        patterns = facts.settings.restricted_attachments
-        facts = replace(facts, reduced=reduced_files(facts.mail, facts.raw, patterns, self.content))
+        facts = with_reduced(facts, self.content, len)
         try:
             decision = self.decide(facts, found)
         except Unavailable:

@@ -7,12 +7,11 @@ pure functions (`decide/`); `commit` writes the decision.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from services.record_writer.carry_out import Stores
 from services.record_writer.commit import commit, commit_incident, decided_before
-from services.record_writer.decide.facts import Facts, facts_of
-from services.record_writer.decide.restricted import reduced_files
+from services.record_writer.decide.facts import facts_of, with_reduced
 from services.record_writer.store_lookups import StoreLookups
 from shared.app import App
 from shared.clock import Clock
@@ -49,18 +48,11 @@ class Writer:
         inbox = configuration.inbox(matched.envelope.inbox)
         if inbox is None:
             raise PostroomError(f"the inbox {matched.envelope.inbox!r} is gone")
-        facts = self.with_reduced(facts_of(matched, mail, inbox, configuration, self.clock.now()))
+        documents = self.stores.mails.documents
+        facts = facts_of(matched, mail, inbox, configuration, self.clock.now())
+        facts = with_reduced(facts, documents.get_blob, documents.put_blob)
         lookups = StoreLookups(self.stores, configuration.settings.plus_addressing)
         return commit(facts, lookups, self.stores)
-
-    def with_reduced(self, facts: Facts) -> Facts:
-        """The facts with the files that are attached instead of those that hold restricted ones (TI-27)."""
-        documents = self.stores.mails.documents
-        patterns = facts.settings.restricted_attachments
-        reduced = reduced_files(facts.mail, facts.raw, patterns, documents.get_blob)
-        for each in reduced.values():
-            documents.put_blob(each.content)
-        return replace(facts, reduced=reduced) if reduced else facts
 
     def write_incident_on_error(self, request: IncidentWanted) -> Outcome:
         """The incident for a dead letter."""

@@ -6,8 +6,10 @@ by a field that holds the address or by a fixed value of a field (IV-24).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from shared.addresses import address_key, address_keys
-from shared.config.model import Inbox, Settings
+from shared.config.model import Inbox, ObjectMatch, Settings
 from shared.contracts.events import Sender
 from shared.contracts.mail import Address
 from shared.store.people import People
@@ -26,21 +28,38 @@ def match_person(address: Address | None, settings: Settings, people: People) ->
 
 
 def match_object(sender: Sender, inbox: Inbox, settings: Settings, records: Records) -> tuple[str | None, str | None]:
-    """Return type and id of the record that method 2 links to; the id is None when no record matches.
-
-    An address matches exactly, or else without its tag (`plus_addressing`), as it does for people.
-    """
+    """Return type and id of the record that method 2 links to; the id is None when no record matches."""
     wanted = inbox.sender.object
     if inbox.sender.method != "object" or wanted is None:
         return None, None
+    found = find_object(sender, wanted, settings, records).record
+    return wanted.type, found.id if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectSearch:
+    """The field and the value that a record was looked for by, and the record; None when no record has it."""
+
+    field: str
+    value: str
+    record: Record | None
+
+
+def find_object(sender: Sender, wanted: ObjectMatch, settings: Settings, records: Records) -> ObjectSearch:
+    """Find the object of a sender.
+
+    An address matches exactly, or else without its tag (`plus_addressing`), as it does for people.
+    """
     address = sender.address.address if sender.address else ""
     by_address = wanted.match_value is None
-    for key in address_keys(address, plus_addressing=settings.plus_addressing) if by_address else [""]:
+    keys = address_keys(address, plus_addressing=settings.plus_addressing) if by_address else []
+    name, value = wanted.matched_by("")
+    for key in keys or [""]:
         name, value = wanted.matched_by(key)
         found = records.with_field(wanted.type, search_key(name, value)) if value else None
         if found and (not by_address or _holds(found, name, value)):
-            return wanted.type, found.id
-    return wanted.type, None
+            return ObjectSearch(name, value, found)
+    return ObjectSearch(name, value, None)
 
 
 def _holds(record: Record, field: str, key: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import pytest
 from services.operator import dry_run as operator_dry_run
 from services.operator.dry_run import dry_run
 from services.record_writer import commit
+from services.record_writer.decide import facts
 from services.record_writer.decide.model import Decision
 from services.record_writer.decide.plan import decide
+from services.record_writer.decide.restricted import Reduced
 from shared.config.model import (
     CommandPolicy,
     Configuration,
@@ -30,10 +33,12 @@ from shared.config.model import (
     StatusMapping,
     Template,
 )
+from shared.contracts.mail import Attachment
 from tests.builders import TOO_MUCH, a_configuration, a_mail, a_person, a_stored_mail, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.harness.rehearsal import compared, compared_with_what_is_written, everything
 
+TEXT = Attachment("a.txt", "text/plain", 6, sha256(b"hello\n").hexdigest())
 LOCATION = RecordType("location", prefix="LOC", fields={"Email": "text", "Floor": "number"})
 BY_FIELD = SenderPolicy(
     "object", object=ObjectMatch("location", "reported_from", "Email", field_mapping={"Floor": "3"})
@@ -212,6 +217,32 @@ def test_each_decision_is_told_with_its_stage_and_its_reason(busy: Desk) -> None
         ("record-writer", "incident-on-error", "new"),
     ]
     assert all(step["why"] for step in said["trace"])
+
+
+@pytest.mark.req("IV-24", "PR-17")
+@pytest.mark.parametrize("sender", ["hall@example.com", "HALL+x@example.com"])
+def test_the_object_that_is_told_is_the_one_that_is_linked(busy: Desk, sender: str) -> None:
+    busy.receive(a_mail(sender="hall@example.com"), inbox="sites")
+    (number,) = [record["number"] for record in busy.records("location")]
+    said = dry_run(busy.app, a_mail(sender=sender), "sites").as_json()
+    told = [(step["decision"], step["why"]) for step in said["trace"] if step["step"] == "object"]
+    assert told == [(number, "location by Email = 'hall@example.com'")]
+    (change,) = said["changes"]
+    assert change["links"] == [{"relationship": "reported_from", "type": "location", "number": number}]
+
+
+@pytest.mark.req("TI-27")
+def test_the_files_that_are_told_are_those_that_are_attached(busy: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both ask one function what is attached in place of a file that holds a restricted one."""
+    monkeypatch.setattr(facts, "reduced_files", lambda *_: {TEXT.sha256: Reduced(b"less", ("a.exe",))})
+    raw = a_mail("Summary$A\n", files=(("a.txt", "text/plain", b"hello\n"),))
+    (change,) = dry_run(busy.app, raw, "changes").as_json()["changes"]
+    files = [each for activity in change["activities"] for each in activity["attachments"]]
+    busy.receive(raw, inbox="changes")
+    record = busy.records("change")[-1]
+    (written,) = [each for activity in busy.activities(record) for each in activity["attachments"]]
+    assert files == [{key: written[key] for key in files[0]}]
+    assert busy.store.get_blob(written["sha256"]) == b"less"
 
 
 def test_a_known_mail_is_said_to_be_one(busy: Desk) -> None:

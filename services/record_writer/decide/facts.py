@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 from services.record_writer.decide.lookups import Lookups, person_name
-from services.record_writer.decide.restricted import Reduced, judge_of, original_of
+from services.record_writer.decide.restricted import Reduced, judge_of, original_of, reduced_files
 from services.record_writer.decide.trust import is_authenticated
 from shared.config.model import Configuration, Inbox, Settings
 from shared.contracts.change import Activity, Target
@@ -103,6 +103,17 @@ def facts_of(
         linked=mail.records,
         targets_claimed=mail.targets or (),
     )
+
+
+def with_reduced(facts: Facts, read: Callable[[str], bytes], keep: Callable[[bytes], object]) -> Facts:
+    """The facts with the files that are attached instead of those that hold restricted ones (TI-27).
+
+    `read` gives the bytes of a hash, `keep` stores those of a file without its restricted parts.
+    """
+    reduced = reduced_files(facts.mail, facts.raw, facts.settings.restricted_attachments, read)
+    for each in reduced.values():
+        keep(each.content)
+    return replace(facts, reduced=reduced) if reduced else facts
 
 
 def author_of_new(facts: Facts, lookups: Lookups, owner: str | None) -> str:

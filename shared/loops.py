@@ -19,6 +19,11 @@ def without_prefixes(subject: str) -> str:
     return _PREFIXES.sub("", subject.strip(), count=1)
 
 
+def is_prefixed(subject: str) -> bool:
+    """Whether a subject begins with one of these prefixes, so that its mail answers or forwards another."""
+    return without_prefixes(subject) != subject.strip()
+
+
 def loop_key(mail: ParsedMail) -> str:
     """Sender and subject, the latter without reply prefixes: what two robots in a loop keep sending."""
     address = mail.from_.address if mail.from_ else ""

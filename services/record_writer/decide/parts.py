@@ -21,7 +21,7 @@ from services.record_writer.decide.target import SERVICE_REQUEST, by_number, fin
 from shared.config.model import APPROVAL, RecordType, folded
 from shared.contracts.change import Target
 from shared.contracts.errors import PostroomError
-from shared.loops import without_prefixes
+from shared.loops import is_prefixed
 from shared.text import shortened
 
 INCIDENT = "incident"
@@ -62,7 +62,7 @@ def _own_text(facts: Facts) -> str:
     """The text that the sender wrote. A reply without new text is all quotation, and creates and sets nothing."""
     text, marker = facts.mail.new_text or facts.mail.text, facts.inbox.record_marker or ""
     mail = facts.mail
-    replies = mail.in_reply_to or mail.references or without_prefixes(mail.subject) != mail.subject.strip()
+    replies = mail.in_reply_to or mail.references or is_prefixed(mail.subject)
     return unquoted(text) if replies and not marker.startswith(">") else text
 
 

@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Final
 
 from services.record_writer.decide import create
-from services.record_writer.decide.answers import with_answer
 from services.record_writer.decide.body import Block
 from services.record_writer.decide.command import command_in, decide_command
 from services.record_writer.decide.error import plan_incident_for_parts
@@ -21,6 +20,7 @@ from services.record_writer.decide.export import decide_export
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, MissingRecord, Part, SenderRefused
+from services.record_writer.decide.one_answer import with_answer
 from services.record_writer.decide.outgoing import outgoing
 from services.record_writer.decide.parts import blocks_of, targets_of, type_for
 from services.record_writer.decide.replies import in_words, missing_record_notice, reason_of, refusal_of

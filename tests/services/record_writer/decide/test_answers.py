@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from services.record_writer.decide.answers import combined, reached_limit
 from services.record_writer.decide.facts import Facts, facts_of
 from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.one_answer import combined, reached_limit
 from shared.contracts.change import Notification
 from shared.contracts.events import SenderMatched
 from shared.store.outbox import Outbox
@@ -62,6 +62,23 @@ def test_a_great_many_answers_are_one_of_bounded_length() -> None:
     assert one.subject == "Call 0, and 199 more"
     assert one.text.count("\n") == 101
     assert one.text.endswith("And 150 more.\n")
+
+
+@pytest.mark.req("PR-02")
+@pytest.mark.parametrize(
+    ("subject", "expected"),
+    [
+        ("Re: [Call - 1] Printer", "Re: [Call - 1] Printer"),
+        ("RE: Printer", "RE: Printer"),
+        ("AW: Drucker", "AW: Drucker"),
+        ("Re[2]:Printer", "Re[2]:Printer"),
+        ("Re Printer.", "Re Printer, and 1 more"),
+        ("Reset: done", "Reset: done, and 1 more"),
+    ],
+)
+def test_the_one_answer_keeps_a_subject_that_continues_a_thread(subject: str, expected: str) -> None:
+    (one,) = combined([Notification(("a@b.example",), each, "x\n", "updated") for each in (subject, "Call 2")])
+    assert one.subject == expected
 
 
 def test_a_mail_that_is_not_answered_counts_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,99 @@
+"""The one answer that a mail causes, and whether it may go: the limits on automatic mail (PR-02). Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Final
+
+from services.record_writer.decide.answers import TO_CUSTOMER, is_known
+from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Decision
+from shared.addresses import domain_of, mailbox_key
+from shared.contracts.change import Notification
+from shared.loops import is_prefixed
+from shared.store.outbox import Recipients
+from shared.text import shortened
+
+MAX_COMBINED: Final = 50
+"""How many answers to parts of a mail are quoted in its one answer."""
+MAX_EXCERPT: Final = 500
+"""Characters of a mail that its answer repeats."""
+MAX_LINES: Final = 6
+
+
+def with_answer(facts: Facts, lookups: Lookups, ended: Decision, asked: Sequence[Notification]) -> Decision:
+    """The decision with the one answer to the mail (PR-02), or with the limit that keeps it back as a reason."""
+    messages = [each for each in asked if each.kind == TO_CUSTOMER]
+    ended = replace(ended, notices=tuple(_within_limit(facts, lookups, messages)))
+    answers = combined([each for each in asked if each.kind != TO_CUSTOMER])
+    if not answers:
+        return ended
+    if reached := reached_limit(facts, lookups):
+        return replace(ended, reason=f"{ended.reason}; not answered: {reached}")
+    sending = replace(ended.outgoing, stranger_domain=stranger_domain(facts))
+    quoted = tuple(replace(each, text=each.text + _excerpt(facts)) for each in answers)
+    return replace(ended, notices=(*quoted, *ended.notices), outgoing=sending)
+
+
+def _within_limit(facts: Facts, lookups: Lookups, messages: Sequence[Notification]) -> Iterator[Notification]:
+    """One message to each customer, as long as the limit for a mailbox is not reached."""
+    cap = facts.settings.automatic_mail_cap
+    for each in {message.to: message for message in messages}.values():
+        sent = lookups.sent_since("to_key", mailbox_key(each.to[0]) or "", facts.now - cap.per)
+        if sent < cap.per_address or lookups.is_answered(facts.envelope.mail_id):
+            yield each
+
+
+def _excerpt(facts: Facts) -> str:
+    """The beginning of the sender's text, for a sender who is known."""
+    lines = shortened((facts.mail.new_text or facts.mail.text).strip(), MAX_EXCERPT).split("\n")[:MAX_LINES]
+    if not is_known(facts) or not any(lines):
+        return ""
+    return "\nYou wrote:\n\n" + "".join(f"> {line}".rstrip() + "\n" for line in lines)
+
+
+def combined(notifications: Sequence[Notification]) -> tuple[Notification, ...]:
+    """One mail in place of several to the same sender: a mail causes one answer, whatever its parts name.
+
+    A subject that continues a thread stays as it is.
+    """
+    if len(notifications) < 2:
+        return tuple(notifications)
+    first, more = notifications[0], len(notifications) - 1
+    subject = first.subject if is_prefixed(first.subject) else f"{first.subject.rstrip('.')}, and {more} more"
+    text = "\n".join(each.text for each in notifications[:MAX_COMBINED])
+    text += f"\nAnd {len(notifications) - MAX_COMBINED} more.\n" if more >= MAX_COMBINED else ""
+    kinds = {each.kind for each in notifications}
+    return (replace(first, subject=subject, text=text, kind=first.kind if len(kinds) == 1 else "several"),)
+
+
+def reached_limit(facts: Facts, lookups: Lookups) -> str | None:
+    """The limit on automatic mail that keeps the answer back, if one does; none does when it is queued already."""
+    since = facts.now - facts.settings.automatic_mail_cap.per
+    for name, most, field, value in _limits(facts):
+        if lookups.sent_since(field, value, since) >= most:
+            answered = lookups.is_answered(facts.envelope.mail_id)
+            return None if answered else f"the limit automatic_mail_cap.{name} ({most}) is reached"
+    return None
+
+
+def _limits(facts: Facts) -> Iterator[tuple[str, int, Recipients, str | bool]]:
+    """Limits that hold for the sender: name, most, and the field of outgoing mail with the value that is counted."""
+    cap, address = facts.settings.automatic_mail_cap, facts.sender.address
+    yield "per_address", cap.per_address, "to_key", (mailbox_key(address.address) if address else None) or ""
+    domain = stranger_domain(facts)
+    if domain is not None:
+        yield "per_domain", cap.per_domain, "stranger_domain", domain
+        yield "all_strangers", cap.all_strangers, "to_stranger", True
+
+
+def stranger_domain(facts: Facts) -> str | None:
+    """The domain of an unknown sender, by which answers are counted; "" when the address has none.
+
+    None when the sender is known.
+    """
+    if is_known(facts):
+        return None
+    return (domain_of(facts.sender.address.address) if facts.sender.address else None) or ""

@@ -220,7 +220,7 @@ class SenderPolicy:
 class CommandPolicy:
     """Updates of existing records by mail (VF-13 to VF-21). `reopened_to`: last, template or group:<name>."""
 
-    enabled: keys.Ignored[keys.EnabledCommands] = keys.COMMANDS
+    enabled: keys.EnabledCommands = keys.COMMANDS
     update_by: Literal["participant", "recognised"] = "participant"
     trust: Literal["address", "authenticated"] = "address"
     log_new_on_invalid_number: bool = True

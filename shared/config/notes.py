@@ -17,7 +17,7 @@ from shared.addresses import address_key
 from shared.config.complaints import Complaint, Complaints, indexed
 from shared.config.field_checks import mapped_fields, undeclared
 from shared.config.keys import WITHOUT_EFFECT
-from shared.config.model import XML_EXPORT, Configuration, Connection, Inbox, MailServer, Person, Rule
+from shared.config.model import XML_EXPORT, CommandPolicy, Configuration, Connection, Inbox, MailServer, Person, Rule
 from shared.config.schema import marked
 
 KEPT: Final = "kept, and without effect in this version"
@@ -59,6 +59,7 @@ def _ignored(config: Configuration, supported: Supported) -> Complaints:
         yield from _unsupported(path, server, supported.servers, supported)
     for path, inbox in indexed(config, "inboxes"):
         yield from _without_effect(f"{path}.commands", inbox.commands)
+        yield from _commands(f"{path}.commands.enabled", inbox.commands)
         if inbox.protocol != "none":
             yield from _unsupported(path, inbox, supported.mailboxes, supported)
 
@@ -89,6 +90,13 @@ def _of_people(people: Sequence[Person]) -> Complaints:
             first.setdefault(each.path, f"people[{index}].{each.path}")
     for key, path in first.items():
         yield Complaint(path, KEPT + (f"; so for {counted[key]} people" if counted[key] > 1 else ""))
+
+
+def _commands(path: str, policy: CommandPolicy) -> Complaints:
+    """Commands that an inbox asks for. Those that are not enabled are refused, so that the key has an effect."""
+    if policy.enabled and any(_stated(policy, ["enabled"])):
+        why = "this version carries out no commands: it rejects such mails, and answers senders who are recognised"
+        yield Complaint(path, f"{', '.join(policy.enabled)}: {why}")
 
 
 def _unsupported(path: str, end: Inbox | MailServer, protocols: Collection[str], supported: Supported) -> Complaints:

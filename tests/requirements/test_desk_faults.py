@@ -8,6 +8,7 @@ import pytest
 
 from services.operator import actions, manual_edits
 from services.operator.manual_edits import NewRecord
+from shared.config.keys import COMMANDS
 from shared.config.model import BUILT_IN_FIELDS, CommandPolicy, RecordType, SenderPolicy
 from shared.config.problems import InvalidConfiguration
 from shared.config.reading import load_bytes
@@ -336,6 +337,35 @@ def test_a_command_makes_no_record_and_no_person(desk: Desk, subject: str, sende
     assert (mail["outcome"], mail["rule"], desk.records(), len(desk.people())) == ("rejected", "command", [], people)
     assert "command" in mail["reason"]
     assert [answer["kind"] for answer in desk.outbox()] == ([] if "eve" in sender else ["command"])
+
+
+@pytest.mark.req("VF-17", "VF-18", "VF-19", "TI-32")
+@pytest.mark.parametrize(
+    ("subject", "kind"),
+    [
+        ("[ Close#1]", "close"),
+        ("Re: [APPROVE 1]", "approve"),
+        ("[REJECT#1", "reject"),
+        ("[MyCalls]", "summary"),
+        ("[Create Ticket]", "create"),
+        ("[update Ticket - 1]", "update"),
+        ("[Delete Ticket - 1]", "delete"),
+    ],
+)
+def test_a_command_that_the_inbox_does_not_take_is_refused_for_that_reason(desk: Desk, subject: str, kind: str) -> None:
+    others = CommandPolicy(enabled=tuple(each for each in COMMANDS if each != kind))
+    desk.configure(
+        a_configuration(an_inbox("without", commands=others), an_inbox("with", address="w@example.com"), *PEOPLE)
+    )
+    mails = [
+        mail
+        for inbox in ("without", "with")
+        for mail in desk.receive(a_mail(sender=JANE, subject=subject), inbox=inbox)
+    ]
+    assert [(mail["outcome"], mail["rule"]) for mail in mails] == [("rejected", "command")] * 2
+    assert mails[0]["reason"].endswith(f"this inbox does not take it ({kind} is not in commands.enabled)")
+    assert mails[1]["reason"].endswith("this version carries out no commands")
+    assert ([answer["kind"] for answer in desk.outbox()], desk.records()) == (["command"] * 2, [])
 
 
 @pytest.mark.req("VF-22")

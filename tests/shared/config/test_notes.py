@@ -47,6 +47,11 @@ def told(text: str) -> list[str]:
             "people: [{id: a, name: A, permissions: [x]}, {id: b, name: B, permissions: [x]}]",
             [f"people[0].permissions: {KEPT}; so for 2 people"],
         ),
+        (
+            "inboxes: [{name: a, address: a@example.com, commands: {enabled: [close, create]}}]",
+            ["inboxes[0].commands.enabled: close, create: this version carries out no commands"],
+        ),
+        ("inboxes: [{name: a, address: a@example.com, commands: {enabled: []}}]", []),
         ("slas: [{name: gold, on: incident, respond: 1h}]", [f"slas: {KEPT}"]),
     ],
 )

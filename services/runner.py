@@ -14,6 +14,7 @@ from functools import partial
 
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival
+from services.operator.inbox_ticket import make_ticket, note_recovery
 from services.pipeline import STAGES, addressees
 from shared.app import App
 from shared.contracts.errors import PostroomError
@@ -75,6 +76,8 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
         hand_over,
         inboxes=lambda: current().inboxes,
         settings=lambda: current().settings,
+        stopped=partial(make_ticket, app),
+        recovered=partial(note_recovery, app),
         hooks=Hooks(LogLines(), *hooks),
     )
     return FetcherSource(app.documents, wiring, clock=app.clock)

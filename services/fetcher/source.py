@@ -53,7 +53,8 @@ class Wiring:
     """The source's dependencies. Each may be called from several threads at once.
 
     `stopped(inbox, reason, id)`: the logins of an inbox were refused too often, and a ticket is wanted (TI-10);
-    may be called again for the same stop after a crash: `id` is stable.
+    may be called again for the same stop after a crash: `id` is stable. `recovered(inbox, id)`: an inbox with such a
+    ticket was read again; it may be called again too.
     `token(inbox)` gives a source of OAuth tokens for an inbox that has an application configured.
     """
 
@@ -63,6 +64,7 @@ class Wiring:
     reveal: Callable[[Secret], str] = Secret.reveal
     token: Callable[[Inbox], Callable[..., str]] = lambda _inbox: no_token
     stopped: Callable[[Inbox, str, str], None] = _ignore
+    recovered: Callable[[Inbox, str], None] = _ignore
     mailbox_class: Callable[[str], Callable[[InboxAccess], Mailbox]] = mailbox.mailbox_class
     hooks: Hooks = field(default_factory=Hooks)
 
@@ -143,7 +145,9 @@ class FetcherSource:
             return Polled(inbox.name, failures=[str(error)])
         self._plan(inbox)
         if not polled.busy:
-            self.states.succeeded(inbox.name, "; ".join(polled.failures[:3]) or None)
+            state = self.states.succeeded(inbox.name, "; ".join(polled.failures[:3]) or None)
+            if state.ticket:
+                self._note_recovery(inbox, state.ticket)
         return polled
 
     def _visit(self, inbox: Inbox) -> Polled:
@@ -212,7 +216,15 @@ class FetcherSource:
         except PostroomError as error:  # asked for again at the next wake; the other inboxes go on
             log.warning("ticket_not_made", extra={"inbox": inbox.name, "reason": str(error)})
         else:
-            self.states.ticket_made(inbox.name)
+            self.states.ticket_made(inbox.name, id_)
+
+    def _note_recovery(self, inbox: Inbox, id_: str) -> None:
+        try:
+            self._wiring.recovered(inbox, id_)
+        except PostroomError as error:  # tried again after the next visit
+            log.warning("recovery_not_noted", extra={"inbox": inbox.name, "reason": str(error)})
+        else:
+            self.states.recovery_noted(inbox.name, id_)
 
     # running
 

@@ -34,7 +34,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class InboxState:
-    """The state of one inbox; times are None when it never happened."""
+    """The state of one inbox; times are None when it never happened.
+
+    `ticket`: the id of the stop whose ticket waits for the note that the inbox is read again.
+    """
 
     name: str = field(metadata=named("_id"))
     auth_failures: int = 0
@@ -43,6 +46,7 @@ class InboxState:
     error_at: datetime | None = None
     polled_at: datetime | None = None
     test: TestResult | None = None
+    ticket: str | None = None
 
 
 _encode, _decode = to_plain(TestResult, STORED), from_plain(InboxState, STORED)
@@ -69,12 +73,12 @@ class InboxStates:
         """Every state by name of inbox."""
         return {each["_id"]: _decode(each) for each in self._documents.find(COLLECTION, {})}
 
-    def succeeded(self, name: str, error: str | None = None) -> None:
+    def succeeded(self, name: str, error: str | None = None) -> InboxState:
         """Record a poll that logged in, and reset the count of refused logins. `error`: what failed later."""
         now = self._clock.now()
         at = now if error else None
         change = {"auth_failures": 0, "polled_at": now, "error": error, "error_at": at}
-        self._documents.upsert(COLLECTION, name, {"$set": change})
+        return _decode(self._documents.upsert(COLLECTION, name, {"$set": change}))
 
     def failed(self, name: str, reason: str) -> None:
         """Record a poll that failed for another reason than the login."""
@@ -90,10 +94,14 @@ class InboxStates:
         stop = {"by": AUTHENTICATION, "reason": reason, "at": now, "access": access_mark(inbox), "ticket_due": ticket}
         return self._documents.update(COLLECTION, {"_id": inbox.name, "stop": None}, {"$set": {"stop": stop}})
 
-    def ticket_made(self, name: str) -> None:
+    def ticket_made(self, name: str, stop_id: str) -> None:
         """Record that a ticket about the stop was created."""
         where = {"_id": name, "stop.ticket_due": True}
-        self._documents.update(COLLECTION, where, {"$set": {"stop.ticket_due": False}})
+        self._documents.update(COLLECTION, where, {"$set": {"stop.ticket_due": False, "ticket": stop_id}})
+
+    def recovery_noted(self, name: str, stop_id: str) -> None:
+        """Record that the ticket says that the inbox is read again."""
+        self._documents.update(COLLECTION, {"_id": name, "ticket": stop_id}, {"$set": {"ticket": None}})
 
     def stop(self, name: str, reason: str) -> None:
         """Stop an inbox on behalf of an operator (TI-11)."""

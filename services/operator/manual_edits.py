@@ -81,7 +81,7 @@ def create(app: App, type_: RecordType, new: NewRecord, *, by: str = OPERATOR) -
         raise InvalidEdit(f"the number {change.number} is taken; try again")
     if new.parent:
         app.records.link(cause, new.parent.id, "parent", now)
-    return _finish(app, change, cause, now)
+    return finish(app, change, cause, now)
 
 
 def change(
@@ -98,7 +98,7 @@ def change(
             return record
         cause, now = uuid.uuid4().hex, app.clock.now()
         if app.records.commit(record, planned, cause, now):
-            return _finish(app, planned, cause, now)
+            return finish(app, planned, cause, now)
     raise InvalidEdit("the record is being changed by others all the time; try again")
 
 
@@ -145,7 +145,7 @@ def values_of(type_: RecordType, values: Sequence[tuple[str, str]]) -> tuple[dic
     return {**own, **mirrored(found)}, found
 
 
-def _finish(app: App, done: Change, cause: str, now: datetime) -> Record:
+def finish(app: App, done: Change, cause: str, now: datetime) -> Record:
     """Write activities, publish events, and return the record as stored."""
     for index, activity in enumerate(done.activities):
         app.records.add_activity(done.record_id, cause, index, activity, now, None)

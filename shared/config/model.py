@@ -52,7 +52,7 @@ PORTS: Final[Mapping[tuple[str, str], int]] = MappingProxyType(
 class AuthFailureTicket:
     """The reaction to several refused logins in a row (TI-10)."""
 
-    enabled: keys.Ignored[bool] = False
+    enabled: bool = False
     after: keys.FailureCount = 3
     template: keys.Name | None = None
 

@@ -52,7 +52,6 @@ def _ignored(config: Configuration, supported: Supported) -> Complaints:
     """Every setting that is stated and that this version ignores."""
     yield from _without_effect("", config)
     yield from _without_effect("settings", config.settings)
-    yield from _without_effect("settings.auth_failure_ticket", config.settings.auth_failure_ticket)
     yield from _of_people(config.people)
     for path, server in indexed(config, "mail_servers"):
         yield from _without_effect(path, server)

@@ -15,7 +15,7 @@ from services.record_writer.decide.parts import type_for
 from services.record_writer.decide.sender import LinkedObject, customer_of, object_of
 from services.record_writer.decide.task import plan_task, wants_task
 from shared.addresses import address_key
-from shared.config.model import Partition, RecordType, Template
+from shared.config.model import Configuration, Inbox, Partition, RecordType, Template
 from shared.contracts.change import Activity, Change, Link
 from shared.ids import derived_id
 from shared.text import shortened
@@ -40,7 +40,7 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
         block = whole(facts.mail.text)
     customer, linked = customer_of(facts), object_of(facts, lookups)
     template = _template(facts, type_)
-    partition = partition_of(facts, template)
+    partition = partition_of(facts.inbox, facts.configuration, template)
     own, fields = values.split(_values(facts, type_, template, partition, block), lookups)
     properties = {**_properties(facts, type_, block, partition, template), **own, **_logging(facts)}
     author = author_of_new(facts, lookups, properties["owner"])
@@ -105,14 +105,14 @@ def _template(facts: Facts, type_: RecordType) -> Template | None:
     return found if found and found.on == type_.name else None
 
 
-def partition_of(facts: Facts, template: Template | None) -> Partition | None:
+def partition_of(inbox: Inbox, configuration: Configuration, template: Template | None) -> Partition | None:
     """The template's partition wins over the inbox's (VS-07)."""
     stated = (
         next((value for name, value in template.set.items() if name.casefold() == "partition"), None)
         if template
         else None
     )
-    return facts.configuration.partition(str(stated or facts.inbox.partition or ""))
+    return configuration.partition(str(stated or inbox.partition or ""))
 
 
 def _values(
@@ -122,7 +122,7 @@ def _values(
     from_template = values.templated(type_, template.set) if template else {}
     stated = {**_mapped(facts, type_, block), **values.on_creation(type_, block.fields)}
     together = {**from_template, **stated}
-    priority = _priority(together, partition)
+    priority = priority_of(together, partition)
     if priority is not None and "Priority" not in stated:
         together["Priority"] = priority
     return together
@@ -138,7 +138,7 @@ def _mapped(facts: Facts, type_: RecordType, block: Block) -> dict[str, Any]:
     )
 
 
-def _priority(stated: Mapping[str, Any], partition: Partition | None) -> int | None:
+def priority_of(stated: Mapping[str, Any], partition: Partition | None) -> int | None:
     """Impact × urgency in the partition's matrix; a pair that it lacks leaves the template's priority (VS-07)."""
     if partition is None:
         return None

@@ -24,7 +24,7 @@ def server_for(facts: Facts) -> MailServer | None:
     if named := configuration.mail_server(facts.inbox.mail_server or ""):
         return named
     servers = configuration.mail_servers
-    found = partition_of(facts, facts.configuration.template(facts.inbox.template or ""))
+    found = partition_of(facts.inbox, facts.configuration, facts.configuration.template(facts.inbox.template or ""))
     of_partition = (each for each in servers if found and each.partition == found.name)
     of_nobody = (each for each in servers if each.partition is None)
     return next(of_partition, None) or next(of_nobody, None) or next(iter(servers), None)

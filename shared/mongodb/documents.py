@@ -15,7 +15,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, timedelta
 from typing import Any, BinaryIO, Final, cast
 
@@ -26,28 +26,16 @@ from bson.errors import BSONError
 from pymongo import ASCENDING, IndexModel, MongoClient, ReturnDocument
 from pymongo.collection import Collection
 from pymongo.cursor import Cursor
-from pymongo.errors import (
-    BulkWriteError,
-    ConfigurationError,
-    ConnectionFailure,
-    DocumentTooLarge,
-    DuplicateKeyError,
-    ExecutionTimeout,
-    InvalidURI,
-    OperationFailure,
-    PyMongoError,
-    WriteConcernError,
-    WriteError,
-)
+from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, OperationFailure, PyMongoError, WriteError
 from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from shared.contracts.errors import Misconfigured, Unavailable, Unsupported
+from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mongodb.blobs import CHUNK, BlobReader, Upload
+from shared.mongodb.errors import is_duplicate, is_duplicate_refusal, said, translated
 from shared.store.documents import Change, Document, Filter, Index, Sort
 from shared.store.vocabulary import (
-    Taken,
     check_change,
     check_collection,
     check_document,
@@ -66,19 +54,7 @@ _PIECE: Final = 1024 * 1024
 _RACES: Final = 5
 """How often an upsert that lost the race to insert is tried again."""
 
-_DUPLICATE: Final = 11000
-_UNKNOWN_COMMAND: Final = frozenset({59})
-_REFUSED: Final = frozenset({13, 18, 8000})
-"""Unauthorized, AuthenticationFailed, AtlasError (which is how Atlas refuses a password)."""
-_BAD_CHANGE: Final = frozenset({2, 9, 14, 28, 40, 52, 56, 57, 66, 10141, 10334, 17280, 17419})
-"""BadValue, FailedToParse, TypeMismatch, PathNotViable, conflicting, `$`, empty and dotted names, ImmutableField,
-BSONObjectTooLarge, KeyTooLong, the result of an update is too large."""
 _INDEX_DIFFERS: Final = frozenset({85, 86})
-_UNAVAILABLE: Final = frozenset(
-    {6, 7, 43, 50, 63, 64, 89, 91, 112, 133, 134, 189, 202, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436, 14031}
-)
-"""Host unreachable or not found, cursor gone, time limits, write concern not reached, shutdown, write conflict,
-read concern not yet reached, stepping down, not primary, recovering, disk full: the server's passing states."""
 _SERVED: Final = frozenset({"IXSCAN", "IDHACK", "COUNT_SCAN", "DISTINCT_SCAN", "EXPRESS_IXSCAN", "CLUSTERED_IXSCAN"})
 
 
@@ -116,12 +92,12 @@ class MongoDocuments:
     def _create_indexes(self, collection: str, models: list[IndexModel]) -> None:
         try:
             self._database[collection].create_indexes(models)
-        except DuplicateKeyError as error:
-            raise Misconfigured(f"{collection}: documents break a unique index: {_said(error)}") from error
         except OperationFailure as error:
+            if is_duplicate(error):
+                raise Misconfigured(f"{collection}: documents break a unique index: {said(error)}") from error
             if error.code not in _INDEX_DIFFERS:
                 raise
-            raise Misconfigured(f"{collection}: drop the index that differs and start again: {_said(error)}") from error
+            raise Misconfigured(f"{collection}: drop the index that differs and start again: {said(error)}") from error
 
     def insert(self, collection: str, document: Document) -> bool:
         """Insert once."""
@@ -129,7 +105,9 @@ class MongoDocuments:
         with self._bounded():
             try:
                 self._of(collection).insert_one(checked)
-            except DuplicateKeyError:
+            except WriteError as error:
+                if not is_duplicate(error):
+                    raise
                 return False
         return True
 
@@ -224,7 +202,9 @@ class MongoDocuments:
         with self._bounded():
             try:
                 self._blobs.insert_one(record)
-            except DuplicateKeyError:
+            except WriteError as error:
+                if not is_duplicate(error):
+                    raise
                 upload.discard()
 
     def get_blob(self, sha256: str) -> bytes:
@@ -308,8 +288,11 @@ def _despite_races(write: Callable[[], Any]) -> Any:
     What still is a duplicate then is a unique field's.
     """
     for _ in range(_RACES):
-        with suppress(DuplicateKeyError):
+        try:
             return write()
+        except OperationFailure as error:
+            if not is_duplicate(error):
+                raise
     return write()
 
 
@@ -427,47 +410,6 @@ def _stages(plan: Any) -> Iterator[str]:
 
 
 def _only_duplicates(error: BulkWriteError) -> bool:
-    failures = error.details["writeErrors"]
-    return not error.details["writeConcernErrors"] and all(failure["code"] == _DUPLICATE for failure in failures)
-
-
-def translated(error: Exception, place: str) -> Exception:
-    """Translate an error of the driver. One that is neither an outage nor wrong input is returned unchanged."""
-    if isinstance(error, BulkWriteError):
-        error = _first_of(error)
-    for kinds, codes, make in _TRANSLATIONS:
-        if isinstance(error, kinds) and (codes is None or getattr(error, "code", None) in codes):
-            return make(f"MongoDB at {place}", _said(error))
-    if isinstance(error, PyMongoError) and error.timeout:
-        return Unavailable(f"MongoDB at {place} did not answer in time: {_said(error)}")
-    return error
-
-
-def _first_of(error: BulkWriteError) -> Exception:
-    """The failure that explains the others: an unconfirmed write before a refused one."""
-    for unconfirmed in error.details["writeConcernErrors"]:
-        return WriteConcernError(unconfirmed.get("errmsg", ""), unconfirmed.get("code"), unconfirmed)
-    refused = error.details["writeErrors"][0]
-    kind = DuplicateKeyError if refused["code"] == _DUPLICATE else WriteError
-    return kind(refused["errmsg"], refused["code"], refused)
-
-
-_Make = Callable[[str, str], Exception]
-_LOST: Final = (ConnectionFailure, ExecutionTimeout, WriteConcernError)
-_TRANSLATIONS: Final[tuple[tuple[tuple[type[Exception], ...], frozenset[int] | None, _Make], ...]] = (
-    # kinds of error, codes (None: any), and what it becomes; the first row that fits decides
-    ((DuplicateKeyError,), None, lambda _, said: Taken(f"a unique value is taken: {said}")),
-    ((OperationFailure,), _REFUSED, lambda at, _: Misconfigured(f"{at} refuses the user or password of the store URL")),
-    ((OperationFailure,), _BAD_CHANGE, lambda _, said: ValueError(said)),
-    ((OperationFailure,), _UNKNOWN_COMMAND, lambda at, said: Unsupported(f"{at} does not know a command: {said}")),
-    ((OperationFailure,), _UNAVAILABLE, lambda at, said: Unavailable(f"{at} cannot answer now: {said}")),
-    (_LOST, None, lambda at, said: Unavailable(f"{at} is away: {said}")),
-    ((ConfigurationError,), None, lambda at, said: Misconfigured(f"{at} cannot be used: {said}")),
-    ((DocumentTooLarge, BSONError), None, lambda _, said: ValueError(said)),
-)
-
-
-def _said(error: Exception) -> str:
-    """The driver's sentence without what it appends, its answer and its settings: what a person reads in a log line."""
-    said = str(error).partition(", full error:")[0].partition(", Timeout:")[0]
-    return said.partition(" (configured timeouts:")[0][:500]
+    refused = error.details["writeErrors"]
+    duplicates = (is_duplicate_refusal(each["code"], each["errmsg"]) for each in refused)
+    return not error.details["writeConcernErrors"] and all(duplicates)

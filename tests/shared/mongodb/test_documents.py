@@ -13,7 +13,8 @@ from pymongo import errors, monitoring
 
 from shared.contracts.errors import Misconfigured, Unavailable, Unsupported
 from shared.mongodb import documents as mongo
-from shared.mongodb.documents import MongoDocuments, place_of, translated
+from shared.mongodb.documents import MongoDocuments, place_of
+from shared.mongodb.errors import translated
 from shared.store.documents import Index
 from shared.store.vocabulary import Taken
 
@@ -55,6 +56,20 @@ TRANSLATIONS = [
     (bulk({"code": 2, "errmsg": "BadValue"}), ValueError),
     (errors.DocumentTooLarge("BSON document too large"), ValueError),
     (InvalidDocument("cannot encode object"), ValueError),
+    (errors.WriteError("deadlock detected", 16908292), Unavailable),
+    (errors.WriteError("a lock was not available", 50463045), Unavailable),
+    (errors.WriteError("another code, deadlock detected", 5), Unavailable),
+    (errors.OperationFailure("sorry, too many clients already", 12485), Unavailable),
+    (errors.OperationFailure("the database system is shutting down", 1), Unavailable),
+    (errors.OperationFailure("WriteConflict error: please retry", 112), Unavailable),
+    (errors.OperationFailure("primary stepped down", 189), Unavailable),
+    (errors.OperationFailure("Unable to acquire a lock within 5ms", 24), Unavailable),
+    (errors.OperationFailure("rate is large", 16500), Unavailable),
+    (errors.OperationFailure("anything", 1, {"errorLabels": ["TransientTransactionError"]}), Unavailable),
+    (bulk({"code": 14, "errmsg": "BadValue"}, {"code": 16908292, "errmsg": "deadlock detected"}), Unavailable),
+    (errors.WriteError("conflicting key value violates exclusion constraint", 16908482), Taken),
+    (errors.WriteError('conflicting key value violates exclusion constraint "documents_rum_2"', 1), Taken),
+    (bulk({"code": 1, "errmsg": "duplicate key value violates unique constraint"}), Taken),
     (errors.OperationFailure("something nobody has seen", 987654), errors.OperationFailure),
     (errors.InvalidOperation("Cannot use MongoClient after close"), errors.InvalidOperation),
 ]
@@ -221,3 +236,20 @@ def test_a_blob_whose_chunks_are_gone_is_a_lookup_error(store: MongoDocuments) -
     store._database["fs.chunks"].delete_one({"n": 1})
     with pytest.raises(LookupError, match="incomplete"):
         store.get_blob(key)
+
+
+def test_a_duplicate_in_the_words_of_another_server_is_a_duplicate(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = {"code": 16908482, "errmsg": "conflicting key value violates exclusion constraint", "index": 0}
+
+    def insert_one(*_: object) -> None:
+        raise errors.WriteError(str(refused["errmsg"]), 16908482, refused)
+
+    def insert_many(*_: object, **__: object) -> None:
+        raise bulk(refused)
+
+    monkeypatch.setattr(pymongo.collection.Collection, "insert_one", insert_one)
+    monkeypatch.setattr(pymongo.collection.Collection, "insert_many", insert_many)
+    store = MongoDocuments("mongodb://db.example/")
+    assert store.insert("things", {"_id": "a"}) is False
+    assert store.insert_many("things", [{"_id": "a"}]) == 0
+    store.close()

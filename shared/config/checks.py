@@ -340,6 +340,8 @@ def _names_of_types(config: Configuration) -> Complaints:
             ("label", each.label),
             *((("aliases", alias)) for alias in each.aliases),
         ):
+            if folded(name) == XML_EXPORT:
+                yield Complaint(f"{path}.{key}", f'"{name}" is the processor that exports mails; choose another')
             owner = owners.setdefault(folded(name), each.name)
             if folded(owner) != folded(each.name):
                 yield Complaint(f"{path}.{key}", f'"{name}" already means the type {owner}; choose another')

@@ -17,6 +17,7 @@ from shared.addresses import address_key
 from shared.config.complaints import Complaint, Complaints, indexed
 from shared.config.field_checks import mapped_fields, undeclared
 from shared.config.keys import WITHOUT_EFFECT
+from shared.config.lookalikes import find_lookalikes
 from shared.config.model import XML_EXPORT, CommandPolicy, Configuration, Connection, Inbox, MailServer, Person, Rule
 from shared.config.schema import marked
 
@@ -46,6 +47,7 @@ def find_notes(config: Configuration, supported: Supported) -> Complaints:
     yield from _risky_logins(config)
     yield from _open_tokens(config)
     yield from _undeclared_fields(config)
+    yield from find_lookalikes(config)
 
 
 def _ignored(config: Configuration, supported: Supported) -> Complaints:

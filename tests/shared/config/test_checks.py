@@ -212,6 +212,12 @@ def test_a_format_of_ones_own_cannot_be_set_while_it_is_switched_off() -> None:
             'record_types[0].relationships.r: there is no record type "x"',
         ),
         ("record_types: [{name: a, aliases: [call]}]", '"call" already means the type incident'),
+        (
+            "record_types: [{name: xml_export}]",
+            'record_types[0].name: "xml_export" is the processor that exports mails',
+        ),
+        ("record_types: [{name: a, label: XML Export}]", 'record_types[0].label: "XML Export" is the processor'),
+        ("record_types: [{name: a, aliases: [Xml-Export]}]", 'record_types[0].aliases: "Xml-Export" is the processor'),
         ("record_types: [{name: a}, {name: b, label: A}]", 'record_types[1].label: "A" already means the type a'),
         ("settings: {auth_failure_ticket: {template: x}}", "settings.auth_failure_ticket.template"),
         (

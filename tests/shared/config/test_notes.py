@@ -122,6 +122,68 @@ def test_what_is_probably_not_meant_is_noted(text: str, expected: list[str]) -> 
     assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
 
 
+RULE = "rules: [{name: r, match: "
+SET_TEAM = "{name: %s, on: task, set: {OwnerTeam: Service Desk}}"
+TEAM = "owner_team: Service Desk}]\n"
+
+
+@pytest.mark.req("TI-20", "TI-27", "IV-31", "IV-32", "VS-07")
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "record_types: [{name: a, prefix: inc}]",
+            ["record_types[0].prefix: a number such as inc1 is one of incident too"],
+        ),
+        ("record_types: [{name: a}, {name: b}]", ["record_types[1].prefix: a number such as 1 is one of a too"]),
+        ("record_types: [{name: a, prefix: A}, {name: b, prefix: B}, {name: incident, prefix: INC}]", []),
+        (
+            "settings: {restricted_attachments: ['*.exe', '*']}",
+            ['settings.restricted_attachments[1]: "*" matches every'],
+        ),
+        (
+            "settings: {restricted_attachments: ['*.*']}",
+            ['settings.restricted_attachments[0]: "*.*" matches every file'],
+        ),
+        ("settings: {restricted_attachments: ['*.e*', 'image/*']}", []),
+        (RULE + "{subject_begins: 'Re:'}}]", ['rules[0].match.subject_begins: "Re:" matches nothing: subjects count']),
+        (
+            "rules: [{name: barred-subject, match: {subject_begins: ['AW: Unzustellbar', spam]}}]",
+            ['rules[0].match.subject_begins: "AW: Unzustellbar" matches nothing: subjects count without it; write'],
+        ),
+        (RULE + "{subject: 'Re:'}}]", ['rules[0].match: "Re:" rejects every reply or forwarded mail; add what else']),
+        (RULE + "{subject: [spam, 'Fwd: ']}, direction: both}]", ['rules[0].match: "Fwd:" rejects every reply or']),
+        (
+            RULE + "{regex: {subject: '^re:'}}, direction: outbound}]",
+            ['rules[0].match: "^re:" keeps back every answer'],
+        ),
+        (RULE + "{subject: 'Re:', sender: '@spam.example'}}]", []),
+        (RULE + "{subject: 'Re:'}, enabled: false}]", []),
+        (RULE + "{subject: 'Re: your order'}}]", []),
+        (RULE + "{regex: {subject: 'viagra'}}}]", []),
+        (
+            BOX + TEAM + "templates: [{name: t, on: incident, set: {OwnerTeam: service desk}}]",
+            ['templates[0].set.OwnerTeam: the team "service desk" is another one than "Service Desk"; write one name'],
+        ),
+        (
+            BOX + TEAM + "quick_actions: [{name: t, on: incident, set: {OwnerTeam: Servce Desk}}]",
+            ['quick_actions[0].set.OwnerTeam: the team "Servce Desk" is another one than "Service Desk"'],
+        ),
+        (
+            BOX + f"field_mapping: {{ownerteam: Service-Desk}}}}]\ntemplates: [{SET_TEAM % 't'}, {SET_TEAM % 'u'}]",
+            ['inboxes[0].field_mapping.ownerteam: the team "Service-Desk" is another one than "Service Desk"'],
+        ),
+        (BOX + TEAM + "templates: [{name: t, on: incident, set: {OwnerTeam: Service Team}}]", []),
+        (BOX + "owner_team: Floor12}]\ntemplates: [{name: t, on: incident, set: {OwnerTeam: Floor13}}]", []),
+        (BOX + "field_mapping: {OwnerTeam: '@Subject'}, " + TEAM, []),
+    ],
+)
+def test_a_name_or_pattern_that_means_more_or_less_than_it_seems_is_noted(text: str, expected: list[str]) -> None:
+    found = told(text)
+    assert len(found) == len(expected)
+    assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
+
+
 def test_the_page_of_settings_tells_every_key_without_effect() -> None:
     page = re.search(r"## Without effect in this version\n(.*?)\n## ", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert page

@@ -1,11 +1,12 @@
-"""Bytes in GridFS (PR-13): an upload in pieces, and a reader.
+"""Blobs (PR-13): small ones as documents, others in GridFS by an upload in pieces and a reader.
 
-Both follow the GridFS specification by themselves, so that any GridFS tool reads the result. The driver's
+Both of these follow the GridFS specification by themselves, so that any GridFS tool reads the result. The driver's
 own writer looks two collections up before each file and holds up to 32 MB; this one costs a round trip
 for each 4 MiB and one for the file's entry. Its reader keeps a cursor open between two reads and takes what
 one answer holds; this one asks for 4 MiB by their numbers.
 
-A file in GridFS is no blob yet: only the entry in `blobs`, which the store writes last, makes it one.
+A document of `blobs` makes a blob: `{_id: SHA-256, size, data}` for a small one, `{_id: SHA-256, size, file}` for a
+file in GridFS, written when the file is complete. Every size is read in both forms.
 It is separate from the document adapter, because it handles bytes only, and no documents.
 """
 
@@ -30,8 +31,29 @@ CHUNK: Final = 255 * 1024
 _CHUNKS: Final = 16
 """Chunks sent or read at once: 4 MiB in memory, whatever the size of the file."""
 
+SMALL: Final = 256 << 10
+"""Bytes that a blob may have to be kept as a document (PR-13)."""
+
 Bounded = Callable[[], AbstractContextManager[None]]
 """Makes the context in which one exchange with the server is bounded and its errors are translated."""
+
+
+def small_content(content: bytes | BinaryIO) -> bytes | None:
+    """The bytes of a blob that is kept as a document; None for a larger one, or one that cannot be read twice."""
+    if isinstance(content, bytes):
+        return content if len(content) <= SMALL else None
+    if not content.seekable():
+        return None
+    start, found = content.tell(), b""
+    while len(found) <= SMALL and (piece := content.read(SMALL + 1 - len(found))):  # a raw stream may give less
+        found += piece
+    content.seek(start)
+    return found if len(found) <= SMALL else None
+
+
+def blob_document(content: bytes) -> Document:
+    """A small blob as it is kept."""
+    return {"_id": hashlib.sha256(content).hexdigest(), "size": len(content), "data": Binary(content)}
 
 
 class Upload:

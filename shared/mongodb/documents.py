@@ -32,7 +32,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from shared.contracts.errors import Misconfigured, Unavailable
-from shared.mongodb.blobs import CHUNK, BlobReader, Upload
+from shared.mongodb.blobs import CHUNK, BlobReader, Upload, blob_document, small_content
 from shared.mongodb.errors import is_duplicate, is_duplicate_refusal, said, translated
 from shared.store.documents import Change, Document, Filter, Index, Sort
 from shared.store.vocabulary import (
@@ -187,41 +187,53 @@ class MongoDocuments:
             return self._of(collection).delete_many(query).deleted_count
 
     def put_blob(self, content: bytes | BinaryIO) -> str:
-        """Upload, then publish under the hash. What is kept already costs one round trip, if it can be read twice."""
+        """Keep a small blob as a document; upload others, then publish them under the hash.
+
+        A large one that is kept already costs one round trip, if it can be read twice.
+        """
+        if (small := small_content(content)) is not None:
+            document = blob_document(small)
+            self._insert_blob(document)
+            return str(document["_id"])
         known = _digest_if_cheap(content)
         if known is not None and self.has_blob(known):
             return known
         upload = Upload(self._database, self._bounded)
         upload.write(content)
-        self._publish(upload)
+        if not self._insert_blob({"_id": upload.sha256, "file": upload.file, "size": upload.size}):
+            upload.discard()  # another was faster
         return upload.sha256
 
-    def _publish(self, upload: Upload) -> None:
-        """Make the upload the blob, unless another has been faster: the one write that decides."""
-        record = {"_id": upload.sha256, "file": upload.file, "size": upload.size}
+    def _insert_blob(self, document: Document) -> bool:
+        """Make the document the blob; False when there is one already."""
         with self._bounded():
             try:
-                self._blobs.insert_one(record)
+                self._blobs.insert_one(document)
             except WriteError as error:
                 if not is_duplicate(error):
                     raise
-                upload.discard()
+                return False
+        return True
 
     def get_blob(self, sha256: str) -> bytes:
-        """The bytes; two round trips up to 4 MiB."""
-        return self._reader(sha256).readall()
+        """The bytes; one round trip for a small blob, two up to 4 MiB."""
+        return self._raw(sha256).read()
 
     def open_blob(self, sha256: str) -> BinaryIO:
         """A stream that can seek and holds 4 MiB."""
-        return cast("BinaryIO", io.BufferedReader(self._reader(sha256), CHUNK))
+        raw = self._raw(sha256)
+        return raw if isinstance(raw, io.BytesIO) else cast("BinaryIO", io.BufferedReader(raw, CHUNK))
 
-    def _reader(self, sha256: str) -> BlobReader:
+    def _raw(self, sha256: str) -> io.BytesIO | BlobReader:
+        """What is kept: in the blob's own document, or in a file in GridFS."""
         record = None
         if _is_digest(sha256):
             with self._bounded():
                 record = self._blobs.find_one({"_id": sha256})
         if record is None:
             raise LookupError(f"no blob {sha256!a}")
+        if "data" in record:
+            return io.BytesIO(record["data"])
         return BlobReader(self._database, record["file"], record["size"], self._bounded)
 
     def has_blob(self, sha256: str) -> bool:

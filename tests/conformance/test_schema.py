@@ -11,16 +11,23 @@ from services.queues import QUEUES
 from shared.app import App, Location
 from shared.contracts.errors import Misconfigured
 from shared.embedded.documents import EmbeddedDocuments
-from shared.store.schema import SCHEMA, VERSION, agree_on_version
+from shared.store.schema import READ, SCHEMA, VERSION, agree_on_version
 
 if TYPE_CHECKING:
     from shared.store.documents import Documents
 
-OTHERS = [(VERSION + 1, "a newer"), (VERSION - 1, "an older")]
+OTHERS = [(VERSION + 1, "a newer"), (min(READ) - 1, "an older")]
 
 
 def test_a_store_without_a_version_gets_ours(documents: Documents) -> None:
     agree_on_version(documents)
+    agree_on_version(documents)
+    assert documents.get(SCHEMA, SCHEMA) == {"_id": SCHEMA, "version": VERSION}
+
+
+@pytest.mark.parametrize("version", sorted(READ))
+def test_a_store_of_a_version_that_is_read_gets_ours(documents: Documents, version: int) -> None:
+    documents.insert(SCHEMA, {"_id": SCHEMA, "version": version})
     agree_on_version(documents)
     assert documents.get(SCHEMA, SCHEMA) == {"_id": SCHEMA, "version": VERSION}
 

@@ -13,6 +13,7 @@ from pymongo import errors, monitoring
 
 from shared.contracts.errors import Misconfigured, Unavailable, Unsupported
 from shared.mongodb import documents as mongo
+from shared.mongodb.blobs import SMALL, Upload
 from shared.mongodb.documents import MongoDocuments, place_of
 from shared.mongodb.errors import translated
 from shared.store.documents import Index
@@ -197,18 +198,44 @@ def test_one_call_is_one_round_trip(store: MongoDocuments, commands: Commands) -
     assert told == ["insert", "insert", "find", "update", "findAndModify", "update", "find", "aggregate", "delete"]
 
 
-def test_a_new_blob_costs_four_round_trips_and_a_known_one_a_single_lookup(
+def test_a_new_large_blob_costs_four_round_trips_and_a_known_one_a_single_lookup(
     store: MongoDocuments, commands: Commands
 ) -> None:
-    key = store.put_blob(b"a small attachment")
+    content = b"a large attachment" * 20_000
+    key = store.put_blob(content)
     assert commands.names == ["find blobs", "insert fs.chunks", "insert fs.files", "insert blobs"]
     commands.names.clear()
-    store.put_blob(b"a small attachment")
-    store.put_blob(io.BytesIO(b"a small attachment"))
+    store.put_blob(content)
+    store.put_blob(io.BytesIO(content))
     assert commands.names == ["find blobs", "find blobs"]
     commands.names.clear()
     store.get_blob(key)
     assert commands.names == ["find blobs", "find fs.chunks"]
+
+
+@pytest.mark.req("PR-13")
+@pytest.mark.parametrize("size", [0, SMALL])
+def test_a_small_blob_is_a_document_and_costs_one_round_trip(
+    store: MongoDocuments, commands: Commands, size: int
+) -> None:
+    content = b"x" * size
+    key = store.put_blob(content)
+    store.put_blob(io.BytesIO(content))
+    assert store.get_blob(key) == content
+    with store.open_blob(key) as stream:
+        assert stream.read() == content
+    assert commands.names == ["insert blobs", "insert blobs", "find blobs", "find blobs"]
+    assert store._blobs.find_one({"_id": key}) == {"_id": key, "size": size, "data": content}
+
+
+@pytest.mark.req("PR-13")
+def test_a_small_blob_that_an_earlier_version_put_into_gridfs_is_read(store: MongoDocuments) -> None:
+    upload = Upload(store._database, store._bounded)
+    upload.write(b"from before")
+    store._blobs.insert_one({"_id": upload.sha256, "file": upload.file, "size": upload.size})
+    assert store.put_blob(b"from before") == upload.sha256
+    assert store.get_blob(upload.sha256) == b"from before"
+    assert "file" in (store._blobs.find_one({"_id": upload.sha256}) or {})
 
 
 def test_a_blob_is_a_file_that_the_drivers_own_gridfs_reads(store: MongoDocuments) -> None:
@@ -224,11 +251,12 @@ def test_a_blob_is_a_file_that_the_drivers_own_gridfs_reads(store: MongoDocument
 
 
 def test_the_loser_of_two_uploads_leaves_nothing_behind(store: MongoDocuments, monkeypatch: pytest.MonkeyPatch) -> None:
-    key = store.put_blob(b"twice")
+    content = b"twice" * 100_000
+    key = store.put_blob(content)
     monkeypatch.setattr(store, "has_blob", lambda _: False)
-    assert store.put_blob(b"twice") == key
+    assert store.put_blob(content) == key
     assert store._database["fs.files"].count_documents({}) == 1
-    assert store._database["fs.chunks"].count_documents({}) == 1
+    assert store._database["fs.chunks"].count_documents({}) == 2
 
 
 def test_a_blob_whose_chunks_are_gone_is_a_lookup_error(store: MongoDocuments) -> None:

@@ -14,15 +14,14 @@ from pathlib import Path
 from typing import Self
 
 from shared.clock import Clock, SystemClock
-from shared.config import store as configuration_store
 from shared.config.directory import Directory
-from shared.config.model import DEFAULT
 from shared.contracts.errors import PostroomError
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
 from shared.intake import Door
 from shared.runtime.broker import Broker, WorkQueues
 from shared.store.arrivals import Arrivals
+from shared.store.configuration import seed_defaults
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
 from shared.store.indexes import INDEXES
@@ -117,9 +116,3 @@ def _broker(location: Location, queues: WorkQueues) -> Broker:
     return RabbitBroker(
         location.broker_url, queues, verify_only=location.verify_topology, management_url=location.management_url
     )
-
-
-def seed_defaults(documents: Documents) -> None:
-    """Store the default inbox and the first analyst in an empty store (IV-10)."""
-    if documents.get("settings", "settings") is None:
-        configuration_store.apply(documents, DEFAULT)

@@ -16,9 +16,9 @@ import pytest
 from services import runner
 from services.queues import QUEUES
 from shared.app import App, Location
-from shared.config import store as configuration_store
 from shared.config.model import Configuration
 from shared.intake import RawMail
+from shared.store import configuration as configuration_store
 from shared.store.documents import Document
 from shared.store.record import Record
 

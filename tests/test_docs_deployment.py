@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from services.pipeline import STAGES
-from shared.config import load
+from shared.config.reading import load
 from tests.desk import Desk
 
 ROOT = Path(__file__).parents[1]

@@ -16,8 +16,8 @@ from lxml import etree
 
 from services.operator import manual_edits
 from services.operator.records import view
-from shared.config import store as configuration_store
 from shared.config.reading import load_bytes
+from shared.store import configuration as configuration_store
 from shared.store.documents import Document
 from tests.desk import Desk
 

@@ -29,23 +29,13 @@ TECHNOLOGIES = {
 STAGES = sorted(path.parent.name for path in ROOT.glob("services/*/stage.py"))
 
 
-COLLECTIONS = {
-    *("mails", "arrivals", "journal", "outbox", "dead_letters"),
-    *("records", "activities", "links", "counters", "people", "history"),
+OF_COLLECTIONS = {
+    name for name, method in vars(Documents).items() if "collection" in getattr(method, "__annotations__", {})
 }
-PORT = {name for name in vars(Documents) if not name.startswith("_")}
+"""The methods of the document port that are given the name of a collection."""
 DOCUMENTS = "shared.store.documents.Document"
 STORE_ROOMS = ("shared.store.", "shared.embedded.", "shared.mongodb.")
-"""Where documents are plain dicts. Everywhere else they are rows, apart from the modules named below."""
-NAMES_COLLECTIONS = {"shared.config.store"}
-"""Modules that still ask the document port themselves; people are a section of the configuration too."""
-HAS_DOCUMENTS = {
-    "services.fetcher.lease",
-    "services.fetcher.ledger",
-    "shared.config.documents",
-    "shared.config.store",
-}
-"""Modules that still see documents. The lists only become shorter."""
+"""Where documents are plain dicts, and collections have names. Everywhere else they are rows of a repository."""
 
 
 def _modules() -> dict[str, Path]:
@@ -71,14 +61,14 @@ def _imports(path: Path, *, at_start: bool) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _collections_asked(path: Path) -> Iterator[str]:
-    """The collections that a file names to the document port."""
+def _asked_of_collections(path: Path) -> Iterator[str]:
+    """The methods by which a file asks the document port for a collection."""
     for node in ast.walk(ast.parse(path.read_bytes())):
         match node:
-            case ast.Call(
-                ast.Attribute(ast.Name(port) | ast.Attribute(attr=port), attr=method), [ast.Constant(str(name)), *_]
-            ) if method in PORT and port in {"documents", "store"}:
-                yield from {name} & COLLECTIONS
+            case ast.Call(ast.Attribute(ast.Name(port) | ast.Attribute(attr=port), attr=method)) if (
+                method in OF_COLLECTIONS and port in {"documents", "_documents", "store"}
+            ):
+                yield method
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -169,14 +159,14 @@ def _known(imports: Iterator[str]) -> set[str]:
 
 def test_a_collection_is_named_by_its_repository_alone() -> None:
     outside = {name: path for name, path in MODULES.items() if not name.startswith(STORE_ROOMS)}
-    assert {name for name, path in outside.items() if set(_collections_asked(path))} == NAMES_COLLECTIONS
+    assert {name for name, path in outside.items() if set(_asked_of_collections(path))} == set()
 
 
 def test_documents_stay_in_the_store() -> None:
     outside = {name for name, imports in IMPORTS.items() if not name.startswith(STORE_ROOMS) and DOCUMENTS in imports}
-    assert outside == HAS_DOCUMENTS
+    assert outside == set()
 
 
 def test_the_rules_on_documents_find_what_they_look_for() -> None:
-    assert set(_collections_asked(MODULES["shared.config.store"])) == {"people"}
+    assert set(_asked_of_collections(MODULES["shared.store.journal"])) == {"insert_many", "find"}
     assert DOCUMENTS in IMPORTS["shared.store.records"]

@@ -33,8 +33,8 @@ from shared.config.writing import to_plain, to_yaml
 if TYPE_CHECKING:
     from shared.app import App
     from shared.config.model import Configuration
-    from shared.config.store import Applied
     from shared.mail_network.connection_test import TestResult
+    from shared.store.configuration import Applied
 
 _Test = tuple[str, str, "Callable[[], ConnectionCheck | TestResult]"]
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)

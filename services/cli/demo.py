@@ -65,14 +65,16 @@ def _samples() -> dict[str, bytes]:
 
 def _mark_as_demo(app: App, *, existed: bool) -> None:
     """Raise an error when the folder existed and is not the demo's own: nothing of another desk is changed."""
-    if existed and app.documents.get("demo", "desk") is None:
+    from shared.store.schema import is_demo, mark_as_demo
+
+    if existed and not is_demo(app.documents):
         raise Problem(f"{app.location.data} holds another desk; name another folder with --data")
-    app.documents.upsert("demo", "desk", {"$set": {"at": app.clock.now()}})
+    mark_as_demo(app.documents, app.clock.now())
 
 
 def _apply_configuration(app: App) -> None:
     from shared.config.reading import load
-    from shared.config.store import apply
+    from shared.store.configuration import apply
 
     apply(app.documents, load(SAMPLES / "desk.yaml"), clock=app.clock, reason="demo")
     app.directory.renew()

@@ -18,9 +18,9 @@ from typing import Self
 
 from shared import processes
 from shared.contracts.errors import Unavailable
-from shared.store.documents import Change, Document, Documents
+from shared.store.documents import Documents
+from shared.store.leases import StoredLease, StoredLeases
 
-COLLECTION = "fetch_leases"
 TTL = 60.0
 
 
@@ -34,32 +34,29 @@ class Leases:
     def __init__(
         self, documents: Documents, *, ttl: float = TTL, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._documents, self._ttl, self._monotonic = documents, ttl, monotonic
+        self._stored, self._ttl, self._monotonic = StoredLeases(documents), ttl, monotonic
         self._owner = processes.name()
-        self._seen: dict[str, tuple[tuple[str, int], float]] = {}
+        self._seen: dict[str, tuple[StoredLease, float]] = {}
 
-    def acquire(self, name: str) -> Lease | None:
+    def acquire(self, folder: str) -> Lease | None:
         """The lease, or None while another holds it."""
         token = uuid.uuid4().hex
-        fresh = {"_id": name, "token": token, "beat": 0, "owner": self._owner}
-        if self._documents.insert(COLLECTION, fresh) or self._take_over(name, token):
-            return Lease(self._documents, name, token, self._ttl / 4)
+        if self._stored.insert(StoredLease(folder, token, 0, self._owner)) or self._take_over(folder, token):
+            return Lease(self._stored, folder, token, self._ttl / 4)
         return None
 
-    def _take_over(self, name: str, token: str) -> bool:
-        held = self._documents.get(COLLECTION, name)
-        if held is None or not (processes.is_gone(held["owner"]) or self._is_still(name, held)):
+    def _take_over(self, folder: str, token: str) -> bool:
+        held = self._stored.get(folder)
+        if held is None or not (processes.is_gone(held.owner) or self._is_still(held)):
             return False
-        where = {"_id": name, "token": held["token"], "beat": held["beat"]}
-        change: Change = {"$set": {"token": token, "owner": self._owner}, "$inc": {"beat": 1}}
-        return self._documents.update(COLLECTION, where, change)
+        return self._stored.take_over(held, token, self._owner)
 
-    def _is_still(self, name: str, held: Document) -> bool:
+    def _is_still(self, held: StoredLease) -> bool:
         """Whether this process has seen an unchanged beat for long enough."""
-        mark, now = (str(held["token"]), int(held["beat"])), self._monotonic()
-        before, since = self._seen.get(name, (None, now))
-        if before != mark:
-            self._seen[name] = (mark, now)
+        now = self._monotonic()
+        before, since = self._seen.get(held.folder, (None, now))
+        if before != held:
+            self._seen[held.folder] = (held, now)
             return False
         return now - since > self._ttl
 
@@ -67,10 +64,10 @@ class Leases:
 class Lease:
     """A lease that is held. A thread increments its beat while the `with` block runs."""
 
-    def __init__(self, documents: Documents, name: str, token: str, every: float) -> None:
-        self._documents, self._where, self._every = documents, {"_id": name, "token": token}, every
+    def __init__(self, stored: StoredLeases, folder: str, token: str, every: float) -> None:
+        self._stored, self._folder, self._token, self._every = stored, folder, token, every
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"lease {name}", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name=f"lease {folder}", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -82,11 +79,11 @@ class Lease:
         self._done.set()
         self._thread.join()
         with suppress(Unavailable):  # then it expires, because its beat stops
-            self._documents.delete(COLLECTION, self._where)
+            self._stored.delete(self._folder, self._token)
 
     def held(self) -> bool:
         """Whether the store says that the lease is still ours; also increments the beat."""
-        return self._documents.update(COLLECTION, self._where, {"$inc": {"beat": 1}})
+        return self._stored.beat(self._folder, self._token)
 
     def _beat(self) -> None:
         while not self._done.wait(self._every):

@@ -19,7 +19,6 @@ from services.fetcher import mailbox
 from services.fetcher.lease import Leases
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import InboxAccess, Limits, Mailbox, Peek
-from services.fetcher.state import AUTHENTICATION, InboxState, InboxStates, access_mark
 from services.fetcher.visit import PART, HandOver, Polled, Visit
 from shared.clock import Clock, SystemClock
 from shared.config.model import Inbox, Settings
@@ -31,6 +30,7 @@ from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials, no_token
 from shared.runtime.hooks import Failed, Hooks, Outage, Retried
 from shared.store.documents import Documents
+from shared.store.inbox_states import AUTHENTICATION, InboxState, InboxStates, access_mark
 
 log = logging.getLogger("postroom.fetcher")
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from services.fetcher import mailbox
 from services.notifier import send
 from services.operator.errors import NotAvailable
-from shared.config import store
 from shared.config.merge import names, pruned_sections
 from shared.config.model import Configuration
 from shared.config.notes import Supported, find_notes
@@ -23,12 +22,13 @@ from shared.config.secrets import Missing, missing
 from shared.config.tree import cut_texts
 from shared.config.writing import to_yaml
 from shared.mail_network import sasl
+from shared.store import configuration as store
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.config.complaints import Complaint
-    from shared.config.store import Applied
     from shared.config.tree import Item
+    from shared.store.configuration import Applied
 
 ASKS_BEFORE_DELETING = frozenset({"inboxes", "mail_servers"})
 """Sections of which nothing is deleted without a confirmation (IV-10, VS-13)."""

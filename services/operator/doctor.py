@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
-from services.fetcher.ledger import troubles
-from services.fetcher.state import InboxState, InboxStates
 from services.operator.configuration import notes_on
 from services.operator.conservation import check as check_conservation
 from services.operator.queues import use_management
@@ -24,6 +22,8 @@ from shared.config.model import Inbox
 from shared.config.secrets import missing
 from shared.contracts.errors import PostroomError
 from shared.mail_network.connection_test import TestResult
+from shared.store.inbox_states import InboxState, InboxStates
+from shared.store.ledger import LedgerEntries
 from shared.store.outbox import OutboxState
 from shared.text import iso
 
@@ -135,7 +135,7 @@ def _inboxes(app: App) -> Iterator[Finding]:
 
 
 def _mails_left(app: App, inbox: Inbox) -> Iterator[Finding]:
-    if left := troubles(app.documents, inbox.name):
+    if left := LedgerEntries(app.documents).not_taken(inbox.name):
         text = f"{counted(len(left), 'mail')} left in the mailbox, not taken; one because: {left[0].reason}"
         yield Finding("inboxes", "note", f"{inbox.name}: {text}")
 

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
-from services.fetcher.state import OPERATOR, InboxState, InboxStates
 from services.operator import mail_servers
 from services.operator.errors import NotAvailable
 from services.operator.mail_servers import TestMail
 from services.operator.view import values_of, view_of
 from services.parser import guarded
 from services.runner import build_fetcher
-from shared.config.store import switch
 from shared.contracts.errors import BoundExceeded, Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection import Refusal
 from shared.mail_network.connection_test import TestResult
+from shared.store.configuration import switch
+from shared.store.inbox_states import OPERATOR, InboxState, InboxStates
 
 if TYPE_CHECKING:
     from services.fetcher.mailbox import Peek

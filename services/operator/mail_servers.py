@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 from services.notifier import send
 from services.notifier.compose import Outgoing
-from services.notifier.state import MailServerState, MailServerStates
 from services.operator.errors import NotAvailable
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.contracts.mail import Address
 from shared.mail_network import connection_test
 from shared.mail_network.connection import Step
 from shared.mail_network.connection_test import TestResult
+from shared.store.mail_server_states import MailServerState, MailServerStates
 
 if TYPE_CHECKING:
     from shared.app import App

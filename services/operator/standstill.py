@@ -15,11 +15,11 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from services.fetcher.state import InboxStates
 from services.operator.actions import OPERATOR
 from services.operator.mails import SHORT_ID, journal_of
 from services.operator.queues import queue_states
 from shared.runtime.broker import PARKED, RETRY
+from shared.store.inbox_states import InboxStates
 
 if TYPE_CHECKING:
     from services.operator.queues import QueueState

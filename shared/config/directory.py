@@ -14,8 +14,8 @@ from typing import Final
 
 from shared.clock import Clock
 from shared.config.model import Configuration, Inbox, RecordType
-from shared.config.store import read, revision
 from shared.contracts.errors import Misconfigured
+from shared.store.configuration import read, revision
 from shared.store.documents import Documents
 
 log = logging.getLogger(__name__)

@@ -1,6 +1,6 @@
 """Merge a configuration file with the stored configuration: the file's things first, then the stored ones.
 
-Pure; `shared.config.store` reads and writes. A file may be partial: what it does not state stays, and may be
+Pure; `shared.store.configuration` reads and writes. A file may be partial: what it does not state stays, and may be
 referred to. With `prune`, things that the file does not have are deleted.
 """
 

@@ -17,9 +17,9 @@ from shared.config.model import Configuration, Rule, Settings, Statuses
 from shared.config.readers import duration_text, size, size_text
 from shared.config.schema import SECTIONS, is_needed, section_of
 from shared.config.section import Section
-from shared.config.store import read
 from shared.config.tree import CORE
 from shared.config.values import Secret
+from shared.store.configuration import read
 from shared.store.documents import Documents
 
 _BASE: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -1,7 +1,7 @@
-"""The version of the stored documents, kept in the store itself and compared at every start.
+"""What a store says of itself: the version of its documents, compared at every start, and whether it is the demo's.
 
-It goes up when an older program cannot read what this one writes. A store without a version was written before there
-was one, with the documents of version 1.
+The version goes up when an older program cannot read what this one writes. A store without a version was written before
+there was one, with the documents of version 1.
 
 Version 2: on MongoDB, small blobs are documents of `blobs`. What version 1 wrote is read as it is, so nothing has to be
 rewritten; its programs would not find the new blobs.
@@ -9,6 +9,7 @@ rewritten; its programs would not find the new blobs.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Final
 
 from shared.contracts.errors import Misconfigured
@@ -19,6 +20,7 @@ READ: Final = frozenset({1, VERSION})
 """Versions whose documents are read as they are."""
 SCHEMA: Final = "schema"
 """The collection, and the `_id` of its one document."""
+DEMO: Final = "demo"
 
 
 def agree_on_version(documents: Documents) -> None:
@@ -36,3 +38,13 @@ def agree_on_version(documents: Documents) -> None:
             f"the store was written by {age} version of Postroom (schema {found}, this version reads {VERSION}); "
             'docs/operations.md, "Upgrading", says what to do'
         )
+
+
+def mark_as_demo(documents: Documents, at: datetime) -> None:
+    """Note that this store belongs to the demo, which may change and delete everything in it."""
+    documents.upsert(DEMO, "desk", {"$set": {"at": at}})
+
+
+def is_demo(documents: Documents) -> bool:
+    """Whether the store belongs to the demo."""
+    return documents.get(DEMO, "desk") is not None

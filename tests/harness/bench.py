@@ -25,8 +25,8 @@ from typing import Any
 import pytest
 
 from shared.app import App
-from shared.config import store as configuration_store
 from shared.embedded.documents import EmbeddedDocuments
+from shared.store import configuration as configuration_store
 from tests.harness import ledger, mails
 from tests.harness.child import Job, open_app
 from tests.harness.ledger import Breach, Effects

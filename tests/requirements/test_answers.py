@@ -9,7 +9,6 @@ import pytest
 
 from services.notifier import compose
 from services.notifier.stage import as_outgoing
-from shared.config import load
 from shared.config.model import (
     AutomaticMailCap,
     CommandPolicy,
@@ -20,6 +19,7 @@ from shared.config.model import (
     Settings,
     Statuses,
 )
+from shared.config.reading import load
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
 from tests.desk import Desk
 

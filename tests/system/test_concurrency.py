@@ -15,7 +15,6 @@ from services.queues import QUEUES
 from services.record_writer import stage as writer_stage
 from shared.app import App, Location
 from shared.clock import SystemClock
-from shared.config import store as configuration_store
 from shared.contracts.events import SenderMatched
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.file import FILE_NAME
@@ -24,6 +23,7 @@ from shared.runtime.envelope import unpack
 from shared.runtime.outcome import Emit, Outcome
 from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker
+from shared.store import configuration as configuration_store
 from shared.store.documents import Documents
 from shared.store.indexes import INDEXES
 from tests.harness import mails

@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from shared.config import store as configuration_store
+from shared.store import configuration as configuration_store
 from tests.harness import mails
 from tests.harness.bench import Bench, Scene
 from tests.harness.mails import many

@@ -9,9 +9,10 @@ from datetime import timedelta
 
 import pytest
 
-from services.fetcher import imap_answers, ledger
+from services.fetcher import imap_answers
 from services.fetcher.imap_answers import UnreadableAnswer
 from shared.embedded.documents import EmbeddedDocuments
+from shared.store.ledger import LedgerEntries
 from tests.servers.fake_imap import Answer, FakeImap
 from tests.services.fetcher.conftest import GOOD, Desk, an_inbox, poll
 
@@ -156,7 +157,7 @@ def test_an_answer_that_cannot_be_read_fails_one_mail_and_is_quoted_nowhere(
     caplog.set_level(logging.DEBUG)
     server.bodies[2] = answer
     polled = poll(desk)
-    (trouble,) = ledger.troubles(desk.documents, "support")
+    (trouble,) = LedgerEntries(desk.documents).not_taken("support")
     assert (trouble.state, desk.raw) == ("failed", [GOOD[0], GOOD[2]])
     said = [caplog.text, *(str(vars(each)) for each in caplog.records), *polled.failures, trouble.reason]
     said.append(str(desk.source.states.get("support").error))

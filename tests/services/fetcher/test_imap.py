@@ -7,11 +7,11 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from services.fetcher import ledger, mailbox
+from services.fetcher import mailbox
 from services.fetcher.visit import Polled
 from shared.config.model import AuthFailureTicket, Settings
 from shared.config.values import Secret
@@ -19,6 +19,7 @@ from shared.contracts.errors import Unavailable
 from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network import connection
 from shared.mail_network.connection import Step
+from shared.store.ledger import LedgerEntries, LedgerEntry
 from tests.servers.dovecot import Dovecot
 from tests.servers.presence import closed_port
 from tests.services.fetcher.conftest import Desk, a_mail, an_inbox, poll
@@ -149,8 +150,8 @@ def test_mail_that_is_in_the_ledger_is_only_put_away(desk: Desk, dovecot: Doveco
     with dovecot.client("bob") as client:
         _, said = client.status("INBOX", "(UIDVALIDITY)")
     validity = said[0].rpartition(b" ")[2].rstrip(b")").decode()
-    entry = {"_id": f"imap:localhost:bob:INBOX:{validity}:1", "inbox": "support", "state": "taken", "after": "archive"}
-    desk.documents.insert("ledger", entry)
+    place, at = f"imap:localhost:bob:INBOX:{validity}", datetime(2026, 1, 1, tzinfo=UTC)
+    LedgerEntries(desk.documents).put(LedgerEntry(f"{place}:1", place, "support", "taken", at, after="archive"))
     assert poll(desk) == Polled("support", archived=1)
     assert (desk.raw, dovecot.mails("bob", "Archive")) == ([], [a_mail(1)])
 
@@ -240,7 +241,7 @@ def test_mail_too_large_to_be_stored_is_put_away_unread_and_never_deleted(
     polled = poll(desk)
     assert (polled.taken, polled.skipped, polled.failures, desk.raw) == (0, 1, [], [])
     assert (len(dovecot.mails("bob")), len(dovecot.mails("bob", "Archive"))) == (left, archived)
-    (trouble,) = ledger.troubles(desk.documents, "support")
+    (trouble,) = LedgerEntries(desk.documents).not_taken("support")
     assert (trouble.state, "at most 1000 are downloaded" in trouble.reason) == ("left", True)
     assert (poll(desk), desk.source.states.get("support").error) == (Polled("support"), None)
 

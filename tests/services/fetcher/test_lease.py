@@ -8,8 +8,9 @@ import sys
 
 import pytest
 
-from services.fetcher.lease import COLLECTION, Leases
+from services.fetcher.lease import Leases
 from shared.embedded.documents import EmbeddedDocuments
+from shared.store.leases import LEASES
 
 
 class Time:
@@ -57,16 +58,16 @@ def test_a_lease_that_is_kept_up_is_not_taken_over(documents: EmbeddedDocuments)
 def test_the_lease_of_a_dead_process_is_free_at_once(documents: EmbeddedDocuments) -> None:
     leases = Leases(documents)
     assert leases.acquire("folder") is not None
-    owner = documents.get(COLLECTION, "folder")["owner"]  # type: ignore[index]
+    owner = documents.get(LEASES, "folder")["owner"]  # type: ignore[index]
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     node = owner.rsplit("/", 2)[0]
-    documents.update(COLLECTION, {"_id": "folder"}, {"$set": {"owner": f"{node}/{dead.pid}/1"}})
+    documents.update(LEASES, {"_id": "folder"}, {"$set": {"owner": f"{node}/{dead.pid}/1"}})
     assert leases.acquire("folder") is not None
 
 
 @pytest.mark.parametrize("owner", ["another-machine/{pid}/1", "another-machine/1/1"])
 def test_nobody_judges_processes_of_another_machine(documents: EmbeddedDocuments, owner: str) -> None:
     document = {"_id": "folder", "token": "t", "beat": 0, "owner": owner.format(pid=os.getpid())}
-    documents.insert(COLLECTION, document)
+    documents.insert(LEASES, document)
     assert Leases(documents).acquire("folder") is None

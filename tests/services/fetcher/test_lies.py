@@ -14,6 +14,7 @@ from services.fetcher import ledger
 from shared.config.model import Settings
 from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection import Step
+from shared.store.ledger import LedgerEntries
 from tests.servers.fake_imap import Answer, FakeImap
 from tests.servers.smtp import ScriptedServer, drip
 from tests.services.fetcher.conftest import GOOD, Desk, an_inbox, poll
@@ -67,18 +68,18 @@ def test_one_bad_mail_does_not_stop_the_others(server: FakeImap, desk: Desk, ans
     polled = poll(desk)
     assert (desk.raw, polled.taken, len(polled.failures)) == ([GOOD[0], GOOD[2]], 2, 1)
     assert server.archived == [GOOD[0], GOOD[2]]
-    (trouble,) = ledger.troubles(desk.documents, "support")
+    (trouble,) = LedgerEntries(desk.documents).not_taken("support")
     assert (trouble.state, trouble.attempts) == ("failed", 1)
     del server.bodies[2]
     assert (poll(desk).taken, desk.raw[-1]) == (1, GOOD[1])
-    assert ledger.troubles(desk.documents, "support") == []
+    assert LedgerEntries(desk.documents).not_taken("support") == []
 
 
 def test_bad_mail_is_tried_again_ever_more_rarely_and_after_the_others(server: FakeImap, desk: Desk) -> None:
     server.bodies[2] = b"(UID 2 BODY[] NIL)\r\n"
     for _ in range(6):
         poll(desk)
-    assert ledger.troubles(desk.documents, "support")[0].attempts == ledger.IMMEDIATE_TRIES
+    assert LedgerEntries(desk.documents).not_taken("support")[0].attempts == ledger.IMMEDIATE_TRIES
 
 
 def test_many_bad_mails_at_the_head_do_not_keep_back_the_good_one(server: FakeImap, desk: Desk) -> None:
@@ -261,7 +262,7 @@ def test_fetcher_that_is_told_to_stop_does_not_wait_for_a_server_that_hangs(serv
     stop.set()
     thread.join(60)
     assert (thread.is_alive(), desk.raw) == (False, [GOOD[0]])
-    assert ledger.troubles(desk.documents, "support") == []
+    assert LedgerEntries(desk.documents).not_taken("support") == []
     server.bodies.clear()
     assert (desk.another().poll(desk.inbox).taken, sorted(desk.raw)) == (2, GOOD)
 

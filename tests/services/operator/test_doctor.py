@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from services.fetcher.state import AUTHENTICATION, OPERATOR, InboxState, Stop
 from services.operator.doctor import Finding, examine, findings, inbox_findings, is_healthy
 from shared.app import Location
 from shared.contracts.errors import Unavailable
 from shared.mail_network.connection import Step
 from shared.mail_network.connection_test import TestResult
+from shared.store.inbox_states import AUTHENTICATION, OPERATOR, InboxState, Stop
 from tests.builders import a_configuration, a_mail
 from tests.desk import Desk
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from services.fetcher.state import OPERATOR, InboxState, InboxStates, Stop
 from services.operator.errors import NotAvailable
 from services.operator.inboxes import (
     check_connection,
@@ -23,6 +22,7 @@ from services.operator.inboxes import (
 )
 from shared.config.model import Inbox, MailServer
 from shared.config.values import Secret
+from shared.store.inbox_states import OPERATOR, InboxState, InboxStates, Stop
 from tests.builders import a_configuration, an_inbox
 from tests.desk import Desk
 

@@ -13,7 +13,6 @@ from typing import Final
 import pytest
 
 from services import runner
-from services.fetcher.state import InboxStates
 from services.operator import actions
 from services.operator.doctor import Finding, findings, is_healthy
 from services.operator.inboxes import stop_inbox, switch_processing
@@ -24,6 +23,7 @@ from shared.app import App, Location
 from shared.config.model import MailServer
 from shared.config.values import Secret
 from shared.embedded.broker import EmbeddedBroker
+from shared.store.inbox_states import InboxStates
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.servers.presence import closed_port

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.config import InvalidConfiguration
+from shared.config.problems import InvalidConfiguration
 from shared.config.reading import load_bytes
 
 HEAD = "inboxes:\n  - {name: a, address: a@example.com, "

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from shared.clock import FixedClock
-from shared.config import InvalidConfiguration, apply
 from shared.config.directory import Directory
 from shared.config.model import DEFAULT, Configuration, Rule, Settings
-from shared.config.store import switch
+from shared.config.problems import InvalidConfiguration
 from shared.embedded.documents import EmbeddedDocuments
+from shared.store.configuration import apply, switch
 from shared.store.documents import Documents
 
 CLOCK = FixedClock(datetime(2024, 5, 1, 12, tzinfo=UTC))

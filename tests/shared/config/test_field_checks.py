@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from shared.config import InvalidConfiguration
+from shared.config.problems import InvalidConfiguration
 from shared.config.reading import load_bytes
-from shared.config.store import apply
+from shared.store.configuration import apply
 from shared.store.documents import Documents
 from tests.shared.config.test_checks import HEAD, LOCATION, OBJECT, refused
 

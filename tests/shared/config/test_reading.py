@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.config import InvalidConfiguration, load, tree
+from shared.config import tree
 from shared.config.model import Configuration, Inbox, MatchValue, Settings
-from shared.config.reading import load_bytes
+from shared.config.problems import InvalidConfiguration
+from shared.config.reading import load, load_bytes
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
 from tests.shared.config.example import EXAMPLE

@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from shared.clock import FixedClock
-from shared.config import InvalidConfiguration, apply, export, from_documents, to_documents
-from shared.config.documents import SETTINGS
 from shared.config.model import DEFAULT, Configuration, Inbox, MailServer, Person, Rule, Settings
+from shared.config.problems import InvalidConfiguration
 from shared.config.reading import load_bytes
-from shared.config.store import CHANGES, read, revision, switch
-from shared.config.writing import to_yaml
+from shared.config.writing import export, to_yaml
 from shared.contracts.errors import Misconfigured
 from shared.embedded.documents import EmbeddedDocuments
+from shared.store.configuration import CHANGES, apply, read, revision, switch
+from shared.store.configuration_documents import SETTINGS, from_documents, to_documents
 from shared.store.documents import Documents
 from tests.shared.config.example import EXAMPLE
 

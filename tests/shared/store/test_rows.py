@@ -20,6 +20,8 @@ from shared.store.arrivals import Arrival, Arrivals, MailHead
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Document
 from shared.store.journal import Journal, JournalEntry
+from shared.store.leases import StoredLease, StoredLeases
+from shared.store.ledger import LedgerEntries, LedgerEntry
 from shared.store.mails import Mails, RecordLabel, StoredMail
 from shared.store.outbox import Outbox, OutboxMail, QueuedFor, SendingSide
 
@@ -52,6 +54,45 @@ def test_a_journal_entry_is_kept_as_it_always_was(store: EmbeddedDocuments) -> N
         ("attempt", 2),
     ]
     assert Journal(store).of_mail("m1") == [entry]
+
+
+SEEN: Final = [("_id", "f:7:1"), ("place", "f:7"), ("inbox", "support")]
+
+
+@pytest.mark.parametrize(
+    ("entry", "golden"),
+    [
+        (
+            LedgerEntry("f:7:1", "f:7", "support", "taken", AT, after="archive"),
+            [("state", "taken"), ("at", AT), ("after", "archive")],
+        ),
+        (
+            LedgerEntry("f:7:1", "f:7", "support", "failed", AT, reason="garbled", attempts=2, next_at=AT),
+            [("state", "failed"), ("at", AT), ("reason", "garbled"), ("attempts", 2), ("next_at", AT)],
+        ),
+        (
+            LedgerEntry("f:7:1", "f:7", "support", "left", AT, reason="too large", attempts=1),
+            [("state", "left"), ("at", AT), ("size", None), ("reason", "too large"), ("attempts", 1)],
+        ),
+    ],
+    ids=["taken", "failed", "left"],
+)
+def test_an_entry_of_the_ledger_is_kept_as_it_always_was(
+    store: EmbeddedDocuments, entry: LedgerEntry, golden: list[tuple[str, Any]]
+) -> None:
+    entries = LedgerEntries(store)
+    entries.put_all([entry])
+    assert list(only(store, "ledger").items()) == [*SEEN, *golden]
+    assert list(entries.with_ids(["f:7:1", "f:7:2"])) == [entry]
+    assert entries.not_taken("support") == ([] if entry.state == "taken" else [entry])
+
+
+def test_a_lease_is_kept_as_it_always_was(store: EmbeddedDocuments) -> None:
+    lease = StoredLease("folder", "t", 0, "here/1/2")
+    assert StoredLeases(store).insert(lease)
+    golden = [("_id", "folder"), ("token", "t"), ("beat", 0), ("owner", "here/1/2")]
+    assert list(only(store, "fetch_leases").items()) == golden
+    assert StoredLeases(store).get("folder") == lease
 
 
 def test_an_arrival_is_kept_as_it_always_was(store: EmbeddedDocuments) -> None:

@@ -1,4 +1,4 @@
-"""The configuration in the store: read, apply, switch, export.
+"""The configuration in the store, a collection for each section: read, apply, switch.
 
 `apply` writes what a file states and leaves the rest; every change increases the `revision` of the
 settings document, by which workers notice it (`shared.config.directory`), and is kept with its reason (VS-12).
@@ -13,14 +13,14 @@ from itertools import islice
 from typing import Any, Final
 
 from shared.clock import Clock, SystemClock
-from shared.config.documents import SETTINGS, from_documents, to_documents
 from shared.config.field_checks import named_people
 from shared.config.merge import names, problems_of, pruned_sections
-from shared.config.model import Configuration, Person
+from shared.config.model import DEFAULT, Configuration, Person
 from shared.config.problems import InvalidConfiguration
 from shared.config.schema import SECTIONS
 from shared.contracts.errors import Misconfigured
 from shared.ids import derived_id
+from shared.store.configuration_documents import SETTINGS, from_documents, to_documents
 from shared.store.documents import Document, Documents
 from shared.store.people import CONFIGURED, People
 
@@ -52,6 +52,12 @@ def read(documents: Documents, *, people: bool = False) -> Configuration:
     if people:
         stored["people"] = list(documents.find("people", {CONFIGURED: True}, sort=(("created_at", 1),)))
     return replace(from_documents(stored), sections=frozenset(stored))
+
+
+def seed_defaults(documents: Documents) -> None:
+    """Store the default inbox and the first analyst in an empty store (IV-10)."""
+    if documents.get(SETTINGS, SETTINGS) is None:
+        apply(documents, DEFAULT)
 
 
 def revision(documents: Documents) -> int:

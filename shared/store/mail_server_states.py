@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from shared.contracts.mapping import from_plain, named, to_plain
 from shared.mail_network.connection_test import STORED, TestResult
 from shared.store.documents import Documents
 
-COLLECTION = "mail_server_state"
+MAIL_SERVER_STATES: Final = "mail_server_state"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +32,8 @@ class MailServerStates:
 
     def all(self) -> Mapping[str, MailServerState]:
         """Every state by name of mail server."""
-        return {state.name: state for state in map(_decode, self._documents.find(COLLECTION, {}))}
+        return {state.name: state for state in map(_decode, self._documents.find(MAIL_SERVER_STATES, {}))}
 
     def tested(self, name: str, result: TestResult | None) -> None:
         """Keep the latest connection test; None clears it."""
-        self._documents.replace(COLLECTION, _encode(MailServerState(name, result)))
+        self._documents.replace(MAIL_SERVER_STATES, _encode(MailServerState(name, result)))

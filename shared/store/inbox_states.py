@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from shared.clock import Clock
 from shared.config.model import Inbox
@@ -17,7 +18,7 @@ from shared.contracts.mapping import from_plain, named, to_plain
 from shared.mail_network.connection_test import STORED, TestResult
 from shared.store.documents import Change, Documents
 
-COLLECTION = "inbox_state"
+INBOX_STATES: Final = "inbox_state"
 AUTHENTICATION, OPERATOR = "authentication", "operator"
 
 
@@ -66,52 +67,52 @@ class InboxStates:
 
     def get(self, name: str) -> InboxState:
         """The state of one inbox, blank when it was never visited."""
-        found = self._documents.get(COLLECTION, name)
+        found = self._documents.get(INBOX_STATES, name)
         return _decode(found) if found else InboxState(name)
 
     def all(self) -> Mapping[str, InboxState]:
         """Every state by name of inbox."""
-        return {each["_id"]: _decode(each) for each in self._documents.find(COLLECTION, {})}
+        return {each["_id"]: _decode(each) for each in self._documents.find(INBOX_STATES, {})}
 
     def succeeded(self, name: str, error: str | None = None) -> InboxState:
         """Record a poll that logged in, and reset the count of refused logins. `error`: what failed later."""
         now = self._clock.now()
         at = now if error else None
         change = {"auth_failures": 0, "polled_at": now, "error": error, "error_at": at}
-        return _decode(self._documents.upsert(COLLECTION, name, {"$set": change}))
+        return _decode(self._documents.upsert(INBOX_STATES, name, {"$set": change}))
 
     def failed(self, name: str, reason: str) -> None:
         """Record a poll that failed for another reason than the login."""
-        self._documents.upsert(COLLECTION, name, {"$set": {"error": reason, "error_at": self._clock.now()}})
+        self._documents.upsert(INBOX_STATES, name, {"$set": {"error": reason, "error_at": self._clock.now()}})
 
     def refused(self, inbox: Inbox, reason: str, *, after: int, ticket: bool) -> bool:
         """Record a refused login; return whether it has stopped the inbox."""
         now = self._clock.now()
         change: Change = {"$set": {"error": reason, "error_at": now}, "$inc": {"auth_failures": 1}}
-        state = self._documents.upsert(COLLECTION, inbox.name, change)
+        state = self._documents.upsert(INBOX_STATES, inbox.name, change)
         if state["auth_failures"] < after:
             return False
         stop = {"by": AUTHENTICATION, "reason": reason, "at": now, "access": access_mark(inbox), "ticket_due": ticket}
-        return self._documents.update(COLLECTION, {"_id": inbox.name, "stop": None}, {"$set": {"stop": stop}})
+        return self._documents.update(INBOX_STATES, {"_id": inbox.name, "stop": None}, {"$set": {"stop": stop}})
 
     def ticket_made(self, name: str, stop_id: str) -> None:
         """Record that a ticket about the stop was created."""
         where = {"_id": name, "stop.ticket_due": True}
-        self._documents.update(COLLECTION, where, {"$set": {"stop.ticket_due": False, "ticket": stop_id}})
+        self._documents.update(INBOX_STATES, where, {"$set": {"stop.ticket_due": False, "ticket": stop_id}})
 
     def recovery_noted(self, name: str, stop_id: str) -> None:
         """Record that the ticket says that the inbox is read again."""
-        self._documents.update(COLLECTION, {"_id": name, "ticket": stop_id}, {"$set": {"ticket": None}})
+        self._documents.update(INBOX_STATES, {"_id": name, "ticket": stop_id}, {"$set": {"ticket": None}})
 
     def stop(self, name: str, reason: str) -> None:
         """Stop an inbox on behalf of an operator (TI-11)."""
         stop = {"by": OPERATOR, "reason": reason, "at": self._clock.now(), "access": "", "ticket_due": False}
-        self._documents.upsert(COLLECTION, name, {"$set": {"stop": stop}})
+        self._documents.upsert(INBOX_STATES, name, {"$set": {"stop": stop}})
 
     def start(self, name: str) -> None:
         """Start an inbox again, on behalf of an operator or after its login was corrected."""
-        self._documents.upsert(COLLECTION, name, {"$set": {"stop": None, "auth_failures": 0}})
+        self._documents.upsert(INBOX_STATES, name, {"$set": {"stop": None, "auth_failures": 0}})
 
     def tested(self, name: str, result: TestResult | None) -> None:
         """Keep the latest connection test (IV-08); None clears it."""
-        self._documents.upsert(COLLECTION, name, {"$set": {"test": _encode(result) if result else None}})
+        self._documents.upsert(INBOX_STATES, name, {"$set": {"test": _encode(result) if result else None}})

@@ -7,6 +7,7 @@ import os
 import pytest
 
 pytest_plugins = [
+    "tests.spread",
     "tests.temporary",
     "tests.servers.proxy",
     "tests.servers.rabbitmq",

@@ -1,0 +1,63 @@
+#!/bin/sh
+# Runs the tests: ./test [pytest arguments]. Installs the servers that they use when it may (root, apt).
+root="$(dirname "$(readlink -f "$0")")"
+. "$root/setup.sh"
+
+# the versions of tests/servers/rabbitmq_versions.py, each with the release of Debian that has it
+rabbitmq_versions="3.10:bookworm 4.0:trixie"
+
+install_servers() {
+    missing=""
+    [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="$missing rabbitmq-server"
+    [ -x /usr/sbin/dovecot ] || missing="$missing dovecot-imapd dovecot-pop3d"
+    install_packages $missing
+    for each in $rabbitmq_versions; do
+        has_rabbitmq "${each%:*}" || install_rabbitmq "${each%:*}" "${each#*:}"
+    done
+}
+
+may_install() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
+}
+
+install_packages() {
+    [ $# = 0 ] && return 0
+    if ! may_install; then
+        echo "test: not installed, their tests are skipped: $*" >&2
+        return 0
+    fi
+    echo "test: installing $*" >&2
+    apt-get update -qq >/dev/null
+    # RUNLEVEL=1: the packages must not start services of their own
+    RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
+        echo "test: could not install $*; their tests are skipped" >&2
+}
+
+rabbitmq_beside() { # rabbitmq_beside VERSION: where a version goes that this machine's Debian does not have
+    echo "/var/cache/postroom-tests/rabbitmq-$1"
+}
+
+has_rabbitmq() { # has_rabbitmq VERSION: it is installed, or not wanted
+    [ "${POSTROOM_TEST_RABBITMQ:-$1}" = "$1" ] || return 0
+    ls -d "/usr/lib/rabbitmq/lib/rabbitmq_server-$1".* >/dev/null 2>&1 ||
+        [ -x "$(rabbitmq_beside "$1")/programs/rabbitmq-server" ]
+}
+
+install_rabbitmq() { # install_rabbitmq VERSION RELEASE
+    if ! may_install; then
+        echo "test: not installed, its tests are skipped: RabbitMQ $1" >&2
+        return 0
+    fi
+    [ -x /usr/sbin/debootstrap ] || install_packages debootstrap
+    echo "test: installing RabbitMQ $1 of Debian $2 (once, about two minutes)" >&2
+    said="$("$root/tests/servers/install_rabbitmq.sh" "$2" "$(rabbitmq_beside "$1")" 2>&1)" || {
+        echo "$said" | tail -n 5 >&2
+        echo "test: could not install RabbitMQ $1; its tests are skipped" >&2
+    }
+}
+
+prepare dev || exit 2
+install_servers
+# several processes, because many tests wait for servers; POSTROOM_TEST_PROCESSES=0 runs all in one, for a debugger
+processes="${POSTROOM_TEST_PROCESSES:-$(($(getconf _NPROCESSORS_ONLN) + 1))}"
+cd "$root" && exec "$venv/bin/python" -m pytest --numprocesses "$processes" --dist loadfile "$@"

@@ -1,7 +1,4 @@
-#!/bin/sh
-# Runs the tests: ./test [pytest arguments]. Installs the servers that they use when it may (root, apt).
-root="$(dirname "$(readlink -f "$0")")"
-. "$root/setup.sh"
+# Installs the servers that tests use, when it may (root, apt). Sourced by ./test and .ci/run, which set $root.
 
 # the versions of tests/servers/rabbitmq_versions.py, each with the release of Debian that has it
 rabbitmq_versions="3.10:bookworm 4.0:trixie"
@@ -55,9 +52,3 @@ install_rabbitmq() { # install_rabbitmq VERSION RELEASE
         echo "test: could not install RabbitMQ $1; its tests are skipped" >&2
     }
 }
-
-prepare dev || exit 2
-install_servers
-# several processes, because many tests wait for servers; POSTROOM_TEST_PROCESSES=0 runs all in one, for a debugger
-processes="${POSTROOM_TEST_PROCESSES:-$(($(getconf _NPROCESSORS_ONLN) + 1))}"
-cd "$root" && exec "$venv/bin/python" -m pytest --numprocesses "$processes" --dist loadfile "$@"

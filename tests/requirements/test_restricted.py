@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import quopri
 import re
+import struct
 from base64 import b64decode, encodebytes
 from collections.abc import Iterator
+from email import message_from_bytes
 from typing import Any
 
 import pytest
@@ -106,6 +109,73 @@ def test_the_other_parts_stay_byte_by_byte() -> None:
     assert (found.names, found.content.count(b"--b\n")) == (("a.exe",), 3)
     assert found.content.startswith(mail().partition(b"--b--")[0])
     assert found.content.endswith(part("kept.txt", b"kept") + b"--b--\n")
+
+
+def in_winmail(*names: str, text: bytes = b"run.exe is in it") -> bytes:
+    """A winmail.dat with these files, each with the same content."""
+    data = b"\x78\x9f\x3e\x22\1\0" + attribute(1, 0x9007, b"\xe4\4\0\0\0\0\0\0") + attribute(1, 0x800C, text)
+    return data + b"".join(winmail_file(name) for name in names)
+
+
+def winmail_file(name: str, content: bytes = SECRET) -> bytes:
+    long_name = struct.pack("<IHHII", 1, 0x1F, 0x3707, 1, 2 * len(name) + 2) + name.encode("utf-16-le") + b"\0\0"
+    title = name[:4].encode() + b"~1.DAT\0"
+    parts = ((0x9002, b"\1\0" + b"\xff" * 12), (0x8010, title), (0x800F, content), (0x9005, long_name))
+    return b"".join(attribute(2, number, value) for number, value in parts)
+
+
+def attribute(level: int, number: int, value: bytes) -> bytes:
+    return struct.pack("<BHHI", level, number, 6, len(value)) + value + b"\0\0"
+
+
+@pytest.mark.req("TI-27")
+@pytest.mark.parametrize("end", [b"", b"\1\2\3"])
+def test_only_the_restricted_files_are_taken_out_of_a_winmail(end: bytes) -> None:
+    whole = in_winmail("tool.exe", "kept-1.txt", "setup.exe", "kept-2.txt") + end
+    found = restricted.reduce_file(Attachment("winmail.dat", "application/ms-tnef", 9, "0"), whole, JUDGE)
+    assert found is not None
+    assert (found.names, found.content) == (("tool.exe", "setup.exe"), in_winmail("kept-1.txt", "kept-2.txt") + end)
+
+
+@pytest.mark.req("TI-27")
+@pytest.mark.parametrize(("name", "left"), [("list.txt", True), ("note.eml", False), ("inner.msg", False)])
+def test_names_in_the_content_count_where_a_file_of_a_winmail_holds_files(name: str, left: bool) -> None:
+    whole = in_winmail() + winmail_file(name, b"Content-Disposition: attachment\n\ntool.exe\n")
+    found = restricted.reduce_file(Attachment("winmail.dat", "application/ms-tnef", 9, "0"), whole, JUDGE)
+    assert (found is None) is left
+    assert left or (found and found.content == in_winmail())
+
+
+@pytest.mark.req("TI-27", "NE-10")
+@pytest.mark.parametrize("encoding", ["base64", "quoted-printable"])
+def test_the_original_keeps_the_other_files_of_a_winmail(desk: Desk, encoding: str) -> None:
+    configured(desk, keep_full_message=True)
+    whole = in_winmail("tool.exe", "setup.exe", "kept.txt")
+    raw = mail(part("winmail.dat", whole, "application/ms-tnef"))
+    if encoding == "quoted-printable":
+        raw = raw.replace(
+            b"base64\n\n" + encodebytes(whole), b"quoted-printable\n\n" + quopri.encodestring(whole) + b"\n"
+        )
+    desk.receive(raw)
+    kept, original = files(desk, desk.record())
+    (winmail,) = [
+        each for each in message_from_bytes(original).walk() if each.get_content_type() == "application/ms-tnef"
+    ]
+    payload = winmail.get_payload(decode=True)
+    assert (kept, payload) == (SECRET, in_winmail("kept.txt"))
+    (note,) = [each["text"] for each in desk.activities(desk.record()) if each["kind"] == "note"]
+    assert note.endswith("is restricted: tool.exe, setup.exe")
+
+
+@pytest.mark.req("TI-27", "NE-10")
+def test_an_original_that_is_left_out_whole_says_why(desk: Desk) -> None:
+    configured(desk, keep_full_message=True)
+    broken = in_winmail("tool.exe", "setup.exe") + b"\x09" * 20
+    desk.receive(mail(part("winmail.dat", broken, "application/ms-tnef")))
+    (original,) = files(desk, desk.record())
+    assert original.startswith(b"Left out, because its type is restricted, or something in it: original.eml")
+    (note,) = [each["text"] for each in desk.activities(desk.record()) if each["kind"] == "note"]
+    assert "original.eml (what is restricted in it could not be taken out alone)" in note
 
 
 def files(desk: Desk, record: Document) -> list[bytes]:

@@ -148,6 +148,9 @@ def as_attached(
     kept, restricted = kept_attachments(facts)
     if len(text) > MAX_TEXT and original(facts) not in kept:
         kept = (*kept, original(facts))
+    whole = facts.reduced.get(facts.raw)
+    if whole and whole.is_notice and original(facts) in kept:
+        restricted = (*restricted, whole.names[-1])
     shown = shortened(_with_from(facts, text, anonymous=anonymous), MAX_TEXT)
     email = Activity(
         "email", shown, author, kept, UNSPECIFIED, facts.mail.subject or None, _leaves_out(facts.mail, text)

@@ -2,8 +2,8 @@
 
 Pure: bytes in, bytes out; the stored raw mail stays as it is.
 
-Mails are opened at any depth, also encoded ones and `.eml` files; a `winmail.dat` or `.msg` is left out whole when it
-holds such a name. What cannot be removed for sure is not attached at all.
+Mails are opened at any depth, also encoded ones, `.eml` files and `winmail.dat`. A `.msg`, or a broken `winmail.dat`,
+is left out whole when it holds such a name. What cannot be removed for sure is not attached at all.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
 from fnmatch import fnmatchcase
+from functools import partial
 from hashlib import sha256
 from typing import Final
 from urllib.parse import unquote
 
+from services.record_writer.decide.winmail import UnreadableWinmail, without_files
 from shared.contracts.mail import Attachment, ParsedMail
 from shared.encoded_words import decoded
 
@@ -41,6 +43,8 @@ _ENCODED_FILE: Final = re.compile(
 _WORDS: Final = re.compile(rb"[\x20-\x7e\x80-\xff]{4,}|(?:[\x20-\x7e\x80-\xff]\x00){4,}")
 _CONTAINERS: Final = ("application/ms-tnef", "application/vnd.ms-tnef", "application/vnd.ms-outlook")
 _CONTAINER_NAMES: Final = ("winmail.dat", "*.msg")
+NOT_ALONE: Final = "what is restricted in it could not be taken out alone"
+"""Said of a mail that is left out whole."""
 
 Judge = Callable[[str, str], bool]
 """Whether a file with this name and content type is restricted."""
@@ -62,12 +66,16 @@ def _spelled_out(pattern: str) -> tuple[str, ...]:
     return (pattern,) if set(pattern) & set("*?[/") else (pattern, f"*.{pattern.removeprefix('.')}")
 
 
+_holds_files: Final = judge_of((*_CONTAINERS, *_CONTAINER_NAMES, "*.eml", "message/*"))
+
+
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """A mail without its restricted parts, and their names."""
+    """A file without its restricted parts, and their names. `is_notice`: all of it is left out, and named last."""
 
     content: bytes
     names: tuple[str, ...]
+    is_notice: bool = False
 
     def instead_of(self, attachment: Attachment) -> Attachment:
         """The attachment that holds the reduced mail under the same name."""
@@ -112,13 +120,30 @@ def original_of(raw: str, size: int) -> Attachment:
 def reduce_file(attachment: Attachment, content: bytes, judge: Judge, *, at_least: int = 0) -> Reduced | None:
     """The file without its restricted parts; None when it has none. `at_least`: so many are known to be in it."""
     if not _is_mail(attachment.filename, attachment.content_type):
-        inner = next(_names_in_container(content, judge), None)
-        return Reduced(_notice([inner]), (inner,)) if inner else None
+        return _reduced_container(content, judge)
     removed: list[str] = []
     reduced = _Reducer(judge, removed).entity(content, 0)
     if len(removed) < at_least or any(judge(name, "") for name in _names_left(reduced)):
-        return Reduced(_notice([attachment.filename]), (*removed, attachment.filename))
+        whole = f"{attachment.filename} ({NOT_ALONE})"
+        return Reduced(_notice([attachment.filename]), (*removed, whole), is_notice=True)
     return Reduced(reduced, tuple(removed)) if removed else None
+
+
+def _reduced_container(content: bytes, judge: Judge) -> Reduced | None:
+    """The `winmail.dat` without its restricted files; instead of any other container that has such a name, a notice."""
+    try:
+        reduced, names = without_files(content, partial(_restricted_file, judge))
+    except UnreadableWinmail:
+        inner = next(_names_in_container(content, judge), None)
+        return Reduced(_notice([inner]), (inner,), is_notice=True) if inner else None
+    return Reduced(reduced, tuple(names)) if names else None
+
+
+def _restricted_file(judge: Judge, properties: bytes, data: bytes) -> str | None:
+    """The restricted name that a file of a `winmail.dat` has, or that is in it, if it can hold other files."""
+    found = max(_names_in_container(properties, judge), key=len, default=None)
+    is_opened = found is None and any(_names_in_container(properties, _holds_files))
+    return next(_names_in_container(data, judge), None) if is_opened else found
 
 
 def _notice(names: Iterable[str]) -> bytes:
@@ -169,9 +194,15 @@ class _Reducer:
         name, body = (names[0] if names else ""), data[end:]
         if _is_mail(name, kind):
             return data[:end] + self._mail(headers, body, depth)
-        if _is_container(name, kind) and next(_names_in_container(_decoded(headers, body), self.judge), None):
-            return self._leave_out(data[:end], name or kind)
+        if _is_container(name, kind) and (found := _reduced_container(_decoded(headers, body), self.judge)):
+            return self._container(data[:end], headers, found, name or kind)
         return data[:end] + (self._text(body) if kind.startswith("text/") else body)
+
+    def _container(self, head: bytes, headers: Message, found: Reduced, name: str) -> bytes:
+        if found.is_notice:
+            return self._leave_out(head, name)
+        self.removed += found.names
+        return head + _encoded(headers, found.content)
 
     def _leave_out(self, head: bytes, name: str) -> bytes:
         self.removed.append(name)
@@ -198,12 +229,7 @@ class _Reducer:
         reduced = self.entity(decoded, depth + 1)
         if len(self.removed) == count:
             return body
-        match str(headers.get("content-transfer-encoding", "")).strip().casefold():
-            case "base64":
-                return encodebytes(reduced)
-            case "quoted-printable":
-                return quopri.encodestring(reduced)
-        return reduced
+        return _encoded(headers, reduced)
 
     def _text(self, body: bytes) -> bytes:
         """A text without restricted files that are encoded in it (uuencode, yEnc)."""
@@ -231,6 +257,15 @@ def _names(headers: Message) -> list[str]:
             continue
         stated += [each for text in (decoded, plain) if text for each in _readings(text)]
     return list(dict.fromkeys(filter(None, reversed(stated)))) if stated else []
+
+
+def _encoded(headers: Message, content: bytes) -> bytes:
+    match str(headers.get("content-transfer-encoding", "")).strip().casefold():
+        case "base64":
+            return encodebytes(content)
+        case "quoted-printable":
+            return quopri.encodestring(content)
+    return content
 
 
 def _decoded(headers: Message, body: bytes) -> bytes:

@@ -116,7 +116,7 @@ def _numbers(mail: StoredMail) -> str:
 def show(mail_id: str) -> None:
     """Show one mail and what every stage decided about it."""
     with opened() as app:
-        view = view_mail(app, find_mail(app, mail_id))
+        view = view_mail(app, find_mail(app, mail_id, note=lambda why: click.echo(f"note: {why}", err=True)))
         timezone = app.directory.current().settings.timezone
     if as_json():
         output.emit(view.as_json())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from heapq import merge
@@ -36,6 +36,8 @@ STAGES: Final = (
 """In the order in which a mail meets them."""
 MAX_NAMED: Final = 5
 """Mails with one Message-ID that an error names."""
+MAX_SEARCHED: Final = 10_000
+"""Mails, the newest, among which one is looked for by its subject: no index has subjects."""
 ID: Final = re.compile(r"[0-9a-f]{1,32}")
 """An id of a mail, or the beginning of one."""
 SHORT_ID: Final = 12
@@ -86,20 +88,44 @@ def _next_step(app: App, mail: StoredMail) -> str | None:
     return None
 
 
-def find_mail(app: App, named: str) -> StoredMail:
+OLDER: Final = f"only the newest {MAX_SEARCHED} mails were searched for this subject, older ones may have it too"
+
+
+@dataclass(frozen=True, slots=True)
+class _Matches:
+    """Mails that a name may mean; whether there may be more."""
+
+    mails: list[StoredMail]
+    may_have_more: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.mails)
+
+
+def find_mail(app: App, named: str, note: Callable[[str], object] | None = None) -> StoredMail:
     """The mail with this id, the beginning of an id, a Message-ID, or a subject; on intake too.
 
-    Raises `NotAvailable` when there is none, or more than one.
+    A subject is looked for in the newest mails only: where older ones may have it too, `note` is called with that.
+    Raises `NotAvailable` when there is none, or more than one, or when there may be more and no `note`.
     """
     if ID.fullmatch(named.lower()):
         return find_one(_KnownMails(app), "mail", named)
-    several = _with_message_id(app, named) or _with_subject(app, named)
-    if not several:
-        raise NotAvailable(f"there is no mail {named!r}")
-    if len(several) > 1:
-        ids = ", ".join(each.id for each in several[:MAX_NAMED])
-        raise NotAvailable(f"{len(several)} mails are called {named}: {ids}")
-    return several[0]
+    found = _Matches(_with_message_id(app, named)) or _with_subject(app, named)
+    if len(found.mails) != 1:
+        raise NotAvailable(_not_one(named, found))
+    if found.may_have_more:
+        if note is None:
+            raise NotAvailable(f"{OLDER}; name the mail by its id: {found.mails[0].id}")
+        note(OLDER)
+    return found.mails[0]
+
+
+def _not_one(named: str, found: _Matches) -> str:
+    if not found:
+        more = f" among the newest {MAX_SEARCHED}; postroom mails list --search looks through all"
+        return f"there is no mail {named!r}{more if found.may_have_more else ''}"
+    ids = ", ".join(each.id for each in found.mails[:MAX_NAMED])
+    return f"{len(found.mails)} mails{' or more' * found.may_have_more} are called {named}: {ids}"
 
 
 def find_stored(app: App, named: str) -> StoredMail:
@@ -137,11 +163,16 @@ def _with_message_id(app: App, named: str) -> list[StoredMail]:
     return _distinct([*app.mails.with_message_ids([named]), *_on_intake(waiting)])
 
 
-def _with_subject(app: App, named: str) -> list[StoredMail]:
-    """Mails with exactly this subject, whatever the case; reads every mail."""
-    subject = named.strip().casefold()
-    found = (mail for mail in search(app, MailQuery(), named) if mail.subject.strip().casefold() == subject)
-    return list(islice(found, MAX_NAMED))
+def _with_subject(app: App, named: str) -> _Matches:
+    """Mails with exactly this subject, whatever the case."""
+    subject, found = named.strip().casefold(), list[StoredMail]()
+    newest = app.mails.recent(MailQuery(), MAX_SEARCHED + 1)
+    for count, mail in enumerate(chain(_waiting(app, MailQuery()), newest)):
+        if count == MAX_SEARCHED or len(found) == MAX_NAMED:
+            return _Matches(found, may_have_more=True)
+        if mail.subject.strip().casefold() == subject:
+            found.append(mail)
+    return _Matches(found)
 
 
 def _distinct(mails: Iterable[StoredMail]) -> list[StoredMail]:

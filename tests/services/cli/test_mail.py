@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from services.operator import mails
 from tests.builders import a_mail
 from tests.services.cli.conftest import Run
 
@@ -75,6 +76,18 @@ def test_a_mail_is_found_by_the_beginning_of_its_id_and_by_its_message_id(run: R
     for name in (receipt["mail_id"][:8], "<found@customer.example>", "found@customer.example"):
         assert run("mails", "show", name, "--json").line["mail_id"] == receipt["mail_id"]
     assert run("mails", "show", "0000").code == 1
+
+
+def test_a_subject_that_older_mails_may_have_too_is_shown_with_a_note(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    receive(run, a_mail(subject="old"), a_mail(subject="new"))
+    assert run("mails", "show", "new").err == ""
+    monkeypatch.setattr(mails, "MAX_SEARCHED", 1)
+    shown = run("mails", "show", "NEW", "--json")
+    assert (shown.code, shown.line["subject"]) == (0, "new")
+    assert "older ones may have it too" in shown.err
+    assert "name the mail by its id" in run("mails", "source", "new").err
 
 
 def test_the_source_is_the_exact_bytes(run: Run) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
+from services.operator import mails
 from services.operator.errors import NotAvailable
 from services.operator.mails import MailOnIntake, find_mail, find_stored, mail_as_json, recent_mails, search, view_mail
 from services.operator.paging import Page
 from services.operator.publishing import Origin, publish
 from shared.contracts.mail import Address
 from shared.intake import RawMail, head_of
-from shared.store.mails import MailQuery
+from shared.store.mails import MailQuery, Mails, StoredMail
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 
@@ -67,6 +70,45 @@ def test_of_two_mails_with_one_subject_the_ids_are_shown(desk: Desk) -> None:
     desk.receive(a_mail("one", subject="Printer"))
     desk.hand_in(a_mail("two", subject="Printer"))
     with pytest.raises(NotAvailable, match=r"2 mails are called Printer: [0-9a-f]{32}, [0-9a-f]{32}"):
+        find_mail(desk.app, "Printer")
+
+
+@pytest.mark.req("PR-21")
+def test_a_subject_is_looked_for_in_the_newest_mails_only(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A desk with very many mails answers soon, and says what it has not looked at."""
+    desk.configure(a_configuration(an_inbox()))
+    desk.receive(*(a_mail(subject=subject) for subject in ("old", "old and new", "new", "old and new")))
+    read = list[str]()
+    monkeypatch.setattr(mails, "MAX_SEARCHED", 2)
+    monkeypatch.setattr(Mails, "recent", lambda self, query, limit: _noting(read, RECENT(self, query, limit)))
+    with pytest.raises(
+        NotAvailable, match="no mail 'old' among the newest 2; postroom mails list --search looks through"
+    ):
+        find_mail(desk.app, "old")
+    with pytest.raises(NotAvailable, match=r"older ones may have it too; name the mail by its id: [0-9a-f]{32}"):
+        find_mail(desk.app, "old and new")
+    notes = list[str]()
+    assert find_mail(desk.app, "New", notes.append).subject == "new"
+    assert ("older ones may have it too" in notes[0], len(notes), len(read)) == (True, 1, 9)
+    monkeypatch.setattr(mails, "MAX_SEARCHED", 4)
+    with pytest.raises(NotAvailable, match="2 mails are called old and new: "):
+        find_mail(desk.app, "old and new")
+    assert find_mail(desk.app, "old").subject == "old"
+
+
+RECENT = Mails.recent
+
+
+def _noting(read: list[str], found: Iterator[StoredMail]) -> Iterator[StoredMail]:
+    for each in found:
+        read.append(each.subject)
+        yield each
+
+
+def test_of_very_many_mails_with_one_subject_some_are_named(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox()))
+    desk.receive(*(a_mail(str(number), subject="Printer") for number in range(7)))
+    with pytest.raises(NotAvailable, match=r"5 mails or more are called Printer: ([0-9a-f]{32}(, |$)){5}"):
         find_mail(desk.app, "Printer")
 
 

@@ -7,18 +7,17 @@ both the events (`shared.contracts`) and their routes (pipeline, topology).
 
 from __future__ import annotations
 
-import dataclasses
 import inspect
 import sys
-import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from services.queues import QUEUES
 from shared.contracts import codec
 from shared.contracts.events import MailRejected, RecordChanged
+from shared.contracts.fields import Kinds, made_of, members_of
 
 Json = dict[str, Any]
 RECORD_ACTIONS = ("created", "updated", "reopened")
@@ -26,7 +25,9 @@ RECORD_ACTIONS = ("created", "updated", "reopened")
 BINDING = "0.3.0"
 """Version of AsyncAPI's AMQP bindings."""
 _MAX_BYTES = 16 * 1024 * 1024
-_PLAIN: Mapping[Any, str] = {str: "string", int: "integer", bool: "boolean", float: "number"}
+_PLAIN: Mapping[Any, Json] = {
+    plain: {"type": name} for plain, name in ((str, "string"), (int, "integer"), (bool, "boolean"), (float, "number"))
+}
 _INTRODUCTION = """\
 Postroom turns mail into service-desk records. Publish raw mail to the exchange `postroom` with the routing key
 `intake`; listen to the exchange `postroom.events` for what became of it.
@@ -267,39 +268,36 @@ def _schemas(classes: typing.Iterable[type]) -> Json:
         cls = waiting.pop(0)
         if cls.__name__ not in found:
             found[cls.__name__] = _object(cls)
-            waiting += [inner for hint in typing.get_type_hints(cls).values() for inner in _classes(hint)]
+            waiting += [inner for each in members_of(cls) for inner in made_of(each.type, _CLASSES)]
     return dict(sorted(found.items()))
 
 
+_CLASSES: Final = Kinds(
+    {},
+    of_class=lambda cls: [cls],
+    of_list=lambda item: item,
+    of_mapping=lambda _keys, values: values,
+    of_choice=lambda _: [],
+    of_union=lambda arms, _: [each for arm in arms for each in arm],
+    of_other=lambda _: [],
+)
+"""The classes that a type mentions."""
+
+
 def _object(cls: Any) -> Json:
-    hints, fields = typing.get_type_hints(cls), dataclasses.fields(cls)
-    required = [_wire(each.name) for each in fields if each.default is dataclasses.MISSING]
+    members = members_of(cls)
+    required = [each.plain for each in members if each.required]
     return {
         "type": "object",
         "description": " ".join((inspect.getdoc(cls) or "").split()),
         **({"required": required} if required else {}),
-        "properties": {_wire(each.name): _property(hints[each.name], each.default) for each in fields},
+        "properties": {each.plain: _property(made_of(each.type, _SCHEMAS), each.default) for each in members},
     }
 
 
-def _property(hint: Any, default: object) -> Json:
-    schema = _schema(hint)
-    if isinstance(default, str | int | bool) and "$ref" not in schema:
-        schema["default"] = default
-    return schema
-
-
-def _schema(hint: Any) -> Json:
-    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
-    if dataclasses.is_dataclass(hint):
-        return {"$ref": f"#/components/schemas/{typing.cast(type, hint).__name__}"}
-    if origin is tuple:
-        return {"type": "array", "items": _schema(arguments[0])}
-    if origin is typing.Literal:
-        return {"type": "string", "enum": list(arguments)}
-    if origin in (types.UnionType, typing.Union):
-        return _or_null(_schema(next(each for each in arguments if each is not type(None))))
-    return {"type": _PLAIN[hint]}
+def _property(schema: Json, default: object) -> Json:
+    takes_default = isinstance(default, str | int | bool) and "$ref" not in schema
+    return {**schema, "default": default} if takes_default else schema
 
 
 def _or_null(schema: Json) -> Json:
@@ -308,14 +306,15 @@ def _or_null(schema: Json) -> Json:
     return {"oneOf": [schema, {"type": "null"}]}
 
 
-def _classes(hint: Any) -> list[type]:
-    if dataclasses.is_dataclass(hint):
-        return [typing.cast(type, hint)]
-    return [inner for argument in typing.get_args(hint) for inner in _classes(argument)]
-
-
-def _wire(name: str) -> str:
-    return name.rstrip("_")
+_SCHEMAS: Final = Kinds(
+    _PLAIN,
+    of_class=lambda cls: {"$ref": f"#/components/schemas/{cls.__name__}"},
+    of_list=lambda item: {"type": "array", "items": item},
+    of_mapping=lambda _keys, _values: {"type": "object"},
+    of_choice=lambda words: {"type": "string", "enum": list(words)},
+    of_union=lambda arms, _: _or_null(arms[0]),
+    of_other=lambda _: {},
+)
 
 
 def _text(description: str) -> Json:

@@ -148,6 +148,13 @@ def test_a_library_is_imported_in_the_folder_of_its_technology_only() -> None:
     assert offences == []
 
 
+def test_one_module_looks_at_the_types_of_fields() -> None:
+    """Messages, documents, configuration and schemas are all made by `shared.contracts.fields`."""
+    looking = re.compile(r"\b(get_type_hints|get_origin|__metadata__)\b")
+    found = {name for name, path in MODULES.items() if looking.search(path.read_text())}
+    assert found == {"shared.contracts.fields"}
+
+
 def test_no_modules_import_each_other_in_a_circle() -> None:
     graph = {name: _known(_imports(path, at_start=True)) - {name} for name, path in MODULES.items()}
     while leaves := {name for name, needed in graph.items() if not needed}:

@@ -7,19 +7,18 @@ classes whose keys depend on each other have a function of their own here.
 from __future__ import annotations
 
 import dataclasses
-import types
-import typing
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final
 
 from shared.config import model as desk
 from shared.config import readers as read
 from shared.config.keys import NOT_A_KEY
 from shared.config.problems import InvalidValue, Location
-from shared.config.section import Section, list_of, list_of_sections, mapping_of
+from shared.config.section import Section, Sections, list_of, mapping_of
 from shared.config.tree import Item
 from shared.config.values import Secret
+from shared.contracts.fields import Kinds, made_of, members_of
 
 
 def _inbox(**values: Any) -> desk.Inbox:
@@ -68,56 +67,38 @@ _MAKERS: Final[Mapping[type, Callable[..., Any]]] = {
     desk.RecordType: _record_type,
     desk.Rule: _rule,
 }
-_READERS: Final[Mapping[Any, read.Read[Any]]] = {bool: read.switch, Secret: read.secret, desk.Statuses: _statuses}
 
 
 @cache
 def section_of(cls: Any) -> Section:
     """The reader of a mapping whose keys are the fields of a dataclass."""
-    hints = typing.get_type_hints(cls, include_extras=True)
-    keys = [each for each in dataclasses.fields(cls) if each.name not in marked(cls, NOT_A_KEY)]
-    readers = {each.name: reader_of(hints[each.name]) for each in keys}
-    return Section(_MAKERS.get(cls, cls), readers, tuple(each.name for each in keys if is_needed(each)))
+    keys = [each for each in members_of(cls) if NOT_A_KEY not in each.marks]
+    readers = {each.name: made_of(each.type, _READING) for each in keys}
+    return Section(_MAKERS.get(cls, cls), readers, tuple(each.name for each in keys if each.required))
 
 
-def is_needed(field: dataclasses.Field[Any]) -> bool:
-    """Whether a key has to be stated: it has no default."""
-    return field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+_READING: Final = Kinds(
+    {bool: read.switch, Secret: read.secret, desk.Statuses: _statuses},
+    of_class=section_of,
+    of_list=lambda item: Sections(item) if isinstance(item, Section) else list_of(item),
+    of_mapping=mapping_of,
+    of_choice=lambda words: read.one_of(*words),
+    of_union=lambda arms, _: arms[0],  # the first type says what can be stated
+    of_other=section_of,
+    of_annotations=lambda marks: next(filter(callable, marks), None),
+)
+"""How a key is read, by its type; most types name their reader themselves (`shared.config.keys`)."""
 
 
 @cache
 def marked(cls: Any, mark: object) -> frozenset[str]:
     """The fields of a dataclass whose types have a mark: `NOT_A_KEY` or `WITHOUT_EFFECT`."""
-    hints = typing.get_type_hints(cls, include_extras=True)
-    return frozenset(name for name, type_ in hints.items() if mark in getattr(type_, "__metadata__", ()))
-
-
-def reader_of(type_: Any) -> read.Read[Any]:
-    """The reader of a value of a type. Of a union the first type says what can be stated."""
-    if typing.get_origin(type_) is Annotated:
-        return next(filter(callable, type_.__metadata__), None) or reader_of(type_.__origin__)
-    origin, arguments = typing.get_origin(type_), typing.get_args(type_)
-    if origin in (types.UnionType, typing.Union):
-        return reader_of(arguments[0])
-    if origin is Literal:
-        return read.one_of(*arguments)
-    if origin is tuple:
-        return _list_reader(arguments[0])
-    if origin is Mapping:
-        return mapping_of(reader_of(arguments[0]), reader_of(arguments[1]))
-    return _READERS[type_] if type_ in _READERS else section_of(type_)
-
-
-def _list_reader(item: Any) -> read.Read[tuple[Any, ...]]:
-    reader = reader_of(item)
-    return list_of_sections(reader) if isinstance(reader, Section) else list_of(reader)
+    return frozenset(each.name for each in members_of(cls) if mark in each.marks)
 
 
 CONFIGURATION: Final = section_of(desk.Configuration)
 SECTIONS: Final[Mapping[str, Section]] = {
-    name: section_of(typing.get_args(type_)[0])
-    for name, type_ in typing.get_type_hints(desk.Configuration).items()
-    if typing.get_origin(type_) is tuple
+    name: reader.section for name, reader in CONFIGURATION.readers.items() if isinstance(reader, Sections)
 }
 """The lists of the file, by key; the same names are the store's collections."""
 

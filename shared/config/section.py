@@ -32,17 +32,6 @@ def list_of(read: Read[T], *, least: int = 0) -> Read[tuple[T, ...]]:
     return read_list
 
 
-def list_of_sections(section: Section) -> Read[tuple[Any, ...]]:
-    """A list of things. A single thing is a problem here: the dash of its entry was probably forgotten."""
-
-    def read_list(item: Item, location: Location) -> tuple[Any, ...]:
-        if not isinstance(item, Sequenced):
-            raise InvalidValue(f"expected a list (start each entry with a dash), found {kind_of(item)}")
-        return list_of(section)(item, location)
-
-    return read_list
-
-
 def mapping_of(read_key: Read[str], read: Read[T]) -> Read[dict[str, T]]:
     """A mapping with free keys; stored documents keep it as a list of pairs."""
 
@@ -106,6 +95,19 @@ class Section:
                 yield key.text, each
             elif each.comment:
                 location.at(key.text).refuse(f"expected a value, found {kind_of(each)}", each)
+
+
+@dataclass(frozen=True, slots=True)
+class Sections:
+    """A reader of a list of things. A single thing is a problem: the dash of its entry was probably forgotten."""
+
+    section: Section
+
+    def __call__(self, item: Item, location: Location) -> tuple[Any, ...]:
+        """Read every entry."""
+        if not isinstance(item, Sequenced):
+            raise InvalidValue(f"expected a list (start each entry with a dash), found {kind_of(item)}")
+        return list_of(self.section)(item, location)
 
 
 def pairs(item: Item, location: Location) -> list[tuple[Text, Item]]:

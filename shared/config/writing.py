@@ -6,21 +6,22 @@ references. Separate from the store, because the writing is about YAML and knows
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, Final
 
 import yaml
 
-from shared.config.model import Configuration, Rule, Settings, Statuses
-from shared.config.readers import duration_text, size, size_text
-from shared.config.schema import SECTIONS, is_needed, section_of
-from shared.config.section import Section
+from shared.config.keys import Size
+from shared.config.model import Configuration, Rule, Statuses
+from shared.config.readers import duration_text, size_text
+from shared.config.schema import section_of
 from shared.config.tree import CORE
 from shared.config.values import Secret
-from shared.store.configuration import read
-from shared.store.documents import Documents
+from shared.contracts.fields import Member, members_of
+from shared.contracts.mapping import Dialect
+from shared.contracts.mapping import to_plain as written
 
 _BASE: Final[Any] = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 _DECIDING: Final = frozenset({"protocol"})
@@ -41,11 +42,6 @@ _Dumper.yaml_implicit_resolvers = {
 """The keys `on` and the texts `yes` and `no` need no quotes: our reader takes them for what they are (YAML 1.2)."""
 
 
-def export(documents: Documents) -> str:
-    """The stored configuration as YAML."""
-    return to_yaml(read(documents, people=True))
-
-
 def to_yaml(config: Configuration) -> str:
     """A configuration as YAML."""
     text: str = yaml.dump(
@@ -56,59 +52,55 @@ def to_yaml(config: Configuration) -> str:
 
 def to_plain(config: Configuration) -> dict[str, Any]:
     """A configuration as the mappings, lists and values of its file."""
+    return _stated(config)
+
+
+def _stated(value: Any) -> dict[str, Any]:
+    """The keys of a part that are not at their defaults."""
     stated: dict[str, Any] = {}
-    if settings := _differences(config.settings, Settings()):
-        stated["settings"] = settings
-    for section, schema in SECTIONS.items():
-        if things := getattr(config, section):
-            stated[section] = [_differences(each, _plainest(each, schema)) for each in things]
+    kind: Any = type(value)
+    least, keys = _least(value), section_of(kind).readers
+    for each in members_of(kind):
+        own, default = getattr(value, each.name), getattr(least, each.name)
+        if each.name in keys and (each.required or own != _default(each, default)):
+            stated[each.name] = written(each.type, FILE)(own)
     return stated
 
 
-def _plainest(thing: Any, schema: Section) -> Any:
-    """The thing with defaults for all but the needed keys and the protocol, on which other defaults depend.
+def _least(value: Any) -> Any:
+    """The part with defaults for all but the needed keys and the protocol, on which other defaults depend.
 
     A preconfigured rule is written whole.
     """
-    kind = Rule if isinstance(thing, Rule) else schema.kind
-    names = [*schema.required, *(name for name in _DECIDING if hasattr(thing, name))]
-    return kind(**{name: getattr(thing, name) for name in names})
+    kind: Any = type(value)
+    make = kind if kind is Rule else section_of(kind).kind
+    given = [each.name for each in members_of(kind) if each.required or each.name in _DECIDING]
+    return make(**{name: getattr(value, name) for name in given})
 
 
-def _differences(thing: Any, plainest: Any) -> dict[str, Any]:
-    kind: Any = type(thing)
-    section, stated = section_of(kind), {}
-    for field in dataclasses.fields(kind):
-        value, default = getattr(thing, field.name), getattr(plainest, field.name)
-        if is_needed(field) or value != _default(field, default):
-            is_size = section.readers[field.name] is size
-            stated[field.name] = size_text(value) if is_size else _plain(value, default)
-    return stated
+def _default(member: Member, otherwise: object) -> object:
+    return member.default if member.name in _DECIDING else otherwise
 
 
-def _default(field: dataclasses.Field[Any], otherwise: object) -> object:
-    return field.default if field.name in _DECIDING else otherwise
-
-
-def _plain(value: object, default: object = None) -> Any:
+def _copied(value: object) -> Any:
+    """A mapping with free keys, and all that is in it."""
     match value:
-        case Secret():
-            return value.reference
-        case timedelta():
-            return duration_text(value)
         case tuple() | list():
-            return [_plain(each) for each in value]
+            return [_copied(each) for each in value]
         case Mapping():
-            return {key: _plain(each) for key, each in value.items()}
-        case Statuses():
-            return {name: list(group) for name, group in value.groups()}
-        case _ if dataclasses.is_dataclass(value):
-            return _differences(value, default if type(default) is type(value) else _least(value))
+            return {key: _copied(each) for key, each in value.items()}
         case _:
             return value
 
 
-def _least(value: Any) -> Any:
-    """A nested value with its defaults, where nothing is there by default."""
-    needed = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if is_needed(field)}
-    return type(value)(**needed)
+def _every_group(statuses: Statuses) -> dict[str, list[str]]:
+    return {name: list(group) for name, group in statuses.groups()}
+
+
+FILE: Final = Dialect(
+    checked=False,
+    write={Secret: attrgetter("reference"), timedelta: duration_text, Size: size_text, Statuses: _every_group},
+    write_mapping=_copied,
+    write_object=_stated,
+)
+"""How values are written into a file."""

@@ -9,7 +9,6 @@ default, unknown members are ignored. The functions for a class are built once, 
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,28 +18,27 @@ from operator import attrgetter, itemgetter
 from typing import Any, Final, TypeVar
 
 from shared.contracts.errors import Undecodable
+from shared.contracts.fields import Kinds, made_of, members_of, named
 
+__all__ = ["STORE", "WIRE", "Dialect", "from_plain", "named", "to_plain"]
 T = TypeVar("T")
 Convert = Callable[[Any], Any]
 MAX_INTEGER: Final = (1 << 63) - 1
 """Integers in messages are counts, codes and sizes."""
-_NAME: Final = "plain"
-_MAPPINGS: Final = (Mapping, dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dialect:
-    """How plain data is written: type → function to and from its plain form, and whether reading checks types."""
+    """How plain data is written: type → function to and from its plain form, and whether reading checks types.
+
+    `write_object`: how a value of a dataclass is written; None: with all its fields.
+    """
 
     checked: bool
     write: Mapping[Any, Convert] = field(default_factory=dict)
     read: Mapping[Any, Convert] = field(default_factory=dict)
     write_mapping: Convert = dict
-
-
-def named(name: str) -> Mapping[str, str]:
-    """Metadata of a field whose member has another name: `id: str = field(metadata=named("_id"))`."""
-    return {_NAME: name}
+    write_object: Convert | None = None
 
 
 def to_plain(cls: Any, dialect: Dialect | None = None) -> Convert:
@@ -79,49 +77,27 @@ def _outermost(cls: Any, dialect: Dialect) -> Callable[[Any], Any]:
     return read_whole
 
 
-@dataclass(frozen=True, slots=True)
-class _Member:
-    """A field and the name of its member."""
-
-    name: str
-    plain: str
-    type: Any
-    required: bool
-    default: Any
-    factory: Callable[[], Any] | None
-
-
-@cache
-def _members(cls: type) -> tuple[_Member, ...]:
-    hints = typing.get_type_hints(cls)
-    return tuple(_member(each, hints[each.name]) for each in dataclasses.fields(cls))
-
-
-def _member(each: dataclasses.Field[Any], type_: Any) -> _Member:
-    factory = None if each.default_factory is dataclasses.MISSING else each.default_factory
-    plain = each.metadata.get(_NAME, each.name.rstrip("_"))
-    required = each.default is dataclasses.MISSING and factory is None
-    return _Member(each.name, plain, type_, required, each.default, factory)
-
-
 def _same(value: Any) -> Any:
     return value
 
 
 @cache
 def _writer(type_: Any, dialect: Dialect) -> Convert:
-    if type_ in dialect.write:
-        return dialect.write[type_]
-    if dataclasses.is_dataclass(type_):
-        return _object_writer(typing.cast(type, type_), dialect)
-    origin, arguments = typing.get_origin(type_), typing.get_args(type_)
-    if origin is tuple:
-        return _list_writer(_writer(arguments[0], dialect))
-    if (origin or type_) in _MAPPINGS:
-        return dialect.write_mapping
-    if origin in (types.UnionType, typing.Union):
-        return _optional_writer(_writer(_arms(arguments)[0], dialect))
-    return _same
+    write: Convert = made_of(type_, _writing(dialect))
+    return write
+
+
+@cache
+def _writing(dialect: Dialect) -> Kinds:
+    return Kinds(
+        dialect.write,
+        of_class=lambda cls: dialect.write_object or _object_writer(cls, dialect),
+        of_list=_list_writer,
+        of_mapping=lambda _keys, _values: dialect.write_mapping,
+        of_choice=lambda _: _same,
+        of_union=lambda arms, _: _optional_writer(arms[0]),
+        of_other=lambda _: _same,
+    )
 
 
 def _list_writer(item: Convert) -> Convert:
@@ -137,7 +113,7 @@ def _object_writer(cls: type, dialect: Dialect) -> Convert:
 
     @cache
     def plan() -> tuple[list[str], Convert, list[tuple[str, Convert]]]:  # at first use: a dataclass may hold itself
-        members = _members(cls)
+        members = members_of(cls)
         writers = [(each.plain, _writer(each.type, dialect)) for each in members]
         changing = [(plain, write) for plain, write in writers if write is not _same]
         return [each.plain for each in members], _values_of(attrgetter, [each.name for each in members]), changing
@@ -152,34 +128,39 @@ def _object_writer(cls: type, dialect: Dialect) -> Convert:
     return write
 
 
-def _arms(arguments: tuple[Any, ...]) -> list[Any]:
-    return [each for each in arguments if each is not type(None)]
+@cache
+def _reader(type_: Any, dialect: Dialect) -> Convert:
+    read: Convert = made_of(type_, _reading(dialect))
+    return read
 
 
 @cache
-def _reader(type_: Any, dialect: Dialect) -> Convert:
-    if type_ in dialect.read:
-        return dialect.read[type_]
-    if dataclasses.is_dataclass(type_):
-        make = _checked_object_reader if dialect.checked else _trusted_object_reader
-        return make(typing.cast(type, type_), dialect)
-    origin, arguments = typing.get_origin(type_), typing.get_args(type_)
-    if origin is tuple:
-        return _list_reader(_reader(arguments[0], dialect), dialect)
-    if origin in (types.UnionType, typing.Union):
-        readers = [_reader(each, dialect) for each in _arms(arguments)]
-        return _union_reader(readers, type(None) in arguments)
-    if not dialect.checked:
-        return _same
-    if origin is typing.Literal:
-        return _choice_reader(arguments)
-    return _CHECKED.get(origin or type_, _same)
+def _reading(dialect: Dialect) -> Kinds:
+    if dialect.checked:
+        return Kinds(
+            dialect.read,
+            of_class=lambda cls: _checked_object_reader(cls, dialect),
+            of_list=_list_reader,
+            of_mapping=lambda _keys, _values: _mapping,
+            of_choice=_choice_reader,
+            of_union=_union_reader,
+            of_other=lambda type_: _CHECKED.get(type_, _same),
+        )
+    return Kinds(
+        dialect.read,
+        of_class=lambda cls: _trusted_object_reader(cls, dialect),
+        of_list=lambda item: tuple if item is _same else _list_reader(item),
+        of_mapping=lambda _keys, _values: _same,
+        of_choice=lambda _: _same,
+        of_union=_union_reader,
+        of_other=lambda _: _same,
+    )
 
 
 def _checked_object_reader(cls: type, dialect: Dialect) -> Convert:
     @cache
     def plan() -> list[tuple[str, str, Convert, bool]]:
-        return [(each.name, each.plain, _reader(each.type, dialect), each.required) for each in _members(cls)]
+        return [(each.name, each.plain, _reader(each.type, dialect), each.required) for each in members_of(cls)]
 
     def read(plain: Any) -> Any:
         if type(plain) is not dict:
@@ -203,7 +184,7 @@ def _trusted_object_reader(cls: type, dialect: Dialect) -> Convert:
 
     @cache
     def plan() -> tuple[dict[str, Any], Convert, list[_Change], Convert]:
-        members = _members(cls)
+        members = members_of(cls)
         defaults = {each.plain: None if each.factory else each.default for each in members if not each.required}
         changes: list[_Change] = [
             (place, each.plain, _reader(each.type, dialect), each.factory) for place, each in enumerate(members)
@@ -253,10 +234,7 @@ def _changed(values: list[Any], plain: Mapping[str, Any], changing: list[_Change
     return values
 
 
-def _list_reader(item: Convert, dialect: Dialect) -> Convert:
-    if item is _same and not dialect.checked:
-        return tuple
-
+def _list_reader(item: Convert) -> Convert:
     def read(plain: Any) -> tuple[Any, ...]:
         if type(plain) is not list:
             raise _Mismatch("must be a list")
@@ -346,13 +324,7 @@ def _time(plain: Any) -> datetime:
         raise _Mismatch("must be a time as in ISO 8601") from None
 
 
-_CHECKED: Final[Mapping[Any, Convert]] = {
-    str: _text,
-    int: _integer,
-    float: _number,
-    bool: _boolean,
-    **dict.fromkeys(_MAPPINGS, _mapping),
-}
+_CHECKED: Final[Mapping[Any, Convert]] = {str: _text, int: _integer, float: _number, bool: _boolean}
 WIRE: Final = Dialect(checked=True, write={datetime: datetime.isoformat}, read={datetime: _time})
 """JSON from elsewhere: types are checked, times are ISO 8601."""
 STORE: Final = Dialect(checked=False)

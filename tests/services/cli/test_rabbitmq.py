@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -48,3 +49,28 @@ def test_the_management_api_is_a_setting(
     waiting = {line["name"]: line for line in run("queues", "--json").lines}
     assert waiting["intake"]["unacked"] == 0
     assert "${RABBIT_PASSWORD}" in run("config", "export").out
+
+
+@pytest.mark.every_rabbitmq
+def test_exported_definitions_make_a_broker_that_workers_accept(
+    rabbit: RabbitNode, rabbit_vhost: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/operations.md restores it; the other vhost stands for another server."""
+    assert run("queues").code == 0
+    file = tmp_path / "definitions.json"
+    rabbit.ctl("export_definitions", str(file))
+    exported = json.loads(file.read_text())
+    assert [user["name"] for user in exported["users"]] == ["guest"]
+    with rabbit.fresh_vhost() as other:
+        parts = ("queues", "exchanges", "bindings", "policies", "permissions")
+        ours = {part: [each for each in exported[part] if each.get("vhost") == rabbit_vhost] for part in parts}
+        file.write_text(json.dumps(ours).replace(rabbit_vhost, other))
+        monkeypatch.setenv("POSTROOM_BROKER_URL", rabbit.url(other))
+        monkeypatch.setenv("POSTROOM_VERIFY_TOPOLOGY", "1")
+        assert "the exchange postroom does not exist on RabbitMQ" in run("publish", "-", stdin=a_mail()).err
+        rabbit.ctl("import_definitions", str(file))
+        assert run("publish", "-", stdin=a_mail()).code == 0
+        assert run("up", "--once").out == "this run: taken 1, recorded 1\nin all: recorded 1\n"
+        assert run("doctor").code == 0
+        monkeypatch.delenv("POSTROOM_VERIFY_TOPOLOGY")
+        assert run("queues").code == 0  # declares all again, which fails where a setting differs

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from services.cli import output
-from services.cli.base import Command, as_json, location
+from services.cli.base import Command, location
 from shared.embedded.backup import Rows
 from shared.embedded.backup import backup as copy_to
 from shared.embedded.backup import restore as copy_from
@@ -49,7 +49,5 @@ def _data() -> Path:
 
 def _show(done: str, file: Path, rows: Rows) -> None:
     counts = {name: rows.get(table, 0) for table, name in SHOWN.items()}
-    if as_json():
-        output.emit({"file": str(file), **counts})
-    else:
-        click.echo(f"{done} {output.safe(file)}: {', '.join(f'{name} {count}' for name, count in counts.items())}")
+    summary = ", ".join(f"{name} {count}" for name, count in counts.items())
+    output.result({"file": str(file), **counts}, f"{done} {file}: {summary}")

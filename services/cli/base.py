@@ -233,13 +233,13 @@ def location() -> Location:
 
 
 @contextmanager
-def opened() -> Iterator[App]:
+def opened(where: Location | None = None) -> Iterator[App]:
     """The app for one command, closed behind it. A data folder that cannot be used at all is a `Problem`."""
     from services.cli.output import watching
     from services.queues import QUEUES
     from shared.app import App
 
-    where = location()
+    where = where or location()
     try:
         with watching("connecting"):
             app = App.open(where, QUEUES)
@@ -260,11 +260,15 @@ def _is_permanent(cause: BaseException | None, data: Path) -> bool:
     return forbidden or isinstance(cause, LASTING) or name.startswith(LASTING_IN_SQLITE)
 
 
+def is_all(named: Sequence[str], *, everything: bool, what: str) -> bool:
+    """Whether `--all` is given; a usage error when things are named as well, or none is."""
+    if everything == bool(named):
+        raise click.UsageError(f"name {what}, or say --all")
+    return everything
+
+
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--limit` and `--after` of every list."""
-    command = click.option("--after", "skip", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N.")(
-        command
-    )
-    return click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")(
-        command
-    )
+    after = click.option("--after", "skip", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N.")
+    limit = click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+    return limit(after(command))

@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,17 +13,7 @@ import click
 
 from services.cli import base, output
 from services.cli.base import PROBLEM, Command, Group, as_json, opened
-from services.operator.configuration import (
-    apply_file,
-    check_file,
-    deletions_to_confirm,
-    export_to,
-    inboxes_to_test,
-    read_file,
-    section_counts,
-    servers_to_test,
-    stored_configuration,
-)
+from services.operator import configuration
 from services.operator.inboxes import ConnectionCheck, check_connection
 from services.operator.mail_servers import check_mail_server
 from shared.config.problems import InvalidConfiguration, Problem
@@ -36,7 +25,6 @@ if TYPE_CHECKING:
     from shared.mail_network.connection_test import TestResult
     from shared.store.configuration import Applied
 
-_Test = tuple[str, str, "Callable[[], ConnectionCheck | TestResult]"]
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 NAMES_SHOWN = 20
 
@@ -55,7 +43,7 @@ def check(file: Path) -> int:
     missing here, because they belong to the machine that runs the workers.
     """
     with output.watching("reading"):
-        checked = check_file(file)
+        checked = configuration.check_file(file)
     _show_notes(checked.notes)
     if checked.problems:
         return _show_problems(checked.problems)
@@ -71,10 +59,8 @@ def _show_notes(notes: Iterable[Problem]) -> None:
 
 def _show_problems(problems: Iterable[Problem]) -> int:
     for each in problems:
-        if as_json():
-            output.emit({"source": each.source, "line": each.line or None, "path": each.path, "message": each.message})
-        else:
-            click.echo(output.safe(each))
+        facts = {"source": each.source, "line": each.line or None, "path": each.path, "message": each.message}
+        output.result(facts, str(each))
     return PROBLEM
 
 
@@ -101,13 +87,13 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
     """
     try:
         with output.watching("reading"):
-            found = read_file(file)
+            found = configuration.read_file(file)
         _show_notes(found.notes)
         with opened() as app:
             if prune and not yes and sys.stdin.isatty():
                 _confirm(app, found.stated)
             with output.watching("applying"):
-                applied = apply_file(app, found, prune=prune, by=_who(), reason=reason)
+                applied = configuration.apply_file(app, found, prune=prune, by=_who(), reason=reason)
             _report(applied)
             return _test(app, found.stated) if tests else 0
     except InvalidConfiguration as refused:
@@ -120,7 +106,7 @@ def _who() -> str:
 
 def _confirm(app: App, stated: Configuration) -> None:
     """Ask before an inbox or a mail server is deleted (IV-10, VS-13); without a terminal `--prune` is enough."""
-    deletions = deletions_to_confirm(app, stated)
+    deletions = configuration.deletions_to_confirm(app, stated)
     if deletions and not click.confirm(f"Delete {output.safe(', '.join(deletions))}? No stored mail is lost", err=True):
         raise base.Problem("nothing was changed")
 
@@ -141,19 +127,17 @@ def _report(applied: Applied) -> None:
 
 def _test(app: App, stated: Configuration) -> int:
     """Test inboxes and mail servers, each on one line; return the exit code."""
-    tests: list[_Test] = [("inbox", name, partial(check_connection, app, name)) for name in inboxes_to_test(stated)]
-    tests += [("mail_server", name, partial(check_mail_server, app, name)) for name in servers_to_test(stated)]
-    passed = [_run_test(*each) for each in tests]
+    inboxes, servers = configuration.inboxes_to_test(stated), configuration.servers_to_test(stated)
+    passed = [_run_test("inbox", app, name, check_connection) for name in inboxes]
+    passed += [_run_test("mail_server", app, name, check_mail_server) for name in servers]
     return 0 if all(passed) else PROBLEM
 
 
-def _run_test(kind: str, name: str, check: Callable[[], ConnectionCheck | TestResult]) -> bool:
+def _run_test(kind: str, app: App, name: str, check: Callable[[App, str], ConnectionCheck | TestResult]) -> bool:
     with output.watching(f"testing {output.safe(name)}"):
-        found = check()
-    if as_json():
-        output.emit({kind: name, "test": "ok" if found.ok else "failed", "message": found.message})
-    else:
-        click.echo(f"test  {output.safe(name)}: {output.safe(found.message)}")
+        found = check(app, name)
+    facts = {kind: name, "test": "ok" if found.ok else "failed", "message": found.message}
+    output.result(facts, f"test  {name}: {found.message}")
     return found.ok
 
 
@@ -162,15 +146,15 @@ def _run_test(kind: str, name: str, check: Callable[[], ConnectionCheck | TestRe
 def export(file: Path) -> None:
     """Write the stored configuration to FILE (- is standard output). Secrets stay references."""
     with opened() as app, output.watching("reading"):
-        stored = stored_configuration(app)
+        stored = configuration.stored_configuration(app)
         written = "" if as_json() or str(file) != "-" else to_yaml(stored)
     if as_json():
         output.emit(to_plain(stored))
     elif str(file) == "-":
         click.echo(written, nl=False)
     else:
-        export_to(file, stored)
-        click.echo(f"{output.safe(file)}: {_counted(section_counts(stored))}", err=True)
+        configuration.export_to(file, stored)
+        click.echo(f"{output.safe(file)}: {_counted(configuration.section_counts(stored))}", err=True)
 
 
 @config.command(cls=Command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, as_json, opened, page_options
+from services.cli.base import Command, Group, as_json, is_all, opened, page_options
 from services.cli.listing import Listing, Page
 from services.operator.dead_letters import find_letter, letter_as_json, open_letters, view_letter
 from shared.store.dead_letters import OPEN, LetterQuery, LetterState
@@ -93,16 +93,12 @@ def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) 
     with opened() as app:
         for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "replaying"):
             queue = actions.replay(app, letter.id)
-            if as_json():
-                output.emit({"id": letter.id, "letter_id": letter.id, "queue": queue, "state": "replayed"})
-            else:
-                click.echo(f"replayed  {letter.id}  to {queue}")
+            facts = {"id": letter.id, "letter_id": letter.id, "queue": queue, "state": "replayed"}
+            output.result(facts, f"replayed  {letter.id}  to {queue}")
 
 
 def _chosen(app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) -> list[DeadLetter]:
-    if everything == bool(letter_ids):
-        raise click.UsageError("name letters, or say --all")
-    if not everything:
+    if not is_all(letter_ids, everything=everything, what="letters"):
         return [find_letter(app, each) for each in letter_ids]
     found = open_letters(app, stage)
     if not found:
@@ -122,7 +118,5 @@ def discard(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None,
     with opened() as app:
         for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "discarding"):
             actions.discard(app, letter.id, reason=reason)
-            if as_json():
-                output.emit({"id": letter.id, "letter_id": letter.id, "state": "discarded"})
-            else:
-                click.echo(f"discarded  {letter.id}")
+            facts = {"id": letter.id, "letter_id": letter.id, "state": "discarded"}
+            output.result(facts, f"discarded  {letter.id}")

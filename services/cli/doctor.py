@@ -8,7 +8,7 @@ from __future__ import annotations
 import click
 
 from services.cli import output
-from services.cli.base import PROBLEM, Command, as_json, location
+from services.cli.base import PROBLEM, Command, location
 from services.operator.doctor import examine, is_healthy
 from services.operator.view import values_of
 
@@ -19,8 +19,6 @@ def doctor() -> int:
     with output.watching("checking"):
         findings = examine(location())
     for each in findings:
-        if as_json():
-            output.emit(values_of(each, ("check", "status", "message", "name")))
-        else:
-            click.echo(f"{each.status.ljust(7)}  {each.check.ljust(13)}  {output.safe(each.message)}")
+        facts = values_of(each, ("check", "status", "message", "name"))
+        output.result(facts, f"{each.status.ljust(7)}  {each.check.ljust(13)}  {each.message}")
     return 0 if is_healthy(findings) else PROBLEM

@@ -9,21 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from services.cli import output
-from services.cli.base import PROBLEM, Command, Group, Problem, as_json, opened
+from services.cli.base import PROBLEM, Command, Group, Problem, as_json, is_all, opened
 from services.cli.mail_server import test_mail_options
-from services.operator.inboxes import (
-    WaitingMail,
-    check_connection,
-    clear_test,
-    inbox_named,
-    inbox_views,
-    send_test_mail,
-    server_for_test_mail,
-    start_inbox,
-    stop_inbox,
-    switch_processing,
-    waiting_mails,
-)
+from services.operator import inboxes
 from services.operator.mail_servers import TestMail
 from services.operator.records import type_called
 from services.operator.view import values_of
@@ -44,7 +32,7 @@ def inbox() -> None:
 def list_inboxes() -> None:
     """List inboxes with their last poll and their last connection test."""
     with opened() as app:
-        views = inbox_views(app)
+        views = inboxes.inbox_views(app)
         zone = app.directory.current().settings.timezone
     if as_json():
         for each in views:
@@ -85,10 +73,10 @@ def test(name: str, *, send: bool | None, clear: bool, **mail: Any) -> int:
     """
     with opened() as app:
         if clear:
-            clear_test(app, name)
+            inboxes.clear_test(app, name)
             return 0
         with output.watching(f"testing {output.safe(name)}"):
-            check = check_connection(app, name)
+            check = inboxes.check_connection(app, name)
         if check.result is None:
             _show_result(name, {"ok": check.ok, "message": check.message})
             return 0
@@ -96,10 +84,10 @@ def test(name: str, *, send: bool | None, clear: bool, **mail: Any) -> int:
         if not check.ok:
             return PROBLEM
         addressed = bool(mail["to"] or mail["cc"] or mail["bcc"])
-        server = server_for_test_mail(app, name, addressed=addressed)
+        server = inboxes.server_for_test_mail(app, name, addressed=addressed)
         if server is None or not (addressed or _wants(server, send=send)):
             return 0
-        result = send_test_mail(app, name, server, TestMail(**mail))
+        result = inboxes.send_test_mail(app, name, server, TestMail(**mail))
         _show_result(name, {"ok": result.ok, "message": result.message})
     return 0 if result.ok else PROBLEM
 
@@ -126,7 +114,7 @@ def _wants(server: MailServer, *, send: bool | None) -> bool:
 def peek(name: str, count: int) -> None:
     """Show waiting mails without processing them; they stay unread."""
     with opened() as app, output.watching("looking"):
-        waiting = waiting_mails(app, name, count)
+        waiting = inboxes.waiting_mails(app, name, count)
     for each in waiting:
         if as_json():
             output.emit(_waiting(each))
@@ -137,7 +125,7 @@ def peek(name: str, count: int) -> None:
         click.echo("no mail waits")
 
 
-def _waiting(mail: WaitingMail) -> dict[str, Any]:
+def _waiting(mail: inboxes.WaitingMail) -> dict[str, Any]:
     date = ("date",) if mail.readable else ()
     return {"from": mail.sender, **values_of(mail, ("subject", *date, "size", "key", "text"))}
 
@@ -148,7 +136,7 @@ def _waiting(mail: WaitingMail) -> dict[str, Any]:
 def sample(name: str, type_name: str | None) -> None:
     """Print a sample mail for the people who write to an inbox: its fields, separator and marker."""
     with opened() as app:
-        found = inbox_named(app, name)
+        found = inboxes.inbox_named(app, name)
         if found.processor == XML_EXPORT and type_name is None:
             raise Problem(f"{output.safe(name)} exports its mail and makes no records; any mail will do")
         text = sample_mail(found, type_called(app, type_name or found.processor))
@@ -166,10 +154,18 @@ def stop(name: str | None, *, everything: bool, reason: str) -> None:
     """Stop taking mail from an inbox, or from all, without a restart."""
     with opened() as app:
         if _is_all(name, everything=everything):
-            switch_processing(app, on=False)
+            inboxes.switch_processing(app, on=False)
         else:
-            stop_inbox(app, name or "", reason)
+            inboxes.stop_inbox(app, name or "", reason)
     _show_state("stopped", name)
+
+
+def _is_all(name: str | None, *, everything: bool) -> bool:
+    return is_all([] if name is None else [name], everything=everything, what="an inbox")
+
+
+def _show_state(state: str, name: str | None) -> None:
+    output.result({"inbox": name, "state": state}, f"{state}  {name or 'all inboxes'}")
 
 
 @inbox.command(cls=Command)
@@ -179,20 +175,7 @@ def start(name: str | None, *, everything: bool) -> None:
     """Start an inbox again, also one that stopped because logins were refused; or switch the whole system on."""
     with opened() as app:
         if _is_all(name, everything=everything):
-            switch_processing(app, on=True)
+            inboxes.switch_processing(app, on=True)
         else:
-            start_inbox(app, name or "")
+            inboxes.start_inbox(app, name or "")
     _show_state("started", name)
-
-
-def _show_state(state: str, name: str | None) -> None:
-    if as_json():
-        output.emit({"inbox": name, "state": state})
-    else:
-        click.echo(f"{state}  {output.safe(name or 'all inboxes')}")
-
-
-def _is_all(name: str | None, *, everything: bool) -> bool:
-    if everything == (name is not None):
-        raise click.UsageError("name an inbox, or say --all")
-    return everything

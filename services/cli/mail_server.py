@@ -44,15 +44,12 @@ def list_servers() -> None:
         for each in views:
             output.emit(asdict(each))
         return
-    rows = (
-        (each.name, f"{each.host}:{each.port}", each.tls, each.test and output.local(each.test.at, zone), _said(each))
-        for each in views
-    )
+    rows = ((each.name, f"{each.host}:{each.port}", each.tls, *_latest_test(each, zone)) for each in views)
     output.table(("server", "address", "tls", "tested", "result"), rows, empty="no mail servers")
 
 
-def _said(view: mail_servers.MailServerView) -> str:
-    return view.test.message if view.test else ""
+def _latest_test(view: mail_servers.MailServerView, zone: str) -> tuple[str, str]:
+    return (output.local(view.test.at, zone), view.test.message) if view.test else ("", "")
 
 
 @mail_server.command(cls=Command)
@@ -69,8 +66,5 @@ def test(name: str, *, send: bool, clear: bool, **mail: Any) -> int:
         wanted = TestMail(**mail) if send or mail["to"] or mail["cc"] or mail["bcc"] else None
         with output.watching(f"testing {output.safe(name)}"):
             result = mail_servers.check_mail_server(app, name, wanted)
-    if as_json():
-        output.emit({"mail_server": name, **asdict(result)})
-    else:
-        click.echo(output.safe(result.message))
+    output.result({"mail_server": name, **asdict(result)}, result.message)
     return 0 if result.ok else PROBLEM

@@ -15,31 +15,16 @@ import click
 from services.cli import output
 from services.cli.base import Command, Group, as_json, opened, page_options
 from services.cli.listing import Listing, Page
-from services.operator.mails import (
-    SHORT_ID,
-    MailOnIntake,
-    find_mail,
-    find_stored,
-    mail_as_json,
-    recent_mails,
-    view_mail,
-)
-from services.operator.mails import search as search_mails
+from services.operator import mails as views
+from services.operator.mails import SHORT_ID, MailOnIntake
 from shared.store.mails import IN_FLIGHT, OUTCOMES, InFlight, MailQuery, OutcomeName
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.store.mails import StoredMail
 
-AGO: Final[Mapping[str, timedelta]] = {
-    "s": timedelta(seconds=1),
-    "m": timedelta(minutes=1),
-    "h": timedelta(hours=1),
-    "d": timedelta(days=1),
-    "w": timedelta(weeks=1),
-}
-
-
+UNITS: Final[Mapping[str, str]] = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+"""Letter of a time ago → the unit of `timedelta`."""
 REFUSED: Final = frozenset({"rejected", "dead"})
 """Outcomes whose list shows the reason in place of the outcome."""
 _REFUSED: Final = ("mail", "received", "inbox", "from", "subject", "reason")
@@ -70,10 +55,10 @@ def list_mails(
     with opened() as app:
         timezone = app.directory.current().settings.timezone
         query = MailQuery(inbox, outcome, _since(since, app.clock.now(), timezone) if since else None)
-        found: Iterable[StoredMail] = _searched(app, query, search, page) if search else recent_mails(app, query, page)
+        found = _searched(app, query, search, page) if search else views.recent_mails(app, query, page)
         any_mail = query == MailQuery() and not search
         listing = Listing(
-            mail_as_json,
+            views.mail_as_json,
             _REFUSED if outcome in REFUSED else ("mail", "received", "inbox", "from", "subject", "outcome", "records"),
             partial(_row, timezone=timezone, refused=outcome in REFUSED),
             "no mails yet; postroom publish FILE hands one in" if any_mail else "no mails like that",
@@ -84,17 +69,17 @@ def list_mails(
 def _since(written: str, now: datetime, timezone: str) -> datetime:
     """A point in time: stated in the desk's time zone, or as a time ago."""
     if found := re.fullmatch(r"([0-9]{1,6})([smhdw])", written.strip()):
-        return now - int(found[1]) * AGO[found[2]]
+        return now - timedelta(**{UNITS[found[2]]: int(found[1])})
     try:
         stated = datetime.fromisoformat(written.strip())
     except ValueError:
-        raise click.UsageError(f"{written!r} is no time; write 2026-11-20, 2026-11-20T08:00, 2h or 3d") from None
+        raise click.UsageError(f"{written!r} is not a time; write 2026-11-20, 2026-11-20T08:00, 2h or 3d") from None
     return stated if stated.tzinfo else stated.replace(tzinfo=output.zone(timezone))
 
 
-def _searched(app: App, query: MailQuery, text: str, page: Page) -> list[StoredMail]:
+def _searched(app: App, query: MailQuery, text: str, page: Page) -> Iterable[StoredMail]:
     with output.watching("searching"):
-        return list(islice(search_mails(app, query, text), page.skip, page.skip + page.reach))
+        return list(islice(views.search(app, query, text), page.skip, page.skip + page.reach))
 
 
 def _row(mail: StoredMail, timezone: str, *, refused: bool) -> tuple[object, ...]:
@@ -116,7 +101,8 @@ def _numbers(mail: StoredMail) -> str:
 def show(mail_id: str) -> None:
     """Show one mail and what every stage decided about it."""
     with opened() as app:
-        view = view_mail(app, find_mail(app, mail_id, note=lambda why: click.echo(f"note: {why}", err=True)))
+        found = views.find_mail(app, mail_id, note=lambda why: click.echo(f"note: {why}", err=True))
+        view = views.view_mail(app, found)
         timezone = app.directory.current().settings.timezone
     if as_json():
         output.emit(view.as_json())
@@ -155,7 +141,7 @@ def source(mail_id: str) -> None:
     import base64
 
     with opened() as app:
-        mail = find_stored(app, mail_id)
+        mail = views.find_stored(app, mail_id)
         raw = app.mails.source(mail)
     if as_json():
         output.emit({"mail_id": mail.id, "sha256": mail.raw, "size": len(raw), "raw": base64.b64encode(raw).decode()})
@@ -176,9 +162,6 @@ def release(mail_ids: tuple[str, ...]) -> None:
 
     with opened() as app:
         for each in mail_ids:
-            mail = find_stored(app, each)
+            mail = views.find_stored(app, each)
             actions.release(app, mail.id)
-            if as_json():
-                output.emit({"mail_id": mail.id, "released": True})
-            else:
-                click.echo(f"released  {mail.id}  {output.safe(mail.subject)}")
+            output.result({"mail_id": mail.id, "released": True}, f"released  {mail.id}  {mail.subject}")

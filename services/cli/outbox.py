@@ -8,16 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from services.cli import output
-from services.cli.base import PROBLEM, Command, Group, as_json, opened, page_options
+from services.cli.base import PROBLEM, Command, Group, as_json, is_all, opened, page_options
 from services.cli.listing import Listing, Page
-from services.operator.outbox import (
-    Sending,
-    find_outgoing,
-    outgoing_as_json,
-    outgoing_page_as_json,
-    send_now,
-    unsent,
-)
+from services.operator.outbox import Sending, find_outgoing, outgoing_as_json, outgoing_page_as_json, send_now, unsent
 from shared.store.outbox import STATES
 
 if TYPE_CHECKING:
@@ -86,10 +79,11 @@ def show(outbox_id: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Everything that is unsent.")
 def send(outbox_ids: tuple[str, ...], *, everything: bool) -> int:
     """Send unsent, waiting or failed mail now, through the mail server of its inbox."""
-    if everything == bool(outbox_ids):
-        raise click.UsageError("name outgoing mails, or say --all")
     with opened() as app:
-        chosen = _unsent(app) if everything else [find_outgoing(app, each) for each in outbox_ids]
+        if is_all(outbox_ids, everything=everything, what="outgoing mails"):
+            chosen = _unsent(app)
+        else:
+            chosen = [find_outgoing(app, each) for each in outbox_ids]
         sendings = [_send(app, mail) for mail in output.progress(chosen, "sending", len(chosen))]
     return 0 if all(each.mail.state == "sent" for each in sendings) else PROBLEM
 
@@ -103,10 +97,6 @@ def _unsent(app: App) -> list[OutboxMail]:
 
 def _send(app: App, mail: OutboxMail) -> Sending:
     sending = send_now(app, mail)
-    after = sending.mail
-    if as_json():
-        output.emit(outgoing_as_json(after))
-    else:
-        why = f"  {output.safe(sending.reason)}" if sending.reason else ""
-        click.echo(f"{after.state}  {after.id}  {', '.join(after.to)}{why}")
+    after, why = sending.mail, f"  {sending.reason}" if sending.reason else ""
+    output.result(outgoing_as_json(after), f"{after.state}  {after.id}  {', '.join(after.to)}{why}")
     return sending

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
+from services.cli.base import as_json
 from shared.text import iso
 
 T = TypeVar("T")
@@ -76,6 +77,14 @@ def emit(thing: object, *, err: bool = False) -> None:
     if not line.isascii() or "\x7f" in line:
         line = _UNSAFE.sub(lambda found: _escaped_in_json(found[0]), _SURROGATES.sub("\ufffd", line))
     click.echo(line, err=err)
+
+
+def result(facts: Mapping[str, object], text: str) -> None:
+    """Print the result of a command: its facts as one JSON object for machines, the text in one line for people."""
+    if as_json():
+        emit(facts)
+    else:
+        click.echo(safe(text))
 
 
 def _escaped_in_json(character: str) -> str:

@@ -100,8 +100,5 @@ def _batches(found: Iterable[sources.Source]) -> Iterator[list[sources.Source]]:
 def _hand_over(app: App, batch: list[sources.Source], origin: Origin) -> int:
     receipts = publish_mails(app, [(each.path, each.raw) for each in batch], origin)
     for each in receipts:
-        if as_json():
-            output.emit(asdict(each))
-        else:
-            click.echo(f"{each.mail_id}  {output.safe(each.path)}")
+        output.result(asdict(each), f"{each.mail_id}  {each.path}")
     return len(receipts)

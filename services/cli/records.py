@@ -89,10 +89,7 @@ def attachment(words: tuple[str, ...], save: Path | None) -> None:
         return
     with save.open("xb") as file:
         file.write(content)
-    if as_json():
-        output.emit({**asdict(found), "path": str(save)})
-    else:
-        click.echo(f"saved  {output.safe(save)}  {found.size} bytes")
+    output.result({**asdict(found), "path": str(save)}, f"saved  {save}  {found.size} bytes")
 
 
 def print_record(app: App, record: Record, activities: int = 50) -> None:

@@ -176,6 +176,7 @@ def test_the_demo_shows_what_it_promises(run: Run) -> None:
     assert seen["11-problem-with-a-wrong-value.eml"]["outcome"] == "dead"
     assert seen["11-problem-with-a-wrong-value.eml"]["records"][0]["type"] == "incident"
     assert seen["12-reply.eml"]["records"] == seen["01-printer-english.eml"]["records"]
+    assert seen["13-stranger-with-a-number.eml"]["outcome"] == "rejected"
     assert json.dumps(seen, ensure_ascii=False).count("recorded") >= 8
 
 

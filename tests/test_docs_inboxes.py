@@ -6,7 +6,6 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -83,7 +82,7 @@ class Reader:
     def record(self, type_: str, number: str) -> dict[str, Any]:
         """A record as `records show --json` prints it."""
         (found,) = (each for each in self.desk.app.records.list(100, type_=type_) if each.number == number)
-        plain: dict[str, Any] = json.loads(json.dumps(asdict(view(self.desk.app, found, 1)), default=str))
+        plain: dict[str, Any] = json.loads(json.dumps(view(self.desk.app, found, 1).as_json(), default=str))
         return plain
 
     def do_xml(self, _: str, text: str) -> None:

@@ -20,7 +20,6 @@ from shared.config.model import XML_EXPORT
 
 if TYPE_CHECKING:
     from shared.config.model import MailServer
-    from shared.mail_network.connection_test import TestResult
 
 
 @click.group(cls=Group)
@@ -36,29 +35,16 @@ def list_inboxes() -> None:
         zone = app.directory.current().settings.timezone
     if as_json():
         for each in views:
-            output.emit({**asdict(each), "inbox": each.name})
+            output.emit(each.as_json())
         return
-    output.table(
-        ("inbox", "address", "protocol", "processor", "state", "polled", "tested", "reason"),
-        (
-            (
-                each.name,
-                each.address,
-                each.protocol,
-                each.processor,
-                each.state,
-                output.local(each.polled_at, zone),
-                _tested(each.test, zone),
-                each.reason,
-            )
-            for each in views
-        ),
-        empty="no inboxes",
-    )
+    headings = ("inbox", "address", "protocol", "processor", "state", "polled", "tested", "reason")
+    output.table(headings, (_row(each, zone) for each in views), empty="no inboxes")
 
 
-def _tested(test: TestResult | None, zone: str) -> str:
-    return f"{'ok' if test.ok else 'failed'} {output.local(test.at, zone)}" if test else ""
+def _row(view: inboxes.InboxView, zone: str) -> tuple[object, ...]:
+    of, polled, test = view.inbox, output.local(view.state.polled_at, zone), view.state.test
+    tested = f"{'ok' if test.ok else 'failed'} {output.local(test.at, zone)}" if test else ""
+    return of.name, of.address, of.protocol, of.processor, view.running, polled, tested, view.reason
 
 
 @inbox.command(cls=Command)

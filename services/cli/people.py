@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -30,7 +29,7 @@ def list_people(kind: str | None, role: str | None, limit: int, skip: int) -> No
     page = Page(limit, skip)
     headings = ("person", "name", "addresses", "kind", "roles", "active")
     empty = "no people" if kind is role is None else "no people like that"
-    listing = Listing(lambda person: {**asdict(views.summary(person)), "person_id": person.id}, headings, _row, empty)
+    listing = Listing(lambda person: {**views.summary(person), "person_id": person.id}, headings, _row, empty)
     with opened() as app:
         listing.show_page(app.people.list(page.reach, skip, kind=kind, role=role), page)
 
@@ -60,17 +59,16 @@ def show(person_id: str, limit: int) -> None:
         person = views.person_named(app, person_id)
         timezone = app.directory.current().settings.timezone
         history = views.history(app, person, limit)
-    summary = asdict(views.summary(person))
+    summary = views.summary(person)
     if as_json():
-        output.emit({**summary, "person_id": person.id, "history": [asdict(each) for each in history]})
+        output.emit({**summary, "person_id": person.id, "history": [each.as_json() for each in history]})
         return
     output.facts((name, _shown(value)) for name, value in summary.items())
     output.heading("mail history")
-    output.table(
-        ("at", "mail", "subject", "event", "record"),
-        (
-            (output.local(each.at, timezone), each.mail_id[:12], each.subject, each.event, each.number)
-            for each in history
-        ),
-        empty="no mail",
-    )
+    rows = (_history_row(each, timezone) for each in history)
+    output.table(("at", "mail", "subject", "event", "record"), rows, empty="no mail")
+
+
+def _history_row(view: views.HistoryView, timezone: str) -> tuple[object, ...]:
+    entry = view.entry
+    return output.local(entry.at, timezone), entry.mail_id[:12], view.subject, entry.event, entry.number

@@ -20,9 +20,9 @@ from services.operator.mails import SHORT_ID
 from services.operator.people import person_named
 
 if TYPE_CHECKING:
-    from services.operator.records import ActivityView, RecordView
+    from services.operator.records import RecordView
     from shared.app import App
-    from shared.store.record import Record
+    from shared.store.record import Record, StoredActivity
 
 
 @click.group(cls=Group)
@@ -42,7 +42,7 @@ def list_records(type_name: str | None, status: str | None, limit: int, skip: in
         statuses = None if status is None else views.statuses_named(app, type_, status)
         filtered = type_ is not None or status is not None
         listing = Listing(
-            lambda record: views.as_json(views.summary(record)),
+            views.record_as_json,
             ("number", "type", "status", "subject", "owner", "team", "created"),
             partial(_row, timezone=app.directory.current().settings.timezone),
             "no records like that" if filtered else "no records yet; mail makes them, and postroom records create",
@@ -96,44 +96,44 @@ def print_record(app: App, record: Record, activities: int = 50) -> None:
     """One record, for machines or for people."""
     seen = views.view(app, record, activities)
     if as_json():
-        output.emit(views.as_json(seen))
+        output.emit(seen.as_json())
         return
     timezone = app.directory.current().settings.timezone
     output.facts(_facts(seen, timezone))
     for entry in seen.activities:
-        _print_activity(entry, seen.subject, timezone)
+        _print_activity(entry, record.subject, timezone)
     count = app.records.count_activities(record.id)
     if count > activities:
         click.echo(f"\nthe newest {activities} of {count} activities are shown: --activities {count}", err=True)
 
 
 def _facts(seen: RecordView, timezone: str) -> tuple[tuple[str, object], ...]:
-    customer = seen.customer
+    record, customer = seen.record, seen.customer
     return (
-        ("number", seen.number),
-        ("type", seen.type),
-        ("status", seen.status),
-        ("subject", seen.subject),
+        ("number", record.number),
+        ("type", record.type),
+        ("status", record.status),
+        ("subject", record.subject),
         ("customer", f"{customer.name} <{customer.address or ''}>" if customer else None),
-        ("owner", seen.owner),
-        ("team", seen.owner_team),
+        ("owner", record.owner),
+        ("team", record.owner_team),
         ("priority", seen.priority),
-        ("partition", seen.partition),
-        ("template", seen.template),
-        ("logged by", seen.logging_analyst),
-        ("created by", seen.created_by),
-        ("source", seen.source),
-        ("created", output.local(seen.created_at, timezone)),
-        ("updated", output.local(seen.updated_at, timezone)),
-        ("updated by mail", "yes" if seen.updated_by_mail else None),
-        *seen.fields.items(),
+        ("partition", record.partition),
+        ("template", record.template),
+        ("logged by", record.logging_analyst),
+        ("created by", record.created_by),
+        ("source", record.source),
+        ("created", output.local(record.created_at, timezone)),
+        ("updated", output.local(record.updated_at, timezone)),
+        ("updated by mail", "yes" if record.updated_by_mail else None),
+        *record.fields.items(),
         *(("below", f"{each.number} {each.status}: {each.subject}") for each in seen.tasks),
         *((each.relationship, f"{each.type} {each.number}") for each in seen.links),
         *(("attached", f"{each.filename} ({each.content_type}, {each.size} bytes)") for each in seen.attachments),
     )
 
 
-def _print_activity(entry: ActivityView, subject: str, timezone: str) -> None:
+def _print_activity(entry: StoredActivity, subject: str, timezone: str) -> None:
     mail = f"  mail {entry.mail_id[:SHORT_ID]}" if entry.mail_id else ""
     output.heading(f"{output.local(entry.at, timezone)}  {entry.by}  {entry.kind}{mail}")
     if entry.subject and entry.subject != subject:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import uuid
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
+from services.operator.errors import NotAvailable
 from services.parser import guarded
 from services.parser.stage import for_desk
 from services.queues import FILTER
-from shared.contracts.errors import BoundExceeded, PostroomError
+from shared.contracts.errors import BoundExceeded
 from shared.contracts.events import Envelope, IncidentWanted, MailParsed, NotificationQueued
 from shared.ids import id_under
 from shared.runtime.broker import Message
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from shared.store.dead_letters import DeadLetter
     from shared.store.mails import StoredMail
 
-T = TypeVar("T")
 
 OPERATOR: Final = "operator"
 """The name of the stage under which the journal lists an operator's action."""
@@ -35,30 +35,22 @@ FOLLOWING: Final = frozenset({IncidentWanted.__name__, NotificationQueued.__name
 """Messages that follow from a mail's outcome. Replaying one must not remove that outcome."""
 
 
-class NotPossible(PostroomError):
-    """The action is not possible in the current state, which the message names."""
-
-
 def release(app: App, mail_id: str, *, by: str = OPERATOR) -> None:
     """Let a rejected mail through: it goes to the filter's queue once more, and no rule is asked (PR-01).
 
     It is not counted as another arrival, and its way shows in the journal like the first one.
 
-    Raises `LookupError` when there is no such mail, `NotPossible` when it was not rejected.
+    Raises `NotAvailable` when there is no such mail, or it was not rejected.
     """
-    mail = _existing(app.mails.get(mail_id), "mail", mail_id)
+    mail = app.mails.get(mail_id)
+    if mail is None:
+        raise NotAvailable(f"there is no mail {mail_id!r}")
     if mail.outcome != "rejected" and not (mail.outcome is None and mail.released):
-        raise NotPossible(f"the mail is {mail.outcome or 'in flight'}; only a rejected mail can be released")
+        raise NotAvailable(f"the mail is {mail.outcome or 'in flight'}; only a rejected mail can be released")
     now, message = app.clock.now(), _again(app, mail)
     app.mails.release(mail_id, now, by)
     app.broker.publish([message])
     _note(app, mail_id, now, "released", f"by {by}; it was rejected: {mail.reason or ''}")
-
-
-def _existing(found: T | None, thing: str, id_: str) -> T:
-    if found is None:
-        raise LookupError(f"there is no {thing} {id_!r}")
-    return found
 
 
 def _again(app: App, mail: StoredMail) -> Message:
@@ -67,7 +59,7 @@ def _again(app: App, mail: StoredMail) -> Message:
     try:
         read = for_desk(guarded.read(app.mails.source(mail)).mail, mail.inbox, app.directory.current())
     except BoundExceeded as error:
-        raise NotPossible(f"the mail cannot be read: {error}") from None
+        raise NotAvailable(f"the mail cannot be read: {error}") from None
     cause = Message(uuid.uuid4().hex, OPERATOR, b"", correlation_id=mail.id)
     event = MailParsed(envelope, replace(read, html=None))
     return pack(event, FILTER, cause=cause, stage=OPERATOR, index=0, blobs=app.documents)
@@ -76,7 +68,7 @@ def _again(app: App, mail: StoredMail) -> Message:
 def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:
     """Send a dead letter's message back to the queue that it came from, with no attempt counted; the queue.
 
-    What was committed is not repeated. Raises `LookupError` or `NotPossible`.
+    What was committed is not repeated. Raises `NotAvailable` when there is no such letter, or it is closed.
     """
     letter = _open_letter(app, letter_id)
     now = app.clock.now()
@@ -97,9 +89,11 @@ def discard(app: App, letter_id: str, *, by: str = OPERATOR, reason: str = "") -
 
 
 def _open_letter(app: App, letter_id: str) -> DeadLetter:
-    letter = _existing(app.dead_letters.get(letter_id), "dead letter", letter_id)
+    letter = app.dead_letters.get(letter_id)
+    if letter is None:
+        raise NotAvailable(f"there is no dead letter {letter_id!r}")
     if letter.state != "open":
-        raise NotPossible(f"the dead letter is {letter.state} already")
+        raise NotAvailable(f"the dead letter is {letter.state} already")
     return letter
 
 

@@ -15,10 +15,11 @@ has it, about the same things.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 from services.queues import NOTIFIER, RECORD_WRITER
 from shared.app import App
@@ -62,6 +63,11 @@ class _Suspicion:
     kind: str
     text: str
     about: frozenset[str] = frozenset({""})
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,41 +158,26 @@ def _documents(taken: int, mails: int) -> _Suspicion | None:
 
 def _of_messages(app: App, untaken: int, unfinished: int, messages: _Messages) -> Iterator[_Suspicion | None]:
     hidden = " (what workers hold is seen only with the management API of RabbitMQ)" if messages.unseen else ""
-    yield _left_behind(app, untaken - messages.on(INTAKE, RETRY, DEAD_LETTER, PARKED), hidden)
-    yield _unfinished(app, unfinished - messages.all, hidden)
-    yield _unsent(app, messages)
+    excess = untaken - messages.on(INTAKE, RETRY, DEAD_LETTER, PARKED)
+    text = f"mails were handed in, but are neither taken nor on intake: among {{some}}{hidden}"
+    yield _without_message("intake", excess, text, partial(app.arrivals.on_intake, MAX_COMPARED))
+    text = f"mails have no outcome and no message: among {{some}}{hidden}; the raw mail is kept"
+    yield _without_message("messages", unfinished - messages.all, text, partial(app.mails.in_flight, MAX_COMPARED))
+    failed = app.dead_letters.count(LetterQuery("open", queue=NOTIFIER))
+    excess = app.outbox.count(*QUEUED) - messages.on(NOTIFIER, RETRY, DEAD_LETTER) - failed
+    text = "outgoing mails wait, but the notifier has no message for them: among {some}"
+    yield _without_message("outbox", excess, text, partial(app.outbox.queued, MAX_COMPARED))
     yield _missing_incidents(app, messages)
     if parked := messages.on(PARKED):
         yield _Suspicion("parked", f"{parked} messages are parked: the dead-letter stage itself failed on them")
 
 
-def _left_behind(app: App, excess: int, hidden: str) -> _Suspicion | None:
-    """Arrivals that the parser did not take and that have no message on intake."""
+def _without_message(kind: str, excess: int, text: str, find: Callable[[], Iterable[_HasId]]) -> _Suspicion | None:
+    """A suspicion when there are more things than messages about them; `find` gives the oldest of these things."""
     if excess <= 0:
         return None
-    ids = frozenset(arrival.id for arrival in app.arrivals.on_intake(MAX_COMPARED))
-    text = f"{excess} mails came through the door, but are neither taken nor on intake: among {_some(ids)}{hidden}"
-    return _Suspicion("intake", text, ids)
-
-
-def _unfinished(app: App, excess: int, hidden: str) -> _Suspicion | None:
-    """Mails without an outcome, more of them than there are messages."""
-    if excess <= 0:
-        return None
-    ids = frozenset(mail.id for mail in app.mails.in_flight(MAX_COMPARED))
-    text = f"{excess} mails have no outcome and no message: among {_some(ids)}{hidden}; the raw mail is kept"
-    return _Suspicion("messages", text, ids)
-
-
-def _unsent(app: App, messages: _Messages) -> _Suspicion | None:
-    """Outgoing mail that will not be sent: there is no message for the notifier, and no dead letter of one."""
-    excess = app.outbox.count(*QUEUED) - messages.on(NOTIFIER, RETRY, DEAD_LETTER)
-    if excess <= 0:
-        return None
-    excess -= app.dead_letters.count(LetterQuery("open", queue=NOTIFIER))
-    ids = frozenset(mail.id for mail in app.outbox.queued(MAX_COMPARED))
-    text = f"{excess} outgoing mails wait, but the notifier has no message for them: among {_some(ids)}"
-    return _Suspicion("outbox", text, ids) if excess > 0 else None
+    ids = frozenset(each.id for each in find())
+    return _Suspicion(kind, f"{excess} {text.format(some=_some(ids))}", ids)
 
 
 def _missing_incidents(app: App, messages: _Messages) -> _Suspicion | None:

@@ -80,5 +80,5 @@ def _totals(app: App) -> dict[str, int]:
 
 
 def _unread(inbox: InboxView) -> str:
-    state = "is stopped" if inbox.state == "stopped" else "cannot be read; mail waits there"
-    return f"{inbox.name} {state}: {inbox.reason}"
+    state = "is stopped" if inbox.running == "stopped" else "cannot be read; mail waits there"
+    return f"{inbox.inbox.name} {state}: {inbox.reason}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Final, Literal
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal
 
 from services.operator import mail_servers
 from services.operator.errors import NotAvailable
 from services.operator.mail_servers import TestMail
-from services.operator.view import values_of, view_of
+from services.operator.view import values_of
 from services.parser import guarded
 from services.runner import build_fetcher
 from shared.contracts.errors import BoundExceeded, Unavailable
@@ -27,28 +26,33 @@ if TYPE_CHECKING:
     from shared.config.model import Inbox, MailServer
 
 Running = Literal["running", "failing", "stopped", "disabled"]
-_OF_INBOX: Final = ("name", "address", "protocol", "processor", "enabled")
 
 
 @dataclass(frozen=True, slots=True)
 class InboxView:
-    """One inbox with its state. `reason`: why it does not run; `error`: what the last poll met.
+    """One inbox with its stored state. `reason`: why it does not run."""
 
-    `by_operator`: an operator has stopped it.
-    """
-
-    name: str
-    address: str
-    protocol: str
-    processor: str
-    enabled: bool
-    state: Running
+    inbox: Inbox
+    state: InboxState
+    running: Running
     reason: str | None
-    auth_failures: int
-    error: str | None
-    polled_at: datetime | None
-    test: TestResult | None
-    by_operator: bool
+
+    @property
+    def by_operator(self) -> bool:
+        """Whether an operator has stopped it."""
+        return self.state.stop is not None and self.state.stop.by == OPERATOR
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that scripts rely on."""
+        return {
+            **values_of(self.inbox, ("name", "address", "protocol", "processor", "enabled")),
+            "state": self.running,
+            "reason": self.reason,
+            **values_of(self.state, ("auth_failures", "error", "polled_at")),
+            "test": asdict(self.state.test) if self.state.test else None,
+            "by_operator": self.by_operator,
+            "inbox": self.inbox.name,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,26 +90,17 @@ def inbox_named(app: App, name: str) -> Inbox:
 
 def inbox_views(app: App) -> tuple[InboxView, ...]:
     """Every inbox in the order of the configuration."""
-    configuration = app.directory.current()
+    return _views(app, processing=app.directory.current().settings.processing)
+
+
+def _views(app: App, *, processing: bool) -> tuple[InboxView, ...]:
     states = InboxStates(app.documents, app.clock).all()
-    processing = configuration.settings.processing
-    return tuple(
-        inbox_view(each, states.get(each.name, InboxState(each.name)), processing=processing)
-        for each in configuration.inboxes
-    )
-
-
-def inbox_view(inbox: Inbox, state: InboxState, *, processing: bool) -> InboxView:
-    """One inbox with its state. `processing`: whether the system visits inboxes at all."""
-    running, reason = running_state(inbox, state, processing=processing)
-    by_operator = state.stop is not None and state.stop.by == OPERATOR
-    return view_of(
-        InboxView, state, **values_of(inbox, _OF_INBOX), state=running, reason=reason, by_operator=by_operator
-    )
+    with_state = ((each, states.get(each.name, InboxState(each.name))) for each in app.directory.current().inboxes)
+    return tuple(InboxView(*each, *running_state(*each, processing=processing)) for each in with_state)
 
 
 def running_state(inbox: Inbox, state: InboxState, *, processing: bool) -> tuple[Running, str | None]:
-    """Whether an inbox runs, and why not."""
+    """Whether an inbox runs, and why not. `processing`: whether the system visits inboxes at all."""
     if not inbox.enabled:
         return "disabled", None
     if state.stop:
@@ -117,13 +112,8 @@ def running_state(inbox: Inbox, state: InboxState, *, processing: bool) -> tuple
 
 def unread_inboxes(app: App) -> tuple[InboxView, ...]:
     """Enabled inboxes with a mailbox that could not be read: mail that waits there is in no count of mails."""
-    states = InboxStates(app.documents, app.clock).all()
-    found = (
-        inbox_view(each, states[each.name], processing=True)
-        for each in app.directory.current().inboxes
-        if each.protocol != "none" and each.name in states
-    )
-    return tuple(each for each in found if each.state in {"stopped", "failing"} and each.reason)
+    with_mailbox = (each for each in _views(app, processing=True) if each.inbox.protocol != "none")
+    return tuple(each for each in with_mailbox if each.running in {"stopped", "failing"} and each.reason)
 
 
 def check_connection(app: App, name: str) -> ConnectionCheck:

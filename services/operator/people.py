@@ -1,48 +1,34 @@
-"""Views of people: summaries for lists, and one person with the mail history.
-
-The names of the views' fields, and their order, are those of the JSON that scripts rely on.
-"""
+"""People as an operator sees them: find one, list them, show one with the mail history."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable
-from services.operator.view import view_of
+from services.operator.view import values_of
 from shared.store.people import HistoryEntry, StoredPerson
 
 if TYPE_CHECKING:
     from shared.app import App
+    from shared.store.mails import StoredMail
 
 
-@dataclass(frozen=True, slots=True)
-class PersonSummary:
-    """A person in a list."""
-
-    id: str
-    name: str
-    addresses: tuple[str, ...]
-    kind: str | None
-    roles: tuple[str, ...]
-    permissions: tuple[str, ...]
-    format: str | None
-    login_id: str | None
-    active: bool
+_LISTED: Final = ("id", "name", "addresses", "kind", "roles", "permissions", "format", "login_id", "active")
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryView:
     """A mail of a person: what it did to which record, and its subject and outcome while the mail is stored."""
 
-    at: datetime
-    mail_id: str
-    event: str
-    type: str
-    number: str
+    entry: HistoryEntry
     subject: str | None
     outcome: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that scripts rely on."""
+        done = values_of(self.entry, ("at", "mail_id", "event", "type", "number"))
+        return {**done, "subject": self.subject, "outcome": self.outcome}
 
 
 def person_named(app: App, named: str) -> StoredPerson:
@@ -53,16 +39,16 @@ def person_named(app: App, named: str) -> StoredPerson:
     return found
 
 
-def summary(person: StoredPerson) -> PersonSummary:
-    """A person as lists show it."""
-    return view_of(PersonSummary, person)
+def summary(person: StoredPerson) -> dict[str, Any]:
+    """What lists and the page of a person show."""
+    return values_of(person, _LISTED)
 
 
 def history(app: App, person: StoredPerson, limit: int) -> list[HistoryView]:
     """The person's mails, newest first (IV-25)."""
-    return [_entry(app, each) for each in app.people.history(person.id, limit)]
+    entries = app.people.history(person.id, limit)
+    return [_with_mail(each, app.mails.get(each.mail_id)) for each in entries]
 
 
-def _entry(app: App, entry: HistoryEntry) -> HistoryView:
-    mail = app.mails.get(entry.mail_id)
-    return view_of(HistoryView, entry, subject=mail and mail.subject, outcome=mail and mail.outcome)
+def _with_mail(entry: HistoryEntry, mail: StoredMail | None) -> HistoryView:
+    return HistoryView(entry, mail.subject, mail.outcome) if mail else HistoryView(entry, None, None)

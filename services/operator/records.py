@@ -1,24 +1,21 @@
-"""Views of records: summaries for lists, and whole records with activities, links and attachments.
+"""Records as people see them: find one, list them, show one with activities, links and attachments.
 
-Separate from the command line, so that every face of Postroom shows the same. The names of the views' fields, and
-their order, are those of the JSON that scripts rely on.
+Separate from the command line, so that every face of Postroom shows the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable, UnknownName
-from services.operator.view import view_of
+from services.operator.view import values_of
 from shared.config.model import RecordType
-from shared.store.record import Record, StoredActivity, StoredLink
+from shared.store.record import Record, StoredActivity
 
 if TYPE_CHECKING:
     from shared.app import App
-    from shared.contracts.mail import Attachment
 
 PARENT: Final = "parent"
 """The relationship of a record to the one that it lies below."""
@@ -27,24 +24,13 @@ MAX_ACTIVITIES: Final = 1000
 MAX_DIGITS: Final = 18
 
 
-@dataclass(frozen=True, slots=True)
-class _RecordLabels:
-    """The values that every view of a record begins with."""
-
-    id: str
-    type: str
-    number: str
-    status: str
-    subject: str
-    owner: str | None
-    owner_team: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class RecordSummary(_RecordLabels):
-    """A record in a list."""
-
-    customer: str | None
+_LISTED: Final = ("id", "type", "number", "status", "subject", "owner", "owner_team")
+_DETAILS: Final = (
+    *("description", "logging_analyst", "source", "partition", "created_by", "template"),
+    *("created_at", "updated_at", "fields", "updated_by_mail"),
+)
+_OF_ACTIVITY: Final = ("at", "by", "kind", "subject", "text", "mail_id")
+"""Names of values in the JSON of a list, of one record, and of an activity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,43 +64,37 @@ class AttachmentView:
 
 
 @dataclass(frozen=True, slots=True)
-class ActivityView:
-    """An activity of a record. `shortened`: some text of its mail is left out; the mail has the whole."""
-
-    at: datetime
-    by: str
-    kind: str
-    subject: str | None
-    text: str
-    mail_id: str | None
-    attachments: tuple[Attachment, ...]
-    security_profile: str | None
-    shortened: bool
-
-
-@dataclass(frozen=True, slots=True)
-class RecordView(_RecordLabels):
+class RecordView:
     """A record with its customer, the records below it, its links, attachments and newest activities.
 
     `links` leave out those that come from a record below; `tasks` are the records below: tasks and approvals.
     """
 
+    record: Record
     customer: CustomerView | None
-    description: str
-    logging_analyst: str | None
-    source: str | None
-    partition: str | None
-    created_by: str | None
-    template: str | None
-    created_at: datetime | None
-    updated_at: datetime | None
-    fields: Mapping[str, Any]
-    updated_by_mail: bool
-    priority: Any
-    tasks: tuple[RecordSummary, ...]
+    tasks: tuple[Record, ...]
     links: tuple[LinkView, ...]
     attachments: tuple[AttachmentView, ...]
-    activities: tuple[ActivityView, ...]
+    activities: tuple[StoredActivity, ...]
+
+    @property
+    def priority(self) -> Any:
+        """The field Priority, None where the record has none."""
+        return self.record.fields.get("Priority")
+
+    def as_json(self) -> dict[str, Any]:
+        """The keys that scripts rely on."""
+        return {
+            **values_of(self.record, _LISTED),
+            "customer": asdict(self.customer) if self.customer else None,
+            **values_of(self.record, _DETAILS),
+            "priority": self.priority,
+            "tasks": [_summary(each) for each in self.tasks],
+            "links": [asdict(each) for each in self.links],
+            "attachments": [asdict(each) for each in self.attachments],
+            "activities": [_activity_as_json(each) for each in self.activities],
+            "record_id": self.record.id,
+        }
 
 
 def type_called(app: App, named: str) -> RecordType:
@@ -190,28 +170,30 @@ def statuses_named(app: App, type_: RecordType | None, named: str) -> list[str]:
     return sorted({status for group, status in groups if folded in (group, status.casefold())}) or [named]
 
 
-def as_json(shown: RecordSummary | RecordView) -> dict[str, Any]:
-    """The keys that scripts rely on."""
-    return {**asdict(shown), "record_id": shown.id}
+def record_as_json(record: Record) -> dict[str, Any]:
+    """A record as `records list --json` prints it."""
+    return {**_summary(record), "record_id": record.id}
 
 
-def summary(record: Record) -> RecordSummary:
-    """A record as lists show it."""
-    return view_of(RecordSummary, record)
+def _summary(record: Record) -> dict[str, Any]:
+    return values_of(record, (*_LISTED, "customer"))
+
+
+def _activity_as_json(activity: StoredActivity) -> dict[str, Any]:
+    attachments = [asdict(each) for each in activity.attachments]
+    more = values_of(activity, ("security_profile", "shortened"))
+    return {**values_of(activity, _OF_ACTIVITY), "attachments": attachments, **more}
 
 
 def view(app: App, record: Record, activities: int) -> RecordView:
     """A record with all that hangs on it; of its activities the newest so many."""
-    newest = app.records.activities(record.id, activities)
-    return view_of(
-        RecordView,
+    return RecordView(
         record,
-        customer=_customer(app, record),
-        priority=record.fields.get("Priority"),
-        tasks=_tasks(app, record),
-        links=tuple(_links(app, record)),
-        attachments=_attachments(app.records.activities(record.id, MAX_ACTIVITIES)),
-        activities=tuple(view_of(ActivityView, each) for each in newest),
+        _customer(app, record),
+        _tasks(app, record),
+        tuple(_links(app, record)),
+        _attachments(app.records.activities(record.id, MAX_ACTIVITIES)),
+        tuple(app.records.activities(record.id, activities)),
     )
 
 
@@ -231,15 +213,11 @@ def _links(app: App, record: Record) -> Iterator[LinkView]:
             yield LinkView(link.relationship, other.type, other.number)
 
 
-def _tasks(app: App, record: Record) -> tuple[RecordSummary, ...]:
+def _tasks(app: App, record: Record) -> tuple[Record, ...]:
     """The records below this one, by type and number."""
-    links = (link for link in app.records.links(record.id) if _is_from_below(link, record))
+    links = [each for each in app.records.links(record.id) if (each.to_id, each.relationship) == (record.id, PARENT)]
     below = [other for link in links if (other := app.records.get(link.from_id))]
-    return tuple(summary(each) for each in sorted(below, key=lambda each: (each.type, each.serial)))
-
-
-def _is_from_below(link: StoredLink, record: Record) -> bool:
-    return link.to_id == record.id and link.relationship == PARENT
+    return tuple(sorted(below, key=lambda each: (each.type, each.serial)))
 
 
 def _attachments(activities: list[StoredActivity]) -> tuple[AttachmentView, ...]:

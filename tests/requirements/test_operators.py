@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.operator import actions
+from services.operator.errors import NotAvailable
 from shared.config.model import SenderPolicy
 from shared.runtime.broker import INTAKE, Message
 from tests.builders import a_configuration, a_mail, an_inbox
@@ -30,7 +31,7 @@ def test_a_letter_is_replayed_once(desk: Desk) -> None:
     desk.receive(a_mail(), inbox="sales")
     (letter,) = desk.dead_letters()
     actions.discard(desk.app, letter["_id"], reason="spam")
-    with pytest.raises(actions.NotPossible, match="discarded"):
+    with pytest.raises(NotAvailable, match="discarded"):
         actions.replay(desk.app, letter["_id"])
 
 

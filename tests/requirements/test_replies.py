@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.operator import records
-from services.operator.records import ActivityView
+from shared.store.record import StoredActivity
 from tests.builders import a_mail
 from tests.desk import Desk
 
@@ -24,7 +24,7 @@ KEPT = {
 FIRST = a_mail("My laptop is slow, since Monday.\n", Message_ID="<first@customer.example>", subject="Laptop")
 
 
-def newest(desk: Desk, *raws: bytes) -> ActivityView:
+def newest(desk: Desk, *raws: bytes) -> StoredActivity:
     """The activity that the last mail adds to the record of the first."""
     for raw in raws:
         desk.receive(raw)

@@ -34,7 +34,7 @@ UP_TO: dict[str, tuple[str, ...]] = {
 }
 """Which stages work before the loss, so that a message lies on the queue. `wish`: for an incident on error."""
 LOST = {
-    "intake": "came through the door",
+    "intake": "were handed in, but",
     "filter": "no outcome and no message",
     "sender-matcher": "no outcome and no message",
     "record-writer": "no outcome and no message",

@@ -56,23 +56,23 @@ def test_a_stopped_inbox_starts_again_also_when_it_was_disabled(desk: Desk) -> N
     stop_inbox(desk.app, "box", "holidays")
     start_inbox(desk.app, "box")
     desk.app.directory.renew()
-    (box,) = [each for each in inbox_views(desk.app) if each.name == "box"]
-    assert (box.enabled, box.state, box.reason) == (True, "running", None)
+    (box,) = [each for each in inbox_views(desk.app) if each.inbox.name == "box"]
+    assert (box.inbox.enabled, box.running, box.reason) == (True, "running", None)
 
 
 def test_without_processing_no_mailbox_is_visited(desk: Desk) -> None:
     desk.configure(a_configuration(BOX))
     switch_processing(desk.app, on=False)
     desk.app.directory.renew()
-    (box,) = [each for each in inbox_views(desk.app) if each.name == "box"]
-    assert (box.state, box.reason) == ("stopped", "processing is off")
+    (box,) = [each for each in inbox_views(desk.app) if each.inbox.name == "box"]
+    assert (box.running, box.reason) == ("stopped", "processing is off")
 
 
 def test_inboxes_that_could_not_be_read_are_listed_with_the_reason(desk: Desk) -> None:
     desk.configure(a_configuration(BOX, an_inbox("other", **MAILBOX)))
     InboxStates(desk.app.documents, desk.clock).failed("box", "no route")
     InboxStates(desk.app.documents, desk.clock).succeeded("other")
-    assert [(each.name, each.state, each.reason) for each in unread_inboxes(desk.app)] == [
+    assert [(each.inbox.name, each.running, each.reason) for each in unread_inboxes(desk.app)] == [
         ("box", "failing", "no route")
     ]
 

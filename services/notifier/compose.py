@@ -2,12 +2,11 @@
 
 Header lines are written here and not by the standard library, which encodes long message ids as words and so
 breaks the threads that they make. Every value is cleaned of control characters before it is used: nothing that
-came from outside can add a header. Bodies and attachments are left to `email`.
+came from outside can add a header. The body is left to `email`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 import re
 from base64 import b64encode
@@ -17,7 +16,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Literal, cast
+from typing import Literal
 
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
@@ -46,16 +45,6 @@ class BadAddress(PostroomError):
 
 
 @dataclass(frozen=True, slots=True)
-class Attached:
-    """A file in an outgoing mail. With `content_id` it is shown within the HTML (NE-22)."""
-
-    filename: str
-    content_type: str
-    content: bytes
-    content_id: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Outgoing:
     """A mail to be sent. `message_id` (with its angle brackets) and `date` are given: a retry repeats them.
 
@@ -68,29 +57,25 @@ class Outgoing:
     to: tuple[Address, ...]
     subject: str
     text: str
-    html: str | None = None
     cc: tuple[Address, ...] = ()
     bcc: tuple[Address, ...] = ()
     sender: Address | None = None
-    reply_to: tuple[Address, ...] = ()
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
     automatic: Automatic | None = "auto-generated"
     loop: str = ""
-    attachments: tuple[Attached, ...] = ()
 
 
 def build(outgoing: Outgoing, server: MailServer) -> bytes:
     """The mail with CRLF line ends. Bcc is not in it. Raises `BadAddress` or `Misconfigured`."""
     head = "".join(fold(name, value) for name, value in _headers(outgoing, server) if value)
-    return head.encode() + _body(outgoing).as_bytes()
+    return head.encode() + _body(outgoing.text).as_bytes()
 
 
 def _headers(outgoing: Outgoing, server: MailServer) -> Iterable[tuple[str, str]]:
     """Names and values; a value is safe to be written."""
     yield "Date", format_datetime(outgoing.date)
     yield "From", written(sender_of(outgoing, server))
-    yield "Reply-To", _list(outgoing.reply_to)
     yield "To", _list(outgoing.to) or "undisclosed-recipients:;"
     yield "Cc", _list(outgoing.cc)
     yield "Subject", encoded(clean(outgoing.subject))
@@ -141,7 +126,7 @@ def _literal(domain: str) -> str | None:
             return f"[IPv6:{ipaddress.IPv6Address(text.removeprefix('ipv6:'))}]"
         return f"[{ipaddress.IPv4Address(text)}]"
     except ValueError as error:
-        raise InvalidHost(f"{domain!r} is no address literal") from error
+        raise InvalidHost(f"{domain!r} is not an address literal") from error
 
 
 def written(entry: Address) -> str:
@@ -193,7 +178,7 @@ def fold(name: str, value: str) -> str:
 
 def _own_id(message_id: str) -> str:
     if not _MSG_ID.fullmatch(message_id):
-        raise Misconfigured(f"{message_id!r} is no message id")
+        raise Misconfigured(f"{message_id!r} is not a message id")
     return message_id
 
 
@@ -210,57 +195,13 @@ def _thread_ids(outgoing: Outgoing) -> list[str]:
     return ids if len(ids) <= REFERENCES else [ids[0], *ids[-REFERENCES + 1 :]]
 
 
-# body
-
-
-def _body(outgoing: Outgoing) -> EmailMessage:
+def _body(text: str) -> EmailMessage:
     body = EmailMessage(policy=_BODY)
     body["MIME-Version"] = "1.0"
-    body.set_content(_lines(outgoing.text))
-    if outgoing.html is not None:
-        body.add_alternative(_lines(outgoing.html), subtype="html")
-        _add_images(body, outgoing)
-    for each in outgoing.attachments:
-        if not (each.content_id and outgoing.html is not None):
-            _attach(body, each)
-    _name_boundaries(body, outgoing.message_id)
+    body.set_content(_lines(text))
     return body
 
 
 def _lines(text: str) -> str:
     """Text with plain line ends, which UTF-8 can carry."""
     return _SURROGATE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""))
-
-
-def _add_images(body: EmailMessage, outgoing: Outgoing) -> None:
-    html = cast("list[EmailMessage]", body.get_payload())[-1]  # of multipart/alternative: text, then HTML
-    for each in outgoing.attachments:
-        if each.content_id:
-            main, sub = _type(each)
-            html.add_related(each.content, main, sub, cid=f"<{_token(each.content_id)}>", filename=_name(each))
-
-
-def _attach(body: EmailMessage, each: Attached) -> None:
-    main, sub = _type(each)
-    body.add_attachment(each.content, main, sub, filename=_name(each))
-
-
-def _type(each: Attached) -> tuple[str, str]:
-    """Return the type of a file; an attached mail or an invalid type is sent as bytes, so that it is not rewritten."""
-    main, _, sub = each.content_type.partition(";")[0].strip().lower().partition("/")
-    plain = re.fullmatch(r"[a-z0-9.+-]+", main) and re.fullmatch(r"[a-z0-9.+_-]+", sub)
-    return (main, sub) if plain and main not in ("multipart", "message") else ("application", "octet-stream")
-
-
-def _name(each: Attached) -> str:
-    return clean(each.filename)[:255] or "attachment"
-
-
-def _token(content_id: str) -> str:
-    return re.sub(r"[^A-Za-z0-9.@_-]", "", content_id) or "image"
-
-
-def _name_boundaries(body: EmailMessage, message_id: str) -> None:
-    """Set boundaries from the id and the depth instead of random ones, so that the same mail has the same bytes."""
-    for number, part in enumerate(each for each in body.walk() if each.is_multipart()):
-        part.set_boundary("=_" + hashlib.sha256(f"{message_id} {number}".encode()).hexdigest()[:32])

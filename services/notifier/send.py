@@ -14,11 +14,10 @@ from services.notifier import compose, smtp
 from services.notifier.compose import Outgoing
 from services.notifier.smtp import Sent, ServerAccess, Uncertain
 from shared.config.model import MailServer, Settings
-from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.contracts.mail import Address
 from shared.mail_network.connection_test import TestResult
-from shared.mail_network.sasl import Credentials, no_token
+from shared.mail_network.sasl import Credentials
 
 
 class Blocked(Misconfigured):
@@ -46,30 +45,22 @@ def addressed(outgoing: Outgoing, server: MailServer) -> Outgoing:
     return replace(outgoing, to=(Address("", server.override_recipient),), cc=(), bcc=())
 
 
-def access(
-    server: MailServer,
-    settings: Settings,
-    *,
-    reveal: Callable[[Secret], str] = Secret.reveal,
-    token: Callable[..., str] = no_token,
-) -> ServerAccess:
-    """Return the credentials for a server; None without a user name."""
+def _access(server: MailServer, settings: Settings) -> ServerAccess:
+    """What a login needs: the credentials, None without a user name, and what the settings allow."""
     credentials = None
     if server.username:
-        password = reveal(server.password) if server.password else None
-        credentials = Credentials(server.username, password, token)
+        credentials = Credentials(server.username, server.password.reveal() if server.password else None)
     return ServerAccess(credentials, allow_cleartext_auth=settings.allow_cleartext_auth, fips=settings.fips)
 
 
-def deliver(outgoing: Outgoing, server: MailServer, who: ServerAccess) -> Sent:
+def deliver(outgoing: Outgoing, server: MailServer, settings: Settings) -> Sent:
     """Send a mail now. Raises `Blocked`, and what `smtp.send` and `compose.build` raise.
 
     If the server's answer is lost, the mail is sent again at once; if it is lost again, `Uncertain` is raised.
     """
     if server.block:
         raise Blocked(f"mail server {server.name} is blocked: it receives only")
-    protocol = _protocol(server)
-    mail = addressed(outgoing, server)
+    protocol, who, mail = _protocol(server), _access(server, settings), addressed(outgoing, server)
     message = compose.build(mail, server)
     sender = compose.address(compose.sender_of(mail, server).address)
     recipients = recipients_of(mail)
@@ -88,9 +79,9 @@ def recipients_of(mail: Outgoing) -> list[str]:
     return list(dict.fromkeys(everybody))
 
 
-def check(server: MailServer, who: ServerAccess) -> TestResult:
+def check(server: MailServer, settings: Settings) -> TestResult:
     """Test the connection of a mail server."""
-    return _protocol(server).check(server, access=who)
+    return _protocol(server).check(server, access=_access(server, settings))
 
 
 def _protocol(server: MailServer) -> Protocol:

@@ -47,39 +47,24 @@ FINAL_ANSWER_TIMEOUTS = 4
 4.5.3.2.6)."""
 _MAX_CHALLENGES = 10
 _MAX_REPLY_LINES = 200
-_ENHANCED = re.compile(r"\b[245]\.\d{1,3}\.\d{1,3}\b")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the server said (RFC 5321, 4.2; `status` as in RFC 3463, empty when it says none)."""
+    """A reply of the server (RFC 5321, 4.2)."""
 
     code: int
     text: str
-
-    @property
-    def status(self) -> str:
-        """The enhanced status code."""
-        found = _ENHANCED.search(self.text)
-        return found[0] if found else ""
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}"
 
 
-class NotTaken(PostroomError):
-    """The server does not take this mail."""
-
-    def __init__(self, reply: Reply, recipients: Sequence[str] = ()) -> None:
-        super().__init__(str(reply))
-        self.reply, self.recipients = reply, tuple(recipients)
-
-
-class Refused(NotTaken):
+class Refused(PostroomError):
     """The server will not take this mail, now or later (5xx)."""
 
 
-class Deferred(NotTaken):
+class Deferred(PostroomError):
     """The server does not take this mail at the moment (4xx): a failure of this mail only, to be retried later."""
 
 
@@ -93,7 +78,6 @@ class Sent:
 
     accepted: tuple[str, ...]
     refused: tuple[tuple[str, Reply], ...] = ()
-    reply: Reply = Reply(250, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +87,15 @@ class ServerAccess:
     credentials: Credentials | None = None
     allow_cleartext_auth: bool = False
     fips: bool = False
-    hello: str = ""
 
 
 class _Connection(smtplib.SMTP):
     """smtplib with a deadline for each exchange."""
 
-    def __init__(self, server: MailServer, hello: str) -> None:
+    def __init__(self, server: MailServer) -> None:
         self._mail_server, self._seconds = server, server.timeout.total_seconds()
         self._deadline = Deadline(self._seconds)
-        super().__init__(local_hostname=hello or _own_name(), timeout=self._seconds)
+        super().__init__(local_hostname=_own_name(), timeout=self._seconds)
         self._host = host_name(server.host)
 
     def open(self) -> None:
@@ -196,7 +179,8 @@ def send(
         accepted = tuple(each for each in recipients if each not in dict(refused))
         if not accepted:
             raise _all_refused(refused)
-        return Sent(accepted, refused, _data(connection, server, message))
+        _data(connection, server, message)
+        return Sent(accepted, refused)
 
 
 def check(server: MailServer, *, access: ServerAccess | None = None) -> TestResult:
@@ -211,7 +195,7 @@ def check(server: MailServer, *, access: ServerAccess | None = None) -> TestResu
 
 @contextmanager
 def _session(server: MailServer, access: ServerAccess) -> Iterator[_Connection]:
-    connection = _Connection(server, access.hello)
+    connection = _Connection(server)
     try:
         with _translated_errors(connection, server):
             connection.open()
@@ -245,14 +229,14 @@ def _said(text: bytes | str) -> str:
     return text.decode("utf-8", "replace") if isinstance(text, bytes) else text
 
 
-def _reply_error(reply: Reply, recipients: Sequence[str] = ()) -> PostroomError:
+def _reply_error(reply: Reply) -> PostroomError:
     """Return the error for a reply. 421 closes the channel: the server is unavailable, unrelated to the mail."""
     if reply.code == 421:  # RFC 5321, 3.8
         return Unreachable(str(reply))
     if 500 <= reply.code < 600:
-        return Refused(reply, recipients)
+        return Refused(str(reply))
     if 400 <= reply.code < 500:
-        return Deferred(reply, recipients)
+        return Deferred(str(reply))
     return Unreachable(f"an unexpected answer: {reply}")
 
 
@@ -265,30 +249,30 @@ def _begin(connection: _Connection, message: bytes, sender: str, recipients: Seq
         options.append(f"SIZE={len(message)}")
     if not all(each.isascii() for each in (sender, *recipients)):
         if not connection.has_extn("smtputf8"):
-            raise Refused(Reply(553, "5.6.7 the server does not take addresses with non-ASCII local parts (SMTPUTF8)"))
+            raise Refused("553 5.6.7 the server does not take addresses with non-ASCII local parts (SMTPUTF8)")
         options += ["SMTPUTF8", "BODY=8BITMIME"]
         connection.command_encoding = "utf-8"
-    reply = Reply(*_decoded(connection.mail(_argument(sender), options)))
+    reply = _reply(connection.mail(_argument(sender), options))
     if reply.code == 530:  # RFC 4954, 6
         raise AuthenticationRefused(f"the server wants a login: {reply}")
     if reply.code != 250:
-        raise _reply_error(reply, recipients)
+        raise _reply_error(reply)
 
 
-def _decoded(answer: tuple[int, bytes]) -> tuple[int, str]:
-    return answer[0], _said(answer[1])
+def _reply(answer: tuple[int, bytes]) -> Reply:
+    return Reply(answer[0], _said(answer[1]))
 
 
 def _argument(value: str) -> str:
     """Return an address for a command; a line break in it would start another command."""
     if re.search(r"[\x00-\x1f\x7f<>]", value):
-        raise Refused(Reply(553, f"5.1.3 {value!r} is not an address"))
+        raise Refused(f"553 5.1.3 {value!r} is not an address")
     return value
 
 
 def _recipient(connection: _Connection, recipient: str) -> Reply | None:
     """The refusal, or None. Raises when the server closes the channel, which is not a refusal."""
-    reply = Reply(*_decoded(connection.rcpt(_argument(recipient))))
+    reply = _reply(connection.rcpt(_argument(recipient)))
     if reply.code in (250, 251):
         return None
     if reply.code == 421:
@@ -298,15 +282,14 @@ def _recipient(connection: _Connection, recipient: str) -> Reply | None:
 
 def _all_refused(refused: Sequence[tuple[str, Reply]]) -> PostroomError:
     """Return the error when all were refused: temporary if one refusal is, because it may be accepted later."""
-    recipients = [each for each, _ in refused]
     temporary = next((reply for _, reply in refused if 400 <= reply.code < 500), None)
-    return _reply_error(temporary or refused[0][1] if refused else Reply(554, "5.1.0 no recipients"), recipients)
+    return _reply_error(temporary or refused[0][1] if refused else Reply(554, "5.1.0 no recipients"))
 
 
-def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
+def _data(connection: _Connection, server: MailServer, message: bytes) -> None:
     """Send the content. A failure before the final dot is safe; after it, without an answer, the status is unknown."""
     connection.putcmd("data")
-    go = Reply(*_decoded(connection.getreply()))
+    go = _reply(connection.getreply())
     if go.code != 354:
         raise _reply_error(go)
     connection.set_deadline(
@@ -314,14 +297,13 @@ def _data(connection: _Connection, server: MailServer, message: bytes) -> Reply:
     )
     connection.send(_stuffed(message))
     try:
-        reply = Reply(*_decoded(connection.getreply()))
+        reply = _reply(connection.getreply())
     except (smtplib.SMTPServerDisconnected, OSError) as error:
         raise Uncertain(f"the line broke before the answer: {error}") from error
     if reply.code // 100 in (4, 5):
         raise _reply_error(reply)
     if reply.code // 100 != 2:
         raise Uncertain(f"an unreadable answer: {reply}")
-    return reply
 
 
 def _stuffed(message: bytes) -> bytes:
@@ -372,7 +354,7 @@ def _exchange(connection: _Connection, row: sasl.Mechanism, answer: sasl.Respond
             break
         code, text = connection.docmd(_base64(answer(_challenge(text))))
     if code != 235:
-        raise _login_error(Reply(code, _said(text)))
+        raise _login_error(_reply((code, text)))
 
 
 def _base64(answer: bytes) -> str:

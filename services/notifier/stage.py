@@ -17,7 +17,7 @@ from services.notifier.smtp import Deferred, Refused, Sent, Uncertain
 from shared import rules
 from shared.app import App
 from shared.clock import Clock
-from shared.config.model import Configuration, MailServer
+from shared.config.model import Configuration, MailServer, Settings
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Address
@@ -51,7 +51,7 @@ class Notifier:
     people: People
     clock: Clock
     configuration: Callable[[], Configuration]
-    deliver: Callable[[Outgoing, MailServer, Configuration], Sent]
+    deliver: Callable[[Outgoing, MailServer, Settings], Sent]
 
     def handle(self, queued: NotificationQueued) -> Outcome:
         """Send one mail of the outbox, unless it was sent or may not be sent."""
@@ -79,7 +79,7 @@ class Notifier:
         if (mail.tries or 0) >= MAX_TRIES:
             return self._end(mail, "failed", "delivery status unknown after two tries")
         try:
-            sent = self.deliver(as_outgoing(mail), server, configuration)
+            sent = self.deliver(as_outgoing(mail), server, configuration.settings)
         except send.Blocked as error:
             return self._end(mail, "blocked", str(error))
         except (Refused, BadAddress, Misconfigured) as error:
@@ -143,12 +143,8 @@ def as_outgoing(mail: OutboxMail) -> Outgoing:
     )
 
 
-def _deliver(outgoing: Outgoing, server: MailServer, configuration: Configuration) -> Sent:
-    return send.deliver(outgoing, server, send.access(server, configuration.settings))
-
-
 def build(app: App) -> Stage:
     """The notifier on an app's outbox."""
-    notifier = Notifier(app.outbox, app.people, app.clock, app.directory.current, _deliver)
+    notifier = Notifier(app.outbox, app.people, app.clock, app.directory.current, send.deliver)
     decode = reader(app.documents, NotificationQueued)
     return Stage("notifier", "notifier", notifier.handle, decode, waits_on_network=True)

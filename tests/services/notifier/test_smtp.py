@@ -12,7 +12,7 @@ import pytest
 from services.notifier import send, smtp
 from services.notifier.compose import Outgoing
 from services.notifier.smtp import Deferred, Refused, ServerAccess, Uncertain
-from shared.config.model import MailServer
+from shared.config.model import MailServer, Settings
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.contracts.mail import Address
 from shared.mail_network import connection
@@ -56,7 +56,6 @@ def test_mail_arrives_byte_for_byte(server: SmtpServer) -> None:
     assert (received.sender, received.recipients) == (FROM, ["jane@example.com", "joe@example.com"])
     assert received.content == MAIL + b"\r\n"
     assert sent.accepted == ("jane@example.com", "joe@example.com")
-    assert sent.reply.status == "2.0.0"
 
 
 @pytest.mark.req("VS-09")
@@ -123,9 +122,9 @@ def test_refused_recipients_do_not_stop_the_others(server: SmtpServer) -> None:
     server.faults.recipient_answers = {"gone@example.com": "550 5.1.1 unknown", "full@example.com": "452 4.2.2 full"}
     sent = smtp.send(a_server(server.port), MAIL, FROM, ["gone@example.com", *TO, "full@example.com"])
     assert sent.accepted == tuple(TO)
-    assert [(each, reply.code, reply.status) for each, reply in sent.refused] == [
-        ("gone@example.com", 550, "5.1.1"),
-        ("full@example.com", 452, "4.2.2"),
+    assert [(each, str(reply)) for each, reply in sent.refused] == [
+        ("gone@example.com", "550 5.1.1 unknown"),
+        ("full@example.com", "452 4.2.2 full"),
     ]
     assert server.received[0].recipients == TO
 
@@ -156,7 +155,7 @@ def test_drop_before_the_answer_is_uncertain(server: SmtpServer) -> None:
 @pytest.mark.req("PR-15")
 def test_a_lost_answer_makes_one_retry_under_the_same_message_id(server: SmtpServer) -> None:
     server.faults.drop = 1
-    send.deliver(a_mail(), a_server(server.port), ServerAccess())
+    send.deliver(a_mail(), a_server(server.port), Settings())
     first, second = server.received
     assert first.content == second.content
     assert b"Message-ID: <7@example.com>\r\n" in first.content
@@ -165,20 +164,20 @@ def test_a_lost_answer_makes_one_retry_under_the_same_message_id(server: SmtpSer
 def test_two_lost_answers_are_left_to_the_caller(server: SmtpServer) -> None:
     server.faults.drop = 5
     with pytest.raises(Uncertain):
-        send.deliver(a_mail(), a_server(server.port), ServerAccess())
+        send.deliver(a_mail(), a_server(server.port), Settings())
     assert len(server.received) == 2
 
 
 @pytest.mark.req("NE-21")
 def test_blocked_server_sends_nothing(server: SmtpServer) -> None:
     with pytest.raises(send.Blocked):
-        send.deliver(a_mail(), a_server(server.port, block=True), ServerAccess())
+        send.deliver(a_mail(), a_server(server.port, block=True), Settings())
     assert server.received == []
 
 
 @pytest.mark.req("NE-21")
 def test_override_recipient_replaces_everybody(server: SmtpServer) -> None:
-    send.deliver(a_mail(), a_server(server.port, override_recipient="test@example.com"), ServerAccess())
+    send.deliver(a_mail(), a_server(server.port, override_recipient="test@example.com"), Settings())
     (received,) = server.received
     assert received.recipients == ["test@example.com"]
     assert b"jane@" not in received.content
@@ -299,5 +298,4 @@ def a_mail() -> Outgoing:
         cc=(Address("", "boss@example.com"),),
         subject="Call 7",
         text="Hello",
-        html="<p>Hello</p>",
     )

@@ -69,7 +69,7 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
     """The fetcher on an app's intake and configuration. `hooks` come after the log lines."""
 
     def hand_over(arrivals: Sequence[Arrival]) -> None:
-        app.door.hand_over([RawMail(each.raw, each.inbox, None, each.envelope_from) for each in arrivals])
+        app.door.hand_over([RawMail(each.raw, each.inbox) for each in arrivals])
 
     current = app.directory.current
     wiring = Wiring(

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from services.fetcher.mailbox import FolderScan, Gone, InboxAccess, Key, Known, Peek, Waiting, place
+from services.fetcher.mailbox import FolderScan, InboxAccess, Key, KeyStates, NotInFolder, Peek, Waiting, place
 from shared.contracts.errors import Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection_test import TestResult
@@ -42,10 +42,10 @@ class FolderMailbox:
     def hang_up(self) -> None:
         """Close the connection, from any thread; this one has none."""
 
-    def waiting(self, known: Known, limit: int) -> FolderScan:
+    def waiting(self, states_of: KeyStates, limit: int) -> FolderScan:
         """New mails, oldest first, and those that are taken and still have to be archived."""
         keys = self._keys()
-        states = known(keys)
+        states = states_of(keys)
         fresh = [self._waiting(key) for key in keys if states.get(key) in {None, "again"}]
         return FolderScan(fresh[:limit], tuple(key for key in keys if states.get(key) == "to_archive"))
 
@@ -68,7 +68,7 @@ class FolderMailbox:
         try:
             return self._path(key).read_bytes()
         except FileNotFoundError:
-            raise Gone(f"{key.item} is gone") from None
+            raise NotInFolder(f"{key.item} is gone") from None
 
     def archive(self, keys: Sequence[Key]) -> None:
         """Move these mails, and no others, to the archive folder."""

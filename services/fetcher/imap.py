@@ -21,10 +21,10 @@ from services.fetcher.imap_answers import Items
 from services.fetcher.imap_client import UNREADABLE, BoundedClient, words_of
 from services.fetcher.mailbox import (
     FolderScan,
-    Gone,
     InboxAccess,
     Key,
-    Known,
+    KeyStates,
+    NotInFolder,
     Peek,
     TooLarge,
     Unfetchable,
@@ -92,21 +92,21 @@ class ImapMailbox:
 
     # listing
 
-    def waiting(self, known: Known, limit: int) -> FolderScan:
+    def waiting(self, states_of: KeyStates, limit: int) -> FolderScan:
         """Scan the folder, oldest mail first, without mail that is flagged as deleted."""
         unread = self._inbox.after == "mark_read" or self._inbox.take == "unseen"
         with self._operation("look into the folder") as client:
             uids = client.uids(unread=unread)
-        fresh, again, to_archive = self._sorted(uids, known, limit)
+        fresh, again, to_archive = self._sorted(uids, states_of, limit)
         return FolderScan(self._with_sizes([*fresh[:limit], *again[:_RETRIES_PER_POLL]]), tuple(to_archive))
 
-    def _sorted(self, uids: Sequence[int], known: Known, limit: int) -> tuple[list[Key], list[Key], list[Key]]:
+    def _sorted(self, uids: Sequence[int], states_of: KeyStates, limit: int) -> tuple[list[Key], list[Key], list[Key]]:
         """Return new mails, mails to retry now, and mails still to be archived."""
         fresh: list[Key] = []
         again: list[Key] = []
         to_archive: list[Key] = []
         for keys in _chunks([Key(self._place, str(uid)) for uid in uids]):
-            states = known(keys)
+            states = states_of(keys)
             fresh += [key for key in keys if key not in states]
             again += [key for key in keys if states.get(key) == "again"]
             to_archive += [key for key in keys if states.get(key) == "to_archive"]
@@ -138,7 +138,7 @@ class ImapMailbox:
             raise TooLarge(f"the mail has {size} bytes; at most {self._limits.max_download} are downloaded")
         self._connected()
         if key.place != self._place:
-            raise Gone("the folder was rebuilt (UIDVALIDITY changed)")
+            raise NotInFolder("the folder was rebuilt (UIDVALIDITY changed)")
         return self._body(self._content(key, size or 0), size or 0)
 
     def _content(self, key: Key, size: int) -> Items:
@@ -152,7 +152,7 @@ class ImapMailbox:
     def _body(self, items: Items, size: int) -> bytes:
         raw = imap_answers.content(items)
         if raw is None:
-            raise Gone("the mail is no longer in the folder")
+            raise NotInFolder("the mail is no longer in the folder")
         if not isinstance(raw, bytes) or (size and not raw):
             raise Unfetchable("the server gives no content for this mail")
         return raw
@@ -206,19 +206,18 @@ class ImapMailbox:
         return self._archive
 
     def _created(self, client: BoundedClient) -> str:
+        self._check_creation(client)
         name = self._inbox.archive_folder
-        if not self._inbox.create_archive_folder:
-            raise self._no_archive_folder(client)
         made = imap_folders.create(client, name)
         if made is None:
             raise ArchiveFolderMissing(f"the server does not create a folder {name}")
         return made
 
-    def _no_archive_folder(self, client: BoundedClient) -> ArchiveFolderMissing:
-        name = self._inbox.archive_folder
-        return ArchiveFolderMissing(
-            f"there is no folder {name}, and create_archive_folder is off; {imap_folders.listed(client)}"
-        )
+    def _check_creation(self, client: BoundedClient) -> None:
+        """Raise `ArchiveFolderMissing` when the folder, which does not exist, may not be created."""
+        if not self._inbox.create_archive_folder:
+            missing = f"there is no folder {self._inbox.archive_folder}, and create_archive_folder is off"
+            raise ArchiveFolderMissing(f"{missing}; {imap_folders.listed(client)}")
 
     # testing
 
@@ -233,8 +232,7 @@ class ImapMailbox:
             with self._operation("find the archive folder") as client:
                 if imap_folders.find(client, self._inbox.archive_folder) is not None:
                     return ()
-                if not self._inbox.create_archive_folder:
-                    raise self._no_archive_folder(client)
+                self._check_creation(client)
         return (connection_test.WILL_BE_CREATED.format(folder=self._inbox.archive_folder),)
 
     # the connection
@@ -245,24 +243,21 @@ class ImapMailbox:
             client = imap_client.connect(self._address, bound, self._limits.operation.total_seconds())
             try:
                 self._open(client)
-            except UNREADABLE as error:
+            except BaseException as error:
                 client.hang_up()
-                raise Unreachable(f"{self._address.where}: {words_of(error)}") from error
-            except BaseException:
-                client.hang_up()
+                if isinstance(error, UNREADABLE):
+                    raise Unreachable(f"{self._address.where}: {words_of(error)}") from error
                 raise
             self._client = client
         return self._client
 
     def _open(self, client: BoundedClient) -> None:
-        policy = sasl.Policy(
-            encrypted=self._inbox.tls != "none",
-            allow_cleartext=self._limits.allow_cleartext_auth,
-            fips=self._limits.fips,
-        )
-        client.set_deadline(self._limits.operation.total_seconds())
+        limits, seconds = self._limits, self._limits.operation.total_seconds()
+        encrypted = self._inbox.tls != "none"
+        policy = sasl.Policy(encrypted=encrypted, allow_cleartext=limits.allow_cleartext_auth, fips=limits.fips)
+        client.set_deadline(seconds)
         imap_client.log_in(client, self._address, self._inbox.auth, self._who, policy)
-        client.set_deadline(self._limits.operation.total_seconds())
+        client.set_deadline(seconds)
         with imap_client.translated_errors(self._address):
             self._place = f"{folder_of(self._inbox)}:{self._selected(client)}"
 
@@ -278,9 +273,8 @@ class ImapMailbox:
             reason = f"folder {folder} cannot be opened: {words_of(error)}"
             raise InboxFolderMissing(f"{reason}; {imap_folders.listed(client)}") from error
         if validity is None:
-            raise Unreachable(
-                f"{self._address.where} names no UIDVALIDITY for {folder}: its mails cannot be distinguished"
-            )
+            missing = f"names no UIDVALIDITY for {folder}: its mails cannot be distinguished"
+            raise Unreachable(f"{self._address.where} {missing}")
         return validity
 
     @contextmanager

@@ -54,15 +54,8 @@ _AS_BYTES = re.compile(r"^b(['\"])(.*)\1$", re.DOTALL)
 _TRANSIENT = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
 _PRIVACY = re.compile(r"\[PRIVACYREQUIRED\b", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-UNREADABLE = (
-    imaplib.IMAP4.error,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-    RecursionError,
-    AssertionError,
-)
+_NO_CLEARTEXT = "the server takes no clear-text login on this connection"
+UNREADABLE = (imaplib.IMAP4.error, ValueError, TypeError, LookupError, AttributeError, RecursionError, AssertionError)
 """What `imapclient` raises on an answer that it cannot read, and when the server says NO or BAD."""
 
 
@@ -307,15 +300,11 @@ def connect(address: Address, literal_bound: int, seconds: float) -> BoundedClie
 def _upgrade(client: BoundedClient, address: Address) -> None:
     try:
         client.starttls(address.context)
-    except imaplib.IMAP4.abort:
+    except (imaplib.IMAP4.error, OSError) as error:
         client.hang_up()
-        raise
-    except imaplib.IMAP4.error as error:
-        client.hang_up()
+        if isinstance(error, imaplib.IMAP4.abort | OSError):
+            raise
         raise TlsFailed(f"{address.where} does not upgrade to TLS: {words_of(error)}") from error
-    except OSError:
-        client.hang_up()
-        raise
 
 
 def log_in(client: BoundedClient, address: Address, auth: str, who: sasl.Credentials, policy: sasl.Policy) -> None:
@@ -339,22 +328,24 @@ def _offered(client: BoundedClient) -> frozenset[str]:
 
 
 def _mechanism(auth: str, offered: frozenset[str], policy: sasl.Policy) -> sasl.Mechanism:
-    row = sasl.named(auth, policy)
-    if f"AUTH={row.name}" in offered:
+    row, methods = sasl.named(auth, policy), _methods(offered)
+    if row.name in methods:
         return row
     if row.cleartext and "LOGINDISABLED" in offered:
-        raise CleartextRefused("the server takes no clear-text login on this connection")
-    methods = ", ".join(sorted(name.removeprefix("AUTH=") for name in offered if name.startswith("AUTH=")))
-    raise Misconfigured(f"the server does not offer {row.name}; it offers {methods or 'no method'}")
+        raise CleartextRefused(_NO_CLEARTEXT)
+    raise Misconfigured(f"the server does not offer {row.name}; it offers {', '.join(sorted(methods)) or 'no method'}")
+
+
+def _methods(offered: frozenset[str]) -> set[str]:
+    return {name.removeprefix("AUTH=") for name in offered if name.startswith("AUTH=")}
 
 
 def _log_in_at_best(client: BoundedClient, who: sasl.Credentials, offered: frozenset[str], policy: sasl.Policy) -> None:
-    mechanisms = {name.removeprefix("AUTH=") for name in offered if name.startswith("AUTH=")}
-    best = next(sasl.usable(mechanisms, who, policy), None)
+    best = next(sasl.usable(_methods(offered), who, policy), None)
     if best is not None:
         _exchange(client, best, who)
     elif "LOGINDISABLED" in offered:
-        raise CleartextRefused("the server takes no clear-text login on this connection")
+        raise CleartextRefused(_NO_CLEARTEXT)
     elif policy.encrypted or policy.allow_cleartext:
         _login_command(client, who, offered)
     else:
@@ -364,7 +355,7 @@ def _log_in_at_best(client: BoundedClient, who: sasl.Credentials, offered: froze
 def _login_command(client: BoundedClient, who: sasl.Credentials, offered: frozenset[str]) -> None:
     """The LOGIN command (RFC 3501, 6.2.3): a quoted string of ASCII; a line break in it would be a command."""
     if "LOGINDISABLED" in offered:
-        raise CleartextRefused("the server takes no clear-text login on this connection")
+        raise CleartextRefused(_NO_CLEARTEXT)
     if who.password is None:
         raise Misconfigured("no password is configured for this login")
     if not (who.username + who.password).isascii() or _CONTROL.search(who.username + who.password):

@@ -62,14 +62,14 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class FolderScan:
-    """What one look at the folder found: `fresh` to be taken, `known` to be archived
-    (or deleted, or marked as read: what the inbox says of taken mail).
+    """What one look at the folder found: `fresh` mails to be taken, and taken ones `to_archive`
+    (or to be deleted or marked as read, as the inbox is configured).
 
     `fresh` is read once and may ask the server as it goes: oldest first, what failed before at the end.
     """
 
     fresh: Iterable[Waiting] = ()
-    known: tuple[Key, ...] = ()
+    to_archive: tuple[Key, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Limits:
     fips: bool = False
 
 
-class Gone(PostroomError):
+class NotInFolder(PostroomError):
     """The mail is not in the folder any more, because another client moved or deleted it. It is skipped."""
 
 
@@ -105,7 +105,7 @@ class TooLarge(PostroomError):
 
 
 State = Literal["to_archive", "done", "again", "later"]
-Known = Callable[[Sequence[Key]], Mapping[Key, State]]
+KeyStates = Callable[[Sequence[Key]], Mapping[Key, State]]
 """Asks the ledger about keys. A key that it does not name is new. `to_archive`: taken, still in the folder;
 `done`: nothing left to do; `again`: failed before and due once more; `later`: failed before and not due yet."""
 
@@ -124,11 +124,11 @@ class Mailbox(Protocol):
     def hang_up(self) -> None:
         """End the connection, from any thread; what is under way fails."""
 
-    def waiting(self, known: Known, limit: int) -> FolderScan:
+    def waiting(self, states_of: KeyStates, limit: int) -> FolderScan:
         """Look at the folder: up to `limit` mails that the ledger does not know, and those to be archived."""
 
     def fetch(self, key: Key, size: int | None = None) -> bytes:
-        """The exact bytes; the mail stays unread. Raises `Gone`, `Unfetchable` or `TooLarge`."""
+        """The exact bytes; the mail stays unread. Raises `NotInFolder`, `Unfetchable` or `TooLarge`."""
 
     def archive(self, keys: Sequence[Key]) -> None:
         """Move to the archive folder, which is created if it is missing and that is allowed."""
@@ -156,7 +156,7 @@ class InboxAccess:
 
 
 PROTOCOLS: Mapping[str, str] = MappingProxyType({"imap": "services.fetcher.imap:ImapMailbox"})
-"""Protocol → class. Each takes an `InboxAccess`, and has a static `place_of(inbox)` that names the folder."""
+"""Protocol → class, which takes an `InboxAccess`."""
 
 
 def mailbox_class(protocol: str) -> Callable[[InboxAccess], Mailbox]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from services.fetcher.automatic import is_automatic
 from services.fetcher.lease import Lease, LeaseLost
 from services.fetcher.ledger import Ledger
-from services.fetcher.mailbox import Gone, Key, Mailbox, TooLarge, Unfetchable, Waiting
+from services.fetcher.mailbox import Key, Mailbox, NotInFolder, TooLarge, Unfetchable, Waiting
 from shared.config.model import Inbox
 from shared.contracts.errors import BoundExceeded, Misconfigured, Unavailable
 from shared.mail_network.connection import Unreachable
@@ -39,8 +39,6 @@ class Arrival:
     raw: bytes
     inbox: str
     source: str
-    envelope_from: str | None = None
-    envelope_to: str | None = None
 
 
 HandOver = Callable[[Sequence[Arrival]], None]
@@ -85,7 +83,7 @@ class Visit:
     def run(self, max_per_poll: int) -> Polled:
         """Take up to `max_per_poll` mails that count, and archive what was taken, now or before."""
         scan = self._box.waiting(self._ledger.known, max_per_poll * FETCH_FACTOR)
-        self._archive(scan.known)
+        self._archive(scan.to_archive)
         try:
             self._take(scan.fresh, max_per_poll)
         finally:
@@ -106,7 +104,7 @@ class Visit:
         key, began = waiting.key, time.monotonic()
         try:
             raw = self._box.fetch(key, waiting.size)
-        except Gone:
+        except NotInFolder:
             self._skip(key, "gone")
         except TooLarge as error:
             self._archive_unread(key, waiting.size, str(error))

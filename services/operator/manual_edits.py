@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.record_writer.decide.body import names_of
 from services.record_writer.decide.update import event_of
-from services.record_writer.decide.values import MIRRORED, PROPERTY, mirrored, pairs
+from services.record_writer.decide.values import MIRRORED, PROPERTY, creation, mirrored, pairs
 from shared.config.model import RecordType
 from shared.contracts.change import Activity, Change
 from shared.contracts.errors import PostroomError
@@ -54,7 +54,6 @@ def create(app: App, type_: RecordType, new: NewRecord, *, by: str = OPERATOR) -
     cause, now = uuid.uuid4().hex, app.clock.now()
     serial = app.records.next_serial(type_.name)
     properties: dict[str, Any] = {
-        "status": type_.statuses.open[0],
         "subject": new.subject or "(no subject)",
         "description": new.description,
         "owner": None,
@@ -65,14 +64,12 @@ def create(app: App, type_: RecordType, new: NewRecord, *, by: str = OPERATOR) -
         "parent": new.parent.id if new.parent else None,
         **own,
     }
-    change = Change(
-        action="create",
-        type=type_.name,
-        record_id=cause,
+    change = creation(
+        type_,
+        cause,
+        properties,
         number=f"{type_.prefix}{serial}",
         serial=serial,
-        event="created",
-        set=pairs(properties),
         fields=pairs(fields),
         activities=(Activity("created", new.description or f"Created by {by}", by),),
         customer=new.customer,

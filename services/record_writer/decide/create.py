@@ -45,14 +45,10 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
     properties = {**_properties(facts, type_, block, partition, template), **own, **_logging(facts)}
     author = author_of_new(facts, lookups, properties["owner"])
     activities = as_attached(facts, block.raw, author, withheld=block.withheld)
-    return Change(
-        action="create",
-        type=type_.name,
-        record_id=record_id(facts, part.number),
-        number="",
-        serial=0,
-        event="created",
-        set=values.pairs(properties),
+    return values.creation(
+        type_,
+        record_id(facts, part.number),
+        properties,
         fields=values.pairs(fields),
         activities=activities,
         notifications=acknowledge(facts, type_, record_id(facts, part.number), properties),

@@ -13,8 +13,9 @@ from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Fac
 from services.record_writer.decide.restricted import Reduced, judge_of, original_of, reduce_file
 from services.record_writer.decide.sender import Customer, customer_of_failed
 from services.record_writer.decide.task import plan_task, wants_task
+from services.record_writer.decide.values import creation
 from shared.config.model import Configuration, Inbox
-from shared.contracts.change import Activity, Change, FieldValue
+from shared.contracts.change import Activity, Change
 from shared.contracts.events import IncidentWanted
 from shared.contracts.mail import Address
 from shared.ids import derived_id
@@ -71,7 +72,6 @@ def plan_incident_on_error(
     subject = shortened(mail.subject or "(no subject)", 200)
     text = explain(request, mail, now)
     own: dict[str, Any] = {
-        "status": type_.statuses.open[0],
         "subject": f"Mail could not be processed: {subject}",
         "description": text,
         "owner": None,
@@ -86,14 +86,10 @@ def plan_incident_on_error(
     error = Activity("error", text, EMAIL_LISTENER, (original_of(mail.raw, mail.size),), UNSPECIFIED)
     notes = [left_out(mail.left_out)] if mail.left_out else []
     activities = (error, *(Activity("note", note, EMAIL_LISTENER, security_profile=UNSPECIFIED) for note in notes))
-    return Change(
-        action="create",
-        type=type_.name,
-        record_id=error_record_id(request.mail_id),
-        number="",
-        serial=0,
-        event="created",
-        set=tuple(FieldValue(name, value) for name, value in own.items()),
+    return creation(
+        type_,
+        error_record_id(request.mail_id),
+        own,
         activities=activities,
         person=mail.customer.new,
         customer=mail.customer.person,

@@ -128,7 +128,6 @@ def _plan_object(facts: Facts, lookups: Lookups, match: ObjectMatch) -> Change:
     filled = {field: mapping.fill(text, facts, facts.mail.text) for field, text in match.field_mapping.items()}
     own, fields = values.split(values.as_written(type_, {**filled, name: value}), lookups)
     base = {
-        "status": type_.statuses.open[0] if type_.statuses.open else "",
         "subject": value,
         "description": "",
         "created_by": facts.created_by,
@@ -136,13 +135,5 @@ def _plan_object(facts: Facts, lookups: Lookups, match: ObjectMatch) -> Change:
         "inbox": facts.inbox.name,
         "origin": facts.envelope.mail_id,
     }
-    return Change(
-        action="create",
-        type=type_.name,
-        record_id=derived_id("object", type_.name, name, value if match.match_value is None else value.casefold()),
-        number="",
-        serial=0,
-        event="created",
-        set=values.pairs({**base, **own}),
-        fields=values.pairs(fields),
-    )
+    record_id = derived_id("object", type_.name, name, value if match.match_value is None else value.casefold())
+    return values.creation(type_, record_id, {**base, **own}, fields=values.pairs(fields))

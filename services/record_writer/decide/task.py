@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.record_writer.decide.values import pairs
+from services.record_writer.decide.values import creation
 from shared.config.model import Configuration, Inbox
 from shared.contracts.change import Activity, Change
 from shared.ids import derived_id
@@ -30,7 +30,6 @@ def plan_task(
     type_ = configuration.type_named("task")
     assert type_ is not None  # a built-in type
     own = {
-        "status": type_.statuses.open[0],
         "subject": inbox.task_subject,
         "description": about,
         "owner": None,
@@ -40,13 +39,4 @@ def plan_task(
         "origin": cause[0],
         **properties,
     }
-    return Change(
-        action="create",
-        type=type_.name,
-        record_id=derived_id("record", cause[0], f"{cause[1]}/task"),
-        number="",
-        serial=0,
-        event="created",
-        set=pairs(own),
-        activities=activities,
-    )
+    return creation(type_, derived_id("record", cause[0], f"{cause[1]}/task"), own, activities=activities)

@@ -15,7 +15,7 @@ from services.record_writer.decide.facts import MAX_TEXT
 from services.record_writer.decide.lookups import Lookups
 from shared.config.model import RecordType
 from shared.config.values import Scalar
-from shared.contracts.change import FieldValue
+from shared.contracts.change import Change, FieldValue
 from shared.text import shortened
 from shared.typed import BadValue, as_text, typed
 
@@ -100,6 +100,16 @@ def _owner(named: str, lookups: Lookups) -> str:
 def mirrored(fields: Mapping[str, Any]) -> dict[str, Any]:
     """The fields that the record shows as its own properties too."""
     return {MIRRORED[name]: fields[name] or "" for name in MIRRORED if name in fields}
+
+
+def creation(type_: RecordType, record_id: str, own: Mapping[str, Any], **more: Any) -> Change:
+    """The Change that makes a record with these properties, open unless they say otherwise.
+
+    It has no number: that is given when it is committed. `more` are other fields of the Change.
+    """
+    properties = {"status": type_.statuses.open[0] if type_.statuses.open else "", **own}
+    numberless = {"number": "", "serial": 0, **more}
+    return Change("create", type_.name, record_id, event="created", set=pairs(properties), **numberless)
 
 
 def pairs(values: Mapping[str, Any]) -> tuple[FieldValue, ...]:

@@ -1,4 +1,4 @@
-"""The integrator's contract as an AsyncAPI 3 document, made from the code that keeps it.
+"""The integrator's contract as an AsyncAPI 3 document, made from the code that implements it.
 
 Reads the event dataclasses, the routing tables of the pipeline and RabbitMQ's topology; `python -m
 services.asyncapi` prints what `docs/asyncapi.yaml` holds. Separate, because it alone needs
@@ -12,7 +12,10 @@ import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
+
+import yaml
 
 from services.queues import QUEUES
 from shared.contracts import codec
@@ -24,28 +27,17 @@ RECORD_ACTIONS = ("created", "updated", "reopened")
 """Events of a record that a mail causes; the last word of the routing key."""
 BINDING = "0.3.0"
 """Version of AsyncAPI's AMQP bindings."""
-_MAX_BYTES = 16 * 1024 * 1024
 _PLAIN: Mapping[Any, Json] = {
     plain: {"type": name} for plain, name in ((str, "string"), (int, "integer"), (bool, "boolean"), (float, "number"))
 }
-_INTRODUCTION = """\
-Postroom turns mail into service-desk records. Publish raw mail to the exchange `postroom` with the routing key
-`intake`; listen to the exchange `postroom.events` for what became of it.
-
-Publishing safely takes two switches: publisher confirms, and the `mandatory` flag. Without confirms a mail can be
-lost between you and the broker; without `mandatory` the broker confirms a mail that no queue took. Keep the mail
-until the confirm is there and no return came before it; then Postroom is responsible for it. Publishing the same
-mail again is harmless: the same inbox, `source-id` and bytes are one mail.
-
-Nothing is ever announced for certain: `postroom.events` is best effort. A consumer that must not miss anything
-compares with `postroom mails list --json` from time to time.
-"""
+BASE = Path(__file__).with_name("asyncapi_base.yaml")
+"""The parts that depend on no event: introduction, servers, and how raw mail is handed in."""
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
     """The routes of events: `queues` maps an event to the work queue that reads it, `announced` an
-    event to the routing keys under which integrators hear of it. `work` and `events` are the exchanges;
+    event to the routing keys under which it is published to integrators. `work` and `events` are the exchanges;
     `arguments` are those of each queue.
     """
 
@@ -56,128 +48,41 @@ class Routes:
     arguments: Mapping[str, Mapping[str, str | int]]
 
 
-def document(ways: Routes, version: str) -> Json:
+def document(routes: Routes, version: str) -> Json:
     """The whole AsyncAPI 3.0 document. `version` is the contract's."""
-    public = {key: cls for cls, keys in ways.announced.items() for key in keys}
+    base = yaml.safe_load(BASE.read_text("utf-8"))
+    public = {key: cls for cls, keys in routes.announced.items() for key in keys}
+    queues = list(dict.fromkeys(routes.queues.values()))
+    intake = {**base["channels"]["intake"], "bindings": _by_key(routes.work)}
     return {
-        "asyncapi": "3.0.0",
-        "info": _info(version),
-        "defaultContentType": "application/json",
-        "servers": _servers(),
-        "channels": {"intake": _intake(ways)}
-        | {_name(key): _announced_channel(ways, key, cls) for key, cls in public.items()}
-        | {_internal_name(queue): _internal_channel(ways, queue) for queue in _internal_queues(ways)},
-        "operations": {"takeMail": _take_mail()}
+        **base,
+        "info": {**base["info"], "version": version},
+        "channels": {"intake": intake}
+        | {_name(key): _announced_channel(routes, key, cls) for key, cls in public.items()}
+        | {_internal_name(queue): _internal_channel(routes, queue) for queue in queues},
+        "operations": base["operations"]
         | {f"announce{_capital(key)}": _announce(key) for key in public}
-        | {f"work{_capital(queue)}": _work(queue) for queue in _internal_queues(ways)},
+        | {f"work{_capital(queue)}": _work(queue) for queue in queues},
         "components": {
-            "messages": {"RawMail": _raw_mail()} | {name: _message(name, cls) for name, cls in codec.EVENTS.items()},
+            "messages": base["components"]["messages"]
+            | {name: _message(name, cls) for name, cls in codec.EVENTS.items()},
             "schemas": _schemas(codec.EVENTS.values()),
-            "securitySchemes": {"user": {"type": "userPassword", "description": "A user of the RabbitMQ vhost."}},
+            "securitySchemes": base["components"]["securitySchemes"],
         },
-    }
-
-
-def _info(version: str) -> Json:
-    return {
-        "title": "Postroom",
-        "version": version,
-        "description": _INTRODUCTION,
-        "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
-        "tags": [
-            {"name": "integrators", "description": "Stable: yours to use."},
-            {"name": "internal", "description": "Between Postroom's own workers; shown for operators, may change."},
-        ],
-    }
-
-
-def _servers() -> Json:
-    return {
-        "rabbitmq": {
-            "host": "{host}:{port}",
-            "pathname": "/{vhost}",
-            "protocol": "amqp",
-            "protocolVersion": "0.9.1",
-            "description": "RabbitMQ 3.10 or newer; `amqps` with TLS. POSTROOM_BROKER_URL names it to the workers.",
-            "variables": {"host": {"default": "localhost"}, "port": {"default": "5672"}, "vhost": {"default": "%2F"}},
-            "security": [{"$ref": "#/components/securitySchemes/user"}],
-        }
-    }
-
-
-# -- intake
-
-
-def _intake(ways: Routes) -> Json:
-    return {
-        "address": "intake",
-        "title": "Raw mail, in",
-        "description": "One message is one mail, byte for byte as it was received. Nothing is judged at the door.",
-        "messages": {"RawMail": {"$ref": "#/components/messages/RawMail"}},
-        "tags": [{"name": "integrators"}],
-        "bindings": _by_key(ways.work),
-    }
-
-
-def _raw_mail() -> Json:
-    return {
-        "name": "RawMail",
-        "title": "A mail as it was received (RFC 5322)",
-        "contentType": "message/rfc822",
-        "description": (
-            "The body is the mail itself. Every header is optional. Postroom counts the message by its `message_id` "
-            "property, when it has one; delivery mode 2 keeps it through a restart of the broker."
-        ),
-        "headers": {
-            "type": "object",
-            "properties": {
-                "inbox": _text("Name of the inbox the mail is for. The default inbox when it is missing."),
-                "source-id": _text("Your own key for this mail: the same key, inbox and bytes are taken in once."),
-                "envelope-from": _text("MAIL FROM of the SMTP dialogue; empty for the null sender (RFC 5321)."),
-                "envelope-to": _text("RCPT TO of the SMTP dialogue; several are separated by commas."),
-                "traceparent": _text("W3C Trace Context: the mail's way continues your trace."),
-            },
-        },
-        "payload": {
-            "type": "string",
-            "format": "binary",
-            "maxLength": _MAX_BYTES,
-            "description": "RabbitMQ 4 takes 16 MiB at most; hand larger mails to `postroom publish` instead.",
-        },
-        "bindings": {"amqp": {"messageType": "RawMail", "bindingVersion": BINDING}},
-        "examples": [
-            {
-                "name": "a small mail",
-                "headers": {"inbox": "support", "source-id": "crm-4711", "envelope-from": "anna@customer.example"},
-                "payload": "From: anna@customer.example\r\nTo: it@desk.example\r\nSubject: Printer\r\n\r\nHelp!\r\n",
-            }
-        ],
-    }
-
-
-def _take_mail() -> Json:
-    return {
-        "action": "receive",
-        "channel": {"$ref": "#/channels/intake"},
-        "title": "Take a mail in",
-        "summary": "Publish here with confirms and the mandatory flag, persistent.",
-        "messages": [{"$ref": "#/channels/intake/messages/RawMail"}],
-        "tags": [{"name": "integrators"}],
-        "bindings": {"amqp": {"deliveryMode": 2, "mandatory": True, "ack": True, "bindingVersion": BINDING}},
     }
 
 
 # -- what is announced to integrators
 
 
-def _announced_channel(ways: Routes, key: str, cls: type) -> Json:
+def _announced_channel(routes: Routes, key: str, cls: type) -> Json:
     return {
         "address": key,
         "title": key,
-        "description": f"Bind a queue of your own to `{ways.events}` with `{key}` or, for everything, `#`.",
+        "description": f"Bind a queue of your own to `{routes.events}` with `{key}` or, for everything, `#`.",
         "messages": {cls.__name__: {"$ref": f"#/components/messages/{cls.__name__}"}},
         "tags": [{"name": "integrators"}],
-        "bindings": _by_key(ways.events),
+        "bindings": _by_key(routes.events),
     }
 
 
@@ -186,7 +91,7 @@ def _announce(key: str) -> Json:
     return {
         "action": "send",
         "channel": {"$ref": channel},
-        "summary": f"`{key}` happened. Best effort: nobody may be listening.",
+        "summary": f"`{key}` happened. Published once, best effort, with or without a listener.",
         "tags": [{"name": "integrators"}],
         "bindings": {"amqp": {"deliveryMode": 2, "mandatory": False, "bindingVersion": BINDING}},
     }
@@ -195,23 +100,19 @@ def _announce(key: str) -> Json:
 # -- between the workers
 
 
-def _internal_queues(ways: Routes) -> Sequence[str]:
-    return list(dict.fromkeys(ways.queues.values()))
-
-
-def _internal_channel(ways: Routes, queue: str) -> Json:
-    readers = [cls.__name__ for cls, to in ways.queues.items() if to == queue]
+def _internal_channel(routes: Routes, queue: str) -> Json:
+    readers = [cls.__name__ for cls, to in routes.queues.items() if to == queue]
     return {
-        "address": f"{ways.work}.{queue}",
+        "address": f"{routes.work}.{queue}",
         "title": f"Work of the {queue}",
         "description": "Internal: published by Postroom's workers only, read by one of them. Do not build on it.",
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in readers},
         "tags": [{"name": "internal"}],
-        "x-arguments": dict(ways.arguments.get(f"{ways.work}.{queue}", {})),
+        "x-arguments": dict(routes.arguments.get(f"{routes.work}.{queue}", {})),
         "bindings": {
             "amqp": {
                 "is": "queue",
-                "queue": {"name": f"{ways.work}.{queue}", "durable": True, "exclusive": False, "autoDelete": False},
+                "queue": {"name": f"{routes.work}.{queue}", "durable": True, "exclusive": False, "autoDelete": False},
                 "bindingVersion": BINDING,
             }
         },
@@ -341,7 +242,7 @@ def _internal_name(queue: str) -> str:
 # -- the routes of this code
 
 
-def ways() -> Routes:
+def routes_of_the_pipeline() -> Routes:
     """The pipeline's routes on RabbitMQ's topology."""
     from services import pipeline
     from shared.rabbitmq import topology
@@ -364,7 +265,6 @@ def _keys(cls: type, name: Callable[[Any], str]) -> Sequence[str]:
 
 def rendered() -> str:
     """`docs/asyncapi.yaml`, as text."""
-    import yaml
 
     class Dumper(yaml.SafeDumper):
         """Texts of several lines stay readable, and nothing is an alias."""
@@ -373,7 +273,7 @@ def rendered() -> str:
             return True
 
     Dumper.add_representer(str, _as_block)
-    made = document(ways(), f"{codec.VERSION}.0.0")
+    made = document(routes_of_the_pipeline(), f"{codec.VERSION}.0.0")
     text = yaml.dump(made, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=110)
     return f"# Made by `python -m services.asyncapi`; a test keeps it true.\n{text}"
 

@@ -70,7 +70,7 @@ def test_every_event_is_a_message_with_a_schema(contract: dict[str, Any]) -> Non
 
 def test_every_route_is_a_channel_with_an_operation(contract: dict[str, Any]) -> None:
     addresses = {channel["address"] for channel in contract["channels"].values()}
-    keys = {key for cls in ANNOUNCED for key in asyncapi.ways().announced[cls]}
+    keys = {key for cls in ANNOUNCED for key in asyncapi.routes_of_the_pipeline().announced[cls]}
     assert addresses == {"intake", *keys, *(f"postroom.{queue}" for queue in ROUTES.values())}
     used = {operation["channel"]["$ref"].rsplit("/", 1)[1] for operation in contract["operations"].values()}
     assert used == set(contract["channels"])

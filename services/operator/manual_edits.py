@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.record_writer.decide.body import names_of
 from services.record_writer.decide.update import event_of
-from services.record_writer.decide.values import MIRRORED, PROPERTY, creation, mirrored, pairs
+from services.record_writer.decide.values import MIRRORED, PROPERTY, creation, mirrored, pairs, revision
 from shared.config.model import RecordType
 from shared.contracts.change import Activity, Change
 from shared.contracts.errors import PostroomError
@@ -100,17 +100,13 @@ def change(
 
 
 def _planned(type_: RecordType, record: Record, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Change:
-    activities = tuple(_activities(record, own, fields, by))
-    return Change(
-        action="update",
-        type=record.type,
-        record_id=record.id,
-        number=record.number,
-        serial=record.serial,
-        event=event_of(type_, record.status, own.get("status")),
-        set=pairs({**own, **({"updated_by_mail": False} if record.updated_by_mail else {})}),
+    seen = {"updated_by_mail": False} if record.updated_by_mail else {}
+    return revision(
+        record,
+        event_of(type_, record.status, own.get("status")),
+        set=pairs({**own, **seen}),
         fields=pairs(fields),
-        activities=activities,
+        activities=tuple(_activities(record, own, fields, by)),
     )
 
 

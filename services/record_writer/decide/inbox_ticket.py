@@ -48,19 +48,10 @@ def plan_ticket(stopped: StoppedInbox, configuration: Configuration, lookups: Lo
     except BadValue as error:
         own, fields, problem = {}, {}, f'The template "{named}" could not be used: {error}'
     text = "\n".join(filter(None, (_explanation(stopped), problem)))
-    properties = {**_properties(stopped, type_), "description": text, **own, "source": SOURCE}
-    return Change(
-        action="create",
-        type=type_.name,
-        record_id=ticket_id(stopped.id),
-        number="",
-        serial=0,
-        event="created",
-        set=values.pairs(properties),
-        fields=values.pairs(fields),
-        activities=(Activity("error", text, AUTHOR, security_profile=UNSPECIFIED),),
-        why=(stopped.reason,),
-    )
+    properties = {**_properties(stopped), "description": text, **own, "source": SOURCE}
+    activities = (Activity("error", text, AUTHOR, security_profile=UNSPECIFIED),)
+    more = {"fields": values.pairs(fields), "activities": activities, "why": (stopped.reason,)}
+    return values.creation(type_, ticket_id(stopped.id), properties, **more)
 
 
 def _templated(
@@ -77,9 +68,8 @@ def _templated(
     return {**own, "partition": partition.name if partition else None}, fields
 
 
-def _properties(stopped: StoppedInbox, type_: RecordType) -> dict[str, Any]:
+def _properties(stopped: StoppedInbox) -> dict[str, Any]:
     return {
-        "status": type_.statuses.open[0] if type_.statuses.open else "",
         "subject": f"The inbox {stopped.inbox.name} is stopped: its logins were refused",
         "owner": None,
         "owner_team": stopped.inbox.owner_team,
@@ -102,13 +92,5 @@ def _explanation(stopped: StoppedInbox) -> str:
 
 def plan_recovery(record: Record, inbox: Inbox) -> Change:
     """The note on the ticket that the inbox is read again. A person closes the ticket."""
-    text = f"The inbox {inbox.name} is read again."
-    return Change(
-        action="update",
-        type=record.type,
-        record_id=record.id,
-        number=record.number,
-        serial=record.serial,
-        event="updated",
-        activities=(Activity("note", text, AUTHOR, security_profile=UNSPECIFIED),),
-    )
+    note = Activity("note", f"The inbox {inbox.name} is read again.", AUTHOR, security_profile=UNSPECIFIED)
+    return values.revision(record, "updated", activities=(note,))

@@ -131,13 +131,10 @@ def _change(
     own, fields = values.split(given or {}, lookups)
     if event != "none":
         own["updated_by_mail"] = not _is_handled(facts, record)
-    return Change(
+    return values.revision(
+        record,
+        event,
         action="none" if event == "none" else "update",
-        type=record.type,
-        record_id=record.id,
-        number=record.number,
-        serial=record.serial,
-        event=event,
         set=values.pairs(own),
         fields=values.pairs(fields),
         activities=activities,

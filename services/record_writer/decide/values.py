@@ -15,7 +15,8 @@ from services.record_writer.decide.facts import MAX_TEXT
 from services.record_writer.decide.lookups import Lookups
 from shared.config.model import RecordType
 from shared.config.values import Scalar
-from shared.contracts.change import Change, FieldValue
+from shared.contracts.change import Action, Change, FieldValue
+from shared.store.record import Record
 from shared.text import shortened
 from shared.typed import BadValue, as_text, typed
 
@@ -110,6 +111,11 @@ def creation(type_: RecordType, record_id: str, own: Mapping[str, Any], **more: 
     properties = {"status": type_.statuses.open[0] if type_.statuses.open else "", **own}
     numberless = {"number": "", "serial": 0, **more}
     return Change("create", type_.name, record_id, event="created", set=pairs(properties), **numberless)
+
+
+def revision(record: Record, event: str, *, action: Action = "update", **more: Any) -> Change:
+    """The Change that an existing record gets. `more` are other fields of the Change."""
+    return Change(action, record.type, record.id, record.number, record.serial, event, **more)
 
 
 def pairs(values: Mapping[str, Any]) -> tuple[FieldValue, ...]:

@@ -29,9 +29,9 @@ TEXT = "Since Friday the printer beside the kitchen takes every sheet twice.\n" 
 class Nothing:
     """No blobs: this is about the hop."""
 
-    def put_blob(self, content: bytes) -> str:
+    def keep(self, body: bytes, mail_id: str, queue: str) -> str:
         """Refuse: the event is small."""
-        raise AssertionError(len(content))
+        raise AssertionError(len(body), mail_id, queue)
 
     def get_blob(self, sha256: str) -> bytes:
         """There are none."""
@@ -54,7 +54,7 @@ def passed_on(event: MailParsed) -> Outcome:
 
 def messages_for(event: Event, cause: Message, stage: str, index: int) -> list[Message]:
     """As the pipeline packs them."""
-    return [pack(event, ROUTES[type(event)], cause=cause, stage=stage, index=index, blobs=Nothing())]
+    return [pack(event, ROUTES[type(event)], cause=cause, stage=stage, index=index, large=Nothing())]
 
 
 def main(url: str, count: int) -> None:

@@ -23,7 +23,7 @@ def main(folder: Path, count: int, seed: int) -> None:
         mails = corpus.existing(seed, count)
         while raws := list(islice(mails, BATCH)):
             app.door.hand_over([RawMail(raw) for raw in raws])
-            runner.run_all(app, threading.Event(), once=True, fetch=False)
+            runner.run_all(app, threading.Event(), once=True, sources=False)
         found = app.documents.count("records", {})
         if found != count:
             raise SystemExit(f"{found} records instead of {count}")

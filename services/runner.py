@@ -1,4 +1,4 @@
-"""Runs the pipeline's stages and the fetcher in one process, and wires one app to its workers.
+"""Runs the pipeline's stages and the sources in one process, and wires one app to its workers.
 
 Reads the tables of `services.pipeline`; decides which parts have a thread of their own, what is processed first after
 a crash, and when a single run is over. Separate from the tables, so that the tables stay short.
@@ -11,11 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Final, Protocol
 
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival
 from services.operator.inbox_ticket import make_ticket, note_recovery
 from services.pipeline import STAGES, addressees
+from services.schedule.source import ScheduleSource
 from shared.app import App
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event
@@ -48,7 +50,7 @@ def worker_dependencies(app: App, *hooks: Hook) -> WorkerDependencies:
     """The dependencies that all workers of this process share. `hooks` come after the journal and the log lines."""
 
     def pack_for_readers(event: Event, cause: Message, stage: str, index: int) -> Sequence[Message]:
-        packed = partial(pack, event, cause=cause, stage=stage, index=index, blobs=app.documents)
+        packed = partial(pack, event, cause=cause, stage=stage, index=index, large=app.large_events)
         return [packed(to) for to in addressees(event)]
 
     all_hooks = Hooks(JournalWriter(app.journal, app.clock), LogLines(partial(is_logged, app)), *hooks)
@@ -83,6 +85,25 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
     return FetcherSource(app.documents, wiring, clock=app.clock)
 
 
+def build_schedule(app: App, *hooks: Hook) -> ScheduleSource:
+    """The schedule of an app. `hooks` come after the log lines."""
+    return ScheduleSource(app, Hooks(LogLines(), *hooks))
+
+
+class Source(Protocol):
+    """A part that works by the clock and reads no queue."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set."""
+
+    def once(self) -> object:
+        """Do what is due now."""
+
+
+SOURCES: Final[dict[str, Callable[..., Source]]] = {"fetcher": build_fetcher, "schedule": build_schedule}
+"""Source → what makes it, given an app and hooks."""
+
+
 class BackgroundPart(threading.Thread):
     """A stage or source in a thread of its own. An error in it stops the whole process: no part is missing unnoticed.
 
@@ -104,11 +125,11 @@ class BackgroundPart(threading.Thread):
 
 
 def run_all(
-    app: App, stop: threading.Event, *, once: bool = False, fetch: bool = True, hooks: Sequence[Hook] = ()
+    app: App, stop: threading.Event, *, once: bool = False, sources: bool = True, hooks: Sequence[Hook] = ()
 ) -> None:
     """Run all stages in one process, until `stop` is set; with `once` until the queues are empty.
 
-    Stages that talk to servers, and the fetcher, have threads of their own, so that a slow server delays no
+    Stages that talk to servers, and the sources, have threads of their own, so that a slow server delays no
     other part; a single run does one after the other. Raises what ended one of those threads.
     """
     dependencies = worker_dependencies(app, *hooks)
@@ -117,7 +138,7 @@ def run_all(
     apart = [stage for stage in stages if stage.waits_on_network and not once]
     workers = [Worker(stage, dependencies) for stage in stages if stage not in apart]
     parts = [BackgroundPart(stage.name, Worker(stage, dependencies).run, stop) for stage in apart]
-    parts += _fetch(build_fetcher(app, *hooks), stop, once=once) if fetch else []
+    parts += _sources(app, stop, *hooks, once=once) if sources else []
     for part in parts:
         part.start()
     try:
@@ -131,12 +152,14 @@ def run_all(
         raise error
 
 
-def _fetch(source: FetcherSource, stop: threading.Event, *, once: bool) -> list[BackgroundPart]:
-    """The fetcher's part; in a single run it has visited every inbox that is due instead."""
-    if once:
+def _sources(app: App, stop: threading.Event, *hooks: Hook, once: bool) -> list[BackgroundPart]:
+    """The parts of the sources; in a single run they have done what is due instead."""
+    made = {name: build(app, *hooks) for name, build in SOURCES.items()}
+    if not once:
+        return [BackgroundPart(name, source.run, stop) for name, source in made.items()]
+    for source in made.values():
         source.once()
-        return []
-    return [BackgroundPart("fetcher", source.run, stop)]
+    return []
 
 
 def drain_backlog(app: App, stages: Sequence[Stage], dependencies: WorkerDependencies, stop: threading.Event) -> None:

@@ -26,11 +26,14 @@ from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
 from shared.store.indexes import INDEXES
 from shared.store.journal import Journal
+from shared.store.large_events import LargeEvents
 from shared.store.mails import Mails
 from shared.store.outbox import Outbox
 from shared.store.people import People
 from shared.store.records import Records
 from shared.store.schema import agree_on_version
+from shared.store.sweeps import Sweeps
+from shared.store.uploads import Uploads
 
 DEFAULT_DATA = Path("postroom-data")
 
@@ -66,6 +69,8 @@ class App:
         self.mails, self.records, self.people = Mails(documents), Records(documents), People(documents)
         self.outbox, self.dead_letters = Outbox(documents), DeadLetters(documents)
         self.arrivals, self.journal = Arrivals(documents), Journal(documents)
+        self.large_events, self.uploads = LargeEvents(documents, clock), Uploads(documents)
+        self.sweeps = Sweeps(documents)
 
     @classmethod
     def open(cls, location: Location, queues: WorkQueues, clock: Clock | None = None) -> Self:

@@ -60,7 +60,7 @@ class Desk:
 
     def work(self) -> None:
         """Let every stage work until all queues are empty."""
-        runner.run_all(self.app, threading.Event(), once=True, fetch=False)
+        runner.run_all(self.app, threading.Event(), once=True, sources=False)
 
     def receive(self, *raws: bytes, inbox: str | None = None, **envelope: Any) -> list[Document]:
         """Hand mails in, work, and return the mails' documents in order of arrival."""

@@ -16,13 +16,14 @@ import pytest
 import yaml
 
 from services.pipeline import STAGES
+from services.runner import SOURCES
 from shared.config.reading import load
 from tests.desk import Desk
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
 SECRETS = ("RABBITMQ_PASSWORD", "MONGODB_PASSWORD", "MAIL_PASSWORD", "POSTROOM_TOKEN_KEY")
-WORKERS = {"fetcher", *STAGES}
+WORKERS = {*SOURCES, *STAGES}
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def compose() -> dict[str, Any]:
     return found
 
 
-def test_every_stage_and_the_fetcher_are_services(compose: dict[str, Any]) -> None:
+def test_every_stage_and_source_is_a_service(compose: dict[str, Any]) -> None:
     commands = [each["command"] for each in compose["services"].values() if each.get("command", [""])[0] == "worker"]
     assert sorted(commands) == sorted(["worker", stage] for stage in WORKERS)
 

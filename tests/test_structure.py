@@ -182,5 +182,5 @@ def test_documents_stay_in_the_store() -> None:
 
 
 def test_the_rules_on_documents_find_what_they_look_for() -> None:
-    assert set(_asked_of_collections(MODULES["shared.store.journal"])) == {"insert_many", "find"}
+    assert set(_asked_of_collections(MODULES["shared.store.journal"])) == {"insert_many", "find", "delete"}
     assert DOCUMENTS in _all_imports()["shared.store.records"]

@@ -32,15 +32,18 @@ FAREWELL_SECONDS: Final = 15.0
     "--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes, one consumer each."
 )
 def worker(stage: str, concurrency: int) -> None:
-    """Run one stage: parser, filter, sender-matcher, record-writer, exporter, notifier, dead-letter; or fetcher.
+    """Run one stage: parser, filter, sender-matcher, record-writer, exporter, notifier, dead-letter.
+
+    Or one source: fetcher, schedule.
 
     Broker and store are those of POSTROOM_BROKER_URL and POSTROOM_STORE_URL.
     """
     from services.pipeline import STAGES
+    from services.runner import SOURCES
 
     name = stage.replace("_", "-")
-    if name != "fetcher" and name not in STAGES:
-        raise click.UsageError(f"there is no stage {stage!r}; known are fetcher, {', '.join(STAGES)}")
+    if name not in SOURCES and name not in STAGES:
+        raise click.UsageError(f"there is no stage {stage!r}; known are {', '.join((*SOURCES, *STAGES))}")
     logs.start()
     with stopping() as stop:
         run(name, stop) if concurrency == 1 else supervise(name, concurrency, stop)
@@ -49,13 +52,13 @@ def worker(stage: str, concurrency: int) -> None:
 def run(name: str, stop: threading.Event) -> None:
     """One stage in this process."""
     from services.pipeline import STAGES
-    from services.runner import build_fetcher, worker_dependencies
+    from services.runner import SOURCES, worker_dependencies
     from shared.runtime.worker import Worker
 
     with logs.ending(name), opened() as app:
         app.directory.current()  # one that cannot be read ends the worker, not every mail
-        if name == "fetcher":
-            build_fetcher(app).run(stop)
+        if name in SOURCES:
+            SOURCES[name](app).run(stop)
         else:
             Worker(STAGES[name](app), worker_dependencies(app)).run(stop)
 

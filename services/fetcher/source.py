@@ -16,7 +16,6 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from services.fetcher import mailbox
-from services.fetcher.lease import Leases
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import InboxAccess, Limits, Mailbox, Peek
 from services.fetcher.visit import PART, HandOver, Polled, Visit
@@ -29,6 +28,7 @@ from shared.mail_network.connection import AuthenticationRefused, Refusal
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials, no_token
 from shared.runtime.hooks import Failed, Hooks, Outage, Retried
+from shared.runtime.lease import Leases
 from shared.store.documents import Documents
 from shared.store.inbox_states import AUTHENTICATION, InboxState, InboxStates, access_mark
 

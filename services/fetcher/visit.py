@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from services.fetcher.automatic import is_automatic
-from services.fetcher.lease import Lease, LeaseLost
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import Key, Mailbox, NotInFolder, TooLarge, Unfetchable, Waiting
 from shared.config.model import Inbox
 from shared.contracts.errors import BoundExceeded, Misconfigured, Unavailable
 from shared.mail_network.connection import Unreachable
 from shared.runtime.hooks import Committed, Failed, Hooks, Retried, Settled, Taken
+from shared.runtime.lease import Lease, LeaseLost
 
 log = logging.getLogger("postroom.fetcher")
 

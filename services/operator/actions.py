@@ -62,7 +62,7 @@ def _again(app: App, mail: StoredMail) -> Message:
         raise NotAvailable(f"the mail cannot be read: {error}") from None
     cause = Message(uuid.uuid4().hex, OPERATOR, b"", correlation_id=mail.id)
     event = MailParsed(envelope, replace(read, html=None))
-    return pack(event, FILTER, cause=cause, stage=OPERATOR, index=0, blobs=app.documents)
+    return pack(event, FILTER, cause=cause, stage=OPERATOR, index=0, large=app.large_events)
 
 
 def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:

@@ -16,6 +16,8 @@ from services.operator.conservation import check as check_conservation
 from services.operator.queues import use_management
 from services.operator.standstill import standstills, waited
 from services.queues import QUEUES
+from services.schedule.source import SWEEPS
+from services.schedule.sweep import STEP
 from shared.app import App, Location
 from shared.config.checks import complaints
 from shared.config.model import Inbox
@@ -28,6 +30,7 @@ from shared.store.outbox import OutboxState
 from shared.text import iso
 
 START: Final = "postroom inbox start"
+SCHEDULE: Final = "postroom up, or postroom worker schedule"
 Severity = Literal["ok", "note", "problem"]
 
 
@@ -178,6 +181,25 @@ def _standstills(app: App) -> Iterator[Finding]:
         yield Finding(each.check, "problem", each.what, each.remedy, each.name)
 
 
+SWEPT_SECONDS: Final = 3 * 86_400
+"""A sweep that has not been through for so long is noted."""
+
+
+def _sweeps(app: App) -> Iterator[Finding]:
+    """What nobody needs any more: what is due, and whether somebody removes it."""
+    now = app.clock.now()
+    for sweep in (build(app) for build in SWEEPS.values()):
+        state, due = app.sweeps.state(sweep.name), len(sweep.look("", STEP, now).due)
+        some = f"{due} of the first {STEP} {sweep.what} may go" if due else ""
+        if state.ended_at is None or (now - state.ended_at).total_seconds() > SWEPT_SECONDS:
+            since = f"since {iso(state.ended_at)}" if state.ended_at else "yet"
+            if due:
+                yield Finding("sweeps", "note", f"{sweep.what}: not swept {since}; {some}", SCHEDULE, "not-swept")
+        else:
+            removed = f"swept {waited(now - state.ended_at)} ago, {state.last_removed} removed then"
+            yield Finding("sweeps", "ok", f"{sweep.what}: {removed}" + (f"; {some}" if some else ""))
+
+
 def _conservation(app: App) -> Iterator[Finding]:
     report = check_conservation(app)
     for problem in report.problems:
@@ -204,5 +226,6 @@ CHECKS: Final[tuple[tuple[str, Callable[[App], Iterator[Finding]]], ...]] = (
     ("inboxes", _inboxes),
     ("outbox", _outbox),
     ("standstill", _standstills),
+    ("sweeps", _sweeps),
     ("conservation", _conservation),
 )

@@ -197,6 +197,7 @@ PollInterval = Annotated[timedelta, read.duration(_SECOND, timedelta(minutes=999
 MailsPerPoll = Annotated[int, read.integer(1, 9999)]
 ServiceTarget = Annotated[timedelta, read.duration(_SECOND, timedelta(days=3650))]
 ServerTimeout = Annotated[timedelta, read.duration(_SECOND, timedelta(hours=1))]
+KeepJournal = Annotated[timedelta, read.duration(timedelta(days=1), timedelta(days=36500))]
 CapPeriod = Annotated[timedelta, read.duration(_SECOND, timedelta(days=365))]
 MailCap = Annotated[int, read.integer(1, 100_000)]
 SubjectLength = Annotated[int, read.integer(1, 1_000_000)]

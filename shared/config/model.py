@@ -91,6 +91,7 @@ class Settings:
     token_key: keys.Ignored[Secret | None] = None
     rabbitmq_management_url: keys.UrlWithLogin | None = None
     log_events: bool = True
+    keep_journal: keys.KeepJournal = timedelta(days=90)
     allow_cleartext_auth: bool = False
     fips: bool = False
     format_per_person: keys.Ignored[bool] = True

@@ -165,7 +165,8 @@ def duration_text(value: timedelta) -> str:
     seconds = milliseconds // 1000
     if not seconds:
         return "0s"
-    unit, length = next((unit, size) for unit, size in (("h", 3600), ("m", 60), ("s", 1)) if seconds % size == 0)
+    units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    unit, length = next((unit, size) for unit, size in units if seconds % size == 0)
     return f"{seconds // length}{unit}"
 
 

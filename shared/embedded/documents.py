@@ -231,6 +231,25 @@ class EmbeddedDocuments:
             found = self.file.connection.execute("SELECT 1 FROM blobs WHERE sha = ?", (sha256,)).fetchone()
         return found is not None
 
+    def delete_blob(self, sha256: str) -> bool:
+        """Remove a blob and its rows in one transaction."""
+        with self.file.writing() as db:
+            found = db.execute("SELECT file FROM blobs WHERE sha = ?", (sha256,)).fetchone()
+            if found:
+                db.execute("DELETE FROM blobs WHERE sha = ?", (sha256,))
+                db.execute("DELETE FROM blob_rows WHERE file = ?", found)
+        return found is not None
+
+    def unfinished_uploads(self, after: str, limit: int) -> tuple[Sequence[str], str]:
+        """None: an upload is one transaction."""
+        del after, limit
+        return (), ""
+
+    def remove_upload(self, upload: str) -> None:
+        """Remove its rows."""
+        with self.file.writing() as db:
+            db.execute("DELETE FROM blob_rows WHERE file = ?", (upload,))
+
     def batch(self) -> AbstractContextManager[None]:
         """One commit for all writes inside."""
         return self.file.batch()

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
@@ -21,13 +22,18 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from bson import Binary, Int64, ObjectId
 
+from shared.contracts.errors import Unavailable
+
 if TYPE_CHECKING:
+    from pymongo.collection import Collection
     from pymongo.database import Database
 
     from shared.store.documents import Document
 
 CHUNK: Final = 255 * 1024
 """Bytes in one chunk, the specification's default. Never changes: the reader of stored files relies on it."""
+MAX_UPLOAD_SECONDS: Final = 3600.0
+"""An upload that took longer is never made a blob, because what stays unfinished for a day is removed."""
 _CHUNKS: Final = 16
 """Chunks sent or read at once: 4 MiB in memory, whatever the size of the file."""
 
@@ -62,7 +68,9 @@ class Upload:
     def __init__(self, database: Database[Document], bounded: Bounded) -> None:
         self.file = ObjectId()
         self.size = 0
+        self._began = time.monotonic()
         self._digest = hashlib.sha256()
+        self._database = database
         self._chunks = database["fs.chunks"]
         self._files = database["fs.files"]
         self._bounded = bounded
@@ -84,11 +92,15 @@ class Upload:
         with self._bounded():
             self._files.insert_one(self._entry())
 
+    def refuse_if_slow(self) -> None:
+        """Raise `Unavailable` when the process stood still for so long that the upload may be removed any moment."""
+        if time.monotonic() - self._began > MAX_UPLOAD_SECONDS:
+            raise Unavailable(f"an upload took longer than {MAX_UPLOAD_SECONDS:.0f} s and is given up")
+
     def discard(self) -> None:
         """Remove what was sent. What a lost connection leaves is unreferenced, and harmless."""
         with self._bounded():
-            self._files.delete_one({"_id": self.file})
-            self._chunks.delete_many({"files_id": self.file})
+            remove_file(self._database, str(self.file))
 
     def _numbered(self, pieces: Iterator[bytes]) -> Iterator[dict[str, Any]]:
         for number, piece in enumerate(pieces):
@@ -104,6 +116,27 @@ class Upload:
             "uploadDate": datetime.now(UTC),
             "filename": self.sha256,
         }
+
+
+def unfinished(
+    database: Database[Document], blobs: Collection[Document], after: str, limit: int
+) -> tuple[list[str], str]:
+    """Look at `limit` files behind `after`, by their first chunks: those that are no blobs, and the last one or ""."""
+    where = {"n": 0, **({"files_id": {"$gt": ObjectId(after)}} if after else {})}
+    chunks = database["fs.chunks"].find(where, {"files_id": True}, sort=[("files_id", 1)], limit=limit)
+    files = [chunk["files_id"] for chunk in chunks]
+    named = database["fs.files"].find({"_id": {"$in": files}}, {"filename": True})
+    hashes = [file["filename"] for file in named]
+    kept = {blob.get("file") for blob in blobs.find({"_id": {"$in": hashes}}, {"file": True})}
+    return [str(file) for file in files if file not in kept], str(files[-1]) if len(files) == limit else ""
+
+
+def remove_file(database: Database[Document], file: str) -> None:
+    """Remove a file's entry and its chunks, the first chunk last: by it what a crash leaves is found again."""
+    id_ = ObjectId(file)
+    database["fs.files"].delete_one({"_id": id_})
+    database["fs.chunks"].delete_many({"files_id": id_, "n": {"$gt": 0}})
+    database["fs.chunks"].delete_many({"files_id": id_})
 
 
 def _pieces(content: bytes | BinaryIO) -> Iterator[bytes]:

@@ -32,7 +32,15 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from shared.contracts.errors import Misconfigured, Unavailable
-from shared.mongodb.blobs import CHUNK, BlobReader, Upload, blob_document, small_content
+from shared.mongodb.blobs import (
+    CHUNK,
+    BlobReader,
+    Upload,
+    blob_document,
+    remove_file,
+    small_content,
+    unfinished,
+)
 from shared.mongodb.errors import is_duplicate, is_duplicate_refusal, said, translated
 from shared.store.documents import Change, Document, Filter, Index, Sort
 from shared.store.vocabulary import (
@@ -200,6 +208,7 @@ class MongoDocuments:
             return known
         upload = Upload(self._database, self._bounded)
         upload.write(content)
+        upload.refuse_if_slow()
         if not self._insert_blob({"_id": upload.sha256, "file": upload.file, "size": upload.size}):
             upload.discard()  # another was faster
         return upload.sha256
@@ -242,6 +251,24 @@ class MongoDocuments:
             return False
         with self._bounded():
             return self._blobs.find_one({"_id": sha256}, {"_id": True}) is not None
+
+    def delete_blob(self, sha256: str) -> bool:
+        """Remove the entry first: of a large blob, a crash leaves an unfinished upload."""
+        with self._bounded():
+            record = self._blobs.find_one_and_delete({"_id": sha256})
+        if record is not None and "file" in record:
+            self.remove_upload(str(record["file"]))
+        return record is not None
+
+    def unfinished_uploads(self, after: str, limit: int) -> tuple[Sequence[str], str]:
+        """Files in GridFS, finished or not, that no entry in `blobs` names."""
+        with self._bounded():
+            return unfinished(self._database, self._blobs, after, limit)
+
+    def remove_upload(self, upload: str) -> None:
+        """Remove file and chunks."""
+        with self._bounded():
+            remove_file(self._database, upload)
 
     def batch(self) -> AbstractContextManager[None]:
         """Nothing to do: each write is durable by itself."""

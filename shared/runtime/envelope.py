@@ -24,18 +24,22 @@ _SHA256_HEX = 64
 class Blobs(Protocol):
     """The part of the store that keeps bytes."""
 
-    def put_blob(self, content: bytes) -> str:
-        """Store bytes; return their hash."""
-
     def get_blob(self, sha256: str) -> bytes:
         """The bytes; `LookupError` when there are none."""
 
 
-def pack(event: Event, to: str, *, cause: Message, stage: str, index: int, blobs: Blobs) -> Message:
+class LargeEvents(Protocol):
+    """The part of the store that keeps events which are too large to travel."""
+
+    def keep(self, body: bytes, mail_id: str, queue: str) -> str:
+        """Store the JSON of an event on its way to a queue; return its hash."""
+
+
+def pack(event: Event, to: str, *, cause: Message, stage: str, index: int, large: LargeEvents) -> Message:
     """The message that carries the `index`-th event that `stage` emits because of `cause`."""
     body, content_type = codec.encode(event), JSON
     if len(body) > INLINE:
-        body, content_type = codec.dumps({"blob": blobs.put_blob(body)}), LARGE_EVENT
+        body, content_type = codec.dumps({"blob": large.keep(body, mail_id_of(event), to)}), LARGE_EVENT
     id_ = derived_id("event", *_origin(cause, event), stage, str(index))
     headers: dict[str, str | int] = {
         "version": codec.VERSION,

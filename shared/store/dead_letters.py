@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -152,6 +152,10 @@ class DeadLetters:
         """Letters, newest first; `limit` 0 means all."""
         found = self.documents.find(LETTERS, _where(query), sort=(("at", -1),), limit=limit, skip=skip)
         return map(_decode, found)
+
+    def about(self, mail_ids: Iterable[str]) -> Iterator[DeadLetter]:
+        """Letters about any of these mails, in no order."""
+        return map(_decode, self.documents.find(LETTERS, {"mail_id": {"$in": list(mail_ids)}}))
 
     def find(self, query: LetterQuery) -> Iterator[DeadLetter]:
         """Letters in no order."""

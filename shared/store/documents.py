@@ -88,6 +88,19 @@ class Documents(Protocol):
     def has_blob(self, sha256: str) -> bool:
         """Whether a complete blob is kept under this hash."""
 
+    def delete_blob(self, sha256: str) -> bool:
+        """Remove a blob; False when there is none. Only for bytes that nobody else can have put or will put."""
+
+    def unfinished_uploads(self, after: str, limit: int) -> tuple[Sequence[str], str]:
+        """Look at `limit` uploads behind `after`, in the order of their ids.
+
+        Those that no blob has come of (of a killed process, or still in progress), and the last one looked at, empty
+        when there are no more.
+        """
+
+    def remove_upload(self, upload: str) -> None:
+        """Remove what was uploaded; only for one that stays unfinished."""
+
     def batch(self) -> AbstractContextManager[None]:
         """Writes inside may become durable together at its end (embedded) or each at once (MongoDB).
 

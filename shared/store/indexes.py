@@ -22,6 +22,7 @@ INDEXES: tuple[Index, ...] = (
     Index("links", ("to_id",)),
     Index("history", ("person_id", "at")),
     Index("dead_letters", ("state", "at")),
+    Index("dead_letters", ("mail_id",)),
     Index("outbox", ("state", "at")),
     Index("outbox", ("message_key",)),
     Index("outbox", ("to_key", "at")),

@@ -16,8 +16,8 @@ from shared.store.documents import Documents
 class JournalEntry:
     """One decision about one mail.
 
-    Life: written once, in the batch of the decision, and never changed. `id` begins with the mail's (`id_under`), so
-    that a mail's entries lie together.
+    Life: written once, in the batch of the decision, never changed, and removed after `settings.keep_journal`. `id`
+    begins with the mail's (`id_under`), so that a mail's entries lie together.
     """
 
     id: str = field(metadata=named("_id"))
@@ -46,3 +46,13 @@ class Journal:
         """The decisions of every stage about a mail, in order of time."""
         found = self._documents.find("journal", {"_id": {"$prefix": beginning_under(mail_id)}})
         return sorted(map(_decode, found), key=attrgetter("at"))
+
+    def page(self, start: str, limit: int) -> list[JournalEntry]:
+        """Entries from one id on, in the order of ids."""
+        found = self._documents.find("journal", {"_id": {"$gte": start}}, sort=(("_id", 1),), limit=limit)
+        return list(map(_decode, found))
+
+    def remove(self, ids: Sequence[str]) -> None:
+        """Remove entries."""
+        if ids:
+            self._documents.delete("journal", {"_id": {"$in": list(ids)}})

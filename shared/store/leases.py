@@ -1,4 +1,4 @@
-"""The `fetch_leases` collection: which fetcher reads a folder now."""
+"""The `fetch_leases` collection: which fetcher reads a folder now, and which process is the schedule."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -156,6 +156,10 @@ class Mails:
     def beginning_with(self, id_beginning: str) -> list[StoredMail]:
         """At most two mails whose ids begin so: enough to see whether it is one."""
         return list(self._find({"_id": {"$prefix": id_beginning}}, limit=2))
+
+    def with_ids(self, mail_ids: Iterable[str]) -> Iterator[StoredMail]:
+        """Those of these mails that there are, in no order."""
+        return self._find({"_id": {"$in": list(mail_ids)}})
 
     def source(self, mail: StoredMail) -> bytes:
         """The exact bytes received."""

@@ -208,3 +208,16 @@ def in_a_child(code: str, place: Place) -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parents[2],
     )
+
+
+def test_a_blob_is_removed_for_good(documents: Documents) -> None:
+    kept, gone = (documents.put_blob(some_bytes(5 * MIB + n)) for n in range(2))
+    assert documents.delete_blob(gone)
+    assert not documents.delete_blob(gone)
+    assert (documents.has_blob(gone), documents.has_blob(kept)) == (False, True)
+    with pytest.raises(LookupError):
+        documents.get_blob(gone)
+    assert documents.get_blob(kept) == some_bytes(5 * MIB)
+    unfinished, after = documents.unfinished_uploads("", 100)
+    assert (list(unfinished), after) == ([], "")
+    assert documents.put_blob(some_bytes(5 * MIB + 1)) == gone

@@ -156,7 +156,7 @@ def hand_in(app: App, outbox: Path) -> None:
 def until_quiet(app: App, job: Job) -> None:
     """All stages, as `postroom up --once` on the embedded broker, and as `up` on RabbitMQ."""
     if job.broker_url is None:
-        runner.run_all(app, threading.Event(), once=True, fetch=False)
+        runner.run_all(app, threading.Event(), once=True, sources=False)
         return
     deadline = time.monotonic() + job.patience
     with working(app):
@@ -178,7 +178,7 @@ def until_stopped(app: App, job: Job) -> None:
     if job.stages:
         work_apart(app, job.stages, stop)
     else:
-        runner.run_all(app, stop, fetch=False)
+        runner.run_all(app, stop, sources=False)
 
 
 def work_apart(app: App, stages: Sequence[str], stop: threading.Event) -> None:
@@ -207,7 +207,7 @@ def working(app: App) -> Iterator[None]:
 
     def work() -> None:
         try:
-            runner.run_all(app, stop, fetch=False)
+            runner.run_all(app, stop, sources=False)
         except BaseException as error:  # told to the main thread
             failed.append(error)
 

@@ -21,7 +21,7 @@ class Broken:
 
 
 def test_a_part_that_breaks_ends_the_process_with_its_error(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "build_fetcher", lambda _: Broken())
+    monkeypatch.setitem(runner.SOURCES, "fetcher", lambda _: Broken())
     with pytest.raises(ZeroDivisionError, match="a bug"):
         runner.run_all(desk.app, threading.Event())
 

@@ -15,6 +15,7 @@ import pytest
 
 from services.pipeline import STAGES
 from services.queues import QUEUES
+from services.runner import SOURCES
 from shared.rabbitmq.broker import RabbitBroker
 from shared.store.documents import Documents
 from tests.builders import a_mail
@@ -72,7 +73,7 @@ def deployed(environment: dict[str, str], logs: Path) -> Iterator[Cluster]:
     cluster.postroom("records", "list")  # as `configure` does: makes indexes, queues and the first configuration
     cluster.environment["POSTROOM_VERIFY_TOPOLOGY"] = "1"
     try:
-        for stage in ("fetcher", *STAGES, "parser"):
+        for stage in (*SOURCES, *STAGES, "parser"):
             cluster.worker(stage)
         yield cluster
     finally:

@@ -21,6 +21,7 @@ settings:
   token_key: ${TOKEN_KEY}
   rabbitmq_management_url: http://127.0.0.1:15672
   log_events: false
+  keep_journal: 30d
   allow_cleartext_auth: true
   fips: true
   format_per_person: true

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from bson.errors import InvalidDocument
 from pymongo import errors, monitoring
 
 from shared.contracts.errors import Misconfigured, Unavailable, Unsupported
+from shared.mongodb import blobs
 from shared.mongodb import documents as mongo
 from shared.mongodb.blobs import SMALL, Upload
 from shared.mongodb.documents import MongoDocuments, place_of
@@ -281,3 +283,26 @@ def test_a_duplicate_in_the_words_of_another_server_is_a_duplicate(monkeypatch: 
     assert store.insert("things", {"_id": "a"}) is False
     assert store.insert_many("things", [{"_id": "a"}]) == 0
     store.close()
+
+
+def test_an_upload_that_took_too_long_is_given_up(store: MongoDocuments, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stays unfinished for a day is removed, so nothing may be finished much later."""
+    monkeypatch.setattr(blobs, "MAX_UPLOAD_SECONDS", -1.0)
+    with pytest.raises(Unavailable, match="took longer"):
+        store.put_blob(b"late" * SMALL)
+    assert not store.has_blob(hashlib.sha256(b"late" * SMALL).hexdigest())
+
+
+def test_unfinished_uploads_are_found_page_by_page(store: MongoDocuments) -> None:
+    whole = [store.put_blob(b"%d" % number * 2 * SMALL) for number in range(5)]
+    halves = []
+    for number in range(3):
+        upload = Upload(store._database, store._bounded)
+        upload.write(b"half %d" % number)
+        halves.append(str(upload.file))
+    first, after = store.unfinished_uploads("", 6)
+    second, end = store.unfinished_uploads(after, 6)
+    assert ([*first, *second], end) == (halves, "")
+    store.remove_upload(halves[1])
+    assert store.unfinished_uploads("", 100) == ([halves[0], halves[2]], "")
+    assert all(map(store.has_blob, whole))

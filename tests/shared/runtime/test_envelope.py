@@ -25,9 +25,9 @@ class Shelf:
     def __init__(self) -> None:
         self.kept: dict[str, bytes] = {}
 
-    def put_blob(self, content: bytes) -> str:
-        sha256 = derived_id("blob", content.hex()) * 2
-        self.kept[sha256] = content
+    def keep(self, body: bytes, mail_id: str, queue: str) -> str:
+        sha256 = derived_id("blob", mail_id, queue) * 2
+        self.kept[sha256] = body
         return sha256
 
     def get_blob(self, sha256: str) -> bytes:
@@ -36,7 +36,7 @@ class Shelf:
 
 def packed(event: Any, shelf: Shelf, **changes: Any) -> Message:
     """The message of an event, changed."""
-    message = parcel.pack(event, "filter", cause=CAUSE, stage="parser", index=0, blobs=shelf)
+    message = parcel.pack(event, "filter", cause=CAUSE, stage="parser", index=0, large=shelf)
     return replace(message, **changes)
 
 
@@ -59,7 +59,7 @@ def test_a_large_event_travels_as_a_reference() -> None:
 
 def test_the_same_cause_stage_and_index_make_the_same_id() -> None:
     first, again = (packed(SAMPLES["MailParsed"], Shelf()) for _ in range(2))
-    other = parcel.pack(SAMPLES["MailParsed"], "filter", cause=CAUSE, stage="parser", index=1, blobs=Shelf())
+    other = parcel.pack(SAMPLES["MailParsed"], "filter", cause=CAUSE, stage="parser", index=1, large=Shelf())
     assert first.id == again.id != other.id
 
 

@@ -122,7 +122,7 @@ def test_the_last_retry_is_a_failure(broker: EmbeddedBroker) -> None:
 def test_announcements_are_heard_of(desk: Desk) -> None:
     listener = Listener()
     desk.hand_in(a_mail())
-    runner.run_all(desk.app, threading.Event(), once=True, fetch=False, hooks=[listener])
+    runner.run_all(desk.app, threading.Event(), once=True, sources=False, hooks=[listener])
     assert [(each.part, each.count) for each in listener.of(Announced)] == [("record-writer", 1)]
 
 
@@ -273,7 +273,7 @@ def test_metrics_plug_in_beside_the_journal(desk: Desk) -> None:
     metrics = Metrics()
     desk.hand_in(a_mail(), a_mail(subject="Another"))
     desk.hand_in(a_mail(), inbox="nowhere")
-    runner.run_all(desk.app, threading.Event(), once=True, fetch=False, hooks=[metrics])
+    runner.run_all(desk.app, threading.Event(), once=True, sources=False, hooks=[metrics])
     assert metrics.ends["parser", "settled"] == 2
     assert metrics.ends["parser", "failed"] == 1
     assert metrics.ends["record-writer", "settled"] == 3  # two mails, and the incident of the third

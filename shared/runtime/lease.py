@@ -1,4 +1,4 @@
-"""Leases: one fetcher at a time per folder, without comparing clocks of different machines.
+"""Leases: one process at a time reads a folder, or does what the schedule does, without comparing clocks of machines.
 
 A lease is a document with a token and a beat. Its holder increments the beat regularly. Another process may
 take it over when the beat has not changed for `TTL` seconds of its own monotonic clock, or at once when the holder
@@ -25,7 +25,7 @@ TTL = 60.0
 
 
 class LeaseLost(Unavailable):
-    """Another process has taken over the folder: stop without further changes."""
+    """Another process has taken over: stop without further changes."""
 
 
 class Leases:

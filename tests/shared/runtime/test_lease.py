@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from services.fetcher.lease import Leases
 from shared.embedded.documents import EmbeddedDocuments
+from shared.runtime.lease import Leases
 from shared.store.leases import LEASES
 
 

@@ -1,0 +1,82 @@
+"""Schedule: does what is due by the clock.
+
+Today these are the sweeps of `SWEEPS`. Any number of processes may run it: a lease lets one at a time work, and what is
+done twice after a lease was lost removes nothing else. Between two steps it pauses, so that workers get at the store.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
+
+from services.schedule import journal, large_events, uploads
+from shared.contracts.errors import PostroomError
+from shared.runtime.hooks import Hooks, Outage
+from shared.runtime.lease import Leases
+
+if TYPE_CHECKING:
+    from services.schedule.sweep import Sweep
+    from shared.app import App
+
+log = logging.getLogger("postroom.schedule")
+
+PART: Final = "schedule"
+WAKE_SECONDS: Final = 60.0
+PAUSE_SECONDS: Final = 0.2
+"""Pause between two steps of sweeps."""
+STEPS_OF_A_SINGLE_RUN: Final = 20
+
+SWEEPS: Final[Mapping[str, Callable[[App], Sweep]]] = {
+    "journal": journal.sweep,
+    "large-events": large_events.sweep,
+    "uploads": uploads.sweep,
+}
+"""Everything that is removed."""
+
+
+class ScheduleSource:
+    """The schedule of one process."""
+
+    def __init__(self, app: App, hooks: Hooks | None = None, leases: Leases | None = None) -> None:
+        self._app, self._leases = app, leases or Leases(app.documents)
+        self._outage = Outage(hooks or Hooks(), PART, "")
+        self._sweeps = [build(app) for build in SWEEPS.values()]
+
+    def run(self, stop: threading.Event) -> None:
+        """Do what is due until `stop` is set."""
+        while not stop.is_set():
+            try:
+                self.sweep(stop)
+            except PostroomError as error:
+                self._outage.begin(str(error))
+            else:
+                self._outage.end()
+            stop.wait(WAKE_SECONDS)
+
+    def once(self) -> None:
+        """Do what is due, or a part of it when it is much."""
+        self.sweep(threading.Event(), most=STEPS_OF_A_SINGLE_RUN, pause=0)
+
+    def sweep(self, stop: threading.Event, *, most: int | None = None, pause: float = PAUSE_SECONDS) -> None:
+        """Do the steps that are due, at most so many; none while another process does them."""
+        if not (due := self._due()) or (lease := self._leases.acquire(PART)) is None:
+            return
+        done = 0
+        with lease:
+            while due and done != most and not stop.is_set() and lease.held():
+                self._step(due[0])
+                done += 1
+                due = self._due()
+                stop.wait(pause if due else 0)
+
+    def _due(self) -> list[Sweep]:
+        now = self._app.clock.now()
+        return [sweep for sweep in self._sweeps if sweep.is_due(self._app.sweeps.state(sweep.name), now)]
+
+    def _step(self, sweep: Sweep) -> None:
+        with self._app.documents.batch():
+            state = sweep.step(self._app.sweeps, self._app.clock.now())
+        if not state.after and state.last_removed:
+            log.info("swept", extra={"what": sweep.name, "removed": state.last_removed})

@@ -1,9 +1,9 @@
-"""Complaints about a configuration, and those that several checks make: a reference to a thing that is not there."""
+"""Complaints about a configuration, the tables that state them, and the paths of its values."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from typing import Any
 
 from shared.config.model import Configuration
@@ -20,6 +20,38 @@ class Complaint:
 
 
 Complaints = Iterator[Complaint]
+Faults = Iterator[tuple[str, str]]
+"""Keys of one part, separated by blanks (none: the part itself), and what to change there."""
+
+
+def found_in(config: Configuration, table: Mapping[str, Callable[[Any], Faults]]) -> Iterator[tuple[Any, Complaint]]:
+    """The faults of all parts, each with its part. `table`: the function that finds them, by section or key."""
+    for section, faults_of in table.items():
+        for path, part in values_at(config, section):
+            for keys, why in faults_of(part):
+                yield from ((part, Complaint(f"{path}.{key}".rstrip("."), why)) for key in keys.split() or [""])
+
+
+def is_stated(part: Any, key: str) -> bool:
+    """Whether the value of a key is not the default of a part that states nothing."""
+    default = next(each.default for each in fields(part) if each.name == key)
+    return getattr(part, key) not in (default, {})
+
+
+def values_at(config: Configuration, key: str) -> Iterator[tuple[str, Any]]:
+    """The values at `inboxes.export.connection`, each with its path; parts that are not there have none."""
+    first, *steps = key.split(".")
+    yield from _below(getattr(config, first), steps, first)
+
+
+def _below(part: Any, steps: list[str], path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(part, tuple):
+        for index, each in enumerate(part):
+            yield from _below(each, steps, f"{path}[{index}]")
+    elif part is not None and steps:
+        yield from _below(getattr(part, steps[0]), steps[1:], f"{path}.{steps[0]}")
+    elif part is not None:
+        yield path, part
 
 
 def unknown(path: str, thing: str, name: str | None, known: Iterable[str]) -> Complaints:
@@ -43,9 +75,3 @@ def unknown_type(path: str, name: str, config: Configuration) -> Complaints:
 def names_of(things: Iterable[Any]) -> list[str]:
     """The names of things of a section."""
     return [each.name for each in things]
-
-
-def indexed(config: Configuration, section: str) -> Iterator[tuple[str, Any]]:
-    """The things of a section, each with its path."""
-    for index, each in enumerate(getattr(config, section)):
-        yield f"{section}[{index}]", each

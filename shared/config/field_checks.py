@@ -11,7 +11,7 @@ from typing import Final
 
 from shared import tokens
 from shared.addresses import address_key
-from shared.config.complaints import Complaint, Complaints, indexed, names_of, unknown, unknown_type
+from shared.config.complaints import Complaint, Complaints, names_of, unknown, unknown_type, values_at
 from shared.config.model import RECORD_FIELDS, CommandPolicy, Configuration, Inbox, ObjectMatch, RecordType
 from shared.config.problems import nearest, typo_of
 from shared.config.values import Scalar
@@ -25,7 +25,7 @@ _SAMPLES: Final = ("", "1", "2026-11-20", "yes")
 def presets_fit(config: Configuration) -> Complaints:
     """Templates and quick actions name an existing type, and set fields to values that these can hold."""
     for section in ("quick_actions", "templates"):
-        for path, each in indexed(config, section):
+        for path, each in values_at(config, section):
             yield from unknown_type(f"{path}.on", each.on, config)
             for name, value in each.set.items():
                 at, type_ = f"{path}.set.{name}", config.type_named(each.on)
@@ -42,7 +42,7 @@ def _no_token(path: str, value: Scalar) -> Complaints:
 
 def mappings_fit(config: Configuration) -> Complaints:
     """IV-24, IV-32, IV-41: mappings use known tokens, and fill fields of the type that the inbox makes or links to."""
-    for path, inbox in indexed(config, "inboxes"):
+    for path, inbox in values_at(config, "inboxes"):
         type_ = config.type_named(inbox.processor)
         for name, template in inbox.field_mapping.items():
             yield from _mapped(f"{path}.field_mapping.{name}", name, template, type_, config)
@@ -127,7 +127,7 @@ def _status(path: str, status: str, type_: RecordType) -> Complaints:
 def people_exist(config: Configuration) -> Complaints:
     """VS-04: the analyst who logs mail exists. The default may be a person of the store."""
     default = CommandPolicy().default_logging_analyst
-    for path, inbox in indexed(config, "inboxes"):
+    for path, inbox in values_at(config, "inboxes"):
         if (named := inbox.commands.default_logging_analyst) != default:
             yield from person_exists(f"{path}.commands.default_logging_analyst", named, config)
 
@@ -159,13 +159,13 @@ def named_people(config: Configuration) -> Iterator[str]:
 
 def names_fit(config: Configuration) -> Complaints:
     """TI-33, TI-34, TI-35: conditions, actions and groups of targets, rules and reports name fields of their type."""
-    for path, sla in indexed(config, "slas"):
+    for path, sla in values_at(config, "slas"):
         yield from _fields(f"{path}.when", sla.when, sla.on, config)
-    for path, rule in indexed(config, "business_rules"):
+    for path, rule in values_at(config, "business_rules"):
         type_name = rule.on.rpartition(".")[0]
         yield from _fields(f"{path}.when", rule.when, type_name, config)
         yield from _fields(f"{path}.set", rule.set, type_name, config)
-    for path, report in indexed(config, "reports"):
+    for path, report in values_at(config, "reports"):
         if report.group_by:
             yield from _field(f"{path}.group_by", report.group_by, config.type_named(str(report.query["type"])), config)
 

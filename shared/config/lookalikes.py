@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from shared import tokens
-from shared.config.complaints import Complaint, Complaints, indexed
+from shared.config.complaints import Complaint, Complaints, values_at
 from shared.config.model import BUILT_IN_TYPES, Configuration, Rule, folded
 from shared.config.problems import typo_of
 from shared.config.values import Scalar
@@ -32,7 +32,7 @@ def find_lookalikes(config: Configuration) -> Complaints:
         if _EVERY_FILE.fullmatch(pattern):
             why = "matches every file, so that records get no attachment at all; name the types that are restricted"
             yield Complaint(f"settings.restricted_attachments[{index}]", f'"{pattern}" {why}')
-    for path, rule in indexed(config, "rules"):
+    for path, rule in values_at(config, "rules"):
         yield from _reply_prefixes(f"{path}.match", rule)
     yield from _team_spellings(list(_teams(config)))
 
@@ -41,7 +41,7 @@ def _shared_prefixes(config: Configuration) -> Complaints:
     """Types whose records have the same numbers."""
     own = {folded(each.name) for each in config.record_types}
     owners = {each.prefix.casefold(): each.name for each in BUILT_IN_TYPES if each.name not in own}
-    for path, each in indexed(config, "record_types"):
+    for path, each in values_at(config, "record_types"):
         if (owner := owners.setdefault(each.prefix.casefold(), each.name)) != each.name:
             why = f"a number such as {each.prefix}1 is one of {owner} too; write a prefix that no other type has"
             yield Complaint(f"{path}.prefix", why)
@@ -70,7 +70,7 @@ def _of_replies(rule: Rule) -> Iterator[str]:
 
 def _teams(config: Configuration) -> Iterator[tuple[str, str]]:
     """Each team that is named, with its place."""
-    for path, inbox in indexed(config, "inboxes"):
+    for path, inbox in values_at(config, "inboxes"):
         if inbox.owner_team:
             yield f"{path}.owner_team", inbox.owner_team
         constants = {
@@ -78,7 +78,7 @@ def _teams(config: Configuration) -> Iterator[tuple[str, str]]:
         }
         yield from _named(f"{path}.field_mapping", constants)
     for section in ("templates", "quick_actions"):
-        for path, each in indexed(config, section):
+        for path, each in values_at(config, section):
             yield from _named(f"{path}.set", each.set)
 
 

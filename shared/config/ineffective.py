@@ -1,0 +1,102 @@
+"""Keys that other keys of the same part keep from having an effect; `PARTS` is the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from shared.config.complaints import Complaint, Complaints, Faults, found_in, is_stated, values_at
+from shared.config.model import XML_EXPORT, Configuration, Connection, Inbox, MailServer, Rule, SenderPolicy
+
+_MAILBOX: Final = (
+    "username password oauth google ews_url folder archive_folder create_archive_folder "
+    "poll_interval max_per_poll verify_certificate"
+)
+
+
+def _inbox(inbox: Inbox) -> Faults:
+    yield from _work(inbox)
+    yield from _login(inbox)
+    if inbox.protocol == "none":
+        yield _MAILBOX, "protocol: none connects to no mailbox; remove it"
+    elif inbox.after != "archive":
+        yield "archive_folder create_archive_folder", "needs after: archive; remove it"
+    if inbox.protocol == "pop3":
+        yield "folder archive_folder", "pop3 has no folders; remove it"
+
+
+def _work(inbox: Inbox) -> Faults:
+    """What becomes of the mail of an inbox."""
+    if inbox.processor != "incident":
+        in_incidents = "include_source_mailbox_name task_for_every_email status_mapping"
+        yield in_incidents, "has an effect in an incident inbox only; remove it"
+    if inbox.processor in ("incident", "problem", XML_EXPORT):
+        yield "email_when_no_target", "has no effect in inboxes of incidents or problems, and in exports; remove it"
+    if not inbox.task_for_every_email:
+        yield "task_subject", "needs task_for_every_email: true; remove one"
+    if not inbox.field_separator:
+        yield "unique_key", "no field is read from a body without field_separator; write that too, or remove this key"
+    if inbox.processor == XML_EXPORT:
+        yield "template update_only", "this inbox exports mails and makes no records; remove it"
+    else:
+        yield "export", "needs processor: xml_export; write that, or remove this"
+    if inbox.update_only:
+        yield "field_mapping", "fills new records, and this inbox only updates; remove it"
+
+
+def _login(end: Inbox | MailServer) -> Faults:
+    if end.auth == "none":
+        yield "username password", "auth: none does not log in; remove it"
+    if end.protocol not in ("gmail", "none") and end.auth not in ("xoauth2", "auto"):
+        yield "google", "is for gmail and xoauth2; remove it"
+    if end.protocol not in ("ews", "none"):
+        yield "ews_url", "is for protocol: ews; remove it"
+
+
+def _server(server: MailServer) -> Faults:
+    yield from _login(server)
+    if server.block:
+        yield "override_recipient", "block: true sends nothing; remove one of the two"
+
+
+def _sender(sender: SenderPolicy) -> Faults:
+    if sender.method == "person":
+        yield "object", "needs method: object; write that, or remove it"
+    if sender.method == "object" or sender.policy != "create":
+        yield "contact_type", "this inbox creates no people; remove it"
+
+
+def _connection(connection: Connection) -> Faults:
+    if connection.kind == "http":
+        yield "path", "kind: http writes no files; remove it"
+    else:
+        yield "url token", "kind: directory sends nothing; remove it"
+
+
+def _rule(rule: Rule) -> Faults:
+    """An outgoing mail has neither headers nor a size nor a body yet when its recipients are checked (TI-20)."""
+    patterns = rule.match.get("regex", {})
+    unusable = [name for name in ("header", "size") if name in rule.match] + ["regex.body"] * ("body" in patterns)
+    if rule.direction != "inbound" and unusable:
+        where = "never matches" if rule.direction == "outbound" else "matches no outgoing mail"
+        yield "match", f"{where}: {unusable[0]} is known of incoming mail only"
+
+
+PARTS: Final[Mapping[str, Callable[[Any], Faults]]] = {
+    "inboxes": _inbox,
+    "inboxes.sender": _sender,
+    "mail_servers": _server,
+    "connections": _connection,
+    "rules": _rule,
+}
+
+
+def find_ineffective(config: Configuration) -> Complaints:
+    """Settings that are stated, and that other settings keep from having an effect."""
+    for part, complaint in found_in(config, PARTS):
+        if is_stated(part, complaint.path.rpartition(".")[2]):
+            yield complaint
+    for path, trust in values_at(config, "inboxes.commands.trust"):
+        if trust == "authenticated" and not config.settings.trusted_authserv_ids:
+            why = "nobody counts as authenticated: name your mail server in settings.trusted_authserv_ids"
+            yield Complaint(path, why)

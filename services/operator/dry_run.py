@@ -17,7 +17,7 @@ from services.exporter.stage import no_connection
 from services.filter import stage as filter_stage
 from services.parser import guarded
 from services.parser.stage import for_desk, unreadable_reason, unreadable_subject
-from services.record_writer.decide.error import FailedMail, failed_mail_of, plan_incident_on_error
+from services.record_writer.commit import plan_incident
 from services.record_writer.decide.facts import Facts, facts_of, with_reduced
 from services.record_writer.decide.model import Decision
 from services.record_writer.decide.numbers import numbered, numbered_decision
@@ -194,9 +194,7 @@ class _Rehearsal:
         """A mail that exceeds a bound is a dead letter of the parser."""
         found = DryRun(None, self.app.records)
         found.step("parser", "read", "failed", str(error))
-        mail = FailedMail(unreadable_subject(error), None, len(self.raw), self.sha256)
-        mail = mail.without_restricted(self.raw, self.configuration.settings.restricted_attachments, len)
-        return self.dead(found, mail, "parser", unreadable_reason(error))
+        return self.dead(found, "parser", unreadable_reason(error), unreadable_subject(error))
 
     def filtered(self, parsed: MailParsed, found: DryRun, *, released: bool) -> MailAccepted | MailRejected:
         """The filter's verdict."""
@@ -245,7 +243,7 @@ class _Rehearsal:
             found.step("dead-letter", "incident-on-error", "none", "the making of an incident is what failed")
             return found.end("dead", decision.reason)
         if decision.ending == "failed":
-            return self.dead(found, failed_mail_of(facts), "record-writer", decision.reason)
+            return self.dead(found, "record-writer", decision.reason, facts.mail.subject)
         return self.exported(facts, decision, found) if decision.export else found.end(decision.ending, decision.reason)
 
     def content(self, sha256: str) -> bytes:
@@ -281,18 +279,21 @@ class _Rehearsal:
         assert decision.export is not None  # asked before
         connection = decision.export.connection
         if self.configuration.connection(connection) is None:
-            return self.dead(found, failed_mail_of(facts), "exporter", no_connection(connection))
+            return self.dead(found, "exporter", no_connection(connection), facts.mail.subject)
         found.step("exporter", connection, "exported", "it would be handed to this connection")
         return found.end("exported", decision.reason)
 
-    def dead(self, found: DryRun, mail: FailedMail, stage: str, reason: str) -> DryRun:
+    def dead(self, found: DryRun, stage: str, reason: str, subject: str) -> DryRun:
         """A dead letter, and the incident on error where the inbox wants one."""
         if not wants_incident(self.inbox):
             found.step("dead-letter", "incident-on-error", "none", "the inbox wants no incident on error")
             return found.end("dead", reason)
         found.step("dead-letter", "incident-on-error", "new", "the inbox wants an incident on error")
         request = IncidentWanted(self.envelope.mail_id, self.inbox.name, NOT_YET, stage, reason)
-        incident = plan_incident_on_error(request, mail, self.inbox, self.configuration, self.app.clock.now())
+        from_ = found.mail.from_ if found.mail else None
+        mail = replace(self.as_stored(released=False), size=len(self.raw), from_=from_, subject=subject)
+        now, people = self.app.clock.now(), self.app.people
+        incident = plan_incident(request, mail, self.configuration, now, people, lambda: self.raw, len)
         incident = self.without_known_person(incident) or incident
         found.changes = [numbered(incident, self.configuration, NextNumbers(self.app.records))]
         return found.end("dead", reason)

@@ -7,7 +7,7 @@ Where no record is written, the mail's own document is the commit point.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -27,7 +27,7 @@ from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
 from shared.store.mails import RecordLabel, StoredMail
 from shared.store.outbox import SendingSide
-from shared.store.people import with_domain
+from shared.store.people import People, with_domain
 from shared.store.record import Record, pending_change
 
 MAX_RACES = 50
@@ -200,11 +200,10 @@ def commit_incident(
     request: IncidentWanted, mail: StoredMail, configuration: Configuration, now: datetime, stores: Stores
 ) -> Outcome:
     """Create Incident On Error: the mail's outcome is `dead`, with the incident linked (IV-37)."""
-    inbox = configuration.inbox(request.inbox)
-    failed = failed_mail(mail, _customer(request, mail, inbox, configuration, stores))
-    if patterns := configuration.settings.restricted_attachments:
-        failed = failed.without_restricted(stores.mails.source(mail), patterns, stores.mails.documents.put_blob)
-    planned = plan_incident_on_error(request, failed, inbox, configuration, now)
+    documents = stores.mails.documents
+    planned = plan_incident(
+        request, mail, configuration, now, stores.people, lambda: stores.mails.source(mail), documents.put_blob
+    )
     cause = Cause(request.mail_id, request.inbox, now, SendingSide())
     made = commit_creation(planned, configuration, cause.mail_id, cause.at, stores) or _as_made(planned, stores)
     events = carry_out(made, cause, stores)
@@ -214,13 +213,30 @@ def commit_incident(
     return Emit(tuple(events), note=f"incident on error {made.number}")
 
 
+def plan_incident(
+    request: IncidentWanted,
+    mail: StoredMail,
+    configuration: Configuration,
+    now: datetime,
+    people: People,
+    read: Callable[[], bytes],
+    keep: Callable[[bytes], object],
+) -> Change:
+    """The incident for a dead letter. `read` gives the mail's bytes, `keep` stores it without restricted files."""
+    inbox = configuration.inbox(request.inbox)
+    failed = failed_mail(mail, _customer(request, mail, inbox, configuration, people))
+    if patterns := configuration.settings.restricted_attachments:
+        failed = failed.without_restricted(read(), patterns, keep)
+    return plan_incident_on_error(request, failed, inbox, configuration, now)
+
+
 def _customer(
-    request: IncidentWanted, mail: StoredMail, inbox: Inbox | None, configuration: Configuration, stores: Stores
+    request: IncidentWanted, mail: StoredMail, inbox: Inbox | None, configuration: Configuration, people: People
 ) -> Customer:
     """The person who has the sender's address; a new one only for a mail that would have become a record (IV-25)."""
     address = with_domain(mail.from_, inbox.default_domain if inbox else None)
     settings = configuration.settings
-    found = stores.people.with_address(address.address, plus_addressing=settings.plus_addressing) if address else None
+    found = people.with_address(address.address, plus_addressing=settings.plus_addressing) if address else None
     if found or inbox is None or request.stage != "record-writer":
         return Customer(found.id if found else None)
     return customer_of_failed(Sender(address), inbox, settings)

@@ -70,6 +70,8 @@ def configuration(folder: Path) -> Configuration:
         an_inbox("nobody", sender=SenderPolicy(policy="without_creating")),
         an_inbox("exports", processor="xml_export", export=Export("files")),
         an_inbox("bad", template="bad"),
+        an_inbox("bad-sites", template="bad", sender=BY_FIELD),
+        an_inbox("bad-known", template="bad", sender=SenderPolicy(policy="existing_only")),
     )  # fmt: skip
     templates = (Template("t", "incident", {"Impact": "High", "Urgency": "High", "Owner": "ann"}),
                  Template("bad", "incident", TOO_MUCH))  # fmt: skip
@@ -121,6 +123,9 @@ CASES: dict[str, tuple[str | None, bytes]] = {
     "header-rule": (None, a_mail(X_Spam="yes")),
     "unreadable": (None, b"From: a@b.example\r\n" + b"X-H: v\r\n" * 120_000 + b"\r\nbody"),
     "bad-template": ("bad", a_mail()),
+    "bad-template-of-a-stranger": ("bad", a_mail(sender=STRANGER)),
+    "bad-template-with-an-object": ("bad-sites", a_mail()),
+    "bad-template-for-known-people": ("bad-known", a_mail(sender=STRANGER)),
     "parts": ("changes", a_mail("Summary$A\n#\nChangeNumber$1\nCategory$x\n#\nPriority$9\n")),
     "parts-failing": ("changes", a_mail("Summary$A\n#\nPriority$x\n#\nChangeNumber$77\n")),
     "parts-refused": ("changes", a_mail("Summary$A\n#\nChangeNumber$1\n", sender=STRANGER)),

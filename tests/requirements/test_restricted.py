@@ -199,16 +199,18 @@ def test_the_full_message_and_attached_mails_come_without_it_and_say_so(desk: De
 
 
 @pytest.mark.req("TI-27", "IV-37")
-def test_the_original_of_an_incident_on_error_comes_without_it(desk: Desk) -> None:
+@pytest.mark.parametrize("name", ["a.exe", "winmail.dat"])
+def test_the_original_of_an_incident_on_error_comes_without_it(desk: Desk, name: str) -> None:
     inbox = an_inbox(processor="change", field_mapping={"Priority": "@Subject"})
     desk.configure(a_configuration(inbox, settings=Settings(restricted_attachments=("*.exe",))))
-    raw = mail(part("a.exe"))
+    broken = in_winmail("a.exe", "b.exe") + b"\x09" * 20
+    raw = mail(part(name, SECRET if name == "a.exe" else broken))
     foreseen = [change.activities[0].attachments for change in dry_run(desk.app, raw).changes]
     (stored,) = desk.receive(raw)
     (file,) = files(desk, desk.record("incident"))
     assert (stored["outcome"], SECRET in b"".join(opened(file))) == ("dead", False)
     error, note = desk.activities(desk.record("incident"))
-    assert "is restricted: a.exe" in note["text"]
+    assert f"is restricted: {name}" in note["text"]
     assert [each[0].sha256 for each in foreseen] == [error["attachments"][0]["sha256"]]
 
 

@@ -115,7 +115,7 @@ def _tasks(
     return (plan_task(inbox, configuration, cause=cause, about=about, properties=like, activities=activities),)
 
 
-def failed_mail_of(facts: Facts) -> FailedMail:
+def _failed_mail_of(facts: Facts) -> FailedMail:
     """The mail of these facts as an incident on error describes it."""
     customer = customer_of_failed(facts.sender, facts.inbox, facts.settings)
     mail = FailedMail(facts.mail.subject, facts.mail.from_, facts.mail.size, facts.raw, customer)
@@ -125,7 +125,7 @@ def failed_mail_of(facts: Facts) -> FailedMail:
 def plan_incident_for_parts(facts: Facts, reason: str) -> Change:
     """The one incident for the parts of a mail that failed while others were written (IV-33, IV-37)."""
     request = IncidentWanted(facts.envelope.mail_id, facts.inbox.name, "", "record-writer", reason)
-    return plan_incident_on_error(request, failed_mail_of(facts), facts.inbox, facts.configuration, facts.now)
+    return plan_incident_on_error(request, _failed_mail_of(facts), facts.inbox, facts.configuration, facts.now)
 
 
 def error_record_id(mail_id: str) -> str:

@@ -61,11 +61,16 @@ def _reply_prefixes(path: str, rule: Rule) -> Complaints:
 
 
 def _of_replies(rule: Rule) -> Iterator[str]:
-    """The texts and the pattern for subjects that are there in every reply or in every forwarded mail."""
-    yield from (text for text in rule.match.get("subject", ()) if is_prefixed(text) and not without_prefixes(text))
-    pattern, time = rule.match.get("regex", {}).get("subject"), PatternTime()
-    if pattern and any(time.search(pattern, each) for each in REPLIES):
-        yield pattern
+    """The texts and patterns for subjects that are there in every reply or in every forwarded mail."""
+    headers = {name.casefold(): text for name, text in rule.match.get("header", {}).items()}
+    texts = rule.match.get("subject", ()) or [text for text in headers.values() if list(headers) == ["subject"]]
+    yield from (text for text in texts if is_prefixed(text) and not without_prefixes(text))
+    patterns, time = rule.match.get("regex", {}), PatternTime()
+    yield from (
+        pattern
+        for where, pattern in patterns.items()
+        if where in {"subject", "any"} and len(patterns) == 1 and any(time.search(pattern, each) for each in REPLIES)
+    )
 
 
 def _teams(config: Configuration) -> Iterator[tuple[str, str]]:

@@ -85,8 +85,8 @@ def _explanation(stopped: StoppedInbox) -> str:
     return (
         f"Nobody reads the mailbox {inbox.address} any more: its server refused the login several times in a row.\n\n"
         f"Reason: {stopped.reason}\n\n"
-        "Correct the login in the configuration; the inbox then starts by itself. If it was right, and the server is "
-        f"corrected, run: postroom inbox start {inbox.name}\n"
+        "When the login is corrected in the configuration, the inbox starts by itself. When the server is, or "
+        f"the password that the configuration refers to, run: postroom inbox start {inbox.name}\n"
     )
 
 

@@ -40,7 +40,8 @@ def left_by(folder: Path, tests: str) -> set[str]:
     (folder / "conftest.py").write_text(tests.partition("def test")[0])
     (folder / "test_some.py").write_text("def test" + tests.partition("def test")[2])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
-    environment = {**os.environ, "TMPDIR": str(temporary), "PYTHONPATH": str(ROOT)}
+    places = dict.fromkeys(("TMPDIR", "PYTEST_DEBUG_TEMPROOT"), str(temporary))
+    environment = {**os.environ, **places, "PYTHONPATH": str(ROOT)}
     subprocess.run([*command, f"--rootdir={folder}", folder], env=environment, cwd=folder, timeout=60, check=False)
     files = [path for path in temporary.rglob("*") if not path.is_dir() and not path.is_symlink()]
     return {"/".join(path.parts[-2:]) for path in files if path.name != ".lock"} | {

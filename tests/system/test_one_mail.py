@@ -111,10 +111,20 @@ def test_a_mail_that_looks_plain_and_kills_its_worker_does_so_once(bench: Bench,
     assert reasons(scene) == ["parse-crash"]
 
 
-@pytest.mark.parametrize("size", [200_000, pytest.param(2_000_000, marks=pytest.mark.slow)])
-def test_mails_that_grow_are_read_or_refused_and_stop_nobody(bench: Bench, size: int, tmp_path: Path) -> None:
-    """All constructions of `tests.growth`, so large, through every stage of one process, which lives to the end."""
-    grown = [Sent(name, grow(size), "") for name, grow in CONSTRUCTIONS.items()]
+PARTS = 4
+GROWN = (
+    *(pytest.param(200_000, slice(part, None, PARTS), id=f"200 KB, part {part + 1}") for part in range(PARTS)),
+    pytest.param(2_000_000, slice(None), id="2 MB", marks=pytest.mark.slow),
+)
+"""Bytes, and which of the constructions: parts, so that several processes of a test run have something to do."""
+
+
+@pytest.mark.parametrize(("size", "part"), GROWN)
+def test_mails_that_grow_are_read_or_refused_and_stop_nobody(
+    bench: Bench, size: int, part: slice, tmp_path: Path
+) -> None:
+    """All constructions of `tests.growth`, so large, through every stage of a process, which lives to the end."""
+    grown = [Sent(name, grow(size), "") for name, grow in list(CONSTRUCTIONS.items())[part]]
     scene = bench.scene([*grown, *many(3)], seeded=False)
     scene.run(until="handed in")
     pid = scene.start(until="stopped", memory_limit=MEMORY_BYTES)

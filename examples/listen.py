@@ -5,7 +5,7 @@
 
 With `--queue` the events wait in a durable queue of yours while you are away; without it you hear what happens
 from now on. POSTROOM_BROKER_URL names the broker. Ends with 0 after N events, after S seconds or on Ctrl-C, with
-75 when the broker is away. An event can come twice: `message_id` is the same then.
+75 when the broker is unavailable. An event can come twice: `message_id` is the same then.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main() -> int:
             listen(connection.channel(), given)
     except (AMQPError, OSError) as error:
         why = f"{type(error).__name__} {error}".rstrip()
-        print(f"RabbitMQ at {place.host}:{place.port} is away or refuses: {why}", file=sys.stderr)
+        print(f"RabbitMQ at {place.host}:{place.port} cannot be reached, or refuses: {why}", file=sys.stderr)
         return TRY_AGAIN
     except KeyboardInterrupt:
         pass

@@ -78,7 +78,7 @@ class FolderMailbox:
             self._path(key).replace(archive / key.item)
 
     def delete(self, keys: Sequence[Key]) -> None:
-        """Remove these mails and no others; one that is gone already is no error."""
+        """Remove these mails and no others; one that is gone already is not an error."""
         for key in keys:
             self._path(key).unlink(missing_ok=True)
 

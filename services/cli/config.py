@@ -39,7 +39,7 @@ def config() -> None:
 def check(file: Path) -> int:
     """Check a configuration file; every problem on one line. Exit code 1 when there is one.
 
-    Notes are no problems: what this version cannot do yet, what can do nothing or is risky, and secrets that are
+    Notes are not problems: what this version cannot do yet, what can do nothing or is risky, and secrets that are
     missing here, because they belong to the machine that runs the workers.
     """
     with output.watching("reading"):

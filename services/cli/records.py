@@ -77,7 +77,7 @@ def _called(app: App, words: Sequence[str]) -> Record:
 @click.argument("words", metavar="[TYPE] NUMBER NAME", nargs=-1, required=True)
 @click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="A new file.")
 def attachment(words: tuple[str, ...], save: Path | None) -> None:
-    """Write a file of a record to FILE, which must not exist, or to standard output when that is no terminal."""
+    """Write a file of a record to FILE, which must not exist, or to standard output when that is not a terminal."""
     if save is None and output.is_terminal():
         raise click.UsageError("a file is not written to a terminal: add --save FILE")
     with opened() as app:

@@ -222,7 +222,7 @@ def _translated_errors(connection: _Connection, server: MailServer) -> Iterator[
         except smtplib.SMTPException as error:
             raise Unreachable(f"{where}: {error}") from error
         except UnicodeError as error:
-            raise Unreachable(f"{where}: an answer that is no text") from error
+            raise Unreachable(f"{where}: an answer that is not text") from error
 
 
 def _said(text: bytes | str) -> str:

@@ -44,7 +44,7 @@ class Report:
     """Counts, and what does not add up: one sentence for each problem, none when all is well.
 
     `outcomes`: mails with their outcome. `in_flight`: messages that the broker still has, the notifier's left out.
-    `unreadable`: arrivals that were no mail, each a dead letter. `notes` are for the operator and no problems.
+    `unreadable`: arrivals that were not mails, each a dead letter. `notes` are for the operator and no problems.
     """
 
     arrivals: int
@@ -148,7 +148,7 @@ def _notes(app: App) -> Iterator[str]:
 
 
 def _documents(taken: int, mails: int) -> _Suspicion | None:
-    """Each arrival that was taken, is no duplicate and could be read has its own document, and no other has one."""
+    """Each arrival that was taken, is not a duplicate and could be read has its own document, and no other has one."""
     if taken > mails:
         return _Suspicion("documents", f"{taken - mails} mails were taken from intake, but their documents are missing")
     if taken < mails:

@@ -51,7 +51,7 @@ def names_are_unique(config: Configuration) -> Complaints:
         for path, each in values_at(config, section):
             name = getattr(each, key)
             if (first := seen.setdefault(name, path)) != path:
-                yield Complaint(f"{path}.{key}", f'"{name}" is here twice, first in {first}; rename one')
+                yield Complaint(f"{path}.{key}", f'"{name}" appears twice, first in {first}; rename one')
 
 
 def methods_fit(config: Configuration) -> Complaints:

@@ -73,13 +73,13 @@ def _values(field: str, name: str, low: int, high: int) -> frozenset[int]:
 def _part(part: str, name: str, low: int, high: int) -> range:
     found = _PART.fullmatch(part)
     if not found:
-        raise Misconfigured(f'"{part}" is no {name}; write {low}-{high}, a range, a list or *')
+        raise Misconfigured(f'"{part}" is not a valid {name}; write {low}-{high}, a range, a list or *')
     first, last = _number(found["first"], name), _number(found["last"], name)
     step = int(found["step"] or 1)
     start = low if first is None else first
     end = last if last is not None else high if first is None or found["step"] else start
     if not low <= start <= end <= high or not step:
-        raise Misconfigured(f'"{part}" is no {name}; it goes from {low} to {high}')
+        raise Misconfigured(f'"{part}" is not a valid {name}; it goes from {low} to {high}')
     return range(start, end + 1, step)
 
 
@@ -91,4 +91,4 @@ def _number(word: str | None, name: str) -> int | None:
         return named
     if re.fullmatch("[0-9]{1,3}", word):
         return int(word)
-    raise Misconfigured(f'"{word}" is no {name}')
+    raise Misconfigured(f'"{word}" is not a valid {name}')

@@ -88,7 +88,7 @@ def _tokens(path: str, template: str) -> Complaints:
             remedy = nearest(f"@{word}", known) or f"; it is one of {', '.join(known)}"
             yield Complaint(path, f"there is no token @{word}{remedy} (write @@ for the sign itself)")
         elif has_bad_index:
-            yield Complaint(path, f"the index of @{word} is no number; write @{word}[2] for the second address")
+            yield Complaint(path, f"the index of @{word} is not a number; write @{word}[2] for the second address")
 
 
 def _constant(
@@ -176,7 +176,7 @@ def _fields(path: str, names: Iterable[str], type_name: str, config: Configurati
 
 
 def _field(path: str, name: str, type_: RecordType | None, config: Configuration) -> Complaints:
-    """A name that is no field of its type, or almost the name of one."""
+    """A name that is not a field of its type, or almost the name of one."""
     known = known_fields(type_) if type_ else []
     if type_ is None or name.casefold() in {each.casefold() for each in known}:
         return

@@ -53,7 +53,7 @@ def _business_event(item: Item, location: Location) -> str:
         known = (*(f"{type_name or 'incident'}.{each}" for each in RECORD_EVENTS), *SLA_EVENTS)
         events = ", ".join(RECORD_EVENTS)
         hint = nearest(value, known)
-        raise InvalidValue(f'"{value}" is no event; write <type>.<one of {events}>, sla.due or sla.breached{hint}')
+        raise InvalidValue(f'"{value}" is not an event; write <type>.<one of {events}>, sla.due or sla.breached{hint}')
     return value
 
 
@@ -66,7 +66,7 @@ def _recipient(item: Item, location: Location) -> str:
 def _pair_of_levels(item: Item, location: Location) -> str:
     value = read.line(item, location)
     if not re.fullmatch(r"[^/]+/[^/]+", value):
-        raise InvalidValue(f'"{value}" is no pair; write it as Impact/Urgency')
+        raise InvalidValue(f'"{value}" is not a pair; write it as Impact/Urgency')
     return "/".join(part.strip() for part in value.split("/"))
 
 
@@ -116,7 +116,7 @@ def _header(item: Item, location: Location) -> dict[str, str]:
 def _header_name(item: Item, location: Location) -> str:
     value = read.line(item, location)
     if not re.fullmatch(r"[!-9;-~]+", value):
-        raise InvalidValue(f'"{value}" is no name of a header (RFC 5322, section 2.2)')
+        raise InvalidValue(f'"{value}" is not a valid header name (RFC 5322, section 2.2)')
     return value
 
 

@@ -35,7 +35,7 @@ def _ticket(ticket: AuthFailureTicket) -> Faults:
 
 def _attachment_type(pattern: str) -> Faults:
     if "," in pattern:
-        yield "", "a comma is no part of a type; write each type as an entry of its own"
+        yield "", "a comma is not allowed in a type; write each type as an entry of its own"
 
 
 def _inbox(inbox: Inbox) -> Faults:

@@ -97,7 +97,7 @@ def type_name(item: Item, location: Location) -> str:
     """The name of a record type or field: it is written in subjects and keywords, so it is a word."""
     value = name(item, location)
     if not re.fullmatch(r"[^\W\d][\w -]*", value):
-        raise InvalidValue(f"{_quoted(value)} is no name here; use letters, digits, space, - and _, a letter first")
+        raise InvalidValue(f"{_quoted(value)} is not a valid name; use letters, digits, space, - and _, a letter first")
     return value
 
 
@@ -105,7 +105,7 @@ def field_name(item: Item, location: Location) -> str:
     """The name of a field: a document keeps it, so `.` and `$` cannot be in it."""
     value = name(item, location)
     if "." in value or value.startswith("$"):
-        raise InvalidValue(f"{_quoted(value)} is no name of a field; leave out . and $")
+        raise InvalidValue(f"{_quoted(value)} is not a valid field name; leave out . and $")
     return value
 
 

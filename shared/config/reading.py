@@ -44,7 +44,7 @@ def read_content(path: Path) -> bytes:
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror or error}") from None
     if len(content) > MAX_FILE_BYTES:
-        raise Misconfigured(f"{path} is larger than {MAX_FILE_BYTES >> 20} MB; that is no configuration file")
+        raise Misconfigured(f"{path} is larger than {MAX_FILE_BYTES >> 20} MB, the limit for a configuration file")
     return content
 
 

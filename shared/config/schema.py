@@ -37,7 +37,7 @@ def _statuses(item: Item, location: Location) -> desk.Statuses:
         raise InvalidValue("a new record takes the first open status; write at least one, such as open: [Logged]")
     every = [status.casefold() for group in values.values() for status in group]
     if twice := next((status for status in every if every.count(status) > 1), None):
-        raise InvalidValue(f'the status "{twice}" is here twice; a status belongs to one group')
+        raise InvalidValue(f'the status "{twice}" appears twice; a status belongs to one group')
     return desk.Statuses(*(values.get(group, ()) for group in ("open", "resolved", "closed")))
 
 
@@ -51,7 +51,7 @@ def _record_type(**values: Any) -> desk.RecordType:
     protected = tuple(dict.fromkeys([*marked, *values.pop("protected", ())]))
     if unknown := next((name for name in protected if name not in fields), None):
         raise InvalidValue(
-            f'the protected field "{unknown}" is no field of the type; it has {", ".join(fields) or "none"}'
+            f'the protected field "{unknown}" is not a field of the type; it has {", ".join(fields) or "none"}'
         )
     return desk.RecordType(**{"aliases": aliases, **values, "fields": fields, "protected": protected})
 

@@ -119,7 +119,7 @@ def pairs(item: Item, location: Location) -> list[tuple[Text, Item]]:
     for key, each in found:
         if key.text in own and not _merges(key):
             first = own[key.text][0].line
-            location.at(key.text).refuse(f"the key is here twice, first on line {first}; keep one", key)
+            location.at(key.text).refuse(f"the key appears twice, first on line {first}; keep one", key)
         elif not _merges(key):
             own[key.text] = key, each
     for key, each in found:

@@ -30,7 +30,7 @@ _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Unparsable(Misconfigured):
-    """The file is no YAML that we read; `line` counts from 1."""
+    """The file is not YAML that we read; `line` counts from 1."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
@@ -66,7 +66,7 @@ class Sequenced:
 
 @dataclass(slots=True)
 class Mapped:
-    """A mapping in the order of the file; a key that occurs twice is here twice."""
+    """A mapping in the order of the file; a repeated key is in it as often."""
 
     pairs: list[tuple[Text, Item]]
     line: int = 0
@@ -105,12 +105,12 @@ def _remedy(why: str, character: str) -> str:
     return _BLANKS if character == "\t" else found.format(character=character)
 
 
-_BLANKS: Final = "a tab stands here; indent with blanks"
+_BLANKS: Final = "there is a tab here; indent with spaces"
 _REMEDIES: Final = (
     ("cannot start any token", "put a text that starts with {character} in quotes"),
     ("tab character", _BLANKS),
     ("mapping values are not allowed", "put a text with a colon in quotes, or correct the indentation"),
-    ("expected ':'", "write a blank behind the colon of a key"),
+    ("expected ':'", "write a space after the colon of a key"),
     ("escape character", "put a text with \\ in single quotes"),
     ("an anchor", "put a text that starts with & in quotes"),
     ("an alias", "put a text that starts with * in quotes"),
@@ -217,7 +217,7 @@ class _Builder:
     def _alias(self, anchor: str, line: int) -> None:
         if anchor not in self.anchors:
             inside = any(each.anchor == anchor for each in self.stack)
-            raise Unparsable(line, f"*{anchor} stands inside itself" if inside else _UNDEFINED.format(anchor))
+            raise Unparsable(line, f"*{anchor} refers to itself" if inside else _UNDEFINED.format(anchor))
         self.aliased += _weight(self.anchors[anchor])
         if self.aliased > MAX_ALIASED_ITEMS:
             raise Unparsable(line, f"aliases unfold to more than {MAX_ALIASED_ITEMS} items")

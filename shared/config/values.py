@@ -63,10 +63,10 @@ def _content_of(path: Path) -> bytes:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     with os.fdopen(handle, "rb") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise Misconfigured(f"the secret file {path} is no regular file")
+            raise Misconfigured(f"the secret file {path} is not a regular file")
         content = file.read(MAX_SECRET_BYTES + 1)
     if len(content) > MAX_SECRET_BYTES:
-        raise Misconfigured(f"the secret file {path} is larger than {MAX_SECRET_BYTES} bytes; that is no secret")
+        raise Misconfigured(f"the secret file {path} is larger than {MAX_SECRET_BYTES} bytes, the limit for a secret")
     return content
 
 

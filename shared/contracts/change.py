@@ -42,7 +42,7 @@ class Activity:
 
 @dataclass(frozen=True, slots=True)
 class Notification:
-    """A mail that shall leave. `to` holds addresses; `kind` names the reason (`updated`, `closed`, ...).
+    """A mail to be sent. `to` holds addresses; `kind` names the reason (`updated`, `closed`, ...).
 
     `to_name` is the recipient's name, `references` the Message-IDs of the thread before `in_reply_to`.
     """

@@ -45,7 +45,7 @@ def backup(folder: Path, target: Path) -> Rows:
 
 def restore(file: Path, folder: Path, *, replace: bool = False) -> Rows:
     """Put a backup into `folder`. Raises `Misconfigured` when the folder holds something, unless it is to be replaced,
-    and when the file is no backup.
+    and when the file is not a backup.
     """
     if folder.exists() and any(folder.iterdir()) and not replace:
         raise Misconfigured(f"{folder} is not empty; name another folder, or say --replace to lose what is there")

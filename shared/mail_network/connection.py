@@ -52,7 +52,7 @@ class Refusal(PostroomError):
 
 
 class InvalidHost(Refusal, Unavailable):
-    """The configured host is no host name and no IP address."""
+    """The configured host is neither a host name nor an IP address."""
 
     step = Step.URL
 

@@ -121,7 +121,7 @@ class Upload:
 def unfinished(
     database: Database[Document], blobs: Collection[Document], after: str, limit: int
 ) -> tuple[list[str], str]:
-    """Look at `limit` files behind `after`, by their first chunks: those that are no blobs, and the last one or ""."""
+    """Look at `limit` files behind `after`, by their first chunks: those that are not blobs, and the last one or ""."""
     where = {"n": 0, **({"files_id": {"$gt": ObjectId(after)}} if after else {})}
     chunks = database["fs.chunks"].find(where, {"files_id": True}, sort=[("files_id", 1)], limit=limit)
     files = [chunk["files_id"] for chunk in chunks]

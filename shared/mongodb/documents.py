@@ -412,7 +412,7 @@ _SPECIAL: Final = re.compile(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]")
 
 
 def _escaped(special: re.Match[str]) -> str:
-    """Every ASCII character that is no letter or digit; NUL has to be spelt out, a pattern cannot hold it."""
+    """Every ASCII character that is neither a letter nor a digit; NUL has to be spelt out, a pattern cannot hold it."""
     return "\\x00" if special[0] == "\0" else "\\" + special[0]
 
 

@@ -126,7 +126,7 @@ _TRANSLATIONS: Final[tuple[tuple[Callable[[Exception], bool], Callable[[str, str
     (_passes, lambda at, said: Unavailable(f"{at} cannot answer now: {said}")),
     (
         _of(ConnectionFailure, ExecutionTimeout, WriteConcernError),
-        lambda at, said: Unavailable(f"{at} is away: {said}"),
+        lambda at, said: Unavailable(f"{at} cannot be reached: {said}"),
     ),
     (_of(ConfigurationError), lambda at, said: Misconfigured(f"{at} cannot be used: {said}")),
     (_of(DocumentTooLarge, BSONError), lambda _, said: ValueError(said)),

@@ -124,7 +124,7 @@ class Endpoint:
         if isinstance(cause, socket.gaierror):
             return Unavailable(f"the host name of RabbitMQ at {place} cannot be resolved")
         if isinstance(cause, ConnectionRefusedError):
-            return Unavailable(f"nothing listens at {place}: RabbitMQ is away")
+            return Unavailable(f"nothing listens at {place}: RabbitMQ is not running there")
         if isinstance(cause, TimeoutError):
             return Unavailable(f"RabbitMQ at {place} does not answer in time")
         return Unavailable(f"the connection to RabbitMQ at {place} failed: {_short(cause)}")

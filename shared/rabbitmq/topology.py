@@ -160,7 +160,7 @@ def _must_exist(kind: str, name: str, ask: object) -> None:
 
 
 def definitions(table: Topology, vhost: str = "/") -> dict[str, object]:
-    """The table in the form that `rabbitmqctl import_definitions` reads. Users are no part of it."""
+    """The table in the form that `rabbitmqctl import_definitions` reads. Users are not in it."""
     return {
         "vhosts": [{"name": vhost}],
         "exchanges": [

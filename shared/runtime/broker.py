@@ -72,7 +72,7 @@ class Message:
 
     @property
     def attempt(self) -> int:
-        """Failed attempts so far; a header that is no number counts as none."""
+        """Failed attempts so far; a header that is not a number counts as none."""
         value = self.headers.get("attempt", 0)
         return value if isinstance(value, int) and value >= 0 else 0
 

@@ -1,4 +1,4 @@
-"""The `outbox` collection: mail that shall leave, and whether it did."""
+"""The `outbox` collection: mail to be sent, and whether it was."""
 
 from __future__ import annotations
 

@@ -155,7 +155,7 @@ def _property(reader: _Reader) -> tuple[str, str]:
     if reader.blanks().text.startswith(".", reader.at):
         name = f"{name}.{reader.expect('.').take(_KEYWORD).lower()}"
     elif name != "reason" and not name.startswith("x-"):
-        raise Malformed(f"{name} is no property")
+        raise Malformed(f"{name} is not a property")
     return name, _unquoted(reader.expect("=").take(_VALUE))
 
 

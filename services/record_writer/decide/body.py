@@ -31,7 +31,7 @@ _END: Final = re.compile(r"-- ?\r?|\s*_{5,}\s*")
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One part of a body: its fields as written, the text that is no field, and the part as it was sent.
+    """One part of a body: its fields as written, the text that is not a field, and the part as it was sent.
 
     `withheld` are fields that the part states and that stay text, because they are protected (IV-42).
     """

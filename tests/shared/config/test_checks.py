@@ -299,7 +299,10 @@ def test_a_preset_states_what_its_fields_can_hold(section: str, stated: str, pro
             'priority_matrix: "low/low" is the name',
         ),
         (f"{HEAD}field_mapping: {{Impact: a, impact: b}}}}", 'field_mapping: "impact" is the name of two things'),
-        ("settings: {restricted_attachments: [zip, '*.exe, *.js']}", "restricted_attachments[1]: a comma is no part"),
+        (
+            "settings: {restricted_attachments: [zip, '*.exe, *.js']}",
+            "attachments[1]: a comma is not allowed",
+        ),
         (
             f"{HEAD}processor: problem, record_marker: '$', field_separator: '$'}}",
             "record_marker: is the field_separator",

@@ -38,10 +38,10 @@ def test_a_schedule_matches_minutes(schedule: str, at: str, matches: bool) -> No
         ("0 7 * *", "five fields"),
         ("60 7 * * *", "it goes from 0 to 59"),
         ("0 7 0 * *", "it goes from 1 to 31"),
-        ("0 7 * foo *", '"foo" is no month'),
+        ("0 7 * foo *", '"foo" is not a valid month'),
         ("0 5-3 * * *", "it goes from 0 to 23"),
         ("*/0 * * * *", "it goes from 0 to 59"),
-        ("a * * * *", '"a" is no minute'),
+        ("a * * * *", '"a" is not a valid minute'),
         ("1-2-3 * * * *", "write 0-59, a range, a list or"),
     ],
 )

@@ -31,7 +31,7 @@ TEMPLATE = "templates: [{name: t, on: incident, set: {%s}}]\n"
         ("Summary: '@FristName'", 'there is no token @FristName; did you mean "@FirstName"?'),
         ("Summary: '@FirstName@LastNmae'", 'there is no token @LastNmae; did you mean "@LastName"?'),
         ("Summary: 'by @Sender'", "there is no token @Sender; it is one of @From, @To, @CC"),
-        ("Summary: '@To[first]'", "the index of @To is no number; write @To[2]"),
+        ("Summary: '@To[first]'", "the index of @To is not a number; write @To[2]"),
     ],
 )
 def test_a_mapping_that_no_mail_can_fill_is_refused(mapping: str, problem: str) -> None:

@@ -85,7 +85,7 @@ def test_the_type_of_a_field_reads_its_key() -> None:
         ("port", 70_000, 'port: "70000" is not a number from 1 to 65535'),
         ("inner", {}, "inner.word: missing, and it is needed"),
         ("inners", {"word": "d"}, "inners: expected a list (start each entry with a dash), found a mapping"),
-        ("texts", {"a.b": "c"}, 'texts.a.b: "a.b" is no name of a field; leave out . and $'),
+        ("texts", {"a.b": "c"}, 'texts.a.b: "a.b" is not a valid field name; leave out . and $'),
         ("here", "x", 'here: unknown key; did you mean "secret"?'),
     ],
 )

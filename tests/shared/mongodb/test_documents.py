@@ -85,7 +85,7 @@ def test_an_error_of_the_driver_becomes_ours(error: Exception, ours: type[Except
 
 def test_an_error_says_where_and_what_and_nothing_else() -> None:
     error = errors.ServerSelectionTimeoutError("refused, Timeout: 5s, Topology Description: <...>")
-    assert str(translated(error, "db.example:27017")) == "MongoDB at db.example:27017 is away: refused"
+    assert str(translated(error, "db.example:27017")) == "MongoDB at db.example:27017 cannot be reached: refused"
     failure = errors.OperationFailure("Authentication failed., full error: {...}", 18)
     assert "the user or password of the store URL" in str(translated(failure, "db.example"))
 

@@ -16,6 +16,13 @@ from mailparser.dates import parse_mail_date
 from services.parser.defects import Defects
 
 _LONGEST = 120
+_FIRST_YEAR = 1900
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_USUAL = re.compile(
+    rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) ((?:19|20)\d\d) (\d\d:\d\d:\d\d)"
+    r" ([+-]\d\d[0-5]\d)(?: \([A-Za-z0-9:+ -]{1,60}\))?",
+    re.ASCII,
+)
 _COMMENT = re.compile(r"\([^()]{0,120}\)")
 _TIME_WITH_DOTS = re.compile(r"(?<= )(\d{1,2})\.(\d{2})\.(\d{2})(?= |$)")
 _REST = re.compile(r"(?:(?:19|20)\d\d|(?P<name>[a-z]{2,5}))?$", re.IGNORECASE)
@@ -38,20 +45,43 @@ _HOURS = {
 
 def utc(value: str, defects: Defects) -> str | None:
     """`2026-11-20T21:00:00Z` for a Date value; None and `bad-date` when it is not a valid date."""
-    text = _with_numeric_zone(value.strip()[:_LONGEST])
-    moment = (parse_mail_date(text).value or _lenient(text)) if text else None
+    text = value.strip()[:_LONGEST]
+    moment = _usual(text) or _unusual(text)
     if moment is None:
         defects.add("bad-date")
         return None
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment.year > 999 else None
 
 
-def _with_numeric_zone(text: str) -> str | None:
-    """The date with its zone as four digits, if it has one; None when the zone has no known offset."""
+def _usual(text: str) -> datetime | None:
+    """The moment, if the date has the form in which nearly all programs write it (RFC 5322 section 3.3)."""
+    if (found := _USUAL.fullmatch(text)) is None:
+        return None
+    day, month, year, time, zone = found.groups()
+    return _iso(f"{year}-{_MONTHS.index(month) + 1:02}-{day:0>2}T{time}{zone}")
+
+
+def _unusual(text: str) -> datetime | None:
     if "(" in text:
         text = _COMMENT.sub(" ", _COMMENT.sub(" ", text))
     if text[4:5] == "-" and (moment := _iso(text)):
         return moment
+    numeric = _with_numeric_zone(text)
+    return (parse_mail_date(numeric).value or _lenient(numeric)) if numeric else None
+
+
+def _iso(text: str) -> datetime | None:
+    """The moment of a date in the form of ISO 8601; without a zone it is in UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment if moment.year >= _FIRST_YEAR else None
+
+
+def _with_numeric_zone(text: str) -> str | None:
+    """The date with its zone as four digits, if it has one; None when the zone has no known offset."""
     text = _TIME_WITH_DOTS.sub(r"\1:\2:\3", " ".join(text.replace('"', " ").split()))
     found = _ZONE.search(text)
     if found is None:
@@ -80,18 +110,10 @@ def _offset(found: re.Match[str]) -> str | None:
     return f"{sign}{int(hour):02}{int(minute):02}" if int(hour) < 24 and int(minute) < 60 else None
 
 
-def _iso(text: str) -> str | None:
-    """A date of ISO 8601 in the form of RFC 5322."""
-    try:
-        return datetime.fromisoformat(text).strftime("%d %b %Y %H:%M:%S %z").strip()
-    except ValueError:
-        return None
-
-
 def _lenient(text: str) -> datetime | None:
     try:
         found = parsedate_tz(text)
-        if found is None or not 1900 <= found[0] <= 9999:
+        if found is None or not _FIRST_YEAR <= found[0] <= 9999:
             return None
         moment = datetime(*found[:6], tzinfo=UTC)
         return moment - timedelta(seconds=found[9] or 0)

@@ -134,7 +134,7 @@ class _Writer:
         listed: list[Attachment] = []
         contents: dict[str, bytes] = {}
         taken: dict[str, int] = {}
-        shown = frozenset(name for found in _CID.findall(markup) for name in (found, unquote(unescape(found))))
+        shown = _shown_ids(markup) if any(item.content_id for item in files) else frozenset[str]()
         if len(files) > self.bounds.attachments:
             self.defects.add("attachments-capped")
         for item in files[: self.bounds.attachments]:
@@ -158,6 +158,10 @@ _BREAKS = re.compile("[\x0b\x0c\x85]")
 _CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _CID = re.compile(r"cid:([^\s\"'<>\])]{1,998})", re.IGNORECASE)
 """What HTML refers to in its own mail (RFC 2392, percent-encoded or not), in attributes and shown as text."""
+
+
+def _shown_ids(markup: str) -> frozenset[str]:
+    return frozenset(name for found in _CID.findall(markup) for name in (found, unquote(unescape(found))))
 
 
 def _is_inline(item: parts.File, shown: Container[str]) -> bool:

@@ -16,7 +16,6 @@ from services.parser import transfer
 from services.parser.defects import Defects
 from services.parser.htmltree.tokens import TooComplexError, tokens
 
-_ANY = re.compile(rb"data:", re.IGNORECASE)
 _URI = re.compile(
     r"""(=\s{0,9}(?:"\s{0,9}|'\s{0,9})?|url\(\s{0,9}(?:&quot;|["'])?)"""
     r"""(data:(?:(?<="data:)[^"]*+|(?<='data:)[^']*+|[^\s"'>)&]*+))""",
@@ -36,7 +35,7 @@ class Extractor:
 
     def without_data(self, markup: bytes) -> bytes:
         """`markup`, in which each `data:` URI that can be read is the `cid:` URI of a file."""
-        if not _ANY.search(markup):
+        if b"data:" not in markup.lower():
             return markup
         text = markup.decode("latin-1")
         out, position = [], 0

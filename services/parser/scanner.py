@@ -80,16 +80,17 @@ class Scanner:
                 self.cut = True
                 return self.items
             at, char = match.start(), match[0]
-            self._words(text[position:at])
+            if at > position:
+                self._words(text[position:at])
             position = self._structure(char, at)
         self._words(text[position:])
         self._end()
         return self.items
 
     def _words(self, piece: str) -> None:
-        if piece and self.item.angles:
+        if self.item.angles:
             self.item.after.append(piece)
-        elif piece:
+        else:
             self.item.add(piece)
 
     def _end(self) -> None:

@@ -67,11 +67,11 @@ class _Element:
 
     __slots__ = ("attributes", "depth", "is_open", "name")
 
-    def __init__(self, name: str, attributes: str) -> None:
-        self.depth = 0
+    def __init__(self, name: str, attributes: str, depth: int = 0) -> None:
+        self.depth = depth
         self.name = name
         self.attributes = attributes
-        self.is_open = False
+        self.is_open = depth > 0
 
 
 class Builder:
@@ -522,25 +522,19 @@ class Builder:
             raise TooComplexError
 
     def _push(self, name: str, attributes: str = "") -> _Element:
-        element = _Element(name, attributes)
-        self._put(element)
-        return element
-
-    def _put(self, element: _Element) -> None:
         self._add()
-        element.is_open = True
-        element.depth = self.stack[-1].depth + 1 if self.stack else 1
-        self.stack.append(element)
-        self.counts[element.name] += 1
-        if element.name in CONTEXTS:
-            self.contexts.append(element)
-        if element.depth > self.limits.depth:
+        depth = self.stack[-1].depth + 1 if self.stack else 1
+        if depth > self.limits.depth:
             raise TooDeepError
-
-    def _pop(self) -> _Element:
-        element = self.stack.pop()
-        self._closed(element)
+        element = _Element(name, attributes, depth)
+        self.stack.append(element)
+        self.counts[name] += 1
+        if name in CONTEXTS:
+            self.contexts.append(element)
         return element
+
+    def _pop(self) -> None:
+        self._closed(self.stack.pop())
 
     def _closed(self, element: _Element) -> None:
         element.is_open = False
@@ -549,8 +543,11 @@ class Builder:
             self.contexts.pop()
 
     def _pop_through(self, element: _Element) -> None:
-        while self._pop() is not element:
-            pass
+        place = self._place(element)
+        inside = self.stack[place:]
+        del self.stack[place:]
+        for each in reversed(inside):
+            self._closed(each)
 
     def _remove(self, element: _Element) -> None:
         """Remove an element from any position of the stack."""

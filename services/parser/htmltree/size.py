@@ -27,7 +27,8 @@ from services.parser.htmltree.elements import (
 from services.parser.htmltree.tokens import TooComplexError, TooDeepError, count_attributes, tokens
 
 _FEW_BYTES = 4_096
-_LONG_TAG = re.compile(r"<[^<>]{2000}")
+_MOST_IN_TAG = 2_000
+_LONG_TAG = re.compile(rf"<[^<>]{{{_MOST_IN_TAG}}}")
 _LOOSE_SIGN = re.compile(r"<(?![A-Za-z/!?])")
 _PIECE = re.compile("[&\x80-\xbf]")
 _MOST_APPENDED = 25_000_000_000
@@ -111,7 +112,11 @@ def _pieces(text: str) -> int:
 
 def _has_short_tags(markup: str, tags: int) -> bool:
     """Whether the markup is short or has no long tag, so that attributes need not be counted. Cheap."""
-    return len(markup) <= _FEW_BYTES or (markup.count(">") <= tags + 5 and not _LONG_TAG.search(markup))
+    if len(markup) <= _FEW_BYTES:
+        return True
+    if markup.count(">") > tags + 5:
+        return False
+    return max(map(len, markup.split("<"))) < _MOST_IN_TAG or not _LONG_TAG.search(markup)
 
 
 def _elements_followed(markup: str, limits: Limits) -> int:

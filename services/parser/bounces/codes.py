@@ -136,7 +136,7 @@ _WORDS: Final = r"""
     policy            polic(?:y|ies) | prohibited | not allowed | denied | rejected | refused | forbidden | restricted
 """
 _BY_WORDS: Final = tuple(
-    (row.split(None, 1)[0], re.compile("|".join(phrases(row)), re.IGNORECASE)) for row in _WORDS.strip().splitlines()
+    (row.split(None, 1)[0], re.compile("|".join(phrases(row)))) for row in _WORDS.strip().splitlines()
 )
 
 
@@ -145,4 +145,5 @@ def reason(codes: Codes, diagnostic: str) -> str | None:
     by_status = _BY_STATUS.get(codes.status[2:]) if codes.status else None
     if by_status and not is_vague(codes.status):
         return by_status
-    return next((word for word, pattern in _BY_WORDS if pattern.search(diagnostic)), by_status)
+    lower = diagnostic.lower()
+    return next((word for word, pattern in _BY_WORDS if pattern.search(lower)), by_status)

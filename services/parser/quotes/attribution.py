@@ -26,6 +26,7 @@ _OWN: Final = re.compile(
     rf"\b(?:{words.FIRST_PERSONS})\s(?:(?:{words.WROTE})$|(?:{words.WROTE_INSIDE})\s)"
     rf"|\b(?:{words.WROTE_INSIDE})\s(?:{words.FIRST_PERSONS})\b"
 )
+_DIGIT: Final = re.compile(r"\d")
 _CLOCK: Final = re.compile(r"\d{1,2}[:.h時时시]\s?\d{2}")
 _DATE: Final = re.compile(
     r"\d{1,2}[:.h時时시]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[年月日년월일]"
@@ -91,9 +92,11 @@ def _is_bare(line: str) -> bool:
 
 def _is_attribution(joined: str, *, quote_follows: bool) -> bool:
     core = joined.rstrip(_TAIL).lower()
-    if not quote_follows and _OWN.search(core):
-        return False
-    dated = bool(_DATE.search(core))
+    return _is_announcement(joined, core, quote_follows=quote_follows) and (quote_follows or not _OWN.search(core))
+
+
+def _is_announcement(joined: str, core: str, *, quote_follows: bool) -> bool:
+    dated = bool(_DIGIT.search(core) and _DATE.search(core))
     addressed = bool(_ADDRESS.search(core)) or "&lt;" in core
     if _VERB_END.search(core, max(0, len(core) - LONGEST_VERB)):
         return dated or addressed or (quote_follows and len(core) < MAX_NAME)

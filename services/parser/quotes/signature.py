@@ -58,12 +58,12 @@ def _without_delimited(lines: list[str]) -> list[str]:
 
 def _is_footer(rest: list[str]) -> bool:
     text = "\n".join(rest[:MAX_FOOTER_LINES])[:4000]
-    return len(rest) <= MAX_FOOTER_LINES and (not text.strip() or bool(words.FOOTER.search(text)))
+    return len(rest) <= MAX_FOOTER_LINES and (not text.strip() or bool(words.FOOTER.search(text.lower())))
 
 
 def _without_phone_lines(lines: list[str]) -> list[str]:
     """Without the lines that phones add: at the end, or anywhere when they name a device."""
-    phone = {n for n, line in enumerate(lines) if len(line) < MAX_PHONE_LINE and words.MOBILE.match(line.lower())}
+    phone = {n for n, line in enumerate(lines) if len(line) < MAX_PHONE_LINE and words.is_mobile(line.lower())}
     if not phone:
         return lines
     last = max((n for n, line in enumerate(lines) if line.strip() and n not in phone), default=-1)

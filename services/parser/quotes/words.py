@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from services.parser.tables import any_of, literal, phrases
+from services.parser.tables import any_in_lower, any_of, literal, phrases
 
 WROTE: Final = literal("""
     en  wrote | writes | wrote the following | said | said the following
@@ -541,14 +541,17 @@ _MOBILE: Final = r"""
     --  outlook (?:for|für|voor|för|için) (?:ios|android)[ をの]{1,2}(?:beziehen|downloaden|edinin|indir|入手|取得|下載)
     --  (?:ios|android)용 outlook.{0,12}
 """
-MOBILE: Final = re.compile(
-    rf"(?!.{{0,80}}\b(?:is|are|was|were|has|have)\b)"
-    rf"[\s<(\[*_]{{0,6}}(?:{'|'.join(phrases(_MOBILE))})[\s>)\]*_.]{{0,6}}$",
-)
-"""A line that a phone or a mail program adds below the text; with a verb of its own it is a sentence.
+_MOBILE_LINE: Final = re.compile(rf"[\s<(\[*_]{{0,6}}(?:{'|'.join(phrases(_MOBILE))})[\s>)\]*_.]{{0,6}}$")
+_SENTENCE: Final = re.compile(r".{0,80}\b(?:is|are|was|were|has|have)\b")
 
-For lines in lower case: it is tried on every line.
-"""
+
+def is_mobile(lower: str) -> bool:
+    """Whether a line, in lower case, is one that a phone or a mail program adds below the text.
+
+    With a verb of its own it is a sentence.
+    """
+    return bool(_MOBILE_LINE.match(lower)) and not _SENTENCE.match(lower)
+
 
 DEVICE: Final = any_of(r"""
     --  iphone | ipad | ipod | android | blackberry | samsung | galaxy | huawei | xiaomi | nokia | smartphone | outlook
@@ -594,11 +597,11 @@ _DISCLAIMERS: Final = r"""
 DISCLAIMER: Final = re.compile(rf"[\s*_>-]{{0,6}}(?:{'|'.join(phrases(_DISCLAIMERS))})", re.IGNORECASE)
 """The first line of a legal notice."""
 
-FOOTER: Final = any_of(r"""
+FOOTER: Final = any_in_lower(r"""
     en  confidential | unsubscribe | mailing list | mailman | listinfo | phone | \btel\b | \bfax\b | mobile?\b | \bwww\.
     en  signature | disclaimer | virus | avast
     de  vertraulich | abmelden
     fr  confidenti
     it  riservat
 """)
-"""Words of which a footer has at least one."""
+"""Words of which a footer has at least one; for text in lower case."""

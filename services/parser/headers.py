@@ -82,6 +82,10 @@ class Headers:
     def __contains__(self, name: str) -> bool:
         return name.lower() in self.index
 
+    def has_any(self, names: frozenset[str]) -> bool:
+        """Whether there is a field of one of these names, which are in lower case."""
+        return not names.isdisjoint(self.index)
+
 
 _LONG = 2_000
 """Bytes from which a decoded value is cached."""

@@ -49,7 +49,9 @@ def all_ids(values: list[bytes], cap: int, defects: Defects) -> tuple[str, ...]:
     """Every id of a field, each once; beyond `cap` the first and the newest are kept. The first field counts."""
     if len(values) > 1:
         defects.add("several-references")
-    value, cut = _ends(values[0]) if values else (b"", False)
+    if not values:
+        return ()
+    value, cut = _ends(values[0])
     ids = tuple(dict.fromkeys(_ids(value) or _bare_ids(value)))
     if cut:
         defects.add("references-capped")

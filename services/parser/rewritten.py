@@ -51,8 +51,10 @@ def seen_through(mail: ParsedMail, own: Container[str], *, plus_addressing: str 
         return mail
     authors = {address_key(each.address): each for each in _stated(mail)}
     others = {key: each for key, each in authors.items() if key and "@" in key and key not in own}
+    if not others:
+        return mail
     is_own = any(key in own for key in address_keys(shown.address, plus_addressing=plus_addressing))
-    if not (is_own or (mail.original_from and _encoded(shown.address) in others)) or not others:
+    if not (is_own or (mail.original_from and _encoded(shown.address) in others)):
         return mail
     key = address_key(mail.original_from.address) if mail.original_from else None
     if key not in others and len(others) > 1:

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Final, Protocol
 
@@ -23,12 +24,13 @@ from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event
 from shared.intake import RawMail
 from shared.runtime.broker import PARKED, RETRY, Depth, Message
-from shared.runtime.envelope import pack
+from shared.runtime.envelope import carry, pack
 from shared.runtime.hooks import Hook, Hooks
 from shared.runtime.observe import JournalWriter, LogLines
 from shared.runtime.stage import Stage
 from shared.runtime.worker import (
     DEPENDENCY_ERRORS,
+    PREFETCH,
     Worker,
     WorkerDependencies,
     close_consumers,
@@ -42,6 +44,8 @@ QUIET_SECONDS = 60.0
 SETTLE_SECONDS = 1.0
 BACKLOG_SECONDS = 2.0
 """Time that a queue which is not empty may take to hand out its first message."""
+RELAY_PREFETCH = 64
+"""Mails that go through the stages in one transaction, on the embedded default."""
 IDLE_SECONDS, UNAVAILABLE_SECONDS = 0.05, 1.0
 """Pauses between two rounds: without work, and while a dependency is unavailable."""
 
@@ -50,8 +54,10 @@ def worker_dependencies(app: App, *hooks: Hook) -> WorkerDependencies:
     """The dependencies that all workers of this process share. `hooks` come after the journal and the log lines."""
 
     def pack_for_readers(event: Event, cause: Message, stage: str, index: int) -> Sequence[Message]:
-        packed = partial(pack, event, cause=cause, stage=stage, index=index, large=app.large_events)
+        packed = partial(make, event, cause=cause, stage=stage, index=index, large=app.large_events)
         return [packed(to) for to in addressees(event)]
+
+    make = carry if app.one_file else pack
 
     all_hooks = Hooks(JournalWriter(app.journal, app.clock), LogLines(partial(is_logged, app)), *hooks)
     return WorkerDependencies(app.broker, pack_for_readers, app.documents.batch, app.documents.ping, all_hooks)
@@ -136,7 +142,8 @@ def run_all(
     stages = [build(app) for build in STAGES.values()]
     drain_backlog(app, [stage for stage in stages if not stage.waits_on_network], dependencies, stop)
     apart = [stage for stage in stages if stage.waits_on_network and not once]
-    workers = [Worker(stage, dependencies) for stage in stages if stage not in apart]
+    prefetch = RELAY_PREFETCH if app.one_file else PREFETCH
+    workers = [Worker(stage, dependencies, prefetch=prefetch) for stage in stages if stage not in apart]
     parts = [BackgroundPart(stage.name, Worker(stage, dependencies).run, stop) for stage in apart]
     parts += _sources(app, stop, *hooks, once=once) if sources else []
     for part in parts:
@@ -186,7 +193,7 @@ def run_round_robin(
     """
     quiet = QuietTimer(QUIET_SECONDS)
     while not stop.is_set():
-        worked, error = run_one_round(workers)
+        worked, error = run_one_round(app, workers)
         if worked:
             quiet.restart()
             continue
@@ -199,16 +206,27 @@ def run_round_robin(
         stop.wait(IDLE_SECONDS if error is None else UNAVAILABLE_SECONDS)
 
 
-def run_one_round(workers: Sequence[Worker]) -> tuple[int, PostroomError | None]:
+def run_one_round(app: App, workers: Sequence[Worker]) -> tuple[int, PostroomError | None]:
     """Run one step of each worker: how many deliveries were settled, and the error if a dependency is unavailable."""
     worked = 0
     unavailable: PostroomError | None = None
-    for worker in workers:
+    for together in _rounds(app, workers):
         try:
-            worked += worker.step(timeout=0)
+            with app.one_file.relay() if app.one_file else nullcontext():
+                for worker in together:
+                    worked += worker.step(timeout=0)
         except DEPENDENCY_ERRORS as error:
             unavailable = error
     return worked, unavailable
+
+
+def _rounds(app: App, workers: Sequence[Worker]) -> Sequence[Sequence[Worker]]:
+    """The workers that step together: where messages are handed on in memory, each stage with all that follow it."""
+    if app.one_file is None:
+        return [[worker] for worker in workers]
+    chain = [worker for worker in workers if not worker.stage.waits_on_network]
+    apart = [[worker] for worker in workers if worker.stage.waits_on_network]
+    return [*(chain[place:] for place in range(len(chain))), *apart]
 
 
 class QuietTimer:

@@ -1,7 +1,8 @@
 """The composition root: one process's store, broker, configuration and repositories.
 
 Which adapters are used is decided here and nowhere else, by two URLs that work independently of each other.
-RabbitMQ's and MongoDB's libraries are imported only when their URL is given.
+RabbitMQ's and MongoDB's libraries are imported only when their URL is given, and the configuration when it is first
+asked for, because a command that only looks has to start quickly.
 """
 
 from __future__ import annotations
@@ -11,17 +12,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from shared.clock import Clock, SystemClock
-from shared.config.directory import Directory
 from shared.contracts.errors import PostroomError
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
-from shared.intake import Door
+from shared.embedded.file import LocalFile
 from shared.runtime.broker import Broker, WorkQueues
 from shared.store.arrivals import Arrivals
-from shared.store.configuration import seed_defaults
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
 from shared.store.indexes import INDEXES
@@ -32,8 +31,13 @@ from shared.store.outbox import Outbox
 from shared.store.people import People
 from shared.store.records import Records
 from shared.store.schema import agree_on_version
+from shared.store.settings import has_configuration
 from shared.store.sweeps import Sweeps
 from shared.store.uploads import Uploads
+
+if TYPE_CHECKING:
+    from shared.config.directory import Directory
+    from shared.intake import Door
 
 DEFAULT_DATA = Path("postroom-data")
 
@@ -65,12 +69,18 @@ class App:
 
     def __init__(self, documents: Documents, broker: Broker, clock: Clock, location: Location) -> None:
         self.documents, self.broker, self.clock, self.location = documents, broker, clock, location
-        self.directory = Directory(documents, clock)
         self.mails, self.records, self.people = Mails(documents), Records(documents), People(documents)
         self.outbox, self.dead_letters = Outbox(documents), DeadLetters(documents)
         self.arrivals, self.journal = Arrivals(documents), Journal(documents)
         self.large_events, self.uploads = LargeEvents(documents, clock), Uploads(documents)
         self.sweeps = Sweeps(documents)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The configuration in force."""
+        from shared.config.directory import Directory
+
+        return Directory(self.documents, self.clock)
 
     @classmethod
     def open(cls, location: Location, queues: WorkQueues, clock: Clock | None = None) -> Self:
@@ -82,14 +92,27 @@ class App:
         documents = _documents(location)
         agree_on_version(documents)
         documents.ensure(INDEXES)
-        seed_defaults(documents)
-        broker = _broker(location, queues)
+        if not has_configuration(documents):
+            from shared.store.configuration import seed_defaults
+
+            seed_defaults(documents)
+        broker = _broker(location, queues, documents)
         broker.declare()
         return cls(documents, broker, clock, location)
 
     @cached_property
+    def one_file(self) -> EmbeddedBroker | None:
+        """The broker, when queues and store are in one file, so that both can write in one transaction."""
+        broker, store = self.broker, self.documents
+        if isinstance(broker, EmbeddedBroker) and isinstance(store, EmbeddedDocuments) and broker.file is store.file:
+            return broker
+        return None
+
+    @cached_property
     def door(self) -> Door:
         """Hands raw mail to intake."""
+        from shared.intake import Door
+
         return Door(self.broker, self.documents, self.clock, self._default_inbox)
 
     def _default_inbox(self) -> str:
@@ -113,9 +136,10 @@ def _documents(location: Location) -> Documents:
     return MongoDocuments(location.store_url)
 
 
-def _broker(location: Location, queues: WorkQueues) -> Broker:
+def _broker(location: Location, queues: WorkQueues, documents: Documents) -> Broker:
     if location.broker_url is None:
-        return EmbeddedBroker(location.data, queues)
+        file = documents.file if isinstance(documents, EmbeddedDocuments) else LocalFile(location.data)
+        return EmbeddedBroker(file, queues)
     from shared.rabbitmq.broker import RabbitBroker
 
     return RabbitBroker(

@@ -14,7 +14,8 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from typing import Any
 from shared import processes
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.embedded.file import LocalFile
+from shared.embedded.relay import Post, Relay
 from shared.runtime.broker import (
     DEAD_LETTER,
     MAX_DELIVERIES,
@@ -66,20 +68,46 @@ _DUE, _MISDATED = "held = 1 AND until <= ?", "held = 1 AND until > ?"
 _SHOWN = "seq, takes, id, type, content_type, correlation_id, headers, body"
 
 _Row = tuple[int, int, str, str, str, str, str, bytes]
-_Write = Callable[[sqlite3.Connection], None]
+
+
+class _Thread(threading.local):
+    """The state of one thread: the relay that it is in."""
+
+    relay: Relay | None = None
 
 
 class EmbeddedBroker:
-    """The work queues in `folder`; several threads and processes may share them."""
+    """The work queues in a file or a folder; several threads and processes may share them."""
 
     def __init__(
-        self, folder: Path, queues: WorkQueues, *, lease_seconds: float = LEASE_SECONDS, tier_scale: float = 1.0
+        self,
+        file: LocalFile | Path,
+        queues: WorkQueues,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        tier_scale: float = 1.0,
     ) -> None:
-        self.file, self.queues = LocalFile(folder), queues
+        self.file, self.queues = LocalFile(file) if isinstance(file, Path) else file, queues
         self.lease_seconds, self.tier_scale = lease_seconds, tier_scale
         self.owner = f"{processes.name()}/{uuid.uuid4().hex[:12]}"
         self._stop = threading.Event()
         self._renewer: threading.Thread | None = None
+        self._mine = _Thread()
+
+    @property
+    def current_relay(self) -> Relay | None:
+        """The relay of this thread, inside `relay`."""
+        return self._mine.relay
+
+    @contextmanager
+    def relay(self) -> Iterator[None]:
+        """Let this thread's stages hand messages on in memory inside the block, see `shared.embedded.relay`."""
+        relay = self._mine.relay = Relay(self.file, self.put)
+        try:
+            with relay:
+                yield
+        finally:
+            self._mine.relay = None
 
     def declare(self) -> None:
         """Make the table; free what dead processes of this machine still hold."""
@@ -107,9 +135,7 @@ class EmbeddedBroker:
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Durable when it returns."""
-        rows = [self.row(message) for message in messages]
-        with self.file.writing() as db:
-            db.executemany(_PUT, rows)
+        self.put([self.posted(message) for message in messages])
 
     def announce(self, messages: Sequence[Message]) -> None:
         """Do nothing: integrators cannot listen on a local file."""
@@ -177,30 +203,31 @@ class EmbeddedBroker:
             self._renewer.join(5)
         self.file.close()
 
-    def row(self, message: Message, *, queue: str | None = None, until: float | None = None) -> tuple[object, ...]:
-        """The values of `_PUT`, held back until `until`. Raises Unroutable."""
+    def posted(self, message: Message, *, queue: str | None = None, until: float | None = None) -> Post:
+        """A message on its way to a queue, held back until `until`. Raises Unroutable."""
         to = queue or message.to
         if to not in self.queues.names and to != PARKED:
             raise Unroutable(f"no queue takes messages for {to!r}")
-        held = int(until is not None)
-        headers = json.dumps(dict(message.headers), ensure_ascii=False)
-        return (
-            to, held, until, time.time(), message.id, message.type, message.content_type, message.correlation_id,
-            headers, message.body,
-        )  # fmt: skip
+        return Post(to, message, until)
+
+    def put(self, posts: Sequence[Post]) -> None:
+        """Write rows; one atomic write. What is too large for a row is kept in the store before."""
+        rows = [each.packed().row() for each in posts]
+        with self.file.writing() as db:
+            db.executemany(_PUT, rows)
 
     def _rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self.file.translated():
             return self.file.connection.execute(statement, values).fetchall()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Settling:
     """A delivery that was decided: its row, and what its going causes. `takes` fences it (see `_FENCE`)."""
 
     seq: int
     takes: int
-    write: _Write
+    posts: Sequence[Post]
 
 
 class EmbeddedConsumer:
@@ -215,7 +242,15 @@ class EmbeddedConsumer:
         self._returning: list[tuple[int, str, int]] = []
 
     def take(self, timeout: float) -> Sequence[Delivery]:
-        """Lease and count up to `prefetch` rows; a row that was taken before comes alone."""
+        """Lease and count up to `prefetch` rows; a row that was taken before comes alone.
+
+        In a relay in which something was settled: up to `prefetch` of the messages that it holds.
+        """
+        relay = self.broker.current_relay
+        if relay is not None and relay.begin():
+            handed_over = relay.take(self)
+            self._held.update((_seq(each), 1) for each in handed_over)
+            return handed_over
         self.flush()
         self._register()
         deadline = time.monotonic() + timeout
@@ -292,28 +327,26 @@ class EmbeddedConsumer:
 
     def _bury_poison(self, db: sqlite3.Connection, row: _Row) -> None:
         delivery = _delivery(self.queue, row)
-        db.execute(_PUT, self.broker.row(_letter(delivery, POISONED, self.queue)))
+        db.execute(_PUT, self.broker.posted(_letter(delivery, POISONED, self.queue)).row())
         db.execute("DELETE FROM queue WHERE seq = ?", (row[0],))
 
     def settle(self, delivery: Delivery, then: Sequence[Message] = ()) -> None:
         """Publish `then` and let the delivery go, at the next flush."""
-        rows = [self.broker.row(message) for message in then]
-        self._leave(delivery, lambda db: _insert(db, rows))
+        self._leave(delivery, [self.broker.posted(message) for message in then])
         if not delivery.count:
             self._width = self.prefetch
 
     def redeliver(self, delivery: Delivery, seconds: int) -> None:
         """After `seconds`, one more attempt counted."""
         message = delivery.message.with_headers(attempt=delivery.message.attempt + 1)
-        self._leave(delivery, self._put_later(message, seconds))
+        self._leave(delivery, [self._later(message, seconds)])
 
     def wait(self, delivery: Delivery, seconds: int) -> None:
         """After `seconds`, no attempt counted."""
-        self._leave(delivery, self._put_later(delivery.message, seconds))
+        self._leave(delivery, [self._later(delivery.message, seconds)])
 
-    def _put_later(self, message: Message, seconds: int) -> _Write:
-        row = self.broker.row(message, queue=self.queue, until=time.time() + seconds * self.broker.tier_scale)
-        return lambda db: _insert(db, [row])
+    def _later(self, message: Message, seconds: int) -> Post:
+        return self.broker.posted(message, queue=self.queue, until=time.time() + seconds * self.broker.tier_scale)
 
     def give_back(self, delivery: Delivery) -> None:
         """Return it to its place in the queue, uncounted; at the next flush, if the file cannot be written now.
@@ -324,6 +357,9 @@ class EmbeddedConsumer:
         if seq not in self._held or any(each.seq == seq for each in self._settling):
             return
         self._width = 1
+        if seq < 0:  # the relay writes it at its end
+            del self._held[seq]
+            return
         self._returning.append((seq, self.broker.owner, self._held.pop(seq)))
         try:
             with self.broker.file.writing() as db:
@@ -337,34 +373,65 @@ class EmbeddedConsumer:
 
     def bury(self, delivery: Delivery, reason: str, stage: str) -> None:
         """To the dead letters, with the original body."""
-        row = self.broker.row(_letter(delivery, reason, stage))
-        self._leave(delivery, lambda db: _insert(db, [row]))
+        self._leave(delivery, [self.broker.posted(_letter(delivery, reason, stage))])
 
-    def _leave(self, delivery: Delivery, write: _Write) -> None:
-        self._settling.append(_Settling(_seq(delivery), delivery.count + 1, write))
-        if len(self._settling) == len(self._held):
+    def _leave(self, delivery: Delivery, posts: Sequence[Post]) -> None:
+        seq, relay = _seq(delivery), self.broker.current_relay
+        if seq < 0:
+            if relay is None:
+                raise PostroomError("this message was handed over in a relay that has ended")
+            relay.settle(seq, posts)
+            del self._held[seq]
+            return
+        if relay is not None:
+            relay.add(self)
+        self._settling.append(_Settling(seq, delivery.count + 1, posts))
+        if relay is None and len(self._settling) == len(self._held):
             self.flush()
 
     def flush(self) -> None:
-        """One transaction for all that was settled; a delivery whose lease was lost causes nothing."""
-        if not (self._settling or self._returning):
+        """One transaction for all that was settled; a delivery whose lease was lost causes nothing.
+
+        In a relay it waits for that transaction: messages written before it would be overtaken by those in memory.
+        """
+        relay = self.broker.current_relay
+        if not (self._settling or self._returning) or (relay is not None and relay.holds(self)):
             return
+        self._settling = [replace(each, posts=[post.packed() for post in each.posts]) for each in self._settling]
         with self.broker.file.writing() as db:
-            self._hand_back(db)
-            for settling in self._settling:
-                deleted = db.execute(
-                    f"DELETE FROM queue WHERE {_FENCE}", (settling.seq, self.broker.owner, settling.takes)
-                ).rowcount
-                if not deleted:
-                    log.warning("lease_lost", extra={"queue": self.queue, "seq": settling.seq})
-                    continue
-                settling.write(db)
+            db.executemany(_PUT, [post.row() for post in self.let_go(db)])
             crash_point("broker.settling")
         crash_point("broker.settled")
+        self.forget_settled()
+
+    def let_go(self, db: sqlite3.Connection) -> list[Post]:
+        """Delete the rows of what was settled, unless their lease was lost; what their going causes."""
+        self._hand_back(db)
+        ours = self._still_ours(db)
+        kept = [each for each in self._settling if (each.seq, each.takes) in ours]
+        db.executemany("DELETE FROM queue WHERE seq = ?", [(each.seq,) for each in kept])
+        if len(kept) < len(self._settling):
+            lost = [each.seq for each in self._settling if each not in kept]
+            log.warning("lease_lost", extra={"queue": self.queue, "seq": lost})
+        return [post for each in kept for post in each.posts]
+
+    def _still_ours(self, db: sqlite3.Connection) -> set[tuple[int, int]]:
+        """Row and number of takes of what this process holds; another process may have taken a row since."""
+        seqs = [each.seq for each in self._settling]
+        marks = ", ".join("?" * len(seqs))
+        held = f"SELECT seq, takes FROM queue WHERE seq IN ({marks}) AND holder = ?"
+        return set(db.execute(held, (*seqs, self.broker.owner)).fetchall())
+
+    def forget_settled(self) -> None:
+        """What was settled is durable."""
         for settling in self._settling:
             self._held.pop(settling.seq, None)
         self._settling.clear()
         self._returning.clear()
+
+    def forget_handed_over(self) -> None:
+        """The relay has ended: what it handed over is done, or comes again as a row."""
+        self._held = {seq: takes for seq, takes in self._held.items() if seq > 0}
 
     def rest(self) -> None:
         """Nothing is held that was not handed out."""
@@ -376,10 +443,6 @@ class EmbeddedConsumer:
         self._returning += [(seq, self.broker.owner, takes) for seq, takes in held.items() if seq not in settled]
         self.flush()
         self._unregister()
-
-
-def _insert(db: sqlite3.Connection, rows: Iterable[tuple[object, ...]]) -> None:
-    db.executemany(_PUT, rows)
 
 
 def _delivery(queue: str, row: _Row) -> Delivery:
@@ -397,5 +460,5 @@ def _seq(delivery: Delivery) -> int:
 def _letter(delivery: Delivery, reason: str, stage: str) -> Message:
     """The original message on its way to the dead letters, or from there to the parked ones."""
     to = PARKED if delivery.queue == DEAD_LETTER else DEAD_LETTER
-    letter = delivery.message.with_headers(reason=reason, stage=stage, queue=delivery.queue)
+    letter = delivery.message.packed().with_headers(reason=reason, stage=stage, queue=delivery.queue)
     return replace(letter, to=to)

@@ -54,12 +54,24 @@ class Unroutable(PostroomError):
     """No queue takes a message with this routing key: the topology is incomplete."""
 
 
+class Carried(Protocol):
+    """What a message between two stages of one process carries until it has to be bytes."""
+
+    @property
+    def event(self) -> object:
+        """The event itself."""
+
+    def body(self) -> tuple[bytes, str]:
+        """The event as bytes, and their content type."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One message. `to` is a work queue, or an event name on the events exchange.
 
     `id` is derived from its cause, so that publishing it again publishes the same id. Headers carry
     `attempt` (int, failed attempts so far), `cause`, `version`, `inbox`, `traceparent`, ...
+    `carried` is only set within a process, and `body` is empty then: see `packed`.
     """
 
     id: str
@@ -69,6 +81,14 @@ class Message:
     content_type: str = JSON
     correlation_id: str = ""
     headers: Headers = field(default_factory=dict)
+    carried: Carried | None = field(default=None, compare=False, repr=False)
+
+    def packed(self) -> Message:
+        """The same message with its event as bytes, as it is kept and sent."""
+        if self.carried is None:
+            return self
+        body, content_type = self.carried.body()
+        return replace(self, body=body, content_type=content_type, carried=None)
 
     @property
     def attempt(self) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
 from shared.contracts import codec
@@ -35,11 +36,29 @@ class LargeEvents(Protocol):
         """Store the JSON of an event on its way to a queue; return its hash."""
 
 
+@dataclass(frozen=True, slots=True)
+class CarriedEvent:
+    """An event on its way within one process."""
+
+    event: Event
+    to: str
+    large: LargeEvents
+
+    def body(self) -> tuple[bytes, str]:
+        """Its JSON, or a reference to it when that is long, and the content type."""
+        body = codec.encode(self.event)
+        if len(body) <= INLINE:
+            return body, JSON
+        return codec.dumps({"blob": self.large.keep(body, mail_id_of(self.event), self.to)}), LARGE_EVENT
+
+
 def pack(event: Event, to: str, *, cause: Message, stage: str, index: int, large: LargeEvents) -> Message:
-    """The message that carries the `index`-th event that `stage` emits because of `cause`."""
-    body, content_type = codec.encode(event), JSON
-    if len(body) > INLINE:
-        body, content_type = codec.dumps({"blob": large.keep(body, mail_id_of(event), to)}), LARGE_EVENT
+    """The message, as bytes, that carries the `index`-th event that `stage` emits because of `cause`."""
+    return carry(event, to, cause=cause, stage=stage, index=index, large=large).packed()
+
+
+def carry(event: Event, to: str, *, cause: Message, stage: str, index: int, large: LargeEvents) -> Message:
+    """The same message with the event itself, for a stage of this process."""
     id_ = derived_id("event", *_origin(cause, event), stage, str(index))
     headers: dict[str, str | int] = {
         "version": codec.VERSION,
@@ -47,7 +66,8 @@ def pack(event: Event, to: str, *, cause: Message, stage: str, index: int, large
         "at": int(time.time()),
         "traceparent": child_trace(cause.headers),
     }
-    return Message(id_, to, body, type(event).__name__, content_type, mail_id_of(event), headers)
+    carried = CarriedEvent(event, to, large)
+    return Message(id_, to, b"", type(event).__name__, JSON, mail_id_of(event), headers, carried)
 
 
 def _origin(cause: Message, event: Event) -> tuple[str, str]:
@@ -62,6 +82,8 @@ def unpack(message: Message, blobs: Blobs, *kinds: type[Event]) -> Event:
     """
     if kinds and message.type not in {kind.__name__ for kind in kinds}:
         raise Undecodable(f"this queue carries no {message.type or 'message without a type'!r}")
+    if isinstance(message.carried, CarriedEvent):
+        return message.carried.event
     body = message.body
     if message.content_type == LARGE_EVENT:
         body = blobs.get_blob(reference(body))

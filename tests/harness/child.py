@@ -94,7 +94,7 @@ def open_app(job: Job) -> App:
     """The composition root with quick tiers, short leases, and the store that the job asks for."""
     documents = open_store(job)
     documents.ensure(INDEXES)
-    broker = open_broker(job)
+    broker = open_broker(job, documents)
     broker.declare()
     return App(documents, broker, SystemClock(), Location(Path(job.data), job.broker_url, job.store_url))
 
@@ -108,10 +108,12 @@ def open_store(job: Job) -> Documents:
     return MongoDocuments(job.store_url)
 
 
-def open_broker(job: Job) -> Broker:
-    """On the folder, or on the node."""
+def open_broker(job: Job, documents: Documents) -> Broker:
+    """In the store's own file, on the folder, or on the node."""
     if job.broker_url is None:
-        return EmbeddedBroker(Path(job.data), QUEUES, lease_seconds=job.lease, tier_scale=TIER_SCALE)
+        apart = job.unbatched or plants.queues_apart or not isinstance(documents, EmbeddedDocuments)
+        file = Path(job.data) if apart else documents.file
+        return EmbeddedBroker(file, QUEUES, lease_seconds=job.lease, tier_scale=TIER_SCALE)
     from shared.rabbitmq.broker import RabbitBroker
 
     return RabbitBroker(job.broker_url, QUEUES, tier_scale=TIER_SCALE, confirm_seconds=10.0, heartbeat=10)

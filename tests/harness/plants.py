@@ -21,13 +21,13 @@ import services.record_writer.carry_out
 import services.record_writer.commit
 import services.record_writer.decide.plan
 import services.record_writer.stage
-import shared.embedded.broker
 import shared.store.outbox
 import shared.store.records
 from shared.app import App
 from shared.contracts.change import Change
 from shared.contracts.mapping import STORE, to_plain
 from shared.embedded.broker import EmbeddedConsumer
+from shared.embedded.relay import Relay
 from shared.runtime.crash_points import crash_point
 from shared.runtime.hooks import Decided
 from shared.runtime.worker import Worker
@@ -52,8 +52,34 @@ def after_opening(app: App, names: Sequence[str]) -> None:
         app.broker._publisher.ask(lambda channel: channel.queue_unbind("postroom.filter", "postroom", "filter"))
 
 
+queues_apart = False
+"""Whether the queues have a file handle of their own, as they have beside any other store than the embedded one."""
+
+
+def keep_queues_apart() -> None:
+    """For faults between store and queues that one transaction cannot have."""
+    global queues_apart  # noqa: PLW0603  one per process
+    queues_apart = True
+
+
+def let_go_before_the_relay() -> None:
+    """The deliveries leave their queue, and only then begins the transaction with what they caused."""
+
+    def begin(self: Relay) -> bool:
+        if self._transaction is None and self._settled:
+            posts = self._let_go()
+            crash_point("planted")
+            self._transaction = contextlib.ExitStack()
+            self._transaction.enter_context(self._file.batch())
+            self.post(posts)
+        return self._transaction is not None
+
+    Relay.begin = begin  # type: ignore[method-assign]
+
+
 def ack_before_publish() -> None:
     """The delivery leaves its queue, and only then is published what it caused."""
+    keep_queues_apart()
 
     def settle(self: EmbeddedConsumer, delivery: Any, then: Any = ()) -> None:
         original(self, delivery, ())
@@ -118,6 +144,7 @@ class _RolledBack(Exception):
 
 def settle_before_commit() -> None:
     """The broker lets the deliveries go before the store has what they did."""
+    keep_queues_apart()
 
     def step_(self: Worker, timeout: float) -> int:
         deliveries = self.consumer.take(timeout)
@@ -137,9 +164,15 @@ def settle_before_commit() -> None:
     Worker.step = step_  # type: ignore[method-assign]
 
 
+def every_row_that_it_settled(consumer: EmbeddedConsumer, db: Any) -> set[tuple[int, int]]:
+    """As if nobody else could have taken a row since."""
+    there = {row[0] for row in db.execute("SELECT seq FROM queue")}
+    return {(each.seq, each.takes) for each in consumer._settling if each.seq in there}
+
+
 def no_fencing() -> None:
     """Whoever took a message once may still settle it, whoever has it now."""
-    shared.embedded.broker._FENCE = "seq = ? AND (holder = ? OR takes = ? OR 1)"
+    EmbeddedConsumer._still_ours = every_row_that_it_settled  # type: ignore[method-assign]
 
 
 def no_duplicate_check() -> None:
@@ -186,6 +219,7 @@ def parser_anywhere() -> None:
 
 
 PLANTS: dict[str, Callable[[], None]] = {
+    "let-go-before-the-relay": let_go_before_the_relay,
     "ack-before-publish": ack_before_publish,
     "publish-without-mandatory": publish_without_mandatory,
     "random-ids": random_ids,

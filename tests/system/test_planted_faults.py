@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-import shared.embedded.broker
 from services.queues import QUEUES
-from shared.embedded.broker import EmbeddedBroker
+from shared.embedded.broker import EmbeddedBroker, EmbeddedConsumer
 from shared.runtime.broker import Message
 from tests.harness.bench import DEADLINE, Bench, Scene
 from tests.harness.ledger import Breach, Effects
 from tests.harness.mails import many
+from tests.harness.plants import every_row_that_it_settled
 from tests.system.test_crash_points import undisturbed
 
 __all__ = ["undisturbed"]
@@ -36,6 +36,7 @@ class Plant:
 
 
 CAUGHT = (
+    Plant("let-go-before-the-relay", "planted", frozenset({"lost"})),
     Plant("ack-before-publish", "planted", frozenset({"lost"})),
     Plant("random-ids", "writer.carried-out", frozenset({"activities"}), unbatched=True),
     Plant("plan-again", "writer.committed", frozenset({"records"}), unbatched=True),
@@ -86,7 +87,7 @@ def test_a_late_settlement_moves_nothing_and_without_fencing_is_caught(
 ) -> None:
     """Downstream would forgive a message that comes twice, so the broker's own promise is looked at."""
     if not fenced:
-        monkeypatch.setattr(shared.embedded.broker, "_FENCE", "seq = ? AND (holder = ? OR takes = ? OR 1)")
+        monkeypatch.setattr(EmbeddedConsumer, "_still_ours", every_row_that_it_settled)
     sleeper, waker = (EmbeddedBroker(tmp_path, QUEUES, lease_seconds=0.1) for _ in range(2))
     sleeper.declare()
     sleeper._stop.set()  # it renews no lease

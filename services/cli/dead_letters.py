@@ -12,6 +12,7 @@ from services.cli.base import Command, Group, as_json, is_all, opened, page_opti
 from services.cli.listing import Listing, Page
 from services.operator.dead_letters import find_letter, letter_as_json, open_letters, view_letter
 from shared.store.dead_letters import OPEN, LetterQuery, LetterState
+from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -37,7 +38,7 @@ def list_letters(state: LetterState | Literal["all"], stage: str | None, limit: 
         listing = Listing(
             letter_as_json,
             ("letter", "at", "stage", "mail", "incident", "state", "reason"),
-            partial(_row, timezone=app.directory.current().settings.timezone),
+            partial(_row, timezone=timezone_of(app.documents)),
             NONE_OPEN if query == OPEN else "no dead letters like that",
         )
         listing.show_page(app.dead_letters.recent(query, page.reach, skip), page)
@@ -54,7 +55,7 @@ def show(letter_id: str) -> None:
     """Show one letter with the message that failed."""
     with opened() as app:
         view = view_letter(app, find_letter(app, letter_id))
-        timezone = app.directory.current().settings.timezone
+        timezone = timezone_of(app.documents)
     if as_json():
         output.emit(view.as_json())
         return

@@ -18,6 +18,7 @@ from services.cli.listing import Listing, Page
 from services.operator import mails as views
 from services.operator.mails import SHORT_ID, MailOnIntake
 from shared.store.mails import IN_FLIGHT, OUTCOMES, InFlight, MailQuery, OutcomeName
+from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -53,7 +54,7 @@ def list_mails(
     """List mails, newest first."""
     page = Page(limit, skip)
     with opened() as app:
-        timezone = app.directory.current().settings.timezone
+        timezone = timezone_of(app.documents)
         query = MailQuery(inbox, outcome, _since(since, app.clock.now(), timezone) if since else None)
         found = _searched(app, query, search, page) if search else views.recent_mails(app, query, page)
         any_mail = query == MailQuery() and not search
@@ -103,7 +104,7 @@ def show(mail_id: str) -> None:
     with opened() as app:
         found = views.find_mail(app, mail_id, note=lambda why: click.echo(f"note: {why}", err=True))
         view = views.view_mail(app, found)
-        timezone = app.directory.current().settings.timezone
+        timezone = timezone_of(app.documents)
     if as_json():
         output.emit(view.as_json())
         return

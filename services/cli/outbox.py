@@ -12,6 +12,7 @@ from services.cli.base import PROBLEM, Command, Group, as_json, is_all, opened, 
 from services.cli.listing import Listing, Page
 from services.operator.outbox import Sending, find_outgoing, outgoing_as_json, outgoing_page_as_json, send_now, unsent
 from shared.store.outbox import STATES
+from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -33,7 +34,7 @@ def list_mails(state: OutboxState | None, limit: int, skip: int) -> None:
         listing = Listing(
             outgoing_as_json,
             ("outbox", "at", "to", "subject", "kind", "record", "state", "reason"),
-            partial(_row, timezone=app.directory.current().settings.timezone),
+            partial(_row, timezone=timezone_of(app.documents)),
             f"no outgoing mail is {state}" if state else "no outgoing mail",
         )
         listing.show_page(app.outbox.recent(state, page.reach, skip), page)
@@ -50,7 +51,7 @@ def show(outbox_id: str) -> None:
     """Show one outgoing mail."""
     with opened() as app:
         mail = find_outgoing(app, outbox_id)
-        timezone = app.directory.current().settings.timezone
+        timezone = timezone_of(app.documents)
     if as_json():
         output.emit(outgoing_page_as_json(mail))
         return

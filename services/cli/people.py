@@ -10,6 +10,7 @@ from services.cli import output
 from services.cli.base import Command, Group, as_json, opened, page_options
 from services.cli.listing import Listing, Page
 from services.operator import people as views
+from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
     from shared.store.people import StoredPerson
@@ -57,7 +58,7 @@ def show(person_id: str, limit: int) -> None:
     """Show one person with the mail history, newest first."""
     with opened() as app:
         person = views.person_named(app, person_id)
-        timezone = app.directory.current().settings.timezone
+        timezone = timezone_of(app.documents)
         history = views.history(app, person, limit)
     summary = views.summary(person)
     if as_json():

@@ -18,6 +18,7 @@ from services.operator import records as views
 from services.operator.errors import NotAvailable
 from services.operator.mails import SHORT_ID
 from services.operator.people import person_named
+from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
     from services.operator.records import RecordView
@@ -44,7 +45,7 @@ def list_records(type_name: str | None, status: str | None, limit: int, skip: in
         listing = Listing(
             views.record_as_json,
             ("number", "type", "status", "subject", "owner", "team", "created"),
-            partial(_row, timezone=app.directory.current().settings.timezone),
+            partial(_row, timezone=timezone_of(app.documents)),
             "no records like that" if filtered else "no records yet; mail makes them, and postroom records create",
         )
         found = app.records.list(page.reach, skip, type_=type_.name if type_ else None, statuses=statuses)
@@ -98,7 +99,7 @@ def print_record(app: App, record: Record, activities: int = 50) -> None:
     if as_json():
         output.emit(seen.as_json())
         return
-    timezone = app.directory.current().settings.timezone
+    timezone = timezone_of(app.documents)
     output.facts(_facts(seen, timezone))
     for entry in seen.activities:
         _print_activity(entry, record.subject, timezone)

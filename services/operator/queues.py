@@ -60,8 +60,9 @@ def ready_per_second(now: QueueState, before: Sequence[QueueState], seconds: flo
 
 def use_management(app: App, environment: Mapping[str, str] = os.environ) -> None:
     """Set the management API's address from a setting: only there RabbitMQ reports unacknowledged messages."""
-    url = app.directory.current().settings.rabbitmq_management_url
-    if url and app.location.broker_url and not app.location.management_url:
+    if not app.location.broker_url or app.location.management_url:
+        return
+    if url := app.directory.current().settings.rabbitmq_management_url:
         known = ENVIRONMENT_REFERENCE.sub(lambda found: environment.get(found[1], ""), url)
         setattr(app.broker, "management_url", known)  # noqa: B010 - only RabbitMQ's adapter has it
 

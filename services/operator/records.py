@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable, UnknownName
 from services.operator.view import values_of
-from shared.config.model import RecordType
 from shared.store.record import Record, StoredActivity
 
 if TYPE_CHECKING:
     from shared.app import App
+    from shared.config.model import RecordType
 
 PARENT: Final = "parent"
 """The relationship of a record to the one that it lies below."""

@@ -20,9 +20,10 @@ from shared.config.problems import InvalidConfiguration
 from shared.config.schema import SECTIONS
 from shared.contracts.errors import Misconfigured
 from shared.ids import derived_id
-from shared.store.configuration_documents import SETTINGS, from_documents, to_documents
+from shared.store.configuration_documents import from_documents, to_documents
 from shared.store.documents import Document, Documents
 from shared.store.people import CONFIGURED, People
+from shared.store.settings import SETTINGS, has_configuration
 
 REVISION: Final = "revision"
 CHANGES: Final = "configuration_changes"
@@ -56,7 +57,7 @@ def read(documents: Documents, *, people: bool = False) -> Configuration:
 
 def seed_defaults(documents: Documents) -> None:
     """Store the default inbox and the first analyst in an empty store (IV-10)."""
-    if documents.get(SETTINGS, SETTINGS) is None:
+    if not has_configuration(documents):
         apply(documents, DEFAULT)
 
 

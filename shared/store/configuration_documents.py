@@ -22,9 +22,8 @@ from shared.config.tree import of_document
 from shared.config.values import Secret
 from shared.contracts.mapping import Dialect, to_plain
 from shared.store.documents import Document
+from shared.store.settings import SETTINGS
 
-SETTINGS: Final = "settings"
-"""The collection of the settings, and the `_id` of its one document."""
 POSITION: Final = "position"
 """The place of a thing in its file; things of one section keep their order."""
 

@@ -17,8 +17,9 @@ from shared.config.writing import to_yaml
 from shared.contracts.errors import Misconfigured
 from shared.embedded.documents import EmbeddedDocuments
 from shared.store.configuration import CHANGES, apply, read, revision, switch
-from shared.store.configuration_documents import SETTINGS, from_documents, to_documents
+from shared.store.configuration_documents import from_documents, to_documents
 from shared.store.documents import Documents
+from shared.store.settings import SETTINGS
 from tests.shared.config.example import EXAMPLE
 
 CLOCK = FixedClock(datetime(2024, 5, 1, 12, tzinfo=UTC))

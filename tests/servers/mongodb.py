@@ -278,3 +278,8 @@ def own_mongodb(tmp_path: Path, mongodb: MongoServer) -> Iterator[MongoServer]:
     folder.mkdir()
     with running(folder) as server:
         yield server
+
+
+if __name__ == "__main__":  # python -m tests.servers.mongodb: what tests would wait for is built before
+    with tempfile.TemporaryDirectory() as unused:
+        new_server(Path(unused))

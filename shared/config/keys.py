@@ -39,13 +39,6 @@ def _attachment_type(item: Item, location: Location) -> str:
     return value
 
 
-def _reopened_to(item: Item, location: Location) -> str:
-    value = read.line(item, location)
-    if value not in {"last", "template"} and not re.fullmatch(r"group:\s*\S.*", value):
-        raise InvalidValue(f'"{value}" is not one of last, template, group:<name>')
-    return value
-
-
 def _business_event(item: Item, location: Location) -> str:
     value = read.line(item, location)
     type_name, _, event = value.rpartition(".")
@@ -102,6 +95,9 @@ def _larger_than(item: Item, location: Location) -> int:
     return read.size(item, location)
 
 
+_header_name: Final = read.matching(read.line, r"[!-9;-~]+", "is not a valid header name (RFC 5322, section 2.2)")
+
+
 def _header(item: Item, location: Location) -> dict[str, str]:
     """`{X-Spam-Flag: YES}`, `"X-Spam-Flag: YES"`, or `{name: X-Spam-Flag, value: YES}`."""
     if isinstance(item, Mapped | Sequenced):
@@ -111,13 +107,6 @@ def _header(item: Item, location: Location) -> dict[str, str]:
     if not colon:
         raise InvalidValue("write a header as name: text")
     return {_header_name(Text(field.strip(), item.line), location): value.strip()}
-
-
-def _header_name(item: Item, location: Location) -> str:
-    value = read.line(item, location)
-    if not re.fullmatch(r"[!-9;-~]+", value):
-        raise InvalidValue(f'"{value}" is not a valid header name (RFC 5322, section 2.2)')
-    return value
 
 
 def _patterns(item: Item, location: Location) -> dict[str, str]:
@@ -205,7 +194,9 @@ FailureCount = Annotated[int, read.integer(1, 1000)]
 LoginMethod = Annotated[str, read.one_of(*AUTH_WORDS)]
 Role = Annotated[str, read.one_of(*ROLES)]
 EnabledCommands = Annotated[tuple[str, ...], _enabled_commands]
-ReopenedTo = Annotated[str, _reopened_to]
+ReopenedTo = Annotated[
+    str, read.matching(read.line, r"last|template|group:\s*\S.*", "is not one of last, template, group:<name>")
+]
 RuleMatch = Annotated[Mapping[str, Any], _match]
 RecordFields = Annotated[Mapping[str, str], mapping_of(read.field_name, _field_kind)]
 FieldTexts = Mapping[FieldName, AnyText]

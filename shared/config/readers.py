@@ -93,20 +93,24 @@ def name(item: Item, location: Location) -> str:
     return value
 
 
-def type_name(item: Item, location: Location) -> str:
-    """The name of a record type or field: it is written in subjects and keywords, so it is a word."""
-    value = name(item, location)
-    if not re.fullmatch(r"[^\W\d][\w -]*", value):
-        raise InvalidValue(f"{_quoted(value)} is not a valid name; use letters, digits, space, - and _, a letter first")
-    return value
+def matching(read: Read[str], pattern: str, why: str) -> Read[str]:
+    """A text that fits a pattern; `why` follows one that does not."""
+
+    def read_matching(item: Item, location: Location) -> str:
+        value = read(item, location)
+        if not re.fullmatch(pattern, value):
+            raise InvalidValue(f"{_quoted(value)} {why}")
+        return value
+
+    return read_matching
 
 
-def field_name(item: Item, location: Location) -> str:
-    """The name of a field: a document keeps it, so `.` and `$` cannot be in it."""
-    value = name(item, location)
-    if "." in value or value.startswith("$"):
-        raise InvalidValue(f"{_quoted(value)} is not a valid field name; leave out . and $")
-    return value
+type_name: Final = matching(
+    name, r"[^\W\d][\w -]*", "is not a valid name; use letters, digits, space, - and _, a letter first"
+)
+"""The name of a record type: it is written in subjects and keywords, so it is a word."""
+field_name: Final = matching(name, r"(?!\$)[^.]+", "is not a valid field name; leave out . and $")
+"""The name of a field: a document keeps it, so `.` and `$` cannot be in it."""
 
 
 def switch(item: Item, _: Location) -> bool:
@@ -213,12 +217,10 @@ def domain(item: Item, location: Location) -> str:
     return value.lower()
 
 
-def host(item: Item, location: Location) -> str:
-    """A host name or IP address, without scheme, port or path."""
-    value = line(item, location)
-    if re.search(r"[\s/@]", value) or re.fullmatch(r"[^:]+:[0-9]*", value):
-        raise InvalidValue(f"{_quoted(value)} is not a host; write the name alone, the port has its own key")
-    return value
+host: Final = matching(
+    line, r"(?![^:]+:[0-9]*\Z)[^\s/@]+", "is not a host; write the name alone, the port has its own key"
+)
+"""A host name or IP address, without scheme, port or path."""
 
 
 def url(item: Item, location: Location) -> str:

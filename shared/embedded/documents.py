@@ -8,7 +8,6 @@ narrow the search in SQL; `vocabulary.matches` then decides, so that both adapte
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import sqlite3
 import time
@@ -19,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from shared.contracts.errors import Misconfigured
 from shared.embedded.file import LocalFile
@@ -180,48 +179,35 @@ class EmbeddedDocuments:
         except sqlite3.IntegrityError as error:
             raise Taken(f"{collection}: another document has a unique value of this one") from error
 
-    def put_blob(self, content: bytes | BinaryIO) -> str:
+    def put_blob(self, content: bytes) -> str:
         """Keep bytes once, in rows of 1 MiB."""
-        if isinstance(content, bytes):
-            sha = hashlib.sha256(content).hexdigest()
-            if self.has_blob(sha):
-                return sha
-            return self._upload(io.BytesIO(content), sha)
-        return self._upload(content)
+        sha = hashlib.sha256(content).hexdigest()
+        if not self.has_blob(sha):
+            self._upload(content, sha)
+        return sha
 
-    def _upload(self, stream: BinaryIO, sha: str = "") -> str:
-        """Write the rows, then the blob under its hash; `sha` is that hash when it is known."""
-        digest, size, file = hashlib.sha256(), 0, f"{time.time_ns():016x}{uuid.uuid4().hex[:16]}"
+    def _upload(self, content: bytes, sha: str) -> None:
+        """Write the rows, then the blob under its hash."""
+        file = f"{time.time_ns():016x}{uuid.uuid4().hex[:16]}"
         with self.file.writing() as db:
-            for n, data in enumerate(iter(lambda: stream.read(BLOB_ROW), b"")):
-                if not sha:
-                    digest.update(data)
-                size += len(data)
-                db.execute("INSERT INTO blob_rows(file, n, data) VALUES(?, ?, ?)", (file, n, data))
-            sha = sha or digest.hexdigest()
-            new = db.execute("INSERT OR IGNORE INTO blobs(sha, file, size) VALUES(?, ?, ?)", (sha, file, size))
+            for n, start in enumerate(range(0, len(content), BLOB_ROW)):
+                row = (file, n, content[start : start + BLOB_ROW])
+                db.execute("INSERT INTO blob_rows(file, n, data) VALUES(?, ?, ?)", row)
+            entry = (sha, file, len(content))
+            new = db.execute("INSERT OR IGNORE INTO blobs(sha, file, size) VALUES(?, ?, ?)", entry)
             if not new.rowcount:
                 db.execute("DELETE FROM blob_rows WHERE file = ?", (file,))
-        return sha
 
     def get_blob(self, sha256: str) -> bytes:
         """The bytes."""
-        return b"".join(data for (data,) in self._rows(sha256))
-
-    def open_blob(self, sha256: str) -> BinaryIO:
-        """The bytes as a stream that holds one row at a time."""
-        return io.BufferedReader(_Rows(self._rows(sha256)), BLOB_ROW)
-
-    def _rows(self, sha256: str) -> Iterator[tuple[bytes]]:
         if not sha256.isascii():
             raise LookupError(f"no blob {sha256!a}")
         with self.file.translated():
             found = self.file.connection.execute("SELECT file FROM blobs WHERE sha = ?", (sha256,)).fetchone()
             if not found:
                 raise LookupError(f"no blob {sha256}")
-            return iter(
-                self.file.connection.execute("SELECT data FROM blob_rows WHERE file = ? ORDER BY n", (found[0],))
-            )
+            rows = self.file.connection.execute("SELECT data FROM blob_rows WHERE file = ? ORDER BY n", (found[0],))
+            return b"".join(data for (data,) in rows)
 
     def has_blob(self, sha256: str) -> bool:
         """Whether the blob is complete."""
@@ -523,22 +509,3 @@ def _encode(document: Document) -> str:
 
 
 _decode = json.JSONDecoder(object_hook=_as_python).decode
-
-
-class _Rows(io.RawIOBase):
-    """Blob rows as a raw stream."""
-
-    def __init__(self, rows: Iterator[tuple[bytes]]) -> None:
-        self._rows, self._left = rows, memoryview(b"")
-
-    def readable(self) -> bool:
-        """A stream to read."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill the buffer from the current row, or from the next one; return the number of bytes."""
-        if not self._left:
-            self._left = memoryview(next(self._rows, (b"",))[0])
-        size = min(len(buffer), len(self._left))
-        buffer[:size], self._left = self._left[:size], self._left[size:]
-        return size

@@ -10,14 +10,13 @@ Every call is bounded by one deadline, retries included, so that a frozen server
 from __future__ import annotations
 
 import hashlib
-import io
 import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, timedelta
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final, cast
 
 import pymongo
 from bson import Int64
@@ -32,15 +31,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from shared.contracts.errors import Misconfigured, Unavailable
-from shared.mongodb.blobs import (
-    CHUNK,
-    BlobReader,
-    Upload,
-    blob_document,
-    remove_file,
-    small_content,
-    unfinished,
-)
+from shared.mongodb.blobs import SMALL, Upload, blob_document, read_file, remove_file, unfinished
 from shared.mongodb.errors import is_duplicate, is_duplicate_refusal, said, translated
 from shared.store.documents import Change, Document, Filter, Index, Sort
 from shared.store.vocabulary import (
@@ -58,7 +49,6 @@ from shared.store.vocabulary import (
 DEADLINE: Final = timedelta(seconds=8)
 _DATABASE: Final = "postroom"
 _BATCH: Final = 100
-_PIECE: Final = 1024 * 1024
 _RACES: Final = 5
 """How often an upsert that lost the race to insert is tried again."""
 
@@ -194,24 +184,23 @@ class MongoDocuments:
         with self._bounded():
             return self._of(collection).delete_many(query).deleted_count
 
-    def put_blob(self, content: bytes | BinaryIO) -> str:
+    def put_blob(self, content: bytes) -> str:
         """Keep a small blob as a document; upload others, then publish them under the hash.
 
-        A large one that is kept already costs one round trip, if it can be read twice.
+        A large one that is kept already costs one round trip.
         """
-        if (small := small_content(content)) is not None:
-            document = blob_document(small)
+        if len(content) <= SMALL:
+            document = blob_document(content)
             self._insert_blob(document)
             return str(document["_id"])
-        known = _digest_if_cheap(content)
-        if known is not None and self.has_blob(known):
-            return known
-        upload = Upload(self._database, self._bounded)
-        upload.write(content)
-        upload.refuse_if_slow()
-        if not self._insert_blob({"_id": upload.sha256, "file": upload.file, "size": upload.size}):
-            upload.discard()  # another was faster
-        return upload.sha256
+        sha256 = hashlib.sha256(content).hexdigest()
+        if not self.has_blob(sha256):
+            upload = Upload(self._database, self._bounded)
+            upload.write(content)
+            upload.refuse_if_slow()
+            if not self._insert_blob({"_id": sha256, "file": upload.file, "size": upload.size}):
+                upload.discard()  # another was faster
+        return sha256
 
     def _insert_blob(self, document: Document) -> bool:
         """Make the document the blob; False when there is one already."""
@@ -226,15 +215,6 @@ class MongoDocuments:
 
     def get_blob(self, sha256: str) -> bytes:
         """The bytes; one round trip for a small blob, two up to 4 MiB."""
-        return self._raw(sha256).read()
-
-    def open_blob(self, sha256: str) -> BinaryIO:
-        """A stream that can seek and holds 4 MiB."""
-        raw = self._raw(sha256)
-        return raw if isinstance(raw, io.BytesIO) else cast("BinaryIO", io.BufferedReader(raw, CHUNK))
-
-    def _raw(self, sha256: str) -> io.BytesIO | BlobReader:
-        """What is kept: in the blob's own document, or in a file in GridFS."""
         record = None
         if _is_digest(sha256):
             with self._bounded():
@@ -242,8 +222,8 @@ class MongoDocuments:
         if record is None:
             raise LookupError(f"no blob {sha256!a}")
         if "data" in record:
-            return io.BytesIO(record["data"])
-        return BlobReader(self._database, record["file"], record["size"], self._bounded)
+            return bytes(record["data"])
+        return read_file(self._database, record["file"], record["size"], self._bounded)
 
     def has_blob(self, sha256: str) -> bool:
         """Whether a complete blob is kept."""
@@ -414,20 +394,6 @@ _SPECIAL: Final = re.compile(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]")
 def _escaped(special: re.Match[str]) -> str:
     """Every ASCII character that is neither a letter nor a digit; NUL has to be spelt out, a pattern cannot hold it."""
     return "\\x00" if special[0] == "\0" else "\\" + special[0]
-
-
-def _digest_if_cheap(content: bytes | BinaryIO) -> str | None:
-    """The hash of what can be read twice, so that content which is kept already is not sent again."""
-    if isinstance(content, bytes):
-        return hashlib.sha256(content).hexdigest()
-    if not content.seekable():
-        return None
-    start = content.tell()
-    digest = hashlib.sha256()
-    while piece := content.read(_PIECE):
-        digest.update(piece)
-    content.seek(start)
-    return digest.hexdigest()
 
 
 def _is_digest(sha256: str) -> bool:

@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import Any, Protocol
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
@@ -76,14 +76,11 @@ class Documents(Protocol):
     def delete(self, collection: str, where: Filter) -> int:
         """Delete what matches; how many."""
 
-    def put_blob(self, content: bytes | BinaryIO) -> str:
+    def put_blob(self, content: bytes) -> str:
         """Keep bytes once, durable before it returns; their SHA-256 in hex."""
 
     def get_blob(self, sha256: str) -> bytes:
         """The bytes; `LookupError` when there are none."""
-
-    def open_blob(self, sha256: str) -> BinaryIO:
-        """The bytes as a stream, for large ones; `LookupError` when there are none."""
 
     def has_blob(self, sha256: str) -> bool:
         """Whether a complete blob is kept under this hash."""

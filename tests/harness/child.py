@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import shared.embedded.file
 from services import pipeline, runner
@@ -81,7 +81,7 @@ class Unbatched(EmbeddedDocuments):
     def upsert(self, collection: str, id_: str, change: Change) -> Document:
         return _marked(collection, super().upsert(collection, id_, change))
 
-    def put_blob(self, content: bytes | BinaryIO) -> str:
+    def put_blob(self, content: bytes) -> str:
         return _marked("blobs", super().put_blob(content))
 
 

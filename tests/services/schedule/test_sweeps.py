@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import signal
 import subprocess
 import sys
@@ -10,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -290,25 +290,24 @@ def test_an_upload_that_was_killed_is_removed_a_day_later(stored_desk: Desk, pla
     assert stored_desk.store.get_blob(whole) == some_bytes(5 * MIB)
 
 
-class Interrupted(io.BytesIO):
-    """Bytes that an upload reads; in the middle something happens."""
+class Interrupted(bytes):
+    """Bytes that an upload takes piece by piece; in the middle something happens, once."""
 
-    def __init__(self, content: bytes, happens: Callable[[], None]) -> None:
-        super().__init__(content)
-        self._happens = happens
+    happens: Callable[[], None] | None = None
 
-    def read(self, size: int | None = -1) -> bytes:
-        """Read on; once in the middle of it, do what happens."""
-        if self.tell() >= 5 * MIB and (happens := self._happens):
-            self._happens = lambda: None
+    def __getitem__(self, part: Any) -> Any:
+        if part.start >= 5 * MIB and (happens := self.happens):
+            self.happens = None
             happens()
-        return super().read(size)
+        return super().__getitem__(part)
 
 
 def test_an_upload_in_progress_is_protected(stored_desk: Desk, place: Place) -> None:
     content = some_bytes(10 * MIB)
     if place.kind == "mongodb":  # the embedded store lets nobody else write meanwhile
-        key = stored_desk.store.put_blob(Interrupted(content, lambda: pass_time(stored_desk, hours=24, step=6)))
+        interrupted = Interrupted(content)
+        interrupted.happens = lambda: pass_time(stored_desk, hours=24, step=6)
+        key = stored_desk.store.put_blob(interrupted)
         assert stored_desk.store.get_blob(key) == content
     pass_time(stored_desk, hours=24 * 20, step=24)
     assert stored_desk.store.get_blob(stored_desk.store.put_blob(content)) == content

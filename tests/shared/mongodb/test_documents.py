@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -208,8 +207,7 @@ def test_a_new_large_blob_costs_four_round_trips_and_a_known_one_a_single_lookup
     assert commands.names == ["find blobs", "insert fs.chunks", "insert fs.files", "insert blobs"]
     commands.names.clear()
     store.put_blob(content)
-    store.put_blob(io.BytesIO(content))
-    assert commands.names == ["find blobs", "find blobs"]
+    assert commands.names == ["find blobs"]
     commands.names.clear()
     store.get_blob(key)
     assert commands.names == ["find blobs", "find fs.chunks"]
@@ -222,11 +220,9 @@ def test_a_small_blob_is_a_document_and_costs_one_round_trip(
 ) -> None:
     content = b"x" * size
     key = store.put_blob(content)
-    store.put_blob(io.BytesIO(content))
+    store.put_blob(content)
     assert store.get_blob(key) == content
-    with store.open_blob(key) as stream:
-        assert stream.read() == content
-    assert commands.names == ["insert blobs", "insert blobs", "find blobs", "find blobs"]
+    assert commands.names == ["insert blobs", "insert blobs", "find blobs"]
     assert store._blobs.find_one({"_id": key}) == {"_id": key, "size": size, "data": content}
 
 

@@ -25,7 +25,7 @@ from shared.contracts.errors import PostroomError, Unavailable
 from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected, Sender
 from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
-from shared.store.mails import RecordLabel, StoredMail
+from shared.store.mails import OutcomeName, RecordLabel, StoredMail
 from shared.store.outbox import SendingSide
 from shared.store.people import People, with_domain
 from shared.store.record import Record, pending_change
@@ -56,7 +56,7 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
             return Fail(decision.reason, cause.mail_id, incident=decision.may_make_incident, events=tuple(notices))
         case "decided before":
             return decided_before(stores.mail(cause.mail_id), stores)
-        case "rejected" | "recorded":
+        case "rejected" | "recorded" | "commanded":
             return finish(facts, decision, cause, stores, notices)
 
 
@@ -168,7 +168,8 @@ def _record(facts: Facts, decision: Decision, stores: Stores, events: Sequence[E
     made = labels_of([change for change in decision.changes if change.action != "none"])
     records = [*made, *(each for each in facts.linked if each not in made)]
     mail_id, reason = facts.envelope.mail_id, decision.reason
-    stores.mails.finish(mail_id, "recorded", reason=reason, records=records, emitted=events)
+    outcome: OutcomeName = "commanded" if decision.ending == "commanded" else "recorded"
+    stores.mails.finish(mail_id, outcome, reason=reason, records=records, emitted=events)
     return Emit(tuple(events), note=reason)
 
 

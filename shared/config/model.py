@@ -230,7 +230,7 @@ class CommandPolicy:
     reopened_to: keys.Ignored[keys.ReopenedTo] = "last"
     update_anonymously: bool = False
     unrecognised: Literal["new_record", "ignore"] = "new_record"
-    close_anonymously: keys.Ignored[bool] = False
+    close_anonymously: bool = False
     use_linked_analyst: bool = False
     default_logging_analyst: keys.Name = "admin"
     reply_on_update: bool = True
@@ -372,7 +372,7 @@ class Person:
     addresses: tuple[keys.KnownAddress, ...] = ()
     kind: PersonKind = "employee"
     roles: tuple[keys.Role, ...] = ("user",)
-    permissions: keys.Ignored[tuple[keys.Name, ...]] = ()
+    permissions: tuple[keys.Name, ...] = ()
     format: keys.Ignored[Format | None] = None
     active: keys.Ignored[bool] = True
     login_id: keys.Name | None = None

@@ -17,7 +17,7 @@ from shared.addresses import address_key
 from shared.config.complaints import Complaint, Complaints, is_stated, values_at
 from shared.config.field_checks import mapped_fields, undeclared
 from shared.config.ineffective import find_ineffective
-from shared.config.keys import WITHOUT_EFFECT
+from shared.config.keys import CARRIED_OUT, WITHOUT_EFFECT
 from shared.config.lookalikes import find_lookalikes
 from shared.config.model import CommandPolicy, Configuration, Inbox, MailServer, Person
 from shared.config.schema import marked
@@ -82,10 +82,11 @@ def _of_people(people: Sequence[Person]) -> Complaints:
 
 
 def _commands(path: str, policy: CommandPolicy) -> Complaints:
-    """Commands that an inbox asks for. Those that are not enabled are refused, so that the key has an effect."""
-    if policy.enabled and is_stated(policy, "enabled"):
-        why = "this version carries out no commands: it rejects such mails, and answers senders who are recognised"
-        yield Complaint(path, f"{', '.join(policy.enabled)}: {why}")
+    """Commands that an inbox asks for, and that are refused all the same."""
+    refused = [kind for kind in policy.enabled if kind not in CARRIED_OUT]
+    if refused and is_stated(policy, "enabled"):
+        why = "this version does not carry these out: it rejects such mails, and answers senders who are recognised"
+        yield Complaint(path, f"{', '.join(refused)}: {why}")
 
 
 def _unsupported(path: str, end: Inbox | MailServer, protocols: Collection[str], supported: Supported) -> Complaints:

@@ -12,8 +12,10 @@ from typing import Any, Literal
 from shared.contracts.mail import Attachment
 
 Action = Literal["create", "update", "none"]
-TargetKind = Literal["new", "update", "reject", "wait", "none", "covered"]
-"""`none`: the part names a record that is not there; `covered`: another part's record has this one in it."""
+TargetKind = Literal["new", "update", "command", "reject", "wait", "none", "covered"]
+"""`command`: the mail is a command about the record; `none`: the part names a record that is not there; `covered`:
+another part's record has this one in it.
+"""
 
 
 @dataclass(frozen=True, slots=True)

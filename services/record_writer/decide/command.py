@@ -1,76 +1,80 @@
-"""Commands in the subject: `[CLOSE#n]`, `[APPROVE#n]`, `[REJECT#n]`, `[My…]` (VF-17 to VF-19) and `[Create …]`,
-`[Update …]`, `[Delete …]` (TI-32). Pure.
+"""Commands: `[CLOSE#n]`, `[APPROVE#n]`, `[REJECT#n]`, `[My…]` (VF-17 to VF-19) and `[Create …]`, `[Update …]`,
+`[Delete …]` (TI-32), as a mail writes them. Pure.
 
-A mail with a command never makes a record or a person, whether the inbox takes the command or not. This version carries
-out no command: the mail is rejected with the reason, and a sender who is recognised is answered. What only resembles a
-command, because its number is malformed or its bracket is not closed, is one too: its sender expects that something is
-done.
+A command stands in the subject, or alone on the first line of the new text. Quotations and hidden HTML do not count.
+What only resembles a command, because its number is malformed or its bracket is not closed, is one too: its sender
+expects that something is done. `decide.commanded` decides what becomes of a mail that has one.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from services.record_writer.decide.answers import Words, answer, thread_subject
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import DASH, names_of_types, spelled
-from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.model import Decision
-from services.record_writer.decide.one_answer import with_answer
-from services.record_writer.decide.outgoing import outgoing
 from shared.config.keys import COMMANDS
+from shared.config.model import RecordType
 from shared.text import shortened
 
-NOT_DONE: Final = "Your command was not carried out"
+MAX_COMMANDS: Final = 5
+"""Commands of a mail that are read; two are one too many already."""
+_NUMBER: Final = re.compile(r"\[\s*[a-z]+\s*#(?P<number>[^\]]*)\]", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A command of a subject: its `kind`, one of `COMMANDS`, and its `text` as written."""
+    """A command: its `kind`, one of `COMMANDS`, and its `text` as written."""
 
     kind: str
     text: str
 
+    @property
+    def meaning(self) -> str:
+        """The text in the form in which two commands are compared."""
+        return "".join(self.text.split()).casefold()
 
-def command_in(facts: Facts) -> Command | None:
-    """The command of the subject: at its beginning, behind prefixes and tags, or anywhere when it is
-    `[CLOSE#12]` and its like, without an error. A mail that an operator released has none (PR-01).
-    """
-    subject = facts.mail.subject
-    if "[" not in subject or facts.released:
-        return None
+    def serial(self, type_: RecordType) -> int | None:
+        """The number of a record of this type, as it is shown (INC12) or bare (12); None when it names none."""
+        found = _NUMBER.fullmatch(self.text)
+        written = rf"(?:{re.escape(type_.prefix)}-?)?(\d{{1,15}})"
+        number = re.fullmatch(written, found["number"].strip(), re.IGNORECASE) if found else None
+        return int(number[1]) if number else None
+
+
+def commands_in(facts: Facts) -> tuple[Command, ...]:
+    """The different commands of a mail. A mail that an operator released has none (PR-01)."""
+    first_line = facts.mail.new_text.lstrip().partition("\n")[0].strip()
+    if facts.released or not ("[" in facts.mail.subject or first_line[:1] == "["):
+        return ()
     leading, anywhere = _patterns(names_of_types(facts.configuration))
-    found = leading.match(subject) or anywhere.search(subject)
-    return _command(" ".join(found["command"].split())) if found else None
+    found = [*_in_subject(facts.mail.subject, leading, anywhere), *_alone(first_line, leading)]
+    return tuple({each.meaning: each for each in map(_command, found[:MAX_COMMANDS])}.values())
+
+
+def _in_subject(subject: str, leading: re.Pattern[str], anywhere: re.Pattern[str]) -> Iterator[str]:
+    """Those at the beginning, behind prefixes and tags; then `[CLOSE#12]` and its like, without an error, anywhere."""
+    at = 0
+    while found := leading.match(subject, at):
+        yield found["command"]
+        at = found.end()
+    yield from (each["command"] for each in anywhere.finditer(subject, at))
+
+
+def _alone(line: str, leading: re.Pattern[str]) -> Iterator[str]:
+    found = leading.fullmatch(line)
+    if found and found.start("command") == 0:
+        yield found["command"]
 
 
 def _command(text: str) -> Command:
     """The command; `[MyCalls]` and its like ask for a summary."""
+    text = " ".join(text.split())
     kind = next((each for each in COMMANDS if text[1:].lstrip().casefold().startswith(each)), "summary")
     return Command(kind, shortened(text, 100))
-
-
-def decide_command(facts: Facts, lookups: Lookups, command: Command) -> Decision:
-    """Reject the mail and answer its sender, if that is a person whom the desk knows."""
-    reason = f"{command.text} is a command, and {_refusal(facts, command)}"
-    rejected = Decision("rejected", reason, "command", outgoing=outgoing(facts))
-    if facts.sender.person_id is None:
-        return rejected
-    text = f"{command.text} was not carried out: this service desk does not take it by mail. No record was changed.\n"
-    neutral = Words(NOT_DONE, f"{NOT_DONE}. No record was changed.\n")
-    return with_answer(
-        facts, lookups, rejected, answer(facts, "command", Words(thread_subject(facts), text), neutral=neutral)
-    )
-
-
-def _refusal(facts: Facts, command: Command) -> str:
-    """Why the command is not carried out: the inbox does not take it, or this version cannot."""
-    if command.kind not in facts.inbox.commands.enabled:
-        return f"this inbox does not take it ({command.kind} is not in commands.enabled)"
-    return "this version carries out no commands"
 
 
 @lru_cache(maxsize=16)

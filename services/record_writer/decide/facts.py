@@ -31,10 +31,11 @@ MAX_NAMES: Final = 50
 class Facts:
     """One mail, who wrote it, where it came in, and what the desk is configured to do.
 
-    `answers`: whether anybody may be answered at all; `raw`: the blob of the original mail. `released`: an operator
-    wants this mail to become a record, whatever the inbox refuses (PR-01). `linked`: the records that the mail points
-    to already; `targets_claimed`: its targets as fixed at an earlier look, so that some parts may be committed.
-    `reduced`: what is attached instead of files that hold restricted ones, by their hashes (TI-27).
+    `answers`: whether anybody may be answered at all; `commands`: whether the mail may give commands; `raw`: the blob
+    of the original mail. `released`: an operator wants this mail to become a record, whatever the inbox refuses
+    (PR-01). `linked`: the records that the mail points to already; `targets_claimed`: its targets as fixed at an
+    earlier look, so that some parts may be committed. `reduced`: what is attached instead of files that hold
+    restricted ones, by their hashes (TI-27).
     """
 
     envelope: Envelope
@@ -45,6 +46,7 @@ class Facts:
     now: datetime
     raw: str
     answers: bool = True
+    commands: bool = True
     released: bool = False
     linked: tuple[RecordLabel, ...] = ()
     targets_claimed: tuple[Target, ...] = ()
@@ -99,6 +101,7 @@ def facts_of(
         now=now,
         raw=mail.raw,
         answers=matched.answers,
+        commands=matched.commands,
         released=mail.released,
         linked=mail.records,
         targets_claimed=mail.targets or (),

@@ -134,7 +134,7 @@ def _patterns(names: tuple[str, ...], prefixes: tuple[str, ...]) -> _Forms:
     forms = (
         rf"(?<![\w#]){named}\s{{0,3}}#\s{{0,3}}{number}(?!\w)",
         rf"\[\s{{0,3}}{named}\s{{0,3}}{DASH}{{1,3}}\s{{0,3}}{number}\s{{0,3}}\]",
-        rf"(?<!\w){named}\s{{1,3}}(?:No\s{{1,3}})?{number}\s{{1,3}}(?:has\s{{1,3}}been|is\s{{1,3}}already)\s",
+        rf"(?<!\w){named}\s{{1,3}}(?:No\s{{1,3}})?{number}\s{{1,3}}(?:has\s{{1,3}}(?:not\s{{1,3}})?been|is\s{{1,3}}already)\s",
     )
     return _Forms(*(re.compile(form, re.IGNORECASE) for form in forms))
 

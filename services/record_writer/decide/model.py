@@ -10,7 +10,7 @@ from shared.contracts.change import Change, Notification, Target
 from shared.store.outbox import SendingSide
 from shared.store.record import Record
 
-Ending = Literal["recorded", "rejected", "exported", "failed", "wait", "decided before"]
+Ending = Literal["recorded", "commanded", "rejected", "exported", "failed", "wait", "decided before"]
 """`failed`: nothing could be written, the mail becomes a dead letter; `wait`: decide again later."""
 
 

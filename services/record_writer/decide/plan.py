@@ -13,13 +13,14 @@ from types import MappingProxyType
 from typing import Final
 
 from services.record_writer.decide import create
-from services.record_writer.decide.body import Block
-from services.record_writer.decide.command import command_in, decide_command
+from services.record_writer.decide.body import Block, whole
+from services.record_writer.decide.command import Command, commands_in
+from services.record_writer.decide.commanded import decide_command, is_about_command, plan_command
 from services.record_writer.decide.error import plan_incident_for_parts
 from services.record_writer.decide.export import decide_export
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.model import Decision, MissingRecord, Part, SenderRefused
+from services.record_writer.decide.model import Decision, Ending, MissingRecord, Part, SenderRefused
 from services.record_writer.decide.one_answer import with_answer
 from services.record_writer.decide.outgoing import outgoing
 from services.record_writer.decide.parts import blocks_of, targets_of, type_for
@@ -38,8 +39,8 @@ def decide(facts: Facts, lookups: Lookups) -> Decision:
     """Decide one mail. Raises `PostroomError` when a record, or its type, does not exist any more."""
     if decide_whole := WHOLE_MAILS.get(facts.inbox.processor):
         return Decision("rejected", INVITATION, "kind") if _is_unwanted_invitation(facts) else decide_whole(facts)
-    if command := command_in(facts):
-        return decide_command(facts, lookups, command)
+    if commands := commands_in(facts):
+        return _command(facts, lookups, commands)
     try:
         blocks = blocks_of(facts)
     except BadValue as error:
@@ -51,6 +52,14 @@ def decide(facts: Facts, lookups: Lookups) -> Decision:
     if all(each.kind == "reject" for each in targets):
         return Decision("rejected", targets[0].why, targets[0].step, targets)
     return conclude(facts, lookups, _plan_parts(facts, lookups, targets, blocks))
+
+
+def _command(facts: Facts, lookups: Lookups, commands: tuple[Command, ...]) -> Decision:
+    """Decide a mail with a command; its record is fixed once."""
+    target = next(iter(facts.targets_claimed), None) or decide_command(facts, lookups, commands)
+    if isinstance(target, Decision):
+        return target
+    return conclude(facts, lookups, _plan_parts(facts, lookups, (target,), [whole(facts.mail.text)]))
 
 
 def _is_unwanted_invitation(facts: Facts) -> bool:
@@ -160,8 +169,10 @@ def _changed(facts: Facts, ended: Decision, failure: str) -> Decision:
     elif failure:
         changes = [*changes[:-1], replace(changes[-1], why=(*changes[-1].why, failure))]
     if all(change.action == "none" for change in changes):
-        return replace(ended, ending="rejected", reason=refusal_of(changes), step="closed")
-    return replace(ended, ending="recorded", reason=reason_of(changes), incident=incident)
+        step = "command" if any(map(is_about_command, ended.targets)) else "closed"
+        return replace(ended, ending="rejected", reason=refusal_of(changes), step=step)
+    ending: Ending = "commanded" if any(each.kind == "command" for each in ended.targets) else "recorded"
+    return replace(ended, ending=ending, reason=reason_of(changes), incident=incident)
 
 
 def _refuse(_: Facts, __: Lookups, part: Part) -> None:
@@ -179,6 +190,7 @@ PLANNERS: Final[Mapping[TargetKind, Callable[[Facts, Lookups, Part], Change | No
     {
         "new": create.plan_creation,
         "update": plan_update,
+        "command": plan_command,
         "reject": _refuse,
         "none": _name_missing,
         "covered": lambda *_: None,

@@ -29,7 +29,7 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
     """The Change that this part makes to its current record. Raises `BadValue`, or `PostroomError` when the
     record or its type does not exist any more.
     """
-    record, type_ = _record(part), _type(facts, part)
+    record, type_ = record_of(part), type_of(facts, part)
     group, quick = type_.statuses.group(record.status), _mapped(facts, record)
     reopens = facts.inbox.commands.reopen_closed and type_.name != APPROVAL  # a decided one stays as it is (VF-18)
     if group == "closed" and quick is None and not reopens:
@@ -37,13 +37,13 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
     given = {**_by_default(type_, group), **_stated(facts, type_, part.block)}
     if quick is not None:
         given = {**_stated(facts, type_, part.block), **values.commanded(type_, quick.set)}
-    return _change(
+    return changed(
         facts,
         lookups,
         part,
         event_of(type_, record.status, given.get("Status")),
         given=given,
-        activities=_activities(facts, lookups, part) + _moves(facts, lookups, record, given),
+        activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
         notifications=(
             *_reply(facts, type_, replace(record, **_own(given))),
             *_message_to_customer(facts, lookups, type_, record),
@@ -51,14 +51,16 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
     )
 
 
-def _record(part: Part) -> Record:
+def record_of(part: Part) -> Record:
+    """The record that the part is about. Raises `PostroomError` when it is gone."""
     if part.record is None:
         raise PostroomError(f"the record {part.target.record_id} is gone")
     return part.record
 
 
-def _type(facts: Facts, part: Part) -> RecordType:
-    name = _record(part).type
+def type_of(facts: Facts, part: Part) -> RecordType:
+    """The type of that record. Raises `PostroomError` when it is gone."""
+    name = record_of(part).type
     type_ = facts.configuration.type_named(name)
     if type_ is None:
         raise PostroomError(f"the record type {name!r} is gone")
@@ -99,25 +101,25 @@ def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Ch
 
     A mail that an operator released is added all the same (PR-01).
     """
-    record = _record(part)
+    record = record_of(part)
     named = f"{title(facts, type_)} No {record.number}"
     if not (facts.inbox.commands.update_closed or facts.released):
         closed = f"{named} is already closed and has not been updated."
-        refused = _change(facts, lookups, part, "none", notifications=_closed_notice(facts, type_, record, closed))
-        return replace(refused, why=(*refused.why, f"{record.number} is closed and takes no updates"))
+        notice, why = _closed_notice(facts, type_, record, closed), f"{record.number} is closed and takes no updates"
+        return changed(facts, lookups, part, "none", notifications=notice, why=(why,))
     given = {name: value for name, value in _stated(facts, type_, part.block).items() if name != "Status"}
-    return _change(
+    return changed(
         facts,
         lookups,
         part,
         "updated",
         given=given,
-        activities=_activities(facts, lookups, part),
+        activities=email_activities(facts, lookups, part),
         notifications=_closed_notice(facts, type_, record, f"{named} has been updated by {PRODUCT}."),
     )
 
 
-def _change(
+def changed(
     facts: Facts,
     lookups: Lookups,
     part: Part,
@@ -126,8 +128,10 @@ def _change(
     given: Mapping[str, Any] | None = None,
     activities: tuple[Activity, ...] = (),
     notifications: tuple[Notification, ...] = (),
+    why: tuple[str, ...] = (),
 ) -> Change:
-    record = _record(part)
+    """The Change that this mail makes to its record; the event `none` changes nothing. `why`: beside the target's."""
+    record = record_of(part)
     own, fields = values.split(given or {}, lookups)
     if event != "none":
         own["updated_by_mail"] = not _is_handled(facts, record)
@@ -140,8 +144,8 @@ def _change(
         activities=activities,
         notifications=notifications,
         customer=facts.sender.person_id,
-        subordinates=_tasks(facts, part, activities) if event != "none" else (),
-        why=(part.target.why,),
+        subordinates=_tasks(facts, part, activities) if event != "none" and part.target.kind != "command" else (),
+        why=(part.target.why, *why),
         part=str(part.number),
     )
 
@@ -152,20 +156,21 @@ def _is_handled(facts: Facts, record: Record) -> bool:
 
 
 def _tasks(facts: Facts, part: Part, activities: tuple[Activity, ...]) -> tuple[Change, ...]:
-    record = _record(part)
+    record = record_of(part)
     inherited = {"partition": record.partition, "logging_analyst": record.logging_analyst}
     return tasks_below(facts, record.type, part.number, inherited, activities[:1])
 
 
-def _activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activity, ...]:
+def email_activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activity, ...]:
     """The mail as a note."""
     text = shown_text(facts, lookups, part)
-    record, unknown = _record(part), facts.sender.person_id is None
+    record, unknown = record_of(part), facts.sender.person_id is None
     withheld = part.block.withheld if record.type == facts.inbox.processor else ()
     return as_attached(facts, text, author_on(facts, lookups, record.owner), anonymous=unknown, withheld=withheld)
 
 
-def _moves(facts: Facts, lookups: Lookups, record: Record, given: Mapping[str, Any]) -> tuple[Activity, ...]:
+def moves(facts: Facts, lookups: Lookups, record: Record, given: Mapping[str, Any]) -> tuple[Activity, ...]:
+    """A note on the change of the status."""
     after = given.get("Status")
     if after is None or after == record.status:
         return ()

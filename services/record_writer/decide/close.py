@@ -1,0 +1,71 @@
+"""`[CLOSE#n]`: close a call (VF-17). Pure.
+
+A user closes calls that are the user's own. An analyst closes calls that the analyst owns too, with the permission
+`take_over` any call. Whoever is not recognised closes calls where the inbox says `close_anonymously`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from services.record_writer.decide.answers import title
+from services.record_writer.decide.command_answers import command_answer
+from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Part
+from services.record_writer.decide.update import changed, email_activities, moves, record_of, type_of
+from shared.contracts.change import Change
+from shared.store.record import Record
+
+TAKE_OVER: Final = "take_over"
+"""The permission of an analyst to act on calls of others."""
+INSUFFICIENT: Final = "Reason: Insufficient Permission"
+
+
+def plan_close(facts: Facts, lookups: Lookups, part: Part) -> Change:
+    """Close the record, or refuse that in words. Raises `PostroomError` when the record or its type is gone."""
+    record, type_ = record_of(part), type_of(facts, part)
+    named = f"{title(facts, type_)} {record.number}"
+    if not may_close(facts, lookups, record):
+        text = f"{named} has not been closed. {INSUFFICIENT}\n"
+        return _refused(facts, lookups, part, f"{named} has not been closed", text, "the sender may not close it")
+    if type_.statuses.group(record.status) == "closed":
+        words = f"{title(facts, type_)} No {record.number} is already closed and has not been updated."
+        return _refused(facts, lookups, part, words, f"{words}\n", f"{record.number} is closed already")
+    given = {"Status": type_.statuses.closed[0]}
+    return changed(
+        facts,
+        lookups,
+        part,
+        "closed",
+        given=given,
+        activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
+        notifications=command_answer(facts, f"{named} has been closed", f"{named} has been closed.\n"),
+    )
+
+
+def may_close(facts: Facts, lookups: Lookups, record: Record) -> bool:
+    """Whether the sender may close the call."""
+    person_id = facts.sender.person_id
+    if person_id is None:
+        return facts.inbox.commands.close_anonymously
+    if person_id == record.customer:
+        return True
+    return facts.is_analyst and (person_id == record.owner or may_take_over(lookups, person_id))
+
+
+def may_take_over(lookups: Lookups, person_id: str) -> bool:
+    """Whether this analyst may act on records of others."""
+    person = lookups.person(person_id)
+    return person is not None and TAKE_OVER in {each.casefold() for each in person.permissions}
+
+
+def _refused(facts: Facts, lookups: Lookups, part: Part, subject: str, text: str, why: str) -> Change:
+    return changed(
+        facts,
+        lookups,
+        part,
+        "none",
+        notifications=command_answer(facts, subject, text),
+        why=(f"{part.target.why}: {why}",),
+    )

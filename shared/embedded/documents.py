@@ -245,15 +245,6 @@ class EmbeddedDocuments:
         with self.file.translated():
             self.file.connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 
-    def explain(self, collection: str, where: Filter, sort: Sort = ()) -> bool:
-        """Whether SQLite searches by an index instead of scanning the table."""
-        table = self._table(collection)
-        clause, values, _ = table.narrow(where)
-        statement = f"EXPLAIN QUERY PLAN SELECT doc FROM {table.name} WHERE {clause}{table.order(sort) or ''}"
-        with self.file.translated():
-            plan = self.file.connection.execute(statement, values).fetchall()
-        return not any(str(step[3]) == f"SCAN {table.name}" for step in plan)
-
     def close(self) -> None:
         """Close the file."""
         self.file.close()

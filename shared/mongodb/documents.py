@@ -13,7 +13,7 @@ import hashlib
 import re
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, timedelta
 from typing import Any, Final, cast
@@ -53,7 +53,6 @@ _RACES: Final = 5
 """How often an upsert that lost the race to insert is tried again."""
 
 _INDEX_DIFFERS: Final = frozenset({85, 86})
-_SERVED: Final = frozenset({"IXSCAN", "IDHACK", "COUNT_SCAN", "DISTINCT_SCAN", "EXPRESS_IXSCAN", "CLUSTERED_IXSCAN"})
 
 
 class MongoDocuments:
@@ -259,19 +258,6 @@ class MongoDocuments:
         with self._bounded():
             self._database.command("ping")
 
-    def explain(self, collection: str, where: Filter, sort: Sort = ()) -> bool:
-        """Whether an index finds the documents. A sort of what was found may still happen in memory.
-
-        `Unsupported` on a server without the `explain` command.
-        """
-        query: dict[str, Any] = {"find": check_collection(collection), "filter": _filter_to_server(check_filter(where))}
-        if check_sort(sort):
-            query["sort"] = dict(sort)
-        with self._bounded():
-            answer = self._database.command("explain", query, verbosity="queryPlanner")
-        stages = set(_stages(answer.get("queryPlanner", {}).get("winningPlan")))
-        return "COLLSCAN" not in stages and not stages.isdisjoint(_SERVED)
-
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
@@ -401,17 +387,6 @@ def _is_digest(sha256: str) -> bool:
 
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-
-
-def _stages(plan: Any) -> Iterator[str]:
-    if isinstance(plan, Mapping):
-        if isinstance(stage := plan.get("stage"), str):
-            yield stage
-        for part in plan.values():
-            yield from _stages(part)
-    elif isinstance(plan, list):
-        for part in plan:
-            yield from _stages(part)
 
 
 def _only_duplicates(error: BulkWriteError) -> bool:

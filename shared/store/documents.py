@@ -107,8 +107,5 @@ class Documents(Protocol):
     def ping(self) -> None:
         """Raises `Unavailable` when the store cannot be reached."""
 
-    def explain(self, collection: str, where: Filter, sort: Sort = ()) -> bool:
-        """Whether the query is served by an index. For tests and `doctor`."""
-
     def close(self) -> None:
         """Release connections. Safe to call twice."""

@@ -139,7 +139,6 @@ CALLS: dict[str, Callable[[MongoDocuments], Any]] = {
     "put_blob": lambda store: store.put_blob(b"new"),
     "get_blob": lambda store: store.get_blob("0" * 64),
     "has_blob": lambda store: store.has_blob("0" * 64),
-    "explain": lambda store: store.explain("things", {"n": 1}),
 }
 
 

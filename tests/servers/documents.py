@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pytest
 
@@ -19,7 +19,7 @@ from shared.contracts.errors import PostroomError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from shared.store.documents import Documents
+    from shared.store.documents import Documents, Filter, Sort
     from tests.servers.mongodb import MongoServer
 
 Kind = Literal["embedded", "mongodb"]
@@ -61,6 +61,41 @@ def opened(kind: str, address: str, database: str) -> Documents:
     from shared.mongodb.documents import MongoDocuments
 
     return MongoDocuments(address, database=database)
+
+
+SERVED = {"IXSCAN", "IDHACK", "COUNT_SCAN", "DISTINCT_SCAN", "EXPRESS_IXSCAN", "CLUSTERED_IXSCAN"}
+"""Stages of MongoDB's plans that read an index."""
+
+
+def uses_index(store: Documents, collection: str, where: Filter, sort: Sort = ()) -> bool:
+    """Whether an index finds the documents. A sort of what was found may still happen in memory.
+
+    Raises `Unsupported` on a server without the `explain` command.
+    """
+    from shared.embedded.documents import EmbeddedDocuments
+    from shared.mongodb.documents import MongoDocuments, _filter_to_server
+
+    if isinstance(store, EmbeddedDocuments):
+        table = store._table(collection)
+        clause, values, _ = table.narrow(where)
+        statement = f"EXPLAIN QUERY PLAN SELECT doc FROM {table.name} WHERE {clause}{table.order(sort) or ''}"
+        plan = store.file.connection.execute(statement, values).fetchall()
+        return not any(str(step[3]) == f"SCAN {table.name}" for step in plan)
+    assert isinstance(store, MongoDocuments)
+    query = {"find": collection, "filter": _filter_to_server(where), **({"sort": dict(sort)} if sort else {})}
+    with store._bounded():
+        answer = store._database.command("explain", query, verbosity="queryPlanner")
+    stages = set(_stages(answer.get("queryPlanner", {}).get("winningPlan")))
+    return "COLLSCAN" not in stages and not stages.isdisjoint(SERVED)
+
+
+def _stages(plan: Any) -> Iterator[str]:
+    if isinstance(plan, dict):
+        if isinstance(stage := plan.get("stage"), str):
+            yield stage
+        plan = list(plan.values())
+    for part in plan if isinstance(plan, list) else ():
+        yield from _stages(part)
 
 
 @pytest.fixture(params=["embedded", "mongodb"])

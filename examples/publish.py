@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(description="Hand mails to Postroom over RabbitMQ.")
     parser.add_argument("mails", nargs="+", type=Path, metavar="MAIL.eml")
-    parser.add_argument("--inbox", help="name of the inbox; the default inbox when left out")
+    parser.add_argument("--inbox", help="name of the inbox; the default inbox if omitted")
     parser.add_argument("--source-id", help="your own key for the mail: the same one is taken in once")
     return parser.parse_args()
 

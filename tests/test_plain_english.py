@@ -35,6 +35,21 @@ PHRASES = {
     r"shall": "will, is to be",
     r"foretold|foretells?": "predicted",
     r"(?:is|stands?) (?:here|there) twice": "appears twice",
+    r"no (?:mails?|records?|people|dead letters) like that": "no matching mails",
+    r"at most so many|the newest so many": "at most this many",
+    r"when left out": "if omitted",
+    r"say --\w+": "use --all",
+    r"should not have happened": "unexpected error",
+    r"nobody is known by": "no person has this address",
+    r"which is enough here": "the setting that allows it",
+    r"keeps it back": "blocks it",
+    r"(?:wants|want) a login": "requires a login",
+    r"the line broke": "the connection was lost",
+    r"(?:answers?|talks?|greets) without end": "an endless answer",
+    r"without trouble": "without errors",
+    r"through the door|at the door": "handed in, at intake",
+    r"whole story": "description",
+    r"is to be had|cannot be had": "is available, not available",
 }
 """Phrase → what to write instead."""
 NAMES = {
@@ -57,6 +72,8 @@ NAMES = {
     "furnish": "seed_defaults",
     "LEAST_OF_AN_ID": "MIN_ID_PREFIX",
     "Shelf": "ParserStores",
+    "NotPossible": "NotAvailable",
+    "NotTaken": "Refused",
 }
 """Name → the name that says what it is."""
 FILES = sorted(

@@ -22,14 +22,14 @@ FILE = click.Path(dir_okay=False, path_type=Path)
 def backup(file: Path) -> None:
     """Copy store and queues into one new file, while Postroom runs; the copy is checked.
 
-    Of RabbitMQ and MongoDB their own tools make backups: docs/operations.md, "Files and backup".
+    For RabbitMQ and MongoDB use their own tools: docs/operations.md, "Files and backup".
     """
     _show("backed up", file, copy_to(_data(), file))
 
 
 @click.command(cls=Command)
 @click.argument("file", type=FILE)
-@click.option("--replace", is_flag=True, help="Replace what the data folder holds.")
+@click.option("--replace", is_flag=True, help="Replace the contents of the data folder.")
 def restore(file: Path, *, replace: bool) -> None:
     """Put a backup into the data folder (--data), which must be empty. Stop Postroom before."""
     if not file.is_file():

@@ -1,7 +1,7 @@
-"""What all commands share: lazy loading, `--data` and `--json` everywhere, exit codes, errors in one sentence.
+"""Shared by all commands: lazy loading, `--data` and `--json` everywhere, exit codes, errors in one sentence.
 
 Exit codes: 0 done, 1 a problem was found, 2 usage, 75 try again later (EX_TEMPFAIL of sysexits.h, which mail
-transfer agents understand). Nothing of Postroom is imported here before a command needs it, so that
+transfer agents understand). Modules of Postroom are imported when a command needs them, so that
 `postroom --help` and `postroom parse` start at once.
 """
 
@@ -36,7 +36,7 @@ DEBUG: Final = "POSTROOM_DEBUG"
 
 
 class Problem(click.ClickException):
-    """Something was found that a person has to look at: one sentence, exit code 1."""
+    """A problem that a person has to solve: one sentence, exit code 1."""
 
     exit_code = PROBLEM
 
@@ -67,7 +67,7 @@ def common_options() -> list[click.Parameter]:
         click.Option(
             ["--json"],
             is_flag=True,
-            help="One JSON object a line, for machines.",
+            help="Print JSON, one object per line.",
             expose_value=False,
             callback=_remember(JSON),
         ),
@@ -199,7 +199,7 @@ def _code_and_sentence(error: Exception) -> tuple[int, str]:
         case OSError():
             return PROBLEM, f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
         case _:
-            return PROBLEM, f"this should not have happened: {type(error).__name__}: {error} ({DEBUG}=1 shows where)"
+            return PROBLEM, f"unexpected error: {type(error).__name__}: {error} ({DEBUG}=1 shows the traceback)"
 
 
 def print_error(sentence: str, code: int, *, json: bool) -> None:
@@ -234,7 +234,7 @@ def location() -> Location:
 
 @contextmanager
 def opened(where: Location | None = None) -> Iterator[App]:
-    """The app for one command, closed behind it. A data folder that cannot be used at all is a `Problem`."""
+    """The app for one command, closed at its end. A data folder that cannot be used at all is a `Problem`."""
     from services.cli.output import watching
     from services.queues import QUEUES
     from shared.app import App
@@ -245,7 +245,7 @@ def opened(where: Location | None = None) -> Iterator[App]:
             app = App.open(where, QUEUES)
     except Unavailable as error:
         if _is_permanent(error.__cause__, where.data):
-            raise Problem(f"{error}; repair that, or name another folder with --data or POSTROOM_DATA") from error
+            raise Problem(f"{error}; fix that, or name another folder with --data or POSTROOM_DATA") from error
         raise
     try:
         yield app
@@ -263,12 +263,14 @@ def _is_permanent(cause: BaseException | None, data: Path) -> bool:
 def is_all(named: Sequence[str], *, everything: bool, what: str) -> bool:
     """Whether `--all` is given; a usage error when things are named as well, or none is."""
     if everything == bool(named):
-        raise click.UsageError(f"name {what}, or say --all")
+        raise click.UsageError(f"name {what}, or use --all")
     return everything
 
 
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--limit` and `--after` of every list."""
     after = click.option("--after", "skip", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N.")
-    limit = click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many.")
+    limit = click.option(
+        "--limit", type=click.IntRange(1), default=50, show_default=True, help="Show at most this many."
+    )
     return limit(after(command))

@@ -39,7 +39,7 @@ def config() -> None:
 def check(file: Path) -> int:
     """Check a configuration file; every problem on one line. Exit code 1 when there is one.
 
-    Notes are not problems: what this version cannot do yet, what can do nothing or is risky, and secrets that are
+    Notes do not count as problems: unsupported settings, settings without effect or with a risk, and secrets that are
     missing here, because they belong to the machine that runs the workers.
     """
     with output.watching("reading"):
@@ -70,9 +70,9 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 @config.command(cls=Command)
 @click.argument("file", type=FILE)
-@click.option("--prune", is_flag=True, help="Delete what the file does not have.")
+@click.option("--prune", is_flag=True, help="Delete what is missing in the file.")
 @click.option("--yes", is_flag=True, help="With --prune: delete inboxes and mail servers without asking.")
-@click.option("--reason", default="", metavar="TEXT", help="Kept with the change.")
+@click.option("--reason", default="", metavar="TEXT", help="Reason, stored with the change.")
 @click.option(
     "--test/--no-test",
     "tests",
@@ -80,7 +80,7 @@ def _counted(counts: Mapping[str, int]) -> str:
     help="Test the connections of enabled inboxes and of mail servers afterwards.",
 )
 def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> int:
-    """Put a configuration file into the store: create and update what it states, leave the rest.
+    """Apply a configuration file to the store: create and update what it states, leave the rest.
 
     Enabled inboxes and mail servers are connected to afterwards; a failure leaves the configuration saved and exits
     with 1.

@@ -39,7 +39,7 @@ def list_letters(state: LetterState | Literal["all"], stage: str | None, limit: 
             letter_as_json,
             ("letter", "at", "stage", "mail", "incident", "state", "reason"),
             partial(_row, timezone=timezone_of(app.documents)),
-            NONE_OPEN if query == OPEN else "no dead letters like that",
+            NONE_OPEN if query == OPEN else "no matching dead letters",
         )
         listing.show_page(app.dead_letters.recent(query, page.reach, skip), page)
 
@@ -111,7 +111,7 @@ def _chosen(app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: s
 @click.argument("letter_ids", metavar="LETTER_ID...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every open letter.")
 @click.option("--stage", help="With --all: letters of one stage.")
-@click.option("--reason", default="", metavar="TEXT", help="Kept with the letter.")
+@click.option("--reason", default="", metavar="TEXT", help="Reason, stored with the letter.")
 def discard(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, reason: str) -> None:
     """Close letters without another try; mail, error and incident stay."""
     from services.operator import actions

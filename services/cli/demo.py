@@ -1,7 +1,7 @@
 """`postroom demo`: a desk, a dozen sample mails, and a tour of what became of them, within seconds.
 
-Runs on the embedded default in a folder of its own (`./postroom-demo`), whatever the environment says, so that it
-never meets the user's desk. It keeps the folder, so that the commands which the tour names at its end can be tried.
+Runs on the embedded default in a folder of its own (`./postroom-demo`), whatever the environment says. So it
+never touches the user's desk. It keeps the folder, so that the commands which the tour names at its end can be tried.
 """
 
 from __future__ import annotations

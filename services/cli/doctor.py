@@ -15,7 +15,7 @@ from services.operator.view import values_of
 
 @click.command(cls=Command)
 def doctor() -> int:
-    """Is everything reachable, is the configuration whole, is every mail accounted for?"""
+    """Is everything reachable, is the configuration complete, is every mail accounted for?"""
     with output.watching("checking"):
         findings = examine(location())
     for each in findings:

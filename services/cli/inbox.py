@@ -51,7 +51,7 @@ def _row(view: inboxes.InboxView, zone: str) -> tuple[object, ...]:
 @click.argument("name")
 @click.option("--send/--no-send", default=None, help="Send a test mail to the user of the mail server.  [default: ask]")
 @test_mail_options
-@click.option("--clear", is_flag=True, help="Forget the latest result instead.")
+@click.option("--clear", is_flag=True, help="Clear the latest result instead.")
 def test(name: str, *, send: bool | None, clear: bool, **mail: Any) -> int:
     """Test the connection of an inbox and keep the result; exit code 1 when it fails. Creates nothing there.
 
@@ -96,7 +96,7 @@ def _wants(server: MailServer, *, send: bool | None) -> bool:
 
 @inbox.command(cls=Command)
 @click.argument("name")
-@click.option("--count", type=click.IntRange(1, 100), default=1, show_default=True, help="At most so many mails.")
+@click.option("--count", type=click.IntRange(1, 100), default=1, show_default=True, help="At most this many mails.")
 def peek(name: str, count: int) -> None:
     """Show waiting mails without processing them; they stay unread."""
     with opened() as app, output.watching("looking"):
@@ -118,7 +118,7 @@ def _waiting(mail: inboxes.WaitingMail) -> dict[str, Any]:
 
 @inbox.command(cls=Command)
 @click.argument("name")
-@click.option("--type", "type_name", metavar="TYPE", help="Another record type than the one the inbox makes.")
+@click.option("--type", "type_name", metavar="TYPE", help="Record type; by default the one that the inbox makes.")
 def sample(name: str, type_name: str | None) -> None:
     """Print a sample mail for the people who write to an inbox: its fields, separator and marker."""
     with opened() as app:
@@ -134,7 +134,7 @@ def sample(name: str, type_name: str | None) -> None:
 
 @inbox.command(cls=Command)
 @click.argument("name", required=False)
-@click.option("--all", "everything", is_flag=True, help="The whole system: no inbox is visited any more.")
+@click.option("--all", "everything", is_flag=True, help="All inboxes: none is visited any more.")
 @click.option("--reason", default="stopped by an operator", help="Shown by inbox list.")
 def stop(name: str | None, *, everything: bool, reason: str) -> None:
     """Stop taking mail from an inbox, or from all, without a restart."""
@@ -156,7 +156,7 @@ def _show_state(state: str, name: str | None) -> None:
 
 @inbox.command(cls=Command)
 @click.argument("name", required=False)
-@click.option("--all", "everything", is_flag=True, help="The whole system.")
+@click.option("--all", "everything", is_flag=True, help="All inboxes.")
 def start(name: str | None, *, everything: bool) -> None:
     """Start an inbox again, also one that stopped because logins were refused; or switch the whole system on."""
     with opened() as app:

@@ -1,8 +1,8 @@
-"""Log lines of the commands that run on: one event a line on standard error, its facts behind it.
+"""Log lines of `up` and `worker`: one event per line on standard error, followed by its fields.
 
 `2026-11-20T12:00:00.123Z INFO decided stage=filter mail_id=...`, or one JSON object with the members `at`, `level` and
 `event` and one for each fact. POSTROOM_LOG sets the level, POSTROOM_LOG_FORMAT the form. Of an exception the line says
-what it was and where it was raised; POSTROOM_DEBUG=1 shows the whole traceback. While a mail is worked on, its id is in
+what it was and where it was raised; POSTROOM_DEBUG=1 shows the whole traceback. While a mail is processed, its id is in
 every line (`shared.runtime.current_mail`).
 """
 
@@ -33,7 +33,7 @@ _KNOWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctim
 
 
 class Lines(logging.Formatter):
-    """An event and its facts; values with blanks or quotes are quoted."""
+    """Formats an event and its facts as text; values with blanks or quotes are quoted."""
 
     def format(self, record: logging.LogRecord) -> str:
         """One line, and the traceback below it when there is one."""
@@ -67,7 +67,7 @@ def _at(record: logging.LogRecord) -> str:
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:
-    """The facts of a line, with the mail that is being worked on unless the line names one itself."""
+    """The facts of a line, with the mail that is being processed unless the line names one itself."""
     facts = {name: value for name, value in vars(record).items() if name not in _KNOWN}
     mail_id = current_mail.get()
     return facts if facts.get("mail_id") or not mail_id else {**facts, "mail_id": mail_id}

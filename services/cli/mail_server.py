@@ -16,7 +16,7 @@ from services.operator.mail_servers import TestMail
 OPTIONS: Final = (
     click.option("--to", multiple=True, metavar="ADDRESS", help="Recipient of the test mail; may be repeated."),
     click.option("--cc", multiple=True, metavar="ADDRESS", help="Recipient of a copy."),
-    click.option("--bcc", multiple=True, metavar="ADDRESS", help="Recipient whom the others do not see."),
+    click.option("--bcc", multiple=True, metavar="ADDRESS", help="Recipient of a blind copy."),
     click.option("--subject", default=mail_servers.SUBJECT, show_default=True, help="Subject of the test mail."),
     click.option("--text", default=mail_servers.TEXT, show_default=True, help="Text of the test mail."),
 )
@@ -56,7 +56,7 @@ def _latest_test(view: mail_servers.MailServerView, zone: str) -> tuple[str, str
 @click.argument("name")
 @click.option("--send", is_flag=True, help="Send a test mail, to the server's own user unless recipients are named.")
 @test_mail_options
-@click.option("--clear", is_flag=True, help="Forget the latest result instead.")
+@click.option("--clear", is_flag=True, help="Clear the latest result instead.")
 def test(name: str, *, send: bool, clear: bool, **mail: Any) -> int:
     """Test the connection of a mail server and keep the result; exit code 1 when it fails."""
     with opened() as app:

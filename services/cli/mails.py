@@ -1,4 +1,4 @@
-"""`postroom mails`: where is that mail? What every stage decided, the source, and the way past a rejection."""
+"""`postroom mails`: find a mail, what every stage decided about it, its source; release a rejected one."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ _REFUSED: Final = ("mail", "received", "inbox", "from", "subject", "reason")
 
 @click.group(cls=Group)
 def mails() -> None:
-    """Where is that mail? Ask by mail id, by its beginning, by Message-ID, or by its whole subject."""
+    """Find mails by id or the beginning of one, by Message-ID, or by the whole subject."""
 
 
 @mails.command("list", cls=Command)
 @click.option("--inbox", metavar="NAME", help="Mail of one inbox.")
-@click.option("--outcome", type=click.Choice((*OUTCOMES, IN_FLIGHT)), help="Mail that ended so, or not yet.")
+@click.option("--outcome", type=click.Choice((*OUTCOMES, IN_FLIGHT)), help="Mail with this outcome.")
 @click.option("--since", metavar="TIME", help="Received since then: 2026-11-20, 2026-11-20T08:00, or 2h, 3d ago.")
-@click.option("--search", metavar="TEXT", help="A part of sender, subject or Message-ID, whatever the case.")
+@click.option("--search", metavar="TEXT", help="Part of sender, subject or Message-ID; case is ignored.")
 @page_options
 def list_mails(
     *,
@@ -62,7 +62,7 @@ def list_mails(
             views.mail_as_json,
             _REFUSED if outcome in REFUSED else ("mail", "received", "inbox", "from", "subject", "outcome", "records"),
             partial(_row, timezone=timezone, refused=outcome in REFUSED),
-            "no mails yet; postroom publish FILE hands one in" if any_mail else "no mails like that",
+            "no mails yet; postroom publish FILE hands one in" if any_mail else "no matching mails",
         )
         listing.show_page(found, page)
 
@@ -113,7 +113,7 @@ def show(mail_id: str) -> None:
     output.table(
         ("at", "stage", "decision", "why"),
         ((output.local(each.at, timezone), each.stage, each.decision, each.why) for each in view.journal),
-        empty="no stage has seen it yet",
+        empty="no stage has processed it yet",
     )
 
 

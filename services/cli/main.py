@@ -14,13 +14,13 @@ import click
 from services.cli.base import Group
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
-    "up": ("services.cli.up:up", "Everything in one process on the embedded default."),
-    "demo": ("services.cli.demo:demo", "A tour with sample mails: mails in, records out, on screen."),
-    "worker": ("services.cli.worker:worker", "One worker on RabbitMQ and MongoDB."),
-    "publish": ("services.cli.publish:publish", "Raw mail onto the intake queue."),
-    "parse": ("services.cli.parse:parse", "What the parser sees, one JSON object a mail."),
+    "up": ("services.cli.up:up", "Run everything in one process, on the embedded default."),
+    "demo": ("services.cli.demo:demo", "Show a tour with sample mails: mails in, records out."),
+    "worker": ("services.cli.worker:worker", "Run one worker on RabbitMQ and MongoDB."),
+    "publish": ("services.cli.publish:publish", "Publish raw mail to the intake queue."),
+    "parse": ("services.cli.parse:parse", "Print parsed mails, one JSON object per mail."),
     "try": ("services.cli.try_:try_", "Dry run of the whole pipeline: nothing is written."),
-    "mails": ("services.cli.mails:mails", "Where is that mail?"),
+    "mails": ("services.cli.mails:mails", "Mails: list, show, source, release."),
     "records": ("services.cli.records:records", "Records: list, show, create, set, attachment."),
     "people": ("services.cli.people:people", "People and their mail."),
     "queues": ("services.cli.queues:queues", "Depth, age and consumers of every queue."),
@@ -29,14 +29,14 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "inbox": ("services.cli.inbox:inbox", "Inboxes: list, test, start, stop, peek, sample."),
     "mail-server": ("services.cli.mail_server:mail_server", "Mail servers: list, test, send a test mail."),
     "config": ("services.cli.config:config", "Check, apply and export the configuration."),
-    "backup": ("services.cli.backup:backup", "Store and queues of the embedded default into one file."),
-    "restore": ("services.cli.backup:restore", "Such a file into an empty data folder."),
+    "backup": ("services.cli.backup:backup", "Back up store and queues of the embedded default to a file."),
+    "restore": ("services.cli.backup:restore", "Restore such a file to an empty data folder."),
     "doctor": ("services.cli.doctor:doctor", "Is everything reachable, is every mail accounted for?"),
 }
 
 
 ALLOCATIONS_PER_COLLECTION: Final = 10_000
-"""Mails leave no cycles behind: Python's default of 700 looks for them a hundred times in 500 mails."""
+"""Garbage collection after so many allocations: mails make no reference cycles, and the default of 700 costs time."""
 
 
 @click.group(

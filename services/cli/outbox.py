@@ -1,4 +1,4 @@
-"""`postroom outbox`: outgoing mail, sent and waiting; without a mail server it leaves only by `outbox send`."""
+"""`postroom outbox`: outgoing mail, sent and waiting; without a mail server it is sent by `outbox send` only."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def show(outbox_id: str) -> None:
 
 @outbox.command(cls=Command)
 @click.argument("outbox_ids", metavar="OUTBOX_ID...", nargs=-1)
-@click.option("--all", "everything", is_flag=True, help="Everything that is unsent.")
+@click.option("--all", "everything", is_flag=True, help="All unsent mail.")
 def send(outbox_ids: tuple[str, ...], *, everything: bool) -> int:
     """Send unsent, waiting or failed mail now, through the mail server of its inbox."""
     with opened() as app:

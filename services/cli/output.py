@@ -1,4 +1,4 @@
-"""How commands print: JSON lines for machines, tables and facts for people, nothing that a mail could abuse.
+"""Output of commands: JSON lines for machines, tables and facts for people, with everything unsafe escaped.
 
 What comes from mails is shown with control characters and direction marks escaped: a subject must not move
 the cursor, nor make one name look like another. rich is imported only when a terminal is there to show progress.
@@ -121,7 +121,7 @@ def is_terminal() -> bool:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "nothing") -> None:
-    """Rows in columns: fitted to a terminal, whole and aligned anywhere else."""
+    """Print rows in columns: fitted to the width of a terminal, in full length anywhere else."""
     cells = [[safe("" if cell is None else cell) for cell in row] for row in rows]
     if not cells:
         click.echo(empty)
@@ -219,7 +219,7 @@ def fitted(headings: Sequence[str], rows: Sequence[Sequence[str]], available: in
 
 
 def facts(pairs: Iterable[tuple[str, object]]) -> None:
-    """One fact a line; what is not known is left out."""
+    """Print one fact per line; unknown ones are left out."""
     known = [(name, safe(value)) for name, value in pairs if value not in (None, "", [], ())]
     width = max((len(name) for name, _ in known), default=0)
     for name, value in known:

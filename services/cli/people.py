@@ -1,4 +1,4 @@
-"""`postroom people`: who writes to the desk and works at it, each with the mail history."""
+"""`postroom people`: requestors and analysts, each with the mail history."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def list_people(kind: str | None, role: str | None, limit: int, skip: int) -> No
     """List people in order of their id."""
     page = Page(limit, skip)
     headings = ("person", "name", "addresses", "kind", "roles", "active")
-    empty = "no people" if kind is role is None else "no people like that"
+    empty = "no people" if kind is role is None else "no matching people"
     listing = Listing(lambda person: {**views.summary(person), "person_id": person.id}, headings, _row, empty)
     with opened() as app:
         listing.show_page(app.people.list(page.reach, skip, kind=kind, role=role), page)
@@ -53,7 +53,9 @@ def _shown(value: object) -> object:
 
 @people.command(cls=Command)
 @click.argument("person_id", metavar="ID")
-@click.option("--mails", "limit", type=click.IntRange(1), default=50, show_default=True, help="At most so many mails.")
+@click.option(
+    "--mails", "limit", type=click.IntRange(1), default=50, show_default=True, help="At most this many mails."
+)
 def show(person_id: str, limit: int) -> None:
     """Show one person with the mail history, newest first."""
     with opened() as app:

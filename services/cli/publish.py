@@ -27,10 +27,10 @@ BATCH_BYTES: Final = 8 * 1024 * 1024
 
 
 @click.command(cls=Command)
-@click.option("--inbox", metavar="NAME", help="The inbox it came for; the default inbox when left out.")
+@click.option("--inbox", metavar="NAME", help="Inbox that receives the mail; the default inbox if omitted.")
 @click.option("--source-id", metavar="ID", help="Your own key: the same key and bytes are one mail.")
-@click.option("--envelope-from", metavar="ADDRESS", help="Whom the mail transfer agent has it from.")
-@click.option("--envelope-to", metavar="ADDRESS", multiple=True, help="Whom it is for.")
+@click.option("--envelope-from", metavar="ADDRESS", help="Envelope sender (MAIL FROM).")
+@click.option("--envelope-to", metavar="ADDRESS", multiple=True, help="Envelope recipient (RCPT TO); may be repeated.")
 @click.argument("named", metavar="FILE|DIR|MBOX|-...", type=click.Path(), nargs=-1, required=True)
 def publish(
     inbox: str | None,

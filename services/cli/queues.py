@@ -1,4 +1,4 @@
-"""`postroom queues`: how much waits where, for how long, and who works on it."""
+"""`postroom queues`: depth, age of the oldest message, and consumers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.operator.queues import QueueState, queue_states, ready_per_second,
 
 
 @click.command(cls=Command)
-@click.option("--watch", is_flag=True, help="Again every two seconds, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Refresh every two seconds, until Ctrl-C.")
 @click.option("--interval", type=click.FloatRange(0.2), default=2.0, hidden=True)
 def queues(*, watch: bool, interval: float) -> None:
     """Show depth, age and consumers of every queue."""

@@ -46,7 +46,7 @@ def list_records(type_name: str | None, status: str | None, limit: int, skip: in
             views.record_as_json,
             ("number", "type", "status", "subject", "owner", "team", "created"),
             partial(_row, timezone=timezone_of(app.documents)),
-            "no records like that" if filtered else "no records yet; mail makes them, and postroom records create",
+            "no matching records" if filtered else "no records yet; mail makes them, and postroom records create",
         )
         found = app.records.list(page.reach, skip, type_=type_.name if type_ else None, statuses=statuses)
         listing.show_page(found, page)
@@ -59,7 +59,13 @@ def _row(record: Record, timezone: str) -> tuple[object, ...]:
 
 @records.command(cls=Command)
 @click.argument("words", metavar="[TYPE] NUMBER", nargs=-1, required=True)
-@click.option("--activities", type=click.IntRange(1), default=50, show_default=True, help="The newest so many.")
+@click.option(
+    "--activities",
+    type=click.IntRange(1),
+    default=50,
+    show_default=True,
+    help="The newest ones, at most this many.",
+)
 @click.option("--seen", is_flag=True, help="Clear its mark `updated by mail`.")
 def show(words: tuple[str, ...], *, activities: int, seen: bool) -> None:
     """Show one record with its activities. NUMBER is as it is printed (INC1); a bare number needs the type."""
@@ -76,7 +82,12 @@ def _called(app: App, words: Sequence[str]) -> Record:
 
 @records.command(cls=Command)
 @click.argument("words", metavar="[TYPE] NUMBER NAME", nargs=-1, required=True)
-@click.option("--save", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="A new file.")
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A file to create.",
+)
 def attachment(words: tuple[str, ...], save: Path | None) -> None:
     """Write a file of a record to FILE, which must not exist, or to standard output when that is not a terminal."""
     if save is None and output.is_terminal():
@@ -148,12 +159,12 @@ def _print_activity(entry: StoredActivity, subject: str, timezone: str) -> None:
 
 @records.command(cls=Command)
 @click.argument("type_name", metavar="TYPE")
-@click.option("--subject", default="", help="What it is about.")
-@click.option("--description", default="", help="The whole story.")
+@click.option("--subject", default="", help="Subject of the record.")
+@click.option("--description", default="", help="Description of the record.")
 @click.option("--customer", metavar="PERSON", help="Id or address of a person.")
 @click.option("--owner", metavar="PERSON", help="Id or address of a person.")
 @click.option("--status", help="Another status than the first open one.")
-@click.option("--parent", metavar="NUMBER", help="The record that it lies below: INC1, or TYPE:NUMBER.")
+@click.option("--parent", metavar="NUMBER", help="Parent record: INC1, or TYPE:NUMBER.")
 @click.option("--set", "values", metavar="FIELD=VALUE", multiple=True, help="A field; may be given several times.")
 def create(
     *,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("try", cls=Command)
-@click.option("--inbox", metavar="NAME", help="The inbox it comes in by; the default inbox when left out.")
+@click.option("--inbox", metavar="NAME", help="Inbox that receives the mail; the default inbox if omitted.")
 @click.argument("named", metavar="FILE|DIR|MBOX|-...", type=click.Path(), nargs=-1, required=True)
 def try_(inbox: str | None, named: tuple[str, ...]) -> int:
     """Dry run of the whole pipeline: the decision of every stage and rule, the planned changes, nothing written."""

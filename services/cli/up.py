@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
     help="Apply this configuration first.",
 )
-@click.option("--once", is_flag=True, help="Take in what is due, work until the queues are empty, and leave.")
+@click.option("--once", is_flag=True, help="Visit the inboxes that are due, process all queues, and exit.")
 def up(file: Path | None, *, once: bool) -> int:
     """Run every worker in this process, on the embedded default unless the environment says otherwise.
 
@@ -41,7 +41,7 @@ def up(file: Path | None, *, once: bool) -> int:
             _apply(app, file)
         _require_secrets(app)
         if not once and not as_json():
-            click.echo("Postroom is up; Ctrl-C ends it.", err=True)
+            click.echo("Postroom is running; Ctrl-C stops it.", err=True)
         from services.runner import run_all
 
         if not once:

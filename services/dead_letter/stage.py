@@ -48,12 +48,12 @@ class DeadLetterKeeper:
         reason = str(message.headers.get("reason", NO_REASON))
         crash_point("dead-letter.kept")
         if not new and not self._is_open(letter_id):
-            return Emit(note="a person has dealt with this letter already")
+            return Emit(note="the letter was closed already")
         if mail is None:
             self._count_unreadable(message, letter_id)
             return Emit(note=f"a message about no mail: {reason}")
         if not self.mails.finish(mail.id, "dead", reason=reason) and (other := self._other_outcome(mail.id)):
-            return Emit(note=f"the mail has its outcome {other}: {reason}")
+            return Emit(note=f"the mail already has the outcome {other}: {reason}")
         if not self._wants_incident(message, mail):
             return Emit(note=f"kept without an incident: {reason}")
         stage = str(message.headers.get("stage", ""))

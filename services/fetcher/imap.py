@@ -154,7 +154,7 @@ class ImapMailbox:
         if raw is None:
             raise NotInFolder("the mail is no longer in the folder")
         if not isinstance(raw, bytes) or (size and not raw):
-            raise Unfetchable("the server gives no content for this mail")
+            raise Unfetchable("the server returns no content for this mail")
         return raw
 
     def peek(self, count: int) -> Sequence[Peek]:

@@ -57,7 +57,7 @@ def repaired(line: bytes, tags: Iterable[bytes]) -> bytes:
         return b"%s %s %s" % (found[1].upper(), found[2].upper(), _repaired_rest(b"OK", found[3] or b""))
     if line.startswith(b"+"):
         return b"+ " + line[1:].lstrip()
-    raise BrokenConnection("the server sent a line that is not an IMAP answer")
+    raise BrokenConnection("the server sent a line that is not an IMAP response")
 
 
 def _repaired_rest(name: bytes, rest: bytes) -> bytes:
@@ -104,7 +104,7 @@ def _all_of(line: bytes) -> Sequence[bytes]:
 
 def _uids(uid_set: bytes) -> Iterable[int]:
     if not _UID_SET.fullmatch(uid_set):
-        raise UnreadableAnswer("the answer to SEARCH is not valid IMAP: it names what is not a UID")
+        raise UnreadableAnswer("the answer to SEARCH is not valid IMAP: it has values that are not UIDs")
     ends = [sorted(map(int, part.split(b":"))) for part in uid_set.split(b",")]
     if sum(end[-1] - end[0] for end in ends) > MAX_UIDS:
         raise UnreadableAnswer(f"the answer to SEARCH names more than {MAX_UIDS} mails")

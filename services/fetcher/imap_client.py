@@ -54,7 +54,7 @@ _AS_BYTES = re.compile(r"^b(['\"])(.*)\1$", re.DOTALL)
 _TRANSIENT = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
 _PRIVACY = re.compile(r"\[PRIVACYREQUIRED\b", re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_NO_CLEARTEXT = "the server takes no clear-text login on this connection"
+_NO_CLEARTEXT = "the server accepts no clear-text login on this connection"
 UNREADABLE = (imaplib.IMAP4.error, ValueError, TypeError, LookupError, AttributeError, RecursionError, AssertionError)
 """What `imapclient` raises on an answer that it cannot read, and when the server says NO or BAD."""
 
@@ -162,7 +162,7 @@ class _BoundedConnection(imaplib.IMAP4):
     def _count(self, data: bytes) -> bytes:
         self._allowance -= len(data)
         if self._allowance < 0 or self._lines < 0:
-            raise self.abort("the server answers without end")
+            raise self.abort("the server sends an endless answer")
         return data
 
     def send(self, data: Any) -> None:
@@ -314,7 +314,7 @@ def log_in(client: BoundedClient, address: Address, auth: str, who: sasl.Credent
     with translated_errors(address):
         offered = _offered(client)
         if auth == "none":
-            raise Misconfigured("the server wants a login; auth none is not enough")
+            raise Misconfigured("the server requires a login; auth none is not enough")
         if auth == "regular":
             _login_command(client, who, offered)
         elif auth == "auto":
@@ -386,7 +386,7 @@ def _login_errors(who: sasl.Credentials) -> Iterator[None]:
 
 def _login_error(said: str) -> Exception:
     if _TRANSIENT.search(said) or " command error: BAD" in said:
-        return Unreachable(f"the server cannot log in anybody now: {said}")
+        return Unreachable(f"the server cannot process logins now: {said}")
     if _PRIVACY.search(said):
         return CleartextRefused(said)
     return AuthenticationRefused(said)

@@ -69,7 +69,7 @@ def _subject_length(facts: Facts) -> str | None:
 
 
 def _own_mark(facts: Facts) -> str | None:
-    return "the mail left from here: it carries our X-Postroom-Loop" if facts.mail.routing.loop else None
+    return "the mail was sent by this desk: it has our header X-Postroom-Loop" if facts.mail.routing.loop else None
 
 
 def _own_address(facts: Facts) -> str | None:
@@ -104,22 +104,15 @@ def has_null_path(envelope: Envelope, mail: ParsedMail) -> bool:
 def _null_path(facts: Facts) -> str | None:
     other = (facts.mail.automatic_header or "").lower() not in {"", "return-path"}
     if other and has_null_path(facts.envelope, facts.mail):
-        return f"the return path is empty, and {facts.mail.automatic_header} says that a robot wrote it"
+        return f"the return path is empty, and {facts.mail.automatic_header} says that it was sent automatically"
     return None
 
 
 def _accept_only(facts: Facts) -> str | None:
-    wanted = facts.inbox.accept_only
-    roles = facts.roles
-    match wanted:
-        case "anyone":
-            return None
-        case "both" if roles is not None:
-            return None
-        case "technicians" if roles is not None and "analyst" in roles:
-            return None
-        case "requestors" if roles is not None and "user" in roles:
-            return None
+    wanted, roles = facts.inbox.accept_only, facts.roles
+    role = {"technicians": "analyst", "requestors": "user"}.get(wanted)
+    if wanted == "anyone" or (roles is not None and (role is None or role in roles)):
+        return None
     return f"the inbox accepts {'known people' if wanted == 'both' else wanted} only (accept_only: {wanted})"
 
 

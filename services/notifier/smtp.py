@@ -2,7 +2,7 @@
 
 The result decides what the outbox does: `Sent` (for whom, and who was refused), `Refused` (5xx: never again
 as it is), `Deferred` (4xx: later), `Unavailable` (nothing was sent), `Uncertain` (the server took the mail and the
-line broke before its answer: send once more under the same Message-ID). Standard `smtplib` on a socket with a
+connection was lost before its answer: send once more under the same Message-ID). Standard `smtplib` on a socket with a
 deadline; the authentication exchange is ours, because smtplib's carries ASCII only.
 """
 
@@ -162,7 +162,7 @@ class _BoundedLines(io.BufferedReader):
         """One line."""
         self.lines += 1
         if self.lines > _MAX_REPLY_LINES:
-            raise smtplib.SMTPServerDisconnected("the server answers without end")
+            raise smtplib.SMTPServerDisconnected("the server sends an endless answer")
         return super().readline(size)
 
 
@@ -222,7 +222,7 @@ def _translated_errors(connection: _Connection, server: MailServer) -> Iterator[
         except smtplib.SMTPException as error:
             raise Unreachable(f"{where}: {error}") from error
         except UnicodeError as error:
-            raise Unreachable(f"{where}: an answer that is not text") from error
+            raise Unreachable(f"{where}: an answer that is not valid text") from error
 
 
 def _said(text: bytes | str) -> str:
@@ -254,7 +254,7 @@ def _begin(connection: _Connection, message: bytes, sender: str, recipients: Seq
         connection.command_encoding = "utf-8"
     reply = _reply(connection.mail(_argument(sender), options))
     if reply.code == 530:  # RFC 4954, 6
-        raise AuthenticationRefused(f"the server wants a login: {reply}")
+        raise AuthenticationRefused(f"the server requires a login: {reply}")
     if reply.code != 250:
         raise _reply_error(reply)
 
@@ -299,7 +299,7 @@ def _data(connection: _Connection, server: MailServer, message: bytes) -> None:
     try:
         reply = _reply(connection.getreply())
     except (smtplib.SMTPServerDisconnected, OSError) as error:
-        raise Uncertain(f"the line broke before the answer: {error}") from error
+        raise Uncertain(f"the connection was lost before the answer: {error}") from error
     if reply.code // 100 in (4, 5):
         raise _reply_error(reply)
     if reply.code // 100 != 2:
@@ -365,7 +365,7 @@ def _challenge(text: bytes) -> bytes:
     try:
         return b64decode(text, validate=True)
     except Base64Error as error:
-        raise Unreachable("a challenge that is not base64") from error
+        raise Unreachable("the server's challenge is not valid base64") from error
 
 
 def _login_error(reply: Reply) -> PostroomError:

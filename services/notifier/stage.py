@@ -65,7 +65,7 @@ class Notifier:
         if why := self._objection(mail, configuration):
             return self._end(mail, "blocked", why)
         if not self._claim(mail, server, now):
-            return Wait("another worker sends it", timedelta(seconds=30))
+            return Wait("another worker is sending it", timedelta(seconds=30))
         return self._send(mail, server, configuration)
 
     def _claim(self, mail: OutboxMail, server: MailServer, now: datetime) -> bool:
@@ -118,7 +118,7 @@ class Notifier:
         for rule in configuration.all_rules:
             outbound = rules.is_in_force(rule, "outbound", roles)
             if outbound and rules.recipient_matches(rule, Address("", address), subject, time):
-                return f"the rule {rule.name} keeps it back"
+                return f"the rule {rule.name} blocks it"
         return None
 
 

@@ -157,7 +157,7 @@ def _documents(taken: int, mails: int) -> _Suspicion | None:
 
 
 def _of_messages(app: App, untaken: int, unfinished: int, messages: _Messages) -> Iterator[_Suspicion | None]:
-    hidden = " (what workers hold is seen only with the management API of RabbitMQ)" if messages.unseen else ""
+    hidden = " (unacknowledged messages are known only from the management API of RabbitMQ)" if messages.unseen else ""
     excess = untaken - messages.on(INTAKE, RETRY, DEAD_LETTER, PARKED)
     text = f"mails were handed in, but are neither taken nor on intake: among {{some}}{hidden}"
     yield _without_message("intake", excess, text, partial(app.arrivals.on_intake, MAX_COMPARED))
@@ -189,7 +189,7 @@ def _missing_incidents(app: App, messages: _Messages) -> _Suspicion | None:
         return None
     failed = {letter.mail_id for letter in letters if letter.message.type == IncidentWanted.__name__}
     ids = frozenset(letter.id for letter in asked if letter.mail_id not in failed)
-    text = f"{len(ids)} dead letters asked for an incident that nobody makes: {_some(ids)}"
+    text = f"{len(ids)} dead letters requested an incident that no message will create: {_some(ids)}"
     return _Suspicion("incidents", text, ids) if ids else None
 
 

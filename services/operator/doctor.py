@@ -109,7 +109,7 @@ def _configuration(app: App) -> Iterator[Finding]:
         yield Finding(
             "configuration",
             "ok",
-            f"{counted(len(config.inboxes), 'inbox', 'inboxes')}; everything that is needed is set",
+            f"{counted(len(config.inboxes), 'inbox', 'inboxes')}; all required settings are present",
         )
     if not config.mail_servers:
         yield Finding("configuration", "note", "no mail server is configured: answers stay in the outbox as unsent")
@@ -125,7 +125,7 @@ def _secrets(app: App) -> Iterator[Finding]:
     for each in lacking:
         yield Finding("secrets", "note", f"{each.path}: {each.message}")
     if not lacking:
-        yield Finding("secrets", "ok", "every secret that is needed is there")
+        yield Finding("secrets", "ok", "all required secrets are present")
 
 
 def _inboxes(app: App) -> Iterator[Finding]:
@@ -154,7 +154,7 @@ def inbox_findings(state: InboxState, now: datetime) -> Iterator[Finding]:
     elif failed := _failed_test(state):
         yield Finding("inboxes", "problem", f"{state.name}: the connection test failed: {failed.message}")
     elif state.polled_at:
-        yield Finding("inboxes", "ok", f"{state.name} was visited without trouble")
+        yield Finding("inboxes", "ok", f"{state.name} was visited without errors")
 
 
 def _failed_test(state: InboxState) -> TestResult | None:
@@ -173,7 +173,7 @@ def _outbox(app: App) -> Iterator[Finding]:
     counts = {state: app.outbox.count(state) for state in UNDELIVERED}
     unsent = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
     if unsent:
-        yield Finding("outbox", "note", f"outgoing mail that has not left: {unsent}", "postroom outbox list")
+        yield Finding("outbox", "note", f"outgoing mail that was not sent: {unsent}", "postroom outbox list")
 
 
 def _standstills(app: App) -> Iterator[Finding]:

@@ -217,7 +217,7 @@ class _Rehearsal:
         people, records = self.app.people, self.app.records
         matched = match(accepted, self.inbox, self.configuration, people=people, records=records)
         sender, linked = matched.sender, self.inbox.sender.object
-        who = f"{sender.name} ({', '.join(sender.roles)})" if sender.person_id else "nobody is known by this address"
+        who = f"{sender.name} ({', '.join(sender.roles)})" if sender.person_id else "no person has this address"
         found.step("sender-matcher", "person", sender.person_id or "unknown", who)
         if self.inbox.sender.method == "object" and linked:
             search = find_object(sender, linked, self.configuration.settings, records)

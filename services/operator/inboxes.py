@@ -12,6 +12,7 @@ from services.operator.errors import NotAvailable
 from services.operator.mail_servers import TestMail
 from services.operator.view import values_of
 from services.parser import guarded
+from services.parser.stage import unreadable_reason, unreadable_subject
 from services.runner import build_fetcher
 from shared.contracts.errors import BoundExceeded, Unavailable
 from shared.mail_network import connection_test
@@ -59,7 +60,8 @@ class InboxView:
 class WaitingMail:
     """A mail that waits in a mailbox: its beginning, at most 64 KiB. `size` in bytes; None: not known.
 
-    `readable` is False for a mail that exceeds a bound of the parser; `subject` says which then.
+    `readable` is False for a mail that exceeds a bound of the parser: then `subject` and `text` are those that the
+    parser stage stores of it.
     """
 
     key: str
@@ -169,7 +171,9 @@ def _waiting(found: Peek) -> WaitingMail:
     try:
         mail = guarded.read(found.raw).mail
     except BoundExceeded as error:
-        return WaitingMail(found.key.id, found.size, None, f"(unreadable: {error})", readable=False)
+        return WaitingMail(
+            found.key.id, found.size, None, unreadable_subject(error), unreadable_reason(error), readable=False
+        )
     sender = f"{mail.from_.name} <{mail.from_.address}>".strip() if mail.from_ else None
     return WaitingMail(found.key.id, found.size, sender, mail.subject, mail.text, mail.date)
 

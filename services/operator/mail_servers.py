@@ -119,7 +119,7 @@ def _send(app: App, server: MailServer, mail: TestMail, sender: str, inbox: str)
     )
     sent = send.deliver(outgoing, server, app.directory.current().settings)
     refused = "".join(f" Refused: {recipient} ({reply})." for recipient, reply in sent.refused)
-    return f"A test mail has left for {', '.join(sent.accepted)} through {server.name}.{refused}"
+    return f"A test mail was sent to {', '.join(sent.accepted)} through {server.name}.{refused}"
 
 
 def _addresses(written: tuple[str, ...]) -> tuple[Address, ...]:

@@ -32,7 +32,7 @@ STAGES = (
     "dead-letter",
     "notifier",
 )
-"""In the order in which a mail meets them."""
+"""In the order of processing."""
 MAX_NAMED: Final = 5
 """Mails with one Message-ID that an error names."""
 MAX_SEARCHED: Final = 10_000

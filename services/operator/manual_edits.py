@@ -96,7 +96,7 @@ def change(
         cause, now = uuid.uuid4().hex, app.clock.now()
         if app.records.commit(record, planned, cause, now):
             return finish(app, planned, cause, now)
-    raise InvalidEdit("the record is being changed by others all the time; try again")
+    raise InvalidEdit("the record is being changed by others; try again")
 
 
 def _planned(type_: RecordType, record: Record, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Change:

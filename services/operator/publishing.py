@@ -1,4 +1,4 @@
-"""Hand raw mail to intake for a person or a mail transfer agent, and return the id by which it is found later."""
+"""Publish raw mail to intake for a person or a mail transfer agent; return the id by which it is found later."""
 
 from __future__ import annotations
 

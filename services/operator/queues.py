@@ -1,4 +1,4 @@
-"""Queues as an operator sees them: how much waits where, for how long, and who works on it.
+"""Queues as an operator sees them: depth, age of the oldest message, and consumers.
 
 A broker that does not know the age of its oldest message leaves it to the journal: the oldest mail whose last
 decided stage is the one before the queue.

@@ -1,6 +1,6 @@
 """Records as people see them: find one, list them, show one with activities, links and attachments.
 
-Separate from the command line, so that every face of Postroom shows the same.
+Separate from the command line, so that command line and console show the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from shared.config.model import RecordType
 
 PARENT: Final = "parent"
-"""The relationship of a record to the one that it lies below."""
+"""The relationship of a record to the one that is its parent."""
 MAX_ACTIVITIES: Final = 1000
 """The newest activities of a record, whose attachments are shown."""
 MAX_DIGITS: Final = 18
@@ -147,7 +147,7 @@ def attachment_called(app: App, record: Record, named: str) -> AttachmentView:
     found = [each for each in files if each.filename == named or (len(named) >= 8 and each.sha256.startswith(named))]
     if len(found) > 1:
         raise NotAvailable(
-            f"{len(found)} files are called so; name one by: {', '.join(each.sha256[:12] for each in found)}"
+            f"{len(found)} files have this name; name one by its hash: {', '.join(each.sha256[:12] for each in found)}"
         )
     if not found:
         known = ", ".join(each.filename for each in files) or "none"
@@ -186,7 +186,7 @@ def _activity_as_json(activity: StoredActivity) -> dict[str, Any]:
 
 
 def view(app: App, record: Record, activities: int) -> RecordView:
-    """A record with all that hangs on it; of its activities the newest so many."""
+    """A record with everything related to it, with the newest `activities` of its activities."""
     return RecordView(
         record,
         _customer(app, record),

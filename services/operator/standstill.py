@@ -65,7 +65,7 @@ def without_addresses(text: str) -> str:
 
 
 def _queues(app: App, now: datetime) -> Iterator[Standstill]:
-    """Messages that no worker takes, or that have waited too long although a worker is there."""
+    """Messages that no worker takes, or that have waited too long although a worker is running."""
     del now
     for queue in queue_states(app):
         if queue.name in {RETRY, PARKED}:
@@ -84,7 +84,9 @@ def _messages(count: int) -> str:
 
 
 def _held(queue: QueueState) -> str:
-    return "the oldest message waits although a worker is there" if queue.ready else "a worker holds a message too long"
+    return (
+        "the oldest message waits although a worker is running" if queue.ready else "a worker holds a message too long"
+    )
 
 
 def _mails(app: App, now: datetime) -> Iterator[Standstill]:

@@ -109,7 +109,7 @@ class PartCommits:
             if change := self.update(part.record, part.change):
                 return replace(part, change=change, committed=True)
             part = self.plan_again(part)
-        raise Unavailable(f"the record {part.target.record_id} is being changed by too many at once")
+        raise Unavailable(f"the record {part.target.record_id} is being changed by too many workers at once")
 
     def plan_again(self, part: Part) -> Part:
         """Plan the part, and later parts about the same record, on the record as it is now."""

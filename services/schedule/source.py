@@ -60,7 +60,7 @@ class ScheduleSource:
         self.sweep(threading.Event(), most=STEPS_OF_A_SINGLE_RUN, pause=0)
 
     def sweep(self, stop: threading.Event, *, most: int | None = None, pause: float = PAUSE_SECONDS) -> None:
-        """Do the steps that are due, at most so many; none while another process does them."""
+        """Do the steps that are due, up to a limit; none while another process does them."""
         if not (due := self._due()) or (lease := self._leases.acquire(PART)) is None:
             return
         done = 0

@@ -30,7 +30,7 @@ def handle(
     if inbox is None:
         raise PostroomError(f"the inbox {accepted.envelope.inbox!r} is gone")
     matched = match(accepted, inbox, current, people=people, records=records)
-    return emit(matched, note=matched.sender.person_id or "nobody is known by this address")
+    return emit(matched, note=matched.sender.person_id or "no person has this address")
 
 
 def match(

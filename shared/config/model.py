@@ -59,7 +59,7 @@ class AuthFailureTicket:
 
 @dataclass(frozen=True, slots=True)
 class AutomaticMailCap:
-    """At most so many automatic mails in a time (PR-02): to one mailbox, to strangers of one domain, to all strangers.
+    """Limits of automatic mails in a time (PR-02): to one mailbox, to strangers of one domain, to all strangers.
 
     A stranger is a sender who is neither authenticated nor in the configuration.
     """

@@ -48,7 +48,7 @@ def restore(file: Path, folder: Path, *, replace: bool = False) -> Rows:
     and when the file is not a backup.
     """
     if folder.exists() and any(folder.iterdir()) and not replace:
-        raise Misconfigured(f"{folder} is not empty; name another folder, or say --replace to lose what is there")
+        raise Misconfigured(f"{folder} is not empty; name another folder, or use --replace to lose what is there")
     with closing(_opened(file)) as source:
         _refuse_damage(source, file)
         data = LocalFile(folder)

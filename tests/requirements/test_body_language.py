@@ -122,7 +122,7 @@ def test_a_part_that_is_refused_takes_no_others_with_it(changing: Desk) -> None:
     old, new = changing.records("change")
     assert mail["outcome"] == "recorded"
     assert [fields_of(each)["Summary"] for each in (old, new)] == ["Old", "New"]
-    assert "nobody is known" in changing.record("incident")["description"]
+    assert "no person has" in changing.record("incident")["description"]
 
 
 @pytest.mark.req("IV-33")

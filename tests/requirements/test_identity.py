@@ -230,7 +230,7 @@ def test_protected_fields_of_one_who_is_no_analyst_stay_text_and_a_note_says_so(
     assert fields_of(record) == {"Summary": "New", "Category": "Net"}
     assert (record["status"], record["owner"], record["owner_team"]) == ("Logged", None, None)
     note = desk.activities(record)[-1]["text"]
-    assert note == f"Left as text, because this sender does not set it by mail: {HELD}"
+    assert note == f"Kept as text, because this sender may not set it by mail: {HELD}"
     assert "Owner: admin" in (desk.activities(record)[-2]["text"] if update else record["description"])
 
 

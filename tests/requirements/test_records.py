@@ -191,7 +191,7 @@ def test_a_stranger_who_names_a_number_is_rejected_where_the_inbox_says_so(desk:
     stranger = "Mallory <mallory@elsewhere.example>"
     (mail,) = desk.receive(a_mail("close it\n", sender=stranger, subject="Incident#1"))
     assert mail["outcome"] == "rejected"
-    assert "nobody is known" in mail["reason"]
+    assert "no person has" in mail["reason"]
     assert len(desk.activities(desk.record())) == 1
 
 

@@ -55,7 +55,7 @@ def test_only_when_exists_makes_neither_record_nor_person_of_a_stranger(desk: De
     desk.configure(a_configuration(inbox_with(policy="existing_only"), a_person()))
     stranger, known = desk.receive(a_mail(), a_mail(sender="jdoe@example.com"))
     assert (stranger["outcome"], known["outcome"]) == ("rejected", "recorded")
-    assert "nobody is known" in stranger["reason"]
+    assert "no person has" in stranger["reason"]
     assert (len(desk.records()), len(desk.people())) == (1, 2)
 
 

@@ -38,7 +38,7 @@ def decide_command(facts: Facts, lookups: Lookups, commands: tuple[Command, ...]
     if why := _distrust(facts):
         return _rejected(facts, lookups, command, why)
     if facts.sender.person_id is None and not (command.kind == "close" and facts.inbox.commands.close_anonymously):
-        return _rejected(facts, lookups, command, "nobody is known by the sender's address")
+        return _rejected(facts, lookups, command, "no person has the sender's address")
     return _target(facts, lookups, command)
 
 

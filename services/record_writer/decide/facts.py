@@ -160,7 +160,7 @@ def as_attached(
     )
     notes = [left_out(restricted)] if restricted else []
     if withheld:
-        notes.append(f"Left as text, because this sender does not set it by mail: {', '.join(withheld)}")
+        notes.append(f"Kept as text, because this sender may not set it by mail: {', '.join(withheld)}")
     return email, *(Activity("note", note, author, security_profile=UNSPECIFIED) for note in notes)
 
 

@@ -24,7 +24,7 @@ MAX_LINES: Final = 6
 
 
 def with_answer(facts: Facts, lookups: Lookups, ended: Decision, asked: Sequence[Notification]) -> Decision:
-    """The decision with the one answer to the mail (PR-02), or with the limit that keeps it back as a reason."""
+    """The decision with the one answer to the mail (PR-02), or with the limit that forbids it as a reason."""
     messages = [each for each in asked if each.kind == TO_CUSTOMER]
     ended = replace(ended, notices=tuple(_within_limit(facts, lookups, messages)))
     answers = combined([each for each in asked if each.kind != TO_CUSTOMER])

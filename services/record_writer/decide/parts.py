@@ -109,7 +109,7 @@ def _several(block: Block, type_: RecordType) -> Target | None:
     if len(keys) < 2:
         return None
     listed = shortened(", ".join(keys), 200)
-    return Target("none", "unique-key", f"the part names several records ({listed}); a record marker parts them")
+    return Target("none", "unique-key", f"the part names several records ({listed}); separate them by a record marker")
 
 
 def _update_only(facts: Facts, type_: RecordType, block: Block, lookups: Lookups) -> Target:
@@ -142,9 +142,7 @@ def _one_incident(targets: Iterable[Target]) -> Iterator[Target]:
     made = False
     for target in targets:
         if made and target.kind == "new":
-            yield Target(
-                "covered", target.step, "the incident for the whole mail has this part", missing=target.missing
-            )
+            yield Target("covered", target.step, "covered by the incident for the whole mail", missing=target.missing)
         else:
             made = made or target.kind == "new"
             yield target

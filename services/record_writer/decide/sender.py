@@ -21,7 +21,7 @@ from shared.contracts.events import Sender
 from shared.ids import derived_id
 from shared.store.people import INTERNAL_SERVICES, person_id_for
 
-STRANGER: Final = "nobody is known by the sender's address, and this inbox takes mail of known people only"
+STRANGER: Final = "no person has the sender's address, and this inbox takes mail of known people only"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ def _plan_object(facts: Facts, lookups: Lookups, match: ObjectMatch) -> Change:
     if facts.inbox.sender.policy == "existing_only" or folded(type_.name) == SERVICE_REQUEST:
         raise SenderRefused(f"there is no {type_.label} for this sender, and mail makes none")
     if not value:
-        raise SenderRefused(f"the mail has no sender's address by which a {type_.label} could be found or made")
+        raise SenderRefused(f"the mail has no sender address to find or make a {type_.label} by")
     filled = {field: mapping.fill(text, facts, facts.mail.text) for field, text in match.field_mapping.items()}
     own, fields = values.split(values.as_written(type_, {**filled, name: value}), lookups)
     base = {

@@ -122,13 +122,13 @@ def why_allowed(
     if not facts.is_proven:
         return None
     if facts.is_analyst or takes_part(facts, record) or address_of(facts) in addressed:
-        return "one who may update it"
+        return "a participant or an analyst"
     if _speaks_for_object(facts, record, lookups):
         return "the sender that it was reported from"
     if facts.sender.person_id and commands.update_by == "recognised":
-        return "a known sender, which is enough here"
+        return "a known sender (update_by: recognised)"
     if facts.sender.person_id is None and commands.update_anonymously:
-        return "a sender whom nobody knows, which is enough here"
+        return "an unknown sender (update_anonymously)"
     return None
 
 
@@ -152,7 +152,7 @@ def why_not_allowed(facts: Facts) -> str:
     """Why the sender may not update a record, for the people of the desk."""
     if not facts.is_proven:
         return "no trusted server states that the sender is genuine"
-    return "the sender takes no part in it" if facts.sender.person_id else "nobody is known by the sender's address"
+    return "the sender takes no part in it" if facts.sender.person_id else "no person has the sender's address"
 
 
 def _speaks_for_object(facts: Facts, record: Record, lookups: Lookups) -> bool:

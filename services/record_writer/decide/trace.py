@@ -53,10 +53,10 @@ def _change(change: Change) -> Iterator[Step]:
     if new := change.person:
         yield Step("record-writer", "person", "create", f"{_name(new)} is created, as {new.kind}")
     if change.becomes_user:
-        why = f"{change.becomes_user} is an analyst only, and logs"
+        why = f"{change.becomes_user} is only an analyst, and logs a record"
         yield Step("record-writer", "person", "becomes user", why)
     for each in change.objects:
-        why = "it is not there yet, and the inbox makes it"
+        why = "it does not exist yet, and the inbox makes it"
         yield Step("record-writer", "object", f"create {each.number}", why)
     values = ", ".join(f"{each.name} {each.value!r}" for each in (*change.set, *change.fields) if each.value)
     done = change.action if change.action == "none" else f"{change.action} {change.number}"

@@ -80,7 +80,7 @@ def test_the_help_of_all_names_every_command(run: Run) -> None:
         (
             ZeroDivisionError("oh"),
             1,
-            "Error: this should not have happened: ZeroDivisionError: oh (POSTROOM_DEBUG=1 shows where)\n",
+            "Error: unexpected error: ZeroDivisionError: oh (POSTROOM_DEBUG=1 shows the traceback)\n",
         ),
         (Misconfigured("with \x1b[31m colour"), 1, "Error: with \\x1b[31m colour\n"),
     ],
@@ -220,10 +220,10 @@ def test_a_data_folder_that_needs_a_person_is_not_to_be_tried_again_later(run: R
     (data / "postroom.sqlite").write_bytes(b"no database" * 100)
     done = run("mails", "list")
     assert done.code == 1
-    assert done.err.endswith("; repair that, or name another folder with --data or POSTROOM_DATA\n")
+    assert done.err.endswith("; fix that, or name another folder with --data or POSTROOM_DATA\n")
     assert run("publish", "-", stdin=b"x").code == 75
     below = postroom("--data", "/dev/null/x", "mails", "list")
-    assert (below.returncode, b"repair that" in below.stderr) == (1, True)
+    assert (below.returncode, b"fix that" in below.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(

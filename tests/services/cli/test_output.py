@@ -26,7 +26,7 @@ def test_one_object_is_one_line_whatever_a_reader_takes_for_the_end_of_a_line(
     assert "Gr\u00f6\u00dfe" in line
 
 
-WHY = "Incident 1 is named, but nobody is known by the sender's address"
+WHY = "Incident 1 is named, but no person has the sender's address"
 HEADINGS = ("mail", "at", "subject", "why")
 ROW = ("7a42a7ed35d2", "2026-11-21 01:10:12", "無線LAN " * 8, WHY)
 

@@ -34,7 +34,7 @@ def test_a_mail_that_is_recorded_while_its_letter_is_kept_makes_no_incident(
     headers = {"queue": "record-writer", "stage": "record-writer", "reason": "handed out too often"}
     answer = build(desk.app).handle(Message("m1", DEAD_LETTER, b"{}", correlation_id=mail["_id"], headers=headers))
     assert isinstance(answer, Emit)
-    assert (answer.events, answer.note) == ((), "the mail has its outcome recorded: handed out too often")
+    assert (answer.events, answer.note) == ((), "the mail already has the outcome recorded: handed out too often")
 
 
 @pytest.mark.parametrize("decision", [actions.replay, actions.discard])
@@ -53,5 +53,5 @@ def test_a_letter_that_comes_again_undoes_no_decision_about_it(desk: Desk, decis
     before = desk.mails()
     answer = stage.handle(message)
     assert isinstance(answer, Emit)
-    assert (answer.events, answer.note) == ((), "a person has dealt with this letter already")
+    assert (answer.events, answer.note) == ((), "the letter was closed already")
     assert desk.mails() == before

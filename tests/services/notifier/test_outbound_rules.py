@@ -59,4 +59,4 @@ def test_a_subject_that_is_barred_does_not_leave(desk: Desk, sink: SmtpServer, b
     stage.build(desk.app).handle(NotificationQueued(sent["mail_id"], "another"))
     assert len(sink.received) == 1
     held = desk.store.get("outbox", "another") or {}
-    assert (held["state"], held["reason"]) == ("blocked", "the rule barred-subject keeps it back")
+    assert (held["state"], held["reason"]) == ("blocked", "the rule barred-subject blocks it")

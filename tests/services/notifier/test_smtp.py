@@ -211,7 +211,7 @@ def test_server_that_greets_without_end_is_given_up() -> None:
         for _ in range(10_000):
             connection.sendall(b"220-hello\r\n" * 1000)
 
-    with ScriptedServer(flood) as endless, pytest.raises(Unreachable, match="without end"):
+    with ScriptedServer(flood) as endless, pytest.raises(Unreachable, match="endless"):
         smtp.send(a_server(endless.port), MAIL, FROM, TO)
 
 

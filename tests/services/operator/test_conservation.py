@@ -41,7 +41,7 @@ LOST = {
     "record-writer": "no outcome and no message",
     "notifier": "outgoing mails wait",
     "dead-letter": "no outcome and no message",
-    "wish": "asked for an incident",
+    "wish": "requested an incident",
 }
 Lose = Callable[[str], None]
 

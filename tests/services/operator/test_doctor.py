@@ -31,7 +31,7 @@ def stopped(why: str) -> Finding:
     ("state", "expected"),
     [
         (InboxState("box"), []),
-        (InboxState("box", polled_at=AT), [Finding("inboxes", "ok", "box was visited without trouble")]),
+        (InboxState("box", polled_at=AT), [Finding("inboxes", "ok", "box was visited without errors")]),
         (
             InboxState("box", error="no route", polled_at=AT),
             [Finding("inboxes", "problem", "box cannot be read: no route", name="inbox-failing")],
@@ -50,7 +50,7 @@ def stopped(why: str) -> Finding:
         ),
         (
             InboxState("box", test=FAILED, polled_at=AT + timedelta(minutes=1)),
-            [Finding("inboxes", "ok", "box was visited without trouble")],
+            [Finding("inboxes", "ok", "box was visited without errors")],
         ),
     ],
     ids=["never-visited", "visited", "failing", "refused-logins", "stopped-by-a-person", "failed-test", "works-since"],

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from services.fetcher.mailbox import Key, Peek
 from services.operator.errors import NotAvailable
 from services.operator.inboxes import (
     check_connection,
@@ -25,6 +26,7 @@ from shared.config.values import Secret
 from shared.store.inbox_states import OPERATOR, InboxState, InboxStates, Stop
 from tests.builders import a_configuration, an_inbox
 from tests.desk import Desk
+from tests.services.parser.mails import nested
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 STOP = Stop(OPERATOR, "holidays", AT)
@@ -83,6 +85,21 @@ def test_an_inbox_without_a_mailbox_has_nothing_to_connect_to_and_nothing_to_sho
     assert (check.ok, check.result) == (True, None)
     with pytest.raises(NotAvailable, match="takes mail from intake only"):
         waiting_mails(desk.app, "support", 1)
+
+
+@pytest.mark.req("VS-02")
+def test_a_waiting_mail_that_cannot_be_read_is_shown_as_it_will_be_stored(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Waiting:
+        def peek(self, *_: object) -> list[Peek]:
+            return [Peek(Key("imap:mail.example:u:INBOX:1", "7"), 20_000, nested(1_000))]
+
+    desk.configure(a_configuration(BOX))
+    monkeypatch.setattr("services.operator.inboxes.build_fetcher", lambda _: Waiting())
+    (shown,) = waiting_mails(desk.app, "box", 1)
+    assert (shown.readable, shown.subject) == (False, "(unreadable: nesting)")
+    assert shown.text.startswith("the mail exceeds a bound: nesting")
 
 
 def test_an_unknown_inbox_is_named(desk: Desk) -> None:

@@ -156,7 +156,7 @@ PLANTS: Final[dict[Callable[[Desk], AbstractContextManager[None]], tuple[str, st
     no_worker_on_intake: ("no-worker", r"no worker on intake: 1 message waits; the oldest has waited \d+ s"),
     no_worker_on_the_record_writer: ("no-worker", r"no worker on record-writer: 1 message waits; the oldest .* \d+ s"),
     no_worker_on_the_notifier: ("no-worker", r"no worker on notifier: \d message.* wait.*; the oldest has waited \d+"),
-    a_worker_that_hangs: ("message-waits", r"although a worker is there on intake: 3 h"),
+    a_worker_that_hangs: ("message-waits", r"although a worker is running on intake: 3 h"),
     a_refusing_server: ("server-refuses", r"outgoing mails? waits? for the mail server out, since 3 h: .*refused"),
     outgoing_mail_that_waits: ("outgoing-mail-waits", r"outgoing mails? waits? although .* the oldest has waited 3 h"),
     a_refused_password: ("inbox-stopped", r"box has been stopped for 3 h: the login was refused"),

@@ -36,7 +36,7 @@ def accepted(inbox: str, address: Address | None) -> MailAccepted:
 
 def matched(event: MailAccepted, sender: Sender) -> Emit:
     found = SenderMatched(event.envelope, event.mail, sender, answers=False, commands=False)
-    return emit(found, note=sender.person_id or "nobody is known by this address")
+    return emit(found, note=sender.person_id or "no person has this address")
 
 
 PERSON = Sender(ANNA, "anna", "Anna", "employee", ("user",), configured=True)

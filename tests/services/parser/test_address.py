@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import SupportsIndex
+
 import pytest
 
 from services.parser import mime
 from services.parser.address import addresses, sender
 from services.parser.defects import Defects
+from services.parser.scanner import Scanner
 from shared.contracts.mail import Address
 
 
@@ -346,3 +349,23 @@ def test_what_is_read_is_bounded_over_all_fields_of_a_name() -> None:
 
 def test_a_scheme_in_a_group_is_no_part_of_the_name() -> None:
     assert read_list("Team: mailto:anna@customer.example;") == [("", "anna@customer.example")]
+
+
+class _Counted(str):
+    """A text that counts the characters of the pieces that are taken out of it."""
+
+    __slots__ = ("copied",)
+    copied: int
+
+    def __getitem__(self, place: SupportsIndex | slice) -> str:
+        piece = super().__getitem__(place)
+        self.copied += len(piece)
+        return piece
+
+
+@pytest.mark.parametrize("unit", ["> ", ">", "<a", "<a>", "[a", "[a]", "(a", "(a)", '"a', "\\a", "a:", "a,", "a;"])
+def test_of_an_address_field_each_character_is_copied_a_few_times_at_most(unit: str) -> None:
+    text = _Counted("a@b.example " + unit * 2_000)
+    text.copied = 0
+    Scanner(text, quotes=True).run()
+    assert text.copied <= 3 * len(text)

@@ -9,9 +9,11 @@ of their own (`svg`, `select`) are skipped when their content is simple; otherwi
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from services.parser.htmltree.elements import (
+    AROUND_ITEMS,
     BUTTON_SCOPE,
     CONTEXTS,
     ENDS_IN_SCOPE,
@@ -260,9 +262,9 @@ class Builder:
             self._open_formatting(name, attributes)
             return
         if name in ("li", "dd", "dt"):
-            self._close_item(("li",) if name == "li" else ("dd", "dt"))
+            self._close_in_scope(("li",) if name == "li" else ("dd", "dt"), AROUND_ITEMS)
         if name in LEAVES_P:
-            self._close_paragraph()
+            self._close_in_scope(("p",), BUTTON_SCOPE)
             if name in HEADINGS and self.stack and self.stack[-1].name in HEADINGS:
                 self._pop()
         elif name == "table":
@@ -280,22 +282,22 @@ class Builder:
 
     def _add_void(self, name: str) -> None:
         if name == "hr":
-            self._close_paragraph()
+            self._close_in_scope(("p",), BUTTON_SCOPE)
         elif name not in IN_HEAD:
             self._reconstruct()
         self._add()
 
     def _open_table(self) -> None:
-        if (paragraph := self._in_scope("p", BUTTON_SCOPE)) is not None:
+        if (paragraph := self._in_scope(("p",), BUTTON_SCOPE)) is not None:
             self.doubtful = True
             if not self.quirks:
                 self._pop_through(paragraph)
 
     def _open_inline(self, name: str) -> None:
         """Open an inline element, after opening formatting elements again."""
-        if name == "button" and (open_button := self._in_scope("button", SCOPE)) is not None:
-            self._pop_through(open_button)
-        elif name in ("rb", "rtc", "rp", "rt") and self._in_scope("ruby", SCOPE) is not None:
+        if name == "button":
+            self._close_in_scope((name,), SCOPE)
+        elif name in ("rb", "rtc", "rp", "rt") and self._in_scope(("ruby",), SCOPE) is not None:
             self._close_implied("rtc" if name in ("rp", "rt") else "")
         if name in ("option", "optgroup"):
             self._count_option(name)
@@ -304,28 +306,13 @@ class Builder:
         if name not in ("rb", "rtc", "rp", "rt", "style", "script", "title", "noframes"):
             self._reconstruct()
 
-    def _close_item(self, names: tuple[str, ...]) -> None:
-        if not any(self.counts[name] for name in names):
-            return
-        for element in reversed(self.stack):
-            self._step()
-            if element.name in names:
-                self._pop_through(element)
-                return
-            if element.name in SPECIAL and element.name not in ("address", "div", "p"):
-                return
-
-    def _close_paragraph(self) -> None:
-        if (paragraph := self._in_scope("p", BUTTON_SCOPE)) is not None:
-            self._pop_through(paragraph)
-
     def _open_formatting(self, name: str, attributes: str) -> None:
         if name == "a" and (anchor := self._active("a")) is not None:
             self._adopt("a")
             self._forget(anchor)
             self._remove(anchor)
         self._reconstruct()
-        if name == "nobr" and self._in_scope("nobr", SCOPE) is not None:
+        if name == "nobr" and self._in_scope(("nobr",), SCOPE) is not None:
             self._adopt("nobr")
             self._reconstruct()
         self._activate(self._push(name, attributes))
@@ -390,25 +377,25 @@ class Builder:
         elif name == "form":
             self._close_form()
         elif name == "li":
-            self._close_in_scope(name, ITEM_SCOPE)
+            self._close_in_scope((name,), ITEM_SCOPE)
         elif name in HEADINGS:
-            self._close_heading()
+            self._close_in_scope(HEADINGS, SCOPE)
         elif name in ENDS_IN_SCOPE:
-            self._close_in_scope(name, SCOPE)
+            self._close_in_scope((name,), SCOPE)
         elif name in ("applet", "marquee", "object"):
-            if self._close_in_scope(name, SCOPE):
+            if self._close_in_scope((name,), SCOPE):
                 self._clear_to_marker()
         else:
-            self._close_other(name)
+            self._close_in_scope((name,), SPECIAL)
 
-    def _close_in_scope(self, name: str, barrier: frozenset[str]) -> bool:
-        element = self._in_scope(name, barrier)
+    def _close_in_scope(self, names: Collection[str], barrier: frozenset[str]) -> bool:
+        element = self._in_scope(names, barrier)
         if element is not None:
             self._pop_through(element)
         return element is not None
 
     def _close_or_make_paragraph(self) -> None:
-        if not self._close_in_scope("p", BUTTON_SCOPE):
+        if not self._close_in_scope(("p",), BUTTON_SCOPE):
             self._add()
             if self._context() in FOSTERING:
                 self._foster()
@@ -428,28 +415,6 @@ class Builder:
                 return False
         return False
 
-    def _close_heading(self) -> None:
-        if not any(self.counts[name] for name in HEADINGS):
-            return
-        for element in reversed(self.stack):
-            self._step()
-            if element.name in HEADINGS:
-                self._pop_through(element)
-                return
-            if element.name in SCOPE:
-                return
-
-    def _close_other(self, name: str) -> None:
-        if not self.counts[name]:
-            return
-        for element in reversed(self.stack):
-            self._step()
-            if element.name == name:
-                self._pop_through(element)
-                return
-            if element.name in SPECIAL:
-                return
-
     def _adopt(self, name: str) -> None:
         """The adoption agency algorithm: a formatting element ends across the blocks that were opened in it."""
         if self.stack and self.stack[-1].name == name and self.stack[-1] not in self.active:
@@ -458,7 +423,7 @@ class Builder:
         for _ in range(8):
             element = self._active(name)
             if element is None:
-                self._close_other(name)
+                self._close_in_scope((name,), SPECIAL)
                 return
             if not element.is_open:
                 self._forget(element)
@@ -558,12 +523,13 @@ class Builder:
     def _place(self, element: _Element) -> int:
         return next(n for n in range(len(self.stack) - 1, -1, -1) if self.stack[n] is element)
 
-    def _in_scope(self, name: str, barrier: frozenset[str]) -> _Element | None:
-        if not self.counts[name]:
+    def _in_scope(self, names: Collection[str], barrier: frozenset[str]) -> _Element | None:
+        """The last open element of one of these names, unless one of `barrier` was opened after it."""
+        if not any(self.counts[name] for name in names):
             return None
         for element in reversed(self.stack):
             self._step()
-            if element.name == name:
+            if element.name in names:
                 return element
             if element.name in barrier:
                 return None

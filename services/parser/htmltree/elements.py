@@ -38,7 +38,6 @@ MARKING = _names("applet marquee object td th caption")
 SCOPE = _names("applet caption html table td th marquee object template")
 BUTTON_SCOPE = SCOPE | {"button"}
 ITEM_SCOPE = SCOPE | {"ol", "ul"}
-TABLE_SCOPE = frozenset({"html", "table", "template"})
 SPECIAL = (
     LEAVES_P
     | VOID
@@ -48,6 +47,8 @@ SPECIAL = (
     | EXOTIC - {"svg", "math"}
     | _names("applet button marquee object table")
 ) - {"dialog", "search", "image", "basefont"}
+AROUND_ITEMS = SPECIAL - {"address", "div", "p"}
+"""What an item of a list is not closed across."""
 IN_SELECT = _names("option optgroup hr")
 IN_NOSCRIPT = _names("img br")
 HTML_IN_FOREIGN = (

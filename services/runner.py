@@ -60,7 +60,8 @@ def worker_dependencies(app: App, *hooks: Hook) -> WorkerDependencies:
     make = carry if app.one_file else pack
 
     all_hooks = Hooks(JournalWriter(app.journal, app.clock), LogLines(partial(is_logged, app)), *hooks)
-    return WorkerDependencies(app.broker, pack_for_readers, app.documents.batch, app.documents.ping, all_hooks)
+    store = app.documents
+    return WorkerDependencies(app.broker, pack_for_readers, store.batch, store.ping, all_hooks, store.look_ahead)
 
 
 def is_logged(app: App, mail_id: str) -> bool:

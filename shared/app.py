@@ -132,8 +132,9 @@ def _documents(location: Location) -> Documents:
     if location.store_url is None:
         return EmbeddedDocuments(location.data)
     from shared.mongodb.documents import MongoDocuments
+    from shared.store.batch import batched
 
-    return MongoDocuments(location.store_url)
+    return batched(MongoDocuments(location.store_url))
 
 
 def _broker(location: Location, queues: WorkQueues, documents: Documents) -> Broker:

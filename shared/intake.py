@@ -23,7 +23,7 @@ from shared.ids import mail_id
 from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
 from shared.runtime.crash_points import crash_point
 from shared.runtime.envelope import reference
-from shared.store.arrivals import Arrivals, MailHead
+from shared.store.arrivals import HANDED_IN, Arrival, Arrivals, MailHead
 from shared.store.documents import Documents
 from shared.store.mails import message_key
 
@@ -67,17 +67,16 @@ class Door:
         crash_point("door.stored")
         self.broker.publish(messages)
         crash_point("door.published")
-        with self.documents.batch():
-            ids = [self._count(*each) for each in zip(messages, mails, heads, strict=True)]
+        arrivals = [self._arrival(*each) for each in zip(messages, mails, heads, strict=True)]
+        self.arrivals.handed_in(arrivals)
         crash_point("door.counted")
-        return ids
+        return [each.mail_id for each in arrivals if each.mail_id]
 
-    def _count(self, message: Message, mail: RawMail, head: MailHead) -> str:
-        """Count the arrival of a mail; return the mail's id."""
+    def _arrival(self, message: Message, mail: RawMail, head: MailHead) -> Arrival:
+        """The arrival of a mail, which names the mail's id."""
         inbox = mail.inbox or self.default_inbox()
         id_ = mail_id(inbox, mail.source_id, head.sha256)
-        self.arrivals.handed_in(message.id, inbox, self.clock.now(), id_, head)
-        return id_
+        return Arrival(message.id, inbox, self.clock.now(), HANDED_IN, id_, head)
 
     def _message(self, mail: RawMail) -> Message:
         body, content_type = mail.raw, RFC822

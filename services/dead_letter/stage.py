@@ -46,6 +46,7 @@ class DeadLetterKeeper:
         now = self.clock.now()
         letter_id, new = self.dead_letters.keep(message, mail_id=mail.id if mail else None, inbox=inbox, at=now)
         reason = str(message.headers.get("reason", NO_REASON))
+        self.mails.documents.barrier()
         crash_point("dead-letter.kept")
         if not new and not self._is_open(letter_id):
             return Emit(note="the letter was closed already")
@@ -57,6 +58,7 @@ class DeadLetterKeeper:
         if not self._wants_incident(message, mail):
             return Emit(note=f"kept without an incident: {reason}")
         stage = str(message.headers.get("stage", ""))
+        self.mails.documents.barrier()
         self.dead_letters.ask(letter_id)
         crash_point("dead-letter.outcome")
         return emit(IncidentWanted(mail.id, mail.inbox, letter_id, stage, reason), note=reason)
@@ -102,6 +104,7 @@ class DeadLetterKeeper:
             subject="(unread)",
         )
         self.mails.receive(unread)
+        self.mails.documents.barrier()
         mail = self.mails.get(id_)
         duplicate = mail is not None and mail.arrival not in {None, arrival}
         self.arrivals.taken(arrival, inbox, now, id_, duplicate=duplicate)

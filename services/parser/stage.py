@@ -88,6 +88,14 @@ def prepare(
         return PreparedMail(received, inbox, error)
 
 
+def look_ahead(received: MailReceived, *, stores: ParserStores, configuration: Callable[[], Configuration]) -> None:
+    """Ask for what `prepare` and `handle` will need, and store the raw mail, whatever it is."""
+    sha256 = stores.documents.put_blob(received.raw)
+    id_ = mail_id(_inbox(received, configuration()), received.source_id, sha256)
+    stores.mails.get(id_)
+    stores.arrivals.get(received.arrival_id or id_)
+
+
 def for_desk(mail: ParsedMail, inbox: str, configuration: Configuration) -> ParsedMail:
     """The mail as it is read at this desk, whose own addresses write no mail and miss none.
 
@@ -127,6 +135,7 @@ def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
     )
     mail, outcome = _decided(prepared, envelope, sha256, stores)
     if stores.mails.receive(mail):
+        stores.documents.barrier()
         _count(mail, received, stores)
     else:
         stores.mails.describe(mail)
@@ -213,4 +222,5 @@ def build(app: App) -> Stage:
         partial(read, documents=app.documents),
         prepare=partial(prepare, stores=stores, configuration=app.directory.current),
         weight=PreparedMail.weight,
+        look_ahead=partial(look_ahead, stores=stores, configuration=app.directory.current),
     )

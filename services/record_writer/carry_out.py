@@ -31,9 +31,15 @@ class Stores:
     mails: Mails
     dead_letters: DeadLetters
 
+    def barrier(self) -> None:
+        """What was written before is durable before what is written after (decision 0003)."""
+        self.mails.documents.barrier()
+
     def mail(self, mail_id: str) -> StoredMail:
         """The mail that a message is about. Raises `PostroomError` when it is not stored."""
         found = self.mails.get(mail_id)
+        if found is not None and found.targets is not None:  # claimed before: nothing read until now counts
+            found = self.mails.get_fresh(mail_id)
         if found is None:
             raise PostroomError("the mail's document is missing")
         return found

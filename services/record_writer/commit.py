@@ -44,6 +44,7 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
         facts = replace(facts, targets_claimed=claimed)
         decision = decide(facts, lookups)
     decision = PartCommits(facts, lookups, stores).commit_parts(decision)
+    stores.barrier()
     cause = Cause(facts.envelope.mail_id, facts.inbox.name, facts.now, decision.outgoing)
     about = next((change for change in decision.changes if change.notifications), NO_RECORD)
     notices = queue_notifications(with_numbers(decision.notices, decision.changes), about, cause, stores)
@@ -65,6 +66,7 @@ def claim(facts: Facts, decision: Decision, stores: Stores) -> tuple[Target, ...
     if facts.targets_claimed:
         return facts.targets_claimed
     claimed = stores.mails.claim(facts.envelope.mail_id, decision.targets)
+    stores.barrier()
     crash_point("writer.claimed")
     return claimed
 
@@ -120,7 +122,7 @@ class PartCommits:
         """Whether the mail has its outcome by now. To be called after the record was read: the outcome is stored before
         the pending entry is removed, so a late worker sees the entry, or the outcome, or a version conflict.
         """
-        mail = self.stores.mails.get(self.mail_id)
+        mail = self.stores.mails.get_fresh(self.mail_id)
         return mail is not None and mail.outcome is not None
 
     def update(self, record: Record, planned: Change) -> Change | None:
@@ -151,11 +153,14 @@ def finish(facts: Facts, decision: Decision, cause: Cause, stores: Stores, notic
     """Carry out, store the outcome, and remove the pending entries from the records."""
     if decision.incident:
         made = commit_creation(decision.incident, facts.configuration, cause.mail_id, cause.at, stores)
+        stores.barrier()
         decision = replace(decision, incident=made)
     changes = decision.changes
     events = [event for change in changes for event in carry_out(change, cause, stores)] + list(notices)
     store = _reject if decision.ending == "rejected" else _record
+    stores.barrier()
     outcome = store(facts, decision, stores, events)
+    stores.barrier()
     if changes:
         crash_point("writer.outcome")
     for change in changes:
@@ -207,9 +212,11 @@ def commit_incident(
     )
     cause = Cause(request.mail_id, request.inbox, now, SendingSide())
     made = commit_creation(planned, configuration, cause.mail_id, cause.at, stores) or _as_made(planned, stores)
+    stores.barrier()
     events = carry_out(made, cause, stores)
     stores.mails.link(request.mail_id, labels_of([made]))
     stores.dead_letters.name_incident(request.letter_id, made.number)
+    stores.barrier()
     stores.records.forget(made.record_id, request.mail_id)
     return Emit(tuple(events), note=f"incident on error {made.number}")
 

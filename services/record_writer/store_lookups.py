@@ -45,8 +45,8 @@ class StoreLookups:
         return self.stores.outbox.with_message_ids(message_ids)
 
     def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
-        """How many outgoing mails since then have this value."""
-        return self.stores.outbox.sent_since(recipients, value, since)
+        """How many outgoing mails since then, to the full second, have this value."""
+        return self.stores.outbox.sent_since(recipients, value, since.replace(microsecond=0))
 
     def mail(self, mail_id: str) -> StoredMail | None:
         """One mail that came in."""

@@ -14,7 +14,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 
 from shared.contracts.errors import Misconfigured
 from shared.embedded.file import LocalFile
-from shared.store.documents import Change, Document, Filter, Index, Sort
+from shared.store.documents import Change, Document, Filter, Index, Job, Sort
 from shared.store.vocabulary import (
     MISSING,
     Taken,
@@ -94,6 +94,10 @@ class EmbeddedDocuments:
         with self.batch():
             return sum(self.insert(collection, document) for document in documents)
 
+    def get_fresh(self, collection: str, id_: str) -> Document | None:
+        """One document by `_id`."""
+        return self.get(collection, id_)
+
     def get(self, collection: str, id_: str) -> Document | None:
         """One document by `_id`."""
         statement = self._table(collection).by_id
@@ -154,6 +158,10 @@ class EmbeddedDocuments:
             after = apply(before or {"_id": id_}, change)
             table.put(db, after) if before else table.add(db, after)
         return after
+
+    def next_number(self, collection: str, id_: str, count: int = 1) -> int:
+        """The first of `count` numbers that nobody else gets."""
+        return int(self.upsert(collection, id_, {"$inc": {"last": count}})["last"]) - count + 1
 
     def replace(self, collection: str, document: Document) -> None:
         """Put the document, whatever was there."""
@@ -235,6 +243,13 @@ class EmbeddedDocuments:
         """Remove its rows."""
         with self.file.writing() as db:
             db.execute("DELETE FROM blob_rows WHERE file = ?", (upload,))
+
+    def barrier(self) -> None:
+        """Nothing to do: a batch is one transaction."""
+
+    def look_ahead(self, _jobs: Sequence[Job], /) -> AbstractContextManager[None]:
+        """Nothing to do: to read is a matter of microseconds."""
+        return nullcontext()
 
     def batch(self) -> AbstractContextManager[None]:
         """One commit for all writes inside."""

@@ -36,9 +36,6 @@ MAX_UPLOAD_SECONDS: Final = 3600.0
 _CHUNKS: Final = 16
 """Chunks sent or read at once: 4 MiB."""
 
-SMALL: Final = 256 << 10
-"""Bytes that a blob may have to be kept as a document (PR-13)."""
-
 Bounded = Callable[[], AbstractContextManager[None]]
 """Makes the context in which one exchange with the server is bounded and its errors are translated."""
 

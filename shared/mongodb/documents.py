@@ -14,6 +14,7 @@ import re
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, timedelta
 from typing import Any, Final, cast
@@ -22,7 +23,7 @@ import pymongo
 from bson import Int64
 from bson.codec_options import CodecOptions, TypeDecoder, TypeRegistry
 from bson.errors import BSONError
-from pymongo import ASCENDING, IndexModel, MongoClient, ReturnDocument
+from pymongo import ASCENDING, IndexModel, MongoClient, ReturnDocument, UpdateOne
 from pymongo.collection import Collection
 from pymongo.cursor import Cursor
 from pymongo.errors import BulkWriteError, ConfigurationError, InvalidURI, OperationFailure, PyMongoError, WriteError
@@ -31,9 +32,11 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from shared.contracts.errors import Misconfigured, Unavailable
-from shared.mongodb.blobs import SMALL, Upload, blob_document, read_file, remove_file, unfinished
+from shared.mongodb.blobs import Upload, blob_document, read_file, remove_file, unfinished
 from shared.mongodb.errors import is_duplicate, is_duplicate_refusal, said, translated
-from shared.store.documents import Change, Document, Filter, Index, Sort
+from shared.mongodb.exchange import exchange, pushed
+from shared.store.documents import SMALL_BLOB, Change, Document, Filter, Index, Job, Sort
+from shared.store.exchange import BLOBS, Read, Write
 from shared.store.vocabulary import (
     check_change,
     check_collection,
@@ -49,6 +52,8 @@ from shared.store.vocabulary import (
 DEADLINE: Final = timedelta(seconds=8)
 _DATABASE: Final = "postroom"
 _BATCH: Final = 100
+_THREADS: Final = 8
+"""Commands of one round that are sent at the same time."""
 _RACES: Final = 5
 """How often an upsert that lost the race to insert is tried again."""
 
@@ -75,6 +80,7 @@ class MongoDocuments:
             read_preference=ReadPreference.PRIMARY,
         )
         self._blobs: Collection[Document] = self._database["blobs"]
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="store")
 
     def ensure(self, indexes: Iterable[Index]) -> None:
         """Create what is missing, the index of GridFS too. `Misconfigured` when stored documents violate an index."""
@@ -121,6 +127,10 @@ class MongoDocuments:
                     raise
                 return len(checked) - len(error.details["writeErrors"])
         return len(checked)
+
+    def get_fresh(self, collection: str, id_: str) -> Document | None:
+        """One document by `_id`."""
+        return self.get(collection, id_)
 
     def get(self, collection: str, id_: str) -> Document | None:
         """One document by `_id`."""
@@ -170,6 +180,10 @@ class MongoDocuments:
             )
         return cast("Document", after)
 
+    def next_number(self, collection: str, id_: str, count: int = 1) -> int:
+        """The first of `count` numbers that nobody else gets."""
+        return int(self.upsert(collection, id_, {"$inc": {"last": count}})["last"]) - count + 1
+
     def replace(self, collection: str, document: Document) -> None:
         """Put the document, whatever was there. `Taken` when it would break a unique index."""
         checked = check_document(document)
@@ -188,7 +202,7 @@ class MongoDocuments:
 
         A large one that is kept already costs one round trip.
         """
-        if len(content) <= SMALL:
+        if len(content) <= SMALL_BLOB:
             document = blob_document(content)
             self._insert_blob(document)
             return str(document["_id"])
@@ -220,9 +234,20 @@ class MongoDocuments:
                 record = self._blobs.find_one({"_id": sha256})
         if record is None:
             raise LookupError(f"no blob {sha256!a}")
+        return self._content(record)
+
+    def _content(self, record: Document) -> bytes:
+        """What is kept: in the blob's own document, or in a file in GridFS."""
         if "data" in record:
             return bytes(record["data"])
         return read_file(self._database, record["file"], record["size"], self._bounded)
+
+    def get_blobs(self, hashes: Sequence[str]) -> list[bytes | None]:
+        """The bytes of several blobs, None where there is none; one round trip for all small ones."""
+        asked = {"_id": {"$in": list(filter(_is_digest, hashes))}}
+        with self._bounded():
+            found = {each["_id"]: each for each in self._blobs.find(asked)}
+        return [self._content(found[each]) if each in found else None for each in hashes]
 
     def has_blob(self, sha256: str) -> bool:
         """Whether a complete blob is kept."""
@@ -249,6 +274,52 @@ class MongoDocuments:
         with self._bounded():
             remove_file(self._database, upload)
 
+    def exchange(self, reads: Sequence[Read], writes: Sequence[Write]) -> tuple[list[Any], list[bool]]:
+        """Ask and write many things in one round of waiting, see `BulkDocuments`."""
+        return exchange(self, self._pool, reads, writes)
+
+    def insert_each(self, collection: str, writes: Sequence[Write]) -> list[bool]:
+        """One unordered bulk: which of these documents are new. What cannot be stored keeps no other out."""
+        documents = [each.document for each in writes if each.document is not None]
+        if collection == BLOBS:
+            documents = [blob_document(each["data"]) for each in documents]
+        return self._each(len(writes), lambda: self._database[collection].insert_many(documents, ordered=False))
+
+    def update_each(self, collection: str, writes: Sequence[Write]) -> list[bool]:
+        """One unordered bulk: which of these updates are known to be carried out."""
+        updates = [UpdateOne(_filter_to_server(each.where), each.change) for each in writes]
+        matched: list[int] = []
+        done = self._each(
+            len(writes), lambda: matched.append(self._of(collection).bulk_write(updates, ordered=False).matched_count)
+        )
+        if matched == [len(writes)]:
+            return done
+        found = {each["_id"]: each for each in self.find(collection, {"_id": {"$in": [each.id for each in writes]}})}
+        return [pushed(found.get(each.id), each) for each in writes]
+
+    def _each(self, count: int, bulk: Callable[[], Any]) -> list[bool]:
+        """Run a bulk of so many writes: which were not refused. Raises `Unavailable`."""
+        try:
+            with self._bounded():
+                try:
+                    bulk()
+                except BulkWriteError as error:
+                    refused = error.details["writeErrors"]
+                    if error.details["writeConcernErrors"] or isinstance(translated(error, self._place), Unavailable):
+                        raise
+                    places = {each["index"] for each in refused}
+                    return [place not in places for place in range(count)]
+        except ValueError:  # one of them cannot be sent at all: each is tried alone by who wrote it
+            return [False] * count
+        return [True] * count
+
+    def barrier(self) -> None:
+        """Nothing to do: each write is durable by itself."""
+
+    def look_ahead(self, _jobs: Sequence[Job], /) -> AbstractContextManager[None]:
+        """Nothing to do, see `shared.store.batch`."""
+        return nullcontext()
+
     def batch(self) -> AbstractContextManager[None]:
         """Nothing to do: each write is durable by itself."""
         return nullcontext()
@@ -260,6 +331,7 @@ class MongoDocuments:
 
     def close(self) -> None:
         """Close all connections."""
+        self._pool.shutdown()
         self._client.close()
 
     def _of(self, collection: str) -> Collection[Document]:

@@ -34,6 +34,7 @@ BOUNDARIES: Final = (
     "writer.outcome",
     "dead-letter.kept",
     "dead-letter.outcome",
+    "store.phase",
     "store.committed",
     "worker.announced",
     "worker.settled",
@@ -46,7 +47,7 @@ BOUNDARIES: Final = (
 """Every name that `step` is called with, in the order of a message's journey.
 
 `broker.counted` and `broker.settling` (inside the transaction, before it commits) belong to the embedded broker,
-`broker.published`, `broker.confirmed` and `broker.acked` to RabbitMQ.
+`broker.published`, `broker.confirmed` and `broker.acked` to RabbitMQ, `store.phase` to MongoDB.
 """
 
 

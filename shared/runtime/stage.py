@@ -14,6 +14,7 @@ Decode = Callable[[Message], Any]
 Prepare = Callable[[Any, bool], Any]
 """(event, whether it was handed out before and never settled) → what `handle` takes."""
 Weight = Callable[[Any], int]
+LookAhead = Callable[[Any], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class Stage:
     talks to servers, so it never runs inside a batch of the store.
 
     `prepare` does the long work that needs no write: it runs before the batch is opened, so that it holds
-    no lock of the store. `weight` is how many bytes of memory a prepared event holds.
+    no lock of the store. `weight` is how many bytes of memory a prepared event holds. `look_ahead` asks the store for
+    what an event will need; where that pays, it is called for many events, to read it in one round.
     """
 
     name: str
@@ -32,3 +34,4 @@ class Stage:
     waits_on_network: bool = False
     prepare: Prepare | None = None
     weight: Weight = lambda _: 0
+    look_ahead: LookAhead | None = None

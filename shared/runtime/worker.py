@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 from typing import Any, assert_never
 
 import tenacity
@@ -34,6 +35,7 @@ from shared.runtime.hooks import (
 )
 from shared.runtime.outcome import Emit, Fail, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
+from shared.store.documents import Batch, Job
 from shared.text import shortened
 
 log = logging.getLogger(__name__)
@@ -56,7 +58,8 @@ declared again, by Postroom or by an operator."""
 
 Pack = Callable[[Event, Message, str, int], Sequence[Message]]
 """(event, cause, stage, index) → the messages that carry it to whoever reads it."""
-Batch = Callable[[], AbstractContextManager[None]]
+OpenBatch = Callable[[], AbstractContextManager[Batch | None]]
+LookAhead = Callable[[Sequence[Job]], AbstractContextManager[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +68,24 @@ class WorkerDependencies:
 
     broker: Broker
     pack: Pack
-    batch: Batch
+    batch: OpenBatch
     probe: Callable[[], None]
     hooks: Hooks = field(default_factory=Hooks)
+    look_ahead: LookAhead = lambda _: nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A delivery that was read: the event to handle, or an outcome when there is none, after `seconds`."""
+    """A delivery that was read: the event to handle, or an outcome when there is none, after `seconds`.
+
+    `alone`: its handler runs on the store itself, because it may have run before.
+    """
 
     delivery: Delivery
     event: Any = None
     outcome: Outcome | None = None
     seconds: float = 0.0
+    alone: bool = False
 
 
 class Worker:
@@ -143,7 +151,8 @@ class Worker:
         left = list(deliveries)
         try:
             while left:
-                answers = self.decide_all(self.prepare_some(left) if self.stage.prepare else map(self.prepare, left))
+                with self.look_ahead(left):
+                    answers = self.decide_all(self.prepare_some(left))
                 del left[: len(answers)]
                 self.settle_all(answers)
                 if left:
@@ -152,8 +161,13 @@ class Worker:
             self.give_back(left)
             raise
 
-    def prepare_some(self, deliveries: Sequence[Delivery]) -> Sequence[Prepared]:
-        """The first few, prepared one by one without a lock of the store: what takes long or much memory ends them."""
+    def prepare_some(self, deliveries: Sequence[Delivery]) -> Iterable[Prepared]:
+        """The first few, prepared one by one without a lock of the store: what takes long or much memory ends them.
+
+        Without preparation all of them, each read when it is handled.
+        """
+        if self.stage.prepare is None:
+            return map(self.prepare, deliveries)
         group, weight, until = list[Prepared](), 0, time.monotonic() + GROUP_SECONDS
         for delivery in deliveries:
             group.append(self.prepare(delivery))
@@ -162,16 +176,53 @@ class Worker:
                 break
         return group
 
+    def look_ahead(self, deliveries: Sequence[Delivery]) -> AbstractContextManager[None]:
+        """Read together what preparing these will ask for, where the store can do that."""
+        look = self.stage.look_ahead
+        if look is None:
+            return nullcontext()
+        return self.dependencies.look_ahead([partial(self.look, look, each.message) for each in deliveries])
+
+    def look(self, look: Callable[[Any], None], message: Message) -> None:
+        """Let the stage ask for what it will need for a message."""
+        look(self.stage.decode(message))
+
     def decide_all(self, group: Iterable[Prepared]) -> Sequence[Answer]:
-        """Decide each; what they write becomes durable together, and with it what a hook of the batch writes."""
+        """Decide each; those that one batch of the store leaves are in the next one."""
+        answers, left = self.decide_batch(group)
+        while left:
+            more, left = self.decide_batch(left)
+            answers += more
+        return answers
+
+    def decide_batch(self, group: Iterable[Prepared]) -> tuple[list[Answer], list[Prepared]]:
+        """Decide these; what they write becomes durable together, and with it what a hook of the batch writes.
+
+        Returns the answers, and what has to be decided again.
+        """
         began = time.monotonic()
-        with nullcontext() if self.stage.waits_on_network else self.dependencies.batch():
-            answers = [self.decide(each) for each in group]
-            self.dependencies.hooks(Decided(*self._place, answers))
+        with nullcontext() if self.stage.waits_on_network else self.dependencies.batch() as batch:
+            group = group if batch is None else list(group)
+            decided = self.decide_in(batch, group)
+            self.dependencies.hooks(Decided(*self._place, list(decided.values())))
         crash_point("store.committed")
+        again = batch.again if batch else {}
+        answers = [answer for place, answer in decided.items() if place not in again]
         self.dependencies.hooks(Committed(*self._place, len(answers), time.monotonic() - began))
         self.announce([message for answer in answers for message in answer.messages if is_announcement(message)])
-        return answers
+        return answers, [replace(each, alone=again[place]) for place, each in enumerate(group) if place in again]
+
+    def decide_in(self, batch: Batch | None, group: Iterable[Prepared]) -> dict[int, Answer]:
+        """The answers by place; a batch of the store may leave some out."""
+        if batch is None:
+            return dict(enumerate(map(self.decide, group)))
+        group = list(group)
+        alone = [place for place, each in enumerate(group) if each.alone]
+        results = batch.run([partial(self.attempt, each) for each in group], alone)
+        return {
+            place: self.failed(group[place], result) if isinstance(result, Exception) else result
+            for place, result in results.items()
+        }
 
     def announce(self, messages: Sequence[Message]) -> None:
         """Publish for integrators; before settling, so that a crash in between repeats it instead of omitting it.
@@ -218,7 +269,7 @@ class Worker:
             event, outcome = None, self.unread(delivery, error)
         finally:
             current_mail.reset(token)
-        return Prepared(delivery, event, outcome, time.monotonic() - began)
+        return Prepared(delivery, event, outcome, time.monotonic() - began, alone=delivery.count > 0)
 
     def read(self, delivery: Delivery) -> Any:
         """The argument of the stage's handler: the event, or the result of its `prepare`."""
@@ -235,23 +286,35 @@ class Worker:
 
     def decide(self, prepared: Prepared) -> Answer:
         """The stage's answer and what follows. Every error becomes an answer, except an unavailable dependency."""
+        try:
+            return self.attempt(prepared)
+        except Unavailable:
+            raise
+        except Exception as error:
+            return self.failed(prepared, error)
+
+    def attempt(self, prepared: Prepared) -> Answer:
+        """The stage's answer and what follows. Raises what the handler raises."""
         delivery = prepared.delivery
         if prepared.outcome is not None:
             return Answer(delivery, prepared.outcome, (), prepared.seconds)
         began = time.monotonic()
-        messages: Sequence[Message] = ()
         token = current_mail.set(claimed_mail_id(delivery))
         try:
             outcome = self.stage.handle(prepared.event)
             crash_point("worker.decided")
             messages = self.pack_events(delivery, outcome)
-        except Unavailable:
-            raise
-        except Exception as error:
-            outcome = _failure(self.stage, delivery, error)
         finally:
             current_mail.reset(token)
         return Answer(delivery, outcome, messages, prepared.seconds + time.monotonic() - began)
+
+    def failed(self, prepared: Prepared, error: Exception) -> Answer:
+        """The answer when the handler raised an error."""
+        token = current_mail.set(claimed_mail_id(prepared.delivery))
+        try:
+            return Answer(prepared.delivery, _failure(self.stage, prepared.delivery, error), (), prepared.seconds)
+        finally:
+            current_mail.reset(token)
 
     def pack_events(self, delivery: Delivery, outcome: Outcome) -> Sequence[Message]:
         """The messages that carry what the stage emits; large ones are kept in the store first."""

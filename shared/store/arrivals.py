@@ -5,7 +5,7 @@ Counted apart from mails, so that it can be checked that none is lost: see `serv
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -64,11 +64,9 @@ class Arrivals:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
-    def handed_in(
-        self, arrival_id: str, inbox: str, at: datetime, mail_id: str | None = None, head: MailHead | None = None
-    ) -> None:
-        """Note that this message was published on intake and confirmed."""
-        self._documents.insert("arrivals", _encode(Arrival(arrival_id, inbox, at, HANDED_IN, mail_id, head)))
+    def handed_in(self, arrivals: Sequence[Arrival]) -> None:
+        """Note that these messages were published on intake and confirmed."""
+        self._documents.insert_many("arrivals", [_encode(each) for each in arrivals])
 
     def taken(self, arrival_id: str, inbox: str, at: datetime, mail_id: str | None, *, duplicate: bool) -> None:
         """Note that a message has left intake; `mail_id` None when no mail could be read from it.
@@ -77,14 +75,16 @@ class Arrivals:
         """
         state: ArrivalState = UNREADABLE if mail_id is None else DUPLICATE if duplicate else TAKEN
         arrival = Arrival(arrival_id, inbox, at, state, mail_id)
-        if self._documents.insert("arrivals", _encode(arrival)):
-            return
-        change: Change = {"$set": {"state": state, "mail_id": mail_id}, "$unset": {"head": 1}}
-        if self._documents.update("arrivals", {"_id": arrival_id, "state": HANDED_IN}, change):
+        if self._leaves(arrival) or self._documents.insert("arrivals", _encode(arrival)) or self._leaves(arrival):
             return
         if (self.get(arrival_id) or arrival).mail_id != mail_id:
             own = replace(arrival, id=derived_id("arrival", arrival_id, mail_id or ""))
             self._documents.insert("arrivals", _encode(own))
+
+    def _leaves(self, arrival: Arrival) -> bool:
+        """Give the arrival on intake its state for good; False when there is none."""
+        change: Change = {"$set": {"state": arrival.state, "mail_id": arrival.mail_id}, "$unset": {"head": 1}}
+        return self._documents.update("arrivals", {"_id": arrival.id, "state": HANDED_IN}, change)
 
     def get(self, arrival_id: str) -> Arrival | None:
         """One arrival."""

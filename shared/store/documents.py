@@ -17,15 +17,19 @@ is `(("field", 1 | -1), ...)` in MongoDB's order of types. Everything else raise
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+SMALL_BLOB: Final = 256 << 10
+"""Bytes up to which a blob may be kept as a document (PR-13)."""
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
 Change = Mapping[str, Mapping[str, Any]]
 Sort = Sequence[tuple[str, int]]
+Job = Callable[[], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,17 @@ class Index:
     array: bool = False
 
 
+class Batch(Protocol):
+    """Handlers that read together and write together; see `shared.store.batch`."""
+
+    @property
+    def again(self) -> Mapping[int, bool]:
+        """Places of the handlers that have to run again, complete when the batch has ended; True: alone."""
+
+    def run(self, jobs: Sequence[Job], alone: Collection[int] = ()) -> Mapping[int, Any]:
+        """The results of the handlers by place, an `Exception` where there was one. Raises `Unavailable`."""
+
+
 class Documents(Protocol):
     """Collections of documents, and blobs. Every write that returned is durable (but see `batch`)."""
 
@@ -48,10 +63,13 @@ class Documents(Protocol):
         """Insert once: False when `_id` or a unique field is taken already, and nothing is changed."""
 
     def insert_many(self, collection: str, documents: Sequence[Document]) -> int:
-        """Insert once each; how many were new."""
+        """Insert once each; how many were new. In a `Batch` that is not known: for callers to whom it is nothing."""
 
     def get(self, collection: str, id_: str) -> Document | None:
         """One document by `_id`."""
+
+    def get_fresh(self, collection: str, id_: str) -> Document | None:
+        """One document by `_id` as it is now, not as a batch has read it."""
 
     def find(
         self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0
@@ -69,6 +87,9 @@ class Documents(Protocol):
 
     def upsert(self, collection: str, id_: str, change: Change) -> Document:
         """Change the document with this `_id`, creating it when missing; the document after the change."""
+
+    def next_number(self, collection: str, id_: str, count: int = 1) -> int:
+        """The first of `count` numbers that nobody else gets, from 1 on; the document's `last` is the latest."""
 
     def replace(self, collection: str, document: Document) -> None:
         """Put the document, whatever was there under its `_id`."""
@@ -98,8 +119,14 @@ class Documents(Protocol):
     def remove_upload(self, upload: str) -> None:
         """Remove what was uploaded; only for one that stays unfinished."""
 
-    def batch(self) -> AbstractContextManager[None]:
-        """Writes inside may become durable together at its end (embedded) or each at once (MongoDB).
+    def barrier(self) -> None:
+        """What was written before is durable before, or together with, what is written after."""
+
+    def look_ahead(self, jobs: Sequence[Job], /) -> AbstractContextManager[None]:
+        """Read together, for the block, what these ask for; they may be called, and their results are ignored."""
+
+    def batch(self) -> AbstractContextManager[Batch | None]:
+        """Writes inside may become durable together at its end (None), each at once, or in the phases of a `Batch`.
 
         On an exception from the block what was written may or may not stay: callers write idempotently.
         """

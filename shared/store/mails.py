@@ -153,6 +153,11 @@ class Mails:
         found = self.documents.get(MAILS, mail_id)
         return _decode(found) if found else None
 
+    def get_fresh(self, mail_id: str) -> StoredMail | None:
+        """One mail as it is now, read later than anything that was read before."""
+        found = self.documents.get_fresh(MAILS, mail_id)
+        return _decode(found) if found else None
+
     def beginning_with(self, id_beginning: str) -> list[StoredMail]:
         """At most two mails whose ids begin so: enough to see whether it is one."""
         return list(self._find({"_id": {"$prefix": id_beginning}}, limit=2))

@@ -143,7 +143,7 @@ class Outbox:
             record=because.record,
         )
         document = {key: value for key, value in _encode(mail).items() if value is not None or key not in _LATER}
-        self.documents.insert(OUTBOX, document)
+        self.documents.insert_many(OUTBOX, [document])
         return id_
 
     def get(self, outbox_id: str) -> OutboxMail | None:

@@ -116,23 +116,21 @@ class People:
             return found
         return self.with_address(text, plus_addressing=plus_addressing) if "@" in text else None
 
-    def create_once(self, person: NewPerson, at: datetime) -> bool:
+    def create_once(self, person: NewPerson, at: datetime) -> None:
         """Create the person unless there, with the address in the form that is compared."""
         key = address_key(person.address)
-        return self.documents.insert(
-            PEOPLE,
-            {
-                "_id": person.id,
-                "name": person.name,
-                "addresses": [key] if key else [],
-                "kind": person.kind,
-                "roles": list(person.roles),
-                "permissions": [],
-                "login_id": person.login_id,
-                "active": True,
-                "created_at": at,
-            },
-        )
+        created = {
+            "_id": person.id,
+            "name": person.name,
+            "addresses": [key] if key else [],
+            "kind": person.kind,
+            "roles": list(person.roles),
+            "permissions": [],
+            "login_id": person.login_id,
+            "active": True,
+            "created_at": at,
+        }
+        self.documents.insert_many(PEOPLE, [created])
 
     def make_user(self, person_id: str) -> None:
         """Add the role of a user to a person with other roles (VS-05)."""
@@ -151,7 +149,7 @@ class People:
         person_id = change.customer or ""
         id_ = derived_id("history", person_id, mail_id, change.record_id)
         entry = HistoryEntry(id_, person_id, mail_id, change.record_id, change.type, change.number, change.event, at)
-        self.documents.insert(HISTORY, _entry_to_document(entry))
+        self.documents.insert_many(HISTORY, [_entry_to_document(entry)])
 
     def history(self, person_id: str, limit: int) -> Iterator[HistoryEntry]:
         """The person's mails, newest first (IV-25)."""

@@ -39,8 +39,7 @@ class Records:
 
     def next_serial(self, type_: str) -> int:
         """The next number of a type: gaps are allowed, repeats are not."""
-        counter = self.documents.upsert(COUNTERS, type_, {"$inc": {"last": 1}})
-        return int(counter["last"])
+        return self.documents.next_number(COUNTERS, type_)
 
     def peek_serial(self, type_: str) -> int:
         """The number that the next record of a type would get now."""
@@ -111,7 +110,7 @@ class Records:
         written = _activity_to_document(added)
         if not added.shortened:
             del written["shortened"]
-        self.documents.insert(ACTIVITIES, written)
+        self.documents.insert_many(ACTIVITIES, [written])
 
     def activities(self, record_id: str, limit: int) -> list[StoredActivity]:
         """The newest activities, oldest of them first."""
@@ -126,7 +125,7 @@ class Records:
     def link(self, from_id: str, to_id: str, relationship: str, at: datetime) -> None:
         """Link two records once; found from both ends."""
         id_ = derived_id("link", from_id, to_id, relationship)
-        self.documents.insert(LINKS, _link_to_document(StoredLink(id_, from_id, to_id, relationship, at)))
+        self.documents.insert_many(LINKS, [_link_to_document(StoredLink(id_, from_id, to_id, relationship, at))])
 
     def links(self, record_id: str) -> list[StoredLink]:
         """Links of a record in both directions."""

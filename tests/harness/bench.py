@@ -76,6 +76,7 @@ class Scene:
     broker_url: str | None = None
     store_url: str | None = None
     unbatched: bool = False
+    batched: bool = False
     plants: tuple[str, ...] = ()
     lease: float = 60.0
     environ: dict[str, str] = field(default_factory=dict)
@@ -85,8 +86,8 @@ class Scene:
         environ = {**self.environ, **({"POSTROOM_CRASH_AT": crash} if crash else {})}
         return Job(
             data=str(self.folder / "data"), log=str(self.folder / "log"), outbox=str(self.folder / "outbox"),
-            broker_url=self.broker_url, store_url=self.store_url, unbatched=self.unbatched, lease=self.lease,
-            until=until, environ=environ, plants=self.plants, **keys,
+            broker_url=self.broker_url, store_url=self.store_url, unbatched=self.unbatched, batched=self.batched,
+            lease=self.lease, until=until, environ=environ, plants=self.plants, **keys,
         )  # fmt: skip
 
     def start(self, crash: str | None = None, until: str = "quiet", **keys: Any) -> int:

@@ -32,9 +32,11 @@ from shared.runtime.broker import Broker
 from shared.runtime.crash_points import crash_point
 from shared.runtime.worker import Worker
 from shared.store.arrivals import HANDED_IN
+from shared.store.batch import batched
 from shared.store.documents import Change, Document, Documents, Filter
 from shared.store.indexes import INDEXES
 from tests.harness import plants
+from tests.harness.one_by_one import OneByOne
 
 TIER_SCALE = 0.02
 """A retry tier of 5 s is 0.1 s."""
@@ -55,6 +57,7 @@ class Job:
     broker_url: str | None = None
     store_url: str | None = None
     unbatched: bool = False
+    batched: bool = False
     lease: float = 60.0
     until: str = "quiet"
     environ: Mapping[str, str] = field(default_factory=dict)
@@ -85,6 +88,10 @@ class Unbatched(EmbeddedDocuments):
         return _marked("blobs", super().put_blob(content))
 
 
+class Phases(OneByOne, Unbatched):
+    """The embedded store as it is for batches on MongoDB: many writes a round, each durable by itself."""
+
+
 def _marked(collection: str, answer: Any) -> Any:
     crash_point(f"write.{collection}")
     return answer
@@ -101,11 +108,13 @@ def open_app(job: Job) -> App:
 
 def open_store(job: Job) -> Documents:
     """In the folder, or on the server."""
+    if job.batched:
+        return batched(Phases(Path(job.data)))
     if job.store_url is None:
         return (Unbatched if job.unbatched else EmbeddedDocuments)(Path(job.data))
     from shared.mongodb.documents import MongoDocuments
 
-    return MongoDocuments(job.store_url)
+    return batched(MongoDocuments(job.store_url))
 
 
 def open_broker(job: Job, documents: Documents) -> Broker:
@@ -133,6 +142,8 @@ def run(job: Job) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_limit, resource.RLIM_INFINITY))
     if job.memory_limit:
         resource.setrlimit(resource.RLIMIT_AS, (job.memory_limit, job.memory_limit))
+    if job.batched:  # batches of more than one mail, from the parser on
+        runner.drain_backlog = lambda *_: None
     steps.watch(job.environ)
     plants.sow(job.plants)
     app = open_app(job)

@@ -31,6 +31,7 @@ from shared.embedded.relay import Relay
 from shared.runtime.crash_points import crash_point
 from shared.runtime.hooks import Decided
 from shared.runtime.worker import Worker
+from shared.store.batch import BufferedBatch
 from shared.store.mails import Mails
 from shared.store.record import Record, changed_properties
 from shared.store.records import Records
@@ -218,6 +219,21 @@ def parser_anywhere() -> None:
     services.parser.guarded.mime.read = parser_child.read  # type: ignore[attr-defined]
 
 
+def half_a_batch() -> None:
+    """A phase counts as written when half of it is."""
+    original = BufferedBatch._write
+
+    def write(self: BufferedBatch, phase: Any) -> None:
+        original(self, phase[: len(phase) // 2])
+
+    BufferedBatch._write = write  # type: ignore[method-assign]
+
+
+def barrier_left_out() -> None:
+    """What a handler writes goes out together, in whatever order."""
+    BufferedBatch.barrier = lambda _: None  # type: ignore[method-assign]
+
+
 PLANTS: dict[str, Callable[[], None]] = {
     "let-go-before-the-relay": let_go_before_the_relay,
     "ack-before-publish": ack_before_publish,
@@ -226,6 +242,8 @@ PLANTS: dict[str, Callable[[], None]] = {
     "plan-again": plan_again,
     "outcome-before-effects": outcome_before_effects,
     "settle-before-commit": settle_before_commit,
+    "half-a-batch": half_a_batch,
+    "barrier-left-out": barrier_left_out,
     "no-fencing": no_fencing,
     "no-duplicate-check": no_duplicate_check,
     "no-version-check": no_version_check,

@@ -1,7 +1,8 @@
 """Killed at every boundary, started again: the desk ends as if nothing had happened.
 
-The embedded store is run twice: as it is, where a batch commits together, and with each write durable by itself, as
-MongoDB has it. `POSTROOM_FULL=1` kills at every boundary; otherwise a sample of each kind is taken.
+The embedded store is run three times: as it is, where a batch commits together; with each write durable by itself; and
+in phases of many writes, each durable by itself, as batches are on MongoDB. `POSTROOM_FULL=1` kills at every boundary;
+otherwise a sample of each kind is taken.
 """
 
 from __future__ import annotations
@@ -22,6 +23,11 @@ from tests.harness.ledger import Effects
 pytestmark = pytest.mark.timeout(1200)
 """Seconds: many runs, and a machine may be busy."""
 FULL = bool(os.environ.get("POSTROOM_FULL"))
+FORMS = {
+    "a commit for each batch": {},
+    "a commit for each write": {"unbatched": True},
+    "phases of many writes": {"batched": True},
+}
 REACHED = 0.9
 """How many of the boundaries must be reached again: what the first mails meet differs from run to run."""
 
@@ -74,25 +80,26 @@ def undisturbed(bench: Bench) -> Effects:
 
 def test_the_mixed_set_meets_every_boundary_that_has_a_name(bench: Bench) -> None:
     met = {each.split(":")[0] for each in bench.scene().boundaries()}
-    of_rabbitmq = {"broker.published", "broker.confirmed", "broker.acked"}
-    assert met == set(BOUNDARIES) - of_rabbitmq
+    elsewhere = {"broker.published", "broker.confirmed", "broker.acked", "store.phase"}
+    assert met == set(BOUNDARIES) - elsewhere
+    assert "store.phase:1" in bench.scene(batched=True).boundaries()
 
 
-@pytest.mark.parametrize("unbatched", [False, True], ids=["a commit for each batch", "a commit for each write"])
-def test_a_kill_at_any_boundary_does_no_harm(bench: Bench, undisturbed: Effects, unbatched: bool) -> None:
-    boundaries = bench.scene(unbatched=unbatched).boundaries()
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_kill_at_any_boundary_does_no_harm(bench: Bench, undisturbed: Effects, form: dict[str, bool]) -> None:
+    boundaries = bench.scene(**form).boundaries()
     crashes = [(each,) for each in sampled(boundaries, 4)]
-    survives(bench, undisturbed, crashes, unbatched=unbatched)
+    survives(bench, undisturbed, crashes, **form)
 
 
-@pytest.mark.parametrize("unbatched", [False, True], ids=["a commit for each batch", "a commit for each write"])
-def test_two_kills_do_no_harm(bench: Bench, undisturbed: Effects, unbatched: bool) -> None:
-    boundaries = bench.scene(unbatched=unbatched).boundaries()
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_two_kills_do_no_harm(bench: Bench, undisturbed: Effects, form: dict[str, bool]) -> None:
+    boundaries = bench.scene(**form).boundaries()
     chance = random.Random(7)
     pairs = [(first, chance.choice(boundaries).split(":")[0] + ":1") for first in sampled(boundaries, 1)]
     if FULL:
         pairs += chance.sample(list(combinations(boundaries, 2)), 200)
-    survives_often(bench, undisturbed, pairs, unbatched=unbatched)
+    survives_often(bench, undisturbed, pairs, **form)
 
 
 def survives_often(bench: Bench, undisturbed: Effects, crashes: Sequence[Sequence[str]], **keys: object) -> None:

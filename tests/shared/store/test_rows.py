@@ -96,7 +96,7 @@ def test_a_lease_is_kept_as_it_always_was(store: EmbeddedDocuments) -> None:
 
 
 def test_an_arrival_is_kept_as_it_always_was(store: EmbeddedDocuments) -> None:
-    Arrivals(store).handed_in("a1", "support", AT)
+    Arrivals(store).handed_in([Arrival("a1", "support", AT, "handed-in")])
     golden = [("_id", "a1"), ("inbox", "support"), ("at", AT), ("state", "handed-in"), ("mail_id", None)]
     assert list(only(store, "arrivals").items()) == golden
     Arrivals(store).taken("a1", "", AT, "m1", duplicate=False)
@@ -105,7 +105,7 @@ def test_an_arrival_is_kept_as_it_always_was(store: EmbeddedDocuments) -> None:
 
 def test_an_arrival_forgets_the_head_of_its_mail_when_the_mail_is_taken(store: EmbeddedDocuments) -> None:
     head = MailHead("0" * 64, 4, None, "Printer", "<a@b>", "a@b")
-    Arrivals(store).handed_in("a1", "support", AT, "m1", head)
+    Arrivals(store).handed_in([Arrival("a1", "support", AT, "handed-in", "m1", head)])
     assert [each.head for each in Arrivals(store).with_message_key("a@b")] == [head]
     Arrivals(store).taken("a1", "", AT, "m1", duplicate=False)
     assert Arrivals(store).get("a1") == Arrival("a1", "support", AT, "taken", "m1")

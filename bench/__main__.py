@@ -27,6 +27,13 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--runs", type=int, default=5, help="medians of so many (%(default)s)")
     parser.add_argument("--rabbitmq", action="store_true", help="RabbitMQ and a process for each stage instead")
     parser.add_argument(
+        "--mongodb",
+        nargs="?",
+        const="",
+        metavar="URL",
+        help="with --rabbitmq: MongoDB as the store, at this URL or a private server; without existing records",
+    )
+    parser.add_argument(
         "--vs",
         action="append",
         default=[],
@@ -47,13 +54,15 @@ def measured(given: argparse.Namespace) -> Iterator[report.Row]:
     bases = {size: embedded.snapshot(work, size) for size in sizes}
     with ExitStack() as stack:
         server = stack.enter_context(rabbit.node(work / "rabbitmq")) if given.rabbitmq else None
+        on_mongodb = server is not None and given.mongodb is not None
+        store_url = stack.enter_context(rabbit.mongodb(given.mongodb, work / "mongodb")) if on_mongodb else None
         for number in range(given.runs):
             for size in sizes:
                 if server is None:
                     yield report.of_embedded(embedded.measure(load, work, bases[size]), size)
                 else:
                     yield report.of_rabbit(
-                        rabbit.measure(load, work, server, number * len(sizes) + size, bases[size]), size
+                        rabbit.measure(load, work, server, number * len(sizes) + size, bases[size], store_url), size
                     )
                 yield from (peer(command, load, size) for command in given.vs)
 

@@ -1,4 +1,7 @@
-"""The scaled form, measured: a private RabbitMQ, one process for each stage, the embedded store shared by them."""
+"""The scaled form, measured: a private RabbitMQ, one process for each stage, and the store that they share.
+
+The store is the embedded one, or a MongoDB: the server at a URL, or a private one, whatever the tests find here.
+"""
 
 from __future__ import annotations
 
@@ -7,19 +10,23 @@ import shutil
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from bench import content, corpus
 from bench.processes import POSTROOM, ROOT, Cost, Failed, cpu_of, environment, peak_mb_of, run
 from services.pipeline import STAGES
 from services.queues import QUEUES
 from shared.embedded.documents import EmbeddedDocuments
+from shared.mongodb.documents import MongoDocuments
 from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import PARKED, RETRY
 from shared.store.indexes import INDEXES
+from tests.servers.mongodb import running
 from tests.servers.rabbitmq import RabbitNode
 from tests.servers.rabbitmq_versions import VERSIONS, missing
 
@@ -62,17 +69,34 @@ def node(folder: Path) -> Iterator[RabbitNode]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def measure(load: Path, work: Path, server: RabbitNode, number: int, base: Path | None) -> Run:
-    """One run in a fresh vhost, on a fresh copy of `base`."""
+@contextmanager
+def mongodb(url: str, folder: Path) -> Iterator[str]:
+    """The URL of a MongoDB; for an empty `url` one of our own, gone afterwards."""
+    if url:
+        yield url
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with running(folder) as server:
+        yield server.url
+
+
+def measure(
+    load: Path, work: Path, server: RabbitNode, number: int, base: Path | None, store_url: str | None = None
+) -> Run:
+    """One run in a fresh vhost, on a fresh copy of `base` or in a fresh database at `store_url`."""
     data, vhost = work / "data", f"bench{number}"
     shutil.rmtree(data, ignore_errors=True)
     if base is not None:
         shutil.copytree(base, data)
     server.add_vhost(vhost)
     env = environment(POSTROOM_DATA=str(data), POSTROOM_BROKER_URL=server.url(vhost))
+    if store_url is not None:
+        store_url = urlsplit(store_url)._replace(path=f"/{vhost}_{uuid.uuid4().hex[:8]}").geturl()
+        env["POSTROOM_STORE_URL"] = store_url
     run(*POSTROOM, "records", "list", env=env)  # the store and the queues are there before the clock starts
     rows, broker = corpus.manifest(load), RabbitBroker(server.url(vhost), QUEUES)
-    store = EmbeddedDocuments(data)
+    store = EmbeddedDocuments(data) if store_url is None else MongoDocuments(store_url)
     store.ensure(INDEXES)
     try:
         with _workers(env, work / "logs") as workers:
@@ -125,4 +149,4 @@ def _until(done: Callable[[], bool]) -> None:
     while not done():
         if time.monotonic() > deadline:
             raise Failed("the workers did not finish in time")
-        time.sleep(0.05)
+        time.sleep(0.1)

@@ -83,7 +83,7 @@ class EmbeddedDocuments:
         document = check_document(document)
         table = self._table(collection)
         try:
-            with self.file.writing() as db:
+            with self.file.writing_whole() as db:
                 table.add(db, document)
         except sqlite3.IntegrityError:
             return False
@@ -142,21 +142,21 @@ class EmbeddedDocuments:
         """The conditional write: at most one document, atomically."""
         change = check_change(change)
         table = self._table(collection)
-        with self._unique(collection), self.file.writing() as db:
+        with self._unique(collection), self.file.writing_whole() as db:
             found = next(self.find(collection, where, limit=1), None)
             if found is None:
                 return False
-            table.put(db, apply(found, change))
+            table.put(db, apply(found, change), found)
         return True
 
     def upsert(self, collection: str, id_: str, change: Change) -> Document:
         """Change or create the document with this `_id`."""
         change = check_change(change)
         table = self._table(check_collection(collection))
-        with self._unique(collection), self.file.writing() as db:
+        with self._unique(collection), self.file.writing_whole() as db:
             before = self.get(collection, id_)
             after = apply(before or {"_id": id_}, change)
-            table.put(db, after) if before else table.add(db, after)
+            table.put(db, after, before) if before else table.add(db, after)
         return after
 
     def next_number(self, collection: str, id_: str, count: int = 1) -> int:
@@ -326,19 +326,24 @@ class _Table:
             document = _decode(doc)
             if added:
                 db.execute(self._update, (doc, *self._values(document), document["_id"]))
-            self._enter(db, document, fresh)
+            for field in fresh:
+                self._enter(db, document["_id"], field, self._entries_of(document, field))
 
     def add(self, db: sqlite3.Connection, document: Document) -> None:
-        """Insert; `sqlite3.IntegrityError` when `_id` or a unique field is taken."""
+        """Insert; `sqlite3.IntegrityError` when `_id` or a unique field is taken, before anything is written."""
+        entries = [self._entries_of(document, field) for field in self.arrays]
         db.execute(self._insert, (document["_id"], _encode(document), *self._values(document)))
-        self._enter(db, document, self.arrays)
+        for field, values in zip(self.arrays, entries, strict=True):
+            self._enter(db, document["_id"], field, values)
 
-    def put(self, db: sqlite3.Connection, document: Document) -> None:
-        """Replace the document that has this `_id`."""
+    def put(self, db: sqlite3.Connection, document: Document, before: Document) -> None:
+        """Replace the document that has this `_id`; `sqlite3.IntegrityError` before anything is written."""
+        entries = {field: self._entries_of(document, field) for field in self.arrays}
         db.execute(self._update, (_encode(document), *self._values(document), document["_id"]))
-        for field in self.arrays:
-            db.execute(f"DELETE FROM {self._entries(field)} WHERE id = ?", (document["_id"],))
-        self._enter(db, document, self.arrays)
+        for field, values in entries.items():
+            if values != self._entries_of(before, field):
+                db.execute(f"DELETE FROM {self._entries(field)} WHERE id = ?", (document["_id"],))
+                self._enter(db, document["_id"], field, values)
 
     def remove(self, db: sqlite3.Connection, id_: str) -> None:
         """Delete by `_id`."""
@@ -350,12 +355,14 @@ class _Table:
         scalars = [_scalar(_at(document, field), field) for field in self.columns]
         return [*scalars, *(_unique_value(index, document) for index in self.unique)]
 
-    def _enter(self, db: sqlite3.Connection, document: Document, fields: Iterable[str]) -> None:
-        for field in fields:
-            value = _at(document, field)
-            values = {_scalar(item, field) for item in (value if isinstance(value, list) else [value])} - {None}
-            statement = f"INSERT OR IGNORE INTO {self._entries(field)}(value, id) VALUES(?, ?)"
-            db.executemany(statement, [(item, document["_id"]) for item in values])
+    def _entries_of(self, document: Document, field: str) -> set[Any]:
+        """The values by which an array field is found."""
+        value = _at(document, field)
+        return {_scalar(item, field) for item in (value if isinstance(value, list) else [value])} - {None}
+
+    def _enter(self, db: sqlite3.Connection, id_: str, field: str, values: set[Any]) -> None:
+        statement = f"INSERT OR IGNORE INTO {self._entries(field)}(value, id) VALUES(?, ?)"
+        db.executemany(statement, [(value, id_) for value in values])
 
     def _entries(self, field: str) -> str:
         return f"{self.name}_has_{field.replace('.', '__')}"

@@ -116,6 +116,20 @@ class LocalFile:
             self._undo(connection)
             raise
 
+    @contextmanager
+    def writing_whole(self) -> Iterator[sqlite3.Connection]:
+        """A write that fails at its first statement or not at all: in a batch it needs no savepoint.
+
+        A failure of the disk behind the first statement takes the whole batch back.
+        """
+        if not self._mine.depth:
+            with self.writing() as connection:
+                yield connection
+            return
+        with self.translated():
+            self._joined(self.connection)
+            yield self.connection
+
     def _joined(self, connection: sqlite3.Connection) -> bool:
         """Whether this thread is in a batch; its transaction begins with the first write."""
         if not self._mine.depth:

@@ -1,0 +1,77 @@
+"""Writes of a batch without savepoints: one that fails leaves nothing, whatever the others of its batch do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared.contracts.errors import Unavailable
+from shared.embedded.documents import EmbeddedDocuments
+from shared.store.documents import Index
+from shared.store.vocabulary import Taken
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[EmbeddedDocuments]:
+    made = EmbeddedDocuments(tmp_path)
+    made.ensure([Index("things", ("number",), unique=True), Index("things", ("keys",), array=True)])
+    made.insert("things", {"_id": "a", "number": 1, "keys": ["x"]})
+    yield made
+    made.close()
+
+
+def statements(store: EmbeddedDocuments) -> list[str]:
+    """The first words of every statement from here on."""
+    heard: list[str] = []
+    store.file.connection.set_trace_callback(lambda text: heard.append(text.split()[0]))
+    return heard
+
+
+def found(store: EmbeddedDocuments, key: str) -> list[str]:
+    return [each["_id"] for each in store.find("things", {"keys": key})]
+
+
+def test_a_refused_write_leaves_nothing_and_the_batch_goes_on(store: EmbeddedDocuments) -> None:
+    store.insert("things", {"_id": "b", "number": 2, "keys": ["y"]})
+    with store.batch():
+        assert not store.insert("things", {"_id": "c", "number": 1, "keys": ["z"]})
+        with pytest.raises(Taken):
+            store.update("things", {"_id": "b"}, {"$set": {"number": 1, "keys": ["z"]}})
+        with pytest.raises(ValueError, match="cannot hold"):
+            store.insert("things", {"_id": "d", "number": 4, "keys": [{}]})
+        with pytest.raises(ValueError, match="cannot hold"):
+            store.update("things", {"_id": "b"}, {"$set": {"keys": ["z", {}]}})
+        assert store.insert("things", {"_id": "e", "number": 5, "keys": ["z"]})
+    assert found(store, "z") == ["e"]
+    assert store.get("things", "b") == {"_id": "b", "number": 2, "keys": ["y"]}
+    assert store.get("things", "c") is store.get("things", "d") is None
+
+
+def test_a_failure_behind_the_first_statement_takes_the_batch_back(store: EmbeddedDocuments) -> None:
+    store.file.connection.execute("DROP TABLE c_things_has_keys")
+
+    def write() -> None:
+        with store.batch():
+            store.insert("things", {"_id": "b", "number": 2})
+            with pytest.raises(Unavailable):
+                store.insert("things", {"_id": "c", "number": 3, "keys": ["y"]})
+
+    with pytest.raises(Unavailable):
+        write()
+    assert store.count("things", {}) == 1
+
+
+def test_inserts_and_changes_of_a_batch_need_no_savepoint(store: EmbeddedDocuments) -> None:
+    heard = statements(store)
+    with store.batch():
+        store.insert("things", {"_id": "b", "number": 2})
+        store.update("things", {"_id": "a"}, {"$set": {"title": "new"}})
+        store.upsert("things", "c", {"$inc": {"last": 1}})
+    assert heard == ["BEGIN", "INSERT", "SELECT", "UPDATE", "SELECT", "INSERT", "COMMIT"]
+
+
+def test_the_values_by_which_an_array_is_found_are_written_when_they_change(store: EmbeddedDocuments) -> None:
+    store.update("things", {"_id": "a"}, {"$set": {"keys": ["y", "z"]}})
+    assert (found(store, "x"), found(store, "y"), found(store, "z")) == ([], ["a"], ["a"])

@@ -160,9 +160,22 @@ def test_the_command_ends_within_ten_seconds_of_a_sigterm_and_loses_nothing(benc
 # -- a worker that is not heard of
 
 
-@pytest.mark.parametrize("where", ["worker.taken:4", "store.committed:4", "worker.taken:9", "store.committed:9"])
-def test_a_worker_that_wakes_up_behind_its_lease_changes_nothing(bench: Bench, where: str) -> None:
-    undisturbed, scene = bench.scene(), bench.scene(lease=0.6)
+@pytest.mark.parametrize(
+    ("where", "unbatched"),
+    [
+        ("worker.taken:1", False),
+        ("store.committed:1", False),
+        ("worker.taken:2", False),
+        ("store.committed:2", False),
+        ("worker.taken:4", True),
+        ("store.committed:4", True),
+        ("worker.taken:9", True),
+        ("store.committed:9", True),
+    ],
+)
+def test_a_worker_that_wakes_up_behind_its_lease_changes_nothing(bench: Bench, where: str, unbatched: bool) -> None:
+    """Where queues and store are one file, those places that lie in no transaction: inside one nobody can overtake."""
+    undisturbed, scene = bench.scene(), bench.scene(lease=0.6, unbatched=unbatched)
     undisturbed.run()
     sleeper = stopped_at(scene, where)
     scene.run()
@@ -180,7 +193,7 @@ def test_a_store_that_is_away_for_a_while_makes_no_dead_letter(bench: Bench) -> 
     scene = bench.scene(many(300), seeded=False)
     scene.run(until="handed in")
     with watching(scene) as seen:
-        pid = stopped_at(scene, "worker.settled:400", until="stopped", busy=0.1)
+        pid = stopped_at(scene, "broker.counted:4", until="stopped", busy=0.1)
         before = seen.finished()
         with locked(scene):
             os.kill(pid, signal.SIGCONT)
@@ -238,7 +251,7 @@ def test_a_full_disk_loses_nothing_and_recovers(bench: Bench, small_disk: Path) 
     (scene.folder / "data").symlink_to(small_disk)
     filler = small_disk / "filler"
     with watching(scene) as seen:
-        pid = stopped_at(scene, "worker.settled:400", until="stopped", busy=0.5)
+        pid = stopped_at(scene, "broker.counted:4", until="stopped", busy=0.5)
         _fill(filler)
         os.kill(pid, signal.SIGCONT)
         eventually(lambda: "paused" in scene.log())

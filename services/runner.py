@@ -17,13 +17,14 @@ from typing import Final, Protocol
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival
 from services.operator.inbox_ticket import make_ticket, note_recovery
+from services.parser.ahead import ReadingAhead
 from services.pipeline import STAGES, addressees
 from services.schedule.source import ScheduleSource
 from shared.app import App
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event
 from shared.intake import RawMail
-from shared.runtime.broker import PARKED, RETRY, Depth, Message
+from shared.runtime.broker import INTAKE, PARKED, RETRY, Depth, Message
 from shared.runtime.envelope import carry, pack
 from shared.runtime.hooks import Hook, Hooks
 from shared.runtime.observe import JournalWriter, LogLines
@@ -132,19 +133,25 @@ class BackgroundPart(threading.Thread):
 
 
 def run_all(
-    app: App, stop: threading.Event, *, once: bool = False, sources: bool = True, hooks: Sequence[Hook] = ()
+    app: App,
+    stop: threading.Event,
+    *,
+    once: bool = False,
+    sources: bool = True,
+    hooks: Sequence[Hook] = (),
+    processes: int = 1,
 ) -> None:
     """Run all stages in one process, until `stop` is set; with `once` until the queues are empty.
 
-    Stages that talk to servers, and the sources, have threads of their own, so that a slow server delays no
-    other part; a single run does one after the other. Raises what ended one of those threads.
+    With more `processes`, others read the mails of a backlog ahead. Stages that talk to servers, and the sources, have
+    threads of their own, so that a slow server delays no other part; a single run does one after the other. Raises what
+    ended one of those threads.
     """
     dependencies = worker_dependencies(app, *hooks)
     stages = [build(app) for build in STAGES.values()]
     drain_backlog(app, [stage for stage in stages if not stage.waits_on_network], dependencies, stop)
     apart = [stage for stage in stages if stage.waits_on_network and not once]
-    prefetch = RELAY_PREFETCH if app.one_file else PREFETCH
-    workers = [Worker(stage, dependencies, prefetch=prefetch) for stage in stages if stage not in apart]
+    workers = [_worker(app, stage, dependencies, processes - 1) for stage in stages if stage not in apart]
     parts = [BackgroundPart(stage.name, Worker(stage, dependencies).run, stop) for stage in apart]
     parts += _sources(app, stop, *hooks, once=once) if sources else []
     for part in parts:
@@ -158,6 +165,13 @@ def run_all(
             part.join()
     if error := next((part.error for part in parts if part.error), None):
         raise error
+
+
+def _worker(app: App, stage: Stage, dependencies: WorkerDependencies, readers: int) -> Worker:
+    prefetch = RELAY_PREFETCH if app.one_file else PREFETCH
+    if stage.queue == INTAKE and readers:
+        return ReadingAhead(stage, dependencies, prefetch=prefetch, readers=readers)
+    return Worker(stage, dependencies, prefetch=prefetch)
 
 
 def _sources(app: App, stop: threading.Event, *hooks: Hook, once: bool) -> list[BackgroundPart]:
@@ -222,12 +236,15 @@ def run_one_round(app: App, workers: Sequence[Worker]) -> tuple[int, PostroomErr
 
 
 def _rounds(app: App, workers: Sequence[Worker]) -> Sequence[Sequence[Worker]]:
-    """The workers that step together: where messages are handed on in memory, each stage with all that follow it."""
+    """The workers that step together: where messages are handed on in memory, each stage with all that follow it.
+
+    The last stage begins, so that a mail whose message waits in a later queue stays ahead of those behind it.
+    """
     if app.one_file is None:
         return [[worker] for worker in workers]
     chain = [worker for worker in workers if not worker.stage.waits_on_network]
     apart = [[worker] for worker in workers if worker.stage.waits_on_network]
-    return [*(chain[place:] for place in range(len(chain))), *apart]
+    return [*(chain[place:] for place in reversed(range(len(chain)))), *apart]
 
 
 class QuietTimer:

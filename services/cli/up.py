@@ -29,8 +29,14 @@ if TYPE_CHECKING:
     type=click.Path(exists=True, dir_okay=False, readable=True, path_type=Path),
     help="Apply this configuration first.",
 )
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Processes in all: while many mails wait, all but one read ahead. Default: one a processor, at most 4.",
+)
 @click.option("--once", is_flag=True, help="Visit the inboxes that are due, process all queues, and exit.")
-def up(file: Path | None, *, once: bool) -> int:
+def up(file: Path | None, processes: int | None, *, once: bool) -> int:
     """Run every worker in this process, on the embedded default unless the environment says otherwise.
 
     With --once, prints what this run did; exits with 1 when an inbox could not be read or outgoing mail waits.
@@ -42,17 +48,19 @@ def up(file: Path | None, *, once: bool) -> int:
         _require_secrets(app)
         if not once and not as_json():
             click.echo("Postroom is running; Ctrl-C stops it.", err=True)
+        from services.parser.readers import default_processes
         from services.runner import run_all
 
+        processes = processes or default_processes()
         if not once:
             with logs.ending("all"):
-                run_all(app, stop)
+                run_all(app, stop, processes=processes)
             return 0
         from services.operator.counts import SingleRun
 
         run = SingleRun(app)
         with output.watching("working", partial(_in_flight, app)):
-            run_all(app, stop, once=True)
+            run_all(app, stop, once=True, processes=processes)
         return _show(run.report())
 
 

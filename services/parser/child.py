@@ -31,9 +31,10 @@ _PR_SET_PDEATHSIG: Final = 1
 def main(parent: int) -> None:
     """Read mails until the pipe ends."""
     asked, answers = _pipes()
-    _set_signals_and_priority()
-    _die_with_parent(parent)
-    base = _data_bytes()
+    set_signals_and_priority()
+    _limit(resource.RLIMIT_FSIZE, MAX_ERROR_OUTPUT_BYTES)
+    die_with_parent(parent)
+    base = data_bytes()
     _write(answers, [frames.READY])
     while head := asked.read(frames.HEAD.size):
         said, size = frames.HEAD.unpack(head)
@@ -44,7 +45,7 @@ def main(parent: int) -> None:
 def answer(raw: bytes, base: int | None) -> Sequence[bytes]:
     """Return the frame with the content of a mail, or the reason why it cannot be read."""
     try:
-        with _limited(len(raw), base):
+        with limited(len(raw), base):
             return frames.of_reading(mime.read(raw))
     except BoundExceeded as error:
         return frames.of_bound(error)
@@ -56,7 +57,7 @@ def answer(raw: bytes, base: int | None) -> Sequence[bytes]:
 
 
 @contextmanager
-def _limited(size: int, base: int | None) -> Iterator[None]:
+def limited(size: int, base: int | None) -> Iterator[None]:
     """Limits of memory, of processor time (SIGPROF ends the process) and of time (SIGALRM does)."""
     if base is not None:
         _limit(resource.RLIMIT_DATA, base + limits.memory_bytes(size))
@@ -77,7 +78,7 @@ def _limit(what: int, value: int) -> None:
         resource.setrlimit(what, (soft, hard))
 
 
-def _data_bytes() -> int | None:
+def data_bytes() -> int | None:
     """Bytes used of the memory that RLIMIT_DATA counts (proc(5), statm); None if unknown."""
     try:
         return int(_STATM.read_text().split()[5]) * resource.getpagesize()
@@ -95,7 +96,7 @@ def _pipes() -> tuple[io.BufferedReader, int]:
     return io.BufferedReader(io.FileIO(asked)), answers
 
 
-def _set_signals_and_priority() -> None:
+def set_signals_and_priority() -> None:
     """Ignore signals meant for the parent, write no core files, and be the first to be killed when memory runs out."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
@@ -103,13 +104,12 @@ def _set_signals_and_priority() -> None:
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     _limit(resource.RLIMIT_CORE, 0)
-    _limit(resource.RLIMIT_FSIZE, MAX_ERROR_OUTPUT_BYTES)
     faulthandler.enable()
     with suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def _die_with_parent(parent: int) -> None:
+def die_with_parent(parent: int) -> None:
     """End when the parent ends, also in the middle of a mail; without Linux, the end of the pipe does this."""
     if sys.platform == "linux":
         import ctypes

@@ -25,7 +25,7 @@ FORMAT = 1
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
-    "cache_size=-65536",
+    "cache_size=-16384",
     "wal_autocheckpoint=4000",
     "secure_delete=OFF",  # some builds fill each freed page with zeros: every message that leaves its queue
 )

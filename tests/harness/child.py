@@ -169,7 +169,7 @@ def hand_in(app: App, outbox: Path) -> None:
 def until_quiet(app: App, job: Job) -> None:
     """All stages, as `postroom up --once` on the embedded broker, and as `up` on RabbitMQ."""
     if job.broker_url is None:
-        runner.run_all(app, threading.Event(), once=True, sources=False)
+        runner.run_all(app, threading.Event(), once=True, sources=False, processes=2)
         return
     deadline = time.monotonic() + job.patience
     with working(app):
@@ -191,7 +191,7 @@ def until_stopped(app: App, job: Job) -> None:
     if job.stages:
         work_apart(app, job.stages, stop)
     else:
-        runner.run_all(app, stop, sources=False)
+        runner.run_all(app, stop, sources=False, processes=2)
 
 
 def work_apart(app: App, stages: Sequence[str], stop: threading.Event) -> None:
@@ -220,7 +220,7 @@ def working(app: App) -> Iterator[None]:
 
     def work() -> None:
         try:
-            runner.run_all(app, stop, sources=False)
+            runner.run_all(app, stop, sources=False, processes=2)
         except BaseException as error:  # told to the main thread
             failed.append(error)
 

@@ -9,6 +9,7 @@ import pytest
 
 from services import runner
 from shared.config.model import Settings
+from shared.runtime.worker import Worker
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 
@@ -43,3 +44,13 @@ def test_the_steps_of_a_mail_are_logged_as_desk_and_inbox_say(
     assert {inbox for inbox, id_ in mails.items() if (id_, "parser") in steps} == logged
     assert {inbox for inbox, id_ in mails.items() if (id_, "record-writer") in steps} == logged
     assert all(list(desk.app.journal.of_mail(id_)) for id_ in mails.values())
+
+
+def test_a_mail_that_is_further_on_stays_ahead_of_those_behind_it(desk: Desk) -> None:
+    """An earlier process left the first one between two stages."""
+    desk.hand_in(a_mail(subject="first"), a_mail(subject="second"))
+    parser = Worker(runner.STAGES["parser"](desk.app), runner.worker_dependencies(desk.app), prefetch=1)
+    assert parser.step(0) == 1
+    parser.consumer.close()
+    desk.work()
+    assert [record["subject"] for record in desk.records()] == ["first", "second"]

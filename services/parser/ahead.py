@@ -1,0 +1,96 @@
+"""The parser's worker where there are more processors: the next mails are read while these are stored.
+
+A batch is leased while the one before is worked on, so that its mails can be read by `readers` meanwhile. Only behind a
+batch of mails that were never handed out: of one that ended its worker, nothing else is taken (decision 0092).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from services.parser.readers import READERS
+from shared.contracts.events import MailReceived
+from shared.runtime.broker import Delivery
+from shared.runtime.stage import Stage
+from shared.runtime.worker import DEPENDENCY_ERRORS, Worker, WorkerDependencies
+
+log = logging.getLogger(__name__)
+
+WORTH_ASKING: Final = 8
+"""Mails in a batch: for fewer no process is started."""
+MOST_BYTES: Final = 8 << 20
+"""Bytes of raw mail that are read ahead; what follows is read in its turn."""
+
+IDLE_SECONDS: Final = 30.0
+
+
+class ReadingAhead(Worker):
+    """Like any worker of the parser stage, with `readers` processes beside it."""
+
+    def __init__(self, stage: Stage, dependencies: WorkerDependencies, *, prefetch: int, readers: int) -> None:
+        super().__init__(stage, dependencies, prefetch=prefetch)
+        self.readers = readers
+        self._next: Sequence[Delivery] = ()
+        self._events: dict[object, MailReceived] = {}
+        self._busy_at = time.monotonic()
+
+    def take(self, timeout: float) -> Sequence[Delivery]:
+        """The deliveries taken ahead, or else the next ones; and those behind them, ahead."""
+        deliveries, self._next = self._next or super().take(timeout), ()
+        self._rest(bool(deliveries))
+        if deliveries and _are_fresh(deliveries):
+            self._next = self._taken_ahead()
+            self._ask(self._next)
+        return deliveries
+
+    def _rest(self, busy: bool) -> None:
+        """End the readers when no mail has come for some time."""
+        now = time.monotonic()
+        self._busy_at = now if busy else self._busy_at
+        if now - self._busy_at > IDLE_SECONDS:
+            READERS.close()
+
+    def _taken_ahead(self) -> Sequence[Delivery]:
+        try:
+            ahead = super().take(0)
+        except DEPENDENCY_ERRORS:  # those in hand meet it too, and go back
+            return ()
+        if _are_fresh(ahead):
+            return ahead
+        self.give_back(ahead)
+        return ()
+
+    def _ask(self, deliveries: Sequence[Delivery]) -> None:
+        """Have them read. One that cannot be decoded is refused in its turn; without readers all are read in theirs."""
+        if len(deliveries) < WORTH_ASKING or not self.readers:
+            return
+        weight, asked = 0, list[bytes]()
+        for delivery in deliveries:
+            with suppress(Exception):
+                event = self.stage.decode(delivery.message)
+                weight += len(event.raw)
+                if weight > MOST_BYTES:
+                    break
+                self._events[delivery.tag] = event
+                asked.append(event.raw)
+        try:
+            READERS.ask(asked, self.readers)
+        except OSError as error:  # no further process, or no memory for its files
+            log.warning("no_readers", extra={"reason": str(error)})
+            READERS.close()
+            self.readers = 0
+
+    def read(self, delivery: Delivery) -> Any:
+        """The prepared mail; one that was decoded ahead is not decoded again."""
+        event = self._events.pop(delivery.tag, None)
+        if event is None or self.stage.prepare is None:
+            return super().read(delivery)
+        return self.stage.prepare(event, False)
+
+
+def _are_fresh(deliveries: Sequence[Delivery]) -> bool:
+    return not any(delivery.count for delivery in deliveries)

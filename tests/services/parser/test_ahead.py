@@ -1,0 +1,116 @@
+"""The worker that takes the next batch before its turn: nothing is done twice, nor counted without being handled."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from unittest.mock import Mock
+
+import pytest
+
+from services import runner
+from services.parser import ahead, mime
+from services.parser.ahead import ReadingAhead
+from services.parser.readers import READERS
+from shared.contracts.errors import Unavailable
+from tests.builders import a_mail
+from tests.desk import Desk
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="readers need Linux")
+MAILS = [a_mail(f"text of {n}\n", subject=f"mail {n}") for n in range(40)]
+
+
+def worker(desk: Desk, prefetch: int = 16) -> ReadingAhead:
+    """The parser's, with one reader beside it."""
+    stage = runner.STAGES["parser"](desk.app)
+    return ReadingAhead(stage, runner.worker_dependencies(desk.app), prefetch=prefetch, readers=1)
+
+
+def takes(desk: Desk) -> list[int]:
+    """How often each message on intake was handed out, the oldest first."""
+    with sqlite3.connect(desk.app.broker.file.path) as db:  # type: ignore[attr-defined]
+        return [row[0] for row in db.execute("SELECT takes FROM queue WHERE queue = 'intake' ORDER BY seq")]
+
+
+def test_a_desk_with_readers_does_what_one_without_does(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    read_here = list[bytes]()
+    original = mime.read
+    monkeypatch.setattr(mime, "read", lambda raw: (read_here.append(raw), original(raw))[1])
+    desk.hand_in(*MAILS)
+    runner.run_all(desk.app, threading.Event(), once=True, sources=False, processes=2)
+    assert [record["subject"] for record in desk.records()] == [f"mail {n}" for n in range(40)]
+    assert {mail["outcome"] for mail in desk.mails()} == {"recorded"}
+    assert len(read_here) < 10, "the others were read beside it"
+    READERS.close()
+
+
+def test_the_next_batch_is_taken_and_read_ahead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[int]()
+    monkeypatch.setattr(ahead.READERS, "ask", lambda raws, _: asked.append(len(raws)))
+    desk.hand_in(*MAILS)
+    parser = worker(desk)
+    parser.consumer._width = 16  # type: ignore[attr-defined]
+    assert len(parser.take(0)) == 16
+    assert takes(desk)[:40] == [1] * 32 + [0] * 8
+    assert asked == [16]
+    parser.consumer.close()
+    assert takes(desk) == [0] * 40
+
+
+def test_behind_a_mail_that_was_handed_out_before_nothing_is_taken(desk: Desk) -> None:
+    desk.hand_in(*MAILS[:3])
+    killed = worker(desk)
+    killed.consumer._width = 1  # type: ignore[attr-defined]
+    assert len(killed.take(0)) == 1
+    desk.app.broker.file.connection.execute("UPDATE queue SET held = 0, holder = NULL")  # type: ignore[attr-defined]
+    assert takes(desk) == [1, 1, 0]
+    again = worker(desk)
+    assert [each.count for each in again.take(0)] == [1]
+    assert takes(desk) == [2, 1, 0]
+
+
+def test_a_suspect_ahead_is_given_back_uncounted(desk: Desk) -> None:
+    desk.hand_in(*MAILS[:3])
+    db = desk.app.broker.file.connection  # type: ignore[attr-defined]
+    db.execute("UPDATE queue SET takes = 1 WHERE seq = (SELECT max(seq) FROM queue)")
+    parser = worker(desk)
+    parser.consumer._width = 2  # type: ignore[attr-defined]
+    assert len(parser.take(0)) == 2
+    assert takes(desk) == [1, 1, 1]
+
+
+def test_readers_end_when_no_mail_comes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.hand_in(*MAILS)
+    runner.run_all(desk.app, threading.Event(), once=True, sources=False, processes=2)
+    assert READERS._readers
+    monkeypatch.setattr(ahead, "IDLE_SECONDS", -1.0)
+    worker(desk).take(0)
+    assert not READERS._readers
+
+
+def test_a_desk_that_may_start_no_process_reads_all_by_itself(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fork() -> int:
+        raise OSError(11, "Resource temporarily unavailable")
+
+    READERS.close()
+    monkeypatch.setattr(os, "fork", fork)
+    desk.hand_in(*MAILS)
+    runner.run_all(desk.app, threading.Event(), once=True, sources=False, processes=2)
+    assert {mail["outcome"] for mail in desk.mails()} == {"recorded"}
+    assert [each.msg for each in caplog.records if each.levelname == "WARNING"] == ["no_readers"]
+
+
+def test_what_is_in_hand_is_not_lost_when_nothing_can_be_taken_ahead(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.hand_in(*MAILS)
+    parser = worker(desk)
+    parser.consumer._width = 16  # type: ignore[attr-defined]
+    parser.take(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(parser.consumer, "take", Mock(side_effect=Unavailable("the disk is full")))
+        assert len(parser.take(0)) == 16
+    assert len(parser.take(0)) == 8

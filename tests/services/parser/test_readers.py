@@ -1,0 +1,160 @@
+"""Readers beside the writer: they read as the parser does, and whatever happens to them, every mail is read."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.parser import guarded, mime, readers
+from services.parser.readers import ReaderEnded, Readers
+from shared.contracts.errors import BoundExceeded
+from tests.builders import a_mail
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="readers need Linux")
+MAILS = [a_mail("text " * n, subject=f"mail {n}") for n in range(1, 9)]
+
+
+@pytest.fixture
+def beside() -> Iterator[Readers]:
+    """Readers that end with the test."""
+    made = Readers()
+    yield made
+    made.close()
+
+
+def test_they_read_as_the_parser_does(beside: Readers) -> None:
+    mails = [*MAILS, a_mail(html="<p>text</p>", files=(("a.pdf", "application/pdf", b"%PDF" * 100_000),))]
+    beside.ask(mails, 2)
+    assert [beside.reading(raw) for raw in mails] == [mime.read(raw) for raw in mails]
+
+
+def test_what_was_not_asked_for_is_read_here(beside: Readers) -> None:
+    beside.ask(MAILS[:2], 1)
+    assert beside.reading(MAILS[3]) is None
+    assert beside.reading(bytes(bytearray(MAILS[0]))) is None
+    assert beside.reading(MAILS[0]) is not None
+    assert beside.reading(MAILS[0]) is None
+
+
+def test_batches_overlap_and_what_nobody_wanted_is_forgotten(beside: Readers) -> None:
+    beside.ask(MAILS[:2], 2)
+    beside.ask(MAILS[2:4], 2)
+    assert beside.reading(MAILS[1]) == mime.read(MAILS[1])
+    beside.ask(MAILS[4:6], 2)
+    assert [beside.reading(raw) for raw in MAILS[2:6]] == [mime.read(raw) for raw in MAILS[2:6]]
+
+
+def test_a_bound_of_the_parser_is_told(beside: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(_: bytes) -> mime.Reading:
+        raise BoundExceeded("parts", "too many")
+
+    monkeypatch.setattr(mime, "read", read)
+    beside.ask(MAILS[:1], 1)
+    with pytest.raises(BoundExceeded, match="too many"):
+        beside.reading(MAILS[0])
+
+
+def test_a_bug_is_left_to_the_worker(beside: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(mime, "read", lambda _: 1 / 0)
+        beside.ask(MAILS[:1], 1)
+    assert beside.reading(MAILS[0]) is None
+
+
+def dies_at(mail: bytes) -> object:
+    """A parser that ends its process at one mail."""
+    original = mime.read
+
+    def read(raw: bytes) -> mime.Reading:
+        if raw == mail:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return original(raw)
+
+    return read
+
+
+def test_where_a_reader_ends_the_mail_is_a_suspect_and_the_others_are_not(
+    beside: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(mime, "read", dies_at(MAILS[1]))
+        beside.ask(MAILS[:4], 1)
+    assert beside.reading(MAILS[0]) == mime.read(MAILS[0])
+    with pytest.raises(ReaderEnded):
+        beside.reading(MAILS[1])
+    assert beside.reading(MAILS[2]) is None
+    beside.ask(MAILS[4:], 1)
+    assert beside.reading(MAILS[4]) == mime.read(MAILS[4])
+
+
+def test_a_suspect_is_read_in_the_parser_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would end the worker as it ended the reader; the process with limits says so without harm."""
+    monkeypatch.setattr("services.parser.process.ENTRY", "tests.harness.parser_child")
+    raw = b"X-Fault: segfault\r\n" + MAILS[0]
+    with monkeypatch.context() as patch:
+        patch.setattr(mime, "read", dies_at(raw))
+        readers.READERS.ask([raw], 1)
+    try:
+        with pytest.raises(BoundExceeded) as caught:
+            guarded.read(raw)
+    finally:
+        readers.READERS.close()
+    assert caught.value.bound == "parse-crash"
+
+
+def test_an_answer_that_is_no_answer_is_not_believed(beside: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("services.parser.frames.of_reading", lambda _: [b"\0" * 15 + b"\x02", b"{}"])
+        beside.ask(MAILS[:1], 1)
+    with pytest.raises(ReaderEnded):
+        beside.reading(MAILS[0])
+
+
+def test_a_reader_that_does_not_answer_in_time_is_ended(beside: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(mime, "read", lambda _: time.sleep(60))
+        patch.setattr("services.parser.limits.wall_seconds", lambda _: 0.2)
+        patch.setattr(readers, "GRACE_SECONDS", 0.0)
+        beside.ask(MAILS[:1], 1)
+        with pytest.raises(ReaderEnded):
+            beside.reading(MAILS[0])
+
+
+def test_a_reader_holds_no_descriptor_of_ours(beside: Readers, tmp_path: Path) -> None:
+    with (tmp_path / "ours").open("w"):
+        beside.ask(MAILS[:1], 2)
+        beside.ask(MAILS[1:2], 2)
+        (*_, last) = beside._readers
+        assert beside.reading(MAILS[1]) is not None
+        held = [str(each.readlink()) for each in Path(f"/proc/{last._pid}/fd").iterdir()]
+    kinds = [each.partition(":")[0] for each in held if each.startswith(("/memfd:", "pipe:"))]
+    assert sorted(kinds) == ["/memfd"] * 4 + ["pipe"] * 2
+    assert len(held) <= len(kinds) + 3, "besides, only the standard streams"
+
+
+def test_readers_end_with_a_parent_that_is_killed() -> None:
+    script = (
+        "import os, signal; from services.parser.readers import READERS; READERS.ask([b'a: b\\r\\n\\r\\nc'], 2)\n"
+        "print(*(each._pid for each in READERS._readers), flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    pids = done.stdout.split()
+    assert len(pids) == 2
+    until = time.monotonic() + 10
+    while any(Path(f"/proc/{pid}").exists() and "Z" not in _state(pid) for pid in pids):
+        assert time.monotonic() < until, "a reader is left"
+        time.sleep(0.02)
+
+
+def _state(pid: str) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except OSError:
+        return "Z"

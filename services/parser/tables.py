@@ -1,12 +1,19 @@
 """Reads tables of phrases: one row a language, its code first, then the phrases with ` | ` between them.
 
-Further rows with the same code continue a row. Separate because the word lists of mail systems and of mail
-programs have the same form.
+Further rows with the same code continue a row. Long tables are in text files beside the modules that use them, each
+below its name in brackets.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
+
+
+def read(module: str) -> dict[str, str]:
+    """The tables by name in the text file beside a module, whose `__file__` is given."""
+    sections = Path(module).with_suffix(".txt").read_text("utf-8").split("\n[")[1:]
+    return dict(section.split("]\n", 1) for section in sections)
 
 
 def phrases(table: str) -> tuple[str, ...]:
@@ -20,9 +27,14 @@ def literal(table: str) -> str:
     return "|".join(map(re.escape, sorted(phrases(table), key=len, reverse=True)))
 
 
+def alternatives(table: str) -> str:
+    """A regular expression that matches where any of the table's regular expressions does."""
+    return "|".join(phrases(table))
+
+
 def any_of(table: str) -> re.Pattern[str]:
-    """A pattern that matches where any of the table's regular expressions does, ignoring case."""
-    return re.compile("|".join(phrases(table)), re.IGNORECASE)
+    """The same, compiled to ignore case."""
+    return re.compile(alternatives(table), re.IGNORECASE)
 
 
 def any_in_lower(table: str) -> re.Pattern[str]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
-from services.parser.tables import phrases
+from services.parser.tables import alternatives
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,9 +135,7 @@ _WORDS: Final = r"""
     network           connection (?:refused|timed out|reset|dropped|lost) | timed? ?out | no route | unreachable
     policy            polic(?:y|ies) | prohibited | not allowed | denied | rejected | refused | forbidden | restricted
 """
-_BY_WORDS: Final = tuple(
-    (row.split(None, 1)[0], re.compile("|".join(phrases(row)))) for row in _WORDS.strip().splitlines()
-)
+_BY_WORDS: Final = tuple((row.split(None, 1)[0], re.compile(alternatives(row))) for row in _WORDS.strip().splitlines())
 
 
 def reason(codes: Codes, diagnostic: str) -> str | None:

@@ -10,7 +10,7 @@ import re
 from typing import Final
 
 from services.parser.bounces.addresses import find
-from services.parser.tables import phrases
+from services.parser.tables import alternatives
 
 _LINES: Final = r"""
     en  (?:the )?(?:headers? of )?(?:the |your )?(?:original|unsent|returned|undelivered) ?(?:e-?mail|message|mail)
@@ -27,7 +27,7 @@ _TAIL: Final = (
     r"(?: (?:follows?|attached|is (?:following|attached|included|below)))?"
 )
 _BEGIN: Final = re.compile(
-    rf"[\s\-=_*+>#.:]{{0,80}}(?:{'|'.join(phrases(_LINES))}){_TAIL}\b[\s\w()',./]{{0,60}}[\s\-=_*+>#.:]{{0,120}}$",
+    rf"[\s\-=_*+>#.:]{{0,80}}(?:{alternatives(_LINES)}){_TAIL}\b[\s\w()',./]{{0,60}}[\s\-=_*+>#.:]{{0,120}}$",
     re.IGNORECASE,
 )
 _HEADER: Final = re.compile(

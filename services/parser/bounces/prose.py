@@ -18,7 +18,7 @@ from typing import Final
 from services.parser.bounces import codes
 from services.parser.bounces.addresses import ADDRESS, is_robot, tidy
 from services.parser.phrases import FAILURE
-from services.parser.tables import phrases
+from services.parser.tables import alternatives
 
 MAX_CHARS: Final = 65_536
 MAX_LINE: Final = 1_000
@@ -61,8 +61,7 @@ class _Hit:
     end: int
 
 
-_LABELS: Final = "|".join(
-    phrases(r"""
+_LABELS: Final = alternatives(r"""
     en  recipients? | address(?:es|\(es\))? | addressed to | user(?:id|name)? | mailbox | account
     en  delivered to | to | full | error-for
     de  empf\S{1,4}nger | adresse
@@ -84,7 +83,6 @@ _LABELS: Final = "|".join(
     zh  收件人 | 收件者 | 收件人地址
     ko  받는 사람 | 수신자
 """)
-)
 _VERBS: Final = (
     r"deliver\w*|undeliver\w*|send|sent|to|user|recipient|address|mailbox|account|zustell\w*|entreg\w*|remis\w*"
 )

@@ -227,7 +227,7 @@ class CommandPolicy:
     log_new_on_invalid_number: bool = True
     update_closed: bool = False
     reopen_closed: bool = False
-    reopened_to: keys.Ignored[keys.ReopenedTo] = "last"
+    reopened_to: keys.ReopenedTo = "last"
     update_anonymously: bool = False
     unrecognised: Literal["new_record", "ignore"] = "new_record"
     close_anonymously: bool = False
@@ -237,7 +237,7 @@ class CommandPolicy:
     reply_on_create: bool = False
     reply_template: keys.Name | None = None
     notify_customer_on_update: bool = False
-    notify_handler_on_update: keys.Ignored[bool] = False
+    notify_handler_on_update: bool = False
 
 
 @dataclass(frozen=True, slots=True)

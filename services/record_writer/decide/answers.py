@@ -20,6 +20,8 @@ from shared.text import shortened
 MAX_SUBJECT: Final = 250
 TO_CUSTOMER: Final = "customer"
 """The kind of a message that an analyst's mail causes."""
+TO_HANDLER: Final = "handler"
+"""The kind of a message to the analyst who has the record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,10 @@ def answer(facts: Facts, kind: str, words: Words, *, neutral: Words) -> tuple[No
     return (Notification(to, words.subject, words.text, kind, about, shown, facts.mail.references),)
 
 
-def message_to_customer(person: StoredPerson, words: Words, in_reply_to: str | None) -> Notification:
-    """What an analyst wrote, for the customer of the record."""
+def message_to(person: StoredPerson, kind: str, words: Words, in_reply_to: str | None = None) -> Notification:
+    """A message to another person than the sender, at the stored address."""
     name = person.name if person.configured else ""
-    return Notification(person.addresses[:1], words.subject, words.text, TO_CUSTOMER, in_reply_to, name)
+    return Notification(person.addresses[:1], words.subject, words.text, kind, in_reply_to, name)
 
 
 def title(facts: Facts, type_: RecordType) -> str:

@@ -39,7 +39,7 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
     if type_.name != facts.inbox.processor:
         block = whole(facts.mail.text)
     customer, linked = customer_of(facts), object_of(facts, lookups)
-    template = _template(facts, type_)
+    template = template_of(facts, type_)
     partition = partition_of(facts.inbox, facts.configuration, template)
     own, fields = values.split(_values(facts, type_, template, partition, block), lookups)
     properties = {**_properties(facts, type_, block, partition, template), **own, **_logging(facts)}
@@ -96,7 +96,8 @@ def _logging(facts: Facts) -> dict[str, Any]:
     return {"logging_analyst": commands.default_logging_analyst}
 
 
-def _template(facts: Facts, type_: RecordType) -> Template | None:
+def template_of(facts: Facts, type_: RecordType) -> Template | None:
+    """The inbox's template, when it is for records of this type."""
     found = facts.configuration.template(facts.inbox.template) if facts.inbox.template else None
     return found if found and found.on == type_.name else None
 

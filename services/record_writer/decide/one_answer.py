@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from services.record_writer.decide.answers import TO_CUSTOMER, is_known
+from services.record_writer.decide.answers import TO_CUSTOMER, TO_HANDLER, is_known
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision
@@ -21,13 +21,15 @@ MAX_COMBINED: Final = 50
 MAX_EXCERPT: Final = 500
 """Characters of a mail that its answer repeats."""
 MAX_LINES: Final = 6
+MESSAGES: Final = frozenset({TO_CUSTOMER, TO_HANDLER})
+"""Kinds that go to others than the sender."""
 
 
 def with_answer(facts: Facts, lookups: Lookups, ended: Decision, asked: Sequence[Notification]) -> Decision:
     """The decision with the one answer to the mail (PR-02), or with the limit that forbids it as a reason."""
-    messages = [each for each in asked if each.kind == TO_CUSTOMER]
+    messages = [each for each in asked if each.kind in MESSAGES]
     ended = replace(ended, notices=tuple(_within_limit(facts, lookups, messages)))
-    answers = combined([each for each in asked if each.kind != TO_CUSTOMER])
+    answers = combined([each for each in asked if each.kind not in MESSAGES])
     if not answers:
         return ended
     if reached := reached_limit(facts, lookups):
@@ -38,7 +40,7 @@ def with_answer(facts: Facts, lookups: Lookups, ended: Decision, asked: Sequence
 
 
 def _within_limit(facts: Facts, lookups: Lookups, messages: Sequence[Notification]) -> Iterator[Notification]:
-    """One message to each customer, as long as the limit for a mailbox is not reached."""
+    """One message to each person, as long as the limit for a mailbox is not reached."""
     cap = facts.settings.automatic_mail_cap
     for each in {message.to: message for message in messages}.values():
         sent = lookups.sent_since("to_key", mailbox_key(each.to[0]) or "", facts.now - cap.per)

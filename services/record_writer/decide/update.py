@@ -7,13 +7,23 @@ from dataclasses import replace
 from typing import Any, Final
 
 from services.record_writer.decide import values
-from services.record_writer.decide.answers import Words, answer, keyword, message_to_customer, thread_subject, title
+from services.record_writer.decide.answers import (
+    TO_CUSTOMER,
+    TO_HANDLER,
+    Words,
+    answer,
+    keyword,
+    message_to,
+    thread_subject,
+    title,
+)
 from services.record_writer.decide.body import Block
 from services.record_writer.decide.create import tasks_below
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.hint import in_subject
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
+from services.record_writer.decide.reopen import assignee_after_reopening
 from services.record_writer.decide.shown_text import shown_text
 from shared.addresses import address_key
 from shared.config.model import APPROVAL, QuickAction, RecordType
@@ -22,6 +32,9 @@ from shared.contracts.errors import PostroomError
 from shared.store.record import Record
 
 WORKING: Final = "Active"
+NOBODY: Final = "nothing"
+MOVES: Final = {"Status": "status", "Owner": "owner", "OwnerTeam": "owner_team"}
+"""Names of fields → the kind of the note that says how one changed."""
 PRODUCT: Final = "Postroom"
 
 
@@ -34,7 +47,8 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
     reopens = facts.inbox.commands.reopen_closed and type_.name != APPROVAL  # a decided one stays as it is (VF-18)
     if group == "closed" and quick is None and not reopens:
         return _closed(facts, lookups, type_, part)
-    given = {**_by_default(type_, group), **_stated(facts, type_, part.block)}
+    reopened = assignee_after_reopening(facts, type_) if group == "closed" else {}
+    given = {**_by_default(type_, group), **reopened, **_stated(facts, type_, part.block)}
     if quick is not None:
         given = {**_stated(facts, type_, part.block), **values.commanded(type_, quick.set)}
     return changed(
@@ -47,6 +61,7 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
         notifications=(
             *_reply(facts, type_, replace(record, **_own(given))),
             *_message_to_customer(facts, lookups, type_, record),
+            *_message_to_handler(facts, lookups, type_, record),
         ),
     )
 
@@ -170,12 +185,15 @@ def email_activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activi
 
 
 def moves(facts: Facts, lookups: Lookups, record: Record, given: Mapping[str, Any]) -> tuple[Activity, ...]:
-    """A note on the change of the status."""
-    after = given.get("Status")
-    if after is None or after == record.status:
-        return ()
-    text = f"Status: {record.status} → {after}"
-    return (Activity("status", text, author_on(facts, lookups, record.owner), security_profile=UNSPECIFIED),)
+    """Notes on changes of status, owner and team; by them it is known who had a record (VF-19). Raises `BadValue`."""
+    own, _ = values.split({name: given[name] for name in MOVES if name in given}, lookups)
+    moved = {each: (getattr(record, each), own[each]) for each in MOVES.values() if each in own}
+    author = author_on(facts, lookups, record.owner)
+    return tuple(
+        Activity(kind, f"{name}: {before or NOBODY} → {after or NOBODY}", author, security_profile=UNSPECIFIED)
+        for name, kind in MOVES.items()
+        if kind in moved and (before := moved[kind][0]) != (after := moved[kind][1])
+    )
 
 
 def _own(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,4 +233,19 @@ def _message_to_customer(facts: Facts, lookups: Lookups, type_: RecordType, reco
     label, about = keyword(facts, type_, record.number), record.subject if person.configured else "New message"
     name = facts.sender.name or "The service desk"
     text = f"{name} wrote about {title(facts, type_)} {record.number}:\n\n{facts.mail.new_text.strip()}\n"
-    return (message_to_customer(person, Words(f"Re: {label} {about}", text), origin.message_id if origin else None),)
+    words = Words(f"Re: {label} {about}", text)
+    return (message_to(person, TO_CUSTOMER, words, origin.message_id if origin else None),)
+
+
+def _message_to_handler(facts: Facts, lookups: Lookups, type_: RecordType, record: Record) -> tuple[Notification, ...]:
+    """What somebody writes, for the assigned analyst, where the inbox wants it (VF-20); a team has no address."""
+    wanted = facts.inbox.commands.notify_handler_on_update and facts.answers and record.owner
+    person = lookups.person(record.owner) if wanted and record.owner else None
+    if person is None or not person.addresses or person.id == facts.sender.person_id:
+        return ()
+    if {address_key(each.address) for each in (*facts.mail.to, *facts.mail.cc)} & set(person.addresses):
+        return ()
+    named = f"{title(facts, type_)} {record.number}"
+    written = f"\n{facts.mail.new_text.strip()}\n" if facts.mail.new_text.strip() else ""
+    subject = f"{keyword(facts, type_, record.number)} {record.subject}"
+    return (message_to(person, TO_HANDLER, Words(subject, f"{named} has been updated by email.\n{written}")),)

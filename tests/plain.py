@@ -59,6 +59,9 @@ class PlainLookups:
     def sent_since(self, recipients: str, value: str | bool, since: datetime) -> int:
         return self.sent_count
 
+    def touched_since(self, person_id: str, since: datetime) -> int:
+        return self.sent_count
+
     def mail(self, mail_id: str) -> StoredMail | None:
         return next((each for each in self.received_mails if each.id == mail_id), None)
 

@@ -64,6 +64,11 @@ def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
     for each in change.objects:
         _create_object(each, cause, stores)
     _write_activities(change, cause, stores)
+    if above := change.above:
+        origin = f"{cause.mail_id}/{change.part}/above"
+        stores.records.add_activity(above.record_id, origin, 0, above.activity, cause.at, cause.mail_id)
+        stores.records.flag(above.record_id)
+        crash_point("writer.carried-out")
     for link in change.links:
         stores.records.link(change.record_id, link.record_id, link.relationship, cause.at)
     if change.customer:

@@ -48,6 +48,10 @@ class StoreLookups:
         """How many outgoing mails since then, to the full second, have this value."""
         return self.stores.outbox.sent_since(recipients, value, since.replace(microsecond=0))
 
+    def touched_since(self, person_id: str, since: datetime) -> int:
+        """How many times since then mails of this person were about a record."""
+        return self.stores.people.touched_since(person_id, since)
+
     def mail(self, mail_id: str) -> StoredMail | None:
         """One mail that came in."""
         return self.stores.mails.get(mail_id)

@@ -96,14 +96,23 @@ class Target:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteAbove:
+    """A note on the record above a changed one, which is flagged for its handler."""
+
+    record_id: str
+    activity: Activity
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """What one mail does to one record.
 
     `set` are properties of the record itself (`status`, `subject`, `owner_team`, ...), `fields` those of its type.
     `serial` is the number of a new record: 0 in a plan, given when the change is committed. `event` is the name that
     integrators get: created, updated, reopened. `subordinates` are records below this one, `objects` records that are
-    created together with it and linked by `links` (IV-23); `becomes_user` is an analyst who logs as a user (VS-05).
-    `why` lists the steps that led here, for the trace; `part` is which part of the mail led here.
+    created together with it and linked by `links` (IV-23); `above`: what the record above this one hears;
+    `becomes_user` is an analyst who logs as a user (VS-05). `why` lists the steps that led here, for the trace; `part`
+    is which part of the mail led here.
     """
 
     action: Action
@@ -124,3 +133,4 @@ class Change:
     becomes_user: str | None = None
     why: tuple[str, ...] = ()
     part: str = "0"
+    above: NoteAbove | None = None

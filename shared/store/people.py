@@ -151,6 +151,10 @@ class People:
         entry = HistoryEntry(id_, person_id, mail_id, change.record_id, change.type, change.number, change.event, at)
         self.documents.insert_many(HISTORY, [_entry_to_document(entry)])
 
+    def touched_since(self, person_id: str, since: datetime) -> int:
+        """How many entries the history of a person has since then, counted in an index."""
+        return self.documents.count(HISTORY, {"person_id": person_id, "at": {"$gte": since}})
+
     def history(self, person_id: str, limit: int) -> Iterator[HistoryEntry]:
         """The person's mails, newest first (IV-25)."""
         return map(_entry, self.documents.find(HISTORY, {"person_id": person_id}, sort=(("at", -1),), limit=limit))

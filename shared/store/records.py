@@ -85,6 +85,10 @@ class Records:
         self.documents.update(RECORDS, where, {"$set": {"updated_by_mail": False}})
         return self.get(record.id) or record
 
+    def flag(self, record_id: str) -> None:
+        """Flag a record for its handler, because one below it was changed by mail."""
+        self.documents.update(RECORDS, {"_id": record_id}, {"$set": {"updated_by_mail": True}})
+
     def forget(self, record_id: str, mail_id: str) -> None:
         """Remove the mail's pending entries, because its outcome is stored."""
         self.documents.update(RECORDS, {"_id": record_id}, {"$pull": {"pending": {"mail_id": mail_id}}})

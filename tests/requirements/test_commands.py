@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from services.operator import manual_edits
 from services.operator.dry_run import dry_run
 from services.operator.manual_edits import NewRecord
+from services.record_writer.decide import commanded
 from shared.config.model import CommandPolicy, Settings
 from shared.contracts.errors import Unavailable
 from shared.store.documents import Document
@@ -379,3 +381,123 @@ def test_a_dry_run_shows_what_a_command_would_do(calls: Desk, sender: str, outco
         (each["stage"], each["step"], each["decision"]) for each in shown["trace"]
     ]
     assert [each["kind"] for each in shown["notifications"]] == ["command"]
+
+
+@pytest.fixture
+def approvals(desk: Desk) -> Desk:
+    """A desk with the change CHG1 and its approval APR1, which Bob decides, and a task that Pat does."""
+    configure(desk)
+    create(desk, "change")
+    above = desk.app.records.numbered("change", 1)
+    for type_, owner in (("approval", "bob"), ("task", "pat")):
+        found = desk.app.directory.current().type_named(type_)
+        assert found is not None
+        manual_edits.create(desk.app, found, NewRecord("New laptop", parent=above, values=(("Owner", owner),)))
+    return desk
+
+
+@pytest.mark.req("VF-18", "PR-15")
+@pytest.mark.parametrize(("word", "status"), [("approve", "Approved"), ("reject", "Rejected")])
+def test_an_approval_is_decided_by_its_approver(approvals: Desk, word: str, status: str) -> None:
+    attached = (("offer.pdf", "application/pdf", b"%PDF-1.4"),)
+    given = a_mail("Fine.\n", sender=BOB, subject=f"Re: [{word.upper()}#1]", files=attached)
+    (mail,) = approvals.receive(given, given)
+    record, above = approvals.record("approval"), approvals.record("change")
+    (answer,) = approvals.outbox()
+    past = status.casefold()
+    assert (mail["outcome"], record["status"]) == ("commanded", status)
+    assert answer["subject"] == f"Task APR1 has been successfully {past}"
+    assert answer["text"].startswith(f"Task APR1 has been successfully {past}.\n")
+    created, email, move, note = approvals.activities(record)
+    assert [each["filename"] for each in email["attachments"]] == ["offer.pdf"]
+    assert (move["text"], note["text"]) == (f"Status: Pending → {status}", f"Task APR1 has been {past}")
+    assert [each["text"] for each in approvals.activities(above)][1:] == [f"Task APR1 has been {past}"]
+    assert above["updated_by_mail"]
+    assert created["kind"] == "created"
+
+
+@pytest.mark.req("VF-18")
+@pytest.mark.parametrize("sender", [JANE, TOM, KIM], ids=["a user", "an analyst", "an analyst with take-over"])
+def test_nobody_else_decides_an_approval(approvals: Desk, sender: str) -> None:
+    mail = command(approvals, "[APPROVE#APR1]", sender)
+    (answer,) = approvals.outbox()
+    assert (mail["outcome"], approvals.record("approval")["status"]) == ("rejected", "Pending")
+    assert answer["text"].startswith("Task APR1 has not been approved. Reason: Insufficient Permission\n")
+    assert len(approvals.activities(approvals.record("change"))) == 1
+
+
+@pytest.mark.req("VF-18")
+def test_a_stranger_decides_nothing_and_is_told_why(approvals: Desk) -> None:
+    for number in ("1", "99"):
+        command(approvals, f"[APPROVE#{number}]", EVE)
+    texts = {answer["text"] for answer in approvals.outbox()}
+    assert texts == {"Your command was not carried out: the sender has not been identified.\n"}
+    assert (approvals.record("approval")["status"], len(approvals.records("incident"))) == ("Pending", 0)
+
+
+@pytest.mark.req("VF-18")
+def test_a_decided_approval_stays_as_it_is(approvals: Desk) -> None:
+    command(approvals, "[APPROVE#1]", BOB)
+    mail = command(approvals, "[REJECT#1]", BOB)
+    assert (mail["outcome"], approvals.record("approval")["status"]) == ("rejected", "Approved")
+    assert approvals.outbox()[-1]["text"].startswith("Task APR1 has been decided already and stays as it is: Approved.")
+    assert len(approvals.activities(approvals.record("change"))) == 2
+
+
+@pytest.mark.req("VF-18")
+def test_a_task_below_a_record_is_decided_like_an_approval(approvals: Desk) -> None:
+    mail = command(approvals, "[REJECT#TSK1]", PAT)
+    record = approvals.record("task")
+    assert (mail["outcome"], record["status"]) == ("commanded", "Closed")
+    assert approvals.activities(record)[-1]["text"] == "Task TSK1 has been rejected"
+    assert approvals.outbox()[0]["subject"] == "Task TSK1 has been successfully rejected"
+
+
+@pytest.mark.req("VF-15", "VF-18")
+def test_an_unknown_approval_number_is_a_new_call(approvals: Desk) -> None:
+    configure(approvals, log_new_on_invalid_number=False)
+    assert command(approvals, "[APPROVE#99]", BOB)["outcome"] == "recorded"
+    assert approvals.record("incident")["subject"] == "[APPROVE#99]"
+
+
+@pytest.mark.req("VF-18", "PR-15")
+def test_a_verdict_that_is_delivered_again_has_one_effect(approvals: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    finish, failures = Mails.finish, [Unavailable("the store is away")]
+
+    def failing_once(self: Mails, *args: Any, **keys: Any) -> bool:
+        if failures:
+            raise failures.pop()
+        return finish(self, *args, **keys)
+
+    monkeypatch.setattr(Mails, "finish", failing_once)
+    command(approvals, "[APPROVE#1]", BOB)
+    assert not failures
+    assert len(approvals.activities(approvals.record("change"))) == 2
+    assert (approvals.record("approval")["pending"], len(approvals.outbox())) == ([], 1)
+
+
+@pytest.mark.req("VF-18")
+@pytest.mark.parametrize("name", SPOOFS)
+def test_a_spoofed_verdict_decides_nothing(approvals: Desk, name: str) -> None:
+    """The same attempts, in the name of who decides."""
+    found = approvals.record("approval")
+    manual_edits.change(approvals.app, _type(approvals), found["_id"], [("Owner", "tom")])
+    approvals.receive(SPOOFS[name].replace(b"CLOSE#", b"APPROVE#"))
+    assert approvals.record("approval")["status"] == "Pending"
+
+
+def _type(desk: Desk) -> Any:
+    return desk.app.directory.current().type_named("approval")
+
+
+@pytest.mark.req("PR-02", "VF-17")
+def test_a_flood_of_commands_is_stopped(calls: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(commanded, "COMMANDS_PER_HOUR", 3)
+    for number in range(2, 7):
+        create(calls, Status="Active")
+        command(calls, f"[CLOSE#{number}]")
+    assert [record["status"] for record in calls.records()] == ["Active", *["Closed"] * 3, *["Active"] * 2]
+    assert sum("within an hour" in mail["reason"] for mail in calls.mails()) == 2
+    calls.clock.advance(timedelta(hours=2))
+    command(calls)
+    assert calls.records()[0]["status"] == "Closed"

@@ -14,7 +14,7 @@ from tests.requirements.test_commands import JANE, PEOPLE, TOM, create
 TEMPLATES = (
     Template("standard", "incident", set={"Owner": "kim", "OwnerTeam": "Network"}),
     Template("team", "incident", set={"OwnerTeam": "Network"}),
-    Template("nobody", "incident", set={"Priority": "High"}),
+    Template("nobody", "incident", set={"Priority": 2}),
 )
 
 

@@ -9,17 +9,16 @@ from __future__ import annotations
 from typing import Final
 
 from services.record_writer.decide.answers import title
-from services.record_writer.decide.command_answers import command_answer
+from services.record_writer.decide.command_answers import INSUFFICIENT, command_answer
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
-from services.record_writer.decide.update import changed, email_activities, moves, record_of, type_of
+from services.record_writer.decide.update import changed, email_activities, moves, record_of, refused, type_of
 from shared.contracts.change import Change
 from shared.store.record import Record
 
 TAKE_OVER: Final = "take_over"
 """The permission of an analyst to act on calls of others."""
-INSUFFICIENT: Final = "Reason: Insufficient Permission"
 
 
 def plan_close(facts: Facts, lookups: Lookups, part: Part) -> Change:
@@ -28,10 +27,11 @@ def plan_close(facts: Facts, lookups: Lookups, part: Part) -> Change:
     named = f"{title(facts, type_)} {record.number}"
     if not may_close(facts, lookups, record):
         text = f"{named} has not been closed. {INSUFFICIENT}\n"
-        return _refused(facts, lookups, part, f"{named} has not been closed", text, "the sender may not close it")
+        answer = command_answer(facts, f"{named} has not been closed", text)
+        return refused(facts, lookups, part, answer, "the sender may not close it")
     if type_.statuses.group(record.status) == "closed":
         words = f"{title(facts, type_)} No {record.number} is already closed and has not been updated."
-        return _refused(facts, lookups, part, words, f"{words}\n", f"{record.number} is closed already")
+        return refused(facts, lookups, part, command_answer(facts, words, f"{words}\n"), "it is closed already")
     given = {"Status": type_.statuses.closed[0]}
     return changed(
         facts,
@@ -58,14 +58,3 @@ def may_take_over(lookups: Lookups, person_id: str) -> bool:
     """Whether this analyst may act on records of others."""
     person = lookups.person(person_id)
     return person is not None and TAKE_OVER in {each.casefold() for each in person.permissions}
-
-
-def _refused(facts: Facts, lookups: Lookups, part: Part, subject: str, text: str, why: str) -> Change:
-    return changed(
-        facts,
-        lookups,
-        part,
-        "none",
-        notifications=command_answer(facts, subject, text),
-        why=(f"{part.target.why}: {why}",),
-    )

@@ -9,6 +9,7 @@ from services.record_writer.decide.facts import Facts
 from shared.contracts.change import Notification
 
 NOT_DONE: Final = "Your command was not carried out"
+INSUFFICIENT: Final = "Reason: Insufficient Permission"
 
 
 def command_answer(facts: Facts, subject: str, text: str, *, neutral: str | None = None) -> tuple[Notification, ...]:

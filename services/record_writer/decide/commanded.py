@@ -11,10 +11,13 @@ A kind of command is a module that plans the change, and a line in `PLANNERS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from services.record_writer.decide.answers import title
+from services.record_writer.decide.approve import APPROVED, REJECTED, is_approval, plan_verdict
 from services.record_writer.decide.close import plan_close
 from services.record_writer.decide.command import Command, commands_in
 from services.record_writer.decide.command_answers import NOT_DONE, command_answer
@@ -24,10 +27,13 @@ from services.record_writer.decide.model import Decision, Part, SenderRefused
 from services.record_writer.decide.one_answer import with_answer
 from services.record_writer.decide.outgoing import outgoing
 from services.record_writer.decide.target import why_not_allowed
+from shared.config.model import APPROVAL
 from shared.contracts.change import Change, Target
 
 STEP: Final = "command"
 INCIDENT: Final = "incident"
+COMMANDS_PER_HOUR: Final = 100
+"""Records that mails of one person may touch in an hour before the person's commands are refused."""
 
 
 def decide_command(facts: Facts, lookups: Lookups, commands: tuple[Command, ...]) -> Decision | Target:
@@ -38,7 +44,9 @@ def decide_command(facts: Facts, lookups: Lookups, commands: tuple[Command, ...]
     if why := _distrust(facts):
         return _rejected(facts, lookups, command, why)
     if facts.sender.person_id is None and not (command.kind == "close" and facts.inbox.commands.close_anonymously):
-        return _rejected(facts, lookups, command, "no person has the sender's address")
+        return _unidentified(facts, lookups, command)
+    if _is_too_many(facts, lookups):
+        return _rejected(facts, lookups, command, f"the sender has had {COMMANDS_PER_HOUR} mails within an hour")
     return _target(facts, lookups, command)
 
 
@@ -63,22 +71,39 @@ def _distrust(facts: Facts) -> str | None:
     return "it has several authors" if "several-authors" in facts.mail.defects else None
 
 
+def _unidentified(facts: Facts, lookups: Lookups, command: Command) -> Decision:
+    """A stranger who decides an approval is answered (VF-18), with nothing of it; other strangers are not."""
+    rejected = _rejected(facts, lookups, command, "no person has the sender's address")
+    if command.kind not in {"approve", "reject"}:
+        return rejected
+    text = f"{NOT_DONE}: the sender has not been identified.\n"
+    return with_answer(facts, lookups, rejected, command_answer(facts, NOT_DONE, text))
+
+
+def _is_too_many(facts: Facts, lookups: Lookups) -> bool:
+    """Whether mails of the sender have touched too many records lately; one that was begun on is finished."""
+    person_id = facts.sender.person_id
+    since = facts.now - timedelta(hours=1)
+    return person_id is not None and lookups.touched_since(person_id, since) >= COMMANDS_PER_HOUR
+
+
 def _target(facts: Facts, lookups: Lookups, command: Command) -> Decision | Target:
-    type_ = facts.configuration.type_named(TYPES[command.kind])
-    assert type_ is not None  # a built-in type
-    serial = command.serial(type_)
-    if serial is None:
+    types = [type_ for name in TYPES[command.kind] if (type_ := facts.configuration.type_named(name))]
+    named = [(type_, serial) for type_ in types if (serial := command.serial(type_)) is not None]
+    if not named:
         form = f"[{command.kind.upper()}#12]"
-        return _rejected(facts, lookups, command, f"it names no {title(facts, type_)}; write it as {form}")
-    record = lookups.numbered(type_.name, serial)
+        return _rejected(facts, lookups, command, f"it names no {title(facts, types[0])}; write it as {form}")
+    records = (lookups.numbered(type_.name, serial) for type_, serial in named)
+    record = next((each for each in records if each and (command.kind == "close" or is_approval(each))), None)
     if record is None:
-        return _unknown_number(facts, command, f"there is no {title(facts, type_)} {serial}")
+        return _unknown_number(facts, command, f"there is no {title(facts, types[0])} {named[0][1]}")
     return Target("command", STEP, f"{command.text} is a command about {record.number}", record.id)
 
 
 def _unknown_number(facts: Facts, command: Command, why: str) -> Decision | Target:
-    """A new call, where the inbox wants it, of a sender who is known; else nothing, and no notice (VF-15)."""
-    if facts.sender.person_id is None or not facts.inbox.commands.log_new_on_invalid_number:
+    """A new call of a sender who is known; where it is a call's and the inbox wants none, no notice either (VF-15)."""
+    wanted = command.kind != "close" or facts.inbox.commands.log_new_on_invalid_number
+    if facts.sender.person_id is None or not wanted:
         return Decision("rejected", _reason(command, why), STEP)
     new_type = None if facts.inbox.processor == INCIDENT else INCIDENT
     return Target("new", STEP, f"{why}: a new record", type=new_type)
@@ -111,7 +136,15 @@ def is_about_command(target: Target) -> bool:
     return target.step == STEP
 
 
-PLANNERS: Final[Mapping[str, Callable[[Facts, Lookups, Part], Change]]] = MappingProxyType({"close": plan_close})
+PLANNERS: Final[Mapping[str, Callable[[Facts, Lookups, Part], Change]]] = MappingProxyType(
+    {
+        "close": plan_close,
+        "approve": partial(plan_verdict, APPROVED),
+        "reject": partial(plan_verdict, REJECTED),
+    }
+)
 """Kind of command → the function that plans its Change."""
-TYPES: Final[Mapping[str, str]] = MappingProxyType({"close": INCIDENT})
-"""Kind of command → the type of record that it is about."""
+TYPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {"close": (INCIDENT,), "approve": (APPROVAL, "task"), "reject": (APPROVAL, "task")}
+)
+"""Kind of command → the types of records that it is about; the first that has the number counts."""

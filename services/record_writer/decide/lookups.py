@@ -36,6 +36,9 @@ class Lookups(Protocol):
     def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
         """How many outgoing mails since then have this value (see `Outbox.sent_since`)."""
 
+    def touched_since(self, person_id: str, since: datetime) -> int:
+        """How many times since then mails of this person were about a record."""
+
     def mail(self, mail_id: str) -> StoredMail | None:
         """One mail that came in."""
 

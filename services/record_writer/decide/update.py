@@ -27,7 +27,7 @@ from services.record_writer.decide.reopen import assignee_after_reopening
 from services.record_writer.decide.shown_text import shown_text
 from shared.addresses import address_key
 from shared.config.model import APPROVAL, QuickAction, RecordType
-from shared.contracts.change import Activity, Change, Notification
+from shared.contracts.change import Activity, Change, NoteAbove, Notification
 from shared.contracts.errors import PostroomError
 from shared.store.record import Record
 
@@ -144,6 +144,7 @@ def changed(
     activities: tuple[Activity, ...] = (),
     notifications: tuple[Notification, ...] = (),
     why: tuple[str, ...] = (),
+    above: NoteAbove | None = None,
 ) -> Change:
     """The Change that this mail makes to its record; the event `none` changes nothing. `why`: beside the target's."""
     record = record_of(part)
@@ -161,8 +162,14 @@ def changed(
         customer=facts.sender.person_id,
         subordinates=_tasks(facts, part, activities) if event != "none" and part.target.kind != "command" else (),
         why=(part.target.why, *why),
+        above=above,
         part=str(part.number),
     )
+
+
+def refused(facts: Facts, lookups: Lookups, part: Part, answer: tuple[Notification, ...], why: str) -> Change:
+    """The Change of a command that is not carried out: an answer alone."""
+    return changed(facts, lookups, part, "none", notifications=answer, why=(f"{part.target.why}: {why}",))
 
 
 def _is_handled(facts: Facts, record: Record) -> bool:

@@ -1,0 +1,73 @@
+"""`[APPROVE#n]` and `[REJECT#n]`: decide an approval (VF-18). Pure.
+
+Only the person who owns it decides it, analyst or user, and only once. A task that lies below a record and has an owner
+is an approval too. The record above it gets a note of the outcome and is flagged for its handler.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from services.record_writer.decide.command_answers import INSUFFICIENT, command_answer
+from services.record_writer.decide.facts import UNSPECIFIED, Facts, author_on
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Part
+from services.record_writer.decide.update import changed, email_activities, moves, record_of, refused, type_of
+from shared.config.model import APPROVAL, RecordType
+from shared.contracts.change import Activity, Change, NoteAbove
+from shared.store.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """An outcome: its word in sentences, and the status that has it."""
+
+    word: str
+    status: str
+
+
+APPROVED: Final = Verdict("approved", "Approved")
+REJECTED: Final = Verdict("rejected", "Rejected")
+
+
+def is_approval(record: Record) -> bool:
+    """Whether somebody is to decide this record."""
+    return record.type == APPROVAL or bool(record.parent and record.owner)
+
+
+def plan_verdict(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part) -> Change:
+    """Decide the approval, or refuse that in words. Raises `PostroomError` when the record or its type is gone."""
+    record, type_ = record_of(part), type_of(facts, part)
+    named = f"Task {record.number}"
+    if facts.sender.person_id != record.owner:
+        text = f"{named} has not been {verdict.word}. {INSUFFICIENT}\n"
+        answer = command_answer(facts, f"{named} has not been {verdict.word}", text)
+        return refused(facts, lookups, part, answer, "the sender is not who decides it")
+    if type_.statuses.group(record.status) == "closed":
+        text = f"{named} has been decided already and stays as it is: {record.status}.\n"
+        answer = command_answer(facts, f"{named} has been decided already", text)
+        return refused(facts, lookups, part, answer, f"{record.number} is decided already")
+    return _decided(verdict, facts, lookups, part, type_, record)
+
+
+def _decided(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part, type_: RecordType, record: Record) -> Change:
+    given, done = {"Status": _status(verdict, type_)}, f"has been successfully {verdict.word}"
+    author, named = author_on(facts, lookups, record.owner), f"Task {record.number}"
+    outcome = Activity("note", f"{named} has been {verdict.word}", author, security_profile=UNSPECIFIED)
+    return changed(
+        facts,
+        lookups,
+        part,
+        "closed",
+        given=given,
+        activities=(*email_activities(facts, lookups, part), *moves(facts, lookups, record, given), outcome),
+        notifications=command_answer(facts, f"{named} {done}", f"{named} {done}.\n"),
+        above=NoteAbove(record.parent, outcome) if record.parent else None,
+    )
+
+
+def _status(verdict: Verdict, type_: RecordType) -> str:
+    """The closed status of this name; a type without one has its first: the note says what was decided."""
+    named = (each for each in type_.statuses.closed if each.casefold() == verdict.status.casefold())
+    return next(named, type_.statuses.closed[0])

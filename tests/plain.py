@@ -62,6 +62,11 @@ class PlainLookups:
     def touched_since(self, person_id: str, since: datetime) -> int:
         return self.sent_count
 
+    def held_by(
+        self, person_id: str, holding: str, type_: str, statuses: Sequence[str], limit: int
+    ) -> Sequence[Record]:
+        return [each for each in self.records if each.type == type_ and each.owner == person_id][:limit]
+
     def mail(self, mail_id: str) -> StoredMail | None:
         return next((each for each in self.received_mails if each.id == mail_id), None)
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import pytest
 
-from services.record_writer.decide.commanded import PLANNERS
+from services.record_writer.decide.commanded import PLANNERS, SUMMARY
 from shared.config.keys import CARRIED_OUT
 from shared.config.model import CommandPolicy, Settings
 from tests.builders import a_configuration, a_mail, an_inbox
@@ -75,4 +75,4 @@ def test_every_combination_has_a_row() -> None:
 
 
 def test_the_commands_that_are_carried_out_are_those_that_notes_leave_out() -> None:
-    assert set(PLANNERS) == set(CARRIED_OUT)
+    assert {*PLANNERS, SUMMARY} == set(CARRIED_OUT)

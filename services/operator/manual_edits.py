@@ -21,7 +21,7 @@ from shared.contracts.errors import PostroomError
 from shared.contracts.events import RecordChanged
 from shared.runtime.broker import Message
 from shared.runtime.worker import is_announcement
-from shared.store.record import Record
+from shared.store.record import Record, forwarding
 from shared.typed import BadValue, typed
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _planned(type_: RecordType, record: Record, own: Mapping[str, Any], fields: 
     return revision(
         record,
         event_of(type_, record.status, own.get("status")),
-        set=pairs({**own, **seen}),
+        set=pairs({**own, **seen, **forwarding(record, None, own)}),
         fields=pairs(fields),
         activities=tuple(_activities(record, own, fields, by)),
     )

@@ -11,6 +11,7 @@ from shared.store.mails import StoredMail
 from shared.store.outbox import OutboxMail, Recipients
 from shared.store.people import StoredPerson
 from shared.store.record import Record, StoredActivity, StoredLink
+from shared.store.records import Holding
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,14 @@ class StoreLookups:
         return self.stores.outbox.sent_since(recipients, value, since.replace(microsecond=0))
 
     def touched_since(self, person_id: str, since: datetime) -> int:
-        """How many times since then mails of this person were about a record."""
-        return self.stores.people.touched_since(person_id, since)
+        """How many times since then, to the full second, mails of this person were about a record."""
+        return self.stores.people.touched_since(person_id, since.replace(microsecond=0))
+
+    def held_by(
+        self, person_id: str, holding: Holding, type_: str, statuses: Sequence[str], limit: int
+    ) -> Sequence[Record]:
+        """The newest records of a type in these statuses that a person owns, has forwarded or was forwarded."""
+        return self.stores.records.held_by(person_id, holding, type_, statuses, limit)
 
     def mail(self, mail_id: str) -> StoredMail | None:
         """One mail that came in."""

@@ -17,6 +17,7 @@ INDEXES: tuple[Index, ...] = (
     Index("records", ("type", "status", "serial")),
     Index("records", ("deleted", "created_at", "serial")),
     Index("records", ("keys",), array=True),
+    Index("records", ("owner", "type", "serial")),
     Index("activities", ("record_id", "at", "place")),
     Index("links", ("from_id",)),
     Index("links", ("to_id",)),

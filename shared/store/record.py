@@ -35,7 +35,8 @@ class Record:
 
     `number` is its type's prefix and `serial`. `customer`, `owner` and `logging_analyst` are ids of persons; `origin`
     is the mail that made it, `parent` the record that it lies below. `copied` are keys of the addresses that take part
-    in it, `keys` what it is found by; `fields` holds the values of its type's fields.
+    in it, `keys` what it is found by; `forwarded_by` and `forwarded_to` are the people who gave it away and who got it;
+    `fields` holds the values of its type's fields.
     """
 
     id: str = field(metadata=named("_id"))
@@ -63,6 +64,8 @@ class Record:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     keys: tuple[str, ...] = ()
+    forwarded_by: tuple[str, ...] = ()
+    forwarded_to: tuple[str, ...] = ()
     pending: tuple[PendingChange, ...] = ()
     deleted: bool = False
 
@@ -100,6 +103,10 @@ class StoredLink:
     at: datetime
 
 
+FORWARDED: Final = ("forwarded_by", "forwarded_to")
+MAX_HOLDERS: Final = 50
+"""People of each kind that are remembered, the last ones."""
+_FOUND_BY: Final = frozenset(("fields", *FORWARDED))
 _COLUMNS: Final = frozenset(each.name for each in fields(Record))
 _to_change = from_plain(Change, STORE)
 
@@ -127,9 +134,30 @@ def changed_properties(change: Change, record: Record, at: datetime) -> dict[str
     """The properties that an update sets on the record, by name."""
     changed = {value.name: value.value for value in change.set}
     if change.fields:
-        fields = {**record.fields, **{value.name: value.value for value in change.fields}}
-        changed |= {"fields": fields, "keys": search_keys(change.type, fields)}
+        changed["fields"] = {**record.fields, **{value.name: value.value for value in change.fields}}
+    if changed.keys() & _FOUND_BY:
+        holders = {name: changed.get(name, getattr(record, name)) for name in FORWARDED}
+        keys = [holding_key(name, person) for name, people in holders.items() for person in people]
+        changed["keys"] = [*search_keys(change.type, changed.get("fields", record.fields)), *keys]
     return {**changed, "updated_at": at} if change.action != "none" else changed
+
+
+def forwarding(record: Record, by: str | None, own: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The people who have forwarded the record and to whom, after a person (None: nobody known) changed its owner
+    or team as `own` says; empty when neither changes.
+    """
+    moved = [name for name in ("owner", "owner_team") if name in own and own[name] != getattr(record, name)]
+    added = {"forwarded_by": by if moved else None, "forwarded_to": own["owner"] if "owner" in moved else None}
+    return {
+        name: [*(each for each in getattr(record, name) if each != person), person][-MAX_HOLDERS:]
+        for name, person in added.items()
+        if person
+    }
+
+
+def holding_key(holding: str, person_id: str) -> str:
+    """How a person stands to a record, in the form in which records are found by it; no field's key has a blank."""
+    return f"{holding} {person_id}"
 
 
 def new_document(change: Change, at: datetime, parent: str | None = None) -> Document:

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from shared.contracts.change import Activity, Change
 from shared.contracts.mapping import STORE, from_plain, to_plain
 from shared.ids import derived_id
 from shared.store.documents import Document, Documents, Sort
-from shared.store.record import Record, StoredActivity, StoredLink, changed_properties, new_document
+from shared.store.record import Record, StoredActivity, StoredLink, changed_properties, holding_key, new_document
 
 RECORDS: Final = "records"
 ACTIVITIES: Final = "activities"
 LINKS: Final = "links"
 COUNTERS: Final = "counters"
+Holding = Literal["owner", "forwarded_by", "forwarded_to"]
+"""How a person stands to a record: owns it, changed its owner or team, was made its owner."""
 MAX_LINKS: Final = 200
 """Links of a record that are read in each direction."""
 _change_to_document = to_plain(Change, STORE)
@@ -60,6 +62,14 @@ class Records:
         """The oldest record of a type with a field of this value (see `search_key`)."""
         where = {"keys": f"{type_}:{key}"}
         return next(self._there(self.documents.find(RECORDS, where, sort=(("serial", 1),), limit=10)), None)
+
+    def held_by(
+        self, person_id: str, holding: Holding, type_: str, statuses: Sequence[str], limit: int
+    ) -> Sequence[Record]:
+        """The newest records of a type in these statuses that a person owns, has forwarded or was forwarded."""
+        by: Document = {"owner": person_id} if holding == "owner" else {"keys": holding_key(holding, person_id)}
+        where = {**by, "type": type_, "status": {"$in": [*statuses]}, "deleted": None}
+        return [_record(each) for each in self.documents.find(RECORDS, where, sort=(("serial", -1),), limit=limit)]
 
     def _there(self, found: Iterator[Document]) -> Iterator[Record]:
         """Those that are not deleted."""

@@ -337,7 +337,11 @@ def test_a_command_makes_no_record_and_no_person(desk: Desk, subject: str, sende
     create(desk, "approval")
     people = len(desk.people())
     (mail,) = desk.receive(a_mail(sender=sender, subject=subject))
-    assert (mail["outcome"], mail["rule"], len(desk.people())) == ("rejected", "command", people)
+    assert len(desk.people()) == people
+    if "my" in subject.casefold() and "tom" in sender:
+        assert (mail["outcome"], [each["to"] for each in desk.outbox()]) == ("commanded", [["tom@example.com"]])
+        return
+    assert (mail["outcome"], mail["rule"]) == ("rejected", "command")
     assert [(record["number"], record["status"]) for record in desk.records()] == [
         ("INC1", "Logged"),
         ("APR1", "Pending"),

@@ -20,6 +20,8 @@ from shared.text import shortened
 MAX_SUBJECT: Final = 250
 TO_CUSTOMER: Final = "customer"
 """The kind of a message that an analyst's mail causes."""
+TO_REQUESTER: Final = "summary"
+"""The kind of a message to the stored address of who asked for it."""
 TO_HANDLER: Final = "handler"
 """The kind of a message to the analyst who has the record."""
 

@@ -11,6 +11,7 @@ A kind of command is a module that plans the change, and a line in `PLANNERS`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
@@ -26,12 +27,15 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Part, SenderRefused
 from services.record_writer.decide.one_answer import with_answer
 from services.record_writer.decide.outgoing import outgoing
+from services.record_writer.decide.summary import asked_for, summary
 from services.record_writer.decide.target import why_not_allowed
+from shared.config.keys import CARRIED_OUT
 from shared.config.model import APPROVAL
 from shared.contracts.change import Change, Target
 
 STEP: Final = "command"
 INCIDENT: Final = "incident"
+SUMMARY: Final = "summary"
 COMMANDS_PER_HOUR: Final = 100
 """Records that mails of one person may touch in an hour before the person's commands are refused."""
 
@@ -47,7 +51,7 @@ def decide_command(facts: Facts, lookups: Lookups, commands: tuple[Command, ...]
         return _unidentified(facts, lookups, command)
     if _is_too_many(facts, lookups):
         return _rejected(facts, lookups, command, f"the sender has had {COMMANDS_PER_HOUR} mails within an hour")
-    return _target(facts, lookups, command)
+    return _summary(facts, lookups, command) if command.kind == SUMMARY else _target(facts, lookups, command)
 
 
 def _refusal(facts: Facts, commands: tuple[Command, ...]) -> str | None:
@@ -59,7 +63,7 @@ def _refusal(facts: Facts, commands: tuple[Command, ...]) -> str | None:
         return "automatic mail gives none"
     if kind not in facts.inbox.commands.enabled:
         return f"this inbox does not take it ({kind} is not in commands.enabled)"
-    return None if kind in PLANNERS else "this version does not carry it out"
+    return None if kind in CARRIED_OUT else "this version does not carry it out"
 
 
 def _distrust(facts: Facts) -> str | None:
@@ -85,6 +89,23 @@ def _is_too_many(facts: Facts, lookups: Lookups) -> bool:
     person_id = facts.sender.person_id
     since = facts.now - timedelta(hours=1)
     return person_id is not None and lookups.touched_since(person_id, since) >= COMMANDS_PER_HOUR
+
+
+def _summary(facts: Facts, lookups: Lookups, command: Command) -> Decision:
+    """Send an analyst a summary; the mail's own outcome is all that is stored."""
+    person = lookups.person(facts.sender.person_id or "") if facts.is_analyst else None
+    if person is None or not person.addresses:
+        return _rejected(facts, lookups, command, "only analysts get a summary")
+    if (what := asked_for(command)) is None:
+        return _rejected(facts, lookups, command, "it has to stand alone in its brackets, as [MyCalls]")
+    reason = f"{command.text} is a command: a summary of {what} for {person.id}"
+    sent = with_answer(
+        facts,
+        lookups,
+        Decision("commanded", reason, STEP, outgoing=outgoing(facts)),
+        [summary(facts, lookups, person, what)],
+    )
+    return sent if sent.notices else replace(sent, ending="rejected", reason=f"{reason}; too many automatic mails")
 
 
 def _target(facts: Facts, lookups: Lookups, command: Command) -> Decision | Target:

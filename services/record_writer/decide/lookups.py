@@ -10,6 +10,7 @@ from shared.store.mails import StoredMail
 from shared.store.outbox import OutboxMail, Recipients
 from shared.store.people import StoredPerson
 from shared.store.record import Record, StoredActivity, StoredLink
+from shared.store.records import Holding
 
 
 class Lookups(Protocol):
@@ -38,6 +39,11 @@ class Lookups(Protocol):
 
     def touched_since(self, person_id: str, since: datetime) -> int:
         """How many times since then mails of this person were about a record."""
+
+    def held_by(
+        self, person_id: str, holding: Holding, type_: str, statuses: Sequence[str], limit: int
+    ) -> Sequence[Record]:
+        """The newest records of a type in these statuses that a person owns, has forwarded or was forwarded."""
 
     def mail(self, mail_id: str) -> StoredMail | None:
         """One mail that came in."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
-from services.record_writer.decide.answers import TO_CUSTOMER, TO_HANDLER, is_known
+from services.record_writer.decide.answers import TO_CUSTOMER, TO_HANDLER, TO_REQUESTER, is_known
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision
@@ -21,8 +21,8 @@ MAX_COMBINED: Final = 50
 MAX_EXCERPT: Final = 500
 """Characters of a mail that its answer repeats."""
 MAX_LINES: Final = 6
-MESSAGES: Final = frozenset({TO_CUSTOMER, TO_HANDLER})
-"""Kinds that go to others than the sender."""
+MESSAGES: Final = frozenset({TO_CUSTOMER, TO_HANDLER, TO_REQUESTER})
+"""Kinds that go to the stored address of a person, and quote no mail."""
 
 
 def with_answer(facts: Facts, lookups: Lookups, ended: Decision, asked: Sequence[Notification]) -> Decision:

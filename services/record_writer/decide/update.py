@@ -29,7 +29,7 @@ from shared.addresses import address_key
 from shared.config.model import APPROVAL, QuickAction, RecordType
 from shared.contracts.change import Activity, Change, NoteAbove, Notification
 from shared.contracts.errors import PostroomError
-from shared.store.record import Record
+from shared.store.record import Record, forwarding
 
 WORKING: Final = "Active"
 NOBODY: Final = "nothing"
@@ -151,6 +151,7 @@ def changed(
     own, fields = values.split(given or {}, lookups)
     if event != "none":
         own["updated_by_mail"] = not _is_handled(facts, record)
+        own |= forwarding(record, facts.sender.person_id, own)
     return values.revision(
         record,
         event,

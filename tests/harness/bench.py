@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -34,6 +34,12 @@ from tests.harness.mails import Sent
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY = Path("/dev/shm")
+FORMS: Final[dict[str, dict[str, bool]]] = {
+    "a commit for each batch": {},
+    "a commit for each write": {"unbatched": True},
+    "phases of many writes": {"batched": True},
+}
+"""How the embedded store is run: as it is, and as stores are whose writes are durable one by one."""
 DEADLINE = 150.0
 """Seconds for a run, beyond what a child waits for by itself."""
 

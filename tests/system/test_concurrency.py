@@ -27,7 +27,7 @@ from shared.store import configuration as configuration_store
 from shared.store.documents import Documents
 from shared.store.indexes import INDEXES
 from tests.harness import mails
-from tests.harness.bench import Bench, Scene
+from tests.harness.bench import FORMS, Bench, Scene
 from tests.harness.ledger import Breach
 from tests.harness.mails import Sent, many, replies
 from tests.servers.documents import Place
@@ -139,9 +139,9 @@ def triple(scene: Scene) -> None:
     db.close()
 
 
-@pytest.mark.parametrize("unbatched", [False, True], ids=["a commit for each batch", "a commit for each write"])
-def test_three_processes_and_every_message_three_times_do_each_thing_once(bench: Bench, unbatched: bool) -> None:
-    alone, together = bench.scene(), bench.scene(unbatched=unbatched)
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_three_processes_and_every_message_three_times_do_each_thing_once(bench: Bench, form: dict[str, bool]) -> None:
+    alone, together = bench.scene(), bench.scene(**form)
     alone.run()
     together.run(until="handed in")
     triple(together)
@@ -149,21 +149,22 @@ def test_three_processes_and_every_message_three_times_do_each_thing_once(bench:
     assert together.breaches(alone.effects()) == []
 
 
-def updated_together(bench: Bench, *plants: str) -> list[Breach]:
+def updated_together(bench: Bench, form: str, *plants: str) -> list[Breach]:
     """Sixty replies to one record, three processes; what is wrong afterwards."""
     alone = bench.scene(replies(60))
     alone.run()
-    together = bench.scene(replies(60), unbatched=True, plants=plants)
+    together = bench.scene(replies(60), plants=plants, **{form: True})
     together.run(until="handed in")
     crowd(together, 3)
     found = together.breaches(alone.effects())
     return [breach for breach in found if breach.invariant not in ("notifications", "journal")]
 
 
-def test_sixty_replies_from_three_processes_lose_no_update(bench: Bench) -> None:
+@pytest.mark.parametrize("form", ["unbatched", "batched"])
+def test_sixty_replies_from_three_processes_lose_no_update(bench: Bench, form: str) -> None:
     """How many are answered is free: the cap on automatic mail looks at what was sent before."""
-    assert updated_together(bench) == []
+    assert updated_together(bench, form) == []
 
 
 def test_a_writer_that_does_not_look_at_the_version_is_caught(bench: Bench) -> None:
-    assert {"records"} <= {breach.invariant for breach in updated_together(bench, "no-version-check")}
+    assert {"records"} <= {breach.invariant for breach in updated_together(bench, "unbatched", "no-version-check")}

@@ -17,17 +17,12 @@ from itertools import combinations
 import pytest
 
 from shared.runtime.crash_points import BOUNDARIES
-from tests.harness.bench import Bench, Scene
+from tests.harness.bench import FORMS, Bench, Scene
 from tests.harness.ledger import Effects
 
 pytestmark = pytest.mark.timeout(1200)
 """Seconds: many runs, and a machine may be busy."""
 FULL = bool(os.environ.get("POSTROOM_FULL"))
-FORMS = {
-    "a commit for each batch": {},
-    "a commit for each write": {"unbatched": True},
-    "phases of many writes": {"batched": True},
-}
 REACHED = 0.9
 """How many of the boundaries must be reached again: what the first mails meet differs from run to run."""
 

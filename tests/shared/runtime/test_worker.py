@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ from shared.runtime.hooks import Decided, Hook, Hooks
 from shared.runtime.outcome import Emit, Fail, Outcome
 from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker, WorkerDependencies
+from shared.store.batch import attempted
 from tests.listener import Listener
 
 
@@ -211,3 +212,88 @@ def test_the_mail_that_is_worked_on_is_known_to_log_lines_until_it_is_decided(
     worker.step(0)
     assert seen == ["mail-1", "m mail-1"]
     assert current_mail.get() == ""
+
+
+@dataclass
+class Leaving:
+    """A store whose batches leave the handlers at these places for the next one; notes who runs alone."""
+
+    story: Story
+    leaves: list[dict[int, bool]]
+    again: dict[int, bool] = field(default_factory=dict)
+
+    @contextmanager
+    def open(self) -> Iterator[Leaving]:
+        self.story.told.append("begin")
+        self.again = {}
+        yield self
+        self.story.told.append("commit")
+
+    def run(self, jobs: Sequence[Callable[[], Any]], alone: Collection[int] = ()) -> dict[int, Any]:
+        self.story.told += [f"alone {place}" for place in alone]
+        self.again = self.leaves.pop(0) if self.leaves else {}
+        return {place: attempted(job) for place, job in enumerate(jobs) if place not in self.again}
+
+    @contextmanager
+    def look_ahead(self, jobs: Sequence[Callable[[], Any]]) -> Iterator[None]:
+        for job in jobs:
+            job()
+        yield
+
+
+def a_batching_worker(broker: EmbeddedBroker, store: Leaving, listener: Listener, **keys: Any) -> Worker:
+    made = a_worker(broker, store.story, listener, **keys)
+    made.dependencies = WorkerDependencies(
+        broker, lambda *_: [], store.open, lambda: None, Hooks(listener), store.look_ahead
+    )
+    return made
+
+
+def test_what_a_batch_of_the_store_leaves_is_decided_in_the_next_ones(broker: EmbeddedBroker, story: Story) -> None:
+    publish(broker, "abc")
+    store, listener = Leaving(story, [{1: False, 2: True}, {0: True}]), Listener()
+    assert a_batching_worker(broker, store, listener).step(1) == 3
+    handled = [each for each in story.told if not each.startswith("decode")]
+    assert handled == [
+        "begin", "handle a", "commit",
+        "begin", "alone 1", "handle c", "commit",
+        "begin", "alone 0", "handle b", "commit",
+    ]  # fmt: skip
+    decided = [[answer.delivery.message.id for answer in each.answers] for each in listener.of(Decided)]
+    assert decided == [["a"], ["c"], ["b"]]
+    assert broker.in_flight() == 0
+
+
+def test_an_error_in_a_batch_is_the_answer_of_its_own_mail(
+    broker: EmbeddedBroker, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def handle(event: str) -> Outcome:
+        if event == "a":
+            raise KeyError("a bug")
+        return Emit()
+
+    publish(broker, "ab")
+    monkeypatch.setattr(story, "handle", handle)
+    listener = Listener()
+    a_batching_worker(broker, Leaving(story, []), listener).step(1)
+    assert [answer.outcome for answer in listener.of(Decided)[0].answers] == [Fail("KeyError: 'a bug'"), Emit()]
+
+
+def test_what_was_handed_out_before_runs_alone(broker: EmbeddedBroker, story: Story) -> None:
+    publish(broker, "a")
+    broker.consumer("intake", 1).take(1)
+    broker.file.connection.execute("UPDATE queue SET held = 0, holder = NULL")
+    a_batching_worker(broker, Leaving(story, []), Listener()).step(1)
+    assert "alone 0" in story.told
+
+
+def test_a_stage_looks_ahead_for_all_before_it_prepares_one(broker: EmbeddedBroker, story: Story) -> None:
+    publish(broker, "ab")
+
+    def look_ahead(event: str) -> None:
+        story.told.append(f"look ahead {event}")
+
+    keys = {"prepare": story.prepare, "look_ahead": look_ahead}
+    a_batching_worker(broker, Leaving(story, []), Listener(), **keys).step(1)
+    seen = [each for each in story.told if each.startswith(("look", "prepare"))]
+    assert seen == ["look ahead a", "look ahead b", "prepare a", "prepare b"]

@@ -42,6 +42,9 @@ RECONNECT_MAX_SECONDS = 3.0
 class RabbitConsumer:
     """See `Consumer`. A call that raises has done nothing: its delivery is still the worker's to settle.
 
+    What was settled leaves together: when nothing else is in hand, when the worker takes or flushes, or at the
+    session's next tick.
+
     Deliveries of a lost connection have gone back to their queue: settling one raises Unavailable, giving
     one back is in order.
     """
@@ -88,7 +91,9 @@ class RabbitConsumer:
         with self._changed:
             while True:
                 self._raise_failure()
-                if batch := self._batch():
+                batch = self._batch()
+                self._send()
+                if batch:
                     return batch
                 left = deadline - time.monotonic()
                 if left <= 0 or self._closing.is_set():
@@ -111,10 +116,7 @@ class RabbitConsumer:
         """Give the other deliveries back uncounted: if this one kills the process, they are not affected."""
         if self._late_deliveries:
             return ()
-        while len(self._arrived) > 1:
-            other = self._arrived.pop()
-            self._out[_number(other)] = other
-            self._post(other, _back_to_its_queue(other))
+        self._give_back([self._arrived.pop() for _ in range(len(self._arrived) - 1)])
         if not self._arrived or self._out:
             return ()
         return self._hand_out([self._arrived.popleft()])
@@ -143,6 +145,7 @@ class RabbitConsumer:
         with self._changed:
             if self._is_held(delivery):
                 self._post(delivery, _back_to_its_queue(delivery))
+                self._send_when_all_is_decided()
 
     def bury(self, delivery: Delivery, reason: str, stage: str) -> None:
         """To the dead letters; from there to the parked ones."""
@@ -152,6 +155,7 @@ class RabbitConsumer:
         """Bounded: a confirm that does not come is a failure, and so is a broker that blocks publishers."""
         deadline = time.monotonic() + self._timing.confirm + 2 * self._timing.tick
         with self._changed:
+            self._send()
             self._wait_for(lambda: not self._settling, deadline)
             if self._unread and self._session is not None:
                 self._session.sync()
@@ -191,9 +195,13 @@ class RabbitConsumer:
     def _give_back_everything(self) -> None:
         held = [*(each for number, each in self._out.items() if number not in self._settling), *self._arrived]
         self._arrived.clear()
-        for delivery in held:
+        self._give_back(held)
+
+    def _give_back(self, deliveries: Iterable[Delivery]) -> None:
+        for delivery in deliveries:
             self._out[_number(delivery)] = delivery
             self._post(delivery, _back_to_its_queue(delivery))
+        self._send()
 
     def _wait_for_settlements(self, deadline: float) -> None:
         while (self._settling or self._late_deliveries) and self._unavailable is None and not self._blocked:
@@ -224,6 +232,7 @@ class RabbitConsumer:
             if not self._is_held(delivery):
                 raise Unavailable("the connection that brought this delivery is lost; it comes back")
             self._post(delivery, *posts)
+            self._send_when_all_is_decided()
 
     def _is_held(self, delivery: Delivery) -> bool:
         tag = delivery.tag
@@ -239,7 +248,13 @@ class RabbitConsumer:
         number = _number(delivery)
         self._settling.add(number)
         self._outbox.append(PendingSettlement(delivery, number, posts))
-        if not self._woken and self._session is not None:
+
+    def _send_when_all_is_decided(self) -> None:
+        if len(self._settling) == len(self._out):
+            self._send()
+
+    def _send(self) -> None:
+        if self._outbox and not self._woken and self._session is not None:
             self._woken = True
             self._session.wake()
 
@@ -278,14 +293,13 @@ class RabbitConsumer:
             self._changed.notify_all()
         log.info("consumer_connected", extra={"queue": self.queue, "broker": str(self._endpoint)})
 
-    def arrived(self, delivery: Delivery) -> None:
-        """Buffer it; while closing or resting, straight back."""
+    def arrived(self, deliveries: Sequence[Delivery]) -> None:
+        """Buffer them; while closing or resting, straight back."""
         with self._changed:
             if self._closing.is_set() or not self._awake.is_set():
-                self._out[_number(delivery)] = delivery
-                self._post(delivery, _back_to_its_queue(delivery))
+                self._give_back(deliveries)
                 return
-            self._arrived.append(delivery)
+            self._arrived.extend(deliveries)
             self._changed.notify_all()
 
     def late_deliveries(self, *, may_come: bool) -> None:

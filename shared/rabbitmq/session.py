@@ -17,13 +17,12 @@ from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, Protocol
 
-import pika
 from pika import exceptions as pika_errors
 from pika import spec
 from pika.channel import Channel
 
 from shared.contracts.errors import PostroomError, Unavailable
-from shared.rabbitmq import wire
+from shared.rabbitmq import frames, wire
 from shared.rabbitmq.confirms import Confirms, Verdict
 from shared.rabbitmq.endpoint import Endpoint
 from shared.rabbitmq.link import Link
@@ -35,7 +34,6 @@ log = logging.getLogger(__name__)
 
 LARGE_BODY_BYTES = 1 << 20
 """A body of more bytes is taken with prefetch 1: the broker's prefetch counts messages, not bytes."""
-PERSISTENT = 2
 _NOT_FOUND = 404
 
 
@@ -88,8 +86,8 @@ class Owner(Protocol):
     def opened(self) -> None:
         """Connected and consuming; deliveries follow."""
 
-    def arrived(self, delivery: Delivery) -> None:
-        """A delivery to hand out."""
+    def arrived(self, deliveries: Sequence[Delivery]) -> None:
+        """Deliveries to hand out."""
 
     def late_deliveries(self, *, may_come: bool) -> None:
         """Whether deliveries of a consumer that was cancelled may still come."""
@@ -143,6 +141,8 @@ class Session:
     _cancelling: bool = False
     _ended: bool = False
     _received: tuple[int, int] = (0, 0)
+    _arrived: list[Delivery] = field(default_factory=list)
+    _confirmed: list[PendingSettlement] = field(default_factory=list)
 
     # -- from any thread, while the session is running
 
@@ -180,7 +180,7 @@ class Session:
             on_open_error_callback=self._on_closed,
             on_close_callback=self._on_closed,
         )
-        self._link.deliver = self._on_deliver
+        self._link.deliver, self._link.pause = self._on_deliver, self._on_pause
 
     def open(self) -> None:
         """Connect and begin to consume; raises Unavailable, QueueMissing or Misconfigured."""
@@ -265,6 +265,7 @@ class Session:
 
     def _tick(self) -> None:
         self._link.ioloop.call_later(self.timing.tick, self._tick)
+        self._drain()
         self._watch_silence()
         if self._confirms.oldest_age() > self.timing.confirm and not self._blocked:
             self._lose(f"RabbitMQ gave no confirm within {self.timing.confirm:g} s")
@@ -285,19 +286,31 @@ class Session:
 
     # -- consuming
 
-    def _on_deliver(self, method: spec.Basic.Deliver, properties: spec.BasicProperties, body: bytes) -> None:
-        self._unacked[method.delivery_tag] = None
-        delivery = self._read(method, properties, body)
+    def _on_deliver(self, came: frames.Delivered) -> None:
+        self._unacked[came.number] = None
+        delivery = self._read(came)
         if delivery.count >= MAX_DELIVERIES:
-            moved = wire.moved_by_broker(properties.headers or {})
+            moved = wire.moved_by_broker(came.properties.headers or {})
             post = Post(delivery.message) if moved else dead_letter(delivery, POISONED, self.key)
-            self._leave(PendingSettlement(delivery, method.delivery_tag, [post]))
+            self._leave(PendingSettlement(delivery, came.number, [post]))
             return
-        if self._mode is _Mode.WIDE and (delivery.count or len(body) > LARGE_BODY_BYTES):
+        if self._mode is _Mode.WIDE and (delivery.count or len(came.body) > LARGE_BODY_BYTES):
             self._empty()
-        self.owner.arrived(delivery)
+        self._arrived.append(delivery)
 
-    def _read(self, method: spec.Basic.Deliver, properties: spec.BasicProperties, body: bytes) -> Delivery:
+    def _on_pause(self) -> None:
+        """Acknowledge and hand over together what came together."""
+        confirmed, self._confirmed = self._confirmed, []
+        self._acknowledge(confirmed)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        arrived, self._arrived = self._arrived, []
+        if arrived:
+            self.owner.arrived(arrived)
+
+    def _read(self, came: frames.Delivered) -> Delivery:
+        properties = came.properties
         table = properties.headers or {}
         headers = wire.incoming(table)
         if self.key == DEAD_LETTER:
@@ -305,14 +318,14 @@ class Session:
         message = Message(
             id=wire.text_of(properties.message_id),
             to=self.key,
-            body=body,
+            body=came.body,
             type=wire.text_of(properties.type),
             content_type=wire.text_of(properties.content_type),
             correlation_id=wire.text_of(properties.correlation_id),
             headers=headers,
         )
-        count = wire.handed_out(table, redelivered=method.redelivered, counter=self._counter)
-        return Delivery(message, self.key, count, Tag(self.connection_generation, method.delivery_tag))
+        count = wire.handed_out(table, redelivered=came.redelivered, counter=self._counter)
+        return Delivery(message, self.key, count, Tag(self.connection_generation, came.number))
 
     def _empty(self) -> None:
         """Return to prefetch 1, after everything held is settled."""
@@ -327,6 +340,7 @@ class Session:
 
     def _on_last(self, _frame: Any) -> None:
         self._cancelling = False
+        self._hand_over()  # before the owner hears that these were the last
         self.owner.late_deliveries(may_come=False)
         self._next_mode([])
 
@@ -398,7 +412,7 @@ class Session:
     def _publish(self, pending: PendingSettlement, post: Post) -> None:
         message, exchange = post.message, post.exchange or self.names.work
         self._confirms.sent((pending, post), wire.short(message.id), message.to)
-        self._channel.basic_publish(exchange, message.to, message.body, _properties(post), mandatory=True)
+        self._link.publish(self._channel.channel_number, exchange, message.to, _properties(post), message.body)
         crash_point("broker.published")
 
     def _on_return(self, _channel: Channel, method: spec.Basic.Return, properties: Any, _body: bytes) -> None:
@@ -415,10 +429,11 @@ class Session:
             if not pending.waiting:
                 complete.append(pending)
         crash_point("broker.confirmed")
-        self._acknowledge([each for each in complete if not each.trouble])
         for each in complete:
             if each.trouble:
                 self._requeue_later(each, *each.trouble)
+            else:
+                self._confirmed.append(each)
 
     def _requeue_later(self, pending: PendingSettlement, post: Post, verdict: Verdict) -> None:
         """The broker said no. Keep the original in the shortest tier, uncounted; without a tier, start afresh."""
@@ -475,15 +490,14 @@ def refusal(post: Post, verdict: Verdict) -> PostroomError:
     return Unavailable(f"RabbitMQ refuses messages for {to!r}: the queue is full or has no leader")
 
 
-def _properties(post: Post) -> pika.BasicProperties:
+def _properties(post: Post) -> bytes:
     message = post.message
-    return pika.BasicProperties(
+    return frames.properties(
         content_type=wire.short(message.content_type),
         headers=wire.outgoing(message.headers, post.handed_out),
-        delivery_mode=PERSISTENT,
-        correlation_id=wire.short(message.correlation_id) or None,
-        message_id=wire.short(message.id) or None,
-        type=wire.short(message.type) or None,
+        correlation_id=wire.short(message.correlation_id),
+        message_id=wire.short(message.id),
+        type_=wire.short(message.type),
     )
 
 

@@ -94,14 +94,9 @@ def ack_before_publish() -> None:
 
 def publish_without_mandatory() -> None:
     """The broker may drop what no queue takes, and confirms it all the same."""
-    from pika.channel import Channel
+    from shared.rabbitmq import frames
 
-    original = Channel.basic_publish
-
-    def basic_publish(self: Any, exchange: str, key: str, body: bytes, properties: Any = None, **_: Any) -> None:
-        original(self, exchange, key, body, properties, mandatory=False)
-
-    Channel.basic_publish = basic_publish
+    frames.MANDATORY = b"\x00"
 
 
 def random_ids() -> None:

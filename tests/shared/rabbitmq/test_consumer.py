@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from services.queues import QUEUES
@@ -29,9 +31,9 @@ def a_delivery(number: int, count: int = 0) -> Delivery:
 def test_redelivered_messages_wait_until_the_last_of_them_has_come(consumer: RabbitConsumer) -> None:
     """Handed out before, the first would have the others beside it: should it kill us, they would die with it."""
     consumer.late_deliveries(may_come=True)
-    consumer.arrived(a_delivery(1, count=1))
+    consumer.arrived([a_delivery(1, count=1)])
     assert not consumer.take(0)
-    consumer.arrived(a_delivery(2, count=1))
+    consumer.arrived([a_delivery(2, count=1)])
     consumer.late_deliveries(may_come=False)
     assert not consumer.take(0)  # the second one is on its way back
     assert [leaving.delivery.message.id for leaving in consumer.outbox()] == ["m2"]
@@ -42,6 +44,50 @@ def test_redelivered_messages_wait_until_the_last_of_them_has_come(consumer: Rab
 
 def test_ordinary_messages_do_not_wait_for_redelivered_ones(consumer: RabbitConsumer) -> None:
     consumer.late_deliveries(may_come=True)
-    consumer.arrived(a_delivery(1, count=1))
-    consumer.arrived(a_delivery(2))
+    consumer.arrived([a_delivery(1, count=1)])
+    consumer.arrived([a_delivery(2)])
     assert [each.message.id for each in consumer.take(0)] == ["m2"]
+
+
+class Woken:
+    """A session that counts how often it is woken."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def wake(self) -> None:
+        """Once more."""
+        self.times += 1
+
+
+@pytest.fixture
+def woken(consumer: RabbitConsumer) -> Any:
+    """Five deliveries are in the worker's hand."""
+    consumer._session = Woken()  # type: ignore[assignment]
+    consumer.arrived([a_delivery(number) for number in range(1, 6)])
+    assert len(consumer.take(0)) == 5
+    return consumer._session
+
+
+def test_a_batch_is_sent_when_its_last_delivery_is_settled(consumer: RabbitConsumer, woken: Woken) -> None:
+    for number in range(1, 5):
+        consumer.settle(a_delivery(number))
+    assert not woken.times
+    consumer.give_back(a_delivery(5))
+    assert woken.times == 1
+    assert len(consumer.outbox()) == 5
+
+
+def test_part_of_a_batch_is_sent_when_the_worker_takes_again(consumer: RabbitConsumer, woken: Woken) -> None:
+    consumer.settle(a_delivery(1))
+    consumer.take(0)
+    assert woken.times == 1
+    consumer.take(0)
+    assert woken.times == 1  # still awake
+
+
+def test_what_arrives_while_closing_goes_straight_back(consumer: RabbitConsumer, woken: Woken) -> None:
+    consumer._closing.set()
+    consumer.arrived([a_delivery(6), a_delivery(7)])
+    assert woken.times == 1
+    assert [leaving.number for leaving in consumer.outbox()] == [6, 7]

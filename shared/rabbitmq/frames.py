@@ -1,0 +1,123 @@
+"""The frames of the two methods that every message takes: `basic.publish` out, `basic.deliver` in. Pure functions.
+
+pika writes and reads them one by one, with an object for each; here a message is written or read at once. Everything
+else is left to pika. Layouts: AMQP 0-9-1, 4.2.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pika import spec
+
+PERSISTENT, MANDATORY = b"\x02", b"\x01"
+_END = bytes([spec.FRAME_END])
+_FRAME, _METHOD = struct.Struct(">BHI"), struct.Struct(">BHII")
+_HEADER = struct.Struct(">BHIHHQ")
+_TAG, _PUBLISH, _CONTENT, _FLAGS = (
+    struct.Struct(">QB"),
+    struct.Struct(">IH"),
+    struct.Struct(">HHQ"),
+    struct.Struct(">H"),
+)
+_AROUND = _FRAME.size + len(_END)
+_INT32 = 1 << 31
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A `basic.deliver` with its content; in the buffer, the next frame begins at `end`."""
+
+    number: int
+    redelivered: bool
+    properties: spec.BasicProperties
+    body: bytes
+    end: int = 0
+
+
+def delivered(buffer: bytes, at: int) -> Delivered | None:
+    """The delivery whose frames begin at `at`. None when there is none, or not all of it, or its body has many frames.
+
+    Raises whatever pika raises for properties that it cannot read.
+    """
+    try:
+        kind, channel, size, method = _METHOD.unpack_from(buffer, at)
+        if kind != spec.FRAME_METHOD or method != spec.Basic.Deliver.INDEX:
+            return None
+        header = at + size + _AROUND
+        kind, same_channel, size, _, _, length = _HEADER.unpack_from(buffer, header)
+        body = header + size + _AROUND
+        if (kind, same_channel) != (spec.FRAME_HEADER, channel):
+            return None
+        if length and _FRAME.unpack_from(buffer, body) != (spec.FRAME_BODY, channel, length):
+            return None
+    except struct.error:
+        return None
+    end = body + length + _AROUND if length else body
+    if end > len(buffer) or any(buffer[each - 1] != spec.FRAME_END for each in (header, body, end)):
+        return None
+    number, bits = _TAG.unpack_from(buffer, at + _METHOD.size + 1 + buffer[at + _METHOD.size])
+    properties = spec.BasicProperties()
+    properties.decode(buffer[header + _HEADER.size : body - 1])
+    return Delivered(number, bool(bits & 1), properties, buffer[body + _FRAME.size : end - 1] if length else b"", end)
+
+
+def published(channel: int, exchange: str, key: str, properties: bytes, body: bytes, largest: int) -> bytes:
+    """A mandatory `basic.publish` with its content; `largest`: bytes of a body that one frame holds."""
+    header = _CONTENT.pack(spec.Basic.INDEX, 0, len(body)) + properties
+    parts = [_publish(channel, exchange, key), _FRAME.pack(spec.FRAME_HEADER, channel, len(header)), header, _END]
+    for start in range(0, len(body), largest):
+        part = body[start : start + largest]
+        parts += (_FRAME.pack(spec.FRAME_BODY, channel, len(part)), part, _END)
+    return b"".join(parts)
+
+
+@lru_cache(256)
+def _publish(channel: int, exchange: str, key: str) -> bytes:
+    arguments = _PUBLISH.pack(spec.Basic.Publish.INDEX, 0) + _short(exchange) + _short(key) + MANDATORY
+    return _FRAME.pack(spec.FRAME_METHOD, channel, len(arguments)) + arguments + _END
+
+
+def properties(
+    content_type: str, headers: Mapping[str, str | int], correlation_id: str, message_id: str, type_: str
+) -> bytes:
+    """Of a persistent message; of the last three, what is empty is left out. Texts of at most 255 bytes."""
+    flags = spec.BasicProperties.FLAG_CONTENT_TYPE | spec.BasicProperties.FLAG_HEADERS
+    flags |= spec.BasicProperties.FLAG_DELIVERY_MODE
+    parts = [_name(content_type), _table(headers), PERSISTENT]
+    for text, flag in zip((correlation_id, message_id, type_), _TEXTS, strict=True):
+        if text:
+            flags |= flag
+            parts.append(_short(text))
+    return struct.pack(">H", flags) + b"".join(parts)
+
+
+_TEXTS = (
+    spec.BasicProperties.FLAG_CORRELATION_ID,
+    spec.BasicProperties.FLAG_MESSAGE_ID,
+    spec.BasicProperties.FLAG_TYPE,
+)
+
+
+def _table(headers: Mapping[str, str | int]) -> bytes:
+    fields = b"".join([_name(name) + _field(value) for name, value in headers.items()])
+    return struct.pack(">I", len(fields)) + fields
+
+
+def _field(value: str | int) -> bytes:
+    if isinstance(value, str):
+        text = value.encode()
+        return struct.pack(">cI", b"S", len(text)) + text
+    return struct.pack(">ci", b"I", value) if -_INT32 <= value < _INT32 else struct.pack(">cq", b"l", value)
+
+
+def _short(text: str) -> bytes:
+    raw = text.encode()
+    return bytes((len(raw),)) + raw
+
+
+_name = lru_cache(256)(_short)
+"""Of texts that come again and again."""

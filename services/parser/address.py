@@ -16,7 +16,7 @@ from mailparser.utils import get_addresses
 
 from services.parser import charset
 from services.parser.defects import Defects
-from services.parser.headers import decode_value, decode_words
+from services.parser.headers import decode_value, decode_words, raw_text
 from services.parser.scanner import QUOTED_AT, Item, Scanner
 from shared.addresses import address_key, ascii_domain
 from shared.contracts.mail import Address
@@ -135,21 +135,21 @@ def _plain(value: bytes, defects: Defects) -> Address | None:
 
 
 def _name(raw: str, defects: Defects) -> str:
-    text = raw.strip()
-    if len(text) > 1 and text[0] == text[-1] == '"':
-        text = text[1:-1]
+    text = _without_quotes(raw.strip())
     if "=?" in text:
         text = decode_words(text, defects)
         if not text.isprintable():
             text = "".join(char if char.isprintable() else " " for char in charset.scalar(text))
-        text = text.strip()
-        if len(text) > 1 and text[0] == text[-1] == '"':
-            text = text[1:-1]
+        text = _without_quotes(text.strip())
     return text.strip()
 
 
+def _without_quotes(text: str) -> str:
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] == '"' else text
+
+
 def _parsed(value: bytes, cap: int, defects: Defects) -> list[Address]:
-    text = _as_text(value, defects)
+    text = charset.without_nul(raw_text(value, defects), defects)
     found: list[Address] = []
     for item in _items(text, defects):
         if address := _mailbox(item, defects):
@@ -159,18 +159,6 @@ def _parsed(value: bytes, cap: int, defects: Defects) -> list[Address]:
     if not found and "=?" in text and "@" not in text and "<" not in text:
         return _wholly_encoded(text, cap, defects)
     return found
-
-
-def _as_text(value: bytes, defects: Defects) -> str:
-    if value.isascii():
-        text = value.decode("ascii")
-    else:
-        defects.add("raw-8bit-header")
-        text = charset.scalar(charset.guess(value))
-    if "\x00" in text:
-        defects.add("nul-bytes")
-        text = text.replace("\x00", "")
-    return text
 
 
 def _wholly_encoded(text: str, cap: int, defects: Defects) -> list[Address]:
@@ -259,7 +247,7 @@ def _without_angle(item: Item, phrase: str, defects: Defects) -> Address | None:
         words = [bracketed[1] if word is named[0] else word for word in words]
         named = [bracketed[1]]
         defects.add("malformed-address")
-    if item.odd or len(named) > 1 or _outside_quotes(phrase).count("@") > 1:
+    if item.odd or len(named) > 1 or _QUOTED.sub("", phrase).count("@") > 1:
         defects.add("ambiguous-address" if "@" in phrase else "bad-address")
         return None
     address = _normalised(named[0], defects) if named else None
@@ -275,10 +263,6 @@ def _without_angle(item: Item, phrase: str, defects: Defects) -> Address | None:
 _BARE_WORDS = re.compile(r'"[^"]*"\S*|\S+')
 _QUOTED = re.compile(r'"[^"]*"')
 _BRACKETED = re.compile(r"\[([^\[\]]*@[^\[\]]*)\]")
-
-
-def _outside_quotes(text: str) -> str:
-    return _QUOTED.sub("", text)
 
 
 def _display(phrase: str, item: Item, defects: Defects) -> str:
@@ -355,8 +339,7 @@ def _domain(domain: str, defects: Defects) -> str:
     known = ascii_domain(domain)
     if known is None:
         defects.add("bad-domain")
-        return domain
-    return known
+    return domain if known is None else known
 
 
 def _agrees(value: bytes, ours: Sequence[Address], defects: Defects) -> bool:

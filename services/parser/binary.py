@@ -47,11 +47,7 @@ def _is_text(data: bytes, label: str | None, controls: int) -> bool:
     if codec.startswith(("utf-16", "utf-32")):
         text = data.decode(codec, "replace")
         return (len(text) - len(text.translate(_NOT_TEXT))) * 10 <= len(text)
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return controls * 30 <= len(data)
-    return controls * 10 <= len(data)
+    return controls * (10 if charset.is_utf8(data) else 30) <= len(data)
 
 
 _NOT_TEXT = dict.fromkeys([*_CONTROLS, 0xFFFD])

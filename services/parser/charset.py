@@ -16,64 +16,40 @@ from functools import lru_cache
 
 from services.parser import detect
 from services.parser.defects import Defects
+from services.parser.tables import by_alias
 
-_SUPERSETS = {
-    "ascii": "cp1252",
-    "iso8859-1": "cp1252",
-    "iso8859-9": "cp1254",
-    "iso8859-11": "cp874",
-    "tis-620": "cp874",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "euc_kr": "cp949",
-    "shift_jis": "cp932",
-    "big5": "big5hkscs",
-    "iso2022_jp": "iso2022_jp_ext",
-    "iso2022_jp_2": "iso2022_jp_ext",
-    "iso2022_jp_1": "iso2022_jp_ext",
-}
-_ALIASES = {
-    "unicode-1-1-utf-7": "utf-7",
-    "unicode-1-1-utf-8": "utf-8",
-    "utf8mb4": "utf-8",
-    "unicode": "utf-16",
-    "ucs-2": "utf-16",
-    "iso-10646-ucs-2": "utf-16",
-    "x-sjis": "cp932",
-    "windows-31j": "cp932",
-    "ms_kanji": "cp932",
-    "x-euc-jp": "euc_jp",
-    "ks_c_5601-1987": "cp949",
-    "ksc5601": "cp949",
-    "windows-949": "cp949",
-    "x-windows-949": "cp949",
-    "windows-936": "gb18030",
-    "x-gbk": "gb18030",
-    "gb_2312-80": "gb18030",
-    "x-gb2312": "gb18030",
-    "x-big5": "big5hkscs",
-    "windows-950": "cp950",
-    "windows-874": "cp874",
-    "iso-8859-8-i": "iso8859-8",
-    "iso-8859-8-e": "iso8859-8",
-    "iso-8859-6-i": "iso8859-6",
-    "visual": "iso8859-8",
-    "x-mac-roman": "mac_roman",
-    "macintosh": "mac_roman",
-    "x-mac-cyrillic": "mac_cyrillic",
-    "x-ansi": "cp1252",
-    "ansi": "cp1252",
-    "x-user-defined": "cp1252",
-    "default": "ascii",
-    "unknown-8bit": "ascii",
-    "x-unknown": "ascii",
-    "us": "ascii",
-    "8bit": "ascii",
-    "7bit": "ascii",
-    "binary": "ascii",
-    "none": "ascii",
-    "ansi_x3.110-1983": "cp1252",
-}
+_SUPERSETS = by_alias(
+    {
+        "cp1252": "ascii iso8859-1",
+        "cp1254": "iso8859-9",
+        "cp874": "iso8859-11 tis-620",
+        "gb18030": "gb2312 gbk",
+        "cp949": "euc_kr",
+        "cp932": "shift_jis",
+        "big5hkscs": "big5",
+        "iso2022_jp_ext": "iso2022_jp iso2022_jp_1 iso2022_jp_2",
+    }
+)
+_ALIASES = by_alias(
+    {
+        "ascii": "default unknown-8bit x-unknown us 8bit 7bit binary none",
+        "utf-7": "unicode-1-1-utf-7",
+        "utf-8": "unicode-1-1-utf-8 utf8mb4",
+        "utf-16": "unicode ucs-2 iso-10646-ucs-2",
+        "cp1252": "x-ansi ansi x-user-defined ansi_x3.110-1983",
+        "cp932": "x-sjis windows-31j ms_kanji",
+        "euc_jp": "x-euc-jp",
+        "cp949": "ks_c_5601-1987 ksc5601 windows-949 x-windows-949",
+        "gb18030": "windows-936 x-gbk gb_2312-80 x-gb2312",
+        "big5hkscs": "x-big5",
+        "cp950": "windows-950",
+        "cp874": "windows-874",
+        "iso8859-8": "iso-8859-8-i iso-8859-8-e visual",
+        "iso8859-6": "iso-8859-6-i",
+        "mac_roman": "x-mac-roman macintosh",
+        "mac_cyrillic": "x-mac-cyrillic",
+    }
+)
 _NOT_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"})
 _MAKES_SURROGATES = frozenset({"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
 _WESTERN = frozenset({"cp1252", "iso8859-15", "cp1250", "cp1254"})
@@ -138,10 +114,10 @@ def guess(data: bytes, hint: str | None = None, *, defects: Defects | None = Non
     if text is not None:
         return text
     if wide := wide_codec(data):
-        return _scalar(data.decode(wide, "replace"))
+        return scalar(data.decode(wide, "replace"))
     if hint:
         try:
-            return _scalar(data.decode(hint))
+            return scalar(data.decode(hint))
         except (UnicodeError, ValueError):
             pass
     if defects is not None and not defects.may_guess():
@@ -169,7 +145,35 @@ def likely_codec(data: bytes, label: str | None) -> str:
 
 def scalar(text: str) -> str:
     """`text` without lone surrogates, which neither JSON nor BSON can carry."""
-    return text if text.isascii() else _scalar(text)
+    if text.isascii():
+        return text
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text)
+    return text
+
+
+def without_nul(text: str, defects: Defects) -> str:
+    """`text` without NUL characters, which are noted."""
+    if "\x00" not in text:
+        return text
+    defects.add("nul-bytes")
+    return text.replace("\x00", "")
+
+
+def with_lf(text: str) -> str:
+    """`text` with LF for each line end."""
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def is_utf8(data: bytes) -> bool:
+    """Whether all bytes are valid UTF-8."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _claimed(data: bytes, label: str | None, defects: Defects, *, is_html: bool) -> str | None:
@@ -278,7 +282,7 @@ def _nearest(data: bytes, codec: str, defects: Defects) -> str:
     bad = text.count("\ufffd")
     good = sum(1 for char in text[:_SAMPLE] if char > "\x7f" and char != "\ufffd")
     if bad * 2 <= good or (codec in _MAKES_SURROGATES and bad < len(text) // 4):
-        return _scalar(text)
+        return scalar(text)
     return guess(data, defects=defects)
 
 
@@ -313,19 +317,11 @@ def _detected(data: bytes) -> str:
     codec = detect.codec(data)
     if codec == "cp1252":
         return _western(data, codec, Defects())
-    return _scalar(data.decode(codec, "replace"))
+    return scalar(data.decode(codec, "replace"))
 
 
 def _noted_scalar(text: str, defects: Defects) -> str:
-    clean = _scalar(text)
+    clean = scalar(text)
     if clean is not text:
         defects.add("lone-surrogate")
     return clean
-
-
-def _scalar(text: str) -> str:
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return _SURROGATE.sub("\ufffd", text)
-    return text

@@ -209,7 +209,7 @@ _ESSENTIAL = frozenset({"from", "to", "date", "subject", "message-id", "mime-ver
 
 def _in_utf8(raw: list[tuple[str, bytes]], defects: Defects) -> list[tuple[str, bytes]]:
     """Convert raw 8-bit values to UTF-8; the charset is detected for the whole block, since one value is too short."""
-    foreign = [value for _, value in raw if not value.isascii() and not _is_utf8(value)]
+    foreign = [value for _, value in raw if not value.isascii() and not charset.is_utf8(value)]
     if not foreign:
         return raw
     defects.add("raw-8bit-header")
@@ -228,14 +228,6 @@ def _guessed(value: bytes, hint: str, number: int) -> bytes:
 
 _MOST_GUESSES = 1_000
 """Most fields of a block whose charset is detected separately when the block's does not fit."""
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _label_in(content_type: bytes) -> str | None:
@@ -258,21 +250,22 @@ def _offset_of_line(block: bytes, number: int) -> int:
 
 def decode_value(value: bytes, defects: Defects) -> str:
     """A raw header value as one line: encoded words decoded, 8-bit charset detected, control characters as blanks."""
-    if value.isascii():
-        text = value.decode("ascii")
-        if "\x1b" in text:
-            text = charset.guess(value)
-    else:
-        defects.add("raw-8bit-header")
+    text = raw_text(value, defects)
+    if "\x1b" in text and value.isascii():
         text = charset.guess(value)
     if "=?" in text:
         text = decode_words(text, defects)
     if text.isprintable():
         return text
-    if "\x00" in text:
-        defects.add("nul-bytes")
-        text = text.replace("\x00", "")
-    return _CONTROL.sub(" ", charset.scalar(text)).strip()
+    return _CONTROL.sub(" ", charset.scalar(charset.without_nul(text, defects))).strip()
+
+
+def raw_text(value: bytes, defects: Defects) -> str:
+    """A raw value as text; the charset of 8-bit characters is detected."""
+    if value.isascii():
+        return value.decode("ascii")
+    defects.add("raw-8bit-header")
+    return charset.guess(value)
 
 
 @dataclass(slots=True)
@@ -399,12 +392,7 @@ def _parameterised(value: bytes, limit: int, cap: int) -> Parameterised:
     if len(value) > cap:
         defects.add("header-truncated")
         value = value[:cap]
-    text = value.decode("ascii") if value.isascii() else charset.guess(value)
-    if not value.isascii():
-        defects.add("raw-8bit-header")
-    if "\x00" in text:
-        defects.add("nul-bytes")
-        text = text.replace("\x00", "")
+    text = charset.without_nul(raw_text(value, defects), defects)
     head = _VALUE.match(text)
     main = "".join(head[1].split()).lower() if head else ""
     if "=" in main:

@@ -15,6 +15,8 @@ from itertools import islice
 import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+from services.parser.htmltree.elements import names
+
 _ANY_TAG = re.compile(r"<[^<>]{0,5000}>")
 _BLANK_RUN = re.compile(r"[ \t\n\r\f]+")
 _MANY_LINES = re.compile(r"\n{3,}")
@@ -23,54 +25,11 @@ _HIDDEN = re.compile(
     r"|font-size\s{0,9}:\s{0,9}0(?:\.0{1,9})?(?:px|pt|em|rem|%)?\s{0,9}(?:[;!]|$)",
     re.IGNORECASE,
 )
-_SKIPPED = frozenset(
-    [
-        "script",
-        "style",
-        "head",
-        "title",
-        "template",
-        "noscript",
-        "object",
-        "iframe",
-        "svg",
-        "math",
-        "select",
-        "-comment",
-    ]
-)
-_PARAGRAPHS = frozenset(
-    ["p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "table", "blockquote", "pre", "dl", "fieldset"]
-)
-_BLOCKS = _PARAGRAPHS | frozenset(
-    [
-        "div",
-        "tr",
-        "li",
-        "dt",
-        "dd",
-        "section",
-        "article",
-        "header",
-        "footer",
-        "address",
-        "center",
-        "form",
-        "main",
-        "nav",
-        "aside",
-        "figure",
-        "figcaption",
-        "caption",
-        "tbody",
-        "thead",
-        "tfoot",
-        "body",
-        "html",
-        "legend",
-        "details",
-        "summary",
-    ]
+_SKIPPED = names("script style head title template noscript object iframe svg math select -comment")
+_PARAGRAPHS = names("p h1 h2 h3 h4 h5 h6 ul ol table blockquote pre dl fieldset")
+_BLOCKS = _PARAGRAPHS | names(
+    "div tr li dt dd section article header footer address center form main nav aside figure figcaption caption tbody"
+    " thead tfoot body html legend details summary"
 )
 _LINKS = re.compile(r"(?:https?|ftp|mailto|tel):", re.IGNORECASE)
 _RULE = "_" * 32
@@ -87,7 +46,7 @@ def _harmless(tag: str, attribute: str, value: str) -> str | None:
     return value
 
 
-_ATTRIBUTES = {tag: names - {"cite"} for tag, names in nh3.ALLOWED_ATTRIBUTES.items()}
+_ATTRIBUTES = {tag: allowed - {"cite"} for tag, allowed in nh3.ALLOWED_ATTRIBUTES.items()}
 """Without `cite`, because the library does not check the scheme of its address."""
 _CLEANER = nh3.Cleaner(
     tags=nh3.ALLOWED_TAGS - {"map", "area"},

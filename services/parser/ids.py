@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from services.parser.charset import guess, scalar
+from services.parser.charset import guess
 from services.parser.defects import Defects
 from services.parser.headers import decode_words
 
@@ -71,7 +71,7 @@ def _ends(value: bytes) -> tuple[bytes, bool]:
 
 def _text(value: bytes) -> str:
     """The field as text. Encoded words in an id stay (RFC 2047 section 5), unless its brackets or its @ are in them."""
-    text = value.decode("ascii") if value.isascii() else scalar(guess(value))
+    text = value.decode("ascii") if value.isascii() else guess(value)
     if "=?" not in text:
         return text
     pieces = _BRACKETS_AND_WORDS.findall(text)

@@ -12,6 +12,7 @@ import re
 import unicodedata
 
 from services.parser.defects import Defects
+from services.parser.tables import by_alias
 
 _DRIVE = re.compile(r"^[A-Za-z]:")
 _RESERVED = re.compile(
@@ -21,52 +22,36 @@ _LONGEST = 255
 _HEAD, _TAIL = 1_000, 100
 """Characters at both ends of a longer name that are used: normalising many combining characters is slow."""
 _STEMS = {"text": "document", "image": "image", "video": "video", "audio": "audio", "message": "message"}
-_EXTENSIONS = {
-    "text/plain": ".txt",
-    "text/html": ".html",
-    "text/calendar": ".ics",
-    "text/csv": ".csv",
-    "text/x-vcard": ".vcf",
-    "text/vcard": ".vcf",
-    "text/directory": ".vcf",
-    "text/rfc822-headers": ".txt",
-    "text/enriched": ".txt",
-    "text/richtext": ".txt",
-    "message/rfc822": ".eml",
-    "message/global": ".eml",
-    "message/news": ".eml",
-    "message/partial": ".eml",
-    "message/delivery-status": ".txt",
-    "message/global-delivery-status": ".txt",
-    "message/disposition-notification": ".txt",
-    "message/feedback-report": ".txt",
-    "message/external-body": ".txt",
-    "image/jpeg": ".jpg",
-    "image/pjpeg": ".jpg",
-    "image/jpg": ".jpg",
-    "image/png": ".png",
-    "image/gif": ".gif",
-    "image/tiff": ".tif",
-    "image/bmp": ".bmp",
-    "video/quicktime": ".mov",
-    "video/mp4": ".mp4",
-    "audio/mpeg": ".mp3",
-    "audio/wav": ".wav",
-    "application/pdf": ".pdf",
-    "application/zip": ".zip",
-    "application/ms-tnef": ".dat",
-    "application/pgp-signature": ".asc",
-    "application/pgp-encrypted": ".asc",
-    "application/pgp-keys": ".asc",
-    "application/pkcs7-signature": ".p7s",
-    "application/x-pkcs7-signature": ".p7s",
-    "application/pkcs7-mime": ".p7m",
-    "application/x-pkcs7-mime": ".p7m",
-    "application/octet-stream": ".bin",
-    "application/json": ".json",
-    "application/xml": ".xml",
-    "text/xml": ".xml",
-}
+_EXTENSIONS = by_alias(
+    {
+        ".txt": "text/plain text/rfc822-headers text/enriched text/richtext message/delivery-status"
+        " message/global-delivery-status message/disposition-notification message/feedback-report"
+        " message/external-body",
+        ".html": "text/html",
+        ".ics": "text/calendar",
+        ".csv": "text/csv",
+        ".vcf": "text/x-vcard text/vcard text/directory",
+        ".xml": "text/xml application/xml",
+        ".json": "application/json",
+        ".eml": "message/rfc822 message/global message/news message/partial",
+        ".jpg": "image/jpeg image/pjpeg image/jpg",
+        ".png": "image/png",
+        ".gif": "image/gif",
+        ".tif": "image/tiff",
+        ".bmp": "image/bmp",
+        ".mov": "video/quicktime",
+        ".mp4": "video/mp4",
+        ".mp3": "audio/mpeg",
+        ".wav": "audio/wav",
+        ".pdf": "application/pdf",
+        ".zip": "application/zip",
+        ".dat": "application/ms-tnef",
+        ".asc": "application/pgp-signature application/pgp-encrypted application/pgp-keys",
+        ".p7s": "application/pkcs7-signature application/x-pkcs7-signature",
+        ".p7m": "application/pkcs7-mime application/x-pkcs7-mime",
+        ".bin": "application/octet-stream",
+    }
+)
 
 
 def safe_name(claimed: str | None, content_type: str, taken: dict[str, int], defects: Defects) -> str:
@@ -134,10 +119,8 @@ def shortened(name: str) -> str:
 
 def extension(content_type: str) -> str:
     """The usual extension of a type, with its dot; `.bin` for an unknown type."""
-    known = _EXTENSIONS.get(content_type)
-    if known is not None:
-        return known
-    return mimetypes.guess_extension(content_type) or (".txt" if content_type.startswith("text/") else ".bin")
+    known = _EXTENSIONS.get(content_type) or mimetypes.guess_extension(content_type)
+    return known or (".txt" if content_type.startswith("text/") else ".bin")
 
 
 def type_of(name: str | None) -> str:

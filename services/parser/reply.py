@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from services.parser.charset import with_lf
 from services.parser.quotes import cutting, forwarded, headerblock, signature, words
 from services.parser.quotes.cutting import Answered
 from shared.contracts.mail import Passage
@@ -92,7 +93,7 @@ def forwarded_from(text: str, subject: str, *, root: Part | None = None) -> Addr
 
 
 def _lines(text: str) -> list[str]:
-    return (text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text).split("\n")
+    return with_lf(text).split("\n")
 
 
 def _undirected(lines: list[str], text: str) -> list[str]:

@@ -72,42 +72,15 @@ def _copy(out: bytearray, distance: int, length: int) -> None:
 _TOKEN = re.compile(
     rb"\\(?:([a-z]{1,32})(-?\d{1,10})?[ ]?|'([0-9a-f]{2})|([^a-z]))|([{}])|([^\\{}\r\n]+)|[\r\n]+|\\", re.IGNORECASE
 )
-_SILENT = frozenset(
-    [
-        "fonttbl",
-        "colortbl",
-        "stylesheet",
-        "info",
-        "pict",
-        "object",
-        "header",
-        "footer",
-        "generator",
-        "listtable",
-        "listoverridetable",
-        "rsidtbl",
-        "themedata",
-        "colorschememapping",
-        "latentstyles",
-        "datastore",
-        "xmlnstbl",
-        "fldinst",
-    ]
-)
+_SILENT = frozenset({
+    "fonttbl", "colortbl", "stylesheet", "info", "pict", "object", "header", "footer", "generator", "listtable",
+    "listoverridetable", "rsidtbl", "themedata", "colorschememapping", "latentstyles", "datastore", "xmlnstbl",
+    "fldinst",
+})  # fmt: skip
 _WORDS = {
-    "par": "\n",
-    "line": "\n",
-    "row": "\n",
-    "tab": "\t",
-    "cell": "\t",
-    "emdash": "\u2014",
-    "endash": "\u2013",
-    "lquote": "\u2018",
-    "rquote": "\u2019",
-    "ldblquote": "\u201c",
-    "rdblquote": "\u201d",
-    "bullet": "\u2022",
-}
+    "par": "\n", "line": "\n", "row": "\n", "tab": "\t", "cell": "\t", "emdash": "\u2014", "endash": "\u2013",
+    "lquote": "\u2018", "rquote": "\u2019", "ldblquote": "\u201c", "rdblquote": "\u201d", "bullet": "\u2022",
+}  # fmt: skip
 _MOST_GROUPS = 2_000
 
 

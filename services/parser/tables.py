@@ -7,6 +7,7 @@ below its name in brackets.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -44,3 +45,8 @@ def any_in_lower(table: str) -> re.Pattern[str]:
         first = phrase[0] if phrase[0].isalnum() and phrase[1:2] not in ("?", "*", "+", "{") else ""
         groups.setdefault(first, []).append(phrase[len(first) :])
     return re.compile("|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in groups.items()))
+
+
+def by_alias(table: Mapping[str, str]) -> dict[str, str]:
+    """Maps each word of a table's values to its key."""
+    return {alias: name for name, aliases in table.items() for alias in aliases.split()}

@@ -62,8 +62,8 @@ class Winmail:
         """The plain text; of RTF when there is nothing else."""
         message = self.message
         if message.text:
-            return _lines(_text(message.text_kind, message.text, message.codepage, self.defects))
-        return "" if message.html else _lines(_rtf_text(message.rtf, message.codepage))
+            return charset.with_lf(_text(message.text_kind, message.text, message.codepage, self.defects))
+        return "" if message.html else charset.with_lf(_rtf_text(message.rtf, message.codepage))
 
     @cached_property
     def html(self) -> str:
@@ -283,15 +283,9 @@ def _codec(codepage: int) -> str:
 
 
 _CODEPAGES = {
-    20127: "us-ascii",
-    20866: "koi8-r",
-    21866: "koi8-u",
-    50220: "iso-2022-jp",
-    51932: "euc-jp",
-    54936: "gb18030",
-    65000: "utf-7",
-    65001: "utf-8",
-}
+    20127: "us-ascii", 20866: "koi8-r", 21866: "koi8-u", 50220: "iso-2022-jp", 51932: "euc-jp", 54936: "gb18030",
+    65000: "utf-7", 65001: "utf-8",
+}  # fmt: skip
 
 
 def _string(data: bytes, codepage: str, defects: Defects) -> str:
@@ -312,10 +306,6 @@ def _html_text(message: _Message, defects: Defects) -> str:
     if not data:
         return ""
     return charset.decode(data, message.internet_codepage or None, defects, is_html=True)
-
-
-def _lines(text: str) -> str:
-    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _rtf_text(data: bytes | memoryview, codepage: str) -> str:

@@ -10,35 +10,20 @@ from __future__ import annotations
 import binascii
 import re
 
+from services.parser.charset import is_utf8
 from services.parser.defects import Defects
+from services.parser.tables import by_alias
 
-_ALIASES = {
-    "": "7bit",
-    "7-bit": "7bit",
-    "7bits": "7bit",
-    "8-bit": "8bit",
-    "8bits": "8bit",
-    "none": "7bit",
-    "text": "7bit",
-    "plain": "7bit",
-    "quoted-printeable": "quoted-printable",
-    "quoted_printable": "quoted-printable",
-    "quotedprintable": "quoted-printable",
-    "qp": "quoted-printable",
-    "quoted": "quoted-printable",
-    "base-64": "base64",
-    "base_64": "base64",
-    "b": "base64",
-    "q": "quoted-printable",
-    "x-uuencode": "uuencode",
-    "x-uue": "uuencode",
-    "uue": "uuencode",
-    "x-uu": "uuencode",
-    "x-yenc": "yenc",
-    "us-ascii": "7bit",
-    "utf-8": "8bit",
-    "iso-8859-1": "8bit",
-}
+_ALIASES = by_alias(
+    {
+        "7bit": "7-bit 7bits none text plain us-ascii",
+        "8bit": "8-bit 8bits utf-8 iso-8859-1",
+        "quoted-printable": "quoted-printeable quoted_printable quotedprintable qp quoted q",
+        "base64": "base-64 base_64 b",
+        "uuencode": "x-uuencode x-uue uue x-uu",
+        "yenc": "x-yenc",
+    }
+)
 _IDENTITY = frozenset({"7bit", "8bit", "binary"})
 _BASE64_JUNK = re.compile(rb"[^A-Za-z0-9+/=\s-]")
 _BAD_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]{0,80}\r?\n|[ \t\r\n]{0,80}\Z)")
@@ -51,7 +36,7 @@ BEGIN = re.compile(rb"^begin(?:-base64)?[ \t]++([0-7]{3,4})[ \t]++([^\r\n]{1,500
 def name_of(value: str) -> str:
     """The encoding that a Content-Transfer-Encoding value means, in lower case; unknown ones as written."""
     word = value.partition(";")[0].partition("(")[0].strip().strip("\"'<>").strip().lower()
-    return _ALIASES.get(word, word)
+    return _ALIASES.get(word, word) or "7bit"
 
 
 def decode(data: bytes, encoding: str, defects: Defects) -> bytes:
@@ -123,10 +108,7 @@ def _without_words_at_end(data: bytes) -> bytes:
 
 
 def _is_text(data: bytes) -> bool:
-    try:
-        return b"\0" not in data and bool(data.decode("utf-8"))
-    except UnicodeDecodeError:
-        return False
+    return bool(data) and b"\0" not in data and is_utf8(data)
 
 
 def _end_of_base64(data: bytes) -> int:

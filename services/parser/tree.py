@@ -102,10 +102,7 @@ class Part:
         if len(decoded) > self.text_cap:
             self.defects.add("text-cut")
             decoded = decoded[: self.text_cap]
-        if "\x00" in decoded:
-            self.defects.add("nul-bytes")
-            decoded = decoded.replace("\x00", "")
-        return decoded.replace("\r\n", "\n").replace("\r", "\n") if "\r" in decoded else decoded
+        return charset.with_lf(charset.without_nul(decoded, self.defects))
 
 
 def walk(part: Part) -> Iterator[Part]:

@@ -3,54 +3,47 @@
 from __future__ import annotations
 
 
-def _names(text: str) -> frozenset[str]:
+def names(text: str) -> frozenset[str]:
+    """The words of a text as a set."""
     return frozenset(text.split())
 
 
-VOID = _names(
-    "area base basefont bgsound br col embed frame hr image img input keygen link meta param source track wbr"
-)
-IN_HEAD = _names("base basefont bgsound link meta param source track")
-RAW = _names("script style xmp iframe noembed noframes textarea title")
-MADE_BY_END_TAGS = _names("p br")
+VOID = names("area base basefont bgsound br col embed frame hr image img input keygen link meta param source track wbr")
+IN_HEAD = names("base basefont bgsound link meta param source track")
+RAW = names("script style xmp iframe noembed noframes textarea title")
+MADE_BY_END_TAGS = names("p br")
 """An end tag that closes nothing makes one of these."""
-EXOTIC = _names("svg math select noscript template frameset plaintext")
-ROOTS = _names("html head body")
-FORMATTING = _names("a b big code em font i nobr s small strike strong tt u")
-HEADINGS = _names("h1 h2 h3 h4 h5 h6")
+EXOTIC = names("svg math select noscript template frameset plaintext")
+ROOTS = names("html head body")
+FORMATTING = names("a b big code em font i nobr s small strike strong tt u")
+HEADINGS = names("h1 h2 h3 h4 h5 h6")
 LEAVES_P = (
-    _names(
+    names(
         "address article aside blockquote center details dialog dir div dl fieldset figcaption figure footer header"
         " hgroup main menu nav ol p search section summary ul pre listing form li dd dt hr xmp"
     )
     | HEADINGS
 )
-ENDS_IN_SCOPE = _names(
+ENDS_IN_SCOPE = names(
     "address article aside blockquote button center details dialog dir div dl fieldset figcaption figure footer header"
     " hgroup listing main menu nav ol pre search section summary ul dd dt"
 )
-IMPLIED = _names("dd dt li optgroup option p rb rp rt rtc")
-ROWS = _names("tbody thead tfoot")
-TABLE_PARTS = _names("caption col colgroup tbody td tfoot th thead tr")
+IMPLIED = names("dd dt li optgroup option p rb rp rt rtc")
+ROWS = names("tbody thead tfoot")
+TABLE_PARTS = names("caption col colgroup tbody td tfoot th thead tr")
 CONTEXTS = TABLE_PARTS - {"col"} | {"table"}
-FOSTERING = _names("table tbody thead tfoot tr")
-MARKING = _names("applet marquee object td th caption")
-SCOPE = _names("applet caption html table td th marquee object template")
+FOSTERING = names("table tbody thead tfoot tr")
+MARKING = names("applet marquee object td th caption")
+SCOPE = names("applet caption html table td th marquee object template")
 BUTTON_SCOPE = SCOPE | {"button"}
 ITEM_SCOPE = SCOPE | {"ol", "ul"}
 SPECIAL = (
-    LEAVES_P
-    | VOID
-    | RAW
-    | ROOTS
-    | TABLE_PARTS
-    | EXOTIC - {"svg", "math"}
-    | _names("applet button marquee object table")
+    LEAVES_P | VOID | RAW | ROOTS | TABLE_PARTS | EXOTIC - {"svg", "math"} | names("applet button marquee object table")
 ) - {"dialog", "search", "image", "basefont"}
 AROUND_ITEMS = SPECIAL - {"address", "div", "p"}
 """What an item of a list is not closed across."""
-IN_SELECT = _names("option optgroup hr")
-IN_NOSCRIPT = _names("img br")
+IN_SELECT = names("option optgroup hr")
+IN_NOSCRIPT = names("img br")
 HTML_IN_FOREIGN = (
     FORMATTING
     | LEAVES_P
@@ -59,9 +52,9 @@ HTML_IN_FOREIGN = (
     | ROOTS
     | EXOTIC
     | TABLE_PARTS
-    | _names("table ruby span strong sub sup var foreignobject desc annotation-xml mi mo mn ms mtext mglyph malignmark")
+    | names("table ruby span strong sub sup var foreignobject desc annotation-xml mi mo mn ms mtext mglyph malignmark")
 )
-FRAGILE = _names("option optgroup")
+FRAGILE = names("option optgroup")
 CELLS = frozenset({"td", "th"})
 BLOCKS = LEAVES_P | CONTEXTS
 """Elements that may close a paragraph, a row or a cell, and all elements open in it."""

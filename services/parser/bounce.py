@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _R = TypeVar("_R", "ReportedRecipient", Found)
 
-__all__ = ["Report", "is_known", "notice", "pieces_of", "read", "read_notice"]
-
 MAX_RECIPIENTS: Final = 1_000
 MAX_DIAGNOSTIC: Final = 1_000
 MAX_CONTEXT: Final = 200_000
@@ -35,11 +33,6 @@ MAX_CONTEXT: Final = 200_000
 _PARTIES: Final = ("From", "To", "Reply-To", "Return-Path")
 _RECEIVERS: Final = ("To", "Delivered-To", "X-Original-To", "Envelope-To")
 _ALIAS: Final = re.compile(r"\((?:ultimately )?generated from ([^\s()]{1,320})\)")
-
-
-def pieces_of(root: Part, text: str) -> Report:
-    """The report's own words, fields and returned mail; `text` is the mail's best plain text."""
-    return pieces.of(root, text)
 
 
 def read(root: Part, report: Report, *, subject: str = "", guesses: bool = True) -> Bounce:
@@ -92,11 +85,6 @@ def _capped(recipients: list[_T], root: Part) -> list[_T]:
 def is_known(root: Part, report: Report) -> bool:
     """Whether the text has the form of a known private report: fields in plain text, or a format of the library."""
     return bool(report.recipients or library.failures(root))
-
-
-def notice(text: str) -> notices.Notice | None:
-    """The JSON notice in a mail's text, if it is one."""
-    return notices.read(text)
 
 
 def read_notice(posted: notices.Notice) -> Bounce:

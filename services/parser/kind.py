@@ -8,11 +8,13 @@ which is slower and relies on this decision.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from services.parser import bounce, phrases
 from services.parser import signs as header_signs
+from services.parser.bounces import notices, pieces
 from shared.contracts.mail import Bounce, Kind
 
 if TYPE_CHECKING:
@@ -53,11 +55,13 @@ def classify(root: Part, *, subject: str, text: str) -> Verdict:
     kind, found = _kind(root, signs, subject, text)
     header = header_signs.automatic_header(root.headers, signs)
     by_machine = kind in _WRITTEN_BY_MACHINES
-    return Verdict(kind, by_machine or header is not None, header or (_tell(root) if by_machine else None), found)
+    return Verdict(
+        kind, by_machine or header is not None, header or (_identifying_header(root) if by_machine else None), found
+    )
 
 
-def _tell(root: Part) -> str:
-    """The header that identifies a machine's mail when no header declares it automatic."""
+def _identifying_header(root: Part) -> str:
+    """The header that shows a machine's mail when no header declares it automatic."""
     return "Content-Type" if _structured(root) else "Subject"
 
 
@@ -72,7 +76,7 @@ def _kind(root: Part, signs: Signs, subject: str, text: str) -> tuple[Kind, Boun
         return found
     if answers:
         return "auto-reply", None
-    return _UNLESS_BOUNCE.get(declared) or _robots(root, signs, subject) or "message", None
+    return _UNLESS_BOUNCE.get(declared) or _automatic_kind(root, signs, subject) or "message", None
 
 
 def _says_away(root: Part, signs: Signs, subject: str, text: str) -> bool:
@@ -108,23 +112,23 @@ def _declared(root: Part, signs: Signs, subject: str) -> str:
     return "calendar" if _invites(root) else ""
 
 
-def _structured(part: Part, depth: int = 0) -> Part | None:
+def _structured(root: Part) -> Part | None:
     """The multipart/report: the mail itself, or inside the multipart that a gateway put around it."""
-    if part.content_type == "multipart/report":
-        return part
-    if depth >= MAX_DEPTH or not part.is_multipart:
-        return None
-    inner = (_structured(child, depth + 1) for child in part.children[:MAX_PARTS])
-    return next(filter(None, inner), None)
+    return next((part for part in _parts(root) if part.content_type == "multipart/report"), None)
 
 
-def _invites(part: Part, depth: int = 0) -> bool:
+def _invites(root: Part) -> bool:
     """Whether the body has a calendar part that requests something (RFC 5546); attached files do not count."""
-    if part.content_type == "text/calendar":
-        return part.disposition != "attachment" and _method(part) not in ("", "publish")
-    if depth >= MAX_DEPTH or not part.is_multipart:
-        return False
-    return any(_invites(child, depth + 1) for child in part.children[:MAX_PARTS])
+    calendars = (part for part in _parts(root) if part.content_type == "text/calendar")
+    return any(part.disposition != "attachment" and _method(part) not in ("", "publish") for part in calendars)
+
+
+def _parts(part: Part, depth: int = 0) -> Iterator[Part]:
+    """The part and those in it, as far as they are multiparts, in the order of the mail."""
+    yield part
+    if depth < MAX_DEPTH and part.is_multipart:
+        for child in part.children[:MAX_PARTS]:
+            yield from _parts(child, depth + 1)
 
 
 def _method(part: Part) -> str:
@@ -138,9 +142,9 @@ def _report(
     root: Part, signs: Signs, declared: str, subject: str, text: str, depth: int = 0
 ) -> tuple[Kind, Bounce | None] | None:
     """A delivery report of some sort, or None when a person wrote it."""
-    if "x-amz-sns-message-id" in root.headers and (posted := bounce.notice(text)):
+    if "x-amz-sns-message-id" in root.headers and (posted := notices.read(text)):
         return ("bounce", bounce.read_notice(posted)) if posted.type == "bounce" else ("report", None)
-    report = bounce.pieces_of(root, text)
+    report = pieces.of(root, text)
     inner = _enclosed(root) if signs.machine and not report.declared and depth < MAX_DEPTH else None
     found = bounce.read(root, report, subject=subject, guesses=inner is None)
     if inner and not _is_returned(inner, found):
@@ -153,15 +157,10 @@ def _report(
     return ("report", None) if all_arrived else ("bounce", found)
 
 
-def _enclosed(part: Part, depth: int = 0) -> Part | None:
+def _enclosed(root: Part) -> Part | None:
     """The report that a scanner's mail encloses: an attached mail of a mail system, or with the parts of a report."""
-    if part.is_mail:
-        mail = next(iter(part.children), None)
-        is_report = mail and (_structured(mail) or header_signs.read(mail.headers, "").daemon)
-        return mail if is_report else None
-    if depth >= MAX_DEPTH or not part.is_multipart:
-        return None
-    return next(filter(None, (_enclosed(child, depth + 1) for child in part.children[:MAX_PARTS])), None)
+    mails = (part.children[0] for part in _parts(root) if part.is_mail and part.children)
+    return next((mail for mail in mails if _structured(mail) or header_signs.read(mail.headers, "").daemon), None)
 
 
 def _is_returned(mail: Part, found: Bounce) -> bool:
@@ -173,7 +172,7 @@ def _is_returned(mail: Part, found: Bounce) -> bool:
 _ENOUGH: Final = 4
 
 
-def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, found: Bounce) -> bool:
+def _convinces(root: Part, signs: Signs, declared: str, report: pieces.Report, found: Bounce) -> bool:
     """Whether all that speaks for a report outweighs what speaks for a person; no piece of evidence decides alone.
 
     A report has an author, a subject or a structure of reports, and says that a delivery failed, or for whom.
@@ -185,20 +184,9 @@ def _convinces(root: Part, signs: Signs, declared: str, report: bounce.Report, f
     sure = declared == "delivery-status" or signs.daemon or signs.failed
     if sum((signs.reported, fails, named)) < (1 if sure else 2) or not (sure or signs.robot or signs.reported):
         return False
-    evidence: _Evidence = (
-        (6, signs.failed),
-        (4, declared == "delivery-status"),
-        (3 if signs.daemon else 2, signs.robot),
-        (2, signs.null_path),
-        (2, signs.submitted not in ("", "no")),
-        (1, signs.reported),
-        (2, bool(phrases.MAIL_SYSTEM.search(text[:2000]))),
-        (1, fails),
-        (1, named),
-        (1, any(each.smtp_code or each.status for each in found.recipients)),
-    )
-    against = _weight(_persons(root, signs, text))
-    weight = _weight(evidence) - against
+    coded = any(each.smtp_code or each.status for each in found.recipients)
+    against = _weight(_evidence_of_person(root, signs, text))
+    weight = _weight(_evidence_of_report(signs, declared, text)) + fails + named + coded - against
     return weight >= _ENOUGH or (weight == _ENOUGH - 1 and not against and bounce.is_known(root, report))
 
 
@@ -210,7 +198,20 @@ def _weight(evidence: _Evidence) -> int:
     return sum(weight for weight, holds in evidence if holds)
 
 
-def _persons(root: Part, signs: Signs, text: str) -> _Evidence:
+def _evidence_of_report(signs: Signs, declared: str, text: str) -> _Evidence:
+    """The evidence that a mail system wrote: its structure, its headers, how it introduces itself."""
+    return (
+        (6, signs.failed),
+        (4, declared == "delivery-status"),
+        (3 if signs.daemon else 2, signs.robot),
+        (2, signs.null_path),
+        (2, signs.submitted not in ("", "no")),
+        (1, signs.reported),
+        (2, bool(phrases.MAIL_SYSTEM.search(text[:2000]))),
+    )
+
+
+def _evidence_of_person(root: Part, signs: Signs, text: str) -> _Evidence:
     """The evidence that a person wrote: a mail program, or words that mail systems do not use."""
     opening = " ".join(text[:600].split()[:40])
     doubtful = not signs.machine
@@ -222,7 +223,7 @@ def _persons(root: Part, signs: Signs, text: str) -> _Evidence:
     )
 
 
-def _robots(root: Part, signs: Signs, subject: str) -> Kind | None:
+def _automatic_kind(root: Part, signs: Signs, subject: str) -> Kind | None:
     """The kind of a robot's mail that is not a report, by header and subject."""
     robot = signs.null_path or signs.replied or signs.bulk
     if header_signs.challenges(root.headers) or (robot and phrases.CHALLENGE_SUBJECT.search(subject)):

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 
 from services.parser.charset import with_lf
 from services.parser.quotes import cutting, forwarded, headerblock, signature, words
-from services.parser.quotes.cutting import Answered
+from services.parser.quotes.announcements import Answered
 from shared.contracts.mail import Passage
 
 if TYPE_CHECKING:
-    from services.parser.quotes.cutting import Cut
+    from services.parser.quotes.announcements import Cut
     from services.parser.tree import Part
     from shared.contracts.mail import Address
 

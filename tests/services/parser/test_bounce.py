@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.parser import bounce, kind, tree
-from services.parser.bounces import library, prose
+from services.parser.bounces import library, notices, pieces, prose
 from shared.contracts.mail import Bounce, BouncedRecipient
 
 DAEMON = "From: MAILER-DAEMON@mx.example.org (Mail Delivery System)\nReturn-Path: <>\nTo: ann@example.org\n"
@@ -787,13 +787,13 @@ def test_a_json_notice_of_a_sending_service_is_read() -> None:
     ids=["no addresses", "deep", "a long number", "nothing in it"],
 )
 def test_a_broken_notice_names_nobody(body: str) -> None:
-    posted = bounce.notice(body)
+    posted = notices.read(body)
     assert posted is None or bounce.read_notice(posted) == Bounce(())
 
 
 def test_half_a_character_in_a_notice_is_replaced() -> None:
     entry = '{"emailAddress":"bob@example.com","diagnosticCode":"smtp; 550 \\ud800"}'
-    posted = bounce.notice('{"notificationType":"Bounce","bounce":{"bouncedRecipients":[' + entry + "]}}")
+    posted = notices.read('{"notificationType":"Bounce","bounce":{"bouncedRecipients":[' + entry + "]}}")
     assert posted is not None
     assert [r.diagnostic for r in bounce.read_notice(posted).recipients] == ["550 ?"]
 
@@ -818,7 +818,7 @@ HOSTILE = {
 @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_text_is_read_within_bounds(body: str) -> None:
     root = tree.parse(plain(body).encode())
-    assert len(bounce.read(root, bounce.pieces_of(root, body)).recipients) <= bounce.MAX_RECIPIENTS
+    assert len(bounce.read(root, pieces.of(root, body)).recipients) <= bounce.MAX_RECIPIENTS
 
 
 @pytest.mark.parametrize(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from services.operator import manual_edits
+from services.operator.conservation import check
 from services.operator.dry_run import dry_run
 from services.operator.manual_edits import NewRecord
 from services.record_writer.decide import commanded
+from shared.app import Location
 from shared.config.model import CommandPolicy, Settings
 from shared.contracts.errors import Unavailable
 from shared.store.documents import Document
@@ -19,6 +22,8 @@ from shared.store.mails import Mails
 from shared.store.records import Records
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
+from tests.servers.documents import Place
+from tests.system.test_scaled import store_of
 
 JANE, BOB = "Jane Doe <jane@example.com>", "Bob Roe <bob@example.com>"
 TOM, PAT, KIM = "tom@example.com", "pat@example.com", "kim@example.com"
@@ -501,3 +506,25 @@ def test_a_flood_of_commands_is_stopped(calls: Desk, monkeypatch: pytest.MonkeyP
     calls.clock.advance(timedelta(hours=2))
     command(calls)
     assert calls.records()[0]["status"] == "Closed"
+
+
+@pytest.mark.req("VF-17", "VF-18", "VF-19", "PR-15")
+def test_commands_that_come_together_do_the_same_on_every_store(place: Place, tmp_path: Path) -> None:
+    """Two of them about one call: the second one finds it closed, or its permission still there; nothing is doubled."""
+    desk = Desk(Location(tmp_path / "data", store_url=store_of(place).get("POSTROOM_STORE_URL")))
+    try:
+        configure(desk)
+        create(desk, Owner="tom", Status="Active")
+        create(desk, "approval", Owner="bob")
+        given = (("[CLOSE#1]", JANE), ("[CLOSE#1]", TOM), ("[APPROVE#1]", BOB), ("[REJECT#1]", BOB), ("[MyCalls]", TOM))
+        mails = desk.receive(*(a_mail("", sender=sender, subject=subject) for subject, sender in given))
+        outcomes = sorted(mail["outcome"] for mail in mails)
+        assert outcomes == ["commanded", "commanded", "commanded", "rejected", "rejected"]
+        assert desk.record("incident")["status"] == "Closed"
+        assert desk.record("approval")["status"] in {"Approved", "Rejected"}
+        assert len(desk.activities(desk.record("incident"))) == 3
+        assert [record["pending"] for record in desk.records()] == [[], []]
+        assert sorted(message["kind"] for message in desk.outbox()) == ["command"] * 4 + ["summary"]
+        assert check(desk.app, patience=0).problems == ()
+    finally:
+        desk.close()

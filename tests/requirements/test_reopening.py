@@ -96,3 +96,11 @@ def test_a_record_without_an_owner_tells_nobody(desk: Desk) -> None:
     create(desk, OwnerTeam="Desk")
     desk.receive(a_mail("More.\n", sender=JANE, subject="Call#1"))
     assert desk.outbox() == []
+
+
+@pytest.mark.req("VF-13", "VF-20")
+def test_the_handler_hears_of_a_note_on_a_closed_call(desk: Desk) -> None:
+    configure(desk, notify_handler_on_update=True, update_closed=True)
+    create(desk, Owner="tom", Status="Closed")
+    desk.receive(a_mail("More.\n", sender=JANE, subject="Call#1"))
+    assert {each["kind"]: each["to"] for each in desk.outbox()} == {"closed": ["jane@example.com"], "handler": [TOM]}

@@ -130,7 +130,10 @@ def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Ch
         "updated",
         given=given,
         activities=email_activities(facts, lookups, part),
-        notifications=_closed_notice(facts, type_, record, f"{named} has been updated by {PRODUCT}."),
+        notifications=(
+            *_closed_notice(facts, type_, record, f"{named} has been updated by {PRODUCT}."),
+            *_message_to_handler(facts, lookups, type_, record),
+        ),
     )
 
 

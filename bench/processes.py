@@ -1,10 +1,11 @@
-"""Processes and what they cost: wall time, CPU of the process and its children, largest resident memory."""
+"""Processes and what they cost: wall time, CPU of the process and its children, largest memory of all of them."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 POSTROOM = (sys.executable, "-m", "services.cli.main")
+SAMPLE_SECONDS = 0.2
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -42,14 +44,45 @@ def run(*command: str, env: Mapping[str, str]) -> Cost:
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, env=dict(env), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
+    memory = _Memory(process.pid)
+    memory.start()
     told = process.stderr.read()
     _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - began
+    memory.ended.set()
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stderr.close()
     if process.returncode:
         raise Failed(f"{' '.join(command)}: exit code {process.returncode}: {told.decode()[-2000:]}")
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, max(memory.peak_mb, usage.ru_maxrss / 1024))
+
+
+class _Memory(threading.Thread):
+    """Watches the memory of a process and its children together; what they share counts once (proc(5), Pss)."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.pid, self.peak_mb, self.ended = pid, 0.0, threading.Event()
+
+    def run(self) -> None:
+        """Look now and then until the process has ended."""
+        while not self.ended.wait(SAMPLE_SECONDS):
+            self.peak_mb = max(self.peak_mb, sum(map(_pss_mb, [self.pid, *_children_of(self.pid)])))
+
+
+def _children_of(pid: int) -> list[int]:
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
+    except OSError:
+        return []
+    return [int(each) for each in found]
+
+
+def _pss_mb(pid: int) -> float:
+    try:
+        return int(Path(f"/proc/{pid}/smaps_rollup").read_text("ascii").split("Pss:")[1].split()[0]) / 1024
+    except (OSError, IndexError):
+        return 0.0
 
 
 def cpu_of(pid: int) -> float:

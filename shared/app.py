@@ -8,7 +8,7 @@ asked for, because a command that only looks has to start quickly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -113,7 +113,8 @@ class App:
         """Hands raw mail to intake."""
         from shared.intake import Door
 
-        return Door(self.broker, self.documents, self.clock, self._default_inbox)
+        together = self.one_file.file.batch if self.one_file else nullcontext
+        return Door(self.broker, self.documents, self.clock, self._default_inbox, together)
 
     def _default_inbox(self) -> str:
         """The name of the default inbox; empty when there is none, or when the configuration cannot be read."""

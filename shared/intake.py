@@ -11,7 +11,9 @@ import hashlib
 import re
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 
 from shared.clock import Clock
 from shared.contracts import codec
@@ -39,7 +41,7 @@ _ADDRESS = re.compile(r"([^\s<>()\",;:]+@[^\s<>()\",;:]+)")
 _READABLE = {RFC822, "application/octet-stream", "text/plain", "", REFERENCE}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RawMail:
     """A mail as it was received. `inbox` None: the default inbox. `source_id`: the source's own key."""
 
@@ -49,26 +51,41 @@ class RawMail:
     envelope_from: str | None = None
     envelope_to: tuple[str, ...] = ()
 
+    @cached_property
+    def sha256(self) -> str:
+        """The hash of its bytes."""
+        return hashlib.sha256(self.raw).hexdigest()
+
 
 class Door:
-    """Hands mails to intake. They are durable when `hand_over` returns."""
+    """Hands mails to intake. They are durable when `hand_over` returns.
+
+    `together`: what is written inside it to queues and store becomes durable at once; for those that are one file.
+    """
 
     def __init__(
-        self, broker: Broker, documents: Documents, clock: Clock, default_inbox: Callable[[], str] = str
+        self,
+        broker: Broker,
+        documents: Documents,
+        clock: Clock,
+        default_inbox: Callable[[], str] = str,
+        together: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self.broker, self.documents, self.clock, self.default_inbox = broker, documents, clock, default_inbox
+        self.together = together
         self.arrivals = Arrivals(documents)
 
     def hand_over(self, mails: Sequence[RawMail]) -> list[str]:
         """Publish mails; return the ids of the mails. Raises `Unavailable`: then hand all of them over again."""
-        with self.documents.batch():
-            messages = [self._message(mail) for mail in mails]
-        heads = [head_of(mail.raw) for mail in mails]
-        crash_point("door.stored")
-        self.broker.publish(messages)
-        crash_point("door.published")
-        arrivals = [self._arrival(*each) for each in zip(messages, mails, heads, strict=True)]
-        self.arrivals.handed_in(arrivals)
+        heads = [head_of(mail.raw, mail.sha256) for mail in mails]
+        with self.together():
+            with self.documents.batch():
+                messages = [self._message(mail) for mail in mails]
+            crash_point("door.stored")
+            self.broker.publish(messages)
+            crash_point("door.published")
+            arrivals = [self._arrival(*each) for each in zip(messages, mails, heads, strict=True)]
+            self.arrivals.handed_in(arrivals)
         crash_point("door.counted")
         return [each.mail_id for each in arrivals if each.mail_id]
 
@@ -94,14 +111,14 @@ class Door:
         return Message(uuid.uuid4().hex, INTAKE, body, content_type=content_type, headers=headers)
 
 
-def head_of(raw: bytes) -> MailHead:
+def head_of(raw: bytes, sha256: str) -> MailHead:
     """What the header of a mail says, read quickly and without judging it; the parser reads it well, later."""
     end = _HEAD_END.search(raw, 0, MAX_HEAD_BYTES)
     found = _FIELD.findall(raw, 0, end.start() if end else MAX_HEAD_BYTES)
     values = {name.lower(): _value(value) for name, value in reversed(found)}
     message_id = values.get(b"message-id") or None
     return MailHead(
-        hashlib.sha256(raw).hexdigest(),
+        sha256,
         len(raw),
         _sender(values.get(b"from", "")),
         _decoded(values.get(b"subject", "")),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -43,13 +42,12 @@ def publish(app: App, mails: Sequence[tuple[str, bytes]], origin: Origin) -> lis
     """
     if not mails:
         return []
-    ids = app.door.hand_over(
-        [RawMail(raw, origin.inbox, origin.source_id, origin.envelope_from, origin.envelope_to) for _, raw in mails]
-    )
+    raws = [RawMail(raw, origin.inbox, origin.source_id, origin.envelope_from, origin.envelope_to) for _, raw in mails]
+    ids = app.door.hand_over(raws)
     inbox = origin.inbox or app.door.default_inbox()
     return [
-        Receipt(path, id_, inbox, hashlib.sha256(raw).hexdigest(), len(raw))
-        for id_, (path, raw) in zip(ids, mails, strict=True)
+        Receipt(path, id_, inbox, each.sha256, len(each.raw))
+        for id_, (path, _), each in zip(ids, mails, raws, strict=True)
     ]
 
 

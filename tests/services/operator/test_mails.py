@@ -136,7 +136,7 @@ def test_what_needs_the_stored_mail_says_that_it_waits_on_intake(desk: Desk) -> 
 def test_the_head_of_a_mail_is_read_without_judging_it(
     raw: bytes, sender: str | None, subject: str, message_id: str | None
 ) -> None:
-    head = head_of(raw)
+    head = head_of(raw, "its hash")
     assert head.from_ == (Address("", sender) if sender else None)
     assert (head.subject, head.message_id, head.size) == (subject, message_id, len(raw))
 

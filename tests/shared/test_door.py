@@ -1,0 +1,26 @@
+"""Handing mails to intake where queues and store are one file: all of it is durable, or nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.contracts.errors import Unavailable
+from shared.intake import INLINE
+from tests.builders import a_mail
+from tests.desk import Desk
+
+
+def test_mails_their_bytes_and_their_count_are_written_together(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def handed_in(_: object) -> None:
+        raise Unavailable("the disk is full")
+
+    large = a_mail("x" * INLINE)
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.app.door.arrivals, "handed_in", handed_in)
+        with pytest.raises(Unavailable):
+            desk.hand_in(a_mail(), large)
+    db = desk.app.broker.file.connection  # type: ignore[attr-defined]
+    assert [db.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("queue", "blobs")] == [(0,), (0,)]
+    desk.hand_in(a_mail(), large)
+    desk.work()
+    assert [mail["outcome"] for mail in desk.mails()] == ["recorded", "recorded"]

@@ -195,7 +195,7 @@ def _rejoined(items: list[Item], defects: Defects) -> list[Item]:
         if _is_words(item):
             words.append(item)
             continue
-        if words and len(item.angles) == 1 and not item.odd and "".join(item.phrase).strip():
+        if words and len(item.angles) == 1 and not item.malformed and "".join(item.phrase).strip():
             defects.add("malformed-address")
             item.phrase[:0] = [f"{''.join(word.phrase).strip()}, " for word in words]
         else:
@@ -206,7 +206,7 @@ def _rejoined(items: list[Item], defects: Defects) -> list[Item]:
 
 
 def _is_words(item: Item) -> bool:
-    return not (item.angles or item.odd or item.grouped) and "@" not in "".join(item.phrase)
+    return not (item.angles or item.malformed or item.grouped) and "@" not in "".join(item.phrase)
 
 
 def _mailbox(item: Item, defects: Defects) -> Address | None:
@@ -221,12 +221,12 @@ def _mailbox(item: Item, defects: Defects) -> Address | None:
         if {text.strip() for text in (*item.angles, after) if text.strip()} != {item.angles[0].strip()}:
             defects.add("ambiguous-address")
             return None
-        item.odd, after = True, ""
+        item.malformed, after = True, ""
     address = _normalised(item.angles[0], defects)
     if address is None or (("@" in phrase) and not _may_be_name(item, phrase, address)):
         defects.add("ambiguous-address" if address else "bad-address")
         return None
-    if item.odd or after.strip():
+    if item.malformed or after.strip():
         defects.add("malformed-address")
     return Address(_display(phrase, item, defects), address)
 
@@ -235,7 +235,7 @@ def _may_be_name(item: Item, phrase: str, address: str) -> bool:
     """Whether an address before `<` is a name: separated from `<` and free of defects, or equal to the address."""
     if phrase.strip().lower() == address.lower():
         return True
-    return phrase[-1:].isspace() and not item.odd and not item.comments
+    return phrase[-1:].isspace() and not item.malformed and not item.comments
 
 
 def _without_angle(item: Item, phrase: str, defects: Defects) -> Address | None:
@@ -247,7 +247,7 @@ def _without_angle(item: Item, phrase: str, defects: Defects) -> Address | None:
         words = [bracketed[1] if word is named[0] else word for word in words]
         named = [bracketed[1]]
         defects.add("malformed-address")
-    if item.odd or len(named) > 1 or _QUOTED.sub("", phrase).count("@") > 1:
+    if item.malformed or len(named) > 1 or _QUOTED.sub("", phrase).count("@") > 1:
         defects.add("ambiguous-address" if "@" in phrase else "bad-address")
         return None
     address = _normalised(named[0], defects) if named else None

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
 _SAMPLE = 8_192
 _HIGH = re.compile(rb"[\x80-\xff]")
@@ -126,27 +127,14 @@ def _share(counts: Counter[str] | None, good: tuple[str, ...], bad: tuple[str, .
     return (sum(counts[kind] for kind in good) - sum(counts[kind] for kind in bad)) / total
 
 
-def _gb(sample: bytes) -> float:
-    counts = _shares(sample, "gb18030")
-    return _share(counts, ("common", "sign"), ("kana", "other")) if counts and counts["common"] else 0.0
+def _chinese(sample: bytes, name: str, bad: tuple[str, ...], extra: float) -> float:
+    counts = _shares(sample, name)
+    return _share(counts, ("common", "sign"), bad) + extra if counts and counts["common"] else 0.0
 
 
-def _big5(sample: bytes) -> float:
-    counts = _shares(sample, "big5hkscs")
-    # Every second byte of Big5 below 0xA1 rules out the charsets that are decided on equal scores.
-    return _share(counts, ("common", "sign"), ("other",)) - 0.01 if counts and counts["common"] else 0.0
-
-
-def _shift_jis(sample: bytes) -> float:
-    counts = _shares(sample, "cp932")
-    if not counts or counts["kana"] * 6 < counts.total():
-        return 0.0
-    return _share(counts, ("kana", "common", "sign"), ("narrow", "other")) + 0.02
-
-
-def _euc_jp(sample: bytes) -> float:
-    counts = _shares(sample, "euc_jp")
-    if not counts or counts["kana"] * 5 < counts.total():
+def _japanese(sample: bytes, name: str, most_per_kana: int) -> float:
+    counts = _shares(sample, name)
+    if not counts or counts["kana"] * most_per_kana < counts.total():
         return 0.0
     return _share(counts, ("kana", "common", "sign"), ("narrow", "other")) + 0.02
 
@@ -163,7 +151,14 @@ _SYLLABLES = re.compile(
     b"|\xc7\xd1|\xb8\xa6|\xb5\xb5|\xb7\xce|\xbe\xee|\xb1\xe2|\xbb\xe7|\xbd\xc3|\xb5\xe5|\xbe\xc8"
 )
 """The most frequent Korean syllables in EUC-KR; without one of them a text in pairs is Chinese."""
-_SCORES = {"gb18030": _gb, "big5hkscs": _big5, "cp932": _shift_jis, "euc_jp": _euc_jp, "cp949": _korean}
+_SCORES: dict[str, Callable[[bytes], float]] = {
+    "gb18030": lambda sample: _chinese(sample, "gb18030", ("kana", "other"), 0.0),
+    # Every second byte of Big5 below 0xA1 rules out the charsets that are decided on equal scores.
+    "big5hkscs": lambda sample: _chinese(sample, "big5hkscs", ("other",), -0.01),
+    "cp932": lambda sample: _japanese(sample, "cp932", 6),
+    "euc_jp": lambda sample: _japanese(sample, "euc_jp", 5),
+    "cp949": _korean,
+}
 
 
 def is_likely(data: bytes, name: str) -> bool:
@@ -198,7 +193,7 @@ def _latin(sample: bytes) -> str:
         text = _decoded(sample, name) or sample.decode(name, "replace")
         letters = sum(1 for char in text if char > "\x7f" and char not in _NEUTRAL)
         explained = (_explained(text, *language) for language in languages)
-        scores[name] = max(explained) - letters - 2 * len(_ODD.findall(text)) - 2 * len(_CASE.findall(text))
+        scores[name] = max(explained) - letters - 2 * len(_OUT_OF_PLACE.findall(text)) - 2 * len(_CASE.findall(text))
     return max(_LANGUAGES, key=lambda name: scores[name])  # the first of equals
 
 
@@ -215,7 +210,7 @@ _NEUTRAL = frozenset(
     "\u20ac\u201a\u201e\u2026\u2020\u2021\u2030\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u2122\xa0\xa7\xa9\xab\xae\xb0\xb4\xb7\xbb"
 )
 """Signs that are the same in these charsets."""
-_ODD = re.compile(
+_OUT_OF_PLACE = re.compile(
     r"(?<=[^\W\d_])[\x80-\x9f\xa1-\xbf\u02c0-\u02ff\ufffd](?=[^\W\d_])|\xa3(?=[^\W\d_])|[\ufffd\x80-\x9f]"
 )
 """Signs within words, and bytes without a meaning."""

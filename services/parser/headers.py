@@ -270,41 +270,38 @@ def raw_text(value: bytes, defects: Defects) -> str:
 
 @dataclass(slots=True)
 class _Run:
-    """Adjacent encoded words of one charset and encoding: their bytes are joined before decoding."""
+    """Adjacent encoded words of one charset: their bytes are joined before decoding."""
 
     label: str
     data: list[bytes]
 
+    def continues(self, label: str) -> bool:
+        """Whether a word of charset `label` belongs to the run."""
+        return self.label == label or _codec_of(self.label) == _codec_of(label)
+
+    def text(self, defects: Defects) -> str:
+        return charset.decode(b"".join(self.data), self.label or "unknown", defects)
+
 
 def decode_words(text: str, defects: Defects) -> str:
     """`text` with its encoded words decoded (RFC 2047), those inside quotes and broken ones included."""
-    out: list[str] = []
-    run: _Run | None = None
+    pieces: list[str | _Run] = []
     position = 0
     for start, stop, label, data in _words(text, defects):
-        between = text[position:start]
-        if run and not between.strip() and codec_of(run.label) == codec_of(label):
-            run.data.append(data)
+        between, last = text[position:start], pieces[-1] if pieces else None
+        if not isinstance(last, _Run) or between.strip():
+            pieces += [between, _Run(label, [data])]
+        elif last.continues(label):
+            last.data.append(data)
         else:
-            if run:
-                out.append(_run_text(run, defects))
-            if not run or between.strip():
-                out.append(between)
-            run = _Run(label, [data])
+            pieces.append(_Run(label, [data]))
         position = stop
-    if run:
-        out.append(_run_text(run, defects))
-    out.append(text[position:])
-    return "".join(out)
+    decoded = (piece if isinstance(piece, str) else piece.text(defects) for piece in pieces)
+    return "".join([*decoded, text[position:]])
 
 
-def codec_of(label: str) -> str:
-    """Comparable name of a charset label."""
+def _codec_of(label: str) -> str:
     return charset.codec_name(label) or label.lower()
-
-
-def _run_text(run: _Run, defects: Defects) -> str:
-    return charset.decode(b"".join(run.data), run.label or "unknown", defects)
 
 
 def _words(text: str, defects: Defects) -> list[tuple[int, int, str, bytes]]:
@@ -377,14 +374,8 @@ _CONTINUED = re.compile(r"([^*]+)\*(?:(\d{1,4})(\*)?)?$")
 
 def parameterised(value: bytes, bounds: Bounds) -> Parameterised:
     """A Content-Type or Content-Disposition value, read tolerantly."""
-    if len(value) < 300:
-        return _short_parameterised(value, bounds.parameters, bounds.value_bytes)
-    return _parameterised(value, bounds.parameters, bounds.value_bytes)
-
-
-@lru_cache(maxsize=2_048)
-def _short_parameterised(value: bytes, limit: int, cap: int) -> Parameterised:
-    return _parameterised(value, limit, cap)
+    read = _short_parameterised if len(value) < 300 else _parameterised
+    return read(value, bounds.parameters, bounds.value_bytes)
 
 
 def _parameterised(value: bytes, limit: int, cap: int) -> Parameterised:
@@ -401,6 +392,9 @@ def _parameterised(value: bytes, limit: int, cap: int) -> Parameterised:
         position = head.end() if head else 0
     pairs = _pairs(text, position, limit, defects)
     return Parameterised(main, MappingProxyType(_joined(pairs, defects)) if pairs else EMPTY, defects.words())
+
+
+_short_parameterised = lru_cache(maxsize=2_048)(_parameterised)
 
 
 def _pairs(text: str, position: int, limit: int, defects: Defects) -> list[tuple[str, str]]:

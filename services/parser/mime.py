@@ -74,7 +74,7 @@ def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 fro
         defects=defects.words(),
         original_from=rewritten.original(headers),
     )
-    return Reading(rewritten.seen_through(mail, rewritten.list_addresses(headers)), found.contents)
+    return Reading(rewritten.with_original_author(mail, rewritten.list_addresses(headers)), found.contents)
 
 
 def _subject(headers: Headers, bounds: Bounds, defects: Defects) -> str:

@@ -51,7 +51,7 @@ class File:
 
 @dataclass(slots=True)
 class Sorted:
-    """Sorts the leaves of a mail into pieces of the body and files."""
+    """The pieces of the body in the order of the mail, and the files."""
 
     pieces: list[Piece]
     files: list[File]
@@ -68,6 +68,8 @@ def sorted_out(root: Part, bounds: Bounds, defects: Defects) -> Sorted:
 
 @dataclass(slots=True)
 class _Sorter:
+    """Sorts the leaves of a mail into pieces of the body and files."""
+
     bounds: Bounds
     defects: Defects
     root: Part
@@ -123,27 +125,27 @@ class _Sorter:
     def _leaf(self, part: Part, *, attached: bool) -> list[Piece]:
         if not attached and part.content_type in _SIGNED_OR_ENCRYPTED:
             return self._opaque(part)
-        is_file = attached or part.disposition == "attachment"
-        is_text = part.content_type in _BODIES
-        is_winmail = tnef.is_tnef(part.content_type, part.filename)
-        if (
-            is_text
-            and not is_file
-            and not is_winmail
-            and (kind := binary.file_type(part.body, part.params.get("charset")))
-        ):
-            self.defects.add("binary-as-text")
-            self.files.append(File(part.filename or _other_name(part), kind, part.body, None, part.content_id))
+        if attached or part.disposition == "attachment":
+            self._file(part)
             return []
-        if is_text and not is_file and not part.filename:
-            return [self._piece(part)]
+        if part.content_type in _BODIES and not tnef.is_tnef(part.content_type, part.filename):
+            if kind := binary.file_type(part.body, part.params.get("charset")):
+                self.defects.add("binary-as-text")
+                self.files.append(File(part.filename or _other_name(part), kind, part.body, None, part.content_id))
+                return []
+            if not part.filename:
+                return [self._piece(part)]
+        self._inline_file(part)
+        return []
+
+    def _inline_file(self, part: Part) -> None:
+        """Keep a part as a file; if it is the first text among these, it may become the body later (`instead`)."""
         before = len(self.files)
         self._file(part)
         kept = self.files[before:]  # empty for a winmail.dat, even if its type is another
-        may_serve = not is_file and part.content_type.startswith("text/") and part.content_type not in _DATA
+        may_serve = part.content_type.startswith("text/") and part.content_type not in _DATA
         if may_serve and self.other_text is None and len(kept) == 1 and kept[0].data == part.body:
             self.other_text = part, kept[0]
-        return []
 
     def _piece(self, part: Part) -> Piece:
         text = self._markup(part) if part.content_type == "text/html" else part.text or ""
@@ -184,7 +186,7 @@ class _Sorter:
         self.files.append(File(name, part.content_type, part.wire, part.disposition, part.content_id))
 
     def _file(self, part: Part) -> None:
-        kind, data = part.content_type, part.body
+        kind, data = part.content_type, part.body  # decoded first: its defects precede the others
         if kind == "message/partial":
             self.defects.add("partial-message")
         elif kind == "message/external-body":
@@ -194,7 +196,11 @@ class _Sorter:
         elif tnef.is_tnef(kind, part.filename) and (opened := tnef.opened(data, self.defects)):
             self._winmail(opened)
             return
-        self.files.append(File(part.filename or _other_name(part), kind, data, part.disposition, part.content_id))
+        self._keep(part)
+
+    def _keep(self, part: Part) -> None:
+        name = part.filename or _other_name(part)
+        self.files.append(File(name, part.content_type, part.body, part.disposition, part.content_id))
 
     def _opaque(self, part: Part) -> list[Piece]:
         """Read the signed content; the part is also kept as a file, because the signature is in it."""
@@ -204,8 +210,7 @@ class _Sorter:
             return []
         self.opened += 1
         self.defects.add("signed")
-        name = part.filename or _other_name(part)
-        self.files.append(File(name, part.content_type, part.body, part.disposition, part.content_id))
+        self._keep(part)
         self.parts = self.parts or tree.count(self.root)
         entity = tree.parse(inner, self.bounds, self.defects, level=self.level + 1, parts=self.parts)
         self.parts += tree.count(entity)
@@ -213,8 +218,7 @@ class _Sorter:
 
     def _secured(self, part: Part) -> None:
         """Note S/MIME (RFC 8551) and PGP/MIME (RFC 3156); signatures are not checked, nothing is decrypted."""
-        is_signature = "signature" in part.content_type or part.params.get("smime-type", "").startswith("signed")
-        if is_signature:
+        if "signature" in part.content_type or part.params.get("smime-type", "").startswith("signed"):
             self.defects.add("signed")
         elif "mime" in part.content_type or "encrypted" in part.content_type:
             self.defects.add("encrypted")

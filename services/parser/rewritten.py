@@ -44,7 +44,7 @@ def list_addresses(headers: Headers) -> frozenset[str]:
     return frozenset(key for each in named if (key := address_key(each)))
 
 
-def seen_through(mail: ParsedMail, own: Container[str], *, plus_addressing: str = "keep") -> ParsedMail:
+def with_original_author(mail: ParsedMail, own: Container[str], *, plus_addressing: str = "keep") -> ParsedMail:
     """The mail with its author as sender if its From is one of `own`, which are keys of addresses."""
     shown = mail.from_
     if shown is None or mail.rewritten_from is not None:

@@ -31,7 +31,7 @@ class Item:
     """Characters in `phrase`."""
     has_at: bool = False
     """Whether `phrase` holds an `@`."""
-    odd: bool = False
+    malformed: bool = False
     grouped: bool = False
 
     def add(self, piece: str) -> None:
@@ -51,7 +51,7 @@ class Item:
 
     def is_empty(self) -> bool:
         """Whether the item is empty."""
-        return not (self.angles or self.odd or "".join(self.phrase).strip())
+        return not (self.angles or self.malformed or "".join(self.phrase).strip())
 
 
 class Scanner:
@@ -112,7 +112,7 @@ class Scanner:
             if stop > 0:
                 self._words(self.text[at : stop + 1])
                 return stop + 1
-            self.item.odd = True
+            self.item.malformed = True
         elif char in ",;":
             self._end()
             if char == ";":
@@ -123,7 +123,7 @@ class Scanner:
             self._words(self.text[at + 1 : at + 2])
             return at + 2
         elif char != '"' and not self._closes_nothing(char, at):
-            self.item.odd = True
+            self.item.malformed = True
         return at + 1
 
     def _closes_nothing(self, char: str, at: int) -> bool:
@@ -135,7 +135,7 @@ class Scanner:
         if self.item.is_scheme():
             self.item.clear()
         elif self.item.has_at or self.item.angles or self.in_group:
-            self.item.odd = True
+            self.item.malformed = True
         else:
             self.in_group = True
             self.item = Item()
@@ -167,7 +167,7 @@ class Scanner:
             deepest = max(deepest, depth)
             position = stop + (2 if text[stop] == "\\" else 1)
         if depth:  # never closed: harmless, unless it contains another address
-            self.item.odd = "@" in text[at:] or "<" in text[at:]
+            self.item.malformed = "@" in text[at:] or "<" in text[at:]
             position = len(text)
         if deepest > _DEEP_COMMENT:
             self.deep = True
@@ -187,7 +187,7 @@ class Scanner:
             if closing < 0:
                 break
             position = closing + 1
-        self.item.odd = True
+        self.item.malformed = True
         end = stop if stop > at else len(text)
         if text[at + 1 : end].strip():
             self.item.angles.append(text[at + 1 : end])

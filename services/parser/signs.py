@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from services.parser.tree import Headers
 
 _DAEMON: Final = re.compile(r"mailer-?daemon|mail delivery (?:sub)?system|double-bounce@")
-_SILENT: Final = re.compile(
+_NO_REPLY: Final = re.compile(
     r"(?:^|[<\s\"'])(?:(?:do-?_?)?no[tn]?[-_.]?(?:reply|answer|responder?|reponse)|keine?[-_.]?antwort"
     r"|ne[-_.]?pas[-_.]?repondre|auto-?_?(?:reply|respon(?:d|der|se)|answer))\b"
 )
@@ -67,12 +67,12 @@ class Signs:
     `daemon`: a mail system; `robot`: a mail system, a role or an address that takes no answers; `null_path`: no
     answer is wanted at the envelope; `submitted`: the word of Auto-Submitted (RFC 3834); `failed`: recipients that
     failed are named; `reported`: the subject is that of a delivery report; `person`: a mail program was at work;
-    `silent`: the author's address takes no answers;
-    `answer`: the header by which autoresponders mark an answer; `bulk`: Precedence of a robot, and no list.
+    `no_reply`: the author's address takes no answers; `answer`: the header by which autoresponders mark an answer;
+    `bulk`: Precedence of a robot, and no list.
     """
 
     daemon: bool
-    silent: bool
+    no_reply: bool
     robot: bool
     null_path: bool
     submitted: str
@@ -96,11 +96,11 @@ class Signs:
 def read(headers: Headers, subject: str) -> Signs:
     """The signs in the headers of a mail; `subject` decoded."""
     sender, path = _value(headers, "from"), _value(headers, "return-path")
-    daemon, silent = bool(_DAEMON.search(sender)), bool(_SILENT.search(sender))
+    daemon, no_reply = bool(_DAEMON.search(sender)), bool(_NO_REPLY.search(sender))
     return Signs(
         daemon=daemon,
-        silent=silent,
-        robot=daemon or silent or "<>" in sender or "x-mlserver" in headers or bool(_ROBOT.search(sender)),
+        no_reply=no_reply,
+        robot=daemon or no_reply or "<>" in sender or "x-mlserver" in headers or bool(_ROBOT.search(sender)),
         null_path="return-path" in headers and (path in ("<>", "") or bool(_DAEMON.search(path))),
         submitted=_word(headers, "auto-submitted"),
         failed="x-failed-recipients" in headers or "x-ms-exchange-message-is-ndr" in headers,
@@ -169,4 +169,4 @@ def automatic_header(headers: Headers, signs: Signs) -> str | None:
         return _SHOWN.get(found, found.title())
     if signs.null_path:
         return "Return-Path"
-    return "From" if signs.daemon or signs.silent else None
+    return "From" if signs.daemon or signs.no_reply else None

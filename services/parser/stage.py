@@ -106,7 +106,7 @@ def for_desk(mail: ParsedMail, inbox: str, configuration: Configuration) -> Pars
     plus = configuration.settings.plus_addressing
     found = configuration.inbox(inbox)
     forms = map(address_key, found.sender.forms) if found else ()
-    mail = rewritten.seen_through(mail, own.union(filter(None, forms)), plus_addressing=plus)
+    mail = rewritten.with_original_author(mail, own.union(filter(None, forms)), plus_addressing=plus)
     if mail.bounce is None:
         return mail
     others = (

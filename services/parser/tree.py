@@ -169,13 +169,13 @@ class _Builder:
         disposition, filename = _disposition(headers, params, self.bounds, defects)
         children: tuple[Part, ...] = ()
         if content_type.startswith("multipart/"):
-            content, encoding = self._decoded_container(content, encoding, params, defects)
+            content, encoding = self._decoded_container(content, encoding, params, defects), "binary"
             children = self._multipart(content, content_type, params, depth, defects)
             if not children:  # cannot be split: read as text, the default of RFC 2045 section 5.2
                 content_type = "text/plain"
         elif content_type in _MAILS:
             inner = Defects()
-            content, encoding = self._decoded_container(content, encoding, EMPTY, inner)
+            content, encoding = self._decoded_container(content, encoding, EMPTY, inner), "binary"
             children = (self.mail(content, depth + 1, inner),)
         content_id = headers.get("content-id")
         return Part(
@@ -213,21 +213,18 @@ class _Builder:
         headers, early = parse_block(block, self.bounds, defects)
         return headers, Span(buffer, min(start + early if early >= 0 else body, end), end)
 
-    def _decoded_container(
-        self, content: Span, encoding: str, params: Mapping[str, str], defects: Defects
-    ) -> tuple[Span, str]:
+    def _decoded_container(self, content: Span, encoding: str, params: Mapping[str, str], defects: Defects) -> Span:
         """Decode the content of a container with a transfer encoding, which RFC 2045 section 6.4 forbids."""
         if encoding in ("7bit", "8bit", "binary"):
-            return content, "binary"
+            return content
         defects.add("encoded-multipart")
-        boundary = params.get("boundary", "").encode("utf-8", "replace")
-        if boundary and content.find(b"--" + boundary, content.start) >= 0:
-            return content, "binary"
+        if _has_delimiter(content, params):
+            return content
         self.room -= content.end - content.start
         if self.room < 0:
             raise BoundExceeded("encoded-containers", "multiparts or mails encoded within each other")
         decoded = transfer.decode(content.bytes(), encoding, defects)
-        return Span(decoded, 0, len(decoded)), "binary"
+        return Span(decoded, 0, len(decoded))
 
     def _multipart(
         self, content: Span, content_type: str, params: Mapping[str, str], depth: int, defects: Defects
@@ -293,34 +290,35 @@ def _true_type(values: list[bytes], content: Span, bounds: Bounds, defects: Defe
     """Of several Content-Type fields: the one whose boundary occurs, else the one that fits, else the first valid."""
     defects.add("several-content-types")
     found = [parameterised(value, bounds) for value in islice(filter(None, values), _MOST_TYPES)]
-    for one in found:
-        boundary = one.params.get("boundary", "").encode("utf-8", "replace")
-        if boundary and content.find(b"--" + boundary, content.start) >= 0:
-            return one
+    if delimited := next((one for one in found if _has_delimiter(content, one.params)), None):
+        return delimited
     valid = [one for one in found if _TYPE.match(one.value)]
     single = [one for one in valid if not one.value.startswith("multipart/")] or valid or found
     is_html = _HTML.match(content.buffer, content.start, content.end)
     return next((one for one in single if is_html and one.value == "text/html"), single[0])
 
 
+def _has_delimiter(content: Span, params: Mapping[str, str]) -> bool:
+    """Whether the boundary that parameters name occurs in the content."""
+    boundary = params.get("boundary", "").encode("utf-8", "replace")
+    return bool(boundary) and content.find(b"--" + boundary, content.start) >= 0
+
+
 def _disposition(
     headers: Headers, params: Mapping[str, str], bounds: Bounds, defects: Defects
 ) -> tuple[str | None, str | None]:
     """Disposition word and the file name as the mail gives it."""
+    name = _first_of(params, "name", "filename", "file")
     raw = headers.first("content-disposition")
     if not raw:
-        return None, _first_of(params, "name", "filename", "file")
+        return None, name
     parsed = parameterised(raw, bounds)
     defects.take(parsed.defects)
-    name = _first_of(parsed.params, "filename", "name") or _first_of(params, "name", "filename", "file")
-    return parsed.value or None, name
+    return parsed.value or None, _first_of(parsed.params, "filename", "name") or name
 
 
 def _first_of(params: Mapping[str, str], *names: str) -> str | None:
-    for name in names:
-        if value := params.get(name):
-            return value
-    return None
+    return next(filter(None, map(params.get, names)), None)
 
 
 def _spans(content: Span, boundary: str, limit: int, defects: Defects) -> list[Span]:

@@ -69,11 +69,11 @@ def _fill(message: Message, part: Part, left: int, depth: int) -> int:
             message.attach(inner)
         return left
     lines = (part.text or "")[:left].split("\n")[: left // MIN_LINE]
-    message.set_payload(tamed("\n".join(lines)))
+    message.set_payload(fast_to_match("\n".join(lines)))
     return max(0, left - sum(max(MIN_LINE, len(line)) for line in lines))
 
 
-def tamed(text: str) -> str:
+def fast_to_match(text: str) -> str:
     """The text in lines that the library's patterns get through quickly.
 
     One of them (`.*<([^>]*)>`) takes cubic time on opening brackets that nothing closes, and quadratic time on any

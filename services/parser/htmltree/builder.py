@@ -180,21 +180,17 @@ class Builder:
     def _open_table_part(self, name: str, attributes: str, context: str) -> None:
         """Open a row, cell or caption: close elements that cannot contain it, and create those that it needs."""
         if context in ("td", "th", "caption"):
-            self._pop_through(self.contexts[-1])
+            context = self._leave_context()
             self._clear_to_marker()
-            context = self._context()
         if context == "colgroup":
             if name == "col":
                 self._add()
                 return
-            self._pop_through(self.contexts[-1])
-            context = self._context()
+            context = self._leave_context()
         if context == "tr" and name not in ("td", "th"):
-            self._pop_through(self.contexts[-1])
-            context = self._context()
+            context = self._leave_context()
         if context in ROWS and name not in ("td", "th", "tr"):
-            self._pop_through(self.contexts[-1])
-            context = self._context()
+            context = self._leave_context()
         self._clear_to_context()
         if name == "col":
             self._push("colgroup")
@@ -212,6 +208,11 @@ class Builder:
     def _context(self) -> str:
         return self.contexts[-1].name if self.contexts else ""
 
+    def _leave_context(self) -> str:
+        """Close the innermost table or part of it; return the name of the one around it."""
+        self._pop_through(self.contexts[-1])
+        return self._context()
+
     def _clear_to_context(self) -> None:
         """Close the elements that are in a table but outside its cells."""
         while self.stack and self.contexts and self.stack[-1] is not self.contexts[-1]:
@@ -220,31 +221,22 @@ class Builder:
     def _opened_in_table(self, name: str, attributes: str, context: str) -> bool:
         """Whether a tag between table cells has rules of its own there; other tags are moved out of the table."""
         if context == "colgroup":
-            self._pop_through(self.contexts[-1])
-            context = self._context()
+            context = self._leave_context()
         if context not in FOSTERING:
             return False
         if name == "table":
             self._close("table")
             self._open(name, attributes)
-            return True
-        if name in ("style", "script"):
-            self._add()
-            return True
-        if name == "form":
-            if self.form is None:
-                self._clear_form(attributes)
-            return True
-        if name == "input" and "hidden" in attributes.lower():
+        elif name == "form":
+            if self.form is None:  # opened and closed at once, it counts as open until its end tag
+                self._add()
+                self.form = _Element("form", attributes)
+        elif name in ("style", "script") or (name == "input" and "hidden" in attributes.lower()):
             self._add()  # in the table or before it: the size is the same
-            return True
-        self._foster()
-        return False
-
-    def _clear_form(self, attributes: str) -> None:
-        """A form between rows is opened and closed at once, and counts as open until its end tag."""
-        self._add()
-        self.form = _Element("form", attributes)
+        else:
+            self._foster()
+            return False
+        return True
 
     def _foster(self) -> None:
         if self.stack and self.stack[-1].name in FOSTERING:
@@ -335,10 +327,9 @@ class Builder:
     def _close(self, name: str) -> None:
         context = self._context()
         if context == "colgroup" and name != "col":
-            self._pop_through(self.contexts[-1])
+            context = self._leave_context()
             if name == "colgroup":
                 return
-            context = self._context()
         if name == "table" or name in TABLE_PARTS:
             if context:
                 self._close_table_part(name)

@@ -80,6 +80,14 @@ def a_large_mail(subject: str = "A log") -> bytes:
     return a_mail(LARGE_TEXT, subject=subject)
 
 
+def with_large_events(desk: Desk, *raws: bytes) -> int:
+    """Let large mails become records, with an event each on every queue, which one process alone does not keep."""
+    for mail in desk.receive(*(raws or (a_large_mail(),))):
+        for queue in ("filter", "sender-matcher", "record-writer"):
+            desk.app.large_events.keep(b'{"a":1}', mail["_id"], queue)
+    return large_events(desk)
+
+
 def pass_time(desk: Desk, *, hours: int, step: int = 4) -> None:
     """Let the schedule work through some time."""
     schedule = ScheduleSource(desk.app)
@@ -94,9 +102,9 @@ def large_events(desk: Desk) -> int:
 
 def test_large_events_go_when_their_mail_is_through(stored_desk: Desk) -> None:
     raw = a_large_mail()
-    (mail,) = stored_desk.receive(raw)
+    with_large_events(stored_desk, raw)
+    (mail,) = stored_desk.mails()
     blobs = [event.id for event in stored_desk.app.large_events.page("", 10)]
-    assert len(blobs) >= 3  # a stage that runs again in its batch keeps its event again
     pass_time(stored_desk, hours=20)
     assert large_events(stored_desk) == len(blobs)
     pass_time(stored_desk, hours=20)
@@ -140,21 +148,21 @@ def a_delayed_message(desk: Desk) -> None:
     [in_flight, an_open_letter, an_unknown_mail, a_message_on_its_queue, a_message_that_is_parked, a_delayed_message],
 )
 def test_large_events_stay_while_something_may_need_them(desk: Desk, needed: Callable[[Desk], None]) -> None:
-    desk.receive(a_large_mail())
+    count = with_large_events(desk)
     needed(desk)
     pass_time(desk, hours=24 * 10)
-    assert large_events(desk) == 3
+    assert large_events(desk) == count
     assert all(desk.store.has_blob(event.id) for event in desk.app.large_events.page("", 10))
 
 
 def test_a_replayed_letter_needs_its_event_until_its_queue_was_empty_again(desk: Desk) -> None:
-    desk.receive(a_large_mail())
+    count = with_large_events(desk)
     an_open_letter(desk)
     pass_time(desk, hours=48)
     (letter,) = desk.dead_letters()
     desk.app.dead_letters.close(letter["_id"], "replayed", at=desk.clock.now(), by="ann")
     pass_time(desk, hours=1, step=1)
-    assert large_events(desk) == 3
+    assert large_events(desk) == count
     pass_time(desk, hours=12)
     assert large_events(desk) == 0
 
@@ -237,9 +245,9 @@ def test_one_process_at_a_time_sweeps(desk: Desk) -> None:
     assert desk.store.count("journal", {}) == 0
 
 
-@pytest.mark.parametrize("calls", [0, 1, 2, 4, 8, 9, 11, 13])
+@pytest.mark.parametrize("calls", [0, 1, 2, 4, 6, 8, 9, 10])
 def test_a_crash_in_the_middle_is_harmless(stored_desk: Desk, calls: int) -> None:
-    stored_desk.receive(a_large_mail(), a_large_mail("Another log"))
+    with_large_events(stored_desk, a_large_mail(), a_large_mail("Another log"))
     raws = [mail["raw"] for mail in stored_desk.mails()]
     stored_desk.clock.advance(100 * DAY)
     now = stored_desk.clock.now()

@@ -52,6 +52,7 @@ _ALIASES = by_alias(
 )
 _NOT_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"})
 _MAKES_SURROGATES = frozenset({"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
+_WIDE = frozenset({"utf-16", "utf-32"})
 _WESTERN = frozenset({"cp1252", "iso8859-15", "cp1250", "cp1254"})
 _SAMPLE = 2_048
 _ISO2022 = re.compile(rb"\x1b(?:\$[@B]|\$\([CDOQ]|\([JI])")
@@ -189,20 +190,17 @@ def _claimed(data: bytes, label: str | None, defects: Defects, *, is_html: bool)
 
 
 def _by_label(data: bytes, codec: str, defects: Defects) -> str:
-    if codec == "cp1252" or codec in _WESTERN:
+    if codec in _WESTERN:
         return _western(data, codec, defects)
-    if codec != "utf-8" and not data.isascii() and (utf8 := _hidden_utf8(data, codec)) is not None:
+    if codec == "utf-8":
+        data = data.removeprefix(b"\xef\xbb\xbf")
+    if (other := _in_spite_of(codec, data)) is not None:
         defects.add("wrong-charset")
-        return utf8
-    if codec in {"utf-16", "utf-32"} and data.isascii() and b"\0" not in data:
-        defects.add("wrong-charset")
-        return data.decode("ascii")
-    if codec == "utf-8" and data.startswith(b"\xef\xbb\xbf"):
-        data = data[3:]
-    if codec in {"utf-16", "utf-32"}:
-        codec = wide_codec(data) or codec
+        return other
     if codec == "iso2022_jp_ext" and data.isascii():
         return _japanese(data)
+    if codec in _WIDE:
+        codec = wide_codec(data) or codec
     try:
         text = data.decode(codec)
     except (UnicodeError, ValueError):
@@ -210,10 +208,18 @@ def _by_label(data: bytes, codec: str, defects: Defects) -> str:
         return _nearest(data, codec, defects)
     if codec == "utf-7":
         defects.add("utf-7")
-    if codec == "utf-8" and b"\x1b" in data and data.isascii() and _ISO2022.search(data):
-        defects.add("wrong-charset")
-        return _japanese(data)
     return _noted_scalar(text, defects) if codec in _MAKES_SURROGATES else text
+
+
+def _in_spite_of(codec: str, data: bytes) -> str | None:
+    """The text of bytes that are plainly in another charset than their label says; else None."""
+    if not data.isascii():
+        return _hidden_utf8(data, codec) if codec != "utf-8" else None
+    if codec in _WIDE and b"\0" not in data:
+        return data.decode("ascii")
+    if codec == "utf-8" and b"\x1b" in data and _ISO2022.search(data):
+        return _japanese(data)
+    return None
 
 
 _CONTROL = re.compile("[\0\x80-\x9f]")

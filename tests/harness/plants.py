@@ -8,14 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import sys
 import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
+import services.parser.ahead
 import services.parser.guarded
 import services.parser.process
+import services.parser.readers
 import services.parser.stage
 import services.record_writer.carry_out
 import services.record_writer.commit
@@ -204,13 +207,21 @@ def poison() -> None:
 
 
 def parser_process() -> None:
-    """Not a fault of ours either: mails that break the process in which they are parsed."""
+    """Not a fault of ours either: mails that break the process in which they are parsed, or read ahead."""
+    original = services.parser.readers._work
+
+    def work(*args: Any) -> NoReturn:
+        services.parser.readers.mime.read = parser_child.read  # type: ignore[attr-defined]
+        original(*args)
+
+    services.parser.readers._work = work
     services.parser.process.ENTRY = parser_child.__name__
 
 
 def parser_anywhere() -> None:
-    """The same mails, and they break a worker that parses them as well."""
+    """The same mails, and they break a worker that parses them as well: nothing is read ahead."""
     parser_process()
+    services.parser.ahead.WORTH_ASKING = sys.maxsize  # type: ignore[misc]
     services.parser.guarded.mime.read = parser_child.read  # type: ignore[attr-defined]
 
 

@@ -85,6 +85,7 @@ def masked(text: str) -> list[str]:
     """Lines without what differs at each run: ids, times, the generation of a folder, the width of columns."""
     text = TIME.sub("TIME", ID.sub("ID", text))
     text = re.sub(r"INBOX:\d+:", "INBOX:N:", text)
+    text = re.sub(r"swept \d+ s ago", "swept N s ago", text)
     return [" ".join(line.split()) for line in text.splitlines()]
 
 

@@ -178,6 +178,7 @@ def test_a_worker_that_wakes_up_behind_its_lease_changes_nothing(bench: Bench, w
     undisturbed, scene = bench.scene(), bench.scene(lease=0.6, unbatched=unbatched)
     undisturbed.run()
     sleeper = stopped_at(scene, where)
+    time.sleep(scene.lease)  # else a reply is handled before the sleeper's mail, and its parent is not known yet
     scene.run()
     done = scene.effects()
     os.kill(sleeper, signal.SIGCONT)

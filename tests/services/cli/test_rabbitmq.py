@@ -60,7 +60,7 @@ def test_exported_definitions_make_a_broker_that_workers_accept(
     file = tmp_path / "definitions.json"
     rabbit.ctl("export_definitions", str(file))
     exported = json.loads(file.read_text())
-    assert [user["name"] for user in exported["users"]] == ["guest"]
+    assert "guest" in {user["name"] for user in exported["users"]}
     with rabbit.fresh_vhost() as other:
         parts = ("queues", "exchanges", "bindings", "policies", "permissions")
         ours = {part: [each for each in exported[part] if each.get("vhost") == rabbit_vhost] for part in parts}

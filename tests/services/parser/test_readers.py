@@ -94,9 +94,9 @@ def test_where_a_reader_ends_the_mail_is_a_suspect_and_the_others_are_not(
     assert beside.reading(MAILS[4]) == mime.read(MAILS[4])
 
 
+@pytest.mark.usefixtures("faulty")
 def test_a_suspect_is_read_in_the_parser_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would end the worker as it ended the reader; the process with limits says so without harm."""
-    monkeypatch.setattr("services.parser.process.ENTRY", "tests.harness.parser_child")
     raw = b"X-Fault: segfault\r\n" + MAILS[0]
     with monkeypatch.context() as patch:
         patch.setattr(mime, "read", dies_at(raw))

@@ -84,6 +84,14 @@ class ReadingAhead(Worker):
             READERS.close()
             self.readers = 0
 
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """Those that were taken ahead go back with them, so that the order stays."""
+        behind, self._next = self._next, ()
+        returned = [*deliveries, *behind]
+        for each in returned:
+            self._events.pop(each.tag, None)
+        super().give_back(returned)
+
     def read(self, delivery: Delivery) -> Any:
         """The prepared mail; one that was decoded ahead is not decoded again."""
         event = self._events.pop(delivery.tag, None)

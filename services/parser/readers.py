@@ -53,6 +53,7 @@ class _Asked:
     raw: bytes
     reader: _Reader
     number: int
+    slot: int
 
 
 class Readers:
@@ -64,17 +65,18 @@ class Readers:
         self._slot = 0
 
     def ask(self, raws: Sequence[bytes], count: int) -> None:
-        """Let `count` processes read these; what was asked for before the last call is forgotten."""
+        """Let `count` processes read these, empty ones aside; what was asked for before the last call is forgotten."""
         self._readers = [each for each in self._readers if each.is_alive()]
-        self._asked = {key: asked for key, asked in self._asked.items() if asked.reader in self._readers}
         while len(self._readers) < count:
             self._readers.append(_Reader())
         self._slot = (self._slot + 1) % _SLOTS
+        kept = [(key, each) for key, each in self._asked.items() if each.slot != self._slot]
+        self._asked = {key: each for key, each in kept if each.reader in self._readers}
         for reader in self._readers:
             reader.clear(self._slot)
-        for raw in raws:
+        for raw in filter(None, raws):
             reader = min(self._readers, key=lambda each: each.sent(self._slot))
-            self._asked[id(raw)] = _Asked(raw, reader, reader.send(raw, self._slot))
+            self._asked[id(raw)] = _Asked(raw, reader, reader.send(raw, self._slot), self._slot)
 
     def reading(self, raw: bytes) -> Reading | None:
         """The content of a mail, None when it has to be read here. Raises `BoundExceeded`, `ReaderEnded`."""
@@ -82,11 +84,11 @@ class Readers:
         return asked.reader.reading(asked.number) if asked is not None and asked.raw is raw else None
 
     def close(self) -> None:
-        """End the processes. Safe to call twice."""
+        """End the processes, also in the middle of a mail. Safe to call twice."""
         readers, self._readers = self._readers, []
         self._asked.clear()
         for reader in readers:
-            reader.end()
+            reader.end(signal.SIGKILL)
 
 
 class _Slot:
@@ -166,8 +168,7 @@ class _Reader:
         return self._decoded(self._slots[slot].answers, offset, number) if size else None
 
     def _decoded(self, answers: int, offset: int, number: int) -> Reading:
-        said, following = frames.HEAD.unpack(os.pread(answers, frames.HEAD.size, offset))
-        place = offset + frames.HEAD.size + said
+        place = offset
 
         def take(size: int) -> bytes:
             nonlocal place
@@ -175,8 +176,9 @@ class _Reader:
             return os.pread(answers, size, place - size)
 
         try:
-            return frames.reading(os.pread(answers, said, offset + frames.HEAD.size), take, following)
-        except Undecodable:
+            said, following = frames.HEAD.unpack(take(frames.HEAD.size))
+            return frames.reading(take(said), take, following)
+        except (Undecodable, struct.error, MemoryError, OverflowError):
             self._lose(number)
             raise ReaderEnded from None
 

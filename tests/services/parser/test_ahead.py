@@ -114,3 +114,22 @@ def test_what_is_in_hand_is_not_lost_when_nothing_can_be_taken_ahead(
         patch.setattr(parser.consumer, "take", Mock(side_effect=Unavailable("the disk is full")))
         assert len(parser.take(0)) == 16
     assert len(parser.take(0)) == 8
+
+
+def test_what_was_taken_ahead_goes_back_with_what_was_in_hand(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead.READERS, "ask", lambda *_: None)
+    desk.hand_in(*MAILS)
+    parser, handled = worker(desk), list[object]()
+    parser.consumer._width = 16  # type: ignore[attr-defined]
+    with monkeypatch.context() as patch:
+        patch.setattr(parser, "prepare_some", Mock(side_effect=Unavailable("the disk is full")))
+        with pytest.raises(Unavailable):
+            parser.step(0)
+    assert not parser._events
+    original = parser.work_on
+    monkeypatch.setattr(parser, "work_on", lambda given: (handled.extend(each.tag for each in given), original(given)))
+    while parser.step(0):
+        pass
+    assert handled == sorted(handled)  # type: ignore[type-var]
+    assert len(handled) == len(MAILS)
+    parser.consumer.close()

@@ -51,6 +51,19 @@ def test_batches_overlap_and_what_nobody_wanted_is_forgotten(beside: Readers) ->
     assert [beside.reading(raw) for raw in MAILS[2:6]] == [mime.read(raw) for raw in MAILS[2:6]]
 
 
+def test_an_empty_mail_is_read_here_and_gets_no_other_mails_content(beside: Readers) -> None:
+    beside.ask([b"", *MAILS[:2]], 1)
+    assert beside.reading(MAILS[1]) == mime.read(MAILS[1])
+    assert beside.reading(b"") is None
+    assert beside.reading(MAILS[0]) == mime.read(MAILS[0])
+
+
+def test_mails_that_nobody_wants_do_not_pile_up(beside: Readers) -> None:
+    for _ in range(5):
+        beside.ask([bytes(bytearray(raw)) for raw in MAILS], 1)
+    assert len(beside._asked) <= 2 * len(MAILS)
+
+
 def test_a_bound_of_the_parser_is_told(beside: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(_: bytes) -> mime.Reading:
         raise BoundExceeded("parts", "too many")
@@ -98,6 +111,7 @@ def test_where_a_reader_ends_the_mail_is_a_suspect_and_the_others_are_not(
 def test_a_suspect_is_read_in_the_parser_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """It would end the worker as it ended the reader; the process with limits says so without harm."""
     raw = b"X-Fault: segfault\r\n" + MAILS[0]
+    readers.READERS.close()  # those of other tests
     with monkeypatch.context() as patch:
         patch.setattr(mime, "read", dies_at(raw))
         readers.READERS.ask([raw], 1)
@@ -109,9 +123,14 @@ def test_a_suspect_is_read_in_the_parser_process(monkeypatch: pytest.MonkeyPatch
     assert caught.value.bound == "parse-crash"
 
 
-def test_an_answer_that_is_no_answer_is_not_believed(beside: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "answer", [b"\0" * 15 + b"\x02{}", b"\0" * 3, b"\0\0\1" + b"\0" * 13], ids=["no frame", "short", "endless"]
+)
+def test_an_answer_that_is_no_answer_is_not_believed(
+    beside: Readers, monkeypatch: pytest.MonkeyPatch, answer: bytes
+) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("services.parser.frames.of_reading", lambda _: [b"\0" * 15 + b"\x02", b"{}"])
+        patch.setattr("services.parser.frames.of_reading", lambda _: [answer])
         beside.ask(MAILS[:1], 1)
     with pytest.raises(ReaderEnded):
         beside.reading(MAILS[0])

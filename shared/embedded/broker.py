@@ -92,6 +92,7 @@ class EmbeddedBroker:
         self.owner = f"{processes.name()}/{uuid.uuid4().hex[:12]}"
         self._stop = threading.Event()
         self._renewer: threading.Thread | None = None
+        self._unclosed: list[EmbeddedConsumer] = []
         self._mine = _Thread()
 
     @property
@@ -150,12 +151,19 @@ class EmbeddedBroker:
     def _renew(self) -> None:
         while not self._stop.wait(self.lease_seconds / 3):
             try:
+                while self._unclosed:
+                    self._unclosed[0].flush()
+                    del self._unclosed[0]
                 with self.file.writing() as db:
                     until = time.time() + self.lease_seconds
                     db.execute("UPDATE queue SET until = ? WHERE held = 1 AND holder = ?", (until, self.owner))
                     db.execute("UPDATE consumers SET until = ? WHERE holder = ?", (until, self.owner))
             except Unavailable as error:
                 log.warning("leases_not_renewed", extra={"reason": str(error)})
+
+    def close_later(self, consumer: EmbeddedConsumer) -> None:
+        """Flush a consumer that could not be closed; else its rows would stay leased as long as this process runs."""
+        self._unclosed.append(consumer)
 
     def depths(self) -> Sequence[Depth]:
         """Every work queue, `retry` and `parked`."""
@@ -360,7 +368,10 @@ class EmbeddedConsumer:
         if seq < 0:  # the relay writes it at its end
             del self._held[seq]
             return
+        is_waiting = bool(self._returning)
         self._returning.append((seq, self.broker.owner, self._held.pop(seq)))
+        if is_waiting:  # the file could not be written just now: each try takes long
+            return
         try:
             with self.broker.file.writing() as db:
                 self._hand_back(db)
@@ -441,7 +452,11 @@ class EmbeddedConsumer:
         settled = {each.seq for each in self._settling}
         held, self._held = self._held, {seq: takes for seq, takes in self._held.items() if seq in settled}
         self._returning += [(seq, self.broker.owner, takes) for seq, takes in held.items() if seq not in settled]
-        self.flush()
+        try:
+            self.flush()
+        except Unavailable:
+            self.broker.close_later(self)
+            raise
         self._unregister()
 
 

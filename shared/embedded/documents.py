@@ -60,6 +60,8 @@ class EmbeddedDocuments:
     def __init__(self, folder: Path) -> None:
         self.file = LocalFile(folder)
         self._tables: dict[str, _Table] = {}
+        self._made: set[str] = set()
+        self._rollbacks = self.file.rollbacks
         with self.file.writing() as db:
             for statement in filter(str.strip, _SCHEMA.split(";")):
                 db.execute(statement)
@@ -265,12 +267,20 @@ class EmbeddedDocuments:
         self.file.close()
 
     def _table(self, collection: str) -> _Table:
-        """The table of a collection; one without declared indexes is made at its first use."""
+        """The table of a collection; one without declared indexes is made at its first use.
+
+        When a batch was taken back, the table may have gone with it.
+        """
+        if self._rollbacks != self.file.rollbacks:
+            self._rollbacks = self.file.rollbacks
+            while self._made:
+                self._tables.pop(self._made.pop(), None)
         if collection not in self._tables:
             table = _Table(collection, ())
             with self.file.writing() as db:
                 table.create(db)
             self._tables[collection] = table
+            self._made.add(collection)
         return self._tables[collection]
 
 

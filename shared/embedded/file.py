@@ -53,6 +53,8 @@ class LocalFile:
         self._mine = _Thread()
         self._all: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
+        self.rollbacks = 0
+        """How often a batch was taken back, and with it a table that it made."""
         self._translation = _Translation(self)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -173,12 +175,14 @@ class LocalFile:
     def _end(self, *, commit: bool) -> None:
         self._mine.depth, self._mine.broken = 0, None
         connection = self._mine.connection
+        self.rollbacks += not commit
         if connection is None or not connection.in_transaction:
             return
         try:
             with self.translated():
                 connection.execute("COMMIT" if commit else "ROLLBACK")
         except Unavailable:
+            self.rollbacks += 1
             if connection.in_transaction:
                 connection.rollback()
             raise

@@ -6,10 +6,12 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from services.queues import QUEUES
+from shared.contracts.errors import Unavailable
 from shared.embedded import broker as embedded
 from shared.embedded.broker import EmbeddedBroker
 from shared.runtime.broker import Message
@@ -63,3 +65,37 @@ def test_the_lease_of_another_container_is_not_judged_by_its_number(broker: Embe
     assert place.startswith(here)
     broker.file.connection.execute("UPDATE queue SET holder = ?", (f"{place}/1/1/abc",))
     assert broker.free_dead() == 1
+
+
+def test_a_consumer_that_could_not_be_closed_leaves_no_message_leased(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(tmp_path, QUEUES, lease_seconds=0.3)
+    broker.declare()
+    broker.publish([Message("a", "intake", b"")])
+    consumer = broker.consumer("intake", 1)
+    (delivery,) = consumer.take(0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(broker.file, "writing", Mock(side_effect=Unavailable("the disk is full")))
+        consumer.give_back(delivery)
+        with pytest.raises(Unavailable):
+            consumer.close()
+    assert [each.count for each in broker.consumer("intake", 1).take(10)] == [0]
+    broker.close()
+
+
+def test_while_the_file_cannot_be_written_only_the_first_return_waits_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = EmbeddedBroker(tmp_path, QUEUES)
+    broker.declare()
+    broker.publish([Message(str(number), "intake", b"") for number in range(5)])
+    consumer = broker.consumer("intake", 5)
+    consumer._width = 5
+    deliveries = consumer.take(0)
+    with monkeypatch.context() as patch:
+        patch.setattr(broker.file, "writing", tries := Mock(side_effect=Unavailable("locked")))
+        for delivery in deliveries:
+            consumer.give_back(delivery)
+    assert tries.call_count == 1
+    consumer.close()
+    assert [each.ready for each in broker.depths() if each.name == "intake"] == [5]
+    broker.close()

@@ -75,3 +75,14 @@ def test_inserts_and_changes_of_a_batch_need_no_savepoint(store: EmbeddedDocumen
 def test_the_values_by_which_an_array_is_found_are_written_when_they_change(store: EmbeddedDocuments) -> None:
     store.update("things", {"_id": "a"}, {"$set": {"keys": ["y", "z"]}})
     assert (found(store, "x"), found(store, "y"), found(store, "z")) == ([], ["a"], ["a"])
+
+
+def test_a_table_that_went_with_its_batch_is_made_again(store: EmbeddedDocuments) -> None:
+    def number_and_fail() -> None:
+        with store.batch():
+            store.next_number("counters", "incident")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        number_and_fail()
+    assert store.next_number("counters", "incident") == 1

@@ -41,6 +41,8 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
     decision = decide(facts, lookups)
     claimed = claim(facts, decision, stores) if decision.targets else ()
     if claimed != decision.targets:
+        if (mail := stores.mail(facts.envelope.mail_id)).outcome is not None:
+            return decided_before(mail, stores)
         facts = replace(facts, targets_claimed=claimed)
         decision = decide(facts, lookups)
     decision = PartCommits(facts, lookups, stores).commit_parts(decision)

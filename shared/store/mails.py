@@ -211,9 +211,12 @@ class Mails:
         return self.documents.update(MAILS, where, {"$set": released, "$unset": forgotten})
 
     def claim(self, mail_id: str, targets: Sequence[Target]) -> tuple[Target, ...]:
-        """Fix, once, which records this mail goes to; later calls return what was fixed first (PR-15)."""
+        """Fix, once, which records this mail goes to; later calls return what was fixed first (PR-15).
+
+        A mail that has its outcome goes nowhere any more: nothing is fixed.
+        """
         fixed = {"$set": {"targets": [_target_to_document(target) for target in targets]}}
-        if self.documents.update(MAILS, {"_id": mail_id, "targets": None}, fixed):
+        if self.documents.update(MAILS, {"_id": mail_id, "outcome": None, "targets": None}, fixed):
             return tuple(targets)
         found = self.documents.get(MAILS, mail_id) or {}
         return tuple(_to_target(each) for each in found.get("targets") or ())

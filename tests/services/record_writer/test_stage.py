@@ -212,6 +212,28 @@ def test_targets_that_another_worker_claimed_first_are_the_ones_written(
 
 
 @pytest.mark.req("PR-15")
+@pytest.mark.parametrize("subject", ["A new one", "Incident#1"])
+def test_a_mail_that_was_rejected_meanwhile_makes_and_changes_nothing(
+    writing: Desk, monkeypatch: pytest.MonkeyPatch, subject: str
+) -> None:
+    """By the filter, to which it came again under other rules."""
+    handle(writing)
+    mails = writing.app.mails
+    claim = mails.claim
+
+    def late(mail_id: str, targets: Any) -> Any:
+        assert mails.reject_unclaimed(mail_id, "barred-sender", "barred")
+        return claim(mail_id, targets)
+
+    monkeypatch.setattr(mails, "claim", late)
+    outcome = handle(writing, "m2", subject=subject)
+    assert isinstance(outcome, Emit)
+    assert outcome.note == "decided before"
+    assert [record["version"] for record in writing.records()] == [1]
+    assert mails.get("m2").outcome == "rejected"  # type: ignore[union-attr]
+
+
+@pytest.mark.req("PR-15")
 def test_a_mail_that_another_worker_finished_meanwhile_is_not_written_again(
     writing: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -274,19 +274,19 @@ class MongoDocuments:
         with self._bounded():
             remove_file(self._database, upload)
 
-    def exchange(self, reads: Sequence[Read], writes: Sequence[Write]) -> tuple[list[Any], list[bool]]:
+    def exchange(self, reads: Sequence[Read], writes: Sequence[Write]) -> tuple[list[Any], list[bool | None]]:
         """Ask and write many things in one round of waiting, see `BulkDocuments`."""
         return exchange(self, self._pool, reads, writes)
 
-    def insert_each(self, collection: str, writes: Sequence[Write]) -> list[bool]:
-        """One unordered bulk: which of these documents are new. What cannot be stored keeps no other out."""
+    def insert_each(self, collection: str, writes: Sequence[Write]) -> list[bool | None]:
+        """One unordered bulk: which of these documents are new, None for what the server refuses to store."""
         documents = [each.document for each in writes if each.document is not None]
         if collection == BLOBS:
             documents = [blob_document(each["data"]) for each in documents]
         return self._each(len(writes), lambda: self._database[collection].insert_many(documents, ordered=False))
 
-    def update_each(self, collection: str, writes: Sequence[Write]) -> list[bool]:
-        """One unordered bulk: which of these updates are known to be carried out."""
+    def update_each(self, collection: str, writes: Sequence[Write]) -> list[bool | None]:
+        """One unordered bulk: which of these updates are known to be carried out, None for what the server refuses."""
         updates = [UpdateOne(_filter_to_server(each.where), each.change) for each in writes]
         matched: list[int] = []
         done = self._each(
@@ -295,10 +295,10 @@ class MongoDocuments:
         if matched == [len(writes)]:
             return done
         found = {each["_id"]: each for each in self.find(collection, {"_id": {"$in": [each.id for each in writes]}})}
-        return [pushed(found.get(each.id), each) for each in writes]
+        return [took and pushed(found.get(each.id), each) for took, each in zip(done, writes, strict=True)]
 
-    def _each(self, count: int, bulk: Callable[[], Any]) -> list[bool]:
-        """Run a bulk of so many writes: which were not refused. Raises `Unavailable`."""
+    def _each(self, count: int, bulk: Callable[[], Any]) -> list[bool | None]:
+        """Run a bulk of so many writes: True, False for a duplicate, None for what is refused. Raises `Unavailable`."""
         try:
             with self._bounded():
                 try:
@@ -307,10 +307,10 @@ class MongoDocuments:
                     refused = error.details["writeErrors"]
                     if error.details["writeConcernErrors"] or isinstance(translated(error, self._place), Unavailable):
                         raise
-                    places = {each["index"] for each in refused}
-                    return [place not in places for place in range(count)]
+                    duplicate = {each["index"]: is_duplicate_refusal(each["code"], each["errmsg"]) for each in refused}
+                    return [(not duplicate[at] and None) if at in duplicate else True for at in range(count)]
         except ValueError:  # one of them cannot be sent at all: each is tried alone by who wrote it
-            return [False] * count
+            return [None] * count
         return [True] * count
 
     def barrier(self) -> None:

@@ -40,19 +40,19 @@ class Commands(Protocol):
     def get_blobs(self, hashes: Sequence[str]) -> list[bytes | None]:
         """The bytes of several blobs, None where there is none."""
 
-    def insert_each(self, collection: str, writes: Sequence[Write]) -> list[bool]:
+    def insert_each(self, collection: str, writes: Sequence[Write]) -> list[bool | None]:
         """One bulk of inserts: which took effect."""
 
-    def update_each(self, collection: str, writes: Sequence[Write]) -> list[bool]:
+    def update_each(self, collection: str, writes: Sequence[Write]) -> list[bool | None]:
         """One bulk of updates: which are known to have taken effect."""
 
 
 def exchange(
     store: Commands, pool: ThreadPoolExecutor, reads: Sequence[Read], writes: Sequence[Write]
-) -> tuple[list[Any], list[bool]]:
+) -> tuple[list[Any], list[bool | None]]:
     """Ask and write everything, one job in this thread and the others beside it. Raises `Unavailable` before others."""
     answers: dict[int, Any] = {}
-    took: dict[int, bool] = {}
+    took: dict[int, bool | None] = {}
     jobs = [*_reading(store, reads, answers), *_writing(store, writes, took)]
     others = [pool.submit(job) for job in jobs[1:]]
     errors = [error for job in jobs[:1] if (error := _error_of(job))]
@@ -180,7 +180,7 @@ _ANSWER: Final[Mapping[type[Any], Callable[[Commands, Sequence[Any]], Sequence[A
 }
 
 
-def _writing(store: Commands, writes: Sequence[Write], took: dict[int, bool]) -> Iterator[Job]:
+def _writing(store: Commands, writes: Sequence[Write], took: dict[int, bool | None]) -> Iterator[Job]:
     """The bulk writes of a round. Documents that a bulk inserts and others that it updates are not the same."""
     for (collection, inserts), places in _grouped(enumerate(writes), _target).items():
         yield _bulk(store, collection, [(place, writes[place]) for place in places], took, inserts=inserts)
@@ -191,7 +191,12 @@ def _target(write: Write) -> tuple[str, bool]:
 
 
 def _bulk(
-    store: Commands, collection: str, writes: Sequence[tuple[int, Write]], took: dict[int, bool], *, inserts: bool
+    store: Commands,
+    collection: str,
+    writes: Sequence[tuple[int, Write]],
+    took: dict[int, bool | None],
+    *,
+    inserts: bool,
 ) -> Job:
     def job() -> None:
         bulk = [write for _, write in writes]

@@ -15,6 +15,7 @@ followed the other. What does not fit (other writes than inserts and updates by 
 from __future__ import annotations
 
 import hashlib
+import logging
 import threading
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ from shared.runtime.crash_points import crash_point
 from shared.store.documents import SMALL_BLOB, Change, Document, Documents, Filter, Job, Sort
 from shared.store.exchange import BLOBS, BulkDocuments, Count, Find, Get, GetBlob, NextNumber, Read, Write
 from shared.store.vocabulary import apply, check_change, check_document, check_filter, matches
+
+log = logging.getLogger(__name__)
 
 JOURNEY: Final = frozenset(
     (
@@ -131,7 +134,13 @@ class BufferedBatch:
             left = [place for place in left if not self._has_run(place, jobs[place], results)]
             if not left:
                 break
-            self._read()
+            try:
+                self._read()
+            except Unavailable:
+                raise
+            except Exception:  # it comes up again, and shows whose it is, where each runs on the store itself
+                log.warning("batch_not_read", exc_info=True)
+                break
         self._has_run_all = True
         self.again |= dict.fromkeys(left, True)
         while len(self._phases) > 1:
@@ -147,7 +156,12 @@ class BufferedBatch:
                 job()
             writes += (each for phase in attempt.phases for each in phase if each.collection == BLOBS)
         self._attempt = None
-        self._read(writes)
+        try:
+            self._read(writes)
+        except Unavailable:
+            raise
+        except Exception:
+            log.warning("batch_not_read", exc_info=True)
 
     def close(self) -> None:
         """Write the last phase, and what hooks wrote."""
@@ -188,8 +202,8 @@ class BufferedBatch:
         """Read what was asked for, reserve numbers, and keep blobs."""
         asked = [*self._asked.values(), *self._mine.numbers_wanted(self._size, self._short)]
         self._short.clear()
-        answers, _ = self._store.exchange(asked, writes)
-        self._kept |= {each.id for each in writes}
+        answers, took = self._store.exchange(asked, writes)
+        self._kept |= {each.id for each, effect in zip(writes, took, strict=True) if effect is not None}
         self._asked = {}
         for read, answer in zip(asked, answers, strict=True):
             self._note(read, answer)
@@ -214,7 +228,7 @@ class BufferedBatch:
             return
         _, took = self._store.exchange((), [write for _, write in left])
         for (place, write), effect in zip(left, took, strict=True):
-            if write.expected not in (None, effect):
+            if effect is None or write.expected not in (None, effect):
                 self.again[place] = True
         crash_point("store.phase")
 

@@ -76,8 +76,10 @@ class Write:
 class BulkDocuments(Documents, Protocol):
     """A store that does many things in one round of waiting."""
 
-    def exchange(self, reads: Sequence[Read], writes: Sequence[Write]) -> tuple[Sequence[Any], Sequence[bool]]:
+    def exchange(self, reads: Sequence[Read], writes: Sequence[Write]) -> tuple[Sequence[Any], Sequence[bool | None]]:
         """Do all of it, in no order: the answers, and of each write whether it is known to have taken effect.
+
+        None for what the store refuses, for another reason than that it is there already.
 
         A write that fails keeps no other out. Raises `Unavailable`, when everything else is done or given up.
         """

@@ -15,7 +15,7 @@ class OneByOne(EmbeddedDocuments):
 
     rounds = 0
 
-    def exchange(self, reads: Sequence[Read], writes: Sequence[Write]) -> tuple[list[Any], list[bool]]:
+    def exchange(self, reads: Sequence[Read], writes: Sequence[Write]) -> tuple[list[Any], list[bool | None]]:
         """Every question, then every write, the last one first: a round has no order."""
         self.rounds += 1
         return [self.answer(each) for each in reads], [self.carry_out(each) for each in reversed(writes)][::-1]
@@ -34,8 +34,8 @@ class OneByOne(EmbeddedDocuments):
             case GetBlob(sha256):
                 return self.get_blob(sha256) if self.has_blob(sha256) else None
 
-    def carry_out(self, write: Write) -> bool:
-        """Whether it took effect; what the store refuses did not."""
+    def carry_out(self, write: Write) -> bool | None:
+        """Whether it took effect; None for what the store refuses."""
         try:
             if write.document is None:
                 return self.update(write.collection, write.where, write.change)
@@ -45,4 +45,4 @@ class OneByOne(EmbeddedDocuments):
         except Unavailable:
             raise
         except Exception:
-            return False
+            return None

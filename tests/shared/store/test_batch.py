@@ -24,7 +24,7 @@ class Watched(OneByOne):
         self.written: list[set[str]] = []
         self.before_writing: Callable[[Sequence[Write]], None] = lambda _: None
 
-    def exchange(self, reads: Sequence[Read], writes: Sequence[Write]) -> tuple[list[Any], list[bool]]:
+    def exchange(self, reads: Sequence[Read], writes: Sequence[Write]) -> tuple[list[Any], list[bool | None]]:
         if reads:
             self.asked.append({getattr(each, "collection", "blobs") for each in reads})
         if writes:
@@ -354,3 +354,44 @@ def test_a_batch_that_runs_nothing_writes_at_once(documents: Documents, store: W
         assert store.get("mails", "a") is not None
         with documents.batch():
             assert not documents.insert("mails", {"_id": "a"})
+
+
+def test_what_the_store_refuses_is_tried_alone_before_anything_follows(documents: Documents, store: Watched) -> None:
+    """Also where its result is nothing to the handler: else the mail would be acknowledged without it."""
+
+    def refused(write: Write) -> bool | None:
+        return None if write.collection in {"activities", BLOBS} else OneByOne.carry_out(store, write)
+
+    store.carry_out = refused  # type: ignore[method-assign]
+
+    def handler() -> None:
+        documents.insert_many("activities", [{"_id": "a"}])
+        documents.barrier()
+        documents.insert("mails", {"_id": "m"})
+
+    assert run(documents, handler)[1] == {0: True}
+    assert store.get("mails", "m") is None
+
+    def keeper() -> None:
+        documents.put_blob(b"bytes")
+        documents.barrier()
+        documents.insert("mails", {"_id": "n"})
+
+    with documents.batch() as batch:
+        assert batch is not None
+        batch.look_ahead([keeper])
+        batch.run([keeper])
+    assert batch.again == {0: True}
+    assert store.get("mails", "n") is None
+
+
+def test_a_question_that_fails_harms_only_who_asked(documents: Documents, store: Watched) -> None:
+    def broken(sha256: str) -> bytes:
+        raise LookupError(f"a piece of {sha256} is missing")
+
+    sha256 = store.put_blob(b"bytes")
+    store.get_blob = broken  # type: ignore[method-assign]
+    results, again = run(documents, lambda: documents.get_blob(sha256), lambda: documents.insert("mails", {"_id": "m"}))
+    assert again[0] is True
+    assert results == {1: True}
+    assert store.get("mails", "m") is not None

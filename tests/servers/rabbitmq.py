@@ -116,6 +116,7 @@ class RabbitNode:
             self._server = subprocess.Popen(
                 [str(self._programs / "rabbitmq-server")],
                 env=self._environment(),
+                cwd=self.folder,  # a node that ends in the middle leaves a core file where it runs
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

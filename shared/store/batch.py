@@ -132,14 +132,7 @@ class BufferedBatch:
         left = [place for place in range(len(jobs)) if place not in results]
         for _ in range(MAX_READS):
             left = [place for place in left if not self._has_run(place, jobs[place], results)]
-            if not left:
-                break
-            try:
-                self._read()
-            except Unavailable:
-                raise
-            except Exception:  # it comes up again, and shows whose it is, where each runs on the store itself
-                log.warning("batch_not_read", exc_info=True)
+            if not left or not self._has_read():
                 break
         self._has_run_all = True
         self.again |= dict.fromkeys(left, True)
@@ -156,12 +149,7 @@ class BufferedBatch:
                 job()
             writes += (each for phase in attempt.phases for each in phase if each.collection == BLOBS)
         self._attempt = None
-        try:
-            self._read(writes)
-        except Unavailable:
-            raise
-        except Exception:
-            log.warning("batch_not_read", exc_info=True)
+        self._has_read(writes)
 
     def close(self) -> None:
         """Write the last phase, and what hooks wrote."""
@@ -198,7 +186,18 @@ class BufferedBatch:
         for phase, writes in zip(self._phases, attempt.phases, strict=False):
             phase.extend((attempt.place, write) for write in writes)
 
-    def _read(self, writes: Sequence[Write] = ()) -> None:
+    def _has_read(self, writes: Sequence[Write] = ()) -> bool:
+        """Read; False after an error. It shows whose it is where each handler runs on the store itself."""
+        try:
+            self._read(writes)
+        except Unavailable:
+            raise
+        except Exception:
+            log.warning("batch_not_read", exc_info=True)
+            return False
+        return True
+
+    def _read(self, writes: Sequence[Write]) -> None:
         """Read what was asked for, reserve numbers, and keep blobs."""
         asked = [*self._asked.values(), *self._mine.numbers_wanted(self._size, self._short)]
         self._short.clear()

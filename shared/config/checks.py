@@ -12,7 +12,7 @@ from typing import Final
 
 from shared.addresses import address_key, address_keys
 from shared.config.complaints import Complaint, Complaints, values_at
-from shared.config.field_checks import mappings_fit, names_fit, people_exist, presets_fit
+from shared.config.field_checks import mappings_fit, people_exist, presets_fit
 from shared.config.model import (
     BUILT_IN_TYPES,
     RECORD_FIELDS,
@@ -24,6 +24,7 @@ from shared.config.model import (
 )
 from shared.config.part_checks import parts_fit
 from shared.config.references import references_fit
+from shared.config.rule_checks import calendars_fit, levels_fit, reports_fit, rules_fit
 from shared.config.schema import SECTIONS, key_of
 
 _SASL: Final = ("login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi", "scram-sha-256", "xoauth2", "auto")
@@ -70,7 +71,10 @@ def methods_fit(config: Configuration) -> Complaints:
 def _lists_of_names(config: Configuration) -> Iterator[tuple[str, tuple[str, ...]]]:
     for path, each in values_at(config, "record_types"):
         yield f"{path}.fields", (*RECORD_FIELDS, each.number_field, *each.fields)
-    for key in ("templates.set", "quick_actions.set", "inboxes.field_mapping", "partitions.priority_matrix"):
+    for key in (
+        *("templates.set", "quick_actions.set", "business_rules.set", "business_rules.when", "slas.when"),
+        *("inboxes.field_mapping", "partitions.priority_matrix"),
+    ):
         yield from ((path, tuple(mapping)) for path, mapping in values_at(config, key))
     for path, inbox in values_at(config, "inboxes"):
         yield f"{path}.status_mapping", tuple(each.status for each in inbox.status_mapping)
@@ -190,7 +194,10 @@ CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
     names_of_types_differ,
     presets_fit,
     mappings_fit,
-    names_fit,
+    rules_fit,
+    levels_fit,
+    calendars_fit,
+    reports_fit,
     people_exist,
     people_fit,
     exports_fit,

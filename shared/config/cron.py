@@ -8,10 +8,11 @@ configuration all read it.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from shared.contracts.errors import Misconfigured
 
@@ -22,6 +23,8 @@ _NAMES: Final[Mapping[str, Mapping[str, int]]] = {
     "day of week": {name: index for index, name in enumerate(_DAYS)},
 }
 _FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
+MAX_YEARS: Final = 9
+"""29 February comes back after eight years at most (1896 to 1904)."""
 _PART: Final = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]{1,3}))?")
 
 
@@ -56,6 +59,36 @@ class Cron:
             and at.month in self.months
             and self._day_matches(at.day, at.isoweekday() % 7)
         )
+
+    def latest(self, after: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
+        """The last time of the schedule after one moment, up to and including another, in UTC; None when there is none.
+
+        A minute that the local clock shows twice is one time, the first. One that it skips comes at the moment to which
+        the offset of before puts it, so `30 2 * * *` happens once on each day of the year.
+        """
+        first, day = after.astimezone(zone).date(), until.astimezone(zone).date()
+        while day >= first:
+            if found := [at for at in self._moments(day, zone) if after < at <= until]:
+                return max(found)
+            day -= timedelta(days=1)
+        return None
+
+    def following(self, after: datetime, zone: ZoneInfo) -> datetime | None:
+        """The first time of the schedule after a moment, in UTC; None when it has none, such as on 31 February."""
+        day = after.astimezone(zone).date()
+        last = day + timedelta(days=MAX_YEARS * 366)
+        while day <= last:
+            if found := [at for at in self._moments(day, zone) if at > after]:
+                return min(found)
+            day += timedelta(days=1)
+        return None
+
+    def _moments(self, day: date, zone: ZoneInfo) -> Iterator[datetime]:
+        """The times of the schedule on a local day."""
+        if day.month in self.months and self._day_matches(day.day, day.isoweekday() % 7):
+            for hour in self.hours:
+                for minute in self.minutes:
+                    yield datetime.combine(day, time(hour, minute), zone).astimezone(UTC)
 
     def _day_matches(self, day: int, weekday: int) -> bool:
         if self.either_day:

@@ -29,9 +29,9 @@ def presets_fit(config: Configuration) -> Complaints:
             yield from unknown_type(f"{path}.on", each.on, config)
             for name, value in each.set.items():
                 at, type_ = f"{path}.set.{name}", config.type_named(each.on)
-                yield from _field(at, name, type_, config)
+                yield from check_field(at, name, type_, config)
                 yield from _no_token(at, value)
-                yield from _constant(at, name, value, type_, config)
+                yield from check_value(at, name, value, type_, config)
 
 
 def _no_token(path: str, value: Scalar) -> Complaints:
@@ -49,7 +49,7 @@ def mappings_fit(config: Configuration) -> Complaints:
         if match := inbox.sender.object:
             yield from _object(f"{path}.sender.object", match, config)
         for index, mapping in enumerate(inbox.status_mapping if type_ else ()):
-            yield from _constant(f"{path}.status_mapping[{index}].status", "Status", mapping.status, type_, config)
+            yield from check_value(f"{path}.status_mapping[{index}].status", "Status", mapping.status, type_, config)
 
 
 def _object(path: str, match: ObjectMatch, config: Configuration) -> Complaints:
@@ -58,24 +58,24 @@ def _object(path: str, match: ObjectMatch, config: Configuration) -> Complaints:
         yield from _mapped(f"{path}.field_mapping.{name}", name, template, type_, config)
     if match.match_from_field is not None:
         at = f"{path}.match_from_field"
-        yield from _field(at, match.match_from_field, type_, config)
-        yield from _constant(at, match.match_from_field, "jane@example.com", type_, config, is_sample=True)
+        yield from check_field(at, match.match_from_field, type_, config)
+        yield from check_value(at, match.match_from_field, "jane@example.com", type_, config, is_sample=True)
     if match.match_value:
-        yield from _field(f"{path}.match_value.field", match.match_value.field, type_, config)
-        yield from _constant(
+        yield from check_field(f"{path}.match_value.field", match.match_value.field, type_, config)
+        yield from check_value(
             f"{path}.match_value.value", match.match_value.field, match.match_value.value, type_, config
         )
 
 
 def _mapped(path: str, name: str, template: str, type_: RecordType | None, config: Configuration) -> Complaints:
-    yield from _field(path, name, type_, config)
+    yield from check_field(path, name, type_, config)
     yield from _tokens(path, template)
     if not tokens.has_token(template):
-        yield from _constant(path, name, tokens.constant_of(template), type_, config)
+        yield from check_value(path, name, tokens.constant_of(template), type_, config)
     elif name.casefold() not in {"owner", "partition"}:
         states = [status for _, group in type_.statuses.groups() for status in group] if type_ else []
         filled = (tokens.with_sample(template, sample) for sample in (*_SAMPLES, *states))
-        refused = [next(_constant(path, name, each, type_, config), None) for each in filled]
+        refused = [next(check_value(path, name, each, type_, config), None) for each in filled]
         if all(refused) and refused[0]:
             yield refused[0]
 
@@ -91,7 +91,7 @@ def _tokens(path: str, template: str) -> Complaints:
             yield Complaint(path, f"the index of @{word} is not a number; write @{word}[2] for the second address")
 
 
-def _constant(
+def check_value(
     path: str, name: str, value: Scalar, type_: RecordType | None, config: Configuration, *, is_sample: bool = False
 ) -> Complaints:
     """A value that its field cannot hold; every mail would fail on it. Nothing is said of a field without a value."""
@@ -157,25 +157,7 @@ def named_people(config: Configuration) -> Iterator[str]:
         yield from (as_text(value) for name, value in mapping.items() if name.casefold() == "owner" and value)
 
 
-def names_fit(config: Configuration) -> Complaints:
-    """TI-33, TI-34, TI-35: conditions, actions and groups of targets, rules and reports name fields of their type."""
-    for path, sla in values_at(config, "slas"):
-        yield from _fields(f"{path}.when", sla.when, sla.on, config)
-    for path, rule in values_at(config, "business_rules"):
-        type_name = rule.on.rpartition(".")[0]
-        yield from _fields(f"{path}.when", rule.when, type_name, config)
-        yield from _fields(f"{path}.set", rule.set, type_name, config)
-    for path, report in values_at(config, "reports"):
-        if report.group_by:
-            yield from _field(f"{path}.group_by", report.group_by, config.type_named(str(report.query["type"])), config)
-
-
-def _fields(path: str, names: Iterable[str], type_name: str, config: Configuration) -> Complaints:
-    for name in names:
-        yield from _field(f"{path}.{name}", name, config.type_named(type_name), config)
-
-
-def _field(path: str, name: str, type_: RecordType | None, config: Configuration) -> Complaints:
+def check_field(path: str, name: str, type_: RecordType | None, config: Configuration) -> Complaints:
     """A name that is not a field of its type, or almost the name of one."""
     known = known_fields(type_) if type_ else []
     if type_ is None or name.casefold() in {each.casefold() for each in known}:

@@ -6,7 +6,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from shared.config.complaints import Complaint, Complaints, Faults, found_in, is_stated, values_at
-from shared.config.model import XML_EXPORT, Configuration, Connection, Inbox, MailServer, Rule, SenderPolicy
+from shared.config.model import (
+    XML_EXPORT,
+    BusinessRule,
+    Configuration,
+    Connection,
+    Inbox,
+    MailServer,
+    Rule,
+    SenderPolicy,
+)
 
 _MAILBOX: Final = (
     "username password oauth google ews_url folder archive_folder create_archive_folder "
@@ -82,12 +91,18 @@ def _rule(rule: Rule) -> Faults:
         yield "match", f"{where}: {unusable[0]} is known of incoming mail only"
 
 
+def _business_rule(rule: BusinessRule) -> Faults:
+    if rule.notify is None:
+        yield "schedule calendar", "limits notifications, and this rule sends none; write notify, or remove it"
+
+
 PARTS: Final[Mapping[str, Callable[[Any], Faults]]] = {
     "inboxes": _inbox,
     "inboxes.sender": _sender,
     "mail_servers": _server,
     "connections": _connection,
     "rules": _rule,
+    "business_rules": _business_rule,
 }
 
 

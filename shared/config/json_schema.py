@@ -31,6 +31,8 @@ _KNOWN: Final[dict[Any, Schema]] = {
     keys.FieldValues: _OBJECT,
     keys.Priorities: _OBJECT,
     keys.ReportQuery: _OBJECT,
+    keys.Conditions: _OBJECT,
+    keys.WorkingDays: _OBJECT,
     keys.AnyValue: {},
     bool: {"anyOf": [{"type": "boolean"}, {"enum": ["on", "off", "yes", "no"]}]},
     int: {"type": "integer"},

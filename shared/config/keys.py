@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, Any, Final, TypeVar
 
+from shared.conditions import LISTS, SWITCHES, WORDS
 from shared.config import readers as read
 from shared.config import values
 from shared.config.problems import InvalidValue, Location, nearest
@@ -29,6 +30,7 @@ AUTH_WORDS: Final = (
 ROLES: Final = ("user", "analyst", "administrator")
 RECORD_EVENTS: Final = ("created", "updated", "resolved", "closed", "reopened", "deleted")
 SLA_EVENTS: Final = ("sla.due", "sla.breached")
+MAIL_RECEIVED: Final = "mail.received"
 FIELD_KINDS: Final = ("text", "number", "date", "boolean")
 MIN_FILTER_CHARACTERS: Final = 2
 """A filter on one character would match nearly everything (TI-20)."""
@@ -44,11 +46,14 @@ def _attachment_type(item: Item, location: Location) -> str:
 def _business_event(item: Item, location: Location) -> str:
     value = read.line(item, location)
     type_name, _, event = value.rpartition(".")
-    if value not in SLA_EVENTS and (not type_name or event not in RECORD_EVENTS):
-        known = (*(f"{type_name or 'incident'}.{each}" for each in RECORD_EVENTS), *SLA_EVENTS)
+    others = (*SLA_EVENTS, MAIL_RECEIVED)
+    if value not in others and (not type_name or event not in RECORD_EVENTS):
+        known = (*(f"{type_name or 'incident'}.{each}" for each in RECORD_EVENTS), *others)
         events = ", ".join(RECORD_EVENTS)
         hint = nearest(value, known)
-        raise InvalidValue(f'"{value}" is not an event; write <type>.<one of {events}>, sla.due or sla.breached{hint}')
+        raise InvalidValue(
+            f'"{value}" is not an event; write <type>.<one of {events}>, sla.due, sla.breached or mail.received{hint}'
+        )
     return value
 
 
@@ -66,13 +71,98 @@ def _pair_of_levels(item: Item, location: Location) -> str:
 
 
 _values: Final = mapping_of(read.field_name, read.scalar)
+_scalars: Final = list_of(read.scalar, least=1)
 
 
-def _report_query(item: Item, location: Location) -> dict[str, values.Scalar]:
-    found = _values(item, location)
+def _condition(item: Item, location: Location) -> Any:
+    """A value, a list of values, or a mapping of words to what they compare with (`shared.conditions`)."""
+    if isinstance(item, Text):
+        return read.scalar(item, location)
+    if isinstance(item, Sequenced) and not _is_stored_mapping(item):
+        return _scalars(item, location)
+    return _comparisons(item, location)
+
+
+def _is_stored_mapping(item: Sequenced) -> bool:
+    """Whether a list is a mapping as documents keep it: pairs of a text and a value."""
+    return bool(item.items) and all(isinstance(each, Sequenced) for each in item.items)
+
+
+def _comparisons(item: Item, location: Location) -> dict[str, Any]:
+    found = {key.text: _compared(key.text, each, location.at(key.text)) for key, each in pairs(item, location)}
+    if not found:
+        raise InvalidValue(f"a condition needs something to compare: {', '.join(WORDS)}")
+    return found
+
+
+def _compared(word: str, item: Item, location: Location) -> Any:
+    if word not in WORDS:
+        raise InvalidValue(
+            f'"{word}" compares nothing; it is one of {", ".join(WORDS)}{nearest(word, WORDS)}', item.line
+        )
+    if word in SWITCHES:
+        return read.switch(item, location)
+    return _one_or_several(item, location) if word in LISTS else read.scalar(item, location)
+
+
+def _one_or_several(item: Item, location: Location) -> Any:
+    return read.scalar(item, location) if isinstance(item, Text) else _scalars(item, location)
+
+
+_conditions: Final = mapping_of(read.field_name, _condition)
+
+
+def _report_query(item: Item, location: Location) -> dict[str, Any]:
+    found = _conditions(item, location)
     if not isinstance(found.get("type"), str):
         raise InvalidValue("the query needs a type, such as {type: incident, status: open}")
     return found
+
+
+_DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_SPAN: Final = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\s*-\s*([01]?[0-9]|2[0-4]):([0-5][0-9])")
+
+
+def _weekdays(item: Item, location: Location) -> str:
+    value = read.line(item, location).casefold().replace(" ", "")
+    if not set(value.split("-")) <= set(_DAYS) or value.count("-") > 1 or len(days_of(value)) == 0:
+        raise InvalidValue(f'"{value}" is not a day; write mon, or mon-fri')
+    return value
+
+
+def days_of(written: str) -> range:
+    """The days of `mon` or `mon-fri`, Monday 0; empty when the first comes after the last."""
+    first, _, last = written.partition("-")
+    return range(_DAYS.index(first), _DAYS.index(last or first) + 1)
+
+
+def _working_span(item: Item, location: Location) -> str:
+    value = read.line(item, location)
+    found = _SPAN.fullmatch(value)
+    if found is None:
+        raise InvalidValue(f'"{value}" is not a time of day; write it as "09:00-17:30"')
+    begins, ends = minutes_of(value)
+    if not begins < ends <= 24 * 60:
+        raise InvalidValue(f'"{value}" ends before it begins; hours after midnight belong to the next day')
+    return f"{begins // 60:02}:{begins % 60:02}-{ends // 60:02}:{ends % 60:02}"
+
+
+def minutes_of(span: str) -> tuple[int, int]:
+    """Beginning and end of `09:00-17:30` in minutes of the day."""
+    found = _SPAN.fullmatch(span)
+    assert found is not None  # read before
+    first, second, third, fourth = map(int, found.groups())
+    return first * 60 + second, third * 60 + fourth
+
+
+def _holiday(item: Item, location: Location) -> str:
+    """A day, `2026-12-25`, or a day of every year, `12-25`."""
+    value = read.line(item, location)
+    try:
+        date.fromisoformat(value if value.count("-") > 1 else f"2024-{value}")
+    except ValueError:
+        raise InvalidValue(f'"{value}" is not a day; write 2026-12-25, or 12-25 for every year') from None
+    return value
 
 
 def _terms(*, split: bool) -> read.Read[tuple[str, ...]]:
@@ -205,5 +295,8 @@ FieldTexts = Mapping[FieldName, AnyText]
 FieldValues = Annotated[Mapping[str, values.Scalar], _values]
 AnyValue = Annotated[values.Scalar, read.scalar]
 Priorities = Annotated[Mapping[str, int], mapping_of(_pair_of_levels, read.integer(0, 1000))]
-BusinessEvent = Annotated[str, _business_event]
-ReportQuery = Annotated[Mapping[str, values.Scalar], _report_query]
+Conditions = Annotated[Mapping[str, Any], _conditions]
+BusinessEvents = Annotated[tuple[str, ...], list_of(_business_event, least=1)]
+ReportQuery = Annotated[Mapping[str, Any], _report_query]
+WorkingDays = Annotated[Mapping[str, tuple[str, ...]], mapping_of(_weekdays, list_of(_working_span, least=1))]
+Holiday = Annotated[str, _holiday]

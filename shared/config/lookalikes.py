@@ -82,9 +82,11 @@ def _teams(config: Configuration) -> Iterator[tuple[str, str]]:
             name: tokens.constant_of(text) for name, text in inbox.field_mapping.items() if not tokens.has_token(text)
         }
         yield from _named(f"{path}.field_mapping", constants)
-    for section in ("templates", "quick_actions"):
+    for section in ("templates", "quick_actions", "business_rules"):
         for path, each in values_at(config, section):
             yield from _named(f"{path}.set", each.set)
+    for path, team in values_at(config, "people.teams"):
+        yield path, team
 
 
 def _named(path: str, stated: Mapping[str, Scalar]) -> Iterator[tuple[str, str]]:

@@ -373,6 +373,7 @@ class Person:
     kind: PersonKind = "employee"
     roles: tuple[keys.Role, ...] = ("user",)
     permissions: tuple[keys.Name, ...] = ()
+    teams: tuple[keys.Name, ...] = ()
     format: keys.Ignored[Format | None] = None
     active: keys.Ignored[bool] = True
     login_id: keys.Name | None = None
@@ -483,20 +484,39 @@ class Partition:
 
 
 @dataclass(frozen=True, slots=True)
+class Calendar:
+    """Working hours (TI-35). `hours`: days (`mon`, `mon-fri`) → spans of a local day (`09:00-17:30`).
+
+    `holidays`: days without working hours, `2026-12-25` or, in every year, `12-25`. `timezone` None: the desk's.
+    """
+
+    name: keys.Name
+    hours: keys.WorkingDays
+    holidays: tuple[keys.Holiday, ...] = ()
+    timezone: keys.TimeZone | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sla:
-    """Targets for the records that meet `when` (TI-35). A target None is not watched."""
+    """Targets for the records that meet `when` (TI-35). A target None is not watched.
+
+    The time counts in the working hours of `calendar` (None: always), and not while a record has a status of
+    `pause_in`.
+    """
 
     name: keys.Name
     on: keys.TypeName
-    when: keys.FieldValues = field(default_factory=dict)
+    when: keys.Conditions = field(default_factory=dict)
     respond: keys.ServiceTarget | None = None
     resolve: keys.ServiceTarget | None = None
     warn_before: keys.ServiceTarget | None = None
+    calendar: keys.Name | None = None
+    pause_in: tuple[keys.Name, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Whom a business rule writes to (addresses, person ids, or tokens such as `@Sender`), and with what."""
+    """Whom a business rule writes to (addresses, person ids, teams, or tokens such as `@Sender`), and with what."""
 
     to: keys.Recipients
     template: keys.Name
@@ -506,16 +526,21 @@ class Notify:
 class BusinessRule:
     """On an event, when the conditions hold: set fields, notify (TI-33).
 
-    `on` is `<type>.<event>`, `sla.due` or `sla.breached`. `schedule` (five cron fields, in
-    `settings.timezone`) limits notifications to the minutes that it matches (TI-35).
+    `on` are `<type>.<event>`, `sla.due`, `sla.breached`, `mail.received`. `quick_action` is run before `set`. `stop`:
+    no later rule is asked. `schedule` (five cron fields, in `settings.timezone`) and `calendar` limit notifications to
+    the minutes that they match (TI-35).
     """
 
     name: keys.Name
-    on: keys.BusinessEvent
-    when: keys.FieldValues = field(default_factory=dict)
+    on: keys.BusinessEvents
+    when: keys.Conditions = field(default_factory=dict)
     notify: Notify | None = None
     set: keys.FieldValues = field(default_factory=dict)
+    quick_action: keys.Name | None = None
+    stop: bool = False
     schedule: keys.Schedule | None = None
+    calendar: keys.Name | None = None
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -532,13 +557,16 @@ class MailTemplate:
 class Report:
     """A list of records sent by mail (TI-34). `schedule`: five cron fields in `settings.timezone`.
 
-    `query` holds `type`, and may hold `status` (a status or a group of them) and fields with their values.
+    `query` holds `type`, and may hold `status` (a status or a group of them), `age` (the least) and conditions on
+    fields.
     """
 
     name: keys.Name
     schedule: keys.Schedule
     query: keys.ReportQuery
     group_by: keys.FieldName | None = None
+    columns: tuple[keys.FieldName, ...] = ("Number", "Subject", "Status", "Owner", "OwnerTeam", "Created")
+    title: keys.Line | None = None
     to: keys.Recipients = field(kw_only=True)
 
 
@@ -608,6 +636,7 @@ class Configuration:
     quick_actions: tuple[QuickAction, ...] = ()
     templates: tuple[Template, ...] = ()
     partitions: tuple[Partition, ...] = ()
+    calendars: tuple[Calendar, ...] = ()
     slas: keys.Ignored[tuple[Sla, ...]] = ()
     business_rules: keys.Ignored[tuple[BusinessRule, ...]] = ()
     mail_templates: tuple[MailTemplate, ...] = ()
@@ -669,6 +698,10 @@ class Configuration:
     def mail_template(self, name: str) -> MailTemplate | None:
         """The mail template with this name."""
         return next((each for each in self.mail_templates if each.name == name), None)
+
+    def calendar(self, name: str) -> Calendar | None:
+        """The calendar with this name."""
+        return next((each for each in self.calendars if each.name == name), None)
 
     def connection(self, name: str) -> Connection | None:
         """The data import connection with this name."""

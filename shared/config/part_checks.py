@@ -10,6 +10,8 @@ from shared.config.complaints import Complaints, Faults, found_in
 from shared.config.model import (
     XML_EXPORT,
     AuthFailureTicket,
+    BusinessRule,
+    Calendar,
     Configuration,
     Connection,
     Inbox,
@@ -129,6 +131,18 @@ def _target(sla: Sla) -> Faults:
         yield "", "a target is missing; write respond, resolve or both"
 
 
+def _business_rule(rule: BusinessRule) -> Faults:
+    """TI-33."""
+    if not (rule.set or rule.quick_action or rule.notify or rule.stop):
+        yield "", "this rule does nothing; write set, quick_action, notify or stop"
+
+
+def _calendar(calendar: Calendar) -> Faults:
+    """TI-35."""
+    if not calendar.hours:
+        yield "hours", 'there are no working hours; write {mon-fri: "09:00-17:00"}'
+
+
 def _connection(connection: Connection) -> Faults:
     """IV-40."""
     if connection.kind == "directory" and connection.path is None:
@@ -146,6 +160,8 @@ PARTS: Final[Mapping[str, Callable[[Any], Faults]]] = {
     "mail_servers": _login,
     "rules": _rule,
     "slas": _target,
+    "business_rules": _business_rule,
+    "calendars": _calendar,
     "connections": _connection,
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from shared.config.complaints import Complaints, names_of, unknown, unknown_type, values_at
+from shared.config.keys import MAIL_RECEIVED, SLA_EVENTS
 from shared.config.model import REPORTED_FROM, XML_EXPORT, Configuration
 
 _SECTIONS: Final = {
@@ -16,7 +17,10 @@ _SECTIONS: Final = {
     "inboxes.export.connection": "connections",
     "inboxes.status_mapping.quick_action": "quick_actions",
     "mail_servers.partition": "partitions",
+    "slas.calendar": "calendars",
     "business_rules.notify.template": "mail_templates",
+    "business_rules.quick_action": "quick_actions",
+    "business_rules.calendar": "calendars",
 }
 _TYPES: Final = ("inboxes.sender.object.type", "quick_actions.on", "templates.on", "slas.on")
 
@@ -38,8 +42,13 @@ def references_fit(config: Configuration) -> Complaints:
     for path, each in values_at(config, "record_types"):
         for name, target in each.relationships.items():
             yield from unknown_type(f"{path}.relationships.{name}", target, config)
-    for path, on in values_at(config, "business_rules.on"):
-        if not on.startswith("sla."):
-            yield from unknown_type(path, on.rpartition(".")[0], config)
+    yield from _events(config)
     for path, query in values_at(config, "reports.query"):
         yield from unknown_type(f"{path}.type", str(query["type"]), config)
+
+
+def _events(config: Configuration) -> Complaints:
+    for path, rule in values_at(config, "business_rules"):
+        for on in rule.on:
+            if on not in (*SLA_EVENTS, MAIL_RECEIVED):
+                yield from unknown_type(f"{path}.on", on.rpartition(".")[0], config)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from shared.config.keys import MAIL_RECEIVED, SLA_EVENTS
 from shared.config.model import XML_EXPORT, BusinessRule, Configuration, Inbox, RecordType, Report
 
 
@@ -27,9 +28,12 @@ def with_canonical_types(config: Configuration) -> Configuration:
     def of_type(each: RecordType) -> RecordType:
         return replace(each, relationships={name: canonical(target) for name, target in each.relationships.items()})
 
+    def of_event(on: str) -> str:
+        type_name, _, event = on.rpartition(".")
+        return on if on in (*SLA_EVENTS, MAIL_RECEIVED) else f"{canonical(type_name)}.{event}"
+
     def of_rule(rule: BusinessRule) -> BusinessRule:
-        type_name, _, event = rule.on.rpartition(".")
-        return rule if type_name == "sla" else replace(rule, on=f"{canonical(type_name)}.{event}")
+        return replace(rule, on=tuple(map(of_event, rule.on)))
 
     def of_report(report: Report) -> Report:
         return replace(report, query={**report.query, "type": canonical(str(report.query["type"]))})

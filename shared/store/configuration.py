@@ -17,6 +17,7 @@ from shared.config.field_checks import named_people
 from shared.config.merge import names, problems_of, pruned_sections
 from shared.config.model import DEFAULT, Configuration, Person
 from shared.config.problems import InvalidConfiguration
+from shared.config.rule_checks import named_in_rules
 from shared.config.schema import SECTIONS
 from shared.contracts.errors import Misconfigured
 from shared.ids import derived_id
@@ -103,7 +104,7 @@ def apply(
 
 def _with_named_people(stored: Configuration, config: Configuration, people: People) -> Configuration:
     """The stored configuration with those people whom it, or the new one, names as owner or analyst."""
-    named = {*named_people(stored), *named_people(config)}
+    named = {each for part in (stored, config) for each in (*named_people(part), *named_in_rules(part))}
     found = {each.id: each for name in named if (each := people.named(name))}
     known = tuple(Person(each.id, each.name, each.addresses) for each in found.values())
     return replace(stored, people=known, sections=stored.sections | {"people"})

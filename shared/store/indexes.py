@@ -13,6 +13,8 @@ INDEXES: tuple[Index, ...] = (
     Index("arrivals", ("state", "at")),
     Index("ledger", ("inbox", "state")),
     Index("people", ("addresses",), array=True),
+    Index("people", ("teams",), array=True),
+    Index("people", ("roles",), array=True),
     Index("records", ("type", "serial"), unique=True),
     Index("records", ("type", "status", "serial")),
     Index("records", ("deleted", "created_at", "serial")),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, Literal
 
 from shared.addresses import address_key, address_keys
 from shared.contracts.change import Change, NewPerson
@@ -36,6 +36,7 @@ class StoredPerson:
     kind: str | None = None
     roles: tuple[str, ...] = ()
     permissions: tuple[str, ...] = ()
+    teams: tuple[str, ...] = ()
     format: str | None = None
     login_id: str | None = None
     active: bool = True
@@ -143,6 +144,11 @@ class People:
         asked = {"kind": kind, "roles": role}
         where = {name: value for name, value in asked.items() if value is not None}
         return map(_person, self.documents.find(PEOPLE, where, sort=(("_id", 1),), limit=limit, skip=skip))
+
+    def in_group(self, field: Literal["teams", "roles"], name: str, limit: int) -> Sequence[StoredPerson]:
+        """Active people of the configuration who are in a team, or have a role, in order of their id."""
+        found = self.documents.find(PEOPLE, {field: name}, sort=(("_id", 1),), limit=limit)
+        return [person for person in map(_person, found) if person.configured and person.active]
 
     def add_history(self, change: Change, mail_id: str, at: datetime) -> None:
         """Note a mail once, with what it did to a record, in the history of the record's customer (IV-25)."""

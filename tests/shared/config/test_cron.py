@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -48,3 +49,49 @@ def test_a_schedule_matches_minutes(schedule: str, at: str, matches: bool) -> No
 def test_a_wrong_schedule_names_the_field(schedule: str, reason: str) -> None:
     with pytest.raises(Misconfigured, match=reason):
         Cron.parse(schedule)
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def local(text: str, fold: int = 0) -> datetime:
+    """A local time in Berlin, in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=BERLIN, fold=fold).astimezone(UTC)
+
+
+def times(schedule: str, after: datetime, until: datetime) -> list[datetime]:
+    """Every time of a schedule, looked for as the schedule does: each after the one before."""
+    cron, found = Cron.parse(schedule), [after]
+    while (following := cron.following(found[-1], BERLIN)) and following <= until:
+        assert cron.latest(found[-1], following, BERLIN) == following
+        found.append(following)
+    return found[1:]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "day", "expected"),
+    [
+        ("30 2 * * *", "2026-03-29", ["01:30"]),
+        ("30 2 * * *", "2026-10-25", ["00:30"]),
+        ("0 * * * *", "2026-10-25", [f"{hour:02}:00" for hour in range(23) if hour != 1]),
+        ("0 7 * * 1-5", "2026-03-29", []),
+        ("0 7 * * 7", "2026-03-29", ["05:00"]),
+    ],
+    ids=["skipped", "repeated", "every hour", "another day", "day of the change"],
+)
+def test_a_time_that_the_clock_skips_or_shows_twice_comes_once(schedule: str, day: str, expected: list[str]) -> None:
+    begin = local(f"{day} 00:00") - timedelta(minutes=1)
+    found = times(schedule, begin, local(f"{day} 23:00"))
+    assert [f"{each:%H:%M}" for each in found if each.date().isoformat() == day] == expected
+
+
+def test_after_a_long_pause_there_is_one_latest_time() -> None:
+    cron = Cron.parse("0 7 * * 1-5")
+    assert cron.latest(local("2026-11-01 08:00"), local("2026-11-22 12:00"), BERLIN) == local("2026-11-20 07:00")
+    assert cron.latest(local("2026-11-20 07:00"), local("2026-11-22 12:00"), BERLIN) is None
+    assert cron.latest(local("2026-11-20 06:59"), local("2026-11-20 07:00"), BERLIN) == local("2026-11-20 07:00")
+
+
+def test_a_rare_day_is_found_and_a_day_that_never_comes_is_not() -> None:
+    assert Cron.parse("0 0 29 2 *").following(local("2026-11-20 07:00"), BERLIN) == local("2028-02-29 00:00")
+    assert Cron.parse("0 0 31 2 *").following(local("2026-11-20 07:00"), BERLIN) is None

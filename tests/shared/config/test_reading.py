@@ -82,7 +82,7 @@ def test_types_are_named_as_they_name_themselves(example: Configuration) -> None
         "incident",
         "xml_export",
     ]
-    assert example.business_rules[0].on == "incident.created"
+    assert example.business_rules[0].on == ("incident.created",)
     assert example.reports[0].query == {"type": "incident", "status": "open"}
 
 
@@ -198,7 +198,7 @@ inboxes:
             INBOX + "    protcol: imap\n",
             'postroom.yaml:4: inboxes[0].protcol: unknown key; did you mean "protocol"?',
         ),
-        ("colour: red\n", 'postroom.yaml:1: colour: unknown key; the nearest known key is "connections"'),
+        ("colour: red\n", 'postroom.yaml:1: colour: unknown key; the nearest known key is "calendars"'),
         (INBOX + "    enabled: maybe\n", 'postroom.yaml:4: inboxes[0].enabled: "maybe" is neither true nor false'),
         (
             INBOX + "    protocol: imapp\n",

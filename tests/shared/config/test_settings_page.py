@@ -39,6 +39,7 @@ PARTS: Mapping[str, Any] = {
     "quick_actions": desk.QuickAction,
     "templates": desk.Template,
     "partitions": desk.Partition,
+    "calendars": desk.Calendar,
     "slas": desk.Sla,
     "business_rules": desk.BusinessRule,
     "notify": desk.Notify,

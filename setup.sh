@@ -57,5 +57,7 @@ set_up() { # set_up LABEL
     pip_install --require-hashes --requirement "$locks/$1.txt" &&
         pip_install --no-deps --no-index --no-build-isolation --editable "$root" ||
         { echo "postroom: pip could not install the packages of $locks/$1.txt" >&2; exit 2; }
+    # at a start, reading the sources would take longer than all the rest; some environments forbid Python to keep it
+    "$venv/bin/python" -m compileall -q "$root/services" "$root/shared" || true
     fingerprint "$1" >"$venv/$1.ready"
 }

@@ -35,8 +35,13 @@ class Cost:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The environment of this process, without any setting of Postroom's that happens to be here."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")} | more
+    """The environment of this process, without any setting of Postroom's that happens to be here.
+
+    Compiled sources may be kept, as in every installation.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    return kept | more
 
 
 def run(*command: str, env: Mapping[str, str]) -> Cost:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-import services.dead_letter.stage
-import services.exporter.stage
-import services.filter.stage
-import services.notifier.stage
-import services.parser.stage
-import services.record_writer.stage
-import services.sender_matcher.stage
 from services.queues import EXPORTER, FILTER, NOTIFIER, RECORD_WRITER, SENDER_MATCHER
-from shared.app import App
 from shared.contracts.events import (
     Event,
     ExportWanted,
@@ -24,16 +20,62 @@ from shared.contracts.events import (
     RecordChanged,
     SenderMatched,
 )
+from shared.runtime.broker import DEAD_LETTER, INTAKE
 from shared.runtime.stage import Stage
 
-STAGES: Mapping[str, Callable[[App], Stage]] = {
-    "parser": services.parser.stage.build,
-    "filter": services.filter.stage.build,
-    "sender-matcher": services.sender_matcher.stage.build,
-    "record-writer": services.record_writer.stage.build,
-    "exporter": services.exporter.stage.build,
-    "notifier": services.notifier.stage.build,
-    "dead-letter": services.dead_letter.stage.build,
+if TYPE_CHECKING:
+    from shared.app import App
+
+
+@dataclass(frozen=True, slots=True)
+class StageEntry:
+    """A stage, made by `build` of its module `stage`. `waits_on_network`, `prepares`: as the stage itself says."""
+
+    name: str
+    queue: str
+    waits_on_network: bool = False
+    prepares: bool = False
+
+    def __call__(self, app: App) -> Stage:
+        """The stage on an app."""
+        stage: Stage = import_module(f"services.{self.name.replace('-', '_')}.stage").build(app)
+        return stage
+
+    def on_demand(self, app: App) -> Stage:
+        """The stage, whose modules are imported when its queue first has something: most of a start is imports."""
+        stage = cache(lambda: self(app))
+        handle, decode = lambda event: stage().handle(event), lambda message: stage().decode(message)
+        if not self.prepares:
+            return Stage(self.name, self.queue, handle, decode, self.waits_on_network)
+        return Stage(
+            self.name,
+            self.queue,
+            handle,
+            decode,
+            self.waits_on_network,
+            prepare=lambda event, again: _called(stage().prepare, event, again),
+            weight=lambda event: stage().weight(event),
+            look_ahead=lambda event: _called(stage().look_ahead, event),
+        )
+
+
+def _called(part: Callable[..., Any] | None, *arguments: Any) -> Any:
+    """Call a part of a stage that has it, as its entry says."""
+    assert part is not None
+    return part(*arguments)
+
+
+STAGES: Mapping[str, StageEntry] = {
+    each.name: each
+    for each in (
+        StageEntry("parser", INTAKE, prepares=True),
+        StageEntry("filter", FILTER),
+        StageEntry("sender-matcher", SENDER_MATCHER),
+        StageEntry("record-writer", RECORD_WRITER),
+        StageEntry("exporter", EXPORTER, waits_on_network=True),
+        StageEntry("notifier", NOTIFIER, waits_on_network=True),
+        StageEntry("dead-letter", DEAD_LETTER),
+    )
 }
 
 ROUTES: Mapping[type[Event], str] = {

@@ -12,14 +12,10 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from services.fetcher.source import FetcherSource, Wiring
-from services.fetcher.visit import Arrival
-from services.operator.inbox_ticket import make_ticket, note_recovery
 from services.parser.ahead import ReadingAhead
 from services.pipeline import STAGES, addressees
-from services.schedule.source import ScheduleSource
 from shared.app import App
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event
@@ -37,6 +33,12 @@ from shared.runtime.worker import (
     close_consumers,
     wait_until_available,
 )
+
+if TYPE_CHECKING:
+    from services.fetcher.source import FetcherSource
+    from services.fetcher.visit import Arrival
+    from services.schedule.source import ScheduleSource
+    from shared.config.model import Inbox
 
 log = logging.getLogger(__name__)
 
@@ -77,17 +79,28 @@ def is_logged(app: App, mail_id: str) -> bool:
 
 def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
     """The fetcher on an app's intake and configuration. `hooks` come after the log lines."""
+    from services.fetcher.source import FetcherSource, Wiring
 
     def hand_over(arrivals: Sequence[Arrival]) -> None:
         app.door.hand_over([RawMail(each.raw, each.inbox) for each in arrivals])
+
+    def stopped(inbox: Inbox, reason: str, id_: str) -> None:
+        from services.operator.inbox_ticket import make_ticket
+
+        make_ticket(app, inbox, reason, id_)
+
+    def recovered(inbox: Inbox, ticket: str) -> None:
+        from services.operator.inbox_ticket import note_recovery
+
+        note_recovery(app, inbox, ticket)
 
     current = app.directory.current
     wiring = Wiring(
         hand_over,
         inboxes=lambda: current().inboxes,
         settings=lambda: current().settings,
-        stopped=partial(make_ticket, app),
-        recovered=partial(note_recovery, app),
+        stopped=stopped,
+        recovered=recovered,
         hooks=Hooks(LogLines(), *hooks),
     )
     return FetcherSource(app.documents, wiring, clock=app.clock)
@@ -95,6 +108,8 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
 
 def build_schedule(app: App, *hooks: Hook) -> ScheduleSource:
     """The schedule of an app. `hooks` come after the log lines."""
+    from services.schedule.source import ScheduleSource
+
     return ScheduleSource(app, Hooks(LogLines(), *hooks))
 
 
@@ -148,7 +163,7 @@ def run_all(
     ended one of those threads.
     """
     dependencies = worker_dependencies(app, *hooks)
-    stages = [build(app) for build in STAGES.values()]
+    stages = [each.on_demand(app) for each in STAGES.values()]
     drain_backlog(app, [stage for stage in stages if not stage.waits_on_network], dependencies, stop)
     apart = [stage for stage in stages if stage.waits_on_network and not once]
     workers = [_worker(app, stage, dependencies, processes - 1) for stage in stages if stage not in apart]

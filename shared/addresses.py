@@ -13,12 +13,14 @@ from typing import Final
 
 import idna
 
+from shared.lazy_pattern import lazy_compile
+
 MAX_DOMAIN: Final = 255
 """Characters of a domain that is looked at (RFC 5321, section 4.5.3.1.2, says octets)."""
 _CAPITALS: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
-_DOT_ATOM: Final = re.compile(r"[^\s\x00-\x1f\x7f()<>\[\]:;@\\,.\"]+(?:\.[^\s\x00-\x1f\x7f()<>\[\]:;@\\,.\"]+)*")
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
-_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_DOT_ATOM: Final = lazy_compile(r"[^\s\x00-\x1f\x7f()<>\[\]:;@\\,.\"]+(?:\.[^\s\x00-\x1f\x7f()<>\[\]:;@\\,.\"]+)*")
+_QUOTED: Final = lazy_compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_ESCAPED: Final = lazy_compile(r"\\(.)", re.DOTALL)
 
 
 def ascii_domain(domain: str) -> str | None:

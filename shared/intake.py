@@ -8,7 +8,6 @@ reads the messages of both. The count of an arrival carries the id of its mail a
 from __future__ import annotations
 
 import hashlib
-import re
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -22,6 +21,7 @@ from shared.contracts.events import MailReceived
 from shared.contracts.mail import Address
 from shared.encoded_words import decoded
 from shared.ids import mail_id
+from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
 from shared.runtime.crash_points import crash_point
 from shared.runtime.envelope import reference
@@ -34,10 +34,10 @@ INLINE = 64 << 10
 MAX_HEAD_BYTES = 64 << 10
 """Bytes at the beginning of a mail in which its header is looked for."""
 MAX_VALUE_CHARACTERS = 1000
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_FIELD = re.compile(rb"(?im)^(message-id|subject|from)[ \t]*:(.*(?:\n[ \t].*)*)")
-_IN_BRACKETS = re.compile(r"<([^<>\s]+@[^<>\s]+)>")
-_ADDRESS = re.compile(r"([^\s<>()\",;:]+@[^\s<>()\",;:]+)")
+_HEAD_END = lazy_compile(rb"\r?\n\r?\n")
+_FIELD = lazy_compile(rb"(?im)^(message-id|subject|from)[ \t]*:(.*(?:\n[ \t].*)*)")
+_IN_BRACKETS = lazy_compile(r"<([^<>\s]+@[^<>\s]+)>")
+_ADDRESS = lazy_compile(r"([^\s<>()\",;:]+@[^\s<>()\",;:]+)")
 _READABLE = {RFC822, "application/octet-stream", "text/plain", "", REFERENCE}
 
 
@@ -129,10 +129,11 @@ def head_of(raw: bytes, sha256: str) -> MailHead:
 
 def _sender(text: str) -> Address | None:
     """The first address of a From field; the email package's own reader recurses into nested comments."""
-    found = _IN_BRACKETS.search(text) or _ADDRESS.search(text)
+    in_brackets = _IN_BRACKETS.search(text)
+    found = in_brackets or _ADDRESS.search(text)
     if found is None:
         return None
-    name = text[: found.start()].strip(' "') if found.re is _IN_BRACKETS else ""
+    name = text[: found.start()].strip(' "') if in_brackets else ""
     return Address(_decoded(name), found[1])
 
 

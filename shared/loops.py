@@ -7,8 +7,9 @@ import re
 from shared.addresses import mailbox_key
 from shared.contracts.mail import ParsedMail
 from shared.ids import derived_id
+from shared.lazy_pattern import lazy_compile
 
-_PREFIXES = re.compile(
+_PREFIXES = lazy_compile(
     r"(?:(?:re|aw|antw|fw|fwd|wg|sv|vs|vb|tr|rv|res|enc|odp|pd|ref|rif|i|r)(?:\[\d{1,3}\])?\s{0,3}[:\uff1a]\s*+)*+",
     re.IGNORECASE,
 )

@@ -9,9 +9,11 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from shared.lazy_pattern import lazy_compile
+
 NAMES: Final = ("From", "To", "CC", "FirstName", "LastName", "Subject", "Body")
 _TEXT: Final = r"@@ | (?<![\w.+-]) [\w.+-]+ @ [\w-]+ (?: \.[\w-]+ )+"
-TOKEN: Final = re.compile(
+TOKEN: Final = lazy_compile(
     rf"""{_TEXT}
       | @(?P<list>To|CC) (?: \[ \s* (?P<index>-?\d{{0,9}}) \s* \] | (?!\w) )
       | @(?P<name>FirstName|LastName|From|Subject|Body) (?!\w)
@@ -19,10 +21,10 @@ TOKEN: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """A token, or a text with an @ that is none: then `list` and `name` are empty."""
-_LOOKS_LIKE_ONE: Final = re.compile(
+_LOOKS_LIKE_ONE: Final = lazy_compile(
     rf"{_TEXT} | (?P<before>\w?) @ (?P<word>[^\W\d_]\w*) (?P<index>\[[^\]]*\]?)?", re.VERBOSE
 )
-_INDEX: Final = re.compile(r"\[\s*-?\d{0,9}\s*\]")
+_INDEX: Final = lazy_compile(r"\[\s*-?\d{0,9}\s*\]")
 
 
 def has_token(template: str) -> bool:

@@ -18,15 +18,16 @@ from typing import Final
 from shared.config.model import RecordType
 from shared.config.values import Scalar
 from shared.contracts.change import FieldValue
+from shared.lazy_pattern import lazy_compile
 
 MAX_VALUES: Final = 1_000_000
 """Characters that the fields of one record take from one mail, so that it stays well below what a store holds."""
-_GROUPED: Final = re.compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
+_GROUPED: Final = lazy_compile(r"(?<=\d)[ \u00a0\u202f](?=\d{3}(?!\d))")
 """Between thousands; a comma or a point there would be read otherwise elsewhere."""
-_WHOLE: Final = re.compile(r"[-+]?\d{1,18}")
+_WHOLE: Final = lazy_compile(r"[-+]?\d{1,18}")
 _YES: Final = frozenset({"true", "yes", "y", "1", "on"})
 _NO: Final = frozenset({"false", "no", "n", "0", "off"})
-_DECIMAL: Final = re.compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+]?\d{1,3})?", re.IGNORECASE)
+_DECIMAL: Final = lazy_compile(r"[-+]?(?:\d+\.\d*|\.\d+|\d+(?=e))(?:e[-+]?\d{1,3})?", re.IGNORECASE)
 
 
 class BadValue(ValueError):

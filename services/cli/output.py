@@ -7,7 +7,6 @@ the cursor, nor make one name look like another. rich is imported only when a te
 from __future__ import annotations
 
 import json
-import re
 import shutil
 import sys
 import threading
@@ -23,6 +22,7 @@ from zoneinfo import ZoneInfo
 import click
 
 from services.cli.base import as_json
+from shared.lazy_pattern import lazy_compile
 from shared.text import iso
 
 T = TypeVar("T")
@@ -38,7 +38,7 @@ SHRINKING: Final[Mapping[str, int]] = {
     **dict.fromkeys(("inbox", "type", "processor", "kind", "step", "team", "owner", "records", "tested"), 6),
 }
 """Columns that are shortened when a terminal is too narrow, and their minimum width."""
-_TIME: Final = re.compile(r"\b\d{4}-(\d\d-\d\d \d\d:\d\d):\d\d\b")
+_TIME: Final = lazy_compile(r"\b\d{4}-(\d\d-\d\d \d\d:\d\d):\d\d\b")
 PROGRESS_DELAY_SECONDS: Final = 2.0
 """Seconds that anything may take without a progress bar."""
 _HIDDEN: Final = (
@@ -47,10 +47,10 @@ _HIDDEN: Final = (
     r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
 """Controls, direction marks and whatever else is not seen (Default_Ignorable_Code_Point, UAX 44)."""
-_UNSAFE: Final = re.compile(rf"[{_HIDDEN}]|(?<![^\x00-\x7f])[\ufe0e\ufe0f]")
+_UNSAFE: Final = lazy_compile(rf"[{_HIDDEN}]|(?<![^\x00-\x7f])[\ufe0e\ufe0f]")
 """Hidden characters, and variation selectors (U+FE0E, U+FE0F) after an ASCII character or at the beginning."""
-_BREAKS: Final = re.compile(r"[\t\n]+")
-_SURROGATES: Final = re.compile("[\ud800-\udfff]")
+_BREAKS: Final = lazy_compile(r"[\t\n]+")
+_SURROGATES: Final = lazy_compile("[\ud800-\udfff]")
 
 
 def safe(text: object, *, breaks: bool = False) -> str:

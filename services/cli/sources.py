@@ -8,7 +8,6 @@ belongs to that one mail. Files are read one at a time, and nothing larger than 
 from __future__ import annotations
 
 import os
-import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,15 +17,16 @@ from typing import BinaryIO, Final
 import click
 
 from services.cli import output
+from shared.lazy_pattern import lazy_compile
 
 LARGEST: Final = 256 * 1024 * 1024
 """Bytes of one mail; the parser's own bound is lower."""
 MAIL_ENDINGS: Final = (".eml", ".mbox")
 """A folder that has such files holds mails in these alone; in any other folder every file is a mail (Maildir)."""
 STANDARD_INPUT: Final = "-"
-_TIME: Final = re.compile(rb"\d\d:\d\d")
-_HEADER: Final = re.compile(rb"[!-9;-~]+[ \t]*:")
-_ESCAPED: Final = re.compile(rb">+From ")
+_TIME: Final = lazy_compile(rb"\d\d:\d\d")
+_HEADER: Final = lazy_compile(rb"[!-9;-~]+[ \t]*:")
+_ESCAPED: Final = lazy_compile(rb">+From ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def up(file: Path | None, processes: int | None, *, once: bool) -> int:
         _require_secrets(app)
         if not once and not as_json():
             click.echo("Postroom is running; Ctrl-C stops it.", err=True)
-        from services.parser.readers import default_processes
+        from services.parser.ahead import default_processes
         from services.runner import run_all
 
         processes = processes or default_processes()
@@ -71,7 +71,7 @@ def _apply(app: App, file: Path) -> None:
 
 
 def _require_secrets(app: App) -> None:
-    from services.operator.configuration import required_secrets
+    from services.operator.required_secrets import required_secrets
 
     secrets = required_secrets(app)
     for each in secrets.notes:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 
+from shared.lazy_pattern import lazy_compile
+
 LOOK_BYTES = 64 << 10
-_AUTOMATIC = re.compile(
+_AUTOMATIC = lazy_compile(
     rb"""^(?:
         auto-submitted:[ \t]*(?!no\b)[a-z]               # RFC 3834
       | content-type:\s*multipart/report\b               # RFC 6522

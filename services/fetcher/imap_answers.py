@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, Literal
 
+from shared.lazy_pattern import lazy_compile
+
 Part = bytes | tuple[bytes, bytes] | None
 """What imaplib keeps of an answer: a line, or the text before a literal together with the literal."""
 Value = bytes | str | tuple[str, ...]
@@ -23,18 +25,18 @@ Token = tuple[Kind, bytes]
 CONTENT: Final = (b"BODY[]", b"BODY[]<0>", b"BODY.PEEK[]", b"BINARY[]", b"RFC822")
 """Names under which servers send the content of a mail, or its beginning."""
 MAX_UIDS: Final = 5_000_000
-_UNTAGGED = re.compile(rb"[ \t]*\*[ \t]+(?:(\d+)[ \t]+)?([A-Za-z-]+)(?:[ \t]+(.*))?", re.DOTALL)
-_TAGGED = re.compile(rb"[ \t]*([A-Za-z]+\d+)[ \t]+([A-Za-z]+)(?:[ \t]+(.*))?", re.DOTALL)
-_CODE = re.compile(rb"\[[A-Za-z-]+")
-_LITERAL = re.compile(rb"~?\{(\d+)\+?\}$")
+_UNTAGGED = lazy_compile(rb"[ \t]*\*[ \t]+(?:(\d+)[ \t]+)?([A-Za-z-]+)(?:[ \t]+(.*))?", re.DOTALL)
+_TAGGED = lazy_compile(rb"[ \t]*([A-Za-z]+\d+)[ \t]+([A-Za-z]+)(?:[ \t]+(.*))?", re.DOTALL)
+_CODE = lazy_compile(rb"\[[A-Za-z-]+")
+_LITERAL = lazy_compile(rb"~?\{(\d+)\+?\}$")
 """Also literal8 (RFC 3516) and the form that only clients may send (RFC 7888)."""
-_QUOTED = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_QUOTED = lazy_compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _STATUS = frozenset((b"OK", b"NO", b"BAD", b"BYE", b"PREAUTH"))
-_TOKEN = re.compile(
+_TOKEN = lazy_compile(
     rb'[ \t\r\n]*(?:([()])|"((?:[^"\\]|\\.)*)"|((?:\[[^\]]*\](?:<[^>]*>)?|[^ \t\r\n()"\[])+))', re.DOTALL
 )
-_ESCAPED = re.compile(rb"\\(.)", re.DOTALL)
-_UID_SET = re.compile(rb"\d+(?::\d+)?(?:,\d+(?::\d+)?)*")
+_ESCAPED = lazy_compile(rb"\\(.)", re.DOTALL)
+_UID_SET = lazy_compile(rb"\d+(?::\d+)?(?:,\d+(?::\d+)?)*")
 
 
 class UnreadableAnswer(imaplib.IMAP4.error):

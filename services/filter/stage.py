@@ -6,7 +6,6 @@ release it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from email.message import Message
@@ -20,6 +19,7 @@ from shared.config.model import Configuration, Inbox
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import MailAccepted, MailParsed, MailRejected
 from shared.encoded_words import decoded
+from shared.lazy_pattern import lazy_compile
 from shared.loops import loop_key
 from shared.patterns import PatternTime, PatternTimeSpent
 from shared.rules import is_in_force, matches
@@ -106,7 +106,7 @@ def _readings(value: str) -> Iterable[str]:
     return dict.fromkeys((value, decoded(value)))
 
 
-_END_OF_HEADERS = re.compile(rb"\n\r*+\n")
+_END_OF_HEADERS = lazy_compile(rb"\n\r*+\n")
 """The standard library's reader of headers takes in the body too, several times its size in memory."""
 
 

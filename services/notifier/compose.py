@@ -8,7 +8,6 @@ came from outside can add a header. The body is left to `email`.
 from __future__ import annotations
 
 import ipaddress
-import re
 from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from typing import Literal
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.contracts.mail import Address
+from shared.lazy_pattern import lazy_compile
 from shared.mail_network.connection import InvalidHost, host_name
 
 LOOP_HEADER = "X-Postroom-Loop"
@@ -29,12 +29,12 @@ REFERENCES = 100
 _WIDTH = 78
 _WORD_BYTES = 33
 """Bytes of UTF-8 in one encoded word, so that it and our longest header name fit a line of 76 (RFC 2047, 2)."""
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
-_SURROGATE = re.compile(r"[\ud800-\udfff]")
-_LOCAL = re.compile(r"[^\s\x00-\x1f\x7f-\x9f()<>\[\]:;@\\,\"]{1,64}")
-_QUOTED = re.compile(r'"([ !#-\[\]-~]|\\[ -~]){1,62}"')
-_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
-_MSG_ID = re.compile(r"<[^<>\s\x00-\x1f\x7f-\uffff]{1,900}>")
+_CONTROL = lazy_compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+_SURROGATE = lazy_compile(r"[\ud800-\udfff]")
+_LOCAL = lazy_compile(r"[^\s\x00-\x1f\x7f-\x9f()<>\[\]:;@\\,\"]{1,64}")
+_QUOTED = lazy_compile(r'"([ !#-\[\]-~]|\\[ -~]){1,62}"')
+_PHRASE = lazy_compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
+_MSG_ID = lazy_compile(r"<[^<>\s\x00-\x1f\x7f-\uffff]{1,900}>")
 _BODY = SMTP.clone(cte_type="7bit", max_line_length=_WIDTH)
 
 Automatic = Literal["auto-replied", "auto-generated"]

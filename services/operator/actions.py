@@ -12,8 +12,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from services.operator.errors import NotAvailable
-from services.parser import guarded
-from services.parser.stage import for_desk
 from services.queues import FILTER
 from shared.contracts.errors import BoundExceeded
 from shared.contracts.events import Envelope, IncidentWanted, MailParsed, NotificationQueued
@@ -55,6 +53,9 @@ def release(app: App, mail_id: str, *, by: str = OPERATOR) -> None:
 
 def _again(app: App, mail: StoredMail) -> Message:
     """Build the parser's event for the mail again, for the filter."""
+    from services.parser import guarded
+    from services.parser.stage import for_desk
+
     envelope = Envelope(mail.id, mail.inbox, iso(mail.received_at))
     try:
         read = for_desk(guarded.read(app.mails.source(mail)).mail, mail.inbox, app.directory.current())

@@ -66,14 +66,6 @@ class ConfigurationFile:
         return tuple(sorted((*self.placed(notes_on(self.stated)), *cut), key=lambda each: each.line))
 
 
-@dataclass(frozen=True, slots=True)
-class RequiredSecrets:
-    """Secrets that something enabled needs and that are missing. `problem`: the one that prevents a start."""
-
-    problem: Missing | None
-    notes: tuple[Missing, ...]
-
-
 def check_file(path: Path) -> Checked:
     """Check a configuration file.
 
@@ -139,13 +131,6 @@ def inboxes_to_test(stated: Configuration) -> tuple[str, ...]:
 def servers_to_test(stated: Configuration) -> tuple[str, ...]:
     """The stated mail servers that send (NE-24)."""
     return tuple(each.name for each in stated.mail_servers if not each.block)
-
-
-def required_secrets(app: App) -> RequiredSecrets:
-    """Secrets that are missing at a start although something enabled needs them (decision 0047)."""
-    lacking = [each for each in missing(app.directory.current()) if each.needed]
-    problem = next((each for each in lacking if each.path != "settings.token_key"), None)
-    return RequiredSecrets(problem, tuple(each for each in lacking if each is not problem))
 
 
 def stored_configuration(app: App) -> Configuration:

@@ -1,4 +1,7 @@
-"""Inboxes as an operator sees them: their states; connection test, test mail, peek, stop and start."""
+"""Inboxes as an operator sees them: their states; connection test, test mail, peek, stop and start.
+
+What connects or reads mail is imported where it is used: a single run asks for the states alone.
+"""
 
 from __future__ import annotations
 
@@ -7,24 +10,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from services.operator import mail_servers
 from services.operator.errors import NotAvailable
-from services.operator.mail_servers import TestMail
 from services.operator.view import values_of
-from services.parser import guarded
-from services.parser.stage import unreadable_reason, unreadable_subject
-from services.runner import build_fetcher
 from shared.contracts.errors import BoundExceeded, Unavailable
-from shared.mail_network import connection_test
-from shared.mail_network.connection import Refusal
-from shared.mail_network.connection_test import TestResult
 from shared.store.configuration import switch
 from shared.store.inbox_states import OPERATOR, InboxState, InboxStates
 
 if TYPE_CHECKING:
     from services.fetcher.mailbox import Peek
+    from services.operator.mail_servers import TestMail
     from shared.app import App
     from shared.config.model import Inbox, MailServer
+    from shared.mail_network.connection_test import TestResult
 
 Running = Literal["running", "failing", "stopped", "disabled"]
 
@@ -123,6 +120,8 @@ def check_connection(app: App, name: str) -> ConnectionCheck:
     inbox = inbox_named(app, name)
     if inbox.protocol == "none":
         return ConnectionCheck(f"{name} takes mail from intake only; there is nothing to connect to")
+    from services.runner import build_fetcher
+
     result = build_fetcher(app).check(inbox)
     return ConnectionCheck(result.message, result.ok, result)
 
@@ -142,6 +141,8 @@ def clear_test(app: App, name: str) -> None:
 
 def send_test_mail(app: App, name: str, server: MailServer, mail: TestMail) -> TestResult:
     """Send a test mail from an inbox (IV-08); the result is kept for the mail server (NE-24)."""
+    from services.operator import mail_servers
+
     inbox = inbox_named(app, name)
     return mail_servers.send_test_mail(app, server, mail, server.from_address or inbox.address, inbox.name)
 
@@ -154,12 +155,17 @@ def waiting_mails(app: App, name: str, count: int) -> tuple[WaitingMail, ...]:
     inbox = inbox_named(app, name)
     if inbox.protocol == "none":
         raise NotAvailable(f"{name} takes mail from intake only; there is no mailbox to look into")
+    from services.runner import build_fetcher
+
     with _refusals_as_sentences(app):
         return tuple(map(_waiting, build_fetcher(app).peek(inbox, count)))
 
 
 @contextmanager
 def _refusals_as_sentences(app: App) -> Iterator[None]:
+    from shared.mail_network import connection_test
+    from shared.mail_network.connection import Refusal
+
     try:
         yield
     except Refusal as error:
@@ -168,6 +174,9 @@ def _refusals_as_sentences(app: App) -> Iterator[None]:
 
 
 def _waiting(found: Peek) -> WaitingMail:
+    from services.parser import guarded
+    from services.parser.stage import unreadable_reason, unreadable_subject
+
     try:
         mail = guarded.read(found.raw).mail
     except BoundExceeded as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from heapq import merge
@@ -13,6 +12,7 @@ from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
 from services.operator.paging import Page
 from services.operator.view import values_of
+from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import INTAKE
 from shared.store.dead_letters import LetterQuery
 from shared.store.mails import IN_FLIGHT, MailQuery, StoredMail, message_key
@@ -37,7 +37,7 @@ MAX_NAMED: Final = 5
 """Mails with one Message-ID that an error names."""
 MAX_SEARCHED: Final = 10_000
 """Mails, the newest, among which one is looked for by its subject: no index has subjects."""
-ID: Final = re.compile(r"[0-9a-f]{1,32}")
+ID: Final = lazy_compile(r"[0-9a-f]{1,32}")
 """An id of a mail, or the beginning of one."""
 SHORT_ID: Final = 12
 """Characters of an id that lists and hints show."""

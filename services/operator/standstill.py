@@ -8,7 +8,6 @@ still is all there.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from services.operator.actions import OPERATOR
 from services.operator.mails import SHORT_ID, journal_of
 from services.operator.queues import queue_states
+from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import PARKED, RETRY
 from shared.store.inbox_states import InboxStates
 
@@ -31,7 +31,7 @@ PATIENCE: Final = timedelta(hours=1)
 """How long something may wait before it stands still."""
 MAX_READ: Final = 200
 """Mails and outgoing mails that are looked at, the oldest first."""
-_ADDRESS: Final = re.compile(r"[^\s<>:;,]+@[^\s<>:;,]+")
+_ADDRESS: Final = lazy_compile(r"[^\s<>:;,]+@[^\s<>:;,]+")
 _UNITS: Final = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 
 

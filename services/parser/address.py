@@ -12,23 +12,22 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-from mailparser.utils import get_addresses
-
 from services.parser import charset
 from services.parser.defects import Defects
 from services.parser.headers import decode_value, decode_words, raw_text
 from services.parser.scanner import QUOTED_AT, Item, Scanner
 from shared.addresses import address_key, ascii_domain
 from shared.contracts.mail import Address
+from shared.lazy_pattern import lazy_compile
 
 _ATEXT = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]"
-_PLAIN = re.compile(
+_PLAIN = lazy_compile(
     rf"(?:([A-Za-z0-9!#$%&'*+/=?^_`{{|}}~ -]{{0,200}}+|\"[^\"\\\\<>@]{{0,200}}+\")[ \t]{{0,9}}+"
     rf"<({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}})>"
     rf"|({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}}))$"
 )
-_SPACES = re.compile(r"\s+")
-_INVISIBLE = re.compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
+_SPACES = lazy_compile(r"\s+")
+_INVISIBLE = lazy_compile("[\u00ad\u034f\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]")
 _LONGEST = 320
 _FIELD_CAP = 256 * 1024
 """Bytes read in total of the irregular fields of one name."""
@@ -69,7 +68,7 @@ def sender(values: list[bytes], defects: Defects, *, transmitter: Address | None
     return None
 
 
-_AUTHOR = re.compile(
+_AUTHOR = lazy_compile(
     rf"[ \t]*+((?:(?:[A-Za-z0-9!#$%&'*+/=?^_`{{|}}~.-]++|\"[^\"\\<>@\x00-\x1f\x7f]++\")[ \t]*+)++)"
     rf"<({_ATEXT}{{1,64}}(?:\.{_ATEXT}{{1,64}}){{0,9}}@[A-Za-z0-9.-]{{1,250}})>[ \t]*+(?:,(?=.)|$)"
 )
@@ -260,9 +259,9 @@ def _without_angle(item: Item, phrase: str, defects: Defects) -> Address | None:
     return Address(_display(rest, item, defects), address)
 
 
-_BARE_WORDS = re.compile(r'"[^"]*"\S*|\S+')
-_QUOTED = re.compile(r'"[^"]*"')
-_BRACKETED = re.compile(r"\[([^\[\]]*@[^\[\]]*)\]")
+_BARE_WORDS = lazy_compile(r'"[^"]*"\S*|\S+')
+_QUOTED = lazy_compile(r'"[^"]*"')
+_BRACKETED = lazy_compile(r"\[([^\[\]]*@[^\[\]]*)\]")
 
 
 def _display(phrase: str, item: Item, defects: Defects) -> str:
@@ -306,12 +305,12 @@ def _normalised(raw: str, defects: Defects) -> str | None:
     return f"{local}@{_domain(domain, defects)}"
 
 
-_KIND = re.compile(r"([A-Za-z][A-Za-z0-9-]{0,9})\s?[:;]\s?(?=[^\s:;@]+@)")
+_KIND = lazy_compile(r"([A-Za-z][A-Za-z0-9-]{0,9})\s?[:;]\s?(?=[^\s:;@]+@)")
 """The type of an address that some systems write before it: `SMTP:`, `mailto:`, `rfc822;`."""
-_IN_QUOTES = re.compile(
+_IN_QUOTES = lazy_compile(
     "['\"\u2018\u201c]([^'\"\u2018\u2019\u201c\u201d]+@[^'\"@\u2018\u2019\u201c\u201d]+)['\"\u2019\u201d]"
 )
-_WORD = re.compile(r"[^\s<>()\[\]:;,\"\\/@]+")
+_WORD = lazy_compile(r"[^\s<>()\[\]:;,\"\\/@]+")
 
 
 def _word_without_domain(text: str, defects: Defects) -> str | None:
@@ -346,6 +345,8 @@ def _agrees(value: bytes, ours: Sequence[Address], defects: Defects) -> bool:
     """Whether mail-parser's independent scanner finds no other mailboxes than ours in an irregular field."""
     if len(value) > _LONGEST_FROM or not value.isascii() or "encoded-address" in defects:
         return True
+    from mailparser.utils import get_addresses  # its imports take long, and few mails need it
+
     seen = {address.lower().strip("'") for _, address in get_addresses(value.decode("ascii")) if address}
     if seen and seen != {one.address.lower() for one in ours}:
         defects.add("ambiguous-from")

@@ -7,16 +7,19 @@ batch of mails that were never handed out: of one that ended its worker, nothing
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from services.parser.readers import READERS
 from shared.contracts.events import MailReceived
 from shared.runtime.broker import Delivery
 from shared.runtime.stage import Stage
 from shared.runtime.worker import DEPENDENCY_ERRORS, Worker, WorkerDependencies
+
+if TYPE_CHECKING:
+    from services.parser.readers import Readers
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +29,22 @@ MOST_BYTES: Final = 8 << 20
 """Bytes of raw mail that are read ahead; what follows is read in its turn."""
 
 IDLE_SECONDS: Final = 30.0
+MOST_PROCESSES: Final = 4
+"""Of all that `postroom up` starts by default: more readers than three wait for the one that writes."""
+
+
+def default_processes() -> int:
+    """How many processes `postroom up` uses: one for each processor that it may run on."""
+    if not hasattr(os, "memfd_create"):
+        return 1
+    return min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
+
+
+def the_readers() -> Readers:
+    """The readers of this process. Reading is imported for the first backlog: it is most of what the parser imports."""
+    from services.parser.readers import READERS
+
+    return READERS
 
 
 class ReadingAhead(Worker):
@@ -36,7 +55,7 @@ class ReadingAhead(Worker):
         self.readers = readers
         self._next: Sequence[Delivery] = ()
         self._events: dict[object, MailReceived] = {}
-        self._busy_at = time.monotonic()
+        self._busy_at, self._asked = time.monotonic(), False
 
     def take(self, timeout: float) -> Sequence[Delivery]:
         """The deliveries taken ahead, or else the next ones; and those behind them, ahead."""
@@ -51,8 +70,9 @@ class ReadingAhead(Worker):
         """End the readers when no mail has come for some time."""
         now = time.monotonic()
         self._busy_at = now if busy else self._busy_at
-        if now - self._busy_at > IDLE_SECONDS:
-            READERS.close()
+        if self._asked and now - self._busy_at > IDLE_SECONDS:
+            the_readers().close()
+            self._asked = False
 
     def _taken_ahead(self) -> Sequence[Delivery]:
         try:
@@ -77,11 +97,12 @@ class ReadingAhead(Worker):
                     break
                 self._events[delivery.tag] = event
                 asked.append(event.raw)
+        self._asked = True
         try:
-            READERS.ask(asked, self.readers)
+            the_readers().ask(asked, self.readers)
         except OSError as error:  # no further process, or no memory for its files
             log.warning("no_readers", extra={"reason": str(error)})
-            READERS.close()
+            the_readers().close()
             self.readers = 0
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:

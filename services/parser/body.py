@@ -22,6 +22,7 @@ from services.parser.htmltree.builder import Limits
 from services.parser.htmltree.size import size
 from services.parser.tree import Part
 from shared.contracts.mail import Attachment
+from shared.lazy_pattern import lazy_compile
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +155,9 @@ class _Writer:
         return tuple(listed), contents
 
 
-_BREAKS = re.compile("[\x0b\x0c\x85]")
-_CONTROLS = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
-_CID = re.compile(r"cid:([^\s\"'<>\])]{1,998})", re.IGNORECASE)
+_BREAKS = lazy_compile("[\x0b\x0c\x85]")
+_CONTROLS = lazy_compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CID = lazy_compile(r"cid:([^\s\"'<>\])]{1,998})", re.IGNORECASE)
 """What HTML refers to in its own mail (RFC 2392, percent-encoded or not), in attributes and shown as text."""
 
 

@@ -7,7 +7,6 @@ mail is a report; do not call this module for a person's mail, because it would 
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -18,6 +17,7 @@ from services.parser.bounces.pieces import Report
 from services.parser.bounces.prose import Found
 from services.parser.bounces.prospect import Prospect
 from shared.contracts.mail import Bounce, BouncedRecipient
+from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:
     from services.parser.bounces.fields import ReportedRecipient
@@ -32,7 +32,7 @@ MAX_CONTEXT: Final = 200_000
 """Characters of context around addresses that are read, for all recipients together."""
 _PARTIES: Final = ("From", "To", "Reply-To", "Return-Path")
 _RECEIVERS: Final = ("To", "Delivered-To", "X-Original-To", "Envelope-To")
-_ALIAS: Final = re.compile(r"\((?:ultimately )?generated from ([^\s()]{1,320})\)")
+_ALIAS: Final = lazy_compile(r"\((?:ultimately )?generated from ([^\s()]{1,320})\)")
 
 
 def read(root: Part, report: Report, *, subject: str = "", guesses: bool = True) -> Bounce:

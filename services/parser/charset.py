@@ -17,6 +17,7 @@ from functools import lru_cache
 from services.parser import detect
 from services.parser.defects import Defects
 from services.parser.tables import by_alias
+from shared.lazy_pattern import lazy_compile
 
 _SUPERSETS = by_alias(
     {
@@ -55,11 +56,11 @@ _MAKES_SURROGATES = frozenset({"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf
 _WIDE = frozenset({"utf-16", "utf-32"})
 _WESTERN = frozenset({"cp1252", "iso8859-15", "cp1250", "cp1254"})
 _SAMPLE = 2_048
-_ISO2022 = re.compile(rb"\x1b(?:\$[@B]|\$\([CDOQ]|\([JI])")
-_META = re.compile(
+_ISO2022 = lazy_compile(rb"\x1b(?:\$[@B]|\$\([CDOQ]|\([JI])")
+_META = lazy_compile(
     rb"<(?:meta|\?xml)\b[^>]{0,200}?(?:charset|encoding)\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE
 )
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATE = lazy_compile("[\ud800-\udfff]")
 
 
 @lru_cache(maxsize=512)
@@ -222,8 +223,8 @@ def _in_spite_of(codec: str, data: bytes) -> str | None:
     return None
 
 
-_CONTROL = re.compile("[\0\x80-\x9f]")
-_BEHIND_LETTER = re.compile("[a-z][\x80-\u07ff]|[\x80-\u07ff][A-Za-z]")
+_CONTROL = lazy_compile("[\0\x80-\x9f]")
+_BEHIND_LETTER = lazy_compile("[a-z][\x80-\u07ff]|[\x80-\u07ff][A-Za-z]")
 _ALPHABETS = ((0x80, 0x24F), (0x370, 0x3FF), (0x400, 0x52F), (0x590, 0x5FF), (0x600, 0x6FF))
 _MANY_LETTERS = 4
 
@@ -262,7 +263,7 @@ def _western(data: bytes, codec: str, defects: Defects) -> str:
         return data.decode("latin-1") if codec == "cp1252" else data.decode(codec, "replace")
 
 
-_DOUBLE_BYTE = re.compile(rb"\x1b\$(?:[@B]|\([@B])([\x21-\x7e\r\n]*)")
+_DOUBLE_BYTE = lazy_compile(rb"\x1b\$(?:[@B]|\([@B])([\x21-\x7e\r\n]*)")
 
 
 def _japanese(data: bytes) -> str:

@@ -15,14 +15,15 @@ from urllib.parse import unquote_to_bytes
 from services.parser import transfer
 from services.parser.defects import Defects
 from services.parser.htmltree.tokens import TooComplexError, tokens
+from shared.lazy_pattern import lazy_compile
 
-_URI = re.compile(
+_URI = lazy_compile(
     r"""(=\s{0,9}(?:"\s{0,9}|'\s{0,9})?|url\(\s{0,9}(?:&quot;|["'])?)"""
     r"""(data:(?:(?<="data:)[^"]*+|(?<='data:)[^']*+|[^\s"'>)&]*+))""",
     re.IGNORECASE,
 )
-_HEAD = re.compile(r"data:\s{0,9}([^,;\s]{0,127})([^,]{0,500}),", re.IGNORECASE)
-_TYPE = re.compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}")
+_HEAD = lazy_compile(r"data:\s{0,9}([^,;\s]{0,127})([^,]{0,500}),", re.IGNORECASE)
+_TYPE = lazy_compile(r"[a-z0-9.+-]{1,60}/[a-z0-9.+-]{1,60}")
 
 
 @dataclass(slots=True)

@@ -11,23 +11,22 @@ import re
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_tz
 
-from mailparser.dates import parse_mail_date
-
 from services.parser.defects import Defects
+from shared.lazy_pattern import lazy_compile
 
 _LONGEST = 120
 _FIRST_YEAR = 1900
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_USUAL = re.compile(
+_USUAL = lazy_compile(
     rf"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), )?(\d{{1,2}}) ({'|'.join(_MONTHS)}) ((?:19|20)\d\d) (\d\d:\d\d:\d\d)"
     r" ([+-]\d\d[0-5]\d)(?: \([A-Za-z0-9:+ -]{1,60}\))?",
     re.ASCII,
 )
-_COMMENT = re.compile(r"\([^()]{0,120}\)")
-_TIME_WITH_DOTS = re.compile(r"(?<= )(\d{1,2})\.(\d{2})\.(\d{2})(?= |$)")
-_REST = re.compile(r"(?:(?:19|20)\d\d|(?P<name>[a-z]{2,5}))?$", re.IGNORECASE)
+_COMMENT = lazy_compile(r"\([^()]{0,120}\)")
+_TIME_WITH_DOTS = lazy_compile(r"(?<= )(\d{1,2})\.(\d{2})\.(\d{2})(?= |$)")
+_REST = lazy_compile(r"(?:(?:19|20)\d\d|(?P<name>[a-z]{2,5}))?$", re.IGNORECASE)
 """What may follow a zone: the year, which some programs write last, or the name of a zone that is a number."""
-_ZONE = re.compile(
+_ZONE = lazy_compile(
     r"(?<![\d+\u2212-])(?P<time>\d{1,2} ?: ?\d{2}(?: ?: ?\d{2})?)(?:[.,]\d{1,9})?"
     r"(?: *(?P<name>[a-z]{1,5}(?![a-z])))?"
     r"(?: *(?P<sign>[+\u2212-]) ?(?P<digits>\d{1,2}:\d{2}|\d{1,4})(?![\d:]))?"
@@ -66,6 +65,8 @@ def _unusual(text: str) -> datetime | None:
         text = _COMMENT.sub(" ", _COMMENT.sub(" ", text))
     if text[4:5] == "-" and (moment := _iso(text)):
         return moment
+    from mailparser.dates import parse_mail_date  # its imports take long, and few mails need it
+
     numeric = _with_numeric_zone(text)
     return (parse_mail_date(numeric).value or _lenient(numeric)) if numeric else None
 

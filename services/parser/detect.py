@@ -11,9 +11,11 @@ import re
 from collections import Counter
 from collections.abc import Callable
 
+from shared.lazy_pattern import lazy_compile
+
 _SAMPLE = 8_192
-_HIGH = re.compile(rb"[\x80-\xff]")
-_WORD = re.compile(rb"[A-Za-z\x80-\xff]{1,64}")
+_HIGH = lazy_compile(rb"[\x80-\xff]")
+_WORD = lazy_compile(rb"[A-Za-z\x80-\xff]{1,64}")
 _ENOUGH_PAIRS = 0.7
 
 # The six most frequent letters of a script in each single-byte charset: they make up four tenths of any text.
@@ -62,8 +64,8 @@ def _double_byte(sample: bytes, high: bytes) -> str | None:
     return best
 
 
-_PAIRED = re.compile(r"[\u1100-\uffef]")
-_NEXT_TO_LETTER = re.compile(r"[a-z][\u1100-\uffef]|[\u1100-\uffef][a-z]")
+_PAIRED = lazy_compile(r"[\u1100-\uffef]")
+_NEXT_TO_LETTER = lazy_compile(r"[a-z][\u1100-\uffef]|[\u1100-\uffef][a-z]")
 _FEW_CHARACTERS = 3
 
 
@@ -146,7 +148,7 @@ def _korean(sample: bytes) -> float:
     return _share(counts, ("hangul", "sign"), ("rare", "common", "other")) + 0.01
 
 
-_SYLLABLES = re.compile(
+_SYLLABLES = lazy_compile(
     b"\xc0\xcc|\xb4\xd9|\xb4\xc2|\xc0\xc7|\xbf\xa1|\xc0\xbb|\xc7\xcf|\xb0\xed|\xb0\xa1|\xc1\xf6|\xb4\xcf|\xbc\xbc|\xbf\xe4|\xbd\xc0"
     b"|\xc7\xd1|\xb8\xa6|\xb5\xb5|\xb7\xce|\xbe\xee|\xb1\xe2|\xbb\xe7|\xbd\xc3|\xb5\xe5|\xbe\xc8"
 )
@@ -203,18 +205,18 @@ def _explained(text: str, letters: re.Pattern[str], spelling: re.Pattern[str] | 
 
 
 def _language(letters: str, spelling: str = "") -> tuple[re.Pattern[str], re.Pattern[str] | None]:
-    return re.compile(letters, re.IGNORECASE), re.compile(spelling, re.IGNORECASE) if spelling else None
+    return lazy_compile(letters, re.IGNORECASE), lazy_compile(spelling, re.IGNORECASE) if spelling else None
 
 
 _NEUTRAL = frozenset(
     "\u20ac\u201a\u201e\u2026\u2020\u2021\u2030\u2018\u2019\u201c\u201d\u2022\u2013\u2014\u2122\xa0\xa7\xa9\xab\xae\xb0\xb4\xb7\xbb"
 )
 """Signs that are the same in these charsets."""
-_OUT_OF_PLACE = re.compile(
+_OUT_OF_PLACE = lazy_compile(
     r"(?<=[^\W\d_])[\x80-\x9f\xa1-\xbf\u02c0-\u02ff\ufffd](?=[^\W\d_])|\xa3(?=[^\W\d_])|[\ufffd\x80-\x9f]"
 )
 """Signs within words, and bytes without a meaning."""
-_CASE = re.compile(r"\b[\u0105\u0107\u0119\u0142\u0144\u015b\u017a\u017c\u0111\u0159\u017e\u0161\xfe](?=[A-Z])")
+_CASE = lazy_compile(r"\b[\u0105\u0107\u0119\u0142\u0144\u015b\u017a\u017c\u0111\u0159\u017e\u0161\xfe](?=[A-Z])")
 _POLISH = _language("[ąćęłńóśźż]", r"sz|cz|rz|dz|(?:ni|wi|ki|si)e|ego\b|ow[aey]")
 _CZECH = _language("[áčďéěíňóřšťúůýž]", r"ov|sk|sl|př|\bne|ní\b|ho\b")
 _HUNGARIAN = _language("[áéíóöőúüű]", r"sz|gy|ny|zs|cs|tt|kk")
@@ -236,7 +238,7 @@ _LANGUAGES = {
 """The languages of each charset: letters with their places, and frequent pairs. The likeliest charset comes first."""
 
 
-_RUN = re.compile(rb"[\x80-\xff]{2}")
+_RUN = lazy_compile(rb"[\x80-\xff]{2}")
 
 
 def _single_byte(high: bytes) -> str:

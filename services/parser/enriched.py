@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 
+from shared.lazy_pattern import lazy_compile
+
 TYPES = frozenset({"text/enriched", "text/richtext"})
-_PARAMETER = re.compile(r"<param>[^<]{0,2000}+</param>", re.IGNORECASE)
-_COMMAND = re.compile(r"<(<|/?[A-Za-z0-9-]{1,60}>)")
+_PARAMETER = lazy_compile(r"<param>[^<]{0,2000}+</param>", re.IGNORECASE)
+_COMMAND = lazy_compile(r"<(<|/?[A-Za-z0-9-]{1,60}>)")
 _CHARACTERS = {"<": "<", "lt>": "<", "nl>": "\n", "np>": "\n"}
 
 

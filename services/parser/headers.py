@@ -20,11 +20,12 @@ from services.parser import charset
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from shared.contracts.errors import BoundExceeded
+from shared.lazy_pattern import lazy_compile
 
-_FOLD = re.compile(rb"\n(?=[ \t])")
-_NAME = re.compile(rb"[!-9;-~]{1,998}+$")
-_CONTROL = re.compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
-_KNOWN = re.compile(
+_FOLD = lazy_compile(rb"\n(?=[ \t])")
+_NAME = lazy_compile(rb"[!-9;-~]{1,998}+$")
+_CONTROL = lazy_compile("[\x00-\x1f\x7f\x85\u2028\u2029]+")
+_KNOWN = lazy_compile(
     rb"(?:received|from|to|cc|bcc|subject|date|sender|reply-to|message-id|mime-version|content-[a-z-]{1,40}"
     rb"|return-path|delivered-to|in-reply-to|references|x-[a-z0-9-]{1,80}|dkim-signature|list-[a-z-]{1,40}"
     rb"|resent-[a-z-]{1,40}|importance|precedence|auto-submitted|thread-[a-z]{1,20}|user-agent)[ \t]{0,20}$",
@@ -133,12 +134,12 @@ def _fields(lines: list[bytes], defects: Defects) -> tuple[list[tuple[str, bytes
 
 
 _WITH_PARAMETERS = frozenset({"content-type", "content-transfer-encoding", "content-disposition", "mime-version"})
-_GLUED = re.compile(
+_GLUED = lazy_compile(
     rb"(?:\A|[\s;\"])(content-(?:type|transfer-encoding|disposition|id|description|location)|mime-version"
     rb"|message-id|in-reply-to|references|subject|date|from|to|cc|reply-to|x-[a-z-]{1,40}+)[ \t]{0,9}:",
     re.IGNORECASE,
 )
-_IN_NAME = re.compile(rb"name(?:\*\d{0,3}\*?)?[ \t]{0,9}=[^\";]*\Z", re.IGNORECASE)
+_IN_NAME = lazy_compile(rb"name(?:\*\d{0,3}\*?)?[ \t]{0,9}=[^\";]*\Z", re.IGNORECASE)
 
 
 def _unglued(key: str, value: bytes, defects: Defects) -> list[tuple[str, bytes]]:
@@ -235,7 +236,7 @@ def _label_in(content_type: bytes) -> str | None:
     return found[1].decode("ascii", "replace") if found else None
 
 
-_CHARSET = re.compile(rb"charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
+_CHARSET = lazy_compile(rb"charset\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE)
 
 
 def _offset_of_line(block: bytes, number: int) -> int:
@@ -366,10 +367,10 @@ _END = r"(?=[ \t]{0,20}(?:;|$|[\w*-]{1,40}[ \t]{0,9}=))"
 _SUFFIX = r"(?:(?<=\.[A-Za-z0-9]{3})|(?<=\.[A-Za-z0-9]{4}))(?=;|$)"
 _QUOTED = rf'"(?:[^"\\]|\\.)*+(?:"(?!{_END})[^";]*+(?:(?=")|{_SUFFIX}))*+"?'
 """A quotation mark ends a value where a parameter may end; other ones belong to it (`30" wide screen.jpg`)."""
-_PARAMETER = re.compile(rf'([^\s=;"]{{1,200}})[ \t]{{0,20}}=[ \t]{{0,20}}({_QUOTED}|[^;]*+)', re.DOTALL)
-_BETWEEN = re.compile(r"[\s;]*+")
-_VALUE = re.compile(r"\s*([^\s;,]*(?:\s*/\s*[^\s;,]+)?)")
-_CONTINUED = re.compile(r"([^*]+)\*(?:(\d{1,4})(\*)?)?$")
+_PARAMETER = lazy_compile(rf'([^\s=;"]{{1,200}})[ \t]{{0,20}}=[ \t]{{0,20}}({_QUOTED}|[^;]*+)', re.DOTALL)
+_BETWEEN = lazy_compile(r"[\s;]*+")
+_VALUE = lazy_compile(r"\s*([^\s;,]*(?:\s*/\s*[^\s;,]+)?)")
+_CONTINUED = lazy_compile(r"([^*]+)\*(?:(\d{1,4})(\*)?)?$")
 
 
 def parameterised(value: bytes, bounds: Bounds) -> Parameterised:

@@ -16,11 +16,12 @@ import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from services.parser.htmltree.elements import names
+from shared.lazy_pattern import lazy_compile
 
-_ANY_TAG = re.compile(r"<[^<>]{0,5000}>")
-_BLANK_RUN = re.compile(r"[ \t\n\r\f]+")
-_MANY_LINES = re.compile(r"\n{3,}")
-_HIDDEN = re.compile(
+_ANY_TAG = lazy_compile(r"<[^<>]{0,5000}>")
+_BLANK_RUN = lazy_compile(r"[ \t\n\r\f]+")
+_MANY_LINES = lazy_compile(r"\n{3,}")
+_HIDDEN = lazy_compile(
     r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|mso-hide\s{0,9}:\s{0,9}all"
     r"|font-size\s{0,9}:\s{0,9}0(?:\.0{1,9})?(?:px|pt|em|rem|%)?\s{0,9}(?:[;!]|$)",
     re.IGNORECASE,
@@ -31,7 +32,7 @@ _BLOCKS = _PARAGRAPHS | names(
     "div tr li dt dd section article header footer address center form main nav aside figure figcaption caption tbody"
     " thead tfoot body html legend details summary"
 )
-_LINKS = re.compile(r"(?:https?|ftp|mailto|tel):", re.IGNORECASE)
+_LINKS = lazy_compile(r"(?:https?|ftp|mailto|tel):", re.IGNORECASE)
 _RULE = "_" * 32
 _BULLETS = -1
 _LONGEST_NUMBER = 5
@@ -333,7 +334,7 @@ def _is_tight(attributes: dict[str, str | None]) -> bool:
     return bool((style := attributes.get("style")) and _NO_MARGIN.search(style))
 
 
-_NO_MARGIN = re.compile(
+_NO_MARGIN = lazy_compile(
     r"margin\s{0,9}:\s{0,9}(?:0(?:\.0{0,3}1?)?(?:px|pt|cm|in|em)?\s{0,5}){1,4}(?:;|$)"
     r"|margin-bottom\s{0,9}:\s{0,9}0?(?:\.0{0,3}1?)?(?:px|pt|cm|in|em)?\s{0,5}(?:;|$)",
     re.IGNORECASE,

@@ -12,20 +12,21 @@ import re
 from services.parser.charset import guess
 from services.parser.defects import Defects
 from services.parser.headers import decode_words
+from shared.lazy_pattern import lazy_compile
 
-_BRACKETED = re.compile(r"<([^<>]{1,2000})>")
-_PIECES = re.compile(r"<([^<>]{1,2000})>|\([^()]*\)|\"(?! ?<)[^\"]*\"|[^<(\"]+|.", re.DOTALL)
+_BRACKETED = lazy_compile(r"<([^<>]{1,2000})>")
+_PIECES = lazy_compile(r"<([^<>]{1,2000})>|\([^()]*\)|\"(?! ?<)[^\"]*\"|[^<(\"]+|.", re.DOTALL)
 """An id or an address in brackets, a comment, a quotation, words."""
-_COMMENT = re.compile(r"\([^()]*\)")
-_FROM = re.compile(r"\b(?:from|by|of)\b", re.IGNORECASE)
-_ANNOUNCING = re.compile(
+_COMMENT = lazy_compile(r"\([^()]*\)")
+_FROM = lazy_compile(r"\b(?:from|by|of)\b", re.IGNORECASE)
+_ANNOUNCING = lazy_compile(
     r"\d|\b(?:e?-?mail|message|letter|note|article|posting|memo|id|dated|on|nachricht|mensaje|correo|messaggio|bericht"
     r"|mensagem|meddelande|courriel|yesterday|today|(?:mon|tue|wed|thu|fri|sat|sun)(?:[a-z]{0,6}day)?)\b",
     re.IGNORECASE,
 )
 """What stands before an id in a phrase, as in `Your message of "Tue, 3 Nov 2026"`; a name stands before an address."""
-_NAME = re.compile(r"(?:[^\W\d_a-z]\S*+|(?:v[ao]n|de[rn]?|la)\b|[\"'.,;:\s])++")
-_SPACES = re.compile(r"[\s\x00-\x1f\x7f]+")
+_NAME = lazy_compile(r"(?:[^\W\d_a-z]\S*+|(?:v[ao]n|de[rn]?|la)\b|[\"'.,;:\s])++")
+_SPACES = lazy_compile(r"[\s\x00-\x1f\x7f]+")
 _LONGEST = 998
 _HEAD, _TAIL = 8 * 1024, 56 * 1024
 """Bytes at both ends of a longer field that are searched for ids."""
@@ -78,7 +79,7 @@ def _text(value: bytes) -> str:
     return "".join(piece if piece[0] == "<" and "@" in piece else decode_words(piece, Defects()) for piece in pieces)
 
 
-_BRACKETS_AND_WORDS = re.compile(r"<[^<>]*>|[^<]+|<")
+_BRACKETS_AND_WORDS = lazy_compile(r"<[^<>]*>|[^<]+|<")
 
 
 def _ids(value: bytes) -> list[str]:

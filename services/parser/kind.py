@@ -16,6 +16,7 @@ from services.parser import bounce, phrases
 from services.parser import signs as header_signs
 from services.parser.bounces import notices, pieces
 from shared.contracts.mail import Bounce, Kind
+from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:
     from services.parser.signs import Signs
@@ -35,7 +36,7 @@ _REPORT_PARTS: Final = {
 _REPORT_TYPES: Final = frozenset(_REPORT_PARTS.values())
 _SURE: Final[dict[str, Kind]] = {"feedback-report": "report", "calendar": "calendar"}
 _UNLESS_BOUNCE: Final[dict[str, Kind]] = {"disposition-notification": "receipt", "report": "report"}
-_METHOD: Final = re.compile(r"^METHOD:([A-Za-z-]{1,40})", re.MULTILINE | re.IGNORECASE)
+_METHOD: Final = lazy_compile(r"^METHOD:([A-Za-z-]{1,40})", re.MULTILINE | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ import unicodedata
 
 from services.parser.defects import Defects
 from services.parser.tables import by_alias
+from shared.lazy_pattern import lazy_compile
 
-_DRIVE = re.compile(r"^[A-Za-z]:")
-_RESERVED = re.compile(
+_DRIVE = lazy_compile(r"^[A-Za-z]:")
+_RESERVED = lazy_compile(
     r"(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[0-9\u00b9\u00b2\u00b3])\s*(?:\.|$)", re.IGNORECASE
 )
 _LONGEST = 255

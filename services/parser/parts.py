@@ -7,7 +7,6 @@ into the tree, whose depth is limited.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from html import escape
 
@@ -15,6 +14,7 @@ from services.parser import binary, data_uri, enriched, flowed, names, smime, tn
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.tree import Part
+from shared.lazy_pattern import lazy_compile
 
 _BODIES = frozenset({"text/plain", "text/html"})
 _SIGNED_OR_ENCRYPTED = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
@@ -261,7 +261,7 @@ def _other_name(part: Part) -> str | None:
     return described if described.lower().endswith(suffix) else described + suffix
 
 
-_FILE_NAME = re.compile(r"[^/\\:*?\"<>|]{1,200}\.[A-Za-z][A-Za-z0-9]{1,4}$")
+_FILE_NAME = lazy_compile(r"[^/\\:*?\"<>|]{1,200}\.[A-Za-z][A-Za-z0-9]{1,4}$")
 _LONGEST_DESCRIPTION = 120
 
 

@@ -26,6 +26,7 @@ from services.parser import frames, limits
 from services.parser.limits import Overdue
 from services.parser.mime import Reading
 from shared.contracts.errors import BoundExceeded, PostroomError, Unavailable, Undecodable
+from shared.lazy_pattern import lazy_compile
 from shared.text import shortened
 
 log = logging.getLogger(__name__)
@@ -43,9 +44,9 @@ MAX_ANSWER_BYTES: Final = 64 << 20
 """Most bytes of an answer, in addition to four times the size of the mail."""
 ANSWER_TIMES_SIZE: Final = 4
 _ERROR_OUTPUT_CHARACTERS: Final = 4_000
-_KEPT_VARIABLES: Final = re.compile(r"PATH|HOME|LANG|LC_.*|TZ|TMPDIR|VIRTUAL_ENV|PYTHON.*|LD_LIBRARY_PATH|DYLD_.*")
+_KEPT_VARIABLES: Final = lazy_compile(r"PATH|HOME|LANG|LC_.*|TZ|TMPDIR|VIRTUAL_ENV|PYTHON.*|LD_LIBRARY_PATH|DYLD_.*")
 _START: Final = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from {} import main; main(int(sys.argv[2]))"
-_MEMORY_ERRORS: Final = re.compile(rb"MemoryError|memory allocation of|bad_alloc|out of memory", re.IGNORECASE)
+_MEMORY_ERRORS: Final = lazy_compile(rb"MemoryError|memory allocation of|bad_alloc|out of memory", re.IGNORECASE)
 
 
 class _Ended(Exception):

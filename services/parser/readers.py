@@ -27,8 +27,6 @@ from shared.contracts.errors import BoundExceeded, Undecodable
 
 log = logging.getLogger(__name__)
 
-MOST_PROCESSES: Final = 4
-"""Of all that `postroom up` starts by default: more readers than three wait for the one that writes."""
 GRACE_SECONDS: Final = 5.0
 _JOB: Final = struct.Struct(">QQQQ")
 """Number of a mail, slot, and where its bytes, or its answer, lie in the slot's file: offset and size."""
@@ -37,13 +35,6 @@ _SLOTS: Final = 2
 
 class ReaderEnded(Exception):
     """The process that read this mail ended."""
-
-
-def default_processes() -> int:
-    """How many processes `postroom up` uses: one for each processor that it may run on."""
-    if not hasattr(os, "memfd_create"):
-        return 1
-    return min(MOST_PROCESSES, len(os.sched_getaffinity(0)))
 
 
 @dataclass(frozen=True, slots=True)

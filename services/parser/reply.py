@@ -8,7 +8,6 @@ Separate from `mime` because these results are guesses about people and programs
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -18,13 +17,14 @@ from services.parser.charset import with_lf
 from services.parser.quotes import cutting, forwarded, headerblock, signature, words
 from services.parser.quotes.announcements import Answered
 from shared.contracts.mail import Passage
+from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:
     from services.parser.quotes.announcements import Cut
     from services.parser.tree import Part
     from shared.contracts.mail import Address
 
-_DIRECTION: Final = re.compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_DIRECTION: Final = lazy_compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 MAX_CHARS: Final = 1_000_000
 """Quotations are searched for in this prefix; after it only lines that begin with `>` are left out."""
 MAX_SAID: Final = 2_000

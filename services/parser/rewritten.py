@@ -18,10 +18,11 @@ from services.parser.defects import Defects
 from services.parser.headers import Headers
 from shared.addresses import address_key, address_keys
 from shared.contracts.mail import Address, ParsedMail
+from shared.lazy_pattern import lazy_compile
 
 _ORIGINAL: Final = ("x-original-from", "x-original-sender")
 _LISTS: Final = ("list-post", "mailing-list", "x-beenthere", "x-mailing-list")
-_VIA: Final = re.compile(r"\s+(?:via|über|par|por|tramite)\s.*$", re.IGNORECASE)
+_VIA: Final = lazy_compile(r"\s+(?:via|über|par|por|tramite)\s.*$", re.IGNORECASE)
 MAX_VALUES: Final = 5
 MAX_CHARS: Final = 2_000
 

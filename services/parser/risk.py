@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from shared.lazy_pattern import lazy_compile
+
 SMALL_BYTES: Final = 64 << 10
 """Bytes of a mail without its files."""
 WHOLE_BYTES: Final = 4 << 20
@@ -31,9 +33,9 @@ _MOST_IN_HEADER: Final = (
     (b"\n", 400), (b",", 400), (b":", 600), (b"(", 200), (b";", 400), (b'"', 800), (b"<", 400), (b"=?", 200),
     (b"message/", 10), (b"multipart/", 20),
 )  # fmt: skip
-_FILE: Final = re.compile(rb"^content-type:[ \t]*(?:application|image|audio|video)/", re.MULTILINE)
-_OPENED: Final = re.compile(rb"tnef|winmail|pkcs7-mime|text/|message/|multipart/")
-_BOUNDARY: Final = re.compile(rb'boundary[ \t]*=[ \t]*"?([^"\s;]{1,70})')
+_FILE: Final = lazy_compile(rb"^content-type:[ \t]*(?:application|image|audio|video)/", re.MULTILINE)
+_OPENED: Final = lazy_compile(rb"tnef|winmail|pkcs7-mime|text/|message/|multipart/")
+_BOUNDARY: Final = lazy_compile(rb'boundary[ \t]*=[ \t]*"?([^"\s;]{1,70})')
 _BLANK_LINES: Final = (b"\n\r\n", b"\n\n", b"\r\r")
 
 

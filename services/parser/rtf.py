@@ -11,6 +11,7 @@ import struct
 from itertools import islice
 
 from services.parser import charset
+from shared.lazy_pattern import lazy_compile
 
 _COMPRESSED, _PLAIN = b"LZFu", b"MELA"
 _DICTIONARY = (
@@ -69,7 +70,7 @@ def _copy(out: bytearray, distance: int, length: int) -> None:
         out.append(out[-distance] if distance <= len(out) else 32)
 
 
-_TOKEN = re.compile(
+_TOKEN = lazy_compile(
     rb"\\(?:([a-z]{1,32})(-?\d{1,10})?[ ]?|'([0-9a-f]{2})|([^a-z]))|([{}])|([^\\{}\r\n]+)|[\r\n]+|\\", re.IGNORECASE
 )
 _SILENT = frozenset({

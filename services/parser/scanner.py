@@ -10,13 +10,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-_STRUCTURE = re.compile(r'[",;:<>()\[\]\\]')
+from shared.lazy_pattern import lazy_compile
+
+_STRUCTURE = lazy_compile(r'[",;:<>()\[\]\\]')
 _DEEP_COMMENT = 10
 _LONGEST_SCHEME = 40
 """Characters before a colon that are searched for `mailto`, including blanks."""
 QUOTED_AT = "\ue0a1"
 """Replaces an `@` inside quotation marks, which does not belong to an address."""
-_NEXT = {chars: re.compile(f"[{re.escape(chars)}]") for chars in ('"\\', "()\\", '<>"')}
+_NEXT = {chars: lazy_compile(f"[{re.escape(chars)}]") for chars in ('"\\', "()\\", '<>"')}
 
 
 @dataclass(slots=True)

@@ -11,38 +11,39 @@ from typing import TYPE_CHECKING, Final
 
 from services.parser import phrases
 from services.parser.quotes import words
+from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:
     from services.parser.tree import Headers
 
-_DAEMON: Final = re.compile(r"mailer-?daemon|mail delivery (?:sub)?system|double-bounce@")
-_NO_REPLY: Final = re.compile(
+_DAEMON: Final = lazy_compile(r"mailer-?daemon|mail delivery (?:sub)?system|double-bounce@")
+_NO_REPLY: Final = lazy_compile(
     r"(?:^|[<\s\"'])(?:(?:do-?_?)?no[tn]?[-_.]?(?:reply|answer|responder?|reponse)|keine?[-_.]?antwort"
     r"|ne[-_.]?pas[-_.]?repondre|auto-?_?(?:reply|respon(?:d|der|se)|answer))\b"
 )
-_ROBOT: Final = re.compile(
+_ROBOT: Final = lazy_compile(
     r"(?:^|[<\s\"'])(?:post-?_?master|mdaemon|mail[._-]?delivery|mail-?daemon|bounce-?handler|microsoftexchange[0-9a-f]{32})\b|"
     r"mail deliver\w* (?:sub)?s(?:ystem|ervice)|delivery subsystem|system administrator|mail administrator|"
     r"internet mail delivery|mail service\b|smtp_?gateway"
 )
 """These three for text in lower case."""
-_ANSWERS: Final = re.compile(
+_ANSWERS: Final = lazy_compile(
     r"x-(?:mail-)?(?:auto-?(?:reply|replied|respon(?:d|der|se)|answer|generated)(?:-from|-domain)?"
     r"|vacation|holiday-?reply|out-?of-?office|fc-machinegenerated)"
 )
 """Names of headers that autoresponders add, in lower case."""
-_NO_ANSWER: Final = re.compile(r"(?:no|false|0|none|forward|redirect|mirror|group|letter)\b")
+_NO_ANSWER: Final = lazy_compile(r"(?:no|false|0|none|forward|redirect|mirror|group|letter)\b")
 """Values with which these headers say that the mail is no answer, but passed on by a rule (CommuniGate)."""
 _ANSWER_VALUES: Final = {
-    "precedence": re.compile(r"^auto[-_]?repl"),
-    "x-precedence": re.compile(r"^auto[-_]?repl"),
-    "preference": re.compile(r"^auto[-_]?repl"),
-    "delivered-to": re.compile(r"^auto-?_?(?:respon|reply)\w*$"),
-    "x-post-messageclass": re.compile(r"autorespon"),
-    "x-apple-action": re.compile(r"^vacation"),
-    "x-mailer": re.compile(r"\b(?:vacation|auto[-_ ]?(?:respon|reply|answer)|out[-_ ]?of[-_ ]?office)"),
-    "user-agent": re.compile(r"\b(?:vacation|auto[-_ ]?(?:respon|reply|answer)|out[-_ ]?of[-_ ]?office)"),
-    "x-loop": re.compile(r"\b(?:vacation|autorespon)"),
+    "precedence": lazy_compile(r"^auto[-_]?repl"),
+    "x-precedence": lazy_compile(r"^auto[-_]?repl"),
+    "preference": lazy_compile(r"^auto[-_]?repl"),
+    "delivered-to": lazy_compile(r"^auto-?_?(?:respon|reply)\w*$"),
+    "x-post-messageclass": lazy_compile(r"autorespon"),
+    "x-apple-action": lazy_compile(r"^vacation"),
+    "x-mailer": lazy_compile(r"\b(?:vacation|auto[-_ ]?(?:respon|reply|answer)|out[-_ ]?of[-_ ]?office)"),
+    "user-agent": lazy_compile(r"\b(?:vacation|auto[-_ ]?(?:respon|reply|answer)|out[-_ ]?of[-_ ]?office)"),
+    "x-loop": lazy_compile(r"\b(?:vacation|autorespon)"),
 }
 """Other headers, and what their values hold in an automatic answer, in lower case."""
 _LISTS: Final = (
@@ -56,8 +57,8 @@ _CHALLENGES: Final = frozenset(
 _PERSONS: Final = frozenset(("in-reply-to", "references", "user-agent", "thread-index", "x-originating-ip"))
 _PRECEDENCE: Final = frozenset(("bulk", "list", "junk"))
 _SHOWN: Final = {"list-id": "List-Id", "feedback-id": "Feedback-ID", "x-mlserver": "X-MLServer"}
-_ENDING: Final = re.compile(r"\([^()]{0,60}\)\s{0,9}$")
-_COMMENT: Final = re.compile(r"\([^()]{0,200}\)")
+_ENDING: Final = lazy_compile(r"\([^()]{0,60}\)\s{0,9}$")
+_COMMENT: Final = lazy_compile(r"\([^()]{0,200}\)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from shared.lazy_pattern import lazy_compile
+
 
 def read(module: str) -> dict[str, str]:
     """The tables by name in the text file beside a module, whose `__file__` is given."""
@@ -35,7 +37,7 @@ def alternatives(table: str) -> str:
 
 def any_of(table: str) -> re.Pattern[str]:
     """The same, compiled to ignore case."""
-    return re.compile(alternatives(table), re.IGNORECASE)
+    return lazy_compile(alternatives(table), re.IGNORECASE)
 
 
 def any_in_lower(table: str) -> re.Pattern[str]:
@@ -44,7 +46,7 @@ def any_in_lower(table: str) -> re.Pattern[str]:
     for phrase in phrases(table):
         first = phrase[0] if phrase[0].isalnum() and phrase[1:2] not in ("?", "*", "+", "{") else ""
         groups.setdefault(first, []).append(phrase[len(first) :])
-    return re.compile("|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in groups.items()))
+    return lazy_compile("|".join(f"{first}(?:{'|'.join(rest)})" for first, rest in groups.items()))
 
 
 def by_alias(table: Mapping[str, str]) -> dict[str, str]:

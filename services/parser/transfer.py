@@ -13,6 +13,7 @@ import re
 from services.parser.charset import is_utf8
 from services.parser.defects import Defects
 from services.parser.tables import by_alias
+from shared.lazy_pattern import lazy_compile
 
 _ALIASES = by_alias(
     {
@@ -25,12 +26,12 @@ _ALIASES = by_alias(
     }
 )
 _IDENTITY = frozenset({"7bit", "8bit", "binary"})
-_BASE64_JUNK = re.compile(rb"[^A-Za-z0-9+/=\s-]")
-_BAD_QP = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]{0,80}\r?\n|[ \t\r\n]{0,80}\Z)")
-_SOFT_BREAK_WITH_BLANKS = re.compile(rb"=[ \t]{1,80}(?=\r?\n)")
-_END_OF_BASE64 = re.compile(rb"\s{0,9}+(?:[A-Za-z0-9+/]{4,}+={0,2}\r?\n)++(?=\r?\n)")
+_BASE64_JUNK = lazy_compile(rb"[^A-Za-z0-9+/=\s-]")
+_BAD_QP = lazy_compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]{0,80}\r?\n|[ \t\r\n]{0,80}\Z)")
+_SOFT_BREAK_WITH_BLANKS = lazy_compile(rb"=[ \t]{1,80}(?=\r?\n)")
+_END_OF_BASE64 = lazy_compile(rb"\s{0,9}+(?:[A-Za-z0-9+/]{4,}+={0,2}\r?\n)++(?=\r?\n)")
 _MAX_SEGMENTS = 10_000
-BEGIN = re.compile(rb"^begin(?:-base64)?[ \t]++([0-7]{3,4})[ \t]++([^\r\n]{1,500}+)\r?$", re.MULTILINE)
+BEGIN = lazy_compile(rb"^begin(?:-base64)?[ \t]++([0-7]{3,4})[ \t]++([^\r\n]{1,500}+)\r?$", re.MULTILINE)
 
 
 def name_of(value: str) -> str:
@@ -88,8 +89,8 @@ def _doubtful_base64(data: bytes, decoded: bytes, defects: Defects) -> bytes:
     return _repaired_base64(data)
 
 
-_WHOLE_BASE64 = re.compile(rb"[A-Za-z0-9+/\r\n]{8,}+={1,2}\s*+\Z")
-_AFTER_PADDING = re.compile(rb"=[ \t]*(?=[^\s=])|=\s+(?=[^\s=])")
+_WHOLE_BASE64 = lazy_compile(rb"[A-Za-z0-9+/\r\n]{8,}+={1,2}\s*+\Z")
+_AFTER_PADDING = lazy_compile(rb"=[ \t]*(?=[^\s=])|=\s+(?=[^\s=])")
 
 
 def _without_words_at_end(data: bytes) -> bytes:

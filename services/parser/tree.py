@@ -20,15 +20,16 @@ from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.headers import EMPTY, Headers, Parameterised, parameterised, parse_block
 from shared.contracts.errors import BoundExceeded
+from shared.lazy_pattern import lazy_compile
 
 __all__ = ["Headers", "Part", "parse", "walk"]
 
 _MAILS = frozenset({"message/rfc822", "message/global", "message/news"})
-_TEXTUAL = re.compile(r"text/|message/(?!rfc822|global$|news|partial|external-body)")
-_TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}$")
-_END_OF_HEADERS = re.compile(rb"\n\r*\n")
-_DELIMITER_LIKE = re.compile(rb"(?:^|\n)--([^\r\n]{1,300}+)\r?\n(?:content-[a-z-]{1,40}[ \t]*:|\r?\n)", re.IGNORECASE)
-_FIRST_LINE = re.compile(rb"(?:>?From |[!-9;-~]{1,80}[ \t]{0,9}:)")
+_TEXTUAL = lazy_compile(r"text/|message/(?!rfc822|global$|news|partial|external-body)")
+_TYPE = lazy_compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}$")
+_END_OF_HEADERS = lazy_compile(rb"\n\r*\n")
+_DELIMITER_LIKE = lazy_compile(rb"(?:^|\n)--([^\r\n]{1,300}+)\r?\n(?:content-[a-z-]{1,40}[ \t]*:|\r?\n)", re.IGNORECASE)
+_FIRST_LINE = lazy_compile(rb"(?:>?From |[!-9;-~]{1,80}[ \t]{0,9}:)")
 _LF, _CR = 10, 13
 _LINE_ENDS = (_LF, _CR)
 
@@ -283,7 +284,7 @@ def _content_type(
 
 
 _MOST_TYPES = 10
-_HTML = re.compile(rb"\s{0,99}<(?:!doctype html|html|body|div|p|table)\b", re.IGNORECASE)
+_HTML = lazy_compile(rb"\s{0,99}<(?:!doctype html|html|body|div|p|table)\b", re.IGNORECASE)
 
 
 def _true_type(values: list[bytes], content: Span, bounds: Bounds, defects: Defects) -> Parameterised:

@@ -15,6 +15,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from shared.contracts.errors import Misconfigured
+from shared.lazy_pattern import lazy_compile
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -25,7 +26,7 @@ _NAMES: Final[Mapping[str, Mapping[str, int]]] = {
 _FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
 MAX_YEARS: Final = 9
 """29 February comes back after eight years at most (1896 to 1904)."""
-_PART: Final = re.compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]{1,3}))?")
+_PART: Final = lazy_compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]{1,3}))?")
 
 
 @dataclass(frozen=True, slots=True)

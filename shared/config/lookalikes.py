@@ -6,7 +6,6 @@ configured, so that nobody can say which of them exist.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
@@ -16,13 +15,14 @@ from shared.config.complaints import Complaint, Complaints, values_at
 from shared.config.model import BUILT_IN_TYPES, Configuration, Rule, folded
 from shared.config.problems import typo_of
 from shared.config.values import Scalar
+from shared.lazy_pattern import lazy_compile
 from shared.loops import is_prefixed, without_prefixes
 from shared.patterns import PatternTime
 
 MIN_WORD: Final = 5
 """Letters of a word of which another may be a misspelling."""
 REPLIES: Final = ("Re: ", "Fwd: ")
-_EVERY_FILE: Final = re.compile(r"\*+(?:\.\*+)?")
+_EVERY_FILE: Final = lazy_compile(r"\*+(?:\.\*+)?")
 
 
 def find_lookalikes(config: Configuration) -> Complaints:

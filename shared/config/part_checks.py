@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -21,11 +20,12 @@ from shared.config.model import (
     SenderPolicy,
     Sla,
 )
+from shared.lazy_pattern import lazy_compile
 
 _LINE: Final = frozenset({"imap", "pop3", "smtp"})
 _WITHOUT_PASSWORD: Final = frozenset({"none", "gssapi", "xoauth2", "oauth"})
-_ADDRESS: Final = re.compile(r"[^\s@]+@[^\s@]+")
-_GUID: Final = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_ADDRESS: Final = lazy_compile(r"[^\s@]+@[^\s@]+")
+_GUID: Final = lazy_compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ACCOUNT: Final = ("username", "the user account is an address; write it as user@domain")
 
 

@@ -12,10 +12,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import ZoneInfo
-
-import regex
 
 from shared.addresses import address_key, ascii_domain
 from shared.config.cron import Cron
@@ -23,6 +21,10 @@ from shared.config.problems import InvalidValue, Location, nearest
 from shared.config.tree import Item, Mapped, Sequenced, Text
 from shared.config.values import FILE_REFERENCE, Scalar, Secret
 from shared.contracts.errors import Misconfigured
+from shared.lazy_pattern import lazy_compile
+
+if TYPE_CHECKING:
+    import regex
 
 T = TypeVar("T")
 Read = Callable[[Item, Location], T]
@@ -37,9 +39,9 @@ MAX_PATTERN_CHARACTERS: Final = 1000
 """Characters of a regular expression; longer ones are mistakes."""
 _ON: Final = frozenset({"true", "on", "yes"})
 _OFF: Final = frozenset({"false", "off", "no"})
-_DURATION: Final = re.compile(r"(?:[0-9]{1,9}(?:ms|[smhdw]))+")
-_ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>()\[\],;:\"\\.]+(?:\.[^\s@<>()\[\],;:\"\\.]+)*")
-_UNSAFE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+_DURATION: Final = lazy_compile(r"(?:[0-9]{1,9}(?:ms|[smhdw]))+")
+_ADDRESS: Final = lazy_compile(r"[^\s@<>()\[\],;:\"\\]+@[^\s@<>()\[\],;:\"\\.]+(?:\.[^\s@<>()\[\],;:\"\\.]+)*")
+_UNSAFE: Final = lazy_compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def kind_of(item: Item) -> str:
@@ -301,6 +303,8 @@ def pattern(*groups: str) -> Read[str]:
 
 
 def _compiled(value: str) -> regex.Pattern[str]:
+    import regex
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -17,7 +17,7 @@ from shared.config.problems import InvalidConfiguration, Location, Problem, Prob
 from shared.config.resolve import with_canonical_types
 from shared.config.schema import CONFIGURATION
 from shared.config.section import attempt
-from shared.config.tree import Item, Mapped, Unparsable, line_at, parse
+from shared.config.tree import Item, Mapped, Unparsable, line_at
 from shared.contracts.errors import Misconfigured
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
@@ -61,6 +61,8 @@ def read_bytes(content: bytes, *, source: str, base: Path | None) -> tuple[Item,
     Raises `InvalidConfiguration` when a value is wrong, with that and with what does not fit together; without a wrong
     value, what does not fit together is left to `found_in`.
     """
+    from shared.config.yaml_events import parse  # who reads a stored configuration needs no YAML
+
     log = ProblemLog(source, base)
     try:
         root = parse(content)

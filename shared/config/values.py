@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from shared.contracts.errors import Misconfigured
+from shared.lazy_pattern import lazy_compile
 
 Scalar = str | int | float | bool | None
 """A value that a template, a quick action or a condition can hold."""
 
-ENVIRONMENT_REFERENCE: Final = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+ENVIRONMENT_REFERENCE: Final = lazy_compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 FILE_REFERENCE: Final = "file:"
 MAX_SECRET_BYTES: Final = 64 * 1024
 

@@ -17,8 +17,8 @@ from shared.config.keys import Size
 from shared.config.model import Configuration, Rule, Statuses
 from shared.config.readers import duration_text, size_text
 from shared.config.schema import section_of
-from shared.config.tree import CORE
 from shared.config.values import Secret
+from shared.config.yaml_events import CORE
 from shared.contracts.fields import Member, members_of
 from shared.contracts.mapping import Dialect
 from shared.contracts.mapping import to_plain as written

@@ -93,6 +93,8 @@ class EmbeddedBroker:
         self._stop = threading.Event()
         self._renewer: threading.Thread | None = None
         self._unclosed: list[EmbeddedConsumer] = []
+        self._joining: dict[str, str] = {}
+        self._left: set[str] = set()
         self._mine = _Thread()
 
     @property
@@ -112,9 +114,7 @@ class EmbeddedBroker:
 
     def declare(self) -> None:
         """Make the table; free what dead processes of this machine still hold."""
-        with self.file.writing() as db:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                db.execute(statement)
+        self.file.make(_SCHEMA)
         self.free_dead()
 
     def free_dead(self) -> int:
@@ -130,9 +130,9 @@ class EmbeddedBroker:
 
     def _consumers(self) -> Counter[str]:
         """Consumers by queue: those of running processes, as far as that can be seen from here."""
-        rows = self._rows("SELECT queue, holder FROM consumers WHERE until >= ?", time.time())
+        rows = self._rows("SELECT queue, holder, id FROM consumers WHERE until >= ?", time.time())
         gone = {holder for holder in {row[1] for row in rows} if processes.is_gone(holder.rpartition("/")[0])}
-        return Counter(queue for queue, holder in rows if holder not in gone)
+        return Counter(queue for queue, holder, id_ in rows if holder not in gone and id_ not in self._left)
 
     def publish(self, messages: Sequence[Message]) -> None:
         """Durable when it returns."""
@@ -146,7 +146,35 @@ class EmbeddedBroker:
         if self._renewer is None:
             self._renewer = threading.Thread(target=self._renew, name="leases", daemon=True)
             self._renewer.start()
-        return EmbeddedConsumer(self, queue, prefetch)
+        consumer = EmbeddedConsumer(self, queue, prefetch)
+        self._joining[consumer.id] = queue
+        return consumer
+
+    def register(self, consumer: EmbeddedConsumer) -> None:
+        """Count a consumer from its first take on; with it, in one write, all that this process has made since.
+
+        Until `leave`, or for a lease after the process was killed.
+        """
+        if consumer.id not in self._joining:
+            return
+        joining, until = dict(self._joining), time.time() + self.lease_seconds
+        with self.file.writing() as db:
+            db.execute("DELETE FROM consumers WHERE until < ?", (time.time() - CLOCK_SECONDS,))
+            rows = [(id_, queue, self.owner, until) for id_, queue in joining.items()]
+            db.executemany("INSERT OR REPLACE INTO consumers VALUES(?, ?, ?, ?)", rows)
+            self._remove_left(db)
+        for id_ in joining:
+            self._joining.pop(id_, None)
+
+    def leave(self, consumer: EmbeddedConsumer) -> None:
+        """Count a consumer no longer; its row goes with the next write about consumers."""
+        if self._joining.pop(consumer.id, None) is None:
+            self._left.add(consumer.id)
+
+    def _remove_left(self, db: sqlite3.Connection) -> None:
+        """Remove the rows of consumers that were closed; safe to repeat."""
+        left = set(self._left)
+        db.executemany("DELETE FROM consumers WHERE id = ?", [(id_,) for id_ in left])
 
     def _renew(self) -> None:
         while not self._stop.wait(self.lease_seconds / 3):
@@ -158,6 +186,7 @@ class EmbeddedBroker:
                     until = time.time() + self.lease_seconds
                     db.execute("UPDATE queue SET until = ? WHERE held = 1 AND holder = ?", (until, self.owner))
                     db.execute("UPDATE consumers SET until = ? WHERE holder = ?", (until, self.owner))
+                    self._remove_left(db)
             except Unavailable as error:
                 log.warning("leases_not_renewed", extra={"reason": str(error)})
 
@@ -209,6 +238,12 @@ class EmbeddedBroker:
         self._stop.set()
         if self._renewer is not None:
             self._renewer.join(5)
+        if self._left:
+            try:
+                with self.file.writing() as db:
+                    self._remove_left(db)
+            except Unavailable as error:  # they are counted until their lease ends
+                log.warning("consumers_not_removed", extra={"reason": str(error)})
         self.file.close()
 
     def posted(self, message: Message, *, queue: str | None = None, until: float | None = None) -> Post:
@@ -243,7 +278,7 @@ class EmbeddedConsumer:
 
     def __init__(self, broker: EmbeddedBroker, queue: str, prefetch: int) -> None:
         self.broker, self.queue, self.prefetch = broker, queue, prefetch
-        self._id: str | None = None
+        self.id = uuid.uuid4().hex
         self._width = 1
         self._settling: list[_Settling] = []
         self._held: dict[int, int] = {}
@@ -260,27 +295,11 @@ class EmbeddedConsumer:
             self._held.update((_seq(each), 1) for each in handed_over)
             return handed_over
         self.flush()
-        self._register()
+        self.broker.register(self)
         deadline = time.monotonic() + timeout
         while not (taken := self._take_now()) and time.monotonic() < deadline:
             time.sleep(min(POLL_SECONDS, timeout))
         return taken
-
-    def _register(self) -> None:
-        """Be counted as a consumer, from the first take until `close`, or for a lease after the process was killed."""
-        if self._id is not None:
-            return
-        id_, until = uuid.uuid4().hex, time.time() + self.broker.lease_seconds
-        with self.broker.file.writing() as db:
-            db.execute("DELETE FROM consumers WHERE until < ?", (time.time() - CLOCK_SECONDS,))
-            db.execute("INSERT INTO consumers VALUES(?, ?, ?, ?)", (id_, self.queue, self.broker.owner, until))
-        self._id = id_
-
-    def _unregister(self) -> None:
-        id_, self._id = self._id, None
-        if id_ is not None:
-            with self.broker.file.writing() as db:
-                db.execute("DELETE FROM consumers WHERE id = ?", (id_,))
 
     def _take_now(self) -> Sequence[Delivery]:
         if not self._anything():
@@ -457,7 +476,7 @@ class EmbeddedConsumer:
         except Unavailable:
             self.broker.close_later(self)
             raise
-        self._unregister()
+        self.broker.leave(self)
 
 
 def _delivery(queue: str, row: _Row) -> Delivery:

@@ -51,6 +51,7 @@ _SCHEMA = """
 CREATE TABLE IF NOT EXISTS blobs(sha TEXT PRIMARY KEY, file TEXT NOT NULL, size INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS blob_rows(file TEXT NOT NULL, n INTEGER NOT NULL, data BLOB NOT NULL);
 CREATE UNIQUE INDEX IF NOT EXISTS blob_rows_by_file ON blob_rows(file, n);
+CREATE TABLE IF NOT EXISTS ensured(declaration TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
@@ -62,23 +63,37 @@ class EmbeddedDocuments:
         self._tables: dict[str, _Table] = {}
         self._made: set[str] = set()
         self._rollbacks = self.file.rollbacks
-        with self.file.writing() as db:
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                db.execute(statement)
+        self.file.make(_SCHEMA)
 
     def ensure(self, indexes: Iterable[Index]) -> None:
-        """Create missing columns, entry tables and indexes; fill them from what is stored."""
+        """Create missing columns, entry tables and indexes; fill them from what is stored.
+
+        A declaration that was carried out once is noted in the file: to look at each of its parts takes longer than
+        all else that opens a store.
+        """
         by_collection: dict[str, list[Index]] = defaultdict(list)
         for index in indexes:
             by_collection[index.collection].append(check_index(index))
-        for collection, of_collection in by_collection.items():
-            table = _Table(collection, of_collection)
-            try:
-                with self.file.writing() as db:
-                    table.create(db)
-            except sqlite3.IntegrityError as error:
-                raise Misconfigured(f"{collection}: stored documents break a unique index: {error}") from error
-            self._tables[collection] = table
+        tables = {collection: _Table(collection, declared) for collection, declared in by_collection.items()}
+        declaration = repr(by_collection.items())
+        if not self._is_ensured(declaration):
+            for collection, table in tables.items():
+                self._create(collection, table)
+            with self.file.writing() as db:
+                db.execute("INSERT OR IGNORE INTO ensured VALUES(?)", (declaration,))
+        self._tables |= tables
+
+    def _is_ensured(self, declaration: str) -> bool:
+        with self.file.translated():
+            found = self.file.connection.execute("SELECT 1 FROM ensured WHERE declaration = ?", (declaration,))
+            return found.fetchone() is not None
+
+    def _create(self, collection: str, table: _Table) -> None:
+        try:
+            with self.file.writing() as db:
+                table.create(db)
+        except sqlite3.IntegrityError as error:
+            raise Misconfigured(f"{collection}: stored documents break a unique index: {error}") from error
 
     def insert(self, collection: str, document: Document) -> bool:
         """Insert once."""

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 
 from shared.contracts.errors import Misconfigured, Unavailable
+from shared.lazy_pattern import lazy_compile
 
 FILE_NAME = "postroom.sqlite"
 BUSY_SECONDS = 30.0
@@ -31,6 +32,7 @@ _PRAGMAS = (
 )
 
 
+_NAMED = lazy_compile(r"IF NOT EXISTS (\w+)")
 _ERRORS_OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
 
 
@@ -103,6 +105,19 @@ class LocalFile:
         if self._mine.depth:
             self._mine.broken = broken
         return broken
+
+    def make(self, schema: str) -> None:
+        """Make the tables and indexes of a schema that are missing.
+
+        It looks first, without the write lock: a command that only looks must not wait for a worker that writes.
+        """
+        with self.translated():
+            there = {str(row[0]) for row in self.connection.execute("SELECT name FROM sqlite_master")}
+        if there.issuperset(_NAMED.findall(schema)):
+            return
+        with self.writing() as db:
+            for statement in filter(str.strip, schema.split(";")):
+                db.execute(statement)
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:

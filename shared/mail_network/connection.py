@@ -20,6 +20,7 @@ from enum import StrEnum
 import idna
 
 from shared.contracts.errors import PostroomError, Unavailable
+from shared.lazy_pattern import lazy_compile
 
 CONNECT_SECONDS = 15.0
 GREETING_SECONDS = 5.0
@@ -28,7 +29,7 @@ HANDSHAKE_SECONDS = 8.0
 _PROBE_SECONDS = 2.0
 _WITHOUT_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")
 """Beginnings of the reasons that OpenSSL gives when the other side does not speak TLS."""
-_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+_LABEL = lazy_compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 
 class Step(StrEnum):

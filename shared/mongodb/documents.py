@@ -32,6 +32,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from shared.contracts.errors import Misconfigured, Unavailable
+from shared.lazy_pattern import lazy_compile
 from shared.mongodb.blobs import Upload, blob_document, read_file, remove_file, unfinished
 from shared.mongodb.errors import is_duplicate, is_duplicate_refusal, said, translated
 from shared.mongodb.exchange import exchange, pushed
@@ -381,7 +382,7 @@ def place_of(url: str) -> str:
     return match["hosts"]
 
 
-_URL: Final = re.compile(
+_URL: Final = lazy_compile(
     r"mongodb(\+srv)?://(?P<user>[^@/?#]*@)?(?P<hosts>[^@/?#:,]+(:\d+)?(,[^@/?#:,]+(:\d+)?)*)(?=[/?]|$)"
 )
 
@@ -446,7 +447,7 @@ def _condition_to_server(condition: Any) -> Any:
     return said | {"$regex": "^" + _SPECIAL.sub(_escaped, condition["$prefix"])}
 
 
-_SPECIAL: Final = re.compile(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]")
+_SPECIAL: Final = lazy_compile(r"[\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\x7f]")
 
 
 def _escaped(special: re.Match[str]) -> str:
@@ -458,7 +459,7 @@ def _is_digest(sha256: str) -> bool:
     return _DIGEST.fullmatch(sha256) is not None
 
 
-_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_DIGEST: Final = lazy_compile(r"[0-9a-f]{64}")
 
 
 def _only_duplicates(error: BulkWriteError) -> bool:

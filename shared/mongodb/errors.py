@@ -25,6 +25,7 @@ from pymongo.errors import (
 )
 
 from shared.contracts.errors import Misconfigured, Unavailable, Unsupported
+from shared.lazy_pattern import lazy_compile
 from shared.store.vocabulary import Taken
 
 _UNKNOWN_COMMAND: Final = frozenset({59})
@@ -47,14 +48,14 @@ _PASSING_LABELS: Final = ("TransientTransactionError", "RetryableWriteError", "S
 _DUPLICATE_CODES: Final = frozenset({11000, 11001, 12582})
 _DUPLICATE_STATES: Final = frozenset({"23505", "23P01"})
 """unique_violation, exclusion_violation."""
-_PASSING_STATES: Final = re.compile(r"08...|40...|53...|55P03|57...|58030|25006|72000")
+_PASSING_STATES: Final = lazy_compile(r"08...|40...|53...|55P03|57...|58030|25006|72000")
 """PostgreSQL's classes: connection, rollback (deadlock, serialization), resources, lock not available, operator
 intervention (shutdown, starting up, cancelled), I/O error, read only, snapshot too old (appendix A of its manual)."""
 _PACKED: Final = 1 << 24
 """Codes from here on may be a packed SQLSTATE; MongoDB's own are lower."""
 
-_DUPLICATE_WORDS: Final = re.compile(r"E11000|duplicate key|violates (unique|exclusion) constraint", re.IGNORECASE)
-_PASSING_WORDS: Final = re.compile(
+_DUPLICATE_WORDS: Final = lazy_compile(r"E11000|duplicate key|violates (unique|exclusion) constraint", re.IGNORECASE)
+_PASSING_WORDS: Final = lazy_compile(
     r"deadlock detected|write ?conflict|could not (serialize access|obtain lock)|lock(ing)? time-?out"
     r"|too many (clients|connections)|remaining connection slots|connection pool|pool (is )?(exhausted|timed out)"
     r"|not (writable )?primary|stepp(ed|ing) down|(is )?(starting up|shutting down)|in recovery mode"

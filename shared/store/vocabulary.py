@@ -13,7 +13,6 @@ a naive time) or a change that this document cannot take (`$inc` on a text).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -22,6 +21,7 @@ from operator import ge, lt
 from typing import Any, Final
 
 from shared.contracts.errors import Unsupported
+from shared.lazy_pattern import lazy_compile
 from shared.store.documents import Change, Document, Filter, Index, Sort
 
 MAX_DEPTH: Final = 64
@@ -88,7 +88,7 @@ def _field_path(field: object) -> Path:
     return path_of(field)
 
 
-_COLLECTION: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_COLLECTION: Final = lazy_compile(r"[a-z][a-z0-9_]{0,63}")
 _RESERVED: Final = frozenset({"blobs", "fs"})
 
 

@@ -6,15 +6,16 @@ Every pattern is bounded and starts at a fixed place, so that its running time s
 
 from __future__ import annotations
 
-import re
 from typing import Final
+
+from shared.lazy_pattern import lazy_compile
 
 _WIDE: Final = "\u3001\u3002\u3008-\u3011\uff08\uff09\uff0c\uff1a\uff1b\uff1c\uff1e"  # punctuation of East Asia
 LOCAL: Final = rf"[^\s<>()\[\]:;,\"'`|@{_WIDE}]{{1,120}}"
 _WORD: Final = r"A-Za-z0-9_À-\u024f\u0370-\u1fff"  # no CJK: such prose follows an address without a blank
 DOMAIN: Final = rf"(?:[{_WORD}](?:[{_WORD}.-]{{0,250}}[{_WORD}])?|\[[0-9A-Fa-f.:]{{3,45}}\])"
 ADDRESS: Final = rf"(?:\"[^\"\n@]{{1,80}}\"|{LOCAL})@{DOMAIN}"
-_ADDRESS: Final = re.compile(ADDRESS)
+_ADDRESS: Final = lazy_compile(ADDRESS)
 _ROBOTS: Final = ("mailer-daemon@", "postmaster@", "mdaemon@", "double-bounce@")
 
 

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final
 
 from services.parser.tables import alternatives
+from shared.lazy_pattern import lazy_compile
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +28,16 @@ _KNOWN: Final = frozenset(
      531, 533, 534, 535, 538, *range(540, 558), 571}
 )  # fmt: skip
 """Reply codes that mail servers use; three digits elsewhere are ports, amounts and the like."""
-_BOTH: Final = re.compile(r"(?<![\d.])([45]\d\d)[ \-:#(\[]{1,3}['\"]?([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
-_QUOTES: Final = re.compile(
+_BOTH: Final = lazy_compile(r"(?<![\d.])([45]\d\d)[ \-:#(\[]{1,3}['\"]?([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
+_QUOTES: Final = lazy_compile(
     r"(?:\b(?:said|says|returned|replie[sd]|reply|respon\w{1,6}|answer\w{0,3}|antwort\w{0,4})\b[\w ]{0,12}|[-=]>|LED=)"
     r"[\s:=<(\[]{0,6}['\"]?$",
     re.IGNORECASE,
 )
 """What introduces the reply of another server, which knows better than the one that passes it on."""
-_STATUS: Final = re.compile(r"(?<![\w.\-/])([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
-_SMTP: Final = re.compile(r"(?:^|(?<=[\s:;(<>#\"'\[=,]))([45]\d\d)(?=[\s\-:,.;)\]\"'>_]|$)", re.MULTILINE)
-_VERSION: Final = re.compile(r"(?:version|release|\bv|build)\W{0,2}$", re.IGNORECASE)
+_STATUS: Final = lazy_compile(r"(?<![\w.\-/])([45]\.\d{1,3}\.\d{1,3})(?![.\d]*\d)")
+_SMTP: Final = lazy_compile(r"(?:^|(?<=[\s:;(<>#\"'\[=,]))([45]\d\d)(?=[\s\-:,.;)\]\"'>_]|$)", re.MULTILINE)
+_VERSION: Final = lazy_compile(r"(?:version|release|\bv|build)\W{0,2}$", re.IGNORECASE)
 
 
 def read(text: str) -> Codes:
@@ -135,7 +136,9 @@ _WORDS: Final = r"""
     network           connection (?:refused|timed out|reset|dropped|lost) | timed? ?out | no route | unreachable
     policy            polic(?:y|ies) | prohibited | not allowed | denied | rejected | refused | forbidden | restricted
 """
-_BY_WORDS: Final = tuple((row.split(None, 1)[0], re.compile(alternatives(row))) for row in _WORDS.strip().splitlines())
+_BY_WORDS: Final = tuple(
+    (row.split(None, 1)[0], lazy_compile(alternatives(row))) for row in _WORDS.strip().splitlines()
+)
 
 
 def reason(codes: Codes, diagnostic: str) -> str | None:

@@ -13,13 +13,14 @@ from typing import Final
 
 from services.parser.bounces import codes
 from services.parser.bounces.addresses import first_address
+from shared.lazy_pattern import lazy_compile
 
 MAX_CHARS: Final = 1_000_000
 MAX_LINES: Final = 20_000
 MAX_FIELD: Final = 4_000
 MAX_ADDRESS: Final = 320
-_USER: Final = re.compile(r"<?([A-Za-z0-9][\w.+-]{0,63})>?")
-_FIELD: Final = re.compile(r"[ \t]{0,4}([A-Za-z][A-Za-z0-9-]{2,40})[ \t]{0,4}:[ \t]*(.*)")
+_USER: Final = lazy_compile(r"<?([A-Za-z0-9][\w.+-]{0,63})>?")
+_FIELD: Final = lazy_compile(r"[ \t]{0,4}([A-Za-z][A-Za-z0-9-]{2,40})[ \t]{0,4}:[ \t]*(.*)")
 _WANTED: Final = frozenset(
     ("final-recipient", "original-recipient", "x-actual-recipient", "action", "status", "diagnostic-code")
 )

@@ -7,11 +7,11 @@ when a mail looks like a report and its own fields name no recipient.
 from __future__ import annotations
 
 import logging
-import re
 from email.message import Message
 from typing import TYPE_CHECKING, Final
 
 from services.parser.bounces.addresses import first_address, tidy
+from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:
     from services.parser.tree import Part
@@ -24,7 +24,7 @@ MAX_ADDRESSES: Final = 1_000
 MAX_LINE: Final = 1_000
 MAX_DEPTH: Final = 4
 MAX_CHILDREN: Final = 20
-_PLAIN: Final = re.compile(rb"[^\s@<>{}\[\],;]{1,120}@[A-Za-z0-9._-]{1,255}")
+_PLAIN: Final = lazy_compile(rb"[^\s@<>{}\[\],;]{1,120}@[A-Za-z0-9._-]{1,255}")
 _HEADERS: Final = ("Subject", "X-Mailer")
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from services.parser.bounces.addresses import find
 from services.parser.tables import alternatives
+from shared.lazy_pattern import lazy_compile
 
 _LINES: Final = r"""
     en  (?:the )?(?:headers? of )?(?:the |your )?(?:original|unsent|returned|undelivered) ?(?:e-?mail|message|mail)
@@ -26,15 +27,17 @@ _TAIL: Final = (
     r"(?: (?:headers?|text|body|content|copy))?"
     r"(?: (?:follows?|attached|is (?:following|attached|included|below)))?"
 )
-_BEGIN: Final = re.compile(
+_BEGIN: Final = lazy_compile(
     rf"[\s\-=_*+>#.:]{{0,80}}(?:{alternatives(_LINES)}){_TAIL}\b[\s\w()',./]{{0,60}}[\s\-=_*+>#.:]{{0,120}}$",
     re.IGNORECASE,
 )
-_HEADER: Final = re.compile(
+_HEADER: Final = lazy_compile(
     r"(?:Return-Path|Received|MIME-Version|Message-ID|DKIM-Signature|X-Originating-IP):", re.IGNORECASE
 )
-_TO: Final = re.compile(r"^To:[ \t]*([^\r\n]{1,1000}(?:\r?\n[ \t][^\r\n]{1,1000}){0,20})", re.IGNORECASE | re.MULTILINE)
-_NOT_YET: Final = re.compile(
+_TO: Final = lazy_compile(
+    r"^To:[ \t]*([^\r\n]{1,1000}(?:\r?\n[ \t][^\r\n]{1,1000}){0,20})", re.IGNORECASE | re.MULTILINE
+)
+_NOT_YET: Final = lazy_compile(
     r"was received|was sent|could not|cannot|has been|were|failed|returned to|details$", re.IGNORECASE
 )
 

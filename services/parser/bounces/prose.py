@@ -19,6 +19,7 @@ from services.parser.bounces import codes
 from services.parser.bounces.addresses import ADDRESS, is_robot, tidy
 from services.parser.phrases import FAILURE
 from services.parser.tables import alternatives
+from shared.lazy_pattern import lazy_compile
 
 MAX_CHARS: Final = 65_536
 MAX_LINE: Final = 1_000
@@ -91,7 +92,7 @@ _SAYS: Final = "was|has|is|cannot|could|does|no|user|mailbox|unknown|reason|erro
 
 
 def _shape(pattern: str, *, anywhere: bool = False, code_first: bool = False, fails: bool = False) -> _Shape:
-    return _Shape(re.compile(pattern, re.IGNORECASE), anywhere, code_first, fails)
+    return _Shape(lazy_compile(pattern, re.IGNORECASE), anywhere, code_first, fails)
 
 
 _SHAPES: Final = (
@@ -122,9 +123,9 @@ _SHAPES: Final = (
     # Ihre Nachricht wurde nicht an bob@example.com zugestellt
     _shape(rf"(?:^|[\s<(\"'\[:])(?P<addr>{ADDRESS})", anywhere=True, fails=True),
 )
-_AUTHOR_ABOVE: Final = re.compile(r"\b(?:by|from|von|par|de|da|van|av|od|от)\s{0,3}:?\s{0,9}$", re.IGNORECASE)
-_NEXT: Final = re.compile(rf"[>\"')\]\s]{{0,6}}[,;]\s{{0,3}}(?:and )?[<\"'(]{{0,3}}(?P<addr>{ADDRESS})")
-_NOT_A_RECIPIENT: Final = re.compile(
+_AUTHOR_ABOVE: Final = lazy_compile(r"\b(?:by|from|von|par|de|da|van|av|od|от)\s{0,3}:?\s{0,9}$", re.IGNORECASE)
+_NEXT: Final = lazy_compile(rf"[>\"')\]\s]{{0,6}}[,;]\s{{0,3}}(?:and )?[<\"'(]{{0,3}}(?P<addr>{ADDRESS})")
+_NOT_A_RECIPIENT: Final = lazy_compile(
     r"\W{0,20}(?:from|sender|reply-to|mail from|return-path|errors-to|message-id|contact|received|subject|"
     r"x-[\w-]{1,30}|in-reply-to|references|date|cc|reporting-mta|<<< 2\d\d|mailto|https?)\b.{0,3}[:=<]",
     re.IGNORECASE,

@@ -7,7 +7,6 @@ moved before its table. Quick for small or well-nested markup; `builder` follows
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass
 from itertools import accumulate
@@ -25,12 +24,13 @@ from services.parser.htmltree.elements import (
     VOID,
 )
 from services.parser.htmltree.tokens import TooComplexError, TooDeepError, count_attributes, tokens
+from shared.lazy_pattern import lazy_compile
 
 _FEW_BYTES = 4_096
 _MOST_IN_TAG = 2_000
-_LONG_TAG = re.compile(rf"<[^<>]{{{_MOST_IN_TAG}}}")
-_LOOSE_SIGN = re.compile(r"<(?![A-Za-z/!?])")
-_PIECE = re.compile("[&\x80-\xbf]")
+_LONG_TAG = lazy_compile(rf"<[^<>]{{{_MOST_IN_TAG}}}")
+_LOOSE_SIGN = lazy_compile(r"<(?![A-Za-z/!?])")
+_PIECE = lazy_compile("[&\x80-\xbf]")
 _MOST_APPENDED = 25_000_000_000
 """Characters of a text times the pieces in which it reaches the tree: one for each `&`, lone `<`, and character U+0080
 to U+00BF (the sanitiser's library). Each piece is appended to a copy of those before it.
@@ -41,7 +41,7 @@ _FEW_TAGS = 2_000
 """Libraries can build trees of this depth; `Limits.depth` is lower."""
 _MOST_COPIES = 33
 """Elements for one tag: its own, and those that the adoption agency copies (HTML standard, section 13.2.6.4.7)."""
-_NAMES = re.compile(r"<(/?[A-Za-z][^\s/>]*)")
+_NAMES = lazy_compile(r"<(/?[A-Za-z][^\s/>]*)")
 
 
 @dataclass(frozen=True, slots=True)

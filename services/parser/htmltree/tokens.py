@@ -10,16 +10,17 @@ import re
 from collections.abc import Iterator
 
 from services.parser.htmltree.elements import RAW
+from shared.lazy_pattern import lazy_compile
 
 _BLANK = " \t\n\r\f"
 _ATTRIBUTE = (
     rf"(?:=[^{_BLANK}/>=]*+|[^{_BLANK}/>=]++)"
     rf"""(?:[{_BLANK}]*+=[{_BLANK}]*+(?:"[^"]*+"|'[^']*+'|(?!["'])[^{_BLANK}>]++)?+)?+"""
 )
-_TOKEN = re.compile(rf"<(?:(/?)([A-Za-z][^{_BLANK}/>]*+)((?:[{_BLANK}/]++|{_ATTRIBUTE})*+)(>?)|(!--)|[!?/][^>]*+>?)")
-_ATTRIBUTES = re.compile(_ATTRIBUTE)
-_END_OF_COMMENT = re.compile(r"--!?>")
-_SHORT_COMMENT = re.compile(r"-?>")
+_TOKEN = lazy_compile(rf"<(?:(/?)([A-Za-z][^{_BLANK}/>]*+)((?:[{_BLANK}/]++|{_ATTRIBUTE})*+)(>?)|(!--)|[!?/][^>]*+>?)")
+_ATTRIBUTES = lazy_compile(_ATTRIBUTE)
+_END_OF_COMMENT = lazy_compile(r"--!?>")
+_SHORT_COMMENT = lazy_compile(r"-?>")
 MOST_ATTRIBUTES = 300
 
 
@@ -72,8 +73,8 @@ def end_of_raw(markup: str, position: int, name: str) -> int:
     return end
 
 
-_ENDS_OF_RAW = {name: re.compile(rf"</{name}(?=[{_BLANK}/>])", re.IGNORECASE) for name in RAW}
-_SCRIPT = re.compile("<script", re.IGNORECASE)
+_ENDS_OF_RAW = {name: lazy_compile(rf"</{name}(?=[{_BLANK}/>])", re.IGNORECASE) for name in RAW}
+_SCRIPT = lazy_compile("<script", re.IGNORECASE)
 
 
 def count_attributes(attributes: str) -> int:

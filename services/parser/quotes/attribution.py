@@ -10,6 +10,7 @@ import re
 from typing import Final
 
 from services.parser.quotes import words
+from shared.lazy_pattern import lazy_compile
 
 MAX_LINES: Final = 4
 MAX_LENGTH: Final = 600
@@ -18,28 +19,28 @@ LONGEST_VERB: Final = 40
 
 _TAIL: Final = " \t:\uff1a-\u2010\u2013\u2014*_>\xa0"
 _ENDS: Final = (":", "\uff1a", "-", "*", "\u2010", "wrote", "写道", "寫道")
-_VERB_END: Final = re.compile(rf"(?:^|[\s>)\]\"'\u201d,;\d日分님이)]|(?<=[\u3040-\u9fff]))(?:{words.WROTE})$")
-_VERB_INSIDE: Final = re.compile(rf"(?:^|[\s>)])(?:{words.WROTE_INSIDE})\s")
-_WROTE_AT: Final = re.compile(rf"\s(?:{words.WROTE_INSIDE})\s\(?(?:\w{{1,4}}\s)?\d")
-_NAMING: Final = re.compile(rf"[\W_]{{0,4}}(?:{words.NAMING})\s")
-_OWN: Final = re.compile(
+_VERB_END: Final = lazy_compile(rf"(?:^|[\s>)\]\"'\u201d,;\d日分님이)]|(?<=[\u3040-\u9fff]))(?:{words.WROTE})$")
+_VERB_INSIDE: Final = lazy_compile(rf"(?:^|[\s>)])(?:{words.WROTE_INSIDE})\s")
+_WROTE_AT: Final = lazy_compile(rf"\s(?:{words.WROTE_INSIDE})\s\(?(?:\w{{1,4}}\s)?\d")
+_NAMING: Final = lazy_compile(rf"[\W_]{{0,4}}(?:{words.NAMING})\s")
+_OWN: Final = lazy_compile(
     rf"\b(?:{words.FIRST_PERSONS})\s(?:(?:{words.WROTE})$|(?:{words.WROTE_INSIDE})\s)"
     rf"|\b(?:{words.WROTE_INSIDE})\s(?:{words.FIRST_PERSONS})\b"
 )
-_DIGIT: Final = re.compile(r"\d")
-_CLOCK: Final = re.compile(r"\d{1,2}[:.h時时시]\s?\d{2}")
-_DATE: Final = re.compile(
+_DIGIT: Final = lazy_compile(r"\d")
+_CLOCK: Final = lazy_compile(r"\d{1,2}[:.h時时시]\s?\d{2}")
+_DATE: Final = lazy_compile(
     r"\d{1,2}[:.h時时시]\s?\d{2}|\b\d{4}\b|\d{1,4}[./-]\d{1,2}[./-]\d{1,4}|\d\s?[年月日년월일]"
     r"|\b\d{1,2}\.?\s\w{3,10}\b|\b\w{3,10}\s\d{1,2}\b"
 )
-_ADDRESS: Final = re.compile(r"[^\s<>@]@[\w.-]", re.ASCII)
-_ENDS_IN_ADDRESS: Final = re.compile(
+_ADDRESS: Final = lazy_compile(r"[^\s<>@]@[\w.-]", re.ASCII)
+_ENDS_IN_ADDRESS: Final = lazy_compile(
     r"@[\w.-]{1,200}[>)\]\s'\"]{0,6}(?:<mailto:[^>\s]{1,200}>{1,2})?[>)\]\s]{0,4}$|&gt;$"
 )
-_OPENER: Final = re.compile(
+_OPENER: Final = lazy_compile(
     rf"[\W_]{{0,8}}(?:(?:{words.OPENERS})\s.{{0,24}}?\d|\d{{1,4}}\W|\w{{2,14}}\.?,?\s\d{{1,2}}\b)", re.IGNORECASE
 )
-_BARE: Final = re.compile(
+_BARE: Final = lazy_compile(
     r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}(?:\s\d{1,2}:\d{2}(?:\s?(?:GMT|UTC)?[+-]\d{1,2}:?\d{2}))?"
     r"\s[^\n@<>]{1,80}(?:<[^<>\s@]{1,80}@[\w.-]{1,200}>)?$"
 )

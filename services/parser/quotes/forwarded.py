@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
 
 from services.parser.bounces.addresses import ADDRESS
 from services.parser.quotes import headerblock, markers, words
 from shared.contracts.mail import Address
+from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:
     from services.parser.tree import Part
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 MAX_CHARS: Final = 100_000
 MAX_LINES: Final = 2_000
 MAX_FIELDS: Final = 12
-_MAILBOX: Final = re.compile(rf"(?P<addr>{ADDRESS})")
-_OPENING: Final = re.compile(r"[\[<(]?(?:mailto:)?$")
+_MAILBOX: Final = lazy_compile(rf"(?P<addr>{ADDRESS})")
+_OPENING: Final = lazy_compile(r"[\[<(]?(?:mailto:)?$")
 
 
 def sender_attached(root: Part, subject: str) -> Address | None:

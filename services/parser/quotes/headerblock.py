@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.parser.quotes.words import HEADER_KEYS
+from shared.lazy_pattern import lazy_compile
 
 MAX_LINES: Final = 24
-_FIELD: Final = re.compile(r"[\s*_|>\u200e\u200f]{0,16}([^\W\d_][^:\uff1a<>@\n]{0,24}?)[\s*_\xa0]{0,6}[:\uff1a]")
+_FIELD: Final = lazy_compile(r"[\s*_|>\u200e\u200f]{0,16}([^\W\d_][^:\uff1a<>@\n]{0,24}?)[\s*_\xa0]{0,6}[:\uff1a]")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from services.parser.quotes import headerblock, words
+from shared.lazy_pattern import lazy_compile
 
 MAX_MARKER: Final = 200
 MAX_GROUPWISE: Final = 500
@@ -13,17 +14,17 @@ MAX_GAP: Final = 20
 """Most blank lines between a rule and the header block below it."""
 _DASHES: Final = "-_=*\u2010\u2013\u2014"
 _ENDS: Final = (*_DASHES, "#", ":", "\uff1a")
-_ORIGINAL: Final = re.compile(
+_ORIGINAL: Final = lazy_compile(
     rf"[\s*]{{0,6}}(?:[{_DASHES}]{{3,40}}\s{{0,3}}(?:{words.ORIGINAL})\b.{{0,60}}"
     rf"|[{_DASHES}]{{1,2}}\s{{0,3}}(?:{words.ORIGINAL})\b.{{0,60}}[{_DASHES}:])\s{{0,9}}$",
     re.IGNORECASE,
 )
-_FORWARDED: Final = re.compile(
+_FORWARDED: Final = lazy_compile(
     rf"[\s*>]{{0,6}}(?:[{_DASHES}]{{2,40}}\s{{0,3}})?(?:{words.FORWARDED})\b"
     rf".{{0,80}}?(?:[{_DASHES}]{{2,40}}|[:\uff1a])\s{{0,3}}$",
     re.IGNORECASE,
 )
-_RULE: Final = re.compile(
+_RULE: Final = lazy_compile(
     rf"[\s*]{{0,6}}(?:[-_=*─\u2014]{{5,200}}|-{{3,40}}[^-\n]{{3,60}}-{{3,40}}|(?:{words.ORIGINAL}))\s*$"
     r"|[^\n]{1,80}?\s-{3}\d{1,4}[./-][\d./ :-]{4,30}(?:[ap]m)?-{3}\S",  # Notes: "Ann" ---3.2.2020 10:00:00---Hello
     re.IGNORECASE,

@@ -9,9 +9,11 @@ import html as entities
 import re
 from typing import Final
 
+from shared.lazy_pattern import lazy_compile
+
 MAX_CHARS: Final = 1_000_000
-_TAGS: Final = re.compile(r"<(?:div|blockquote|hr|span|table)\b[^<>]{0,600}>", re.IGNORECASE)
-_NAMED: Final = re.compile(
+_TAGS: Final = lazy_compile(r"<(?:div|blockquote|hr|span|table)\b[^<>]{0,600}>", re.IGNORECASE)
+_NAMED: Final = lazy_compile(
     r"""\b(?:x_|ecx|m_\d{1,20})?(?:
         gmail_quote|gmail_extra|divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION|yahoo_quoted|yqt\d|moz-cite-prefix|
         protonmail_quote|zmail_extra|tutanota_quote|ms-outlook-mobile-reference-message|mail_quote|reply-intro|
@@ -19,19 +21,19 @@ _NAMED: Final = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Names of classes and ids by which programs mark a quotation."""
-_IN_NAME: Final = re.compile(r"""(?:class|id)\s?=\s?["']?[^"'>]{0,80}+\Z""", re.IGNORECASE)
-_MARK: Final = re.compile(
+_IN_NAME: Final = lazy_compile(r"""(?:class|id)\s?=\s?["']?[^"'>]{0,80}+\Z""", re.IGNORECASE)
+_MARK: Final = lazy_compile(
     r"""border-top:\s?solid\s\#(?:B5C4DF|E1E1E1)
     | data-marker\s?=\s?["']__QUOTED_TEXT__
     | type\s?=\s?["']?cite
     | name\s?=\s?["']?quote\b""",
     re.IGNORECASE | re.VERBOSE,
 )
-_SKIPPED: Final = re.compile(r"<(style|script|title)\b[^<>]{0,500}>[^<]{0,20000}</\1>", re.IGNORECASE)
-_TAG: Final = re.compile(r"<[^<>]{0,4000}>")
-_LONG_NUMBER: Final = re.compile(r"&#\d{20,}+;?")
+_SKIPPED: Final = lazy_compile(r"<(style|script|title)\b[^<>]{0,500}>[^<]{0,20000}</\1>", re.IGNORECASE)
+_TAG: Final = lazy_compile(r"<[^<>]{0,4000}>")
+_LONG_NUMBER: Final = lazy_compile(r"&#\d{20,}+;?")
 """Invalid character references, with more digits than Python converts."""
-_BLANK: Final = re.compile(r"[\s>\xa0\u200b\ufeff]+")
+_BLANK: Final = lazy_compile(r"[\s>\xa0\u200b\ufeff]+")
 
 
 def quotation(html: str) -> str:

@@ -6,10 +6,10 @@ are the sender's words and are kept.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 from services.parser.quotes import words
+from shared.lazy_pattern import lazy_compile
 
 MAX_SIGNATURE_LINES: Final = 40
 MAX_FOOTER_LINES: Final = 30
@@ -20,8 +20,8 @@ UNSEEN: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
     "\u2800\u3164\ufe0e\ufe0f\ufeff\uffa0\ufffc"
 )
 """White space, and the invisible or tiny marks of trackers (U+1427) and mail programs, alone on a line."""
-_DELIMITER: Final = re.compile(r"\s{0,3}(?:--|\u2014\u2014|\u2013\u2013|-- -)\s*$")
-_RULE: Final = re.compile(r"\s{0,3}(?:[-_=*~#]\s?){3,}\s*$")
+_DELIMITER: Final = lazy_compile(r"\s{0,3}(?:--|\u2014\u2014|\u2013\u2013|-- -)\s*$")
+_RULE: Final = lazy_compile(r"\s{0,3}(?:[-_=*~#]\s?){3,}\s*$")
 
 
 def trimmed(lines: list[str]) -> list[str]:

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from services.parser.tables import alternatives, any_in_lower, any_of, literal, phrases, read
+from shared.lazy_pattern import lazy_compile
 
 _TABLES: Final = read(__file__)
 
@@ -47,18 +48,18 @@ PASSED: Final = literal(_TABLES["passed"])
 """Prefixes of the subject of a forward; `VS` and `RIF` mean answers in other languages, so the text decides too."""
 
 _COUNT_AND_COLON: Final = r"\s?(?:\[\d{1,3}\]|\(\d{1,3}\))?\s?[:\uff1a]"
-ANSWER_SUBJECT: Final = re.compile(rf"\s*(?:{ANSWERED}){_COUNT_AND_COLON}", re.IGNORECASE)
+ANSWER_SUBJECT: Final = lazy_compile(rf"\s*(?:{ANSWERED}){_COUNT_AND_COLON}", re.IGNORECASE)
 """The subject of an answer."""
 
-FORWARD_SUBJECT: Final = re.compile(rf"\s*(?:{PASSED}){_COUNT_AND_COLON}", re.IGNORECASE)
+FORWARD_SUBJECT: Final = lazy_compile(rf"\s*(?:{PASSED}){_COUNT_AND_COLON}", re.IGNORECASE)
 """The subject of a forward."""
 
-PASSED_ON: Final = re.compile(
+PASSED_ON: Final = lazy_compile(
     rf"\s*(?:\[[^\]\n]{{0,40}}\]\s*)?(?:{ANSWERED}|{PASSED}){_COUNT_AND_COLON}", re.IGNORECASE
 )
 """The subject of an answer or a forward from a person's mail program, after the tag of a list."""
 
-_PREFIXES: Final = re.compile(rf"(?:\s*(?:{ANSWERED}|{PASSED}){_COUNT_AND_COLON}){{1,20}}", re.IGNORECASE)
+_PREFIXES: Final = lazy_compile(rf"(?:\s*(?:{ANSWERED}|{PASSED}){_COUNT_AND_COLON}){{1,20}}", re.IGNORECASE)
 
 
 def bare_subject(subject: str) -> str:
@@ -69,7 +70,7 @@ def bare_subject(subject: str) -> str:
 
 _SAYS: Final = alternatives(_TABLES["answers"])
 _WHERE: Final = alternatives(_TABLES["inside"])
-_ANSWERS_INSIDE: Final = re.compile(
+_ANSWERS_INSIDE: Final = lazy_compile(
     rf"(?:{_SAYS})[^.!?\n]{{0,60}}?(?:{_WHERE})|(?:{_WHERE})[^.!?\n]{{0,40}}?(?:{_SAYS})"
     rf"|{alternatives(_TABLES['see below'])}"
 )
@@ -83,8 +84,8 @@ def announces_answers(text: str) -> bool:
     return any(sign in lower for sign in _SIGNS) and bool(_ANSWERS_INSIDE.search(lower))
 
 
-_MOBILE_LINE: Final = re.compile(rf"[\s<(\[*_]{{0,6}}(?:{alternatives(_TABLES['mobile'])})[\s>)\]*_.]{{0,6}}$")
-_SENTENCE: Final = re.compile(r".{0,80}\b(?:is|are|was|were|has|have)\b")
+_MOBILE_LINE: Final = lazy_compile(rf"[\s<(\[*_]{{0,6}}(?:{alternatives(_TABLES['mobile'])})[\s>)\]*_.]{{0,6}}$")
+_SENTENCE: Final = lazy_compile(r".{0,80}\b(?:is|are|was|were|has|have)\b")
 
 
 def is_mobile(lower: str) -> bool:
@@ -98,7 +99,7 @@ def is_mobile(lower: str) -> bool:
 DEVICE: Final = any_of(_TABLES["device"])
 """Words that identify such a line at any position."""
 
-DISCLAIMER: Final = re.compile(rf"[\s*_>-]{{0,6}}(?:{alternatives(_TABLES['disclaimers'])})", re.IGNORECASE)
+DISCLAIMER: Final = lazy_compile(rf"[\s*_>-]{{0,6}}(?:{alternatives(_TABLES['disclaimers'])})", re.IGNORECASE)
 """The first line of a legal notice."""
 
 FOOTER: Final = any_in_lower(_TABLES["footer"])

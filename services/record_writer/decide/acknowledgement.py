@@ -5,7 +5,6 @@ It is an answer like any other (`answers`): none to automatic mail, one for each
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from services.record_writer.decide.answers import Words, answer, keyword, thread_subject, title
@@ -13,8 +12,9 @@ from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.numbers import number_of
 from shared.config.model import MailTemplate, RecordType
 from shared.contracts.change import Notification
+from shared.lazy_pattern import lazy_compile
 
-_NAME = re.compile(r"\{(\w+)\}")
+_NAME = lazy_compile(r"\{(\w+)\}")
 
 
 def acknowledge(facts: Facts, type_: RecordType, record_id: str, own: Mapping[str, object]) -> tuple[Notification, ...]:

@@ -13,14 +13,18 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-_BLANKS: Final = re.compile(r"[ \t\r\n]*")
-_PARENTHESIS: Final = re.compile(r"\\.|[()]", re.DOTALL)
-_DIGITS: Final = re.compile(r"[0-9]+")
-_KEYWORD: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")
+from shared.lazy_pattern import lazy_compile
+
+_BLANKS: Final = lazy_compile(r"[ \t\r\n]*")
+_PARENTHESIS: Final = lazy_compile(r"\\.|[()]", re.DOTALL)
+_DIGITS: Final = lazy_compile(r"[0-9]+")
+_KEYWORD: Final = lazy_compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9])?")
 _QUOTED: Final = r'"(?:[^"\\]|\\.)*"'
-_TOKEN: Final = re.compile(rf'(?:{_QUOTED}|[^\s\x00-\x20\x7f()<>@,;:\\"/\[\]?=]+)', re.DOTALL)
-_VALUE: Final = re.compile(rf'(?={_QUOTED}|[^\s;()"\\\x00-\x20\x7f])(?:{_QUOTED})?[^\s;()"\\\x00-\x20\x7f]*', re.DOTALL)
-_ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
+_TOKEN: Final = lazy_compile(rf'(?:{_QUOTED}|[^\s\x00-\x20\x7f()<>@,;:\\"/\[\]?=]+)', re.DOTALL)
+_VALUE: Final = lazy_compile(
+    rf'(?={_QUOTED}|[^\s;()"\\\x00-\x20\x7f])(?:{_QUOTED})?[^\s;()"\\\x00-\x20\x7f]*', re.DOTALL
+)
+_ESCAPED: Final = lazy_compile(r"\\(.)", re.DOTALL)
 
 
 class Malformed(Exception):

@@ -9,12 +9,12 @@ and so do the lines after it, as after a signature's `--` or a rule.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from shared.config.model import RECORD_FIELDS, RecordType
+from shared.lazy_pattern import lazy_compile
 from shared.typed import BadValue
 
 MAX_PARTS: Final = 1000
@@ -23,10 +23,10 @@ MAX_BODY: Final = 2_000_000
 """Characters of a body that is read for records and fields; they are kept with every record they make."""
 _BLANK: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200e\u200f\u061c\u2060\ufeff"
 """White space, and what shows as nothing: web mail, and writing from right to left, leave it at the edges of lines."""
-_CELL: Final = re.compile(r"[^\S\n]{0,8}\|[^\S\n]")
+_CELL: Final = lazy_compile(r"[^\S\n]{0,8}\|[^\S\n]")
 """The border between the cells of a table: a name in one cell, its value in the next."""
-_WORD: Final = re.compile(r"\s*([^\W\d][\w-]{0,39})")
-_END: Final = re.compile(r"-- ?\r?|\s*_{5,}\s*")
+_WORD: Final = lazy_compile(r"\s*([^\W\d][\w-]{0,39})")
+_END: Final = lazy_compile(r"-- ?\r?|\s*_{5,}\s*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ the UTF-8 in base64, with the attribute `encoding="base64"`. "Compress" packs th
 from __future__ import annotations
 
 import gzip
-import re
 from base64 import b64encode
 from typing import Final
 from xml.etree import ElementTree as ET
@@ -18,9 +17,10 @@ from services.record_writer.decide.facts import Facts, kept_attachments
 from services.record_writer.decide.model import Decision, Export
 from services.record_writer.decide.sender import sender_refusal
 from shared.contracts.mail import Address
+from shared.lazy_pattern import lazy_compile
 
 NAMESPACE: Final = "urn:postroom:mail:1"
-_NOT_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_NOT_XML: Final = lazy_compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def decide_export(facts: Facts) -> Decision:

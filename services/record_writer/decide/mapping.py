@@ -11,9 +11,10 @@ from collections.abc import Sequence
 
 from services.record_writer.decide.facts import Facts
 from shared.contracts.mail import Address
+from shared.lazy_pattern import lazy_compile
 from shared.tokens import TOKEN
 
-_ADDRESS = re.compile(r"""['"<]* [^\s@]+ @ [^\s@]+ ['">]*""", re.VERBOSE)
+_ADDRESS = lazy_compile(r"""['"<]* [^\s@]+ @ [^\s@]+ ['">]*""", re.VERBOSE)
 
 
 def fill(template: str, facts: Facts, body: str) -> str:

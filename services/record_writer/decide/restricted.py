@@ -27,20 +27,21 @@ from urllib.parse import unquote
 from services.record_writer.decide.winmail import UnreadableWinmail, without_files
 from shared.contracts.mail import Attachment, ParsedMail
 from shared.encoded_words import decoded
+from shared.lazy_pattern import lazy_compile
 
 MAX_DEPTH: Final = 50
 """Levels of parts that are opened; deeper ones are left out."""
-_HEAD: Final = re.compile(rb"\A(?:[^\r\n]+(?:\r\n|\n|\r))*+(?:\r\n|\n|\r|\Z)")
-_CONTENT_FIELD: Final = re.compile(
+_HEAD: Final = lazy_compile(rb"\A(?:[^\r\n]+(?:\r\n|\n|\r))*+(?:\r\n|\n|\r|\Z)")
+_CONTENT_FIELD: Final = lazy_compile(
     rb"^content-[^\r\n]*(?:(?:\r\n|\n|\r)[ \t][^\r\n]*)*(?:\r\n|\n|\r)?", re.IGNORECASE | re.MULTILINE
 )
-_NAMED: Final = re.compile(
+_NAMED: Final = lazy_compile(
     rb"name\s*\*?\d*\*?\s*=\s*(?:\"([^\"\r\n]*)|([^\s;\"]+))|^begin [0-7]{3,4} ([^\r\n]+)", re.IGNORECASE | re.MULTILINE
 )
-_ENCODED_FILE: Final = re.compile(
+_ENCODED_FILE: Final = lazy_compile(
     rb"^(?:begin [0-7]{3,4} (?P<uu>[^\r\n]+)|=ybegin [^\r\n]*?name=(?P<yenc>[^\r\n]+))", re.IGNORECASE | re.MULTILINE
 )
-_WORDS: Final = re.compile(rb"[\x20-\x7e\x80-\xff]{4,}|(?:[\x20-\x7e\x80-\xff]\x00){4,}")
+_WORDS: Final = lazy_compile(rb"[\x20-\x7e\x80-\xff]{4,}|(?:[\x20-\x7e\x80-\xff]\x00){4,}")
 _CONTAINERS: Final = ("application/ms-tnef", "application/vnd.ms-tnef", "application/vnd.ms-outlook")
 _CONTAINER_NAMES: Final = ("winmail.dat", "*.msg")
 NOT_ALONE: Final = "what is restricted in it could not be taken out alone"

@@ -14,10 +14,10 @@ from services.operator.configuration import (
     export_to,
     inboxes_to_test,
     read_file,
-    required_secrets,
     stored_configuration,
 )
 from services.operator.errors import NotAvailable
+from services.operator.required_secrets import required_secrets
 from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.reading import load
 from tests.desk import Desk

@@ -96,7 +96,7 @@ def test_a_waiting_mail_that_cannot_be_read_is_shown_as_it_will_be_stored(
             return [Peek(Key("imap:mail.example:u:INBOX:1", "7"), 20_000, nested(1_000))]
 
     desk.configure(a_configuration(BOX))
-    monkeypatch.setattr("services.operator.inboxes.build_fetcher", lambda _: Waiting())
+    monkeypatch.setattr("services.runner.build_fetcher", lambda _: Waiting())
     (shown,) = waiting_mails(desk.app, "box", 1)
     assert (shown.readable, shown.subject) == (False, "(unreadable: nesting)")
     assert shown.text.startswith("the mail exceeds a bound: nesting")

@@ -47,7 +47,7 @@ def test_a_desk_with_readers_does_what_one_without_does(desk: Desk, monkeypatch:
 
 def test_the_next_batch_is_taken_and_read_ahead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[int]()
-    monkeypatch.setattr(ahead.READERS, "ask", lambda raws, _: asked.append(len(raws)))
+    monkeypatch.setattr(READERS, "ask", lambda raws, _: asked.append(len(raws)))
     desk.hand_in(*MAILS)
     parser = worker(desk)
     parser.consumer._width = 16  # type: ignore[attr-defined]
@@ -82,10 +82,12 @@ def test_a_suspect_ahead_is_given_back_uncounted(desk: Desk) -> None:
 
 def test_readers_end_when_no_mail_comes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.hand_in(*MAILS)
-    runner.run_all(desk.app, threading.Event(), once=True, sources=False, processes=2)
+    parser = worker(desk)
+    parser.consumer._width = 16  # type: ignore[attr-defined]
+    assert [len(parser.take(0)), len(parser.take(0))] == [16, 16]
     assert READERS._readers
     monkeypatch.setattr(ahead, "IDLE_SECONDS", -1.0)
-    worker(desk).take(0)
+    parser.take(0)
     assert not READERS._readers
 
 
@@ -117,7 +119,7 @@ def test_what_is_in_hand_is_not_lost_when_nothing_can_be_taken_ahead(
 
 
 def test_what_was_taken_ahead_goes_back_with_what_was_in_hand(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead.READERS, "ask", lambda *_: None)
+    monkeypatch.setattr(READERS, "ask", lambda *_: None)
     desk.hand_in(*MAILS)
     parser, handled = worker(desk), list[object]()
     parser.consumer._width = 16  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from shared.config import tree
+from shared.config import yaml_events
 from shared.config.model import Configuration, Inbox, MatchValue, Settings
 from shared.config.problems import InvalidConfiguration
 from shared.config.reading import load, load_bytes
@@ -327,7 +327,7 @@ def test_a_problem_is_told_with_its_place_and_its_remedy(text: str, problem: str
 def test_deep_nesting_has_one_message_whichever_limit_of_the_yaml_library_it_meets(
     text: str, line: int, loader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tree, "_LOADER", getattr(yaml, loader, yaml.SafeLoader))
+    monkeypatch.setattr(yaml_events, "_LOADER", getattr(yaml, loader, yaml.SafeLoader))
     expected = f"postroom.yaml:{line}: nested more than 30 levels deep; remove the levels that are not needed"
     assert problems(text) == [expected]
 

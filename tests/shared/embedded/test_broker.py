@@ -99,3 +99,28 @@ def test_while_the_file_cannot_be_written_only_the_first_return_waits_for_it(
     consumer.close()
     assert [each.ready for each in broker.depths() if each.name == "intake"] == [5]
     broker.close()
+
+
+def test_consumers_of_one_process_are_counted_in_one_write(broker: EmbeddedBroker) -> None:
+    consumers = [broker.consumer(name, 1) for name in QUEUES.names]
+    begun = list[str]()
+    broker.file.connection.set_trace_callback(lambda text: begun.append(text) if text.startswith("BEGIN") else None)
+    for consumer in consumers[1:]:
+        consumer.take(0)
+    for consumer in consumers[1:]:
+        consumer.close()
+    assert len(begun) == 1
+    shown = {depth.name: depth.consumers for depth in broker.depths()}
+    assert [shown[name] for name in QUEUES.names] == [1] + [0] * (len(QUEUES.names) - 1)
+
+
+def test_a_closed_consumer_is_counted_by_nobody_once_its_broker_is_closed(tmp_path: Path) -> None:
+    first, other = EmbeddedBroker(tmp_path, QUEUES), EmbeddedBroker(tmp_path, QUEUES)
+    first.declare()
+    consumer = first.consumer("intake", 1)
+    consumer.take(0)
+    assert other.depths()[0].consumers == 1
+    consumer.close()
+    first.close()
+    assert other.depths()[0].consumers == 0
+    other.close()

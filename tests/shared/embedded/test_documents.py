@@ -10,6 +10,7 @@ import pytest
 from shared.contracts.errors import Unavailable
 from shared.embedded.documents import EmbeddedDocuments
 from shared.store.documents import Index
+from shared.store.indexes import INDEXES
 from shared.store.vocabulary import Taken
 
 
@@ -86,3 +87,25 @@ def test_a_table_that_went_with_its_batch_is_made_again(store: EmbeddedDocuments
     with pytest.raises(RuntimeError):
         number_and_fail()
     assert store.next_number("counters", "incident") == 1
+
+
+def test_a_store_that_is_there_is_opened_without_a_write_and_without_looking_at_each_index(tmp_path: Path) -> None:
+    EmbeddedDocuments(tmp_path).ensure(INDEXES)
+    writer, opened = EmbeddedDocuments(tmp_path), EmbeddedDocuments(tmp_path)
+    asked = list[str]()
+    opened.file.connection.set_trace_callback(asked.append)
+    with writer.batch():
+        writer.insert("notes", {"_id": "a"})  # holds the lock of writing
+        again = EmbeddedDocuments(tmp_path)
+        again.ensure(INDEXES)
+        opened.ensure(INDEXES)
+    assert len(asked) == 1
+    assert list(again.find("mails", {"inbox": "support"})) == []
+
+
+def test_a_changed_declaration_is_carried_out(tmp_path: Path) -> None:
+    store = EmbeddedDocuments(tmp_path)
+    store.ensure([Index("things", ("a",))])
+    store.insert("things", {"_id": "1", "a": 1, "b": 2})
+    store.ensure([Index("things", ("a",)), Index("things", ("b",))])
+    assert store.file.connection.execute("SELECT f_b FROM c_things").fetchall() == [(2,)]

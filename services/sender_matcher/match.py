@@ -24,7 +24,9 @@ def match_person(address: Address | None, settings: Settings, people: People) ->
     found = people.with_address(address.address, plus_addressing=settings.plus_addressing)
     if found is None:
         return Sender(address, name=address.name)
-    return Sender(address, found.id, found.name, found.kind, found.roles, configured=found.configured)
+    return Sender(
+        address, found.id, found.name, found.kind, found.roles, configured=found.configured, language=found.language
+    )
 
 
 def match_object(sender: Sender, inbox: Inbox, settings: Settings, records: Records) -> tuple[str | None, str | None]:

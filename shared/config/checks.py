@@ -26,6 +26,7 @@ from shared.config.part_checks import parts_fit
 from shared.config.references import references_fit
 from shared.config.rule_checks import calendars_fit, levels_fit, reports_fit, rules_fit
 from shared.config.schema import SECTIONS, key_of
+from shared.config.template_checks import mail_templates_fit
 
 _SASL: Final = ("login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi", "scram-sha-256", "xoauth2", "auto")
 _METHODS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
@@ -201,6 +202,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
     people_exist,
     people_fit,
     exports_fit,
+    mail_templates_fit,
 )
 
 

@@ -30,6 +30,7 @@ _KNOWN: Final[dict[Any, Schema]] = {
     keys.RecordFields: _OBJECT,
     keys.FieldValues: _OBJECT,
     keys.Priorities: _OBJECT,
+    keys.Languages: _OBJECT,
     keys.ReportQuery: _OBJECT,
     keys.Conditions: _OBJECT,
     keys.WorkingDays: _OBJECT,

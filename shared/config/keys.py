@@ -244,6 +244,14 @@ def _field_kind(item: Item, location: Location) -> tuple[str, bool]:
     return stated["type"], stated.get("protected", False)
 
 
+_WORDS: Final = Section(dict, {"subject": read.line, "text": read.text, "html": read.text})
+
+
+def _words(item: Item, location: Location) -> Mapping[str, str]:
+    """Subject, text and HTML of a mail template in another language."""
+    return _WORDS.values(item, location)
+
+
 _FIELD: Final = Section(dict, {"type": read.one_of(*FIELD_KINDS), "protected": read.switch}, required=("type",))
 
 
@@ -264,6 +272,8 @@ Address = Annotated[str, read.address]
 KnownAddress = Annotated[str, read.known_address]
 Recipients = Annotated[tuple[str, ...], list_of(_recipient, least=1)]
 Domain = Annotated[str, read.domain]
+Language = Annotated[str, read.language]
+Languages = Annotated[Mapping[str, Mapping[str, str]], mapping_of(read.language, _words)]
 Host = Annotated[str, read.host]
 Port = Annotated[int, read.integer(1, 65535)]
 Url = Annotated[str, read.url]

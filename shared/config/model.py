@@ -83,6 +83,7 @@ class Settings:
     keep_full_message: bool = False
     trusted_authserv_ids: tuple[keys.Line, ...] = ()
     auth_failure_ticket: AuthFailureTicket = AuthFailureTicket()
+    desk_name: keys.Name | None = None
     response_url: keys.Url | None = None
     self_service_url: keys.Url | None = None
     plus_addressing: Literal["ignore", "keep"] = "ignore"
@@ -275,6 +276,7 @@ class Inbox:
     log_events: bool = True
     partition: keys.Name | None = None
     mail_server: keys.Name | None = None
+    language: keys.Language | None = None
     processor: keys.Name = "incident"
     update_only: bool = False
     take_invitations: bool = False
@@ -365,7 +367,10 @@ PRECONFIGURED_RULES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A person who writes to the desk or works at it. `format` None: the mail server's default (VS-08)."""
+    """A person who writes to the desk or works at it. `format` None: the mail server's default (VS-08).
+
+    `language` None: the inbox's.
+    """
 
     id: keys.Name
     name: keys.Name
@@ -375,6 +380,7 @@ class Person:
     permissions: tuple[keys.Name, ...] = ()
     teams: tuple[keys.Name, ...] = ()
     format: keys.Ignored[Format | None] = None
+    language: keys.Language | None = None
     active: keys.Ignored[bool] = True
     login_id: keys.Name | None = None
 
@@ -545,12 +551,18 @@ class BusinessRule:
 
 @dataclass(frozen=True, slots=True)
 class MailTemplate:
-    """The words of a notification; `{number}`, `{response_url}` and other names in braces are filled in."""
+    """The words of a mail that the desk sends; names in braces, such as `{number}`, are filled in
+    (`shared.mail_text.variables`).
+
+    One of `text` and `html` may be left out: it is made from the other. `languages` maps a language to a mapping with
+    its own `subject`, `text` and `html`.
+    """
 
     name: keys.Name
     subject: keys.Line
-    text: keys.AnyText
+    text: keys.AnyText | None = None
     html: keys.Ignored[keys.AnyText | None] = None
+    languages: keys.Languages = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,6 +115,14 @@ field_name: Final = matching(name, r"(?!\$)[^.]+", "is not a valid field name; l
 """The name of a field: a document keeps it, so `.` and `$` cannot be in it."""
 
 
+def language(item: Item, location: Location) -> str:
+    """A language tag such as `de` or `de-CH` (RFC 5646), in small letters."""
+    value = line(item, location)
+    if not re.fullmatch(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3}", value):
+        raise InvalidValue(f"{_quoted(value)} is not a language; write it as de or de-CH")
+    return value.lower()
+
+
 def switch(item: Item, _: Location) -> bool:
     """`true` or `false`; `on`, `off`, `yes` and `no` mean the same."""
     value = _scalar(item, "true or false").casefold()

@@ -46,7 +46,8 @@ class Activity:
 class Notification:
     """A mail to be sent. `to` holds addresses; `kind` names the reason (`updated`, `closed`, ...).
 
-    `to_name` is the recipient's name, `references` the Message-IDs of the thread before `in_reply_to`.
+    `to_name` is the recipient's name, `references` the Message-IDs of the thread before `in_reply_to`. `html` None: it
+    is made from the text; `template`: the mail template that both were made of, if one was.
     """
 
     to: tuple[str, ...]
@@ -56,6 +57,8 @@ class Notification:
     in_reply_to: str | None = None
     to_name: str = ""
     references: tuple[str, ...] = ()
+    html: str | None = None
+    template: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ class Sender:
     """Who wrote, as far as Postroom can tell: the claimed address, and the person or object behind it.
 
     `address` is None when the mail has no usable From. `object_id` is set by method 2 (IV-23). `configured`: the person
-    is in the desk's configuration, not one whom a mail created.
+    is in the desk's configuration, not one whom a mail created. `language`: the person's, if one is stated.
     """
 
     address: Address | None
@@ -37,6 +37,7 @@ class Sender:
     object_type: str | None = None
     object_id: str | None = None
     configured: bool = False
+    language: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,8 @@ class OutboxMail:
     `failed` mail again. Nothing removes it.
 
     `to_key`, `message_key`, `stranger_domain` and `to_stranger` are what it is found and counted by; `mail_id` is the
-    mail that it answers, `record` the number of the record with the id `record_id`.
+    mail that it answers, `record` the number of the record with the id `record_id`. `html` None: it is made from
+    `text`; `template`: the mail template that both were made of.
     """
 
     id: str = field(metadata=named("_id"))
@@ -66,6 +67,8 @@ class OutboxMail:
     in_reply_to: str | None = None
     to_name: str | None = None
     references: tuple[str, ...] | None = None
+    html: str | None = None
+    template: str | None = None
     message_id: str
     message_key: str | None = None
     state: OutboxState
@@ -88,7 +91,7 @@ class OutboxMail:
 
 _LATER: Final = frozenset(
     (
-        *("to_name", "references", "stranger_domain", "to_stranger"),
+        *("to_name", "references", "html", "template", "stranger_domain", "to_stranger"),
         *("tries", "claimed_at", "reason", "failing_since", "ended_at"),
     )
 )
@@ -128,6 +131,8 @@ class Outbox:
             in_reply_to=notification.in_reply_to,
             to_name=notification.to_name or None,
             references=notification.references or None,
+            html=notification.html,
+            template=notification.template,
             message_id=message_id,
             message_key=message_key(message_id),
             state=sending.state,

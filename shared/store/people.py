@@ -38,6 +38,7 @@ class StoredPerson:
     permissions: tuple[str, ...] = ()
     teams: tuple[str, ...] = ()
     format: str | None = None
+    language: str | None = None
     login_id: str | None = None
     active: bool = True
     configured: bool = False

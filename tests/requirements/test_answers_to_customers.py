@@ -19,7 +19,7 @@ from tests.desk import Desk
 
 JANE: Final = "Jane Doe <jane@example.com>"
 ASK: Final = {"Message_ID": "<a@x.example>", "subject": "The printer"}
-TEMPLATE: Final = MailTemplate("ack", "Your request {number}", "{type} {number}: {subject}\n{response_url} {other}\n")
+TEMPLATE: Final = MailTemplate("ack", "Your request {number}", "{type} {number}: {subject}\n{response_url} {{other}}\n")
 
 
 def configure(desk: Desk, settings: Settings | None = None, **commands: Any) -> None:
@@ -119,8 +119,8 @@ def test_an_acknowledgement_in_the_words_of_a_template(desk: Desk) -> None:
     desk.receive(a_mail(sender=JANE, **ASK), a_mail(sender="Eve <eve@elsewhere.example>", subject="evil"))
     first, second = desk.outbox()
     assert first["subject"] == "[Call - INC1] Your request INC1"
-    assert first["text"].startswith("Call INC1: The printer\nhttps://desk.example {other}\n")
-    assert second["text"] == "Call INC2: \nhttps://desk.example {other}\n"
+    assert first["text"].startswith("Call INC1: The printer\nhttps://desk.example/records/incident/INC1 {other}\n")
+    assert second["text"] == "Call INC2: \nhttps://desk.example/records/incident/INC2 {other}\n"
 
 
 @pytest.mark.req("PR-20", "PR-02")
@@ -173,3 +173,74 @@ def test_the_customer_hears_nothing_twice_and_nothing_of_others(
     desk.receive(a_mail(sender=JANE, **ASK))
     desk.receive(a_mail("Hello\n", sender=sender, subject="[Call - INC1]", **headers))
     assert "customer" not in [each["kind"] for each in desk.outbox()]
+
+
+TALKING: Final = (
+    MailTemplate("updated", "News of {number}", "{sender}: {status}", languages={"de": {"text": "Stand: {status}"}}),
+    MailTemplate("already-closed", "{reply_subject}", "Closed, {desk}"),
+    MailTemplate("to-handler", "For you", "{customer} wrote: {text}"),
+    MailTemplate("to-customer", "{subject}", html="<p>{sender} wrote:</p>{text}"),
+    MailTemplate("summary", "{what}", "{lists}"),
+)
+
+
+def configure_with_templates(desk: Desk, *people: Any, language: str | None = None, **commands: Any) -> None:
+    inbox = an_inbox(commands=CommandPolicy(**commands), language=language)
+    desk.configure(a_configuration(inbox, *people, mail_templates=TALKING))
+
+
+@pytest.mark.req("VF-20")
+@pytest.mark.parametrize(
+    ("of_person", "of_inbox", "text"),
+    [
+        (None, None, "Jane Doe: Logged\n\nYou wrote:"),
+        ("de-at", None, "Stand: Logged\n\nSie schrieben:"),
+        (None, "de", "Stand: Logged\n\nSie schrieben:"),
+        ("en", "de", "Jane Doe: Logged\n\nYou wrote:"),
+    ],
+)
+def test_an_answer_is_in_the_language_of_the_person_else_of_the_inbox(
+    desk: Desk, of_person: str | None, of_inbox: str | None, text: str
+) -> None:
+    configure_with_templates(desk, a_person("jane", language=of_person), language=of_inbox)
+    desk.receive(a_mail(sender=JANE, **ASK))
+    desk.receive(a_mail("More\n", sender=JANE, subject="[Call - INC1]"))
+    (answer,) = desk.outbox()
+    assert (answer["subject"], answer["text"].startswith(text)) == ("[Call - INC1] News of INC1", True)
+    assert answer["template"] == "updated"
+
+
+@pytest.mark.req("VF-13", "PR-02")
+def test_a_template_tells_a_stranger_no_more_than_the_built_in_words(desk: Desk) -> None:
+    configure_with_templates(desk, a_person("jane"), update_anonymously=True)
+    desk.receive(a_mail(sender=JANE, **ASK))
+    desk.receive(a_mail("evil\n", sender="Eve <eve@elsewhere.example>", subject="[Call - INC1] evil"))
+    (answer,) = desk.outbox()
+    assert (answer["subject"], answer["text"]) == ("[Call - INC1] News of INC1", ": Logged\n")
+
+
+def test_messages_to_customer_and_handler_take_templates(desk: Desk) -> None:
+    people = (a_person("jane"), an_analyst("tom", name="Tom Analyst"), an_analyst("ann"))
+    configure_with_templates(desk, *people, notify_customer_on_update=True, notify_handler_on_update=True)
+    desk.receive(a_mail(sender=JANE, **ASK))
+    desk.app.records.documents.update("records", {}, {"$set": {"owner": "ann"}})
+    desk.receive(a_mail("We are <on> it.\n", sender="tom@example.com", subject="[Call - INC1]"))
+    by_kind = {each["kind"]: each for each in desk.outbox()}
+    customer, handler = by_kind["customer"], by_kind["handler"]
+    assert customer["subject"] == "[Call - INC1] The printer"
+    assert (customer["text"], customer["html"]) == (
+        "Tom Analyst wrote:\n\nWe are <on> it.\n",
+        "<p>Tom Analyst wrote:</p>We are &lt;on&gt; it.",
+    )
+    assert (handler["subject"], handler["text"]) == ("[Call - INC1] For you", "Jane Doe wrote: We are <on> it.\n")
+
+
+def test_parts_of_a_mail_are_answered_together_in_text_and_html(desk: Desk) -> None:
+    template = MailTemplate("updated", "s", "{number} <is> updated", "<b>{number}</b>")
+    inbox = an_inbox(processor="change", record_marker="%%", field_separator="$", unique_key="ChangeNumber")
+    desk.configure(a_configuration(inbox, a_person("jane"), mail_templates=(template,)))
+    desk.receive(a_mail("Summary$One\n%%\nSummary$Two\n", sender=JANE))
+    desk.receive(a_mail("ChangeNumber$CHG1\n%%\nChangeNumber$CHG2\n", sender=JANE))
+    (answer,) = desk.outbox()
+    assert answer["text"].startswith("CHG1 <is> updated\n\nCHG2 <is> updated\n")
+    assert answer["html"].startswith("<b>CHG1</b>\n<b>CHG2</b>\n<p>You wrote:</p>")

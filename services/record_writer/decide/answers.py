@@ -6,7 +6,7 @@ reach a person who wrote nothing. An answer to a stranger therefore names the re
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from services.record_writer.decide.facts import Facts
@@ -14,6 +14,8 @@ from shared.addresses import mailbox_key
 from shared.config.model import RecordType
 from shared.contracts.change import Notification
 from shared.loops import without_prefixes
+from shared.mail_text import values
+from shared.mail_text.render import Rendered
 from shared.store.people import StoredPerson
 from shared.text import shortened
 
@@ -26,12 +28,8 @@ TO_HANDLER: Final = "handler"
 """The kind of a message to the analyst who has the record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
-    """Subject and text of an answer."""
-
-    subject: str
-    text: str
+Words = Rendered
+"""Subject, text and HTML of an answer: `wording` makes them from templates."""
 
 
 def answer(facts: Facts, kind: str, words: Words, *, neutral: Words) -> tuple[Notification, ...]:
@@ -40,32 +38,44 @@ def answer(facts: Facts, kind: str, words: Words, *, neutral: Words) -> tuple[No
     For them the mail is named in In-Reply-To alone, which programs read and people do not see.
     """
     address = facts.sender.address
-    if not facts.answers or address is None or mailbox_key(address.address) is None:
+    if address is None or not may_answer(facts):
         return ()
     to, about = (address.address,), facts.mail.message_id
     if not is_known(facts):
-        return (Notification(to, neutral.subject, neutral.text, kind, about),)
+        return (notification(to, kind, neutral, about),)
     name = facts.sender.name or address.name
     shown = "" if "@" in name else name
-    return (Notification(to, words.subject, words.text, kind, about, shown, facts.mail.references),)
+    return (replace(notification(to, kind, words, about, shown), references=facts.mail.references),)
+
+
+def may_answer(facts: Facts) -> bool:
+    """Whether the sender may be answered: a person wrote the mail, and its address is one that mail can be sent to."""
+    address = facts.sender.address
+    return facts.answers and address is not None and mailbox_key(address.address) is not None
 
 
 def message_to(person: StoredPerson, kind: str, words: Words, in_reply_to: str | None = None) -> Notification:
     """A message to another person than the sender, at the stored address."""
     name = person.name if person.configured else ""
-    return Notification(person.addresses[:1], words.subject, words.text, kind, in_reply_to, name)
+    return notification(person.addresses[:1], kind, words, in_reply_to, name)
+
+
+def notification(
+    to: tuple[str, ...], kind: str, words: Words, in_reply_to: str | None = None, to_name: str = ""
+) -> Notification:
+    """A mail with these words."""
+    mail = Notification(to, words.subject, words.text, kind, in_reply_to, to_name)
+    return replace(mail, html=words.html, template=words.template) if words.template else mail
 
 
 def title(facts: Facts, type_: RecordType) -> str:
-    """The customer's word for a type: its label, or for the built-in ones a call and a request (VF-20)."""
-    word = {"Incident": "Call", "Service Request": "Request"}.get(type_.label, type_.label)
-    word = word if facts.configuration.type_named(word) == type_ else type_.label
-    return word[:1].upper() + word[1:]
+    """The customer's word for a type."""
+    return values.title(facts.configuration, type_)
 
 
 def keyword(facts: Facts, type_: RecordType, number: str) -> str:
-    """What names a record in the subject of an answer, for when it comes back without the thread's headers."""
-    return f"[{title(facts, type_)} - {number}]"
+    """What names a record in the subject of an answer."""
+    return values.keyword(facts.configuration, type_, number)
 
 
 def thread_subject(facts: Facts, label: str = "") -> str:

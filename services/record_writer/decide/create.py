@@ -51,7 +51,7 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
         properties,
         fields=values.pairs(fields),
         activities=activities,
-        notifications=acknowledge(facts, type_, record_id(facts, part.number), properties),
+        notifications=acknowledge(facts, lookups, type_, record_id(facts, part.number), properties, fields),
         person=customer.new,
         customer=customer.person,
         links=tuple(_links(linked, part.target.related)),

@@ -42,11 +42,13 @@ def with_numbers(notices: Sequence[Notification], changes: Sequence[Change]) -> 
     filled = tuple(notices)
     for change in changes:
         name, number = number_of(change.record_id), change.number
-        filled = tuple(
-            replace(each, subject=each.subject.replace(name, number), text=each.text.replace(name, number))
-            for each in filled
-        )
+        filled = tuple(_with_number(each, name, number) for each in filled)
     return filled
+
+
+def _with_number(mail: Notification, name: str, number: str) -> Notification:
+    subject, text = mail.subject.replace(name, number), mail.text.replace(name, number)
+    return replace(mail, subject=subject, text=text, html=mail.html and mail.html.replace(name, number))
 
 
 def numbered_decision(decision: Decision, configuration: Configuration, serials: Serials) -> Decision:

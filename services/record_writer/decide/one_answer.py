@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Final
 
 from services.record_writer.decide.answers import TO_CUSTOMER, TO_HANDLER, TO_REQUESTER, is_known
@@ -13,6 +14,7 @@ from services.record_writer.decide.model import Decision
 from shared.addresses import domain_of, mailbox_key
 from shared.contracts.change import Notification
 from shared.loops import is_prefixed
+from shared.mail_text.html_text import html_of
 from shared.store.outbox import Recipients
 from shared.text import shortened
 
@@ -21,6 +23,24 @@ MAX_COMBINED: Final = 50
 MAX_EXCERPT: Final = 500
 """Characters of a mail that its answer repeats."""
 MAX_LINES: Final = 6
+YOU_WROTE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "en": "You wrote:",
+        "de": "Sie schrieben:",
+        "fr": "Vous avez écrit :",
+        "es": "Usted escribió:",
+        "it": "Ha scritto:",
+        "nl": "U schreef:",
+        "pt": "Você escreveu:",
+        "pl": "Napisano:",
+        "sv": "Du skrev:",
+        "da": "Du skrev:",
+        "nb": "Du skrev:",
+        "fi": "Kirjoitit:",
+        "cs": "Napsali jste:",
+    }
+)
+"""What announces the beginning of the sender's text, by language."""
 MESSAGES: Final = frozenset({TO_CUSTOMER, TO_HANDLER, TO_REQUESTER})
 """Kinds that go to the stored address of a person, and quote no mail."""
 
@@ -35,7 +55,7 @@ def with_answer(facts: Facts, lookups: Lookups, ended: Decision, asked: Sequence
     if reached := reached_limit(facts, lookups):
         return replace(ended, reason=f"{ended.reason}; not answered: {reached}")
     sending = replace(ended.outgoing, stranger_domain=stranger_domain(facts))
-    quoted = tuple(replace(each, text=each.text + _excerpt(facts)) for each in answers)
+    quoted = tuple(_with_excerpt(each, _excerpt(facts)) for each in answers)
     return replace(ended, notices=(*quoted, *ended.notices), outgoing=sending)
 
 
@@ -48,12 +68,18 @@ def _within_limit(facts: Facts, lookups: Lookups, messages: Sequence[Notificatio
             yield each
 
 
+def _with_excerpt(mail: Notification, excerpt: str) -> Notification:
+    html = mail.html and excerpt and f"{mail.html}\n{html_of(excerpt)}"
+    return replace(mail, text=mail.text + excerpt, html=html or mail.html)
+
+
 def _excerpt(facts: Facts) -> str:
     """The beginning of the sender's text, for a sender who is known."""
     lines = shortened((facts.mail.new_text or facts.mail.text).strip(), MAX_EXCERPT).split("\n")[:MAX_LINES]
     if not is_known(facts) or not any(lines):
         return ""
-    return "\nYou wrote:\n\n" + "".join(f"> {line}".rstrip() + "\n" for line in lines)
+    written = YOU_WROTE.get((facts.sender.language or facts.inbox.language or "en").partition("-")[0], YOU_WROTE["en"])
+    return f"\n{written}\n\n" + "".join(f"> {line}".rstrip() + "\n" for line in lines)
 
 
 def combined(notifications: Sequence[Notification]) -> tuple[Notification, ...]:
@@ -67,8 +93,14 @@ def combined(notifications: Sequence[Notification]) -> tuple[Notification, ...]:
     subject = first.subject if is_prefixed(first.subject) else f"{first.subject.rstrip('.')}, and {more} more"
     text = "\n".join(each.text for each in notifications[:MAX_COMBINED])
     text += f"\nAnd {len(notifications) - MAX_COMBINED} more.\n" if more >= MAX_COMBINED else ""
+    listed = notifications[:MAX_COMBINED]
+    html = "\n".join(each.html or html_of(each.text) for each in listed) if any(each.html for each in listed) else None
     kinds = {each.kind for each in notifications}
-    return (replace(first, subject=subject, text=text, kind=first.kind if len(kinds) == 1 else "several"),)
+    kind, template = (
+        first.kind if len(kinds) == 1 else "several",
+        next(filter(None, (each.template for each in listed)), None),
+    )
+    return (replace(first, subject=subject, text=text, kind=kind, html=html, template=template),)
 
 
 def reached_limit(facts: Facts, lookups: Lookups) -> str | None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from services.record_writer.decide.answers import Words, answer, thread_subject
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.sender import sender_refusal
+from services.record_writer.decide.wording import reply
 from shared.contracts.change import Change, Notification, Target
 from shared.text import shortened
 
@@ -42,6 +42,5 @@ def missing_record_notice(facts: Facts, targets: Sequence[Target]) -> tuple[Noti
     if not missing or not enabled or sender_refusal(facts):
         return ()
     listed = [f"{each[:1].upper()}{each[1:]}" for each in missing[:MAX_LISTED]]
-    text = "What your mail is about could not be found:\n\n" + "".join(f"- {each}\n" for each in listed)
-    neutral = Words("Record not found", "A record that your mail names does not exist.\n")
-    return answer(facts, "no-target", Words(thread_subject(facts), text), neutral=neutral)
+    values = {"missing": "\n".join(f"- {each}" for each in listed)}
+    return reply(facts, "not-found", values, kind="no-target")

@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Final
 
-from services.record_writer.decide.answers import TO_REQUESTER, Words, message_to
+from services.record_writer.decide.answers import TO_REQUESTER
 from services.record_writer.decide.command import Command
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.wording import message
 from shared.contracts.change import Notification
 from shared.store.people import StoredPerson
 from shared.store.record import Record
@@ -53,7 +54,8 @@ def summary(facts: Facts, lookups: Lookups, person: StoredPerson, what: str) -> 
         _listed(heading, lookups.held_by(person.id, holding, type_.name, unfinished, MAX_LISTED + 1))
         for heading, holding in LISTS
     ]
-    return message_to(person, TO_REQUESTER, Words(f"Your {what}", "\n".join(lists)), facts.mail.message_id)
+    values = {"what": what, "lists": "\n".join(lists).rstrip("\n")}
+    return message(facts, person, TO_REQUESTER, "summary", values, in_reply_to=facts.mail.message_id)
 
 
 def _listed(heading: str, records: Sequence[Record]) -> str:

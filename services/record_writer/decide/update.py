@@ -10,12 +10,7 @@ from services.record_writer.decide import values
 from services.record_writer.decide.answers import (
     TO_CUSTOMER,
     TO_HANDLER,
-    Words,
-    answer,
     keyword,
-    message_to,
-    thread_subject,
-    title,
 )
 from services.record_writer.decide.body import Block
 from services.record_writer.decide.create import tasks_below
@@ -25,17 +20,18 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.reopen import assignee_after_reopening
 from services.record_writer.decide.shown_text import shown_text
+from services.record_writer.decide.wording import message, reply, values_of
 from shared.addresses import address_key
 from shared.config.model import APPROVAL, QuickAction, RecordType
 from shared.contracts.change import Activity, Change, NoteAbove, Notification
 from shared.contracts.errors import PostroomError
+from shared.mail_text.variables import for_strangers
 from shared.store.record import Record, forwarding
 
 WORKING: Final = "Active"
 NOBODY: Final = "nothing"
 MOVES: Final = {"Status": "status", "Owner": "owner", "OwnerTeam": "owner_team"}
 """Names of fields → the kind of the note that says how one changed."""
-PRODUCT: Final = "Postroom"
 
 
 def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
@@ -59,7 +55,7 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
         given=given,
         activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
         notifications=(
-            *_reply(facts, type_, replace(record, **_own(given))),
+            *_reply(facts, lookups, type_, replace(record, **_own(given))),
             *_message_to_customer(facts, lookups, type_, record),
             *_message_to_handler(facts, lookups, type_, record),
         ),
@@ -117,10 +113,9 @@ def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Ch
     A mail that an operator released is added all the same (PR-01).
     """
     record = record_of(part)
-    named = f"{title(facts, type_)} No {record.number}"
     if not (facts.inbox.commands.update_closed or facts.released):
-        closed = f"{named} is already closed and has not been updated."
-        notice, why = _closed_notice(facts, type_, record, closed), f"{record.number} is closed and takes no updates"
+        notice = about_record(facts, lookups, "already-closed", type_, record, "closed")
+        why = f"{record.number} is closed and takes no updates"
         return changed(facts, lookups, part, "none", notifications=notice, why=(why,))
     given = {name: value for name, value in _stated(facts, type_, part.block).items() if name != "Status"}
     return changed(
@@ -131,7 +126,7 @@ def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Ch
         given=given,
         activities=email_activities(facts, lookups, part),
         notifications=(
-            *_closed_notice(facts, type_, record, f"{named} has been updated by {PRODUCT}."),
+            *about_record(facts, lookups, "closed-updated", type_, record, "closed"),
             *_message_to_handler(facts, lookups, type_, record),
         ),
     )
@@ -211,25 +206,20 @@ def _own(given: Mapping[str, Any]) -> dict[str, Any]:
     return {values.PROPERTY[name]: value for name, value in given.items() if name in values.PROPERTY}
 
 
-def _reply(facts: Facts, type_: RecordType, record: Record) -> tuple[Notification, ...]:
+def _reply(facts: Facts, lookups: Lookups, type_: RecordType, record: Record) -> tuple[Notification, ...]:
     """The reply to an update (VF-20): for calls by the inbox's switch, for all else always."""
     if record.type == "incident" and not facts.inbox.commands.reply_on_update:
         return ()
-    updated, status = f"{title(facts, type_)} {record.number} has been updated", f"Status: {record.status}\n"
-    words = Words(_subject(facts, type_, record), f"{updated}.\n\nSubject: {record.subject}\n{status}")
-    return answer(facts, "updated", words, neutral=Words(updated, f"{updated}.\n\n{status}"))
+    return about_record(facts, lookups, "updated", type_, record)
 
 
-def _closed_notice(facts: Facts, type_: RecordType, record: Record, sentence: str) -> tuple[Notification, ...]:
-    """The answer to a mail about a closed record."""
-    words = Words(_subject(facts, type_, record), f"{sentence}\n")
-    return answer(facts, "closed", words, neutral=Words(sentence, f"{sentence}\n"))
-
-
-def _subject(facts: Facts, type_: RecordType, record: Record) -> str:
-    """The subject of the mail, which names the record."""
+def about_record(
+    facts: Facts, lookups: Lookups, name: str, type_: RecordType, record: Record, kind: str = ""
+) -> tuple[Notification, ...]:
+    """The answer of this name about a record, under the subject of the mail, which names the record."""
     named = any((hint.type, hint.serial) == (type_, record.serial) for hint in in_subject(facts))
-    return thread_subject(facts, "" if named else keyword(facts, type_, record.number))
+    values, label = values_of(facts, lookups, type_, record), keyword(facts, type_, record.number)
+    return reply(facts, name, values, kind=kind, label=label, is_named=named)
 
 
 def _message_to_customer(facts: Facts, lookups: Lookups, type_: RecordType, record: Record) -> tuple[Notification, ...]:
@@ -241,11 +231,12 @@ def _message_to_customer(facts: Facts, lookups: Lookups, type_: RecordType, reco
     if {address_key(each.address) for each in (*facts.mail.to, *facts.mail.cc)} & set(person.addresses):
         return ()
     origin = lookups.mail(record.origin) if record.origin else None
-    label, about = keyword(facts, type_, record.number), record.subject if person.configured else "New message"
-    name = facts.sender.name or "The service desk"
-    text = f"{name} wrote about {title(facts, type_)} {record.number}:\n\n{facts.mail.new_text.strip()}\n"
-    words = Words(f"Re: {label} {about}", text)
-    return (message_to(person, TO_CUSTOMER, words, origin.message_id if origin else None),)
+    values = values_of(facts, lookups, type_, record)
+    if not person.configured:  # whoever wrote the subject may be somebody else (PR-02)
+        values = {**for_strangers(values), "subject": "New message"}
+    values = {**values, "sender": facts.sender.name or "The service desk"}
+    label, about = keyword(facts, type_, record.number), origin.message_id if origin else None
+    return (message(facts, person, TO_CUSTOMER, "to-customer", values, label=label, in_reply_to=about),)
 
 
 def _message_to_handler(facts: Facts, lookups: Lookups, type_: RecordType, record: Record) -> tuple[Notification, ...]:
@@ -256,7 +247,5 @@ def _message_to_handler(facts: Facts, lookups: Lookups, type_: RecordType, recor
         return ()
     if {address_key(each.address) for each in (*facts.mail.to, *facts.mail.cc)} & set(person.addresses):
         return ()
-    named = f"{title(facts, type_)} {record.number}"
-    written = f"\n{facts.mail.new_text.strip()}\n" if facts.mail.new_text.strip() else ""
-    subject = f"{keyword(facts, type_, record.number)} {record.subject}"
-    return (message_to(person, TO_HANDLER, Words(subject, f"{named} has been updated by email.\n{written}")),)
+    values, label = values_of(facts, lookups, type_, record), keyword(facts, type_, record.number)
+    return (message(facts, person, TO_HANDLER, "to-handler", values, label=label),)

@@ -96,6 +96,7 @@ SENDER = Sender(
     object_type="Contract",
     object_id="c-17",
     configured=True,
+    language="de-ch",
 )
 SAMPLES: Mapping[str, Event] = {
     "MailParsed": MailParsed(ENVELOPE, BOUNCED),

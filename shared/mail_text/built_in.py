@@ -1,0 +1,117 @@
+"""The built-in words of everything that the desk sends of its own accord, one template each.
+
+An administrator replaces one by a mail template of the same name. The texts that the three products document are here
+word for word. `docs/mail-templates.md` lists the table, by test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from shared.mail_text.render import TemplateWords
+from shared.mail_text.variables import DESK, MAIL, RECORD
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltIn:
+    """One kind of mail: when it is sent, its words, and the variables that are known then.
+
+    `to_strangers`: the subject in answers to senders who are not known, and their text when it is another one.
+    """
+
+    name: str
+    when: str
+    subject: str
+    text: str
+    variables: tuple[str, ...]
+    to_strangers: TemplateWords | None = None
+
+    @property
+    def words(self) -> TemplateWords:
+        """The words for a recipient who is known."""
+        return TemplateWords(self.subject, self.text)
+
+    @property
+    def neutral_words(self) -> TemplateWords:
+        """The words for a stranger."""
+        own = self.to_strangers or self.words
+        return TemplateWords(own.subject, own.text or self.text)
+
+
+_ABOUT_RECORD: Final = (*DESK, *RECORD, *MAIL)
+_REPLY: Final = "{reply_subject}"
+
+
+def _sentence(text: str) -> TemplateWords:
+    """A sentence of ours as the subject for strangers; their text is the one for all."""
+    return TemplateWords(text, None)
+
+
+_TABLE: Final = (
+    BuiltIn(
+        "created",
+        "a mail made a record, and its inbox wants that said (`reply_on_create`)",
+        _REPLY,
+        "{type} {number} has been created.\n\nSubject: {subject}\nStatus: {status}\n",
+        _ABOUT_RECORD,
+        _sentence("{type} {number} has been created"),
+    ),
+    BuiltIn(
+        "updated",
+        "a mail updated a record: of a call by `reply_on_update`, of others always (VF-20)",
+        _REPLY,
+        "{type} {number} has been updated.\n\nSubject: {subject}\nStatus: {status}\n",
+        _ABOUT_RECORD,
+        _sentence("{type} {number} has been updated"),
+    ),
+    BuiltIn(
+        "already-closed",
+        "a mail is about a closed record, which takes no updates (VF-13)",
+        _REPLY,
+        "{type} No {number} is already closed and has not been updated.\n",
+        _ABOUT_RECORD,
+        _sentence("{type} No {number} is already closed and has not been updated."),
+    ),
+    BuiltIn(
+        "closed-updated",
+        "a mail updated a closed record, which stays closed (`update_closed`, VF-13)",
+        _REPLY,
+        "{type} No {number} has been updated by Postroom.\n",
+        _ABOUT_RECORD,
+        _sentence("{type} No {number} has been updated by Postroom."),
+    ),
+    BuiltIn(
+        "not-found",
+        "a mail names a record that does not exist (`email_when_no_target`, IV-36)",
+        _REPLY,
+        "What your mail is about could not be found:\n\n{missing}\n",
+        (*DESK, *MAIL, "missing"),
+        TemplateWords("Record not found", "A record that your mail names does not exist.\n"),
+    ),
+    BuiltIn(
+        "to-customer",
+        "an analyst wrote about a record, for its customer (`notify_customer_on_update`)",
+        "Re: {keyword} {subject}",
+        "{sender} wrote about {type} {number}:\n\n{text}\n",
+        _ABOUT_RECORD,
+    ),
+    BuiltIn(
+        "to-handler",
+        "a mail updated a record, for the analyst who has it (`notify_handler_on_update`, VF-20)",
+        "{keyword} {subject}",
+        "{type} {number} has been updated by email.\n\n{text}\n",
+        _ABOUT_RECORD,
+    ),
+    BuiltIn(
+        "summary",
+        "an analyst asked for a summary by `[MyCalls]` and its like (VF-19)",
+        "Your {what}",
+        "{lists}\n",
+        (*DESK, *MAIL, "what", "lists"),
+    ),
+)
+BUILT_IN: Final[Mapping[str, BuiltIn]] = MappingProxyType({each.name: each for each in _TABLE})
+"""Name of a kind of mail → its built-in words."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from shared.clock import Clock, SystemClock
-from shared.contracts.errors import PostroomError
+from shared.contracts.errors import Misconfigured, PostroomError
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
 from shared.embedded.file import LocalFile
@@ -38,6 +38,7 @@ from shared.store.uploads import Uploads
 if TYPE_CHECKING:
     from shared.config.directory import Directory
     from shared.intake import Door
+    from shared.mail_network.tokens import Tokens
 
 DEFAULT_DATA = Path("postroom-data")
 
@@ -115,6 +116,20 @@ class App:
 
         together = self.one_file.file.batch if self.one_file else nullcontext
         return Door(self.broker, self.documents, self.clock, self._default_inbox, together)
+
+    @cached_property
+    def tokens(self) -> Tokens:
+        """The OAuth access tokens of this process, for inboxes and mail servers."""
+        from shared.mail_network.tokens import Tokens
+        from shared.store.refresh_tokens import StoredRefreshTokens
+
+        return Tokens(StoredRefreshTokens(self.documents, self.clock, self._token_key))
+
+    def _token_key(self) -> str:
+        key = self.directory.current().settings.token_key
+        if key is None:
+            raise Misconfigured("settings.token_key is missing; refresh tokens are encrypted with it")
+        return key.reveal()
 
     def _default_inbox(self) -> str:
         """The name of the default inbox; empty when there is none, or when the configuration cannot be read."""

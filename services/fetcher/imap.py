@@ -32,9 +32,10 @@ from services.fetcher.mailbox import (
     folder_of,
 )
 from shared.contracts.errors import Misconfigured, Unavailable
-from shared.mail_network import connection_test, sasl
+from shared.mail_network import connection_test
 from shared.mail_network.connection import Refusal, Step, Unreachable
 from shared.mail_network.connection_test import TestResult
+from shared.mail_network.logins import Policy
 
 PEEK_BYTES = 64 << 10
 _BEGINNING = f"BODY.PEEK[]<0.{PEEK_BYTES}>"
@@ -254,7 +255,7 @@ class ImapMailbox:
     def _open(self, client: BoundedClient) -> None:
         limits, seconds = self._limits, self._limits.operation.total_seconds()
         encrypted = self._inbox.tls != "none"
-        policy = sasl.Policy(encrypted=encrypted, allow_cleartext=limits.allow_cleartext_auth, fips=limits.fips)
+        policy = Policy(encrypted=encrypted, allow_cleartext=limits.allow_cleartext_auth, fips=limits.fips)
         client.set_deadline(seconds)
         imap_client.log_in(client, self._address, self._inbox.auth, self._who, policy)
         client.set_deadline(seconds)

@@ -25,8 +25,12 @@ from services.fetcher import imap_answers
 from services.fetcher.imap_answers import BrokenConnection, UnreadableAnswer, Value
 from shared.config.model import Inbox
 from shared.contracts.errors import Misconfigured
+<<<<<<< HEAD
 from shared.lazy_pattern import lazy_compile
 from shared.mail_network import sasl
+=======
+from shared.mail_network import logins
+>>>>>>> d112477 (Login methods of IMAP and SMTP: one table, one choice)
 from shared.mail_network.connection import (
     CONNECT_SECONDS,
     AuthenticationRefused,
@@ -41,6 +45,8 @@ from shared.mail_network.connection import (
     host_name,
     tls_context,
 )
+from shared.mail_network.logins import Offer, Policy
+from shared.mail_network.sasl import Credentials, Exchange, Login, Mechanism
 
 MAX_LINE_BYTES = 16 << 20
 """A line may be long: the answer to UID SEARCH names every mail of the folder."""
@@ -52,10 +58,16 @@ MAX_WORDS = 300
 """Characters of a server's own words in a message."""
 _AS_BYTES = lazy_compile(r"^b(['\"])(.*)\1$", re.DOTALL)
 """How imapclient quotes a server's answer."""
+<<<<<<< HEAD
 _TRANSIENT = lazy_compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
 _PRIVACY = lazy_compile(r"\[PRIVACYREQUIRED\b", re.IGNORECASE)
 _CONTROL = lazy_compile(r"[\x00-\x1f\x7f]")
 _NO_CLEARTEXT = "the server accepts no clear-text login on this connection"
+=======
+_TRANSIENT = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
+_PRIVACY = re.compile(r"\[PRIVACYREQUIRED\b", re.IGNORECASE)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+>>>>>>> d112477 (Login methods of IMAP and SMTP: one table, one choice)
 UNREADABLE = (imaplib.IMAP4.error, ValueError, TypeError, LookupError, AttributeError, RecursionError, AssertionError)
 """What `imapclient` raises on an answer that it cannot read, and when the server says NO or BAD."""
 
@@ -200,6 +212,12 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stub
         """Whether the server took the connection as authenticated (PREAUTH, or after a login)."""
         return self._imap.state in ("AUTH", "SELECTED")
 
+    @property
+    def tls(self) -> ssl.SSLSocket | None:
+        """The connection, when it is encrypted."""
+        sock = self._imap.sock
+        return sock if isinstance(sock, ssl.SSLSocket) else None
+
     def open_folder(self, name: str) -> int | None:
         """Select a folder; return its UIDVALIDITY, None when the server names none."""
         self._command_and_check("select", self._normalise_folder(name), False)  # imaplib's signature
@@ -308,73 +326,50 @@ def _upgrade(client: BoundedClient, address: Address) -> None:
         raise TlsFailed(f"{address.where} does not upgrade to TLS: {words_of(error)}") from error
 
 
-def log_in(client: BoundedClient, address: Address, auth: str, who: sasl.Credentials, policy: sasl.Policy) -> None:
+class _ImapWire:
+    """Logins over a connection (RFC 3501, 6.2)."""
+
+    protocol = "imap"
+
+    def __init__(self, client: BoundedClient, password: str | None) -> None:
+        self._client, self._password = client, password
+
+    def offer(self) -> Offer:
+        """What CAPABILITY names."""
+        named = {name.decode("ascii", "replace").upper() for name in self._client.capabilities()}
+        methods = {name.removeprefix("AUTH=") for name in named if name.startswith("AUTH=")}
+        closed = "LOGINDISABLED" in named
+        return Offer(methods, () if closed else ("regular",), closed=closed)
+
+    def authenticate(self, row: Mechanism, exchange: Exchange) -> None:
+        """Run AUTHENTICATE."""
+        with _login_errors(self._password):
+            self._client.sasl_login(row.name, exchange.answer)
+
+    def command(self, row: Mechanism, who: Credentials) -> None:
+        """Run LOGIN: a quoted string of ASCII; a line break in it would be a command."""
+        del row
+        if who.password is None:
+            raise Misconfigured("no password is configured for this login")
+        if not (who.username + who.password).isascii() or _CONTROL.search(who.username + who.password):
+            raise Misconfigured("the LOGIN command carries printable ASCII only; use auth plain")
+        with _login_errors(who.password):
+            self._client.login(who.username, who.password)
+
+
+def log_in(client: BoundedClient, address: Address, auth: str, who: Credentials, policy: Policy) -> None:
     """Authenticate as configured; skipped if the server already treats the connection as authenticated."""
     if client.logged_in:
         return
+    if auth == "none":
+        raise Misconfigured("the server requires a login; auth none is not enough")
     with translated_errors(address):
-        offered = _offered(client)
-        if auth == "none":
-            raise Misconfigured("the server requires a login; auth none is not enough")
-        if auth == "regular":
-            _login_command(client, who, offered)
-        elif auth == "auto":
-            _log_in_at_best(client, who, offered, policy)
-        else:
-            _exchange(client, _mechanism(auth, offered, policy), who)
-
-
-def _offered(client: BoundedClient) -> frozenset[str]:
-    return frozenset(name.decode("ascii", "replace").upper() for name in client.capabilities())
-
-
-def _mechanism(auth: str, offered: frozenset[str], policy: sasl.Policy) -> sasl.Mechanism:
-    row, methods = sasl.named(auth, policy), _methods(offered)
-    if row.name in methods:
-        return row
-    if row.cleartext and "LOGINDISABLED" in offered:
-        raise CleartextRefused(_NO_CLEARTEXT)
-    raise Misconfigured(f"the server does not offer {row.name}; it offers {', '.join(sorted(methods)) or 'no method'}")
-
-
-def _methods(offered: frozenset[str]) -> set[str]:
-    return {name.removeprefix("AUTH=") for name in offered if name.startswith("AUTH=")}
-
-
-def _log_in_at_best(client: BoundedClient, who: sasl.Credentials, offered: frozenset[str], policy: sasl.Policy) -> None:
-    best = next(sasl.usable(_methods(offered), who, policy), None)
-    if best is not None:
-        _exchange(client, best, who)
-    elif "LOGINDISABLED" in offered:
-        raise CleartextRefused(_NO_CLEARTEXT)
-    elif policy.encrypted or policy.allow_cleartext:
-        _login_command(client, who, offered)
-    else:
-        raise Misconfigured("without TLS only clear-text methods are left; use TLS or set allow_cleartext_auth")
-
-
-def _login_command(client: BoundedClient, who: sasl.Credentials, offered: frozenset[str]) -> None:
-    """The LOGIN command (RFC 3501, 6.2.3): a quoted string of ASCII; a line break in it would be a command."""
-    if "LOGINDISABLED" in offered:
-        raise CleartextRefused(_NO_CLEARTEXT)
-    if who.password is None:
-        raise Misconfigured("no password is configured for this login")
-    if not (who.username + who.password).isascii() or _CONTROL.search(who.username + who.password):
-        raise Misconfigured("the LOGIN command carries printable ASCII only; use auth plain")
-    with _login_errors(who):
-        client.login(who.username, who.password)
-
-
-def _exchange(client: BoundedClient, row: sasl.Mechanism, who: sasl.Credentials) -> None:
-    def authenticate(answer: sasl.Responder) -> None:
-        with _login_errors(who):
-            client.sasl_login(row.name, answer)
-
-    sasl.log_in(row, who, authenticate)
+        login = Login(who, "imap", address.host, address.port, client.tls)
+        logins.log_in(_ImapWire(client, who.password), auth, login, policy)
 
 
 @contextmanager
-def _login_errors(who: sasl.Credentials) -> Iterator[None]:
+def _login_errors(password: str | None) -> Iterator[None]:
     """Distinguish refused credentials from a server failure (RFC 5530). imapclient raises LoginError for both."""
     try:
         yield
@@ -382,7 +377,7 @@ def _login_errors(who: sasl.Credentials) -> Iterator[None]:
         cause = error.__context__
         if isinstance(cause, imaplib.IMAP4.abort):
             raise cause from error
-        raise _login_error(words_of(error).replace(who.password or "\n", "***")) from error
+        raise _login_error(words_of(error).replace(password or "\n", "***")) from error
 
 
 def _login_error(said: str) -> Exception:

@@ -26,7 +26,8 @@ from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection import AuthenticationRefused, Refusal
 from shared.mail_network.connection_test import TestResult
-from shared.mail_network.sasl import Credentials, no_token
+from shared.mail_network.sasl import Credentials
+from shared.mail_network.tokens import TokenSource
 from shared.runtime.hooks import Failed, Hooks, Outage, Retried
 from shared.runtime.lease import Leases
 from shared.store.documents import Documents
@@ -55,14 +56,14 @@ class Wiring:
     `stopped(inbox, reason, id)`: the logins of an inbox were refused too often, and a ticket is wanted (TI-10);
     may be called again for the same stop after a crash: `id` is stable. `recovered(inbox, id)`: an inbox with such a
     ticket was read again; it may be called again too.
-    `token(inbox)` gives a source of OAuth tokens for an inbox that has an application configured.
+    `tokens(inbox)`: the source of OAuth tokens of an inbox, None without an application.
     """
 
     hand_over: HandOver
     inboxes: Callable[[], Sequence[Inbox]]
     settings: Callable[[], Settings]
     reveal: Callable[[Secret], str] = Secret.reveal
-    token: Callable[[Inbox], Callable[..., str]] = lambda _inbox: no_token
+    tokens: Callable[[Inbox], TokenSource | None] = lambda _inbox: None
     stopped: Callable[[Inbox, str, str], None] = _ignore
     recovered: Callable[[Inbox, str], None] = _ignore
     mailbox_class: Callable[[str], Callable[[InboxAccess], Mailbox]] = mailbox.mailbox_class
@@ -182,7 +183,7 @@ class FetcherSource:
 
     def _credentials(self, inbox: Inbox) -> Credentials:
         password = self._wiring.reveal(inbox.password) if inbox.password else None
-        return Credentials(inbox.username or inbox.address, password, self._wiring.token(inbox))
+        return Credentials(inbox.username or inbox.address, password, self._wiring.tokens(inbox))
 
     def _failed(self, inbox: Inbox, error: PostroomError) -> None:
         reason = self._reason(error)

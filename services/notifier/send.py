@@ -18,6 +18,7 @@ from shared.contracts.errors import Misconfigured, Unavailable
 from shared.contracts.mail import Address
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
+from shared.mail_network.tokens import TokenSource
 
 
 class Blocked(Misconfigured):
@@ -45,22 +46,31 @@ def addressed(outgoing: Outgoing, server: MailServer) -> Outgoing:
     return replace(outgoing, to=(Address("", server.override_recipient),), cc=(), bcc=())
 
 
-def _access(server: MailServer, settings: Settings) -> ServerAccess:
+TokensOf = Callable[[MailServer], TokenSource | None]
+"""The source of OAuth tokens of a mail server, None without an application."""
+
+
+def _no_tokens(_server: MailServer) -> None:
+    return None
+
+
+def _access(server: MailServer, settings: Settings, tokens: TokensOf) -> ServerAccess:
     """What a login needs: the credentials, None without a user name, and what the settings allow."""
     credentials = None
     if server.username:
-        credentials = Credentials(server.username, server.password.reveal() if server.password else None)
+        password = server.password.reveal() if server.password else None
+        credentials = Credentials(server.username, password, tokens(server))
     return ServerAccess(credentials, allow_cleartext_auth=settings.allow_cleartext_auth, fips=settings.fips)
 
 
-def deliver(outgoing: Outgoing, server: MailServer, settings: Settings) -> Sent:
+def deliver(outgoing: Outgoing, server: MailServer, settings: Settings, *, tokens: TokensOf = _no_tokens) -> Sent:
     """Send a mail now. Raises `Blocked`, and what `smtp.send` and `compose.build` raise.
 
     If the server's answer is lost, the mail is sent again at once; if it is lost again, `Uncertain` is raised.
     """
     if server.block:
         raise Blocked(f"mail server {server.name} is blocked: it receives only")
-    protocol, who, mail = _protocol(server), _access(server, settings), addressed(outgoing, server)
+    protocol, who, mail = _protocol(server), _access(server, settings, tokens), addressed(outgoing, server)
     message = compose.build(mail, server)
     sender = compose.address(compose.sender_of(mail, server).address)
     recipients = recipients_of(mail)
@@ -79,9 +89,9 @@ def recipients_of(mail: Outgoing) -> list[str]:
     return list(dict.fromkeys(everybody))
 
 
-def check(server: MailServer, settings: Settings) -> TestResult:
+def check(server: MailServer, settings: Settings, *, tokens: TokensOf = _no_tokens) -> TestResult:
     """Test the connection of a mail server."""
-    return _protocol(server).check(server, access=_access(server, settings))
+    return _protocol(server).check(server, access=_access(server, settings, tokens))
 
 
 def _protocol(server: MailServer) -> Protocol:

@@ -13,8 +13,6 @@ import re
 import smtplib
 import socket
 import ssl
-from base64 import b64decode, b64encode
-from binascii import Error as Base64Error
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +20,7 @@ from datetime import UTC, datetime
 
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
-from shared.mail_network import connection_test, sasl
+from shared.mail_network import connection_test, logins
 from shared.mail_network.connection import (
     CONNECT_SECONDS,
     AuthenticationRefused,
@@ -38,14 +36,16 @@ from shared.mail_network.connection import (
     tls_context,
 )
 from shared.mail_network.connection_test import TestResult
-from shared.mail_network.sasl import Credentials
+from shared.mail_network.logins import Offer, Policy, Said
+from shared.mail_network.sasl import Credentials, Exchange, Login, Mechanism
 
 MIN_BYTES_PER_SECOND = 50_000
 """Bytes a second: an upload that is slower has failed."""
 FINAL_ANSWER_TIMEOUTS = 4
 """Times the server's time-out: the wait for the final answer, because giving up there may send twice (RFC 5321,
 4.5.3.2.6)."""
-_MAX_CHALLENGES = 10
+MAX_COMMAND_BYTES = 512
+"""Longest command line (RFC 5321, 4.5.3.1.4)."""
 _MAX_REPLY_LINES = 200
 
 
@@ -315,57 +315,46 @@ def _stuffed(message: bytes) -> bytes:
 # the login
 
 
+class _SmtpWire:
+    """Logins over a connection (RFC 4954)."""
+
+    protocol = "smtp"
+
+    def __init__(self, connection: _Connection, *, encrypted: bool) -> None:
+        self._connection, self._encrypted = connection, encrypted
+
+    def offer(self) -> Offer:
+        """The methods that EHLO named; none without TLS usually means that they are offered with TLS."""
+        offered = frozenset(self._connection.esmtp_features.get("auth", "").upper().split())
+        return Offer(offered, closed=not offered and not self._encrypted)
+
+    def authenticate(self, row: Mechanism, exchange: Exchange) -> None:
+        """Run AUTH."""
+        logins.converse(row, exchange, self._said, MAX_COMMAND_BYTES)
+
+    def command(self, row: Mechanism, who: Credentials) -> None:
+        """SMTP has no other command to log in."""
+        del who
+        raise Misconfigured(f"auth {row.key} does not exist for smtp; use auto")
+
+    def _said(self, line: str) -> Said:
+        code, text = self._connection.docmd(line)
+        if code == 334:
+            return Said(challenge=text)
+        return Said() if code == 235 else Said(refusal=_login_error(_reply((code, text))))
+
+
 def _log_in(connection: _Connection, server: MailServer, access: ServerAccess) -> None:
     who = access.credentials
     if server.auth == "none" or (server.auth == "auto" and who is None):
         return
     if who is None:
         raise Misconfigured(f"mail server {server.name}: auth {server.auth} needs a username")
-    policy = sasl.Policy(encrypted=server.tls != "none", allow_cleartext=access.allow_cleartext_auth, fips=access.fips)
-    row = _row(connection, server.auth, who, policy)
-    sasl.log_in(row, who, lambda answer: _exchange(connection, row, answer))
-
-
-def _row(connection: _Connection, auth: str, who: Credentials, policy: sasl.Policy) -> sasl.Mechanism:
-    offered = set(connection.esmtp_features.get("auth", "").upper().split())
-    if auth != "auto":
-        row = sasl.named(auth, policy)
-        if row.name in offered:
-            return row
-        raise _not_offered(row.name, offered, policy)
-    best = next(sasl.usable(offered, who, policy), None)
-    if best is None:
-        raise _not_offered("a method that is safe here", offered, policy)
-    return best
-
-
-def _not_offered(what: str, offered: set[str], policy: sasl.Policy) -> PostroomError:
-    if not offered and not policy.encrypted:
-        return CleartextRefused("the server offers no login on this connection")
-    return Misconfigured(f"the server does not offer {what}; it offers {', '.join(sorted(offered)) or 'no login'}")
-
-
-def _exchange(connection: _Connection, row: sasl.Mechanism, answer: sasl.Responder) -> None:
-    """Run AUTH (RFC 4954): challenges and answers in base64 until the server accepts or refuses."""
-    first = f" {_base64(answer(b''))}" if row.client_first else ""
-    code, text = connection.docmd("AUTH", row.name + first)
-    for _ in range(_MAX_CHALLENGES):
-        if code != 334:
-            break
-        code, text = connection.docmd(_base64(answer(_challenge(text))))
-    if code != 235:
-        raise _login_error(_reply((code, text)))
-
-
-def _base64(answer: bytes) -> str:
-    return b64encode(answer).decode("ascii") or "="
-
-
-def _challenge(text: bytes) -> bytes:
-    try:
-        return b64decode(text, validate=True)
-    except Base64Error as error:
-        raise Unreachable("the server's challenge is not valid base64") from error
+    encrypted = server.tls != "none"
+    policy = Policy(encrypted=encrypted, allow_cleartext=access.allow_cleartext_auth, fips=access.fips)
+    tls = connection.sock if isinstance(connection.sock, ssl.SSLSocket) else None
+    login = Login(who, "smtp", host_name(server.host), server.port, tls)
+    logins.log_in(_SmtpWire(connection, encrypted=encrypted), server.auth, login, policy)
 
 
 def _login_error(reply: Reply) -> PostroomError:

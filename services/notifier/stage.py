@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 
 from services.notifier import send
 from services.notifier.compose import BadAddress, Outgoing, clean
@@ -145,6 +146,8 @@ def as_outgoing(mail: OutboxMail) -> Outgoing:
 
 def build(app: App) -> Stage:
     """The notifier on an app's outbox."""
-    notifier = Notifier(app.outbox, app.people, app.clock, app.directory.current, send.deliver)
+    notifier = Notifier(
+        app.outbox, app.people, app.clock, app.directory.current, partial(send.deliver, tokens=app.tokens.of)
+    )
     decode = reader(app.documents, NotificationQueued)
     return Stage("notifier", "notifier", notifier.handle, decode, waits_on_network=True)

@@ -81,8 +81,7 @@ def check_file(path: Path) -> Checked:
 
 def notes_on(stated: Configuration) -> Iterator[Complaint]:
     """Notes on a configuration: settings that this version ignores, that can do nothing, that are risky."""
-    logins = (row.key for row in sasl.TABLE if row.start and not row.token)  # access tokens are not fetched yet
-    yield from find_notes(stated, Supported(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *logins, "regular", "none")))
+    yield from find_notes(stated, Supported(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *sasl.METHODS, "none")))
 
 
 def section_counts(stated: Configuration) -> dict[str, int]:

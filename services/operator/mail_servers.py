@@ -84,7 +84,7 @@ def clear_test(app: App, name: str) -> None:
 
 def _checked(app: App, server: MailServer) -> TestResult:
     try:
-        return send.check(server, app.directory.current().settings)
+        return send.check(server, app.directory.current().settings, tokens=app.tokens.of)
     except PostroomError as error:  # a missing secret
         return connection_test.failed(error, app.clock.now())
 
@@ -117,7 +117,7 @@ def _send(app: App, server: MailServer, mail: TestMail, sender: str, inbox: str)
         sender=Address("", sender),
         loop=inbox or "postroom",
     )
-    sent = send.deliver(outgoing, server, app.directory.current().settings)
+    sent = send.deliver(outgoing, server, app.directory.current().settings, tokens=app.tokens.of)
     refused = "".join(f" Refused: {recipient} ({reply})." for recipient, reply in sent.refused)
     return f"A test mail was sent to {', '.join(sent.accepted)} through {server.name}.{refused}"
 

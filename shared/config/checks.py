@@ -28,7 +28,10 @@ from shared.config.rule_checks import calendars_fit, levels_fit, reports_fit, ru
 from shared.config.schema import SECTIONS, key_of
 from shared.config.template_checks import mail_templates_fit
 
-_SASL: Final = ("login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi", "scram-sha-256", "xoauth2", "auto")
+_SASL: Final = (
+    "login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi",
+    "scram-sha-1", "scram-sha-256", "scram-sha-256-plus", "xoauth2", "oauthbearer", "auto",
+)  # fmt: skip
 _METHODS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("inboxes", "imap"): ("regular", *_SASL, "none"),
     ("inboxes", "pop3"): ("regular", "apop", *_SASL),
@@ -42,7 +45,7 @@ _METHODS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("mail_servers", "gmail"): ("oauth", "auto"),
 }
 """Login methods of each protocol (IV-09, IV-11, VS-09)."""
-_MD5_METHODS: Final = frozenset({"apop", "cram-md5", "digest-md5"})
+_MD5_METHODS: Final = frozenset({"apop", "cram-md5", "digest-md5", "ntlm", "msn"})
 
 
 def names_are_unique(config: Configuration) -> Complaints:

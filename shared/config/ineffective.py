@@ -56,8 +56,8 @@ def _work(inbox: Inbox) -> Faults:
 def _login(end: Inbox | MailServer) -> Faults:
     if end.auth == "none":
         yield "username password", "auth: none does not log in; remove it"
-    if end.protocol not in ("gmail", "none") and end.auth not in ("xoauth2", "auto"):
-        yield "google", "is for gmail and xoauth2; remove it"
+    if end.protocol not in ("gmail", "none") and end.auth not in ("xoauth2", "oauthbearer", "auto"):
+        yield "google", "is for gmail, xoauth2 and oauthbearer; remove it"
     if end.protocol not in ("ews", "none"):
         yield "ews_url", "is for protocol: ews; remove it"
 

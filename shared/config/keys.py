@@ -24,7 +24,7 @@ CARRIED_OUT: Final = ("close", "approve", "reject", "summary")
 """Commands that this version carries out; it refuses the others."""
 AUTH_WORDS: Final = (
     "auto", "regular", "login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi",
-    "scram-sha-256", "apop", "xoauth2", "none", "basic", "oauth",
+    "scram-sha-1", "scram-sha-256", "scram-sha-256-plus", "apop", "xoauth2", "oauthbearer", "none", "basic", "oauth",
 )  # fmt: skip
 """Every method of any protocol; which protocol has which is a check (IV-11)."""
 ROLES: Final = ("user", "analyst", "administrator")
@@ -279,6 +279,8 @@ Port = Annotated[int, read.integer(1, 65535)]
 Url = Annotated[str, read.url]
 UrlWithLogin = Annotated[str, read.url_with_login]
 FilePath = Annotated[str, read.path]
+Day = Annotated[str, read.day]
+"""A day as text, such as `2027-03-31`."""
 TimeZone = Annotated[str, read.timezone]
 Schedule = Annotated[str, read.schedule]
 Size = Annotated[int, read.size]

@@ -89,7 +89,7 @@ class Settings:
     plus_addressing: Literal["ignore", "keep"] = "ignore"
     processing: bool = True
     timezone: keys.TimeZone = "UTC"
-    token_key: keys.Ignored[Secret | None] = None
+    token_key: Secret | None = None
     rabbitmq_management_url: keys.UrlWithLogin | None = None
     log_events: bool = True
     keep_journal: keys.KeepJournal = timedelta(days=90)
@@ -103,11 +103,18 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class OAuth:
-    """An application registration at Microsoft (TI-02); the URLs differ in national clouds."""
+    """An application registration at Microsoft (TI-02); the URLs differ in national clouds.
+
+    It identifies itself by `client_secret` or by `client_certificate` (PEM with the private key). With `refresh_token`
+    it acts for the person who signed in, and needs neither.
+    """
 
     client_id: keys.Line
-    client_secret: Secret
     tenant_id: keys.Line
+    client_secret: Secret | None = None
+    client_secret_ends: keys.Day | None = None
+    client_certificate: Secret | None = None
+    refresh_token: Secret | None = None
     user_id: keys.Line | None = None
     authority: keys.Url = "https://login.microsoftonline.com"
     resource: keys.Url = "https://outlook.office365.com"

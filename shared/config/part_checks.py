@@ -15,15 +15,17 @@ from shared.config.model import (
     Connection,
     Inbox,
     MailServer,
+    OAuth,
     ObjectMatch,
     Rule,
     SenderPolicy,
     Sla,
 )
+from shared.config.secrets import TOKEN_METHODS
 from shared.lazy_pattern import lazy_compile
 
 _LINE: Final = frozenset({"imap", "pop3", "smtp"})
-_WITHOUT_PASSWORD: Final = frozenset({"none", "gssapi", "xoauth2", "oauth"})
+_WITHOUT_PASSWORD: Final = frozenset({"none", "gssapi", "xoauth2", "oauthbearer", "oauth"})
 _ADDRESS: Final = lazy_compile(r"[^\s@]+@[^\s@]+")
 _GUID: Final = lazy_compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _ACCOUNT: Final = ("username", "the user account is an address; write it as user@domain")
@@ -75,11 +77,11 @@ def _line_protocol(end: Inbox | MailServer) -> Faults:
     if end.host is None:
         yield "host", f"missing, and {end.protocol} needs it"
     logs_in = isinstance(end, Inbox) or end.auth != "auto" or end.username is not None
-    has_secret = end.password or end.auth in _WITHOUT_PASSWORD or (end.auth == "auto" and end.oauth)
+    has_secret = end.password or end.auth in _WITHOUT_PASSWORD or (end.auth == "auto" and (end.oauth or end.google))
     if logs_in and not has_secret:
         yield "password", "missing, and it is needed to log in; write ${ENV_NAME} or file:path"
-    if end.auth == "xoauth2" and end.oauth is None and end.google is None:
-        yield "oauth", "missing, and xoauth2 needs it (or google)"
+    if end.auth in TOKEN_METHODS and end.oauth is None and end.google is None:
+        yield "oauth", f"missing, and {end.auth} needs it (or google)"
     if end.protocol == "smtp" and end.username is not None and not _ADDRESS.fullmatch(end.username):
         yield "username", "the user name of a mail server is an address; write it as user@domain"
 
@@ -102,6 +104,16 @@ def _graph(end: Inbox | MailServer) -> Faults:
         yield "oauth.user_id", "the user is an address or an object id; write it as user@domain"
     if end.username is not None and not _ADDRESS.fullmatch(end.username):
         yield _ACCOUNT
+
+
+def _oauth(oauth: OAuth) -> Faults:
+    """TI-02: the application identifies itself in one way, or a person has signed in."""
+    if oauth.client_secret is not None and oauth.client_certificate is not None:
+        yield "client_certificate", "client_secret is here too; keep one of the two"
+    if not (oauth.client_secret or oauth.client_certificate or oauth.refresh_token):
+        yield "client_secret", "missing; write it, or client_certificate, or refresh_token for a person's sign-in"
+    if oauth.client_secret_ends is not None and oauth.client_secret is None:
+        yield "client_secret_ends", "is the end of a client_secret, and there is none; remove it"
 
 
 def _sender(sender: SenderPolicy) -> Faults:
@@ -155,6 +167,8 @@ PARTS: Final[Mapping[str, Callable[[Any], Faults]]] = {
     "settings.auth_failure_ticket": _ticket,
     "settings.restricted_attachments": _attachment_type,
     "inboxes": _inbox,
+    "inboxes.oauth": _oauth,
+    "mail_servers.oauth": _oauth,
     "inboxes.sender": _sender,
     "inboxes.sender.object": _object,
     "mail_servers": _login,

@@ -10,7 +10,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 from zoneinfo import ZoneInfo
@@ -231,6 +231,15 @@ host: Final = matching(
     line, r"(?![^:]+:[0-9]*\Z)[^\s/@]+", "is not a host; write the name alone, the port has its own key"
 )
 """A host name or IP address, without scheme, port or path."""
+
+
+def day(item: Item, location: Location) -> str:
+    """A day, as ISO 8601 writes it."""
+    value = line(item, location)
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise InvalidValue(f"{_quoted(value)} is not a day; write it as 2027-03-31") from None
 
 
 def url(item: Item, location: Location) -> str:

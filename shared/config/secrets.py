@@ -15,7 +15,11 @@ from shared.config.model import Configuration, Inbox, MailServer
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
 
-_WITHOUT_PASSWORD = frozenset({"none", "gssapi", "xoauth2", "oauth"})
+_WITHOUT_PASSWORD = frozenset({"none", "gssapi", "xoauth2", "oauthbearer", "oauth"})
+
+
+TOKEN_METHODS = frozenset({"xoauth2", "oauthbearer"})
+"""Login methods that send an access token."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,13 @@ def _of_server(path: str, end: Inbox | MailServer, *, used: bool) -> Iterator[Re
         yield Reference(f"{path}.password", end.password, needed=used and by_password)
     if end.oauth:
         by_oauth = end.protocol == "graph" or (end.protocol == "ews" and end.auth in {"oauth", "auto"})
-        needed = used and (by_oauth or (by_line and end.auth == "xoauth2"))
-        yield Reference(f"{path}.oauth.client_secret", end.oauth.client_secret, needed=needed)
+        by_token = by_line and (end.auth in TOKEN_METHODS or (end.auth == "auto" and end.password is None))
+        for key in ("client_secret", "client_certificate", "refresh_token"):
+            if secret := getattr(end.oauth, key):
+                yield Reference(f"{path}.oauth.{key}", secret, needed=used and (by_oauth or by_token))
     if end.google:
-        needed = used and end.protocol == "gmail"
+        by_token = by_line and end.oauth is None and (end.auth in TOKEN_METHODS or end.password is None)
+        needed = used and (end.protocol == "gmail" or by_token)
         yield Reference(f"{path}.google.private_key", end.google.private_key, needed=needed)
 
 

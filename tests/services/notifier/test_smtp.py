@@ -16,7 +16,14 @@ from shared.config.model import MailServer, Settings
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.contracts.mail import Address
 from shared.mail_network import connection
-from shared.mail_network.connection import AuthenticationRefused, Step, TlsFailed, Unreachable, Unresolved
+from shared.mail_network.connection import (
+    AuthenticationRefused,
+    CleartextRefused,
+    Step,
+    TlsFailed,
+    Unreachable,
+    Unresolved,
+)
 from shared.mail_network.sasl import Credentials
 from tests.servers.presence import closed_port
 from tests.servers.smtp import PASSWORD, USER, ScriptedServer, SmtpServer, drip
@@ -220,9 +227,15 @@ def test_nobody_listening_is_unavailable() -> None:
         smtp.send(a_server(port), MAIL, FROM, TO)
 
 
-@pytest.mark.parametrize("auth", ["digest-md5", "ntlm", "gssapi"])
-def test_method_that_is_not_carried_says_so(server: SmtpServer, auth: str) -> None:
-    with pytest.raises(Misconfigured, match=auth):
+@pytest.mark.req("IV-11")
+def test_method_that_smtp_lacks_says_so(server: SmtpServer) -> None:
+    with pytest.raises(Misconfigured, match="auth regular does not exist for smtp"):
+        smtp.send(a_server(server.port, auth="regular"), MAIL, FROM, TO, access=WHO)
+
+
+@pytest.mark.parametrize("auth", ["digest-md5", "plain"])
+def test_a_server_that_offers_no_login_without_tls_says_so(server: SmtpServer, auth: str) -> None:
+    with pytest.raises(CleartextRefused):
         smtp.send(a_server(server.port, auth=auth), MAIL, FROM, TO, access=WHO)
 
 

@@ -199,4 +199,4 @@ def test_the_page_of_settings_tells_every_key_without_effect() -> None:
         if f"`{key}`" not in page[1] and f".{key}`" not in page[1]
     ]
     assert lacking == []
-    assert marked(Settings, WITHOUT_EFFECT) == {"token_key", "format_per_person"}
+    assert marked(Settings, WITHOUT_EFFECT) == {"format_per_person"}

@@ -99,14 +99,9 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
         hand_over,
         inboxes=lambda: current().inboxes,
         settings=lambda: current().settings,
-<<<<<<< HEAD
+        tokens=app.tokens.of,
         stopped=stopped,
         recovered=recovered,
-=======
-        tokens=app.tokens.of,
-        stopped=partial(make_ticket, app),
-        recovered=partial(note_recovery, app),
->>>>>>> d112477 (Login methods of IMAP and SMTP: one table, one choice)
         hooks=Hooks(LogLines(), *hooks),
     )
     return FetcherSource(app.documents, wiring, clock=app.clock)

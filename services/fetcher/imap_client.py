@@ -25,12 +25,8 @@ from services.fetcher import imap_answers
 from services.fetcher.imap_answers import BrokenConnection, UnreadableAnswer, Value
 from shared.config.model import Inbox
 from shared.contracts.errors import Misconfigured
-<<<<<<< HEAD
 from shared.lazy_pattern import lazy_compile
-from shared.mail_network import sasl
-=======
 from shared.mail_network import logins
->>>>>>> d112477 (Login methods of IMAP and SMTP: one table, one choice)
 from shared.mail_network.connection import (
     CONNECT_SECONDS,
     AuthenticationRefused,
@@ -58,16 +54,9 @@ MAX_WORDS = 300
 """Characters of a server's own words in a message."""
 _AS_BYTES = lazy_compile(r"^b(['\"])(.*)\1$", re.DOTALL)
 """How imapclient quotes a server's answer."""
-<<<<<<< HEAD
 _TRANSIENT = lazy_compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
 _PRIVACY = lazy_compile(r"\[PRIVACYREQUIRED\b", re.IGNORECASE)
 _CONTROL = lazy_compile(r"[\x00-\x1f\x7f]")
-_NO_CLEARTEXT = "the server accepts no clear-text login on this connection"
-=======
-_TRANSIENT = re.compile(r"\[(UNAVAILABLE|INUSE|LIMIT|SERVERBUG|CONTACTADMIN|THROTTLED)\b", re.IGNORECASE)
-_PRIVACY = re.compile(r"\[PRIVACYREQUIRED\b", re.IGNORECASE)
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
->>>>>>> d112477 (Login methods of IMAP and SMTP: one table, one choice)
 UNREADABLE = (imaplib.IMAP4.error, ValueError, TypeError, LookupError, AttributeError, RecursionError, AssertionError)
 """What `imapclient` raises on an answer that it cannot read, and when the server says NO or BAD."""
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from shared.config.model import OAuth
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.lazy_pattern import lazy_compile
 from shared.mail_network import certificates
 from shared.mail_network.connection import AuthenticationRefused, Unreachable
 from shared.mail_network.tokens import AccessToken, RefreshTokens
@@ -44,8 +45,8 @@ _BUSY_ERRORS: Final = frozenset(
 )
 _BUSY_CODES: Final = frozenset({90033, 50196, 90055})
 """Codes for a failure of the service and for too many requests."""
-_TRACE: Final = re.compile(r"\s*Trace ID:.*", re.DOTALL)
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]+")
+_TRACE: Final = lazy_compile(r"\s*Trace ID:.*", re.DOTALL)
+_CONTROL: Final = lazy_compile(r"[\x00-\x1f\x7f]+")
 
 
 def scope_of(application: OAuth, protocol: str) -> str:

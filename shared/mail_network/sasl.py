@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from shared.contracts.errors import Misconfigured
+from shared.lazy_pattern import lazy_compile
 from shared.mail_network.connection import AuthenticationRefused, Unreachable
 from shared.mail_network.extras import is_installed, required
 from shared.mail_network.tokens import TokenSource
@@ -131,7 +132,7 @@ def _cram_md5(login: Login) -> Exchange:
     return Exchange(lambda challenge: user + b" " + hmac.new(password, challenge, "md5").hexdigest().encode())
 
 
-_DIRECTIVE: Final = re.compile(rb'\s*,*\s*([a-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^",\s]+))\s*(?:,|$)', re.IGNORECASE)
+_DIRECTIVE: Final = lazy_compile(rb'\s*,*\s*([a-z-]+)=(?:"((?:[^"\\]|\\.)*)"|([^",\s]+))\s*(?:,|$)', re.IGNORECASE)
 
 
 def _digest_md5(login: Login) -> Exchange:

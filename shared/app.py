@@ -19,6 +19,7 @@ from shared.contracts.errors import Misconfigured, PostroomError
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
 from shared.embedded.file import LocalFile
+from shared.reply_tokens import ReplyTokens, keys_of, own_keys
 from shared.runtime.broker import Broker, WorkQueues
 from shared.store.arrivals import Arrivals
 from shared.store.dead_letters import DeadLetters
@@ -71,7 +72,8 @@ class App:
     def __init__(self, documents: Documents, broker: Broker, clock: Clock, location: Location) -> None:
         self.documents, self.broker, self.clock, self.location = documents, broker, clock, location
         self.mails, self.records, self.people = Mails(documents), Records(documents), People(documents)
-        self.outbox, self.dead_letters = Outbox(documents), DeadLetters(documents)
+        self.reply_tokens = ReplyTokens(self._token_keys)
+        self.outbox, self.dead_letters = Outbox(documents, self.reply_tokens), DeadLetters(documents)
         self.arrivals, self.journal = Arrivals(documents), Journal(documents)
         self.large_events, self.uploads = LargeEvents(documents, clock), Uploads(documents)
         self.sweeps = Sweeps(documents)
@@ -100,6 +102,18 @@ class App:
         broker = _broker(location, queues, documents)
         broker.declare()
         return cls(documents, broker, clock, location)
+
+    def _token_keys(self) -> tuple[bytes, ...]:
+        """The keys that sign reply tokens: those of `settings.token_key`, else of the embedded store's folder."""
+        if secret := self.directory.current().settings.token_key:
+            with suppress(Misconfigured):  # a start has warned of it (decision 0047)
+                return keys_of(secret.reveal())
+        return self._own_token_keys
+
+    @cached_property
+    def _own_token_keys(self) -> tuple[bytes, ...]:
+        """A store that several machines share has no folder of its own, and so no keys."""
+        return own_keys(self.location.data) if self.location.store_url is None else ()
 
     @cached_property
     def one_file(self) -> EmbeddedBroker | None:

@@ -56,6 +56,9 @@ class PlainLookups:
     def sent(self, message_ids: Sequence[str]) -> Sequence[OutboxMail]:
         return [each for each in self.sent_mails if each.message_key in message_ids]
 
+    def outgoing(self, outbox_id: str) -> OutboxMail | None:
+        return next((each for each in self.sent_mails if each.id == outbox_id), None)
+
     def sent_since(self, recipients: str, value: str | bool, since: datetime) -> int:
         return self.sent_count
 

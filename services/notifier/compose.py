@@ -60,6 +60,7 @@ class Outgoing:
     cc: tuple[Address, ...] = ()
     bcc: tuple[Address, ...] = ()
     sender: Address | None = None
+    reply_to: Address | None = None
     in_reply_to: str | None = None
     references: tuple[str, ...] = ()
     automatic: Automatic | None = "auto-generated"
@@ -76,6 +77,7 @@ def _headers(outgoing: Outgoing, server: MailServer) -> Iterable[tuple[str, str]
     """Names and values; a value is safe to be written."""
     yield "Date", format_datetime(outgoing.date)
     yield "From", written(sender_of(outgoing, server))
+    yield "Reply-To", written(outgoing.reply_to) if outgoing.reply_to else ""
     yield "To", _list(outgoing.to) or "undisclosed-recipients:;"
     yield "Cc", _list(outgoing.cc)
     yield "Subject", encoded(clean(outgoing.subject))

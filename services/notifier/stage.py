@@ -141,6 +141,7 @@ def as_outgoing(mail: OutboxMail) -> Outgoing:
         automatic="auto-replied" if mail.in_reply_to else "auto-generated",
         loop=mail.inbox or "postroom",
         sender=Address("", mail.from_) if mail.from_ else None,
+        reply_to=Address("", mail.reply_to) if mail.reply_to else None,
     )
 
 

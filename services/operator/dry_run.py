@@ -23,6 +23,7 @@ from services.record_writer.decide.model import Decision
 from services.record_writer.decide.numbers import numbered, numbered_decision
 from services.record_writer.decide.plan import decide
 from services.record_writer.decide.target import MAX_WAIT
+from services.record_writer.decide.token import with_token
 from services.record_writer.decide.trace import Step, trace
 from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups
@@ -259,6 +260,7 @@ class _Rehearsal:
     def decide(self, facts: Facts, found: DryRun) -> Decision:
         """The decision; a mail that would wait is decided as it will be when it has waited long enough."""
         lookups = StoreLookups(stores_of(self.app), self.configuration.settings.plus_addressing)
+        facts = with_token(facts, lookups, self.app.reply_tokens)
         decision = decide(facts, lookups)
         if decision.ending == "wait":
             why = f"{decision.reason}; after {MAX_WAIT} it goes on without it"

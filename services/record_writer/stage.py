@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from services.record_writer.carry_out import Stores
 from services.record_writer.commit import commit, commit_incident, decided_before
 from services.record_writer.decide.facts import facts_of, with_reduced
+from services.record_writer.decide.token import with_token
 from services.record_writer.store_lookups import StoreLookups
 from shared.app import App
 from shared.clock import Clock
 from shared.config.model import Configuration
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import IncidentWanted, SenderMatched
+from shared.reply_tokens import ReplyTokens
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome
 from shared.runtime.stage import Stage
@@ -30,6 +32,7 @@ class Writer:
     stores: Stores
     clock: Clock
     configuration: Callable[[], Configuration]
+    tokens: ReplyTokens
 
     def handle(self, event: SenderMatched | IncidentWanted) -> Outcome:
         """Decide the mail once; a redelivery carries out the stored decision."""
@@ -52,7 +55,7 @@ class Writer:
         facts = facts_of(matched, mail, inbox, configuration, self.clock.now())
         facts = with_reduced(facts, documents.get_blob, documents.put_blob)
         lookups = StoreLookups(self.stores, configuration.settings.plus_addressing)
-        return commit(facts, lookups, self.stores)
+        return commit(with_token(facts, lookups, self.tokens), lookups, self.stores)
 
     def write_incident_on_error(self, request: IncidentWanted) -> Outcome:
         """The incident for a dead letter."""
@@ -67,5 +70,5 @@ def stores_of(app: App) -> Stores:
 
 def build(app: App) -> Stage:
     """The writer on an app's store and configuration."""
-    writer = Writer(stores_of(app), app.clock, app.directory.current)
+    writer = Writer(stores_of(app), app.clock, app.directory.current, app.reply_tokens)
     return Stage("record-writer", "record-writer", writer.handle, reader(app.documents, SenderMatched, IncidentWanted))

@@ -45,6 +45,10 @@ class StoreLookups:
         """Outgoing mails with one of these Message-IDs."""
         return self.stores.outbox.with_message_ids(message_ids)
 
+    def outgoing(self, outbox_id: str) -> OutboxMail | None:
+        """One outgoing mail."""
+        return self.stores.outbox.get(outbox_id)
+
     def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
         """How many outgoing mails since then, to the full second, have this value."""
         return self.stores.outbox.sent_since(recipients, value, since.replace(microsecond=0))

@@ -287,6 +287,7 @@ class Inbox:
     processor: keys.Name = "incident"
     update_only: bool = False
     take_invitations: bool = False
+    reply_by_plus_address: bool = False
     unique_key: keys.FieldName | None = None
     record_marker: keys.Line | None = None
     field_separator: keys.AnyText | None = None

@@ -11,6 +11,7 @@ from shared.addresses import mailbox_key
 from shared.contracts.change import Notification
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
+from shared.reply_tokens import ReplyTokens, Signed, with_tag
 from shared.store.documents import Document, Documents
 from shared.store.mails import message_key
 
@@ -22,6 +23,8 @@ Recipients = Literal["to_key", "stranger_domain", "to_stranger"]
 """The groups by which recipients are counted: one mailbox, the strangers of one domain, all strangers."""
 OUTBOX: Final = "outbox"
 NO_DOMAIN: Final = "postroom.invalid"
+REPLY_ADDRESS: Final = "{reply address}"
+"""Stands in a text for the address that answers to this very mail go to; it is filled in when the mail is queued."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class SendingSide:
     """The sending side of notifications: the inbox, the server (None: no server is configured), the From address.
 
     `stranger_domain` is set when an unknown sender is answered: the domain of the recipient, "" when it has none.
+    `plus_address` is the inbox's address, when answers are asked to come to it with a reply token as its tag.
     """
 
     server: str | None = None
@@ -36,6 +40,7 @@ class SendingSide:
     from_: str | None = None
     domain: str = NO_DOMAIN
     stranger_domain: str | None = None
+    plus_address: str | None = None
 
     @property
     def state(self) -> OutboxState:
@@ -55,7 +60,8 @@ class OutboxMail:
 
     `to_key`, `message_key`, `stranger_domain` and `to_stranger` are what it is found and counted by; `mail_id` is the
     mail that it answers, `record` the number of the record with the id `record_id`. `html` None: it is made from
-    `text`; `template`: the mail template that both were made of.
+    `text`; `template`: the mail template that both were made of. The left part of `message_id` is a signed reply token
+    where a key is in force, and `reply_to` the address with that token.
     """
 
     id: str = field(metadata=named("_id"))
@@ -87,11 +93,12 @@ class OutboxMail:
     reason: str | None = None
     failing_since: datetime | None = None
     ended_at: datetime | None = None
+    reply_to: str | None = None
 
 
 _LATER: Final = frozenset(
     (
-        *("to_name", "references", "html", "template", "stranger_domain", "to_stranger"),
+        *("to_name", "references", "html", "template", "stranger_domain", "to_stranger", "reply_to"),
         *("tries", "claimed_at", "reason", "failing_since", "ended_at"),
     )
 )
@@ -110,23 +117,26 @@ class QueuedFor:
 
 
 class Outbox:
-    """Queues outgoing mail once and tracks its state."""
+    """Queues outgoing mail once and tracks its state. `tokens` sign it, so that answers prove to be answers."""
 
-    def __init__(self, documents: Documents) -> None:
-        self.documents = documents
+    def __init__(self, documents: Documents, tokens: ReplyTokens | None = None) -> None:
+        self.documents, self.tokens = documents, tokens
 
     def add_once(
         self, cause: str, index: int, notification: Notification, sending: SendingSide, because: QueuedFor
     ) -> str:
         """Queue a notification; its id, derived from its cause."""
         id_ = derived_id("outbox", cause, str(index))
-        message_id = f"<{id_}@{sending.domain}>"
+        token = self.tokens.token(Signed(id_, because.record_id, notification.to)) if self.tokens else None
+        message_id = f"<{token or id_}@{sending.domain}>"
+        reply_to = with_tag(sending.plus_address, token) if sending.plus_address and token else None
+        answers_to = reply_to or sending.plus_address or sending.from_ or ""
         mail = OutboxMail(
             id=id_,
             to=notification.to,
             to_key=mailbox_key(notification.to[0]) if notification.to else None,
             subject=notification.subject,
-            text=notification.text,
+            text=notification.text.replace(REPLY_ADDRESS, answers_to),
             kind=notification.kind,
             in_reply_to=notification.in_reply_to,
             to_name=notification.to_name or None,
@@ -146,6 +156,7 @@ class Outbox:
             mail_id=because.mail_id,
             record_id=because.record_id,
             record=because.record,
+            reply_to=reply_to,
         )
         document = {key: value for key, value in _encode(mail).items() if value is not None or key not in _LATER}
         self.documents.insert_many(OUTBOX, [document])

@@ -10,7 +10,7 @@ A kind of command is a module that plans the change, and a line in `PLANNERS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -30,8 +30,9 @@ from services.record_writer.decide.outgoing import outgoing
 from services.record_writer.decide.summary import asked_for, summary
 from services.record_writer.decide.target import why_not_allowed
 from shared.config.keys import CARRIED_OUT
-from shared.config.model import APPROVAL
+from shared.config.model import APPROVAL, RecordType
 from shared.contracts.change import Change, Target
+from shared.store.record import Record
 
 STEP: Final = "command"
 INCIDENT: Final = "incident"
@@ -45,13 +46,20 @@ def decide_command(facts: Facts, lookups: Lookups, commands: tuple[Command, ...]
     command = commands[0]
     if why := _refusal(facts, commands):
         return _rejected(facts, lookups, command, why)
+    named = _numbers(facts, command)
+    record = _named(lookups, command, named)
+    facts = facts.about(record.id if record else None)
     if why := _distrust(facts):
         return _rejected(facts, lookups, command, why)
     if facts.sender.person_id is None and not (command.kind == "close" and facts.inbox.commands.close_anonymously):
         return _unidentified(facts, lookups, command)
     if _is_too_many(facts, lookups):
         return _rejected(facts, lookups, command, f"the sender has had {COMMANDS_PER_HOUR} mails within an hour")
-    return _summary(facts, lookups, command) if command.kind == SUMMARY else _target(facts, lookups, command)
+    if command.kind == SUMMARY:
+        return _summary(facts, lookups, command)
+    if record is None:
+        return _no_record(facts, lookups, command, named)
+    return Target("command", STEP, f"{command.text} is a command about {record.number}", record.id)
 
 
 def _refusal(facts: Facts, commands: tuple[Command, ...]) -> str | None:
@@ -108,17 +116,28 @@ def _summary(facts: Facts, lookups: Lookups, command: Command) -> Decision:
     return sent if sent.notices else replace(sent, ending="rejected", reason=f"{reason}; too many automatic mails")
 
 
-def _target(facts: Facts, lookups: Lookups, command: Command) -> Decision | Target:
-    types = [type_ for name in TYPES[command.kind] if (type_ := facts.configuration.type_named(name))]
-    named = [(type_, serial) for type_ in types if (serial := command.serial(type_)) is not None]
-    if not named:
-        form = f"[{command.kind.upper()}#12]"
-        return _rejected(facts, lookups, command, f"it names no {title(facts, types[0])}; write it as {form}")
+def _numbers(facts: Facts, command: Command) -> list[tuple[RecordType, int]]:
+    """The types that a command of this kind is about, each with the number of the command as one of this type."""
+    types = (facts.configuration.type_named(name) for name in TYPES.get(command.kind, ()))
+    return [(type_, serial) for type_ in types if type_ and (serial := command.serial(type_)) is not None]
+
+
+def _named(lookups: Lookups, command: Command, named: Sequence[tuple[RecordType, int]]) -> Record | None:
+    """The record that the command names."""
     records = (lookups.numbered(type_.name, serial) for type_, serial in named)
-    record = next((each for each in records if each and (command.kind == "close" or is_approval(each))), None)
-    if record is None:
-        return _unknown_number(facts, command, f"there is no {title(facts, types[0])} {named[0][1]}")
-    return Target("command", STEP, f"{command.text} is a command about {record.number}", record.id)
+    return next((each for each in records if each and (command.kind == "close" or is_approval(each))), None)
+
+
+def _no_record(
+    facts: Facts, lookups: Lookups, command: Command, named: Sequence[tuple[RecordType, int]]
+) -> Decision | Target:
+    """The decision about a command that names no record, or one that does not exist."""
+    type_ = facts.configuration.type_named(TYPES[command.kind][0])
+    assert type_ is not None  # a built-in type
+    if named:
+        return _unknown_number(facts, command, f"there is no {title(facts, type_)} {named[0][1]}")
+    form = f"[{command.kind.upper()}#12]"
+    return _rejected(facts, lookups, command, f"it names no {title(facts, type_)}; write it as {form}")
 
 
 def _unknown_number(facts: Facts, command: Command, why: str) -> Decision | Target:

@@ -35,7 +35,8 @@ class Facts:
     of the original mail. `released`: an operator wants this mail to become a record, whatever the inbox refuses
     (PR-01). `linked`: the records that the mail points to already; `targets_claimed`: its targets as fixed at an
     earlier look, so that some parts may be committed. `reduced`: what is attached instead of files that hold
-    restricted ones, by their hashes (TI-27).
+    restricted ones, by their hashes (TI-27). `token_record` is the record about which the sender got the mail of ours
+    whose reply token this mail has (`decide.token`); `holds_token`: the facts are about that record.
     """
 
     envelope: Envelope
@@ -51,6 +52,8 @@ class Facts:
     linked: tuple[RecordLabel, ...] = ()
     targets_claimed: tuple[Target, ...] = ()
     reduced: Mapping[str, Reduced] = field(default_factory=dict)
+    token_record: str | None = None
+    holds_token: bool = False
 
     @property
     def settings(self) -> Settings:
@@ -59,8 +62,16 @@ class Facts:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the From address is believed: always, unless the inbox requires authentication (`trust`)."""
-        return self.inbox.commands.trust == "address" or self.is_authenticated
+        """Whether the From address is believed: always, unless the inbox requires authentication (`trust`).
+
+        A reply token is a proof too, about its own record.
+        """
+        return self.inbox.commands.trust == "address" or self.holds_token or self.is_authenticated
+
+    def about(self, record_id: str | None) -> Facts:
+        """The facts as they are about this record: a reply token proves its sender there alone."""
+        holds = record_id is not None and record_id == self.token_record
+        return self if holds == self.holds_token else replace(self, holds_token=holds)
 
     @property
     def is_authenticated(self) -> bool:

@@ -34,6 +34,9 @@ class Lookups(Protocol):
     def sent(self, message_ids: Sequence[str]) -> Sequence[OutboxMail]:
         """Outgoing mails with one of these Message-IDs."""
 
+    def outgoing(self, outbox_id: str) -> OutboxMail | None:
+        """One outgoing mail."""
+
     def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
         """How many outgoing mails since then have this value (see `Outbox.sent_since`)."""
 

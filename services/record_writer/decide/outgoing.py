@@ -15,7 +15,9 @@ def outgoing(facts: Facts) -> SendingSide:
     server = server_for(facts)
     sender = (server.from_address if server else None) or facts.inbox.address
     domain = sender.rpartition("@")[2] or NO_DOMAIN
-    return SendingSide(server.name if server else None, facts.inbox.name, sender, domain)
+    tagged = facts.inbox.reply_by_plus_address and facts.settings.plus_addressing == "ignore"
+    plus_address = facts.inbox.address if tagged else None
+    return SendingSide(server.name if server else None, facts.inbox.name, sender, domain, plus_address=plus_address)
 
 
 def server_for(facts: Facts) -> MailServer | None:

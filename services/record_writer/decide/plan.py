@@ -116,7 +116,7 @@ def plan_part(facts: Facts, lookups: Lookups, part: Part) -> Part:
     A change that was committed for this part earlier is kept, and not planned again (PR-15).
     """
     record = part.record or _record_of(facts, lookups, part)
-    part = Part(part.number, part.target, part.block, record)
+    part, facts = Part(part.number, part.target, part.block, record), facts.about(part.target.record_id)
     if record and (stored := pending_change(record, facts.envelope.mail_id, str(part.number))):
         return replace(part, change=stored, committed=True)
     if record and part.target.kind == "new":

@@ -1,8 +1,8 @@
 """Find the record that a mail is about. Strategies are tried in order; the first that answers wins.
 
-`[type - n]` in the subject → In-Reply-To and References against mails that were stored or sent → a number
-anywhere in the subject, or a keyword in the new text → no match: a new record. Signed reply tokens, conversation ids
-and subject commands take their places here, above these.
+A signed reply token → `[type - n]` in the subject → In-Reply-To and References against mails that were stored or sent
+→ a number anywhere in the subject, or a keyword in the new text → no match: a new record. A mail with a command does
+not come here (`decide.commanded`).
 A number or a Message-ID is a hint, not a proof: `why_allowed` decides who may update a record (docs/security.md).
 """
 
@@ -30,6 +30,8 @@ MAX_RECORDS: Final = 100
 
 def find(facts: Facts, lookups: Lookups) -> Target:
     """The record this mail is about. If the sender may not update a strategy's record, the next strategy is tried."""
+    if found := by_token(facts, lookups):
+        return found
     keywords = list(in_subject(facts))
     if found := _first_allowed(facts, keywords, lookups):
         return found
@@ -44,6 +46,14 @@ def find(facts: Facts, lookups: Lookups) -> Target:
     if hint := next(iter((*keywords, *others)), None):
         return by_number(facts, hint, lookups)
     return Target("new", "none", "nothing in the mail names a record")
+
+
+def by_token(facts: Facts, lookups: Lookups) -> Target | None:
+    """The record of the mail's reply token."""
+    record = lookups.record(facts.token_record) if facts.token_record else None
+    if record is None or record.deleted:
+        return None
+    return Target("update", "token", f"an answer with the reply token of {record.number}", record.id)
 
 
 def _first_allowed(facts: Facts, hints: Iterable[Hint], lookups: Lookups) -> Target | None:
@@ -118,9 +128,11 @@ def why_allowed(
 
     `addressed` are the addresses of the mail in the record's own thread that the sender answers.
     """
-    commands = facts.inbox.commands
+    commands, facts = facts.inbox.commands, facts.about(record.id)
     if not facts.is_proven:
         return None
+    if facts.holds_token:
+        return "who has a reply token"
     if facts.is_analyst or takes_part(facts, record) or address_of(facts) in addressed:
         return "a participant or an analyst"
     if _speaks_for_object(facts, record, lookups):

@@ -93,6 +93,13 @@ def test_a_token_proves_who_closes_the_call_that_it_is_about(asked: Desk) -> Non
     assert (mail["outcome"], asked.records()[0]["status"]) == ("commanded", "Closed")
 
 
+@pytest.mark.req("VF-12")
+def test_of_an_answer_with_a_token_only_the_new_part_is_kept(asked: Desk) -> None:
+    quoting = "It burns.\n\nOn Friday the desk wrote:\n> Call INC1 has been created.\n"
+    asked.receive(a_mail(quoting, sender=JANE, subject="x", In_Reply_To=our_mail(asked)["message_id"]))
+    assert [each["text"].strip() for each in asked.activities(asked.records()[0])][-1] == "It burns."
+
+
 @pytest.mark.req("VF-21")
 def test_another_address_of_the_same_person_holds_the_token_too(asked: Desk) -> None:
     mail = answer(asked, our_mail(asked)["message_id"], sender="jane.doe@home.example")

@@ -16,6 +16,8 @@ from services.record_writer.decide.model import Part
 from services.record_writer.decide.thread import references_of
 from shared.contracts.mail import Passage
 
+REPLIES: Final = frozenset({"references", "token"})
+"""Strategies by which a reply finds its record."""
 MAX_ACTIVITIES: Final = 50
 """Activities of the record, the newest, whose text is known."""
 MAX_KNOWN: Final = 300_000
@@ -28,7 +30,7 @@ MIN_LINE: Final = 12
 
 def shown_text(facts: Facts, lookups: Lookups, part: Part) -> str:
     """The text of the mail, or of this part of it, that the record's activity shows."""
-    is_reply, whole = part.target.step == "references", part.block.raw
+    is_reply, whole = part.target.step in REPLIES, part.block.raw
     if not (is_reply and facts.settings.truncate_replies and whole == facts.mail.text):
         return whole
     found = _new_passages(facts.mail.passages, _known(facts, lookups, part)) if facts.mail.passages else ()

@@ -141,7 +141,7 @@ class Outbox:
             in_reply_to=notification.in_reply_to,
             to_name=notification.to_name or None,
             references=notification.references or None,
-            html=notification.html,
+            html=notification.html and notification.html.replace(REPLY_ADDRESS, answers_to),
             template=notification.template,
             message_id=message_id,
             message_key=message_key(message_id),

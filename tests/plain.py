@@ -76,6 +76,9 @@ class PlainLookups:
     def is_answered(self, mail_id: str) -> bool:
         return False
 
+    def group(self, kind: str, name: str, limit: int) -> Sequence[StoredPerson]:
+        return [each for each in self.people if name in getattr(each, kind)][:limit]
+
     def person(self, text: str) -> StoredPerson | None:
         return next((each for each in self.people if text in (each.id, *each.addresses)), None)
 

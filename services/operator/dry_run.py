@@ -18,13 +18,16 @@ from services.filter import stage as filter_stage
 from services.parser import guarded
 from services.parser.stage import for_desk, unreadable_reason, unreadable_subject
 from services.record_writer.commit import plan_incident
+from services.record_writer.decide.business_rules import Occasion
+from services.record_writer.decide.consequences import settled
 from services.record_writer.decide.facts import Facts, facts_of, with_reduced
 from services.record_writer.decide.model import Decision
 from services.record_writer.decide.numbers import numbered, numbered_decision
+from services.record_writer.decide.outgoing import outgoing_about
 from services.record_writer.decide.plan import decide
 from services.record_writer.decide.target import MAX_WAIT
 from services.record_writer.decide.token import with_token
-from services.record_writer.decide.trace import Step, trace
+from services.record_writer.decide.trace import Step, rules, trace
 from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups
 from services.sender_matcher.match import find_object
@@ -38,6 +41,7 @@ from shared.contracts.events import Envelope, IncidentWanted, MailAccepted, Mail
 from shared.contracts.mail import ParsedMail
 from shared.ids import mail_id
 from shared.store.mails import StoredMail
+from shared.store.record import new_record
 from shared.store.records import Records
 from shared.text import from_iso, iso
 
@@ -86,6 +90,10 @@ class DryRun:
             found += [(change, None), *((each, change) for each in change.subordinates)]
         return found
 
+    def messages(self) -> list[Notification]:
+        """What business rules send."""
+        return [each for change, _ in self.every_change() for each in change.messages]
+
     def as_json(self) -> dict[str, Any]:
         """The keys that scripts rely on."""
         every = self.every_change()
@@ -98,7 +106,7 @@ class DryRun:
             "changes": [self._shown(change, above, known) for change, above in every if change.action != "none"],
             "notifications": [
                 {"to": list(each.to), "subject": each.subject, "text": each.text, "kind": each.kind}
-                for each in self.notices
+                for each in (*self.notices, *self.messages())
             ],
         }
 
@@ -296,6 +304,10 @@ class _Rehearsal:
         mail = replace(self.as_stored(released=False), size=len(self.raw), from_=from_, subject=subject)
         now, people = self.app.clock.now(), self.app.people
         incident = plan_incident(request, mail, self.configuration, now, people, lambda: self.raw, len)
+        lookups = StoreLookups(stores_of(self.app), self.configuration.settings.plus_addressing)
+        incident = settled(incident, None, Occasion(self.configuration, lookups, now))
         incident = self.without_known_person(incident) or incident
-        found.changes = [numbered(incident, self.configuration, NextNumbers(self.app.records))]
+        made = numbered(incident, self.configuration, NextNumbers(self.app.records))
+        found.steps += rules(made, outgoing_about(new_record(made, now), self.configuration))
+        found.changes = [made]
         return found.end("dead", reason)

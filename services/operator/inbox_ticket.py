@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.operator.manual_edits import finish
+from services.operator.manual_edits import finish, occasion
 from services.record_writer.commit import commit_creation
+from services.record_writer.decide.consequences import settled
 from services.record_writer.decide.inbox_ticket import StoppedInbox, plan_recovery, plan_ticket, ticket_id
 from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups
@@ -24,6 +25,7 @@ def make_ticket(app: App, inbox: Inbox, reason: str, stop_id: str) -> None:
     configuration, stores, now = app.directory.current(), stores_of(app), app.clock.now()
     lookups = StoreLookups(stores, configuration.settings.plus_addressing)
     planned = plan_ticket(StoppedInbox(inbox, reason, stop_id), configuration, lookups)
+    planned = settled(planned, None, occasion(app, now))
     if made := commit_creation(planned, configuration, stop_id, now, stores):
         finish(app, made, stop_id, now)
 
@@ -33,7 +35,8 @@ def note_recovery(app: App, inbox: Inbox, stop_id: str) -> None:
     record = app.records.get(ticket_id(stop_id))
     if record is None or record.deleted:
         return
-    planned, cause, now = plan_recovery(record, inbox), f"{stop_id}/recovered", app.clock.now()
+    cause, now = f"{stop_id}/recovered", app.clock.now()
+    planned = settled(plan_recovery(record, inbox), record, occasion(app, now))
     if not app.records.commit(record, planned, cause, now):
         raise Unavailable(f"the ticket {record.number} is being changed; its note is written after the next visit")
     finish(app, planned, cause, now)

@@ -8,19 +8,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from services.record_writer.carry_out import Cause, queue_messages
 from services.record_writer.decide.body import names_of
+from services.record_writer.decide.business_rules import Occasion
+from services.record_writer.decide.consequences import settled
+from services.record_writer.decide.outgoing import outgoing_about
 from services.record_writer.decide.update import event_of
 from services.record_writer.decide.values import MIRRORED, PROPERTY, creation, mirrored, pairs, revision
+from services.record_writer.stage import stores_of
+from services.record_writer.store_lookups import StoreLookups
 from shared.config.model import RecordType
 from shared.contracts.change import Activity, Change
 from shared.contracts.errors import PostroomError
-from shared.contracts.events import RecordChanged
+from shared.contracts.events import Event, RecordChanged
 from shared.runtime.broker import Message
 from shared.runtime.worker import is_announcement
+from shared.store.outbox import SendingSide
 from shared.store.record import Record, forwarding
 from shared.typed import BadValue, typed
 
@@ -74,6 +81,7 @@ def create(app: App, type_: RecordType, new: NewRecord, *, by: str = OPERATOR) -
         activities=(Activity("created", new.description or f"Created by {by}", by),),
         customer=new.customer,
     )
+    change = settled(change, None, occasion(app, now))
     if not app.records.create_once(change, cause, now):
         raise InvalidEdit(f"the number {change.number} is taken; try again")
     if new.parent:
@@ -94,9 +102,17 @@ def change(
         if not planned.activities:
             return record
         cause, now = uuid.uuid4().hex, app.clock.now()
+        planned = settled(planned, record, occasion(app, now, by_desk=True))
         if app.records.commit(record, planned, cause, now):
             return finish(app, planned, cause, now)
     raise InvalidEdit("the record is being changed by others; try again")
+
+
+def occasion(app: App, now: datetime, *, by_desk: bool = False) -> Occasion:
+    """A change that no mail causes, for what follows from it. `by_desk`: somebody works on a record that exists."""
+    configuration = app.directory.current()
+    lookups = StoreLookups(stores_of(app), configuration.settings.plus_addressing)
+    return Occasion(configuration, lookups, now, by_desk=by_desk)
 
 
 def _planned(type_: RecordType, record: Record, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Change:
@@ -139,22 +155,24 @@ def values_of(type_: RecordType, values: Sequence[tuple[str, str]]) -> tuple[dic
 
 
 def finish(app: App, done: Change, cause: str, now: datetime) -> Record:
-    """Write activities, publish events, and return the record as stored."""
+    """Write activities and mail of rules, publish events, and return the record as stored."""
     for index, activity in enumerate(done.activities):
         app.records.add_activity(done.record_id, cause, index, activity, now, None)
-    app.records.forget(done.record_id, cause)
-    _announce(app, done, cause)
     record = app.records.get(done.record_id)
     assert record is not None  # it was written just before
-    return record
+    sending = outgoing_about(record, app.directory.current()) if done.messages else SendingSide()
+    queued = queue_messages(done, Cause("", "", now, sending, cause), stores_of(app))
+    app.records.forget(done.record_id, cause)
+    publish(app, [RecordChanged("", "", done.event, done.type, done.number, done.record_id), *queued], cause)
+    return replace(record, pending=tuple(each for each in record.pending if each.mail_id != cause))
 
 
-def _announce(app: App, done: Change, cause: str) -> None:
-    """Publish the event, as if a stage had emitted it."""
+def publish(app: App, events: Sequence[Event], cause: str) -> None:
+    """Publish events, as if a stage had emitted them."""
     from services.runner import worker_dependencies
 
-    event = RecordChanged("", "", done.event, done.type, done.number, done.record_id)
-    messages = worker_dependencies(app).pack(event, Message(cause, OPERATOR, b""), OPERATOR, 0)
+    pack, because = worker_dependencies(app).pack, Message(cause, OPERATOR, b"")
+    messages = [each for index, event in enumerate(events) for each in pack(event, because, OPERATOR, index)]
     if work := [message for message in messages if not is_announcement(message)]:
         app.broker.publish(work)
     if announcements := [message for message in messages if is_announcement(message)]:

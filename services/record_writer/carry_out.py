@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from shared.contracts.change import Change, Notification
@@ -47,12 +48,21 @@ class Stores:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """The mail that causes a change, its inbox, the time, and the server that sends notifications about it."""
+    """The mail that causes a change, its inbox, the time, and the server that sends notifications about it.
+
+    `key`: what else causes it, when no mail does (`mail_id` is empty then).
+    """
 
     mail_id: str
     inbox: str
     at: datetime
     outgoing: SendingSide
+    key: str = ""
+
+    @property
+    def id(self) -> str:
+        """What the ids of everything that is written are derived from."""
+        return self.mail_id or self.key
 
 
 def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
@@ -65,8 +75,8 @@ def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
         _create_object(each, cause, stores)
     _write_activities(change, cause, stores)
     if above := change.above:
-        origin = f"{cause.mail_id}/{change.part}/above"
-        stores.records.add_activity(above.record_id, origin, 0, above.activity, cause.at, cause.mail_id)
+        origin = f"{cause.id}/{change.part}/above"
+        stores.records.add_activity(above.record_id, origin, 0, above.activity, cause.at, cause.mail_id or None)
         stores.records.flag(above.record_id)
         crash_point("writer.carried-out")
     for link in change.links:
@@ -75,6 +85,7 @@ def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
         stores.people.add_history(change, cause.mail_id, cause.at)
         crash_point("writer.carried-out")
     events: list[Event] = [_announcement(change, cause)] if change.action != "none" else []
+    events += queue_messages(change, cause, stores)
     for subordinate in change.subordinates:
         events += _carry_out_below(change, subordinate, cause, stores)
     return events
@@ -82,29 +93,44 @@ def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
 
 def _create_object(change: Change, cause: Cause, stores: Stores) -> None:
     """Create the object that method 2 links to. Its id is derived from the matched value, so two mails make one."""
-    stores.records.create_once(change, cause.mail_id, cause.at)
-    stores.records.forget(change.record_id, cause.mail_id)
+    stores.records.create_once(change, cause.id, cause.at)
+    stores.records.forget(change.record_id, cause.id)
 
 
 def _write_activities(change: Change, cause: Cause, stores: Stores) -> None:
-    origin, first = f"{cause.mail_id}/{change.part}", MAX_ACTIVITIES * int(change.part)
+    origin, first = f"{cause.id}/{change.part}", MAX_ACTIVITIES * int(change.part)
     for index, activity in enumerate(change.activities, start=first):
-        stores.records.add_activity(change.record_id, origin, index, activity, cause.at, cause.mail_id)
+        stores.records.add_activity(change.record_id, origin, index, activity, cause.at, cause.mail_id or None)
         crash_point("writer.carried-out")
 
 
 def _carry_out_below(parent: Change, change: Change, cause: Cause, stores: Stores) -> list[Event]:
     """Insert a record below another one, and link it to the parent."""
-    stores.records.create_once(change, cause.mail_id, cause.at, parent=parent.record_id)
+    stores.records.create_once(change, cause.id, cause.at, parent=parent.record_id)
     stores.records.link(change.record_id, parent.record_id, "parent", cause.at)
     _write_activities(change, cause, stores)
-    stores.records.forget(change.record_id, cause.mail_id)
+    messages = queue_messages(change, cause, stores)
+    stores.records.forget(change.record_id, cause.id)
     crash_point("writer.carried-out")
-    return [_announcement(change, cause)]
+    return [_announcement(change, cause), *messages]
 
 
 def _announcement(change: Change, cause: Cause) -> RecordChanged:
     return RecordChanged(cause.mail_id, cause.inbox, change.event, change.type, change.number, change.record_id)
+
+
+def queue_messages(change: Change, cause: Cause, stores: Stores) -> list[Event]:
+    """Put what business rules send into the outbox once; return the events for the notifier."""
+    because = QueuedFor(cause.at, cause.mail_id or None, change.record_id, change.number)
+    made = derived_id("messages", cause.id, change.record_id, change.part)
+    ids, to = [], Counter[str]()
+    for each in change.messages:
+        sending = replace(cause.outgoing, stranger_domain=each.stranger_domain)
+        address = each.to[0]
+        ids.append(stores.outbox.add_once(f"{made} {address}", to[address], each, sending, because))
+        to[address] += 1
+        crash_point("writer.carried-out")
+    return [NotificationQueued(cause.mail_id, id_) for id_ in ids]
 
 
 def queue_notifications(

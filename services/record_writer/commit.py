@@ -12,13 +12,17 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from services.record_writer.carry_out import Cause, Stores, carry_out, queue_notifications
+from services.record_writer.decide.business_rules import Occasion
+from services.record_writer.decide.consequences import settled
 from services.record_writer.decide.error import failed_mail, plan_incident_on_error
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Part
 from services.record_writer.decide.numbers import numbered, with_numbers
+from services.record_writer.decide.outgoing import outgoing_about
 from services.record_writer.decide.plan import conclude, decide, plan_part
 from services.record_writer.decide.sender import Customer, customer_of_failed
+from services.record_writer.store_lookups import StoreLookups
 from shared.config.model import Configuration, Inbox
 from shared.contracts.change import Change, Target
 from shared.contracts.errors import PostroomError, Unavailable
@@ -28,7 +32,7 @@ from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
 from shared.store.mails import OutcomeName, RecordLabel, StoredMail
 from shared.store.outbox import SendingSide
 from shared.store.people import People, with_domain
-from shared.store.record import Record, pending_change
+from shared.store.record import Record, new_record, pending_change
 
 MAX_RACES = 50
 """How often a part is planned again because its record has changed, before the message has to wait."""
@@ -212,7 +216,10 @@ def commit_incident(
     planned = plan_incident(
         request, mail, configuration, now, stores.people, lambda: stores.mails.source(mail), documents.put_blob
     )
-    cause = Cause(request.mail_id, request.inbox, now, SendingSide())
+    lookups = StoreLookups(stores, configuration.settings.plus_addressing)
+    planned = settled(planned, None, Occasion(configuration, lookups, now))
+    sending = outgoing_about(new_record(planned, now), configuration) if planned.messages else SendingSide()
+    cause = Cause(request.mail_id, request.inbox, now, sending)
     made = commit_creation(planned, configuration, cause.mail_id, cause.at, stores) or _as_made(planned, stores)
     stores.barrier()
     events = carry_out(made, cause, stores)

@@ -9,7 +9,7 @@ from datetime import datetime
 from services.record_writer.carry_out import Stores
 from shared.store.mails import StoredMail
 from shared.store.outbox import OutboxMail, Recipients
-from shared.store.people import StoredPerson
+from shared.store.people import GroupKind, StoredPerson
 from shared.store.record import Record, StoredActivity, StoredLink
 from shared.store.records import Holding
 
@@ -70,6 +70,10 @@ class StoreLookups:
     def is_answered(self, mail_id: str) -> bool:
         """Whether an answer to this mail is in the outbox."""
         return self.stores.outbox.is_answered(mail_id)
+
+    def group(self, kind: GroupKind, name: str, limit: int) -> Sequence[StoredPerson]:
+        """Active people of the configuration in a team, or with a role."""
+        return self.stores.people.in_group(kind, name, limit)
 
     def person(self, text: str) -> StoredPerson | None:
         """The person with this id, else with this address."""

@@ -658,7 +658,7 @@ class Configuration:
     partitions: tuple[Partition, ...] = ()
     calendars: tuple[Calendar, ...] = ()
     slas: keys.Ignored[tuple[Sla, ...]] = ()
-    business_rules: keys.Ignored[tuple[BusinessRule, ...]] = ()
+    business_rules: tuple[BusinessRule, ...] = ()
     mail_templates: tuple[MailTemplate, ...] = ()
     reports: keys.Ignored[tuple[Report, ...]] = ()
     connections: tuple[Connection, ...] = ()

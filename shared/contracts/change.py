@@ -47,7 +47,8 @@ class Notification:
     """A mail to be sent. `to` holds addresses; `kind` names the reason (`updated`, `closed`, ...).
 
     `to_name` is the recipient's name, `references` the Message-IDs of the thread before `in_reply_to`. `html` None: it
-    is made from the text; `template`: the mail template that both were made of, if one was.
+    is made from the text; `template`: the mail template that both were made of, if one was. `stranger_domain`: the
+    recipient is not known, and mail to this domain is counted ("": it has none).
     """
 
     to: tuple[str, ...]
@@ -59,6 +60,7 @@ class Notification:
     references: tuple[str, ...] = ()
     html: str | None = None
     template: str | None = None
+    stranger_domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,8 @@ class Change:
     integrators get: created, updated, reopened. `subordinates` are records below this one, `objects` records that are
     created together with it and linked by `links` (IV-23); `above`: what the record above this one hears;
     `becomes_user` is an analyst who logs as a user (VS-05). `why` lists the steps that led here, for the trace; `part`
-    is which part of the mail led here.
+    is which part of the mail led here. `notifications` ask for the one answer to the mail, `messages` are what business
+    rules send: they are queued as they are when the change is carried out.
     """
 
     action: Action
@@ -137,3 +140,4 @@ class Change:
     why: tuple[str, ...] = ()
     part: str = "0"
     above: NoteAbove | None = None
+    messages: tuple[Notification, ...] = ()

@@ -16,6 +16,8 @@ from shared.store.documents import Documents
 
 PEOPLE: Final = "people"
 HISTORY: Final = "history"
+GroupKind = Literal["teams", "roles"]
+"""The members of a person's document by which groups are found."""
 CONFIGURED: Final = "configured"
 """Marks people who came from a configuration, not from mail: only they are exported and pruned."""
 INTERNAL_SERVICES: Final = "internal-services"
@@ -146,7 +148,7 @@ class People:
         where = {name: value for name, value in asked.items() if value is not None}
         return map(_person, self.documents.find(PEOPLE, where, sort=(("_id", 1),), limit=limit, skip=skip))
 
-    def in_group(self, field: Literal["teams", "roles"], name: str, limit: int) -> Sequence[StoredPerson]:
+    def in_group(self, field: GroupKind, name: str, limit: int) -> Sequence[StoredPerson]:
         """Active people of the configuration who are in a team, or have a role, in order of their id."""
         found = self.documents.find(PEOPLE, {field: name}, sort=(("_id", 1),), limit=limit)
         return [person for person in map(_person, found) if person.configured and person.active]

@@ -109,6 +109,7 @@ MAX_HOLDERS: Final = 50
 _FOUND_BY: Final = frozenset(("fields", *FORWARDED))
 _COLUMNS: Final = frozenset(each.name for each in fields(Record))
 _to_change = from_plain(Change, STORE)
+_to_record = from_plain(Record, STORE)
 
 
 def pending_change(record: Record, mail_id: str, part: str) -> Change | None:
@@ -158,6 +159,11 @@ def forwarding(record: Record, by: str | None, own: Mapping[str, Any]) -> dict[s
 def holding_key(holding: str, person_id: str) -> str:
     """How a person stands to a record, in the form in which records are found by it; no field's key has a blank."""
     return f"{holding} {person_id}"
+
+
+def new_record(change: Change, at: datetime) -> Record:
+    """The record that a Change makes, as its commit leaves it; without a number as long as the Change has none."""
+    return _to_record({"pending": [], **new_document(change, at)})
 
 
 def new_document(change: Change, at: datetime, parent: str | None = None) -> Document:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from shared.store.mails import StoredMail
 from shared.store.outbox import OutboxMail, Recipients
-from shared.store.people import StoredPerson
+from shared.store.people import GroupKind, StoredPerson
 from shared.store.record import Record, StoredActivity, StoredLink
 from shared.store.records import Holding
 
@@ -53,6 +53,9 @@ class Lookups(Protocol):
 
     def is_answered(self, mail_id: str) -> bool:
         """Whether an answer to this mail is in the outbox, sent or not."""
+
+    def group(self, kind: GroupKind, name: str, limit: int) -> Sequence[StoredPerson]:
+        """Active people of the configuration in a team, or with a role."""
 
     def person(self, text: str) -> StoredPerson | None:
         """The person with this id, else with this address."""

@@ -29,7 +29,8 @@ def numbered(change: Change, configuration: Configuration, serials: Serials) -> 
         serial = serials(type_.name)
         number = f"{type_.prefix}{serial}"
     subordinates = tuple(numbered(each, configuration, serials) for each in change.subordinates)
-    return replace(change, serial=serial, number=number, objects=objects, subordinates=subordinates)
+    given = replace(change, serial=serial, number=number, objects=objects, subordinates=subordinates)
+    return replace(given, messages=with_numbers(change.messages, [given])) if change.messages else given
 
 
 def number_of(record_id: str) -> str:

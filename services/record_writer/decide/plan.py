@@ -16,6 +16,7 @@ from services.record_writer.decide import create
 from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.command import Command, commands_in
 from services.record_writer.decide.commanded import decide_command, is_about_command, plan_command
+from services.record_writer.decide.consequences import settled_by_mail
 from services.record_writer.decide.error import plan_incident_for_parts
 from services.record_writer.decide.export import decide_export
 from services.record_writer.decide.facts import Facts
@@ -122,7 +123,8 @@ def plan_part(facts: Facts, lookups: Lookups, part: Part) -> Part:
     if record and part.target.kind == "new":
         return replace(part, committed=True)
     try:
-        return replace(part, change=PLANNERS[part.target.kind](facts, lookups, part))
+        change = PLANNERS[part.target.kind](facts, lookups, part)
+        return replace(part, change=change and settled_by_mail(change, record, facts, lookups))
     except SenderRefused as refused:
         return replace(part, refusal=str(refused))
     except (BadValue, MissingRecord) as error:
@@ -147,7 +149,7 @@ def conclude(facts: Facts, lookups: Lookups, parts: Sequence[Part]) -> Decision:
     if failed and not changes:
         ended = _failed(facts, ended)
     elif changes:
-        ended = _changed(facts, ended, in_words(failed) if failed else "")
+        ended = _changed(facts, lookups, ended, in_words(failed) if failed else "")
     return with_answer(facts, lookups, ended, [*asked, *missing_record_notice(facts, targets)])
 
 
@@ -159,12 +161,13 @@ def _failed(facts: Facts, ended: Decision) -> Decision:
     return replace(ended, ending="failed", reason=reason, may_make_incident=not any(is_incident))
 
 
-def _changed(facts: Facts, ended: Decision, failure: str) -> Decision:
+def _changed(facts: Facts, lookups: Lookups, ended: Decision, failure: str) -> Decision:
     """The outcome when something is written: `recorded`, or `rejected` when no record changes."""
     changes, incident = ended.changes, None
     if failure and facts.inbox.create_incident_on_error:
         created = {change.person.id for change in changes if change.person}
-        incident = _creating_once(plan_incident_for_parts(facts, failure), created)
+        planned = settled_by_mail(plan_incident_for_parts(facts, failure), None, facts, lookups)
+        incident = _creating_once(planned, created)
         changes = [*changes, incident]
     elif failure:
         changes = [*changes[:-1], replace(changes[-1], why=(*changes[-1].why, failure))]

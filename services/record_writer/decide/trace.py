@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from services.record_writer.decide.business_rules import RULE
 from services.record_writer.decide.model import Decision, Part
 from services.record_writer.decide.replies import in_words
 from shared.contracts.change import Change, NewPerson, Notification
+from shared.store.outbox import SendingSide
 from shared.text import shortened
 
 MAX_WHY: Final = 500
@@ -32,24 +34,25 @@ def trace(decision: Decision) -> Iterator[Step]:
     elif not decision.parts:
         yield Step("record-writer", decision.step, decision.ending, decision.reason)
     for part in decision.parts:
-        yield from _part(part)
-    yield from _notices(decision, decision.notices)
+        yield from _part(part, decision.outgoing)
+    yield from _notices(decision.outgoing, decision.notices)
     if decision.incident:
         yield Step("record-writer", "incident-on-error", "new", in_words(decision.failed))
+        yield from rules(decision.incident, decision.outgoing)
 
 
-def _part(part: Part) -> Iterator[Step]:
+def _part(part: Part, sending: SendingSide) -> Iterator[Step]:
     yield Step("record-writer", part.target.step, part.target.kind, part.target.why)
     if part.refusal:
         yield Step("record-writer", "sender", "refused", part.refusal)
     if part.failure:
         yield Step("record-writer", "part", "failed", part.failure)
     if part.change:
-        yield from _change(part.change)
+        yield from _change(part.change, sending)
 
 
-def _change(change: Change) -> Iterator[Step]:
-    """A step for each record that is created or changed, in the order of the writes."""
+def _change(change: Change, sending: SendingSide) -> Iterator[Step]:
+    """A step for each record that is created or changed, in the order of the writes, and for what rules do."""
     if new := change.person:
         yield Step("record-writer", "person", "create", f"{_name(new)} is created, as {new.kind}")
     if change.becomes_user:
@@ -63,13 +66,22 @@ def _change(change: Change) -> Iterator[Step]:
     yield Step("record-writer", "record", done, shortened(values or "; ".join(change.why), MAX_WHY))
     for each in change.subordinates:
         yield Step("record-writer", "task", f"create {each.number}", "the inbox wants a task for every email")
+    yield from rules(change, sending)
+
+
+def rules(change: Change, sending: SendingSide) -> Iterator[Step]:
+    """A step for each rule that acts, and for each mail that rules send."""
+    for record in (change, *change.subordinates):
+        fired = [each.text for each in record.activities if each.kind == RULE]
+        yield from (Step("record-writer", "business-rule", f"for {record.number}", text) for text in fired)
+        yield from _notices(sending, record.messages)
 
 
 def _name(person: NewPerson) -> str:
     return f"{person.name} <{person.address}>" if person.address else person.name
 
 
-def _notices(decision: Decision, notices: Sequence[Notification]) -> Iterator[Step]:
+def _notices(sending: SendingSide, notices: Sequence[Notification]) -> Iterator[Step]:
     for notice in notices:
         why = f"{notice.subject} (to {', '.join(notice.to)})"
-        yield Step("notifier", notice.kind, decision.outgoing.state, why)
+        yield Step("notifier", notice.kind, sending.state, why)

@@ -148,7 +148,7 @@ def changed(
     record = record_of(part)
     own, fields = values.split(given or {}, lookups)
     if event != "none":
-        own["updated_by_mail"] = not _is_handled(facts, record)
+        own["updated_by_mail"] = not is_handled(facts, record)
         own |= forwarding(record, facts.sender.person_id, own)
     return values.revision(
         record,
@@ -171,7 +171,7 @@ def refused(facts: Facts, lookups: Lookups, part: Part, answer: tuple[Notificati
     return changed(facts, lookups, part, "none", notifications=answer, why=(f"{part.target.why}: {why}",))
 
 
-def _is_handled(facts: Facts, record: Record) -> bool:
+def is_handled(facts: Facts, record: Record) -> bool:
     """Whether this mail is work of the desk, after which nothing waits for the handler (VF-11)."""
     return facts.is_analyst and facts.sender.person_id != (record.customer if record.customer != record.owner else None)
 

@@ -1,0 +1,68 @@
+"""The examples of docs/rules.md: each is configured as it stands, and does what the page says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from services.operator import manual_edits
+from shared.config.reading import load_bytes
+from tests.builders import a_mail
+from tests.desk import Desk
+
+PAGE = Path(__file__).parents[1] / "docs" / "rules.md"
+HEAD = """
+inboxes: [{name: support, address: support@example.com}]
+people: [{id: ann, name: Ann, addresses: [ann@example.com], roles: [analyst], teams: [Service Desk]}]
+"""
+
+
+def examples() -> dict[str, tuple[str, str]]:
+    """Heading → its configuration, and what comes of it."""
+    found = re.findall(r"^### ([^\n]+)\n(.*?)(?=^##|\Z)", PAGE.read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    blocks = {heading: re.findall(r"```(?:yaml|text)\n(.*?)```", body, re.DOTALL) for heading, body in found}
+    return {heading: (found[0], found[1]) for heading, found in blocks.items() if len(found) == 2}
+
+
+def activities(desk: Desk, kind: str) -> Iterator[str]:
+    for record in desk.records():
+        yield from (each["text"] for each in desk.activities(record) if each["kind"] == kind)
+
+
+def urgent(desk: Desk) -> Iterator[str]:
+    desk.receive(a_mail(subject="Outage in Berlin"))
+    yield from activities(desk, "rule")
+
+
+def assigned(desk: Desk) -> Iterator[str]:
+    desk.receive(a_mail())
+    type_ = desk.app.directory.type_named("incident")
+    assert type_
+    manual_edits.change(desk.app, type_, desk.record()["_id"], [("Owner", "ann")])
+    yield from activities(desk, "rule")
+
+
+def closed(desk: Desk) -> Iterator[str]:
+    desk.receive(a_mail(subject="[ad] Buy"))
+    yield from activities(desk, "rule")
+
+
+RUN: dict[str, Callable[[Desk], Iterator[str]]] = {
+    "Mark mail by its words": urgent,
+    "Tell the new owner": assigned,
+    "Stop, and what rules cause": closed,
+}
+
+
+def test_every_example_is_run() -> None:
+    assert examples().keys() == RUN.keys()
+
+
+@pytest.mark.parametrize("heading", RUN)
+def test_an_example_does_what_the_page_says(heading: str, desk: Desk) -> None:
+    text, expected = examples()[heading]
+    desk.configure(load_bytes((HEAD + text).encode()))
+    assert "".join(f"{line}\n" for line in RUN[heading](desk)) == expected

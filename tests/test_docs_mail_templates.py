@@ -11,11 +11,11 @@ from pathlib import Path
 
 from shared.config.reading import load_bytes
 from shared.mail_text.built_in import BUILT_IN, BuiltIn
-from shared.mail_text.variables import DESK, MAIL, RECORD, VARIABLES
+from shared.mail_text.variables import DESK, MAIL, OF_RULES, RECORD, VARIABLES
 
 PAGE = Path(__file__).parents[1] / "docs/mail-templates.md"
 BEGINNING = "## The mails\n"
-GROUPS = {"record": RECORD, "desk": DESK, "mail": MAIL}
+GROUPS = {"record": RECORD, "desk": DESK, "mail": MAIL, "rule": OF_RULES}
 
 
 def tables() -> str:

@@ -11,7 +11,7 @@ from shared.config.model import Configuration, MailTemplate
 from shared.config.problems import nearest, typo_of
 from shared.mail_text.built_in import BUILT_IN
 from shared.mail_text.render import names_in
-from shared.mail_text.variables import FIELD, OLD, VARIABLES
+from shared.mail_text.variables import DESK, FIELD, MAIL, OF_RULES, OLD, RECORD, VARIABLES
 
 _USES: Final = {"inboxes.commands.reply_template": "created"}
 """Keys that name a mail template → the built-in words that it replaces there."""
@@ -38,12 +38,14 @@ def _texts(path: str, template: MailTemplate) -> Iterator[tuple[str, str]]:
         yield from ((f"{path}.languages.{language}.{key}", text) for key, text in words.items())
 
 
-def _uses(template: MailTemplate, config: Configuration) -> Iterator[str]:
-    """The built-in words that a template replaces."""
-    if template.name in BUILT_IN:
-        yield template.name
+def _uses(template: MailTemplate, config: Configuration) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """The mails that a template is for: the name of each, with the variables that have a value there."""
+    names = [template.name] if template.name in BUILT_IN else []
     for key, name in _USES.items():
-        yield from (name for _, named in values_at(config, key) if named == template.name)
+        names += [name for _, named in values_at(config, key) if named == template.name]
+    yield from ((name, BUILT_IN[name].variables) for name in dict.fromkeys(names))
+    if any(named == template.name for _, named in values_at(config, "business_rules.notify.template")):
+        yield "of a business rule", (*DESK, *RECORD, *MAIL, *OF_RULES)
 
 
 def _variable(place: str, name: str, fields: dict[str, str]) -> Complaints:
@@ -64,9 +66,8 @@ def _field(place: str, name: str, begun: str, fields: dict[str, str]) -> Complai
         yield Complaint(place, f'no record type has a field "{named}"; did you mean "{begun}{near}"?')
 
 
-def _in_use(place: str, name: str, uses: Iterable[str]) -> Complaints:
-    for use in dict.fromkeys(uses):
-        known = BUILT_IN[use].variables
+def _in_use(place: str, name: str, uses: Iterable[tuple[str, tuple[str, ...]]]) -> Complaints:
+    for use, known in uses:
         about_record = "number" in known
         is_known = about_record if "." in name else name.casefold() in known or name.casefold() not in VARIABLES
         if not is_known:

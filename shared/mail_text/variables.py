@@ -55,6 +55,11 @@ VARIABLES: Final[Mapping[str, Variable]] = MappingProxyType(
         "reason": Variable("why something was not done", known_only=True),
         "lists": Variable("the lists of a summary"),
         "what": Variable("what a summary lists: calls, requests, tasks or approvals"),
+        "event": Variable("the event of a business rule, such as `incident.closed`"),
+        "rule": Variable("the name of the business rule"),
+        "sla": Variable("the name of the service level of which a target is due; empty for other events"),
+        "target": Variable("`respond` or `resolve`: which target is due; empty for other events"),
+        "due": Variable("when the target is due, in local time; empty for other events"),
     }
 )
 RECORD: Final = (
@@ -66,6 +71,8 @@ DESK: Final = ("desk", "inbox", "address")
 """What is known in every mail."""
 MAIL: Final = ("sender", "text", "reply_subject")
 """What is known of the mail that is answered or reported."""
+OF_RULES: Final = ("event", "rule", "sla", "target", "due")
+"""What is known in mail of business rules, besides record, desk and mail."""
 KNOWN_ONLY: Final = frozenset(name for name, variable in VARIABLES.items() if variable.known_only)
 
 

@@ -31,7 +31,7 @@ from shared.store.record import Record, forwarding, new_record, with_change
 from shared.typed import BadValue
 
 RULE: Final = "rule"
-"""The kind of the activity that says what a rule did, and of the mail that a rule sends."""
+"""The kind of the activity that says what a rule did."""
 AUTHOR: Final = "business rules"
 OF_TARGETS: Final[Mapping[str, str]] = MappingProxyType({"sla_due": "sla.due", "sla_breached": "sla.breached"})
 """The event of a Change → the event that rules name, where the two differ."""
@@ -44,7 +44,7 @@ _LABELS: Final = {column: name for name, column in values.PROPERTY.items()}
 class Occasion:
     """Why a record changes: by a mail (`facts`), or because a target of a service level (`sla`, `target`) is near.
 
-    `by_desk`: somebody who works at the desk does it.
+    `due` is the target's time in words. `by_desk`: somebody who works at the desk makes the change.
     """
 
     configuration: Configuration
@@ -53,6 +53,7 @@ class Occasion:
     facts: Facts | None = None
     sla: str = ""
     target: str = ""
+    due: str = ""
     by_desk: bool = False
 
 
@@ -171,7 +172,7 @@ class _Round:
         record, occasion = self.record, self.occasion
         situation = Situation(record, self.change.person, occasion.facts, configuration, occasion.lookups)
         about = About(record, self.before, self.type_, occasion.facts, configuration, occasion.lookups)
-        extra = {"event": on[0], "rule": rule.name, "sla": occasion.sla, "target": occasion.target}
+        extra = {"event": on[0], "rule": rule.name, "sla": occasion.sla, "target": occasion.target, "due": occasion.due}
         found = list(recipients_of(notify.to, situation))
         for recipient in found:
             if why := refusal(recipient, occasion):

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+from services.record_writer.decide.answers import notification
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.numbers import number_of
 from services.record_writer.decide.recipients import Recipient
-from shared.config.model import Configuration, MailTemplate, RecordType
+from services.record_writer.decide.wording import mail_values, name_of
+from shared.config.model import Configuration, Inbox, MailTemplate, RecordType
 from shared.contracts.change import Notification
+from shared.mail_text.render import Value, render
+from shared.mail_text.values import desk_values, facts_of_record, keyword, record_values
+from shared.mail_text.variables import for_strangers
+from shared.record_values import OWN
 from shared.store.record import Record
 
-_NAME = re.compile(r"\{([\w.]+)\}")
+KIND: Final = "rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +34,46 @@ class About:
     configuration: Configuration
     lookups: Lookups
 
+    @property
+    def inbox(self) -> Inbox | None:
+        """The inbox in whose name the desk writes."""
+        if self.facts:
+            return self.facts.inbox
+        return self.configuration.inbox(self.record.inbox or "") or self.configuration.default_inbox
+
+    @property
+    def number(self) -> str:
+        """The record's number, or what stands for it until it has one."""
+        return self.record.number or number_of(self.record.id)
+
 
 def message(template: MailTemplate, to: Recipient, about: About, extra: Mapping[str, str]) -> Notification:
-    """One mail to one mailbox. Who is not known to the desk reads nothing that came from a mail (PR-02)."""
-    record, settings = about.record, about.configuration.settings
-    known = {
-        "number": record.number or number_of(record.id),
-        "status": record.status,
-        "type": about.type_.label,
-        "response_url": settings.response_url or "",
-        "self_service_url": settings.self_service_url or "",
-        "subject": record.subject if to.is_trusted else "",
-        **extra,
-    }
-    subject, text = (
-        _NAME.sub(lambda found: known.get(found[1].lower(), found[0]), each)
-        for each in (template.subject, template.text)
-    )
-    about_mail = about.facts.mail.message_id if about.facts and to.is_author else None
-    return Notification((to.address,), subject, text, "rule", about_mail, to.name, stranger_domain=to.stranger_domain)
+    """One mail to one mailbox. Who is not known to the desk reads nothing that came from a mail (PR-02).
+
+    The subject names the record, so that an answer finds it.
+    """
+    own = {**_values(about), **extra}
+    language = (to.person.language if to.person else None) or (about.inbox.language if about.inbox else None)
+    words = render(template, own if to.is_trusted else for_strangers(own), language)
+    label = keyword(about.configuration, about.type_, about.number)
+    if about.number.casefold() not in words.subject.casefold():
+        words = replace(words, subject=f"{label} {words.subject}")
+    answered = about.facts.mail if about.facts and to.is_author else None
+    mail = notification((to.address,), KIND, words, answered.message_id if answered else None, to.name)
+    references = answered.references if answered and to.is_trusted else ()
+    return replace(mail, references=references, stranger_domain=to.stranger_domain)
+
+
+def _values(about: About) -> dict[str, Value]:
+    """The values of the record, the desk, and the mail; without a mail those about it are empty."""
+    facts = facts_of_record(about.record, about.type_, name_of(about.lookups), _before(about.before))
+    mail = mail_values(about.facts) if about.facts else {"sender": "", "text": ""}
+    known = {**desk_values(about.configuration, about.inbox), **mail, "reply_subject": about.record.subject}
+    return {**known, **record_values(about.configuration, replace(facts, number=about.number))}
+
+
+def _before(record: Record | None) -> Mapping[str, Any]:
+    """Properties and fields by the names of fields; empty for a new record."""
+    if record is None:
+        return {}
+    return {**{name: getattr(record, attribute) for name, attribute in OWN.items()}, **record.fields}

@@ -20,8 +20,10 @@ from services.fetcher import imap_answers, imap_client, imap_folders
 from services.fetcher.imap_answers import Items
 from services.fetcher.imap_client import UNREADABLE, BoundedClient, words_of
 from services.fetcher.mailbox import (
+    ArchiveFolderMissing,
     FolderScan,
     InboxAccess,
+    InboxFolderMissing,
     Key,
     KeyStates,
     NotInFolder,
@@ -33,7 +35,7 @@ from services.fetcher.mailbox import (
 )
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mail_network import connection_test
-from shared.mail_network.connection import Refusal, Step, Unreachable
+from shared.mail_network.connection import Unreachable
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.logins import Policy
 
@@ -45,18 +47,6 @@ _LITERAL_SLACK_BYTES = 64 << 10
 _CHUNK_MAILS = 100
 _RETRIES_PER_POLL = 5
 """How many mails that failed before are tried again in one poll."""
-
-
-class InboxFolderMissing(Refusal, Misconfigured):
-    """The folder to read does not exist, or this user may not open it."""
-
-    step = Step.INBOX
-
-
-class ArchiveFolderMissing(Refusal, Misconfigured):
-    """The archive folder does not exist and cannot, or may not, be created."""
-
-    step = Step.ARCHIVE
 
 
 class ImapMailbox:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from shared.config.model import Inbox
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.mail_network.connection import Refusal, Step
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
 
@@ -104,6 +105,18 @@ class TooLarge(PostroomError):
     """The mail exceeds `max_download`; it is not downloaded."""
 
 
+class InboxFolderMissing(Refusal, Misconfigured):
+    """The folder to read does not exist, or this user may not open it."""
+
+    step = Step.INBOX
+
+
+class ArchiveFolderMissing(Refusal, Misconfigured):
+    """The archive folder does not exist and cannot, or may not, be created."""
+
+    step = Step.ARCHIVE
+
+
 State = Literal["to_archive", "done", "again", "later"]
 KeyStates = Callable[[Sequence[Key]], Mapping[Key, State]]
 """Asks the ledger about keys. A key that it does not name is new. `to_archive`: taken, still in the folder;
@@ -155,7 +168,9 @@ class InboxAccess:
     limits: Limits = field(default_factory=Limits)
 
 
-PROTOCOLS: Mapping[str, str] = MappingProxyType({"imap": "services.fetcher.imap:ImapMailbox"})
+PROTOCOLS: Mapping[str, str] = MappingProxyType(
+    {"imap": "services.fetcher.imap:ImapMailbox", "graph": "services.fetcher.graph:GraphMailbox"}
+)
 """Protocol → class, which takes an `InboxAccess`."""
 
 
@@ -170,5 +185,14 @@ def mailbox_class(protocol: str) -> Callable[[InboxAccess], Mailbox]:
 
 def folder_of(inbox: Inbox) -> str:
     """The folder that an inbox reads, as a name for its lease: two inboxes on one folder share it."""
-    host, user = (inbox.host or "").lower(), inbox.username or inbox.address
-    return place(inbox.protocol, host, user, inbox.folder)
+    return place(inbox.protocol, (inbox.host or "").lower(), account_of(inbox), inbox.folder)
+
+
+def account_of(inbox: Inbox) -> str:
+    """Whose mailbox it is: of an application at Microsoft `user_id`, of a service account `user`, else the login."""
+    named: str | None = None
+    if inbox.protocol in ("graph", "ews") and inbox.oauth:
+        named = inbox.oauth.user_id
+    if inbox.protocol == "gmail" and inbox.google:
+        named = inbox.google.user
+    return named or inbox.username or inbox.address

@@ -24,7 +24,7 @@ from shared.config.model import Inbox, Settings
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.mail_network import connection_test
-from shared.mail_network.connection import AuthenticationRefused, Refusal
+from shared.mail_network.connection import AuthenticationRefused, Refusal, Throttled
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
 from shared.mail_network.tokens import TokenSource
@@ -126,12 +126,16 @@ class FetcherSource:
         plan = self._plans.get(inbox.name)
         return plan is None or plan.inbox != inbox or plan.at <= self._monotonic()
 
-    def _plan(self, inbox: Inbox, *, failed: bool = False, soon: bool = False) -> float:
-        """Plan the next visit; seconds until then."""
+    def _plan(
+        self, inbox: Inbox, *, failed: bool = False, soon: bool = False, asked_wait: float | None = None
+    ) -> float:
+        """Plan the next visit; seconds until then. `asked_wait`: the seconds that a server asks to wait."""
         before = self._plans.get(inbox.name)
         failures = (before.failures + 1 if before and before.inbox == inbox else 1) if failed else 0
         interval = (inbox.poll_interval or self._wiring.settings().poll_interval).total_seconds()
         pause = min(interval, DEPENDENCY_RETRY_SECONDS) if soon else _backed_off(interval, failures)
+        if asked_wait is not None:
+            pause = max(asked_wait, WAKE_SECONDS)
         self._plans[inbox.name] = _Plan(inbox, self._monotonic() + pause, failures)
         return pause
 
@@ -189,7 +193,8 @@ class FetcherSource:
         reason = self._reason(error)
         log.warning("inbox_failed", extra={"inbox": inbox.name, "reason": reason})
         ours = isinstance(error, Unavailable) and not isinstance(error, Refusal)  # our own store or broker
-        pause = self._plan(inbox, failed=not ours, soon=ours)
+        asked_wait = error.retry_after if isinstance(error, Throttled) else None
+        pause = self._plan(inbox, failed=not ours, soon=ours, asked_wait=asked_wait)
         self._wiring.hooks(Retried(PART, inbox.name, "", "", reason, pause, counted=not ours))
         if ours:
             return  # not a failure of the inbox

@@ -82,6 +82,18 @@ class CleartextRefused(TlsFailed):
     """The server takes no login without encryption, as a web server answers 403 to plain HTTP."""
 
 
+class NotHttps(CleartextRefused):
+    """A web address of a mailbox is not https: no login is sent to it."""
+
+
+class Throttled(Unreachable):
+    """The server limits requests. `retry_after`: seconds that it asks to wait; None: it does not say."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class AuthenticationRefused(Refusal):
     """The server knows the method and refuses the credentials. Counts towards TI-10, unlike `Unavailable`."""
 

@@ -13,18 +13,28 @@ from datetime import datetime
 
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.contracts.mapping import STORE
-from shared.mail_network.connection import AuthenticationRefused, CleartextRefused, Refusal, Step, Unresolved
+from shared.mail_network.connection import (
+    AuthenticationRefused,
+    CleartextRefused,
+    NotHttps,
+    Refusal,
+    Step,
+    Throttled,
+    Unresolved,
+)
 
 OK = "The connection works."
 FORBIDDEN = (
     "The request failed. The server refuses a login without encryption. Use TLS (implicit or starttls) instead of none."
 )
+HTTP = "The request failed. No login is sent over HTTP. Use HTTPS instead of HTTP."
 URL = "Invalid URL: The host name could not be parsed. There is an invalid URL in the Host field. Verify the URL."
 NAME = (
     "The request failed. The remote name could not be resolved: '{detail}'. "
     "There is an invalid URL in the Host field. Verify the URL to check for typos."
 )
 CONNECT = "The request failed. The server could not be reached: {detail}. Verify host, port and TLS."
+THROTTLED = "The request failed. The server limits requests; they are repeated later. Details: {detail}."
 TLS = "The request failed. No secure connection could be made: {detail}. Verify the certificate and the TLS setting."
 LOGIN = (
     "The request failed. The server refused the login. "
@@ -85,6 +95,10 @@ def failed(error: PostroomError, at: datetime) -> TestResult:
 
 
 def _sentence(error: PostroomError, step: Step) -> str:
+    if isinstance(error, NotHttps):
+        return HTTP
+    if isinstance(error, Throttled):
+        return THROTTLED
     if isinstance(error, CleartextRefused):
         return FORBIDDEN
     if isinstance(error, Misconfigured) and not isinstance(error, Refusal):

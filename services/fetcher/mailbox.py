@@ -169,7 +169,11 @@ class InboxAccess:
 
 
 PROTOCOLS: Mapping[str, str] = MappingProxyType(
-    {"imap": "services.fetcher.imap:ImapMailbox", "graph": "services.fetcher.graph:GraphMailbox"}
+    {
+        "imap": "services.fetcher.imap:ImapMailbox",
+        "graph": "services.fetcher.graph:GraphMailbox",
+        "gmail": "services.fetcher.gmail:GmailMailbox",
+    }
 )
 """Protocol → class, which takes an `InboxAccess`."""
 

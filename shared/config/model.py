@@ -128,6 +128,7 @@ class Google:
     service_account: keys.Line
     private_key: Secret
     user: keys.Address | None = None
+    endpoint: keys.Url = "https://gmail.googleapis.com"
 
 
 @dataclass(frozen=True, slots=True)

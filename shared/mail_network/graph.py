@@ -1,8 +1,8 @@
 """Microsoft Graph: requests to one mailbox, its folders by path, name or id, and one error for each documented answer.
 
 Reading and sending share it. A mailbox is named in the path (`/users/<address or object id>`), so a shared mailbox is
-read like any other, with the rights of the application. Every request asks for immutable ids, which stay the same when a
-mail is moved within its mailbox.
+read like any other, with the rights of the application. Every request asks for immutable ids, which stay the same
+when a mail is moved within its mailbox.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from shared.mail_network.web import MAX_JSON_BYTES, AccessTokens, Answer, WebCli
 
 IMMUTABLE: Final = {"Prefer": 'IdType="ImmutableId"'}
 WELL_KNOWN: Final = frozenset(
-    (
-        "archive clutter conflicts conversationhistory deleteditems drafts inbox junkemail localfailures msgfolderroot "
-        "outbox recoverableitemsdeletions scheduled searchfolders sentitems serverfailures syncissues"
-    ).split()
+    {"archive", "clutter", "conflicts", "conversationhistory", "deleteditems", "drafts", "inbox", "junkemail"}
+    | {"localfailures", "msgfolderroot", "outbox", "recoverableitemsdeletions", "scheduled", "searchfolders"}
+    | {"sentitems", "serverfailures", "syncissues"}
 )
 """Names of folders that mean the same in every language."""
 MIN_ID = 60
@@ -229,7 +228,9 @@ class GraphClient:
 
     def listed(self) -> str:
         """The folders at the top, for the error about a missing one."""
-        names = [str(each.get("displayName")) for each in self.get("/mailFolders", select="displayName").get("value", ())]
+        names = [
+            str(each.get("displayName")) for each in self.get("/mailFolders", select="displayName").get("value", ())
+        ]
         return f"the folders at the top are {', '.join(names[:MAX_LISTED])}"
 
 

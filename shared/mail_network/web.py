@@ -1,8 +1,8 @@
 """HTTPS requests to mailboxes and servers on the web: a deadline, a bounded answer, one error for each failure.
 
 Microsoft Graph and the Gmail API share it. It sends the access token and renews it once when the server refuses it;
-what a status means beyond that is decided by the module that knows the protocol. It never waits for a server that limits
-requests: it raises `Throttled`, so that the caller can do something else until then.
+what a status means beyond that is decided by the module that knows the protocol. It never waits for a server that
+limits requests: it raises `Throttled`, so that the caller can do something else until then.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class WebClient:
         seconds: float | None = None,
         with_token: bool = True,
     ) -> Answer:
-        """Send one request; `limit` in bytes bounds the answer, `seconds` the whole of it. `cut`: read no more than that.
+        """Send one request. `limit` (bytes) bounds the answer, `seconds` the whole. `cut`: read no more than that.
 
         Raises `AuthenticationRefused` (401 with a new token too), `Throttled` (429, 503), `AnswerTooLarge`, and what
         connections raise. An answer with another status is returned.
@@ -316,13 +316,13 @@ class _Adapter(HTTPAdapter):
 
         class Connection(HTTPSConnection):
             def connect(self) -> None:
-                adapter._connections = [self]  # noqa: SLF001 - this class is part of the adapter
+                adapter._connections = [self]
                 super().connect()
                 self.is_verified = True  # or off by a setting, of which urllib3 need not warn at each request
 
             def response_class(self, sock: socket.socket, **options: Any) -> HTTPResponse:  # type: ignore[override]
                 adapter.awaits_answer = True
-                return HTTPResponse(_Readable(sock, adapter._deadline), **options)  # type: ignore[arg-type]  # noqa: SLF001
+                return HTTPResponse(_Readable(sock, adapter._deadline), **options)  # type: ignore[arg-type]
 
         class Pool(HTTPSConnectionPool):
             ConnectionCls = Connection

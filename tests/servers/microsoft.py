@@ -83,7 +83,6 @@ class MicrosoftStub(WebStub):
         super().__init__(certificate)
         self.accounts = {SUPPORT: _account(), OTHER: _account()}
         self.allowed = {SUPPORT}
-        self.valid: set[str] = set()
         self.issued = 0
         self.secret = SECRET
         self.lifetime = 3600
@@ -295,7 +294,9 @@ class MicrosoftStub(WebStub):
         upload = account.uploads[name]
         if "authorization" in request.headers:
             return error(401, "InvalidAuthenticationToken", "the address of an upload takes no token")
-        first, last, size = map(int, re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", request.headers["content-range"]).groups())
+        first, last, size = map(
+            int, re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", request.headers["content-range"]).groups()
+        )
         if first != len(upload["content"]) or len(request.body) != last - first + 1 or len(request.body) > 4 << 20:
             return error(416, "InvalidRange", "the range is not the one expected")
         upload["content"] += request.body
@@ -388,25 +389,3 @@ def _discovered(url: str, tenant: str) -> dict[str, str]:
 def _refused(code: str, number: int, message: str, status: int) -> Reply:
     described = f"AADSTS{number}: {message} Trace ID: 0 Correlation ID: 0"
     return Reply(status, {"error": code, "error_description": described, "error_codes": [number]})
-
-
-class StubTokens:
-    """Access tokens that the stub takes, without its token endpoint. `error` is raised instead of giving one."""
-
-    def __init__(self, stub: MicrosoftStub) -> None:
-        self._stub = stub
-        self.given: list[str] = []
-        self.error: Exception | None = None
-
-    def token(self) -> str:
-        """The newest token."""
-        if self.error is not None:
-            raise self.error
-        if not self.given:
-            self.rejected()
-        return self.given[-1]
-
-    def rejected(self) -> None:
-        """Make another one."""
-        self.given.append(f"given-{len(self.given)}")
-        self._stub.valid.add(self.given[-1])

@@ -63,11 +63,12 @@ class Fault:
 
 
 class WebStub:
-    """Serves `answer` over TLS on a private port. `seen` has every request."""
+    """Serves `answer` over TLS on a private port. `seen` has every request, `valid` the access tokens that it takes."""
 
     def __init__(self, certificate: Certificate) -> None:
         self.faults: list[Fault] = []
         self.seen: list[Request] = []
+        self.valid: set[str] = set()
         self.at_once = self.most_at_once = 0
         self.gate: Callable[[Request], None] = lambda _request: None
         self.lock = threading.RLock()
@@ -121,7 +122,9 @@ class WebStub:
                 self.at_once -= 1
 
     def _fault(self, request: Request) -> Fault | None:
-        found = next((each for each in self.faults if re.search(each.pattern, f"{request.method} {request.path}")), None)
+        found = next(
+            (each for each in self.faults if re.search(each.pattern, f"{request.method} {request.path}")), None
+        )
         if found is not None:
             found.times -= 1
             if found.times <= 0:
@@ -166,9 +169,31 @@ def _handler_of(stub: WebStub) -> type[BaseHTTPRequestHandler]:
             self.wfile.flush()
             self.close_connection = self.close_connection or reply.cut is not None
 
-        do_GET = do_POST = do_PATCH = do_DELETE = do_PUT = _handle
-
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
+    for method in ("GET", "POST", "PATCH", "DELETE", "PUT"):
+        setattr(Handler, f"do_{method}", Handler._handle)
     return Handler
+
+
+class StubTokens:
+    """Access tokens that the stub takes, without its token endpoint. `error` is raised instead of giving one."""
+
+    def __init__(self, stub: WebStub) -> None:
+        self._stub = stub
+        self.given: list[str] = []
+        self.error: Exception | None = None
+
+    def token(self) -> str:
+        """The newest token."""
+        if self.error is not None:
+            raise self.error
+        if not self.given:
+            self.rejected()
+        return self.given[-1]
+
+    def rejected(self) -> None:
+        """Make another one."""
+        self.given.append(f"given-{len(self.given)}")
+        self._stub.valid.add(self.given[-1])

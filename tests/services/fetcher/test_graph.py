@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -13,18 +13,16 @@ import pytest
 
 from services.fetcher.graph import GraphMailbox
 from services.fetcher.mailbox import InboxAccess
-from services.fetcher.source import FetcherSource, Wiring
-from services.fetcher.visit import Arrival, Polled
-from shared.config.model import Inbox, OAuth, Settings
+from shared.config.model import Inbox, OAuth
 from shared.config.values import Secret
 from shared.contracts.errors import PostroomError
 from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection import AuthenticationRefused, Step
-from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
-from tests.servers.microsoft import CLIENT, OTHER, PAGE, SUPPORT, TENANT, MicrosoftStub, StubTokens, error, throttled
+from tests.servers.microsoft import CLIENT, OTHER, PAGE, SUPPORT, TENANT, MicrosoftStub, error, throttled
 from tests.servers.tls import Certificate, make_certificate
 from tests.services.fetcher.conftest import a_mail
+from tests.services.fetcher.fetching import Fetching
 
 
 @pytest.fixture(scope="module")
@@ -39,55 +37,6 @@ def graph(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator
         yield running
 
 
-@dataclass
-class Fetching:
-    """A fetcher with one inbox at the stub, and what it handed over."""
-
-    stub: MicrosoftStub
-    documents: EmbeddedDocuments
-    inbox: Inbox
-    arrivals: list[Arrival] = field(default_factory=list)
-    now: float = 0.0
-    patience: timedelta = timedelta(seconds=20)
-    max_download: int | None = None
-
-    def __post_init__(self) -> None:
-        """Wire it up."""
-        self.tokens = StubTokens(self.stub)
-        wiring = Wiring(
-            self.arrivals.extend,
-            inboxes=lambda: [self.inbox],
-            settings=Settings,
-            mailbox_class=lambda _: self._mailbox,
-            tokens=lambda _: self.tokens,
-        )
-        self.source = FetcherSource(self.documents, wiring, monotonic=lambda: self.now)
-
-    def _mailbox(self, access: InboxAccess) -> GraphMailbox:
-        limits = replace(access.limits, operation=self.patience, download=self.patience)
-        if self.max_download:
-            limits = replace(limits, max_download=self.max_download)
-        return GraphMailbox(replace(access, limits=limits))
-
-    def poll(self) -> Polled:
-        """One visit."""
-        return self.source.poll(self.inbox)
-
-    def check(self) -> TestResult:
-        """A connection test."""
-        return self.source.check(self.inbox)
-
-    @property
-    def raw(self) -> list[bytes]:
-        """What was handed over, in order."""
-        return [each.raw for each in self.arrivals]
-
-    @property
-    def seconds_until_next(self) -> float:
-        """The wait until the next visit."""
-        return self.source._plans[self.inbox.name].at - self.now
-
-
 def an_inbox(stub: MicrosoftStub, **options: Any) -> Inbox:
     """The inbox of `SUPPORT`."""
     oauth = OAuth(CLIENT, Secret("${GRAPH_SECRET}"), TENANT, authority=stub.url, endpoint=stub.url)
@@ -97,7 +46,7 @@ def an_inbox(stub: MicrosoftStub, **options: Any) -> Inbox:
 @pytest.fixture
 def fetching(graph: MicrosoftStub, tmp_path: Path) -> Iterator[Fetching]:
     documents = EmbeddedDocuments(tmp_path / "data")
-    yield Fetching(graph, documents, an_inbox(graph))
+    yield Fetching(graph, documents, an_inbox(graph), GraphMailbox)
     documents.close()
 
 

@@ -21,8 +21,9 @@ from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.mail_network.connection import AuthenticationRefused, Step, Throttled
 from shared.mail_network.sasl import Credentials
-from tests.servers.microsoft import CLIENT, OTHER, SUPPORT, TENANT, MicrosoftStub, StubTokens, error, throttled
+from tests.servers.microsoft import CLIENT, OTHER, SUPPORT, TENANT, MicrosoftStub, error, throttled
 from tests.servers.tls import Certificate, make_certificate
+from tests.servers.web import StubTokens
 
 RECIPIENTS = ["anna@example.net", "bert@example.net", "hidden@example.net"]
 SMALL = (

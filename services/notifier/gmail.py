@@ -1,0 +1,74 @@
+"""Sends by the Gmail API with a service account (NE-20): one request with the mail as it was composed.
+
+Gmail takes the recipients from the header, removes Bcc, and keeps a copy among the sent mails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from services.notifier.recipients import named_in_header
+from services.notifier.smtp import Refused, Sent, ServerAccess, Uncertain
+from shared.config.model import MailServer
+from shared.contracts.errors import Misconfigured
+from shared.mail_network import connection_test
+from shared.mail_network.connection import AuthenticationRefused
+from shared.mail_network.connection_test import TestResult
+from shared.mail_network.gmail import GmailClient, GmailDenied, RequestRefused, ServerFailed
+from shared.mail_network.web import AnswerLost
+
+MAX_BYTES: Final = 36_700_160
+"""Bytes of a mail that Gmail takes in one upload."""
+
+
+def send(
+    server: MailServer, message: bytes, sender: str, recipients: Sequence[str], *, access: ServerAccess | None = None
+) -> Sent:
+    """Send `message` (RFC 5322 bytes) to `recipients`. Raises the errors of `smtp.send`.
+
+    Gmail takes the whole mail or refuses it; a recipient that does not exist comes back as a bounce.
+    """
+    whole = named_in_header(message, recipients)
+    if len(whole) > MAX_BYTES:
+        raise Refused(f"552 5.3.4 the mail has {len(whole)} bytes, and Gmail takes {MAX_BYTES}")
+    client = _client(server, sender, access)
+    try:
+        client.send("POST", f"/upload{client.path}/messages/send?uploadType=media", body=whole, kind="message/rfc822")
+    except GmailDenied as error:
+        raise AuthenticationRefused(str(error)) from error  # affects this server only: the mail waits
+    except RequestRefused as error:
+        raise Refused(str(error)) from error
+    except AnswerLost as error:
+        raise Uncertain(str(error)) from error
+    except ServerFailed as error:
+        if error.status in (502, 504):  # a gateway that had no answer
+            raise Uncertain(str(error)) from error
+        raise
+    finally:
+        client.web.close()
+    return Sent(tuple(recipients))
+
+
+def check(server: MailServer, *, access: ServerAccess | None = None) -> TestResult:
+    """Test name, TLS, login, and the right to the mailbox. Sends nothing."""
+
+    def checked() -> tuple[str, ...]:
+        client = _client(server, server.from_address or "", access)
+        try:
+            client.get("/profile")
+        finally:
+            client.web.close()
+        return ()
+
+    return connection_test.tested(checked, lambda: datetime.now(UTC))
+
+
+def _client(server: MailServer, sender: str, access: ServerAccess | None) -> GmailClient:
+    user = (server.google.user if server.google else None) or server.username or sender
+    if not user:
+        raise Misconfigured(f"mail server {server.name}: gmail needs google.user, username or from_address")
+    tokens = access.credentials.tokens if access and access.credentials else None
+    seconds = server.timeout.total_seconds()
+    return GmailClient(server.google, user, tokens, verify=server.verify_certificate, seconds=seconds)

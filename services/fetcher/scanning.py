@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -20,8 +20,13 @@ class _Sorted:
     to_archive: list[Key] = field(default_factory=list)
 
 
-def scan(keys: Iterable[Key], states_of: KeyStates, limit: int) -> FolderScan:
-    """Read `keys` (oldest first) until `limit` new ones are found: those, then what failed before and is due again."""
+def scan(
+    keys: Iterable[Key], states_of: KeyStates, limit: int, sizes: Mapping[Key, int] | None = None
+) -> FolderScan:
+    """Read `keys` (oldest first) until `limit` new ones are found: those, then what failed before and is due again.
+
+    `sizes` (bytes) is read after `keys`, so that what reads the keys may fill it.
+    """
     found = _Sorted()
     for part in _chunks(keys):
         states = states_of(part)
@@ -30,7 +35,8 @@ def scan(keys: Iterable[Key], states_of: KeyStates, limit: int) -> FolderScan:
         found.to_archive += [key for key in part if states.get(key) == "to_archive"]
         if len(found.fresh) >= limit:
             break
-    waiting = [Waiting(key) for key in (*found.fresh[:limit], *found.again[:RETRIES_PER_POLL])]
+    known = sizes or {}
+    waiting = [Waiting(key, known.get(key)) for key in (*found.fresh[:limit], *found.again[:RETRIES_PER_POLL])]
     return FolderScan(waiting, tuple(found.to_archive))
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib import import_module
 from types import MappingProxyType
 
-from services.notifier import compose, smtp
+from services.notifier import compose
 from services.notifier.compose import Outgoing
 from services.notifier.smtp import Sent, ServerAccess, Uncertain
 from shared.config.model import MailServer, Settings
@@ -33,7 +34,14 @@ class Protocol:
     check: Callable[..., TestResult]
 
 
-PROTOCOLS: Mapping[str, Protocol] = MappingProxyType({"smtp": Protocol(smtp.send, smtp.check)})
+PROTOCOLS: Mapping[str, str] = MappingProxyType(
+    {
+        "smtp": "services.notifier.smtp",
+        "graph": "services.notifier.graph",
+        "gmail": "services.notifier.gmail",
+    }
+)
+"""Protocol → module with `send` and `check`, loaded at first use, so that nobody imports the libraries of another one."""
 
 
 def addressed(outgoing: Outgoing, server: MailServer) -> Outgoing:
@@ -57,9 +65,9 @@ def _no_tokens(_server: MailServer) -> None:
 def _access(server: MailServer, settings: Settings, tokens: TokensOf) -> ServerAccess:
     """What a login needs: the credentials, None without a user name, and what the settings allow."""
     credentials = None
-    if server.username:
+    if server.username or server.protocol != "smtp":
         password = server.password.reveal() if server.password else None
-        credentials = Credentials(server.username, password, tokens(server))
+        credentials = Credentials(server.username or server.from_address or "", password, tokens(server))
     return ServerAccess(credentials, allow_cleartext_auth=settings.allow_cleartext_auth, fips=settings.fips)
 
 
@@ -98,4 +106,5 @@ def _protocol(server: MailServer) -> Protocol:
     found = PROTOCOLS.get(server.protocol)
     if found is None:
         raise Misconfigured(f"protocol {server.protocol} cannot send in this version; use {', '.join(PROTOCOLS)}")
-    return found
+    module = import_module(found)
+    return Protocol(module.send, module.check)

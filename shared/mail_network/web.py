@@ -94,9 +94,9 @@ class WebClient:
         self, base: str, tokens: AccessTokens | None, *, mailbox: str, seconds: float, verify: bool = True
     ) -> None:
         self._tokens, self._seconds = tokens, seconds
-        self.host, self._port = _host_of(base)
+        self.host, self._port = host_of(base)
         self._slot = _slot(f"{self.host}:{self._port} {mailbox.lower()}")
-        self._adapter = _Adapter(verify=verify)
+        self._adapter = DeadlineAdapter(verify=verify)
         self._session = requests.Session()
         self._verify = verify
         self._session.mount("https://", self._adapter)
@@ -131,9 +131,9 @@ class WebClient:
         return answer
 
     def _sent(self, ask: _Request, token: str | None) -> Answer:
-        host, port = _host_of(ask.url)
+        host, port = host_of(ask.url)
         seconds = ask.seconds + (len(ask.body or b"") + ask.expected) / MIN_BYTES_PER_SECOND
-        with self._slot_within(seconds), _translated(self._adapter, host, port):
+        with self._slot_within(seconds), translated(self._adapter, host, port):
             self._adapter.start(seconds)
             response = self._session.request(
                 ask.method,
@@ -232,7 +232,7 @@ def _body(response: requests.Response, ask: _Request) -> bytes:
     return bytes(whole)
 
 
-def _host_of(url: str) -> tuple[str, int]:
+def host_of(url: str) -> tuple[str, int]:
     """Host and port. Raises `InvalidHost`, or `NotHttps`."""
     try:
         parts = urlsplit(url)
@@ -283,8 +283,8 @@ class _Readable:
         return io.BufferedReader(_Body(self._sock, self._deadline))
 
 
-class _Adapter(HTTPAdapter):
-    """Connections that read within a deadline, verified by the certificates of the system."""
+class DeadlineAdapter(HTTPAdapter):
+    """Connections of `requests` that read within a deadline, verified by the certificates of the system."""
 
     def __init__(self, *, verify: bool) -> None:
         self._context, self._deadline = tls_context(verify=verify), Deadline(0)
@@ -338,7 +338,7 @@ class _Adapter(HTTPAdapter):
 
 
 @contextmanager
-def _translated(adapter: _Adapter, host: str, port: int) -> Iterator[None]:
+def translated(adapter: DeadlineAdapter, host: str, port: int) -> Iterator[None]:
     """Turn what requests raises into the error of the socket or of TLS below it, and that into ours."""
     with connecting(host, port):
         try:

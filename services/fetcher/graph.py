@@ -96,10 +96,10 @@ class GraphMailbox:
             raise ServerFailed(f"the list of mails expires while it is read: {error}", 410) from error
 
     def _keys(self, *, unread: bool = False, page: int = PAGE_MAILS) -> Iterator[Key]:
-        query = {"select": "id", "orderby": "receivedDateTime", "top": str(page)}
+        query = {"$select": "id", "$orderby": "receivedDateTime", "$top": str(page)}
         if unread:
-            query["filter"] = _UNREAD
-        mails = self._client.pages(f"/mailFolders/{quote(self._folder, safe='')}/messages", **query)
+            query["$filter"] = _UNREAD
+        mails = self._client.pages(f"/mailFolders/{quote(self._folder, safe='')}/messages", query)
         return (Key(self._place, str(each["id"])) for each in mails)
 
     # fetching

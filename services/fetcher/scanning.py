@@ -20,9 +20,7 @@ class _Sorted:
     to_archive: list[Key] = field(default_factory=list)
 
 
-def scan(
-    keys: Iterable[Key], states_of: KeyStates, limit: int, sizes: Mapping[Key, int] | None = None
-) -> FolderScan:
+def scan(keys: Iterable[Key], states_of: KeyStates, limit: int, sizes: Mapping[Key, int] | None = None) -> FolderScan:
     """Read `keys` (oldest first) until `limit` new ones are found: those, then what failed before and is due again.
 
     `sizes` (bytes) is read after `keys`, so that what reads the keys may fill it.

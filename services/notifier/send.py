@@ -41,7 +41,7 @@ PROTOCOLS: Mapping[str, str] = MappingProxyType(
         "gmail": "services.notifier.gmail",
     }
 )
-"""Protocol → module with `send` and `check`, loaded at first use, so that nobody imports the libraries of another one."""
+"""Protocol → module with `send` and `check`, loaded at first use: nobody imports the libraries of another protocol."""
 
 
 def addressed(outgoing: Outgoing, server: MailServer) -> Outgoing:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from shared.config.tree import Item
     from shared.store.configuration import Applied
 
+WEB_METHODS = ("oauth", "basic")
+"""Login methods of the protocols that are spoken over HTTPS."""
 ASKS_BEFORE_DELETING = frozenset({"inboxes", "mail_servers"})
 """Sections of which nothing is deleted without a confirmation (IV-10, VS-13)."""
 
@@ -81,7 +83,8 @@ def check_file(path: Path) -> Checked:
 
 def notes_on(stated: Configuration) -> Iterator[Complaint]:
     """Notes on a configuration: settings that this version ignores, that can do nothing, that are risky."""
-    yield from find_notes(stated, Supported(mailbox.PROTOCOLS, send.PROTOCOLS, ("auto", *sasl.METHODS, "none")))
+    logins = ("auto", *sasl.METHODS, *WEB_METHODS, "none")
+    yield from find_notes(stated, Supported(mailbox.PROTOCOLS, send.PROTOCOLS, logins))
 
 
 def section_counts(stated: Configuration) -> dict[str, int]:

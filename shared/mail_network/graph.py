@@ -104,7 +104,7 @@ class GraphClient:
         self.root = f"{oauth.endpoint.rstrip('/')}/v1.0/users/{quote(user, safe='@')}"
         self.web = WebClient(oauth.endpoint, tokens, mailbox=user, seconds=seconds, verify=verify)
 
-    def get(self, path: str, **query: str) -> dict[str, Any]:
+    def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """A JSON object. `path` begins below the mailbox; a link of a page is a path too."""
         return self.send("GET", path, query=query).json()
 
@@ -128,7 +128,7 @@ class GraphClient:
         """One request, each documented error as an error of its own; `value` is sent as JSON, `body` as it is."""
         url = path if path.startswith(self.root) else self.root + path
         if query:
-            url += "?" + urlencode({f"${name}": each for name, each in query.items()}, quote_via=quote)
+            url += "?" + urlencode(query, quote_via=quote)
         if value is not None:
             body = json.dumps(value).encode()
         headers = IMMUTABLE | ({"Content-Type": kind} if body is not None else {})
@@ -160,9 +160,9 @@ class GraphClient:
             return ServerFailed(f"{self.web.host}: status {answer.status}, {words}", answer.status)
         return RequestRefused(f"{self.web.host}: {words}", code, answer.status)
 
-    def pages(self, path: str, **query: str) -> Iterator[dict[str, Any]]:
+    def pages(self, path: str, query: Mapping[str, str]) -> Iterator[dict[str, Any]]:
         """The objects of a list, page by page, as they are asked for. Raises `PageExpired` in the middle."""
-        page = self.get(path, **query)
+        page = self.get(path, query)
         while True:
             yield from page.get("value") or ()
             link = page.get("@odata.nextLink")
@@ -182,7 +182,7 @@ class GraphClient:
 
     def _folder_with_id(self, name: str) -> str | None:
         try:
-            return str(self.get(f"/mailFolders/{quote(name, safe='')}", select="id")["id"])
+            return str(self.get(f"/mailFolders/{quote(name, safe='')}", {"$select": "id"})["id"])
         except (NotFound, KeyError):
             return None
 
@@ -201,8 +201,8 @@ class GraphClient:
 
     def _child(self, above: str | None, name: str) -> str | None:
         quoted = name.replace("'", "''")
-        query = {"filter": f"displayName eq '{quoted}'", "select": "id,displayName", "top": "50"}
-        found = (each for each in self.pages(_children(above), **query) if _same(each.get("displayName"), name))
+        query = {"$filter": f"displayName eq '{quoted}'", "$select": "id,displayName", "$top": "50"}
+        found = (each for each in self.pages(_children(above), query) if _same(each.get("displayName"), name))
         first = next(found, None)
         return str(first["id"]) if first else None
 
@@ -229,7 +229,8 @@ class GraphClient:
     def listed(self) -> str:
         """The folders at the top, for the error about a missing one."""
         names = [
-            str(each.get("displayName")) for each in self.get("/mailFolders", select="displayName").get("value", ())
+            str(each.get("displayName"))
+            for each in self.get("/mailFolders", {"$select": "displayName"}).get("value", ())
         ]
         return f"the folders at the top are {', '.join(names[:MAX_LISTED])}"
 

@@ -59,7 +59,9 @@ def a_mail(number: int) -> bytes:
 
 
 @pytest.mark.req("TI-01", "TI-02", "TI-41", "NE-01", "NE-20", "IV-04")
-def test_a_mail_at_microsoft_365_becomes_a_record_is_archived_and_answered(desk: Desk, microsoft: MicrosoftStub) -> None:
+def test_a_mail_at_microsoft_365_becomes_a_record_is_archived_and_answered(
+    desk: Desk, microsoft: MicrosoftStub
+) -> None:
     use_microsoft(desk, microsoft)
     microsoft.deliver(a_mail(1), a_mail(2))
     run_once(desk)
@@ -107,7 +109,9 @@ def test_a_wrong_secret_stops_the_inbox_and_the_others_run_on(
     views = {each.inbox.name: each for each in inboxes.inbox_views(desk.app)}
     assert len(desk.records()) == 3
     assert views["second"].running == "stopped"
-    assert "not in this tenant" in (views["second"].reason or "") or "refused the login" in (views["second"].reason or "")
+    assert "not in this tenant" in (views["second"].reason or "") or "refused the login" in (
+        views["second"].reason or ""
+    )
     assert views["support"].running == "running"
 
 
@@ -120,7 +124,9 @@ def test_inbox_and_mail_server_are_tested_and_a_test_mail_is_sent(desk: Desk, mi
     assert stored
     assert check.result
     assert (stored.message, stored.notes) == (check.message, check.result.notes)
-    mail = TestMail(("anna@customer.example",), ("bert@customer.example",), ("hidden@customer.example",), "Tést", "Text")
+    mail = TestMail(
+        ("anna@customer.example",), ("bert@customer.example",), ("hidden@customer.example",), "Tést", "Text"
+    )
     result = mail_servers.check_mail_server(desk.app, "m365", mail)
     assert result.ok, result.message
     sent = message_from_bytes(microsoft.support.sent[0])

@@ -16,6 +16,7 @@ from services.parser.bounds import Bounds
 from services.parser.charset import scalar
 from services.parser.defects import Defects
 from services.parser.headers import Headers
+from services.parser.quotes import forwarded
 from shared.contracts.mail import Address, ParsedMail, Routing
 
 __all__ = ["Bounds", "Reading", "read"]
@@ -46,6 +47,8 @@ def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 fro
     is_reply = reply.answers(subject, found.text, threaded=bool(in_reply_to or references))
     from_, sender = _people(headers, defects)
     to, cc = (_addresses(headers, name, bounds, defects) for name in ("to", "cc"))
+    passed_on = forwarded.read(root, subject, found.text, bounds)
+    lists = rewritten.list_addresses(headers)
     own = reply.read(found.text, found.markup, reply.answered_by(subject, (*to, *cc)), is_reply=is_reply)
     mail = ParsedMail(
         sha256=hashlib.sha256(raw).hexdigest(),
@@ -69,12 +72,14 @@ def read(raw: bytes, *, bounds: Bounds = Bounds()) -> Reading:  # noqa: B008 fro
         bounce=verdict.bounce,
         automatic=verdict.automatic,
         automatic_header=verdict.automatic_header,
-        forwarded_from=reply.forwarded_from(found.text, subject, root=root),
+        forwarded_from=passed_on.sender if passed_on else forwarded.sender_quoted(found.text, subject),
         routing=_routing(headers),
         defects=defects.words(),
         original_from=rewritten.original(headers),
+        forwarded=passed_on,
+        lists=tuple(sorted(lists)),
     )
-    return Reading(rewritten.with_original_author(mail, rewritten.list_addresses(headers)), found.contents)
+    return Reading(rewritten.with_original_author(mail, lists), found.contents)
 
 
 def _subject(headers: Headers, bounds: Bounds, defects: Defects) -> str:

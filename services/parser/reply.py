@@ -1,4 +1,4 @@
-"""Decides which part of a mail its sender wrote now, and who wrote a forwarded mail.
+"""Decides which part of a mail its sender wrote now.
 
 Takes the best plain text (quotations marked with `> ` where the HTML had them) and the HTML for hints. What is
 quoted, and the line that announces it, is left out; a forwarded mail stays; when nothing would remain, everything
@@ -14,14 +14,13 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from services.parser.charset import with_lf
-from services.parser.quotes import cutting, forwarded, headerblock, signature, words
+from services.parser.quotes import cutting, headerblock, signature, words
 from services.parser.quotes.announcements import Answered
 from shared.contracts.mail import Passage
 from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:
     from services.parser.quotes.announcements import Cut
-    from services.parser.tree import Part
     from shared.contracts.mail import Address
 
 _DIRECTION: Final = lazy_compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
@@ -84,12 +83,6 @@ def _is_quoted_by_outlook(text: str) -> bool:
     lines = _lines(text[:MAX_OUTLOOK])
     senders = (n for n, line in enumerate(lines) if "[mailto:" in line and headerblock.role_of(line) == "from")
     return any(headerblock.at(lines, number) for number in senders)
-
-
-def forwarded_from(text: str, subject: str, *, root: Part | None = None) -> Address | None:
-    """The sender of a forwarded mail: of an attached one when `root` has it, else of the one in the text."""
-    attached = forwarded.sender_attached(root, subject) if root is not None else None
-    return attached or forwarded.sender_shown(text, subject)
 
 
 def _lines(text: str) -> list[str]:

@@ -85,13 +85,17 @@ class MailRejected:
 
 @dataclass(frozen=True, slots=True)
 class SenderMatched:
-    """The person who wrote the mail, or that the sender is unknown."""
+    """The person who wrote the mail, or that the sender is unknown.
+
+    `original`: the sender of the mail that this one forwards, where the inbox asks for it.
+    """
 
     envelope: Envelope
     mail: ParsedMail
     sender: Sender
     answers: bool = True
     commands: bool = True
+    original: Sender | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,6 +84,24 @@ class Passage:
 
 
 @dataclass(frozen=True, slots=True)
+class Forwarded:
+    """The mail that a forward passes on, as its outermost header block or the attached mail states it.
+
+    `sender` is None when no address can be read there. `subject` is that of the forward without its prefixes, `date` as
+    written. `comment` is what the forwarding person wrote, without a signature; `text` is that of the forwarded mail.
+    `message_id` and `automatic` (no person wrote it) are known of an attached mail only.
+    """
+
+    sender: Address | None
+    subject: str = ""
+    date: str = ""
+    comment: str = ""
+    text: str = ""
+    message_id: str | None = None
+    automatic: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ParsedMail:
     """One mail, read. Absent values are None or empty, never invented.
 
@@ -93,7 +111,8 @@ class ParsedMail:
     `message_id`, `in_reply_to` and `references` are in angle brackets, whatever the mail wrote around them.
     `text` is the best plain text with LF line ends, `new_text` what the sender wrote now. `passages` are those of a
     reply in order, empty unless one is unannounced; `new_text` has the others. `automatic` is true when no person wrote
-    the mail, `automatic_header` names the header that says so. `defects` are stable words.
+    the mail, `automatic_header` names the header that says so. `forwarded` is the mail that a forward passes on;
+    `lists` are the addresses of the lists that passed this mail on. `defects` are stable words.
     """
 
     sha256: str
@@ -122,3 +141,5 @@ class ParsedMail:
     passages: tuple[Passage, ...] = ()
     original_from: Address | None = None
     rewritten_from: Address | None = None
+    forwarded: Forwarded | None = None
+    lists: tuple[str, ...] = ()

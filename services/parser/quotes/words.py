@@ -68,6 +68,12 @@ def bare_subject(subject: str) -> str:
     return " ".join(subject[found.end() if found else 0 : 1000].lower().split())
 
 
+def without_prefixes(subject: str) -> str:
+    """A subject without prefixes of answers and forwards, otherwise as written."""
+    found = _PREFIXES.match(subject[:1000])
+    return subject[found.end() if found else 0 :].strip()
+
+
 _SAYS: Final = alternatives(_TABLES["answers"])
 _WHERE: Final = alternatives(_TABLES["inside"])
 _ANSWERS_INSIDE: Final = lazy_compile(

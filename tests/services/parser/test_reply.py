@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.parser import reply, tree
-from shared.contracts.mail import Address
+from services.parser.bounds import Bounds
+from services.parser.quotes import forwarded
 
 NEW = "It still prints nothing.\nPlease send somebody."
 OLD = "Have you tried another tray?\nThe lower one works."
@@ -625,64 +626,6 @@ def test_markup_shows_a_quotation_that_no_word_announces(markup: str) -> None:
     assert reply.read(f"{NEW}\n\n{OLD}\n", html, is_reply=True).new_text == NEW
 
 
-FORWARDS = [
-    (
-        "Fwd: Toner",
-        (
-            "---------- Forwarded message ----------\nFrom: Bob Brown <bob@Example.NET>\n"
-            "Date: Mon\nSubject: Toner\nTo: Ann"
-        ),
-    ),
-    (
-        "Fwd: Toner",
-        "---------- Forwarded message ---------\nVon: Bob Brown <bob@example.net>\nDate: Mo.\nSubject: Toner\nTo: Ann",
-    ),
-    ("WG: Toner", "Von: Bob Brown [mailto:bob@example.net]\nGesendet: Montag\nAn: Ann\nBetreff: Toner"),
-    ("TR: Toner", "De : Bob Brown <bob@example.net>\nEnvoyé : lundi\nÀ : Ann\nObjet : Toner"),
-    ("RV: Toner", "De: Bob Brown <bob@example.net>\nEnviado el: lunes\nPara: Ann\nAsunto: Toner"),
-    (
-        "Fwd: Toner",
-        "Begin forwarded message:\n\n> From: Bob Brown <bob@example.net>\n> Subject: Toner\n> Date: 3 February 2020",
-    ),
-    ("Fwd: Toner", "Anfang der weitergeleiteten Nachricht:\n\n> Von: Bob Brown <bob@example.net>\n> Betreff: Toner"),
-    (
-        "Fwd: Toner",
-        (
-            "-------- Weitergeleitete Nachricht --------\nBetreff: \tToner\n"
-            "Datum: \tMo.\nVon: \tBob Brown <bob@example.net>\nAn: \tAnn"
-        ),
-    ),
-    (
-        "Fwd: Toner",
-        (
-            "-------- Forwarded Message --------\nSubject: \tToner\n"
-            "Date: \tMon\nFrom: \tBob Brown <bob@example.net>\nTo: \tAnn"
-        ),
-    ),
-    ("转发: Toner", "---------- 转发的邮件 ---------\n发件人： Bob Brown <bob@example.net>\n日期： 2020\n主题： Toner"),
-]
-
-
-@pytest.mark.parametrize(("subject", "block"), FORWARDS)
-def test_the_sender_of_a_forwarded_mail_is_found(subject: str, block: str) -> None:
-    assert reply.forwarded_from(f"See below.\n\n{block}\n\n{OLD}", subject) == Address("Bob Brown", "bob@example.net")
-
-
-def test_the_sender_of_an_attached_mail_is_found() -> None:
-    raw = (
-        b'Subject: Fwd: Toner\nContent-Type: multipart/mixed; boundary="b"\n\n'
-        b"--b\nContent-Type: text/plain\n\nSee below.\n"
-        b"--b\nContent-Type: message/rfc822\n\nFrom: Bob Brown <bob@example.net>\nSubject: Toner\n\nHello\n--b--\n"
-    )
-    assert reply.forwarded_from("See below.", "Fwd: Toner", root=tree.parse(raw)) == Address(
-        "Bob Brown", "bob@example.net"
-    )
-
-
-def test_an_answer_is_no_forward() -> None:
-    assert reply.forwarded_from(f"{NEW}\n\n{BLOCKS[0][1]}\n\n{OLD}", "RE: Printer") is None
-
-
 HOSTILE = {
     "quote marks": ">" * 1_000_000,
     "lines of quote marks": ">\n" * 500_000,
@@ -751,7 +694,7 @@ def test_any_text_gives_some_of_itself(text: str, is_reply: bool) -> None:
     assert bool(got) == bool(text.strip())
     left = "".join(text.split())
     assert all(word in left for word in got.split())
-    reply.forwarded_from(text, "Fwd: x")
+    forwarded.read(tree.parse(b""), "Fwd: x", text, Bounds())
 
 
 def test_a_reference_to_a_character_with_thousands_of_digits_is_no_error() -> None:

@@ -18,7 +18,7 @@ from shared.contracts.events import (
     Sender,
     SenderMatched,
 )
-from shared.contracts.mail import Address, Attachment, Bounce, BouncedRecipient, ParsedMail, Passage, Routing
+from shared.contracts.mail import Address, Attachment, Bounce, BouncedRecipient, Forwarded, ParsedMail, Passage, Routing
 
 MAIL_ID = "5f6d0c9b1a2e4f708192a3b4c5d6e7f8"
 SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
@@ -66,6 +66,16 @@ MAIL = ParsedMail(
     passages=(Passage("new", "Noch immer kaputt."), Passage("unannounced", "> Geht es wieder?", "Das steht da:")),
     original_from=Address("Kim", "kim@customer.example"),
     rewritten_from=Address("Kim via Users", "users@lists.example"),
+    forwarded=Forwarded(
+        sender=Address("Kim", "kim@customer.example"),
+        subject="Drucker",
+        date="Mon, 13 May 2024 10:00",
+        comment="Bitte ansehen.",
+        text="Er brennt.",
+        message_id="<20240513.7@customer.example>",
+        automatic=True,
+    ),
+    lists=("users@lists.example",),
 )
 BOUNCED = replace(
     MAIL,
@@ -102,7 +112,7 @@ SAMPLES: Mapping[str, Event] = {
     "MailParsed": MailParsed(ENVELOPE, BOUNCED),
     "MailAccepted": MailAccepted(ENVELOPE, MAIL, answers=False, commands=False),
     "MailRejected": MailRejected(MAIL_ID, "support", "VF-16", "the sender is not known here"),
-    "SenderMatched": SenderMatched(ENVELOPE, MAIL, SENDER, answers=False, commands=False),
+    "SenderMatched": SenderMatched(ENVELOPE, MAIL, SENDER, answers=False, commands=False, original=SENDER),
     "RecordChanged": RecordChanged(MAIL_ID, "support", "created", "Incident", "INC12", "0123456789abcdef"),
     "NotificationQueued": NotificationQueued(MAIL_ID, "fedcba9876543210"),
     "IncidentWanted": IncidentWanted(MAIL_ID, "support", "77aa", "parser", "the mail exceeds a bound: parts"),

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.contracts import codec
 from shared.contracts.errors import Undecodable
-from shared.contracts.mail import Address, Attachment, Bounce, BouncedRecipient, Kind, ParsedMail, Routing
+from shared.contracts.mail import Address, Attachment, Bounce, BouncedRecipient, Forwarded, Kind, ParsedMail, Routing
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 MAYBE = st.none() | TEXT
@@ -47,6 +47,8 @@ MAIL = st.builds(
     forwarded_from=st.none() | ADDRESS,
     routing=st.builds(Routing, MAYBE, MAYBE, TUPLE, TUPLE, TUPLE),
     defects=TUPLE,
+    forwarded=st.none() | st.builds(Forwarded, st.none() | ADDRESS, TEXT, TEXT, TEXT, TEXT, MAYBE, st.booleans()),
+    lists=TUPLE,
 )
 
 

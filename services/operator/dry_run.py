@@ -21,6 +21,7 @@ from services.record_writer.commit import plan_incident
 from services.record_writer.decide.business_rules import Occasion
 from services.record_writer.decide.consequences import settled
 from services.record_writer.decide.facts import Facts, facts_of, with_reduced
+from services.record_writer.decide.forward import for_original_sender
 from services.record_writer.decide.model import Decision
 from services.record_writer.decide.numbers import numbered, numbered_decision
 from services.record_writer.decide.outgoing import outgoing_about
@@ -239,7 +240,7 @@ class _Rehearsal:
         facts = facts_of(
             matched, self.as_stored(released=released), self.inbox, self.configuration, self.app.clock.now()
         )
-        facts = with_reduced(facts, self.content, len)
+        facts = with_reduced(for_original_sender(facts), self.content, len)
         try:
             decision = self.decide(facts, found)
         except Unavailable:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from services.record_writer.carry_out import Stores
 from services.record_writer.commit import commit, commit_incident, decided_before
 from services.record_writer.decide.facts import facts_of, with_reduced
+from services.record_writer.decide.forward import for_original_sender
 from services.record_writer.decide.token import with_token
 from services.record_writer.store_lookups import StoreLookups
 from shared.app import App
@@ -53,7 +54,7 @@ class Writer:
             raise PostroomError(f"the inbox {matched.envelope.inbox!r} is gone")
         documents = self.stores.mails.documents
         facts = facts_of(matched, mail, inbox, configuration, self.clock.now())
-        facts = with_reduced(facts, documents.get_blob, documents.put_blob)
+        facts = with_reduced(for_original_sender(facts), documents.get_blob, documents.put_blob)
         lookups = StoreLookups(self.stores, configuration.settings.plus_addressing)
         return commit(with_token(facts, lookups, self.tokens), lookups, self.stores)
 

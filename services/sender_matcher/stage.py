@@ -13,7 +13,8 @@ from services.sender_matcher.match import match_object, match_person
 from shared.app import App
 from shared.config.model import Configuration, Inbox
 from shared.contracts.errors import PostroomError
-from shared.contracts.events import MailAccepted, SenderMatched
+from shared.contracts.events import MailAccepted, Sender, SenderMatched
+from shared.contracts.mail import Address
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.stage import Stage
@@ -37,12 +38,29 @@ def match(
     accepted: MailAccepted, inbox: Inbox, configuration: Configuration, *, people: People, records: Records
 ) -> SenderMatched:
     """Return the mail, with whole addresses, and the person and the object that have its sender's address."""
-    address = with_domain(accepted.mail.from_, inbox.default_domain)
+    sender = _sender(with_domain(accepted.mail.from_, inbox.default_domain), inbox, configuration, people, records)
+    mail = with_domains(accepted.mail, inbox.default_domain)
+    original = _original(accepted, inbox, configuration, people, records)
+    return SenderMatched(accepted.envelope, mail, sender, accepted.answers, accepted.commands, original)
+
+
+def _original(
+    accepted: MailAccepted, inbox: Inbox, configuration: Configuration, people: People, records: Records
+) -> Sender | None:
+    """The sender of the mail that this one forwards, where the inbox asks for it."""
+    forwarded = accepted.mail.forwarded
+    if not inbox.forwarded_for_original_sender or forwarded is None or forwarded.sender is None:
+        return None
+    return _sender(with_domain(forwarded.sender, inbox.default_domain), inbox, configuration, people, records)
+
+
+def _sender(
+    address: Address | None, inbox: Inbox, configuration: Configuration, people: People, records: Records
+) -> Sender:
+    """The person with this address, and the object that the inbox links to."""
     sender = match_person(address, configuration.settings, people)
     object_type, object_id = match_object(sender, inbox, configuration.settings, records)
-    sender = replace(sender, object_type=object_type, object_id=object_id)
-    mail = with_domains(accepted.mail, inbox.default_domain)
-    return SenderMatched(accepted.envelope, mail, sender, accepted.answers, accepted.commands)
+    return replace(sender, object_type=object_type, object_id=object_id)
 
 
 def build(app: App) -> Stage:

@@ -304,6 +304,7 @@ class Inbox:
     sender: SenderPolicy = SenderPolicy()
     accept_only: Literal["anyone", "requestors", "technicians", "both"] = "anyone"
     commands: CommandPolicy = CommandPolicy()
+    forwarded_for_original_sender: bool = False
 
     def __post_init__(self) -> None:
         """Fill in what depends on the protocol: TLS by port, port by TLS (IV-02), `after` (TI-08).

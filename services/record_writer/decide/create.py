@@ -58,7 +58,7 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
         subordinates=tasks_below(facts, type_.name, part.number, _inherited(properties), activities),
         objects=(linked.new,) if linked and linked.new else (),
         becomes_user=facts.sender.person_id if facts.is_analyst and "user" not in facts.sender.roles else None,
-        why=(part.target.why,),
+        why=(part.target.why, *facts.remarks),
         part=str(part.number),
     )
 
@@ -91,6 +91,8 @@ def _taking_part(facts: Facts) -> list[str]:
 def _logging(facts: Facts) -> dict[str, Any]:
     """The logging analyst (VS-04, VS-05)."""
     commands = facts.inbox.commands
+    if facts.forwarder:
+        return {"logging_analyst": facts.forwarder.person_id}
     if facts.is_analyst and commands.use_linked_analyst:
         return {"logging_analyst": facts.sender.person_id}
     return {"logging_analyst": commands.default_logging_analyst}

@@ -37,6 +37,8 @@ class Facts:
     earlier look, so that some parts may be committed. `reduced`: what is attached instead of files that hold
     restricted ones, by their hashes (TI-27). `token_record` is the record about which the sender got the mail of ours
     whose reply token this mail has (`decide.token`); `holds_token`: the facts are about that record.
+    `original`: the sender of the mail that this one forwards; `forwarder`: the analyst who forwarded it, when it counts
+    for its original sender, with the analyst's `comment` above it. `remarks`: what else led to the decision.
     """
 
     envelope: Envelope
@@ -54,6 +56,10 @@ class Facts:
     reduced: Mapping[str, Reduced] = field(default_factory=dict)
     token_record: str | None = None
     holds_token: bool = False
+    original: Sender | None = None
+    forwarder: Sender | None = None
+    comment: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def settings(self) -> Settings:
@@ -64,9 +70,11 @@ class Facts:
     def is_proven(self) -> bool:
         """Whether the From address is believed: always, unless the inbox requires authentication (`trust`).
 
-        A reply token is a proof too, about its own record.
+        A reply token is a proof too, about its own record. An analyst who was believed vouches for the sender of a mail
+        that the analyst forwards.
         """
-        return self.inbox.commands.trust == "address" or self.holds_token or self.is_authenticated
+        is_vouched = self.holds_token or self.forwarder is not None
+        return self.inbox.commands.trust == "address" or is_vouched or self.is_authenticated
 
     def about(self, record_id: str | None) -> Facts:
         """The facts as they are about this record: a reply token proves its sender there alone."""
@@ -116,6 +124,7 @@ def facts_of(
         released=mail.released,
         linked=mail.records,
         targets_claimed=mail.targets or (),
+        original=matched.original,
     )
 
 
@@ -170,9 +179,22 @@ def as_attached(
         "email", shown, author, kept, UNSPECIFIED, facts.mail.subject or None, _leaves_out(facts.mail, text)
     )
     notes = [left_out(restricted)] if restricted else []
+    forward = _forward_note(facts)
     if withheld:
         notes.append(f"Kept as text, because this sender may not set it by mail: {', '.join(withheld)}")
-    return email, *(Activity("note", note, author, security_profile=UNSPECIFIED) for note in notes)
+    return email, *forward, *(Activity("note", note, author, security_profile=UNSPECIFIED) for note in notes)
+
+
+def _forward_note(facts: Facts) -> tuple[Activity, ...]:
+    """The note of an analyst who forwarded the mail: whose it is, and what the analyst wrote above it."""
+    analyst, written = facts.forwarder, facts.mail.forwarded
+    if analyst is None or written is None:
+        return ()
+    address = facts.sender.address
+    sender = f"{address.name} <{address.address}>" if address and address.name else address.address if address else ""
+    when = f", who wrote it on {written.date}" if written.date else ""
+    text = f"Forwarded for {sender}{when}.\n\n{shortened(facts.comment, MAX_TEXT)}".rstrip()
+    return (Activity("note", text, _author(analyst), security_profile=UNSPECIFIED),)
 
 
 def _leaves_out(mail: ParsedMail, text: str) -> bool:

@@ -76,7 +76,7 @@ def _with_excerpt(mail: Notification, excerpt: str) -> Notification:
 def _excerpt(facts: Facts) -> str:
     """The beginning of the sender's text, for a sender who is known."""
     lines = shortened((facts.mail.new_text or facts.mail.text).strip(), MAX_EXCERPT).split("\n")[:MAX_LINES]
-    if not is_known(facts) or not any(lines):
+    if facts.forwarder or not is_known(facts) or not any(lines):
         return ""
     written = YOU_WROTE.get((facts.sender.language or facts.inbox.language or "en").partition("-")[0], YOU_WROTE["en"])
     return f"\n{written}\n\n" + "".join(f"> {line}".rstrip() + "\n" for line in lines)

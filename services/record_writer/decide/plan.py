@@ -40,7 +40,7 @@ def decide(facts: Facts, lookups: Lookups) -> Decision:
     """Decide one mail. Raises `PostroomError` when a record, or its type, does not exist any more."""
     if decide_whole := WHOLE_MAILS.get(facts.inbox.processor):
         return Decision("rejected", INVITATION, "kind") if _is_unwanted_invitation(facts) else decide_whole(facts)
-    if commands := commands_in(facts):
+    if facts.forwarder is None and (commands := commands_in(facts)):
         return _command(facts, lookups, commands)
     try:
         blocks = blocks_of(facts)

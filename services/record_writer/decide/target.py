@@ -133,7 +133,7 @@ def why_allowed(
         return None
     if facts.holds_token:
         return "who has a reply token"
-    if facts.is_analyst or takes_part(facts, record) or address_of(facts) in addressed:
+    if facts.is_analyst or facts.forwarder or takes_part(facts, record) or address_of(facts) in addressed:
         return "a participant or an analyst"
     if _speaks_for_object(facts, record, lookups):
         return "the sender that it was reported from"

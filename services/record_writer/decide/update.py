@@ -160,7 +160,7 @@ def changed(
         notifications=notifications,
         customer=facts.sender.person_id,
         subordinates=_tasks(facts, part, activities) if event != "none" and part.target.kind != "command" else (),
-        why=(part.target.why, *why),
+        why=(part.target.why, *why, *facts.remarks),
         above=above,
         part=str(part.number),
     )
@@ -243,7 +243,8 @@ def _message_to_handler(facts: Facts, lookups: Lookups, type_: RecordType, recor
     """What somebody writes, for the assigned analyst, where the inbox wants it (VF-20); a team has no address."""
     wanted = facts.inbox.commands.notify_handler_on_update and facts.answers and record.owner
     person = lookups.person(record.owner) if wanted and record.owner else None
-    if person is None or not person.addresses or person.id == facts.sender.person_id:
+    writers = {each.person_id for each in (facts.sender, facts.forwarder) if each}
+    if person is None or not person.addresses or person.id in writers:
         return ()
     if {address_key(each.address) for each in (*facts.mail.to, *facts.mail.cc)} & set(person.addresses):
         return ()

@@ -83,6 +83,7 @@ inboxes:
       policy: without_creating
       contact_type: employee
     accept_only: both
+    forwarded_for_original_sender: true
     commands:
       enabled: [close, approve]
       update_by: recognised

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.contracts import codec
@@ -80,6 +80,7 @@ st.register_type_strategy(int, st.integers(0, (1 << 63) - 1))
 EVENTS = st.one_of(*(st.from_type(cls) for cls in codec.EVENTS.values()))
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # events are large, and a machine may be busy
 @given(EVENTS)
 def test_any_event_survives_the_wire(event: Event) -> None:
     if too_long_for_the_wire(codec.encode(event)):

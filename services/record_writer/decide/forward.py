@@ -7,7 +7,6 @@ gives no command and sets no field that analysts alone set. It reaches every rec
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Final
 
@@ -15,8 +14,9 @@ from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.sender import sender_refusal
 from shared.addresses import address_keys
 from shared.contracts.mail import Address, Forwarded
+from shared.lazy_pattern import lazy_compile
 
-ROBOT: Final = re.compile(
+ROBOT: Final = lazy_compile(
     r"(?:mailer-?daemon|mdaemon|mail-?daemon|post-?master|double-bounce|bounces?|bounce-?handler"
     r"|(?:do-?_?)?not?[-_.]?reply|(?:no|auto)[-_.]?(?:answer|respon(?:d|der|se)|reply)|keine?[-_.]?antwort)(?:[-_.+].*)?$"
 )

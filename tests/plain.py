@@ -44,6 +44,9 @@ class PlainLookups:
     def numbered(self, type_: str, serial: int) -> Record | None:
         return next((each for each in self.records if (each.type, each.serial) == (type_, serial)), None)
 
+    def beginning_with(self, id_beginning: str) -> Record | None:
+        return next((each for each in self.records if each.id.startswith(id_beginning)), None)
+
     def activities(self, record_id: str, limit: int) -> Sequence[StoredActivity]:
         return [each for each in self.noted if each.record_id == record_id][-limit:]
 

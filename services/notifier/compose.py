@@ -2,21 +2,21 @@
 
 Header lines are written here and not by the standard library, which encodes long message ids as words and so
 breaks the threads that they make. Every value is cleaned of control characters before it is used: nothing that
-came from outside can add a header. The body is left to `email`.
+came from outside can add a header. The body is made in `body`.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from email.message import EmailMessage
-from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Literal
 
+from services.notifier import body
+from services.notifier.body import Body
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.contracts.mail import Address
@@ -35,7 +35,6 @@ _LOCAL = lazy_compile(r"[^\s\x00-\x1f\x7f-\x9f()<>\[\]:;@\\,\"]{1,64}")
 _QUOTED = lazy_compile(r'"([ !#-\[\]-~]|\\[ -~]){1,62}"')
 _PHRASE = lazy_compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _MSG_ID = lazy_compile(r"<[^<>\s\x00-\x1f\x7f-\uffff]{1,900}>")
-_BODY = SMTP.clone(cte_type="7bit", max_line_length=_WIDTH)
 
 Automatic = Literal["auto-replied", "auto-generated"]
 
@@ -49,7 +48,8 @@ class Outgoing:
     """A mail to be sent. `message_id` (with its angle brackets) and `date` are given: a retry repeats them.
 
     `automatic` is the value of Auto-Submitted (RFC 3834), None for what a person wrote. `loop` names this
-    desk, so that it recognises its own mail. `sender` None: the mail server's `from_address`.
+    desk, so that it recognises its own mail. `sender` None: the mail server's `from_address`. `html` None: plain text
+    only; `images` are those that the HTML names.
     """
 
     message_id: str
@@ -65,12 +65,19 @@ class Outgoing:
     references: tuple[str, ...] = ()
     automatic: Automatic | None = "auto-generated"
     loop: str = ""
+    html: str | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    embedded_images: Literal["cid", "inline"] = "cid"
 
 
 def build(outgoing: Outgoing, server: MailServer) -> bytes:
     """The mail with CRLF line ends. Bcc is not in it. Raises `BadAddress` or `Misconfigured`."""
     head = "".join(fold(name, value) for name, value in _headers(outgoing, server) if value)
-    return head.encode() + _body(outgoing.text).as_bytes()
+    return head.encode() + body.message(_body(outgoing), outgoing.message_id).as_bytes()
+
+
+def _body(outgoing: Outgoing) -> Body:
+    return Body(outgoing.text, outgoing.html, outgoing.images, outgoing.embedded_images)
 
 
 def _headers(outgoing: Outgoing, server: MailServer) -> Iterable[tuple[str, str]]:
@@ -195,15 +202,3 @@ def _thread_ids(outgoing: Outgoing) -> list[str]:
     parent = _ids([outgoing.in_reply_to or ""])
     ids = [each for each in ids if each not in parent] + parent
     return ids if len(ids) <= REFERENCES else [ids[0], *ids[-REFERENCES + 1 :]]
-
-
-def _body(text: str) -> EmailMessage:
-    body = EmailMessage(policy=_BODY)
-    body["MIME-Version"] = "1.0"
-    body.set_content(_lines(text))
-    return body
-
-
-def _lines(text: str) -> str:
-    """Text with plain line ends, which UTF-8 can carry."""
-    return _SURROGATE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", ""))

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from services.notifier import send
+from services.notifier.body import html_body
 from services.notifier.compose import BadAddress, Outgoing, clean
+from services.notifier.permission import format_for, invalid_sender, objection, recipients_of
 from services.notifier.smtp import Deferred, Refused, Sent, Uncertain
-from shared import rules
 from shared.app import App
 from shared.clock import Clock
 from shared.config.model import Configuration, MailServer, Settings
@@ -23,7 +24,6 @@ from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Address
 from shared.mail_network.connection import AuthenticationRefused
-from shared.patterns import PatternTime, PatternTimeSpent
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Emit, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
@@ -63,11 +63,17 @@ class Notifier:
         server = configuration.mail_server(mail.server or "")
         if server is None:
             return self._end(mail, "unsent", "no mail server is configured")
-        if why := self._objection(mail, configuration):
+        recipients = recipients_of(mail.to, configuration, self.people)
+        if why := objection(recipients, mail.subject, configuration):
             return self._end(mail, "blocked", why)
+        if why := invalid_sender(mail.from_ or server.from_address, configuration):
+            return self._end(mail, "failed", why)
         if not self._claim(mail, server, now):
             return Wait("another worker is sending it", timedelta(seconds=30))
-        return self._send(mail, server, configuration)
+        outgoing = as_outgoing(mail)
+        if format_for(recipients, server, configuration) == "html":
+            outgoing = with_html(outgoing, mail, server, configuration)
+        return self._send(mail, outgoing, server, configuration)
 
     def _claim(self, mail: OutboxMail, server: MailServer, now: datetime) -> bool:
         """Claim the mail; an expired claim is taken over."""
@@ -76,11 +82,11 @@ class Notifier:
             return False
         return self.outbox.claim(mail, now)
 
-    def _send(self, mail: OutboxMail, server: MailServer, configuration: Configuration) -> Outcome:
+    def _send(self, mail: OutboxMail, outgoing: Outgoing, server: MailServer, configuration: Configuration) -> Outcome:
         if (mail.tries or 0) >= MAX_TRIES:
             return self._end(mail, "failed", "delivery status unknown after two tries")
         try:
-            sent = self.deliver(as_outgoing(mail), server, configuration.settings)
+            sent = self.deliver(outgoing, server, configuration.settings)
         except send.Blocked as error:
             return self._end(mail, "blocked", str(error))
         except (Refused, BadAddress, Misconfigured) as error:
@@ -104,24 +110,6 @@ class Notifier:
         self.outbox.end(mail.id, state, reason, self.clock.now())
         return Emit(note=f"{state} {reason}".strip(), mail_id=mail.mail_id or "")
 
-    def _objection(self, mail: OutboxMail, configuration: Configuration) -> str | None:
-        """Outbound rules: the subject and every recipient are matched (TI-20 to TI-23)."""
-        time = PatternTime()
-        objections = (self._objection_to(address, mail.subject, configuration, time) for address in mail.to)
-        try:
-            return next((objection for objection in objections if objection), None)
-        except PatternTimeSpent as spent:
-            return str(spent)
-
-    def _objection_to(self, address: str, subject: str, configuration: Configuration, time: PatternTime) -> str | None:
-        person = self.people.with_address(address, plus_addressing=configuration.settings.plus_addressing)
-        roles = frozenset(person.roles) if person else None
-        for rule in configuration.all_rules:
-            outbound = rules.is_in_force(rule, "outbound", roles)
-            if outbound and rules.recipient_matches(rule, Address("", address), subject, time):
-                return f"the rule {rule.name} blocks it"
-        return None
-
 
 def _reason(error: PostroomError) -> str:
     """An error with the server's words, on one line without control characters."""
@@ -129,7 +117,7 @@ def _reason(error: PostroomError) -> str:
 
 
 def as_outgoing(mail: OutboxMail) -> Outgoing:
-    """A mail of the outbox as it is composed."""
+    """A mail of the outbox as plain text."""
     return Outgoing(
         message_id=mail.message_id,
         date=mail.at,
@@ -142,6 +130,17 @@ def as_outgoing(mail: OutboxMail) -> Outgoing:
         loop=mail.inbox or "postroom",
         sender=Address("", mail.from_) if mail.from_ else None,
         reply_to=Address("", mail.reply_to) if mail.reply_to else None,
+    )
+
+
+def with_html(outgoing: Outgoing, mail: OutboxMail, server: MailServer, configuration: Configuration) -> Outgoing:
+    """The same with HTML, and the pictures of its template as the server sends them (NE-22)."""
+    template = configuration.mail_template(mail.template or "")
+    return replace(
+        outgoing,
+        html=html_body(mail.text, mail.html),
+        images=template.images if template else {},
+        embedded_images=server.embedded_images,
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from services.dead_letter.stage import wants_incident
 from services.exporter.stage import no_connection
 from services.filter import stage as filter_stage
+from services.notifier.permission import prospect
 from services.parser import guarded
 from services.parser.stage import for_desk, unreadable_reason, unreadable_subject
 from services.record_writer.commit import plan_incident
@@ -41,7 +42,9 @@ from shared.contracts.errors import BoundExceeded, Misconfigured, PostroomError,
 from shared.contracts.events import Envelope, IncidentWanted, MailAccepted, MailParsed, MailRejected, SenderMatched
 from shared.contracts.mail import ParsedMail
 from shared.ids import mail_id
+from shared.sending import as_sent
 from shared.store.mails import StoredMail
+from shared.store.outbox import SendingSide
 from shared.store.record import new_record
 from shared.store.records import Records
 from shared.text import from_iso, iso
@@ -73,6 +76,7 @@ class DryRun:
     steps: list[Step] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     notices: tuple[Notification, ...] = ()
+    sending: SendingSide = field(default_factory=SendingSide)
 
     def step(self, stage: str, step: str, decision: str, why: str) -> None:
         """Note one decision."""
@@ -93,7 +97,8 @@ class DryRun:
 
     def messages(self) -> list[Notification]:
         """What business rules send."""
-        return [each for change, _ in self.every_change() for each in change.messages]
+        every = self.every_change()
+        return [as_sent(each, self.sending, change.record_id) for change, _ in every for each in change.messages]
 
     def as_json(self) -> dict[str, Any]:
         """The keys that scripts rely on."""
@@ -247,7 +252,8 @@ class _Rehearsal:
             raise
         except PostroomError as error:
             decision = Decision("failed", str(error), "part")
-        found.steps += trace(decision)
+        decision, found.sending = replace(decision, notices=self.notices(decision)), decision.outgoing
+        found.steps += trace(decision, self.outlook)
         found.changes, found.notices = decision.changes, decision.notices
         if decision.ending == "failed" and not decision.may_make_incident:
             found.step("dead-letter", "incident-on-error", "none", "the making of an incident is what failed")
@@ -255,6 +261,16 @@ class _Rehearsal:
         if decision.ending == "failed":
             return self.dead(found, "record-writer", decision.reason, facts.mail.subject)
         return self.exported(facts, decision, found) if decision.export else found.end(decision.ending, decision.reason)
+
+    def notices(self, decision: Decision) -> tuple[Notification, ...]:
+        """The mails as the outbox would keep them."""
+        record_id = decision.about.record_id if decision.about else None
+        return tuple(as_sent(each, decision.outgoing, record_id) for each in decision.notices)
+
+    def outlook(self, mail: Notification, sending: SendingSide) -> tuple[str, str]:
+        """Whether a mail would leave, through which server and in which format."""
+        found = prospect(mail, sending, self.configuration, self.app.people)
+        return found.state, found.why
 
     def content(self, sha256: str) -> bytes:
         """The bytes of the mail, or of one of its files."""
@@ -309,6 +325,7 @@ class _Rehearsal:
         incident = settled(incident, None, Occasion(self.configuration, lookups, now))
         incident = self.without_known_person(incident) or incident
         made = numbered(incident, self.configuration, NextNumbers(self.app.records))
-        found.steps += rules(made, outgoing_about(new_record(made, now), self.configuration))
+        found.sending = outgoing_about(new_record(made, now), self.configuration)
+        found.steps += rules(made, found.sending, self.outlook)
         found.changes = [made]
         return found.end("dead", reason)

@@ -12,6 +12,7 @@ from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event, NotificationQueued, RecordChanged
 from shared.ids import derived_id
 from shared.runtime.crash_points import crash_point
+from shared.sending import as_sent
 from shared.store.dead_letters import DeadLetters
 from shared.store.mails import Mails, StoredMail
 from shared.store.outbox import Outbox, QueuedFor, SendingSide
@@ -127,7 +128,8 @@ def queue_messages(change: Change, cause: Cause, stores: Stores) -> list[Event]:
     for each in change.messages:
         sending = replace(cause.outgoing, stranger_domain=each.stranger_domain)
         address = each.to[0]
-        ids.append(stores.outbox.add_once(f"{made} {address}", to[address], each, sending, because))
+        mail = as_sent(each, sending, change.record_id)
+        ids.append(stores.outbox.add_once(f"{made} {address}", to[address], mail, sending, because))
         to[address] += 1
         crash_point("writer.carried-out")
     return [NotificationQueued(cause.mail_id, id_) for id_ in ids]
@@ -139,9 +141,8 @@ def queue_notifications(
     """Put notifications into the outbox once; return the events for the notifier."""
     because = QueuedFor(cause.at, cause.mail_id, change.record_id or None, change.number or None)
     made = derived_id("notifications", cause.mail_id, change.record_id, change.part)
-    ids = [
-        stores.outbox.add_once(made, index, each, cause.outgoing, because) for index, each in enumerate(notifications)
-    ]
+    mails = [as_sent(each, cause.outgoing, because.record_id) for each in notifications]
+    ids = [stores.outbox.add_once(made, index, each, cause.outgoing, because) for index, each in enumerate(mails)]
     if ids:
         crash_point("writer.carried-out")
     return [NotificationQueued(cause.mail_id, id_) for id_ in ids]

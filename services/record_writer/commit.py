@@ -52,7 +52,7 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
     decision = PartCommits(facts, lookups, stores).commit_parts(decision)
     stores.barrier()
     cause = Cause(facts.envelope.mail_id, facts.inbox.name, facts.now, decision.outgoing)
-    about = next((change for change in decision.changes if change.notifications), NO_RECORD)
+    about = decision.about or NO_RECORD
     notices = queue_notifications(with_numbers(decision.notices, decision.changes), about, cause, stores)
     match decision.ending:
         case "wait":

@@ -29,6 +29,11 @@ class StoreLookups:
         """One record by type and number."""
         return self.stores.records.numbered(type_, serial)
 
+    def beginning_with(self, id_beginning: str) -> Record | None:
+        """The record whose id begins so, if there is exactly one."""
+        found = self.stores.records.beginning_with(id_beginning)
+        return found[0] if len(found) == 1 else None
+
     def activities(self, record_id: str, limit: int) -> Sequence[StoredActivity]:
         """The newest activities of a record."""
         return self.stores.records.activities(record_id, limit)

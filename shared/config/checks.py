@@ -26,7 +26,7 @@ from shared.config.part_checks import parts_fit
 from shared.config.references import references_fit
 from shared.config.rule_checks import calendars_fit, levels_fit, reports_fit, rules_fit
 from shared.config.schema import SECTIONS, key_of
-from shared.config.template_checks import mail_templates_fit
+from shared.config.template_checks import inboxes_sign, mail_templates_fit, prefixes_fit
 
 _SASL: Final = (
     "login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi",
@@ -206,6 +206,8 @@ CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
     people_fit,
     exports_fit,
     mail_templates_fit,
+    inboxes_sign,
+    prefixes_fit,
 )
 
 

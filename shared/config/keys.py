@@ -273,6 +273,10 @@ KnownAddress = Annotated[str, read.known_address]
 Recipients = Annotated[tuple[str, ...], list_of(_recipient, least=1)]
 Domain = Annotated[str, read.domain]
 Language = Annotated[str, read.language]
+Images = Annotated[Mapping[str, str], mapping_of(read.image_name, read.image)]
+ConversationPrefix = Annotated[
+    str, read.matching(read.name, r"[A-Za-z0-9_-]{1,20}", "has more than letters, digits, - and _ (20 at most)")
+]
 Languages = Annotated[Mapping[str, Mapping[str, str]], mapping_of(read.language, _words)]
 Host = Annotated[str, read.host]
 Port = Annotated[int, read.integer(1, 65535)]

@@ -95,7 +95,7 @@ class Settings:
     keep_journal: keys.KeepJournal = timedelta(days=90)
     allow_cleartext_auth: bool = False
     fips: bool = False
-    format_per_person: keys.Ignored[bool] = True
+    format_per_person: bool = True
     require_change_reason: bool = False
     subject_patterns: tuple[keys.SubjectPattern, ...] = ()
     automatic_mail_cap: AutomaticMailCap = AutomaticMailCap()
@@ -137,7 +137,7 @@ class ConversationId:
 
     enabled: bool = False
     location: Literal["subject", "body"] = "subject"
-    prefix: keys.Name | None = None
+    prefix: keys.ConversationPrefix | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +156,9 @@ class MailServer:
     timeout: keys.ServerTimeout = timedelta(seconds=30)
     block: bool = False
     override_recipient: keys.Address | None = None
-    embedded_images: keys.Ignored[Literal["cid", "inline"]] = "cid"
-    conversation_id: keys.Ignored[ConversationId] = ConversationId()
-    default_format: keys.Ignored[Format] = "html"
+    embedded_images: Literal["cid", "inline"] = "cid"
+    conversation_id: ConversationId = ConversationId()
+    default_format: Format = "html"
     verify_certificate: bool = True
     oauth: OAuth | None = None
     google: Google | None = None
@@ -285,6 +285,7 @@ class Inbox:
     partition: keys.Name | None = None
     mail_server: keys.Name | None = None
     language: keys.Language | None = None
+    signature: keys.AnyText | None = None
     processor: keys.Name = "incident"
     update_only: bool = False
     take_invitations: bool = False
@@ -379,7 +380,7 @@ PRECONFIGURED_RULES: Final = (
 class Person:
     """A person who writes to the desk or works at it. `format` None: the mail server's default (VS-08).
 
-    `language` None: the inbox's.
+    `language` None: the inbox's. Whoever is not `active` gets no mail; mail from them is handled (TI-26).
     """
 
     id: keys.Name
@@ -389,9 +390,9 @@ class Person:
     roles: tuple[keys.Role, ...] = ("user",)
     permissions: tuple[keys.Name, ...] = ()
     teams: tuple[keys.Name, ...] = ()
-    format: keys.Ignored[Format | None] = None
+    format: Format | None = None
     language: keys.Language | None = None
-    active: keys.Ignored[bool] = True
+    active: bool = True
     login_id: keys.Name | None = None
 
 
@@ -565,13 +566,14 @@ class MailTemplate:
     (`shared.mail_text.variables`).
 
     One of `text` and `html` may be left out: it is made from the other. `languages` maps a language to a mapping with
-    its own `subject`, `text` and `html`.
+    its own `subject`, `text` and `html`; `images` maps a name, used as `cid:name` in the HTML, to a `data:` address.
     """
 
     name: keys.Name
     subject: keys.Line
     text: keys.AnyText | None = None
-    html: keys.Ignored[keys.AnyText | None] = None
+    html: keys.AnyText | None = None
+    images: keys.Images = field(default_factory=dict)
     languages: keys.Languages = field(default_factory=dict)
 
 

@@ -8,7 +8,6 @@ like all others. Which protocols and logins are supported is an argument. A key 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -19,7 +18,7 @@ from shared.config.field_checks import mapped_fields, undeclared
 from shared.config.ineffective import find_ineffective
 from shared.config.keys import CARRIED_OUT, WITHOUT_EFFECT
 from shared.config.lookalikes import find_lookalikes
-from shared.config.model import CommandPolicy, Configuration, Inbox, MailServer, Person
+from shared.config.model import CommandPolicy, Configuration, Inbox, MailServer
 from shared.config.rule_checks import teams_without_people
 from shared.config.schema import marked
 
@@ -54,7 +53,6 @@ def _ignored(config: Configuration, supported: Supported) -> Complaints:
     for section in ("settings", "mail_servers", "inboxes.commands"):
         for path, part in values_at(config, section):
             yield from _without_effect(path, part)
-    yield from _of_people(config.people)
     for path, server in values_at(config, "mail_servers"):
         yield from _unsupported(path, server, supported.servers, supported)
     for path, inbox in values_at(config, "inboxes"):
@@ -69,18 +67,6 @@ def _without_effect(path: str, part: Any) -> Complaints:
     for key in sorted(marked(kind, WITHOUT_EFFECT)):
         if is_stated(part, key):
             yield Complaint(f"{path}.{key}".lstrip("."), KEPT)
-
-
-def _of_people(people: Sequence[Person]) -> Complaints:
-    """One complaint a key, at the first person who has it: there may be very many."""
-    counted: Counter[str] = Counter()
-    first: dict[str, str] = {}
-    for index, person in enumerate(people):
-        for each in _without_effect("", person):
-            counted[each.path] += 1
-            first.setdefault(each.path, f"people[{index}].{each.path}")
-    for key, path in first.items():
-        yield Complaint(path, KEPT + (f"; so for {counted[key]} people" if counted[key] > 1 else ""))
 
 
 def _commands(path: str, policy: CommandPolicy) -> Complaints:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 import warnings
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -35,6 +36,16 @@ MAX_INTEGER: Final = (1 << 63) - 1
 """The largest integer that the store keeps."""
 MAX_NUMBER_CHARACTERS: Final = 20
 """Characters of such an integer."""
+MAX_IMAGE_BYTES: Final = 512 << 10
+"""Bytes of an image in a mail template."""
+IMAGES: Final[Mapping[str, str]] = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".gif": "image/gif",
+    ".webp": "image/webp",
+}
+"""Files that mail programs show as images, and their types."""
 MAX_PATTERN_CHARACTERS: Final = 1000
 """Characters of a regular expression; longer ones are mistakes."""
 _ON: Final = frozenset({"true", "on", "yes"})
@@ -121,6 +132,37 @@ def language(item: Item, location: Location) -> str:
     if not re.fullmatch(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{1,8}){0,3}", value):
         raise InvalidValue(f"{_quoted(value)} is not a language; write it as de or de-CH")
     return value.lower()
+
+
+image_name: Final = matching(name, r"[A-Za-z0-9_-]{1,40}", "is not a name for an image; use letters, digits, - and _")
+"""What HTML names an image by: `cid:<name>`."""
+
+
+def image(item: Item, location: Location) -> str:
+    """An image as a `data:` address; of a file, which may be relative to the configuration file, its content."""
+    value = line(item, location)
+    return embedded_image(value) if value.startswith("data:") else _image_of_file(Path(from_base(value, location)))
+
+
+def _image_of_file(file: Path) -> str:
+    try:
+        content = file.read_bytes()
+    except OSError as error:
+        raise InvalidValue(f"the image {file} cannot be read: {error.strerror}") from None
+    kind = IMAGES.get(file.suffix.lower())
+    if kind is None:
+        raise InvalidValue(f"{file.name} is not an image that mail programs show; use {', '.join(IMAGES)}")
+    return embedded_image(f"data:{kind};base64,{b64encode(content).decode('ascii')}")
+
+
+def embedded_image(value: str) -> str:
+    """A checked `data:` address of an image."""
+    found = re.fullmatch(r"data:(image/[a-z]+);base64,([A-Za-z0-9+/]+={0,2})", value)
+    if not found or found[1] not in IMAGES.values() or len(found[2]) % 4:
+        raise InvalidValue("not an image; write a file, or data:image/png;base64,...")
+    if len(found[2]) > MAX_IMAGE_BYTES * 4 // 3:
+        raise InvalidValue(f"the image is larger than {size_text(MAX_IMAGE_BYTES)}; every mail would carry it")
+    return value
 
 
 def switch(item: Item, _: Location) -> bool:

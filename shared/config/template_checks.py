@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -23,6 +24,7 @@ def mail_templates_fit(config: Configuration) -> Complaints:
     for path, template in values_at(config, "mail_templates"):
         if template.text is None and template.html is None:
             yield Complaint(f"{path}.text", "missing; write it, or html, or both")
+        yield from _images(path, template)
         uses = list(_uses(template, config))
         for place, text in _texts(path, template):
             for name in dict.fromkeys(names_in(text)):
@@ -36,6 +38,31 @@ def _texts(path: str, template: MailTemplate) -> Iterator[tuple[str, str]]:
     yield from ((f"{path}.{key}", text) for key, text in own.items() if text)
     for language, words in template.languages.items():
         yield from ((f"{path}.languages.{language}.{key}", text) for key, text in words.items())
+
+
+def _images(path: str, template: MailTemplate) -> Complaints:
+    """NE-22: every picture that HTML names is there."""
+    for place, text in _texts(path, template):
+        for name in dict.fromkeys(re.findall(r"""src=["']?cid:([^"'\s>]*)""", text, re.IGNORECASE)):
+            if name not in template.images:
+                hint = nearest(name, template.images) or "; add it under images: {name: file}"
+                yield Complaint(place, f'there is no image "{name}"{hint}')
+
+
+def inboxes_sign(config: Configuration) -> Complaints:
+    """A signature has the variables of the desk."""
+    for path, signature in values_at(config, "inboxes.signature"):
+        for name in dict.fromkeys(names_in(signature)):
+            if name.casefold() not in DESK:
+                hint = nearest(name, DESK) or f"; it takes {', '.join(DESK)}"
+                yield Complaint(path, f"a signature has no variable {{{name}}}{hint}")
+
+
+def prefixes_fit(config: Configuration) -> Complaints:
+    """NE-23: a prefix is not the name of a type, which means a number."""
+    for path, prefix in values_at(config, "mail_servers.conversation_id.prefix"):
+        if type_ := config.type_named(prefix):
+            yield Complaint(path, f"{prefix} names the record type {type_.name}; choose another prefix")
 
 
 def _uses(template: MailTemplate, config: Configuration) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from shared.addresses import mailbox_key
+from shared.config.model import ConversationId
 from shared.contracts.change import Notification
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
@@ -33,6 +34,7 @@ class SendingSide:
 
     `stranger_domain` is set when an unknown sender is answered: the domain of the recipient, "" when it has none.
     `plus_address` is the inbox's address, when answers are asked to come to it with a reply token as its tag.
+    `signature` and `conversation` are what `shared.sending` adds to a mail.
     """
 
     server: str | None = None
@@ -41,6 +43,8 @@ class SendingSide:
     domain: str = NO_DOMAIN
     stranger_domain: str | None = None
     plus_address: str | None = None
+    signature: str | None = None
+    conversation: ConversationId | None = None
 
     @property
     def state(self) -> OutboxState:

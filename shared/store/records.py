@@ -53,6 +53,10 @@ class Records:
         found = self.documents.get(RECORDS, record_id)
         return _record(found) if found else None
 
+    def beginning_with(self, id_beginning: str) -> list[Record]:
+        """At most two records whose ids begin so: enough to see whether it is one."""
+        return list(self._there(self.documents.find(RECORDS, {"_id": {"$prefix": id_beginning}}, limit=2)))
+
     def numbered(self, type_: str, serial: int) -> Record | None:
         """One record by type and number."""
         where = {"type": type_, "serial": serial}

@@ -22,6 +22,9 @@ class Lookups(Protocol):
     def numbered(self, type_: str, serial: int) -> Record | None:
         """One record by type and number."""
 
+    def beginning_with(self, id_beginning: str) -> Record | None:
+        """The record whose id begins so, if there is exactly one."""
+
     def activities(self, record_id: str, limit: int) -> Sequence[StoredActivity]:
         """The newest activities of a record, oldest of them first."""
 

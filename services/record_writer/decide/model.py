@@ -76,6 +76,11 @@ class Decision:
         return [*changes, self.incident] if self.incident else changes
 
     @property
+    def about(self) -> Change | None:
+        """The change whose record the notices are about."""
+        return next((change for change in self.changes if change.notifications), None)
+
+    @property
     def failed(self) -> list[Part]:
         """The parts without a change: those that could not be written, then those whose sender is refused."""
         return [*(part for part in self.parts if part.failure), *(part for part in self.parts if part.refusal)]

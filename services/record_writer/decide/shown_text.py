@@ -16,7 +16,7 @@ from services.record_writer.decide.model import Part
 from services.record_writer.decide.thread import references_of
 from shared.contracts.mail import Passage
 
-REPLIES: Final = frozenset({"references", "token"})
+REPLIES: Final = frozenset({"references", "token", "conversation"})
 """Strategies by which a reply finds its record."""
 MAX_ACTIVITIES: Final = 50
 """Activities of the record, the newest, whose text is known."""

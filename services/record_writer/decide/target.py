@@ -1,8 +1,8 @@
 """Find the record that a mail is about. Strategies are tried in order; the first that answers wins.
 
-A signed reply token → `[type - n]` in the subject → In-Reply-To and References against mails that were stored or sent
-→ a number anywhere in the subject, or a keyword in the new text → no match: a new record. A mail with a command does
-not come here (`decide.commanded`).
+A signed reply token → a conversation id → `[type - n]` in the subject → In-Reply-To and References against mails that
+were stored or sent → a number anywhere in the subject, or a keyword in the new text → no match: a new record. A mail
+with a command does not come here (`decide.commanded`).
 A number or a Message-ID is a hint, not a proof: `why_allowed` decides who may update a record (docs/security.md).
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
+from services.record_writer.decide.conversation import conversations
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import Hint, in_body_or_loose, in_subject
 from services.record_writer.decide.lookups import Lookups
@@ -22,6 +23,8 @@ from shared.text import from_iso
 
 SERVICE_REQUEST: Final = "service_request"
 """Mail updates records of this type and never makes one (IV-35)."""
+CONVERSATION: Final = "conversation"
+"""The step of a mail that bears a conversation id."""
 MAX_WAIT: Final = timedelta(seconds=60)
 """How long a reply waits for the mail it answers to get its outcome."""
 MAX_RECORDS: Final = 100
@@ -32,6 +35,9 @@ def find(facts: Facts, lookups: Lookups) -> Target:
     """The record this mail is about. If the sender may not update a strategy's record, the next strategy is tried."""
     if found := by_token(facts, lookups):
         return found
+    marked = list(conversations(facts, lookups))
+    if record := next((each for each in marked if why_allowed(facts, each, lookups)), None):
+        return Target("update", CONVERSATION, f"the mail has the conversation id of {record.number}", record.id)
     keywords = list(in_subject(facts))
     if found := _first_allowed(facts, keywords, lookups):
         return found
@@ -45,6 +51,8 @@ def find(facts: Facts, lookups: Lookups) -> Target:
         return answered
     if hint := next(iter((*keywords, *others)), None):
         return by_number(facts, hint, lookups)
+    if marked:
+        return _without_access(facts, f"the conversation id of {marked[0].number}, but {why_not_allowed(facts)}")
     return Target("new", "none", "nothing in the mail names a record")
 
 
@@ -152,7 +160,11 @@ def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
         return _unknown_number(facts, hint, shown)
     if allowed := why_allowed(facts, record, lookups):
         return Target("update", "number", f"{shown} is named by {allowed}", record.id)
-    why = f"{shown} is named, but {why_not_allowed(facts)}"
+    return _without_access(facts, f"{shown} is named, but {why_not_allowed(facts)}")
+
+
+def _without_access(facts: Facts, why: str) -> Target:
+    """What becomes of a mail that names a record which its sender may not update."""
     if not facts.is_proven:
         return _refused(facts, why)
     if facts.sender.person_id is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,31 +27,40 @@ class Step:
     why: str
 
 
-def trace(decision: Decision) -> Iterator[Step]:
+Outlook = Callable[[Notification, SendingSide], tuple[str, str]]
+"""A mail that is queued, and its sending side → the state that it would have, and why."""
+
+
+def as_queued(_: Notification, sending: SendingSide) -> tuple[str, str]:
+    """The state in which a mail is queued."""
+    return sending.state, ""
+
+
+def trace(decision: Decision, outlook: Outlook = as_queued) -> Iterator[Step]:
     """The steps of the decision; numbers are shown as far as they were given (see `numbers.numbered`)."""
     if decision.export:
         yield Step("record-writer", "export", "ExportWanted", f"{len(decision.export.document)} bytes of XML")
     elif not decision.parts:
         yield Step("record-writer", decision.step, decision.ending, decision.reason)
     for part in decision.parts:
-        yield from _part(part, decision.outgoing)
-    yield from _notices(decision.outgoing, decision.notices)
+        yield from _part(part, decision.outgoing, outlook)
+    yield from _notices(decision.outgoing, decision.notices, outlook)
     if decision.incident:
         yield Step("record-writer", "incident-on-error", "new", in_words(decision.failed))
-        yield from rules(decision.incident, decision.outgoing)
+        yield from rules(decision.incident, decision.outgoing, outlook)
 
 
-def _part(part: Part, sending: SendingSide) -> Iterator[Step]:
+def _part(part: Part, sending: SendingSide, outlook: Outlook) -> Iterator[Step]:
     yield Step("record-writer", part.target.step, part.target.kind, part.target.why)
     if part.refusal:
         yield Step("record-writer", "sender", "refused", part.refusal)
     if part.failure:
         yield Step("record-writer", "part", "failed", part.failure)
     if part.change:
-        yield from _change(part.change, sending)
+        yield from _change(part.change, sending, outlook)
 
 
-def _change(change: Change, sending: SendingSide) -> Iterator[Step]:
+def _change(change: Change, sending: SendingSide, outlook: Outlook) -> Iterator[Step]:
     """A step for each record that is created or changed, in the order of the writes, and for what rules do."""
     if new := change.person:
         yield Step("record-writer", "person", "create", f"{_name(new)} is created, as {new.kind}")
@@ -66,22 +75,23 @@ def _change(change: Change, sending: SendingSide) -> Iterator[Step]:
     yield Step("record-writer", "record", done, shortened(values or "; ".join(change.why), MAX_WHY))
     for each in change.subordinates:
         yield Step("record-writer", "task", f"create {each.number}", "the inbox wants a task for every email")
-    yield from rules(change, sending)
+    yield from rules(change, sending, outlook)
 
 
-def rules(change: Change, sending: SendingSide) -> Iterator[Step]:
+def rules(change: Change, sending: SendingSide, outlook: Outlook = as_queued) -> Iterator[Step]:
     """A step for each rule that acts, and for each mail that rules send."""
     for record in (change, *change.subordinates):
         fired = [each.text for each in record.activities if each.kind == RULE]
         yield from (Step("record-writer", "business-rule", f"for {record.number}", text) for text in fired)
-        yield from _notices(sending, record.messages)
+        yield from _notices(sending, record.messages, outlook)
 
 
 def _name(person: NewPerson) -> str:
     return f"{person.name} <{person.address}>" if person.address else person.name
 
 
-def _notices(sending: SendingSide, notices: Sequence[Notification]) -> Iterator[Step]:
+def _notices(sending: SendingSide, notices: Sequence[Notification], outlook: Outlook) -> Iterator[Step]:
     for notice in notices:
-        why = f"{notice.subject} (to {', '.join(notice.to)})"
-        yield Step("notifier", notice.kind, sending.state, why)
+        state, why = outlook(notice, sending)
+        about = f"{notice.subject} (to {', '.join(notice.to)})"
+        yield Step("notifier", notice.kind, state, f"{about}: {why}" if why else about)

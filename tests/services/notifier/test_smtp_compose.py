@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.notifier import compose
+from services.notifier import body, compose
 from services.notifier.compose import BadAddress, Outgoing
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured
@@ -177,7 +177,7 @@ def test_any_subject_survives_but_for_what_no_header_can_carry(text: str) -> Non
 @given(st.text(max_size=300))
 def test_any_body_survives_but_for_its_line_ends(text: str) -> None:
     read = parsed(replace(PLAIN, text=text)).get_content().replace("\r\n", "\n")
-    assert read.rstrip("\n") == compose._lines(text).rstrip("\n")
+    assert read.rstrip("\n") == body.lines(text).rstrip("\n")
 
 
 def test_mail_without_any_from_is_refused() -> None:

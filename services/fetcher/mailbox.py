@@ -172,6 +172,7 @@ PROTOCOLS: Mapping[str, str] = MappingProxyType(
     {
         "imap": "services.fetcher.imap:ImapMailbox",
         "graph": "services.fetcher.graph:GraphMailbox",
+        "ews": "services.fetcher.ews:EwsMailbox",
         "gmail": "services.fetcher.gmail:GmailMailbox",
     }
 )

@@ -38,6 +38,7 @@ PROTOCOLS: Mapping[str, str] = MappingProxyType(
     {
         "smtp": "services.notifier.smtp",
         "graph": "services.notifier.graph",
+        "ews": "services.notifier.ews",
         "gmail": "services.notifier.gmail",
     }
 )

@@ -19,6 +19,7 @@ from shared.config.ineffective import find_ineffective
 from shared.config.keys import CARRIED_OUT, WITHOUT_EFFECT
 from shared.config.lookalikes import find_lookalikes
 from shared.config.model import CommandPolicy, Configuration, Inbox, MailServer
+from shared.config.online_exchange import find_online_exchange
 from shared.config.rule_checks import teams_without_people
 from shared.config.schema import marked
 
@@ -44,6 +45,7 @@ def find_notes(config: Configuration, supported: Supported) -> Complaints:
     yield from _open_tokens(config)
     yield from _undeclared_fields(config)
     yield from find_lookalikes(config)
+    yield from find_online_exchange(config)
     yield from teams_without_people(config)
 
 

@@ -206,12 +206,12 @@ def said(answer: Answer) -> str:
 
 
 def _throttled(host: str, answer: Answer) -> Throttled:
-    seconds = _retry_after(answer.headers.get("Retry-After"))
+    seconds = retry_after_seconds(answer.headers.get("Retry-After"))
     wish = "and does not say how long to wait" if seconds is None else f"and asks to wait {seconds:.0f} seconds"
     return Throttled(f"{host} limits requests {wish} ({answer.status} {said(answer)})", seconds)
 
 
-def _retry_after(value: str | None) -> float | None:
+def retry_after_seconds(value: str | None) -> float | None:
     """Seconds or a date (RFC 9110, 10.2.3), at most an hour; None when it cannot be read."""
     text = (value or "").strip()
     try:

@@ -18,13 +18,17 @@ from tests.servers.tls import Certificate
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request as it came in. `path` is decoded by nobody; `query` has the first value of each parameter."""
+    """A request as it came in. `path` is decoded by nobody; `query` has the first value of each parameter.
+
+    `peer` names the connection.
+    """
 
     method: str
     path: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     body: bytes
+    peer: object = None
 
     def json(self) -> Any:
         """The body as JSON."""
@@ -150,7 +154,8 @@ def _handler_of(stub: WebStub) -> type[BaseHTTPRequestHandler]:
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             length = int(self.headers.get("Content-Length") or 0)
             headers = {name.lower(): value for name, value in self.headers.items()}
-            reply = stub._reply(Request(self.command, parts.path, query, headers, self.rfile.read(length)))
+            body = self.rfile.read(length)
+            reply = stub._reply(Request(self.command, parts.path, query, headers, body, self.client_address))
             with suppress(OSError):
                 self._write(reply)
 

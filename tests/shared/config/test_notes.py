@@ -57,6 +57,19 @@ def test_what_this_version_does_not_do_is_told_with_its_place(text: str, expecte
     assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
 
 
+@pytest.mark.parametrize(
+    ("address", "is_online"),
+    [
+        ("ews_url: https://outlook.office365.com/EWS/Exchange.asmx", True),
+        ("oauth: {client_id: a, client_secret: '${S}', tenant_id: t}", True),
+        ("ews_url: https://mail.example.com/EWS/Exchange.asmx", False),
+    ],
+)
+def test_the_end_of_ews_in_exchange_online_is_noted(address: str, *, is_online: bool) -> None:
+    text = f"inboxes: [{{name: a, address: a@example.com, protocol: ews, password: '${{X}}', {address}}}]"
+    assert any("ends EWS on 2027-04-01" in each for each in told(text)) == is_online
+
+
 BOX = "inboxes: [{name: a, address: a@example.com, "
 
 

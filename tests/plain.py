@@ -41,8 +41,9 @@ class PlainLookups:
     def record(self, record_id: str) -> Record | None:
         return next((each for each in self.records if each.id == record_id), None)
 
-    def numbered(self, type_: str, serial: int) -> Record | None:
-        return next((each for each in self.records if (each.type, each.serial) == (type_, serial)), None)
+    def numbered(self, type_: str, serial: int, *, deleted: bool = False) -> Record | None:
+        found = (each for each in self.records if (each.type, each.serial) == (type_, serial))
+        return next((each for each in found if deleted or not each.deleted), None)
 
     def beginning_with(self, id_beginning: str) -> Record | None:
         return next((each for each in self.records if each.id.startswith(id_beginning)), None)

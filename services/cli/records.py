@@ -1,4 +1,4 @@
-"""`postroom records`: list, show, create, set, attachment."""
+"""`postroom records`: list, show, create, set, delete, undelete, attachment."""
 
 from __future__ import annotations
 
@@ -34,21 +34,24 @@ def records() -> None:
 @records.command("list", cls=Command)
 @click.option("--type", "type_name", metavar="TYPE", help="Records of one type.")
 @click.option("--status", metavar="STATUS", help="A status, or a group of them: open, resolved, closed.")
+@click.option("--deleted", is_flag=True, help="The deleted records instead.")
 @page_options
-def list_records(type_name: str | None, status: str | None, limit: int, skip: int) -> None:
-    """List records, newest first."""
+def list_records(*, type_name: str | None, status: str | None, deleted: bool, limit: int, skip: int) -> None:
+    """List records, newest first, without those that are deleted."""
     page = Page(limit, skip)
     with opened() as app:
         type_ = views.type_called(app, type_name) if type_name else None
         statuses = None if status is None else views.statuses_named(app, type_, status)
-        filtered = type_ is not None or status is not None
+        filtered = type_ is not None or status is not None or deleted
         listing = Listing(
             views.record_as_json,
             ("number", "type", "status", "subject", "owner", "team", "created"),
             partial(_row, timezone=timezone_of(app.documents)),
             "no matching records" if filtered else "no records yet; mail makes them, and postroom records create",
         )
-        found = app.records.list(page.reach, skip, type_=type_.name if type_ else None, statuses=statuses)
+        found = app.records.list(
+            page.reach, skip, type_=type_.name if type_ else None, statuses=statuses, deleted=deleted
+        )
         listing.show_page(found, page)
 
 
@@ -138,6 +141,7 @@ def _facts(seen: RecordView, timezone: str) -> tuple[tuple[str, object], ...]:
         ("created", output.local(record.created_at, timezone)),
         ("updated", output.local(record.updated_at, timezone)),
         ("updated by mail", "yes" if record.updated_by_mail else None),
+        ("deleted", "yes" if record.deleted else None),
         *record.fields.items(),
         *(("below", f"{each.number} {each.status}: {each.subject}") for each in seen.tasks),
         *((each.relationship, f"{each.type} {each.number}") for each in seen.links),
@@ -237,3 +241,24 @@ def _resolved(app: App, name: str, value: str) -> tuple[str, str]:
         return name, person_named(app, value.strip()).id
     except NotAvailable as error:
         raise NotAvailable(f"{error}; Owner takes the id or address of a person") from None
+
+
+@records.command(cls=Command)
+@click.argument("words", metavar="[TYPE] NUMBER", nargs=-1, required=True)
+def delete(words: tuple[str, ...]) -> None:
+    """Hide a record from lists and from mails. Nothing is lost: undelete shows it again."""
+    _set_deleted(words, deleted=True)
+
+
+@records.command(cls=Command)
+@click.argument("words", metavar="[TYPE] NUMBER", nargs=-1, required=True)
+def undelete(words: tuple[str, ...]) -> None:
+    """Show a deleted record again."""
+    _set_deleted(words, deleted=False)
+
+
+def _set_deleted(words: Sequence[str], *, deleted: bool) -> None:
+    from services.operator import manual_edits
+
+    with opened() as app:
+        print_record(app, manual_edits.set_deleted(app, _called(app, words).id, deleted=deleted))

@@ -96,8 +96,10 @@ def change(
     own, fields = values_of(type_, typed_values)
     for _ in range(MAX_RACES):
         record = app.records.get(record_id)
-        if record is None or record.deleted:
+        if record is None:
             raise InvalidEdit("the record is gone")
+        if record.deleted:
+            raise InvalidEdit(f"{record.number} is deleted; first run: postroom records undelete {record.number}")
         planned = _planned(type_, record, own, fields, by)
         if not planned.activities:
             return record
@@ -113,6 +115,28 @@ def occasion(app: App, now: datetime, *, by_desk: bool = False) -> Occasion:
     configuration = app.directory.current()
     lookups = StoreLookups(stores_of(app), configuration.settings.plus_addressing)
     return Occasion(configuration, lookups, now, by_desk=by_desk)
+
+
+def set_deleted(app: App, record_id: str, *, deleted: bool, by: str = OPERATOR) -> Record:
+    """Hide a record from lists and mails, or show it again. Raises `InvalidEdit` when it is so already."""
+    for _ in range(MAX_RACES):
+        record = app.records.get(record_id)
+        if record is None or bool(record.deleted) == deleted:
+            raise InvalidEdit(
+                "the record is gone" if record is None else f"{record.number} is {_state(record)} already"
+            )
+        word, event = ("Deleted", "deleted") if deleted else ("Undeleted", "updated")
+        note = Activity("deleted" if deleted else "note", f"{word} by {by}", by)
+        planned = revision(record, event, set=pairs({"deleted": deleted or None}), activities=(note,))
+        cause, now = uuid.uuid4().hex, app.clock.now()
+        planned = settled(planned, record, occasion(app, now, by_desk=True))
+        if app.records.commit(record, planned, cause, now):
+            return finish(app, planned, cause, now)
+    raise InvalidEdit("the record is being changed by others; try again")
+
+
+def _state(record: Record) -> str:
+    return "deleted" if record.deleted else "not deleted"
 
 
 def _planned(type_: RecordType, record: Record, own: Mapping[str, Any], fields: Mapping[str, Any], by: str) -> Change:
@@ -160,6 +184,8 @@ def finish(app: App, done: Change, cause: str, now: datetime) -> Record:
         app.records.add_activity(done.record_id, cause, index, activity, now, None)
     record = app.records.get(done.record_id)
     assert record is not None  # it was written just before
+    if record.person:
+        app.people.follow(record)
     sending = outgoing_about(record, app.directory.current()) if done.messages else SendingSide()
     queued = queue_messages(done, Cause("", "", now, sending, cause), stores_of(app))
     app.records.forget(done.record_id, cause)

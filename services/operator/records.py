@@ -94,6 +94,7 @@ class RecordView:
             "attachments": [asdict(each) for each in self.attachments],
             "activities": [_activity_as_json(each) for each in self.activities],
             "record_id": self.record.id,
+            "deleted": bool(self.record.deleted),
         }
 
 
@@ -116,7 +117,7 @@ def record_numbered(app: App, type_: RecordType, number: str) -> Record:
 def _numbered(app: App, type_: RecordType, number: str) -> Record | None:
     bare = _bare(type_, number.strip())
     is_number = bare.isascii() and bare.isdigit() and len(bare) <= MAX_DIGITS
-    return app.records.numbered(type_.name, int(bare)) if is_number else None
+    return app.records.numbered(type_.name, int(bare), deleted=True) if is_number else None
 
 
 def _bare(type_: RecordType, number: str) -> str:

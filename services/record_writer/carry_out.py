@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from shared.config.model import PEOPLE_TYPES
 from shared.contracts.change import Change, Notification
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event, NotificationQueued, RecordChanged
@@ -70,6 +71,8 @@ def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
     """Write everything of a committed Change but the record itself and the answer; return the events that follow."""
     if change.person:
         stores.people.create_once(change.person, cause.at)
+    if change.type in PEOPLE_TYPES and change.action == "update" and (record := stores.records.get(change.record_id)):
+        stores.people.follow(record)
     if change.becomes_user:
         stores.people.make_user(change.becomes_user)
     for each in change.objects:

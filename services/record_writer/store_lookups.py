@@ -25,9 +25,9 @@ class StoreLookups:
         """One record by its id."""
         return self.stores.records.get(record_id)
 
-    def numbered(self, type_: str, serial: int) -> Record | None:
-        """One record by type and number."""
-        return self.stores.records.numbered(type_, serial)
+    def numbered(self, type_: str, serial: int, *, deleted: bool = False) -> Record | None:
+        """One record by type and number; a deleted one only when that is asked for."""
+        return self.stores.records.numbered(type_, serial, deleted=deleted)
 
     def beginning_with(self, id_beginning: str) -> Record | None:
         """The record whose id begins so, if there is exactly one."""

@@ -18,14 +18,18 @@ from shared.store.records import Records
 
 
 def match_person(address: Address | None, settings: Settings, people: People) -> Sender:
-    """Return the sender with the person who has this address, if any. Display names are not compared."""
+    """Return the sender with the person who has this address, if any. Display names are not compared.
+
+    A person who is not active has no roles: the mail is theirs, and the desk is not.
+    """
     if address is None or not address.address:
         return Sender(address)
     found = people.with_address(address.address, plus_addressing=settings.plus_addressing)
     if found is None:
         return Sender(address, name=address.name)
+    roles = found.roles if found.active else ()
     return Sender(
-        address, found.id, found.name, found.kind, found.roles, configured=found.configured, language=found.language
+        address, found.id, found.name, found.kind, roles, configured=found.configured, language=found.language
     )
 
 

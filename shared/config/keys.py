@@ -20,8 +20,6 @@ from shared.config.tree import Item, Mapped, Sequenced, Text
 
 _SECOND: Final = timedelta(seconds=1)
 COMMANDS: Final = ("close", "approve", "reject", "summary", "create", "update", "delete")
-CARRIED_OUT: Final = ("close", "approve", "reject", "summary")
-"""Commands that this version carries out; it refuses the others."""
 AUTH_WORDS: Final = (
     "auto", "regular", "login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi",
     "scram-sha-1", "scram-sha-256", "scram-sha-256-plus", "apop", "xoauth2", "oauthbearer", "none", "basic", "oauth",

@@ -434,6 +434,8 @@ RECORD_FIELDS: Final = ("Status", "Subject", "Owner", "OwnerTeam")
 """Names that mean the record's own property in every type."""
 APPROVAL: Final = "approval"
 """The type whose records are decided by its approver alone (VF-18)."""
+PEOPLE_TYPES: Final = ("requestor", "employee", "external_contact")
+"""The types whose records stand for people (TI-32)."""
 REPORTED_FROM: Final = "reported_from"
 """The relationship that every type accepts."""
 
@@ -606,17 +608,21 @@ class Connection:
 
 
 _WORK: Final = Statuses()
-_SUBJECT_OF_PEOPLE: Final = Statuses(open=("Active",), resolved=(), closed=("Inactive",))
+_OF_PEOPLE: Final = Statuses(open=("Active",), resolved=(), closed=("Inactive",))
+_FIELDS_OF_PEOPLE: Final = MappingProxyType({**BUILT_IN_FIELDS, "Name": "text", "Email": "text", "LoginID": "text"})
 
 
 def _built_in(
-    name: str, prefix: str, statuses: Statuses = _WORK, number_field: str = "", aliases: tuple[str, ...] = ()
+    name: str,
+    prefix: str,
+    statuses: Statuses = _WORK,
+    aliases: tuple[str, ...] = (),
+    fields: Mapping[str, str] = BUILT_IN_FIELDS,
 ) -> RecordType:
     return RecordType(
         name,
-        number_field=number_field,
         prefix=prefix,
-        fields=BUILT_IN_FIELDS,
+        fields=fields,
         statuses=statuses,
         aliases=aliases,
     )
@@ -632,9 +638,9 @@ BUILT_IN_TYPES: Final = (
     _built_in("knowledge", "KB", Statuses(open=("Draft", "Published"), resolved=(), closed=("Retired",))),
     _built_in("announcement", "ANN", Statuses(open=("Active",), resolved=(), closed=("Expired",))),
     _built_in("assignment", "ASG"),
-    _built_in("requestor", "REQ", _SUBJECT_OF_PEOPLE),
-    _built_in("employee", "EMP", _SUBJECT_OF_PEOPLE),
-    _built_in("external_contact", "EXT", _SUBJECT_OF_PEOPLE),
+    _built_in("requestor", "REQ", _OF_PEOPLE, fields=_FIELDS_OF_PEOPLE),
+    _built_in("employee", "EMP", _OF_PEOPLE, fields=_FIELDS_OF_PEOPLE),
+    _built_in("external_contact", "EXT", _OF_PEOPLE, fields=_FIELDS_OF_PEOPLE),
 )
 """The built-in types."""
 

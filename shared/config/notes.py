@@ -16,9 +16,9 @@ from shared.addresses import address_key
 from shared.config.complaints import Complaint, Complaints, is_stated, values_at
 from shared.config.field_checks import mapped_fields, undeclared
 from shared.config.ineffective import find_ineffective
-from shared.config.keys import CARRIED_OUT, WITHOUT_EFFECT
+from shared.config.keys import WITHOUT_EFFECT
 from shared.config.lookalikes import find_lookalikes
-from shared.config.model import CommandPolicy, Configuration, Inbox, MailServer
+from shared.config.model import Configuration, Inbox, MailServer
 from shared.config.online_exchange import find_online_exchange
 from shared.config.rule_checks import teams_without_people
 from shared.config.schema import marked
@@ -58,7 +58,6 @@ def _ignored(config: Configuration, supported: Supported) -> Complaints:
     for path, server in values_at(config, "mail_servers"):
         yield from _unsupported(path, server, supported.servers, supported)
     for path, inbox in values_at(config, "inboxes"):
-        yield from _commands(f"{path}.commands.enabled", inbox.commands)
         if inbox.protocol != "none":
             yield from _unsupported(path, inbox, supported.mailboxes, supported)
 
@@ -69,14 +68,6 @@ def _without_effect(path: str, part: Any) -> Complaints:
     for key in sorted(marked(kind, WITHOUT_EFFECT)):
         if is_stated(part, key):
             yield Complaint(f"{path}.{key}".lstrip("."), KEPT)
-
-
-def _commands(path: str, policy: CommandPolicy) -> Complaints:
-    """Commands that an inbox asks for, and that are refused all the same."""
-    refused = [kind for kind in policy.enabled if kind not in CARRIED_OUT]
-    if refused and is_stated(policy, "enabled"):
-        why = "this version does not carry these out: it rejects such mails, and answers senders who are recognised"
-        yield Complaint(path, f"{', '.join(refused)}: {why}")
 
 
 def _unsupported(path: str, end: Inbox | MailServer, protocols: Collection[str], supported: Supported) -> Complaints:

@@ -12,9 +12,9 @@ from typing import Any, Literal
 from shared.contracts.mail import Attachment
 
 Action = Literal["create", "update", "none"]
-TargetKind = Literal["new", "update", "command", "reject", "wait", "none", "covered"]
-"""`command`: the mail is a command about the record; `none`: the part names a record that is not there; `covered`:
-another part's record has this one in it.
+TargetKind = Literal["new", "update", "command", "create", "reject", "wait", "none", "covered"]
+"""`command`: the mail is a command about the record; `create`: it is one that makes a record; `none`: the part names a
+record that is not there; `covered`: another part's record has this one in it.
 """
 
 

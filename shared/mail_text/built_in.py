@@ -76,6 +76,14 @@ _TABLE: Final = (
         _sentence("{type} No {number} is already closed and has not been updated."),
     ),
     BuiltIn(
+        "already-deleted",
+        "a mail is about a deleted record, which takes no updates (TI-32)",
+        _REPLY,
+        "{type} No {number} has been deleted and has not been updated.\n",
+        _ABOUT_RECORD,
+        _sentence("{type} No {number} has been deleted and has not been updated."),
+    ),
+    BuiltIn(
         "closed-updated",
         "a mail updated a closed record, which stays closed (`update_closed`, VF-13)",
         _REPLY,

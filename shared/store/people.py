@@ -13,6 +13,7 @@ from shared.contracts.mail import Address, ParsedMail
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.store.documents import Documents
+from shared.store.record import Record
 
 PEOPLE: Final = "people"
 HISTORY: Final = "history"
@@ -20,6 +21,8 @@ GroupKind = Literal["teams", "roles"]
 """The members of a person's document by which groups are found."""
 CONFIGURED: Final = "configured"
 """Marks people who came from a configuration, not from mail: only they are exported and pruned."""
+INACTIVE: Final = "Inactive"
+"""The status of a record whose person has left."""
 INTERNAL_SERVICES: Final = "internal-services"
 """The person that records of unknown senders belong to (IV-22)."""
 
@@ -135,6 +138,24 @@ class People:
             "created_at": at,
         }
         self.documents.insert_many(PEOPLE, [created])
+
+    def follow(self, record: Record) -> None:
+        """Give the person whom a record stands for its name, first address, login and activity (TI-32).
+
+        Safe to repeat, in any order: the record as it is stored by now counts. A configured person is left alone.
+        """
+        person = self.get(record.person) if record.person else None
+        if person is None or person.configured:
+            return
+        said = {name: str(record.fields.get(name) or "") for name in ("Name", "Email", "LoginID")}
+        key = address_key(said["Email"])
+        changed = {
+            "name": said["Name"] or person.name,
+            "addresses": [key, *person.addresses[1:]] if key else list(person.addresses),
+            "login_id": said["LoginID"] or person.login_id,
+            "active": not record.deleted and record.status != INACTIVE,
+        }
+        self.documents.update(PEOPLE, {"_id": person.id}, {"$set": changed})
 
     def make_user(self, person_id: str) -> None:
         """Add the role of a user to a person with other roles (VS-05)."""

@@ -2,7 +2,8 @@
 
 Life of a record: created once with the Change that made it (`version` 1), then changed by conditional writes, each of
 which counts `version` up and puts its Change into `pending` under the mail id (decision 0003). The Change leaves
-`pending` when it is carried out and the mail's outcome is stored. Nothing removes a record; `deleted` hides it.
+`pending` when it is carried out and the mail's outcome is stored. Nothing removes a record; `deleted` (True, else
+not there) hides it from lists and from mails, until an operator undeletes it.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ class Record:
     `number` is its type's prefix and `serial`. `customer`, `owner` and `logging_analyst` are ids of persons; `origin`
     is the mail that made it, `parent` the record that it lies below. `copied` are keys of the addresses that take part
     in it, `keys` what it is found by; `forwarded_by` and `forwarded_to` are the people who gave it away and who got it;
-    `fields` holds the values of its type's fields.
+    `fields` holds the values of its type's fields. `person` is whom a record of a type of people stands for (TI-32).
     """
 
     id: str = field(metadata=named("_id"))
@@ -67,7 +68,8 @@ class Record:
     forwarded_by: tuple[str, ...] = ()
     forwarded_to: tuple[str, ...] = ()
     pending: tuple[PendingChange, ...] = ()
-    deleted: bool = False
+    deleted: bool | None = None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,10 +57,11 @@ class Records:
         """At most two records whose ids begin so: enough to see whether it is one."""
         return list(self._there(self.documents.find(RECORDS, {"_id": {"$prefix": id_beginning}}, limit=2)))
 
-    def numbered(self, type_: str, serial: int) -> Record | None:
-        """One record by type and number."""
+    def numbered(self, type_: str, serial: int, *, deleted: bool = False) -> Record | None:
+        """One record by type and number; a deleted one only when that is asked for."""
         where = {"type": type_, "serial": serial}
-        return next(self._there(self.documents.find(RECORDS, where, limit=1)), None)
+        found = self.documents.find(RECORDS, where, limit=1)
+        return next(map(_record, found) if deleted else self._there(found), None)
 
     def with_field(self, type_: str, key: str) -> Record | None:
         """The oldest record of a type with a field of this value (see `search_key`)."""
@@ -152,12 +153,20 @@ class Records:
         return [_link(each) for found in (out, back) for each in found]
 
     def list(
-        self, limit: int, skip: int = 0, *, type_: str | None = None, statuses: Sequence[str] | None = None
+        self,
+        limit: int,
+        skip: int = 0,
+        *,
+        type_: str | None = None,
+        statuses: Sequence[str] | None = None,
+        deleted: bool = False,
     ) -> Iterator[Record]:
-        """Records of a type (None: of all) in one of these statuses (None: in any), newest first; no deleted ones."""
+        """Records of a type (None: of all) in one of these statuses (None: in any), newest first: those that are not
+        deleted, or the deleted ones alone.
+        """
         of_type = {"type": type_} if type_ is not None else {}
         in_status = {"status": {"$in": [*statuses]}} if statuses is not None else {}
-        where, sort = {**of_type, **in_status, "deleted": None}, (("created_at", -1), ("serial", -1))
+        where, sort = {**of_type, **in_status, "deleted": deleted or None}, (("created_at", -1), ("serial", -1))
         return map(_record, self.documents.find(RECORDS, where, sort=sort, limit=limit, skip=skip))
 
 

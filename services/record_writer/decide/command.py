@@ -15,11 +15,12 @@ from functools import lru_cache
 from typing import Final
 
 from services.record_writer.decide.facts import Facts
-from services.record_writer.decide.hint import DASH, names_of_types, spelled
+from services.record_writer.decide.hint import DASH, names_of_types, serial_of, spelled
 from shared.config.keys import COMMANDS
-from shared.config.model import RecordType
+from shared.config.model import Configuration, RecordType
 from shared.text import shortened
 
+CREATE: Final = "create"
 MAX_COMMANDS: Final = 5
 """Commands of a mail that are read; two are one too many already."""
 _NUMBER: Final = re.compile(r"\[\s*[a-z]+\s*#(?P<number>[^\]]*)\]", re.IGNORECASE)
@@ -44,6 +45,14 @@ class Command:
         number = re.fullmatch(written, found["number"].strip(), re.IGNORECASE) if found else None
         return int(number[1]) if number else None
 
+    def edited(self, configuration: Configuration) -> tuple[RecordType, int | None] | None:
+        """The type, and the number if it has one, that a command to create, update or delete names; None for none."""
+        found = _edit(names_of_types(configuration)).fullmatch(self.text)
+        type_ = configuration.type_named(re.sub(DASH, "-", found["type"])) if found else None
+        if found is None or type_ is None or (found["number"] is None) != (self.kind == CREATE):
+            return None
+        return type_, serial_of(type_, found["number"]) if found["number"] else None
+
 
 def commands_in(facts: Facts) -> tuple[Command, ...]:
     """The different commands of a mail. A mail that an operator released has none (PR-01)."""
@@ -53,6 +62,16 @@ def commands_in(facts: Facts) -> tuple[Command, ...]:
     leading, anywhere = _patterns(names_of_types(facts.configuration))
     found = [*_in_subject(facts.mail.subject, leading, anywhere), *_alone(first_line, leading)]
     return tuple({each.meaning: each for each in map(_command, found[:MAX_COMMANDS])}.values())
+
+
+def without_command(facts: Facts) -> tuple[str, str]:
+    """The subject and the new text of a mail without its commands."""
+    leading, _ = _patterns(names_of_types(facts.configuration))
+    subject, at, text = facts.mail.subject, 0, facts.mail.new_text
+    while found := leading.match(subject, at):
+        at = found.end()
+    first_line, _, rest = text.lstrip().partition("\n")
+    return subject[at:].strip(), rest if next(_alone(first_line.strip(), leading), None) else text
 
 
 def _in_subject(subject: str, leading: re.Pattern[str], anywhere: re.Pattern[str]) -> Iterator[str]:
@@ -75,6 +94,12 @@ def _command(text: str) -> Command:
     text = " ".join(text.split())
     kind = next((each for each in COMMANDS if text[1:].lstrip().casefold().startswith(each)), "summary")
     return Command(kind, shortened(text, 100))
+
+
+@lru_cache(maxsize=16)
+def _edit(names: tuple[str, ...]) -> re.Pattern[str]:
+    number = rf"(?:\s?{DASH}{{1,3}}\s?(?P<number>[A-Z]{{0,8}}-?\d{{1,15}}))?"
+    return re.compile(rf"\[\s?(?:create|update|delete)\s{spelled(names)}{number}\s?\]", re.IGNORECASE)
 
 
 @lru_cache(maxsize=16)

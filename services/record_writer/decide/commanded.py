@@ -1,36 +1,36 @@
 """What becomes of a mail with a command. Pure.
 
-Such a mail makes no record and no person, with one exception: a command to close a call that does not exist makes a new
-call, where the inbox wants that (VF-15). A command acts on the strength of its sender, so it is refused when the sender
-is not proven as the inbox wants it, is one of several authors, or is only named by a list or a form. Whoever is known
-gets an answer, with a subject that holds no command, so that an answer to it is none.
+Such a mail makes no record and no person, with two exceptions: `[Create …]`, and a command to close a call that does
+not exist, which makes a new call where the inbox wants that (VF-15). A command acts on the strength of its sender, so
+it is refused when the sender is not proven as the inbox wants it, is one of several authors, or is only named by a list
+or a form. Whoever is known gets an answer, with a subject that holds no command, so that an answer to it is none.
 
 A kind of command is a module that plans the change, and a line in `PLANNERS`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from services.record_writer.decide.answers import title
-from services.record_writer.decide.approve import APPROVED, REJECTED, is_approval, plan_verdict
+from services.record_writer.decide.approve import APPROVED, REJECTED, plan_verdict
 from services.record_writer.decide.close import plan_close
-from services.record_writer.decide.command import Command, commands_in
+from services.record_writer.decide.command import CREATE, Command, commands_in
 from services.record_writer.decide.command_answers import NOT_DONE, command_answer
+from services.record_writer.decide.edit import objection_to_creation, plan_deletion, plan_edit
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Part, SenderRefused
+from services.record_writer.decide.named import form_of, numbers_of, record_named
 from services.record_writer.decide.one_answer import with_answer
 from services.record_writer.decide.outgoing import outgoing
 from services.record_writer.decide.summary import asked_for, summary
 from services.record_writer.decide.target import why_not_allowed
-from shared.config.keys import CARRIED_OUT
-from shared.config.model import APPROVAL, RecordType
+from services.record_writer.decide.update import record_of, refused_as_deleted
 from shared.contracts.change import Change, Target
 from shared.store.record import Record
 
@@ -44,22 +44,15 @@ COMMANDS_PER_HOUR: Final = 100
 def decide_command(facts: Facts, lookups: Lookups, commands: tuple[Command, ...]) -> Decision | Target:
     """The record that the command is about, or a new one, as a target; a Decision when there is none."""
     command = commands[0]
-    if why := _refusal(facts, commands):
-        return _rejected(facts, lookups, command, why)
-    named = _numbers(facts, command)
-    record = _named(lookups, command, named)
+    record = record_named(facts, lookups, command)
     facts = facts.about(record.id if record else None)
-    if why := _distrust(facts):
+    if why := _refusal(facts, commands) or _distrust(facts):
         return _rejected(facts, lookups, command, why)
     if facts.sender.person_id is None and not (command.kind == "close" and facts.inbox.commands.close_anonymously):
         return _unidentified(facts, lookups, command)
     if _is_too_many(facts, lookups):
         return _rejected(facts, lookups, command, f"the sender has had {COMMANDS_PER_HOUR} mails within an hour")
-    if command.kind == SUMMARY:
-        return _summary(facts, lookups, command)
-    if record is None:
-        return _no_record(facts, lookups, command, named)
-    return Target("command", STEP, f"{command.text} is a command about {record.number}", record.id)
+    return WITHOUT_RECORD.get(command.kind, partial(_about, record))(facts, lookups, command)
 
 
 def _refusal(facts: Facts, commands: tuple[Command, ...]) -> str | None:
@@ -71,7 +64,7 @@ def _refusal(facts: Facts, commands: tuple[Command, ...]) -> str | None:
         return "automatic mail gives none"
     if kind not in facts.inbox.commands.enabled:
         return f"this inbox does not take it ({kind} is not in commands.enabled)"
-    return None if kind in CARRIED_OUT else "this version does not carry it out"
+    return None
 
 
 def _distrust(facts: Facts) -> str | None:
@@ -80,6 +73,8 @@ def _distrust(facts: Facts) -> str | None:
         return why_not_allowed(facts)
     if facts.mail.rewritten_from is not None:
         return "a list or a form names its sender"
+    if facts.sender.person_id and not facts.sender.roles:
+        return "the person who has the sender's address is not active"
     return "it has several authors" if "several-authors" in facts.mail.defects else None
 
 
@@ -116,28 +111,29 @@ def _summary(facts: Facts, lookups: Lookups, command: Command) -> Decision:
     return sent if sent.notices else replace(sent, ending="rejected", reason=f"{reason}; too many automatic mails")
 
 
-def _numbers(facts: Facts, command: Command) -> list[tuple[RecordType, int]]:
-    """The types that a command of this kind is about, each with the number of the command as one of this type."""
-    types = (facts.configuration.type_named(name) for name in TYPES.get(command.kind, ()))
-    return [(type_, serial) for type_ in types if type_ and (serial := command.serial(type_)) is not None]
+def _new(facts: Facts, lookups: Lookups, command: Command) -> Decision | Target:
+    """A new record of the type that the command names."""
+    edited = command.edited(facts.configuration)
+    if edited is None:
+        return _rejected(facts, lookups, command, "it names no type of record; write it as [Create Announcement]")
+    type_, _ = edited
+    if why := objection_to_creation(facts, lookups, type_):
+        return _rejected(facts, lookups, command, why)
+    return Target("create", STEP, f"{command.text} is a command", type=type_.name)
 
 
-def _named(lookups: Lookups, command: Command, named: Sequence[tuple[RecordType, int]]) -> Record | None:
-    """The record that the command names."""
-    records = (lookups.numbered(type_.name, serial) for type_, serial in named)
-    return next((each for each in records if each and (command.kind == "close" or is_approval(each))), None)
-
-
-def _no_record(
-    facts: Facts, lookups: Lookups, command: Command, named: Sequence[tuple[RecordType, int]]
-) -> Decision | Target:
-    """The decision about a command that names no record, or one that does not exist."""
-    type_ = facts.configuration.type_named(TYPES[command.kind][0])
-    assert type_ is not None  # a built-in type
-    if named:
-        return _unknown_number(facts, command, f"there is no {title(facts, type_)} {named[0][1]}")
-    form = f"[{command.kind.upper()}#12]"
-    return _rejected(facts, lookups, command, f"it names no {title(facts, type_)}; write it as {form}")
+def _about(record: Record | None, facts: Facts, lookups: Lookups, command: Command) -> Decision | Target:
+    """The record that the command is about, or the decision about one that names none, or one that does not exist."""
+    if record is not None:
+        return Target("command", STEP, f"{command.text} is a command about {record.number}", record.id)
+    what, form = form_of(facts, command)
+    named = numbers_of(facts, command)
+    if not named:
+        return _rejected(facts, lookups, command, f"it names no {what}; write it as {form}")
+    type_, serial = named[0]
+    if command.kind in TO_NEW_CALLS:
+        return _unknown_number(facts, command, f"there is no {what} {serial}")
+    return _rejected(facts, lookups, command, f"there is no {type_.label} {serial}")
 
 
 def _unknown_number(facts: Facts, command: Command, why: str) -> Decision | Target:
@@ -168,6 +164,8 @@ def plan_command(facts: Facts, lookups: Lookups, part: Part) -> Change:
     command = next(iter(commands_in(facts)), None)
     if command is None or command.kind not in PLANNERS:
         raise SenderRefused("the mail has no command any more: the configuration has changed")
+    if record_of(part).deleted:
+        return refused_as_deleted(facts, lookups, part)
     return PLANNERS[command.kind](facts, lookups, part)
 
 
@@ -181,10 +179,14 @@ PLANNERS: Final[Mapping[str, Callable[[Facts, Lookups, Part], Change]]] = Mappin
         "close": plan_close,
         "approve": partial(plan_verdict, APPROVED),
         "reject": partial(plan_verdict, REJECTED),
+        "update": plan_edit,
+        "delete": plan_deletion,
     }
 )
-"""Kind of command → the function that plans its Change."""
-TYPES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
-    {"close": (INCIDENT,), "approve": (APPROVAL, "task"), "reject": (APPROVAL, "task")}
+"""Kind of command about a record → the function that plans its Change."""
+WITHOUT_RECORD: Final[Mapping[str, Callable[[Facts, Lookups, Command], Decision | Target]]] = MappingProxyType(
+    {SUMMARY: _summary, CREATE: _new}
 )
-"""Kind of command → the types of records that it is about; the first that has the number counts."""
+"""Kind of command about no record that exists → the function that decides it."""
+TO_NEW_CALLS: Final = frozenset({"close", "approve", "reject"})
+"""Kinds of commands that make a new call when their number does not exist (VF-15)."""

@@ -36,7 +36,7 @@ def plan_creation(facts: Facts, lookups: Lookups, part: Part) -> Change:
     `BadValue`.
     """
     type_, block = type_for(facts, part.target), part.block
-    if type_.name != facts.inbox.processor:
+    if type_.name != facts.inbox.processor and part.target.kind != "create":
         block = whole(facts.mail.text)
     customer, linked = customer_of(facts), object_of(facts, lookups)
     template = template_of(facts, type_)

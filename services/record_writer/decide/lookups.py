@@ -19,8 +19,8 @@ class Lookups(Protocol):
     def record(self, record_id: str) -> Record | None:
         """One record by its id, deleted or not."""
 
-    def numbered(self, type_: str, serial: int) -> Record | None:
-        """One record by type and number."""
+    def numbered(self, type_: str, serial: int, *, deleted: bool = False) -> Record | None:
+        """One record by type and number; a deleted one only when that is asked for."""
 
     def beginning_with(self, id_beginning: str) -> Record | None:
         """The record whose id begins so, if there is exactly one."""

@@ -17,6 +17,7 @@ from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.command import Command, commands_in
 from services.record_writer.decide.commanded import decide_command, is_about_command, plan_command
 from services.record_writer.decide.consequences import settled_by_mail
+from services.record_writer.decide.edit import plan_created
 from services.record_writer.decide.error import plan_incident_for_parts
 from services.record_writer.decide.export import decide_export
 from services.record_writer.decide.facts import Facts
@@ -120,7 +121,7 @@ def plan_part(facts: Facts, lookups: Lookups, part: Part) -> Part:
     part, facts = Part(part.number, part.target, part.block, record), facts.about(part.target.record_id)
     if record and (stored := pending_change(record, facts.envelope.mail_id, str(part.number))):
         return replace(part, change=stored, committed=True)
-    if record and part.target.kind == "new":
+    if record and part.target.kind in MAKING:
         return replace(part, committed=True)
     try:
         change = PLANNERS[part.target.kind](facts, lookups, part)
@@ -133,7 +134,7 @@ def plan_part(facts: Facts, lookups: Lookups, part: Part) -> Part:
 
 def _record_of(facts: Facts, lookups: Lookups, part: Part) -> Record | None:
     """The record that the part is about: the one it names, or the one it made at an earlier look."""
-    if part.target.kind == "new":
+    if part.target.kind in MAKING:
         return lookups.record(create.record_id(facts, part.number)) if facts.targets_claimed else None
     return lookups.record(part.target.record_id) if part.target.record_id else None
 
@@ -172,9 +173,10 @@ def _changed(facts: Facts, lookups: Lookups, ended: Decision, failure: str) -> D
     elif failure:
         changes = [*changes[:-1], replace(changes[-1], why=(*changes[-1].why, failure))]
     if all(change.action == "none" for change in changes):
-        step = "command" if any(map(is_about_command, ended.targets)) else "closed"
+        step = "deleted" if any(part.record and part.record.deleted for part in ended.parts) else "closed"
+        step = "command" if any(map(is_about_command, ended.targets)) else step
         return replace(ended, ending="rejected", reason=refusal_of(changes), step=step)
-    ending: Ending = "commanded" if any(each.kind == "command" for each in ended.targets) else "recorded"
+    ending: Ending = "commanded" if any(each.kind in COMMANDED for each in ended.targets) else "recorded"
     return replace(ended, ending=ending, reason=reason_of(changes), incident=incident)
 
 
@@ -194,11 +196,15 @@ PLANNERS: Final[Mapping[TargetKind, Callable[[Facts, Lookups, Part], Change | No
         "new": create.plan_creation,
         "update": plan_update,
         "command": plan_command,
+        "create": plan_created,
         "reject": _refuse,
         "none": _name_missing,
         "covered": lambda *_: None,
     }
 )
 """Kind of target → the function that plans its Change."""
+MAKING: Final = frozenset({"new", "create"})
+COMMANDED: Final = frozenset({"command", "create"})
+"""Kinds of targets: those whose record does not exist yet, and those of commands that are carried out."""
 WHOLE_MAILS: Final[Mapping[str, Callable[[Facts], Decision]]] = MappingProxyType({XML_EXPORT: decide_export})
 """The inbox's processor → the function that decides a mail as a whole."""

@@ -59,8 +59,10 @@ def find(facts: Facts, lookups: Lookups) -> Target:
 def by_token(facts: Facts, lookups: Lookups) -> Target | None:
     """The record of the mail's reply token."""
     record = lookups.record(facts.token_record) if facts.token_record else None
-    if record is None or record.deleted:
+    if record is None:
         return None
+    if record.deleted:
+        return _deleted(facts, record, "token")
     return Target("update", "token", f"an answer with the reply token of {record.number}", record.id)
 
 
@@ -85,15 +87,27 @@ def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
                 if certain and not (lead.own or _is_a_party(facts, record)):
                     continue
                 if why_allowed(facts, record, lookups, addressed=lead.addresses):
-                    return Target("update", "references", f"a reply about {record.number}", record.id)
+                    return _reply_about(facts, record)
     return _out_of_reach(facts, leads, records)
+
+
+def _reply_about(facts: Facts, record: Record) -> Target:
+    if record.deleted:
+        return _deleted(facts, record, "references")
+    return Target("update", "references", f"a reply about {record.number}", record.id)
+
+
+def _deleted(facts: Facts, record: Record, step: str) -> Target:
+    """A deleted record takes no mail, and its sender is answered so; a released mail becomes a new record (PR-01)."""
+    why = f"{record.number} is deleted"
+    return Target("new", "released", why) if facts.released else Target("update", step, why, record.id)
 
 
 def _records_of(leads: Sequence[Lead], lookups: Lookups) -> dict[str, Record]:
     """The records of the thread that are still there, the nearest first."""
     ids = dict.fromkeys(record_id for lead in leads for record_id in lead.record_ids)
     found = (lookups.record(record_id) for record_id in list(ids)[:MAX_RECORDS])
-    return {record.id: record for record in found if record and not record.deleted}
+    return {record.id: record for record in found if record}
 
 
 def _may_wait(facts: Facts) -> bool:
@@ -105,7 +119,7 @@ def _out_of_reach(facts: Facts, leads: Sequence[Lead], records: Mapping[str, Rec
 
     A stranger's is ignored where the inbox says so (VF-16).
     """
-    if related := next(iter(records.values()), None):
+    if related := next((each for each in records.values() if not each.deleted), None):
         why = f"a reply about {related.number} by a sender who takes no part in it"
         if facts.sender.person_id is None and facts.inbox.commands.unrecognised == "ignore":
             return _refused(facts, why, "references")
@@ -155,9 +169,11 @@ def why_allowed(
 def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
     """The record with this number, if the sender may update it (VF-15, VF-16, VF-21)."""
     shown = f"{hint.type.label} {hint.text}"
-    record = lookups.numbered(hint.type.name, hint.serial)
-    if record is None:
+    record = lookups.numbered(hint.type.name, hint.serial, deleted=True)
+    if record is None or (record.deleted and not why_allowed(facts, record, lookups)):
         return _unknown_number(facts, hint, shown)
+    if record.deleted:
+        return _deleted(facts, record, "number")
     if allowed := why_allowed(facts, record, lookups):
         return Target("update", "number", f"{shown} is named by {allowed}", record.id)
     return _without_access(facts, f"{shown} is named, but {why_not_allowed(facts)}")

@@ -11,8 +11,10 @@ from services.record_writer.decide.answers import (
     TO_CUSTOMER,
     TO_HANDLER,
     keyword,
+    title,
 )
 from services.record_writer.decide.body import Block
+from services.record_writer.decide.command_answers import command_answer
 from services.record_writer.decide.create import tasks_below
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.hint import in_subject
@@ -39,6 +41,8 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
     record or its type does not exist any more.
     """
     record, type_ = record_of(part), type_of(facts, part)
+    if record.deleted:
+        return refused_as_deleted(facts, lookups, part)
     group, quick = type_.statuses.group(record.status), _mapped(facts, record)
     reopens = facts.inbox.commands.reopen_closed and type_.name != APPROVAL  # a decided one stays as it is (VF-18)
     if group == "closed" and quick is None and not reopens:
@@ -139,14 +143,18 @@ def changed(
     event: str,
     *,
     given: Mapping[str, Any] | None = None,
+    also: Mapping[str, Any] | None = None,
     activities: tuple[Activity, ...] = (),
     notifications: tuple[Notification, ...] = (),
     why: tuple[str, ...] = (),
     above: NoteAbove | None = None,
 ) -> Change:
-    """The Change that this mail makes to its record; the event `none` changes nothing. `why`: beside the target's."""
+    """The Change that this mail makes to its record; the event `none` changes nothing. `given` are fields, `also`
+    properties of the record that no field names; `why`: beside the target's.
+    """
     record = record_of(part)
     own, fields = values.split(given or {}, lookups)
+    own |= also or {}
     if event != "none":
         own["updated_by_mail"] = not is_handled(facts, record)
         own |= forwarding(record, facts.sender.person_id, own)
@@ -164,6 +172,17 @@ def changed(
         above=above,
         part=str(part.number),
     )
+
+
+def refused_as_deleted(facts: Facts, lookups: Lookups, part: Part) -> Change:
+    """A deleted record stays as it is, and its sender is answered so."""
+    record, type_ = record_of(part), type_of(facts, part)
+    notice = about_record(facts, lookups, "already-deleted", type_, record, "closed")
+    why = f"{record.number} is deleted and takes no updates"
+    if part.target.kind == "command":
+        sentence = f"{title(facts, type_)} No {record.number} has been deleted and has not been updated."
+        notice = command_answer(facts, sentence, f"{sentence}\n")
+    return changed(facts, lookups, part, "none", notifications=notice, why=(why,))
 
 
 def refused(facts: Facts, lookups: Lookups, part: Part, answer: tuple[Notification, ...], why: str) -> Change:
@@ -186,7 +205,8 @@ def email_activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activi
     """The mail as a note."""
     text = shown_text(facts, lookups, part)
     record, unknown = record_of(part), facts.sender.person_id is None
-    withheld = part.block.withheld if record.type == facts.inbox.processor else ()
+    reads = record.type == facts.inbox.processor or part.target.kind == "command"
+    withheld = part.block.withheld if reads else ()
     return as_attached(facts, text, author_on(facts, lookups, record.owner), anonymous=unknown, withheld=withheld)
 
 

@@ -1,0 +1,169 @@
+"""`[Create Announcement]`, `[Update Ticket - 12]`, `[Delete Ticket - 12]` (TI-32). Pure.
+
+Fields are lines of the body, `Name:value` or with the inbox's separator. An analyst sets them; in the mail of anybody
+else they stay text, and a note says so. Who may update a record adds a note by `[Update …]`. Analysts alone create
+records other than calls, and delete; to delete a record hides it.
+
+A record of a type of people stands for a person: the person is created with it, follows its fields, and is inactive
+when it is deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from services.record_writer.decide import body, values
+from services.record_writer.decide.answers import title
+from services.record_writer.decide.body import Block
+from services.record_writer.decide.command import without_command
+from services.record_writer.decide.command_answers import INSUFFICIENT, command_answer
+from services.record_writer.decide.create import plan_creation, record_id
+from services.record_writer.decide.facts import UNSPECIFIED, Facts, author_on
+from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.model import Part
+from services.record_writer.decide.numbers import number_of
+from services.record_writer.decide.parts import INCIDENT, protected, type_for
+from services.record_writer.decide.target import SERVICE_REQUEST, why_allowed
+from services.record_writer.decide.update import (
+    changed,
+    email_activities,
+    event_of,
+    moves,
+    plan_update,
+    record_of,
+    refused,
+    type_of,
+)
+from shared.addresses import address_key
+from shared.config.model import APPROVAL, PEOPLE_TYPES, RecordType
+from shared.contracts.change import Activity, Change, NewPerson
+from shared.store.people import person_id_for
+from shared.typed import BadValue
+
+SEPARATOR: Final = ":"
+"""Between a field and its value, where the inbox has no separator."""
+NOT_CREATED: Final[Mapping[str, str]] = {
+    SERVICE_REQUEST: "requests are not made by mail",
+    APPROVAL: "an approval belongs to a record and is made with it",
+    "task": "a task belongs to a record and is made with it",
+}
+"""Types of which no mail makes a record, and why (IV-35)."""
+
+
+def block_of(facts: Facts, type_: RecordType) -> Block:
+    """The fields and the text of a mail with such a command."""
+    _, text = without_command(facts)
+    withheld = protected(facts, type_) if facts.is_analyst else frozenset(body.names_of(type_).values())
+    block = body.read(text, facts.inbox.field_separator or SEPARATOR, body.form_of(type_, withheld))
+    return replace(block, raw=text)
+
+
+def objection_to_creation(facts: Facts, lookups: Lookups, type_: RecordType) -> str | None:
+    """Why this mail makes no record of this type, in words for its sender."""
+    if why := NOT_CREATED.get(type_.name):
+        return why
+    if not facts.is_analyst and type_.name != INCIDENT:
+        return f"only analysts create a {title(facts, type_)}"
+    try:
+        given = values.on_creation(type_, block_of(facts, type_).fields)
+        values.split(given, lookups)
+    except BadValue as error:
+        return str(error)
+    return _objection_to_person(given, lookups) if type_.name in PEOPLE_TYPES else None
+
+
+def _objection_to_person(given: Mapping[str, Any], lookups: Lookups) -> str | None:
+    email = str(given.get("Email") or "").strip()
+    if "@" not in email or address_key(email) is None:
+        return "a person needs a line with an address, such as Email: jane@example.com"
+    known = lookups.person(email)
+    return f"{email} is the address of {known.name or known.id} already" if known else None
+
+
+def plan_created(facts: Facts, lookups: Lookups, part: Part) -> Change:
+    """The Change that makes the record that a command asks for. Raises `SenderRefused`, `BadValue`."""
+    type_ = type_for(facts, part.target)
+    block = block_of(facts, type_)
+    named = f"{title(facts, type_)} {number_of(record_id(facts, part.number))}"
+    answer = command_answer(facts, f"{named} has been created", f"{named} has been created.\n")
+    change = plan_creation(_with_own_subject(facts, block), lookups, replace(part, block=block))
+    change = replace(change, notifications=answer)
+    return _with_person(change, facts) if type_.name in PEOPLE_TYPES else change
+
+
+def _with_own_subject(facts: Facts, block: Block) -> Facts:
+    """The facts with the subject behind the command, else a summary or the first line of the text."""
+    subject, _ = without_command(facts)
+    stated = dict(block.fields)
+    found = (subject, stated.get("Name"), stated.get("Summary"), block.text.strip().partition("\n")[0])
+    return replace(facts, mail=replace(facts.mail, subject=next(filter(None, found), "")))
+
+
+def _with_person(change: Change, facts: Facts) -> Change:
+    """The Change with the person whom the record stands for."""
+    said = {each.name: str(each.value) for each in change.fields}
+    id_ = person_id_for(said["Email"], plus_addressing=facts.settings.plus_addressing)
+    kind = "external_contact" if change.type == "external_contact" else "employee"
+    person = NewPerson(id_, said.get("Name") or said["Email"], said["Email"], kind, said.get("LoginID"))
+    return replace(change, person=person, set=(*change.set, *values.pairs({"person": id_})))
+
+
+def plan_edit(facts: Facts, lookups: Lookups, part: Part) -> Change:
+    """Set the fields that an analyst states, or add the mail as a note. Raises `PostroomError`."""
+    record, type_ = record_of(part), type_of(facts, part)
+    named = f"{title(facts, type_)} {record.number}"
+    if why_allowed(facts, record, lookups) is None or (type_.name in PEOPLE_TYPES and not facts.is_analyst):
+        return _insufficient(facts, lookups, part, f"{named} has not been updated")
+    part = replace(part, block=block_of(facts, type_))
+    subject, _ = without_command(facts)
+    facts = replace(facts, mail=replace(facts.mail, subject=subject))
+    if not part.block.fields:
+        return plan_update(facts, lookups, part)
+    try:
+        return _with_fields(facts, lookups, part, named)
+    except BadValue as error:
+        text = f"{named} has not been updated: {error}.\n"
+        answer = command_answer(facts, f"{named} has not been updated", text)
+        return refused(facts, lookups, part, answer, str(error))
+
+
+def _with_fields(facts: Facts, lookups: Lookups, part: Part, named: str) -> Change:
+    record, type_ = record_of(part), type_of(facts, part)
+    given = values.on_update(type_, part.block.fields)
+    if type_.name in PEOPLE_TYPES and "Email" in given and address_key(str(given["Email"] or "")) is None:
+        raise BadValue(f"the field Email takes an address, not {given['Email']!r}")
+    return changed(
+        facts,
+        lookups,
+        part,
+        event_of(type_, record.status, given.get("Status")),
+        given=given,
+        activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
+        notifications=command_answer(facts, f"{named} has been updated", f"{named} has been updated.\n"),
+    )
+
+
+def plan_deletion(facts: Facts, lookups: Lookups, part: Part) -> Change:
+    """Hide the record. Raises `PostroomError` when the record or its type is gone."""
+    record, type_ = record_of(part), type_of(facts, part)
+    named = f"{title(facts, type_)} {record.number}"
+    if not facts.is_analyst:
+        return _insufficient(facts, lookups, part, f"{named} has not been deleted")
+    author = author_on(facts, lookups, record.owner)
+    note = Activity("deleted", f"{named} has been deleted", author, security_profile=UNSPECIFIED)
+    return changed(
+        facts,
+        lookups,
+        part,
+        "deleted",
+        also={"deleted": True},
+        activities=(*email_activities(facts, lookups, part), note),
+        notifications=command_answer(facts, f"{named} has been deleted", f"{named} has been deleted.\n"),
+    )
+
+
+def _insufficient(facts: Facts, lookups: Lookups, part: Part, sentence: str) -> Change:
+    answer = command_answer(facts, sentence, f"{sentence}. {INSUFFICIENT}\n")
+    return refused(facts, lookups, part, answer, "the sender may not do that")

@@ -93,6 +93,7 @@ class DryRun:
         for change in self.changes:
             found += [(each, None) for each in change.objects]
             found += [(change, None), *((each, change) for each in change.subordinates)]
+            found += [(change.above.follows, None)] if change.above and change.above.follows else []
         return found
 
     def messages(self) -> list[Notification]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from services.record_writer.approval_flow import advance, forget
 from services.record_writer.carry_out import Cause, queue_messages
 from services.record_writer.decide.body import names_of
 from services.record_writer.decide.business_rules import Occasion
@@ -187,8 +188,11 @@ def finish(app: App, done: Change, cause: str, now: datetime) -> Record:
     if record.person:
         app.people.follow(record)
     sending = outgoing_about(record, app.directory.current()) if done.messages else SendingSide()
-    queued = queue_messages(done, Cause("", "", now, sending, cause), stores_of(app))
+    because = Cause("", "", now, sending, cause)
+    queued = queue_messages(done, because, stores_of(app))
+    queued += advance(done.record_id, because, app.directory.current(), occasion(app, now).lookups, stores_of(app))
     app.records.forget(done.record_id, cause)
+    forget(done.record_id, because, stores_of(app))
     publish(app, [RecordChanged("", "", done.event, done.type, done.number, done.record_id), *queued], cause)
     return replace(record, pending=tuple(each for each in record.pending if each.mail_id != cause))
 

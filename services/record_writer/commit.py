@@ -11,7 +11,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from services.record_writer.approval_flow import advance, forget
 from services.record_writer.carry_out import Cause, Stores, carry_out, queue_notifications
+from services.record_writer.decide.approvals import ASKED
 from services.record_writer.decide.business_rules import Occasion
 from services.record_writer.decide.consequences import settled
 from services.record_writer.decide.error import failed_mail, plan_incident_on_error
@@ -64,7 +66,7 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
         case "decided before":
             return decided_before(stores.mail(cause.mail_id), stores)
         case "rejected" | "recorded" | "commanded":
-            return finish(facts, decision, cause, stores, notices)
+            return finish(facts, decision, cause, lookups, stores, notices)
 
 
 def claim(facts: Facts, decision: Decision, stores: Stores) -> tuple[Target, ...]:
@@ -155,7 +157,9 @@ def commit_creation(
     return pending_change(stored, mail_id, change.part)
 
 
-def finish(facts: Facts, decision: Decision, cause: Cause, stores: Stores, notices: Sequence[Event]) -> Outcome:
+def finish(
+    facts: Facts, decision: Decision, cause: Cause, lookups: Lookups, stores: Stores, notices: Sequence[Event]
+) -> Outcome:
     """Carry out, store the outcome, and remove the pending entries from the records."""
     if decision.incident:
         made = commit_creation(decision.incident, facts.configuration, cause.mail_id, cause.at, stores)
@@ -163,6 +167,11 @@ def finish(facts: Facts, decision: Decision, cause: Cause, stores: Stores, notic
         decision = replace(decision, incident=made)
     changes = decision.changes
     events = [event for change in changes for event in carry_out(change, cause, stores)] + list(notices)
+    judged = [change.record_id for change in changes if change.type in ASKED and change.action == "update"]
+    if judged:
+        stores.barrier()
+    for record_id in judged:
+        events += advance(record_id, cause, facts.configuration, lookups, stores)
     store = _reject if decision.ending == "rejected" else _record
     stores.barrier()
     outcome = store(facts, decision, stores, events)
@@ -171,6 +180,8 @@ def finish(facts: Facts, decision: Decision, cause: Cause, stores: Stores, notic
         crash_point("writer.outcome")
     for change in changes:
         stores.records.forget(change.record_id, cause.mail_id)
+    for record_id in judged:
+        forget(record_id, cause, stores)
     return outcome
 
 
@@ -205,6 +216,8 @@ def decided_before(mail: StoredMail, stores: Stores) -> Outcome:
     aimed = [target.record_id for target in mail.targets or () if target.record_id]
     for record_id in dict.fromkeys([*touched, *aimed]):
         stores.records.forget(record_id, mail.id)
+        if mail.outcome == "commanded" and (record := stores.records.get(record_id)) and record.parent:
+            stores.records.forget(record.parent, mail.id)
     return Emit(mail.events, note="decided before")
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from shared.addresses import address_key, address_keys
 from shared.config.complaints import Complaint, Complaints, values_at
-from shared.config.field_checks import mappings_fit, people_exist, presets_fit
+from shared.config.field_checks import approvals_fit, mappings_fit, people_exist, presets_fit
 from shared.config.model import (
     BUILT_IN_TYPES,
     RECORD_FIELDS,
@@ -197,6 +197,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
     servers_fit,
     names_of_types_differ,
     presets_fit,
+    approvals_fit,
     mappings_fit,
     rules_fit,
     levels_fit,

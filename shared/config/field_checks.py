@@ -34,6 +34,17 @@ def presets_fit(config: Configuration) -> Complaints:
                 yield from check_value(at, name, value, type_, config)
 
 
+def approvals_fit(config: Configuration) -> Complaints:
+    """VF-18: the statuses after a decision are those of the type, and a type has one rule."""
+    seen = dict[str, str]()
+    for path, each in values_at(config, "approvals"):
+        type_ = config.type_named(each.on)
+        for key, status in (("approved", each.approved), ("rejected", each.rejected)):
+            yield from check_value(f"{path}.{key}", "Status", status, type_, config)
+        if (first := seen.setdefault(each.on, each.name)) != each.name:
+            yield Complaint(f"{path}.on", f"{each.on} has the rule {first} already; remove one")
+
+
 def _no_token(path: str, value: Scalar) -> Complaints:
     for word, _, _ in tokens.words(value) if isinstance(value, str) else ():
         if word.casefold() in {each.casefold() for each in tokens.NAMES} or typo_of(word, tokens.NAMES):

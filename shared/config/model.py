@@ -516,6 +516,21 @@ class Calendar:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalRule:
+    """How the approvals below a record of a type decide about it (VF-18).
+
+    `all_of`, `any_of`: whom is asked at the same time; `in_order`: one after another, as they were made. `approved` and
+    `rejected` are the statuses that the record gets then; None: it keeps its own.
+    """
+
+    name: keys.Name
+    on: keys.TypeName
+    decide: Literal["all_of", "any_of", "in_order"] = "all_of"
+    approved: keys.Name | None = None
+    rejected: keys.Name | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Sla:
     """Targets for the records that meet `when` (TI-35). A target None is not watched.
 
@@ -667,6 +682,7 @@ class Configuration:
     templates: tuple[Template, ...] = ()
     partitions: tuple[Partition, ...] = ()
     calendars: tuple[Calendar, ...] = ()
+    approvals: tuple[ApprovalRule, ...] = ()
     slas: keys.Ignored[tuple[Sla, ...]] = ()
     business_rules: tuple[BusinessRule, ...] = ()
     mail_templates: tuple[MailTemplate, ...] = ()
@@ -720,6 +736,10 @@ class Configuration:
     def template(self, name: str) -> Template | None:
         """The record template with this name."""
         return next((each for each in self.templates if each.name == name), None)
+
+    def approval_rule(self, type_name: str) -> ApprovalRule | None:
+        """How the approvals below a record of this type decide."""
+        return next((each for each in self.approvals if each.on == type_name), None)
 
     def partition(self, name: str) -> Partition | None:
         """The partition with this name."""

@@ -22,7 +22,7 @@ _SECTIONS: Final = {
     "business_rules.quick_action": "quick_actions",
     "business_rules.calendar": "calendars",
 }
-_TYPES: Final = ("inboxes.sender.object.type", "quick_actions.on", "templates.on", "slas.on")
+_TYPES: Final = ("inboxes.sender.object.type", "quick_actions.on", "templates.on", "approvals.on", "slas.on")
 
 
 def references_fit(config: Configuration) -> Complaints:

@@ -44,6 +44,7 @@ def with_canonical_types(config: Configuration) -> Configuration:
         record_types=tuple(map(of_type, config.record_types)),
         quick_actions=tuple(replace(each, on=canonical(each.on)) for each in config.quick_actions),
         templates=tuple(replace(each, on=canonical(each.on)) for each in config.templates),
+        approvals=tuple(replace(each, on=canonical(each.on)) for each in config.approvals),
         slas=tuple(replace(each, on=canonical(each.on)) for each in config.slas),
         business_rules=tuple(map(of_rule, config.business_rules)),
         reports=tuple(map(of_report, config.reports)),

@@ -102,10 +102,15 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class NoteAbove:
-    """A note on the record above a changed one, which is flagged for its handler."""
+    """A note on the record above a changed one, which is flagged for its handler.
+
+    `follows`: how it moves on when nothing else happens until then (VF-18); shown by a dry run, and decided again when
+    the change is carried out.
+    """
 
     record_id: str
     activity: Activity
+    follows: Change | None = None
 
 
 @dataclass(frozen=True, slots=True)

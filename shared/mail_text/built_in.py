@@ -114,6 +114,16 @@ _TABLE: Final = (
         _ABOUT_RECORD,
     ),
     BuiltIn(
+        "approval",
+        "an approval waits for the decision of its owner (VF-18)",
+        "{keyword} Please decide: {subject}",
+        "Please decide about {type} {number}: {subject}\n\nIt belongs to: {parent}\n\n{description}\n\n"
+        "To approve, send a mail with the subject {approve}:\n{approve_link}\n\n"
+        "To reject, send a mail with the subject {reject}:\n{reject_link}\n\n"
+        "What you write in that mail is kept with it.\n",
+        (*DESK, *RECORD, "parent", "approve", "reject", "approve_link", "reject_link"),
+    ),
+    BuiltIn(
         "summary",
         "an analyst asked for a summary by `[MyCalls]` and its like (VF-19)",
         "Your {what}",

@@ -404,7 +404,14 @@ def approvals(desk: Desk) -> Desk:
         found = desk.app.directory.current().type_named(type_)
         assert found is not None
         manual_edits.create(desk.app, found, NewRecord("New laptop", parent=above, values=(("Owner", owner),)))
+    forget_requests(desk)
     return desk
+
+
+def forget_requests(desk: Desk) -> None:
+    """Remove the mails that have asked for decisions, so that answers alone are left."""
+    for request in desk.outbox():
+        desk.store.delete("outbox", {"_id": request["_id"]})
 
 
 @pytest.mark.req("VF-18", "PR-15")
@@ -486,6 +493,7 @@ def test_a_spoofed_verdict_decides_nothing(approvals: Desk, name: str) -> None:
     """The same attempts, in the name of who decides."""
     found = approvals.record("approval")
     manual_edits.change(approvals.app, _type(approvals), found["_id"], [("Owner", "tom")])
+    forget_requests(approvals)
     approvals.receive(SPOOFS[name].replace(b"CLOSE#", b"APPROVE#"))
     assert approvals.record("approval")["status"] == "Pending"
 
@@ -523,7 +531,7 @@ def test_commands_that_come_together_do_the_same_on_every_store(place: Place, tm
         assert desk.record("approval")["status"] in {"Approved", "Rejected"}
         assert len(desk.activities(desk.record("incident"))) == 3
         assert [record["pending"] for record in desk.records()] == [[], []]
-        assert sorted(message["kind"] for message in desk.outbox()) == ["command"] * 4 + ["summary"]
+        assert sorted(message["kind"] for message in desk.outbox()) == ["approval", *["command"] * 4, "summary"]
         assert check(desk.app, patience=0).problems == ()
     finally:
         desk.close()

@@ -1,20 +1,21 @@
 """`[APPROVE#n]` and `[REJECT#n]`: decide an approval (VF-18). Pure.
 
-Only the person who owns it decides it, analyst or user, and only once. A task that lies below a record and has an owner
-is an approval too. The record above it gets a note of the outcome and is flagged for its handler.
+Only the person who owns it decides it, analyst or user, and only once. The record above it gets a note of the outcome
+and is flagged for its handler; `approvals` says how it moves on.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+from services.record_writer.decide.approvals import plan_above, round_below
 from services.record_writer.decide.command_answers import INSUFFICIENT, command_answer
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, author_on
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.update import changed, email_activities, moves, record_of, refused, type_of
-from shared.config.model import APPROVAL, RecordType
+from shared.config.model import RecordType
 from shared.contracts.change import Activity, Change, NoteAbove
 from shared.store.record import Record
 
@@ -31,11 +32,6 @@ APPROVED: Final = Verdict("approved", "Approved")
 REJECTED: Final = Verdict("rejected", "Rejected")
 
 
-def is_approval(record: Record) -> bool:
-    """Whether somebody is to decide this record."""
-    return record.type == APPROVAL or bool(record.parent and record.owner)
-
-
 def plan_verdict(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part) -> Change:
     """Decide the approval, or refuse that in words. Raises `PostroomError` when the record or its type is gone."""
     record, type_ = record_of(part), type_of(facts, part)
@@ -48,7 +44,18 @@ def plan_verdict(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part) -
         text = f"{named} has been decided already and stays as it is: {record.status}.\n"
         answer = command_answer(facts, f"{named} has been decided already", text)
         return refused(facts, lookups, part, answer, f"{record.number} is decided already")
-    return _decided(verdict, facts, lookups, part, type_, record)
+    parent = lookups.record(record.parent) if record.parent else None
+    round_ = round_below(parent, facts.configuration, lookups)
+    if round_ and record.id not in {each.id for each in round_.turns}:
+        first = ", ".join(each.number for each in round_.turns)
+        text = f"{named} has not been {verdict.word}. Reason: it is decided after {first}.\n"
+        answer = command_answer(facts, f"{named} has not been {verdict.word}", text)
+        return refused(facts, lookups, part, answer, f"{record.number} is decided after {first}")
+    change = _decided(verdict, facts, lookups, part, type_, record)
+    if parent is None or round_ is None or change.above is None:
+        return change
+    follows = plan_above(parent, round_.with_verdict(record, verdict.word), facts.configuration)
+    return replace(change, above=replace(change.above, follows=follows))
 
 
 def _decided(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part, type_: RecordType, record: Record) -> Change:
@@ -61,6 +68,7 @@ def _decided(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part, type_
         part,
         "closed",
         given=given,
+        also={"verdict": verdict.word},
         activities=(*email_activities(facts, lookups, part), *moves(facts, lookups, record, given), outcome),
         notifications=command_answer(facts, f"{named} {done}", f"{named} {done}.\n"),
         above=NoteAbove(record.parent, outcome) if record.parent else None,

@@ -6,23 +6,44 @@ operator, the clock. So a change, what rules made of it, and the due times that 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from services.record_writer.decide.approvals import ASKED, IN_ORDER, asks_for_decision, request_to, verdict_of
 from services.record_writer.decide.business_rules import Occasion, with_rules
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.update import is_handled
 from shared.contracts.change import Change
-from shared.store.record import Record
+from shared.store.record import Record, new_record, with_change
 
 
 def settled(change: Change, before: Record | None, occasion: Occasion) -> Change:
     """The change with its consequences. `before`: the record as the change finds it, None for a new one."""
-    return with_rules(change, before, occasion)
+    return with_request(with_rules(change, before, occasion), before, occasion)
+
+
+def with_request(change: Change, before: Record | None, occasion: Occasion) -> Change:
+    """The change, with the mail that asks the new owner of a pending approval for a decision (VF-18).
+
+    Whoever decides in order is asked when the turn comes (`approval_flow`).
+    """
+    if change.type not in ASKED or change.action == "none":
+        return change
+    record = with_change(before, change, occasion.now) if before else new_record(change, occasion.now)
+    if not record.owner or (before and before.owner == record.owner) or verdict_of(record):
+        return change
+    parent = occasion.lookups.record(record.parent) if record.parent else None
+    rule = occasion.configuration.approval_rule(parent.type) if parent else None
+    if not asks_for_decision(record, parent, occasion.configuration) or (rule and rule.decide == IN_ORDER):
+        return change
+    request = request_to(record, parent, occasion.configuration, occasion.lookups)
+    return replace(change, messages=(*change.messages, request)) if request else change
 
 
 def settled_by_mail(change: Change, before: Record | None, facts: Facts, lookups: Lookups) -> Change:
     """The change that a mail makes, with its consequences."""
     configuration = facts.configuration
-    if not configuration.business_rules:
+    if not configuration.business_rules and change.type not in ASKED:
         return change
     by_desk = before is not None and is_handled(facts, before)
     return settled(change, before, Occasion(configuration, lookups, facts.now, facts, by_desk=by_desk))

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from services.record_writer.decide.answers import title
-from services.record_writer.decide.approve import is_approval
+from services.record_writer.decide.approvals import is_approval
 from services.record_writer.decide.command import Command
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups

@@ -40,6 +40,7 @@ PARTS: Mapping[str, Any] = {
     "templates": desk.Template,
     "partitions": desk.Partition,
     "calendars": desk.Calendar,
+    "approvals": desk.ApprovalRule,
     "slas": desk.Sla,
     "business_rules": desk.BusinessRule,
     "notify": desk.Notify,

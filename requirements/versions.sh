@@ -22,18 +22,22 @@ fetch_uv() { # fetch_uv PYTHON
     "$work/uv/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check uv
 }
 
+# cryptography 49 has no wheels for Macs with Intel processors
+bounds="cryptography<49; sys_platform == 'darwin' and platform_machine == 'x86_64'"
+extras="--extra dev --extra google --extra logins" # kerberos.txt is apart: gssapi has no wheels for Linux
+
 resolve() { # resolve OUTPUT [uv arguments]: a requirements file with hashes, from wheels alone, build back-end included
     output="$1"
     shift
     cd "$root"
-    "$work/uv/bin/python" -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")' |
+    "$work/uv/bin/python" -c 'import sys, tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], *sys.argv[1:], sep="\n")' "$bounds" |
         TMPDIR="$work" UV_CACHE_DIR="$work/cache" UV_CUSTOM_COMPILE_COMMAND="requirements/versions.sh renew" \
             "$work/uv/bin/uv" pip compile --quiet --no-config --generate-hashes --only-binary :all: --output-file "$output" \
             "$@" pyproject.toml -
 }
 
 renew() {
-    resolve "$work/dev.txt" --universal --python-version 3.11 --all-extras
+    resolve "$work/dev.txt" --universal --python-version 3.11 $extras
     check_wheels
     mv "$work/dev.txt" "$root/requirements/"
     resolve "$work/run.txt" --universal --python-version 3.11 --constraint requirements/dev.txt
@@ -49,7 +53,7 @@ check_wheels() { # every supported Python and platform finds a wheel for every l
 }
 
 run_tests() { # run_tests RESOLUTION PYTHON [pytest arguments]
-    resolve "$work/dev.txt" --resolution "$1" --python "$2" --all-extras
+    resolve "$work/dev.txt" --resolution "$1" --python "$2" $extras
     export POSTROOM_VENV="$work/venv" POSTROOM_LOCKS="$work" POSTROOM_PYTHON="$2"
     shift 2
     "$root/test" "$@"

@@ -37,6 +37,7 @@ from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection import Unreachable
 from shared.mail_network.connection_test import TestResult
+from shared.mail_network.lines import address_of
 from shared.mail_network.logins import Policy
 
 PEEK_BYTES = 64 << 10
@@ -61,7 +62,7 @@ class ImapMailbox:
     def __enter__(self) -> Self:
         if imap_folders.same(self._inbox.folder, self._inbox.archive_folder) and self._inbox.after == "archive":
             raise Misconfigured(f"inbox {self._inbox.name}: archive_folder and folder must differ")
-        self._address = imap_client.address_of(self._inbox)
+        self._address = address_of(self._inbox)
         self._connected()
         return self
 

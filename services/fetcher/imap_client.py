@@ -9,13 +9,10 @@ the answers to SEARCH and FETCH.
 from __future__ import annotations
 
 import imaplib
-import io
 import re
-import socket
 import ssl
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from typing import Any
 
 from imapclient import IMAPClient
@@ -23,24 +20,18 @@ from imapclient.exceptions import LoginError, ProtocolError
 
 from services.fetcher import imap_answers
 from services.fetcher.imap_answers import BrokenConnection, UnreadableAnswer, Value
-from shared.config.model import Inbox
 from shared.contracts.errors import Misconfigured
 from shared.lazy_pattern import lazy_compile
 from shared.mail_network import logins
 from shared.mail_network.connection import (
-    CONNECT_SECONDS,
     AuthenticationRefused,
     CleartextRefused,
     Deadline,
-    DeadlineReader,
     TlsFailed,
     Unreachable,
-    await_greeting,
-    begin_tls,
     connecting,
-    host_name,
-    tls_context,
 )
+from shared.mail_network.lines import Address, Bounds, ConnectionEnded, EndlessAnswer, LineSocket
 from shared.mail_network.logins import Offer, Policy
 from shared.mail_network.sasl import Credentials, Exchange, Login, Mechanism
 
@@ -65,21 +56,6 @@ class LiteralTooLarge(imaplib.IMAP4.abort):
     """The server announces more bytes than a mail may have. The connection cannot be used any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to connect and how. `context` None: without TLS."""
-
-    host: str
-    port: int
-    tls: str
-    context: ssl.SSLContext | None
-
-    @property
-    def where(self) -> str:
-        """Host and port, for messages."""
-        return f"{self.host}:{self.port}"
-
-
 class _BoundedConnection(imaplib.IMAP4):
     """imaplib on a bounded socket."""
 
@@ -88,41 +64,24 @@ class _BoundedConnection(imaplib.IMAP4):
     def __init__(self, address: Address, deadline: Deadline, literal_bound: int) -> None:
         self._address, self._deadline, self._literal_bound = address, deadline, literal_bound
         self._in_answer, self._depth = False, 0  # after a literal, and how many parentheses are open there
-        self.reset_limits()
         super().__init__(address.host, address.port)
 
     def open(self, host: str = "", port: int = 143, timeout: float | None = None) -> None:
         del timeout
         self.host, self.port = host, port
-        seconds = min(CONNECT_SECONDS, self._deadline.remaining())
-        sock = socket.create_connection((host, port), seconds)
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # imaplib sends a literal in small pieces
-        if self._address.tls == "implicit" and self._address.context:
-            sock = begin_tls(sock, self._address.context, (host, port), self._deadline.remaining())
-        else:
-            await_greeting(sock, (host, port), self._deadline.remaining())
-        self._use(sock)
+        bounds = Bounds(MAX_LINE_BYTES, MAX_LINES, self._literal_bound + SLACK_BYTES)
+        self._line_socket = LineSocket(self._address, self._deadline, bounds)
 
-    def _use(self, sock: socket.socket) -> None:
-        self.sock = sock
-        self._reader = io.BufferedReader(DeadlineReader(sock, self._deadline), 1 << 16)
-
-    def _encrypt(self, context: ssl.SSLContext | None) -> None:
-        """Switch to TLS. Data read ahead in clear text is discarded with the old reader (CVE-2011-0411)."""
-        if context is None:
-            raise TlsFailed("no TLS context")
-        try:
-            self.sock.settimeout(self._deadline.remaining())
-            self._use(context.wrap_socket(self.sock, server_hostname=self.host))
-        except OSError:
-            self.sock.close()
-            raise
+    @property
+    def tls(self) -> ssl.SSLSocket | None:
+        return self._line_socket.tls
 
     def starttls(self, ssl_context: ssl.SSLContext | None = None) -> Any:
         typ, data = self._simple_command("STARTTLS")
         if typ != "OK":
             raise self.error(f"STARTTLS refused: {data!r}")
-        self._encrypt(ssl_context)
+        del ssl_context
+        self._line_socket.start_tls()
         self._tls_established = True
         self._get_capabilities()
         return typ, data
@@ -130,9 +89,8 @@ class _BoundedConnection(imaplib.IMAP4):
     def read(self, size: int) -> bytes:
         if size > self._literal_bound:
             raise LiteralTooLarge(f"the server announces {size} bytes; {self._literal_bound} are allowed")
-        data = self._count(self._reader.read(size))
-        if len(data) < size:
-            raise BrokenConnection("the server closed the connection in the middle of an answer")
+        with self._aborts():
+            data = self._line_socket.read(size)
         self._in_answer = True
         return data
 
@@ -153,33 +111,28 @@ class _BoundedConnection(imaplib.IMAP4):
         return line + b"\r\n"
 
     def _bounded_line(self) -> bytes:
-        self._lines -= 1
-        line = self._count(self._reader.readline(MAX_LINE_BYTES + 1))
-        if len(line) > MAX_LINE_BYTES:
-            raise self.abort(f"the server sends a line of more than {MAX_LINE_BYTES} bytes")
-        if not line.endswith(b"\n"):
-            raise BrokenConnection("the server closed the connection")
-        return line
+        with self._aborts():
+            return self._line_socket.readline()
 
-    def _count(self, data: bytes) -> bytes:
-        self._allowance -= len(data)
-        if self._allowance < 0 or self._lines < 0:
-            raise self.abort("the server sends an endless answer")
-        return data
+    @contextmanager
+    def _aborts(self) -> Iterator[None]:
+        """Errors of the connection in imaplib's own kind."""
+        try:
+            yield
+        except ConnectionEnded as error:
+            raise BrokenConnection(str(error)) from error
+        except EndlessAnswer as error:
+            raise self.abort(str(error)) from error
 
     def send(self, data: Any) -> None:
-        self.sock.settimeout(self._deadline.remaining())
-        self.sock.sendall(data)
+        self._line_socket.send(data)
 
     def shutdown(self) -> None:
-        with suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
-        with suppress(OSError):
-            self.sock.close()
+        self._line_socket.close()
 
     def reset_limits(self) -> None:
         """Reset the byte count for a new operation."""
-        self._allowance, self._lines = self._literal_bound + SLACK_BYTES, MAX_LINES
+        self._line_socket.reset_limits()
 
 
 class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stubs for its class
@@ -204,8 +157,8 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stub
     @property
     def tls(self) -> ssl.SSLSocket | None:
         """The connection, when it is encrypted."""
-        sock = self._imap.sock
-        return sock if isinstance(sock, ssl.SSLSocket) else None
+        found: ssl.SSLSocket | None = self._imap.tls
+        return found
 
     def open_folder(self, name: str) -> int | None:
         """Select a folder; return its UIDVALIDITY, None when the server names none."""
@@ -271,12 +224,6 @@ def words_of(error: BaseException) -> str:
         return "an answer is not valid IMAP"
     words = _CONTROL.sub(" ", _AS_BYTES.sub(r"\2", str(error))).rstrip(" .")
     return words if len(words) <= MAX_WORDS else words[:MAX_WORDS] + "…"
-
-
-def address_of(inbox: Inbox) -> Address:
-    """Return the server address of an inbox; raises `InvalidHost`."""
-    context = None if inbox.tls == "none" else tls_context(verify=inbox.verify_certificate)
-    return Address(host_name(inbox.host), inbox.port, inbox.tls, context)
 
 
 @contextmanager

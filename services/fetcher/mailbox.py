@@ -171,6 +171,7 @@ class InboxAccess:
 PROTOCOLS: Mapping[str, str] = MappingProxyType(
     {
         "imap": "services.fetcher.imap:ImapMailbox",
+        "pop3": "services.fetcher.pop3:Pop3Mailbox",
         "graph": "services.fetcher.graph:GraphMailbox",
         "ews": "services.fetcher.ews:EwsMailbox",
         "gmail": "services.fetcher.gmail:GmailMailbox",

@@ -12,12 +12,14 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from tests.servers.presence import free_port, missing
+from tests.servers.presence import free_ports, missing
 from tests.servers.tls import Certificate, make_certificate
 
+POP3 = Path("/usr/lib/dovecot/pop3")
 USERS = ("bob", "alice", "carol")
 PASSWORD = "secret"
 _CONFIG = """\
@@ -25,14 +27,14 @@ base_dir = {home}/run
 state_dir = {home}/state
 instance_name = {name}
 log_path = {home}/dovecot.log
-protocols = imap
+protocols = {protocols}
 listen = 127.0.0.1
 ssl = yes
 ssl_cert = <{certificate}
 ssl_key = <{key}
 ssl_min_protocol = TLSv1.2
 disable_plaintext_auth = {disable_plaintext}
-auth_mechanisms = plain login cram-md5
+auth_mechanisms = {mechanisms}
 auth_username_format = %n
 auth_failure_delay = 0
 default_internal_user = {service_user}
@@ -52,6 +54,16 @@ service imap-login {{
   }}
   inet_listener imaps {{
     port = {tls_port}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {pop3_port}
+  }}
+  inet_listener pop3s {{
+    port = {pop3_tls_port}
     ssl = yes
   }}
 }}
@@ -78,16 +90,31 @@ namespace inbox {{
 """
 
 
+WITH_PASSWORD = "plain login cram-md5"
+EVERY_PASSWORD = f"{WITH_PASSWORD} digest-md5 apop scram-sha-1 scram-sha-256"
+
+
 class Dovecot:
-    """One server. `prefix` and `separator` shape the personal namespace, `extra` is added to its configuration."""
+    """One server. `prefix` and `separator` shape the personal namespace, `extra` is added to its configuration.
+
+    `environment` reaches the server and what it starts.
+    """
 
     def __init__(
-        self, *, prefix: str = "", separator: str = "/", extra: str = "", disable_plaintext: bool = False
+        self,
+        *,
+        prefix: str = "",
+        separator: str = "/",
+        extra: str = "",
+        disable_plaintext: bool = False,
+        mechanisms: str = WITH_PASSWORD,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="dovecot-"))
-        self.port, self.tls_port = free_port(), free_port()
+        self.port, self.tls_port, self.pop3_port, self.pop3_tls_port = free_ports(4)
+        self._environment = dict(environment or {})
         self.certificate: Certificate = make_certificate(self.home)
-        self._options = {"prefix": prefix, "separator": separator, "extra": extra}
+        self._options = {"prefix": prefix, "separator": separator, "extra": extra, "mechanisms": mechanisms}
         self._options["disable_plaintext"] = "yes" if disable_plaintext else "no"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -106,7 +133,8 @@ class Dovecot:
             missing("dovecot (Debian: dovecot-imapd)")
         self._prepare()
         command = [program, "-F", "-c", str(self.home / "dovecot.conf")]
-        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        environment = os.environ | self._environment
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
         self._wait()
 
     def _prepare(self) -> None:
@@ -126,7 +154,10 @@ class Dovecot:
             **self._options,
             "home": self.home,
             "name": self.home.name,
+            "protocols": "imap pop3" if POP3.exists() else "imap",
             "port": self.port,
+            "pop3_port": self.pop3_port,
+            "pop3_tls_port": self.pop3_tls_port,
             "tls_port": self.tls_port,
             "certificate": self.certificate.certificate,
             "key": self.certificate.key,

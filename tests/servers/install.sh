@@ -6,11 +6,23 @@ rabbitmq_versions="3.10:bookworm 4.0:trixie"
 install_servers() {
     missing=""
     [ -x /usr/lib/rabbitmq/bin/rabbitmq-server ] || missing="$missing rabbitmq-server"
-    [ -x /usr/sbin/dovecot ] || missing="$missing dovecot-imapd dovecot-pop3d"
+    [ -x /usr/lib/dovecot/imap ] || missing="$missing dovecot-imapd"
+    [ -x /usr/lib/dovecot/pop3 ] || missing="$missing dovecot-pop3d"
+    ls /usr/lib/dovecot/modules/auth/*gssapi* >/dev/null 2>&1 || missing="$missing dovecot-gssapi"
+    [ -x /usr/sbin/krb5kdc ] || missing="$missing krb5-kdc krb5-admin-server"
+    [ -x /usr/bin/krb5-config ] || missing="$missing libkrb5-dev"
+    [ -x /usr/sbin/postfix ] || missing="$missing postfix"
     install_packages $missing
     for each in $rabbitmq_versions; do
         has_rabbitmq "${each%:*}" || install_rabbitmq "${each%:*}" "${each#*:}"
     done
+}
+
+install_gssapi() { # after prepare: it has no wheels for Linux, and is built with a compiler and the headers of Kerberos
+    "$venv/bin/python" -c "import gssapi" 2>/dev/null && return 0
+    command -v krb5-config >/dev/null && command -v cc >/dev/null &&
+        pip_install --require-hashes --requirement "$root/requirements/kerberos.txt" ||
+        echo "test: could not build gssapi; its tests are skipped" >&2
 }
 
 may_install() {

@@ -48,7 +48,7 @@ def test_problems_can_be_read_by_machines(run: Run, write: Write) -> None:
         "source": "p.yaml",
         "line": 1,
         "path": "colour",
-        "message": 'unknown key; the nearest known key is "connections"',
+        "message": 'unknown key; the nearest known key is "calendars"',
     }
 
 
@@ -141,13 +141,13 @@ def test_an_export_can_be_read_by_machines(run: Run) -> None:
 
 
 def test_a_check_notes_what_this_version_cannot_do_with_its_line(run: Run, write: Write) -> None:
-    text = "inboxes:\n  - name: a\n    address: a@example.com\n    protocol: pop3\n    host: h\n    password: ${X}\n"
+    text = "inboxes:\n  - name: a\n    address: a@example.com\n    protocol: ews\n    password: ${X}\n"
     path = write("p.yaml", text)
     done = run("config", "check", path)
     assert (done.code, done.out) == (0, "p.yaml: no problems (inboxes: 1)\n")
-    assert "note: p.yaml:4: inboxes[0].protocol: pop3 is not available in this version; it has imap" in done.err
+    assert "note: p.yaml:4: inboxes[0].protocol: ews is not available in this version; it has imap" in done.err
     assert "p.yaml:4: inboxes[0].protocol" in run("config", "apply", path, "--no-test").err
-    assert "note     configuration  inboxes[0].protocol: pop3 is not available" in run("doctor").out
+    assert "note     configuration  inboxes[0].protocol: ews is not available" in run("doctor").out
 
 
 def test_what_the_configuration_documents_is_noted_only_where_it_is_in_vain(run: Run, write: Write) -> None:

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.fetcher.imap import ImapMailbox
-from services.fetcher.mailbox import InboxAccess
+from services.fetcher.mailbox import InboxAccess, Mailbox, mailbox_class
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival, Polled
 from shared.clock import FixedClock, SystemClock
@@ -100,9 +99,9 @@ class Desk:
         )
         return FetcherSource(self.documents, wiring, clock=self.clock, monotonic=lambda: self.now)
 
-    def _mailbox(self, access: InboxAccess) -> ImapMailbox:
+    def _mailbox(self, access: InboxAccess) -> Mailbox:
         limits = replace(access.limits, operation=self.patience, download=self.patience)
-        return ImapMailbox(replace(access, limits=limits))
+        return mailbox_class(access.inbox.protocol)(replace(access, limits=limits))
 
     def _hand_over(self, arrivals: Sequence[Arrival]) -> None:
         if self.trouble:

@@ -70,6 +70,7 @@ def show(outbox_id: str) -> None:
             ("server", mail.server),
             ("state", mail.state),
             ("reason", mail.reason),
+            *(("not delivered", f"{each.address}: {each.reason} (mail {each.mail_id})") for each in mail.undelivered),
         )
     )
     click.echo(f"\n{output.quoted(mail.text)}")

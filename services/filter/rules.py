@@ -32,7 +32,7 @@ class Facts:
     """The data that rules use. `roles`: of the person with the sender's address, None when the sender is unknown.
 
     `similar` counts how many mails of the same sender and subject came in the hour before (at most the number given);
-    `header_of` reads a header of the raw mail.
+    `header_of` reads a header of the raw mail; `reports_own`: whether it reports a failed mail of the desk.
     """
 
     envelope: Envelope
@@ -44,6 +44,7 @@ class Facts:
     roles: frozenset[str] | None
     similar: Callable[[int], int]
     header_of: Callable[[str], str]
+    reports_own: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from shared.app import App
 from shared.config.model import Configuration, Inbox
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import MailAccepted, MailParsed, MailRejected
+from shared.contracts.mail import ParsedMail
 from shared.encoded_words import decoded
 from shared.lazy_pattern import lazy_compile
 from shared.loops import loop_key
@@ -27,18 +28,21 @@ from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.stage import Stage
 from shared.store.mails import Mails
+from shared.store.outbox import Outbox, returned_ids
 from shared.store.people import People, with_domain, with_domains
 from shared.text import from_iso
 
 
-def handle(parsed: MailParsed, *, mails: Mails, people: People, configuration: Callable[[], Configuration]) -> Outcome:
+def handle(
+    parsed: MailParsed, *, mails: Mails, people: People, outbox: Outbox, configuration: Callable[[], Configuration]
+) -> Outcome:
     """Apply each rule in turn; the first objection decides. A released mail passes despite objections."""
     current = configuration()
     inbox = current.inbox(parsed.envelope.inbox)
     if inbox is None:
         raise PostroomError(f"the inbox {parsed.envelope.inbox!r} is gone")
     mail_id = parsed.envelope.mail_id
-    facts = gather(parsed, inbox, current, mails=mails, people=people)
+    facts = gather(parsed, inbox, current, mails=mails, people=people, outbox=outbox)
     verdict = judge(parsed, facts, partial(released, mails, mail_id))
     if isinstance(verdict, MailAccepted):
         return emit(verdict)
@@ -49,8 +53,12 @@ def handle(parsed: MailParsed, *, mails: Mails, people: People, configuration: C
 def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool]) -> MailAccepted | MailRejected:
     """Accept or reject a mail. An accepted automatic mail gets no answer, and its commands are ignored (PR-02).
 
+    A report about a mail of the desk is accepted: the record writer finds that mail, and makes no record of the report.
+
     Raises `PatternTimeSpent`: a mail that the rules could not judge is a dead letter, until an operator releases it.
     """
+    if facts.reports_own():
+        return MailAccepted(parsed.envelope, parsed.mail, answers=False, commands=False)
     try:
         found = objection(facts)
     except PatternTimeSpent:
@@ -63,7 +71,9 @@ def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool
     return MailAccepted(parsed.envelope, parsed.mail, answers, answers)
 
 
-def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People) -> rules.Facts:
+def gather(
+    parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People, outbox: Outbox
+) -> rules.Facts:
     """Collect the data that the rules use for this mail."""
     received_at = from_iso(parsed.envelope.received_at)
     sender = with_domain(parsed.mail.from_, inbox.default_domain)
@@ -77,8 +87,15 @@ def gather(parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: M
         rules=current.all_rules,
         roles=frozenset(person.roles) if person else None,
         header_of=reader_of_headers(partial(stored_source, mails, parsed.envelope.mail_id)),
+        reports_own=partial(reports_own, parsed.mail, outbox),
         similar=partial(mails.similar_between, loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at),
     )
+
+
+def reports_own(mail: ParsedMail, outbox: Outbox) -> bool:
+    """Whether a mail reports that mail of this desk was not delivered."""
+    ids = returned_ids(mail)
+    return bool(ids) and bool(outbox.with_message_ids(ids))
 
 
 def stored_source(mails: Mails, mail_id: str) -> bytes:
@@ -131,5 +148,5 @@ def released(mails: Mails, mail_id: str) -> bool:
 
 def build(app: App) -> Stage:
     """The filter on an app's store and configuration."""
-    decide = partial(handle, mails=app.mails, people=app.people, configuration=app.directory.current)
+    decide = partial(handle, mails=app.mails, people=app.people, outbox=app.outbox, configuration=app.directory.current)
     return Stage("filter", "filter", decide, reader(app.documents, MailParsed))

@@ -215,7 +215,7 @@ class _Rehearsal:
     def filtered(self, parsed: MailParsed, found: DryRun, *, released: bool) -> MailAccepted | MailRejected:
         """The filter's verdict."""
         asked = filter_stage.gather(
-            parsed, self.inbox, self.configuration, mails=self.app.mails, people=self.app.people
+            parsed, self.inbox, self.configuration, mails=self.app.mails, people=self.app.people, outbox=self.app.outbox
         )
         asked = replace(asked, header_of=filter_stage.reader_of_headers(lambda: self.raw))
         if released:

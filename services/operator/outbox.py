@@ -20,6 +20,7 @@ SENDABLE: Final[tuple[OutboxState, ...]] = ("unsent", "waiting", "failed")
 _LISTED: Final = (
     *("id", "to", "subject", "text", "kind", "record", "state", "message_id", "in_reply_to", "mail_id", "at", "reason"),
 )
+_UNDELIVERED: Final = ("address", "reason", "at", "mail_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +71,11 @@ def server_for(mail: OutboxMail, configuration: Configuration) -> MailServer:
 
 def outgoing_as_json(mail: OutboxMail) -> dict[str, Any]:
     """An outgoing mail as `outbox list --json` prints it."""
-    return {**values_of(mail, _LISTED), "outbox_id": mail.id}
+    failed = [values_of(each, _UNDELIVERED) for each in mail.undelivered]
+    return {**values_of(mail, _LISTED), "outbox_id": mail.id, "undelivered": failed}
 
 
 def outgoing_page_as_json(mail: OutboxMail) -> dict[str, Any]:
     """An outgoing mail as `outbox show --json` prints it."""
-    return {**outgoing_as_json(mail), "from": mail.from_, "server": mail.server, "inbox": mail.inbox}
+    more = {"from": mail.from_, "server": mail.server, "inbox": mail.inbox, "html": mail.html}
+    return {**outgoing_as_json(mail), **more, "template": mail.template}

@@ -27,6 +27,7 @@ _T = TypeVar("_T")
 _R = TypeVar("_R", "ReportedRecipient", Found)
 
 MAX_RECIPIENTS: Final = 1_000
+MAX_MESSAGE_IDS: Final = 5
 MAX_DIAGNOSTIC: Final = 1_000
 MAX_CONTEXT: Final = 200_000
 """Characters of context around addresses that are read, for all recipients together."""
@@ -36,6 +37,12 @@ _ALIAS: Final = lazy_compile(r"\((?:ultimately )?generated from ([^\s()]{1,320})
 
 
 def read(root: Part, report: Report, *, subject: str = "", guesses: bool = True) -> Bounce:
+    """What a report says: of whom, and of which mail."""
+    recipients = _recipients(root, report, subject=subject, guesses=guesses)
+    return Bounce(recipients, original.message_ids(report.returned, MAX_MESSAGE_IDS))
+
+
+def _recipients(root: Part, report: Report, *, subject: str, guesses: bool) -> tuple[BouncedRecipient, ...]:
     """All recipients that did not get the mail, one entry each, in the order of the report.
 
     `guesses`: whether those to whom the returned mail was sent are taken when the report names nobody.
@@ -46,11 +53,9 @@ def read(root: Part, report: Report, *, subject: str = "", guesses: bool = True)
         found = _others(root, _found(root, report, guesses=guesses))
         failed = _stated(found, report) if report.others else []
     if failed := _capped(failed, root):
-        return Bounce(
-            tuple(_from_fields(each, _context(each.address, report, len(failed)), outlook) for each in failed)
-        )
+        return tuple(_from_fields(each, _context(each.address, report, len(failed)), outlook) for each in failed)
     found = _capped(found, root)
-    return Bounce(tuple(_from_prose(one, _context(one.address, report, len(found)), outlook) for one in found))
+    return tuple(_from_prose(one, _context(one.address, report, len(found)), outlook) for one in found)
 
 
 def _receivers(root: Part) -> frozenset[str]:

@@ -23,7 +23,7 @@ from shared.clock import Clock
 from shared.config.model import Configuration
 from shared.contracts.errors import BoundExceeded
 from shared.contracts.events import Envelope, MailParsed, MailReceived
-from shared.contracts.mail import Bounce, ParsedMail
+from shared.contracts.mail import ParsedMail
 from shared.ids import mail_id
 from shared.intake import read
 from shared.loops import loop_key
@@ -112,7 +112,7 @@ def for_desk(mail: ParsedMail, inbox: str, configuration: Configuration) -> Pars
     others = (
         each for each in mail.bounce.recipients if own.isdisjoint(address_keys(each.address, plus_addressing=plus))
     )
-    return replace(mail, bounce=Bounce(tuple(others)))
+    return replace(mail, bounce=replace(mail.bounce, recipients=tuple(others)))
 
 
 def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:

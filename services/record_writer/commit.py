@@ -54,6 +54,8 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
     decision = PartCommits(facts, lookups, stores).commit_parts(decision)
     stores.barrier()
     cause = Cause(facts.envelope.mail_id, facts.inbox.name, facts.now, decision.outgoing)
+    if decision.undelivered:
+        stores.outbox.mark_undelivered(decision.undelivered)
     about = decision.about or NO_RECORD
     notices = queue_notifications(with_numbers(decision.notices, decision.changes), about, cause, stores)
     match decision.ending:
@@ -102,7 +104,7 @@ class PartCommits:
                 crash_point("writer.committed")
         if [_result(part) for part in parts] == [_result(part) for part in decision.parts]:
             return replace(decision, parts=tuple(parts))
-        return conclude(self.facts, self.lookups, parts)
+        return replace(conclude(self.facts, self.lookups, parts), undelivered=decision.undelivered)
 
     def commit_part(self, part: Part) -> Part:
         """One part, committed. Without a change when it was carried out before, or could not be planned again."""

@@ -12,9 +12,10 @@ from typing import Any, Literal
 from shared.contracts.mail import Attachment
 
 Action = Literal["create", "update", "none"]
-TargetKind = Literal["new", "update", "command", "create", "reject", "wait", "none", "covered"]
+TargetKind = Literal["new", "update", "command", "create", "reject", "wait", "none", "covered", "undelivered"]
 """`command`: the mail is a command about the record; `create`: it is one that makes a record; `none`: the part names a
-record that is not there; `covered`: another part's record has this one in it.
+record that is not there; `covered`: another part's record has this one in it; `undelivered`: the mail reports that mail
+about the record could not be delivered.
 """
 
 
@@ -119,7 +120,7 @@ class Change:
 
     `set` are properties of the record itself (`status`, `subject`, `owner_team`, ...), `fields` those of its type.
     `serial` is the number of a new record: 0 in a plan, given when the change is committed. `event` is the name that
-    integrators get: created, updated, reopened. `subordinates` are records below this one, `objects` records that are
+    integrators get: created, updated, reopened, undelivered. `subordinates` are records below this one, `objects` those
     created together with it and linked by `links` (IV-23); `above`: what the record above this one hears;
     `becomes_user` is an analyst who logs as a user (VS-05). `why` lists the steps that led here, for the trace; `part`
     is which part of the mail led here. `notifications` ask for the one answer to the mail, `messages` are what business

@@ -52,9 +52,10 @@ class BouncedRecipient:
 
 @dataclass(frozen=True, slots=True)
 class Bounce:
-    """A delivery report, one entry a recipient."""
+    """A delivery report, one entry a recipient. `message_ids`: of the mail that it returns, as far as it says."""
 
     recipients: tuple[BouncedRecipient, ...] = ()
+    message_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

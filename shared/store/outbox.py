@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 from shared.addresses import mailbox_key
 from shared.config.model import ConversationId
 from shared.contracts.change import Notification
+from shared.contracts.mail import ParsedMail
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.reply_tokens import ReplyTokens, Signed, with_tag
@@ -52,6 +53,24 @@ class SendingSide:
         return "waiting" if self.server else "unsent"
 
 
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A recipient who does not get a mail: why, when the report of that came, and which mail it was."""
+
+    address: str
+    reason: str
+    at: datetime
+    mail_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UndeliveredMail:
+    """An outgoing mail, and the recipients who do not get it."""
+
+    outbox_id: str
+    recipients: tuple[Undelivered, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxMail:
     """One outgoing mail.
@@ -60,7 +79,7 @@ class OutboxMail:
     sends it). The notifier claims it (`sending`, `claimed_at`, `tries`), then it is `sent`, `failed`, or `blocked` by a
     rule, with the `reason` and `ended_at`; or `waiting` again when its server is unavailable, with the error of the
     latest try as `reason` and the time of the first as `failing_since`. An operator may send `unsent`, `waiting` and
-    `failed` mail again. Nothing removes it.
+    `failed` mail again. A mail that was sent may be reported as not delivered (`undelivered`). Nothing removes it.
 
     `to_key`, `message_key`, `stranger_domain` and `to_stranger` are what it is found and counted by; `mail_id` is the
     mail that it answers, `record` the number of the record with the id `record_id`. `html` None: it is made from
@@ -98,15 +117,17 @@ class OutboxMail:
     failing_since: datetime | None = None
     ended_at: datetime | None = None
     reply_to: str | None = None
+    undelivered: tuple[Undelivered, ...] = ()
 
 
 _LATER: Final = frozenset(
     (
         *("to_name", "references", "html", "template", "stranger_domain", "to_stranger", "reply_to"),
-        *("tries", "claimed_at", "reason", "failing_since", "ended_at"),
+        *("tries", "claimed_at", "reason", "failing_since", "ended_at", "undelivered"),
     )
 )
 """Keys that are not there until they say something."""
+_undelivered_to_document = to_plain(Undelivered, STORE)
 _encode, _decode = to_plain(OutboxMail, STORE), from_plain(OutboxMail, STORE)
 
 
@@ -162,7 +183,7 @@ class Outbox:
             record=because.record,
             reply_to=reply_to,
         )
-        document = {key: value for key, value in _encode(mail).items() if value is not None or key not in _LATER}
+        document = {key: value for key, value in _encode(mail).items() if value not in (None, []) or key not in _LATER}
         self.documents.insert_many(OUTBOX, [document])
         return id_
 
@@ -189,6 +210,13 @@ class Outbox:
     def end(self, outbox_id: str, state: OutboxState, reason: str, at: datetime) -> bool:
         """Store how the sending of a waiting or claimed mail ended."""
         return self._move(outbox_id, QUEUED, state, reason=reason, ended_at=at)
+
+    def mark_undelivered(self, mail: UndeliveredMail) -> None:
+        """Note the recipients who do not get a mail; repeating it changes nothing."""
+        reason = "; ".join(f"not delivered to {each.address}: {each.reason}" for each in mail.recipients)
+        for each in mail.recipients:
+            noted = {"$addToSet": {"undelivered": _undelivered_to_document(each)}, "$set": {"reason": reason}}
+            self.documents.update(OUTBOX, {"_id": mail.outbox_id}, noted)
 
     def queue_again(self, outbox_id: str, states: Sequence[OutboxState], *, server: str, from_: str | None) -> bool:
         """Let a mail in one of `states` wait for this server; its tries count from 0."""
@@ -227,3 +255,13 @@ class Outbox:
 
     def _find(self, where: Document, **rest: Any) -> Iterator[OutboxMail]:
         return map(_decode, self.documents.find(OUTBOX, where, **rest))
+
+
+def returned_ids(mail: ParsedMail) -> list[str]:
+    """The Message-IDs of the mail that a report of failed delivery is about, the surest first; none of other mail."""
+    if mail.kind != "bounce" or mail.bounce is None:
+        return []
+    recipients = mail.bounce.recipients
+    if recipients and all(each.permanent is False for each in recipients):
+        return []
+    return [each for each in (*mail.bounce.message_ids, mail.in_reply_to, *mail.references) if each]

@@ -37,6 +37,7 @@ _HEADER: Final = lazy_compile(
 _TO: Final = lazy_compile(
     r"^To:[ \t]*([^\r\n]{1,1000}(?:\r?\n[ \t][^\r\n]{1,1000}){0,20})", re.IGNORECASE | re.MULTILINE
 )
+_MESSAGE_ID: Final = lazy_compile(r"^Message-ID:\s{0,80}(<[^<>\s]{3,900}>)", re.IGNORECASE | re.MULTILINE)
 _NOT_YET: Final = lazy_compile(
     r"was received|was sent|could not|cannot|has been|were|failed|returned to|details$", re.IGNORECASE
 )
@@ -62,3 +63,9 @@ def recipients(head: str) -> list[str]:
     """The addresses of the first To field of a mail's head."""
     match = _TO.search(head[:200_000])
     return find(match[1], 100) if match else []
+
+
+def message_ids(returned: str, most: int) -> tuple[str, ...]:
+    """The Message-IDs of the mail that a report returns; a report may return it twice, or only its head."""
+    found = (match[1] for match in _MESSAGE_ID.finditer(returned[:200_000]))
+    return tuple(dict.fromkeys(found))[:most]

@@ -7,6 +7,7 @@ operator, the clock. So a change, what rules made of it, and the due times that 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
 from services.record_writer.decide.approvals import ASKED, IN_ORDER, asks_for_decision, request_to, verdict_of
 from services.record_writer.decide.business_rules import Occasion, with_rules
@@ -15,6 +16,9 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.update import is_handled
 from shared.contracts.change import Change
 from shared.store.record import Record, new_record, with_change
+
+UNDELIVERED: Final = "undelivered"
+"""The event of a note that mail of the desk was not delivered. What rules send because of it might not be either."""
 
 
 def settled(change: Change, before: Record | None, occasion: Occasion) -> Change:
@@ -41,9 +45,9 @@ def with_request(change: Change, before: Record | None, occasion: Occasion) -> C
 
 
 def settled_by_mail(change: Change, before: Record | None, facts: Facts, lookups: Lookups) -> Change:
-    """The change that a mail makes, with its consequences."""
+    """The change that a mail makes, with its consequences; a report about a mail of the desk has none."""
     configuration = facts.configuration
-    if not configuration.business_rules and change.type not in ASKED:
+    if change.event == UNDELIVERED or (not configuration.business_rules and change.type not in ASKED):
         return change
     by_desk = before is not None and is_handled(facts, before)
     return settled(change, before, Occasion(configuration, lookups, facts.now, facts, by_desk=by_desk))

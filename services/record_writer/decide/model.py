@@ -7,7 +7,7 @@ from typing import Literal
 
 from services.record_writer.decide.body import Block
 from shared.contracts.change import Change, Notification, Target
-from shared.store.outbox import SendingSide
+from shared.store.outbox import SendingSide, UndeliveredMail
 from shared.store.record import Record
 
 Ending = Literal["recorded", "commanded", "rejected", "exported", "failed", "wait", "decided before"]
@@ -55,7 +55,7 @@ class Decision:
     `step` names the rule that ended the mail before any part was planned, or that rejects it. `targets` are to be
     claimed. `notices`: the answer to the sender, if there is one; `incident`: the incident on error for parts that
     failed beside others. `may_make_incident`: False when the making of an incident is what failed. `outgoing`: which
-    server sends what the mail causes.
+    server sends what the mail causes. `undelivered`: the mail of ours that this one reports as not delivered.
     """
 
     ending: Ending
@@ -68,6 +68,7 @@ class Decision:
     may_make_incident: bool = True
     export: Export | None = None
     outgoing: SendingSide = field(default_factory=SendingSide)
+    undelivered: UndeliveredMail | None = None
 
     @property
     def changes(self) -> list[Change]:

@@ -28,9 +28,11 @@ from services.record_writer.decide.outgoing import outgoing
 from services.record_writer.decide.parts import blocks_of, targets_of, type_for
 from services.record_writer.decide.replies import in_words, missing_record_notice, reason_of, refusal_of
 from services.record_writer.decide.sender import refuse_strangers, sender_refusal
+from services.record_writer.decide.undelivered import decide_report, plan_note, reported, undelivered
 from services.record_writer.decide.update import plan_update
 from shared.config.model import XML_EXPORT
 from shared.contracts.change import Change, Target, TargetKind
+from shared.store.outbox import OutboxMail
 from shared.store.record import Record, pending_change, with_change
 from shared.typed import BadValue
 
@@ -39,6 +41,8 @@ INVITATION: Final = "a meeting request or an answer to one, and no answer about 
 
 def decide(facts: Facts, lookups: Lookups) -> Decision:
     """Decide one mail. Raises `PostroomError` when a record, or its type, does not exist any more."""
+    if returned := reported(facts, lookups):
+        return _report(facts, lookups, returned)
     if decide_whole := WHOLE_MAILS.get(facts.inbox.processor):
         return Decision("rejected", INVITATION, "kind") if _is_unwanted_invitation(facts) else decide_whole(facts)
     if facts.forwarder is None and (commands := commands_in(facts)):
@@ -62,6 +66,15 @@ def _command(facts: Facts, lookups: Lookups, commands: tuple[Command, ...]) -> D
     if isinstance(target, Decision):
         return target
     return conclude(facts, lookups, _plan_parts(facts, lookups, (target,), [whole(facts.mail.text)]))
+
+
+def _report(facts: Facts, lookups: Lookups, mail: OutboxMail) -> Decision:
+    """Decide a report about a mail of the desk; its record is fixed once."""
+    target = next(iter(facts.targets_claimed), None) or decide_report(facts, lookups, mail)
+    if isinstance(target, Decision):
+        return target
+    ended = conclude(facts, lookups, _plan_parts(facts, lookups, (target,), [whole(facts.mail.text)]))
+    return replace(ended, undelivered=undelivered(facts, mail))
 
 
 def _is_unwanted_invitation(facts: Facts) -> bool:
@@ -200,6 +213,7 @@ PLANNERS: Final[Mapping[TargetKind, Callable[[Facts, Lookups, Part], Change | No
         "reject": _refuse,
         "none": _name_missing,
         "covered": lambda *_: None,
+        "undelivered": plan_note,
     }
 )
 """Kind of target → the function that plans its Change."""

@@ -94,7 +94,8 @@ BOUNCED = replace(
                 diagnostic="smtp; 550 5.1.1 no such user",
             ),
             BouncedRecipient("slow@customer.example"),
-        )
+        ),
+        message_ids=("<sent@desk.example>",),
     ),
 )
 SENDER = Sender(

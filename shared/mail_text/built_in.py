@@ -108,7 +108,7 @@ _TABLE: Final = (
     ),
     BuiltIn(
         "to-handler",
-        "a mail updated a record, for the analyst who has it (`notify_handler_on_update`, VF-20)",
+        "a mail updated a record, for the analyst who has it, else for its team (`notify_handler_on_update`, VF-20)",
         "{keyword} {subject}",
         "{type} {number} has been updated by email.\n\n{text}\n",
         _ABOUT_RECORD,

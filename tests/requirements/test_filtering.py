@@ -303,7 +303,7 @@ def test_a_mail_that_patterns_have_no_time_for_is_a_dead_letter_and_not_let_thro
 
 @pytest.mark.req("TI-20")
 def test_an_answer_that_patterns_have_no_time_for_is_kept_back(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.notifier.stage.PatternTime", lambda: PatternTime(0.0))
+    monkeypatch.setattr("services.notifier.permission.PatternTime", lambda: PatternTime(0.0))
     rule = Rule("slow", {"regex": {"subject": "(a|aa)+$"}}, direction="outbound")
     server = MailServer("default", host="localhost", from_address="support@example.com")
     desk.configure(a_configuration(rules=(rule,), mail_servers=(server,)))

@@ -24,7 +24,7 @@ from shared.config.model import (
     Template,
 )
 from shared.store.documents import Document
-from tests.builders import a_configuration, a_mail, a_person, an_inbox
+from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.servers.smtp import SmtpServer
 
@@ -286,3 +286,22 @@ def test_the_inbox_s_server_wins_over_the_partition_s(
     desk.configure(a_configuration(inbox, a_person("jane"), **parts))
     desk.receive(a_mail(sender=JANE))
     assert (only(desk.outbox())["server"], len(sink.received)) == (server, 1)
+
+
+@pytest.mark.req("VF-20")
+@pytest.mark.parametrize(
+    ("owner", "told"), [("tom", ["tom@example.com"]), (None, ["ann@example.com", "tom@example.com"])]
+)
+def test_the_analyst_who_has_a_record_hears_of_updates_else_the_team(
+    desk: Desk, owner: str | None, told: list[str]
+) -> None:
+    commands = CommandPolicy(notify_handler_on_update=True, reply_on_update=False)
+    team = [an_analyst(name, teams=("Service Desk",)) for name in ("ann", "tom", "sue")]
+    others = (a_person("jane"), an_analyst("bob", teams=("Network",)))
+    inbox = an_inbox(commands=commands, owner_team="Service Desk")
+    desk.configure(a_configuration(inbox, *team, *others))
+    desk.receive(a_mail(sender=JANE))
+    desk.store.update("records", {}, {"$set": {"owner": owner}})
+    desk.receive(a_mail("More\n", sender=JANE, subject="[Call - INC1]", Cc="sue@example.com"))
+    assert sorted(address for each in desk.outbox() for address in each["to"]) == told
+    assert {each["kind"] for each in desk.outbox()} == {"handler"}

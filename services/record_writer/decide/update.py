@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -28,10 +28,13 @@ from shared.config.model import APPROVAL, QuickAction, RecordType
 from shared.contracts.change import Activity, Change, NoteAbove, Notification
 from shared.contracts.errors import PostroomError
 from shared.mail_text.variables import for_strangers
+from shared.store.people import StoredPerson
 from shared.store.record import Record, forwarding
 
 WORKING: Final = "Active"
 NOBODY: Final = "nothing"
+MAX_TEAM: Final = 20
+"""People of a team who get a mail about an update."""
 MOVES: Final = {"Status": "status", "Owner": "owner", "OwnerTeam": "owner_team"}
 """Names of fields → the kind of the note that says how one changed."""
 
@@ -61,7 +64,7 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
         notifications=(
             *_reply(facts, lookups, type_, replace(record, **_own(given))),
             *_message_to_customer(facts, lookups, type_, record),
-            *_message_to_handler(facts, lookups, type_, record),
+            *_messages_to_handlers(facts, lookups, type_, record),
         ),
     )
 
@@ -131,7 +134,7 @@ def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Ch
         activities=email_activities(facts, lookups, part),
         notifications=(
             *about_record(facts, lookups, "closed-updated", type_, record, "closed"),
-            *_message_to_handler(facts, lookups, type_, record),
+            *_messages_to_handlers(facts, lookups, type_, record),
         ),
     )
 
@@ -259,14 +262,27 @@ def _message_to_customer(facts: Facts, lookups: Lookups, type_: RecordType, reco
     return (message(facts, person, TO_CUSTOMER, "to-customer", values, label=label, in_reply_to=about),)
 
 
-def _message_to_handler(facts: Facts, lookups: Lookups, type_: RecordType, record: Record) -> tuple[Notification, ...]:
-    """What somebody writes, for the assigned analyst, where the inbox wants it (VF-20); a team has no address."""
-    wanted = facts.inbox.commands.notify_handler_on_update and facts.answers and record.owner
-    person = lookups.person(record.owner) if wanted and record.owner else None
-    writers = {each.person_id for each in (facts.sender, facts.forwarder) if each}
-    if person is None or not person.addresses or person.id in writers:
+def _messages_to_handlers(
+    facts: Facts, lookups: Lookups, type_: RecordType, record: Record
+) -> tuple[Notification, ...]:
+    """What somebody writes, for those who have the record, where the inbox wants it (VF-20); not for who has it."""
+    if not (facts.inbox.commands.notify_handler_on_update and facts.answers):
         return ()
-    if {address_key(each.address) for each in (*facts.mail.to, *facts.mail.cc)} & set(person.addresses):
+    has_it = {address_key(each.address) for each in (*facts.mail.to, *facts.mail.cc)}
+    writers = {each.person_id for each in (facts.sender, facts.forwarder) if each}
+    others = [
+        each
+        for each in _handlers(lookups, record)
+        if each.addresses and each.id not in writers and has_it.isdisjoint(each.addresses)
+    ]
+    if not others:
         return ()
     values, label = values_of(facts, lookups, type_, record), keyword(facts, type_, record.number)
-    return (message(facts, person, TO_HANDLER, "to-handler", values, label=label),)
+    return tuple(message(facts, each, TO_HANDLER, "to-handler", values, label=label) for each in others)
+
+
+def _handlers(lookups: Lookups, record: Record) -> Sequence[StoredPerson]:
+    """The analyst who has the record; without one the people of its team."""
+    if record.owner:
+        return tuple(filter(None, [lookups.person(record.owner)]))
+    return lookups.group("teams", record.owner_team, MAX_TEAM) if record.owner_team else ()

@@ -60,3 +60,31 @@ def test_a_subject_that_is_barred_does_not_leave(desk: Desk, sink: SmtpServer, b
     assert len(sink.received) == 1
     held = desk.store.get("outbox", "another") or {}
     assert (held["state"], held["reason"]) == ("blocked", "the rule barred-subject blocks it")
+
+
+@pytest.mark.req("TI-23")
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_one_recipient_who_may_not_get_it_keeps_a_mail_back(desk: Desk, sink: SmtpServer, place: int) -> None:
+    rule = Rule("quiet", {"recipient": "quiet@"}, direction="outbound")
+    configure(desk, sink, rules=(rule,))
+    desk.receive(a_mail())
+    desk.receive(a_mail("more\n", subject="Incident#1"))
+    to = ["a@customer.example", "b@customer.example"]
+    to.insert(place, "quiet@customer.example")
+    (sent,) = desk.outbox()
+    desk.store.insert("outbox", {**sent, "_id": "another", "state": "waiting", "tries": 0, "to": to})
+    stage.build(desk.app).handle(NotificationQueued(sent["mail_id"], "another"))
+    assert len(sink.received) == 1
+    assert (desk.store.get("outbox", "another") or {})["state"] == "blocked"
+
+
+@pytest.mark.req("TI-21", "PR-02")
+@pytest.mark.parametrize("address", ["MAILER-DAEMON@mx.example", "postmaster@customer.example"])
+def test_a_mail_system_gets_no_mail(desk: Desk, sink: SmtpServer, address: str) -> None:
+    configure(desk, sink)
+    desk.receive(a_mail())
+    desk.receive(a_mail("more\n", subject="Incident#1"))
+    (sent,) = desk.outbox()
+    desk.store.insert("outbox", {**sent, "_id": "another", "state": "waiting", "tries": 0, "to": [address]})
+    stage.build(desk.app).handle(NotificationQueued(sent["mail_id"], "another"))
+    assert (desk.store.get("outbox", "another") or {})["reason"] == "the rule barred-sender blocks it"

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from services.fetcher import mailbox
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import InboxAccess, Limits, Mailbox, Peek
+from services.fetcher.support import unsupported_reason
 from services.fetcher.visit import PART, HandOver, Polled, Visit
 from shared.clock import Clock, SystemClock
 from shared.config.model import Inbox, Settings
@@ -96,6 +97,7 @@ class FetcherSource:
         self._leases = leases or Leases(documents)
         self.states = InboxStates(documents, self._clock)
         self._plans: dict[str, _Plan] = {}
+        self._unsupported: dict[str, str] = {}
         self._outage = Outage(wiring.hooks, PART, "")
         self._stopping = threading.Event()
         self._open: dict[str, Mailbox] = {}
@@ -110,7 +112,7 @@ class FetcherSource:
         return [each for each in self._wiring.inboxes() if self._runs(each, states) and self._is_due(each)]
 
     def _runs(self, inbox: Inbox, states: Mapping[str, InboxState]) -> bool:
-        if not inbox.enabled or inbox.protocol == "none":
+        if not inbox.enabled or inbox.protocol == "none" or self._is_unsupported(inbox):
             return False
         stop = states.get(inbox.name, InboxState(inbox.name)).stop
         if stop is None:
@@ -121,6 +123,14 @@ class FetcherSource:
             self.states.start(inbox.name)  # somebody corrected the login
             return True
         return False
+
+    def _is_unsupported(self, inbox: Inbox) -> bool:
+        """Whether this installation cannot read it (NE-02); logged once for each reason."""
+        reason = unsupported_reason(inbox)
+        if reason is not None and self._unsupported.get(inbox.name) != reason:
+            self._unsupported[inbox.name] = reason
+            log.error("inbox_not_supported", extra={"inbox": inbox.name, "reason": reason})
+        return reason is not None
 
     def _is_due(self, inbox: Inbox) -> bool:
         plan = self._plans.get(inbox.name)

@@ -102,6 +102,8 @@ def running_state(inbox: Inbox, state: InboxState, *, processing: bool) -> tuple
     """Whether an inbox runs, and why not. `processing`: whether the system visits inboxes at all."""
     if not inbox.enabled:
         return "disabled", None
+    if inbox.protocol != "none" and (reason := _unsupported_reason(inbox)):
+        return "disabled", reason
     if state.stop:
         return "stopped", state.stop.reason
     if not processing and inbox.protocol != "none":
@@ -109,10 +111,16 @@ def running_state(inbox: Inbox, state: InboxState, *, processing: bool) -> tuple
     return ("failing", state.error) if state.error else ("running", None)
 
 
+def _unsupported_reason(inbox: Inbox) -> str | None:
+    from services.fetcher.support import unsupported_reason
+
+    return unsupported_reason(inbox)
+
+
 def unread_inboxes(app: App) -> tuple[InboxView, ...]:
     """Enabled inboxes with a mailbox that could not be read: mail that waits there is in no count of mails."""
     with_mailbox = (each for each in _views(app, processing=True) if each.inbox.protocol != "none")
-    return tuple(each for each in with_mailbox if each.running in {"stopped", "failing"} and each.reason)
+    return tuple(each for each in with_mailbox if each.running != "running" and each.reason)
 
 
 def check_connection(app: App, name: str) -> ConnectionCheck:

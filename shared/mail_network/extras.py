@@ -21,5 +21,8 @@ def required(module: str, extra: str) -> Any:
 
 
 def is_installed(module: str) -> bool:
-    """Whether a module can be imported; it is not imported."""
-    return find_spec(module) is not None
+    """Whether a module can be imported; it is not imported, but the packages above it are."""
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # the package above it is missing
+        return False

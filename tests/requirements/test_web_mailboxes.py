@@ -10,10 +10,12 @@ from typing import Any
 import pytest
 
 from services import runner
+from services.fetcher import support
 from services.operator import inboxes, mail_servers
 from services.operator.mail_servers import TestMail
-from shared.config.model import Configuration, Inbox, MailServer, OAuth
+from shared.config.model import Configuration, Google, Inbox, MailServer, OAuth
 from shared.config.values import Secret
+from shared.mail_network import sasl
 from tests.desk import Desk
 from tests.servers.microsoft import CLIENT, OTHER, SECRET, SUPPORT, TENANT, MicrosoftStub, error, throttled
 from tests.servers.tls import Certificate, make_certificate
@@ -113,6 +115,38 @@ def test_a_wrong_secret_stops_the_inbox_and_the_others_run_on(
         views["second"].reason or ""
     )
     assert views["support"].running == "running"
+
+
+@pytest.mark.req("NE-02")
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"protocol": "ews", "ews_url": "https://mail.example.com/EWS/Exchange.asmx"}, "pip install 'postroom[ews]'"),
+        ({"protocol": "gmail", "google": Google("a@p.example", Secret("${GRAPH_SECRET}"))}, "postroom[google]"),
+        ({"protocol": "imap", "host": "localhost", "auth": "ntlm"}, "auth ntlm needs a library"),
+    ],
+    ids=["ews", "gmail", "ntlm"],
+)
+def test_an_inbox_whose_method_is_not_supported_is_disabled_with_the_reason_and_the_others_run_on(
+    options: dict[str, Any],
+    reason: str,
+    desk: Desk,
+    microsoft: MicrosoftStub,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(support, "is_installed", lambda _module: False)
+    monkeypatch.setattr(sasl, "is_installed", lambda _module: False)
+    support._reason.cache_clear()
+    use_microsoft(desk, microsoft, Inbox("second", "second@example.com", password=Secret("${GRAPH_SECRET}"), **options))
+    microsoft.deliver(a_mail(1))
+    run_once(desk)
+    views = {each.inbox.name: each for each in inboxes.inbox_views(desk.app)}
+    support._reason.cache_clear()
+    assert len(desk.records()) == 1
+    assert (views["support"].running, views["second"].running) == ("running", "disabled")
+    assert reason in (views["second"].reason or "")
+    assert [each.getMessage() for each in caplog.records].count("inbox_not_supported") == 1
 
 
 @pytest.mark.req("IV-08", "NE-24")

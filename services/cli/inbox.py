@@ -22,9 +22,12 @@ if TYPE_CHECKING:
     from shared.config.model import MailServer
 
 
-@click.group(cls=Group)
+_SETUP = "Set up an inbox: its configuration, the work at the provider, a test of each step."
+
+
+@click.group(cls=Group, lazy={"setup": ("services.cli.inbox_setup:setup", _SETUP)})
 def inbox() -> None:
-    """Inboxes: list, test, start, stop, peek, sample."""
+    """Inboxes: set up, list, test, start, stop, peek, sample."""
 
 
 @inbox.command("list", cls=Command)

@@ -1,0 +1,157 @@
+"""`postroom inbox setup`: a guide to a new inbox. Asks what it needs, prints what to do, tests each step."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from services.cli import output
+from services.cli.base import PROBLEM, Command, Group, as_json, opened
+
+if TYPE_CHECKING:
+    from services.operator.inbox_setup import Guide
+
+NAME = click.option("--name", default="support", show_default=True, help="Name of the inbox.")
+ADDRESS = click.option("--address", metavar="ADDRESS", help="Address of the mailbox.")
+TEST = click.option("--test/--no-test", default=True, help="Test each step, or only print what to do.  [default: test]")
+_ADDRESS = re.compile(r"[^\s@]+@[^\s@]+")
+SECRET_HELP = "as ${ENV_NAME} or file:path"  # noqa: S105 - a help text
+
+
+@click.group(cls=Group)
+def setup() -> None:
+    """Set up an inbox: the configuration, the work at the provider, a test of each step."""
+
+
+def _asked(value: str | None, option: str, question: str) -> str:
+    """The value of an option, or what the person answers; without a terminal a missing option is an error."""
+    if value:
+        return value
+    if as_json() or not sys.stdin.isatty():
+        raise click.UsageError(f"{option} is missing; it is needed: {question.lower()}")
+    return str(click.prompt(question, err=True))
+
+
+def _address(value: str | None) -> str:
+    address = _asked(value, "--address", "Address of the mailbox")
+    if not _ADDRESS.fullmatch(address):
+        raise click.UsageError(f"--address {address!r} is not an address; write it as user@domain")
+    return address
+
+
+@setup.command(cls=Command)
+@NAME
+@ADDRESS
+@click.option("--client-id", help="Application (client) id.")
+@click.option("--tenant-id", help="Directory (tenant) id.")
+@click.option("--secret", help=f"Client secret, {SECRET_HELP}.")
+@click.option("--certificate", help=f"Certificate and private key (PEM) instead of a secret, {SECRET_HELP}.")
+@click.option("--object-id", help="Object id of the enterprise application, for the commands that are printed.")
+@click.option("--cloud", type=click.Choice(["global", "us-government", "us-defense", "china"]), default="global")
+@click.option("--authority", help="Address of the logins, if it is none of these clouds.")
+@click.option("--endpoint", help="Address of Graph, if it is none of these clouds.")
+@click.option("--other", metavar="ADDRESS", help="A mailbox that the application must not be able to read; tested.")
+@TEST
+def microsoft365(name: str, *, test: bool, **given: Any) -> int:
+    """Microsoft 365 by Microsoft Graph, with an application that may use this mailbox alone."""
+    from services.operator import inbox_setup
+    from shared.config.model import OAuth
+
+    address = _address(given["address"])
+    client = _asked(given["client_id"], "--client-id", "Application (client) id")
+    tenant = _asked(given["tenant_id"], "--tenant-id", "Directory (tenant) id")
+    certificate = given["certificate"]
+    secret = None if certificate else _asked(given["secret"], "--secret", f"Client secret, {SECRET_HELP}")
+    authority, endpoint = inbox_setup.CLOUDS[given["cloud"]]
+    application = OAuth(
+        client_id=client,
+        tenant_id=tenant,
+        client_secret=inbox_setup.secret_of(secret, "--secret") if secret else None,
+        client_certificate=inbox_setup.secret_of(certificate, "--certificate") if certificate else None,
+        authority=given["authority"] or authority,
+        endpoint=given["endpoint"] or endpoint,
+    )
+    more = {"object_id": given["object_id"]} if given["object_id"] else {}
+    return _show(inbox_setup.microsoft365(name, address, application, other=given["other"], **more), test=test)
+
+
+@setup.command(cls=Command)
+@NAME
+@ADDRESS
+@click.option("--service-account", metavar="ADDRESS", help="Address of the service account.")
+@click.option("--private-key", help=f"Its JSON key, {SECRET_HELP}.")
+@click.option("--endpoint", default="https://gmail.googleapis.com", show_default=True, help="Address of the Gmail API.")
+@TEST
+def google(name: str, *, test: bool, **given: Any) -> int:
+    """Google Workspace by the Gmail API, with a service account."""
+    from services.operator import inbox_setup
+    from shared.config.model import Google
+
+    address = _address(given["address"])
+    account = _asked(given["service_account"], "--service-account", "Address of the service account")
+    key = inbox_setup.secret_of(
+        _asked(given["private_key"], "--private-key", f"JSON key, {SECRET_HELP}"), "--private-key"
+    )
+    found = Google(service_account=account, private_key=key, user=address, endpoint=given["endpoint"])
+    return _show(inbox_setup.google(name, address, found), test=test)
+
+
+@setup.command(cls=Command)
+@NAME
+@ADDRESS
+@click.option("--host", help="Name of the mail server.")
+@click.option("--port", type=click.IntRange(1, 65535), help="Its port.  [default: 993]")
+@click.option("--tls", type=click.Choice(["implicit", "starttls", "none"]), help="How the connection is encrypted.")
+@click.option("--username", help="User name.  [default: the address]")
+@click.option("--password", help=f"Password, {SECRET_HELP}.")
+@click.option("--folder", default="INBOX", show_default=True, help="Folder to read.")
+@TEST
+def imap(name: str, *, test: bool, **given: Any) -> int:
+    """A mailbox that is read by IMAP with a password."""
+    from services.operator import inbox_setup
+    from shared.config.model import Inbox
+
+    address = _address(given["address"])
+    host = _asked(given["host"], "--host", "Name of the mail server")
+    password = _asked(given["password"], "--password", f"Password, {SECRET_HELP}")
+    inbox = Inbox(
+        name,
+        address,
+        protocol="imap",
+        host=host,
+        port=given["port"] or 0,
+        tls=given["tls"] or "",
+        username=given["username"],
+        password=inbox_setup.secret_of(password, "--password"),
+        folder=given["folder"],
+    )
+    return _show(inbox_setup.imap(inbox), test=test)
+
+
+def _show(guide: Guide, *, test: bool) -> int:
+    """Print the guide, then the steps as they are tested; exit code 1 when one fails."""
+    from services.operator import inbox_setup
+
+    if as_json():
+        output.emit({"configuration": guide.configuration, "work": guide.work})
+    else:
+        output.heading("What an administrator does at the provider")
+        click.echo("\n".join(map(output.safe, guide.work)))
+        output.heading("The configuration: save it as inbox.yaml, then run: postroom config apply inbox.yaml")
+        click.echo(output.safe(guide.configuration, breaks=True), nl=False)
+    if not test:
+        return 0
+    if not as_json():
+        output.heading("Test of each step")
+    ok = True
+    with opened() as app:
+        for step in inbox_setup.run_steps(app, guide):
+            ok = ok and step.ok
+            output.result(
+                asdict(step), f"{'ok     ' if step.ok else 'MISSING'}  {step.name}: {output.safe(step.message)}"
+            )
+    return 0 if ok else PROBLEM

@@ -1,0 +1,185 @@
+"""Guides to a new inbox: its configuration, what an administrator has to do at the provider, and a test of each step.
+
+A guide is made of answers and stores nothing; the person applies the configuration that it prints. The steps use the
+same classes as the fetcher and the notifier, so that a step that works here works there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from services.fetcher.mailbox import InboxAccess, Limits, mailbox_class
+from services.notifier import send
+from shared.config.model import Configuration, Google, Inbox, MailServer, OAuth
+from shared.config.values import Secret
+from shared.config.writing import to_yaml
+from shared.contracts.errors import Misconfigured, PostroomError
+from shared.mail_network import connection_test
+from shared.mail_network.sasl import Credentials
+
+if TYPE_CHECKING:
+    from shared.app import App
+    from shared.mail_network.connection_test import TestResult
+
+SCOPE: Final = "Postroom mailboxes"
+GMAIL_SCOPE: Final = "https://www.googleapis.com/auth/gmail.modify"
+CLOUDS: Final[Mapping[str, tuple[str, str]]] = {
+    "global": ("https://login.microsoftonline.com", "https://graph.microsoft.com"),
+    "us-government": ("https://login.microsoftonline.us", "https://graph.microsoft.us"),
+    "us-defense": ("https://login.microsoftonline.us", "https://dod-graph.microsoft.us"),
+    "china": ("https://login.chinacloudapi.cn", "https://microsoftgraph.chinacloudapi.cn"),
+}
+"""National cloud → address of the logins, address of Graph."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step that was tested. `message`: what was found; when it failed, what is missing."""
+
+    name: str
+    ok: bool
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """What to do. `work`: lines for the administrator of the provider. `other`: a mailbox that must stay closed."""
+
+    inbox: Inbox
+    server: MailServer | None
+    work: tuple[str, ...]
+    other: str | None = None
+
+    @property
+    def configuration(self) -> str:
+        """The YAML for `postroom config apply`."""
+        return to_yaml(Configuration(inboxes=(self.inbox,), mail_servers=(self.server,) if self.server else ()))
+
+
+def microsoft365(
+    name: str,
+    address: str,
+    application: OAuth,
+    *,
+    object_id: str = "<object id of the enterprise application>",
+    other: str | None = None,
+) -> Guide:
+    """Microsoft 365 by Graph, with rights to this mailbox alone (RBAC for Applications in Exchange Online)."""
+    inbox = Inbox(name, address, protocol="graph", oauth=application, mail_server=f"{name}-out")
+    server = MailServer(f"{name}-out", protocol="graph", oauth=application, from_address=address)
+    client = application.client_id
+    quoted = address.replace("'", "''")
+    roles = (
+        f"New-ManagementRoleAssignment -App {client} -Role '{role}' -CustomResourceScope '{SCOPE}'"
+        for role in ("Application Mail.ReadWrite", "Application Mail.Send")
+    )
+    work = (
+        "# In the Entra admin center: register an application, and give it a client secret or a certificate.",
+        "# Grant it no API permission such as Mail.Read there: that would open every mailbox of the tenant.",
+        "# Under Enterprise applications, take the application's Object ID. The one under App registrations differs,",
+        "# and with it the commands below have no effect and no error.",
+        "# Then in PowerShell, with the module ExchangeOnlineManagement, as an Exchange administrator:",
+        "Connect-ExchangeOnline",
+        f"New-ServicePrincipal -AppId {client} -ObjectId {object_id} -DisplayName Postroom",
+        f"New-ManagementScope -Name '{SCOPE}' -RecipientRestrictionFilter \"PrimarySmtpAddress -eq '{quoted}'\"",
+        *roles,
+        f"Test-ServicePrincipalAuthorization -Identity {client} -Resource {address}",
+        "# InScope is True for both roles. It takes effect after 30 minutes to 2 hours.",
+    )
+    return Guide(inbox, server, work, other)
+
+
+def google(name: str, address: str, account: Google) -> Guide:
+    """Google Workspace by the Gmail API, with a service account that acts for the user of the mailbox."""
+    inbox = Inbox(name, address, protocol="gmail", google=account, mail_server=f"{name}-out")
+    server = MailServer(f"{name}-out", protocol="gmail", google=account, from_address=address)
+    work = (
+        "# In the Google Cloud console: make a project, switch on the Gmail API, make a service account with a key.",
+        "# In the admin console of Workspace, under Security > API controls > Domain-wide delegation, add the client",
+        "# id of the service account (client_id in the JSON key) with this scope:",
+        GMAIL_SCOPE,
+        "# Google cannot limit this to one mailbox: the key opens every mailbox of the domain. Keep it as a password.",
+    )
+    return Guide(inbox, server, work)
+
+
+def imap(inbox: Inbox) -> Guide:
+    """A mailbox that is read by IMAP with a user name and a password."""
+    work = (
+        "# Give the user a folder for what was processed, or let Postroom make it (create_archive_folder).",
+        "# Microsoft 365 and Google Workspace take no passwords for IMAP: use setup microsoft365 or setup google.",
+    )
+    return Guide(inbox, None, work)
+
+
+def run_steps(app: App, guide: Guide) -> Iterator[Step]:
+    """Test each step, one after the other; the first that fails is the last, because those behind it need it."""
+    for name, check in _steps(app, guide):
+        try:
+            result = check()
+        except PostroomError as error:
+            result = connection_test.failed(error, app.clock.now())
+        yield Step(name, result.ok, result.message if not result.detail else f"{result.message} ({result.detail})")
+        if not result.ok:
+            return
+
+
+Check = Callable[[], "TestResult"]
+
+
+def _steps(app: App, guide: Guide) -> Sequence[tuple[str, Check]]:
+    inbox, server, settings = guide.inbox, guide.server, app.directory.current().settings
+    found: list[tuple[str, Check]] = []
+    if inbox.oauth or inbox.google:
+        found.append(("access token", lambda: _token(app, inbox)))
+    found.append(("mailbox", lambda: _mailbox(app, inbox)))
+    if server:
+        found.append(("sending", lambda: send.check(server, settings, tokens=app.tokens.of)))
+    if guide.other:
+        other = guide.other
+        found.append((f"{other} stays closed", lambda: _closed(app, inbox, other)))
+    return found
+
+
+def _token(app: App, inbox: Inbox) -> TestResult:
+    source = app.tokens.of(inbox)
+    if source is None:
+        raise Misconfigured("no application is configured")
+    source.token()
+    return replace(connection_test.passed(app.clock.now()), message="An access token was given.")
+
+
+def _mailbox(app: App, inbox: Inbox) -> TestResult:
+    settings = app.directory.current().settings
+    limits = Limits(allow_cleartext_auth=settings.allow_cleartext_auth, fips=settings.fips)
+    password = inbox.password.reveal() if inbox.password else None
+    credentials = Credentials(inbox.username or inbox.address, password, app.tokens.of(inbox))
+    return mailbox_class(inbox.protocol)(InboxAccess(inbox, credentials, limits)).check()
+
+
+def _closed(app: App, inbox: Inbox, other: str) -> TestResult:
+    """Whether the application may not read another mailbox. Reads the id of one mail at most."""
+    from shared.mail_network.graph import AccessDenied, GraphClient
+
+    tokens = app.tokens.of(inbox)
+    client = GraphClient(inbox.oauth, other, tokens, verify=inbox.verify_certificate, seconds=60)
+    try:
+        client.get("/mailFolders/inbox/messages", {"$select": "id", "$top": "1"})
+    except AccessDenied:
+        return replace(connection_test.passed(app.clock.now()), message=f"The application cannot read {other}.")
+    finally:
+        client.web.close()
+    raise Misconfigured(
+        f"the application can read {other} too: it has a permission for the whole tenant. Remove Mail.* from its API "
+        "permissions in the Entra admin center; a consent there is not limited by the scope in Exchange"
+    )
+
+
+def secret_of(text: str, option: str) -> Secret:
+    """A reference to a secret. Raises `Misconfigured`, which names the option, for a secret in clear text."""
+    try:
+        return Secret(text)
+    except Misconfigured:
+        raise Misconfigured(f"{option} is written as ${{ENV_NAME}} or file:path, never as the secret itself") from None

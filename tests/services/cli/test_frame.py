@@ -50,6 +50,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         ("outbox", "list"), ("outbox", "show"), ("outbox", "send"),
         ("inbox", "list"), ("inbox", "test"), ("inbox", "start"), ("inbox", "stop"),
         ("inbox", "peek"), ("inbox", "sample"),
+        ("inbox", "setup", "microsoft365"), ("inbox", "setup", "google"), ("inbox", "setup", "imap"),
         ("mail-server", "list"), ("mail-server", "test"),
         ("config", "check"), ("config", "apply"), ("config", "export"), ("doctor",),
     }  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -35,19 +36,20 @@ def list_inboxes() -> None:
     """List inboxes with their last poll and their last connection test."""
     with opened() as app:
         views = inboxes.inbox_views(app)
-        zone = app.directory.current().settings.timezone
+        zone, now = app.directory.current().settings.timezone, app.clock.now()
     if as_json():
         for each in views:
             output.emit(each.as_json())
         return
     headings = ("inbox", "address", "protocol", "processor", "state", "polled", "tested", "reason")
-    output.table(headings, (_row(each, zone) for each in views), empty="no inboxes")
+    output.table(headings, (_row(each, zone, now) for each in views), empty="no inboxes")
 
 
-def _row(view: inboxes.InboxView, zone: str) -> tuple[object, ...]:
+def _row(view: inboxes.InboxView, zone: str, now: datetime) -> tuple[object, ...]:
     of, polled, test = view.inbox, output.local(view.state.polled_at, zone), view.state.test
+    warning = view.credential_end.warning(now) if view.credential_end else None
     tested = f"{'ok' if test.ok else 'failed'} {output.local(test.at, zone)}" if test else ""
-    return of.name, of.address, of.protocol, of.processor, view.running, polled, tested, view.reason
+    return of.name, of.address, of.protocol, of.processor, view.running, polled, tested, view.reason or warning
 
 
 @inbox.command(cls=Command)

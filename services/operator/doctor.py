@@ -13,6 +13,7 @@ from typing import Final, Literal
 
 from services.operator.configuration import notes_on
 from services.operator.conservation import check as check_conservation
+from services.operator.credential_ends import credential_ends
 from services.operator.queues import use_management
 from services.operator.standstill import standstills, waited
 from services.queues import QUEUES
@@ -126,6 +127,10 @@ def _secrets(app: App) -> Iterator[Finding]:
         yield Finding("secrets", "note", f"{each.path}: {each.message}")
     if not lacking:
         yield Finding("secrets", "ok", "all required secrets are present")
+    now = app.clock.now()
+    for end in credential_ends(app.directory.current()):
+        if warning := end.warning(now):
+            yield Finding("secrets", "problem" if end.day < now.date() else "note", warning)
 
 
 def _inboxes(app: App) -> Iterator[Finding]:

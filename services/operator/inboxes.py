@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from services.operator.credential_ends import CredentialEnd, credential_end
 from services.operator.errors import NotAvailable
 from services.operator.view import values_of
 from shared.contracts.errors import BoundExceeded, Unavailable
@@ -36,6 +37,11 @@ class InboxView:
     reason: str | None
 
     @property
+    def credential_end(self) -> CredentialEnd | None:
+        """When its client secret or certificate ends; None when that is not known."""
+        return credential_end(self.inbox)
+
+    @property
     def by_operator(self) -> bool:
         """Whether an operator has stopped it."""
         return self.state.stop is not None and self.state.stop.by == OPERATOR
@@ -49,6 +55,7 @@ class InboxView:
             **values_of(self.state, ("auth_failures", "error", "polled_at")),
             "test": asdict(self.state.test) if self.state.test else None,
             "by_operator": self.by_operator,
+            "credential_ends": end.day.isoformat() if (end := self.credential_end) else None,
             "inbox": self.inbox.name,
         }
 

@@ -178,6 +178,18 @@ def people_fit(config: Configuration) -> Complaints:
         yield Complaint(path, "cannot be set while settings.format_per_person is false; remove one")
 
 
+def sign_ins_fit(config: Configuration) -> Complaints:
+    """TI-02: refresh tokens are stored encrypted, so there is a key."""
+    if config.settings.token_key is not None:
+        return
+    for section in ("inboxes.oauth", "mail_servers.oauth"):
+        for path, oauth in values_at(config, section):
+            if oauth.refresh_token is not None:
+                yield Complaint(
+                    f"{path}.refresh_token", "needs settings.token_key, with which it is stored; write that"
+                )
+
+
 def exports_fit(config: Configuration) -> Complaints:
     """IV-40: attachments become files in a folder only."""
     for path, export in values_at(config, "inboxes.export"):
@@ -206,6 +218,7 @@ CHECKS: Final[tuple[Callable[[Configuration], Complaints], ...]] = (
     people_exist,
     people_fit,
     exports_fit,
+    sign_ins_fit,
     mail_templates_fit,
     inboxes_sign,
     prefixes_fit,

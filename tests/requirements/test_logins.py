@@ -183,6 +183,29 @@ def test_kerberos_takes_the_key_of_the_process_without_a_password(
         pass
 
 
+class Renewed:
+    """Tokens of which the first has ended."""
+
+    def __init__(self) -> None:
+        self.given, self.tokens = 0, iter(("ended-token", TOKEN, "never"))
+        self._current = next(self.tokens)
+
+    def token(self) -> str:
+        self.given += 1
+        return self._current
+
+    def rejected(self) -> None:
+        self._current = next(self.tokens)
+
+
+@pytest.mark.parametrize("protocol", ["imap", "pop3"])
+def test_a_token_that_has_ended_is_renewed_once(servers: Servers, protocol: str) -> None:
+    """Row 117: a session that broke because its token ended begins again with a new one."""
+    source = Renewed()
+    with opened(an_inbox(protocol, "xoauth2", port_of(servers, protocol)), Credentials("bob", tokens=source)):
+        assert source.given == 2
+
+
 def a_server(auth: str, port: int, **options: Any) -> MailServer:
     given = {"name": "out", "host": "localhost", "port": port, "tls": "starttls", "auth": auth}
     return MailServer(**(given | options))

@@ -275,11 +275,6 @@ def test_unknown_certificate_stops_the_poll_and_is_shown(
     assert poll(desk).taken == 1
 
 
-def test_token_that_is_refused_is_renewed_once(dovecot: Dovecot, documents: EmbeddedDocuments) -> None:
-    desk = Desk(documents, an_inbox(dovecot.port, auth="xoauth2"))
-    assert "xoauth2" in poll(desk).failures[0] or "XOAUTH2" in poll(desk).failures[0]
-
-
 # logins
 
 

@@ -72,6 +72,25 @@ def test_fips_mode_refuses_methods_that_rest_on_md5(method: str) -> None:
         ),
         (f"{HEAD}protocol: ews, auth: oauth}}", "inboxes[0].oauth: missing, and ews with oauth needs it"),
         (f"{HEAD}protocol: ews, auth: basic}}", "inboxes[0].password: missing, and ews with basic needs it"),
+        (f"{HEAD}protocol: graph, oauth: {{client_id: c, tenant_id: t}}}}", "inboxes[0].oauth.client_secret: missing"),
+        (
+            (
+                f"{HEAD}protocol: graph, oauth: {{client_id: c, tenant_id: t, client_secret: '${{X}}', "
+                "client_certificate: '${Y}'}}"
+            ),
+            "inboxes[0].oauth.client_certificate: client_secret is here too",
+        ),
+        (
+            f"{HEAD}protocol: graph, oauth: {{client_id: c, tenant_id: t, refresh_token: '${{X}}'}}}}",
+            "inboxes[0].oauth.refresh_token: needs settings.token_key",
+        ),
+        (
+            (
+                f"{HEAD}protocol: graph, oauth: {{client_id: c, tenant_id: t, client_secret: '${{X}}', "
+                "client_secret_ends: soon}}"
+            ),
+            "is not a day; write it as 2027-03-31",
+        ),
         ("mail_servers: [{name: out}]", "mail_servers[0].host: missing, and smtp needs it"),
     ],
 )

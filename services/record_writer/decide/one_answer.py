@@ -12,7 +12,7 @@ from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision
 from shared.addresses import domain_of, mailbox_key
-from shared.contracts.change import Notification
+from shared.contracts.change import Change, Notification
 from shared.loops import is_prefixed
 from shared.mail_text.html_text import html_of
 from shared.store.outbox import Recipients
@@ -23,6 +23,10 @@ MAX_COMBINED: Final = 50
 MAX_EXCERPT: Final = 500
 """Characters of a mail that its answer repeats."""
 MAX_LINES: Final = 6
+ANSWERED_FREELY: Final = 2
+"""Answers to a mailbox before the text of its mails is compared."""
+MAX_EARLIER: Final = 20
+"""Activities of a record, the newest, that are compared."""
 YOU_WROTE: Final[Mapping[str, str]] = MappingProxyType(
     {
         "en": "You wrote:",
@@ -52,11 +56,33 @@ def with_answer(facts: Facts, lookups: Lookups, ended: Decision, asked: Sequence
     answers = combined([each for each in asked if each.kind not in MESSAGES])
     if not answers:
         return ended
-    if reached := reached_limit(facts, lookups):
+    if reached := reached_limit(facts, lookups) or repetition(facts, lookups, ended):
         return replace(ended, reason=f"{ended.reason}; not answered: {reached}")
     sending = replace(ended.outgoing, stranger_domain=stranger_domain(facts))
     quoted = tuple(_with_excerpt(each, _excerpt(facts)) for each in answers)
     return replace(ended, notices=(*quoted, *ended.notices), outgoing=sending)
+
+
+def repetition(facts: Facts, lookups: Lookups, ended: Decision) -> str | None:
+    """Why a sender who writes the same again is not answered: a program that answers mail, and does not say so (PR-02).
+
+    Asked when `ANSWERED_FREELY` answers went to the mailbox lately, so a person who sends a mail twice is answered.
+    """
+    address, since = facts.sender.address, facts.now - facts.settings.automatic_mail_cap.per
+    key = (mailbox_key(address.address) if address else None) or ""
+    if lookups.sent_since("to_key", key, since) < ANSWERED_FREELY or lookups.is_answered(facts.envelope.mail_id):
+        return None
+    if any(_is_repeated(change, facts, lookups) for change in ended.changes if change.action == "update"):
+        return "the sender writes the same as before, as a program does that answers every mail"
+    return None
+
+
+def _is_repeated(change: Change, facts: Facts, lookups: Lookups) -> bool:
+    """Whether the record has the same text by the same author from an earlier mail."""
+    new = next((each for each in change.activities if each.kind == "email"), None)
+    known = lookups.activities(change.record_id, MAX_EARLIER) if new and new.text.strip() else ()
+    earlier = [each for each in known if each.kind == "email" and each.mail_id != facts.envelope.mail_id]
+    return new is not None and any((each.text, each.by) == (new.text, new.by) for each in earlier)
 
 
 def _within_limit(facts: Facts, lookups: Lookups, messages: Sequence[Notification]) -> Iterator[Notification]:

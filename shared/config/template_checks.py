@@ -30,6 +30,7 @@ def mail_templates_fit(config: Configuration) -> Complaints:
             for name in dict.fromkeys(names_in(text)):
                 yield from _variable(place, name, fields)
                 yield from _in_use(place, name, uses)
+                yield from _in_subject(place, name)
 
 
 def _texts(path: str, template: MailTemplate) -> Iterator[tuple[str, str]]:
@@ -99,3 +100,9 @@ def _in_use(place: str, name: str, uses: Iterable[tuple[str, tuple[str, ...]]]) 
         is_known = about_record if "." in name else name.casefold() in known or name.casefold() not in VARIABLES
         if not is_known:
             yield Complaint(place, f"{{{name}}} has no value in the mail {use}; it has {', '.join(known)}")
+
+
+def _in_subject(place: str, name: str) -> Complaints:
+    """A command in a subject would be given again by whoever answers the mail."""
+    if name.casefold() == "command" and place.endswith("subject"):
+        yield Complaint(place, "{command} in a subject is a command again in every answer; write it in the text")

@@ -42,12 +42,29 @@ class BuiltIn:
 
 
 _ABOUT_RECORD: Final = (*DESK, *RECORD, *MAIL)
+NOT_DONE: Final = "Your command was not carried out"
+INSUFFICIENT: Final = "Reason: Insufficient Permission"
 _REPLY: Final = "{reply_subject}"
 
 
 def _sentence(text: str) -> TemplateWords:
     """A sentence of ours as the subject for strangers; their text is the one for all."""
     return TemplateWords(text, None)
+
+
+def _command(
+    name: str,
+    when: str,
+    sentence: str,
+    reason: str = "",
+    *,
+    text: str = "",
+    to_strangers: str | None = None,
+    more: tuple[str, ...] = (),
+) -> BuiltIn:
+    """An answer to a command: a sentence as its subject, and the same sentence, with a reason, as its text."""
+    text = text or f"{sentence}. {reason}".rstrip() + "\n"
+    return BuiltIn(name, when, sentence, text, (*_ABOUT_RECORD, *more), TemplateWords(sentence, to_strangers))
 
 
 _TABLE: Final = (
@@ -131,5 +148,63 @@ _TABLE: Final = (
         (*DESK, *MAIL, "what", "lists"),
     ),
 )
-BUILT_IN: Final[Mapping[str, BuiltIn]] = MappingProxyType({each.name: each for each in _TABLE})
+_TABLE_OF_COMMANDS: Final = (
+    _command("closed", "`[CLOSE#n]` closed a call (VF-17)", "{type} {number} has been closed"),
+    _command(
+        "not-closed",
+        "`[CLOSE#n]` of a sender who may not close the call",
+        "{type} {number} has not been closed",
+        INSUFFICIENT,
+    ),
+    _command("approved", "`[APPROVE#n]` decided an approval (VF-18)", "Task {number} has been successfully approved"),
+    _command("rejected", "`[REJECT#n]` decided an approval (VF-18)", "Task {number} has been successfully rejected"),
+    _command("not-approved", "`[APPROVE#n]` of another person", "Task {number} has not been approved", INSUFFICIENT),
+    _command("not-rejected", "`[REJECT#n]` of another person", "Task {number} has not been rejected", INSUFFICIENT),
+    _command(
+        "decided-already",
+        "a command decides an approval that is decided",
+        "Task {number} has been decided already",
+        text="Task {number} has been decided already and stays as it is: {status}.\n",
+    ),
+    _command(
+        "decided-later",
+        "a command decides an approval before those that come first",
+        "Task {number} has not been {verdict}",
+        "Reason: it is decided after {others}.",
+        more=("verdict", "others"),
+    ),
+    _command("command-created", "`[Create …]` made a record (TI-32)", "{type} {number} has been created"),
+    _command("command-updated", "`[Update …]` set fields of a record", "{type} {number} has been updated"),
+    _command("command-deleted", "`[Delete …]` deleted a record", "{type} {number} has been deleted"),
+    _command(
+        "not-updated", "`[Update …]` of a sender who may not", "{type} {number} has not been updated", INSUFFICIENT
+    ),
+    _command(
+        "not-updated-because",
+        "`[Update …]` with a value that its field cannot hold",
+        "{type} {number} has not been updated",
+        text="{type} {number} has not been updated: {reason}.\n",
+        to_strangers="{type} {number} has not been updated.\n",
+        more=("reason",),
+    ),
+    _command(
+        "not-deleted", "`[Delete …]` of a sender who may not", "{type} {number} has not been deleted", INSUFFICIENT
+    ),
+    BuiltIn(
+        "command-refused",
+        "a command was not carried out, and its sender is known",
+        NOT_DONE,
+        "{command} was not carried out: {reason}. No record was changed.\n",
+        (*DESK, *MAIL, "command", "reason"),
+        TemplateWords(NOT_DONE, f"{NOT_DONE}. No record was changed.\n"),
+    ),
+    BuiltIn(
+        "not-identified",
+        "a command decides an approval, and no person has the sender's address (VF-18)",
+        NOT_DONE,
+        f"{NOT_DONE}: the sender has not been identified.\n",
+        (*DESK, *MAIL),
+    ),
+)
+BUILT_IN: Final[Mapping[str, BuiltIn]] = MappingProxyType({each.name: each for each in (*_TABLE, *_TABLE_OF_COMMANDS)})
 """Name of a kind of mail → its built-in words."""

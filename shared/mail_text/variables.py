@@ -52,6 +52,8 @@ VARIABLES: Final[Mapping[str, Variable]] = MappingProxyType(
         ),
         "missing": Variable("the list of what could not be found", known_only=True),
         "command": Variable("the command as the mail writes it", known_only=True),
+        "verdict": Variable("what the sender decides: approved or rejected"),
+        "others": Variable("the numbers of the approvals that come first"),
         "reason": Variable("why something was not done", known_only=True),
         "parent": Variable("number and subject of the record that an approval is about"),
         "approve": Variable("the command that approves: `[APPROVE#APR1]`"),

@@ -305,3 +305,28 @@ def test_the_analyst_who_has_a_record_hears_of_updates_else_the_team(
     desk.receive(a_mail("More\n", sender=JANE, subject="[Call - INC1]", Cc="sue@example.com"))
     assert sorted(address for each in desk.outbox() for address in each["to"]) == told
     assert {each["kind"] for each in desk.outbox()} == {"handler"}
+
+
+@pytest.mark.req("VF-17", "VF-18")
+def test_answers_to_commands_take_templates(desk: Desk) -> None:
+    templates = (
+        MailTemplate("closed", "Done", "{type} {number} is {status}, {sender}"),
+        MailTemplate("not-closed", "No", "{number} stays {status}", languages={"de": {"text": "{number} bleibt"}}),
+        MailTemplate("command-refused", "No", "{command}: {reason}"),
+    )
+    people = (a_person("jane"), a_person("max", addresses=("max@example.com",), language="de"))
+    desk.configure(a_configuration(an_inbox(), *people, mail_templates=templates))
+    desk.receive(a_mail(sender=JANE))
+    for number, sender in ((1, "max@example.com"), (1, JANE), (1, JANE)):
+        desk.receive(a_mail(sender=sender, subject=f"[CLOSE#{number}]"))
+    desk.receive(a_mail(sender=JANE, subject="[CLOSE#1] [CLOSE#2]"))
+    answers = [(each["subject"], each["text"].partition("\n")[0]) for each in desk.outbox()]
+    assert answers == [
+        ("[Call - INC1] No", "INC1 bleibt"),
+        ("[Call - INC1] Done", "Call INC1 is Closed, Jane Doe"),
+        (
+            "Call No INC1 is already closed and has not been updated.",
+            "Call No INC1 is already closed and has not been updated.",
+        ),
+        ("No", "[CLOSE#1]: the mail has another one, [CLOSE#2]; one mail takes one command"),
+    ]

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from services.record_writer.decide.approvals import plan_above, round_below
-from services.record_writer.decide.command_answers import INSUFFICIENT, command_answer
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, author_on
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.update import changed, email_activities, moves, record_of, refused, type_of
+from services.record_writer.decide.wording import command_answer_about
 from shared.config.model import RecordType
 from shared.contracts.change import Activity, Change, NoteAbove
 from shared.store.record import Record
@@ -35,21 +35,18 @@ REJECTED: Final = Verdict("rejected", "Rejected")
 def plan_verdict(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part) -> Change:
     """Decide the approval, or refuse that in words. Raises `PostroomError` when the record or its type is gone."""
     record, type_ = record_of(part), type_of(facts, part)
-    named = f"Task {record.number}"
     if facts.sender.person_id != record.owner:
-        text = f"{named} has not been {verdict.word}. {INSUFFICIENT}\n"
-        answer = command_answer(facts, f"{named} has not been {verdict.word}", text)
+        answer = command_answer_about(facts, lookups, f"not-{verdict.word}", type_, record)
         return refused(facts, lookups, part, answer, "the sender is not who decides it")
     if type_.statuses.group(record.status) == "closed":
-        text = f"{named} has been decided already and stays as it is: {record.status}.\n"
-        answer = command_answer(facts, f"{named} has been decided already", text)
+        answer = command_answer_about(facts, lookups, "decided-already", type_, record)
         return refused(facts, lookups, part, answer, f"{record.number} is decided already")
     parent = lookups.record(record.parent) if record.parent else None
     round_ = round_below(parent, facts.configuration, lookups)
     if round_ and record.id not in {each.id for each in round_.turns}:
         first = ", ".join(each.number for each in round_.turns)
-        text = f"{named} has not been {verdict.word}. Reason: it is decided after {first}.\n"
-        answer = command_answer(facts, f"{named} has not been {verdict.word}", text)
+        more = {"verdict": verdict.word, "others": first}
+        answer = command_answer_about(facts, lookups, "decided-later", type_, record, **more)
         return refused(facts, lookups, part, answer, f"{record.number} is decided after {first}")
     change = _decided(verdict, facts, lookups, part, type_, record)
     if parent is None or round_ is None or change.above is None:
@@ -59,7 +56,7 @@ def plan_verdict(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part) -
 
 
 def _decided(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part, type_: RecordType, record: Record) -> Change:
-    given, done = {"Status": _status(verdict, type_)}, f"has been successfully {verdict.word}"
+    given = {"Status": _status(verdict, type_)}
     author, named = author_on(facts, lookups, record.owner), f"Task {record.number}"
     outcome = Activity("note", f"{named} has been {verdict.word}", author, security_profile=UNSPECIFIED)
     return changed(
@@ -70,7 +67,9 @@ def _decided(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part, type_
         given=given,
         also={"verdict": verdict.word},
         activities=(*email_activities(facts, lookups, part), *moves(facts, lookups, record, given), outcome),
-        notifications=command_answer(facts, f"{named} {done}", f"{named} {done}.\n"),
+        notifications=command_answer_about(
+            facts, lookups, verdict.word, type_, replace(record, status=given["Status"])
+        ),
         above=NoteAbove(record.parent, outcome) if record.parent else None,
     )
 

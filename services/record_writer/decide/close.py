@@ -6,14 +6,14 @@ A user closes calls that are the user's own. An analyst closes calls that the an
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
-from services.record_writer.decide.answers import title
-from services.record_writer.decide.command_answers import INSUFFICIENT, command_answer
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.update import changed, email_activities, moves, record_of, refused, type_of
+from services.record_writer.decide.wording import command_answer_about
 from shared.contracts.change import Change
 from shared.store.record import Record
 
@@ -24,14 +24,12 @@ TAKE_OVER: Final = "take_over"
 def plan_close(facts: Facts, lookups: Lookups, part: Part) -> Change:
     """Close the record, or refuse that in words. Raises `PostroomError` when the record or its type is gone."""
     record, type_ = record_of(part), type_of(facts, part)
-    named = f"{title(facts, type_)} {record.number}"
     if not may_close(facts, lookups, record):
-        text = f"{named} has not been closed. {INSUFFICIENT}\n"
-        answer = command_answer(facts, f"{named} has not been closed", text)
+        answer = command_answer_about(facts, lookups, "not-closed", type_, record)
         return refused(facts, lookups, part, answer, "the sender may not close it")
     if type_.statuses.group(record.status) == "closed":
-        words = f"{title(facts, type_)} No {record.number} is already closed and has not been updated."
-        return refused(facts, lookups, part, command_answer(facts, words, f"{words}\n"), "it is closed already")
+        answer = command_answer_about(facts, lookups, "already-closed", type_, record)
+        return refused(facts, lookups, part, answer, "it is closed already")
     given = {"Status": type_.statuses.closed[0]}
     return changed(
         facts,
@@ -40,7 +38,7 @@ def plan_close(facts: Facts, lookups: Lookups, part: Part) -> Change:
         "closed",
         given=given,
         activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
-        notifications=command_answer(facts, f"{named} has been closed", f"{named} has been closed.\n"),
+        notifications=command_answer_about(facts, lookups, "closed", type_, replace(record, status=given["Status"])),
     )
 
 

@@ -20,7 +20,6 @@ from typing import Final
 from services.record_writer.decide.approve import APPROVED, REJECTED, plan_verdict
 from services.record_writer.decide.close import plan_close
 from services.record_writer.decide.command import CREATE, Command, commands_in
-from services.record_writer.decide.command_answers import NOT_DONE, command_answer
 from services.record_writer.decide.edit import objection_to_creation, plan_deletion, plan_edit
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
@@ -31,6 +30,7 @@ from services.record_writer.decide.outgoing import outgoing
 from services.record_writer.decide.summary import asked_for, summary
 from services.record_writer.decide.target import why_not_allowed
 from services.record_writer.decide.update import record_of, refused_as_deleted
+from services.record_writer.decide.wording import command_answer
 from shared.contracts.change import Change, Target
 from shared.store.record import Record
 
@@ -83,8 +83,7 @@ def _unidentified(facts: Facts, lookups: Lookups, command: Command) -> Decision:
     rejected = _rejected(facts, lookups, command, "no person has the sender's address")
     if command.kind not in {"approve", "reject"}:
         return rejected
-    text = f"{NOT_DONE}: the sender has not been identified.\n"
-    return with_answer(facts, lookups, rejected, command_answer(facts, NOT_DONE, text))
+    return with_answer(facts, lookups, rejected, command_answer(facts, "not-identified", {}))
 
 
 def _is_too_many(facts: Facts, lookups: Lookups) -> bool:
@@ -154,9 +153,8 @@ def _rejected(facts: Facts, lookups: Lookups, command: Command, why: str) -> Dec
     rejected = Decision("rejected", _reason(command, why), STEP, outgoing=outgoing(facts))
     if facts.sender.person_id is None:
         return rejected
-    text = f"{command.text} was not carried out: {why}. No record was changed.\n"
-    neutral = f"{NOT_DONE}. No record was changed.\n"
-    return with_answer(facts, lookups, rejected, command_answer(facts, NOT_DONE, text, neutral=neutral))
+    values = {"command": command.text, "reason": why}
+    return with_answer(facts, lookups, rejected, command_answer(facts, "command-refused", values))
 
 
 def plan_command(facts: Facts, lookups: Lookups, part: Part) -> Change:

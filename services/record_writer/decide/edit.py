@@ -15,11 +15,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 from services.record_writer.decide import body, values
-from services.record_writer.decide.answers import title
+from services.record_writer.decide.answers import keyword, title
 from services.record_writer.decide.body import Block
 from services.record_writer.decide.command import without_command
-from services.record_writer.decide.command_answers import INSUFFICIENT, command_answer
-from services.record_writer.decide.create import plan_creation, record_id
+from services.record_writer.decide.create import plan_creation
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, author_on
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
@@ -36,9 +35,11 @@ from services.record_writer.decide.update import (
     refused,
     type_of,
 )
+from services.record_writer.decide.wording import command_answer, command_answer_about, name_of
 from shared.addresses import address_key
 from shared.config.model import APPROVAL, PEOPLE_TYPES, RecordType
-from shared.contracts.change import Activity, Change, NewPerson
+from shared.contracts.change import Activity, Change, NewPerson, Notification
+from shared.mail_text.values import RecordFacts, record_values
 from shared.store.people import person_id_for
 from shared.typed import BadValue
 
@@ -86,11 +87,17 @@ def plan_created(facts: Facts, lookups: Lookups, part: Part) -> Change:
     """The Change that makes the record that a command asks for. Raises `SenderRefused`, `BadValue`."""
     type_ = type_for(facts, part.target)
     block = block_of(facts, type_)
-    named = f"{title(facts, type_)} {number_of(record_id(facts, part.number))}"
-    answer = command_answer(facts, f"{named} has been created", f"{named} has been created.\n")
     change = plan_creation(_with_own_subject(facts, block), lookups, replace(part, block=block))
-    change = replace(change, notifications=answer)
+    change = replace(change, notifications=_created(facts, lookups, type_, change))
     return _with_person(change, facts) if type_.name in PEOPLE_TYPES else change
+
+
+def _created(facts: Facts, lookups: Lookups, type_: RecordType, change: Change) -> tuple[Notification, ...]:
+    number = number_of(change.record_id)
+    own, fields = ({each.name: each.value for each in given} for given in (change.set, change.fields))
+    record = RecordFacts(change.record_id, type_, number, own, fields, name_of=name_of(lookups))
+    known = record_values(facts.configuration, record)
+    return command_answer(facts, "command-created", known, label=keyword(facts, type_, number))
 
 
 def _with_own_subject(facts: Facts, block: Block) -> Facts:
@@ -113,23 +120,21 @@ def _with_person(change: Change, facts: Facts) -> Change:
 def plan_edit(facts: Facts, lookups: Lookups, part: Part) -> Change:
     """Set the fields that an analyst states, or add the mail as a note. Raises `PostroomError`."""
     record, type_ = record_of(part), type_of(facts, part)
-    named = f"{title(facts, type_)} {record.number}"
     if why_allowed(facts, record, lookups) is None or (type_.name in PEOPLE_TYPES and not facts.is_analyst):
-        return _insufficient(facts, lookups, part, f"{named} has not been updated")
+        return _insufficient(facts, lookups, part, "not-updated")
     part = replace(part, block=block_of(facts, type_))
     subject, _ = without_command(facts)
     facts = replace(facts, mail=replace(facts.mail, subject=subject))
     if not part.block.fields:
         return plan_update(facts, lookups, part)
     try:
-        return _with_fields(facts, lookups, part, named)
+        return _with_fields(facts, lookups, part)
     except BadValue as error:
-        text = f"{named} has not been updated: {error}.\n"
-        answer = command_answer(facts, f"{named} has not been updated", text)
+        answer = command_answer_about(facts, lookups, "not-updated-because", type_, record, reason=str(error))
         return refused(facts, lookups, part, answer, str(error))
 
 
-def _with_fields(facts: Facts, lookups: Lookups, part: Part, named: str) -> Change:
+def _with_fields(facts: Facts, lookups: Lookups, part: Part) -> Change:
     record, type_ = record_of(part), type_of(facts, part)
     given = values.on_update(type_, part.block.fields)
     if type_.name in PEOPLE_TYPES and "Email" in given and address_key(str(given["Email"] or "")) is None:
@@ -141,7 +146,7 @@ def _with_fields(facts: Facts, lookups: Lookups, part: Part, named: str) -> Chan
         event_of(type_, record.status, given.get("Status")),
         given=given,
         activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
-        notifications=command_answer(facts, f"{named} has been updated", f"{named} has been updated.\n"),
+        notifications=command_answer_about(facts, lookups, "command-updated", type_, record),
     )
 
 
@@ -150,7 +155,7 @@ def plan_deletion(facts: Facts, lookups: Lookups, part: Part) -> Change:
     record, type_ = record_of(part), type_of(facts, part)
     named = f"{title(facts, type_)} {record.number}"
     if not facts.is_analyst:
-        return _insufficient(facts, lookups, part, f"{named} has not been deleted")
+        return _insufficient(facts, lookups, part, "not-deleted")
     author = author_on(facts, lookups, record.owner)
     note = Activity("deleted", f"{named} has been deleted", author, security_profile=UNSPECIFIED)
     return changed(
@@ -160,10 +165,10 @@ def plan_deletion(facts: Facts, lookups: Lookups, part: Part) -> Change:
         "deleted",
         also={"deleted": True},
         activities=(*email_activities(facts, lookups, part), note),
-        notifications=command_answer(facts, f"{named} has been deleted", f"{named} has been deleted.\n"),
+        notifications=command_answer_about(facts, lookups, "command-deleted", type_, record),
     )
 
 
-def _insufficient(facts: Facts, lookups: Lookups, part: Part, sentence: str) -> Change:
-    answer = command_answer(facts, sentence, f"{sentence}. {INSUFFICIENT}\n")
+def _insufficient(facts: Facts, lookups: Lookups, part: Part, name: str) -> Change:
+    answer = command_answer_about(facts, lookups, name, type_of(facts, part), record_of(part))
     return refused(facts, lookups, part, answer, "the sender may not do that")

@@ -11,10 +11,8 @@ from services.record_writer.decide.answers import (
     TO_CUSTOMER,
     TO_HANDLER,
     keyword,
-    title,
 )
 from services.record_writer.decide.body import Block
-from services.record_writer.decide.command_answers import command_answer
 from services.record_writer.decide.create import tasks_below
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.hint import in_subject
@@ -22,7 +20,7 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.reopen import assignee_after_reopening
 from services.record_writer.decide.shown_text import shown_text
-from services.record_writer.decide.wording import message, reply, values_of
+from services.record_writer.decide.wording import command_answer_about, message, reply, values_of
 from shared.addresses import address_key
 from shared.config.model import APPROVAL, QuickAction, RecordType
 from shared.contracts.change import Activity, Change, NoteAbove, Notification
@@ -183,8 +181,7 @@ def refused_as_deleted(facts: Facts, lookups: Lookups, part: Part) -> Change:
     notice = about_record(facts, lookups, "already-deleted", type_, record, "closed")
     why = f"{record.number} is deleted and takes no updates"
     if part.target.kind == "command":
-        sentence = f"{title(facts, type_)} No {record.number} has been deleted and has not been updated."
-        notice = command_answer(facts, sentence, f"{sentence}\n")
+        notice = command_answer_about(facts, lookups, "already-deleted", type_, record)
     return changed(facts, lookups, part, "none", notifications=notice, why=(why,))
 
 

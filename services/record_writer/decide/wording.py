@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Final
 
-from services.record_writer.decide.answers import Words, answer, may_answer, message_to, thread_subject
+from services.record_writer.decide.answers import Words, answer, keyword, may_answer, message_to, thread_subject
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups, person_name
 from shared.config.model import RecordType
@@ -22,6 +23,9 @@ from shared.mail_text.values import desk_values, facts_of_record, record_values
 from shared.mail_text.variables import for_strangers
 from shared.store.people import StoredPerson
 from shared.store.record import Record
+
+COMMAND: Final = "command"
+"""The kind of an answer to a command."""
 
 
 def reply(
@@ -46,11 +50,31 @@ def reply(
     return answer(facts, kind or name, words, neutral=neutral)
 
 
+def command_answer(facts: Facts, name: str, values: Values, *, label: str = "") -> tuple[Notification, ...]:
+    """The answer to the sender of a command, if there may be one.
+
+    Its subject is a sentence of ours and not that of the mail, because an answer to it would be the command once more.
+    """
+    if not may_answer(facts):
+        return ()
+    words, neutral = _worded(facts, name, values, label, name)
+    return answer(facts, COMMAND, words, neutral=neutral)
+
+
+def command_answer_about(
+    facts: Facts, lookups: Lookups, name: str, type_: RecordType, record: Record, **more: str
+) -> tuple[Notification, ...]:
+    """The answer to a command about this record; `more` are values of other variables."""
+    values = {**values_of(facts, lookups, type_, record), **more}
+    return command_answer(facts, name, values, label=keyword(facts, type_, record.number))
+
+
 def _worded(facts: Facts, name: str, values: Values, label: str, template: str) -> tuple[Words, Words]:
     """The words for a sender who is known, and those for a stranger."""
     built_in = BUILT_IN[name]
     own = {**desk_values(facts.configuration, facts.inbox), **mail_values(facts), **values}
     foreign = for_strangers(own)
+    own.setdefault("reply_subject", filled(built_in.neutral_words, own).subject)
     foreign["reply_subject"] = filled(built_in.neutral_words, foreign).subject
     found = facts.configuration.mail_template(template)
     if found is None:

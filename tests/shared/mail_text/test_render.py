@@ -12,7 +12,7 @@ from shared.mail_text.render import Rendered, render
 from shared.mail_text.values import RecordFacts, desk_values, record_values
 
 GERMAN = {"de": {"subject": "Anfrage {number}", "text": "Guten Tag"}, "fr": {"html": "<p>Bonjour {number}"}}
-TEMPLATE = MailTemplate("created", "Request {number}", "Hello", "<p>Hello", GERMAN)
+TEMPLATE = MailTemplate("created", "Request {number}", "Hello", "<p>Hello", languages=GERMAN)
 
 
 def text_with(text: str, **values: str) -> str:
@@ -163,3 +163,8 @@ def test_a_template_for_new_records_has_the_variables_of_new_records() -> None:
     inbox = "inboxes: [{name: a, address: a@example.com, commands: {reply_template: ack}}]"
     (problem,) = problems("{name: ack, subject: s, text: '{missing}'}", inbox)
     assert problem.startswith("mail_templates[0].text: {missing} has no value in the mail created")
+
+
+def test_a_command_in_a_subject_is_refused() -> None:
+    (problem,) = problems("{name: command-refused, subject: 'Re: {command}', text: x}")
+    assert problem.startswith("mail_templates[0].subject: {command} in a subject is a command again")

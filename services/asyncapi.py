@@ -23,8 +23,8 @@ from shared.contracts.events import MailRejected, RecordChanged
 from shared.contracts.fields import Kinds, made_of, members_of
 
 Json = dict[str, Any]
-RECORD_ACTIONS = ("created", "updated", "reopened")
-"""Events of a record that a mail causes; the last word of the routing key."""
+RECORD_ACTIONS = ("created", "updated", "resolved", "closed", "reopened", "sla_due", "sla_breached")
+"""Events of a record; the last word of the routing key."""
 BINDING = "0.3.0"
 """Version of AsyncAPI's AMQP bindings."""
 _PLAIN: Mapping[Any, Json] = {

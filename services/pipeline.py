@@ -19,6 +19,7 @@ from shared.contracts.events import (
     NotificationQueued,
     RecordChanged,
     SenderMatched,
+    ServiceTargetReached,
 )
 from shared.runtime.broker import DEAD_LETTER, INTAKE
 from shared.runtime.stage import Stage
@@ -83,6 +84,7 @@ ROUTES: Mapping[type[Event], str] = {
     MailAccepted: SENDER_MATCHER,
     SenderMatched: RECORD_WRITER,
     IncidentWanted: RECORD_WRITER,
+    ServiceTargetReached: RECORD_WRITER,
     NotificationQueued: NOTIFIER,
     ExportWanted: EXPORTER,
 }

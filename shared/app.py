@@ -24,6 +24,7 @@ from shared.runtime.broker import Broker, WorkQueues
 from shared.store.arrivals import Arrivals
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
+from shared.store.firings import Firings
 from shared.store.indexes import INDEXES
 from shared.store.journal import Journal
 from shared.store.large_events import LargeEvents
@@ -76,7 +77,7 @@ class App:
         self.outbox, self.dead_letters = Outbox(documents, self.reply_tokens), DeadLetters(documents)
         self.arrivals, self.journal = Arrivals(documents), Journal(documents)
         self.large_events, self.uploads = LargeEvents(documents, clock), Uploads(documents)
-        self.sweeps = Sweeps(documents)
+        self.sweeps, self.firings = Sweeps(documents), Firings(documents)
 
     @cached_property
     def directory(self) -> Directory:

@@ -82,7 +82,11 @@ def test_what_integrators_may_use_is_told_from_what_is_internal(contract: dict[s
         "intake",
         "record.created",
         "record.updated",
+        "record.resolved",
+        "record.closed",
         "record.reopened",
+        "record.sla_due",
+        "record.sla_breached",
         "mail.rejected",
     }
 

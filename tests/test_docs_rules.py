@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from services.operator import manual_edits
+from services.schedule.source import ScheduleSource
 from shared.config.reading import load_bytes
 from tests.builders import a_mail
 from tests.desk import Desk
 
 PAGE = Path(__file__).parents[1] / "docs" / "rules.md"
 HEAD = """
-inboxes: [{name: support, address: support@example.com}]
+inboxes: [{name: support, address: support@example.com, owner_team: Service Desk}]
 people: [{id: ann, name: Ann, addresses: [ann@example.com], roles: [analyst], teams: [Service Desk]}]
 """
 
@@ -50,10 +52,23 @@ def closed(desk: Desk) -> Iterator[str]:
     yield from activities(desk, "rule")
 
 
+def late(desk: Desk) -> Iterator[str]:
+    desk.clock.at = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+    desk.receive(a_mail())
+    for at in (datetime(2026, 11, 23, 8, 45, tzinfo=UTC), datetime(2026, 11, 23, 11, 0, tzinfo=UTC)):
+        desk.clock.at = at
+        ScheduleSource(desk.app).once()
+        desk.work()
+    for each in desk.activities(desk.record()):
+        if each["kind"] in ("service-level", "rule"):
+            yield each["text"]
+
+
 RUN: dict[str, Callable[[Desk], Iterator[str]]] = {
     "Mark mail by its words": urgent,
     "Tell the new owner": assigned,
     "Stop, and what rules cause": closed,
+    "Escalate what is late": late,
 }
 
 

@@ -21,7 +21,7 @@ from services.operator.people import person_named
 from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
-    from services.operator.records import RecordView
+    from services.operator.records import RecordView, TargetView
     from shared.app import App
     from shared.store.record import Record, StoredActivity
 
@@ -142,11 +142,19 @@ def _facts(seen: RecordView, timezone: str) -> tuple[tuple[str, object], ...]:
         ("updated", output.local(record.updated_at, timezone)),
         ("updated by mail", "yes" if record.updated_by_mail else None),
         ("deleted", "yes" if record.deleted else None),
+        *((each.target, _target(each, timezone)) for each in seen.targets),
         *record.fields.items(),
         *(("below", f"{each.number} {each.status}: {each.subject}") for each in seen.tasks),
         *((each.relationship, f"{each.type} {each.number}") for each in seen.links),
         *(("attached", f"{each.filename} ({each.content_type}, {each.size} bytes)") for each in seen.attachments),
     )
+
+
+def _target(each: TargetView, timezone: str) -> str:
+    """A target in words: `gold: due 2026-11-20 14:00, running`."""
+    due = f"due {output.local(each.due_at, timezone)}, " if each.due_at else ""
+    met = f" {output.local(each.met_at, timezone)}" if each.met_at else ""
+    return f"{each.sla}: {due}{each.state}{met}{', late' if each.late else ''}"
 
 
 def _print_activity(entry: StoredActivity, subject: str, timezone: str) -> None:

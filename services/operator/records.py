@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable, UnknownName
@@ -64,6 +65,24 @@ class AttachmentView:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetView:
+    """A target of a record's service level. `state`: running, paused, met; `late`: it was due before it was met.
+
+    `due_at` None: it counts nothing now. `used_seconds`: working time that was used when its state was last written.
+    """
+
+    sla: str
+    target: str
+    state: str
+    due_at: datetime | None
+    warn_at: datetime | None
+    met_at: datetime | None
+    used_seconds: float
+    length_seconds: float
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
 class RecordView:
     """A record with its customer, the records below it, its links, attachments and newest activities.
 
@@ -76,6 +95,7 @@ class RecordView:
     links: tuple[LinkView, ...]
     attachments: tuple[AttachmentView, ...]
     activities: tuple[StoredActivity, ...]
+    targets: tuple[TargetView, ...] = ()
 
     @property
     def priority(self) -> Any:
@@ -89,6 +109,7 @@ class RecordView:
             "customer": asdict(self.customer) if self.customer else None,
             **values_of(self.record, _DETAILS),
             "priority": self.priority,
+            "targets": [asdict(each) for each in self.targets],
             "tasks": [_summary(each) for each in self.tasks],
             "links": [asdict(each) for each in self.links],
             "attachments": [asdict(each) for each in self.attachments],
@@ -195,7 +216,18 @@ def view(app: App, record: Record, activities: int) -> RecordView:
         tuple(_links(app, record)),
         _attachments(app.records.activities(record.id, MAX_ACTIVITIES)),
         tuple(app.records.activities(record.id, activities)),
+        tuple(_targets(record, app.clock.now())),
     )
+
+
+def _targets(record: Record, now: datetime) -> Iterator[TargetView]:
+    """The targets of the record's service level."""
+    if (level := record.service) is None:
+        return
+    for each in level.targets:
+        late = each.due_at is not None and each.due_at < (each.met_at or now)
+        times = (each.due_at, each.warn_at, each.met_at, each.used_seconds, each.length_seconds)
+        yield TargetView(level.sla, each.kind, each.state, *times, late=late)
 
 
 def _customer(app: App, record: Record) -> CustomerView | None:

@@ -1,7 +1,7 @@
 """Record writer: decide and commit. The only stage that changes records.
 
-Reads SenderMatched and IncidentWanted, emits RecordChanged and NotificationQueued. What a mail means is decided by
-pure functions (`decide/`); `commit` writes the decision.
+Reads SenderMatched, IncidentWanted and ServiceTargetReached, emits RecordChanged and NotificationQueued. What a mail
+means is decided by pure functions (`decide/`); `commit` writes the decision.
 """
 
 from __future__ import annotations
@@ -15,15 +15,17 @@ from services.record_writer.decide.facts import facts_of, with_reduced
 from services.record_writer.decide.forward import for_original_sender
 from services.record_writer.decide.token import with_token
 from services.record_writer.store_lookups import StoreLookups
+from services.record_writer.targets import commit_target
 from shared.app import App
 from shared.clock import Clock
 from shared.config.model import Configuration
 from shared.contracts.errors import PostroomError
-from shared.contracts.events import IncidentWanted, SenderMatched
+from shared.contracts.events import IncidentWanted, SenderMatched, ServiceTargetReached
 from shared.reply_tokens import ReplyTokens
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome
 from shared.runtime.stage import Stage
+from shared.store.firings import Firings
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +36,13 @@ class Writer:
     clock: Clock
     configuration: Callable[[], Configuration]
     tokens: ReplyTokens
+    firings: Firings
 
-    def handle(self, event: SenderMatched | IncidentWanted) -> Outcome:
+    def handle(self, event: SenderMatched | IncidentWanted | ServiceTargetReached) -> Outcome:
         """Decide the mail once; a redelivery carries out the stored decision."""
         match event:
+            case ServiceTargetReached():
+                return commit_target(event, self.configuration(), self.clock.now(), self.stores, self.firings)
             case IncidentWanted():
                 return self.write_incident_on_error(event)
             case SenderMatched():
@@ -71,5 +76,6 @@ def stores_of(app: App) -> Stores:
 
 def build(app: App) -> Stage:
     """The writer on an app's store and configuration."""
-    writer = Writer(stores_of(app), app.clock, app.directory.current, app.reply_tokens)
-    return Stage("record-writer", "record-writer", writer.handle, reader(app.documents, SenderMatched, IncidentWanted))
+    writer = Writer(stores_of(app), app.clock, app.directory.current, app.reply_tokens, app.firings)
+    decode = reader(app.documents, SenderMatched, IncidentWanted, ServiceTargetReached)
+    return Stage("record-writer", "record-writer", writer.handle, decode)

@@ -1,7 +1,9 @@
 """Schedule: does what is due by the clock.
 
-Today these are the sweeps of `SWEEPS`. Any number of processes may run it: a lease lets one at a time work, and what is
-done twice after a lease was lost removes nothing else. Between two steps it pauses, so that workers get at the store.
+These are the duties of `DUTIES`, which happen at a time, and the sweeps of `SWEEPS`, which remove. Any number of
+processes may run it: a lease lets one at a time work. What is done twice after a lease was lost does nothing more: ids
+of duties are derived from what is due, and a sweep removes nothing else. Between two steps of sweeps it pauses, so that
+workers get at the store.
 """
 
 from __future__ import annotations
@@ -9,14 +11,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
-from services.schedule import journal, large_events, uploads
+from services.schedule import firings, journal, large_events, uploads
+from services.schedule.service_levels import ServiceLevelWatch
 from shared.contracts.errors import PostroomError
 from shared.runtime.hooks import Hooks, Outage
 from shared.runtime.lease import Leases
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from services.schedule.sweep import Sweep
     from shared.app import App
 
@@ -31,9 +36,24 @@ STEPS_OF_A_SINGLE_RUN: Final = 20
 SWEEPS: Final[Mapping[str, Callable[[App], Sweep]]] = {
     "journal": journal.sweep,
     "large-events": large_events.sweep,
+    "firings": firings.sweep,
     "uploads": uploads.sweep,
 }
 """Everything that is removed."""
+
+
+class Duty(Protocol):
+    """Something that happens at a time."""
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether there is something to do; it only reads."""
+
+    def work(self, now: datetime, go_on: Callable[[], bool]) -> None:
+        """Do what is due, as long as `go_on`. Safe to repeat, and to be done by two processes at once."""
+
+
+DUTIES: Final[Mapping[str, Callable[[App], Duty]]] = {"service-levels": ServiceLevelWatch}
+"""Everything that happens at a time."""
 
 
 class ScheduleSource:
@@ -43,6 +63,7 @@ class ScheduleSource:
         self._app, self._leases = app, leases or Leases(app.documents)
         self._outage = Outage(hooks or Hooks(), PART, "")
         self._sweeps = [build(app) for build in SWEEPS.values()]
+        self._duties = [build(app) for build in DUTIES.values()]
 
     def run(self, stop: threading.Event) -> None:
         """Do what is due until `stop` is set."""
@@ -60,16 +81,23 @@ class ScheduleSource:
         self.sweep(threading.Event(), most=STEPS_OF_A_SINGLE_RUN, pause=0)
 
     def sweep(self, stop: threading.Event, *, most: int | None = None, pause: float = PAUSE_SECONDS) -> None:
-        """Do the steps that are due, up to a limit; none while another process does them."""
-        if not (due := self._due()) or (lease := self._leases.acquire(PART)) is None:
+        """Do the duties and steps that are due, up to a limit; none while another process does them."""
+        duties, due = self._due_duties(), self._due()
+        if not (duties or due) or (lease := self._leases.acquire(PART)) is None:
             return
         done = 0
         with lease:
+            for duty in duties:
+                duty.work(self._app.clock.now(), lambda: lease.held() and not stop.is_set())
             while due and done != most and not stop.is_set() and lease.held():
                 self._step(due[0])
                 done += 1
                 due = self._due()
                 stop.wait(pause if due else 0)
+
+    def _due_duties(self) -> list[Duty]:
+        now = self._app.clock.now()
+        return [duty for duty in self._duties if duty.is_due(now)]
 
     def _due(self) -> list[Sweep]:
         now = self._app.clock.now()

@@ -683,7 +683,7 @@ class Configuration:
     partitions: tuple[Partition, ...] = ()
     calendars: tuple[Calendar, ...] = ()
     approvals: tuple[ApprovalRule, ...] = ()
-    slas: keys.Ignored[tuple[Sla, ...]] = ()
+    slas: tuple[Sla, ...] = ()
     business_rules: tuple[BusinessRule, ...] = ()
     mail_templates: tuple[MailTemplate, ...] = ()
     reports: keys.Ignored[tuple[Report, ...]] = ()

@@ -6,7 +6,9 @@ everything that is needed for that: carrying it out reads no clock and looks not
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from shared.contracts.mail import Attachment
@@ -114,6 +116,56 @@ class NoteAbove:
     follows: Change | None = None
 
 
+TargetState = Literal["running", "paused", "met"]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceTarget:
+    """One target of a service level: `respond` or `resolve` within `length_seconds` of working time (TI-35).
+
+    `used_seconds` are used up; a running target uses more since `since`. A running target is due at `due_at` and
+    near from `warn_at` on; both are None when working time never reaches them. `met_at`: when it was met.
+    """
+
+    kind: str
+    state: TargetState
+    length_seconds: float
+    used_seconds: float = 0.0
+    since: datetime | None = None
+    due_at: datetime | None = None
+    warn_at: datetime | None = None
+    met_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceLevel:
+    """The service level that holds for a record; `sla` is empty when none does. `fired`: the events that happened."""
+
+    sla: str
+    targets: tuple[ServiceTarget, ...] = ()
+    fired: tuple[str, ...] = ()
+
+    def target(self, kind: str) -> ServiceTarget | None:
+        """The target of this kind."""
+        return next((each for each in self.targets if each.kind == kind), None)
+
+    def key(self, target: ServiceTarget, event: str) -> str:
+        """What `fired` holds when an event (`due` or `breached`) of a target has happened."""
+        return f"{self.sla}/{target.kind}/{event}"
+
+    def moments(self, target: ServiceTarget) -> Iterator[tuple[str, datetime]]:
+        """The events of a running target that have not happened, each with its time."""
+        times = (("due", target.warn_at), ("breached", target.due_at))
+        for event, at in times if target.state == "running" else ():
+            if at is not None and self.key(target, event) not in self.fired:
+                yield event, at
+
+    @property
+    def next_at(self) -> datetime | None:
+        """When the next event of any target happens."""
+        return min((at for target in self.targets for _, at in self.moments(target)), default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """What one mail does to one record.
@@ -147,3 +199,4 @@ class Change:
     part: str = "0"
     above: NoteAbove | None = None
     messages: tuple[Notification, ...] = ()
+    service: ServiceLevel | None = None

@@ -100,7 +100,7 @@ class SenderMatched:
 
 @dataclass(frozen=True, slots=True)
 class RecordChanged:
-    """A record was created or changed by a mail. `action`: created, updated, closed, ..."""
+    """A record was created or changed. `action`: created, updated, closed, sla_breached, ..."""
 
     mail_id: str
     inbox: str
@@ -139,6 +139,20 @@ class IncidentWanted:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceTargetReached:
+    """A target of a record's service level is near (`event` due) or has passed (breached); the schedule says so.
+
+    `target`: respond or resolve. No mail is the cause: `mail_id` is empty.
+    """
+
+    mail_id: str
+    record_id: str
+    sla: str
+    target: str
+    event: str
+
+
 Event = (
     MailParsed
     | MailAccepted
@@ -148,4 +162,5 @@ Event = (
     | NotificationQueued
     | ExportWanted
     | IncidentWanted
+    | ServiceTargetReached
 )

@@ -34,10 +34,10 @@ log = logging.getLogger(__name__)
 JOURNEY: Final = frozenset(
     (
         *("mails", "arrivals", "journal", "dead_letters", "outbox"),
-        *("records", "activities", "links", "people", "history"),
+        *("records", "activities", "links", "people", "history", "firings"),
     )
 )
-"""The collections of a mail's journey. Others (configuration) are read and written on the store itself."""
+"""The collections of mails and of what the clock causes. Others (configuration) are read and written directly."""
 MAX_READS: Final = 5
 """Rounds of reading in a batch. A handler that asks for more runs on the store itself."""
 CLOSING: Final = -1

@@ -20,6 +20,7 @@ INDEXES: tuple[Index, ...] = (
     Index("records", ("deleted", "created_at", "serial")),
     Index("records", ("keys",), array=True),
     Index("records", ("owner", "type", "serial")),
+    Index("records", ("service_due_at",)),
     Index("activities", ("record_id", "at", "place")),
     Index("links", ("from_id",)),
     Index("links", ("to_id",)),

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
-from shared.contracts.change import Change
+from shared.contracts.change import Change, ServiceLevel
 from shared.contracts.mail import Attachment
-from shared.contracts.mapping import STORE, from_plain, named
+from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.store.documents import Document
 
 KEY_LENGTH: Final = 128
@@ -39,7 +39,7 @@ class Record:
     in it, `keys` what it is found by; `forwarded_by` and `forwarded_to` are the people who gave it away and who got it;
     `fields` holds the values of its type's fields. `person` is whom a record of a type of people stands for (TI-32).
     `verdict` is what was decided about an approval, `approval` what the approvals below a record decided: `approved` or
-    `rejected` (VF-18).
+    `rejected` (VF-18). `service` are its targets, the next event of which is at `service_due_at`.
     """
 
     id: str = field(metadata=named("_id"))
@@ -74,6 +74,8 @@ class Record:
     person: str | None = None
     verdict: str | None = None
     approval: str | None = None
+    service: ServiceLevel | None = None
+    service_due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ _FOUND_BY: Final = frozenset(("fields", *FORWARDED))
 _COLUMNS: Final = frozenset(each.name for each in fields(Record))
 _to_change = from_plain(Change, STORE)
 _to_record = from_plain(Record, STORE)
+_service_to_document = to_plain(ServiceLevel, STORE)
 
 
 def pending_change(record: Record, mail_id: str, part: str) -> Change | None:
@@ -130,7 +133,14 @@ def with_change(record: Record, change: Change, at: datetime) -> Record:
     """The record as the commit of this change leaves it."""
     changed = changed_properties(change, record, at)
     known = {name: _column(value) for name, value in changed.items() if name in _COLUMNS}
+    if change.service:
+        known["service"] = change.service
     return replace(record, **known, version=record.version + 1)
+
+
+def after_change(change: Change, before: Record | None, at: datetime) -> Record:
+    """The record as a change leaves it; `before` None: the new record."""
+    return new_record(change, at) if before is None else with_change(before, change, at)
 
 
 def _column(value: Any) -> Any:
@@ -146,7 +156,15 @@ def changed_properties(change: Change, record: Record, at: datetime) -> dict[str
         holders = {name: changed.get(name, getattr(record, name)) for name in FORWARDED}
         keys = [holding_key(name, person) for name, people in holders.items() for person in people]
         changed["keys"] = [*search_keys(change.type, changed.get("fields", record.fields)), *keys]
+    changed |= _service(change)
     return {**changed, "updated_at": at} if change.action != "none" else changed
+
+
+def _service(change: Change) -> dict[str, Any]:
+    """The targets of a record, and the time by which the schedule finds it."""
+    if change.service is None:
+        return {}
+    return {"service": _service_to_document(change.service), "service_due_at": change.service.next_at}
 
 
 def forwarding(record: Record, by: str | None, own: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -187,6 +205,7 @@ def new_document(change: Change, at: datetime, parent: str | None = None) -> Doc
         "created_at": at,
         "updated_at": at,
         **({"parent": parent} if parent else {}),
+        **_service(change),
         "keys": search_keys(change.type, values),
         "version": 1,
     }

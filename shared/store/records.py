@@ -76,6 +76,12 @@ class Records:
         where = {**by, "type": type_, "status": {"$in": [*statuses]}, "deleted": None}
         return [_record(each) for each in self.documents.find(RECORDS, where, sort=(("serial", -1),), limit=limit)]
 
+    def with_target_until(self, until: datetime, limit: int, skip: int = 0) -> Sequence[Record]:
+        """Records with an event of a target that is due by then, the earliest first."""
+        sort: Sort = (("service_due_at", 1), ("_id", 1))
+        where = {"service_due_at": {"$lt": until}}
+        return [_record(each) for each in self.documents.find(RECORDS, where, sort=sort, limit=limit, skip=skip)]
+
     def _there(self, found: Iterator[Document]) -> Iterator[Record]:
         """Those that are not deleted."""
         return (record for record in map(_record, found) if not record.deleted)

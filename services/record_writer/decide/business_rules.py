@@ -27,7 +27,7 @@ from shared.config.keys import MAIL_RECEIVED
 from shared.config.model import BusinessRule, Configuration, RecordType
 from shared.contracts.change import Activity, Change, Notification
 from shared.record_values import value_of
-from shared.store.record import Record, forwarding, new_record, with_change
+from shared.store.record import Record, after_change, forwarding
 from shared.typed import BadValue
 
 RULE: Final = "rule"
@@ -105,9 +105,7 @@ class _Round:
     @property
     def record(self) -> Record:
         """The record as the change leaves it so far."""
-        if self.before is None:
-            return new_record(self.change, self.occasion.now)
-        return with_change(self.before, self.change, self.occasion.now)
+        return after_change(self.change, self.before, self.occasion.now)
 
     def _holds(self, rule: BusinessRule) -> bool:
         record = self.record if rule.when else None

@@ -13,9 +13,10 @@ from services.record_writer.decide.approvals import ASKED, IN_ORDER, asks_for_de
 from services.record_writer.decide.business_rules import Occasion, with_rules
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.service_levels import with_service_level
 from services.record_writer.decide.update import is_handled
 from shared.contracts.change import Change
-from shared.store.record import Record, new_record, with_change
+from shared.store.record import Record, after_change
 
 UNDELIVERED: Final = "undelivered"
 """The event of a note that mail of the desk was not delivered. What rules send because of it might not be either."""
@@ -23,7 +24,8 @@ UNDELIVERED: Final = "undelivered"
 
 def settled(change: Change, before: Record | None, occasion: Occasion) -> Change:
     """The change with its consequences. `before`: the record as the change finds it, None for a new one."""
-    return with_request(with_rules(change, before, occasion), before, occasion)
+    change = with_request(with_rules(change, before, occasion), before, occasion)
+    return with_service_level(change, before, occasion)
 
 
 def with_request(change: Change, before: Record | None, occasion: Occasion) -> Change:
@@ -33,7 +35,7 @@ def with_request(change: Change, before: Record | None, occasion: Occasion) -> C
     """
     if change.type not in ASKED or change.action == "none":
         return change
-    record = with_change(before, change, occasion.now) if before else new_record(change, occasion.now)
+    record = after_change(change, before, occasion.now)
     if not record.owner or (before and before.owner == record.owner) or verdict_of(record):
         return change
     parent = occasion.lookups.record(record.parent) if record.parent else None
@@ -47,7 +49,8 @@ def with_request(change: Change, before: Record | None, occasion: Occasion) -> C
 def settled_by_mail(change: Change, before: Record | None, facts: Facts, lookups: Lookups) -> Change:
     """The change that a mail makes, with its consequences; a report about a mail of the desk has none."""
     configuration = facts.configuration
-    if change.event == UNDELIVERED or (not configuration.business_rules and change.type not in ASKED):
+    follows = configuration.business_rules or configuration.slas or (before and before.service)
+    if change.event == UNDELIVERED or not (follows or change.type in ASKED):
         return change
     by_desk = before is not None and is_handled(facts, before)
     return settled(change, before, Occasion(configuration, lookups, facts.now, facts, by_desk=by_desk))

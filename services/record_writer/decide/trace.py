@@ -9,7 +9,7 @@ from typing import Final
 from services.record_writer.decide.business_rules import RULE
 from services.record_writer.decide.model import Decision, Part
 from services.record_writer.decide.replies import in_words
-from shared.contracts.change import Change, NewPerson, Notification
+from shared.contracts.change import Change, NewPerson, Notification, ServiceLevel
 from shared.store.outbox import SendingSide
 from shared.text import shortened
 
@@ -84,6 +84,15 @@ def rules(change: Change, sending: SendingSide, outlook: Outlook = as_queued) ->
         fired = [each.text for each in record.activities if each.kind == RULE]
         yield from (Step("record-writer", "business-rule", f"for {record.number}", text) for text in fired)
         yield from _notices(sending, record.messages, outlook)
+        if record.service and record.service.sla:
+            yield Step("record-writer", "service-level", record.service.sla, _targets(record.service))
+
+
+def _targets(level: ServiceLevel) -> str:
+    return "; ".join(
+        f"{each.kind} by {each.due_at:%Y-%m-%d %H:%M} UTC" if each.due_at else f"{each.kind}: {each.state}"
+        for each in level.targets
+    )
 
 
 def _name(person: NewPerson) -> str:

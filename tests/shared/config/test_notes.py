@@ -44,7 +44,6 @@ def told(text: str) -> list[str]:
         ("settings: {poll_interval: 5m}", []),
         ("people: [{id: a, name: A}, {id: b, name: B, active: false, format: text}]", []),
         ("inboxes: [{name: a, address: a@example.com, commands: {enabled: []}}]", []),
-        ("slas: [{name: gold, on: incident, respond: 1h}]", [f"slas: {KEPT}"]),
     ],
 )
 def test_what_this_version_does_not_do_is_told_with_its_place(text: str, expected: list[str]) -> None:

@@ -17,6 +17,7 @@ from shared.contracts.events import (
     RecordChanged,
     Sender,
     SenderMatched,
+    ServiceTargetReached,
 )
 from shared.contracts.mail import Address, Attachment, Bounce, BouncedRecipient, Forwarded, ParsedMail, Passage, Routing
 
@@ -116,6 +117,7 @@ SAMPLES: Mapping[str, Event] = {
     "SenderMatched": SenderMatched(ENVELOPE, MAIL, SENDER, answers=False, commands=False, original=SENDER),
     "RecordChanged": RecordChanged(MAIL_ID, "support", "created", "Incident", "INC12", "0123456789abcdef"),
     "NotificationQueued": NotificationQueued(MAIL_ID, "fedcba9876543210"),
+    "ServiceTargetReached": ServiceTargetReached("", "4f2c", "gold", "resolve", "breached"),
     "IncidentWanted": IncidentWanted(MAIL_ID, "support", "77aa", "parser", "the mail exceeds a bound: parts"),
     "ExportWanted": ExportWanted(MAIL_ID, "support", "ledger", SHA256),
 }

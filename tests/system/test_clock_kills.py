@@ -1,0 +1,112 @@
+"""What the clock causes under kill -9: wherever the process dies, it happens once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.app import Location
+from shared.config.model import BusinessRule, MailTemplate, Notify, Sla
+from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
+from tests.desk import Desk
+from tests.servers.documents import Place
+from tests.system.test_scaled import store_of
+
+CHILD = """
+import sys, threading
+from datetime import datetime
+from pathlib import Path
+from services import runner
+from services.queues import QUEUES
+from services.schedule.source import ScheduleSource
+from shared.app import App, Location
+from shared.clock import FixedClock
+data, store, at = sys.argv[1:]
+app = App.open(Location(Path(data), store_url=store or None), QUEUES, FixedClock(datetime.fromisoformat(at)))
+ScheduleSource(app).once()
+runner.run_all(app, threading.Event(), once=True, sources=False)
+"""
+KILLED_AT = (
+    "worker.taken",
+    "writer.committed",
+    "writer.carried-out",
+    "writer.outcome",
+    "store.phase",
+    "worker.settled",
+)
+RULE = BusinessRule("late", ("sla.breached",), {}, Notify(("team:Desk",), "late"), {"Priority": 1, "Status": "Active"})
+CONFIGURATION = a_configuration(
+    an_inbox(),
+    an_analyst("ann", teams=("Desk",)),
+    an_analyst("bob", teams=("Desk",)),
+    slas=(Sla("gold", "incident", {}, respond=timedelta(hours=1)),),
+    business_rules=(RULE,),
+    mail_templates=(MailTemplate("late", "{number} is late", "{due}"),),
+)
+
+
+def child(place: Place, data: Path, at: datetime, **environment: str) -> int:
+    """A process that does what is due; its exit code."""
+    store = store_of(place).get("POSTROOM_STORE_URL", "")
+    arguments = [sys.executable, "-c", CHILD, str(data), store, at.isoformat()]
+    return subprocess.run(arguments, env={**os.environ, **environment}, check=False, timeout=120).returncode
+
+
+def test_wherever_the_process_dies_everything_happens_once(place: Place, tmp_path: Path) -> None:
+    data, listing = tmp_path / "data", tmp_path / "steps"
+    desk = Desk(Location(data, store_url=store_of(place).get("POSTROOM_STORE_URL")))
+    desk.configure(CONFIGURATION)
+    desk.receive(a_mail(subject="clean"))
+    desk.clock.advance(timedelta(hours=2))
+    assert child(place, data, desk.clock.now(), POSTROOM_STEPS=str(listing)) == 0
+    passed = Counter(listing.read_text().split())
+    assert {"writer.committed", "writer.carried-out", "writer.outcome"} <= passed.keys()
+    boundaries = [(name, number) for name in KILLED_AT if name in passed for number in sorted({1, passed[name]})]
+    for name, number in boundaries:
+        desk.receive(a_mail(subject=f"killed at {name} {number}"))
+        desk.clock.advance(timedelta(hours=2))
+        killed = child(place, data, desk.clock.now(), POSTROOM_CRASH_AT=f"{name}:{number}")
+        assert killed == -signal.SIGKILL, name
+        desk.clock.advance(timedelta(minutes=15))
+        for _ in range(2):
+            assert child(place, data, desk.clock.now()) == 0
+    clean, *others = [_what_happened(desk, record["_id"]) for record in desk.records("incident")]
+    assert len(others) == len(boundaries)
+    assert clean[1] == ["ann@example.com", "bob@example.com"]
+    assert [each for each in others if each != clean] == []
+    assert desk.dead_letters() == []
+    desk.close()
+
+
+def _what_happened(desk: Desk, record_id: str) -> tuple[list[str], list[str], object]:
+    """Activities without the times of day, recipients of mail, and the state of the record."""
+    record = desk.app.records.get(record_id)
+    assert record
+    assert record.service
+    activities = [each.kind for each in desk.app.records.activities(record_id, 100)]
+    mails = [mail["to"][0] for mail in desk.store.find("outbox", {}) if mail["record_id"] == record_id]
+    return activities, sorted(mails), (record.status, dict(record.fields), record.service.fired, record.pending)
+
+
+@pytest.mark.req("TI-33", "TI-35")
+def test_rules_of_a_target_act_once_however_often_it_is_said(place: Place, tmp_path: Path) -> None:
+    """Two processes at once on one store and one queue."""
+    store = store_of(place).get("POSTROOM_STORE_URL")
+    desk = Desk(Location(tmp_path / "data", store_url=store))
+    desk.configure(CONFIGURATION)
+    desk.receive(a_mail())
+    at = (desk.clock.now() + timedelta(hours=2)).isoformat()
+    arguments = [sys.executable, "-c", CHILD, str(tmp_path / "data"), store or "", at]
+    running = [subprocess.Popen(arguments) for _ in range(2)]
+    assert [each.wait(120) for each in running] == [0, 0]
+    activities, mails, _ = _what_happened(desk, desk.record("incident")["_id"])
+    assert Counter(activities)["service-level"] == 1
+    assert mails == ["ann@example.com", "bob@example.com"]
+    desk.close()

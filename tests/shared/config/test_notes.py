@@ -9,7 +9,7 @@ import pytest
 
 from shared.config.keys import WITHOUT_EFFECT
 from shared.config.model import Configuration, Settings
-from shared.config.notes import KEPT, Supported, find_notes
+from shared.config.notes import Supported, find_notes
 from shared.config.reading import load_bytes
 from shared.config.schema import marked
 from tests.shared.config.test_settings_page import PARTS

@@ -341,6 +341,7 @@ def test_the_doctor_says_what_is_due_and_what_was_swept(desk: Desk) -> None:
     assert [finding.what for finding in swept(desk) if finding.status == "ok"] == [
         "journal entries: swept 60 min ago, 3 removed then",
         "large events: swept 60 min ago, 0 removed then",
+        "notes of what the clock caused: swept 60 min ago, 0 removed then",
         "unfinished uploads: swept 60 min ago, 0 removed then",
     ]
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from itertools import islice
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
@@ -124,7 +125,7 @@ class GraphMailbox:
 
     def peek(self, count: int) -> Sequence[Peek]:
         """The beginnings of the oldest mails, read or unread. The size is known of those that are shown whole."""
-        keys = [key for key, _ in zip(self._keys(page=count), range(count), strict=False)]
+        keys = list(islice(self._keys(page=count), count))
         return [_peek(key, self._content(key, PEEK_BYTES, cut=True)) for key in keys]
 
     # archiving, deleting, marking as read
@@ -201,8 +202,8 @@ class GraphMailbox:
 
     def _checked(self) -> tuple[str, ...]:
         with self:
-            for _ in self._keys(page=1):
-                break  # the right to read mails, which is more than the right to see the folder
+            for key in islice(self._keys(page=1), 1):  # the right to see a folder is less than that to read a mail
+                self._content(key, 1, cut=True)
             if self._inbox.after != "archive":
                 return ()
             found = self._client.folder(self._inbox.archive_folder)

@@ -14,7 +14,7 @@ from xml.sax.saxutils import escape
 import requests
 
 from shared.contracts.errors import PostroomError
-from shared.mail_network.connection import CONNECT_SECONDS, AuthenticationRefused, Step, Unreachable
+from shared.mail_network.connection import AuthenticationRefused, Step, Unreachable
 from shared.mail_network.web import DeadlineAdapter, host_of, retry_after_seconds, translated
 
 ADDRESSES: Final = (
@@ -43,16 +43,15 @@ class EwsAdapter(DeadlineAdapter):
     """
 
     def __init__(self, *, verify: bool, seconds: float) -> None:
-        super().__init__(verify=verify)
-        self._verify, self._seconds = verify, seconds
+        super().__init__(verify=verify, seconds=seconds)
+        self._verify = verify
         self.error: PostroomError | None = None
         self.retry_after: float | None = None
 
     def send(self, request: requests.PreparedRequest, *_: Any, **options: Any) -> requests.Response:
         """Send within the deadline."""
         host, port = host_of(str(request.url))
-        options |= {"verify": self._verify, "timeout": (min(CONNECT_SECONDS, self._seconds), self._seconds)}
-        self.start(self._seconds)
+        options |= {"verify": self._verify, "timeout": None}
         try:
             with translated(self, host, port):
                 answer = super().send(request, **options)

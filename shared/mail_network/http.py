@@ -15,35 +15,17 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from requests.adapters import HTTPAdapter
 
-from shared.mail_network.connection import CONNECT_SECONDS, TlsFailed, Unreachable, Unresolved, tls_context
+from shared.mail_network.connection import TlsFailed, Unreachable, Unresolved
+from shared.mail_network.web import DeadlineAdapter
 
 READ_SECONDS = 30.0
-
-
-class _Adapter(HTTPAdapter):
-    """Connections with our TLS context; a request without a time-out of its own has ours."""
-
-    def __init__(self, *, verify: bool) -> None:
-        self._context = tls_context(verify=verify)
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options, ssl_context=self._context)
-
-    def proxy_manager_for(self, proxy: str, **options: Any) -> Any:
-        return super().proxy_manager_for(proxy, **options, ssl_context=self._context)
-
-    def send(self, request: Any, *args: Any, **options: Any) -> Any:
-        options["timeout"] = options.get("timeout") or (CONNECT_SECONDS, READ_SECONDS)
-        return super().send(request, *args, **options)
 
 
 def session(*, verify: bool = True) -> requests.Session:
     """A session for one thread. It follows proxies of the environment, and no login of a `.netrc` file."""
     made = requests.Session()
-    made.mount("https://", _Adapter(verify=verify))
+    made.mount("https://", DeadlineAdapter(verify=verify, seconds=READ_SECONDS))
     made.verify = verify
     made.auth = _keep_authorization
     return made

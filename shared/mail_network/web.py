@@ -222,13 +222,13 @@ def retry_after_seconds(value: str | None) -> float | None:
 
 
 def _body(response: requests.Response, ask: _Request) -> bytes:
-    whole = bytearray()
+    whole, limit = bytearray(), ask.limit if response.ok else MAX_JSON_BYTES
     for chunk in response.iter_content(_CHUNK_BYTES):
         whole += chunk
-        if len(whole) > ask.limit:
+        if len(whole) > limit:
             if ask.cut and response.ok:
-                return bytes(whole[: ask.limit])
-            raise AnswerTooLarge("answer-size", f"the answer has more than {ask.limit} bytes")
+                return bytes(whole[:limit])
+            raise AnswerTooLarge("answer-size", f"the answer has more than {limit} bytes")
     return bytes(whole)
 
 
@@ -284,10 +284,13 @@ class _Readable:
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Connections of `requests` that read within a deadline, verified by the certificates of the system."""
+    """Connections of `requests` that read within a deadline, verified by the certificates of the system.
 
-    def __init__(self, *, verify: bool) -> None:
-        self._context, self._deadline = tls_context(verify=verify), Deadline(0)
+    With `seconds` each request has that long; without, `start` says how long the next one has.
+    """
+
+    def __init__(self, *, verify: bool, seconds: float = 0.0) -> None:
+        self._context, self._deadline, self._seconds = tls_context(verify=verify), Deadline(0), seconds
         self._connections: list[HTTPSConnection] = []
         self.awaits_answer = False
         super().__init__(pool_connections=2, pool_maxsize=1)
@@ -296,6 +299,13 @@ class DeadlineAdapter(HTTPAdapter):
         """A request begins, which has `seconds`."""
         self._deadline.restart(seconds)
         self.awaits_answer = False
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **options: Any) -> requests.Response:
+        """Send; a request without a time-out of its own has one."""
+        if self._seconds:
+            self.start(self._seconds)
+            options["timeout"] = options.get("timeout") or (min(CONNECT_SECONDS, self._seconds), self._seconds)
+        return super().send(request, *args, **options)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Make the pools with our connections."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from services.fetcher import support
 from services.operator import inboxes, mail_servers
 from services.operator.mail_servers import TestMail
 from shared.config.model import Configuration, Google, Inbox, MailServer, OAuth
+from shared.config.problems import InvalidConfiguration
+from shared.config.reading import load_bytes
 from shared.config.values import Secret
 from shared.mail_network import sasl
 from tests.desk import Desk
@@ -174,6 +177,49 @@ def test_inbox_and_mail_server_are_tested_and_a_test_mail_is_sent(desk: Desk, mi
     assert not refused.ok
     mail_servers.clear_test(desk.app, "m365")
     assert mail_servers.mail_server_views(desk.app)[0].test is None
+
+
+@pytest.mark.req("TI-13", "TI-02", "NE-01")
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("protocol: graph", "inboxes[0].oauth"),
+        ("protocol: graph, oauth: {client_secret: '${S}'}", "inboxes[0].oauth.client_id"),
+        ("protocol: gmail", "inboxes[0].google"),
+        ("protocol: ews, auth: ntlm", "inboxes[0].password"),
+        ("protocol: ews, auth: oauth", "inboxes[0].oauth"),
+        ("protocol: imap", "inboxes[0].host"),
+    ],
+)
+def test_missing_mandatory_settings_are_named(text: str, named: str) -> None:
+    with pytest.raises(InvalidConfiguration) as caught:
+        load_bytes(f"inboxes: [{{name: a, address: a@example.com, {text}}}]".encode())
+    assert any(each.path == named and "missing" in each.message for each in caught.value.problems), caught.value
+
+
+@pytest.mark.req("VS-10")
+def test_mapi_is_not_offered_and_the_page_of_protocols_names_what_to_use() -> None:
+    with pytest.raises(InvalidConfiguration, match="graph"):
+        load_bytes(b"inboxes: [{name: a, address: a@example.com, protocol: mapi}]")
+    page = Path(__file__).parents[2].joinpath("docs", "mailboxes.md").read_text("utf-8")
+    assert "MAPI is not offered" in page
+
+
+def test_neither_secret_nor_token_is_logged_or_stored(
+    desk: Desk, microsoft: MicrosoftStub, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    use_microsoft(desk, microsoft)
+    microsoft.deliver(a_mail(1))
+    microsoft.fail("GET .*value", 500, error(500, "ErrorInternalServerError").body)
+    run_once(desk)
+    microsoft.fail("POST .*token", 401, {"error": "invalid_client", "error_description": "no"}, times=9)
+    run_once(desk)
+    stored = [str(each) for name in ("inbox_state", "ledger", "outbox", "mails") for each in desk.store.find(name, {})]
+    written = "\n".join([*stored, *(f"{each.getMessage()} {each.__dict__}" for each in caplog.records)])
+    assert microsoft.issued
+    assert SECRET not in written
+    assert "token-1" not in written
 
 
 @pytest.mark.req("VS-02")

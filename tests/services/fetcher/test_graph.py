@@ -436,6 +436,15 @@ def test_a_certificate_that_nobody_signed_is_refused(fetching: Fetching, monkeyp
     assert fetching.check().ok
 
 
+@pytest.mark.req("IV-08")
+def test_the_right_to_see_mails_is_not_that_to_read_them(fetching: Fetching) -> None:
+    fetching.stub.deliver(*MAILS)
+    fetching.stub.fail("GET .*value", 403, error(403, "ErrorAccessDenied").body)
+    result = fetching.check()
+    assert (result.step, "access permission issue" in result.message) == (Step.INBOX, True)
+    assert fetching.check().ok
+
+
 def test_a_login_that_fails_is_reported_in_its_own_words(fetching: Fetching) -> None:
     fetching.tokens.error = AuthenticationRefused("AADSTS7000215: Invalid client secret provided.")
     result = fetching.check()

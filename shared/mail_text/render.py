@@ -62,13 +62,16 @@ def in_language(template: MailTemplate, language: str | None) -> TemplateWords:
     Words that a language leaves out are the template's own; text and HTML of a mail are in one language.
     """
     own = TemplateWords(template.subject, template.text, template.html)
-    if not (template.languages and language):
-        return own
-    tag = language.casefold()
-    found = next((template.languages[each] for each in (tag, tag.partition("-")[0]) if each in template.languages), {})
+    found = template.languages.get(spoken(template, language) or "", {})
     has_body = "text" in found or "html" in found
     text, html = (found.get("text"), found.get("html")) if has_body else (own.text, own.html)
     return TemplateWords(found.get("subject", own.subject), text, html)
+
+
+def spoken(template: MailTemplate, language: str | None) -> str | None:
+    """The language of a template that is taken for this one: `de` for `de-ch`; None for its own words."""
+    tag = (language or "").casefold()
+    return next((each for each in (tag, tag.partition("-")[0]) if each in template.languages), None)
 
 
 def filled(words: TemplateWords, values: Values) -> Rendered:

@@ -197,6 +197,7 @@ def configure_with_templates(desk: Desk, *people: Any, language: str | None = No
         ("de-at", None, "Stand: Logged\n\nSie schrieben:"),
         (None, "de", "Stand: Logged\n\nSie schrieben:"),
         ("en", "de", "Jane Doe: Logged\n\nYou wrote:"),
+        ("fr-ca", "fr", "Jane Doe: Logged\n\nVous avez écrit :"),
     ],
 )
 def test_an_answer_is_in_the_language_of_the_person_else_of_the_inbox(

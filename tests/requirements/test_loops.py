@@ -118,5 +118,5 @@ def test_a_person_who_writes_different_things_is_answered(desk: Desk) -> None:
     desk.receive(a_mail())
     desk.receive(*(a_mail(f"More of it: {n}\n", subject="[Call - INC1]") for n in range(4)))
     assert len(desk.outbox()) == 5
-    (mail,) = desk.receive(a_mail("More of it: 3\n", subject="[Call - INC1]"))
+    (mail,) = desk.receive(a_mail("More of it: 3\n", subject="Re: [Call - INC1]"))
     assert (len(desk.outbox()), "writes the same as before" in mail["reason"]) == (5, True)

@@ -15,6 +15,7 @@ from shared.addresses import domain_of, mailbox_key
 from shared.contracts.change import Change, Notification
 from shared.loops import is_prefixed
 from shared.mail_text.html_text import html_of
+from shared.mail_text.render import spoken
 from shared.store.outbox import Recipients
 from shared.text import shortened
 
@@ -56,25 +57,11 @@ def with_answer(facts: Facts, lookups: Lookups, ended: Decision, asked: Sequence
     answers = combined([each for each in asked if each.kind not in MESSAGES])
     if not answers:
         return ended
-    if reached := reached_limit(facts, lookups) or repetition(facts, lookups, ended):
-        return replace(ended, reason=f"{ended.reason}; not answered: {reached}")
+    if why := kept_back(facts, lookups, ended):
+        return replace(ended, reason=f"{ended.reason}; not answered: {why}")
     sending = replace(ended.outgoing, stranger_domain=stranger_domain(facts))
-    quoted = tuple(_with_excerpt(each, _excerpt(facts)) for each in answers)
+    quoted = tuple(_with_excerpt(facts, each) for each in answers)
     return replace(ended, notices=(*quoted, *ended.notices), outgoing=sending)
-
-
-def repetition(facts: Facts, lookups: Lookups, ended: Decision) -> str | None:
-    """Why a sender who writes the same again is not answered: a program that answers mail, and does not say so (PR-02).
-
-    Asked when `ANSWERED_FREELY` answers went to the mailbox lately, so a person who sends a mail twice is answered.
-    """
-    address, since = facts.sender.address, facts.now - facts.settings.automatic_mail_cap.per
-    key = (mailbox_key(address.address) if address else None) or ""
-    if lookups.sent_since("to_key", key, since) < ANSWERED_FREELY or lookups.is_answered(facts.envelope.mail_id):
-        return None
-    if any(_is_repeated(change, facts, lookups) for change in ended.changes if change.action == "update"):
-        return "the sender writes the same as before, as a program does that answers every mail"
-    return None
 
 
 def _is_repeated(change: Change, facts: Facts, lookups: Lookups) -> bool:
@@ -94,18 +81,25 @@ def _within_limit(facts: Facts, lookups: Lookups, messages: Sequence[Notificatio
             yield each
 
 
-def _with_excerpt(mail: Notification, excerpt: str) -> Notification:
-    html = mail.html and excerpt and f"{mail.html}\n{html_of(excerpt)}"
-    return replace(mail, text=mail.text + excerpt, html=html or mail.html)
-
-
-def _excerpt(facts: Facts) -> str:
-    """The beginning of the sender's text, for a sender who is known."""
+def _with_excerpt(facts: Facts, mail: Notification) -> Notification:
+    """The answer with the beginning of the sender's text, for a sender who is known."""
     lines = shortened((facts.mail.new_text or facts.mail.text).strip(), MAX_EXCERPT).split("\n")[:MAX_LINES]
     if facts.forwarder or not is_known(facts) or not any(lines):
-        return ""
-    written = YOU_WROTE.get((facts.sender.language or facts.inbox.language or "en").partition("-")[0], YOU_WROTE["en"])
-    return f"\n{written}\n\n" + "".join(f"> {line}".rstrip() + "\n" for line in lines)
+        return mail
+    written = YOU_WROTE.get(_language(facts, mail), YOU_WROTE["en"])
+    excerpt = f"\n{written}\n\n" + "".join(f"> {line}".rstrip() + "\n" for line in lines)
+    html = mail.html and f"{mail.html}\n{html_of(excerpt)}"
+    return replace(mail, text=mail.text + excerpt, html=html)
+
+
+def _language(facts: Facts, mail: Notification) -> str:
+    """The language that an answer is written in, as far as that is known: built-in words are English."""
+    template, of_inbox = facts.configuration.mail_template(mail.template or ""), facts.inbox.language
+    if template is None:
+        return "en"
+    if found := spoken(template, facts.sender.language or of_inbox):
+        return found.partition("-")[0]
+    return "en" if of_inbox is None or spoken(template, of_inbox) else of_inbox.partition("-")[0]
 
 
 def combined(notifications: Sequence[Notification]) -> tuple[Notification, ...]:
@@ -129,14 +123,30 @@ def combined(notifications: Sequence[Notification]) -> tuple[Notification, ...]:
     return (replace(first, subject=subject, text=text, kind=kind, html=html, template=template),)
 
 
-def reached_limit(facts: Facts, lookups: Lookups) -> str | None:
-    """The limit on automatic mail that keeps the answer back, if one does; none does when it is queued already."""
+def kept_back(facts: Facts, lookups: Lookups, ended: Decision) -> str | None:
+    """Why the answer is kept back: a limit on automatic mail, or a sender who is a program (PR-02).
+
+    Nothing keeps back an answer that is queued already.
+    """
     since = facts.now - facts.settings.automatic_mail_cap.per
+    why, to_mailbox = None, None
     for name, most, field, value in _limits(facts):
-        if lookups.sent_since(field, value, since) >= most:
-            answered = lookups.is_answered(facts.envelope.mail_id)
-            return None if answered else f"the limit automatic_mail_cap.{name} ({most}) is reached"
-    return None
+        sent = lookups.sent_since(field, value, since)
+        to_mailbox = sent if to_mailbox is None else to_mailbox
+        if sent >= most:
+            why = f"the limit automatic_mail_cap.{name} ({most}) is reached"
+            break
+    if why is None and (to_mailbox or 0) >= ANSWERED_FREELY and _repeats_itself(facts, lookups, ended):
+        why = "the sender writes the same as before, as a program does that answers every mail"
+    return None if why is None or lookups.is_answered(facts.envelope.mail_id) else why
+
+
+def _repeats_itself(facts: Facts, lookups: Lookups, ended: Decision) -> bool:
+    """Whether the mail is a reply, and the records that it updates have its text already, by the same author."""
+    if not (facts.mail.in_reply_to or facts.mail.references or is_prefixed(facts.mail.subject)):
+        return False
+    updates = [each for each in ended.changes if each.action == "update"]
+    return bool(updates) and all(_is_repeated(each, facts, lookups) for each in updates)
 
 
 def _limits(facts: Facts) -> Iterator[tuple[str, int, Recipients, str | bool]]:

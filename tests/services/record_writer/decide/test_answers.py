@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import cast
+from typing import Final, cast
 
 import pytest
 
 from services.record_writer.decide.facts import Facts, facts_of
 from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.one_answer import combined, reached_limit
+from services.record_writer.decide.model import Decision
+from services.record_writer.decide.one_answer import combined, kept_back
 from shared.contracts.change import Notification
 from shared.contracts.events import SenderMatched
 from shared.store.outbox import Outbox
 from tests.builders import a_configuration, a_mail, a_stored_mail, an_inbox
 from tests.desk import NOW, Desk
 from tests.shared.contracts.samples import SAMPLES
+
+ENDED: Final = Decision("recorded")
 
 
 class Counted:
@@ -47,14 +50,14 @@ def facts(*, known: bool) -> Facts:
 )
 def test_wide_limits_are_asked_about_strangers_alone(known: bool, asked: list[str]) -> None:
     lookups = Counted(9)
-    assert reached_limit(facts(known=known), cast("Lookups", lookups)) is None
+    assert kept_back(facts(known=known), cast("Lookups", lookups), ENDED) is None
     assert lookups.asked == asked
 
 
 def test_an_answer_that_is_queued_already_is_kept_back_by_no_limit() -> None:
     """A mail that is handled again emits the event of the answer that it queued before, or that would never leave."""
-    assert reached_limit(facts(known=True), cast("Lookups", Counted(10, answered=True))) is None
-    assert "per_address (10)" in (reached_limit(facts(known=True), cast("Lookups", Counted(10))) or "")
+    assert kept_back(facts(known=True), cast("Lookups", Counted(10, answered=True)), ENDED) is None
+    assert "per_address (10)" in (kept_back(facts(known=True), cast("Lookups", Counted(10)), ENDED) or "")
 
 
 def test_a_great_many_answers_are_one_of_bounded_length() -> None:

@@ -112,7 +112,7 @@ class DryRun:
             "trace": [asdict(step) for step in self.steps],
             "changes": [self._shown(change, above, known) for change, above in every if change.action != "none"],
             "notifications": [
-                {"to": list(each.to), "subject": each.subject, "text": each.text, "kind": each.kind}
+                {"to": list(each.to), "subject": each.subject, "text": each.text, "html": each.html, "kind": each.kind}
                 for each in (*self.notices, *self.messages())
             ],
         }

@@ -138,6 +138,23 @@ def test_pictures_of_a_template_are_in_the_mail(desk: Desk, sink: SmtpServer, em
     assert f'<img src="cid:{str(picture["Content-ID"]).strip("<>")}" alt="Logo">' in html
 
 
+@pytest.mark.req("NE-22")
+@pytest.mark.parametrize("embedded", ["cid", "inline"])
+def test_a_picture_within_the_html_of_a_template_is_sent_as_the_server_wants(
+    desk: Desk, sink: SmtpServer, embedded: Any
+) -> None:
+    template = MailTemplate("created", "s", html=f'<img src="{DATA}"><img src="data:text/html;base64,AAAA">')
+    desk.configure(a_desk(sink, embedded_images=embedded, mail_templates=(template,)))
+    raw = a_mail(sender=JANE)
+    assert DATA in dry_run(desk.app, raw).as_json()["notifications"][0]["html"]
+    desk.receive(raw)
+    (mail,) = received(sink)
+    pictures = [part.get_content() for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert pictures == ([PIXEL] if embedded == "cid" else [])
+    assert (DATA in shown(mail, "html")) == (embedded == "inline")
+    assert "text/html;base64" not in shown(mail, "html")
+
+
 def test_the_same_mail_has_the_same_bytes_when_it_is_sent_again(desk: Desk, sink: SmtpServer) -> None:
     sink.faults.drop = 1
     template = MailTemplate("created", "s", html='<img src="cid:logo">', images={"logo": DATA})

@@ -17,6 +17,7 @@ from typing import Self
 from imapclient import DELETED, SEEN
 
 from services.fetcher import imap_answers, imap_client, imap_folders
+from services.fetcher.idle import NoIdle
 from services.fetcher.imap_answers import Items
 from services.fetcher.imap_client import UNREADABLE, BoundedClient, words_of
 from services.fetcher.mailbox import (
@@ -121,6 +122,13 @@ class ImapMailbox:
             return {}
         sizes = ((uid, imap_answers.number(items.get(b"RFC822.SIZE"))) for uid, items in answer.items())
         return {uid: size for uid, size in sizes if size is not None}
+
+    def await_news(self, seconds: float) -> bool:
+        """Wait until mail arrives, at most `seconds`; whether it did. Raises `NoIdle` without IDLE."""
+        with self._operation("wait for mail") as client:
+            if not client.has_capability("IDLE"):
+                raise NoIdle("the server does not offer IDLE")
+            return client.await_news(seconds)
 
     # fetching
 

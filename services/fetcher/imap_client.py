@@ -41,6 +41,8 @@ SLACK_BYTES = MAX_LINE_BYTES + (4 << 20)
 """Bytes that one operation may read in addition to one mail."""
 MAX_LINES = 50_000
 """Most lines in the answer to one command."""
+END_OF_IDLE_SECONDS = 30.0
+"""Wait for the answer to DONE."""
 MAX_WORDS = 300
 """Characters of a server's own words in a message."""
 _AS_BYTES = lazy_compile(r"^b(['\"])(.*)\1$", re.DOTALL)
@@ -164,6 +166,39 @@ class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stub
         """Select a folder; return its UIDVALIDITY, None when the server names none."""
         self._command_and_check("select", self._normalise_folder(name), False)  # imaplib's signature
         return imap_answers.number(self._latest("UIDVALIDITY"))
+
+    def await_news(self, seconds: float) -> bool:
+        """IDLE (RFC 2177) until a mail arrives, at most `seconds`; whether one did."""
+        imap = self._imap
+        held = imap_answers.number(self._latest("EXISTS")) or 0
+        imap.untagged_responses.clear()
+        tag = imap._command("IDLE")  # noqa: SLF001  # imaplib has no IDLE before Python 3.14
+        while imap._get_response():  # noqa: SLF001
+            if imap.tagged_commands.get(tag):
+                raise Unreachable("the server refuses IDLE")
+        self.set_deadline(seconds)
+        news = False
+        while not news:
+            try:
+                imap._get_response()  # noqa: SLF001
+            except TimeoutError:
+                break
+            held, news = self._counted(held)
+        self.set_deadline(END_OF_IDLE_SECONDS)
+        imap.send(b"DONE\r\n")
+        imap._command_complete("IDLE", tag)  # noqa: SLF001
+        held, more = self._counted(held)
+        imap.untagged_responses["EXISTS"] = [b"%d" % held]
+        return news or more
+
+    def _counted(self, held: int) -> tuple[int, bool]:
+        """The number of mails after what the server has said, and whether some arrived. Forgets what it said."""
+        self._imap._check_bye()  # noqa: SLF001
+        said = self._imap.untagged_responses
+        held -= len(said.pop("EXPUNGE", []))
+        counts = [count for each in said.pop("EXISTS", []) if (count := imap_answers.number(each)) is not None]
+        said.clear()
+        return (counts[-1], counts[-1] > held) if counts else (held, False)
 
     def uids(self, *, unread: bool) -> list[int]:
         """UIDs of mails that are not flagged as deleted, in order.

@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 
 from services.fetcher import mailbox
+from services.fetcher.idle import IdleWatch
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import InboxAccess, Limits, Mailbox, Peek
 from services.fetcher.support import unsupported_reason
@@ -37,6 +38,8 @@ from shared.store.inbox_states import AUTHENTICATION, InboxState, InboxStates, a
 log = logging.getLogger("postroom.fetcher")
 
 WAKE_SECONDS = 1.0
+NEWS_SECONDS = 0.1
+"""How soon a visit begins after a server has said that mail arrived."""
 DEPENDENCY_RETRY_SECONDS = 5.0
 """Wait before the next try after our own store or broker was unavailable."""
 MAX_WAIT_SECONDS = 900.0
@@ -101,15 +104,21 @@ class FetcherSource:
         self._outage = Outage(wiring.hooks, PART, "")
         self._stopping = threading.Event()
         self._open: dict[str, Mailbox] = {}
+        self._news: set[str] = set()
+        self._running: set[str] = set()
+        self.idle = IdleWatch(lambda inbox: self._mailbox(inbox, wiring.settings()), self._news.add)
 
     # scheduling
 
     def due(self) -> list[Inbox]:
         """Enabled inboxes with a mailbox that are to be visited now; empty while processing is off."""
         if not self._wiring.settings().processing:
+            self._running = set()
             return []
         states = self.states.all()
-        return [each for each in self._wiring.inboxes() if self._runs(each, states) and self._is_due(each)]
+        running = [each for each in self._wiring.inboxes() if self._runs(each, states)]
+        self._running = {each.name for each in running}
+        return [each for each in running if self._is_due(each)]
 
     def _runs(self, inbox: Inbox, states: Mapping[str, InboxState]) -> bool:
         if not inbox.enabled or inbox.protocol == "none" or self._is_unsupported(inbox):
@@ -134,7 +143,9 @@ class FetcherSource:
 
     def _is_due(self, inbox: Inbox) -> bool:
         plan = self._plans.get(inbox.name)
-        return plan is None or plan.inbox != inbox or plan.at <= self._monotonic()
+        if plan is None or plan.inbox != inbox or plan.at <= self._monotonic():
+            return True
+        return inbox.name in self._news and plan.failures == 0
 
     def _plan(
         self, inbox: Inbox, *, failed: bool = False, soon: bool = False, asked_wait: float | None = None
@@ -153,6 +164,7 @@ class FetcherSource:
 
     def poll(self, inbox: Inbox) -> Polled:
         """Visit one inbox now. Failures are stored and returned in the result; only bugs are raised."""
+        self._news.discard(inbox.name)
         try:
             polled = self._visit(inbox)
         except PostroomError as error:
@@ -263,12 +275,25 @@ class FetcherSource:
                 for inbox in self._due_or_none():
                     if inbox.name not in under_way:
                         under_way[inbox.name] = pool.submit(self.poll, inbox)
-                stop.wait(WAKE_SECONDS)
+                self._rest(stop)
             self._stopping.set()
+            self.idle.close(STOP_SECONDS)
             wait(under_way.values(), STOP_SECONDS)
             for box in list(self._open.values()):
                 box.hang_up()
             pool.shutdown(cancel_futures=True)
+
+    def _rest(self, stop: threading.Event) -> None:
+        """Wait for the next round, which begins early when mail has arrived somewhere."""
+        self.idle.tend([each.inbox for each in list(self._plans.values()) if self._is_watched(each)])
+        for _ in range(round(WAKE_SECONDS / NEWS_SECONDS)):
+            if stop.wait(NEWS_SECONDS) or self._news:
+                return
+
+    def _is_watched(self, plan: _Plan) -> bool:
+        """Whether the server may tell when mail arrives: the last visit succeeded, and visits go on."""
+        inbox = plan.inbox
+        return inbox.protocol == "imap" and inbox.idle and plan.failures == 0 and inbox.name in self._running
 
     def _due_or_none(self) -> list[Inbox]:
         try:

@@ -30,6 +30,8 @@ def _inbox(inbox: Inbox) -> Faults:
         yield _MAILBOX, "protocol: none connects to no mailbox; remove it"
     elif inbox.after != "archive":
         yield "archive_folder create_archive_folder", "needs after: archive; remove it"
+    if inbox.protocol != "imap":
+        yield "idle", "is for imap; remove it"
     if inbox.protocol == "pop3":
         yield "folder archive_folder", "pop3 has no folders; remove it"
 

@@ -276,6 +276,7 @@ class Inbox:
     create_archive_folder: bool = True
     after: AfterOrDefault = ""
     take: Literal["all", "unseen"] = "all"
+    idle: bool = True
     poll_interval: keys.PollInterval | None = None
     max_per_poll: keys.MailsPerPoll | None = None
     ignore_cc: bool = False

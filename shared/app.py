@@ -32,6 +32,7 @@ from shared.store.mails import Mails
 from shared.store.outbox import Outbox
 from shared.store.people import People
 from shared.store.records import Records
+from shared.store.reports import ReportStates
 from shared.store.schema import agree_on_version
 from shared.store.settings import has_configuration
 from shared.store.sweeps import Sweeps
@@ -78,6 +79,7 @@ class App:
         self.arrivals, self.journal = Arrivals(documents), Journal(documents)
         self.large_events, self.uploads = LargeEvents(documents, clock), Uploads(documents)
         self.sweeps, self.firings = Sweeps(documents), Firings(documents)
+        self.reports = ReportStates(documents)
 
     @cached_property
     def directory(self) -> Directory:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from services.operator import manual_edits
+from services.operator.reports import report_now
+from services.schedule.report_text import as_text
 from services.schedule.source import ScheduleSource
 from shared.config.reading import load_bytes
 from tests.builders import a_mail
@@ -64,11 +66,19 @@ def late(desk: Desk) -> Iterator[str]:
             yield each["text"]
 
 
+def open_by_team(desk: Desk) -> Iterator[str]:
+    desk.receive(a_mail())
+    desk.clock.advance(timedelta(hours=1))
+    desk.receive(a_mail(subject="Scanner"))
+    yield as_text(report_now(desk.app, "open-by-team")).strip()
+
+
 RUN: dict[str, Callable[[Desk], Iterator[str]]] = {
     "Mark mail by its words": urgent,
     "Tell the new owner": assigned,
     "Stop, and what rules cause": closed,
     "Escalate what is late": late,
+    "Open incidents by team, each working day": open_by_team,
 }
 
 

@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "try": ("services.cli.try_:try_", "Dry run of the whole pipeline: nothing is written."),
     "mails": ("services.cli.mails:mails", "Mails: list, show, source, release."),
     "records": ("services.cli.records:records", "Records: list, show, create, set, attachment."),
+    "report": ("services.cli.report:report", "Reports: list them, print one."),
     "people": ("services.cli.people:people", "People and their mail."),
     "queues": ("services.cli.queues:queues", "Depth, age and consumers of every queue."),
     "dead-letters": ("services.cli.dead_letters:dead_letters", "What failed: look, replay, discard."),

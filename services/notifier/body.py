@@ -44,6 +44,15 @@ _LAYOUT: Final = frozenset({"align", "bgcolor", "border", "cellpadding", "cellsp
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that a mail carries."""
+
+    name: str
+    content_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Body:
     """What a mail says. `html` None: plain text only. `images` are those that its HTML names, as `data:` addresses."""
 
@@ -51,6 +60,7 @@ class Body:
     html: str | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     embedded_images: Literal["cid", "inline"] = "cid"
+    files: tuple[File, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,10 @@ def message(body: Body, message_id: str) -> EmailMessage:
         markup, pictures = _with_pictures(_cleaner().clean(lines(body.html)), body, message_id)
         made.add_alternative(f"<!DOCTYPE html>\n<html><body>\n{markup}\n</body></html>\n", subtype="html")
         _add(made, pictures)
+    for each in body.files:
+        main, _, sub = each.content_type.partition("/")
+        made.add_attachment(each.content, main, sub, filename=each.name)
+    if made.is_multipart():
         _name_boundaries(made, message_id)
     return made
 

@@ -16,7 +16,7 @@ from email.utils import format_datetime
 from typing import Literal
 
 from services.notifier import body
-from services.notifier.body import Body
+from services.notifier.body import Body, File
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.contracts.mail import Address
@@ -68,6 +68,7 @@ class Outgoing:
     html: str | None = None
     images: Mapping[str, str] = field(default_factory=dict)
     embedded_images: Literal["cid", "inline"] = "cid"
+    files: tuple[File, ...] = ()
 
 
 def build(outgoing: Outgoing, server: MailServer) -> bytes:
@@ -77,7 +78,7 @@ def build(outgoing: Outgoing, server: MailServer) -> bytes:
 
 
 def _body(outgoing: Outgoing) -> Body:
-    return Body(outgoing.text, outgoing.html, outgoing.images, outgoing.embedded_images)
+    return Body(outgoing.text, outgoing.html, outgoing.images, outgoing.embedded_images, outgoing.files)
 
 
 def _headers(outgoing: Outgoing, server: MailServer) -> Iterable[tuple[str, str]]:

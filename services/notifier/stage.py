@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from services.notifier import send
-from services.notifier.body import html_body
+from services.notifier.body import File, html_body
 from services.notifier.compose import BadAddress, Outgoing, clean
 from services.notifier.permission import format_for, invalid_sender, objection, recipients_of
 from services.notifier.smtp import Deferred, Refused, Sent, Uncertain
@@ -53,6 +53,7 @@ class Notifier:
     clock: Clock
     configuration: Callable[[], Configuration]
     deliver: Callable[[Outgoing, MailServer, Settings], Sent]
+    content: Callable[[str], bytes]
 
     def handle(self, queued: NotificationQueued) -> Outcome:
         """Send one mail of the outbox, unless it was sent or may not be sent."""
@@ -70,7 +71,7 @@ class Notifier:
             return self._end(mail, "failed", why)
         if not self._claim(mail, server, now):
             return Wait("another worker is sending it", timedelta(seconds=30))
-        outgoing = as_outgoing(mail)
+        outgoing = with_files(as_outgoing(mail), mail, self.content)
         if format_for(recipients, server, configuration) == "html":
             outgoing = with_html(outgoing, mail, server, configuration)
         return self._send(mail, outgoing, server, configuration)
@@ -133,6 +134,12 @@ def as_outgoing(mail: OutboxMail) -> Outgoing:
     )
 
 
+def with_files(outgoing: Outgoing, mail: OutboxMail, content: Callable[[str], bytes]) -> Outgoing:
+    """The same with its files. `content` gives the bytes of a hash."""
+    files = (File(each.filename, each.content_type, content(each.sha256)) for each in mail.attachments or ())
+    return replace(outgoing, files=tuple(files))
+
+
 def with_html(outgoing: Outgoing, mail: OutboxMail, server: MailServer, configuration: Configuration) -> Outgoing:
     """The same with HTML, and the pictures of its template as the server sends them (NE-22)."""
     template = configuration.mail_template(mail.template or "")
@@ -146,8 +153,7 @@ def with_html(outgoing: Outgoing, mail: OutboxMail, server: MailServer, configur
 
 def build(app: App) -> Stage:
     """The notifier on an app's outbox."""
-    notifier = Notifier(
-        app.outbox, app.people, app.clock, app.directory.current, partial(send.deliver, tokens=app.tokens.of)
-    )
+    deliver = partial(send.deliver, tokens=app.tokens.of)
+    notifier = Notifier(app.outbox, app.people, app.clock, app.directory.current, deliver, app.documents.get_blob)
     decode = reader(app.documents, NotificationQueued)
     return Stage("notifier", "notifier", notifier.handle, decode, waits_on_network=True)

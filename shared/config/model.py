@@ -687,7 +687,7 @@ class Configuration:
     slas: tuple[Sla, ...] = ()
     business_rules: tuple[BusinessRule, ...] = ()
     mail_templates: tuple[MailTemplate, ...] = ()
-    reports: keys.Ignored[tuple[Report, ...]] = ()
+    reports: tuple[Report, ...] = ()
     connections: tuple[Connection, ...] = ()
     sections: Annotated[frozenset[str], keys.NOT_A_KEY] = field(default_factory=_every_section, compare=False)
 

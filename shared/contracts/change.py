@@ -64,6 +64,7 @@ class Notification:
     html: str | None = None
     template: str | None = None
     stranger_domain: str | None = None
+    attachments: tuple[Attachment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from shared.addresses import mailbox_key
 from shared.config.model import ConversationId
 from shared.contracts.change import Notification
-from shared.contracts.mail import ParsedMail
+from shared.contracts.mail import Attachment, ParsedMail
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.reply_tokens import ReplyTokens, Signed, with_tag
@@ -97,6 +97,7 @@ class OutboxMail:
     to_name: str | None = None
     references: tuple[str, ...] | None = None
     html: str | None = None
+    attachments: tuple[Attachment, ...] | None = None
     template: str | None = None
     message_id: str
     message_key: str | None = None
@@ -122,7 +123,7 @@ class OutboxMail:
 
 _LATER: Final = frozenset(
     (
-        *("to_name", "references", "html", "template", "stranger_domain", "to_stranger", "reply_to"),
+        *("to_name", "references", "html", "attachments", "template", "stranger_domain", "to_stranger", "reply_to"),
         *("tries", "claimed_at", "reason", "failing_since", "ended_at", "undelivered"),
     )
 )
@@ -166,6 +167,7 @@ class Outbox:
             in_reply_to=notification.in_reply_to,
             to_name=notification.to_name or None,
             references=notification.references or None,
+            attachments=notification.attachments or None,
             html=notification.html and notification.html.replace(REPLY_ADDRESS, answers_to),
             template=notification.template,
             message_id=message_id,

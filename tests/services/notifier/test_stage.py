@@ -121,7 +121,9 @@ def a_notifier(desk: Desk, post: Post) -> tuple[stage.Notifier, NotificationQueu
     (waiting,) = desk.outbox()
     desk.configure(a_configuration(mail_servers=(a_server(1),)))
     desk.app.outbox.queue_again(waiting["_id"], ("unsent",), server="default", from_=waiting["from"])
-    notifier = stage.Notifier(desk.app.outbox, desk.app.people, desk.clock, desk.app.directory.current, post)
+    notifier = stage.Notifier(
+        desk.app.outbox, desk.app.people, desk.clock, desk.app.directory.current, post, desk.store.get_blob
+    )
     return notifier, NotificationQueued(waiting["mail_id"], waiting["_id"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -50,6 +51,12 @@ def _address(value: str | None) -> str:
 @click.option("--tenant-id", help="Directory (tenant) id.")
 @click.option("--secret", help=f"Client secret, {SECRET_HELP}.")
 @click.option("--certificate", help=f"Certificate and private key (PEM) instead of a secret, {SECRET_HELP}.")
+@click.option(
+    "--sign-in",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="A person signs in with a code instead of a secret; the refresh token is kept in FILE.",
+)
 @click.option("--object-id", help="Object id of the enterprise application, for the commands that are printed.")
 @click.option("--cloud", type=click.Choice(["global", "us-government", "us-defense", "china"]), default="global")
 @click.option("--authority", help="Address of the logins, if it is none of these clouds.")
@@ -64,17 +71,23 @@ def microsoft365(name: str, *, test: bool, **given: Any) -> int:
     address = _address(given["address"])
     client = _asked(given["client_id"], "--client-id", "Application (client) id")
     tenant = _asked(given["tenant_id"], "--tenant-id", "Directory (tenant) id")
-    certificate = given["certificate"]
-    secret = None if certificate else _asked(given["secret"], "--secret", f"Client secret, {SECRET_HELP}")
+    certificate, file = given["certificate"], given["sign_in"]
+    secret = None if certificate or file else _asked(given["secret"], "--secret", f"Client secret, {SECRET_HELP}")
     authority, endpoint = inbox_setup.CLOUDS[given["cloud"]]
     application = OAuth(
         client_id=client,
         tenant_id=tenant,
         client_secret=inbox_setup.secret_of(secret, "--secret") if secret else None,
         client_certificate=inbox_setup.secret_of(certificate, "--certificate") if certificate else None,
+        refresh_token=inbox_setup.secret_of(f"file:{file.absolute()}", "--sign-in") if file else None,
         authority=given["authority"] or authority,
         endpoint=given["endpoint"] or endpoint,
     )
+    if file:
+        guide = inbox_setup.microsoft365_sign_in(name, address, application)
+        if test:
+            inbox_setup.sign_in(application, file, lambda line: click.echo(output.safe(line), err=True))
+        return _show(guide, test=test)
     more = {"object_id": given["object_id"]} if given["object_id"] else {}
     return _show(inbox_setup.microsoft365(name, address, application, other=given["other"], **more), test=test)
 

@@ -6,8 +6,10 @@ same classes as the fetcher and the notifier, so that a step that works here wor
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from services.fetcher.mailbox import InboxAccess, Limits, mailbox_class
@@ -16,7 +18,8 @@ from shared.config.model import Configuration, Google, Inbox, MailServer, OAuth
 from shared.config.values import Secret
 from shared.config.writing import to_yaml
 from shared.contracts.errors import Misconfigured, PostroomError
-from shared.mail_network import connection_test
+from shared.mail_network import connection_test, microsoft
+from shared.mail_network.microsoft import DELEGATED
 from shared.mail_network.sasl import Credentials
 
 if TYPE_CHECKING:
@@ -89,6 +92,26 @@ def microsoft365(
         "# InScope is True for both roles. It takes effect after 30 minutes to 2 hours.",
     )
     return Guide(inbox, server, work, other)
+
+
+def microsoft365_sign_in(name: str, address: str, application: OAuth) -> Guide:
+    """Microsoft 365 by Graph with the sign-in of a person, where no application may have rights of its own."""
+    inbox = Inbox(name, address, protocol="graph", oauth=application, mail_server=f"{name}-out")
+    server = MailServer(f"{name}-out", protocol="graph", oauth=application, from_address=address)
+    work = (
+        "# In the Entra admin center: register an application. Under Authentication, allow public client flows.",
+        f"# Under API permissions, add the delegated permissions {', '.join(DELEGATED)}.",
+        "# Set settings.token_key, a secret with which the refresh token is encrypted in the store.",
+    )
+    return Guide(inbox, server, work)
+
+
+def sign_in(application: OAuth, file: Path, show: Callable[[str], None]) -> None:
+    """Let a person sign in, and keep the refresh token in a file that only its owner can read."""
+    token = microsoft.sign_in(application, show)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as opened:
+        file.chmod(0o600)
+        opened.write(token)
 
 
 def google(name: str, address: str, account: Google) -> Guide:

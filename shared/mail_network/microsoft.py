@@ -73,6 +73,33 @@ def fetch(
         return token
 
 
+DELEGATED: Final = ("Mail.ReadWrite", "Mail.ReadWrite.Shared", "Mail.Send", "Mail.Send.Shared")
+"""Permissions of a person's sign-in on Graph: the own mailbox, and shared ones that the person may use."""
+
+
+def sign_in(application: OAuth, show: Callable[[str], None]) -> str:
+    """Let a person sign in with a code in any browser (RFC 8628); return the refresh token.
+
+    `show` is called with what the person has to do; then it waits, for 15 minutes at most. Raises like `fetch`.
+    """
+    from shared.mail_network import http
+
+    scopes = [f"{application.endpoint.rstrip('/')}/{each}" for each in DELEGATED]
+    with http.session() as session, http.translated_errors(application.authority), _readable(application.authority):
+        client = _client(application, Secret.reveal, session)
+        flow = client.initiate_device_flow(scopes)
+        if "user_code" not in flow:
+            raise _error(flow)
+        show(f"Open {flow['verification_uri']} in a browser, enter the code {flow['user_code']}, and sign in.")
+        answer = client.acquire_token_by_device_flow(flow)
+        _token(answer)
+    if not answer.get("refresh_token"):
+        raise AuthenticationRefused(
+            "the token endpoint gives no refresh token: allow offline_access for the application"
+        )
+    return str(answer["refresh_token"])
+
+
 @contextmanager
 def _readable(authority: str) -> Iterator[None]:
     """What msal raises on an answer that is no answer of a token endpoint, or on a status of 5xx."""

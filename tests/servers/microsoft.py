@@ -86,6 +86,7 @@ class MicrosoftStub(WebStub):
         self.issued = 0
         self.secret = SECRET
         self.lifetime = 3600
+        self.pending = 0
         self.scopes: list[str] = []
         self._count = 0
 
@@ -137,17 +138,27 @@ class MicrosoftStub(WebStub):
             tenant = request.path.split("/")[1]
             return Reply(body=_discovered(self.url, tenant))
         asked = request.form()
+        if request.path.endswith("/devicecode"):
+            codes = {"user_code": "ABC123", "device_code": "device", "verification_uri": f"{self.url}/device"}
+            return Reply(body={**codes, "expires_in": 900, "interval": 0, "message": "sign in"})
+        if asked.get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code" and self.pending:
+            self.pending -= 1
+            return Reply(400, {"error": "authorization_pending", "error_description": "AADSTS70016: pending"})
+        if asked.get("grant_type") == "refresh_token" and asked.get("refresh_token") != "refresh-1":
+            return _refused("invalid_grant", 700082, "The refresh token has expired.", 400)
         self.scopes.append(asked.get("scope", ""))
         if request.path.split("/")[1] != TENANT:
             return _refused("invalid_request", 90002, f"Tenant '{request.path.split('/')[1]}' not found.", 400)
         if asked.get("client_id") != CLIENT:
             return _refused("unauthorized_client", 700016, "Application was not found in the directory.", 400)
-        if asked.get("client_secret") != self.secret and "client_assertion" not in asked:
+        is_person = asked.get("grant_type") != "client_credentials"
+        if not is_person and asked.get("client_secret") != self.secret and "client_assertion" not in asked:
             return _refused("invalid_client", 7000215, "Invalid client secret provided.", 401)
         self.issued += 1
         token = f"token-{self.issued}"
         self.valid.add(token)
-        return Reply(body={"token_type": "Bearer", "expires_in": self.lifetime, "access_token": token})
+        more = {"refresh_token": "refresh-1"} if is_person else {}
+        return Reply(body={"token_type": "Bearer", "expires_in": self.lifetime, "access_token": token, **more})
 
     # mail
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -85,6 +86,25 @@ def test_it_says_which_step_is_missing_and_stops_there(
     assert result.code == 1
     assert missing in result.out
     assert result.out.rstrip().splitlines()[-1].startswith(missing)
+
+
+def test_a_person_signs_in_with_a_code_where_no_application_may_have_rights(
+    run: Run, microsoft: MicrosoftStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKEN_KEY", "k" * 32)
+    config = tmp_path / "key.yaml"
+    config.write_text("settings: {token_key: '${TOKEN_KEY}'}\n")
+    assert run("config", "apply", config).code == 0
+    microsoft.pending = 1
+    file = tmp_path / "refresh-token"
+    words = [each for each in arguments(microsoft) if each not in ("--secret", "${GRAPH_SECRET}")]
+    result = run(*words, "--sign-in", file)
+    assert result.code == 0, result.out + result.err
+    assert "enter the code ABC123" in result.err
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("refresh-1", 0o600)
+    assert f"file:{file}" in result.out
+    assert "ok       sending" in result.out
+    assert "refresh-1" not in result.out + result.err
 
 
 def test_what_is_missing_is_named_without_a_terminal(run: Run) -> None:

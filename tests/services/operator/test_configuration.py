@@ -59,9 +59,9 @@ def test_a_secret_that_is_missing_in_the_environment_is_a_note(write: Write) -> 
     assert [each.path for each in checked.notes] == ["inboxes[0].password"]
 
 
-def test_a_setting_without_effect_is_a_note(write: Write) -> None:
-    assert check_file(write("settings: {format_per_person: false}\n")).notes == (
-        Problem("settings.format_per_person", "kept, and without effect in this version", 1, "postroom.yaml"),
+def test_a_setting_that_can_do_nothing_is_a_note(write: Write) -> None:
+    assert check_file(write("rules:\n  - {name: r, match: {size: 5MB}, direction: outbound}\n")).notes == (
+        Problem("rules[0].match", "never matches: size is known of incoming mail only", 2, "postroom.yaml"),
     )
 
 

@@ -12,7 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
-from services.record_writer.decide.answers import Words, answer, keyword, may_answer, message_to, thread_subject
+from services.record_writer.decide.answers import (
+    Words,
+    answer,
+    is_known,
+    keyword,
+    may_answer,
+    message_to,
+    thread_subject,
+)
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups, person_name
 from shared.config.model import RecordType
@@ -46,8 +54,8 @@ def reply(
     if not may_answer(facts):
         return ()
     thread = thread_subject(facts, "" if is_named else label)
-    words, neutral = _worded(facts, name, {**values, "reply_subject": thread}, label, template or name)
-    return answer(facts, kind or name, words, neutral=neutral)
+    words = _worded(facts, name, {**values, "reply_subject": thread}, label, template or name)
+    return answer(facts, kind or name, words, neutral=words)
 
 
 def command_answer(facts: Facts, name: str, values: Values, *, label: str = "") -> tuple[Notification, ...]:
@@ -57,8 +65,8 @@ def command_answer(facts: Facts, name: str, values: Values, *, label: str = "") 
     """
     if not may_answer(facts):
         return ()
-    words, neutral = _worded(facts, name, values, label, name)
-    return answer(facts, COMMAND, words, neutral=neutral)
+    words = _worded(facts, name, values, label, name)
+    return answer(facts, COMMAND, words, neutral=words)
 
 
 def command_answer_about(
@@ -69,19 +77,19 @@ def command_answer_about(
     return command_answer(facts, name, values, label=keyword(facts, type_, record.number))
 
 
-def _worded(facts: Facts, name: str, values: Values, label: str, template: str) -> tuple[Words, Words]:
-    """The words for a sender who is known, and those for a stranger."""
-    built_in = BUILT_IN[name]
-    own = {**desk_values(facts.configuration, facts.inbox), **mail_values(facts), **values}
-    foreign = for_strangers(own)
-    own.setdefault("reply_subject", filled(built_in.neutral_words, own).subject)
-    foreign["reply_subject"] = filled(built_in.neutral_words, foreign).subject
+def _worded(facts: Facts, name: str, values: Values, label: str, template: str) -> Words:
+    """The words for this sender, known or a stranger; a stranger reads no subject of a mail."""
+    built_in, known = BUILT_IN[name], is_known(facts)
+    given = {**desk_values(facts.configuration, facts.inbox), **mail_values(facts), **values}
+    given = given if known else for_strangers(given)
     found = facts.configuration.mail_template(template)
+    if found is None and not known:
+        return filled(built_in.neutral_words, given)
+    if not (known and "reply_subject" in given):
+        given["reply_subject"] = filled(built_in.neutral_words, given).subject
     if found is None:
-        return filled(built_in.words, own), filled(built_in.neutral_words, foreign)
-    language = facts.sender.language or facts.inbox.language
-    known, neutral = (render(found, given, language) for given in (own, foreign))
-    return _labelled(known, label), _labelled(neutral, label)
+        return filled(built_in.words, given)
+    return _labelled(render(found, given, facts.sender.language or facts.inbox.language), label)
 
 
 def message(

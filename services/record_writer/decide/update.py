@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from services.record_writer.decide import values
@@ -16,13 +17,14 @@ from services.record_writer.decide.body import Block
 from services.record_writer.decide.create import tasks_below
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.hint import in_subject
+from services.record_writer.decide.life import Step, quick_action_for, step_of
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.reopen import assignee_after_reopening
 from services.record_writer.decide.shown_text import shown_text
 from services.record_writer.decide.wording import command_answer_about, message, reply, values_of
 from shared.addresses import address_key
-from shared.config.model import APPROVAL, QuickAction, RecordType
+from shared.config.model import RecordType
 from shared.contracts.change import Activity, Change, NoteAbove, Notification
 from shared.contracts.errors import PostroomError
 from shared.mail_text.variables import for_strangers
@@ -42,16 +44,10 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
     record or its type does not exist any more.
     """
     record, type_ = record_of(part), type_of(facts, part)
-    if record.deleted:
-        return refused_as_deleted(facts, lookups, part)
-    group, quick = type_.statuses.group(record.status), _mapped(facts, record)
-    reopens = facts.inbox.commands.reopen_closed and type_.name != APPROVAL  # a decided one stays as it is (VF-18)
-    if group == "closed" and quick is None and not reopens:
-        return _closed(facts, lookups, type_, part)
-    reopened = assignee_after_reopening(facts, type_) if group == "closed" else {}
-    given = {**_by_default(type_, group), **reopened, **_stated(facts, type_, part.block)}
-    if quick is not None:
-        given = {**_stated(facts, type_, part.block), **values.commanded(type_, quick.set)}
+    step = step_of(facts, type_, record)
+    if refused_or_noted := WITHOUT_REPLY.get(step):
+        return refused_or_noted(facts, lookups, part)
+    given = _given(step, facts, type_, part)
     return changed(
         facts,
         lookups,
@@ -96,32 +92,37 @@ def _stated(facts: Facts, type_: RecordType, block: Block) -> dict[str, Any]:
     return values.on_update(type_, block.fields) if type_.name == facts.inbox.processor else {}
 
 
-def _mapped(facts: Facts, record: Record) -> QuickAction | None:
-    """The quick action for the record's current status; incident inboxes have them, for incidents (IV-39)."""
-    if not record.type == facts.inbox.processor == "incident":
-        return None
-    now = str(record.status).casefold()
-    found = next((each for each in facts.inbox.status_mapping if each.enabled and each.status.casefold() == now), None)
-    return facts.configuration.quick_action(found.quick_action) if found else None
+def _given(step: Step, facts: Facts, type_: RecordType, part: Part) -> dict[str, Any]:
+    """The fields that the mail sets on its record. Raises `BadValue`."""
+    record, stated = record_of(part), _stated(facts, type_, part.block)
+    match step:
+        case "quick-action":
+            quick = quick_action_for(facts, record)
+            return {**stated, **(values.commanded(type_, quick.set) if quick else {})}
+        case "work-again":
+            return {**_worked_on(type_), **stated}
+        case "reopen":
+            return {**_worked_on(type_), **assignee_after_reopening(facts, type_), **stated}
+    return stated
 
 
-def _by_default(type_: RecordType, group: str | None) -> dict[str, Any]:
-    """Without a quick action a record that is not open is worked on again (IV-39, VF-14)."""
-    if group == "open" or not type_.statuses.open:
-        return {}
-    return {"Status": WORKING if WORKING in type_.statuses.open else type_.statuses.open[0]}
+def _worked_on(type_: RecordType) -> dict[str, Any]:
+    """The status of a record that is worked on again."""
+    states = type_.statuses.open
+    return {"Status": WORKING if WORKING in states else states[0]} if states else {}
 
 
-def _closed(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> Change:
-    """A closed record stays closed (VF-13); the sender gets a notice whatever the auto-reply switch says.
+def _refused_as_closed(facts: Facts, lookups: Lookups, part: Part) -> Change:
+    """A closed record stays as it is; its sender gets a notice whatever the auto-reply switch says (VF-13)."""
+    record, type_ = record_of(part), type_of(facts, part)
+    notice = about_record(facts, lookups, "already-closed", type_, record, "closed")
+    why = f"{record.number} is closed and takes no updates"
+    return changed(facts, lookups, part, "none", notifications=notice, why=(why,))
 
-    A mail that an operator released is added all the same (PR-01).
-    """
-    record = record_of(part)
-    if not (facts.inbox.commands.update_closed or facts.released):
-        notice = about_record(facts, lookups, "already-closed", type_, record, "closed")
-        why = f"{record.number} is closed and takes no updates"
-        return changed(facts, lookups, part, "none", notifications=notice, why=(why,))
+
+def _noted_on_closed(facts: Facts, lookups: Lookups, part: Part) -> Change:
+    """A closed record stays closed and gets the mail as a note (VF-13)."""
+    record, type_ = record_of(part), type_of(facts, part)
     given = {name: value for name, value in _stated(facts, type_, part.block).items() if name != "Status"}
     return changed(
         facts,
@@ -283,3 +284,13 @@ def _handlers(lookups: Lookups, record: Record) -> Sequence[StoredPerson]:
     if record.owner:
         return tuple(filter(None, [lookups.person(record.owner)]))
     return lookups.group("teams", record.owner_team, MAX_TEAM) if record.owner_team else ()
+
+
+WITHOUT_REPLY: Final[Mapping[Step, Callable[[Facts, Lookups, Part], Change]]] = MappingProxyType(
+    {
+        "refuse-deleted": refused_as_deleted,
+        "refuse-closed": _refused_as_closed,
+        "note-on-closed": _noted_on_closed,
+    }
+)
+"""Steps of a record's life that have words of their own for the sender → the function that plans the Change."""

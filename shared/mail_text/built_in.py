@@ -190,6 +190,12 @@ _TABLE_OF_COMMANDS: Final = (
     _command(
         "not-deleted", "`[Delete …]` of a sender who may not", "{type} {number} has not been deleted", INSUFFICIENT
     ),
+    _command(
+        "approval-not-deleted",
+        "`[Delete …]` of an approval",
+        "{type} {number} has not been deleted",
+        "Reason: an approval is decided, and not deleted by mail.",
+    ),
     BuiltIn(
         "command-refused",
         "a command was not carried out, and its sender is known",

@@ -267,7 +267,7 @@ def test_a_requestor_is_a_person_who_is_created_changed_and_made_inactive(desk: 
         ("Name: Ann\n", TOM, "needs a line with an address"),
         ("Email: nobody\n", TOM, "needs a line with an address"),
         ("Email: bob@example.com\n", TOM, "is the address of Bob Roe already"),
-        (REQUESTOR, JANE, "only analysts create a Requestor"),
+        (REQUESTOR, JANE, "only analysts create records of the type Requestor"),
     ],
 )
 def test_a_person_that_is_not_created(desk: Desk, text: str, sender: str, why: str) -> None:

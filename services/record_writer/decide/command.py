@@ -98,7 +98,7 @@ def _command(text: str) -> Command:
 
 @lru_cache(maxsize=16)
 def _edit(names: tuple[str, ...]) -> re.Pattern[str]:
-    number = rf"(?:\s?{DASH}{{1,3}}\s?(?P<number>[A-Z]{{0,8}}-?\d{{1,15}}))?"
+    number = rf"(?:\s?{DASH}{{1,3}}\s?(?P<number>(?:[A-Z]{{1,8}}-?)?\d{{1,15}}))?"
     return re.compile(rf"\[\s?(?:create|update|delete)\s{spelled(names)}{number}\s?\]", re.IGNORECASE)
 
 

@@ -17,6 +17,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
+from services.record_writer.decide.answers import title
 from services.record_writer.decide.approve import APPROVED, REJECTED, plan_verdict
 from services.record_writer.decide.close import plan_close
 from services.record_writer.decide.command import CREATE, Command, commands_in
@@ -132,7 +133,7 @@ def _about(record: Record | None, facts: Facts, lookups: Lookups, command: Comma
     type_, serial = named[0]
     if command.kind in TO_NEW_CALLS:
         return _unknown_number(facts, command, f"there is no {what} {serial}")
-    return _rejected(facts, lookups, command, f"there is no {type_.label} {serial}")
+    return _rejected(facts, lookups, command, f"there is no {title(facts, type_)} {serial}")
 
 
 def _unknown_number(facts: Facts, command: Command, why: str) -> Decision | Target:

@@ -10,12 +10,14 @@ when it is deleted.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
 from services.record_writer.decide import body, values
 from services.record_writer.decide.answers import keyword, title
+from services.record_writer.decide.approvals import is_approval
 from services.record_writer.decide.body import Block
 from services.record_writer.decide.command import without_command
 from services.record_writer.decide.create import plan_creation
@@ -45,6 +47,8 @@ from shared.typed import BadValue
 
 SEPARATOR: Final = ":"
 """Between a field and its value, where the inbox has no separator."""
+_SIGNATURE: Final = re.compile(r"^(?=-- ?$)", re.MULTILINE)
+"""Where a signature begins (RFC 3676, section 4.3)."""
 NOT_CREATED: Final[Mapping[str, str]] = {
     SERVICE_REQUEST: "requests are not made by mail",
     APPROVAL: "an approval belongs to a record and is made with it",
@@ -54,11 +58,12 @@ NOT_CREATED: Final[Mapping[str, str]] = {
 
 
 def block_of(facts: Facts, type_: RecordType) -> Block:
-    """The fields and the text of a mail with such a command."""
+    """The fields and the text of a mail with such a command; a signature holds no fields."""
     _, text = without_command(facts)
+    above, *below = _SIGNATURE.split(text, maxsplit=1)
     withheld = protected(facts, type_) if facts.is_analyst else frozenset(body.names_of(type_).values())
-    block = body.read(text, facts.inbox.field_separator or SEPARATOR, body.form_of(type_, withheld))
-    return replace(block, raw=text)
+    block = body.read(above, facts.inbox.field_separator or SEPARATOR, body.form_of(type_, withheld))
+    return replace(block, text="\n".join((block.text, *below)).strip(), raw=text)
 
 
 def objection_to_creation(facts: Facts, lookups: Lookups, type_: RecordType) -> str | None:
@@ -66,7 +71,7 @@ def objection_to_creation(facts: Facts, lookups: Lookups, type_: RecordType) -> 
     if why := NOT_CREATED.get(type_.name):
         return why
     if not facts.is_analyst and type_.name != INCIDENT:
-        return f"only analysts create a {title(facts, type_)}"
+        return f"only analysts create records of the type {title(facts, type_)}"
     try:
         given = values.on_creation(type_, block_of(facts, type_).fields)
         values.split(given, lookups)
@@ -156,6 +161,9 @@ def plan_deletion(facts: Facts, lookups: Lookups, part: Part) -> Change:
     named = f"{title(facts, type_)} {record.number}"
     if not facts.is_analyst:
         return _insufficient(facts, lookups, part, "not-deleted")
+    if is_approval(record):
+        answer = command_answer_about(facts, lookups, "approval-not-deleted", type_, record)
+        return refused(facts, lookups, part, answer, "it is an approval")
     author = author_on(facts, lookups, record.owner)
     note = Activity("deleted", f"{named} has been deleted", author, security_profile=UNSPECIFIED)
     return changed(

@@ -1,4 +1,4 @@
-"""`postroom records`: list, show, create, set, delete, undelete, attachment."""
+"""`postroom records`: list, show, create, set, merge, delete, undelete, attachment."""
 
 from __future__ import annotations
 
@@ -270,3 +270,15 @@ def _set_deleted(words: Sequence[str], *, deleted: bool) -> None:
 
     with opened() as app:
         print_record(app, manual_edits.set_deleted(app, _called(app, words).id, deleted=deleted))
+
+
+@records.command(cls=Command)
+@click.argument("number", metavar="NUMBER")
+@click.argument("into", metavar="INTO")
+def merge(number: str, into: str) -> None:
+    """Close the record NUMBER; mails about it go to INTO, and whoever took part takes part there. Prints INTO."""
+    from services.operator import manual_edits
+
+    with opened() as app:
+        merged, kept = (views.record_called(app, each) for each in (number, into))
+        print_record(app, manual_edits.merge(app, merged.id, kept.id))

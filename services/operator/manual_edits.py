@@ -136,6 +136,37 @@ def set_deleted(app: App, record_id: str, *, deleted: bool, by: str = OPERATOR) 
     raise InvalidEdit("the record is being changed by others; try again")
 
 
+def merge(app: App, record_id: str, into_id: str, *, by: str = OPERATOR) -> Record:
+    """Close a record and send mails about it to another one, whose participants its own become (TI-31).
+
+    Returns the other one. Raises `InvalidEdit` when one of them is gone, deleted or merged already, or of another type.
+    """
+    record, into = app.records.get(record_id), app.records.get(into_id)
+    if record is None or into is None or record.id == into.id or record.type != into.type:
+        raise InvalidEdit("name two different records of one type")
+    if gone := next((each for each in (record, into) if each.deleted or each.merged_into), None):
+        raise InvalidEdit(f"{gone.number} is deleted or merged already")
+    type_ = app.directory.current().type_named(record.type)
+    closed = {"status": type_.statuses.closed[0]} if type_ and type_.statuses.closed else {}
+    customer = app.people.get(record.customer) if record.customer else None
+    copied = dict.fromkeys((*into.copied, *record.copied, *(customer.addresses if customer else ())))
+    _commit(app, into, {"copied": list(copied)}, f"{record.number} was merged into this record by {by}", by)
+    _commit(app, record, {"merged_into": into.id, **closed}, f"Merged into {into.number} by {by}", by)
+    app.records.link(record.id, into.id, "merged_into", app.clock.now())
+    return app.records.get(into_id) or into
+
+
+def _commit(app: App, record: Record, own: Mapping[str, Any], text: str, by: str) -> None:
+    """Set properties on this version of a record. Raises `InvalidEdit` when it has a newer one."""
+    event = "closed" if "merged_into" in own else "updated"
+    planned = revision(record, event, set=pairs(own), activities=(Activity("note", text, by),))
+    cause, now = uuid.uuid4().hex, app.clock.now()
+    planned = settled(planned, record, occasion(app, now, by_desk=True))
+    if not app.records.commit(record, planned, cause, now):
+        raise InvalidEdit("the record is being changed by others; try again")
+    finish(app, planned, cause, now)
+
+
 def _state(record: Record) -> str:
     return "deleted" if record.deleted else "not deleted"
 

@@ -38,6 +38,7 @@ class Record:
     is the mail that made it, `parent` the record that it lies below. `copied` are keys of the addresses that take part
     in it, `keys` what it is found by; `forwarded_by` and `forwarded_to` are the people who gave it away and who got it;
     `fields` holds the values of its type's fields. `person` is whom a record of a type of people stands for (TI-32).
+    `merged_into` is the record that has taken its place (TI-31).
     `verdict` is what was decided about an approval, `approval` what the approvals below a record decided: `approved` or
     `rejected` (VF-18). `service` are its targets, the next event of which is at `service_due_at`.
     """
@@ -72,6 +73,7 @@ class Record:
     pending: tuple[PendingChange, ...] = ()
     deleted: bool | None = None
     person: str | None = None
+    merged_into: str | None = None
     verdict: str | None = None
     approval: str | None = None
     service: ServiceLevel | None = None

@@ -11,6 +11,7 @@ from services.record_writer.decide.approvals import is_approval
 from services.record_writer.decide.command import Command
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.merged import survivor
 from services.record_writer.decide.target import why_allowed
 from shared.config.model import APPROVAL, RecordType
 from shared.store.record import Record
@@ -39,7 +40,7 @@ def record_named(facts: Facts, lookups: Lookups, command: Command) -> Record | N
         if record is None or (command.kind in {"approve", "reject"} and not is_approval(record)):
             continue
         if not record.deleted or why_allowed(facts, record, lookups):
-            return record
+            return survivor(record, lookups)
     return None
 
 

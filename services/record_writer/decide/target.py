@@ -16,6 +16,7 @@ from services.record_writer.decide.conversation import conversations
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import Hint, in_body_or_loose, in_subject
 from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.merged import redirected
 from services.record_writer.decide.thread import Lead, address_of, leads_of
 from shared.contracts.change import Target
 from shared.store.record import Record
@@ -32,7 +33,14 @@ MAX_RECORDS: Final = 100
 
 
 def find(facts: Facts, lookups: Lookups) -> Target:
-    """The record this mail is about. If the sender may not update a strategy's record, the next strategy is tried."""
+    """The record this mail is about. If the sender may not update a strategy's record, the next strategy is tried.
+
+    A record that was merged into another one leads there.
+    """
+    return redirected(_found(facts, lookups), lookups)
+
+
+def _found(facts: Facts, lookups: Lookups) -> Target:
     if found := by_token(facts, lookups):
         return found
     marked = list(conversations(facts, lookups))

@@ -1,78 +1,73 @@
-"""The table of docs/commands.md: every combination has a row, and every row is what happens."""
+"""The tables of docs/commands.md say what happens, for every combination.
+
+`python -m tests.test_docs_commands` writes them anew; it takes some minutes.
+"""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
-from itertools import product
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 from services.record_writer.decide.commanded import PLANNERS, WITHOUT_RECORD
+from shared.app import Location
 from shared.config.keys import COMMANDS
-from shared.config.model import CommandPolicy, Settings
-from tests.builders import a_configuration, a_mail, an_inbox
+from tests.command_table import TABLES, Combination, Result, Table, rendered, results
 from tests.desk import Desk
-from tests.requirements.test_commands import BOB, EVE, JANE, KIM, OURS, PASS, PAT, PEOPLE, TOM, create
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "commands.md"
-SENDERS: Final = {
-    "Jane, the customer": JANE,
-    "Bob, another user": BOB,
-    "Tom, analyst, the owner": TOM,
-    "Pat, another analyst": PAT,
-    "Kim, analyst with `take_over`": KIM,
-    "a stranger": EVE,
-}
-STATES: Final = {"open": "Active", "resolved": "Resolved", "closed": "Closed", "–": None}
-SWITCHES: Final[dict[str, dict[str, object]]] = {
-    "": {},
-    "`close_anonymously`": {"close_anonymously": True},
-    "`log_new_on_invalid_number` off": {"log_new_on_invalid_number": False},
-    "`trust: authenticated`, no proof": {"trust": "authenticated"},
-    "`trust: authenticated`, a proof": {"trust": "authenticated"},
-    "`enabled` without close": {"enabled": ("approve",)},
-}
-Row = tuple[str, ...]
+BEGINNING: Final = "## What each does\n"
+INTRODUCTION: Final = """
+A test runs each combination of sender, record and switches; those with the same result are one row here. The call
+belongs to Jane and is owned by Tom, the approval is owned by Bob. `–`: there is no such record, or no answer. Switches
+that are not named have their defaults; `any`: it makes no difference.
+
+"""
 
 
-def rows() -> list[Row]:
-    """The rows of the table, without its head."""
-    table = PAGE.read_text("utf-8").partition("## What `[CLOSE#n]` does")[2]
-    lines = re.findall(r"^\|.*\|$", table, re.MULTILINE)
-    return [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines][2:]
+@cache
+def outcome(table: Table, switch: str) -> dict[Combination, Result]:
+    """What a fresh desk does with every mail under these switches."""
+    with tempfile.TemporaryDirectory() as folder:
+        desk = Desk(Location(Path(folder) / "data"))
+        try:
+            return dict(results(desk, table, switch))
+        finally:
+            desk.close()
 
 
-def happening(desk: Desk, switches: str) -> Iterator[Row]:
-    """What a desk with these switches does with each sender's command about a call of each state."""
-    inbox = an_inbox(commands=CommandPolicy(**SWITCHES[switches]))  # type: ignore[arg-type]
-    desk.configure(a_configuration(inbox, *PEOPLE, settings=Settings(trusted_authserv_ids=(OURS,))))
-    for serial, status in enumerate(status for _ in SENDERS for status in STATES.values()):
-        create(desk, Owner="tom", Status=status or "Active")
-        if status is None:
-            desk.store.delete("records", {"serial": serial + 1})
-    proof = {"Authentication_Results": PASS} if "a proof" in switches else {}
-    for number, (sender, state) in enumerate(product(SENDERS, STATES), start=1):
-        last = len(desk.records())
-        (mail,) = desk.receive(a_mail("", sender=SENDERS[sender], subject=f"[CLOSE#{number}]", **proof))
-        record = desk.app.records.numbered("incident", number)
-        made = [each["status"] for each in desk.records()[last:]]
-        status = record.status if record else next(iter(made), "–")
-        answer = next((each["text"].split("\n", 1)[0] for each in desk.outbox() if each["mail_id"] == mail["_id"]), "–")
-        yield sender, state, switches, mail["outcome"], status, re.sub(r"(INC|#)\d+", r"\g<1>1", answer)
+def tables() -> str:
+    """The end of the page."""
+    found = [rendered(table, _all_of(table)) for table in TABLES]
+    return BEGINNING + INTRODUCTION + "\n".join(found)
 
 
-@pytest.mark.req("VF-13", "VF-15", "VF-17")
-@pytest.mark.parametrize("switches", SWITCHES)
-def test_what_the_table_says_happens(desk: Desk, switches: str) -> None:
-    assert [row for row in rows() if row[2] == switches] == list(happening(desk, switches))
+def _all_of(table: Table) -> dict[Combination, Result]:
+    return {each: result for switch in table.switches for each, result in outcome(table, switch).items()}
 
 
-def test_every_combination_has_a_row() -> None:
-    assert [row[:3] for row in rows()] == list(product(SENDERS, STATES, SWITCHES))
+@pytest.mark.req("VF-13", "VF-15", "VF-17", "VF-18", "VF-19", "TI-32")
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.title)
+def test_the_page_says_what_happens(table: Table) -> None:
+    found = _all_of(table)
+    assert list(found.keys()) == [(*each[:2], switch) for switch in table.switches for each in _pairs(table)]
+    assert rendered(table, found) in PAGE.read_text("utf-8")
 
 
-def test_every_command_is_carried_out() -> None:
+def _pairs(table: Table) -> list[tuple[str, str]]:
+    return [(sender, state) for sender in table.senders for state in table.states]
+
+
+def test_the_page_has_a_table_for_every_command() -> None:
     assert {*PLANNERS, *WITHOUT_RECORD} == set(COMMANDS)
+    titles = " ".join(table.title.casefold() for table in TABLES)
+    assert all(each in titles for each in (*PLANNERS, "create", "mycalls"))
+    assert PAGE.read_text("utf-8").count("\n### ") == len(TABLES)
+
+
+if __name__ == "__main__":
+    text = PAGE.read_text("utf-8")
+    PAGE.write_text(text[: text.index(BEGINNING)] + tables(), "utf-8")

@@ -5,7 +5,6 @@ The permission is that of the merged record: whoever reached it was sent there b
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 from services.record_writer.decide.lookups import Lookups
@@ -26,10 +25,9 @@ def survivor(record: Record, lookups: Lookups) -> Record:
     return record
 
 
-def redirected(target: Target, lookups: Lookups) -> Target:
-    """The target, or the record that its record was merged into."""
-    record = lookups.record(target.record_id) if target.kind == "update" and target.record_id else None
-    if record is None or record.merged_into is None:
-        return target
-    found = survivor(record, lookups)
-    return replace(target, record_id=found.id, why=f"{target.why}, which was merged into {found.number}")
+def update_of(record: Record, lookups: Lookups, step: str, why: str) -> Target:
+    """The target of a mail that updates this record, or the one that it was merged into."""
+    kept = survivor(record, lookups)
+    if kept is not record:
+        why = f"{why}; it was merged into {kept.number}"
+    return Target("update", step, why, kept.id)

@@ -17,7 +17,6 @@ from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import Hint, unquoted
 from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.merged import redirected
 from services.record_writer.decide.target import SERVICE_REQUEST, by_number, find, why_not_allowed
 from shared.config.model import APPROVAL, RecordType, folded
 from shared.contracts.change import Target
@@ -94,7 +93,7 @@ def _keyed(facts: Facts, type_: RecordType, key: str, lookups: Lookups) -> Targe
     found = re.fullmatch(rf"(?:{re.escape(type_.prefix)})?[\s#-]{{0,2}}(\d{{1,18}})", key.strip(), re.IGNORECASE)
     target = by_number(facts, Hint(type_, key, int(found[1])), lookups) if found else None
     if target and target.kind == "update":
-        return redirected(replace(target, step="unique-key"), lookups)
+        return replace(target, step="unique-key")
     why = missing if target is None or target.missing else f"{type_.label} {key}: {why_not_allowed(facts)}"
     return Target("none", "unique-key", why, missing=missing)
 

@@ -16,7 +16,7 @@ from services.record_writer.decide.conversation import conversations
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import Hint, in_body_or_loose, in_subject
 from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.merged import redirected
+from services.record_writer.decide.merged import update_of
 from services.record_writer.decide.thread import Lead, address_of, leads_of
 from shared.contracts.change import Target
 from shared.store.record import Record
@@ -33,19 +33,12 @@ MAX_RECORDS: Final = 100
 
 
 def find(facts: Facts, lookups: Lookups) -> Target:
-    """The record this mail is about. If the sender may not update a strategy's record, the next strategy is tried.
-
-    A record that was merged into another one leads there.
-    """
-    return redirected(_found(facts, lookups), lookups)
-
-
-def _found(facts: Facts, lookups: Lookups) -> Target:
+    """The record this mail is about. If the sender may not update a strategy's record, the next strategy is tried."""
     if found := by_token(facts, lookups):
         return found
     marked = list(conversations(facts, lookups))
     if record := next((each for each in marked if why_allowed(facts, each, lookups)), None):
-        return Target("update", CONVERSATION, f"the mail has the conversation id of {record.number}", record.id)
+        return update_of(record, lookups, CONVERSATION, f"the mail has the conversation id of {record.number}")
     keywords = list(in_subject(facts))
     if found := _first_allowed(facts, keywords, lookups):
         return found
@@ -71,7 +64,7 @@ def by_token(facts: Facts, lookups: Lookups) -> Target | None:
         return None
     if record.deleted:
         return _deleted(facts, record, "token")
-    return Target("update", "token", f"an answer with the reply token of {record.number}", record.id)
+    return update_of(record, lookups, "token", f"an answer with the reply token of {record.number}")
 
 
 def _first_allowed(facts: Facts, hints: Iterable[Hint], lookups: Lookups) -> Target | None:
@@ -95,14 +88,14 @@ def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
                 if certain and not (lead.own or _is_a_party(facts, record)):
                     continue
                 if why_allowed(facts, record, lookups, addressed=lead.addresses):
-                    return _reply_about(facts, record)
+                    return _reply_about(facts, record, lookups)
     return _out_of_reach(facts, leads, records)
 
 
-def _reply_about(facts: Facts, record: Record) -> Target:
+def _reply_about(facts: Facts, record: Record, lookups: Lookups) -> Target:
     if record.deleted:
         return _deleted(facts, record, "references")
-    return Target("update", "references", f"a reply about {record.number}", record.id)
+    return update_of(record, lookups, "references", f"a reply about {record.number}")
 
 
 def _deleted(facts: Facts, record: Record, step: str) -> Target:
@@ -183,7 +176,7 @@ def by_number(facts: Facts, hint: Hint, lookups: Lookups) -> Target:
     if record.deleted:
         return _deleted(facts, record, "number")
     if allowed := why_allowed(facts, record, lookups):
-        return Target("update", "number", f"{shown} is named by {allowed}", record.id)
+        return update_of(record, lookups, "number", f"{shown} is named by {allowed}")
     return _without_access(facts, f"{shown} is named, but {why_not_allowed(facts)}")
 
 

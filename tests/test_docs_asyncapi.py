@@ -85,6 +85,7 @@ def test_what_integrators_may_use_is_told_from_what_is_internal(contract: dict[s
         "record.resolved",
         "record.closed",
         "record.reopened",
+        "record.deleted",
         "record.sla_due",
         "record.sla_breached",
         "mail.rejected",

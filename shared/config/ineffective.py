@@ -115,5 +115,5 @@ def find_ineffective(config: Configuration) -> Complaints:
             yield complaint
     for path, trust in values_at(config, "inboxes.commands.trust"):
         if trust == "authenticated" and not config.settings.trusted_authserv_ids:
-            why = "nobody counts as authenticated: name your mail server in settings.trusted_authserv_ids"
+            why = "only answers to our mails prove their sender: name your mail server in settings.trusted_authserv_ids"
             yield Complaint(path, why)

@@ -14,7 +14,8 @@ from services.operator.conservation import check
 from services.operator.dry_run import dry_run
 from services.operator.manual_edits import NewRecord
 from services.record_writer import approval_flow, carry_out, commit
-from services.record_writer.stage import Writer, stores_of
+from services.record_writer.stage import Writer
+from services.record_writer.stage import build as build_writer
 from shared.config.model import ApprovalRule, CommandPolicy
 from shared.config.reading import load_bytes
 from shared.contracts.events import SenderMatched
@@ -237,7 +238,7 @@ def test_a_verdict_whose_worker_is_killed_has_one_effect(
     ask(desk, "bob", "jane")
     decide(desk, 1)
     event = written_by_nobody(desk, monkeypatch, a_mail("Fine.\n", sender=JANE, subject="[APPROVE#2]"))
-    writer = Writer(stores_of(desk.app), desk.clock, desk.app.directory.current, desk.app.reply_tokens)
+    writer = build_writer(desk.app)
     with killed_at(monkeypatch, boundary) as passed, pytest.raises(Killed):
         writer.handle(event)
     assert len(passed) == boundary

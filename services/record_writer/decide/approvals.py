@@ -44,12 +44,11 @@ def is_approval(record: Record) -> bool:
 
 
 def asks_for_decision(record: Record, parent: Record | None, configuration: Configuration) -> bool:
-    """Whether its owner is to be asked: of an approval, and of a task below a record that is approved at all."""
-    if record.type == APPROVAL:
-        return True
+    """Whether its owner is to be asked: of an approval below a record, and of a task below one that is approved."""
     if parent is None or not is_approval(record):
         return False
-    return parent.type in APPROVED_TYPES or configuration.approval_rule(parent.type) is not None
+    is_approved = parent.type in APPROVED_TYPES or configuration.approval_rule(parent.type) is not None
+    return record.type == APPROVAL or is_approved
 
 
 def verdict_of(record: Record) -> str | None:

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from shared.app import Location
-from shared.config.model import BusinessRule, MailTemplate, Notify, Sla
+from shared.config.model import BusinessRule, MailTemplate, Notify, Report, Sla
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.servers.documents import Place
@@ -109,4 +110,20 @@ def test_rules_of_a_target_act_once_however_often_it_is_said(place: Place, tmp_p
     activities, mails, _ = _what_happened(desk, desk.record("incident")["_id"])
     assert Counter(activities)["service-level"] == 1
     assert mails == ["ann@example.com", "bob@example.com"]
+    desk.close()
+
+
+@pytest.mark.req("TI-34")
+def test_a_report_is_sent_once_although_the_process_dies_between_two_mailboxes(place: Place, tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    desk = Desk(Location(data, store_url=store_of(place).get("POSTROOM_STORE_URL")))
+    report = Report("open", "0 7 * * *", {"type": "incident"}, to=("lead@example.com", "team:Desk"))
+    desk.configure(replace(CONFIGURATION, slas=(), business_rules=(), reports=(report,)))
+    watched, due = datetime(2026, 11, 21, 6, 0, tzinfo=UTC), datetime(2026, 11, 21, 7, 1, tzinfo=UTC)
+    assert child(place, data, watched) == 0
+    for number in (1, 2):
+        assert child(place, data, due, POSTROOM_CRASH_AT=f"writer.carried-out:{number}") == -signal.SIGKILL
+    for later in range(2):
+        assert child(place, data, due + timedelta(minutes=later)) == 0
+    assert sorted(mail["to"][0] for mail in desk.outbox()) == ["ann@example.com", "bob@example.com", "lead@example.com"]
     desk.close()

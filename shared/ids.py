@@ -7,8 +7,11 @@ import hashlib
 
 def derived_id(*causes: str) -> str:
     """32 hex digits that depend on every cause and on nothing else."""
-    parts = [cause.encode("utf-8", "surrogatepass") for cause in causes]
-    return hashlib.sha256(b"".join([len(part).to_bytes(8, "big") + part for part in parts])).hexdigest()[:32]
+    parts = list[bytes]()
+    for cause in causes:
+        part = cause.encode("utf-8", "surrogatepass")
+        parts += (len(part).to_bytes(8, "big"), part)
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:32]
 
 
 def id_under(owner: str, *causes: str) -> str:

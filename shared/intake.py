@@ -98,7 +98,7 @@ class Door:
     def _message(self, mail: RawMail) -> Message:
         body, content_type = mail.raw, RFC822
         if len(body) > INLINE:
-            body, content_type = codec.dumps({"blob": self.documents.put_blob(body)}), REFERENCE
+            body, content_type = codec.dumps({"blob": self.documents.put_blob(body, mail.sha256)}), REFERENCE
         headers: dict[str, str | int] = {}
         if mail.inbox is not None:
             headers["inbox"] = mail.inbox

@@ -29,6 +29,8 @@ MOST_BYTES: Final = 8 << 20
 """Bytes of raw mail that are read ahead; what follows is read in its turn."""
 
 IDLE_SECONDS: Final = 30.0
+WITHOUT_READERS_SECONDS: Final = 60.0
+"""After the system refused a process, or memory for it, the worker reads all mails itself for so long."""
 MOST_PROCESSES: Final = 4
 """Of all that `postroom up` starts by default: more readers than three wait for the one that writes."""
 
@@ -56,6 +58,7 @@ class ReadingAhead(Worker):
         self._next: Sequence[Delivery] = ()
         self._events: dict[object, MailReceived] = {}
         self._busy_at, self._asked = time.monotonic(), False
+        self._without_until = 0.0
 
     def take(self, timeout: float) -> Sequence[Delivery]:
         """The deliveries taken ahead, or else the next ones; and those behind them, ahead."""
@@ -86,7 +89,7 @@ class ReadingAhead(Worker):
 
     def _ask(self, deliveries: Sequence[Delivery]) -> None:
         """Have them read. One that cannot be decoded is refused in its turn; without readers all are read in theirs."""
-        if len(deliveries) < WORTH_ASKING or not self.readers:
+        if len(deliveries) < WORTH_ASKING or time.monotonic() < self._without_until:
             return
         weight, asked = 0, list[bytes]()
         for delivery in deliveries:
@@ -103,7 +106,7 @@ class ReadingAhead(Worker):
         except OSError as error:  # no further process, or no memory for its files
             log.warning("no_readers", extra={"reason": str(error)})
             the_readers().close()
-            self.readers = 0
+            self._without_until = time.monotonic() + WITHOUT_READERS_SECONDS
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Those that were taken ahead go back with them, so that the order stays."""

@@ -54,6 +54,7 @@ class PreparedMail:
     """
 
     received: MailReceived
+    sha256: str
     inbox: str
     reading: Reading | BoundExceeded | Overdue | None
     unknown_inbox: bool = False
@@ -73,19 +74,19 @@ def prepare(
 ) -> PreparedMail:
     """Parse the mail, unless its content is not needed. A mail that may have crashed a worker is a suspect."""
     current = configuration()
-    inbox = _inbox(received, current)
+    inbox, sha256 = _inbox(received, current), hashlib.sha256(received.raw).hexdigest()
     if current.inbox(inbox) is None:
-        return PreparedMail(received, inbox, None, unknown_inbox=True)
-    id_ = mail_id(inbox, received.source_id, hashlib.sha256(received.raw).hexdigest())
+        return PreparedMail(received, sha256, inbox, None, unknown_inbox=True)
+    id_ = mail_id(inbox, received.source_id, sha256)
     current_mail.set(id_)
     known = stores.mails.get(id_)
     if known is not None and known.outcome is not None:
-        return PreparedMail(received, inbox, None)
+        return PreparedMail(received, sha256, inbox, None)
     try:
         reading = guarded.read(received.raw, suspect=handed_out_before)
-        return PreparedMail(received, inbox, replace(reading, mail=for_desk(reading.mail, inbox, current)))
+        return PreparedMail(received, sha256, inbox, replace(reading, mail=for_desk(reading.mail, inbox, current)))
     except (BoundExceeded, Overdue) as error:
-        return PreparedMail(received, inbox, error)
+        return PreparedMail(received, sha256, inbox, error)
 
 
 def look_ahead(received: MailReceived, *, stores: ParserStores, configuration: Callable[[], Configuration]) -> None:
@@ -120,7 +121,7 @@ def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
     received, inbox = prepared.received, prepared.inbox
     if isinstance(prepared.reading, Overdue):
         return Retry(str(prepared.reading))
-    sha256 = stores.documents.put_blob(received.raw)
+    sha256 = stores.documents.put_blob(received.raw, prepared.sha256)
     id_ = mail_id(inbox, received.source_id, sha256)
     current_mail.set(id_)
     known = stores.mails.get(id_)
@@ -175,8 +176,8 @@ def _decided(
         return unreadable, Fail(unreadable_reason(reading), envelope.mail_id)
     if not isinstance(reading, Reading):
         return base, Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
-    for content in reading.contents.values():
-        stores.documents.put_blob(content)
+    for content_sha256, content in reading.contents.items():
+        stores.documents.put_blob(content, content_sha256)
     html = stores.documents.put_blob(reading.mail.html.encode()) if reading.mail.html else None
     return _read(base, reading.mail, html), emit(MailParsed(envelope, replace(reading.mail, html=None)))
 

@@ -14,7 +14,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -36,6 +36,7 @@ from shared.store.vocabulary import (
     check_sort,
     check_window,
     is_operators,
+    matches,
     path_of,
     predicate,
     sort_documents,
@@ -43,6 +44,8 @@ from shared.store.vocabulary import (
 )
 
 BLOB_ROW = 1 << 20
+MOST_SEEN = 4096
+"""Documents that are remembered in a transaction."""
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _TAG = "\U0010fffe"
 """Begins the column form of what SQLite has no type for, and sorts behind every other text."""
@@ -104,12 +107,16 @@ class EmbeddedDocuments:
                 table.add(db, document)
         except sqlite3.IntegrityError:
             return False
+        self._remember(collection, document["_id"], document)
         return True
 
     def insert_many(self, collection: str, documents: Sequence[Document]) -> int:
         """Insert once each, in one transaction."""
-        with self.batch():
-            return sum(self.insert(collection, document) for document in documents)
+        if len(documents) == 1:
+            return int(self.insert(collection, documents[0]))
+        checked, table = [check_document(document) for document in documents], self._table(collection)
+        with self.file.writing() as db:
+            return table.add_new(db, checked)
 
     def get_fresh(self, collection: str, id_: str) -> Document | None:
         """One document by `_id`."""
@@ -117,10 +124,29 @@ class EmbeddedDocuments:
 
     def get(self, collection: str, id_: str) -> Document | None:
         """One document by `_id`."""
+        return self._get(collection, check_id(id_))
+
+    def _get(self, collection: str, id_: str) -> Document | None:
+        """A document, which is read once in a transaction. Nobody changes it: what it becomes is another one."""
+        seen = self.file.seen
+        if seen is not None and (collection, id_) in seen:
+            found: Document | None = seen[collection, id_]
+            return found
         statement = self._table(collection).by_id
         with self.file.translated():
-            row = self.file.connection.execute(statement, (check_id(id_),)).fetchone()
-        return _decode(row[0]) if row else None
+            row = self.file.connection.execute(statement, (id_,)).fetchone()
+        document = _decode(row[0]) if row else None
+        self._remember(collection, id_, document)
+        return document
+
+    def _remember(self, collection: str, id_: str, document: Document | None) -> None:
+        """Keep a document as it is in the store until the transaction ends; None: there is none."""
+        seen = self.file.seen
+        if seen is None:
+            return
+        if len(seen) > MOST_SEEN:
+            seen.clear()
+        seen[collection, id_] = document
 
     def find(
         self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0
@@ -159,21 +185,40 @@ class EmbeddedDocuments:
         """The conditional write: at most one document, atomically."""
         change = check_change(change)
         table = self._table(collection)
-        with self._unique(collection), self.file.writing_whole() as db:
-            found = next(self.find(collection, where, limit=1), None)
-            if found is None:
-                return False
-            table.put(db, apply(found, change), found)
+        try:
+            with self.file.writing_whole() as db:
+                found = self._first(collection, where)
+                if found is None:
+                    return False
+                after = apply(found, change)
+                if after is not found:
+                    table.put(db, after, found)
+        except sqlite3.IntegrityError as error:
+            raise _taken(collection) from error
+        self._remember(collection, after["_id"], after)
         return True
+
+    def _first(self, collection: str, where: Filter) -> Document | None:
+        """A matching document."""
+        id_ = where.get("_id") if isinstance(where, Mapping) else None
+        if type(id_) is not str:
+            return next(self.find(collection, where, limit=1), None)
+        where = check_filter(where)
+        found = self._get(collection, id_)
+        return found if found is not None and matches(found, where) else None
 
     def upsert(self, collection: str, id_: str, change: Change) -> Document:
         """Change or create the document with this `_id`."""
         change = check_change(change)
         table = self._table(check_collection(collection))
-        with self._unique(collection), self.file.writing_whole() as db:
-            before = self.get(collection, id_)
-            after = apply(before or {"_id": id_}, change)
-            table.put(db, after, before) if before else table.add(db, after)
+        try:
+            with self.file.writing_whole() as db:
+                before = self.get(collection, id_)
+                after = apply(before or {"_id": id_}, change)
+                table.put(db, after, before) if before else table.add(db, after)
+        except sqlite3.IntegrityError as error:
+            raise _taken(collection) from error
+        self._remember(collection, id_, after)
         return after
 
     def next_number(self, collection: str, id_: str, count: int = 1) -> int:
@@ -184,9 +229,13 @@ class EmbeddedDocuments:
         """Put the document, whatever was there."""
         document = check_document(document)
         table = self._table(collection)
-        with self._unique(collection), self.file.writing() as db:
-            table.remove(db, document["_id"])
-            table.add(db, document)
+        try:
+            with self.file.writing() as db:
+                table.remove(db, document["_id"])
+                table.add(db, document)
+        except sqlite3.IntegrityError as error:
+            raise _taken(collection) from error
+        self._remember(collection, document["_id"], document)
 
     def delete(self, collection: str, where: Filter) -> int:
         """Delete what matches."""
@@ -195,18 +244,12 @@ class EmbeddedDocuments:
             ids = [document["_id"] for document in self.find(collection, where)]
             for id_ in ids:
                 table.remove(db, id_)
+                self._remember(collection, id_, None)
         return len(ids)
 
-    @contextmanager
-    def _unique(self, collection: str) -> Iterator[None]:
-        try:
-            yield
-        except sqlite3.IntegrityError as error:
-            raise Taken(f"{collection}: another document has a unique value of this one") from error
-
-    def put_blob(self, content: bytes) -> str:
+    def put_blob(self, content: bytes, sha256: str | None = None) -> str:
         """Keep bytes once, in rows of 1 MiB."""
-        sha = hashlib.sha256(content).hexdigest()
+        sha = sha256 or hashlib.sha256(content).hexdigest()
         if not self.has_blob(sha):
             self._upload(content, sha)
         return sha
@@ -361,6 +404,20 @@ class _Table:
         for field, values in zip(self.arrays, entries, strict=True):
             self._enter(db, document["_id"], field, values)
 
+    def add_new(self, db: sqlite3.Connection, documents: Sequence[Document]) -> int:
+        """Insert those whose `_id` and unique fields are not taken; how many."""
+        if self.arrays:
+            return sum(self._is_added(db, document) for document in documents)
+        rows = [(document["_id"], _encode(document), *self._values(document)) for document in documents]
+        return db.executemany(f"{self._insert} ON CONFLICT DO NOTHING", rows).rowcount
+
+    def _is_added(self, db: sqlite3.Connection, document: Document) -> bool:
+        try:
+            self.add(db, document)
+        except sqlite3.IntegrityError:
+            return False
+        return True
+
     def put(self, db: sqlite3.Connection, document: Document, before: Document) -> None:
         """Replace the document that has this `_id`; `sqlite3.IntegrityError` before anything is written."""
         entries = {field: self._entries_of(document, field) for field in self.arrays}
@@ -434,6 +491,10 @@ class _Table:
             return None
         keys = [f"{'id' if field == '_id' else _column(field)} {'ASC' if way > 0 else 'DESC'}" for field, way in sort]
         return f" ORDER BY {', '.join(keys)}, seq"
+
+
+def _taken(collection: str) -> Taken:
+    return Taken(f"{collection}: another document has a unique value of this one")
 
 
 def _comparison(column: str, operator: str, value: Any) -> tuple[str, list[Any]] | None:

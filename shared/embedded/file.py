@@ -12,9 +12,10 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.lazy_pattern import lazy_compile
@@ -42,6 +43,7 @@ class _Thread(threading.local):
     connection: sqlite3.Connection | None = None
     depth = 0
     broken: Unavailable | None = None
+    seen: dict[Any, Any] | None = None
 
 
 class LocalFile:
@@ -57,7 +59,7 @@ class LocalFile:
         self._lock = threading.Lock()
         self.rollbacks = 0
         """How often a batch was taken back, and with it a table that it made."""
-        self._translation = _Translation(self)
+        self._translation, self._whole = _Translation(self), _WholeWrite(self)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -133,19 +135,26 @@ class LocalFile:
             self._undo(connection)
             raise
 
-    @contextmanager
-    def writing_whole(self) -> Iterator[sqlite3.Connection]:
+    def writing_whole(self) -> AbstractContextManager[sqlite3.Connection]:
         """A write that fails at its first statement or not at all: in a batch it needs no savepoint.
 
         A failure of the disk behind the first statement takes the whole batch back.
         """
-        if not self._mine.depth:
-            with self.writing() as connection:
-                yield connection
-            return
-        with self.translated():
-            self._joined(self.connection)
-            yield self.connection
+        return self._whole if self._mine.depth else self.writing()
+
+    def join(self) -> sqlite3.Connection:
+        """The connection of this thread inside the transaction of its batch."""
+        connection = self.connection
+        self._joined(connection)
+        return connection
+
+    @property
+    def seen(self) -> dict[Any, Any] | None:
+        """What this thread's batch has read and written since its transaction began, for who keeps it here.
+
+        Until the transaction ends nobody else can write. None outside of a batch, and before its first write.
+        """
+        return self._mine.seen
 
     def _joined(self, connection: sqlite3.Connection) -> bool:
         """Whether this thread is in a batch; its transaction begins with the first write."""
@@ -155,10 +164,13 @@ class LocalFile:
             raise self._mine.broken
         if not connection.in_transaction:
             connection.execute("BEGIN IMMEDIATE")
+            self._mine.seen = {}
         return True
 
     def _undo(self, connection: sqlite3.Connection) -> None:
         """Roll back the write. A full disk makes SQLite end the whole transaction by itself."""
+        if self._mine.seen:
+            self._mine.seen.clear()
         if not connection.in_transaction:
             return
         try:
@@ -188,7 +200,7 @@ class LocalFile:
             raise broken
 
     def _end(self, *, commit: bool) -> None:
-        self._mine.depth, self._mine.broken = 0, None
+        self._mine.depth, self._mine.broken, self._mine.seen = 0, None, None
         connection = self._mine.connection
         self.rollbacks += not commit
         if connection is None or not connection.in_transaction:
@@ -209,6 +221,23 @@ class LocalFile:
         for connection in connections:
             connection.close()
         self._mine = _Thread()
+
+
+class _WholeWrite:
+    """The context of `writing_whole` in a batch: without state, like that of `translated`."""
+
+    def __init__(self, file: LocalFile) -> None:
+        self._file = file
+
+    def __enter__(self) -> sqlite3.Connection:
+        with self._file.translated():
+            return self._file.join()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._file.translated().__exit__(kind, error, trace)
 
 
 class _Translation:

@@ -198,7 +198,7 @@ class MongoDocuments:
         with self._bounded():
             return self._of(collection).delete_many(query).deleted_count
 
-    def put_blob(self, content: bytes) -> str:
+    def put_blob(self, content: bytes, sha256: str | None = None) -> str:
         """Keep a small blob as a document; upload others, then publish them under the hash.
 
         A large one that is kept already costs one round trip.
@@ -207,7 +207,7 @@ class MongoDocuments:
             document = blob_document(content)
             self._insert_blob(document)
             return str(document["_id"])
-        sha256 = hashlib.sha256(content).hexdigest()
+        sha256 = sha256 or hashlib.sha256(content).hexdigest()
         if not self.has_blob(sha256):
             upload = Upload(self._database, self._bounded)
             upload.write(content)

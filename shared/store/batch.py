@@ -411,17 +411,17 @@ class BufferedBatch:
             raise _Unsuited
         return self._store
 
-    def put_blob(self, content: bytes) -> str:
+    def put_blob(self, content: bytes, sha256: str | None = None) -> str:
         """Keep bytes once: small ones with the batch, others at once."""
         if self._attempt is None:
-            return self._store.put_blob(content)
-        sha256 = hashlib.sha256(content).hexdigest()
+            return self._store.put_blob(content, sha256)
+        sha256 = sha256 or hashlib.sha256(content).hexdigest()
         if sha256 in self._kept or self._attempt.guessed:
             return sha256
         if len(content) <= SMALL_BLOB:
             self._attempt.phases[-1].append(Write(BLOBS, sha256, None, {"_id": sha256, "data": content}))
         elif self._attempt.place != CLOSING:
-            self._kept.add(self._store.put_blob(content))
+            self._kept.add(self._store.put_blob(content, sha256))
         return sha256
 
     def next_number(self, collection: str, id_: str, count: int = 1) -> int:

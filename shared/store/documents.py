@@ -97,8 +97,8 @@ class Documents(Protocol):
     def delete(self, collection: str, where: Filter) -> int:
         """Delete what matches; how many."""
 
-    def put_blob(self, content: bytes) -> str:
-        """Keep bytes once, durable before it returns; their SHA-256 in hex."""
+    def put_blob(self, content: bytes, sha256: str | None = None) -> str:
+        """Keep bytes once, durable before it returns; their SHA-256 in hex, which a caller states who computed it."""
 
     def get_blob(self, sha256: str) -> bytes:
         """The bytes; `LookupError` when there are none."""

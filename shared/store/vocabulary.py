@@ -136,7 +136,9 @@ def _checked_container(value: Any, name: str, depth: int) -> Any:
         if type(key) is not str:
             raise Unsupported(f"{name}: a key is a text, not {type(key).__name__}")
         _check_key(key)
-        checked[key] = check_value(item, key, depth + 1)
+        kind = type(item)  # most values are one of these, which are kept as they are
+        is_kept = item.isascii() if kind is str else item is None or kind is bool
+        checked[key] = item if is_kept else check_value(item, key, depth + 1)
     return checked
 
 

@@ -84,8 +84,8 @@ class Unbatched(EmbeddedDocuments):
     def upsert(self, collection: str, id_: str, change: Change) -> Document:
         return _marked(collection, super().upsert(collection, id_, change))
 
-    def put_blob(self, content: bytes) -> str:
-        return _marked("blobs", super().put_blob(content))
+    def put_blob(self, content: bytes, sha256: str | None = None) -> str:
+        return _marked("blobs", super().put_blob(content, sha256))
 
 
 class Phases(OneByOne, Unbatched):

@@ -135,3 +135,19 @@ def test_what_was_taken_ahead_goes_back_with_what_was_in_hand(desk: Desk, monkey
     assert handled == sorted(handled)  # type: ignore[type-var]
     assert len(handled) == len(MAILS)
     parser.consumer.close()
+
+
+def test_readers_are_started_again_some_time_after_the_system_refused_one(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = Mock(side_effect=[OSError(11, "Resource temporarily unavailable"), None])
+    monkeypatch.setattr(READERS, "ask", asked)
+    desk.hand_in(*MAILS)
+    parser = worker(desk, 10)
+    parser.consumer._width = 10  # type: ignore[attr-defined]
+    parser.take(0)
+    parser.take(0)
+    assert asked.call_count == 1
+    parser._without_until = 0.0
+    parser.take(0)
+    assert asked.call_count == 2

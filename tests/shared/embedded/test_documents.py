@@ -109,3 +109,59 @@ def test_a_changed_declaration_is_carried_out(tmp_path: Path) -> None:
     store.insert("things", {"_id": "1", "a": 1, "b": 2})
     store.ensure([Index("things", ("a",)), Index("things", ("b",))])
     assert store.file.connection.execute("SELECT f_b FROM c_things").fetchall() == [(2,)]
+
+
+def test_a_transaction_reads_a_document_once(store: EmbeddedDocuments) -> None:
+    with store.batch():
+        store.insert("things", {"_id": "b", "number": 2})
+        heard = statements(store)
+        assert [store.get("things", id_) for id_ in ("b", "c", "c")] == [{"_id": "b", "number": 2}, None, None]
+        assert store.update("things", {"_id": "b", "number": 2}, {"$set": {"number": 3}})
+        assert not store.update("things", {"_id": "b", "number": 2}, {"$set": {"number": 4}})
+        assert store.get("things", "b") == {"_id": "b", "number": 3}
+        assert heard == ["SELECT", "UPDATE"]
+    assert store.get("things", "b") == {"_id": "b", "number": 3}
+
+
+def test_what_others_write_before_the_transaction_is_not_missed(store: EmbeddedDocuments, tmp_path: Path) -> None:
+    other = EmbeddedDocuments(tmp_path)
+    with store.batch():
+        assert store.get("things", "a") == {"_id": "a", "number": 1, "keys": ["x"]}
+        other.replace("things", {"_id": "a", "number": 7})
+        store.insert("things", {"_id": "b", "number": 2})
+        assert store.get("things", "a") == {"_id": "a", "number": 7}
+    other.replace("things", {"_id": "a", "number": 8})
+    with store.batch():
+        store.insert("things", {"_id": "c", "number": 3})
+        assert store.get("things", "a") == {"_id": "a", "number": 8}
+    other.close()
+
+
+def test_what_was_taken_back_is_forgotten(store: EmbeddedDocuments) -> None:
+    with store.batch():
+        store.insert("things", {"_id": "b", "number": 2})
+        with pytest.raises(Taken):
+            store.replace("things", {"_id": "b", "number": 1})
+        with pytest.raises(Taken):
+            store.update("things", {"_id": "b"}, {"$set": {"number": 1}})
+        assert store.get("things", "b") == {"_id": "b", "number": 2}
+        assert store.delete("things", {"number": 2}) == 1
+        assert store.get("things", "b") is None
+    with pytest.raises(OverflowError):
+        _insert_and_fail(store)
+    assert store.get("things", "d") is None
+
+
+def test_of_many_those_that_are_new_are_inserted(store: EmbeddedDocuments) -> None:
+    for collection in ("things", "notes"):  # with entries of an array, and without
+        store.insert(collection, {"_id": "b", "number": 2})
+        documents = [{"_id": "b", "number": 9}, {"_id": "c", "number": 3}, {"_id": "d", "number": 4}, {"_id": "c"}]
+        assert store.insert_many(collection, documents) == 2
+        assert [store.get(collection, id_) for id_ in "bc"] == [{"_id": "b", "number": 2}, {"_id": "c", "number": 3}]
+    assert store.insert_many("things", [{"_id": "e", "number": 4}]) == 0
+
+
+def _insert_and_fail(store: EmbeddedDocuments) -> None:
+    with store.batch():
+        store.insert("things", {"_id": "d", "number": 4})
+        raise OverflowError

@@ -312,7 +312,7 @@ def test_small_blobs_go_with_the_batch_and_large_ones_at_once(
 ) -> None:
     uploaded: list[int] = []
     put_blob = store.put_blob
-    monkeypatch.setattr(store, "put_blob", lambda content: [uploaded.append(len(content)), put_blob(content)][1])
+    monkeypatch.setattr(store, "put_blob", lambda content, *_: [uploaded.append(len(content)), put_blob(content)][1])
     large = b"x" * ((256 << 10) + 1)
     run(documents, lambda: (documents.get("mails", "m"), documents.put_blob(b"small"), documents.put_blob(large)))
     assert uploaded == [len(large), 5]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 INBOX = "support@desk.example"
+SMALL = {"plain": 80, "reply": 20}
+"""Texts alone, for runs with very many mails."""
 MIX = {"plain": 550, "html": 250, "reply": 100, "file": 60, "large": 30, "charset": 10}
 _SYLLABLES = ("ka", "lo", "mi", "ner", "sto", "ve", "ran", "tu", "pel", "di", "sor", "gan", "wi", "hel", "bru", "fo")
 _CHARSETS = {
@@ -133,10 +135,10 @@ FILL: dict[str, Callable[[Writer, EmailMessage, str], None]] = {
 }
 
 
-def load(seed: int, count: int) -> Iterator[tuple[Row, bytes]]:
+def load(seed: int, count: int, mix: Mapping[str, int] = MIX) -> Iterator[tuple[Row, bytes]]:
     """The mails; a reply comes from who wrote the mail that it answers."""
     writer = Writer(seed)
-    kinds = [kind for kind, share in MIX.items() for _ in range(share)]
+    kinds = [kind for kind, share in mix.items() for _ in range(share)]
     order = [kinds[n % len(kinds)] for n in range(count)] if count >= len(kinds) else writer.random.sample(kinds, count)
     writer.random.shuffle(order)
     roots: list[Row] = []
@@ -164,12 +166,12 @@ def existing(seed: int, count: int) -> Iterator[bytes]:
         yield mail.as_bytes()
 
 
-def written(folder: Path, seed: int, count: int) -> Path:
+def written(folder: Path, seed: int, count: int, mix: Mapping[str, int] = MIX) -> Path:
     """A folder with the load and its manifest; made once."""
     if not (folder / "manifest.json").exists():
         folder.mkdir(parents=True, exist_ok=True)
         rows = []
-        for row, raw in load(seed, count):
+        for row, raw in load(seed, count, mix):
             (folder / row.file).write_bytes(raw)
             rows.append(asdict(row))
         (folder / "manifest.json").write_text(json.dumps({"seed": seed, "mails": rows}, indent=0), "utf-8")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 
-from bench import content, corpus
+from bench import content, corpus, page, preload
 from bench.processes import ROOT
+from services.queues import QUEUES
+from shared.app import App, Location
 from shared.store.documents import Documents
 from tests.desk import Desk
 
@@ -95,3 +99,52 @@ def test_the_scaled_form_is_measured_by_stage_and_hop(tmp_path: Path) -> None:
 def test_a_peer_that_fails_is_told(tmp_path: Path) -> None:
     done = bench("--mails", "5", "--vs", "false", "--work", str(tmp_path))
     assert (done.returncode, "false: exit code 1" in done.stderr) == (2, True)
+
+
+ROW = {"name": "A & B", "existing": 0, "mails_per_s": 230.4, "mails_per_s_range": [216, 233], "cpu_ms_per_mail": 4.7,
+       "peak_mb": 104, "problems": [], "parser_ms": 1.5, "publish_ms": 0.5, "cpu_ms_per_hop": 0.2}  # fmt: skip
+KILLS = {"form": "embedded", "mails": 10000, "kills": 60, "seconds": 90.4, "problems": []}
+
+
+def test_the_page_has_a_place_for_each_measurement() -> None:
+    text = page.PAGE.read_text("utf-8")
+    assert re.findall(r"<!-- ([a-z-]+) -->", text) == [
+        each for name in ("embedded", "rabbitmq", "stages", "kills") for each in (name, "end")
+    ]
+
+
+def test_what_was_measured_replaces_what_stands_in_its_place_alone() -> None:
+    text = "a\n<!-- embedded -->\nold\n<!-- end -->\n<!-- kills -->\nb\n<!-- end -->\n"
+    found = page.filled(text, {"embedded": [ROW]})
+    assert "old" not in found
+    assert "| A & B | 0 | 230 (216 - 233) | 4.7 | 104 |" in found
+    assert found.endswith("<!-- kills -->\nb\n<!-- end -->\n")
+    assert "| embedded | 10,000 | 60 | 90 | 0 |" in page.filled(text, {"kills": [KILLS]})
+
+
+def test_stages_are_processes_and_their_sum() -> None:
+    assert page.by_stage([ROW]).splitlines()[2] == "| 1.50 | 0.50 | 2.00 |"
+
+
+def test_plots_are_pictures_with_the_values() -> None:
+    drawn = page.pictures({"embedded": [ROW, ROW | {"existing": 1000, "mails_per_s": 200}], "stages": [ROW]})
+    assert set(drawn) == {"rates", "growth", "stages"}
+    assert {ET.fromstring(each).tag for each in drawn.values()} == {"{http://www.w3.org/2000/svg}svg"}
+    assert "A &amp; B" in drawn["growth"]
+    assert ">200<" in drawn["growth"]
+
+
+def test_copies_make_as_many_records_as_were_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preload, "PATTERN", 4)
+    preload.main(tmp_path, 10, 7)
+    app = App.open(Location(tmp_path), QUEUES)
+    records = sorted(app.documents.find("records", {}), key=lambda each: each["serial"])
+    assert [each["number"] for each in records] == [f"INC{number}" for number in range(1, 11)]
+    for record in records:
+        mail = app.mails.get(record["origin"])
+        assert mail is not None
+        assert mail.records[0].id == record["_id"]
+        assert app.mails.source(mail)
+        assert app.records.count_activities(record["_id"]) == 1
+    assert app.records.next_serial("incident") == 11
+    app.close()

@@ -29,7 +29,6 @@ from shared.store.indexes import INDEXES
 from shared.store.journal import Journal
 from shared.store.large_events import LargeEvents
 from shared.store.mails import Mails
-from shared.store.outbox import Outbox
 from shared.store.people import People
 from shared.store.records import Records
 from shared.store.reports import ReportStates
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from shared.config.directory import Directory
     from shared.intake import Door
     from shared.mail_network.tokens import Tokens
+    from shared.store.outbox import Outbox
 
 DEFAULT_DATA = Path("postroom-data")
 
@@ -80,6 +80,13 @@ class App:
         self.large_events, self.uploads = LargeEvents(documents, clock), Uploads(documents)
         self.sweeps, self.firings = Sweeps(documents), Firings(documents)
         self.reports = ReportStates(documents)
+
+    @cached_property
+    def outbox(self) -> Outbox:
+        """Outgoing mail, whose rows know settings of mail servers."""
+        from shared.store.outbox import Outbox
+
+        return Outbox(self.documents)
 
     @cached_property
     def directory(self) -> Directory:

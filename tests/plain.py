@@ -63,6 +63,12 @@ class PlainLookups:
     def outgoing(self, outbox_id: str) -> OutboxMail | None:
         return next((each for each in self.sent_mails if each.id == outbox_id), None)
 
+    def sent_to(self, mailbox: str, since: datetime) -> Sequence[OutboxMail]:
+        return [each for each in self.sent_mails if each.to_key == mailbox and each.at >= since]
+
+    def similar(self, loop_key: str, since: datetime, until: datetime, limit: int) -> int:
+        return 0
+
     def sent_since(self, recipients: str, value: str | bool, since: datetime) -> int:
         return self.sent_count
 

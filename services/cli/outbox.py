@@ -61,6 +61,8 @@ def show(outbox_id: str) -> None:
             ("at", output.local(mail.at, timezone)),
             ("from", mail.from_),
             ("to", ", ".join(mail.to)),
+            ("cc", ", ".join(mail.cc or ())),
+            ("files", ", ".join(each.filename for each in mail.attachments or ())),
             ("subject", mail.subject),
             ("kind", mail.kind),
             ("record", mail.record),

@@ -130,6 +130,7 @@ def _facts(seen: RecordView, timezone: str) -> tuple[tuple[str, object], ...]:
         ("status", record.status),
         ("subject", record.subject),
         ("customer", f"{customer.name} <{customer.address or ''}>" if customer else None),
+        *(("in copy", f"{each.name} <{each.address}>" if each.name else each.address) for each in seen.participants),
         ("owner", record.owner),
         ("team", record.owner_team),
         ("priority", seen.priority),

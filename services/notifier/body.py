@@ -29,6 +29,7 @@ _POLICY: Final = SMTP.clone(cte_type="7bit", max_line_length=_WIDTH)
 _SURROGATE: Final = lazy_compile(r"[\ud800-\udfff]")
 _SOURCE: Final = lazy_compile(r'(<img\b[^>]*?\bsrc=")(cid:|data:)([^"]*)(")')
 _DATA: Final = lazy_compile(r"(image/[a-z]+);base64,([A-Za-z0-9+/]+={0,2})")
+_TYPE: Final = lazy_compile(r"([a-z]{1,20})/([a-z0-9.+_-]{1,100})")
 _STYLES: Final = frozenset(
     (
         *("color", "background-color", "font-family", "font-size", "font-style", "font-weight", "line-height"),
@@ -85,11 +86,19 @@ def message(body: Body, message_id: str) -> EmailMessage:
         made.add_alternative(f"<!DOCTYPE html>\n<html><body>\n{markup}\n</body></html>\n", subtype="html")
         _add(made, pictures)
     for each in body.files:
-        main, _, sub = each.content_type.partition("/")
-        made.add_attachment(each.content, main, sub, filename=each.name)
+        main, sub = _type_of(each)
+        made.add_attachment(each.content, main, sub, filename=lines(each.name))
     if made.is_multipart():
         _name_boundaries(made, message_id)
     return made
+
+
+def _type_of(file: File) -> tuple[str, str]:
+    """The type under which a file leaves; a mail or a multipart is a file like any other."""
+    found = _TYPE.fullmatch(file.content_type)
+    if found is None or found[1] in {"message", "multipart"}:
+        return "application", "octet-stream"
+    return found[1], found[2]
 
 
 def lines(text: str) -> str:

@@ -7,14 +7,14 @@ one. A mail that a crashed worker had claimed is sent once more, under the same 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
 from services.notifier import send
 from services.notifier.body import File, html_body
-from services.notifier.compose import BadAddress, Outgoing, clean
+from services.notifier.compose import Automatic, BadAddress, Outgoing, clean
 from services.notifier.permission import format_for, invalid_sender, objection, recipients_of
 from services.notifier.smtp import Deferred, Refused, Sent, Uncertain
 from shared.app import App
@@ -36,6 +36,8 @@ CLAIM_AGE = timedelta(minutes=2)
 CLAIM_TIMEOUTS = 12
 """A claim has expired when it is older than `CLAIM_AGE` plus this many of the server's time-outs: each exchange of a
 slow delivery, and of the second try, may take one."""
+WRITTEN_BY_ANALYST = "answer"
+"""The kind of mail that is not automatic: an analyst's answer (`decide.desk_answer`)."""
 RETRY_WAIT = timedelta(minutes=5)
 """Wait before a mail is retried whose server is unavailable."""
 MAX_TRIES = 2
@@ -72,9 +74,17 @@ class Notifier:
         if not self._claim(mail, server, now):
             return Wait("another worker is sending it", timedelta(seconds=30))
         outgoing = with_files(as_outgoing(mail), mail, self.content)
+        outgoing = replace(outgoing, cc=tuple(self._copies(outgoing, configuration)))
         if format_for(recipients, server, configuration) == "html":
             outgoing = with_html(outgoing, mail, server, configuration)
         return self._send(mail, outgoing, server, configuration)
+
+    def _copies(self, outgoing: Outgoing, configuration: Configuration) -> Iterator[Address]:
+        """Those in copy who may get the mail; who may not does not block it for the others."""
+        for each in outgoing.cc:
+            recipients = recipients_of((each.address,), configuration, self.people)
+            if not objection(recipients, outgoing.subject, configuration):
+                yield each
 
     def _claim(self, mail: OutboxMail, server: MailServer, now: datetime) -> bool:
         """Claim the mail; an expired claim is taken over."""
@@ -127,11 +137,19 @@ def as_outgoing(mail: OutboxMail) -> Outgoing:
         text=mail.text,
         in_reply_to=mail.in_reply_to,
         references=mail.references or (),
-        automatic="auto-replied" if mail.in_reply_to else "auto-generated",
+        cc=tuple(Address("", address) for address in mail.cc or ()),
+        automatic=automatic_of(mail),
         loop=mail.inbox or "postroom",
         sender=Address("", mail.from_) if mail.from_ else None,
         reply_to=Address("", mail.reply_to) if mail.reply_to else None,
     )
+
+
+def automatic_of(mail: OutboxMail) -> Automatic | None:
+    """The value of Auto-Submitted; None for what a person wrote."""
+    if mail.kind == WRITTEN_BY_ANALYST:
+        return None
+    return "auto-replied" if mail.in_reply_to else "auto-generated"
 
 
 def with_files(outgoing: Outgoing, mail: OutboxMail, content: Callable[[str], bytes]) -> Outgoing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable
@@ -77,5 +77,12 @@ def outgoing_as_json(mail: OutboxMail) -> dict[str, Any]:
 
 def outgoing_page_as_json(mail: OutboxMail) -> dict[str, Any]:
     """An outgoing mail as `outbox show --json` prints it."""
-    more = {"from": mail.from_, "server": mail.server, "inbox": mail.inbox, "html": mail.html}
-    return {**outgoing_as_json(mail), **more, "template": mail.template}
+    more = {
+        "from": mail.from_,
+        "server": mail.server,
+        "inbox": mail.inbox,
+        "html": mail.html,
+        "cc": list(mail.cc or ()),
+    }
+    files = [asdict(each) for each in mail.attachments or ()]
+    return {**outgoing_as_json(mail), **more, "template": mail.template, "attachments": files}

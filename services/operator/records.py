@@ -45,6 +45,16 @@ class CustomerView:
 
 
 @dataclass(frozen=True, slots=True)
+class ParticipantView:
+    """Somebody in copy who takes part in a record, and the person with that address, if there is one."""
+
+    address: str
+    id: str | None
+    name: str | None
+    kind: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class LinkView:
     """A relationship, and the record that it leads to."""
 
@@ -96,6 +106,7 @@ class RecordView:
     attachments: tuple[AttachmentView, ...]
     activities: tuple[StoredActivity, ...]
     targets: tuple[TargetView, ...] = ()
+    participants: tuple[ParticipantView, ...] = ()
 
     @property
     def priority(self) -> Any:
@@ -107,6 +118,7 @@ class RecordView:
         return {
             **values_of(self.record, _LISTED),
             "customer": asdict(self.customer) if self.customer else None,
+            "participants": [asdict(each) for each in self.participants],
             **values_of(self.record, _DETAILS),
             "priority": self.priority,
             "targets": [asdict(each) for each in self.targets],
@@ -217,7 +229,14 @@ def view(app: App, record: Record, activities: int) -> RecordView:
         _attachments(app.records.activities(record.id, MAX_ACTIVITIES)),
         tuple(app.records.activities(record.id, activities)),
         tuple(_targets(record, app.clock.now())),
+        tuple(_participant(app, each) for each in record.participants),
     )
+
+
+def _participant(app: App, address: str) -> ParticipantView:
+    plus = app.directory.current().settings.plus_addressing
+    person = app.people.with_address(address, plus_addressing=plus)
+    return ParticipantView(address, *((person.id, person.name, person.kind) if person else (None, None, None)))
 
 
 def _targets(record: Record, now: datetime) -> Iterator[TargetView]:

@@ -54,6 +54,14 @@ class StoreLookups:
         """One outgoing mail."""
         return self.stores.outbox.get(outbox_id)
 
+    def sent_to(self, mailbox: str, since: datetime) -> Sequence[OutboxMail]:
+        """The newest outgoing mails since then to a mailbox."""
+        return self.stores.outbox.sent_to(mailbox, since)
+
+    def similar(self, loop_key: str, since: datetime, until: datetime, limit: int) -> int:
+        """How many mails with this key came in between."""
+        return self.stores.mails.similar_between(loop_key, since, until, limit)
+
     def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
         """How many outgoing mails since then, to the full second, have this value."""
         return self.stores.outbox.sent_since(recipients, value, since.replace(microsecond=0))

@@ -51,6 +51,10 @@ def _work(inbox: Inbox) -> Faults:
         yield "template update_only", "this inbox exports mails and makes no records; remove it"
     else:
         yield "export", "needs processor: xml_export; write that, or remove this"
+    if not inbox.copy_takes_part:
+        yield "copy_on_answers", "needs copy_takes_part: true; write that, or remove this"
+    if not inbox.answers_by_mail:
+        yield "copy_on_answers", "needs answers_by_mail: true; write that, or remove this"
     if inbox.update_only:
         yield "field_mapping", "fills new records, and this inbox only updates; remove it"
 

@@ -307,6 +307,9 @@ class Inbox:
     accept_only: Literal["anyone", "requestors", "technicians", "both"] = "anyone"
     commands: CommandPolicy = CommandPolicy()
     forwarded_for_original_sender: bool = False
+    copy_takes_part: bool = False
+    copy_on_answers: bool = False
+    answers_by_mail: bool = False
 
     def __post_init__(self) -> None:
         """Fill in what depends on the protocol: TLS by port, port by TLS (IV-02), `after` (TI-08).

@@ -61,6 +61,7 @@ class Notification:
     in_reply_to: str | None = None
     to_name: str = ""
     references: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
     html: str | None = None
     template: str | None = None
     stranger_domain: str | None = None

@@ -24,6 +24,7 @@ QUEUED: Final[tuple[OutboxState, ...]] = ("waiting", "sending")
 Recipients = Literal["to_key", "stranger_domain", "to_stranger"]
 """The groups by which recipients are counted: one mailbox, the strangers of one domain, all strangers."""
 OUTBOX: Final = "outbox"
+MAX_RECENT: Final = 50
 NO_DOMAIN: Final = "postroom.invalid"
 REPLY_ADDRESS: Final = "{reply address}"
 """Stands in a text for the address that answers to this very mail go to; it is filled in when the mail is queued."""
@@ -96,8 +97,9 @@ class OutboxMail:
     in_reply_to: str | None = None
     to_name: str | None = None
     references: tuple[str, ...] | None = None
-    html: str | None = None
+    cc: tuple[str, ...] | None = None
     attachments: tuple[Attachment, ...] | None = None
+    html: str | None = None
     template: str | None = None
     message_id: str
     message_key: str | None = None
@@ -123,8 +125,8 @@ class OutboxMail:
 
 _LATER: Final = frozenset(
     (
-        *("to_name", "references", "html", "attachments", "template", "stranger_domain", "to_stranger", "reply_to"),
-        *("tries", "claimed_at", "reason", "failing_since", "ended_at", "undelivered"),
+        *("to_name", "references", "cc", "attachments", "html", "template", "stranger_domain", "to_stranger"),
+        *("reply_to", "tries", "claimed_at", "reason", "failing_since", "ended_at", "undelivered"),
     )
 )
 """Keys that are not there until they say something."""
@@ -167,6 +169,7 @@ class Outbox:
             in_reply_to=notification.in_reply_to,
             to_name=notification.to_name or None,
             references=notification.references or None,
+            cc=notification.cc or None,
             attachments=notification.attachments or None,
             html=notification.html and notification.html.replace(REPLY_ADDRESS, answers_to),
             template=notification.template,
@@ -234,6 +237,11 @@ class Outbox:
         """Outgoing mails with one of these Message-IDs."""
         keys = [key for message_id in message_ids if (key := message_key(message_id))]
         return list(self._find({"message_key": {"$in": keys}}, limit=200)) if keys else []
+
+    def sent_to(self, mailbox: str, since: datetime) -> list[OutboxMail]:
+        """The newest mails that were written to a mailbox since then, at most `MAX_RECENT`."""
+        where = {"to_key": mailbox, "at": {"$gte": since}}
+        return list(self._find(where, sort=(("at", -1),), limit=MAX_RECENT))
 
     def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
         """How many mails were written since then to recipients with this value, counted in an index."""

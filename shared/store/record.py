@@ -36,11 +36,12 @@ class Record:
 
     `number` is its type's prefix and `serial`. `customer`, `owner` and `logging_analyst` are ids of persons; `origin`
     is the mail that made it, `parent` the record that it lies below. `copied` are keys of the addresses that take part
-    in it, `keys` what it is found by; `forwarded_by` and `forwarded_to` are the people who gave it away and who got it;
-    `fields` holds the values of its type's fields. `person` is whom a record of a type of people stands for (TI-32).
-    `merged_into` is the record that has taken its place (TI-31).
-    `verdict` is what was decided about an approval, `approval` what the approvals below a record decided: `approved` or
-    `rejected` (VF-18). `service` are its targets, the next event of which is at `service_due_at`.
+    in it, `participants` those of people in copy, who may get its answers; `keys` is what it is found by;
+    `forwarded_by` and `forwarded_to` are the people who gave it away and who got it; `fields` holds the values of its
+    type's fields. `person` is whom a record of a type of people stands for (TI-32). `merged_into` is the record that
+    has taken its place (TI-31). `verdict` is what was decided about an approval, `approval` what the approvals below a
+    record decided: `approved` or `rejected` (VF-18). `service` are its targets, the next event of which is at
+    `service_due_at`.
     """
 
     id: str = field(metadata=named("_id"))
@@ -62,6 +63,7 @@ class Record:
     partition: str | None = None
     template: str | None = None
     copied: tuple[str, ...] = ()
+    participants: tuple[str, ...] = ()
     origin: str | None = None
     parent: str | None = None
     fields: Mapping[str, Any] = field(default_factory=dict)

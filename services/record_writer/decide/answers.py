@@ -24,6 +24,12 @@ TO_CUSTOMER: Final = "customer"
 """The kind of a message that an analyst's mail causes."""
 TO_REQUESTER: Final = "summary"
 """The kind of a message to the stored address of who asked for it."""
+ANSWER: Final = "answer"
+"""The kind of an answer of the desk that an analyst wrote, and of the activity that shows it."""
+CREATED: Final = "created"
+"""The kind of an acknowledgement."""
+COMMAND: Final = "command"
+"""The step of a decision, and the kind of a target, that a command leads to."""
 TO_HANDLER: Final = "handler"
 """The kind of a message to the analyst who has the record."""
 
@@ -83,7 +89,12 @@ def thread_subject(facts: Facts, label: str = "") -> str:
 
     Programs leave brackets at the beginning out of the comparison (RFC 5256, section 2.1).
     """
-    subject = without_prefixes(facts.mail.subject)
+    return subject_of_answer(facts.mail.subject, label)
+
+
+def subject_of_answer(subject: str, label: str = "") -> str:
+    """The subject of an answer to a mail with this one."""
+    subject = without_prefixes(subject)
     named = "" if label.casefold() in subject.casefold() else label
     return " ".join(filter(None, ("Re:", named, shortened(subject, MAX_SUBJECT))))
 

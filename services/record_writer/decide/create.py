@@ -11,6 +11,7 @@ from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.facts import MAX_TEXT, Facts, as_attached, author_of_new
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
+from services.record_writer.decide.participants import MAX_PARTICIPANTS, named_in
 from services.record_writer.decide.parts import type_for
 from services.record_writer.decide.sender import LinkedObject, customer_of, object_of
 from services.record_writer.decide.task import plan_task, wants_task
@@ -78,6 +79,7 @@ def _properties(
         "partition": partition.name if partition else None,
         "template": template.name if template else None,
         "copied": _taking_part(facts),
+        **_participants(facts),
         "origin": facts.envelope.mail_id,
     }
 
@@ -86,6 +88,14 @@ def _taking_part(facts: Facts) -> list[str]:
     """The keys of the addresses that the mail was copied to, or that its Reply-To names (VF-21)."""
     named = (*facts.mail.cc[:50], *facts.mail.reply_to[:10])
     return [key for address in named if (key := address_key(address.address))]
+
+
+def _participants(facts: Facts) -> dict[str, Any]:
+    """The people in copy who take part, where the inbox wants that."""
+    named = list(named_in(facts)[:MAX_PARTICIPANTS])
+    if not named:
+        return {}
+    return {"participants": named, "copied": list(dict.fromkeys([*_taking_part(facts), *named]))}
 
 
 def _logging(facts: Facts) -> dict[str, Any]:

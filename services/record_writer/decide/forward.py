@@ -8,24 +8,12 @@ gives no command and sets no field that analysts alone set. It reaches every rec
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
 from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.robots import is_robot
 from services.record_writer.decide.sender import sender_refusal
 from shared.addresses import address_keys
 from shared.contracts.mail import Address, Forwarded
-from shared.lazy_pattern import lazy_compile
-
-ROBOT: Final = lazy_compile(
-    r"(?:mailer-?daemon|mdaemon|mail-?daemon|post-?master|double-bounce|bounces?|bounce-?handler"
-    r"|(?:do-?_?)?not?[-_.]?reply|(?:no|auto)[-_.]?(?:answer|respon(?:d|der|se)|reply)|keine?[-_.]?antwort)(?:[-_.+].*)?$"
-)
-"""Local parts, in lower case, of addresses that take no answers."""
-
-
-def is_robot(address: str) -> bool:
-    """Whether nobody reads the mail to an address, by its local part."""
-    return bool(ROBOT.match(address.rpartition("@")[0].lower()[:100]))
 
 
 def for_original_sender(facts: Facts) -> Facts:

@@ -40,6 +40,12 @@ class Lookups(Protocol):
     def outgoing(self, outbox_id: str) -> OutboxMail | None:
         """One outgoing mail."""
 
+    def sent_to(self, mailbox: str, since: datetime) -> Sequence[OutboxMail]:
+        """The newest outgoing mails since then to a mailbox (see `mailbox_key`), at most 50."""
+
+    def similar(self, loop_key: str, since: datetime, until: datetime, limit: int) -> int:
+        """How many mails with this key (see `shared.loops`) came in between, at most `limit`."""
+
     def sent_since(self, recipients: Recipients, value: str | bool, since: datetime) -> int:
         """How many outgoing mails since then have this value (see `Outbox.sent_since`)."""
 

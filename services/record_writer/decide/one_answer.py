@@ -7,7 +7,16 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from services.record_writer.decide.answers import TO_CUSTOMER, TO_HANDLER, TO_REQUESTER, is_known
+from services.record_writer.decide.answers import (
+    ANSWER,
+    COMMAND,
+    CREATED,
+    TO_CUSTOMER,
+    TO_HANDLER,
+    TO_REQUESTER,
+    is_known,
+)
+from services.record_writer.decide.exchange import endless_exchange, repeated_request
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision
@@ -53,11 +62,12 @@ MESSAGES: Final = frozenset({TO_CUSTOMER, TO_HANDLER, TO_REQUESTER})
 def with_answer(facts: Facts, lookups: Lookups, ended: Decision, asked: Sequence[Notification]) -> Decision:
     """The decision with the one answer to the mail (PR-02), or with the limit that forbids it as a reason."""
     messages = [each for each in asked if each.kind in MESSAGES]
-    ended = replace(ended, notices=tuple(_within_limit(facts, lookups, messages)))
-    answers = combined([each for each in asked if each.kind not in MESSAGES])
+    written = tuple(each for each in asked if each.kind == ANSWER)
+    ended = replace(ended, notices=(*written, *_within_limit(facts, lookups, messages)))
+    answers = combined([each for each in asked if each.kind not in {*MESSAGES, ANSWER}])
     if not answers:
         return ended
-    if why := kept_back(facts, lookups, ended):
+    if why := kept_back(facts, lookups, ended) or _loop(facts, lookups, ended, answers):
         return replace(ended, reason=f"{ended.reason}; not answered: {why}")
     sending = replace(ended.outgoing, stranger_domain=stranger_domain(facts))
     quoted = tuple(_with_excerpt(facts, each) for each in answers)
@@ -70,6 +80,15 @@ def _is_repeated(change: Change, facts: Facts, lookups: Lookups) -> bool:
     known = lookups.activities(change.record_id, MAX_EARLIER) if new and new.text.strip() else ()
     earlier = [each for each in known if each.kind == "email" and each.mail_id != facts.envelope.mail_id]
     return new is not None and any((each.text, each.by) == (new.text, new.by) for each in earlier)
+
+
+def _loop(facts: Facts, lookups: Lookups, ended: Decision, answers: Sequence[Notification]) -> str | None:
+    """Why these answers could be part of an endless exchange; who gives a command always hears of it."""
+    is_command = COMMAND in {ended.step, *(each.kind for each in ended.targets)}
+    if is_command or lookups.is_answered(facts.envelope.mail_id):
+        return None
+    repeated = repeated_request(facts, lookups) if any(each.kind == CREATED for each in answers) else None
+    return repeated or endless_exchange(facts, lookups)
 
 
 def _within_limit(facts: Facts, lookups: Lookups, messages: Sequence[Notification]) -> Iterator[Notification]:

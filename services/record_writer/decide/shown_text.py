@@ -37,6 +37,22 @@ def shown_text(facts: Facts, lookups: Lookups, part: Part) -> str:
     return "\n\n".join(found) or facts.mail.new_text or whole
 
 
+def text_to_send(facts: Facts, lookups: Lookups, part: Part) -> str:
+    """The new text of a reply alone, for others than the desk; "" when it cannot be distinguished from a quotation."""
+    mail, known = facts.mail, _known(facts, lookups, part)
+    text = "\n\n".join(_new_passages(mail.passages, known)) if mail.passages else mail.new_text
+    is_whole = text.strip() == mail.text.strip()
+    return "" if is_whole and _is_mostly_old(text, known) else text.strip()
+
+
+def _is_mostly_old(text: str, known: str) -> bool:
+    """Whether half of the lines or more are marked as quoted, or known to be older."""
+    lines = [line for line in text.split("\n")[:MAX_LINES] if line.strip()]
+    unquoted = [line for line in lines if not line.lstrip().startswith(">")]
+    new = [line for line in unquoted if len(_squashed(line)) < MIN_LINE or _squashed(line) not in known]
+    return len(lines) > len(new) and len(new) * 2 <= len(lines)
+
+
 def _known(facts: Facts, lookups: Lookups, part: Part) -> str:
     """What the record says, and what the desk sent in the thread, without blanks and quote marks."""
     activities = lookups.activities(part.record.id, MAX_ACTIVITIES) if part.record else ()

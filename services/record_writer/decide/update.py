@@ -15,11 +15,13 @@ from services.record_writer.decide.answers import (
 )
 from services.record_writer.decide.body import Block
 from services.record_writer.decide.create import tasks_below
+from services.record_writer.decide.desk_answer import desk_answer
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.hint import in_subject
 from services.record_writer.decide.life import Step, quick_action_for, step_of
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
+from services.record_writer.decide.participants import joining
 from services.record_writer.decide.reopen import assignee_after_reopening
 from services.record_writer.decide.shown_text import shown_text
 from services.record_writer.decide.wording import command_answer_about, message, reply, values_of
@@ -48,16 +50,17 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
     if refused_or_noted := WITHOUT_REPLY.get(step):
         return refused_or_noted(facts, lookups, part)
     given = _given(step, facts, type_, part)
+    answered, written = desk_answer(facts, lookups, type_, part), email_activities(facts, lookups, part)
     return changed(
         facts,
         lookups,
         part,
         event_of(type_, record.status, given.get("Status")),
         given=given,
-        activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
+        activities=(answered.shown_by(written) if answered else written) + moves(facts, lookups, record, given),
         notifications=(
             *_reply(facts, lookups, type_, replace(record, **_own(given))),
-            *_message_to_customer(facts, lookups, type_, record),
+            *(answered.notifications if answered else _message_to_customer(facts, lookups, type_, record)),
             *_messages_to_handlers(facts, lookups, type_, record),
         ),
     )
@@ -159,6 +162,7 @@ def changed(
     own |= also or {}
     if event != "none":
         own["updated_by_mail"] = not is_handled(facts, record)
+        own |= joining(facts, record, part.target.step) if part.target.kind == "update" else {}
         own |= forwarding(record, facts.sender.person_id, own)
     return values.revision(
         record,

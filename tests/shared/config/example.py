@@ -84,6 +84,9 @@ inboxes:
       contact_type: employee
     accept_only: both
     forwarded_for_original_sender: true
+    copy_takes_part: true
+    copy_on_answers: true
+    answers_by_mail: true
     commands:
       enabled: [close, approve]
       update_by: recognised

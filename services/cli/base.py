@@ -23,6 +23,7 @@ from shared.contracts.errors import PostroomError, Unavailable
 
 if TYPE_CHECKING:
     from shared.app import App, Location
+    from shared.clock import Clock
 
 PROBLEM: Final = 1
 USAGE: Final = 2
@@ -233,8 +234,11 @@ def location() -> Location:
 
 
 @contextmanager
-def opened(where: Location | None = None) -> Iterator[App]:
-    """The app for one command, closed at its end. A data folder that cannot be used at all is a `Problem`."""
+def opened(where: Location | None = None, clock: Clock | None = None) -> Iterator[App]:
+    """The app for one command, closed at its end. A data folder that cannot be used at all is a `Problem`.
+
+    `clock` None: the machine's.
+    """
     from services.cli.output import watching
     from services.queues import QUEUES
     from shared.app import App
@@ -242,7 +246,7 @@ def opened(where: Location | None = None) -> Iterator[App]:
     where = where or location()
     try:
         with watching("connecting"):
-            app = App.open(where, QUEUES)
+            app = App.open(where, QUEUES, clock)
     except Unavailable as error:
         if _is_permanent(error.__cause__, where.data):
             raise Problem(f"{error}; fix that, or name another folder with --data or POSTROOM_DATA") from error

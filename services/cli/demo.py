@@ -43,15 +43,23 @@ HINTS: Final = (
 
 
 @click.command(cls=Command)
-def demo() -> None:
+@click.option(
+    "--scenario", type=click.Choice(["samples", "conversation"]), default="samples", show_default=True,
+    help="Sample mails of every kind, or one conversation from the question to the summary.",
+)  # fmt: skip
+def demo(scenario: str) -> None:
     """Set up a desk, hand in sample mails, and show what became of them."""
+    from services.cli import demo_conversation
     from shared.app import Location
 
     logs.start("ERROR")
-    folder = _folder()
+    folder, time = _folder(), demo_conversation.clock() if scenario == "conversation" else None
     existed = folder.is_dir() and any(folder.iterdir())
-    with opened(Location(folder)) as app:
+    with opened(Location(folder), time) as app:
         _mark_as_demo(app, existed=existed)
+        if time is not None:
+            demo_conversation.show(app, time, SAMPLES)
+            return
         mails = _processed_samples(app)
         if as_json():
             for name, mail in mails.items():

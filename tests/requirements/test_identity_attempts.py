@@ -36,6 +36,10 @@ def raw(sender: str = EVE, *, subject: str = NAMED, text: str = "taken", headers
     return f"{start}To: support@corp.example\nSubject: {subject}\n{thread}\n{text}\n".encode()
 
 
+def _raw_of(keys: Mapping[str, str]) -> bytes:
+    return raw(keys.get("sender", EVE), **{name: value for name, value in keys.items() if name != "sender"})
+
+
 def mails(*made: bytes, inbox: str = "support", **envelope: Any) -> Attempt:
     return lambda _: [(inbox, each, envelope) for each in made]
 
@@ -142,6 +146,31 @@ BODIES: Final = {
     "the victim's mail, quoted": {"subject": "Fwd: x", "text": f"From: {VICTIM}\nSubject: [incident - 1]\n\n> mine"},
     "an owner in the body": {"text": "Owner: eve\nStatus: Closed"},
 }
+FORWARDED: Final = f"see below\n\nFrom: {VICTIM}\nSent: Friday\nTo: Alice\nSubject: SECRET\n\ntaken"
+CONVERSATIONS: Final = {
+    "a stranger forwards the victim's mail": {"subject": f"Fwd: {NAMED}", "text": FORWARDED},
+    "a stranger forwards in the owner's name": {
+        "sender": f'"Alice Analyst" <{EVE}>',
+        "subject": "Fwd: SECRET",
+        "text": FORWARDED,
+    },
+    "a stranger attaches the victim's mail": {
+        "headers": "MIME-Version: 1.0\nContent-Type: message/rfc822\n",
+        "subject": "Fwd: SECRET",
+        "text": f"From: {VICTIM}\nSubject: {NAMED}\n\nx",
+    },
+    "a stranger copies himself into the thread": {"headers": f"Cc: {EVE}\nReferences: {FIRST_ID}\n"},
+    "a stranger copies himself by number": {"headers": f"Cc: {EVE}\nReply-To: {EVE}\nReferences: <n@x.example>\n"},
+    "a stranger answers the victim as the desk would": {"subject": "Re: SECRET", "text": "ANSWER of a stranger"},
+    "the victim's name, copied to a stranger": {
+        "sender": f'"{VICTIM}" <{EVE}>',
+        "headers": f"Cc: {EVE}\nReferences: {FIRST_ID}\n",
+    },
+    "a list in the victim's name copies a stranger": {
+        "sender": "users@lists.example",
+        "headers": f"X-Original-From: {EVE}\nReply-To: {EVE}\nCc: {EVE}\nReferences: {FIRST_ID}\n",
+    },
+}
 STATED = "Summary: x\nOwner: eve\nStatus: Closed\nCost: 9\nPriority: 1\n"
 ATTEMPTS: Final[Mapping[str, Attempt]] = {
     **{name: mails(raw(sender)) for name, sender in {**NAMES, **ADDRESSES}.items()},
@@ -150,6 +179,7 @@ ATTEMPTS: Final[Mapping[str, Attempt]] = {
     **{f"{name}, in another inbox": mails(raw(headers=claim), raw(), inbox="sales") for name, claim in CLAIMS.items()},
     **{f"forged: {name}": strict(results) for name, results in RESULTS.items()},
     **{name: mails(raw(**keys)) for name, keys in BODIES.items()},
+    **{name: mails(_raw_of(keys)) for name, keys in CONVERSATIONS.items()},
     "forged: one of several authors": strict(f"{OURS}; {PASS}", sender=f"A <{ALICE}>, B <eve@corp.example>"),
     "forged: a local part that the desk completes": strict(f"{OURS}; dmarc=pass header.from=alice", sender="alice"),
     "an id of ours, claimed": claiming_ours,
@@ -170,7 +200,13 @@ def attacked(desk: Desk) -> Desk:
     """A desk with one record of the victim's, which the analyst Alice owns, and one mail of ours about it."""
     commands = CommandPolicy(trust="authenticated")
     inboxes = (
-        an_inbox(template="t"),
+        an_inbox(
+            template="t",
+            forwarded_for_original_sender=True,
+            copy_takes_part=True,
+            copy_on_answers=True,
+            answers_by_mail=True,
+        ),
         an_inbox("sales", sender=SenderPolicy(policy="without_creating")),
         an_inbox("strict", commands=commands, default_domain="corp.example"),
         an_inbox("changes", processor="change", field_separator=":", email_when_no_target=True),
@@ -211,6 +247,22 @@ def test_an_attempt_opens_nothing(attacked: Desk, name: str) -> None:
     assert not [mail for mail in told if {"SECRET", "INC1"} & set(f"{mail['subject']} {mail['text']}".split())]
     analysts = {person["_id"] for person in attacked.people() if "analyst" in person["roles"]}
     assert analysts == {"alice", "kim", "admin"}
+
+
+@pytest.mark.req("VF-21")
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_an_attempt_gets_no_copy_of_an_answer(attacked: Desk, name: str) -> None:
+    for inbox, mail, envelope in ATTEMPTS[name](attacked):
+        attacked.receive(mail, inbox=inbox, **envelope)
+    answer = raw(
+        ALICE, subject="Re: SECRET", text="ANSWER", headers=f"In-Reply-To: {FIRST_ID}\nReferences: {FIRST_ID}\n"
+    )
+    attacked.receive(answer, inbox="support")
+    (sent,) = [mail for mail in attacked.outbox() if mail["kind"] == "answer"]
+    assert (sent["to"], sent.get("cc"), sent["text"]) == ([VICTIM], None, "ANSWER\n")
+    assert not [
+        mail for mail in attacked.outbox() if "ANSWER\n" in mail["text"] and mail["to"] not in ([VICTIM], [ALICE])
+    ]
 
 
 CASES: Final = {

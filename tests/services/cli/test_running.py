@@ -180,6 +180,26 @@ def test_the_demo_shows_what_it_promises(run: Run) -> None:
     assert json.dumps(seen, ensure_ascii=False).count("recorded") >= 8
 
 
+def test_the_demo_holds_a_conversation(run: Run) -> None:
+    steps = run("demo", "--scenario", "conversation", "--json").lines
+    kinds = [[each["kind"] for each in step["sent"]] for step in steps]
+    assert [step["status"] for step in steps] == [
+        *("Logged", "Logged", "Logged", "Pending", "Logged", "Closed", "Active", None, "Logged", "Logged"),
+    ]
+    assert (kinds[0], kinds[1][0], kinds[7]) == (["created"], "answer", ["summary"])
+    assert steps[1]["sent"][0]["cc"] == ["tom.berg@example.com"]
+    assert "at home" not in json.dumps(steps[1]["sent"])
+    assert "approved" in json.dumps(steps[4]["activities"])
+    assert [each["kind"] for each in steps[-1]["activities"]] == ["service-level"]
+    assert "is late" in steps[-1]["activities"][0]["text"]
+    assert run("doctor").code == 0
+
+
+def test_the_conversation_is_shown_on_screen_and_may_be_held_again(run: Run) -> None:
+    assert "10. An hour later the service level says" in run("demo", "--scenario", "conversation").out
+    assert len(run("demo", "--scenario", "conversation", "--json").lines) == 10
+
+
 def test_a_worker_does_not_start_on_a_configuration_that_it_cannot_read(run: Run, data: Path) -> None:
     run("mails", "list")
     store = EmbeddedDocuments(data)

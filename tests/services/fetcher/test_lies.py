@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import threading
+import tracemalloc
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -102,6 +103,19 @@ def test_mail_larger_than_announced_is_taken_whole(server: FakeImap, desk: Desk)
     server.mails[2].raw = b"x" * 200
     server.sizes = {2: 10}
     assert (poll(desk).failures, desk.raw[1]) == ([], b"x" * 200)
+
+
+def test_a_folder_of_100_000_mails_is_taken_in_portions_with_bounded_memory(server: FakeImap, desk: Desk) -> None:
+    server.answers["UID SEARCH"] = b"* SEARCH " + b" ".join(b"%d" % uid for uid in range(1, 100_001)) + b"\r\n"
+    desk.settings = Settings(max_per_poll=2)
+    tracemalloc.start()
+    try:
+        polled = poll(desk)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert (polled.failures, polled.taken, desk.raw) == ([], 2, GOOD[:2])
+    assert peak < 40 << 20
 
 
 def test_uid_that_is_named_twice_is_one_mail(server: FakeImap, desk: Desk) -> None:

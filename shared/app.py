@@ -75,7 +75,7 @@ class App:
         self.documents, self.broker, self.clock, self.location = documents, broker, clock, location
         self.mails, self.records, self.people = Mails(documents), Records(documents), People(documents)
         self.reply_tokens = ReplyTokens(self._token_keys)
-        self.outbox, self.dead_letters = Outbox(documents, self.reply_tokens), DeadLetters(documents)
+        self.dead_letters = DeadLetters(documents)
         self.arrivals, self.journal = Arrivals(documents), Journal(documents)
         self.large_events, self.uploads = LargeEvents(documents, clock), Uploads(documents)
         self.sweeps, self.firings = Sweeps(documents), Firings(documents)
@@ -86,7 +86,7 @@ class App:
         """Outgoing mail, whose rows know settings of mail servers."""
         from shared.store.outbox import Outbox
 
-        return Outbox(self.documents)
+        return Outbox(self.documents, self.reply_tokens)
 
     @cached_property
     def directory(self) -> Directory:

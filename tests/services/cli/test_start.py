@@ -15,8 +15,9 @@ import json, sys
 from services.cli.main import main
 try:
     main()
-except SystemExit:
+except SystemExit as done:
     print(json.dumps(sorted(sys.modules)))
+    raise SystemExit(done.code)
 """
 NEVER = {"pika", "pymongo", "yaml", "regex", "ssl", "email.message", "http.client", "mailparser", "selectolax", "nh3"}
 """Packages that take long, of which neither needs one."""

@@ -23,7 +23,10 @@ from shared.contracts.events import MailRejected, RecordChanged
 from shared.contracts.fields import Kinds, made_of, members_of
 
 Json = dict[str, Any]
-RECORD_ACTIONS = ("created", "updated", "resolved", "closed", "reopened", "deleted", "sla_due", "sla_breached")
+RECORD_ACTIONS = (
+    *("created", "updated", "resolved", "closed", "reopened", "deleted"),
+    *("sla_due", "sla_breached", "imported"),
+)
 """Events of a record; the last word of the routing key."""
 BINDING = "0.3.0"
 """Version of AsyncAPI's AMQP bindings."""

@@ -17,7 +17,7 @@ from functools import cached_property
 from shared.clock import Clock
 from shared.contracts import codec
 from shared.contracts.errors import Undecodable
-from shared.contracts.events import MailReceived
+from shared.contracts.events import History, MailReceived
 from shared.contracts.mail import Address
 from shared.encoded_words import decoded
 from shared.ids import mail_id
@@ -28,6 +28,7 @@ from shared.runtime.envelope import reference
 from shared.store.arrivals import HANDED_IN, Arrival, Arrivals, MailHead
 from shared.store.documents import Documents
 from shared.store.mails import message_key
+from shared.text import from_iso, iso
 
 INLINE = 64 << 10
 """Bytes. Larger mails are stored first, and the message carries a reference."""
@@ -38,18 +39,24 @@ _HEAD_END = lazy_compile(rb"\r?\n\r?\n")
 _FIELD = lazy_compile(rb"(?im)^(message-id|subject|from)[ \t]*:(.*(?:\n[ \t].*)*)")
 _IN_BRACKETS = lazy_compile(r"<([^<>\s]+@[^<>\s]+)>")
 _ADDRESS = lazy_compile(r"([^\s<>()\",;:]+@[^\s<>()\",;:]+)")
+HISTORY_AT, HISTORY_FOLLOWS, HISTORY_STATUS = "history-at", "history-follows", "history-status"
+"""Headers of an old mail (see `History`)."""
 _READABLE = {RFC822, "application/octet-stream", "text/plain", "", REFERENCE}
 
 
 @dataclass(frozen=True)
 class RawMail:
-    """A mail as it was received. `inbox` None: the default inbox. `source_id`: the source's own key."""
+    """A mail as it was received. `inbox` None: the default inbox. `source_id`: the source's own key.
+
+    `history` is set for an old mail, of which nobody hears.
+    """
 
     raw: bytes
     inbox: str | None = None
     source_id: str | None = None
     envelope_from: str | None = None
     envelope_to: tuple[str, ...] = ()
+    history: History | None = None
 
     @cached_property
     def sha256(self) -> str:
@@ -108,6 +115,8 @@ class Door:
             headers["envelope-from"] = mail.envelope_from
         if mail.envelope_to:
             headers["envelope-to"] = ", ".join(mail.envelope_to)
+        if mail.history is not None:
+            headers |= _headers_of(mail.history)
         return Message(uuid.uuid4().hex, INTAKE, body, content_type=content_type, headers=headers)
 
 
@@ -164,7 +173,25 @@ def read(message: Message, documents: Documents) -> MailReceived:
         _text(headers, "envelope-from"),
         tuple(part.strip() for part in (_text(headers, "envelope-to") or "").split(",") if part.strip()),
         message.id,
+        _history(headers),
     )
+
+
+def _headers_of(history: History) -> dict[str, str]:
+    said = {HISTORY_AT: history.at, HISTORY_FOLLOWS: history.follows, HISTORY_STATUS: history.status}
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _history(headers: Headers) -> History | None:
+    """What the headers of an old mail say. Raises `Undecodable` for a time that is none."""
+    at = _text(headers, HISTORY_AT)
+    if at is None:
+        return None
+    try:
+        moment = iso(from_iso(at))
+    except (ValueError, OverflowError):
+        raise Undecodable(f"the header {HISTORY_AT} has to be a time as 2019-05-14T09:30:00Z") from None
+    return History(moment, _text(headers, HISTORY_FOLLOWS), _text(headers, HISTORY_STATUS))
 
 
 def _text(headers: Headers, name: str) -> str | None:

@@ -88,6 +88,7 @@ def test_what_integrators_may_use_is_told_from_what_is_internal(contract: dict[s
         "record.deleted",
         "record.sla_due",
         "record.sla_breached",
+        "record.imported",
         "mail.rejected",
     }
 

@@ -18,6 +18,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": ("services.cli.demo:demo", "Show a tour with sample mails: mails in, records out."),
     "worker": ("services.cli.worker:worker", "Run one worker on RabbitMQ and MongoDB."),
     "publish": ("services.cli.publish:publish", "Publish raw mail to the intake queue."),
+    "import": ("services.cli.import_:import_", "Import old mail with its true dates; nobody hears of it."),
     "parse": ("services.cli.parse:parse", "Print parsed mails, one JSON object per mail."),
     "try": ("services.cli.try_:try_", "Dry run of the whole pipeline: nothing is written."),
     "mails": ("services.cli.mails:mails", "Mails: list, show, source, release."),

@@ -14,6 +14,7 @@ import click
 from services.cli import output, sources
 from services.cli.base import PROBLEM, Command
 from shared.contracts.errors import BoundExceeded
+from shared.mail_files import Source
 
 
 @click.command(cls=Command)
@@ -33,7 +34,7 @@ def parse(named: tuple[str, ...]) -> int:
     return PROBLEM if failed else 0
 
 
-def look(source: sources.Source) -> dict[str, Any]:
+def look(source: Source) -> dict[str, Any]:
     """The parsed mail as JSON, or the reason why it could not be parsed."""
     from services.parser import guarded
     from shared.contracts import codec

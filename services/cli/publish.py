@@ -17,6 +17,7 @@ from services.cli import output, sources
 from services.cli.base import DEBUG, PROBLEM, TRY_LATER, Command, as_json, opened, print_error
 from services.operator.publishing import Origin, unknown_inbox_warning
 from services.operator.publishing import publish as publish_mails
+from shared.mail_files import Source
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -76,7 +77,7 @@ def _warn_of_unknown(app: App, inbox: str | None) -> None:
         click.echo(f"note: {output.safe(warning)}", err=True)
 
 
-def _report_unreadable(batch: Iterable[sources.Source]) -> int:
+def _report_unreadable(batch: Iterable[Source]) -> int:
     """Print an error for each mail that could not be read; return their number."""
     broken = [each for each in batch if each.error is not None]
     for each in broken:
@@ -84,8 +85,8 @@ def _report_unreadable(batch: Iterable[sources.Source]) -> int:
     return len(broken)
 
 
-def _batches(found: Iterable[sources.Source]) -> Iterator[list[sources.Source]]:
-    batch: list[sources.Source] = []
+def _batches(found: Iterable[Source]) -> Iterator[list[Source]]:
+    batch: list[Source] = []
     size = 0
     for each in found:
         batch.append(each)
@@ -97,7 +98,7 @@ def _batches(found: Iterable[sources.Source]) -> Iterator[list[sources.Source]]:
         yield batch
 
 
-def _hand_over(app: App, batch: list[sources.Source], origin: Origin) -> int:
+def _hand_over(app: App, batch: list[Source], origin: Origin) -> int:
     receipts = publish_mails(app, [(each.path, each.raw) for each in batch], origin)
     for each in receipts:
         output.result(asdict(each), f"{each.mail_id}  {each.path}")

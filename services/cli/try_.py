@@ -11,6 +11,7 @@ from services.cli.base import PROBLEM, Command, as_json, opened
 
 if TYPE_CHECKING:
     from shared.app import App
+    from shared.mail_files import Source
 
 
 @click.command("try", cls=Command)
@@ -26,7 +27,7 @@ def try_(inbox: str | None, named: tuple[str, ...]) -> int:
     return PROBLEM if failed else 0
 
 
-def _try_one(app: App, source: sources.Source, inbox: str | None) -> bool:
+def _try_one(app: App, source: Source, inbox: str | None) -> bool:
     """Print the dry run of one mail; return whether it could be read."""
     from services.operator.dry_run import dry_run
     from services.parser.guarded import Overdue

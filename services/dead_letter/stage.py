@@ -102,6 +102,7 @@ class DeadLetterKeeper:
             arrival=arrival,
             received_at=now,
             subject="(unread)",
+            history=received.history,
         )
         self.mails.receive(unread)
         self.mails.documents.barrier()
@@ -117,6 +118,8 @@ class DeadLetterKeeper:
 
     def _wants_incident(self, message: Message, mail: StoredMail) -> bool:
         if message.type == IncidentWanted.__name__ or message.headers.get("incident", 1) == 0:
+            return False
+        if mail.history is not None:  # an old mail causes nothing new
             return False
         return wants_incident(self.configuration().inbox(mail.inbox))
 

@@ -314,13 +314,17 @@ class FetcherSource:
 
     def _checked(self, inbox: Inbox) -> TestResult:
         try:
-            return self._mailbox(inbox, self._wiring.settings()).check()
+            return self.mailbox(inbox).check()
         except Misconfigured as error:
             return connection_test.failed(error, self._clock.now())
 
+    def mailbox(self, inbox: Inbox) -> Mailbox:
+        """The mailbox of an inbox, not yet connected, to be read and not to be changed."""
+        return self._mailbox(inbox, self._wiring.settings())
+
     def peek(self, inbox: Inbox, count: int = 1) -> Sequence[Peek]:
         """Mails that wait, shown without being processed (VS-02)."""
-        with self._mailbox(inbox, self._wiring.settings()) as box:
+        with self.mailbox(inbox) as box:
             return box.peek(count)
 
 

@@ -51,7 +51,7 @@ def handle(
 
 
 def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool]) -> MailAccepted | MailRejected:
-    """Accept or reject a mail. An accepted automatic mail gets no answer, and its commands are ignored (PR-02).
+    """Accept or reject a mail. An accepted automatic or old mail gets no answer, and its commands are ignored (PR-02).
 
     A report about a mail of the desk is accepted: the record writer finds that mail, and makes no record of the report.
 
@@ -67,18 +67,22 @@ def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool
         found = None
     if found and not is_released():
         return MailRejected(parsed.envelope.mail_id, parsed.envelope.inbox, *found)
-    answers = not (parsed.mail.automatic or rules.has_null_path(parsed.envelope, parsed.mail))
+    robot = parsed.mail.automatic or rules.has_null_path(parsed.envelope, parsed.mail)
+    answers = not robot and parsed.envelope.history is None
     return MailAccepted(parsed.envelope, parsed.mail, answers, answers)
 
 
 def gather(
     parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People, outbox: Outbox
 ) -> rules.Facts:
-    """Collect the data that the rules use for this mail."""
+    """Collect the data that the rules use for this mail.
+
+    Old mail comes in as fast as it is read, which says nothing of a loop, and reports about mail of another desk.
+    """
     received_at = from_iso(parsed.envelope.received_at)
     sender = with_domain(parsed.mail.from_, inbox.default_domain)
     person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
-    return rules.Facts(
+    facts = rules.Facts(
         envelope=parsed.envelope,
         mail=replace(with_domains(parsed.mail, inbox.default_domain), from_=sender),
         inbox=inbox,
@@ -90,6 +94,7 @@ def gather(
         reports_own=partial(reports_own, parsed.mail, outbox),
         similar=partial(mails.similar_between, loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at),
     )
+    return replace(facts, reports_own=lambda: False, similar=lambda _: 0) if parsed.envelope.history else facts
 
 
 def reports_own(mail: ParsedMail, outbox: Outbox) -> bool:

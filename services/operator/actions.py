@@ -56,7 +56,7 @@ def _again(app: App, mail: StoredMail) -> Message:
     from services.parser import guarded
     from services.parser.stage import for_desk
 
-    envelope = Envelope(mail.id, mail.inbox, iso(mail.received_at))
+    envelope = Envelope(mail.id, mail.inbox, iso(mail.received_at), history=mail.history)
     try:
         read = for_desk(guarded.read(app.mails.source(mail)).mail, mail.inbox, app.directory.current())
     except BoundExceeded as error:

@@ -132,7 +132,12 @@ def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
     if prepared.reading is None and not prepared.unknown_inbox:
         return Wait("the mail was reopened a moment ago")
     envelope = Envelope(
-        id_, inbox, iso(known.received_at if known else now), received.envelope_from, received.envelope_to
+        id_,
+        inbox,
+        iso(known.received_at if known else now),
+        received.envelope_from,
+        received.envelope_to,
+        received.history,
     )
     mail, outcome = _decided(prepared, envelope, sha256, stores)
     if stores.mails.receive(mail):
@@ -191,6 +196,7 @@ def _unread(received: MailReceived, envelope: Envelope, sha256: str) -> StoredMa
         source_id=received.source_id,
         arrival=received.arrival_id or envelope.mail_id,
         received_at=from_iso(envelope.received_at),
+        history=received.history,
     )
 
 
@@ -207,7 +213,7 @@ def _read(base: StoredMail, mail: ParsedMail, html: str | None) -> StoredMail:
         kind=mail.kind,
         message_id=mail.message_id,
         message_key=message_key(mail.message_id),
-        loop_key=loop_key(mail),
+        loop_key=None if base.history else loop_key(mail),
         defects=mail.defects,
         html=html,
     )

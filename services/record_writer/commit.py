@@ -53,7 +53,7 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
         decision = decide(facts, lookups)
     decision = PartCommits(facts, lookups, stores).commit_parts(decision)
     stores.barrier()
-    cause = Cause(facts.envelope.mail_id, facts.inbox.name, facts.now, decision.outgoing)
+    cause = Cause(facts.envelope.mail_id, facts.inbox.name, facts.at, decision.outgoing)
     if decision.undelivered:
         stores.outbox.mark_undelivered(decision.undelivered)
     about = decision.about or NO_RECORD
@@ -114,7 +114,7 @@ class PartCommits:
             if part.change is None or part.committed:
                 return part
             if part.record is None:
-                made = commit_creation(part.change, self.facts.configuration, self.mail_id, self.facts.now, self.stores)
+                made = commit_creation(part.change, self.facts.configuration, self.mail_id, self.facts.at, self.stores)
                 return replace(part, change=made, committed=True)
             if self.is_over():
                 return replace(part, change=None, committed=True)
@@ -138,7 +138,7 @@ class PartCommits:
     def update(self, record: Record, planned: Change) -> Change | None:
         """Write the change onto the version that it was planned on; None when the record has a newer version."""
         change = numbered(planned, self.facts.configuration, self.stores.records.next_serial)
-        return change if self.stores.records.commit(record, change, self.mail_id, self.facts.now) else None
+        return change if self.stores.records.commit(record, change, self.mail_id, self.facts.at) else None
 
 
 def _result(part: Part) -> object:

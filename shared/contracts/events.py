@@ -11,14 +11,31 @@ from shared.contracts.mail import Address, ParsedMail
 
 
 @dataclass(frozen=True, slots=True)
+class History:
+    """What marks an old mail that `postroom import` brought in: it changes nothing but the history of records.
+
+    `at` (UTC, ISO 8601) is when it was sent, as its own header says. `follows` is the id of the mail that it answers,
+    handed in before it. `status`: the status of a record that it makes; None: the first open one of its type.
+    """
+
+    at: str
+    follows: str | None = None
+    status: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
-    """What is known of a mail besides its bytes. `received_at` is UTC ISO 8601: when Postroom took it in."""
+    """What is known of a mail besides its bytes. `received_at` is UTC ISO 8601: when Postroom took it in.
+
+    `history` is None for the mail of today, and set for an old one that was imported.
+    """
 
     mail_id: str
     inbox: str
     received_at: str
     envelope_from: str | None = None
     envelope_to: tuple[str, ...] = ()
+    history: History | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +70,7 @@ class MailReceived:
     envelope_from: str | None = None
     envelope_to: tuple[str, ...] = ()
     arrival_id: str = ""
+    history: History | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from shared.contracts import codec
 from shared.contracts.change import Target
-from shared.contracts.events import Event
+from shared.contracts.events import Event, History
 from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.store.documents import Document, Documents
@@ -52,7 +52,8 @@ class StoredMail:
     (`released`) or `dead` (by a replay): then it is in flight again. Nothing removes it.
 
     `raw` is the blob of the bytes received, `size` their number, `arrival` the message that brought it first;
-    `document` is the blob of what was exported. `message_key`, `sender_key` and `loop_key` are what it is found by.
+    `document` is the blob of what was exported; `history` is set for an old mail that was imported. `message_key`,
+    `sender_key` and `loop_key` are what it is found by.
     """
 
     outcome: OutcomeName | None = None
@@ -84,6 +85,7 @@ class StoredMail:
     released: bool = False
     released_at: datetime | None = None
     released_by: str | None = None
+    history: History | None = None
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -105,7 +107,7 @@ _READ: Final = frozenset(
 )
 """Keys of what was read of a mail: all of them, or none when it could not be read."""
 _LATER: Final = frozenset(
-    ("reply_to", "rule", "emitted", "document", "targets", "released", "released_at", "released_by")
+    ("reply_to", "rule", "emitted", "document", "targets", "released", "released_at", "released_by", "history")
 )
 """Keys that are not there until they say something."""
 _FIRST: Final = frozenset(("outcome", "reason", "records", "_id", "arrival", "received_at"))

@@ -161,7 +161,8 @@ def changed_properties(change: Change, record: Record, at: datetime) -> dict[str
         keys = [holding_key(name, person) for name, people in holders.items() for person in people]
         changed["keys"] = [*search_keys(change.type, changed.get("fields", record.fields)), *keys]
     changed |= _service(change)
-    return {**changed, "updated_at": at} if change.action != "none" else changed
+    updated_at = max(at, record.updated_at or at)  # an old mail may come later than newer ones
+    return {**changed, "updated_at": updated_at} if change.action != "none" else changed
 
 
 def _service(change: Change) -> dict[str, Any]:

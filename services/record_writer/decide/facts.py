@@ -12,10 +12,10 @@ from services.record_writer.decide.restricted import Reduced, judge_of, original
 from services.record_writer.decide.trust import is_authenticated
 from shared.config.model import Configuration, Inbox, Settings
 from shared.contracts.change import Activity, Target
-from shared.contracts.events import Envelope, Sender, SenderMatched
+from shared.contracts.events import Envelope, History, Sender, SenderMatched
 from shared.contracts.mail import Attachment, ParsedMail
 from shared.store.mails import RecordLabel, StoredMail
-from shared.text import shortened
+from shared.text import from_iso, shortened
 
 EMAIL_LISTENER: Final = "email listener"
 """The author's name when it is not a person's (IV-07, TI-30)."""
@@ -60,6 +60,16 @@ class Facts:
     forwarder: Sender | None = None
     comment: str = ""
     remarks: tuple[str, ...] = ()
+
+    @property
+    def history(self) -> History | None:
+        """Set for an old mail that was imported."""
+        return self.envelope.history
+
+    @property
+    def at(self) -> datetime:
+        """The time of what the mail does to records: now, or when an old mail was sent."""
+        return min(from_iso(self.history.at), self.now) if self.history else self.now
 
     @property
     def settings(self) -> Settings:

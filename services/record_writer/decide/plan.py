@@ -12,7 +12,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from services.record_writer.decide import create
+from services.record_writer.decide import create, old_mail
 from services.record_writer.decide.body import Block, whole
 from services.record_writer.decide.command import Command, commands_in
 from services.record_writer.decide.commanded import decide_command, is_about_command, plan_command
@@ -41,10 +41,12 @@ INVITATION: Final = "a meeting request or an answer to one, and no answer about 
 
 def decide(facts: Facts, lookups: Lookups) -> Decision:
     """Decide one mail. Raises `PostroomError` when a record, or its type, does not exist any more."""
-    if returned := reported(facts, lookups):
+    if not facts.history and (returned := reported(facts, lookups)):
         return _report(facts, lookups, returned)
     if decide_whole := WHOLE_MAILS.get(facts.inbox.processor):
         return Decision("rejected", INVITATION, "kind") if _is_unwanted_invitation(facts) else decide_whole(facts)
+    if facts.history:
+        return _old(facts, lookups)
     if facts.forwarder is None and (commands := commands_in(facts)):
         return _command(facts, lookups, commands)
     try:
@@ -77,6 +79,16 @@ def _report(facts: Facts, lookups: Lookups, mail: OutboxMail) -> Decision:
     return replace(ended, undelivered=undelivered(facts, mail))
 
 
+def _old(facts: Facts, lookups: Lookups) -> Decision:
+    """Decide an old mail: a note on the record of its thread, or a record. Numbers and commands in it say nothing."""
+    target = next(iter(facts.targets_claimed), None) or old_mail.target(facts, lookups)
+    if target.kind == "wait":
+        return Decision("wait", target.why, target.step)
+    if target.kind == "reject":
+        return Decision("rejected", target.why, target.step, (target,))
+    return conclude(facts, lookups, _plan_parts(facts, lookups, (target,), [whole(facts.mail.text)]))
+
+
 def _is_unwanted_invitation(facts: Facts) -> bool:
     """Whether the mail is an invitation, or an answer to one, of which this inbox makes no record (TI-12)."""
     return facts.mail.kind == "calendar" and not (facts.inbox.take_invitations or facts.released)
@@ -98,7 +110,7 @@ def _plan_parts(facts: Facts, lookups: Lookups, targets: Sequence[Target], block
     created: set[str] = set()
     for number, (target, block) in enumerate(zip(targets, blocks, strict=False)):
         before = latest.get(target.record_id or "")
-        record = _left_by(before, facts.now) if before else None
+        record = _left_by(before, facts.at) if before else None
         part = plan_part(facts, lookups, Part(number, target, block, record))
         if part.change:
             change = _creating_once(part.change, created)
@@ -137,6 +149,8 @@ def plan_part(facts: Facts, lookups: Lookups, part: Part) -> Part:
     if record and part.target.kind in MAKING:
         return replace(part, committed=True)
     try:
+        if facts.history:  # no rule and no service level looks at old mail
+            return replace(part, change=OLD_MAIL_PLANNERS[part.target.kind](facts, lookups, part))
         change = PLANNERS[part.target.kind](facts, lookups, part)
         return replace(part, change=change and settled_by_mail(change, record, facts, lookups))
     except SenderRefused as refused:
@@ -172,13 +186,13 @@ def _failed(facts: Facts, ended: Decision) -> Decision:
     failed = ended.failed
     is_incident = (part.target.kind == "new" and type_for(facts, part.target).name == "incident" for part in failed)
     reason = in_words(failed) if len(failed) > 1 else failed[0].failure or failed[0].refusal or ""
-    return replace(ended, ending="failed", reason=reason, may_make_incident=not any(is_incident))
+    return replace(ended, ending="failed", reason=reason, may_make_incident=not (facts.history or any(is_incident)))
 
 
 def _changed(facts: Facts, lookups: Lookups, ended: Decision, failure: str) -> Decision:
     """The outcome when something is written: `recorded`, or `rejected` when no record changes."""
     changes, incident = ended.changes, None
-    if failure and facts.inbox.create_incident_on_error:
+    if failure and facts.inbox.create_incident_on_error and not facts.history:
         created = {change.person.id for change in changes if change.person}
         planned = settled_by_mail(plan_incident_for_parts(facts, failure), None, facts, lookups)
         incident = _creating_once(planned, created)
@@ -217,6 +231,8 @@ PLANNERS: Final[Mapping[TargetKind, Callable[[Facts, Lookups, Part], Change | No
     }
 )
 """Kind of target → the function that plans its Change."""
+OLD_MAIL_PLANNERS: Final = MappingProxyType({**PLANNERS, "new": old_mail.plan_record, "update": old_mail.plan_note})
+"""The same for an old mail that was imported."""
 MAKING: Final = frozenset({"new", "create"})
 COMMANDED: Final = frozenset({"command", "create"})
 """Kinds of targets: those whose record does not exist yet, and those of commands that are carried out."""

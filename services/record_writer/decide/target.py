@@ -82,7 +82,7 @@ def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
     records = _records_of(leads, lookups)
     for certain in (True, False):
         for lead in leads:
-            if lead.unfinished and (lead.own or not certain) and _may_wait(facts):
+            if lead.unfinished and (lead.own or not certain) and may_wait(facts):
                 return Target("wait", "references", "the mail that it answers has no outcome yet")
             for record in (records[record_id] for record_id in lead.record_ids if record_id in records):
                 if certain and not (lead.own or _is_a_party(facts, record)):
@@ -111,7 +111,8 @@ def _records_of(leads: Sequence[Lead], lookups: Lookups) -> dict[str, Record]:
     return {record.id: record for record in found if record}
 
 
-def _may_wait(facts: Facts) -> bool:
+def may_wait(facts: Facts) -> bool:
+    """Whether the mail may still wait for another one."""
     return facts.now - from_iso(facts.envelope.received_at) < MAX_WAIT
 
 

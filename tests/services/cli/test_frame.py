@@ -47,7 +47,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         ("records", "attachment"), ("records", "delete"), ("records", "undelete"), ("report",),
         ("people", "list"), ("people", "show"), ("queues",), ("backup",), ("restore",), ("config", "schema"),
         ("dead-letters", "list"), ("dead-letters", "show"), ("dead-letters", "replay"), ("dead-letters", "discard"),
-        ("outbox", "list"), ("outbox", "show"), ("outbox", "send"),
+        ("import",), ("outbox", "list"), ("outbox", "show"), ("outbox", "send"),
         ("inbox", "list"), ("inbox", "test"), ("inbox", "start"), ("inbox", "stop"),
         ("inbox", "peek"), ("inbox", "sample"),
         ("inbox", "setup", "microsoft365"), ("inbox", "setup", "google"), ("inbox", "setup", "imap"),

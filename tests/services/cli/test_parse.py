@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from services.cli import sources
-from services.cli.sources import split
 from services.parser import limits, process
 from services.parser.process import ParserProcess
+from shared import mail_files
+from shared.mail_files import split
 from tests.builders import a_mail
 from tests.harness.faulty import a_faulty_mail
 from tests.services.cli.conftest import Run
@@ -81,7 +81,7 @@ def test_separator_lines_follow_a_blank_line_and_look_like_one(content: bytes, m
 def test_a_mail_beyond_the_bound_is_told_and_the_others_go_on(
     run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sources, "LARGEST", 400)
+    monkeypatch.setattr(mail_files, "LARGEST", 400)
     write("in/a.eml", b"Subject: a\n\n" + b"x" * 1000)
     write("in/b.mbox", b"From a 10:00\nSubject: b\n\n" + b"x\n" * 500 + b"\nFrom b 10:00\nSubject: c\n\nc\n")
     folder = write("in/z.eml", b"Subject: z\n\n").parent

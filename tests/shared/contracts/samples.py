@@ -9,6 +9,7 @@ from shared.contracts.events import (
     Envelope,
     Event,
     ExportWanted,
+    History,
     IncidentWanted,
     MailAccepted,
     MailParsed,
@@ -30,6 +31,7 @@ ENVELOPE = Envelope(
     received_at="2024-05-14T09:30:00Z",
     envelope_from="bounce+17@shop.example",
     envelope_to=("support@desk.example",),
+    history=History("2019-03-01T08:15:00.000Z", "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "Closed"),
 )
 MAIL = ParsedMail(
     sha256=SHA256,

@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,12 +50,10 @@ def run(*command: str, env: Mapping[str, str]) -> Cost:
     began = time.perf_counter()
     process = subprocess.Popen(command, cwd=ROOT, env=dict(env), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
-    memory = _Memory(process.pid)
-    memory.start()
-    told = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - began
-    memory.ended.set()
+    with watched_memory(process.pid) as memory:
+        told = process.stderr.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
     process.returncode = os.waitstatus_to_exitcode(status)
     process.stderr.close()
     if process.returncode:
@@ -62,7 +61,18 @@ def run(*command: str, env: Mapping[str, str]) -> Cost:
     return Cost(seconds, usage.ru_utime + usage.ru_stime, max(memory.peak_mb, usage.ru_maxrss / 1024))
 
 
-class _Memory(threading.Thread):
+@contextmanager
+def watched_memory(pid: int) -> Iterator[Memory]:
+    """Watch a process as long as the block lasts."""
+    memory = Memory(pid)
+    memory.start()
+    try:
+        yield memory
+    finally:
+        memory.ended.set()
+
+
+class Memory(threading.Thread):
     """Watches the memory of a process and its children together; what they share counts once (proc(5), Pss)."""
 
     def __init__(self, pid: int) -> None:

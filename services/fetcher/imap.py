@@ -36,7 +36,7 @@ from services.fetcher.mailbox import (
 )
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mail_network import connection_test
-from shared.mail_network.connection import Unreachable
+from shared.mail_network.connection import Deadline, Unreachable
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.lines import address_of
 from shared.mail_network.logins import Policy
@@ -57,6 +57,7 @@ class ImapMailbox:
     def __init__(self, access: InboxAccess) -> None:
         self._inbox, self._who, self._limits = access.inbox, access.credentials, access.limits
         self._client: BoundedClient | None = None
+        self._deadline = Deadline()
         self._place = ""
         self._archive = ""
 
@@ -79,7 +80,8 @@ class ImapMailbox:
         client.hang_up()
 
     def hang_up(self) -> None:
-        """Close the connection, even during an operation; a later use opens a new one."""
+        """Close the connection for good, even while it is made or during an operation."""
+        self._deadline.cancel()
         if (client := self._client) is not None:
             client.hang_up()
 
@@ -240,7 +242,8 @@ class ImapMailbox:
     def _connected(self) -> BoundedClient:
         if self._client is None:
             bound = self._limits.max_download + _LITERAL_SLACK_BYTES
-            client = imap_client.connect(self._address, bound, self._limits.operation.total_seconds())
+            self._deadline.restart(self._limits.operation.total_seconds())
+            client = imap_client.connect(self._address, bound, self._deadline)
             try:
                 self._open(client)
             except BaseException as error:

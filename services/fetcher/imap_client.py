@@ -273,11 +273,14 @@ def translated_errors(address: Address) -> Iterator[None]:
             raise Unreachable(f"{address.where}: {words_of(error)}") from error
 
 
-def connect(address: Address, literal_bound: int, seconds: float) -> BoundedClient:
-    """Open a connection with TLS as configured, without login. Never falls back to clear text (TI-05)."""
+def connect(address: Address, literal_bound: int, deadline: Deadline) -> BoundedClient:
+    """Open a connection with TLS as configured, without login. Never falls back to clear text (TI-05).
+
+    `deadline` bounds this operation, and later ones as it is set again (`set_deadline`).
+    """
     with translated_errors(address):
         try:
-            client = BoundedClient(address, Deadline(seconds), literal_bound)
+            client = BoundedClient(address, deadline, literal_bound)
         except (imaplib.IMAP4.abort, OSError):  # a certificate error is a ValueError as well
             raise
         except UNREADABLE as error:

@@ -14,8 +14,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
-from services.fetcher import mailbox
+from services.fetcher import mailbox, slots
 from services.fetcher.idle import IdleWatch
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import InboxAccess, Limits, Mailbox, Peek
@@ -31,7 +32,7 @@ from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
 from shared.mail_network.tokens import TokenSource
 from shared.runtime.hooks import Failed, Hooks, Outage, Retried
-from shared.runtime.lease import Leases
+from shared.runtime.lease import Lease, Leases
 from shared.store.documents import Documents
 from shared.store.inbox_states import AUTHENTICATION, InboxState, InboxStates, access_mark
 
@@ -45,8 +46,6 @@ DEPENDENCY_RETRY_SECONDS = 5.0
 MAX_WAIT_SECONDS = 900.0
 STOP_SECONDS = 4.0
 """How long a visit may go on after the fetcher was asked to stop."""
-PARALLEL_VISITS = 4
-"""How many inboxes are visited at once, so that a slow server does not delay the others."""
 
 
 def _ignore(*_: object) -> None:
@@ -72,6 +71,14 @@ class Wiring:
     recovered: Callable[[Inbox, str], None] = _ignore
     mailbox_class: Callable[[str], Callable[[InboxAccess], Mailbox]] = mailbox.mailbox_class
     hooks: Hooks = field(default_factory=Hooks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A visit under way, and when it began."""
+
+    visit: Future[Polled]
+    began: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,14 +118,17 @@ class FetcherSource:
     # scheduling
 
     def due(self) -> list[Inbox]:
-        """Enabled inboxes with a mailbox that are to be visited now; empty while processing is off."""
+        """Enabled inboxes with a mailbox that are to be visited now, those first that have waited longest.
+
+        Empty while processing is off.
+        """
         if not self._wiring.settings().processing:
             self._running = set()
             return []
         states = self.states.all()
         running = [each for each in self._wiring.inboxes() if self._runs(each, states)]
         self._running = {each.name for each in running}
-        return [each for each in running if self._is_due(each)]
+        return sorted((each for each in running if self._is_due(each)), key=self._due_since)
 
     def _runs(self, inbox: Inbox, states: Mapping[str, InboxState]) -> bool:
         if not inbox.enabled or inbox.protocol == "none" or self._is_unsupported(inbox):
@@ -146,6 +156,10 @@ class FetcherSource:
         if plan is None or plan.inbox != inbox or plan.at <= self._monotonic():
             return True
         return inbox.name in self._news and plan.failures == 0
+
+    def _due_since(self, inbox: Inbox) -> float:
+        plan = self._plans.get(inbox.name)
+        return plan.at if plan else 0.0
 
     def _plan(
         self, inbox: Inbox, *, failed: bool = False, soon: bool = False, asked_wait: float | None = None
@@ -183,21 +197,25 @@ class FetcherSource:
             return Polled(inbox.name, busy=True)
         settings = self._wiring.settings()
         ledger = Ledger(self._documents, inbox, self._clock, _max_download(settings))
-        with lease, self._mailbox(inbox, settings) as box:
-            visit = Visit(
-                replace(inbox, log_events=inbox.log_events and settings.log_events),
-                box=box,
-                ledger=ledger,
-                lease=lease,
-                hand_over=self._wiring.hand_over,
-                stopping=self._stopping.is_set,
-                hooks=self._wiring.hooks,
-            )
-            self._open[inbox.name] = box
+        with lease:
+            box = self._open[inbox.name] = self._mailbox(inbox, settings)
             try:
-                return visit.run(inbox.max_per_poll or settings.max_per_poll)
+                with box:
+                    return self._visited(inbox, settings, box, ledger, lease)
             finally:
                 del self._open[inbox.name]
+
+    def _visited(self, inbox: Inbox, settings: Settings, box: Mailbox, ledger: Ledger, lease: Lease) -> Polled:
+        visit = Visit(
+            replace(inbox, log_events=inbox.log_events and settings.log_events),
+            box=box,
+            ledger=ledger,
+            lease=lease,
+            hand_over=self._wiring.hand_over,
+            stopping=self._stopping.is_set,
+            hooks=self._wiring.hooks,
+        )
+        return visit.run(inbox.max_per_poll or settings.max_per_poll)
 
     def _mailbox(self, inbox: Inbox, settings: Settings) -> Mailbox:
         limits = Limits(
@@ -267,21 +285,26 @@ class FetcherSource:
 
         Running visits then end after their current mail; connections that do not respond are closed.
         """
-        under_way: dict[str, Future[Polled]] = {}
+        under_way: dict[str, _Running] = {}
         self._stopping.clear()
-        with ThreadPoolExecutor(PARALLEL_VISITS, thread_name_prefix="fetch") as pool:
+        with ThreadPoolExecutor(slots.MAX_VISITS, thread_name_prefix="fetch") as pool:
             while not stop.is_set():
-                under_way = {name: each for name, each in under_way.items() if not _is_over(each)}
-                for inbox in self._due_or_none():
-                    if inbox.name not in under_way:
-                        under_way[inbox.name] = pool.submit(self.poll, inbox)
+                under_way = {name: each for name, each in under_way.items() if not _is_over(each.visit)}
+                for inbox in self._to_visit(under_way):
+                    under_way[inbox.name] = _Running(pool.submit(self.poll, inbox), self._monotonic())
                 self._rest(stop)
             self._stopping.set()
             self.idle.close(STOP_SECONDS)
-            wait(under_way.values(), STOP_SECONDS)
+            wait([each.visit for each in under_way.values()], STOP_SECONDS)
             for box in list(self._open.values()):
                 box.hang_up()
             pool.shutdown(cancel_futures=True)
+
+    def _to_visit(self, under_way: Mapping[str, _Running]) -> list[Inbox]:
+        """The inboxes whose visits begin now: those that are due, as far as there are slots."""
+        free = slots.free_slots((each.began for each in under_way.values()), self._monotonic())
+        waiting = (inbox for inbox in self._due_or_none() if inbox.name not in under_way) if free else ()
+        return list(islice(waiting, free))
 
     def _rest(self, stop: threading.Event) -> None:
         """Wait for the next round, which begins early when mail has arrived somewhere."""

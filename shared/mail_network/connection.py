@@ -14,7 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 
 import idna
@@ -26,6 +26,8 @@ CONNECT_SECONDS = 15.0
 GREETING_SECONDS = 5.0
 """Wait for a greeting before asking whether the server begins with TLS: such a server sends nothing first."""
 HANDSHAKE_SECONDS = 8.0
+LOOK_SECONDS = 1.0
+"""How often a read that waits looks whether its deadline was cancelled."""
 _PROBE_SECONDS = 2.0
 _WITHOUT_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")
 """Beginnings of the reasons that OpenSSL gives when the other side does not speak TLS."""
@@ -177,19 +179,24 @@ def _begins_with_tls(where: tuple[str, int]) -> bool:
 
 
 class Deadline:
-    """A moment on the monotonic clock by which the operation under way must end."""
+    """A moment on the monotonic clock by which the operation under way must end. Any thread may cancel it for good."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float = 0.0) -> None:
         self._at = time.monotonic() + seconds
+        self._cancelled = False
 
     def restart(self, seconds: float) -> None:
         """The next operation has `seconds` from now."""
         self._at = time.monotonic() + seconds
 
+    def cancel(self) -> None:
+        """No operation has any time left, neither the one under way nor a later one."""
+        self._cancelled = True
+
     def remaining(self) -> float:
         """Seconds left; `TimeoutError` when there are none."""
         left = self._at - time.monotonic()
-        if left <= 0:
+        if left <= 0 or self._cancelled:
             raise TimeoutError("the server did not finish in time")
         return left
 
@@ -207,8 +214,10 @@ class DeadlineReader(io.RawIOBase):
 
     def readinto(self, buffer: memoryview, /) -> int:  # type: ignore[override]  # typeshed's Buffer is newer
         """Read some bytes, within the deadline."""
-        self._sock.settimeout(self._deadline.remaining())
-        return self._sock.recv_into(buffer)
+        while True:
+            self._sock.settimeout(min(self._deadline.remaining(), LOOK_SECONDS))
+            with suppress(TimeoutError):  # then there may be time left
+                return self._sock.recv_into(buffer)
 
 
 @contextmanager

@@ -47,3 +47,17 @@ def test_killed_at_any_step_nothing_is_lost_or_doubled(dovecot: Dovecot, tmp_pat
     assert dovecot.mails("bob", criteria="UNSEEN") == []
     assert sorted(dovecot.mails("bob", "Archive")) == (sorted(mails) if after == "archive" else [])
     assert len(dovecot.mails("bob")) == (MAILS if after == "mark_read" else 0)
+
+
+@pytest.mark.req("PR-15", "IV-04")
+def test_killed_again_and_again_every_mail_is_taken(dovecot: Dovecot, tmp_path: Path) -> None:
+    """The small form of `python -m bench.mailboxes large`."""
+    mails = [a_mail(number) for number in range(10 * MAILS)]
+    dovecot.deliver("bob", *mails)
+    for step in STEPS:
+        assert run(dovecot, tmp_path, step, "archive") == -signal.SIGKILL
+    while dovecot.mails("bob"):
+        assert run(dovecot, tmp_path, "never", "archive") == 0
+    handed_over = (tmp_path / "handed-over").read_text().split()
+    assert set(handed_over) == {hashlib.sha256(mail).hexdigest() for mail in mails}
+    assert sorted(dovecot.mails("bob", "Archive")) == sorted(mails)

@@ -271,6 +271,11 @@ def is_all(named: Sequence[str], *, everything: bool, what: str) -> bool:
     return everything
 
 
+def who() -> str:
+    """The user who runs the command, as changes name them."""
+    return os.environ.get("USER") or os.environ.get("LOGNAME") or "operator"
+
+
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """`--limit` and `--after` of every list."""
     after = click.option("--after", "skip", type=click.IntRange(0), default=0, metavar="N", help="Skip the first N.")

@@ -1,18 +1,18 @@
-"""`postroom config`: check a file, apply it to the store, write the stored configuration out."""
+"""`postroom config`: check a file, apply it to the store, write the stored configuration out, list its changes."""
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from services.cli import base, output
-from services.cli.base import PROBLEM, Command, Group, as_json, opened
+from services.cli.base import PROBLEM, Command, Group, as_json, opened, page_options, who
 from services.operator import configuration
 from services.operator.inboxes import ConnectionCheck, check_connection
 from services.operator.mail_servers import check_mail_server
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shared.config.model import Configuration
     from shared.mail_network.connection_test import TestResult
     from shared.store.configuration import Applied
+    from shared.store.configuration_changes import ConfigurationChange
 
 FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
 NAMES_SHOWN = 20
@@ -93,15 +94,11 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
             if prune and not yes and sys.stdin.isatty():
                 _confirm(app, found.stated)
             with output.watching("applying"):
-                applied = configuration.apply_file(app, found, prune=prune, by=_who(), reason=reason)
+                applied = configuration.apply_file(app, found, prune=prune, by=who(), reason=reason)
             _report(applied)
             return _test(app, found.stated) if tests else 0
     except InvalidConfiguration as refused:
         return _show_problems(refused.problems)
-
-
-def _who() -> str:
-    return os.environ.get("USER") or os.environ.get("LOGNAME") or "operator"
 
 
 def _confirm(app: App, stated: Configuration) -> None:
@@ -155,6 +152,40 @@ def export(file: Path) -> None:
     else:
         configuration.export_to(file, stored)
         click.echo(f"{output.safe(file)}: {_counted(configuration.section_counts(stored))}", err=True)
+
+
+@config.command(cls=Command)
+@click.argument("thing", required=False, metavar="[SECTION/NAME]")
+@page_options
+def history(thing: str | None, limit: int, skip: int) -> None:
+    """List the changes of the configuration, the newest first: who, when, why, and what is different.
+
+    With SECTION/NAME, such as inboxes/support, only the changes of that. Secrets are shown as references.
+    """
+    with opened() as app:
+        changes = list(configuration.configuration_changes(app, limit, skip, thing=thing))
+        zone = app.directory.current().settings.timezone
+    for each in changes:
+        if as_json():
+            output.emit({key: value for key, value in asdict(each).items() if key != "id"})
+        else:
+            _show_change(each, zone, thing)
+    if not changes and not as_json():
+        click.echo("no changes")
+
+
+def _show_change(change: ConfigurationChange, zone: str, thing: str | None) -> None:
+    reason = f": {output.safe(change.reason)}" if change.reason else ""
+    click.echo(f"{change.revision}  {output.local(change.at, zone)}  {output.safe(change.by)}{reason}")
+    done = {"created": change.created, "updated": change.updated, "deleted": change.deleted}
+    lines = [f"{word}  {name}" for word, names in done.items() for name in names if thing in {None, name}]
+    lines += [
+        f"{each.thing}  {each.key}: {each.before} → {each.after}" for each in change.keys if thing in {None, each.thing}
+    ]
+    for line in lines[:NAMES_SHOWN]:
+        click.echo(f"    {output.safe(line)}")
+    if len(lines) > NAMES_SHOWN:
+        click.echo(f"    ... and {len(lines) - NAMES_SHOWN} more (--json has all)")
 
 
 @config.command(cls=Command)

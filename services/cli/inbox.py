@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from services.cli import output
-from services.cli.base import PROBLEM, Command, Group, Problem, as_json, is_all, opened
+from services.cli.base import PROBLEM, Command, Group, Problem, as_json, is_all, opened, who
 from services.cli.mail_server import test_mail_options
 from services.operator import inboxes
 from services.operator.mail_servers import TestMail
@@ -145,7 +145,7 @@ def stop(name: str | None, *, everything: bool, reason: str) -> None:
     """Stop taking mail from an inbox, or from all, without a restart."""
     with opened() as app:
         if _is_all(name, everything=everything):
-            inboxes.switch_processing(app, on=False)
+            inboxes.switch_processing(app, on=False, by=who(), reason=reason)
         else:
             inboxes.stop_inbox(app, name or "", reason)
     _show_state("stopped", name)
@@ -166,7 +166,7 @@ def start(name: str | None, *, everything: bool) -> None:
     """Start an inbox again, also one that stopped because logins were refused; or switch the whole system on."""
     with opened() as app:
         if _is_all(name, everything=everything):
-            inboxes.switch_processing(app, on=True)
+            inboxes.switch_processing(app, on=True, by=who(), reason="started")
         else:
-            inboxes.start_inbox(app, name or "")
+            inboxes.start_inbox(app, name or "", by=who())
     _show_state("started", name)

@@ -30,7 +30,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "outbox": ("services.cli.outbox:outbox", "Outgoing mail, sent and waiting."),
     "inbox": ("services.cli.inbox:inbox", "Inboxes: list, test, start, stop, peek, sample."),
     "mail-server": ("services.cli.mail_server:mail_server", "Mail servers: list, test, send a test mail."),
-    "config": ("services.cli.config:config", "Check, apply and export the configuration."),
+    "config": ("services.cli.config:config", "Check, apply and export the configuration; list its changes."),
     "backup": ("services.cli.backup:backup", "Back up store and queues of the embedded default to a file."),
     "restore": ("services.cli.backup:restore", "Restore such a file to an empty data folder."),
     "doctor": ("services.cli.doctor:doctor", "Is everything reachable, is every mail accounted for?"),

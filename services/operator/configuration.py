@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ from shared.config.tree import cut_texts
 from shared.config.writing import to_yaml
 from shared.mail_network import sasl
 from shared.store import configuration as store
+from shared.store.configuration_changes import ConfigurationChange, ConfigurationChanges
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -139,6 +141,17 @@ def stored_configuration(app: App) -> Configuration:
     """The stored configuration, people and preconfigured rules included; secrets stay references."""
     stored = store.read(app.documents, people=True)
     return replace(stored, rules=stored.all_rules)
+
+
+def configuration_changes(
+    app: App, limit: int, skip: int = 0, *, thing: str | None = None
+) -> Iterator[ConfigurationChange]:
+    """Changes of the configuration, the newest first (VS-12); `thing`: those of one, such as `inboxes/support`."""
+    changes = ConfigurationChanges(app.documents)
+    if thing is None:
+        return changes.recent(limit, skip)
+    of_thing = (each for each in changes.recent(0) if thing in {*each.created, *each.updated, *each.deleted})
+    return islice(of_thing, skip, skip + limit)
 
 
 def export_to(path: Path, stored: Configuration) -> None:

@@ -14,7 +14,7 @@ from services.operator.credential_ends import CredentialEnd, credential_end
 from services.operator.errors import NotAvailable
 from services.operator.view import values_of
 from shared.contracts.errors import BoundExceeded, Unavailable
-from shared.store.configuration import switch
+from shared.store.configuration import Made, switch
 from shared.store.inbox_states import OPERATOR, InboxState, InboxStates
 
 if TYPE_CHECKING:
@@ -207,14 +207,15 @@ def stop_inbox(app: App, name: str, reason: str) -> None:
     InboxStates(app.documents, app.clock).stop(inbox_named(app, name).name, reason)
 
 
-def start_inbox(app: App, name: str) -> None:
+def start_inbox(app: App, name: str, *, by: str = OPERATOR) -> None:
     """Visit an inbox again, also one that stopped because logins were refused, or that was disabled."""
     inbox = inbox_named(app, name)
     InboxStates(app.documents, app.clock).start(inbox.name)
     if not inbox.enabled:
-        switch(app.documents, "inboxes", inbox.name, "enabled", value=True)
+        made = Made(app.clock.now(), by, "started")
+        switch(app.documents, "inboxes", inbox.name, "enabled", value=True, made=made)
 
 
-def switch_processing(app: App, *, on: bool) -> None:
+def switch_processing(app: App, *, on: bool, by: str = OPERATOR, reason: str = "") -> None:
     """Switch visits to all inboxes on or off."""
-    switch(app.documents, "settings", "settings", "processing", on)
+    switch(app.documents, "settings", "settings", "processing", on, Made(app.clock.now(), by, reason))

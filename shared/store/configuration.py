@@ -21,15 +21,22 @@ from shared.config.rule_checks import named_in_rules
 from shared.config.schema import SECTIONS
 from shared.contracts.errors import Misconfigured
 from shared.ids import derived_id
+from shared.store.configuration_changes import (
+    MAX_THINGS,
+    ChangedKey,
+    ConfigurationChange,
+    ConfigurationChanges,
+    changed_keys,
+)
 from shared.store.configuration_documents import from_documents, to_documents
 from shared.store.documents import Document, Documents
 from shared.store.people import CONFIGURED, People
 from shared.store.settings import SETTINGS, has_configuration
 
 REVISION: Final = "revision"
-CHANGES: Final = "configuration_changes"
-"""The collection of what was changed, when, by whom and why."""
 _CHUNK: Final = 500
+_OWN: Final = frozenset({"_id", "position", "created_at", CONFIGURED})
+"""Members of documents that are not configuration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +52,15 @@ class Applied:
     def changed(self) -> bool:
         """Whether the store is different now."""
         return bool(self.created or self.updated or self.deleted)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """When a change was made, by whom and why."""
+
+    at: datetime
+    by: str = "operator"
+    reason: str = ""
 
 
 def read(documents: Documents, *, people: bool = False) -> Configuration:
@@ -98,7 +114,8 @@ def apply(
     if applied.changed or revision(documents) == 0:
         _require_reason(stored, applied, reason)
         _write(documents, plan, deleted)
-        _note(documents, applied, now, by, reason)
+        keys = (key for each in plan if each.before is not None for key in each.keys)
+        _note(documents, Made(now, by, reason), applied, keys)
     return applied
 
 
@@ -118,6 +135,12 @@ class _Step:
     name: str
     before: Document | None
     changes: Document
+
+    @property
+    def keys(self) -> Iterator[ChangedKey]:
+        """The keys that become different, without the place in the file."""
+        after = {key: value for key, value in self.changes.items() if key not in _OWN}
+        return changed_keys(f"{self.section}/{self.name}", self.before or {}, after)
 
 
 def _plan(documents: Documents, config: Configuration, now: datetime) -> list[_Step]:
@@ -185,28 +208,33 @@ def _write(documents: Documents, plan: Iterable[_Step], deleted: Iterable[tuple[
             documents.delete(section, {"_id": name})
 
 
-def _note(documents: Documents, applied: Applied, now: datetime, by: str, reason: str) -> None:
+def _note(documents: Documents, made: Made, applied: Applied, keys: Iterable[ChangedKey] = ()) -> None:
     """Increase the revision, after everything else is written, and store what was changed and why."""
     with documents.batch():
-        counted = documents.upsert(SETTINGS, SETTINGS, {"$inc": {REVISION: 1}})[REVISION]
-        documents.insert(
-            CHANGES,
-            {
-                "_id": derived_id("configuration", str(counted), now.isoformat()),
-                REVISION: counted,
-                "at": now,
-                "by": by,
-                "reason": reason.strip(),
-                "created": list(applied.created[:_CHUNK]),
-                "updated": list(applied.updated[:_CHUNK]),
-                "deleted": list(applied.deleted[:_CHUNK]),
-            },
+        counted = int(documents.upsert(SETTINGS, SETTINGS, {"$inc": {REVISION: 1}})[REVISION])
+        ConfigurationChanges(documents).add(
+            ConfigurationChange(
+                derived_id("configuration", str(counted), made.at.isoformat()),
+                counted,
+                made.at,
+                made.by,
+                made.reason.strip(),
+                applied.created[:MAX_THINGS],
+                applied.updated[:MAX_THINGS],
+                applied.deleted[:MAX_THINGS],
+                tuple(islice(keys, MAX_THINGS)),
+            )
         )
 
 
-def switch(documents: Documents, section: str, name: str, key: str, value: Any) -> bool:
+def switch(documents: Documents, section: str, name: str, key: str, value: Any, made: Made | None = None) -> bool:
     """Change one key of one stored thing, such as `inboxes`, `support`, `enabled`; False when it is not there."""
-    if not documents.update(section, {"_id": name}, {"$set": {key: value}}):
+    before = documents.get(section, name)
+    if before is None or not documents.update(section, {"_id": name}, {"$set": {key: value}}):
         return False
-    documents.upsert(SETTINGS, SETTINGS, {"$inc": {REVISION: 1}})
+    thing = f"{section}/{name}"
+    if section == SETTINGS:
+        before = {key: getattr(DEFAULT.settings, key), **before}
+    keys = changed_keys(thing, before, {key: value})
+    _note(documents, made or Made(SystemClock().now()), Applied(updated=(thing,)), keys)
     return True

@@ -210,3 +210,26 @@ def test_apply_tests_the_mail_servers_that_send(run: Run, write: Write) -> None:
     assert (test["mail_server"], test["test"]) == ("out", "failed")
     assert "The server could not be reached" in test["message"]
     assert run("config", "apply", write("p.yaml", servers), "--no-test").code == 0
+
+
+@pytest.mark.req("VS-12")
+def test_the_history_says_who_changed_what_and_why(run: Run, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("USER", "ann")
+    inbox = "name: a, address: a@x.example, commands: {reopen_closed: %s}, password: '${OLD_PASSWORD}'"
+    first = write("a.yaml", f"inboxes: [{{{inbox % 'false'}}}]")
+    second = write("b.yaml", f"inboxes: [{{{inbox % 'true'}}}]".replace("OLD", "NEW"))
+    assert run("config", "apply", first, "--no-test", "--reason", "begin").code == 0
+    assert run("config", "apply", second, "--no-test", "--reason", "customers\x1b[31m asked").code == 0
+    assert run("inbox", "stop", "--all", "--reason", "night").code == 0
+    newest, middle, *_ = run("config", "history", "--json").lines
+    assert (newest["by"], newest["reason"], newest["updated"]) == ("ann", "night", ["settings/settings"])
+    assert newest["keys"] == [{"thing": "settings/settings", "key": "processing", "before": "true", "after": "false"}]
+    assert {each["key"]: (each["before"], each["after"]) for each in middle["keys"]} == {
+        "commands.reopen_closed": ("false", "true"),
+        "password": ('"${OLD_PASSWORD}"', '"${NEW_PASSWORD}"'),
+    }
+    shown = run("config", "history", "inboxes/a", "--limit", "1").out.splitlines()
+    assert shown[0].endswith("ann: customers\\x1b[31m asked")
+    assert "    inboxes/a  commands.reopen_closed: false → true" in shown
+    assert len(run("config", "history", "inboxes/a", "--json").lines) == 2
+    assert run("config", "history", "inboxes/nothing").out == "no changes\n"

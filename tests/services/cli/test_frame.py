@@ -52,7 +52,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         ("inbox", "peek"), ("inbox", "sample"),
         ("inbox", "setup", "microsoft365"), ("inbox", "setup", "google"), ("inbox", "setup", "imap"),
         ("mail-server", "list"), ("mail-server", "test"),
-        ("config", "check"), ("config", "apply"), ("config", "export"), ("doctor",),
+        ("config", "check"), ("config", "apply"), ("config", "export"), ("config", "history"), ("doctor",),
     }  # fmt: skip
 
 

@@ -16,7 +16,8 @@ from shared.config.reading import load_bytes
 from shared.config.writing import to_yaml
 from shared.contracts.errors import Misconfigured
 from shared.embedded.documents import EmbeddedDocuments
-from shared.store.configuration import CHANGES, apply, read, revision, switch
+from shared.store.configuration import apply, read, revision, switch
+from shared.store.configuration_changes import CHANGES
 from shared.store.configuration_documents import from_documents, to_documents
 from shared.store.documents import Documents
 from shared.store.settings import SETTINGS

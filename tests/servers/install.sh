@@ -12,6 +12,7 @@ install_servers() {
     [ -x /usr/sbin/krb5kdc ] || missing="$missing krb5-kdc krb5-admin-server"
     [ -x /usr/bin/krb5-config ] || missing="$missing libkrb5-dev"
     [ -x /usr/sbin/postfix ] || missing="$missing postfix"
+    [ -x /usr/lib/cyrus/bin/master ] || missing="$missing cyrus-imapd sasl2-bin libsasl2-modules"
     install_packages $missing
     for each in $rabbitmq_versions; do
         has_rabbitmq "${each%:*}" || install_rabbitmq "${each%:*}" "${each#*:}"

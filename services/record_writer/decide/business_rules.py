@@ -76,6 +76,7 @@ class _Round:
     before: Record | None
     type_: RecordType
     occasion: Occasion
+    _made: tuple[Change, Record] | None = None
 
     def run(self) -> Change:
         """Ask the rules of the events that have happened, then those of the events that rules caused."""
@@ -104,8 +105,10 @@ class _Round:
 
     @property
     def record(self) -> Record:
-        """The record as the change leaves it so far."""
-        return after_change(self.change, self.before, self.occasion.now)
+        """The record as the change leaves it so far; made again only when the change has grown."""
+        if self._made is None or self._made[0] is not self.change:
+            self._made = self.change, after_change(self.change, self.before, self.occasion.now)
+        return self._made[1]
 
     def _holds(self, rule: BusinessRule) -> bool:
         record = self.record if rule.when else None

@@ -7,6 +7,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -17,6 +18,9 @@ from tests.servers.presence import cannot_run, free_ports, missing
 from tests.servers.tls import Certificate, make_certificate
 
 PROGRAMS = Path("/usr/lib/cyrus/bin")
+IMAPD = Path("/var/cache/postroom-tests/cyrus/usr/lib/cyrus/bin/imapd")
+"""Unpacked beside the other programs: Debian's package of it and Dovecot's exclude each other."""
+SASL = Path("/usr/sbin/saslpasswd2")
 USERS = ("bob",)
 ADMIN = "cyrus"
 PASSWORD = "secret"
@@ -46,8 +50,8 @@ START {{
   recover cmd="{programs}/ctl_cyrusdb -C {home}/imapd.conf -r"
 }}
 SERVICES {{
-  imap cmd="{programs}/imapd -C {home}/imapd.conf" listen="127.0.0.1:{port}" prefork=0
-  imaps cmd="{programs}/imapd -s -C {home}/imapd.conf" listen="127.0.0.1:{tls_port}" prefork=0
+  imap cmd="{imapd} -C {home}/imapd.conf" listen="127.0.0.1:{port}" prefork=0
+  imaps cmd="{imapd} -s -C {home}/imapd.conf" listen="127.0.0.1:{tls_port}" prefork=0
 }}
 EVENTS {{
 }}
@@ -72,7 +76,7 @@ class Cyrus:
         return self
 
     def _start(self) -> None:
-        if not (PROGRAMS / "master").exists() or shutil.which("saslpasswd2", path="/usr/sbin") is None:
+        if not all(each.exists() for each in (PROGRAMS / "master", IMAPD, SASL)):
             missing("cyrus (Debian: cyrus-imapd, sasl2-bin)")
         if os.geteuid() != 0:
             cannot_run("Cyrus has to be started as root")
@@ -89,6 +93,7 @@ class Cyrus:
         values = {
             "home": self.home,
             "programs": PROGRAMS,
+            "imapd": IMAPD,
             "port": self.port,
             "tls_port": self.tls_port,
             "certificate": self.certificate.certificate,
@@ -97,7 +102,7 @@ class Cyrus:
         (self.home / "imapd.conf").write_text(_IMAPD.format(**values))
         (self.home / "cyrus.conf").write_text(_MASTER.format(**values))
         for user in (ADMIN, *USERS):
-            command = ["/usr/sbin/saslpasswd2", "-p", "-c", "-f", self.home / "sasldb2", "-u", "localhost", user]
+            command = [SASL, "-p", "-c", "-f", self.home / "sasldb2", "-u", "localhost", user]
             subprocess.run(command, input=PASSWORD.encode(), check=True, capture_output=True)
         owner = pwd.getpwnam("cyrus")
         for folder in ("config", "spool", "proc", "lock", "socket"):
@@ -109,7 +114,7 @@ class Cyrus:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
-                with self.client(ADMIN):
+                with self.client(ADMIN), socket.create_connection(("127.0.0.1", self.tls_port), timeout=10):
                     return
             except (OSError, imaplib.IMAP4.error):
                 time.sleep(0.05)

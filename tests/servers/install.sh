@@ -2,6 +2,7 @@
 
 # the versions of tests/servers/rabbitmq_versions.py, each with the release of Debian that has it
 rabbitmq_versions="3.10:bookworm 4.0:trixie"
+cyrus_beside=/var/cache/postroom-tests/cyrus
 
 install_servers() {
     missing=""
@@ -12,8 +13,10 @@ install_servers() {
     [ -x /usr/sbin/krb5kdc ] || missing="$missing krb5-kdc krb5-admin-server"
     [ -x /usr/bin/krb5-config ] || missing="$missing libkrb5-dev"
     [ -x /usr/sbin/postfix ] || missing="$missing postfix"
-    [ -x /usr/lib/cyrus/bin/master ] || missing="$missing cyrus-imapd sasl2-bin libsasl2-modules"
+    [ -x /usr/lib/cyrus/bin/master ] && [ -x /usr/sbin/saslpasswd2 ] ||
+        missing="$missing cyrus-common sasl2-bin libsasl2-modules"
     install_packages $missing
+    [ -x "$cyrus_beside/usr/lib/cyrus/bin/imapd" ] || unpack_cyrus
     for each in $rabbitmq_versions; do
         has_rabbitmq "${each%:*}" || install_rabbitmq "${each%:*}" "${each#*:}"
     done
@@ -41,6 +44,13 @@ install_packages() {
     # RUNLEVEL=1: the packages must not start services of their own
     RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null ||
         echo "test: could not install $*; their tests are skipped" >&2
+}
+
+unpack_cyrus() { # the package itself and Dovecot's exclude each other; all that it adds to cyrus-common is one program
+    may_install || return 0
+    mkdir -p "$cyrus_beside" && (cd "$cyrus_beside" && apt-get download -qq cyrus-imapd >/dev/null 2>&1 &&
+        dpkg -x cyrus-imapd_*.deb . && rm cyrus-imapd_*.deb) ||
+        echo "test: could not unpack cyrus-imapd; its tests are skipped" >&2
 }
 
 rabbitmq_beside() { # rabbitmq_beside VERSION: where a version goes that this machine's Debian does not have

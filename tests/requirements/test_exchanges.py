@@ -227,3 +227,15 @@ def test_a_person_with_several_requests_within_the_hour_gets_an_acknowledgement_
     for subject in ("Printer", "Screen", "Mouse", "Keyboard", "Chair"):
         desk.receive(a_mail(sender="nora@x.example", to=A, subject=subject))
     assert len(desk.outbox()) == 5
+
+
+@pytest.mark.req("VF-20")
+def test_each_update_by_number_is_confirmed_to_a_person(desks: dict[str, Desk]) -> None:
+    desk = desks[A]
+    desk.receive(a_mail(sender="nora@x.example", to=A, subject="Printer"))
+    number = desk.record()["number"]
+    before = len(desk.outbox())
+    for page in range(1, 6):
+        subject = f"[Incident - {number}] Printer"
+        desk.receive(a_mail(f"Page {page} is grey.\n", sender="nora@x.example", to=A, subject=subject))
+    assert len(desk.outbox()) == before + 5

@@ -21,6 +21,7 @@ from typing import Final
 from shared.config.model import MailTemplate
 from shared.lazy_pattern import lazy_compile
 from shared.mail_text.html_text import text_of
+from shared.mail_text.no_commands import without_commands
 
 Value = str | Callable[[], str]
 Values = Mapping[str, Value]
@@ -75,11 +76,11 @@ def spoken(template: MailTemplate, language: str | None) -> str | None:
 
 
 def filled(words: TemplateWords, values: Values) -> Rendered:
-    """These words, filled in; the subject on one line, the text with one line end at its end."""
+    """These words, filled in; the subject on one line and without commands, the text with one line end at its end."""
     known = {name.casefold(): value for name, value in values.items()}
     text = words.text if words.text is not None else text_of(words.html or "")
     return Rendered(
-        " ".join(_with_values(words.subject, known).split()),
+        without_commands(" ".join(_with_values(words.subject, known).split())),
         f"{_without_empty_lines(text, known).strip(chr(10))}\n",
         None if words.html is None else _with_values(words.html, known, escaped),
     )

@@ -15,6 +15,7 @@ from shared.config.model import RecordType
 from shared.contracts.change import Notification
 from shared.loops import without_prefixes
 from shared.mail_text import values
+from shared.mail_text.no_commands import without_commands
 from shared.mail_text.render import Rendered
 from shared.store.people import StoredPerson
 from shared.text import shortened
@@ -93,8 +94,8 @@ def thread_subject(facts: Facts, label: str = "") -> str:
 
 
 def subject_of_answer(subject: str, label: str = "") -> str:
-    """The subject of an answer to a mail with this one."""
-    subject = without_prefixes(subject)
+    """The subject of an answer to a mail with this one, without commands."""
+    subject = without_commands(without_prefixes(subject))
     named = "" if label.casefold() in subject.casefold() else label
     return " ".join(filter(None, ("Re:", named, shortened(subject, MAX_SUBJECT))))
 

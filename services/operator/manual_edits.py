@@ -17,8 +17,8 @@ from services.record_writer.carry_out import Cause, queue_messages
 from services.record_writer.decide.body import names_of
 from services.record_writer.decide.business_rules import Occasion
 from services.record_writer.decide.consequences import settled
+from services.record_writer.decide.life import event_of
 from services.record_writer.decide.outgoing import outgoing_about
-from services.record_writer.decide.update import event_of
 from services.record_writer.decide.values import MIRRORED, PROPERTY, creation, mirrored, pairs, revision
 from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups

@@ -14,8 +14,9 @@ from urllib.parse import quote
 from services.record_writer.decide import values
 from services.record_writer.decide.answers import notification
 from services.record_writer.decide.facts import UNSPECIFIED
+from services.record_writer.decide.life import event_of
 from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.update import MOVES, NOBODY, event_of
+from services.record_writer.decide.update import MOVES, NOBODY
 from services.record_writer.decide.wording import name_of
 from shared.config.model import APPROVAL, ApprovalRule, Configuration, RecordType
 from shared.contracts.change import Activity, Change, Notification

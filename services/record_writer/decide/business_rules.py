@@ -16,10 +16,10 @@ from typing import Any, Final
 
 from services.record_writer.decide import values
 from services.record_writer.decide.facts import UNSPECIFIED, Facts
+from services.record_writer.decide.life import event_of
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.recipients import Recipient, Situation, recipients_of
 from services.record_writer.decide.rule_mail import About, message
-from services.record_writer.decide.update import event_of
 from shared.addresses import mailbox_key
 from shared.conditions import Compared, holds
 from shared.config.calendars import may_notify

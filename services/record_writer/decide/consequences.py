@@ -12,9 +12,9 @@ from typing import Final
 from services.record_writer.decide.approvals import ASKED, IN_ORDER, asks_for_decision, request_to, verdict_of
 from services.record_writer.decide.business_rules import Occasion, with_rules
 from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.life import is_handled
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.service_levels import with_service_level
-from services.record_writer.decide.update import is_handled
 from shared.contracts.change import Change
 from shared.store.record import Record, after_change
 

@@ -22,6 +22,7 @@ from services.record_writer.decide.body import Block
 from services.record_writer.decide.command import without_command
 from services.record_writer.decide.create import plan_creation
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, author_on
+from services.record_writer.decide.life import event_of
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.numbers import number_of
@@ -30,7 +31,6 @@ from services.record_writer.decide.target import SERVICE_REQUEST, why_allowed
 from services.record_writer.decide.update import (
     changed,
     email_activities,
-    event_of,
     moves,
     plan_update,
     record_of,

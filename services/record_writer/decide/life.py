@@ -60,3 +60,16 @@ def step_of(facts: Facts, type_: RecordType, record: Record) -> Step:
         return "quick-action"
     state = type_.statuses.group(record.status) or "resolved"
     return next(step for each, holds, step in TABLE if each == state and holds(facts, type_))
+
+
+def event_of(type_: RecordType, before: str, after: str | None) -> str:
+    """The event name of an update, by the group of the new status, for integrators and business rules."""
+    was, is_ = type_.statuses.group(before), type_.statuses.group(after or before)
+    if was == is_ or is_ is None:
+        return "updated"
+    return "reopened" if is_ == "open" else is_
+
+
+def is_handled(facts: Facts, record: Record) -> bool:
+    """Whether this mail is work of the desk, after which nothing waits for the handler (VF-11)."""
+    return facts.is_analyst and facts.sender.person_id != (record.customer if record.customer != record.owner else None)

@@ -18,7 +18,7 @@ from services.record_writer.decide.create import tasks_below
 from services.record_writer.decide.desk_answer import desk_answer
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, as_attached, author_on
 from services.record_writer.decide.hint import in_subject
-from services.record_writer.decide.life import Step, quick_action_for, step_of
+from services.record_writer.decide.life import Step, event_of, is_handled, quick_action_for, step_of
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.participants import joining
@@ -80,14 +80,6 @@ def type_of(facts: Facts, part: Part) -> RecordType:
     if type_ is None:
         raise PostroomError(f"the record type {name!r} is gone")
     return type_
-
-
-def event_of(type_: RecordType, before: str, after: str | None) -> str:
-    """The event name of an update, by the group of the new status, for integrators and business rules."""
-    was, is_ = type_.statuses.group(before), type_.statuses.group(after or before)
-    if was == is_ or is_ is None:
-        return "updated"
-    return "reopened" if is_ == "open" else is_
 
 
 def _stated(facts: Facts, type_: RecordType, block: Block) -> dict[str, Any]:
@@ -193,11 +185,6 @@ def refused_as_deleted(facts: Facts, lookups: Lookups, part: Part) -> Change:
 def refused(facts: Facts, lookups: Lookups, part: Part, answer: tuple[Notification, ...], why: str) -> Change:
     """The Change of a command that is not carried out: an answer alone."""
     return changed(facts, lookups, part, "none", notifications=answer, why=(f"{part.target.why}: {why}",))
-
-
-def is_handled(facts: Facts, record: Record) -> bool:
-    """Whether this mail is work of the desk, after which nothing waits for the handler (VF-11)."""
-    return facts.is_analyst and facts.sender.person_id != (record.customer if record.customer != record.owner else None)
 
 
 def _tasks(facts: Facts, part: Part, activities: tuple[Activity, ...]) -> tuple[Change, ...]:

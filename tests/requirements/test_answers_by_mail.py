@@ -163,6 +163,7 @@ OTHERS: Final = {
     "a list in the analyst's name": a_reply(
         sender="users@lists.example", X_Original_From=ANN, List_Id="<users.lists.example>"
     ),
+    "a command to update": a_reply("[Update Ticket - 1]\nFor us only."),
     "several authors": a_reply(sender="Ann <ann@home.example>, Eve <eve@home.example>"),
 }
 

@@ -75,9 +75,9 @@ class DeskAnswer:
 
 
 def desk_answer(facts: Facts, lookups: Lookups, type_: RecordType, part: Part) -> DeskAnswer | None:
-    """What a mail leads to that is an analyst's reply about a record; None for any other mail."""
+    """What a mail leads to that is an analyst's reply about a record; None for any other mail, and for a command."""
     record = part.record
-    if record is None or not _is_reply(facts, record):
+    if record is None or part.target.kind == "command" or not _is_reply(facts, record):
         return None
     person = lookups.person(record.customer) if record.customer else None
     if person is None or person.id == facts.sender.person_id:

@@ -128,8 +128,8 @@ def plan_edit(facts: Facts, lookups: Lookups, part: Part) -> Change:
     if why_allowed(facts, record, lookups) is None or (type_.name in PEOPLE_TYPES and not facts.is_analyst):
         return _insufficient(facts, lookups, part, "not-updated")
     part = replace(part, block=block_of(facts, type_))
-    subject, _ = without_command(facts)
-    facts = replace(facts, mail=replace(facts.mail, subject=subject))
+    subject, text = without_command(facts)
+    facts = replace(facts, mail=replace(facts.mail, subject=subject, new_text=text))
     if not part.block.fields:
         return plan_update(facts, lookups, part)
     try:

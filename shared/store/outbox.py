@@ -26,8 +26,9 @@ Recipients = Literal["to_key", "stranger_domain", "to_stranger"]
 OUTBOX: Final = "outbox"
 MAX_RECENT: Final = 50
 NO_DOMAIN: Final = "postroom.invalid"
-REPLY_ADDRESS: Final = "{reply address}"
-"""Stands in a text for the address that answers to this very mail go to; it is filled in when the mail is queued."""
+REPLY_LINK: Final = "mailto:{reply address}"
+"""Stands in a text for a link to the address that answers to this very mail go to; it is filled in when the mail is
+queued. Mail that merely quotes somebody has no such link in it: `{reply address}` alone is text like any other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,20 +159,20 @@ class Outbox:
         token = self.tokens.token(Signed(id_, because.record_id, notification.to)) if self.tokens else None
         message_id = f"<{token or id_}@{sending.domain}>"
         reply_to = with_tag(sending.plus_address, token) if sending.plus_address and token else None
-        answers_to = reply_to or sending.plus_address or sending.from_ or ""
+        link = f"mailto:{reply_to or sending.plus_address or sending.from_ or ''}"
         mail = OutboxMail(
             id=id_,
             to=notification.to,
             to_key=mailbox_key(notification.to[0]) if notification.to else None,
             subject=notification.subject,
-            text=notification.text.replace(REPLY_ADDRESS, answers_to),
+            text=notification.text.replace(REPLY_LINK, link),
             kind=notification.kind,
             in_reply_to=notification.in_reply_to,
             to_name=notification.to_name or None,
             references=notification.references or None,
             cc=notification.cc or None,
             attachments=notification.attachments or None,
-            html=notification.html and notification.html.replace(REPLY_ADDRESS, answers_to),
+            html=notification.html and notification.html.replace(REPLY_LINK, link),
             template=notification.template,
             message_id=message_id,
             message_key=message_key(message_id),

@@ -23,7 +23,7 @@ from shared.contracts.change import Activity, Change, Notification
 from shared.mail_text.built_in import BUILT_IN
 from shared.mail_text.render import Value, filled, render
 from shared.mail_text.values import desk_values, facts_of_record, keyword, record_values
-from shared.store.outbox import REPLY_ADDRESS
+from shared.store.outbox import REPLY_LINK
 from shared.store.record import Record
 
 APPROVED: Final = "approved"
@@ -165,5 +165,5 @@ def _values(
         **record_values(configuration, facts_of_record(record, type_, name_of(lookups))),
         "parent": f"{parent.number}: {parent.subject}" if parent else "",
         **commands,
-        **{f"{name}_link": f"mailto:{REPLY_ADDRESS}?subject={quote(text)}" for name, text in commands.items()},
+        **{f"{name}_link": f"{REPLY_LINK}?subject={quote(text)}" for name, text in commands.items()},
     }

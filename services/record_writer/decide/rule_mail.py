@@ -52,10 +52,12 @@ def message(template: MailTemplate, to: Recipient, about: About, extra: Mapping[
 
     The subject names the record, so that an answer finds it.
     """
-    own = {**_values(about), **extra}
-    language = (to.person.language if to.person else None) or (about.inbox.language if about.inbox else None)
-    words = render(template, own if to.is_trusted else for_strangers(own), language)
     label = keyword(about.configuration, about.type_, about.number)
+    own = {**_values(about), **extra}
+    if not to.is_trusted:
+        own = {**for_strangers(own), "reply_subject": f"Re: {label}"}
+    language = (to.person.language if to.person else None) or (about.inbox.language if about.inbox else None)
+    words = render(template, own, language)
     if about.number.casefold() not in words.subject.casefold():
         words = replace(words, subject=f"{label} {words.subject}")
     answered = about.facts.mail if about.facts and to.is_author else None

@@ -243,11 +243,11 @@ def _message_to_customer(facts: Facts, lookups: Lookups, type_: RecordType, reco
     if {address_key(each.address) for each in (*facts.mail.to, *facts.mail.cc)} & set(person.addresses):
         return ()
     origin = lookups.mail(record.origin) if record.origin else None
-    values = values_of(facts, lookups, type_, record)
+    values, label = values_of(facts, lookups, type_, record), keyword(facts, type_, record.number)
     if not person.configured:  # whoever wrote the subject may be somebody else (PR-02)
-        values = {**for_strangers(values), "subject": "New message"}
+        values = {**for_strangers(values), "subject": "New message", "reply_subject": f"Re: {label} New message"}
     values = {**values, "sender": facts.sender.name or "The service desk"}
-    label, about = keyword(facts, type_, record.number), origin.message_id if origin else None
+    about = origin.message_id if origin else None
     return (message(facts, person, TO_CUSTOMER, "to-customer", values, label=label, in_reply_to=about),)
 
 

@@ -103,7 +103,8 @@ def message(
     in_reply_to: str | None = None,
 ) -> Notification:
     """A message to another person than the sender, at the stored address, in that person's language."""
-    own = {**desk_values(facts.configuration, facts.inbox), **mail_values(facts), **values}
+    of_mail = {**mail_values(facts), "reply_subject": lambda: thread_subject(facts, label)}
+    own = {**desk_values(facts.configuration, facts.inbox), **of_mail, **values}
     found = facts.configuration.mail_template(name)
     if found is None:
         return message_to(person, kind, filled(BUILT_IN[name].words, own), in_reply_to)

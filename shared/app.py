@@ -19,7 +19,7 @@ from shared.contracts.errors import Misconfigured, PostroomError
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
 from shared.embedded.file import LocalFile
-from shared.reply_tokens import ReplyTokens, keys_of, own_keys
+from shared.reply_tokens import NO_KEY, ReplyTokens, keys_of, own_keys
 from shared.runtime.broker import Broker, WorkQueues
 from shared.store.arrivals import Arrivals
 from shared.store.dead_letters import DeadLetters
@@ -147,13 +147,15 @@ class App:
         from shared.mail_network.tokens import Tokens
         from shared.store.refresh_tokens import StoredRefreshTokens
 
-        return Tokens(StoredRefreshTokens(self.documents, self.clock, self._token_key))
+        return Tokens(StoredRefreshTokens(self.documents, self.clock, self._refresh_token_keys))
 
-    def _token_key(self) -> str:
-        key = self.directory.current().settings.token_key
-        if key is None:
+    def _refresh_token_keys(self) -> tuple[bytes, ...]:
+        secret = self.directory.current().settings.token_key
+        if secret is None:
             raise Misconfigured("settings.token_key is missing; refresh tokens are encrypted with it")
-        return key.reveal()
+        if not (keys := keys_of(secret.reveal())):
+            raise Misconfigured(f"settings.token_key: {NO_KEY}")
+        return keys
 
     def _default_inbox(self) -> str:
         """The name of the default inbox; empty when there is none, or when the configuration cannot be read."""

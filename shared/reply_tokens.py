@@ -27,6 +27,9 @@ Keys = Callable[[], Sequence[bytes]]
 KEY_FILE: Final = "token-key"
 MIN_KEY: Final = 16
 """Characters of a key; shorter ones sign nothing."""
+NO_KEY: Final = (
+    f"it has no key of {MIN_KEY} characters or more and signs nothing; write one, as `openssl rand -hex 32` makes it"
+)
 MAX_LOCAL: Final = 64
 """Octets of a local part (RFC 5321, section 4.5.3.1.1)."""
 _ID_BYTES: Final = 16
@@ -96,18 +99,30 @@ def keys_of(text: str) -> tuple[bytes, ...]:
     return tuple(each.encode() for each in text.split() if len(each) >= MIN_KEY)
 
 
+def key_fault(text: str) -> str | None:
+    """What is wrong with the keys of a secret, in words; None when all of them count."""
+    keys = keys_of(text)
+    if not keys:
+        return NO_KEY
+    short = len(text.split()) - len(keys)
+    return f"{short} of its keys have fewer than {MIN_KEY} characters and are not used" if short else None
+
+
 def own_keys(folder: Path) -> tuple[bytes, ...]:
     """The keys in the folder of the embedded default; one is made when there is none, readable by its owner alone.
 
-    Raises `Misconfigured` when it can neither be read nor made.
+    Raises `Misconfigured` when it can neither be read nor made, or holds no key.
     """
     path = folder / KEY_FILE
     try:
         if not path.exists():
             _make(path)
-        return keys_of(path.read_text("ascii"))
+        keys = keys_of(path.read_text("ascii"))
     except (OSError, ValueError) as error:
         raise Misconfigured(f"{path} cannot be used: {error}; it holds the key that signs reply tokens") from None
+    if not keys:
+        raise Misconfigured(f"{path} cannot be used: {NO_KEY}, or remove the file")
+    return keys
 
 
 def _make(path: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from shared.config.secrets import Missing, missing
+from shared.config.secrets import TOKEN_KEY, Missing, missing
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -22,5 +22,5 @@ class RequiredSecrets:
 def required_secrets(app: App) -> RequiredSecrets:
     """Secrets that are missing at a start although something enabled needs them (decision 0047)."""
     lacking = [each for each in missing(app.directory.current()) if each.needed]
-    problem = next((each for each in lacking if each.path != "settings.token_key"), None)
+    problem = next((each for each in lacking if each.path != TOKEN_KEY), None)
     return RequiredSecrets(problem, tuple(each for each in lacking if each is not problem))

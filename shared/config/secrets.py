@@ -14,7 +14,9 @@ from pathlib import Path
 from shared.config.model import Configuration, Inbox, MailServer
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
+from shared.reply_tokens import key_fault
 
+TOKEN_KEY = "settings.token_key"  # noqa: S105 - a path in the configuration
 _WITHOUT_PASSWORD = frozenset({"none", "gssapi", "xoauth2", "oauthbearer", "oauth"})
 
 
@@ -33,7 +35,7 @@ class Reference:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A secret that is missing: its variable is not set, or its file cannot be used."""
+    """A secret that is missing: its variable is not set, its file cannot be used, or its keys are too short."""
 
     path: str
     message: str
@@ -43,7 +45,7 @@ class Missing:
 def references(config: Configuration) -> Iterator[Reference]:
     """Every secret of a configuration."""
     if config.settings.token_key:
-        yield Reference("settings.token_key", config.settings.token_key, needed=True)
+        yield Reference(TOKEN_KEY, config.settings.token_key, needed=True)
     for index, inbox in enumerate(config.inboxes):
         yield from _of_server(f"inboxes[{index}]", inbox, used=inbox.enabled)
     for index, server in enumerate(config.mail_servers):
@@ -76,6 +78,9 @@ def missing(
     """The secrets that are missing on this machine."""
     for each in references(config):
         try:
-            each.secret.reveal(base, environ)
+            value = each.secret.reveal(base, environ)
         except Misconfigured as error:
             yield Missing(each.path, str(error), each.needed)
+        else:
+            if each.path == TOKEN_KEY and (fault := key_fault(value)):
+                yield Missing(each.path, fault, each.needed)

@@ -15,6 +15,7 @@ from services.operator.dry_run import dry_run
 from services.record_writer.decide.token import LIFETIME
 from shared.config.model import CommandPolicy, MailServer, Settings
 from shared.config.values import Secret
+from shared.contracts.errors import Misconfigured
 from shared.reply_tokens import ReplyTokens, Signed, keys_of, outbox_id_in, own_keys, tokens_in, with_tag
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
@@ -259,6 +260,12 @@ def test_short_keys_are_none_and_long_addresses_get_no_tag() -> None:
     assert with_tag("support@example.com", "a" * 42) == f"support+{'a' * 42}@example.com"
     assert with_tag(f"{'s' * 22}@example.com", "a" * 42) is None
     assert with_tag("support+x@example.com", "a" * 42) is None
+
+
+def test_a_file_of_keys_without_a_key_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "token-key").write_text("short\n")
+    with pytest.raises(Misconfigured, match=r"token-key cannot be used: it has no key of 16 characters"):
+        own_keys(tmp_path)
 
 
 def test_the_key_of_a_folder_is_made_once(tmp_path: Path) -> None:

@@ -62,6 +62,21 @@ inboxes:
     assert "TOKEN" in found[0].message
 
 
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ("short", ["it has no key of 16 characters or more"]),
+        (f"short {'k' * 32}", ["1 of its keys have fewer than 16 characters"]),
+        (f"{'k' * 32} {'o' * 16}", []),
+    ],
+)
+def test_a_key_that_is_too_short_to_sign_is_reported_without_the_key(value: str, says: list[str]) -> None:
+    config = load_bytes(b'settings: {token_key: "${TOKEN}"}')
+    found = [each.message for each in missing(config, environ={"TOKEN": value})]
+    assert [message.split(",")[0].split(" and ")[0] for message in found] == says
+    assert all("kkk" not in message and "short" not in message for message in found)
+
+
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder", "huge"])
 def test_a_secret_is_read_from_a_regular_file_of_bounded_size(tmp_path: Path, kind: str) -> None:
     """Nobody writes into the pipe, and the device has no end: neither may hold up a check."""

@@ -62,8 +62,8 @@ def tokens(documents: EmbeddedDocuments, time: Time) -> Tokens:
     return Tokens(stored(documents), monotonic=time)
 
 
-def stored(documents: EmbeddedDocuments, key: str = "k" * 32) -> StoredRefreshTokens:
-    return StoredRefreshTokens(documents, SystemClock(), lambda: key)
+def stored(documents: EmbeddedDocuments, *keys: str) -> StoredRefreshTokens:
+    return StoredRefreshTokens(documents, SystemClock(), lambda: [each.encode() for each in keys or ("k" * 32,)])
 
 
 def application(stub: TokenEndpoint, **options: object) -> OAuth:
@@ -302,6 +302,18 @@ def test_a_new_sign_in_replaces_the_old_one(
 def test_another_key_begins_with_the_refresh_token_of_the_configuration(documents: EmbeddedDocuments) -> None:
     stored(documents).put("first", "second")
     assert stored(documents, "another key").get("first") == "first"
+
+
+def test_after_a_change_of_the_key_an_older_one_still_decrypts_until_the_next_token(
+    documents: EmbeddedDocuments,
+) -> None:
+    old, new = "o" * 32, "n" * 32
+    stored(documents, old).put("first", "second")
+    changed = stored(documents, new, old)
+    assert changed.get("first") == "second"
+    changed.put("first", "third")
+    assert (stored(documents, new).get("first"), stored(documents, old).get("first")) == ("third", "first")
+    assert len(list(documents.find(REFRESH_TOKENS, {}))) == 1
 
 
 def test_a_sign_in_that_ended_says_so(endpoint: TokenEndpoint, tokens: Tokens) -> None:

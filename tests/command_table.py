@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from services.operator import manual_edits
 from services.operator.manual_edits import NewRecord
+from services.record_writer.decide import exchange
 from shared.config.keys import COMMANDS
 from shared.config.model import AutomaticMailCap, CommandPolicy, Settings
 from tests.builders import a_configuration, a_mail, an_inbox
@@ -127,6 +128,7 @@ def results(desk: Desk, table: Table, switch: str) -> Iterator[tuple[Combination
     for number, (sender, state) in enumerate(pairs, start=1):
         subject, text = table.subject.format(n=number), table.text.format(n=number)
         address = table.senders[sender].replace("eve@", f"eve{number}@")  # every stranger is a new one
+        desk.clock.advance(exchange.PERIOD)  # each mail is the first of its conversation in the hour
         (mail,) = desk.receive(a_mail(text, sender=address, subject=subject, **proof))
         sent = (each["text"].split("\n", 1)[0] for each in desk.outbox() if each["mail_id"] == mail["_id"])
         answer = re.sub(r"([A-Z]{3}|#|Call )\d+|(- )\d+", r"\1\2n", next(sent, NONE))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from services.fetcher import mailbox
 from shared.config.reading import load
 from tests.servers.presence import closed_port
 from tests.services.cli.conftest import Run
@@ -140,7 +141,11 @@ def test_an_export_can_be_read_by_machines(run: Run) -> None:
     assert run("config", "export", "--json").line["inboxes"][0]["name"] == "support"
 
 
-def test_a_check_notes_what_this_version_cannot_do_with_its_line(run: Run, write: Write) -> None:
+def test_a_check_notes_what_this_version_cannot_do_with_its_line(
+    run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a version that reads mailboxes by IMAP alone."""
+    monkeypatch.setattr(mailbox, "PROTOCOLS", {"imap": mailbox.PROTOCOLS["imap"]})
     text = "inboxes:\n  - name: a\n    address: a@example.com\n    protocol: ews\n    password: ${X}\n"
     path = write("p.yaml", text)
     done = run("config", "check", path)

@@ -144,8 +144,11 @@ def queue_notifications(
     """Put notifications into the outbox once; return the events for the notifier."""
     because = QueuedFor(cause.at, cause.mail_id, change.record_id or None, change.number or None)
     made = derived_id("notifications", cause.mail_id, change.record_id, change.part)
-    mails = [as_sent(each, cause.outgoing, because.record_id) for each in notifications]
-    ids = [stores.outbox.add_once(made, index, each, cause.outgoing, because) for index, each in enumerate(mails)]
+    ids = []
+    for index, each in enumerate(notifications):
+        sending = replace(cause.outgoing, stranger_domain=each.stranger_domain)
+        mail = as_sent(each, sending, because.record_id)
+        ids.append(stores.outbox.add_once(made, index, mail, sending, because))
     if ids:
         crash_point("writer.carried-out")
     return [NotificationQueued(cause.mail_id, id_) for id_ in ids]

@@ -58,3 +58,13 @@ def test_a_mail_that_names_the_reply_address_is_repeated_as_it_is(desk: Desk) ->
     (mail,) = desk.outbox()
     assert "Subject: {reply address}\n" in mail["text"]
     assert mail["text"].endswith("> Write to {reply address}.\n")
+
+
+@pytest.mark.req("PR-02")
+def test_only_the_answer_to_a_stranger_counts_as_mail_to_strangers(desk: Desk) -> None:
+    switches = CommandPolicy(update_anonymously=True, reply_on_update=True, notify_handler_on_update=True)
+    desk.configure(a_configuration(an_inbox(commands=switches), *PEOPLE))
+    create(desk, Owner="tom")
+    command(desk, "[Call - INC1] Printer", EVE, "It burns.\n")
+    counted = {each["to"][0]: each.get("stranger_domain") for each in desk.outbox()}
+    assert counted == {"eve@evil.example": "evil.example", "tom@example.com": None}

@@ -69,9 +69,9 @@ def with_answer(facts: Facts, lookups: Lookups, ended: Decision, asked: Sequence
         return ended
     if why := kept_back(facts, lookups, ended) or _loop(facts, lookups, ended, answers):
         return replace(ended, reason=f"{ended.reason}; not answered: {why}")
-    sending = replace(ended.outgoing, stranger_domain=stranger_domain(facts))
-    quoted = tuple(_with_excerpt(facts, each) for each in answers)
-    return replace(ended, notices=(*quoted, *ended.notices), outgoing=sending)
+    domain = stranger_domain(facts)
+    quoted = (replace(_with_excerpt(facts, each), stranger_domain=domain) for each in answers)
+    return replace(ended, notices=(*quoted, *ended.notices))
 
 
 def _is_repeated(change: Change, facts: Facts, lookups: Lookups) -> bool:

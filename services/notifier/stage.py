@@ -71,12 +71,13 @@ class Notifier:
             return self._end(mail, "blocked", why)
         if why := invalid_sender(mail.from_ or server.from_address, configuration):
             return self._end(mail, "failed", why)
-        if not self._claim(mail, server, now):
-            return Wait("another worker is sending it", timedelta(seconds=30))
+        # Everything is read before the claim: a claim counts as a try.
         outgoing = with_files(as_outgoing(mail), mail, self.content)
         outgoing = replace(outgoing, cc=tuple(self._copies(outgoing, configuration)))
         if format_for(recipients, server, configuration) == "html":
             outgoing = with_html(outgoing, mail, server, configuration)
+        if not self._claim(mail, server, now):
+            return Wait("another worker is sending it", timedelta(seconds=30))
         return self._send(mail, outgoing, server, configuration)
 
     def _copies(self, outgoing: Outgoing, configuration: Configuration) -> Iterator[Address]:

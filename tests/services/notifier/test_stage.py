@@ -207,3 +207,20 @@ def test_a_server_that_is_away_leaves_the_mail_waiting(desk: Desk) -> None:
     assert desk.outbox()[0]["state"] == "waiting"
     notifier.handle(queued)
     assert desk.outbox()[0]["state"] == "sent"
+
+
+def test_a_file_that_cannot_be_read_now_is_no_try_to_send(desk: Desk) -> None:
+    """The mail is sent as soon as the store gives the file, and not when a claim has expired."""
+    notifier, queued = a_notifier(desk, Post(Sent(("anna@customer.example",))))
+    file = {"filename": "a.txt", "content_type": "text/plain", "size": 1, "sha256": "0" * 64}
+    (mail,) = desk.outbox()
+    desk.store.replace("outbox", {**mail, "attachments": [file]})
+
+    def unavailable(_: str) -> bytes:
+        raise Unavailable("the store is unavailable")
+
+    with pytest.raises(Unavailable):
+        replace(notifier, content=unavailable).handle(queued)
+    assert [(each["state"], each.get("tries")) for each in desk.outbox()] == [("waiting", 0)]
+    assert isinstance(replace(notifier, content=lambda _: b"x").handle(queued), Emit)
+    assert [each["state"] for each in desk.outbox()] == ["sent"]

@@ -154,9 +154,13 @@ class Outbox:
     def add_once(
         self, cause: str, index: int, notification: Notification, sending: SendingSide, because: QueuedFor
     ) -> str:
-        """Queue a notification; its id, derived from its cause."""
+        """Queue a notification; its id, derived from its cause.
+
+        Mail with copies has no token: whoever gets a copy would know it, and could write in the recipient's name.
+        """
         id_ = derived_id("outbox", cause, str(index))
-        token = self.tokens.token(Signed(id_, because.record_id, notification.to)) if self.tokens else None
+        signs = self.tokens if not notification.cc else None
+        token = signs.token(Signed(id_, because.record_id, notification.to)) if signs else None
         message_id = f"<{token or id_}@{sending.domain}>"
         reply_to = with_tag(sending.plus_address, token) if sending.plus_address and token else None
         link = f"mailto:{reply_to or sending.plus_address or sending.from_ or ''}"

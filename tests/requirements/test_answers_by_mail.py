@@ -133,6 +133,20 @@ def test_who_is_copied_gets_the_answer_where_the_inbox_wants_it(desk: Desk) -> N
     assert ("note", "Answered to jane@example.com. Copies to boss@customer.example, bob@example.com") in noted(desk)
 
 
+@pytest.mark.req("VF-17")
+@pytest.mark.parametrize(("copied", "outcome"), [(True, "rejected"), (False, "commanded")])
+def test_an_answer_with_copies_proves_nobody(desk: Desk, *, copied: bool, outcome: str) -> None:
+    """Whoever got a copy knows its Message-ID, and could write in the customer's name."""
+    trusting = Settings(trusted_authserv_ids=("mx.example.com",))
+    configure(desk, trust="authenticated", settings=trusting, copy_takes_part=True, copy_on_answers=copied)
+    ask(desk, Cc=BOSS)
+    desk.receive(a_reply(Authentication_Results="mx.example.com; dmarc=pass header.from=home.example"))
+    (answer,) = answers(desk)
+    assert answer.get("cc") == ([BOSS] if copied else None)
+    (mail,) = desk.receive(a_mail(sender=JANE, subject="[CLOSE#1]", In_Reply_To=answer["message_id"]))
+    assert (mail["outcome"], desk.record()["status"] == "Closed") == (outcome, not copied)
+
+
 def test_nobody_is_copied_otherwise(desk: Desk) -> None:
     configure(desk, copy_takes_part=True)
     ask(desk, Cc=BOSS)

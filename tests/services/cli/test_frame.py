@@ -44,7 +44,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         ("up",), ("demo",), ("worker",), ("publish",), ("parse",), ("try",),
         ("mails", "list"), ("mails", "show"), ("mails", "source"), ("mails", "release"),
         ("records", "list"), ("records", "show"), ("records", "create"), ("records", "set"),
-        ("records", "attachment"), ("records", "delete"), ("records", "undelete"), ("report",),
+        ("records", "attachment"), ("records", "delete"), ("records", "undelete"), ("records", "merge"), ("report",),
         ("people", "list"), ("people", "show"), ("queues",), ("backup",), ("restore",), ("config", "schema"),
         ("dead-letters", "list"), ("dead-letters", "show"), ("dead-letters", "replay"), ("dead-letters", "discard"),
         ("import",), ("outbox", "list"), ("outbox", "show"), ("outbox", "send"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+from collections.abc import Iterator
 from unittest.mock import Mock
 
 import pytest
@@ -21,6 +22,12 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="readers
 MAILS = [a_mail(f"text of {n}\n", subject=f"mail {n}") for n in range(40)]
 
 
+@pytest.fixture(autouse=True)
+def _readers_end() -> Iterator[None]:
+    yield
+    READERS.close()
+
+
 def worker(desk: Desk, prefetch: int = 16) -> ReadingAhead:
     """The parser's, with one reader beside it."""
     stage = runner.STAGES["parser"](desk.app)
@@ -34,6 +41,8 @@ def takes(desk: Desk) -> list[int]:
 
 
 def test_a_desk_with_readers_does_what_one_without_does(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    READERS.ask(MAILS[:1], 1)
+    assert READERS.reading(MAILS[0]) is not None, "the reader has started"
     read_here = list[bytes]()
     original = mime.read
     monkeypatch.setattr(mime, "read", lambda raw: (read_here.append(raw), original(raw))[1])
@@ -42,7 +51,6 @@ def test_a_desk_with_readers_does_what_one_without_does(desk: Desk, monkeypatch:
     assert [record["subject"] for record in desk.records()] == [f"mail {n}" for n in range(40)]
     assert {mail["outcome"] for mail in desk.mails()} == {"recorded"}
     assert len(read_here) < 10, "the others were read beside it"
-    READERS.close()
 
 
 def test_the_next_batch_is_taken_and_read_ahead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,8 @@ def test_an_event_is_unpacked_as_it_was_packed(name: str) -> None:
     shelf = Shelf()
     message = packed(SAMPLES[name], shelf)
     assert parcel.unpack(message, shelf) == SAMPLES[name]
-    assert (message.type, message.correlation_id, shelf.kept) == (name, MAIL_ID, {})
+    mail_id = "" if name == "ServiceTargetReached" else MAIL_ID  # the clock is its cause
+    assert (message.type, message.correlation_id, shelf.kept) == (name, mail_id, {})
 
 
 def test_a_large_event_travels_as_a_reference() -> None:

@@ -218,3 +218,13 @@ def test_no_mail_decides_or_deletes_an_approval_by_an_edit(desk: Desk) -> None:
     deleted = command(desk, "[Delete Approval - 1]", TOM)
     record = desk.record("approval")
     assert (record["status"], record.get("deleted"), deleted["outcome"]) == ("Pending", None, "rejected")
+
+
+@pytest.mark.req("IV-42", "VF-18")
+def test_no_mail_makes_its_sender_the_approver(desk: Desk) -> None:
+    configure(desk)
+    ask(desk, "bob")
+    command(desk, "[Update Approval - 1]", TOM, "Owner: tom\n")
+    refused = command(desk, "[APPROVE#1]", TOM)
+    record = desk.record("approval")
+    assert (record["owner"], record["status"], refused["outcome"]) == ("bob", "Pending", "rejected")

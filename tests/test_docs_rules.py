@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.operator import manual_edits
+from services.operator.manual_edits import NewRecord
 from services.operator.reports import report_now
 from services.schedule.report_text import as_text
 from services.schedule.source import ScheduleSource
@@ -66,6 +67,21 @@ def late(desk: Desk) -> Iterator[str]:
             yield each["text"]
 
 
+def reminded(desk: Desk) -> Iterator[str]:
+    desk.clock.at = datetime(2026, 11, 20, 15, 0, tzinfo=UTC)
+    change, approval = (desk.app.directory.type_named(name) for name in ("change", "approval"))
+    assert change
+    assert approval
+    above = manual_edits.create(desk.app, change, NewRecord("Network"))
+    manual_edits.create(desk.app, approval, NewRecord("New firewall", parent=above, values=(("Owner", "ann"),)))
+    for day in range(21, 26):
+        desk.clock.at = datetime(2026, 11, day, 15, 1, tzinfo=UTC)
+        before = len(desk.outbox())
+        ScheduleSource(desk.app).once()
+        desk.work()
+        yield from (f"2026-11-{day} {each['subject']}" for each in desk.outbox()[before:] if each["kind"] == "rule")
+
+
 def open_by_team(desk: Desk) -> Iterator[str]:
     desk.receive(a_mail())
     desk.clock.advance(timedelta(hours=1))
@@ -78,6 +94,7 @@ RUN: dict[str, Callable[[Desk], Iterator[str]]] = {
     "Tell the new owner": assigned,
     "Stop, and what rules cause": closed,
     "Escalate what is late": late,
+    "Remind the approver": reminded,
     "Open incidents by team, each working day": open_by_team,
 }
 
@@ -86,6 +103,7 @@ def test_every_example_is_run() -> None:
     assert examples().keys() == RUN.keys()
 
 
+@pytest.mark.req("TI-35", "VF-18")
 @pytest.mark.parametrize("heading", RUN)
 def test_an_example_does_what_the_page_says(heading: str, desk: Desk) -> None:
     text, expected = examples()[heading]

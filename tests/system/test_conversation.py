@@ -26,7 +26,11 @@ pytestmark = pytest.mark.timeout(1800)
 KILLS: tuple[str, ...] = tuple(sorted(set(BOUNDARIES) - {"store.phase"}))
 
 
-@pytest.fixture(params=BROKERS)
+OLDER = tuple(pytest.param(each, marks=pytest.mark.slow) for each in BROKERS[1:-1])
+"""The conversation takes a minute and more on each broker: on older versions it is one of the long tests."""
+
+
+@pytest.fixture(params=(BROKERS[0], *OLDER, BROKERS[-1]))
 def broker_url(request: pytest.FixtureRequest, rabbit_nodes: RabbitNodes) -> Iterator[str | None]:
     """None: the embedded broker."""
     with url_of(request.param, rabbit_nodes) as url:

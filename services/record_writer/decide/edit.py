@@ -30,6 +30,7 @@ from services.record_writer.decide.parts import INCIDENT, protected, type_for
 from services.record_writer.decide.target import SERVICE_REQUEST, why_allowed
 from services.record_writer.decide.update import (
     changed,
+    check_approver,
     email_activities,
     moves,
     plan_update,
@@ -142,6 +143,7 @@ def plan_edit(facts: Facts, lookups: Lookups, part: Part) -> Change:
 def _with_fields(facts: Facts, lookups: Lookups, part: Part) -> Change:
     record, type_ = record_of(part), type_of(facts, part)
     given = values.on_update(type_, part.block.fields)
+    check_approver(facts, record, given)
     if type_.name in PEOPLE_TYPES and "Email" in given and address_key(str(given["Email"] or "")) is None:
         raise BadValue(f"the field Email takes an address, not {given['Email']!r}")
     return changed(

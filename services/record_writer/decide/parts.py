@@ -46,12 +46,12 @@ def blocks_of(facts: Facts) -> list[Block]:
 
 
 def protected(facts: Facts, type_: RecordType) -> frozenset[str]:
-    """The fields that this sender does not set by mail (IV-42), analysts included: what decides an approval (VF-18).
+    """The fields that this sender does not set by mail (IV-42); Status cannot decide an approval (VF-18).
 
     Fields by which an inbox recognises its senders are among them: with one, a sender could act as another person.
     """
     if facts.is_analyst:
-        return frozenset({"Status", "Owner"}) if type_.name == APPROVAL else frozenset()
+        return frozenset({"Status"}) if type_.name == APPROVAL else frozenset()
     objects = (inbox.sender.object for inbox in facts.configuration.inboxes)
     matched = {each.match_from_field for each in objects if each and type_.is_called(each.type)} - {None}
     folded = {name.casefold() for name in (*ALWAYS_PROTECTED, *type_.protected, *filter(None, matched))}

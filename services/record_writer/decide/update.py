@@ -26,12 +26,13 @@ from services.record_writer.decide.reopen import assignee_after_reopening
 from services.record_writer.decide.shown_text import shown_text
 from services.record_writer.decide.wording import command_answer_about, message, reply, values_of
 from shared.addresses import address_key
-from shared.config.model import RecordType
+from shared.config.model import APPROVAL, RecordType
 from shared.contracts.change import Activity, Change, NoteAbove, Notification
 from shared.contracts.errors import PostroomError
 from shared.mail_text.variables import for_strangers
 from shared.store.people import StoredPerson
 from shared.store.record import Record, forwarding
+from shared.typed import BadValue
 
 WORKING: Final = "Active"
 NOBODY: Final = "nothing"
@@ -90,6 +91,7 @@ def _stated(facts: Facts, type_: RecordType, block: Block) -> dict[str, Any]:
 def _given(step: Step, facts: Facts, type_: RecordType, part: Part) -> dict[str, Any]:
     """The fields that the mail sets on its record. Raises `BadValue`."""
     record, stated = record_of(part), _stated(facts, type_, part.block)
+    check_approver(facts, record, stated)
     match step:
         case "quick-action":
             quick = quick_action_for(facts, record)
@@ -131,6 +133,12 @@ def _noted_on_closed(facts: Facts, lookups: Lookups, part: Part) -> Change:
             *_messages_to_handlers(facts, lookups, type_, record),
         ),
     )
+
+
+def check_approver(facts: Facts, record: Record, given: Mapping[str, Any]) -> None:
+    """Raises `BadValue` when anybody but its owner gives an approval away: the owner alone decides it (VF-18)."""
+    if record.type == APPROVAL and "Owner" in given and facts.sender.person_id != record.owner:
+        raise BadValue(f"only the owner of {record.number} gives it to another one by mail")
 
 
 def changed(

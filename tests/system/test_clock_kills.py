@@ -60,6 +60,7 @@ def child(place: Place, data: Path, at: datetime, **environment: str) -> int:
     return subprocess.run(arguments, env={**os.environ, **environment}, check=False, timeout=120).returncode
 
 
+@pytest.mark.parametrize("place", ["embedded", pytest.param("mongodb", marks=pytest.mark.slow)], indirect=True)
 def test_wherever_the_process_dies_everything_happens_once(place: Place, tmp_path: Path) -> None:
     data, listing = tmp_path / "data", tmp_path / "steps"
     desk = Desk(Location(data, store_url=store_of(place).get("POSTROOM_STORE_URL")))

@@ -7,7 +7,7 @@ import os
 import pwd
 import shutil
 import signal
-import socket
+import ssl
 import subprocess
 import tempfile
 import time
@@ -114,7 +114,7 @@ class Cyrus:
         deadline = time.monotonic() + 30
         while time.monotonic() < deadline:
             try:
-                with self.client(ADMIN), socket.create_connection(("127.0.0.1", self.tls_port), timeout=10):
+                with self.client(ADMIN), self._encrypted():
                     return
             except (OSError, imaplib.IMAP4.error):
                 time.sleep(0.05)
@@ -135,6 +135,16 @@ class Cyrus:
         client = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
         client.login(user, PASSWORD)
         return client
+
+    def _encrypted(self) -> imaplib.IMAP4_SSL:
+        context = ssl.create_default_context(cafile=str(self.certificate.certificate))
+        return imaplib.IMAP4_SSL("localhost", self.tls_port, ssl_context=context, timeout=10)
+
+    def revive(self) -> None:
+        """Open both ports: after several failures of a service Cyrus closes its port until SIGHUP."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+        self._wait()
 
     def deliver(self, user: str, *mails: bytes) -> None:
         """Put mails into the INBOX."""

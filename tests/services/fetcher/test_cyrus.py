@@ -20,6 +20,7 @@ def running() -> Iterator[Cyrus]:
 
 @pytest.fixture
 def cyrus(running: Cyrus, monkeypatch: pytest.MonkeyPatch) -> Cyrus:
+    running.revive()
     running.clear("bob")
     monkeypatch.setenv("SSL_CERT_FILE", str(running.certificate.certificate))
     monkeypatch.setenv("BOB_PASSWORD", PASSWORD)

@@ -13,8 +13,9 @@ from itertools import islice
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from services.fetcher.archive_folder import ArchiveFolder
 from services.fetcher.mailbox import (
-    ArchiveFolderMissing,
+    PEEK_BYTES,
     FolderScan,
     InboxAccess,
     InboxFolderMissing,
@@ -22,13 +23,12 @@ from services.fetcher.mailbox import (
     KeyStates,
     NotInFolder,
     Peek,
-    TooLarge,
     Unfetchable,
     folder_of,
 )
 from services.fetcher.scanning import scan
 from shared.config.online_exchange import ENDS, HOSTS
-from shared.contracts.errors import Misconfigured, PostroomError
+from shared.contracts.errors import PostroomError
 from shared.mail_network import connection_test
 from shared.mail_network.connection import AuthenticationRefused
 from shared.mail_network.connection_test import TestResult
@@ -37,12 +37,10 @@ from shared.mail_network.ews import (
     EwsClient,
     EwsDenied,
     ItemFailed,
-    NotFound,
     mailbox_of,
 )
-from shared.mail_network.web import host_of
+from shared.mail_network.web import NotFound, host_of
 
-PEEK_BYTES: Final = 64 << 10
 PAGE_MAILS: Final = 100
 MOVED_AT_ONCE: Final = 20
 Found = TypeVar("Found")
@@ -56,7 +54,7 @@ class EwsMailbox:
         self._client: EwsClient
         self._place = folder_of(access.inbox)
         self._folder: Any = None
-        self._archive: Any = None
+        self._archive: ArchiveFolder[Any]
         self._sizes: dict[Key, int] = {}
 
     def __enter__(self) -> Self:
@@ -71,6 +69,9 @@ class EwsMailbox:
             if not self._client.renew_token():
                 raise
             self._open_folder()
+        self._archive = ArchiveFolder(
+            self._inbox, self._folder, self._found, self._client.create_folder, is_same=lambda a, b: a.id == b.id
+        )
         return self
 
     def _open_folder(self) -> None:
@@ -92,8 +93,7 @@ class EwsMailbox:
 
     def waiting(self, states_of: KeyStates, limit: int) -> FolderScan:
         """List the folder, oldest mail first, with the sizes that Exchange announces."""
-        unread = self._inbox.after == "mark_read" or self._inbox.take == "unseen"
-        return scan(self._keys(unread=unread), states_of, limit, self._sizes)
+        return scan(self._keys(unread=self._inbox.take == "unseen"), states_of, limit, self._sizes)
 
     def _keys(self, *, unread: bool = False) -> Iterator[Key]:
         self._sizes.clear()
@@ -113,8 +113,7 @@ class EwsMailbox:
 
     def fetch(self, key: Key, size: int | None = None) -> bytes:
         """The MIME form of a mail."""
-        if (size or 0) > self._limits.max_download:
-            raise TooLarge(f"the mail has {size} bytes; at most {self._limits.max_download} are downloaded")
+        self._limits.check_size(size)
         try:
             return self._content(key)
         except NotFound as error:
@@ -137,7 +136,7 @@ class EwsMailbox:
 
     def archive(self, keys: Sequence[Key]) -> None:
         """Move to the archive folder. A mail that is gone is ignored."""
-        folder = self._archive_folder()
+        folder = self._archive.get()
         self._apply(keys, "archive", lambda ids: self._client.account.bulk_move(ids, to_folder=folder))
 
     def delete(self, keys: Sequence[Key]) -> None:
@@ -196,31 +195,10 @@ class EwsMailbox:
                 raise self._client.error(each)
         return answers
 
-    def _archive_folder(self) -> Any:
-        if self._archive is None:
-            found = self._found_archive()
-            if found is None:
-                self._check_creation()
-                found = self._client.create_folder(self._inbox.archive_folder)
-            self._check_difference(found)
-            self._archive = found
-        return self._archive
-
-    def _found_archive(self) -> Any:
+    def _found(self, path: str) -> Any:
         with suppress(NotFound):
-            return self._client.folder(self._inbox.archive_folder)
+            return self._client.folder(path)
         return None
-
-    def _check_creation(self) -> None:
-        """Raise `ArchiveFolderMissing` when the folder, which does not exist, may not be created."""
-        if not self._inbox.create_archive_folder:
-            raise ArchiveFolderMissing(
-                f"there is no folder {self._inbox.archive_folder}, and create_archive_folder is off"
-            )
-
-    def _check_difference(self, archive: Any) -> None:
-        if archive.id == self._folder.id:
-            raise Misconfigured(f"inbox {self._inbox.name}: archive_folder and folder must differ")
 
     # testing
 
@@ -233,14 +211,7 @@ class EwsMailbox:
             notes: tuple[str, ...] = () if self._inbox.ews_url else (f"EWS was discovered at {self._client.url}.",)
             if host_of(self._client.url)[0] in HOSTS:
                 notes += (f"{ENDS}.",)
-            if self._inbox.after != "archive":
-                return notes
-            found = self._found_archive()
-            if found is not None:
-                self._check_difference(found)
-                return notes
-            self._check_creation()
-        return (*notes, connection_test.WILL_BE_CREATED.format(folder=self._inbox.archive_folder))
+            return (*notes, *self._archive.tested())
 
 
 def _is_item(answer: Any) -> bool:

@@ -8,42 +8,31 @@ needed (decision 0131). What the server limits ends the visit with the wait that
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import islice
-from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
+from services.fetcher.archive_folder import ArchiveFolder
 from services.fetcher.mailbox import (
+    PEEK_BYTES,
     ArchiveFolderMissing,
     FolderScan,
-    InboxAccess,
     InboxFolderMissing,
     Key,
     KeyStates,
-    NotInFolder,
     Peek,
-    TooLarge,
     Unfetchable,
     account_of,
-    folder_of,
 )
 from services.fetcher.scanning import scan
-from shared.contracts.errors import Misconfigured
+from services.fetcher.web_mailbox import WebMailbox
 from shared.mail_network import connection_test
 from shared.mail_network.connection_test import TestResult
-from shared.mail_network.graph import (
-    AccessDenied,
-    GraphClient,
-    NotFound,
-    PageExpired,
-    RequestRefused,
-    ServerFailed,
-)
-from shared.mail_network.web import AnswerLost, AnswerTooLarge
+from shared.mail_network.graph import GraphClient, PageExpired
+from shared.mail_network.web import NotFound, ServerFailed
 
-PEEK_BYTES: Final = 64 << 10
 PAGE_MAILS: Final = 250
 MAX_FAILURES: Final = 3
 """Mails that cannot be put away, after which the others are left to the next visit."""
@@ -51,42 +40,30 @@ _UNREAD: Final = "receivedDateTime ge 1970-01-01T00:00:00Z and isRead eq false"
 """What `$orderby` names has to come first in `$filter`, or Graph refuses the query as inefficient."""
 
 
-class GraphMailbox:
-    """One folder of one mailbox (see `services.fetcher.mailbox.Mailbox`)."""
-
-    def __init__(self, access: InboxAccess) -> None:
-        self._inbox, self._limits, self._credentials = access.inbox, access.limits, access.credentials
-        self._client: GraphClient
-        self._place, self._folder, self._archive = folder_of(access.inbox), "", ""
+class GraphMailbox(WebMailbox):
+    """One folder of one mailbox."""
 
     def __enter__(self) -> Self:
-        self._client = GraphClient(
+        self._client = client = GraphClient(
             self._inbox.oauth,
             account_of(self._inbox),
             self._credentials.tokens,
             verify=self._inbox.verify_certificate,
             seconds=self._limits.operation.total_seconds(),
         )
-        found = self._client.folder(self._inbox.folder)
+        self._web = client.web
+        found = client.folder(self._inbox.folder)
         if found is None:
-            raise InboxFolderMissing(f"there is no folder {self._inbox.folder}; {self._client.listed()}")
+            raise InboxFolderMissing(f"there is no folder {self._inbox.folder}; {client.listed()}")
         self._folder = found
+        self._archive = ArchiveFolder(self._inbox, found, client.folder, client.create_folder, client.listed)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._client.web.close()
-
-    def hang_up(self) -> None:
-        """Close the connection, even during a request."""
-        self._client.web.hang_up()
 
     # listing
 
     def waiting(self, states_of: KeyStates, limit: int) -> FolderScan:
         """List the folder, oldest mail first. A list whose next page has expired begins anew, once."""
-        unread = self._inbox.after == "mark_read" or self._inbox.take == "unseen"
+        unread = self._inbox.take == "unseen"
         try:
             return scan(self._keys(unread=unread), states_of, limit)
         except PageExpired:
@@ -108,16 +85,8 @@ class GraphMailbox:
     def fetch(self, key: Key, size: int | None = None) -> bytes:
         """The MIME form of a mail, as Exchange received it, or as it makes it of an item that never had one."""
         del size  # Graph does not announce it
-        limit = self._limits.max_download
-        with self._about(key, "fetch"):
-            try:
-                return self._content(key, limit, cut=False)
-            except NotFound as error:
-                raise NotInFolder("the mail is no longer in the mailbox") from error
-            except AnswerTooLarge as error:
-                raise TooLarge(f"the mail has more than {limit} bytes, and no more are downloaded") from error
-            except AnswerLost as error:
-                raise Unfetchable(str(error)) from error
+        with self._download(key):
+            return self._content(key, self._limits.max_download, cut=False)
 
     def _content(self, key: Key, limit: int, *, cut: bool) -> bytes:
         seconds = self._limits.download.total_seconds()
@@ -143,13 +112,13 @@ class GraphMailbox:
         self._each(keys, "mark as read", lambda key: self._client.send("PATCH", _mail(key), value={"isRead": True}))
 
     def _move(self, key: Key) -> None:
-        target = self._archive_folder()
+        target = self._archive.get()
         try:
             self._client.post(f"{_mail(key)}/move", {"destinationId": target})
         except NotFound as error:
             if error.code == "ErrorItemNotFound":
                 raise
-            self._archive = ""
+            self._archive.forget()
             raise ArchiveFolderMissing(f"the archive folder is gone ({error})") from error
 
     def _each(self, keys: Sequence[Key], what: str, act: Callable[[Key], object]) -> None:
@@ -166,34 +135,6 @@ class GraphMailbox:
         if failures:
             raise failures[0]
 
-    @contextmanager
-    def _about(self, key: Key, what: str) -> Iterator[None]:
-        """Count what concerns one mail for that mail, so that it does not end the visit."""
-        try:
-            yield
-        except (RequestRefused, ServerFailed, AccessDenied) as error:
-            raise Unfetchable(f"cannot {what} mail {key.item[-12:]}: {error}") from error
-
-    def _archive_folder(self) -> str:
-        if not self._archive:
-            found = self._client.folder(self._inbox.archive_folder)
-            if found is None:
-                self._check_creation()
-                found = self._client.create_folder(self._inbox.archive_folder)
-            self._check_difference(found)
-            self._archive = found
-        return self._archive
-
-    def _check_creation(self) -> None:
-        """Raise `ArchiveFolderMissing` when the folder, which does not exist, may not be created."""
-        if not self._inbox.create_archive_folder:
-            missing = f"there is no folder {self._inbox.archive_folder}, and create_archive_folder is off"
-            raise ArchiveFolderMissing(f"{missing}; {self._client.listed()}")
-
-    def _check_difference(self, archive: str) -> None:
-        if archive == self._folder:
-            raise Misconfigured(f"inbox {self._inbox.name}: archive_folder and folder must differ")
-
     # testing
 
     def check(self) -> TestResult:
@@ -204,14 +145,7 @@ class GraphMailbox:
         with self:
             for key in islice(self._keys(page=1), 1):  # the right to see a folder is less than that to read a mail
                 self._content(key, 1, cut=True)
-            if self._inbox.after != "archive":
-                return ()
-            found = self._client.folder(self._inbox.archive_folder)
-            if found is not None:
-                self._check_difference(found)
-                return ()
-            self._check_creation()
-        return (connection_test.WILL_BE_CREATED.format(folder=self._inbox.archive_folder),)
+            return self._archive.tested()
 
 
 def _mail(key: Key) -> str:

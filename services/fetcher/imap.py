@@ -8,7 +8,7 @@ deleted. A broken connection is opened again at its next use, so that one bad ma
 from __future__ import annotations
 
 import imaplib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
@@ -17,10 +17,12 @@ from typing import Self
 from imapclient import DELETED, SEEN
 
 from services.fetcher import imap_answers, imap_client, imap_folders
+from services.fetcher.archive_folder import check_creation
 from services.fetcher.idle import NoIdle
 from services.fetcher.imap_answers import Items
 from services.fetcher.imap_client import UNREADABLE, BoundedClient, words_of
 from services.fetcher.mailbox import (
+    PEEK_BYTES,
     ArchiveFolderMissing,
     FolderScan,
     InboxAccess,
@@ -29,11 +31,11 @@ from services.fetcher.mailbox import (
     KeyStates,
     NotInFolder,
     Peek,
-    TooLarge,
     Unfetchable,
     Waiting,
     folder_of,
 )
+from services.fetcher.scanning import by_state, chunks
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection import Deadline, Unreachable
@@ -41,14 +43,8 @@ from shared.mail_network.connection_test import TestResult
 from shared.mail_network.lines import address_of
 from shared.mail_network.logins import Policy
 
-PEEK_BYTES = 64 << 10
 _BEGINNING = f"BODY.PEEK[]<0.{PEEK_BYTES}>"
-MIN_BYTES_PER_SECOND = 50_000
-"""Bytes a second: a download that is slower has failed."""
 _LITERAL_SLACK_BYTES = 64 << 10
-_CHUNK_MAILS = 100
-_RETRIES_PER_POLL = 5
-"""How many mails that failed before are tried again in one poll."""
 
 
 class ImapMailbox:
@@ -89,28 +85,13 @@ class ImapMailbox:
 
     def waiting(self, states_of: KeyStates, limit: int) -> FolderScan:
         """Scan the folder, oldest mail first, without mail that is flagged as deleted."""
-        unread = self._inbox.after == "mark_read" or self._inbox.take == "unseen"
         with self._operation("look into the folder") as client:
-            uids = client.uids(unread=unread)
-        fresh, again, to_archive = self._sorted(uids, states_of, limit)
-        return FolderScan(self._with_sizes([*fresh[:limit], *again[:_RETRIES_PER_POLL]]), tuple(to_archive))
-
-    def _sorted(self, uids: Sequence[int], states_of: KeyStates, limit: int) -> tuple[list[Key], list[Key], list[Key]]:
-        """Return new mails, mails to retry now, and mails still to be archived."""
-        fresh: list[Key] = []
-        again: list[Key] = []
-        to_archive: list[Key] = []
-        for keys in _chunks([Key(self._place, str(uid)) for uid in uids]):
-            states = states_of(keys)
-            fresh += [key for key in keys if key not in states]
-            again += [key for key in keys if states.get(key) == "again"]
-            to_archive += [key for key in keys if states.get(key) == "to_archive"]
-            if len(fresh) >= limit:
-                break
-        return fresh, again, to_archive
+            uids = client.uids(unread=self._inbox.take == "unseen")
+        found = by_state((Key(self._place, str(uid)) for uid in uids), states_of, limit)
+        return FolderScan(self._with_sizes(found.waiting(limit)), tuple(found.to_archive))
 
     def _with_sizes(self, keys: Sequence[Key]) -> Iterator[Waiting]:
-        for part in _chunks(keys):
+        for part in chunks(keys):
             sizes = self._sizes(part)
             yield from (Waiting(key, sizes.get(key.number)) for key in part)
 
@@ -136,8 +117,7 @@ class ImapMailbox:
 
     def fetch(self, key: Key, size: int | None = None) -> bytes:
         """Return the bytes of one mail. The announced `size` sets the deadline; mail that is too large is not read."""
-        if (size or 0) > self._limits.max_download:
-            raise TooLarge(f"the mail has {size} bytes; at most {self._limits.max_download} are downloaded")
+        self._limits.check_size(size)
         self._connected()
         if key.place != self._place:
             raise NotInFolder("the folder was rebuilt (UIDVALIDITY changed)")
@@ -198,7 +178,7 @@ class ImapMailbox:
     def _current_uids(self, keys: Sequence[Key]) -> Iterator[list[int]]:
         """Yield chunks of the UIDs that belong to the folder's current UIDVALIDITY."""
         self._connected()
-        for part in _chunks([key for key in keys if key.place == self._place]):
+        for part in chunks([key for key in keys if key.place == self._place]):
             yield [key.number for key in part]
 
     def _archive_folder(self) -> str:
@@ -208,18 +188,12 @@ class ImapMailbox:
         return self._archive
 
     def _created(self, client: BoundedClient) -> str:
-        self._check_creation(client)
         name = self._inbox.archive_folder
+        check_creation(self._inbox, lambda: imap_folders.listed(client))
         made = imap_folders.create(client, name)
         if made is None:
             raise ArchiveFolderMissing(f"the server does not create a folder {name}")
         return made
-
-    def _check_creation(self, client: BoundedClient) -> None:
-        """Raise `ArchiveFolderMissing` when the folder, which does not exist, may not be created."""
-        if not self._inbox.create_archive_folder:
-            missing = f"there is no folder {self._inbox.archive_folder}, and create_archive_folder is off"
-            raise ArchiveFolderMissing(f"{missing}; {imap_folders.listed(client)}")
 
     # testing
 
@@ -234,7 +208,7 @@ class ImapMailbox:
             with self._operation("find the archive folder") as client:
                 if imap_folders.find(client, self._inbox.archive_folder) is not None:
                     return ()
-                self._check_creation(client)
+                check_creation(self._inbox, lambda: imap_folders.listed(client))
         return (connection_test.WILL_BE_CREATED.format(folder=self._inbox.archive_folder),)
 
     # the connection
@@ -284,8 +258,7 @@ class ImapMailbox:
     def _operation(self, what: str, *, download: bool = False, size: int = 0) -> Iterator[BoundedClient]:
         """Run one operation with a deadline. After a connection error the next operation opens a new connection."""
         client = self._connected()
-        limit = self._limits.download if download else self._limits.operation
-        client.set_deadline(limit.total_seconds() + size / MIN_BYTES_PER_SECOND)
+        client.set_deadline(self._limits.seconds(download=download, size=size))
         try:
             with imap_client.translated_errors(self._address):
                 yield client
@@ -313,7 +286,3 @@ def _remove(client: BoundedClient, uids: Sequence[int]) -> None:
     client.add_flags(uids, [DELETED], silent=True)
     if client.has_capability("UIDPLUS"):
         client.uid_expunge(uids)
-
-
-def _chunks(keys: Sequence[Key]) -> Iterable[Sequence[Key]]:
-    return (keys[start : start + _CHUNK_MAILS] for start in range(0, len(keys), _CHUNK_MAILS))

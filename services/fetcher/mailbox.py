@@ -23,6 +23,9 @@ from shared.mail_network.sasl import Credentials
 
 MAX_DOWNLOAD_BYTES = 256 << 20
 """Larger mail is archived unread. Mail above the setting `max_mail_size` is downloaded, and rejected by the filter."""
+MIN_BYTES_PER_SECOND = 50_000
+"""Bytes a second: a download that is slower has failed."""
+PEEK_BYTES = 64 << 10
 _SAFE = "@.+-_/ "
 
 
@@ -92,6 +95,15 @@ class Limits:
     allow_cleartext_auth: bool = False
     fips: bool = False
 
+    def seconds(self, *, download: bool = False, size: int = 0) -> float:
+        """The time that one operation may take; a download more of it for each byte that is announced."""
+        return (self.download if download else self.operation).total_seconds() + size / MIN_BYTES_PER_SECOND
+
+    def check_size(self, size: int | None) -> None:
+        """Raise `TooLarge` for a mail of this size, announced or read, which is not downloaded."""
+        if (size or 0) > self.max_download:
+            raise TooLarge(f"the mail has {size} bytes; at most {self.max_download} are downloaded")
+
 
 class NotInFolder(PostroomError):
     """The mail is not in the folder any more, because another client moved or deleted it. It is skipped."""
@@ -156,7 +168,7 @@ class Mailbox(Protocol):
         """Test the connection, without a `with` block. Creates nothing, changes nothing."""
 
     def peek(self, count: int) -> Sequence[Peek]:
-        """The first mails that wait, unread and untouched; at most 64 KiB of each."""
+        """The first mails that wait, unread and untouched; at most `PEEK_BYTES` of each."""
 
 
 @dataclass(frozen=True, slots=True)

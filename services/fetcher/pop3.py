@@ -18,13 +18,13 @@ from typing import Final, Self
 
 from services.fetcher import pop3_client, scanning
 from services.fetcher.mailbox import (
+    PEEK_BYTES,
     FolderScan,
     InboxAccess,
     Key,
     KeyStates,
     NotInFolder,
     Peek,
-    TooLarge,
     Unfetchable,
     folder_of,
 )
@@ -36,10 +36,7 @@ from shared.mail_network.connection_test import TestResult
 from shared.mail_network.lines import address_of
 from shared.mail_network.logins import Policy
 
-PEEK_BYTES: Final = 64 << 10
 PEEK_LINES: Final = 1000
-MIN_BYTES_PER_SECOND: Final = 50_000
-"""Bytes a second: a download that is slower has failed."""
 NO_UIDL: Final = (
     "The server names no unique ids (UIDL): mails are recognised by their content, "
     "so each visit downloads those that were left in the mailbox."
@@ -126,8 +123,7 @@ class Pop3Mailbox:
 
     def fetch(self, key: Key, size: int | None = None) -> bytes:
         """Return the bytes of one mail. One that is announced as too large is not read."""
-        if (size or 0) > self._limits.max_download:
-            raise TooLarge(f"the mail has {size} bytes; at most {self._limits.max_download} are downloaded")
+        self._limits.check_size(size)
         raw = bytearray()
         try:
             self._read(f"RETR {self._number(key)}", size or 0, raw.extend)
@@ -241,8 +237,7 @@ class Pop3Mailbox:
     def _operation(self, what: str, *, download: bool = False, size: int = 0) -> Iterator[Pop3Client]:
         """Run one operation with a deadline. After a connection error the next operation opens a new connection."""
         client = self._connected()
-        limit = self._limits.download if download else self._limits.operation
-        client.set_deadline(limit.total_seconds() + size / MIN_BYTES_PER_SECOND)
+        client.set_deadline(self._limits.seconds(download=download, size=size))
         try:
             with pop3_client.translated_errors(self._address):
                 yield client

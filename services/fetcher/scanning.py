@@ -1,8 +1,8 @@
-"""Sorts the keys of a folder by what the ledger says of them. Used by the protocols that list a folder in pages."""
+"""Sorts the keys of a folder by what the ledger says of them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -14,10 +14,16 @@ RETRIES_PER_POLL = 5
 
 
 @dataclass(slots=True)
-class _Sorted:
+class Sorted:
+    """New keys, those that failed before and are due again, and those still to be put away."""
+
     fresh: list[Key] = field(default_factory=list)
     again: list[Key] = field(default_factory=list)
     to_archive: list[Key] = field(default_factory=list)
+
+    def waiting(self, limit: int) -> list[Key]:
+        """What a visit takes: up to `limit` new ones, then a few of those that failed before."""
+        return [*self.fresh[:limit], *self.again[:RETRIES_PER_POLL]]
 
 
 def scan(keys: Iterable[Key], states_of: KeyStates, limit: int, sizes: Mapping[Key, int] | None = None) -> FolderScan:
@@ -25,20 +31,26 @@ def scan(keys: Iterable[Key], states_of: KeyStates, limit: int, sizes: Mapping[K
 
     `sizes` (bytes) is read after `keys`, so that what reads the keys may fill it.
     """
-    found = _Sorted()
-    for part in _chunks(keys):
+    found = by_state(keys, states_of, limit)
+    known = sizes or {}
+    return FolderScan([Waiting(key, known.get(key)) for key in found.waiting(limit)], tuple(found.to_archive))
+
+
+def by_state(keys: Iterable[Key], states_of: KeyStates, limit: int) -> Sorted:
+    """Sort `keys` (oldest first) until `limit` new ones are found."""
+    found = Sorted()
+    for part in chunks(keys):
         states = states_of(part)
         found.fresh += [key for key in part if key not in states]
         found.again += [key for key in part if states.get(key) == "again"]
         found.to_archive += [key for key in part if states.get(key) == "to_archive"]
         if len(found.fresh) >= limit:
             break
-    known = sizes or {}
-    waiting = [Waiting(key, known.get(key)) for key in (*found.fresh[:limit], *found.again[:RETRIES_PER_POLL])]
-    return FolderScan(waiting, tuple(found.to_archive))
+    return found
 
 
-def _chunks(keys: Iterable[Key]) -> Iterable[list[Key]]:
+def chunks(keys: Iterable[Key]) -> Iterator[list[Key]]:
+    """The keys in parts of `CHUNK_MAILS`."""
     each = iter(keys)
     while part := list(islice(each, CHUNK_MAILS)):
         yield part

@@ -10,14 +10,15 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.notifier.recipients import named_in_header
-from services.notifier.smtp import Refused, Sent, ServerAccess, Uncertain
+from services.notifier.smtp import Refused, Sent, ServerAccess
+from services.notifier.web import uncertain_without_answer
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured
 from shared.mail_network import connection_test
 from shared.mail_network.connection import AuthenticationRefused
 from shared.mail_network.connection_test import TestResult
-from shared.mail_network.gmail import GmailClient, GmailDenied, RequestRefused, ServerFailed
-from shared.mail_network.web import AnswerLost
+from shared.mail_network.gmail import GmailClient
+from shared.mail_network.web import AccessDenied, RequestRefused
 
 MAX_BYTES: Final = 36_700_160
 """Bytes of a mail that Gmail takes in one upload."""
@@ -34,18 +35,14 @@ def send(
     if len(whole) > MAX_BYTES:
         raise Refused(f"552 5.3.4 the mail has {len(whole)} bytes, and Gmail takes {MAX_BYTES}")
     client = _client(server, sender, access)
+    path = f"/upload{client.path}/messages/send?uploadType=media"
     try:
-        client.send("POST", f"/upload{client.path}/messages/send?uploadType=media", body=whole, kind="message/rfc822")
-    except GmailDenied as error:
+        with uncertain_without_answer():
+            client.send("POST", path, body=whole, kind="message/rfc822")
+    except AccessDenied as error:
         raise AuthenticationRefused(str(error)) from error  # affects this server only: the mail waits
     except RequestRefused as error:
         raise Refused(str(error)) from error
-    except AnswerLost as error:
-        raise Uncertain(str(error)) from error
-    except ServerFailed as error:
-        if error.status in (502, 504):  # a gateway that had no answer
-            raise Uncertain(str(error)) from error
-        raise
     finally:
         client.web.close()
     return Sent(tuple(recipients))

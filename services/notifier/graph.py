@@ -20,13 +20,14 @@ from urllib.parse import quote
 
 from services.notifier.recipients import named_in_header
 from services.notifier.smtp import Deferred, Refused, Sent, ServerAccess, Uncertain
+from services.notifier.web import uncertain_without_answer
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network import connection_test
 from shared.mail_network.connection import AuthenticationRefused, Unreachable
 from shared.mail_network.connection_test import TestResult
-from shared.mail_network.graph import AccessDenied, GraphClient, NotFound, RequestRefused, ServerFailed, mailbox_of
-from shared.mail_network.web import AnswerLost
+from shared.mail_network.graph import GraphClient, mailbox_of
+from shared.mail_network.web import AccessDenied, NotFound, RequestRefused
 
 MAX_IN_ONE_BYTES: Final = 2_900_000
 """Bytes of a mail that is sent in one request: in base64 it stays below the 4 MB that Graph takes."""
@@ -102,16 +103,9 @@ def _client(server: MailServer, sender: str, access: ServerAccess | None) -> Gra
 
 @contextmanager
 def _submission() -> Iterator[None]:
-    """Turn errors of the request that sends into those of a delivery. Without an answer its status is unknown."""
-    try:
-        with _preparation():
-            yield
-    except AnswerLost as error:
-        raise Uncertain(str(error)) from error
-    except ServerFailed as error:
-        if error.status in (502, 504):  # a gateway that had no answer from Exchange
-            raise Uncertain(str(error)) from error
-        raise
+    """Turn errors of the request that sends into those of a delivery."""
+    with uncertain_without_answer(), _preparation():
+        yield
 
 
 @contextmanager

@@ -184,7 +184,8 @@ def _mailbox(app: App, inbox: Inbox) -> TestResult:
 
 def _closed(app: App, inbox: Inbox, other: str) -> TestResult:
     """Whether the application may not read another mailbox. Reads the id of one mail at most."""
-    from shared.mail_network.graph import AccessDenied, GraphClient
+    from shared.mail_network.graph import GraphClient
+    from shared.mail_network.web import AccessDenied
 
     tokens = app.tokens.of(inbox)
     client = GraphClient(inbox.oauth, other, tokens, verify=inbox.verify_certificate, seconds=60)

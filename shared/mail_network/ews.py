@@ -20,7 +20,7 @@ from shared.mail_network.connection import AuthenticationRefused, Refusal, Step,
 from shared.mail_network.ews_discovery import Bearer, EwsAdapter, discover, offered_methods
 from shared.mail_network.extras import required
 from shared.mail_network.sasl import Credentials
-from shared.mail_network.web import host_of
+from shared.mail_network.web import FolderExists, NotFound, host_of
 
 EXTRA: Final = "ews"
 PASSWORD_METHODS: Final = {"basic": "basic", "plain": "basic", "ntlm": "NTLM"}
@@ -31,14 +31,6 @@ class EwsDenied(Refusal, Misconfigured):
     """The login may not use this mailbox, or there is none."""
 
     step = Step.INBOX
-
-
-class NotFound(PostroomError):
-    """There is no such mail or folder."""
-
-
-class FolderExists(PostroomError):
-    """A folder with this name exists already."""
 
 
 class ItemFailed(PostroomError):

@@ -13,8 +13,19 @@ from urllib.parse import quote, urlencode
 
 from shared.config.model import Google
 from shared.contracts.errors import Misconfigured, PostroomError
-from shared.mail_network.connection import Refusal, Step, Throttled, Unreachable
-from shared.mail_network.web import MAX_JSON_BYTES, AccessTokens, Answer, WebClient, said
+from shared.mail_network.connection import Throttled, Unreachable
+from shared.mail_network.web import (
+    MAX_JSON_BYTES,
+    AccessDenied,
+    AccessTokens,
+    Answer,
+    FolderExists,
+    NotFound,
+    RequestRefused,
+    ServerFailed,
+    WebClient,
+    said,
+)
 
 PAGE_MAILS: Final = 500
 MAX_LISTED: Final = 20
@@ -26,32 +37,6 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "failedPrecondition": "this user has no Gmail mailbox",
 }
 """What an administrator does about a reason of Google's."""
-
-
-class GmailDenied(Refusal, Misconfigured):
-    """The service account may not use this mailbox, or there is none."""
-
-    step = Step.INBOX
-
-
-class NotFound(PostroomError):
-    """There is no such mail or label."""
-
-
-class LabelExists(PostroomError):
-    """A label with this name exists already."""
-
-
-class ServerFailed(Unreachable):
-    """Google failed with a status of 500 or above, perhaps at this one mail only."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class RequestRefused(PostroomError):
-    """Google refuses this request, for a reason that waiting does not change."""
 
 
 class GmailClient:
@@ -107,11 +92,11 @@ class GmailClient:
             return Throttled(f"{self.web.host} limits requests and does not say how long to wait ({reason}: {words})")
         if reason in _REMEDIES or answer.status == 403:
             remedy = _REMEDIES.get(reason, "allow the service account to act for this user (domain-wide delegation)")
-            return GmailDenied(f"the mailbox {self.user} cannot be used ({reason}: {words}); {remedy}")
+            return AccessDenied(f"the mailbox {self.user} cannot be used ({reason}: {words}); {remedy}")
         if answer.status == 404:
             return NotFound(words)
         if answer.status == 409:
-            return LabelExists(words)
+            return FolderExists(words)
         if answer.status >= 500 or answer.status < 400:
             return ServerFailed(f"{self.web.host}: status {answer.status}, {words}", answer.status)
         return RequestRefused(f"{self.web.host}: {words}")
@@ -144,7 +129,7 @@ class GmailClient:
         value = {"name": name, "labelListVisibility": "labelShow", "messageListVisibility": "show"}
         try:
             return str(self.post("/labels", value).get("id"))
-        except LabelExists as error:  # another process made it just now
+        except FolderExists as error:  # another process made it just now
             found = self.label(name)
             if found is None:
                 raise Unreachable(f"{self.web.host}: {error}") from error

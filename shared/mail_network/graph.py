@@ -15,7 +15,18 @@ from urllib.parse import quote, urlencode
 from shared.config.model import OAuth
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network.connection import Refusal, Step, Unreachable
-from shared.mail_network.web import MAX_JSON_BYTES, AccessTokens, Answer, WebClient, said
+from shared.mail_network.web import (
+    MAX_JSON_BYTES,
+    AccessDenied,
+    AccessTokens,
+    Answer,
+    FolderExists,
+    NotFound,
+    RequestRefused,
+    ServerFailed,
+    WebClient,
+    said,
+)
 
 IMMUTABLE: Final = {"Prefer": 'IdType="ImmutableId"'}
 WELL_KNOWN: Final = frozenset(
@@ -30,52 +41,14 @@ MAX_LISTED = 20
 _SERVER_ERROR = 500
 
 
-class AccessDenied(Refusal, Misconfigured):
-    """The application has no right to this mailbox (403). `code` is Graph's."""
-
-    step = Step.INBOX
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class MailboxMissing(Refusal, Misconfigured):
     """There is no such mailbox, or it cannot be read by Graph."""
 
     step = Step.INBOX
 
 
-class NotFound(PostroomError):
-    """There is no such mail or folder. `code` is Graph's."""
-
-    def __init__(self, message: str, code: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class ServerFailed(Unreachable):
-    """Graph failed with a status of 500 or above, perhaps at this one mail only."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-class FolderExists(PostroomError):
-    """A folder with this name exists already."""
-
-
 class PageExpired(PostroomError):
     """The link to the next page is not valid any more (410): the list begins anew."""
-
-
-class RequestRefused(PostroomError):
-    """Graph refuses this request, for a reason that waiting does not change. `code` is Graph's."""
-
-    def __init__(self, message: str, code: str, status: int) -> None:
-        super().__init__(message)
-        self.code, self.status = code, status
 
 
 _MAILBOX_MISSING: Final = frozenset(

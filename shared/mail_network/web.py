@@ -26,7 +26,7 @@ from requests.adapters import HTTPAdapter
 from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 
-from shared.contracts.errors import BoundExceeded
+from shared.contracts.errors import BoundExceeded, Misconfigured, PostroomError
 from shared.mail_network.connection import (
     CONNECT_SECONDS,
     AuthenticationRefused,
@@ -34,6 +34,8 @@ from shared.mail_network.connection import (
     DeadlineReader,
     InvalidHost,
     NotHttps,
+    Refusal,
+    Step,
     Throttled,
     Unreachable,
     connecting,
@@ -54,6 +56,44 @@ _CHUNK_BYTES: Final = 64 << 10
 
 class AnswerLost(Unreachable):
     """The whole request was sent and no answer came: it may have been carried out, or not."""
+
+
+class AccessDenied(Refusal, Misconfigured):
+    """The application may not use this mailbox. `code` is the server's."""
+
+    step = Step.INBOX
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NotFound(PostroomError):
+    """There is no such mail or folder. `code` is the server's."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class FolderExists(PostroomError):
+    """A folder with this name exists already."""
+
+
+class ServerFailed(Unreachable):
+    """The server failed with a status of 500 or above, perhaps at this one mail only."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RequestRefused(PostroomError):
+    """The server refuses this request, for a reason that waiting does not change. `code` is the server's."""
+
+    def __init__(self, message: str, code: str = "", status: int = 0) -> None:
+        super().__init__(message)
+        self.code, self.status = code, status
 
 
 class AnswerTooLarge(BoundExceeded):

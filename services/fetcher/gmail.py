@@ -23,11 +23,11 @@ from services.fetcher.mailbox import (
     KeyStates,
     Peek,
     Unfetchable,
-    account_of,
 )
 from services.fetcher.scanning import scan
 from services.fetcher.web_mailbox import WebMailbox
 from shared.mail_network import connection_test
+from shared.mail_network.account import account_of
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.gmail import GmailClient
 from shared.mail_network.web import MAX_JSON_BYTES, NotFound, RequestRefused, ServerFailed
@@ -42,7 +42,7 @@ class GmailMailbox(WebMailbox):
     def __enter__(self) -> Self:
         self._client = client = GmailClient(
             self._inbox.google,
-            account_of(self._inbox),
+            account_of(self._inbox, self._inbox.address),
             self._credentials.tokens,
             verify=self._inbox.verify_certificate,
             seconds=self._limits.operation.total_seconds(),

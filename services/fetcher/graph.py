@@ -24,11 +24,11 @@ from services.fetcher.mailbox import (
     KeyStates,
     Peek,
     Unfetchable,
-    account_of,
 )
 from services.fetcher.scanning import scan
 from services.fetcher.web_mailbox import WebMailbox
 from shared.mail_network import connection_test
+from shared.mail_network.account import account_of
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.graph import GraphClient, PageExpired
 from shared.mail_network.web import NotFound, ServerFailed
@@ -46,7 +46,7 @@ class GraphMailbox(WebMailbox):
     def __enter__(self) -> Self:
         self._client = client = GraphClient(
             self._inbox.oauth,
-            account_of(self._inbox),
+            account_of(self._inbox, self._inbox.address),
             self._credentials.tokens,
             verify=self._inbox.verify_certificate,
             seconds=self._limits.operation.total_seconds(),

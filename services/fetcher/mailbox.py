@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from shared.config.model import Inbox
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.mail_network.account import account_of
 from shared.mail_network.connection import Refusal, Step
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
@@ -203,14 +204,4 @@ def mailbox_class(protocol: str) -> Callable[[InboxAccess], Mailbox]:
 
 def folder_of(inbox: Inbox) -> str:
     """The folder that an inbox reads, as a name for its lease: two inboxes on one folder share it."""
-    return place(inbox.protocol, (inbox.host or "").lower(), account_of(inbox), inbox.folder)
-
-
-def account_of(inbox: Inbox) -> str:
-    """Whose mailbox it is: of an application at Microsoft `user_id`, of a service account `user`, else the login."""
-    named: str | None = None
-    if inbox.protocol in ("graph", "ews") and inbox.oauth:
-        named = inbox.oauth.user_id
-    if inbox.protocol == "gmail" and inbox.google:
-        named = inbox.google.user
-    return named or inbox.username or inbox.address
+    return place(inbox.protocol, (inbox.host or "").lower(), account_of(inbox, inbox.address), inbox.folder)

@@ -15,6 +15,7 @@ from services.notifier.web import uncertain_without_answer
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured
 from shared.mail_network import connection_test
+from shared.mail_network.account import account_of
 from shared.mail_network.connection import AuthenticationRefused
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.gmail import GmailClient
@@ -63,7 +64,7 @@ def check(server: MailServer, *, access: ServerAccess | None = None) -> TestResu
 
 
 def _client(server: MailServer, sender: str, access: ServerAccess | None) -> GmailClient:
-    user = (server.google.user if server.google else None) or server.username or sender
+    user = account_of(server, sender)
     if not user:
         raise Misconfigured(f"mail server {server.name}: gmail needs google.user, username or from_address")
     tokens = access.credentials.tokens if access and access.credentials else None

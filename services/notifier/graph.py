@@ -24,9 +24,10 @@ from services.notifier.web import uncertain_without_answer
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network import connection_test
+from shared.mail_network.account import account_of
 from shared.mail_network.connection import AuthenticationRefused, Unreachable
 from shared.mail_network.connection_test import TestResult
-from shared.mail_network.graph import GraphClient, mailbox_of
+from shared.mail_network.graph import GraphClient
 from shared.mail_network.web import AccessDenied, NotFound, RequestRefused
 
 MAX_IN_ONE_BYTES: Final = 2_900_000
@@ -94,7 +95,7 @@ def check(server: MailServer, *, access: ServerAccess | None = None) -> TestResu
 
 def _client(server: MailServer, sender: str, access: ServerAccess | None) -> GraphClient:
     tokens = access.credentials.tokens if access and access.credentials else None
-    user = mailbox_of(server.oauth, server.username, sender)
+    user = account_of(server, sender)
     if tokens is None or not user:
         raise Misconfigured(f"mail server {server.name}: graph needs oauth, and user_id, username or from_address")
     seconds = server.timeout.total_seconds()

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from shared.config.model import Inbox, MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.mail_network.account import account_of
 from shared.mail_network.connection import AuthenticationRefused, Refusal, Step, Throttled, Unreachable
 from shared.mail_network.ews_discovery import Bearer, EwsAdapter, discover, offered_methods
 from shared.mail_network.extras import required
@@ -75,9 +76,7 @@ class EwsAccess:
 
 def mailbox_of(end: Inbox | MailServer, address: str) -> str:
     """The address of the mailbox: with an application `user_id` or the user name, else the address (TI-02)."""
-    if uses_tokens(end):
-        return (end.oauth.user_id if end.oauth else None) or end.username or address
-    return address
+    return account_of(end, address) if uses_tokens(end) else address
 
 
 def uses_tokens(end: Inbox | MailServer) -> bool:

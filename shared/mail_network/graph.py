@@ -60,11 +60,6 @@ _NOT_FOUND: Final = frozenset(
 )
 
 
-def mailbox_of(oauth: OAuth | None, username: str | None, address: str) -> str:
-    """Whose mailbox it is: `user_id`, else the user name, else the address (TI-02)."""
-    return (oauth.user_id if oauth else None) or username or address
-
-
 class GraphClient:
     """One mailbox at Graph, for one thread."""
 

@@ -129,10 +129,8 @@ def queue_messages(change: Change, cause: Cause, stores: Stores) -> list[Event]:
     made = derived_id("messages", cause.id, change.record_id, change.part)
     ids, to = [], Counter[str]()
     for each in change.messages:
-        sending = replace(cause.outgoing, stranger_domain=each.stranger_domain)
         address = each.to[0]
-        mail = as_sent(each, sending, change.record_id)
-        ids.append(stores.outbox.add_once(f"{made} {address}", to[address], mail, sending, because))
+        ids.append(_queued(each, f"{made} {address}", to[address], because, cause, stores))
         to[address] += 1
         crash_point("writer.carried-out")
     return [NotificationQueued(cause.mail_id, id_) for id_ in ids]
@@ -144,11 +142,13 @@ def queue_notifications(
     """Put notifications into the outbox once; return the events for the notifier."""
     because = QueuedFor(cause.at, cause.mail_id, change.record_id or None, change.number or None)
     made = derived_id("notifications", cause.mail_id, change.record_id, change.part)
-    ids = []
-    for index, each in enumerate(notifications):
-        sending = replace(cause.outgoing, stranger_domain=each.stranger_domain)
-        mail = as_sent(each, sending, because.record_id)
-        ids.append(stores.outbox.add_once(made, index, mail, sending, because))
+    ids = [_queued(each, made, index, because, cause, stores) for index, each in enumerate(notifications)]
     if ids:
         crash_point("writer.carried-out")
     return [NotificationQueued(cause.mail_id, id_) for id_ in ids]
+
+
+def _queued(mail: Notification, made: str, index: int, because: QueuedFor, cause: Cause, stores: Stores) -> str:
+    """The outbox id of a mail, which is stored as it will be sent."""
+    sending = replace(cause.outgoing, stranger_domain=mail.stranger_domain)
+    return stores.outbox.add_once(made, index, as_sent(mail, sending, because.record_id), sending, because)

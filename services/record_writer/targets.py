@@ -20,18 +20,12 @@ from shared.config.model import Configuration
 from shared.contracts.change import Change
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import ServiceTargetReached
-from shared.ids import derived_id
 from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Outcome
-from shared.store.firings import Firings
+from shared.store.firings import Firings, firing_id
 from shared.store.record import Record, pending_change
 
 MAX_RACES: Final = 50
-
-
-def firing_id(event: ServiceTargetReached) -> str:
-    """The id of what this event causes."""
-    return derived_id("service-level", event.record_id, event.sla, event.target, event.event)
 
 
 def commit_target(

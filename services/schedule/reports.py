@@ -18,7 +18,7 @@ from services.schedule import report_text
 from services.schedule.report_table import Table, statuses_of, table
 from shared.addresses import address_key, mailbox_key
 from shared.config.cron import Cron
-from shared.config.model import Configuration, MailServer, Report
+from shared.config.model import Configuration, Report
 from shared.contracts.change import Notification
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import NotificationQueued
@@ -27,7 +27,8 @@ from shared.ids import derived_id
 from shared.runtime.broker import Message
 from shared.runtime.crash_points import crash_point
 from shared.runtime.envelope import pack
-from shared.store.outbox import NO_DOMAIN, QueuedFor, SendingSide
+from shared.sending import sending_side
+from shared.store.outbox import QueuedFor
 from shared.store.reports import ReportState
 
 if TYPE_CHECKING:
@@ -89,7 +90,9 @@ class ReportRun:
         file = Attachment(f"{report.name}.csv", "text/csv", len(content), self._app.documents.put_blob(content))
         text, html = report_text.as_text(found), report_text.as_html(found)
         subject = f"{found.title}: {report_text.counted(found)}"
-        sending, large = outgoing_side(self._app.directory.current()), self._app.large_events
+        configuration, large = self._app.directory.current(), self._app.large_events
+        sending = sending_side(configuration, configuration.default_inbox, None)
+        sending = replace(sending, plus_address=None)  # answers to a report belong to no record
         for mailbox in mailboxes:
             cause = derived_id("report", report.name, at.isoformat(), mailbox_key(mailbox) or mailbox)
             mail = Notification((mailbox,), subject, text, KIND, html=html, attachments=(file,))
@@ -135,18 +138,3 @@ def _addresses(app: App, word: str, configuration: Configuration) -> Iterator[st
 
 def _first(people: Sequence[StoredPerson]) -> Iterator[str]:
     yield from (person.addresses[0] for person in people if person.addresses)
-
-
-def outgoing_side(configuration: Configuration) -> SendingSide:
-    """The server and the From address of mail that is about no record: those of the default inbox."""
-    inbox = configuration.default_inbox
-    server = _server(configuration, inbox.mail_server if inbox else None)
-    sender = (server.from_address if server else None) or (inbox.address if inbox else None)
-    domain = (sender or "").rpartition("@")[2] or NO_DOMAIN
-    return SendingSide(server.name if server else None, inbox.name if inbox else None, sender, domain)
-
-
-def _server(configuration: Configuration, name: str | None) -> MailServer | None:
-    servers = configuration.mail_servers
-    of_nobody = (each for each in servers if each.partition is None)
-    return configuration.mail_server(name or "") or next(of_nobody, None) or next(iter(servers), None)

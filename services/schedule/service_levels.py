@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from services.queues import RECORD_WRITER
 from shared.contracts.events import ServiceTargetReached
-from shared.ids import derived_id
 from shared.runtime.broker import Message
 from shared.runtime.envelope import pack
+from shared.store.firings import firing_id
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -55,7 +55,7 @@ class ServiceLevelWatch:
         skip = 0
         while records := self._app.records.with_target_until(now, STEP, skip):
             for record in records:
-                yield from ((_id_of(event), event) for event in events_of(record, now))
+                yield from ((firing_id(event), event) for event in events_of(record, now))
             skip += len(records)
             if len(records) < STEP:
                 return
@@ -69,7 +69,3 @@ def events_of(record: Record, now: datetime) -> Iterator[ServiceTargetReached]:
         due = [event for event, at in level.moments(target) if at <= now]
         if due:
             yield ServiceTargetReached("", record.id, level.sla, target.kind, due[-1])
-
-
-def _id_of(event: ServiceTargetReached) -> str:
-    return derived_id("service-level", event.record_id, event.sla, event.target, event.event)

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Final
 
 from shared.contracts import codec
-from shared.contracts.events import Event
+from shared.contracts.events import Event, ServiceTargetReached
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
+from shared.ids import derived_id
 from shared.store.documents import Documents
 
 FIRINGS: Final = "firings"
@@ -42,6 +43,11 @@ class Firing:
         return tuple(codec.decode(each.type, each.body.encode()) for each in self.emitted)
 
 
+def firing_id(event: ServiceTargetReached) -> str:
+    """The id of what this event causes: each event of a target has one, however often it is said."""
+    return derived_id("service-level", event.record_id, event.sla, event.target, event.event)
+
+
 _encode, _decode = to_plain(Firing, STORE), from_plain(Firing, STORE)
 
 
@@ -51,15 +57,15 @@ class Firings:
     def __init__(self, documents: Documents) -> None:
         self._documents = documents
 
-    def get(self, firing_id: str) -> Firing | None:
+    def get(self, id_: str) -> Firing | None:
         """One firing."""
-        found = self._documents.get(FIRINGS, firing_id)
+        found = self._documents.get(FIRINGS, id_)
         return _decode(found) if found else None
 
-    def keep(self, firing_id: str, what: str, at: datetime, events: Sequence[Event]) -> None:
+    def keep(self, id_: str, what: str, at: datetime, events: Sequence[Event]) -> None:
         """Store a firing with the events that follow, once."""
         emitted = tuple(EmittedEvent(type(each).__name__, codec.encode(each).decode()) for each in events)
-        self._documents.insert_many(FIRINGS, [_encode(Firing(firing_id, what, at, emitted))])
+        self._documents.insert_many(FIRINGS, [_encode(Firing(id_, what, at, emitted))])
 
     def page(self, after: str, limit: int) -> Sequence[Firing]:
         """Firings behind an id, in the order of ids."""

@@ -119,8 +119,16 @@ class _Reader:
         self._pid = pid
 
     def is_alive(self) -> bool:
-        """Whether it belongs to this process and has not ended."""
-        return bool(self._pid) and self._owner == os.getpid()
+        """Whether it belongs to this process and may be asked. The kernel ends it with the thread that started it.
+
+        One that owes answers is not looked at: if it has ended, the mail that it was reading is a suspect.
+        """
+        if not self._pid or self._owner != os.getpid():
+            return False
+        if not self._waiting and os.waitpid(self._pid, os.WNOHANG) != (0, 0):
+            self._pid = 0
+            self._close()
+        return bool(self._pid)
 
     def sent(self, slot: int) -> int:
         """Bytes of mail in a slot."""

@@ -23,7 +23,8 @@ MAILS = [a_mail(f"text of {n}\n", subject=f"mail {n}") for n in range(40)]
 
 
 @pytest.fixture(autouse=True)
-def _readers_end() -> Iterator[None]:
+def _own_readers() -> Iterator[None]:
+    READERS.close()
     yield
     READERS.close()
 
@@ -105,7 +106,6 @@ def test_a_desk_that_may_start_no_process_reads_all_by_itself(
     def fork() -> int:
         raise OSError(11, "Resource temporarily unavailable")
 
-    READERS.close()
     monkeypatch.setattr(os, "fork", fork)
     desk.hand_in(*MAILS)
     runner.run_all(desk.app, threading.Event(), once=True, sources=False, processes=2)

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +106,34 @@ def test_where_a_reader_ends_the_mail_is_a_suspect_and_the_others_are_not(
     assert beside.reading(MAILS[2]) is None
     beside.ask(MAILS[4:], 1)
     assert beside.reading(MAILS[4]) == mime.read(MAILS[4])
+
+
+def test_a_reader_that_ended_without_work_is_replaced(beside: Readers) -> None:
+    def ask() -> None:
+        beside.ask(MAILS[:1], 1)
+        assert beside.reading(MAILS[0]) is not None
+
+    thread = threading.Thread(target=ask)  # the reader ends with it
+    thread.start()
+    thread.join()
+    (reader,) = beside._readers
+    os.waitid(os.P_PID, reader._pid, os.WEXITED | os.WNOWAIT)
+    beside.ask(MAILS[1:2], 1)
+    assert beside.reading(MAILS[1]) == mime.read(MAILS[1])
+
+
+def test_a_mail_at_which_an_idle_looking_reader_ended_stays_a_suspect(
+    beside: Readers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(mime, "read", dies_at(MAILS[0]))
+        beside.ask(MAILS[:1], 1)
+    (reader,) = beside._readers
+    os.waitid(os.P_PID, reader._pid, os.WEXITED | os.WNOWAIT)
+    beside.ask(MAILS[1:2], 1)
+    with pytest.raises(ReaderEnded):
+        beside.reading(MAILS[0])
+    assert beside.reading(MAILS[1]) is None
 
 
 @pytest.mark.usefixtures("faulty")

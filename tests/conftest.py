@@ -10,6 +10,8 @@ pytest_plugins = [
     "tests.spread",
     "tests.temporary",
     "tests.servers.proxy",
+    "tests.servers.tls",
+    "tests.servers.microsoft",
     "tests.servers.rabbitmq",
     "tests.servers.mongodb",
     "tests.servers.documents",

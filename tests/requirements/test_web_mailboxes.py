@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 from email import message_from_bytes
 from pathlib import Path
 from typing import Any
@@ -21,20 +20,6 @@ from shared.config.values import Secret
 from shared.mail_network import sasl
 from tests.desk import Desk
 from tests.servers.microsoft import CLIENT, OTHER, SECRET, SUPPORT, TENANT, MicrosoftStub, error, throttled
-from tests.servers.tls import Certificate, make_certificate
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("web"))
-
-
-@pytest.fixture
-def microsoft(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[MicrosoftStub]:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.certificate))
-    monkeypatch.setenv("GRAPH_SECRET", SECRET)
-    with MicrosoftStub(certificate) as running:
-        yield running
 
 
 def an_application(stub: MicrosoftStub, **options: Any) -> OAuth:

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
 from typing import Any
 from urllib.parse import unquote
+
+import pytest
 
 from tests.servers.tls import Certificate
 from tests.servers.web import Reply, Request, WebStub
@@ -400,3 +403,12 @@ def _discovered(url: str, tenant: str) -> dict[str, str]:
 def _refused(code: str, number: int, message: str, status: int) -> Reply:
     described = f"AADSTS{number}: {message} Trace ID: 0 Correlation ID: 0"
     return Reply(status, {"error": code, "error_description": described, "error_codes": [number]})
+
+
+@pytest.fixture
+def microsoft(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[MicrosoftStub]:
+    """The stub, trusted by this process, with the secret of its application in `GRAPH_SECRET`."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.certificate))
+    monkeypatch.setenv("GRAPH_SECRET", SECRET)
+    with MicrosoftStub(certificate) as running:
+        yield running

@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from tests.servers.presence import missing
 
 
@@ -31,3 +33,9 @@ def make_certificate(folder: Path, name: str = "localhost") -> Certificate:
     ]
     subprocess.run(command, check=True, capture_output=True, timeout=30)
     return made
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """One for `localhost` that nobody trusts but who is told of it."""
+    return make_certificate(tmp_path_factory.mktemp("tls"))

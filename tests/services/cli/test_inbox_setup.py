@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,21 +9,8 @@ import pytest
 from shared.config.reading import load_bytes
 from tests.servers.google import GoogleStub
 from tests.servers.microsoft import CLIENT, OTHER, SECRET, SUPPORT, TENANT, MicrosoftStub, error
-from tests.servers.tls import Certificate, make_certificate
+from tests.servers.tls import Certificate
 from tests.services.cli.conftest import Run
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("setup"))
-
-
-@pytest.fixture
-def microsoft(certificate: Certificate, monkeypatch: pytest.MonkeyPatch) -> Iterator[MicrosoftStub]:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.certificate))
-    monkeypatch.setenv("GRAPH_SECRET", SECRET)
-    with MicrosoftStub(certificate) as running:
-        yield running
 
 
 def arguments(stub: MicrosoftStub, *more: str) -> tuple[str, ...]:

@@ -16,16 +16,11 @@ from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network import ews_discovery
 from shared.mail_network.connection import Step
 from tests.servers.exchange import PASSWORD, SUPPORT, ExchangeStub
-from tests.servers.tls import Certificate, make_certificate
+from tests.servers.tls import Certificate
 from tests.services.fetcher.conftest import a_mail
 from tests.services.fetcher.fetching import Fetching
 
 MAILS = [a_mail(1), a_mail(2), a_mail(3)]
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("exchange"))
 
 
 @pytest.fixture

@@ -15,16 +15,11 @@ from shared.config.values import Secret
 from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection import Step
 from tests.servers.google import OTHER, PAGE, SUPPORT, GoogleStub, error
-from tests.servers.tls import Certificate, make_certificate
+from tests.servers.tls import Certificate
 from tests.services.fetcher.conftest import a_mail
 from tests.services.fetcher.fetching import Fetching
 
 MAILS = [a_mail(1), a_mail(2), a_mail(3)]
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("google"))
 
 
 @pytest.fixture

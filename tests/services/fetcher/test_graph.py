@@ -20,14 +20,9 @@ from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection import AuthenticationRefused, Step
 from shared.mail_network.sasl import Credentials
 from tests.servers.microsoft import CLIENT, OTHER, PAGE, SUPPORT, TENANT, MicrosoftStub, error, throttled
-from tests.servers.tls import Certificate, make_certificate
+from tests.servers.tls import Certificate
 from tests.services.fetcher.conftest import a_mail
 from tests.services.fetcher.fetching import Fetching
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("graph"))
 
 
 @pytest.fixture

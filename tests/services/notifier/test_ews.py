@@ -15,7 +15,7 @@ from shared.contracts.errors import Misconfigured
 from shared.mail_network.connection import AuthenticationRefused, Step, Throttled
 from shared.mail_network.sasl import Credentials
 from tests.servers.exchange import PASSWORD, SUPPORT, ExchangeStub
-from tests.servers.tls import Certificate, make_certificate
+from tests.servers.tls import Certificate
 from tests.servers.web import StubTokens
 
 RECIPIENTS = ["anna@example.net", "hidden@example.net"]
@@ -23,11 +23,6 @@ MAIL = (
     b"From: support@example.com\r\nTo: anna@example.net\r\nSubject: Call INC1\r\n"
     b"Message-ID: <a@support.example.com>\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n"
 )
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("exchange"))
 
 
 @pytest.fixture

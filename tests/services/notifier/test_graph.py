@@ -22,7 +22,7 @@ from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.mail_network.connection import AuthenticationRefused, Step, Throttled
 from shared.mail_network.sasl import Credentials
 from tests.servers.microsoft import CLIENT, OTHER, SUPPORT, TENANT, MicrosoftStub, error, throttled
-from tests.servers.tls import Certificate, make_certificate
+from tests.servers.tls import Certificate
 from tests.servers.web import StubTokens
 
 RECIPIENTS = ["anna@example.net", "bert@example.net", "hidden@example.net"]
@@ -32,11 +32,6 @@ SMALL = (
     b"123456789@support.example.com>\r\nIn-Reply-To: <first@example.net>\r\nReferences: <first@example.net>\r\n"
     b'Content-Type: text/plain; charset="utf-8"\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n'
 )
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("graph"))
 
 
 @pytest.fixture

@@ -27,16 +27,11 @@ from shared.mail_network.connection import (
 from shared.mail_network.sasl import Credentials
 from tests.servers.presence import closed_port
 from tests.servers.smtp import PASSWORD, USER, ScriptedServer, SmtpServer, drip
-from tests.servers.tls import Certificate, make_certificate
+from tests.servers.tls import Certificate
 
 MAIL = b"Subject: hello\r\nMessage-ID: <1@example.com>\r\n\r\n.dot\r\n..two\r\nend"
 WHO = ServerAccess(Credentials(USER, PASSWORD))
 FROM, TO = "desk@example.com", ["jane@example.com"]
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -19,13 +19,8 @@ from shared.mail_network.connection import AuthenticationRefused, TlsFailed, Unr
 from shared.mail_network.tokens import Tokens, TokenSource
 from shared.store.refresh_tokens import REFRESH_TOKENS, StoredRefreshTokens
 from tests.servers.presence import closed_port
-from tests.servers.tls import Certificate, make_certificate
+from tests.servers.tls import Certificate
 from tests.servers.token_endpoint import TENANT, TokenEndpoint
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    return make_certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture

@@ -22,9 +22,12 @@ fetch_uv() { # fetch_uv PYTHON
     "$work/uv/bin/python" -m pip install --quiet --no-cache-dir --disable-pip-version-check uv
 }
 
-# cryptography 49 has no wheels for Macs with Intel processors
-bounds="cryptography<49; sys_platform == 'darwin' and platform_machine == 'x86_64'"
-extras="--extra dev --extra google --extra logins" # kerberos.txt is apart: gssapi has no wheels for Linux
+# these have no wheels for Macs with Intel processors from some version on
+intel_mac="sys_platform == 'darwin' and platform_machine == 'x86_64'"
+bounds="cryptography<49; $intel_mac
+argon2-cffi-bindings<26; $intel_mac"
+optional="--extra console --extra ews --extra google --extra logins --extra oidc --extra otel"
+extras="--extra dev $optional" # kerberos.txt is apart: gssapi has no wheels for Linux
 
 resolve() { # resolve OUTPUT [uv arguments]: a requirements file with hashes, from wheels alone, build back-end included
     output="$1"
@@ -40,7 +43,7 @@ renew() {
     resolve "$work/dev.txt" --universal --python-version 3.11 $extras
     check_wheels
     mv "$work/dev.txt" "$root/requirements/"
-    resolve "$work/run.txt" --universal --python-version 3.11 --constraint requirements/dev.txt
+    resolve "$work/run.txt" --universal --python-version 3.11 $optional --constraint requirements/dev.txt
     mv "$work/run.txt" "$root/requirements/"
 }
 

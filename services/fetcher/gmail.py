@@ -30,6 +30,7 @@ from shared.mail_network import connection_test
 from shared.mail_network.account import account_of
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.gmail import GmailClient
+from shared.mail_network.tls import tls_options
 from shared.mail_network.web import MAX_JSON_BYTES, NotFound, RequestRefused, ServerFailed
 
 AT_ONCE: Final = 500
@@ -44,7 +45,7 @@ class GmailMailbox(WebMailbox):
             self._inbox.google,
             account_of(self._inbox, self._inbox.address),
             self._credentials.tokens,
-            verify=self._inbox.verify_certificate,
+            tls=tls_options(self._inbox),
             seconds=self._limits.operation.total_seconds(),
         )
         self._web = client.web

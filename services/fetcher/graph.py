@@ -31,6 +31,7 @@ from shared.mail_network import connection_test
 from shared.mail_network.account import account_of
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.graph import GraphClient, PageExpired
+from shared.mail_network.tls import tls_options
 from shared.mail_network.web import NotFound, ServerFailed
 
 PAGE_MAILS: Final = 250
@@ -48,7 +49,7 @@ class GraphMailbox(WebMailbox):
             self._inbox.oauth,
             account_of(self._inbox, self._inbox.address),
             self._credentials.tokens,
-            verify=self._inbox.verify_certificate,
+            tls=tls_options(self._inbox),
             seconds=self._limits.operation.total_seconds(),
         )
         self._web = client.web

@@ -19,6 +19,7 @@ from shared.mail_network.account import account_of
 from shared.mail_network.connection import AuthenticationRefused
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.gmail import GmailClient
+from shared.mail_network.tls import tls_options
 from shared.mail_network.web import AccessDenied, RequestRefused
 
 MAX_BYTES: Final = 36_700_160
@@ -69,4 +70,4 @@ def _client(server: MailServer, sender: str, access: ServerAccess | None) -> Gma
         raise Misconfigured(f"mail server {server.name}: gmail needs google.user, username or from_address")
     tokens = access.credentials.tokens if access and access.credentials else None
     seconds = server.timeout.total_seconds()
-    return GmailClient(server.google, user, tokens, verify=server.verify_certificate, seconds=seconds)
+    return GmailClient(server.google, user, tokens, tls=tls_options(server), seconds=seconds)

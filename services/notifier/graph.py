@@ -28,6 +28,7 @@ from shared.mail_network.account import account_of
 from shared.mail_network.connection import AuthenticationRefused, Unreachable
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.graph import GraphClient
+from shared.mail_network.tls import tls_options
 from shared.mail_network.web import AccessDenied, NotFound, RequestRefused
 
 MAX_IN_ONE_BYTES: Final = 2_900_000
@@ -99,7 +100,7 @@ def _client(server: MailServer, sender: str, access: ServerAccess | None) -> Gra
     if tokens is None or not user:
         raise Misconfigured(f"mail server {server.name}: graph needs oauth, and user_id, username or from_address")
     seconds = server.timeout.total_seconds()
-    return GraphClient(server.oauth, user, tokens, verify=server.verify_certificate, seconds=seconds)
+    return GraphClient(server.oauth, user, tokens, tls=tls_options(server), seconds=seconds)
 
 
 @contextmanager

@@ -31,13 +31,15 @@ from shared.mail_network.connection import (
     Unreachable,
     await_greeting,
     begin_tls,
+    client_certificate_fault,
     connecting,
     host_name,
-    tls_context,
+    names_client_certificate,
 )
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.logins import Offer, Policy, Said
 from shared.mail_network.sasl import Credentials, Exchange, Login, Mechanism
+from shared.mail_network.tls import tls_options
 
 MIN_BYTES_PER_SECOND = 50_000
 """Bytes a second: an upload that is slower has failed."""
@@ -116,7 +118,7 @@ class _Connection(smtplib.SMTP):
         return sock  # type: ignore[no-any-return]
 
     def _context(self) -> ssl.SSLContext:
-        return tls_context(verify=self._mail_server.verify_certificate)
+        return tls_options(self._mail_server).context()
 
     def _upgrade(self) -> None:
         """Start TLS; fails without STARTTLS, since an attacker may have removed the offer (RFC 3207, 6)."""
@@ -131,7 +133,15 @@ class _Connection(smtplib.SMTP):
         """The same as in smtplib, read within the deadline."""
         if self.file is None and self.sock is not None:
             self.file = _BoundedLines(DeadlineReader(self.sock, self._deadline))
-        return super().getreply()
+        try:
+            code, text = super().getreply()
+        except smtplib.SMTPServerDisconnected as error:
+            if fault := client_certificate_fault(error.__context__):
+                raise TlsFailed(f"{self._host}:{self._mail_server.port} {fault}") from error
+            raise
+        if code == 421 and names_client_certificate(_said(text)):  # as Postfix says after STARTTLS
+            raise TlsFailed(f"the server takes no mail without a client certificate that it knows: {_said(text)}")
+        return code, text
 
     def putcmd(self, cmd: str, args: str = "") -> None:
         """Each command begins a new exchange."""

@@ -1,4 +1,4 @@
-"""When the secrets and certificates of OAuth applications end, and whom to warn: two weeks before, and afterwards.
+"""When client certificates, and secrets and certificates of applications, end: a warning two weeks before, and after.
 
 The end of a secret is what the configuration states (`client_secret_ends`): no server tells it. A certificate says
 its end itself, where its file or variable can be read.
@@ -13,6 +13,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 
 from shared.config.model import Configuration, Inbox, MailServer
+from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
 
 WARN_DAYS: Final = 14
@@ -35,18 +36,28 @@ class CredentialEnd:
 
 
 def credential_end(end: Inbox | MailServer) -> CredentialEnd | None:
-    """The end of what an inbox or mail server logs in with; None when it is not known."""
-    if end.oauth is None:
-        return None
-    if end.oauth.client_secret_ends is not None:
-        return CredentialEnd(end.name, "client secret", date.fromisoformat(end.oauth.client_secret_ends))
-    if end.oauth.client_certificate is not None:
-        from shared.mail_network import certificates
+    """The first end of what an inbox or mail server logs in with; None when none is known."""
+    return min(_ends_of(end), key=lambda each: each.day, default=None)
 
-        with suppress(Misconfigured):  # another finding names what is missing
-            found = certificates.read(end.oauth.client_certificate.reveal(), "oauth.client_certificate")
-            return CredentialEnd(end.name, "client certificate", found.ends_at.date())
-    return None
+
+def _ends_of(end: Inbox | MailServer) -> Iterator[CredentialEnd]:
+    if end.oauth is not None and end.oauth.client_secret_ends is not None:
+        yield CredentialEnd(end.name, "client secret", date.fromisoformat(end.oauth.client_secret_ends))
+    if end.oauth is not None and end.oauth.client_certificate is not None:
+        yield from _end_of_certificate(end, end.oauth.client_certificate, None, "certificate of the application")
+    if end.client_certificate is not None:
+        secret = end.client_certificate_passphrase
+        yield from _end_of_certificate(end, end.client_certificate, secret, "client certificate")
+
+
+def _end_of_certificate(
+    end: Inbox | MailServer, secret: Secret, passphrase: Secret | None, what: str
+) -> Iterator[CredentialEnd]:
+    from shared.mail_network import certificates
+
+    with suppress(Misconfigured):  # another finding names what is missing
+        found = certificates.read(secret.reveal(), "client_certificate", passphrase.reveal() if passphrase else None)
+        yield CredentialEnd(end.name, what, found.ends_at.date())
 
 
 def credential_ends(configuration: Configuration) -> Iterator[CredentialEnd]:
@@ -55,4 +66,4 @@ def credential_ends(configuration: Configuration) -> Iterator[CredentialEnd]:
         *(each for each in configuration.inboxes if each.enabled),
         *configuration.mail_servers,
     )
-    yield from (found for each in ends if (found := credential_end(each)))
+    yield from (found for each in ends for found in _ends_of(each))

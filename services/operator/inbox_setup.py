@@ -21,6 +21,7 @@ from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network import connection_test, microsoft
 from shared.mail_network.microsoft import DELEGATED
 from shared.mail_network.sasl import Credentials
+from shared.mail_network.tls import tls_options
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -188,7 +189,7 @@ def _closed(app: App, inbox: Inbox, other: str) -> TestResult:
     from shared.mail_network.web import AccessDenied
 
     tokens = app.tokens.of(inbox)
-    client = GraphClient(inbox.oauth, other, tokens, verify=inbox.verify_certificate, seconds=60)
+    client = GraphClient(inbox.oauth, other, tokens, tls=tls_options(inbox), seconds=60)
     try:
         client.get("/mailFolders/inbox/messages", {"$select": "id", "$top": "1"})
     except AccessDenied:

@@ -19,7 +19,7 @@ from shared.config.model import (
 
 _MAILBOX: Final = (
     "username password oauth google ews_url folder archive_folder create_archive_folder "
-    "poll_interval max_per_poll verify_certificate"
+    "poll_interval max_per_poll verify_certificate ca_file client_certificate client_certificate_passphrase"
 )
 
 
@@ -64,6 +64,11 @@ def _login(end: Inbox | MailServer) -> Faults:
         yield "username password", "auth: none does not log in; remove it"
     if end.protocol not in ("gmail", "none") and end.auth not in ("xoauth2", "oauthbearer", "auto"):
         yield "google", "is for gmail, xoauth2 and oauthbearer; remove it"
+    if end.tls == "none" and end.protocol in ("imap", "pop3", "smtp"):
+        unused = "verify_certificate ca_file client_certificate client_certificate_passphrase"
+        yield unused, "tls: none encrypts nothing; remove it, or write starttls or implicit"
+    elif not end.verify_certificate:
+        yield "ca_file", "verify_certificate: false trusts every server; remove one"
     if end.protocol not in ("ews", "none"):
         yield "ews_url", "is for protocol: ews; remove it"
 

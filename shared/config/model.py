@@ -160,6 +160,9 @@ class MailServer:
     conversation_id: ConversationId = ConversationId()
     default_format: Format = "html"
     verify_certificate: bool = True
+    ca_file: keys.FilePath | None = None
+    client_certificate: Secret | None = None
+    client_certificate_passphrase: Secret | None = None
     oauth: OAuth | None = None
     google: Google | None = None
     ews_url: keys.Url | None = None
@@ -265,6 +268,9 @@ class Inbox:
     port: keys.Port = 0
     tls: Tls | Literal[""] = ""
     verify_certificate: bool = True
+    ca_file: keys.FilePath | None = None
+    client_certificate: Secret | None = None
+    client_certificate_passphrase: Secret | None = None
     auth: keys.LoginMethod = "auto"
     username: keys.Line | None = None
     password: Secret | None = None

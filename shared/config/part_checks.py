@@ -58,7 +58,9 @@ def _inbox(inbox: Inbox) -> Faults:
 
 
 def _login(end: Inbox | MailServer) -> Faults:
-    """IV-09, IV-11, TI-03, VS-09, NE-20."""
+    """IV-09, IV-11, TI-03, TI-05, VS-09, NE-20."""
+    if end.client_certificate_passphrase is not None and end.client_certificate is None:
+        yield "client_certificate", "missing, and client_certificate_passphrase belongs to it; write it, or remove both"
     match end.protocol:
         case "imap" | "pop3" | "smtp":
             yield from _line_protocol(end)

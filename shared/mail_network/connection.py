@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
+from typing import Final
 
 import idna
 
@@ -31,6 +32,7 @@ LOOK_SECONDS = 1.0
 _PROBE_SECONDS = 2.0
 _WITHOUT_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")
 """Beginnings of the reasons that OpenSSL gives when the other side does not speak TLS."""
+_NAMES_CERTIFICATE = lazy_compile(r"client.{0,40}certificate", re.IGNORECASE)
 _LABEL = lazy_compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 
@@ -220,6 +222,37 @@ class DeadlineReader(io.RawIOBase):
                 return self._sock.recv_into(buffer)
 
 
+_REFUSALS: Final = (
+    "UNKNOWN_CA",
+    "BAD_CERTIFICATE",
+    "CERTIFICATE_EXPIRED",
+    "CERTIFICATE_REVOKED",
+    "CERTIFICATE_UNKNOWN",
+)
+"""Ends of the reasons that OpenSSL gives when the server refuses our certificate (alerts of RFC 8446, 6.2)."""
+
+
+def client_certificate_fault(error: BaseException | None) -> str | None:
+    """What a server says of our certificate by an alert of TLS; None for every other error.
+
+    With TLS 1.3 the alert arrives after the handshake, when the first answer is read.
+    """
+    reason = (error.reason or "") if isinstance(error, ssl.SSLError) else ""
+    if reason.endswith("ALERT_CERTIFICATE_REQUIRED"):
+        return "requires a client certificate, and none was sent: write client_certificate"
+    if "_ALERT_" in reason and reason.endswith(_REFUSALS):
+        return f"refuses the client certificate ({reason.partition('_ALERT_')[2].lower().replace('_', ' ')})"
+    return None
+
+
+def names_client_certificate(words: str) -> bool:
+    """Whether a server that takes no login or no mail says that a client certificate is missing or unknown to it.
+
+    Dovecot says `Client didn't present valid SSL certificate`, Postfix `No client certificate presented`.
+    """
+    return _NAMES_CERTIFICATE.search(words) is not None
+
+
 @contextmanager
 def connecting(host: str, port: int) -> Iterator[None]:
     """Turn what sockets and TLS raise into `Unavailable` of the right kind."""
@@ -233,6 +266,8 @@ def connecting(host: str, port: int) -> Iterator[None]:
     except ssl.SSLCertVerificationError as error:
         raise TlsFailed(f"the certificate of {where} is not valid: {error.verify_message}") from error
     except ssl.SSLError as error:
+        if why := client_certificate_fault(error):
+            raise TlsFailed(f"{where} {why}") from error
         raise TlsFailed(f"no TLS with {where}: {error.reason or error}") from error
     except TimeoutError as error:
         raise Unreachable(f"{where} did not answer in time") from error

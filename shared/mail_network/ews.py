@@ -21,6 +21,7 @@ from shared.mail_network.connection import AuthenticationRefused, Refusal, Step,
 from shared.mail_network.ews_discovery import Bearer, EwsAdapter, discover, offered_methods
 from shared.mail_network.extras import required
 from shared.mail_network.sasl import Credentials
+from shared.mail_network.tls import tls_options
 from shared.mail_network.web import FolderExists, NotFound, host_of
 
 EXTRA: Final = "ews"
@@ -114,7 +115,7 @@ class EwsClient:
         return self._url
 
     def _adapter(self, **_: Any) -> EwsAdapter:
-        made = EwsAdapter(verify=self._access.end.verify_certificate, seconds=self._access.seconds)
+        made = EwsAdapter(tls_options(self._access.end), seconds=self._access.seconds)
         self._adapters.append(made)
         return made
 

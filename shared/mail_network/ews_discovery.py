@@ -15,6 +15,7 @@ import requests
 
 from shared.contracts.errors import PostroomError
 from shared.mail_network.connection import AuthenticationRefused, Step, Unreachable
+from shared.mail_network.tls import TlsOptions
 from shared.mail_network.web import DeadlineAdapter, host_of, retry_after_seconds, translated
 
 ADDRESSES: Final = (
@@ -42,9 +43,9 @@ class EwsAdapter(DeadlineAdapter):
     `error`: the last error of a connection. `retry_after`: the seconds that a busy server asks to wait.
     """
 
-    def __init__(self, *, verify: bool, seconds: float) -> None:
-        super().__init__(verify=verify, seconds=seconds)
-        self._verify = verify
+    def __init__(self, tls: TlsOptions, *, seconds: float) -> None:
+        super().__init__(tls, seconds=seconds)
+        self._verify = tls.verify
         self.error: PostroomError | None = None
         self.retry_after: float | None = None
 

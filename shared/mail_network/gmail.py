@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 from shared.config.model import Google
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network.connection import Throttled, Unreachable
+from shared.mail_network.tls import TlsOptions
 from shared.mail_network.web import (
     MAX_JSON_BYTES,
     AccessDenied,
@@ -43,14 +44,14 @@ class GmailClient:
     """One mailbox at Gmail, for one thread."""
 
     def __init__(
-        self, google: Google | None, user: str, tokens: AccessTokens | None, *, verify: bool, seconds: float
+        self, google: Google | None, user: str, tokens: AccessTokens | None, *, tls: TlsOptions, seconds: float
     ) -> None:
         if google is None or tokens is None:
             raise Misconfigured("protocol gmail needs google: service_account, private_key and user")
         self.user = user
         self.base = google.endpoint.rstrip("/")
         self.path = f"/gmail/v1/users/{quote(user, safe='@')}"
-        self.web = WebClient(self.base, tokens, mailbox=user, seconds=seconds, verify=verify)
+        self.web = WebClient(self.base, tokens, mailbox=user, seconds=seconds, tls=tls)
 
     def get(
         self,

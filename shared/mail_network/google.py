@@ -15,6 +15,7 @@ from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
 from shared.mail_network.connection import AuthenticationRefused, Unreachable
 from shared.mail_network.extras import required
+from shared.mail_network.tls import SYSTEM, TlsOptions
 from shared.mail_network.tokens import AccessToken
 
 TOKEN_URI: Final = "https://oauth2.googleapis.com/token"  # noqa: S105  # an address
@@ -34,7 +35,9 @@ def user_of(end: Inbox | MailServer) -> str:
     return (end.google and end.google.user) or end.username or address or ""
 
 
-def fetch(account: Google, user: str, scope: str, reveal: Callable[[Secret], str]) -> AccessToken:
+def fetch(
+    account: Google, user: str, scope: str, reveal: Callable[[Secret], str], tls: TlsOptions = SYSTEM
+) -> AccessToken:
     """Ask for a new access token. Raises `Unavailable`, `AuthenticationRefused` or `Misconfigured`."""
     from shared.mail_network import http
 
@@ -46,7 +49,7 @@ def fetch(account: Google, user: str, scope: str, reveal: Callable[[Secret], str
         credentials = service_account.Credentials.from_service_account_info(key, scopes=[scope], subject=user or None)
     except (ValueError, errors.GoogleAuthError) as error:
         raise Misconfigured("google.private_key is not a private key of a service account") from error
-    with http.session() as session, http.translated_errors(key["token_uri"]):
+    with http.session(tls) as session, http.translated_errors(key["token_uri"]):
         try:
             credentials.refresh(transport.Request(session))
         except errors.RefreshError as error:

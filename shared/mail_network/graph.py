@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 from shared.config.model import OAuth
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network.connection import Refusal, Step, Unreachable
+from shared.mail_network.tls import TlsOptions
 from shared.mail_network.web import (
     MAX_JSON_BYTES,
     AccessDenied,
@@ -64,13 +65,13 @@ class GraphClient:
     """One mailbox at Graph, for one thread."""
 
     def __init__(
-        self, oauth: OAuth | None, user: str, tokens: AccessTokens | None, *, verify: bool, seconds: float
+        self, oauth: OAuth | None, user: str, tokens: AccessTokens | None, *, tls: TlsOptions, seconds: float
     ) -> None:
         if oauth is None or tokens is None:
             raise Misconfigured("protocol graph needs oauth: client_id, client_secret and tenant_id")
         self.user = user
         self.root = f"{oauth.endpoint.rstrip('/')}/v1.0/users/{quote(user, safe='@')}"
-        self.web = WebClient(oauth.endpoint, tokens, mailbox=user, seconds=seconds, verify=verify)
+        self.web = WebClient(oauth.endpoint, tokens, mailbox=user, seconds=seconds, tls=tls)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
         """A JSON object. `path` begins below the mailbox; a link of a page is a path too."""

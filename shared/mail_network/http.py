@@ -16,17 +16,18 @@ from urllib.parse import urlsplit
 
 import requests
 
-from shared.mail_network.connection import TlsFailed, Unreachable, Unresolved
+from shared.mail_network.connection import TlsFailed, Unreachable, Unresolved, client_certificate_fault
+from shared.mail_network.tls import SYSTEM, TlsOptions
 from shared.mail_network.web import DeadlineAdapter
 
 READ_SECONDS = 30.0
 
 
-def session(*, verify: bool = True) -> requests.Session:
+def session(tls: TlsOptions = SYSTEM) -> requests.Session:
     """A session for one thread. It follows proxies of the environment, and no login of a `.netrc` file."""
     made = requests.Session()
-    made.mount("https://", DeadlineAdapter(verify=verify, seconds=READ_SECONDS))
-    made.verify = verify
+    made.mount("https://", DeadlineAdapter(tls, seconds=READ_SECONDS))
+    made.verify = tls.verify
     made.auth = _keep_authorization
     return made
 
@@ -47,7 +48,8 @@ def translated_errors(url: str) -> Iterator[None]:
         reason = _cause(error, ssl.SSLCertVerificationError)
         if isinstance(reason, ssl.SSLCertVerificationError):
             raise TlsFailed(f"the certificate of {where} is not valid: {reason.verify_message}") from error
-        raise TlsFailed(f"no TLS with {where}") from error
+        fault = client_certificate_fault(_cause(error, ssl.SSLError))
+        raise TlsFailed(f"{where} {fault}" if fault else f"no TLS with {where}") from error
     except requests.exceptions.ProxyError as error:
         raise Unreachable(f"{where} cannot be reached through the proxy") from error
     except requests.exceptions.Timeout as error:

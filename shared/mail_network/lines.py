@@ -21,8 +21,8 @@ from shared.mail_network.connection import (
     await_greeting,
     begin_tls,
     host_name,
-    tls_context,
 )
+from shared.mail_network.tls import tls_options
 
 
 class EndlessAnswer(ConnectionError):
@@ -50,7 +50,7 @@ class Address:
 
 def address_of(inbox: Inbox) -> Address:
     """Return the server address of an inbox; raises `InvalidHost`."""
-    context = None if inbox.tls == "none" else tls_context(verify=inbox.verify_certificate)
+    context = None if inbox.tls == "none" else tls_options(inbox).context()
     return Address(host_name(inbox.host), inbox.port, inbox.tls, context)
 
 

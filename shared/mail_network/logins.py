@@ -15,7 +15,13 @@ from typing import Final, Protocol
 
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network import sasl
-from shared.mail_network.connection import AuthenticationRefused, CleartextRefused, Unreachable
+from shared.mail_network.connection import (
+    AuthenticationRefused,
+    CleartextRefused,
+    TlsFailed,
+    Unreachable,
+    names_client_certificate,
+)
 from shared.mail_network.sasl import Credentials, Exchange, Login, Mechanism
 
 MAX_CHALLENGES: Final = 10
@@ -66,6 +72,15 @@ class Wire(Protocol):
 
 def log_in(wire: Wire, auth: str, login: Login, policy: Policy) -> None:
     """Log in as configured. Raises `AuthenticationRefused`, `CleartextRefused`, `Misconfigured` or `Unavailable`."""
+    try:
+        _log_in(wire, auth, login, policy)
+    except AuthenticationRefused as error:
+        if names_client_certificate(str(error)):  # no fault of user name or password
+            raise TlsFailed(f"the server takes no login without a client certificate that it knows: {error}") from error
+        raise
+
+
+def _log_in(wire: Wire, auth: str, login: Login, policy: Policy) -> None:
     row, offer = named(auth, wire.protocol, policy) if auth != "auto" else None, wire.offer()
     row = _offered(row, offer) if row else _best(offer, login.who, policy, wire.protocol)
     if row.start is None:

@@ -17,6 +17,7 @@ from shared.contracts.errors import Misconfigured, PostroomError
 from shared.lazy_pattern import lazy_compile
 from shared.mail_network import certificates
 from shared.mail_network.connection import AuthenticationRefused, Unreachable
+from shared.mail_network.tls import SYSTEM, TlsOptions
 from shared.mail_network.tokens import AccessToken, RefreshTokens
 
 if TYPE_CHECKING:
@@ -56,12 +57,16 @@ def scope_of(application: OAuth, protocol: str) -> str:
 
 
 def fetch(
-    application: OAuth, scope: str, reveal: Callable[[Secret], str], refresh_tokens: RefreshTokens
+    application: OAuth,
+    scope: str,
+    reveal: Callable[[Secret], str],
+    refresh_tokens: RefreshTokens,
+    tls: TlsOptions = SYSTEM,
 ) -> AccessToken:
     """Ask for a new access token. Raises `Unavailable`, `AuthenticationRefused` or `Misconfigured`."""
     from shared.mail_network import http
 
-    with http.session() as session, http.translated_errors(application.authority), _readable(application.authority):
+    with http.session(tls) as session, http.translated_errors(application.authority), _readable(application.authority):
         client = _client(application, reveal, session)
         if application.refresh_token is None:
             return _token(client.acquire_token_for_client([scope]))

@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from shared.config.model import Inbox, MailServer
 from shared.config.values import Secret
 from shared.contracts.errors import PostroomError, Unavailable
+from shared.mail_network.tls import tls_options
 
 RENEW_BEFORE_SECONDS: Final = 300.0
 """A token is renewed when it is valid for less than this, or for less than half of its time."""
@@ -130,14 +131,17 @@ class Tokens:
         return _Login(kept)
 
     def _fetcher_of(self, end: Inbox | MailServer) -> tuple[Hashable, Callable[[], AccessToken]] | None:
+        tls = replace(tls_options(end), verify=True)  # a token is never asked for without a check of the server
         if end.oauth is not None and end.protocol != "gmail":
             from shared.mail_network import microsoft
 
             application, scope = end.oauth, microsoft.scope_of(end.oauth, end.protocol)
-            return (application, scope), lambda: microsoft.fetch(application, scope, self._reveal, self._refresh_tokens)
+            return (application, scope, tls), lambda: microsoft.fetch(
+                application, scope, self._reveal, self._refresh_tokens, tls
+            )
         if end.google is not None:
             from shared.mail_network import google
 
             account, user, scope = end.google, google.user_of(end), google.scope_of(end.protocol)
-            return (account, user, scope), lambda: google.fetch(account, user, scope, self._reveal)
+            return (account, user, scope, tls), lambda: google.fetch(account, user, scope, self._reveal, tls)
         return None

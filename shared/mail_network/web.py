@@ -38,10 +38,11 @@ from shared.mail_network.connection import (
     Step,
     Throttled,
     Unreachable,
+    client_certificate_fault,
     connecting,
     host_name,
-    tls_context,
 )
+from shared.mail_network.tls import SYSTEM, TlsOptions
 
 MAX_JSON_BYTES: Final = 16 << 20
 MIN_BYTES_PER_SECOND: Final = 50_000
@@ -51,6 +52,7 @@ REQUESTS_AT_ONCE: Final = 4
 MAX_RETRY_AFTER_SECONDS: Final = 3600.0
 MAX_SAID: Final = 300
 """Characters of a server's words that go into an error."""
+ALERT_SECONDS: Final = 2.0
 _CHUNK_BYTES: Final = 64 << 10
 
 
@@ -131,14 +133,14 @@ class WebClient:
     """Requests to one mailbox, one after another. Used by one thread; `hang_up` may be called from any."""
 
     def __init__(
-        self, base: str, tokens: AccessTokens | None, *, mailbox: str, seconds: float, verify: bool = True
+        self, base: str, tokens: AccessTokens | None, *, mailbox: str, seconds: float, tls: TlsOptions = SYSTEM
     ) -> None:
         self._tokens, self._seconds = tokens, seconds
         self.host, self._port = host_of(base)
         self._slot = _slot(f"{self.host}:{self._port} {mailbox.lower()}")
-        self._adapter = DeadlineAdapter(verify=verify)
+        self._adapter = DeadlineAdapter(tls)
         self._session = requests.Session()
-        self._verify = verify
+        self._verify = tls.verify
         self._session.mount("https://", self._adapter)
 
     def request(
@@ -329,8 +331,8 @@ class DeadlineAdapter(HTTPAdapter):
     With `seconds` each request has that long; without, `start` says how long the next one has.
     """
 
-    def __init__(self, *, verify: bool, seconds: float = 0.0) -> None:
-        self._context, self._deadline, self._seconds = tls_context(verify=verify), Deadline(0), seconds
+    def __init__(self, tls: TlsOptions, *, seconds: float = 0.0) -> None:
+        self._context, self._deadline, self._seconds = tls.context(), Deadline(0), seconds
         self._connections: list[HTTPSConnection] = []
         self.awaits_answer = False
         super().__init__(pool_connections=2, pool_maxsize=1)
@@ -370,6 +372,14 @@ class DeadlineAdapter(HTTPAdapter):
                 super().connect()
                 self.is_verified = True  # or off by a setting, of which urllib3 need not warn at each request
 
+            def send(self, data: Any) -> None:
+                try:
+                    super().send(data)
+                except OSError as error:
+                    if (alert := _waiting_alert(self.sock)) is not None:
+                        raise alert from error
+                    raise
+
             def response_class(self, sock: socket.socket, **options: Any) -> HTTPResponse:  # type: ignore[override]
                 adapter.awaits_answer = True
                 return HTTPResponse(_Readable(sock, adapter._deadline), **options)  # type: ignore[arg-type]
@@ -387,6 +397,20 @@ class DeadlineAdapter(HTTPAdapter):
                     sock.shutdown(socket.SHUT_RDWR)
 
 
+def _waiting_alert(sock: socket.socket | None) -> ssl.SSLError | None:
+    """What the server has said of our certificate before it closed the connection to which more was being sent."""
+    if not isinstance(sock, ssl.SSLSocket):
+        return None
+    try:
+        sock.settimeout(ALERT_SECONDS)
+        sock.recv(1)
+    except ssl.SSLError as error:
+        return error if client_certificate_fault(error) else None
+    except OSError:
+        pass
+    return None
+
+
 @contextmanager
 def translated(adapter: DeadlineAdapter, host: str, port: int) -> Iterator[None]:
     """Turn what requests raises into the error of the socket or of TLS below it, and that into ours."""
@@ -397,7 +421,8 @@ def translated(adapter: DeadlineAdapter, host: str, port: int) -> Iterator[None]
             raise InvalidHost(f"{host!r} is not a host name") from error
         except (requests.RequestException, TimeoutError) as error:
             cause = _cause(error)
-            if adapter.awaits_answer and not isinstance(cause, ssl.SSLCertVerificationError):
+            refused = isinstance(cause, ssl.SSLCertVerificationError) or client_certificate_fault(cause)
+            if adapter.awaits_answer and not refused:
                 raise AnswerLost(f"{host}:{port} did not answer completely: {_words(cause)}") from error
             raise cause from error
 

@@ -9,6 +9,7 @@ import os
 import pwd
 import shutil
 import signal
+import ssl
 import subprocess
 import tempfile
 import time
@@ -90,6 +91,17 @@ namespace inbox {{
 """
 
 
+_CLIENT_CERTIFICATES = """
+ssl_ca = <{clients}
+ssl_verify_client_cert = yes
+ssl_require_crl = no
+protocol imap {{
+  auth_ssl_require_client_cert = yes
+}}
+protocol pop3 {{
+  auth_ssl_require_client_cert = yes
+}}
+"""
 WITH_PASSWORD = "plain login cram-md5"
 EVERY_PASSWORD = f"{WITH_PASSWORD} digest-md5 apop scram-sha-1 scram-sha-256"
 
@@ -97,7 +109,8 @@ EVERY_PASSWORD = f"{WITH_PASSWORD} digest-md5 apop scram-sha-1 scram-sha-256"
 class Dovecot:
     """One server. `prefix` and `separator` shape the personal namespace, `extra` is added to its configuration.
 
-    `environment` reaches the server and what it starts.
+    `environment` reaches the server and what it starts. `certificate` may require client certificates; then `identity`
+    is that of the connections that tests make.
     """
 
     def __init__(
@@ -109,11 +122,16 @@ class Dovecot:
         disable_plaintext: bool = False,
         mechanisms: str = WITH_PASSWORD,
         environment: Mapping[str, str] | None = None,
+        certificate: Certificate | None = None,
+        identity: Certificate | None = None,
     ) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="dovecot-"))
         self.port, self.tls_port, self.pop3_port, self.pop3_tls_port = free_ports(4)
         self._environment = dict(environment or {})
-        self.certificate: Certificate = make_certificate(self.home)
+        self.certificate: Certificate = certificate or make_certificate(self.home)
+        self._identity = identity
+        if self.certificate.clients is not None:
+            extra += _CLIENT_CERTIFICATES.format(clients=self.certificate.clients)
         self._options = {"prefix": prefix, "separator": separator, "extra": extra, "mechanisms": mechanisms}
         self._options["disable_plaintext"] = "yes" if disable_plaintext else "no"
         self._process: subprocess.Popen[bytes] | None = None
@@ -198,8 +216,14 @@ class Dovecot:
     # what a test does with it
 
     def client(self, user: str) -> imaplib.IMAP4:
-        """A plain connection, logged in, as another mail client would have."""
-        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
+        """A connection, logged in, as another mail client would have."""
+        client: imaplib.IMAP4
+        if self._identity is None:
+            client = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
+        else:
+            context = ssl.create_default_context(cafile=self.certificate.clients)
+            context.load_cert_chain(self._identity.certificate, self._identity.key)
+            client = imaplib.IMAP4_SSL("localhost", self.tls_port, ssl_context=context, timeout=10)
         client.authenticate("PLAIN", lambda _: f"\0{user}\0{PASSWORD}".encode())
         return client
 

@@ -69,12 +69,15 @@ postlog unix-dgram n - n - 1 postlogd
 
 
 class Postfix:
-    """Started and ended as a `with` block, as root only. `dovecot` has an authentication service at `auth_port`."""
+    """Started and ended as a `with` block, as root only. `dovecot` has an authentication service at `auth_port`.
 
-    def __init__(self, dovecot: Dovecot, auth_port: int) -> None:
+    It has Dovecot's certificate; `extra` is added to its main configuration.
+    """
+
+    def __init__(self, dovecot: Dovecot, auth_port: int, extra: str = "") -> None:
         self.port = free_port()
         self.home = Path(tempfile.mkdtemp(prefix="postfix-"))
-        self._dovecot, self._auth_port = dovecot, auth_port
+        self._dovecot, self._auth_port, self._extra = dovecot, auth_port, extra
 
     def __enter__(self) -> Self:
         if shutil.which("postfix", path="/usr/sbin") is None:
@@ -97,7 +100,9 @@ class Postfix:
             "auth_port": self._auth_port,
         }
         (self.home / "etc/main.cf").write_text(
-            _MAIN.format(**values) + f"maillog_file = {self.home}/log\nmaillog_file_prefixes = {self.home}\n"
+            _MAIN.format(**values)
+            + f"maillog_file = {self.home}/log\nmaillog_file_prefixes = {self.home}\n"
+            + self._extra
         )
         (self.home / "etc/master.cf").write_text(_MASTER.format(port=self.port))
         self._run("start")

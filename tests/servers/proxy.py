@@ -7,7 +7,9 @@ and closes them.
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -44,6 +46,8 @@ class Proxy:
     chunk: int = 65536
     delay: float = 0.0
     """Seconds of pause per chunk."""
+    tls: ssl.SSLContext | None = None
+    """Clients speak TLS with the proxy; the server is spoken to in clear text."""
     port: int = 0
     _pairs: list[_Pair] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -81,7 +85,24 @@ class Proxy:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            self._connect(client)
+            if self.tls is None:
+                self._connect(client)
+            else:
+                threading.Thread(target=self._encrypt, args=(client, self.tls), name="proxy-tls", daemon=True).start()
+
+    def _encrypt(self, client: socket.socket, context: ssl.SSLContext) -> None:
+        client.settimeout(5)
+        try:
+            encrypted = context.wrap_socket(client, server_side=True)
+        except OSError:
+            with contextlib.suppress(OSError):  # the client reads the alert before it sees a reset
+                client.shutdown(socket.SHUT_WR)
+                while client.recv(4096):
+                    pass
+            client.close()
+            return
+        encrypted.settimeout(None)
+        self._connect(encrypted)
 
     def _connect(self, client: socket.socket) -> None:
         if self.refuse:
@@ -96,6 +117,9 @@ class Proxy:
         pair = _Pair(client, server)
         with self._lock:
             self._pairs.append(pair)
+        if isinstance(client, ssl.SSLSocket):
+            _pump_both(client, server)
+            return
         for source, sink, swallowed in (
             (client, server, lambda: self.swallow_up),
             (server, client, lambda: self.swallow_down),
@@ -114,6 +138,27 @@ class Proxy:
                 each.shutdown(socket.SHUT_RDWR)
 
 
+def _pump_both(client: ssl.SSLSocket, server: socket.socket) -> None:
+    """Both ways in one thread, because two may not use one TLS connection at the same time."""
+    with contextlib.suppress(OSError):
+        while True:
+            ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+            for source, sink in ((client, server), (server, client)):
+                if source in ready:
+                    source.settimeout(0)
+                    try:
+                        data = source.recv(65536)
+                    except ssl.SSLWantReadError:
+                        continue
+                    if not data:
+                        raise ConnectionResetError
+                    sink.settimeout(None)
+                    sink.sendall(data)
+    for each in (client, server):
+        with contextlib.suppress(OSError):
+            each.shutdown(socket.SHUT_RDWR)
+
+
 def _reset(connection: socket.socket) -> None:
     with contextlib.suppress(OSError):
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
@@ -122,12 +167,12 @@ def _reset(connection: socket.socket) -> None:
 
 
 @pytest.fixture
-def tcp_proxy() -> Iterator[Callable[[str, int], Proxy]]:
-    """`tcp_proxy(host, port)` is a proxy to there."""
+def tcp_proxy() -> Iterator[Callable[..., Proxy]]:
+    """`tcp_proxy(host, port)` is a proxy to there; with `tls` clients speak TLS with it."""
     made: list[Proxy] = []
 
-    def make(host: str, port: int) -> Proxy:
-        made.append(Proxy((host, port)))
+    def make(host: str, port: int, tls: ssl.SSLContext | None = None) -> Proxy:
+        made.append(Proxy((host, port), tls=tls))
         return made[-1]
 
     yield make

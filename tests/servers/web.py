@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import ssl
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -77,8 +76,7 @@ class WebStub:
         self.gate: Callable[[Request], None] = lambda _request: None
         self.lock = threading.RLock()
         self._server = _Server(("127.0.0.1", 0), _handler_of(self))
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate.certificate, certificate.key)
+        context = certificate.server_context()
         self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
         self.port: int = self._server.server_address[1]
         self.url = f"https://localhost:{self.port}"

@@ -16,6 +16,7 @@ from shared.config.model import OAuth
 from shared.config.values import Secret
 from tests.builders import a_configuration, an_inbox
 from tests.desk import Desk
+from tests.servers.tls import Authority
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 MAILBOX: dict[str, Any] = {"protocol": "imap", "host": "mail.example", "auth": "xoauth2"}
@@ -65,6 +66,23 @@ def test_a_certificate_says_its_end_itself(tmp_path: Path) -> None:
     found = credential_end(inbox)
     assert found is not None
     assert timedelta(28) < found.day - date.today() < timedelta(32)
+
+
+@pytest.mark.req("TI-05")
+def test_doctor_and_list_say_when_a_client_certificate_ends(desk: Desk, tmp_path: Path) -> None:
+    authority = Authority(tmp_path)
+    boxes = [
+        an_inbox(name, protocol="imap", host="h", auth="none", client_certificate=Secret(f"file:{made.together}"))
+        for name, made in (("soon", authority.issue("soon", days=3)), ("over", authority.issue("over", days=-3)))
+    ]
+    desk.configure(a_configuration(*boxes))
+    found = [(each.status, each.what) for each in findings(desk.app) if "client certificate of" in each.what]
+    assert [(status, what.split(" on ")[0]) for status, what in found] == [
+        ("note", "the client certificate of soon ends"),
+        ("problem", "the client certificate of over ended"),
+    ]
+    listed = {view.inbox.name: view.as_json()["credential_ends"] for view in inbox_views(desk.app)}
+    assert listed["soon"] > listed["over"]
 
 
 def test_without_a_stated_end_nothing_is_known() -> None:

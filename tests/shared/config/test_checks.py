@@ -91,6 +91,10 @@ def test_fips_mode_refuses_methods_that_rest_on_md5(method: str) -> None:
             ),
             "is not a day; write it as 2027-03-31",
         ),
+        (
+            f"{IMAP}client_certificate_passphrase: '${{X}}'}}",
+            "inboxes[0].client_certificate: missing, and client_certificate_passphrase belongs to it",
+        ),
         ("mail_servers: [{name: out}]", "mail_servers[0].host: missing, and smtp needs it"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from shared.config.reading import load_bytes
 from shared.config.secrets import Missing, missing
 from shared.config.values import MAX_SECRET_BYTES, Secret
 from shared.contracts.errors import Misconfigured
+from shared.mail_network.tls import InvalidTlsFile, TlsOptions
+from tests.servers.tls import Authority
 
 
 def test_a_secret_comes_from_the_environment() -> None:
@@ -92,3 +95,94 @@ def test_a_secret_is_read_from_a_regular_file_of_bounded_size(tmp_path: Path, ki
             path.write_bytes(b"x" * (MAX_SECRET_BYTES + 1))
     with pytest.raises(Misconfigured, match="secret file"):
         Secret(f"file:{path}").reveal(environ={})
+
+
+# files of authorities and client certificates (TI-05)
+
+TLS = """
+inboxes:
+  - {{name: a, address: a@b, protocol: imap, host: h, password: "${{P}}", {keys}}}
+"""
+
+
+def _faults(keys: str, folder: Path, **environ: str) -> list[Missing]:
+    config = load_bytes(TLS.format(keys=keys).encode(), base=folder)
+    return list(missing(config, environ={"P": "x"} | environ))
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
+    return Authority(tmp_path)
+
+
+def test_files_that_fit_have_no_fault(authority: Authority, tmp_path: Path) -> None:
+    locked = authority.issue("desk", passphrase="open")
+    keys = f"ca_file: own-ca.pem, client_certificate: 'file:{locked.together}', client_certificate_passphrase: '${{Q}}'"
+    assert _faults(keys, tmp_path, Q="open") == []
+
+
+@pytest.mark.req("TI-05", "TI-13")
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("ca_file: gone.pem", r"ca_file .*/gone\.pem cannot be read: No such file"),
+        ("ca_file: desk.key", r"ca_file .*/desk\.key has no certificate in PEM form"),
+        ("client_certificate: 'file:gone.pem'", r"the secret file .*/gone\.pem cannot be read: No such file"),
+        ("client_certificate: 'file:desk.pem'", "client_certificate has no private key"),
+        ("client_certificate: 'file:desk.key'", "client_certificate has no certificate"),
+        ("client_certificate: 'file:mixed.pem'", "private key does not belong to the first certificate"),
+        ("client_certificate: 'file:cut.pem'", "has a certificate that cannot be read"),
+        ("client_certificate: 'file:cut-key.pem'", "has a private key that cannot be read"),
+        ("client_certificate: 'file:locked.both.pem'", "encrypted private key, and its passphrase is missing"),
+        (
+            "client_certificate: 'file:locked.both.pem', client_certificate_passphrase: '${WRONG}'",
+            "cannot be read, or the passphrase is wrong",
+        ),
+        (
+            "client_certificate: 'file:desk.both.pem', client_certificate_passphrase: '${WRONG}'",
+            "is not encrypted; remove the passphrase",
+        ),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named(authority: Authority, tmp_path: Path, keys: str, said: str) -> None:
+    desk, other = authority.issue("desk"), authority.issue("other")
+    desk.together, authority.issue("locked", passphrase="open").together  # written
+    (tmp_path / "mixed.pem").write_text(other.key.read_text() + desk.certificate.read_text())
+    cut = desk.certificate.read_text().replace("MI", "", 1)
+    (tmp_path / "cut.pem").write_text(desk.key.read_text() + cut)
+    (tmp_path / "cut-key.pem").write_text(desk.key.read_text().replace("MI", "", 1) + desk.certificate.read_text())
+    (found,) = _faults(keys, tmp_path, WRONG="wrong")
+    assert re.search(said, found.message), found.message
+    assert found.needed
+    assert "wrong\n" not in found.message
+
+
+@pytest.mark.req("TI-05")
+def test_a_certificate_that_has_ended_is_named_and_prevents_no_start(authority: Authority, tmp_path: Path) -> None:
+    ended = authority.issue("ended", days=-2)
+    (found,) = _faults(f"client_certificate: 'file:{ended.together}'", tmp_path)
+    assert re.fullmatch(r"client_certificate ended on \d{4}-\d\d-\d\d; renew it", found.message)
+    assert not found.needed
+    options = TlsOptions(client_certificate=Secret(f"file:{ended.together}"))
+    with pytest.raises(InvalidTlsFile, match="ended on"):
+        options.context()
+
+
+def test_a_certificate_in_a_variable_and_with_a_passphrase_is_used(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pem = authority.issue("desk", passphrase="open").together.read_text().replace("\n", "\\n")
+    monkeypatch.setenv("PEM", pem)
+    monkeypatch.setenv("Q", "open")
+    monkeypatch.setenv("WRONG", "shut")
+    certificate = Secret("${PEM}")
+    assert TlsOptions(client_certificate=certificate, passphrase=Secret("${Q}")).context()
+    with pytest.raises(InvalidTlsFile, match="passphrase is wrong"):
+        TlsOptions(client_certificate=certificate, passphrase=Secret("${WRONG}")).context()
+
+
+def test_without_files_in_memory_the_certificate_is_read_too(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "memfd_create")
+    assert TlsOptions(client_certificate=Secret(f"file:{authority.issue('desk').together}")).context()

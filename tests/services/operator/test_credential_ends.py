@@ -70,10 +70,13 @@ def test_a_certificate_says_its_end_itself(tmp_path: Path) -> None:
 
 @pytest.mark.req("TI-05")
 def test_doctor_and_list_say_when_a_client_certificate_ends(desk: Desk, tmp_path: Path) -> None:
-    authority = Authority(tmp_path)
+    authority, today = Authority(tmp_path), (desk.app.clock.now() - datetime.now(UTC)).days
     boxes = [
         an_inbox(name, protocol="imap", host="h", auth="none", client_certificate=Secret(f"file:{made.together}"))
-        for name, made in (("soon", authority.issue("soon", days=3)), ("over", authority.issue("over", days=-3)))
+        for name, made in (
+            ("soon", authority.issue("soon", days=today + 3)),
+            ("over", authority.issue("over", days=today - 3)),
+        )
     ]
     desk.configure(a_configuration(*boxes))
     found = [(each.status, each.what) for each in findings(desk.app) if "client certificate of" in each.what]

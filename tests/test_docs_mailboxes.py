@@ -8,10 +8,13 @@ from typing import Final
 
 from shared.mail_network import sasl
 from tests.requirements.test_logins import CASES
+from tests.services.fetcher import test_courier, test_cyrus
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "mailboxes.md"
 _TABLE: Final = re.compile(r"(<!-- logins: made from the tests -->\n).*?(<!-- end of logins -->)", re.DOTALL)
 _PROTOCOLS: Final = ("imap", "pop3", "smtp")
+_MORE: Final = (("Cyrus 3.6", test_cyrus.LOGINS), ("Courier 5.0", test_courier.LOGINS))
+"""Further IMAP servers, and the logins that their tests use."""
 
 
 def table() -> str:
@@ -19,9 +22,14 @@ def table() -> str:
     rows = ["| login | " + " | ".join(f"`{each}`" for each in _PROTOCOLS) + " |", "|---" * 4 + "|"]
     for row in (*sasl.TABLE, None):
         key, protocols = (row.key, row.protocols) if row else ("auto", frozenset(_PROTOCOLS))
-        cells = (CASES.get((each, key), "not tested") if each in protocols else "–" for each in _PROTOCOLS)
+        cells = (_servers(each, key) if each in protocols else "–" for each in _PROTOCOLS)
         rows.append(f"| `{key}` | " + " | ".join(cells) + " |")
     return "\n".join(rows) + "\n"
+
+
+def _servers(protocol: str, login: str) -> str:
+    more = [server for server, logins in _MORE if protocol == "imap" and login in logins]
+    return ", ".join([CASES.get((protocol, login), "not tested"), *more])
 
 
 def with_table(page: str) -> str:

@@ -3,6 +3,8 @@
 # the versions of tests/servers/rabbitmq_versions.py, each with the release of Debian that has it
 rabbitmq_versions="3.10:bookworm 4.0:trixie"
 cyrus_beside=/var/cache/postroom-tests/cyrus
+courier_beside=/var/cache/postroom-tests/courier
+courier_packages="courier-imap courier-base courier-authlib libcourier-unicode4 libgamin0 libidn12"
 
 install_servers() {
     missing=""
@@ -16,7 +18,9 @@ install_servers() {
     [ -x /usr/lib/cyrus/bin/master ] && [ -x /usr/sbin/saslpasswd2 ] ||
         missing="$missing cyrus-common sasl2-bin libsasl2-modules"
     install_packages $missing
-    [ -x "$cyrus_beside/usr/lib/cyrus/bin/imapd" ] || unpack_cyrus
+    # the packages themselves and Dovecot's exclude each other; Cyrus adds one program to cyrus-common
+    [ -x "$cyrus_beside/usr/lib/cyrus/bin/imapd" ] || unpack "$cyrus_beside" cyrus-imapd
+    [ -x "$courier_beside/usr/bin/imapd" ] || unpack "$courier_beside" $courier_packages
     for each in $rabbitmq_versions; do
         has_rabbitmq "${each%:*}" || install_rabbitmq "${each%:*}" "${each#*:}"
     done
@@ -46,11 +50,13 @@ install_packages() {
         echo "test: could not install $*; their tests are skipped" >&2
 }
 
-unpack_cyrus() { # the package itself and Dovecot's exclude each other; all that it adds to cyrus-common is one program
+unpack() { # unpack FOLDER PACKAGE...: without installing them
     may_install || return 0
-    mkdir -p "$cyrus_beside" && (cd "$cyrus_beside" && apt-get download -qq cyrus-imapd >/dev/null 2>&1 &&
-        dpkg -x cyrus-imapd_*.deb . && rm cyrus-imapd_*.deb) ||
-        echo "test: could not unpack cyrus-imapd; its tests are skipped" >&2
+    beside="$1"
+    shift
+    mkdir -p "$beside" && (cd "$beside" && apt-get download -qq "$@" >/dev/null 2>&1 &&
+        for each in *.deb; do dpkg -x "$each" . || exit 1; done && rm -- *.deb) ||
+        echo "test: could not unpack $*; its tests are skipped" >&2
 }
 
 rabbitmq_beside() { # rabbitmq_beside VERSION: where a version goes that this machine's Debian does not have

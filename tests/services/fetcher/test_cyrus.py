@@ -11,6 +11,8 @@ from shared.mail_network.connection import Step
 from tests.servers.cyrus import PASSWORD, Cyrus
 from tests.services.fetcher.conftest import GOOD, Desk, an_inbox, poll
 
+LOGINS = ("regular", "plain", "login", "cram-md5", "auto")
+
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Cyrus]:
@@ -51,7 +53,7 @@ def test_mail_is_taken_once_and_put_away(cyrus: Cyrus, documents: EmbeddedDocume
     assert cyrus.mails("bob", "Done/Mail 2026 &APw-") == (GOOD if after == "archive" else [])
 
 
-@pytest.mark.parametrize("auth", ["regular", "plain", "login", "cram-md5", "auto"])
+@pytest.mark.parametrize("auth", LOGINS)
 def test_each_login_that_it_offers_works(cyrus: Cyrus, documents: EmbeddedDocuments, auth: str) -> None:
     assert desk_on(cyrus, documents, auth=auth).source.check(desk_on(cyrus, documents, auth=auth).inbox).ok
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -37,6 +38,7 @@ from shared.runtime.worker import (
 if TYPE_CHECKING:
     from services.fetcher.source import FetcherSource
     from services.fetcher.visit import Arrival
+    from services.operator.job_source import JobSource
     from services.schedule.source import ScheduleSource
     from shared.config.model import Inbox
 
@@ -107,11 +109,38 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
     return FetcherSource(app.documents, wiring, clock=app.clock)
 
 
-def build_schedule(app: App, *hooks: Hook) -> ScheduleSource:
-    """The schedule of an app. `hooks` come after the log lines."""
+def build_schedule(app: App, *hooks: Hook) -> Schedule:
+    """The schedule of an app, and the jobs of its operators. `hooks` come after the log lines."""
+    from services.operator.job_source import JobSource
     from services.schedule.source import ScheduleSource
 
-    return ScheduleSource(app, Hooks(LogLines(), *hooks))
+    all_hooks = Hooks(LogLines(), *hooks)
+    return Schedule(ScheduleSource(app, all_hooks), JobSource(app, all_hooks))
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What works by the clock, and beside it, in a thread of its own, what operators asked for (decision 0155)."""
+
+    by_clock: ScheduleSource
+    jobs: JobSource
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until `stop` is set."""
+        part = BackgroundPart("jobs", self.jobs.run, stop)
+        part.start()
+        try:
+            self.by_clock.run(stop)
+        finally:
+            stop.set()
+            part.join()
+        if part.error is not None:
+            raise part.error
+
+    def once(self) -> None:
+        """Do what is due, and every job to its end."""
+        self.by_clock.once()
+        self.jobs.once()
 
 
 class Source(Protocol):

@@ -26,6 +26,7 @@ from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
 from shared.store.firings import Firings
 from shared.store.indexes import INDEXES
+from shared.store.jobs import Jobs
 from shared.store.journal import Journal
 from shared.store.large_events import LargeEvents
 from shared.store.mails import Mails
@@ -79,7 +80,7 @@ class App:
         self.arrivals, self.journal = Arrivals(documents), Journal(documents)
         self.large_events, self.uploads = LargeEvents(documents, clock), Uploads(documents)
         self.sweeps, self.firings = Sweeps(documents), Firings(documents)
-        self.reports = ReportStates(documents)
+        self.reports, self.jobs = ReportStates(documents), Jobs(documents)
 
     @cached_property
     def outbox(self) -> Outbox:

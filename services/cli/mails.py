@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, as_json, opened, page_options
+from services.cli.base import Command, Group, as_json, is_all, opened, page_options, who
 from services.cli.listing import Listing, Page
 from services.operator import mails as views
 from services.operator.mails import SHORT_ID, MailOnIntake
@@ -22,6 +22,7 @@ from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
     from shared.app import App
+    from shared.store.jobs import Verb
     from shared.store.mails import StoredMail
 
 UNITS: Final[Mapping[str, str]] = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -155,14 +156,91 @@ def source(mail_id: str) -> None:
     sys.stdout.buffer.write(raw)
 
 
+def _action_options(command: Callable[..., object]) -> Callable[..., object]:
+    """Options of an action on named mails or on all that match."""
+    options = (
+        click.argument("mail_ids", metavar="MAIL_ID...", nargs=-1),
+        click.option("--all", "everything", is_flag=True, help="All that match, as a job: see postroom jobs."),
+        click.option("--inbox", metavar="NAME", help="With --all: mail of one inbox."),
+        click.option("--rule", metavar="NAME", help="With --all: mail that this rule rejected."),
+        click.option("--since", metavar="TIME", help="With --all: received since then; as in postroom mails list."),
+        click.option("--search", metavar="TEXT", default="", help="With --all: words of sender or subject."),
+        click.option("--number", type=int, metavar="N", help="With --all: how many they are; needed above 1,000."),
+        click.option("--reason", default="", metavar="TEXT", help="Reason, stored in the journal of each mail."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 @mails.command(cls=Command)
-@click.argument("mail_ids", metavar="MAIL_ID...", nargs=-1, required=True)
-def release(mail_ids: tuple[str, ...]) -> None:
+@_action_options
+def release(mail_ids: tuple[str, ...], *, everything: bool, reason: str, **matching: Any) -> None:
     """Let rejected mails through; the filter is not asked again. A running `up` or the workers take them up."""
     from services.operator import actions
 
     with opened() as app:
+        if is_all(mail_ids, everything=everything, what="mails"):
+            _make_job(app, "release", "rejected", reason, **matching)
+            return
         for each in mail_ids:
             mail = views.find_stored(app, each)
-            actions.release(app, mail.id)
+            actions.release(app, mail.id, reason=reason)
             output.result({"mail_id": mail.id, "released": True}, f"released  {mail.id}  {mail.subject}")
+
+
+@mails.command(cls=Command)
+@_action_options
+def discard(mail_ids: tuple[str, ...], *, everything: bool, reason: str, **matching: Any) -> None:
+    """Close the dead letters of dead mails without another try; mail, error and incident stay."""
+    _with_letters("discard", mail_ids, everything=everything, reason=reason, matching=matching)
+
+
+@mails.command(cls=Command)
+@_action_options
+def replay(mail_ids: tuple[str, ...], *, everything: bool, reason: str, **matching: Any) -> None:
+    """Send the dead letters of dead mails back to the queue that they came from."""
+    _with_letters("replay", mail_ids, everything=everything, reason=reason, matching=matching)
+
+
+def _with_letters(
+    verb: Verb, mail_ids: tuple[str, ...], *, everything: bool, reason: str, matching: Mapping[str, Any]
+) -> None:
+    with opened() as app:
+        if is_all(mail_ids, everything=everything, what="mails"):
+            _make_job(app, verb, "dead", reason, **matching)
+            return
+        from services.operator.actions import with_letters_of
+
+        for each in mail_ids:
+            mail = views.find_stored(app, each)
+            count = with_letters_of(app, mail.id, verb, by=who(), reason=reason)
+            facts = {"mail_id": mail.id, "verb": verb, "letters": count}
+            output.result(facts, f"{verb}  {mail.id}  {mail.subject}")
+
+
+def _make_job(
+    app: App,
+    verb: Verb,
+    outcome: OutcomeName,
+    reason: str,
+    *,
+    inbox: str | None,
+    rule: str | None,
+    since: str | None,
+    search: str,
+    number: int | None,
+) -> None:
+    """Make a job of an action on all mails that match. Above so many, their number has to be stated."""
+    import uuid
+
+    from services.cli.jobs import announce
+    from services.operator.jobs import MANY, Chosen, NewJob, counted, make_job, number_of
+
+    now = app.clock.now()
+    after = _since(since, now, timezone_of(app.documents)) if since else None
+    chosen = Chosen(mails=MailQuery(inbox, outcome, after, before=now, rule=rule), text=search)
+    if number is None and (found := number_of(app, chosen)) > MANY and sys.stdin.isatty():
+        number = int(click.prompt(f"These are {counted(found, 'mail')}. Type the number to go on", type=int, err=True))
+    new = NewJob(verb=verb, chosen=chosen, by=who(), reason=reason, number=number, token=uuid.uuid4().hex)
+    announce(make_job(app, new))

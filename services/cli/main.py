@@ -22,6 +22,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "parse": ("services.cli.parse:parse", "Print parsed mails, one JSON object per mail."),
     "try": ("services.cli.try_:try_", "Dry run of the whole pipeline: nothing is written."),
     "mails": ("services.cli.mails:mails", "Mails: list, show, source, release."),
+    "jobs": ("services.cli.jobs:jobs", "Actions on many mails: how far they are, what failed."),
     "records": ("services.cli.records:records", "Records: list, show, create, set, attachment."),
     "report": ("services.cli.report:report", "Reports: list them, print one."),
     "people": ("services.cli.people:people", "People and their mail."),

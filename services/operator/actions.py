@@ -7,6 +7,7 @@ number of messages asks for it. Every action leaves a line in the mail's journal
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
@@ -18,12 +19,14 @@ from shared.contracts.events import Envelope, IncidentWanted, MailParsed, Notifi
 from shared.ids import id_under
 from shared.runtime.broker import Message
 from shared.runtime.envelope import pack
+from shared.store.dead_letters import LetterQuery
 from shared.store.journal import JournalEntry
 from shared.text import iso
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.store.dead_letters import DeadLetter
+    from shared.store.jobs import Verb
     from shared.store.mails import StoredMail
 
 
@@ -33,7 +36,7 @@ FOLLOWING: Final = frozenset({IncidentWanted.__name__, NotificationQueued.__name
 """Messages that follow from a mail's outcome. Replaying one must not remove that outcome."""
 
 
-def release(app: App, mail_id: str, *, by: str = OPERATOR) -> None:
+def release(app: App, mail_id: str, *, by: str = OPERATOR, reason: str = "") -> None:
     """Let a rejected mail through: it goes to the filter's queue once more, and no rule is asked (PR-01).
 
     It is not counted as another arrival, and its way shows in the journal like the first one.
@@ -48,7 +51,7 @@ def release(app: App, mail_id: str, *, by: str = OPERATOR) -> None:
     now, message = app.clock.now(), _again(app, mail)
     app.mails.release(mail_id, now, by)
     app.broker.publish([message])
-    _note(app, mail_id, now, "released", f"by {by}; it was rejected: {mail.reason or ''}")
+    _note(app, mail_id, now, "released", f"by {by}{_because(reason)}; it was rejected: {mail.reason or ''}")
 
 
 def _again(app: App, mail: StoredMail) -> Message:
@@ -66,7 +69,7 @@ def _again(app: App, mail: StoredMail) -> Message:
     return pack(event, FILTER, cause=cause, stage=OPERATOR, index=0, large=app.large_events)
 
 
-def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:
+def replay(app: App, letter_id: str, *, by: str = OPERATOR, reason: str = "") -> str:
     """Send a dead letter's message back to the queue that it came from, with no attempt counted; the queue.
 
     What was committed is not repeated. Raises `NotAvailable` when there is no such letter, or it is closed.
@@ -77,7 +80,7 @@ def replay(app: App, letter_id: str, *, by: str = OPERATOR) -> str:
         app.mails.reopen(letter.mail_id, was="dead")
     app.broker.publish([app.dead_letters.message(letter)])
     app.dead_letters.close(letter_id, "replayed", at=now, by=by)
-    _note(app, letter.mail_id, now, "replayed", f"by {by}; back to {letter.queue}")
+    _note(app, letter.mail_id, now, "replayed", f"by {by}{_because(reason)}; back to {letter.queue}")
     return letter.queue
 
 
@@ -86,7 +89,36 @@ def discard(app: App, letter_id: str, *, by: str = OPERATOR, reason: str = "") -
     letter = _open_letter(app, letter_id)
     now = app.clock.now()
     app.dead_letters.close(letter_id, "discarded", at=now, by=by, why=reason)
-    _note(app, letter.mail_id, now, "discarded", f"by {by}" + (f": {reason}" if reason else ""))
+    _note(app, letter.mail_id, now, "discarded", f"by {by}{_because(reason)}")
+
+
+def _because(reason: str) -> str:
+    return f": {reason}" if reason else ""
+
+
+DONE: Final[Mapping[Verb, str]] = {"release": "released", "replay": "replayed", "discard": "discarded"}
+"""What is done → the state afterwards."""
+
+
+def with_letters_of(app: App, mail_id: str, verb: Verb, *, by: str, reason: str = "") -> int:
+    """Replay or discard the open dead letters of a mail; how many.
+
+    None has to be open any more when one is in that state already. Raises `NotAvailable`.
+    """
+    letters = list(app.dead_letters.find(LetterQuery(mail_id=mail_id)))
+    open_ones = [each for each in letters if each.state == "open"]
+    if not open_ones and not any(each.state == DONE[verb] for each in letters):
+        raise NotAvailable("the mail has no open dead letter")
+    for letter in open_ones:
+        with_letter(app, letter, verb, by=by, reason=reason)
+    return len(open_ones)
+
+
+def with_letter(app: App, letter: DeadLetter, verb: Verb, *, by: str, reason: str = "") -> None:
+    """Replay or discard a letter, unless that is done already. Raises `NotAvailable`."""
+    if letter.state == DONE[verb]:
+        return
+    (replay if verb == "replay" else discard)(app, letter.id, by=by, reason=reason)
 
 
 def _open_letter(app: App, letter_id: str) -> DeadLetter:

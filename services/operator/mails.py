@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from heapq import merge
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
@@ -15,7 +15,8 @@ from services.operator.view import values_of
 from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import INTAKE
 from shared.store.dead_letters import LetterQuery
-from shared.store.mails import IN_FLIGHT, MailQuery, StoredMail, message_key
+from shared.store.mails import IN_FLIGHT, MailQuery, StoredMail, message_key, words_of_mail
+from shared.store.search_words import searched_words
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -218,6 +219,40 @@ def search(app: App, query: MailQuery, text: str) -> Iterator[StoredMail]:
     """
     folded, every = text.casefold(), chain(_waiting(app, query), app.mails.recent(query, 0))
     return (mail for mail in every if folded in _searched_text(mail))
+
+
+MAX_CANDIDATES: Final = 2_000
+"""Mails, the newest with the most telling word, in which the other words of a search are looked for."""
+
+
+def found_by_words(app: App, query: MailQuery, text: str) -> Iterator[StoredMail]:
+    """Mails with words that begin so in sender or subject, newest first, by the index of words.
+
+    An address is one word. Of several words, all have to be there: mails with the longest of them are looked through,
+    the newest `MAX_CANDIDATES` of them.
+    """
+    words = searched_words(text)
+    if not words:
+        return iter(())
+    first = max(words, key=len)
+    found = app.mails.recent(replace(query, word=first), 0 if len(words) == 1 else MAX_CANDIDATES)
+    return (mail for mail in found if has_words(mail, words))
+
+
+def has_words(mail: StoredMail, words: Sequence[str]) -> bool:
+    """Whether sender and subject of a mail have words that begin with each of these."""
+    own = words_of_mail(mail)
+    return all(any(each.startswith(word) for each in own) for word in words)
+
+
+def search_all(app: App, query: MailQuery, text: str) -> Iterator[StoredMail]:
+    """Every stored mail that `found_by_words` means, however many there are, in no order."""
+    words = searched_words(text)
+    after = ""
+    query = replace(query, word=max(words, key=len)) if words else query
+    while page := app.mails.page_by_id(query, after, MAX_CANDIDATES) if words else []:
+        yield from (mail for mail in page if has_words(mail, words))
+        after = page[-1].id
 
 
 def _searched_text(mail: StoredMail) -> str:

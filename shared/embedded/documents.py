@@ -170,15 +170,17 @@ class EmbeddedDocuments:
             found = iter(sort_documents(found, sort))
         return islice(found, skip, skip + limit if limit else None)
 
-    def count(self, collection: str, where: Filter) -> int:
+    def count(self, collection: str, where: Filter, most: int = 0) -> int:
         """How many match."""
+        check_window(most, 0)
         where = check_filter(where)
         table = self._table(collection)
         clause, values, exact = table.narrow(where)
         if not exact:
-            return sum(1 for _ in self.find(collection, where))
+            return sum(1 for _ in self.find(collection, where, limit=most))
+        counted = f"SELECT 1 FROM {table.name} WHERE {clause} LIMIT {most or -1}"
         with self.file.translated():
-            row = self.file.connection.execute(f"SELECT count(*) FROM {table.name} WHERE {clause}", values).fetchone()
+            row = self.file.connection.execute(f"SELECT count(*) FROM ({counted})", values).fetchone()
         return int(row[0])
 
     def update(self, collection: str, where: Filter, change: Change) -> bool:
@@ -476,6 +478,9 @@ class _Table:
         return text, [value for part in parts for value in part[1]], len(parts) == len(operators)
 
     def _has(self, field: str, operators: Mapping[str, Any]) -> tuple[str, list[Any], bool] | None:
+        if "$prefix" in operators:
+            text, begun = _prefix("value", operators["$prefix"])
+            return f"id IN (SELECT id FROM {self._entries(field)} WHERE {text})", begun, len(operators) == 1
         values = operators.get("$in", [operators["$eq"]] if "$eq" in operators else None)
         if values is None or any(value is None or isinstance(value, list | dict) for value in values):
             return None

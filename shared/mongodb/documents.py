@@ -157,11 +157,13 @@ class MongoDocuments:
                     return
                 yield from documents
 
-    def count(self, collection: str, where: Filter) -> int:
+    def count(self, collection: str, where: Filter, most: int = 0) -> int:
         """How many match."""
+        check_window(most, 0)
         query = _filter_to_server(check_filter(where))
+        limited: dict[str, Any] = {"limit": most} if most else {}
         with self._bounded():
-            return self._of(collection).count_documents(query)
+            return self._of(collection).count_documents(query, **limited)
 
     def update(self, collection: str, where: Filter, change: Change) -> bool:
         """The conditional write: one document, atomically. `Taken` when it would break a unique index."""

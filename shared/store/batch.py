@@ -261,15 +261,16 @@ class BufferedBatch:
         self._refuse_changed(collection, where)
         return iter(self._answer(Find(collection, where, tuple(sort), limit, skip), ()))
 
-    def count(self, collection: str, where: Filter) -> int:
+    def count(self, collection: str, where: Filter, most: int = 0) -> int:
         """How many match, with what this batch adds."""
         if collection not in JOURNEY or self._attempt is None:
-            return self._store.count(collection, where)
+            return self._store.count(collection, where, most)
         changes = [*self._changed.items(), *self._attempt.changed.items()]
         touching = [each for key, each in changes if key[0] == collection and each.touches(where)]
         if any(each.unknown for each in touching):
             raise _Unsuited
-        return int(self._answer(Count(collection, where), 0)) + sum(each.added(where) for each in touching)
+        found = int(self._answer(Count(collection, where), 0)) + sum(each.added(where) for each in touching)
+        return min(found, most) if most else found
 
     def get_blob(self, sha256: str) -> bytes:
         """The bytes."""

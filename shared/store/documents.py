@@ -76,8 +76,8 @@ class Documents(Protocol):
     ) -> Iterator[Document]:
         """Matching documents; `limit` 0 means all."""
 
-    def count(self, collection: str, where: Filter) -> int:
-        """How many match."""
+    def count(self, collection: str, where: Filter, most: int = 0) -> int:
+        """How many match; counting ends at `most`, 0: at the last one."""
 
     def update(self, collection: str, where: Filter, change: Change) -> bool:
         """Change at most one matching document; False when none matches. Atomic: the conditional write.

@@ -13,6 +13,7 @@ from shared.contracts.events import Event, History
 from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.store.documents import Document, Documents
+from shared.store.search_words import words_of
 
 OutcomeName = Literal["recorded", "commanded", "exported", "rejected", "duplicate", "dead"]
 OUTCOMES: Final = ("recorded", "commanded", "exported", "rejected", "duplicate", "dead")
@@ -95,11 +96,19 @@ class StoredMail:
 
 @dataclass(frozen=True, slots=True)
 class MailQuery:
-    """A filter of mails; None: any value. `since`: received then or later."""
+    """A filter of mails; None: any value.
+
+    `since`: received then or later; `before`: earlier than that; `inboxes`: in one of these; `rule` rejected it; `word`
+    begins a word of sender or subject (`shared.store.search_words`).
+    """
 
     inbox: str | None = None
     outcome: OutcomeName | InFlight | None = None
     since: datetime | None = None
+    before: datetime | None = None
+    inboxes: tuple[str, ...] | None = None
+    rule: str | None = None
+    word: str | None = None
 
 
 _READ: Final = frozenset(
@@ -120,14 +129,33 @@ _target_to_document, _to_target = to_plain(Target, STORE), from_plain(Target, ST
 def _document(mail: StoredMail) -> Document:
     absent = _READ if mail.kind is None else frozenset()
     written = _encode(mail).items()
-    return {key: value for key, value in written if key not in absent and (value or key not in _LATER)}
+    document = {key: value for key, value in written if key not in absent and (value or key not in _LATER)}
+    if words := words_of_mail(mail):
+        document["words"] = list(words)
+    return document
+
+
+def words_of_mail(mail: StoredMail) -> tuple[str, ...]:
+    """The words by which a mail is found: those of its sender's name, his address, and those of its subject."""
+    sender = mail.from_
+    return words_of(*((sender.address, sender.name) if sender else ()), mail.subject)
 
 
 def _where(query: MailQuery) -> Document:
     where: Document = {"inbox": query.inbox} if query.inbox is not None else {}
+    if query.inboxes is not None:
+        allowed = [each for each in query.inboxes if query.inbox in {None, each}]
+        where["inbox"] = {"$in": allowed}
     if query.outcome is not None:
         where["outcome"] = None if query.outcome == IN_FLIGHT else query.outcome
-    return where | ({"received_at": {"$gte": query.since}} if query.since is not None else {})
+    if query.rule is not None:
+        where["rule"] = query.rule
+    if query.word is not None:
+        where["words"] = {"$prefix": query.word}
+    times = {"$gte": query.since, "$lt": query.before}
+    if stated := {name: at for name, at in times.items() if at is not None}:
+        where["received_at"] = stated
+    return where
 
 
 def message_key(message_id: str | None) -> str | None:
@@ -257,6 +285,23 @@ class Mails:
     def in_flight(self, limit: int) -> Iterator[StoredMail]:
         """Mails without an outcome, the oldest first."""
         return self._find({"outcome": None}, sort=(("received_at", 1),), limit=limit)
+
+    def page_by_id(self, query: MailQuery, after: str, limit: int) -> list[StoredMail]:
+        """Mails that fit, in the order of their ids, behind one id."""
+        return list(self._find(_where(query) | {"_id": {"$gte": f"{after}!"}}, sort=(("_id", 1),), limit=limit))
+
+    def count_at_most(self, query: MailQuery, most: int) -> int:
+        """How many fit; counting ends at `most`."""
+        return self.documents.count(MAILS, _where(query), most)
+
+    def first_rule_behind(self, rule: str) -> str | None:
+        """The next name, in the order of names, of a rule that has rejected mail; None behind the last."""
+        found = next(self._find({"rule": {"$gte": f"{rule}\x01"}}, sort=(("rule", 1),), limit=1), None)
+        return found.rule if found else None
+
+    def oldest(self, query: MailQuery) -> StoredMail | None:
+        """The mail that fits and came first."""
+        return next(self._find(_where(query), sort=(("received_at", 1),), limit=1), None)
 
     def count(self, outcome: OutcomeName | InFlight | None = None) -> int:
         """How many there are, or have this outcome."""

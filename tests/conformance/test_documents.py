@@ -477,6 +477,14 @@ def test_an_empty_filter_matches_everything_and_all_fields_must_match(documents:
     assert ids(documents, {"_id": {"$prefix": "a"}, "x": 1}) == ["a"]
 
 
+def test_counting_ends_where_it_is_told(documents: Documents) -> None:
+    documents.insert_many("things", [{"_id": str(number), "x": number % 2} for number in range(10)])
+    assert [documents.count("things", {"x": 1}, most) for most in (0, 3, 5, 9)] == [5, 3, 5, 5]
+    assert documents.count("things", {"_id": {"$prefix": ""}}, 4) == 4
+    with pytest.raises(ValueError, match="negative"):
+        documents.count("things", {}, -1)
+
+
 def test_collections_do_not_know_of_each_other(documents: Documents) -> None:
     documents.insert("things", {"_id": "a"})
     assert documents.get("others", "a") is None

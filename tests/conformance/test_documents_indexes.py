@@ -226,3 +226,14 @@ def test_every_declared_index_serves_its_query(documents: Documents, place: Plac
     with place.may_differ("explain"):
         assert uses_index(documents, index.collection, where)
         assert uses_index(documents, index.collection, dict.fromkeys(equal, "x") | {last: {"$gte": "x"}}) or index.array
+
+
+def test_an_element_that_begins_so_is_found_by_the_index(documents: Documents, place: Place) -> None:
+    documents.ensure([Index("things", ("words",), array=True)])
+    words = {"a": ["printer", "fire"], "b": ["print"], "c": ["reprint"], "d": [], "e": ["prio"], "f": "printing"}
+    documents.insert_many("things", [{"_id": id_, "words": value} for id_, value in words.items()])
+    found = sorted(each["_id"] for each in documents.find("things", {"words": {"$prefix": "print"}}))
+    assert found == ["a", "b", "f"]
+    assert documents.count("things", {"words": {"$prefix": "print"}}) == 3
+    with place.may_differ("explain"):
+        assert uses_index(documents, "things", {"words": {"$prefix": "print"}})

@@ -298,3 +298,44 @@ def test_a_thing_has_the_same_key_everywhere_and_its_old_key(run: Run) -> None:
     ):
         for line in run(*words, "--json").lines:
             assert line[new] == line[old], words
+
+
+@pytest.mark.req("PR-01")
+def test_all_rejected_mails_that_match_are_released_by_a_job(run: Run) -> None:
+    receive(run, *(a_mail(subject=f"Out of office {number}") for number in range(3)), a_mail(subject="Chairs"))
+    made = run("mails", "release", "--all", "--search", "office", "--reason", "back again", "--json").line
+    assert (made["verb"], made["total"], made["state"]) == ("release", 3, "running")
+    run("jobs", "run")
+    shown = run("jobs", "show", made["id"][:12], "--json").line
+    assert (shown["state"], shown["done"], shown["failed"], shown["failures"]) == ("done", 3, 0, [])
+    assert "finished: released 3 of 3 mails" in run("jobs", "show", made["id"]).out
+    assert "back again" in run("jobs", "list").out
+    run("up", "--once")
+    assert {each["outcome"] for each in run("mails", "list", "--json").lines} == {"recorded"}
+
+
+def test_a_job_states_its_number(run: Run) -> None:
+    receive(run, *(a_mail(subject=f"Out of office {number}") for number in range(2)))
+    refused = run("mails", "release", "--all", "--number", "3")
+    assert (refused.code, refused.err) == (1, "Error: these are 2 mails now; state this number to go on\n")
+    nothing = run("mails", "release", "--all", "--inbox", "sales")
+    assert (nothing.code, nothing.err) == (1, "Error: no mail matches\n")
+
+
+@pytest.mark.parametrize(("verb", "state"), [("replay", "replayed"), ("discard", "discarded")])
+def test_the_letters_of_a_mail_are_replayed_and_discarded(run: Run, verb: str, state: str) -> None:
+    (dead,) = receive(run, a_mail(), inbox="nowhere")
+    assert run("mails", verb, dead["mail_id"], "--json").line == {
+        "mail_id": dead["mail_id"],
+        "verb": verb,
+        "letters": 1,
+    }
+    assert run("dead-letters", "list", "--state", state, "--json").line["mail_id"] == dead["mail_id"]
+
+
+def test_a_job_is_stopped(run: Run) -> None:
+    receive(run, a_mail(subject="Out of office"))
+    made = run("mails", "release", "--all", "--json").line
+    assert run("jobs", "stop", made["id"]).out == f"stopped  {made['id']}\n"
+    run("jobs", "run")
+    assert run("mails", "list", "--json").line["outcome"] == "rejected"

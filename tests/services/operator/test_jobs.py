@@ -1,0 +1,161 @@
+"""Actions on many things: the number, progress, what fails, a crash in the middle, twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from services.operator import actions, jobs
+from services.operator.errors import NotAvailable
+from services.operator.job_source import JobSource
+from services.operator.jobs import CHUNK, Chosen, JobRun, NewJob, NumberDiffers
+from shared.contracts.errors import Unavailable
+from shared.store.jobs import StoredJob
+from shared.store.mails import MailQuery
+from tests.builders import a_mail
+from tests.desk import Desk
+
+REJECTED = Chosen(mails=MailQuery(outcome="rejected"))
+
+
+def a_job(desk: Desk, chosen: Chosen = REJECTED, **stated: object) -> StoredJob:
+    """A release of what is chosen."""
+    new = NewJob(verb="release", chosen=chosen, by="kim", token="t")
+    return jobs.make_job(desk.app, replace(new, **stated))  # type: ignore[arg-type]
+
+
+def out_of_office(desk: Desk, count: int) -> None:
+    """Mails that a rule rejects."""
+    desk.receive(*(a_mail(subject=f"Out of office {number}") for number in range(count)))
+
+
+def outcomes(desk: Desk) -> list[str | None]:
+    """Of all mails."""
+    return [each["outcome"] for each in desk.mails()]
+
+
+@pytest.mark.req("PR-01")
+def test_all_rejected_mails_are_released_by_one_job(desk: Desk) -> None:
+    out_of_office(desk, 3)
+    desk.receive(a_mail(subject="Printer"))
+    job = a_job(desk, reason="holidays are over")
+    assert (job.total, job.state) == (3, "running")
+    JobSource(desk.app).once()
+    desk.work()
+    assert outcomes(desk) == ["recorded"] * 4
+    view = jobs.view_job(desk.app, jobs.find_job(desk.app, job.id))
+    assert view.sentence == "finished: released 3 of 3 mails"
+    assert "by kim: holidays are over" in desk.app.journal.of_mail(desk.mails()[0]["_id"])[2].why
+
+
+def test_mail_that_is_rejected_after_the_job_was_made_is_not_touched(desk: Desk) -> None:
+    out_of_office(desk, 1)
+    a_job(desk)
+    desk.receive(a_mail(subject="Out of office later"))
+    JobSource(desk.app).once()
+    desk.work()
+    assert sorted(map(str, outcomes(desk))) == ["recorded", "rejected"]
+
+
+def test_what_fails_is_listed_and_the_rest_is_done(desk: Desk) -> None:
+    out_of_office(desk, 2)
+    (fine,) = desk.receive(a_mail(subject="Printer"))
+    ids = tuple(each["_id"] for each in desk.mails())
+    job = a_job(desk, Chosen(ids=ids))
+    JobSource(desk.app).once()
+    (failed,) = desk.app.jobs.failures(job.id, 10)
+    assert (failed.thing, failed.why) == (fine["_id"], "the mail is recorded; only a rejected mail can be released")
+    assert jobs.view_job(desk.app, jobs.find_job(desk.app, job.id)).sentence == (
+        "finished: released 2 of 3 mails; 1 could not be released"
+    )
+
+
+def test_a_job_goes_on_after_a_crash_and_has_its_effect_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends after some mails were released and before that was noted."""
+    out_of_office(desk, CHUNK + 5)
+    job, release, calls = a_job(desk), actions.release, list[str]()
+
+    def killed(app: object, mail_id: str, **how: object) -> None:
+        calls.append(mail_id)
+        if len(calls) == CHUNK + 3:
+            raise Unavailable("killed")
+        release(app, mail_id, **how)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(actions, "release", killed)
+        run = JobRun(desk.app)
+        run.step()
+        with pytest.raises(Unavailable):
+            run.step()
+    assert jobs.find_job(desk.app, job.id).done == CHUNK
+    desk.work()
+    JobSource(desk.app).once()
+    desk.work()
+    assert outcomes(desk) == ["recorded"] * (CHUNK + 5)
+    assert len(desk.records()) == CHUNK + 5
+    assert jobs.view_job(desk.app, jobs.find_job(desk.app, job.id)).failed == 0
+
+
+def test_asking_twice_is_one_job(desk: Desk) -> None:
+    out_of_office(desk, 2)
+    assert a_job(desk) == a_job(desk)
+    JobSource(desk.app).once()
+    assert a_job(desk).state == "done"
+    assert len(list(desk.app.jobs.recent(0))) == 1
+
+
+def test_many_things_need_their_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "MANY", 2)
+    out_of_office(desk, 3)
+    with pytest.raises(NumberDiffers, match="these are 3 mails now; state this number"):
+        a_job(desk)
+    with pytest.raises(NumberDiffers):
+        a_job(desk, number=2)
+    assert a_job(desk, number=3).total == 3
+
+
+def test_only_allowed_inboxes_are_acted_on(desk: Desk) -> None:
+    out_of_office(desk, 1)
+    with pytest.raises(NotAvailable, match="no mail matches"):
+        a_job(desk, replace(REJECTED, inboxes=("sales",)))
+    (mail,) = desk.mails()
+    with pytest.raises(NotAvailable, match="no mail matches"):
+        a_job(desk, Chosen(ids=(mail["_id"],), inboxes=("sales",)))
+
+
+def test_a_job_keeps_to_its_rate(desk: Desk) -> None:
+    out_of_office(desk, 5)
+    a_job(desk, per_minute=120)
+    now = 0.0
+    run = JobRun(desk.app, monotonic=lambda: now)
+    assert run.step() == 1.0
+    assert outcomes(desk).count("rejected") == 3
+    assert run.step() == 1.0
+    assert outcomes(desk).count("rejected") == 3
+    now = 1.0
+    run.step()
+    assert outcomes(desk).count("rejected") == 1
+
+
+def test_a_stopped_job_does_no_more(desk: Desk) -> None:
+    out_of_office(desk, 2)
+    job = a_job(desk)
+    jobs.stop_job(desk.app, job, by="kim")
+    JobSource(desk.app).once()
+    assert outcomes(desk) == ["rejected"] * 2
+    with pytest.raises(NotAvailable, match="at its end"):
+        jobs.stop_job(desk.app, job, by="kim")
+
+
+@pytest.mark.req("PR-12")
+@pytest.mark.parametrize(("verb", "state"), [("replay", "replayed"), ("discard", "discarded")])
+@pytest.mark.parametrize("kind", ["mails", "letters"])
+def test_dead_letters_are_replayed_and_discarded_by_a_job(desk: Desk, verb: str, state: str, kind: str) -> None:
+    desk.receive(a_mail(), inbox="nobody")
+    chosen = Chosen(kind=kind, mails=MailQuery(outcome="dead"))  # type: ignore[arg-type]
+    job = a_job(desk, chosen, verb=verb)
+    JobSource(desk.app).once()
+    (letter,) = desk.dead_letters()
+    assert (letter["state"], letter["moved_by"]) == (state, "kim")
+    assert jobs.view_job(desk.app, jobs.find_job(desk.app, job.id)).failed == 0

@@ -23,11 +23,32 @@ PATTERN_TEXT: Final = 100_000
 
 
 def is_in_force(rule: Rule, direction: str, roles: frozenset[str] | None) -> bool:
-    """Whether a rule applies to this direction and to a person with these roles (None: an unknown sender)."""
-    if not rule.enabled or rule.direction not in (direction, "both"):
+    """Whether a rule rejects in this direction, and for a person with these roles (None: an unknown sender)."""
+    if not rule.enabled or rule.action != "reject" or rule.direction not in (direction, "both"):
         return False
     analyst = roles is not None and "analyst" in roles
     return rule.applies_to == "both" or (rule.applies_to == "analysts") == analyst
+
+
+def is_allowed(rules: Iterable[Rule], sender: Address | None) -> bool:
+    """Whether a rule with the action `allow` names this sender: his whole address, or its domain as `@domain`.
+
+    The display name makes no difference, because its sender chooses it.
+    """
+    key = address_key(sender.address) if sender else None
+    allowing = [rule for rule in rules if rule.enabled and rule.action == "allow"]
+    if key is None or not allowing:
+        return False
+    names = {key, key[key.rfind("@") :]}
+    return any(_sender_key(each) in names for rule in allowing for each in rule.match.get("sender", ()))
+
+
+def _sender_key(named: str) -> str | None:
+    """The key of an address, or of `@domain` with the @."""
+    if not named.startswith("@"):
+        return address_key(named)
+    key = address_key(f"any{named}")
+    return key and key.removeprefix("any")
 
 
 HeaderOf = Callable[[str], str]

@@ -134,6 +134,7 @@ def _rate(facts: Facts) -> str | None:
     return f"more than {cap} mails of this sender with this subject in an hour: a loop"
 
 
+ACCEPT_ONLY: Final = Check("accept-only", _accept_only)
 CHECKS: Final = (
     Check("empty", _empty),
     Check("size", _size),
@@ -143,11 +144,19 @@ CHECKS: Final = (
     Check("bounce", _bounce),
     Check("kind", _kind),
     Check("null-return-path", _null_path),
-    Check("accept-only", _accept_only),
+    ACCEPT_ONLY,
     Check("ignore-cc", _only_in_copy),
     Check("rate", _rate),
 )
 """Postroom's own rules; those of the configuration are asked after them."""
+
+
+def may_be_allowed(rule: str) -> bool:
+    """Whether a rule with the action `allow` lifts rejections by this rule.
+
+    It lifts those of the configuration, and of `accept_only`; never a limit, or a guard against loops (PR-02).
+    """
+    return rule == ACCEPT_ONLY.name or rule not in {check.name for check in CHECKS}
 
 
 def objection(facts: Facts, checks: Sequence[Check] = CHECKS) -> tuple[str, str] | None:

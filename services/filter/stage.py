@@ -23,7 +23,7 @@ from shared.encoded_words import decoded
 from shared.lazy_pattern import lazy_compile
 from shared.loops import loop_key
 from shared.patterns import PatternTime, PatternTimeSpent
-from shared.rules import is_in_force, matches
+from shared.rules import is_allowed, is_in_force, matches
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome, emit
 from shared.runtime.stage import Stage
@@ -133,7 +133,12 @@ _END_OF_HEADERS = lazy_compile(rb"\n\r*+\n")
 
 
 def objection(facts: rules.Facts) -> tuple[str, str] | None:
-    """Return the rule that objects and its reason: Postroom's own rules first, then those of the configuration."""
+    """Return the rule that objects and its reason: Postroom's own rules first, then those of the configuration.
+
+    For a sender whom a rule allows, only those of Postroom's own count that nothing lifts.
+    """
+    if is_allowed(facts.rules, facts.mail.from_):
+        return rules.objection(facts, [each for each in rules.CHECKS if not rules.may_be_allowed(each.name)])
     return rules.objection(facts) or _configured_objection(facts)
 
 

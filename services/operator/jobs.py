@@ -67,7 +67,7 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job that a person asks for. `number`: how many things he was told, or typed; None: he was not asked.
+    """A job that a person asks for. `number`: how many things he was shown, or typed; None: he was not asked.
 
     `token` makes asking twice one job: it is part of the id.
     """

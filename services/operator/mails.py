@@ -222,7 +222,7 @@ def search(app: App, query: MailQuery, text: str) -> Iterator[StoredMail]:
 
 
 MAX_CANDIDATES: Final = 2_000
-"""Mails, the newest with the most telling word, in which the other words of a search are looked for."""
+"""Mails, the newest with the longest word, in which the other words of a search are looked for."""
 
 
 def found_by_words(app: App, query: MailQuery, text: str) -> Iterator[StoredMail]:

@@ -340,13 +340,15 @@ class Rule:
     - `header`: mapping of header name to a text that it contains;
     - `size`: int, bytes; larger mail matches;
     - `regex`: mapping of `subject`, `body`, `sender`, `recipient` or `any` to a pattern.
+
+    With the action `allow`, `sender` alone is given: whole addresses, or `@domain`.
     """
 
     name: keys.Name
     match: keys.RuleMatch = field(default_factory=dict)
     direction: Literal["inbound", "outbound", "both"] = "inbound"
     applies_to: Literal["analysts", "requestors", "both"] = "both"
-    action: Literal["reject"] = "reject"
+    action: Literal["reject", "allow"] = "reject"
     reason: keys.LineOrNothing = ""
     enabled: bool = True
 

@@ -137,6 +137,16 @@ def _rule(rule: Rule) -> Faults:
     """TI-20: a rule matches something; a preconfigured one has its match."""
     if not rule.match:
         yield "match", "missing, and it is needed; write {sender: text}, {subject: text} or another"
+    elif rule.action == "allow":
+        yield from _allowing(rule)
+
+
+def _allowing(rule: Rule) -> Faults:
+    """A rule that allows names senders as they are, so that nobody else is let through by a similar address."""
+    if set(rule.match) != {"sender"}:
+        yield "match", "a rule that allows names senders and nothing else; write {sender: [anna@example.org]}"
+    elif unclear := next((each for each in rule.match["sender"] if "@" not in each or each.endswith("@")), None):
+        yield "match.sender", f"{unclear!r} is not an address; write anna@example.org, or @example.org for a domain"
 
 
 def _target(sla: Sla) -> Faults:

@@ -42,7 +42,7 @@ class MailCopies:
         return self._documents.insert(COPIES, _encode(copy))
 
     def get(self, mail_id: str) -> MailCopy | None:
-        """The copy that this mail is; None when it is no copy."""
+        """The copy that this mail is; None when it is not a copy."""
         found = self._documents.get(COPIES, mail_id)
         return _decode(found) if found else None
 

@@ -49,23 +49,28 @@ DEFAULT_DATA = Path("postroom-data")
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where a process finds broker, store and files. `broker_url`, `store_url` None: the embedded default in `data`."""
+    """Where a process finds broker, store and files. `broker_url`, `store_url` None: the embedded default in `data`.
+
+    `ca_file` (PEM) has the certificate authorities of RabbitMQ and MongoDB, instead of those of the system.
+    """
 
     data: Path = DEFAULT_DATA
     broker_url: str | None = None
     store_url: str | None = None
     verify_topology: bool = False
     management_url: str | None = None
+    ca_file: str | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], data: Path | None = None) -> Self:
-        """POSTROOM_DATA, POSTROOM_BROKER_URL, POSTROOM_STORE_URL, POSTROOM_VERIFY_TOPOLOGY, POSTROOM_MANAGEMENT_URL."""
+        """POSTROOM_DATA and the variables in `docs/deployment.md`, "The environment"."""
         return cls(
             data or Path(environ.get("POSTROOM_DATA") or DEFAULT_DATA),
             environ.get("POSTROOM_BROKER_URL") or None,
             environ.get("POSTROOM_STORE_URL") or None,
             environ.get("POSTROOM_VERIFY_TOPOLOGY", "") not in {"", "0", "no", "false"},
             environ.get("POSTROOM_MANAGEMENT_URL") or None,
+            environ.get("POSTROOM_CA_FILE") or None,
         )
 
 
@@ -177,7 +182,7 @@ def _documents(location: Location) -> Documents:
     from shared.mongodb.documents import MongoDocuments
     from shared.store.batch import batched
 
-    return batched(MongoDocuments(location.store_url))
+    return batched(MongoDocuments(location.store_url, ca_file=location.ca_file))
 
 
 def _broker(location: Location, queues: WorkQueues, documents: Documents) -> Broker:
@@ -187,5 +192,9 @@ def _broker(location: Location, queues: WorkQueues, documents: Documents) -> Bro
     from shared.rabbitmq.broker import RabbitBroker
 
     return RabbitBroker(
-        location.broker_url, queues, verify_only=location.verify_topology, management_url=location.management_url
+        location.broker_url,
+        queues,
+        verify_only=location.verify_topology,
+        management_url=location.management_url,
+        ca_file=location.ca_file,
     )

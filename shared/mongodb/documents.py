@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import ssl
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from datetime import UTC, timedelta
 from typing import Any, Final, cast
+from urllib.parse import parse_qsl, urlsplit
 
 import pymongo
 from bson import Int64
@@ -65,14 +67,17 @@ class MongoDocuments:
     """`Documents` on the server that `url` names.
 
     `database`: where the collections lie; by default what the URL names, else `postroom`.
-    `deadline` bounds each call; a blob's bound holds for each of its pieces.
+    `deadline` bounds each call; a blob's bound holds for each of its pieces. `ca_file` (PEM) replaces the system's
+    certificate authorities when the URL asks for TLS and names no `tlsCAFile`.
     Raises `Misconfigured` for a URL that cannot be read. The connection is made at the first call.
     """
 
-    def __init__(self, url: str, *, database: str | None = None, deadline: timedelta = DEADLINE) -> None:
+    def __init__(
+        self, url: str, *, database: str | None = None, deadline: timedelta = DEADLINE, ca_file: str | None = None
+    ) -> None:
         self._place = place_of(url)
         self._seconds = deadline.total_seconds()
-        self._client = _client(url, self._place, deadline)
+        self._client = _client(url, self._place, deadline, ca_file)
         self._database = self._client.get_database(
             database or _database_in(self._client),
             codec_options=_CODEC,
@@ -389,10 +394,11 @@ _URL: Final = lazy_compile(
 )
 
 
-def _client(url: str, place: str, deadline: timedelta) -> MongoClient[Document]:
+def _client(url: str, place: str, deadline: timedelta, ca_file: str | None) -> MongoClient[Document]:
     if not url.startswith(("mongodb://", "mongodb+srv://")):  # the driver would take it for a host's name
         raise _unreadable(url, place, InvalidURI())
     milliseconds = int(deadline.total_seconds() * 1000)
+    files: dict[str, Any] = {"tlsCAFile": ca_file} if ca_file and _takes_ca_file(url) else {}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # that is how the driver mentions an option it ignores
@@ -403,9 +409,24 @@ def _client(url: str, place: str, deadline: timedelta) -> MongoClient[Document]:
                 retryReads=True,
                 serverSelectionTimeoutMS=milliseconds * 5 // 8,
                 connectTimeoutMS=milliseconds // 2,
+                **files,
             )
+    except OSError as error:  # the driver reads certificates at once
+        file = error.filename or "of certificates"
+        raise Misconfigured(f"the file {file} for MongoDB at {place} cannot be read: {_words(error)}") from None
     except (PyMongoError, ValueError, TypeError, UserWarning) as error:
         raise _unreadable(url, place, error) from None
+
+
+def _takes_ca_file(url: str) -> bool:
+    """Whether the URL asks for TLS; the driver would begin TLS when it is given a file."""
+    options = {name.lower(): value.lower() for name, value in parse_qsl(urlsplit(url).query)}
+    encrypted = options.get("tls", options.get("ssl", "true" if url.startswith("mongodb+srv:") else "false"))
+    return encrypted == "true" and "tlscafile" not in options
+
+
+def _words(error: OSError) -> str:
+    return "no certificate in PEM form" if isinstance(error, ssl.SSLError) else error.strerror or type(error).__name__
 
 
 def _unreadable(url: str, place: str, error: Exception) -> Exception:

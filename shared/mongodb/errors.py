@@ -110,6 +110,15 @@ def _first_of(error: BulkWriteError) -> Exception:
     return next(filter(_passes, refusals), refusals[0])
 
 
+_DISTRUST: Final = lazy_compile(r"certificate verify failed: (?P<why>.*?)\.?\s*\(_ssl", re.IGNORECASE)
+
+
+def _distrusted(error: object) -> str | None:
+    """Why the certificate of the server was not accepted, in OpenSSL's words; None for any other error."""
+    found = _DISTRUST.search(str(error))
+    return found["why"].strip() if found else None
+
+
 def _of(*kinds: type[Exception]) -> Callable[[Exception], bool]:
     return lambda error: isinstance(error, kinds)
 
@@ -125,6 +134,10 @@ _TRANSLATIONS: Final[tuple[tuple[Callable[[Exception], bool], Callable[[str, str
     (_coded(_BAD_CHANGE), lambda _, said: ValueError(said)),
     (_coded(_UNKNOWN_COMMAND), lambda at, said: Unsupported(f"{at} does not know a command: {said}")),
     (_passes, lambda at, said: Unavailable(f"{at} cannot answer now: {said}")),
+    (
+        lambda error: _distrusted(error) is not None,
+        lambda at, said: Unavailable(f"the certificate of {at} is not trusted: {_distrusted(said)}"),
+    ),
     (
         _of(ConnectionFailure, ExecutionTimeout, WriteConcernError),
         lambda at, said: Unavailable(f"{at} cannot be reached: {said}"),

@@ -118,7 +118,9 @@ class RabbitBroker:
         if self.management_url is None:
             return None
         try:
-            with urllib.request.urlopen(self._management_request(), timeout=_MANAGEMENT_SECONDS) as answer:  # noqa: S310
+            request = self._management_request()
+            context = self.endpoint.tls_context() if request.type == "https" else None
+            with urllib.request.urlopen(request, timeout=_MANAGEMENT_SECONDS, context=context) as answer:  # noqa: S310
                 queues = json.load(answer)
             return {each["name"]: int(each.get("messages_unacknowledged", 0)) for each in queues}
         except (OSError, ValueError, KeyError, TypeError) as error:

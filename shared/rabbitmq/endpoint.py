@@ -11,7 +11,7 @@ import logging
 import socket
 import ssl
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 import amqp
 import kombu
@@ -22,6 +22,7 @@ from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _NAME = {"connection_name": "postroom"}
+_FILES = frozenset({"cacertfile", "certfile", "keyfile"})
 _KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 LIBRARY_LOGGERS = ("pika", "amqp", "kombu")
 """Loggers of the libraries: at INFO and below they show frames and connection parameters."""
@@ -29,7 +30,10 @@ LIBRARY_LOGGERS = ("pika", "amqp", "kombu")
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One broker. `ca_file` replaces the system's certificate authorities for `amqps`."""
+    """One broker. `ca_file` replaces the system's certificate authorities for `amqps`.
+
+    `certificate_file`, `key_file`: the client certificate, for a broker that requires one. All are PEM files.
+    """
 
     host: str
     port: int
@@ -38,10 +42,16 @@ class Endpoint:
     password: str = field(repr=False)
     tls: bool = False
     ca_file: str | None = None
+    certificate_file: str | None = None
+    key_file: str | None = None
 
     @classmethod
     def parse(cls, url: str, ca_file: str | None = None) -> Endpoint:
-        """`amqp://user:password@host:port/vhost` (RabbitMQ URI specification); raises Misconfigured."""
+        """`amqp://user:password@host:port/vhost` (RabbitMQ URI specification); raises Misconfigured.
+
+        Options are those of "URI Query Parameters" that name files: `cacertfile` (instead of `ca_file`), `certfile`,
+        `keyfile`. An option that is not known is refused, because it might ask for a connection without a check.
+        """
         try:
             parts = urlsplit(url)
             scheme, port = parts.scheme, parts.port
@@ -49,6 +59,9 @@ class Endpoint:
             scheme, port = "", None
         if scheme not in _PORTS:
             raise Misconfigured("the broker's URL must look like amqp://user:password@host:5672/vhost (or amqps://)")
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if unknown := sorted(options.keys() - _FILES):
+            raise Misconfigured(f"the broker's URL has the option {unknown[0]}; known are {', '.join(sorted(_FILES))}")
         return cls(
             host=parts.hostname or "localhost",
             port=port or _PORTS[scheme],
@@ -56,7 +69,9 @@ class Endpoint:
             user=unquote(parts.username or "guest"),
             password=unquote(parts.password if parts.password is not None else "guest"),
             tls=scheme == "amqps",
-            ca_file=ca_file,
+            ca_file=options.get("cacertfile") or ca_file,
+            certificate_file=options.get("certfile"),
+            key_file=options.get("keyfile"),
         )
 
     def __str__(self) -> str:
@@ -64,11 +79,19 @@ class Endpoint:
         return f"{'amqps' if self.tls else 'amqp'}://{self.user}:***@{self.host}:{self.port}/{self.vhost.strip('/')}"
 
     def tls_context(self) -> ssl.SSLContext:
-        """Certificate and host name are verified, always."""
+        """Certificate and host name are verified, always. TLS 1.2 or newer."""
         try:
-            return ssl.create_default_context(cafile=self.ca_file)
+            context = ssl.create_default_context(cafile=self.ca_file)
         except OSError as error:
             raise Misconfigured(f"the certificate authorities file {self.ca_file} cannot be read: {error}") from error
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self.certificate_file is not None:
+            try:
+                context.load_cert_chain(self.certificate_file, self.key_file, _no_passphrase)
+            except OSError as error:
+                files = f"{self.certificate_file} and {self.key_file or 'the key in it'}"
+                raise Misconfigured(f"the client certificate of the broker cannot be used: {files}: {error}") from error
+        return context
 
     def for_kombu(self, *, connect_timeout: float, write_timeout: float) -> kombu.Connection:
         """An unconnected kombu connection; cloned by pools."""
@@ -89,7 +112,15 @@ class Endpoint:
         )
 
     def _kombu_tls(self) -> dict[str, object]:
-        return {"server_hostname": self.host, "context": {"check_hostname": True, "cafile": self.ca_file}}
+        self.tls_context()  # which names a file that cannot be used
+        return {
+            "server_hostname": self.host,
+            "ca_certs": self.ca_file,
+            "certfile": self.certificate_file,
+            "keyfile": self.key_file,
+            "cert_reqs": ssl.CERT_REQUIRED,
+            "tls_minimum_version": ssl.TLSVersion.TLSv1_2,
+        }
 
     def for_pika(self, *, connect_timeout: float, heartbeat: int) -> pika.ConnectionParameters:
         """Parameters of one attempt; attempts are repeated elsewhere, with jitter."""
@@ -115,6 +146,13 @@ class Endpoint:
             return cause
         if isinstance(cause, ssl.SSLCertVerificationError):
             return Misconfigured(f"the certificate of RabbitMQ at {place} is not trusted: {cause.verify_message}")
+        if isinstance(cause, ssl.SSLError):
+            hint = (
+                "the client certificate"
+                if self.certificate_file
+                else "that it speaks TLS there, and whether it requires a client certificate"
+            )
+            return Unavailable(f"no TLS with RabbitMQ at {place}: {_short(cause)}; verify {hint}")
         if _code(cause) == _ACCESS_REFUSED and "Login was refused" not in str(cause):
             return Misconfigured(f"RabbitMQ at {place} does not permit this to the user {self.user!r}: {_short(cause)}")
         if isinstance(cause, _REFUSED_LOGIN):
@@ -137,6 +175,11 @@ _REFUSED_LOGIN = (
     pika_errors.ProbableAuthenticationError,
 )
 _REFUSED_VHOST = (amqp.NotAllowed, pika_errors.ProbableAccessDeniedError)
+
+
+def _no_passphrase() -> str:
+    """Without it OpenSSL would ask at the terminal for the passphrase of an encrypted key."""
+    return ""
 
 
 def quiet_libraries() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import json
-import shutil
+import re
+import socket
 import struct
-import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from tests.conformance.lanes import (
 )
 from tests.conformance.test_broker_faults import fails, refuse_five_times
 from tests.servers.rabbitmq import RabbitNode
+from tests.servers.tls import Authority
 
 pytestmark = pytest.mark.every_rabbitmq
 DEFINITIONS = ROOT / "deploy/rabbitmq/definitions.json"
@@ -360,25 +362,19 @@ def test_a_management_url_that_is_none_is_named(lane: Lane, broker: RabbitBroker
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Self-signed for `localhost`, made by the openssl command."""
-    if not shutil.which("openssl"):
-        pytest.skip("the openssl command is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    cert, key = folder / "cert.pem", folder / "key.pem"
-    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
-    subprocess.run([*command, "-keyout", str(key), "-out", str(cert)], check=True, capture_output=True)
-    return cert, key
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whose certificates the node has, and knows."""
+    return Authority(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
 def tls_node(
-    rabbit_node: RabbitNode, certificate: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
+    rabbit_node: RabbitNode, authority: Authority, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RabbitNode]:
     """A node of its own with a TLS listener, on the configuration that we ship."""
     config = (ROOT / "deploy/rabbitmq/rabbitmq.conf").read_text().replace("= 2GB", "= 1MB")
     folder = tmp_path_factory.mktemp("rabbitmq-tls")
+    certificate = replace(authority.issue("rabbit.example"), clients=authority.certificate)
     node = RabbitNode(folder, version=rabbit_node.version, tls=certificate, extra_config=config)
     try:
         node.start()
@@ -388,8 +384,24 @@ def tls_node(
         node.stop()
 
 
-def test_amqps_verifies_and_works(tls_node: RabbitNode, certificate: tuple[Path, Path]) -> None:
-    broker = RabbitBroker(f"amqps://guest:guest@localhost:{tls_node.tls_port}/", QUEUES, ca_file=str(certificate[0]))
+@pytest.fixture
+def named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of the certificate leads to this machine."""
+    real = socket.getaddrinfo
+
+    def resolve(host: Any, *args: Any, **options: Any) -> Any:
+        return real("127.0.0.1" if host == "rabbit.example" else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+
+
+def amqps(node: RabbitNode, host: str = "rabbit.example", options: str = "") -> str:
+    return f"amqps://guest:guest@{host}:{node.tls_port}/{options}"
+
+
+@pytest.mark.usefixtures("named")
+def test_amqps_verifies_and_works(tls_node: RabbitNode, authority: Authority) -> None:
+    broker = RabbitBroker(amqps(tls_node), QUEUES, ca_file=str(authority.certificate))
     broker.declare()
     broker.publish([a_message(body=b"x" * 100_000)])
     consumer = broker.consumer("intake", 1)
@@ -399,18 +411,44 @@ def test_amqps_verifies_and_works(tls_node: RabbitNode, certificate: tuple[Path,
     broker.close()
 
 
-@pytest.mark.parametrize(("host", "trusted"), [("localhost", False), ("127.0.0.1", True)], ids=["issuer", "name"])
+@pytest.mark.usefixtures("named")
+@pytest.mark.parametrize(
+    ("host", "trusted", "why"),
+    [
+        ("rabbit.example", False, "self-signed certificate in certificate chain"),
+        ("localhost", True, "certificate is not valid for 'localhost'"),
+    ],
+    ids=["issuer", "name"],
+)
 def test_amqps_refuses_a_certificate_that_proves_nothing(
-    tls_node: RabbitNode, certificate: tuple[Path, Path], host: str, trusted: bool
+    tls_node: RabbitNode, authority: Authority, host: str, trusted: bool, why: str
 ) -> None:
-    url = f"amqps://guest:guest@{host}:{tls_node.tls_port}/"
-    broker = RabbitBroker(url, QUEUES, ca_file=str(certificate[0]) if trusted else None, connect_seconds=20.0)
-    with pytest.raises(Misconfigured, match=r"certificate of RabbitMQ at .* is not trusted"):
+    ca_file = str(authority.certificate) if trusted else None
+    broker = RabbitBroker(amqps(tls_node, host), QUEUES, ca_file=ca_file, connect_seconds=20.0)
+    said = f"the certificate of RabbitMQ at {host}:{tls_node.tls_port} is not trusted: .*{why}"
+    with pytest.raises(Misconfigured, match=said):
         broker.declare()
     consumer = broker.consumer("intake", 1)
     error = eventually(lambda: fails(lambda: consumer.take(0.3), Misconfigured))
-    assert "is not trusted" in str(error)
+    assert re.search(said, str(error))
     broker.close()
+
+
+@pytest.mark.usefixtures("named")
+def test_a_client_certificate_of_the_url_is_shown_to_the_broker(
+    tls_node: RabbitNode, authority: Authority, tmp_path: Path
+) -> None:
+    client, stranger = authority.issue("desk"), Authority(tmp_path, "Other CA").issue("stranger")
+    options = f"?cacertfile={authority.certificate}&certfile={client.certificate}&keyfile={client.key}"
+    broker = RabbitBroker(amqps(tls_node, options=options), QUEUES)
+    broker.declare()
+    assert list(broker.consumer("intake", 1).take(0.1)) == []
+    broker.close()
+    options = f"?certfile={stranger.certificate}&keyfile={stranger.key}"
+    unknown = RabbitBroker(amqps(tls_node, options=options), QUEUES, ca_file=str(authority.certificate))
+    with pytest.raises(Unavailable, match=r"no TLS with RabbitMQ at .*; verify the client certificate"):
+        unknown.declare()
+    unknown.close()
 
 
 # -- definitions

@@ -31,6 +31,8 @@ from tests.servers.rabbitmq_versions import VERSIONS, epmd_of, missing, newest, 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from tests.servers.tls import Certificate
+
 START_TIMEOUT = 180.0
 SETTLING_SECONDS = 12.0
 USER, PASSWORD = "guest", "guest"
@@ -51,10 +53,11 @@ ADVANCED_CONFIG = """\
 """
 TLS_CONFIG = """\
 listeners.ssl.default = 127.0.0.1:{tls}
-ssl_options.cacertfile = {cert}
+ssl_options.cacertfile = {clients}
 ssl_options.certfile = {cert}
 ssl_options.keyfile = {key}
-ssl_options.verify = verify_none
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = false
 """
 
 
@@ -79,7 +82,7 @@ class RabbitNode:
         folder: Path,
         *,
         version: str | None = None,
-        tls: tuple[Path, Path] | None = None,
+        tls: Certificate | None = None,
         extra_config: str = "",
     ) -> None:
         self.folder = folder
@@ -229,7 +232,9 @@ class RabbitNode:
         (self.folder / "pid").unlink(missing_ok=True)
         text = CONFIG.format(amqp=self.amqp_port, management=self.management_port) + self._extra_config
         if self._tls:
-            text += TLS_CONFIG.format(tls=self.tls_port, cert=self._tls[0], key=self._tls[1])
+            clients = self._tls.clients or self._tls.certificate
+            values = {"cert": self._tls.certificate, "key": self._tls.key, "clients": clients}
+            text += TLS_CONFIG.format(tls=self.tls_port, **values)
         (self.folder / "rabbitmq.conf").write_text(text)
         (self.folder / "advanced.config").write_text(ADVANCED_CONFIG)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import ssl
+from pathlib import Path
 
 import amqp
 import pytest
@@ -10,6 +12,7 @@ from pika import exceptions as pika_errors
 
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.rabbitmq.endpoint import Endpoint
+from tests.servers.tls import Authority
 
 HERE = Endpoint("rabbit", 5672, "/", "desk", "s3cr3t")
 
@@ -57,6 +60,7 @@ def test_an_endpoint_never_shows_its_password(url: str) -> None:
         (amqp.NotAllowed("vhost", (10, 40)), Misconfigured, "no virtual host '/'"),
         (pika_errors.ConnectionClosedByBroker(530, "NOT_ALLOWED"), Misconfigured, "no virtual host"),
         (pika_errors.AMQPConnectionError(ConnectionRefusedError(111, "x")), Unavailable, "nothing listens"),
+        (ssl.SSLError(1, "[SSL] wrong version number"), Unavailable, "verify that it speaks TLS there"),
         (OSError("no\nroute " * 100), Unavailable, "no route"),
         (Unavailable("as it is"), Unavailable, "as it is"),
     ],
@@ -73,4 +77,24 @@ def test_every_failure_is_one_sentence(error: BaseException, kind: type[Postroom
 def test_an_unreadable_file_of_authorities_is_named() -> None:
     endpoint = Endpoint.parse("amqps://h", ca_file="/nowhere/ca.pem")
     with pytest.raises(Misconfigured, match=r"/nowhere/ca\.pem"):
+        endpoint.tls_context()
+
+
+@pytest.mark.parametrize("option", ["verify=verify_none", "heartbeat=5", "server_name_indication=other"])
+def test_an_unknown_option_of_the_url_is_refused(option: str) -> None:
+    with pytest.raises(Misconfigured, match=rf"has the option {option.partition('=')[0]}; known are cacertfile"):
+        Endpoint.parse(f"amqps://h/?{option}")
+
+
+def test_files_of_the_url_win_over_those_of_the_environment() -> None:
+    endpoint = Endpoint.parse("amqps://h/?cacertfile=/own.pem&certfile=/desk.pem&keyfile=/desk.key", "/other.pem")
+    assert (endpoint.ca_file, endpoint.certificate_file, endpoint.key_file) == ("/own.pem", "/desk.pem", "/desk.key")
+    with pytest.raises(Misconfigured, match=r"/own\.pem cannot be read"):
+        endpoint.tls_context()
+
+
+def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_passphrase(tmp_path: Path) -> None:
+    locked = Authority(tmp_path).issue("desk", passphrase="secret")
+    endpoint = Endpoint.parse(f"amqps://h/?certfile={locked.certificate}&keyfile={locked.key}")
+    with pytest.raises(Misconfigured, match=r"client certificate of the broker cannot be used: .*desk\.key"):
         endpoint.tls_context()

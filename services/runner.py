@@ -25,6 +25,7 @@ from shared.runtime.broker import INTAKE, PARKED, RETRY, Depth, Message
 from shared.runtime.envelope import carry, pack
 from shared.runtime.hooks import Hook, Hooks
 from shared.runtime.observe import JournalWriter, LogLines
+from shared.runtime.pauses import PauseReader
 from shared.runtime.stage import Stage
 from shared.runtime.worker import (
     DEPENDENCY_ERRORS,
@@ -66,7 +67,14 @@ def worker_dependencies(app: App, *hooks: Hook) -> WorkerDependencies:
 
     all_hooks = Hooks(JournalWriter(app.journal, app.clock), LogLines(partial(is_logged, app)), *hooks)
     store = app.documents
-    return WorkerDependencies(app.broker, pack_for_readers, store.batch, store.ping, all_hooks, store.look_ahead)
+    return WorkerDependencies(
+        app.broker, pack_for_readers, store.batch, store.ping, all_hooks, store.look_ahead, pause_reader(app)
+    )
+
+
+def pause_reader(app: App) -> PauseReader:
+    """Says why an operator has paused a stage or source; None when it works."""
+    return PauseReader(lambda: {stage: each.sentence for stage, each in app.pauses.current().items()})
 
 
 def is_logged(app: App, mail_id: str) -> bool:
@@ -104,6 +112,7 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
         tokens=app.tokens.of,
         stopped=stopped,
         recovered=recovered,
+        pause_reason=partial(pause_reader(app), "fetcher"),
         hooks=Hooks(LogLines(), *hooks),
     )
     return FetcherSource(app.documents, wiring, clock=app.clock)
@@ -115,7 +124,8 @@ def build_schedule(app: App, *hooks: Hook) -> Schedule:
     from services.schedule.source import ScheduleSource
 
     all_hooks = Hooks(LogLines(), *hooks)
-    return Schedule(ScheduleSource(app, all_hooks), JobSource(app, all_hooks))
+    by_clock = ScheduleSource(app, all_hooks, pause_reason=partial(pause_reader(app), "schedule"))
+    return Schedule(by_clock, JobSource(app, all_hooks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,7 +235,7 @@ def _sources(app: App, stop: threading.Event, *hooks: Hook, once: bool) -> list[
     if not once:
         return [BackgroundPart(name, source.run, stop) for name, source in made.items()]
     for source in made.values():
-        source.once()
+        source.once()  # nothing while it is paused
     return []
 
 
@@ -238,7 +248,7 @@ def drain_backlog(app: App, stages: Sequence[Stage], dependencies: WorkerDepende
     try:
         ready = {depth.name: depth.ready for depth in app.broker.depths()}
         for stage in stages:
-            if most := ready.get(stage.queue):
+            if (most := ready.get(stage.queue)) and not dependencies.pause_reason(stage.name):
                 Worker(stage, dependencies, prefetch=1).drain_backlog(most, BACKLOG_SECONDS, stop)
     except DEPENDENCY_ERRORS as error:  # the workers themselves will wait for it
         log.warning("backlog_not_drained", extra={"reason": str(error)})
@@ -261,16 +271,22 @@ def run_round_robin(
             if once and quiet.has_expired():
                 raise error
             wait_until_available(dependencies, stop, [worker.consumer for worker in workers])
-        elif once and quiet.is_over(app.broker.depths()):
+        elif once and quiet.is_over(_moving(app.broker.depths(), workers)):
             return
         stop.wait(IDLE_SECONDS if error is None else UNAVAILABLE_SECONDS)
+
+
+def _moving(depths: Sequence[Depth], workers: Sequence[Worker]) -> list[Depth]:
+    """The queues that are worked on: a single run does not wait for stages that are paused."""
+    paused = {worker.stage.queue for worker in workers if worker.is_paused()}
+    return [depth for depth in depths if depth.name not in paused]
 
 
 def run_one_round(app: App, workers: Sequence[Worker]) -> tuple[int, PostroomError | None]:
     """Run one step of each worker: how many deliveries were settled, and the error if a dependency is unavailable."""
     worked = 0
-    unavailable: PostroomError | None = None
-    for together in _rounds(app, workers):
+    working, unavailable = _working(workers)
+    for together in _rounds(app, working):
         try:
             with app.one_file.relay() if app.one_file else nullcontext():
                 for worker in together:
@@ -278,6 +294,18 @@ def run_one_round(app: App, workers: Sequence[Worker]) -> tuple[int, PostroomErr
         except DEPENDENCY_ERRORS as error:
             unavailable = error
     return worked, unavailable
+
+
+def _working(workers: Sequence[Worker]) -> tuple[list[Worker], PostroomError | None]:
+    """The workers that no operator has paused, and the error if that cannot be said of one."""
+    working, unavailable = list[Worker](), None
+    for worker in workers:
+        try:
+            if not worker.is_paused():
+                working.append(worker)
+        except DEPENDENCY_ERRORS as error:
+            unavailable = error
+    return working, unavailable
 
 
 def _rounds(app: App, workers: Sequence[Worker]) -> Sequence[Sequence[Worker]]:

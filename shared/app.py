@@ -30,6 +30,7 @@ from shared.store.jobs import Jobs
 from shared.store.journal import Journal
 from shared.store.large_events import LargeEvents
 from shared.store.mails import Mails
+from shared.store.pauses import StagePauses
 from shared.store.people import People
 from shared.store.records import Records
 from shared.store.reports import ReportStates
@@ -86,6 +87,7 @@ class App:
         self.large_events, self.uploads = LargeEvents(documents, clock), Uploads(documents)
         self.sweeps, self.firings = Sweeps(documents), Firings(documents)
         self.reports, self.jobs = ReportStates(documents), Jobs(documents)
+        self.pauses = StagePauses(documents)
 
     @cached_property
     def outbox(self) -> Outbox:

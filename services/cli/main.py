@@ -26,7 +26,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "records": ("services.cli.records:records", "Records: list, show, create, set, attachment."),
     "report": ("services.cli.report:report", "Reports: list them, print one."),
     "people": ("services.cli.people:people", "People and their mail."),
-    "queues": ("services.cli.queues:queues", "Depth, age and consumers of every queue."),
+    "queues": ("services.cli.queues:queues", "Depth, age and consumers of every queue; pause and resume a stage."),
     "dead-letters": ("services.cli.dead_letters:dead_letters", "What failed: look, replay, discard."),
     "outbox": ("services.cli.outbox:outbox", "Outgoing mail, sent and waiting."),
     "inbox": ("services.cli.inbox:inbox", "Inboxes: list, test, start, stop, peek, sample."),

@@ -59,6 +59,7 @@ class Wiring:
     `stopped(inbox, reason, id)`: the logins of an inbox were refused too often, and a ticket is wanted (TI-10);
     may be called again for the same stop after a crash: `id` is stable. `recovered(inbox, id)`: an inbox with such a
     ticket was read again; it may be called again too.
+    `pause_reason()`: why an operator has paused the fetcher, None when it works.
     `tokens(inbox)`: the source of OAuth tokens of an inbox, None without an application.
     """
 
@@ -69,6 +70,7 @@ class Wiring:
     tokens: Callable[[Inbox], TokenSource | None] = lambda _inbox: None
     stopped: Callable[[Inbox, str, str], None] = _ignore
     recovered: Callable[[Inbox, str], None] = _ignore
+    pause_reason: Callable[[], str | None] = lambda: None
     mailbox_class: Callable[[str], Callable[[InboxAccess], Mailbox]] = mailbox.mailbox_class
     hooks: Hooks = field(default_factory=Hooks)
 
@@ -108,7 +110,7 @@ class FetcherSource:
         self.states = InboxStates(documents, self._clock)
         self._plans: dict[str, _Plan] = {}
         self._unsupported: dict[str, str] = {}
-        self._outage = Outage(wiring.hooks, PART, "")
+        self._outage, self._pause = (Outage(wiring.hooks, PART, "") for _ in range(2))
         self._stopping = threading.Event()
         self._open: dict[str, Mailbox] = {}
         self._news: set[str] = set()
@@ -120,15 +122,23 @@ class FetcherSource:
     def due(self) -> list[Inbox]:
         """Enabled inboxes with a mailbox that are to be visited now, those first that have waited longest.
 
-        Empty while processing is off.
+        Empty while processing is off, or the fetcher is paused.
         """
-        if not self._wiring.settings().processing:
+        if self._is_paused() or not self._wiring.settings().processing:
             self._running = set()
             return []
         states = self.states.all()
         running = [each for each in self._wiring.inboxes() if self._runs(each, states)]
         self._running = {each.name for each in running}
         return sorted((each for each in running if self._is_due(each)), key=self._due_since)
+
+    def _is_paused(self) -> bool:
+        reason = self._wiring.pause_reason()
+        if reason is None:
+            self._pause.end()
+            return False
+        self._pause.begin(reason)
+        return True
 
     def _runs(self, inbox: Inbox, states: Mapping[str, InboxState]) -> bool:
         if not inbox.enabled or inbox.protocol == "none" or self._is_unsupported(inbox):

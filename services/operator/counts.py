@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.inboxes import unread_inboxes
-from services.operator.standstill import outgoing_mail
+from services.operator.standstill import outgoing_mail, paused_stages
 from shared.store.arrivals import HANDED_IN
 from shared.store.mails import OUTCOMES
 from shared.store.outbox import QUEUED, OutboxState
@@ -63,12 +63,13 @@ class SingleRun:
         done = {name: max(0, count - self._before[name]) for name, count in after.items()}
         unread = unread_inboxes(self._app)
         stuck = tuple(each for each in unread if not each.by_operator)
-        outgoing = tuple(each.what for each in outgoing_mail(self._app, self._app.clock.now()))
+        now = self._app.clock.now()
+        still = (*paused_stages(self._app, now), *outgoing_mail(self._app, now))
         return RunReport(
             done,
             outcome_counts(self._app),
             self._app.outbox.count(*QUEUED),
-            (*map(_unread, stuck), *outgoing),
+            (*map(_unread, stuck), *(each.what for each in still)),
             tuple(_unread(each) for each in unread if each.by_operator),
         )
 

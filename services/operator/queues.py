@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from services.operator.stages import stage_of_queue
 from services.queues import EXPORTER, FILTER, NOTIFIER, RECORD_WRITER, SENDER_MATCHER
 from shared.config.values import ENVIRONMENT_REFERENCE
 from shared.runtime.broker import DEAD_LETTER, INTAKE, RETRY
@@ -19,6 +20,7 @@ from shared.runtime.broker import DEAD_LETTER, INTAKE, RETRY
 if TYPE_CHECKING:
     from shared.app import App
     from shared.runtime.broker import Depth
+    from shared.store.pauses import StagePause
 
 NEXT_QUEUE: Final[Mapping[str, str]] = {
     "parser": FILTER,
@@ -36,20 +38,32 @@ MAX_MAILS_READ: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class QueueState:
-    """One queue. None: not known. `oldest_seconds`: how long its oldest message has waited."""
+    """One queue. None: not known. `oldest_seconds`: how long its oldest message has waited.
+
+    `paused`: by whom and why the stage that reads it is paused; None when it works.
+    """
 
     name: str
     ready: int
     unacked: int | None
     consumers: int | None
     oldest_seconds: float | None
+    paused: str | None = None
 
 
 def queue_states(app: App) -> tuple[QueueState, ...]:
     """Every queue, in the order of the pipeline. Raises `Unavailable` when the broker does not answer."""
     depths = app.broker.depths()
-    oldest = ages(app, depths)
-    return tuple(QueueState(each.name, each.ready, each.unacked, each.consumers, oldest[each.name]) for each in depths)
+    oldest, pauses = ages(app, depths), app.pauses.current()
+    return tuple(
+        QueueState(each.name, each.ready, each.unacked, each.consumers, oldest[each.name], _paused(each.name, pauses))
+        for each in depths
+    )
+
+
+def _paused(queue: str, pauses: Mapping[str, StagePause]) -> str | None:
+    pause = pauses.get(stage_of_queue(queue) or "")
+    return pause.sentence if pause else None
 
 
 def ready_per_second(now: QueueState, before: Sequence[QueueState], seconds: float) -> float:

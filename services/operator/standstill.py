@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from services.operator.actions import OPERATOR
 from services.operator.mails import SHORT_ID, journal_of
 from services.operator.queues import queue_states
+from services.pipeline import STAGES
 from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import PARKED, RETRY
 from shared.store.inbox_states import InboxStates
@@ -68,7 +69,7 @@ def _queues(app: App, now: datetime) -> Iterator[Standstill]:
     """Messages that no worker takes, or that have waited too long although a worker is running."""
     del now
     for queue in queue_states(app):
-        if queue.name in {RETRY, PARKED}:
+        if queue.name in {RETRY, PARKED} or queue.paused:
             continue
         oldest = queue.oldest_seconds
         if queue.ready and queue.consumers == 0:
@@ -77,6 +78,16 @@ def _queues(app: App, now: datetime) -> Iterator[Standstill]:
             yield Standstill("no-worker", "queues", what, "postroom up, or a worker of this stage")
         elif oldest is not None and oldest >= PATIENCE.total_seconds():
             yield Standstill("message-waits", "queues", f"{_held(queue)} on {queue.name}: {waited(oldest)}")
+
+
+def paused_stages(app: App, now: datetime) -> Iterator[Standstill]:
+    """Stages that an operator has paused."""
+    ready = {queue.name: queue.ready for queue in queue_states(app)}
+    for stage, pause in app.pauses.current().items():
+        waiting = ready.get(STAGES[stage].queue, 0) if stage in STAGES else 0
+        what = f"{stage} has been {pause.sentence}; since {waited(now - pause.at)}"
+        held = f"; {_messages(waiting)}" if waiting else ""
+        yield Standstill("stage-paused", "queues", what + held, f"postroom queues resume {stage}")
 
 
 def _messages(count: int) -> str:
@@ -156,4 +167,10 @@ def _latest(times: Iterable[datetime | None]) -> datetime | None:
     return max((each for each in times if each), default=None)
 
 
-_KINDS: Final[tuple[Callable[[App, datetime], Iterator[Standstill]], ...]] = (_queues, _mails, outgoing_mail, _inboxes)
+_KINDS: Final[tuple[Callable[[App, datetime], Iterator[Standstill]], ...]] = (
+    _queues,
+    paused_stages,
+    _mails,
+    outgoing_mail,
+    _inboxes,
+)

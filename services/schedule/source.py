@@ -60,9 +60,16 @@ DUTIES: Final[Mapping[str, Callable[[App], Duty]]] = {"service-levels": ServiceL
 class ScheduleSource:
     """The schedule of one process."""
 
-    def __init__(self, app: App, hooks: Hooks | None = None, leases: Leases | None = None) -> None:
-        self._app, self._leases = app, leases or Leases(app.documents)
-        self._outage = Outage(hooks or Hooks(), PART, "")
+    def __init__(
+        self,
+        app: App,
+        hooks: Hooks | None = None,
+        leases: Leases | None = None,
+        *,
+        pause_reason: Callable[[], str | None] = lambda: None,
+    ) -> None:
+        self._app, self._leases, self._pause_reason = app, leases or Leases(app.documents), pause_reason
+        self._outage, self._pause = (Outage(hooks or Hooks(), PART, "") for _ in range(2))
         self._sweeps = [build(app) for build in SWEEPS.values()]
         self._duties = [build(app) for build in DUTIES.values()]
 
@@ -82,7 +89,9 @@ class ScheduleSource:
         self.sweep(threading.Event(), most=STEPS_OF_A_SINGLE_RUN, pause=0)
 
     def sweep(self, stop: threading.Event, *, most: int | None = None, pause: float = PAUSE_SECONDS) -> None:
-        """Do the duties and steps that are due, up to a limit; none while another process does them."""
+        """Do the duties and steps that are due, up to a limit; none while paused or while another process works."""
+        if self._is_paused():
+            return
         duties, due = self._due_duties(), self._due()
         if not (duties or due) or (lease := self._leases.acquire(PART)) is None:
             return
@@ -95,6 +104,14 @@ class ScheduleSource:
                 done += 1
                 due = self._due()
                 stop.wait(pause if due else 0)
+
+    def _is_paused(self) -> bool:
+        reason = self._pause_reason()
+        if reason is None:
+            self._pause.end()
+            return False
+        self._pause.begin(reason)
+        return True
 
     def _due_duties(self) -> list[Duty]:
         now = self._app.clock.now()

@@ -140,7 +140,9 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """A dependency is unavailable: nothing is taken until it answers. Called once per outage."""
+    """A dependency is unavailable, or an operator paused the stage: nothing is taken until it answers, or until the
+    stage is resumed. Called once per outage or pause.
+    """
 
     part: str
     source: str
@@ -149,7 +151,7 @@ class Paused:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """The dependency answers again, after `seconds`."""
+    """The dependency answers again, or the stage was resumed, after `seconds`."""
 
     part: str
     source: str
@@ -235,11 +237,16 @@ def _overrides(hook: Hook, name: str) -> bool:
 
 
 class Outage:
-    """Calls `paused` and `resumed` of one part, once for each time that a dependency is unavailable."""
+    """Calls `paused` and `resumed` of one part, once for each time that a dependency is unavailable, or for a pause."""
 
     def __init__(self, hooks: Hooks, part: str, source: str) -> None:
         self._hooks, self._place = hooks, (part, source)
         self._since: float | None = None
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is known already."""
+        return self._since is not None
 
     def begin(self, reason: str) -> None:
         """Call `paused`, unless the outage is known already."""

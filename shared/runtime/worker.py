@@ -49,6 +49,8 @@ MAX_REASON_CHARACTERS = 2000
 GROUP_SECONDS = 0.5
 GROUP_BYTES = 8 << 20
 """How long, and how much memory, is spent on preparing a part of what was taken before that part is decided."""
+PAUSED_SECONDS = 0.5
+"""How often a worker that an operator paused looks whether it is resumed."""
 FUTURE_SECONDS = 3600
 """How long a message of a newer version waits for a newer worker, uncounted; then it becomes a dead letter."""
 
@@ -64,7 +66,10 @@ LookAhead = Callable[[Sequence[Job]], AbstractContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class WorkerDependencies:
-    """The dependencies of every worker. `probe` raises `Unavailable` while the store does not answer."""
+    """The dependencies of every worker. `probe` raises `Unavailable` while the store does not answer.
+
+    `pause_reason` says why an operator has paused a stage, None when it works (`shared.runtime.pauses`).
+    """
 
     broker: Broker
     pack: Pack
@@ -72,6 +77,7 @@ class WorkerDependencies:
     probe: Callable[[], None]
     hooks: Hooks = field(default_factory=Hooks)
     look_ahead: LookAhead = lambda _: nullcontext()
+    pause_reason: Callable[[str], str | None] = lambda _stage: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,7 @@ class Worker:
         self.consumer: Consumer = dependencies.broker.consumer(stage.queue, prefetch)
         self._place = (stage.name, stage.queue)
         self._taken_at = 0.0
-        self._outage = Outage(dependencies.hooks, *self._place)
+        self._outage, self._pause = (Outage(dependencies.hooks, *self._place) for _ in range(2))
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set; then give back what is held and close in order."""
@@ -104,6 +110,9 @@ class Worker:
         try:
             while not stop.is_set():
                 try:
+                    if self.is_paused():
+                        stop.wait(PAUSED_SECONDS)
+                        continue
                     pause = FIRST_PAUSE_SECONDS if self.step(timeout=0.5) else pause
                 except DEPENDENCY_ERRORS:
                     stop.wait(pause)
@@ -111,6 +120,22 @@ class Worker:
                     wait_until_available(self.dependencies, stop, [self.consumer])
         finally:
             close_consumer(self.consumer)
+
+    def is_paused(self) -> bool:
+        """Whether an operator has paused the stage; then nothing is held. Raises as `step`."""
+        reason = self.dependencies.pause_reason(self.stage.name)
+        if reason is None:
+            self._pause.end()
+            return False
+        if not self._pause.has_begun:
+            self.rest()
+            self._pause.begin(reason)
+        return True
+
+    def rest(self) -> None:
+        """Finish what was settled, and hold no message until the next `take`."""
+        self.consumer.flush()
+        self.consumer.rest()
 
     def step(self, timeout: float) -> int:
         """Take, decide and settle deliveries; return their number. On `Unavailable` all are given back, uncounted."""

@@ -39,4 +39,6 @@ INDEXES: tuple[Index, ...] = (
     Index("outbox", ("stranger_domain", "at")),
     Index("outbox", ("to_stranger", "at")),
     Index("outbox", ("mail_id",)),
+    Index("stage_pauses", ("resumed_at", "at")),
+    Index("stage_pauses", ("at",)),
 )

@@ -195,12 +195,23 @@ def test_a_dry_run_in_an_unknown_inbox_is_a_problem(run: Run) -> None:
 
 
 @pytest.mark.req("PR-14")
+def test_a_stage_is_paused_and_resumed(run: Run) -> None:
+    assert run("queues", "pause", "filter", "--reason", "new rules").code == 0
+    assert "filter is paused by " in run("queues").out
+    paused = {line["name"]: line["paused"] for line in run("queues", "--json").lines}
+    assert paused["filter"].endswith("new rules")
+    assert run("queues", "pause", "printer", "--reason", "x").code == 2
+    assert run("queues", "resume", "filter").out == "resumed  filter\n"
+    assert run("queues", "resume", "filter").code == 1
+
+
+@pytest.mark.req("PR-14")
 def test_queues_show_what_waits(run: Run) -> None:
     run("publish", "-", stdin=a_mail())
     lines = {line["name"]: line for line in run("queues", "--json").lines}
     assert lines["intake"]["ready"] == 1
     assert lines["intake"]["oldest_seconds"] >= 0
-    assert {"name", "queue", "ready", "unacked", "consumers", "oldest_seconds"} == set(lines["filter"])
+    assert {"name", "queue", "ready", "unacked", "consumers", "oldest_seconds", "paused"} == set(lines["filter"])
 
 
 def test_text_of_a_mail_does_not_reach_the_terminal_as_commands(run: Run) -> None:

@@ -32,7 +32,7 @@ _SASL: Final = (
     "login", "plain", "cram-md5", "digest-md5", "ntlm", "msn", "gssapi",
     "scram-sha-1", "scram-sha-256", "scram-sha-256-plus", "xoauth2", "oauthbearer", "auto",
 )  # fmt: skip
-_METHODS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
+METHODS: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("inboxes", "imap"): ("regular", *_SASL, "none"),
     ("inboxes", "pop3"): ("regular", "apop", *_SASL),
     ("inboxes", "ews"): ("basic", "plain", "ntlm", "oauth", "auto"),
@@ -63,7 +63,7 @@ def methods_fit(config: Configuration) -> Complaints:
     """IV-09, IV-11: the login method is one that the protocol has, and that FIPS mode allows."""
     for section in ("inboxes", "mail_servers"):
         for path, end in values_at(config, section):
-            known = _METHODS[section, end.protocol]
+            known = METHODS[section, end.protocol]
             if end.auth not in known:
                 why = f"{end.protocol} has no method {end.auth}; it has {', '.join(known)}"
                 yield Complaint(f"{path}.auth", why)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from shared.config.checks import _METHODS
+from shared.config.checks import METHODS
 from shared.config.keys import AUTH_WORDS
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network import extras, logins, sasl
@@ -185,7 +185,7 @@ def test_method_that_the_protocol_lacks_is_refused_by_name(protocol: str, auth: 
 @pytest.mark.parametrize(("section", "protocol"), [("inboxes", "imap"), ("inboxes", "pop3"), ("mail_servers", "smtp")])
 def test_the_configuration_knows_the_methods_of_the_table(section: str, protocol: str) -> None:
     methods = {row.key for row in sasl.TABLE if protocol in row.protocols} | set(sasl.ALIASES)
-    assert set(_METHODS[section, protocol]) - {"auto", "none"} == methods
+    assert set(METHODS[section, protocol]) - {"auto", "none"} == methods
     assert methods <= set(AUTH_WORDS)
 
 

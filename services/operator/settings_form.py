@@ -1,0 +1,424 @@
+"""A form for one thing of the configuration, made from the declarations of `shared.config.model`. Pure.
+
+`form_of` says which fields there are: type, choices, default, help, which of them belong to the chosen protocol, which
+are needed. `changed` reads what was filled in with the readers of configuration files, and gives back the thing, or the
+problems at their fields. Secrets go one way: a form says whether one is set, and never which.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from functools import cache
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+from shared.config import keys
+from shared.config.checks import METHODS
+from shared.config.model import AfterOrDefault, Configuration, Inbox
+from shared.config.problems import Problem, ProblemLog
+from shared.config.readers import duration_text, size_text
+from shared.config.reading import read_items
+from shared.config.tree import Item, Mapped, Sequenced, Text, Unparsable
+from shared.config.values import Secret
+from shared.contracts.fields import Kinds, Member, made_of, members_of
+
+FieldKind = Literal[
+    "text", "long text", "number", "duration", "size", "switch", "choice", "several", "lines", "yaml", "secret"
+]
+Filled = Mapping[str, Sequence[str]]
+"""What was filled in: field → values. A switch that is off has none."""
+REMOVE: Final = "remove:"
+"""Before the name of a secret's field: remove what is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormField:
+    """One field. `name` has dots between levels; `values` is what it shows, `default` what holds when it is empty.
+
+    `protocols`: those that it belongs to, empty for all. `is_set`: whether a secret is stored. `missing`: it is
+    needed, and empty.
+    """
+
+    name: str
+    kind: FieldKind
+    help: str = ""
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    required: bool = False
+    protocols: frozenset[str] = frozenset()
+    values: tuple[str, ...] = ()
+    is_set: bool = False
+    problem: str = ""
+    missing: bool = False
+
+    @property
+    def label(self) -> str:
+        """The key in words; the group names the level above."""
+        return self.name.rpartition(".")[2].replace("_", " ")
+
+    @property
+    def value(self) -> str:
+        """Its text; lists have a line for each value."""
+        return "\n".join(self.values)
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a switch is on."""
+        return self.values == ("true",)
+
+
+@dataclass(frozen=True, slots=True)
+class FormGroup:
+    """Fields that belong together."""
+
+    title: str
+    fields: tuple[FormField, ...]
+
+    @property
+    def has_problem(self) -> bool:
+        """Whether something here has to be put right."""
+        return any(each.problem or each.missing for each in self.fields)
+
+    @property
+    def is_filled(self) -> bool:
+        """Whether anything here is not at its default."""
+        return any(each.is_set or each.values not in ((), (each.default,)) for each in self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form. `problems` belong to no field of it."""
+
+    section: str
+    protocol: str
+    groups: tuple[FormGroup, ...]
+    problems: tuple[str, ...] = ()
+
+    @property
+    def fields(self) -> dict[str, FormField]:
+        """Every field by name."""
+        return {each.name: each for group in self.groups for each in group.fields}
+
+    @property
+    def missing(self) -> tuple[FormField, ...]:
+        """Needed fields that are empty."""
+        return tuple(each for each in self.fields.values() if each.missing)
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The result of filling in: the thing, or None with problems; each problem's path is a field, or empty."""
+
+    thing: Any
+    problems: tuple[Problem, ...] = ()
+
+
+_LINE: Final = frozenset({"imap", "pop3"})
+_WEB: Final = frozenset({"ews", "graph", "gmail"})
+_FOLDERS: Final = frozenset({"imap"}) | _WEB
+_OAUTH: Final = _LINE | {"ews", "graph"}
+_GOOGLE: Final = _LINE | {"gmail"}
+BELONGS_TO: Final[Mapping[str, frozenset[str]]] = {
+    **dict.fromkeys(("host", "port", "tls"), _LINE),
+    "verify_certificate": _LINE | _WEB,
+    **dict.fromkeys(("auth", "username", "password"), _LINE | {"ews"}),
+    "ews_url": frozenset({"ews"}),
+    "oauth": _OAUTH,
+    "google": _GOOGLE,
+    **dict.fromkeys(("folder", "archive_folder", "create_archive_folder", "take"), _FOLDERS),
+    "idle": frozenset({"imap"}),
+    **dict.fromkeys(("after", "poll_interval", "max_per_poll"), _LINE | _WEB),
+}
+"""Key of an inbox → the protocols that it belongs to; all others belong to every protocol."""
+AFTER: Final[Mapping[str, tuple[str, ...]]] = {"pop3": ("delete", "leave")}
+"""What can become of a mail in its mailbox, where it is not archive, delete or mark_read (TI-08)."""
+GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Mailbox": (
+        *("name", "address", "enabled", "protocol", "host", "port", "tls", "verify_certificate", "auth", "username"),
+        *("password", "ews_url"),
+    ),
+    "Application at Microsoft": ("oauth",),
+    "Google service account": ("google",),
+    "Folders and visits": (
+        *("folder", "archive_folder", "create_archive_folder", "after", "take", "idle", "poll_interval"),
+        "max_per_poll",
+    ),
+    "Records": (
+        *("processor", "template", "owner_team", "update_only", "partition", "create_incident_on_error"),
+        *("take_invitations", "task_for_every_email", "task_subject", "status_mapping", "include_source_mailbox_name"),
+    ),
+    "Fields in the body": ("field_mapping", "field_separator", "record_marker", "unique_key", "email_when_no_target"),
+    "Export": ("export",),
+    "Senders": ("accept_only", "sender", "ignore_cc", "default_domain"),
+    "Commands and updates by mail": ("commands",),
+    "Answers": ("mail_server", "language", "signature", "reply_by_plus_address"),
+    "Conversations": ("copy_takes_part", "copy_on_answers", "answers_by_mail", "forwarded_for_original_sender"),
+    "Log": ("log_events",),
+}
+"""The groups of an inbox's form, in order."""
+
+_KINDS: Final = Kinds(
+    {
+        AfterOrDefault: ("choice", ("archive", "delete", "mark_read")),
+        keys.LoginMethod: ("choice", keys.AUTH_WORDS),
+        keys.EnabledCommands: ("several", keys.COMMANDS),
+        keys.AnyText: ("long text", ()),
+        keys.Size: ("size", ()),
+        bool: ("switch", ()),
+        int: ("number", ()),
+        timedelta: ("duration", ()),
+        Secret: ("secret", ()),
+    },
+    of_class=lambda cls: cls,
+    of_list=lambda item: ("yaml", ()) if isinstance(item, type) else ("lines", ()),
+    of_mapping=lambda _keys, _values: ("yaml", ()),
+    of_choice=lambda words: ("choice", tuple(map(str, words))),
+    of_union=lambda arms, _: arms[0],
+    of_other=lambda _: ("text", ()),
+)
+
+
+def form_of(
+    stated: Mapping[str, Any],
+    problems: Sequence[Problem] = (),
+    *,
+    filled: Filled | None = None,
+    known: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> Form:
+    """The form of an inbox.
+
+    `stated`: the keys that it states (`stated_keys`); none for a new one. `filled` is what a person has filled in
+    instead, with its `problems`. `known`: field → names that it may refer to.
+    """
+    protocol = (filled or {}).get("protocol", [str(stated.get("protocol", "none"))])[0]
+    shown = [each for each in _fields(Inbox, "inboxes", "", protocol) if belongs_to(each.name, protocol)]
+    at = {each.name: each for each in (_shown(each, stated, filled, protocol) for each in shown)}
+    by_field, rest = _placed(problems, at)
+    completed = {
+        name: replace(
+            each,
+            choices=each.choices or tuple(known.get(name, ())),
+            problem=by_field.get(name, ""),
+            missing=_is_missing(each, by_field.get(name, "")),
+        )
+        for name, each in at.items()
+    }
+    groups = (
+        FormGroup(title, tuple(each for key in names for each in completed.values() if _is_in(each.name, key)))
+        for title, names in GROUPS.items()
+    )
+    return Form("inboxes", protocol, tuple(each for each in groups if each.fields), rest)
+
+
+def stated_keys(inbox: Inbox) -> dict[str, Any]:
+    """The keys that an inbox states, as in a file: those at their defaults are left out."""
+    from shared.config.writing import to_plain
+
+    plain: dict[str, Any] = to_plain(Configuration(inboxes=(inbox,)))["inboxes"][0]
+    return plain
+
+
+def belongs_to(name: str, protocol: str) -> bool:
+    """Whether a field belongs to a protocol."""
+    return protocol in BELONGS_TO.get(name.split(".", maxsplit=1)[0], {protocol})
+
+
+def _is_in(name: str, key: str) -> bool:
+    return name == key or name.startswith(f"{key}.")
+
+
+@cache
+def key_help() -> Mapping[str, Mapping[str, str]]:
+    """What the page on settings says of each key, by its heading."""
+    loaded: dict[str, dict[str, str]] = json.loads(files("services.operator").joinpath("key_help.json").read_text())
+    return loaded
+
+
+def _fields(cls: Any, heading: str, prefix: str, protocol: str) -> Iterator[FormField]:
+    """The fields of a class and of the classes in it."""
+    for member in members_of(cls):
+        if keys.NOT_A_KEY in member.marks:
+            continue
+        made, name = made_of(member.type, _KINDS), f"{prefix}{member.name}"
+        if isinstance(made, type):
+            yield from _fields(made, member.name, f"{name}.", protocol)
+            continue
+        kind, choices = made
+        yield FormField(
+            name,
+            kind,
+            key_help().get(heading, {}).get(member.name, ""),
+            _default(member),
+            _choices(name, choices, protocol),
+            member.required,
+            BELONGS_TO.get(name.split(".", maxsplit=1)[0], frozenset()),
+        )
+
+
+def _choices(name: str, choices: tuple[str, ...], protocol: str) -> tuple[str, ...]:
+    if name == "auth":
+        return METHODS["inboxes", protocol]
+    if name == "after":
+        return AFTER.get(protocol, choices)
+    return choices
+
+
+def _default(member: Member) -> str:
+    value = member.default
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case timedelta():
+            return duration_text(value)
+        case tuple():
+            return "\n".join(map(str, value))
+        case str() | int() if value:
+            return str(value)
+        case _:
+            return ""
+
+
+def _shown(empty: FormField, stated: Mapping[str, Any], filled: Filled | None, protocol: str) -> FormField:
+    """The field with what it shows."""
+    found = _value_at(stated, empty.name)
+    if empty.kind == "secret":
+        removed = filled is not None and bool(filled.get(f"{REMOVE}{empty.name}"))
+        return replace(empty, is_set=found is not None and not removed)
+    if filled is not None:
+        given = tuple(filled.get(empty.name, ()))
+        values = (("true",) if given else ("false",)) if empty.kind == "switch" else given
+    elif found is None:
+        values = tuple(empty.default.split("\n")) if empty.kind in {"switch", "several"} else ()
+    else:
+        values = _texts(found, empty.kind)
+    if empty.name == "protocol":
+        values = (protocol,)
+    return replace(empty, values=tuple(each for each in values if each))
+
+
+def _value_at(stated: Mapping[str, Any], name: str) -> Any:
+    found: Any = stated
+    for step in name.split("."):
+        found = found.get(step) if isinstance(found, Mapping) else None
+    return found
+
+
+def _texts(value: Any, kind: FieldKind) -> tuple[str, ...]:
+    match value:
+        case _ if kind == "yaml":
+            return (_yaml(value),)
+        case bool():
+            return ("true" if value else "false",)
+        case list():
+            return tuple(map(str, value))
+        case int() if kind == "size":
+            return (size_text(value),)
+        case _:
+            return (str(value),)
+
+
+def _yaml(value: Any) -> str:
+    import yaml
+
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    return text.strip()
+
+
+def _placed(problems: Sequence[Problem], fields: Mapping[str, FormField]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The problems by field; one about what is not a field stands at the nearest part of it, or above the form."""
+    by_field, rest = dict[str, str](), list[str]()
+    for each in problems:
+        name = _nearest_field(each.path, fields)
+        if name is None:
+            rest.append(f"{each.path}: {each.message}" if each.path else each.message)
+        else:
+            by_field[name] = "; ".join(filter(None, (by_field.get(name), each.message)))
+    return by_field, tuple(rest)
+
+
+def _nearest_field(path: str, fields: Mapping[str, FormField]) -> str | None:
+    if path.startswith("inboxes["):
+        return None  # of another inbox
+    steps = [step.partition("[")[0] for step in path.split(".")]
+    for count in range(len(steps), 0, -1):
+        name = ".".join(steps[:count])
+        if name in fields:
+            return name
+    return next((name for name in fields if path and name.startswith(f"{path}.")), None)
+
+
+def _is_missing(field: FormField, problem: str) -> bool:
+    return (field.required and "." not in field.name and not field.values) or problem.startswith("missing")
+
+
+def changed(filled: Filled, stored: Mapping[str, Any]) -> Changed:
+    """The inbox that was filled in. `stored`: the keys that it states now; a secret that is left empty stays.
+
+    Fields that do not belong to the protocol fall back to their defaults.
+    """
+    protocol = (filled.get("protocol") or ["none"])[0]
+    log, pairs = ProblemLog(), dict[str, Any]()
+    for field in _fields(Inbox, "inboxes", "", protocol):
+        if belongs_to(field.name, protocol) and (item := _item(field, filled, stored, log)) is not None:
+            _put(pairs, field.name.split("."), item)
+    root = Mapped([(Text("inboxes"), Sequenced([_mapped(pairs)]))])
+    config = read_items(root, log)
+    problems = tuple(replace(each, path=within(each.path)) for each in log.problems)
+    return Changed(config.inboxes[0] if config and config.inboxes and not problems else None, problems)
+
+
+def within(path: str, place: int = 0) -> str:
+    """The path of a problem within the thing at a place of its section."""
+    return path.removeprefix(f"inboxes[{place}]").removeprefix(".")
+
+
+def _item(field: FormField, filled: Filled, stored: Mapping[str, Any], log: ProblemLog) -> Item | None:
+    """What a field states; None when it is left out."""
+    given = [each for each in filled.get(field.name, ()) if each.strip()]
+    if field.kind == "switch":
+        on = Text("true" if given else "false", plain=True)
+        return on if on.text != (field.default or "false") else None
+    if field.kind == "secret" and not given:
+        kept = None if filled.get(f"{REMOVE}{field.name}") else _value_at(stored, field.name)
+        return None if kept is None else Text(str(kept))
+    if field.kind == "several":
+        return Sequenced([Text(each) for each in given]) if given != field.default.split("\n") else None
+    if not given:
+        return None
+    text = given[0].replace("\r\n", "\n")
+    match field.kind:
+        case "lines":
+            return Sequenced([Text(each.strip()) for each in text.split("\n") if each.strip()])
+        case "yaml":
+            return _parsed(field, text, log)
+        case "long text":
+            return Text(text)
+        case "number":
+            return Text(text.strip(), plain=True)
+        case _:
+            return Text(text.strip())
+
+
+def _parsed(field: FormField, text: str, log: ProblemLog) -> Item | None:
+    from shared.config.yaml_events import parse
+
+    try:
+        return parse(text.encode())
+    except Unparsable as error:
+        log.add(f"inboxes[0].{field.name}", f"line {error.line}: {error}")
+        return None
+
+
+def _put(pairs: dict[str, Any], steps: Sequence[str], item: Item) -> None:
+    *above, last = steps
+    for step in above:
+        pairs = pairs.setdefault(step, {})
+    pairs[last] = item
+
+
+def _mapped(pairs: Mapping[str, Any]) -> Mapped:
+    return Mapped([(Text(key), _mapped(each) if isinstance(each, dict) else each) for key, each in pairs.items()])

@@ -1,0 +1,171 @@
+"""Saving an inbox from a form: one history with `config apply`, and secrets that go one way."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from services.operator.configuration import configuration_changes
+from services.operator.errors import NotAvailable
+from services.operator.inbox_settings import delete_inbox, inbox_form, new_inbox_form, refilled_form, save_inbox
+from services.operator.settings_form import form_of, stated_keys
+from shared.config.model import Inbox, MailServer, Settings
+from shared.config.problems import InvalidConfiguration
+from shared.config.values import Secret
+from shared.store.configuration_changes import ConfigurationChange
+from tests.builders import a_configuration, a_mail, an_inbox
+from tests.desk import Desk
+from tests.services.operator.test_settings_form import filled_as
+
+SALES = {
+    "name": ["sales"],
+    "address": ["sales@example.com"],
+    "protocol": ["imap"],
+    "host": ["imap.example.com"],
+    "username": ["sales"],
+    "password": ["correct horse"],
+    "enabled": ["true"],
+}
+
+
+def inbox(desk: Desk, name: str) -> Inbox:
+    """The stored inbox."""
+    found = desk.app.directory.renew().inbox(name)
+    assert found is not None
+    return found
+
+
+def change_of(desk: Desk, by: str = "anna") -> ConfigurationChange:
+    """The last change that somebody made."""
+    return next(each for each in configuration_changes(desk.app, 0) if each.by == by)
+
+
+@pytest.fixture
+def two(desk: Desk) -> Desk:
+    """A desk with two inboxes."""
+    desk.configure(a_configuration(an_inbox("support"), an_inbox("help", address="help@example.com")))
+    return desk
+
+
+@pytest.mark.req("VS-12")
+def test_a_new_inbox_is_stored_behind_the_others_with_who_and_why(two: Desk) -> None:
+    saved = save_inbox(two.app, None, SALES, by="anna", reason="a new team")
+    assert (saved.name, saved.form, saved.changed) == ("sales", None, True)
+    assert [each.name for each in two.app.directory.current().inboxes] == ["support", "help", "sales"]
+    change = change_of(two)
+    assert (change.by, change.reason, change.created) == ("anna", "a new team", ("inboxes/sales",))
+
+
+def test_a_typed_secret_lies_in_a_file_of_its_own_and_nowhere_else(two: Desk, tmp_path: Path) -> None:
+    save_inbox(two.app, None, SALES, by="anna")
+    password = inbox(two, "sales").password
+    assert password is not None
+    assert password.reveal() == "correct horse"
+    path = Path(password.file or "")
+    assert path.parent == tmp_path / "data" / "secrets"
+    assert (path.stat().st_mode & 0o777, path.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    others = [each for each in (tmp_path / "data").rglob("*") if each.is_file() and each != path]
+    assert not any(b"correct horse" in each.read_bytes() for each in others)
+
+
+def test_a_typed_secret_of_a_save_that_fails_leaves_no_file(two: Desk, tmp_path: Path) -> None:
+    saved = save_inbox(two.app, None, {**SALES, "mail_server": ["nowhere"]}, by="anna")
+    assert saved.form is not None
+    assert "there is no mail server" in saved.form.form.fields["mail_server"].problem
+    assert list((tmp_path / "data").glob("secrets/*")) == []
+
+
+def test_a_shared_store_has_no_place_for_a_typed_secret(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(two.app, "location", replace(two.app.location, store_url="mongodb://store"))
+    saved = save_inbox(two.app, None, SALES, by="anna")
+    assert saved.form is not None
+    problem = saved.form.form.fields["password"].problem
+    assert problem.startswith("is not a reference; a store that several machines share")
+    assert save_inbox(two.app, None, {**SALES, "password": ["${SALES}"]}, by="anna").name == "sales"
+    assert inbox(two, "sales").password == Secret("${SALES}")
+
+
+def test_saving_changes_one_inbox_and_not_the_places_of_the_others(two: Desk) -> None:
+    filled = {**filled_as(inbox(two, "help")), "owner_team": ["Second Line"], "name": ["renamed"]}
+    assert save_inbox(two.app, "help", filled, by="anna").name == "help"
+    assert inbox(two, "help").owner_team == "Second Line"
+    assert [each.name for each in two.app.directory.current().inboxes] == ["support", "help"]
+    change = change_of(two)
+    assert change.updated == ("inboxes/help",)
+    assert [each.key for each in change.keys] == ["owner_team"]
+    assert not save_inbox(two.app, "help", filled, by="anna").changed
+
+
+@pytest.mark.req("VS-12")
+def test_a_reason_is_asked_for_where_the_desk_requires_one(two: Desk) -> None:
+    two.configure(a_configuration(an_inbox("support"), settings=Settings(require_change_reason=True)))
+    filled = {**filled_as(inbox(two, "support")), "owner_team": ["Second Line"]}
+    saved = save_inbox(two.app, "support", filled, by="anna", reason=" ")
+    assert saved.form is not None
+    assert saved.form.reason_problem == "say why: settings.require_change_reason is on"
+    assert inbox(two, "support").owner_team is None
+    assert save_inbox(two.app, "support", filled, by="anna", reason="moved").changed
+
+
+def test_a_change_by_somebody_else_in_between_is_not_overwritten_unseen(two: Desk) -> None:
+    form = inbox_form(two.app, "help")
+    filled = filled_as(inbox(two, "help"))
+    save_inbox(two.app, "help", {**filled, "owner_team": ["First"]}, by="ben", mark=form.mark)
+    late = save_inbox(two.app, "help", {**filled, "owner_team": ["Second"]}, by="anna", mark=form.mark)
+    assert late.form is not None
+    assert late.form.form.problems[0].startswith("somebody else has changed this inbox")
+    assert inbox(two, "help").owner_team == "First"
+    assert save_inbox(two.app, "help", {**filled, "owner_team": ["Second"]}, by="anna", mark=late.form.mark).changed
+
+
+def test_a_new_inbox_takes_no_name_that_is_taken(two: Desk) -> None:
+    saved = save_inbox(two.app, None, {**SALES, "name": ["help"]}, by="anna")
+    assert saved.form is not None
+    assert saved.form.form.fields["name"].problem == "an inbox has this name already; choose another"
+
+
+@pytest.mark.req("TI-13")
+def test_the_form_shows_what_is_missing(two: Desk) -> None:
+    two.configure(a_configuration(an_inbox("support", protocol="imap", host="x", password=Secret("${NOT_SET_HERE}"))))
+    form = inbox_form(two.app, "support").form
+    assert "NOT_SET_HERE is not set" in form.fields["password"].problem
+    new = save_inbox(two.app, None, {"protocol": ["imap"], "name": ["a"]}, by="anna").form
+    assert new is not None
+    assert [each.name for each in new.form.missing] == ["address"]
+    saved = save_inbox(two.app, None, {"protocol": ["imap"], "name": ["a"], "address": ["a@x.org"]}, by="anna").form
+    assert saved is not None
+    assert [each.name for each in saved.form.missing] == ["host", "password"]
+
+
+def test_an_empty_form_marks_nothing_as_missing_and_another_protocol_shows_its_fields(two: Desk) -> None:
+    assert new_inbox_form(two.app, "imap").form.missing == ()
+    shown = refilled_form(two.app, None, {**SALES, "protocol": ["graph"]}, "").form
+    assert "host" not in shown.fields
+    assert shown.fields["address"].value == "sales@example.com"
+    assert form_of(stated_keys(inbox(two, "help"))).fields["protocol"].value == "none"
+
+
+@pytest.mark.req("IV-10")
+def test_deleting_an_inbox_loses_no_mail(two: Desk) -> None:
+    two.receive(a_mail(), inbox="help")
+    delete_inbox(two.app, "help", by="anna", reason="closed")
+    assert [each.name for each in two.app.directory.current().inboxes] == ["support"]
+    assert len(two.mails()) == 1
+    assert len(two.records()) == 1
+    assert change_of(two).deleted == ("inboxes/help",)
+    with pytest.raises(NotAvailable, match="the only inbox"):
+        delete_inbox(two.app, "support", by="anna")
+    with pytest.raises(NotAvailable):
+        delete_inbox(two.app, "help", by="anna")
+
+
+def test_an_inbox_that_is_needed_is_not_deleted(two: Desk) -> None:
+
+    server = MailServer("out", host="x", from_address="help@example.com")
+    two.configure(
+        a_configuration(an_inbox("support"), an_inbox("help", address="help@example.com"), mail_servers=(server,))
+    )
+    with pytest.raises(InvalidConfiguration, match=r"help@example\.com is not the address of an inbox"):
+        delete_inbox(two.app, "help", by="anna")

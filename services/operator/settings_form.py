@@ -124,7 +124,8 @@ _OAUTH: Final = _LINE | {"ews", "graph"}
 _GOOGLE: Final = _LINE | {"gmail"}
 BELONGS_TO: Final[Mapping[str, frozenset[str]]] = {
     **dict.fromkeys(("host", "port", "tls"), _LINE),
-    "verify_certificate": _LINE | _WEB,
+    **dict.fromkeys(("verify_certificate", "ca_file"), _LINE | _WEB),
+    **dict.fromkeys(("client_certificate", "client_certificate_passphrase"), _LINE | _WEB),
     **dict.fromkeys(("auth", "username", "password"), _LINE | {"ews"}),
     "ews_url": frozenset({"ews"}),
     "oauth": _OAUTH,
@@ -141,6 +142,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         *("name", "address", "enabled", "protocol", "host", "port", "tls", "verify_certificate", "auth", "username"),
         *("password", "ews_url"),
     ),
+    "Certificates": ("ca_file", "client_certificate", "client_certificate_passphrase"),
     "Application at Microsoft": ("oauth",),
     "Google service account": ("google",),
     "Folders and visits": (

@@ -43,6 +43,8 @@ def test_the_commands_are_those_of_the_design() -> None:
     assert set(LEAVES) == {
         ("up",), ("demo",), ("worker",), ("publish",), ("parse",), ("try",),
         ("mails", "list"), ("mails", "show"), ("mails", "source"), ("mails", "release"),
+        ("mails", "replay"), ("mails", "discard"), ("jobs", "list"), ("jobs", "show"), ("jobs", "stop"),
+        ("jobs", "run"),
         ("records", "list"), ("records", "show"), ("records", "create"), ("records", "set"),
         ("records", "attachment"), ("records", "delete"), ("records", "undelete"), ("records", "merge"), ("report",),
         ("people", "list"), ("people", "show"), ("queues", "pause"), ("queues", "resume"),

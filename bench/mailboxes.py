@@ -36,38 +36,47 @@ from tests.services.fetcher.broken_servers import broken_inboxes, good_inboxes
 _DESK = """
 settings: {{poll_interval: 1s, max_per_poll: 1000}}
 inboxes:
-- {{name: large, address: bob@example.com, protocol: imap, host: localhost, port: {port}, tls: none, auth: regular,
-    username: bob, password: "${{BOB_PASSWORD}}"}}
+- {{name: large, address: bob@example.com, protocol: {protocol}, host: localhost, port: {port}, tls: none,
+    auth: regular, username: bob, password: "${{BOB_PASSWORD}}", after: {after}}}
 """
 
 
-def large(mails: int, kills: int, seed: int) -> dict[str, object]:
+def large(mails: int, kills: int, seed: int, protocol: str = "imap") -> dict[str, object]:
     """Take in a large mailbox, killed so often on the way: time, memory, and what arrived."""
     chance = random.Random(seed)
     with Dovecot() as server, tempfile.TemporaryDirectory() as folder:
         _fill(server, mails)
         data, desk = Path(folder, "data"), Path(folder, "desk.yaml")
-        desk.write_text(_DESK.format(port=server.port))
+        port, after = (server.port, "archive") if protocol == "imap" else (server.pop3_port, "delete")
+        desk.write_text(_DESK.format(protocol=protocol, port=port, after=after))
         env = environment(POSTROOM_DATA=str(data), BOB_PASSWORD=PASSWORD)
         subprocess.run([*POSTROOM, "config", "apply", str(desk), "--no-test"], cwd=ROOT, env=env, check=True)
         app = App.open(Location(data), QUEUES)
         began, peak = time.monotonic(), 0.0
         for number in range(kills + 1):
             aim = mails if number == kills else app.arrivals.count() + chance.randrange(1, max(2, mails // (kills + 1)))
-            peak = max(peak, _run_until(app, aim, env, last=number == kills))
+            peak = max(peak, _run_until(app, aim, env, server if number == kills else None))
+            print(f"{app.arrivals.count()} mails after {time.monotonic() - began:.0f} s", file=sys.stderr)
         seconds = time.monotonic() - began
         ids = {each["mail_id"] for each in app.documents.find("arrivals", {})}
         found = {
+            "protocol": protocol,
             "mails": mails,
             "kills": kills,
             "seconds": round(seconds, 1),
+            "mails_per_second": round(mails / seconds, 1),
             "peak_mb": round(peak),
             "distinct": len(ids),
             "handed in twice": app.arrivals.count() - len(ids),
-            "left": len(server.mails("bob")),
+            "left": _left(server),
         }
         app.close()
         return found | {"ok": len(ids) == mails and found["left"] == 0}
+
+
+def _left(server: Dovecot) -> int:
+    """Mails in the INBOX, counted on the disk."""
+    return sum(1 for part in ("new", "cur") for _ in (server.home / "mail" / "bob" / part).iterdir())
 
 
 def _fill(server: Dovecot, mails: int) -> None:
@@ -83,16 +92,17 @@ def _fill(server: Dovecot, mails: int) -> None:
         path.chmod(0o666)
 
 
-def _run_until(app: App, arrivals: int, env: dict[str, str], *, last: bool) -> float:
-    """Run a fetcher until so many mails have arrived, then kill it; the last one is ended. Megabytes at most."""
+def _run_until(app: App, arrivals: int, env: dict[str, str], emptied: Dovecot | None) -> float:
+    """Run a fetcher until so many mails have arrived, then kill it; the last one is ended when the INBOX is empty.
+
+    Returns the megabytes that it used at most.
+    """
     command = [*POSTROOM, "worker", "fetcher"]
     process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     with watched_memory(process.pid) as memory:
-        while app.arrivals.count() < arrivals and process.poll() is None:
+        while process.poll() is None and (app.arrivals.count() < arrivals or (emptied and _left(emptied))):
             time.sleep(0.05)
-        if last:
-            time.sleep(10)  # what is taken leaves the folder at the end of its batch
-        os.kill(process.pid, signal.SIGTERM if last else signal.SIGKILL)
+        os.kill(process.pid, signal.SIGTERM if emptied else signal.SIGKILL)
         process.wait()
     return memory.peak_mb
 
@@ -144,6 +154,7 @@ def main() -> int:
     of_large.add_argument("--mails", type=int, default=20_000)
     of_large.add_argument("--kills", type=int, default=10)
     of_large.add_argument("--seed", type=int, default=20261127)
+    of_large.add_argument("--protocol", choices=("imap", "pop3"), default="imap")
     of_schedule = kinds.add_parser("schedule", help="many inboxes, five of them broken")
     of_schedule.add_argument("--inboxes", type=int, default=50)
     of_schedule.add_argument("--interval", type=float, default=20.0, help="seconds (%(default)s)")

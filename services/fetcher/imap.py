@@ -36,6 +36,7 @@ from services.fetcher.mailbox import (
     folder_of,
 )
 from services.fetcher.scanning import by_state, chunks
+from services.fetcher.uid_sets import uid_sets
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection import Deadline, Unreachable
@@ -45,6 +46,8 @@ from shared.mail_network.logins import Policy
 
 _BEGINNING = f"BODY.PEEK[]<0.{PEEK_BYTES}>"
 _LITERAL_SLACK_BYTES = 64 << 10
+_SECONDS_PER_MAIL = 0.2
+"""More time for a command that moves or flags many mails, for each of them."""
 
 
 class ImapMailbox:
@@ -154,9 +157,9 @@ class ImapMailbox:
 
     def archive(self, keys: Sequence[Key]) -> None:
         """Use MOVE (RFC 6851) if the server supports it, else COPY and delete. Mail that is already gone is ignored."""
-        for uids in self._current_uids(keys):
+        for uids, mails in self._current_uids(keys):
             folder = self._archive_folder()
-            with self._operation("archive") as client:
+            with self._operation("archive", mails=mails) as client:
                 if client.has_capability("MOVE"):
                     client.move(uids, folder)
                 else:
@@ -165,21 +168,20 @@ class ImapMailbox:
 
     def delete(self, keys: Sequence[Key]) -> None:
         """Flag these mails as deleted; expunge exactly these if the server supports UIDPLUS (RFC 4315)."""
-        for uids in self._current_uids(keys):
-            with self._operation("delete") as client:
+        for uids, mails in self._current_uids(keys):
+            with self._operation("delete", mails=mails) as client:
                 _remove(client, uids)
 
     def mark_read(self, keys: Sequence[Key]) -> None:
         """Set the flag Seen."""
-        for uids in self._current_uids(keys):
-            with self._operation("mark as read") as client:
+        for uids, mails in self._current_uids(keys):
+            with self._operation("mark as read", mails=mails) as client:
                 client.add_flags(uids, [SEEN], silent=True)
 
-    def _current_uids(self, keys: Sequence[Key]) -> Iterator[list[int]]:
-        """Yield chunks of the UIDs that belong to the folder's current UIDVALIDITY."""
+    def _current_uids(self, keys: Sequence[Key]) -> Iterator[tuple[str, int]]:
+        """Yield sequence sets of the UIDs that belong to the current UIDVALIDITY, each with its number of mails."""
         self._connected()
-        for part in chunks([key for key in keys if key.place == self._place]):
-            yield [key.number for key in part]
+        yield from uid_sets(key.number for key in keys if key.place == self._place)
 
     def _archive_folder(self) -> str:
         if not self._archive:
@@ -255,10 +257,12 @@ class ImapMailbox:
         return validity
 
     @contextmanager
-    def _operation(self, what: str, *, download: bool = False, size: int = 0) -> Iterator[BoundedClient]:
+    def _operation(
+        self, what: str, *, download: bool = False, size: int = 0, mails: int = 0
+    ) -> Iterator[BoundedClient]:
         """Run one operation with a deadline. After a connection error the next operation opens a new connection."""
         client = self._connected()
-        client.set_deadline(self._limits.seconds(download=download, size=size))
+        client.set_deadline(self._limits.seconds(download=download, size=size) + mails * _SECONDS_PER_MAIL)
         try:
             with imap_client.translated_errors(self._address):
                 yield client
@@ -282,7 +286,7 @@ def _first_part(items: Items) -> bytes:
     return raw[:PEEK_BYTES] if isinstance(raw, bytes) else b""
 
 
-def _remove(client: BoundedClient, uids: Sequence[int]) -> None:
+def _remove(client: BoundedClient, uids: str) -> None:
     client.add_flags(uids, [DELETED], silent=True)
     if client.has_capability("UIDPLUS"):
         client.uid_expunge(uids)

@@ -1,6 +1,6 @@
 """One visit to one mailbox: list, fetch, hand over, record in the ledger, archive, always in this order.
 
-The durable hand-over comes first; then the ledger; then, with the lease still held, the mail leaves the folder. A
+The durable hand-over comes first; then the ledger; then, with the lease still held, mails leave the folder. A
 crash between any two of these steps loses nothing: a mail that is not in the ledger is taken again, a mail that is
 in it is only archived. A bad mail is counted and skipped. Separate from `source`, which decides when to visit.
 """
@@ -26,6 +26,9 @@ log = logging.getLogger("postroom.fetcher")
 FETCH_FACTOR = 10
 """At most `max_per_poll` times this factor mails are fetched per poll, including mails that do not count."""
 BATCH_MAILS, BATCH_BYTES = 20, 8 << 20
+PUT_AWAY_MAILS, PUT_AWAY_SECONDS = 500, 10.0
+"""Mails that are taken leave the folder together, after so many or so long: a server may need seconds for each MOVE
+from a large folder, however few the mails are."""
 PART = "fetcher"
 """The fetcher's name in hooks."""
 MAX_CONSECUTIVE_FAILURES = 3
@@ -74,6 +77,8 @@ class Visit:
         self._inbox, self._box, self._ledger, self._lease = inbox, box, ledger, lease
         self._hand_over, self._stopping = hand_over, stopping
         self._batch: list[tuple[Key, Arrival]] = []
+        self._taken: list[Key] = []
+        self._taken_since = 0.0
         self._counted = self._consecutive_failures = 0
         self._archiving = True
         self._hooks, self._place = hooks or Hooks(), (PART, inbox.name)
@@ -87,7 +92,10 @@ class Visit:
         try:
             self._take(scan.fresh, max_per_poll)
         finally:
-            self._flush()
+            try:
+                self._flush()
+            finally:
+                self._put_away()
         return self.polled
 
     def _take(self, fresh: Iterable[Waiting], max_per_poll: int) -> None:
@@ -124,7 +132,7 @@ class Visit:
             self._flush()
 
     def _flush(self) -> None:
-        """Hand over the batch, record it in the ledger, archive it."""
+        """Hand over the batch, record it in the ledger, archive it together with others."""
         batch, self._batch = self._batch, []
         if not batch:
             return
@@ -159,7 +167,16 @@ class Visit:
         self.polled.taken += len(keys)
         for key in keys:
             self._note("mail_taken", key)
-        self._archive(keys)
+        if not self._taken:
+            self._taken_since = time.monotonic()
+        self._taken += keys
+        if len(self._taken) >= PUT_AWAY_MAILS or time.monotonic() - self._taken_since >= PUT_AWAY_SECONDS:
+            self._put_away()
+
+    def _put_away(self) -> None:
+        """Archive what was taken since the last time; what a crash leaves here is in the ledger."""
+        taken, self._taken = self._taken, []
+        self._archive(taken)
 
     def _archive(self, keys: Sequence[Key]) -> None:
         """Archive only mails in the ledger, and only while the lease is held."""

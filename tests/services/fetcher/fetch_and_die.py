@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from services.fetcher import visit
 from services.fetcher.imap import ImapMailbox
 from services.fetcher.ledger import Ledger
 from services.fetcher.source import FetcherSource, Wiring
@@ -47,6 +48,7 @@ class Fate:
 
 def main(port: str, folder: str, step: str, after: str) -> None:
     fate, path = Fate(step), Path(folder)
+    visit.PUT_AWAY_MAILS = visit.BATCH_MAILS  # each batch has all steps
 
     def hand_over(arrivals: Sequence[Arrival]) -> None:
         fate.at("before hand-over")

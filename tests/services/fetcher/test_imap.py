@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 
 import pytest
 
-from services.fetcher import mailbox
-from services.fetcher.visit import Polled
+from services.fetcher import mailbox, visit
+from services.fetcher.visit import Arrival, Polled
 from shared.config.model import AuthFailureTicket, Settings
 from shared.config.values import Secret
 from shared.contracts.errors import Unavailable
@@ -21,8 +22,9 @@ from shared.mail_network import connection
 from shared.mail_network.connection import Step
 from shared.store.ledger import LedgerEntries, LedgerEntry
 from tests.servers.dovecot import Dovecot
+from tests.servers.fake_imap import FakeImap
 from tests.servers.presence import closed_port
-from tests.services.fetcher.conftest import Desk, a_mail, an_inbox, poll
+from tests.services.fetcher.conftest import GOOD, Desk, a_mail, an_inbox, poll
 
 
 @pytest.fixture
@@ -37,6 +39,40 @@ def test_taken_mail_moves_to_the_archive_and_is_never_taken_again(desk: Desk, do
     assert poll(desk) == Polled("support", taken=2, archived=2)
     assert poll(desk) == Polled("support")
     assert (desk.raw, dovecot.mails("bob"), dovecot.mails("bob", "Archive")) == (mails, [], mails)
+
+
+@pytest.mark.parametrize(("seconds", "moves"), [(10.0, 1), (0.0, 3)], ids=["quick server", "slow server"])
+def test_taken_mails_leave_the_folder_together_or_when_they_have_waited(
+    documents: EmbeddedDocuments, monkeypatch: pytest.MonkeyPatch, seconds: float, moves: int
+) -> None:
+    """A server may need seconds for a MOVE from a folder of thousands, of however few mails."""
+    monkeypatch.setenv("BOB_PASSWORD", "secret")
+    monkeypatch.setattr(visit, "PUT_AWAY_SECONDS", seconds)
+    with FakeImap(*map(a_mail, range(50))) as server:
+        desk = Desk(documents, an_inbox(server.port))
+        assert poll(desk) == Polled("support", taken=50, archived=50)
+        made = [command for command in server.commands if command.startswith(b"UID MOVE")]
+    assert (len(made), len(server.archived)) == (moves, 50)
+    assert made[0].split()[2] == (b"1:50" if moves == 1 else b"1:20")
+
+
+def test_what_was_taken_is_archived_though_the_hand_over_of_later_mails_fails(
+    documents: EmbeddedDocuments, server: FakeImap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visit, "BATCH_MAILS", 2)
+    desk = Desk(documents, an_inbox(server.port))
+    hand_over = desk._hand_over
+    calls = count(1)
+
+    def once(arrivals: Sequence[Arrival]) -> None:
+        if next(calls) > 1:
+            raise Unavailable("the broker is away")
+        hand_over(arrivals)
+
+    monkeypatch.setattr(desk, "_hand_over", once)
+    desk.source = desk.another()
+    assert poll(desk).failures == ["the broker is away"]
+    assert (desk.raw, server.archived, list(server.mails)) == (GOOD[:2], GOOD[:2], [3])
 
 
 @pytest.mark.req("TI-08")

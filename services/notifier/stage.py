@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -23,7 +23,7 @@ from shared.config.model import Configuration, MailServer, Settings
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Address
-from shared.mail_network.connection import AuthenticationRefused
+from shared.mail_network.connection import AuthenticationRefused, Throttled
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Emit, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
@@ -56,6 +56,8 @@ class Notifier:
     configuration: Callable[[], Configuration]
     deliver: Callable[[Outgoing, MailServer, Settings], Sent]
     content: Callable[[str], bytes]
+    pauses: dict[MailServer, datetime] = field(default_factory=dict)
+    """Until when a server that limits requests is left alone, as it asks (RFC 9110, 10.2.3), by this process."""
 
     def handle(self, queued: NotificationQueued) -> Outcome:
         """Send one mail of the outbox, unless it was sent or may not be sent."""
@@ -71,6 +73,8 @@ class Notifier:
             return self._end(mail, "blocked", why)
         if why := invalid_sender(mail.from_ or server.from_address, configuration):
             return self._end(mail, "failed", why)
+        if (rest := self._pause_of(server, now)) is not None:
+            return Wait(f"mail server {server.name} limits requests", rest)
         # Everything is read before the claim: a claim counts as a try.
         outgoing = with_files(as_outgoing(mail), mail, self.content)
         outgoing = replace(outgoing, cc=tuple(self._copies(outgoing, configuration)))
@@ -79,6 +83,11 @@ class Notifier:
         if not self._claim(mail, server, now):
             return Wait("another worker is sending it", timedelta(seconds=30))
         return self._send(mail, outgoing, server, configuration)
+
+    def _pause_of(self, server: MailServer, now: datetime) -> timedelta | None:
+        """How much longer a server asks to be left alone; None: not at all. Changed settings begin anew."""
+        rest = self.pauses.get(server, now) - now
+        return rest if rest > timedelta(0) else None
 
     def _copies(self, outgoing: Outgoing, configuration: Configuration) -> Iterator[Address]:
         """Those in copy who may get the mail; who may not does not block it for the others."""
@@ -107,10 +116,20 @@ class Notifier:
             return Retry(self._put_back(mail, error))
         except Uncertain as error:
             return self._end(mail, "failed", f"delivery status unknown: {_reason(error)}")
+        except Throttled as error:
+            return Wait(self._put_back(mail, error), self._pause(server, error))
         except (AuthenticationRefused, Unavailable) as error:  # affects this server only
             return Wait(self._put_back(mail, error), RETRY_WAIT)
         refused = ", ".join(f"{recipient} ({reply})" for recipient, reply in sent.refused)
         return self._end(mail, "sent", f"refused for {refused}" if refused else "")
+
+    def _pause(self, server: MailServer, error: Throttled) -> timedelta:
+        """Leave the server alone as long as it asks, at least a second; without a wish, the usual wait for one mail."""
+        if error.retry_after is None:
+            return RETRY_WAIT
+        wish = timedelta(seconds=max(1.0, error.retry_after))
+        self.pauses[server] = self.clock.now() + wish
+        return wish
 
     def _put_back(self, mail: OutboxMail, error: PostroomError) -> str:
         """Let the mail wait with the reason, which is returned."""

@@ -14,6 +14,7 @@ from services.notifier.smtp import Deferred, Refused, Reply, Sent, Uncertain
 from shared.config.model import MailServer, Rule
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import NotificationQueued
+from shared.mail_network.connection import Throttled
 from shared.runtime.outcome import Emit, Retry, Wait
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
@@ -207,6 +208,35 @@ def test_a_server_that_is_away_leaves_the_mail_waiting(desk: Desk) -> None:
     assert desk.outbox()[0]["state"] == "waiting"
     notifier.handle(queued)
     assert desk.outbox()[0]["state"] == "sent"
+
+
+@pytest.mark.req("NE-20")
+@pytest.mark.parametrize(("asked", "wait"), [(17.0, 17), (0.0, 1), (None, 300)], ids=["stated", "at once", "unstated"])
+def test_a_mail_waits_as_long_as_its_server_asks(desk: Desk, asked: float | None, wait: int) -> None:
+    notifier, queued = a_notifier(desk, Post(Throttled("busy", asked), Sent(("anna@customer.example",))))
+    outcome = notifier.handle(queued)
+    assert isinstance(outcome, Wait)
+    assert (outcome.after, desk.outbox()[0]["state"]) == (timedelta(seconds=wait), "waiting")
+    desk.clock.advance(timedelta(seconds=wait))
+    assert isinstance(notifier.handle(queued), Emit)
+    assert desk.outbox()[0]["state"] == "sent"
+
+
+@pytest.mark.req("NE-20")
+def test_a_server_that_limits_requests_is_left_alone_and_other_servers_are_not(desk: Desk) -> None:
+    """Another mail to the same server waits without a request; a second server, or changed settings, send at once."""
+    post = Post(Throttled("busy", 60.0), Sent(("anna@customer.example",)))
+    notifier, queued = a_notifier(desk, post)
+    notifier.handle(queued)
+    desk.clock.advance(timedelta(seconds=20))
+    again = notifier.handle(queued)
+    assert isinstance(again, Wait)
+    assert (again.reason, round(again.after.total_seconds())) == ("mail server default limits requests", 40)
+    assert post.calls == 1
+    other = replace(desk.app.directory.current().mail_servers[0], timeout=timedelta(seconds=31))
+    desk.configure(replace(desk.app.directory.current(), mail_servers=(other,)))
+    assert isinstance(notifier.handle(queued), Emit)
+    assert post.calls == 2
 
 
 def test_a_file_that_cannot_be_read_now_is_no_try_to_send(desk: Desk) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+import webbrowser
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from services.cli import output
 from services.cli.base import PROBLEM, Command, Group, as_json, opened
 
 if TYPE_CHECKING:
-    from services.operator.inbox_setup import Guide
+    from services.operator.inbox_setup import Discovered, Guide
 
 NAME = click.option("--name", default="support", show_default=True, help="Name of the inbox.")
 ADDRESS = click.option("--address", metavar="ADDRESS", help="Address of the mailbox.")
@@ -57,6 +59,7 @@ def _address(value: str | None) -> str:
     metavar="FILE",
     help="A person signs in with a code instead of a secret; the refresh token is kept in FILE.",
 )
+@click.option("--browser", is_flag=True, help="With --sign-in: sign in with a browser on this machine, without a code.")
 @click.option("--object-id", help="Object id of the enterprise application, for the commands that are printed.")
 @click.option("--cloud", type=click.Choice(["global", "us-government", "us-defense", "china"]), default="global")
 @click.option("--authority", help="Address of the logins, if it is none of these clouds.")
@@ -85,11 +88,23 @@ def microsoft365(name: str, *, test: bool, **given: Any) -> int:
     )
     if file:
         guide = inbox_setup.microsoft365_sign_in(name, address, application)
-        if test:
-            inbox_setup.sign_in(application, file, lambda line: click.echo(output.safe(line), err=True))
+        if test and given["browser"]:
+            inbox_setup.sign_in_by_browser(application, address, file, _say, _open_page)
+        elif test:
+            inbox_setup.sign_in(application, file, _say)
         return _show(guide, test=test)
     more = {"object_id": given["object_id"]} if given["object_id"] else {}
     return _show(inbox_setup.microsoft365(name, address, application, other=given["other"], **more), test=test)
+
+
+def _say(line: str) -> None:
+    click.echo(output.safe(line), err=True)
+
+
+def _open_page(page: str) -> None:
+    """Open a page where there is a desktop; a browser of the terminal would take its place."""
+    if sys.platform == "darwin" or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"):
+        webbrowser.open(page)
 
 
 @setup.command(cls=Command)
@@ -116,33 +131,62 @@ def google(name: str, *, test: bool, **given: Any) -> int:
 @setup.command(cls=Command)
 @NAME
 @ADDRESS
-@click.option("--host", help="Name of the mail server.")
+@click.option("--host", help="Name of the mail server.  [default: it is discovered]")
 @click.option("--port", type=click.IntRange(1, 65535), help="Its port.  [default: 993]")
 @click.option("--tls", type=click.Choice(["implicit", "starttls", "none"]), help="How the connection is encrypted.")
 @click.option("--username", help="User name.  [default: the address]")
 @click.option("--password", help=f"Password, {SECRET_HELP}.")
 @click.option("--folder", default="INBOX", show_default=True, help="Folder to read.")
+@click.option("--ca-file", type=click.Path(exists=True, dir_okay=False), help="File of own certificate authorities.")
+@click.option("--dns", metavar="ADDRESS[:PORT]", help="DNS server that is asked instead of those of this machine.")
 @TEST
 def imap(name: str, *, test: bool, **given: Any) -> int:
-    """A mailbox that is read by IMAP with a password."""
+    """A mailbox that is read by IMAP with a password. Without --host its servers are looked for."""
     from services.operator import inbox_setup
     from shared.config.model import Inbox
 
     address = _address(given["address"])
-    host = _asked(given["host"], "--host", "Name of the mail server")
+    ca_file = str(Path(given["ca_file"]).absolute()) if given["ca_file"] else None
+    found = None if given["host"] else _discovered(address, given["dns"], ca_file)
+    host = found.reading.host if found else _asked(given["host"], "--host", "Name of the mail server")
     password = _asked(given["password"], "--password", f"Password, {SECRET_HELP}")
     inbox = Inbox(
         name,
         address,
         protocol="imap",
         host=host,
-        port=given["port"] or 0,
-        tls=given["tls"] or "",
+        port=given["port"] or (found.reading.port if found else 0),
+        tls=given["tls"] or (found.reading.tls if found else ""),
         username=given["username"],
         password=inbox_setup.secret_of(password, "--password"),
         folder=given["folder"],
+        ca_file=ca_file,
     )
-    return _show(inbox_setup.imap(inbox), test=test)
+    return _show(inbox_setup.imap(inbox, found.sending if found else None), test=test)
+
+
+def _discovered(address: str, dns: str | None, ca_file: str | None) -> Discovered | None:
+    """The servers of the address; None when there are none and a person can be asked for the host."""
+    from services.operator import inbox_setup
+    from shared.mail_network.discovery import NotDiscovered
+
+    is_asked = sys.stdin.isatty() and not as_json()
+    try:
+        found = inbox_setup.discovered(address, dns=dns, ca_file=ca_file)
+    except NotDiscovered as error:
+        if not is_asked:
+            raise click.UsageError(f"--host is missing, and it was not discovered: {error}") from error
+        _say(str(error))
+        return None
+    for what, server in (("reading", found.reading), ("sending", found.sending)):
+        if server is not None:
+            _say(f"Discovered for {what}: {server}, {'by DNS' if server.by_record else 'by its name'}")
+    for server in found.outside:
+        question = f"DNS names {server.host}, which is outside {found.domain}, and gets the password"
+        if not is_asked:
+            raise click.UsageError(f"{question}; write --host {server.host} --port {server.port} if it is right")
+        click.confirm(f"{question}. Is it right?", abort=True, err=True)
+    return found
 
 
 def _show(guide: Guide, *, test: bool) -> int:

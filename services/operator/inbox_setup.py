@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,11 +23,12 @@ from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network import connection_test, microsoft
 from shared.mail_network.microsoft import DELEGATED
 from shared.mail_network.sasl import Credentials
-from shared.mail_network.tls import tls_options
+from shared.mail_network.tls import TlsOptions, tls_options
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.mail_network.connection_test import TestResult
+    from shared.mail_network.discovery import Server
 
 SCOPE: Final = "Postroom mailboxes"
 GMAIL_SCOPE: Final = "https://www.googleapis.com/auth/gmail.modify"
@@ -101,6 +104,7 @@ def microsoft365_sign_in(name: str, address: str, application: OAuth) -> Guide:
     server = MailServer(f"{name}-out", protocol="graph", oauth=application, from_address=address)
     work = (
         "# In the Entra admin center: register an application. Under Authentication, allow public client flows.",
+        "# For --browser, add there the platform Mobile and desktop applications with the address http://localhost.",
         f"# Under API permissions, add the delegated permissions {', '.join(DELEGATED)}.",
         "# Set settings.token_key, a secret with which the refresh token is encrypted in the store.",
     )
@@ -108,8 +112,23 @@ def microsoft365_sign_in(name: str, address: str, application: OAuth) -> Guide:
 
 
 def sign_in(application: OAuth, file: Path, show: Callable[[str], None]) -> None:
-    """Let a person sign in, and keep the refresh token in a file that only its owner can read."""
-    token = microsoft.sign_in(application, show)
+    """Let a person sign in with a code, and keep the refresh token in a file that only its owner can read."""
+    _keep(microsoft.sign_in(application, show), file)
+
+
+def sign_in_by_browser(
+    application: OAuth, address: str, file: Path, show: Callable[[str], None], open_page: Callable[[str], object]
+) -> None:
+    """The same with a browser on this machine. `open_page` opens an address in it; `show` prints the address too."""
+
+    def opened(page: str) -> None:
+        show(f"Open this page in a browser on this machine, and sign in: {page}")
+        open_page(page)
+
+    _keep(microsoft.sign_in_by_browser(application, address, opened), file)
+
+
+def _keep(token: str, file: Path) -> None:
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as opened:
         file.chmod(0o600)
         opened.write(token)
@@ -129,13 +148,53 @@ def google(name: str, address: str, account: Google) -> Guide:
     return Guide(inbox, server, work)
 
 
-def imap(inbox: Inbox) -> Guide:
-    """A mailbox that is read by IMAP with a user name and a password."""
+@dataclass(frozen=True, slots=True)
+class Discovered:
+    """The servers of an address, found by DNS or by name. `sending` None: none was found."""
+
+    domain: str
+    reading: Server
+    sending: Server | None
+
+    @property
+    def outside(self) -> tuple[Server, ...]:
+        """Those outside the domain of the address: a person has to say that they are right (RFC 6186, section 6)."""
+        found = (self.reading, self.sending)
+        return tuple(each for each in found if each is not None and each.is_outside(self.domain))
+
+
+def discovered(address: str, *, dns: str | None = None, ca_file: str | None = None) -> Discovered:
+    """Find the servers of an address. `dns`: the server to ask. Raises `NotDiscovered`, `InvalidHost`."""
+    from shared.mail_network import discovery
+
+    resolver = discovery.resolver_at(dns) if dns else None
+    find = partial(discovery.discover, address, resolver=resolver, tls=TlsOptions(ca_file=ca_file))
+    reading, sending = find("imap"), None
+    with suppress(discovery.NotDiscovered):
+        sending = find("smtp")
+    return Discovered(discovery.domain_of(address), reading, sending)
+
+
+def imap(inbox: Inbox, sending: Server | None = None) -> Guide:
+    """A mailbox that is read by IMAP with a user name and a password; the same login sends, where a server is known."""
+    server = None
+    if sending is not None:
+        inbox = replace(inbox, mail_server=f"{inbox.name}-out")
+        server = MailServer(
+            f"{inbox.name}-out",
+            host=sending.host,
+            port=sending.port,
+            tls=sending.tls,
+            username=inbox.username or inbox.address,
+            password=inbox.password,
+            from_address=inbox.address,
+            ca_file=inbox.ca_file,
+        )
     work = (
         "# Give the user a folder for what was processed, or let Postroom make it (create_archive_folder).",
         "# Microsoft 365 and Google Workspace take no passwords for IMAP: use setup microsoft365 or setup google.",
     )
-    return Guide(inbox, None, work)
+    return Guide(inbox, server, work)
 
 
 def run_steps(app: App, guide: Guide) -> Iterator[Step]:

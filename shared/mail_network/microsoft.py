@@ -23,6 +23,8 @@ from shared.mail_network.tokens import AccessToken, RefreshTokens
 if TYPE_CHECKING:
     import requests
 
+SIGN_IN_SECONDS: Final = 300.0
+"""Wait for a person who signs in with a browser."""
 MAX_WORDS: Final = 300
 """Characters of the endpoint's own words in a message."""
 _DEFAULT_SECONDS: Final = 3600
@@ -35,6 +37,7 @@ _REMEDIES: Final[Mapping[int, str]] = {
     90002: "there is no such tenant: verify tenant_id and authority",
     900023: "there is no such tenant: verify tenant_id and authority",
     500011: "the resource is not known in this tenant: verify resource (or endpoint, for graph)",
+    50011: "the redirect address is not one of the application's: add http://localhost for desktop applications",
     65001: "an administrator has not consented to the application's permissions",
     53003: "a conditional access rule of the tenant blocks the application",
     700082: "the sign-in has expired: sign in again, and write the new refresh_token",
@@ -89,15 +92,55 @@ def sign_in(application: OAuth, show: Callable[[str], None]) -> str:
     """
     from shared.mail_network import http
 
-    scopes = [f"{application.endpoint.rstrip('/')}/{each}" for each in DELEGATED]
     with http.session() as session, http.translated_errors(application.authority), _readable(application.authority):
         client = _client(application, Secret.reveal, session)
-        flow = client.initiate_device_flow(scopes)
+        flow = client.initiate_device_flow(_delegated(application))
         if "user_code" not in flow:
             raise _error(flow)
         show(f"Open {flow['verification_uri']} in a browser, enter the code {flow['user_code']}, and sign in.")
         answer = client.acquire_token_by_device_flow(flow)
         _token(answer)
+    return _refresh_token(answer)
+
+
+def sign_in_by_browser(application: OAuth, address: str, open_page: Callable[[str], None]) -> str:
+    """Let a person sign in with a browser on this machine (RFC 8252, with PKCE of RFC 7636); return the refresh token.
+
+    `open_page` is called with the address of the page; then it waits for the redirect to a port of this machine, for
+    five minutes at most. An answer with another `state` is ignored. `address` is suggested as the user name. Raises
+    like `fetch`.
+    """
+    from shared.mail_network import http
+    from shared.mail_network.loopback_redirect import LoopbackRedirect
+
+    with (
+        LoopbackRedirect() as redirect,
+        http.session() as session,
+        http.translated_errors(application.authority),
+        _readable(application.authority),
+    ):
+        client = _client(application, Secret.reveal, session)
+        flow = client.initiate_auth_code_flow(
+            _delegated(application), redirect_uri=redirect.url, login_hint=address, response_mode="form_post"
+        )
+        redirect.expect(flow["state"])
+        open_page(flow["auth_uri"])
+        try:
+            arrived = redirect.wait(SIGN_IN_SECONDS)
+        except TimeoutError as error:
+            raise AuthenticationRefused(
+                f"nobody signed in within {SIGN_IN_SECONDS:.0f} seconds; start again"
+            ) from error
+        answer = client.acquire_token_by_auth_code_flow(flow, arrived)
+        _token(answer)
+    return _refresh_token(answer)
+
+
+def _delegated(application: OAuth) -> list[str]:
+    return [f"{application.endpoint.rstrip('/')}/{each}" for each in DELEGATED]
+
+
+def _refresh_token(answer: Mapping[str, Any]) -> str:
     if not answer.get("refresh_token"):
         raise AuthenticationRefused(
             "the token endpoint gives no refresh token: allow offline_access for the application"

@@ -8,11 +8,14 @@ mailbox gets 403. Documented at learn.microsoft.com/graph (mail API, errors, thr
 from __future__ import annotations
 
 import base64
+import hashlib
 import re
-from collections.abc import Iterator
+from base64 import urlsafe_b64encode
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from html import escape
 from typing import Any
 from urllib.parse import unquote
 
@@ -88,6 +91,7 @@ class MicrosoftStub(WebStub):
         self.allowed = {SUPPORT}
         self.issued = 0
         self.secret = SECRET
+        self.person, self.codes = "agrees", dict[str, tuple[str, str, str]]()
         self.lifetime = 3600
         self.pending = 0
         self.scopes: list[str] = []
@@ -140,6 +144,8 @@ class MicrosoftStub(WebStub):
         if "openid-configuration" in request.path:
             tenant = request.path.split("/")[1]
             return Reply(body=_discovered(self.url, tenant))
+        if request.path.endswith("/authorize"):
+            return self._authorize(request)
         asked = request.form()
         if request.path.endswith("/devicecode"):
             codes = {"user_code": "ABC123", "device_code": "device", "verification_uri": f"{self.url}/device"}
@@ -147,6 +153,8 @@ class MicrosoftStub(WebStub):
         if asked.get("grant_type") == "urn:ietf:params:oauth:grant-type:device_code" and self.pending:
             self.pending -= 1
             return Reply(400, {"error": "authorization_pending", "error_description": "AADSTS70016: pending"})
+        if asked.get("grant_type") == "authorization_code" and not self._is_granted(asked):
+            return _refused("invalid_grant", 501481, "The Code_Verifier does not match the code_challenge.", 400)
         if asked.get("grant_type") == "refresh_token" and asked.get("refresh_token") != "refresh-1":
             return _refused("invalid_grant", 700082, "The refresh token has expired.", 400)
         self.scopes.append(asked.get("scope", ""))
@@ -162,6 +170,34 @@ class MicrosoftStub(WebStub):
         self.valid.add(token)
         more = {"refresh_token": "refresh-1"} if is_person else {}
         return Reply(body={"token_type": "Bearer", "expires_in": self.lifetime, "access_token": token, **more})
+
+    def _authorize(self, request: Request) -> Reply:
+        """The page at which a person signs in: it posts the answer at once, as `person` decides."""
+        asked = request.query
+        if (
+            asked["client_id"] != CLIENT
+            or asked["response_mode"] != "form_post"
+            or not re.fullmatch(r"http://localhost:\d+", asked["redirect_uri"])
+        ):
+            return _refused("invalid_request", 50011, "The redirect URI does not match.", 400)
+        given = {"state": asked["state"]}
+        if self.person == "agrees":
+            code = f"code-{len(self.codes) + 1}"
+            self.codes[code] = (asked["redirect_uri"], asked["code_challenge"], asked["code_challenge_method"])
+            given |= {"code": code}
+        else:
+            given |= {"error": "access_denied", "error_description": "AADSTS65004: User declined to consent."}
+        fields = "".join(f'<input name="{name}" value="{escape(value)}">' for name, value in given.items())
+        form = f'<form method="post" action="{asked["redirect_uri"]}/">{fields}</form>'
+        page = f"<!doctype html>{form}<script>document.forms[0].submit()</script>"
+        return Reply(body=page.encode(), headers={"Content-Type": "text/html"})
+
+    def _is_granted(self, asked: Mapping[str, str]) -> bool:
+        """Whether the code was given for this redirect address and this verifier (RFC 7636, 4.6); each counts once."""
+        given = self.codes.pop(asked.get("code", ""), None)
+        digest = hashlib.sha256(asked.get("code_verifier", "").encode()).digest()
+        challenge = urlsafe_b64encode(digest).decode().rstrip("=")
+        return given == (asked.get("redirect_uri"), challenge, "S256")
 
     # mail
 

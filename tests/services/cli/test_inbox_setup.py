@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import re
+import socket
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+import requests
 
+from services.cli import inbox_setup
 from shared.config.reading import load_bytes
+from shared.mail_network import discovery
+from shared.mail_network import microsoft as microsoft_logins
+from tests.servers.dns import DnsServer
+from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.google import GoogleStub
 from tests.servers.microsoft import CLIENT, OTHER, SECRET, SUPPORT, TENANT, MicrosoftStub, error
-from tests.servers.tls import Certificate
-from tests.services.cli.conftest import Run
+from tests.servers.smtp import SmtpServer
+from tests.servers.tls import Authority, Certificate
+from tests.services.cli.conftest import Ran, Run
 
 
 def arguments(stub: MicrosoftStub, *more: str) -> tuple[str, ...]:
@@ -93,6 +108,92 @@ def test_a_person_signs_in_with_a_code_where_no_application_may_have_rights(
     assert "refresh-1" not in result.out + result.err
 
 
+Signing = Callable[..., Ran]
+
+
+@pytest.fixture
+def signing(run: Run, microsoft: MicrosoftStub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Signing:
+    """Runs `setup microsoft365 --sign-in --browser`; `visit` is what the browser does with the page."""
+    monkeypatch.setenv("TOKEN_KEY", "k" * 32)
+    config = tmp_path / "key.yaml"
+    config.write_text("settings: {token_key: '${TOKEN_KEY}'}\n")
+    assert run("config", "apply", config).code == 0
+
+    def sign(visit: Callable[[str], object]) -> Ran:
+        browser = ThreadPoolExecutor(1)
+        monkeypatch.setattr(inbox_setup, "_open_page", lambda page: browser.submit(visit, page))
+        words = [each for each in arguments(microsoft) if each not in ("--secret", "${GRAPH_SECRET}")]
+        try:
+            return run(*words, "--sign-in", tmp_path / "refresh-token", "--browser")
+        finally:
+            browser.shutdown()
+
+    return sign
+
+
+def agree(page: str) -> None:
+    """Open the page and send the form in it, as a browser does."""
+    answer = requests.get(page, verify=os.environ["SSL_CERT_FILE"], timeout=10).text
+    action = re.findall(r'action="([^"]+)"', answer)
+    form = dict(re.findall(r'name="([^"]+)" value="([^"]+)"', answer))
+    assert requests.post(action[0], data=form, timeout=10).status_code == 200
+
+
+@pytest.mark.req("TI-02", "TI-41")
+def test_a_person_signs_in_with_a_browser_on_this_machine(
+    signing: Signing, microsoft: MicrosoftStub, tmp_path: Path
+) -> None:
+    result, file = signing(agree), tmp_path / "refresh-token"
+    assert result.code == 0, result.out + result.err
+    assert (file.read_text(), file.stat().st_mode & 0o777) == ("refresh-1", 0o600)
+    assert "ok       sending" in result.out
+    (asked,) = microsoft.requests("GET .*/authorize")
+    assert (asked.query["code_challenge_method"], asked.query["login_hint"]) == ("S256", SUPPORT)
+    assert "Mail.ReadWrite" in asked.query["scope"]
+    assert "refresh-1" not in result.out + result.err
+    assert "code-1" not in result.out + result.err
+
+
+def test_an_answer_with_another_state_is_ignored_and_the_sign_in_goes_on(signing: Signing, tmp_path: Path) -> None:
+    def attacked(page: str) -> None:
+        target = parse_qs(urlsplit(page).query)["redirect_uri"][0]
+        forged = requests.post(f"{target}/", data={"code": "stolen", "state": "guessed"}, timeout=5)
+        assert forged.status_code == 404
+        agree(page)
+
+    assert signing(attacked).code == 0
+    assert (tmp_path / "refresh-token").read_text() == "refresh-1"
+
+
+def test_a_code_that_was_given_for_another_sign_in_is_refused(signing: Signing, tmp_path: Path) -> None:
+    """PKCE: whoever has got a code, and the state too, has not got the verifier."""
+
+    def injected(page: str) -> None:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(page).query).items()}
+        requests.post(f"{query['redirect_uri']}/", data={"code": "stolen", "state": query["state"]}, timeout=5)
+
+    result = signing(injected)
+    assert result.code == 1
+    assert "the token endpoint refuses: invalid_grant" in result.out + result.err
+    assert not (tmp_path / "refresh-token").exists()
+
+
+def test_a_person_who_declines_is_reported(signing: Signing, microsoft: MicrosoftStub, tmp_path: Path) -> None:
+    microsoft.person = "declines"
+    result = signing(agree)
+    assert result.code == 1
+    assert "access_denied AADSTS65004: User declined to consent" in result.out + result.err
+    assert not (tmp_path / "refresh-token").exists()
+
+
+def test_nobody_signs_in(signing: Signing, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(microsoft_logins, "SIGN_IN_SECONDS", 0.1)
+    result = signing(lambda _: None)
+    assert result.code == 1
+    assert "nobody signed in within 0 seconds" in result.out + result.err
+    assert not (tmp_path / "refresh-token").exists()
+
+
 def test_what_is_missing_is_named_without_a_terminal(run: Run) -> None:
     result = run("inbox", "setup", "microsoft365", "--address", SUPPORT)
     assert result.code == 2
@@ -134,3 +235,72 @@ def test_imap_prints_the_configuration_and_tests_the_mailbox(run: Run, monkeypat
     assert result.code == 1
     assert "folder: Team" in result.out
     assert "MISSING  mailbox: The request failed. The server could not be reached" in result.out
+
+
+# discovery
+
+
+@pytest.fixture
+def domain(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Domain]:
+    """example.com with a real Dovecot for reading, a scripted server for sending, and its own DNS."""
+    real, authority = socket.getaddrinfo, Authority(tmp_path)
+
+    def resolve(host: Any, *args: Any, **options: Any) -> Any:
+        return real("127.0.0.1" if str(host).endswith((".example.com", ".example.net")) else host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setenv("BOB_PASSWORD", PASSWORD)
+    tmp_path.chmod(0o755)
+    certificate = authority.issue("imap.example.com")
+    with (
+        Dovecot(certificate=certificate) as dovecot,
+        SmtpServer(tls="starttls", certificate=authority.issue("out.example.com"), auth=True) as smtp,
+        DnsServer({}) as dns,
+    ):
+        yield Domain(dovecot, smtp, dns, authority)
+
+
+@dataclass
+class Domain:
+    """The servers of example.com."""
+
+    dovecot: Dovecot
+    smtp: SmtpServer
+    dns: DnsServer
+    authority: Authority
+
+    def arguments(self, *more: str) -> tuple[str, ...]:
+        words = ("inbox", "setup", "imap", "--address", "bob@example.com", "--password", "${BOB_PASSWORD}")
+        return (*words, "--dns", self.dns.address, "--ca-file", str(self.authority.certificate), *more)
+
+
+@pytest.mark.req("IV-01", "TI-04")
+def test_imap_without_a_host_finds_the_servers_of_the_address(run: Run, domain: Domain) -> None:
+    domain.dns.records = {
+        "_imaps._tcp.example.com": (f"0 1 {domain.dovecot.tls_port} imap.example.com.",),
+        "_submission._tcp.example.com": (f"0 1 {domain.smtp.port} out.example.com.",),
+    }
+    result = run(*domain.arguments())
+    assert f"Discovered for reading: imap.example.com:{domain.dovecot.tls_port} (implicit), by DNS" in result.err
+    assert "ok       mailbox: The connection works." in result.out
+    for line in ("host: imap.example.com", "host: out.example.com", "mail_server: support-out"):
+        assert line in result.out
+    assert "sending: The request failed. The server refused the login." in result.out  # it has another password
+
+
+@pytest.mark.req("TI-04")
+def test_a_server_outside_the_domain_is_not_given_the_password_without_a_person(run: Run, domain: Domain) -> None:
+    domain.dns.records = {"_imap._tcp.example.com": (f"0 1 {domain.dovecot.port} imap.example.net.",)}
+    result = run(*domain.arguments())
+    assert result.code == 2
+    assert "DNS names imap.example.net, which is outside example.com, and gets the password" in result.err
+    assert f"write --host imap.example.net --port {domain.dovecot.port} if it is right" in result.err
+
+
+def test_what_was_tried_is_said_when_nothing_was_found(
+    run: Run, domain: Domain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "NAMES", {"imap": ()})
+    result = run(*domain.arguments())
+    assert result.code == 2
+    assert "--host is missing, and it was not discovered: no imap server could be found" in result.err

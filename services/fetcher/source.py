@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 from services.fetcher import mailbox, slots
 from services.fetcher.idle import IdleWatch
@@ -115,6 +114,7 @@ class FetcherSource:
         self._open: dict[str, Mailbox] = {}
         self._news: set[str] = set()
         self._running: set[str] = set()
+        self._more_are_due = False
         self.idle = IdleWatch(lambda inbox: self._mailbox(inbox, wiring.settings()), self._news.add)
 
     # scheduling
@@ -313,14 +313,17 @@ class FetcherSource:
     def _to_visit(self, under_way: Mapping[str, _Running]) -> list[Inbox]:
         """The inboxes whose visits begin now: those that are due, as far as there are slots."""
         free = slots.free_slots((each.began for each in under_way.values()), self._monotonic())
-        waiting = (inbox for inbox in self._due_or_none() if inbox.name not in under_way) if free else ()
-        return list(islice(waiting, free))
+        if not free:
+            return []
+        waiting = [inbox for inbox in self._due_or_none() if inbox.name not in under_way]
+        self._more_are_due = len(waiting) > free
+        return waiting[:free]
 
     def _rest(self, stop: threading.Event) -> None:
-        """Wait for the next round, which begins early when mail has arrived somewhere."""
+        """Wait for the next round, which begins early when mail has arrived or an inbox waits for a slot."""
         self.idle.tend([each.inbox for each in list(self._plans.values()) if self._is_watched(each)])
         for _ in range(round(WAKE_SECONDS / NEWS_SECONDS)):
-            if stop.wait(NEWS_SECONDS) or self._news:
+            if stop.wait(NEWS_SECONDS) or self._news or self._more_are_due:
                 return
 
     def _is_watched(self, plan: _Plan) -> bool:

@@ -1,4 +1,4 @@
-"""Mail servers that are broken in five ways, each on a port of its own, and inboxes that read them."""
+"""Mail servers that are broken in six ways, each on a port of its own, and inboxes that read them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from contextlib import ExitStack, contextmanager
 
 from shared.config.model import Inbox
 from tests.servers.fake_imap import FakeImap
+from tests.servers.presence import closed_port
 from tests.servers.smtp import ScriptedServer
 from tests.services.fetcher.conftest import a_mail, an_inbox
 
-WAYS = ("refused login", "black hole", "no TLS", "endless data", "a byte a second")
+WAYS = ("refused login", "black hole", "no TLS", "endless data", "a byte a second", "nobody listens")
 
 
 def _swallow(connection: socket.socket) -> None:
@@ -53,10 +54,11 @@ def broken_inboxes() -> Iterator[list[Inbox]]:
         slow = _Slow()
         trickling = stack.enter_context(ScriptedServer(slow))
         stack.callback(slow.over.set)
-        servers = zip(WAYS, (refusing, black_hole, plain, endless, trickling), strict=True)
+        closed = stack.enter_context(closed_port())
+        ports = [*(server.port for server in (refusing, black_hole, plain, endless, trickling)), closed]
         yield [
-            an_inbox(server.port, name=way, username=way, tls="implicit" if way == "no TLS" else "none")
-            for way, server in servers
+            an_inbox(port, name=way, username=way, tls="implicit" if way == "no TLS" else "none")
+            for way, port in zip(WAYS, ports, strict=True)
         ]
 
 

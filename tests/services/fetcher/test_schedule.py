@@ -14,6 +14,7 @@ from typing import Self
 import pytest
 
 from services.fetcher import slots
+from services.fetcher import source as fetcher_source
 from services.fetcher.imap import ImapMailbox
 from services.fetcher.mailbox import InboxAccess
 from services.fetcher.source import FetcherSource, Wiring
@@ -78,6 +79,44 @@ def test_broken_servers_delay_no_other_inbox(documents: EmbeddedDocuments, monke
     assert {name: gap for name, gap in gaps.items() if gap > 2 * INTERVAL_SECONDS} == {}
     assert len(watched.began[WAYS[0]]) <= Settings().auth_failure_ticket.after  # never a tight loop
     assert all(len(watched.began[way]) >= 1 for way in WAYS)
+
+
+@pytest.mark.req("TI-09")
+def test_inboxes_beyond_the_slots_are_visited_as_slots_are_free_again(
+    documents: EmbeddedDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not one group of slots a second: then 500 inboxes would be a minute late."""
+    monkeypatch.setenv("BOB_PASSWORD", "secret")
+    monkeypatch.setattr(fetcher_source, "WAKE_SECONDS", 3600.0)
+    visited: set[str] = set()
+    everyone = threading.Event()
+
+    class Quick(Idle):
+        """A mailbox whose visit takes no time."""
+
+        def __init__(self, access: InboxAccess) -> None:
+            super().__init__(access)
+            visited.add(access.inbox.name)
+            if len(visited) == 5 * slots.SLOTS:
+                everyone.set()
+
+    inboxes = [
+        an_inbox(1, name=f"box {number}", username=f"u{number}", idle=False) for number in range(5 * slots.SLOTS)
+    ]
+    wiring = Wiring(
+        lambda _: None,
+        lambda: inboxes,
+        Settings,
+        mailbox_class=lambda _: Quick,  # type: ignore[arg-type,return-value]
+    )
+    stop = threading.Event()
+    running = threading.Thread(target=FetcherSource(documents, wiring).run, args=(stop,))
+    running.start()
+    try:
+        assert everyone.wait(60)
+    finally:
+        stop.set()
+        running.join()
 
 
 @pytest.mark.parametrize(

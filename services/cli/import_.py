@@ -13,7 +13,7 @@ from services.cli import output, sources
 from services.cli.base import PROBLEM, Command, as_json, opened, print_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable
 
     from services.operator.history import HistoryImport, ImportSummary
 
@@ -55,21 +55,27 @@ def import_(
     with opened() as app:
         request = import_request(app, inbox, since=_utc(since), until=_utc(until), status=status)
         with HistoryImport(app, request, _report_unreadable) as run:
-            work = (
-                _files(run, paths, is_mbox=is_mbox, dry_run=dry_run)
-                if paths
-                else run.from_mailbox(folder, dry_run=dry_run)
-            )
-            for _ in output.progress(work, "importing"):
-                pass
+            if paths:
+                _import_files(run, paths, is_mbox=is_mbox, dry_run=dry_run)
+            else:
+                _exhaust(output.progress(run.from_mailbox(folder, dry_run=dry_run), "importing"))
             _report(run.summary, request.inbox.name, dry_run=dry_run)
     return PROBLEM if run.summary.unreadable else 0
 
 
-def _files(run: HistoryImport, paths: list[Path], *, is_mbox: bool, dry_run: bool) -> Iterator[int]:
+def _import_files(run: HistoryImport, paths: list[Path], *, is_mbox: bool, dry_run: bool) -> None:
     for path in paths:
-        yield from output.progress(run.collect(path, is_mbox=True if is_mbox else None), "reading")
-    yield from run.count() if dry_run else run.hand_in()
+        _exhaust(output.progress(run.collect(path, is_mbox=True if is_mbox else None), "reading"))
+    seen = run.summary
+    wanted = seen.found - seen.copies - seen.outside - seen.unreadable
+    _exhaust(
+        output.progress(run.count() if dry_run else run.hand_in(), "importing", wanted, amount=lambda mails: mails)
+    )
+
+
+def _exhaust(work: Iterable[int]) -> None:
+    for _ in work:
+        pass
 
 
 def _utc(at: datetime | None) -> datetime | None:

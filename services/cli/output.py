@@ -41,6 +41,8 @@ SHRINKING: Final[Mapping[str, int]] = {
 _TIME: Final = lazy_compile(r"\b\d{4}-(\d\d-\d\d \d\d:\d\d):\d\d\b")
 PROGRESS_DELAY_SECONDS: Final = 2.0
 """Seconds that anything may take without a progress bar."""
+PROGRESS_LINE_SECONDS = 60.0
+"""Seconds between two lines of progress where there is no terminal."""
 _HIDDEN: Final = (
     r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
     r"\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
@@ -231,10 +233,15 @@ def heading(text: str) -> None:
     click.echo(f"\n{safe(text)}")
 
 
-def progress(things: Iterable[T], label: str, total: int | None = None) -> Iterator[T]:
-    """Yield the things; a terminal shows a progress bar after more than two seconds."""
+def progress(
+    things: Iterable[T], label: str, total: int | None = None, amount: Callable[[T], int] = lambda _: 1
+) -> Iterator[T]:
+    """Yield the things; a terminal shows a progress bar after more than two seconds, a log a line each minute.
+
+    `amount` says how many of the `total` one thing stands for.
+    """
     if not sys.stderr.isatty():
-        yield from things
+        yield from _with_lines(things, label, total, amount)
         return
     started, bar, done = time.monotonic(), None, 0
     try:
@@ -242,12 +249,22 @@ def progress(things: Iterable[T], label: str, total: int | None = None) -> Itera
             if bar is None and time.monotonic() - started > PROGRESS_DELAY_SECONDS:
                 bar = _bar(label, total, done)
             yield thing
-            done += 1
+            done += amount(thing)
             if bar is not None:
                 bar.update(bar.task_ids[0], completed=done)
     finally:
         if bar is not None:
             bar.stop()
+
+
+def _with_lines(things: Iterable[T], label: str, total: int | None, amount: Callable[[T], int]) -> Iterator[T]:
+    said, done = time.monotonic(), 0
+    for thing in things:
+        yield thing
+        done += amount(thing)
+        if not as_json() and time.monotonic() - said >= PROGRESS_LINE_SECONDS:
+            said = time.monotonic()
+            click.echo(f"{label}: {done}" + (f" of {total}" if total else ""), err=True)
 
 
 @contextmanager

@@ -83,6 +83,15 @@ def test_the_summary_is_one_object(run: Run, write: Write) -> None:
     assert (shown.code, shown.out.splitlines()[:2]) == (0, ["imported  10", "threads   2"])
 
 
+def test_a_log_shows_how_far_an_import_is(run: Run, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.cli.output.PROGRESS_LINE_SECONDS", 0.0)
+    box = write("old.mbox", box_of(range(MAILS)) + box_of(range(1)))
+    lines = run("import", box).err.splitlines()
+    assert [line for line in lines if "import" in line] == [f"importing: {done} of {MAILS}" for done in (100, 200, 250)]
+    assert f"reading: {MAILS + 1}" in lines
+    assert run("import", box, "--json").err == ""
+
+
 def test_what_cannot_be_read_is_listed_with_exit_code_1(run: Run, write: Write, tmp_path: Path) -> None:
     (write("in/a.eml", old(0)).parent / "b.eml").symlink_to(tmp_path / "gone")
     done = run("import", tmp_path / "in", "--json")
@@ -118,6 +127,29 @@ def running() -> Iterator[Dovecot]:
         yield server
 
 
+def configure(run: Run, write: Write, protocol: str, port: int) -> None:
+    """An inbox `mail` that reads bob's mailbox."""
+    keys = f"protocol: {protocol}, host: localhost, port: {port}, tls: none, auth: regular, username: bob"
+    inbox = f"inboxes: [{{name: mail, address: m@x.example, {keys}, password: '${{BOB_PASSWORD}}'}}]"
+    assert run("config", "apply", write("desk.yaml", inbox), "--no-test").code == 0
+
+
+def test_a_mailbox_at_a_pop3_server_is_imported_and_its_mails_stay(
+    run: Run, write: Write, running: Dovecot, monkeypatch: pytest.MonkeyPatch, app: App
+) -> None:
+    running.clear("bob")
+    monkeypatch.setenv("BOB_PASSWORD", PASSWORD)
+    monkeypatch.setattr("services.operator.history.PORTION_MAILS", 4)
+    running.deliver("bob", *(old(number, crlf=True) for number in (1, 0, 2, 3, 4, 5, 6)))
+    configure(run, write, "pop3", running.pop3_port)
+    assert run("import", "--inbox", "mail", "--json").line["imported"] == 7
+    assert run("import", "--inbox", "mail", "--json").line["imported"] == 0
+    assert len(running.mails("bob")) == 7
+    assert run("up", "--once").code == 0
+    records = [record for record in app.records.list(10) if record.created_at and record.created_at.year == 2019]
+    assert sorted(app.records.count_activities(record.id) for record in records) == [2, 5]
+
+
 def test_a_mailbox_is_imported_and_its_mails_stay_unread(
     run: Run, write: Write, running: Dovecot, monkeypatch: pytest.MonkeyPatch, app: App
 ) -> None:
@@ -126,9 +158,7 @@ def test_a_mailbox_is_imported_and_its_mails_stay_unread(
     monkeypatch.setattr("services.operator.history.PORTION_MAILS", 4)
     mails = [old(number, crlf=True) for number in (1, 0, 2, 3, 4, 5, 6)]
     running.deliver("bob", *mails)
-    keys = f"protocol: imap, host: localhost, port: {running.port}, tls: none, auth: regular, username: bob"
-    inbox = f"inboxes: [{{name: mail, address: m@x.example, {keys}, password: '${{BOB_PASSWORD}}'}}]"
-    assert run("config", "apply", write("desk.yaml", inbox), "--no-test").code == 0
+    configure(run, write, "imap", running.port)
     assert run("import", "--inbox", "mail", "--dry-run", "--json").line["imported"] == 7
     first = run("import", "--inbox", "mail", "--since", "2019-03-01T10:00:01", "--json").line
     assert (first["imported"], first["outside"]) == (6, 1)

@@ -15,10 +15,12 @@ from services.operator.actions import release
 from services.operator.errors import NotAvailable
 from services.operator.history import HistoryImport, ImportRequest, ImportSummary, import_request
 from shared import mail_files
-from shared.config.model import CommandPolicy, RecordType, Rule
+from shared.config.model import CommandPolicy, OAuth, RecordType, Rule
+from shared.config.values import Secret
 from shared.contracts.errors import Unavailable
 from tests.builders import ANNA, a_configuration, a_mail, an_analyst, an_inbox
 from tests.desk import NOW, Desk
+from tests.servers.microsoft import CLIENT, SUPPORT, TENANT, MicrosoftStub
 
 OLD = "Fri, 01 Mar 2019 08:15:00 +0100"
 OLD_AT = datetime(2019, 3, 1, 7, 15, tzinfo=UTC)
@@ -336,3 +338,31 @@ def test_an_import_that_nobody_works_on_says_so_and_goes_on_later(
                 list(run.hand_in())
     summary = run_import(desk, path)
     assert (summary.imported, summary.known) == (150, 100)
+
+
+@pytest.mark.req("VF-01", "PR-02")
+def test_a_mailbox_at_microsoft_365_is_imported_and_its_mails_stay_unread(
+    desk: Desk, microsoft: MicrosoftStub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.operator.history.PORTION_MAILS", 2)
+    application = OAuth(
+        client_id=CLIENT,
+        client_secret=Secret("${GRAPH_SECRET}"),
+        tenant_id=TENANT,
+        authority=microsoft.url,
+        endpoint=microsoft.url,
+    )
+    inbox = an_inbox("mail", address=SUPPORT, protocol="graph", oauth=application)
+    desk.configure(a_configuration(inbox))
+    mails = [answer(0, 0, Date=OLD), answer(1, 0), answer(2, 1)]
+    microsoft.deliver(*mails)
+    request = import_request(desk.app, "mail", since=None, until=None, status=None)
+    for imported in (3, 0):
+        with HistoryImport(desk.app, request, print) as run:
+            list(run.from_mailbox())
+            assert run.summary.imported == imported
+        desk.work()
+    assert (texts(desk), desk.record()["created_at"]) == (["Text 0.", "Text 1.", "Text 2."], OLD_AT)
+    assert microsoft.support.in_folder("Inbox") == mails
+    assert not any(mail.read for mail in microsoft.support.messages.values())
+    assert desk.outbox() == []

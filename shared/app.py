@@ -26,6 +26,7 @@ from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
 from shared.store.firings import Firings
 from shared.store.indexes import INDEXES
+from shared.store.intake_tokens import IntakeTokens
 from shared.store.jobs import Jobs
 from shared.store.journal import Journal
 from shared.store.large_events import LargeEvents
@@ -87,7 +88,7 @@ class App:
         self.large_events, self.uploads = LargeEvents(documents, clock), Uploads(documents)
         self.sweeps, self.firings = Sweeps(documents), Firings(documents)
         self.reports, self.jobs = ReportStates(documents), Jobs(documents)
-        self.pauses = StagePauses(documents)
+        self.pauses, self.intake_tokens = StagePauses(documents), IntakeTokens(documents)
 
     @cached_property
     def outbox(self) -> Outbox:

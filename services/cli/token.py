@@ -1,0 +1,75 @@
+"""`postroom token`: the tokens of HTTP intake. A new one is shown once; the store keeps its hash."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from services.cli import output
+from services.cli.base import Command, Group, as_json, is_all, opened, page_options, who
+from services.cli.listing import Listing, Page
+from services.operator.intake_tokens import DEFAULT_RATE, SHORT_ID, add_token, revoke_tokens, token_as_json
+from shared.store.settings import timezone as timezone_of
+
+if TYPE_CHECKING:
+    from shared.store.intake_tokens import IntakeToken
+
+
+@click.group(cls=Group)
+def token() -> None:
+    """Tokens of HTTP intake: add, list, revoke."""
+
+
+@token.command(cls=Command)
+@click.argument("inbox")
+@click.option("--note", default="", metavar="TEXT", help="Who or what uses the token.")
+@click.option(
+    "--rate", type=click.IntRange(1), default=DEFAULT_RATE, show_default=True, help="Mails a minute, at most."
+)
+def add(inbox: str, note: str, rate: int) -> None:
+    """Make a token that may hand in mail to INBOX, and show it: this is the only time."""
+    with opened() as app:
+        made = add_token(app, inbox, who(), note=note, rate=rate)
+    output.result(made.as_json(), made.secret)
+    if not as_json():
+        click.echo(f"token {made.row.id[:SHORT_ID]} for {inbox}; it is not shown again", err=True)
+
+
+@token.command("list", cls=Command)
+@click.argument("inbox", required=False)
+@page_options
+def list_tokens(inbox: str | None, limit: int, skip: int) -> None:
+    """List tokens, the oldest first, or those of one INBOX; never the tokens themselves."""
+    with opened() as app:
+        listing = Listing(
+            token_as_json,
+            ("token", "inbox", "note", "rate", "added", "by", "revoked", "by"),
+            partial(_row, timezone=timezone_of(app.documents)),
+            "no tokens; postroom token add INBOX makes one",
+        )
+        page = Page(limit, skip)
+        found = list(app.intake_tokens.every(inbox))
+        listing.show_page(found[skip:], page)
+
+
+def _row(found: IntakeToken, timezone: str) -> tuple[object, ...]:
+    added = output.local(found.added_at, timezone)
+    revoked = output.local(found.revoked_at, timezone) if found.revoked_at else None
+    return found.id[:SHORT_ID], found.inbox, found.note, found.rate, added, found.added_by, revoked, found.revoked_by
+
+
+@token.command(cls=Command)
+@click.argument("inbox")
+@click.argument("token_ids", nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="All tokens of the inbox.")
+def revoke(inbox: str, token_ids: tuple[str, ...], *, everything: bool) -> None:
+    """Revoke tokens of INBOX by their ids, as `token list` shows them. Workers know it within two seconds."""
+    is_all(token_ids, everything=everything, what="the tokens")
+    with opened() as app:
+        revoked = revoke_tokens(app, inbox, token_ids, who())
+    for each in revoked:
+        output.result(token_as_json(each), f"revoked {each.id[:SHORT_ID]}")
+    if not revoked and not as_json():
+        click.echo("no valid token was revoked", err=True)

@@ -16,7 +16,7 @@ from typing import Final
 import click
 
 from services.cli import logs
-from services.cli.base import Command, location, opened
+from services.cli.base import Command, Problem, location, opened
 from services.cli.up import stopping
 
 log = logging.getLogger(__name__)
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 REST_SECONDS: Final = 1.0
 """Seconds before a process that ended is started again."""
 FAREWELL_SECONDS: Final = 15.0
+DEFAULT_ADDRESS: Final = "127.0.0.1:8026"
+NO_CONSOLE: Final = "HTTP intake needs the extra of the console: pip install 'postroom[console]'"
+HTTP_INTAKE: Final = "http-intake"
+"""A source that listens for HTTP requests; several processes of it are several addresses."""
 
 
 @click.command(cls=Command)
@@ -31,10 +35,13 @@ FAREWELL_SECONDS: Final = 15.0
 @click.option(
     "--concurrency", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes, one consumer each."
 )
-def worker(stage: str, concurrency: int) -> None:
+@click.option(
+    "--listen", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT", help="Address of http-intake."
+)
+def worker(stage: str, concurrency: int, listen: str) -> None:
     """Run one stage: parser, filter, sender-matcher, record-writer, exporter, notifier, dead-letter.
 
-    Or one source: fetcher, schedule.
+    Or one source: fetcher, schedule; or http-intake, which takes mail by HTTP.
 
     Broker and store are those of POSTROOM_BROKER_URL and POSTROOM_STORE_URL.
     """
@@ -42,9 +49,14 @@ def worker(stage: str, concurrency: int) -> None:
     from services.runner import SOURCES
 
     name = stage.replace("_", "-")
-    if name not in SOURCES and name not in STAGES:
-        raise click.UsageError(f"there is no stage {stage!r}; known are {', '.join((*SOURCES, *STAGES))}")
+    if name not in SOURCES and name not in STAGES and name != HTTP_INTAKE:
+        raise click.UsageError(f"there is no stage {stage!r}; known are {', '.join((*SOURCES, *STAGES, HTTP_INTAKE))}")
     logs.start()
+    if name == HTTP_INTAKE:
+        if concurrency > 1:
+            raise click.UsageError("http-intake is one process; run several on addresses of their own")
+        _serve_intake(listen)
+        return
     with stopping() as stop:
         run(name, stop) if concurrency == 1 else supervise(name, concurrency, stop)
 
@@ -61,6 +73,19 @@ def run(name: str, stop: threading.Event) -> None:
             SOURCES[name](app).run(stop)
         else:
             Worker(STAGES[name](app), worker_dependencies(app)).run(stop)
+
+
+def _serve_intake(listen: str) -> None:
+    """HTTP intake in this process."""
+    try:
+        from services.console.intake.server import HttpIntake
+    except ImportError as error:
+        raise Problem(f"{error.name} is missing: {NO_CONSOLE}") from error
+    with stopping() as stop, logs.ending(HTTP_INTAKE), opened() as app:
+        app.directory.current()  # one that cannot be read ends the worker, not every request
+        server = HttpIntake(app, listen)
+        click.echo(f"http-intake listens on http://{server.address}/intake/INBOX", err=True)
+        server.run(stop)
 
 
 def supervise(name: str, count: int, stop: threading.Event) -> None:

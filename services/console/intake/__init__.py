@@ -1,0 +1,1 @@
+"""HTTP intake: raw mail by POST, from integrators and from the forms of mail services (decision 0170)."""

@@ -1,0 +1,84 @@
+"""Serves HTTP intake alone, in a process without console: `postroom worker http-intake`."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sys
+import threading
+from typing import TYPE_CHECKING, Final
+
+from services.console.intake.receive import Intake
+from shared.contracts.errors import Misconfigured
+
+if TYPE_CHECKING:
+    from shared.app import App
+
+log = logging.getLogger(__name__)
+
+MAX_CONNECTIONS: Final = 1_000
+KEEP_ALIVE_SECONDS: Final = 75
+GRACE_SECONDS: Final = 20
+BACKLOG: Final = 1_024
+SWITCH_SECONDS: Final = 0.001
+"""Python's default lets the thread that commits wait 5 ms for the event loop after each statement of SQLite."""
+
+
+class HttpIntake:
+    """A source of mail: a web server on one address (`host:port`), until it is stopped."""
+
+    def __init__(self, app: App, address: str) -> None:
+        self._app, self._socket = app, bound(address)
+
+    @property
+    def address(self) -> str:
+        """Where it listens: port 0 was replaced by a free one."""
+        host, port = self._socket.getsockname()[:2]
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+    def run(self, stop: threading.Event) -> None:
+        """Serve until `stop` is set; then answer the requests that are being read."""
+        import uvicorn
+        from starlette.applications import Starlette
+
+        intake = Intake(self._app)
+        config = uvicorn.Config(
+            Starlette(routes=intake.routes()),
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            lifespan="off",
+            limit_concurrency=MAX_CONNECTIONS,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        sys.setswitchinterval(SWITCH_SECONDS)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, args=([self._socket],), name="http", daemon=True)
+        thread.start()
+        log.info("http_intake_started", extra={"address": self.address})
+        while thread.is_alive() and not stop.wait(0.2):
+            pass
+        server.should_exit = True
+        thread.join()
+        intake.stop()
+
+
+def bound(address: str) -> socket.socket:
+    """A listening socket. Raises `Misconfigured`."""
+    host, colon, port = address.rpartition(":")
+    if not colon or not port.isdigit():
+        raise Misconfigured(f"{address!r} is not an address; write it as host:port, such as 127.0.0.1:8026")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind((host or "127.0.0.1", int(port)))
+        listening.listen(BACKLOG)
+    except (OSError, OverflowError) as error:
+        listening.close()
+        raise Misconfigured(f"cannot listen on {address}: {error}") from error
+    listening.setblocking(False)
+    return listening

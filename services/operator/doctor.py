@@ -134,10 +134,14 @@ def _secrets(app: App) -> Iterator[Finding]:
 
 
 def _inboxes(app: App) -> Iterator[Finding]:
+    from services.fetcher.support import unsupported_reason
+
     states = InboxStates(app.documents, app.clock).all()
     for inbox in app.directory.current().inboxes:
         state = states.get(inbox.name)
-        if inbox.enabled and inbox.protocol != "none" and state is not None:
+        if inbox.enabled and (reason := unsupported_reason(inbox)):
+            yield Finding("inboxes", "problem", f"{inbox.name} is not read: {reason}", name="inbox-not-supported")
+        elif inbox.enabled and inbox.protocol != "none" and state is not None:
             yield from _mails_left(app, inbox)
             yield from inbox_findings(state, app.clock.now())
 

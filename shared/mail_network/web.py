@@ -257,7 +257,11 @@ def retry_after_seconds(value: str | None) -> float | None:
     """Seconds or a date (RFC 9110, 10.2.3), at most an hour; None when it cannot be read."""
     text = (value or "").strip()
     try:
-        seconds = float(text) if text.isdigit() else (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        seconds = (
+            float(text)
+            if text.isascii() and text.isdigit()
+            else (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
+        )
     except (ValueError, TypeError):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)

@@ -11,7 +11,7 @@ import pytest
 
 from services import runner
 from services.fetcher import support
-from services.operator import inboxes, mail_servers
+from services.operator import doctor, inboxes, mail_servers
 from services.operator.mail_servers import TestMail
 from shared.config.model import Configuration, Google, Inbox, MailServer, OAuth
 from shared.config.problems import InvalidConfiguration
@@ -130,10 +130,13 @@ def test_an_inbox_whose_method_is_not_supported_is_disabled_with_the_reason_and_
     microsoft.deliver(a_mail(1))
     run_once(desk)
     views = {each.inbox.name: each for each in inboxes.inbox_views(desk.app)}
+    said_by_doctor = [each for each in doctor.findings(desk.app) if each.what.startswith("second ")]
     support._reason.cache_clear()
     assert len(desk.records()) == 1
     assert (views["support"].running, views["second"].running) == ("running", "disabled")
     assert reason in (views["second"].reason or "")
+    assert [(each.status, each.name) for each in said_by_doctor] == [("problem", "inbox-not-supported")]
+    assert reason in said_by_doctor[0].what
     assert [each.getMessage() for each in caplog.records].count("inbox_not_supported") == 1
 
 

@@ -83,3 +83,31 @@ def test_mail_is_taken_once_and_put_away_as_configured(
     folders = mailbox.folders("bob")
     assert (len(mailbox.mails("bob", "Archive")) if "Archive" in str(folders) else 0) == archived
     shell("doctor")
+
+
+BOTH = """\
+settings: {{allow_cleartext_auth: true}}
+inboxes:
+  - {{name: support, address: support@example.com, protocol: imap, username: bob, {access}, port: {imap}}}
+  - {{name: sales, address: sales@example.com, protocol: pop3, username: alice, {access}, port: {pop3}}}
+  - {{name: old, address: old@example.com, protocol: pop3, username: carol, {access}, port: {pop3}, enabled: false}}
+"""
+
+
+@pytest.mark.req("VS-01", "IV-01", "IV-02", "VF-01")
+def test_a_desk_reads_imap_and_pop3_side_by_side(server: Dovecot, tmp_path: Path) -> None:
+    """Each mail becomes a record of its inbox, once, and leaves its mailbox; a disabled inbox keeps its mail."""
+    for user, subject in (("bob", "By IMAP"), ("alice", "By POP3"), ("carol", "Left")):
+        server.clear(user)
+        server.deliver(user, a_mail(subject=subject, Message_ID=f"<{user}@customer.example>"))
+    shell, file = Shell(tmp_path), tmp_path / "postroom.yaml"
+    access = "host: localhost, tls: none, password: '${MAILBOX_PASSWORD}'"
+    file.write_text(BOTH.format(imap=server.port, pop3=server.pop3_port, access=access))
+    shell("up", "--once", "--config", str(file))
+    shell("up", "--once")
+    found = {(str(mail["inbox"]), str(mail["subject"]), mail["outcome"]) for mail in shell.json("mails", "list")}
+    assert found == {("support", "By IMAP", "recorded"), ("sales", "By POP3", "recorded")}
+    assert sorted(str(record["subject"]) for record in shell.json("records", "list")) == ["By IMAP", "By POP3"]
+    assert [len(server.mails(user)) for user in ("bob", "alice", "carol")] == [0, 0, 1]
+    states = {str(each["name"]): each["state"] for each in shell.json("inbox", "list")}
+    assert states == {"support": "running", "sales": "running", "old": "disabled"}

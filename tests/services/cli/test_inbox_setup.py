@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
+from playwright.sync_api import Browser, sync_playwright
 
 from services.cli import inbox_setup
 from shared.config.reading import load_bytes
@@ -23,6 +26,7 @@ from tests.servers.dns import DnsServer
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.google import GoogleStub
 from tests.servers.microsoft import CLIENT, OTHER, SECRET, SUPPORT, TENANT, MicrosoftStub, error
+from tests.servers.presence import missing
 from tests.servers.smtp import SmtpServer
 from tests.servers.tls import Authority, Certificate
 from tests.services.cli.conftest import Ran, Run
@@ -108,6 +112,20 @@ def test_a_person_signs_in_with_a_code_where_no_application_may_have_rights(
     assert "refresh-1" not in result.out + result.err
 
 
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """The browser of the system, without a window."""
+    found = shutil.which("chromium")
+    if found is None:
+        missing("chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
 Signing = Callable[..., Ran]
 
 
@@ -152,6 +170,23 @@ def test_a_person_signs_in_with_a_browser_on_this_machine(
     assert "Mail.ReadWrite" in asked.query["scope"]
     assert "refresh-1" not in result.out + result.err
     assert "code-1" not in result.out + result.err
+
+
+@pytest.mark.req("TI-02")
+def test_a_real_browser_brings_the_answer(signing: Signing, tmp_path: Path) -> None:
+    """The form goes from a page over TLS to a port of this machine without a warning in between."""
+    pages: list[str] = []
+
+    def visit(page: str) -> None:
+        with chromium() as browser:
+            tab = browser.new_context(ignore_https_errors=True).new_page()
+            tab.goto(page)
+            tab.wait_for_selector("text=Close this window")
+            pages.append(tab.url)
+
+    assert signing(visit).code == 0
+    assert (tmp_path / "refresh-token").read_text() == "refresh-1"
+    assert re.fullmatch(r"http://localhost:\d+/", pages[0])  # no code in the address
 
 
 def test_an_answer_with_another_state_is_ignored_and_the_sign_in_goes_on(signing: Signing, tmp_path: Path) -> None:

@@ -298,7 +298,7 @@ def test_every_carried_login_over_every_kind_of_connection(desk: Desk, dovecot: 
 @pytest.mark.req("TI-05")
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])
 def test_unknown_certificate_stops_the_poll_and_is_shown(
-    desk: Desk, dovecot: Dovecot, tls: str, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, dovecot: Dovecot, tls: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
     port = dovecot.tls_port if tls == "implicit" else dovecot.port
@@ -306,6 +306,8 @@ def test_unknown_certificate_stops_the_poll_and_is_shown(
     dovecot.deliver("bob", a_mail(1))
     assert "certificate" in poll(desk).failures[0]
     assert "certificate" in str(desk.source.states.get("support").error)
+    (logged,) = [each for each in caplog.records if each.getMessage() == "inbox_failed"]
+    assert "certificate" in vars(logged)["reason"]
     assert desk.source.check(desk.inbox).step is Step.TLS
     desk.inbox = replace(desk.inbox, verify_certificate=False)
     assert poll(desk).taken == 1

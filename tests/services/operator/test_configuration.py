@@ -89,6 +89,16 @@ def test_a_prune_names_the_inboxes_that_it_would_delete(desk: Desk, write: Write
     assert "inboxes/another" not in deletions_to_confirm(desk.app, other)
 
 
+@pytest.mark.req("VS-13")
+def test_a_prune_names_the_mail_servers_that_it_would_delete(desk: Desk, write: Write) -> None:
+    servers = "mail_servers:\n  - {{name: {}, host: smtp.example.com}}\n"
+    apply_file(desk.app, read_file(write(INBOX + servers.format("out"))))
+    other = read_file(write(INBOX + servers.format("another"))).stated
+    confirmed = deletions_to_confirm(desk.app, other)
+    assert "mail_servers/out" in confirmed
+    assert "mail_servers/another" not in confirmed
+
+
 @pytest.mark.req("TI-07")
 def test_enabled_inboxes_with_a_mailbox_are_tested(write: Write) -> None:
     assert inboxes_to_test(read_file(write(INBOX)).stated) == ()

@@ -145,6 +145,8 @@ def content(items: Items) -> Value | None:
 
 def _answers(tokens: Iterator[Token]) -> Iterator[Items]:
     for kind, value in tokens:
+        if kind == ")":  # some servers close an answer twice
+            continue
         if kind != "atom" or not value.isdigit() or next(tokens, None) != ("(", b""):
             raise _not_valid()
         yield dict(_items(tokens))

@@ -67,6 +67,7 @@ BODIES: dict[str, bytes] = {
     "in two answers": b"(UID 2 FLAGS ())\r\n* 2 FETCH (UID 2 BODY[] {%d}\r\n%s)" % (len(RAW), RAW),
     "other answers between": b"(FLAGS ())\r\n%s* OK hm\r\n* 2 FETCH (UID 2 BODY[] {%d}\r\n%s)" % (NEWS, len(RAW), RAW),
     "nested lists beside it": b'(UID 2 BODYSTRUCTURE (("TEXT" "A)" NIL) "MIXED") BODY[] {%d}\r\n%s)' % (len(RAW), RAW),
+    "a parenthesis too many": b"(UID 2 BODY[] {%d}\r\n%s))" % (len(RAW), RAW),
     "UID as a string": b'(UID "2" BODY[] {%d}\r\n%s)' % (len(RAW), RAW),
 }
 
@@ -188,6 +189,51 @@ def test_a_password_that_the_server_repeats_is_not_kept(server: FakeImap, desk: 
 def test_a_server_without_uidvalidity_is_named_as_failing(server: FakeImap, desk: Desk) -> None:
     server.answers["SELECT"] = b"* 3 EXISTS\r\n* OK [UIDNEXT] next\r\n"
     assert "names no UIDVALIDITY" in poll(desk).failures[0]
+
+
+@pytest.mark.parametrize("after", ["mark_read", "delete"])
+def test_a_server_that_forgets_flags_gives_each_mail_once(server: FakeImap, desk: Desk, after: str) -> None:
+    server.answers["UID STORE"] = b""
+    desk.inbox = an_inbox(server.port, after=after)
+    for _ in range(3):
+        assert poll(desk).failures == []
+    assert desk.raw == GOOD
+
+
+def with_a_new_uidvalidity_at_each_login(server: FakeImap) -> None:
+    honest = server._select
+
+    def select(command: bytes) -> bytes:
+        server.validity += 1
+        return honest(command)
+
+    server._select = select  # type: ignore[method-assign]
+
+
+def test_a_uidvalidity_that_changes_at_each_login_skips_and_doubles_nothing(server: FakeImap, desk: Desk) -> None:
+    with_a_new_uidvalidity_at_each_login(server)
+    for _ in range(3):
+        assert poll(desk).failures == []
+    assert (desk.raw, server.archived, server.mails) == (GOOD, GOOD, {})
+
+
+def test_a_uidvalidity_that_changes_in_the_middle_of_a_visit_archives_no_other_mail(
+    server: FakeImap, desk: Desk
+) -> None:
+    with_a_new_uidvalidity_at_each_login(server)
+    server.bodies[2] = lambda connection: connection.close()  # a new login follows, and with it other UIDs
+    poll(desk)
+    assert (desk.raw, server.archived) == (GOOD[:1], [])
+    server.bodies.clear()
+    assert poll(desk).failures == []
+    assert (len(desk.distinct), server.archived) == (3, GOOD)
+
+
+@pytest.mark.parametrize("count", [b"0", b"1", b"2"])
+def test_a_folder_whose_count_shrinks_meanwhile_keeps_no_mail_back(server: FakeImap, desk: Desk, count: bytes) -> None:
+    shrunk = b"* %s EXISTS\r\n" % count
+    server.dialect = lambda said: shrunk + said if b" OK done" in said else said
+    assert (poll(desk).failures, desk.raw, server.archived) == ([], GOOD, GOOD)
 
 
 @pytest.mark.parametrize("uids", [b"1:4294967295", b"1,2:99999999"])

@@ -13,8 +13,9 @@ import pytest
 from services.fetcher.mailbox import InboxAccess, mailbox_class
 from services.notifier import graph, smtp
 from services.notifier.smtp import ServerAccess
-from shared.config.model import Inbox, MailServer, OAuth
+from shared.config.model import Google, Inbox, MailServer, OAuth
 from shared.config.values import Secret
+from shared.contracts.errors import Unavailable
 from shared.mail_network import ews_discovery
 from shared.mail_network.connection import Step, TlsFailed
 from shared.mail_network.connection_test import TestResult
@@ -27,6 +28,7 @@ from tests.servers.microsoft import CLIENT, SECRET, SUPPORT, TENANT, MicrosoftSt
 from tests.servers.postfix import Postfix
 from tests.servers.presence import free_port
 from tests.servers.proxy import Proxy
+from tests.servers.smtp import SmtpServer
 from tests.servers.tls import Authority, Certificate
 from tests.servers.web import StubTokens
 
@@ -263,3 +265,49 @@ def test_exchange_gets_the_certificate_for_discovery_and_mail(
         assert mailbox_class("ews")(InboxAccess(identified, who)).check().ok
         result = mailbox_class("ews")(InboxAccess(inbox, who)).check()
         assert "requires a client certificate" in result.detail
+
+
+# files that cannot be used
+
+
+class OneToken:
+    """A token without a request for it."""
+
+    def token(self) -> str:
+        return "token"
+
+    def rejected(self) -> None:
+        pass
+
+
+@pytest.mark.req("TI-05", "IV-08")
+@pytest.mark.parametrize("protocol", ["imap", "pop3", "graph", "ews", "gmail"])
+def test_a_missing_file_of_authorities_is_a_failure_of_tls_in_every_protocol(
+    protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is sent: no server is asked."""
+    oauth = OAuth(CLIENT, TENANT, Secret("${X}"), endpoint="https://localhost:1")
+    google = Google("robot@project.example", Secret("${X}"), endpoint="https://localhost:1")
+    inbox = Inbox(
+        *("i", SUPPORT), protocol=protocol, host="localhost", port=1, after="delete",
+        oauth=oauth if protocol == "graph" else None, google=google if protocol == "gmail" else None,
+        auth="basic" if protocol == "ews" else "auto", ews_url="https://localhost:1/EWS/Exchange.asmx",
+        ca_file=str(tmp_path / "gone.pem"),
+    )  # fmt: skip
+    result = mailbox_class(protocol)(InboxAccess(inbox, Credentials(SUPPORT, "x", OneToken()))).check()
+    assert (result.ok, result.step) == (False, Step.TLS)
+    assert "gone.pem cannot be read: No such file" in result.message
+
+
+@pytest.mark.req("TI-05")
+def test_a_mail_waits_while_the_certificate_of_its_server_has_ended(authority: Authority) -> None:
+    ended = Secret(f"file:{authority.issue('ended', days=-2).together}")
+    with SmtpServer(tls="starttls", certificate=authority.issue("localhost")) as running:
+        server = MailServer(
+            *("out", "smtp", "localhost", running.port, "starttls"),
+            ca_file=str(authority.certificate),
+            client_certificate=ended,
+        )
+        with pytest.raises(Unavailable, match="client_certificate ended on"):
+            smtp.send(server, MAIL, "a@example.com", ["b@example.com"])
+        assert running.received == []

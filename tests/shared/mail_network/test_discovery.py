@@ -228,3 +228,13 @@ def test_a_server_outside_the_domain_is_known_as_such() -> None:
     inside, outside = Server("imap.example.com", 993, "implicit", by_record=True), "imap.notexample.com"
     assert not inside.is_outside("example.com")
     assert Server(outside, 993, "implicit", by_record=True).is_outside("example.com")
+
+
+@pytest.mark.req("TI-03")
+@pytest.mark.parametrize("address", ["desk@-bad.example", "desk@a b.example", "desk@", "desk@x..example"])
+def test_an_address_whose_domain_cannot_be_one_is_refused_before_anything_is_asked(
+    dns: DnsServer, authority: Authority, address: str
+) -> None:
+    with pytest.raises(InvalidHost, match="is not a host name"):
+        found(dns, authority, address=address)
+    assert dns.asked == []

@@ -56,7 +56,7 @@ def list_mails(
     page = Page(limit, skip)
     with opened() as app:
         timezone = timezone_of(app.documents)
-        query = MailQuery(inbox, outcome, _since(since, app.clock.now(), timezone) if since else None)
+        query = MailQuery(inbox, outcome, moment(since, app.clock.now(), timezone) if since else None)
         found = _searched(app, query, search, page) if search else views.recent_mails(app, query, page)
         any_mail = query == MailQuery() and not search
         listing = Listing(
@@ -68,7 +68,7 @@ def list_mails(
         listing.show_page(found, page)
 
 
-def _since(written: str, now: datetime, timezone: str) -> datetime:
+def moment(written: str, now: datetime, timezone: str) -> datetime:
     """A point in time: stated in the desk's time zone, or as a time ago."""
     if found := re.fullmatch(r"([0-9]{1,6})([smhdw])", written.strip()):
         return now - timedelta(**{UNITS[found[2]]: int(found[1])})
@@ -238,7 +238,7 @@ def _make_job(
     from services.operator.jobs import MANY, Chosen, NewJob, counted, make_job, number_of
 
     now = app.clock.now()
-    after = _since(since, now, timezone_of(app.documents)) if since else None
+    after = moment(since, now, timezone_of(app.documents)) if since else None
     chosen = Chosen(mails=MailQuery(inbox, outcome, after, before=now, rule=rule), text=search)
     if number is None and (found := number_of(app, chosen)) > MANY and sys.stdin.isatty():
         number = int(click.prompt(f"These are {counted(found, 'mail')}. Type the number to go on", type=int, err=True))

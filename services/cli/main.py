@@ -21,6 +21,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "import": ("services.cli.import_:import_", "Import old mail with its true dates; nobody hears of it."),
     "parse": ("services.cli.parse:parse", "Print parsed mails, one JSON object per mail."),
     "try": ("services.cli.try_:try_", "Dry run of the whole pipeline: nothing is written."),
+    "backtest": ("services.cli.backtest:backtest", "Compare a changed configuration on archived mail."),
     "mails": ("services.cli.mails:mails", "Mails: list, show, source, release."),
     "jobs": ("services.cli.jobs:jobs", "Actions on many mails: how far they are, what failed."),
     "records": ("services.cli.records:records", "Records: list, show, create, set, attachment."),

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any
 
 from services.dead_letter.stage import wants_incident
@@ -17,6 +19,7 @@ from services.exporter.stage import no_connection
 from services.filter import stage as filter_stage
 from services.notifier.permission import prospect
 from services.parser import guarded
+from services.parser.mime import Reading
 from services.parser.stage import for_desk, unreadable_reason, unreadable_subject
 from services.record_writer.commit import plan_incident
 from services.record_writer.decide.business_rules import Occasion
@@ -172,7 +175,21 @@ def dry_run(app: App, raw: bytes, inbox_name: str | None = None) -> DryRun:
         raise Misconfigured(f"there is no inbox {inbox_name!r}; `postroom inbox list` shows those that are")
     sha256 = hashlib.sha256(raw).hexdigest()
     envelope = Envelope(mail_id(inbox.name, None, sha256), inbox.name, iso(app.clock.now()))
-    return _Rehearsal(app, configuration, inbox, envelope, sha256, raw).run()
+    return _Rehearsal(app, configuration, inbox, envelope, sha256, raw, cache(lambda: guarded.read(raw))).run()
+
+
+def dry_run_stored(
+    app: App, mail: StoredMail, raw: bytes, configuration: Configuration, read: Callable[[], Reading]
+) -> DryRun:
+    """Dry-run a stored mail under a configuration, which need not be the one in force; `read` parses its bytes.
+
+    It is decided as if it came in once more, under its own id and at the time of its arrival.
+    """
+    inbox = configuration.inbox(mail.inbox)
+    if inbox is None:
+        return DryRun(None, app.records).end("dead", f"the inbox {mail.inbox!r} is gone")
+    envelope = Envelope(mail.id, inbox.name, iso(mail.received_at), history=mail.history)
+    return _Rehearsal(app, configuration, inbox, envelope, mail.raw, raw, read).run()
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,11 +202,12 @@ class _Rehearsal:
     envelope: Envelope
     sha256: str
     raw: bytes
+    read: Callable[[], Reading]
 
     def run(self) -> DryRun:
         """Run all stages on the mail and return the result."""
         try:
-            mail = for_desk(guarded.read(self.raw).mail, self.inbox.name, self.app.directory.current())
+            mail = for_desk(self.read().mail, self.inbox.name, self.configuration)
         except BoundExceeded as error:
             return self.unreadable(error)
         found = DryRun(mail, self.app.records)
@@ -275,7 +293,7 @@ class _Rehearsal:
 
     def content(self, sha256: str) -> bytes:
         """The bytes of the mail, or of one of its files."""
-        return self.raw if sha256 == self.sha256 else bytes(guarded.read(self.raw).contents[sha256])
+        return self.raw if sha256 == self.sha256 else bytes(self.read().contents[sha256])
 
     def as_stored(self, *, released: bool) -> StoredMail:
         """The mail as it would be stored when the writer decides it; only what a decision reads is filled in."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from shared.clock import Clock, SystemClock
 from shared.config.field_checks import named_people
-from shared.config.merge import names, problems_of, pruned_sections
+from shared.config.merge import merged, names, problems_of, pruned_sections
 from shared.config.model import DEFAULT, Configuration, Person
 from shared.config.problems import InvalidConfiguration
 from shared.config.rule_checks import named_in_rules
@@ -117,6 +117,14 @@ def apply(
         keys = (key for each in plan if each.before is not None for key in each.keys)
         _note(documents, Made(now, by, reason), applied, keys)
     return applied
+
+
+def after_apply(documents: Documents, config: Configuration, *, prune: bool = False) -> Configuration:
+    """The configuration as it would be after `apply`, which writes nothing here. Raises `InvalidConfiguration`."""
+    stored = read(documents)
+    if problems := problems_of(_with_named_people(stored, config, People(documents)), config, prune=prune):
+        raise InvalidConfiguration(problems)
+    return merged(stored, config, prune=prune)
 
 
 def _with_named_people(stored: Configuration, config: Configuration, people: People) -> Configuration:

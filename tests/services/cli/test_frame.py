@@ -55,7 +55,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         ("inbox", "peek"), ("inbox", "sample"),
         ("inbox", "setup", "microsoft365"), ("inbox", "setup", "google"), ("inbox", "setup", "imap"),
         ("mail-server", "list"), ("mail-server", "test"),
-        ("token", "add"), ("token", "list"), ("token", "revoke"),
+        ("token", "add"), ("token", "list"), ("token", "revoke"), ("backtest",),
         ("config", "check"), ("config", "apply"), ("config", "export"), ("config", "history"), ("doctor",),
     }  # fmt: skip
 

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from shared.config.directory import Directory
     from shared.intake import Door
     from shared.mail_network.tokens import Tokens
+    from shared.store.access import Access
     from shared.store.outbox import Outbox
 
 DEFAULT_DATA = Path("postroom-data")
@@ -96,6 +97,13 @@ class App:
         from shared.store.outbox import Outbox
 
         return Outbox(self.documents, self.reply_tokens)
+
+    @cached_property
+    def access(self) -> Access:
+        """Users and sessions of the console, and what people did."""
+        from shared.store.access import Access
+
+        return Access(self.documents)
 
     @cached_property
     def directory(self) -> Directory:

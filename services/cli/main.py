@@ -16,6 +16,8 @@ from services.cli.base import Group
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "up": ("services.cli.up:up", "Run everything in one process, on the embedded default."),
     "demo": ("services.cli.demo:demo", "Show a tour with sample mails: mails in, records out."),
+    "console": ("services.cli.console:console", "Serve the operator console, a web page."),
+    "user": ("services.cli.user:user", "Users of the console: list, add, remove, password."),
     "worker": ("services.cli.worker:worker", "Run one worker on RabbitMQ and MongoDB."),
     "publish": ("services.cli.publish:publish", "Publish raw mail to the intake queue."),
     "import": ("services.cli.import_:import_", "Import old mail with its true dates; nobody hears of it."),

@@ -22,10 +22,12 @@ from zoneinfo import ZoneInfo
 import click
 
 from services.cli.base import as_json
+from shared import visible
 from shared.lazy_pattern import lazy_compile
 from shared.text import iso
 
 T = TypeVar("T")
+safe = visible.safe
 GAP: Final = "  "
 TEXTS: Final = frozenset({"reason", "why"})
 """Headings of a last column whose text is never cut: it is wrapped, or stands below its row on a narrow terminal."""
@@ -43,29 +45,7 @@ PROGRESS_DELAY_SECONDS: Final = 2.0
 """Seconds that anything may take without a progress bar."""
 PROGRESS_LINE_SECONDS = 60.0
 """Seconds between two lines of progress where there is no terminal."""
-_HIDDEN: Final = (
-    r"\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u3164\ud800-\udfff\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3"
-    r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
-)
-"""Controls, direction marks and whatever else is not seen (Default_Ignorable_Code_Point, UAX 44)."""
-_UNSAFE: Final = lazy_compile(rf"[{_HIDDEN}]|(?<![^\x00-\x7f])[\ufe0e\ufe0f]")
-"""Hidden characters, and variation selectors (U+FE0E, U+FE0F) after an ASCII character or at the beginning."""
-_BREAKS: Final = lazy_compile(r"[\t\n]+")
 _SURROGATES: Final = lazy_compile("[\ud800-\udfff]")
-
-
-def safe(text: object, *, breaks: bool = False) -> str:
-    """Escape control characters, so that a terminal shows them. Line breaks become blanks unless `breaks`."""
-    shown = str(text) if breaks else _BREAKS.sub(" ", str(text))
-    return _UNSAFE.sub(lambda found: _escaped(found[0]), shown)
-
-
-def _escaped(character: str) -> str:
-    code = ord(character)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def quoted(text: str) -> str:
@@ -77,7 +57,7 @@ def emit(thing: object, *, err: bool = False) -> None:
     """Print one JSON object on one line, in UTF-8; invisible characters are written as JSON escapes."""
     line = json.dumps(thing, ensure_ascii=False, default=_plain)
     if not line.isascii() or "\x7f" in line:
-        line = _UNSAFE.sub(lambda found: _escaped_in_json(found[0]), _SURROGATES.sub("\ufffd", line))
+        line = visible.UNSAFE.sub(lambda found: _escaped_in_json(found[0]), _SURROGATES.sub("\ufffd", line))
     click.echo(line, err=err)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -15,7 +15,7 @@ import click
 
 from services.cli import logs, output
 from services.cli.base import PROBLEM, Command, Problem, as_json, opened
-from shared.contracts.errors import Unavailable
+from shared.contracts.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from services.operator.counts import RunReport
@@ -35,8 +35,9 @@ if TYPE_CHECKING:
     metavar="N",
     help="Processes in all: while many mails wait, all but one read ahead. Default: one a processor, at most 4.",
 )
+@click.option("--console/--no-console", default=True, help="Serve the operator console, too, when it is installed.")
 @click.option("--once", is_flag=True, help="Visit the inboxes that are due, process all queues, and exit.")
-def up(file: Path | None, processes: int | None, *, once: bool) -> int:
+def up(file: Path | None, processes: int | None, *, console: bool, once: bool) -> int:
     """Run every worker in this process, on the embedded default unless the environment says otherwise.
 
     With --once, prints what this run did; exits with 1 when an inbox could not be read or outgoing mail waits.
@@ -53,7 +54,7 @@ def up(file: Path | None, processes: int | None, *, once: bool) -> int:
 
         processes = processes or default_processes()
         if not once:
-            with logs.ending("all"):
+            with logs.ending("all"), _console(app) if console else nullcontext():
                 run_all(app, stop, processes=processes)
             return 0
         from services.operator.counts import SingleRun
@@ -62,6 +63,24 @@ def up(file: Path | None, processes: int | None, *, once: bool) -> int:
         with output.watching("working", partial(_in_flight, app)):
             run_all(app, stop, once=True, processes=processes)
         return _show(run.report())
+
+
+def _console(app: App) -> AbstractContextManager[None]:
+    """The console beside the workers; they run without it where it is not installed or cannot listen."""
+    from services.cli.console import chosen, is_installed
+
+    if not is_installed():
+        return nullcontext()
+    from services.console import server
+
+    options = chosen(None, None)
+    try:
+        listening = server.bound(options)
+    except Misconfigured as error:
+        click.echo(f"note: {error}", err=True)
+        return nullcontext()
+    click.echo(f"The console is at {server.first_address(app, listening)}", err=True)
+    return server.beside(app, options, listening)
 
 
 def _apply(app: App, file: Path) -> None:

@@ -1,0 +1,217 @@
+"""The console as an ASGI application: every request passes the same checks, then its handler answers in a thread.
+
+The order of the checks: host, a first user exists, the person, the right of the endpoint, then for a write its origin,
+the size of its body and the token of its form. A handler that runs has passed all of them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import anyio.to_thread
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.formparsers import MultiPartException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from services.console.endpoints import Endpoint, all_endpoints
+from services.console.guards import SECURITY_HEADERS, is_allowed_host, is_form_token, is_own_origin
+from services.console.identity import identified
+from services.console.visit import Forbidden, NotFound, Visit
+from services.operator.access import Right
+from services.operator.errors import NotAvailable, UnknownName
+from shared.contracts.errors import PostroomError, Unavailable
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Scope, Send
+
+    from services.console.options import Options
+    from shared.app import App
+
+log = logging.getLogger(__name__)
+
+THREADS: Final = 8
+"""Handlers at once; each thread has a connection to the store."""
+MAX_FIELDS, MAX_FILES = 2000, 20
+FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+SET_UP: Final = "/set-up"
+BUG: Final = 500
+
+
+class TooLarge(Exception):
+    """The body of a request has more bytes than its endpoint takes."""
+
+
+def build(app: App, options: Options, endpoints: Sequence[Endpoint] | None = None) -> Starlette:
+    """The application on an app of its own process, or of `postroom up`."""
+    console, by_path = _Console(app, options), dict[str, list[Endpoint]]()
+    for endpoint in all_endpoints() if endpoints is None else endpoints:
+        by_path.setdefault(endpoint.path, []).append(endpoint)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
+        yield
+
+    routes = [Route(path, _Methods(console, found)) for path, found in by_path.items()]
+    made = Starlette(routes=routes, lifespan=lifespan)
+    made.router.redirect_slashes = False
+    made.router.default = _Nothing(console)
+    return made
+
+
+class _Console:
+    """What all endpoints share."""
+
+    def __init__(self, app: App, options: Options) -> None:
+        self.app, self.options = app, options
+        self._has_users = False
+
+    def has_users(self) -> bool:
+        """Whether a first user was made; asked of the store until there is one."""
+        self._has_users = self._has_users or self.app.access.users.exist()
+        return self._has_users
+
+    async def answer(self, request: Request, endpoint: Endpoint | None) -> Response:
+        """The answer of an endpoint, or why there is none."""
+        if not is_allowed_host(request.headers.get("host", ""), self.options.allowed_hosts):
+            return PlainTextResponse("This host name is not allowed; see POSTROOM_CONSOLE_ALLOWED_HOSTS.\n", 421)
+        visit = self._bare(request)
+        try:
+            visit = await run_in_threadpool(self._identified, visit)
+            if endpoint is None:
+                raise NotFound
+            return await self._checked(request, visit, endpoint)
+        except Exception as error:
+            return await run_in_threadpool(_failure, visit, error)
+
+    async def _checked(self, request: Request, visit: Visit, endpoint: Endpoint) -> Response:
+        if early := await run_in_threadpool(self._admitted, visit, endpoint):
+            return early
+        if endpoint.method != "GET":
+            if not endpoint.own_proof and not is_own_origin(visit.headers, self.options.scheme):
+                raise Forbidden("this request does not come from a page of this console")
+            visit = await _with_body(request, visit, endpoint.max_body)
+            token = visit.text("form_token") or visit.headers.get("x-form-token", "")
+            if not endpoint.own_proof and visit.secret and not is_form_token(token, visit.secret):
+                raise Forbidden("the form is not of this session; load the page again")
+        return await run_in_threadpool(endpoint.handler, visit)
+
+    def _bare(self, request: Request) -> Visit:
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        client = request.client.host if request.client else ""
+        path = request.scope["path"]
+        return Visit(self.app, self.options, path, request.path_params, request.query_params, headers, client)
+
+    def _identified(self, visit: Visit) -> Visit:
+        return identified(visit)
+
+    def _admitted(self, visit: Visit, endpoint: Endpoint) -> Response | None:
+        """Raise `Forbidden`, or send the browser to sign in; None: the endpoint may answer."""
+        if endpoint.right != Right.PUBLIC and visit.person is None:
+            if endpoint.method != "GET":
+                raise Forbidden("sign in first")
+            return visit.back("/sign-in" if self.has_users() else SET_UP)
+        if visit.person is not None and not visit.person.may(endpoint.right):
+            raise Forbidden(f"your role, {visit.person.role}, does not allow this")
+        return None
+
+
+class _Methods:
+    """The ASGI endpoint of one path: the endpoint of the request's method."""
+
+    def __init__(self, console: _Console, endpoints: Sequence[Endpoint]) -> None:
+        self._console, self._endpoints = console, {each.method: each for each in endpoints}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        request = Request(scope, receive)
+        if (endpoint := self._endpoints.get(method)) is None:
+            allowed = ", ".join(sorted(self._endpoints))
+            response: Response = PlainTextResponse("Method not allowed.\n", 405, {"Allow": allowed})
+        else:
+            response = await self._console.answer(request, endpoint)
+        await _secured(response)(scope, receive, send)
+
+
+class _Nothing:
+    """The ASGI endpoint of every other path."""
+
+    def __init__(self, console: _Console) -> None:
+        self._console = console
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        response = await self._console.answer(Request(scope, receive), None)
+        await _secured(response)(scope, receive, send)
+
+
+def _secured(response: Response) -> Response:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
+
+
+async def _with_body(request: Request, visit: Visit, most: int) -> Visit:
+    """The visit with its form, or its body. Raises `TooLarge`, before it is read where its length is known."""
+    length = visit.headers.get("content-length", "")
+    if length.isdigit() and int(length) > most:
+        raise TooLarge
+    bounded = Request(request.scope, _bounded(request.receive, most))
+    if visit.headers.get("content-type", "").partition(";")[0].strip().lower() not in FORMS:
+        return replace(visit, body=await bounded.body())
+    try:
+        form = await bounded.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=most)
+    except MultiPartException as error:
+        raise NotAvailable(f"the form cannot be read: {error.message}") from error
+    return replace(visit, form=form)
+
+
+def _bounded(receive: Receive, most: int) -> Receive:
+    left = most
+
+    async def bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        left -= len(message.get("body", b""))
+        if left < 0:
+            raise TooLarge
+        return message
+
+    return bounded
+
+
+_SENTENCES: Final[Sequence[tuple[type[Exception], int, Callable[[Exception], str]]]] = (
+    (NotFound, 404, lambda _: "There is no such page, or you may not see it."),
+    (Forbidden, 403, str),
+    (TooLarge, 413, lambda _: "This is more than the page takes."),
+    (NotAvailable, 409, str),
+    (UnknownName, 404, str),
+    (Unavailable, 503, lambda error: f"Store or broker cannot be reached: {error}"),
+    (PostroomError, 409, str),
+)
+
+
+def _answer_to(error: Exception) -> tuple[int, str]:
+    for kind, status, sentence in _SENTENCES:
+        if isinstance(error, kind):
+            return status, sentence(error)
+    return BUG, "This is a bug; the log of the console has its details."
+
+
+def _failure(visit: Visit, error: Exception) -> Response:
+    """The page for an error; one that is a bug is logged and shows no detail."""
+    status, text = _answer_to(error)
+    if status == BUG:
+        log.error("console_failed", exc_info=error, extra={"path": visit.path})
+    try:
+        return visit.page("error.html", status, sentence=text[:1].upper() + text[1:])
+    except PostroomError:  # the layout needs the store
+        return PlainTextResponse(f"{text}\n", status)

@@ -1,0 +1,61 @@
+"""How the console is served: from options of the command, else from the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from services.console.guards import LOCAL_HOSTS
+
+HOST: Final = "127.0.0.1"
+PORT: Final = 8025
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Where it listens and whom it believes.
+
+    `allowed_hosts`: names by which browsers may call it, besides this machine's own. `secure`: browsers reach it by
+    HTTPS, through a proxy. `trusted_proxies`: networks whose `user_header` names the signed-in person.
+    """
+
+    host: str = HOST
+    port: int = PORT
+    hosts: frozenset[str] = frozenset()
+    secure: bool = False
+    trusted_proxies: tuple[str, ...] = ()
+    user_header: str = ""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """POSTROOM_CONSOLE_HOST, _PORT, _ALLOWED_HOSTS, _HTTPS, _TRUSTED_PROXIES and _USER_HEADER."""
+        port = environ.get("POSTROOM_CONSOLE_PORT", "")
+        return cls(
+            environ.get("POSTROOM_CONSOLE_HOST") or HOST,
+            int(port) if port.isdigit() else PORT,
+            frozenset(_listed(environ.get("POSTROOM_CONSOLE_ALLOWED_HOSTS", "").lower())),
+            environ.get("POSTROOM_CONSOLE_HTTPS", "") not in {"", "0", "no", "false"},
+            _listed(environ.get("POSTROOM_CONSOLE_TRUSTED_PROXIES", "")),
+            environ.get("POSTROOM_CONSOLE_USER_HEADER", "").lower(),
+        )
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """Every name by which it may be called."""
+        return LOCAL_HOSTS | self.hosts
+
+    @property
+    def scheme(self) -> str:
+        """How browsers reach it."""
+        return "https" if self.secure else "http"
+
+    @property
+    def cookie(self) -> str:
+        """The name of the session's cookie; the prefix binds it to this host (RFC 6265bis, 4.1.3.2)."""
+        return "__Host-postroom" if self.secure else "postroom"
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(each.strip() for each in text.split(",") if each.strip())

@@ -1,0 +1,68 @@
+"""Who may do what, who did what: users, sessions, what people did, and the versions of the configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from services.console.endpoints import Endpoint
+from services.operator import access as users
+from services.operator.access import Right, Role
+from services.operator.configuration import configuration_changes
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from services.console.visit import Visit
+
+SHOWN: Final = 50
+
+
+def access(visit: Visit) -> Response:
+    """The page."""
+    app = visit.app
+    everybody = app.access.users.all()
+    entries = app.access.audit.recent(SHOWN + 1, visit.text("before") or None)
+    return visit.page(
+        "access.html",
+        users=everybody,
+        sessions=[each for user in everybody for each in app.access.sessions.of(user.id)],
+        own_session=visit.session.id if visit.session else "",
+        entries=entries[:SHOWN],
+        older=entries[SHOWN - 1].id if len(entries) > SHOWN else "",
+        changes=list(configuration_changes(app, SHOWN)),
+        inboxes=[each.name for each in app.directory.current().inboxes],
+        roles=list(Role),
+    )
+
+
+def add_user(visit: Visit) -> Response:
+    """Make a user."""
+    name, role = visit.text("name"), visit.text("role")
+    password = visit.password
+    read_mail = visit.text("read_mail") == "on"
+    users.add_user(visit.app, name, role, password, read_mail=read_mail, inboxes=visit.texts("inbox"))
+    visit.note("added a user", name)
+    return visit.back("/access", f"{name} may sign in now.")
+
+
+def remove_user(visit: Visit) -> Response:
+    """Remove a user and all sessions of the user."""
+    name = visit.values["name"]
+    users.remove_user(visit.app, name)
+    visit.note("removed a user", name)
+    return visit.back("/access", f"{name} was removed.")
+
+
+def revoke(visit: Visit) -> Response:
+    """End a session."""
+    visit.app.access.sessions.remove(visit.values["id"])
+    visit.note("ended a session", visit.values["id"][:12])
+    return visit.back("/access", "The session has ended.")
+
+
+ENDPOINTS: Final = (
+    Endpoint("GET", "/access", Right.ADMINISTER, access, title="Access"),
+    Endpoint("POST", "/access/users", Right.ADMINISTER, add_user),
+    Endpoint("POST", "/access/users/{name}/remove", Right.ADMINISTER, remove_user),
+    Endpoint("POST", "/access/sessions/{id}/revoke", Right.ADMINISTER, revoke),
+)

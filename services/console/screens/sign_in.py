@@ -1,0 +1,130 @@
+"""Signing in and out, and the page on which the first user is made."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from services.console.endpoints import Endpoint
+from services.console.identity import begin_session, named_by_proxy
+from services.console.visit import own_path
+from services.operator import access
+from services.operator.access import Right
+from services.operator.errors import NotAvailable
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from services.console.visit import Visit
+
+log = logging.getLogger(__name__)
+MAX_FAILURES, FAILURE_SECONDS = 5, 300.0
+WRONG: Final = "Name or password is wrong."
+
+
+class Failures:
+    """Refused sign-ins of the last minutes by name: after a few, further ones are not even checked."""
+
+    def __init__(self) -> None:
+        self._times: dict[str, list[float]] = {}
+        self._lock = threading.Lock()
+
+    def are_too_many(self, name: str) -> bool:
+        """Whether this name has to wait."""
+        with self._lock:
+            return len(self._recent(name)) >= MAX_FAILURES
+
+    def add(self, name: str) -> None:
+        """Count one."""
+        with self._lock:
+            self._times[name] = [*self._recent(name), time.monotonic()]
+
+    def _recent(self, name: str) -> list[float]:
+        since = time.monotonic() - FAILURE_SECONDS
+        self._times = {
+            each: kept for each, times in self._times.items() if (kept := [at for at in times if at > since])
+        }
+        return self._times.get(name, [])
+
+
+FAILURES: Final = Failures()
+
+
+def sign_in_page(visit: Visit) -> Response:
+    """The form; whoever a trusted proxy has identified is signed in at once."""
+    if visit.person is not None:
+        return visit.back("/")
+    if (name := named_by_proxy(visit)) and (secret := begin_session(visit, name)):
+        return _with_cookie(visit, visit.back("/"), secret)
+    return visit.page("sign_in.html", next=own_path(visit.query.get("next", "/")), refusal="")
+
+
+def sign_in(visit: Visit) -> Response:
+    """Check name and password and begin a session."""
+    name, password = visit.text("name"), visit.password
+    target = own_path(visit.text("next", "/"))
+    if FAILURES.are_too_many(name.casefold()):
+        refusal = f"Too many refused sign-ins for this name; try again in {FAILURE_SECONDS / 60:.0f} minutes."
+        return visit.page("sign_in.html", 429, next=target, refusal=refusal)
+    user = access.checked_password(visit.app, name, password)
+    if user is None:
+        FAILURES.add(name.casefold())
+        log.warning("sign_in_refused", extra={"client": visit.client})
+        return visit.page("sign_in.html", 403, next=target, refusal=WRONG)
+    access.note(visit.app, user.name, "signed in", visit.client)
+    return _with_cookie(visit, visit.back(target), access.sign_in(visit.app, user, visit.client))
+
+
+def sign_out(visit: Visit) -> Response:
+    """End the session."""
+    if visit.session is not None:
+        visit.app.access.sessions.remove(visit.session.id)
+        visit.note("signed out")
+    response = visit.back("/sign-in")
+    response.delete_cookie(visit.options.cookie, path="/")
+    return response
+
+
+def set_up_page(visit: Visit) -> Response:
+    """The form for the first user; only with the token that was printed at the start."""
+    token = visit.query.get("token", "")
+    offered = not visit.app.access.users.exist() and visit.app.access.sessions.is_set_up_token(token)
+    if not offered:
+        return visit.page("set_up.html", 404, token="", refusal="")
+    return visit.page("set_up.html", token=token, refusal="")
+
+
+def set_up(visit: Visit) -> Response:
+    """Make the first user, an administrator, and sign in."""
+    token, name, password = visit.text("token"), visit.text("name"), visit.password
+    try:
+        user = access.set_up(visit.app, token, name, password)
+    except NotAvailable as error:
+        still = visit.app.access.sessions.is_set_up_token(token)
+        return visit.page("set_up.html", 409, token=token if still else "", refusal=str(error))
+    access.note(visit.app, user.name, "made the first user")
+    return _with_cookie(visit, visit.back("/"), access.sign_in(visit.app, user, visit.client))
+
+
+def _with_cookie(visit: Visit, response: Response, secret: str) -> Response:
+    response.set_cookie(
+        visit.options.cookie,
+        secret,
+        max_age=access.SESSION_HOURS * 3600,
+        path="/",
+        secure=visit.options.secure,
+        httponly=True,
+        samesite="lax",
+    )
+    return response
+
+
+ENDPOINTS: Final = (
+    Endpoint("GET", "/sign-in", Right.PUBLIC, sign_in_page),
+    Endpoint("POST", "/sign-in", Right.PUBLIC, sign_in),
+    Endpoint("POST", "/sign-out", Right.SIGNED_IN, sign_out),
+    Endpoint("GET", "/set-up", Right.PUBLIC, set_up_page),
+    Endpoint("POST", "/set-up", Right.PUBLIC, set_up),
+)

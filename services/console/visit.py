@@ -1,0 +1,157 @@
+"""One request as a handler sees it: who asks, for what, with which form; and the answers that it may give."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from services.console import rendering
+from services.console.endpoints import all_endpoints
+from services.console.guards import form_token
+from services.operator import access
+from services.operator.access import Person, Right
+from services.operator.errors import NotAvailable
+from shared.store.settings import timezone
+
+if TYPE_CHECKING:
+    from starlette.datastructures import FormData, QueryParams
+
+    from services.console.options import Options
+    from shared.app import App
+    from shared.store.access import Session
+
+MAX_REASON: Final = 500
+SEE_OTHER: Final = 303
+
+
+class NotFound(Exception):
+    """There is no such thing, or not for this person: both get the same answer."""
+
+
+class Forbidden(Exception):
+    """The person lacks the right, or a write does not show that it comes from this console. The message says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A request. `values`: those of the path. `form`: of a POST, parsed and bounded; `body`: one of another kind."""
+
+    app: App
+    options: Options
+    path: str
+    values: Mapping[str, str]
+    query: QueryParams
+    headers: Mapping[str, str]
+    client: str
+    form: FormData | None = None
+    body: bytes = b""
+    person: Person | None = None
+    session: Session | None = None
+    secret: str = ""
+
+    @property
+    def who(self) -> Person:
+        """The signed-in person; endpoints that need a right have one."""
+        if self.person is None:
+            raise Forbidden("sign in first")
+        return self.person
+
+    def text(self, name: str, default: str = "") -> str:
+        """A field of the form, or else of the query, without what a browser puts around it."""
+        value = self.form.get(name) if self.form is not None else self.query.get(name)
+        return value.strip() if isinstance(value, str) else default
+
+    @property
+    def password(self) -> str:
+        """The field `password`, exactly as it was typed."""
+        value = self.form.get("password") if self.form is not None else None
+        return value if isinstance(value, str) else ""
+
+    def texts(self, name: str) -> list[str]:
+        """Every value of a field that may be there several times."""
+        source = self.form if self.form is not None else self.query
+        return [each for each in source.getlist(name) if isinstance(each, str)]
+
+    def number(self, name: str, default: int, most: int) -> int:
+        """A field with a number from 0 to `most`; anything else is the default."""
+        value = self.text(name)
+        return min(int(value), most) if value.isascii() and value.isdigit() and len(value) < 10 else default
+
+    def reason(self, *, needed: bool = False) -> str:
+        """The reason that the person gave. Raises `NotAvailable` without one that is needed."""
+        given = self.text("reason")[:MAX_REASON]
+        if needed and not given:
+            raise NotAvailable("write a reason; it is kept with the change")
+        return given
+
+    def see(self, inbox: str | None) -> None:
+        """Raise `NotFound` for what belongs to an inbox that the person may not see."""
+        if not self.who.sees(inbox):
+            raise NotFound
+
+    def note(self, what: str, about: str = "", why: str = "") -> None:
+        """Keep who did this, to what, when and why; every write of a handler calls it."""
+        access.note(self.app, self.who.name, what, about, why or self.reason())
+
+    def page(self, template: str, status: int = 200, **values: Any) -> Response:
+        """A page: a template within the layout."""
+        at = rendering.moments(_zone(self.app))
+        shared = {
+            "at": at,
+            "as_of": at(self.app.clock.now(), "%H:%M:%S"),
+            "form_token": self.form_token,
+            "navigation": self.navigation,
+            "notice": self._notice(),
+            "path": self.path,
+            "person": self.person,
+            "query": self.query,
+            "Right": Right,
+        }
+        return HTMLResponse(rendering.render(template, {**shared, **values}), status)
+
+    @property
+    def navigation(self) -> list[tuple[str, str, bool]]:
+        """Path, title, and whether it is the current one, of each screen that the person may see."""
+        person = self.person
+        shown = [each for each in all_endpoints() if each.title and person and person.may(each.right)]
+        current = max((each.path for each in shown if _is_within(self.path, each.path)), key=len, default="")
+        return [(each.path, each.title, each.path == current) for each in shown]
+
+    def _notice(self) -> str:
+        if self.session is None or not self.session.notice:
+            return ""
+        self.app.access.sessions.notice(self.session.id, "")
+        return self.session.notice
+
+    def back(self, path: str, notice: str = "") -> Response:
+        """Send the browser to a page of this console, which says `notice` once."""
+        if notice and self.session is not None:
+            self.app.access.sessions.notice(self.session.id, notice)
+        return RedirectResponse(own_path(path), SEE_OTHER)
+
+    @property
+    def form_token(self) -> str:
+        """What every form of this session carries."""
+        return form_token(self.secret) if self.secret else ""
+
+
+def _is_within(path: str, screen: str) -> bool:
+    return path == screen or (screen != "/" and path.startswith(f"{screen}/"))
+
+
+def _zone(app: App) -> ZoneInfo:
+    try:
+        return ZoneInfo(timezone(app.documents))
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")
+
+
+def own_path(path: str) -> str:
+    """A path on this console; anything that leads elsewhere becomes the first page."""
+    is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return quote(path, safe="/?&=%#+:;,@!$'()*~-._[]") if is_own else "/"

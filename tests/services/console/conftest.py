@@ -1,0 +1,84 @@
+"""A console on a desk: a client signed in by role for tests of the server, and a real browser."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from services.console import server
+from services.console.application import build
+from services.console.guards import form_token
+from services.console.options import Options
+from services.operator import access
+from tests.desk import Desk
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # it prefers a successor of httpx
+    from starlette.testclient import TestClient
+
+ROLES = ("viewer", "operator", "administrator")
+
+
+class Client(TestClient):
+    """A browser without a screen: sends the form token and an origin with every write, as pages of the console do."""
+
+    secret = ""
+
+    def submit(self, path: str, **fields: object) -> object:
+        """Send a form of a page."""
+        data = {"form_token": form_token(self.secret), **fields}
+        return self.post(path, data=data, headers={"Origin": "http://localhost"}, follow_redirects=False)
+
+
+Clients = Callable[..., Client]
+
+
+@pytest.fixture
+def clients(desk: Desk) -> Iterator[Clients]:
+    """Makes clients: `clients("operator", inboxes=["support"])`; without a role nobody is signed in."""
+    application = build(desk.app, Options())
+    made = list[Client]()
+
+    def client(role: str = "", **rights: object) -> Client:
+        one = Client(application, base_url="http://localhost")
+        made.append(one)
+        if role:
+            name = f"{role}-{len(made)}"
+            user = access.add_user(desk.app, name, role, **rights)
+            one.secret = access.sign_in(desk.app, user, "test")
+            one.cookies.set("postroom", one.secret)
+        return one
+
+    yield client
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def served(desk: Desk) -> Iterator[str]:
+    """The address of the console of a desk, served on loopback."""
+    options = Options(port=0)
+    listening = server.bound(options)
+    stop = threading.Event()
+    thread = threading.Thread(target=server.serve, args=(desk.app, options, listening, stop))
+    thread.start()
+    yield server.address(listening)
+    stop.set()
+    thread.join(20)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """Debian's Chromium without a screen."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium")
+    if path is None:
+        pytest.skip("chromium is not installed")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()

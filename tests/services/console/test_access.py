@@ -1,0 +1,287 @@
+"""Nobody gets further than their rights: host, first user, session, right, origin and form token, on every endpoint."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+
+from services.console.application import build
+from services.console.endpoints import Endpoint, all_endpoints
+from services.console.guards import is_allowed_host, is_own_origin, is_trusted_peer
+from services.console.options import Options
+from services.console.screens import sign_in as sign_in_screen
+from services.console.visit import own_path
+from services.operator import access
+from services.operator.access import Person, Right, person_of
+from tests.desk import Desk
+from tests.services.console.conftest import ROLES, Clients, TestClient
+
+PASSWORD = "correct horse battery"
+ENDPOINTS = [pytest.param(each, id=f"{each.method} {each.path}") for each in all_endpoints()]
+
+
+@pytest.fixture(autouse=True)
+def _no_failures_before() -> None:
+    sign_in_screen.FAILURES._times.clear()
+
+
+def concrete(path: str) -> str:
+    """The path with something in the place of each value."""
+    return re.sub(r"\{[^}]+\}", "something", path)
+
+
+def ask(client: TestClient, endpoint: Endpoint, **headers: str) -> int:
+    """The status of a request with no form token."""
+    sent = {"Origin": "http://localhost", **headers}
+    answer = client.request(endpoint.method, concrete(endpoint.path), headers=sent, follow_redirects=False)
+    return answer.status_code
+
+
+@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.values[0].path != "/live"])
+def test_an_endpoint_answers_only_those_with_its_right(endpoint: Endpoint, clients: Clients) -> None:
+    if endpoint.own_proof:
+        assert ask(clients(), endpoint) in {401, 403, 404, 503}
+        return
+    if endpoint.right != Right.PUBLIC:
+        expected = 303 if endpoint.method == "GET" else 403
+        assert ask(clients(), endpoint) == expected, "nobody is signed in"
+    for role in ROLES:
+        client = clients(role)
+        may = endpoint.right in access._RIGHTS[access.Role(role)]
+        status = ask(client, endpoint)
+        if not may or endpoint.method != "GET":
+            assert status == 403, f"{role}, without a form token"
+        else:
+            assert status in {200, 303, 404, 409}
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize(
+    "host", ["x/?", "evil.example", "localhost@evil.example", "localhost:80:80", "", "[::1", "a b"]
+)
+def test_no_endpoint_answers_under_another_name(endpoint: Endpoint, host: str, clients: Clients) -> None:
+    assert ask(clients("administrator"), endpoint, Host=host) == 421
+
+
+@pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.values[0].method == "POST"])
+def test_a_write_needs_an_origin_and_the_token_of_its_session(endpoint: Endpoint, clients: Clients) -> None:
+    if endpoint.own_proof:
+        return
+    client, other = clients("administrator"), clients("administrator")
+    path = concrete(endpoint.path)
+    foreign = {"Origin": "http://evil.example"}
+    own = {"Origin": "http://localhost"}
+    token = {"form_token": access_token(client)}
+    assert client.post(path, data=token, headers=foreign).status_code == 403
+    assert client.post(path, data=token).status_code == 403, "without any origin"
+    assert client.post(path, data={"form_token": access_token(other)}, headers=own).status_code == 403
+
+
+def access_token(client: object) -> str:
+    from services.console.guards import form_token
+
+    return form_token(client.secret)  # type: ignore[attr-defined]
+
+
+def test_a_method_that_an_endpoint_lacks_is_refused(clients: Clients) -> None:
+    answer = clients("administrator").put("/access")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
+def test_nothing_is_shown_before_a_user_exists(desk: Desk, clients: Clients) -> None:
+    client = clients()
+    assert client.get("/", follow_redirects=False).headers["location"] == "/set-up"
+    assert 'name="password"' not in client.get("/set-up").text
+    assert client.get("/set-up?token=guessed").status_code == 404
+    token = access.offered_set_up(desk.app)
+    assert 'name="password"' in client.get(f"/set-up?token={token}").text
+
+
+def test_the_token_of_the_first_user_counts_once(desk: Desk, clients: Clients) -> None:
+    client, token = clients(), access.offered_set_up(desk.app)
+    data = {"token": token, "name": "Ann", "password": PASSWORD}
+    short = client.post("/set-up", data={**data, "password": "short"}, headers={"Origin": "http://localhost"})
+    assert (short.status_code, "10 to 1000" in short.text) == (409, True)
+    made = client.post("/set-up", data=data, headers={"Origin": "http://localhost"}, follow_redirects=False)
+    assert (made.status_code, made.headers["location"]) == (303, "/")
+    assert client.get("/access").status_code == 200, "the first user is an administrator"
+    again = clients().post("/set-up", data={**data, "name": "Eve"}, headers={"Origin": "http://localhost"})
+    assert again.status_code == 409
+    assert [each.name for each in desk.app.access.users.all()] == ["Ann"]
+    assert access.offered_set_up(desk.app) is None
+
+
+def test_a_later_start_makes_an_earlier_token_void(desk: Desk) -> None:
+    first, second = access.offered_set_up(desk.app), access.offered_set_up(desk.app)
+    assert first
+    assert second
+    assert not desk.app.access.sessions.is_set_up_token(first)
+    assert desk.app.access.sessions.is_set_up_token(second)
+
+
+def signing_in(clients: Clients, name: str, password: str, **fields: str) -> object:
+    return clients().post(
+        "/sign-in",
+        data={"name": name, "password": password, **fields},
+        headers={"Origin": "http://localhost"},
+        follow_redirects=False,
+    )
+
+
+def test_signing_in_needs_the_password(desk: Desk, clients: Clients) -> None:
+    access.add_user(desk.app, "Ann", "viewer", PASSWORD)
+    assert signing_in(clients, "ann", PASSWORD).status_code == 303  # type: ignore[attr-defined]
+    for name, password in (("ann", PASSWORD + "x"), ("eve", PASSWORD), ("ann", "")):
+        refused = signing_in(clients, name, password)
+        assert refused.status_code == 403  # type: ignore[attr-defined]
+        assert "Name or password is wrong." in refused.text  # type: ignore[attr-defined]
+
+
+def test_a_user_without_a_password_signs_in_by_none(desk: Desk, clients: Clients) -> None:
+    access.add_user(desk.app, "Ann", "viewer")
+    assert signing_in(clients, "ann", "").status_code == 403  # type: ignore[attr-defined]
+
+
+def test_after_five_refusals_a_name_has_to_wait(desk: Desk, clients: Clients) -> None:
+    access.add_user(desk.app, "Ann", "viewer", PASSWORD)
+    statuses = [signing_in(clients, "Ann", "wrong password").status_code for _ in range(5)]  # type: ignore[attr-defined]
+    assert statuses == [403] * 5
+    assert signing_in(clients, "ann", PASSWORD).status_code == 429  # type: ignore[attr-defined]
+
+
+def test_the_store_has_neither_passwords_nor_secrets(desk: Desk) -> None:
+    user = access.add_user(desk.app, "Ann", "viewer", PASSWORD)
+    secret = access.sign_in(desk.app, user, "test")
+    token = "offered"
+    desk.app.access.sessions.offer_set_up(token)
+    stored = repr([*desk.store.find("console_users", {}), *desk.store.find("console_sessions", {})])
+    assert not [each for each in (PASSWORD, secret, token) if each in stored]
+
+
+def test_a_session_ends_by_time_by_revocation_and_with_its_user(desk: Desk, clients: Clients) -> None:
+    by_time, revoked, removed = clients("viewer"), clients("viewer"), clients("viewer")
+    assert {each.get("/", follow_redirects=False).status_code for each in (by_time, revoked, removed)} == {200}
+    (session,) = desk.app.access.sessions.of("viewer-2")
+    clients("administrator").submit(f"/access/sessions/{session.id}/revoke")
+    clients("administrator").submit("/access/users/viewer-3/remove")
+    assert [each.get("/", follow_redirects=False).status_code for each in (by_time, revoked, removed)] == [
+        200,
+        303,
+        303,
+    ]
+    desk.clock.advance(timedelta(hours=13))
+    assert by_time.get("/", follow_redirects=False).status_code == 303
+
+
+def test_a_new_password_ends_every_session(desk: Desk, clients: Clients) -> None:
+    client = clients("viewer")
+    access.set_password(desk.app, "viewer-1", PASSWORD)
+    assert client.get("/", follow_redirects=False).status_code == 303
+
+
+def test_signing_out_ends_the_session(desk: Desk, clients: Clients) -> None:
+    client = clients("viewer")
+    client.submit("/sign-out")
+    assert desk.app.access.sessions.of("viewer-1") == []
+
+
+def test_the_last_administrator_stays(desk: Desk, clients: Clients) -> None:
+    client = clients("administrator")
+    answer = client.submit("/access/users/administrator-1/remove")
+    assert "is the last administrator" in answer.text  # type: ignore[attr-defined]
+
+
+def test_what_people_did_is_kept_with_who_and_when(desk: Desk, clients: Clients) -> None:
+    clients("administrator").submit("/access/users", name="Bob", role="viewer", password=PASSWORD)
+    (entry,) = [each for each in desk.app.access.audit.recent(10) if each.what == "added a user"]
+    assert (entry.who, entry.about) == ("administrator-1", "Bob")
+
+
+@pytest.mark.parametrize(
+    ("peer", "header", "signed_in"),
+    [
+        ("testclient", "ann", False),
+        ("10.1.2.3", "ann", True),
+        ("10.1.2.3", "nobody", False),
+        ("11.1.2.3", "ann", False),
+    ],
+)
+def test_the_header_of_a_proxy_counts_from_listed_peers_alone(
+    desk: Desk, peer: str, header: str, *, signed_in: bool
+) -> None:
+    access.add_user(desk.app, "Ann", "viewer")
+    options = Options(trusted_proxies=("10.0.0.0/8",), user_header="x-user")
+    client = TestClient(build(desk.app, options), base_url="http://localhost", client=(peer, 1))
+    client.get("/sign-in", headers={"X-User": header})
+    assert (client.get("/", follow_redirects=False).status_code == 200) is signed_in
+
+
+def test_a_session_of_another_than_the_proxy_names_does_not_count(desk: Desk) -> None:
+    ann = access.add_user(desk.app, "Ann", "administrator")
+    access.add_user(desk.app, "Bob", "viewer")
+    options = Options(trusted_proxies=("10.0.0.1",), user_header="x-user")
+    client = TestClient(build(desk.app, options), base_url="http://localhost", client=("10.0.0.1", 1))
+    client.cookies.set("postroom", access.sign_in(desk.app, ann, "test"))
+    assert client.get("/access", headers={"X-User": "bob"}, follow_redirects=False).status_code == 303
+
+
+def test_an_event_stream_serves_no_page_of_another_origin(clients: Clients) -> None:
+    client = clients("viewer")
+    for headers in ({"Origin": "http://evil.example"}, {"Sec-Fetch-Site": "cross-site"}, {"Origin": "null"}):
+        assert client.get("/live", headers=headers).status_code == 403
+
+
+def test_every_answer_has_the_headers_that_keep_it_at_home(clients: Clients) -> None:
+    client = clients("administrator")
+    for path in ("/", "/nothing", "/static/console.css", "/sign-in"):
+        headers = client.get(path, follow_redirects=False).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "unsafe" not in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_body_beyond_the_bound_is_refused_before_it_is_read(clients: Clients) -> None:
+    client = clients("administrator")
+    answer = client.post("/access/users", content=b"x" * (2 << 20), headers={"Origin": "http://localhost"})
+    assert answer.status_code == 413
+
+
+def test_who_is_limited_to_inboxes_sees_no_other_and_administers_nothing() -> None:
+    from services.operator.access import User
+    from tests.desk import NOW
+
+    person = person_of(User("ann", "Ann", "administrator", NOW, inboxes=("support",)))
+    assert (person.sees("support"), person.sees("sales"), person.sees(None)) == (True, False, False)
+    assert not person.may(Right.ADMINISTER)
+    assert isinstance(person, Person)
+
+
+@pytest.mark.parametrize(
+    ("path", "kept"),
+    [
+        ("/mails?x=1", True),
+        ("//evil.example", False),
+        ("/\\evil.example", False),
+        ("https://evil.example", False),
+        ("/a\nb", False),
+    ],
+)
+def test_a_redirect_leads_to_this_console_alone(path: str, *, kept: bool) -> None:
+    assert own_path(path) == (path if kept else "/")
+
+
+def test_hosts_origins_and_peers() -> None:
+    assert is_allowed_host("localhost:8025", Options().allowed_hosts)
+    assert is_allowed_host("[::1]:8025", Options().allowed_hosts)
+    assert not is_allowed_host("desk.example", Options().allowed_hosts)
+    assert is_allowed_host("DESK.example", Options(hosts=frozenset({"desk.example"})).allowed_hosts)
+    own = {"host": "localhost:8025"}
+    assert is_own_origin({**own, "origin": "http://localhost:8025"}, "http")
+    assert not is_own_origin({**own, "origin": "http://localhost:8026"}, "http")
+    assert not is_own_origin({**own, "origin": "null"}, "http")
+    assert not is_own_origin(own, "http")
+    assert is_own_origin({**own, "sec-fetch-site": "same-origin"}, "http")
+    assert is_trusted_peer("10.1.1.1", ["10.0.0.0/8"])
+    assert not is_trusted_peer("not an address", ["10.0.0.0/8"])

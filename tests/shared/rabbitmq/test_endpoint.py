@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import socket
 import ssl
+from contextlib import closing
 from pathlib import Path
 
 import amqp
 import pytest
 from pika import exceptions as pika_errors
 
+from services.queues import QUEUES
+from shared.app import Location, _broker
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
+from shared.embedded.documents import EmbeddedDocuments
+from shared.rabbitmq.broker import RabbitBroker
 from shared.rabbitmq.endpoint import Endpoint
 from tests.servers.tls import Authority
+from tests.servers.web import Reply, Request, WebStub
 
 HERE = Endpoint("rabbit", 5672, "/", "desk", "s3cr3t")
 
@@ -98,3 +104,33 @@ def test_an_encrypted_key_is_refused_and_nobody_is_asked_for_a_passphrase(tmp_pa
     endpoint = Endpoint.parse(f"amqps://h/?certfile={locked.certificate}&keyfile={locked.key}")
     with pytest.raises(Misconfigured, match=r"client certificate of the broker cannot be used: .*desk\.key"):
         endpoint.tls_context()
+
+
+def test_the_file_of_the_environment_reaches_the_broker(tmp_path: Path) -> None:
+    environ = {"POSTROOM_BROKER_URL": "amqps://h/", "POSTROOM_CA_FILE": "/own.pem"}
+    location = Location.from_environment(environ, tmp_path)
+    with closing(EmbeddedDocuments(tmp_path)) as documents:
+        broker = _broker(location, QUEUES, documents)
+    assert isinstance(broker, RabbitBroker)
+    assert broker.endpoint.ca_file == "/own.pem"
+    broker.close()
+
+
+class Management(WebStub):
+    """The list of queues of RabbitMQ's management API."""
+
+    def answer(self, request: Request) -> Reply:
+        assert request.path == "/api/queues/%2F"
+        return Reply(body=[{"name": "intake", "messages_unacknowledged": 3}])
+
+
+@pytest.mark.parametrize(("trusted", "found"), [(True, {"intake": 3}), (False, None)])
+def test_the_management_api_is_asked_with_the_same_authorities(
+    tmp_path: Path, trusted: bool, found: dict[str, int] | None
+) -> None:
+    authority = Authority(tmp_path)
+    with Management(authority.issue("localhost")) as stub:
+        ca_file = str(authority.certificate) if trusted else None
+        broker = RabbitBroker("amqp://h/", QUEUES, management_url=stub.url, ca_file=ca_file)
+        assert broker._unacked() == found
+        broker.close()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from services.cli import output
-from services.cli.base import PROBLEM, Command, Group, as_json, is_all, opened, page_options
+from services.cli.base import PROBLEM, Command, Group, as_json, is_all, opened, page_options, who
 from services.cli.listing import Listing, Page
+from services.operator import outbox as actions
 from services.operator.outbox import Sending, find_outgoing, outgoing_as_json, outgoing_page_as_json, send_now, unsent
 from shared.store.outbox import STATES
 from shared.store.settings import timezone as timezone_of
@@ -90,6 +92,31 @@ def send(outbox_ids: tuple[str, ...], *, everything: bool) -> int:
             chosen = [find_outgoing(app, each) for each in outbox_ids]
         sendings = [_send(app, mail) for mail in output.progress(chosen, "sending", len(chosen))]
     return 0 if all(each.mail.state == "sent" for each in sendings) else PROBLEM
+
+
+@outbox.command(cls=Command)
+@click.argument("outbox_ids", metavar="OUTBOX_ID...", nargs=-1, required=True)
+@click.option("--reason", default="", metavar="TEXT", help="Kept with the mail.")
+def hold(outbox_ids: tuple[str, ...], *, reason: str) -> None:
+    """Let mail that has not left wait until somebody sends it with outbox send."""
+    _keep_back(outbox_ids, actions.hold, reason)
+
+
+@outbox.command(cls=Command)
+@click.argument("outbox_ids", metavar="OUTBOX_ID...", nargs=-1, required=True)
+@click.option("--reason", default="", metavar="TEXT", help="Kept with the mail.")
+def cancel(outbox_ids: tuple[str, ...], *, reason: str) -> None:
+    """Let mail that has not left never leave."""
+    _keep_back(outbox_ids, actions.cancel, reason)
+
+
+def _keep_back(outbox_ids: tuple[str, ...], action: Callable[..., None], reason: str) -> None:
+    with opened() as app:
+        for each in outbox_ids:
+            mail = find_outgoing(app, each)
+            action(app, mail, by=who(), reason=reason)
+            after = find_outgoing(app, mail.id)
+            output.result(outgoing_as_json(after), f"{after.state}  {after.id}  {', '.join(after.to)}")
 
 
 def _unsent(app: App) -> list[OutboxMail]:

@@ -27,7 +27,7 @@ from shared.mail_network.connection import AuthenticationRefused, Throttled
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Emit, Outcome, Retry, Wait
 from shared.runtime.stage import Stage
-from shared.store.outbox import Outbox, OutboxMail, OutboxState
+from shared.store.outbox import QUEUED, Outbox, OutboxMail, OutboxState
 from shared.store.people import People
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Notifier:
     def handle(self, queued: NotificationQueued) -> Outcome:
         """Send one mail of the outbox, unless it was sent or may not be sent."""
         mail = self.outbox.get(queued.outbox_id)
-        if mail is None or mail.state in ("sent", "blocked", "failed", "unsent"):
+        if mail is None or mail.state not in QUEUED:
             return Emit(note="nothing to send" if mail is None else f"is {mail.state}", mail_id=queued.mail_id)
         configuration, now = self.configuration(), self.clock.now()
         server = configuration.mail_server(mail.server or "")

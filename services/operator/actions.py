@@ -51,7 +51,7 @@ def release(app: App, mail_id: str, *, by: str = OPERATOR, reason: str = "") -> 
     now, message = app.clock.now(), _again(app, mail)
     app.mails.release(mail_id, now, by)
     app.broker.publish([message])
-    _note(app, mail_id, now, "released", f"by {by}{_because(reason)}; it was rejected: {mail.reason or ''}")
+    journal_action(app, mail_id, now, "released", f"by {by}{_because(reason)}; it was rejected: {mail.reason or ''}")
 
 
 def _again(app: App, mail: StoredMail) -> Message:
@@ -80,7 +80,7 @@ def replay(app: App, letter_id: str, *, by: str = OPERATOR, reason: str = "") ->
         app.mails.reopen(letter.mail_id, was="dead")
     app.broker.publish([app.dead_letters.message(letter)])
     app.dead_letters.close(letter_id, "replayed", at=now, by=by)
-    _note(app, letter.mail_id, now, "replayed", f"by {by}{_because(reason)}; back to {letter.queue}")
+    journal_action(app, letter.mail_id, now, "replayed", f"by {by}{_because(reason)}; back to {letter.queue}")
     return letter.queue
 
 
@@ -89,7 +89,7 @@ def discard(app: App, letter_id: str, *, by: str = OPERATOR, reason: str = "") -
     letter = _open_letter(app, letter_id)
     now = app.clock.now()
     app.dead_letters.close(letter_id, "discarded", at=now, by=by, why=reason)
-    _note(app, letter.mail_id, now, "discarded", f"by {by}{_because(reason)}")
+    journal_action(app, letter.mail_id, now, "discarded", f"by {by}{_because(reason)}")
 
 
 def _because(reason: str) -> str:
@@ -130,7 +130,8 @@ def _open_letter(app: App, letter_id: str) -> DeadLetter:
     return letter
 
 
-def _note(app: App, mail_id: str | None, at: datetime, decision: str, why: str) -> None:
+def journal_action(app: App, mail_id: str | None, at: datetime, decision: str, why: str) -> None:
+    """Keep what an operator did to a mail in its journal; nothing for what is about no mail."""
     if not mail_id:
         return
     id_ = id_under(mail_id, OPERATOR, decision, at.isoformat())

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from services.operator.inboxes import InboxView
     from shared.app import App
 
-LEFT: Final[tuple[OutboxState, ...]] = ("sent", "failed", "blocked", "unsent")
+LEFT: Final[tuple[OutboxState, ...]] = ("sent", "failed", "blocked", "unsent", "held", "cancelled")
 """States of outgoing mail that the notifier does not work on any more."""
 
 

@@ -174,7 +174,7 @@ def _failed_test(state: InboxState) -> TestResult | None:
     return test
 
 
-UNDELIVERED: Final[tuple[OutboxState, ...]] = ("unsent", "failed", "blocked")
+UNDELIVERED: Final[tuple[OutboxState, ...]] = ("unsent", "failed", "blocked", "held")
 """States of outgoing mail that does not leave by itself."""
 
 

@@ -1,10 +1,11 @@
-"""Outgoing mail as people see it: find one, show it, send it now."""
+"""Outgoing mail as people see it: find one, show it, send it now, hold it, cancel it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from services.operator.actions import journal_action
 from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
 from services.operator.view import values_of
@@ -16,7 +17,9 @@ if TYPE_CHECKING:
     from shared.config.model import Configuration, MailServer
     from shared.store.outbox import OutboxMail, OutboxState
 
-SENDABLE: Final[tuple[OutboxState, ...]] = ("unsent", "waiting", "failed")
+SENDABLE: Final[tuple[OutboxState, ...]] = ("unsent", "waiting", "failed", "held")
+HOLDABLE: Final[tuple[OutboxState, ...]] = ("unsent", "waiting", "failed")
+CANCELLABLE: Final[tuple[OutboxState, ...]] = ("unsent", "waiting", "failed", "blocked", "held")
 _LISTED: Final = (
     *("id", "to", "subject", "text", "kind", "record", "state", "message_id", "in_reply_to", "mail_id", "at", "reason"),
 )
@@ -56,6 +59,27 @@ def send_now(app: App, mail: OutboxMail) -> Sending:
     after = app.outbox.get(mail.id) or mail
     waiting = outcome.reason if isinstance(outcome, Retry | Wait) else ""
     return Sending(after, after.reason or waiting)
+
+
+def hold(app: App, mail: OutboxMail, *, by: str, reason: str = "") -> None:
+    """Let a mail that has not left wait until somebody sends it. Raises `NotAvailable` when it is too late."""
+    _keep_back(app, mail, HOLDABLE, "held", by, reason)
+
+
+def cancel(app: App, mail: OutboxMail, *, by: str, reason: str = "") -> None:
+    """Let a mail never leave. Raises `NotAvailable` when it is too late."""
+    _keep_back(app, mail, CANCELLABLE, "cancelled", by, reason)
+
+
+def _keep_back(
+    app: App, mail: OutboxMail, states: tuple[OutboxState, ...], to: OutboxState, by: str, reason: str
+) -> None:
+    now, why = app.clock.now(), f"{to} by {by}" + (f": {reason.strip()}" if reason.strip() else "")
+    if not app.outbox.keep_back(mail.id, states, to, why, now):
+        state = (app.outbox.get(mail.id) or mail).state
+        raise NotAvailable(f"{mail.id} is {state}; only {', '.join(states)} mail can be {to}")
+    if mail.mail_id:
+        journal_action(app, mail.mail_id, now, f"answer {to}", why)
 
 
 def server_for(mail: OutboxMail, configuration: Configuration) -> MailServer:

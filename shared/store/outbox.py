@@ -17,8 +17,10 @@ from shared.reply_tokens import ReplyTokens, Signed, with_tag
 from shared.store.documents import Document, Documents
 from shared.store.mails import message_key
 
-OutboxState = Literal["unsent", "waiting", "sending", "sent", "failed", "blocked"]
-STATES: Final[tuple[OutboxState, ...]] = ("unsent", "waiting", "sending", "sent", "failed", "blocked")
+OutboxState = Literal["unsent", "waiting", "sending", "sent", "failed", "blocked", "held", "cancelled"]
+STATES: Final[tuple[OutboxState, ...]] = (
+    *("unsent", "waiting", "sending", "sent", "failed", "blocked", "held", "cancelled"),
+)
 QUEUED: Final[tuple[OutboxState, ...]] = ("waiting", "sending")
 """States in which the notifier has a message for the mail."""
 Recipients = Literal["to_key", "stranger_domain", "to_stranger"]
@@ -80,8 +82,9 @@ class OutboxMail:
     Life: queued as `waiting`, or as `unsent` when no mail server is configured (then it leaves only when an operator
     sends it). The notifier claims it (`sending`, `claimed_at`, `tries`), then it is `sent`, `failed`, or `blocked` by a
     rule, with the `reason` and `ended_at`; or `waiting` again when its server is unavailable, with the error of the
-    latest try as `reason` and the time of the first as `failing_since`. An operator may send `unsent`, `waiting` and
-    `failed` mail again. A mail that was sent may be reported as not delivered (`undelivered`). Nothing removes it.
+    latest try as `reason` and the time of the first as `failing_since`. An operator may hold mail that has not left
+    (`held`), send `unsent`, `waiting`, `failed` and `held` mail now, or cancel it (`cancelled`, for good). A mail that
+    was sent may be reported as not delivered (`undelivered`). Nothing removes it.
 
     `to_key`, `message_key`, `stranger_domain` and `to_stranger` are what it is found and counted by; `mail_id` is the
     mail that it answers, `record` the number of the record with the id `record_id`. `html` None: it is made from
@@ -220,6 +223,12 @@ class Outbox:
     def end(self, outbox_id: str, state: OutboxState, reason: str, at: datetime) -> bool:
         """Store how the sending of a waiting or claimed mail ended."""
         return self._move(outbox_id, QUEUED, state, reason=reason, ended_at=at)
+
+    def keep_back(
+        self, outbox_id: str, states: Sequence[OutboxState], to: OutboxState, reason: str, at: datetime
+    ) -> bool:
+        """Hold or cancel a mail that is in one of `states`; False when it is not any more."""
+        return self._move(outbox_id, states, to, reason=reason, ended_at=at)
 
     def mark_undelivered(self, mail: UndeliveredMail) -> None:
         """Note the recipients who do not get a mail; repeating it changes nothing."""

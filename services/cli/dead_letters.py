@@ -50,6 +50,21 @@ def _row(letter: DeadLetter, timezone: str) -> tuple[object, ...]:
 
 
 @dead_letters.command(cls=Command)
+def causes() -> None:
+    """List the causes of open letters: one stage and one kind of reason, with how many letters it has."""
+    from services.operator.dead_letter_causes import causes as found
+
+    with opened() as app:
+        listed, timezone = found(app).causes, timezone_of(app.documents)
+    if as_json():
+        for each in listed:
+            output.emit(each.as_json())
+        return
+    rows = ((each.id, each.stage, each.count, output.local(each.last, timezone), each.reason) for each in listed)
+    output.table(("cause", "stage", "letters", "at", "reason"), rows, empty=NONE_OPEN)
+
+
+@dead_letters.command(cls=Command)
 @click.argument("letter_id")
 def show(letter_id: str) -> None:
     """Show one letter with the message that failed."""
@@ -84,7 +99,8 @@ def show(letter_id: str) -> None:
 @click.argument("letter_ids", metavar="LETTER_ID...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every open letter.")
 @click.option("--stage", help="With --all: letters of one stage.")
-def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) -> None:
+@click.option("--cause", metavar="ID", help="With --all: letters of one cause, see causes.")
+def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, cause: str | None) -> None:
     """Send letters back to the queue that they came from; what was committed is not repeated.
 
     A running `up` or the workers take them up.
@@ -92,15 +108,23 @@ def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) 
     from services.operator import actions
 
     with opened() as app:
-        for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "replaying"):
+        for letter in output.progress(
+            _chosen(app, letter_ids, everything=everything, stage=stage, cause=cause), "replaying"
+        ):
             queue = actions.replay(app, letter.id)
             facts = {"id": letter.id, "letter_id": letter.id, "queue": queue, "state": "replayed"}
             output.result(facts, f"replayed  {letter.id}  to {queue}")
 
 
-def _chosen(app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: str | None) -> list[DeadLetter]:
+def _chosen(
+    app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, cause: str | None
+) -> list[DeadLetter]:
     if not is_all(letter_ids, everything=everything, what="letters"):
         return [find_letter(app, each) for each in letter_ids]
+    if cause:
+        from services.operator.dead_letter_causes import letters_of_cause
+
+        return list(letters_of_cause(app, cause))
     found = open_letters(app, stage)
     if not found:
         click.echo(NONE_OPEN, err=True)
@@ -111,13 +135,18 @@ def _chosen(app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: s
 @click.argument("letter_ids", metavar="LETTER_ID...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="Every open letter.")
 @click.option("--stage", help="With --all: letters of one stage.")
+@click.option("--cause", metavar="ID", help="With --all: letters of one cause, see causes.")
 @click.option("--reason", default="", metavar="TEXT", help="Reason, stored with the letter.")
-def discard(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, reason: str) -> None:
+def discard(
+    letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, cause: str | None, reason: str
+) -> None:
     """Close letters without another try; mail, error and incident stay."""
     from services.operator import actions
 
     with opened() as app:
-        for letter in output.progress(_chosen(app, letter_ids, everything=everything, stage=stage), "discarding"):
+        for letter in output.progress(
+            _chosen(app, letter_ids, everything=everything, stage=stage, cause=cause), "discarding"
+        ):
             actions.discard(app, letter.id, reason=reason)
             facts = {"id": letter.id, "letter_id": letter.id, "state": "discarded"}
             output.result(facts, f"discarded  {letter.id}")

@@ -27,6 +27,7 @@ from shared.runtime.hooks import Hook, Hooks
 from shared.runtime.observe import JournalWriter, LogLines
 from shared.runtime.pauses import PauseReader
 from shared.runtime.stage import Stage
+from shared.runtime.throughput import Throughput
 from shared.runtime.worker import (
     DEPENDENCY_ERRORS,
     PREFETCH,
@@ -65,7 +66,8 @@ def worker_dependencies(app: App, *hooks: Hook) -> WorkerDependencies:
 
     make = carry if app.one_file else pack
 
-    all_hooks = Hooks(JournalWriter(app.journal, app.clock), LogLines(partial(is_logged, app)), *hooks)
+    counting = Throughput(app.stage_counts.add)
+    all_hooks = Hooks(JournalWriter(app.journal, app.clock), LogLines(partial(is_logged, app)), counting, *hooks)
     store = app.documents
     return WorkerDependencies(
         app.broker, pack_for_readers, store.batch, store.ping, all_hooks, store.look_ahead, pause_reader(app)

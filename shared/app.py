@@ -37,6 +37,7 @@ from shared.store.records import Records
 from shared.store.reports import ReportStates
 from shared.store.schema import agree_on_version
 from shared.store.settings import has_configuration
+from shared.store.stage_counts import StageCounts
 from shared.store.sweeps import Sweeps
 from shared.store.uploads import Uploads
 
@@ -90,6 +91,7 @@ class App:
         self.sweeps, self.firings = Sweeps(documents), Firings(documents)
         self.reports, self.jobs = ReportStates(documents), Jobs(documents)
         self.pauses, self.intake_tokens = StagePauses(documents), IntakeTokens(documents)
+        self.stage_counts = StageCounts(documents)
 
     @cached_property
     def outbox(self) -> Outbox:

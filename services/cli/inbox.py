@@ -138,6 +138,15 @@ def sample(name: str, type_name: str | None) -> None:
 
 
 @inbox.command(cls=Command)
+@click.argument("name")
+def fetch(name: str) -> None:
+    """Have a running fetcher visit an inbox at once, not at its next poll."""
+    with opened() as app:
+        inboxes.ask_for_visit(app, name)
+    output.result({"inbox": name, "state": "asked"}, f"asked  {name} is visited at once by postroom up or the fetcher")
+
+
+@inbox.command(cls=Command)
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="All inboxes: none is visited any more.")
 @click.option("--reason", default="stopped by an operator", help="Shown by inbox list.")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
 from services.fetcher import mailbox, slots
 from services.fetcher.idle import IdleWatch
@@ -110,6 +111,7 @@ class FetcherSource:
         self._plans: dict[str, _Plan] = {}
         self._unsupported: dict[str, str] = {}
         self._outage, self._pause = (Outage(wiring.hooks, PART, "") for _ in range(2))
+        self._began_at, self._visited_at = self._clock.now(), dict[str, datetime]()
         self._stopping = threading.Event()
         self._open: dict[str, Mailbox] = {}
         self._news: set[str] = set()
@@ -130,7 +132,14 @@ class FetcherSource:
         states = self.states.all()
         running = [each for each in self._wiring.inboxes() if self._runs(each, states)]
         self._running = {each.name for each in running}
-        return sorted((each for each in running if self._is_due(each)), key=self._due_since)
+        asked = {name for name, state in states.items() if self._is_asked_for(state)}
+        due = (each for each in running if each.name in asked or self._is_due(each))
+        return sorted(due, key=self._due_since)
+
+    def _is_asked_for(self, state: InboxState) -> bool:
+        """Whether an operator has asked for a visit since the last one of this process."""
+        visited = self._visited_at.get(state.name, self._began_at)
+        return state.visit_asked_at is not None and state.visit_asked_at > visited
 
     def _is_paused(self) -> bool:
         reason = self._wiring.pause_reason()
@@ -189,14 +198,16 @@ class FetcherSource:
     def poll(self, inbox: Inbox) -> Polled:
         """Visit one inbox now. Failures are stored and returned in the result; only bugs are raised."""
         self._news.discard(inbox.name)
+        self._visited_at[inbox.name] = self._clock.now()
         try:
             polled = self._visit(inbox)
         except PostroomError as error:
             self._failed(inbox, error)
             return Polled(inbox.name, failures=[str(error)])
-        self._plan(inbox)
+        pause = self._plan(inbox)
         if not polled.busy:
             state = self.states.succeeded(inbox.name, "; ".join(polled.failures[:3]) or None)
+            self.states.planned(inbox.name, timedelta(seconds=pause), throttled=False)
             if state.ticket:
                 self._note_recovery(inbox, state.ticket)
         return polled
@@ -248,6 +259,7 @@ class FetcherSource:
         self._wiring.hooks(Retried(PART, inbox.name, "", "", reason, pause, counted=not ours))
         if ours:
             return  # not a failure of the inbox
+        self.states.planned(inbox.name, timedelta(seconds=pause), throttled=asked_wait is not None)
         if isinstance(error, AuthenticationRefused):
             self._refused(inbox, reason)
         else:

@@ -202,6 +202,17 @@ def _waiting(found: Peek) -> WaitingMail:
     return WaitingMail(found.key.id, found.size, sender, mail.subject, mail.text, mail.date)
 
 
+def ask_for_visit(app: App, name: str) -> None:
+    """Have the fetcher visit an inbox at once. Raises `NotAvailable` when it visits this inbox never, or not now."""
+    inbox = inbox_named(app, name)
+    if inbox.protocol == "none":
+        raise NotAvailable(f"{name} takes mail from intake only; there is no mailbox to visit")
+    view = next(each for each in inbox_views(app) if each.inbox.name == name)
+    if view.running in {"stopped", "disabled"}:
+        raise NotAvailable(f"{name} is {view.running}; start it first")
+    InboxStates(app.documents, app.clock).ask_for_visit(name)
+
+
 def stop_inbox(app: App, name: str, reason: str) -> None:
     """Take no more mail from an inbox, without a restart."""
     InboxStates(app.documents, app.clock).stop(inbox_named(app, name).name, reason)

@@ -31,6 +31,8 @@ FieldKind = Literal[
 ]
 Filled = Mapping[str, Sequence[str]]
 """What was filled in: field → values. A switch that is off has none."""
+TYPED: Final = "typed in, or a reference to it: ${ENV_NAME} or file:path;"
+"""How a secret is filled in, before the help of its key."""
 REMOVE: Final = "remove:"
 """Before the name of a secret's field: remove what is stored."""
 
@@ -250,10 +252,11 @@ def _fields(cls: Any, heading: str, prefix: str, protocol: str) -> Iterator[Form
             yield from _fields(made, member.name, f"{name}.", protocol)
             continue
         kind, choices = made
+        help_text = key_help().get(heading, {}).get(member.name, "")
         yield FormField(
             name,
             kind,
-            key_help().get(heading, {}).get(member.name, ""),
+            TYPED + help_text.removeprefix("secret").removeprefix(":") if kind == "secret" else help_text,
             _default(member),
             _choices(name, choices, protocol),
             member.required,

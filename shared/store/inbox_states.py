@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.clock import Clock
@@ -37,6 +37,8 @@ class Stop:
 class InboxState:
     """The state of one inbox; times are None when it never happened.
 
+    `next_visit_at`: when the fetcher means to visit it; `throttled_until`: when its server, as it said, lets it in
+    again; `visit_asked_at`: when an operator last asked for a visit at once.
     `ticket`: the id of the stop whose ticket waits for the note that the inbox is read again.
     """
 
@@ -48,6 +50,9 @@ class InboxState:
     polled_at: datetime | None = None
     test: TestResult | None = None
     ticket: str | None = None
+    next_visit_at: datetime | None = None
+    throttled_until: datetime | None = None
+    visit_asked_at: datetime | None = None
 
 
 _encode, _decode = to_plain(TestResult, STORED), from_plain(InboxState, STORED)
@@ -80,6 +85,16 @@ class InboxStates:
         at = now if error else None
         change = {"auth_failures": 0, "polled_at": now, "error": error, "error_at": at}
         return _decode(self._documents.upsert(INBOX_STATES, name, {"$set": change}))
+
+    def planned(self, name: str, pause: timedelta, *, throttled: bool) -> None:
+        """Record when it is visited next, and whether that is because its server asked to wait."""
+        at = self._clock.now() + pause
+        change = {"next_visit_at": at, "throttled_until": at if throttled else None}
+        self._documents.upsert(INBOX_STATES, name, {"$set": change})
+
+    def ask_for_visit(self, name: str) -> None:
+        """Ask the fetcher to visit an inbox at once, whichever process it is."""
+        self._documents.upsert(INBOX_STATES, name, {"$set": {"visit_asked_at": self._clock.now()}})
 
     def failed(self, name: str, reason: str) -> None:
         """Record a poll that failed for another reason than the login."""

@@ -9,7 +9,9 @@ import pytest
 
 from services.fetcher.mailbox import Key, Peek
 from services.operator.errors import NotAvailable
+from services.operator.inbox_rows import inbox_rows
 from services.operator.inboxes import (
+    ask_for_visit,
     check_connection,
     inbox_named,
     inbox_views,
@@ -118,3 +120,23 @@ def test_a_test_mail_needs_a_server_with_a_user(desk: Desk) -> None:
     found = server_for_test_mail(desk.app, "other")
     assert found is not None
     assert found.name == "user"
+
+
+def test_an_inbox_that_is_asked_for_is_visited_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from services.runner import build_fetcher
+
+    desk.configure(a_configuration(an_inbox(protocol="imap", host="localhost", port=9, password=Secret("${X}"))))
+    fetcher = build_fetcher(desk.app)
+    monkeypatch.setattr(fetcher, "_is_due", lambda _: False)
+    assert fetcher.due() == []
+    ask_for_visit(desk.app, "support")
+    assert [each.name for each in fetcher.due()] == ["support"]
+    assert fetcher.poll(fetcher.due()[0]).failures
+    assert fetcher.due() == []
+    row = inbox_rows(desk.app)[0]
+    assert (row.state, row.last_success_at) == ("cannot be read", None)
+    assert row.next_visit_at is not None
+    assert row.last_visit_at is not None
+    stop_inbox(desk.app, "support", "for a while")
+    with pytest.raises(NotAvailable, match="support is stopped; start it first"):
+        ask_for_visit(desk.app, "support")

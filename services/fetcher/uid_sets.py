@@ -8,7 +8,7 @@ from typing import Final
 
 MAX_SET_BYTES: Final = 900
 """Command lines of at most 1000 octets are safe with every server (RFC 2683, 3.2.1.5)."""
-MAX_SET_MAILS: Final = 500
+MAX_SET_MAILS: Final = 1000
 
 
 def uid_sets(uids: Iterable[int]) -> Iterator[tuple[str, int]]:

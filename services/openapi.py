@@ -7,12 +7,14 @@ because serving needs none of it.
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
+from services.console.intake.mail_services import SIGNATURE_HEADER
 from services.console.intake.receive import ENDPOINTS, KEY, MAX_ENVELOPE_CHARACTERS, MEDIA_TYPES
 from services.operator.intake_tokens import DEFAULT_RATE
 from shared.config.model import Settings
@@ -98,7 +100,40 @@ def _refusal(status: int) -> Json:
     return answer | {"content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}}
 
 
-_OPERATIONS: Final = {"receive": _receive}
+def _form(service: str, summary: str, security: str | None, media: Sequence[str], field: str) -> Callable[[], Json]:
+    """A form of a mail service. Its media types, and the field that has the raw mail."""
+    properties = {"type": "object", "required": [field], "properties": {field: {"type": "string"}}}
+
+    def made() -> Json:
+        statuses = [status for status in REASONS if status != HTTPStatus.FORBIDDEN]
+        return {
+            "operationId": f"{service}Form",
+            "summary": summary,
+            "security": [{security: []}] if security else [],
+            "parameters": [_inbox()],
+            "requestBody": {"required": True, "content": {each: {"schema": properties} for each in media}},
+            "responses": {"200": _taken(), **_refusals(*statuses)},
+        }
+
+    return made
+
+
+FORMS: Final = ("multipart/form-data", "application/x-www-form-urlencoded")
+_OPERATIONS: Final[Mapping[str, Callable[[], Json]]] = {
+    "receive": _receive,
+    "mailgun": _form(
+        "mailgun", "A route of Mailgun that forwards raw mail; `signature`, `timestamp` and `token` prove it.",
+        None, FORMS, "body-mime",
+    ),
+    "sendgrid": _form(
+        "sendgrid", f"SendGrid's Inbound Parse with raw mail; the header `{SIGNATURE_HEADER}` proves it.",
+        None, FORMS, "email",
+    ),
+    "postmark": _form(
+        "postmark", "Postmark's inbound webhook with raw mail; a token is the password.",
+        "password", ["application/json"], "RawEmail",
+    ),
+}  # fmt: skip
 """Name of an endpoint → what makes its description."""
 
 

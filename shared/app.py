@@ -26,6 +26,7 @@ from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
 from shared.store.firings import Firings
 from shared.store.indexes import INDEXES
+from shared.store.intake_keys import IntakeKeys
 from shared.store.intake_tokens import IntakeTokens
 from shared.store.jobs import Jobs
 from shared.store.journal import Journal
@@ -91,7 +92,7 @@ class App:
         self.sweeps, self.firings = Sweeps(documents), Firings(documents)
         self.reports, self.jobs = ReportStates(documents), Jobs(documents)
         self.pauses, self.intake_tokens = StagePauses(documents), IntakeTokens(documents)
-        self.stage_counts = StageCounts(documents)
+        self.stage_counts, self.intake_keys = StageCounts(documents), IntakeKeys(documents)
 
     @cached_property
     def outbox(self) -> Outbox:

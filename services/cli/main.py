@@ -33,7 +33,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "dead-letters": ("services.cli.dead_letters:dead_letters", "What failed: look, replay, discard."),
     "outbox": ("services.cli.outbox:outbox", "Outgoing mail, sent and waiting."),
     "inbox": ("services.cli.inbox:inbox", "Inboxes: list, test, start, stop, peek, sample."),
-    "token": ("services.cli.token:token", "Tokens of HTTP intake: add, list, revoke."),
+    "token": ("services.cli.token:token", "Tokens of HTTP intake, and keys of mail services."),
     "mail-server": ("services.cli.mail_server:mail_server", "Mail servers: list, test, send a test mail."),
     "config": ("services.cli.config:config", "Check, apply and export the configuration; list its changes."),
     "backup": ("services.cli.backup:backup", "Back up store and queues of the embedded default to a file."),

@@ -1,4 +1,7 @@
-"""`postroom token`: the tokens of HTTP intake. A new one is shown once; the store keeps its hash."""
+"""`postroom token`: the tokens of HTTP intake, and the keys of mail services that post to it.
+
+A new token is shown once; the store keeps its hash.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import click
 from services.cli import output
 from services.cli.base import Command, Group, as_json, is_all, opened, page_options, who
 from services.cli.listing import Listing, Page
+from services.operator.intake_keys import SERVICES, Service, key_as_json, remove_key, set_key
 from services.operator.intake_tokens import DEFAULT_RATE, SHORT_ID, add_token, revoke_tokens, token_as_json
 from shared.store.settings import timezone as timezone_of
 
@@ -19,7 +23,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Group)
 def token() -> None:
-    """Tokens of HTTP intake: add, list, revoke."""
+    """Tokens of HTTP intake: add, list, revoke; keys of mail services."""
 
 
 @token.command(cls=Command)
@@ -73,3 +77,38 @@ def revoke(inbox: str, token_ids: tuple[str, ...], *, everything: bool) -> None:
         output.result(token_as_json(each), f"revoked {each.id[:SHORT_ID]}")
     if not revoked and not as_json():
         click.echo("no valid token was revoked", err=True)
+
+
+@token.command(cls=Command)
+@click.argument("inbox")
+@click.argument("service", type=click.Choice(SERVICES))
+@click.argument("value", metavar="KEY", required=False)
+@click.option("--remove", is_flag=True, help="Remove the key: forms of the service are refused.")
+def key(inbox: str, service: Service, value: str | None, *, remove: bool) -> None:
+    """Set the KEY by which a mail service signs what it posts to INBOX.
+
+    Mailgun: a reference to the account's signing key, ${NAME} or file:PATH. SendGrid: the public verification key.
+    """
+    if remove == (value is not None):
+        raise click.UsageError("give the key, or --remove")
+    with opened() as app:
+        if value is None:
+            remove_key(app, inbox, service)
+            return
+        output.result(key_as_json(set_key(app, inbox, service, value, who())), f"{service} may post to {inbox}")
+
+
+@token.command(cls=Command)
+@click.argument("inbox", required=False)
+@page_options
+def keys(inbox: str | None, limit: int, skip: int) -> None:
+    """List the keys of mail services, the oldest first, or those of one INBOX."""
+    with opened() as app:
+        timezone = timezone_of(app.documents)
+        listing = Listing(
+            key_as_json,
+            ("inbox", "service", "key", "added", "by"),
+            lambda each: (each.inbox, each.service, each.key, output.local(each.added_at, timezone), each.added_by),
+            "no keys; postroom token key INBOX SERVICE KEY sets one",
+        )
+        listing.show_page(list(app.intake_keys.every(inbox))[skip:], Page(limit, skip))

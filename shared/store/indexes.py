@@ -14,6 +14,7 @@ INDEXES: tuple[Index, ...] = (
     Index("mails", ("received_at",)),
     Index("mails", ("loop_key", "received_at")),
     Index("arrivals", ("state", "at")),
+    Index("intake_signatures", ("at",)),
     Index("ledger", ("inbox", "state")),
     Index("people", ("addresses",), array=True),
     Index("people", ("teams",), array=True),

@@ -59,13 +59,16 @@ class Share:
         self.held = size
 
 
-async def read_body(request: Request, most: int, share: Share) -> bytes:
-    """The body, of at most `most` bytes. Raises `Refusal`: 400, 408, 413, 415 or 503."""
+async def read_body(request: Request, most: int, share: Share, *, ahead: bool = True) -> bytes:
+    """The body, of at most `most` bytes. Raises `Refusal`: 400, 408, 413, 415 or 503.
+
+    `ahead`: hold the declared length from the beginning; else only what was read.
+    """
     length = _declared_length(request)
     if length is not None:
         if length > most:
             raise too_large(most)
-        share.grow_to(length)
+        share.grow_to(length if ahead else 0)
     if request.headers.get("content-encoding", "identity").lower() != "identity":
         raise Refusal(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "Content-Encoding is not supported; send the bytes themselves")
     try:

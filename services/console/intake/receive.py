@@ -19,6 +19,7 @@ from starlette.routing import Route
 from services.console.intake.admission import Admission
 from services.console.intake.body import Memory, read_body
 from services.console.intake.group_commit import Busy, GroupCommit
+from services.console.intake.posted import PostedForms
 from services.console.intake.refusal import Refusal, bad_request, unavailable
 from shared.contracts.errors import PostroomError
 from shared.intake import RawMail
@@ -50,7 +51,12 @@ class Endpoint:
     name: str
 
 
-ENDPOINTS: Final = (Endpoint("/intake/{inbox}", "receive"),)
+ENDPOINTS: Final = (
+    Endpoint("/intake/{inbox}", "receive"),
+    Endpoint("/intake/{inbox}/mailgun/mime", "mailgun"),
+    Endpoint("/intake/{inbox}/sendgrid", "sendgrid"),
+    Endpoint("/intake/{inbox}/postmark", "postmark"),
+)
 
 
 class Intake:
@@ -59,6 +65,8 @@ class Intake:
     def __init__(self, app: App) -> None:
         self.app, self.admission = app, Admission(app)
         self.commits, self.memory = GroupCommit(app.door.hand_over), Memory(MAX_MEMORY_BYTES)
+        self._forms = PostedForms(app, self.admission, self.store)
+        self.mailgun, self.sendgrid = self._forms.mailgun, self._forms.sendgrid
 
     def routes(self) -> list[Route]:
         """Every endpoint."""
@@ -79,6 +87,10 @@ class Intake:
             raw = await read_body(request, admitted.max_mail_size, share)
             id_ = await self.store(RawMail(raw, inbox, source_id, sender, recipients))
         return JSONResponse({"mail_id": id_}, HTTPStatus.ACCEPTED)
+
+    async def postmark(self, request: Request) -> Response:
+        """Take one mail that Postmark posts."""
+        return await self._forms.postmark(request, self.memory)
 
     async def store(self, mail: RawMail) -> str:
         """The id of the mail, when the broker has confirmed it. Raises `Refusal` (503)."""

@@ -57,7 +57,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         ("inbox", "peek"), ("inbox", "sample"),
         ("inbox", "setup", "microsoft365"), ("inbox", "setup", "google"), ("inbox", "setup", "imap"),
         ("mail-server", "list"), ("mail-server", "test"),
-        ("token", "add"), ("token", "list"), ("token", "revoke"), ("backtest",),
+        ("token", "add"), ("token", "list"), ("token", "revoke"), ("token", "key"), ("token", "keys"), ("backtest",),
         ("console",), ("user", "list"), ("user", "add"), ("user", "remove"), ("user", "password"),
         ("config", "check"), ("config", "apply"), ("config", "export"), ("config", "history"), ("doctor",),
     }  # fmt: skip

@@ -47,3 +47,19 @@ def test_an_address_that_is_none_is_refused(run: Run) -> None:
     refused = run("worker", "http-intake", "--listen", "nonsense")
     assert refused.code == 1
     assert "host:port" in refused.err
+
+
+def test_the_key_of_a_mail_service_is_set_listed_and_removed(run: Run) -> None:
+    assert run("token", "key", "support", "mailgun", "${MAILGUN_KEY}").code == 0
+    (listed,) = run("token", "keys", "--json").lines
+    assert (listed["inbox"], listed["service"], listed["key"]) == ("support", "mailgun", "${MAILGUN_KEY}")
+    assert run("token", "key", "support", "mailgun").code == 2
+    assert run("token", "key", "support", "mailgun", "--remove").code == 0
+    assert run("token", "keys", "--json").lines == []
+    assert run("token", "key", "support", "mailgun", "--remove").code == 1
+
+
+def test_a_signing_key_in_clear_text_is_refused_and_not_repeated(run: Run) -> None:
+    refused = run("token", "key", "support", "mailgun", "key-0123456789")
+    assert refused.code == 1
+    assert "0123456789" not in refused.err

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from services.console.endpoints import Endpoint, all_endpoints
 from services.console.guards import SECURITY_HEADERS, is_allowed_host, is_form_token, is_own_origin
 from services.console.identity import identified
+from services.console.intake.receive import Intake
 from services.console.visit import Forbidden, NotFound, Visit
 from services.operator.access import Right
 from services.operator.errors import NotAvailable, UnknownName
@@ -49,7 +50,10 @@ class TooLarge(Exception):
 
 
 def build(app: App, options: Options, endpoints: Sequence[Endpoint] | None = None) -> Starlette:
-    """The application on an app of its own process, or of `postroom up`."""
+    """The application on an app of its own process, or of `postroom up`.
+
+    The endpoints of HTTP intake are apart: they have proofs of their own, and read bodies in pieces (decision 0170).
+    """
     console, by_path = _Console(app, options), dict[str, list[Endpoint]]()
     for endpoint in all_endpoints() if endpoints is None else endpoints:
         by_path.setdefault(endpoint.path, []).append(endpoint)
@@ -58,8 +62,10 @@ def build(app: App, options: Options, endpoints: Sequence[Endpoint] | None = Non
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
+        await run_in_threadpool(intake.stop)
 
-    routes = [Route(path, _Methods(console, found)) for path, found in by_path.items()]
+    intake = Intake(app)
+    routes = [*intake.routes(), *(Route(path, _Methods(console, found)) for path, found in by_path.items())]
     made = Starlette(routes=routes, lifespan=lifespan)
     made.router.redirect_slashes = False
     made.router.default = _Nothing(console)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Final
 
 from shared.clock import Clock
 from shared.contracts import codec
@@ -24,7 +25,7 @@ from shared.ids import mail_id
 from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
 from shared.runtime.crash_points import crash_point
-from shared.runtime.envelope import reference
+from shared.runtime.envelope import child_trace, reference
 from shared.store.arrivals import HANDED_IN, Arrival, Arrivals, MailHead
 from shared.store.documents import Documents
 from shared.store.mails import message_key
@@ -41,6 +42,9 @@ _IN_BRACKETS = lazy_compile(r"<([^<>\s]+@[^<>\s]+)>")
 _ADDRESS = lazy_compile(r"([^\s<>()\",;:]+@[^\s<>()\",;:]+)")
 HISTORY_AT, HISTORY_FOLLOWS, HISTORY_STATUS = "history-at", "history-follows", "history-status"
 """Headers of an old mail (see `History`)."""
+SOURCE: Final = "source"
+"""Header: by which way a mail of Postroom's own came, one of `SOURCES`; an integrator's has none."""
+SOURCES: Final = frozenset({"mailbox", "http"})
 _READABLE = {RFC822, "application/octet-stream", "text/plain", "", REFERENCE}
 
 
@@ -48,7 +52,7 @@ _READABLE = {RFC822, "application/octet-stream", "text/plain", "", REFERENCE}
 class RawMail:
     """A mail as it was received. `inbox` None: the default inbox. `source_id`: the source's own key.
 
-    `history` is set for an old mail, of which nobody hears.
+    `history` is set for an old mail, of which nobody hears. `source`: one of `SOURCES`, or empty.
     """
 
     raw: bytes
@@ -57,6 +61,7 @@ class RawMail:
     envelope_from: str | None = None
     envelope_to: tuple[str, ...] = ()
     history: History | None = None
+    source: str = ""
 
     @cached_property
     def sha256(self) -> str:
@@ -106,7 +111,9 @@ class Door:
         body, content_type = mail.raw, RFC822
         if len(body) > INLINE:
             body, content_type = codec.dumps({"blob": self.documents.put_blob(body, mail.sha256)}), REFERENCE
-        headers: dict[str, str | int] = {}
+        headers: dict[str, str | int] = {"traceparent": child_trace({})}
+        if mail.source:
+            headers[SOURCE] = mail.source
         if mail.inbox is not None:
             headers["inbox"] = mail.inbox
         if mail.source_id is not None:

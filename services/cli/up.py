@@ -15,6 +15,7 @@ import click
 
 from services.cli import logs, output
 from services.cli.base import PROBLEM, Command, Problem, as_json, opened
+from services.cli.figures import METRICS_PORT, figures
 from shared.contracts.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -37,7 +38,8 @@ if TYPE_CHECKING:
 )
 @click.option("--console/--no-console", default=True, help="Serve the operator console, too, when it is installed.")
 @click.option("--once", is_flag=True, help="Visit the inboxes that are due, process all queues, and exit.")
-def up(file: Path | None, processes: int | None, *, console: bool, once: bool) -> int:
+@METRICS_PORT
+def up(file: Path | None, processes: int | None, metrics_port: int | None, *, console: bool, once: bool) -> int:
     """Run every worker in this process, on the embedded default unless the environment says otherwise.
 
     With --once, prints what this run did; exits with 1 when an inbox could not be read or outgoing mail waits.
@@ -54,8 +56,12 @@ def up(file: Path | None, processes: int | None, *, console: bool, once: bool) -
 
         processes = processes or default_processes()
         if not once:
-            with logs.ending("all"), _console(app) if console else nullcontext():
-                run_all(app, stop, processes=processes)
+            with (
+                logs.ending("all"),
+                _console(app) if console else nullcontext(),
+                figures(app, metrics_port, reads_store=True) as hooks,
+            ):
+                run_all(app, stop, hooks=hooks, processes=processes)
             return 0
         from services.operator.counts import SingleRun
 

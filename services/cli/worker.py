@@ -17,6 +17,7 @@ import click
 
 from services.cli import logs
 from services.cli.base import Command, Problem, location, opened
+from services.cli.figures import METRICS_PORT, figures
 from services.cli.up import stopping
 
 log = logging.getLogger(__name__)
@@ -38,12 +39,14 @@ HTTP_INTAKE: Final = "http-intake"
 @click.option(
     "--listen", default=DEFAULT_ADDRESS, show_default=True, metavar="HOST:PORT", help="Address of http-intake."
 )
-def worker(stage: str, concurrency: int, listen: str) -> None:
+@METRICS_PORT
+def worker(stage: str, concurrency: int, listen: str, metrics_port: int | None) -> None:
     """Run one stage: parser, filter, sender-matcher, record-writer, exporter, notifier, dead-letter.
 
     Or one source: fetcher, schedule; or http-intake, which takes mail by HTTP.
 
-    Broker and store are those of POSTROOM_BROKER_URL and POSTROOM_STORE_URL.
+    Broker and store are those of POSTROOM_BROKER_URL and POSTROOM_STORE_URL. Of several processes, each serves its
+    metrics on a port of its own: the first on the given one, the next on those behind it.
     """
     from services.pipeline import STAGES
     from services.runner import SOURCES
@@ -55,13 +58,13 @@ def worker(stage: str, concurrency: int, listen: str) -> None:
     if name == HTTP_INTAKE:
         if concurrency > 1:
             raise click.UsageError("http-intake is one process; run several on addresses of their own")
-        _serve_intake(listen)
+        _serve_intake(listen, metrics_port)
         return
     with stopping() as stop:
-        run(name, stop) if concurrency == 1 else supervise(name, concurrency, stop)
+        run(name, stop, metrics_port) if concurrency == 1 else supervise(name, concurrency, stop, metrics_port)
 
 
-def run(name: str, stop: threading.Event) -> None:
+def run(name: str, stop: threading.Event, metrics_port: int | None = None) -> None:
     """One stage in this process."""
     from services.pipeline import STAGES
     from services.runner import SOURCES, worker_dependencies
@@ -69,13 +72,14 @@ def run(name: str, stop: threading.Event) -> None:
 
     with logs.ending(name), opened() as app:
         app.directory.current()  # one that cannot be read ends the worker, not every mail
-        if name in SOURCES:
-            SOURCES[name](app).run(stop)
-        else:
-            Worker(STAGES[name](app), worker_dependencies(app)).run(stop)
+        with figures(app, metrics_port, reads_store=name == "schedule") as hooks:
+            if name in SOURCES:
+                SOURCES[name](app, *hooks).run(stop)
+            else:
+                Worker(STAGES[name](app), worker_dependencies(app, *hooks)).run(stop)
 
 
-def _serve_intake(listen: str) -> None:
+def _serve_intake(listen: str, metrics_port: int | None) -> None:
     """HTTP intake in this process."""
     try:
         from services.console.intake.server import HttpIntake
@@ -85,19 +89,22 @@ def _serve_intake(listen: str) -> None:
         app.directory.current()  # one that cannot be read ends the worker, not every request
         server = HttpIntake(app, listen)
         click.echo(f"http-intake listens on http://{server.address}/intake/INBOX", err=True)
-        server.run(stop)
+        with figures(app, metrics_port):
+            server.run(stop)
 
 
-def supervise(name: str, count: int, stop: threading.Event) -> None:
+def supervise(name: str, count: int, stop: threading.Event, metrics_port: int | None = None) -> None:
     """Run `count` processes of a stage until `stop`; then let each finish the deliveries that it holds."""
     environment = {**os.environ, "POSTROOM_DATA": str(location().data)}
+    environment.pop("POSTROOM_METRICS_PORT", None)
     command = [sys.executable, "-m", "services.cli.main", "worker", name]
-    processes = [subprocess.Popen(command, env=environment) for _ in range(count)]
+    ports = [[] if metrics_port is None else [f"--metrics-port={metrics_port + place}"] for place in range(count)]
+    processes = [subprocess.Popen([*command, *port], env=environment) for port in ports]
     while not stop.wait(REST_SECONDS):
         for place, process in enumerate(processes):
             if process.poll() is not None:
                 log.warning("worker_ended", extra={"stage": name, "code": process.returncode})
-                processes[place] = subprocess.Popen(command, env=environment)
+                processes[place] = subprocess.Popen([*command, *ports[place]], env=environment)
     for process in processes:
         process.terminate()
     for process in processes:

@@ -20,7 +20,7 @@ from shared.contracts.events import IncidentWanted
 from shared.ids import mail_id
 from shared.runtime.broker import DEAD_LETTER, INTAKE, Message
 from shared.runtime.crash_points import crash_point
-from shared.runtime.outcome import Emit, Outcome, emit
+from shared.runtime.outcome import Emit, MailEnded, Outcome
 from shared.runtime.stage import Stage
 from shared.store.arrivals import Arrivals
 from shared.store.dead_letters import NO_REASON, DeadLetters
@@ -53,15 +53,17 @@ class DeadLetterKeeper:
         if mail is None:
             self._count_unreadable(message, letter_id)
             return Emit(note=f"a message about no mail: {reason}")
-        if not self.mails.finish(mail.id, "dead", reason=reason) and (other := self._other_outcome(mail.id)):
+        new = self.mails.finish(mail.id, "dead", reason=reason)
+        if not new and (other := self._other_outcome(mail.id)):
             return Emit(note=f"the mail already has the outcome {other}: {reason}")
+        ended = MailEnded("dead", mail.inbox, mail.received_at) if new else None
         if not self._wants_incident(message, mail):
-            return Emit(note=f"kept without an incident: {reason}")
+            return Emit(note=f"kept without an incident: {reason}", ended=ended)
         stage = str(message.headers.get("stage", ""))
         self.mails.documents.barrier()
         self.dead_letters.ask(letter_id)
         crash_point("dead-letter.outcome")
-        return emit(IncidentWanted(mail.id, mail.inbox, letter_id, stage, reason), note=reason)
+        return Emit((IncidentWanted(mail.id, mail.inbox, letter_id, stage, reason),), reason, ended=ended)
 
     def _is_open(self, letter_id: str) -> bool:
         letter = self.dead_letters.get(letter_id)

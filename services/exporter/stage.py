@@ -17,7 +17,7 @@ from shared.config.model import Configuration, Connection
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import ExportWanted
 from shared.runtime.envelope import reader
-from shared.runtime.outcome import Emit, Fail, Outcome, Wait
+from shared.runtime.outcome import Emit, Fail, MailEnded, Outcome, Wait
 from shared.runtime.stage import Stage
 from shared.store.documents import Documents
 from shared.store.mails import Mails
@@ -41,8 +41,9 @@ def handle(
         connection.write(found, wanted.mail_id, document)
     except Unavailable as error:  # affects this connection only
         return Wait(str(error), RETRY_WAIT)
-    mails.finish(wanted.mail_id, "exported", reason=f"exported to {found.name}", document=wanted.document)
-    return Emit(note=f"exported to {found.name}", mail_id=wanted.mail_id)
+    note = f"exported to {found.name}"
+    new = mails.finish(wanted.mail_id, "exported", reason=note, document=wanted.document)
+    return Emit(note=note, mail_id=wanted.mail_id, ended=MailEnded("exported", wanted.inbox) if new else None)
 
 
 def _with_attachments(document: bytes, form: str, found: Connection, mail_id: str, documents: Documents) -> bytes:

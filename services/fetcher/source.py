@@ -31,7 +31,7 @@ from shared.mail_network.connection import AuthenticationRefused, Refusal, Throt
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
 from shared.mail_network.tokens import TokenSource
-from shared.runtime.hooks import Failed, Hooks, Outage, Retried
+from shared.runtime.hooks import Failed, Hooks, Outage, Retried, Round
 from shared.runtime.lease import Lease, Leases
 from shared.store.documents import Documents
 from shared.store.inbox_states import AUTHENTICATION, InboxState, InboxStates, access_mark
@@ -142,6 +142,7 @@ class FetcherSource:
         return state.visit_asked_at is not None and state.visit_asked_at > visited
 
     def _is_paused(self) -> bool:
+        self._wiring.hooks(Round(PART))
         reason = self._wiring.pause_reason()
         if reason is None:
             self._pause.end()
@@ -256,7 +257,7 @@ class FetcherSource:
         ours = isinstance(error, Unavailable) and not isinstance(error, Refusal)  # our own store or broker
         asked_wait = error.retry_after if isinstance(error, Throttled) else None
         pause = self._plan(inbox, failed=not ours, soon=ours, asked_wait=asked_wait)
-        self._wiring.hooks(Retried(PART, inbox.name, "", "", reason, pause, counted=not ours))
+        self._wiring.hooks(Retried(PART, inbox.name, "", "", reason, pause, counted=not ours, kind=_kind(error)))
         if ours:
             return  # not a failure of the inbox
         self.states.planned(inbox.name, timedelta(seconds=pause), throttled=asked_wait is not None)
@@ -347,7 +348,7 @@ class FetcherSource:
         try:
             due = self.due()
         except Unavailable as error:
-            self._outage.begin(str(error))
+            self._outage.begin(str(error), "unavailable")
             return []
         self._outage.end()
         return due
@@ -384,6 +385,15 @@ def _backed_off(interval: float, failures: int) -> float:
     """Seconds to wait after consecutive failures: the interval, doubled each time up to a maximum."""
     grown = interval * 2.0 ** min(max(failures - 1, 0), 16)
     return max(interval, min(grown, MAX_WAIT_SECONDS))
+
+
+def _kind(error: PostroomError) -> str:
+    """Why a visit failed, in a word of a closed list."""
+    if isinstance(error, AuthenticationRefused):
+        return "login"
+    if isinstance(error, Throttled):
+        return "throttled"
+    return "own" if isinstance(error, Unavailable) and not isinstance(error, Refusal) else "server"
 
 
 def _is_over(visit: Future[Polled]) -> bool:

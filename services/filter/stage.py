@@ -25,7 +25,7 @@ from shared.loops import loop_key
 from shared.patterns import PatternTime, PatternTimeSpent
 from shared.rules import is_allowed, is_in_force, matches
 from shared.runtime.envelope import reader
-from shared.runtime.outcome import Outcome, emit
+from shared.runtime.outcome import Emit, MailEnded, Outcome, emit
 from shared.runtime.stage import Stage
 from shared.store.mails import Mails
 from shared.store.outbox import Outbox, returned_ids
@@ -46,8 +46,10 @@ def handle(
     verdict = judge(parsed, facts, partial(released, mails, mail_id))
     if isinstance(verdict, MailAccepted):
         return emit(verdict)
-    mails.reject_unclaimed(mail_id, verdict.rule, verdict.reason)
-    return emit(verdict, note=verdict.reason)
+    received = from_iso(parsed.envelope.received_at)
+    new = mails.reject_unclaimed(mail_id, verdict.rule, verdict.reason)
+    ended = MailEnded("rejected", inbox.name, received, verdict.rule) if new else None
+    return Emit((verdict,), verdict.reason, ended=ended)
 
 
 def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool]) -> MailAccepted | MailRejected:

@@ -25,7 +25,7 @@ from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Address
 from shared.mail_network.connection import AuthenticationRefused, Throttled
 from shared.runtime.envelope import reader
-from shared.runtime.outcome import Emit, Outcome, Retry, Wait
+from shared.runtime.outcome import Emit, Outcome, OutgoingEnded, Retry, Wait
 from shared.runtime.stage import Stage
 from shared.store.outbox import QUEUED, Outbox, OutboxMail, OutboxState
 from shared.store.people import People
@@ -139,7 +139,8 @@ class Notifier:
 
     def _end(self, mail: OutboxMail, state: OutboxState, reason: str) -> Outcome:
         self.outbox.end(mail.id, state, reason, self.clock.now())
-        return Emit(note=f"{state} {reason}".strip(), mail_id=mail.mail_id or "")
+        ended = OutgoingEnded(mail.server or "", state)
+        return Emit(note=f"{state} {reason}".strip(), mail_id=mail.mail_id or "", ended=ended)
 
 
 def _reason(error: PostroomError) -> str:

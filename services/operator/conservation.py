@@ -45,6 +45,7 @@ class Report:
 
     `outcomes`: mails with their outcome. `in_flight`: messages that the broker still has, the notifier's left out.
     `unreadable`: arrivals that were not mails, each a dead letter. `notes` are for the operator and no problems.
+    `difference`: mails and outgoing mails that do not add up.
     """
 
     arrivals: int
@@ -54,15 +55,20 @@ class Report:
     problems: tuple[str, ...] = ()
     unreadable: int = 0
     notes: tuple[str, ...] = ()
+    difference: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class _Suspicion:
-    """One thing that does not add up at one look. `about`: the ids in doubt; `text`: the problem, if it lasts."""
+    """One thing that does not add up at one look.
+
+    `about`: the ids in doubt; `text`: the problem, if it lasts; `missing`: how many do not add up.
+    """
 
     kind: str
     text: str
     about: frozenset[str] = frozenset({""})
+    missing: int = 0
 
 
 class _HasId(Protocol):
@@ -107,7 +113,9 @@ def check(app: App, *, patience: float = PATIENCE_SECONDS) -> Report:
         if not doubts:
             return look.report
         if time.monotonic() >= deadline:
-            return replace(look.report, problems=tuple(look.suspicions[kind].text for kind in doubts))
+            found = [look.suspicions[kind] for kind in doubts]
+            problems, missing = tuple(each.text for each in found), sum(each.missing for each in found)
+            return replace(look.report, problems=problems, difference=missing)
         time.sleep(PAUSE_SECONDS)
 
 
@@ -150,9 +158,11 @@ def _notes(app: App) -> Iterator[str]:
 def _documents(taken: int, mails: int) -> _Suspicion | None:
     """Each arrival that was taken, is not a duplicate and could be read has its own document, and no other has one."""
     if taken > mails:
-        return _Suspicion("documents", f"{taken - mails} mails were taken from intake, but their documents are missing")
+        text = f"{taken - mails} mails were taken from intake, but their documents are missing"
+        return _Suspicion("documents", text, missing=taken - mails)
     if taken < mails:
-        return _Suspicion("arrivals", f"{mails - taken} mails have documents, but no arrival was counted for them")
+        text = f"{mails - taken} mails have documents, but no arrival was counted for them"
+        return _Suspicion("arrivals", text, missing=mails - taken)
     return None
 
 
@@ -177,7 +187,7 @@ def _without_message(kind: str, excess: int, text: str, find: Callable[[], Itera
     if excess <= 0:
         return None
     ids = frozenset(each.id for each in find())
-    return _Suspicion(kind, f"{excess} {text.format(some=_some(ids))}", ids)
+    return _Suspicion(kind, f"{excess} {text.format(some=_some(ids))}", ids, excess)
 
 
 def _missing_incidents(app: App, messages: _Messages) -> _Suspicion | None:
@@ -190,7 +200,7 @@ def _missing_incidents(app: App, messages: _Messages) -> _Suspicion | None:
     failed = {letter.mail_id for letter in letters if letter.message.type == IncidentWanted.__name__}
     ids = frozenset(letter.id for letter in asked if letter.mail_id not in failed)
     text = f"{len(ids)} dead letters requested an incident that no message will create: {_some(ids)}"
-    return _Suspicion("incidents", text, ids) if ids else None
+    return _Suspicion("incidents", text, ids, len(ids)) if ids else None
 
 
 def _some(ids: frozenset[str]) -> str:

@@ -30,11 +30,12 @@ from shared.contracts.change import Change, Target
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected, Sender
 from shared.runtime.crash_points import crash_point
-from shared.runtime.outcome import Emit, Fail, Outcome, Wait, emit
+from shared.runtime.outcome import Emit, Fail, MailEnded, Outcome, Wait, emit
 from shared.store.mails import OutcomeName, RecordLabel, StoredMail
 from shared.store.outbox import SendingSide
 from shared.store.people import People, with_domain
 from shared.store.record import Record, new_record, pending_change
+from shared.text import from_iso
 
 MAX_RACES = 50
 """How often a part is planned again because its record has changed, before the message has to wait."""
@@ -193,16 +194,20 @@ def _record(facts: Facts, decision: Decision, stores: Stores, events: Sequence[E
     records = [*made, *(each for each in facts.linked if each not in made)]
     mail_id, reason = facts.envelope.mail_id, decision.reason
     outcome: OutcomeName = "commanded" if decision.ending == "commanded" else "recorded"
-    stores.mails.finish(mail_id, outcome, reason=reason, records=records, emitted=events)
-    return Emit(tuple(events), note=reason)
+    new = stores.mails.finish(mail_id, outcome, reason=reason, records=records, emitted=events)
+    return Emit(tuple(events), note=reason, ended=_ended(facts, outcome) if new else None)
 
 
 def _reject(facts: Facts, decision: Decision, stores: Stores, events: Sequence[Event]) -> Outcome:
     """No record is changed: the mail's own document is the commit point."""
     mail_id, rule, reason = facts.envelope.mail_id, decision.step, decision.reason
     all_events = (*events, MailRejected(mail_id, facts.inbox.name, rule, reason))
-    stores.mails.finish(mail_id, "rejected", reason=reason, rule=rule, emitted=all_events)
-    return Emit(all_events, note=f"{rule}: {reason}")
+    new = stores.mails.finish(mail_id, "rejected", reason=reason, rule=rule, emitted=all_events)
+    return Emit(all_events, note=f"{rule}: {reason}", ended=_ended(facts, "rejected", rule) if new else None)
+
+
+def _ended(facts: Facts, outcome: OutcomeName, rule: str = "") -> MailEnded:
+    return MailEnded(outcome, facts.inbox.name, from_iso(facts.envelope.received_at), rule)
 
 
 def _export(facts: Facts, decision: Decision, stores: Stores) -> Outcome:

@@ -17,7 +17,7 @@ from services.schedule import firings, journal, large_events, uploads
 from services.schedule.reports import ReportRun
 from services.schedule.service_levels import ServiceLevelWatch
 from shared.contracts.errors import PostroomError
-from shared.runtime.hooks import Hooks, Outage
+from shared.runtime.hooks import Hooks, Outage, Round
 from shared.runtime.lease import Leases
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ class ScheduleSource:
         pause_reason: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._app, self._leases, self._pause_reason = app, leases or Leases(app.documents), pause_reason
-        self._outage, self._pause = (Outage(hooks or Hooks(), PART, "") for _ in range(2))
+        self._hooks = hooks or Hooks()
+        self._outage, self._pause = (Outage(self._hooks, PART, "") for _ in range(2))
         self._sweeps = [build(app) for build in SWEEPS.values()]
         self._duties = [build(app) for build in DUTIES.values()]
 
@@ -79,7 +80,7 @@ class ScheduleSource:
             try:
                 self.sweep(stop)
             except PostroomError as error:
-                self._outage.begin(str(error))
+                self._outage.begin(str(error), "unavailable")
             else:
                 self._outage.end()
             stop.wait(WAKE_SECONDS)
@@ -106,6 +107,7 @@ class ScheduleSource:
                 stop.wait(pause if due else 0)
 
     def _is_paused(self) -> bool:
+        self._hooks(Round(PART))
         reason = self._pause_reason()
         if reason is None:
             self._pause.end()
@@ -122,6 +124,7 @@ class ScheduleSource:
         return [sweep for sweep in self._sweeps if sweep.is_due(self._app.sweeps.state(sweep.name), now)]
 
     def _step(self, sweep: Sweep) -> None:
+        self._hooks(Round(PART))
         with self._app.documents.batch():
             state = sweep.step(self._app.sweeps, self._app.clock.now())
         if not state.after and state.last_removed:

@@ -115,7 +115,8 @@ class Settled:
 class Retried:
     """It comes again after `after_seconds` (None: at the next visit); `counted`: as a failed attempt.
 
-    An empty `id` is a whole visit to a mailbox.
+    An empty `id` is a whole visit to a mailbox; then `kind` says why it failed: `login`, `throttled`, `server`, or
+    `own` (our own store or broker).
     """
 
     part: str
@@ -125,6 +126,7 @@ class Retried:
     reason: str
     after_seconds: float | None
     counted: bool
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +143,14 @@ class Failed:
 @dataclass(frozen=True, slots=True)
 class Paused:
     """A dependency is unavailable, or an operator paused the stage: nothing is taken until it answers, or until the
-    stage is resumed. Called once per outage or pause.
+    stage is resumed. Called once per outage or pause. `kind`: `unavailable`, `unroutable` (a queue is missing), or
+    empty for an operator's pause.
     """
 
     part: str
     source: str
     reason: str
+    kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,14 @@ class Resumed:
     seconds: float
 
 
-Details = Taken | Decided | Committed | Announced | Settled | Retried | Failed | Paused | Resumed
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A loop begins its next round, also with nothing to do. An empty `part`: all that wait for a dependency."""
+
+    part: str
+
+
+Details = Taken | Decided | Committed | Announced | Settled | Retried | Failed | Paused | Resumed | Round
 
 
 class Hook:
@@ -197,10 +208,13 @@ class Hook:
     def resumed(self, details: Resumed) -> None:
         """The dependency answers again."""
 
+    def round(self, details: Round) -> None:
+        """A loop goes on."""
+
 
 EVENTS: Final[dict[type[Details], str]] = {
     kind: kind.__name__.lower()
-    for kind in (Taken, Decided, Committed, Announced, Settled, Retried, Failed, Paused, Resumed)
+    for kind in (Taken, Decided, Committed, Announced, Settled, Retried, Failed, Paused, Resumed, Round)
 }
 """Details → the method of `Hook` that takes them."""
 
@@ -248,11 +262,11 @@ class Outage:
         """Whether it is known already."""
         return self._since is not None
 
-    def begin(self, reason: str) -> None:
+    def begin(self, reason: str, kind: str = "") -> None:
         """Call `paused`, unless the outage is known already."""
         if self._since is None:
             self._since = time.monotonic()
-            self._hooks(Paused(*self._place, reason))
+            self._hooks(Paused(*self._place, reason, kind))
 
     def end(self) -> None:
         """Call `resumed`, if there was an outage."""

@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from shared.contracts.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class MailEnded:
+    """A mail got its one outcome, for hooks that count; `rule` is the one that rejected it. None: not known."""
+
+    outcome: str
+    inbox: str
+    received_at: datetime | None = None
+    rule: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingEnded:
+    """An outgoing mail got the state `result`; `server` is the configured one, empty without one."""
+
+    server: str
+    result: str
 
 
 @dataclass(frozen=True, slots=True)
 class Emit:
     """Done; these events follow (none is an answer too). `note` goes into the mail's journal.
 
-    `mail_id` names the mail when neither message nor events do.
+    `mail_id` names the mail when neither message nor events do. `ended`: what is over with it, for hooks that count.
     """
 
     events: tuple[Event, ...] = ()
     note: str = ""
     mail_id: str = ""
+    ended: MailEnded | OutgoingEnded | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from shared.runtime.hooks import (
     Hooks,
     Outage,
     Retried,
+    Round,
     Settled,
     Taken,
     claimed_mail_id,
@@ -123,6 +124,7 @@ class Worker:
 
     def is_paused(self) -> bool:
         """Whether an operator has paused the stage; then nothing is held. Raises as `step`."""
+        self.dependencies.hooks(Round(self.stage.name))
         reason = self.dependencies.pause_reason(self.stage.name)
         if reason is None:
             self._pause.end()
@@ -143,7 +145,7 @@ class Worker:
             deliveries = self.take(timeout)
             self.work_on(deliveries)
         except DEPENDENCY_ERRORS as error:
-            self._outage.begin(str(error))
+            self._outage.begin(str(error), "unroutable" if isinstance(error, Unroutable) else "unavailable")
             raise
         self._outage.end()
         return len(deliveries)
@@ -427,6 +429,7 @@ def wait_until_available(
     """Probe until the store answers, with growing pauses; nothing is taken meanwhile, and the consumers rest."""
 
     def rest(state: tenacity.RetryCallState) -> None:
+        dependencies.hooks(Round(""))
         for consumer in consumers if state.attempt_number == 1 else ():
             consumer.rest()
 

@@ -85,7 +85,7 @@ class Intake:
         sender, recipients = _envelope(request)
         with self.memory.share() as share:
             raw = await read_body(request, admitted.max_mail_size, share)
-            id_ = await self.store(RawMail(raw, inbox, source_id, sender, recipients))
+            id_ = await self.store(RawMail(raw, inbox, source_id, sender, recipients, source="http"))
         return JSONResponse({"mail_id": id_}, HTTPStatus.ACCEPTED)
 
     async def postmark(self, request: Request) -> Response:

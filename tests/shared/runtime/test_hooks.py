@@ -238,7 +238,7 @@ def test_an_outage_is_heard_of_once_and_so_is_its_end(broker: EmbeddedBroker) ->
     away[0] = False
     worker.step(1)
     worker.step(0)
-    assert listener.of(Paused) == [Paused("filter", "filter", "the store does not answer")]
+    assert listener.of(Paused) == [Paused("filter", "filter", "the store does not answer", "unavailable")]
     assert len(listener.of(Resumed)) == 1
 
 

@@ -26,7 +26,7 @@ METRICS_PORT: Final = click.option(
 def figures(app: App, port: int | None, *, reads_store: bool = False) -> Iterator[Sequence[Hook]]:
     """The hooks that count what this process does, while the block runs; none without a port.
 
-    Raises `Misconfigured` when the extra is missing, or the port cannot be had.
+    Raises `Misconfigured` when the extra is missing, or the port is taken.
     """
     if port is None:
         yield ()

@@ -158,7 +158,7 @@ def test_gauges_of_the_store_come_from_one_process(desk: Desk) -> None:
     assert not list(first.collect())
 
 
-def test_a_store_that_is_away_has_no_gauges(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unavailable_store_has_no_gauges(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     def away() -> Any:
         raise Unavailable("no broker")
 

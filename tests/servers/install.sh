@@ -4,6 +4,7 @@
 rabbitmq_versions="3.10:bookworm 4.0:trixie"
 cyrus_beside=/var/cache/postroom-tests/cyrus
 courier_beside=/var/cache/postroom-tests/courier
+prometheus_beside=/var/cache/postroom-tests/prometheus
 courier_packages="courier-imap courier-base courier-authlib libcourier-unicode4 libgamin0 libidn12"
 
 install_servers() {
@@ -21,6 +22,8 @@ install_servers() {
     # the packages themselves and Dovecot's exclude each other; Cyrus adds one program to cyrus-common
     [ -x "$cyrus_beside/usr/lib/cyrus/bin/imapd" ] || unpack "$cyrus_beside" cyrus-imapd
     [ -x "$courier_beside/usr/bin/imapd" ] || unpack "$courier_beside" $courier_packages
+    # Debian's package would start a service; only its two programs are needed
+    [ -x "$prometheus_beside/usr/bin/promtool" ] || unpack "$prometheus_beside" prometheus
     for each in $rabbitmq_versions; do
         has_rabbitmq "${each%:*}" || install_rabbitmq "${each%:*}" "${each#*:}"
     done

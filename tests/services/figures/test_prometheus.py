@@ -1,0 +1,144 @@
+"""Alert rules and dashboards fit what Postroom exposes, and a real Prometheus scrapes a running desk."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+from services import runner
+from services.figures import server
+from services.figures.declarations import FIGURES
+from tests.builders import a_configuration, a_mail
+from tests.desk import Desk
+from tests.servers import prometheus
+
+ROOT: Final = Path(__file__).parents[3]
+RULES: Final = ROOT / "deploy" / "prometheus" / "alerts.yml"
+RULE_TESTS: Final = RULES.with_name("alerts_test.yml")
+DASHBOARDS: Final = sorted((ROOT / "deploy" / "grafana").glob("*.json"))
+METRIC: Final = re.compile(r"\bpostroom_\w+(?:\{([^}]*)\})?")
+SAMPLES: Final = {
+    each.name + end: {*each.labels, *({"le"} if end else ())}
+    for each in FIGURES
+    for end in (("_bucket", "_sum", "_count") if each.kind == "histogram" else ("",))
+}
+"""Name of a sample → its labels."""
+LABELS: Final = {"le", "job", "instance", *(label for each in FIGURES for label in each.labels)}
+
+
+def rules() -> list[dict[str, Any]]:
+    """The alert rules."""
+    found: list[dict[str, Any]] = yaml.safe_load(RULES.read_text("utf-8"))["groups"][0]["rules"]
+    return found
+
+
+def expressions() -> Iterator[str]:
+    """Every expression of rules and dashboards."""
+    yield from (each["expr"] for each in rules())
+    for path in DASHBOARDS:
+        for panel in json.loads(path.read_text("utf-8"))["panels"]:
+            yield from (each["expr"] for each in panel["targets"])
+
+
+def test_rules_and_dashboards_name_metrics_and_labels_that_exist() -> None:
+    named = set[str]()
+    for expression in expressions():
+        for found in METRIC.finditer(expression):
+            name = found[0].partition("{")[0]
+            named.add(name)
+            assert name in SAMPLES, f"{name} of {expression}"
+            assert set(re.findall(r"(\w+)\s*[=!]~?", found[1] or "")) <= SAMPLES[name], expression
+        for labels in re.findall(r"\b(?:by|on) \(([^)]*)\)", expression):
+            assert {each.strip() for each in labels.split(",") if each.strip()} <= LABELS, expression
+    unused = {name.removesuffix("_bucket") for name in named} ^ {each.name for each in FIGURES}
+    assert unused == {"postroom_build_info"}, "every metric is in a rule or on a dashboard"
+
+
+def test_a_legend_names_labels_that_its_expression_keeps() -> None:
+    for path in DASHBOARDS:
+        for panel in json.loads(path.read_text("utf-8"))["panels"]:
+            for target in panel["targets"]:
+                kept = {label for group in re.findall(r"by \(([^)]*)\)", target["expr"]) for label in group.split(", ")}
+                assert set(re.findall(r"{{(\w+)}}", target["legendFormat"])) <= kept, panel["title"]
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_each_alert_links_to_its_paragraph(rule: dict[str, Any]) -> None:
+    page = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    titles = re.findall(r"^### (.*)$", page, re.MULTILINE)
+    anchors = {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-"): title for title in titles}
+    path, _, anchor = rule["annotations"]["runbook_url"].partition("#")
+    assert path.endswith("docs/operations.md")
+    assert f"### {anchors[anchor]}\n\n`{rule['alert']}`. " in page
+
+
+def test_each_alert_has_a_planted_situation() -> None:
+    cases = [
+        each for test in yaml.safe_load(RULE_TESTS.read_text("utf-8"))["tests"] for each in test["alert_rule_test"]
+    ]
+    for rule in rules():
+        fired = [bool(each["exp_alerts"]) for each in cases if each["alertname"] == rule["alert"]]
+        assert sorted(fired) == [False, True], rule["alert"]
+
+
+@pytest.mark.parametrize("words", [["check", "rules", RULES.name], ["test", "rules", RULE_TESTS.name]])
+def test_promtool_accepts_the_rules_and_their_tests(words: list[str]) -> None:
+    command = [prometheus.program("promtool"), *words]
+    done = subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_promtool_accepts_the_example_of_a_configuration() -> None:
+    command = [prometheus.program("promtool"), "check", "config", "prometheus.yml"]
+    done = subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.req("PR-14")
+def test_prometheus_scrapes_a_running_desk_and_its_alerts_fire(desk: Desk, tmp_path: Path) -> None:
+    desk.configure(a_configuration())
+    desk.hand_in(a_mail("Printer"), inbox="support")
+    desk.hand_in(a_mail("Nowhere"), inbox="no such inbox")
+    stop = threading.Event()
+    immediate = tmp_path / "alerts.yml"
+    immediate.write_text(re.sub(r"for: \w+", "for: 0s", RULES.read_text("utf-8")))
+    with server.served(desk.app, "127.0.0.1", 0, reads_store=True) as figures:
+        up = threading.Thread(
+            target=runner.run_all, args=(desk.app, stop), kwargs={"hooks": figures.hooks, "sources": False}
+        )
+        up.start()
+        try:
+            with prometheus.running(tmp_path, figures.address, immediate) as running:
+                finished = 'postroom_mails_finished_total{outcome="recorded"}'
+                wait_for(lambda: list(running.values(finished).values()) == [1.0])
+                assert figures.gauges
+                figures.gauges.read()
+                wait_for(lambda: "DeadLettersOpen" in firing(running))
+                assert "MailsUnaccountedFor" not in firing(running)
+                assert list(running.values('up{job="postroom"}').values()) == [1.0]
+                assert list(running.values("sum(postroom_dead_letters_open)").values()) == [1.0]
+        finally:
+            stop.set()
+            up.join()
+
+
+def firing(running: prometheus.Prometheus) -> set[str]:
+    """The names of the alerts that fire."""
+    return {each["labels"]["alertname"] for each in running.ask("alerts")["alerts"] if each["state"] == "firing"}
+
+
+def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Wait until something holds."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it never happened"
+        time.sleep(0.1)

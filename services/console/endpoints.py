@@ -15,7 +15,10 @@ from services.operator.access import Right
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-SCREENS: Final = ("overview", "access", "sign_in", "live", "assets")
+SCREENS: Final = (
+    *("overview", "inboxes", "queues", "dead_letters", "outbox", "records", "access"),
+    *("sign_in", "live", "assets"),
+)
 """The modules of `services.console.screens`, in the order of the navigation; each has `ENDPOINTS`."""
 
 

@@ -100,10 +100,11 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """A page: a template within the layout."""
-        at = rendering.moments(_zone(self.app))
+        at, now = rendering.moments(_zone(self.app)), self.app.clock.now()
         shared = {
             "at": at,
-            "as_of": at(self.app.clock.now(), "%H:%M:%S"),
+            "as_of": at(now, "%H:%M:%S"),
+            "now": now,
             "form_token": self.form_token,
             "navigation": self.navigation,
             "notice": self._notice(),

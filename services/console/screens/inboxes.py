@@ -1,0 +1,245 @@
+"""Inboxes: what each does, and what a person may do with one: test, fetch now, stop, start; its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from services.console.endpoints import Endpoint
+from services.console.visit import NotFound
+from services.operator import inboxes as operator
+from services.operator.access import Right
+from services.operator.configuration import configuration_changes
+from services.operator.inbox_rows import inbox_rows
+from services.operator.inbox_settings import delete_inbox, inbox_form, new_inbox_form, refilled_form, save_inbox
+from services.operator.mail_servers import TestMail
+from services.operator.mails import journal_of
+from services.operator.records import type_called
+from services.record_writer.sample import sample_mail
+from shared.config.model import XML_EXPORT
+from shared.contracts.errors import PostroomError
+from shared.store.mails import MailQuery
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from services.console.visit import Visit
+    from services.operator.inbox_rows import InboxRow
+    from services.operator.inbox_settings import InboxForm
+    from shared.app import App
+    from shared.store.journal import JournalEntry
+    from shared.store.mails import StoredMail
+
+METHODS: Final = (
+    ("imap", "IMAP", "A mailbox that is read with a user name and a password, or with an access token."),
+    ("pop3", "POP3", "A mailbox without folders: its mail is deleted, or left there, once it is taken."),
+    ("graph", "Microsoft 365 (Graph)", "Exchange Online, by an application of Entra ID."),
+    ("ews", "Exchange (EWS)", "Exchange on your own servers, with a password, NTLM or an application."),
+    ("gmail", "Gmail API", "Google Workspace, by a service account that acts for the user of the mailbox."),
+    ("none", "Intake only", "No mailbox: programs or a mail server hand mail in."),
+)
+"""The methods by which mail comes in: protocol, its name, and for whom it is."""
+WAITING_SHOWN, MAILS_LOGGED = 5, 10
+
+
+def every_inbox(visit: Visit) -> Response:
+    """The list."""
+    return visit.page("inboxes.html", rows=inbox_rows(visit.app, visit.who.inboxes))
+
+
+def one_inbox(visit: Visit) -> Response:
+    """One inbox: state, latest test, what is missing, event log."""
+    row, app = _row(visit), visit.app
+    shown = inbox_form(app, row.name)
+    return visit.page(
+        "inbox.html",
+        row=row,
+        inbox=row.view.inbox,
+        missing=[each for group in shown.form.groups for each in group.fields if each.missing or each.problem],
+        log=_event_log(app, row.name),
+        changes=list(configuration_changes(app, 5, thing=f"inboxes/{row.name}")),
+        server=operator.server_for_test_mail(app, row.name, addressed=True),
+    )
+
+
+def _row(visit: Visit) -> InboxRow:
+    name = visit.values["name"]
+    visit.see(name)
+    found = next((each for each in inbox_rows(visit.app, {name})), None)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _event_log(app: App, name: str) -> list[tuple[StoredMail, list[JournalEntry]]]:
+    """The newest mails of an inbox, each with what every stage decided (TI-06)."""
+    mails = app.mails.recent(MailQuery(inbox=name), MAILS_LOGGED)
+    return [(mail, journal_of(app, mail.id)) for mail in mails]
+
+
+def waiting(visit: Visit) -> Response:
+    """Mails that wait in the mailbox, not processed (VS-02)."""
+    row = _row(visit)
+    try:
+        mails, refusal = operator.waiting_mails(visit.app, row.name, WAITING_SHOWN), ""
+    except PostroomError as error:
+        mails, refusal = (), str(error)
+    return visit.page("inbox_waiting.html", row=row, mails=mails, refusal=refusal, most=WAITING_SHOWN)
+
+
+def sample(visit: Visit) -> Response:
+    """A sample mail for the people who write to the inbox (IV-43)."""
+    row = _row(visit)
+    inbox, text = row.view.inbox, ""
+    if inbox.processor != XML_EXPORT:
+        text = sample_mail(inbox, type_called(visit.app, visit.text("type") or inbox.processor))
+    types = [each.name for each in visit.app.directory.current().types]
+    return visit.page("inbox_sample.html", row=row, text=text, types=types, type=visit.text("type") or inbox.processor)
+
+
+def test(visit: Visit) -> Response:
+    """Test the connection and keep the result (IV-08)."""
+    row = _row(visit)
+    check = operator.check_connection(visit.app, row.name)
+    visit.note("tested an inbox", row.name)
+    return visit.back(_path(row.name), f"{row.name}: {check.message}")
+
+
+test.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever its name says to pytest
+
+
+def clear_test(visit: Visit) -> Response:
+    """Forget the latest test."""
+    row = _row(visit)
+    operator.clear_test(visit.app, row.name)
+    visit.note("cleared the test of an inbox", row.name)
+    return visit.back(_path(row.name), "The result was cleared.")
+
+
+def fetch(visit: Visit) -> Response:
+    """Have the fetcher visit the mailbox at once."""
+    row = _row(visit)
+    operator.ask_for_visit(visit.app, row.name)
+    visit.note("asked for a visit", row.name)
+    return visit.back(_return_to(visit), f"{row.name} is visited at once, if a fetcher runs.")
+
+
+def stop(visit: Visit) -> Response:
+    """Take no more mail from it."""
+    row, reason = _row(visit), visit.reason() or f"stopped by {visit.who.name}"
+    operator.stop_inbox(visit.app, row.name, reason)
+    visit.note("stopped an inbox", row.name, reason)
+    return visit.back(_return_to(visit), f"{row.name} is stopped.")
+
+
+def start(visit: Visit) -> Response:
+    """Visit it again. One that is switched off needs an administrator: that is a setting."""
+    row = _row(visit)
+    if not row.view.inbox.enabled and not visit.who.may(Right.ADMINISTER):
+        return visit.back(_return_to(visit), f"{row.name} is switched off in its settings; an administrator starts it.")
+    operator.start_inbox(visit.app, row.name, by=visit.who.name)
+    visit.note("started an inbox", row.name)
+    return visit.back(_return_to(visit), f"{row.name} is started.")
+
+
+def test_mail(visit: Visit) -> Response:
+    """Send a test mail from the inbox (NE-24)."""
+    row = _row(visit)
+    to, cc, bcc = (tuple(visit.text(name).replace(",", " ").split()) for name in ("to", "cc", "bcc"))
+    server = operator.server_for_test_mail(visit.app, row.name, addressed=bool(to or cc or bcc))
+    if server is None:
+        return visit.back(_path(row.name), "No mail server could send it, or it has no user to send to.")
+    mail = TestMail(to, cc, bcc, visit.text("subject") or TestMail().subject, visit.text("text") or TestMail().text)
+    result = operator.send_test_mail(visit.app, row.name, server, mail)
+    visit.note("sent a test mail", row.name)
+    return visit.back(_path(row.name), result.message)
+
+
+test_mail.__test__ = False  # type: ignore[attr-defined]
+
+
+def _path(name: str) -> str:
+    return f"/inboxes/{quote(name, safe='')}"
+
+
+def _return_to(visit: Visit) -> str:
+    """The list, when the button was there."""
+    return "/inboxes" if visit.text("from") == "list" else _path(visit.values["name"])
+
+
+def new(visit: Visit) -> Response:
+    """Choose a method, then fill in the form of that method."""
+    protocol = visit.text("protocol")
+    if protocol not in {each for each, _, _ in METHODS}:
+        return visit.page("inbox_methods.html", methods=METHODS)
+    return _form(visit, new_inbox_form(visit.app, protocol))
+
+
+def settings(visit: Visit) -> Response:
+    """The form of one inbox."""
+    return _form(visit, inbox_form(visit.app, _row(visit).name))
+
+
+def _form(visit: Visit, shown: InboxForm, status: int = 200, reason: str = "") -> Response:
+    required = visit.app.directory.current().settings.require_change_reason
+    methods = [(protocol, label) for protocol, label, _ in METHODS]
+    values = {"methods": methods, "reason": reason, "reason_required": required}
+    return visit.page("inbox_form.html", status, shown=shown, form=shown.form, **values)
+
+
+def save(visit: Visit) -> Response:
+    """Save the form; an enabled inbox with a mailbox is tested then (TI-07). Another method shows its fields first."""
+    name = visit.values.get("name")
+    if name is not None:
+        _row(visit)
+    names = (visit.form or {}).keys()
+    filled = {each: visit.texts(each) for each in names if each not in {"form_token", "reason", "mark", "method"}}
+    mark, reason = visit.text("mark"), visit.reason()
+    if visit.text("method"):
+        return _form(visit, refilled_form(visit.app, name, filled, mark), reason=reason)
+    saved = save_inbox(visit.app, name, filled, mark=mark, by=visit.who.name, reason=reason)
+    if saved.name is None:
+        assert saved.form is not None
+        return _form(visit, saved.form, 409, reason)
+    visit.note("saved an inbox" if name else "made an inbox", saved.name)
+    inbox = operator.inbox_named(visit.app, saved.name)
+    said = "Saved." if saved.changed else "Nothing was changed."
+    if inbox.enabled and inbox.protocol != "none":
+        said += f" {operator.check_connection(visit.app, saved.name).message}"
+    return visit.back(_path(saved.name), said)
+
+
+def deletion(visit: Visit) -> Response:
+    """Ask before an inbox is deleted (IV-10)."""
+    row = _row(visit)
+    return visit.page("inbox_delete.html", row=row, mails=visit.app.mails.recent(MailQuery(inbox=row.name), 1))
+
+
+def delete(visit: Visit) -> Response:
+    """Delete an inbox whose name was typed."""
+    row = _row(visit)
+    if visit.text("confirm") != row.name:
+        return visit.back(f"{_path(row.name)}/delete", f"Type {row.name} to delete it.")
+    delete_inbox(visit.app, row.name, by=visit.who.name, reason=visit.reason())
+    visit.note("deleted an inbox", row.name)
+    return visit.back("/inboxes", f"{row.name} was deleted; its mail stays.")
+
+
+ENDPOINTS: Final = (
+    Endpoint("GET", "/inboxes", Right.VIEW, every_inbox, title="Inboxes"),
+    Endpoint("GET", "/inboxes/new", Right.ADMINISTER, new),
+    Endpoint("POST", "/inboxes/new", Right.ADMINISTER, save),
+    Endpoint("GET", "/inboxes/{name}", Right.VIEW, one_inbox),
+    Endpoint("GET", "/inboxes/{name}/waiting", Right.READ_MAIL, waiting),
+    Endpoint("GET", "/inboxes/{name}/sample", Right.VIEW, sample),
+    Endpoint("GET", "/inboxes/{name}/settings", Right.ADMINISTER, settings),
+    Endpoint("POST", "/inboxes/{name}/settings", Right.ADMINISTER, save),
+    Endpoint("GET", "/inboxes/{name}/delete", Right.ADMINISTER, deletion),
+    Endpoint("POST", "/inboxes/{name}/delete", Right.ADMINISTER, delete),
+    Endpoint("POST", "/inboxes/{name}/test", Right.OPERATE, test),
+    Endpoint("POST", "/inboxes/{name}/clear-test", Right.OPERATE, clear_test),
+    Endpoint("POST", "/inboxes/{name}/fetch", Right.OPERATE, fetch),
+    Endpoint("POST", "/inboxes/{name}/stop", Right.OPERATE, stop),
+    Endpoint("POST", "/inboxes/{name}/start", Right.OPERATE, start),
+    Endpoint("POST", "/inboxes/{name}/test-mail", Right.ADMINISTER, test_mail),
+)

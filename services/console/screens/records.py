@@ -1,0 +1,115 @@
+"""Records and people: what the desk holds, with the mails behind it. Read-only."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from services.console.endpoints import Endpoint
+from services.console.visit import NotFound
+from services.operator import people as people_views
+from services.operator import records as record_views
+from services.operator.access import Right
+from services.operator.errors import NotAvailable, UnknownName
+from services.operator.paging import Page, page_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.responses import Response
+
+    from services.console.visit import Visit
+    from shared.config.model import RecordType
+    from shared.store.record import Record
+
+SHOWN, MAX_SKIP, ACTIVITIES = 50, 10_000, 100
+KINDS: Final = ("employee", "external_contact", "requestor")
+
+
+def every_record(visit: Visit) -> Response:
+    """The list, newest first, by type and status; a number leads to its record."""
+    number = visit.text("number")
+    if number:
+        record = record_views.record_called(visit.app, number)
+        return visit.back(f"/records/{record.type}/{record.number}")
+    type_ = _type(visit, visit.text("type"))
+    status = visit.text("status")
+    statuses = record_views.statuses_named(visit.app, type_, status) if status else None
+    page = Page(SHOWN, visit.number("after", 0, MAX_SKIP))
+    found = page_of(_seen(visit, page, type_, statuses), page)
+    return visit.page(
+        "records.html",
+        records=found.things,
+        next=found.next_skip,
+        skip=page.skip,
+        type=type_.name if type_ else "",
+        wanted=status,
+        types=[each.name for each in visit.app.directory.current().types],
+    )
+
+
+def _type(visit: Visit, named: str) -> RecordType | None:
+    return record_views.type_called(visit.app, named) if named else None
+
+
+def _seen(visit: Visit, page: Page, type_: RecordType | None, statuses: list[str] | None) -> Iterator[Record]:
+    name = type_.name if type_ else None
+    if visit.who.inboxes is None:
+        return visit.app.records.list(page.reach, page.skip, type_=name, statuses=statuses)
+    every = visit.app.records.list(MAX_SKIP, type_=name, statuses=statuses)
+    return islice((each for each in every if visit.who.sees(each.inbox)), page.skip, None)
+
+
+def one_record(visit: Visit) -> Response:
+    """One record: this is where links in mails to people of the desk lead."""
+    try:
+        type_ = record_views.type_called(visit.app, visit.values["type"])
+        record = record_views.record_numbered(visit.app, type_, visit.values["number"])
+    except (NotAvailable, UnknownName):
+        raise NotFound from None
+    visit.see(record.inbox)
+    view = record_views.view(visit.app, record, ACTIVITIES)
+    reads = visit.who.may(Right.READ_MAIL)
+    return visit.page("record.html", view=view, record=record, reads=reads, names=_names(visit, record))
+
+
+def _names(visit: Visit, record: Record) -> dict[str, str]:
+    """The names of the people of a record, by id."""
+    ids = {each for each in (record.owner, record.logging_analyst, record.customer) if each}
+    return {each: person.name for each in ids if (person := visit.app.people.get(each))}
+
+
+def every_person(visit: Visit) -> Response:
+    """The list; an address or an id leads to its person."""
+    if named := visit.text("named"):
+        return visit.back(f"/people/{people_views.person_named(visit.app, named).id}")
+    kind = visit.text("kind") if visit.text("kind") in KINDS else None
+    page = Page(SHOWN, visit.number("after", 0, MAX_SKIP))
+    found = page_of(visit.app.people.list(page.reach, page.skip, kind=kind), page)
+    values: dict[str, Any] = {"next": found.next_skip, "skip": page.skip, "kind": kind or "", "kinds": KINDS}
+    return visit.page("people.html", people=found.things, **values)
+
+
+def one_person(visit: Visit) -> Response:
+    """One person with the mail history."""
+    person = visit.app.people.get(visit.values["person"])
+    if person is None:
+        raise NotFound
+    history = people_views.history(visit.app, person, SHOWN)
+    seen = [each for each in history if _sees_mail(visit, each.entry.mail_id)]
+    return visit.page("person.html", person_shown=person, history=seen, shown=SHOWN)
+
+
+def _sees_mail(visit: Visit, mail_id: str) -> bool:
+    if visit.who.inboxes is None:
+        return True
+    mail = visit.app.mails.get(mail_id)
+    return mail is not None and visit.who.sees(mail.inbox)
+
+
+ENDPOINTS: Final = (
+    Endpoint("GET", "/records", Right.VIEW, every_record, title="Records"),
+    Endpoint("GET", "/records/{type}/{number}", Right.VIEW, one_record),
+    Endpoint("GET", "/people", Right.VIEW, every_person, title="People"),
+    Endpoint("GET", "/people/{person}", Right.VIEW, one_person),
+)

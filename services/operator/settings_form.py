@@ -31,7 +31,7 @@ FieldKind = Literal[
 ]
 Filled = Mapping[str, Sequence[str]]
 """What was filled in: field → values. A switch that is off has none."""
-TYPED: Final = "typed in, or a reference to it: ${ENV_NAME} or file:path;"
+TYPED: Final = "typed in, or a reference to it: ${ENV_NAME} or file:path"
 """How a secret is filled in, before the help of its key."""
 REMOVE: Final = "remove:"
 """Before the name of a secret's field: remove what is stored."""
@@ -256,12 +256,17 @@ def _fields(cls: Any, heading: str, prefix: str, protocol: str) -> Iterator[Form
         yield FormField(
             name,
             kind,
-            TYPED + help_text.removeprefix("secret").removeprefix(":") if kind == "secret" else help_text,
+            _help_of_secret(help_text) if kind == "secret" else help_text,
             _default(member),
             _choices(name, choices, protocol),
             member.required,
             BELONGS_TO.get(name.split(".", maxsplit=1)[0], frozenset()),
         )
+
+
+def _help_of_secret(help_text: str) -> str:
+    rest = help_text.removeprefix("secret").removeprefix(":").strip()
+    return f"{TYPED}; {rest}" if rest else TYPED
 
 
 def _choices(name: str, choices: tuple[str, ...], protocol: str) -> tuple[str, ...]:

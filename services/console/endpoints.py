@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SCREENS: Final = (
     *("overview", "inboxes", "queues", "dead_letters", "outbox", "records", "access"),
-    *("sign_in", "live", "assets"),
+    *("backtest", "sign_in", "live", "assets"),
 )
 """The modules of `services.console.screens`, in the order of the navigation; each has `ENDPOINTS`."""
 

@@ -139,9 +139,16 @@ image_name: Final = matching(name, r"[A-Za-z0-9_-]{1,40}", "is not a name for an
 
 
 def image(item: Item, location: Location) -> str:
-    """An image as a `data:` address; of a file, which may be relative to the configuration file, its content."""
+    """An image as a `data:` address; of a file, which may be relative to the configuration file, its content.
+
+    A configuration that comes from no file, such as one that a browser sends, reads none.
+    """
     value = line(item, location)
-    return embedded_image(value) if value.startswith("data:") else _image_of_file(Path(from_base(value, location)))
+    if value.startswith("data:"):
+        return embedded_image(value)
+    if location.log.base is None:
+        raise InvalidValue("no file can be read here; write data:image/png;base64,...")
+    return _image_of_file(Path(from_base(value, location)))
 
 
 def _image_of_file(file: Path) -> str:

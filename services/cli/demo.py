@@ -47,11 +47,18 @@ HINTS: Final = (
     "--scenario", type=click.Choice(["samples", "conversation"]), default="samples", show_default=True,
     help="Sample mails of every kind, or one conversation from the question to the summary.",
 )  # fmt: skip
-def demo(scenario: str) -> None:
-    """Set up a desk, hand in sample mails, and show what became of them."""
+@click.option("--serve", is_flag=True, help="Then show the desk in the console, until Ctrl-C.")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port of the console (POSTROOM_CONSOLE_PORT; 8025).")
+def demo(scenario: str, port: int | None, *, serve: bool) -> None:
+    """Set up a desk, hand in sample mails, and show what became of them.
+
+    With --serve the workers go on, and the console's address is shown.
+    """
     from services.cli import demo_conversation
     from shared.app import Location
 
+    if serve:
+        _require_console(scenario)
     logs.start("ERROR")
     folder, time = _folder(), demo_conversation.clock() if scenario == "conversation" else None
     existed = folder.is_dir() and any(folder.iterdir())
@@ -66,6 +73,32 @@ def demo(scenario: str) -> None:
                 output.emit({"sample": name, **mail_as_json(mail)})
         else:
             _tour(app, mails)
+        if serve:
+            _serve(app, port)
+
+
+def _require_console(scenario: str) -> None:
+    from services.cli.console import EXTRA, is_installed
+
+    if scenario != "samples":
+        raise click.UsageError("--serve shows the samples; the conversation has a clock of its own")
+    if not is_installed():
+        raise Problem(EXTRA)
+
+
+def _serve(app: App, port: int | None) -> None:
+    """Run the workers, and the console beside them, until Ctrl-C."""
+    from services.cli.console import chosen
+    from services.cli.up import stopping
+    from services.console import server
+    from services.runner import run_all
+
+    options = chosen(None, port)
+    listening = server.bound(options)
+    with stopping() as stop:
+        click.echo(f"\nThe console is at {server.first_address(app, listening)}; Ctrl-C stops it.", err=True)
+        with server.beside(app, options, listening):
+            run_all(app, stop, sources=False)
 
 
 def _folder() -> Path:

@@ -25,7 +25,7 @@ from shared.ids import mail_id
 from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
 from shared.runtime.crash_points import crash_point
-from shared.runtime.envelope import child_trace, reference
+from shared.runtime.envelope import new_trace, reference
 from shared.store.arrivals import HANDED_IN, Arrival, Arrivals, MailHead
 from shared.store.documents import Documents
 from shared.store.mails import message_key
@@ -73,6 +73,7 @@ class Door:
     """Hands mails to intake. They are durable when `hand_over` returns.
 
     `together`: what is written inside it to queues and store becomes durable at once; for those that are one file.
+    `observers` are called with the messages when these are durable; they must not raise.
     """
 
     def __init__(
@@ -86,6 +87,7 @@ class Door:
         self.broker, self.documents, self.clock, self.default_inbox = broker, documents, clock, default_inbox
         self.together = together
         self.arrivals = Arrivals(documents)
+        self.observers: list[Callable[[Sequence[Message]], None]] = []
 
     def hand_over(self, mails: Sequence[RawMail]) -> list[str]:
         """Publish mails; return the ids of the mails. Raises `Unavailable`: then hand all of them over again."""
@@ -99,6 +101,8 @@ class Door:
             arrivals = [self._arrival(*each) for each in zip(messages, mails, heads, strict=True)]
             self.arrivals.handed_in(arrivals)
         crash_point("door.counted")
+        for observe in self.observers:
+            observe(messages)
         return [each.mail_id for each in arrivals if each.mail_id]
 
     def _arrival(self, message: Message, mail: RawMail, head: MailHead) -> Arrival:
@@ -111,7 +115,7 @@ class Door:
         body, content_type = mail.raw, RFC822
         if len(body) > INLINE:
             body, content_type = codec.dumps({"blob": self.documents.put_blob(body, mail.sha256)}), REFERENCE
-        headers: dict[str, str | int] = {"traceparent": child_trace({})}
+        headers: dict[str, str | int] = {"traceparent": new_trace()}
         if mail.source:
             headers[SOURCE] = mail.source
         if mail.inbox is not None:

@@ -1,1 +1,1 @@
-"""Figures of a process for Prometheus, and its health; nothing of it is imported unless a port is asked for."""
+"""Figures of a process for Prometheus, its health, and traces; nothing of it is imported unless it is asked for."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,11 +15,13 @@ from shared.contracts import codec
 from shared.contracts.errors import Undecodable
 from shared.contracts.events import Event
 from shared.ids import derived_id
+from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import INTAKE, JSON, Message
 
 INLINE = 256 << 10
 LARGE_EVENT = "application/vnd.postroom.event-reference+json"
 _SHA256_HEX = 64
+_TRACEPARENT = lazy_compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
 class Blobs(Protocol):
@@ -64,7 +66,7 @@ def carry(event: Event, to: str, *, cause: Message, stage: str, index: int, larg
         "version": codec.VERSION,
         "cause": cause.id,
         "at": int(time.time()),
-        "traceparent": child_trace(cause.headers),
+        "traceparent": child_trace(cause, stage),
     }
     carried = CarriedEvent(event, to, large)
     return Message(id_, to, b"", type(event).__name__, JSON, mail_id_of(event), headers, carried)
@@ -111,8 +113,27 @@ def mail_id_of(event: Event) -> str:
     return event.mail_id if hasattr(event, "mail_id") else event.envelope.mail_id
 
 
-def child_trace(headers: Mapping[str, str | int]) -> str:
-    """A `traceparent` (W3C Trace Context) in the trace of the cause, or of a new trace."""
-    parent = str(headers.get("traceparent", ""))
-    trace = parent[3:35] if len(parent) == 55 and parent[:3] == "00-" else secrets.token_hex(16)
-    return f"00-{trace}-{secrets.token_hex(8)}-01"
+def new_trace() -> str:
+    """A `traceparent` (W3C Trace Context) of a new trace."""
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def child_trace(cause: Message, stage: str) -> str:
+    """The `traceparent` of what a stage emits because of a message: its trace, and the span of handling it."""
+    return f"00-{trace_of(cause)[0]}-{span_id(cause, stage)}-01"
+
+
+def trace_of(message: Message) -> tuple[str, str | None]:
+    """The trace of a message, and the span that caused it.
+
+    A message whose publisher states none, or an invalid one, begins a trace that depends on its id.
+    """
+    found = _TRACEPARENT.fullmatch(str(message.headers.get("traceparent", "")))
+    if found and found[1].strip("0") and found[2].strip("0"):
+        return found[1], found[2]
+    return derived_id("trace", message.id), None
+
+
+def span_id(message: Message, stage: str) -> str:
+    """The span of a stage that handles a message: the same whenever it does, as the ids of what it emits."""
+    return derived_id("span", message.id, stage)[:16]

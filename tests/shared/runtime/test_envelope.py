@@ -66,15 +66,21 @@ def test_the_same_cause_stage_and_index_make_the_same_id() -> None:
 
 def test_a_trace_goes_on_from_its_cause() -> None:
     trace = "4bf92f3577b34da6a3ce929d0e0e4736"
-    child = parcel.child_trace({"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
-    assert child.split("-")[1] == trace
-    assert child != parcel.child_trace({"traceparent": f"00-{trace}-00f067aa0ba902b7-01"})
+    cause = CAUSE.with_headers(traceparent=f"00-{trace}-00f067aa0ba902b7-01")
+    child = parcel.child_trace(cause, "parser")
+    assert child == f"00-{trace}-{parcel.span_id(cause, 'parser')}-01"
+    assert child != parcel.child_trace(cause, "filter")
 
 
-@pytest.mark.parametrize("odd", ["", "00-short-x-01", 7, "x" * 55, "ff-" + "a" * 52], ids=repr)
+@pytest.mark.parametrize(
+    "odd", ["", "00-short-x-01", 7, "x" * 55, "ff-" + "a" * 52, f"00-{'0' * 32}-{'1' * 16}-01"], ids=repr
+)
 def test_a_trace_that_makes_no_sense_starts_a_new_one(odd: str | int) -> None:
-    version, trace, span, flags = parcel.child_trace({"traceparent": odd}).split("-")
+    cause = CAUSE.with_headers(traceparent=odd)
+    version, trace, span, flags = parcel.child_trace(cause, "parser").split("-")
     assert (version, len(trace), len(span), flags) == ("00", 32, 16, "01")
+    assert trace != "0" * 32
+    assert parcel.trace_of(cause) == (trace, None)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ the size of its body and the token of its form. A handler that runs has passed a
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -49,12 +50,17 @@ class TooLarge(Exception):
     """The body of a request has more bytes than its endpoint takes."""
 
 
-def build(app: App, options: Options, endpoints: Sequence[Endpoint] | None = None) -> Starlette:
-    """The application on an app of its own process, or of `postroom up`.
+def build(
+    app: App,
+    options: Options,
+    endpoints: Sequence[Endpoint] | None = None,
+    stopping: threading.Event | None = None,
+) -> Starlette:
+    """The application on an app of its own process, or of `postroom up`; open streams end when `stopping` is set.
 
     The endpoints of HTTP intake are apart: they have proofs of their own, and read bodies in pieces (decision 0170).
     """
-    console, by_path = _Console(app, options), dict[str, list[Endpoint]]()
+    console, by_path = _Console(app, options, stopping or threading.Event()), dict[str, list[Endpoint]]()
     for endpoint in all_endpoints() if endpoints is None else endpoints:
         by_path.setdefault(endpoint.path, []).append(endpoint)
 
@@ -75,8 +81,8 @@ def build(app: App, options: Options, endpoints: Sequence[Endpoint] | None = Non
 class _Console:
     """What all endpoints share."""
 
-    def __init__(self, app: App, options: Options) -> None:
-        self.app, self.options = app, options
+    def __init__(self, app: App, options: Options, stopping: threading.Event) -> None:
+        self.app, self.options, self._stopping = app, options, stopping
         self._has_users = False
 
     def has_users(self) -> bool:
@@ -112,8 +118,9 @@ class _Console:
     def _bare(self, request: Request) -> Visit:
         headers = {name.lower(): value for name, value in request.headers.items()}
         client = request.client.host if request.client else ""
-        path = request.scope["path"]
-        return Visit(self.app, self.options, path, request.path_params, request.query_params, headers, client)
+        values, query = request.path_params, request.query_params
+        stopping = self._stopping
+        return Visit(self.app, self.options, request.scope["path"], values, query, headers, client, stopping=stopping)
 
     def _identified(self, visit: Visit) -> Visit:
         return identified(visit)

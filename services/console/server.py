@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from shared.app import App
 
 log = logging.getLogger(__name__)
-FAREWELL_SECONDS: Final = 2
+FAREWELL_SECONDS: Final = 5
 
 
 def bound(options: Options) -> socket.socket:
@@ -54,7 +54,7 @@ def first_address(app: App, listening: socket.socket) -> str:
 def serve(app: App, options: Options, listening: socket.socket, stop: threading.Event) -> None:
     """Serve until `stop` is set; then end open streams and return."""
     config = uvicorn.Config(
-        build(app, options),
+        build(app, options, stopping=stop),
         log_config=None,
         access_log=False,
         server_header=False,

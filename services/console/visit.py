@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -39,7 +40,10 @@ class Forbidden(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A request. `values`: those of the path. `form`: of a POST, parsed and bounded; `body`: one of another kind."""
+    """A request. `values`: those of the path. `form`: of a POST, parsed and bounded; `body`: one of another kind.
+
+    `stopping` is set when the console ends.
+    """
 
     app: App
     options: Options
@@ -53,6 +57,7 @@ class Visit:
     person: Person | None = None
     session: Session | None = None
     secret: str = ""
+    stopping: threading.Event = field(default_factory=threading.Event)
 
     @property
     def who(self) -> Person:

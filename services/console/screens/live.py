@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from shared.app import App
 
 LOOK_SECONDS: Final = 2.0
+STEPS: Final = 8
+"""Times between two looks that a stream asks whether the console is being stopped."""
 STREAM_SECONDS: Final = 600.0
 """A stream ends after so long; the browser opens another one, and shows its session again."""
 STILL_SECONDS: Final = 20.0
@@ -65,14 +67,19 @@ def live(visit: Visit) -> Response:
         origin and origin != f"{visit.options.scheme}://{visit.headers['host']}"
     ):
         raise Forbidden("the event stream serves pages of this console alone")
-    return StreamingResponse(_news(visit.app), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+    return StreamingResponse(
+        _news(visit.app, visit.stopping), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
+    )
 
 
-async def _news(app: App) -> AsyncIterator[str]:
+async def _news(app: App, stopping: threading.Event) -> AsyncIterator[str]:
     seen, ends, said = await run_in_threadpool(WATCH.look, app), time.monotonic() + STREAM_SECONDS, time.monotonic()
     yield "retry: 3000\n\n"
     while time.monotonic() < ends:
-        await asyncio.sleep(LOOK_SECONDS)
+        for _ in range(STEPS):
+            await asyncio.sleep(LOOK_SECONDS / STEPS)
+            if stopping.is_set():
+                return
         now = await run_in_threadpool(WATCH.look, app)
         if now != seen:
             yield "event: look\ndata: again\n\n"

@@ -10,6 +10,7 @@ import click
 
 from services.cli import logs
 from services.cli.base import Command, Problem, opened
+from services.cli.figures import METRICS_PORT, figures
 from services.cli.up import stopping
 
 if TYPE_CHECKING:
@@ -35,7 +36,8 @@ def chosen(host: str | None, port: int | None) -> Options:
 @click.command(cls=Command)
 @click.option("--host", metavar="ADDRESS", help="Where to listen (POSTROOM_CONSOLE_HOST; 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port (POSTROOM_CONSOLE_PORT; 8025).")
-def console(host: str | None, port: int | None) -> None:
+@METRICS_PORT
+def console(host: str | None, port: int | None, metrics_port: int | None) -> None:
     """Serve the operator console until Ctrl-C."""
     if not is_installed():
         raise Problem(EXTRA)
@@ -46,4 +48,5 @@ def console(host: str | None, port: int | None) -> None:
     with stopping() as stop, logs.ending("console"), opened() as app:
         listening = server.bound(options)
         click.echo(f"The console is at {server.first_address(app, listening)}", err=True)
-        server.serve(app, options, listening, stop)
+        with figures(app, metrics_port):
+            server.serve(app, options, listening, stop)

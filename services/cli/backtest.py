@@ -69,6 +69,7 @@ def _show_difference(found: Difference) -> None:
     mail = found.mail
     output.heading(f"{mail.id[:12]}  {mail.inbox}  {mail.from_.address if mail.from_ else ''}  {mail.subject}")
     output.facts((word, _line(each)) for word, each in (("now", found.before), ("then", found.after)))
+    output.facts((f"  {each.what}", f"{each.before} → {each.after}") for each in found.values)
 
 
 def _line(result: Result) -> str:

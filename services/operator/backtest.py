@@ -28,6 +28,8 @@ PAGE: Final = 200
 """Mails that are read at once."""
 MAX_LISTED: Final = 100
 """Differing mails that are listed, unless another number is asked for; all are counted."""
+MAX_VALUES, MAX_VALUE_CHARACTERS = 20, 200
+"""Differing values of a mail that are shown, and how much of each."""
 KINDS: Final = ("outcome", "records", "answers")
 """In what a mail may differ: what becomes of it, what changes on records, which mails leave."""
 
@@ -56,6 +58,15 @@ class Result:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangedValue:
+    """A value of a change or of an outgoing mail that both configurations make: what it is, and both values as text."""
+
+    what: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True)
 class Difference:
     """A mail that the changed configuration would treat differently; `kinds` says in what."""
 
@@ -63,6 +74,15 @@ class Difference:
     kinds: tuple[str, ...]
     before: Result
     after: Result
+
+    @property
+    def values(self) -> list[ChangedValue]:
+        """The first values that differ in what both would do; what only one would do is in its lines."""
+        found = list[ChangedValue]()
+        for kind, lines in (("records", self.before.records), ("answers", self.before.answers)):
+            for line, one, other in zip(lines, self.before.plan[kind], self.after.plan[kind], strict=False):
+                found += _changed_values(line, one, other)
+        return found[:MAX_VALUES]
 
     def as_json(self) -> dict[str, Any]:
         """The keys that scripts rely on."""
@@ -148,6 +168,31 @@ def compare_all(
             _count(found, difference, listed)
         found.done += 1
         yield mail
+
+
+def _changed_values(line: str, before: Any, after: Any) -> Iterator[ChangedValue]:
+    one, other = dict(_flat(before)), dict(_flat(after))
+    for name in {**one, **other}:
+        if one.get(name) != other.get(name):
+            yield ChangedValue(f"{line}: {name}", _as_text(one.get(name)), _as_text(other.get(name)))
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value below a value, by its path."""
+    match value:
+        case dict():
+            for key, each in value.items():
+                yield from _flat(each, f"{name}.{key}" if name else str(key))
+        case list() | tuple():
+            for place, each in enumerate(value, 1):
+                yield from _flat(each, f"{name} {place}")
+        case _:
+            yield name, value
+
+
+def _as_text(value: Any) -> str:
+    text = "nothing" if value is None else str(value)
+    return text if len(text) <= MAX_VALUE_CHARACTERS else f"{text[:MAX_VALUE_CHARACTERS]}…"
 
 
 def _archived(app: App, query: MailQuery) -> Iterator[StoredMail]:

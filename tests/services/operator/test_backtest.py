@@ -84,6 +84,10 @@ def test_changed_fields_of_a_record_are_a_difference(archive: Desk) -> None:
     assert found.differing == 5
     assert found.kinds["outcome"] == 0
     assert found.kinds["records"] == 5
+    (value,) = found.differences[0].values
+    assert value.what.startswith("create incident INC")
+    assert value.what.endswith("set.owner_team")
+    assert (value.before, value.after) == ("nothing", "Printers")
 
 
 def test_an_inbox_that_would_be_gone_makes_dead_letters(archive: Desk) -> None:

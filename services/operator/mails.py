@@ -201,12 +201,18 @@ def recent_mails(app: App, query: MailQuery, page: Page) -> Iterable[StoredMail]
 
 
 def _waiting(app: App, query: MailQuery) -> Iterator[MailOnIntake]:
-    """Mails on intake that fit a query, newest first, and that are not stored."""
-    if query.outcome not in {None, IN_FLIGHT}:
+    return waiting_on_intake(app, query, 0)
+
+
+def waiting_on_intake(app: App, query: MailQuery, most: int) -> Iterator[MailOnIntake]:
+    """Mails on intake that fit a query, newest first, and that are not stored, among the newest `most` (0: all)."""
+    if query.outcome not in {None, IN_FLIGHT} or query.rule is not None:
         return
     seen = set[str]()
-    for mail in _on_intake(app.arrivals.on_intake(0, newest_first=True)):
-        fits = query.inbox in {None, mail.inbox} and (query.since is None or mail.received_at >= query.since)
+    for mail in _on_intake(app.arrivals.on_intake(most, newest_first=True)):
+        fits = query.inbox in {None, mail.inbox} and (query.inboxes is None or mail.inbox in query.inboxes)
+        fits = fits and (query.since is None or mail.received_at >= query.since)
+        fits = fits and (query.before is None or mail.received_at < query.before)
         if fits and mail.id not in seen and app.mails.get(mail.id) is None:
             seen.add(mail.id)
             yield mail

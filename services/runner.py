@@ -242,16 +242,17 @@ def _sources(app: App, stop: threading.Event, *hooks: Hook, once: bool) -> list[
 
 
 def drain_backlog(app: App, stages: Sequence[Stage], dependencies: WorkerDependencies, stop: threading.Event) -> None:
-    """Process first what an earlier process left in the queues: one message at a time, one stage after the other.
+    """Process first what an earlier process left in the queues, one stage after the other.
 
-    If one message kills this process too, no other message is affected: RabbitMQ counts a delivery for each message
-    that a process holds when it ends, and after five times all of them would be dead letters.
+    From RabbitMQ one message at a time: it counts a delivery for each message that a process holds when it ends, and
+    after five times all of them would be dead letters. The embedded broker itself hands out alone what ended two.
     """
+    prefetch = RELAY_PREFETCH if app.one_file else 1
     try:
         ready = {depth.name: depth.ready for depth in app.broker.depths()}
         for stage in stages:
             if (most := ready.get(stage.queue)) and not dependencies.pause_reason(stage.name):
-                Worker(stage, dependencies, prefetch=1).drain_backlog(most, BACKLOG_SECONDS, stop)
+                Worker(stage, dependencies, prefetch=prefetch).drain_backlog(most, BACKLOG_SECONDS, stop)
     except DEPENDENCY_ERRORS as error:  # the workers themselves will wait for it
         log.warning("backlog_not_drained", extra={"reason": str(error)})
 

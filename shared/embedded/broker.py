@@ -45,6 +45,8 @@ LEASE_SECONDS = 60.0
 POLL_SECONDS = 0.05
 CLOCK_SECONDS = 60.0
 """Seconds by which the clock may be set back unnoticed; delayed messages then wait that much longer."""
+ALONE_FROM = 2
+"""Takes after which a message comes alone: one that ends its process again and again counts no other's takes."""
 BATCH_BYTES = 4 << 20
 """Bytes of messages that one take may hold beyond the first message."""
 _SCHEMA = """
@@ -285,7 +287,7 @@ class EmbeddedConsumer:
         self._returning: list[tuple[int, str, int]] = []
 
     def take(self, timeout: float) -> Sequence[Delivery]:
-        """Lease and count up to `prefetch` rows; a row that was taken before comes alone.
+        """Lease and count up to `prefetch` rows, all taken before equally often; one taken twice or more comes alone.
 
         In a relay in which something was settled: up to `prefetch` of the messages that it holds.
         """
@@ -345,10 +347,10 @@ class EmbeddedConsumer:
                 self._bury_poison(db, row)
                 continue
             weight += len(row[7])
-            if rows and (row[1] or weight > BATCH_BYTES):
+            if rows and (row[1] != rows[0][1] or weight > BATCH_BYTES):
                 break
             rows.append(row)
-            if row[1]:
+            if row[1] >= ALONE_FROM:
                 break
         return rows
 
@@ -360,7 +362,7 @@ class EmbeddedConsumer:
     def settle(self, delivery: Delivery, then: Sequence[Message] = ()) -> None:
         """Publish `then` and let the delivery go, at the next flush."""
         self._leave(delivery, [self.broker.posted(message) for message in then])
-        if not delivery.count:
+        if delivery.count < ALONE_FROM:
             self._width = self.prefetch
 
     def redeliver(self, delivery: Delivery, seconds: int) -> None:

@@ -9,7 +9,7 @@ file). One conformance suite runs on both. The promises:
 - A delivery that is never settled (kill -9, lost connection) comes back; after `MAX_DELIVERIES` of them
   it goes to the dead letters.
 - `redeliver` counts an attempt, `give_back` and `wait` do not.
-- A redelivered message is handed out alone, so that a poison message affects no other.
+- A message that was handed out twice before is handed out alone, so that a poison message affects no other.
 """
 
 from __future__ import annotations

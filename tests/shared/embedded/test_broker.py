@@ -101,6 +101,37 @@ def test_while_the_file_cannot_be_written_only_the_first_return_waits_for_it(
     broker.close()
 
 
+def crashed(broker: EmbeddedBroker, count: int) -> list[int]:
+    """Take up to `count`, and lose the leases as a process does that is killed. Returns how often each was taken."""
+    consumer = broker.consumer("intake", count)
+    consumer._width = count
+    taken = consumer.take(0)
+    broker.file.connection.execute("UPDATE queue SET held = 0, holder = NULL")
+    return [each.count for each in taken]
+
+
+def test_what_ended_one_process_comes_together_and_what_ended_two_comes_alone(broker: EmbeddedBroker) -> None:
+    broker.publish([Message(str(number), "intake", b"") for number in range(4)])
+    assert crashed(broker, 3) == [0, 0, 0]
+    assert crashed(broker, 4) == [1, 1, 1], "without the one that was never taken"
+    consumer, seen = broker.consumer("intake", 4), list[list[int]]()
+    while taken := consumer.take(0):
+        seen.append([each.count for each in taken])
+        for each in taken:
+            consumer.settle(each)
+    assert seen[:3] == [[2], [2], [2]]
+    assert {count for counts in seen[3:] for count in counts} == {0}
+
+
+def test_a_consumer_begins_with_one_message_whatever_it_had_ended(broker: EmbeddedBroker) -> None:
+    broker.publish([Message(str(number), "intake", b"") for number in range(3)])
+    assert crashed(broker, 3) == [0, 0, 0]
+    consumer = broker.consumer("intake", 3)
+    (first,) = consumer.take(0)
+    consumer.settle(first)
+    assert [each.count for each in consumer.take(0)] == [1, 1]
+
+
 def test_consumers_of_one_process_are_counted_in_one_write(broker: EmbeddedBroker) -> None:
     consumers = [broker.consumer(name, 1) for name in QUEUES.names]
     begun = list[str]()

@@ -95,14 +95,15 @@ def _searched(app: App, search: MailSearch, page: Page) -> MailList:
     if named:
         return MailList(page_of(named[page.skip :], page), Count(len(named)))
     words = searched_words(search.text)
-    waiting = (each for each in waiting_on_intake(app, search.query, MAX_WAITING) if has_words(each, words))
-    found = list(
-        islice(_both(waiting if words else (), found_by_words(app, search.query, search.text)), MAX_CANDIDATES)
-    )
-    several = len(words) > 1
+    waiting = [each for each in waiting_on_intake(app, search.query, MAX_WAITING) if has_words(each, words)]
+    if len(words) == 1 and not waiting:  # the store pages and counts
+        query = replace(search.query, word=words[0])
+        return MailList(page_of(app.mails.recent(query, page.reach, page.skip), page), count(app, query))
+    several = _both(waiting if words else (), found_by_words(app, search.query, search.text))
+    found = list(islice(several, MAX_CANDIDATES))
+    note = f"the newest {MAX_CANDIDATES:,} mails with the longest word were looked through"
     more = len(found) == MAX_CANDIDATES
-    note = f"the newest {MAX_CANDIDATES:,} mails with the longest word were looked through" if several else ""
-    return MailList(page_of(found[page.skip :], page), Count(len(found), more), note)
+    return MailList(page_of(found[page.skip :], page), Count(len(found), more), note if len(words) > 1 else "")
 
 
 def _both(waiting: Iterable[StoredMail], stored: Iterable[StoredMail]) -> Iterator[StoredMail]:

@@ -227,7 +227,7 @@ def search(app: App, query: MailQuery, text: str) -> Iterator[StoredMail]:
     return (mail for mail in every if folded in _searched_text(mail))
 
 
-MAX_CANDIDATES: Final = 2_000
+MAX_CANDIDATES: Final = 1_000
 """Mails, the newest with the longest word, in which the other words of a search are looked for."""
 
 
@@ -241,7 +241,7 @@ def found_by_words(app: App, query: MailQuery, text: str) -> Iterator[StoredMail
     if not words:
         return iter(())
     first = max(words, key=len)
-    found = app.mails.recent(replace(query, word=first), 0 if len(words) == 1 else MAX_CANDIDATES)
+    found = app.mails.recent(replace(query, word=first), MAX_CANDIDATES)
     return (mail for mail in found if has_words(mail, words))
 
 

@@ -146,7 +146,7 @@ def _where(query: MailQuery) -> Document:
     if query.inboxes is not None:
         allowed = [each for each in query.inboxes if query.inbox in {None, each}]
         where["inbox"] = {"$in": allowed}
-    if query.outcome is not None:
+    if query.outcome is not None and not (query.rule and query.outcome == "rejected"):  # a rule is kept of no other
         where["outcome"] = None if query.outcome == IN_FLIGHT else query.outcome
     if query.rule is not None:
         where["rule"] = query.rule

@@ -307,10 +307,6 @@ class Mails:
         """How many there are, or have this outcome."""
         return self.documents.count(MAILS, _where(MailQuery(outcome=outcome)))
 
-    def count_since(self, since: datetime) -> int:
-        """How many were received at this time or later."""
-        return self.documents.count(MAILS, _where(MailQuery(since=since)))
-
     def _find(self, where: Document, **rest: Any) -> Iterator[StoredMail]:
         return map(_decode, self.documents.find(MAILS, where, **rest))
 

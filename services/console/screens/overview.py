@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from services.console.endpoints import Endpoint
 from services.operator.access import Right
-from services.operator.conservation import check
+from services.operator.conservation import Report, check
 from services.operator.doctor import Finding, findings
 from services.operator.inboxes import inbox_views
 from services.operator.queues import queue_states
 from shared.contracts.errors import Unavailable
 from shared.store.dead_letters import LetterQuery
+from shared.store.mails import MailQuery
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +30,8 @@ T = TypeVar("T")
 HOURS: Final = 24
 WIDTH, HEIGHT = 240, 40
 MAX_LETTERS: Final = 500
+MAX_AN_HOUR: Final = 20_000
+"""Mails of one hour that are counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +54,11 @@ class Curve:
 def overview(visit: Visit) -> Response:
     """The page; a part whose dependency cannot be reached says so, the others are shown."""
     app = visit.app
-    found = list[Finding]() if visit.who.inboxes else [each for each in findings(app) if each.status != "ok"]
+    report = None if visit.who.inboxes else _part(lambda: check(app))
     return visit.page(
         "overview.html",
-        findings=_sorted(found),
-        report=None if visit.who.inboxes else _part(lambda: check(app, patience=0)),
+        findings=[] if visit.who.inboxes else _findings(app, report),
+        report=report,
         queues=_part(lambda: queue_states(app)),
         inboxes=[each for each in inbox_views(app) if visit.who.sees(each.inbox.name)],
         causes=_causes(visit),
@@ -63,16 +67,19 @@ def overview(visit: Visit) -> Response:
     )
 
 
+def _findings(app: App, report: Report | None) -> list[Finding]:
+    """What is not in order, problems first; the conservation of mails as the page shows it."""
+    found = [each for each in findings(app, without=["conservation"]) if each.status != "ok"]
+    found += [Finding("conservation", "problem", each) for each in report.problems] if report else []
+    return sorted(found, key=lambda each: each.status != "problem")
+
+
 def _part(look: Callable[[], T]) -> T | None:
     """What is seen; None when the dependency cannot be reached."""
     try:
         return look()
     except Unavailable:
         return None
-
-
-def _sorted(found: list[Finding]) -> list[Finding]:
-    return sorted(found, key=lambda each: each.status != "problem")
 
 
 def _causes(visit: Visit) -> list[tuple[str, str, int]]:
@@ -89,8 +96,10 @@ def _curve(visit: Visit) -> Curve:
 def received_by_hour(app: App) -> tuple[int, ...]:
     """Mails received in each of the last 24 hours, the oldest first."""
     now = app.clock.now()
-    counts = [app.mails.count_since(now - timedelta(hours=hours)) for hours in range(HOURS, 0, -1)]
-    return tuple(here - later for here, later in zip(counts, [*counts[1:], 0], strict=True))
+    ends = [now - timedelta(hours=hours) for hours in range(HOURS, -1, -1)]
+    return tuple(
+        app.mails.count_at_most(MailQuery(since=start, before=end), MAX_AN_HOUR) for start, end in pairwise(ends)
+    )
 
 
 ENDPOINTS: Final = (Endpoint("GET", "/", Right.VIEW, overview, title="Overview"),)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +13,7 @@ from services.operator import actions, jobs
 from services.operator.errors import NotAvailable
 from services.operator.job_source import JobSource
 from services.operator.jobs import CHUNK, Chosen, JobRun, NewJob, NumberDiffers
+from shared.app import Location
 from shared.contracts.errors import Unavailable
 from shared.store.jobs import StoredJob
 from shared.store.mails import MailQuery
@@ -159,3 +163,33 @@ def test_dead_letters_are_replayed_and_discarded_by_a_job(desk: Desk, verb: str,
     (letter,) = desk.dead_letters()
     assert (letter["state"], letter["moved_by"]) == (state, "kim")
     assert jobs.view_job(desk.app, jobs.find_job(desk.app, job.id)).failed == 0
+
+
+@pytest.mark.req("PR-15")
+def test_a_killed_process_loses_no_place_and_doubles_nothing(tmp_path: Path) -> None:
+    """A process is killed in the middle of a job, and another goes on with it."""
+    location = Location(tmp_path / "data")
+    desk, count = Desk(location), 4 * CHUNK
+    out_of_office(desk, count)
+    job = a_job(desk)
+    code = f"""
+from pathlib import Path
+from services.operator.jobs import JobRun
+from services.queues import QUEUES
+from shared.app import App, Location
+run = JobRun(App.open(Location(Path({str(location.data)!r})), QUEUES))
+while run.step() is not None:
+    print("step", flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"step\n"
+        child.kill()
+    assert jobs.find_job(desk.app, job.id).done >= CHUNK
+    JobSource(desk.app).once()
+    desk.work()
+    view = jobs.view_job(desk.app, jobs.find_job(desk.app, job.id))
+    assert (view.job.state, view.job.done, view.failed) == ("done", count, 0)
+    assert outcomes(desk) == ["recorded"] * count
+    assert len(desk.records()) == count
+    desk.close()

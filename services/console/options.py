@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from services.console.guards import LOCAL_HOSTS
+from shared.contracts.errors import Misconfigured
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8025
+MAX_PORT: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,13 @@ class Options:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """POSTROOM_CONSOLE_HOST, _PORT, _ALLOWED_HOSTS, _HTTPS, _TRUSTED_PROXIES and _USER_HEADER."""
-        port = environ.get("POSTROOM_CONSOLE_PORT", "")
+        """POSTROOM_CONSOLE_HOST, _PORT, _ALLOWED_HOSTS, _HTTPS, _TRUSTED_PROXIES and _USER_HEADER.
+
+        Raises `Misconfigured` for a port that is not a number.
+        """
         return cls(
             environ.get("POSTROOM_CONSOLE_HOST") or HOST,
-            int(port) if port.isdigit() else PORT,
+            _port(environ.get("POSTROOM_CONSOLE_PORT", "")),
             frozenset(_listed(environ.get("POSTROOM_CONSOLE_ALLOWED_HOSTS", "").lower())),
             environ.get("POSTROOM_CONSOLE_HTTPS", "") not in {"", "0", "no", "false"},
             _listed(environ.get("POSTROOM_CONSOLE_TRUSTED_PROXIES", "")),
@@ -55,6 +59,14 @@ class Options:
     def cookie(self) -> str:
         """The name of the session's cookie; the prefix binds it to this host (RFC 6265bis, 4.1.3.2)."""
         return "__Host-postroom" if self.secure else "postroom"
+
+
+def _port(text: str) -> int:
+    if not text:
+        return PORT
+    if not (text.isascii() and text.isdecimal() and int(text) <= MAX_PORT):
+        raise Misconfigured(f"POSTROOM_CONSOLE_PORT is {text!r}; write a number from 0 to {MAX_PORT}")
+    return int(text)
 
 
 def _listed(text: str) -> tuple[str, ...]:

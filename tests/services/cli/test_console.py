@@ -1,0 +1,49 @@
+"""The console beside `postroom up`: an addition, never a reason not to start."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+from contextlib import nullcontext
+
+import pytest
+
+from services.cli import console, up
+from services.console.options import Options
+from tests.desk import Desk
+
+WEB = ("starlette", "uvicorn", "jinja2", "argon2", "multipart")
+
+
+def test_without_the_extra_the_workers_run_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(console, "LIBRARIES", ("no_such_package",))
+    with up._console(desk.app):
+        pass
+    assert isinstance(up._console(desk.app), nullcontext)
+
+
+def test_a_port_that_is_taken_is_a_note(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        monkeypatch.setenv("POSTROOM_CONSOLE_PORT", str(taken.getsockname()[1]))
+        assert isinstance(up._console(desk.app), nullcontext)
+    assert "note: the console cannot listen on 127.0.0.1:" in capsys.readouterr().err
+
+
+def test_the_commands_of_mail_import_nothing_of_the_web() -> None:
+    script = (
+        "import sys; import services.cli.up, services.runner, services.cli.console, services.cli.user;"
+        f"print([name for name in {WEB!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("port", ["²", "http", "70000", "-1"])
+def test_a_port_that_is_no_port_is_an_error(port: str) -> None:
+    from shared.contracts.errors import Misconfigured
+
+    with pytest.raises(Misconfigured, match="POSTROOM_CONSOLE_PORT"):
+        Options.from_environment({"POSTROOM_CONSOLE_PORT": port})

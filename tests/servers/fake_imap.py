@@ -54,6 +54,8 @@ class FakeImap(ScriptedServer):
         connection.sendall(self.dialect(self.greeting))
         while line := reader.readline():
             tag, _, command = line.strip().partition(b" ")
+            if not command:  # TLS on a port without it
+                return
             self.commands.append(command)
             try:
                 self._answer(connection, reader.readline, tag, command)

@@ -45,7 +45,9 @@ def test_a_visit_that_our_own_broker_prevented_comes_again_uncounted(desk: Desk,
     dovecot.deliver("bob", a_mail(1))
     desk.trouble = [Unavailable("no broker")]
     desk.source.poll(desk.inbox)
-    assert desk.listener.of(Retried) == [Retried("fetcher", "support", "", "", "no broker", 5.0, counted=False)]
+    assert desk.listener.of(Retried) == [
+        Retried("fetcher", "support", "", "", "no broker", 5.0, counted=False, kind="own")
+    ]
     assert not desk.listener.of(Committed)
 
 

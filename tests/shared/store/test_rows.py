@@ -155,6 +155,7 @@ READ_DOCUMENT: Final = [
     ("loop_key", "k"),
     ("defects", ["no-date"]),
     ("html", "1" * 64),
+    ("words", ["anna@customer.example", "anna", "customer", "example", "printer"]),
 ]
 
 
@@ -169,6 +170,7 @@ def test_a_mail_that_could_not_be_read_is_kept_without_what_it_says(store: Embed
     Mails(store).receive(mail)
     unread = {"size": 9, "from": None, "subject": "(unread)"}
     golden = [(key, unread.get(key, value)) for key, value in READ_DOCUMENT[:12]]
+    golden.append(("words", ["unread"]))
     assert list(only(store, "mails").items()) == golden
     assert Mails(store).get("m1") == mail
     Mails(store).describe(replace(StoredMail(**READ), arrival="another", received_at=AT + timedelta(days=1)))

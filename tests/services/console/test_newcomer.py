@@ -256,6 +256,7 @@ def serious(page: Page, **options: Any) -> list[tuple[str, list[str]]]:
     return [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in wrong]
 
 
+@pytest.mark.slow  # the lists are covered by `test_browser.py`
 def test_screens_are_accessible_and_fit_360_pixels(desk: Desk, served: str, chromium: Browser) -> None:
     """Each with rows: axe finds nothing serious, in light and in dark, and nothing is wider than the screen."""
     paths = filled(desk)

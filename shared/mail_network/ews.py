@@ -22,7 +22,7 @@ from shared.mail_network.ews_discovery import Bearer, EwsAdapter, discover, offe
 from shared.mail_network.extras import required
 from shared.mail_network.sasl import Credentials
 from shared.mail_network.tls import tls_options
-from shared.mail_network.web import FolderExists, NotFound, host_of
+from shared.mail_network.web import MAX_RETRY_AFTER_SECONDS, FolderExists, NotFound, host_of
 
 EXTRA: Final = "ews"
 PASSWORD_METHODS: Final = {"basic": "basic", "plain": "basic", "ntlm": "NTLM"}
@@ -210,7 +210,7 @@ class EwsClient:
             return AuthenticationRefused(f"{host} refuses the login ({words})")
         if name in _BUSY:
             stated = (getattr(error, "back_off", None), *(each.retry_after for each in self._adapters))
-            seconds = next((float(each) for each in stated if each), None)
+            seconds = next((min(float(each), MAX_RETRY_AFTER_SECONDS) for each in stated if each), None)
             asked = f"asks to wait {seconds:.0f} seconds" if seconds else "does not say how long to wait"
             return Throttled(f"{host} is busy and {asked} ({words})", seconds)
         if name in _DENIED:

@@ -262,7 +262,7 @@ def retry_after_seconds(value: str | None) -> float | None:
             if text.isascii() and text.isdigit()
             else (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
         )
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 

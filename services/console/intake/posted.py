@@ -102,7 +102,7 @@ class PostedForms:
     async def _take(self, inbox: str, posted: Posted, known: _Known) -> Response:
         if len(posted.raw) > known.max_mail_size:
             raise too_large(known.max_mail_size)
-        id_ = await self._store(RawMail(posted.raw, inbox, None, posted.sender, posted.recipients))
+        id_ = await self._store(RawMail(posted.raw, inbox, None, posted.sender, posted.recipients, source="http"))
         return JSONResponse({"mail_id": id_})
 
     def _look(self, inbox: str, service: str) -> _Known:

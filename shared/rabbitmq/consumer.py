@@ -353,7 +353,6 @@ class RabbitConsumer:
                 break  # only `close` ends the attempts
             self._serve(session)
             self._stopping.wait(random.uniform(0.05, 0.2))  # noqa: S311  jitter
-            self._awake.wait()
 
     def _serve(self, session: Session) -> None:
         try:
@@ -376,6 +375,7 @@ class RabbitConsumer:
         return retrying(self._connect_once)
 
     def _connect_once(self) -> Session:
+        self._awake.wait()  # one that rests connects at its next take, also when it was to rest while it connected
         session = self._new_session()
         try:
             session.open()

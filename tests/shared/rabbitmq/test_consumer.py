@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
 
 from services.queues import QUEUES
+from shared.contracts.errors import Unavailable
 from shared.rabbitmq.consumer import RabbitConsumer
 from shared.rabbitmq.endpoint import Endpoint
 from shared.rabbitmq.session import Tag, Timing
@@ -47,6 +49,26 @@ def test_ordinary_messages_do_not_wait_for_redelivered_ones(consumer: RabbitCons
     consumer.arrived([a_delivery(1, count=1)])
     consumer.arrived([a_delivery(2)])
     assert [each.message.id for each in consumer.take(0)] == ["m2"]
+
+
+def test_one_that_is_to_rest_while_it_connects_does_not_connect_again() -> None:
+    """Connected again it would get messages, give each back to the end of the queue, and get it again."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent.settimeout(20)
+        endpoint = Endpoint.parse(f"amqp://127.0.0.1:{silent.getsockname()[1]}")
+        consumer = RabbitConsumer(endpoint, topology(QUEUES), "intake", 5, timing=Timing(connect=0.2))
+        first, _ = silent.accept()
+        consumer.rest()
+        assert not consumer._awake.is_set()
+        silent.settimeout(2)
+        with pytest.raises(TimeoutError):
+            silent.accept()
+        with pytest.raises(Unavailable):
+            consumer.take(0)
+        again, _ = silent.accept()
+        consumer.close()
+        first.close()
+        again.close()
 
 
 class Woken:

@@ -118,7 +118,8 @@ class Visit:
             "query": self.query,
             "Right": Right,
         }
-        return HTMLResponse(rendering.render(template, {**shared, **values}), status)
+        page = rendering.render(template, {**shared, **values})
+        return HTMLResponse(page.encode("utf-8", "replace"), status)  # decoded headers may have lone surrogates
 
     @property
     def navigation(self) -> list[tuple[str, str, bool]]:

@@ -9,6 +9,7 @@ import secrets
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import IntEnum, StrEnum
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from services.operator.errors import NotAvailable, UnknownName
@@ -85,8 +86,8 @@ def add_user(
     app: App, name: str, role: str, password: str = "", *, read_mail: bool = False, inboxes: Sequence[str] = ()
 ) -> User:
     """Make a user. Raises `NotAvailable` for a name that is taken or not fit, `UnknownName` for a role or an inbox."""
-    if not name.strip() or len(name) > MAX_NAME or not name.strip().isprintable():
-        raise NotAvailable(f"a user's name has 1 to {MAX_NAME} printable characters")
+    if not name.strip() or len(name) > MAX_NAME or not name.strip().isprintable() or "/" in name:
+        raise NotAvailable(f"a user's name has 1 to {MAX_NAME} printable characters, without /")
     hashed = hashed_password(password) if password else ""
     user = User(key_of(name), name.strip(), _role(role), app.clock.now(), hashed, read_mail, _inboxes(app, inboxes))
     if not app.access.users.add(user):
@@ -124,7 +125,7 @@ def set_password(app: App, name: str, password: str) -> None:
 def remove_user(app: App, name: str) -> None:
     """Remove a user with all sessions. Raises `NotAvailable`; the last administrator stays."""
     user = user_named(app, name)
-    administrators = [each.id for each in app.access.users.all() if each.role == Role.ADMINISTRATOR]
+    administrators = [each.id for each in app.access.users.all() if person_of(each).may(Right.ADMINISTER)]
     if administrators == [user.id]:
         raise NotAvailable(f"{user.name!r} is the last administrator; make another one first")
     app.access.users.remove(name)
@@ -156,6 +157,7 @@ def _hasher() -> PasswordHasher:
     return PasswordHasher()
 
 
+@cache
 def _unknown_hash() -> str:
     """A hash that no password fits, for names that do not exist."""
     return _hasher().hash(secrets.token_urlsafe(SECRET_BYTES))

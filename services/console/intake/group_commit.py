@@ -11,6 +11,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,7 +66,12 @@ class GroupCommit:
                 self._thread.start()
             self._waiting.append(waiting)
             self._changed.notify()
-        return await waiting.done
+        try:
+            return await waiting.done
+        except asyncio.CancelledError:  # its sender was answered: it would only hold memory
+            with self._changed, suppress(ValueError):
+                self._waiting.remove(waiting)
+            raise
 
     def stop(self) -> None:
         """Hand over what waits, then end."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from shared.store.dead_letters import DeadLetter
 
 SHOWN: Final = 50
+MAX_DIGITS: Final = 10
 
 
 def every_cause(visit: Visit) -> Response:
@@ -58,7 +59,7 @@ def act_on_cause(visit: Visit) -> Response:
         chosen=Chosen(kind="letters", ids=ids, inboxes=tuple(visit.who.inboxes) if visit.who.inboxes else None),
         by=visit.who.name,
         reason=reason,
-        number=int(typed) if typed.isdigit() else None,
+        number=int(typed) if typed.isascii() and typed.isdigit() and len(typed) < MAX_DIGITS else None,
         per_minute=visit.number("per_minute", 0, 100_000) or None,
         token=visit.text("token") or uuid.uuid4().hex,
     )

@@ -41,11 +41,14 @@ class Watch:
         self._at, self._seen = 0.0, ""
 
     def look(self, app: App) -> str:
-        """A text that differs when depths or mails have changed."""
-        with self._lock:
-            if time.monotonic() - self._at >= LOOK_SECONDS:
-                self._seen, self._at = _state(app), time.monotonic()
+        """A text that differs when depths or mails have changed. While one thread looks, no other waits for it."""
+        if time.monotonic() - self._at < LOOK_SECONDS or not self._lock.acquire(blocking=False):
             return self._seen
+        try:
+            self._seen, self._at = _state(app), time.monotonic()
+        finally:
+            self._lock.release()
+        return self._seen
 
 
 def _state(app: App) -> str:

@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
-from services.console.visit import NotFound, Visit
+from services.console.visit import Forbidden, NotFound, Visit
 from services.operator import actions
 from services.operator.access import Right
 from services.operator.allowed_senders import allow_sender, why_not
@@ -226,18 +226,25 @@ def _typed(visit: Visit, name: str) -> str | None:
 def allow_form(visit: Visit) -> Response:
     """What allowing the sender means, before it is done."""
     mail = _stored(visit)
+    _require_every_inbox(visit)
     return visit.page("allow_sender.html", mail=mail, why_not=why_not(mail), problem="", reason="")
 
 
 def allow(visit: Visit) -> Response:
     """Allow the sender of a rejected mail from now on."""
     mail, reason = _stored(visit), visit.reason()
+    _require_every_inbox(visit)
     try:
         address = allow_sender(visit.app, mail, by=visit.who.name, reason=reason)
     except PostroomError as error:
         return visit.page("allow_sender.html", mail=mail, why_not=why_not(mail), problem=str(error), reason=reason)
     visit.note("allowed a sender", address)
     return visit.back(f"/mails/{mail.id}", f"Mail from {address} is accepted from now on. Release this one too.")
+
+
+def _require_every_inbox(visit: Visit) -> None:
+    if visit.who.inboxes is not None:
+        raise Forbidden("an allowed sender counts for every inbox; ask somebody who sees all of them")
 
 
 ENDPOINTS: Final = (

@@ -61,7 +61,7 @@ def asked(visit: Visit) -> Asked:
     )
     try:
         query = replace(query, since=_time(visit, written["since"]), before=_time(visit, written["until"]))
-        problem = ""
+        problem = "" if outcome == written["outcome"] else f"there is no outcome {written['outcome']!r}"
     except NotAvailable as error:
         problem = str(error)
     return Asked(written, MailSearch(query=query, text=written["q"][:1000]), problem)

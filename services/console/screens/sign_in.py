@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 MAX_FAILURES, FAILURE_SECONDS = 5, 300.0
+MAX_NAMES: Final = 10_000
+"""Names whose refusals are remembered; beyond that the one that was refused longest ago is forgotten."""
 WRONG: Final = "Name or password is wrong."
 
 
@@ -34,19 +36,21 @@ class Failures:
     def are_too_many(self, name: str) -> bool:
         """Whether this name has to wait."""
         with self._lock:
-            return len(self._recent(name)) >= MAX_FAILURES
+            if recent := self._recent(name):
+                self._times[name] = recent
+            return len(recent) >= MAX_FAILURES
 
     def add(self, name: str) -> None:
         """Count one."""
         with self._lock:
             self._times[name] = [*self._recent(name), time.monotonic()]
+            if len(self._times) > MAX_NAMES:
+                del self._times[next(iter(self._times))]
 
     def _recent(self, name: str) -> list[float]:
+        """The refusals of a name that count; the caller puts them back."""
         since = time.monotonic() - FAILURE_SECONDS
-        self._times = {
-            each: kept for each, times in self._times.items() if (kept := [at for at in times if at > since])
-        }
-        return self._times.get(name, [])
+        return [at for at in self._times.pop(name, []) if at > since]
 
 
 FAILURES: Final = Failures()
@@ -65,6 +69,8 @@ def sign_in(visit: Visit) -> Response:
     """Check name and password and begin a session."""
     name, password = visit.text("name"), visit.password
     target = own_path(visit.text("next", "/"))
+    if len(name) > access.MAX_NAME:
+        return visit.page("sign_in.html", 403, next=target, refusal=WRONG)
     if FAILURES.are_too_many(name.casefold()):
         refusal = f"Too many refused sign-ins for this name; try again in {FAILURE_SECONDS / 60:.0f} minutes."
         return visit.page("sign_in.html", 429, next=target, refusal=refusal)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.console.endpoints import Endpoint
 from services.console.screens.mail import mail_named
-from services.console.visit import NotFound, Visit
+from services.console.visit import Visit
 from services.operator.access import Right
 from services.operator.dry_run import dry_run
 from services.operator.errors import NotAvailable
@@ -36,9 +36,9 @@ def form(visit: Visit) -> Response:
 
 def run(visit: Visit) -> Response:
     """The trace of a mail that was uploaded or pasted."""
-    inbox = visit.text("inbox")
-    if inbox and not visit.who.sees(inbox):
-        raise NotFound
+    default = visit.app.directory.current().default_inbox
+    inbox = visit.text("inbox") or (default.name if default else "")
+    visit.see(inbox)
     raw = _uploaded(visit) or visit.text("source")[:MAX_PASTED].encode("utf-8", "replace")
     if not raw.strip():
         return _page(visit, {}, "choose a file, or paste the source of a mail")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from datetime import timedelta
 
 import pytest
@@ -11,10 +12,13 @@ from services.console.application import build
 from services.console.endpoints import Endpoint, all_endpoints
 from services.console.guards import is_allowed_host, is_own_origin, is_trusted_peer
 from services.console.options import Options
+from services.console.screens import live as live_screen
 from services.console.screens import sign_in as sign_in_screen
+from services.console.screens.live import Watch
 from services.console.visit import own_path
 from services.operator import access
 from services.operator.access import Person, Right, person_of
+from services.operator.errors import NotAvailable
 from tests.desk import Desk
 from tests.services.console.conftest import ROLES, Clients, TestClient
 
@@ -285,3 +289,47 @@ def test_hosts_origins_and_peers() -> None:
     assert is_own_origin({**own, "sec-fetch-site": "same-origin"}, "http")
     assert is_trusted_peer("10.1.1.1", ["10.0.0.0/8"])
     assert not is_trusted_peer("not an address", ["10.0.0.0/8"])
+
+
+def test_refused_names_take_bounded_memory(monkeypatch: pytest.MonkeyPatch, clients: Clients) -> None:
+    monkeypatch.setattr(sign_in_screen, "MAX_NAMES", 3)
+    for number in range(10):
+        sign_in_screen.FAILURES.add(str(number))
+    assert list(sign_in_screen.FAILURES._times) == ["7", "8", "9"]
+    assert signing_in(clients, "x" * 1000, PASSWORD).status_code == 403  # type: ignore[attr-defined]
+    assert "x" * 1000 not in sign_in_screen.FAILURES._times
+
+
+def test_a_name_that_does_not_exist_costs_as_much_as_a_wrong_password() -> None:
+    assert access._unknown_hash() is access._unknown_hash(), "made once, else it would cost twice as much"
+
+
+def test_the_last_who_may_administer_stays_beside_a_limited_administrator(desk: Desk) -> None:
+    access.add_user(desk.app, "Ann", "administrator")
+    access.add_user(desk.app, "Bob", "administrator", inboxes=["support"])
+    with pytest.raises(NotAvailable, match="last administrator"):
+        access.remove_user(desk.app, "Ann")
+    with pytest.raises(NotAvailable, match="without /"):
+        access.add_user(desk.app, "a/b", "viewer")
+
+
+def test_streams_do_not_wait_for_one_that_looks(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    looking, go_on, watch = threading.Event(), threading.Event(), Watch()
+
+    def state(_: object) -> str:
+        looking.set()
+        assert go_on.wait(20)
+        return "seen"
+
+    monkeypatch.setattr(live_screen, "_state", state)
+    first = threading.Thread(target=watch.look, args=(desk.app,))
+    first.start()
+    assert looking.wait(20)
+    assert watch.look(desk.app) == ""
+    go_on.set()
+    first.join()
+    assert watch.look(desk.app) == "seen"
+
+
+def test_an_origin_that_cannot_be_read_is_foreign() -> None:
+    assert not is_own_origin({"host": "localhost", "origin": "http://["}, "http")

@@ -240,3 +240,28 @@ def test_writes_are_kept_with_who_and_why(desk: Desk, clients: Clients) -> None:
     page = clients("administrator").get("/access").text
     assert "released a mail" in page
     assert mail["_id"] in page
+
+
+def test_who_is_limited_to_an_inbox_allows_no_sender_for_all(desk: Desk, clients: Clients) -> None:
+    desk.receive(an_absence())
+    (mail,) = desk.mails()
+    client = clients("operator", inboxes=["support"])
+    assert client.get(f"/mails/{mail['_id']}/allow").status_code == 403
+    answer = client.submit(f"/mails/{mail['_id']}/allow", reason="a customer")
+    assert answer.status_code == 403  # type: ignore[attr-defined]
+
+
+def test_an_outcome_that_does_not_exist_chooses_no_mail(desk: Desk, clients: Clients) -> None:
+    desk.receive(a_mail())
+    page = clients("operator").get("/mails/act?scope=all&verb=discard&outcome=ded").text
+    assert "There is no outcome" in page
+
+
+def test_what_was_changed_in_a_copy_needs_the_right_to_read_mail(desk: Desk, clients: Clients) -> None:
+    (mail,) = desk.receive(an_absence())
+    editor, path = clients("operator"), f"/mails/{mail['_id']}"
+    fields = hidden(editor.get(f"{path}/edit").text)
+    copy = editor.submit(f"{path}/edit", **fields, Subject="Help", reason="a question").headers["location"]
+    desk.work()
+    assert "-Subject: Out of office 0" in editor.get(copy).text
+    assert "-Subject: Out of office 0" not in clients("viewer").get(copy).text

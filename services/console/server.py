@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import uvicorn
-
 from services.console.application import build
+from services.console.web_server import WebServer, listening_socket, shown_address
 from services.operator.access import offered_set_up
 from shared.contracts.errors import Misconfigured
 
@@ -21,28 +20,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 FAREWELL_SECONDS: Final = 5
+BACKLOG: Final = 128
 
 
 def bound(options: Options) -> socket.socket:
     """A listening socket. Raises `Misconfigured` when the address is taken or is not this machine's."""
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    made = socket.socket(family, socket.SOCK_STREAM)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind((options.host, options.port))
-        made.listen(128)
-    except OSError as error:
-        made.close()
-        where = f"{options.host}:{options.port}"
-        raise Misconfigured(f"the console cannot listen on {where}: {error.strerror}; choose another --port") from error
-    return made
+        return listening_socket(options.host, options.port, BACKLOG)
+    except Misconfigured as error:
+        raise Misconfigured(f"the console {error}; choose another --port") from error
 
 
 def address(listening: socket.socket) -> str:
     """Where browsers on this machine find it."""
     host, port = listening.getsockname()[:2]
-    shown = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 - all interfaces
-    return f"http://{shown}:{port}/"
+    host = "127.0.0.1" if host == "0.0.0.0" else host  # noqa: S104 - all interfaces
+    return f"http://{shown_address(host, port)}/"
 
 
 def first_address(app: App, listening: socket.socket) -> str:
@@ -53,23 +46,12 @@ def first_address(app: App, listening: socket.socket) -> str:
 
 def serve(app: App, options: Options, listening: socket.socket, stop: threading.Event) -> None:
     """Serve until `stop` is set; then end open streams and return."""
-    config = uvicorn.Config(
-        build(app, options, stopping=stop),
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=FAREWELL_SECONDS,
-        http="h11",
-        ws="none",
+    application = build(app, options, stopping=stop)
+    server = WebServer(
+        application, listening, "console", timeout_graceful_shutdown=FAREWELL_SECONDS, http="h11", ws="none"
     )
-    server = uvicorn.Server(config)
-    server_thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="console", daemon=True)
-    server_thread.start()
-    while not stop.wait(0.5) and server_thread.is_alive():
-        pass
-    server.should_exit = True
-    server_thread.join(FAREWELL_SECONDS + 3)
+    server.wait(stop)
+    server.end(FAREWELL_SECONDS + 3)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING, Final
 
 from services.console.intake.receive import Intake
+from services.console.web_server import WebServer, listening_socket, shown_address
 from shared.contracts.errors import Misconfigured
 
 if TYPE_CHECKING:
@@ -33,52 +34,32 @@ class HttpIntake:
     @property
     def address(self) -> str:
         """Where it listens: port 0 was replaced by a free one."""
-        host, port = self._socket.getsockname()[:2]
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        return shown_address(*self._socket.getsockname()[:2])
 
     def run(self, stop: threading.Event) -> None:
         """Serve until `stop` is set; then answer the requests that are being read."""
-        import uvicorn
         from starlette.applications import Starlette
 
         intake = Intake(self._app)
-        config = uvicorn.Config(
+        sys.setswitchinterval(SWITCH_SECONDS)
+        server = WebServer(
             Starlette(routes=intake.routes()),
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
+            self._socket,
+            "http",
             lifespan="off",
             limit_concurrency=MAX_CONNECTIONS,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        sys.setswitchinterval(SWITCH_SECONDS)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, args=([self._socket],), name="http", daemon=True)
-        thread.start()
         log.info("http_intake_started", extra={"address": self.address})
-        while thread.is_alive() and not stop.wait(0.2):
-            pass
-        server.should_exit = True
-        thread.join()
+        server.wait(stop)
+        server.end()
         intake.stop()
 
 
 def bound(address: str) -> socket.socket:
     """A listening socket. Raises `Misconfigured`."""
     host, colon, port = address.rpartition(":")
-    if not colon or not port.isdigit():
+    if not (colon and port.isascii() and port.isdigit()):
         raise Misconfigured(f"{address!r} is not an address; write it as host:port, such as 127.0.0.1:8026")
-    host = host.strip("[]")
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listening.bind((host or "127.0.0.1", int(port)))
-        listening.listen(BACKLOG)
-    except (OSError, OverflowError) as error:
-        listening.close()
-        raise Misconfigured(f"cannot listen on {address}: {error}") from error
-    listening.setblocking(False)
-    return listening
+    return listening_socket(host.strip("[]") or "127.0.0.1", int(port), BACKLOG)

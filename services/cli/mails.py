@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +15,9 @@ from services.cli import output
 from services.cli.base import Command, Group, as_json, is_all, opened, page_options, who
 from services.cli.listing import Listing, Page
 from services.operator import mails as views
+from services.operator.errors import NotAvailable
 from services.operator.mails import SHORT_ID, MailOnIntake
+from services.operator.times import point_in_time
 from shared.store.mails import IN_FLIGHT, OUTCOMES, InFlight, MailQuery, OutcomeName
 from shared.store.settings import timezone as timezone_of
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from shared.store.jobs import Verb
     from shared.store.mails import StoredMail
 
-UNITS: Final[Mapping[str, str]] = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-"""Letter of a time ago → the unit of `timedelta`."""
 REFUSED: Final = frozenset({"rejected", "dead"})
 """Outcomes whose list shows the reason in place of the outcome."""
 _REFUSED: Final = ("mail", "received", "inbox", "from", "subject", "reason")
@@ -69,14 +68,11 @@ def list_mails(
 
 
 def moment(written: str, now: datetime, timezone: str) -> datetime:
-    """A point in time: stated in the desk's time zone, or as a time ago."""
-    if found := re.fullmatch(r"([0-9]{1,6})([smhdw])", written.strip()):
-        return now - timedelta(**{UNITS[found[2]]: int(found[1])})
+    """A point in time, as `point_in_time`; a usage error for anything else."""
     try:
-        stated = datetime.fromisoformat(written.strip())
-    except ValueError:
-        raise click.UsageError(f"{written!r} is not a time; write 2026-11-20, 2026-11-20T08:00, 2h or 3d") from None
-    return stated if stated.tzinfo else stated.replace(tzinfo=output.zone(timezone))
+        return point_in_time(written, now, timezone)
+    except NotAvailable as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _searched(app: App, query: MailQuery, text: str, page: Page) -> Iterable[StoredMail]:

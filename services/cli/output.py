@@ -13,15 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime, tzinfo
-from functools import lru_cache
+from datetime import datetime
 from typing import Any, Final, TypeVar
 from unicodedata import combining, east_asian_width
-from zoneinfo import ZoneInfo
 
 import click
 
 from services.cli.base import as_json
+from services.operator.times import zone
 from shared import visible
 from shared.lazy_pattern import lazy_compile
 from shared.text import iso
@@ -81,15 +80,6 @@ def _plain(value: object) -> Any:
     if isinstance(value, set | frozenset | tuple):
         return list(value)
     return str(value)
-
-
-@lru_cache(maxsize=8)
-def zone(name: str) -> tzinfo:
-    """The time zone of the desk; UTC where this machine does not know it."""
-    try:
-        return ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return UTC
 
 
 def local(at: datetime | None, timezone: str) -> str:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import cache
 from typing import Any, Final
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -34,7 +33,7 @@ def render(template: str, values: Mapping[str, Any]) -> str:
     return _environment().get_template(template).render(values)
 
 
-def moments(zone: ZoneInfo) -> Callable[..., str]:
+def moments(zone: tzinfo) -> Callable[..., str]:
     """The function of templates that shows a moment in a time zone."""
 
     def at(moment: datetime | None, form: str = "%Y-%m-%d %H:%M:%S") -> str:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
@@ -17,6 +16,7 @@ from services.console.guards import form_token
 from services.operator import access
 from services.operator.access import Person, Right
 from services.operator.errors import NotAvailable
+from services.operator.times import zone
 from shared.store.settings import timezone
 
 if TYPE_CHECKING:
@@ -87,6 +87,11 @@ class Visit:
         value = self.text(name)
         return min(int(value), most) if value.isascii() and value.isdigit() and len(value) < 10 else default
 
+    def typed_count(self) -> int | None:
+        """The number that a person typed to confirm an action on many; None without one."""
+        written = self.text("number").replace(",", "")
+        return int(written) if written.isascii() and written.isdigit() and len(written) < 10 else None
+
     def reason(self, *, needed: bool = False) -> str:
         """The reason that the person gave. Raises `NotAvailable` without one that is needed."""
         given = self.text("reason")[:MAX_REASON]
@@ -105,7 +110,7 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """A page: a template within the layout."""
-        at, now = rendering.moments(_zone(self.app)), self.app.clock.now()
+        at, now = rendering.moments(zone(timezone(self.app.documents))), self.app.clock.now()
         shared = {
             "at": at,
             "as_of": at(now, "%H:%M:%S"),
@@ -149,13 +154,6 @@ class Visit:
 
 def _is_within(path: str, screen: str) -> bool:
     return path == screen or (screen != "/" and path.startswith(f"{screen}/"))
-
-
-def _zone(app: App) -> ZoneInfo:
-    try:
-        return ZoneInfo(timezone(app.documents))
-    except (ZoneInfoNotFoundError, ValueError):
-        return ZoneInfo("UTC")
 
 
 def own_path(path: str) -> str:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from shared.store.dead_letters import DeadLetter
 
 SHOWN: Final = 50
-MAX_DIGITS: Final = 10
 
 
 def every_cause(visit: Visit) -> Response:
@@ -53,13 +52,12 @@ def act_on_cause(visit: Visit) -> Response:
         raise NotAvailable("choose replay or discard")
     reason = visit.reason(needed=verb == "discard")
     ids = tuple(each.id for each in letters_of_cause(visit.app, cause.id, visit.who.inboxes))
-    typed = visit.text("number").replace(",", "")
     new = NewJob(
         verb="replay" if verb == "replay" else "discard",
         chosen=Chosen(kind="letters", ids=ids, inboxes=tuple(visit.who.inboxes) if visit.who.inboxes else None),
         by=visit.who.name,
         reason=reason,
-        number=int(typed) if typed.isascii() and typed.isdigit() and len(typed) < MAX_DIGITS else None,
+        number=visit.typed_count(),
         per_minute=visit.number("per_minute", 0, 100_000) or None,
         token=visit.text("token") or uuid.uuid4().hex,
     )

@@ -96,10 +96,6 @@ def list_mails(visit: Visit) -> Response:
     )
 
 
-def _number(written: str) -> int | None:
-    return int(written) if written.isascii() and written.isdigit() and len(written) < 9 else None
-
-
 def confirm(visit: Visit) -> Response:
     """The page before an action on many: what, how many, why. It changes nothing."""
     return _confirm_page(visit, _wish(visit), problem="")
@@ -167,7 +163,7 @@ def _confirm_page(visit: Visit, wish: Wish, *, problem: str) -> Response:
 def act(visit: Visit) -> Response:
     """Make the job, and show it."""
     wish = _wish(visit)
-    number = _number(visit.text("number").replace(",", ""))
+    number = visit.typed_count()
     try:
         job = jobs.make_job(
             visit.app,

@@ -169,13 +169,18 @@ class RabbitConsumer:
             raise Unavailable(self._blocked or "RabbitMQ confirms nothing")
 
     def rest(self) -> None:
-        """Close the connection; RabbitMQ's consumer time-out (half an hour) ends it too, and counts what it held."""
+        """Close the connection; RabbitMQ's consumer time-out (half an hour) ends it too, and counts what it held.
+
+        One that is not connected stays so until the next `take`. While RabbitMQ blocks publishers nothing can be given
+        back: call it again.
+        """
         with self._changed:
-            if self._session is None or self._unavailable is not None or self._blocked or self._closing.is_set():
+            if self._closing.is_set():
                 return
             self._awake.clear()
-            self._give_back_everything()
-            self._session.retire(Unavailable("the consumer rests"))
+            if self._session is not None and not self._blocked:
+                self._give_back_everything()
+                self._session.retire(Unavailable("the consumer rests"))
 
     def close(self) -> None:
         """Ends within 10 s whatever the broker does. What is still held goes back uncounted."""
@@ -376,6 +381,8 @@ class RabbitConsumer:
 
     def _connect_once(self) -> Session:
         self._awake.wait()  # one that rests connects at its next take, also when it was to rest while it connected
+        if self._closing.is_set():
+            raise Unavailable("the consumer is closed")
         session = self._new_session()
         try:
             session.open()
@@ -402,6 +409,8 @@ class RabbitConsumer:
         return session
 
     def _log_retry(self, state: tenacity.RetryCallState) -> None:
+        if not self._awake.is_set():
+            return
         error = state.outcome.exception() if state.outcome else None
         log.warning(
             "broker_unavailable", extra={"queue": self.queue, "attempt": state.attempt_number, "reason": str(error)}

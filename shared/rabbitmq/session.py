@@ -217,7 +217,12 @@ class Session:
         channel.add_on_close_callback(self._on_channel_closed)
         channel.add_on_cancel_callback(self._on_cancelled)
         channel.add_on_return_callback(self._on_return)
-        channel.confirm_delivery(self._on_confirm, callback=lambda _: self._consume(1))
+        channel.confirm_delivery(self._on_confirm, callback=self._begin)
+
+    def _begin(self, _frame: Any) -> None:
+        """Consume, unless the session was to end while it opened."""
+        if self._mode is _Mode.OPENING:
+            self._consume(1)
 
     def _consume(self, width: int) -> None:
         self._mode = _Mode.NARROW if width == 1 else _Mode.WIDE

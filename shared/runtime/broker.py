@@ -157,7 +157,8 @@ class Consumer(Protocol):
         """Wait until everything settled so far is durable, or raise `Unavailable`."""
 
     def rest(self) -> None:
-        """Hold nothing that was not handed out yet until the next `take`, because a dependency is unavailable.
+        """Hold nothing that was not handed out yet until the next `take`: a dependency is unavailable, or an operator
+        paused the stage. Safe to call again; a broker that takes no messages now can be given nothing back.
 
         A broker counts a failed delivery for messages that are held for too long.
         """

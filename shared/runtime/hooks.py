@@ -257,11 +257,6 @@ class Outage:
         self._hooks, self._place = hooks, (part, source)
         self._since: float | None = None
 
-    @property
-    def has_begun(self) -> bool:
-        """Whether it is known already."""
-        return self._since is not None
-
     def begin(self, reason: str, kind: str = "") -> None:
         """Call `paused`, unless the outage is known already."""
         if self._since is None:

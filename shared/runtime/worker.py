@@ -129,9 +129,8 @@ class Worker:
         if reason is None:
             self._pause.end()
             return False
-        if not self._pause.has_begun:
-            self.rest()
-            self._pause.begin(reason)
+        self.rest()  # each time: a broker that was away, or blocked, could not be given anything back before
+        self._pause.begin(reason)
         return True
 
     def rest(self) -> None:

@@ -466,6 +466,25 @@ def test_nothing_is_acknowledged_before_its_confirm(
     assert (again.message, again.count) == (a_message(), 1)
 
 
+def test_a_consumer_that_is_to_rest_while_the_broker_is_away_holds_nothing_when_it_is_back(
+    broker: RabbitBroker, proxied: Lane, proxy: Proxy
+) -> None:
+    consumer = proxied.broker(**QUICK).consumer("intake", 5)
+    consumer.take(1)
+    proxy.refuse = True
+    proxy.cut()
+    eventually(lambda: fails(lambda: consumer.take(0)))
+    consumer.rest()
+    proxy.refuse = False
+    broker.publish([a_message()])
+    time.sleep(amqp_consumer.RECONNECT_MAX_SECONDS + 1)  # by then it would have connected
+    assert [each.consumers for each in broker.depths() if each.name == "intake"] == [0]
+    consumer.close()
+    assert take_one(broker.consumer("intake", 1)).count == 0
+    (intake,) = [each for each in broker.depths() if each.name == "intake"]
+    assert intake.ready == 0, "a copy was left by the consumer that closed"
+
+
 def test_a_confirm_that_does_not_come_ends_the_connection(broker: RabbitBroker, proxied: Lane, proxy: Proxy) -> None:
     broker.publish([a_message()])
     consumer = proxied.broker(**QUICK).consumer("intake", 1)

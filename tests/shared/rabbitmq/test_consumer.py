@@ -72,14 +72,18 @@ def test_one_that_is_to_rest_while_it_connects_does_not_connect_again() -> None:
 
 
 class Woken:
-    """A session that counts how often it is woken."""
+    """A session that counts how often it is woken and retired."""
 
     def __init__(self) -> None:
-        self.times = 0
+        self.times = self.retired = 0
 
     def wake(self) -> None:
         """Once more."""
         self.times += 1
+
+    def retire(self, _reason: object) -> None:
+        """Once more."""
+        self.retired += 1
 
 
 @pytest.fixture
@@ -113,3 +117,16 @@ def test_what_arrives_while_closing_goes_straight_back(consumer: RabbitConsumer,
     consumer.arrived([a_delivery(6), a_delivery(7)])
     assert woken.times == 1
     assert [leaving.number for leaving in consumer.outbox()] == [6, 7]
+
+
+def test_one_that_is_to_rest_while_rabbitmq_is_blocked_rests_when_it_no_longer_is(
+    consumer: RabbitConsumer, woken: Woken
+) -> None:
+    """A worker that is paused says it each time it looks."""
+    consumer.blocked("low on memory")
+    consumer.rest()
+    assert (consumer.held, woken.retired) == (5, 0)
+    consumer.blocked("")
+    consumer.rest()
+    assert woken.retired == 1
+    assert len(consumer.outbox()) == 5

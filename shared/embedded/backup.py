@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 
 from shared.contracts.errors import Misconfigured, Unavailable
-from shared.embedded.file import FILE_NAME, FORMAT, LocalFile, format_of
+from shared.embedded.file import BROUGHT_UP_TO_DATE, FILE_NAME, FORMAT, LocalFile, format_of
 
 Rows = Mapping[str, int]
 """How many rows each table has."""
@@ -70,7 +70,7 @@ def _refuse_damage(source: sqlite3.Connection, file: Path) -> None:
         raise Misconfigured(f"{file} is not a backup: {error}") from None
     if damage:
         raise Misconfigured(f"{file} is damaged: {damage}; use another backup")
-    if found != FORMAT:
+    if found not in {FORMAT, *BROUGHT_UP_TO_DATE}:
         raise Misconfigured(f"{file} has format {found}, this version reads {FORMAT}; use the version that wrote it")
 
 

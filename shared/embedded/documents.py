@@ -374,11 +374,12 @@ class _Table:
             self._create_index(db, index)
 
     def _create_entries(self, db: sqlite3.Connection, field: str) -> bool:
+        """Entries name a document by `seq`: those of one value are then in the order of writing, and new ones last."""
         entries = self._entries(field)
         if db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (entries,)).fetchone():
             return False
-        db.execute(f"CREATE TABLE {entries}(value, id TEXT NOT NULL, PRIMARY KEY(value, id)) WITHOUT ROWID")
-        db.execute(f"CREATE INDEX {entries}_by_id ON {entries}(id)")
+        db.execute(f"DROP TABLE IF EXISTS {self.name}_has_{_column(field)[2:]}")  # of an earlier form, by id
+        db.execute(f"CREATE TABLE {entries}(value, seq INTEGER NOT NULL, PRIMARY KEY(value, seq)) WITHOUT ROWID")
         return True
 
     def _create_index(self, db: sqlite3.Connection, index: Index) -> None:
@@ -392,19 +393,23 @@ class _Table:
             db.execute(f"CREATE UNIQUE INDEX IF NOT EXISTS {self.name}_{column} ON {self.name}({column})")
 
     def _fill(self, db: sqlite3.Connection, added: Sequence[str], fresh: Sequence[str]) -> None:
-        for (doc,) in db.execute(f"SELECT doc FROM {self.name}").fetchall():
-            document = _decode(doc)
-            if added:
-                db.execute(self._update, (doc, *self._values(document), document["_id"]))
-            for field in fresh:
-                self._enter(db, document["_id"], field, self._entries_of(document, field))
+        last = 0
+        while rows := db.execute(
+            f"SELECT seq, doc FROM {self.name} WHERE seq > ? ORDER BY seq LIMIT {_FILLED_AT_ONCE}", (last,)
+        ).fetchall():
+            for last, doc in rows:
+                document = _decode(doc)
+                if added:
+                    db.execute(self._update, (doc, *self._values(document), document["_id"]))
+                for field in fresh:
+                    self._enter(db, last, field, self._entries_of(document, field))
 
     def add(self, db: sqlite3.Connection, document: Document) -> None:
         """Insert; `sqlite3.IntegrityError` when `_id` or a unique field is taken, before anything is written."""
         entries = [self._entries_of(document, field) for field in self.arrays]
-        db.execute(self._insert, (document["_id"], _encode(document), *self._values(document)))
+        done = db.execute(self._insert, (document["_id"], _encode(document), *self._values(document)))
         for field, values in zip(self.arrays, entries, strict=True):
-            self._enter(db, document["_id"], field, values)
+            self._enter(db, done.lastrowid or 0, field, values)
 
     def add_new(self, db: sqlite3.Connection, documents: Sequence[Document]) -> int:
         """Insert those whose `_id` and unique fields are not taken; how many."""
@@ -425,15 +430,19 @@ class _Table:
         entries = {field: self._entries_of(document, field) for field in self.arrays}
         db.execute(self._update, (_encode(document), *self._values(document), document["_id"]))
         for field, values in entries.items():
-            if values != self._entries_of(before, field):
-                db.execute(f"DELETE FROM {self._entries(field)} WHERE id = ?", (document["_id"],))
-                self._enter(db, document["_id"], field, values)
+            if values != (former := self._entries_of(before, field)):
+                ((seq,),) = db.execute(f"SELECT seq FROM {self.name} WHERE id = ?", (document["_id"],))
+                self._leave(db, seq, field, former - values)
+                self._enter(db, seq, field, values - former)
 
     def remove(self, db: sqlite3.Connection, id_: str) -> None:
         """Delete by `_id`."""
+        rows = db.execute(f"SELECT seq, doc FROM {self.name} WHERE id = ?", (id_,)).fetchall() if self.arrays else ()
         db.execute(f"DELETE FROM {self.name} WHERE id = ?", (id_,))
-        for field in self.arrays:
-            db.execute(f"DELETE FROM {self._entries(field)} WHERE id = ?", (id_,))
+        for seq, doc in rows:
+            before = _decode(doc)
+            for field in self.arrays:
+                self._leave(db, seq, field, self._entries_of(before, field))
 
     def _values(self, document: Document) -> list[Any]:
         scalars = [_scalar(_at(document, field), field) for field in self.columns]
@@ -444,12 +453,16 @@ class _Table:
         value = _at(document, field)
         return {_scalar(item, field) for item in (value if isinstance(value, list) else [value])} - {None}
 
-    def _enter(self, db: sqlite3.Connection, id_: str, field: str, values: set[Any]) -> None:
-        statement = f"INSERT OR IGNORE INTO {self._entries(field)}(value, id) VALUES(?, ?)"
-        db.executemany(statement, [(value, id_) for value in values])
+    def _enter(self, db: sqlite3.Connection, seq: int, field: str, values: set[Any]) -> None:
+        statement = f"INSERT INTO {self._entries(field)}(value, seq) VALUES(?, ?)"
+        db.executemany(statement, [(value, seq) for value in values])
+
+    def _leave(self, db: sqlite3.Connection, seq: int, field: str, values: set[Any]) -> None:
+        statement = f"DELETE FROM {self._entries(field)} WHERE value = ? AND seq = ?"
+        db.executemany(statement, [(value, seq) for value in values])
 
     def _entries(self, field: str) -> str:
-        return f"{self.name}_has_{field.replace('.', '__')}"
+        return f"{self.name}_values_of_{_column(field)[2:]}"
 
     def narrow(self, where: Filter) -> tuple[str, list[Any], bool]:
         """SQL that keeps every matching document, its values, and whether it keeps no other."""
@@ -480,12 +493,12 @@ class _Table:
     def _has(self, field: str, operators: Mapping[str, Any]) -> tuple[str, list[Any], bool] | None:
         if "$prefix" in operators:
             text, begun = _prefix("value", operators["$prefix"])
-            return f"id IN (SELECT id FROM {self._entries(field)} WHERE {text})", begun, len(operators) == 1
+            return f"seq IN (SELECT seq FROM {self._entries(field)} WHERE {text})", begun, len(operators) == 1
         values = operators.get("$in", [operators["$eq"]] if "$eq" in operators else None)
         if values is None or any(value is None or isinstance(value, list | dict) for value in values):
             return None
         marks = ", ".join("?" * len(values))
-        text = f"id IN (SELECT id FROM {self._entries(field)} WHERE value IN ({marks}))"
+        text = f"seq IN (SELECT seq FROM {self._entries(field)} WHERE value IN ({marks}))"
         return text, [_scalar(value, field) for value in values], len(operators) == 1
 
     def order(self, sort: Sort) -> str | None:
@@ -601,6 +614,8 @@ def _as_python(pairs: dict[str, Any]) -> Any:
 
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_json)
+_FILLED_AT_ONCE = 1000
+"""Documents in memory while a new index is filled."""
 MAX_DOCUMENT = 16 << 20
 """Bytes of one document; MongoDB's own bound."""
 

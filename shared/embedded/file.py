@@ -22,8 +22,10 @@ from shared.lazy_pattern import lazy_compile
 
 FILE_NAME = "postroom.sqlite"
 BUSY_SECONDS = 30.0
-FORMAT = 1
-"""Kept as `user_version`; goes up when a file written before can no longer be read as it is."""
+FORMAT = 2
+"""Kept as `user_version`; goes up when a program of before cannot work with a file of this one."""
+BROUGHT_UP_TO_DATE = frozenset({1})
+"""Formats of before: 1 kept the values of arrays by the id of their document. Indexes are then made anew."""
 _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
@@ -84,11 +86,17 @@ class LocalFile:
         return connection
 
     def _agree_on_format(self, connection: sqlite3.Connection) -> None:
-        """A new file gets our format; one of another format is not touched. Raises `Misconfigured`."""
+        """A new file gets our format, and one that we can bring up to date; any other is not touched.
+
+        Raises `Misconfigured`.
+        """
         if format_of(connection) == FORMAT:
             return
         connection.execute("BEGIN IMMEDIATE")
         if not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+            connection.execute(f"PRAGMA user_version = {FORMAT}")
+        elif format_of(connection) in BROUGHT_UP_TO_DATE:
+            connection.execute("DROP TABLE IF EXISTS ensured")  # so that every declared index is looked at
             connection.execute(f"PRAGMA user_version = {FORMAT}")
         connection.execute("COMMIT")
         if (found := format_of(connection)) != FORMAT:

@@ -51,7 +51,7 @@ def test_a_refused_write_leaves_nothing_and_the_batch_goes_on(store: EmbeddedDoc
 
 
 def test_a_failure_behind_the_first_statement_takes_the_batch_back(store: EmbeddedDocuments) -> None:
-    store.file.connection.execute("DROP TABLE c_things_has_keys")
+    store.file.connection.execute("DROP TABLE c_things_values_of_keys")
 
     def write() -> None:
         with store.batch():
@@ -76,6 +76,34 @@ def test_inserts_and_changes_of_a_batch_need_no_savepoint(store: EmbeddedDocumen
 def test_the_values_by_which_an_array_is_found_are_written_when_they_change(store: EmbeddedDocuments) -> None:
     store.update("things", {"_id": "a"}, {"$set": {"keys": ["y", "z"]}})
     assert (found(store, "x"), found(store, "y"), found(store, "z")) == ([], ["a"], ["a"])
+
+
+def test_a_document_that_goes_takes_its_values_along(store: EmbeddedDocuments) -> None:
+    store.replace("things", {"_id": "a", "keys": ["z"]})
+    assert (found(store, "x"), found(store, "z")) == ([], ["a"])
+    store.delete("things", {"_id": "a"})
+    store.insert("things", {"_id": "b", "keys": ["y"]})
+    assert (found(store, "z"), found(store, "y")) == ([], ["b"])
+    assert store.file.connection.execute("SELECT value FROM c_things_values_of_keys").fetchall() == [("y",)]
+
+
+def test_a_file_of_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
+    """It kept the values of arrays by the id of the document."""
+    before = EmbeddedDocuments(tmp_path)
+    before.ensure([Index("things", ("keys",), array=True)])
+    before.insert("things", {"_id": "a", "keys": ["x", "y"]})
+    db = before.file.connection
+    db.execute("DROP TABLE c_things_values_of_keys")
+    db.execute("CREATE TABLE c_things_has_keys(value, id TEXT NOT NULL, PRIMARY KEY(value, id)) WITHOUT ROWID")
+    db.execute("INSERT INTO c_things_has_keys VALUES('x', 'a'), ('y', 'a')")
+    db.execute("PRAGMA user_version = 1")
+    before.close()
+    after = EmbeddedDocuments(tmp_path)
+    after.ensure([Index("things", ("keys",), array=True)])
+    assert (found(after, "x"), found(after, "y"), found(after, "z")) == (["a"], ["a"], [])
+    tables = {row[0] for row in after.file.connection.execute("SELECT name FROM sqlite_master")}
+    assert "c_things_has_keys" not in tables
+    after.close()
 
 
 def test_a_table_that_went_with_its_batch_is_made_again(store: EmbeddedDocuments) -> None:

@@ -129,7 +129,7 @@ class Worker:
         if reason is None:
             self._pause.end()
             return False
-        self.rest()  # each time: a broker that was away, or blocked, could not be given anything back before
+        self.rest()  # each time: while the broker is unavailable or blocked, nothing can be given back
         self._pause.begin(reason)
         return True
 

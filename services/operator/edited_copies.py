@@ -40,7 +40,8 @@ MAX_ORIGINAL: Final = 30 << 20
 MAX_DIFFERENCE: Final = 20_000
 """Characters of a difference that are kept."""
 _HEAD_END: Final = lazy_compile(rb"\r?\n\r?\n")
-_LINE: Final = lazy_compile(rb"[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+(?:\r?\n|$)")
+_LINE: Final = lazy_compile(rb"(?:[^\r\n]|\r(?!\n))*+(?:\r?\n[ \t](?:[^\r\n]|\r(?!\n))*+)*+(?:\r?\n|$)")
+"""A header field with its continuation lines; a CR without LF is a character like others."""
 _CONTROLS: Final = lazy_compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _NO_LONGER_TRUE: Final = frozenset({b"authentication-results", b"arc-authentication-results", b"arc-seal"})
 
@@ -75,7 +76,10 @@ def edit_form(app: App, mail: StoredMail) -> EditForm:
         return EditForm(headers, None, "the source holds bytes that are not UTF-8, and would be changed by editing")
     if "\0" in source:
         return EditForm(headers, None, "the source holds NUL bytes, and would be changed by editing")
-    return EditForm(headers, source.replace("\r\n", "\n"))
+    source = source.replace("\r\n", "\n")
+    if "\r" in source:
+        return EditForm(headers, None, "the source holds CR without LF, and would be changed by editing")
+    return EditForm(headers, source)
 
 
 def retry_copy(app: App, mail: StoredMail, edit: Edit, *, by: str, reason: str = "") -> str:

@@ -96,6 +96,19 @@ def test_the_source_is_edited_with_its_own_line_ends() -> None:
     assert dict(fields(copy))["Subject"] == "Printer"
 
 
+def test_a_cr_without_lf_stays_where_it_is() -> None:
+    raw = b"X-Odd: a\rb\r\nSubject: old\r\nX-Last: c\r\r\n\r\nbody\rend"
+    assert edited(raw, an_edit(Subject="new")) == raw.replace(b"old", b"new")
+
+
+def test_a_source_that_a_browser_would_change_is_not_offered(desk: Desk) -> None:
+    (found,) = desk.receive(b"Subject: x\r\nX-Odd: a\rb\r\n\r\nbody\r\n")
+    mail = desk.app.mails.get(found["_id"])
+    assert mail is not None
+    form = edit_form(desk.app, mail)
+    assert (form.source, "CR without LF" in form.why_not) == (None, True)
+
+
 def test_a_form_shows_a_hostile_mail_as_text_and_changes_nothing_by_itself(desk: Desk) -> None:
     hostile = b"Subject: =?utf-8?B?PHNjcmlwdD5hbGVydCgxKTwvc2NyaXB0Pg0KQmNjOiB4?=\nFrom: a@b.example\n\nx\xff"
     (found,) = desk.receive(hostile)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from services.operator import actions
 from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
-from services.operator.mails import search_all
+from services.operator.mail_list import MailSearch, all_that_match
 from services.operator.view import values_of
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.store.dead_letters import OPEN, DeadLetter, LetterQuery
@@ -29,8 +29,6 @@ MANY: Final = 1000
 """Above so many things, a person has to type their number."""
 CHUNK: Final = 50
 """Things between two notes of how far a job has come; so many are acted on again after a crash."""
-PAGE: Final = 1000
-"""Mails that are read at once to fix what a job acts on."""
 EVERY_MAIL: Final = MailQuery()
 VERBS: Final[dict[Kind, tuple[Verb, ...]]] = {
     "mails": ("release", "replay", "discard"),
@@ -44,7 +42,7 @@ NOUNS: Final[dict[Kind, str]] = {"mails": "mail", "letters": "dead letter"}
 class Chosen:
     """Which things a job acts on: the `ids`, or where None, everything that matches the query of its `kind`.
 
-    `text` is looked for in mails as the list of mails does. `inboxes`: those that the person may act on; None: all.
+    `text` means the mails that the list of mails shows for it. `inboxes`: those that the person may act on; None: all.
     """
 
     kind: Kind = "mails"
@@ -117,7 +115,7 @@ def counted(number: int, noun: str) -> str:
 
 def number_of(app: App, chosen: Chosen) -> int:
     """On how many things a job would act."""
-    if chosen.ids is None and chosen.kind == "mails" and not chosen.text:
+    if chosen.ids is None and chosen.kind == "mails" and not chosen.text.strip():
         return app.mails.count_at_most(_allowed(chosen), 0)
     return sum(1 for _ in _ids(app, chosen))
 
@@ -182,16 +180,7 @@ def _letters(app: App, chosen: Chosen) -> Iterable[DeadLetter]:
 def _mails(app: App, chosen: Chosen) -> Iterable[StoredMail]:
     if chosen.ids is not None:
         return (each for id_ in chosen.ids if (each := app.mails.get(id_)))
-    if chosen.text:
-        return search_all(app, _allowed(chosen), chosen.text)
-    return _all_of(app, _allowed(chosen))
-
-
-def _all_of(app: App, query: MailQuery) -> Iterator[StoredMail]:
-    after = ""
-    while page := app.mails.page_by_id(query, after, PAGE):
-        yield from page
-        after = page[-1].id
+    return all_that_match(app, MailSearch(query=_allowed(chosen), text=chosen.text))
 
 
 def find_job(app: App, named: str) -> StoredJob:
@@ -204,9 +193,9 @@ def view_job(app: App, job: StoredJob) -> JobView:
     return JobView(job, app.jobs.failed(job.id))
 
 
-def recent_jobs(app: App, page: Page) -> Iterator[JobView]:
-    """Jobs of a page, the newest first."""
-    return (view_job(app, each) for each in app.jobs.recent(page.reach, page.skip))
+def recent_jobs(app: App, page: Page, *, by: str | None = None) -> Iterator[JobView]:
+    """Jobs of a page, of one person (None: of all), the newest first."""
+    return (view_job(app, each) for each in app.jobs.recent(page.reach, page.skip, by=by))
 
 
 def stop_job(app: App, job: StoredJob, *, by: str) -> None:

@@ -16,6 +16,7 @@ from services.operator.mails import (
     MailOnIntake,
     found_by_words,
     has_words,
+    search_all,
     waiting_on_intake,
 )
 from services.operator.paging import Page, PageOf, page_of
@@ -35,6 +36,8 @@ MAX_SKIPPED: Final = 10_000
 MAX_WAITING: Final = 200
 """Mails on intake that are looked at, the newest."""
 MAX_ACTIVITIES: Final = 500
+READ_AT_ONCE: Final = 1000
+"""Mails in memory while all that match are gone through."""
 _NUMBER: Final = lazy_compile(r"[A-Za-z][A-Za-z _-]{0,40}[# -]{0,3}\d{1,12}")
 _MESSAGE_ID: Final = lazy_compile(r"<[^<>\s]{1,900}>")
 EVERY_MAIL: Final = MailQuery()
@@ -74,6 +77,20 @@ def find_mails(app: App, search: MailSearch, page: Page) -> MailList:
     if search.text.strip():
         return _searched(app, search, page)
     return MailList(page_of(_recent(app, search.query, page), page), count(app, search.query))
+
+
+def all_that_match(app: App, search: MailSearch) -> Iterator[StoredMail]:
+    """Every stored mail that `find_mails` shows for this search, on all its pages, in no order."""
+    if not search.text.strip():
+        return _all_of(app, search.query)
+    return iter(list(_named(app, search)) or search_all(app, search.query, search.text))
+
+
+def _all_of(app: App, query: MailQuery) -> Iterator[StoredMail]:
+    after = ""
+    while page := app.mails.page_by_id(query, after, READ_AT_ONCE):
+        yield from page
+        after = page[-1].id
 
 
 def count(app: App, query: MailQuery) -> Count:

@@ -13,6 +13,8 @@ from services.operator import actions, jobs
 from services.operator.errors import NotAvailable
 from services.operator.job_source import JobSource
 from services.operator.jobs import CHUNK, Chosen, JobRun, NewJob, NumberDiffers
+from services.operator.mail_list import MailSearch, all_that_match, find_mails
+from services.operator.paging import Page
 from shared.app import Location
 from shared.contracts.errors import Unavailable
 from shared.store.jobs import StoredJob
@@ -126,6 +128,19 @@ def test_only_allowed_inboxes_are_acted_on(desk: Desk) -> None:
     (mail,) = desk.mails()
     with pytest.raises(NotAvailable, match="no mail matches"):
         a_job(desk, Chosen(ids=(mail["_id"],), inboxes=("sales",)))
+
+
+def test_all_that_match_are_those_that_the_list_shows(desk: Desk) -> None:
+    """An id or the number of a record names mails; other mails that have it as a word are not meant."""
+    (first,) = desk.receive(a_mail(subject="Printer"))
+    desk.receive(a_mail(subject="About INC1"), a_mail(subject=f"About {first['_id']}"))
+    for text in ("INC1", first["_id"], first["message_id"], "About", "about inc1", " "):
+        search = MailSearch(text=text)
+        shown = {each.id for each in find_mails(desk.app, search, Page(50, 0)).page.things}
+        assert {each.id for each in all_that_match(desk.app, search)} == shown, text
+        job = a_job(desk, Chosen(text=text), token=text)
+        assert job.total == len(shown), text
+    assert a_job(desk, Chosen(text="INC1"), token="INC1").total == 1
 
 
 def test_a_job_keeps_to_its_rate(desk: Desk) -> None:

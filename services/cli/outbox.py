@@ -127,7 +127,7 @@ def _unsent(app: App) -> list[OutboxMail]:
 
 
 def _send(app: App, mail: OutboxMail) -> Sending:
-    sending = send_now(app, mail)
+    sending = send_now(app, mail, by=who())
     after, why = sending.mail, f"  {sending.reason}" if sending.reason else ""
     output.result(outgoing_as_json(after), f"{after.state}  {after.id}  {', '.join(after.to)}{why}")
     return sending

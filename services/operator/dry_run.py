@@ -48,7 +48,7 @@ from shared.ids import mail_id
 from shared.sending import as_sent
 from shared.store.mails import StoredMail
 from shared.store.outbox import SendingSide
-from shared.store.record import new_record
+from shared.store.record import Record, new_record
 from shared.store.records import Records
 from shared.text import from_iso, iso
 
@@ -98,6 +98,13 @@ class DryRun:
             found += [(change, None), *((each, change) for each in change.subordinates)]
             found += [(change.above.follows, None)] if change.above and change.above.follows else []
         return found
+
+    def existing_records(self) -> list[Record]:
+        """The records that are there already and that the mail would change or be linked with."""
+        every = [change for change, _ in self.every_change()]
+        ids = {each.record_id: None for each in every}
+        ids |= {link.record_id: None for each in every for link in each.links}
+        return [record for id_ in ids if (record := self.records.get(id_))]
 
     def messages(self) -> list[Notification]:
         """What business rules send."""

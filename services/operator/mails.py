@@ -133,6 +133,11 @@ def find_stored(app: App, named: str) -> StoredMail:
     return found
 
 
+def mail_with_id(app: App, id_: str) -> StoredMail | None:
+    """The mail with exactly this id, or that the message with this id brought; also one on intake."""
+    return _KnownMails(app).get(id_)
+
+
 class _KnownMails:
     """Stored mails, and those on intake, by id; also by the id of the message that brought them."""
 

@@ -44,8 +44,8 @@ def unsent(app: App) -> list[OutboxMail]:
     return list(app.outbox.recent("unsent", 0))[::-1]
 
 
-def send_now(app: App, mail: OutboxMail) -> Sending:
-    """Try to send one mail through the mail server of its inbox.
+def send_now(app: App, mail: OutboxMail, *, by: str, reason: str = "") -> Sending:
+    """Try to send one mail through the mail server of its inbox; who asked for it is kept in the mail's journal.
 
     Raises `NotAvailable` when it is in a state in which mail is not sent again, or no server is configured.
     """
@@ -55,6 +55,7 @@ def send_now(app: App, mail: OutboxMail) -> Sending:
         raise NotAvailable(f"{mail.id} is {mail.state}; only {', '.join(SENDABLE)} mail can be sent")
     server = server_for(mail, app.directory.current())
     app.outbox.queue_again(mail.id, SENDABLE, server=server.name, from_=server.from_address or mail.from_)
+    journal_action(app, mail.mail_id, app.clock.now(), "answer to be sent now", _why("asked for", by, reason))
     outcome = build(app).handle(NotificationQueued(mail.mail_id or "", mail.id))
     after = app.outbox.get(mail.id) or mail
     waiting = outcome.reason if isinstance(outcome, Retry | Wait) else ""
@@ -74,12 +75,16 @@ def cancel(app: App, mail: OutboxMail, *, by: str, reason: str = "") -> None:
 def _keep_back(
     app: App, mail: OutboxMail, states: tuple[OutboxState, ...], to: OutboxState, by: str, reason: str
 ) -> None:
-    now, why = app.clock.now(), f"{to} by {by}" + (f": {reason.strip()}" if reason.strip() else "")
+    now, why = app.clock.now(), _why(to, by, reason)
     if not app.outbox.keep_back(mail.id, states, to, why, now):
         state = (app.outbox.get(mail.id) or mail).state
         raise NotAvailable(f"{mail.id} is {state}; only {', '.join(states)} mail can be {to}")
     if mail.mail_id:
         journal_action(app, mail.mail_id, now, f"answer {to}", why)
+
+
+def _why(done: str, by: str, reason: str) -> str:
+    return f"{done} by {by}" + (f": {reason.strip()}" if reason.strip() else "")
 
 
 def server_for(mail: OutboxMail, configuration: Configuration) -> MailServer:

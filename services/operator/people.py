@@ -35,8 +35,13 @@ def person_named(app: App, named: str) -> StoredPerson:
     """The person with this id, else with this address. Raises `NotAvailable`."""
     found = app.people.named(named, plus_addressing=app.directory.current().settings.plus_addressing)
     if found is None:
-        raise NotAvailable(f"there is no person {named!r}")
+        raise NotAvailable(no_person(named))
     return found
+
+
+def no_person(named: str) -> str:
+    """The sentence for a name that means nobody."""
+    return f"there is no person {named!r}"
 
 
 def summary(person: StoredPerson) -> dict[str, Any]:

@@ -5,7 +5,7 @@ Separate from the command line, so that command line and console show the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -171,8 +171,13 @@ def record_called(app: App, *words: str) -> Record:
             f"{words[0]!r} is a number of {' and '.join(each.type for each in found)}; write the type too"
         )
     if not found:
-        raise NotAvailable(f"there is no record {words[0]!r}; write the number as it is printed (INC1), or TYPE NUMBER")
+        raise NotAvailable(no_record(words[0]))
     return found[0]
+
+
+def no_record(named: str) -> str:
+    """The sentence for a number that no record has."""
+    return f"there is no record {named!r}; write the number as it is printed (INC1), or TYPE NUMBER"
 
 
 def attachment_called(app: App, record: Record, named: str) -> AttachmentView:
@@ -219,13 +224,18 @@ def _activity_as_json(activity: StoredActivity) -> dict[str, Any]:
     return {**values_of(activity, _OF_ACTIVITY), "attachments": attachments, **more}
 
 
-def view(app: App, record: Record, activities: int) -> RecordView:
-    """A record with everything related to it, with the newest `activities` of its activities."""
+def view(
+    app: App, record: Record, activities: int, *, sees: Callable[[str | None], bool] = lambda _inbox: True
+) -> RecordView:
+    """A record with everything related to it, with the newest `activities` of its activities.
+
+    `sees` says whether related records of an inbox are shown.
+    """
     return RecordView(
         record,
         _customer(app, record),
-        _tasks(app, record),
-        tuple(_links(app, record)),
+        tuple(each for each in _tasks(app, record) if sees(each.inbox)),
+        tuple(LinkView(name, other.type, other.number) for name, other in _linked(app, record) if sees(other.inbox)),
         _attachments(app.records.activities(record.id, MAX_ACTIVITIES)),
         tuple(app.records.activities(record.id, activities)),
         tuple(_targets(record, app.clock.now())),
@@ -256,13 +266,13 @@ def _customer(app: App, record: Record) -> CustomerView | None:
     return CustomerView(person.id, person.name, next(iter(person.addresses), None), person.kind)
 
 
-def _links(app: App, record: Record) -> Iterator[LinkView]:
-    """Links in both directions, without those from records below, which are `tasks`."""
+def _linked(app: App, record: Record) -> Iterator[tuple[str, Record]]:
+    """Relationship and record of the links in both directions, without those from records below, which are `tasks`."""
     for link in app.records.links(record.id):
         outward = link.from_id == record.id
         other = app.records.get(link.to_id if outward else link.from_id)
         if other and (outward or link.relationship != PARENT):
-            yield LinkView(link.relationship, other.type, other.number)
+            yield link.relationship, other
 
 
 def _tasks(app: App, record: Record) -> tuple[Record, ...]:

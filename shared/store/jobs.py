@@ -93,9 +93,10 @@ class Jobs:
         """At most two jobs whose ids begin so: enough to see whether it is one."""
         return [_decode(each) for each in self._documents.find(JOBS, {"_id": {"$prefix": id_beginning}}, limit=2)]
 
-    def recent(self, limit: int, skip: int = 0) -> Iterator[StoredJob]:
-        """Jobs, the newest first."""
-        return map(_decode, self._documents.find(JOBS, {}, sort=(("at", -1),), limit=limit, skip=skip))
+    def recent(self, limit: int, skip: int = 0, *, by: str | None = None) -> Iterator[StoredJob]:
+        """Jobs of one person (None: of all), the newest first."""
+        where = {} if by is None else {"by": by}
+        return map(_decode, self._documents.find(JOBS, where, sort=(("at", -1),), limit=limit, skip=skip))
 
     def running(self) -> list[StoredJob]:
         """Jobs that are not at their end, the oldest first."""

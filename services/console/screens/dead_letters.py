@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from services.console.endpoints import Endpoint
+from services.console.visit import NotFound
 from services.operator import actions
 from services.operator.access import Right
 from services.operator.dead_letter_causes import causes, letters_of_cause
@@ -74,7 +75,10 @@ def one_letter(visit: Visit) -> Response:
 
 
 def _letter(visit: Visit) -> DeadLetter:
-    letter = find_letter(visit.app, visit.values["letter"])
+    try:
+        letter = find_letter(visit.app, visit.values["letter"])
+    except NotAvailable:
+        raise NotFound from None
     visit.see(letter.inbox)
     return letter
 

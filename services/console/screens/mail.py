@@ -22,7 +22,7 @@ from services.operator.mail_content import (
     source_text,
 )
 from services.operator.mail_list import journey, same_message
-from services.operator.mails import MailOnIntake, view_mail
+from services.operator.mails import MailOnIntake, mail_with_id, view_mail
 from shared.contracts.errors import PostroomError
 from shared.store.dead_letters import LetterQuery
 from shared.store.mail_copies import MailCopies
@@ -45,19 +45,10 @@ def mail_of(visit: Visit) -> StoredMail:
 
 def mail_named(visit: Visit, id_: str) -> StoredMail:
     """The same of another id."""
-    mail = visit.app.mails.get(id_) or _on_intake(visit, id_)
+    mail = mail_with_id(visit.app, id_)
     if mail is None or not visit.who.sees(mail.inbox):
         raise NotFound
     return mail
-
-
-def _on_intake(visit: Visit, id_: str) -> StoredMail | None:
-    from services.operator.mails import find_mail
-
-    try:
-        return find_mail(visit.app, id_)
-    except PostroomError:
-        return None
 
 
 def _stored(visit: Visit) -> StoredMail:
@@ -168,8 +159,8 @@ def discard(visit: Visit) -> Response:
 
 
 def _with_letters(visit: Visit, verb: Verb, sentence: str) -> Response:
-    mail = _stored(visit)
-    actions.with_letters_of(visit.app, mail.id, verb, by=visit.who.name, reason=visit.reason())
+    mail, reason = _stored(visit), visit.reason(needed=verb == "discard")
+    actions.with_letters_of(visit.app, mail.id, verb, by=visit.who.name, reason=reason)
     visit.note(f"{actions.DONE[verb]} the dead letters of a mail", mail.id)
     return visit.back(_after(visit, mail), sentence)
 

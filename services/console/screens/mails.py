@@ -163,7 +163,11 @@ def _confirm_page(visit: Visit, wish: Wish, *, problem: str) -> Response:
 def act(visit: Visit) -> Response:
     """Make the job, and show it."""
     wish = _wish(visit)
-    number = visit.typed_count()
+    number, token = visit.typed_count(), visit.text("token")[:100]
+    if not token:
+        return _confirm_page(visit, wish, problem="look at what is chosen, and confirm it")
+    if wish.verb == "discard" and not visit.reason():
+        return _confirm_page(visit, wish, problem="write a reason; it is kept with each mail")
     try:
         job = jobs.make_job(
             visit.app,
@@ -173,7 +177,7 @@ def act(visit: Visit) -> Response:
                 by=visit.who.name,
                 reason=visit.reason(),
                 number=-1 if number is None else number,
-                token=visit.text("token")[:100],
+                token=token,
             ),
         )
     except NumberDiffers as error:
@@ -186,8 +190,8 @@ def act(visit: Visit) -> Response:
 
 def list_jobs(visit: Visit) -> Response:
     """The jobs, the newest first."""
-    views = list(jobs.recent_jobs(visit.app, Page(PAGE, 0)))[:PAGE]
-    return visit.page("jobs.html", jobs=[each for each in views if _may_see(visit, each.job)])
+    own = None if visit.who.inboxes is None else visit.who.name
+    return visit.page("jobs.html", jobs=list(jobs.recent_jobs(visit.app, Page(PAGE, 0), by=own))[:PAGE])
 
 
 def _may_see(visit: Visit, job: StoredJob) -> bool:

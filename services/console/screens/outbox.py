@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from services.console.endpoints import Endpoint
+from services.console.visit import NotFound
 from services.operator import outbox as operator
 from services.operator.access import Right
+from services.operator.errors import NotAvailable
 from services.operator.paging import Page, page_of
 from shared.store.outbox import STATES, OutboxState
 
@@ -56,7 +58,10 @@ def one_mail(visit: Visit) -> Response:
 
 
 def _mail(visit: Visit) -> OutboxMail:
-    mail = operator.find_outgoing(visit.app, visit.values["mail"])
+    try:
+        mail = operator.find_outgoing(visit.app, visit.values["mail"])
+    except NotAvailable:
+        raise NotFound from None
     visit.see(mail.inbox)
     return mail
 
@@ -64,7 +69,7 @@ def _mail(visit: Visit) -> OutboxMail:
 def send(visit: Visit) -> Response:
     """Send it now."""
     mail = _mail(visit)
-    sending = operator.send_now(visit.app, mail)
+    sending = operator.send_now(visit.app, mail, by=visit.who.name, reason=visit.reason())
     visit.note("sent an outgoing mail", mail.id)
     said = f"It is {sending.mail.state}" + (f": {sending.reason}" if sending.reason else ".")
     return visit.back(f"/outbox/{mail.id}", said)

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
 
     from services.console.visit import Visit
     from shared.config.model import RecordType
+    from shared.store.people import StoredPerson
     from shared.store.record import Record
 
 SHOWN, MAX_SKIP, ACTIVITIES = 50, 10_000, 100
+LOOKED_THROUGH: Final = 200
+"""The newest mails of a person among which one of a visible inbox has to be."""
 KINDS: Final = ("employee", "external_contact", "requestor")
 
 
@@ -30,7 +33,7 @@ def every_record(visit: Visit) -> Response:
     """The list, newest first, by type and status; a number leads to its record."""
     number = visit.text("number")
     if number:
-        record = record_views.record_called(visit.app, number)
+        record = _called(visit, number)
         return visit.back(f"/records/{record.type}/{record.number}")
     type_ = _type(visit, visit.text("type"))
     status = visit.text("status")
@@ -46,6 +49,14 @@ def every_record(visit: Visit) -> Response:
         wanted=status,
         types=[each.name for each in visit.app.directory.current().types],
     )
+
+
+def _called(visit: Visit, number: str) -> Record:
+    """The record with a number. One of an inbox that the person may not see is as one that does not exist."""
+    record = record_views.record_called(visit.app, number)
+    if not visit.who.sees(record.inbox):
+        raise NotAvailable(record_views.no_record(number))
+    return record
 
 
 def _type(visit: Visit, named: str) -> RecordType | None:
@@ -68,7 +79,7 @@ def one_record(visit: Visit) -> Response:
     except (NotAvailable, UnknownName):
         raise NotFound from None
     visit.see(record.inbox)
-    view = record_views.view(visit.app, record, ACTIVITIES)
+    view = record_views.view(visit.app, record, ACTIVITIES, sees=visit.who.sees)
     reads = visit.who.may(Right.READ_MAIL)
     return visit.page("record.html", view=view, record=record, reads=reads, names=_names(visit, record))
 
@@ -80,24 +91,34 @@ def _names(visit: Visit, record: Record) -> dict[str, str]:
 
 
 def every_person(visit: Visit) -> Response:
-    """The list; an address or an id leads to its person."""
+    """The list; an address or an id leads to its person. Whoever is limited to inboxes finds people by name only."""
     if named := visit.text("named"):
-        return visit.back(f"/people/{people_views.person_named(visit.app, named).id}")
+        person = people_views.person_named(visit.app, named)
+        if not _sees_person(visit, person):
+            raise NotAvailable(people_views.no_person(named))
+        return visit.back(f"/people/{person.id}")
     kind = visit.text("kind") if visit.text("kind") in KINDS else None
-    page = Page(SHOWN, visit.number("after", 0, MAX_SKIP))
-    found = page_of(visit.app.people.list(page.reach, page.skip, kind=kind), page)
+    page, is_limited = Page(SHOWN, visit.number("after", 0, MAX_SKIP)), visit.who.inboxes is not None
+    found = page_of([] if is_limited else visit.app.people.list(page.reach, page.skip, kind=kind), page)
     values: dict[str, Any] = {"next": found.next_skip, "skip": page.skip, "kind": kind or "", "kinds": KINDS}
-    return visit.page("people.html", people=found.things, **values)
+    return visit.page("people.html", people=found.things, is_limited=is_limited, **values)
 
 
 def one_person(visit: Visit) -> Response:
     """One person with the mail history."""
     person = visit.app.people.get(visit.values["person"])
-    if person is None:
+    if person is None or not _sees_person(visit, person):
         raise NotFound
     history = people_views.history(visit.app, person, SHOWN)
     seen = [each for each in history if _sees_mail(visit, each.entry.mail_id)]
     return visit.page("person.html", person_shown=person, history=seen, shown=SHOWN)
+
+
+def _sees_person(visit: Visit, person: StoredPerson) -> bool:
+    """Whoever is limited to inboxes sees those who wrote to them lately."""
+    if visit.who.inboxes is None:
+        return True
+    return any(_sees_mail(visit, each.mail_id) for each in visit.app.people.history(person.id, LOOKED_THROUGH))
 
 
 def _sees_mail(visit: Visit, mail_id: str) -> bool:

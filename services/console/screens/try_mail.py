@@ -58,9 +58,12 @@ def _uploaded(visit: Visit) -> bytes:
 
 def _tried(visit: Visit, raw: bytes, inbox: str | None, **about: str) -> Response:
     try:
-        found: dict[str, Any] = dry_run(visit.app, raw, inbox).as_json()
+        run = dry_run(visit.app, raw, inbox)
+        found: dict[str, Any] = run.as_json()
     except (PostroomError, Overdue) as error:
         return _page(visit, about, str(error))
+    if not all(visit.who.sees(each.inbox) for each in run.existing_records()):
+        return _page(visit, about, "the mail is about a record of an inbox that you do not see")
     return _page(visit, {**about, "found": found}, "")
 
 

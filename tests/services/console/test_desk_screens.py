@@ -9,7 +9,7 @@ import pytest
 from services.operator import access
 from services.operator.outbox import find_outgoing
 from services.operator.stages import pause_stage
-from shared.config.model import CommandPolicy, Settings
+from shared.config.model import CommandPolicy, MailServer, Settings
 from shared.config.values import Secret
 from shared.runtime.broker import Message
 from shared.store.configuration_changes import ConfigurationChanges
@@ -134,13 +134,49 @@ def test_who_is_limited_to_an_inbox_sees_nothing_of_another(full: Desk, clients:
     pages = (
         "/inboxes/support", "/inboxes/support/sample", "/inboxes/support/waiting", f"/outbox/{outgoing(full)}",
         f"/dead-letters/{letters(full)['support']}", f"/records/incident/{record['number']}",
+        f"/people/{record['customer']}",
     )  # fmt: skip
     assert {client.get(path).status_code for path in pages} == {404}
-    for path in ("/inboxes", "/outbox", "/records", "/dead-letters", f"/people/{record['customer']}"):
+    for path in ("/inboxes", "/outbox", "/records", "/dead-letters", "/people"):
         page = client.get(path)
         assert page.status_code == 200
         assert "support" not in page.text.replace("support@example.com", "")
         assert "Printer" not in page.text
+
+
+def test_what_belongs_to_another_inbox_is_as_what_does_not_exist(full: Desk, clients: Clients) -> None:
+    client, record = clients("operator", inboxes=["sales"]), full.record()
+    absent, there = "f" * 32, {"letter": letters(full)["support"], "outgoing": outgoing(full)}
+    for path, id_ in (
+        ("/dead-letters/{}/replay", there["letter"]),
+        ("/dead-letters/{}/discard", there["letter"]),
+        ("/outbox/{}/send", there["outgoing"]),
+        ("/outbox/{}/hold", there["outgoing"]),
+        ("/outbox/{}/cancel", there["outgoing"]),
+    ):
+        answers = {client.submit(path.format(each), reason="x").status_code for each in (id_, absent)}  # type: ignore[attr-defined]
+        assert answers == {404}, path
+    for path, names in (
+        ("/records?number={}", (record["number"], "INC999")),
+        ("/people?named={}", (record["customer"], "nobody@example.com")),
+    ):
+        first, second = (client.get(path.format(name), follow_redirects=False) for name in names)
+        assert first.status_code == second.status_code == 409, path
+        assert names[0] in first.text
+
+
+def test_related_records_of_another_inbox_are_left_out(desk: Desk, clients: Clients) -> None:
+    desk.configure(a_configuration(SUPPORT, SALES))
+    desk.receive(a_mail(subject="Printer"), inbox="support")
+    desk.receive(a_mail(subject="Offer", sender="tom@example.com"), inbox="sales")
+    support, sales = sorted(desk.records(), key=lambda each: str(each["inbox"]), reverse=True)
+    for relationship in ("parent", "related"):
+        desk.app.records.link(support["_id"], sales["_id"], relationship, desk.clock.now())
+    path = f"/records/incident/{sales['number']}"
+    whole, limited = clients("operator").get(path).text, clients("operator", inboxes=["sales"]).get(path).text
+    assert whole.count(f"/records/incident/{support['number']}") == 2
+    assert support["number"] not in limited
+    assert "tom@example.com" in clients("operator", inboxes=["sales"]).get(f"/people/{sales['customer']}").text
 
 
 def test_what_a_mail_says_is_for_those_who_may_read_mail(full: Desk, clients: Clients) -> None:
@@ -219,6 +255,15 @@ def test_outgoing_mail_is_held_and_cancelled(full: Desk, clients: Clients) -> No
     assert "held by operator-1: wrong words" in client.get(f"/outbox/{id_}").text
     client.submit(f"/outbox/{id_}/cancel")
     assert find_outgoing(full.app, id_).state == "cancelled"
+
+
+def test_sending_now_is_kept_with_the_mail(full: Desk, clients: Clients) -> None:
+    id_ = outgoing(full)
+    full.configure(a_configuration(SUPPORT, SALES, mail_servers=(MailServer("out", host="127.0.0.1", port=9),)))
+    clients("operator").submit(f"/outbox/{id_}/send", reason="she waits")  # type: ignore[attr-defined]
+    mail_id = find_outgoing(full.app, id_).mail_id or ""
+    said = [(each.decision, each.why) for each in full.app.journal.of_mail(mail_id)]
+    assert ("answer to be sent now", "asked for by operator-1: she waits") in said
 
 
 def test_a_cause_is_replayed_as_a_job_with_a_rate(full: Desk, clients: Clients) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 import pytest
 
@@ -139,6 +140,40 @@ def test_mail_of_another_inbox_is_not_found(desk: Desk, clients: Clients) -> Non
         assert "Out of office" not in client.get(path).text, path
     assert "No mail matches" in client.get(f"/mails/act?verb=release&id={id_}").text
     assert desk.app.mails.get(id_).outcome == "rejected"
+
+
+def test_an_action_on_many_needs_the_token_of_its_page_and_discarding_a_reason(desk: Desk, clients: Clients) -> None:
+    (mail,) = desk.receive(an_absence())
+    client, chosen = clients("operator"), {"scope": "selected", "id": mail["_id"], "number": "1"}
+    assert "confirm it" in client.submit("/mails/act", verb="release", **chosen).text
+    assert "write a reason" in client.submit("/mails/act", verb="discard", token="t", **chosen).text
+    assert list(desk.app.jobs.recent(9)) == []
+    assert client.submit(f"/mails/{mail['_id']}/discard").status_code == 409
+    client.submit("/mails/act", verb="discard", token="t", reason="known", **chosen)
+    assert len(list(desk.app.jobs.recent(9))) == 1
+
+
+def test_a_mail_is_named_by_its_whole_id(desk: Desk, clients: Clients) -> None:
+    (mail,) = desk.receive(a_mail(subject="Printer"))
+    client = clients("operator")
+    assert client.get(f"/mails/{mail['_id']}").status_code == 200
+    for name in (mail["_id"][:12], "Printer", mail["message_id"]):
+        assert client.get(f"/mails/{quote(name, safe='')}").status_code == 404, name
+
+
+def test_who_is_limited_to_an_inbox_tries_no_mail_about_a_record_of_another(desk: Desk, clients: Clients) -> None:
+    from tests.builders import a_configuration, an_inbox
+
+    desk.configure(a_configuration(an_inbox("sales"), an_inbox("support")))
+    (first,) = desk.receive(a_mail(subject="Printer"), inbox="support")
+    source = a_mail(subject="Re: Printer", In_Reply_To=first["message_id"]).decode()
+    limited = clients("operator", inboxes=["sales"], read_mail=True)
+    page = limited.submit("/try", source=source, inbox="sales").text
+    assert "about a record of an inbox that you do not see" in page
+    assert "incident" not in page.split("</form>")[-1]
+    whole = clients("operator", read_mail=True).submit("/try", source=source, inbox="sales").text
+    assert "about a record of an inbox" not in whole
+    assert desk.record()["number"] in whole
 
 
 def test_content_needs_the_right_to_read_mail(desk: Desk, clients: Clients) -> None:

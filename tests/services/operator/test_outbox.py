@@ -55,6 +55,6 @@ def test_a_cancelled_mail_never_leaves(answered: Desk) -> None:
     cancelled = find_outgoing(answered.app, mail.id)
     assert (cancelled.state, cancelled.reason) == ("cancelled", "cancelled by anna: sent by phone")
     with pytest.raises(NotAvailable, match="is cancelled; only unsent, waiting, failed, held mail can be sent"):
-        send_now(answered.app, cancelled)
+        send_now(answered.app, cancelled, by="anna")
     with pytest.raises(NotAvailable, match="is cancelled; only"):
         hold(answered.app, mail, by="anna")

@@ -21,7 +21,7 @@ from shared.app import App
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event
 from shared.intake import RawMail
-from shared.runtime.broker import INTAKE, PARKED, RETRY, Depth, Message
+from shared.runtime.broker import INTAKE, PARKED, RETRY, Consumer, Depth, Message
 from shared.runtime.envelope import carry, pack
 from shared.runtime.hooks import Hook, Hooks
 from shared.runtime.observe import JournalWriter, LogLines
@@ -33,6 +33,7 @@ from shared.runtime.worker import (
     PREFETCH,
     Worker,
     WorkerDependencies,
+    close_consumer,
     close_consumers,
     wait_until_available,
 )
@@ -217,11 +218,19 @@ def run_all(
         run_round_robin(app, workers, dependencies, stop, once=once)
     finally:
         stop.set()
-        close_consumers([worker.consumer for worker in workers])
+        _close(app, [worker.consumer for worker in workers])
         for part in parts:
             part.join()
     if error := next((part.error for part in parts if part.error), None):
         raise error
+
+
+def _close(app: App, consumers: Sequence[Consumer]) -> None:
+    if app.one_file is None:
+        close_consumers(consumers)
+        return
+    for each in consumers:
+        close_consumer(each)
 
 
 def _worker(app: App, stage: Stage, dependencies: WorkerDependencies, readers: int) -> Worker:

@@ -74,7 +74,8 @@ def test_the_check_sees_a_reply_on_another_record(desk: Desk, store: Documents) 
 
 def test_whole_processes_are_measured_in_turn_with_a_peer(tmp_path: Path) -> None:
     peer = 'echo {"name":"peer","mails_per_s":1.5,"cpu_ms_per_mail":2,"peak_rss_mb":3,"failures":0}'.replace('"', r"\"")
-    done = bench("--mails", "20", "--existing", "0", "--existing", "10", "--vs", peer, "--work", str(tmp_path))
+    sizes = ("--existing", "0", "--existing", "10")
+    done = bench("--mails", "20", "--runs", "1", *sizes, "--vs", peer, "--work", str(tmp_path))
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(row["name"], row["existing"]) for row in rows] == [
@@ -89,7 +90,7 @@ def test_whole_processes_are_measured_in_turn_with_a_peer(tmp_path: Path) -> Non
 
 @pytest.mark.usefixtures("rabbit_node")  # says so when there is no RabbitMQ
 def test_the_scaled_form_is_measured_by_stage_and_hop(tmp_path: Path) -> None:
-    done = bench("--mails", "20", "--rabbitmq", "--work", str(tmp_path))
+    done = bench("--mails", "20", "--runs", "1", "--rabbitmq", "--work", str(tmp_path))
     assert done.returncode == 0, done.stderr
     row = json.loads(done.stdout)
     assert row["problems"] == []

@@ -26,7 +26,7 @@ from tests.servers import npm
 from tests.servers.presence import closed_port, missing
 from tests.servers.rabbitmq import RabbitNode
 
-pytestmark = pytest.mark.every_rabbitmq
+pytestmark = pytest.mark.every_rabbitmq(often="newest")
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NODE = EXAMPLES / "node"
 RUNS = 120.0

@@ -354,10 +354,12 @@ def end(node: RabbitNode) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests marked `every_rabbitmq` on each version."""
-    marked = any(metafunc.definition.iter_markers("every_rabbitmq"))
-    if marked and "rabbit_version" in metafunc.fixturenames:
-        metafunc.parametrize("rabbit_version", VERSIONS, indirect=True)
+    """Run tests marked `every_rabbitmq` on each version; with `often="newest"` on the others in a long run only."""
+    mark = metafunc.definition.get_closest_marker("every_rabbitmq")
+    if mark and "rabbit_version" in metafunc.fixturenames:
+        rarely = [each for each in VERSIONS if mark.kwargs.get("often") == "newest" and each != newest()]
+        versions = [pytest.param(each, marks=pytest.mark.slow if each in rarely else ()) for each in VERSIONS]
+        metafunc.parametrize("rabbit_version", versions, indirect=True)
 
 
 @pytest.fixture(scope="session")

@@ -113,7 +113,7 @@ def test_a_mail_that_looks_plain_and_kills_its_worker_does_so_once(bench: Bench,
 
 PARTS = 4
 GROWN = (
-    *(pytest.param(200_000, slice(part, None, PARTS), id=f"200 KB, part {part + 1}") for part in range(PARTS)),
+    *(pytest.param(100_000, slice(part, None, PARTS), id=f"100 KB, part {part + 1}") for part in range(PARTS)),
     pytest.param(2_000_000, slice(None), id="2 MB", marks=pytest.mark.slow),
 )
 """Bytes, and which of the constructions: parts, so that several processes of a test run have something to do."""

@@ -25,7 +25,7 @@ from tests.system.test_crash_points import FULL, sampled, undisturbed
 from tests.system.test_faults import end, eventually, stopped_at, watching
 
 __all__ = ["undisturbed"]
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.every_rabbitmq]
+pytestmark = [pytest.mark.timeout(1200), pytest.mark.every_rabbitmq(often="newest")]
 """Seconds: many runs, and a machine may be busy."""
 MOST_KILLS = 14
 

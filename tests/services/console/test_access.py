@@ -61,12 +61,13 @@ def test_an_endpoint_answers_only_those_with_its_right(endpoint: Endpoint, clien
             assert status in {200, 303, 404, 409}
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize(
     "host", ["x/?", "evil.example", "localhost@evil.example", "localhost:80:80", "", "[::1", "a b"]
 )
-def test_no_endpoint_answers_under_another_name(endpoint: Endpoint, host: str, clients: Clients) -> None:
-    assert ask(clients("administrator"), endpoint, Host=host) == 421
+def test_no_endpoint_answers_under_another_name(host: str, clients: Clients) -> None:
+    client = clients("administrator")
+    answers = {each.values[0].path: ask(client, each.values[0], Host=host) for each in ENDPOINTS}
+    assert {path: status for path, status in answers.items() if status != 421} == {}
 
 
 @pytest.mark.parametrize("endpoint", [each for each in ENDPOINTS if each.values[0].method == "POST"])

@@ -34,6 +34,7 @@ def test_twice_the_size_takes_at_most_twice_the_steps(name: str) -> None:
     assert twice < 2.3 * once + 3_000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONSTRUCTIONS)
 def test_eight_times_the_size_takes_nowhere_near_sixty_four_times_the_processor(name: str) -> None:
     """For what regular expressions and searches do: linear work takes 8 times as long, the best of three counts."""

@@ -1,13 +1,16 @@
-"""Who may do what, who did what: users, sessions, what people did, and the versions of the configuration."""
+"""Who may do what, who did what: users, sessions, tokens of HTTP intake, and changes of the configuration."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
+from services.console.visit import NotFound
 from services.operator import access as users
+from services.operator import intake_tokens
 from services.operator.access import Right, Role
 from services.operator.configuration import configuration_changes
+from services.operator.intake_tokens import DEFAULT_RATE, SHORT_ID
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from services.console.visit import Visit
 
 SHOWN: Final = 50
+MAX_RATE: Final = 1_000_000
+MAX_NOTE: Final = 200
 
 
 def access(visit: Visit) -> Response:
@@ -29,6 +34,8 @@ def access(visit: Visit) -> Response:
         own_session=visit.session.id if visit.session else "",
         entries=entries[:SHOWN],
         older=entries[SHOWN - 1].id if len(entries) > SHOWN else "",
+        tokens=list(app.intake_tokens.every()),
+        default_rate=DEFAULT_RATE,
         changes=list(configuration_changes(app, SHOWN)),
         inboxes=[each.name for each in app.directory.current().inboxes],
         roles=list(Role),
@@ -60,9 +67,29 @@ def revoke(visit: Visit) -> Response:
     return visit.back("/access", "The session has ended.")
 
 
+def add_token(visit: Visit) -> Response:
+    """Make a token of HTTP intake. It is shown on the answer to this request, and nowhere else."""
+    inbox, rate = visit.text("inbox"), visit.number("rate", DEFAULT_RATE, MAX_RATE) or DEFAULT_RATE
+    made = intake_tokens.add_token(visit.app, inbox, visit.who.name, note=visit.text("note")[:MAX_NOTE], rate=rate)
+    visit.note("made a token of HTTP intake", f"{inbox}: {made.row.id[:SHORT_ID]}")
+    return visit.page("new_token.html", token=made.secret, row=made.row)
+
+
+def revoke_token(visit: Visit) -> Response:
+    """End a token of HTTP intake."""
+    token = visit.app.intake_tokens.get(visit.values["id"])
+    if token is None:
+        raise NotFound
+    intake_tokens.revoke_tokens(visit.app, token.inbox, [token.id], visit.who.name)
+    visit.note("revoked a token of HTTP intake", f"{token.inbox}: {token.id[:SHORT_ID]}")
+    return visit.back("/access#tokens", "The token is revoked; mail with it is refused within two seconds.")
+
+
 ENDPOINTS: Final = (
     Endpoint("GET", "/access", Right.ADMINISTER, access, title="Access"),
     Endpoint("POST", "/access/users", Right.ADMINISTER, add_user),
     Endpoint("POST", "/access/users/{name}/remove", Right.ADMINISTER, remove_user),
     Endpoint("POST", "/access/sessions/{id}/revoke", Right.ADMINISTER, revoke),
+    Endpoint("POST", "/access/tokens", Right.ADMINISTER, add_token),
+    Endpoint("POST", "/access/tokens/{id}/revoke", Right.ADMINISTER, revoke_token),
 )

@@ -19,6 +19,7 @@ from services.console.visit import own_path
 from services.operator import access
 from services.operator.access import Person, Right, person_of
 from services.operator.errors import NotAvailable
+from tests.builders import a_mail
 from tests.desk import Desk
 from tests.services.console.conftest import ROLES, Clients, TestClient
 
@@ -334,3 +335,26 @@ def test_streams_do_not_wait_for_one_that_looks(desk: Desk, monkeypatch: pytest.
 
 def test_an_origin_that_cannot_be_read_is_foreign() -> None:
     assert not is_own_origin({"host": "localhost", "origin": "http://["}, "http")
+
+
+def test_a_token_of_http_intake_is_made_shown_once_and_revoked(
+    desk: Desk, clients: Clients, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.console.intake.admission.REMEMBERED_SECONDS", -1.0)
+    client = clients("administrator")
+    made = client.submit("/access/tokens", inbox="support", note="scanner", rate="60").text  # type: ignore[attr-defined]
+    (secret,) = re.findall(r"postroom_[\w-]{43}", made)
+    listed = client.get("/access").text
+    assert secret not in listed
+    assert all(each in listed for each in ("scanner", "administrator-1", "valid"))
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "message/rfc822"}
+    assert client.post("/intake/support", content=a_mail(), headers=headers).status_code == 202
+    (token,) = desk.app.intake_tokens.every()
+    assert (token.inbox, token.rate) == ("support", 60)
+    client.submit(f"/access/tokens/{token.id}/revoke")
+    assert "revoked" in client.get("/access").text
+    assert client.post("/intake/support", content=a_mail(), headers=headers).status_code == 401
+    assert client.submit("/access/tokens", inbox="nowhere").status_code == 404  # type: ignore[attr-defined]
+    assert client.submit("/access/tokens/unknown/revoke").status_code == 404  # type: ignore[attr-defined]
+    done = [each.what for each in desk.app.access.audit.recent(9)]
+    assert done == ["revoked a token of HTTP intake", "made a token of HTTP intake"]

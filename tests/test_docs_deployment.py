@@ -35,7 +35,27 @@ def compose() -> dict[str, Any]:
 
 def test_every_stage_and_source_is_a_service(compose: dict[str, Any]) -> None:
     commands = [each["command"] for each in compose["services"].values() if each.get("command", [""])[0] == "worker"]
-    assert sorted(commands) == sorted(["worker", stage] for stage in WORKERS)
+    assert sorted(each[1] for each in commands) == sorted([*WORKERS, "http-intake"])
+
+
+def test_the_console_and_http_intake_have_the_rights_and_settings_of_workers(compose: dict[str, Any]) -> None:
+    worker = compose["services"]["filter"]
+    for name in ("console", "http-intake"):
+        service = compose["services"][name]
+        assert {**worker["environment"], **service["environment"]} == service["environment"]
+        assert all(service[each] == worker[each] for each in ("read_only", "cap_drop", "security_opt", "restart"))
+        (port,) = service["ports"]
+        assert any(port.rpartition(":")[2] in word for word in (*service["command"], "8025"))
+    assert compose["services"]["http-intake"]["profiles"] == ["http-intake"]
+
+
+def test_prometheus_reads_every_process_on_the_port_that_they_serve(compose: dict[str, Any]) -> None:
+    config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8"))
+    (job,) = config["scrape_configs"]
+    (targets,) = [each["targets"] for each in job["static_configs"]]
+    port = compose["services"]["filter"]["environment"]["POSTROOM_METRICS_PORT"]
+    assert sorted(targets) == sorted(f"{name}:{port}" for name in {*WORKERS, "console"})
+    assert all(compose["services"][name]["profiles"] == ["metrics"] for name in ("prometheus", "grafana"))
 
 
 @pytest.mark.parametrize("stage", sorted(WORKERS))
@@ -81,7 +101,7 @@ def test_ports_are_open_to_this_machine_only(compose: dict[str, Any]) -> None:
 
 def test_images_name_a_version(compose: dict[str, Any]) -> None:
     images = {service["image"] for service in compose["services"].values()} - {"postroom:${POSTROOM_VERSION:-latest}"}
-    assert all(re.search(r":\d", image) for image in images), images
+    assert all(re.search(r":v?\d", image) for image in images), images
 
 
 def test_what_is_copied_and_mounted_exists(compose: dict[str, Any]) -> None:

@@ -48,5 +48,5 @@ def console(host: str | None, port: int | None, metrics_port: int | None) -> Non
     with stopping() as stop, logs.ending("console"), opened() as app:
         listening = server.bound(options)
         click.echo(f"The console is at {server.first_address(app, listening)}", err=True)
-        with figures(app, metrics_port):
-            server.serve(app, options, listening, stop)
+        with figures(app, metrics_port, on_console=bool(options.metrics_token)) as observed:
+            server.serve(app, options, listening, stop, observed.figures)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -12,6 +13,7 @@ import click
 from shared.contracts.errors import Misconfigured
 
 if TYPE_CHECKING:
+    from services.figures.server import FiguresOfProcess
     from shared.app import App
     from shared.runtime.hooks import Hook
 
@@ -29,26 +31,36 @@ ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 NO_TRACES: Final = "traces need an extra that is not installed: pip install 'postroom[otel]'"
 
 
-@contextmanager
-def figures(app: App, port: int | None, *, reads_store: bool = False) -> Iterator[Sequence[Hook]]:
-    """The hooks that count what this process does, and trace it, while the block runs; none unless asked for.
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What observes this process: `hooks` that are called, and its `figures`; None: nothing is counted."""
 
-    Raises `Misconfigured` when an extra is missing, or the port is taken.
+    hooks: Sequence[Hook]
+    figures: FiguresOfProcess | None
+
+
+@contextmanager
+def figures(app: App, port: int | None, *, reads_store: bool = False, on_console: bool = False) -> Iterator[Observed]:
+    """Count what this process does, and trace it, while the block runs; nothing unless asked for.
+
+    `on_console`: the console shows the figures, whether they have a port or not. Raises `Misconfigured` when an extra
+    is missing, or the port is taken.
     """
-    with _metrics(app, port, reads_store=reads_store) as counting, _traces(app) as tracing:
-        yield (*counting, *tracing)
+    with _counted(app, port, reads_store=reads_store, on_console=on_console) as counted, _traces(app) as tracing:
+        yield Observed((*(counted.hooks if counted else ()), *tracing), counted)
 
 
 @contextmanager
-def _metrics(app: App, port: int | None, *, reads_store: bool) -> Iterator[Sequence[Hook]]:
-    if port is None:
-        yield ()
+def _counted(app: App, port: int | None, *, reads_store: bool, on_console: bool) -> Iterator[FiguresOfProcess | None]:
+    if port is None and not on_console:
+        yield None
         return
-    from services.figures.server import DEFAULT_HOST, served
+    from services.figures.server import DEFAULT_HOST, collected, served
 
     host = os.environ.get("POSTROOM_METRICS_HOST") or DEFAULT_HOST
-    with served(app, host, port, reads_store=reads_store) as made:
-        yield made.hooks
+    made = collected(app, reads_store=reads_store) if port is None else served(app, host, port, reads_store=reads_store)
+    with made as found:
+        yield found
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator, Mapping
@@ -19,6 +20,7 @@ from services.cli.figures import METRICS_PORT, figures
 from shared.contracts.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
+    from services.cli.figures import Observed
     from services.operator.counts import RunReport
     from shared.app import App
 
@@ -56,12 +58,13 @@ def up(file: Path | None, processes: int | None, metrics_port: int | None, *, co
 
         processes = processes or default_processes()
         if not once:
+            shown = bool(console and os.environ.get("POSTROOM_CONSOLE_METRICS_TOKEN"))
             with (
                 logs.ending("all"),
-                _console(app) if console else nullcontext(),
-                figures(app, metrics_port, reads_store=True) as hooks,
+                figures(app, metrics_port, reads_store=True, on_console=shown) as observed,
+                _console(app, observed) if console else nullcontext(),
             ):
-                run_all(app, stop, hooks=hooks, processes=processes)
+                run_all(app, stop, hooks=observed.hooks, processes=processes)
             return 0
         from services.operator.counts import SingleRun
 
@@ -71,7 +74,7 @@ def up(file: Path | None, processes: int | None, metrics_port: int | None, *, co
         return _show(run.report())
 
 
-def _console(app: App) -> AbstractContextManager[None]:
+def _console(app: App, observed: Observed) -> AbstractContextManager[None]:
     """The console beside the workers; they run without it where it is not installed or cannot listen."""
     from services.cli.console import chosen, is_installed
 
@@ -86,7 +89,7 @@ def _console(app: App) -> AbstractContextManager[None]:
         click.echo(f"note: {error}", err=True)
         return nullcontext()
     click.echo(f"The console is at {server.first_address(app, listening)}", err=True)
-    return server.beside(app, options, listening)
+    return server.beside(app, options, listening, observed.figures)
 
 
 def _apply(app: App, file: Path) -> None:

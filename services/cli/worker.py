@@ -72,11 +72,11 @@ def run(name: str, stop: threading.Event, metrics_port: int | None = None) -> No
 
     with logs.ending(name), opened() as app:
         app.directory.current()  # one that cannot be read ends the worker, not every mail
-        with figures(app, metrics_port, reads_store=name == "schedule") as hooks:
+        with figures(app, metrics_port, reads_store=name == "schedule") as observed:
             if name in SOURCES:
-                SOURCES[name](app, *hooks).run(stop)
+                SOURCES[name](app, *observed.hooks).run(stop)
             else:
-                Worker(STAGES[name](app), worker_dependencies(app, *hooks)).run(stop)
+                Worker(STAGES[name](app), worker_dependencies(app, *observed.hooks)).run(stop)
 
 
 def _serve_intake(listen: str, metrics_port: int | None) -> None:

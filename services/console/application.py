@@ -25,6 +25,7 @@ from services.console.endpoints import Endpoint, all_endpoints
 from services.console.guards import SECURITY_HEADERS, is_allowed_host, is_form_token, is_own_origin
 from services.console.identity import identified
 from services.console.intake.receive import Intake
+from services.console.probes import Probes
 from services.console.visit import Forbidden, NotFound, Visit
 from services.operator.access import Right
 from services.operator.errors import NotAvailable, UnknownName
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from starlette.types import Message, Receive, Scope, Send
 
     from services.console.options import Options
+    from services.figures.server import FiguresOfProcess
     from shared.app import App
 
 log = logging.getLogger(__name__)
@@ -55,8 +57,11 @@ def build(
     options: Options,
     endpoints: Sequence[Endpoint] | None = None,
     stopping: threading.Event | None = None,
+    figures: FiguresOfProcess | None = None,
 ) -> Starlette:
     """The application on an app of its own process, or of `postroom up`; open streams end when `stopping` is set.
+
+    `figures` are those of this process.
 
     The endpoints of HTTP intake are apart: they have proofs of their own, and read bodies in pieces (decision 0170).
     """
@@ -71,7 +76,12 @@ def build(
         await run_in_threadpool(intake.stop)
 
     intake = Intake(app)
-    routes = [*intake.routes(), *(Route(path, _Methods(console, found)) for path, found in by_path.items())]
+    probes = Probes(app, options, figures)
+    routes = [
+        *intake.routes(),
+        *probes.routes(),
+        *(Route(path, _Methods(console, found)) for path, found in by_path.items()),
+    ]
     made = Starlette(routes=routes, lifespan=lifespan)
     made.router.redirect_slashes = False
     made.router.default = _Nothing(console)

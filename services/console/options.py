@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 from services.console.guards import LOCAL_HOSTS
@@ -20,7 +20,8 @@ class Options:
     """Where it listens and whom it believes.
 
     `allowed_hosts`: names by which browsers may call it, besides this machine's own. `secure`: browsers reach it by
-    HTTPS, through a proxy. `trusted_proxies`: networks whose `user_header` names the signed-in person.
+    HTTPS, through a proxy. `trusted_proxies`: networks whose `user_header` names the signed-in person. `metrics_token`:
+    who sends it may read `/metrics`; empty: nobody.
     """
 
     host: str = HOST
@@ -29,10 +30,11 @@ class Options:
     secure: bool = False
     trusted_proxies: tuple[str, ...] = ()
     user_header: str = ""
+    metrics_token: str = field(default="", repr=False)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
-        """POSTROOM_CONSOLE_HOST, _PORT, _ALLOWED_HOSTS, _HTTPS, _TRUSTED_PROXIES and _USER_HEADER.
+        """POSTROOM_CONSOLE_HOST, _PORT, _ALLOWED_HOSTS, _HTTPS, _TRUSTED_PROXIES, _USER_HEADER and _METRICS_TOKEN.
 
         Raises `Misconfigured` for a port that is not a number.
         """
@@ -43,6 +45,7 @@ class Options:
             environ.get("POSTROOM_CONSOLE_HTTPS", "") not in {"", "0", "no", "false"},
             _listed(environ.get("POSTROOM_CONSOLE_TRUSTED_PROXIES", "")),
             environ.get("POSTROOM_CONSOLE_USER_HEADER", "").lower(),
+            environ.get("POSTROOM_CONSOLE_METRICS_TOKEN", "").strip(),
         )
 
     @property

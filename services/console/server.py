@@ -16,6 +16,7 @@ from shared.contracts.errors import Misconfigured
 
 if TYPE_CHECKING:
     from services.console.options import Options
+    from services.figures.server import FiguresOfProcess
     from shared.app import App
 
 log = logging.getLogger(__name__)
@@ -44,9 +45,15 @@ def first_address(app: App, listening: socket.socket) -> str:
     return address(listening) + (f"set-up?token={token}" if token else "")
 
 
-def serve(app: App, options: Options, listening: socket.socket, stop: threading.Event) -> None:
+def serve(
+    app: App,
+    options: Options,
+    listening: socket.socket,
+    stop: threading.Event,
+    figures: FiguresOfProcess | None = None,
+) -> None:
     """Serve until `stop` is set; then end open streams and return."""
-    application = build(app, options, stopping=stop)
+    application = build(app, options, stopping=stop, figures=figures)
     server = WebServer(
         application, listening, "console", timeout_graceful_shutdown=FAREWELL_SECONDS, http="h11", ws="none"
     )
@@ -55,10 +62,12 @@ def serve(app: App, options: Options, listening: socket.socket, stop: threading.
 
 
 @contextmanager
-def beside(app: App, options: Options, listening: socket.socket) -> Iterator[None]:
+def beside(
+    app: App, options: Options, listening: socket.socket, figures: FiguresOfProcess | None = None
+) -> Iterator[None]:
     """Serve while the block runs."""
     stop = threading.Event()
-    thread = threading.Thread(target=serve, args=(app, options, listening, stop), name="console-stop")
+    thread = threading.Thread(target=serve, args=(app, options, listening, stop, figures), name="console-stop")
     thread.start()
     try:
         yield

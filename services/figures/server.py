@@ -87,28 +87,38 @@ def _health(problem: str | None) -> Answer:
 
 
 @contextmanager
-def served(app: App, host: str, port: int, *, reads_store: bool) -> Iterator[FiguresOfProcess]:
-    """Serve the figures of this process while the block runs; port 0 is a free one. Raises `Misconfigured`."""
+def collected(app: App, *, reads_store: bool) -> Iterator[FiguresOfProcess]:
+    """Count what this process does while the block runs. Raises `Misconfigured` without the extra."""
     figures, stop = FiguresOfProcess(app, reads_store=reads_store), threading.Event()
-    handler = type("_Handler", (_Handler,), {"figures": figures})
-    try:
-        server = _Server((host, port), handler)
-    except (OSError, OverflowError) as error:
-        raise Misconfigured(f"metrics cannot be served on {host}:{port}: {error}") from error
-    figures.address = f"{host}:{server.server_port}"
-    threads = [threading.Thread(target=server.serve_forever, args=(0.2,), name="metrics", daemon=True)]
-    if figures.gauges:
-        threads.append(threading.Thread(target=figures.gauges.run, args=(stop,), name="gauges", daemon=True))
-    for each in threads:
-        each.start()
+    reader = figures.gauges and threading.Thread(target=figures.gauges.run, args=(stop,), name="gauges", daemon=True)
+    if reader:
+        reader.start()
     try:
         yield figures
     finally:
         stop.set()
-        server.shutdown()
-        server.server_close()
-        for each in threads:
-            each.join()
+        if reader:
+            reader.join()
+
+
+@contextmanager
+def served(app: App, host: str, port: int, *, reads_store: bool) -> Iterator[FiguresOfProcess]:
+    """Serve the figures of this process while the block runs; port 0 is a free one. Raises `Misconfigured`."""
+    with collected(app, reads_store=reads_store) as figures:
+        handler = type("_Handler", (_Handler,), {"figures": figures})
+        try:
+            server = _Server((host, port), handler)
+        except (OSError, OverflowError) as error:
+            raise Misconfigured(f"metrics cannot be served on {host}:{port}: {error}") from error
+        figures.address = f"{host}:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.2,), name="metrics", daemon=True)
+        thread.start()
+        try:
+            yield figures
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
 
 
 class _Server(ThreadingHTTPServer):

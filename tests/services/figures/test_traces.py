@@ -116,9 +116,9 @@ def test_traces_go_to_the_endpoint_of_the_environment(desk: Desk, monkeypatch: p
     with HTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
-        with figures(desk.app, None) as hooks:
+        with figures(desk.app, None) as observed:
             desk.hand_in(a_mail("Printer"), inbox="support")
-            runner.run_all(desk.app, threading.Event(), once=True, sources=False, hooks=hooks)
+            runner.run_all(desk.app, threading.Event(), once=True, sources=False, hooks=observed.hooks)
         server.shutdown()
     requests = [ExportTraceServiceRequest.FromString(each) for each in handler.received]
     names = {
@@ -133,5 +133,5 @@ def test_traces_go_to_the_endpoint_of_the_environment(desk: Desk, monkeypatch: p
 
 def test_without_an_endpoint_nothing_is_traced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OTEL_EXPORTER_OTLP_ENDPOINT", raising=False)
-    with figures(desk.app, None) as hooks:
-        assert hooks == ()
+    with figures(desk.app, None) as observed:
+        assert (observed.hooks, observed.figures) == ((), None)

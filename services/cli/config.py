@@ -1,4 +1,4 @@
-"""`postroom config`: check a file, apply it to the store, write the stored configuration out, list its changes."""
+"""`postroom config`: check a file, apply it, write the stored configuration out, list its versions, go back to one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import click
 from services.cli import base, output
 from services.cli.base import PROBLEM, Command, Group, as_json, opened, page_options, who
 from services.operator import configuration
+from services.operator import configuration_versions as versions
 from services.operator.inboxes import ConnectionCheck, check_connection
 from services.operator.mail_servers import check_mail_server
 from shared.config.problems import InvalidConfiguration, Problem
@@ -186,6 +187,52 @@ def _show_change(change: ConfigurationChange, zone: str, thing: str | None) -> N
         click.echo(f"    {output.safe(line)}")
     if len(lines) > NAMES_SHOWN:
         click.echo(f"    ... and {len(lines) - NAMES_SHOWN} more (--json has all)")
+
+
+@config.command(cls=Command)
+@click.argument("revision", type=click.IntRange(1))
+def show(revision: int) -> None:
+    """Print the configuration as it was in a version, by its number in `config history`. People are left out."""
+    with opened() as app:
+        if as_json():
+            output.emit(to_plain(versions.version(app, revision)))
+        else:
+            click.echo(versions.version_text(app, revision), nl=False)
+
+
+@config.command(cls=Command)
+@click.argument("first", type=click.IntRange(1))
+@click.argument("second", type=click.IntRange(1), required=False)
+def diff(first: int, second: int | None) -> None:
+    """Print what is different in version SECOND, or now, compared with version FIRST."""
+    with opened() as app:
+        lines = versions.differences_of(app, first, second)
+    if as_json():
+        output.emit({"first": first, "second": second, "difference": lines})
+        return
+    for line in lines or ["no difference"]:
+        click.echo(output.safe(line))
+
+
+@config.command(cls=Command)
+@click.argument("revision", type=click.IntRange(1))
+@click.option("--reason", required=True, metavar="TEXT", help="Reason, stored with the change.")
+@click.option("--yes", is_flag=True, help="Without asking.")
+def rollback(revision: int, *, reason: str, yes: bool) -> int:
+    """Make the configuration what it was in a version. That is a new version; people stay as they are."""
+    try:
+        with opened() as app:
+            if not yes and sys.stdin.isatty():
+                for line in versions.difference(
+                    versions.current_text(app), versions.version_text(app, revision), ("now", f"version {revision}")
+                ):
+                    click.echo(output.safe(line), err=True)
+                if not click.confirm("Make these changes?", err=True):
+                    raise base.Problem("nothing was changed")
+            _report(versions.roll_back(app, revision, by=who(), reason=reason))
+    except InvalidConfiguration as refused:
+        return _show_problems(refused.problems)
+    return 0
 
 
 @config.command(cls=Command)

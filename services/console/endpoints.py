@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SCREENS: Final = (
     *("overview", "mails", "mail", "rejected", "inboxes", "queues", "dead_letters", "outbox", "records", "try_mail"),
-    *("backtest", "access", "sign_in", "live", "assets"),
+    *("backtest", "access", "versions", "sign_in", "live", "assets"),
 )
 """The modules of `services.console.screens`, in the order of the navigation; each has `ENDPOINTS`."""
 

@@ -28,7 +28,8 @@ from shared.store.configuration_changes import (
     ConfigurationChanges,
     changed_keys,
 )
-from shared.store.configuration_documents import from_documents, to_documents
+from shared.store.configuration_documents import to_documents
+from shared.store.configuration_versions import ConfigurationVersions, from_sections
 from shared.store.documents import Document, Documents
 from shared.store.people import CONFIGURED, People
 from shared.store.settings import SETTINGS, has_configuration
@@ -65,11 +66,15 @@ class Made:
 
 def read(documents: Documents, *, people: bool = False) -> Configuration:
     """The configuration in a store. People are left out unless asked for: there may be very many."""
-    sections = [section for section in (SETTINGS, *SECTIONS) if section != "people"]
-    stored = {section: list(documents.find(section, {})) for section in sections}
+    stored = _sections(documents)
     if people:
         stored["people"] = list(documents.find("people", {CONFIGURED: True}, sort=(("created_at", 1),)))
-    return replace(from_documents(stored), sections=frozenset(stored))
+    return from_sections(stored)
+
+
+def _sections(documents: Documents) -> dict[str, list[Document]]:
+    """The documents of every section but people."""
+    return {section: list(documents.find(section, {})) for section in (SETTINGS, *SECTIONS) if section != "people"}
 
 
 def seed_defaults(documents: Documents) -> None:
@@ -217,7 +222,7 @@ def _write(documents: Documents, plan: Iterable[_Step], deleted: Iterable[tuple[
 
 
 def _note(documents: Documents, made: Made, applied: Applied, keys: Iterable[ChangedKey] = ()) -> None:
-    """Increase the revision, after everything else is written, and store what was changed and why."""
+    """Increase the revision, after everything else is written; keep what was changed and why, and the whole of it."""
     with documents.batch():
         counted = int(documents.upsert(SETTINGS, SETTINGS, {"$inc": {REVISION: 1}})[REVISION])
         ConfigurationChanges(documents).add(
@@ -233,6 +238,7 @@ def _note(documents: Documents, made: Made, applied: Applied, keys: Iterable[Cha
                 tuple(islice(keys, MAX_THINGS)),
             )
         )
+    ConfigurationVersions(documents).keep(counted, _sections(documents))
 
 
 def switch(documents: Documents, section: str, name: str, key: str, value: Any, made: Made | None = None) -> bool:

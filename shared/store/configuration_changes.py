@@ -64,6 +64,10 @@ class ConfigurationChanges:
         found = self._documents.find(CHANGES, {}, sort=(("at", -1), ("revision", -1)), limit=limit, skip=skip)
         return map(_decode, found)
 
+    def of_revision(self, revision: int) -> Iterator[ConfigurationChange]:
+        """The change that made a revision."""
+        return map(_decode, self._documents.find(CHANGES, {"revision": revision}, limit=1))
+
 
 def changed_keys(thing: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[ChangedKey]:
     """The keys of `after` whose values differ from those in `before`, groups of keys looked into."""

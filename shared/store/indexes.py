@@ -42,4 +42,5 @@ INDEXES: tuple[Index, ...] = (
     Index("outbox", ("mail_id",)),
     Index("stage_pauses", ("resumed_at", "at")),
     Index("stage_pauses", ("at",)),
+    Index("configuration_versions", ("revision",)),
 )

@@ -238,3 +238,18 @@ def test_the_history_says_who_changed_what_and_why(run: Run, write: Write, monke
     assert "    inboxes/a  commands.reopen_closed: false → true" in shown
     assert len(run("config", "history", "inboxes/a", "--json").lines) == 2
     assert run("config", "history", "inboxes/nothing").out == "no changes\n"
+
+
+def test_a_version_is_shown_compared_and_gone_back_to(run: Run, write: Write) -> None:
+    run("config", "apply", write("postroom.yaml", "inboxes:\n  - {name: support, address: a@example.com}\n"))
+    first = run("config", "history", "--json").lines[0]["revision"]
+    run("config", "apply", write("postroom.yaml", "inboxes:\n  - {name: support, address: b@example.com}\n"))
+    assert "address: a@example.com" in run("config", "show", first).out
+    assert "+- {name: support, address: b@example.com}" in run("config", "diff", first, first + 1).out
+    assert run("config", "diff", first + 1).out.strip() == "no difference"
+    assert run("config", "rollback", first).code == 2
+    done = run("config", "rollback", first, "--reason", "wrong address", "--json")
+    assert (done.code, done.line["updated"]) == (0, ["inboxes/support"])
+    assert "a@example.com" in run("config", "export").out
+    refused = run("config", "rollback", 99, "--reason", "x")
+    assert (refused.code, "version 99 is not kept" in refused.err) == (1, True)

@@ -59,7 +59,8 @@ def test_the_commands_are_those_of_the_design() -> None:
         ("mail-server", "list"), ("mail-server", "test"),
         ("token", "add"), ("token", "list"), ("token", "revoke"), ("token", "key"), ("token", "keys"), ("backtest",),
         ("console",), ("user", "list"), ("user", "add"), ("user", "remove"), ("user", "password"),
-        ("config", "check"), ("config", "apply"), ("config", "export"), ("config", "history"), ("doctor",),
+        ("config", "check"), ("config", "apply"), ("config", "export"), ("config", "history"), ("config", "show"),
+        ("config", "diff"), ("config", "rollback"), ("doctor",),
     }  # fmt: skip
 
 

@@ -19,7 +19,8 @@ from services.console.visit import own_path
 from services.operator import access
 from services.operator.access import Person, Right, person_of
 from services.operator.errors import NotAvailable
-from tests.builders import a_mail
+from shared.store.configuration import revision
+from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.services.console.conftest import ROLES, Clients, TestClient
 
@@ -358,3 +359,23 @@ def test_a_token_of_http_intake_is_made_shown_once_and_revoked(
     assert client.submit("/access/tokens/unknown/revoke").status_code == 404  # type: ignore[attr-defined]
     done = [each.what for each in desk.app.access.audit.recent(9)]
     assert done == ["revoked a token of HTTP intake", "made a token of HTTP intake"]
+
+
+def test_a_version_of_the_configuration_is_shown_and_gone_back_to(desk: Desk, clients: Clients) -> None:
+    desk.configure(a_configuration(an_inbox("support", address="a@example.com")))
+    first = revision(desk.store)
+    desk.configure(a_configuration(an_inbox("support", address="b@example.com", signature="<b>")))
+    client = clients("administrator")
+    assert f'href="/access/versions/{first}"' in client.get("/access").text
+    page = client.get(f"/access/versions/{first}").text
+    assert "a@example.com" in page
+    assert "&lt;b&gt;" in page
+    assert "<b>" not in page
+    path = f"/access/versions/{first}/roll-back"
+    assert clients("operator").submit(path, reason="x").status_code == 403  # type: ignore[attr-defined]
+    assert client.submit(path).status_code == 409  # type: ignore[attr-defined]
+    client.submit(path, reason="wrong address")
+    assert desk.app.directory.renew().inbox("support").address == "a@example.com"  # type: ignore[union-attr]
+    assert desk.app.access.audit.recent(1)[0].why == "wrong address"
+    for unknown in ("999", "0", "x", "9" * 20):
+        assert client.get(f"/access/versions/{unknown}").status_code == 404

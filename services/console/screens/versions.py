@@ -1,0 +1,71 @@
+"""Versions of the configuration: what was different in one, and going back to it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from services.console.endpoints import Endpoint
+from services.console.visit import NotFound
+from services.operator import configuration_versions as versions
+from services.operator.access import Right
+from services.operator.errors import NotAvailable
+from shared.store.configuration_changes import ConfigurationChanges
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.responses import Response
+
+    from services.console.visit import Visit
+
+MAX_REVISION: Final = 10**9
+MAX_LINES: Final = 2_000
+"""Lines of a difference that are shown."""
+
+
+def show(visit: Visit) -> Response:
+    """One version: who made it, what it changed, and what is different now."""
+    revision = _revision(visit)
+    change = next((each for each in ConfigurationChanges(visit.app.documents).of_revision(revision)), None)
+    try:
+        now = versions.differences_of(visit.app, revision, None)
+    except NotAvailable:
+        raise NotFound from None
+    return visit.page(
+        "version.html",
+        revision=revision,
+        change=change,
+        made=_made(visit, revision)[:MAX_LINES],
+        now=now[:MAX_LINES],
+        is_cut=len(now) > MAX_LINES,
+    )
+
+
+def _revision(visit: Visit) -> int:
+    written = visit.values["revision"]
+    if not (written.isascii() and written.isdigit() and len(written) < 10):
+        raise NotFound
+    return int(written)
+
+
+def _made(visit: Visit, revision: int) -> Sequence[str]:
+    """What the version changed in the one before it; nothing when that one is not kept."""
+    try:
+        return versions.differences_of(visit.app, revision - 1, revision)
+    except NotAvailable:
+        return ()
+
+
+def roll_back(visit: Visit) -> Response:
+    """Make the configuration what it was in this version."""
+    revision, reason = _revision(visit), visit.reason(needed=True)
+    applied = versions.roll_back(visit.app, revision, by=visit.who.name, reason=reason)
+    count = sum(map(len, (applied.created, applied.updated, applied.deleted)))
+    visit.note(f"rolled the configuration back to version {revision}", f"{count} things changed", reason)
+    return visit.back("/access#versions", f"The configuration is that of version {revision} again.")
+
+
+ENDPOINTS: Final = (
+    Endpoint("GET", "/access/versions/{revision}", Right.ADMINISTER, show),
+    Endpoint("POST", "/access/versions/{revision}/roll-back", Right.ADMINISTER, roll_back),
+)

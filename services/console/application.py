@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -140,10 +141,16 @@ class _Console:
         if endpoint.right != Right.PUBLIC and visit.person is None:
             if endpoint.method != "GET":
                 raise Forbidden("sign in first")
-            return visit.back("/sign-in" if self.has_users() else SET_UP)
+            return visit.back(_sign_in_for(visit) if self.has_users() else SET_UP)
         if visit.person is not None and not visit.person.may(endpoint.right):
             raise Forbidden(f"your role, {visit.person.role}, does not allow this")
         return None
+
+
+def _sign_in_for(visit: Visit) -> str:
+    """The page of signing in, which leads on to the page that was asked for."""
+    query = f"?{visit.query}" if visit.query else ""
+    return f"/sign-in?next={quote(visit.path + query, safe='')}" if visit.path != "/" else "/sign-in"
 
 
 class _Methods:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def identified(visit: Visit) -> Visit:
     """The visit with its person and session, if there is one."""
-    secret = _cookie(visit)
+    secret = cookie_of(visit, visit.options.cookie)
     if secret and (found := signed_in(visit.app, secret)):
         session, user = found
         if (named := named_by_proxy(visit)) and key_of(named) != user.id:
@@ -39,10 +39,11 @@ def begin_session(visit: Visit, name: str) -> str | None:
     return sign_in(visit.app, user, visit.client) if user else None
 
 
-def _cookie(visit: Visit) -> str:
+def cookie_of(visit: Visit, name: str) -> str:
+    """The value of a cookie, empty without one."""
     try:
         cookies = SimpleCookie(visit.headers.get("cookie", ""))
     except CookieError:
         return ""
-    found = cookies.get(visit.options.cookie)
+    found = cookies.get(name)
     return found.value if found else ""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from services.console.guards import LOCAL_HOSTS
+from services.console.oidc import OidcOptions
 from shared.contracts.errors import Misconfigured
 
 HOST: Final = "127.0.0.1"
@@ -31,12 +32,13 @@ class Options:
     trusted_proxies: tuple[str, ...] = ()
     user_header: str = ""
     metrics_token: str = field(default="", repr=False)
+    oidc: OidcOptions | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """POSTROOM_CONSOLE_HOST, _PORT, _ALLOWED_HOSTS, _HTTPS, _TRUSTED_PROXIES, _USER_HEADER and _METRICS_TOKEN.
 
-        Raises `Misconfigured` for a port that is not a number.
+        And those of `OidcOptions`. Raises `Misconfigured` for a port that is not a number.
         """
         return cls(
             environ.get("POSTROOM_CONSOLE_HOST") or HOST,
@@ -46,6 +48,7 @@ class Options:
             _listed(environ.get("POSTROOM_CONSOLE_TRUSTED_PROXIES", "")),
             environ.get("POSTROOM_CONSOLE_USER_HEADER", "").lower(),
             environ.get("POSTROOM_CONSOLE_METRICS_TOKEN", "").strip(),
+            OidcOptions.from_environment(environ),
         )
 
     @property

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
+from services.console import oidc
 from services.console.application import build
 from services.console.web_server import WebServer, listening_socket, shown_address
 from services.operator.access import offered_set_up
@@ -25,7 +26,9 @@ BACKLOG: Final = 128
 
 
 def bound(options: Options) -> socket.socket:
-    """A listening socket. Raises `Misconfigured` when the address is taken or is not this machine's."""
+    """A listening socket. Raises `Misconfigured` when it cannot listen there, or an extra is missing."""
+    if options.oidc:
+        oidc.require()
     try:
         return listening_socket(options.host, options.port, BACKLOG)
     except Misconfigured as error:

@@ -122,6 +122,7 @@ class Visit:
             "person": self.person,
             "query": self.query,
             "Right": Right,
+            "oidc": self.options.oidc,
         }
         page = rendering.render(template, {**shared, **values})
         return HTMLResponse(page.encode("utf-8", "replace"), status)  # decoded headers may have lone surrogates

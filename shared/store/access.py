@@ -145,6 +145,10 @@ class Sessions:
         """Remove those that have ended; how many."""
         return self._documents.delete(SESSIONS, {"expires_at": {"$lt": now}})
 
+    def use_once(self, token: str, until: datetime) -> bool:
+        """Note that a token of another kind was used; False when it was used before `until`."""
+        return self._documents.insert(SESSIONS, {"_id": f"used-{hash_of(token)}", "expires_at": until})
+
     def offer_set_up(self, token: str) -> None:
         """Keep the hash of the token with which the first user may be made; an earlier one is void."""
         self._documents.replace(SESSIONS, {"_id": SET_UP, "token": hash_of(token)})

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Final
+from datetime import timedelta
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
 from services.console.endpoints import Endpoint
-from services.console.identity import begin_session, named_by_proxy
-from services.console.visit import own_path
+from services.console.identity import begin_session, cookie_of, named_by_proxy
+from services.console.oidc import BEGUN_SECONDS, REFUSED, Begun, OidcOptions, Provider, Refused
+from services.console.visit import SEE_OTHER, NotFound, own_path
 from services.operator import access
 from services.operator.access import Right
 from services.operator.errors import NotAvailable
@@ -24,6 +27,9 @@ MAX_FAILURES, FAILURE_SECONDS = 5, 300.0
 MAX_NAMES: Final = 10_000
 """Names whose refusals are remembered; beyond that the one that was refused longest ago is forgotten."""
 WRONG: Final = "Name or password is wrong."
+OIDC_BACK: Final = "/sign-in/oidc/back"
+MAX_TARGET: Final = 1000
+NOT_BEGUN: Final = "This sign-in was not begun in this browser, or too long ago. Begin again."
 
 
 class Failures:
@@ -83,6 +89,70 @@ def sign_in(visit: Visit) -> Response:
     return _with_cookie(visit, visit.back(target), access.sign_in(visit.app, user, visit.client))
 
 
+def begin_oidc(visit: Visit) -> Response:
+    """Send the browser to the identity provider; what the sign-in has to remember goes with it as a cookie."""
+    from starlette.responses import RedirectResponse
+
+    provider = _provider(visit)
+    begun = Begun.new(own_path(visit.query.get("next", "/"))[:MAX_TARGET])
+    try:
+        address = provider.address(begun, _redirect_uri(visit))
+    except Refused as error:
+        return visit.page("sign_in.html", 503, next=begun.target, refusal=str(error))
+    response = RedirectResponse(address, SEE_OTHER)
+    options: dict[str, Any] = {"secure": visit.options.secure, "httponly": True, "samesite": "lax", "path": "/"}
+    response.set_cookie(_oidc_cookie(visit), begun.cookie, max_age=BEGUN_SECONDS, **options)
+    return response
+
+
+def finish_oidc(visit: Visit) -> Response:
+    """The identity provider sends the browser back here: begin a session for the user whom it names."""
+    provider, begun = _provider(visit), Begun.of_cookie(cookie_of(visit, _oidc_cookie(visit)))
+    try:
+        if begun is None or not begun.is_answered_by(visit.query.get("state", "")):
+            raise Refused(NOT_BEGUN)
+        if visit.query.get("error") or not visit.query.get("code"):
+            raise Refused(REFUSED)
+        name = provider.name(visit.query.get("code", ""), begun, _redirect_uri(visit))
+        ends = visit.app.clock.now() + timedelta(seconds=BEGUN_SECONDS)
+        if not visit.app.access.sessions.use_once(begun.state, ends):
+            raise Refused(NOT_BEGUN)
+        secret = begin_session(visit, name)
+        if secret is None:
+            log.warning("oidc_unknown_user", extra={"client": visit.client})
+            raise Refused(
+                f"There is no user {name!r} here. An administrator adds one under Access, without a password."
+            )
+    except Refused as error:
+        response = visit.page("sign_in.html", 403, next=begun.target if begun else "/", refusal=str(error))
+    else:
+        access.note(visit.app, name, "signed in by the identity provider", visit.client)
+        response = _with_cookie(visit, visit.back(begun.target), secret)
+    response.delete_cookie(_oidc_cookie(visit), path="/", secure=visit.options.secure, httponly=True, samesite="lax")
+    return response
+
+
+def _provider(visit: Visit) -> Provider:
+    if visit.options.oidc is None:
+        raise NotFound
+    return provider_of(visit.options.oidc)
+
+
+@cache
+def provider_of(options: OidcOptions) -> Provider:
+    """The provider; its addresses and keys are remembered."""
+    return Provider(options)
+
+
+def _redirect_uri(visit: Visit) -> str:
+    """The address of `finish_oidc`; the host was checked against those that are allowed."""
+    return f"{visit.options.scheme}://{visit.headers['host']}{OIDC_BACK}"
+
+
+def _oidc_cookie(visit: Visit) -> str:
+    return f"{visit.options.cookie}-oidc"
+
+
 def sign_out(visit: Visit) -> Response:
     """End the session."""
     if visit.session is not None:
@@ -130,6 +200,8 @@ def _with_cookie(visit: Visit, response: Response, secret: str) -> Response:
 ENDPOINTS: Final = (
     Endpoint("GET", "/sign-in", Right.PUBLIC, sign_in_page),
     Endpoint("POST", "/sign-in", Right.PUBLIC, sign_in),
+    Endpoint("GET", "/sign-in/oidc", Right.PUBLIC, begin_oidc),
+    Endpoint("GET", OIDC_BACK, Right.PUBLIC, finish_oidc),
     Endpoint("POST", "/sign-out", Right.SIGNED_IN, sign_out),
     Endpoint("GET", "/set-up", Right.PUBLIC, set_up_page),
     Endpoint("POST", "/set-up", Right.PUBLIC, set_up),

@@ -44,6 +44,8 @@ from shared.store.vocabulary import (
 )
 
 BLOB_ROW = 1 << 20
+MANY = 2000
+"""Documents with one value of an array, from which on a page of them is looked for in its order."""
 MOST_SEEN = 4096
 """Documents that are remembered in a transaction."""
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
@@ -158,6 +160,10 @@ class EmbeddedDocuments:
         clause, values, exact = table.narrow(where)
         ordered = table.order(check_sort(sort))
         in_sql = exact and ordered is not None
+        if in_sql and limit and table.arrays:
+            with self.file.translated():
+                in_order = table.is_common(self.file.connection, where)
+            clause, values, _ = table.narrow(where, in_order=in_order)
         statement = f"SELECT doc FROM {table.name} WHERE {clause}{ordered or ''}"
         if in_sql and (limit or skip):
             statement += f" LIMIT {limit or -1} OFFSET {skip}"
@@ -464,11 +470,25 @@ class _Table:
     def _entries(self, field: str) -> str:
         return f"{self.name}_values_of_{_column(field)[2:]}"
 
-    def narrow(self, where: Filter) -> tuple[str, list[Any], bool]:
-        """SQL that keeps every matching document, its values, and whether it keeps no other."""
+    def is_common(self, db: sqlite3.Connection, where: Filter) -> bool:
+        """Whether so many documents have the wanted values of arrays that a page of them is found sooner in its order.
+
+        Else each that has them would be read, to be sorted.
+        """
+        having = [self._has(field, _operators(condition)) for field, condition in where.items() if field in self.arrays]
+        counted = "SELECT count(*) FROM ({} LIMIT {})"
+        counts = (db.execute(counted.format(each[0], MANY), each[1]).fetchone()[0] if each else 0 for each in having)
+        return bool(having) and all(count == MANY for count in counts)
+
+    def narrow(self, where: Filter, *, in_order: bool = False) -> tuple[str, list[Any], bool]:
+        """SQL that keeps every matching document, its values, and whether it keeps no other.
+
+        `in_order`: it is to walk through all documents in the order that is asked for, and look whether each has the
+        wanted values of arrays; a `+` keeps SQLite from beginning with those that have them.
+        """
         clauses, values, exact = ["1"], list[Any](), True
         for field, condition in where.items():
-            found = self._condition(field, condition)
+            found = self._condition(field, condition, "+seq" if in_order else "seq")
             if found is None:
                 exact = False
                 continue
@@ -477,10 +497,11 @@ class _Table:
             exact = exact and found[2]
         return " AND ".join(clauses), values, exact
 
-    def _condition(self, field: str, condition: Any) -> tuple[str, list[Any], bool] | None:
-        operators = condition if is_operators(condition) else {"$eq": condition}
+    def _condition(self, field: str, condition: Any, seq: str) -> tuple[str, list[Any], bool] | None:
+        operators = _operators(condition)
         if field in self.arrays:
-            return self._has(field, operators)
+            having = self._has(field, operators)
+            return having and (f"{seq} IN ({having[0]})", *having[1:])
         if field != "_id" and field not in self.columns:
             return None
         column = "id" if field == "_id" else _column(field)
@@ -491,14 +512,15 @@ class _Table:
         return text, [value for part in parts for value in part[1]], len(parts) == len(operators)
 
     def _has(self, field: str, operators: Mapping[str, Any]) -> tuple[str, list[Any], bool] | None:
+        """SQL for `seq` of the documents that have these values in an array."""
         if "$prefix" in operators:
             text, begun = _prefix("value", operators["$prefix"])
-            return f"seq IN (SELECT seq FROM {self._entries(field)} WHERE {text})", begun, len(operators) == 1
+            return f"SELECT seq FROM {self._entries(field)} WHERE {text}", begun, len(operators) == 1
         values = operators.get("$in", [operators["$eq"]] if "$eq" in operators else None)
         if values is None or any(value is None or isinstance(value, list | dict) for value in values):
             return None
         marks = ", ".join("?" * len(values))
-        text = f"seq IN (SELECT seq FROM {self._entries(field)} WHERE value IN ({marks}))"
+        text = f"SELECT seq FROM {self._entries(field)} WHERE value IN ({marks})"
         return text, [_scalar(value, field) for value in values], len(operators) == 1
 
     def order(self, sort: Sort) -> str | None:
@@ -509,6 +531,11 @@ class _Table:
             return None
         keys = [f"{'id' if field == '_id' else _column(field)} {'ASC' if way > 0 else 'DESC'}" for field, way in sort]
         return f" ORDER BY {', '.join(keys)}, seq"
+
+
+def _operators(condition: Any) -> Mapping[str, Any]:
+    operators: Mapping[str, Any] = condition if is_operators(condition) else {"$eq": condition}
+    return operators
 
 
 def _taken(collection: str) -> Taken:

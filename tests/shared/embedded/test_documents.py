@@ -87,6 +87,23 @@ def test_a_document_that_goes_takes_its_values_along(store: EmbeddedDocuments) -
     assert store.file.connection.execute("SELECT value FROM c_things_values_of_keys").fetchall() == [("y",)]
 
 
+def test_a_page_of_a_common_value_is_looked_for_in_its_order(
+    store: EmbeddedDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.embedded.documents.MANY", 3)
+    for number in range(2, 8):
+        store.insert("things", {"_id": str(number), "number": number, "keys": ["x", f"only {number}"]})
+    asked = list[str]()
+    store.file.connection.set_trace_callback(asked.append)
+    sort = (("number", -1),)
+    assert [each["_id"] for each in store.find("things", {"keys": "x"}, sort=sort, limit=2)] == ["7", "6"]
+    assert "+seq IN" in asked[-1]
+    assert [each["_id"] for each in store.find("things", {"keys": "only 3"}, sort=sort, limit=2)] == ["3"]
+    assert "+seq IN" not in asked[-1]
+    assert [each["_id"] for each in store.find("things", {"keys": {"$prefix": "o"}}, sort=sort, limit=1)] == ["7"]
+    assert "+seq IN" in asked[-1]
+
+
 def test_a_file_of_format_1_is_brought_up_to_date(tmp_path: Path) -> None:
     """It kept the values of arrays by the id of the document."""
     before = EmbeddedDocuments(tmp_path)

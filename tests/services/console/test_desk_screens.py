@@ -9,6 +9,7 @@ import pytest
 from services.operator import access
 from services.operator.outbox import find_outgoing
 from services.operator.stages import pause_stage
+from services.queues import QUEUES
 from shared.config.model import CommandPolicy, MailServer, Settings
 from shared.config.values import Secret
 from shared.runtime.broker import Message
@@ -244,6 +245,16 @@ def test_a_stage_is_paused_with_a_reason_and_resumed(full: Desk, clients: Client
     pause_stage(full.app, "parser", by="anna", reason="")
     assert clients("viewer").submit("/queues/parser/resume").status_code == 403  # type: ignore[attr-defined]
     assert clients("operator", inboxes=["sales"]).submit("/queues/parser/resume").status_code == 403  # type: ignore[attr-defined]
+
+
+def test_a_queue_that_no_worker_reads_is_not_said_to_work(full: Desk, clients: Clients) -> None:
+    client = clients("operator")
+    assert client.get("/queues").text.count("no worker") == len(QUEUES.names)
+    consumer = full.app.broker.consumer("filter", 1)
+    consumer.take(0)
+    page = client.get("/queues").text
+    assert (page.count("no worker"), page.count(">works<")) == (len(QUEUES.names) - 1, 1)
+    consumer.close()
 
 
 def test_outgoing_mail_is_held_and_cancelled(full: Desk, clients: Clients) -> None:

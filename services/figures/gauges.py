@@ -120,7 +120,7 @@ def _configured(app: App) -> Iterator[Sample]:
     except PostroomError:
         yield figures.APPLY_SUCCESS, (), 0
         return
-    yield figures.APPLY_SUCCESS, (), 1
+    yield figures.APPLY_SUCCESS, (), 0 if app.directory.is_refused else 1
     states, now = InboxStates(app.documents, app.clock).all(), app.clock.now()
     for inbox in inboxes:
         label = (inbox.name,)

@@ -35,6 +35,8 @@ class Directory:
         self._snapshot: Configuration | None = None
         self._revision = -1
         self._due = 0.0
+        self.is_refused = False
+        """Whether the configuration that is stored now cannot be used, so that an earlier one is in force."""
 
     def current(self) -> Configuration:
         """The configuration in force. Raises `Unavailable` when the store has to be read and does not answer.
@@ -72,9 +74,12 @@ class Directory:
 
     def _read(self) -> Configuration:
         try:
-            return read(self.documents)
+            found = read(self.documents)
         except Misconfigured as error:
+            self.is_refused = True
             if self._snapshot is None:
                 raise
             log.error("configuration_refused", extra={"reason": str(error)})  # noqa: TRY400 - no traceback is of use
             return self._snapshot
+        self.is_refused = False
+        return found

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,11 @@ import yaml
 from services import runner
 from services.figures import server
 from services.figures.declarations import FIGURES
-from tests.builders import a_configuration, a_mail
+from shared.config.model import CommandPolicy, OAuth
+from shared.config.values import Secret
+from shared.runtime.broker import PARKED, Message
+from shared.runtime.hooks import Paused, Retried
+from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.servers import prometheus
 
@@ -131,14 +136,53 @@ def test_prometheus_scrapes_a_running_desk_and_its_alerts_fire(desk: Desk, tmp_p
             up.join()
 
 
+@pytest.mark.req("PR-14")
+def test_every_alert_fires_when_its_situation_is_scraped(desk: Desk, tmp_path: Path) -> None:
+    """On a desk that no worker works at: what the store holds is planted, what a worker notices its hooks are told."""
+    secret = OAuth("tenant", "client", client_secret=Secret("${X}"), client_secret_ends="2026-11-25")
+    closed = an_inbox("closed", protocol="imap", host="127.0.0.1", port=9, username="bob", oauth=secret)
+    desk.configure(a_configuration(closed, an_inbox("support", commands=CommandPolicy(reply_on_create=True))))
+    desk.receive(a_mail("Printer"))
+    desk.store.update("outbox", {"state": "unsent"}, {"$set": {"state": "waiting"}})
+    desk.hand_in(a_mail("Lost"), a_mail("Waits"))
+    db = desk.store.file.connection  # type: ignore[attr-defined]
+    db.execute("DELETE FROM queue WHERE seq = (SELECT min(seq) FROM queue)")
+    db.execute("UPDATE queue SET at = at - 1200")
+    desk.app.broker.publish([Message("parked", PARKED, b"{}")])
+    letter = Message("dead", "filter", b"{}", headers={"reason": "x", "stage": "filter", "queue": "filter"})
+    desk.app.dead_letters.keep(letter, mail_id=None, inbox="support", at=desk.clock.now())
+    desk.clock.advance(timedelta(minutes=20))
+    immediate = tmp_path / "alerts.yml"
+    immediate.write_text(re.sub(r"for: \w+", "for: 0s", RULES.read_text("utf-8")))
+    with server.served(desk.app, "127.0.0.1", 0, reads_store=True) as figures:
+        (counting, _), seen = figures.hooks, set[str]()
+        refused = Retried("fetcher", "closed", "", "", "the login is refused", 60.0, counted=False, kind="login")
+        counting.paused(Paused("filter", "filter", "paused by anna"))
+        assert figures.gauges
+        figures.gauges.read()
+        with prometheus.running(tmp_path, figures.address, immediate) as running:
+
+            def all_of_the_store_fire() -> bool:
+                counting.retried(refused)
+                seen.update(firing(running))
+                return seen >= {each["alert"] for each in rules()} - {"ApplyFailed"}
+
+            wait_for(all_of_the_store_fire, what=lambda: seen)
+            desk.store.update("settings", {"_id": "settings"}, {"$set": {"timezone": 5}})
+            desk.store.upsert("settings", "settings", {"$inc": {"revision": 1}})
+            desk.app.directory.renew()
+            figures.gauges.read()
+            wait_for(lambda: "ApplyFailed" in firing(running))
+
+
 def firing(running: prometheus.Prometheus) -> set[str]:
     """The names of the alerts that fire."""
     return {each["labels"]["alertname"] for each in running.ask("alerts")["alerts"] if each["state"] == "firing"}
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait until something holds."""
+def wait_for(holds: Callable[[], bool], seconds: float = 30, what: Callable[[], object] = lambda: "") -> None:
+    """Wait until something holds; `what` says how far it came."""
     until = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < until, "it never happened"
+        assert time.monotonic() < until, f"it never happened: {what()}"
         time.sleep(0.1)

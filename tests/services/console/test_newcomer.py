@@ -202,6 +202,15 @@ def test_a_newcomer_adds_a_mailbox_without_javascript_and_sees_its_mail_arrive(
     page.locator("tbody a").first.click()
     assert "The printer on floor 3 is on fire." in page.inner_text("main")
     pictures.take("record")
+    mailbox.deliver("bob", a_mail(subject="Out of office: the invoice"))
+    page.goto(inbox)
+    page.get_by_role("button", name="Fetch now").click()
+    seconds_later(page, f"{address}/rejected", "Out of office: the invoice")
+    pictures.take("rejected")
+    page.get_by_role("button", name="Release Out of office: the invoice").click()
+    pictures.take("released")
+    seconds_later(page, f"{address}/records", "Out of office: the invoice")
+    pictures.take("record-of-the-released-mail")
     context.close()
 
 

@@ -32,6 +32,9 @@ ROUNDS = {"parser": 3, "filter": 2, "sender-matcher": 2, "record-writer": 7}
 records, what hangs on them, outcomes, and the end of `pending`. Replies need one more: other mails name their records.
 """
 
+BY_THE_CLOCK = frozenset({"settings", "stage_counts"})
+"""Collections that are read or written every few seconds, however many mails there are."""
+
 
 class Listener(monitoring.CommandListener):
     """Counts commands and rounds by the part that is at work. One round: an exchange, or a command outside of any."""
@@ -44,7 +47,7 @@ class Listener(monitoring.CommandListener):
 
     def started(self, event: monitoring.CommandStartedEvent) -> None:
         self.commands[self.part] += 1
-        if not self.exchanging and event.command.get("find") != "settings":  # looked at every two seconds
+        if not self.exchanging and event.command.get(event.command_name) not in BY_THE_CLOCK:
             self.rounds[self.part] += 1
 
     def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:

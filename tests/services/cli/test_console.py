@@ -10,6 +10,7 @@ from contextlib import nullcontext
 import pytest
 
 from services.cli import console, up
+from services.cli.figures import Observed
 from services.console.options import Options
 from tests.desk import Desk
 
@@ -18,9 +19,9 @@ WEB = ("starlette", "uvicorn", "jinja2", "argon2", "multipart")
 
 def test_without_the_extra_the_workers_run_alone(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(console, "LIBRARIES", ("no_such_package",))
-    with up._console(desk.app):
+    with up._console(desk.app, Observed((), None)):
         pass
-    assert isinstance(up._console(desk.app), nullcontext)
+    assert isinstance(up._console(desk.app, Observed((), None)), nullcontext)
 
 
 def test_a_port_that_is_taken_is_a_note(
@@ -28,7 +29,7 @@ def test_a_port_that_is_taken_is_a_note(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setenv("POSTROOM_CONSOLE_PORT", str(taken.getsockname()[1]))
-        assert isinstance(up._console(desk.app), nullcontext)
+        assert isinstance(up._console(desk.app, Observed((), None)), nullcontext)
     assert "note: the console cannot listen on 127.0.0.1:" in capsys.readouterr().err
 
 

@@ -34,6 +34,8 @@ MAX_ANSWER: Final = 1 << 20
 """Bytes of an answer of the provider."""
 REMEMBERED_SECONDS: Final = 3600.0
 """How long its addresses and keys are remembered."""
+FAILED_SECONDS: Final = 10.0
+"""For so long a provider that could not be used is not asked again: whoever likes may begin a sign-in."""
 RENEWED_SECONDS: Final = 60.0
 """How often, at most, its keys are asked for again because a token names one that is not known."""
 MAX_NAME: Final = 100
@@ -101,7 +103,7 @@ class Begun:
         try:
             found = json.loads(base64.urlsafe_b64decode(value.encode()))
             begun = cls(**found)
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, RecursionError):
             return None
         whole = all(isinstance(each, str) for each in asdict(begun).values())
         return begun if whole and begun.state and begun.nonce and begun.verifier else None
@@ -126,7 +128,7 @@ class Provider:
         self._options, self._monotonic, self._lock = options, monotonic, threading.Lock()
         self._metadata: Mapping[str, Any] = {}
         self._keys: Any = None
-        self._metadata_at = self._keys_at = float("-inf")
+        self._metadata_at = self._keys_at = self._failed_at = float("-inf")
 
     def address(self, begun: Begun, redirect_uri: str) -> str:
         """Where the browser has to go. Raises `Refused`."""
@@ -209,15 +211,25 @@ class Provider:
         with self._lock:
             metadata, is_fresh = self._metadata, self._monotonic() - self._metadata_at < REMEMBERED_SECONDS
         if not is_fresh:
-            metadata = self._document(f"{self._options.issuer.rstrip('/')}/.well-known/openid-configuration")
-            if metadata.get("issuer") != self._options.issuer:
-                raise _unusable(f"its metadata name another issuer, {metadata.get('issuer')!r}")
-            with self._lock:
-                self._metadata, self._metadata_at = metadata, self._monotonic()
+            metadata = self._read_metadata()
         address = metadata.get(name)
         if not isinstance(address, str) or not is_safe_address(address):
             raise _unusable(f"its metadata have no {name} by https")
         return address
+
+    def _read_metadata(self) -> Mapping[str, Any]:
+        if self._monotonic() - self._failed_at < FAILED_SECONDS:
+            raise Refused(UNREACHABLE)
+        try:
+            metadata = self._document(f"{self._options.issuer.rstrip('/')}/.well-known/openid-configuration")
+            if metadata.get("issuer") != self._options.issuer:
+                raise _unusable(f"its metadata name another issuer, {metadata.get('issuer')!r}")
+        except Refused:
+            self._failed_at = self._monotonic()
+            raise
+        with self._lock:
+            self._metadata, self._metadata_at = metadata, self._monotonic()
+        return metadata
 
     def _document(self, address: str) -> dict[str, Any]:
         with self._session("") as session:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -245,6 +246,31 @@ def test_metadata_that_lead_elsewhere_are_not_used(provider: OpenIdProvider, cha
     provider.changed["/.well-known/openid-configuration"] = lambda honest: (200, change(honest))
     with pytest.raises(Refused, match="cannot be reached"):
         Provider(asked).address(Begun.new("/"), BACK)
+
+
+def test_a_provider_that_cannot_be_used_is_not_asked_for_each_stranger(provider: OpenIdProvider) -> None:
+    now, path = [0.0], "/.well-known/openid-configuration"
+    asked = Provider(OidcOptions(provider.issuer, CLIENT, SECRET), lambda: now[0])
+    provider.changed[path] = lambda _: (500, b"")
+    for _ in range(3):
+        assert named_or_refused(asked, provider) is None
+    assert provider.asked.count(path) == 1
+    provider.changed.clear()
+    now[0] += oidc.FAILED_SECONDS
+    assert named(asked, provider) == "Ann"
+
+
+def named_or_refused(asked: Provider, provider: OpenIdProvider) -> str | None:
+    """The same where even the address is refused."""
+    try:
+        return named(asked, provider)
+    except Refused:
+        return None
+
+
+@pytest.mark.parametrize("cookie", ["", "x", "e30=", "W10=", base64.urlsafe_b64encode(b"[" * 30_000).decode()])
+def test_a_cookie_that_is_none_of_ours_is_no_sign_in(cookie: str) -> None:
+    assert Begun.of_cookie(cookie) is None
 
 
 def test_keys_of_other_kinds_do_no_harm(provider: OpenIdProvider) -> None:

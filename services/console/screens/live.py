@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from services.console.visit import Visit
     from shared.app import App
 
-LOOK_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 5.0
 STEPS: Final = 8
 """Times between two looks that a stream asks whether the console is being stopped."""
 STREAM_SECONDS: Final = 600.0

@@ -222,14 +222,16 @@ def rollback(revision: int, *, reason: str, yes: bool) -> int:
     """Make the configuration what it was in a version. That is a new version; people stay as they are."""
     try:
         with opened() as app:
+            seen = None
             if not yes and sys.stdin.isatty():
+                seen = versions.newest(app)
                 for line in versions.difference(
                     versions.current_text(app), versions.version_text(app, revision), ("now", f"version {revision}")
                 ):
                     click.echo(output.safe(line), err=True)
                 if not click.confirm("Make these changes?", err=True):
                     raise base.Problem("nothing was changed")
-            _report(versions.roll_back(app, revision, by=who(), reason=reason))
+            _report(versions.roll_back(app, revision, seen=seen, by=who(), reason=reason))
     except InvalidConfiguration as refused:
         return _show_problems(refused.problems)
     return 0

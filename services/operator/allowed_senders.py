@@ -42,12 +42,15 @@ def allow_sender(app: App, mail: StoredMail, *, by: str, reason: str) -> str:
     if why := why_not(mail):
         raise NotAvailable(why)
     assert mail.from_ is not None  # asked before
-    address = mail.from_.address
-    rules = store.read(app.documents).rules
-    if not is_allowed(rules, mail.from_):
-        rule = next((each for each in rules if each.name == RULE), Rule(RULE, action="allow"))
-        senders = (*rule.match.get("sender", ()), address)
-        stated = Configuration(rules=(replace(rule, match={"sender": senders}),), sections=frozenset({"rules"}))
-        store.apply(app.documents, stated, clock=app.clock, by=by, reason=reason)
-        app.directory.renew()
-    return address
+    sender = mail.from_
+
+    def edit(stored: Configuration) -> Configuration:
+        if is_allowed(stored.rules, sender):
+            return Configuration(sections=frozenset())
+        rule = next((each for each in stored.rules if each.name == RULE), Rule(RULE, action="allow"))
+        senders = (*rule.match.get("sender", ()), sender.address)
+        return Configuration(rules=(replace(rule, match={"sender": senders}),), sections=frozenset({"rules"}))
+
+    store.change(app.documents, edit, clock=app.clock, by=by, reason=reason)
+    app.directory.renew()
+    return sender.address

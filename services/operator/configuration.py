@@ -37,6 +37,9 @@ WEB_METHODS = ("oauth", "basic")
 ASKS_BEFORE_DELETING = frozenset({"inboxes", "mail_servers"})
 """Sections of which nothing is deleted without a confirmation (IV-10, VS-13)."""
 
+MAX_CHANGES = 20
+"""Changes of others that are shown to a person whom they have overtaken."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
@@ -152,6 +155,12 @@ def configuration_changes(
         return changes.recent(limit, skip)
     of_thing = (each for each in changes.recent(0) if thing in {*each.created, *each.updated, *each.deleted})
     return islice(of_thing, skip, skip + limit)
+
+
+def changes_since(app: App, revision: int, thing: str | None = None) -> tuple[ConfigurationChange, ...]:
+    """What others have changed after a revision, in all or in one thing; the newest first, at most 20."""
+    found = ConfigurationChanges(app.documents).since(revision, 0)
+    return tuple(islice((each for each in found if thing is None or each.concerns(thing)), MAX_CHANGES))
 
 
 def export_to(path: Path, stored: Configuration) -> None:

@@ -56,19 +56,35 @@ def differences_of(app: App, first: int, second: int | None) -> Sequence[str]:
     return difference(version_text(app, first), after, names)
 
 
-def roll_back(app: App, revision: int, *, by: str, reason: str) -> Applied:
-    """Make the configuration what it was in a version; people stay.
+class Overtaken(NotAvailable):
+    """The configuration is no longer the one that the person saw."""
 
-    Raises `NotAvailable` without a reason, or when nothing would be different, and `InvalidConfiguration` when it does
-    not fit what is stored now: then nothing has changed.
+
+def newest(app: App) -> int:
+    """The number of the version that is in force."""
+    return store.revision(app.documents)
+
+
+def roll_back(app: App, revision: int, *, seen: int | None = None, by: str, reason: str) -> Applied:
+    """Make the configuration what it was in a version; people stay. `seen`: the version whose differences were shown.
+
+    Raises `NotAvailable` without a reason, or when nothing would be different; `Overtaken` when the version in force is
+    no longer `seen`; and `InvalidConfiguration` when it does not fit what is stored now. Then nothing has changed.
     """
     if not reason.strip():
         raise NotAvailable("say why; the reason is kept with the change")
-    stated = _what_differs(version(app, revision), store.read(app.documents))
-    if not stated.sections:
-        raise NotAvailable(f"the configuration is that of version {revision} already")
+    wanted = version(app, revision)
+
+    def edit(stored: Configuration) -> Configuration:
+        if seen is not None and newest(app) != seen:
+            raise Overtaken("the configuration was changed since you looked; look at the difference again")
+        stated = _what_differs(wanted, stored)
+        if not stated.sections:
+            raise NotAvailable(f"the configuration is that of version {revision} already")
+        return stated
+
     why = f"back to version {revision}: {reason.strip()}"
-    applied = store.apply(app.documents, stated, prune=True, clock=app.clock, by=by, reason=why)
+    applied = store.change(app.documents, edit, prune=True, clock=app.clock, by=by, reason=why)
     app.directory.renew()
     return applied
 

@@ -72,6 +72,12 @@ class FormField:
         """Whether a switch is on."""
         return self.values == ("true",)
 
+    def as_filled(self) -> list[str]:
+        """What a browser sends when the field is left as it is shown."""
+        if self.kind == "switch":
+            return ["true"] if self.is_on else []
+        return list(self.values) if self.kind == "several" else [self.value]
+
 
 @dataclass(frozen=True, slots=True)
 class FormGroup:
@@ -198,7 +204,7 @@ def form_of(
     `stated`: the keys that it states (`stated_keys`); none for a new one. `filled` is what a person has filled in
     instead, with its `problems`. `known`: field → names that it may refer to.
     """
-    protocol = (filled or {}).get("protocol", [str(stated.get("protocol", "none"))])[0]
+    protocol = _protocol(stated, filled)
     shown = [each for each in _fields(Inbox, "inboxes", "", protocol) if belongs_to(each.name, protocol)]
     at = {each.name: each for each in (_shown(each, stated, filled, protocol) for each in shown)}
     by_field, rest = _placed(problems, at)
@@ -229,6 +235,26 @@ def stated_keys(inbox: Inbox) -> dict[str, Any]:
 def belongs_to(name: str, protocol: str) -> bool:
     """Whether a field belongs to a protocol."""
     return protocol in BELONGS_TO.get(name.split(".", maxsplit=1)[0], {protocol})
+
+
+def every_field(stated: Mapping[str, Any], filled: Filled | None = None) -> dict[str, FormField]:
+    """Every field by name, with what it shows; when it was filled in, those that the form had."""
+    protocol = _protocol(stated, filled)
+    fields = _fields(Inbox, "inboxes", "", protocol)
+    return {
+        each.name: _shown(each, stated, filled, protocol)
+        for each in fields
+        if filled is None or belongs_to(each.name, protocol)
+    }
+
+
+def _protocol(stated: Mapping[str, Any], filled: Filled | None) -> str:
+    return (filled or {}).get("protocol", [str(stated.get("protocol", "none"))])[0]
+
+
+def removes(filled: Filled, name: str) -> bool:
+    """Whether the stored secret of a field is to be removed."""
+    return bool(filled.get(f"{REMOVE}{name}"))
 
 
 def _is_in(name: str, key: str) -> bool:
@@ -294,9 +320,9 @@ def _default(member: Member) -> str:
 
 def _shown(empty: FormField, stated: Mapping[str, Any], filled: Filled | None, protocol: str) -> FormField:
     """The field with what it shows."""
-    found = _value_at(stated, empty.name)
+    found = value_at(stated, empty.name)
     if empty.kind == "secret":
-        removed = filled is not None and bool(filled.get(f"{REMOVE}{empty.name}"))
+        removed = filled is not None and removes(filled, empty.name)
         return replace(empty, is_set=found is not None and not removed)
     if filled is not None:
         given = tuple(filled.get(empty.name, ()))
@@ -310,7 +336,8 @@ def _shown(empty: FormField, stated: Mapping[str, Any], filled: Filled | None, p
     return replace(empty, values=tuple(each for each in values if each))
 
 
-def _value_at(stated: Mapping[str, Any], name: str) -> Any:
+def value_at(stated: Mapping[str, Any], name: str) -> Any:
+    """The value of a field in stated keys; None when it is not stated."""
     found: Any = stated
     for step in name.split("."):
         found = found.get(step) if isinstance(found, Mapping) else None
@@ -393,7 +420,7 @@ def _item(field: FormField, filled: Filled, stored: Mapping[str, Any], log: Prob
         on = Text("true" if given else "false", plain=True)
         return on if on.text != (field.default or "false") else None
     if field.kind == "secret" and not given:
-        kept = None if filled.get(f"{REMOVE}{field.name}") else _value_at(stored, field.name)
+        kept = None if removes(filled, field.name) else value_at(stored, field.name)
         return None if kept is None else Text(str(kept))
     if field.kind == "several":
         return Sequenced([Text(each) for each in given]) if given != field.default.split("\n") else None

@@ -1,12 +1,14 @@
 """The configuration in the store, a collection for each section: read, apply, switch.
 
 `apply` writes what a file states and leaves the rest; every change increases the `revision` of the
-settings document, by which workers notice it (`shared.config.directory`), and is kept with its reason (VS-12).
+settings document, by which workers notice it (`shared.config.directory`), and is kept with its reason (VS-12). One
+process writes at a time, and each document on condition that it is still the one that was read (decision 0184).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
@@ -19,7 +21,7 @@ from shared.config.model import DEFAULT, Configuration, Person
 from shared.config.problems import InvalidConfiguration
 from shared.config.rule_checks import named_in_rules
 from shared.config.schema import SECTIONS
-from shared.contracts.errors import Misconfigured
+from shared.contracts.errors import Misconfigured, Unavailable
 from shared.ids import derived_id
 from shared.store.configuration_changes import (
     MAX_THINGS,
@@ -28,7 +30,8 @@ from shared.store.configuration_changes import (
     ConfigurationChanges,
     changed_keys,
 )
-from shared.store.configuration_documents import to_documents
+from shared.store.configuration_documents import Stored, to_documents
+from shared.store.configuration_lock import Overtaken, sole_writer
 from shared.store.configuration_versions import ConfigurationVersions, from_sections
 from shared.store.documents import Document, Documents
 from shared.store.people import CONFIGURED, People
@@ -36,8 +39,12 @@ from shared.store.settings import SETTINGS, has_configuration
 
 REVISION: Final = "revision"
 _CHUNK: Final = 500
-_OWN: Final = frozenset({"_id", "position", "created_at", CONFIGURED})
+WRITTEN_IN: Final = "written_in"
+"""The revision that a document was written in last; people have none, because mail writes them too."""
+_OWN: Final = frozenset({"_id", "position", "created_at", CONFIGURED, WRITTEN_IN})
 """Members of documents that are not configuration."""
+_ATTEMPTS: Final = 5
+"""How often a writer that was overtaken reads and plans again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,8 @@ def _sections(documents: Documents) -> dict[str, list[Document]]:
 def seed_defaults(documents: Documents) -> None:
     """Store the default inbox and the first analyst in an empty store (IV-10)."""
     if not has_configuration(documents):
-        apply(documents, DEFAULT)
+        nothing = Configuration(sections=frozenset())
+        change(documents, lambda _: nothing if has_configuration(documents) else DEFAULT)
 
 
 def revision(documents: Documents) -> int:
@@ -99,28 +107,51 @@ def apply(
     by: str = "operator",
     reason: str = "",
 ) -> Applied:
-    """Write what a configuration states. Repeating it changes nothing.
+    """Write what a configuration states. Repeating it changes nothing. Raises what `change` raises."""
+    return change(documents, lambda _: config, prune=prune, clock=clock, by=by, reason=reason)
 
-    Raises `InvalidConfiguration` when something would not fit together afterwards (a mail server that an inbox uses is
-    not pruned, VS-13), and `Misconfigured` when a reason is required and none is given (VS-12).
+
+def change(
+    documents: Documents,
+    edit: Callable[[Configuration], Configuration],
+    *,
+    prune: bool = False,
+    clock: Clock | None = None,
+    by: str = "operator",
+    reason: str = "",
+) -> Applied:
+    """Write what `edit` states when it sees the stored configuration; nobody else writes in between.
+
+    `edit` may run more than once, and its exceptions leave the store as it is. Raises `InvalidConfiguration` when
+    something would not fit together afterwards (a mail server that an inbox uses is not pruned, VS-13), and
+    `Misconfigured` when a reason is required and none is given (VS-12).
     """
-    stored = _with_named_people(read(documents), config, People(documents))
+    for _ in range(_ATTEMPTS):
+        with suppress(Overtaken), sole_writer(documents):
+            return _change(documents, edit, prune, Made((clock or SystemClock()).now(), by, reason))
+    raise Unavailable("other processes are changing the configuration; try again")
+
+
+def _change(documents: Documents, edit: Callable[[Configuration], Configuration], prune: bool, made: Made) -> Applied:
+    counted, found = revision(documents), _sections(documents)
+    stored = from_sections(found)
+    config = edit(stored)
+    stored = _with_named_people(stored, config, People(documents))
     if problems := problems_of(stored, config, prune=prune):
         raise InvalidConfiguration(problems)
-    now = (clock or SystemClock()).now()
-    plan = _plan(documents, config, now)
-    deleted = list(_superfluous(documents, config)) if prune else []
+    plan = _plan(documents, found, config, made.at)
+    deleted = list(_superfluous(documents, found, config)) if prune else []
     applied = Applied(
         tuple(f"{each.section}/{each.name}" for each in plan if each.before is None),
         tuple(f"{each.section}/{each.name}" for each in plan if each.before is not None and each.changes),
-        tuple(f"{section}/{name}" for section, name in deleted),
+        tuple(f"{section}/{each['_id']}" for section, each in deleted),
         tuple(f"{each.section}/{each.name}" for each in plan if each.before is not None and not each.changes),
     )
-    if applied.changed or revision(documents) == 0:
-        _require_reason(stored, applied, reason)
-        _write(documents, plan, deleted)
+    if applied.changed or counted == 0:
+        _require_reason(stored, applied, made.reason)
+        _write(documents, plan, deleted, counted + 1)
         keys = (key for each in plan if each.before is not None for key in each.keys)
-        _note(documents, Made(now, by, reason), applied, keys)
+        _note(documents, made, applied, counted, keys)
     return applied
 
 
@@ -156,12 +187,17 @@ class _Step:
         return changed_keys(f"{self.section}/{self.name}", self.before or {}, after)
 
 
-def _plan(documents: Documents, config: Configuration, now: datetime) -> list[_Step]:
+def _plan(documents: Documents, found: Stored, config: Configuration, now: datetime) -> list[_Step]:
+    """What becomes different in the documents that were found; people are looked up by their ids."""
     stated = to_documents(config)
-    steps = list(_steps(documents, SETTINGS, stated[SETTINGS])) if SETTINGS in config.sections else []
+    steps = _steps(SETTINGS, found[SETTINGS], stated[SETTINGS]) if SETTINGS in config.sections else []
     for section in SECTIONS:
-        things = _dated(stated[section], now) if section == "people" else stated[section]
-        steps += _steps(documents, section, things)
+        if section == "people":
+            for chunk in _chunks(_dated(stated[section], now)):
+                ids = [each["_id"] for each in chunk]
+                steps += _steps(section, documents.find(section, {"_id": {"$in": ids}}), chunk)
+        else:
+            steps += _steps(section, found[section], stated[section])
     return steps
 
 
@@ -174,14 +210,13 @@ def _dated(people: list[Document], now: datetime) -> list[Document]:
     ]
 
 
-def _steps(documents: Documents, section: str, stated: list[Document]) -> Iterator[_Step]:
-    for chunk in _chunks(stated):
-        known = {
-            each["_id"]: each for each in documents.find(section, {"_id": {"$in": [each["_id"] for each in chunk]}})
-        }
-        for each in chunk:
-            before = known.get(each["_id"])
-            yield _Step(section, each["_id"], before, dict(_changes(before, each)))
+def _steps(section: str, found: Iterable[Document], stated: Iterable[Document]) -> list[_Step]:
+    known = {each["_id"]: each for each in found}
+    return [_step(section, known.get(each["_id"]), each) for each in stated]
+
+
+def _step(section: str, before: Document | None, stated: Document) -> _Step:
+    return _Step(section, stated["_id"], before, dict(_changes(before, stated)))
 
 
 def _changes(before: Document | None, after: Document) -> Iterator[tuple[str, Any]]:
@@ -197,11 +232,11 @@ def _chunks(stated: Sequence[Document]) -> Iterator[list[Document]]:
         yield chunk
 
 
-def _superfluous(documents: Documents, config: Configuration) -> Iterator[tuple[str, str]]:
+def _superfluous(documents: Documents, found: Stored, config: Configuration) -> Iterator[tuple[str, Document]]:
     for section in pruned_sections(config):
         stated = set(names(section, getattr(config, section)))
-        where = {CONFIGURED: True} if section == "people" else {}
-        yield from ((section, each["_id"]) for each in documents.find(section, where) if each["_id"] not in stated)
+        there = documents.find(section, {CONFIGURED: True}) if section == "people" else found[section]
+        yield from ((section, each) for each in there if each["_id"] not in stated)
 
 
 def _require_reason(stored: Configuration, applied: Applied, reason: str) -> None:
@@ -209,22 +244,45 @@ def _require_reason(stored: Configuration, applied: Applied, reason: str) -> Non
         raise Misconfigured("settings.require_change_reason is on; say why, with --reason TEXT")
 
 
-def _write(documents: Documents, plan: Iterable[_Step], deleted: Iterable[tuple[str, str]]) -> None:
+def _write(documents: Documents, plan: Iterable[_Step], deleted: Iterable[tuple[str, Document]], revised: int) -> None:
+    """Write every step for a revision. Raises `Overtaken` when a document is no longer the one that was read."""
     with documents.batch():
         for step in plan:
-            if step.before is None and documents.insert(step.section, step.changes):
-                continue
-            changes = {key: value for key, value in step.changes.items() if key != "_id"}
-            if changes:
-                documents.upsert(step.section, step.name, {"$set": changes})
-        for section, name in deleted:
-            documents.delete(section, {"_id": name})
+            _write_step(documents, step, revised)
+        for section, document in deleted:
+            documents.delete(section, _as_read(section, document))
 
 
-def _note(documents: Documents, made: Made, applied: Applied, keys: Iterable[ChangedKey] = ()) -> None:
-    """Increase the revision, after everything else is written; keep what was changed and why, and the whole of it."""
+def _write_step(documents: Documents, step: _Step, revised: int) -> None:
+    changes = {key: value for key, value in step.changes.items() if key != "_id"}
+    stamp = {} if step.section in {"people", SETTINGS} else {WRITTEN_IN: revised}
+    if step.before is None:
+        if documents.insert(step.section, step.changes | stamp):
+            return
+        if step.section != "people":
+            raise Overtaken(f"{step.section}/{step.name} was made in between")
+        documents.upsert(step.section, step.name, {"$set": changes})
+    elif changes and not documents.update(step.section, _as_read(step.section, step.before), {"$set": changes | stamp}):
+        raise Overtaken(f"{step.section}/{step.name} was changed in between")
+
+
+def _as_read(section: str, document: Document) -> Document:
+    """The condition that a document is still the one that was read; None matches a missing member."""
+    if section == "people":
+        return {"_id": document["_id"]}
+    key = REVISION if section == SETTINGS else WRITTEN_IN
+    return {"_id": document["_id"], key: document.get(key)}
+
+
+def _note(documents: Documents, made: Made, applied: Applied, before: int, keys: Iterable[ChangedKey] = ()) -> None:
+    """Increase the revision, after everything else is written; keep what was changed and why, and the whole of it.
+
+    Raises `Overtaken` when it is no longer `before`, the one that was read.
+    """
+    counted = before + 1
     with documents.batch():
-        counted = int(documents.upsert(SETTINGS, SETTINGS, {"$inc": {REVISION: 1}})[REVISION])
+        if not _revised(documents, before):
+            raise Overtaken("the configuration was changed in between")
         ConfigurationChanges(documents).add(
             ConfigurationChange(
                 derived_id("configuration", str(counted), made.at.isoformat()),
@@ -241,14 +299,27 @@ def _note(documents: Documents, made: Made, applied: Applied, keys: Iterable[Cha
     ConfigurationVersions(documents).keep(counted, _sections(documents))
 
 
+def _revised(documents: Documents, before: int) -> bool:
+    where = {"_id": SETTINGS, REVISION: before or None}
+    is_new = before == 0 and documents.insert(SETTINGS, {"_id": SETTINGS, REVISION: 1})
+    return is_new or documents.update(SETTINGS, where, {"$set": {REVISION: before + 1}})
+
+
 def switch(documents: Documents, section: str, name: str, key: str, value: Any, made: Made | None = None) -> bool:
     """Change one key of one stored thing, such as `inboxes`, `support`, `enabled`; False when it is not there."""
-    before = documents.get(section, name)
-    if before is None or not documents.update(section, {"_id": name}, {"$set": {key: value}}):
+    for _ in range(_ATTEMPTS):
+        with suppress(Overtaken), sole_writer(documents):
+            return _switch(documents, section, name, {key: value}, made or Made(SystemClock().now()))
+    raise Unavailable("other processes are changing the configuration; try again")
+
+
+def _switch(documents: Documents, section: str, name: str, changes: Document, made: Made) -> bool:
+    counted, before = revision(documents), documents.get(section, name)
+    if before is None:
         return False
     thing = f"{section}/{name}"
+    _write(documents, [_Step(section, name, before, changes)], (), counted + 1)
     if section == SETTINGS:
-        before = {key: getattr(DEFAULT.settings, key), **before}
-    keys = changed_keys(thing, before, {key: value})
-    _note(documents, made or Made(SystemClock().now()), Applied(updated=(thing,)), keys)
+        before = {**{key: getattr(DEFAULT.settings, key) for key in changes}, **before}
+    _note(documents, made, Applied(updated=(thing,)), counted, changed_keys(thing, before, changes))
     return True

@@ -45,6 +45,11 @@ class ConfigurationChange:
     deleted: tuple[str, ...] = ()
     keys: tuple[ChangedKey, ...] = ()
 
+    def concerns(self, thing: str) -> bool:
+        """Whether it changed a thing; a change that may have more names than are kept concerns everything."""
+        named = (self.created, self.updated, self.deleted)
+        return any(thing in each or len(each) >= MAX_THINGS for each in named)
+
 
 _encode, _decode = to_plain(ConfigurationChange, STORE), from_plain(ConfigurationChange, STORE)
 
@@ -67,6 +72,11 @@ class ConfigurationChanges:
     def of_revision(self, revision: int) -> Iterator[ConfigurationChange]:
         """The change that made a revision."""
         return map(_decode, self._documents.find(CHANGES, {"revision": revision}, limit=1))
+
+    def since(self, revision: int, limit: int) -> Iterator[ConfigurationChange]:
+        """Changes that were made after a revision, the newest first."""
+        where = {"revision": {"$gte": revision + 1}}
+        return map(_decode, self._documents.find(CHANGES, where, sort=(("revision", -1),), limit=limit))
 
 
 def changed_keys(thing: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[ChangedKey]:

@@ -10,6 +10,7 @@ from services.console.visit import NotFound
 from services.operator import inboxes as operator
 from services.operator.access import Right
 from services.operator.configuration import configuration_changes
+from services.operator.configuration_versions import newest
 from services.operator.inbox_rows import inbox_rows
 from services.operator.inbox_settings import delete_inbox, inbox_form, new_inbox_form, refilled_form, save_inbox
 from services.operator.mail_servers import TestMail
@@ -40,6 +41,7 @@ METHODS: Final = (
 )
 """The methods by which mail comes in: protocol, its name, and for whom it is."""
 WAITING_SHOWN, MAILS_LOGGED = 5, 10
+MAX_REVISION: Final = 10**9
 
 
 def every_inbox(visit: Visit) -> Response:
@@ -193,11 +195,11 @@ def save(visit: Visit) -> Response:
     if name is not None:
         _row(visit)
     names = (visit.form or {}).keys()
-    filled = {each: visit.texts(each) for each in names if each not in {"form_token", "reason", "mark", "method"}}
-    mark, reason = visit.text("mark"), visit.reason()
+    filled = {each: visit.texts(each) for each in names if each not in {"form_token", "reason", "revision", "method"}}
+    revision, reason = visit.number("revision", 0, MAX_REVISION), visit.reason()
     if visit.text("method"):
-        return _form(visit, refilled_form(visit.app, name, filled, mark), reason=reason)
-    saved = save_inbox(visit.app, name, filled, mark=mark, by=visit.who.name, reason=reason)
+        return _form(visit, refilled_form(visit.app, name, filled, revision), reason=reason)
+    saved = save_inbox(visit.app, name, filled, revision=revision, by=visit.who.name, reason=reason)
     if saved.name is None:
         assert saved.form is not None
         return _form(visit, saved.form, 409, reason)
@@ -212,7 +214,8 @@ def save(visit: Visit) -> Response:
 def deletion(visit: Visit) -> Response:
     """Ask before an inbox is deleted (IV-10)."""
     row = _row(visit)
-    return visit.page("inbox_delete.html", row=row, mails=visit.app.mails.recent(MailQuery(inbox=row.name), 1))
+    mails = visit.app.mails.recent(MailQuery(inbox=row.name), 1)
+    return visit.page("inbox_delete.html", row=row, mails=mails, revision=newest(visit.app))
 
 
 def delete(visit: Visit) -> Response:
@@ -220,7 +223,8 @@ def delete(visit: Visit) -> Response:
     row = _row(visit)
     if visit.text("confirm") != row.name:
         return visit.back(f"{_path(row.name)}/delete", f"Type {row.name} to delete it.")
-    delete_inbox(visit.app, row.name, by=visit.who.name, reason=visit.reason())
+    revision = visit.number("revision", 0, MAX_REVISION)
+    delete_inbox(visit.app, row.name, revision=revision, by=visit.who.name, reason=visit.reason())
     visit.note("deleted an inbox", row.name)
     return visit.back("/inboxes", f"{row.name} was deleted; its mail stays.")
 

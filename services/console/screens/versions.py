@@ -8,6 +8,7 @@ from services.console.endpoints import Endpoint
 from services.console.visit import NotFound
 from services.operator import configuration_versions as versions
 from services.operator.access import Right
+from services.operator.configuration import changes_since
 from services.operator.errors import NotAvailable
 from shared.store.configuration_changes import ConfigurationChanges
 
@@ -25,7 +26,12 @@ MAX_LINES: Final = 2_000
 
 def show(visit: Visit) -> Response:
     """One version: who made it, what it changed, and what is different now."""
-    revision = _revision(visit)
+    return _page(visit, _revision(visit))
+
+
+def _page(visit: Visit, revision: int, status: int = 200, problem: str = "", since: int | None = None) -> Response:
+    """`since`: the version that the person has seen; what others have changed after it is listed."""
+    seen = versions.newest(visit.app)
     change = next((each for each in ConfigurationChanges(visit.app.documents).of_revision(revision)), None)
     try:
         now = versions.differences_of(visit.app, revision, None)
@@ -33,11 +39,16 @@ def show(visit: Visit) -> Response:
         raise NotFound from None
     return visit.page(
         "version.html",
+        status,
         revision=revision,
+        seen=seen,
         change=change,
         made=_made(visit, revision)[:MAX_LINES],
         now=now[:MAX_LINES],
         is_cut=len(now) > MAX_LINES,
+        problem=problem,
+        changes=() if since is None else changes_since(visit.app, since),
+        reason=visit.reason(),
     )
 
 
@@ -59,7 +70,11 @@ def _made(visit: Visit, revision: int) -> Sequence[str]:
 def roll_back(visit: Visit) -> Response:
     """Make the configuration what it was in this version."""
     revision, reason = _revision(visit), visit.reason(needed=True)
-    applied = versions.roll_back(visit.app, revision, by=visit.who.name, reason=reason)
+    seen = visit.number("seen", 0, MAX_REVISION)
+    try:
+        applied = versions.roll_back(visit.app, revision, seen=seen, by=visit.who.name, reason=reason)
+    except versions.Overtaken as error:
+        return _page(visit, revision, 409, str(error), seen)
     count = sum(map(len, (applied.created, applied.updated, applied.deleted)))
     visit.note(f"rolled the configuration back to version {revision}", f"{count} things changed", reason)
     return visit.back("/access#versions", f"The configuration is that of version {revision} again.")

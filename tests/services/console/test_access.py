@@ -19,7 +19,7 @@ from services.console.visit import own_path
 from services.operator import access
 from services.operator.access import Person, Right, person_of
 from services.operator.errors import NotAvailable
-from shared.store.configuration import revision
+from shared.store.configuration import Made, revision, switch
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.services.console.conftest import ROLES, Clients, TestClient
@@ -361,6 +361,27 @@ def test_a_token_of_http_intake_is_made_shown_once_and_revoked(
     assert done == ["revoked a token of HTTP intake", "made a token of HTTP intake"]
 
 
+def test_going_back_is_refused_when_somebody_has_changed_more_in_between(desk: Desk, clients: Clients) -> None:
+    desk.configure(a_configuration(an_inbox("support", address="a@example.com")))
+    first = revision(desk.store)
+    desk.configure(a_configuration(an_inbox("support", address="b@example.com")))
+    client, seen = clients("administrator"), revision(desk.store)
+    made = Made(desk.clock.now(), "ben", "too much mail")
+    switch(desk.store, "inboxes", "support", "owner_team", "Second", made)
+    path = f"/access/versions/{first}/roll-back"
+    late = client.submit(path, reason="wrong address", seen=seen)
+    assert late.status_code == 409  # type: ignore[attr-defined]
+    page = late.text  # type: ignore[attr-defined]
+    assert "the configuration was changed since you looked" in page
+    assert "too much mail" in page
+    assert "ben" in page
+    assert "owner_team: null → &#34;Second&#34;" in page
+    assert 'value="wrong address"' in page
+    assert f'name="seen" value="{seen + 1}"' in page
+    assert desk.app.directory.renew().inbox("support").address == "b@example.com"  # type: ignore[union-attr]
+    assert client.submit(path, reason="wrong address", seen=seen + 1).status_code == 303  # type: ignore[attr-defined]
+
+
 def test_a_version_of_the_configuration_is_shown_and_gone_back_to(desk: Desk, clients: Clients) -> None:
     desk.configure(a_configuration(an_inbox("support", address="a@example.com")))
     first = revision(desk.store)
@@ -374,7 +395,7 @@ def test_a_version_of_the_configuration_is_shown_and_gone_back_to(desk: Desk, cl
     path = f"/access/versions/{first}/roll-back"
     assert clients("operator").submit(path, reason="x").status_code == 403  # type: ignore[attr-defined]
     assert client.submit(path).status_code == 409  # type: ignore[attr-defined]
-    client.submit(path, reason="wrong address")
+    client.submit(path, reason="wrong address", seen=revision(desk.store))
     assert desk.app.directory.renew().inbox("support").address == "a@example.com"  # type: ignore[union-attr]
     assert desk.app.access.audit.recent(1)[0].why == "wrong address"
     for unknown in ("999", "0", "x", "9" * 20):

@@ -10,14 +10,16 @@ from services.operator import access
 from services.operator.outbox import find_outgoing
 from services.operator.stages import pause_stage
 from services.queues import QUEUES
-from shared.config.model import CommandPolicy, MailServer, Settings
+from shared.config.model import CommandPolicy, Inbox, MailServer, Settings
 from shared.config.values import Secret
 from shared.runtime.broker import Message
+from shared.store.configuration import Made, revision, switch
 from shared.store.configuration_changes import ConfigurationChanges
 from shared.store.inbox_states import InboxStates
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.services.console.conftest import Clients
+from tests.services.operator.test_settings_form import filled_as
 
 SUPPORT = an_inbox("support", commands=CommandPolicy(reply_on_create=True))
 SALES = an_inbox("sales", protocol="imap", host="127.0.0.1", port=9, username="bob", password=Secret("${NOT_SET_HERE}"))
@@ -43,6 +45,11 @@ def full(desk: Desk) -> Desk:
         message = Message(inbox, "filter", b'{"secret": "of a mail"}', headers=headers)
         desk.app.dead_letters.keep(message, mail_id=None, inbox=inbox, at=desk.clock.now())
     return desk
+
+
+def hidden_and_typed(inbox: Inbox) -> dict[str, str | list[str]]:
+    """What a browser sends when the form of an inbox is saved as it is."""
+    return {name: each if len(each) > 1 else each[0] for name, each in filled_as(inbox).items() if each}
 
 
 def letters(desk: Desk) -> dict[str | None, str]:
@@ -224,12 +231,43 @@ def test_another_method_shows_its_fields_and_saves_nothing(full: Desk, clients: 
     assert full.app.directory.renew().inbox("help") is None
 
 
+@pytest.mark.req("VS-12")
+def test_a_form_that_somebody_overtook_says_who_what_and_when_and_keeps_what_was_typed(
+    full: Desk, clients: Clients
+) -> None:
+    client, path = clients("administrator"), "/inboxes/support/settings"
+    page = client.get(path).text
+    assert f'name="revision" value="{revision(full.store)}"' in page
+    opened = {"revision": revision(full.store), **hidden_and_typed(SUPPORT)}
+    made = Made(full.clock.now(), "ben", "a new <b>team</b>")
+    switch(full.store, "inboxes", "support", "owner_team", "First", made)
+    mine = client.submit(path, **{**opened, "owner_team": "Second", "signature": "Regards"}, reason="mine")
+    assert mine.status_code == 409  # type: ignore[attr-defined]
+    page = mine.text  # type: ignore[attr-defined]
+    for words in ("ben", "a new &lt;b&gt;team&lt;/b&gt;", "owner_team: null → &#34;First&#34;", 'value="Second"'):
+        assert words in page
+    assert re.search(r"ben, 2026-11-20 12:00", page)
+    assert "Regards" in page
+    assert 'value="mine"' in page
+    assert full.app.directory.renew().inbox("support").owner_team == "First"  # type: ignore[union-attr]
+    again = {**opened, "owner_team": "Second", "signature": "Regards", "revision": revision(full.store)}
+    assert client.submit(path, **again).status_code == 303  # type: ignore[attr-defined]
+    assert full.app.directory.renew().inbox("support").owner_team == "Second"  # type: ignore[union-attr]
+
+
+def test_a_form_without_its_revision_overwrites_nothing_that_was_changed(full: Desk, clients: Clients) -> None:
+    switch(full.store, "inboxes", "support", "owner_team", "First")
+    mine = {**hidden_and_typed(SUPPORT), "owner_team": "Second"}
+    assert clients("administrator").submit("/inboxes/support/settings", **mine).status_code == 409  # type: ignore[attr-defined]
+
+
 @pytest.mark.req("IV-10")
 def test_an_inbox_is_deleted_after_its_name_was_typed(full: Desk, clients: Clients) -> None:
     client = clients("administrator")
-    client.submit("/inboxes/support/delete", confirm="suport")
+    seen = revision(full.store)
+    client.submit("/inboxes/support/delete", confirm="suport", revision=seen)
     assert full.app.directory.renew().inbox("support") is not None
-    client.submit("/inboxes/support/delete", confirm="support", reason="closed")
+    client.submit("/inboxes/support/delete", confirm="support", reason="closed", revision=seen)
     assert full.app.directory.renew().inbox("support") is None
     assert len(full.mails()) == 1
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,15 @@ import pytest
 
 from services.operator.configuration import configuration_changes
 from services.operator.errors import NotAvailable
-from services.operator.inbox_settings import delete_inbox, inbox_form, new_inbox_form, refilled_form, save_inbox
+from services.operator.inbox_settings import (
+    CHANGED_TOO,
+    TypedSecrets,
+    delete_inbox,
+    inbox_form,
+    new_inbox_form,
+    refilled_form,
+    save_inbox,
+)
 from services.operator.settings_form import form_of, stated_keys
 from shared.config.model import Inbox, MailServer, Settings
 from shared.config.problems import InvalidConfiguration
@@ -17,7 +27,7 @@ from shared.config.values import Secret
 from shared.store.configuration_changes import ConfigurationChange
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
-from tests.services.operator.test_settings_form import filled_as
+from tests.services.operator.test_settings_form import filled_as, filled_from
 
 SALES = {
     "name": ["sales"],
@@ -109,15 +119,73 @@ def test_a_reason_is_asked_for_where_the_desk_requires_one(two: Desk) -> None:
     assert save_inbox(two.app, "support", filled, by="anna", reason="moved").changed
 
 
-def test_a_change_by_somebody_else_in_between_is_not_overwritten_unseen(two: Desk) -> None:
-    form = inbox_form(two.app, "help")
-    filled = filled_as(inbox(two, "help"))
-    save_inbox(two.app, "help", {**filled, "owner_team": ["First"]}, by="ben", mark=form.mark)
-    late = save_inbox(two.app, "help", {**filled, "owner_team": ["Second"]}, by="anna", mark=form.mark)
+def opened(desk: Desk) -> tuple[int, dict[str, list[str]]]:
+    """The form of the inbox `help` as a browser has it: its revision and its values."""
+    return inbox_form(desk.app, "help").revision, filled_as(inbox(desk, "help"))
+
+
+@pytest.mark.req("VS-12")
+def test_of_two_who_change_the_same_setting_the_second_is_asked_and_keeps_his_values(two: Desk) -> None:
+    revision, filled = opened(two)
+    first = {**filled, "owner_team": ["First"], "folder": ["Other"]}
+    save_inbox(two.app, "help", first, by="ben", reason="moved", revision=revision)
+    mine = {**filled, "owner_team": ["Second"], "signature": ["Regards"]}
+    late = save_inbox(two.app, "help", mine, by="anna", revision=revision)
     assert late.form is not None
-    assert late.form.form.problems[0].startswith("somebody else has changed this inbox")
+    assert late.form.form.problems[0].startswith("somebody else has changed the same settings")
+    fields = late.form.form.fields
+    assert (fields["owner_team"].problem, fields["owner_team"].value) == (CHANGED_TOO, "Second")
+    assert fields["signature"].value == "Regards"
+    (change,) = late.form.changes
+    assert (change.by, change.reason, [each.after for each in change.keys]) == ("ben", "moved", ['"First"'])
     assert inbox(two, "help").owner_team == "First"
-    assert save_inbox(two.app, "help", {**filled, "owner_team": ["Second"]}, by="anna", mark=late.form.mark).changed
+    again = filled_from(late.form.form)
+    assert save_inbox(two.app, "help", again, by="anna", revision=late.form.revision).changed
+    assert (inbox(two, "help").owner_team, inbox(two, "help").signature) == ("Second", "Regards")
+
+
+@pytest.mark.req("VS-12")
+def test_of_two_who_change_different_settings_both_are_kept(two: Desk) -> None:
+    revision, filled = opened(two)
+    save_inbox(two.app, "help", {**filled, "owner_team": ["First"]}, by="ben", revision=revision)
+    late = save_inbox(two.app, "help", {**filled, "signature": ["Regards"]}, by="anna", revision=revision)
+    assert (late.form, late.changed) == (None, True)
+    assert (inbox(two, "help").owner_team, inbox(two, "help").signature) == ("First", "Regards")
+
+
+def test_a_form_that_is_older_than_the_versions_that_are_kept_is_asked_for_every_difference(two: Desk) -> None:
+    revision, filled = opened(two)
+    save_inbox(two.app, "help", {**filled, "owner_team": ["First"]}, by="ben", revision=revision)
+    two.store.delete("configuration_versions", {})
+    late = save_inbox(two.app, "help", {**filled, "signature": ["Regards"]}, by="anna", revision=revision)
+    assert late.form is not None
+    assert {name for name, each in late.form.form.fields.items() if each.problem} == {"owner_team", "signature"}
+    assert inbox(two, "help").owner_team == "First"
+
+
+def test_two_who_save_at_the_same_moment_lose_nothing(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second save reads, then the first one is stored, then the second one writes."""
+    revision, filled = opened(two)
+    written = TypedSecrets.written
+
+    @contextmanager
+    def overtaken(typed: TypedSecrets) -> Iterator[None]:
+        monkeypatch.setattr(TypedSecrets, "written", written)
+        save_inbox(two.app, "help", {**filled, "owner_team": ["First"]}, by="ben", revision=revision)
+        with written(typed):
+            yield
+
+    monkeypatch.setattr(TypedSecrets, "written", overtaken)
+    save_inbox(two.app, "help", {**filled, "signature": ["Regards"]}, by="anna", revision=revision)
+    assert (inbox(two, "help").owner_team, inbox(two, "help").signature) == ("First", "Regards")
+
+
+def test_an_inbox_that_somebody_has_just_changed_is_not_deleted_unseen(two: Desk) -> None:
+    revision, filled = opened(two)
+    save_inbox(two.app, "help", {**filled, "owner_team": ["First"]}, by="ben", revision=revision)
+    with pytest.raises(NotAvailable, match="somebody else has changed this inbox"):
+        delete_inbox(two.app, "help", by="anna", revision=revision)
+    delete_inbox(two.app, "help", by="anna", revision=inbox_form(two.app, "help").revision)
 
 
 def test_a_new_inbox_takes_no_name_that_is_taken(two: Desk) -> None:
@@ -141,7 +209,7 @@ def test_the_form_shows_what_is_missing(two: Desk) -> None:
 
 def test_an_empty_form_marks_nothing_as_missing_and_another_protocol_shows_its_fields(two: Desk) -> None:
     assert new_inbox_form(two.app, "imap").form.missing == ()
-    shown = refilled_form(two.app, None, {**SALES, "protocol": ["graph"]}, "").form
+    shown = refilled_form(two.app, None, {**SALES, "protocol": ["graph"]}, 1).form
     assert "host" not in shown.fields
     assert shown.fields["address"].value == "sales@example.com"
     assert form_of(stated_keys(inbox(two, "help"))).fields["protocol"].value == "none"

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from services.operator.settings_form import BELONGS_TO, GROUPS, belongs_to, changed, form_of, key_help, stated_keys
+from services.operator.settings_form import (
+    BELONGS_TO,
+    GROUPS,
+    Form,
+    belongs_to,
+    changed,
+    form_of,
+    key_help,
+    stated_keys,
+)
 from shared.config import keys
 from shared.config.checks import METHODS
 from shared.config.ineffective import find_ineffective
@@ -30,8 +39,12 @@ SUPPORT = Inbox(
 
 def filled_as(inbox: Inbox) -> dict[str, list[str]]:
     """What a browser sends when the form of an inbox is saved as it is."""
-    fields = form_of(stated_keys(inbox)).fields.values()
-    return {each.name: _sent(each.kind, each.values) for each in fields if each.value != "false"}
+    return filled_from(form_of(stated_keys(inbox)))
+
+
+def filled_from(form: Form) -> dict[str, list[str]]:
+    """What a browser sends when a form is saved as it is."""
+    return {each.name: _sent(each.kind, each.values) for each in form.fields.values() if each.value != "false"}
 
 
 def _sent(kind: str, values: tuple[str, ...]) -> list[str]:

@@ -22,6 +22,7 @@ from shared.embedded.file import LocalFile
 from shared.reply_tokens import NO_KEY, ReplyTokens, keys_of, own_keys
 from shared.runtime.broker import Broker, WorkQueues
 from shared.store.arrivals import Arrivals
+from shared.store.canaries import Canaries
 from shared.store.dead_letters import DeadLetters
 from shared.store.documents import Documents
 from shared.store.firings import Firings
@@ -93,6 +94,7 @@ class App:
         self.reports, self.jobs = ReportStates(documents), Jobs(documents)
         self.pauses, self.intake_tokens = StagePauses(documents), IntakeTokens(documents)
         self.stage_counts, self.intake_keys = StageCounts(documents), IntakeKeys(documents)
+        self.canaries = Canaries(documents)
 
     @cached_property
     def outbox(self) -> Outbox:

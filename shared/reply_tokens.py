@@ -3,7 +3,8 @@
 A token is the id of the outgoing mail and an HMAC (RFC 2104) over that id, the mail's record and its recipients, as 42
 characters of base32 (RFC 4648) in any case, because relays may change the case of a Message-ID or of an address. It is
 the left part of our Message-IDs, which answers repeat in In-Reply-To, and the tag of a plus-address. Whoever
-forges one has to guess 80 bits. Several keys may be in force: the first signs, all are accepted.
+forges one has to guess 80 bits. Several keys may be in force: the first signs, all are accepted. The probes of canaries
+are signed in the same way (`SignedProbe`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from base64 import b32decode, b32encode
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -46,6 +48,29 @@ class Signed:
     record_id: str | None
     to: tuple[str, ...]
 
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is signed."""
+        recipients = (address_key(each) or each for each in self.to)
+        return "postroom reply token", self.outbox_id, self.record_id or "", *recipients
+
+
+@dataclass(frozen=True, slots=True)
+class SignedProbe:
+    """What the token of a canary's probe is about: the outgoing mail, its inbox, and when it was queued.
+
+    The time counts to the second, because stores keep less than a clock gives.
+    """
+
+    outbox_id: str
+    inbox: str
+    at: datetime
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is signed. The first text differs from that of reply tokens, so that neither passes for the other."""
+        return "postroom canary", self.outbox_id, self.inbox, str(int(self.at.timestamp()))
+
 
 class ReplyTokens:
     """Makes and checks tokens. `keys` are asked for each time, so that a changed configuration counts at once."""
@@ -58,14 +83,23 @@ class ReplyTokens:
         keys = self._keys() if signed.record_id else ()
         return _token(keys[0], signed) if keys else None
 
-    def is_valid(self, token: str, signed: Signed) -> bool:
+    def probe_token(self, signed: SignedProbe) -> str | None:
+        """The token of a canary's probe; None when no key is in force."""
+        keys = self._keys()
+        return _token(keys[0], signed) if keys else None
+
+    @property
+    def has_key(self) -> bool:
+        """Whether a key is in force. Raises `Misconfigured`."""
+        return bool(self._keys())
+
+    def is_valid(self, token: str, signed: Signed | SignedProbe) -> bool:
         """Whether a key in force has made this token for this mail."""
         return any(hmac.compare_digest(_token(key, signed), token) for key in self._keys())
 
 
-def _token(key: bytes, signed: Signed) -> str:
-    about = (signed.outbox_id, signed.record_id or "", *(address_key(each) or each for each in signed.to))
-    parts = [part.encode("utf-8", "surrogatepass") for part in ("postroom reply token", *about)]
+def _token(key: bytes, signed: Signed | SignedProbe) -> str:
+    parts = [part.encode("utf-8", "surrogatepass") for part in signed.parts]
     message = b"".join(len(part).to_bytes(8, "big") + part for part in parts)
     mac = hmac.digest(key, message, hashlib.sha256)[:_MAC_BYTES]
     return _text(bytes.fromhex(signed.outbox_id)) + _text(mac)

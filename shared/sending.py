@@ -36,6 +36,13 @@ def sending_side(configuration: Configuration, inbox: Inbox | None, partition: s
     )
 
 
+def probe_side(configuration: Configuration, inbox: Inbox) -> SendingSide:
+    """The sending side of the probes of an inbox's canary: through its own server, without what is for people."""
+    named = (inbox.canary.mail_server if inbox.canary else None) or inbox.mail_server
+    side = sending_side(configuration, replace(inbox, mail_server=named), inbox.partition)
+    return replace(side, plus_address=None, signature=None, conversation=None)
+
+
 def _is_tagged(configuration: Configuration, inbox: Inbox) -> bool:
     """Whether answers are asked to come to an address with a reply token as its tag."""
     return inbox.reply_by_plus_address and configuration.settings.plus_addressing == "ignore"

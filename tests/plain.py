@@ -12,7 +12,8 @@ from services.record_writer.decide.model import Decision
 from shared.config.model import Configuration, Inbox
 from shared.contracts.events import Envelope, Sender
 from shared.contracts.mail import Address, ParsedMail
-from shared.store.mails import StoredMail
+from shared.store.canaries import CanaryState
+from shared.store.mails import StoredMail, message_key
 from shared.store.outbox import OutboxMail
 from shared.store.people import StoredPerson
 from shared.store.record import Record, StoredActivity, StoredLink
@@ -37,6 +38,8 @@ class PlainLookups:
     sent_mails: tuple[OutboxMail, ...] = ()
     sent_count: int = 0
     noted: tuple[StoredActivity, ...] = ()
+    probes: tuple[OutboxMail, ...] = ()
+    canaries: tuple[CanaryState, ...] = ()
 
     def record(self, record_id: str) -> Record | None:
         return next((each for each in self.records if each.id == record_id), None)
@@ -62,6 +65,13 @@ class PlainLookups:
 
     def outgoing(self, outbox_id: str) -> OutboxMail | None:
         return next((each for each in self.sent_mails if each.id == outbox_id), None)
+
+    def probe(self, mail: ParsedMail, inbox: str) -> OutboxMail | None:
+        keys = (message_key(mail.message_id), inbox)
+        return next((each for each in self.probes if (each.message_key, each.inbox) == keys), None)
+
+    def canary(self, inbox: str) -> CanaryState | None:
+        return next((each for each in self.canaries if each.inbox == inbox), None)
 
     def sent_to(self, mailbox: str, since: datetime) -> Sequence[OutboxMail]:
         return [each for each in self.sent_mails if each.to_key == mailbox and each.at >= since]

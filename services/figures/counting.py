@@ -18,6 +18,7 @@ from shared.intake import SOURCE, SOURCES
 from shared.runtime.broker import INTAKE
 from shared.runtime.hooks import Answer, Decided, Failed, Hook, Paused, Resumed, Retried, Settled, Taken
 from shared.runtime.outcome import Emit, MailEnded, OutgoingEnded
+from shared.store.outbox import PROBE
 from shared.version import version
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from shared.app import App
 
 FETCHER: Final = "fetcher"
-OWN_RULES: Final = frozenset(check.name for check in CHECKS)
+OWN_RULES: Final = frozenset((*(check.name for check in CHECKS), PROBE))
 
 
 class Counting(Hook):

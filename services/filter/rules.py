@@ -32,7 +32,8 @@ class Facts:
     """The data that rules use. `roles`: of the person with the sender's address, None when the sender is unknown.
 
     `similar` counts how many mails of the same sender and subject came in the hour before (at most the number given);
-    `header_of` reads a header of the raw mail; `reports_own`: whether it reports a failed mail of the desk.
+    `header_of` reads a header of the raw mail; `reports_own`: whether it reports a failed mail of the desk; `is_probe`:
+    whether it is the probe of a canary that has come back.
     """
 
     envelope: Envelope
@@ -45,6 +46,7 @@ class Facts:
     similar: Callable[[int], int]
     header_of: Callable[[str], str]
     reports_own: Callable[[], bool] = lambda: False
+    is_probe: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,10 +56,11 @@ def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool
     """Accept or reject a mail. An accepted automatic or old mail gets no answer, and its commands are ignored (PR-02).
 
     A report about a mail of the desk is accepted: the record writer finds that mail, and makes no record of the report.
+    So is the probe of a canary, which has to come as far as the record writer to count.
 
     Raises `PatternTimeSpent`: a mail that the rules could not judge is a dead letter, until an operator releases it.
     """
-    if facts.reports_own():
+    if facts.reports_own() or facts.is_probe():
         return MailAccepted(parsed.envelope, parsed.mail, answers=False, commands=False)
     try:
         found = objection(facts)
@@ -94,6 +95,7 @@ def gather(
         roles=frozenset(person.roles) if person else None,
         header_of=reader_of_headers(partial(stored_source, mails, parsed.envelope.mail_id)),
         reports_own=partial(reports_own, parsed.mail, outbox),
+        is_probe=lambda: outbox.probe(parsed.mail, inbox.name) is not None,
         similar=partial(mails.similar_between, loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at),
     )
     return replace(facts, reports_own=lambda: False, similar=lambda _: 0) if parsed.envelope.history else facts

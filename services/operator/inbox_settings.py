@@ -260,6 +260,7 @@ def _known(configuration: Configuration) -> Mapping[str, Sequence[str]]:
         "template": [each.name for each in configuration.templates],
         "partition": [each.name for each in configuration.partitions],
         "mail_server": [each.name for each in configuration.mail_servers],
+        "canary.mail_server": [each.name for each in configuration.mail_servers],
         "export.connection": [each.name for each in configuration.connections],
         "commands.reply_template": [each.name for each in configuration.mail_templates],
         "sender.object.type": [each.name for each in configuration.types],

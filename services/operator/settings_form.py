@@ -167,7 +167,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Commands and updates by mail": ("commands",),
     "Answers": ("mail_server", "language", "signature", "reply_by_plus_address"),
     "Conversations": ("copy_takes_part", "copy_on_answers", "answers_by_mail", "forwarded_for_original_sender"),
-    "Log": ("log_events",),
+    "Log and canary": ("log_events", "canary"),
 }
 """The groups of an inbox's form, in order."""
 

@@ -14,6 +14,7 @@ from shared.contracts.events import Event, NotificationQueued, RecordChanged
 from shared.ids import derived_id
 from shared.runtime.crash_points import crash_point
 from shared.sending import as_sent
+from shared.store.canaries import Canaries
 from shared.store.dead_letters import DeadLetters
 from shared.store.mails import Mails, StoredMail
 from shared.store.outbox import Outbox, QueuedFor, SendingSide
@@ -33,6 +34,7 @@ class Stores:
     outbox: Outbox
     mails: Mails
     dead_letters: DeadLetters
+    canaries: Canaries
 
     def barrier(self) -> None:
         """What was written before is durable before what is written after (decision 0003)."""

@@ -57,6 +57,8 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
     cause = Cause(facts.envelope.mail_id, facts.inbox.name, facts.at, decision.outgoing)
     if decision.undelivered:
         stores.outbox.mark_undelivered(decision.undelivered)
+    if decision.came_back:
+        stores.canaries.came_back(decision.came_back)
     about = decision.about or NO_RECORD
     notices = queue_notifications(with_numbers(decision.notices, decision.changes), about, cause, stores)
     match decision.ending:
@@ -201,7 +203,8 @@ def _record(facts: Facts, decision: Decision, stores: Stores, events: Sequence[E
 def _reject(facts: Facts, decision: Decision, stores: Stores, events: Sequence[Event]) -> Outcome:
     """No record is changed: the mail's own document is the commit point."""
     mail_id, rule, reason = facts.envelope.mail_id, decision.step, decision.reason
-    all_events = (*events, MailRejected(mail_id, facts.inbox.name, rule, reason))
+    announcement = (MailRejected(mail_id, facts.inbox.name, rule, reason),) if decision.announced else ()
+    all_events = (*events, *announcement)
     new = stores.mails.finish(mail_id, "rejected", reason=reason, rule=rule, emitted=all_events)
     return Emit(all_events, note=f"{rule}: {reason}", ended=_ended(facts, "rejected", rule) if new else None)
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from services.record_writer.carry_out import Stores
+from shared.contracts.mail import ParsedMail
+from shared.store.canaries import CanaryState
 from shared.store.mails import StoredMail
 from shared.store.outbox import OutboxMail, Recipients
 from shared.store.people import GroupKind, StoredPerson
@@ -53,6 +55,14 @@ class StoreLookups:
     def outgoing(self, outbox_id: str) -> OutboxMail | None:
         """One outgoing mail."""
         return self.stores.outbox.get(outbox_id)
+
+    def probe(self, mail: ParsedMail, inbox: str) -> OutboxMail | None:
+        """The probe of this inbox's canary that has come back as this mail."""
+        return self.stores.outbox.probe(mail, inbox)
+
+    def canary(self, inbox: str) -> CanaryState | None:
+        """How far the canary of an inbox has come."""
+        return self.stores.canaries.get(inbox)
 
     def sent_to(self, mailbox: str, since: datetime) -> Sequence[OutboxMail]:
         """The newest outgoing mails since then to a mailbox."""

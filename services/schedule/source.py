@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Protocol
 
 from services.schedule import firings, journal, large_events, uploads
+from services.schedule.canaries import CanaryRun
 from services.schedule.reports import ReportRun
 from services.schedule.service_levels import ServiceLevelWatch
 from shared.contracts.errors import PostroomError
@@ -53,7 +54,11 @@ class Duty(Protocol):
         """Do what is due, as long as `go_on`. Safe to repeat, and to be done by two processes at once."""
 
 
-DUTIES: Final[Mapping[str, Callable[[App], Duty]]] = {"service-levels": ServiceLevelWatch, "reports": ReportRun}
+DUTIES: Final[Mapping[str, Callable[[App], Duty]]] = {
+    "service-levels": ServiceLevelWatch,
+    "reports": ReportRun,
+    "canaries": CanaryRun,
+}
 """Everything that happens at a time."""
 
 

@@ -253,6 +253,19 @@ class CommandPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """How often a probe is mailed to an inbox, through which server (None: the one that answers its mail)."""
+
+    every: keys.CanaryInterval
+    mail_server: keys.Name | None = None
+
+    @property
+    def patience(self) -> timedelta:
+        """For how long a probe may be under way before it counts as lost."""
+        return 3 * self.every
+
+
+@dataclass(frozen=True, slots=True)
 class Inbox:
     """A mailbox, or a name for mail that others hand in (`protocol` none), and what becomes of its mail.
 
@@ -316,6 +329,7 @@ class Inbox:
     copy_takes_part: bool = False
     copy_on_answers: bool = False
     answers_by_mail: bool = False
+    canary: Canary | None = None
 
     def __post_init__(self) -> None:
         """Fill in what depends on the protocol: TLS by port, port by TLS (IV-02), `after` (TI-08).

@@ -11,6 +11,7 @@ from shared.config.model import REPORTED_FROM, XML_EXPORT, Configuration
 _SECTIONS: Final = {
     "settings.auth_failure_ticket.template": "templates",
     "inboxes.mail_server": "mail_servers",
+    "inboxes.canary.mail_server": "mail_servers",
     "inboxes.partition": "partitions",
     "inboxes.template": "templates",
     "inboxes.commands.reply_template": "mail_templates",

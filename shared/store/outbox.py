@@ -13,7 +13,7 @@ from shared.contracts.change import Notification
 from shared.contracts.mail import Attachment, ParsedMail
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
-from shared.reply_tokens import ReplyTokens, Signed, with_tag
+from shared.reply_tokens import ReplyTokens, Signed, SignedProbe, outbox_id_in, tokens_in, with_tag
 from shared.store.documents import Document, Documents
 from shared.store.mails import message_key
 
@@ -27,6 +27,8 @@ Recipients = Literal["to_key", "stranger_domain", "to_stranger"]
 """The groups by which recipients are counted: one mailbox, the strangers of one domain, all strangers."""
 OUTBOX: Final = "outbox"
 MAX_RECENT: Final = 50
+PROBE: Final = "canary"
+"""The kind of a mail that a canary sends to an inbox of this desk, and the rule by which it ends there."""
 NO_DOMAIN: Final = "postroom.invalid"
 REPLY_LINK: Final = "mailto:{reply address}"
 """Stands in a text for a link to the address that answers to this very mail go to; it is filled in when the mail is
@@ -126,6 +128,11 @@ class OutboxMail:
     reply_to: str | None = None
     undelivered: tuple[Undelivered, ...] = ()
 
+    @property
+    def left_at(self) -> datetime:
+        """When the notifier last took it to send it, else when it was queued."""
+        return self.claimed_at or self.at
+
 
 _LATER: Final = frozenset(
     (
@@ -162,8 +169,7 @@ class Outbox:
         Mail with copies has no token: whoever gets a copy would know it, and could write in the recipient's name.
         """
         id_ = derived_id("outbox", cause, str(index))
-        signs = self.tokens if not notification.cc else None
-        token = signs.token(Signed(id_, because.record_id, notification.to)) if signs else None
+        token = self._token(id_, notification, sending, because)
         message_id = f"<{token or id_}@{sending.domain}>"
         reply_to = with_tag(sending.plus_address, token) if sending.plus_address and token else None
         link = f"mailto:{reply_to or sending.plus_address or sending.from_ or ''}"
@@ -199,6 +205,27 @@ class Outbox:
         document = {key: value for key, value in _encode(mail).items() if value not in (None, []) or key not in _LATER}
         self.documents.insert_many(OUTBOX, [document])
         return id_
+
+    def _token(self, id_: str, mail: Notification, sending: SendingSide, because: QueuedFor) -> str | None:
+        if self.tokens is None or mail.cc:
+            return None
+        if mail.kind == PROBE:
+            return self.tokens.probe_token(SignedProbe(id_, sending.inbox or "", because.at))
+        return self.tokens.token(Signed(id_, because.record_id, mail.to))
+
+    def probe(self, mail: ParsedMail, inbox: str) -> OutboxMail | None:
+        """The probe that a canary sent to this inbox and that has come back as this mail; None for any other mail.
+
+        Its Message-ID has a token that a key of this desk made for it, for this inbox and its time. Raises
+        `Misconfigured`.
+        """
+        for token in tokens_in((mail.message_id,), ()) if self.tokens else ():
+            sent = self.get(outbox_id_in(token))
+            if sent is None or (sent.kind, sent.inbox) != (PROBE, inbox):
+                continue
+            if self.tokens and self.tokens.is_valid(token, SignedProbe(sent.id, inbox, sent.at)):
+                return sent
+        return None
 
     def get(self, outbox_id: str) -> OutboxMail | None:
         """One outgoing mail."""

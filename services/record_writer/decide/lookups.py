@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
+from shared.contracts.mail import ParsedMail
+from shared.store.canaries import CanaryState
 from shared.store.mails import StoredMail
 from shared.store.outbox import OutboxMail, Recipients
 from shared.store.people import GroupKind, StoredPerson
@@ -39,6 +41,12 @@ class Lookups(Protocol):
 
     def outgoing(self, outbox_id: str) -> OutboxMail | None:
         """One outgoing mail."""
+
+    def probe(self, mail: ParsedMail, inbox: str) -> OutboxMail | None:
+        """The probe of this inbox's canary that has come back as this mail (see `Outbox.probe`)."""
+
+    def canary(self, inbox: str) -> CanaryState | None:
+        """How far the canary of an inbox has come."""
 
     def sent_to(self, mailbox: str, since: datetime) -> Sequence[OutboxMail]:
         """The newest outgoing mails since then to a mailbox (see `mailbox_key`), at most 50."""

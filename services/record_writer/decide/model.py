@@ -7,6 +7,7 @@ from typing import Literal
 
 from services.record_writer.decide.body import Block
 from shared.contracts.change import Change, Notification, Target
+from shared.store.canaries import CameBack
 from shared.store.outbox import SendingSide, UndeliveredMail
 from shared.store.record import Record
 
@@ -56,6 +57,8 @@ class Decision:
     claimed. `notices`: the answer to the sender, if there is one; `incident`: the incident on error for parts that
     failed beside others. `may_make_incident`: False when the making of an incident is what failed. `outgoing`: which
     server sends what the mail causes. `undelivered`: the mail of ours that this one reports as not delivered.
+    `came_back`: the probe of a canary that this mail is, when it counts. `announced`: whether integrators hear that the
+    mail is rejected.
     """
 
     ending: Ending
@@ -69,6 +72,8 @@ class Decision:
     export: Export | None = None
     outgoing: SendingSide = field(default_factory=SendingSide)
     undelivered: UndeliveredMail | None = None
+    came_back: CameBack | None = None
+    announced: bool = True
 
     @property
     def changes(self) -> list[Change]:

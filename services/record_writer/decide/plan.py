@@ -26,6 +26,7 @@ from services.record_writer.decide.model import Decision, Ending, MissingRecord,
 from services.record_writer.decide.one_answer import with_answer
 from services.record_writer.decide.outgoing import outgoing
 from services.record_writer.decide.parts import blocks_of, targets_of, type_for
+from services.record_writer.decide.probe import decide_probe
 from services.record_writer.decide.replies import in_words, missing_record_notice, reason_of, refusal_of
 from services.record_writer.decide.sender import refuse_strangers, sender_refusal
 from services.record_writer.decide.undelivered import decide_report, plan_note, reported, undelivered
@@ -41,6 +42,8 @@ INVITATION: Final = "a meeting request or an answer to one, and no answer about 
 
 def decide(facts: Facts, lookups: Lookups) -> Decision:
     """Decide one mail. Raises `PostroomError` when a record, or its type, does not exist any more."""
+    if probe := lookups.probe(facts.mail, facts.inbox.name):
+        return decide_probe(facts, lookups.canary(facts.inbox.name), probe)
     if not facts.history and (returned := reported(facts, lookups)):
         return _report(facts, lookups, returned)
     if decide_whole := WHOLE_MAILS.get(facts.inbox.processor):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from services.operator.settings_form import (
@@ -17,7 +19,7 @@ from services.operator.settings_form import (
 from shared.config import keys
 from shared.config.checks import METHODS
 from shared.config.ineffective import find_ineffective
-from shared.config.model import CommandPolicy, Configuration, Inbox, SenderPolicy, StatusMapping
+from shared.config.model import Canary, CommandPolicy, Configuration, Inbox, SenderPolicy, StatusMapping
 from shared.config.problems import Problem
 from shared.config.values import Secret
 from shared.contracts.fields import members_of
@@ -34,6 +36,7 @@ SUPPORT = Inbox(
     sender=SenderPolicy(policy="existing_only", forms=("web@example.com", "form@example.com")),
     commands=CommandPolicy(enabled=("close", "update"), reply_on_update=False),
     signature="Regards\nThe desk",
+    canary=Canary(timedelta(minutes=15), "main"),
 )
 
 

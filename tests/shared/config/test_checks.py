@@ -210,6 +210,11 @@ def test_a_format_of_ones_own_cannot_be_set_while_it_is_switched_off() -> None:
         (f"{HEAD}mail_server: x}}", 'inboxes[0].mail_server: there is no mail server "x"'),
         (f"{HEAD}partition: x}}", 'inboxes[0].partition: there is no partition "x"'),
         (f"{HEAD}export: {{connection: x}}}}", 'inboxes[0].export.connection: there is no connection "x"'),
+        (
+            f"{HEAD}canary: {{every: 15m, mail_server: x}}}}",
+            'inboxes[0].canary.mail_server: there is no mail server "x"',
+        ),
+        (f"{HEAD}canary: {{every: 5s}}}}", 'inboxes[0].canary.every: "5s" is not between 1m and 1d'),
         (f"{HEAD}processor: incidnt}}", 'there is no record type "incidnt"; did you mean "incident"?'),
         (f"{HEAD}status_mapping: [{{status: Resolved, quick_action: x}}]}}", 'there is no quick action "x"'),
         (f"{HEAD}status_mapping: [{{status: Resolvd, quick_action: x}}]}}", 'incident has no status "Resolvd"'),

@@ -26,6 +26,7 @@ PARTS: Mapping[str, Any] = {
     "oauth": desk.OAuth,
     "google": desk.Google,
     "inboxes": desk.Inbox,
+    "canary": desk.Canary,
     "export": desk.Export,
     "status_mapping": desk.StatusMapping,
     "sender": desk.SenderPolicy,

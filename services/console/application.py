@@ -17,7 +17,7 @@ from urllib.parse import quote
 import anyio.to_thread
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.formparsers import MultiPartException
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -44,6 +44,7 @@ log = logging.getLogger(__name__)
 THREADS: Final = 8
 """Handlers at once; each thread has a connection to the store."""
 MAX_FIELDS, MAX_FILES = 2000, 20
+MAX_LENGTH_DIGITS: Final = 15
 FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 SET_UP: Final = "/set-up"
 BUG: Final = 500
@@ -121,10 +122,11 @@ class _Console:
             if not endpoint.own_proof and not is_own_origin(visit.headers, self.options.scheme):
                 raise Forbidden("this request does not come from a page of this console")
             visit = await _with_body(request, visit, endpoint.max_body)
-            token = visit.text("form_token") or visit.headers.get("x-form-token", "")
-            if not endpoint.own_proof and visit.secret and not is_form_token(token, visit.secret):
-                raise Forbidden("the form is not of this session; load the page again")
-        return await run_in_threadpool(endpoint.handler, visit)
+        try:
+            return await run_in_threadpool(_handled, visit, endpoint)
+        finally:
+            if visit.form is not None:
+                await visit.form.close()  # files that nobody has read
 
     def _bare(self, request: Request) -> Visit:
         headers = {name.lower(): value for name, value in request.headers.items()}
@@ -145,6 +147,15 @@ class _Console:
         if visit.person is not None and not visit.person.may(endpoint.right):
             raise Forbidden(f"your role, {visit.person.role}, does not allow this")
         return None
+
+
+def _handled(visit: Visit, endpoint: Endpoint) -> Response:
+    """The answer of the handler; a write shows the form token of its session first."""
+    if endpoint.method != "GET" and not endpoint.own_proof and visit.secret:
+        token = visit.text("form_token") or visit.headers.get("x-form-token", "")
+        if not is_form_token(token, visit.secret):
+            raise Forbidden("the form is not of this session; load the page again")
+    return endpoint.handler(visit)
 
 
 def _sign_in_for(visit: Visit) -> str:
@@ -191,17 +202,22 @@ def _secured(response: Response) -> Response:
 
 async def _with_body(request: Request, visit: Visit, most: int) -> Visit:
     """The visit with its form, or its body. Raises `TooLarge`, before it is read where its length is known."""
-    length = visit.headers.get("content-length", "")
-    if length.isdigit() and int(length) > most:
+    if _declares_more(visit, most):
         raise TooLarge
     bounded = Request(request.scope, _bounded(request.receive, most))
     if visit.headers.get("content-type", "").partition(";")[0].strip().lower() not in FORMS:
         return replace(visit, body=await bounded.body())
     try:
         form = await bounded.form(max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=most)
-    except MultiPartException as error:
-        raise NotAvailable(f"the form cannot be read: {error.message}") from error
+    except HTTPException as error:  # within an application Starlette makes this of its `MultiPartException`
+        raise NotAvailable(f"the form cannot be read: {error.detail}") from error
     return replace(visit, form=form)
+
+
+def _declares_more(visit: Visit, most: int) -> bool:
+    """Whether the header states that the body has more bytes."""
+    length = visit.headers.get("content-length", "")
+    return length.isascii() and length.isdigit() and (len(length) > MAX_LENGTH_DIGITS or int(length) > most)
 
 
 def _bounded(receive: Receive, most: int) -> Receive:

@@ -55,6 +55,13 @@ def is_own_origin(headers: Mapping[str, str], scheme: str) -> bool:
     return parts.scheme == scheme and parts.netloc.lower() == headers.get("host", "").lower()
 
 
+def is_own_page(headers: Mapping[str, str], scheme: str) -> bool:
+    """Whether a page of this console may read the answer to a GET: unlike a write, one may come without an origin."""
+    if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    return "origin" not in headers or is_own_origin(headers, scheme)
+
+
 def form_token(secret: str) -> str:
     """The token in the forms of a session: derived from its secret, so that another site knows neither."""
     return hmac.digest(secret.encode(), b"postroom form", hashlib.sha256).hex()

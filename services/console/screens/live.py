@@ -15,6 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response, StreamingResponse
 
 from services.console.endpoints import Endpoint
+from services.console.guards import is_own_page
 from services.console.visit import Forbidden
 from services.operator.access import Right
 from shared.contracts.errors import PostroomError
@@ -65,10 +66,7 @@ WATCH: Final = Watch()
 
 def live(visit: Visit) -> Response:
     """Open the stream. A page of another origin gets none, though browsers send cookies with its request."""
-    origin, site = visit.headers.get("origin"), visit.headers.get("sec-fetch-site", "same-origin")
-    if site not in {"same-origin", "none"} or (
-        origin and origin != f"{visit.options.scheme}://{visit.headers['host']}"
-    ):
+    if not is_own_page(visit.headers, visit.options.scheme):
         raise Forbidden("the event stream serves pages of this console alone")
     return StreamingResponse(
         _news(visit.app, visit.stopping), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}

@@ -13,6 +13,7 @@ from services.console import server
 from services.console.application import build
 from services.console.guards import form_token
 from services.console.options import Options
+from services.console.screens import sign_in
 from services.operator import access
 from tests.desk import Desk
 
@@ -35,6 +36,12 @@ class Client(TestClient):
 
 
 Clients = Callable[..., Client]
+
+
+@pytest.fixture(autouse=True)
+def _no_failures_before() -> None:
+    """Refused sign-ins of other tests do not count."""
+    sign_in.FAILURES._times.clear()
 
 
 @pytest.fixture

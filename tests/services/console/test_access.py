@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from services.console.application import build
+from services.console.application import MAX_FIELDS, MAX_FILES, build
 from services.console.endpoints import Endpoint, all_endpoints
 from services.console.guards import is_allowed_host, is_own_origin, is_trusted_peer
 from services.console.options import Options
@@ -26,11 +28,6 @@ from tests.services.console.conftest import ROLES, Clients, TestClient
 
 PASSWORD = "correct horse battery"
 ENDPOINTS = [pytest.param(each, id=f"{each.method} {each.path}") for each in all_endpoints()]
-
-
-@pytest.fixture(autouse=True)
-def _no_failures_before() -> None:
-    sign_in_screen.FAILURES._times.clear()
 
 
 def concrete(path: str) -> str:
@@ -64,7 +61,7 @@ def test_an_endpoint_answers_only_those_with_its_right(endpoint: Endpoint, clien
 
 
 @pytest.mark.parametrize(
-    "host", ["x/?", "evil.example", "localhost@evil.example", "localhost:80:80", "", "[::1", "a b"]
+    "host", ["x/?", "evil.example", "localhost@evil.example", "localhost:80:80", "localhost/?", "", "[::1", "a b"]
 )
 def test_no_endpoint_answers_under_another_name(host: str, clients: Clients) -> None:
     client = clients("administrator")
@@ -120,6 +117,26 @@ def test_the_token_of_the_first_user_counts_once(desk: Desk, clients: Clients) -
     assert access.offered_set_up(desk.app) is None
 
 
+@pytest.mark.parametrize("token", ["", "guessed"])
+def test_no_first_user_is_made_without_the_token_that_was_printed(desk: Desk, clients: Clients, token: str) -> None:
+    data = {"token": token, "name": "Eve", "password": PASSWORD}
+    for offered in (False, True):
+        if offered:
+            access.offered_set_up(desk.app)
+        made = clients().post("/set-up", data=data, headers={"Origin": "http://localhost"}, follow_redirects=False)
+        assert (made.status_code, desk.app.access.users.all()) == (409, [])
+
+
+def test_of_two_who_use_the_token_at_once_one_becomes_a_user(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = access.offered_set_up(desk.app)
+    assert token
+    monkeypatch.setattr(desk.app.access.users, "exist", lambda: False)  # both have looked before one has written
+    access.set_up(desk.app, token, "Ann", PASSWORD)
+    with pytest.raises(NotAvailable, match="was used"):
+        access.set_up(desk.app, token, "Eve", PASSWORD)
+    assert [each.name for each in desk.app.access.users.all()] == ["Ann"]
+
+
 def test_a_later_start_makes_an_earlier_token_void(desk: Desk) -> None:
     first, second = access.offered_set_up(desk.app), access.offered_set_up(desk.app)
     assert first
@@ -146,9 +163,40 @@ def test_signing_in_needs_the_password(desk: Desk, clients: Clients) -> None:
         assert "Name or password is wrong." in refused.text  # type: ignore[attr-defined]
 
 
+def test_a_session_that_somebody_else_chose_is_not_signed_in(desk: Desk, clients: Clients) -> None:
+    """Who can set a cookie in somebody's browser must not share the session (session fixation)."""
+    access.add_user(desk.app, "Ann", "viewer", PASSWORD)
+    victim, attacker, chosen = clients(), clients(), "chosen-by-somebody-else"
+    for client in (victim, attacker):
+        client.cookies.set("postroom", chosen)
+    data = {"name": "Ann", "password": PASSWORD}
+    answer = victim.post("/sign-in", data=data, headers={"Origin": "http://localhost"}, follow_redirects=False)
+    cookie = answer.headers["set-cookie"]
+    assert chosen not in cookie
+    assert {"HttpOnly", "Path=/", "SameSite=lax"} <= {each.strip() for each in cookie.split(";")}
+    assert attacker.get("/", follow_redirects=False).status_code == 303
+
+
+def test_behind_https_the_cookie_is_bound_to_this_host(desk: Desk) -> None:
+    access.add_user(desk.app, "Ann", "viewer", PASSWORD)
+    client = TestClient(build(desk.app, Options(secure=True)), base_url="https://localhost", follow_redirects=False)
+    data = {"name": "Ann", "password": PASSWORD}
+    cookie = client.post("/sign-in", data=data, headers={"Origin": "https://localhost"}).headers["set-cookie"]
+    assert cookie.startswith("__Host-postroom=")
+    assert {"Secure", "HttpOnly", "Path=/"} <= {each.strip() for each in cookie.split(";")}
+    assert client.post("/sign-in", data=data, headers={"Origin": "http://localhost"}).status_code == 403
+
+
 def test_a_user_without_a_password_signs_in_by_none(desk: Desk, clients: Clients) -> None:
     access.add_user(desk.app, "Ann", "viewer")
     assert signing_in(clients, "ann", "").status_code == 403  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("target", ["//evil.example", "https://evil.example/", "/\\evil.example"])
+def test_a_sign_in_leads_to_this_console_alone(desk: Desk, clients: Clients, target: str) -> None:
+    access.add_user(desk.app, "Ann", "viewer", PASSWORD)
+    answer = signing_in(clients, "Ann", PASSWORD, next=target)
+    assert answer.headers["location"] == "/"  # type: ignore[attr-defined]
 
 
 def test_after_five_refusals_a_name_has_to_wait(desk: Desk, clients: Clients) -> None:
@@ -249,10 +297,48 @@ def test_every_answer_has_the_headers_that_keep_it_at_home(clients: Clients) -> 
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_a_body_beyond_the_bound_is_refused_before_it_is_read(clients: Clients) -> None:
-    client = clients("administrator")
-    answer = client.post("/access/users", content=b"x" * (2 << 20), headers={"Origin": "http://localhost"})
+@pytest.mark.parametrize("length", [str(2 << 20), "9" * 5_000], ids=["more", "beyond all"])
+def test_a_body_beyond_the_bound_is_refused_before_it_is_read(clients: Clients, length: str) -> None:
+    client, read, sent = clients("administrator"), list[int](), list[Any]()
+
+    async def receive() -> dict[str, object]:
+        read.append(1)
+        return {"type": "http.request", "body": b"x", "more_body": False}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    given = {"host": "localhost", "origin": "http://localhost", "cookie": f"postroom={client.secret}"}
+    headers = [(name.encode(), value.encode()) for name, value in {**given, "content-length": length}.items()]
+    scope = {"type": "http", "method": "POST", "path": "/access/users", "query_string": b"", "headers": headers}
+    asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
+    assert (sent[0]["status"], read) == (413, [])
+
+
+def test_a_body_of_unknown_length_is_read_up_to_the_bound(clients: Clients) -> None:
+    pieces = (b"x" * (1 << 19) for _ in range(3))
+    answer = clients("administrator").post("/access/users", content=pieces, headers={"Origin": "http://localhost"})
     assert answer.status_code == 413
+
+
+MANY_FIELDS = {"data": {f"x{number}": "" for number in range(MAX_FIELDS + 1)}, "files": {"file": b"x"}}
+MANY_FILES = {"files": [("file", b"x") for _ in range(MAX_FILES + 1)]}
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        MANY_FIELDS,
+        MANY_FILES,
+        {"content": b"x=" + b"&x=" * MAX_FIELDS, "headers": {"Content-Type": "application/x-www-form-urlencoded"}},
+        {"content": b"x", "headers": {"Content-Type": "multipart/form-data"}},
+    ],
+    ids=["fields", "files", "encoded fields", "no boundary"],
+)
+def test_a_form_of_too_many_parts_is_refused(clients: Clients, form: dict[str, Any]) -> None:
+    headers = {"Origin": "http://localhost", **form.get("headers", {})}
+    answer = clients("administrator").post("/try", **{**form, "headers": headers})
+    assert (answer.status_code, "The form cannot be read" in answer.text) == (409, True)
 
 
 def test_who_is_limited_to_inboxes_sees_no_other_and_administers_nothing() -> None:

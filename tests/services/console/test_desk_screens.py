@@ -331,6 +331,16 @@ def test_a_cause_is_replayed_as_a_job_with_a_rate(full: Desk, clients: Clients) 
     assert sorted(each.total for each in full.app.jobs.recent(9)) == [1, 2]
 
 
+def test_causes_are_those_of_letters_that_the_person_sees(full: Desk, clients: Clients) -> None:
+    every, own = clients("operator"), clients("operator", inboxes=["sales"])
+    (path,) = set(re.findall(r"/dead-letters/causes/\w+", every.get("/dead-letters").text))
+    counts = [re.findall(r'data-label="letters">(\d+)<', each.get("/dead-letters").text) for each in (every, own)]
+    assert counts == [["2"], ["1"]]
+    of_cause = own.get(path).text
+    assert f"/dead-letters/{letters(full)['sales']}" in of_cause
+    assert f"/dead-letters/{letters(full)['support']}" not in of_cause
+
+
 def test_only_an_administrator_starts_an_inbox_that_is_switched_off(full: Desk, clients: Clients) -> None:
     full.configure(a_configuration(SUPPORT, an_inbox("sales", enabled=False)))
     clients("operator").submit("/inboxes/sales/start")

@@ -142,6 +142,16 @@ def test_mail_of_another_inbox_is_not_found(desk: Desk, clients: Clients) -> Non
     assert desk.app.mails.get(id_).outcome == "rejected"
 
 
+def test_a_job_of_somebody_else_is_not_found_by_who_is_limited_to_inboxes(desk: Desk, clients: Clients) -> None:
+    desk.receive(an_absence())
+    whole, limited = clients("operator"), clients("operator", inboxes=["support"])
+    fields = hidden(whole.get("/mails/act?verb=release&scope=all&outcome=rejected").text)
+    path = whole.submit("/mails/act", **fields, reason="back").headers["location"]
+    assert (limited.get(path).status_code, limited.submit(f"{path}/stop").status_code) == (404, 404)
+    assert path not in limited.get("/jobs").text
+    assert whole.get(path).status_code == 200
+
+
 def test_an_action_on_many_needs_the_token_of_its_page_and_discarding_a_reason(desk: Desk, clients: Clients) -> None:
     (mail,) = desk.receive(an_absence())
     client, chosen = clients("operator"), {"scope": "selected", "id": mail["_id"], "number": "1"}
@@ -217,6 +227,28 @@ def test_the_html_of_a_mail_has_a_policy_of_its_own(desk: Desk, clients: Clients
     assert "evil.example" not in answer.text
     assert "script" not in answer.text
     assert 'src="data:,"' in answer.text
+
+
+def test_the_frame_of_html_has_no_scripts_and_no_origin(desk: Desk, clients: Clients) -> None:
+    (mail,) = desk.receive(a_mail(html="<p>on fire</p>"))
+    page = clients("operator").get(f"/mails/{mail['_id']}?tab=html").text
+    (frame,) = re.findall(r"<iframe([^>]*)>", page)
+    assert re.search(r" sandbox(?=\s|$)", frame), "without any value: nothing is allowed"
+    assert page.count("<iframe") == 1
+
+
+HOSTILE = '</textarea></title><script>alert(1)</script>"><img src=x onerror=alert(1)>'
+
+
+@pytest.mark.parametrize(
+    "path", ["/mails", "/rejected", "/mails/{}", "/mails/{}/edit", "/mails/{}/allow", "/try?mail={}"]
+)
+def test_a_hostile_subject_is_text(desk: Desk, clients: Clients, path: str) -> None:
+    (mail,) = desk.receive(a_mail(subject=f"Out of office {HOSTILE}", html="<p>x</p>"))
+    page = clients("operator").get(path.format(mail["_id"])).text
+    assert "<h1" in page
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
 
 
 @pytest.mark.req("PR-01")

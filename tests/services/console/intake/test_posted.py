@@ -158,6 +158,21 @@ def test_a_form_of_sendgrid_without_signature_is_refused(client: Client) -> None
         assert client.post("/intake/support/sendgrid", content=body, headers=headers).status_code == 401
 
 
+def test_a_form_of_sendgrid_that_is_posted_again_makes_no_other_mail(at_desk: Desk, client: Client) -> None:
+    """Who saw a signed form can send it again; it stays what it was."""
+    form = multipart({"email": MAIL.decode()})
+    assert [sendgrid(client, *form), sendgrid(client, *form)] == [200, 200]
+    at_desk.work()
+    assert len(at_desk.mails()) == 1
+
+
+@pytest.mark.parametrize("password", [None, "", "guessed"])
+def test_a_form_of_postmark_needs_its_password(at_desk: Desk, client: Client, password: str | None) -> None:
+    auth = {} if password is None else {"auth": ("postmark", password)}
+    answer = client.request("POST", "/intake/support/postmark", json={"RawEmail": MAIL.decode()}, **auth)
+    assert (answer.status_code, on_intake(at_desk)) == (401, 0)
+
+
 def test_a_form_of_postmark_becomes_a_record(at_desk: Desk, client: Client) -> None:
     token = add_token(at_desk.app, "support", "olga").secret
     body = {"RawEmail": MAIL.decode(), "OriginalRecipient": "support@example.com", "Attachments": []}

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Document, Documents
 from shared.store.mails import OUTCOMES, message_key
 

@@ -12,12 +12,14 @@ import base64
 import json
 import random
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from pathlib import Path
 from typing import Any
+
+from shared.lazy_dataclass import dataclass
 
 INBOX = "support@desk.example"
 SMALL = {"plain": 80, "reply": 20}

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 from bench import content, corpus
 from bench.processes import POSTROOM, Cost, environment, run
 from shared.embedded.documents import EmbeddedDocuments
+from shared.lazy_dataclass import dataclass
 from shared.store.indexes import INDEXES
 
 PRELOAD_SEED = 7

@@ -9,8 +9,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
+
+from shared.lazy_dataclass import dataclass
 
 ROOT = Path(__file__).resolve().parents[1]
 POSTROOM = (sys.executable, "-m", "services.cli.main")

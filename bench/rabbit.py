@@ -13,7 +13,6 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from bench.processes import POSTROOM, ROOT, Cost, Failed, cpu_of, environment, p
 from services.pipeline import STAGES
 from services.queues import QUEUES
 from shared.embedded.documents import EmbeddedDocuments
+from shared.lazy_dataclass import dataclass
 from shared.mongodb.documents import MongoDocuments
 from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import PARKED, RETRY

@@ -7,10 +7,11 @@ import os
 import shlex
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from bench import embedded, rabbit
+from shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

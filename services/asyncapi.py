@@ -11,7 +11,6 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +20,7 @@ from services.queues import QUEUES
 from shared.contracts import codec
 from shared.contracts.events import MailRejected, RecordChanged
 from shared.contracts.fields import Kinds, made_of, members_of
+from shared.lazy_dataclass import dataclass
 
 Json = dict[str, Any]
 RECORD_ACTIONS = (

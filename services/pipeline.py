@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ from shared.contracts.events import (
     SenderMatched,
     ServiceTargetReached,
 )
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import DEAD_LETTER, INTAKE
 from shared.runtime.stage import Stage
 

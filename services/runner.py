@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -21,6 +20,7 @@ from shared.app import App
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event
 from shared.intake import RawMail
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import INTAKE, PARKED, RETRY, Consumer, Depth, Message
 from shared.runtime.envelope import carry, pack
 from shared.runtime.hooks import Hook, Hooks

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -19,6 +18,7 @@ from shared.contracts.errors import Misconfigured, PostroomError
 from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.documents import EmbeddedDocuments
 from shared.embedded.file import LocalFile
+from shared.lazy_dataclass import dataclass
 from shared.reply_tokens import NO_KEY, ReplyTokens, keys_of, own_keys
 from shared.runtime.broker import Broker, WorkQueues
 from shared.store.arrivals import Arrivals

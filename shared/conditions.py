@@ -7,8 +7,9 @@ compare with, all of which have to hold. Texts are compared whatever their case,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
+
+from shared.lazy_dataclass import dataclass
 
 Condition = Any
 """A scalar, a tuple of scalars, or a mapping of words to one of both."""

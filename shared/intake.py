@@ -11,7 +11,6 @@ import hashlib
 import uuid
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -22,6 +21,7 @@ from shared.contracts.events import History, MailReceived
 from shared.contracts.mail import Address
 from shared.encoded_words import decoded
 from shared.ids import mail_id
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
 from shared.runtime.crash_points import crash_point

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 LARGEST: Final = 256 * 1024 * 1024

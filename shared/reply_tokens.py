@@ -17,13 +17,13 @@ import secrets
 from base64 import b32decode, b32encode
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from shared.addresses import address_key
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 
 Keys = Callable[[], Sequence[bytes]]
 KEY_FILE: Final = "token-key"

@@ -9,10 +9,11 @@ moments are aware and in UTC.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from shared.lazy_dataclass import dataclass
 
 DAY_MINUTES: Final = 24 * 60
 MAX_IDLE_DAYS: Final = 3700

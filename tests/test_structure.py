@@ -97,9 +97,16 @@ def test_shared_imports_no_service() -> None:
 
 
 def test_contracts_import_the_standard_library_only() -> None:
+    """And the decorator that stands for the library's `dataclass`."""
     imports = {each for name, found in _all_imports().items() if name.startswith("shared.contracts") for each in found}
     foreign = {each for each in imports if each.split(".")[0] not in sys.stdlib_module_names}
-    assert {each for each in foreign if not each.startswith("shared.contracts")} == set()
+    assert {each for each in foreign if not each.startswith(("shared.contracts", "shared.lazy_dataclass"))} == set()
+
+
+def test_data_classes_are_those_that_are_made_at_first_use() -> None:
+    """`from shared.lazy_dataclass import dataclass`: one that the library compiles at import slows every start."""
+    compiled = {name for name, found in _all_imports().items() if "dataclasses.dataclass" in found}
+    assert compiled - {"shared.lazy_dataclass"} == set()
 
 
 def test_the_operator_room_knows_no_command_line() -> None:

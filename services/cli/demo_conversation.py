@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -20,6 +20,7 @@ import click
 from services.cli import output
 from services.cli.base import as_json
 from shared.clock import FixedClock
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from pathlib import Path

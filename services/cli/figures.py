@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from services.figures.server import FiguresOfProcess

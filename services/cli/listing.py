@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 import click
@@ -11,6 +10,7 @@ import click
 from services.cli import output
 from services.cli.base import as_json
 from services.operator.paging import Page, page_of
+from shared.lazy_dataclass import dataclass
 
 __all__ = ("Listing", "Page")
 

@@ -6,11 +6,11 @@ The application is built from it, the navigation is made of it, and tests walk i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.access import Right
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Self
 
 from services.console.guards import LOCAL_HOSTS
 from services.console.oidc import OidcOptions
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 
 HOST: Final = "127.0.0.1"
 PORT: Final = 8025

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -17,6 +17,7 @@ from services.operator import access
 from services.operator.access import Person, Right
 from services.operator.errors import NotAvailable
 from services.operator.times import zone
+from shared.lazy_dataclass import dataclass
 from shared.store.settings import timezone
 
 if TYPE_CHECKING:

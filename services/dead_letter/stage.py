@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 from shared import intake
@@ -18,6 +17,7 @@ from shared.config.model import Configuration, Inbox
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import IncidentWanted
 from shared.ids import mail_id
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import DEAD_LETTER, INTAKE, Message
 from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, MailEnded, Outcome

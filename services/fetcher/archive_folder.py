@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import eq
 from typing import Generic, TypeVar
 
 from services.fetcher.mailbox import ArchiveFolderMissing
 from shared.config.model import Inbox
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection_test import WILL_BE_CREATED
 
 Found = TypeVar("Found")

@@ -8,7 +8,7 @@ protocols are imported.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import timedelta
 from importlib import import_module
 from types import MappingProxyType, TracebackType
@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from shared.config.model import Inbox
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.account import account_of
 from shared.mail_network.connection import Refusal, Step
 from shared.mail_network.connection_test import TestResult

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
 from services.fetcher.mailbox import FolderScan, Key, KeyStates, Waiting
+from shared.lazy_dataclass import dataclass
 
 CHUNK_MAILS = 100
 RETRIES_PER_POLL = 5

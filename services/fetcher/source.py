@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 
 from services.fetcher import mailbox, slots
@@ -26,6 +26,7 @@ from shared.clock import Clock, SystemClock
 from shared.config.model import Inbox, Settings
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.mail_network import connection_test
 from shared.mail_network.connection import AuthenticationRefused, Refusal, Throttled
 from shared.mail_network.connection_test import TestResult

@@ -10,13 +10,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from services.fetcher.automatic import is_automatic
 from services.fetcher.ledger import Ledger
 from services.fetcher.mailbox import Key, Mailbox, NotInFolder, TooLarge, Unfetchable, Waiting
 from shared.config.model import Inbox
 from shared.contracts.errors import BoundExceeded, Misconfigured, Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection import Unreachable
 from shared.runtime.hooks import Committed, Failed, Hooks, Retried, Settled, Taken
 from shared.runtime.lease import Lease, LeaseLost

@@ -7,8 +7,9 @@ the alert rules and the dashboards are checked against this table.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from shared.lazy_dataclass import dataclass
 
 Kind = Literal["counter", "gauge", "histogram"]
 PREFIX: Final = "postroom_"

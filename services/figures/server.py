@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from services.figures.health import Pulse, unready
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry

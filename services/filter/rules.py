@@ -7,7 +7,6 @@ against loops (PR-02) and the limits of the settings; the preconfigured rules of
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
@@ -15,6 +14,7 @@ from shared.addresses import address_key, address_keys
 from shared.config.model import Inbox, Rule, Settings
 from shared.contracts.events import Envelope
 from shared.contracts.mail import ParsedMail
+from shared.lazy_dataclass import dataclass
 
 KINDS: Final = {
     "report": "a delivery or feedback report, no request",

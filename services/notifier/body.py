@@ -11,13 +11,14 @@ import hashlib
 import re
 from base64 import b64decode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from email.message import EmailMessage
 from email.policy import SMTP
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 from shared.config.readers import IMAGES
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.mail_text.html_text import html_of
 

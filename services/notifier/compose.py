@@ -10,7 +10,7 @@ from __future__ import annotations
 import ipaddress
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Literal
@@ -20,6 +20,7 @@ from services.notifier.body import Body, File
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.contracts.mail import Address
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.mail_network.connection import InvalidHost, host_name
 

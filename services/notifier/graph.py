@@ -10,7 +10,6 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import Message
@@ -23,6 +22,7 @@ from services.notifier.smtp import Deferred, Refused, Sent, ServerAccess, Uncert
 from services.notifier.web import uncertain_without_answer
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.mail_network import connection_test
 from shared.mail_network.account import account_of
 from shared.mail_network.connection import AuthenticationRefused, Unreachable

@@ -7,13 +7,13 @@ it sends, `try` asks for what it shows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from shared import rules
 from shared.addresses import address_key, address_keys
 from shared.config.model import Configuration, Format, MailServer
 from shared.contracts.change import Notification
 from shared.contracts.mail import Address
+from shared.lazy_dataclass import dataclass
 from shared.patterns import PatternTime, PatternTimeSpent
 from shared.store.outbox import OutboxState, SendingSide
 from shared.store.people import People, StoredPerson

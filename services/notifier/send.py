@@ -7,7 +7,7 @@ mail once, under the same Message-ID, if its delivery status is unknown. Separat
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from types import MappingProxyType
 
@@ -17,6 +17,7 @@ from services.notifier.smtp import Sent, ServerAccess, Uncertain
 from shared.config.model import MailServer, Settings
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.contracts.mail import Address
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.sasl import Credentials
 from shared.mail_network.tokens import TokenSource

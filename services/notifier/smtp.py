@@ -15,11 +15,11 @@ import socket
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.mail_network import connection_test, logins
 from shared.mail_network.connection import (
     CONNECT_SECONDS,

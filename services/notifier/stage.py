@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -24,6 +24,7 @@ from shared.config.model import Configuration, MailServer, Settings
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.contracts.events import NotificationQueued
 from shared.contracts.mail import Address
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection import AuthenticationRefused, Throttled
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Emit, Outcome, OutgoingEnded, Retry, Wait

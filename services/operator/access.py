@@ -6,13 +6,14 @@ The command line makes users with these functions, and the console signs them in
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from enum import IntEnum, StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from services.operator.errors import NotAvailable, UnknownName
+from shared.lazy_dataclass import dataclass
 from shared.store.access import Session, User, hash_of, key_of
 
 if TYPE_CHECKING:

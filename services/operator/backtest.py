@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,7 @@ from services.operator.dry_run import DryRun, dry_run_stored
 from services.parser import guarded
 from services.parser.guarded import Overdue
 from shared.contracts.errors import PostroomError, Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.store.configuration import after_apply
 
 if TYPE_CHECKING:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import logging
 import threading
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from services.operator.backtest import Backtest, compare_all, new_backtest
 from services.operator.errors import NotAvailable
 from shared.contracts.errors import PostroomError
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from shared.app import App

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,6 +22,7 @@ from shared.config.schema import SECTIONS
 from shared.config.secrets import Missing, missing
 from shared.config.tree import cut_texts
 from shared.config.writing import to_yaml
+from shared.lazy_dataclass import dataclass
 from shared.mail_network import sasl
 from shared.store import configuration as store
 from shared.store.configuration_changes import ConfigurationChange, ConfigurationChanges

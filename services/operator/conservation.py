@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import Final, Protocol
@@ -24,6 +24,7 @@ from typing import Final, Protocol
 from services.queues import NOTIFIER, RECORD_WRITER
 from shared.app import App
 from shared.contracts.events import IncidentWanted
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import DEAD_LETTER, INTAKE, PARKED, RETRY, Depth
 from shared.store.arrivals import DUPLICATE, HANDED_IN, UNREADABLE
 from shared.store.dead_letters import OPEN, LetterQuery

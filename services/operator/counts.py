@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.inboxes import unread_inboxes
 from services.operator.standstill import outgoing_mail, paused_stages
+from shared.lazy_dataclass import dataclass
 from shared.store.arrivals import HANDED_IN
 from shared.store.mails import OUTCOMES
 from shared.store.outbox import QUEUED, OutboxState

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Final
 
 from shared.config.model import Configuration, Inbox, MailServer
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 
 WARN_DAYS: Final = 14
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.finding import find_one
 from services.operator.view import values_of
+from shared.lazy_dataclass import dataclass
 from shared.store.dead_letters import LetterQuery
 
 if TYPE_CHECKING:

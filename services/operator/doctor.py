@@ -7,7 +7,6 @@ mails have an outcome, and a person decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
 
@@ -24,6 +23,7 @@ from shared.config.checks import complaints
 from shared.config.model import Inbox
 from shared.config.secrets import missing
 from shared.contracts.errors import PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection_test import TestResult
 from shared.store.inbox_states import InboxState, InboxStates
 from shared.store.ledger import LedgerEntries

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from functools import cache
 from typing import Any
 
@@ -45,6 +45,7 @@ from shared.contracts.errors import BoundExceeded, Misconfigured, PostroomError,
 from shared.contracts.events import Envelope, IncidentWanted, MailAccepted, MailParsed, MailRejected, SenderMatched
 from shared.contracts.mail import ParsedMail
 from shared.ids import mail_id
+from shared.lazy_dataclass import dataclass
 from shared.sending import as_sent
 from shared.store.mails import StoredMail
 from shared.store.outbox import SendingSide

@@ -11,7 +11,6 @@ import difflib
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from email.header import Header
 from email.utils import formataddr, getaddresses
 from typing import TYPE_CHECKING, Final
@@ -21,6 +20,7 @@ from services.operator.errors import NotAvailable
 from shared.encoded_words import decoded
 from shared.ids import derived_id, mail_id
 from shared.intake import RawMail
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.store.journal import JournalEntry
 from shared.store.mail_copies import MailCopies, MailCopy

@@ -6,10 +6,10 @@ One has filled in a form that was made from an earlier version; the other has sa
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from services.operator.settings_form import Filled, FormField, every_field, removes, value_at
+from shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

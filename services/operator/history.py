@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,7 @@ from shared.contracts.events import History
 from shared.embedded.mail_order import BoxedMail, MailOrder
 from shared.ids import derived_id, mail_id
 from shared.intake import RawMail
+from shared.lazy_dataclass import dataclass
 from shared.mail_files import Source
 from shared.store.ledger import LedgerEntries, LedgerEntry
 from shared.store.mails import message_key

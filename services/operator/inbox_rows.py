@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from services.operator.inboxes import InboxView, inbox_views
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from shared.app import App

@@ -10,7 +10,7 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +26,7 @@ from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.secrets import missing
 from shared.config.values import ENVIRONMENT_REFERENCE, FILE_REFERENCE
 from shared.contracts.errors import Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.store import configuration as store
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -20,6 +20,7 @@ from shared.config.model import Configuration, Google, Inbox, MailServer, OAuth
 from shared.config.values import Secret
 from shared.config.writing import to_yaml
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.mail_network import connection_test, microsoft
 from shared.mail_network.microsoft import DELEGATED
 from shared.mail_network.sasl import Credentials

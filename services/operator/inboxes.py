@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from services.operator.credential_ends import CredentialEnd, credential_end
 from services.operator.errors import NotAvailable
 from services.operator.view import values_of
 from shared.contracts.errors import BoundExceeded, Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.store.configuration import Made, switch
 from shared.store.inbox_states import OPERATOR, InboxState, InboxStates
 

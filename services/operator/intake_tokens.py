@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable, UnknownName
 from services.operator.finding import find_one
 from services.operator.view import values_of
+from shared.lazy_dataclass import dataclass
 from shared.store.intake_tokens import IntakeToken, hash_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator import actions
@@ -17,6 +17,7 @@ from services.operator.finding import find_one
 from services.operator.mail_list import MailSearch, all_that_match
 from services.operator.view import values_of
 from shared.contracts.errors import PostroomError, Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.store.dead_letters import OPEN, DeadLetter, LetterQuery
 from shared.store.jobs import JobFailure, Kind, StoredJob, Verb, failure
 from shared.store.mails import MailQuery, StoredMail

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from html import unescape
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from services.parser import guarded
 from services.parser.stage import for_desk
 from shared.contracts.errors import BoundExceeded, PostroomError
 from shared.encoded_words import decoded
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
@@ -22,6 +22,7 @@ from services.operator.mails import (
 from services.operator.paging import Page, PageOf, page_of
 from services.operator.records import record_called
 from shared.contracts.errors import PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.store.mails import IN_FLIGHT, MailQuery, StoredMail
 from shared.store.search_words import searched_words

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from services.notifier import send
@@ -11,6 +10,7 @@ from services.notifier.compose import Outgoing
 from services.operator.errors import NotAvailable
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.contracts.mail import Address
+from shared.lazy_dataclass import dataclass
 from shared.mail_network import connection_test
 from shared.mail_network.connection import Step
 from shared.mail_network.connection_test import TestResult

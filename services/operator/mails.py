@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from heapq import merge
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +12,7 @@ from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
 from services.operator.paging import Page
 from services.operator.view import values_of
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import INTAKE
 from shared.store.dead_letters import LetterQuery

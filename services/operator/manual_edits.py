@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +26,7 @@ from shared.config.model import RecordType
 from shared.contracts.change import Activity, Change
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event, RecordChanged
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import Message
 from shared.runtime.worker import is_announcement
 from shared.store.outbox import SendingSide

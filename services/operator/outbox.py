@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.actions import journal_action
@@ -10,6 +10,7 @@ from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
 from services.operator.view import values_of
 from shared.contracts.events import NotificationQueued
+from shared.lazy_dataclass import dataclass
 from shared.runtime.outcome import Retry, Wait
 
 if TYPE_CHECKING:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import islice
 from typing import Generic, TypeVar
+
+from shared.lazy_dataclass import dataclass
 
 T = TypeVar("T")
 

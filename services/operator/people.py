@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable
 from services.operator.view import values_of
+from shared.lazy_dataclass import dataclass
 from shared.store.people import HistoryEntry, StoredPerson
 
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared.contracts.errors import PostroomError
 from shared.intake import RawMail
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from shared.app import App

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from services.operator.stages import stage_of_queue
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from services.operator.queues import QueueState

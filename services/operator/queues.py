@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from services.operator.stages import stage_of_queue
 from services.queues import EXPORTER, FILTER, NOTIFIER, RECORD_WRITER, SENDER_MATCHER
 from shared.config.values import ENVIRONMENT_REFERENCE
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import DEAD_LETTER, INTAKE, RETRY
 
 if TYPE_CHECKING:

@@ -6,12 +6,13 @@ Separate from the command line, so that command line and console show the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.errors import NotAvailable, UnknownName
 from services.operator.view import values_of
+from shared.lazy_dataclass import dataclass
 from shared.store.record import Record, StoredActivity
 
 if TYPE_CHECKING:

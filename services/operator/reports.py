@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from services.schedule.report_table import Table
 from services.schedule.reports import make, recipients_of
 from shared.config.cron import Cron
 from shared.config.problems import nearest
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from shared.app import App

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from importlib.resources import files
@@ -25,6 +25,7 @@ from shared.config.reading import read_items
 from shared.config.tree import Item, Mapped, Sequenced, Text, Unparsable
 from shared.config.values import Secret
 from shared.contracts.fields import Kinds, Member, made_of, members_of
+from shared.lazy_dataclass import dataclass
 
 FieldKind = Literal[
     "text", "long text", "number", "duration", "size", "switch", "choice", "several", "lines", "yaml", "secret"

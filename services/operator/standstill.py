@@ -9,7 +9,6 @@ still is all there.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
@@ -18,6 +17,7 @@ from services.operator.actions import OPERATOR
 from services.operator.mails import SHORT_ID, journal_of
 from services.operator.queues import queue_states
 from services.pipeline import STAGES
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import PARKED, RETRY
 from shared.store.inbox_states import InboxStates

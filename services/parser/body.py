@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Container, Mapping
-from dataclasses import dataclass
 from html import unescape
 from urllib.parse import unquote
 
@@ -22,6 +21,7 @@ from services.parser.htmltree.builder import Limits
 from services.parser.htmltree.size import size
 from services.parser.tree import Part
 from shared.contracts.mail import Attachment
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 

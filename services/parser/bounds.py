@@ -7,7 +7,7 @@ that applies them, so that they can be read, configured and tested in one place.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

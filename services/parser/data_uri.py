@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from html import unescape
 from urllib.parse import unquote_to_bytes
 
 from services.parser import transfer
 from services.parser.defects import Defects
 from services.parser.htmltree.tokens import TooComplexError, tokens
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 _URI = lazy_compile(

@@ -7,7 +7,6 @@ left out, and the mail goes to the parser as any other one.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -16,6 +15,7 @@ from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.headers import Headers, parse_block
 from shared.contracts.errors import BoundExceeded
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.text import from_iso
 

@@ -11,7 +11,7 @@ import binascii
 import re
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from types import MappingProxyType
 from urllib.parse import unquote_to_bytes
@@ -20,6 +20,7 @@ from services.parser import charset
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from shared.contracts.errors import BoundExceeded
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 _FOLD = lazy_compile(rb"\n(?=[ \t])")

@@ -8,7 +8,7 @@ plain text with lists, tables, links and quotations (`> `), leaving out what a r
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from html import unescape
 from itertools import islice
 
@@ -16,6 +16,7 @@ import nh3
 from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 from services.parser.htmltree.elements import names
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 _ANY_TAG = lazy_compile(r"<[^<>]{0,5000}>")

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from services.parser import bounce, phrases
 from services.parser import signs as header_signs
 from services.parser.bounces import notices, pieces
 from shared.contracts.mail import Bounce, Kind
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from services.parser import address, body, dates, ids, kind, reply, rewritten, tree
 from services.parser.bounds import Bounds
@@ -18,6 +17,7 @@ from services.parser.defects import Defects
 from services.parser.headers import Headers
 from services.parser.quotes import forwarded
 from shared.contracts.mail import Address, ParsedMail, Routing
+from shared.lazy_dataclass import dataclass
 
 __all__ = ["Bounds", "Reading", "read"]
 

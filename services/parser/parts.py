@@ -7,13 +7,14 @@ into the tree, whose depth is limited.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from html import escape
 
 from services.parser import binary, data_uri, enriched, flowed, names, smime, tnef, tree, uu
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.tree import Part
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 _BODIES = frozenset({"text/plain", "text/html"})

@@ -18,12 +18,12 @@ import signal
 import struct
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final, NoReturn
 
 from services.parser import child, frames, limits, mime
 from services.parser.mime import Reading
 from shared.contracts.errors import BoundExceeded, Undecodable
+from shared.lazy_dataclass import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,6 @@ Separate from `mime` because these results are guesses about people and programs
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from services.parser.charset import with_lf
 from services.parser.quotes import cutting, headerblock, signature, words
 from services.parser.quotes.announcements import Answered
 from shared.contracts.mail import Passage
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:

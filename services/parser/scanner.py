@@ -8,8 +8,9 @@ character is read once.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 _STRUCTURE = lazy_compile(r'[",;:<>()\[\]\\]')

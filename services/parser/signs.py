@@ -6,11 +6,11 @@ Separate from `kind`, which combines these signs with structure and words.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from services.parser import phrases
 from services.parser.quotes import words
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ lead to the content are read, in BER with lengths of either form, without recurs
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from shared.lazy_dataclass import dataclass
 
 _SIGNED_DATA = bytes.fromhex("2a864886f70d010702")
 _SEQUENCE, _OID, _OCTETS, _OCTETS_IN_PIECES, _EXPLICIT = 0x30, 0x06, 0x04, 0x24, 0xA0

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
 from services.parser import guarded, rewritten
@@ -26,6 +26,7 @@ from shared.contracts.events import Envelope, MailParsed, MailReceived
 from shared.contracts.mail import ParsedMail
 from shared.ids import mail_id
 from shared.intake import read
+from shared.lazy_dataclass import dataclass
 from shared.loops import loop_key
 from shared.runtime.broker import INTAKE
 from shared.runtime.current_mail import current_mail

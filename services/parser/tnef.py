@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 
 from services.parser import charset, names, rtf
 from services.parser.defects import Defects
+from shared.lazy_dataclass import dataclass
 
 _SIGNATURE = b"\x78\x9f\x3e\x22"
 _MOST_FILES = 1_000

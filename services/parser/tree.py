@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.headers import EMPTY, Headers, Parameterised, parameterised, parse_block
 from shared.contracts.errors import BoundExceeded
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 __all__ = ["Headers", "Part", "parse", "walk"]

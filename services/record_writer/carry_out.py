@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from shared.config.model import PEOPLE_TYPES
@@ -12,6 +12,7 @@ from shared.contracts.change import Change, Notification
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event, NotificationQueued, RecordChanged
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.runtime.crash_points import crash_point
 from shared.sending import as_sent
 from shared.store.canaries import Canaries

@@ -8,7 +8,7 @@ Where no record is written, the mail's own document is the commit point.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 
 from services.record_writer.approval_flow import advance, forget
@@ -29,6 +29,7 @@ from shared.config.model import Configuration, Inbox
 from shared.contracts.change import Change, Target
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.contracts.events import Event, ExportWanted, IncidentWanted, MailRejected, Sender
+from shared.lazy_dataclass import dataclass
 from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Fail, MailEnded, Outcome, Wait, emit
 from shared.store.mails import OutcomeName, RecordLabel, StoredMail

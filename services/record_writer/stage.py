@@ -7,7 +7,6 @@ means is decided by pure functions (`decide/`); `commit` writes the decision.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from services.record_writer.carry_out import Stores
 from services.record_writer.commit import commit, commit_incident, decided_before
@@ -21,6 +20,7 @@ from shared.clock import Clock
 from shared.config.model import Configuration
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import IncidentWanted, SenderMatched, ServiceTargetReached
+from shared.lazy_dataclass import dataclass
 from shared.reply_tokens import ReplyTokens
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Outcome

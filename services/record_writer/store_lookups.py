@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from services.record_writer.carry_out import Stores
 from shared.contracts.mail import ParsedMail
+from shared.lazy_dataclass import dataclass
 from shared.store.canaries import CanaryState
 from shared.store.mails import StoredMail
 from shared.store.outbox import OutboxMail, Recipients

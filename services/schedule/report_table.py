@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -16,6 +15,7 @@ from shared.conditions import Compared, holds
 from shared.config.model import Configuration, RecordType, Report
 from shared.config.readers import UNITS
 from shared.config.rule_checks import QUERY
+from shared.lazy_dataclass import dataclass
 from shared.record_values import value_of
 from shared.store.record import Record
 

@@ -7,10 +7,11 @@ processes do at once removes the same things.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from shared.lazy_dataclass import dataclass
 from shared.store.sweeps import Sweeps, SweepState
 
 STEP: Final = 500

@@ -6,12 +6,11 @@ by a field that holds the address or by a fixed value of a field (IV-24).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from shared.addresses import address_key, address_keys
 from shared.config.model import Inbox, ObjectMatch, Settings
 from shared.contracts.events import Sender
 from shared.contracts.mail import Address
+from shared.lazy_dataclass import dataclass
 from shared.store.people import People
 from shared.store.record import Record, search_key
 from shared.store.records import Records

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 from shared.config.model import Configuration
 from shared.config.problems import nearest
+from shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

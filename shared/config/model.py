@@ -10,7 +10,7 @@ start look at all of them, and need not compile them first.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from datetime import timedelta
 from functools import lru_cache
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from shared.addresses import address_key
 from shared.config import keys
 from shared.config.readers import one_of
 from shared.config.values import Secret
+from shared.lazy_dataclass import dataclass
 
 Tls = Literal["none", "starttls", "implicit"]
 InboxProtocol = Literal["imap", "pop3", "ews", "graph", "gmail", "none"]

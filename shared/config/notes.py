@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.addresses import address_key
@@ -22,6 +21,7 @@ from shared.config.model import Configuration, Inbox, MailServer
 from shared.config.online_exchange import find_online_exchange
 from shared.config.rule_checks import teams_without_people
 from shared.config.schema import marked
+from shared.lazy_dataclass import dataclass
 
 KEPT: Final = "kept, and without effect in this version"
 _PASSWORD_METHODS: Final = frozenset({"regular", "login", "plain", "basic"})

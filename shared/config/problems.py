@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from difflib import get_close_matches
 from pathlib import Path
 
 from shared.config.tree import Item
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

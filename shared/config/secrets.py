@@ -10,13 +10,13 @@ import os
 import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.config.model import Configuration, Inbox, MailServer
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 from shared.reply_tokens import key_fault
 
 TOKEN_KEY = "settings.token_key"  # noqa: S105 - a path in the configuration

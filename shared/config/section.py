@@ -7,12 +7,12 @@ all of them. What cannot be read is left at its default or, when nothing can be 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from shared.config.problems import InvalidValue, Location, UnusablePart, nearest_key
 from shared.config.readers import Read, T, kind_of
 from shared.config.tree import Item, Mapped, Sequenced, Text
+from shared.lazy_dataclass import dataclass
 
 MERGE: Final = "<<"
 _NOTHING: Final = object()

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 
 NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 Scalar = str | int | float | bool | None

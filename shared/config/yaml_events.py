@@ -10,12 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 import yaml
 
 from shared.config.tree import Item, Mapped, Sequenced, Text, Unparsable
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 MAX_DEPTH_LEVELS: Final = 30

@@ -7,11 +7,11 @@ everything that is needed for that: carrying it out reads no clock and looks not
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from shared.contracts.mail import Attachment
+from shared.lazy_dataclass import dataclass
 
 Action = Literal["create", "update", "none"]
 TargetKind = Literal["new", "update", "command", "create", "reject", "wait", "none", "covered", "undelivered"]

@@ -5,9 +5,8 @@ A field is added with a default; a new meaning is a new event. Every event names
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from shared.contracts.mail import Address, ParsedMail
+from shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

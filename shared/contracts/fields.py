@@ -10,9 +10,10 @@ import dataclasses
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
+
+from shared.lazy_dataclass import dataclass
 
 _PLAIN: Final = "plain"
 _MAPPINGS: Final = (Mapping, dict)

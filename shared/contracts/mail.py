@@ -6,8 +6,9 @@ prints. It holds facts that the mail claims; whether to believe them is decided 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from shared.lazy_dataclass import dataclass
 
 Kind = Literal["message", "bounce", "report", "auto-reply", "receipt", "calendar", "challenge"]
 """`bounce`: delivery failed or delayed; `report`: delivered, or an abuse report (RFC 3464, 5965);

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from functools import cache
 from operator import attrgetter, itemgetter
@@ -19,6 +19,7 @@ from typing import Any, Final, TypeVar
 
 from shared.contracts.errors import Undecodable
 from shared.contracts.fields import Kinds, made_of, members_of, named
+from shared.lazy_dataclass import dataclass
 
 __all__ = ["STORE", "WIRE", "Dialect", "from_plain", "named", "to_plain"]
 T = TypeVar("T")

@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from shared import processes
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.embedded.file import LocalFile
 from shared.embedded.relay import Post, Relay
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import (
     DEAD_LETTER,
     MAX_DELIVERIES,

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
+
+from shared.lazy_dataclass import dataclass
 
 MAX_PARENTS: Final = 100
 """Mails that a mail answers, the nearest first, of which one is looked for in the box."""

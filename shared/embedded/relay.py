@@ -14,7 +14,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, count
 from sqlite3 import Connection
 from types import TracebackType
@@ -22,6 +22,7 @@ from typing import Protocol
 
 from shared.contracts.errors import PostroomError
 from shared.embedded.file import LocalFile
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import Delivery, Message
 from shared.runtime.crash_points import crash_point
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 if TYPE_CHECKING:

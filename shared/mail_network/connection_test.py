@@ -8,11 +8,12 @@ from the protocols, so that IMAP, SMTP and the others answer alike.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.contracts.mapping import STORE
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection import (
     AuthenticationRefused,
     CleartextRefused,

@@ -10,10 +10,10 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from shared.contracts.errors import PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection import (
     InvalidHost,
     Step,

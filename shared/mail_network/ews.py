@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from shared.config.model import Inbox, MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.account import account_of
 from shared.mail_network.connection import AuthenticationRefused, Refusal, Step, Throttled, Unreachable
 from shared.mail_network.ews_discovery import Bearer, EwsAdapter, discover, offered_methods

@@ -10,9 +10,9 @@ import io
 import socket
 import ssl
 from contextlib import suppress
-from dataclasses import dataclass
 
 from shared.config.model import Inbox
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection import (
     CONNECT_SECONDS,
     Deadline,

@@ -10,10 +10,10 @@ from __future__ import annotations
 from base64 import b64decode, b64encode
 from binascii import Error as Base64Error
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 from shared.contracts.errors import Misconfigured, PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.mail_network import sasl
 from shared.mail_network.connection import (
     AuthenticationRefused,

@@ -13,10 +13,11 @@ import secrets
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.mail_network.connection import AuthenticationRefused, Unreachable
 from shared.mail_network.extras import is_installed, required

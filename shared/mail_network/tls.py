@@ -11,13 +11,13 @@ import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from shared.config.model import Inbox, MailServer
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 from shared.mail_network import certificates
 from shared.mail_network.certificates import ClientCertificate
 from shared.mail_network.connection import TlsFailed, tls_context

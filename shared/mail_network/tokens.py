@@ -10,12 +10,13 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
 from shared.config.model import Inbox, MailServer
 from shared.config.values import Secret
 from shared.contracts.errors import PostroomError, Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.tls import tls_options
 
 RENEW_BEFORE_SECONDS: Final = 300.0

@@ -14,7 +14,6 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
@@ -27,6 +26,7 @@ from urllib3 import HTTPSConnectionPool
 from urllib3.connection import HTTPSConnection
 
 from shared.contracts.errors import BoundExceeded, Misconfigured, PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection import (
     CONNECT_SECONDS,
     AuthenticationRefused,

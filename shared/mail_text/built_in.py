@@ -7,10 +7,10 @@ word for word. `docs/mail-templates.md` lists the table, by test.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from shared.lazy_dataclass import dataclass
 from shared.mail_text.render import TemplateWords
 from shared.mail_text.variables import DESK, MAIL, RECORD
 

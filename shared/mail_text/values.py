@@ -9,11 +9,12 @@ same in every mail.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 from urllib.parse import quote
 
 from shared.config.model import Configuration, Inbox, RecordType
+from shared.lazy_dataclass import dataclass
 from shared.mail_text.render import Value
 from shared.mail_text.variables import FIELD, OLD
 from shared.store.record import Record

@@ -7,9 +7,10 @@ A variable is filled in once, by its literal value: braces in a value stay as th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+
+from shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

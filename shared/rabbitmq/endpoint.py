@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import amqp
@@ -19,6 +19,7 @@ import pika
 from pika import exceptions as pika_errors
 
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
+from shared.lazy_dataclass import dataclass
 
 _PORTS = {"amqp": 5672, "amqps": 5671}
 _NAME = {"connection_name": "postroom"}

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from pika import spec
+
+from shared.lazy_dataclass import dataclass
 
 PERSISTENT, MANDATORY = b"\x02", b"\x01"
 _END = bytes([spec.FRAME_END])

@@ -11,7 +11,6 @@ import contextlib
 import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
@@ -22,6 +21,7 @@ from kombu.resource import Resource
 from kombu.utils.functional import lazy
 
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.rabbitmq import wire
 from shared.rabbitmq.confirms import Confirms, Verdict
 from shared.rabbitmq.endpoint import Endpoint

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import Enum
 from typing import Any, Protocol
 
@@ -22,6 +22,7 @@ from pika import spec
 from pika.channel import Channel
 
 from shared.contracts.errors import PostroomError, Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.rabbitmq import frames, wire
 from shared.rabbitmq.confirms import Confirms, Verdict
 from shared.rabbitmq.endpoint import Endpoint

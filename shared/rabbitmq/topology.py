@@ -9,7 +9,6 @@ at-least-once dead-lettering.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import amqp
@@ -17,6 +16,7 @@ import kombu
 from kombu.transport.base import StdChannel
 
 from shared.contracts.errors import Misconfigured
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, TIERS, WorkQueues
 
 PREFIX = "postroom"

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import accumulate
 
 from shared.contracts.errors import BoundExceeded
+from shared.lazy_dataclass import dataclass
 from shared.rabbitmq.topology import Topology
 from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, POISONED, Headers, Message
 

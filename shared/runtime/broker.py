@@ -15,10 +15,11 @@ file). One conformance suite runs on both. The promises:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Protocol
 
 from shared.contracts.errors import PostroomError
+from shared.lazy_dataclass import dataclass
 
 INTAKE = "intake"
 DEAD_LETTER = "dead-letter"

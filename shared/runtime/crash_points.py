@@ -17,9 +17,11 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Final
+
+from shared.lazy_dataclass import dataclass
 
 BOUNDARIES: Final = (
     "door.stored",

@@ -8,13 +8,13 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from shared.contracts import codec
 from shared.contracts.errors import Undecodable
 from shared.contracts.events import Event
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import INTAKE, JSON, Message
 

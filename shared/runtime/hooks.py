@@ -15,10 +15,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar, Final
 
 from shared.contracts.errors import Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import INTAKE, Delivery, Message
 from shared.runtime.envelope import mail_id_of
 from shared.runtime.outcome import Emit, Fail, Outcome

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
 from shared.contracts.events import Event
+from shared.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import Message
 from shared.runtime.outcome import Outcome
 

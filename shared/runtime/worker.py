@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import timedelta
 from functools import partial
 from typing import Any, assert_never
@@ -17,6 +17,7 @@ import tenacity
 
 from shared.contracts.errors import NewerVersion, PostroomError, Unavailable
 from shared.contracts.events import Event
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import TIERS, Broker, Consumer, Delivery, Message, Unroutable
 from shared.runtime.crash_points import crash_point
 from shared.runtime.current_mail import current_mail

@@ -6,13 +6,14 @@ Counted apart from mails, so that it can be checked that none is lost: see `serv
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Final, Literal
 
 from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Change, Document, Documents, Sort
 
 ArrivalState = Literal["handed-in", "taken", "duplicate", "unreadable"]

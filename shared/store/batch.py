@@ -20,10 +20,11 @@ import threading
 from collections import Counter, deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, cast
 
 from shared.contracts.errors import Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.runtime.crash_points import crash_point
 from shared.store.documents import SMALL_BLOB, Change, Document, Documents, Filter, Job, Sort
 from shared.store.exchange import BLOBS, BulkDocuments, Count, Find, Get, GetBlob, NextNumber, Read, Write

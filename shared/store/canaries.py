@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Documents
 
 COLLECTION: Final = "canaries"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, Final
@@ -23,6 +23,7 @@ from shared.config.rule_checks import named_in_rules
 from shared.config.schema import SECTIONS
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.store.configuration_changes import (
     MAX_THINGS,
     ChangedKey,

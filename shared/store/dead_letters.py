@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from datetime import datetime
 from typing import Final, Literal
 
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import INTAKE, Message
 from shared.store.documents import Document, Documents
 

@@ -19,8 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
+
+from shared.lazy_dataclass import dataclass
 
 SMALL_BLOB: Final = 256 << 10
 """Bytes up to which a blob may be kept as a document (PR-13)."""

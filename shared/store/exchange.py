@@ -6,9 +6,10 @@ An adapter that can do this is a `BulkDocuments`; `shared.store.batch` makes the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final, Protocol
 
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Change, Document, Documents, Filter, Sort
 
 BLOBS: Final = "blobs"

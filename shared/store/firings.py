@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
@@ -11,6 +11,7 @@ from shared.contracts import codec
 from shared.contracts.events import Event, ServiceTargetReached
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Documents
 
 FIRINGS: Final = "firings"

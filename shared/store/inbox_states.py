@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.clock import Clock
 from shared.config.model import Inbox
 from shared.contracts.mapping import from_plain, named, to_plain
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection_test import STORED, TestResult
 from shared.store.documents import Change, Documents
 

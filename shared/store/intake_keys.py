@@ -8,12 +8,13 @@ it can send another mail with it.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Document, Documents
 
 KEYS: Final = "intake_keys"

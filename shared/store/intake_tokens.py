@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final
 
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Document, Documents
 
 COLLECTION: Final = "intake_tokens"

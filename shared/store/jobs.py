@@ -6,12 +6,13 @@ What a job acts on is fixed when it is made: the ids are one blob, so that mail 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Final, Literal
 
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import id_under
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Documents
 
 Verb = Literal["release", "replay", "discard"]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from operator import attrgetter
 
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import beginning_under
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Documents
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from shared.clock import Clock
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Documents
 
 COLLECTION = "large_events"

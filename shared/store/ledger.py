@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Final, Literal
 
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Document, Documents
 
 LEDGER: Final = "ledger"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
 from shared.contracts.mapping import from_plain, named, to_plain
+from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection_test import STORED, TestResult
 from shared.store.documents import Documents
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -12,6 +12,7 @@ from shared.contracts.change import Target
 from shared.contracts.events import Event, History
 from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Document, Documents
 from shared.store.search_words import words_of
 

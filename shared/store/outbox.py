@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any, Final, Literal
 
@@ -13,6 +13,7 @@ from shared.contracts.change import Notification
 from shared.contracts.mail import Attachment, ParsedMail
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.reply_tokens import ReplyTokens, Signed, SignedProbe, outbox_id_in, tokens_in, with_tag
 from shared.store.documents import Document, Documents
 from shared.store.mails import message_key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Final, Literal
 
@@ -12,6 +12,7 @@ from shared.contracts.change import Change, NewPerson
 from shared.contracts.mail import Address, ParsedMail
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Documents
 from shared.store.record import Record
 

@@ -9,13 +9,14 @@ not there) hides it from lists and from mails, until an operator undeletes it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import field, fields, replace
 from datetime import datetime
 from typing import Any, Final
 
 from shared.contracts.change import Change, ServiceLevel
 from shared.contracts.mail import Attachment
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Document
 
 KEY_LENGTH: Final = 128

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
+from shared.lazy_dataclass import dataclass
 from shared.store.documents import Documents
 
 COLLECTION: Final = "sweeps"

@@ -7,7 +7,6 @@ configuration: so long a revoked token may still be used. The store is read in a
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 
 from services.console.intake.rate import Rates
 from services.console.intake.refusal import Refusal, too_many, unauthorised
+from shared.lazy_dataclass import dataclass
 from shared.store.intake_tokens import IntakeToken, hash_of
 
 if TYPE_CHECKING:

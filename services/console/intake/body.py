@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
 
 from services.console.intake.refusal import Refusal, bad_request, too_large, unavailable
+from shared.lazy_dataclass import dataclass
 
 IDLE_SECONDS: Final = 30.0
 """A client that sends nothing for so long is refused."""

@@ -12,11 +12,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from shared.contracts.errors import Unavailable
 from shared.intake import RawMail
+from shared.lazy_dataclass import dataclass
 
 log = logging.getLogger(__name__)
 

@@ -17,10 +17,10 @@ import hashlib
 import hmac
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from services.operator.intake_keys import elliptic_key
+from shared.lazy_dataclass import dataclass
 
 OLDEST_SECONDS: Final = 12 * 60 * 60
 """A signature that is older does not count. Mailgun tries for eight hours to deliver a mail."""

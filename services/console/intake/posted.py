@@ -11,7 +11,6 @@ import binascii
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -28,6 +27,7 @@ from services.console.intake.refusal import Refusal, bad_request, too_large, una
 from services.operator.intake_tokens import DEFAULT_RATE
 from shared.config.values import Secret
 from shared.intake import RawMail
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from shared.app import App

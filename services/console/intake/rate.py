@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
+
+from shared.lazy_dataclass import dataclass
 
 MAX_BUCKETS: Final = 10_000
 MINUTE_SECONDS: Final = 60.0

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -23,6 +22,7 @@ from services.console.intake.posted import PostedForms
 from services.console.intake.refusal import Refusal, bad_request, unavailable
 from shared.contracts.errors import PostroomError
 from shared.intake import RawMail
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.runtime.broker import RFC822
 

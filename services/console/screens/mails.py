@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlencode
@@ -19,6 +19,7 @@ from services.operator.mail_list import MAX_SKIPPED, MailSearch, find_mails
 from services.operator.paging import Page
 from services.operator.times import point_in_time
 from shared.contracts.errors import PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.store.mails import IN_FLIGHT, OUTCOMES, MailQuery
 from shared.store.settings import timezone as timezone_of
 from shared.text import from_iso, iso

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeVar
@@ -15,6 +14,7 @@ from services.operator.doctor import Finding, findings
 from services.operator.inboxes import inbox_views
 from services.operator.queues import queue_states
 from shared.contracts.errors import Unavailable
+from shared.lazy_dataclass import dataclass
 from shared.store.dead_letters import LetterQuery
 from shared.store.mails import MailQuery
 

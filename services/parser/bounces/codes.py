@@ -6,11 +6,11 @@ Separate because fields and prose use the same codes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from itertools import islice
 from typing import Final
 
 from services.parser.tables import alternatives
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Final
 
 from services.parser.bounces import codes
 from services.parser.bounces.addresses import first_address
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 MAX_CHARS: Final = 1_000_000

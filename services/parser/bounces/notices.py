@@ -6,12 +6,12 @@ Separate because they share no format with reports in mail: they are defined by 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import Any, Final
 
 from services.parser.bounces import codes
 from services.parser.bounces.addresses import first_address
 from services.parser.bounces.fields import ReportedRecipient
+from shared.lazy_dataclass import dataclass
 
 MAX_CHARS: Final = 262_144
 

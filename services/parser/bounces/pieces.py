@@ -7,12 +7,13 @@ report.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from services.parser.bounces import fields, original
 from services.parser.bounces.fields import ReportedRecipient
 from services.parser.bounces.prose import Mentions
+from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from services.parser.tree import Part

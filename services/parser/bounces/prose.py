@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate
 from typing import Final
@@ -19,6 +18,7 @@ from services.parser.bounces import codes
 from services.parser.bounces.addresses import ADDRESS, is_robot, tidy
 from services.parser.phrases import FAILURE
 from services.parser.tables import alternatives
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 MAX_CHARS: Final = 65_536

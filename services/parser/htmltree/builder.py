@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from services.parser.htmltree.elements import (
     AROUND_ITEMS,
@@ -46,6 +45,7 @@ from services.parser.htmltree.tokens import (
     same,
     tokens,
 )
+from shared.lazy_dataclass import dataclass
 
 _MOST_FOSTERED = 5_000
 """Nodes inside a table but outside its cells: each is moved before the table, whose place is searched for."""

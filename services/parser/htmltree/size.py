@@ -8,7 +8,6 @@ moved before its table. Quick for small or well-nested markup; `builder` follows
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from itertools import accumulate
 
 from services.parser.htmltree.builder import MOST_DEPTHS, Builder, Limits
@@ -24,6 +23,7 @@ from services.parser.htmltree.elements import (
     VOID,
 )
 from services.parser.htmltree.tokens import TooComplexError, TooDeepError, count_attributes, tokens
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 _FEW_BYTES = 4_096

@@ -7,11 +7,12 @@ show it, so everything from there on is kept. Separate from `cutting`, which rea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import Final
 
 from services.parser.quotes import attribution, headerblock, markers, words
+from shared.lazy_dataclass import dataclass
 
 MAX_CANDIDATES: Final = 3_000
 MAX_ANNOUNCEMENT_CHARS: Final = 2_000

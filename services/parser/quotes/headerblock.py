@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from services.parser.quotes.words import HEADER_KEYS
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 MAX_LINES: Final = 24

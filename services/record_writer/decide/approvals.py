@@ -7,7 +7,7 @@ with the record above, so that it is carried out once, and a later verdict chang
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -20,6 +20,7 @@ from services.record_writer.decide.update import MOVES, NOBODY
 from services.record_writer.decide.wording import name_of
 from shared.config.model import APPROVAL, ApprovalRule, Configuration, RecordType
 from shared.contracts.change import Activity, Change, Notification
+from shared.lazy_dataclass import dataclass
 from shared.mail_text.built_in import BUILT_IN
 from shared.mail_text.render import Value, filled, render
 from shared.mail_text.values import desk_values, facts_of_record, keyword, record_values

@@ -6,7 +6,7 @@ and is flagged for its handler; `approvals` says how it moves on.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from services.record_writer.decide.approvals import plan_above, round_below
@@ -17,6 +17,7 @@ from services.record_writer.decide.update import changed, email_activities, move
 from services.record_writer.decide.wording import command_answer_about
 from shared.config.model import RecordType
 from shared.contracts.change import Activity, Change, NoteAbove
+from shared.lazy_dataclass import dataclass
 from shared.store.record import Record
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 _BLANKS: Final = lazy_compile(r"[ \t\r\n]*")

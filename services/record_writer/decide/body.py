@@ -10,10 +10,10 @@ and so do the lines after it, as after a signature's `--` or a rule.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from shared.config.model import RECORD_FIELDS, RecordType
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.typed import BadValue
 

@@ -9,7 +9,7 @@ rule acts at most once on each change, so that rules never run in circles.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
@@ -26,6 +26,7 @@ from shared.config.calendars import may_notify
 from shared.config.keys import MAIL_RECEIVED
 from shared.config.model import BusinessRule, Configuration, RecordType
 from shared.contracts.change import Activity, Change, Notification
+from shared.lazy_dataclass import dataclass
 from shared.record_values import value_of
 from shared.store.record import Record, after_change, forwarding
 from shared.typed import BadValue

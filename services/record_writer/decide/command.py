@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
@@ -18,6 +17,7 @@ from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.hint import DASH, names_of_types, serial_of, spelled
 from shared.config.keys import COMMANDS
 from shared.config.model import Configuration, RecordType
+from shared.lazy_dataclass import dataclass
 from shared.text import shortened
 
 CREATE: Final = "create"

@@ -8,7 +8,7 @@ limits on automatic mail; it has limits of its own, so that no robot in an analy
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -31,6 +31,7 @@ from shared.addresses import address_key, address_keys, mailbox_key
 from shared.config.model import APPROVAL, RecordType
 from shared.contracts.change import Activity, Notification
 from shared.contracts.mail import Attachment
+from shared.lazy_dataclass import dataclass
 from shared.loops import is_prefixed
 from shared.store.mails import StoredMail
 from shared.store.people import StoredPerson

@@ -5,7 +5,7 @@ attached and the error in plain words. Pure.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from shared.contracts.change import Activity, Change
 from shared.contracts.events import IncidentWanted
 from shared.contracts.mail import Address
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.store.mails import StoredMail
 from shared.text import shortened
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import datetime
 from typing import Final
 
@@ -14,6 +14,7 @@ from shared.config.model import Configuration, Inbox, Settings
 from shared.contracts.change import Activity, Target
 from shared.contracts.events import Envelope, History, Sender, SenderMatched
 from shared.contracts.mail import Attachment, ParsedMail
+from shared.lazy_dataclass import dataclass
 from shared.store.mails import RecordLabel, StoredMail
 from shared.text import from_iso, shortened
 

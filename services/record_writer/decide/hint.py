@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -18,6 +17,7 @@ import regex
 
 from services.record_writer.decide.facts import Facts
 from shared.config.model import Configuration, RecordType, folded
+from shared.lazy_dataclass import dataclass
 from shared.patterns import PatternTime, PatternTimeSpent
 
 MAX_NUMBERS: Final = 10

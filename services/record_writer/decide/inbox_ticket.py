@@ -5,7 +5,6 @@ Pure. A template that was deleted, or that does not fit any more, leaves a ticke
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 from services.record_writer.decide import values
@@ -15,6 +14,7 @@ from services.record_writer.decide.lookups import Lookups
 from shared.config.model import Configuration, Inbox, RecordType, Template
 from shared.contracts.change import Activity, Change
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.store.record import Record
 from shared.typed import BadValue
 

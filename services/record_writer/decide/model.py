@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from services.record_writer.decide.body import Block
 from shared.contracts.change import Change, Notification, Target
+from shared.lazy_dataclass import dataclass
 from shared.store.canaries import CameBack
 from shared.store.outbox import SendingSide, UndeliveredMail
 from shared.store.record import Record

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
@@ -13,6 +12,7 @@ from services.record_writer.decide.lookups import Lookups
 from shared.addresses import address_key, domain_of, mailbox_key
 from shared.config.model import Configuration
 from shared.contracts.change import NewPerson
+from shared.lazy_dataclass import dataclass
 from shared.store.people import GroupKind, StoredPerson
 from shared.store.record import Record
 

@@ -14,7 +14,6 @@ import re
 import unicodedata
 from base64 import b64decode, encodebytes
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from email.message import Message
 from email.parser import BytesHeaderParser
 from email.policy import compat32
@@ -27,6 +26,7 @@ from urllib.parse import unquote
 from services.record_writer.decide.winmail import UnreadableWinmail, without_files
 from shared.contracts.mail import Attachment, ParsedMail
 from shared.encoded_words import decoded
+from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 MAX_DEPTH: Final = 50

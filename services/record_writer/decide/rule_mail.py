@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from services.record_writer.decide.answers import notification
@@ -14,6 +14,7 @@ from services.record_writer.decide.recipients import Recipient
 from services.record_writer.decide.wording import mail_values, name_of
 from shared.config.model import Configuration, Inbox, MailTemplate, RecordType
 from shared.contracts.change import Notification
+from shared.lazy_dataclass import dataclass
 from shared.mail_text.render import Value, render
 from shared.mail_text.values import desk_values, facts_of_record, keyword, record_values
 from shared.mail_text.variables import for_strangers

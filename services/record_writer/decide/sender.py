@@ -6,7 +6,6 @@ it is not there yet. Its id is derived from what it is found by, so that two mai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 from services.record_writer.decide import mapping, values
@@ -19,6 +18,7 @@ from shared.config.model import Inbox, ObjectMatch, Settings, folded
 from shared.contracts.change import Change, NewPerson
 from shared.contracts.events import Sender
 from shared.ids import derived_id
+from shared.lazy_dataclass import dataclass
 from shared.store.people import INTERNAL_SERVICES, person_id_for
 
 STRANGER: Final = "no person has the sender's address, and this inbox takes mail of known people only"

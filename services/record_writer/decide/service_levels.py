@@ -9,7 +9,7 @@ left. What is due next is stored with the record, so that the schedule finds it 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -22,6 +22,7 @@ from shared.config.calendars import hours_named
 from shared.config.model import Configuration, RecordType, Sla
 from shared.contracts.change import Activity, Change, ServiceLevel, ServiceTarget
 from shared.contracts.events import ServiceTargetReached
+from shared.lazy_dataclass import dataclass
 from shared.record_values import value_of
 from shared.store.record import Record, after_change
 from shared.working_time import between, end_of

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Final
 
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from shared.addresses import address_key
+from shared.lazy_dataclass import dataclass
 from shared.store.mails import StoredMail, message_key
 from shared.store.outbox import OutboxMail
 from shared.store.people import with_default

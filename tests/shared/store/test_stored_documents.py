@@ -45,8 +45,6 @@ BOUNDARY: Final = re.compile(rb"={15}\d+==")
 @pytest.fixture
 def worked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A desk on which everything has happened that makes or changes such documents."""
-    numbers = iter(range(1000))
-    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=next(numbers)))
     desk.configure(
         a_configuration(
             an_inbox(task_for_every_email=True, owner_team="Desk", commands=CommandPolicy(use_linked_analyst=True)),
@@ -59,6 +57,8 @@ def worked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Desk:
     )
     for inbox, raw in MAILS:
         desk.receive(BOUNDARY.sub(b"=-=-=", raw), inbox=inbox)
+    numbers = iter(range(0x52, 0x100))
+    monkeypatch.setattr(uuid, "uuid4", lambda: uuid.UUID(int=next(numbers)))
     _edit(desk)
     return desk
 

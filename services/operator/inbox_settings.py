@@ -124,8 +124,9 @@ def save_inbox(
 def _saved(app: App, name: str | None, filled: Filled, made_from: int | None, *, by: str, reason: str) -> Saved:
     revision, configuration = _renewed(app)
     stored = stated_keys(inbox_named(app, name)) if name else {}
-    filled, problems, changes = _named(filled, name), list[Problem](), ()
-    if name and made_from is not None and (changes := changes_since(app, made_from, f"inboxes/{name}")):
+    filled, problems = _named(filled, name), list[Problem]()
+    changes = changes_since(app, made_from, f"inboxes/{name}") if name and made_from is not None else ()
+    if name and made_from is not None and changes:
         merged = merge(filled, _stated_then(app, name, made_from), stored)
         filled, problems = merged.filled, [Problem(each, CHANGED_TOO) for each in merged.conflicts]
         problems += [Problem("", CHANGED_MEANWHILE)] * bool(merged.conflicts)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 SCREENS: Final = (
-    *("overview", "mails", "mail", "rejected", "inboxes", "queues", "dead_letters", "outbox", "records", "try_mail"),
-    *("backtest", "access", "versions", "sign_in", "live", "assets"),
+    *("overview", "mails", "mail", "rejected", "inboxes", "mail_servers", "queues", "dead_letters", "outbox"),
+    *("records", "try_mail", "backtest", "access", "versions", "sign_in", "live", "assets"),
 )
 """The modules of `services.console.screens`, in the order of the navigation; each has `ENDPOINTS`."""
 

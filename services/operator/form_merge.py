@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from services.operator.form_kinds import FormKind
 from services.operator.settings_form import Filled, FormField, every_field, removes, value_at
 from shared.lazy_dataclass import dataclass
 
@@ -23,13 +24,13 @@ class Merged:
     conflicts: tuple[str, ...]
 
 
-def merge(filled: Filled, base: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Merged:
+def merge(kind: FormKind, filled: Filled, base: Mapping[str, Any] | None, now: Mapping[str, Any]) -> Merged:
     """`base`: the keys that the thing stated when the form was made; None when that is not known. `now`: those now.
 
     Without a base every value that differs from the stored one is a conflict.
     """
-    typed = every_field(now if base is None else base, filled)
-    before, after = every_field(now if base is None else base), every_field(now)
+    typed = every_field(kind, now if base is None else base, filled)
+    before, after = every_field(kind, now if base is None else base), every_field(kind, now)
     merged, conflicts = dict(filled), list[str]()
     for name, stored in after.items():
         mine = typed.get(name)

@@ -14,6 +14,7 @@ from shared.lazy_dataclass import dataclass
 from shared.mail_network import connection_test
 from shared.mail_network.connection import Step
 from shared.mail_network.connection_test import TestResult
+from shared.sending import server_for
 from shared.store.mail_server_states import MailServerState, MailServerStates
 
 if TYPE_CHECKING:
@@ -57,6 +58,36 @@ def mail_server_views(app: App) -> tuple[MailServerView, ...]:
 
 def _view(server: MailServer, state: MailServerState | None) -> MailServerView:
     return MailServerView(server.name, server.host or "", server.port, server.tls, state.test if state else None)
+
+
+@dataclass(frozen=True, slots=True)
+class MailServerRow:
+    """One mail server as the console lists it. `inboxes`: those that answer through it."""
+
+    server: MailServer
+    test: TestResult | None
+    inboxes: tuple[str, ...]
+
+    @property
+    def state(self) -> str:
+        """What it does, in a word: sends, redirects everything to one address, or holds everything back."""
+        if self.server.block:
+            return "blocked"
+        return "redirected" if self.server.override_recipient else "sends"
+
+
+def mail_server_rows(app: App) -> tuple[MailServerRow, ...]:
+    """Every mail server in the order of the configuration."""
+    configuration, states = app.directory.renew(), MailServerStates(app.documents).all()
+    users = [(each.name, server_for(configuration, each, each.partition)) for each in configuration.inboxes]
+    return tuple(
+        MailServerRow(
+            each,
+            states[each.name].test if each.name in states else None,
+            tuple(name for name, server in users if server == each),
+        )
+        for each in configuration.mail_servers
+    )
 
 
 def mail_server_named(app: App, name: str) -> MailServer:

@@ -16,9 +16,9 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from services.operator.form_kinds import INBOX, FormKind
 from shared.config import keys
-from shared.config.checks import METHODS
-from shared.config.model import AfterOrDefault, Configuration, Inbox
+from shared.config.model import AfterOrDefault, Configuration
 from shared.config.problems import Problem, ProblemLog
 from shared.config.readers import duration_text, size_text
 from shared.config.reading import read_items
@@ -126,52 +126,6 @@ class Changed:
     problems: tuple[Problem, ...] = ()
 
 
-_LINE: Final = frozenset({"imap", "pop3"})
-_WEB: Final = frozenset({"ews", "graph", "gmail"})
-_FOLDERS: Final = frozenset({"imap"}) | _WEB
-_OAUTH: Final = _LINE | {"ews", "graph"}
-_GOOGLE: Final = _LINE | {"gmail"}
-BELONGS_TO: Final[Mapping[str, frozenset[str]]] = {
-    **dict.fromkeys(("host", "port", "tls"), _LINE),
-    **dict.fromkeys(("verify_certificate", "ca_file"), _LINE | _WEB),
-    **dict.fromkeys(("client_certificate", "client_certificate_passphrase"), _LINE | _WEB),
-    **dict.fromkeys(("auth", "username", "password"), _LINE | {"ews"}),
-    "ews_url": frozenset({"ews"}),
-    "oauth": _OAUTH,
-    "google": _GOOGLE,
-    **dict.fromkeys(("folder", "archive_folder", "create_archive_folder", "take"), _FOLDERS),
-    "idle": frozenset({"imap"}),
-    **dict.fromkeys(("after", "poll_interval", "max_per_poll"), _LINE | _WEB),
-}
-"""Key of an inbox → the protocols that it belongs to; all others belong to every protocol."""
-AFTER: Final[Mapping[str, tuple[str, ...]]] = {"pop3": ("delete", "leave")}
-"""What can become of a mail in its mailbox, where it is not archive, delete or mark_read (TI-08)."""
-GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Mailbox": (
-        *("name", "address", "enabled", "protocol", "host", "port", "tls", "verify_certificate", "auth", "username"),
-        *("password", "ews_url"),
-    ),
-    "Certificates": ("ca_file", "client_certificate", "client_certificate_passphrase"),
-    "Application at Microsoft": ("oauth",),
-    "Google service account": ("google",),
-    "Folders and visits": (
-        *("folder", "archive_folder", "create_archive_folder", "after", "take", "idle", "poll_interval"),
-        "max_per_poll",
-    ),
-    "Records": (
-        *("processor", "template", "owner_team", "update_only", "partition", "create_incident_on_error"),
-        *("take_invitations", "task_for_every_email", "task_subject", "status_mapping", "include_source_mailbox_name"),
-    ),
-    "Fields in the body": ("field_mapping", "field_separator", "record_marker", "unique_key", "email_when_no_target"),
-    "Export": ("export",),
-    "Senders": ("accept_only", "sender", "ignore_cc", "default_domain"),
-    "Commands and updates by mail": ("commands",),
-    "Answers": ("mail_server", "language", "signature", "reply_by_plus_address"),
-    "Conversations": ("copy_takes_part", "copy_on_answers", "answers_by_mail", "forwarded_for_original_sender"),
-    "Log and canary": ("log_events", "canary"),
-}
-"""The groups of an inbox's form, in order."""
-
 _KINDS: Final = Kinds(
     {
         AfterOrDefault: ("choice", ("archive", "delete", "mark_read")),
@@ -197,18 +151,19 @@ def form_of(
     stated: Mapping[str, Any],
     problems: Sequence[Problem] = (),
     *,
+    kind: FormKind = INBOX,
     filled: Filled | None = None,
     known: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> Form:
-    """The form of an inbox.
+    """The form of a thing.
 
     `stated`: the keys that it states (`stated_keys`); none for a new one. `filled` is what a person has filled in
     instead, with its `problems`. `known`: field → names that it may refer to.
     """
-    protocol = _protocol(stated, filled)
-    shown = [each for each in _fields(Inbox, "inboxes", "", protocol) if belongs_to(each.name, protocol)]
+    protocol = protocol_of(kind, filled, stated)
+    shown = [each for each in _fields(kind, protocol) if kind.has(each.name, protocol)]
     at = {each.name: each for each in (_shown(each, stated, filled, protocol) for each in shown)}
-    by_field, rest = _placed(problems, at)
+    by_field, rest = _placed(problems, at, kind.section)
     completed = {
         name: replace(
             each,
@@ -220,37 +175,33 @@ def form_of(
     }
     groups = (
         FormGroup(title, tuple(each for key in names for each in completed.values() if _is_in(each.name, key)))
-        for title, names in GROUPS.items()
+        for title, names in kind.groups.items()
     )
-    return Form("inboxes", protocol, tuple(each for each in groups if each.fields), rest)
+    return Form(kind.section, protocol, tuple(each for each in groups if each.fields), rest)
 
 
-def stated_keys(inbox: Inbox) -> dict[str, Any]:
-    """The keys that an inbox states, as in a file: those at their defaults are left out."""
+def protocol_of(kind: FormKind, filled: Filled | None, stated: Mapping[str, Any] = MappingProxyType({})) -> str:
+    """The protocol that was chosen, or else that which is stored."""
+    return (filled or {}).get("protocol", [str(stated.get("protocol", kind.protocol))])[0]
+
+
+def stated_keys(thing: object, kind: FormKind = INBOX) -> dict[str, Any]:
+    """The keys that a thing states, as in a file: those at their defaults are left out."""
     from shared.config.writing import to_plain
 
-    plain: dict[str, Any] = to_plain(Configuration(inboxes=(inbox,)))["inboxes"][0]
+    stated: dict[str, Any] = {kind.section: (thing,)}
+    plain: dict[str, Any] = to_plain(Configuration(**stated))[kind.section][0]
     return plain
 
 
-def belongs_to(name: str, protocol: str) -> bool:
-    """Whether a field belongs to a protocol."""
-    return protocol in BELONGS_TO.get(name.split(".", maxsplit=1)[0], {protocol})
-
-
-def every_field(stated: Mapping[str, Any], filled: Filled | None = None) -> dict[str, FormField]:
+def every_field(kind: FormKind, stated: Mapping[str, Any], filled: Filled | None = None) -> dict[str, FormField]:
     """Every field by name, with what it shows; when it was filled in, those that the form had."""
-    protocol = _protocol(stated, filled)
-    fields = _fields(Inbox, "inboxes", "", protocol)
+    protocol = protocol_of(kind, filled, stated)
     return {
         each.name: _shown(each, stated, filled, protocol)
-        for each in fields
-        if filled is None or belongs_to(each.name, protocol)
+        for each in _fields(kind, protocol)
+        if filled is None or kind.has(each.name, protocol)
     }
-
-
-def _protocol(stated: Mapping[str, Any], filled: Filled | None) -> str:
-    return (filled or {}).get("protocol", [str(stated.get("protocol", "none"))])[0]
 
 
 def removes(filled: Filled, name: str) -> bool:
@@ -269,39 +220,35 @@ def key_help() -> Mapping[str, Mapping[str, str]]:
     return loaded
 
 
-def _fields(cls: Any, heading: str, prefix: str, protocol: str) -> Iterator[FormField]:
+def _fields(kind: FormKind, protocol: str) -> Iterator[FormField]:
+    return _fields_of(kind, kind.cls, kind.section, "", protocol)
+
+
+def _fields_of(kind: FormKind, cls: Any, heading: str, prefix: str, protocol: str) -> Iterator[FormField]:
     """The fields of a class and of the classes in it."""
     for member in members_of(cls):
         if keys.NOT_A_KEY in member.marks:
             continue
         made, name = made_of(member.type, _KINDS), f"{prefix}{member.name}"
         if isinstance(made, type):
-            yield from _fields(made, member.name, f"{name}.", protocol)
+            yield from _fields_of(kind, made, member.name, f"{name}.", protocol)
             continue
-        kind, choices = made
+        sort, choices = made
         help_text = key_help().get(heading, {}).get(member.name, "")
         yield FormField(
             name,
-            kind,
-            _help_of_secret(help_text) if kind == "secret" else help_text,
+            sort,
+            _help_of_secret(help_text) if sort == "secret" else help_text,
             _default(member),
-            _choices(name, choices, protocol),
+            kind.choices_of(name, protocol, choices),
             member.required,
-            BELONGS_TO.get(name.split(".", maxsplit=1)[0], frozenset()),
+            kind.protocols_of(name),
         )
 
 
 def _help_of_secret(help_text: str) -> str:
     rest = help_text.removeprefix("secret").removeprefix(":").strip()
     return f"{TYPED}; {rest}" if rest else TYPED
-
-
-def _choices(name: str, choices: tuple[str, ...], protocol: str) -> tuple[str, ...]:
-    if name == "auth":
-        return METHODS["inboxes", protocol]
-    if name == "after":
-        return AFTER.get(protocol, choices)
-    return choices
 
 
 def _default(member: Member) -> str:
@@ -366,11 +313,16 @@ def _yaml(value: Any) -> str:
     return text.strip()
 
 
-def _placed(problems: Sequence[Problem], fields: Mapping[str, FormField]) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The problems by field; one about what is not a field stands at the nearest part of it, or above the form."""
+def _placed(
+    problems: Sequence[Problem], fields: Mapping[str, FormField], section: str
+) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The problems by field; one about what is not a field stands at the nearest part of it, or above the form.
+
+    A path that begins with the section is that of another thing.
+    """
     by_field, rest = dict[str, str](), list[str]()
     for each in problems:
-        name = _nearest_field(each.path, fields)
+        name = None if each.path.startswith(f"{section}[") else _nearest_field(each.path, fields)
         if name is None:
             rest.append(f"{each.path}: {each.message}" if each.path else each.message)
         else:
@@ -379,8 +331,6 @@ def _placed(problems: Sequence[Problem], fields: Mapping[str, FormField]) -> tup
 
 
 def _nearest_field(path: str, fields: Mapping[str, FormField]) -> str | None:
-    if path.startswith("inboxes["):
-        return None  # of another inbox
     steps = [step.partition("[")[0] for step in path.split(".")]
     for count in range(len(steps), 0, -1):
         name = ".".join(steps[:count])
@@ -393,28 +343,28 @@ def _is_missing(field: FormField, problem: str) -> bool:
     return (field.required and "." not in field.name and not field.values) or problem.startswith("missing")
 
 
-def changed(filled: Filled, stored: Mapping[str, Any]) -> Changed:
-    """The inbox that was filled in. `stored`: the keys that it states now; a secret that is left empty stays.
+def changed(filled: Filled, stored: Mapping[str, Any], kind: FormKind = INBOX) -> Changed:
+    """The thing that was filled in. `stored`: the keys that it states now; a secret that is left empty stays.
 
     Fields that do not belong to the protocol fall back to their defaults.
     """
-    protocol = (filled.get("protocol") or ["none"])[0]
+    protocol = protocol_of(kind, filled)
     log, pairs = ProblemLog(), dict[str, Any]()
-    for field in _fields(Inbox, "inboxes", "", protocol):
-        if belongs_to(field.name, protocol) and (item := _item(field, filled, stored, log)) is not None:
+    for field in _fields(kind, protocol):
+        if kind.has(field.name, protocol) and (item := _item(field, filled, stored, log, kind)) is not None:
             _put(pairs, field.name.split("."), item)
-    root = Mapped([(Text("inboxes"), Sequenced([_mapped(pairs)]))])
-    config = read_items(root, log)
-    problems = tuple(replace(each, path=within(each.path)) for each in log.problems)
-    return Changed(config.inboxes[0] if config and config.inboxes and not problems else None, problems)
+    root = Mapped([(Text(kind.section), Sequenced([_mapped(pairs)]))])
+    things = getattr(read_items(root, log), kind.section, ())
+    problems = tuple(replace(each, path=within(each.path, kind)) for each in log.problems)
+    return Changed(things[0] if things and not problems else None, problems)
 
 
-def within(path: str, place: int = 0) -> str:
+def within(path: str, kind: FormKind = INBOX, place: int = 0) -> str:
     """The path of a problem within the thing at a place of its section."""
-    return path.removeprefix(f"inboxes[{place}]").removeprefix(".")
+    return path.removeprefix(f"{kind.section}[{place}]").removeprefix(".")
 
 
-def _item(field: FormField, filled: Filled, stored: Mapping[str, Any], log: ProblemLog) -> Item | None:
+def _item(field: FormField, filled: Filled, stored: Mapping[str, Any], log: ProblemLog, kind: FormKind) -> Item | None:
     """What a field states; None when it is left out."""
     given = [each for each in filled.get(field.name, ()) if each.strip()]
     if field.kind == "switch":
@@ -432,7 +382,7 @@ def _item(field: FormField, filled: Filled, stored: Mapping[str, Any], log: Prob
         case "lines":
             return Sequenced([Text(each.strip()) for each in text.split("\n") if each.strip()])
         case "yaml":
-            return _parsed(field, text, log)
+            return _parsed(f"{kind.section}[0].{field.name}", text, log)
         case "long text":
             return Text(text)
         case "number":
@@ -441,13 +391,13 @@ def _item(field: FormField, filled: Filled, stored: Mapping[str, Any], log: Prob
             return Text(text.strip())
 
 
-def _parsed(field: FormField, text: str, log: ProblemLog) -> Item | None:
+def _parsed(path: str, text: str, log: ProblemLog) -> Item | None:
     from shared.config.yaml_events import parse
 
     try:
         return parse(text.encode())
     except Unparsable as error:
-        log.add(f"inboxes[0].{field.name}", f"line {error.line}: {error}")
+        log.add(path, f"line {error.line}: {error}")
         return None
 
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
-from urllib.parse import quote
 
 from services.console.endpoints import Endpoint
+from services.console.thing_forms import ThingPages
 from services.console.visit import NotFound
 from services.operator import inboxes as operator
 from services.operator.access import Right
 from services.operator.configuration import configuration_changes
-from services.operator.configuration_versions import newest
+from services.operator.form_kinds import INBOX
 from services.operator.inbox_rows import inbox_rows
-from services.operator.inbox_settings import delete_inbox, inbox_form, new_inbox_form, refilled_form, save_inbox
 from services.operator.mail_servers import TestMail
 from services.operator.mails import journal_of
 from services.operator.records import type_called
+from services.operator.thing_settings import Saved, thing_form
 from services.record_writer.sample import sample_mail
 from shared.config.model import XML_EXPORT
 from shared.contracts.errors import PostroomError
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from services.console.visit import Visit
     from services.operator.inbox_rows import InboxRow
-    from services.operator.inbox_settings import InboxForm
     from shared.app import App
     from shared.store.journal import JournalEntry
     from shared.store.mails import StoredMail
@@ -40,8 +39,14 @@ METHODS: Final = (
     ("none", "Intake only", "No mailbox: programs or a mail server hand mail in."),
 )
 """The methods by which mail comes in: protocol, its name, and for whom it is."""
+PAGES: Final = ThingPages(
+    INBOX,
+    "/inboxes",
+    METHODS,
+    question="How does its mail come in?",
+    saving="Saving an inbox that is switched on tests its connection.",
+)
 WAITING_SHOWN, MAILS_LOGGED = 5, 10
-MAX_REVISION: Final = 10**9
 
 
 def every_inbox(visit: Visit) -> Response:
@@ -52,7 +57,7 @@ def every_inbox(visit: Visit) -> Response:
 def one_inbox(visit: Visit) -> Response:
     """One inbox: state, latest test, what is missing, event log."""
     row, app = _row(visit), visit.app
-    shown = inbox_form(app, row.name)
+    shown = thing_form(app, INBOX, row.name)
     return visit.page(
         "inbox.html",
         row=row,
@@ -104,7 +109,7 @@ def test(visit: Visit) -> Response:
     row = _row(visit)
     check = operator.check_connection(visit.app, row.name)
     visit.note("tested an inbox", row.name)
-    return visit.back(_path(row.name), f"{row.name}: {check.message}")
+    return visit.back(PAGES.path(row.name), f"{row.name}: {check.message}")
 
 
 test.__test__ = False  # type: ignore[attr-defined]  # not a test, whatever its name says to pytest
@@ -115,7 +120,7 @@ def clear_test(visit: Visit) -> Response:
     row = _row(visit)
     operator.clear_test(visit.app, row.name)
     visit.note("cleared the test of an inbox", row.name)
-    return visit.back(_path(row.name), "The result was cleared.")
+    return visit.back(PAGES.path(row.name), "The result was cleared.")
 
 
 def fetch(visit: Visit) -> Response:
@@ -150,83 +155,54 @@ def test_mail(visit: Visit) -> Response:
     to, cc, bcc = (tuple(visit.text(name).replace(",", " ").split()) for name in ("to", "cc", "bcc"))
     server = operator.server_for_test_mail(visit.app, row.name, addressed=bool(to or cc or bcc))
     if server is None:
-        return visit.back(_path(row.name), "No mail server could send it, or it has no user to send to.")
+        return visit.back(PAGES.path(row.name), "No mail server could send it, or it has no user to send to.")
     mail = TestMail(to, cc, bcc, visit.text("subject") or TestMail().subject, visit.text("text") or TestMail().text)
     result = operator.send_test_mail(visit.app, row.name, server, mail)
     visit.note("sent a test mail", row.name)
-    return visit.back(_path(row.name), result.message)
+    return visit.back(PAGES.path(row.name), result.message)
 
 
 test_mail.__test__ = False  # type: ignore[attr-defined]
 
 
-def _path(name: str) -> str:
-    return f"/inboxes/{quote(name, safe='')}"
-
-
 def _return_to(visit: Visit) -> str:
     """The list, when the button was there."""
-    return "/inboxes" if visit.text("from") == "list" else _path(visit.values["name"])
+    return "/inboxes" if visit.text("from") == "list" else PAGES.path(visit.values["name"])
 
 
 def new(visit: Visit) -> Response:
     """Choose a method, then fill in the form of that method."""
-    protocol = visit.text("protocol")
-    if protocol not in {each for each, _, _ in METHODS}:
-        return visit.page("inbox_methods.html", methods=METHODS)
-    return _form(visit, new_inbox_form(visit.app, protocol))
+    return PAGES.new(visit)
 
 
 def settings(visit: Visit) -> Response:
     """The form of one inbox."""
-    return _form(visit, inbox_form(visit.app, _row(visit).name))
-
-
-def _form(visit: Visit, shown: InboxForm, status: int = 200, reason: str = "") -> Response:
-    required = visit.app.directory.current().settings.require_change_reason
-    methods = [(protocol, label) for protocol, label, _ in METHODS]
-    values = {"methods": methods, "reason": reason, "reason_required": required}
-    return visit.page("inbox_form.html", status, shown=shown, form=shown.form, **values)
+    return PAGES.settings(visit, _row(visit).name)
 
 
 def save(visit: Visit) -> Response:
     """Save the form; an enabled inbox with a mailbox is tested then (TI-07). Another method shows its fields first."""
-    name = visit.values.get("name")
-    if name is not None:
-        _row(visit)
-    names = (visit.form or {}).keys()
-    filled = {each: visit.texts(each) for each in names if each not in {"form_token", "reason", "revision", "method"}}
-    revision, reason = visit.number("revision", 0, MAX_REVISION), visit.reason()
-    if visit.text("method"):
-        return _form(visit, refilled_form(visit.app, name, filled, revision), reason=reason)
-    saved = save_inbox(visit.app, name, filled, revision=revision, by=visit.who.name, reason=reason)
-    if saved.name is None:
-        assert saved.form is not None
-        return _form(visit, saved.form, 409, reason)
-    visit.note("saved an inbox" if name else "made an inbox", saved.name)
-    inbox = operator.inbox_named(visit.app, saved.name)
+    saved = PAGES.save(visit, _row(visit).name if "name" in visit.values else None)
+    if not isinstance(saved, Saved):
+        return saved
+    inbox = operator.inbox_named(visit.app, saved.name or "")
     said = "Saved." if saved.changed else "Nothing was changed."
     if inbox.enabled and inbox.protocol != "none":
-        said += f" {operator.check_connection(visit.app, saved.name).message}"
-    return visit.back(_path(saved.name), said)
+        said += f" {operator.check_connection(visit.app, inbox.name).message}"
+    return visit.back(PAGES.path(inbox.name), said)
 
 
 def deletion(visit: Visit) -> Response:
     """Ask before an inbox is deleted (IV-10)."""
     row = _row(visit)
-    mails = visit.app.mails.recent(MailQuery(inbox=row.name), 1)
-    return visit.page("inbox_delete.html", row=row, mails=mails, revision=newest(visit.app))
+    means = "Mail that came in, records and dead letters stay. No mail is taken from {} any more."
+    return PAGES.deletion(visit, row.name, means.format(row.view.inbox.address))
 
 
 def delete(visit: Visit) -> Response:
     """Delete an inbox whose name was typed."""
     row = _row(visit)
-    if visit.text("confirm") != row.name:
-        return visit.back(f"{_path(row.name)}/delete", f"Type {row.name} to delete it.")
-    revision = visit.number("revision", 0, MAX_REVISION)
-    delete_inbox(visit.app, row.name, revision=revision, by=visit.who.name, reason=visit.reason())
-    visit.note("deleted an inbox", row.name)
-    return visit.back("/inboxes", f"{row.name} was deleted; its mail stays.")
+    return PAGES.delete(visit, row.name, f"{row.name} was deleted; its mail stays.")
 
 
 ENDPOINTS: Final = (

@@ -6,11 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from services.operator.form_kinds import INBOX, MAIL_SERVER, FormKind
 from services.operator.settings_form import (
-    BELONGS_TO,
-    GROUPS,
     Form,
-    belongs_to,
     changed,
     form_of,
     key_help,
@@ -19,11 +17,31 @@ from services.operator.settings_form import (
 from shared.config import keys
 from shared.config.checks import METHODS
 from shared.config.ineffective import find_ineffective
-from shared.config.model import Canary, CommandPolicy, Configuration, Inbox, SenderPolicy, StatusMapping
+from shared.config.model import (
+    Canary,
+    CommandPolicy,
+    Configuration,
+    ConversationId,
+    Google,
+    Inbox,
+    MailServer,
+    SenderPolicy,
+    StatusMapping,
+)
 from shared.config.problems import Problem
 from shared.config.values import Secret
 from shared.contracts.fields import members_of
 
+SERVER = MailServer(
+    "out",
+    host="mail.example.com",
+    port=2525,
+    username="desk",
+    password=Secret("${SMTP_PASSWORD}"),
+    from_address="support@example.com",
+    conversation_id=ConversationId(enabled=True),
+    verify_certificate=False,
+)
 PROTOCOLS = ("imap", "pop3", "ews", "graph", "gmail", "none")
 SUPPORT = Inbox(
     "support",
@@ -54,19 +72,37 @@ def _sent(kind: str, values: tuple[str, ...]) -> list[str]:
     return list(values) if kind == "several" else ["\r\n".join("\n".join(values).split("\n"))]
 
 
-def test_every_key_of_an_inbox_has_a_place_in_the_form_and_a_help_text() -> None:
-    members = [each.name for each in members_of(Inbox) if keys.NOT_A_KEY not in each.marks]
-    assert sorted(members) == sorted(key for names in GROUPS.values() for key in names)
-    assert set(key_help()["inboxes"]) == set(members)
-    shown = {name: each for protocol in PROTOCOLS for name, each in form_of({"protocol": protocol}).fields.items()}
+@pytest.mark.parametrize("kind", [INBOX, MAIL_SERVER], ids=lambda each: each.section)
+def test_every_key_has_a_place_in_the_form_and_a_help_text(kind: FormKind) -> None:
+    members = [each.name for each in members_of(kind.cls) if keys.NOT_A_KEY not in each.marks]
+    assert sorted(members) == sorted(key for names in kind.groups.values() for key in names)
+    assert set(key_help()[kind.section]) == set(members)
+    protocols = [protocol for section, protocol in METHODS if section == kind.section]
+    forms = [form_of({"protocol": protocol}, kind=kind) for protocol in protocols]
+    shown = {name: each for form in forms for name, each in form.fields.items()}
     assert [name for name, each in shown.items() if not each.help] == []
+    assert {name.split(".")[0] for name in shown} == set(members)
+
+
+def test_saving_the_form_of_a_mail_server_as_it_is_changes_nothing() -> None:
+    stated = stated_keys(SERVER, MAIL_SERVER)
+    result = changed(filled_from(form_of(stated, kind=MAIL_SERVER)), stated, MAIL_SERVER)
+    assert (result.thing, result.problems) == (SERVER, ())
+
+
+@pytest.mark.parametrize("protocol", ["smtp", "ews", "graph", "gmail"])
+def test_fields_of_a_mail_server_that_are_not_shown_would_have_no_effect(protocol: str) -> None:
+    stated = MailServer("a", host="h", protocol=protocol, ews_url="https://x", google=Google("a", Secret("${A}")))  # type: ignore[arg-type]
+    ineffective = {each.path.rpartition(".")[2] for each in find_ineffective(Configuration(mail_servers=(stated,)))}
+    hidden = {key for key in MAIL_SERVER.belongs_to if not MAIL_SERVER.has(key, protocol)}
+    assert ineffective & {"ews_url"} <= hidden
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_form_has_the_fields_of_its_protocol_alone(protocol: str) -> None:
     fields = form_of({"protocol": protocol}).fields
     assert {name.split(".")[0] for name in fields} == {
-        key for names in GROUPS.values() for key in names if belongs_to(key, protocol)
+        key for names in INBOX.groups.values() for key in names if INBOX.has(key, protocol)
     }
     if "auth" in fields:
         assert fields["auth"].choices == METHODS["inboxes", protocol]
@@ -77,7 +113,7 @@ def test_fields_that_are_not_shown_would_have_no_effect(protocol: str) -> None:
     """The checks of the configuration say so of most of them."""
     stated = Inbox("a", "a@example.com", protocol=protocol, username="u", folder="F", archive_folder="A", idle=False, ews_url="https://x")  # type: ignore[arg-type]  # fmt: skip
     ineffective = {each.path.rpartition(".")[2] for each in find_ineffective(Configuration(inboxes=(stated,)))}
-    hidden = {key for key in BELONGS_TO if not belongs_to(key, protocol)}
+    hidden = {key for key in INBOX.belongs_to if not INBOX.has(key, protocol)}
     assert ineffective & {"username", "folder", "archive_folder", "idle", "ews_url"} <= hidden
 
 

@@ -11,16 +11,18 @@ import pytest
 
 from services.operator.configuration import configuration_changes
 from services.operator.errors import NotAvailable
-from services.operator.inbox_settings import (
-    CHANGED_TOO,
-    TypedSecrets,
-    delete_inbox,
-    inbox_form,
-    new_inbox_form,
-    refilled_form,
-    save_inbox,
-)
+from services.operator.form_kinds import INBOX
 from services.operator.settings_form import form_of, stated_keys
+from services.operator.thing_settings import (
+    CHANGED_TOO,
+    Signed,
+    TypedSecrets,
+    delete_thing,
+    new_thing_form,
+    refilled_form,
+    save_thing,
+    thing_form,
+)
 from shared.config.model import Inbox, MailServer, Settings
 from shared.config.problems import InvalidConfiguration
 from shared.config.values import Secret
@@ -61,7 +63,7 @@ def two(desk: Desk) -> Desk:
 
 @pytest.mark.req("VS-12")
 def test_a_new_inbox_is_stored_behind_the_others_with_who_and_why(two: Desk) -> None:
-    saved = save_inbox(two.app, None, SALES, by="anna", reason="a new team")
+    saved = save_thing(two.app, INBOX, None, SALES, Signed("anna", "a new team"))
     assert (saved.name, saved.form, saved.changed) == ("sales", None, True)
     assert [each.name for each in two.app.directory.current().inboxes] == ["support", "help", "sales"]
     change = change_of(two)
@@ -69,7 +71,7 @@ def test_a_new_inbox_is_stored_behind_the_others_with_who_and_why(two: Desk) -> 
 
 
 def test_a_typed_secret_lies_in_a_file_of_its_own_and_nowhere_else(two: Desk, tmp_path: Path) -> None:
-    save_inbox(two.app, None, SALES, by="anna")
+    save_thing(two.app, INBOX, None, SALES, Signed("anna"))
     password = inbox(two, "sales").password
     assert password is not None
     assert password.reveal() == "correct horse"
@@ -81,7 +83,7 @@ def test_a_typed_secret_lies_in_a_file_of_its_own_and_nowhere_else(two: Desk, tm
 
 
 def test_a_typed_secret_of_a_save_that_fails_leaves_no_file(two: Desk, tmp_path: Path) -> None:
-    saved = save_inbox(two.app, None, {**SALES, "mail_server": ["nowhere"]}, by="anna")
+    saved = save_thing(two.app, INBOX, None, {**SALES, "mail_server": ["nowhere"]}, Signed("anna"))
     assert saved.form is not None
     assert "there is no mail server" in saved.form.form.fields["mail_server"].problem
     assert list((tmp_path / "data").glob("secrets/*")) == []
@@ -89,48 +91,48 @@ def test_a_typed_secret_of_a_save_that_fails_leaves_no_file(two: Desk, tmp_path:
 
 def test_a_shared_store_has_no_place_for_a_typed_secret(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(two.app, "location", replace(two.app.location, store_url="mongodb://store"))
-    saved = save_inbox(two.app, None, SALES, by="anna")
+    saved = save_thing(two.app, INBOX, None, SALES, Signed("anna"))
     assert saved.form is not None
     problem = saved.form.form.fields["password"].problem
     assert problem.startswith("is not a reference; a store that several machines share")
-    assert save_inbox(two.app, None, {**SALES, "password": ["${SALES}"]}, by="anna").name == "sales"
+    assert save_thing(two.app, INBOX, None, {**SALES, "password": ["${SALES}"]}, Signed("anna")).name == "sales"
     assert inbox(two, "sales").password == Secret("${SALES}")
 
 
 def test_saving_changes_one_inbox_and_not_the_places_of_the_others(two: Desk) -> None:
     filled = {**filled_as(inbox(two, "help")), "owner_team": ["Second Line"], "name": ["renamed"]}
-    assert save_inbox(two.app, "help", filled, by="anna").name == "help"
+    assert save_thing(two.app, INBOX, "help", filled, Signed("anna")).name == "help"
     assert inbox(two, "help").owner_team == "Second Line"
     assert [each.name for each in two.app.directory.current().inboxes] == ["support", "help"]
     change = change_of(two)
     assert change.updated == ("inboxes/help",)
     assert [each.key for each in change.keys] == ["owner_team"]
-    assert not save_inbox(two.app, "help", filled, by="anna").changed
+    assert not save_thing(two.app, INBOX, "help", filled, Signed("anna")).changed
 
 
 @pytest.mark.req("VS-12")
 def test_a_reason_is_asked_for_where_the_desk_requires_one(two: Desk) -> None:
     two.configure(a_configuration(an_inbox("support"), settings=Settings(require_change_reason=True)))
     filled = {**filled_as(inbox(two, "support")), "owner_team": ["Second Line"]}
-    saved = save_inbox(two.app, "support", filled, by="anna", reason=" ")
+    saved = save_thing(two.app, INBOX, "support", filled, Signed("anna", " "))
     assert saved.form is not None
     assert saved.form.reason_problem == "say why: settings.require_change_reason is on"
     assert inbox(two, "support").owner_team is None
-    assert save_inbox(two.app, "support", filled, by="anna", reason="moved").changed
+    assert save_thing(two.app, INBOX, "support", filled, Signed("anna", "moved")).changed
 
 
 def opened(desk: Desk) -> tuple[int, dict[str, list[str]]]:
     """The form of the inbox `help` as a browser has it: its revision and its values."""
-    return inbox_form(desk.app, "help").revision, filled_as(inbox(desk, "help"))
+    return thing_form(desk.app, INBOX, "help").revision, filled_as(inbox(desk, "help"))
 
 
 @pytest.mark.req("VS-12")
 def test_of_two_who_change_the_same_setting_the_second_is_asked_and_keeps_his_values(two: Desk) -> None:
     revision, filled = opened(two)
     first = {**filled, "owner_team": ["First"], "folder": ["Other"]}
-    save_inbox(two.app, "help", first, by="ben", reason="moved", revision=revision)
+    save_thing(two.app, INBOX, "help", first, Signed("ben", "moved"), revision=revision)
     mine = {**filled, "owner_team": ["Second"], "signature": ["Regards"]}
-    late = save_inbox(two.app, "help", mine, by="anna", revision=revision)
+    late = save_thing(two.app, INBOX, "help", mine, Signed("anna"), revision=revision)
     assert late.form is not None
     assert late.form.form.problems[0].startswith("somebody else has changed the same settings")
     fields = late.form.form.fields
@@ -140,24 +142,24 @@ def test_of_two_who_change_the_same_setting_the_second_is_asked_and_keeps_his_va
     assert (change.by, change.reason, [each.after for each in change.keys]) == ("ben", "moved", ['"First"'])
     assert inbox(two, "help").owner_team == "First"
     again = filled_from(late.form.form)
-    assert save_inbox(two.app, "help", again, by="anna", revision=late.form.revision).changed
+    assert save_thing(two.app, INBOX, "help", again, Signed("anna"), revision=late.form.revision).changed
     assert (inbox(two, "help").owner_team, inbox(two, "help").signature) == ("Second", "Regards")
 
 
 @pytest.mark.req("VS-12")
 def test_of_two_who_change_different_settings_both_are_kept(two: Desk) -> None:
     revision, filled = opened(two)
-    save_inbox(two.app, "help", {**filled, "owner_team": ["First"]}, by="ben", revision=revision)
-    late = save_inbox(two.app, "help", {**filled, "signature": ["Regards"]}, by="anna", revision=revision)
+    save_thing(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, Signed("ben"), revision=revision)
+    late = save_thing(two.app, INBOX, "help", {**filled, "signature": ["Regards"]}, Signed("anna"), revision=revision)
     assert (late.form, late.changed) == (None, True)
     assert (inbox(two, "help").owner_team, inbox(two, "help").signature) == ("First", "Regards")
 
 
 def test_a_form_that_is_older_than_the_versions_that_are_kept_is_asked_for_every_difference(two: Desk) -> None:
     revision, filled = opened(two)
-    save_inbox(two.app, "help", {**filled, "owner_team": ["First"]}, by="ben", revision=revision)
+    save_thing(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, Signed("ben"), revision=revision)
     two.store.delete("configuration_versions", {})
-    late = save_inbox(two.app, "help", {**filled, "signature": ["Regards"]}, by="anna", revision=revision)
+    late = save_thing(two.app, INBOX, "help", {**filled, "signature": ["Regards"]}, Signed("anna"), revision=revision)
     assert late.form is not None
     assert {name for name, each in late.form.form.fields.items() if each.problem} == {"owner_team", "signature"}
     assert inbox(two, "help").owner_team == "First"
@@ -171,45 +173,47 @@ def test_two_who_save_at_the_same_moment_lose_nothing(two: Desk, monkeypatch: py
     @contextmanager
     def overtaken(typed: TypedSecrets) -> Iterator[None]:
         monkeypatch.setattr(TypedSecrets, "written", written)
-        save_inbox(two.app, "help", {**filled, "owner_team": ["First"]}, by="ben", revision=revision)
+        save_thing(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, Signed("ben"), revision=revision)
         with written(typed):
             yield
 
     monkeypatch.setattr(TypedSecrets, "written", overtaken)
-    save_inbox(two.app, "help", {**filled, "signature": ["Regards"]}, by="anna", revision=revision)
+    save_thing(two.app, INBOX, "help", {**filled, "signature": ["Regards"]}, Signed("anna"), revision=revision)
     assert (inbox(two, "help").owner_team, inbox(two, "help").signature) == ("First", "Regards")
 
 
 def test_an_inbox_that_somebody_has_just_changed_is_not_deleted_unseen(two: Desk) -> None:
     revision, filled = opened(two)
-    save_inbox(two.app, "help", {**filled, "owner_team": ["First"]}, by="ben", revision=revision)
-    with pytest.raises(NotAvailable, match="somebody else has changed this inbox"):
-        delete_inbox(two.app, "help", by="anna", revision=revision)
-    delete_inbox(two.app, "help", by="anna", revision=inbox_form(two.app, "help").revision)
+    save_thing(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, Signed("ben"), revision=revision)
+    with pytest.raises(NotAvailable, match="somebody else has changed it since"):
+        delete_thing(two.app, INBOX, "help", Signed("anna"), revision=revision)
+    delete_thing(two.app, INBOX, "help", Signed("anna"), revision=thing_form(two.app, INBOX, "help").revision)
 
 
 def test_a_new_inbox_takes_no_name_that_is_taken(two: Desk) -> None:
-    saved = save_inbox(two.app, None, {**SALES, "name": ["help"]}, by="anna")
+    saved = save_thing(two.app, INBOX, None, {**SALES, "name": ["help"]}, Signed("anna"))
     assert saved.form is not None
-    assert saved.form.form.fields["name"].problem == "an inbox has this name already; choose another"
+    assert saved.form.form.fields["name"].problem == "there is another inbox of this name; choose another"
 
 
 @pytest.mark.req("TI-13")
 def test_the_form_shows_what_is_missing(two: Desk) -> None:
     two.configure(a_configuration(an_inbox("support", protocol="imap", host="x", password=Secret("${NOT_SET_HERE}"))))
-    form = inbox_form(two.app, "support").form
+    form = thing_form(two.app, INBOX, "support").form
     assert "NOT_SET_HERE is not set" in form.fields["password"].problem
-    new = save_inbox(two.app, None, {"protocol": ["imap"], "name": ["a"]}, by="anna").form
+    new = save_thing(two.app, INBOX, None, {"protocol": ["imap"], "name": ["a"]}, Signed("anna")).form
     assert new is not None
     assert [each.name for each in new.form.missing] == ["address"]
-    saved = save_inbox(two.app, None, {"protocol": ["imap"], "name": ["a"], "address": ["a@x.org"]}, by="anna").form
+    saved = save_thing(
+        two.app, INBOX, None, {"protocol": ["imap"], "name": ["a"], "address": ["a@x.org"]}, Signed("anna")
+    ).form
     assert saved is not None
     assert [each.name for each in saved.form.missing] == ["host", "password"]
 
 
 def test_an_empty_form_marks_nothing_as_missing_and_another_protocol_shows_its_fields(two: Desk) -> None:
-    assert new_inbox_form(two.app, "imap").form.missing == ()
-    shown = refilled_form(two.app, None, {**SALES, "protocol": ["graph"]}, 1).form
+    assert new_thing_form(two.app, INBOX, "imap").form.missing == ()
+    shown = refilled_form(two.app, INBOX, None, {**SALES, "protocol": ["graph"]}, 1).form
     assert "host" not in shown.fields
     assert shown.fields["address"].value == "sales@example.com"
     assert form_of(stated_keys(inbox(two, "help"))).fields["protocol"].value == "none"
@@ -218,15 +222,15 @@ def test_an_empty_form_marks_nothing_as_missing_and_another_protocol_shows_its_f
 @pytest.mark.req("IV-10")
 def test_deleting_an_inbox_loses_no_mail(two: Desk) -> None:
     two.receive(a_mail(), inbox="help")
-    delete_inbox(two.app, "help", by="anna", reason="closed")
+    delete_thing(two.app, INBOX, "help", Signed("anna", "closed"))
     assert [each.name for each in two.app.directory.current().inboxes] == ["support"]
     assert len(two.mails()) == 1
     assert len(two.records()) == 1
     assert change_of(two).deleted == ("inboxes/help",)
     with pytest.raises(NotAvailable, match="the only inbox"):
-        delete_inbox(two.app, "support", by="anna")
+        delete_thing(two.app, INBOX, "support", Signed("anna"))
     with pytest.raises(NotAvailable):
-        delete_inbox(two.app, "help", by="anna")
+        delete_thing(two.app, INBOX, "help", Signed("anna"))
 
 
 def test_an_inbox_that_is_needed_is_not_deleted(two: Desk) -> None:
@@ -236,4 +240,4 @@ def test_an_inbox_that_is_needed_is_not_deleted(two: Desk) -> None:
         a_configuration(an_inbox("support"), an_inbox("help", address="help@example.com"), mail_servers=(server,))
     )
     with pytest.raises(InvalidConfiguration, match=r"help@example\.com is not the address of an inbox"):
-        delete_inbox(two.app, "help", by="anna")
+        delete_thing(two.app, INBOX, "help", Signed("anna"))

@@ -113,6 +113,16 @@ INBOX_CREDENTIAL: Final = Figure(
     "The first end of its client secret or certificates, where it is known.",
     from_store=True,
 )
+CANARY_SUCCESS: Final = Figure(
+    "canary_last_success_timestamp_seconds",
+    "gauge",
+    ("inbox",),
+    "When a probe of its canary last came all the way; 0 when none has for three intervals; missing without a canary.",
+    from_store=True,
+)
+CANARY_INTERVAL: Final = Figure(
+    "canary_interval_seconds", "gauge", ("inbox",), "How often its canary sends a probe.", from_store=True
+)
 OUTBOX: Final = Figure("outbox_messages", "gauge", ("state",), "Outgoing mails.", from_store=True)
 APPLY_SUCCESS: Final = Figure(
     "config_last_apply_success", "gauge", (), "1 when the stored configuration can be read, else 0.", from_store=True
@@ -140,6 +150,8 @@ FIGURES: Final[tuple[Figure, ...]] = (
     INBOX_CREDENTIAL,
     VISIT_ERRORS,
     THROTTLED,
+    CANARY_SUCCESS,
+    CANARY_INTERVAL,
     OUTBOX,
     OUTBOX_SENT,
     RULE_MATCHES,

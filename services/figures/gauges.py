@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from services.figures import declarations as figures
+from services.operator.canaries import canary_views
 from services.operator.conservation import check
 from services.operator.credential_ends import credential_end
 from services.operator.queues import queue_states
@@ -131,3 +132,14 @@ def _configured(app: App) -> Iterator[Sample]:
         yield figures.INBOX_WAITING, label, (now - waiting.received_at).total_seconds() if waiting else 0.0
         if end := credential_end(inbox):
             yield figures.INBOX_CREDENTIAL, label, datetime.combine(end.day, time(), UTC).timestamp()
+    yield from _canaries(app)
+
+
+def _canaries(app: App) -> Iterator[Sample]:
+    """The inboxes with a canary. A new one has no success until it is overdue, so that it does not fire at once."""
+    for each in canary_views(app):
+        assert each.inbox.canary is not None  # only these have a view
+        label, back_at = (each.inbox.name,), each.state.back_at if each.state else None
+        yield figures.CANARY_INTERVAL, label, each.inbox.canary.every.total_seconds()
+        if back_at or each.is_overdue:
+            yield figures.CANARY_SUCCESS, label, back_at.timestamp() if back_at else 0.0

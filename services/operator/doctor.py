@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Final, Literal
 
+from services.operator.canaries import canary_views
 from services.operator.configuration import notes_on
 from services.operator.conservation import check as check_conservation
 from services.operator.credential_ends import credential_ends
@@ -31,6 +32,7 @@ from shared.store.outbox import OutboxState
 from shared.text import iso
 
 START: Final = "postroom inbox start"
+CANARY_LOST: Final = "canary-lost"
 SCHEDULE: Final = "postroom up, or postroom worker schedule"
 Severity = Literal["ok", "note", "problem"]
 
@@ -186,6 +188,14 @@ def _outbox(app: App) -> Iterator[Finding]:
         yield Finding("outbox", "note", f"outgoing mail that was not sent: {unsent}", "postroom outbox list")
 
 
+def _canaries(app: App) -> Iterator[Finding]:
+    now = app.clock.now()
+    for each in canary_views(app):
+        wrong = each.is_overdue or each.hindrance is not None
+        what = f"the canary of {each.inbox.name}: {each.sentence(now)}"
+        yield Finding("canaries", "problem" if wrong else "ok", what, name=CANARY_LOST if wrong else None)
+
+
 def _standstills(app: App) -> Iterator[Finding]:
     for each in standstills(app):
         yield Finding(each.check, "problem", each.what, each.remedy, each.name)
@@ -234,6 +244,7 @@ CHECKS: Final[tuple[tuple[str, Callable[[App], Iterator[Finding]]], ...]] = (
     ("configuration", _configuration),
     ("secrets", _secrets),
     ("inboxes", _inboxes),
+    ("canaries", _canaries),
     ("outbox", _outbox),
     ("standstill", _standstills),
     ("sweeps", _sweeps),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from services.operator.canaries import CanaryView, canary_views
 from services.operator.inboxes import InboxView, inbox_views
 from shared.lazy_dataclass import dataclass
 
@@ -21,7 +23,7 @@ class InboxRow:
     """One inbox. Times are None when it never happened, or when it is not known.
 
     `oldest_waiting_at`: since when its oldest mail without an outcome is in the pipeline. `credential_warning`: when
-    its secret or certificate ends soon.
+    its secret or certificate ends soon. `canary`: None when it has none.
     """
 
     view: InboxView
@@ -33,6 +35,7 @@ class InboxRow:
     throttled_until: datetime | None
     credential_ends: str | None
     credential_warning: str | None
+    canary: CanaryView | None = None
 
     @property
     def name(self) -> str:
@@ -42,14 +45,16 @@ class InboxRow:
     @property
     def needs_attention(self) -> bool:
         """Whether a person has to do something."""
-        return self.view.running in {"failing", "stopped"} or self.credential_warning is not None
+        lost = self.canary is not None and (self.canary.is_overdue or self.canary.hindrance is not None)
+        return self.view.running in {"failing", "stopped"} or self.credential_warning is not None or lost
 
 
 def inbox_rows(app: App, inboxes: Collection[str] | None = None) -> tuple[InboxRow, ...]:
     """A row for each inbox in the order of the configuration; `inboxes`: of these, None: of all."""
     now, oldest = app.clock.now(), _oldest_in_flight(app)
     views = (each for each in inbox_views(app) if inboxes is None or each.inbox.name in inboxes)
-    return tuple(_row(each, oldest, now) for each in views)
+    canaries = {each.inbox.name: each for each in canary_views(app)}
+    return tuple(replace(_row(each, oldest, now), canary=canaries.get(each.inbox.name)) for each in views)
 
 
 def _oldest_in_flight(app: App) -> Mapping[str, datetime]:

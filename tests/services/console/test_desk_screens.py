@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -10,7 +12,7 @@ from services.operator import access
 from services.operator.outbox import find_outgoing
 from services.operator.stages import pause_stage
 from services.queues import QUEUES
-from shared.config.model import CommandPolicy, Inbox, MailServer, Settings
+from shared.config.model import Canary, CommandPolicy, Inbox, MailServer, Settings
 from shared.config.values import Secret
 from shared.runtime.broker import Message
 from shared.store.configuration import Made, revision, switch
@@ -60,6 +62,14 @@ def letters(desk: Desk) -> dict[str | None, str]:
 def outgoing(desk: Desk) -> str:
     """The only answer."""
     return desk.outbox()[0]["_id"]
+
+
+def test_inboxes_show_their_canary(desk: Desk, clients: Clients) -> None:
+    desk.configure(a_configuration(replace(SUPPORT, canary=Canary(timedelta(minutes=15))), SALES))
+    client = clients("viewer")
+    for path in ("/inboxes", "/inboxes/support"):
+        assert "no probe has come back yet; none is sent: no mail server is configured" in client.get(path).text
+    assert "probe" not in client.get("/inboxes/sales").text
 
 
 def test_every_screen_shows_what_there_is(full: Desk, clients: Clients) -> None:

@@ -18,7 +18,7 @@ import yaml
 from services import runner
 from services.figures import server
 from services.figures.declarations import FIGURES
-from shared.config.model import CommandPolicy, OAuth
+from shared.config.model import Canary, CommandPolicy, OAuth
 from shared.config.values import Secret
 from shared.runtime.broker import PARKED, Message
 from shared.runtime.hooks import Paused, Retried
@@ -141,7 +141,9 @@ def test_every_alert_fires_when_its_situation_is_scraped(desk: Desk, tmp_path: P
     """On a desk that no worker works at: what the store holds is planted, what a worker notices its hooks are told."""
     secret = OAuth("tenant", "client", client_secret=Secret("${X}"), client_secret_ends="2026-11-25")
     closed = an_inbox("closed", protocol="imap", host="127.0.0.1", port=9, username="bob", oauth=secret)
-    desk.configure(a_configuration(closed, an_inbox("support", commands=CommandPolicy(reply_on_create=True))))
+    commands, canary = CommandPolicy(reply_on_create=True), Canary(timedelta(minutes=5))
+    desk.configure(a_configuration(closed, an_inbox("support", commands=commands, canary=canary)))
+    desk.app.canaries.begin("support", desk.clock.now())
     desk.receive(a_mail("Printer"))
     desk.store.update("outbox", {"state": "unsent"}, {"$set": {"state": "waiting"}})
     desk.hand_in(a_mail("Lost"), a_mail("Waits"))

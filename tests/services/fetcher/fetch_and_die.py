@@ -1,14 +1,20 @@
-"""One fetch in a process of its own, which kills itself at a named step. Run by `test_crashes`."""
+"""Fetches in processes of their own, each of which kills itself at a named step. Run by `test_crashes`.
+
+Reads lines of JSON, the arguments of `main`; forks a child for each and answers with how it ended (negative: the
+signal). The modules are imported once.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from services.fetcher import visit
 from services.fetcher.imap import ImapMailbox
@@ -64,8 +70,25 @@ def main(port: str, folder: str, step: str, after: str) -> None:
     inbox = an_inbox(int(port), after=after)
     source = FetcherSource(EmbeddedDocuments(path), Wiring(hand_over, lambda: [inbox], Settings))
     failures = [failure for polled in source.once() for failure in polled.failures]
-    sys.exit("\n".join(failures) or 0)
+    assert not failures, failures
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        pid = os.fork() or child(*json.loads(line))
+        _, status = os.waitpid(pid, 0)
+        sys.stdout.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        sys.stdout.flush()
+
+
+def child(*arguments: str) -> NoReturn:
+    try:
+        main(*arguments)
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    serve()

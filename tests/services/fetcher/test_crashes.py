@@ -7,15 +7,17 @@ named step, lets a second process finish, and counts.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.servers.dovecot import Dovecot
+from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.services.fetcher.conftest import a_mail
 
 STEPS = (
@@ -26,16 +28,34 @@ MAILS = 25
 _PROGRAM = Path(__file__).with_name("fetch_and_die.py")
 
 
-def run(dovecot: Dovecot, folder: Path, step: str, after: str) -> int:
-    command = [sys.executable, str(_PROGRAM), str(dovecot.port), str(folder), step, after]
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    return subprocess.run(command, env=environment, timeout=60, check=False).returncode
+Run = Callable[[Dovecot, Path, str, str], int]
+
+
+@pytest.fixture(scope="module")
+def run(dovecot_server: Dovecot) -> Iterator[Run]:
+    """Fetches in a process of its own; how it ended."""
+    environment = os.environ | {
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "SSL_CERT_FILE": str(dovecot_server.certificate.certificate),
+        "BOB_PASSWORD": PASSWORD,
+    }
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, str(_PROGRAM)], env=environment, text=True, **pipes) as program:
+
+        def run(dovecot: Dovecot, folder: Path, step: str, after: str) -> int:
+            print(json.dumps([str(dovecot.port), str(folder), step, after]), file=program.stdin, flush=True)
+            return int(program.stdout.readline())
+
+        yield run
+        program.communicate()
 
 
 @pytest.mark.req("PR-15", "IV-04")
 @pytest.mark.parametrize("after", ["archive", "delete", "mark_read"])
 @pytest.mark.parametrize("step", STEPS)
-def test_killed_at_any_step_nothing_is_lost_or_doubled(dovecot: Dovecot, tmp_path: Path, step: str, after: str) -> None:
+def test_killed_at_any_step_nothing_is_lost_or_doubled(
+    run: Run, dovecot: Dovecot, tmp_path: Path, step: str, after: str
+) -> None:
     mails = [a_mail(number) for number in range(MAILS)]
     dovecot.deliver("bob", *mails)
     assert run(dovecot, tmp_path, step, after) == -signal.SIGKILL
@@ -50,7 +70,7 @@ def test_killed_at_any_step_nothing_is_lost_or_doubled(dovecot: Dovecot, tmp_pat
 
 
 @pytest.mark.req("PR-15", "IV-04")
-def test_killed_again_and_again_every_mail_is_taken(dovecot: Dovecot, tmp_path: Path) -> None:
+def test_killed_again_and_again_every_mail_is_taken(run: Run, dovecot: Dovecot, tmp_path: Path) -> None:
     """The small form of `python -m bench.mailboxes large`."""
     mails = [a_mail(number) for number in range(10 * MAILS)]
     dovecot.deliver("bob", *mails)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -31,7 +32,7 @@ that are not named have their defaults; `any`: it makes no difference.
 @cache
 def outcome(table: Table, switch: str) -> dict[Combination, Result]:
     """What a fresh desk does with every mail under these switches."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")) as folder:  # as other tests do
         desk = Desk(Location(Path(folder) / "data"))
         try:
             return dict(results(desk, table, switch))

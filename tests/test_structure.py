@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -49,23 +50,39 @@ def _name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-def _imports(path: Path, *, at_start: bool) -> Iterator[str]:
-    """Every module or name that a file imports; `at_start`: without those imported inside functions."""
-    tree = ast.parse(path.read_bytes())
-    functions = [node for node in ast.walk(tree) if at_start and isinstance(node, _FUNCTIONS)]
-    inner = {node for function in functions for node in ast.walk(function)}
-    for node in ast.walk(tree):
-        if node in inner:
-            continue
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What these tests look at in a file."""
+
+    imports: set[str]
+    """Every module or name that it imports."""
+    at_start: set[str]
+    """Those that are not imported inside functions."""
+    asked_of_collections: set[str]
+    """The methods by which it asks the document port for a collection."""
+
+
+@cache
+def _contents(path: Path) -> Contents:
+    """Each file is parsed once; what it holds is kept, and not its tree."""
+    nodes = list(ast.walk(ast.parse(path.read_bytes())))
+    importing = [node for node in nodes if isinstance(node, _IMPORTS)]
+    functions = [node for node in nodes if isinstance(node, _FUNCTIONS)]
+    inner = {each for function in functions for each in ast.walk(function) if isinstance(each, _IMPORTS)}
+    at_start = [node for node in importing if node not in inner]
+    return Contents(set(_imports(importing)), set(_imports(at_start)), set(_asked_of_collections(nodes)))
+
+
+def _imports(nodes: Sequence[ast.Import | ast.ImportFrom]) -> Iterator[str]:
+    for node in nodes:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        if isinstance(node, ast.ImportFrom):
+        else:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def _asked_of_collections(path: Path) -> Iterator[str]:
-    """The methods by which a file asks the document port for a collection."""
-    for node in ast.walk(ast.parse(path.read_bytes())):
+def _asked_of_collections(nodes: Sequence[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         match node:
             case ast.Call(ast.Attribute(ast.Name(port) | ast.Attribute(attr=port), attr=method)) if (
                 method in OF_COLLECTIONS and port in {"documents", "_documents", "store"}
@@ -74,13 +91,14 @@ def _asked_of_collections(path: Path) -> Iterator[str]:
 
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_IMPORTS = (ast.Import, ast.ImportFrom)
 MODULES = _modules()
 
 
 @cache
 def _all_imports() -> dict[str, set[str]]:
     """By module. Not a constant: every process of a test run would compute it to collect these tests."""
-    return {name: set(_imports(path, at_start=False)) for name, path in MODULES.items()}
+    return {name: _contents(path).imports for name, path in MODULES.items()}
 
 
 def _offences(room: str, *forbidden: str) -> list[str]:
@@ -163,13 +181,13 @@ def test_one_module_looks_at_the_types_of_fields() -> None:
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:
-    graph = {name: _known(_imports(path, at_start=True)) - {name} for name, path in MODULES.items()}
+    graph = {name: _known(_contents(path).at_start) - {name} for name, path in MODULES.items()}
     while leaves := {name for name, needed in graph.items() if not needed}:
         graph = {name: needed - leaves for name, needed in graph.items() if name not in leaves}
     assert sorted(graph) == []
 
 
-def _known(imports: Iterator[str]) -> set[str]:
+def _known(imports: set[str]) -> set[str]:
     """The modules of ours among them: `a.b.c` is the module `a.b.c`, or a name in the module `a.b`."""
     found = set()
     for each in imports:
@@ -180,7 +198,7 @@ def _known(imports: Iterator[str]) -> set[str]:
 
 def test_a_collection_is_named_by_its_repository_alone() -> None:
     outside = {name: path for name, path in MODULES.items() if not name.startswith(STORE_ROOMS)}
-    assert {name for name, path in outside.items() if set(_asked_of_collections(path))} == set()
+    assert {name for name, path in outside.items() if _contents(path).asked_of_collections} == set()
 
 
 def test_documents_stay_in_the_store() -> None:
@@ -189,5 +207,5 @@ def test_documents_stay_in_the_store() -> None:
 
 
 def test_the_rules_on_documents_find_what_they_look_for() -> None:
-    assert set(_asked_of_collections(MODULES["shared.store.journal"])) == {"insert_many", "find", "delete"}
+    assert _contents(MODULES["shared.store.journal"]).asked_of_collections == {"insert_many", "find", "delete"}
     assert DOCUMENTS in _all_imports()["shared.store.records"]

@@ -84,13 +84,18 @@ FILES = sorted(
 )
 
 
+ANY_PHRASE = re.compile(rf"\b(?:{'|'.join(PHRASES)})\b", re.IGNORECASE)
+ANY_NAME = re.compile(rf"\b_?(?:{'|'.join(NAMES)})\b")
+"""One search finds most texts to be in order, in an eighth of the time."""
+
+
 def offences(text: str) -> Iterator[str]:
     """What a text has of the lists above, as it stands there, with what to write instead."""
     flat = re.sub(r"\s+(?:# )?", " ", text)
-    for phrase, instead in PHRASES.items():
+    for phrase, instead in PHRASES.items() if ANY_PHRASE.search(flat) else ():
         for found in re.finditer(rf"\b(?:{phrase})\b", flat, re.IGNORECASE):
             yield f"{found[0].lower()} → {instead}"
-    for name, instead in NAMES.items():
+    for name, instead in NAMES.items() if ANY_NAME.search(text) else ():
         if re.search(rf"\b_?{name}\b", text):
             yield f"{name} → {instead}"
 

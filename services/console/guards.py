@@ -79,3 +79,31 @@ def is_trusted_peer(peer: str, trusted: Collection[str]) -> bool:
     except ValueError:
         return False
     return any(address in ipaddress.ip_network(each, strict=False) for each in trusted)
+
+
+def client_address(peer: str, forwarded: str, trusted: Collection[str]) -> str:
+    """The address that a request comes from: the peer's, or what trusted proxies say in `X-Forwarded-For`.
+
+    Each proxy appends the address that it saw, so the list counts from its end, as far as the proxies are trusted.
+    """
+    address = peer
+    for hop in reversed(forwarded.split(",")):
+        found = _without_port(hop.strip())
+        if not is_trusted_peer(address, trusted) or not _is_address(found):
+            break
+        address = found
+    return address
+
+
+def _without_port(written: str) -> str:
+    if written.startswith("["):
+        return written[1:].partition("]")[0]
+    return written.partition(":")[0] if written.count(":") == 1 else written
+
+
+def _is_address(written: str) -> bool:
+    try:
+        ipaddress.ip_address(written)
+    except ValueError:
+        return False
+    return True

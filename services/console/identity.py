@@ -36,7 +36,7 @@ def named_by_proxy(visit: Visit) -> str | None:
 def begin_session(visit: Visit, name: str) -> str | None:
     """A session for a user who was identified elsewhere; None when there is no such user."""
     user = visit.app.access.users.get(name)
-    return sign_in(visit.app, user, visit.client) if user else None
+    return sign_in(visit.app, user, visit.address) if user else None
 
 
 def cookie_of(visit: Visit, name: str) -> str:

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from services.console import rendering
 from services.console.endpoints import all_endpoints
-from services.console.guards import form_token
+from services.console.guards import client_address, form_token
 from services.operator import access
 from services.operator.access import Person, Right
 from services.operator.errors import NotAvailable
@@ -66,6 +66,11 @@ class Visit:
         if self.person is None:
             raise Forbidden("sign in first")
         return self.person
+
+    @property
+    def address(self) -> str:
+        """The address that the request comes from; behind a listed proxy, what that says."""
+        return client_address(self.client, self.headers.get("x-forwarded-for", ""), self.options.trusted_proxies)
 
     def text(self, name: str, default: str = "") -> str:
         """A field of the form, or else of the query, without what a browser puts around it."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
-import time
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from services.console.endpoints import Endpoint
 from services.console.identity import begin_session, cookie_of, named_by_proxy
 from services.console.oidc import BEGUN_SECONDS, REFUSED, Begun, OidcOptions, Provider, Refused
+from services.console.sign_in_limit import SECONDS, Attempt, SignInLimit
 from services.console.visit import SEE_OTHER, NotFound, own_path
 from services.operator import access
 from services.operator.access import Right
@@ -23,43 +22,14 @@ if TYPE_CHECKING:
     from services.console.visit import Visit
 
 log = logging.getLogger(__name__)
-MAX_FAILURES, FAILURE_SECONDS = 5, 300.0
-MAX_NAMES: Final = 10_000
-"""Names whose refusals are remembered; beyond that the one that was refused longest ago is forgotten."""
 WRONG: Final = "Name or password is wrong."
 OIDC_BACK: Final = "/sign-in/oidc/back"
 MAX_TARGET: Final = 1000
 NOT_BEGUN: Final = "This sign-in was not begun in this browser, or too long ago. Begin again."
 
 
-class Failures:
-    """Refused sign-ins of the last minutes by name: after a few, further ones are not even checked."""
-
-    def __init__(self) -> None:
-        self._times: dict[str, list[float]] = {}
-        self._lock = threading.Lock()
-
-    def are_too_many(self, name: str) -> bool:
-        """Whether this name has to wait."""
-        with self._lock:
-            if recent := self._recent(name):
-                self._times[name] = recent
-            return len(recent) >= MAX_FAILURES
-
-    def add(self, name: str) -> None:
-        """Count one."""
-        with self._lock:
-            self._times[name] = [*self._recent(name), time.monotonic()]
-            if len(self._times) > MAX_NAMES:
-                del self._times[next(iter(self._times))]
-
-    def _recent(self, name: str) -> list[float]:
-        """The refusals of a name that count; the caller puts them back."""
-        since = time.monotonic() - FAILURE_SECONDS
-        return [at for at in self._times.pop(name, []) if at > since]
-
-
-FAILURES: Final = Failures()
+LIMIT: Final = SignInLimit()
+MARK_DAYS: Final = 30
 
 
 def sign_in_page(visit: Visit) -> Response:
@@ -77,16 +47,24 @@ def sign_in(visit: Visit) -> Response:
     target = own_path(visit.text("next", "/"))
     if len(name) > access.MAX_NAME:
         return visit.page("sign_in.html", 403, next=target, refusal=WRONG)
-    if FAILURES.are_too_many(name.casefold()):
-        refusal = f"Too many refused sign-ins for this name; try again in {FAILURE_SECONDS / 60:.0f} minutes."
-        return visit.page("sign_in.html", 429, next=target, refusal=refusal)
+    attempt = Attempt(name, visit.address, cookie_of(visit, _mark_cookie(visit)))
+    if why := LIMIT.why_to_wait(attempt):
+        page = visit.page("sign_in.html", 429, next=target, refusal=why)
+        page.headers["Retry-After"] = f"{SECONDS:.0f}"
+        return page
     user = access.checked_password(visit.app, name, password)
     if user is None:
-        FAILURES.add(name.casefold())
-        log.warning("sign_in_refused", extra={"client": visit.client})
+        LIMIT.refused(attempt)
+        log.warning("sign_in_refused", extra={"client": visit.address})
         return visit.page("sign_in.html", 403, next=target, refusal=WRONG)
-    access.note(visit.app, user.name, "signed in", visit.client)
-    return _with_cookie(visit, visit.back(target), access.sign_in(visit.app, user, visit.client))
+    access.note(visit.app, user.name, "signed in", visit.address)
+    response = _with_cookie(visit, visit.back(target), access.sign_in(visit.app, user, visit.address))
+    _set_cookie(visit, response, _mark_cookie(visit), LIMIT.mark_for(name), MARK_DAYS * 24 * 3600)
+    return response
+
+
+def _mark_cookie(visit: Visit) -> str:
+    return f"{visit.options.cookie}-known"
 
 
 def begin_oidc(visit: Visit) -> Response:
@@ -100,8 +78,7 @@ def begin_oidc(visit: Visit) -> Response:
     except Refused as error:
         return visit.page("sign_in.html", 503, next=begun.target, refusal=str(error))
     response = RedirectResponse(address, SEE_OTHER)
-    options: dict[str, Any] = {"secure": visit.options.secure, "httponly": True, "samesite": "lax", "path": "/"}
-    response.set_cookie(_oidc_cookie(visit), begun.cookie, max_age=BEGUN_SECONDS, **options)
+    _set_cookie(visit, response, _oidc_cookie(visit), begun.cookie, BEGUN_SECONDS)
     return response
 
 
@@ -119,14 +96,14 @@ def finish_oidc(visit: Visit) -> Response:
             raise Refused(NOT_BEGUN)
         secret = begin_session(visit, name)
         if secret is None:
-            log.warning("oidc_unknown_user", extra={"client": visit.client})
+            log.warning("oidc_unknown_user", extra={"client": visit.address})
             raise Refused(
                 f"There is no user {name!r} here. An administrator adds one under Access, without a password."
             )
     except Refused as error:
         response = visit.page("sign_in.html", 403, next=begun.target if begun else "/", refusal=str(error))
     else:
-        access.note(visit.app, name, "signed in by the identity provider", visit.client)
+        access.note(visit.app, name, "signed in by the identity provider", visit.address)
         response = _with_cookie(visit, visit.back(begun.target), secret)
     response.delete_cookie(_oidc_cookie(visit), path="/", secure=visit.options.secure, httponly=True, samesite="lax")
     return response
@@ -181,20 +158,17 @@ def set_up(visit: Visit) -> Response:
         still = visit.app.access.sessions.is_set_up_token(token)
         return visit.page("set_up.html", 409, token=token if still else "", refusal=str(error))
     access.note(visit.app, user.name, "made the first user")
-    return _with_cookie(visit, visit.back("/"), access.sign_in(visit.app, user, visit.client))
+    return _with_cookie(visit, visit.back("/"), access.sign_in(visit.app, user, visit.address))
 
 
 def _with_cookie(visit: Visit, response: Response, secret: str) -> Response:
-    response.set_cookie(
-        visit.options.cookie,
-        secret,
-        max_age=access.SESSION_HOURS * 3600,
-        path="/",
-        secure=visit.options.secure,
-        httponly=True,
-        samesite="lax",
-    )
+    _set_cookie(visit, response, visit.options.cookie, secret, access.SESSION_HOURS * 3600)
     return response
+
+
+def _set_cookie(visit: Visit, response: Response, name: str, value: str, seconds: int) -> None:
+    options: dict[str, Any] = {"secure": visit.options.secure, "httponly": True, "samesite": "lax", "path": "/"}
+    response.set_cookie(name, value, max_age=seconds, **options)
 
 
 ENDPOINTS: Final = (

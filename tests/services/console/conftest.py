@@ -41,7 +41,7 @@ Clients = Callable[..., Client]
 @pytest.fixture(autouse=True)
 def _no_failures_before() -> None:
     """Refused sign-ins of other tests do not count."""
-    sign_in.FAILURES._times.clear()
+    sign_in.LIMIT.clear()
 
 
 @pytest.fixture

@@ -380,13 +380,9 @@ def test_hosts_origins_and_peers() -> None:
     assert not is_trusted_peer("not an address", ["10.0.0.0/8"])
 
 
-def test_refused_names_take_bounded_memory(monkeypatch: pytest.MonkeyPatch, clients: Clients) -> None:
-    monkeypatch.setattr(sign_in_screen, "MAX_NAMES", 3)
-    for number in range(10):
-        sign_in_screen.FAILURES.add(str(number))
-    assert list(sign_in_screen.FAILURES._times) == ["7", "8", "9"]
+def test_a_name_that_is_too_long_is_not_counted(clients: Clients) -> None:
     assert signing_in(clients, "x" * 1000, PASSWORD).status_code == 403  # type: ignore[attr-defined]
-    assert "x" * 1000 not in sign_in_screen.FAILURES._times
+    assert sign_in_screen.LIMIT.by_name._times == {}
 
 
 def test_a_name_that_does_not_exist_costs_as_much_as_a_wrong_password() -> None:

@@ -322,7 +322,7 @@ GUARDS = (
     ),
     Guard(
         "refused sign-ins are counted",
-        {f"{SCREENS}.sign_in.Failures.are_too_many": never},
+        {"services.console.sign_in_limit.Refusals.are_too_many": never},
         test_access.test_after_five_refusals_a_name_has_to_wait,
         "== 429",
     ),

@@ -32,7 +32,7 @@ FieldKind = Literal[
 ]
 Filled = Mapping[str, Sequence[str]]
 """What was filled in: field → values. A switch that is off has none."""
-TYPED: Final = "typed in, or a reference to it: ${ENV_NAME} or file:path"
+TYPED: Final = "typed in, and never shown again"
 """How a secret is filled in, before the help of its key."""
 REMOVE: Final = "remove:"
 """Before the name of a secret's field: remove what is stored."""
@@ -362,6 +362,11 @@ def changed(filled: Filled, stored: Mapping[str, Any], kind: FormKind = INBOX) -
 def within(path: str, kind: FormKind = INBOX, place: int = 0) -> str:
     """The path of a problem within the thing at a place of its section."""
     return path.removeprefix(f"{kind.section}[{place}]").removeprefix(".")
+
+
+def first_given(filled: Filled, name: str) -> str:
+    """The value that was filled in: of several with one name the first that is not blank; else empty."""
+    return next((each for each in filled.get(name, ()) if each.strip()), "")
 
 
 def _item(field: FormField, filled: Filled, stored: Mapping[str, Any], log: ProblemLog, kind: FormKind) -> Item | None:

@@ -18,13 +18,22 @@ from services.operator.configuration import changes_since
 from services.operator.configuration_versions import version
 from services.operator.errors import NotAvailable
 from services.operator.form_merge import merge
-from services.operator.settings_form import Filled, Form, changed, form_of, protocol_of, stated_keys, within
+from services.operator.settings_form import (
+    Filled,
+    Form,
+    changed,
+    first_given,
+    form_of,
+    protocol_of,
+    stated_keys,
+    within,
+)
 from shared.config.checks import complaints
 from shared.config.merge import names
 from shared.config.model import XML_EXPORT, Configuration
 from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.secrets import missing
-from shared.config.values import ENVIRONMENT_REFERENCE, FILE_REFERENCE
+from shared.config.values import FILE_REFERENCE
 from shared.contracts.errors import Unavailable
 from shared.lazy_dataclass import dataclass
 from shared.store import configuration as store
@@ -38,8 +47,12 @@ SECRETS: Final = "secrets"
 """The folder of typed secrets, in that of the embedded default."""
 NO_REASON: Final = "say why: settings.require_change_reason is on"
 NO_PLACE: Final = (
-    "is not a reference; a store that several machines share has no place for a secret: write ${ENV_NAME} or "
-    "file:path, and give each machine the variable or the file"
+    "cannot be kept: a store that several machines share has no place for it; write ${ENV_NAME} or file:path in the "
+    "configuration file, apply it, and give each machine the variable or the file"
+)
+NO_REFERENCE: Final = (
+    "is a reference, and a form takes none: with one, any file or variable of the server could be sent to a host of "
+    "one's choice; type the secret itself, or write the reference in the configuration file and apply it"
 )
 CHANGED_MEANWHILE: Final = (
     "somebody else has changed the same settings since you opened this form; it has your values there, and the newer "
@@ -186,16 +199,23 @@ def _stated_then(app: App, kind: FormKind, name: str, revision: int) -> dict[str
 
 
 class TypedSecrets:
-    """Secrets that were typed in, not referred to. `filled` has references to files in `folder` in their place.
+    """Secrets that were typed in. `filled` has references to files in `folder` in their place.
 
-    `folder` None: there is no place for them, and each is a problem.
+    `folder` None: there is no place for them, and each is a problem. So is a reference: only a configuration file has
+    references, whose author reads the files of the server anyway.
     """
 
     def __init__(self, folder: Path | None, kind: FormKind, filled: Filled) -> None:
-        typed = {name: value for name, value in _secrets_in(kind, filled) if not _is_reference(value)}
-        self.problems = [] if folder else [Problem(name, NO_PLACE) for name in typed]
+        typed = dict(_secrets_in(kind, filled))
+        found = [
+            (name, NO_REFERENCE if _is_reference(value) else "" if folder else NO_PLACE)
+            for name, value in typed.items()
+        ]
+        self.problems = [Problem(name, problem) for name, problem in found if problem]
         self._files = {
-            name: (folder.absolute() / SECRETS / secrets.token_hex(8), value) for name, value in typed.items() if folder
+            name: (folder.absolute() / SECRETS / secrets.token_hex(8), value)
+            for name, value in typed.items()
+            if folder and not self.problems
         }
         references = {name: [f"{FILE_REFERENCE}{path}"] for name, (path, _) in self._files.items()}
         self.filled: Filled = {**filled, **{name: [] for name in typed}, **references}
@@ -221,12 +241,13 @@ class TypedSecrets:
 def _secrets_in(kind: FormKind, filled: Filled) -> Iterator[tuple[str, str]]:
     protocol = protocol_of(kind, filled)
     for name, field in form_of({}, kind=kind, filled={"protocol": [protocol]}).fields.items():
-        if field.kind == "secret" and (given := filled.get(name)) and given[0]:
-            yield name, given[0]
+        if field.kind == "secret" and (given := first_given(filled, name)):
+            yield name, given
 
 
 def _is_reference(value: str) -> bool:
-    return bool(ENVIRONMENT_REFERENCE.fullmatch(value.strip())) or value.startswith(FILE_REFERENCE)
+    """Whether it begins as a reference does, and so could ever be read as one."""
+    return value.strip().startswith(("${", FILE_REFERENCE))
 
 
 def delete_thing(app: App, kind: FormKind, name: str, signed: Signed, *, revision: int | None = None) -> None:

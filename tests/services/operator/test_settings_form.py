@@ -139,7 +139,7 @@ def test_values_types_choices_and_defaults_come_from_the_declaration() -> None:
 
 def test_a_secret_is_never_shown_and_stays_when_its_field_is_empty() -> None:
     field = form_of(stated_keys(SUPPORT)).fields["password"]
-    assert field.help == "typed in, or a reference to it: ${ENV_NAME} or file:path"
+    assert field.help == "typed in, and never shown again"
     assert (field.is_set, field.values) == (True, ())
     filled = filled_as(SUPPORT)
     assert changed(filled, stated_keys(SUPPORT)).thing.password == SUPPORT.password

@@ -11,7 +11,7 @@ import pytest
 
 from services.operator.configuration import configuration_changes
 from services.operator.errors import NotAvailable
-from services.operator.form_kinds import INBOX
+from services.operator.form_kinds import INBOX, MAIL_SERVER, FormKind
 from services.operator.settings_form import form_of, stated_keys
 from services.operator.thing_settings import (
     CHANGED_TOO,
@@ -26,6 +26,7 @@ from services.operator.thing_settings import (
 from shared.config.model import Inbox, MailServer, Settings
 from shared.config.problems import InvalidConfiguration
 from shared.config.values import Secret
+from shared.store import configuration as store
 from shared.store.configuration_changes import ConfigurationChange
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
@@ -94,9 +95,34 @@ def test_a_shared_store_has_no_place_for_a_typed_secret(two: Desk, monkeypatch: 
     saved = save_thing(two.app, INBOX, None, SALES, Signed("anna"))
     assert saved.form is not None
     problem = saved.form.form.fields["password"].problem
-    assert problem.startswith("is not a reference; a store that several machines share")
-    assert save_thing(two.app, INBOX, None, {**SALES, "password": ["${SALES}"]}, Signed("anna")).name == "sales"
-    assert inbox(two, "sales").password == Secret("${SALES}")
+    assert problem.startswith("cannot be kept: a store that several machines share")
+
+
+@pytest.mark.parametrize("kind", [INBOX, MAIL_SERVER], ids=lambda each: each.section)
+@pytest.mark.parametrize("shared", [False, True], ids=["embedded", "shared"])
+@pytest.mark.parametrize(
+    "typed", ["file:/etc/passwd", " file:secrets/x", "${HOME}", " ${HOME} ", "${POSTROOM_STORE_URL}x"]
+)
+def test_a_form_takes_no_reference_to_a_file_or_variable_of_the_server(
+    two: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: FormKind, typed: str, *, shared: bool
+) -> None:
+    if shared:
+        monkeypatch.setattr(two.app, "location", replace(two.app.location, store_url="mongodb://store"))
+    filled = SALES if kind is INBOX else {"protocol": ["smtp"], "name": ["out"], "host": ["mail.example"]}
+    for sent in ([typed], ["", typed], [" ", typed, "x"]):
+        saved = save_thing(two.app, kind, None, {**filled, "password": sent}, Signed("anna"))
+        assert saved.form is not None
+        assert saved.form.form.fields["password"].problem.startswith("is a reference, and a form takes none")
+    assert list((tmp_path / "data").glob("secrets/*")) == []
+    assert store.read(two.store).mail_servers == ()
+
+
+def test_a_form_keeps_a_reference_that_a_configuration_file_has_set(two: Desk) -> None:
+    kept = an_inbox("help", address="help@example.com", protocol="imap", host="x", password=Secret("${HELP}"))
+    two.configure(a_configuration(an_inbox("support"), kept))
+    filled = {**filled_as(inbox(two, "help")), "owner_team": ["Second Line"]}
+    assert save_thing(two.app, INBOX, "help", filled, Signed("anna")).changed
+    assert inbox(two, "help").password == Secret("${HELP}")
 
 
 def test_saving_changes_one_inbox_and_not_the_places_of_the_others(two: Desk) -> None:

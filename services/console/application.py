@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from services.console.endpoints import Endpoint, all_endpoints
@@ -178,7 +178,14 @@ class _Methods:
             response: Response = PlainTextResponse("Method not allowed.\n", 405, {"Allow": allowed})
         else:
             response = await self._console.answer(request, endpoint)
-        await _secured(response)(scope, receive, send)
+        await _secured(_without_body(response, scope["method"]))(scope, receive, send)
+
+
+def _without_body(response: Response, method: str) -> Response:
+    """For HEAD an answer that ends at once: the body of a stream would be made, for minutes, and seen by nobody."""
+    if method != "HEAD" or not isinstance(response, StreamingResponse):
+        return response
+    return Response(status_code=response.status_code, headers=dict(response.headers))
 
 
 class _Nothing:
@@ -257,7 +264,19 @@ def _failure(visit: Visit, error: Exception) -> Response:
     status, text = _answer_to(error)
     if status == BUG:
         log.error("console_failed", exc_info=error, extra={"path": visit.path})
+    if visit.person is None and (sentence := _before_sign_in(error)):
+        log.warning("console_not_answered", extra={"path": visit.path, "reason": str(error)})
+        text = sentence
     try:
         return visit.page("error.html", status, sentence=text[:1].upper() + text[1:])
     except PostroomError:  # the layout needs the store
         return PlainTextResponse(f"{text}\n", status)
+
+
+def _before_sign_in(error: Exception) -> str | None:
+    """What somebody without a session reads instead of the words of a dependency, which name hosts and files."""
+    if isinstance(error, Unavailable):
+        return "Store or broker cannot be reached. Try again in a moment."
+    if isinstance(error, PostroomError) and not isinstance(error, NotAvailable | UnknownName):
+        return "This cannot be done now; the log of the console says why."
+    return None

@@ -22,6 +22,7 @@ from services.operator.errors import UnknownName
 from shared.contracts.errors import PostroomError, Unavailable
 
 if TYPE_CHECKING:
+    from services.operator.writes import Write
     from shared.app import App, Location
     from shared.clock import Clock
 
@@ -274,6 +275,13 @@ def is_all(named: Sequence[str], *, everything: bool, what: str) -> bool:
 def who() -> str:
     """The user who runs the command, as changes name them."""
     return os.environ.get("USER") or os.environ.get("LOGNAME") or "operator"
+
+
+def note(app: App, what: Write, about: str = "", why: str = "") -> None:
+    """Keep who did this, to what, when and why, as the console keeps it; every command that changes something does."""
+    from services.operator import access
+
+    access.note(app, who(), what, about, why)
 
 
 def page_options(command: Callable[..., Any]) -> Callable[..., Any]:

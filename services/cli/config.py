@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING
 import click
 
 from services.cli import base, output
-from services.cli.base import PROBLEM, Command, Group, as_json, opened, page_options, who
+from services.cli.base import PROBLEM, Command, Group, as_json, note, opened, page_options, who
 from services.operator import configuration
 from services.operator import configuration_versions as versions
 from services.operator.inboxes import ConnectionCheck, check_connection
 from services.operator.mail_servers import check_mail_server
+from services.operator.writes import Write
 from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.writing import to_plain, to_yaml
 
@@ -96,10 +97,17 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
                 _confirm(app, found.stated)
             with output.watching("applying"):
                 applied = configuration.apply_file(app, found, prune=prune, by=who(), reason=reason)
+                if applied.changed:
+                    note(app, Write.APPLIED_CONFIGURATION, f"{file}: {_changes(applied)}", reason)
             _report(applied)
             return _test(app, found.stated) if tests else 0
     except InvalidConfiguration as refused:
         return _show_problems(refused.problems)
+
+
+def _changes(applied: Applied) -> str:
+    """How many things were changed, in words."""
+    return f"{sum(map(len, (applied.created, applied.updated, applied.deleted)))} things changed"
 
 
 def _confirm(app: App, stated: Configuration) -> None:
@@ -231,7 +239,9 @@ def rollback(revision: int, *, reason: str, yes: bool) -> int:
                     click.echo(output.safe(line), err=True)
                 if not click.confirm("Make these changes?", err=True):
                     raise base.Problem("nothing was changed")
-            _report(versions.roll_back(app, revision, seen=seen, by=who(), reason=reason))
+            applied = versions.roll_back(app, revision, seen=seen, by=who(), reason=reason)
+            note(app, Write.ROLLED_BACK, f"to version {revision}: {_changes(applied)}", reason)
+            _report(applied)
     except InvalidConfiguration as refused:
         return _show_problems(refused.problems)
     return 0

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, as_json, is_all, opened, page_options
+from services.cli.base import Command, Group, as_json, is_all, note, opened, page_options, who
 from services.cli.listing import Listing, Page
 from services.operator.dead_letters import find_letter, letter_as_json, open_letters, view_letter
+from services.operator.writes import Write
 from shared.store.dead_letters import OPEN, LetterQuery, LetterState
 from shared.store.settings import timezone as timezone_of
 
@@ -100,7 +101,8 @@ def show(letter_id: str) -> None:
 @click.option("--all", "everything", is_flag=True, help="Every open letter.")
 @click.option("--stage", help="With --all: letters of one stage.")
 @click.option("--cause", metavar="ID", help="With --all: letters of one cause, see causes.")
-def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, cause: str | None) -> None:
+@click.option("--reason", default="", metavar="TEXT", help="Reason, stored in the journal of the mail.")
+def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, cause: str | None, reason: str) -> None:
     """Send letters back to the queue that they came from; what was committed is not repeated.
 
     A running `up` or the workers take them up.
@@ -111,7 +113,8 @@ def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, 
         for letter in output.progress(
             _chosen(app, letter_ids, everything=everything, stage=stage, cause=cause), "replaying"
         ):
-            queue = actions.replay(app, letter.id)
+            queue = actions.replay(app, letter.id, by=who(), reason=reason)
+            note(app, Write.REPLAYED_LETTER, letter.id, reason)
             facts = {"id": letter.id, "letter_id": letter.id, "queue": queue, "state": "replayed"}
             output.result(facts, f"replayed  {letter.id}  to {queue}")
 
@@ -147,6 +150,7 @@ def discard(
         for letter in output.progress(
             _chosen(app, letter_ids, everything=everything, stage=stage, cause=cause), "discarding"
         ):
-            actions.discard(app, letter.id, reason=reason)
+            actions.discard(app, letter.id, by=who(), reason=reason)
+            note(app, Write.DISCARDED_LETTER, letter.id, reason)
             facts = {"id": letter.id, "letter_id": letter.id, "state": "discarded"}
             output.result(facts, f"discarded  {letter.id}")

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from services.cli import output, sources
-from services.cli.base import PROBLEM, Command, as_json, opened, print_error
+from services.cli.base import PROBLEM, Command, as_json, note, opened, print_error
+from services.operator.writes import Write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,6 +60,8 @@ def import_(
                 _import_files(run, paths, is_mbox=is_mbox, dry_run=dry_run)
             else:
                 _exhaust(output.progress(run.from_mailbox(folder, dry_run=dry_run), "importing"))
+            if run.summary.imported and not dry_run:
+                note(app, Write.IMPORTED_MAILS, f"{request.inbox.name}: {run.summary.imported}")
             _report(run.summary, request.inbox.name, dry_run=dry_run)
     return PROBLEM if run.summary.unreadable else 0
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from services.cli import output
-from services.cli.base import PROBLEM, Command, Group, Problem, as_json, is_all, opened, who
+from services.cli.base import PROBLEM, Command, Group, Problem, as_json, is_all, note, opened, who
 from services.cli.mail_server import test_mail_options
 from services.operator import inboxes
 from services.operator.mail_servers import TestMail
 from services.operator.records import type_called
 from services.operator.view import values_of
+from services.operator.writes import Write
 from services.record_writer.sample import sample_mail
 from shared.config.model import XML_EXPORT
 
@@ -65,9 +66,11 @@ def test(name: str, *, send: bool | None, clear: bool, **mail: Any) -> int:
     with opened() as app:
         if clear:
             inboxes.clear_test(app, name)
+            note(app, Write.CLEARED_INBOX_TEST, name)
             return 0
         with output.watching(f"testing {output.safe(name)}"):
             check = inboxes.check_connection(app, name)
+        note(app, Write.TESTED_INBOX, name)
         if check.result is None:
             _show_result(name, {"ok": check.ok, "message": check.message})
             return 0
@@ -79,6 +82,7 @@ def test(name: str, *, send: bool | None, clear: bool, **mail: Any) -> int:
         if server is None or not (addressed or _wants(server, send=send)):
             return 0
         result = inboxes.send_test_mail(app, name, server, TestMail(**mail))
+        note(app, Write.SENT_TEST_MAIL, name)
         _show_result(name, {"ok": result.ok, "message": result.message})
     return 0 if result.ok else PROBLEM
 
@@ -143,6 +147,7 @@ def fetch(name: str) -> None:
     """Have a running fetcher visit an inbox at once, not at its next poll."""
     with opened() as app:
         inboxes.ask_for_visit(app, name)
+        note(app, Write.ASKED_FOR_VISIT, name)
     output.result({"inbox": name, "state": "asked"}, f"asked  {name} is visited at once by postroom up or the fetcher")
 
 
@@ -155,8 +160,10 @@ def stop(name: str | None, *, everything: bool, reason: str) -> None:
     with opened() as app:
         if _is_all(name, everything=everything):
             inboxes.switch_processing(app, on=False, by=who(), reason=reason)
+            note(app, Write.STOPPED_ALL_INBOXES, why=reason)
         else:
             inboxes.stop_inbox(app, name or "", reason)
+            note(app, Write.STOPPED_INBOX, name or "", reason)
     _show_state("stopped", name)
 
 
@@ -176,6 +183,8 @@ def start(name: str | None, *, everything: bool) -> None:
     with opened() as app:
         if _is_all(name, everything=everything):
             inboxes.switch_processing(app, on=True, by=who(), reason="started")
+            note(app, Write.STARTED_ALL_INBOXES)
         else:
             inboxes.start_inbox(app, name or "", by=who())
+            note(app, Write.STARTED_INBOX, name or "")
     _show_state("started", name)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, as_json, opened, page_options, who
+from services.cli.base import Command, Group, as_json, note, opened, page_options, who
 from services.cli.listing import Listing, Page
 from services.operator import jobs as views
 from services.operator.jobs import JobView
 from services.operator.mails import SHORT_ID
+from services.operator.writes import Write
 from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ def stop(job_id: str) -> None:
     with opened() as app:
         job = views.find_job(app, job_id)
         views.stop_job(app, job, by=who())
+        note(app, Write.STOPPED_JOB, job.id)
         output.result({"id": job.id, "state": "stopped"}, f"stopped  {job.id}")
 
 

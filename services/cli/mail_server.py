@@ -9,9 +9,10 @@ from typing import Any, Final
 import click
 
 from services.cli import output
-from services.cli.base import PROBLEM, Command, Group, as_json, opened
+from services.cli.base import PROBLEM, Command, Group, as_json, note, opened
 from services.operator import mail_servers
 from services.operator.mail_servers import TestMail
+from services.operator.writes import Write
 
 OPTIONS: Final = (
     click.option("--to", multiple=True, metavar="ADDRESS", help="Recipient of the test mail; may be repeated."),
@@ -62,9 +63,11 @@ def test(name: str, *, send: bool, clear: bool, **mail: Any) -> int:
     with opened() as app:
         if clear:
             mail_servers.clear_test(app, name)
+            note(app, Write.CLEARED_SERVER_TEST, name)
             return 0
         wanted = TestMail(**mail) if send or mail["to"] or mail["cc"] or mail["bcc"] else None
         with output.watching(f"testing {output.safe(name)}"):
             result = mail_servers.check_mail_server(app, name, wanted)
+        note(app, Write.SENT_TEST_MAIL if wanted else Write.TESTED_SERVER, name)
     output.result({"mail_server": name, **asdict(result)}, result.message)
     return 0 if result.ok else PROBLEM

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, as_json, is_all, opened, page_options, who
+from services.cli.base import Command, Group, as_json, is_all, note, opened, page_options, who
 from services.cli.listing import Listing, Page
 from services.operator import mails as views
 from services.operator.errors import NotAvailable
 from services.operator.mails import SHORT_ID, MailOnIntake
 from services.operator.times import point_in_time
+from services.operator.writes import Write
 from shared.store.mails import IN_FLIGHT, OUTCOMES, InFlight, MailQuery, OutcomeName
 from shared.store.settings import timezone as timezone_of
 
@@ -181,7 +182,8 @@ def release(mail_ids: tuple[str, ...], *, everything: bool, reason: str, **match
             return
         for each in mail_ids:
             mail = views.find_stored(app, each)
-            actions.release(app, mail.id, reason=reason)
+            actions.release(app, mail.id, by=who(), reason=reason)
+            note(app, Write.RELEASED_MAIL, mail.id, reason)
             output.result({"mail_id": mail.id, "released": True}, f"released  {mail.id}  {mail.subject}")
 
 
@@ -211,6 +213,7 @@ def _with_letters(
         for each in mail_ids:
             mail = views.find_stored(app, each)
             count = with_letters_of(app, mail.id, verb, by=who(), reason=reason)
+            note(app, Write.REPLAYED_MAIL if verb == "replay" else Write.DISCARDED_MAIL, mail.id, reason)
             facts = {"mail_id": mail.id, "verb": verb, "letters": count}
             output.result(facts, f"{verb}  {mail.id}  {mail.subject}")
 
@@ -239,4 +242,6 @@ def _make_job(
     if number is None and (found := number_of(app, chosen)) > MANY and sys.stdin.isatty():
         number = int(click.prompt(f"These are {counted(found, 'mail')}. Type the number to go on", type=int, err=True))
     new = NewJob(verb=verb, chosen=chosen, by=who(), reason=reason, number=number, token=uuid.uuid4().hex)
-    announce(make_job(app, new))
+    job = make_job(app, new)
+    note(app, Write.MADE_JOB, f"{job.id}: {verb} {counted(job.total, 'mail')}", reason)
+    announce(job)

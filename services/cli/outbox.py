@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from services.cli import output
-from services.cli.base import PROBLEM, Command, Group, as_json, is_all, opened, page_options, who
+from services.cli.base import PROBLEM, Command, Group, as_json, is_all, note, opened, page_options, who
 from services.cli.listing import Listing, Page
 from services.operator import outbox as actions
 from services.operator.outbox import Sending, find_outgoing, outgoing_as_json, outgoing_page_as_json, send_now, unsent
+from services.operator.writes import Write
 from shared.store.outbox import STATES
 from shared.store.settings import timezone as timezone_of
 
@@ -83,14 +84,15 @@ def show(outbox_id: str) -> None:
 @outbox.command(cls=Command)
 @click.argument("outbox_ids", metavar="OUTBOX_ID...", nargs=-1)
 @click.option("--all", "everything", is_flag=True, help="All unsent mail.")
-def send(outbox_ids: tuple[str, ...], *, everything: bool) -> int:
+@click.option("--reason", default="", metavar="TEXT", help="Kept with the mail.")
+def send(outbox_ids: tuple[str, ...], *, everything: bool, reason: str) -> int:
     """Send unsent, waiting or failed mail now, through the mail server of its inbox."""
     with opened() as app:
         if is_all(outbox_ids, everything=everything, what="outgoing mails"):
             chosen = _unsent(app)
         else:
             chosen = [find_outgoing(app, each) for each in outbox_ids]
-        sendings = [_send(app, mail) for mail in output.progress(chosen, "sending", len(chosen))]
+        sendings = [_send(app, mail, reason) for mail in output.progress(chosen, "sending", len(chosen))]
     return 0 if all(each.mail.state == "sent" for each in sendings) else PROBLEM
 
 
@@ -99,7 +101,7 @@ def send(outbox_ids: tuple[str, ...], *, everything: bool) -> int:
 @click.option("--reason", default="", metavar="TEXT", help="Kept with the mail.")
 def hold(outbox_ids: tuple[str, ...], *, reason: str) -> None:
     """Let mail that has not left wait until somebody sends it with outbox send."""
-    _keep_back(outbox_ids, actions.hold, reason)
+    _keep_back(outbox_ids, actions.hold, Write.HELD_OUTGOING, reason)
 
 
 @outbox.command(cls=Command)
@@ -107,14 +109,15 @@ def hold(outbox_ids: tuple[str, ...], *, reason: str) -> None:
 @click.option("--reason", default="", metavar="TEXT", help="Kept with the mail.")
 def cancel(outbox_ids: tuple[str, ...], *, reason: str) -> None:
     """Let mail that has not left never leave."""
-    _keep_back(outbox_ids, actions.cancel, reason)
+    _keep_back(outbox_ids, actions.cancel, Write.CANCELLED_OUTGOING, reason)
 
 
-def _keep_back(outbox_ids: tuple[str, ...], action: Callable[..., None], reason: str) -> None:
+def _keep_back(outbox_ids: tuple[str, ...], action: Callable[..., None], done: Write, reason: str) -> None:
     with opened() as app:
         for each in outbox_ids:
             mail = find_outgoing(app, each)
             action(app, mail, by=who(), reason=reason)
+            note(app, done, mail.id, reason)
             after = find_outgoing(app, mail.id)
             output.result(outgoing_as_json(after), f"{after.state}  {after.id}  {', '.join(after.to)}")
 
@@ -126,8 +129,9 @@ def _unsent(app: App) -> list[OutboxMail]:
     return found
 
 
-def _send(app: App, mail: OutboxMail) -> Sending:
-    sending = send_now(app, mail, by=who())
+def _send(app: App, mail: OutboxMail, reason: str) -> Sending:
+    sending = send_now(app, mail, by=who(), reason=reason)
+    note(app, Write.SENT_OUTGOING, mail.id, reason)
     after, why = sending.mail, f"  {sending.reason}" if sending.reason else ""
     output.result(outgoing_as_json(after), f"{after.state}  {after.id}  {', '.join(after.to)}{why}")
     return sending

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, as_json, opened, who
+from services.cli.base import Command, Group, as_json, note, opened, who
 from services.operator.queues import QueueState, queue_states, ready_per_second, use_management
+from services.operator.writes import Write
 from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def pause(stage: str, reason: str) -> None:
 
     with opened() as app:
         pause_stage(app, stage, by=who(), reason=reason)
+        note(app, Write.PAUSED_STAGE, stage, reason)
     output.result({"stage": stage, "state": "paused"}, f"paused  {stage}")
 
 
@@ -94,6 +96,7 @@ def resume(stage: str, reason: str) -> None:
 
     with opened() as app:
         resume_stage(app, stage, by=who(), reason=reason)
+        note(app, Write.RESUMED_STAGE, stage, reason)
     output.result({"stage": stage, "state": "resumed"}, f"resumed  {stage}")
 
 

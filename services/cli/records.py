@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, as_json, opened, page_options
+from services.cli.base import Command, Group, as_json, note, opened, page_options
 from services.cli.listing import Listing, Page
 from services.operator import records as views
 from services.operator.errors import NotAvailable
 from services.operator.mails import SHORT_ID
 from services.operator.people import person_named
+from services.operator.writes import Write
 from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
@@ -74,7 +75,10 @@ def show(words: tuple[str, ...], *, activities: int, seen: bool) -> None:
     """Show one record with its activities. NUMBER is as it is printed (INC1); a bare number needs the type."""
     with opened() as app:
         record = _called(app, words)
-        print_record(app, views.see(app, record) if seen else record, activities)
+        if seen:
+            record = views.see(app, record)
+            note(app, Write.SAW_RECORD, record.number)
+        print_record(app, record, activities)
 
 
 def _called(app: App, words: Sequence[str]) -> Record:
@@ -203,7 +207,9 @@ def create(
             parent=_parent(app, parent) if parent else None,
             values=(*given, *((("Status", status),) if status else ())),
         )
-        print_record(app, manual_edits.create(app, type_, new))
+        made = manual_edits.create(app, type_, new)
+        note(app, Write.CREATED_RECORD, made.number)
+        print_record(app, made)
 
 
 def _pair(written: str) -> tuple[str, str]:
@@ -231,6 +237,7 @@ def set_values(words: tuple[str, ...]) -> None:
         record = views.record_called(app, *named)
         type_ = views.type_called(app, record.type)
         changed = manual_edits.change(app, type_, record.id, [_resolved(app, *_pair(each)) for each in values])
+        note(app, Write.CHANGED_RECORD, changed.number)
         print_record(app, changed)
 
 
@@ -270,7 +277,9 @@ def _set_deleted(words: Sequence[str], *, deleted: bool) -> None:
     from services.operator import manual_edits
 
     with opened() as app:
-        print_record(app, manual_edits.set_deleted(app, _called(app, words).id, deleted=deleted))
+        changed = manual_edits.set_deleted(app, _called(app, words).id, deleted=deleted)
+        note(app, Write.DELETED_RECORD if deleted else Write.RESTORED_RECORD, changed.number)
+        print_record(app, changed)
 
 
 @records.command(cls=Command)
@@ -282,4 +291,6 @@ def merge(number: str, into: str) -> None:
 
     with opened() as app:
         merged, kept = (views.record_called(app, each) for each in (number, into))
-        print_record(app, manual_edits.merge(app, merged.id, kept.id))
+        after = manual_edits.merge(app, merged.id, kept.id)
+        note(app, Write.MERGED_RECORDS, f"{merged.number} into {kept.number}")
+        print_record(app, after)

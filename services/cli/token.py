@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from services.cli import output
-from services.cli.base import Command, Group, as_json, is_all, opened, page_options, who
+from services.cli.base import Command, Group, as_json, is_all, note, opened, page_options, who
 from services.cli.listing import Listing, Page
 from services.operator.intake_keys import SERVICES, Service, key_as_json, remove_key, set_key
 from services.operator.intake_tokens import DEFAULT_RATE, SHORT_ID, add_token, revoke_tokens, token_as_json
+from services.operator.writes import Write
 from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
@@ -28,14 +29,15 @@ def token() -> None:
 
 @token.command(cls=Command)
 @click.argument("inbox")
-@click.option("--note", default="", metavar="TEXT", help="Who or what uses the token.")
+@click.option("--note", "note_", default="", metavar="TEXT", help="Who or what uses the token.")
 @click.option(
     "--rate", type=click.IntRange(1), default=DEFAULT_RATE, show_default=True, help="Mails a minute, at most."
 )
-def add(inbox: str, note: str, rate: int) -> None:
+def add(inbox: str, note_: str, rate: int) -> None:
     """Make a token that may hand in mail to INBOX, and show it: this is the only time."""
     with opened() as app:
-        made = add_token(app, inbox, who(), note=note, rate=rate)
+        made = add_token(app, inbox, who(), note=note_, rate=rate)
+        note(app, Write.MADE_TOKEN, f"{inbox}: {made.row.id[:SHORT_ID]}", note_)
     output.result(made.as_json(), made.secret)
     if not as_json():
         click.echo(f"token {made.row.id[:SHORT_ID]} for {inbox}; it is not shown again", err=True)
@@ -73,6 +75,8 @@ def revoke(inbox: str, token_ids: tuple[str, ...], *, everything: bool) -> None:
     is_all(token_ids, everything=everything, what="the tokens")
     with opened() as app:
         revoked = revoke_tokens(app, inbox, token_ids, who())
+        for each in revoked:
+            note(app, Write.REVOKED_TOKEN, f"{inbox}: {each.id[:SHORT_ID]}")
     for each in revoked:
         output.result(token_as_json(each), f"revoked {each.id[:SHORT_ID]}")
     if not revoked and not as_json():
@@ -94,8 +98,11 @@ def key(inbox: str, service: Service, value: str | None, *, remove: bool) -> Non
     with opened() as app:
         if value is None:
             remove_key(app, inbox, service)
+            note(app, Write.REMOVED_KEY, f"{inbox}: {service}")
             return
-        output.result(key_as_json(set_key(app, inbox, service, value, who())), f"{service} may post to {inbox}")
+        row = set_key(app, inbox, service, value, who())
+        note(app, Write.SET_KEY, f"{inbox}: {service}")
+        output.result(key_as_json(row), f"{service} may post to {inbox}")
 
 
 @token.command(cls=Command)

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import click
 
 from services.cli import logs, output
-from services.cli.base import PROBLEM, Command, Problem, as_json, opened
+from services.cli.base import PROBLEM, Command, Problem, as_json, note, opened, who
 from services.cli.figures import METRICS_PORT, figures
+from services.operator.writes import Write
 from shared.contracts.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
@@ -95,7 +96,8 @@ def _console(app: App, observed: Observed) -> AbstractContextManager[None]:
 def _apply(app: App, file: Path) -> None:
     from services.operator.configuration import apply_file, read_file
 
-    apply_file(app, read_file(file), reason=f"up --config {file}")
+    if apply_file(app, read_file(file), by=who(), reason=f"up --config {file}").changed:
+        note(app, Write.APPLIED_CONFIGURATION, str(file))
 
 
 def _require_secrets(app: App) -> None:

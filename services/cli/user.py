@@ -7,8 +7,9 @@ import sys
 import click
 
 from services.cli import output
-from services.cli.base import Group, Problem, as_json, opened
+from services.cli.base import Group, Problem, as_json, note, opened
 from services.cli.console import EXTRA, is_installed
+from services.operator.writes import Write
 
 
 @click.group(cls=Group)
@@ -53,7 +54,7 @@ def add(name: str, role: str, inboxes: tuple[str, ...], *, read_mail: bool, no_p
         from services.operator import access
 
         made = access.add_user(app, name, role, password, read_mail=read_mail, inboxes=inboxes)
-        access.note(app, "command line", "added a user", made.name)
+        note(app, Write.ADDED_USER, made.name)
         output.result({"name": made.name, "role": made.role}, f"{made.name} may sign in as {made.role}")
 
 
@@ -66,7 +67,7 @@ def password(name: str) -> None:
         from services.operator import access
 
         access.set_password(app, name, given)
-        access.note(app, "command line", "changed a password", name)
+        note(app, Write.CHANGED_PASSWORD, name)
         output.result({"name": name}, f"the password of {name} was changed")
 
 
@@ -78,5 +79,5 @@ def remove(name: str) -> None:
         from services.operator import access
 
         access.remove_user(app, name)
-        access.note(app, "command line", "removed a user", name)
+        note(app, Write.REMOVED_USER, name)
         output.result({"name": name}, f"{name} was removed")

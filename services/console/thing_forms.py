@@ -16,6 +16,7 @@ from services.operator.thing_settings import (
     save_thing,
     thing_form,
 )
+from services.operator.writes import Write
 from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ class ThingPages:
         saved = save_thing(visit.app, self.kind, name, filled, signed, revision=revision)
         if saved.form is not None:
             return self._form(visit, saved.form, 409, reason)
-        visit.note(f"{'saved' if name else 'made'} {self._one}", saved.name or "")
+        visit.note(Write(f"{'saved' if name else 'made'} {self._one}"), saved.name or "")
         return saved
 
     @property
@@ -103,5 +104,5 @@ class ThingPages:
             return visit.back(f"{self.path(name)}/delete", f"Type {name} to delete it.")
         signed, revision = Signed(visit.who.name, visit.reason()), visit.number("revision", 0, MAX_REVISION)
         delete_thing(visit.app, self.kind, name, signed, revision=revision)
-        visit.note(f"deleted {self._one}", name)
+        visit.note(Write(f"deleted {self._one}"), name)
         return visit.back(self.base, notice)

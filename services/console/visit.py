@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData, QueryParams
 
     from services.console.options import Options
+    from services.operator.writes import Write
     from shared.app import App
     from shared.store.access import Session
 
@@ -110,7 +111,7 @@ class Visit:
         if not self.who.sees(inbox):
             raise NotFound
 
-    def note(self, what: str, about: str = "", why: str = "") -> None:
+    def note(self, what: Write, about: str = "", why: str = "") -> None:
         """Keep who did this, to what, when and why; every write of a handler calls it."""
         access.note(self.app, self.who.name, what, about, why or self.reason())
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from argon2 import PasswordHasher
 
+    from services.operator.writes import Write
     from shared.app import App
 
 SESSION_HOURS: Final = 12
@@ -199,6 +200,6 @@ def set_up(app: App, token: str, name: str, password: str) -> User:
     return add_user(app, name, Role.ADMINISTRATOR, password)
 
 
-def note(app: App, who: str, what: str, about: str = "", why: str = "") -> None:
+def note(app: App, who: str, what: Write, about: str = "", why: str = "") -> None:
     """Keep who did what, to what, when and why."""
     app.access.audit.add(app.clock.now(), who, what, about, why)

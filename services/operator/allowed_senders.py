@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from services.filter.rules import may_be_allowed
+from services.operator.actions import journal_action
 from services.operator.errors import NotAvailable
 from shared.addresses import address_key
 from shared.config.model import Configuration, Rule
@@ -35,7 +36,7 @@ def why_not(mail: StoredMail) -> str | None:
 
 
 def allow_sender(app: App, mail: StoredMail, *, by: str, reason: str) -> str:
-    """Allow the sender of a rejected mail from now on; his address. The mail itself stays rejected.
+    """Allow the sender of a rejected mail from now on; his address. The mail stays rejected; its journal says so.
 
     Raises `NotAvailable`, and `Misconfigured` when the desk requires a reason and none is given (VS-12).
     """
@@ -53,4 +54,6 @@ def allow_sender(app: App, mail: StoredMail, *, by: str, reason: str) -> str:
 
     store.change(app.documents, edit, clock=app.clock, by=by, reason=reason)
     app.directory.renew()
+    why = f"{sender.address}, by {by}" + (f": {reason}" if reason else "")
+    journal_action(app, mail.id, app.clock.now(), "sender allowed", why)
     return sender.address

@@ -11,6 +11,7 @@ from services.operator import intake_tokens
 from services.operator.access import Right, Role
 from services.operator.configuration import configuration_changes
 from services.operator.intake_tokens import DEFAULT_RATE, SHORT_ID
+from services.operator.writes import Write
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -48,7 +49,7 @@ def add_user(visit: Visit) -> Response:
     password = visit.password
     read_mail = visit.text("read_mail") == "on"
     users.add_user(visit.app, name, role, password, read_mail=read_mail, inboxes=visit.texts("inbox"))
-    visit.note("added a user", name)
+    visit.note(Write.ADDED_USER, name)
     return visit.back("/access", f"{name} may sign in now.")
 
 
@@ -56,14 +57,15 @@ def remove_user(visit: Visit) -> Response:
     """Remove a user and all sessions of the user."""
     name = visit.values["name"]
     users.remove_user(visit.app, name)
-    visit.note("removed a user", name)
+    visit.note(Write.REMOVED_USER, name)
     return visit.back("/access", f"{name} was removed.")
 
 
 def revoke(visit: Visit) -> Response:
     """End a session."""
-    visit.app.access.sessions.remove(visit.values["id"])
-    visit.note("ended a session", visit.values["id"][:12])
+    if not visit.app.access.sessions.remove(visit.values["id"]):
+        raise NotFound
+    visit.note(Write.ENDED_SESSION, visit.values["id"][:12])
     return visit.back("/access", "The session has ended.")
 
 
@@ -71,7 +73,7 @@ def add_token(visit: Visit) -> Response:
     """Make a token of HTTP intake. It is shown on the answer to this request, and nowhere else."""
     inbox, rate = visit.text("inbox"), visit.number("rate", DEFAULT_RATE, MAX_RATE) or DEFAULT_RATE
     made = intake_tokens.add_token(visit.app, inbox, visit.who.name, note=visit.text("note")[:MAX_NOTE], rate=rate)
-    visit.note("made a token of HTTP intake", f"{inbox}: {made.row.id[:SHORT_ID]}")
+    visit.note(Write.MADE_TOKEN, f"{inbox}: {made.row.id[:SHORT_ID]}")
     return visit.page("new_token.html", token=made.secret, row=made.row)
 
 
@@ -81,7 +83,7 @@ def revoke_token(visit: Visit) -> Response:
     if token is None:
         raise NotFound
     intake_tokens.revoke_tokens(visit.app, token.inbox, [token.id], visit.who.name)
-    visit.note("revoked a token of HTTP intake", f"{token.inbox}: {token.id[:SHORT_ID]}")
+    visit.note(Write.REVOKED_TOKEN, f"{token.inbox}: {token.id[:SHORT_ID]}")
     return visit.back("/access#tokens", "The token is revoked; mail with it is refused within two seconds.")
 
 

@@ -17,6 +17,7 @@ from services.operator.backtest import changed_configuration
 from services.operator.backtest_runs import Run, Runs
 from services.operator.configuration import stored_configuration
 from services.operator.errors import NotAvailable
+from services.operator.writes import Write
 from shared.config.problems import InvalidConfiguration
 from shared.config.reading import read_bytes
 from shared.config.writing import to_yaml
@@ -72,7 +73,7 @@ def start(visit: Visit) -> Response:
         run = runs_of(app).start(app, changed, query, visit.who.name, words)
     except NotAvailable as error:
         return _form(visit, written, (str(error),))
-    visit.note("began a back-test", run.id, words)
+    visit.note(Write.BEGAN_BACKTEST, run.id, words)
     return visit.back(f"{PATH}/{run.id}")
 
 
@@ -86,7 +87,7 @@ def stop(visit: Visit) -> Response:
     """Stop a back-test; what was compared stays."""
     run = _run(visit)
     run.stop.set()
-    visit.note("stopped a back-test", run.id)
+    visit.note(Write.STOPPED_BACKTEST, run.id)
     return visit.back(f"{PATH}/{run.id}", "The back-test stops.")
 
 

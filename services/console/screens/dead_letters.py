@@ -13,6 +13,7 @@ from services.operator.dead_letter_causes import causes, letters_of_cause
 from services.operator.dead_letters import find_letter, view_letter
 from services.operator.errors import NotAvailable
 from services.operator.jobs import MANY, Chosen, NewJob, counted, make_job
+from services.operator.writes import Write
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -63,7 +64,7 @@ def act_on_cause(visit: Visit) -> Response:
         token=visit.text("token") or uuid.uuid4().hex,
     )
     job = make_job(visit.app, new)
-    visit.note(f"{verb} of a cause of dead letters", f"{counted(job.total, 'dead letter')}: {cause.reason}", reason)
+    visit.note(Write.MADE_JOB, f"{job.id}: {verb} {counted(job.total, 'dead letter')}, {cause.reason}", reason)
     return visit.back("/dead-letters", f"{verb.capitalize()} of {counted(job.total, 'dead letter')} has begun.")
 
 
@@ -87,7 +88,7 @@ def replay(visit: Visit) -> Response:
     """Send one letter's message back to its queue."""
     letter, reason = _letter(visit), visit.reason()
     queue = actions.replay(visit.app, letter.id, by=visit.who.name, reason=reason)
-    visit.note("replayed a dead letter", letter.id, reason)
+    visit.note(Write.REPLAYED_LETTER, letter.id, reason)
     return visit.back(f"/dead-letters/{letter.id}", f"The message is back in {queue}.")
 
 
@@ -95,7 +96,7 @@ def discard(visit: Visit) -> Response:
     """Close one letter; mail, error and incident stay."""
     letter, reason = _letter(visit), visit.reason(needed=True)
     actions.discard(visit.app, letter.id, by=visit.who.name, reason=reason)
-    visit.note("discarded a dead letter", letter.id, reason)
+    visit.note(Write.DISCARDED_LETTER, letter.id, reason)
     return visit.back(f"/dead-letters/{letter.id}", "The letter is closed.")
 
 

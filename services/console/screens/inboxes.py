@@ -16,6 +16,7 @@ from services.operator.mail_servers import TestMail
 from services.operator.mails import journal_of
 from services.operator.records import type_called
 from services.operator.thing_settings import Saved, thing_form
+from services.operator.writes import Write
 from services.record_writer.sample import sample_mail
 from shared.config.model import XML_EXPORT
 from shared.contracts.errors import PostroomError
@@ -108,7 +109,7 @@ def test(visit: Visit) -> Response:
     """Test the connection and keep the result (IV-08)."""
     row = _row(visit)
     check = operator.check_connection(visit.app, row.name)
-    visit.note("tested an inbox", row.name)
+    visit.note(Write.TESTED_INBOX, row.name)
     return visit.back(PAGES.path(row.name), f"{row.name}: {check.message}")
 
 
@@ -119,7 +120,7 @@ def clear_test(visit: Visit) -> Response:
     """Forget the latest test."""
     row = _row(visit)
     operator.clear_test(visit.app, row.name)
-    visit.note("cleared the test of an inbox", row.name)
+    visit.note(Write.CLEARED_INBOX_TEST, row.name)
     return visit.back(PAGES.path(row.name), "The result was cleared.")
 
 
@@ -127,7 +128,7 @@ def fetch(visit: Visit) -> Response:
     """Have the fetcher visit the mailbox at once."""
     row = _row(visit)
     operator.ask_for_visit(visit.app, row.name)
-    visit.note("asked for a visit", row.name)
+    visit.note(Write.ASKED_FOR_VISIT, row.name)
     return visit.back(_return_to(visit), f"{row.name} is visited at once, if a fetcher runs.")
 
 
@@ -135,7 +136,7 @@ def stop(visit: Visit) -> Response:
     """Take no more mail from it."""
     row, reason = _row(visit), visit.reason() or f"stopped by {visit.who.name}"
     operator.stop_inbox(visit.app, row.name, reason)
-    visit.note("stopped an inbox", row.name, reason)
+    visit.note(Write.STOPPED_INBOX, row.name, reason)
     return visit.back(_return_to(visit), f"{row.name} is stopped.")
 
 
@@ -145,7 +146,7 @@ def start(visit: Visit) -> Response:
     if not row.view.inbox.enabled and not visit.who.may(Right.ADMINISTER):
         return visit.back(_return_to(visit), f"{row.name} is switched off in its settings; an administrator starts it.")
     operator.start_inbox(visit.app, row.name, by=visit.who.name)
-    visit.note("started an inbox", row.name)
+    visit.note(Write.STARTED_INBOX, row.name)
     return visit.back(_return_to(visit), f"{row.name} is started.")
 
 
@@ -158,7 +159,7 @@ def test_mail(visit: Visit) -> Response:
         return visit.back(PAGES.path(row.name), "No mail server could send it, or it has no user to send to.")
     mail = TestMail(to, cc, bcc, visit.text("subject") or TestMail().subject, visit.text("text") or TestMail().text)
     result = operator.send_test_mail(visit.app, row.name, server, mail)
-    visit.note("sent a test mail", row.name)
+    visit.note(Write.SENT_TEST_MAIL, row.name)
     return visit.back(PAGES.path(row.name), result.message)
 
 

@@ -23,6 +23,7 @@ from services.operator.mail_content import (
 )
 from services.operator.mail_list import journey, same_message
 from services.operator.mails import MailOnIntake, mail_with_id, view_mail
+from services.operator.writes import Write
 from shared.contracts.errors import PostroomError
 from shared.store.dead_letters import LetterQuery
 from shared.store.mail_copies import MailCopies
@@ -144,7 +145,7 @@ def release(visit: Visit) -> Response:
     """Let a rejected mail through."""
     mail = _stored(visit)
     actions.release(visit.app, mail.id, by=visit.who.name, reason=visit.reason())
-    visit.note("released a mail", mail.id)
+    visit.note(Write.RELEASED_MAIL, mail.id)
     return visit.back(_after(visit, mail), "The mail is released: it goes through the stages once more.")
 
 
@@ -161,7 +162,7 @@ def discard(visit: Visit) -> Response:
 def _with_letters(visit: Visit, verb: Verb, sentence: str) -> Response:
     mail, reason = _stored(visit), visit.reason(needed=verb == "discard")
     actions.with_letters_of(visit.app, mail.id, verb, by=visit.who.name, reason=reason)
-    visit.note(f"{actions.DONE[verb]} the dead letters of a mail", mail.id)
+    visit.note(Write.REPLAYED_MAIL if verb == "replay" else Write.DISCARDED_MAIL, mail.id, reason)
     return visit.back(_after(visit, mail), sentence)
 
 
@@ -204,7 +205,7 @@ def retry(visit: Visit) -> Response:
         id_ = retry_copy(visit.app, mail, edit_, by=visit.who.name, reason=visit.reason())
     except NotAvailable as error:
         return _edit_page(visit, mail, headers, source, form.why_not, str(error))
-    visit.note("handed in an edited copy of a mail", f"{mail.id} as {id_}")
+    visit.note(Write.HANDED_IN_COPY, f"{mail.id} as {id_}")
     return visit.back(f"/mails/{id_}", "The copy is on its way as a new mail. The original is unchanged.")
 
 
@@ -229,7 +230,7 @@ def allow(visit: Visit) -> Response:
         address = allow_sender(visit.app, mail, by=visit.who.name, reason=reason)
     except PostroomError as error:
         return visit.page("allow_sender.html", mail=mail, why_not=why_not(mail), problem=str(error), reason=reason)
-    visit.note("allowed a sender", address)
+    visit.note(Write.ALLOWED_SENDER, address)
     return visit.back(f"/mails/{mail.id}", f"Mail from {address} is accepted from now on. Release this one too.")
 
 

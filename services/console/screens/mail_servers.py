@@ -13,6 +13,7 @@ from services.operator.configuration import configuration_changes
 from services.operator.form_kinds import MAIL_SERVER
 from services.operator.mail_servers import TestMail
 from services.operator.thing_settings import Saved, thing_form
+from services.operator.writes import Write
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -66,7 +67,7 @@ def test(visit: Visit) -> Response:
     """Test the connection and keep the result (NE-24)."""
     name = _row(visit).server.name
     result = operator.check_mail_server(visit.app, name)
-    visit.note("tested a mail server", name)
+    visit.note(Write.TESTED_SERVER, name)
     return visit.back(PAGES.path(name), f"{name}: {result.message}")
 
 
@@ -77,7 +78,7 @@ def clear_test(visit: Visit) -> Response:
     """Forget the latest test."""
     name = _row(visit).server.name
     operator.clear_test(visit.app, name)
-    visit.note("cleared the test of a mail server", name)
+    visit.note(Write.CLEARED_SERVER_TEST, name)
     return visit.back(PAGES.path(name), "The result was cleared.")
 
 
@@ -87,7 +88,7 @@ def test_mail(visit: Visit) -> Response:
     to, cc, bcc = (tuple(visit.text(field).replace(",", " ").split()) for field in ("to", "cc", "bcc"))
     mail = TestMail(to, cc, bcc, visit.text("subject") or TestMail().subject, visit.text("text") or TestMail().text)
     result = operator.check_mail_server(visit.app, name, mail)
-    visit.note("sent a test mail", name)
+    visit.note(Write.SENT_TEST_MAIL, name)
     return visit.back(PAGES.path(name), result.message)
 
 

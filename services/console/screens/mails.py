@@ -18,6 +18,7 @@ from services.operator.jobs import MANY, VERBS, Chosen, NewJob, NumberDiffers, c
 from services.operator.mail_list import MAX_SKIPPED, MailSearch, find_mails
 from services.operator.paging import Page
 from services.operator.times import point_in_time
+from services.operator.writes import Write
 from shared.contracts.errors import PostroomError
 from shared.lazy_dataclass import dataclass
 from shared.store.mails import IN_FLIGHT, OUTCOMES, MailQuery
@@ -185,7 +186,7 @@ def act(visit: Visit) -> Response:
         return _confirm_page(visit, wish, problem=str(error))
     except PostroomError as error:
         return visit.back(wish.back, str(error))
-    visit.note(f"made a job: {wish.verb} {counted(job.total, 'mail')}", job.id)
+    visit.note(Write.MADE_JOB, f"{job.id}: {wish.verb} {counted(job.total, 'mail')}")
     return visit.back(f"/jobs/{job.id}", f"The job is made: {wish.verb} {counted(job.total, 'mail')}.")
 
 
@@ -228,7 +229,7 @@ def stop_job(visit: Visit) -> Response:
     """Stop a job."""
     job = _job(visit)
     jobs.stop_job(visit.app, job, by=visit.who.name)
-    visit.note("stopped a job", job.id)
+    visit.note(Write.STOPPED_JOB, job.id)
     return visit.back(f"/jobs/{job.id}", "The job is stopped; what it has done stays done.")
 
 

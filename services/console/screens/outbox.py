@@ -10,6 +10,7 @@ from services.operator import outbox as operator
 from services.operator.access import Right
 from services.operator.errors import NotAvailable
 from services.operator.paging import Page, page_of
+from services.operator.writes import Write
 from shared.store.outbox import STATES, OutboxState
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def send(visit: Visit) -> Response:
     """Send it now."""
     mail = _mail(visit)
     sending = operator.send_now(visit.app, mail, by=visit.who.name, reason=visit.reason())
-    visit.note("sent an outgoing mail", mail.id)
+    visit.note(Write.SENT_OUTGOING, mail.id)
     said = f"It is {sending.mail.state}" + (f": {sending.reason}" if sending.reason else ".")
     return visit.back(f"/outbox/{mail.id}", said)
 
@@ -79,7 +80,7 @@ def hold(visit: Visit) -> Response:
     """Keep it until somebody sends it."""
     mail, reason = _mail(visit), visit.reason()
     operator.hold(visit.app, mail, by=visit.who.name, reason=reason)
-    visit.note("held an outgoing mail", mail.id, reason)
+    visit.note(Write.HELD_OUTGOING, mail.id, reason)
     return visit.back(f"/outbox/{mail.id}", "It is held until somebody sends it.")
 
 
@@ -87,7 +88,7 @@ def cancel(visit: Visit) -> Response:
     """Let it never leave."""
     mail, reason = _mail(visit), visit.reason()
     operator.cancel(visit.app, mail, by=visit.who.name, reason=reason)
-    visit.note("cancelled an outgoing mail", mail.id, reason)
+    visit.note(Write.CANCELLED_OUTGOING, mail.id, reason)
     return visit.back(f"/outbox/{mail.id}", "It is cancelled.")
 
 

@@ -10,6 +10,7 @@ from services.operator.access import Right
 from services.operator.queue_rates import RATES
 from services.operator.queues import queue_states, use_management
 from services.operator.stages import pause_stage, paused_stages, resume_stage, stage_of_queue
+from services.operator.writes import Write
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -42,7 +43,7 @@ def pause(visit: Visit) -> Response:
     """Pause a stage or source, in every process."""
     stage, reason = _stage(visit), visit.reason(needed=True)
     pause_stage(visit.app, stage, by=visit.who.name, reason=reason)
-    visit.note("paused a stage", stage, reason)
+    visit.note(Write.PAUSED_STAGE, stage, reason)
     return visit.back("/queues", f"{stage} is paused; its messages wait.")
 
 
@@ -50,7 +51,7 @@ def resume(visit: Visit) -> Response:
     """Let it work again."""
     stage = _stage(visit)
     resume_stage(visit.app, stage, by=visit.who.name, reason=visit.reason())
-    visit.note("resumed a stage", stage)
+    visit.note(Write.RESUMED_STAGE, stage)
     return visit.back("/queues", f"{stage} works again.")
 
 

@@ -15,6 +15,7 @@ from services.console.visit import SEE_OTHER, NotFound, own_path
 from services.operator import access
 from services.operator.access import Right
 from services.operator.errors import NotAvailable
+from services.operator.writes import Write
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -37,6 +38,7 @@ def sign_in_page(visit: Visit) -> Response:
     if visit.person is not None:
         return visit.back("/")
     if (name := named_by_proxy(visit)) and (secret := begin_session(visit, name)):
+        access.note(visit.app, name, Write.SIGNED_IN_BY_PROXY, visit.address)
         return _with_cookie(visit, visit.back("/"), secret)
     return visit.page("sign_in.html", next=own_path(visit.query.get("next", "/")), refusal="")
 
@@ -57,7 +59,7 @@ def sign_in(visit: Visit) -> Response:
         LIMIT.refused(attempt)
         log.warning("sign_in_refused", extra={"client": visit.address})
         return visit.page("sign_in.html", 403, next=target, refusal=WRONG)
-    access.note(visit.app, user.name, "signed in", visit.address)
+    access.note(visit.app, user.name, Write.SIGNED_IN, visit.address)
     response = _with_cookie(visit, visit.back(target), access.sign_in(visit.app, user, visit.address))
     _set_cookie(visit, response, _mark_cookie(visit), LIMIT.mark_for(name), MARK_DAYS * 24 * 3600)
     return response
@@ -103,7 +105,7 @@ def finish_oidc(visit: Visit) -> Response:
     except Refused as error:
         response = visit.page("sign_in.html", 403, next=begun.target if begun else "/", refusal=str(error))
     else:
-        access.note(visit.app, name, "signed in by the identity provider", visit.address)
+        access.note(visit.app, name, Write.SIGNED_IN_BY_PROVIDER, visit.address)
         response = _with_cookie(visit, visit.back(begun.target), secret)
     response.delete_cookie(_oidc_cookie(visit), path="/", secure=visit.options.secure, httponly=True, samesite="lax")
     return response
@@ -134,7 +136,7 @@ def sign_out(visit: Visit) -> Response:
     """End the session."""
     if visit.session is not None:
         visit.app.access.sessions.remove(visit.session.id)
-        visit.note("signed out")
+        visit.note(Write.SIGNED_OUT)
     response = visit.back("/sign-in")
     response.delete_cookie(visit.options.cookie, path="/")
     return response
@@ -157,7 +159,7 @@ def set_up(visit: Visit) -> Response:
     except NotAvailable as error:
         still = visit.app.access.sessions.is_set_up_token(token)
         return visit.page("set_up.html", 409, token=token if still else "", refusal=str(error))
-    access.note(visit.app, user.name, "made the first user")
+    access.note(visit.app, user.name, Write.MADE_FIRST_USER)
     return _with_cookie(visit, visit.back("/"), access.sign_in(visit.app, user, visit.address))
 
 

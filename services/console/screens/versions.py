@@ -10,6 +10,7 @@ from services.operator import configuration_versions as versions
 from services.operator.access import Right
 from services.operator.configuration import changes_since
 from services.operator.errors import NotAvailable
+from services.operator.writes import Write
 from shared.store.configuration_changes import ConfigurationChanges
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def roll_back(visit: Visit) -> Response:
     except versions.Overtaken as error:
         return _page(visit, revision, 409, str(error), seen)
     count = sum(map(len, (applied.created, applied.updated, applied.deleted)))
-    visit.note(f"rolled the configuration back to version {revision}", f"{count} things changed", reason)
+    visit.note(Write.ROLLED_BACK, f"to version {revision}: {count} things changed", reason)
     return visit.back("/access#versions", f"The configuration is that of version {revision} again.")
 
 

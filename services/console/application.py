@@ -27,6 +27,7 @@ from services.console.guards import SECURITY_HEADERS, is_allowed_host, is_form_t
 from services.console.identity import identified
 from services.console.intake.receive import Intake
 from services.console.probes import Probes
+from services.console.screens.backtest import runs_of
 from services.console.visit import Forbidden, NotFound, Visit
 from services.operator.access import Right
 from services.operator.errors import NotAvailable, UnknownName
@@ -76,6 +77,7 @@ def build(
         anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
         yield
         await run_in_threadpool(intake.stop)
+        await run_in_threadpool(runs_of(app).end)
 
     intake = Intake(app)
     probes = Probes(app, options, figures)

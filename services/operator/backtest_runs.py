@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+END_SECONDS: Final = 30.0
+"""A mail that is being compared is finished."""
 KEPT: Final = 5
 """Results that are kept; the oldest goes first."""
 
@@ -71,6 +73,14 @@ class Runs:
     def get(self, id_: str) -> Run | None:
         """One of them."""
         return self._runs.get(id_)
+
+    def end(self) -> None:
+        """Stop what runs, and wait for it: the store is closed next."""
+        for run in self.every():
+            run.stop.set()
+        for run in self.every():
+            if run.thread.is_alive():
+                run.thread.join(END_SECONDS)
 
     def every(self) -> list[Run]:
         """All that are kept, the newest first."""

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from services.console.application import build
+from services.console.options import Options
 from services.console.screens import backtest as screen
+from services.operator import backtest_runs
 from shared.config.model import Rule
+from shared.store.mails import MailQuery
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
 from tests.desk import Desk
-from tests.services.console.conftest import Client, Clients
+from tests.services.console.conftest import Client, Clients, TestClient
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -91,6 +97,20 @@ def test_only_administrators_see_it(archive: Desk, clients: Clients, role: str) 
     client = clients(role)
     assert client.get("/try/backtest").status_code == 403
     assert client.submit("/try/backtest", configuration=CHANGED).status_code == 403
+
+
+def test_a_run_ends_with_the_console_before_the_store_is_closed(archive: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def endless(*_: object) -> Iterator[None]:
+        while True:
+            yield time.sleep(0.001)
+
+    monkeypatch.setattr(backtest_runs, "compare_all", endless)
+    with TestClient(build(archive.app, Options()), base_url="http://localhost"):
+        configuration, query = archive.app.directory.current(), MailQuery()
+        run = screen.runs_of(archive.app).start(archive.app, configuration, query, "olga", "all")
+        assert run.thread.is_alive()
+    assert not run.thread.is_alive()
+    assert run.state == "stopped"
 
 
 def test_a_run_that_does_not_exist_is_not_found(archive: Desk, clients: Clients) -> None:

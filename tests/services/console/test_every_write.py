@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -188,7 +188,7 @@ def _runs(desk: Desk) -> Runs:
 
 
 @pytest.fixture
-def scene(desk: Desk, clients: Clients) -> Scene:
+def scene(desk: Desk, clients: Clients) -> Iterator[Scene]:
     inboxes = (an_inbox("support", commands=CommandPolicy(reply_on_create=True)), SALES)
     desk.configure(a_configuration(*inboxes))
     (recorded,) = desk.receive(a_mail(), inbox="support")
@@ -200,7 +200,8 @@ def scene(desk: Desk, clients: Clients) -> Scene:
     bob = access.add_user(desk.app, "Bob", "viewer")
     access.sign_in(desk.app, bob, "test")
     mails = {"recorded": recorded["_id"], "rejected": rejected["_id"], "dead": dead["_id"]}
-    return Scene(desk, clients("administrator"), mails)
+    yield Scene(desk, clients("administrator"), mails)
+    _runs(desk).end()
 
 
 @pytest.mark.req("VS-12")

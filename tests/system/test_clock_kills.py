@@ -13,11 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from services.operator.conservation import check
 from shared.app import Location
 from shared.config.model import BusinessRule, MailTemplate, Notify, Report, Sla
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
 from tests.desk import Desk
 from tests.servers.documents import Place
+from tests.services.schedule.test_canaries import hand_in_a_probe, watched_desk
 from tests.system.test_scaled import store_of
 
 CHILD = """
@@ -127,4 +129,42 @@ def test_a_report_is_sent_once_although_the_process_dies_between_two_mailboxes(p
     for later in range(2):
         assert child(place, data, due + timedelta(minutes=later)) == 0
     assert sorted(mail["to"][0] for mail in desk.outbox()) == ["ann@example.com", "bob@example.com", "lead@example.com"]
+    desk.close()
+
+
+@pytest.mark.req("PR-14")
+@pytest.mark.parametrize("place", ["embedded", pytest.param("mongodb", marks=pytest.mark.slow)], indirect=True)
+def test_a_probe_is_queued_once_although_the_process_dies_before_it_is_noted(place: Place, tmp_path: Path) -> None:
+    data, desk = tmp_path / "data", watched_desk(place, tmp_path)
+    assert child(place, data, desk.clock.now(), POSTROOM_CRASH_AT="writer.carried-out:1") == -signal.SIGKILL
+    assert child(place, data, desk.clock.now()) == 0
+    (probe,) = desk.outbox()
+    state = desk.app.canaries.get("support")
+    assert state
+    assert (state.probe, probe["state"]) == (probe["_id"], "waiting")
+    assert check(desk.app).problems == ()
+    desk.close()
+
+
+@pytest.mark.req("PR-14")
+@pytest.mark.slow
+def test_a_probe_counts_once_wherever_the_process_dies(place: Place, tmp_path: Path) -> None:
+    data, listing, desk = tmp_path / "data", tmp_path / "steps", watched_desk(place, tmp_path)
+    hand_in_a_probe(desk)
+    assert child(place, data, desk.clock.now(), POSTROOM_STEPS=str(listing)) == 0
+    passed = Counter(listing.read_text().split())
+    boundaries = [(name, number) for name in KILLED_AT if name in passed for number in sorted({1, passed[name]})]
+    for name, number in boundaries:
+        desk.clock.advance(timedelta(minutes=10))
+        probe = hand_in_a_probe(desk)
+        killed = child(place, data, desk.clock.now(), POSTROOM_CRASH_AT=f"{name}:{number}")
+        assert killed == -signal.SIGKILL, name
+        for _ in range(2):
+            assert child(place, data, desk.clock.now()) == 0
+        state = desk.app.canaries.get("support")
+        assert state
+        assert (state.back, state.is_open) == (probe, False), (name, number)
+    ended = {(mail["outcome"], mail["rule"], mail["reason"]) for mail in desk.mails()}
+    assert ended == {("rejected", "canary", "a probe of the canary of this inbox, back after 0 seconds")}
+    assert (len(desk.mails()), desk.records(), desk.dead_letters()) == (len(boundaries) + 1, [], [])
     desk.close()

@@ -6,25 +6,32 @@ from collections.abc import Iterator
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
 from services.notifier import stage as notifier
+from services.notifier.compose import build
+from services.notifier.stage import as_outgoing
 from services.operator.conservation import check
 from services.operator.dry_run import dry_run
 from services.operator.mails import journal_of
-from services.schedule.canaries import GIVEN_UP, hindrance, is_due
+from services.schedule.canaries import GIVEN_UP, CanaryRun, hindrance, is_due
 from services.schedule.source import ScheduleSource
-from shared.config.model import Canary, Configuration, Inbox, MailServer, Rule
+from shared.app import Location
+from shared.config.model import Canary, Configuration, Inbox, MailServer, Rule, Settings
+from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
 from shared.contracts.events import NotificationQueued
 from shared.reply_tokens import ReplyTokens
 from shared.store.canaries import CanaryState
 from tests.builders import a_configuration, an_inbox, an_outgoing_mail
 from tests.desk import NOW, Desk
+from tests.servers.documents import Place
 from tests.servers.presence import closed_port
 from tests.servers.smtp import SmtpServer
+from tests.system.test_scaled import store_of
 
 pytestmark = pytest.mark.req("PR-14")
 
@@ -64,6 +71,41 @@ def state(desk: Desk, inbox: str = "support") -> CanaryState:
 
 def read(raw: bytes) -> EmailMessage:
     return message_from_bytes(raw, policy=policy.default)  # type: ignore[return-value]
+
+
+def watched_desk(place: Place, folder: Path) -> Desk:
+    """A desk with a canary, and with a key of its own, because a store of several machines has none."""
+    key = folder / "key"
+    key.write_text("0123456789abcdef0123456789abcdef")
+    desk = Desk(Location(folder / "data", store_url=store_of(place).get("POSTROOM_STORE_URL")))
+    desk.configure(desk_with(NOWHERE, settings=Settings(token_key=Secret(f"file:{key}"))))
+    return desk
+
+
+def hand_in_a_probe(desk: Desk, *, head: bytes = b"") -> str:
+    """Queue the probe that is due, and hand the latest one in as if it had come back; its id."""
+    CanaryRun(desk.app).work(desk.clock.now(), lambda: True)
+    probe = state(desk).probe
+    desk.store.update("outbox", {"_id": probe}, {"$set": {"state": "sent", "claimed_at": desk.clock.now()}})
+    mail = desk.app.outbox.get(probe)
+    assert mail
+    desk.hand_in(head + build(as_outgoing(mail), a_server(NOWHERE)))
+    return probe
+
+
+def test_every_store_counts_a_probe_once(place: Place, tmp_path: Path) -> None:
+    desk = watched_desk(place, tmp_path)
+    for _ in range(2):
+        desk.clock.advance(EVERY)
+        probe = hand_in_a_probe(desk)
+        desk.work()
+        first = state(desk)
+        assert (first.back, first.is_open) == (probe, False)
+        hand_in_a_probe(desk, head=b"Received: from elsewhere\r\n")
+        desk.work()
+        assert state(desk) == first
+    assert [mail["rule"] for mail in desk.mails()] == ["canary"] * 4
+    desk.close()
 
 
 def test_a_probe_leaves_and_what_comes_back_counts_and_makes_nothing(desk: Desk, sink: SmtpServer) -> None:

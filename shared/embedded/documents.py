@@ -20,6 +20,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from shared.contracts.errors import Misconfigured
 from shared.embedded.file import LocalFile
 from shared.store.documents import Change, Document, Filter, Index, Job, Sort
@@ -265,7 +267,7 @@ class EmbeddedDocuments:
     def _upload(self, content: bytes, sha: str) -> None:
         """Write the rows, then the blob under its hash."""
         file = f"{time.time_ns():016x}{uuid.uuid4().hex[:16]}"
-        with self.file.writing() as db:
+        with self.file.writing_whole() as db:
             for n, start in enumerate(range(0, len(content), BLOB_ROW)):
                 row = (file, n, content[start : start + BLOB_ROW])
                 db.execute("INSERT INTO blob_rows(file, n, data) VALUES(?, ?, ?)", row)
@@ -362,7 +364,8 @@ class _Table:
         self.by_id = f"SELECT doc FROM {self.name} WHERE id = ?"
         names = ["id", "doc", *map(_column, self.columns), *map(_unique_column, self.unique)]
         self._insert = f"INSERT INTO {self.name}({', '.join(names)}) VALUES({', '.join('?' * len(names))})"
-        self._update = f"UPDATE {self.name} SET {', '.join(f'{name} = ?' for name in names[1:])} WHERE id = ?"
+        self._derived = tuple(names[2:])
+        self._updates: dict[tuple[str, ...], str] = {}
 
     def create(self, db: sqlite3.Connection) -> None:
         """Make table, columns, entry tables and indexes that are missing."""
@@ -406,7 +409,7 @@ class _Table:
             for last, doc in rows:
                 document = _decode(doc)
                 if added:
-                    db.execute(self._update, (doc, *self._values(document), document["_id"]))
+                    db.execute(self._update(self._derived), (doc, *self._values(document), document["_id"]))
                 for field in fresh:
                     self._enter(db, last, field, self._entries_of(document, field))
 
@@ -434,7 +437,8 @@ class _Table:
     def put(self, db: sqlite3.Connection, document: Document, before: Document) -> None:
         """Replace the document that has this `_id`; `sqlite3.IntegrityError` before anything is written."""
         entries = {field: self._entries_of(document, field) for field in self.arrays}
-        db.execute(self._update, (_encode(document), *self._values(document), document["_id"]))
+        changed = self._changed(document, before)
+        db.execute(self._update(tuple(changed)), (_encode(document), *changed.values(), document["_id"]))
         for field, values in entries.items():
             if values != (former := self._entries_of(before, field)):
                 ((seq,),) = db.execute(f"SELECT seq FROM {self.name} WHERE id = ?", (document["_id"],))
@@ -449,6 +453,20 @@ class _Table:
             before = _decode(doc)
             for field in self.arrays:
                 self._leave(db, seq, field, self._entries_of(before, field))
+
+    def _update(self, columns: tuple[str, ...]) -> str:
+        """Set a document and these columns: SQLite writes the indexes of each column that is named, changed or not."""
+        if columns not in self._updates:
+            named = "".join(f", {column} = ?" for column in columns)
+            self._updates[columns] = f"UPDATE {self.name} SET doc = ?{named} WHERE id = ?"
+        return self._updates[columns]
+
+    def _changed(self, document: Document, before: Document) -> dict[str, Any]:
+        """The columns whose value is another one than before, and their values."""
+        fields = {field for field in self.columns if _differ(_at(document, field), _at(before, field))}
+        changed = {_column(field): _scalar(_at(document, field), field) for field in self.columns if field in fields}
+        unique = (index for index in self.unique if not fields.isdisjoint(index.fields))
+        return changed | {_unique_column(index): _unique_value(index, document) for index in unique}
 
     def _values(self, document: Document) -> list[Any]:
         scalars = [_scalar(_at(document, field), field) for field in self.columns]
@@ -621,6 +639,11 @@ def _scalar(value: Any, field: str = "") -> Any:
     raise ValueError(f"the indexed field {field!r} cannot hold {type(value).__name__}")
 
 
+def _differ(value: Any, former: Any) -> bool:
+    """Whether two values are not the same in a column: 1 and True are equal to Python alone."""
+    return value is not former and (value != former or type(value) is not type(former))
+
+
 _AS_THEY_ARE = frozenset((str, int, float))
 
 
@@ -634,13 +657,6 @@ def _as_json(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} cannot be stored")
 
 
-def _as_python(pairs: dict[str, Any]) -> Any:
-    if len(pairs) == 1 and "$date" in pairs:
-        return _EPOCH + timedelta(milliseconds=pairs["$date"])
-    return pairs
-
-
-_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_as_json)
 _FILLED_AT_ONCE = 1000
 """Documents in memory while a new index is filled."""
 MAX_DOCUMENT = 16 << 20
@@ -648,10 +664,27 @@ MAX_DOCUMENT = 16 << 20
 
 
 def _encode(document: Document) -> str:
-    text = _ENCODER.encode(document)
-    if len(text) > MAX_DOCUMENT // 4 and len(text.encode()) > MAX_DOCUMENT:
+    content = orjson.dumps(document, _as_json, orjson.OPT_PASSTHROUGH_DATETIME)
+    if len(content) > MAX_DOCUMENT:
         raise ValueError(f"the document {document['_id']!r} has more than {MAX_DOCUMENT} bytes")
-    return text
+    return content.decode()
 
 
-_decode = json.JSONDecoder(object_hook=_as_python).decode
+def _decode(content: str) -> Document:
+    return _with_times(orjson.loads(content))
+
+
+def _with_times(decoded: dict[str, Any]) -> dict[str, Any]:
+    """The same object, with the times in it as such."""
+    for key, value in decoded.items():
+        kind = type(value)
+        if kind is dict or kind is list:
+            decoded[key] = _as_python(value)
+    return decoded
+
+
+def _as_python(value: Any) -> Any:
+    if type(value) is dict:
+        is_time = len(value) == 1 and "$date" in value
+        return _EPOCH + timedelta(milliseconds=value["$date"]) if is_time else _with_times(value)
+    return [_as_python(item) for item in value] if type(value) is list else value

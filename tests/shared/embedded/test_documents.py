@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,53 @@ def _insert_and_fail(store: EmbeddedDocuments) -> None:
     with store.batch():
         store.insert("things", {"_id": "d", "number": 4})
         raise OverflowError
+
+
+def test_an_update_writes_the_indexes_of_what_changes_alone(store: EmbeddedDocuments) -> None:
+    """SQLite takes an entry out of an index and puts it in again for each column that a statement names."""
+    heard: list[str] = []
+    store.insert("things", {"_id": "b", "number": 2})
+    store.file.connection.set_trace_callback(heard.append)
+    store.update("things", {"_id": "b"}, {"$set": {"text": "later"}})
+    store.update("things", {"_id": "b"}, {"$set": {"number": 3}})
+    updates = [each.partition(" WHERE ")[0] for each in heard if each.startswith("UPDATE")]
+    assert [("f_number" in each, "u_f_number" in each) for each in updates] == [(False, False), (True, True)]
+    assert [each["_id"] for each in store.find("things", {"number": 3})] == ["b"]
+
+
+@pytest.mark.parametrize(("before", "after"), [(1, True), (True, 1), (0, None), (None, False), (1, "1")])
+def test_a_value_is_found_as_what_it_has_become(store: EmbeddedDocuments, before: object, after: object) -> None:
+    """1 and True are equal to Python, and different values to a search."""
+    store.ensure([Index("marked", ("mark",))])
+    store.insert("marked", {"_id": "a", "mark": before})
+    store.update("marked", {"_id": "a"}, {"$set": {"mark": after}})
+    assert [each["mark"] for each in store.find("marked", {"mark": after})] == [after]
+    assert list(store.find("marked", {"mark": before})) == []
+
+
+def test_a_blob_is_written_in_a_batch_without_a_savepoint(store: EmbeddedDocuments) -> None:
+    heard = statements(store)
+    with store.batch():
+        store.put_blob(b"some bytes")
+    assert "SAVEPOINT" not in heard
+    assert heard.count("INSERT") == 2
+
+
+def test_documents_of_an_earlier_version_are_read(store: EmbeddedDocuments) -> None:
+    """As `json` of the standard library wrote them."""
+    stored = (
+        '{"_id":"old","at":{"$date":1500},"n":1e+16,"l":[{"$date":-1},[{"a":{"$date":0}}],"é\\u0007"],"d":{},"e":[]}'
+    )
+    store.insert("notes", {"_id": "old"})
+    store.file.connection.execute("UPDATE c_notes SET doc = ? WHERE id = 'old'", (stored,))
+    moments = [datetime.fromtimestamp(0, UTC) + timedelta(milliseconds=each) for each in (1500, -1, 0)]
+    expected = {"at": moments[0], "n": 1e16, "l": [moments[1], [{"a": moments[2]}], "é\a"], "d": {}, "e": []}
+    assert store.get("notes", "old") == {"_id": "old", **expected}
+    store.replace("notes", {"_id": "new", **expected})
+    assert store.get("notes", "new") == {"_id": "new", **expected}
+
+
+def test_a_document_that_is_too_large_is_refused(store: EmbeddedDocuments) -> None:
+    with pytest.raises(ValueError, match="'big' has more than 16777216 bytes"):
+        store.insert("notes", {"_id": "big", "text": "é" * (8 << 20)})
+    assert store.get("notes", "big") is None

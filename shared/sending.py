@@ -43,6 +43,18 @@ def probe_side(configuration: Configuration, inbox: Inbox) -> SendingSide:
     return replace(side, plus_address=None, signature=None, conversation=None)
 
 
+def probe_hindrance(configuration: Configuration, inbox: Inbox) -> str | None:
+    """Why no mail server can send a probe to this inbox so that it comes back; None when one can."""
+    server = configuration.mail_server(probe_side(configuration, inbox).server or "")
+    if server is None:
+        return "no mail server is configured"
+    if server.block:
+        return f"mail server {server.name} is blocked: it receives only"
+    if server.override_recipient:
+        return f"mail server {server.name} sends all mail to {server.override_recipient} (override_recipient)"
+    return None
+
+
 def _is_tagged(configuration: Configuration, inbox: Inbox) -> bool:
     """Whether answers are asked to come to an address with a reply token as its tag."""
     return inbox.reply_by_plus_address and configuration.settings.plus_addressing == "ignore"

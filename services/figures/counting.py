@@ -18,7 +18,7 @@ from shared.intake import SOURCE, SOURCES
 from shared.runtime.broker import INTAKE
 from shared.runtime.hooks import Answer, Decided, Failed, Hook, Paused, Resumed, Retried, Settled, Taken
 from shared.runtime.outcome import Emit, MailEnded, OutgoingEnded
-from shared.store.outbox import PROBE
+from shared.store.canaries import PROBE
 from shared.version import version
 
 if TYPE_CHECKING:

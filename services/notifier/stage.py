@@ -29,7 +29,8 @@ from shared.mail_network.connection import AuthenticationRefused, Throttled
 from shared.runtime.envelope import reader
 from shared.runtime.outcome import Emit, Outcome, OutgoingEnded, Retry, Wait
 from shared.runtime.stage import Stage
-from shared.store.outbox import PROBE, QUEUED, Outbox, OutboxMail, OutboxState
+from shared.store.canaries import PROBE
+from shared.store.outbox import QUEUED, Outbox, OutboxMail, OutboxState
 from shared.store.people import People
 
 log = logging.getLogger(__name__)

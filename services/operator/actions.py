@@ -41,13 +41,15 @@ def release(app: App, mail_id: str, *, by: str = OPERATOR, reason: str = "") -> 
 
     It is not counted as another arrival, and its way shows in the journal like the first one.
 
-    Raises `NotAvailable` when there is no such mail, or it was not rejected.
+    Raises `NotAvailable` when there is no such mail, it was not rejected, or it is a probe of a canary.
     """
     mail = app.mails.get(mail_id)
     if mail is None:
         raise NotAvailable(f"there is no mail {mail_id!r}")
     if mail.outcome != "rejected" and not (mail.outcome is None and mail.released):
         raise NotAvailable(f"the mail is {mail.outcome or 'in flight'}; only a rejected mail can be released")
+    if mail.is_probe:
+        raise NotAvailable("the mail is a probe of a canary: nobody wrote it, and no record comes of it")
     now, message = app.clock.now(), _again(app, mail)
     app.mails.release(mail_id, now, by)
     app.broker.publish([message])

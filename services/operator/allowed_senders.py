@@ -28,6 +28,8 @@ def why_not(mail: StoredMail) -> str | None:
     """Why the sender of a mail cannot be allowed for good; None when he can."""
     if mail.outcome != "rejected":
         return f"the mail is {mail.outcome or 'in flight'}; only the sender of a rejected mail is allowed from here"
+    if mail.is_probe:
+        return "the mail is a probe of a canary: this desk sent it"
     if mail.from_ is None or address_key(mail.from_.address) is None or "@" not in mail.from_.address:
         return "the mail has no sender"
     if mail.rule is None or not may_be_allowed(mail.rule):

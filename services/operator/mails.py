@@ -81,7 +81,7 @@ def _next_step(app: App, mail: StoredMail) -> str | None:
         return "it waits on intake for a parser: postroom queues shows whether one runs"
     if letter := next(app.dead_letters.recent(LetterQuery("open", mail_id=mail.id), 1), None):
         return f"fix the cause, then: postroom dead-letters replay {letter.id[:SHORT_ID]}"
-    if mail.outcome == "rejected":
+    if mail.outcome == "rejected" and not mail.is_probe:
         return f"to let it through: postroom mails release {mail.id[:SHORT_ID]}"
     return None
 

@@ -22,8 +22,9 @@ from shared.ids import derived_id
 from shared.runtime.broker import Message
 from shared.runtime.crash_points import crash_point
 from shared.runtime.envelope import pack
-from shared.sending import probe_side
-from shared.store.outbox import PROBE, QUEUED, OutboxMail, QueuedFor
+from shared.sending import probe_hindrance, probe_side
+from shared.store.canaries import PROBE
+from shared.store.outbox import QUEUED, OutboxMail, QueuedFor
 from shared.text import iso
 
 if TYPE_CHECKING:
@@ -38,7 +39,6 @@ KEPT_BACK: Final = frozenset({*QUEUED, "held"})
 GIVEN_UP: Final = timedelta(days=1)
 """When another is queued all the same: what sends the one before may be gone, such as a dead letter without replay."""
 NO_KEY: Final = "nothing signs it; write settings.token_key, which a store that several machines share needs"
-NO_SERVER: Final = "no mail server is configured"
 TEXT: Final = """\
 This mail was sent by the canary of the inbox {inbox}, to see that mail gets through. Postroom takes it out of the
 mailbox and makes no record of it. Nobody has to do anything.
@@ -106,13 +106,8 @@ def is_due(canary: Canary, state: CanaryState, probe: OutboxMail | None, now: da
 
 def hindrance(app: App, inbox: Inbox) -> str | None:
     """Why no probe can be sent to an inbox; None when one can."""
-    server = app.directory.current().mail_server(probe_side(app.directory.current(), inbox).server or "")
-    if server is None:
-        return NO_SERVER
-    if server.block:
-        return f"mail server {server.name} is blocked: it receives only"
-    if server.override_recipient:
-        return f"mail server {server.name} sends all mail to {server.override_recipient} (override_recipient)"
+    if why := probe_hindrance(app.directory.current(), inbox):
+        return why
     try:
         return None if app.reply_tokens.has_key else NO_KEY
     except Misconfigured as error:

@@ -92,7 +92,7 @@ class MailAccepted:
 
 @dataclass(frozen=True, slots=True)
 class MailRejected:
-    """A rule rejects the mail, which is kept with this reason."""
+    """A rule rejects the mail, which is kept with this reason. The end of a canary's probe is not among these."""
 
     mail_id: str
     inbox: str

@@ -11,6 +11,8 @@ from shared.lazy_dataclass import dataclass
 from shared.store.documents import Documents
 
 COLLECTION: Final = "canaries"
+PROBE: Final = "canary"
+"""The kind of the mail that a canary sends to its inbox, and the rule by which it ends there."""
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

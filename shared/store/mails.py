@@ -13,6 +13,7 @@ from shared.contracts.events import Event, History
 from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.lazy_dataclass import dataclass
+from shared.store.canaries import PROBE
 from shared.store.documents import Document, Documents
 from shared.store.search_words import words_of
 
@@ -88,6 +89,11 @@ class StoredMail:
     released_at: datetime | None = None
     released_by: str | None = None
     history: History | None = None
+
+    @property
+    def is_probe(self) -> bool:
+        """Whether it was a probe that a canary had sent to its inbox."""
+        return self.outcome == "rejected" and self.rule == PROBE
 
     @property
     def events(self) -> tuple[Event, ...]:

@@ -15,6 +15,7 @@ from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.lazy_dataclass import dataclass
 from shared.reply_tokens import ReplyTokens, Signed, SignedProbe, outbox_id_in, tokens_in, with_tag
+from shared.store.canaries import PROBE
 from shared.store.documents import Document, Documents
 from shared.store.mails import message_key
 
@@ -28,8 +29,6 @@ Recipients = Literal["to_key", "stranger_domain", "to_stranger"]
 """The groups by which recipients are counted: one mailbox, the strangers of one domain, all strangers."""
 OUTBOX: Final = "outbox"
 MAX_RECENT: Final = 50
-PROBE: Final = "canary"
-"""The kind of a mail that a canary sends to an inbox of this desk, and the rule by which it ends there."""
 NO_DOMAIN: Final = "postroom.invalid"
 REPLY_LINK: Final = "mailto:{reply address}"
 """Stands in a text for a link to the address that answers to this very mail go to; it is filled in when the mail is

@@ -13,8 +13,8 @@ from typing import Final
 
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.model import Decision
-from shared.store.canaries import CameBack, CanaryState
-from shared.store.outbox import PROBE, OutboxMail
+from shared.store.canaries import PROBE, CameBack, CanaryState
+from shared.store.outbox import OutboxMail
 
 OURS: Final = "a probe of the canary of this inbox"
 

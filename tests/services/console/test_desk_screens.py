@@ -22,6 +22,7 @@ from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.services.console.conftest import Clients
 from tests.services.operator.test_settings_form import filled_as
+from tests.services.schedule.test_canaries import hand_in_a_probe
 
 SUPPORT = an_inbox("support", commands=CommandPolicy(reply_on_create=True))
 SALES = an_inbox("sales", protocol="imap", host="127.0.0.1", port=9, username="bob", password=Secret("${NOT_SET_HERE}"))
@@ -70,6 +71,19 @@ def test_inboxes_show_their_canary(desk: Desk, clients: Clients) -> None:
     for path in ("/inboxes", "/inboxes/support"):
         assert "no probe has come back yet; none is sent: no mail server is configured" in client.get(path).text
     assert "probe" not in client.get("/inboxes/sales").text
+
+
+def test_a_probe_is_a_group_of_rejected_mail_without_release(desk: Desk, clients: Clients) -> None:
+    server = MailServer("out", host="localhost", port=9, tls="none", auth="none")
+    desk.configure(a_configuration(replace(SUPPORT, canary=Canary(timedelta(minutes=10))), mail_servers=(server,)))
+    hand_in_a_probe(desk)
+    desk.work()
+    client = clients("operator")
+    rejected, mail = client.get("/rejected").text, client.get(f"/mails/{desk.mails()[0]['_id']}").text
+    for page in (rejected, mail):
+        assert "a probe of the canary of this inbox, back after" in page
+        assert "Release" not in page
+        assert "Always allow" not in page
 
 
 def test_every_screen_shows_what_there_is(full: Desk, clients: Clients) -> None:

@@ -8,14 +8,20 @@ from typing import Any, Final
 import pytest
 
 from services.figures.gauges import samples
+from services.operator.actions import release
+from services.operator.allowed_senders import why_not
 from services.operator.canaries import canary_views
 from services.operator.doctor import Finding, findings
+from services.operator.errors import NotAvailable
 from services.operator.inbox_rows import inbox_rows
+from services.operator.mails import view_mail
 from services.schedule.canaries import CanaryRun
 from shared.config.model import Canary, Inbox, MailServer
 from shared.store.canaries import CameBack
+from shared.store.mails import MailQuery
 from tests.builders import a_configuration, an_inbox
 from tests.desk import Desk
+from tests.services.schedule.test_canaries import hand_in_a_probe
 
 pytestmark = pytest.mark.req("PR-14")
 
@@ -115,3 +121,16 @@ def test_a_canary_that_can_send_nothing_is_a_problem_at_once(desk: Desk) -> None
     (finding,) = found(desk)
     assert (finding.status, finding.name) == ("problem", "canary-lost")
     assert finding.what.endswith("none is sent: no mail server is configured")
+
+
+def test_a_probe_is_neither_released_nor_its_sender_allowed(desk: Desk) -> None:
+    configure(desk)
+    hand_in_a_probe(desk)
+    desk.work()
+    (mail,) = desk.app.mails.recent(MailQuery(), 0)
+    assert mail.is_probe
+    with pytest.raises(NotAvailable, match="a probe of a canary"):
+        release(desk.app, mail.id)
+    assert why_not(mail) == "the mail is a probe of a canary: this desk sent it"
+    assert view_mail(desk.app, mail).next_step is None
+    assert (desk.app.mails.get(mail.id), desk.records()) == (mail, [])

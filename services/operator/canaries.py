@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from services.operator.standstill import waited, without_addresses
-from services.schedule.canaries import KEPT_BACK, hindrance, inboxes_with_canary
+from services.schedule.canaries import KEPT_BACK, hindrance, inboxes_with_canary, unread_reason
 from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ NO_SCHEDULE = "none has been sent: no schedule runs (postroom up, or postroom wo
 
 @dataclass(frozen=True, slots=True)
 class CanaryView:
-    """The canary of one inbox. `probe`: the latest one that is not back; `hindrance`: why none can be sent.
+    """The canary of one inbox. `probe`: the latest one that is not back; `hindrance`: why none can be sent;
+    `unread_reason`: why none is sent now, because the inbox is not read on purpose.
 
     `is_overdue`: none has come back for longer than the canary is patient.
     """
@@ -33,6 +34,7 @@ class CanaryView:
     state: CanaryState | None
     probe: OutboxMail | None
     hindrance: str | None
+    unread_reason: str | None
     is_overdue: bool
 
     def last(self, now: datetime) -> str:
@@ -45,8 +47,8 @@ class CanaryView:
     def whereabouts(self, now: datetime) -> str:
         """Where the latest probe is, or why there is none; empty while it is back."""
         probe = self.probe
-        if self.hindrance:
-            return f"none is sent: {self.hindrance}"
+        if why := self.hindrance or self.unread_reason:
+            return f"none is sent: {why}"
         if self.state is None or not self.state.probe:
             return NO_SCHEDULE
         if probe is None:
@@ -74,4 +76,4 @@ def _view(app: App, inbox: Inbox) -> CanaryView:
     state = app.canaries.get(inbox.name)
     probe = app.outbox.get(state.probe) if state and state.is_open else None
     overdue = state is not None and state.is_overdue(inbox.canary.patience, app.clock.now())
-    return CanaryView(inbox, state, probe, hindrance(app, inbox), overdue)
+    return CanaryView(inbox, state, probe, hindrance(app, inbox), unread_reason(app, inbox), overdue)

@@ -24,6 +24,7 @@ from shared.runtime.crash_points import crash_point
 from shared.runtime.envelope import pack
 from shared.sending import probe_hindrance, probe_side
 from shared.store.canaries import PROBE
+from shared.store.inbox_states import InboxStates
 from shared.store.outbox import QUEUED, OutboxMail, QueuedFor
 from shared.text import iso
 
@@ -61,14 +62,18 @@ class CanaryRun:
             if not go_on():
                 return
             state = self._app.canaries.begin(inbox.name, now)
-            if hindrance(self._app, inbox) is None:
+            if self._comes_back(inbox):
                 self._queue(inbox, state, now)
 
     def _due(self, now: datetime) -> Iterator[Inbox]:
         for inbox in inboxes_with_canary(self._app.directory.current()):
             state = self._app.canaries.get(inbox.name)
-            if state is None or (self._may_send(inbox, state, now) and hindrance(self._app, inbox) is None):
+            if state is None or (self._may_send(inbox, state, now) and self._comes_back(inbox)):
                 yield inbox
+
+    def _comes_back(self, inbox: Inbox) -> bool:
+        """Whether a probe to this inbox can come back, as far as that is known here."""
+        return hindrance(self._app, inbox) is None and unread_reason(self._app, inbox) is None
 
     def _may_send(self, inbox: Inbox, state: CanaryState, now: datetime) -> bool:
         assert inbox.canary is not None  # asked before
@@ -112,3 +117,11 @@ def hindrance(app: App, inbox: Inbox) -> str | None:
         return None if app.reply_tokens.has_key else NO_KEY
     except Misconfigured as error:
         return str(error)
+
+
+def unread_reason(app: App, inbox: Inbox) -> str | None:
+    """Why an inbox is not read on purpose, so that probes would pile up in its mailbox; None when it is read."""
+    if inbox.protocol != "none" and not app.directory.current().settings.processing:
+        return "processing is off"
+    stop = InboxStates(app.documents, app.clock).get(inbox.name).stop
+    return f"the inbox is stopped: {stop.reason}" if stop else None

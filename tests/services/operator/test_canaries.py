@@ -14,6 +14,7 @@ from services.operator.canaries import canary_views
 from services.operator.doctor import Finding, findings
 from services.operator.errors import NotAvailable
 from services.operator.inbox_rows import inbox_rows
+from services.operator.inboxes import stop_inbox
 from services.operator.mails import view_mail
 from services.schedule.canaries import CanaryRun
 from shared.config.model import Canary, Inbox, MailServer
@@ -121,6 +122,18 @@ def test_a_canary_that_can_send_nothing_is_a_problem_at_once(desk: Desk) -> None
     (finding,) = found(desk)
     assert (finding.status, finding.name) == ("problem", "canary-lost")
     assert finding.what.endswith("none is sent: no mail server is configured")
+
+
+def test_a_canary_of_a_stopped_inbox_says_so_and_is_a_problem_when_it_is_overdue(desk: Desk) -> None:
+    configure(desk)
+    queue(desk)
+    come_back(desk)
+    stop_inbox(desk.app, "support", "the mailbox moves")
+    (finding,) = found(desk)
+    assert finding.status == "ok"
+    assert finding.what.endswith("none is sent: the inbox is stopped: the mailbox moves")
+    desk.clock.advance(timedelta(minutes=31))
+    assert found(desk)[0].status == "problem"
 
 
 def test_a_probe_is_neither_released_nor_its_sender_allowed(desk: Desk) -> None:

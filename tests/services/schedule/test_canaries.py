@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -16,8 +17,9 @@ from services.notifier.compose import build
 from services.notifier.stage import as_outgoing
 from services.operator.conservation import check
 from services.operator.dry_run import dry_run
+from services.operator.inboxes import start_inbox, stop_inbox
 from services.operator.mails import journal_of
-from services.schedule.canaries import GIVEN_UP, CanaryRun, hindrance, is_due
+from services.schedule.canaries import GIVEN_UP, CanaryRun, hindrance, is_due, unread_reason
 from services.schedule.source import ScheduleSource
 from shared.app import Location
 from shared.config.model import Canary, Configuration, Inbox, MailServer, Rule, Settings
@@ -268,6 +270,19 @@ def test_no_probe_is_queued_that_could_not_come_back(desk: Desk, keys: dict[str,
     look(desk, EVERY)
     assert (desk.outbox(), state(desk).probe) == ([], "")
     assert hindrance(desk.app, WATCHED)
+
+
+def test_no_probe_is_sent_to_an_inbox_that_is_stopped(desk: Desk, sink: SmtpServer) -> None:
+    desk.configure(desk_with(sink.port))
+    stop_inbox(desk.app, "support", "the mailbox moves")
+    look(desk)
+    assert (desk.outbox(), unread_reason(desk.app, WATCHED)) == ([], "the inbox is stopped: the mailbox moves")
+    start_inbox(desk.app, "support")
+    look(desk)
+    assert len(sink.received) == 1
+    desk.configure(desk_with(sink.port, settings=Settings(processing=False)))
+    assert unread_reason(desk.app, replace(WATCHED, protocol="imap")) == "processing is off"
+    assert unread_reason(desk.app, WATCHED) is None, "it takes mail from intake, which goes on"
 
 
 def test_without_a_key_no_probe_is_sent(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

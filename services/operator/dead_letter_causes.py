@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator
 from datetime import datetime
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.dead_letters import letter_as_json
@@ -96,8 +95,7 @@ def letters_of_cause(app: App, id_: str, inboxes: Collection[str] | None = None)
 
 
 def _open(app: App, inboxes: Collection[str] | None) -> Iterator[DeadLetter]:
-    letters = islice(app.dead_letters.recent(OPEN, MAX_READ), MAX_READ)
-    return (each for each in letters if inboxes is None or each.inbox in inboxes)
+    return app.dead_letters.recent(OPEN, MAX_READ, inboxes=inboxes)
 
 
 def _cause(id_: str, letters: list[DeadLetter]) -> LetterCause:

@@ -10,10 +10,14 @@ from shared.lazy_dataclass import dataclass
 from shared.store.people import HistoryEntry, StoredPerson
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from shared.app import App
     from shared.store.mails import StoredMail
 
 
+LOOKED_THROUGH: Final = 200
+"""Mails of a person whose inbox has to be looked up, because an earlier version did not note it."""
 _LISTED: Final = ("id", "name", "addresses", "kind", "roles", "permissions", "format", "login_id", "active")
 
 
@@ -49,10 +53,23 @@ def summary(person: StoredPerson) -> dict[str, Any]:
     return values_of(person, _LISTED)
 
 
-def history(app: App, person: StoredPerson, limit: int) -> list[HistoryView]:
-    """The person's mails, newest first (IV-25)."""
-    entries = app.people.history(person.id, limit)
-    return [_with_mail(each, app.mails.get(each.mail_id)) for each in entries]
+def history(app: App, person: StoredPerson, limit: int, *, inboxes: Collection[str] | None = None) -> list[HistoryView]:
+    """The person's mails, newest first (IV-25). `inboxes`: mails of these, None: of all."""
+    return [_with_mail(each, app.mails.get(each.mail_id)) for each in _entries(app, person.id, limit, inboxes)]
+
+
+def _entries(app: App, person_id: str, limit: int, inboxes: Collection[str] | None) -> list[HistoryEntry]:
+    found = app.people.history(person_id, limit, inboxes=inboxes)
+    if inboxes is None:
+        return list(found)
+    older = app.people.history_without_inbox(person_id, LOOKED_THROUGH)
+    of_inboxes = (each for each in older if (mail := app.mails.get(each.mail_id)) and mail.inbox in inboxes)
+    return sorted((*found, *of_inboxes), key=lambda each: each.at, reverse=True)[:limit]
+
+
+def has_written_to(app: App, person: StoredPerson, inboxes: Collection[str]) -> bool:
+    """Whether a mail of this person, to one of these inboxes, did something to a record."""
+    return bool(_entries(app, person.id, 1, inboxes))
 
 
 def _with_mail(entry: HistoryEntry, mail: StoredMail | None) -> HistoryView:

@@ -89,7 +89,7 @@ def carry_out(change: Change, cause: Cause, stores: Stores) -> list[Event]:
     for link in change.links:
         stores.records.link(change.record_id, link.record_id, link.relationship, cause.at)
     if change.customer:
-        stores.people.add_history(change, cause.mail_id, cause.at)
+        stores.people.add_history(change, cause.mail_id, cause.at, cause.inbox)
         crash_point("writer.carried-out")
     events: list[Event] = [_announcement(change, cause)] if change.action != "none" else []
     events += queue_messages(change, cause, stores)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, field
 from datetime import datetime
 from typing import Final, Literal
@@ -11,6 +11,7 @@ from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import INTAKE, Message
+from shared.store.by_inbox import find_in_inboxes
 from shared.store.documents import Document, Documents
 
 LetterState = Literal["open", "replayed", "discarded"]
@@ -149,10 +150,15 @@ class DeadLetters:
         body = self.body(letter)
         return Message(kept.id, letter.queue, body, kept.type, kept.content_type, kept.correlation_id, headers)
 
-    def recent(self, query: LetterQuery, limit: int, skip: int = 0) -> Iterator[DeadLetter]:
-        """Letters, newest first; `limit` 0 means all."""
-        found = self.documents.find(LETTERS, _where(query), sort=(("at", -1),), limit=limit, skip=skip)
-        return map(_decode, found)
+    def recent(
+        self, query: LetterQuery, limit: int, skip: int = 0, *, inboxes: Collection[str] | None = None
+    ) -> Iterator[DeadLetter]:
+        """Letters, newest first; `limit` 0 means all. `inboxes`: letters of these (None: of all, and of none)."""
+        where, sort = _where(query), (("at", -1),)
+        if inboxes is not None:
+            found = find_in_inboxes(self.documents, LETTERS, where, inboxes, sort=sort, limit=limit, skip=skip)
+            return map(_decode, found)
+        return map(_decode, self.documents.find(LETTERS, where, sort=sort, limit=limit, skip=skip))
 
     def about(self, mail_ids: Iterable[str]) -> Iterator[DeadLetter]:
         """Letters about any of these mails, in no order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -15,8 +15,9 @@ from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.lazy_dataclass import dataclass
 from shared.reply_tokens import ReplyTokens, Signed, SignedProbe, outbox_id_in, tokens_in, with_tag
+from shared.store.by_inbox import find_in_inboxes
 from shared.store.canaries import PROBE
-from shared.store.documents import Document, Documents
+from shared.store.documents import Document, Documents, Sort
 from shared.store.mails import message_key
 
 OutboxState = Literal["unsent", "waiting", "sending", "sent", "failed", "blocked", "held", "cancelled"]
@@ -292,9 +293,19 @@ class Outbox:
         """Whether a mail was written because of this one."""
         return self.documents.count(OUTBOX, {"mail_id": mail_id}) > 0
 
-    def recent(self, state: OutboxState | None, limit: int, skip: int = 0) -> Iterator[OutboxMail]:
-        """Outgoing mails, or those in one state, newest first; `limit` 0 means all."""
-        return self._find({"state": state} if state else {}, sort=(("at", -1),), limit=limit, skip=skip)
+    def recent(
+        self, state: OutboxState | None, limit: int, skip: int = 0, *, inboxes: Collection[str] | None = None
+    ) -> Iterator[OutboxMail]:
+        """Outgoing mails, or those in one state, newest first; `limit` 0 means all.
+
+        `inboxes`: mails of these (None: of all, and of none).
+        """
+        where: Document = {"state": state} if state else {}
+        sort: Sort = (("at", -1),)
+        if inboxes is not None:
+            found = find_in_inboxes(self.documents, OUTBOX, where, inboxes, sort=sort, limit=limit, skip=skip)
+            return map(_decode, found)
+        return self._find(where, sort=sort, limit=limit, skip=skip)
 
     def queued(self, limit: int) -> Iterator[OutboxMail]:
         """Mails that the notifier has to send, the oldest first."""

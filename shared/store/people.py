@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import field, replace
 from datetime import datetime
 from typing import Final, Literal
@@ -13,6 +13,7 @@ from shared.contracts.mail import Address, ParsedMail
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.lazy_dataclass import dataclass
+from shared.store.by_inbox import find_in_inboxes
 from shared.store.documents import Documents
 from shared.store.record import Record
 
@@ -53,7 +54,10 @@ class StoredPerson:
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """A mail of a person, and what it did to a record (IV-25): written once, never changed."""
+    """A mail of a person, and what it did to a record (IV-25): written once, never changed.
+
+    `inbox` is that of the mail; None where an earlier version wrote the entry.
+    """
 
     id: str = field(metadata=named("_id"))
     person_id: str
@@ -63,6 +67,7 @@ class HistoryEntry:
     number: str
     event: str
     at: datetime
+    inbox: str | None = None
 
 
 _person = from_plain(StoredPerson, STORE)
@@ -175,17 +180,26 @@ class People:
         found = self.documents.find(PEOPLE, {field: name}, sort=(("_id", 1),), limit=limit)
         return [person for person in map(_person, found) if person.configured and person.active]
 
-    def add_history(self, change: Change, mail_id: str, at: datetime) -> None:
+    def add_history(self, change: Change, mail_id: str, at: datetime, inbox: str | None = None) -> None:
         """Note a mail once, with what it did to a record, in the history of the record's customer (IV-25)."""
         person_id = change.customer or ""
         id_ = derived_id("history", person_id, mail_id, change.record_id)
-        entry = HistoryEntry(id_, person_id, mail_id, change.record_id, change.type, change.number, change.event, at)
+        done = change.record_id, change.type, change.number, change.event
+        entry = HistoryEntry(id_, person_id, mail_id, *done, at, inbox)
         self.documents.insert_many(HISTORY, [_entry_to_document(entry)])
 
     def touched_since(self, person_id: str, since: datetime) -> int:
         """How many entries the history of a person has since then, counted in an index."""
         return self.documents.count(HISTORY, {"person_id": person_id, "at": {"$gte": since}})
 
-    def history(self, person_id: str, limit: int) -> Iterator[HistoryEntry]:
-        """The person's mails, newest first (IV-25)."""
-        return map(_entry, self.documents.find(HISTORY, {"person_id": person_id}, sort=(("at", -1),), limit=limit))
+    def history(self, person_id: str, limit: int, *, inboxes: Collection[str] | None = None) -> Iterator[HistoryEntry]:
+        """The person's mails, newest first (IV-25). `inboxes`: those of these that say their inbox (None: of all)."""
+        where, sort = {"person_id": person_id}, (("at", -1),)
+        if inboxes is not None:
+            return map(_entry, find_in_inboxes(self.documents, HISTORY, where, inboxes, sort=sort, limit=limit))
+        return map(_entry, self.documents.find(HISTORY, where, sort=sort, limit=limit))
+
+    def history_without_inbox(self, person_id: str, limit: int) -> Iterator[HistoryEntry]:
+        """The person's mails whose entries an earlier version wrote, newest first."""
+        where = {"person_id": person_id, "inbox": None}
+        return map(_entry, self.documents.find(HISTORY, where, sort=(("at", -1),), limit=limit))

@@ -7,13 +7,14 @@ outcome is stored. `shared.store.record` has the rows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
 from shared.contracts.change import Activity, Change
 from shared.contracts.mapping import STORE, from_plain, to_plain
 from shared.ids import derived_id
+from shared.store.by_inbox import find_in_inboxes
 from shared.store.documents import Document, Documents, Sort
 from shared.store.record import Record, StoredActivity, StoredLink, changed_properties, holding_key, new_document
 
@@ -166,13 +167,17 @@ class Records:
         type_: str | None = None,
         statuses: Sequence[str] | None = None,
         deleted: bool = False,
+        inboxes: Collection[str] | None = None,
     ) -> Iterator[Record]:
         """Records of a type (None: of all) in one of these statuses (None: in any), newest first: those that are not
-        deleted, or the deleted ones alone.
+        deleted, or the deleted ones alone; of these inboxes (None: of all, and of none).
         """
         of_type = {"type": type_} if type_ is not None else {}
         in_status = {"status": {"$in": [*statuses]}} if statuses is not None else {}
         where, sort = {**of_type, **in_status, "deleted": deleted or None}, (("created_at", -1), ("serial", -1))
+        if inboxes is not None:
+            found = find_in_inboxes(self.documents, RECORDS, where, inboxes, sort=sort, limit=limit, skip=skip)
+            return map(_record, found)
         return map(_record, self.documents.find(RECORDS, where, sort=sort, limit=limit, skip=skip))
 
 

@@ -13,7 +13,8 @@ a naive time) or a change that this document cannot take (`$inc` on a text).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from math import isfinite
@@ -425,6 +426,19 @@ def sort_documents(documents: Iterable[Document], sort: Sort) -> list[Document]:
     for field, direction in reversed(sort):
         ordered.sort(key=_document_key(path_of(field), direction), reverse=direction < 0)
     return ordered
+
+
+def merged(found: Sequence[Iterable[Document]], sort: Sort) -> Iterator[Document]:
+    """Documents of several answers that are in this order, in this order; each is read as far as it is asked for.
+
+    Raises `Unsupported` when the directions of `sort` differ.
+    """
+    directions = {direction for _, direction in sort}
+    if len(directions) != 1:
+        raise Unsupported("answers are merged in one direction only")
+    direction = directions.pop()
+    keys = [_document_key(path_of(field), direction) for field, _ in sort]
+    return heapq.merge(*found, key=lambda document: [key(document) for key in keys], reverse=direction < 0)
 
 
 def _document_key(path: Path, direction: int) -> Callable[[Document], tuple[Any, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
 from services.console.endpoints import Endpoint
@@ -14,8 +13,6 @@ from services.operator.errors import NotAvailable, UnknownName
 from services.operator.paging import Page, page_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from starlette.responses import Response
 
     from services.console.visit import Visit
@@ -24,8 +21,6 @@ if TYPE_CHECKING:
     from shared.store.record import Record
 
 SHOWN, MAX_SKIP, ACTIVITIES = 50, 10_000, 100
-LOOKED_THROUGH: Final = 200
-"""The newest mails of a person among which one of a visible inbox has to be."""
 KINDS: Final = ("employee", "external_contact", "requestor")
 
 
@@ -39,7 +34,16 @@ def every_record(visit: Visit) -> Response:
     status = visit.text("status")
     statuses = record_views.statuses_named(visit.app, type_, status) if status else None
     page = Page(SHOWN, visit.number("after", 0, MAX_SKIP))
-    found = page_of(_seen(visit, page, type_, statuses), page)
+    found = page_of(
+        visit.app.records.list(
+            page.reach,
+            page.skip,
+            type_=type_.name if type_ else None,
+            statuses=statuses,
+            inboxes=visit.who.inboxes,
+        ),
+        page,
+    )
     return visit.page(
         "records.html",
         records=found.things,
@@ -61,14 +65,6 @@ def _called(visit: Visit, number: str) -> Record:
 
 def _type(visit: Visit, named: str) -> RecordType | None:
     return record_views.type_called(visit.app, named) if named else None
-
-
-def _seen(visit: Visit, page: Page, type_: RecordType | None, statuses: list[str] | None) -> Iterator[Record]:
-    name = type_.name if type_ else None
-    if visit.who.inboxes is None:
-        return visit.app.records.list(page.reach, page.skip, type_=name, statuses=statuses)
-    every = visit.app.records.list(MAX_SKIP, type_=name, statuses=statuses)
-    return islice((each for each in every if visit.who.sees(each.inbox)), page.skip, None)
 
 
 def one_record(visit: Visit) -> Response:
@@ -109,23 +105,14 @@ def one_person(visit: Visit) -> Response:
     person = visit.app.people.get(visit.values["person"])
     if person is None or not _sees_person(visit, person):
         raise NotFound
-    history = people_views.history(visit.app, person, SHOWN)
-    seen = [each for each in history if _sees_mail(visit, each.entry.mail_id)]
-    return visit.page("person.html", person_shown=person, history=seen, shown=SHOWN)
+    history = people_views.history(visit.app, person, SHOWN, inboxes=visit.who.inboxes)
+    return visit.page("person.html", person_shown=person, history=history, shown=SHOWN)
 
 
 def _sees_person(visit: Visit, person: StoredPerson) -> bool:
-    """Whoever is limited to inboxes sees those who wrote to them lately."""
-    if visit.who.inboxes is None:
-        return True
-    return any(_sees_mail(visit, each.mail_id) for each in visit.app.people.history(person.id, LOOKED_THROUGH))
-
-
-def _sees_mail(visit: Visit, mail_id: str) -> bool:
-    if visit.who.inboxes is None:
-        return True
-    mail = visit.app.mails.get(mail_id)
-    return mail is not None and visit.who.sees(mail.inbox)
+    """Whoever is limited to inboxes sees those who wrote to them."""
+    inboxes = visit.who.inboxes
+    return inboxes is None or people_views.has_written_to(visit.app, person, inboxes)
 
 
 ENDPOINTS: Final = (

@@ -197,6 +197,33 @@ def test_what_belongs_to_another_inbox_is_as_what_does_not_exist(full: Desk, cli
         assert names[0] in first.text
 
 
+def test_many_rows_of_another_inbox_hide_none_of_a_visible_one(desk: Desk, clients: Clients) -> None:
+    desk.configure(a_configuration(SUPPORT, SALES))
+    desk.receive(a_mail(subject="Offer"), inbox="sales")
+    desk.receive(a_mail(subject="Printer"), inbox="support")
+    record, answer, entry = (
+        next(desk.store.find(collection, {"inbox": "support"})) for collection in ("records", "outbox", "history")
+    )
+    desk.store.insert("outbox", {**answer, "_id": "own", "inbox": "sales", "subject": "About the offer"})
+    for collection, row, time in (
+        ("records", record, "created_at"),
+        ("outbox", answer, "at"),
+        ("history", entry, "at"),
+    ):
+        newer = [(number, desk.clock.now() + timedelta(seconds=number)) for number in range(10_050)]
+        rows = [{**row, "_id": f"{number}", "serial": 10 + number, time: at} for number, at in newer]
+        desk.store.insert_many(collection, rows)
+    client = clients("operator", inboxes=["sales"])
+    for path, word in (
+        ("/records", "Offer"),
+        ("/outbox", "About the offer"),
+        (f"/people/{record['customer']}", "Offer"),
+    ):
+        page = client.get(path).text
+        assert word in page, path
+        assert "Printer" not in page, path
+
+
 def test_related_records_of_another_inbox_are_left_out(desk: Desk, clients: Clients) -> None:
     desk.configure(a_configuration(SUPPORT, SALES))
     desk.receive(a_mail(subject="Printer"), inbox="support")

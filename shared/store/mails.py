@@ -13,6 +13,7 @@ from shared.contracts.events import Event, History
 from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.lazy_dataclass import dataclass
+from shared.store.by_inbox import find_in_inboxes
 from shared.store.canaries import PROBE
 from shared.store.documents import Document, Documents
 from shared.store.search_words import words_of
@@ -287,7 +288,11 @@ class Mails:
 
     def recent(self, query: MailQuery, limit: int, skip: int = 0) -> Iterator[StoredMail]:
         """Mails, newest first; `limit` 0 means all."""
-        return self._find(_where(query), sort=(("received_at", -1),), limit=limit, skip=skip)
+        where, sort = _where(query), (("received_at", -1),)
+        if query.inboxes is None:
+            return self._find(where, sort=sort, limit=limit, skip=skip)
+        inboxes = where.pop("inbox")["$in"]
+        return map(_decode, find_in_inboxes(self.documents, MAILS, where, inboxes, sort=sort, limit=limit, skip=skip))
 
     def in_flight(self, limit: int) -> Iterator[StoredMail]:
         """Mails without an outcome, the oldest first."""

@@ -13,6 +13,7 @@ from shared.store.by_inbox import find_in_inboxes
 from shared.store.dead_letters import OPEN, DeadLetters
 from shared.store.documents import Documents
 from shared.store.indexes import INDEXES
+from shared.store.mails import MailQuery, Mails
 from shared.store.outbox import Outbox
 from shared.store.people import People
 from shared.store.records import Records
@@ -35,6 +36,11 @@ def a_record(number: int, inbox: str | None) -> dict[str, Any]:
 def an_outgoing_mail(number: int, inbox: str | None) -> dict[str, Any]:
     text = {"to": ["a@b.example"], "subject": "", "text": "", "kind": "reply", "message_id": f"<{number}@x>"}
     return {"_id": f"o{number:04}", **text, "state": "sent", "inbox": inbox, "at": at(number)}
+
+
+def a_mail(number: int, inbox: str | None) -> dict[str, Any]:
+    said = {"raw": "x", "subject": "", "outcome": "recorded", "records": []}
+    return {"_id": f"m{number:04}", **said, "inbox": inbox or "none", "received_at": at(number)}
 
 
 def a_letter(number: int, inbox: str | None) -> dict[str, Any]:
@@ -81,6 +87,20 @@ LISTS: dict[str, tuple[str, Callable[[int, str | None], dict[str, Any]], Read]] 
         an_outgoing_mail,
         lambda store, limit, skip, inboxes: [
             each.id for each in Outbox(store).recent("sent", limit, skip, inboxes=inboxes)
+        ],
+    ),
+    "mails": (
+        "mails",
+        a_mail,
+        lambda store, limit, skip, inboxes: [
+            each.id for each in Mails(store).recent(MailQuery(inboxes=tuple(inboxes)), limit, skip)
+        ],
+    ),
+    "mails of an outcome": (
+        "mails",
+        a_mail,
+        lambda store, limit, skip, inboxes: [
+            each.id for each in Mails(store).recent(MailQuery(inboxes=tuple(inboxes), outcome="recorded"), limit, skip)
         ],
     ),
     "dead letters": (

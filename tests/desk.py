@@ -5,6 +5,7 @@ The fixture `desk` runs on the embedded default; `any_desk` on every broker that
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -112,9 +113,18 @@ class Desk:
         self.app.close()
 
 
+@pytest.fixture(scope="session")
+def first_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The data folder of a desk that was started once. Its tables take most of the time of a first start."""
+    folder = tmp_path_factory.mktemp("first-data") / "data"
+    Desk(Location(folder)).close()
+    return folder
+
+
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path, first_data: Path) -> Iterator[Desk]:
     """A desk on the embedded default."""
+    shutil.copytree(first_data, tmp_path / "data")
     made = Desk(Location(tmp_path / "data"))
     yield made
     made.close()

@@ -71,8 +71,9 @@ def test_any_bounds_are_kept(raw: bytes, bounds: Bounds) -> None:
 
 
 def test_a_short_run_of_the_fuzzer_finds_nothing() -> None:
-    tally = fuzz.run(2_500, seed=20_261_120, limit=5.0)
-    assert tally.executions == 2_500
+    """`.ci/run` has a long one, with another seed, beside the tests."""
+    tally = fuzz.run(1_000, seed=20_261_120, limit=5.0)
+    assert tally.executions == 1_000
     assert [wrong for wrong, _ in tally.failures] == []
 
 

@@ -78,9 +78,9 @@ def served(desk: Desk) -> Iterator[str]:
     thread.join(20)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[object]:
-    """Debian's Chromium without a screen."""
+    """Debian's Chromium without a screen. While it is there, no test of the same process can run an event loop."""
     playwright = pytest.importorskip("playwright.sync_api")
     path = shutil.which("chromium")
     if path is None:

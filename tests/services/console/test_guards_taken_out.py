@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from functools import cache
 from types import SimpleNamespace
@@ -17,14 +18,27 @@ import services.console.screens.sign_in
 from services.console import rendering
 from services.console.endpoints import Endpoint, all_endpoints
 from services.console.guards import SECURITY_HEADERS
+from services.console.sign_in_limit import SignInLimit
 from services.operator.access import _RIGHTS, Person, Right, Role
+from services.operator.form_kinds import INBOX
+from shared.contracts.errors import Unavailable
 from shared.store.access import Sessions, hash_of
-from tests.services.console import test_access, test_desk_screens, test_mail_screens, test_probes
+from tests.services.console import (
+    test_access,
+    test_desk_screens,
+    test_mail_screens,
+    test_probes,
+    test_sign_in_limit,
+    test_store_away,
+)
 from tests.services.console.taken_out import Guard, assert_missed
 from tests.services.console.test_desk_screens import full
 from tests.services.console.test_probes import ask, figures
+from tests.services.console.test_sign_in_limit import limit, time
+from tests.services.operator import test_thing_settings
+from tests.services.operator.test_thing_settings import two
 
-__all__ = ["ask", "figures", "full"]
+__all__ = ["ask", "figures", "full", "limit", "time", "two"]
 
 
 def always(*_: object, **__: object) -> bool:
@@ -49,6 +63,7 @@ _environment, _render, _with_cookie = (
     services.console.screens.sign_in._with_cookie,
 )
 _causes, _letters = services.console.screens.dead_letters.causes, services.console.screens.dead_letters.letters_of_cause
+_counts = SignInLimit._counts
 _person_of = services.console.identity.person_of
 
 
@@ -325,6 +340,40 @@ GUARDS = (
         {"services.console.sign_in_limit.Refusals.are_too_many": never},
         test_access.test_after_five_refusals_a_name_has_to_wait,
         "== 429",
+    ),
+    Guard(
+        "refused sign-ins of an address are counted",
+        {"services.console.sign_in_limit.SignInLimit._counts": lambda *given: _counts(*given)[1:]},
+        test_sign_in_limit.test_one_address_cannot_try_many_names,
+        "is not None",
+    ),
+    Guard(
+        "the mark of a known browser",
+        {"services.console.sign_in_limit.hmac": SimpleNamespace(digest=hmac.digest, compare_digest=always)},
+        test_sign_in_limit.test_a_mark_that_is_not_of_this_process_and_name_counts_for_nothing,
+        "is not None",
+        {"forged": "x.y"},
+    ),
+    Guard(
+        "the peers that say whose request it is",
+        {"services.console.guards.is_trusted_peer": always},
+        test_sign_in_limit.test_a_listed_proxy_says_whose_request_it_is_and_nobody_else,
+        "== address",
+        {"peer": "192.0.2.1", "forwarded": "203.0.113.9", "address": "192.0.2.1"},
+    ),
+    Guard(
+        "no file or variable of the server as a secret of a form",
+        {"services.operator.thing_settings._is_reference": never},
+        test_thing_settings.test_a_form_takes_no_reference_to_a_file_or_variable_of_the_server,
+        "saved.form is not None",
+        {"kind": INBOX, "typed": "file:/etc/passwd", "shared": False},
+    ),
+    Guard(
+        "no words of a dependency before sign-in",
+        {f"{A}._before_sign_in": lambda _: "the data file /secret/place cannot be used"},
+        test_store_away.test_before_sign_in_a_dependency_is_not_quoted,
+        '"secret" not in',
+        {"path": "/", "error": Unavailable(test_store_away.WORDS)},
     ),
     Guard(
         "passwords are hashed",

@@ -194,7 +194,7 @@ def _spans(request: Any) -> Iterator[Spanned]:
 
 @pytest.mark.req("TI-06")
 @pytest.mark.parametrize("form", [of_one_process, pytest.param(of_processes, marks=pytest.mark.slow)])
-def test_a_mail_is_one_trace_from_its_mailbox_to_its_record_and_answer(
+def test_over_rabbitmq_a_mail_is_one_trace_from_its_mailbox_to_its_record_and_answer(
     scene: Scene, tmp_path: Path, form: Callable[..., Sequence[Spanned]]
 ) -> None:
     scene.dovecot.deliver("bob", a_mail(subject="Printer"), a_mail(subject="Chairs", sender="tom@customer.example"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import threading
 from datetime import timedelta
@@ -25,6 +24,7 @@ from shared.store.configuration import Made, revision, switch
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.services.console.conftest import ROLES, Clients, TestClient
+from tests.services.console.loops import run_apart
 
 PASSWORD = "correct horse battery"
 ENDPOINTS = [pytest.param(each, id=f"{each.method} {each.path}") for each in all_endpoints()]
@@ -311,7 +311,7 @@ def test_a_body_beyond_the_bound_is_refused_before_it_is_read(clients: Clients, 
     given = {"host": "localhost", "origin": "http://localhost", "cookie": f"postroom={client.secret}"}
     headers = [(name.encode(), value.encode()) for name, value in {**given, "content-length": length}.items()]
     scope = {"type": "http", "method": "POST", "path": "/access/users", "query_string": b"", "headers": headers}
-    asyncio.run(client.app(scope, receive, send))  # type: ignore[arg-type]
+    run_apart(client.app(scope, receive, send))  # type: ignore[arg-type]
     assert (sent[0]["status"], read) == (413, [])
 
 

@@ -22,6 +22,7 @@ from shared.intake import RawMail
 from shared.runtime.broker import INTAKE
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
+from tests.services.console.loops import run_apart
 
 MAX_BYTES = 4_000
 MAIL = a_mail()
@@ -56,7 +57,7 @@ class Client:
             async with httpx.AsyncClient(transport=self._transport, base_url="http://desk.example") as client:
                 return await client.request(method, path, **given)
 
-        return asyncio.run(answer())
+        return run_apart(answer())
 
     def post(self, path: str, **given: Any) -> httpx.Response:
         """The answer to a POST."""
@@ -160,7 +161,7 @@ class Connection:
         """The status of the answer."""
         lines = [(name.lower().encode(), value.encode()) for name, value in given.items()]
         scope = {"type": "http", "method": "POST", "path": "/intake/support", "query_string": b"", "headers": lines}
-        asyncio.run(Starlette(routes=intake.routes())(scope, self.receive, self.send))  # type: ignore[arg-type]
+        run_apart(Starlette(routes=intake.routes())(scope, self.receive, self.send))  # type: ignore[arg-type]
         return int(self.answer["status"])
 
 
@@ -278,7 +279,7 @@ def test_one_mail_that_cannot_be_handed_over_refuses_no_other(intake: Intake) ->
         poison = RawMail(b"poison", "support")
         return await asyncio.gather(*map(intake.commits.store, (*mails, poison)), return_exceptions=True)
 
-    *ids, error = asyncio.run(both())
+    *ids, error = run_apart(both())
     assert isinstance(error, ValueError)
     assert len({each for each in ids if isinstance(each, str)}) == 20
     assert max(sizes) > 1

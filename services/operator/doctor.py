@@ -18,7 +18,7 @@ from services.operator.queues import use_management
 from services.operator.standstill import standstills, waited
 from services.queues import QUEUES
 from services.schedule.source import SWEEPS
-from services.schedule.sweep import STEP
+from services.schedule.sweep import STEP, Sweep
 from shared.app import App, Location
 from shared.config.checks import complaints
 from shared.config.model import Inbox
@@ -29,6 +29,7 @@ from shared.mail_network.connection_test import TestResult
 from shared.store.inbox_states import InboxState, InboxStates
 from shared.store.ledger import LedgerEntries
 from shared.store.outbox import OutboxState
+from shared.store.sweeps import SweepState
 from shared.text import iso
 
 START: Final = "postroom inbox start"
@@ -207,17 +208,39 @@ SWEPT_SECONDS: Final = 3 * 86_400
 
 def _sweeps(app: App) -> Iterator[Finding]:
     """What nobody needs any more: what is due, and whether somebody removes it."""
+    yield from not_swept(app)
     now = app.clock.now()
-    for sweep in (build(app) for build in SWEEPS.values()):
-        state, due = app.sweeps.state(sweep.name), len(sweep.look("", STEP, now).due)
-        some = f"{due} of the first {STEP} {sweep.what} may go" if due else ""
-        if state.ended_at is None or (now - state.ended_at).total_seconds() > SWEPT_SECONDS:
-            since = f"since {iso(state.ended_at)}" if state.ended_at else "yet"
-            if due:
-                yield Finding("sweeps", "note", f"{sweep.what}: not swept {since}; {some}", SCHEDULE, "not-swept")
-        else:
+    for sweep, state in _states_of_sweeps(app):
+        if state.ended_at is not None and _is_swept(state, now):
             removed = f"swept {waited(now - state.ended_at)} ago, {state.last_removed} removed then"
-            yield Finding("sweeps", "ok", f"{sweep.what}: {removed}" + (f"; {some}" if some else ""))
+            due = len(sweep.look("", STEP, now).due)
+            some = f"; {_due(due, sweep)}" if due else ""
+            yield Finding("sweeps", "ok", f"{sweep.what}: {removed}{some}")
+
+
+def not_swept(app: App) -> Iterator[Finding]:
+    """What is due and was not swept for days. Reads what may be removed of that alone: a page looks often."""
+    now = app.clock.now()
+    for sweep, state in _states_of_sweeps(app):
+        if not _is_swept(state, now) and (due := len(sweep.look("", STEP, now).due)):
+            since = f"since {iso(state.ended_at)}" if state.ended_at else "yet"
+            yield Finding(
+                "sweeps", "note", f"{sweep.what}: not swept {since}; {_due(due, sweep)}", SCHEDULE, "not-swept"
+            )
+
+
+def _states_of_sweeps(app: App) -> Iterator[tuple[Sweep, SweepState]]:
+    for build in SWEEPS.values():
+        sweep = build(app)
+        yield sweep, app.sweeps.state(sweep.name)
+
+
+def _is_swept(state: SweepState, now: datetime) -> bool:
+    return state.ended_at is not None and (now - state.ended_at).total_seconds() <= SWEPT_SECONDS
+
+
+def _due(count: int, sweep: Sweep) -> str:
+    return f"{count} of the first {STEP} {sweep.what} may go"
 
 
 def _conservation(app: App) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from services.console.endpoints import Endpoint
 from services.operator.access import Right
 from services.operator.conservation import Report, check
-from services.operator.doctor import Finding, findings
+from services.operator.doctor import Finding, findings, not_swept
 from services.operator.inboxes import inbox_views
 from services.operator.queues import queue_states
 from shared.contracts.errors import Unavailable
@@ -69,7 +69,8 @@ def overview(visit: Visit) -> Response:
 
 def _findings(app: App, report: Report | None) -> list[Finding]:
     """What is not in order, problems first; the conservation of mails as the page shows it."""
-    found = [each for each in findings(app, without=["conservation"]) if each.status != "ok"]
+    found = [each for each in findings(app, without=["conservation", "sweeps"]) if each.status != "ok"]
+    found += _part(lambda: list(not_swept(app))) or []
     found += [Finding("conservation", "problem", each) for each in report.problems] if report else []
     return sorted(found, key=lambda each: each.status != "problem")
 

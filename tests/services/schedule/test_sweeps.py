@@ -16,7 +16,7 @@ import pytest
 
 from services.operator import actions
 from services.operator.conservation import check
-from services.operator.doctor import Finding, findings
+from services.operator.doctor import Finding, findings, not_swept
 from services.pipeline import STAGES
 from services.runner import run_all, worker_dependencies
 from services.schedule.source import SWEEPS, ScheduleSource
@@ -328,6 +328,19 @@ def test_an_upload_in_progress_is_protected(stored_desk: Desk, place: Place) -> 
 
 def swept(desk: Desk) -> list[Finding]:
     return [finding for finding in findings(desk.app) if finding.check == "sweeps"]
+
+
+def test_nothing_is_read_of_what_somebody_sweeps(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The overview of the console asks whenever a page looks again."""
+    desk.app.journal.add([an_entry("gone", desk, 1)])
+    ScheduleSource(desk.app).once()
+    desk.clock.advance(2 * DAY)
+    monkeypatch.setattr(type(desk.app.journal), "page", lambda *_: pytest.fail("the journal was read"))
+    assert list(not_swept(desk.app)) == []
+    monkeypatch.undo()
+    desk.configure(a_configuration(an_inbox(), settings=Settings(keep_journal=DAY)))
+    desk.clock.advance(2 * DAY)
+    assert [each.name for each in not_swept(desk.app)] == ["not-swept"]
 
 
 def test_the_doctor_says_what_is_due_and_what_was_swept(desk: Desk) -> None:

@@ -11,7 +11,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import anyio.to_thread
@@ -24,12 +24,13 @@ from starlette.routing import Route
 
 from services.console.endpoints import Endpoint, all_endpoints
 from services.console.guards import SECURITY_HEADERS, is_allowed_host, is_form_token, is_own_origin
-from services.console.identity import identified
+from services.console.identity import cookie_of, identified
 from services.console.intake.receive import Intake
+from services.console.last_known import STORE, LastKnown, OutageNotice
 from services.console.probes import Probes
 from services.console.screens.backtest import runs_of
-from services.console.visit import Forbidden, NotFound, Visit
-from services.operator.access import Right
+from services.console.visit import Forbidden, NotFound, Visit, own_path
+from services.operator.access import Person, Right
 from services.operator.errors import NotAvailable, UnknownName
 from shared.contracts.errors import PostroomError, Unavailable
 
@@ -49,6 +50,10 @@ MAX_LENGTH_DIGITS: Final = 15
 FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 SET_UP: Final = "/set-up"
 BUG: Final = 500
+AGAIN_SECONDS: Final = 15
+"""When a browser asks again whether the store is back."""
+BEFORE_SIGN_IN: Final = "This cannot be done now; the log of the console says why."
+"""What somebody without a session reads instead of the words of a dependency, which name hosts and files."""
 
 
 class TooLarge(Exception):
@@ -97,7 +102,7 @@ class _Console:
 
     def __init__(self, app: App, options: Options, stopping: threading.Event) -> None:
         self.app, self.options, self._stopping = app, options, stopping
-        self._has_users = False
+        self._has_users, self._last = False, LastKnown()
 
     def has_users(self) -> bool:
         """Whether a first user was made; asked of the store until there is one."""
@@ -110,10 +115,13 @@ class _Console:
             return PlainTextResponse("This host name is not allowed; see POSTROOM_CONSOLE_ALLOWED_HOSTS.\n", 421)
         visit = self._bare(request)
         try:
-            visit = await run_in_threadpool(self._identified, visit)
+            if endpoint is None or not endpoint.anonymous:
+                visit = await run_in_threadpool(self._identified, visit)
             if endpoint is None:
                 raise NotFound
             return await self._checked(request, visit, endpoint)
+        except Unavailable as error:
+            return await run_in_threadpool(_unavailable, visit, error, endpoint)
         except Exception as error:
             return await run_in_threadpool(_failure, visit, error)
 
@@ -125,7 +133,9 @@ class _Console:
                 raise Forbidden("this request does not come from a page of this console")
             visit = await _with_body(request, visit, endpoint.max_body)
         try:
-            return await run_in_threadpool(_handled, visit, endpoint)
+            response = await run_in_threadpool(_handled, visit, endpoint)
+            visit.last.ended(endpoint.path)
+            return response
         finally:
             if visit.form is not None:
                 await visit.form.close()  # files that nobody has read
@@ -134,11 +144,13 @@ class _Console:
         headers = {name.lower(): value for name, value in request.headers.items()}
         client = request.client.host if request.client else ""
         values, query = request.path_params, request.query_params
-        stopping = self._stopping
-        return Visit(self.app, self.options, request.scope["path"], values, query, headers, client, stopping=stopping)
+        bare = Visit(self.app, self.options, request.scope["path"], values, query, headers, client)
+        return replace(bare, stopping=self._stopping, last=self._last)
 
     def _identified(self, visit: Visit) -> Visit:
-        return identified(visit)
+        found = identified(visit)
+        self._last.identified(cookie_of(visit, visit.options.cookie), found.person)
+        return found
 
     def _admitted(self, visit: Visit, endpoint: Endpoint) -> Response | None:
         """Raise `Forbidden`, or send the browser to sign in; None: the endpoint may answer."""
@@ -249,7 +261,6 @@ _SENTENCES: Final[Sequence[tuple[type[Exception], int, Callable[[Exception], str
     (TooLarge, 413, lambda _: "This is more than the page takes."),
     (NotAvailable, 409, str),
     (UnknownName, 404, str),
-    (Unavailable, 503, lambda error: f"Store or broker cannot be reached: {error}"),
     (PostroomError, 409, str),
 )
 
@@ -261,24 +272,44 @@ def _answer_to(error: Exception) -> tuple[int, str]:
     return BUG, "This is a bug; the log of the console has its details."
 
 
+def _unavailable(visit: Visit, error: Unavailable, endpoint: Endpoint | None) -> Response:
+    """The page while a dependency is unavailable, made without the store.
+
+    Whoever was signed in a short time ago reads the words of the dependency, and on the first page the last figures.
+    Before sign-in the words, which name hosts and files, are for the log alone.
+    """
+    log.warning("console_not_answered", extra={"path": visit.path, "reason": str(error)})
+    secret, is_store = cookie_of(visit, visit.options.cookie), visit.person is None
+    person = visit.person or visit.last.person(secret)
+    since = visit.last.began(STORE if is_store or endpoint is None else endpoint.path, visit.app.clock.now())
+    was_write = endpoint is not None and endpoint.method != "GET"
+    again = "/" if was_write else own_path(f"{visit.path}?{visit.query}" if visit.query else visit.path)
+    outage = OutageNotice(since, is_store, _words_for(person, error), was_write, again)
+    shown = replace(visit, person=person, secret=secret if person else "")
+    seen = visit.last.overview(person) if person and is_store and visit.path == "/" else None
+    values: dict[str, Any] = {"outage": outage, "again_after": 0 if was_write else AGAIN_SECONDS}
+    if seen is not None:
+        response = shown.rendered("overview.html", 503, seen_at=seen.at, **seen.values, **values)
+    else:
+        response = shown.rendered("unavailable.html", 503, **values)
+    response.headers["Retry-After"] = str(AGAIN_SECONDS)
+    return response
+
+
+def _words_for(person: Person | None, error: Unavailable) -> str:
+    """The words of a dependency, which name hosts and files: for people who are signed in."""
+    return str(error) if person else ""
+
+
 def _failure(visit: Visit, error: Exception) -> Response:
     """The page for an error; one that is a bug is logged and shows no detail."""
     status, text = _answer_to(error)
     if status == BUG:
         log.error("console_failed", exc_info=error, extra={"path": visit.path})
-    if visit.person is None and (sentence := _before_sign_in(error)):
+    if visit.person is None and isinstance(error, PostroomError) and not isinstance(error, NotAvailable | UnknownName):
         log.warning("console_not_answered", extra={"path": visit.path, "reason": str(error)})
-        text = sentence
+        text = BEFORE_SIGN_IN
     try:
         return visit.page("error.html", status, sentence=text[:1].upper() + text[1:])
     except PostroomError:  # the layout needs the store
         return PlainTextResponse(f"{text}\n", status)
-
-
-def _before_sign_in(error: Exception) -> str | None:
-    """What somebody without a session reads instead of the words of a dependency, which name hosts and files."""
-    if isinstance(error, Unavailable):
-        return "Store or broker cannot be reached. Try again in a moment."
-    if isinstance(error, PostroomError) and not isinstance(error, NotAvailable | UnknownName):
-        return "This cannot be done now; the log of the console says why."
-    return None

@@ -28,6 +28,7 @@ class Endpoint:
 
     `title`: its name in the navigation, empty without an entry there. `own_proof`: a write that is not made by a form
     and that proves itself where it comes from (a bearer token): it needs no session. `max_body`: bytes of a body.
+    `anonymous`: nobody is asked who he is, so it answers without the store.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Endpoint:
     title: str = ""
     own_proof: bool = False
     max_body: int = 1 << 20
+    anonymous: bool = False
 
 
 def all_endpoints() -> Sequence[Endpoint]:

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from services.console import rendering
 from services.console.endpoints import all_endpoints
 from services.console.guards import client_address, form_token
+from services.console.last_known import LastKnown
 from services.operator import access
 from services.operator.access import Person, Right
 from services.operator.errors import NotAvailable
@@ -44,7 +45,7 @@ class Forbidden(Exception):
 class Visit:
     """A request. `values`: those of the path. `form`: of a POST, parsed and bounded; `body`: one of another kind.
 
-    `stopping` is set when the console ends.
+    `stopping` is set when the console ends. `last`: what the process remembers for an outage of its store.
     """
 
     app: App
@@ -60,6 +61,7 @@ class Visit:
     session: Session | None = None
     secret: str = ""
     stopping: threading.Event = field(default_factory=threading.Event)
+    last: LastKnown = field(default_factory=LastKnown)
 
     @property
     def who(self) -> Person:
@@ -117,14 +119,23 @@ class Visit:
 
     def page(self, template: str, status: int = 200, **values: Any) -> Response:
         """A page: a template within the layout."""
-        at, now = rendering.moments(zone(timezone(self.app.documents))), self.app.clock.now()
+        self.last.timezone = timezone(self.app.documents)
+        return self.rendered(template, status, notice=self._notice(), **values)
+
+    def rendered(self, template: str, status: int, **values: Any) -> Response:
+        """A page for which the store is not asked. `seen_at`: when what it shows was looked up, if that was earlier."""
+        at, now = rendering.moments(zone(self.last.timezone)), self.app.clock.now()
+        seen_at = values.get("seen_at")
         shared = {
             "at": at,
-            "as_of": at(now, "%H:%M:%S"),
+            "as_of": at(seen_at or now, "%H:%M:%S"),
+            "is_old": seen_at is not None,
+            "outage": None,
+            "again_after": 0,
             "now": now,
             "form_token": self.form_token,
             "navigation": self.navigation,
-            "notice": self._notice(),
+            "notice": "",
             "path": self.path,
             "person": self.person,
             "query": self.query,

@@ -33,4 +33,4 @@ def _contents() -> dict[str, bytes]:
     return {each.name: each.read_bytes() for each in folder.iterdir() if each.name.rpartition(".")[2] in KINDS}
 
 
-ENDPOINTS: Final = (Endpoint("GET", "/static/{name}", Right.PUBLIC, asset),)
+ENDPOINTS: Final = (Endpoint("GET", "/static/{name}", Right.PUBLIC, asset, anonymous=True),)

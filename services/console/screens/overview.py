@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from services.console.endpoints import Endpoint
 from services.operator.access import Right
@@ -55,16 +55,17 @@ def overview(visit: Visit) -> Response:
     """The page; a part whose dependency cannot be reached says so, the others are shown."""
     app = visit.app
     report = None if visit.who.inboxes else _part(lambda: check(app))
-    return visit.page(
-        "overview.html",
-        findings=[] if visit.who.inboxes else _findings(app, report),
-        report=report,
-        queues=_part(lambda: queue_states(app)),
-        inboxes=[each for each in inbox_views(app) if visit.who.sees(each.inbox.name)],
-        causes=_causes(visit),
-        curve=_curve(visit),
-        box=(WIDTH, HEIGHT),
-    )
+    values: dict[str, Any] = {
+        "findings": [] if visit.who.inboxes else _findings(app, report),
+        "report": report,
+        "queues": _part(lambda: queue_states(app)),
+        "inboxes": [each for each in inbox_views(app) if visit.who.sees(each.inbox.name)],
+        "causes": _causes(visit),
+        "curve": _curve(visit),
+        "box": (WIDTH, HEIGHT),
+    }
+    visit.last.keep_overview(visit.who, app.clock.now(), values)
+    return visit.page("overview.html", **values)
 
 
 def _findings(app: App, report: Report | None) -> list[Finding]:

@@ -35,10 +35,11 @@ from tests.services.console.taken_out import Guard, assert_missed
 from tests.services.console.test_desk_screens import full
 from tests.services.console.test_probes import ask, figures
 from tests.services.console.test_sign_in_limit import limit, time
+from tests.services.console.test_store_away import leave
 from tests.services.operator import test_thing_settings
 from tests.services.operator.test_thing_settings import two
 
-__all__ = ["ask", "figures", "full", "limit", "time", "two"]
+__all__ = ["ask", "figures", "full", "leave", "limit", "time", "two"]
 
 
 def always(*_: object, **__: object) -> bool:
@@ -370,7 +371,7 @@ GUARDS = (
     ),
     Guard(
         "no words of a dependency before sign-in",
-        {f"{A}._before_sign_in": lambda _: "the data file /secret/place cannot be used"},
+        {f"{A}._words_for": lambda _, error: str(error)},
         test_store_away.test_before_sign_in_a_dependency_is_not_quoted,
         '"secret" not in',
         {"path": "/", "error": Unavailable(test_store_away.WORDS)},

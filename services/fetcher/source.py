@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import field, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from services.fetcher import mailbox, slots
 from services.fetcher.idle import IdleWatch
@@ -112,7 +112,7 @@ class FetcherSource:
         self._plans: dict[str, _Plan] = {}
         self._unsupported: dict[str, str] = {}
         self._outage, self._pause = (Outage(wiring.hooks, PART, "") for _ in range(2))
-        self._began_at, self._visited_at = self._clock.now(), dict[str, datetime]()
+        self._asked: Mapping[str, int] = {}
         self._stopping = threading.Event()
         self._open: dict[str, Mailbox] = {}
         self._news: set[str] = set()
@@ -133,14 +133,11 @@ class FetcherSource:
         states = self.states.all()
         running = [each for each in self._wiring.inboxes() if self._runs(each, states)]
         self._running = {each.name for each in running}
-        asked = {name for name, state in states.items() if self._is_asked_for(state)}
-        due = (each for each in running if each.name in asked or self._is_due(each))
+        self._asked = {
+            name: state.visits_asked for name, state in states.items() if state.visits_asked != state.visits_answered
+        }
+        due = (each for each in running if each.name in self._asked or self._is_due(each))
         return sorted(due, key=self._due_since)
-
-    def _is_asked_for(self, state: InboxState) -> bool:
-        """Whether an operator has asked for a visit since the last one of this process."""
-        visited = self._visited_at.get(state.name, self._began_at)
-        return state.visit_asked_at is not None and state.visit_asked_at > visited
 
     def _is_paused(self) -> bool:
         self._wiring.hooks(Round(PART))
@@ -200,7 +197,6 @@ class FetcherSource:
     def poll(self, inbox: Inbox) -> Polled:
         """Visit one inbox now. Failures are stored and returned in the result; only bugs are raised."""
         self._news.discard(inbox.name)
-        self._visited_at[inbox.name] = self._clock.now()
         try:
             polled = self._visit(inbox)
         except PostroomError as error:
@@ -221,6 +217,8 @@ class FetcherSource:
         settings = self._wiring.settings()
         ledger = Ledger(self._documents, inbox, self._clock, _max_download(settings))
         with lease:
+            if asked := self._asked.get(inbox.name):
+                self.states.answer_visits(inbox.name, asked)
             box = self._open[inbox.name] = self._mailbox(inbox, settings)
             try:
                 with box:

@@ -39,7 +39,8 @@ class InboxState:
     """The state of one inbox; times are None when it never happened.
 
     `next_visit_at`: when the fetcher means to visit it; `throttled_until`: when its server, as it said, lets it in
-    again; `visit_asked_at`: when an operator last asked for a visit at once.
+    again; `visits_asked`: how often operators have asked for a visit at once; `visits_answered`: how many of these a
+    visit has answered which began after they asked. No clocks of two machines are compared.
     `ticket`: the id of the stop whose ticket waits for the note that the inbox is read again.
     """
 
@@ -53,7 +54,8 @@ class InboxState:
     ticket: str | None = None
     next_visit_at: datetime | None = None
     throttled_until: datetime | None = None
-    visit_asked_at: datetime | None = None
+    visits_asked: int = 0
+    visits_answered: int = 0
 
 
 _encode, _decode = to_plain(TestResult, STORED), from_plain(InboxState, STORED)
@@ -95,7 +97,11 @@ class InboxStates:
 
     def ask_for_visit(self, name: str) -> None:
         """Ask the fetcher to visit an inbox at once, whichever process it is."""
-        self._documents.upsert(INBOX_STATES, name, {"$set": {"visit_asked_at": self._clock.now()}})
+        self._documents.upsert(INBOX_STATES, name, {"$inc": {"visits_asked": 1}})
+
+    def answer_visits(self, name: str, asked: int) -> None:
+        """Record that a visit begins, which answers the first `asked` requests."""
+        self._documents.update(INBOX_STATES, {"_id": name}, {"$set": {"visits_answered": asked}})
 
     def failed(self, name: str, reason: str) -> None:
         """Record a poll that failed for another reason than the login."""

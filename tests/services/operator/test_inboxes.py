@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from services.fetcher.mailbox import Key, Peek
+from services.fetcher.mailbox import Key, Peek, folder_of
 from services.operator.errors import NotAvailable
 from services.operator.inbox_rows import inbox_rows
 from services.operator.inboxes import (
@@ -23,11 +23,13 @@ from services.operator.inboxes import (
     unread_inboxes,
     waiting_mails,
 )
+from shared.clock import FixedClock
 from shared.config.model import Inbox, MailServer
 from shared.config.values import Secret
+from shared.runtime.lease import Leases
 from shared.store.inbox_states import OPERATOR, InboxState, InboxStates, Stop
 from tests.builders import a_configuration, an_inbox
-from tests.desk import Desk
+from tests.desk import NOW, Desk
 from tests.services.parser.mails import nested
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -120,6 +122,45 @@ def test_a_test_mail_needs_a_server_with_a_user(desk: Desk) -> None:
     found = server_for_test_mail(desk.app, "other")
     assert found is not None
     assert found.name == "user"
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=1), timedelta(hours=-1)], ids=["ahead", "behind"])
+def test_a_visit_is_asked_for_on_a_machine_whose_clock_is_another(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, ahead: timedelta
+) -> None:
+    """Each request is answered once, also after a restart of the fetcher, whose clock differs by an hour."""
+    from services.runner import build_fetcher
+
+    desk.configure(a_configuration(an_inbox(protocol="imap", host="localhost", port=9, password=Secret("${X}"))))
+    asking = InboxStates(desk.store, FixedClock(NOW + ahead))
+    for _ in range(2):
+        fetcher = build_fetcher(desk.app)
+        monkeypatch.setattr(fetcher, "_is_due", lambda _: False)
+        assert fetcher.due() == []
+        asking.ask_for_visit("support")
+        asking.ask_for_visit("support")
+        assert [each.name for each in fetcher.due()] == ["support"]
+        assert fetcher.poll(fetcher.due()[0]).failures
+        assert fetcher.due() == []
+
+
+def test_a_visit_that_is_asked_for_while_another_one_runs_begins_after_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from services.runner import build_fetcher
+
+    inbox = an_inbox(protocol="imap", host="localhost", port=9, password=Secret("${X}"))
+    desk.configure(a_configuration(inbox))
+    fetcher = build_fetcher(desk.app)
+    monkeypatch.setattr(fetcher, "_is_due", lambda _: False)
+    ask_for_visit(desk.app, "support")
+    other = Leases(desk.store).acquire(folder_of(inbox))
+    assert other is not None
+    with other:
+        assert fetcher.poll(fetcher.due()[0]).busy
+        assert [each.name for each in fetcher.due()] == ["support"]
+    assert fetcher.poll(fetcher.due()[0]).failures
+    assert fetcher.due() == []
 
 
 def test_an_inbox_that_is_asked_for_is_visited_at_once(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

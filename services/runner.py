@@ -298,14 +298,29 @@ def run_one_round(app: App, workers: Sequence[Worker]) -> tuple[int, PostroomErr
     """Run one step of each worker: how many deliveries were settled, and the error if a dependency is unavailable."""
     worked = 0
     working, unavailable = _working(workers)
-    for together in _rounds(app, working):
+    rounds, apart = _rounds(app, working)
+    for together in rounds:
         try:
-            with app.one_file.relay() if app.one_file else nullcontext():
-                for worker in together:
-                    worked += worker.step(timeout=0)
+            own, all_ = _step_together(app, together)
+        except DEPENDENCY_ERRORS as error:
+            unavailable = error
+            continue
+        worked += all_
+        if own:
+            break
+    for worker in apart:
+        try:
+            worked += worker.step(timeout=0)
         except DEPENDENCY_ERRORS as error:
             unavailable = error
     return worked, unavailable
+
+
+def _step_together(app: App, together: Sequence[Worker]) -> tuple[int, int]:
+    """One step of each: how many deliveries the first one settled, and all of them."""
+    with app.one_file.relay() if app.one_file else nullcontext():
+        settled = [worker.step(timeout=0) for worker in together]
+    return settled[0], sum(settled)
 
 
 def _working(workers: Sequence[Worker]) -> tuple[list[Worker], PostroomError | None]:
@@ -320,16 +335,18 @@ def _working(workers: Sequence[Worker]) -> tuple[list[Worker], PostroomError | N
     return working, unavailable
 
 
-def _rounds(app: App, workers: Sequence[Worker]) -> Sequence[Sequence[Worker]]:
-    """The workers that step together: where messages are handed on in memory, each stage with all that follow it.
+def _rounds(app: App, workers: Sequence[Worker]) -> tuple[Sequence[Sequence[Worker]], Sequence[Worker]]:
+    """The workers that step together, and those that step apart.
 
-    The last stage begins, so that a mail whose message waits in a later queue stays ahead of those behind it.
+    Where messages are handed on in memory, each stage steps with all that follow it. The last stage begins, and while
+    it finds messages in its own queue, which a pause or a crash has left there, the stages before it wait: so a mail
+    whose message waits in a later queue stays ahead of those behind it.
     """
     if app.one_file is None:
-        return [[worker] for worker in workers]
+        return [], workers
     chain = [worker for worker in workers if not worker.stage.waits_on_network]
-    apart = [[worker] for worker in workers if worker.stage.waits_on_network]
-    return [*(chain[place:] for place in reversed(range(len(chain)))), *apart]
+    apart = [worker for worker in workers if worker.stage.waits_on_network]
+    return [chain[place:] for place in reversed(range(len(chain)))], apart
 
 
 class QuietTimer:

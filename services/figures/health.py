@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from shared.contracts.errors import PostroomError
@@ -13,26 +13,31 @@ from shared.runtime.hooks import Hook, Round, Taken
 if TYPE_CHECKING:
     from shared.app import App
 
-STILL_SECONDS: Final = 900.0
-"""How long a loop may take for one round: a batch of mails to a slow server takes minutes."""
+STILL_SECONDS: Final = 180.0
+"""How long a loop may take for one message: the parser up to 75 s, a store that is busy half a minute."""
+STILL_SECONDS_OF: Final[Mapping[str, float]] = {"notifier": 900.0, "exporter": 900.0, "schedule": 900.0}
+"""And for one mail to a slow server, which may answer each of a dozen steps after half a minute; for one report."""
 
 
 class Pulse(Hook):
-    """When each loop of the process last began a round. Thread-safe.
+    """When each loop of the process last went on. Thread-safe.
 
-    While a dependency is unavailable the loops go on, so a restart is not asked for.
+    A loop is a thread: stages that take turns in one go on together. While a dependency is unavailable the loops go on,
+    so a restart is not asked for.
     """
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic, self._lock = monotonic, threading.Lock()
         self._at: dict[str, float] = {}
+        self._threads: dict[str, int] = {}
 
     def round(self, details: Round) -> None:
-        """A loop goes on; without a name, all that wait for a dependency."""
+        """The loop of this thread goes on, with all its parts; without a name, while it waits for a dependency."""
         with self._lock:
-            now = self._monotonic()
-            for part in [details.part] if details.part else list(self._at):
-                self._at[part] = now
+            now, thread = self._monotonic(), threading.get_ident()
+            if details.part:
+                self._threads[details.part] = thread
+            self._at |= {part: now for part, own in self._threads.items() if own == thread}
 
     def taken(self, details: Taken) -> None:
         """A backlog is being drained, one message at a time. The visits of the fetcher are not its loop."""
@@ -43,8 +48,12 @@ class Pulse(Hook):
         """Which loop stands still, in words; None when all go on."""
         with self._lock:
             now = self._monotonic()
-            still = sorted(part for part, at in self._at.items() if now - at > STILL_SECONDS)
-        return f"no round for {STILL_SECONDS:.0f} s: {', '.join(still)}" if still else None
+            still = sorted(part for part, at in self._at.items() if now - at > _bound(part))
+        return f"no progress for {min(map(_bound, still)):.0f} s: {', '.join(still)}" if still else None
+
+
+def _bound(part: str) -> float:
+    return STILL_SECONDS_OF.get(part, STILL_SECONDS)
 
 
 def unready(app: App) -> str | None:

@@ -165,7 +165,10 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A loop begins its next round, also with nothing to do. An empty `part`: all that wait for a dependency."""
+    """A loop goes on: it begins its next round, also with nothing to do, or, at most once a second, its next message.
+
+    An empty `part`: that of this thread, which waits for a dependency.
+    """
 
     part: str
 

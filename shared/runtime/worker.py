@@ -53,6 +53,8 @@ GROUP_BYTES = 8 << 20
 """How long, and how much memory, is spent on preparing a part of what was taken before that part is decided."""
 PAUSED_SECONDS = 0.5
 """How often a worker that an operator paused looks whether it is resumed."""
+ROUND_SECONDS = 1.0
+"""How often, at most, hooks hear within a batch that the loop goes on."""
 FUTURE_SECONDS = 3600
 """How long a message of a newer version waits for a newer worker, uncounted; then it becomes a dead letter."""
 
@@ -103,7 +105,7 @@ class Worker:
         self.stage, self.dependencies = stage, dependencies
         self.consumer: Consumer = dependencies.broker.consumer(stage.queue, prefetch)
         self._place = (stage.name, stage.queue)
-        self._taken_at = 0.0
+        self._taken_at = self._round_at = 0.0
         self._outage, self._pause = (Outage(dependencies.hooks, *self._place) for _ in range(2))
 
     def run(self, stop: threading.Event) -> None:
@@ -125,7 +127,7 @@ class Worker:
 
     def is_paused(self) -> bool:
         """Whether an operator has paused the stage; then nothing is held. Raises as `step`."""
-        self.dependencies.hooks(Round(self.stage.name))
+        self._goes_on(time.monotonic())
         reason = self.dependencies.pause_reason(self.stage.name)
         if reason is None:
             self._pause.end()
@@ -133,6 +135,10 @@ class Worker:
         self.rest()  # each time: while the broker is unavailable or blocked, nothing can be given back
         self._pause.begin(reason)
         return True
+
+    def _goes_on(self, now: float) -> None:
+        self._round_at = now
+        self.dependencies.hooks(Round(self.stage.name))
 
     def rest(self) -> None:
         """Finish what was settled, and hold no message until the next `take`."""
@@ -287,6 +293,8 @@ class Worker:
     def prepare(self, delivery: Delivery) -> Prepared:
         """Read the message and let the stage prepare it; what cannot be read has its outcome."""
         began = time.monotonic()
+        if began - self._round_at >= ROUND_SECONDS:
+            self._goes_on(began)
         token = current_mail.set(claimed_mail_id(delivery))
         try:
             event, outcome = self.read(delivery), None
@@ -326,6 +334,8 @@ class Worker:
         if prepared.outcome is not None:
             return Answer(delivery, prepared.outcome, (), prepared.seconds)
         began = time.monotonic()
+        if began - self._round_at >= ROUND_SECONDS:
+            self._goes_on(began)
         token = current_mail.set(claimed_mail_id(delivery))
         try:
             outcome = self.stage.handle(prepared.event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -53,6 +54,27 @@ def test_a_paused_stage_takes_nothing_and_the_others_go_on(any_desk: Desk) -> No
     any_desk.work()
     assert ready(any_desk) == {}
     assert len(any_desk.records()) == 1
+
+
+def test_after_a_resume_the_backlog_goes_first(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the embedded default, where a batch of new mail goes through all stages in memory."""
+    monkeypatch.setattr(runner, "RELAY_PREFETCH", 2)
+    paused = {"sender-matcher": "move"}
+    dependencies = replace(runner.worker_dependencies(desk.app), pause_reason=paused.get)
+    stages = [each.on_demand(desk.app) for each in runner.STAGES.values()]
+    workers = [runner._worker(desk.app, stage, dependencies, 0) for stage in stages]
+    before, after = [f"before {number}" for number in range(7)], [f"after {number}" for number in range(4)]
+    desk.hand_in(*(a_mail(subject=subject, Message_ID=f"<{subject[-1]}@before.example>") for subject in before))
+    while runner.run_one_round(desk.app, workers)[0]:
+        pass
+    assert ready(desk) == {"sender-matcher": 7}
+    paused.clear()
+    desk.hand_in(*(a_mail(subject=subject, Message_ID=f"<{subject[-1]}@after.example>") for subject in after))
+    while runner.run_one_round(desk.app, workers)[0]:
+        pass
+    assert [each["subject"] for each in desk.records()] == [*before, *after]
+    for worker in workers:
+        worker.consumer.close()
 
 
 def test_a_worker_of_its_own_obeys_while_it_runs_and_holds_nothing(any_desk: Desk) -> None:

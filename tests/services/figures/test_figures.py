@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from email.message import EmailMessage
@@ -23,9 +23,11 @@ from services.figures.health import STILL_SECONDS, Pulse, unready
 from services.figures.server import FiguresOfProcess
 from services.operator import conservation
 from shared.contracts.errors import Unavailable
+from shared.runtime import worker as worker_module
 from shared.runtime.broker import Delivery, Message
 from shared.runtime.hooks import Answer, Decided, Paused, Resumed, Retried, Round, Settled, Taken
 from shared.runtime.outcome import Emit, MailEnded
+from shared.runtime.worker import Worker
 from tests.builders import a_configuration, a_mail
 from tests.desk import Desk
 
@@ -176,9 +178,52 @@ def test_a_loop_that_stands_still_is_not_live() -> None:
     now[0] += STILL_SECONDS / 2
     pulse.round(Round("filter"))
     now[0] += STILL_SECONDS / 2 + 1
-    assert pulse.problem() == f"no round for {STILL_SECONDS:.0f} s: parser"
-    pulse.round(Round(""))
+    assert pulse.problem() is None  # one thread, in which both take turns
+    in_a_thread(lambda: pulse.round(Round("parser")))
+    now[0] += STILL_SECONDS / 2
+    pulse.round(Round("filter"))
+    now[0] += STILL_SECONDS / 2 + 1
+    assert pulse.problem() == "no progress for 180 s: parser"
+    pulse.round(Round(""))  # this thread waits for a dependency, and the other one stands still
+    assert pulse.problem() == "no progress for 180 s: parser"
+    pulse.round(Round("parser"))
     assert pulse.problem() is None
+
+
+def test_a_loop_that_talks_to_slow_servers_is_given_longer() -> None:
+    now = [0.0]
+    pulse = Pulse(lambda: now[0])
+    for part in ("notifier", "exporter", "schedule"):
+        pulse.round(Round(part))
+    now[0] += STILL_SECONDS + 1
+    assert pulse.problem() is None
+    now[0] = 901.0
+    assert pulse.problem() == "no progress for 900 s: exporter, notifier, schedule"
+
+
+def test_a_batch_that_takes_long_goes_on_message_by_message(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The notifier: a slow server, and several mails in one batch."""
+    monkeypatch.setattr(worker_module, "ROUND_SECONDS", 0.0)
+    pulse = Pulse()
+    handled = list[float]()
+
+    def handle(_: object) -> Emit:
+        handled.append(pulse._at["notifier"])
+        return Emit()
+
+    stage = replace(runner.STAGES["notifier"](desk.app), handle=handle, decode=lambda message: message)
+    worker = Worker(stage, runner.worker_dependencies(desk.app, pulse))
+    deliveries = [Delivery(Message(str(each), "notifier", b"{}"), "notifier", 0, None) for each in range(3)]
+    assert len(worker.decide_all([worker.prepare(each) for each in deliveries])) == 3
+    assert len(set(handled)) == 3
+    worker.consumer.close()
+
+
+def in_a_thread(work: Callable[[], None]) -> None:
+    """Do it in a thread of its own."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
 
 
 def test_a_decision_that_was_not_settled_is_not_counted(desk: Desk) -> None:

@@ -144,7 +144,9 @@ def browser(desk: Desk, served: str, chromium: Any) -> Iterator[Browser]:
         each.close()
 
 
-@pytest.mark.parametrize("kind", [together, pytest.param(one_by_one, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "kind", [together, pytest.param(one_by_one, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+)
 def test_hostile_mails_cause_no_request_no_dialog_and_no_script(
     desk: Desk, browser: Browser, kind: Callable[[], Iterator[Hostile]]
 ) -> None:

@@ -121,19 +121,26 @@ def results(desk: Desk, table: Table, switch: str) -> Iterator[tuple[Combination
     pairs = list(product(table.senders, table.states))
     for state in (state for _, state in pairs):
         _make(desk, table, state)
-    before = {each["_id"] for each in desk.records()}
     for each in desk.outbox():
         desk.store.delete("outbox", {"_id": each["_id"]})
     proof = {"Authentication_Results": PASS} if switch == PROVEN else {}
-    for number, (sender, state) in enumerate(pairs, start=1):
-        subject, text = table.subject.format(n=number), table.text.format(n=number)
-        address = table.senders[sender].replace("eve@", f"eve{number}@")  # every stranger is a new one
+    found = dict[tuple[str, str], Result]()
+    for state in table.states:
+        at_once = {number: sender for number, (sender, of) in enumerate(pairs, start=1) if of == state}
         desk.clock.advance(exchange.PERIOD)  # each mail is the first of its conversation in the hour
-        (mail,) = desk.receive(a_mail(text, sender=address, subject=subject, **proof))
-        sent = (each["text"].split("\n", 1)[0] for each in desk.outbox() if each["mail_id"] == mail["_id"])
-        answer = re.sub(r"([A-Z]{3}|#|Call )\d+|(- )\d+", r"\1\2n", next(sent, NONE))
-        yield (sender, state, switch), (mail["outcome"], _then(desk, table, number, before), answer)
-        before |= {each["_id"] for each in desk.records()}
+        mails = desk.receive(*(_mail(table, number, sender, proof) for number, sender in at_once.items()))
+        answers = {each["mail_id"]: each["text"].split("\n", 1)[0] for each in reversed(desk.outbox())}
+        for (number, sender), mail in zip(at_once.items(), mails, strict=True):
+            answer = re.sub(r"([A-Z]{3}|#|Call )\d+|(- )\d+", r"\1\2n", answers.get(mail["_id"], NONE))
+            found[sender, state] = (mail["outcome"], _then(desk, table, number, mail["_id"]), answer)
+    for sender, state in pairs:
+        yield (sender, state, switch), found[sender, state]
+
+
+def _mail(table: Table, number: int, sender: str, proof: Mapping[str, str]) -> bytes:
+    subject, text = table.subject.format(n=number), table.text.format(n=number)
+    address = table.senders[sender].replace("eve@", f"eve{number}@")  # every stranger is a new one
+    return a_mail(text, sender=address, subject=subject, **proof)
 
 
 def _make(desk: Desk, table: Table, state: str) -> None:
@@ -148,9 +155,9 @@ def _make(desk: Desk, table: Table, state: str) -> None:
         desk.store.delete("records", {"_id": made.id})
 
 
-def _then(desk: Desk, table: Table, number: int, before: set[str]) -> str:
+def _then(desk: Desk, table: Table, number: int, mail_id: str) -> str:
     """What became of the record: its status, a new one, or that it was deleted."""
-    made = [each for each in desk.records() if each["_id"] not in before]
+    made = [each for each in desk.records() if each["origin"] == mail_id]
     if made:
         return f"new {made[0]['type'].replace('_', ' ')}"
     record = desk.app.records.numbered(table.type_, number, deleted=True)

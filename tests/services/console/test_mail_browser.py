@@ -55,8 +55,6 @@ HEADERS: Final = (
 FULL: Final = 200
 TOGETHER: Final = 3
 """Shapes of one mail in every run; those that may hide what comes behind them are every third."""
-CONTEXTS: Final = 2
-"""Mails in every run that have all hostile headers together, and are seen on every page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +87,11 @@ def one_by_one() -> Iterator[Hostile]:
 
 
 def together() -> Iterator[Hostile]:
-    """Each shape and each header once, in few mails."""
+    """Each shape in few mails; the first mail has all headers and is seen on every page, each other one has two."""
     for number, start in enumerate(range(0, len(SHAPES), TOGETHER)):
-        headers = HEADERS[number::CONTEXTS] if number < CONTEXTS else HEADERS[:1]
-        yield Hostile(SHAPES[start : start + TOGETHER], headers, pages=number < CONTEXTS)
+        pair = number // 2 * 2 % len(HEADERS)
+        headers = HEADERS[pair : pair + 2] if number else HEADERS
+        yield Hostile(SHAPES[start : start + TOGETHER], headers, pages=number == 0)
 
 
 class Watched:

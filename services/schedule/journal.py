@@ -1,7 +1,7 @@
 """Journal entries that are older than `settings.keep_journal`.
 
 A mail without an outcome keeps all its entries, because they say where it is; so does one with an open dead letter,
-because a person still has to decide about it.
+because a person still has to decide about it. A desk whose first mail is not as old has nothing to look through.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from services.schedule.sweep import Look, Sweep
+from shared.store.mails import MailQuery
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -20,6 +21,9 @@ def sweep(app: App) -> Sweep:
 
     def look(after: str, limit: int, now: datetime) -> Look:
         before = now - app.directory.current().settings.keep_journal
+        first = None if after else app.mails.oldest(MailQuery())
+        if first is not None and first.received_at >= before:
+            return Look((), "")
         entries = app.journal.page(after, limit)
         old = [entry for entry in entries if entry.at < before]
         needed = _needed(app, {entry.mail_id for entry in old}) if old else set()

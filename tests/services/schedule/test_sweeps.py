@@ -214,6 +214,19 @@ def test_old_entries_of_the_journal_go(stored_desk: Desk) -> None:
     assert check(stored_desk.app, patience=0).problems == ()
 
 
+def test_a_young_desk_reads_no_journal(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing can be older than its first mail."""
+    desk.receive(a_mail())
+    desk.clock.advance(89 * DAY)
+    monkeypatch.setattr(type(desk.app.journal), "page", lambda *_: pytest.fail("the journal was read"))
+    state = SWEEPS["journal"](desk.app).step(desk.app.sweeps, desk.clock.now())
+    assert state.after == ""
+    assert state.ended_at is not None
+    monkeypatch.undo()
+    desk.clock.advance(2 * DAY)
+    assert SWEEPS["journal"](desk.app).step(desk.app.sweeps, desk.clock.now()).last_removed == 4
+
+
 @pytest.mark.parametrize("needed", [in_flight, an_open_letter])
 def test_the_journal_of_a_mail_that_a_person_looks_for_stays(desk: Desk, needed: Callable[[Desk], None]) -> None:
     (mail,) = desk.receive(a_mail())
@@ -265,6 +278,7 @@ def test_a_crash_in_the_middle_is_harmless(stored_desk: Desk, calls: int) -> Non
 
 def test_workers_go_on_beside_the_schedule(desk: Desk) -> None:
     """Everything that `up` runs, with a schedule that removes whatever it may, and mails that come meanwhile."""
+    desk.receive(a_mail())
     desk.app.journal.add([an_entry("gone", desk, number) for number in range(2000)])
     desk.clock.advance(91 * DAY)
     stop = threading.Event()
@@ -281,7 +295,7 @@ def test_workers_go_on_beside_the_schedule(desk: Desk) -> None:
     finally:
         stop.set()
         up.join()
-    assert len(desk.records()) == 20
+    assert len(desk.records()) == 21
     assert check(desk.app, patience=0).problems == ()
 
 

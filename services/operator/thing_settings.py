@@ -33,7 +33,7 @@ from shared.config.merge import names
 from shared.config.model import XML_EXPORT, Configuration
 from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.secrets import missing
-from shared.config.values import FILE_REFERENCE
+from shared.config.values import ENVIRONMENT_REFERENCE, FILE_REFERENCE
 from shared.contracts.errors import Unavailable
 from shared.lazy_dataclass import dataclass
 from shared.store import configuration as store
@@ -46,13 +46,16 @@ if TYPE_CHECKING:
 SECRETS: Final = "secrets"
 """The folder of typed secrets, in that of the embedded default."""
 NO_REASON: Final = "say why: settings.require_change_reason is on"
+FORM_VARIABLES: Final = "POSTROOM_SECRET_"
+"""Variables that a form may refer to begin so: whoever runs the servers has named them for that."""
 NO_PLACE: Final = (
-    "cannot be kept: a store that several machines share has no place for it; write ${ENV_NAME} or file:path in the "
-    "configuration file, apply it, and give each machine the variable or the file"
+    "cannot be kept: a store that several machines share has no place for it; give each machine a variable whose name "
+    f"begins with {FORM_VARIABLES}, and write ${{{FORM_VARIABLES}...}} here"
 )
 NO_REFERENCE: Final = (
-    "is a reference, and a form takes none: with one, any file or variable of the server could be sent to a host of "
-    "one's choice; type the secret itself, or write the reference in the configuration file and apply it"
+    f"is a reference, and a form takes those alone that read ${{{FORM_VARIABLES}...}}: with others, any file or "
+    "variable of the server could be sent to a host of one's choice; type the secret itself, or write the reference in "
+    "the configuration file and apply it"
 )
 CHANGED_MEANWHILE: Final = (
     "somebody else has changed the same settings since you opened this form; it has your values there, and the newer "
@@ -201,12 +204,14 @@ def _stated_then(app: App, kind: FormKind, name: str, revision: int) -> dict[str
 class TypedSecrets:
     """Secrets that were typed in. `filled` has references to files in `folder` in their place.
 
-    `folder` None: there is no place for them, and each is a problem. So is a reference: only a configuration file has
-    references, whose author reads the files of the server anyway.
+    `folder` None: there is no place for them, and each is a problem. So is a reference, but to `FORM_VARIABLES`: only a
+    configuration file has others, whose author reads the files of the server anyway.
     """
 
     def __init__(self, folder: Path | None, kind: FormKind, filled: Filled) -> None:
-        typed = dict(_secrets_in(kind, filled))
+        given = dict(_secrets_in(kind, filled))
+        permitted = {name: [value.strip()] for name, value in given.items() if _is_for_forms(value)}
+        typed = {name: value for name, value in given.items() if name not in permitted}
         found = [
             (name, NO_REFERENCE if _is_reference(value) else "" if folder else NO_PLACE)
             for name, value in typed.items()
@@ -217,7 +222,7 @@ class TypedSecrets:
             for name, value in typed.items()
             if folder and not self.problems
         }
-        references = {name: [f"{FILE_REFERENCE}{path}"] for name, (path, _) in self._files.items()}
+        references = permitted | {name: [f"{FILE_REFERENCE}{path}"] for name, (path, _) in self._files.items()}
         self.filled: Filled = {**filled, **{name: [] for name in typed}, **references}
 
     @contextmanager
@@ -243,6 +248,12 @@ def _secrets_in(kind: FormKind, filled: Filled) -> Iterator[tuple[str, str]]:
     for name, field in form_of({}, kind=kind, filled={"protocol": [protocol]}).fields.items():
         if field.kind == "secret" and (given := first_given(filled, name)):
             yield name, given
+
+
+def _is_for_forms(value: str) -> bool:
+    """Whether it is a reference to a variable that is meant for forms."""
+    found = ENVIRONMENT_REFERENCE.fullmatch(value.strip())
+    return found is not None and found[1].startswith(FORM_VARIABLES)
 
 
 def _is_reference(value: str) -> bool:

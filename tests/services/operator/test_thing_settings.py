@@ -101,7 +101,8 @@ def test_a_shared_store_has_no_place_for_a_typed_secret(two: Desk, monkeypatch: 
 @pytest.mark.parametrize("kind", [INBOX, MAIL_SERVER], ids=lambda each: each.section)
 @pytest.mark.parametrize("shared", [False, True], ids=["embedded", "shared"])
 @pytest.mark.parametrize(
-    "typed", ["file:/etc/passwd", " file:secrets/x", "${HOME}", " ${HOME} ", "${POSTROOM_STORE_URL}x"]
+    "typed",
+    ["file:/etc/passwd", " file:secrets/x", "${HOME}", " ${HOME} ", "${POSTROOM_STORE_URL}x", "${POSTROOM_SECRET_A}x"],
 )
 def test_a_form_takes_no_reference_to_a_file_or_variable_of_the_server(
     two: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: FormKind, typed: str, *, shared: bool
@@ -112,9 +113,24 @@ def test_a_form_takes_no_reference_to_a_file_or_variable_of_the_server(
     for sent in ([typed], ["", typed], [" ", typed, "x"]):
         saved = save_thing(two.app, kind, None, {**filled, "password": sent}, Signed("anna"))
         assert saved.form is not None
-        assert saved.form.form.fields["password"].problem.startswith("is a reference, and a form takes none")
+        assert saved.form.form.fields["password"].problem.startswith("is a reference, and a form takes those alone")
     assert list((tmp_path / "data").glob("secrets/*")) == []
     assert store.read(two.store).mail_servers == ()
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["embedded", "shared"])
+def test_a_form_takes_a_reference_to_a_variable_that_is_named_for_it(
+    two: Desk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, shared: bool
+) -> None:
+    """Where several machines share a store, each of them gets its secrets from whoever runs it."""
+    if shared:
+        monkeypatch.setattr(two.app, "location", replace(two.app.location, store_url="mongodb://store"))
+    filled = {**SALES, "password": [" ${POSTROOM_SECRET_SALES} "]}
+    assert save_thing(two.app, INBOX, None, filled, Signed("anna")).form is None
+    password = inbox(two, "sales").password
+    assert password == Secret("${POSTROOM_SECRET_SALES}")
+    assert password.reveal(environ={"POSTROOM_SECRET_SALES": "correct horse"}) == "correct horse"
+    assert list((tmp_path / "data").glob("secrets/*")) == []
 
 
 def test_a_form_keeps_a_reference_that_a_configuration_file_has_set(two: Desk) -> None:

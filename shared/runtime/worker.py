@@ -105,7 +105,7 @@ class Worker:
         self.stage, self.dependencies = stage, dependencies
         self.consumer: Consumer = dependencies.broker.consumer(stage.queue, prefetch)
         self._place = (stage.name, stage.queue)
-        self._taken_at = self._round_at = 0.0
+        self._taken_at, self._round_at = 0.0, time.monotonic()
         self._outage, self._pause = (Outage(dependencies.hooks, *self._place) for _ in range(2))
 
     def run(self, stop: threading.Event) -> None:

@@ -304,14 +304,14 @@ def test_a_stranger_is_not_known_by_a_header_that_proves_nothing(desk: Desk, hea
 
 
 def test_answers_are_made_in_one_place() -> None:
-    """Whatever writes to a sender goes through the module that says how much and what. Reports do not."""
+    """Whatever writes to a sender goes through the module that says how much and what. Reports and canaries do not."""
     folder = Path(__file__).parents[2] / "services"
     makers = {
         path.name
         for path in folder.rglob("*.py")
         if " Notification(" in path.read_text() or "(Notification(" in path.read_text()
     }
-    assert makers == {"answers.py", "reports.py"}
+    assert makers == {"answers.py", "reports.py", "canaries.py"}
 
 
 # The given cases

@@ -67,7 +67,7 @@ class SingleRun:
         still = (*paused_stages(self._app, now), *outgoing_mail(self._app, now))
         return RunReport(
             done,
-            outcome_counts(self._app),
+            {outcome: after[outcome] for outcome in OUTCOMES} | {"in_flight": self._app.broker.in_flight()},
             self._app.outbox.count(*QUEUED),
             (*map(_unread, stuck), *(each.what for each in still)),
             tuple(_unread(each) for each in unread if each.by_operator),

@@ -166,7 +166,7 @@ class EmbeddedDocuments:
             with self.file.translated():
                 in_order = table.is_common(self.file.connection, where)
             clause, values, _ = table.narrow(where, in_order=in_order)
-        statement = f"SELECT doc FROM {table.name} WHERE {clause}{ordered or ''}"
+        statement = f"SELECT doc FROM {table.name}{clause}{ordered or ''}"
         if in_sql and (limit or skip):
             statement += f" LIMIT {limit or -1} OFFSET {skip}"
         with self.file.translated():
@@ -186,9 +186,11 @@ class EmbeddedDocuments:
         clause, values, exact = table.narrow(where)
         if not exact:
             return sum(1 for _ in self.find(collection, where, limit=most))
-        counted = f"SELECT 1 FROM {table.name} WHERE {clause} LIMIT {most or -1}"
+        counted = f"{table.name}{clause}"
+        if most:  # a count of all needs no row of its own for each
+            counted = f"(SELECT 1 FROM {counted} LIMIT {most})"
         with self.file.translated():
-            row = self.file.connection.execute(f"SELECT count(*) FROM ({counted})", values).fetchone()
+            row = self.file.connection.execute(f"SELECT count(*) FROM {counted}", values).fetchone()
         return int(row[0])
 
     def update(self, collection: str, where: Filter, change: Change) -> bool:
@@ -499,12 +501,12 @@ class _Table:
         return bool(having) and all(count == MANY for count in counts)
 
     def narrow(self, where: Filter, *, in_order: bool = False) -> tuple[str, list[Any], bool]:
-        """SQL that keeps every matching document, its values, and whether it keeps no other.
+        """A WHERE clause that keeps every matching document, its values, and whether it keeps no other.
 
         `in_order`: it is to walk through all documents in the order that is asked for, and look whether each has the
         wanted values of arrays; a `+` keeps SQLite from beginning with those that have them.
         """
-        clauses, values, exact = ["1"], list[Any](), True
+        clauses, values, exact = list[str](), list[Any](), True
         for field, condition in where.items():
             found = self._condition(field, condition, "+seq" if in_order else "seq")
             if found is None:
@@ -513,7 +515,7 @@ class _Table:
             clauses.append(found[0])
             values.extend(found[1])
             exact = exact and found[2]
-        return " AND ".join(clauses), values, exact
+        return f" WHERE {' AND '.join(clauses)}" if clauses else "", values, exact
 
     def _condition(self, field: str, condition: Any, seq: str) -> tuple[str, list[Any], bool] | None:
         operators = _operators(condition)

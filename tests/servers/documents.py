@@ -78,7 +78,7 @@ def uses_index(store: Documents, collection: str, where: Filter, sort: Sort = ()
     if isinstance(store, EmbeddedDocuments):
         table = store._table(collection)
         clause, values, _ = table.narrow(where)
-        statement = f"EXPLAIN QUERY PLAN SELECT doc FROM {table.name} WHERE {clause}{table.order(sort) or ''}"
+        statement = f"EXPLAIN QUERY PLAN SELECT doc FROM {table.name}{clause}{table.order(sort) or ''}"
         plan = store.file.connection.execute(statement, values).fetchall()
         return not any(str(step[3]) == f"SCAN {table.name}" for step in plan)
     assert isinstance(store, MongoDocuments)

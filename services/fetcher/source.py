@@ -140,7 +140,6 @@ class FetcherSource:
         return sorted(due, key=self._due_since)
 
     def _is_paused(self) -> bool:
-        self._wiring.hooks(Round(PART))
         reason = self._wiring.pause_reason()
         if reason is None:
             self._pause.end()
@@ -324,6 +323,7 @@ class FetcherSource:
 
     def _to_visit(self, under_way: Mapping[str, _Running]) -> list[Inbox]:
         """The inboxes whose visits begin now: those that are due, as far as there are slots."""
+        self._wiring.hooks(Round(PART))
         free = slots.free_slots((each.began for each in under_way.values()), self._monotonic())
         if not free:
             return []

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import pairwise
@@ -19,8 +20,10 @@ from services.fetcher.imap import ImapMailbox
 from services.fetcher.mailbox import InboxAccess
 from services.fetcher.source import FetcherSource, Wiring
 from services.fetcher.visit import Arrival
+from services.figures.health import STILL_SECONDS, Pulse
 from shared.config.model import Inbox, Settings
 from shared.embedded.documents import EmbeddedDocuments
+from shared.runtime.hooks import Hooks
 from tests.services.fetcher.broken_servers import WAYS, broken_inboxes, good_inboxes
 from tests.services.fetcher.conftest import an_inbox
 
@@ -134,6 +137,20 @@ def test_inboxes_beyond_the_slots_are_visited_as_slots_are_free_again(
 )
 def test_a_slow_visit_gives_its_slot_back(began: list[float], free: int) -> None:
     assert slots.free_slots(began, 101.0) == free
+
+
+def test_a_fetcher_all_of_whose_visits_are_slow_does_not_stand_still(documents: EmbeddedDocuments) -> None:
+    """It begins no visit for minutes; whoever asks `/livez` must not end it, and the visits with it."""
+    now = [0.0]
+    pulse = Pulse(lambda: now[0])
+    wiring = Wiring(lambda _: None, list, Settings, hooks=Hooks(pulse))
+    source = FetcherSource(documents, wiring, monotonic=lambda: now[0])
+    slow = {str(number): fetcher_source._Running(Future(), 0.0) for number in range(slots.MAX_VISITS)}
+    assert source._to_visit({}) == []
+    for _ in range(3):
+        now[0] += STILL_SECONDS * 0.9
+        assert source._to_visit(slow) == []
+        assert pulse.problem() is None
 
 
 class Idle:

@@ -35,6 +35,11 @@ class FormKind:
     keeps_name: str
     last_is_kept: bool = False
 
+    @property
+    def protocols(self) -> frozenset[str]:
+        """Every protocol that it may have."""
+        return frozenset(protocol for section, protocol in METHODS if section == self.section)
+
     def has(self, name: str, protocol: str) -> bool:
         """Whether a field belongs to a protocol."""
         return protocol in self.protocols_of(name, protocol)

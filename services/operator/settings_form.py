@@ -181,8 +181,9 @@ def form_of(
 
 
 def protocol_of(kind: FormKind, filled: Filled | None, stated: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """The protocol that was chosen, or else that which is stored."""
-    return (filled or {}).get("protocol", [str(stated.get("protocol", kind.protocol))])[0]
+    """The protocol that was chosen, or else that which is stored; in place of an unknown one, that of a new thing."""
+    chosen = first_given(filled or {}, "protocol") or str(stated.get("protocol", kind.protocol))
+    return chosen if chosen in kind.protocols else kind.protocol
 
 
 def stated_keys(thing: object, kind: FormKind = INBOX) -> dict[str, Any]:

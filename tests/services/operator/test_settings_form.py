@@ -186,6 +186,16 @@ def test_a_problem_stands_at_its_field(field: str, value: str, problem: str) -> 
     assert "hunter2" not in repr(shown)
 
 
+@pytest.mark.parametrize("kind", [INBOX, MAIL_SERVER], ids=lambda each: each.section)
+@pytest.mark.parametrize("chosen", [["smoke"], [" "], [], ["smoke", "imap"]], ids=str)
+def test_a_protocol_that_a_form_does_not_have_is_a_problem_of_its_field(kind: FormKind, chosen: list[str]) -> None:
+    result = changed({"name": ["a"], "protocol": chosen}, {}, kind)
+    shown = form_of({}, result.problems, kind=kind, filled={"protocol": chosen})
+    assert result.thing is None or not any(each.strip() for each in chosen)
+    assert ("is not one of" in shown.fields["protocol"].problem) is (chosen[:1] == ["smoke"])
+    assert shown.protocol == kind.protocol
+
+
 @pytest.mark.req("TI-13")
 def test_missing_mandatory_settings_are_flagged() -> None:
     filled = {**filled_as(SUPPORT), "address": [""]}

@@ -227,7 +227,10 @@ class TypedSecrets:
 
     @contextmanager
     def written(self) -> Iterator[None]:
-        """The files exist from now on; after an error they are removed again."""
+        """The files exist from now on; after an error they are removed again.
+
+        They stay when the store did not answer: what refers to them may be stored.
+        """
         try:
             for path, value in self._files.values():
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -237,6 +240,8 @@ class TypedSecrets:
                     file.flush()
                     os.fsync(file.fileno())
             yield
+        except Unavailable:
+            raise
         except BaseException:
             for path, _ in self._files.values():
                 path.unlink(missing_ok=True)

@@ -23,9 +23,10 @@ from services.operator.thing_settings import (
     save_thing,
     thing_form,
 )
-from shared.config.model import Inbox, MailServer, Settings
+from shared.config.model import Configuration, Inbox, MailServer, Settings
 from shared.config.problems import InvalidConfiguration
 from shared.config.values import Secret
+from shared.contracts.errors import Unavailable
 from shared.store import configuration as store
 from shared.store.configuration_changes import ConfigurationChange
 from tests.builders import a_configuration, a_mail, an_inbox
@@ -88,6 +89,28 @@ def test_a_typed_secret_of_a_save_that_fails_leaves_no_file(two: Desk, tmp_path:
     assert saved.form is not None
     assert "there is no mail server" in saved.form.form.fields["mail_server"].problem
     assert list((tmp_path / "data").glob("secrets/*")) == []
+
+
+def test_a_typed_secret_stays_when_nobody_knows_whether_the_save_was_stored(
+    two: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The store takes the change, and does not answer when it is asked for the configuration again."""
+    renew = two.app.directory.renew
+
+    def renew_once() -> Configuration:
+        def unavailable() -> Configuration:
+            raise Unavailable("no store")
+
+        monkeypatch.setattr(two.app.directory, "renew", unavailable)
+        return renew()
+
+    monkeypatch.setattr(two.app.directory, "renew", renew_once)
+    with pytest.raises(Unavailable):
+        save_thing(two.app, INBOX, None, SALES, Signed("anna"))
+    monkeypatch.setattr(two.app.directory, "renew", renew)
+    password = inbox(two, "sales").password
+    assert password is not None
+    assert password.reveal() == "correct horse"
 
 
 def test_a_shared_store_has_no_place_for_a_typed_secret(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from starlette.routing import Route
 
 from services.console.endpoints import Endpoint, all_endpoints
 from services.console.guards import SECURITY_HEADERS, is_allowed_host, is_form_token, is_own_origin
-from services.console.identity import cookie_of, identified
+from services.console.identity import cookie_of, identified, is_contradicted
 from services.console.intake.receive import Intake
 from services.console.last_known import STORE, LastKnown, OutageNotice
 from services.console.probes import Probes
@@ -280,7 +280,8 @@ def _unavailable(visit: Visit, error: Unavailable, endpoint: Endpoint | None) ->
     """
     log.warning("console_not_answered", extra={"path": visit.path, "reason": str(error)})
     secret, is_store = cookie_of(visit, visit.options.cookie), visit.person is None
-    person = visit.person or visit.last.person(secret)
+    known = visit.last.person(secret)
+    person = visit.person or (known if known and not is_contradicted(visit, known.name) else None)
     since = visit.last.began(STORE if is_store or endpoint is None else endpoint.path, visit.app.clock.now())
     was_write = endpoint is not None and endpoint.method != "GET"
     again = "/" if was_write else own_path(f"{visit.path}?{visit.query}" if visit.query else visit.path)

@@ -19,7 +19,7 @@ def identified(visit: Visit) -> Visit:
     secret = cookie_of(visit, visit.options.cookie)
     if secret and (found := signed_in(visit.app, secret)):
         session, user = found
-        if (named := named_by_proxy(visit)) and key_of(named) != user.id:
+        if is_contradicted(visit, user.name):
             return visit
         return replace(visit, person=person_of(user), session=session, secret=secret)
     return visit
@@ -31,6 +31,12 @@ def named_by_proxy(visit: Visit) -> str | None:
     if not (options.user_header and is_trusted_peer(visit.client, options.trusted_proxies)):
         return None
     return visit.headers.get(options.user_header) or None
+
+
+def is_contradicted(visit: Visit, name: str) -> bool:
+    """Whether a trusted proxy names another user than this one, whose session the browser has."""
+    named = named_by_proxy(visit)
+    return named is not None and key_of(named) != key_of(name)
 
 
 def begin_session(visit: Visit, name: str) -> str | None:

@@ -12,13 +12,15 @@ from urllib.parse import urlsplit
 import pytest
 
 from services.console import last_known
+from services.console.application import build
 from services.console.last_known import LastKnown
+from services.console.options import Options
 from services.operator import access
 from services.operator.access import Person, Role
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import NOW, Desk
-from tests.services.console.conftest import Clients
+from tests.services.console.conftest import Clients, TestClient
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -161,6 +163,23 @@ def test_nothing_is_shown_to_a_session_that_was_not_found_or_long_ago_or_has_end
     page = valid.get("/", follow_redirects=False)
     assert "arrivals" not in page.text
     assert WORDS not in page.text
+
+
+def test_nothing_is_shown_to_a_session_of_another_than_the_proxy_names(
+    desk: Desk, leave: Callable[[PostroomError], None]
+) -> None:
+    desk.receive(a_mail())
+    secret = access.sign_in(desk.app, access.add_user(desk.app, "Ann", "viewer"), "test")
+    options = Options(trusted_proxies=("10.0.0.1",), user_header="x-user")
+    client = TestClient(build(desk.app, options), base_url="http://localhost", client=("10.0.0.1", 1))
+    client.cookies.set("postroom", secret)
+    client.get("/", headers={"X-User": "ann"})
+    leave(Unavailable(WORDS))
+    seen = {name: client.get("/", headers={"X-User": name}, follow_redirects=False).text for name in ("ann", "bob")}
+    assert {name: ("arrivals" in text, WORDS in text) for name, text in seen.items()} == {
+        "ann": (True, True),
+        "bob": (False, False),
+    }
 
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,8 @@ from shared.store.documents import Documents
 COLLECTION: Final = "canaries"
 PROBE: Final = "canary"
 """The kind of the mail that a canary sends to its inbox, and the rule by which it ends there."""
+PROBE_REASON: Final = "a probe of the canary of this inbox"
+"""Begins the reason of a probe that has ended; a rule of the configuration may be called `canary` too."""
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -14,7 +14,7 @@ from shared.contracts.mail import Address
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.lazy_dataclass import dataclass
 from shared.store.by_inbox import find_in_inboxes
-from shared.store.canaries import PROBE
+from shared.store.canaries import PROBE, PROBE_REASON
 from shared.store.documents import Document, Documents
 from shared.store.search_words import words_of
 
@@ -94,7 +94,7 @@ class StoredMail:
     @property
     def is_probe(self) -> bool:
         """Whether it was a probe that a canary had sent to its inbox."""
-        return self.outcome == "rejected" and self.rule == PROBE
+        return self.outcome == "rejected" and self.rule == PROBE and (self.reason or "").startswith(PROBE_REASON)
 
     @property
     def events(self) -> tuple[Event, ...]:

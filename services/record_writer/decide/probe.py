@@ -9,25 +9,22 @@ an operator releases it.
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
 
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.model import Decision
-from shared.store.canaries import PROBE, CameBack, CanaryState
+from shared.store.canaries import PROBE, PROBE_REASON, CameBack, CanaryState
 from shared.store.outbox import OutboxMail
-
-OURS: Final = "a probe of the canary of this inbox"
 
 
 def decide_probe(facts: Facts, state: CanaryState | None, probe: OutboxMail) -> Decision:
     """End the probe; `came_back` of the decision says that it counts."""
     mail_id = facts.envelope.mail_id
     if state and (state.back, state.back_by) == (probe.id, mail_id):
-        return _ended(f"{OURS}, {_after(state.took or timedelta(0))}")
+        return _ended(f"{PROBE_REASON}, {_after(state.took or timedelta(0))}")
     if why := objection(facts, state, probe):
-        return _ended(f"{OURS}, which does not count: {why}")
+        return _ended(f"{PROBE_REASON}, which does not count: {why}")
     came_back = CameBack(facts.inbox.name, probe.id, probe.at, mail_id, facts.now)
-    return _ended(f"{OURS}, {_after(facts.now - probe.at)}", came_back)
+    return _ended(f"{PROBE_REASON}, {_after(facts.now - probe.at)}", came_back)
 
 
 def objection(facts: Facts, state: CanaryState | None, probe: OutboxMail) -> str | None:

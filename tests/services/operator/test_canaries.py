@@ -17,10 +17,10 @@ from services.operator.inbox_rows import inbox_rows
 from services.operator.inboxes import stop_inbox
 from services.operator.mails import view_mail
 from services.schedule.canaries import CanaryRun
-from shared.config.model import Canary, Inbox, MailServer
-from shared.store.canaries import CameBack
+from shared.config.model import Canary, Inbox, MailServer, Rule
+from shared.store.canaries import PROBE, CameBack
 from shared.store.mails import MailQuery
-from tests.builders import a_configuration, an_inbox
+from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.services.schedule.test_canaries import hand_in_a_probe
 
@@ -147,3 +147,14 @@ def test_a_probe_is_neither_released_nor_its_sender_allowed(desk: Desk) -> None:
     assert why_not(mail) == "the mail is a probe of a canary: this desk sent it"
     assert view_mail(desk.app, mail).next_step is None
     assert (desk.app.mails.get(mail.id), desk.records()) == (mail, [])
+
+
+def test_a_mail_that_a_configured_rule_named_canary_rejected_is_released(desk: Desk) -> None:
+    configure(desk, rules=(Rule(PROBE, {"subject": "lottery"}, reason="spam is not read"),))
+    desk.receive(a_mail(subject="lottery"))
+    desk.work()
+    (mail,) = desk.app.mails.recent(MailQuery(), 0)
+    assert (mail.outcome, mail.rule, mail.is_probe) == ("rejected", PROBE, False)
+    release(desk.app, mail.id)
+    desk.work()
+    assert [each.outcome for each in desk.app.mails.recent(MailQuery(), 0)] == ["recorded"]

@@ -52,16 +52,30 @@ def killed(scene: Scene, *crashes: str) -> int:
 
 
 def survives(bench: Bench, undisturbed: Effects, crashes: Sequence[Sequence[str]], **keys: object) -> None:
-    """Each of these crashes, on a desk of its own, does no harm."""
+    """Each of these crashes, on a desk of its own, does no harm.
+
+    One that was not reached is tried again at an earlier time: a busy machine forms smaller groups of mails, and the
+    last of many boundaries that it counted is not met by a run that forms larger ones.
+    """
     harmed, reached = {}, 0
     for crash in crashes:
-        scene = bench.scene(**keys)  # type: ignore[arg-type]
-        reached += killed(scene, *crash)
-        if found := scene.breaches(undisturbed):
-            harmed[crash] = found
-        scene.remove()
+        for tried in (crash, [earlier(each) for each in crash]):
+            scene = bench.scene(**keys)  # type: ignore[arg-type]
+            met = killed(scene, *tried)
+            if found := scene.breaches(undisturbed):
+                harmed[tuple(tried)] = found
+            scene.remove()
+            if met == len(tried):
+                break
+        reached += met
     assert harmed == {}
     assert reached >= REACHED * sum(map(len, crashes))
+
+
+def earlier(boundary: str) -> str:
+    """The same boundary, met half as often."""
+    name, times = boundary.split(":")
+    return f"{name}:{max(1, int(times) // 2)}"
 
 
 @pytest.fixture(scope="module")

@@ -145,7 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 print(json.dumps({"tabs": tabs, **asdict(run)}), flush=True)
     speed = [statistics.median(run.mails_per_s for run in kept) for kept in runs.values()]
     cpu = [statistics.median(run.cpu_ms for run in kept) for kept in runs.values()]
-    print(f"{100 * (1 - speed[1] / speed[0]):.1f} % fewer mails a second, {100 * (cpu[1] / cpu[0] - 1):.1f} % more CPU")
+    changes = [100 * (after / before - 1) for before, after in (speed, cpu)]
+    print("five tabs: mails a second {:+.1f} %, CPU {:+.1f} %".format(*changes))
 
 
 if __name__ == "__main__":

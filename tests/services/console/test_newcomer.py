@@ -22,6 +22,7 @@ from services.operator.stages import pause_stage
 from shared.config.model import CommandPolicy
 from shared.config.values import Secret
 from shared.runtime.broker import Message
+from shared.runtime.pauses import REFRESH_SECONDS
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import NOW, Desk
 from tests.servers.dovecot import PASSWORD, Dovecot
@@ -256,6 +257,7 @@ def watch(desk: RunningDesk, chromium: Browser, folder: Path, count: int) -> Non
     row.get_by_label("Reason").fill("a look at what waits")
     row.get_by_role("button", name="Pause record-writer").click()
     assert "paused by Ann: a look at what waits" in page.inner_text("main")
+    page.wait_for_timeout(1000 * REFRESH_SECONDS)  # a pause is obeyed within this time
     desk.publish(mails)
     row.get_by_text(f"{count:,}", exact=True).first.wait_for()
     pictures.take("queue-waits")

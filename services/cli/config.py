@@ -98,16 +98,11 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
             with output.watching("applying"):
                 applied = configuration.apply_file(app, found, prune=prune, by=who(), reason=reason)
                 if applied.changed:
-                    note(app, Write.APPLIED_CONFIGURATION, f"{file}: {_changes(applied)}", reason)
+                    note(app, Write.APPLIED_CONFIGURATION, f"{file}: {applied.in_words}", reason)
             _report(applied)
             return _test(app, found.stated) if tests else 0
     except InvalidConfiguration as refused:
         return _show_problems(refused.problems)
-
-
-def _changes(applied: Applied) -> str:
-    """How many things were changed, in words."""
-    return f"{sum(map(len, (applied.created, applied.updated, applied.deleted)))} things changed"
 
 
 def _confirm(app: App, stated: Configuration) -> None:
@@ -240,7 +235,7 @@ def rollback(revision: int, *, reason: str, yes: bool) -> int:
                 if not click.confirm("Make these changes?", err=True):
                     raise base.Problem("nothing was changed")
             applied = versions.roll_back(app, revision, seen=seen, by=who(), reason=reason)
-            note(app, Write.ROLLED_BACK, f"to version {revision}: {_changes(applied)}", reason)
+            note(app, Write.ROLLED_BACK, f"to version {revision}: {applied.in_words}", reason)
             _report(applied)
     except InvalidConfiguration as refused:
         return _show_problems(refused.problems)

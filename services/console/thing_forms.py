@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     from services.operator.form_kinds import FormKind
     from services.operator.thing_settings import ThingForm
 
-MAX_REVISION: Final = 10**9
+WEB_METHODS: Final = (
+    ("graph", "Microsoft 365 (Graph)", "Exchange Online, by an application of Entra ID."),
+    ("ews", "Exchange (EWS)", "Exchange on your own servers, with a password, NTLM or an application."),
+    ("gmail", "Gmail API", "Google Workspace, by a service account that acts for the user of the mailbox."),
+)
+"""Methods over the web, by which mail comes in and leaves: protocol, its name, and for whom it is."""
 _NOT_FIELDS: Final = frozenset({"form_token", "reason", "revision", "method"})
 
 
@@ -79,7 +84,7 @@ class ThingPages:
         """What was saved; or the page to show: the form again, or the fields of another method."""
         fields = (visit.form or {}).keys()
         filled = {each: visit.texts(each) for each in fields if each not in _NOT_FIELDS}
-        revision, reason = visit.number("revision", 0, MAX_REVISION), visit.reason()
+        revision, reason = visit.revision(), visit.reason()
         if visit.text("method"):
             return self._form(visit, refilled_form(visit.app, self.kind, name, filled, revision), reason=reason)
         signed = Signed(visit.who.name, reason)
@@ -102,7 +107,7 @@ class ThingPages:
         """Delete a thing whose name was typed."""
         if visit.text("confirm") != name:
             return visit.back(f"{self.path(name)}/delete", f"Type {name} to delete it.")
-        signed, revision = Signed(visit.who.name, visit.reason()), visit.number("revision", 0, MAX_REVISION)
+        signed, revision = Signed(visit.who.name, visit.reason()), visit.revision()
         delete_thing(visit.app, self.kind, name, signed, revision=revision)
         visit.note(Write(f"deleted {self._one}"), name)
         return visit.back(self.base, notice)

@@ -93,13 +93,16 @@ class Visit:
 
     def number(self, name: str, default: int, most: int) -> int:
         """A field with a number from 0 to `most`; anything else is the default."""
-        value = self.text(name)
-        return min(int(value), most) if value.isascii() and value.isdigit() and len(value) < 10 else default
+        value = whole_number(self.text(name))
+        return default if value is None else min(value, most)
+
+    def revision(self, name: str = "revision") -> int:
+        """The version of the configuration that a form was made from; 0, before all of them, when it names none."""
+        return whole_number(self.text(name)) or 0
 
     def typed_count(self) -> int | None:
         """The number that a person typed to confirm an action on many; None without one."""
-        written = self.text("number").replace(",", "")
-        return int(written) if written.isascii() and written.isdigit() and len(written) < 10 else None
+        return whole_number(self.text("number").replace(",", ""))
 
     def reason(self, *, needed: bool = False) -> str:
         """The reason that the person gave. Raises `NotAvailable` without one that is needed."""
@@ -179,3 +182,8 @@ def own_path(path: str) -> str:
     """A path on this console; anything that leads elsewhere becomes the first page."""
     is_own = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return quote(path, safe="/?&=%#+:;,@!$'()*~-._[]") if is_own else "/"
+
+
+def whole_number(written: str) -> int | None:
+    """What was written, when that is up to nine digits and nothing else."""
+    return int(written) if written.isascii() and written.isdigit() and len(written) < 10 else None

@@ -13,6 +13,14 @@ from shared.lazy_dataclass import dataclass
 _LINE: Final = frozenset({"imap", "pop3"})
 _WEB: Final = frozenset({"ews", "graph", "gmail"})
 _FOLDERS: Final = frozenset({"imap"}) | _WEB
+_LOGIN_GROUPS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "Certificates": ("ca_file", "client_certificate", "client_certificate_passphrase"),
+        "Application at Microsoft": ("oauth",),
+        "Google service account": ("google",),
+    }
+)
+"""What a login needs beside its password is the same for mail that comes in and mail that leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +88,7 @@ INBOX: Final = FormKind(
                 *("name", "address", "enabled", "protocol", "host", "port", "tls", "verify_certificate", "auth"),
                 *("username", "password", "ews_url"),
             ),
-            "Certificates": ("ca_file", "client_certificate", "client_certificate_passphrase"),
-            "Application at Microsoft": ("oauth",),
-            "Google service account": ("google",),
+            **_LOGIN_GROUPS,
             "Folders and visits": (
                 *("folder", "archive_folder", "create_archive_folder", "after", "take", "idle", "poll_interval"),
                 "max_per_poll",
@@ -129,9 +135,7 @@ MAIL_SERVER: Final = FormKind(
                 *("name", "protocol", "host", "port", "tls", "verify_certificate", "auth", "username", "password"),
                 *("ews_url", "timeout"),
             ),
-            "Certificates": ("ca_file", "client_certificate", "client_certificate_passphrase"),
-            "Application at Microsoft": ("oauth",),
-            "Google service account": ("google",),
+            **_LOGIN_GROUPS,
             "Outgoing mail": ("from_address", "default_format", "embedded_images", "conversation_id", "partition"),
             "While you try things": ("block", "override_recipient"),
         }

@@ -62,6 +62,11 @@ class Applied:
         """Whether the store is different now."""
         return bool(self.created or self.updated or self.deleted)
 
+    @property
+    def in_words(self) -> str:
+        """How many things were changed."""
+        return f"{len(self.created) + len(self.updated) + len(self.deleted)} things changed"
+
 
 @dataclass(frozen=True, slots=True)
 class Made:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
-from services.console.thing_forms import ThingPages
+from services.console.thing_forms import WEB_METHODS, ThingPages
 from services.console.visit import NotFound
 from services.operator import inboxes as operator
 from services.operator.access import Right
@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 METHODS: Final = (
     ("imap", "IMAP", "A mailbox that is read with a user name and a password, or with an access token."),
     ("pop3", "POP3", "A mailbox without folders: its mail is deleted, or left there, once it is taken."),
-    ("graph", "Microsoft 365 (Graph)", "Exchange Online, by an application of Entra ID."),
-    ("ews", "Exchange (EWS)", "Exchange on your own servers, with a password, NTLM or an application."),
-    ("gmail", "Gmail API", "Google Workspace, by a service account that acts for the user of the mailbox."),
+    *WEB_METHODS,
     ("none", "Intake only", "No mailbox: programs or a mail server hand mail in."),
 )
 """The methods by which mail comes in: protocol, its name, and for whom it is."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
-from services.console.thing_forms import ThingPages
+from services.console.thing_forms import WEB_METHODS, ThingPages
 from services.console.visit import NotFound
 from services.operator import mail_servers as operator
 from services.operator.access import Right
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
 METHODS: Final = (
     ("smtp", "SMTP", "A mail server, with a user name and a password, an access token, or without a login."),
-    ("graph", "Microsoft 365 (Graph)", "Exchange Online, by an application of Entra ID."),
-    ("ews", "Exchange (EWS)", "Exchange on your own servers, with a password, NTLM or an application."),
-    ("gmail", "Gmail API", "Google Workspace, by a service account that acts for the user of the mailbox."),
+    *WEB_METHODS,
 )
 """The methods by which mail leaves: protocol, its name, and for whom it is."""
 PAGES: Final = ThingPages(

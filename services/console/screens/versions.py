@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
-from services.console.visit import NotFound
+from services.console.visit import NotFound, whole_number
 from services.operator import configuration_versions as versions
 from services.operator.access import Right
 from services.operator.configuration import changes_since
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from services.console.visit import Visit
 
-MAX_REVISION: Final = 10**9
 MAX_LINES: Final = 2_000
 """Lines of a difference that are shown."""
 
@@ -54,10 +53,9 @@ def _page(visit: Visit, revision: int, status: int = 200, problem: str = "", sin
 
 
 def _revision(visit: Visit) -> int:
-    written = visit.values["revision"]
-    if not (written.isascii() and written.isdigit() and len(written) < 10):
+    if (revision := whole_number(visit.values["revision"])) is None:
         raise NotFound
-    return int(written)
+    return revision
 
 
 def _made(visit: Visit, revision: int) -> Sequence[str]:
@@ -71,13 +69,12 @@ def _made(visit: Visit, revision: int) -> Sequence[str]:
 def roll_back(visit: Visit) -> Response:
     """Make the configuration what it was in this version."""
     revision, reason = _revision(visit), visit.reason(needed=True)
-    seen = visit.number("seen", 0, MAX_REVISION)
+    seen = visit.revision("seen")
     try:
         applied = versions.roll_back(visit.app, revision, seen=seen, by=visit.who.name, reason=reason)
     except versions.Overtaken as error:
         return _page(visit, revision, 409, str(error), seen)
-    count = sum(map(len, (applied.created, applied.updated, applied.deleted)))
-    visit.note(Write.ROLLED_BACK, f"to version {revision}: {count} things changed", reason)
+    visit.note(Write.ROLLED_BACK, f"to version {revision}: {applied.in_words}", reason)
     return visit.back("/access#versions", f"The configuration is that of version {revision} again.")
 
 

@@ -83,10 +83,11 @@ class Memory(threading.Thread):
     def run(self) -> None:
         """Look now and then until the process has ended."""
         while not self.ended.wait(SAMPLE_SECONDS):
-            self.peak_mb = max(self.peak_mb, sum(map(_pss_mb, [self.pid, *_children_of(self.pid)])))
+            self.peak_mb = max(self.peak_mb, sum(map(_pss_mb, [self.pid, *children_of(self.pid)])))
 
 
-def _children_of(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """The processes that it has started and that still run."""
     try:
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()
     except OSError:

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from bench import corpus
-from bench.processes import POSTROOM, ROOT, Failed, cpu_of, environment
+from bench.processes import POSTROOM, ROOT, Failed, children_of, cpu_of, environment
 from services.operator import access
 from services.queues import QUEUES
 from shared.app import App, Location
@@ -115,8 +115,7 @@ def measured(load: Path, tabs: int) -> Run:
 
 def _cpu(pid: int) -> float:
     """Seconds of a process and of those that it started."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return cpu_of(pid) + sum(cpu_of(int(child)) for child in children)
+    return sum(map(cpu_of, [pid, *children_of(pid)]))
 
 
 def _until_recorded(data: Path, mails: int) -> None:

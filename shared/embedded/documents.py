@@ -465,9 +465,9 @@ class _Table:
 
     def _changed(self, document: Document, before: Document) -> dict[str, Any]:
         """The columns whose value is another one than before, and their values."""
-        fields = {field for field in self.columns if _differ(_at(document, field), _at(before, field))}
-        changed = {_column(field): _scalar(_at(document, field), field) for field in self.columns if field in fields}
-        unique = (index for index in self.unique if not fields.isdisjoint(index.fields))
+        fields = [field for field in self.columns if _differ(_at(document, field), _at(before, field))]
+        changed = {_column(field): _scalar(_at(document, field), field) for field in fields}
+        unique = (index for index in self.unique if not set(index.fields).isdisjoint(fields))
         return changed | {_unique_column(index): _unique_value(index, document) for index in unique}
 
     def _values(self, document: Document) -> list[Any]:

@@ -140,6 +140,11 @@ class Worker:
         self._round_at = now
         self.dependencies.hooks(Round(self.stage.name))
 
+    def _goes_on_with_next(self, began: float) -> None:
+        """Within a batch, where each message may take long."""
+        if began - self._round_at >= ROUND_SECONDS:
+            self._goes_on(began)
+
     def rest(self) -> None:
         """Finish what was settled, and hold no message until the next `take`."""
         self.consumer.flush()
@@ -293,8 +298,7 @@ class Worker:
     def prepare(self, delivery: Delivery) -> Prepared:
         """Read the message and let the stage prepare it; what cannot be read has its outcome."""
         began = time.monotonic()
-        if began - self._round_at >= ROUND_SECONDS:
-            self._goes_on(began)
+        self._goes_on_with_next(began)
         token = current_mail.set(claimed_mail_id(delivery))
         try:
             event, outcome = self.read(delivery), None
@@ -334,8 +338,7 @@ class Worker:
         if prepared.outcome is not None:
             return Answer(delivery, prepared.outcome, (), prepared.seconds)
         began = time.monotonic()
-        if began - self._round_at >= ROUND_SECONDS:
-            self._goes_on(began)
+        self._goes_on_with_next(began)
         token = current_mail.set(claimed_mail_id(delivery))
         try:
             outcome = self.stage.handle(prepared.event)

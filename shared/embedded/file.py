@@ -1,8 +1,10 @@
 """The one SQLite file of the embedded default: connections, transactions, errors.
 
 Both embedded adapters (broker and documents) keep their tables here. Each thread has its own connection.
-Writes are durable when their transaction ends: write-ahead log with `synchronous=FULL`. A write transaction
-always begins IMMEDIATE, so that it never fails half-way because the write lock is taken.
+Writes are durable when their transaction ends: write-ahead log with `synchronous=FULL`. Two kinds of commit are not
+synced by themselves (decision 0189): leases, which have to survive a process and not the machine, and what a relay
+commits before its own transaction, whose sync takes along all that is before it in the log. A write transaction always
+begins IMMEDIATE, so that it never fails half-way because the write lock is taken.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from shared.contracts.errors import Misconfigured, Unavailable
+from shared.embedded.checkpoints import Checkpoints
 from shared.lazy_pattern import lazy_compile
 
 FILE_NAME = "postroom.sqlite"
@@ -30,7 +33,7 @@ _PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",
     "cache_size=-16384",
-    "wal_autocheckpoint=4000",
+    "wal_autocheckpoint=8000",
     "secure_delete=OFF",  # some builds fill each freed page with zeros: every message that leaves its queue
 )
 
@@ -40,9 +43,11 @@ _ERRORS_OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlit
 
 
 class _Thread(threading.local):
-    """The state of one thread: its connection, and the batch it is in."""
+    """The state of one thread: its connection, whether commits on it are synced and are to be, the batch it is in."""
 
     connection: sqlite3.Connection | None = None
+    synced = True
+    postponed = False
     depth = 0
     broken: Unavailable | None = None
     seen: dict[Any, Any] | None = None
@@ -61,6 +66,7 @@ class LocalFile:
         self._lock = threading.Lock()
         self.rollbacks = 0
         """How often a batch was taken back, and with it a table that it made."""
+        self._checkpoints = Checkpoints(self.path)
         self._translation, self._whole = _Translation(self), _WholeWrite(self)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -130,11 +136,17 @@ class LocalFile:
                 db.execute(statement)
 
     @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One atomic write: a transaction of its own, or a savepoint of the batch this thread is in."""
+    def writing(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
+        """One atomic write: a transaction of its own, or a savepoint of the batch this thread is in.
+
+        With `synced` False the transaction survives the end of the process, and a power cut only after the next sync.
+        """
         connection = self.connection
         with self.translated():
-            connection.execute("SAVEPOINT write" if self._joined(connection) else "BEGIN IMMEDIATE")
+            if self._joined(connection):
+                connection.execute("SAVEPOINT write")
+            else:
+                self._begin(connection, synced=synced)
         try:
             with self.translated():
                 yield connection
@@ -142,6 +154,22 @@ class LocalFile:
         except BaseException:
             self._undo(connection)
             raise
+        self._checkpoints.committed()
+
+    def _begin(self, connection: sqlite3.Connection, *, synced: bool = True) -> None:
+        mine = self._mine
+        synced = synced and not mine.postponed
+        if synced is not mine.synced:
+            connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
+            mine.synced = synced
+        connection.execute("BEGIN IMMEDIATE")
+
+    def postpone_sync(self, *, postponed: bool) -> None:
+        """From now on, transactions of this thread wait for a later one of it to be synced, or do so no more.
+
+        The caller sees to that later one, and that until then nothing leaves this machine because of them.
+        """
+        self._mine.postponed = postponed
 
     def writing_whole(self) -> AbstractContextManager[sqlite3.Connection]:
         """A write that fails at its first statement or not at all: in a batch it needs no savepoint.
@@ -171,7 +199,7 @@ class LocalFile:
         if self._mine.broken:
             raise self._mine.broken
         if not connection.in_transaction:
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(connection)
             self._mine.seen = {}
         return True
 
@@ -221,9 +249,11 @@ class LocalFile:
             if connection.in_transaction:
                 connection.rollback()
             raise
+        self._checkpoints.committed()
 
     def close(self) -> None:
         """Close every thread's connection. Safe to call twice."""
+        self._checkpoints.close()
         with self._lock:
             connections, self._all = self._all, []
         for connection in connections:

@@ -4,7 +4,8 @@ A stage takes from its queue as always: the row is leased and counted before it 
 not written but handed to the stages after it, whose `take` then gives messages of the relay alone. At the end the rows
 that were taken are deleted and what is left in memory is written, in the transaction in which those stages wrote to the
 store. Until then nothing of it is durable: after a crash, or when the file cannot be written, the rows that were taken
-are still there and their work is done again (decision 0091).
+are still there and their work is done again (decision 0091). So what the first stage commits before it is synced with
+it (decision 0189).
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ class Relay:
     def begin(self) -> bool:
         """Begin the transaction if something was settled; whether it has begun."""
         if self._transaction is None and self._settled:
+            self._file.postpone_sync(postponed=False)
             self._transaction = ExitStack()
             self._transaction.enter_context(self._file.batch())
             self.post(self._let_go())
@@ -121,7 +123,7 @@ class Relay:
         self.post(posts)
 
     def __enter__(self) -> None:
-        pass
+        self._file.postpone_sync(postponed=True)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -133,6 +135,7 @@ class Relay:
             elif self._transaction is not None:
                 self._transaction.__exit__(kind, error, trace)
         finally:
+            self._file.postpone_sync(postponed=False)
             for consumer in self._takers:
                 consumer.forget_handed_over()
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from shared.contracts.errors import Misconfigured
+from shared.embedded import checkpoints
 from shared.embedded.file import FILE_NAME, FORMAT, LocalFile
 
 
@@ -86,3 +89,28 @@ def test_a_second_opening_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
     assert b"locked" in other.stderr
     first.close()
+
+
+def test_a_long_log_is_copied_into_the_file_beside_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checkpoints, "EVERY_SECONDS", 0.0)
+    file = LocalFile(tmp_path)
+    file.connection.execute("PRAGMA wal_autocheckpoint=0")
+    file.make("CREATE TABLE IF NOT EXISTS t(x)")
+    for _ in range(2):
+        with file.writing() as db:
+            db.execute("INSERT INTO t VALUES(randomblob(?))", (checkpoints.WORTH_COPYING,))
+    deadline = time.monotonic() + 20
+    while file.path.stat().st_size < checkpoints.WORTH_COPYING and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert file.path.stat().st_size > checkpoints.WORTH_COPYING
+    file.close()
+    assert not [each for each in threading.enumerate() if each.name == "checkpoints"]
+
+
+def test_a_short_log_needs_no_thread(tmp_path: Path) -> None:
+    file = LocalFile(tmp_path)
+    file.make("CREATE TABLE IF NOT EXISTS t(x)")
+    with file.writing() as db:
+        db.execute("INSERT INTO t VALUES(1)")
+    assert not [each for each in threading.enumerate() if each.name == "checkpoints"]
+    file.close()

@@ -55,6 +55,46 @@ def test_what_is_handed_on_is_never_a_row(broker: EmbeddedBroker, parser: Embedd
     assert rows(broker) == [("notifier", "a23", 0, 0), ("notifier", "b23", 0, 0)]
 
 
+def commits(statements: list[str]) -> list[str]:
+    """Of each transaction, whether it was synced."""
+    mode, found = "FULL", list[str]()
+    for statement in statements:
+        if statement.startswith("PRAGMA synchronous="):
+            mode = statement.partition("=")[2]
+        elif statement == "COMMIT":
+            found.append(mode)
+    return found
+
+
+def test_a_relay_syncs_what_was_committed_in_it(broker: EmbeddedBroker, parser: EmbeddedConsumer) -> None:
+    """Decision 0189: leases and what the first stage stores wait for the relay's own transaction."""
+    parser.take(0)  # counts the consumer
+    broker.publish([Message("c", "intake", b"")])
+    statements = list[str]()
+    broker.file.connection.set_trace_callback(statements.append)
+    with broker.relay():
+        (delivery,) = parser.take(0)
+        assert commits(statements) == ["NORMAL"]
+        with broker.file.batch(), broker.file.writing() as db:
+            db.execute("CREATE TABLE stored(x)")
+        assert commits(statements) == ["NORMAL", "NORMAL"]
+        parser.settle(delivery, [Message("c2", "filter", b"")])
+    assert commits(statements) == ["NORMAL", "NORMAL", "FULL"]
+    with broker.file.writing() as db:
+        db.execute("DROP TABLE stored")
+    assert commits(statements)[-1] == "FULL"
+
+
+def test_after_a_relay_that_failed_commits_are_synced_again(broker: EmbeddedBroker, parser: EmbeddedConsumer) -> None:
+    with pytest.raises(Unavailable), broker.relay():  # noqa: PT012
+        parser.take(0)
+        raise Unavailable("the disk")
+    statements = list[str]()
+    broker.file.connection.set_trace_callback(statements.append)
+    broker.publish([Message("c", "intake", b"")])
+    assert commits(statements) == ["FULL"]
+
+
 def test_on_an_error_nothing_was_done_and_what_was_settled_is_written_later(
     broker: EmbeddedBroker, parser: EmbeddedConsumer
 ) -> None:

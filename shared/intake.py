@@ -68,6 +68,11 @@ class RawMail:
         """The hash of its bytes."""
         return hashlib.sha256(self.raw).hexdigest()
 
+    @cached_property
+    def head(self) -> MailHead:
+        """What its header says."""
+        return head_of(self.raw, self.sha256)
+
 
 class Door:
     """Hands mails to intake. They are durable when `hand_over` returns.
@@ -91,7 +96,7 @@ class Door:
 
     def hand_over(self, mails: Sequence[RawMail]) -> list[str]:
         """Publish mails; return the ids of the mails. Raises `Unavailable`: then hand all of them over again."""
-        heads = [head_of(mail.raw, mail.sha256) for mail in mails]
+        heads = [mail.head for mail in mails]
         with self.together():
             with self.documents.batch():
                 messages = [self._message(mail) for mail in mails]

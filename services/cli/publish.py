@@ -7,17 +7,19 @@ with 75 when a mail could not be stored, whatever the reason, so that a mail tra
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, field
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from services.cli import output, sources
 from services.cli.base import DEBUG, PROBLEM, TRY_LATER, Command, as_json, opened, print_error
-from services.operator.publishing import Origin, unknown_inbox_warning
+from services.operator.publishing import Origin, Ready, made_ready, unknown_inbox_warning
 from services.operator.publishing import publish as publish_mails
+from shared.lazy_dataclass import dataclass
 from shared.mail_files import Source
+from shared.read_ahead import one_ahead
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -63,9 +65,10 @@ def _publish(named: tuple[str, ...], origin: Origin) -> int:
     with opened() as app:
         _warn_of_unknown(app, origin.inbox)
         for word, mails in found:
-            for batch in _batches(output.progress(mails, "publishing", sources.count(word))):
-                published += _hand_over(app, [each for each in batch if each.error is None], origin)
-                failed += _report_unreadable(batch)
+            batches = one_ahead(_batches(mails, origin))
+            for batch in output.progress(batches, "publishing", sources.count(word), _Batch.count):
+                published += _hand_over(app, batch.ready)
+                failed += _report_unreadable(batch.unreadable)
                 code = TRY_LATER if failed and word == sources.STANDARD_INPUT else PROBLEM if failed else 0
     if not as_json():
         click.echo(f"published {published}" + (f", not published {failed}" if failed else ""), err=True)
@@ -77,29 +80,52 @@ def _warn_of_unknown(app: App, inbox: str | None) -> None:
         click.echo(f"note: {output.safe(warning)}", err=True)
 
 
-def _report_unreadable(batch: Iterable[Source]) -> int:
-    """Print an error for each mail that could not be read; return their number."""
-    broken = [each for each in batch if each.error is not None]
-    for each in broken:
-        print_error(f"{each.path}: {each.error}", PROBLEM, json=as_json())
-    return len(broken)
+@dataclass(slots=True)
+class _Batch:
+    """Mails that are published together, and what could not be read among them."""
+
+    ready: list[Ready] = field(default_factory=list)
+    unreadable: list[Source] = field(default_factory=list)
+    size: int = 0
+
+    def add(self, found: Source, origin: Origin) -> None:
+        """Add a mail, or what is in its place."""
+        if found.error is None:
+            self.ready.append(made_ready(found.path, found.raw, origin))
+            self.size += len(found.raw)
+        else:
+            self.unreadable.append(found)
+
+    def count(self) -> int:
+        """How many mails, and what is in place of one."""
+        return len(self.ready) + len(self.unreadable)
+
+    def is_full(self) -> bool:
+        """Whether it is to be published now."""
+        return self.count() >= BATCH or self.size >= BATCH_BYTES
 
 
-def _batches(found: Iterable[Source]) -> Iterator[list[Source]]:
-    batch: list[Source] = []
-    size = 0
+def _batches(found: Iterable[Source], origin: Origin) -> Iterator[_Batch]:
+    """The mails in batches; each is read and made ready while the one before is published."""
+    batch = _Batch()
     for each in found:
-        batch.append(each)
-        size += len(each.raw)
-        if len(batch) >= BATCH or size >= BATCH_BYTES:
+        batch.add(each, origin)
+        if batch.is_full():
             yield batch
-            batch, size = [], 0
-    if batch:
+            batch = _Batch()
+    if batch.count():
         yield batch
 
 
-def _hand_over(app: App, batch: list[Source], origin: Origin) -> int:
-    receipts = publish_mails(app, [(each.path, each.raw) for each in batch], origin)
+def _report_unreadable(unreadable: Sequence[Source]) -> int:
+    """Print an error for each mail that could not be read; return their number."""
+    for each in unreadable:
+        print_error(f"{each.path}: {each.error}", PROBLEM, json=as_json())
+    return len(unreadable)
+
+
+def _hand_over(app: App, ready: Sequence[Ready]) -> int:
+    receipts = publish_mails(app, ready)
     for each in receipts:
         output.result(asdict(each), f"{each.mail_id}  {each.path}")
     return len(receipts)

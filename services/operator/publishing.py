@@ -35,19 +35,33 @@ class Receipt:
     size: int
 
 
-def publish(app: App, mails: Sequence[tuple[str, bytes]], origin: Origin) -> list[Receipt]:
-    """Put mails (path and bytes of each) on the intake queue; return a receipt for each once the queue has confirmed.
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A mail that is ready to be published, and where it was found."""
+
+    path: str
+    mail: RawMail
+
+
+def made_ready(path: str, raw: bytes, origin: Origin) -> Ready:
+    """The mail with its hash and its head, for which nothing of the desk is needed."""
+    mail = RawMail(raw, origin.inbox, origin.source_id, origin.envelope_from, origin.envelope_to)
+    _ = mail.head
+    return Ready(path, mail)
+
+
+def publish(app: App, ready: Sequence[Ready]) -> list[Receipt]:
+    """Put mails on the intake queue; return a receipt for each once the queue has confirmed.
 
     Raises `Unavailable` when it has not.
     """
-    if not mails:
+    if not ready:
         return []
-    raws = [RawMail(raw, origin.inbox, origin.source_id, origin.envelope_from, origin.envelope_to) for _, raw in mails]
-    ids = app.door.hand_over(raws)
-    inbox = origin.inbox or app.door.default_inbox()
+    ids = app.door.hand_over([each.mail for each in ready])
+    default = app.door.default_inbox()
     return [
-        Receipt(path, id_, inbox, each.sha256, len(each.raw))
-        for id_, (path, _), each in zip(ids, mails, raws, strict=True)
+        Receipt(each.path, id_, each.mail.inbox or default, each.mail.sha256, len(each.mail.raw))
+        for id_, each in zip(ids, ready, strict=True)
     ]
 
 

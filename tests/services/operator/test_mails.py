@@ -10,7 +10,7 @@ from services.operator import mails
 from services.operator.errors import NotAvailable
 from services.operator.mails import MailOnIntake, find_mail, find_stored, mail_as_json, recent_mails, search, view_mail
 from services.operator.paging import Page
-from services.operator.publishing import Origin, publish
+from services.operator.publishing import Origin, made_ready, publish
 from shared.contracts.mail import Address
 from shared.intake import RawMail, head_of
 from shared.store.mails import MailQuery, Mails, StoredMail
@@ -29,7 +29,7 @@ def subjects(desk: Desk, query: MailQuery | None = None, page: Page = PAGE) -> l
 @pytest.mark.parametrize("named", ["id", "beginning", "<first@customer.example>", "grüße vom drucker"])
 def test_a_mail_on_intake_is_found(any_desk: Desk, named: str) -> None:
     any_desk.configure(a_configuration(an_inbox()))
-    (receipt,) = publish(any_desk.app, [("one.eml", RAW)], Origin())
+    (receipt,) = publish(any_desk.app, [made_ready("one.eml", RAW, Origin())])
     names = {"id": receipt.mail_id, "beginning": receipt.mail_id[:12].upper()}
     found = find_mail(any_desk.app, names.get(named, named))
     assert isinstance(found, MailOnIntake)

@@ -6,7 +6,7 @@ import pytest
 
 from services.operator.counts import outcome_counts
 from services.operator.paging import Page, PageOf, page_of
-from services.operator.publishing import Origin, publish, unknown_inbox_warning
+from services.operator.publishing import Origin, made_ready, publish, unknown_inbox_warning
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 
@@ -15,7 +15,7 @@ from tests.desk import Desk
 def test_a_receipt_names_the_mail_that_comes_of_it(desk: Desk, origin: Origin) -> None:
     desk.configure(a_configuration(an_inbox()))
     raw = a_mail()
-    (given,) = publish(desk.app, [("one.eml", raw)], origin)
+    (given,) = publish(desk.app, [made_ready("one.eml", raw, origin)])
     desk.work()
     (mail,) = desk.mails()
     assert (given.mail_id, given.inbox, given.sha256) == (mail["_id"], mail["inbox"], mail["raw"])
@@ -23,7 +23,7 @@ def test_a_receipt_names_the_mail_that_comes_of_it(desk: Desk, origin: Origin) -
 
 
 def test_nothing_to_publish_is_nothing(desk: Desk) -> None:
-    assert publish(desk.app, [], Origin()) == []
+    assert publish(desk.app, []) == []
     assert outcome_counts(desk.app)["in_flight"] == 0
 
 

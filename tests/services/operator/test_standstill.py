@@ -16,7 +16,7 @@ from services import runner
 from services.operator import actions
 from services.operator.doctor import Finding, findings, is_healthy
 from services.operator.inboxes import stop_inbox, switch_processing
-from services.operator.publishing import Origin, publish
+from services.operator.publishing import Origin, made_ready, publish
 from services.operator.standstill import standstills, waited, without_addresses
 from services.queues import QUEUES
 from shared.app import App, Location
@@ -208,7 +208,7 @@ def test_a_desk_at_work_is_healthy_while_mail_comes_in(any_desk: Desk, tmp_path:
         while not all(each.consumers for each in app.broker.depths() if each.name in QUEUES.names):
             stop.wait(0.05)
         for number in range(5):
-            publish(app, [("-", a_mail(subject=f"{number} {each}")) for each in range(20)], Origin())
+            publish(app, [made_ready("-", a_mail(subject=f"{number} {each}"), Origin()) for each in range(20)])
             assert problems(app) == []
     finally:
         stop.set()

@@ -1,0 +1,44 @@
+"""Making the next item while the one before is worked on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from shared.read_ahead import one_ahead
+
+
+def test_the_next_item_is_made_while_one_is_worked_on() -> None:
+    made = [threading.Event() for _ in range(3)]
+
+    def items() -> Iterator[int]:
+        for number, each in enumerate(made):
+            each.set()
+            yield number
+
+    seen = []
+    for number in one_ahead(items()):
+        assert number == len(made) - 1 or made[number + 1].wait(20)
+        seen.append(number)
+    assert seen == [0, 1, 2]
+
+
+def test_an_error_comes_where_it_would_have_come() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise LookupError("the second")
+
+    ahead = one_ahead(items())
+    assert next(ahead) == 1
+    with pytest.raises(LookupError, match="the second"):
+        next(ahead)
+
+
+def test_who_stops_early_makes_one_item_too_many_at_most() -> None:
+    made = []
+    for number in one_ahead(number for number in range(9) if made.append(number) is None):
+        if number == 3:
+            break
+    assert made in ([0, 1, 2, 3], [0, 1, 2, 3, 4])

@@ -127,20 +127,35 @@ def check_value(value: Any, name: str = "value", depth: int = 1) -> Any:
     return check_value(_plain(value, name), name, depth)
 
 
+_known_keys: Final = set[tuple[str, ...]]()
+_MOST_KNOWN_KEYS: Final = 512
+
+
 def _checked_container(value: Any, name: str, depth: int) -> Any:
     if depth > MAX_DEPTH:
         raise ValueError(f"{name}: nested deeper than {MAX_DEPTH} levels")
     if type(value) is list:
         return [check_value(item, name, depth + 1) for item in value]
-    checked = {}
-    for key, item in value.items():
+    _check_keys(tuple(value), name)
+    return {
+        key: item  # most values are kept as they are
+        if item is None or item is True or item is False or (type(item) is str and item.isascii())
+        else check_value(item, key, depth + 1)
+        for key, item in value.items()
+    }
+
+
+def _check_keys(keys: tuple[Any, ...], name: str) -> None:
+    """Most documents have the keys of others: those are looked at once."""
+    if keys in _known_keys:
+        return
+    for key in keys:
         if type(key) is not str:
             raise Unsupported(f"{name}: a key is a text, not {type(key).__name__}")
         _check_key(key)
-        kind = type(item)  # most values are one of these, which are kept as they are
-        is_kept = item.isascii() if kind is str else item is None or kind is bool
-        checked[key] = item if is_kept else check_value(item, key, depth + 1)
-    return checked
+    if len(_known_keys) >= _MOST_KNOWN_KEYS:
+        _known_keys.clear()
+    _known_keys.add(keys)
 
 
 def _check_text(value: str, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.errors import Unsupported
+from shared.store import vocabulary
 from shared.store.vocabulary import (
     MAX_DEPTH,
     MISSING,
@@ -147,3 +149,20 @@ def test_a_refusal_of_a_surrogate_can_itself_be_printed() -> None:
     with pytest.raises(Unsupported) as caught:
         check_filter({"\ud800": 1})
     str(caught.value).encode()
+
+
+def test_documents_with_known_keys_have_their_values_checked() -> None:
+    for _ in range(2):
+        assert check_document({"_id": "a", "known": 1}) == {"_id": "a", "known": 1}
+    with pytest.raises(ValueError, match="known: the integer does not fit 64 bits"):
+        check_document({"_id": "a", "known": 1 << 64})
+    for _ in range(2):
+        with pytest.raises(Unsupported, match=re.escape("'$bad' cannot be the name of a field")):
+            check_document({"_id": "a", "$bad": 1})
+
+
+def test_the_keys_that_are_remembered_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vocabulary, "_MOST_KNOWN_KEYS", 3)
+    for number in range(10):
+        check_document({"_id": "a", f"field{number}": 1})
+        assert number == 0 or len(vocabulary._known_keys) <= 3

@@ -180,7 +180,8 @@ def read(message: Message, documents: Documents) -> MailReceived:
     content_type = message.content_type.split(";", 1)[0].strip().lower()
     if content_type not in _READABLE:
         raise Undecodable(f"intake takes {RFC822}, not {content_type!r}")
-    raw = documents.get_blob(reference(message.body)) if content_type == REFERENCE else message.body
+    sha256 = reference(message.body) if content_type == REFERENCE else ""
+    raw = documents.get_blob(sha256) if sha256 else message.body
     headers = message.headers
     return MailReceived(
         raw,
@@ -190,6 +191,7 @@ def read(message: Message, documents: Documents) -> MailReceived:
         tuple(part.strip() for part in (_text(headers, "envelope-to") or "").split(",") if part.strip()),
         message.id,
         _history(headers),
+        sha256,
     )
 
 

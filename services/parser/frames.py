@@ -1,7 +1,7 @@
 """The length-prefixed frames that are exchanged with the parser process.
 
-A frame is two lengths, a JSON object and the bytes after it. The answer's object is strict JSON, read by the codec of
-the contracts: the process that wrote it has handled hostile input, so its answer is only treated as data.
+A frame is two lengths, a JSON object and the bytes after it. The process that wrote an answer has handled hostile
+input, so its answer is only treated as data: the types of all its members are checked.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ import hashlib
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
+
+import orjson
 
 from services.parser.mime import Reading
 from shared.contracts import codec
@@ -23,7 +25,7 @@ READY: bytes = HEAD.pack(0, 0)
 
 def frame(value: Any, *following: bytes) -> Sequence[bytes]:
     """The pieces of a frame, to be written one after the other."""
-    said = codec.dumps(value)
+    said = orjson.dumps(value)
     return (HEAD.pack(len(said), sum(map(len, following))), said, *following)
 
 
@@ -43,7 +45,10 @@ def reading(said: bytes, take: Callable[[int], bytes], most: int) -> Reading:
 
     Raises `BoundExceeded` as the mail did, `Undecodable` when the answer is invalid.
     """
-    answer = codec.loads(said)
+    try:
+        answer = orjson.loads(said)
+    except orjson.JSONDecodeError as error:
+        raise Undecodable(f"not JSON: {error}") from None
     if not isinstance(answer, dict):
         raise Undecodable("the answer must be a JSON object")
     if "bound" in answer:

@@ -75,7 +75,7 @@ def prepare(
 ) -> PreparedMail:
     """Parse the mail, unless its content is not needed. A mail that may have crashed a worker is a suspect."""
     current = configuration()
-    inbox, sha256 = _inbox(received, current), hashlib.sha256(received.raw).hexdigest()
+    inbox, sha256 = _inbox(received, current), received.sha256 or hashlib.sha256(received.raw).hexdigest()
     if current.inbox(inbox) is None:
         return PreparedMail(received, sha256, inbox, None, unknown_inbox=True)
     id_ = mail_id(inbox, received.source_id, sha256)
@@ -92,7 +92,7 @@ def prepare(
 
 def look_ahead(received: MailReceived, *, stores: ParserStores, configuration: Callable[[], Configuration]) -> None:
     """Ask for what `prepare` and `handle` will need, and store the raw mail, whatever it is."""
-    sha256 = stores.documents.put_blob(received.raw)
+    sha256 = stores.documents.put_blob(received.raw, received.sha256 or None)
     id_ = mail_id(_inbox(received, configuration()), received.source_id, sha256)
     stores.mails.get(id_)
     stores.arrivals.get(received.arrival_id or id_)

@@ -60,7 +60,8 @@ class Sender:
 class MailReceived:
     """A raw mail arrived at intake. Never travels as JSON: on the intake queue it is the bytes themselves.
 
-    `inbox` is empty when the message names none; `arrival_id` is the message's id, empty when it has none.
+    `inbox` is empty when the message names none; `arrival_id` is the message's id, empty when it has none. `sha256` is
+    the hash under which the store has the bytes, empty when they came in the message.
     """
 
     raw: bytes
@@ -70,6 +71,7 @@ class MailReceived:
     envelope_to: tuple[str, ...] = ()
     arrival_id: str = ""
     history: History | None = None
+    sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from services.parser import stage as parser_stage
 from services.parser.guarded import Overdue
 from services.parser.process import ParserProcess
 from shared.contracts.events import MailReceived
+from shared.intake import INLINE
+from shared.runtime.broker import INTAKE
 from shared.runtime.outcome import Emit, Fail, Retry, Wait
 from shared.runtime.stage import Stage
 from tests.builders import a_mail
@@ -43,6 +46,18 @@ def test_preparing_writes_nothing_and_handling_stores_all(desk: Desk, stage: Sta
     assert stage.weight(one) == len(MAIL) + 1000
     assert isinstance(stage.handle(one), Emit)
     assert [mail["subject"] for mail in desk.mails()] == ["Printer"]
+
+
+def test_a_mail_whose_hash_the_store_knows_is_not_hashed_again(
+    desk: Desk, stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = MAIL + b"x" * (INLINE + 1)
+    desk.hand_in(large)
+    (delivery,) = desk.app.broker.consumer(INTAKE, 1).take(0)
+    received = stage.decode(delivery.message)
+    assert received.sha256 == hashlib.sha256(large).hexdigest()
+    monkeypatch.setattr(parser_stage, "hashlib", None)
+    assert prepared(stage, received).sha256 == received.sha256
 
 
 def test_an_address_of_an_inbox_is_no_failed_recipient(stage: Stage) -> None:

@@ -47,7 +47,7 @@ class StageEntry:
         stage = cache(lambda: self(app))
         handle, decode = lambda event: stage().handle(event), lambda message: stage().decode(message)
         if not self.prepares:
-            return Stage(self.name, self.queue, handle, decode, self.waits_on_network)
+            return Stage(self.name, self.queue, handle, decode, self.waits_on_network, load=stage)
         return Stage(
             self.name,
             self.queue,
@@ -57,6 +57,7 @@ class StageEntry:
             prepare=lambda event, again: _called(stage().prepare, event, again),
             weight=lambda event: stage().weight(event),
             look_ahead=lambda event: _called(stage().look_ahead, event),
+            load=stage,
         )
 
 

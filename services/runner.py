@@ -207,9 +207,13 @@ def run_all(
     """
     dependencies = worker_dependencies(app, *hooks)
     stages = [each.on_demand(app) for each in STAGES.values()]
-    drain_backlog(app, [stage for stage in stages if not stage.waits_on_network], dependencies, stop)
+    local = [stage for stage in stages if not stage.waits_on_network]
+    if app.one_file is None:
+        drain_backlog(app, local, dependencies, stop)
     apart = [stage for stage in stages if stage.waits_on_network and not once]
     workers = [_worker(app, stage, dependencies, processes - 1) for stage in stages if stage not in apart]
+    if app.one_file is not None:
+        _start_readers(app, workers, local)
     parts = [BackgroundPart(stage.name, Worker(stage, dependencies).run, stop) for stage in apart]
     parts += _sources(app, stop, *hooks, once=once) if sources else []
     for part in parts:
@@ -240,6 +244,18 @@ def _worker(app: App, stage: Stage, dependencies: WorkerDependencies, readers: i
     return Worker(stage, dependencies, prefetch=prefetch)
 
 
+def _start_readers(app: App, workers: Sequence[Worker], stages: Sequence[Stage]) -> None:
+    """Where many mails wait, every stage will be needed: the readers begin while the others are imported."""
+    try:
+        waiting = sum(depth.ready for depth in app.broker.depths() if depth.name == INTAKE)
+        ahead = [worker for worker in workers if isinstance(worker, ReadingAhead) and not worker.is_paused()]
+    except DEPENDENCY_ERRORS:  # the workers themselves will wait for it
+        return
+    if any(worker.start_readers(waiting) for worker in ahead):
+        for stage in stages:
+            stage.load()
+
+
 def _sources(app: App, stop: threading.Event, *hooks: Hook, once: bool) -> list[BackgroundPart]:
     """The parts of the sources; in a single run they have done what is due instead."""
     made = {name: build(app, *hooks) for name, build in SOURCES.items()}
@@ -251,17 +267,16 @@ def _sources(app: App, stop: threading.Event, *hooks: Hook, once: bool) -> list[
 
 
 def drain_backlog(app: App, stages: Sequence[Stage], dependencies: WorkerDependencies, stop: threading.Event) -> None:
-    """Process first what an earlier process left in the queues, one stage after the other.
+    """Process first what an earlier process left in the queues of RabbitMQ, one stage and one message at a time.
 
-    From RabbitMQ one message at a time: it counts a delivery for each message that a process holds when it ends, and
-    after five times all of them would be dead letters. The embedded broker itself hands out alone what ended two.
+    It counts a delivery for each message that a process holds when it ends, and after five times all of them would be
+    dead letters. The embedded broker needs none of this: it hands out alone what ended two processes.
     """
-    prefetch = RELAY_PREFETCH if app.one_file else 1
     try:
         ready = {depth.name: depth.ready for depth in app.broker.depths()}
         for stage in stages:
             if (most := ready.get(stage.queue)) and not dependencies.pause_reason(stage.name):
-                Worker(stage, dependencies, prefetch=prefetch).drain_backlog(most, BACKLOG_SECONDS, stop)
+                Worker(stage, dependencies, prefetch=1).drain_backlog(most, BACKLOG_SECONDS, stop)
     except DEPENDENCY_ERRORS as error:  # the workers themselves will wait for it
         log.warning("backlog_not_drained", extra={"reason": str(error)})
 

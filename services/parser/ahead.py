@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 WORTH_ASKING: Final = 8
-"""Mails in a batch: for fewer no process is started."""
+"""Mails in a batch, or waiting at the start: for fewer no process is started."""
 MOST_BYTES: Final = 8 << 20
 """Bytes of raw mail that are read ahead; what follows is read in its turn."""
 
@@ -57,14 +57,33 @@ class ReadingAhead(Worker):
         self.readers = readers
         self._next: Sequence[Delivery] = ()
         self._events: dict[object, MailReceived] = {}
-        self._busy_at, self._asked = time.monotonic(), False
+        self._busy_at, self._running = time.monotonic(), False
         self._without_until = 0.0
+
+    def start_readers(self, waiting: int) -> bool:
+        """Start the readers for so many mails, if these are worth it; whether they run."""
+        if waiting >= WORTH_ASKING:
+            self._with_readers(lambda readers: readers.start(self.readers))
+        return self._running
+
+    def _with_readers(self, use: Callable[[Readers], None]) -> None:
+        """Use the readers; where there can be none, do without for some time."""
+        self._running = True
+        try:
+            use(the_readers())
+        except OSError as error:  # no further process, or no memory for its files
+            log.warning("no_readers", extra={"reason": str(error)})
+            the_readers().close()
+            self._running, self._without_until = False, time.monotonic() + WITHOUT_READERS_SECONDS
 
     def take(self, timeout: float) -> Sequence[Delivery]:
         """The deliveries taken ahead, or else the next ones; and those behind them, ahead."""
-        deliveries, self._next = self._next or super().take(timeout), ()
+        ahead, self._next = self._next, ()
+        deliveries = ahead or super().take(timeout)
         self._rest(bool(deliveries))
         if deliveries and _are_fresh(deliveries):
+            if not ahead and self._running:
+                self._ask(deliveries)
             self._next = self._taken_ahead()
             self._ask(self._next)
         return deliveries
@@ -73,9 +92,9 @@ class ReadingAhead(Worker):
         """End the readers when no mail has come for some time."""
         now = time.monotonic()
         self._busy_at = now if busy else self._busy_at
-        if self._asked and now - self._busy_at > IDLE_SECONDS:
+        if self._running and now - self._busy_at > IDLE_SECONDS:
             the_readers().close()
-            self._asked = False
+            self._running = False
 
     def _taken_ahead(self) -> Sequence[Delivery]:
         try:
@@ -89,7 +108,7 @@ class ReadingAhead(Worker):
 
     def _ask(self, deliveries: Sequence[Delivery]) -> None:
         """Have them read. One that cannot be decoded is refused in its turn; without readers all are read in theirs."""
-        if len(deliveries) < WORTH_ASKING or time.monotonic() < self._without_until:
+        if not (self._running or len(deliveries) >= WORTH_ASKING) or time.monotonic() < self._without_until:
             return
         weight, asked = 0, list[bytes]()
         for delivery in deliveries:
@@ -100,13 +119,7 @@ class ReadingAhead(Worker):
                     break
                 self._events[delivery.tag] = event
                 asked.append(event.raw)
-        self._asked = True
-        try:
-            the_readers().ask(asked, self.readers)
-        except OSError as error:  # no further process, or no memory for its files
-            log.warning("no_readers", extra={"reason": str(error)})
-            the_readers().close()
-            self._without_until = time.monotonic() + WITHOUT_READERS_SECONDS
+        self._with_readers(lambda readers: readers.ask(asked, self.readers))
 
     def give_back(self, deliveries: Sequence[Delivery]) -> None:
         """Those that were taken ahead go back with them, so that the order stays."""

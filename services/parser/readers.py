@@ -55,11 +55,15 @@ class Readers:
         self._asked: dict[int, _Asked] = {}
         self._slot = 0
 
-    def ask(self, raws: Sequence[bytes], count: int) -> None:
-        """Let `count` processes read these, empty ones aside; what was asked for before the last call is forgotten."""
+    def start(self, count: int) -> None:
+        """Let so many run; those that ended are replaced."""
         self._readers = [each for each in self._readers if each.is_alive()]
         while len(self._readers) < count:
             self._readers.append(_Reader())
+
+    def ask(self, raws: Sequence[bytes], count: int) -> None:
+        """Let `count` processes read these, empty ones aside; what was asked for before the last call is forgotten."""
+        self.start(count)
         self._slot = (self._slot + 1) % _SLOTS
         kept = [(key, each) for key, each in self._asked.items() if each.slot != self._slot]
         self._asked = {key: each for key, each in kept if each.reader in self._readers}

@@ -24,7 +24,8 @@ class Stage:
 
     `prepare` does the long work that needs no write: it runs before the batch is opened, so that it holds
     no lock of the store. `weight` is how many bytes of memory a prepared event holds. `look_ahead` asks the store for
-    what an event will need; where that pays, it is called for many events, to read it in one round.
+    what an event will need; where that pays, it is called for many events, to read it in one round. `load` imports what
+    the stage needs, which else its first event does.
     """
 
     name: str
@@ -35,3 +36,4 @@ class Stage:
     prepare: Prepare | None = None
     weight: Weight = lambda _: 0
     look_ahead: LookAhead | None = None
+    load: Callable[[], object] = lambda: None

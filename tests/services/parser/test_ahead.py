@@ -54,6 +54,28 @@ def test_a_desk_with_readers_does_what_one_without_does(desk: Desk, monkeypatch:
     assert len(read_here) < 10, "the others were read beside it"
 
 
+@pytest.mark.parametrize(("mails", "paused", "running"), [(8, False, True), (7, False, False), (8, True, False)])
+def test_the_readers_start_before_the_first_mail_where_many_wait(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, mails: int, paused: bool, running: bool
+) -> None:
+    monkeypatch.setattr(runner, "run_round_robin", lambda *_, **__: None)
+    desk.hand_in(*MAILS[:mails])
+    if paused:
+        desk.app.pauses.begin("parser", at=desk.app.clock.now(), by="Ann", reason="upgrade")
+    runner.run_all(desk.app, threading.Event(), once=True, sources=False, processes=2)
+    assert bool(READERS._readers) == running
+
+
+def test_with_readers_the_first_mails_are_read_beside_too(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.hand_in(*MAILS)
+    parser = worker(desk)
+    assert parser.start_readers(len(MAILS))
+    monkeypatch.setattr(mime, "read", Mock(side_effect=ZeroDivisionError("read here")))
+    while parser.step(0):
+        pass
+    assert [mail["subject"] for mail in desk.mails()] == [f"mail {n}" for n in range(40)]
+
+
 def test_the_next_batch_is_taken_and_read_ahead(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[int]()
     monkeypatch.setattr(READERS, "ask", lambda raws, _: asked.append(len(raws)))

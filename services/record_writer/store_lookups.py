@@ -65,8 +65,8 @@ class StoreLookups:
         return self.stores.canaries.get(inbox)
 
     def sent_to(self, mailbox: str, since: datetime) -> Sequence[OutboxMail]:
-        """The newest outgoing mails since then to a mailbox."""
-        return self.stores.outbox.sent_to(mailbox, since)
+        """The newest outgoing mails since then, to the full second, to a mailbox."""
+        return self.stores.outbox.sent_to(mailbox, since.replace(microsecond=0))
 
     def similar(self, loop_key: str, since: datetime, until: datetime, limit: int) -> int:
         """How many mails with this key came in between."""

@@ -1,0 +1,126 @@
+"""Mails that are handled in one batch come out as if one had followed the other, whoever else writes meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from shared.store.batch import BufferedBatch
+from tests.harness import ledger, neighbours
+from tests.harness.ledger import Breach, Effects
+from tests.harness.mails import Sent
+from tests.harness.neighbours import BEFORE_THE_WRITER, desk, prepared, replies
+
+pytestmark = pytest.mark.timeout(300)
+"""Seconds: many runs, and a machine may be busy."""
+ALONE = 1
+"""Mails of a batch that has no neighbours."""
+OTHERS = "others"
+"""The queues of the other desk, in its folder."""
+FREE = ("notifications", "journal")
+"""What depends on which of several replies is first: the limits on automatic mail look at what was sent before."""
+Race = Callable[[Path], Sequence[Breach]]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For folders that several tests copy."""
+    return tmp_path_factory.mktemp("neighbours")
+
+
+@pytest.fixture(scope="module")
+def alone(place: Path) -> Effects:
+    """What the mails of `together` do when each is a batch of its own."""
+    return one_after_the_other(place / "alone", neighbours.together())
+
+
+def one_after_the_other(folder: Path, sent: Sequence[Sent]) -> Effects:
+    """What these mails do when each is a batch of its own."""
+    prepared(folder, sent, width=ALONE)
+    with desk(folder, width=ALONE) as made:
+        made.work()
+        return ledger.effects(made.app.documents)
+
+
+def in_one_batch(folder: Path, alone: Effects) -> list[Breach]:
+    """What is wrong when the mails of `together` are handled in one batch."""
+    sent = neighbours.together()
+    prepared(folder, sent)
+    with desk(folder) as made:
+        made.work()
+        waited = made.app.documents.count("journal", {"decision": "wait"})
+        found = ledger.breaches(made.app, [*neighbours.earlier(), *sent], alone)
+        return [*found, *([Breach("waited", f"{waited} mails, for others of their batch")] if waited else [])]
+
+
+def test_mails_of_one_batch_come_out_as_if_one_had_followed_the_other(tmp_path: Path, alone: Effects) -> None:
+    assert in_one_batch(tmp_path, alone) == []
+
+
+def test_mails_that_are_answered_take_part_in_their_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each run of a handler asks the same, although the time goes on: else none of its answers would be found."""
+    alone = list[object]()
+    monkeypatch.setattr(BufferedBatch, "_run_alone", lambda _, job: alone.append(job))
+    prepared(tmp_path, [*replies("One"), *neighbours.new("Fire")])
+    with desk(tmp_path) as made:
+        made.work()
+        assert made.app.documents.count("outbox", {}) == 3
+    assert alone == []
+
+
+@pytest.fixture(scope="module")
+def same_messages(place: Path) -> Race:
+    """Two desks with the same mails in their queues, as after a lease that has ended."""
+    sent = [*replies("One", "Two"), *neighbours.new("Three", "Four", times=2)]
+    ready = prepared(place / "same", sent)
+    shutil.copytree(ready / "queues", ready / OTHERS)
+    undisturbed = one_after_the_other(place / "one desk", sent)
+    return lambda folder: overtaken(ready, folder, sent, undisturbed)
+
+
+@pytest.fixture(scope="module")
+def same_record(place: Path) -> Race:
+    """Two desks with replies to one record."""
+    sent, others = [*replies("One", "Two"), *neighbours.new("Three")], replies("Four", "Five")
+    ready = prepared(place / "record", sent)
+    with desk(ready, OTHERS) as other:
+        other.app.broker.declare()
+        other.hand_in(others)
+        other.work(*BEFORE_THE_WRITER)
+    undisturbed = one_after_the_other(place / "one after the other", [*sent, *others])
+    return lambda folder: [
+        each for each in overtaken(ready, folder, [*sent, *others], undisturbed) if each.invariant not in FREE
+    ]
+
+
+def overtaken(ready: Path, folder: Path, sent: Sequence[Sent], undisturbed: Effects) -> list[Breach]:
+    """What is wrong when another desk does all its work before one round of writing of this one; before any round."""
+    found = list[Breach]()
+    for round_ in count(1):
+        data = shutil.copytree(ready, folder / str(round_))
+        with desk(data) as slow:
+            slow.store.before_writing = lambda now, then=round_, data=data: (
+                _work_elsewhere(data) if now == then else None
+            )
+            slow.work()
+            if slow.store.writing < round_:
+                return found
+            found += ledger.breaches(slow.app, [*neighbours.earlier(), *sent], undisturbed)
+    raise AssertionError("unreachable")
+
+
+def _work_elsewhere(folder: Path) -> None:
+    with desk(folder, OTHERS) as other:
+        other.work()
+
+
+def test_a_desk_that_is_overtaken_with_the_same_mails_does_each_thing_once(tmp_path: Path, same_messages: Race) -> None:
+    assert same_messages(tmp_path) == []
+
+
+def test_a_desk_whose_record_is_changed_by_another_one_loses_no_update(tmp_path: Path, same_record: Race) -> None:
+    assert same_record(tmp_path) == []

@@ -24,7 +24,7 @@ from services import pipeline, runner
 from services.queues import QUEUES
 from shared.app import App, Location
 from shared.clock import SystemClock
-from shared.embedded.broker import EmbeddedBroker
+from shared.embedded.broker import EmbeddedBroker, EmbeddedConsumer
 from shared.embedded.documents import EmbeddedDocuments
 from shared.intake import RawMail
 from shared.runtime import crash_points as steps
@@ -142,8 +142,8 @@ def run(job: Job) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (job.file_limit, resource.RLIM_INFINITY))
     if job.memory_limit:
         resource.setrlimit(resource.RLIMIT_AS, (job.memory_limit, job.memory_limit))
-    if job.batched:  # batches of more than one mail, from the parser on
-        runner.drain_backlog = lambda *_: None
+    if job.batched:
+        take_whole_batches()
     steps.watch(job.environ)
     plants.sow(job.plants)
     app = open_app(job)
@@ -152,6 +152,18 @@ def run(job: Job) -> None:
         hand_in(app, Path(job.outbox))
     WORK[job.until](app, job)
     app.close()
+
+
+def take_whole_batches() -> None:
+    """Take as many mails at once as a worker may, from the first one on and from the parser on."""
+
+    def init(self: EmbeddedConsumer, broker: EmbeddedBroker, queue: str, prefetch: int) -> None:
+        original(self, broker, queue, prefetch)
+        self._width = prefetch
+
+    original = EmbeddedConsumer.__init__
+    EmbeddedConsumer.__init__ = init  # type: ignore[method-assign]
+    runner.drain_backlog = lambda *_: None
 
 
 def hand_in(app: App, outbox: Path) -> None:

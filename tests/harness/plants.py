@@ -13,6 +13,7 @@ import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, NoReturn
 
 import services.parser.ahead
@@ -34,11 +35,11 @@ from shared.embedded.relay import Relay
 from shared.runtime.crash_points import crash_point
 from shared.runtime.hooks import Decided
 from shared.runtime.worker import Worker
-from shared.store.batch import BufferedBatch
 from shared.store.mails import Mails
 from shared.store.record import Record, changed_properties
 from shared.store.records import Records
 from tests.harness import parser_child
+from tests.harness.batch_plants import BATCH_PLANTS
 
 
 def sow(names: Sequence[str]) -> None:
@@ -127,11 +128,12 @@ def plan_again() -> None:
 def outcome_before_effects() -> None:
     """The outcome is stored first, the effects follow."""
 
-    def finish(facts: Any, decision: Any, cause: Any, stores: Any, notices: Any) -> Any:
-        labels = services.record_writer.commit.labels_of(decision.changes)
-        stores.mails.finish(facts.envelope.mail_id, "recorded", reason="", records=labels, emitted=[])
-        crash_point("planted")
-        return original(facts, decision, cause, stores, notices)
+    def finish(facts: Any, decision: Any, cause: Any, lookups: Any, stores: Any, notices: Any) -> Any:
+        if decision.ending == "recorded":
+            labels = services.record_writer.commit.labels_of(decision.changes)
+            stores.mails.finish(facts.envelope.mail_id, "recorded", reason="", records=labels, emitted=[])
+            crash_point("planted")
+        return original(facts, decision, cause, lookups, stores, notices)
 
     original = services.record_writer.commit.finish
     services.record_writer.commit.finish = finish
@@ -225,21 +227,6 @@ def parser_anywhere() -> None:
     services.parser.guarded.mime.read = parser_child.read  # type: ignore[attr-defined]
 
 
-def half_a_batch() -> None:
-    """A phase counts as written when half of it is."""
-    original = BufferedBatch._write
-
-    def write(self: BufferedBatch, phase: Any) -> None:
-        original(self, phase[: len(phase) // 2])
-
-    BufferedBatch._write = write  # type: ignore[method-assign]
-
-
-def barrier_left_out() -> None:
-    """What a handler writes goes out together, in whatever order."""
-    BufferedBatch.barrier = lambda _: None  # type: ignore[method-assign]
-
-
 PLANTS: dict[str, Callable[[], None]] = {
     "let-go-before-the-relay": let_go_before_the_relay,
     "ack-before-publish": ack_before_publish,
@@ -248,8 +235,6 @@ PLANTS: dict[str, Callable[[], None]] = {
     "plan-again": plan_again,
     "outcome-before-effects": outcome_before_effects,
     "settle-before-commit": settle_before_commit,
-    "half-a-batch": half_a_batch,
-    "barrier-left-out": barrier_left_out,
     "no-fencing": no_fencing,
     "no-duplicate-check": no_duplicate_check,
     "no-version-check": no_version_check,
@@ -257,4 +242,5 @@ PLANTS: dict[str, Callable[[], None]] = {
     "parser-process": parser_process,
     "parser-anywhere": parser_anywhere,
     "binding-deleted": lambda: None,
+    **{name: partial(plant, setattr) for name, plant in BATCH_PLANTS.items()},
 }

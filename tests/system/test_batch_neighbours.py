@@ -11,6 +11,7 @@ import pytest
 
 from shared.store.batch import BufferedBatch
 from tests.harness import ledger, neighbours
+from tests.harness.batch_plants import BATCH_PLANTS
 from tests.harness.ledger import Breach, Effects
 from tests.harness.mails import Sent
 from tests.harness.neighbours import BEFORE_THE_WRITER, desk, prepared, replies
@@ -72,6 +73,16 @@ def test_mails_that_are_answered_take_part_in_their_batch(tmp_path: Path, monkey
     assert alone == []
 
 
+@pytest.mark.parametrize(
+    ("plant", "broken"), [("queries-without-others", "waited"), ("counts-without-others", "notifications")]
+)
+def test_a_batch_that_overlooks_its_own_writes_is_caught(
+    tmp_path: Path, alone: Effects, monkeypatch: pytest.MonkeyPatch, plant: str, broken: str
+) -> None:
+    BATCH_PLANTS[plant](monkeypatch.setattr)
+    assert broken in {breach.invariant for breach in in_one_batch(tmp_path, alone)}
+
+
 @pytest.fixture(scope="module")
 def same_messages(place: Path) -> Race:
     """Two desks with the same mails in their queues, as after a lease that has ended."""
@@ -124,3 +135,19 @@ def test_a_desk_that_is_overtaken_with_the_same_mails_does_each_thing_once(tmp_p
 
 def test_a_desk_whose_record_is_changed_by_another_one_loses_no_update(tmp_path: Path, same_record: Race) -> None:
     assert same_record(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("plant", "race", "broken"),
+    [
+        ("conditions-not-looked-at", "same_messages", "records"),
+        ("losers-not-looked-at", "same_record", "records"),
+        ("documents-of-others-unseen", "same_messages", "letters"),
+    ],
+)
+def test_a_batch_that_overlooks_others_is_caught(
+    tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, plant: str, race: str, broken: str
+) -> None:
+    run: Race = request.getfixturevalue(race)
+    BATCH_PLANTS[plant](monkeypatch.setattr)
+    assert broken in {breach.invariant for breach in run(tmp_path)}

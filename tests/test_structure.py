@@ -28,6 +28,7 @@ TECHNOLOGIES = {
     "sqlite3": "shared/embedded",
 }
 """Library → the one folder that may import it."""
+_CONTRACTS = ("shared.contracts", "shared.lazy_dataclass", "shared.canonical_json")
 STAGES = sorted(path.parent.name for path in ROOT.glob("services/*/stage.py"))
 
 
@@ -115,10 +116,10 @@ def test_shared_imports_no_service() -> None:
 
 
 def test_contracts_import_the_standard_library_only() -> None:
-    """And the decorator that stands for the library's `dataclass`."""
+    """And what stands for its `dataclass` and its `json`."""
     imports = {each for name, found in _all_imports().items() if name.startswith("shared.contracts") for each in found}
     foreign = {each for each in imports if each.split(".")[0] not in sys.stdlib_module_names}
-    assert {each for each in foreign if not each.startswith(("shared.contracts", "shared.lazy_dataclass"))} == set()
+    assert {each for each in foreign if not each.startswith(_CONTRACTS)} == set()
 
 
 def test_data_classes_are_those_that_are_made_at_first_use() -> None:

@@ -11,17 +11,18 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import field
+from dataclasses import field, replace
 from datetime import datetime
 from functools import cache
-from operator import attrgetter, itemgetter
+from itertools import compress
+from operator import attrgetter, is_not, itemgetter
 from typing import Any, Final, TypeVar
 
 from shared.contracts.errors import Undecodable
 from shared.contracts.fields import Kinds, made_of, members_of, named
 from shared.lazy_dataclass import dataclass
 
-__all__ = ["STORE", "WIRE", "Dialect", "from_plain", "named", "to_plain"]
+__all__ = ["SPARSE", "STORE", "WIRE", "Dialect", "from_plain", "named", "to_plain"]
 T = TypeVar("T")
 Convert = Callable[[Any], Any]
 MAX_INTEGER: Final = (1 << 63) - 1
@@ -32,7 +33,8 @@ MAX_INTEGER: Final = (1 << 63) - 1
 class Dialect:
     """How plain data is written: type → function to and from its plain form, and whether reading checks types.
 
-    `write_object`: how a value of a dataclass is written; None: with all its fields.
+    `write_object`: how a value of a dataclass is written; None: with all its fields, or, when `leaves_out_defaults`,
+    with those that differ from their defaults, which reading fills in.
     """
 
     checked: bool
@@ -40,6 +42,7 @@ class Dialect:
     read: Mapping[Any, Convert] = field(default_factory=dict)
     write_mapping: Convert = dict
     write_object: Convert | None = None
+    leaves_out_defaults: bool = False
 
 
 def to_plain(cls: Any, dialect: Dialect | None = None) -> Convert:
@@ -92,13 +95,17 @@ def _writer(type_: Any, dialect: Dialect) -> Convert:
 def _writing(dialect: Dialect) -> Kinds:
     return Kinds(
         dialect.write,
-        of_class=lambda cls: dialect.write_object or _object_writer(cls, dialect),
+        of_class=lambda cls: dialect.write_object or _of_objects(dialect)(cls, dialect),
         of_list=_list_writer,
         of_mapping=lambda _keys, _values: dialect.write_mapping,
         of_choice=lambda _: _same,
         of_union=lambda arms, _: _optional_writer(arms[0]),
         of_other=lambda _: _same,
     )
+
+
+def _of_objects(dialect: Dialect) -> Callable[[type, Dialect], Convert]:
+    return _sparse_object_writer if dialect.leaves_out_defaults else _object_writer
 
 
 def _list_writer(item: Convert) -> Convert:
@@ -127,6 +134,31 @@ def _object_writer(cls: type, dialect: Dialect) -> Convert:
         return plain
 
     return write
+
+
+def _sparse_object_writer(cls: type, dialect: Dialect) -> Convert:
+    """Most values are their defaults themselves, which is seen without looking into them."""
+
+    @cache
+    def plan() -> tuple[list[tuple[str, Any, Convert]], list[Any], Convert]:
+        members = members_of(cls)
+        defaults = [_NONE if each.required or each.factory else each.default for each in members]
+        steps = [
+            (each.plain, default, _writer(each.type, dialect)) for each, default in zip(members, defaults, strict=True)
+        ]
+        return steps, defaults, _values_of(attrgetter, [each.name for each in members])
+
+    def write(value: Any) -> dict[str, Any]:
+        steps, defaults, values_of = plan()
+        values = values_of(value)
+        others = compress(zip(steps, values, strict=True), map(is_not, values, defaults))
+        return {name: write_member(found) for (name, default, write_member), found in others if found != default}
+
+    return write
+
+
+_NONE: Final = object()
+"""In place of a default: no value is the same."""
 
 
 @cache
@@ -159,25 +191,40 @@ def _reading(dialect: Dialect) -> Kinds:
 
 
 def _checked_object_reader(cls: type, dialect: Dialect) -> Convert:
+    """Only members that are there are looked at: `SPARSE` leaves most of them out."""
+
     @cache
-    def plan() -> list[tuple[str, str, Convert, bool]]:
-        return [(each.name, each.plain, _reader(each.type, dialect), each.required) for each in members_of(cls)]
+    def plan() -> tuple[dict[str, tuple[int, Convert]], list[Any], dict[str, None], list[_Made], Convert]:
+        members = members_of(cls)
+        readers = {each.plain: (place, _reader(each.type, dialect)) for place, each in enumerate(members)}
+        made = [(place, each.plain, each.factory) for place, each in enumerate(members) if each.factory]
+        required = {each.plain: None for each in members if each.required}
+        return readers, [each.default for each in members], required, made, _maker(cls)
 
     def read(plain: Any) -> Any:
         if type(plain) is not dict:
             raise _Mismatch("must be a JSON object")
-        found = {}
-        for name, member, read_member, required in plan():
-            if member in plain:
+        readers, defaults, required, made, make = plan()
+        if not required.keys() <= plain.keys():
+            raise _Mismatch(f"has no {next(each for each in required if each not in plain)}")
+        values = defaults.copy()
+        for member, value in plain.items():
+            if member in readers:
+                place, read_member = readers[member]
                 try:
-                    found[name] = read_member(plain[member])
+                    values[place] = read_member(value)
                 except _Mismatch as mismatch:
                     raise mismatch.below(f".{member}") from None
-            elif required:
-                raise _Mismatch(f"has no {member}")
-        return cls(**found)
+        for place, member, factory in made:
+            if member not in plain:
+                values[place] = factory()
+        return make(values)
 
     return read
+
+
+_Made = tuple[int, str, Callable[[], Any]]
+"""A default that is made: its place among the fields, its member, how it is made."""
 
 
 def _trusted_object_reader(cls: type, dialect: Dialect) -> Convert:
@@ -239,6 +286,8 @@ def _list_reader(item: Convert) -> Convert:
     def read(plain: Any) -> tuple[Any, ...]:
         if type(plain) is not list:
             raise _Mismatch("must be a list")
+        if not plain:
+            return ()
         found: list[Any] = []
         try:
             found.extend(map(item, plain))
@@ -328,5 +377,7 @@ def _time(plain: Any) -> datetime:
 _CHECKED: Final[Mapping[Any, Convert]] = {str: _text, int: _integer, float: _number, bool: _boolean}
 WIRE: Final = Dialect(checked=True, write={datetime: datetime.isoformat}, read={datetime: _time})
 """JSON from elsewhere: types are checked, times are ISO 8601."""
+SPARSE: Final = replace(WIRE, leaves_out_defaults=True)
+"""The same, as short as it can be written."""
 STORE: Final = Dialect(checked=False)
 """Documents that the store gives back as they were written: nothing is checked, times are `datetime`."""

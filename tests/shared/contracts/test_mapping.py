@@ -10,7 +10,7 @@ from typing import Any, Literal
 import pytest
 
 from shared.contracts.errors import Undecodable
-from shared.contracts.mapping import STORE, WIRE, Dialect, from_plain, named, to_plain
+from shared.contracts.mapping import SPARSE, STORE, WIRE, Dialect, from_plain, named, to_plain
 
 NOON = datetime(2024, 5, 14, 12, tzinfo=UTC)
 
@@ -66,7 +66,7 @@ FULL = Row(
     fields={"Impact": "high"},
     anything={"free": [1]},
 )
-DIALECTS = pytest.mark.parametrize("dialect", [WIRE, STORE], ids=["wire", "store"])
+DIALECTS = pytest.mark.parametrize("dialect", [WIRE, SPARSE, STORE], ids=["wire", "sparse", "store"])
 
 
 @DIALECTS
@@ -149,6 +149,24 @@ def test_a_dialect_adds_types_of_its_own() -> None:
     reversed_text = Dialect(checked=False, write={str: lambda text: text[::-1]}, read={str: lambda text: text[::-1]})
     assert to_plain(Leaf, reversed_text)(Leaf("abc")) == {"word": "cba", "count": 0}
     assert from_plain(Leaf, reversed_text)({"word": "cba"}) == Leaf("abc")
+
+
+def test_the_sparse_dialect_leaves_out_what_has_its_default() -> None:
+    """Not what is made anew for each value: such a default is not compared."""
+    assert to_plain(Row, SPARSE)(Row("r2", NOON)) == {"_id": "r2", "at": NOON.isoformat(), "fields": {}}
+    assert to_plain(Row, SPARSE)(Row("r2", NOON, leaf=Leaf("x"), words=("a",), open=False)) == {
+        "_id": "r2",
+        "at": NOON.isoformat(),
+        "leaf": {"word": "x"},
+        "words": ["a"],
+        "open": False,
+        "fields": {},
+    }
+    assert to_plain(Row, SPARSE)(FULL) == to_plain(Row, WIRE)(FULL) | {
+        "leaves": [{"word": "x"}, {"word": "y", "count": 2}],
+        "leaf": {"word": "z"},
+        "below": [{"_id": "r2", "at": NOON.isoformat(), "fields": {}}],
+    }
 
 
 def test_a_tuple_is_mapped_on_its_own() -> None:

@@ -24,6 +24,7 @@ _TAG, _PUBLISH, _CONTENT, _FLAGS = (
     struct.Struct(">HHQ"),
     struct.Struct(">H"),
 )
+_SIZE, _TEXT, _INTEGERS = struct.Struct(">I"), ord("S"), {ord("I"): struct.Struct(">i"), ord("l"): struct.Struct(">q")}
 _AROUND = _FRAME.size + len(_END)
 _INT32 = 1 << 31
 
@@ -58,12 +59,62 @@ def delivered(buffer: bytes, at: int) -> Delivered | None:
     except struct.error:
         return None
     end = body + length + _AROUND if length else body
-    if end > len(buffer) or any(buffer[each - 1] != spec.FRAME_END for each in (header, body, end)):
+    if end > len(buffer) or not buffer[header - 1] == buffer[body - 1] == buffer[end - 1] == spec.FRAME_END:
         return None
     number, bits = _TAG.unpack_from(buffer, at + _METHOD.size + 1 + buffer[at + _METHOD.size])
-    properties = spec.BasicProperties()
-    properties.decode(buffer[header + _HEADER.size : body - 1])
+    properties = read_properties(buffer[header + _HEADER.size : body - 1])
     return Delivered(number, bool(bits & 1), properties, buffer[body + _FRAME.size : end - 1] if length else b"", end)
+
+
+def read_properties(raw: bytes) -> spec.BasicProperties:
+    """At once, if they are those that `properties` writes of an event; any others are read by pika."""
+    try:
+        usual = _usual_properties(raw)
+    except (IndexError, UnicodeDecodeError, struct.error):
+        usual = None
+    return usual or spec.BasicProperties().decode(raw)
+
+
+def _usual_properties(raw: bytes) -> spec.BasicProperties | None:
+    if _FLAGS.unpack_from(raw) != (_USUAL,):
+        return None
+    content_type, at = _read_short(raw, _FLAGS.size)
+    headers, at = _read_table(raw, at)
+    correlation_id, after = _read_short(raw, at + len(PERSISTENT))
+    message_id, after = _read_short(raw, after)
+    type_, after = _read_short(raw, after)
+    if headers is None or after != len(raw):
+        return None
+    return spec.BasicProperties(
+        content_type, None, headers, raw[at], None, correlation_id, None, None, message_id, None, type_
+    )
+
+
+def _read_short(raw: bytes, at: int) -> tuple[str, int]:
+    """A text of at most 255 bytes, and where the next value begins."""
+    end = at + 1 + raw[at]
+    return raw[at + 1 : end].decode(), end
+
+
+def _read_table(raw: bytes, at: int) -> tuple[dict[str, str | int] | None, int]:
+    """None when there is anything in it but texts and signed integers of 32 or 64 bits."""
+    table: dict[str, str | int] = {}
+    at += _SIZE.size
+    end = at + _SIZE.unpack_from(raw, at - _SIZE.size)[0]
+    while at < end:
+        name, at = _read_short(raw, at)
+        kind = raw[at]
+        if kind == _TEXT:
+            start = at + 1 + _SIZE.size
+            at = start + _SIZE.unpack_from(raw, at + 1)[0]
+            table[name] = raw[start:at].decode()
+        elif kind in _INTEGERS:
+            form = _INTEGERS[kind]
+            (table[name],) = form.unpack_from(raw, at + 1)
+            at += 1 + form.size
+        else:
+            return None, end
+    return (table if at == end else None), end
 
 
 def published(channel: int, exchange: str, key: str, properties: bytes, body: bytes, largest: int) -> bytes:
@@ -86,32 +137,36 @@ def properties(
     content_type: str, headers: Mapping[str, str | int], correlation_id: str, message_id: str, type_: str
 ) -> bytes:
     """Of a persistent message; of the last three, what is empty is left out. Texts of at most 255 bytes."""
-    flags = spec.BasicProperties.FLAG_CONTENT_TYPE | spec.BasicProperties.FLAG_HEADERS
-    flags |= spec.BasicProperties.FLAG_DELIVERY_MODE
+    flags = _ALWAYS
     parts = [_name(content_type), _table(headers), PERSISTENT]
-    for text, flag in zip((correlation_id, message_id, type_), _TEXTS, strict=True):
+    for text, flag in ((correlation_id, _CORRELATION_ID), (message_id, _MESSAGE_ID), (type_, _TYPE)):
         if text:
             flags |= flag
             parts.append(_short(text))
-    return struct.pack(">H", flags) + b"".join(parts)
+    return _FLAGS.pack(flags) + b"".join(parts)
 
 
-_TEXTS = (
+_CORRELATION_ID, _MESSAGE_ID, _TYPE = (
     spec.BasicProperties.FLAG_CORRELATION_ID,
     spec.BasicProperties.FLAG_MESSAGE_ID,
     spec.BasicProperties.FLAG_TYPE,
 )
+_ALWAYS = (
+    spec.BasicProperties.FLAG_CONTENT_TYPE | spec.BasicProperties.FLAG_HEADERS | spec.BasicProperties.FLAG_DELIVERY_MODE
+)
+_USUAL = _ALWAYS | _CORRELATION_ID | _MESSAGE_ID | _TYPE
+"""The properties of every event."""
 
 
 def _table(headers: Mapping[str, str | int]) -> bytes:
     fields = b"".join([_name(name) + _field(value) for name, value in headers.items()])
-    return struct.pack(">I", len(fields)) + fields
+    return _SIZE.pack(len(fields)) + fields
 
 
 def _field(value: str | int) -> bytes:
     if isinstance(value, str):
         text = value.encode()
-        return struct.pack(">cI", b"S", len(text)) + text
+        return b"S" + _SIZE.pack(len(text)) + text
     return struct.pack(">ci", b"I", value) if -_INT32 <= value < _INT32 else struct.pack(">cq", b"l", value)
 
 

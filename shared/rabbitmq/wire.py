@@ -23,6 +23,8 @@ MAX_HEADER_BYTES = 96 << 10
 """All headers travel in one frame, of 128 KiB by default; a publisher may have filled it, and we add to it."""
 HANDED_OUT = "x-handed-out"
 """How often a copy's original was handed out and not settled; RabbitMQ counts a copy from zero."""
+_HEAVIEST_NAME = 16 + 4 * 255 + 20
+"""A name of 255 characters, its integer, and what is around them: see `_weight`."""
 _ACQUISITIONS_SINCE = (4, 3)
 _SHORT = 255
 _INT64 = 1 << 63
@@ -76,7 +78,14 @@ def outgoing(headers: Headers, handed_out: int = 0) -> dict[str, str | int]:
     table = {short(name): _sendable(value) for name, value in headers.items() if name not in _BROKERS_OWN}
     if handed_out:
         table[HANDED_OUT] = handed_out
-    return table if sum(map(_weight, table.items())) <= MAX_HEADER_BYTES else _fitting(table)
+    fits = _is_short(table) or sum(map(_weight, table.items())) <= MAX_HEADER_BYTES
+    return table if fits else _fitting(table)
+
+
+def _is_short(table: Mapping[str, str | int]) -> bool:
+    """Whether that is seen from the lengths alone, as in every table of ours: four bytes for each character."""
+    characters = sum([len(value) for value in table.values() if type(value) is str])
+    return _HEAVIEST_NAME * len(table) + 4 * characters <= MAX_HEADER_BYTES
 
 
 def _fitting(table: Mapping[str, str | int]) -> dict[str, str | int]:
@@ -92,7 +101,9 @@ def _weight(entry: tuple[str, str | int]) -> int:
 
 
 def _sendable(value: str | int) -> str | int:
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+    if not isinstance(value, str) or value.isascii():
+        return value
+    return value.encode("utf-8", "replace").decode()
 
 
 def incoming(table: Mapping[object, object]) -> dict[str, str | int]:
@@ -102,6 +113,9 @@ def incoming(table: Mapping[object, object]) -> dict[str, str | int]:
     """
     shown: dict[str, str | int] = {}
     for key, value in table.items():
+        if type(key) is str and type(value) is str and key not in _BROKERS_OWN:
+            shown[key] = value
+            continue
         name = text_of(key)
         plain = repr(value)[:200] if name == "inbox" and isinstance(value, Mapping | list | tuple) else _plain(value)
         if plain is not None and name not in _BROKERS_OWN:

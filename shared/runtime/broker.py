@@ -89,7 +89,7 @@ class Message:
         if self.carried is None:
             return self
         body, content_type = self.carried.body()
-        return replace(self, body=body, content_type=content_type, carried=None)
+        return Message(self.id, self.to, body, self.type, content_type, self.correlation_id, self.headers)
 
     @property
     def attempt(self) -> int:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pika import frame, spec
 
-from shared.rabbitmq.frames import Delivered, delivered, properties, published
+from shared.rabbitmq.frames import Delivered, delivered, properties, published, read_properties
 
 CHANNEL, LARGEST = 3, 100
 HEADERS = {"version": 1, "cause": "id-1", "at": 1_700_000_000, "big": 1 << 40, "low": -(1 << 63), "name": "Grüße €"}
@@ -111,3 +112,52 @@ def test_frames_of_another_channel_in_between_are_left_to_pika() -> None:
 @given(st.binary(max_size=300))
 def test_no_bytes_are_taken_for_a_delivery_that_is_none(noise: bytes) -> None:
     assert delivered(noise, 0) is None
+
+
+TEXTS = st.text(max_size=60)
+
+
+@given(
+    st.dictionaries(TEXTS, st.integers(-(1 << 63), (1 << 63) - 1) | st.text(max_size=200)),
+    st.tuples(TEXTS, TEXTS, TEXTS, TEXTS),
+)
+def test_properties_are_read_as_pika_reads_them(headers: dict[str, int | str], texts: tuple[str, ...]) -> None:
+    content_type, *others = texts
+    raw = properties(content_type, headers, *others)
+    assert read_properties(raw) == spec.BasicProperties().decode(raw)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"content_encoding": "binary"},
+        {"priority": 3, "timestamp": 1_700_000_000},
+        {"type": None},
+        {"headers": None},
+        {"headers": {"x-death": [{"queue": "filter", "count": 1}], "attempt": True}},
+        {"headers": {"not UTF-8": b"\xff", "none": None}},
+        {"message_id": b"\xff", "app_id": "another", "delivery_mode": 1},
+    ],
+    ids=str,
+)
+def test_properties_of_others_are_read_as_pika_reads_them(change: dict[str, object]) -> None:
+    theirs = spec.BasicProperties(**(vars(known_to_pika()) | change))
+    raw = b"".join(theirs.encode())
+    assert read_properties(raw) == spec.BasicProperties().decode(raw)
+
+
+@given(st.data())
+def test_properties_that_were_cut_or_changed_are_read_as_pika_reads_them(data: st.DataObject) -> None:
+    """Or refused, as it refuses them."""
+    raw = bytearray(KNOWN[: data.draw(st.integers(2, len(KNOWN)))])
+    for _ in range(data.draw(st.integers(0, 2))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    assert _result(read_properties, bytes(raw)) == _result(lambda each: spec.BasicProperties().decode(each), bytes(raw))
+
+
+def _result(reading: Callable[[bytes], object], raw: bytes) -> object:
+    try:
+        return reading(raw)
+    except Exception as error:
+        return type(error)

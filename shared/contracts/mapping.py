@@ -152,13 +152,17 @@ def _sparse_object_writer(cls: type, dialect: Dialect) -> Convert:
         steps, defaults, values_of = plan()
         values = values_of(value)
         others = compress(zip(steps, values, strict=True), map(is_not, values, defaults))
-        return {name: write_member(found) for (name, default, write_member), found in others if found != default}
+        return {
+            name: found if write_member is _same else write_member(found)
+            for (name, default, write_member), found in others
+            if default is _NONE or found != default
+        }
 
     return write
 
 
 _NONE: Final = object()
-"""In place of a default: no value is the same."""
+"""In place of a default: the value is always written."""
 
 
 @cache

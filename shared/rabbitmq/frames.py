@@ -76,9 +76,11 @@ def read_properties(raw: bytes) -> spec.BasicProperties:
 
 
 def _usual_properties(raw: bytes) -> spec.BasicProperties | None:
-    if _FLAGS.unpack_from(raw) != (_USUAL,):
+    (flags,) = _FLAGS.unpack_from(raw)
+    if flags & ~_ENCODING != _USUAL:
         return None
     content_type, at = _read_short(raw, _FLAGS.size)
+    encoding, at = _read_short(raw, at) if flags & _ENCODING else (None, at)
     headers, at = _read_table(raw, at)
     correlation_id, after = _read_short(raw, at + len(PERSISTENT))
     message_id, after = _read_short(raw, after)
@@ -86,7 +88,7 @@ def _usual_properties(raw: bytes) -> spec.BasicProperties | None:
     if headers is None or after != len(raw):
         return None
     return spec.BasicProperties(
-        content_type, None, headers, raw[at], None, correlation_id, None, None, message_id, None, type_
+        content_type, encoding, headers, raw[at], None, correlation_id, None, None, message_id, None, type_
     )
 
 
@@ -154,19 +156,24 @@ _CORRELATION_ID, _MESSAGE_ID, _TYPE = (
 _ALWAYS = (
     spec.BasicProperties.FLAG_CONTENT_TYPE | spec.BasicProperties.FLAG_HEADERS | spec.BasicProperties.FLAG_DELIVERY_MODE
 )
-_USUAL = _ALWAYS | _CORRELATION_ID | _MESSAGE_ID | _TYPE
-"""The properties of every event."""
+_USUAL, _ENCODING = _ALWAYS | _CORRELATION_ID | _MESSAGE_ID | _TYPE, spec.BasicProperties.FLAG_CONTENT_ENCODING
+"""The properties of every event; what `publisher` sends has an encoding too."""
 
 
 def _table(headers: Mapping[str, str | int]) -> bytes:
-    fields = b"".join([_name(name) + _field(value) for name, value in headers.items()])
+    parts = list[bytes]()
+    for name, value in headers.items():
+        if isinstance(value, str):
+            text = value.encode()
+            parts += (_name(name), b"S", _SIZE.pack(len(text)), text)
+        else:
+            parts += (_name(name), _integer(value))
+    fields = b"".join(parts)
     return _SIZE.pack(len(fields)) + fields
 
 
-def _field(value: str | int) -> bytes:
-    if isinstance(value, str):
-        text = value.encode()
-        return b"S" + _SIZE.pack(len(text)) + text
+@lru_cache(256)
+def _integer(value: int) -> bytes:
     return struct.pack(">ci", b"I", value) if -_INT32 <= value < _INT32 else struct.pack(">cq", b"l", value)
 
 

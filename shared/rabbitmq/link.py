@@ -40,7 +40,12 @@ class Link(pika.SelectConnection):
     def publish(self, channel: int, exchange: str, key: str, properties: bytes, body: bytes) -> None:
         """Mandatory, on an open channel."""
         message = published(channel, exchange, key, properties, body, self._body_max_length)
-        self._output_marshaled_frames([message])
+        transport: Any = self._transport
+        if transport is not None and transport._tx_buffered_byte_count:  # noqa: SLF001
+            transport._buffer_tx_data(message)  # noqa: SLF001  it is about to send what came before
+            self.bytes_sent += len(message)
+        else:
+            self._output_marshaled_frames([message])
 
     def _proto_connection_made(self, transport: Any) -> None:
         """Pika would make three system calls to send a message, and two to receive one of 5 KB."""

@@ -75,7 +75,11 @@ def text_of(value: object) -> str:
 
 def outgoing(headers: Headers, handed_out: int = 0) -> dict[str, str | int]:
     """Headers as they go to the wire; of a table that no frame would hold, the largest of a stranger stay behind."""
-    table = {short(name): _sendable(value) for name, value in headers.items() if name not in _BROKERS_OWN}
+    table = {
+        short(name): _in_utf_8(value) if isinstance(value, str) and not value.isascii() else value
+        for name, value in headers.items()
+        if name not in _BROKERS_OWN
+    }
     if handed_out:
         table[HANDED_OUT] = handed_out
     fits = _is_short(table) or sum(map(_weight, table.items())) <= MAX_HEADER_BYTES
@@ -100,10 +104,8 @@ def _weight(entry: tuple[str, str | int]) -> int:
     return 16 + 4 * len(name) + (4 * len(value) if isinstance(value, str) and not value.isascii() else len(str(value)))
 
 
-def _sendable(value: str | int) -> str | int:
-    if not isinstance(value, str) or value.isascii():
-        return value
-    return value.encode("utf-8", "replace").decode()
+def _in_utf_8(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def incoming(table: Mapping[object, object]) -> dict[str, str | int]:

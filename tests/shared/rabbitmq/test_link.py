@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from pika import frame
 from pika.callback import CallbackManager
 
-from shared.rabbitmq.frames import Delivered
+from shared.rabbitmq.frames import Delivered, published
 from shared.rabbitmq.link import SEND_BYTES, Link, _Channel, _Outgoing
-from tests.shared.rabbitmq.test_frames import CHANNEL, as_delivery
+from tests.shared.rabbitmq.test_frames import CHANNEL, KNOWN, as_delivery
 
 BODIES = [b"", b"first", b"x" * 900, b"in two frames" * 9, b"\xce" * 40, b"", b"last"]
 STREAM = b"".join(
@@ -64,3 +64,35 @@ def test_what_waits_to_be_sent_is_joined_in_few_pieces(size: int) -> None:
     assert b"".join(outgoing) == b"".join(messages)
     assert len(outgoing) <= 20 * size // SEND_BYTES + 1
     assert max(map(len, outgoing)) < SEND_BYTES + size
+
+
+@pytest.mark.parametrize("waiting", [0, 3])
+def test_every_message_is_written_whether_others_wait_or_not(waiting: int) -> None:
+    """The transport is told to send by the first; those after it are joined to what waits."""
+    transport = Transport()
+    link: Any = Link.__new__(Link)
+    link._transport, link._body_max_length, link.bytes_sent, link.frames_sent = transport, 100, 0, 0
+    if waiting:
+        transport.write(b"x" * waiting)
+    for body in BODIES:
+        link.publish(CHANNEL, "postroom", "filter", KNOWN, body)
+    sent = b"".join(published(CHANNEL, "postroom", "filter", KNOWN, body, 100) for body in BODIES)
+    assert b"".join(transport.joined) == b"x" * waiting + sent
+    assert transport.told == 1
+    assert link.bytes_sent == len(sent)
+
+
+class Transport:
+    """What pika's transport does with what it is given, up to the socket."""
+
+    def __init__(self) -> None:
+        self.joined, self.told, self._tx_buffered_byte_count = _Outgoing(), 0, 0
+
+    def write(self, data: bytes) -> None:
+        """Keep it, and wait for the socket when nothing waited before."""
+        self.told += not self._tx_buffered_byte_count
+        self._buffer_tx_data(data)
+
+    def _buffer_tx_data(self, data: bytes) -> None:
+        self.joined.append(data)
+        self._tx_buffered_byte_count += len(data)

@@ -16,6 +16,7 @@ from shared.embedded.relay import Relay
 from shared.runtime.crash_points import crash_point
 from shared.runtime.worker import Worker
 from shared.store.batch import BufferedBatch
+from shared.store.firings import Firings
 from shared.store.mails import Mails
 from shared.store.outbox import Outbox
 from shared.store.people import People
@@ -103,7 +104,7 @@ def without_the_barrier_before(*writes: tuple[type[Any], str]) -> Callable[[Put]
 def _in_the_phase_before(write: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(write)
     def early(self: Any, *args: Any, **keys: Any) -> Any:
-        batch = self.documents._mine.batch
+        batch = (self._documents if isinstance(self, Firings) else self.documents)._mine.batch  # type: ignore[attr-defined]
         attempt = batch and batch._attempt
         if attempt and len(attempt.phases) > 1 and not attempt.phases[-1]:
             attempt.phases.pop()
@@ -204,9 +205,11 @@ BATCH_PLANTS: Final[Mapping[str, Callable[[Put], None]]] = {
     "phases-in-reverse": phases_in_reverse,
     "settled-before-the-last-phase": settled_before_the_last_phase,
     "barrier-left-out": barrier_left_out,
+    "no-barrier-before-the-commit": without_the_barrier_before((Records, "commit"), (Records, "create_once")),
     "no-barrier-before-effects": without_the_barrier_before(*EFFECTS),
     "no-barrier-before-the-outcome": without_the_barrier_before((Mails, "finish")),
     "no-barrier-before-pending-goes": without_the_barrier_before((Records, "forget")),
+    "no-barrier-before-the-firing": without_the_barrier_before((Firings, "keep")),
     "documents-of-others-unseen": others_unseen("_left"),
     "queries-without-others": others_unseen("_refuse_changed"),
     "counts-without-others": others_unseen("count"),

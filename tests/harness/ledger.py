@@ -80,10 +80,13 @@ def _records(store: Documents) -> Iterator[Breach]:
     for each in records:
         if each["pending"]:
             yield Breach("left over", f"{each['number']} has entries that were never let go: {len(each['pending'])}")
-    known = {each["_id"] for each in records}
+    known = {each["_id"]: each["number"] for each in records}
+    for answer in store.find("outbox", {}):
+        if answer["record_id"] in known and answer["record"] != known[answer["record_id"]]:
+            yield Breach("numbers", f"{answer['subject']!r} is about {known[answer['record_id']]}")
     for mail in store.find("mails", {}):
         labels = [label["id"] for label in mail["records"]]
-        if len(set(labels)) < len(labels) or not set(labels) <= known:
+        if len(set(labels)) < len(labels) or not set(labels) <= known.keys():
             yield Breach("labels", f"the records of {mail['subject']!r} are {mail['records']}")
         if mail["outcome"] == "recorded" and not labels:
             yield Breach("records", f"{mail['subject']!r} is recorded, but names no record")
@@ -133,6 +136,7 @@ def effects(store: Documents) -> Effects:
             (d["mail_id"], d["stage"], d["queue"], d["state"], d["incident"] is None)
             for d in store.find("dead_letters", {})
         ),
+        "firings": _counted((f["_id"], len(f["emitted"])) for f in store.find("firings", {})),
         "journal": _journal(store),
     }
 

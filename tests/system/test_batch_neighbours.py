@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -14,17 +14,24 @@ from tests.harness import ledger, neighbours
 from tests.harness.batch_plants import BATCH_PLANTS
 from tests.harness.ledger import Breach, Effects
 from tests.harness.mails import Sent
-from tests.harness.neighbours import BEFORE_THE_WRITER, desk, prepared, replies
+from tests.harness.neighbours import (
+    BEFORE_THE_WRITER,
+    OTHERS,
+    copied,
+    desk,
+    one_after_the_other,
+    prepared,
+    replies,
+    with_others,
+    work_elsewhere,
+)
 
 pytestmark = pytest.mark.timeout(300)
 """Seconds: many runs, and a machine may be busy."""
-ALONE = 1
-"""Mails of a batch that has no neighbours."""
-OTHERS = "others"
-"""The queues of the other desk, in its folder."""
 FREE = ("notifications", "journal")
 """What depends on which of several replies is first: the limits on automatic mail look at what was sent before."""
-Race = Callable[[Path], Sequence[Breach]]
+Race = Callable[[Path], Iterator[list[Breach]]]
+"""Overtakes a desk before each round of writing in turn, and says what is wrong afterwards."""
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +44,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def alone(place: Path) -> Effects:
     """What the mails of `together` do when each is a batch of its own."""
     return one_after_the_other(place / "alone", neighbours.together())
-
-
-def one_after_the_other(folder: Path, sent: Sequence[Sent]) -> Effects:
-    """What these mails do when each is a batch of its own."""
-    prepared(folder, sent, width=ALONE)
-    with desk(folder, width=ALONE) as made:
-        made.work()
-        return ledger.effects(made.app.documents)
 
 
 def in_one_batch(folder: Path, alone: Effects) -> list[Breach]:
@@ -69,7 +68,7 @@ def test_mails_that_are_answered_take_part_in_their_batch(tmp_path: Path, monkey
     prepared(tmp_path, [*replies("One"), *neighbours.new("Fire")])
     with desk(tmp_path) as made:
         made.work()
-        assert made.app.documents.count("outbox", {}) == 3
+        assert made.app.documents.count("outbox", {}) == len(neighbours.earlier()) + 2
     assert alone == []
 
 
@@ -97,44 +96,41 @@ def same_messages(place: Path) -> Race:
 def same_record(place: Path) -> Race:
     """Two desks with replies to one record."""
     sent, others = [*replies("One", "Two"), *neighbours.new("Three")], replies("Four", "Five")
-    ready = prepared(place / "record", sent)
-    with desk(ready, OTHERS) as other:
-        other.app.broker.declare()
-        other.hand_in(others)
-        other.work(*BEFORE_THE_WRITER)
+    ready = with_others(place / "record", sent, others, *BEFORE_THE_WRITER)
     undisturbed = one_after_the_other(place / "one after the other", [*sent, *others])
-    return lambda folder: [
-        each for each in overtaken(ready, folder, [*sent, *others], undisturbed) if each.invariant not in FREE
-    ]
+    return lambda folder: (
+        [each for each in found if each.invariant not in FREE]
+        for found in overtaken(ready, folder, [*sent, *others], undisturbed)
+    )
 
 
-def overtaken(ready: Path, folder: Path, sent: Sequence[Sent], undisturbed: Effects) -> list[Breach]:
-    """What is wrong when another desk does all its work before one round of writing of this one; before any round."""
-    found = list[Breach]()
+def overtaken(ready: Path, folder: Path, sent: Sequence[Sent], undisturbed: Effects) -> Iterator[list[Breach]]:
+    """What is wrong when another desk does all its work before a round of writing of this one; before each in turn."""
     for round_ in count(1):
-        data = shutil.copytree(ready, folder / str(round_))
+        data = copied(ready, folder / str(round_))
         with desk(data) as slow:
             slow.store.before_writing = lambda now, then=round_, data=data: (
-                _work_elsewhere(data) if now == then else None
+                work_elsewhere(data) if now == then else None
             )
             slow.work()
             if slow.store.writing < round_:
-                return found
-            found += ledger.breaches(slow.app, [*neighbours.earlier(), *sent], undisturbed)
-    raise AssertionError("unreachable")
+                return
+            yield ledger.breaches(slow.app, [*neighbours.earlier(), *sent], undisturbed)
 
 
-def _work_elsewhere(folder: Path) -> None:
-    with desk(folder, OTHERS) as other:
-        other.work()
+def harmless(runs: Iterable[list[Breach]]) -> bool:
+    """Whether there were runs, and none of them broke anything."""
+    found = list(runs)
+    assert [breaches for breaches in found if breaches] == []
+    return bool(found)
 
 
 def test_a_desk_that_is_overtaken_with_the_same_mails_does_each_thing_once(tmp_path: Path, same_messages: Race) -> None:
-    assert same_messages(tmp_path) == []
+    assert harmless(same_messages(tmp_path))
 
 
 def test_a_desk_whose_record_is_changed_by_another_one_loses_no_update(tmp_path: Path, same_record: Race) -> None:
-    assert same_record(tmp_path) == []
+    assert harmless(same_record(tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -150,4 +146,4 @@ def test_a_batch_that_overlooks_others_is_caught(
 ) -> None:
     run: Race = request.getfixturevalue(race)
     BATCH_PLANTS[plant](monkeypatch.setattr)
-    assert broken in {breach.invariant for breach in run(tmp_path)}
+    assert any(broken in {breach.invariant for breach in found} for found in run(tmp_path))

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import combinations
@@ -17,7 +19,8 @@ from itertools import combinations
 import pytest
 
 from shared.runtime.crash_points import BOUNDARIES
-from tests.harness.bench import FORMS, Bench, Scene
+from tests.harness import mails
+from tests.harness.bench import FORMS, ROOT, Bench, Scene
 from tests.harness.ledger import Effects
 
 pytestmark = pytest.mark.timeout(1200)
@@ -99,6 +102,18 @@ def test_a_kill_at_any_boundary_does_no_harm(bench: Bench, undisturbed: Effects,
     boundaries = bench.scene(**form).boundaries()
     crashes = [(each,) for each in sampled(boundaries, 2)]
     survives(bench, undisturbed, crashes, **form)
+
+
+def test_a_kill_of_the_command_as_a_user_starts_it_does_no_harm(bench: Bench) -> None:
+    """A process that nothing has prepared, other than those that `bench` forks."""
+    scene = bench.scene(mails.many(3))
+    assert scene.run(until="handed in") == 0
+    command = [sys.executable, "-m", "services.cli.main", "up", "--once", "--data", str(scene.folder / "data")]
+    for environment, code in (({"POSTROOM_CRASH_AT": "writer.committed:2"}, -signal.SIGKILL), ({}, 0)):
+        ended = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, check=False)
+        assert ended.returncode == code, ended.stderr
+    assert scene.breaches() == []
+    scene.remove()
 
 
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)

@@ -16,14 +16,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import shared.embedded.file
 from services import pipeline, runner
 from services.queues import QUEUES
+from services.schedule.source import ScheduleSource
 from shared.app import App, Location
-from shared.clock import SystemClock
+from shared.clock import FixedClock, SystemClock
 from shared.embedded.broker import EmbeddedBroker, EmbeddedConsumer
 from shared.embedded.documents import EmbeddedDocuments
 from shared.intake import RawMail
@@ -48,7 +50,8 @@ class Job:
 
     Seconds: `lease`; `patience`, how long to wait for quiet on RabbitMQ; `busy`, how long for a locked data file.
     `file_limit`, `memory_limit`: bytes beyond which no file, or the process itself, may grow. `stages`: the workers of
-    these alone, as containers have it.
+    these alone, as containers have it. `at`: what a clock that stands shows, in ISO format; the app is opened as
+    commands open it.
     """
 
     data: str
@@ -67,6 +70,7 @@ class Job:
     file_limit: int = 0
     memory_limit: int = 0
     stages: tuple[str, ...] = ()
+    at: str = ""
 
 
 class Unbatched(EmbeddedDocuments):
@@ -99,6 +103,9 @@ def _marked(collection: str, answer: Any) -> Any:
 
 def open_app(job: Job) -> App:
     """The composition root with quick tiers, short leases, and the store that the job asks for."""
+    if job.at:
+        place = Location(Path(job.data), job.broker_url, job.store_url)
+        return App.open(place, QUEUES, FixedClock(datetime.fromisoformat(job.at)))
     documents = open_store(job)
     documents.ensure(INDEXES)
     broker = open_broker(job, documents)
@@ -216,12 +223,18 @@ def work_apart(app: App, stages: Sequence[str], stop: threading.Event) -> None:
         thread.join()
 
 
+def until_done(app: App, _: Job) -> None:
+    """What is due by the clock, and all stages until they are quiet, as `postroom up --once`."""
+    ScheduleSource(app).once()
+    runner.run_all(app, threading.Event(), once=True, sources=False)
+
+
 def only_hand_in(app: App, job: Job) -> None:
     """Nobody works."""
 
 
 WORK: dict[str, Callable[[App, Job], None]] = {
-    "quiet": until_quiet, "stopped": until_stopped, "handed in": only_hand_in,
+    "quiet": until_quiet, "stopped": until_stopped, "handed in": only_hand_in, "done": until_done,
 }  # fmt: skip
 
 

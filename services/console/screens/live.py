@@ -74,7 +74,8 @@ def live(visit: Visit) -> Response:
 
 
 async def _news(app: App, stopping: threading.Event) -> AsyncIterator[str]:
-    seen, ends, said = await run_in_threadpool(WATCH.look, app), time.monotonic() + STREAM_SECONDS, time.monotonic()
+    """Always says what the first look shows: the page may be older than its stream, and have missed a change."""
+    seen, ends, said = "", time.monotonic() + STREAM_SECONDS, time.monotonic()
     yield "retry: 3000\n\n"
     while time.monotonic() < ends:
         for _ in range(STEPS):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -414,6 +415,23 @@ def test_streams_do_not_wait_for_one_that_looks(desk: Desk, monkeypatch: pytest.
     go_on.set()
     first.join()
     assert watch.look(desk.app) == "seen"
+
+
+def test_a_page_looks_again_once_its_stream_begins_and_then_after_changes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change between a page and its stream is seen; while nothing changes, nothing is fetched again."""
+    states = iter(["at rest", "at rest", "at rest", "a new mail", "a new mail", "a new mail"])
+    monkeypatch.setattr(live_screen, "WATCH", SimpleNamespace(look=lambda _: next(states)))
+    for name, seconds in (("LOOK_SECONDS", 0.0), ("STILL_SECONDS", 0.0)):
+        monkeypatch.setattr(live_screen, name, seconds)
+
+    async def said() -> list[str]:
+        stream = live_screen._news(desk.app, threading.Event())
+        return [await anext(stream) for _ in range(7)]
+
+    look, still = "event: look\ndata: again\n\n", ": still here\n\n"
+    assert run_apart(said()) == ["retry: 3000\n\n", look, still, still, look, still, still]
 
 
 def test_an_origin_that_cannot_be_read_is_foreign() -> None:

@@ -13,8 +13,10 @@ from functools import lru_cache
 from pika import spec
 
 from shared.lazy_dataclass import dataclass
+from shared.rabbitmq import wire
+from shared.runtime.broker import Message
 
-PERSISTENT, MANDATORY = b"\x02", b"\x01"
+PERSISTENT, MANDATORY, OPTIONAL = b"\x02", b"\x01", b"\x00"
 _END = bytes([spec.FRAME_END])
 _FRAME, _METHOD = struct.Struct(">BHI"), struct.Struct(">BHII")
 _HEADER = struct.Struct(">BHIHHQ")
@@ -25,7 +27,8 @@ _TAG, _PUBLISH, _CONTENT, _FLAGS = (
     struct.Struct(">H"),
 )
 _SIZE, _TEXT, _INTEGERS = struct.Struct(">I"), ord("S"), {ord("I"): struct.Struct(">i"), ord("l"): struct.Struct(">q")}
-_AROUND = _FRAME.size + len(_END)
+AROUND = _FRAME.size + len(_END)
+"""Bytes of a frame besides its content."""
 _INT32 = 1 << 31
 
 
@@ -49,16 +52,16 @@ def delivered(buffer: bytes, at: int) -> Delivered | None:
         kind, channel, size, method = _METHOD.unpack_from(buffer, at)
         if kind != spec.FRAME_METHOD or method != spec.Basic.Deliver.INDEX:
             return None
-        header = at + size + _AROUND
+        header = at + size + AROUND
         kind, same_channel, size, _, _, length = _HEADER.unpack_from(buffer, header)
-        body = header + size + _AROUND
+        body = header + size + AROUND
         if (kind, same_channel) != (spec.FRAME_HEADER, channel):
             return None
         if length and _FRAME.unpack_from(buffer, body) != (spec.FRAME_BODY, channel, length):
             return None
     except struct.error:
         return None
-    end = body + length + _AROUND if length else body
+    end = body + length + AROUND if length else body
     if end > len(buffer) or not buffer[header - 1] == buffer[body - 1] == buffer[end - 1] == spec.FRAME_END:
         return None
     number, bits = _TAG.unpack_from(buffer, at + _METHOD.size + 1 + buffer[at + _METHOD.size])
@@ -76,11 +79,9 @@ def read_properties(raw: bytes) -> spec.BasicProperties:
 
 
 def _usual_properties(raw: bytes) -> spec.BasicProperties | None:
-    (flags,) = _FLAGS.unpack_from(raw)
-    if flags & ~_ENCODING != _USUAL:
+    if _FLAGS.unpack_from(raw) != (_USUAL,):
         return None
     content_type, at = _read_short(raw, _FLAGS.size)
-    encoding, at = _read_short(raw, at) if flags & _ENCODING else (None, at)
     headers, at = _read_table(raw, at)
     correlation_id, after = _read_short(raw, at + len(PERSISTENT))
     message_id, after = _read_short(raw, after)
@@ -88,7 +89,7 @@ def _usual_properties(raw: bytes) -> spec.BasicProperties | None:
     if headers is None or after != len(raw):
         return None
     return spec.BasicProperties(
-        content_type, encoding, headers, raw[at], None, correlation_id, None, None, message_id, None, type_
+        content_type, None, headers, raw[at], None, correlation_id, None, None, message_id, None, type_
     )
 
 
@@ -119,10 +120,17 @@ def _read_table(raw: bytes, at: int) -> tuple[dict[str, str | int] | None, int]:
     return (table if at == end else None), end
 
 
-def published(channel: int, exchange: str, key: str, properties: bytes, body: bytes, largest: int) -> bytes:
-    """A mandatory `basic.publish` with its content; `largest`: bytes of a body that one frame holds."""
+def published(
+    channel: int, exchange: str, key: str, properties: bytes, body: bytes, largest: int, *, mandatory: bool = True
+) -> bytes:
+    """A `basic.publish` with its content; `largest`: bytes of a body that one frame holds."""
     header = _CONTENT.pack(spec.Basic.INDEX, 0, len(body)) + properties
-    parts = [_publish(channel, exchange, key), _FRAME.pack(spec.FRAME_HEADER, channel, len(header)), header, _END]
+    parts = [
+        _publish(channel, exchange, key, mandatory),
+        _FRAME.pack(spec.FRAME_HEADER, channel, len(header)),
+        header,
+        _END,
+    ]
     for start in range(0, len(body), largest):
         part = body[start : start + largest]
         parts += (_FRAME.pack(spec.FRAME_BODY, channel, len(part)), part, _END)
@@ -130,9 +138,21 @@ def published(channel: int, exchange: str, key: str, properties: bytes, body: by
 
 
 @lru_cache(256)
-def _publish(channel: int, exchange: str, key: str) -> bytes:
-    arguments = _PUBLISH.pack(spec.Basic.Publish.INDEX, 0) + _short(exchange) + _short(key) + MANDATORY
+def _publish(channel: int, exchange: str, key: str, mandatory: bool) -> bytes:
+    arguments = _PUBLISH.pack(spec.Basic.Publish.INDEX, 0) + _short(exchange) + _short(key)
+    arguments += MANDATORY if mandatory else OPTIONAL
     return _FRAME.pack(spec.FRAME_METHOD, channel, len(arguments)) + arguments + _END
+
+
+def properties_of(message: Message, handed_out: int = 0) -> bytes:
+    """The properties of a message as it is published; `handed_out`: see `wire.HANDED_OUT`."""
+    return properties(
+        content_type=wire.short(message.content_type),
+        headers=wire.outgoing(message.headers, handed_out),
+        correlation_id=wire.short(message.correlation_id),
+        message_id=wire.short(message.id),
+        type_=wire.short(message.type),
+    )
 
 
 def properties(
@@ -156,8 +176,8 @@ _CORRELATION_ID, _MESSAGE_ID, _TYPE = (
 _ALWAYS = (
     spec.BasicProperties.FLAG_CONTENT_TYPE | spec.BasicProperties.FLAG_HEADERS | spec.BasicProperties.FLAG_DELIVERY_MODE
 )
-_USUAL, _ENCODING = _ALWAYS | _CORRELATION_ID | _MESSAGE_ID | _TYPE, spec.BasicProperties.FLAG_CONTENT_ENCODING
-"""The properties of every event; what `publisher` sends has an encoding too."""
+_USUAL = _ALWAYS | _CORRELATION_ID | _MESSAGE_ID | _TYPE
+"""The properties of every event."""
 
 
 def _table(headers: Mapping[str, str | int]) -> bytes:

@@ -1,8 +1,8 @@
 """Publishing in batches, declaring and counting on RabbitMQ: everything but a worker's own connection.
 
 Reads messages; returns when they are confirmed, or raises Postroom's own errors. Separate, because here calls block and
-kombu holds the connections, while a worker (`consumer`) never blocks. kombu's own `confirm_publish` waits for each
-message; here a batch is sent at once and its confirms are awaited together.
+kombu holds the connections, while a worker (`consumer`) never blocks. kombu sends each message alone, and its
+`confirm_publish` waits for each; here a batch is written together and its confirms are awaited together.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from kombu.utils.functional import lazy
 
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.lazy_dataclass import dataclass
-from shared.rabbitmq import wire
+from shared.rabbitmq import frames, wire
 from shared.rabbitmq.confirms import Confirms, Verdict
 from shared.rabbitmq.endpoint import Endpoint
 from shared.runtime.broker import Message, Unroutable
@@ -33,7 +33,8 @@ Answer = TypeVar("Answer")
 _MAX_CONNECTIONS = 8
 """Connections in the pool; further threads wait for a free one."""
 _ATTEMPTS, _RETRY_SECONDS = 4, 2.0
-_PERSISTENT = 2
+_SEND_BYTES = 256 << 10
+"""Written together."""
 _BROKEN = (amqp.AMQPError, OSError, AttributeError)
 """py-amqp raises AttributeError, too, when the connection is lost during a call."""
 
@@ -51,45 +52,48 @@ class PooledConnection:
         self._heard = 0.0
         self._confirms: Confirms[Message] = Confirms()
         self._refused: list[tuple[Message, Verdict]] = []
-        self._producer: kombu.Producer | None = None
+        self._channel: Any = None
         connection.transport_options["on_blocked"] = self._on_blocked
         connection.transport_options["on_unblocked"] = lambda: self._on_blocked("")
 
     def publish(self, messages: Sequence[Message], exchange: str, *, mandatory: bool) -> None:
         """Send all, then wait for all confirms. Raises Unroutable or Unavailable; then use another connection."""
-        producer = self._ready()
+        channel, waiting = self._ready(), bytearray()
         for message in messages:
             self._confirms.sent(message, wire.short(message.id), message.to)
-            self._send(producer, message, exchange, mandatory=mandatory)
+            waiting += self._frames(channel, message, exchange, mandatory=mandatory)
+            if len(waiting) >= _SEND_BYTES:
+                self._send(channel.connection, waiting)
+                waiting = bytearray()
+        self._send(channel.connection, waiting)
         self._wait()
         if self._refused:
             raise _refusal(*self._refused[0])
 
-    def _ready(self) -> kombu.Producer:
-        if self._producer is None:
+    def _ready(self) -> Any:
+        if self._channel is None:
             channel = self.connection.channel()
             channel.confirm_select()
             channel.events["basic_ack"].add(lambda tag, multiple: self._answered(tag, multiple, ok=True))
             channel.events["basic_nack"].add(lambda tag, multiple: self._answered(tag, multiple, ok=False))
-            self._producer = kombu.Producer(channel, auto_declare=False, on_return=self._on_return)
-        return self._producer
+            channel.events["basic_return"].add(self._on_return)
+            self._channel = channel
+        return self._channel
 
-    def _send(self, producer: kombu.Producer, message: Message, exchange: str, *, mandatory: bool) -> None:
-        producer.publish(
-            message.body,
-            exchange=exchange,
-            routing_key=message.to,
-            mandatory=mandatory,
-            delivery_mode=_PERSISTENT,
-            content_type=wire.short(message.content_type),
-            content_encoding="binary",
-            headers=wire.outgoing(message.headers),
-            message_id=wire.short(message.id),
-            type=wire.short(message.type),
-            correlation_id=wire.short(message.correlation_id),
-            timeout=self.confirm_seconds,
-            retry=False,
-        )
+    def _frames(self, channel: Any, message: Message, exchange: str, *, mandatory: bool) -> bytes:
+        properties = frames.properties_of(message)
+        largest = channel.connection.frame_max - frames.AROUND
+        number = channel.channel_id
+        return frames.published(number, exchange, message.to, properties, message.body, largest, mandatory=mandatory)
+
+    def _send(self, connection: Any, data: bytes | bytearray) -> None:
+        """Read first what the broker has said meanwhile: it may have closed the channel, or block publishers."""
+        with contextlib.suppress(TimeoutError):
+            while True:
+                connection.drain_events(timeout=0)
+        with connection.transport.having_timeout(self.confirm_seconds):
+            connection.transport.write(data)
+        connection.bytes_sent += 1  # py-amqp counts writes here, and sends a heartbeat when there were none
 
     def _wait(self) -> None:
         """Silence counts from the last sending, or the last answer: a large batch may take its time."""

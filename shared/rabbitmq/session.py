@@ -418,7 +418,8 @@ class Session:
     def _publish(self, pending: PendingSettlement, post: Post) -> None:
         message, exchange = post.message, post.exchange or self.names.work
         self._confirms.sent((pending, post), wire.short(message.id), message.to)
-        self._link.publish(self._channel.channel_number, exchange, message.to, _properties(post), message.body)
+        properties = frames.properties_of(message, post.handed_out)
+        self._link.publish(self._channel.channel_number, exchange, message.to, properties, message.body)
         crash_point("broker.published")
 
     def _on_return(self, _channel: Channel, method: spec.Basic.Return, properties: Any, _body: bytes) -> None:
@@ -494,17 +495,6 @@ def refusal(post: Post, verdict: Verdict) -> PostroomError:
     if verdict is Verdict.RETURNED:
         return Unroutable(f"no queue takes messages for {to!r}: the topology is incomplete")
     return Unavailable(f"RabbitMQ refuses messages for {to!r}: the queue is full or has no leader")
-
-
-def _properties(post: Post) -> bytes:
-    message = post.message
-    return frames.properties(
-        content_type=wire.short(message.content_type),
-        headers=wire.outgoing(message.headers, post.handed_out),
-        correlation_id=wire.short(message.correlation_id),
-        message_id=wire.short(message.id),
-        type_=wire.short(message.type),
-    )
 
 
 def _split(numbers: list[int], first_left: int | None) -> tuple[list[int], list[int]]:

@@ -62,6 +62,11 @@ def test_what_we_publish_is_what_pika_reads(size: int) -> None:
     assert all(len(part) <= LARGEST for part in parts)
 
 
+def test_a_message_that_nobody_has_to_take_is_not_mandatory() -> None:
+    method, _, _ = read_by_pika(published(CHANNEL, "events", "mail.rejected", KNOWN, b"x", LARGEST, mandatory=False))
+    assert not method.mandatory
+
+
 def test_what_is_empty_is_left_out_but_the_content_type() -> None:
     _, found, _ = read_by_pika(published(CHANNEL, "", "queue", properties("", {}, "", "", ""), b"", LARGEST))
     assert found == spec.BasicProperties(content_type="", headers={}, delivery_mode=2)

@@ -50,6 +50,10 @@ MANY = 2000
 """Documents with one value of an array, from which on a page of them is looked for in its order."""
 MOST_SEEN = 4096
 """Documents that are remembered in a transaction."""
+MOST_ANSWERS, SHORT_ANSWER = 256, 4
+"""Questions to a collection whose answers are remembered until it is written to, and documents in one of them."""
+_ANSWERS = ""
+"""In place of the id of a document: what was found in its collection."""
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _TAG = "\U0010fffe"
 """Begins the column form of what SQLite has no type for, and sorts behind every other text."""
@@ -111,7 +115,7 @@ class EmbeddedDocuments:
                 table.add(db, document)
         except sqlite3.IntegrityError:
             return False
-        self._remember(collection, document["_id"], document)
+        self._wrote(collection, document["_id"], document)
         return True
 
     def insert_many(self, collection: str, documents: Sequence[Document]) -> int:
@@ -120,7 +124,10 @@ class EmbeddedDocuments:
             return int(self.insert(collection, documents[0]))
         checked, table = [check_document(document) for document in documents], self._table(collection)
         with self.file.writing() as db:
-            return table.add_new(db, checked)
+            number = table.add_new(db, checked)
+        for each in checked:  # one that was there already stays as it was
+            self._forget(collection, each["_id"])
+        return number
 
     def get_fresh(self, collection: str, id_: str) -> Document | None:
         """One document by `_id`."""
@@ -152,10 +159,33 @@ class EmbeddedDocuments:
             seen.clear()
         seen[collection, id_] = document
 
+    def _wrote(self, collection: str, id_: str, document: Document | None) -> None:
+        """Keep what was written, in place of what was found before."""
+        self._forget(collection, id_)
+        self._remember(collection, id_, document)
+
+    def _forget(self, collection: str, id_: str) -> None:
+        """Forget a document, and what was found in its collection."""
+        if seen := self.file.seen:
+            seen.pop((collection, id_), None)
+            seen.pop((collection, _ANSWERS), None)
+
     def find(
         self, collection: str, where: Filter, *, sort: Sort = (), limit: int = 0, skip: int = 0
     ) -> Iterator[Document]:
         """Matching documents, as they stood when the first one was asked for."""
+        seen = self.file.seen
+        if seen is None or not limit:
+            return self._find(collection, where, sort, limit, skip)
+        answers: dict[str, list[Document]] = seen.setdefault((collection, _ANSWERS), {})
+        asked = repr((where, sort, limit, skip))
+        if (answer := answers.get(asked)) is None:
+            answer = list(self._find(collection, where, sort, limit, skip))
+            if len(answers) < MOST_ANSWERS and len(answer) <= SHORT_ANSWER:
+                answers[asked] = answer
+        return iter(answer)
+
+    def _find(self, collection: str, where: Filter, sort: Sort, limit: int, skip: int) -> Iterator[Document]:
         where = check_filter(where)
         check_window(limit, skip)
         table = self._table(collection)
@@ -207,7 +237,7 @@ class EmbeddedDocuments:
                     table.put(db, after, found)
         except sqlite3.IntegrityError as error:
             raise _taken(collection) from error
-        self._remember(collection, after["_id"], after)
+        self._wrote(collection, after["_id"], after)
         return True
 
     def _first(self, collection: str, where: Filter) -> Document | None:
@@ -230,7 +260,7 @@ class EmbeddedDocuments:
                 table.put(db, after, before) if before else table.add(db, after)
         except sqlite3.IntegrityError as error:
             raise _taken(collection) from error
-        self._remember(collection, id_, after)
+        self._wrote(collection, id_, after)
         return after
 
     def next_number(self, collection: str, id_: str, count: int = 1) -> int:
@@ -247,7 +277,7 @@ class EmbeddedDocuments:
                 table.add(db, document)
         except sqlite3.IntegrityError as error:
             raise _taken(collection) from error
-        self._remember(collection, document["_id"], document)
+        self._wrote(collection, document["_id"], document)
 
     def delete(self, collection: str, where: Filter) -> int:
         """Delete what matches."""
@@ -256,38 +286,36 @@ class EmbeddedDocuments:
             ids = [document["_id"] for document in self.find(collection, where)]
             for id_ in ids:
                 table.remove(db, id_)
-                self._remember(collection, id_, None)
+                self._wrote(collection, id_, None)
         return len(ids)
 
     def put_blob(self, content: bytes, sha256: str | None = None) -> str:
         """Keep bytes once, in rows of 1 MiB."""
         sha = sha256 or hashlib.sha256(content).hexdigest()
-        if not self.has_blob(sha):
+        if self.file.seen is not None or not self.has_blob(sha):  # within a transaction to look costs a statement more
             self._upload(content, sha)
         return sha
 
     def _upload(self, content: bytes, sha: str) -> None:
-        """Write the rows, then the blob under its hash."""
+        """Write the blob under its hash, and its rows unless it was there."""
         file = f"{time.time_ns():016x}{uuid.uuid4().hex[:16]}"
         with self.file.writing_whole() as db:
-            for n, start in enumerate(range(0, len(content), BLOB_ROW)):
+            entry = (sha, file, len(content))
+            new = db.execute("INSERT OR IGNORE INTO blobs(sha, file, size) VALUES(?, ?, ?)", entry).rowcount
+            for n, start in enumerate(range(0, len(content) if new else 0, BLOB_ROW)):
                 row = (file, n, content[start : start + BLOB_ROW])
                 db.execute("INSERT INTO blob_rows(file, n, data) VALUES(?, ?, ?)", row)
-            entry = (sha, file, len(content))
-            new = db.execute("INSERT OR IGNORE INTO blobs(sha, file, size) VALUES(?, ?, ?)", entry)
-            if not new.rowcount:
-                db.execute("DELETE FROM blob_rows WHERE file = ?", (file,))
 
     def get_blob(self, sha256: str) -> bytes:
         """The bytes."""
         if not sha256.isascii():
             raise LookupError(f"no blob {sha256!a}")
+        statement = "SELECT data FROM blob_rows WHERE file = (SELECT file FROM blobs WHERE sha = ?) ORDER BY n"
         with self.file.translated():
-            found = self.file.connection.execute("SELECT file FROM blobs WHERE sha = ?", (sha256,)).fetchone()
-            if not found:
-                raise LookupError(f"no blob {sha256}")
-            rows = self.file.connection.execute("SELECT data FROM blob_rows WHERE file = ? ORDER BY n", (found[0],))
-            return b"".join(data for (data,) in rows)
+            rows = [data for (data,) in self.file.connection.execute(statement, (sha256,))]
+        if not rows and not self.has_blob(sha256):
+            raise LookupError(f"no blob {sha256}")
+        return rows[0] if len(rows) == 1 else b"".join(rows)
 
     def has_blob(self, sha256: str) -> bool:
         """Whether the blob is complete."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -167,6 +167,41 @@ def test_a_transaction_reads_a_document_once(store: EmbeddedDocuments) -> None:
         assert store.get("things", "b") == {"_id": "b", "number": 3}
         assert heard == ["SELECT", "UPDATE"]
     assert store.get("things", "b") == {"_id": "b", "number": 3}
+
+
+def test_a_transaction_asks_one_question_once(store: EmbeddedDocuments) -> None:
+    with store.batch():
+        store.update("things", {"_id": "a"}, {"$set": {"x": 1}})
+        heard = statements(store)
+        for _ in range(3):
+            assert [each["x"] for each in store.find("things", {"keys": "x"}, limit=1)] == [1]
+        assert heard.count("SELECT") <= 2
+
+
+@pytest.mark.parametrize(
+    ("write", "expected"),
+    [
+        (lambda store: store.insert("things", {"_id": "b", "number": 2, "keys": ["x"]}), ["a", "b"]),
+        (lambda store: store.insert_many("things", [{"_id": "b", "keys": ["x"]}, {"_id": "c"}]), ["a", "b"]),
+        (lambda store: store.update("things", {"_id": "a"}, {"$set": {"keys": []}}), []),
+        (lambda store: store.upsert("things", "b", {"$set": {"keys": ["x"]}}), ["a", "b"]),
+        (lambda store: store.replace("things", {"_id": "a"}), []),
+        (lambda store: store.delete("things", {"_id": "a"}), []),
+    ],
+    ids=["insert", "insert_many", "update", "upsert", "replace", "delete"],
+)
+def test_a_write_ends_what_was_found_in_its_collection(
+    store: EmbeddedDocuments, write: Callable[[EmbeddedDocuments], object], expected: list[str]
+) -> None:
+    with store.batch():
+        store.insert("others", {"_id": "begins the transaction"})
+        assert [store.get("things", id_) is not None for id_ in "abc"] == [True, False, False]
+        assert [each["_id"] for each in store.find("things", {"keys": "x"}, limit=4)] == ["a"]
+        write(store)
+        assert [each["_id"] for each in store.find("things", {"keys": "x"}, limit=4)] == expected
+        assert [store.get("things", id_) is not None for id_ in "ab"] == [
+            store.count("things", {"_id": id_}) == 1 for id_ in "ab"
+        ]
 
 
 def test_what_others_write_before_the_transaction_is_not_missed(store: EmbeddedDocuments, tmp_path: Path) -> None:

@@ -227,6 +227,8 @@ def run_all(
             part.join()
     if error := next((part.error for part in parts if part.error), None):
         raise error
+    if app.one_file is not None:
+        app.one_file.file.sync()
 
 
 def _close(app: App, consumers: Sequence[Consumer]) -> None:

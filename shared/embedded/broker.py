@@ -1,9 +1,8 @@
 """The Broker port on one SQLite file: leases, redelivery after kill -9, delivery limit, delayed retry.
 
 A message is a row. Taking it writes a lease and counts the take before the message is handed out, so the count
-survives a crash of the worker; after one of the machine it may be lost. Settling deletes the row and inserts what it
-caused in one transaction, fenced by the lease token: a worker that lost its lease may have repeated work, but changes
-nothing.
+survives a crash of the worker. Settling deletes the row and inserts what it caused in one transaction, fenced by
+the lease token: a worker that lost its lease may have repeated work, but changes nothing.
 """
 
 from __future__ import annotations
@@ -111,7 +110,7 @@ class EmbeddedBroker:
         """Let this thread's stages hand messages on in memory inside the block, see `shared.embedded.relay`."""
         relay = self._mine.relay = Relay(self.file, self.put)
         try:
-            with relay:
+            with self.file.sync_later(), relay:
                 yield
         finally:
             self._mine.relay = None
@@ -308,7 +307,7 @@ class EmbeddedConsumer:
     def _take_now(self) -> Sequence[Delivery]:
         if not self._anything():
             return ()
-        with self.broker.file.writing(synced=False) as db:
+        with self.broker.file.writing() as db:
             self._wake(db)
             rows = self._choose(db)
             until = time.time() + self.broker.lease_seconds

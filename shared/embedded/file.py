@@ -1,10 +1,9 @@
 """The one SQLite file of the embedded default: connections, transactions, errors.
 
 Both embedded adapters (broker and documents) keep their tables here. Each thread has its own connection.
-Writes are durable when their transaction ends: write-ahead log with `synchronous=FULL`. Two kinds of commit are not
-synced by themselves (decision 0189): leases, which have to survive a process and not the machine, and what a relay
-commits before its own transaction, whose sync takes along all that is before it in the log. A write transaction always
-begins IMMEDIATE, so that it never fails half-way because the write lock is taken.
+Writes are durable when their transaction ends: write-ahead log with `synchronous=FULL`. Inside `sync_later` they are in
+the log, which survives the process, and are synced a moment later, or with the next transaction that is (decision
+0189). A write transaction always begins IMMEDIATE, so that it never fails half-way because the write lock is taken.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from types import TracebackType
 from typing import Any
 
 from shared.contracts.errors import Misconfigured, Unavailable
-from shared.embedded.checkpoints import Checkpoints
+from shared.embedded.write_ahead_log import WriteAheadLog
 from shared.lazy_pattern import lazy_compile
 
 FILE_NAME = "postroom.sqlite"
@@ -43,7 +42,7 @@ _ERRORS_OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlit
 
 
 class _Thread(threading.local):
-    """The state of one thread: its connection, whether commits on it are synced and are to be, the batch it is in."""
+    """The state of one thread: its connection, whether its commits are synced, and the batch it is in."""
 
     connection: sqlite3.Connection | None = None
     synced = True
@@ -66,7 +65,7 @@ class LocalFile:
         self._lock = threading.Lock()
         self.rollbacks = 0
         """How often a batch was taken back, and with it a table that it made."""
-        self._checkpoints = Checkpoints(self.path)
+        self._log = WriteAheadLog(self.path)
         self._translation, self._whole = _Translation(self), _WholeWrite(self)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -136,40 +135,56 @@ class LocalFile:
                 db.execute(statement)
 
     @contextmanager
-    def writing(self, *, synced: bool = True) -> Iterator[sqlite3.Connection]:
-        """One atomic write: a transaction of its own, or a savepoint of the batch this thread is in.
-
-        With `synced` False the transaction survives the end of the process, and a power cut only after the next sync.
-        """
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One atomic write: a transaction of its own, or a savepoint of the batch this thread is in."""
         connection = self.connection
         with self.translated():
             if self._joined(connection):
                 connection.execute("SAVEPOINT write")
             else:
-                self._begin(connection, synced=synced)
+                self._begin(connection)
         try:
             with self.translated():
                 yield connection
-                connection.execute("RELEASE write" if self._mine.depth else "COMMIT")
+                if self._mine.depth:
+                    connection.execute("RELEASE write")
+                else:
+                    self._commit(connection)
         except BaseException:
             self._undo(connection)
             raise
-        self._checkpoints.committed()
 
-    def _begin(self, connection: sqlite3.Connection, *, synced: bool = True) -> None:
-        mine = self._mine
-        synced = synced and not mine.postponed
-        if synced is not mine.synced:
+    @contextmanager
+    def sync_later(self) -> Iterator[None]:
+        """Let this thread's transactions inside the block be synced a moment later.
+
+        For what is done again from something that is synced, and of which nothing leaves this machine before another
+        transaction, which is synced and takes along all that is before it in the log.
+        """
+        self._mine.postponed = True
+        try:
+            yield
+        finally:
+            self._mine.postponed = False
+
+    def sync(self) -> None:
+        """Sync what waits for it, of all threads. Raises `Unavailable`."""
+        try:
+            self._log.sync()
+        except OSError as error:
+            raise self.unavailable(error) from error
+
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        synced = not (self._mine.postponed and self._log.can_sync_later)
+        if synced is not self._mine.synced:
             connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
-            mine.synced = synced
+            self._mine.synced = synced
         connection.execute("BEGIN IMMEDIATE")
 
-    def postpone_sync(self, *, postponed: bool) -> None:
-        """From now on, transactions of this thread wait for a later one of it to be synced, or do so no more.
-
-        The caller sees to that later one, and that until then nothing leaves this machine because of them.
-        """
-        self._mine.postponed = postponed
+    def _commit(self, connection: sqlite3.Connection) -> None:
+        mark = self._log.mark() if self._mine.synced else None
+        connection.execute("COMMIT")
+        self._log.committed(mark)
 
     def writing_whole(self) -> AbstractContextManager[sqlite3.Connection]:
         """A write that fails at its first statement or not at all: in a batch it needs no savepoint.
@@ -243,17 +258,19 @@ class LocalFile:
             return
         try:
             with self.translated():
-                connection.execute("COMMIT" if commit else "ROLLBACK")
+                if commit:
+                    self._commit(connection)
+                else:
+                    connection.execute("ROLLBACK")
         except Unavailable:
             self.rollbacks += 1
             if connection.in_transaction:
                 connection.rollback()
             raise
-        self._checkpoints.committed()
 
     def close(self) -> None:
         """Close every thread's connection. Safe to call twice."""
-        self._checkpoints.close()
+        self._log.close()
         with self._lock:
             connections, self._all = self._all, []
         for connection in connections:

@@ -4,8 +4,8 @@ A stage takes from its queue as always: the row is leased and counted before it 
 not written but handed to the stages after it, whose `take` then gives messages of the relay alone. At the end the rows
 that were taken are deleted and what is left in memory is written, in the transaction in which those stages wrote to the
 store. Until then nothing of it is durable: after a crash, or when the file cannot be written, the rows that were taken
-are still there and their work is done again (decision 0091). So what the first stage commits before it is synced with
-it (decision 0189).
+are still there and their work is done again (decision 0091). That is also so after a power cut, so that nothing in a
+relay waits for the disk (decision 0189).
 """
 
 from __future__ import annotations
@@ -91,7 +91,6 @@ class Relay:
     def begin(self) -> bool:
         """Begin the transaction if something was settled; whether it has begun."""
         if self._transaction is None and self._settled:
-            self._file.postpone_sync(postponed=False)
             self._transaction = ExitStack()
             self._transaction.enter_context(self._file.batch())
             self.post(self._let_go())
@@ -123,7 +122,7 @@ class Relay:
         self.post(posts)
 
     def __enter__(self) -> None:
-        self._file.postpone_sync(postponed=True)
+        pass
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -135,7 +134,6 @@ class Relay:
             elif self._transaction is not None:
                 self._transaction.__exit__(kind, error, trace)
         finally:
-            self._file.postpone_sync(postponed=False)
             for consumer in self._takers:
                 consumer.forget_handed_over()
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import subprocess
 import sys
 import threading
-import time
+from collections.abc import Iterator
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from shared.contracts.errors import Misconfigured
-from shared.embedded import checkpoints
+from shared.contracts.errors import Misconfigured, Unavailable
+from shared.embedded import write_ahead_log
 from shared.embedded.file import FILE_NAME, FORMAT, LocalFile
+from tests.conformance.lanes import eventually
 
 
 def version_of(folder: Path) -> int:
@@ -91,26 +94,97 @@ def test_a_second_opening_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
     first.close()
 
 
-def test_a_long_log_is_copied_into_the_file_beside_the_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checkpoints, "EVERY_SECONDS", 0.0)
-    file = LocalFile(tmp_path)
-    file.connection.execute("PRAGMA wal_autocheckpoint=0")
-    file.make("CREATE TABLE IF NOT EXISTS t(x)")
-    for _ in range(2):
-        with file.writing() as db:
-            db.execute("INSERT INTO t VALUES(randomblob(?))", (checkpoints.WORTH_COPYING,))
-    deadline = time.monotonic() + 20
-    while file.path.stat().st_size < checkpoints.WORTH_COPYING and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert file.path.stat().st_size > checkpoints.WORTH_COPYING
-    file.close()
-    assert not [each for each in threading.enumerate() if each.name == "checkpoints"]
+@pytest.fixture
+def file(tmp_path: Path) -> Iterator[LocalFile]:
+    """With a table."""
+    made = LocalFile(tmp_path)
+    made.make("CREATE TABLE IF NOT EXISTS t(x)")
+    yield made
+    made.close()
 
 
-def test_a_short_log_needs_no_thread(tmp_path: Path) -> None:
-    file = LocalFile(tmp_path)
-    file.make("CREATE TABLE IF NOT EXISTS t(x)")
+def keepers() -> list[threading.Thread]:
+    """The threads that keep a log."""
+    return [each for each in threading.enumerate() if each.name == "write-ahead log"]
+
+
+def write(file: LocalFile, size: int = 1) -> None:
     with file.writing() as db:
-        db.execute("INSERT INTO t VALUES(1)")
-    assert not [each for each in threading.enumerate() if each.name == "checkpoints"]
+        db.execute("INSERT INTO t VALUES(randomblob(?))", (size,))
+
+
+@pytest.fixture
+def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that Python syncs, from here on; SQLite's own syncs are not among them."""
+    made, original = list[str](), os.fsync
+
+    def fsync(descriptor: int) -> None:
+        original(descriptor)
+        made.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    return made
+
+
+def test_a_long_log_is_copied_into_the_file_beside_the_work(file: LocalFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(write_ahead_log, "EVERY_SECONDS", 0.0)
+    file.connection.execute("PRAGMA wal_autocheckpoint=0")
+    for _ in range(2):
+        write(file, write_ahead_log.WORTH_COPYING)
+    eventually(lambda: file.path.stat().st_size > write_ahead_log.WORTH_COPYING)
     file.close()
+    assert not keepers()
+
+
+def test_what_is_synced_needs_no_thread_while_the_log_is_short(file: LocalFile, syncs: list[str]) -> None:
+    write(file)
+    assert not keepers()
+    file.sync()
+    assert syncs == []
+
+
+def test_what_waits_for_its_sync_is_synced_a_moment_later(file: LocalFile, syncs: list[str]) -> None:
+    with file.sync_later():
+        write(file)
+    eventually(lambda: syncs == [f"{FILE_NAME}-wal"])
+    file.sync()
+    assert len(syncs) == 1, "nothing waits any more"
+
+
+def test_who_asks_has_it_synced_at_once(file: LocalFile, syncs: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file._log, "_start", lambda: None)
+    with file.sync_later():
+        write(file)
+    file.sync()
+    assert syncs == [f"{FILE_NAME}-wal"]
+
+
+def test_a_synced_commit_takes_along_what_waits(
+    file: LocalFile, syncs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file._log, "_start", lambda: None)
+    with file.sync_later():
+        write(file)
+    write(file)
+    file.sync()
+    assert syncs == []
+
+
+def test_where_the_log_cannot_be_synced_beside_every_commit_is_synced(
+    file: LocalFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(os, "fsync", Mock(side_effect=OSError(5, "Input/output error")))
+    statements = list[str]()
+    file.connection.set_trace_callback(statements.append)
+    with file.sync_later():
+        write(file)
+        eventually(lambda: not file._log.can_sync_later)
+        write(file)
+    assert [each for each in statements if each.startswith(("PRAGMA", "COMMIT"))] == [
+        "PRAGMA synchronous=NORMAL", "COMMIT", "PRAGMA synchronous=FULL", "COMMIT"
+    ]  # fmt: skip
+    assert [each.msg for each in caplog.records] == ["log_not_kept_beside"]
+    with file.sync_later():
+        file._log.committed(None)
+    with pytest.raises(Unavailable, match="Input/output error"):
+        file.sync()

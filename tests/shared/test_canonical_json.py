@@ -64,7 +64,11 @@ def test_json_of_others_is_read_too() -> None:
     assert codec.loads(b'{ "a" : [1, "\\u0041", 9007199254740992] }') == {"a": [1, "A", 9007199254740992]}
 
 
-@pytest.mark.parametrize("value", [{"a": "\ud800"}, {"a": 1 << 64}, {1: "a"}, {"a": object()}], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [{"a": "\ud800"}, {"a": 1 << 64}, {1: "a"}, {"a": object()}],
+    ids=["lone-surrogate", "65-bits", "key-is-a-number", "object"],
+)
 def test_what_json_cannot_say_is_not_written(value: Any) -> None:
     with pytest.raises(TypeError):
         canonical_json.write(value)

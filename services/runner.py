@@ -251,11 +251,11 @@ def _start_readers(app: App, workers: Sequence[Worker], stages: Sequence[Stage])
     try:
         waiting = sum(depth.ready for depth in app.broker.depths() if depth.name == INTAKE)
         ahead = [worker for worker in workers if isinstance(worker, ReadingAhead) and not worker.is_paused()]
+        if any(worker.start_readers(waiting) for worker in ahead):
+            for stage in stages:
+                stage.load()
     except DEPENDENCY_ERRORS:  # the workers themselves will wait for it
         return
-    if any(worker.start_readers(waiting) for worker in ahead):
-        for stage in stages:
-            stage.load()
 
 
 def _sources(app: App, stop: threading.Event, *hooks: Hook, once: bool) -> list[BackgroundPart]:

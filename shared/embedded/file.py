@@ -182,9 +182,8 @@ class LocalFile:
         connection.execute("BEGIN IMMEDIATE")
 
     def _commit(self, connection: sqlite3.Connection) -> None:
-        mark = self._log.mark() if self._mine.synced else None
         connection.execute("COMMIT")
-        self._log.committed(mark)
+        self._log.committed(synced=self._mine.synced)
 
     def writing_whole(self) -> AbstractContextManager[sqlite3.Connection]:
         """A write that fails at its first statement or not at all: in a batch it needs no savepoint.

@@ -34,22 +34,18 @@ class WriteAheadLog:
         self.can_sync_later = True
         """False when the thread cannot work: then every commit has to be synced by itself."""
 
-    def mark(self) -> int:
-        """Which commits a sync that begins now takes along; for `committed`."""
-        return self._unsynced
+    def committed(self, *, synced: bool) -> None:
+        """A commit was made, and synced by itself or to be synced here.
 
-    def committed(self, synced_until: int | None) -> None:
-        """A commit was made: synced, with all until that mark, or None: it is to be synced."""
-        if synced_until is None:
-            self._unsynced += 1
-        else:
-            self._synced = max(self._synced, synced_until)
-        if self._wanted.is_set() or (synced_until is not None and not self._is_long()):
+        One that is synced does not end the waiting of those before: when it has changed nothing, SQLite syncs nothing.
+        """
+        self._unsynced += not synced
+        if synced and not self._is_long():
             return
-        self._wanted.set()
         with self._lock:
-            if self._thread is None and not self._stop.is_set():
+            if self._thread is None and not self._stop.is_set() and self.can_sync_later:
                 self._start()
+        self._wanted.set()
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="write-ahead log", daemon=True)
@@ -91,7 +87,7 @@ class WriteAheadLog:
                     if self._is_long():
                         connection.execute("PRAGMA wal_checkpoint(PASSIVE)")
                     self._stop.wait(EVERY_SECONDS)
-        except (OSError, sqlite3.Error) as error:
+        except Exception as error:  # whatever it was: others have to sync from here on
             self._cannot_work(error)
 
     def close(self) -> None:

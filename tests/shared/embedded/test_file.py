@@ -159,15 +159,17 @@ def test_who_asks_has_it_synced_at_once(file: LocalFile, syncs: list[str], monke
     assert syncs == [f"{FILE_NAME}-wal"]
 
 
-def test_a_synced_commit_takes_along_what_waits(
+def test_a_synced_commit_that_changes_nothing_leaves_what_waits_waiting(
     file: LocalFile, syncs: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """SQLite syncs nothing then."""
     monkeypatch.setattr(file._log, "_start", lambda: None)
     with file.sync_later():
         write(file)
-    write(file)
+    with file.writing() as db:
+        db.execute("UPDATE t SET x = 1 WHERE x = 'no such value'")
     file.sync()
-    assert syncs == []
+    assert syncs == [f"{FILE_NAME}-wal"]
 
 
 def test_where_the_log_cannot_be_synced_beside_every_commit_is_synced(
@@ -185,6 +187,6 @@ def test_where_the_log_cannot_be_synced_beside_every_commit_is_synced(
     ]  # fmt: skip
     assert [each.msg for each in caplog.records] == ["log_not_kept_beside"]
     with file.sync_later():
-        file._log.committed(None)
+        file._log.committed(synced=False)
     with pytest.raises(Unavailable, match="Input/output error"):
         file.sync()

@@ -65,7 +65,9 @@ def _publish(named: tuple[str, ...], origin: Origin) -> int:
     with opened() as app:
         _warn_of_unknown(app, origin.inbox)
         for word, mails in found:
-            batches = one_ahead(_batches(mails, origin))
+            batches = _batches(mails, origin)
+            if sources.is_at_hand(word):
+                batches = one_ahead(batches)
             for batch in output.progress(batches, "publishing", sources.count(word), _Batch.count):
                 published += _hand_over(app, batch.ready)
                 failed += _report_unreadable(batch.unreadable)
@@ -106,7 +108,7 @@ class _Batch:
 
 
 def _batches(found: Iterable[Source], origin: Origin) -> Iterator[_Batch]:
-    """The mails in batches; each is read and made ready while the one before is published."""
+    """The mails in batches, made ready to be published."""
     batch = _Batch()
     for each in found:
         batch.add(each, origin)

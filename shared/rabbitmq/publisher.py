@@ -35,6 +35,8 @@ _MAX_CONNECTIONS = 8
 _ATTEMPTS, _RETRY_SECONDS = 4, 2.0
 _SEND_BYTES = 256 << 10
 """Written together."""
+_PIECE_BYTES = 1 << 20
+"""Of a larger message: each piece has the whole time-out, since a slow link needs it for each."""
 _BROKEN = (amqp.AMQPError, OSError, AttributeError)
 """py-amqp raises AttributeError, too, when the connection is lost during a call."""
 
@@ -91,8 +93,10 @@ class PooledConnection:
         with contextlib.suppress(TimeoutError):
             while True:
                 connection.drain_events(timeout=0)
-        with connection.transport.having_timeout(self.confirm_seconds):
-            connection.transport.write(data)
+        whole = memoryview(data)
+        for start in range(0, len(whole), _PIECE_BYTES):
+            with connection.transport.having_timeout(self.confirm_seconds):
+                connection.transport.write(whole[start : start + _PIECE_BYTES])
         connection.bytes_sent += 1  # py-amqp counts writes here, and sends a heartbeat when there were none
 
     def _wait(self) -> None:

@@ -80,7 +80,7 @@ def test_a_broker_that_falls_silent_is_given_up(monkeypatch: pytest.MonkeyPatch)
         publish(monkeypatch, sending=0.0, answers=[0.1] * 9)
 
 
-@pytest.mark.parametrize(("size", "writes"), [(4096, 1), (100_000, 4)])
+@pytest.mark.parametrize(("size", "writes"), [(4096, 1), (100_000, 4), (1_500_000, 20)])
 def test_the_messages_of_a_batch_are_written_together(size: int, writes: int) -> None:
     broker = SlowBroker(sending=0.0, answers=[])
     broker.drain_events = broker.answer_all  # type: ignore[method-assign]

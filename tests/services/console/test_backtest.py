@@ -129,7 +129,8 @@ def test_it_works_in_a_browser_without_javascript(archive: Desk, served: str, ch
     page.click("main button")
     page.goto(f"{served}try/backtest")
     page.fill("textarea", CHANGED)
-    page.click("text=Compare")
+    with page.expect_navigation():
+        page.click("text=Compare")
     run = screen.runs_of(archive.app).every()[0]
     run.thread.join(60)
     page.reload()

@@ -1,7 +1,7 @@
 """The length-prefixed frames that are exchanged with the parser process.
 
-A frame is two lengths, a JSON object and the bytes after it. The process that wrote an answer has handled hostile
-input, so its answer is only treated as data: the types of all its members are checked.
+A frame is two lengths, a JSON object and the bytes after it. The answer's object is strict JSON, read by the codec of
+the contracts: the process that wrote it has handled hostile input, so its answer is only treated as data.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import hashlib
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
-
-import orjson
 
 from services.parser.mime import Reading
 from shared.contracts import codec
@@ -25,7 +23,7 @@ READY: bytes = HEAD.pack(0, 0)
 
 def frame(value: Any, *following: bytes) -> Sequence[bytes]:
     """The pieces of a frame, to be written one after the other."""
-    said = orjson.dumps(value)
+    said = codec.dumps(value)
     return (HEAD.pack(len(said), sum(map(len, following))), said, *following)
 
 
@@ -45,10 +43,7 @@ def reading(said: bytes, take: Callable[[int], bytes], most: int) -> Reading:
 
     Raises `BoundExceeded` as the mail did, `Undecodable` when the answer is invalid.
     """
-    try:
-        answer = orjson.loads(said)
-    except orjson.JSONDecodeError as error:
-        raise Undecodable(f"not JSON: {error}") from None
+    answer = codec.loads(said)
     if not isinstance(answer, dict):
         raise Undecodable("the answer must be a JSON object")
     if "bound" in answer:

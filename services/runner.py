@@ -10,7 +10,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -334,8 +333,9 @@ def run_one_round(app: App, workers: Sequence[Worker]) -> tuple[int, PostroomErr
 
 
 def _step_together(app: App, together: Sequence[Worker]) -> tuple[int, int]:
-    """One step of each: how many deliveries the first one settled, and all of them."""
-    with app.one_file.relay() if app.one_file else nullcontext():
+    """One step of each, on one file: how many deliveries the first one settled, and all of them."""
+    assert app.one_file is not None
+    with app.one_file.relay():
         settled = [worker.step(timeout=0) for worker in together]
     return settled[0], sum(settled)
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from shared.bounded import forget_oldest
 from shared.lazy_dataclass import dataclass
 from shared.store.access import hash_of
 from shared.store.settings import TIMEZONE
@@ -69,7 +70,7 @@ class LastKnown:
             self._sessions.pop(hash_of(secret), None)
             if person is not None:
                 self._sessions[hash_of(secret)] = person, self._monotonic()
-                _bound(self._sessions, MAX_SESSIONS)
+                forget_oldest(self._sessions, MAX_SESSIONS)
 
     def person(self, secret: str) -> Person | None:
         """The person whose session was found a short time ago."""
@@ -82,7 +83,7 @@ class LastKnown:
         with self._lock:
             self._overviews.pop(person.inboxes, None)
             self._overviews[person.inboxes] = Seen(at, values)
-            _bound(self._overviews, MAX_OVERVIEWS)
+            forget_oldest(self._overviews, MAX_OVERVIEWS)
 
     def overview(self, person: Person) -> Seen | None:
         """The last Overview of people who see the same inboxes."""
@@ -98,8 +99,3 @@ class LastKnown:
         """It answers again."""
         with self._lock:
             self._since.pop(outage, None)
-
-
-def _bound(remembered: dict[Any, Any], most: int) -> None:
-    if len(remembered) > most:
-        del remembered[next(iter(remembered))]

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from shared.bounded import forget_oldest
 from shared.lazy_dataclass import dataclass
 from shared.store.access import key_of
 
@@ -57,8 +58,7 @@ class Refusals:
         """Count one."""
         with self._lock:
             self._times[key] = [*self._recent(key), self._monotonic()][-self.most :]
-            if len(self._times) > MAX_KEYS:
-                del self._times[next(iter(self._times))]
+            forget_oldest(self._times, MAX_KEYS)
 
     def _recent(self, key: str) -> list[float]:
         """The refusals of a key that count; the caller puts them back."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from services.operator.backtest import Backtest, compare_all, new_backtest
 from services.operator.errors import NotAvailable
+from shared.bounded import forget_oldest
 from shared.contracts.errors import PostroomError
 from shared.lazy_dataclass import dataclass
 
@@ -63,9 +64,8 @@ class Runs:
         with self._lock:
             if any(each.state == "running" for each in self._runs.values()):
                 raise NotAvailable("a back-test is running; wait for its end, or stop it")
-            while len(self._runs) >= KEPT:
-                del self._runs[next(iter(self._runs))]
             self._runs[run.id] = run
+            forget_oldest(self._runs, KEPT)
         run.thread = threading.Thread(target=_work, args=(app, changed, query, run), name="backtest", daemon=True)
         run.thread.start()
         return run

@@ -39,8 +39,10 @@ to U+00BF (the sanitiser's library). Each piece is appended to a copy of those b
 
 _FEW_TAGS = 2_000
 """Libraries can build trees of this depth; `Limits.depth` is lower."""
-_MOST_COPIES = 33
-"""Elements for one tag: its own, and those that the adoption agency copies (HTML standard, section 13.2.6.4.7)."""
+_MOST_MADE = 3
+"""Elements for one tag: its own, and those that a cell implies, a row and its group."""
+_MOST_COPIES = 32
+"""Elements that the adoption agency copies for a formatting tag: eight times four (HTML standard, 13.2.6.4.7)."""
 _NAMES = lazy_compile(r"<(/?[A-Za-z][^\s/>]*)")
 
 
@@ -82,17 +84,20 @@ def followed(markup: str, tags: int, limits: Limits) -> Size:
 
 
 def _quick_estimate(markup: str, tags: int, limits: Limits) -> Size | None:
-    """An upper bound of the elements, if it is far within the limits; None when each tag has to be followed.
+    """An upper bound of the elements, if half of what is left allows it; None when each tag has to be followed.
 
-    Each tag may open every formatting element again, and a misnested end tag copies some. The depth is that of well
-    nested markup; end tags out of place, which close nothing, can hide at most half of `_FEW_TAGS` from it.
+    Each tag, or the text behind it, may open every formatting element again, and a misnested formatting tag copies
+    some. The depth is that of well nested markup; end tags out of place, which close nothing, can hide at most half of
+    `_FEW_TAGS` from it.
     """
     names = _NAMES.findall(markup)
     counts = Counter(names)
     if any(name[0] == "/" and number > counts[name[1:]] for name, number in counts.items()):
         return None
-    most = tags * (sum(number for name, number in counts.items() if name.lower() in FORMATTING) + _MOST_COPIES)
-    if most > limits.elements // 4:
+    formatting = {name: number for name, number in counts.items() if name.strip("/").lower() in FORMATTING}
+    opened = sum(number for name, number in formatting.items() if name[0] != "/")
+    most = tags * (opened + _MOST_MADE) + sum(formatting.values()) * _MOST_COPIES
+    if most > limits.elements // 2:
         return None
     steps = {name: 0 if name.strip("/").lower() in VOID else -1 if name[0] == "/" else 1 for name in counts}
     depth = max(accumulate(map(steps.__getitem__, names)), default=0)

@@ -51,7 +51,7 @@ class ParserStores:
 @dataclass(frozen=True, slots=True)
 class PreparedMail:
     """A mail on its way into the store. `reading`: its content or why it cannot be read; None when it was not
-    parsed, because it has its outcome already or its inbox is unknown.
+    parsed, because it has its outcome already or its inbox is unknown. `is_new`: it was not in the store before.
     """
 
     received: MailReceived
@@ -59,6 +59,7 @@ class PreparedMail:
     inbox: str
     reading: Reading | BoundExceeded | Overdue | None
     unknown_inbox: bool = False
+    is_new: bool = False
 
     def weight(self) -> int:
         """Bytes held in memory."""
@@ -85,7 +86,8 @@ def prepare(
         return PreparedMail(received, sha256, inbox, None)
     try:
         reading = guarded.read(received.raw, suspect=handed_out_before)
-        return PreparedMail(received, sha256, inbox, replace(reading, mail=for_desk(reading.mail, inbox, current)))
+        reading = replace(reading, mail=for_desk(reading.mail, inbox, current))
+        return PreparedMail(received, sha256, inbox, reading, is_new=known is None)
     except (BoundExceeded, Overdue) as error:
         return PreparedMail(received, sha256, inbox, error)
 
@@ -125,7 +127,7 @@ def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
     sha256 = stores.documents.put_blob(received.raw, prepared.sha256)
     id_ = mail_id(inbox, received.source_id, sha256)
     current_mail.set(id_)
-    known = stores.mails.get(id_)
+    known = None if prepared.is_new else stores.mails.get(id_)
     now = stores.clock.now()
     if known is not None and known.outcome is not None:
         _count(known, received, stores)
@@ -144,6 +146,8 @@ def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
     if stores.mails.receive(mail):
         stores.documents.barrier()
         _count(mail, received, stores)
+    elif prepared.is_new:  # another worker has stored it since
+        return handle(replace(prepared, is_new=False), stores=stores)
     else:
         stores.mails.describe(mail)
         _count(stores.mails.get(id_) or mail, received, stores)

@@ -81,6 +81,21 @@ def test_a_duplicate_is_not_parsed(desk: Desk, stage: Stage, request: pytest.Fix
     assert answer.note == "a duplicate: this mail has its outcome"
 
 
+def test_a_mail_that_another_worker_was_quicker_with_is_a_duplicate(desk: Desk, stage: Stage) -> None:
+    one = prepared(stage, MailReceived(MAIL, ""))
+    desk.receive(MAIL)
+    answer = stage.handle(one)
+    assert isinstance(answer, Emit)
+    assert answer.note == "a duplicate: this mail has its outcome"
+    assert [mail["subject"] for mail in desk.mails()] == ["Printer"]
+
+
+def test_a_new_mail_is_looked_for_once(desk: Desk, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    one = prepared(stage, MailReceived(MAIL, ""))
+    monkeypatch.setattr(type(desk.app.mails), "get", None)
+    assert isinstance(stage.handle(one), Emit)
+
+
 @pytest.mark.usefixtures("unparsed")
 def test_a_mail_for_no_inbox_is_not_parsed(stage: Stage) -> None:
     answer = stage.handle(prepared(stage, MailReceived(MAIL, "nowhere")))

@@ -70,7 +70,14 @@ def worker_dependencies(app: App, *hooks: Hook) -> WorkerDependencies:
     all_hooks = Hooks(JournalWriter(app.journal, app.clock), LogLines(partial(is_logged, app)), counting, *hooks)
     store = app.documents
     return WorkerDependencies(
-        app.broker, pack_for_readers, store.batch, store.ping, all_hooks, store.look_ahead, pause_reader(app)
+        app.broker,
+        pack_for_readers,
+        store.batch,
+        store.ping,
+        all_hooks,
+        store.look_ahead,
+        pause_reader(app),
+        all_prepared=app.one_file.open_relay if app.one_file else lambda: None,
     )
 
 

@@ -115,6 +115,11 @@ class EmbeddedBroker:
         finally:
             self._mine.relay = None
 
+    def open_relay(self) -> None:
+        """Begin the transaction of this thread's relay, if it is in one."""
+        if self.current_relay is not None:
+            self.current_relay.open()
+
     def declare(self) -> None:
         """Make the table; free what dead processes of this machine still hold."""
         self.file.make(_SCHEMA)
@@ -394,6 +399,8 @@ class EmbeddedConsumer:
         self._returning.append((seq, self.broker.owner, self._held.pop(seq)))
         if is_waiting:  # the file could not be written just now: each try takes long
             return
+        if (relay := self.broker.current_relay) is not None and relay.is_open:  # it would be undone with the relay
+            return
         try:
             with self.broker.file.writing() as db:
                 self._hand_back(db)
@@ -461,6 +468,14 @@ class EmbeddedConsumer:
             self._held.pop(settling.seq, None)
         self._settling.clear()
         self._returning.clear()
+
+    def return_settled(self) -> None:
+        """What was settled was not done: its rows go back uncounted, at the next flush."""
+        for each in self._settling:
+            self._held.pop(each.seq, None)
+            self._returning.append((each.seq, self.broker.owner, each.takes))
+        self._settling.clear()
+        self._width = 1
 
     def forget_handed_over(self) -> None:
         """The relay has ended: what it handed over is done, or comes again as a row."""

@@ -1,11 +1,11 @@
 """Messages that the stages of one process hand on in memory, and all that they cause in one transaction.
 
-A stage takes from its queue as always: the row is leased and counted before it is handed out. What the stage settles is
-not written but handed to the stages after it, whose `take` then gives messages of the relay alone. At the end the rows
-that were taken are deleted and what is left in memory is written, in the transaction in which those stages wrote to the
-store. Until then nothing of it is durable: after a crash, or when the file cannot be written, the rows that were taken
-are still there and their work is done again (decision 0091). That is also so after a power cut, so that nothing in a
-relay waits for the disk (decision 0189).
+A stage takes from its queue as always: the row is leased and counted before it is handed out. When all that it took is
+prepared, one transaction begins, in which it and the stages after it write to the store. What it settles is not written
+but handed to the stages after it, whose `take` then gives messages of the relay alone. At the end the rows that were
+taken are deleted and what is left in memory is written, in the same transaction. Until then nothing of it is durable:
+after a crash, or when the file cannot be written, the rows that were taken are still there and their work is done again
+(decision 0091). That is also so after a power cut, so that nothing in a relay waits for the disk (decision 0189).
 """
 
 from __future__ import annotations
@@ -62,6 +62,9 @@ class Settling(Protocol):
     def forget_settled(self) -> None:
         """What was settled is durable."""
 
+    def return_settled(self) -> None:
+        """What was settled was not done: its rows go back uncounted, at the next flush."""
+
     def forget_handed_over(self) -> None:
         """The relay has ended: what it handed over is done, or comes again as a row."""
 
@@ -77,10 +80,16 @@ class Relay:
         self._ready: defaultdict[str, deque[Delivery]] = defaultdict(deque)
         self._handed_out: dict[int, Delivery] = {}
         self._tags = count(-1, -1)
+        self._hands_on = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the transaction has begun: what is written now is undone with it."""
+        return self._transaction is not None
 
     def add(self, consumer: Settling) -> None:
         """A consumer has settled rows that it took, in this relay and before the transaction began."""
-        if self._transaction is not None:
+        if self._hands_on:
             raise PostroomError("a row that was taken before the relay cannot be settled in its transaction")
         self._settled[consumer] = None
 
@@ -88,13 +97,19 @@ class Relay:
         """Whether what this consumer settled waits for the end of this relay."""
         return consumer in self._settled
 
-    def begin(self) -> bool:
-        """Begin the transaction if something was settled; whether it has begun."""
-        if self._transaction is None and self._settled:
+    def open(self) -> None:
+        """Begin the transaction. From here on no stage prepares: that may take long, and others could not write."""
+        if self._transaction is None:
             self._transaction = ExitStack()
             self._transaction.enter_context(self._file.batch())
+
+    def begin(self) -> bool:
+        """Hand on what was settled, if something was; whether stages take from the relay alone."""
+        if self._settled and not self._hands_on:
+            self.open()
+            self._hands_on = True
             self.post(self._let_go())
-        return self._transaction is not None
+        return self.is_open
 
     def _let_go(self) -> list[Post]:
         with self._file.writing() as db:
@@ -127,15 +142,22 @@ class Relay:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Write what is left and commit; on an error nothing was done: what was settled waits for a flush."""
+        """Write what is left and commit; on an error nothing was done."""
+        done = False
         try:
             if error is None:
                 self._finish()
+                done = True
             elif self._transaction is not None:
                 self._transaction.__exit__(kind, error, trace)
         finally:
             for consumer in self._takers:
                 consumer.forget_handed_over()
+            for consumer in self._settled:
+                if done:
+                    consumer.forget_settled()
+                else:
+                    consumer.return_settled()
 
     def _finish(self) -> None:
         if not self.begin() or self._transaction is None:
@@ -145,5 +167,3 @@ class Relay:
             self._put([Post(each.queue, each.message) for each in left])
             crash_point("broker.settling")
         crash_point("broker.settled")
-        for consumer in self._settled:
-            consumer.forget_settled()

@@ -72,7 +72,8 @@ LookAhead = Callable[[Sequence[Job]], AbstractContextManager[None]]
 class WorkerDependencies:
     """The dependencies of every worker. `probe` raises `Unavailable` while the store does not answer.
 
-    `pause_reason` says why an operator has paused a stage, None when it works (`shared.runtime.pauses`).
+    `pause_reason` says why an operator has paused a stage, None when it works (`shared.runtime.pauses`). `all_prepared`
+    is called before the last of what was taken is decided, when nothing of it is to be prepared any more.
     """
 
     broker: Broker
@@ -82,6 +83,7 @@ class WorkerDependencies:
     hooks: Hooks = field(default_factory=Hooks)
     look_ahead: LookAhead = lambda _: nullcontext()
     pause_reason: Callable[[str], str | None] = lambda _stage: None
+    all_prepared: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +192,10 @@ class Worker:
         try:
             while left:
                 with self.look_ahead(left):
-                    answers = self.decide_all(self.prepare_some(left))
+                    group, is_all = self.prepare_some(left)
+                    if is_all:
+                        self.dependencies.all_prepared()
+                    answers = self.decide_all(group)
                 del left[: len(answers)]
                 self.settle_all(answers)
                 if left:
@@ -199,20 +204,20 @@ class Worker:
             self.give_back(left)
             raise
 
-    def prepare_some(self, deliveries: Sequence[Delivery]) -> Iterable[Prepared]:
+    def prepare_some(self, deliveries: Sequence[Delivery]) -> tuple[Iterable[Prepared], bool]:
         """The first few, prepared one by one without a lock of the store: what takes long or much memory ends them.
 
-        Without preparation all of them, each read when it is handled.
+        Without preparation all of them, each read when it is handled. Also returns whether these are all.
         """
         if self.stage.prepare is None:
-            return map(self.prepare, deliveries)
+            return map(self.prepare, deliveries), True
         group, weight, until = list[Prepared](), 0, time.monotonic() + GROUP_SECONDS
         for delivery in deliveries:
             group.append(self.prepare(delivery))
             weight += self.stage.weight(group[-1].event) if group[-1].outcome is None else 0
             if weight > GROUP_BYTES or time.monotonic() > until:
                 break
-        return group
+        return group, len(group) == len(deliveries)
 
     def look_ahead(self, deliveries: Sequence[Delivery]) -> AbstractContextManager[None]:
         """Read together what preparing these will ask for, where the store can do that."""

@@ -11,7 +11,6 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from shared.embedded.broker import EmbeddedBroker
 from shared.embedded.relay import Relay
 from shared.runtime.crash_points import crash_point
 from shared.runtime.worker import Worker
@@ -170,23 +169,18 @@ def error_takes_others_along(put: Put) -> None:
 
 
 def commit_left_out(put: Put) -> None:
-    """The first transaction of the parser is taken back without a word, and its deliveries are settled."""
+    """What the parser wrote in the first round is taken back without a word, and its deliveries are settled."""
 
-    def decide_batch(self: Worker, group: Any) -> Any:
-        broker = self.consumer.broker if self.stage.name == "parser" and not left_out else None  # type: ignore[attr-defined]
-        if not isinstance(broker, EmbeddedBroker):
-            return original(self, group)
-        left_out.append(self)
-        end = broker.file._end
-        put(broker.file, "_end", lambda **_: end(commit=False))
-        try:
-            return original(self, group)
-        finally:
-            put(broker.file, "_end", end)
+    def begin(self: Relay) -> bool:
+        if self._settled and not left_out:
+            left_out.append(self)
+            self._file._end(commit=False)
+            self._transaction = None
+        return original(self)
 
-    left_out: list[Worker] = []
-    original = Worker.decide_batch
-    put(Worker, "decide_batch", decide_batch)
+    left_out: list[Relay] = []
+    original = Relay.begin
+    put(Relay, "begin", begin)
 
 
 def relay_drops_what_is_left(put: Put) -> None:

@@ -71,15 +71,16 @@ def let_go_before_the_relay() -> None:
     """The deliveries leave their queue, and only then begins the transaction with what they caused."""
 
     def begin(self: Relay) -> bool:
-        if self._transaction is None and self._settled:
+        if self._settled and not self._hands_on:
             posts = self._let_go()
             crash_point("planted")
-            self._transaction = contextlib.ExitStack()
-            self._transaction.enter_context(self._file.batch())
+            self._hands_on = True
+            open_(self)
             self.post(posts)
-        return self._transaction is not None
+        return self.is_open
 
-    Relay.begin = begin  # type: ignore[method-assign]
+    open_ = Relay.open
+    Relay.begin, Relay.open = begin, lambda _: None  # type: ignore[method-assign]
 
 
 def ack_before_publish() -> None:

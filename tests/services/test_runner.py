@@ -9,7 +9,9 @@ import pytest
 
 from services import runner
 from shared.config.model import Settings
+from shared.contracts.errors import Unavailable
 from shared.runtime.worker import Worker
+from shared.store.records import Records
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 
@@ -54,3 +56,27 @@ def test_a_mail_that_is_further_on_stays_ahead_of_those_behind_it(desk: Desk) ->
     parser.consumer.close()
     desk.work()
     assert [record["subject"] for record in desk.records()] == ["first", "second"]
+
+
+@pytest.mark.req("PR-15")
+def test_when_a_later_stage_cannot_write_the_whole_round_is_done_again(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the parser stored is undone with it, and its messages are on intake again (decision 0197)."""
+    stored = list[int]()
+
+    def unavailable(*_: object, **__: object) -> None:
+        stored.append(len(desk.mails()))
+        raise Unavailable("the disk is full")
+
+    desk.hand_in(a_mail(subject="first"), a_mail(subject="second"))
+    workers = [Worker(each(desk.app), runner.worker_dependencies(desk.app)) for each in runner.STAGES.values()]
+    with monkeypatch.context() as patch:
+        patch.setattr(Records, "create_once", unavailable)
+        assert isinstance(runner.run_one_round(desk.app, workers)[1], Unavailable)
+    assert (stored, desk.mails(), desk.app.broker.in_flight()) == ([1], [], 2)
+    for worker in workers:
+        worker.consumer.close()
+    desk.work()
+    assert [record["subject"] for record in desk.records()] == ["first", "second"]
+    assert not desk.dead_letters()

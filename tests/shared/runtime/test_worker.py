@@ -70,7 +70,9 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedBroker]:
 def a_worker(broker: EmbeddedBroker, story: Story, *hooks: Hook, **keys: Any) -> Worker:
     """A worker that takes all at once."""
     stage = Stage("parser", "intake", story.handle, story.decode, **keys)
-    world = WorkerDependencies(broker, lambda *_: [], story.batch, lambda: None, Hooks(*hooks))
+    world = WorkerDependencies(
+        broker, lambda *_: [], story.batch, lambda: None, Hooks(*hooks), all_prepared=lambda: story.told.append("all")
+    )
     made = Worker(stage, world)
     made.consumer._width = 32  # type: ignore[attr-defined]
     return made
@@ -86,7 +88,7 @@ def test_all_are_prepared_before_the_store_is_written_and_handled_together(
     publish(broker, "ab")
     assert a_worker(broker, story, prepare=story.prepare).step(1) == 2
     assert story.told == [
-        "decode a", "prepare a", "decode b", "prepare b", "begin", "handle A", "handle B", "commit",
+        "decode a", "prepare a", "decode b", "prepare b", "all", "begin", "handle A", "handle B", "commit",
     ]  # fmt: skip
     assert broker.in_flight() == 0
 
@@ -94,14 +96,15 @@ def test_all_are_prepared_before_the_store_is_written_and_handled_together(
 def test_a_stage_without_preparation_holds_one_event_at_a_time(broker: EmbeddedBroker, story: Story) -> None:
     publish(broker, "ab")
     a_worker(broker, story).step(1)
-    assert story.told == ["begin", "decode a", "handle a", "decode b", "handle b", "commit"]
+    assert story.told == ["all", "begin", "decode a", "handle a", "decode b", "handle b", "commit"]
 
 
 def test_what_is_heavy_is_decided_before_the_next_is_prepared(broker: EmbeddedBroker, story: Story) -> None:
     publish(broker, "abc")
     a_worker(broker, story, prepare=story.prepare, weight=lambda event: (event == "A") << 30).step(1)
     assert [each for each in story.told if not each.startswith("decode")] == [
-        "prepare a", "begin", "handle A", "commit", "prepare b", "prepare c", "begin", "handle B", "handle C", "commit",
+        "prepare a", "begin", "handle A", "commit",
+        "prepare b", "prepare c", "all", "begin", "handle B", "handle C", "commit",
     ]  # fmt: skip
 
 

@@ -80,13 +80,18 @@ class ThingPages:
         }
         return visit.page("thing_form.html", status, shown=shown, form=shown.form, **values)
 
-    def save(self, visit: Visit, name: str | None) -> Saved | Response:
-        """What was saved; or the page to show: the form again, or the fields of another method."""
+    def save(self, visit: Visit) -> Saved | Response:
+        """What was saved; or the page to show: the form again, or the fields of another method.
+
+        The name in the path need not be stored any more: what was typed comes back in a form that creates the thing.
+        """
+        name = visit.values.get("name")
         fields = (visit.form or {}).keys()
         filled = {each: visit.texts(each) for each in fields if each not in _NOT_FIELDS}
         revision, reason = visit.revision(), visit.reason()
         if visit.text("method"):
-            return self._form(visit, refilled_form(visit.app, self.kind, name, filled, revision), reason=reason)
+            form = refilled_form(visit.app, self.kind, name, filled, revision)
+            return self._form(visit, form, 409 if form.removed else 200, reason)
         signed = Signed(visit.who.name, reason)
         saved = save_thing(visit.app, self.kind, name, filled, signed, revision=revision)
         if saved.form is not None:

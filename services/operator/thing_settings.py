@@ -62,6 +62,10 @@ CHANGED_MEANWHILE: Final = (
     "ones everywhere else: save again to keep it so"
 )
 CHANGED_TOO: Final = "somebody else has changed this too; what you see is your value"
+REMOVED_MEANWHILE: Final = (
+    "{} was removed since you opened this form, and nothing was saved: save again to create this {} anew with the "
+    "values below; passwords have to be typed again"
+)
 DELETE_MEANWHILE: Final = "somebody else has changed it since you opened the page; look at it before you delete it"
 _ATTEMPTS: Final = 5
 """How often a save is brought together with another one that was a moment faster."""
@@ -71,7 +75,8 @@ _ATTEMPTS: Final = 5
 class ThingForm:
     """The form of a thing. `name` is None for a new one; `revision`: that of the configuration it was made from.
 
-    `changes` are those of others that a save met, the newest first.
+    `changes` are those of others that a save met, the newest first. `removed`: the name of a thing that was removed
+    while its form was filled in; the form creates it anew, and `changes` has the one that removed it, if that is known.
     """
 
     form: Form
@@ -79,6 +84,7 @@ class ThingForm:
     revision: int
     reason_problem: str = ""
     changes: tuple[ConfigurationChange, ...] = ()
+    removed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,9 +149,25 @@ def _stated_in(configuration: Configuration, kind: FormKind, name: str | None) -
 def refilled_form(app: App, kind: FormKind, name: str | None, filled: Filled, revision: int) -> ThingForm:
     """The form with what was filled in, unsaved: another protocol has other fields."""
     configuration = app.directory.current()
+    if name and _is_gone(configuration, kind, name):
+        return _form_of_removed(app, kind, name, filled)
     stated = _stated_in(configuration, kind, name)
     form = form_of(stated, kind=kind, filled=_named(filled, name), known=_known(configuration))
     return ThingForm(_unflagged(form), name, revision)
+
+
+def _is_gone(configuration: Configuration, kind: FormKind, name: str) -> bool:
+    return name not in names(kind.section, getattr(configuration, kind.section))
+
+
+def _form_of_removed(app: App, kind: FormKind, name: str, filled: Filled) -> ThingForm:
+    """The form of a new thing with what was filled in for one that is gone, and who removed that."""
+    revision, configuration = _renewed(app)
+    said = Problem("", REMOVED_MEANWHILE.format(name, kind.noun))
+    form = form_of({}, [said], kind=kind, filled=_named(filled, name), known=_known(configuration))
+    thing = f"{kind.section}/{name}"
+    removals = tuple(each for each in changes_since(app, 0, thing)[:1] if thing in each.deleted)
+    return ThingForm(_unflagged(form), None, revision, changes=removals, removed=name)
 
 
 def save_thing(
@@ -155,7 +177,8 @@ def save_thing(
 
     `revision`: that of the form; None: whatever is stored. What others have changed since stays, in fields that this
     person left as they were; where both changed the same field, nothing is stored, and the form comes back. Nothing is
-    stored either while something has to be put right. Raises `NotAvailable` when the thing does not exist.
+    stored either while something has to be put right, or when the thing was removed: then the form is one that creates
+    it anew.
     """
     for _ in range(_ATTEMPTS):
         with suppress(_Moved):
@@ -165,6 +188,8 @@ def save_thing(
 
 def _saved(app: App, kind: FormKind, name: str | None, filled: Filled, signed: Signed, made_from: int | None) -> Saved:
     revision, configuration = _renewed(app)
+    if name and _is_gone(configuration, kind, name):
+        return Saved(None, _form_of_removed(app, kind, name, filled))
     stored = _stated_in(configuration, kind, name)
     filled, changes = _named(filled, name), _changes_of_others(app, kind, name, made_from)
     problems: list[Problem] = []

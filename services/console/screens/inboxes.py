@@ -181,7 +181,7 @@ def settings(visit: Visit) -> Response:
 
 def save(visit: Visit) -> Response:
     """Save the form; an enabled inbox with a mailbox is tested then (TI-07). Another method shows its fields first."""
-    saved = PAGES.save(visit, _row(visit).name if "name" in visit.values else None)
+    saved = PAGES.save(visit)
     if not isinstance(saved, Saved):
         return saved
     inbox = operator.inbox_named(visit.app, saved.name or "")

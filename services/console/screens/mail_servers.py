@@ -105,7 +105,7 @@ def settings(visit: Visit) -> Response:
 
 def save(visit: Visit) -> Response:
     """Save the form; a server that sends is tested then (NE-24). Another method shows its fields first."""
-    saved = PAGES.save(visit, _row(visit).server.name if "name" in visit.values else None)
+    saved = PAGES.save(visit)
     if not isinstance(saved, Saved):
         return saved
     server = operator.mail_server_named(visit.app, saved.name or "")

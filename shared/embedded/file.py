@@ -175,6 +175,8 @@ class LocalFile:
             raise self.unavailable(error) from error
 
     def _begin(self, connection: sqlite3.Connection) -> None:
+        if not self._log.can_sync_later:
+            self.sync()  # what was committed before and could not be synced: nothing is written behind it
         synced = not (self._mine.postponed and self._log.can_sync_later)
         if synced is not self._mine.synced:
             connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")

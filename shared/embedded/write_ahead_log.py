@@ -39,13 +39,15 @@ class WriteAheadLog:
 
         One that is synced does not end the waiting of those before: when it has changed nothing, SQLite syncs nothing.
         """
-        self._unsynced += not synced
         if synced and not self._is_long():
             return
         with self._lock:
+            self._unsynced += not synced
             if self._thread is None and not self._stop.is_set() and self.can_sync_later:
                 self._start()
         self._wanted.set()
+        if not self.can_sync_later:  # it ended while this transaction was open
+            self._sync_what_is_left()
 
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="write-ahead log", daemon=True)
@@ -89,6 +91,14 @@ class WriteAheadLog:
                     self._stop.wait(EVERY_SECONDS)
         except Exception as error:  # whatever it was: others have to sync from here on
             self._cannot_work(error)
+            self._sync_what_is_left()
+
+    def _sync_what_is_left(self) -> None:
+        """Try it once. What cannot be synced stays noted: whoever asks for `sync` next gets the error."""
+        try:
+            self.sync()
+        except OSError as error:
+            log.warning("log_not_synced", extra={"reason": str(error)})
 
     def close(self) -> None:
         """End the thread, and sync what is left, as far as the disk lets it. Safe to call twice."""
@@ -98,7 +108,4 @@ class WriteAheadLog:
             thread, self._thread = self._thread, None
         if thread is not None:
             thread.join()
-        try:
-            self.sync()
-        except OSError as error:
-            log.warning("log_not_synced", extra={"reason": str(error)})
+        self._sync_what_is_left()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from unittest.mock import Mock
+from typing import Final
 
 import pytest
 
@@ -172,21 +173,91 @@ def test_a_synced_commit_that_changes_nothing_leaves_what_waits_waiting(
     assert syncs == [f"{FILE_NAME}-wal"]
 
 
+class Disk:
+    """Syncs by Python fail `failing` times, then succeed; SQLite's own are not among them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
+        self.asked, self._failing, self._sync = 0, failing, os.fsync
+        monkeypatch.setattr(os, "fsync", self.fsync)
+
+    def fsync(self, descriptor: int) -> None:
+        self.asked += 1
+        if self.asked <= self._failing:
+            raise OSError(5, "Input/output error")
+        self._sync(descriptor)
+
+
 def test_where_the_log_cannot_be_synced_beside_every_commit_is_synced(
     file: LocalFile, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(os, "fsync", Mock(side_effect=OSError(5, "Input/output error")))
-    statements = list[str]()
+    """What was committed just before is synced at once, not with the next commit that writes."""
+    disk, statements = Disk(monkeypatch, failing=1), list[str]()
     file.connection.set_trace_callback(statements.append)
     with file.sync_later():
         write(file)
-        eventually(lambda: not file._log.can_sync_later)
+        eventually(lambda: disk.asked == 2)
         write(file)
     assert [each for each in statements if each.startswith(("PRAGMA", "COMMIT"))] == [
         "PRAGMA synchronous=NORMAL", "COMMIT", "PRAGMA synchronous=FULL", "COMMIT"
     ]  # fmt: skip
     assert [each.msg for each in caplog.records] == ["log_not_kept_beside"]
+    file.sync()
+    assert disk.asked == 2, "nothing was left"
+
+
+def test_nothing_is_written_behind_what_cannot_be_synced(file: LocalFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    disk = Disk(monkeypatch, failing=4)
     with file.sync_later():
-        file._log.committed(synced=False)
-    with pytest.raises(Unavailable, match="Input/output error"):
-        file.sync()
+        write(file)
+        eventually(lambda: disk.asked == 2)
+    for refused in (lambda: write(file), file.sync):
+        with pytest.raises(Unavailable, match="Input/output error"):
+            refused()
+    write(file)
+    assert disk.asked == 5
+    assert file.connection.execute("SELECT count(*) FROM t").fetchone() == (2,)
+
+
+def test_what_was_open_while_the_log_ceased_to_be_kept_is_synced_at_once(
+    file: LocalFile, syncs: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file._log, "_start", lambda: None)
+    with file.sync_later(), file.writing() as db:
+        db.execute("INSERT INTO t VALUES(1)")
+        file._log._cannot_work(OSError(5, "Input/output error"))
+    assert syncs == [f"{FILE_NAME}-wal"]
+
+
+NEW_LOG: Final = """
+import os, sys
+from pathlib import Path
+from shared.embedded.file import LocalFile
+
+folder = Path(sys.argv[1])
+file = LocalFile(folder)
+file.connection
+assert not (folder / "postroom.sqlite-wal").stat().st_size
+file._log._start = lambda: None
+with file.sync_later(), file.writing() as db:
+    db.execute("INSERT INTO t VALUES(1)")
+os._exit(0)
+"""
+
+
+def test_sqlite_syncs_the_folder_of_a_new_log_before_anything_is_committed_in_it(tmp_path: Path) -> None:
+    """Also where no commit is synced: otherwise a power cut could leave a folder without the log (decision 0189)."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    folder = tmp_path / "data"
+    before = LocalFile(folder)
+    before.make("CREATE TABLE IF NOT EXISTS t(x)")
+    before.close()
+    assert not (folder / f"{FILE_NAME}-wal").exists()
+    trace = ["-f", "-y", "-e", "trace=fsync,fdatasync", "-o", str(tmp_path / "trace")]
+    command = [strace, *trace, sys.executable, "-c", NEW_LOG, str(folder)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    if "PTRACE" in done.stderr:
+        pytest.skip("processes cannot be traced here")
+    assert done.returncode == 0, done.stderr
+    assert f"<{folder}>)" in (tmp_path / "trace").read_text()

@@ -7,6 +7,7 @@ knows what the bytes mean and reads what others have written.
 
 from __future__ import annotations
 
+from math import isfinite
 from typing import Any, Final
 
 import orjson
@@ -16,9 +17,22 @@ NOT_CANONICAL: Final = object()
 
 def write(value: Any) -> bytes:
     """Dicts, lists, texts, integers of 64 bits, finite numbers. Raises TypeError for what else there is, and for a lone
-    surrogate.
+    surrogate; ValueError for NaN and infinity, which orjson writes as null.
     """
-    return orjson.dumps(value)
+    body = orjson.dumps(value)
+    if b"null" in body:
+        _check_finite(value)
+    return body
+
+
+def _check_finite(value: Any) -> None:
+    if isinstance(value, float) and not isfinite(value):
+        raise ValueError(f"{value} is not a finite number, and JSON has no other")
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, list | tuple):
+        for each in value:
+            _check_finite(each)
 
 
 def read(body: bytes) -> Any:

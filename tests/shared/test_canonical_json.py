@@ -72,3 +72,11 @@ def test_json_of_others_is_read_too() -> None:
 def test_what_json_cannot_say_is_not_written(value: Any) -> None:
     with pytest.raises(TypeError):
         canonical_json.write(value)
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")], ids=str)
+def test_a_number_that_is_not_finite_is_not_written_as_null(number: float) -> None:
+    for value in (number, {"a": number}, {"a": [None, {"b": (number,)}]}):
+        with pytest.raises(ValueError, match="is not a finite number"):
+            canonical_json.write(value)
+    assert canonical_json.write({"null": [None, 0.5, ("null",)]}) == b'{"null":[null,0.5,["null"]]}'

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from shared.app import App
 
 FETCHER: Final = "fetcher"
-OWN_RULES: Final = frozenset((*(check.name for check in CHECKS), PROBE))
+OWN_RULES: Final = {"filter": frozenset(check.name for check in CHECKS), "record-writer": frozenset({PROBE})}
+"""Postroom's own rules by the stage that applies them: a rule of the configuration may have the name of one."""
 
 
 class Counting(Hook):
@@ -62,7 +63,7 @@ class Counting(Hook):
     def settled(self, details: Settled) -> None:
         """Count a message that is done; the fetcher's mails are counted when intake has them."""
         if details.part != FETCHER and (answer := self._finished(details.part, details.id, "done")):
-            self._count_answer(answer)
+            self._count_answer(answer, details.part)
 
     def retried(self, details: Retried) -> None:
         """Count a message that comes again, or a failed visit."""
@@ -100,11 +101,11 @@ class Counting(Hook):
         if failed.kind == "own":
             self._add(figures.PUBLISH_FAILURES, (INTAKE, "unavailable"))
 
-    def _count_answer(self, answer: Answer) -> None:
+    def _count_answer(self, answer: Answer, part: str) -> None:
         self._count_arrival(answer)
         match answer.outcome.ended if isinstance(answer.outcome, Emit) else None:
             case MailEnded() as ended:
-                self._count_mail(ended)
+                self._count_mail(ended, part)
             case OutgoingEnded(server, result):
                 self._add(figures.OUTBOX_SENT, (server, result))
 
@@ -124,18 +125,18 @@ class Counting(Hook):
         found = current.inbox(name) if name else current.default_inbox
         return found.name if found else figures.UNKNOWN
 
-    def _count_mail(self, ended: MailEnded) -> None:
+    def _count_mail(self, ended: MailEnded, part: str) -> None:
         inbox = self._inbox(ended.inbox)
         self._add(figures.MAILS_FINISHED, (inbox, ended.outcome))
         if ended.received_at is not None:
             self._mail_timer((inbox,)).observe((self._app.clock.now() - ended.received_at).total_seconds())
         if ended.outcome == "rejected":
-            self._add(figures.MAILS_REJECTED, (inbox, self._reason(ended.rule)))
+            self._add(figures.MAILS_REJECTED, (inbox, self._reason(ended.rule, part)))
             self._add(figures.RULE_MATCHES, (ended.rule,))
 
-    def _reason(self, rule: str) -> str:
+    def _reason(self, rule: str, part: str) -> str:
         """One of a closed list: Postroom's own rules by name, those of the configuration together."""
-        if rule in OWN_RULES:
+        if rule in OWN_RULES.get(part, ()):
             return rule
         rules = self._app.directory.current().all_rules
         return "configured-rule" if any(each.name == rule for each in rules) else "record-writer"

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.fetcher import mailbox
+from services.filter.rules import CHECKS
 from services.notifier import send
 from services.operator.errors import NotAvailable
+from shared.config.complaints import Complaint, values_at
 from shared.config.merge import names, pruned_sections
 from shared.config.model import Configuration
 from shared.config.notes import Supported, find_notes
@@ -25,11 +27,11 @@ from shared.config.writing import to_yaml
 from shared.lazy_dataclass import dataclass
 from shared.mail_network import sasl
 from shared.store import configuration as store
+from shared.store.canaries import PROBE
 from shared.store.configuration_changes import ConfigurationChange, ConfigurationChanges
 
 if TYPE_CHECKING:
     from shared.app import App
-    from shared.config.complaints import Complaint
     from shared.config.tree import Item
     from shared.store.configuration import Applied
 
@@ -91,6 +93,15 @@ def notes_on(stated: Configuration) -> Iterator[Complaint]:
     """Notes on a configuration: settings that this version ignores, that can do nothing, that are risky."""
     logins = ("auto", *sasl.METHODS, *WEB_METHODS, "none")
     yield from find_notes(stated, Supported(mailbox.PROTOCOLS, send.PROTOCOLS, logins))
+    yield from _rules_named_as_ours(stated)
+
+
+def _rules_named_as_ours(stated: Configuration) -> Iterator[Complaint]:
+    """Rules with the name of one of Postroom's own: what they reject is taken for rejected by that one."""
+    ours = {PROBE, *(check.name for check in CHECKS)}
+    for path, rule in values_at(stated, "rules"):
+        if rule.name in ours:
+            yield Complaint(f"{path}.name", f'Postroom has a rule "{rule.name}" of its own; choose another name')
 
 
 def section_counts(stated: Configuration) -> dict[str, int]:

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from services.operator.configuration import changes_since
+from services.operator.configuration import changes_since, notes_on
 from services.operator.configuration_versions import version
 from services.operator.errors import NotAvailable
 from services.operator.form_merge import merge
@@ -77,6 +77,7 @@ class ThingForm:
 
     `changes` are those of others that a save met, the newest first. `removed`: the name of a thing that was removed
     while its form was filled in; the form creates it anew, and `changes` has the one that removed it, if that is known.
+    `notes`: what `config check` notes about the stored thing, each with its key.
     """
 
     form: Form
@@ -85,6 +86,7 @@ class ThingForm:
     reason_problem: str = ""
     changes: tuple[ConfigurationChange, ...] = ()
     removed: str = ""
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,9 @@ def thing_form(app: App, kind: FormKind, name: str) -> ThingForm:
         if path.startswith(f"{kind.section}[{place}]")
     ]
     form = form_of(stated_keys(thing, kind), lacks, kind=kind, known=_known(configuration))
-    return ThingForm(form, name, revision)
+    noted = (each for each in notes_on(configuration) if each.path.startswith(f"{kind.section}[{place}]"))
+    notes = tuple(f"{within(each.path, kind, place)}: {each.message}" for each in noted)
+    return ThingForm(form, name, revision, notes=notes)
 
 
 def new_thing_form(app: App, kind: FormKind, protocol: str) -> ThingForm:

@@ -41,6 +41,7 @@ def find_notes(config: Configuration, supported: Supported) -> Complaints:
     yield from _ignored(config, supported)
     yield from find_ineffective(config)
     yield from _shared_addresses(config)
+    yield from _canaries_of_one_address(config)
     yield from _risky_logins(config)
     yield from _open_tokens(config)
     yield from _undeclared_fields(config)
@@ -92,6 +93,20 @@ def _shared_addresses(config: Configuration) -> Complaints:
     ]
     for path, name in _seen_before(addresses):
         yield Complaint(path, f"{name} has one of these addresses too, and mail from it counts as {name}'s")
+
+
+def _canaries_of_one_address(config: Configuration) -> Complaints:
+    """Two canaries for one address: all probes arrive in one folder, so that those of the other inbox never come."""
+    watched = [(path, inbox) for path, inbox in values_at(config, "inboxes") if inbox.enabled and inbox.canary]
+    for path, inbox in watched:
+        same = (each for _, each in watched if each is not inbox and _is_same_address(each, inbox))
+        if other := next(same, None):
+            why = f"the inbox {other.name} has this address and a canary too; all probes arrive in one folder"
+            yield Complaint(f"{path}.canary", f"{why}, and one of the two canaries is always lost: remove one")
+
+
+def _is_same_address(one: Inbox, other: Inbox) -> bool:
+    return address_key(one.address) == address_key(other.address) is not None
 
 
 def _seen_before(places: Iterable[tuple[str, Hashable, str]]) -> Iterator[tuple[str, str]]:

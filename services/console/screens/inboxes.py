@@ -62,6 +62,7 @@ def one_inbox(visit: Visit) -> Response:
         row=row,
         inbox=row.view.inbox,
         missing=[each for group in shown.form.groups for each in group.fields if each.missing or each.problem],
+        notes=shown.notes,
         log=_event_log(app, row.name),
         changes=list(configuration_changes(app, 5, thing=f"inboxes/{row.name}")),
         server=operator.server_for_test_mail(app, row.name, addressed=True),

@@ -49,6 +49,7 @@ def one_server(visit: Visit) -> Response:
         row=row,
         server=row.server,
         missing=[each for each in shown.form.fields.values() if each.missing or each.problem],
+        notes=shown.notes,
         changes=list(configuration_changes(visit.app, 5, thing=f"mail_servers/{row.server.name}")),
         mail=TestMail(),
     )

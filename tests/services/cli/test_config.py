@@ -160,6 +160,16 @@ def test_what_the_configuration_documents_is_noted_only_where_it_is_in_vain(run:
     assert run("config", "check", write("p.yaml", imap)).err == ""
 
 
+def test_a_check_notes_a_rule_with_the_name_of_one_of_ours(run: Run, write: Write) -> None:
+    """A note alone: a configuration that has one stays valid."""
+    rules = "rules:\n  - {name: bird, match: {subject: [bird]}}\n  - {name: canary, match: {subject: [bird]}}\n"
+    done = run("config", "check", write("p.yaml", rules))
+    assert done.code == 0
+    assert [line for line in done.err.splitlines() if ".name" in line] == [
+        'note: p.yaml:3: rules[1].name: Postroom has a rule "canary" of its own; choose another name'
+    ]
+
+
 @pytest.mark.req("IV-10", "VS-13")
 @pytest.mark.parametrize(("answer", "code"), [(b"n\n", 1), (b"\n", 1), (b"y\n", 0)])
 def test_pruning_an_inbox_asks_on_a_terminal(run: Run, write: Write, data: Path, answer: bytes, code: int) -> None:

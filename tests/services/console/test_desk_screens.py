@@ -73,6 +73,19 @@ def test_inboxes_show_their_canary(desk: Desk, clients: Clients) -> None:
     assert "probe" not in client.get("/inboxes/sales").text
 
 
+def test_an_inbox_says_what_config_check_notes_about_it_to_who_may_change_it(desk: Desk, clients: Clients) -> None:
+    """Two canaries for one address, of which one is always lost."""
+    watched = replace(SUPPORT, canary=Canary(timedelta(minutes=15)))
+    desk.configure(a_configuration(watched, replace(watched, name="again")))
+    client, note = clients("administrator"), "canary: the inbox again has this address and a canary too"
+    for path in ("/inboxes/support", "/inboxes/support/settings"):
+        assert note in client.get(path).text
+    assert "canary: the inbox support has" in client.get("/inboxes/again/settings").text
+    assert note not in clients("viewer").get("/inboxes/support").text
+    desk.configure(a_configuration(SUPPORT, SALES))
+    assert "What to know about these settings" not in client.get("/inboxes/support").text
+
+
 def test_a_probe_is_a_group_of_rejected_mail_without_release(desk: Desk, clients: Clients) -> None:
     server = MailServer("out", host="localhost", port=9, tls="none", auth="none")
     desk.configure(a_configuration(replace(SUPPORT, canary=Canary(timedelta(minutes=10))), mail_servers=(server,)))

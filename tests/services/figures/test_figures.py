@@ -22,6 +22,7 @@ from services.figures.gauges import StoreGauges, samples
 from services.figures.health import STILL_SECONDS, Pulse, unready
 from services.figures.server import FiguresOfProcess
 from services.operator import conservation
+from shared.config.model import Rule
 from shared.contracts.errors import Unavailable
 from shared.runtime import worker as worker_module
 from shared.runtime.broker import Delivery, Message
@@ -235,6 +236,16 @@ def test_a_decision_that_was_not_settled_is_not_counted(desk: Desk) -> None:
     assert not [key for key in values(registry) if key[0] == "mails_finished_total"]
 
 
+def test_a_configured_rule_with_the_name_of_one_of_ours_is_counted_as_configured(desk: Desk) -> None:
+    """What is subtracted as probes of canaries is these alone."""
+    desk.configure(a_configuration(rules=(Rule("canary", {"subject": ["bird"]}), Rule("size", {"subject": ["big"]}))))
+    counting, registry = _counting(desk)
+    for part, rule in (("filter", "canary"), ("record-writer", "canary"), ("filter", "size"), ("filter", "bounce")):
+        counting._count_mail(MailEnded("rejected", "support", rule=rule), part)
+    rejected = {key[2]: value for key, value in values(registry).items() if key[0] == "mails_rejected_total"}
+    assert rejected == {"configured-rule": 1.0, "canary": 1.0, "size": 1.0, "bounce": 1.0}
+
+
 def _counting(desk: Desk) -> tuple[Counting, CollectorRegistry]:
     registry = CollectorRegistry()
     return Counting(desk.app, registry), registry
@@ -244,7 +255,7 @@ def test_the_duration_is_from_receipt_to_outcome(watched: Watched) -> None:
     counting = watched.figures.hooks[0]
     assert isinstance(counting, Counting)
     received = watched.desk.clock.at - timedelta(seconds=90)
-    counting._count_mail(MailEnded("recorded", "support", received))
+    counting._count_mail(MailEnded("recorded", "support", received), "record-writer")
     found = watched.figures.registry.get_sample_value("postroom_mail_duration_seconds_sum", {"inbox": "support"})
     assert found == pytest.approx(90, abs=1)
 

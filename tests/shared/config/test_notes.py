@@ -65,6 +65,7 @@ def test_the_end_of_ews_in_exchange_online_is_noted(address: str, *, is_online: 
     assert any("ends EWS on 2027-04-01" in each for each in told(text)) == is_online
 
 
+WATCHED = "address: a@b.example, canary: {every: 15m}"
 BOX = "inboxes: [{name: a, address: a@example.com, "
 
 
@@ -106,6 +107,15 @@ def test_a_setting_that_can_do_nothing_is_noted(text: str, path: str) -> None:
         (
             "inboxes: [{name: a, address: A@bücher.example}, {name: b, address: a@xn--bcher-kva.example}]",
             ["inboxes[1].address: the inbox a has this address too"],
+        ),
+        (
+            f"inboxes: [{{name: a, {WATCHED}}}, {{name: b, {WATCHED}}}, {{name: c, {WATCHED}, enabled: false}}]",
+            [
+                "inboxes[1].address: the inbox a has this address too",
+                "inboxes[2].address: the inbox a has this address too",
+                "inboxes[0].canary: the inbox b has this address and a canary too; all probes arrive in one folder",
+                "inboxes[1].canary: the inbox a has this address and a canary too; all probes arrive in one folder",
+            ],
         ),
         (
             "people: [{id: a, name: A, addresses: [x@b.example]}, {id: b, name: B, addresses: [y@b, X@b.example]}]",

@@ -77,6 +77,15 @@ class Made:
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """What a writer has done, for its note. `before`: the revision that it is noted behind; None: it is not noted."""
+
+    applied: Applied
+    before: int | None = None
+    keys: tuple[ChangedKey, ...] = ()
+
+
 def read(documents: Documents, *, people: bool = False) -> Configuration:
     """The configuration in a store. People are left out unless asked for: there may be very many."""
     stored = _sections(documents)
@@ -132,13 +141,27 @@ def change(
     something would not fit together afterwards (a mail server that an inbox uses is not pruned, VS-13), and
     `Misconfigured` when a reason is required and none is given (VS-12).
     """
+    made = Made((clock or SystemClock()).now(), by, reason)
+    return _written_and_noted(documents, made, lambda: _change(documents, edit, prune, made)).applied
+
+
+def _written_and_noted(documents: Documents, made: Made, write: Callable[[], _Written]) -> _Written:
+    """Write, and keep what was changed. A writer that is overtaken writes again.
+
+    One that is overtaken behind its writing only keeps its note, under a later revision: to write again would find
+    nothing to change, and nobody would know who has changed it.
+    """
+    written: _Written | None = None
     for _ in range(_ATTEMPTS):
         with suppress(Overtaken), sole_writer(documents):
-            return _change(documents, edit, prune, Made((clock or SystemClock()).now(), by, reason))
+            written = replace(written, before=revision(documents)) if written else write()
+            if written.before is not None:
+                _note(documents, made, written.applied, written.before, written.keys)
+            return written
     raise Unavailable("other processes are changing the configuration; try again")
 
 
-def _change(documents: Documents, edit: Callable[[Configuration], Configuration], prune: bool, made: Made) -> Applied:
+def _change(documents: Documents, edit: Callable[[Configuration], Configuration], prune: bool, made: Made) -> _Written:
     counted, found = revision(documents), _sections(documents)
     stored = from_sections(found)
     config = edit(stored)
@@ -153,12 +176,12 @@ def _change(documents: Documents, edit: Callable[[Configuration], Configuration]
         tuple(f"{section}/{each['_id']}" for section, each in deleted),
         tuple(f"{each.section}/{each.name}" for each in plan if each.before is not None and not each.changes),
     )
-    if applied.changed or counted == 0:
-        _require_reason(stored, applied, made.reason)
-        _write(documents, plan, deleted, counted + 1)
-        keys = (key for each in plan if each.before is not None for key in each.keys)
-        _note(documents, made, applied, counted, keys)
-    return applied
+    if not applied.changed and counted:
+        return _Written(applied)
+    _require_reason(stored, applied, made.reason)
+    _write(documents, plan, deleted, counted + 1)
+    keys = (key for each in plan if each.before is not None for key in each.keys)
+    return _Written(applied, counted, tuple(islice(keys, MAX_THINGS)))
 
 
 def after_apply(documents: Documents, config: Configuration, *, prune: bool = False) -> Configuration:
@@ -280,7 +303,7 @@ def _as_read(section: str, document: Document) -> Document:
     return {"_id": document["_id"], key: document.get(key)}
 
 
-def _note(documents: Documents, made: Made, applied: Applied, before: int, keys: Iterable[ChangedKey] = ()) -> None:
+def _note(documents: Documents, made: Made, applied: Applied, before: int, keys: tuple[ChangedKey, ...]) -> None:
     """Increase the revision, after everything else is written; keep what was changed and why, and the whole of it.
 
     Raises `Overtaken` when it is no longer `before`, the one that was read.
@@ -299,7 +322,7 @@ def _note(documents: Documents, made: Made, applied: Applied, before: int, keys:
                 applied.created[:MAX_THINGS],
                 applied.updated[:MAX_THINGS],
                 applied.deleted[:MAX_THINGS],
-                tuple(islice(keys, MAX_THINGS)),
+                keys,
             )
         )
     ConfigurationVersions(documents).keep(counted, _sections(documents))
@@ -313,19 +336,16 @@ def _revised(documents: Documents, before: int) -> bool:
 
 def switch(documents: Documents, section: str, name: str, key: str, value: Any, made: Made | None = None) -> bool:
     """Change one key of one stored thing, such as `inboxes`, `support`, `enabled`; False when it is not there."""
-    for _ in range(_ATTEMPTS):
-        with suppress(Overtaken), sole_writer(documents):
-            return _switch(documents, section, name, {key: value}, made or Made(SystemClock().now()))
-    raise Unavailable("other processes are changing the configuration; try again")
+    made = made or Made(SystemClock().now())
+    return _written_and_noted(documents, made, lambda: _switch(documents, section, name, {key: value})).applied.changed
 
 
-def _switch(documents: Documents, section: str, name: str, changes: Document, made: Made) -> bool:
+def _switch(documents: Documents, section: str, name: str, changes: Document) -> _Written:
     counted, before = revision(documents), documents.get(section, name)
     if before is None:
-        return False
+        return _Written(Applied())
     thing = f"{section}/{name}"
     _write(documents, [_Step(section, name, before, changes)], (), counted + 1)
     if section == SETTINGS:
         before = {**{key: getattr(DEFAULT.settings, key) for key in changes}, **before}
-    _note(documents, made, Applied(updated=(thing,)), counted, changed_keys(thing, before, changes))
-    return True
+    return _Written(Applied(updated=(thing,)), counted, tuple(changed_keys(thing, before, changes)))

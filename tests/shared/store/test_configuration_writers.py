@@ -6,19 +6,21 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.config.model import DEFAULT, Configuration
 from shared.config.problems import InvalidConfiguration
 from shared.contracts.errors import Unavailable
-from shared.store import configuration_lock
-from shared.store.configuration import apply, change, read, revision, seed_defaults, switch
-from shared.store.configuration_changes import ConfigurationChanges
+from shared.store import configuration, configuration_lock
+from shared.store.configuration import Made, apply, change, read, revision, seed_defaults, switch
+from shared.store.configuration_changes import ConfigurationChange, ConfigurationChanges
 from shared.store.configuration_lock import LEASE, sole_writer
 from shared.store.configuration_versions import ConfigurationVersions
 from shared.store.documents import Documents
 from shared.store.leases import LEASES
+from tests.desk import NOW
 from tests.servers.documents import Place
 from tests.shared.store.configuration_writer import RULE, add_sender
 
@@ -106,6 +108,41 @@ def test_a_writer_that_stood_still_for_too_long_plans_again(place: Place, seeded
     change(seeded, edit)
     assert len(runs) == 2
     assert senders(seeded) == {"fast@example.com", "slow@example.com"}
+
+
+def test_a_writer_that_stood_still_behind_its_writing_is_in_the_history_all_the_same(
+    place: Place, seeded: Documents, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lease is taken over between its writing and its note: another one keeps the next revision."""
+    before, write, writes = revision(seeded), configuration._write, list[int]()
+
+    def standing_still(documents: Documents, plan: Any, deleted: Any, revised: int) -> None:
+        write(documents, plan, deleted, revised)
+        writes.append(revised)
+        if len(writes) % 2:
+            seeded.delete(LEASES, {"_id": LEASE})
+            other = place.open()
+            switch(other, "inboxes", "support", "owner_team", str(revised), Made(NOW, "fast"))
+            other.close()
+
+    monkeypatch.setattr(configuration, "_write", standing_still)
+    add_sender(seeded, "slow@example.com", "slow")
+    assert switch(seeded, "inboxes", "support", "signature", "Regards", Made(NOW, "ann"))
+    made = [(each.by, each.updated, [key.key for key in each.keys]) for each in changes_since(seeded, before)]
+    rule, inbox = ("rules/allowed",), ("inboxes/support",)
+    assert made == [
+        ("fast", inbox, ["owner_team"]),
+        ("slow", rule, ["match"]),
+        ("fast", inbox, ["owner_team"]),
+        ("ann", inbox, ["signature"]),
+    ]
+    assert len(writes) == 4, "what is written is not written again"
+    assert senders(seeded) == {"slow@example.com"}
+
+
+def changes_since(documents: Documents, before: int) -> list[ConfigurationChange]:
+    """What was changed after a revision, the oldest first."""
+    return list(reversed(list(ConfigurationChanges(documents).since(before, 0))))
 
 
 def test_a_writer_waits_for_another_one_and_gives_up_after_a_while(

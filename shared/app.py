@@ -8,7 +8,7 @@ asked for, because a command that only looks has to start quickly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -160,8 +160,8 @@ class App:
         """Hands raw mail to intake."""
         from shared.intake import Door
 
-        together = self.one_file.file.batch if self.one_file else nullcontext
-        return Door(self.broker, self.documents, self.clock, self._default_inbox, together)
+        basics = self.broker, self.documents, self.clock, self._default_inbox
+        return Door(*basics, self.one_file.file.batch, inline=0) if self.one_file else Door(*basics)
 
     @cached_property
     def tokens(self) -> Tokens:

@@ -32,7 +32,7 @@ from shared.store.mails import message_key
 from shared.text import from_iso, iso
 
 INLINE = 64 << 10
-"""Bytes. Larger mails are stored first, and the message carries a reference."""
+"""Bytes of a mail that travels in its message. On one file none does: it would be written twice more."""
 MAX_HEAD_BYTES = 64 << 10
 """Bytes at the beginning of a mail in which its header is looked for."""
 MAX_VALUE_CHARACTERS = 1000
@@ -78,6 +78,7 @@ class Door:
     """Hands mails to intake. They are durable when `hand_over` returns.
 
     `together`: what is written inside it to queues and store becomes durable at once; for those that are one file.
+    `inline`: bytes of a mail that its message carries itself; a larger one is stored first, and its message names it.
     `observers` are called with the messages when these are durable; they must not raise.
     """
 
@@ -88,9 +89,10 @@ class Door:
         clock: Clock,
         default_inbox: Callable[[], str] = str,
         together: Callable[[], AbstractContextManager[None]] = nullcontext,
+        inline: int = INLINE,
     ) -> None:
         self.broker, self.documents, self.clock, self.default_inbox = broker, documents, clock, default_inbox
-        self.together = together
+        self.together, self.inline = together, inline
         self.arrivals = Arrivals(documents)
         self.observers: list[Callable[[Sequence[Message]], None]] = []
 
@@ -118,7 +120,7 @@ class Door:
 
     def _message(self, mail: RawMail) -> Message:
         body, content_type = mail.raw, RFC822
-        if len(body) > INLINE:
+        if len(body) > self.inline:
             body, content_type = codec.dumps({"blob": self.documents.put_blob(body, mail.sha256)}), REFERENCE
         headers: dict[str, str | int] = {"traceparent": new_trace()}
         if mail.source:

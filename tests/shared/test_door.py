@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from shared.contracts.errors import Unavailable
-from shared.intake import INLINE
 from tests.builders import a_mail
 from tests.desk import Desk
 
@@ -14,7 +13,7 @@ def test_mails_their_bytes_and_their_count_are_written_together(desk: Desk, monk
     def handed_in(_: object) -> None:
         raise Unavailable("the disk is full")
 
-    large = a_mail("x" * INLINE)
+    large = a_mail("x" * 100_000)
     with monkeypatch.context() as patch:
         patch.setattr(desk.app.door.arrivals, "handed_in", handed_in)
         with pytest.raises(Unavailable):
@@ -24,3 +23,10 @@ def test_mails_their_bytes_and_their_count_are_written_together(desk: Desk, monk
     desk.hand_in(a_mail(), large)
     desk.work()
     assert [mail["outcome"] for mail in desk.mails()] == ["recorded", "recorded"]
+
+
+def test_on_one_file_no_message_carries_its_mail(desk: Desk) -> None:
+    """It would be written again when the message is taken, and once more as a blob."""
+    desk.hand_in(a_mail("x" * 10_000), b"")
+    db = desk.app.broker.file.connection  # type: ignore[attr-defined]
+    assert db.execute("SELECT length(body) < 100 FROM queue").fetchall() == [(1,), (1,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from shared.addresses import mailbox_key
 from shared.contracts.mail import ParsedMail
@@ -27,6 +28,10 @@ def is_prefixed(subject: str) -> bool:
 
 def loop_key(mail: ParsedMail) -> str:
     """Sender and subject, the latter without reply prefixes: what two robots in a loop keep sending."""
-    address = mail.from_.address if mail.from_ else ""
-    sender = mailbox_key(address) or address
-    return derived_id("loop", sender, without_prefixes(mail.subject).casefold())
+    return _loop_key(mail.from_.address if mail.from_ else "", mail.subject)
+
+
+@lru_cache(maxsize=256)
+def _loop_key(address: str, subject: str) -> str:
+    """The parser asks, and a moment later the filter."""
+    return derived_id("loop", mailbox_key(address) or address, without_prefixes(subject).casefold())

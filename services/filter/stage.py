@@ -85,9 +85,10 @@ def gather(
     received_at = from_iso(parsed.envelope.received_at)
     sender = with_domain(parsed.mail.from_, inbox.default_domain)
     person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
+    mail = with_domains(parsed.mail, inbox.default_domain)
     facts = rules.Facts(
         envelope=parsed.envelope,
-        mail=replace(with_domains(parsed.mail, inbox.default_domain), from_=sender),
+        mail=mail if sender == mail.from_ else replace(mail, from_=sender),
         inbox=inbox,
         settings=current.settings,
         own_addresses=current.own_addresses,

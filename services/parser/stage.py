@@ -10,9 +10,11 @@ stores and decides. Until then the queue keeps the mail.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
+from typing import Any
 
 from services.parser import guarded, rewritten
 from services.parser.guarded import Overdue
@@ -180,19 +182,23 @@ def _decided(
     prepared: PreparedMail, envelope: Envelope, sha256: str, stores: ParserStores
 ) -> tuple[StoredMail, Outcome]:
     """Return the mail to be stored, and the outcome."""
-    base, reading = _unread(prepared.received, envelope, sha256), prepared.reading
+    received, reading = prepared.received, prepared.reading
     if isinstance(reading, BoundExceeded):
-        unreadable = replace(base, subject=unreadable_subject(reading))
+        unreadable = _stored(received, envelope, sha256, {"subject": unreadable_subject(reading)})
         return unreadable, Fail(unreadable_reason(reading), envelope.mail_id)
     if not isinstance(reading, Reading):
-        return base, Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
+        return _stored(received, envelope, sha256), Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
     for content_sha256, content in reading.contents.items():
         stores.documents.put_blob(content, content_sha256)
     html = stores.documents.put_blob(reading.mail.html.encode()) if reading.mail.html else None
-    return _read(base, reading.mail, html), emit(MailParsed(envelope, replace(reading.mail, html=None)))
+    read = _facts(reading.mail, html, is_old=received.history is not None)
+    return _stored(received, envelope, sha256, read), emit(MailParsed(envelope, replace(reading.mail, html=None)))
 
 
-def _unread(received: MailReceived, envelope: Envelope, sha256: str) -> StoredMail:
+def _stored(
+    received: MailReceived, envelope: Envelope, sha256: str, read: Mapping[str, Any] = MappingProxyType({})
+) -> StoredMail:
+    """The mail as it is stored, with what was read of it."""
     return StoredMail(
         id=envelope.mail_id,
         inbox=envelope.inbox,
@@ -202,26 +208,26 @@ def _unread(received: MailReceived, envelope: Envelope, sha256: str) -> StoredMa
         arrival=received.arrival_id or envelope.mail_id,
         received_at=from_iso(envelope.received_at),
         history=received.history,
+        **read,
     )
 
 
-def _read(base: StoredMail, mail: ParsedMail, html: str | None) -> StoredMail:
-    """Add the fields that later queries use: sender, subject, threading."""
-    return replace(
-        base,
-        from_=mail.from_,
-        sender_key=address_key(mail.from_.address) if mail.from_ else None,
-        reply_to=tuple(address.address for address in mail.reply_to),
-        to=tuple(address.address for address in (*mail.to, *mail.cc)),
-        subject=mail.subject,
-        date=mail.date,
-        kind=mail.kind,
-        message_id=mail.message_id,
-        message_key=message_key(mail.message_id),
-        loop_key=None if base.history else loop_key(mail),
-        defects=mail.defects,
-        html=html,
-    )
+def _facts(mail: ParsedMail, html: str | None, *, is_old: bool) -> dict[str, Any]:
+    """The fields that later queries use: sender, subject, threading."""
+    return {
+        "from_": mail.from_,
+        "sender_key": address_key(mail.from_.address) if mail.from_ else None,
+        "reply_to": tuple(address.address for address in mail.reply_to),
+        "to": tuple(address.address for address in (*mail.to, *mail.cc)),
+        "subject": mail.subject,
+        "date": mail.date,
+        "kind": mail.kind,
+        "message_id": mail.message_id,
+        "message_key": message_key(mail.message_id),
+        "loop_key": None if is_old else loop_key(mail),
+        "defects": mail.defects,
+        "html": html,
+    }
 
 
 def build(app: App) -> Stage:

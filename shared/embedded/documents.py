@@ -242,12 +242,14 @@ class EmbeddedDocuments:
 
     def _first(self, collection: str, where: Filter) -> Document | None:
         """A matching document."""
-        id_ = where.get("_id") if isinstance(where, Mapping) else None
+        id_ = where.get("_id") if type(where) is dict else None
         if type(id_) is not str:
             return next(self.find(collection, where, limit=1), None)
-        where = check_filter(where)
+        conditions = check_filter(where)
         found = self._get(collection, id_)
-        return found if found is not None and matches(found, where) else None
+        if found is None or len(conditions) == 1:
+            return found
+        return found if matches(found, conditions) else None
 
     def upsert(self, collection: str, id_: str, change: Change) -> Document:
         """Change or create the document with this `_id`."""

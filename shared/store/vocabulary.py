@@ -232,7 +232,7 @@ def check_document(document: Document) -> Document:
 
 def check_filter(where: Filter) -> Filter:
     """The filter with its values normalised. `Unsupported` for an operator outside the vocabulary."""
-    if not isinstance(where, Mapping):
+    if type(where) is not dict and not isinstance(where, Mapping):
         raise Unsupported(f"a filter is a dict, not {type(where).__name__}")
     checked = {}
     for field, condition in where.items():
@@ -487,7 +487,7 @@ def check_change(change: Change) -> Change:
     `Unsupported` outside the vocabulary (`$rename`, `$each`, a positional `$`); `ValueError` for an empty
     change, a change of `_id`, and two changes of one place (`a` and `a.b`), as MongoDB has it.
     """
-    if not isinstance(change, Mapping):
+    if type(change) is not dict and not isinstance(change, Mapping):
         raise Unsupported(f"a change is a dict of operators, not {type(change).__name__}")
     if not change:
         raise ValueError("the change is empty")
@@ -500,7 +500,7 @@ def _checked_operation(operator: str, fields: Mapping[str, Any]) -> dict[str, An
     check = _ARGUMENTS.get(operator)
     if check is None:
         raise Unsupported(f"{operator!a} is not in the vocabulary of changes")
-    if not isinstance(fields, Mapping):
+    if type(fields) is not dict and not isinstance(fields, Mapping):
         raise Unsupported(f"{operator} takes a dict of fields, not {type(fields).__name__}")
     checked = {}
     for field, argument in fields.items():

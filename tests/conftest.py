@@ -18,6 +18,7 @@ pytest_plugins = [
     "tests.desk",
     "tests.harness.bench",
     "tests.harness.faulty",
+    "tests.harness.remembered",
 ]
 
 

@@ -296,3 +296,24 @@ def test_a_document_that_is_too_large_is_refused(store: EmbeddedDocuments) -> No
     with pytest.raises(ValueError, match="'big' has more than 16777216 bytes"):
         store.insert("notes", {"_id": "big", "text": "é" * (8 << 20)})
     assert store.get("notes", "big") is None
+
+
+def test_a_caller_that_changes_what_is_remembered_for_others_is_found(
+    tmp_path: Path, changed_documents: list[str]
+) -> None:
+    """In every test that uses the embedded store, see `tests.harness.remembered`."""
+    store = EmbeddedDocuments(tmp_path)
+    store.insert("things", {"_id": "1", "tags": ["a"]})
+    store.insert("things", {"_id": "2", "tags": ["a"]})
+    with store.batch():
+        store.insert("things", {"_id": "3", "tags": ["a"]})
+        (found,) = store.find("things", {"_id": "1"}, limit=1)
+        found["tags"].append("b")
+        given = store.get("things", "2")
+        assert given is not None
+        given["name"] = "x"
+        copy = {**store.upsert("things", "3", {"$set": {"name": "y"}})}
+        copy["name"] = "z"
+    assert sorted(changed_documents) == ["things/1", "things/2"]
+    changed_documents.clear()
+    store.close()

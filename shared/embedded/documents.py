@@ -315,9 +315,15 @@ class EmbeddedDocuments:
         statement = "SELECT data FROM blob_rows WHERE file = (SELECT file FROM blobs WHERE sha = ?) ORDER BY n"
         with self.file.translated():
             rows = [data for (data,) in self.file.connection.execute(statement, (sha256,))]
-        if not rows and not self.has_blob(sha256):
+        if not rows and not self._is_empty_blob(sha256):
             raise LookupError(f"no blob {sha256}")
         return rows[0] if len(rows) == 1 else b"".join(rows)
+
+    def _is_empty_blob(self, sha256: str) -> bool:
+        """Whether there is such a blob, without bytes. One that has any may have come since they were looked for."""
+        with self.file.translated():
+            found = self.file.connection.execute("SELECT size FROM blobs WHERE sha = ?", (sha256,)).fetchone()
+        return bool(found == (0,))
 
     def has_blob(self, sha256: str) -> bool:
         """Whether the blob is complete."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -317,3 +318,25 @@ def test_a_caller_that_changes_what_is_remembered_for_others_is_found(
     assert sorted(changed_documents) == ["things/1", "things/2"]
     changed_documents.clear()
     store.close()
+
+
+def test_a_blob_that_comes_while_it_is_looked_for_is_not_an_empty_one(
+    store: EmbeddedDocuments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process stores it between the two questions."""
+    content = b"some bytes"
+    key, translated, asked = hashlib.sha256(content).hexdigest(), store.file.translated, list[int]()
+
+    def later() -> object:
+        asked.append(1)
+        if len(asked) == 2:
+            other = EmbeddedDocuments(tmp_path)
+            other.put_blob(content)
+            other.close()
+        return translated()
+
+    monkeypatch.setattr(store.file, "translated", later)
+    with pytest.raises(LookupError):
+        store.get_blob(key)
+    assert store.get_blob(key) == content
+    assert store.get_blob(store.put_blob(b"")) == b""

@@ -42,3 +42,21 @@ def test_who_stops_early_makes_one_item_too_many_at_most() -> None:
         if number == 3:
             break
     assert made in ([0, 1, 2, 3], [0, 1, 2, 3, 4])
+
+
+def test_who_stops_early_does_not_wait_for_the_item_that_is_being_made() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def items() -> Iterator[int]:
+        yield 1
+        begun.set()
+        may_end.wait(20)
+        yield 2
+
+    ahead = one_ahead(items())
+    assert next(ahead) == 1
+    assert begun.wait(20)
+    ahead.close()  # type: ignore[attr-defined]
+    (thread,) = (each for each in threading.enumerate() if each.name == "read-ahead")
+    may_end.set()
+    thread.join()

@@ -9,7 +9,7 @@ from services.cli import sources
 
 
 def test_only_files_and_folders_are_at_hand(tmp_path: Path) -> None:
-    """A thread that reads a pipe ahead would keep Ctrl-C waiting for its other end."""
+    """A thread that reads a pipe ahead may take what nobody asks for any more, and that cannot be read again."""
     mail, pipe = tmp_path / "mail.eml", tmp_path / "pipe"
     mail.write_bytes(b"Subject: x\n\n")
     os.mkfifo(pipe)

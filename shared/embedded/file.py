@@ -12,6 +12,7 @@ import os
 import sqlite3
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -24,6 +25,12 @@ from shared.lazy_pattern import lazy_compile
 
 FILE_NAME = "postroom.sqlite"
 BUSY_SECONDS = 30.0
+LOOK_SECONDS = 0.005
+"""How often a write that waits for another looks whether that has ended.
+
+SQLite looks ever more seldom, at last ten times a second, and misses the moments between the transactions of an `up`
+that works through a backlog.
+"""
 FORMAT = 2
 """Kept as `user_version`; goes up when a program of before cannot work with a file of this one."""
 BROUGHT_UP_TO_DATE = frozenset({1})
@@ -181,7 +188,11 @@ class LocalFile:
         if synced is not self._mine.synced:
             connection.execute(f"PRAGMA synchronous={'FULL' if synced else 'NORMAL'}")
             self._mine.synced = synced
-        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("PRAGMA busy_timeout=0")
+        try:
+            _lock(connection)
+        finally:
+            connection.execute(f"PRAGMA busy_timeout={BUSY_SECONDS * 1000:.0f}")
 
     def _commit(self, connection: sqlite3.Connection) -> None:
         connection.execute("COMMIT")
@@ -277,6 +288,20 @@ class LocalFile:
         for connection in connections:
             connection.close()
         self._mine = _Thread()
+
+
+def _lock(connection: sqlite3.Connection) -> None:
+    """Begin a transaction that writes, once no other does."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= until:
+                raise
+            time.sleep(LOOK_SECONDS)
+        else:
+            return
 
 
 class _WholeWrite:

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -15,8 +16,9 @@ from typing import Final
 import pytest
 
 from shared.contracts.errors import Misconfigured, Unavailable
+from shared.embedded import file as file_module
 from shared.embedded import write_ahead_log
-from shared.embedded.file import FILE_NAME, FORMAT, LocalFile
+from shared.embedded.file import FILE_NAME, FORMAT, LOOK_SECONDS, LocalFile
 from tests.conformance.lanes import eventually
 
 
@@ -114,6 +116,37 @@ def write(file: LocalFile, size: int = 1) -> None:
         db.execute("INSERT INTO t VALUES(randomblob(?))", (size,))
 
 
+def test_a_write_that_waits_for_another_begins_soon_after_it(
+    file: LocalFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An `up` with a backlog leaves others only moments to write in."""
+    other, looks = LocalFile(tmp_path), list[float]()
+    other.connection.execute("BEGIN IMMEDIATE")
+
+    def sleep(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            other.connection.execute("COMMIT")
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    write(file)
+    assert looks == [LOOK_SECONDS] * 3
+    other.close()
+
+
+def test_a_write_that_waited_too_long_is_unavailable_and_reads_wait_as_before(
+    file: LocalFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_module, "BUSY_SECONDS", 0.02)
+    other = LocalFile(tmp_path)
+    other.connection.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        write(file)
+    assert file.connection.execute("PRAGMA busy_timeout").fetchone() == (20,)
+    other.connection.execute("COMMIT")
+    other.close()
+
+
 @pytest.fixture
 def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that Python syncs, from here on; SQLite's own syncs are not among them."""
@@ -197,7 +230,7 @@ def test_where_the_log_cannot_be_synced_beside_every_commit_is_synced(
         write(file)
         eventually(lambda: disk.asked == 2)
         write(file)
-    assert [each for each in statements if each.startswith(("PRAGMA", "COMMIT"))] == [
+    assert [each for each in statements if each.startswith(("PRAGMA synchronous", "COMMIT"))] == [
         "PRAGMA synchronous=NORMAL", "COMMIT", "PRAGMA synchronous=FULL", "COMMIT"
     ]  # fmt: skip
     assert [each.msg for each in caplog.records] == ["log_not_kept_beside"]

@@ -94,8 +94,8 @@ class Relay:
         self._settled[consumer] = None
 
     def holds(self, consumer: Settling) -> bool:
-        """Whether what this consumer settled waits for the end of this relay."""
-        return consumer in self._settled
+        """Whether what this consumer settled or gave back waits for the end of this relay."""
+        return self.is_open or consumer in self._settled
 
     def open(self) -> None:
         """Begin the transaction. From here on no stage prepares: that may take long, and others could not write."""

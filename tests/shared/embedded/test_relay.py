@@ -122,6 +122,7 @@ def test_what_goes_back_in_a_relay_that_fails_goes_back_after_it(
         broker.open_relay()
         for delivery in taken:
             parser.give_back(delivery)
+        parser.flush()
         raise Unavailable("the broker")
     assert rows(broker) == [("intake", "a", 1, 1), ("intake", "b", 1, 1)]
     parser.flush()

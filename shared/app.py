@@ -8,7 +8,7 @@ asked for, because a command that only looks has to start quickly.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -125,12 +125,13 @@ class App:
         """
         clock = clock or SystemClock()
         documents = _documents(location)
-        agree_on_version(documents)
-        documents.ensure(INDEXES)
-        if not has_configuration(documents):
-            from shared.store.configuration import seed_defaults
+        with _beginning(documents):
+            agree_on_version(documents)
+            documents.ensure(INDEXES)
+            if not has_configuration(documents):
+                from shared.store.configuration import seed_defaults
 
-            seed_defaults(documents)
+                seed_defaults(documents)
         broker = _broker(location, queues, documents)
         broker.declare()
         return cls(documents, broker, clock, location)
@@ -199,6 +200,14 @@ def _documents(location: Location) -> Documents:
     from shared.store.batch import batched
 
     return batched(MongoDocuments(location.store_url, ca_file=location.ca_file))
+
+
+def _beginning(documents: Documents) -> AbstractContextManager[None]:
+    """One commit for all that a new file begins with, instead of one for each table.
+
+    Not for a file that was used before: while a new index is filled, others have to be able to write.
+    """
+    return documents.file.batch() if isinstance(documents, EmbeddedDocuments) and documents.is_new() else nullcontext()
 
 
 def _broker(location: Location, queues: WorkQueues, documents: Documents) -> Broker:

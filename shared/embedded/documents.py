@@ -76,6 +76,12 @@ class EmbeddedDocuments:
         self._rollbacks = self.file.rollbacks
         self.file.make(_SCHEMA)
 
+    def is_new(self) -> bool:
+        """Whether no document was ever kept here."""
+        with self.file.translated():
+            found = self.file.connection.execute("SELECT 1 FROM sqlite_master WHERE name GLOB 'c_*' LIMIT 1")
+            return found.fetchone() is None
+
     def ensure(self, indexes: Iterable[Index]) -> None:
         """Create missing columns, entry tables and indexes; fill them from what is stored.
 

@@ -4,7 +4,8 @@ Repositories are written once on this port. `shared.mongodb.documents` passes it
 keeps the same documents in a local SQLite file. One conformance suite runs on both.
 
 A document is a dict with a string `_id`. Values: None, bool, int (64 bit), float, str, datetime (aware,
-UTC, kept to the millisecond), list and dict of those. Keys are strings without `.` and without a leading `$`.
+UTC, kept to the millisecond), list and dict of those. Keys are strings without `.` and without a leading `$`. Nobody
+changes a document that a store has returned: others may get the same object. What it becomes is another one.
 
 A filter is a dict `{field: condition}`; a field may be dotted (`sender.person`). A condition is
 - a value: equal, or an array that contains it; None also matches a missing field;

@@ -44,6 +44,8 @@ WRITTEN_IN: Final = "written_in"
 """The revision that a document was written in last; people have none, because mail writes them too."""
 _OWN: Final = frozenset({"_id", "position", "created_at", CONFIGURED, WRITTEN_IN})
 """Members of documents that are not configuration."""
+UNKNOWN: Final = "unknown"
+INTERRUPTED: Final = "whoever wrote this was interrupted before it could be noted who it was, and why"
 _ATTEMPTS: Final = 5
 """How often a writer that was overtaken reads and plans again."""
 
@@ -162,7 +164,7 @@ def _written_and_noted(documents: Documents, made: Made, write: Callable[[], _Wr
 
 
 def _change(documents: Documents, edit: Callable[[Configuration], Configuration], prune: bool, made: Made) -> _Written:
-    counted, found = revision(documents), _sections(documents)
+    counted, found = _whole(documents, made.at)
     stored = from_sections(found)
     config = edit(stored)
     stored = _with_named_people(stored, config, People(documents))
@@ -182,6 +184,25 @@ def _change(documents: Documents, edit: Callable[[Configuration], Configuration]
     _write(documents, plan, deleted, counted + 1)
     keys = (key for each in plan if each.before is not None for key in each.keys)
     return _Written(applied, counted, tuple(islice(keys, MAX_THINGS)))
+
+
+def _whole(documents: Documents, now: datetime) -> tuple[int, dict[str, list[Document]]]:
+    """The revision, and the documents of it.
+
+    What a writer has left that ended, or stands still, before its note gets one here: else it would be taken for a part
+    of the next change. That version of the configuration shows what it was.
+    """
+    counted, found = revision(documents), _sections(documents)
+    left = tuple(
+        f"{section}/{each['_id']}"
+        for section, things in found.items()
+        for each in things
+        if each.get(WRITTEN_IN) == counted + 1
+    )
+    if not left:
+        return counted, found
+    _note(documents, Made(now, UNKNOWN, INTERRUPTED), Applied(updated=left), counted, ())
+    return counted + 1, _sections(documents)
 
 
 def after_apply(documents: Documents, config: Configuration, *, prune: bool = False) -> Configuration:
@@ -337,11 +358,13 @@ def _revised(documents: Documents, before: int) -> bool:
 def switch(documents: Documents, section: str, name: str, key: str, value: Any, made: Made | None = None) -> bool:
     """Change one key of one stored thing, such as `inboxes`, `support`, `enabled`; False when it is not there."""
     made = made or Made(SystemClock().now())
-    return _written_and_noted(documents, made, lambda: _switch(documents, section, name, {key: value})).applied.changed
+    return _written_and_noted(
+        documents, made, lambda: _switch(documents, section, name, {key: value}, made)
+    ).applied.changed
 
 
-def _switch(documents: Documents, section: str, name: str, changes: Document) -> _Written:
-    counted, before = revision(documents), documents.get(section, name)
+def _switch(documents: Documents, section: str, name: str, changes: Document, made: Made) -> _Written:
+    (counted, _), before = _whole(documents, made.at), documents.get(section, name)
     if before is None:
         return _Written(Applied())
     thing = f"{section}/{name}"

@@ -7,6 +7,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -14,7 +15,7 @@ from shared.config.model import DEFAULT, Configuration
 from shared.config.problems import InvalidConfiguration
 from shared.contracts.errors import Unavailable
 from shared.store import configuration, configuration_lock
-from shared.store.configuration import Made, apply, change, read, revision, seed_defaults, switch
+from shared.store.configuration import INTERRUPTED, UNKNOWN, Made, apply, change, read, revision, seed_defaults, switch
 from shared.store.configuration_changes import ConfigurationChange, ConfigurationChanges
 from shared.store.configuration_lock import LEASE, sole_writer
 from shared.store.configuration_versions import ConfigurationVersions
@@ -113,7 +114,7 @@ def test_a_writer_that_stood_still_for_too_long_plans_again(place: Place, seeded
 def test_a_writer_that_stood_still_behind_its_writing_is_in_the_history_all_the_same(
     place: Place, seeded: Documents, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its lease is taken over between its writing and its note: another one keeps the next revision."""
+    """Its lease is taken over between its writing and its note: another one notes what it finds, and its own change."""
     before, write, writes = revision(seeded), configuration._write, list[int]()
 
     def standing_still(documents: Documents, plan: Any, deleted: Any, revised: int) -> None:
@@ -131,13 +132,43 @@ def test_a_writer_that_stood_still_behind_its_writing_is_in_the_history_all_the_
     made = [(each.by, each.updated, [key.key for key in each.keys]) for each in changes_since(seeded, before)]
     rule, inbox = ("rules/allowed",), ("inboxes/support",)
     assert made == [
+        (UNKNOWN, rule, []),
         ("fast", inbox, ["owner_team"]),
         ("slow", rule, ["match"]),
+        (UNKNOWN, inbox, []),
         ("fast", inbox, ["owner_team"]),
         ("ann", inbox, ["signature"]),
     ]
     assert len(writes) == 4, "what is written is not written again"
     assert senders(seeded) == {"slow@example.com"}
+
+
+@pytest.mark.parametrize("next_one", ["form", "switch"])
+def test_what_a_writer_left_that_ended_before_its_note_is_a_change_of_its_own(
+    seeded: Documents, monkeypatch: pytest.MonkeyPatch, next_one: str
+) -> None:
+    """The next writer notes it first, so that nobody takes it for his."""
+    before, note = revision(seeded), configuration._note
+    monkeypatch.setattr(configuration, "_note", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        add_sender(seeded, "lost@example.com", "lost")
+    monkeypatch.setattr(configuration, "_note", note)
+    if next_one == "form":
+        add_sender(seeded, "next@example.com", "ann")
+    else:
+        switch(seeded, "inboxes", "support", "signature", "Regards", Made(NOW, "ann"))
+    first, second = changes_since(seeded, before)
+    assert (first.revision, first.by, first.reason, first.updated) == (
+        before + 1,
+        UNKNOWN,
+        INTERRUPTED,
+        ("rules/allowed",),
+    )
+    assert (second.revision, second.by) == (before + 2, "ann")
+    versions = ConfigurationVersions(seeded)
+    senders_in = [versions.get(each).rules[0].match["sender"] for each in (before, before + 1)]  # type: ignore[union-attr]
+    assert senders_in == [("a@example.com",), ("a@example.com", "lost@example.com")]
+    assert revision(seeded) == before + 2
 
 
 def changes_since(documents: Documents, before: int) -> list[ConfigurationChange]:

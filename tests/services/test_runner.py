@@ -10,6 +10,7 @@ import pytest
 from services import runner
 from shared.config.model import Settings
 from shared.contracts.errors import Unavailable
+from shared.runtime import worker
 from shared.runtime.worker import Worker
 from shared.store.records import Records
 from tests.builders import a_configuration, a_mail, an_inbox
@@ -59,24 +60,29 @@ def test_a_mail_that_is_further_on_stays_ahead_of_those_behind_it(desk: Desk) ->
 
 
 @pytest.mark.req("PR-15")
+@pytest.mark.parametrize(("group_bytes", "kept"), [(worker.GROUP_BYTES, []), (1, ["second"])])
 def test_when_a_later_stage_cannot_write_the_whole_round_is_done_again(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, group_bytes: int, kept: list[str]
 ) -> None:
-    """What the parser stored is undone with it, and its messages are on intake again (decision 0197)."""
+    """What the parser stored last is undone with it, and all its messages are on intake again (decision 0197)."""
+    monkeypatch.setattr(worker, "GROUP_BYTES", group_bytes)
     stored = list[int]()
 
     def unavailable(*_: object, **__: object) -> None:
         stored.append(len(desk.mails()))
         raise Unavailable("the disk is full")
 
-    desk.hand_in(a_mail(subject="first"), a_mail(subject="second"))
+    desk.receive(a_mail(subject="first"))
+    desk.hand_in(a_mail(subject="second"), a_mail(subject="third"))
     workers = [Worker(each(desk.app), runner.worker_dependencies(desk.app)) for each in runner.STAGES.values()]
+    workers[0].consumer._width = 8  # type: ignore[attr-defined]
     with monkeypatch.context() as patch:
         patch.setattr(Records, "create_once", unavailable)
         assert isinstance(runner.run_one_round(desk.app, workers)[1], Unavailable)
-    assert (stored, desk.mails(), desk.app.broker.in_flight()) == ([1], [], 2)
-    for worker in workers:
-        worker.consumer.close()
+    assert (stored, desk.app.broker.in_flight()) == ([3], 2)
+    assert [mail["subject"] for mail in desk.mails()] == ["first", *kept]
+    for each in workers:
+        each.consumer.close()
     desk.work()
-    assert [record["subject"] for record in desk.records()] == ["first", "second"]
-    assert not desk.dead_letters()
+    assert [record["subject"] for record in desk.records()] == ["first", "second", "third"]
+    assert (desk.dead_letters(), desk.app.arrivals.count("taken"), desk.app.arrivals.count()) == ([], 3, 3)

@@ -17,7 +17,7 @@ import select
 import signal
 import struct
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final, NoReturn
 
 from services.parser import child, frames, limits, mime
@@ -89,38 +89,41 @@ class Readers:
 class _Slot:
     """The mails of a batch for one reader in a file of memory, and its answers in another."""
 
-    def __init__(self) -> None:
-        self.mails, self.answers = os.memfd_create("mails"), os.memfd_create("answers")
+    def __init__(self, files: ExitStack) -> None:
+        self.mails, self.answers = _memory("mails", files), _memory("answers", files)
         self.sent = 0
 
-    def close(self) -> None:
-        """Close both."""
-        os.close(self.mails)
-        os.close(self.answers)
+
+def _memory(name: str, files: ExitStack) -> int:
+    """A file of memory, which `files` closes."""
+    descriptor = os.memfd_create(name)
+    files.callback(os.close, descriptor)
+    return descriptor
+
+
+def _pipe(for_reading: ExitStack, for_writing: ExitStack) -> tuple[int, int]:
+    """Both ends of a pipe, and who closes them."""
+    ends = os.pipe()
+    for end, files in zip(ends, (for_reading, for_writing), strict=True):
+        files.callback(os.close, end)
+    return ends
 
 
 class _Reader:
     """One process. Its pipes carry jobs of 32 bytes, so that neither side ever waits to write."""
 
     def __init__(self) -> None:
-        self._slots = [_Slot() for _ in range(_SLOTS)]
         self._owner, self._number = os.getpid(), 0
         self._waiting: dict[int, tuple[int, int]] = {}
         self._answered: dict[int, tuple[int, int, int]] = {}
         self._suspect = -1
-        asked, self._to = os.pipe()
-        self._from, answers = os.pipe()
-        self._pid = 0
-        try:
+        with ExitStack() as files, ExitStack() as of_the_reader:
+            self._slots = [_Slot(files) for _ in range(_SLOTS)]
+            asked, self._to = _pipe(of_the_reader, files)
+            self._from, answers = _pipe(files, of_the_reader)
             if not (pid := os.fork()):
                 _work(asked, answers, self._slots, self._owner)
-        except OSError:
-            self._close()
-            raise
-        finally:
-            os.close(asked)
-            os.close(answers)
-        self._pid = pid
+            self._pid, self._files = pid, files.pop_all()
 
     def is_alive(self) -> bool:
         """Whether it belongs to this process and may be asked. The kernel ends it with the thread that started it.
@@ -131,7 +134,7 @@ class _Reader:
             return False
         if not self._waiting and os.waitpid(self._pid, os.WNOHANG) != (0, 0):
             self._pid = 0
-            self._close()
+            self._files.close()
         return bool(self._pid)
 
     def sent(self, slot: int) -> int:
@@ -214,15 +217,9 @@ class _Reader:
             return
         with suppress(ProcessLookupError):
             os.kill(pid, signal_)
-        self._close()
+        self._files.close()
         with suppress(ChildProcessError):
             os.waitpid(pid, 0)
-
-    def _close(self) -> None:
-        os.close(self._to)
-        os.close(self._from)
-        for slot in self._slots:
-            slot.close()
 
 
 def _work(asked: int, answers: int, slots: Sequence[_Slot], parent: int) -> NoReturn:

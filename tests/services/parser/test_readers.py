@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -184,6 +185,27 @@ def test_a_reader_holds_no_descriptor_of_ours(beside: Readers, tmp_path: Path) -
     kinds = [each.partition(":")[0] for each in held if each.startswith(("/memfd:", "pipe:"))]
     assert sorted(kinds) == ["/memfd"] * 4 + ["pipe"] * 2
     assert len(held) <= len(kinds) + 3, "besides, only the standard streams"
+
+
+@pytest.mark.parametrize(("name", "works"), [("memfd_create", 2), ("pipe", 1), ("fork", 0)])
+def test_a_reader_that_cannot_be_started_leaves_no_descriptor(
+    monkeypatch: pytest.MonkeyPatch, name: str, works: int
+) -> None:
+    """It is tried again each minute: few descriptors may be why it failed."""
+    original = getattr(os, name)
+    answers = iter([original] * works)
+
+    def refused(*given: Any) -> Any:
+        if (answer := next(answers, None)) is None:
+            raise OSError(24, "Too many open files")
+        return answer(*given)
+
+    before = set(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    with monkeypatch.context() as patch:
+        patch.setattr(os, name, refused)
+        with pytest.raises(OSError, match="Too many"):
+            Readers().start(1)
+    assert set(os.listdir("/proc/self/fd")) == before  # noqa: PTH208
 
 
 def test_readers_end_with_a_parent_that_is_killed() -> None:

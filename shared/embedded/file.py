@@ -75,7 +75,7 @@ class LocalFile:
         self._log = WriteAheadLog(self.path)
         self._translation, self._whole = _Translation(self), _WholeWrite(self)
         try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _make_folder(folder)
         except OSError as error:
             raise Unavailable(f"cannot make the data folder {folder}: {error.strerror}") from error
         _keep_private(self.path)
@@ -335,6 +335,19 @@ class _Translation:
     ) -> None:
         if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, _ERRORS_OF_THE_CALLER):
             raise self._file.unavailable(error) from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder, and its name durable: a power cut must not lose it with what was synced in it."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for each in missing:
+        with suppress(PermissionError):  # a folder that may be written but not read
+            descriptor = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 def _keep_private(path: Path) -> None:

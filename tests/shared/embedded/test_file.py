@@ -160,6 +160,13 @@ def syncs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
+def test_the_name_of_a_new_folder_is_synced(tmp_path: Path, syncs: list[str]) -> None:
+    """A power cut must not lose the folder with all that was synced in it."""
+    for _ in range(2):
+        LocalFile(tmp_path / "desk" / "data").close()
+    assert syncs == ["desk", tmp_path.name]
+
+
 def test_a_long_log_is_copied_into_the_file_beside_the_work(file: LocalFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(write_ahead_log, "EVERY_SECONDS", 0.0)
     file.connection.execute("PRAGMA wal_autocheckpoint=0")

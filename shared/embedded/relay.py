@@ -160,10 +160,13 @@ class Relay:
                     consumer.return_settled()
 
     def _finish(self) -> None:
-        if not self.begin() or self._transaction is None:
+        if self._settled:
+            self.open()
+        if self._transaction is None:
             return
-        left = chain(self._handed_out.values(), *self._ready.values())
-        with self._transaction:
+        with self._transaction:  # every failure ends it: a transaction that stays open would take all later writes
+            self.begin()
+            left = chain(self._handed_out.values(), *self._ready.values())
             self._put([Post(each.queue, each.message) for each in left])
             crash_point("broker.settling")
         crash_point("broker.settled")

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -127,6 +128,20 @@ def test_what_goes_back_in_a_relay_that_fails_goes_back_after_it(
     assert rows(broker) == [("intake", "a", 1, 1), ("intake", "b", 1, 1)]
     parser.flush()
     assert rows(broker) == [("intake", "a", 0, 0), ("intake", "b", 0, 0)]
+
+
+def test_a_relay_that_cannot_let_go_ends_its_transaction(
+    broker: EmbeddedBroker, parser: EmbeddedConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no stage follows, that is the first thing that its end does."""
+    with monkeypatch.context() as patch:
+        patch.setattr(parser, "_still_ours", Mock(side_effect=sqlite3.OperationalError("disk I/O error")))
+        with pytest.raises(Unavailable), broker.relay():  # noqa: PT012
+            for delivery in parser.take(0):
+                parser.settle(delivery)
+    broker.publish([Message("c", "intake", b"")])
+    parser.flush()
+    assert rows(broker) == [("intake", name, 0, 0) for name in "abc"]
 
 
 def test_in_an_open_relay_no_row_is_taken(broker: EmbeddedBroker, parser: EmbeddedConsumer) -> None:

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -327,6 +328,7 @@ def run_one_round(app: App, workers: Sequence[Worker]) -> tuple[int, PostroomErr
             own, all_ = _step_together(app, together)
         except DEPENDENCY_ERRORS as error:
             unavailable = error
+            _rest(together)
             continue
         worked += all_
         if own:
@@ -337,6 +339,13 @@ def run_one_round(app: App, workers: Sequence[Worker]) -> tuple[int, PostroomErr
         except DEPENDENCY_ERRORS as error:
             unavailable = error
     return worked, unavailable
+
+
+def _rest(workers: Sequence[Worker]) -> None:
+    """Give back what was taken, also ahead: it comes again in its order."""
+    for worker in workers:
+        with suppress(*DEPENDENCY_ERRORS):  # then at the next flush
+            worker.rest()
 
 
 def _step_together(app: App, together: Sequence[Worker]) -> tuple[int, int]:

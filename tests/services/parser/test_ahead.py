@@ -15,6 +15,7 @@ from services.parser import ahead, mime
 from services.parser.ahead import ReadingAhead
 from services.parser.readers import READERS
 from shared.contracts.errors import Unavailable
+from shared.store.records import Records
 from tests.builders import a_mail
 from tests.desk import Desk
 
@@ -165,6 +166,23 @@ def test_what_was_taken_ahead_goes_back_with_what_was_in_hand(desk: Desk, monkey
     assert handled == sorted(handled)  # type: ignore[type-var]
     assert len(handled) == len(MAILS)
     parser.consumer.close()
+
+
+def test_what_was_taken_ahead_goes_back_when_a_later_stage_fails(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(READERS, "ask", lambda *_: None)
+    desk.hand_in(*MAILS)
+    dependencies = runner.worker_dependencies(desk.app)
+    workers = [runner._worker(desk.app, each(desk.app), dependencies, 1) for each in runner.STAGES.values()]
+    workers[0].consumer._width = 4  # type: ignore[attr-defined]
+    with monkeypatch.context() as patch:
+        patch.setattr(Records, "create_once", Mock(side_effect=Unavailable("the disk is full")))
+        assert isinstance(runner.run_one_round(desk.app, workers)[1], Unavailable)
+    while runner.run_one_round(desk.app, workers)[0]:
+        pass
+    numbered = sorted(desk.records(), key=lambda record: record["serial"])
+    assert [record["subject"] for record in numbered] == [f"mail {n}" for n in range(len(MAILS))]
+    for each in workers:
+        each.consumer.close()
 
 
 def test_readers_are_started_again_some_time_after_the_system_refused_one(

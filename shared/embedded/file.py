@@ -8,6 +8,7 @@ the log, which survives the process, and are synced a moment later, or with the 
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -45,6 +46,8 @@ _PRAGMAS = (
 
 
 _NAMED = lazy_compile(r"IF NOT EXISTS (\w+)")
+_CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
+"""What some file systems answer when a folder is to be synced."""
 _ERRORS_OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
 
 
@@ -342,12 +345,17 @@ def _make_folder(folder: Path) -> None:
     missing = [each for each in (folder, *folder.parents) if not each.exists()]
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for each in missing:
-        with suppress(PermissionError):  # a folder that may be written but not read
+        try:
             descriptor = os.open(each.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        except PermissionError:  # a folder that may be written but not read
+            continue
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            if error.errno not in _CANNOT_SYNC_FOLDERS:
+                raise
+        finally:
+            os.close(descriptor)
 
 
 def _keep_private(path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -10,6 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -165,6 +167,18 @@ def test_the_name_of_a_new_folder_is_synced(tmp_path: Path, syncs: list[str]) ->
     for _ in range(2):
         LocalFile(tmp_path / "desk" / "data").close()
     assert syncs == ["desk", tmp_path.name]
+
+
+@pytest.mark.parametrize(("number", "is_made"), [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False)])
+def test_some_file_systems_sync_no_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_made: bool
+) -> None:
+    def fsync(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with nullcontext() if is_made else pytest.raises(Unavailable, match="cannot make the data folder"):
+        LocalFile(tmp_path / "data")
 
 
 def test_a_long_log_is_copied_into_the_file_beside_the_work(file: LocalFile, monkeypatch: pytest.MonkeyPatch) -> None:

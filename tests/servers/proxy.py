@@ -133,6 +133,8 @@ class Proxy:
                     time.sleep(self.delay)
                 if not swallowed():
                     sink.sendall(data)
+        if swallowed():  # the other side is not told of the end either, until `cut`
+            return
         for each in (source, sink):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)

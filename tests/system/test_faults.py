@@ -164,7 +164,6 @@ def test_the_command_ends_within_ten_seconds_of_a_sigterm_and_loses_nothing(benc
     ("where", "unbatched"),
     [
         ("worker.taken:1", False),
-        ("store.committed:1", False),
         ("broker.counted:2", False),
         ("broker.settled:1", False),
         ("worker.taken:4", True),

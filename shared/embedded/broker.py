@@ -298,7 +298,7 @@ class EmbeddedConsumer:
         In a relay in which something was settled: up to `prefetch` of the messages that it holds.
         """
         relay = self.broker.current_relay
-        if relay is not None and relay.begin():
+        if relay is not None and relay.hand_on():
             handed_over = relay.take(self)
             self._held.update((_seq(each), 1) for each in handed_over)
             return handed_over

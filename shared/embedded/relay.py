@@ -80,7 +80,7 @@ class Relay:
         self._ready: defaultdict[str, deque[Delivery]] = defaultdict(deque)
         self._handed_out: dict[int, Delivery] = {}
         self._tags = count(-1, -1)
-        self._hands_on = False
+        self._handed_on = False
 
     @property
     def is_open(self) -> bool:
@@ -89,7 +89,7 @@ class Relay:
 
     def add(self, consumer: Settling) -> None:
         """A consumer has settled rows that it took, in this relay and before the transaction began."""
-        if self._hands_on:
+        if self._handed_on:
             raise PostroomError("a row that was taken before the relay cannot be settled in its transaction")
         self._settled[consumer] = None
 
@@ -103,11 +103,11 @@ class Relay:
             self._transaction = ExitStack()
             self._transaction.enter_context(self._file.batch())
 
-    def begin(self) -> bool:
-        """Hand on what was settled, if something was; whether stages take from the relay alone."""
-        if self._settled and not self._hands_on:
+    def hand_on(self) -> bool:
+        """Hand on what was settled, if anything was. Returns whether stages take messages from the relay alone."""
+        if self._settled and not self._handed_on:
             self.open()
-            self._hands_on = True
+            self._handed_on = True
             self.post(self._let_go())
         return self.is_open
 
@@ -165,7 +165,7 @@ class Relay:
         if self._transaction is None:
             return
         with self._transaction:  # every failure ends it: a transaction that stays open would take all later writes
-            self.begin()
+            self.hand_on()
             left = chain(self._handed_out.values(), *self._ready.values())
             self._put([Post(each.queue, each.message) for each in left])
             crash_point("broker.settling")

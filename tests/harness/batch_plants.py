@@ -171,7 +171,7 @@ def error_takes_others_along(put: Put) -> None:
 def commit_left_out(put: Put) -> None:
     """What the parser wrote in the first round is taken back without a word, and its deliveries are settled."""
 
-    def begin(self: Relay) -> bool:
+    def hand_on(self: Relay) -> bool:
         if self._settled and not left_out:
             left_out.append(self)
             self._file._end(commit=False)
@@ -179,8 +179,8 @@ def commit_left_out(put: Put) -> None:
         return original(self)
 
     left_out: list[Relay] = []
-    original = Relay.begin
-    put(Relay, "begin", begin)
+    original = Relay.hand_on
+    put(Relay, "hand_on", hand_on)
 
 
 def relay_drops_what_is_left(put: Put) -> None:

@@ -70,17 +70,17 @@ def keep_queues_apart() -> None:
 def let_go_before_the_relay() -> None:
     """The deliveries leave their queue, and only then begins the transaction with what they caused."""
 
-    def begin(self: Relay) -> bool:
-        if self._settled and not self._hands_on:
+    def hand_on(self: Relay) -> bool:
+        if self._settled and not self._handed_on:
             posts = self._let_go()
             crash_point("planted")
-            self._hands_on = True
+            self._handed_on = True
             open_(self)
             self.post(posts)
         return self.is_open
 
     open_ = Relay.open
-    Relay.begin, Relay.open = begin, lambda _: None  # type: ignore[method-assign]
+    Relay.hand_on, Relay.open = hand_on, lambda _: None  # type: ignore[method-assign]
 
 
 def ack_before_publish() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from services.figures import declarations as figures
-from services.filter.rules import CHECKS
+from services.filter.rules import OWN_NAMES
 from shared.contracts.errors import PostroomError
 from shared.intake import SOURCE, SOURCES
 from shared.runtime.broker import INTAKE
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from shared.app import App
 
 FETCHER: Final = "fetcher"
-OWN_RULES: Final = {"filter": frozenset(check.name for check in CHECKS), "record-writer": frozenset({PROBE})}
+OWN_RULES: Final = {"filter": OWN_NAMES, "record-writer": frozenset({PROBE})}
 """Postroom's own rules by the stage that applies them: a rule of the configuration may have the name of one."""
 
 

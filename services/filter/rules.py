@@ -151,6 +151,7 @@ CHECKS: Final = (
     Check("rate", _rate),
 )
 """Postroom's own rules; those of the configuration are asked after them."""
+OWN_NAMES: Final = frozenset(check.name for check in CHECKS)
 
 
 def may_be_allowed(rule: str) -> bool:
@@ -158,7 +159,7 @@ def may_be_allowed(rule: str) -> bool:
 
     It lifts those of the configuration, and of `accept_only`; never a limit, or a guard against loops (PR-02).
     """
-    return rule == ACCEPT_ONLY.name or rule not in {check.name for check in CHECKS}
+    return rule == ACCEPT_ONLY.name or rule not in OWN_NAMES
 
 
 def objection(facts: Facts, checks: Sequence[Check] = CHECKS) -> tuple[str, str] | None:

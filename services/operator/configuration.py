@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.fetcher import mailbox
-from services.filter.rules import CHECKS
+from services.filter.rules import OWN_NAMES
 from services.notifier import send
 from services.operator.errors import NotAvailable
 from shared.config.complaints import Complaint, values_at
@@ -98,9 +98,8 @@ def notes_on(stated: Configuration) -> Iterator[Complaint]:
 
 def _rules_named_as_ours(stated: Configuration) -> Iterator[Complaint]:
     """Rules with the name of one of Postroom's own: what they reject is taken for rejected by that one."""
-    ours = {PROBE, *(check.name for check in CHECKS)}
     for path, rule in values_at(stated, "rules"):
-        if rule.name in ours:
+        if rule.name in OWN_NAMES or rule.name == PROBE:
             yield Complaint(f"{path}.name", f'Postroom has a rule "{rule.name}" of its own; choose another name')
 
 

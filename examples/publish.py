@@ -18,11 +18,13 @@ from pathlib import Path
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError, ChannelClosedByBroker, NackError, UnroutableError
+from pika.exceptions import AMQPError, ChannelClosedByBroker, ConnectionBlockedTimeout, NackError, UnroutableError
 
 TRY_AGAIN = 75
 """EX_TEMPFAIL of sysexits.h: mail servers keep the mail and come back."""
 NO_EXCHANGE = 404
+BLOCKED_SECONDS = 5
+"""RabbitMQ short of memory or disk space confirms nothing: without this limit, a program would wait as long."""
 START = "start Postroom once on this broker, it makes what is missing"
 
 
@@ -38,10 +40,12 @@ def arguments() -> argparse.Namespace:
 def broker() -> pika.URLParameters:
     """The broker that the environment names."""
     try:
-        return pika.URLParameters(os.environ.get("POSTROOM_BROKER_URL", "amqp://guest:guest@localhost:5672/%2F"))
+        place = pika.URLParameters(os.environ.get("POSTROOM_BROKER_URL", "amqp://guest:guest@localhost:5672/%2F"))
     except (ValueError, LookupError):
         print("not taken: POSTROOM_BROKER_URL must look like amqp://user:password@host:5672/%2F", file=sys.stderr)
         sys.exit(TRY_AGAIN)
+    place.blocked_connection_timeout = BLOCKED_SECONDS
+    return place
 
 
 def publish(channel: BlockingChannel, raw: bytes, headers: dict[str, str]) -> str:
@@ -76,6 +80,8 @@ def main() -> int:
         print(f"not taken: the exchange 'postroom' has no queue for intake; {START}", file=sys.stderr)
     except NackError:
         print("not taken: RabbitMQ refuses the mail for now", file=sys.stderr)
+    except ConnectionBlockedTimeout:
+        print("not taken: RabbitMQ takes no messages now: it is short of memory or disk space", file=sys.stderr)
     except AMQPError as error:
         known = isinstance(error, ChannelClosedByBroker) and error.reply_code == NO_EXCHANGE
         why = f"it has no exchange 'postroom'; {START}" if known else f"{type(error).__name__} {error}".rstrip()

@@ -9,9 +9,11 @@
 
 import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
+import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import amqp from "amqplib";
 
+const CLOSE_MS = 2000; // a broker that reads nothing is left without its answer
 const TRY_AGAIN = 75; // EX_TEMPFAIL of sysexits.h: mail servers keep the mail and come back
 const START = "start Postroom once on this broker, it makes what is missing";
 const USAGE = "usage: node publish.js [--inbox NAME] [--source-id ID] MAIL.eml...";
@@ -52,6 +54,8 @@ async function publishAll(url, paths, headers) {
   const failed = new Promise((_, reject) => (broken = reject));
   failed.catch(() => {}); // an error after the last confirm changes nothing
   connection.on("error", broken);
+  // RabbitMQ short of memory or disk space confirms nothing, and reads no goodbye either.
+  connection.on("blocked", () => broken(new Error("RabbitMQ takes no messages now: it is short of memory or disk space")));
   try {
     const channel = await connection.createConfirmChannel(); // without confirms a mail can be lost unnoticed
     channel.on("error", broken);
@@ -62,7 +66,7 @@ async function publishAll(url, paths, headers) {
       console.log(`taken: ${path}  ${id}`);
     }
   } finally {
-    await connection.close().catch(() => {});
+    await Promise.race([connection.close().catch(() => {}), setTimeout(CLOSE_MS)]);
   }
 }
 
@@ -75,3 +79,4 @@ try {
   console.error(`not taken: ${why}`);
   process.exitCode = TRY_AGAIN;
 }
+process.exit();

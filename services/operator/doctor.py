@@ -23,7 +23,7 @@ from shared.app import App, Location
 from shared.config.checks import complaints
 from shared.config.model import Inbox
 from shared.config.secrets import missing
-from shared.contracts.errors import PostroomError
+from shared.contracts.errors import PostroomError, Unavailable
 from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection_test import TestResult
 from shared.store.inbox_states import InboxState, InboxStates
@@ -34,6 +34,7 @@ from shared.text import iso
 
 START: Final = "postroom inbox start"
 CANARY_LOST: Final = "canary-lost"
+BROKER_BLOCKED: Final = "broker-blocked"
 SCHEDULE: Final = "postroom up, or postroom worker schedule"
 Severity = Literal["ok", "note", "problem"]
 
@@ -101,7 +102,12 @@ def _broker(app: App) -> Iterator[Finding]:
     depths = app.broker.depths()
     kind = "RabbitMQ" if app.location.broker_url else f"the embedded default in {app.location.data}"
     waiting = counted(sum(each.ready for each in depths), "message")
-    yield Finding("broker", "ok", f"{kind} answers; {waiting} ready")
+    try:
+        app.broker.ping()
+    except Unavailable as error:
+        yield Finding("broker", "problem", f"{error}; {waiting} ready", name=BROKER_BLOCKED)
+    else:
+        yield Finding("broker", "ok", f"{kind} answers; {waiting} ready")
 
 
 def _configuration(app: App) -> Iterator[Finding]:

@@ -149,6 +149,10 @@ class EmbeddedBroker:
     def announce(self, messages: Sequence[Message]) -> None:
         """Do nothing: integrators cannot listen on a local file."""
 
+    def ping(self) -> None:
+        """Raises `Unavailable` when the file cannot be read."""
+        self._rows("SELECT 1 FROM queue LIMIT 1")
+
     def consumer(self, queue: str, prefetch: int) -> EmbeddedConsumer:
         """A consumer of one queue; the first one starts the renewing of leases."""
         if self._renewer is None:

@@ -84,6 +84,10 @@ class RabbitBroker:
         except PostroomError as error:
             log.warning("events_not_announced", extra={"count": len(messages), "reason": str(error)})
 
+    def ping(self) -> None:
+        """Raises Unavailable during an alarm of memory or disk, too; costs one message that no queue takes."""
+        self._publisher.probe(self.names.work)
+
     def consumer(self, queue: str, prefetch: int) -> RabbitConsumer:
         """Returns at once and connects in the background; `take` raises when that fails."""
         repair = None if self.verify_only else self.declare

@@ -272,7 +272,7 @@ class RabbitConsumer:
         if self._closing.is_set():
             return
         if self._blocked:
-            raise Unavailable(f"RabbitMQ takes no messages now: {self._blocked}")
+            raise self._endpoint.alarm(self._blocked)
         if self._unavailable is not None:
             raise (Unavailable if self._was_up else type(self._unavailable))(str(self._unavailable))
 

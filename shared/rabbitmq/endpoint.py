@@ -79,6 +79,11 @@ class Endpoint:
         """For people and logs."""
         return f"{'amqps' if self.tls else 'amqp'}://{self.user}:***@{self.host}:{self.port}/{self.vhost.strip('/')}"
 
+    def alarm(self, reason: str) -> Unavailable:
+        """The error while RabbitMQ blocks publishers. Its own `reason` names memory or disk up to version 3 only."""
+        why = f"{reason}; its server is short of memory or disk space: `rabbitmqctl status` lists the alarm"
+        return Unavailable(f"RabbitMQ at {self.host}:{self.port} takes no messages now: {why}")
+
     def tls_context(self) -> ssl.SSLContext:
         """Certificate and host name are verified, always. TLS 1.2 or newer."""
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -37,6 +38,8 @@ _SEND_BYTES = 256 << 10
 """Written together."""
 _PIECE_BYTES = 1 << 20
 """Of a larger message: each piece has the whole time-out, since a slow link needs it for each."""
+PROBE = "probe"
+"""Routing key that no queue is bound to."""
 _BROKEN = (amqp.AMQPError, OSError, AttributeError)
 """py-amqp raises AttributeError, too, when the connection is lost during a call."""
 
@@ -105,15 +108,32 @@ class PooledConnection:
         while len(self._confirms):
             left = self.confirm_seconds - (time.monotonic() - self._heard)
             if left <= 0:
-                raise Unavailable(self._silence())
+                raise self._silence()
             with contextlib.suppress(TimeoutError):
                 self.connection.drain_events(timeout=left)
 
-    def _silence(self) -> str:
-        place = f"RabbitMQ at {self.endpoint.host}:{self.endpoint.port}"
+    def probe(self, exchange: str) -> None:
+        """Publish a message that no queue takes: RabbitMQ announces an alarm to those who publish, and to no other.
+
+        Raises Unavailable, as soon as it does; then use another connection.
+        """
+        channel, probe = self._ready(), Message(uuid.uuid4().hex, PROBE, b"")
+        self._confirms.sent(probe, probe.id, probe.to)
+        self._send(channel.connection, self._frames(channel, probe, exchange, mandatory=True))
+        deadline = time.monotonic() + self.confirm_seconds
+        while len(self._confirms):
+            left = deadline - time.monotonic()
+            if left <= 0 or self.blocked:
+                raise self._silence()
+            with contextlib.suppress(TimeoutError):
+                self.connection.drain_events(timeout=left)
+        self._refused.clear()
+
+    def _silence(self) -> Unavailable:
         if self.blocked:
-            return f"{place} takes no messages now: {self.blocked}"
-        return f"{place} confirmed nothing within {self.confirm_seconds:g} s"
+            return self.endpoint.alarm(self.blocked)
+        place = f"RabbitMQ at {self.endpoint.host}:{self.endpoint.port}"
+        return Unavailable(f"{place} confirmed nothing within {self.confirm_seconds:g} s")
 
     def _answered(self, tag: int, multiple: bool, *, ok: bool) -> None:
         for message, verdict in self._confirms.answered(tag, multiple=multiple, ok=ok):
@@ -208,6 +228,10 @@ class Publisher:
                 return question(channel)
 
         return self._retried(lambda: self._once(with_channel))
+
+    def probe(self, exchange: str) -> None:
+        """Raises Unavailable while the broker takes no messages."""
+        self._retried(partial(self._once, lambda pooled: pooled.probe(exchange)))
 
     def _retried(self, action: Callable[[], Answer], attempts: int = _ATTEMPTS) -> Answer:
         retrying = tenacity.Retrying(

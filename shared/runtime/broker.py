@@ -184,6 +184,9 @@ class Broker(Protocol):
     def announce(self, messages: Sequence[Message]) -> None:
         """Publish to the events exchange for integrators. Best effort: there may be no listener."""
 
+    def ping(self) -> None:
+        """Raises `Unavailable` while it does not answer, or takes no messages."""
+
     def consumer(self, queue: str, prefetch: int) -> Consumer:
         """A consumer of one work queue."""
 

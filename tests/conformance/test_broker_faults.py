@@ -406,6 +406,8 @@ def test_a_disk_alarm_makes_publishers_wait_and_consumers_stop(rabbit_node: Rabb
     try:
         with pytest.raises(Unavailable, match="takes no messages now"):
             broker.publish([a_message(8)])
+        with pytest.raises(Unavailable, match=r"takes no messages now: .*short of memory or disk space"):
+            broker.ping()
         consumer.settle(held, [a_message(9, "filter")])
         assert "takes no messages now" in until_it_fails(lambda: consumer.take(0.2), Unavailable)
         with pytest.raises(Unavailable):
@@ -413,6 +415,7 @@ def test_a_disk_alarm_makes_publishers_wait_and_consumers_stop(rabbit_node: Rabb
     finally:
         rabbit_node.ctl("set_disk_free_limit", "1MB")
     eventually(lambda: fails(consumer.flush) is None)
+    eventually(lambda: fails(broker.ping) is None)
     assert depth(broker, "filter") >= 1
     assert {each.message.id for each in take_all(consumer, 2)} <= {"id-0", "id-1", "id-2"}
     until_published(broker, [a_message(8)])

@@ -92,6 +92,16 @@ def test_a_check_whose_dependency_fails_is_a_problem_and_the_others_go_on(
     assert found[-1].check == "conservation"
 
 
+@pytest.mark.req("PR-14")
+def test_a_broker_that_takes_no_messages_is_a_problem(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ping() -> None:
+        raise Unavailable("RabbitMQ at mq:5672 takes no messages now: connection blocked")
+
+    monkeypatch.setattr(desk.app.broker, "ping", ping)
+    what = "RabbitMQ at mq:5672 takes no messages now: connection blocked; 0 messages ready"
+    assert Finding("broker", "problem", what, name="broker-blocked") in findings(desk.app)
+
+
 def test_a_store_that_cannot_be_opened_is_the_only_finding(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("not a folder")
     (only,) = examine(Location(tmp_path / "data"))

@@ -404,6 +404,7 @@ class _Table:
         self.indexes = tuple(indexes)
         self.columns = sorted({field for index in indexes if not index.array for field in index.fields} - {"_id"})
         self.arrays = sorted({field for index in indexes if index.array for field in index.fields})
+        self._first_steps = {field: path_of(field)[0] for field in (*self.columns, *self.arrays)}
         self.unique = [index for index in self.indexes if index.unique]
         self.by_id = f"SELECT doc FROM {self.name} WHERE id = ?"
         names = ["id", "doc", *map(_column, self.columns), *map(_unique_column, self.unique)]
@@ -480,7 +481,7 @@ class _Table:
 
     def put(self, db: sqlite3.Connection, document: Document, before: Document) -> None:
         """Replace the document that has this `_id`; `sqlite3.IntegrityError` before anything is written."""
-        entries = {field: self._entries_of(document, field) for field in self.arrays}
+        entries = {field: self._entries_of(document, field) for field in self._touched(self.arrays, document, before)}
         changed = self._changed(document, before)
         db.execute(self._update(tuple(changed)), (_encode(document), *changed.values(), document["_id"]))
         for field, values in entries.items():
@@ -505,25 +506,34 @@ class _Table:
             self._updates[columns] = f"UPDATE {self.name} SET doc = ?{named} WHERE id = ?"
         return self._updates[columns]
 
+    def _touched(self, fields: Sequence[str], document: Document, before: Document) -> list[str]:
+        """Those of the fields that may differ: what a change left alone is the same object in both documents."""
+        steps = self._first_steps
+        return [field for field in fields if document.get(steps[field]) is not before.get(steps[field])]
+
     def _changed(self, document: Document, before: Document) -> dict[str, Any]:
         """The columns whose value is another one than before, and their values."""
-        fields = [field for field in self.columns if _differ(_at(document, field), _at(before, field))]
+        touched = self._touched(self.columns, document, before)
+        fields = [field for field in touched if _differ(_at(document, field), _at(before, field))]
         changed = {_column(field): _scalar(_at(document, field), field) for field in fields}
         unique = (index for index in self.unique if not set(index.fields).isdisjoint(fields))
         return changed | {_unique_column(index): _unique_value(index, document) for index in unique}
 
     def _values(self, document: Document) -> list[Any]:
-        scalars = [_scalar(_at(document, field), field) for field in self.columns]
+        found = [(field, _at(document, field)) for field in self.columns]
+        scalars = [value if type(value) is str or value is None else _scalar(value, field) for field, value in found]
         return [*scalars, *(_unique_value(index, document) for index in self.unique)]
 
     def _entries_of(self, document: Document, field: str) -> set[Any]:
         """The values by which an array field is found."""
         value = _at(document, field)
-        return {_scalar(item, field) for item in (value if isinstance(value, list) else [value])} - {None}
+        items = value if type(value) is list else [value]
+        return {item if type(item) is str else _scalar(item, field) for item in items} - {None}
 
     def _enter(self, db: sqlite3.Connection, seq: int, field: str, values: set[Any]) -> None:
-        statement = f"INSERT INTO {self._entries(field)}(value, seq) VALUES(?, ?)"
-        db.executemany(statement, [(value, seq) for value in values])
+        if values:
+            statement = f"INSERT INTO {self._entries(field)}(value, seq) VALUES(?, ?)"
+            db.executemany(statement, [(value, seq) for value in values])
 
     def _leave(self, db: sqlite3.Connection, seq: int, field: str, values: set[Any]) -> None:
         statement = f"DELETE FROM {self._entries(field)} WHERE value = ? AND seq = ?"
@@ -664,6 +674,8 @@ def _unique_value(index: Index, document: Document) -> str | None:
 
 
 def _at(document: Document, field: str) -> Any:
+    if "." not in field:
+        return document.get(field)
     value: Any = document
     for name in path_of(field):
         if type(value) is not dict:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -129,5 +129,5 @@ def _report_unreadable(unreadable: Sequence[Source]) -> int:
 def _hand_over(app: App, ready: Sequence[Ready]) -> int:
     receipts = publish_mails(app, ready)
     for each in receipts:
-        output.result(asdict(each), f"{each.mail_id}  {each.path}")
+        output.result(each.as_json(), f"{each.mail_id}  {each.path}")
     return len(receipts)

@@ -34,6 +34,11 @@ class Receipt:
     sha256: str
     size: int
 
+    def as_json(self) -> dict[str, object]:
+        """The receipt for machines."""
+        known = {"path": self.path, "mail_id": self.mail_id, "inbox": self.inbox}
+        return {**known, "sha256": self.sha256, "size": self.size}
+
 
 @dataclass(frozen=True, slots=True)
 class Ready:

@@ -327,6 +327,42 @@ def test_the_subject_of_an_absence_needs_a_text_of_a_machine_otherwise(head: str
     assert verdict(a_mail(head, body, subject="Automatic reply: Printer")).kind == expected
 
 
+ABSENT = [
+    ("en, left", "Automatic reply: Printer", "Thank you. Bob is no longer with the company."),
+    ("de, travel", "Automatische Antwort: Drucker", "Ich befinde mich bis Montag auf Dienstreise."),
+    ("fr, left", "Réponse automatique : Imprimante", "Cette personne ne fait plus partie de la société."),
+    ("sv", "Autosvar: Skrivare", "Hej! Jag är på semester till den 30 november."),
+    ("da", "Automatisk svar: Printer", "Jeg er på ferie til mandag."),
+    ("no", "Automatisk svar: Skriver", "Jeg har ferie og er tilbake på mandag."),
+    ("fi", "Automaattinen vastaus: Tulostin", "Olen lomalla 30.11. asti."),
+    ("pl", "Odpowiedź automatyczna: Drukarka", "Jestem na urlopie do 30.11."),
+    ("cs", "Automatická odpověď: Tiskárna", "Jsem mimo kancelář do pondělí."),
+    ("sk", "Automatická odpoveď: Tlačiareň", "Do pondelka som na dovolenke."),
+    ("hu", "Automatikus válasz: Nyomtató", "Szabadságon vagyok november 30-ig."),
+    ("ro", "Răspuns automat: Imprimantă", "Sunt în concediu până luni."),
+    ("hr", "Automatski odgovor: Pisač", "Do ponedjeljka sam na godišnjem odmoru."),
+    ("tr", "Otomatik Yanıt: Yazıcı", "Pazartesiye kadar yıllık iznimdeyim, İzindeyim."),
+    ("ru", "Автоматический ответ: Принтер", "Я в отпуске до 30 ноября."),
+    ("uk", "Автоматична відповідь: Принтер", "Я у відпустці до 30 листопада."),
+    ("bg", "Автоматичен отговор: Принтер", "В отпуск съм до понеделник."),
+    ("el", "Αυτόματη απάντηση: Εκτυπωτής", "Είμαι σε άδεια μέχρι τη Δευτέρα."),
+    ("lt", "Automatinis atsakymas: Spausdintuvas", "Šiuo metu atostogauju."),
+    ("ja", "自動応答: プリンター", "休暇中のため、メールを確認できません。"),
+    ("zh", "自动答复: 打印机", "我正在休假，星期一回来。"),
+    ("ko", "자동 회신: 프린터", "현재 부재 중입니다."),
+    ("vi", "Trả lời tự động: Máy in", "Tôi đang nghỉ phép đến thứ Hai."),
+]
+
+
+@pytest.mark.req("PR-02")
+@pytest.mark.parametrize(("subject", "body"), [row[1:] for row in ABSENT], ids=[row[0] for row in ABSENT])
+def test_an_absence_is_known_by_its_text_in_the_languages_of_its_subject(subject: str, body: str) -> None:
+    answering = "In-Reply-To: <1@example.com>\n"
+    assert verdict(a_mail(answering, body, subject=subject)).kind == "auto-reply"
+    assert verdict(a_mail(answering, body, subject="Re: Printer")).kind == "message"
+    assert verdict(a_mail("", body, subject="Printer")).kind == "message"
+
+
 @pytest.mark.parametrize("subject", ["Absence: Ann", "Fravær: Printer", "Abwesend: Ann", "On leave: Ann", "不在: Ann"])
 def test_a_word_of_absence_is_automatic_with_a_machines_header_only(subject: str) -> None:
     assert verdict(a_mail("Auto-Submitted: auto-generated\n", subject=subject)).kind == "auto-reply"

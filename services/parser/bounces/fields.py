@@ -7,6 +7,7 @@ them into plain text, drop the address type, or write blocks without the blank l
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -20,6 +21,8 @@ MAX_LINES: Final = 20_000
 MAX_FIELD: Final = 4_000
 MAX_ADDRESS: Final = 320
 _USER: Final = lazy_compile(r"<?([A-Za-z0-9][\w.+-]{0,63})>?")
+_ESCAPED: Final = lazy_compile(r"\\x\{([0-9A-Fa-f]{2,6})\}")
+"""A character of an address of the type `utf-8` (RFC 6533 section 3)."""
 _FIELD: Final = lazy_compile(r"[ \t]{0,4}([A-Za-z][A-Za-z0-9-]{2,40})[ \t]{0,4}:[ \t]*(.*)")
 _WANTED: Final = frozenset(
     ("final-recipient", "original-recipient", "x-actual-recipient", "action", "status", "diagnostic-code")
@@ -126,8 +129,15 @@ _ACTIONS: Final = {
 
 
 def _typed(value: str) -> str | None:
-    """The address of `rfc822; <user@host>`; the type may be missing or odd (`LOCAL;`)."""
-    return first_address(value.split(";", 1)[-1])
+    """The address of `rfc822; <user@host>` or `utf-8; us\\x{E9}r@host`; the type may be missing or odd (`LOCAL;`)."""
+    address = value.split(";", 1)[-1][:MAX_FIELD]
+    return first_address(_ESCAPED.sub(_unescaped, address) if "\\x{" in address else address)
+
+
+def _unescaped(escaped: re.Match[str]) -> str:
+    """The character that an escape stands for; the escape itself when it stands for none that can be printed."""
+    code = int(escaped[1], 16)
+    return char if code <= sys.maxunicode and (char := chr(code)).isprintable() else escaped[0]
 
 
 def _unaddressed(block: dict[str, str]) -> str:

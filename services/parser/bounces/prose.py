@@ -88,6 +88,8 @@ _VERBS: Final = (
     r"deliver\w*|undeliver\w*|send|sent|to|user|recipient|address|mailbox|account|zustell\w*|entreg\w*|remis\w*"
 )
 _TYPED: Final = rf"(?:smtp:|smtp <|rfc822;\s?|mailto:)?(?P<addr>{ADDRESS})"
+_ON: Final = "am|le|el|il|em|op|den|d\\.|dne|w dniu|в|на|la"
+"""How Exchange begins, in other languages than English, the time that it writes behind a recipient."""
 _SAYS: Final = "was|has|is|cannot|could|does|no|user|mailbox|unknown|reason|error|failed"
 
 
@@ -101,7 +103,7 @@ _SHAPES: Final = (
     # <bob@example.com>: the reason
     _shape(
         rf"[\s*+>\-#.|\"'\[(]{{0,40}}<?{_TYPED}>?[\"')\]]?"
-        rf"(?=\s*$|\s*[:;,(\[{{<]|\s*\.\.\.|\s+[-\u2013]|\s+on\s|\s+(?:{_SAYS})\b)"
+        rf"(?=\s*$|\s*[:;,(\[{{<]|\s*\.\.\.|\s+[-\u2013]|\s+on\s|\s+(?:{_ON})\s\d|\s+(?:{_SAYS})\b)"
     ),
     # 550 5.1.1 <bob@example.com>... the reason
     _shape(

@@ -117,6 +117,34 @@ LABELS = [
 ]
 
 
+TIMES = ["on 2/3/2020 10:00 AM", "am 03.02.2020 10:00", "le 03/02/2020 10:00", "el 03/02/2020 10:00", "il 03/02/2020"]
+
+
+@pytest.mark.parametrize("time", TIMES)
+def test_a_recipient_may_have_the_time_behind_it_in_any_language(time: str) -> None:
+    text = (
+        "Your message did not reach some or all of the intended recipients.\n\n"
+        f"      bob@example.net {time}\n            <mx.example.net #5.1.1 smtp;550 5.1.1 unknown user>\n"
+    )
+    (failed,) = bounced(read(text, "Non remis : Hello", "Return-Path: <>"))
+    assert (failed.address, failed.status, failed.smtp_code) == ("bob@example.net", "5.1.1", 550)
+
+
+@pytest.mark.parametrize(
+    ("escaped", "address"),
+    [
+        (r"jos\x{E9}@example.net", "josé@example.net"),
+        (r"\x{1F5A8}@example.net", "\U0001f5a8@example.net"),
+        (r"bo\x{7}b@example.net", r"bo\x{7}b@example.net"),
+        (r"bob\x{FFFFFF}@example.net", r"bob\x{FFFFFF}@example.net"),
+    ],
+)
+def test_an_internationalised_recipient_is_unescaped(escaped: str, address: str) -> None:
+    fields = f"Reporting-MTA: dns; x\n\nFinal-Recipient: utf-8; {escaped}\nAction: failed\nStatus: 5.1.1"
+    (failed,) = bounced(read(f"Failed.\n\n{fields}\n", "Undelivered mail", "Return-Path: <>"))
+    assert failed.address == address
+
+
 @pytest.mark.parametrize("line", LABELS)
 def test_a_label_of_any_language_names_the_recipient(line: str) -> None:
     (one,) = bounced(read(f"Sorry.\n\n{line}\n550 unknown user\n", "Returned mail", "Return-Path: <>"))

@@ -97,14 +97,19 @@ def canonical(claimed: str) -> str:
     """One path component: no folders, drive, control or invisible characters, device names, or trailing dots."""
     name = unicodedata.normalize("NFC", claimed)
     if not (name.isascii() and name.isprintable()):
+        name = _TABS.sub(" ", name)
         name = "".join(char for char in name if unicodedata.category(char) not in _INVISIBLE)
     name = name.replace("\\", "/").rstrip("/ ").rpartition("/")[2]
     name = _DRIVE.sub("", name).strip().rstrip(". ").strip('"')
+    if name[:1] == "'" == name[-1:]:  # quoted as RFC 2045 does not allow; the extension must not end in the mark
+        name = name.strip("' ")
     if _RESERVED.match(name):
         name = "_" + name
     return name
 
 
+_TABS = lazy_compile(r"\s*\t\s*")
+"""Old mail programs fold a long name with a tab in place of a blank."""
 _INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 
 

@@ -129,7 +129,7 @@ _ACTIONS: Final = {
 
 
 def _typed(value: str) -> str | None:
-    """The address of `rfc822; <user@host>` or `utf-8; us\\x{E9}r@host`; the type may be missing or odd (`LOCAL;`)."""
+    """The address of `rfc822; <user@host>`, unescaped (RFC 6533); the type may be missing or odd (`LOCAL;`)."""
     address = value.split(";", 1)[-1][:MAX_FIELD]
     return first_address(_ESCAPED.sub(_unescaped, address) if "\\x{" in address else address)
 

@@ -37,8 +37,15 @@ class Answered:
 
     def is_headed(self, block: headerblock.Block) -> bool:
         """Whether a header block can be that of the mail: by its sender, or by its subject."""
+        return self.is_by(block.sender) or self._is_about(block)
+
+    def is_surely_headed(self, block: headerblock.Block) -> bool:
+        """Whether a header block is that of the mail: by its sender, and by its subject."""
+        return self.is_by(block.sender) and self._is_about(block)
+
+    def _is_about(self, block: headerblock.Block) -> bool:
         subject = words.bare_subject(self.subject)
-        return self.is_by(block.sender) or (bool(subject) and words.bare_subject(block.subject).startswith(subject))
+        return bool(subject) and words.bare_subject(block.subject).startswith(subject)
 
 
 @dataclass(slots=True)
@@ -96,6 +103,8 @@ class _Walk:
             return True
         if self.is_reply and (start := markers.old_mail_at(lines, number)) is not None:
             return self._is_end_at_old_mail(start, number)
+        if self.is_reply and self._is_answered_mail(number):
+            return self._is_end(markers.with_rule_above(lines, number))
         quoted = _is_quoted_below(lines, number)
         if markers.is_groupwise(lines[number]):
             return self.is_reply and not quoted and self._is_end(number)
@@ -111,6 +120,11 @@ class _Walk:
         if quoted and cut.announced is None:
             cut.announced = start
         return False
+
+    def _is_answered_mail(self, number: int) -> bool:
+        """Whether the answered mail begins in this line with header fields in a language that no table has."""
+        block = headerblock.with_unknown_names(self.lines, number)
+        return block is not None and self.answered.is_surely_headed(block)
 
     def _is_end_at_old_mail(self, start: int, number: int) -> bool:
         """Note an old mail from line `start`, unless the sender introduces it and it is not the answered one."""

@@ -58,7 +58,7 @@ def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
         return end
     if not tail.endswith(_ENDS):
         return None
-    named = None
+    named, is_sure = None, False
     for start in range(end, max(-1, end - MAX_LINES), -1):
         if not lines[start].strip() or (lines[start].lstrip().startswith(">") and not _is_wrapped(lines, start)):
             break
@@ -68,7 +68,9 @@ def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
         if _is_attribution(joined, quote_follows=quote_follows):
             if _OPENER.match(joined):
                 return start
-            named = start if named is None else named
+            sure = _is_dated(joined.lower()) or _is_addressed(joined.lower())
+            if named is None or (sure and not is_sure):  # a verb may have wrapped onto a line of its own
+                named, is_sure = start, sure
     return named if named is None else _with_name(lines, named)
 
 
@@ -97,8 +99,7 @@ def _is_attribution(joined: str, *, quote_follows: bool) -> bool:
 
 
 def _is_announcement(joined: str, core: str, *, quote_follows: bool) -> bool:
-    dated = bool(_DIGIT.search(core) and _DATE.search(core))
-    addressed = bool(_ADDRESS.search(core)) or "&lt;" in core
+    dated, addressed = _is_dated(core), _is_addressed(core)
     if _VERB_END.search(core, max(0, len(core) - LONGEST_VERB)):
         return dated or addressed or (quote_follows and len(core) < MAX_NAME)
     if not _announces(joined):
@@ -113,6 +114,14 @@ def _is_announcement(joined: str, core: str, *, quote_follows: bool) -> bool:
     if not addressed:
         return False
     return (quote_follows and clocked) or _ends_in_address(joined)
+
+
+def _is_dated(lower: str) -> bool:
+    return bool(_DIGIT.search(lower) and _DATE.search(lower))
+
+
+def _is_addressed(lower: str) -> bool:
+    return bool(_ADDRESS.search(lower)) or "&lt;" in lower
 
 
 def _announces(joined: str) -> bool:

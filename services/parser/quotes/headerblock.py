@@ -15,6 +15,8 @@ from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
 MAX_LINES: Final = 24
+FEWEST_FIELDS, MOST_FIELDS = 3, 8
+"""Fields of a block whose names no table has."""
 _FIELD: Final = lazy_compile(r"[\s*_|>\u200e\u200f]{0,16}([^\W\d_][^:\uff1a<>@\n]{0,24}?)[\s*_\xa0]{0,6}[:\uff1a]")
 
 
@@ -56,6 +58,22 @@ def at(lines: list[str], start: int) -> Block | None:
             gap += 1
     sender, subject = (value_at(lines, roles[role]) if role in roles else "" for role in ("from", "subject"))
     return Block(start, end, sender, subject) if _is_block(roles, sender) else None
+
+
+def with_unknown_names(lines: list[str], start: int) -> Block | None:
+    """The block of lines that begins at `start`, by form alone: `name: value`, an address in the first line.
+
+    People write such lists too, so that it counts only when sender and subject are those of the answered mail. The
+    sender is the first value, the subject the last one.
+    """
+    if "@" not in lines[start]:
+        return None
+    end = start
+    while end < len(lines) and end - start <= MOST_FIELDS and _FIELD.match(lines[end][:80]):
+        end += 1
+    if not FEWEST_FIELDS <= end - start <= MOST_FIELDS:
+        return None
+    return Block(start, end, value_at(lines, start), value_at(lines, end - 1))
 
 
 def value_at(lines: list[str], number: int) -> str:

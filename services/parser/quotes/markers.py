@@ -61,6 +61,11 @@ def old_mail_at(lines: list[str], number: int) -> int | None:
         return number
     if headerblock.at(lines, number) is None:
         return None
+    return with_rule_above(lines, number)
+
+
+def with_rule_above(lines: list[str], number: int) -> int:
+    """The line of the rule above line `number`, at most `MAX_GAP` blank lines away, else that line itself."""
     above = next((n for n in range(number - 1, max(-1, number - 2 - MAX_GAP), -1) if lines[n].strip()), None)
     return number if above is None or not _RULE.match(lines[above][: MAX_MARKER + 10]) else above
 

@@ -16,14 +16,14 @@ _TAGS: Final = lazy_compile(r"<(?:div|blockquote|hr|span|table)\b[^<>]{0,600}>",
 _NAMED: Final = lazy_compile(
     r"""\b(?:x_|ecx|m_\d{1,20})?(?:
         gmail_quote|gmail_extra|divRplyFwdMsg|appendonsend|OLK_SRC_BODY_SECTION|yahoo_quoted|yqt\d|moz-cite-prefix|
-        protonmail_quote|zmail_extra|tutanota_quote|ms-outlook-mobile-reference-message|mail_quote|reply-intro|
+        protonmail_quote|zmail_extra|tutanota_quote|ms-outlook-mobile-reference-message|mail-editor-reference-message-container|mail_quote|reply-intro|
         isReplyContent|isForwardContent|OutlookMessageHeader|AppleMailQuote|js-original-message|stopSpelling|zwchr)""",
     re.IGNORECASE | re.VERBOSE,
 )
 """Names of classes and ids by which programs mark a quotation."""
 _IN_NAME: Final = lazy_compile(r"""(?:class|id)\s?=\s?["']?[^"'>]{0,80}+\Z""", re.IGNORECASE)
 _MARK: Final = lazy_compile(
-    r"""border-top:\s?solid\s\#(?:B5C4DF|E1E1E1)
+    r"""border-top:\s?(?:1(?:\.0)?pt\s)?solid\s(?:\#(?:B5C4DF|E1E1E1)|rgb\((?:181,\s?196,\s?223|225,\s?225,\s?225)\))
     | data-marker\s?=\s?["']__QUOTED_TEXT__
     | type\s?=\s?["']?cite
     | name\s?=\s?["']?quote\b""",

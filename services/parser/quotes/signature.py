@@ -21,6 +21,8 @@ UNSEEN: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
 )
 """White space, and the invisible or tiny marks of trackers (U+1427) and mail programs, alone on a line."""
 _DELIMITER: Final = lazy_compile(r"\s{0,3}(?:--|\u2014\u2014|\u2013\u2013|-- -)\s*$")
+_LISTED: Final = lazy_compile(r"\s{0,9}(?:\d{1,2}[.)]|[*\u2022-]) \S|\s{0,3}--\s*$")
+"""An item of a list, or one more such line; signatures have neither."""
 _RULE: Final = lazy_compile(r"\s{0,3}(?:[-_=*~#]\s?){3,}\s*$")
 
 
@@ -51,9 +53,22 @@ def _without_delimited(lines: list[str]) -> list[str]:
         line = lines[number]
         if line[:1] not in " -_=*~#\u2014\u2013\t" or len(line) > MAX_RULE or not line.strip():
             continue
-        if _DELIMITER.match(line) or (_RULE.match(line) and _is_footer(lines[number + 1 :])):
+        if _DELIMITER.match(line) and _may_be_signature(lines, number):
+            return lines[:number]
+        if _RULE.match(line) and _is_footer(lines[number + 1 :]):
             return lines[:number]
     return lines
+
+
+def _may_be_signature(lines: list[str], number: int) -> bool:
+    """Whether a delimiter may begin a signature: people also draw `--` below a heading, and between paragraphs.
+
+    The exact delimiter of RFC 3676, which mail programs write, always does.
+    """
+    if lines[number] == "-- ":
+        return True
+    above, rest = lines[number - 1].rstrip() if number else "", lines[number + 1 :]
+    return not above.endswith((":", "\uff1a")) and not any(_LISTED.match(line) for line in rest)
 
 
 def _is_footer(rest: list[str]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.parser import reply
+from services.parser.quotes.announcements import Answered
 
 NEW = "It still prints nothing.\nPlease send somebody."
 OLD = "Have you tried another tray?\nThe lower one works."
@@ -31,6 +32,8 @@ ATTRIBUTIONS = {
     "Usenet": "On 2/3/20 10:00 AM, Help Desk said the following:",
     "Gmail, et": f"Kontakt {DESK} kirjutas kuupäeval E, 3. veebruar 2020 kell 10:00:",
     "the name above": "Help Desk of the Example Company\n<desk@example.com> wrote on\n02/03/2020 10:00:25 AM:",
+    "Gmail, tr, wrapped": f"{DESK}, 3 Şub 2020 Pzt, 10:00 tarihinde şunu\nyazdı:",
+    "the verb alone in its line": f"{DESK}, 3 Feb 2020 10:00\nwrote:",
     "Zoho, de": f"---- {DESK} schrieb am Mo, 03 Feb. 2020 10:00:00 +0100 ----",
 }  # fmt: skip
 
@@ -82,6 +85,14 @@ FIELDS = [
     ("vi", "Từ", "Đã gửi", "Đến", "Chủ đề"),
     ("hu", "Feladó", "Küldve", "Címzett", "Tárgy"),
     ("el", "Από", "Στάλθηκε", "Προς", "Θέμα"),
+    ("lv", "No", "Nosūtīts", "Kam", "Tēma"),
+    ("is", "Frá", "Dagsetning", "Til", "Efni"),
+    ("eu", "Nork", "Bidalia", "Nori", "Gaia"),
+    ("kk", "Кімнен", "Жіберілді", "Кімге", "Тақырып"),
+    ("mk", "Од", "Испратено", "За", "Наслов"),
+    ("sq", "Nga", "Dërguar", "Për", "Subjekti"),
+    ("hi", "प्रेषक", "भेजा गया", "प्रति", "विषय"),
+    ("ms", "Daripada", "Dihantar", "Kepada", "Subjek"),
 ]
 
 
@@ -91,6 +102,41 @@ def test_a_header_block_ends_what_the_sender_wrote(names: tuple[str, str, str, s
     sender, sent, to, subject = names
     block = f"{sender}: {DESK}\n{sent}: 3.2.2020 10:00\n{to}: Ann\n{subject}: RE: Printer"
     assert reply.read(f"{NEW}\n\n{block}\n\n{OLD}\n", None, is_reply=True).new_text == NEW
+
+
+UNKNOWN = "Kutoka: {sender}\nImetumwa: 3.2.2020 10:00\nKwa: Ann\nMada: {subject}"
+ANSWERED = Answered("Re: Printer", ("desk@example.com", "help desk"))
+
+
+@pytest.mark.req("VF-12")
+@pytest.mark.req("PR-19")
+def test_a_header_block_in_a_language_of_no_table_is_known_by_its_sender_and_subject() -> None:
+    def new(sender: str, subject: str) -> str:
+        block = UNKNOWN.format(sender=sender, subject=subject)
+        return reply.read(f"{NEW}\n\n{block}\n\n{OLD}\n", None, ANSWERED, is_reply=True).new_text
+
+    assert new(DESK, "Printer") == NEW
+    assert OLD in new("Bob <bob@example.org>", "Printer")
+    assert OLD in new(DESK, "a list of the sender's own")
+
+
+@pytest.mark.req("PR-19")
+def test_a_mark_of_outlook_announces_a_mail_whose_header_no_table_has() -> None:
+    text = f"{NEW}\n\nKutoka: Bob\nMada: Printer\n\n{OLD}\n"
+    for mark in (
+        'id="mail-editor-reference-message-container"',
+        'style="border-right:none; border-top:1pt solid rgb(225, 225, 225)"',
+    ):
+        html = f"<div>{NEW}</div><div {mark}>Kutoka: Bob<br>Mada: Printer</div><div>{OLD}</div>"
+        assert reply.read(text, html, is_reply=True).new_text == NEW
+
+
+@pytest.mark.req("PR-19")
+@pytest.mark.parametrize("steps", ["Steps:\n--\n1. on\n2. off", "Do\n--\n- this\n- that"])
+def test_a_rule_of_two_hyphens_within_a_text_is_no_signature(steps: str) -> None:
+    assert reply.read(f"{steps}\n\n{ATTRIBUTIONS['Notes']}\n{QUOTED}", None, is_reply=True).new_text == steps
+    assert reply.read(f"{NEW}\n--\nAnn\n+49 30 123", None, is_reply=True).new_text == NEW
+    assert reply.read(f"{NEW}\n-- \n- Ann -\n* 123", None, is_reply=True).new_text == NEW
 
 
 MARKERS = [

@@ -21,6 +21,7 @@ import pytest
 
 from services.notifier import compose
 from services.notifier.stage import as_outgoing
+from services.operator import manual_edits
 from shared.app import Location
 from shared.config.model import CommandPolicy, MailServer
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
@@ -227,6 +228,22 @@ def test_a_person_with_several_requests_within_the_hour_gets_an_acknowledgement_
     for subject in ("Printer", "Screen", "Mouse", "Keyboard", "Chair"):
         desk.receive(a_mail(sender="nora@x.example", to=A, subject=subject))
     assert len(desk.outbox()) == 5
+
+
+@pytest.mark.req("VF-13", "PR-01", "PR-02")
+def test_whoever_answers_about_a_closed_record_hears_of_it_once_more(desks: dict[str, Desk]) -> None:
+    desk = desks[A]
+    desk.receive(a_mail(sender="nora@x.example", to=A, subject="Printer"))
+    answers: list[str] = []
+    incident = desk.app.directory.current().type_named("incident")
+    assert incident is not None
+    for text in ("Hello?", "Is it done?", "And now?", "It is broken again.", "Nobody reads this."):
+        if text.startswith("It is"):
+            manual_edits.change(desk.app, incident, desk.record()["_id"], [("Status", "Closed")])
+        answered = desk.outbox()[-1]["message_id"]
+        desk.receive(a_mail(f"{text}\n", sender="nora@x.example", to=A, subject="Re: Printer", In_Reply_To=answered))
+        answers = [each["kind"] for each in desk.outbox()]
+    assert answers == ["created", "updated", "closed"]
 
 
 @pytest.mark.req("VF-20")

@@ -2,17 +2,18 @@
 
 A machine that answers every mail, without any header that says so, looks like a person who answers. But a person needs
 no third confirmation within the hour in one conversation, so an answer to our own automatic mail is answered once more
-only: within an hour one mailbox gets at most two automatic mails in a conversation. A new request is not acknowledged
-when two with the same subject came within the hour before. The mails themselves are processed like others.
+only: within an hour one mailbox gets at most two automatic mails in a conversation, and one notice more that a record
+is closed, because its sender has to know that the mail was not added (VF-13). A new request is not acknowledged when
+two with the same subject came within the hour before. The mails themselves are processed like others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
-from services.record_writer.decide.answers import ANSWER, TO_CUSTOMER
+from services.record_writer.decide.answers import ANSWER, CLOSED, TO_CUSTOMER
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.thread import references_of
@@ -33,8 +34,8 @@ _LABEL: Final = lazy_compile(r"\s*\[[^\[\]]{0,100}\]")
 _NUMBERS: Final = lazy_compile(r"\d+")
 
 
-def endless_exchange(facts: Facts, lookups: Lookups) -> str | None:
-    """Why a mail is not answered once more; None when it may be."""
+def endless_exchange(facts: Facts, lookups: Lookups, kinds: Collection[str] = ()) -> str | None:
+    """Why a mail is not answered once more, by answers of these kinds; None when it may be."""
     address = mailbox_key(facts.sender.address.address) if facts.sender.address else None
     if address is None:
         return None
@@ -42,8 +43,9 @@ def endless_exchange(facts: Facts, lookups: Lookups) -> str | None:
         each for each in lookups.sent_to(address, facts.now - PERIOD)
         if each.kind not in WRITTEN_BY_PEOPLE and each.mail_id != facts.envelope.mail_id
     ]  # fmt: skip
-    count = len(_conversation(facts, sent))
-    if count >= MAX_IN_CONVERSATION:
+    conversation = _conversation(facts, sent)
+    count, noticed = len(conversation), any(each.kind == CLOSED for each in conversation)
+    if count >= MAX_IN_CONVERSATION and (noticed or CLOSED not in kinds):
         return f"it answers automatic mail of this desk, of which the sender got {count} in this hour's conversation"
     return None
 

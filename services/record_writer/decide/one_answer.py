@@ -84,11 +84,11 @@ def _is_repeated(change: Change, facts: Facts, lookups: Lookups) -> bool:
 
 def _loop(facts: Facts, lookups: Lookups, ended: Decision, answers: Sequence[Notification]) -> str | None:
     """Why these answers could be part of an endless exchange; who gives a command always hears of it."""
-    is_command = COMMAND in {ended.step, *(each.kind for each in ended.targets)}
+    is_command = not {COMMAND, "create"}.isdisjoint((ended.step, *(each.kind for each in ended.targets)))
     if is_command or lookups.is_answered(facts.envelope.mail_id):
         return None
     repeated = repeated_request(facts, lookups) if any(each.kind == CREATED for each in answers) else None
-    return repeated or endless_exchange(facts, lookups)
+    return repeated or endless_exchange(facts, lookups, [each.kind for each in answers])
 
 
 def _within_limit(facts: Facts, lookups: Lookups, messages: Sequence[Notification]) -> Iterator[Notification]:

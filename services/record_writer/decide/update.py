@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from services.record_writer.decide import values
 from services.record_writer.decide.answers import (
+    CLOSED,
     TO_CUSTOMER,
     TO_HANDLER,
     keyword,
@@ -112,7 +113,7 @@ def _worked_on(type_: RecordType) -> dict[str, Any]:
 def _refused_as_closed(facts: Facts, lookups: Lookups, part: Part) -> Change:
     """A closed record stays as it is; its sender gets a notice whatever the auto-reply switch says (VF-13)."""
     record, type_ = record_of(part), type_of(facts, part)
-    notice = about_record(facts, lookups, "already-closed", type_, record, "closed")
+    notice = about_record(facts, lookups, "already-closed", type_, record, CLOSED)
     why = f"{record.number} is closed and takes no updates"
     return changed(facts, lookups, part, "none", notifications=notice, why=(why,))
 
@@ -129,7 +130,7 @@ def _noted_on_closed(facts: Facts, lookups: Lookups, part: Part) -> Change:
         given=given,
         activities=email_activities(facts, lookups, part),
         notifications=(
-            *about_record(facts, lookups, "closed-updated", type_, record, "closed"),
+            *about_record(facts, lookups, "closed-updated", type_, record, CLOSED),
             *_messages_to_handlers(facts, lookups, type_, record),
         ),
     )
@@ -183,7 +184,7 @@ def changed(
 def refused_as_deleted(facts: Facts, lookups: Lookups, part: Part) -> Change:
     """A deleted record stays as it is, and its sender is answered so."""
     record, type_ = record_of(part), type_of(facts, part)
-    notice = about_record(facts, lookups, "already-deleted", type_, record, "closed")
+    notice = about_record(facts, lookups, "already-deleted", type_, record, CLOSED)
     why = f"{record.number} is deleted and takes no updates"
     if part.target.kind == "command":
         notice = command_answer_about(facts, lookups, "already-deleted", type_, record)

@@ -267,6 +267,7 @@ def test_a_requestor_is_a_person_who_is_created_changed_and_made_inactive(desk: 
         ("Name: Ann\n", TOM, "needs a line with an address"),
         ("Email: nobody\n", TOM, "needs a line with an address"),
         ("Email: bob@example.com\n", TOM, "is the address of Bob Roe already"),
+        ("Email: Support@Example.com\n", TOM, "is the address of the inbox support"),
         (REQUESTOR, JANE, "only analysts create records of the type Requestor"),
     ],
 )
@@ -276,6 +277,37 @@ def test_a_person_that_is_not_created(desk: Desk, text: str, sender: str, why: s
     mail = command(desk, "[Create Requestor]", sender, text)
     assert (mail["outcome"], desk.records("requestor"), len(desk.people())) == ("rejected", [], people)
     assert why in mail["reason"]
+
+
+@pytest.mark.req("TI-32", "VS-03")
+@pytest.mark.parametrize("taken", ["bob@example.com", "BOB@example.com", "support@example.com"])
+def test_nobody_is_given_the_address_of_another_person_or_of_the_desk(desk: Desk, taken: str) -> None:
+    configure(desk)
+    command(desk, "[Create Requestor]", TOM, REQUESTOR)
+    mail = command(desk, "[Update Requestor - 1]", TOM, f"Email: {taken}\n")
+    assert (mail["outcome"], f"{taken} is the address of" in mail["reason"]) == ("rejected", True)
+    made = person(desk)
+    assert made is not None
+    command(desk, "[Update Requestor - 1]", TOM, "Name: Ann Kay\nEmail: ann.lee@example.com\n")
+    assert desk.people()[-1]["addresses"] == made["addresses"]
+
+
+@pytest.mark.req("TI-32", "PR-02")
+def test_each_record_that_a_command_makes_is_answered(desk: Desk) -> None:
+    configure(desk)
+    for name in ("ann", "ben", "cleo", "dan"):
+        command(desk, "[Create Requestor]", TOM, f"Name: {name}\nEmail: {name}@example.com\n")
+    assert answers(desk) == [f"Requestor REQ{number} has been created" for number in range(1, 5)]
+
+
+@pytest.mark.req("TI-32", "IV-42")
+@pytest.mark.parametrize("subject", ["[Update Change - INC1]", "[Delete Change - inc-1]", "[Change - INC1]"])
+def test_the_number_of_another_type_names_no_record(calls: Desk, subject: str) -> None:
+    command(calls, "[Create Change] Router", TOM)
+    change = calls.record("change")
+    mail = command(calls, subject, TOM, "Category: Fire\n")
+    assert change["_id"] not in [each["id"] for each in mail["records"]]
+    assert calls.record("change") == change
 
 
 @pytest.mark.req("TI-32", "TI-26")

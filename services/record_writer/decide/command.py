@@ -51,7 +51,7 @@ class Command:
         type_ = configuration.type_named(re.sub(DASH, "-", found["type"])) if found else None
         if found is None or type_ is None or (found["number"] is None) != (self.kind == CREATE):
             return None
-        return type_, serial_of(type_, found["number"]) if found["number"] else None
+        return type_, serial_of(type_, found["number"], configuration) if found["number"] else None
 
 
 def commands_in(facts: Facts) -> tuple[Command, ...]:

@@ -44,6 +44,7 @@ from shared.config.model import APPROVAL, PEOPLE_TYPES, RecordType
 from shared.contracts.change import Activity, Change, NewPerson, Notification
 from shared.mail_text.values import RecordFacts, record_values
 from shared.store.people import person_id_for
+from shared.store.record import Record
 from shared.typed import BadValue
 
 SEPARATOR: Final = ":"
@@ -78,15 +79,25 @@ def objection_to_creation(facts: Facts, lookups: Lookups, type_: RecordType) -> 
         values.split(given, lookups)
     except BadValue as error:
         return str(error)
-    return _objection_to_person(given, lookups) if type_.name in PEOPLE_TYPES else None
+    return _objection_to_person(facts, lookups, given) if type_.name in PEOPLE_TYPES else None
 
 
-def _objection_to_person(given: Mapping[str, Any], lookups: Lookups) -> str | None:
+def _objection_to_person(facts: Facts, lookups: Lookups, given: Mapping[str, Any]) -> str | None:
     email = str(given.get("Email") or "").strip()
     if "@" not in email or address_key(email) is None:
         return "a person needs a line with an address, such as Email: jane@example.com"
+    return _taken(facts, lookups, email)
+
+
+def _taken(facts: Facts, lookups: Lookups, email: str, person_id: str | None = None) -> str | None:
+    """Whose address this is, if not this person's: with one address two people would be one sender (VS-03)."""
+    key = address_key(email)
+    if inbox := next((each for each in facts.configuration.inboxes if address_key(each.address) == key), None):
+        return f"{email} is the address of the inbox {inbox.name}"
     known = lookups.person(email)
-    return f"{email} is the address of {known.name or known.id} already" if known else None
+    if known is None or known.id == person_id:
+        return None
+    return f"{email} is the address of {known.name or known.id} already"
 
 
 def plan_created(facts: Facts, lookups: Lookups, part: Part) -> Change:
@@ -144,8 +155,8 @@ def _with_fields(facts: Facts, lookups: Lookups, part: Part) -> Change:
     record, type_ = record_of(part), type_of(facts, part)
     given = values.on_update(type_, part.block.fields)
     check_approver(facts, record, given)
-    if type_.name in PEOPLE_TYPES and "Email" in given and address_key(str(given["Email"] or "")) is None:
-        raise BadValue(f"the field Email takes an address, not {given['Email']!r}")
+    if type_.name in PEOPLE_TYPES and "Email" in given:
+        _check_email(facts, lookups, record, str(given["Email"] or ""))
     return changed(
         facts,
         lookups,
@@ -155,6 +166,13 @@ def _with_fields(facts: Facts, lookups: Lookups, part: Part) -> Change:
         activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
         notifications=command_answer_about(facts, lookups, "command-updated", type_, record),
     )
+
+
+def _check_email(facts: Facts, lookups: Lookups, record: Record, email: str) -> None:
+    if "@" not in email or address_key(email) is None:
+        raise BadValue(f"the field Email takes an address, not {email!r}")
+    if why := _taken(facts, lookups, email, record.person):
+        raise BadValue(why)
 
 
 def plan_deletion(facts: Facts, lookups: Lookups, part: Part) -> Change:

@@ -104,17 +104,28 @@ def unquoted(text: str) -> str:
 
 def _hint(found: Mapping[str, Any], configuration: Configuration) -> Hint | None:
     type_ = configuration.type_named(re.sub(DASH, "-", found.get("type") or "incident"))
-    serial = serial_of(type_, found.get("number") or "") if type_ else None
+    serial = serial_of(type_, found.get("number") or "", configuration) if type_ else None
     return Hint(type_, str(found["number"]), serial) if type_ and serial is not None else None
 
 
-def serial_of(type_: RecordType, text: str) -> int | None:
-    """The counter in a number as it is shown (CHG12) or bare (12); a prefix may hold digits of its own."""
+def serial_of(type_: RecordType, text: str, configuration: Configuration) -> int | None:
+    """The counter in a number as it is shown (CHG12) or bare (12); a prefix may hold digits of its own.
+
+    None for the number of another type: `[Change - INC1]` names two records, and so none.
+    """
     shown = text.strip()
+    others = (each for each in configuration.types if each.prefix)
+    if not _is_number_of(type_, shown) and any(_is_number_of(each, shown) for each in others):
+        return None
     if shown.casefold().startswith(type_.prefix.casefold()) and shown[len(type_.prefix) :].strip():
         shown = shown[len(type_.prefix) :]
     found = re.fullmatch(r"\D*(\d{1,18})\D*", shown)
     return int(found[1]) if found else None
+
+
+def _is_number_of(type_: RecordType, shown: str) -> bool:
+    number = shown[len(type_.prefix) :].removeprefix("-")
+    return number.isdigit() and shown.casefold().startswith(type_.prefix.casefold())
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,7 @@ class PreparedMail:
     """
 
     received: MailReceived
+    id: str
     sha256: str
     inbox: str
     reading: Reading | BoundExceeded | Overdue | None
@@ -79,19 +80,19 @@ def prepare(
     """Parse the mail, unless its content is not needed. A mail that may have crashed a worker is a suspect."""
     current = configuration()
     inbox, sha256 = _inbox(received, current), received.sha256 or hashlib.sha256(received.raw).hexdigest()
-    if current.inbox(inbox) is None:
-        return PreparedMail(received, sha256, inbox, None, unknown_inbox=True)
     id_ = mail_id(inbox, received.source_id, sha256)
     current_mail.set(id_)
+    if current.inbox(inbox) is None:
+        return PreparedMail(received, id_, sha256, inbox, None, unknown_inbox=True)
     known = stores.mails.get(id_)
     if known is not None and known.outcome is not None:
-        return PreparedMail(received, sha256, inbox, None)
+        return PreparedMail(received, id_, sha256, inbox, None)
     try:
         reading = guarded.read(received.raw, suspect=handed_out_before)
         reading = replace(reading, mail=for_desk(reading.mail, inbox, current))
-        return PreparedMail(received, sha256, inbox, reading, is_new=known is None)
+        return PreparedMail(received, id_, sha256, inbox, reading, is_new=known is None)
     except (BoundExceeded, Overdue) as error:
-        return PreparedMail(received, sha256, inbox, error)
+        return PreparedMail(received, id_, sha256, inbox, error)
 
 
 def look_ahead(received: MailReceived, *, stores: ParserStores, configuration: Callable[[], Configuration]) -> None:
@@ -123,11 +124,10 @@ def for_desk(mail: ParsedMail, inbox: str, configuration: Configuration) -> Pars
 
 def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
     """Store the raw mail first, then its content."""
-    received, inbox = prepared.received, prepared.inbox
+    received, id_, inbox = prepared.received, prepared.id, prepared.inbox
     if isinstance(prepared.reading, Overdue):
         return Retry(str(prepared.reading))
-    sha256 = stores.documents.put_blob(received.raw, prepared.sha256)
-    id_ = mail_id(inbox, received.source_id, sha256)
+    stores.documents.put_blob(received.raw, prepared.sha256)
     current_mail.set(id_)
     known = None if prepared.is_new else stores.mails.get(id_)
     now = stores.clock.now()
@@ -144,7 +144,7 @@ def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
         received.envelope_to,
         received.history,
     )
-    mail, outcome = _decided(prepared, envelope, sha256, stores)
+    mail, outcome = _decided(prepared, envelope, stores)
     if stores.mails.receive(mail):
         stores.documents.barrier()
         _count(mail, received, stores)
@@ -178,11 +178,9 @@ def unreadable_reason(error: BoundExceeded) -> str:
     return f"the mail exceeds a bound: {error}"
 
 
-def _decided(
-    prepared: PreparedMail, envelope: Envelope, sha256: str, stores: ParserStores
-) -> tuple[StoredMail, Outcome]:
+def _decided(prepared: PreparedMail, envelope: Envelope, stores: ParserStores) -> tuple[StoredMail, Outcome]:
     """Return the mail to be stored, and the outcome."""
-    received, reading = prepared.received, prepared.reading
+    received, sha256, reading = prepared.received, prepared.sha256, prepared.reading
     if isinstance(reading, BoundExceeded):
         unreadable = _stored(received, envelope, sha256, {"subject": unreadable_subject(reading)})
         return unreadable, Fail(unreadable_reason(reading), envelope.mail_id)

@@ -6,7 +6,8 @@ The one way to make a mail that the desk sends of its own accord:
 
 `values` maps names to texts, or to functions that give a text and are called only for a variable that is used. A value
 is never searched for variables, whatever it says, and in HTML it is escaped. A name without a value stays as it is
-written, `{{name}}` is `{name}` for the reader. A line of text that is nothing but a variable, or a label and a variable
+written; `{field.…}` and `{old.…}` are empty then, because a record has values of the fields alone that were set.
+`{{name}}` is `{name}` for the reader. A line of text that is nothing but a variable, or a label and a variable
 (`Subject: {subject}`), is left out when the variable is empty.
 """
 
@@ -23,6 +24,7 @@ from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.mail_text.html_text import text_of
 from shared.mail_text.no_commands import without_commands
+from shared.mail_text.variables import FIELD, OLD
 
 Value = str | Callable[[], str]
 Values = Mapping[str, Value]
@@ -118,5 +120,6 @@ def _with_values(text: str, known: Values, form: Callable[[str], str] = str) -> 
 
 
 def _value(name: str, known: Values) -> str | None:
-    value = known.get(name.casefold())
+    name = name.casefold()
+    value = known.get(name, "" if name.startswith((FIELD, OLD)) else None)
     return value() if callable(value) else value

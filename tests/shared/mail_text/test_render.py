@@ -114,6 +114,14 @@ def test_fields_have_values_before_and_after_a_change() -> None:
     assert render(template, record_values(Configuration(), facts)).text == "4 to 2, Logged to Active, 2\n"
 
 
+@pytest.mark.req("TI-33", "TI-42")
+def test_a_field_that_was_not_set_is_empty() -> None:
+    values = record_values(Configuration(), RecordFacts("r", BUILT_IN_TYPES[0], "INC1", {}, {}))
+    template = MailTemplate("t", "{number} {field.Category}", "Now: {FIELD.Category}\nWas {old.Priority}.\n{nothing}")
+    words = render(template, values)
+    assert (words.subject, words.text) == ("INC1", "Was .\n{nothing}\n")
+
+
 def test_the_desk_is_named_by_its_setting_else_by_the_inbox() -> None:
     inbox = Inbox("it", "it@example.com")
     assert desk_values(Configuration(), inbox)["desk"] == "it"

@@ -303,6 +303,15 @@ def test_a_stranger_is_not_known_by_a_header_that_proves_nothing(desk: Desk, hea
     assert "The printer" not in sent["text"]
 
 
+@pytest.mark.req("PR-20", "IV-06")
+@pytest.mark.parametrize("sender", ["jsmith", "bounce@shop.example", "not-reply@shop.example"])
+def test_what_nobody_reads_or_no_mail_reaches_is_not_answered(desk: Desk, sender: str) -> None:
+    desk.configure(a_configuration(an_inbox(commands=CommandPolicy(reply_on_create=True)), rules=()))
+    (mail,) = desk.receive(a_mail(sender=sender))
+    desk.receive(a_mail(sender="jane@shop.example"))
+    assert (mail["outcome"], len(desk.outbox())) == ("recorded", 1)
+
+
 def test_answers_are_made_in_one_place() -> None:
     """Whatever writes to a sender goes through the module that says how much and what. Reports and canaries do not."""
     folder = Path(__file__).parents[2] / "services"

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.record_writer.decide.facts import Facts
+from services.record_writer.decide.robots import is_robot
 from shared.addresses import mailbox_key
 from shared.config.model import RecordType
 from shared.contracts.change import Notification
@@ -58,9 +59,9 @@ def answer(facts: Facts, kind: str, words: Words, *, neutral: Words) -> tuple[No
 
 
 def may_answer(facts: Facts) -> bool:
-    """Whether the sender may be answered: a person wrote the mail, and its address is one that mail can be sent to."""
-    address = facts.sender.address
-    return facts.answers and address is not None and mailbox_key(address.address) is not None
+    """Whether the sender may be answered: a person wrote the mail, from an address that has a domain and is read."""
+    address = facts.sender.address.address if facts.sender.address else ""
+    return facts.answers and "@" in address and mailbox_key(address) is not None and not is_robot(address)
 
 
 def message_to(person: StoredPerson, kind: str, words: Words, in_reply_to: str | None = None) -> Notification:

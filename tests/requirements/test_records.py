@@ -94,6 +94,8 @@ def test_the_customer_updates_by_number(desk: Desk, subject: str) -> None:
     [
         (r"ref:(?P<type>call)/(?P<number>\d+)", "Something REF:Call/1", True),
         (r"(?P<type>\w+) no\. (?P<number>\w+)", "about call no. INC1", True),
+        (r"\b(?P<type>INC|SR)-?(?P<number>\d+)\b", "about inc-1 again", True),
+        (r"\b(?P<type>INC|SR)-?(?P<number>\d+)\b", "about SR1 again", False),
         (r"(?P<type>\w+) (?P<number>\d+)", "Floor 3: Incident#1", True),
         (r"(?P<type>\w+) (?P<number>\d+)", "Floor 3", False),
         (r"^(?P<type>a+)+(?P<number>b)$", "a" * 300 + " Incident#1", True),

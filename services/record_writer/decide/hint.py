@@ -103,9 +103,16 @@ def unquoted(text: str) -> str:
 
 
 def _hint(found: Mapping[str, Any], configuration: Configuration) -> Hint | None:
-    type_ = configuration.type_named(re.sub(DASH, "-", found.get("type") or "incident"))
+    type_ = _type_called(re.sub(DASH, "-", found.get("type") or "incident"), configuration)
     serial = serial_of(type_, found.get("number") or "", configuration) if type_ else None
     return Hint(type_, str(found["number"]), serial) if type_ and serial is not None else None
+
+
+def _type_called(name: str, configuration: Configuration) -> RecordType | None:
+    """The type with this name, label or alias, else with this prefix: a pattern may find the type `INC` in `INC12`."""
+    shown = name.casefold()
+    with_prefix = (each for each in configuration.types if each.prefix and each.prefix.casefold() == shown)
+    return configuration.type_named(name) or next(with_prefix, None)
 
 
 def serial_of(type_: RecordType, text: str, configuration: Configuration) -> int | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 PARENT: Final = "parent"
 """The relationship of a record to the one that is its parent."""
+INWARD: Final = {"merged_into": "merged_from"}
+"""Relationships that have another name, seen from the record that they lead to."""
 MAX_ACTIVITIES: Final = 1000
 """The newest activities of a record, whose attachments are shown."""
 MAX_DIGITS: Final = 18
@@ -273,7 +275,7 @@ def _linked(app: App, record: Record) -> Iterator[tuple[str, Record]]:
         outward = link.from_id == record.id
         other = app.records.get(link.to_id if outward else link.from_id)
         if other and (outward or link.relationship != PARENT):
-            yield link.relationship, other
+            yield link.relationship if outward else INWARD.get(link.relationship, link.relationship), other
 
 
 def _tasks(app: App, record: Record) -> tuple[Record, ...]:

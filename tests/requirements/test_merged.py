@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.operator import manual_edits
+from services.operator import manual_edits, records
 from tests.builders import a_mail
 from tests.desk import Desk
 from tests.requirements.test_commands import BOB, EVE, JANE, TOM, configure, create
@@ -48,6 +48,16 @@ def test_who_took_part_in_the_merged_record_takes_part_in_the_other_one(merged: 
     assert [each["number"] for each in mail["records"]] == ["INC1"]
     (other,) = merged.receive(a_mail("more\n", sender=EVE, subject="[Call - 2]"))
     assert [each["number"] for each in other["records"]] == ["INC3"]
+
+
+@pytest.mark.req("PR-17")
+def test_both_records_say_which_one_was_merged(merged: Desk) -> None:
+    found = [records.record_called(merged.app, number) for number in ("INC1", "INC2")]
+    links = [records.view(merged.app, each, 1).links for each in found]
+    assert [[(each.relationship, each.number) for each in shown] for shown in links] == [
+        [("merged_from", "INC2")],
+        [("merged_into", "INC1")],
+    ]
 
 
 @pytest.mark.req("VF-17")

@@ -15,6 +15,7 @@ from shared.config.model import (
     MailServer,
     Rule,
     SenderPolicy,
+    Sla,
 )
 
 _MAILBOX: Final = (
@@ -122,7 +123,22 @@ def find_ineffective(config: Configuration) -> Complaints:
     for part, complaint in found_in(config, PARTS):
         if is_stated(part, complaint.path.rpartition(".")[2]):
             yield complaint
+    yield from _hidden_levels(config)
     for path, trust in values_at(config, "inboxes.commands.trust"):
         if trust == "authenticated" and not config.settings.trusted_authserv_ids:
             why = "only answers to our mails prove their sender: name your mail server in settings.trusted_authserv_ids"
             yield Complaint(path, why)
+
+
+def _hidden_levels(config: Configuration) -> Complaints:
+    """Service levels that never hold, because an earlier one fits every record that they fit (TI-35)."""
+    for index, sla in enumerate(config.slas):
+        earlier = (each for each in config.slas[:index] if _is_wider(each, sla, config))
+        if first := next(earlier, None):
+            why = f"never holds: {first.name} comes first and fits the same records; put this one before it"
+            yield Complaint(f"slas[{index}]", why)
+
+
+def _is_wider(wide: Sla, narrow: Sla, config: Configuration) -> bool:
+    same_type = config.type_named(wide.on) == config.type_named(narrow.on)
+    return same_type and all(name in narrow.when and narrow.when[name] == wide.when[name] for name in wide.when)

@@ -91,6 +91,12 @@ def _shared_addresses(config: Configuration) -> Complaints:
         for path, person in values_at(config, "people")
         for address in person.addresses
     ]
+    desk = {address_key(each.address): each.name for each in config.inboxes}
+    for path, key, _ in addresses:
+        if inbox := desk.get(key):
+            yield Complaint(
+                path, f"the inbox {inbox} has one of these addresses: mail to this person comes back; remove it"
+            )
     for path, name in _seen_before(addresses):
         yield Complaint(path, f"{name} has one of these addresses too, and mail from it counts as {name}'s")
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from shared.addresses import address_key, address_keys
 from shared.conditions import OF_CHANGES, values_of, words_of
 from shared.config import readers as read
-from shared.config.complaints import Complaint, Complaints, values_at
+from shared.config.complaints import Complaint, Complaints, unknown, values_at
 from shared.config.field_checks import check_field, check_value, known_fields, person_exists
 from shared.config.keys import MAIL_RECEIVED, SLA_EVENTS, days_of, minutes_of
 from shared.config.model import BusinessRule, Calendar, Configuration, RecordType, Report, Sla
@@ -24,6 +24,8 @@ OF_RECORDS: Final = ("Number", "Type", "Customer", "Inbox", "Template", "Created
 """Names in conditions and columns that every record has besides its fields."""
 OF_MAIL: Final = ("@Subject", "@Body", "@From", "@To", "@CC", "@Inbox", "@Attachments")
 """Names in conditions for what the mail says that caused the event; empty when no mail did."""
+TARGETS: Final = ("respond", "resolve")
+"""Kinds of targets of a service level."""
 OF_TARGETS: Final = ("@Sla", "@Target")
 """Names in conditions for the target that is due or breached; empty for other events."""
 TEAM: Final = "team:"
@@ -71,6 +73,7 @@ def _conditions(
         at = f"{path}.{name}"
         if name.startswith("@"):
             yield from _token(at, name, tokens)
+            yield from _target(at, name, condition, config)
         elif name.casefold() not in {each.casefold() for each in OF_RECORDS}:
             yield from _name(at, name, types, config)
             for _, value in values_of(condition):
@@ -83,6 +86,21 @@ def _token(path: str, name: str, known: Sequence[str]) -> Complaints:
     if name.casefold() not in {each.casefold() for each in known}:
         remedy = nearest(name, known) or (f"; it is one of {', '.join(known)}" if known else "; write a field")
         yield Complaint(path, f'there is no "{name}" here{remedy}')
+
+
+def _target(path: str, name: str, condition: Any, config: Configuration) -> Complaints:
+    """A service level or a kind of target that there is not, so that the rule never acts."""
+    values = [str(value) for _, value in values_of(condition) if value is not None]
+    match name.casefold():
+        case "@sla":
+            known = {each.name.casefold(): each.name for each in config.slas}
+            for each in values:
+                yield from unknown(path, "sla", known.get(each.casefold(), each), known.values())
+        case "@target":
+            for each in values:
+                if each.casefold() not in TARGETS:
+                    remedy = nearest(each, TARGETS) or f"; it is one of {', '.join(TARGETS)}"
+                    yield Complaint(path, f'there is no target "{each}"{remedy}')
 
 
 def _name(path: str, name: str, types: Sequence[RecordType], config: Configuration) -> Complaints:

@@ -67,6 +67,13 @@ def test_the_end_of_ews_in_exchange_online_is_noted(address: str, *, is_online: 
 
 WATCHED = "address: a@b.example, canary: {every: 15m}"
 BOX = "inboxes: [{name: a, address: a@example.com, "
+LEVELS = """
+slas:
+  - {name: a, on: call, when: {Priority: [1, 2]}, resolve: 1h}
+  - {name: b, on: incident, when: {Category: x, Priority: [1, 2]}, resolve: 2h}
+  - {name: c, on: incident, when: {Priority: 1}, resolve: 2h}
+  - {name: d, on: incident, resolve: 2h}
+"""
 
 
 @pytest.mark.req("IV-07", "IV-36", "IV-38", "IV-39", "IV-42")
@@ -120,6 +127,15 @@ def test_a_setting_that_can_do_nothing_is_noted(text: str, path: str) -> None:
         (
             "people: [{id: a, name: A, addresses: [x@b.example]}, {id: b, name: B, addresses: [y@b, X@b.example]}]",
             ["people[1].addresses: a has one of these addresses too"],
+        ),
+        (
+            BOX + "}]\npeople: [{id: x, name: X, addresses: [x@example.com, A@Example.com]}]",
+            ["people[0].addresses: the inbox a has one of these addresses"],
+        ),
+        ("slas: [{name: a, on: incident, resolve: 1h}, {name: b, on: problem, resolve: 1h}]", []),
+        (
+            LEVELS,
+            ["slas[1]: never holds: a comes first and fits the same records"],
         ),
         (IMAP + "auth: plain, tls: none}]", ["inboxes[0].tls: the password travels in clear text; write starttls"]),
         (IMAP + "tls: none}]", ["inboxes[0].tls: without TLS auto never sends a password in clear text"]),

@@ -20,6 +20,7 @@ record_types:
   - {name: job, fields: {Weight: number, Due: date}, statuses: {open: [New, On hold], closed: [Done]}}
 quick_actions: [{name: Reopen, on: job, set: {Status: New}}]
 """
+GOLD = "slas: [{name: gold, on: job, resolve: 1h}]\n"
 FULL = (
     HEAD
     + """
@@ -119,6 +120,18 @@ def test_it_comes_back_from_a_file_and_from_the_store(desk: Desk) -> None:
         ("slas: [{name: a, on: job, resolve: 1h, pause_in: Done}]", "has met its targets already"),
         ("slas: [{name: a, on: job, resolve: 1h, when: {Status: {to: New}}}]", "to asks for a change"),
         ("slas: [{name: a, on: job, resolve: 1h, when: {'@Subject': x}}]", 'there is no "@Subject" here'),
+        (
+            "business_rules: [{name: a, on: sla.due, when: {'@Target': respnd}, stop: true}]",
+            'there is no target "respnd"; did you mean "respond"?',
+        ),
+        (
+            "business_rules: [{name: a, on: sla.due, when: {'@Target': {not: x}}, stop: true}]",
+            'there is no target "x"; it is one of respond, resolve',
+        ),
+        (
+            GOLD + "business_rules: [{name: a, on: sla.due, when: {'@Sla': [Gold, glod]}, stop: true}]",
+            'there is no sla "glod"; did you mean "gold"?',
+        ),
         ("calendars: [{name: a, hours: {}}]", "there are no working hours"),
         (
             "calendars: [{name: a, hours: {mon-fri: '9:00-17:00', wed: '16:00-18:00'}}]",

@@ -118,10 +118,13 @@ class App:
         return Directory(self.documents, self.clock)
 
     @classmethod
-    def open(cls, location: Location, queues: WorkQueues, clock: Clock | None = None) -> Self:
+    def open(
+        cls, location: Location, queues: WorkQueues, clock: Clock | None = None, *, store_only: bool = False
+    ) -> Self:
         """Connect, make sure that indexes, queues and a first configuration exist.
 
-        Raises `Unavailable` or `Misconfigured` with one clear sentence.
+        `store_only`: RabbitMQ is not asked before something needs it. Raises `Unavailable` or `Misconfigured` with one
+        clear sentence.
         """
         clock = clock or SystemClock()
         documents = _documents(location)
@@ -133,7 +136,8 @@ class App:
 
                 seed_defaults(documents)
         broker = _broker(location, queues, documents)
-        broker.declare()
+        if not (store_only and location.broker_url):
+            broker.declare()
         return cls(documents, broker, clock, location)
 
     def _token_keys(self) -> tuple[bytes, ...]:

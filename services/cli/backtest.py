@@ -36,7 +36,7 @@ def backtest(file: Path, since: str, inbox: str | None, limit: int, *, prune: bo
     from shared.store.mails import MailQuery
     from shared.store.settings import timezone as timezone_of
 
-    with opened() as app:
+    with opened(store_only=True) as app:
         changed = operator.changed_configuration(app, read_file(file).stated, prune=prune)
         query = MailQuery(inbox, since=moment(since, app.clock.now(), timezone_of(app.documents)))
         found = operator.new_backtest(app, query)

@@ -235,10 +235,10 @@ def location() -> Location:
 
 
 @contextmanager
-def opened(where: Location | None = None, clock: Clock | None = None) -> Iterator[App]:
+def opened(where: Location | None = None, clock: Clock | None = None, *, store_only: bool = False) -> Iterator[App]:
     """The app for one command, closed at its end. A data folder that cannot be used at all is a `Problem`.
 
-    `clock` None: the machine's.
+    `clock` None: the machine's. `store_only`: the command works while RabbitMQ is unavailable.
     """
     from services.cli.output import watching
     from services.queues import QUEUES
@@ -247,7 +247,7 @@ def opened(where: Location | None = None, clock: Clock | None = None) -> Iterato
     where = where or location()
     try:
         with watching("connecting"):
-            app = App.open(where, QUEUES, clock)
+            app = App.open(where, QUEUES, clock, store_only=store_only)
     except Unavailable as error:
         if _is_permanent(error.__cause__, where.data):
             raise Problem(f"{error}; fix that, or name another folder with --data or POSTROOM_DATA") from error

@@ -146,7 +146,7 @@ def _run_test(kind: str, app: App, name: str, check: Callable[[App, str], Connec
 @click.argument("file", type=click.Path(dir_okay=False, allow_dash=True, path_type=Path), default="-")
 def export(file: Path) -> None:
     """Write the stored configuration to FILE (- is standard output). Secrets stay references."""
-    with opened() as app, output.watching("reading"):
+    with opened(store_only=True) as app, output.watching("reading"):
         stored = configuration.stored_configuration(app)
         written = "" if as_json() or str(file) != "-" else to_yaml(stored)
     if as_json():
@@ -166,7 +166,7 @@ def history(thing: str | None, limit: int, skip: int) -> None:
 
     With SECTION/NAME, such as inboxes/support, only the changes of that. Secrets are shown as references.
     """
-    with opened() as app:
+    with opened(store_only=True) as app:
         changes = list(configuration.configuration_changes(app, limit, skip, thing=thing))
         zone = app.directory.current().settings.timezone
     for each in changes:
@@ -196,7 +196,7 @@ def _show_change(change: ConfigurationChange, zone: str, thing: str | None) -> N
 @click.argument("revision", type=click.IntRange(1))
 def show(revision: int) -> None:
     """Print the configuration as it was in a version, by its number in `config history`. People are left out."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         if as_json():
             output.emit(to_plain(versions.version(app, revision)))
         else:
@@ -208,7 +208,7 @@ def show(revision: int) -> None:
 @click.argument("second", type=click.IntRange(1), required=False)
 def diff(first: int, second: int | None) -> None:
     """Print what is different in version SECOND, or now, compared with version FIRST."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         lines = versions.differences_of(app, first, second)
     if as_json():
         output.emit({"first": first, "second": second, "difference": lines})

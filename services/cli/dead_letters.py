@@ -35,7 +35,7 @@ def list_letters(state: LetterState | Literal["all"], stage: str | None, limit: 
     """List dead letters, newest first."""
     query = LetterQuery(None if state == "all" else state, stage)
     page = Page(limit, skip)
-    with opened() as app:
+    with opened(store_only=True) as app:
         listing = Listing(
             letter_as_json,
             ("letter", "at", "stage", "mail", "incident", "state", "reason"),
@@ -55,7 +55,7 @@ def causes() -> None:
     """List the causes of open letters: one stage and one kind of reason, with how many letters it has."""
     from services.operator.dead_letter_causes import causes as found
 
-    with opened() as app:
+    with opened(store_only=True) as app:
         listed, timezone = found(app).causes, timezone_of(app.documents)
     if as_json():
         for each in listed:
@@ -69,7 +69,7 @@ def causes() -> None:
 @click.argument("letter_id")
 def show(letter_id: str) -> None:
     """Show one letter with the message that failed."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         view = view_letter(app, find_letter(app, letter_id))
         timezone = timezone_of(app.documents)
     if as_json():

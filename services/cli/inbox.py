@@ -35,7 +35,7 @@ def inbox() -> None:
 @inbox.command("list", cls=Command)
 def list_inboxes() -> None:
     """List inboxes with their last poll and their last connection test."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         views = inboxes.inbox_views(app)
         zone, now = app.directory.current().settings.timezone, app.clock.now()
     if as_json():
@@ -63,7 +63,7 @@ def test(name: str, *, send: bool | None, clear: bool, **mail: Any) -> int:
 
     When it works, a mail may be sent through the outgoing server to that server's own user.
     """
-    with opened() as app:
+    with opened(store_only=True) as app:
         if clear:
             inboxes.clear_test(app, name)
             note(app, Write.CLEARED_INBOX_TEST, name)
@@ -108,7 +108,7 @@ def _wants(server: MailServer, *, send: bool | None) -> bool:
 @click.option("--count", type=click.IntRange(1, 100), default=1, show_default=True, help="At most this many mails.")
 def peek(name: str, count: int) -> None:
     """Show waiting mails without processing them; they stay unread."""
-    with opened() as app, output.watching("looking"):
+    with opened(store_only=True) as app, output.watching("looking"):
         waiting = inboxes.waiting_mails(app, name, count)
     for each in waiting:
         if as_json():
@@ -130,7 +130,7 @@ def _waiting(mail: inboxes.WaitingMail) -> dict[str, Any]:
 @click.option("--type", "type_name", metavar="TYPE", help="Record type; by default the one that the inbox makes.")
 def sample(name: str, type_name: str | None) -> None:
     """Print a sample mail for the people who write to an inbox: its fields, separator and marker."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         found = inboxes.inbox_named(app, name)
         if found.processor == XML_EXPORT and type_name is None:
             raise Problem(f"{output.safe(name)} exports its mail and makes no records; any mail will do")
@@ -145,7 +145,7 @@ def sample(name: str, type_name: str | None) -> None:
 @click.argument("name")
 def fetch(name: str) -> None:
     """Have a running fetcher visit an inbox at once, not at its next poll."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         inboxes.ask_for_visit(app, name)
         note(app, Write.ASKED_FOR_VISIT, name)
     output.result({"inbox": name, "state": "asked"}, f"asked  {name} is visited at once by postroom up or the fetcher")
@@ -157,7 +157,7 @@ def fetch(name: str) -> None:
 @click.option("--reason", default="stopped by an operator", help="Shown by inbox list.")
 def stop(name: str | None, *, everything: bool, reason: str) -> None:
     """Stop taking mail from an inbox, or from all, without a restart."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         if _is_all(name, everything=everything):
             inboxes.switch_processing(app, on=False, by=who(), reason=reason)
             note(app, Write.STOPPED_ALL_INBOXES, why=reason)
@@ -180,7 +180,7 @@ def _show_state(state: str, name: str | None) -> None:
 @click.option("--all", "everything", is_flag=True, help="All inboxes.")
 def start(name: str | None, *, everything: bool) -> None:
     """Start an inbox again, also one that stopped because logins were refused; or switch the whole system on."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         if _is_all(name, everything=everything):
             inboxes.switch_processing(app, on=True, by=who(), reason="started")
             note(app, Write.STARTED_ALL_INBOXES)

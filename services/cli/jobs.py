@@ -32,7 +32,7 @@ def jobs() -> None:
 def list_jobs(limit: int, skip: int) -> None:
     """List jobs, the newest first."""
     page = Page(limit, skip)
-    with opened() as app:
+    with opened(store_only=True) as app:
         listing = Listing(
             JobView.as_json,
             ("job", "at", "by", "state", "what", "why"),
@@ -53,7 +53,7 @@ def _row(view: JobView, timezone: str) -> tuple[object, ...]:
 def show(job_id: str, limit: int, skip: int) -> None:
     """Show how far a job has come, and what it could not act on."""
     page = Page(limit, skip)
-    with opened() as app:
+    with opened(store_only=True) as app:
         view = views.view_job(app, views.find_job(app, job_id))
         timezone = timezone_of(app.documents)
         failures = list(app.jobs.failures(view.job.id, page.reach, skip))

@@ -36,4 +36,5 @@ class Listing(Generic[T]):
             empty = f"nothing after the first {page.skip}" if page.skip else self.empty
             output.table(self.headings, (self.row(each) for each in shown.things), empty=empty)
         if shown.next_skip is not None:
-            click.echo(f"{page.limit} are shown; there are more: --after {shown.next_skip}", err=True)
+            are_shown = "1 is shown" if page.limit == 1 else f"{page.limit} are shown"
+            click.echo(f"{are_shown}; there are more: --after {shown.next_skip}", err=True)

@@ -38,7 +38,7 @@ def mail_server() -> None:
 @mail_server.command("list", cls=Command)
 def list_servers() -> None:
     """List mail servers with their latest connection test."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         views = mail_servers.mail_server_views(app)
         zone = app.directory.current().settings.timezone
     if as_json():
@@ -60,7 +60,7 @@ def _latest_test(view: mail_servers.MailServerView, zone: str) -> tuple[str, str
 @click.option("--clear", is_flag=True, help="Clear the latest result instead.")
 def test(name: str, *, send: bool, clear: bool, **mail: Any) -> int:
     """Test the connection of a mail server and keep the result; exit code 1 when it fails."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         if clear:
             mail_servers.clear_test(app, name)
             note(app, Write.CLEARED_SERVER_TEST, name)

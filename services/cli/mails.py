@@ -54,7 +54,7 @@ def list_mails(
 ) -> None:
     """List mails, newest first."""
     page = Page(limit, skip)
-    with opened() as app:
+    with opened(store_only=True) as app:
         timezone = timezone_of(app.documents)
         query = MailQuery(inbox, outcome, moment(since, app.clock.now(), timezone) if since else None)
         found = _searched(app, query, search, page) if search else views.recent_mails(app, query, page)
@@ -99,7 +99,7 @@ def _numbers(mail: StoredMail) -> str:
 @click.argument("mail_id")
 def show(mail_id: str) -> None:
     """Show one mail and what every stage decided about it."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         found = views.find_mail(app, mail_id, note=lambda why: click.echo(f"note: {why}", err=True))
         view = views.view_mail(app, found)
         timezone = timezone_of(app.documents)
@@ -139,7 +139,7 @@ def source(mail_id: str) -> None:
     """Write the exact bytes that were received to standard output; a terminal gets them with controls escaped."""
     import base64
 
-    with opened() as app:
+    with opened(store_only=True) as app:
         mail = views.find_stored(app, mail_id)
         raw = app.mails.source(mail)
     if as_json():

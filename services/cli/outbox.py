@@ -33,7 +33,7 @@ def outbox() -> None:
 def list_mails(state: OutboxState | None, limit: int, skip: int) -> None:
     """List outgoing mail, newest first."""
     page = Page(limit, skip)
-    with opened() as app:
+    with opened(store_only=True) as app:
         listing = Listing(
             outgoing_as_json,
             ("outbox", "at", "to", "subject", "kind", "record", "state", "reason"),
@@ -52,7 +52,7 @@ def _row(mail: OutboxMail, timezone: str) -> tuple[object, ...]:
 @click.argument("outbox_id")
 def show(outbox_id: str) -> None:
     """Show one outgoing mail."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         mail = find_outgoing(app, outbox_id)
         timezone = timezone_of(app.documents)
     if as_json():

@@ -31,7 +31,7 @@ def list_people(kind: str | None, role: str | None, limit: int, skip: int) -> No
     headings = ("person", "name", "addresses", "kind", "roles", "active")
     empty = "no people" if kind is role is None else "no matching people"
     listing = Listing(lambda person: {**views.summary(person), "person_id": person.id}, headings, _row, empty)
-    with opened() as app:
+    with opened(store_only=True) as app:
         listing.show_page(app.people.list(page.reach, skip, kind=kind, role=role), page)
 
 
@@ -58,7 +58,7 @@ def _shown(value: object) -> object:
 )
 def show(person_id: str, limit: int) -> None:
     """Show one person with the mail history, newest first."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         person = views.person_named(app, person_id)
         timezone = timezone_of(app.documents)
         history = views.history(app, person, limit)

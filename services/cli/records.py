@@ -40,7 +40,7 @@ def records() -> None:
 def list_records(*, type_name: str | None, status: str | None, deleted: bool, limit: int, skip: int) -> None:
     """List records, newest first, without those that are deleted."""
     page = Page(limit, skip)
-    with opened() as app:
+    with opened(store_only=True) as app:
         type_ = views.type_called(app, type_name) if type_name else None
         statuses = None if status is None else views.statuses_named(app, type_, status)
         filtered = type_ is not None or status is not None or deleted
@@ -73,7 +73,7 @@ def _row(record: Record, timezone: str) -> tuple[object, ...]:
 @click.option("--seen", is_flag=True, help="Clear its mark `updated by mail`.")
 def show(words: tuple[str, ...], *, activities: int, seen: bool) -> None:
     """Show one record with its activities. NUMBER is as it is printed (INC1); a bare number needs the type."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         record = _called(app, words)
         if seen:
             record = views.see(app, record)
@@ -99,7 +99,7 @@ def attachment(words: tuple[str, ...], save: Path | None) -> None:
     """Write a file of a record to FILE, which must not exist, or to standard output when that is not a terminal."""
     if save is None and output.is_terminal():
         raise click.UsageError("a file is not written to a terminal: add --save FILE")
-    with opened() as app:
+    with opened(store_only=True) as app:
         found = views.attachment_called(app, _called(app, words[:-1]), words[-1])
         content = app.documents.get_blob(found.sha256)
     if save is None:

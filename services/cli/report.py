@@ -20,7 +20,7 @@ def report(name: str | None, *, as_csv: bool) -> None:
     """Print the report NAME as it is now; without NAME, or with `list`, list the reports."""
     from services.schedule import report_text
 
-    with opened() as app:
+    with opened(store_only=True) as app:
         if name is None or name.casefold() == "list":
             timezone = timezone_of(app.documents)
             Listing(

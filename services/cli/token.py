@@ -48,7 +48,7 @@ def add(inbox: str, note_: str, rate: int) -> None:
 @page_options
 def list_tokens(inbox: str | None, limit: int, skip: int) -> None:
     """List tokens, the oldest first, or those of one INBOX; never the tokens themselves."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         listing = Listing(
             token_as_json,
             ("token", "inbox", "note", "rate", "added", "by", "revoked", "by"),
@@ -110,7 +110,7 @@ def key(inbox: str, service: Service, value: str | None, *, remove: bool) -> Non
 @page_options
 def keys(inbox: str | None, limit: int, skip: int) -> None:
     """List the keys of mail services, the oldest first, or those of one INBOX."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         timezone = timezone_of(app.documents)
         listing = Listing(
             key_as_json,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def try_(inbox: str | None, named: tuple[str, ...]) -> int:
     """Dry run of the whole pipeline: the decision of every stage and rule, the planned changes, nothing written."""
     failed = 0
-    with opened() as app:
+    with opened(store_only=True) as app:
         for word in named:
             for source in output.progress(sources.some_mails(word), "trying", sources.count(word)):
                 failed += not _try_one(app, source, inbox)

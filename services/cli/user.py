@@ -29,7 +29,7 @@ def _password() -> str:
 @user.command("list")
 def list_() -> None:
     """Show every user."""
-    with opened() as app:
+    with opened(store_only=True) as app:
         users = app.access.users.all()
         if as_json():
             for each in users:

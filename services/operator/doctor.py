@@ -7,6 +7,7 @@ mails have an outcome, and a person decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Final, Literal
 
@@ -68,10 +69,12 @@ def is_healthy(findings: tuple[Finding, ...]) -> bool:
 def examine(location: Location) -> tuple[Finding, ...]:
     """Every finding about the installation at a location. A store that cannot be opened is the only finding then."""
     try:
-        app = App.open(location, QUEUES)
+        app = App.open(location, QUEUES, store_only=True)
     except PostroomError as error:
         return (Finding("reachable", "problem", str(error)),)
     try:
+        with suppress(PostroomError):  # a finding says so
+            app.broker.declare()
         use_management(app)
         return findings(app)
     finally:

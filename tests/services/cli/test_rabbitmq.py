@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import a_mail
+from tests.servers.presence import closed_port
 from tests.servers.rabbitmq import RabbitNode
 from tests.services.cli.conftest import Run
 
@@ -49,6 +50,46 @@ def test_the_management_api_is_a_setting(
     waiting = {line["name"]: line for line in run("queues", "--json").lines}
     assert waiting["intake"]["unacked"] == 0
     assert "${RABBIT_PASSWORD}" in run("config", "export").out
+
+
+def place_of(mail_id: str) -> dict[str, tuple[str, ...]]:
+    """The commands that ask the store alone, each with a text that it prints."""
+    return {
+        "outcome     recorded": ("mails", "show", mail_id),
+        "Printer": ("mails", "list"),
+        "Subject: Printer": ("mails", "source", mail_id),
+        "number      INC1": ("records", "show", "INC1"),
+        "INC1": ("records", "list"),
+        "no dead letter is open": ("dead-letters", "list"),
+        "no dead letter": ("dead-letters", "causes"),
+        "no outgoing mail": ("outbox", "list"),
+        "anna@customer.example": ("people", "list"),
+        "no jobs yet": ("jobs", "list"),
+        "no reports": ("report",),
+        "inboxes:": ("config", "export", "-"),
+        "support": ("inbox", "list"),
+        "stopped  support": ("inbox", "stop", "support"),
+        "no mail servers": ("mail-server", "list"),
+        "no tokens": ("token", "list"),
+        "no users": ("user", "list"),
+    }
+
+
+@pytest.mark.req("PR-14")
+def test_what_needs_the_store_alone_works_while_rabbitmq_is_unavailable(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mail_id = run("publish", "-", "--json", stdin=a_mail()).lines[0]["mail_id"]
+    run("up", "--once")
+    monkeypatch.setattr("shared.rabbitmq.publisher._RETRY_SECONDS", 0.0)
+    with closed_port() as port:
+        monkeypatch.setenv("POSTROOM_BROKER_URL", f"amqp://guest:guest@127.0.0.1:{port}/%2F")
+        for text, command in place_of(mail_id).items():
+            ran = run(*command)
+            assert (ran.code, text in ran.out + ran.err) == (0, True), (command, ran)
+        doctor = {line["check"]: line["status"] for line in run("doctor", "--json").lines}
+        assert (doctor["store"], doctor["broker"], doctor["configuration"]) == ("ok", "problem", "note")
+        assert run("mails", "replay", mail_id).code == 75
 
 
 @pytest.mark.every_rabbitmq

@@ -23,7 +23,7 @@ from shared.encoded_words import decoded
 from shared.ids import mail_id
 from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
-from shared.runtime.broker import INTAKE, REFERENCE, RFC822, Broker, Headers, Message
+from shared.runtime.broker import CONTENT_ENCODING, INTAKE, REFERENCE, RFC822, Broker, Headers, Message
 from shared.runtime.crash_points import crash_point
 from shared.runtime.envelope import new_trace, reference
 from shared.store.arrivals import HANDED_IN, Arrival, Arrivals, MailHead
@@ -45,6 +45,7 @@ HISTORY_AT, HISTORY_FOLLOWS, HISTORY_STATUS = "history-at", "history-follows", "
 SOURCE: Final = "source"
 """Header: by which way a mail of Postroom's own came, one of `SOURCES`; an integrator's has none."""
 SOURCES: Final = frozenset({"mailbox", "http"})
+_COMPRESSED: Final = ("gzip", "x-gzip", "deflate", "compress", "br", "zstd", "base64")
 _READABLE = {RFC822, "application/octet-stream", "text/plain", "", REFERENCE}
 
 
@@ -181,10 +182,14 @@ def read(message: Message, documents: Documents) -> MailReceived:
     """
     content_type = message.content_type.split(";", 1)[0].strip().lower()
     if content_type not in _READABLE:
-        raise Undecodable(f"intake takes {RFC822}, not {content_type!r}")
+        raise Undecodable(f"intake takes the content type {RFC822}, not {content_type!r}")
     sha256 = reference(message.body) if content_type == REFERENCE else ""
     raw = documents.get_blob(sha256) if sha256 else message.body
     headers = message.headers
+    if (encoding := (_text(headers, CONTENT_ENCODING) or "").casefold()).startswith(_COMPRESSED):
+        raise Undecodable(
+            f"intake takes the mail itself, not compressed or as base64: its content encoding is {encoding!r}"
+        )
     return MailReceived(
         raw,
         _text(headers, "inbox") or "",

@@ -10,7 +10,8 @@ import click
 from services.cli import output
 from services.cli.base import Command, Group, as_json, is_all, note, opened, page_options, who
 from services.cli.listing import Listing, Page
-from services.operator.dead_letters import find_letter, letter_as_json, open_letters, view_letter
+from services.operator.dead_letters import body_of, find_letter, letter_as_json, open_letters, view_letter
+from services.operator.stages import require_stage
 from services.operator.writes import Write
 from shared.store.dead_letters import OPEN, LetterQuery, LetterState
 from shared.store.settings import timezone as timezone_of
@@ -33,6 +34,8 @@ def dead_letters() -> None:
 @page_options
 def list_letters(state: LetterState | Literal["all"], stage: str | None, limit: int, skip: int) -> None:
     """List dead letters, newest first."""
+    if stage:
+        require_stage(stage)
     query = LetterQuery(None if state == "all" else state, stage)
     page = Page(limit, skip)
     with opened(store_only=True) as app:
@@ -87,13 +90,31 @@ def show(letter_id: str) -> None:
             ("inbox", letter.inbox),
             ("incident", letter.incident),
             ("state", letter.state),
-            ("message", f"{message.type or message.content_type}, {view.size} bytes"),
+            ("message", f"{message.type or message.content_type or 'without a type'}, {view.size} bytes"),
         )
     )
     output.heading("headers")
     output.facts(message.headers)
     output.heading("body")
     click.echo(output.quoted(view.text[:4_000]))
+
+
+@dead_letters.command(cls=Command)
+@click.argument("letter_id")
+def source(letter_id: str) -> None:
+    """Write the exact body of the message that failed to standard output; a terminal gets it with controls escaped.
+
+    Of a message on intake that is the mail itself: postroom dead-letters source ID | postroom publish --inbox NAME -
+    """
+    import base64
+
+    with opened(store_only=True) as app:
+        letter = find_letter(app, letter_id)
+        raw = body_of(app, letter)
+    if as_json():
+        output.emit({"letter_id": letter.id, "size": len(raw), "raw": base64.b64encode(raw).decode()})
+        return
+    output.exact_bytes(raw)
 
 
 @dead_letters.command(cls=Command)
@@ -123,7 +144,13 @@ def _chosen(
     app: App, letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, cause: str | None
 ) -> list[DeadLetter]:
     if not is_all(letter_ids, everything=everything, what="letters"):
+        if stage or cause:
+            raise click.UsageError("--stage and --cause choose among all letters: use them with --all")
         return [find_letter(app, each) for each in letter_ids]
+    if stage and cause:
+        raise click.UsageError("a cause is of one stage: use --stage or --cause")
+    if stage:
+        require_stage(stage)
     if cause:
         from services.operator.dead_letter_causes import letters_of_cause
 

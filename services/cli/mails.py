@@ -145,12 +145,7 @@ def source(mail_id: str) -> None:
     if as_json():
         output.emit({"mail_id": mail.id, "sha256": mail.raw, "size": len(raw), "raw": base64.b64encode(raw).decode()})
         return
-    if output.is_terminal():
-        text = raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
-        click.echo(output.safe(text, breaks=True), nl=not text.endswith("\n"))
-        return
-    sys.stdout.flush()
-    sys.stdout.buffer.write(raw)
+    output.exact_bytes(raw)
 
 
 def _action_options(command: Callable[..., object]) -> Callable[..., object]:

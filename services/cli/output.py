@@ -92,6 +92,16 @@ def is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
+def exact_bytes(raw: bytes) -> None:
+    """Write bytes to standard output as they are; a terminal gets them as text, with controls escaped."""
+    if is_terminal():
+        text = raw.decode("utf-8", "backslashreplace").replace("\r\n", "\n")
+        click.echo(safe(text, breaks=True), nl=not text.endswith("\n"))
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(raw)
+
+
 def table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "nothing") -> None:
     """Print rows in columns: fitted to the width of a terminal, in full length anywhere else."""
     cells = [[safe("" if cell is None else cell) for cell in row] for row in rows]

@@ -128,7 +128,7 @@ def _open_letter(app: App, letter_id: str) -> DeadLetter:
     if letter is None:
         raise NotAvailable(f"there is no dead letter {letter_id!r}")
     if letter.state != "open":
-        raise NotAvailable(f"the dead letter is {letter.state} already")
+        raise NotAvailable(f"the dead letter {letter.id} is already {letter.state}")
     return letter
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator.finding import find_one
 from services.operator.view import values_of
+from shared.contracts.errors import Undecodable
 from shared.lazy_dataclass import dataclass
+from shared.runtime.broker import REFERENCE
+from shared.runtime.envelope import reference
 from shared.store.dead_letters import LetterQuery
 
 if TYPE_CHECKING:
@@ -43,6 +47,15 @@ def view_letter(app: App, letter: DeadLetter) -> LetterView:
     """Everything that is shown of one letter."""
     body = app.dead_letters.body(letter)
     return LetterView(letter, body[:MAX_BODY_BYTES].decode("utf-8", "replace"), len(body))
+
+
+def body_of(app: App, letter: DeadLetter) -> bytes:
+    """The exact body of the message; the mail itself, where an intake message names a stored one."""
+    body = app.dead_letters.body(letter)
+    if letter.message.content_type == REFERENCE:
+        with suppress(Undecodable, LookupError):
+            return app.documents.get_blob(reference(body))
+    return body
 
 
 def open_letters(app: App, stage: str | None) -> list[DeadLetter]:

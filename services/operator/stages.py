@@ -33,7 +33,7 @@ def pause_stage(app: App, stage: str, *, by: str, reason: str) -> StagePause:
 
     Raises `UnknownName`, and `NotAvailable` when it is paused already.
     """
-    _require_stage(stage)
+    require_stage(stage)
     if found := app.pauses.current().get(stage):
         raise NotAvailable(f"{stage} is {found.sentence}")
     return app.pauses.begin(stage, at=app.clock.now(), by=by, reason=reason.strip())
@@ -41,11 +41,12 @@ def pause_stage(app: App, stage: str, *, by: str, reason: str) -> StagePause:
 
 def resume_stage(app: App, stage: str, *, by: str, reason: str = "") -> None:
     """Let a stage work again. Raises `UnknownName`, and `NotAvailable` when it is not paused."""
-    _require_stage(stage)
+    require_stage(stage)
     if not app.pauses.end(stage, at=app.clock.now(), by=by, reason=reason.strip()):
         raise NotAvailable(f"{stage} is not paused")
 
 
-def _require_stage(stage: str) -> None:
+def require_stage(stage: str) -> None:
+    """Raises `UnknownName` with the names that are known."""
     if stage not in stage_names():
         raise UnknownName(f"there is no stage {stage!r}; known are {', '.join(stage_names())}")

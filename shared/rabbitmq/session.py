@@ -28,7 +28,17 @@ from shared.rabbitmq.confirms import Confirms, Verdict
 from shared.rabbitmq.endpoint import Endpoint
 from shared.rabbitmq.link import Link
 from shared.rabbitmq.topology import Topology
-from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, POISONED, TIERS, Delivery, Message, Unroutable
+from shared.runtime.broker import (
+    CONTENT_ENCODING,
+    DEAD_LETTER,
+    MAX_DELIVERIES,
+    PARKED,
+    POISONED,
+    TIERS,
+    Delivery,
+    Message,
+    Unroutable,
+)
 from shared.runtime.crash_points import crash_point
 
 log = logging.getLogger(__name__)
@@ -319,6 +329,8 @@ class Session:
         properties = came.properties
         table = properties.headers or {}
         headers = wire.incoming(table)
+        if properties.content_encoding:
+            headers[CONTENT_ENCODING] = wire.text_of(properties.content_encoding)
         if self.key == DEAD_LETTER:
             wire.buried_by_broker(headers, table, self.names)
         message = Message(

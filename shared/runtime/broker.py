@@ -34,6 +34,8 @@ POISONED = f"handed out {MAX_DELIVERIES} times and never settled"
 """The reason of that dead letter."""
 JSON = "application/json"
 RFC822 = "message/rfc822"
+CONTENT_ENCODING = "content-encoding"
+"""Header in which a message keeps that property of AMQP; Postroom sets none itself."""
 REFERENCE = "application/vnd.postroom.mail-reference+json"
 """Content type of an intake message whose raw mail was stored first and travels as a blob id."""
 

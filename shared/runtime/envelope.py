@@ -20,6 +20,7 @@ from shared.runtime.broker import INTAKE, JSON, Message
 
 INLINE = 256 << 10
 LARGE_EVENT = "application/vnd.postroom.event-reference+json"
+NO_TYPE = "the message has no type; raw mail belongs to intake"
 _SHA256_HEX = 64
 _TRACEPARENT = lazy_compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
@@ -83,7 +84,7 @@ def unpack(message: Message, blobs: Blobs, *kinds: type[Event]) -> Event:
     Raises `Undecodable`, `NewerVersion`; `LookupError` when its blob is missing.
     """
     if kinds and message.type not in {kind.__name__ for kind in kinds}:
-        raise Undecodable(f"this queue carries no {message.type or 'message without a type'!r}")
+        raise Undecodable(f"the queue {message.to} takes no {message.type!r}" if message.type else NO_TYPE)
     if isinstance(message.carried, CarriedEvent):
         return message.carried.event
     body = message.body

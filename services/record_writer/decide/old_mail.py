@@ -15,10 +15,12 @@ from services.record_writer.decide import create, values
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
+from services.record_writer.decide.parts import type_for
 from services.record_writer.decide.target import SERVICE_REQUEST, by_reference, may_wait
 from services.record_writer.decide.update import email_activities, record_of
 from shared.config.model import folded
 from shared.contracts.change import Change, FieldValue, Target
+from shared.typed import typed
 
 IMPORTED: Final = "imported"
 STEP: Final = "history"
@@ -50,12 +52,15 @@ def _is_early(facts: Facts, lookups: Lookups) -> bool:
 
 
 def plan_record(facts: Facts, lookups: Lookups, part: Part) -> Change:
-    """The Change that makes the record of a thread's first mail. Raises as `plan_creation`."""
+    """The Change that makes the record of a thread's first mail. Raises as `plan_creation`, and `BadValue` for a status
+    that its type does not have: any program may publish old mail.
+    """
     made = create.plan_creation(facts, lookups, part)
     status = facts.history.status if facts.history else None
     if status is not None:
         others = (each for each in made.set if each.name != "status")
-        made = replace(made, set=(*others, FieldValue("status", status)))
+        (known,) = typed(type_for(facts, part.target), [("Status", status)])
+        made = replace(made, set=(*others, FieldValue("status", known.value)))
     return replace(made, event=IMPORTED, notifications=(), subordinates=())
 
 

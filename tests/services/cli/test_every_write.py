@@ -25,6 +25,7 @@ READS: Final = frozenset(
         *("parse", "try", "backtest", "backup", "doctor", "report", "queues", "jobs list", "jobs show"),
         *("mails list", "mails show", "mails source", "records list", "records attachment", "people list"),
         *("people show", "dead-letters list", "dead-letters causes", "dead-letters show", "outbox list", "outbox show"),
+        "dead-letters source",
         *("inbox list", "inbox peek", "inbox sample", "inbox setup microsoft365", "inbox setup google"),
         *("inbox setup imap", "token list", "token keys", "mail-server list", "config check", "config export"),
         *("config history", "config show", "config diff", "config schema", "user list"),

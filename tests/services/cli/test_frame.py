@@ -49,7 +49,7 @@ def test_the_commands_are_those_of_the_design() -> None:
         ("records", "attachment"), ("records", "delete"), ("records", "undelete"), ("records", "merge"), ("report",),
         ("people", "list"), ("people", "show"), ("queues", "pause"), ("queues", "resume"),
         ("backup",), ("restore",), ("config", "schema"),
-        ("dead-letters", "causes"),
+        ("dead-letters", "causes"), ("dead-letters", "source"),
         ("dead-letters", "list"), ("dead-letters", "show"), ("dead-letters", "replay"), ("dead-letters", "discard"),
         ("import",), ("outbox", "list"), ("outbox", "show"), ("outbox", "send"),
         ("outbox", "hold"), ("outbox", "cancel"), ("inbox", "fetch"),

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.operator import mails
+from services.queues import QUEUES
+from shared.app import App, Location
+from shared.runtime.broker import Message
 from tests.builders import a_mail
 from tests.services.cli.conftest import Run
 
@@ -139,6 +143,36 @@ def test_a_mail_to_an_unknown_inbox_is_a_dead_letter_that_can_be_replayed(run: R
     assert run("doctor").code == 0
 
 
+@pytest.mark.req("PR-12")
+def test_the_mail_of_an_unreadable_message_can_be_handed_in_anew(run: Run, data: Path) -> None:
+    raw = a_mail()
+    message = Message("m-1", "intake", raw, content_type="application/json")
+    with closing(App.open(Location(data), QUEUES)) as app:
+        app.broker.publish([message])
+    run("up", "--once")
+    letter = run("dead-letters", "list", "--json").line
+    assert (letter["mail_id"], letter["reason"]) == (
+        None,
+        "intake takes the content type message/rfc822, not 'application/json'",
+    )
+    assert run("dead-letters", "source", letter["id"]).out.encode() == raw
+    found = run("dead-letters", "source", letter["id"][:8], "--json").line
+    assert (base64.b64decode(found["raw"]), found["size"]) == (raw, len(raw))
+
+
+@pytest.mark.req("PR-12")
+def test_letters_are_chosen_by_options_that_fit_together(run: Run) -> None:
+    receive(run, a_mail(), inbox="nowhere")
+    letter = run("dead-letters", "list", "--stage", "parser", "--json").line["id"]
+    for words in (("list", "--stage", "parsr"), ("replay", "--all", "--stage", "parsr")):
+        done = run("dead-letters", *words)
+        assert (done.code, "there is no stage 'parsr'; known are fetcher, parser" in done.err) == (2, True)
+    assert "use them with --all" in run("dead-letters", "replay", letter, "--stage", "parser").err
+    assert "use --stage or --cause" in run("dead-letters", "discard", "--all", "--stage", "parser", "--cause", "x").err
+    assert run("dead-letters", "discard", "--all", "--stage", "parser").code == 0
+    assert run("dead-letters", "replay", letter).err == f"Error: the dead letter {letter} is already discarded\n"
+
+
 def test_a_discarded_letter_stays_and_is_told(run: Run) -> None:
     receive(run, a_mail(), inbox="nowhere")
     letter = run("dead-letters", "list", "--json").line["id"]
@@ -246,11 +280,11 @@ def test_the_doctor_finds_a_lost_message(run: Run, data: Path) -> None:
 def test_a_page_of_mails_tells_of_the_next(run: Run) -> None:
     receive(run, a_mail(subject="one"), a_mail(subject="two"))
     first = run("mails", "list", "--limit", "1", "--json")
-    assert (len(first.lines), first.err) == (1, "1 are shown; there are more: --after 1\n")
+    assert (len(first.lines), first.err) == (1, "1 is shown; there are more: --after 1\n")
     assert run("mails", "list", "--limit", "1", "--after", "1", "--search", "one").err == ""
     assert run("mails", "list", "--limit", "2").err == ""
     assert run("mails", "list", "--after", "2").out == "nothing after the first 2\n"
-    assert run("people", "list", "--limit", "1").err == "1 are shown; there are more: --after 1\n"
+    assert run("people", "list", "--limit", "1").err == "1 is shown; there are more: --after 1\n"
 
 
 def test_an_empty_list_says_what_makes_it_fuller(run: Run) -> None:

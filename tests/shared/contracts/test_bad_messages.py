@@ -46,6 +46,9 @@ BAD = {
     ),
     "compressed": an_event(gzip.compress(b"0" * 1_000_000), content_type="application/gzip"),
     "compressed at the door": Message("bad-1", "intake", gzip.compress(b"0" * 99), content_type="application/gzip"),
+    "compressed by its encoding": Message(
+        "bad-1", "intake", gzip.compress(b"0" * 99), content_type=RFC822, headers={"content-encoding": "GZIP:UTF-8"}
+    ),
     "an unknown event": an_event(b"{}", type_="MailEaten"),
     "a reference to no blob id": an_event(
         b'{"blob":"../x"}', content_type="application/vnd.postroom.event-reference+json"
@@ -84,6 +87,20 @@ def test_a_mail_to_an_unknown_inbox_is_kept_as_a_dead_letter(desk: Desk) -> None
     (letter,) = desk.dead_letters()
     assert (mail["outcome"], letter["mail_id"]) == ("dead", mail["_id"])
     assert "there is no inbox 'nowhere'" in letter["reason"]
+
+
+@pytest.mark.req("PR-11")
+def test_an_old_mail_with_a_status_that_its_type_lacks_is_a_dead_letter(desk: Desk) -> None:
+    """`postroom import` refuses it; an integrator's header is seen here first."""
+    headers = {"history-at": "2020-01-01T00:00:00Z", "history-status": "Whatever"}
+    desk.app.broker.publish([Message("m-1", INTAKE, a_mail(), content_type=RFC822, headers=headers)])
+    desk.app.broker.publish(
+        [Message("m-2", INTAKE, a_mail("b\n"), headers={**headers, "history-status": "closed"}, content_type="")]
+    )
+    desk.work()
+    (letter,) = desk.dead_letters()
+    assert letter["reason"] == "the field Status takes one of Logged, Active, Waiting, Resolved, Closed, not 'Whatever'"
+    assert [record["status"] for record in desk.records()] == ["Closed"]
 
 
 def test_good_mails_go_on_between_bad_messages(desk: Desk) -> None:

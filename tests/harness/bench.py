@@ -85,6 +85,7 @@ class Scene:
     batched: bool = False
     plants: tuple[str, ...] = ()
     lease: float = 60.0
+    fresh_parser: bool = False
     environ: dict[str, str] = field(default_factory=dict)
 
     def job(self, crash: str | None = None, until: str = "quiet", **keys: Any) -> Job:
@@ -93,7 +94,7 @@ class Scene:
         return Job(
             data=str(self.folder / "data"), log=str(self.folder / "log"), outbox=str(self.folder / "outbox"),
             broker_url=self.broker_url, store_url=self.store_url, unbatched=self.unbatched, batched=self.batched,
-            lease=self.lease, until=until, environ=environ, plants=self.plants, **keys,
+            lease=self.lease, until=until, environ=environ, plants=self.plants, fresh_parser=self.fresh_parser, **keys,
         )  # fmt: skip
 
     def start(self, crash: str | None = None, until: str = "quiet", **keys: Any) -> int:

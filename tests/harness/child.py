@@ -37,7 +37,7 @@ from shared.store.arrivals import HANDED_IN
 from shared.store.batch import batched
 from shared.store.documents import Change, Document, Documents, Filter
 from shared.store.indexes import INDEXES
-from tests.harness import plants
+from tests.harness import forked_parser, plants
 from tests.harness.one_by_one import OneByOne
 
 TIER_SCALE = 0.02
@@ -51,7 +51,7 @@ class Job:
     Seconds: `lease`; `patience`, how long to wait for quiet on RabbitMQ; `busy`, how long for a locked data file.
     `file_limit`, `memory_limit`: bytes beyond which no file, or the process itself, may grow. `stages`: the workers of
     these alone, as containers have it. `at`: what a clock that stands shows, in ISO format; the app is opened as
-    commands open it.
+    commands open it. `fresh_parser`: the parser process starts as the product starts it, not as a fork.
     """
 
     data: str
@@ -71,6 +71,7 @@ class Job:
     memory_limit: int = 0
     stages: tuple[str, ...] = ()
     at: str = ""
+    fresh_parser: bool = False
 
 
 class Unbatched(EmbeddedDocuments):
@@ -152,6 +153,8 @@ def run(job: Job) -> None:
     if job.batched:
         take_whole_batches()
     steps.watch(job.environ)
+    if not job.fresh_parser:
+        forked_parser.use()
     plants.sow(job.plants)
     app = open_app(job)
     plants.after_opening(app, job.plants)

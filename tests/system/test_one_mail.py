@@ -82,7 +82,7 @@ def test_mails_that_break_their_reader_are_one_dead_letter_each_and_stop_nobody(
     waiting = Sent("waiting", a_faulty_mail(f"wait {may_go_on}"), "recorded")
     bad = [*harmful(list(REASONS)), waiting]
     sent = [each for pair in zip(many(len(bad)), bad, strict=True) for each in pair]
-    scene = bench.scene(sent, seeded=False, broker_url=broker_url, plants=("parser-process",))
+    scene = bench.scene(sent, seeded=False, broker_url=broker_url, plants=("parser-process",), fresh_parser=True)
     scene.run(until="handed in")
     pid = scene.start(until="stopped", memory_limit=MEMORY_BYTES)
     eventually((tmp_path / "go.busy").exists)
@@ -101,7 +101,11 @@ def test_mails_that_break_their_reader_are_one_dead_letter_each_and_stop_nobody(
 def test_a_mail_that_looks_plain_and_kills_its_worker_does_so_once(bench: Bench, broker_url: str | None) -> None:
     """The second time it is parsed in the parser process."""
     scene = bench.scene(
-        [*many(12), *harmful(["kill"], odd=False)], seeded=False, broker_url=broker_url, plants=("parser-anywhere",)
+        [*many(12), *harmful(["kill"], odd=False)],
+        seeded=False,
+        broker_url=broker_url,
+        plants=("parser-anywhere",),
+        fresh_parser=True,
     )
     ends = [scene.run()]
     while ends[-1] and len(ends) < 9:
@@ -125,7 +129,7 @@ def test_mails_that_grow_are_read_or_refused_and_stop_nobody(
 ) -> None:
     """All constructions of `tests.growth`, so large, through every stage of a process, which lives to the end."""
     grown = [Sent(name, grow(size), "") for name, grow in list(CONSTRUCTIONS.items())[part]]
-    scene = bench.scene([*grown, *many(3)], seeded=False)
+    scene = bench.scene([*grown, *many(3)], seeded=False, fresh_parser=True)
     scene.run(until="handed in")
     pid = scene.start(until="stopped", memory_limit=MEMORY_BYTES)
     with watching(scene) as seen:

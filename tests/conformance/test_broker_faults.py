@@ -23,7 +23,6 @@ from tests.conformance.lanes import (
     depth,
     eventually,
     messages,
-    report,
     take_all,
     take_one,
     take_some,
@@ -305,10 +304,10 @@ def test_a_restarted_broker_is_found_again(rabbit_node: RabbitNode, broker: Rabb
     for each in take_some(consumer):
         consumer.settle(each, [a_message(each_number(each.message), "filter")])
     consumer.flush()
-    rabbit_node.ctl("stop_app")
+    rabbit_node.evaluate("rabbit:stop()")
     until_it_fails(lambda: consumer.take(0.2), Unavailable)
     assert fails(lambda: broker.publish([a_message()]), Unavailable)
-    rabbit_node.ctl("start_app")
+    rabbit_node.evaluate("rabbit:start()")
     rabbit_node.settle()
     taken = take_all(consumer, 29, 30)
     assert len({each.message.id for each in taken}) == 29
@@ -344,6 +343,15 @@ def test_nothing_confirmed_is_lost_when_the_broker_is_killed(rabbit_node: Rabbit
     consumer.flush()
 
 
+@pytest.fixture
+def quick_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bounds of closing together are below 10 s; shorter ones tell a busy machine from a hung one."""
+    assert amqp_consumer.CLOSE_SECONDS + 2 * amqp_consumer.CLOSE_HANDSHAKE_SECONDS < 10
+    monkeypatch.setattr(amqp_consumer, "CLOSE_SECONDS", 1.0)
+    monkeypatch.setattr(amqp_consumer, "CLOSE_HANDSHAKE_SECONDS", 0.5)
+
+
+@pytest.mark.usefixtures("quick_close")
 def test_a_frozen_broker_confirms_nothing_and_everybody_is_told(rabbit_node: RabbitNode, hasty: RabbitBroker) -> None:
     hasty.publish(messages(2))
     consumer = hasty.consumer("intake", 1)
@@ -371,13 +379,8 @@ def test_a_frozen_broker_confirms_nothing_and_everybody_is_told(rabbit_node: Rab
         seen.add(take_all(again, 1)[0].message.id)
 
 
-def test_close_ends_in_time_though_the_broker_is_frozen(
-    rabbit_node: RabbitNode, lane: Lane, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The bounds together are below 10 s; here they are shorter, so that a busy machine is told from a hung one."""
-    assert amqp_consumer.CLOSE_SECONDS + 2 * amqp_consumer.CLOSE_HANDSHAKE_SECONDS < 10
-    monkeypatch.setattr(amqp_consumer, "CLOSE_SECONDS", 1.0)
-    monkeypatch.setattr(amqp_consumer, "CLOSE_HANDSHAKE_SECONDS", 0.5)
+@pytest.mark.usefixtures("quick_close")
+def test_close_ends_in_time_though_the_broker_is_frozen(rabbit_node: RabbitNode, lane: Lane) -> None:
     patient = lane.broker()
     patient.declare()
     others = [patient.consumer("notifier", 1) for _ in range(3)]
@@ -402,7 +405,7 @@ def test_a_disk_alarm_makes_publishers_wait_and_consumers_stop(rabbit_node: Rabb
     broker.publish(messages(3))
     consumer = broker.consumer("intake", 1)
     held = take_one(consumer)
-    rabbit_node.ctl("set_disk_free_limit", "900000GB")
+    rabbit_node.limit_free_disk("900000GB")
     try:
         with pytest.raises(Unavailable, match="takes no messages now"):
             broker.publish([a_message(8)])
@@ -413,7 +416,7 @@ def test_a_disk_alarm_makes_publishers_wait_and_consumers_stop(rabbit_node: Rabb
         with pytest.raises(Unavailable):
             consumer.flush()
     finally:
-        rabbit_node.ctl("set_disk_free_limit", "1MB")
+        rabbit_node.limit_free_disk("1MB")
     eventually(lambda: fails(consumer.flush) is None)
     eventually(lambda: fails(broker.ping) is None)
     assert depth(broker, "filter") >= 1
@@ -425,7 +428,7 @@ def test_a_consumer_can_stop_during_an_alarm(rabbit_node: RabbitNode, broker: Ra
     broker.publish(messages(2))
     consumer = broker.consumer("intake", 1)
     held = take_one(consumer)
-    rabbit_node.ctl("set_disk_free_limit", "900000GB")
+    rabbit_node.limit_free_disk("900000GB")
     try:
         consumer.settle(held, [a_message(9, "filter")])
         until_it_fails(lambda: consumer.take(0.2), Unavailable)
@@ -433,7 +436,7 @@ def test_a_consumer_can_stop_during_an_alarm(rabbit_node: RabbitNode, broker: Ra
         consumer.close()
         assert time.monotonic() - began < 10
     finally:
-        rabbit_node.ctl("set_disk_free_limit", "1MB")
+        rabbit_node.limit_free_disk("1MB")
 
 
 # -- the network (faults 13, 14, 15, 16)
@@ -602,7 +605,7 @@ def set_consumer_timeout(node: RabbitNode, milliseconds: str) -> None:
     """For channels opened from now on, looked at each half second."""
     settings = {"consumer_timeout": milliseconds, "channel_tick_interval": "250" if milliseconds == "500" else "60000"}
     for name, value in settings.items():
-        node.ctl("eval", f"application:set_env(rabbit, {name}, {value}).")
+        node.evaluate(f"application:set_env(rabbit, {name}, {value})")
 
 
 def test_a_long_queue_is_not_taken_into_memory(broker: RabbitBroker) -> None:
@@ -623,7 +626,7 @@ def test_redelivered_messages_that_reach_a_busy_worker_do_not_sit_in_its_hands_t
     """A worker with a wide prefetch gets the leavings of a dead one: it keeps one, the others go back."""
     broker.publish(messages(20))
     child = lane.child("widen_and_hold", "intake", 12)
-    report(child)
+    child.report()
     eventually(lambda: depth(broker, "intake") <= 8)
     consumer = broker.consumer("intake", 12)
     for each in take_some(consumer):

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -167,6 +168,29 @@ class RabbitNode:
             raise NodeError(f"{tool} {' '.join(args)}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def evaluate(self, expression: str) -> str:
+        """What an Erlang expression gives on this node, as text. `erl_call` is a small program; `rabbitmqctl` starts a
+        virtual machine, which takes a second of processor time."""
+        if (program := shutil.which("erl_call")) is None:
+            return self.ctl("eval", f"{expression}.")
+        cookie = (self.folder / ".erlang.cookie").read_text()
+        done = subprocess.run(
+            [program, "-sname", f"{self.name}@localhost", "-c", cookie, "-e"],
+            input=f"{expression}.\n",
+            env=self._environment(),
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+        if done.returncode or not done.stdout.startswith("{ok,"):
+            raise NodeError(f"{expression}: {done.stdout}{done.stderr}")
+        return done.stdout.removeprefix("{ok,").removesuffix("}").strip()
+
+    def limit_free_disk(self, limit: str) -> None:
+        """Below so much free space the node takes no messages, as `rabbitmqctl set_disk_free_limit` has it."""
+        self.evaluate(f'ok = rabbit_disk_monitor:set_disk_free_limit("{limit}")')
+
     def api(self, method: str, path: str, body: object | None = None) -> Any:
         """One call of the management API; the decoded answer or None."""
         request = urllib.request.Request(
@@ -209,7 +233,7 @@ class RabbitNode:
     def delete_queue(self, vhost: str, name: str) -> None:
         """As an operator may. Its dead-letter worker has started before: see `retire_vhost`."""
         workers = "{_, Worker, _, _} <- supervisor:which_children(rabbit_fifo_dlx_sup), is_pid(Worker)"
-        self.ctl("eval", f"[sys:get_state(Worker) || {workers}], ok.")
+        self.evaluate(f"[sys:get_state(Worker) || {workers}], ok")
         self.api("DELETE", f"queues/{vhost}/{name}")
 
     def sweep(self) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import rabbitmq_versions as versions
-from tests.servers.rabbitmq import RabbitNode
+from tests.servers.rabbitmq import NodeError, RabbitNode
 
 
 @pytest.mark.every_rabbitmq
@@ -23,6 +23,13 @@ def test_a_running_node_and_its_commands_leave_no_mount_on_the_machine(rabbit_no
     mounts = Path("/proc/self/mounts").read_text()
     assert str(versions.BESIDE) not in mounts
     assert str(rabbit_node.folder) not in mounts
+
+
+@pytest.mark.every_rabbitmq
+def test_a_node_evaluates_expressions_and_says_when_one_fails(rabbit_node: RabbitNode) -> None:
+    assert rabbit_node.evaluate("1 + 1") == "2"
+    with pytest.raises(NodeError, match="undef"):
+        rabbit_node.evaluate("no:such()")
 
 
 def test_a_path_is_the_folder_of_the_programs(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What a worker's process does in a conformance test: `python -m tests.conformance.child KIND PLACE ACTION QUEUE N`.
+"""What a worker's process does in a conformance test: `Lane.child` runs `main` in a process of its own.
 
 Prints a line of JSON per step; several actions end by SIGKILL, as a crash would.
 """
@@ -105,7 +105,3 @@ def main(kind: str, place: str, action: str, queue: str, prefetch: str) -> None:
     broker.declare()
     ACTIONS[action](broker, broker.consumer(queue, int(prefetch)))
     broker.close()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

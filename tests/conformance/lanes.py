@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from services.queues import QUEUES
 from shared.contracts.errors import Unavailable
 from shared.runtime.broker import Broker, Consumer, Delivery, Message
+from tests.harness.forked import Child
 from tests.servers.rabbitmq_versions import VERSIONS
 
 if TYPE_CHECKING:
     from tests.servers.rabbitmq import RabbitNodes
 
-ROOT = Path(__file__).resolve().parents[2]
 BROKERS = ("embedded", *(f"rabbitmq {version}" for version in VERSIONS))
 """The adapters, RabbitMQ's on each version: parameters for tests of what every broker does."""
 TIER_SCALE = 0.04
@@ -54,12 +51,11 @@ class Lane:
         self._stack.callback(broker.close)
         return broker
 
-    def child(self, action: str, queue: str, prefetch: int = 1, *more: str) -> subprocess.Popen[str]:
+    def child(self, action: str, queue: str, prefetch: int = 1) -> Child:
         """A process that runs an action of `tests.conformance.child`; killed at the end of the test."""
-        argv = [sys.executable, "-m", "tests.conformance.child", self.kind, self.place, action, queue, str(prefetch)]
-        process = subprocess.Popen([*argv, *more], cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        self._stack.callback(_end, process)
-        return process
+        child = Child("tests.conformance.child", (self.kind, self.place, action, queue, str(prefetch)))
+        self._stack.callback(child.end)
+        return child
 
     def close(self) -> None:
         """End children, close brokers."""
@@ -76,20 +72,6 @@ def url_of(broker: str, nodes: RabbitNodes) -> Iterator[str | None]:
     node = nodes.node(version)
     with node.fresh_vhost() as vhost:
         yield node.url(vhost)
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.wait()
-    if process.stdout is not None:
-        process.stdout.close()
-
-
-def report(process: subprocess.Popen[str]) -> Any:
-    """The next line of JSON that a child prints; None at its end."""
-    assert process.stdout is not None
-    line = process.stdout.readline()
-    return json.loads(line) if line else None
 
 
 def a_message(number: int = 1, to: str = "intake", **changes: Any) -> Message:

@@ -27,7 +27,6 @@ from tests.conformance.lanes import (
     depth,
     eventually,
     messages,
-    report,
     take_all,
     take_one,
     take_some,
@@ -289,7 +288,7 @@ def test_a_delivery_of_another_broker_is_refused(broker: Broker) -> None:
 def test_what_was_not_settled_comes_back_after_kill_9(lane: Lane, broker: Broker) -> None:
     broker.publish([a_message()])
     child = lane.child("hold", "intake")
-    assert report(child) == ["id-1"]
+    assert child.report() == ["id-1"]
     child.kill()
     child.wait()
     broker.declare()
@@ -309,7 +308,7 @@ def test_what_was_flushed_stays_done_after_kill_9(lane: Lane, broker: Broker) ->
 def test_settling_later_deliveries_settles_no_earlier_one(lane: Lane, broker: Broker) -> None:
     broker.publish(messages(30))
     child = lane.child("leave_one_and_crash", "intake", 8)
-    left, *settled = report(child)
+    left, *settled = child.report()
     child.wait()
     broker.declare()
     consumer, came_back = broker.consumer("intake", 8), set()
@@ -324,7 +323,7 @@ def test_settling_later_deliveries_settles_no_earlier_one(lane: Lane, broker: Br
 def test_a_redelivered_message_shares_no_batch_with_ordinary_ones(lane: Lane, broker: Broker) -> None:
     broker.publish(messages(10))
     child = lane.child("widen_and_hold", "intake", 5)
-    assert report(child)
+    assert child.report()
     eventually(lambda: depth(broker, "intake") <= 4)
     child.kill()
     child.wait()
@@ -348,7 +347,7 @@ def test_a_message_that_kills_its_worker_goes_to_the_dead_letters(lane: Lane, br
     counts = []
     for _ in range(MAX_DELIVERIES):
         child = lane.child("take_and_crash", "filter")
-        counts.append(report(child)[0][1])
+        counts.append(child.report()[0][1])
         child.wait()
     assert counts == list(range(MAX_DELIVERIES))
     broker.declare()

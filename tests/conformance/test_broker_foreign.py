@@ -29,7 +29,6 @@ from tests.conformance.lanes import (
     depth,
     eventually,
     messages,
-    report,
     take_all,
     take_one,
     take_within,
@@ -167,7 +166,7 @@ def test_forged_counts_bury_nothing(lane: Lane, broker: RabbitBroker, queue: str
 def test_a_forged_count_of_the_broker_is_overruled_by_its_own(lane: Lane, broker: RabbitBroker) -> None:
     publish_raw(lane, entry(b"x-delivery-count", b"l", struct.pack(">q", 9)))
     child = lane.child("take_and_crash", "intake")
-    assert report(child) == [["", 0]]
+    assert child.report() == [["", 0]]
     child.wait()
     assert take_one(broker.consumer("intake", 1)).count == 1
 
@@ -181,7 +180,7 @@ def test_a_letter_that_the_broker_moved_is_handed_out_and_counted_like_any_other
     counts = []
     for _ in range(MAX_DELIVERIES):
         child = lane.child("take_and_crash", "dead-letter")
-        counts.append(report(child)[0][1])
+        counts.append(child.report()[0][1])
         child.wait()
     assert counts == list(range(MAX_DELIVERIES))
     consumer = broker.consumer("dead-letter", 1)

@@ -124,18 +124,23 @@ def first_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def desk(tmp_path: Path, first_data: Path) -> Iterator[Desk]:
     """A desk on the embedded default."""
-    shutil.copytree(first_data, tmp_path / "data")
-    made = Desk(Location(tmp_path / "data"))
+    made = a_copy(first_data, tmp_path / "data")
     yield made
     made.close()
 
 
+def a_copy(prepared: Path, data: Path, *, broker_url: str | None = None) -> Desk:
+    """A desk in the folder `data`, which begins as a copy of a folder that another desk has made and closed."""
+    shutil.copytree(prepared, data)
+    return Desk(Location(data, broker_url=broker_url))
+
+
 @pytest.fixture(params=["embedded", "rabbitmq"])
-def any_desk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Desk]:
+def any_desk(request: pytest.FixtureRequest, tmp_path: Path, first_data: Path) -> Iterator[Desk]:
     """A desk on each broker, with the embedded store."""
     url = None
     if request.param == "rabbitmq":
         url = request.getfixturevalue("rabbit_node").url(request.getfixturevalue("rabbit_vhost"))
-    made = Desk(Location(tmp_path / "data", broker_url=url))
+    made = a_copy(first_data, tmp_path / "data", broker_url=url)
     yield made
     made.close()

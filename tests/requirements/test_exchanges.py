@@ -22,10 +22,9 @@ import pytest
 from services.notifier import compose
 from services.notifier.stage import as_outgoing
 from services.operator import manual_edits
-from shared.app import Location
 from shared.config.model import CommandPolicy, MailServer
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
-from tests.desk import Desk
+from tests.desk import Desk, a_copy
 
 ROBOT: Final = "robot@r.example"
 LIST: Final = "users@lists.example"
@@ -164,11 +163,11 @@ def _written(sender: str, to: str, answer: dict[str, str]) -> bytes:
 
 
 @pytest.fixture(params=["strangers", "known"])
-def desks(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, Desk]]:
+def desks(request: pytest.FixtureRequest, tmp_path: Path, first_data: Path) -> Iterator[dict[str, Desk]]:
     """Two desks that acknowledge and confirm everything, and know the others or not."""
     made = {}
     for address in (A, B):
-        desk = Desk(Location(tmp_path / address))
+        desk = a_copy(first_data, tmp_path / address)
         inbox = an_inbox(address=address, commands=CommandPolicy(reply_on_create=True, notify_handler_on_update=True))
         others = [a_person(f"p{n}", addresses=(each,)) for n, each in enumerate({A, B, ROBOT, LIST} - {address})]
         desk.configure(a_configuration(inbox, *(others if request.param == "known" else ())))

@@ -13,14 +13,13 @@ import pytest
 from services import pipeline, runner
 from services.operator import conservation
 from services.operator.conservation import Report
-from shared.app import Location
 from shared.config.model import MailServer
 from shared.contracts.errors import Unavailable
 from shared.embedded.broker import EmbeddedBroker
 from shared.intake import RawMail
 from shared.runtime.worker import Worker, close_consumer
 from tests.builders import a_configuration, a_mail
-from tests.desk import Desk
+from tests.desk import Desk, a_copy
 from tests.servers.documents import uses_index
 from tests.servers.rabbitmq import RabbitNode
 
@@ -47,15 +46,15 @@ Lose = Callable[[str], None]
 
 
 @pytest.fixture(params=["embedded", "rabbitmq"])
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Desk, Lose]]:
+def scene(request: pytest.FixtureRequest, tmp_path: Path, first_data: Path) -> Iterator[tuple[Desk, Lose]]:
     """A desk, and a way to lose everything on one queue."""
     if request.param == "embedded":
-        desk = Desk(Location(tmp_path / "data"))
+        desk = a_copy(first_data, tmp_path / "data")
         yield desk, lambda queue: _delete_rows(desk, queue)
     else:
         node: RabbitNode = request.getfixturevalue("rabbit_node")
         vhost: str = request.getfixturevalue("rabbit_vhost")
-        desk = Desk(Location(tmp_path / "data", broker_url=node.url(vhost)))
+        desk = a_copy(first_data, tmp_path / "data", broker_url=node.url(vhost))
         yield desk, lambda queue: node.api("DELETE", f"queues/{vhost}/postroom.{queue}/contents")
     desk.close()
 
@@ -79,8 +78,9 @@ def run(desk: Desk, *stages: str) -> None:
 
 def worked(worker: Worker) -> bool:
     """Whether there was work to do; one that is not connected yet does not know."""
+    on_its_way = 0.0 if isinstance(worker.dependencies.broker, EmbeddedBroker) else 0.5
     try:
-        return bool(worker.step(timeout=0.5))
+        return bool(worker.step(timeout=on_its_way))
     except Unavailable:
         return True
 

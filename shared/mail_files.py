@@ -113,7 +113,7 @@ def split(path: str, file: BinaryIO) -> Iterator[Source]:
             else:
                 mail.add(held)
             held = None
-        if blank and line.startswith(b"From "):
+        if blank and line.startswith(b"From ") and not line[5:].lstrip(b" \t").startswith(b":"):
             held = line
         else:
             mail = mail or _Growing(place)

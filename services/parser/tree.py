@@ -31,6 +31,8 @@ _TYPE = lazy_compile(r"[a-z0-9!#$&^_.+-]{1,127}/[a-z0-9!#$&^_.+-]{1,127}$")
 _END_OF_HEADERS = lazy_compile(rb"\n\r*\n")
 _DELIMITER_LIKE = lazy_compile(rb"(?:^|\n)--([^\r\n]{1,300}+)\r?\n(?:content-[a-z-]{1,40}[ \t]*:|\r?\n)", re.IGNORECASE)
 _FIRST_LINE = lazy_compile(rb"(?:>?From |[!-9;-~]{1,80}[ \t]{0,9}:)")
+_MBOX_LINE = lazy_compile(rb">?From (?![ \t]*+:)")
+"""What mbox files write above each mail; not the field, which may have blanks before its colon (RFC 5322, 4.5)."""
 _LF, _CR = 10, 13
 _LINE_ENDS = (_LF, _CR)
 
@@ -256,7 +258,7 @@ def _without_preface(span: Span, defects: Defects) -> Span:
     if first > start and _FIRST_LINE.match(buffer, first, end):
         defects.add("blank-lines-before-headers")
         start = first
-    while buffer.startswith((b"From ", b">From "), start):
+    while _MBOX_LINE.match(buffer, start, end):
         line_end = buffer.find(b"\n", start, end)
         if line_end < 0:
             break

@@ -7,7 +7,7 @@ import pytest
 from services.parser import mime
 from services.parser.bounds import Bounds
 from shared.contracts.errors import BoundExceeded
-from shared.contracts.mail import ParsedMail
+from shared.contracts.mail import Address, ParsedMail
 from tests.services.parser import mails
 from tests.services.parser.mails import HEAD, attachment, container, multipart, part, plain
 
@@ -252,6 +252,12 @@ def test_an_mbox_line_is_stepped_over(line: bytes) -> None:
     mail = read(line + b"\n" + plain(b"hello"))
     assert mail.subject == "Printer"
     assert "mbox-from-line" in mail.defects
+
+
+@pytest.mark.parametrize("blanks", [b" ", b"\t", b"  \t"])
+def test_blanks_before_the_colon_of_the_first_field_make_no_mbox_line(blanks: bytes) -> None:
+    mail = read(b"From" + blanks + b": Anna <a@b.example>\r\nSubject" + blanks + b": Printer\r\n\r\nhello")
+    assert (mail.from_, mail.subject, mail.defects) == (Address("Anna", "a@b.example"), "Printer", ())
 
 
 def test_every_line_end_gives_the_same_mail() -> None:

@@ -15,8 +15,8 @@ from typing import Any, Final
 from shared.addresses import address_key, spellings
 from shared.config.model import Rule
 from shared.contracts.mail import Address, ParsedMail
-from shared.loops import without_prefixes
 from shared.patterns import PatternTime
+from shared.subject_prefixes import without_prefixes
 
 PATTERN_TEXT: Final = 100_000
 """A pattern sees so many characters of a body, and of each other text."""

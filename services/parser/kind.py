@@ -17,6 +17,7 @@ from services.parser.bounces import notices, pieces
 from shared.contracts.mail import Bounce, Kind
 from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
+from shared.subject_prefixes import without_tags
 
 if TYPE_CHECKING:
     from services.parser.signs import Signs
@@ -83,10 +84,15 @@ def _kind(root: Part, signs: Signs, subject: str, text: str) -> tuple[Kind, Boun
 def _says_away(root: Part, signs: Signs, subject: str, text: str) -> bool:
     """Whether the subject is that of an automatic answer, and a header or the text says that a machine wrote it."""
     robot = signs.machine or signs.bulk
-    if not phrases.AWAY_SUBJECT.match(subject):
-        return robot and bool(phrases.ABSENT_SUBJECT.match(subject))
+    if not _begins(phrases.AWAY_SUBJECT, subject):
+        return robot and _begins(phrases.ABSENT_SUBJECT, subject)
     suppressed = (root.headers.get("x-auto-response-suppress") or "").strip().lower() == "all"
     return robot or suppressed or _reads_automatic(text, answers="in-reply-to" in root.headers)
+
+
+def _begins(pattern: re.Pattern[str], subject: str) -> bool:
+    """Whether a subject begins in some way, as written or behind the tags of a gateway."""
+    return bool(pattern.match(subject) or pattern.match(without_tags(subject)))
 
 
 def _reads_automatic(text: str, *, answers: bool) -> bool:
@@ -108,7 +114,7 @@ def _declared(root: Part, signs: Signs, subject: str) -> str:
         named = whole.params.get("report-type", "delivery-status").lower()
         return named if named in _REPORT_TYPES else "report"
     alone = signs.machine or not any(part.text and part.text.strip() for part in root.children[:MAX_PARTS])
-    if "message/rfc822" in types and alone and phrases.COMPLAINT_SUBJECT.match(subject):
+    if "message/rfc822" in types and alone and _begins(phrases.COMPLAINT_SUBJECT, subject):
         return "feedback-report"
     return "calendar" if _invites(root) else ""
 
@@ -229,6 +235,6 @@ def _automatic_kind(root: Part, signs: Signs, subject: str) -> Kind | None:
     robot = signs.null_path or signs.replied or signs.bulk
     if header_signs.challenges(root.headers) or (robot and phrases.CHALLENGE_SUBJECT.search(subject)):
         return "challenge"
-    if signs.machine and phrases.RECEIPT_SUBJECT.match(subject):
+    if signs.machine and _begins(phrases.RECEIPT_SUBJECT, subject):
         return "receipt"
     return "auto-reply" if signs.replied or (robot and phrases.AWAY_WORDS.search(subject)) else None

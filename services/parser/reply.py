@@ -18,6 +18,7 @@ from services.parser.quotes.announcements import Answered
 from shared.contracts.mail import Passage
 from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
+from shared.subject_prefixes import is_answer, is_forward
 
 if TYPE_CHECKING:
     from services.parser.quotes.announcements import Cut
@@ -71,9 +72,9 @@ def answers(subject: str, text: str, *, threaded: bool) -> bool:
 
     Mail programs thread forwards too, so a subject that says forwarded weighs more than the headers.
     """
-    if words.ANSWER_SUBJECT.match(subject):
+    if is_answer(subject):
         return True
-    return not words.FORWARD_SUBJECT.match(subject) and (threaded or _is_quoted_by_outlook(text))
+    return not is_forward(subject) and (threaded or _is_quoted_by_outlook(text))
 
 
 def _is_quoted_by_outlook(text: str) -> bool:

@@ -9,9 +9,9 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from services.parser import phrases
-from services.parser.quotes import words
 from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
+from shared.subject_prefixes import is_prefixed
 
 if TYPE_CHECKING:
     from services.parser.tree import Headers
@@ -114,7 +114,7 @@ def read(headers: Headers, subject: str) -> Signs:
 
 def _is_passed_on(subject: str) -> bool:
     """Whether a person answers or forwards; `Re: Offer (delivery failed)` has the prefix of the mail that came back."""
-    if not words.PASSED_ON.match(subject):
+    if not is_prefixed(subject):
         return False
     ending = _ENDING.search(subject)
     return not (ending and phrases.BOUNCE_SUBJECT.search(ending[0].lower()))

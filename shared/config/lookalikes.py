@@ -16,8 +16,8 @@ from shared.config.model import BUILT_IN_TYPES, Configuration, Rule, folded
 from shared.config.problems import typo_of
 from shared.config.values import Scalar
 from shared.lazy_pattern import lazy_compile
-from shared.loops import is_prefixed, without_prefixes
 from shared.patterns import PatternTime
+from shared.subject_prefixes import is_prefixed, without_prefixes
 
 MIN_WORD: Final = 5
 """Letters of a word of which another may be a misspelling."""

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Final
 from services.parser import address, body, ids, kind
 from services.parser.bounces.addresses import ADDRESS
 from services.parser.defects import Defects
-from services.parser.quotes import headerblock, markers, signature, words
+from services.parser.quotes import headerblock, markers, signature
 from shared.contracts.mail import Address, Forwarded
 from shared.lazy_pattern import lazy_compile
+from shared.subject_prefixes import is_answer, is_forward, without_prefixes
 
 if TYPE_CHECKING:
     from services.parser.bounds import Bounds
@@ -50,24 +51,24 @@ def read(root: Part, subject: str, text: str, bounds: Bounds) -> Forwarded | Non
     subject that says forwarded does too; then `sender` is None when no address can be read.
     """
     subject = _without_brackets(subject)
-    answers, passes = words.ANSWER_SUBJECT.match(subject), words.FORWARD_SUBJECT.match(subject)
+    answers, passes = is_answer(subject), is_forward(subject)
     if answers and not passes:
         return None
     lines = text[:MAX_CHARS].split("\n")[:MAX_LINES]
-    if (start := _start(lines, by_subject=bool(passes and not answers))) is not None:
+    if (start := _start(lines, by_subject=passes and not answers)) is not None:
         return _shown(text, lines, start, subject)
     if not passes or answers:
         return None
     attached = list(_attached(root, MAX_DEPTH))[:MAX_ATTACHED]
     comment = "\n".join(signature.trimmed(text.split("\n")))
     if not attached:
-        return Forwarded(None, words.without_prefixes(subject), comment=comment)
+        return Forwarded(None, without_prefixes(subject), comment=comment)
     return _of_attached(attached, comment, subject, bounds)
 
 
 def sender_quoted(text: str, subject: str) -> Address | None:
     """The sender of a mail that a marker announces as forwarded in the text of an answer."""
-    if not words.ANSWER_SUBJECT.match(subject):
+    if not is_answer(subject):
         return None
     lines = text[:MAX_CHARS].split("\n")[:MAX_LINES]
     number = _start(lines, by_subject=False)
@@ -77,7 +78,7 @@ def sender_quoted(text: str, subject: str) -> Address | None:
 def _without_brackets(subject: str) -> str:
     """`Fwd: x` for `[Fwd: x]`, as Mozilla wrote it."""
     found = _IN_BRACKETS.match(subject)
-    return found["subject"] if found and words.FORWARD_SUBJECT.match(found["subject"]) else subject
+    return found["subject"] if found and is_forward(found["subject"]) else subject
 
 
 def _start(lines: list[str], *, by_subject: bool) -> int | None:
@@ -106,7 +107,7 @@ def _shown(text: str, lines: list[str], start: int, subject: str) -> Forwarded:
     above = lines[: start if ruled is None else ruled]
     below, after = _text_below(text, lines, top + end)
     comment = "\n".join(part for each in (above, after) if (part := "\n".join(signature.trimmed(each))))
-    about = words.without_prefixes(subject) or words.without_prefixes(fields.get("subject", ""))
+    about = without_prefixes(subject) or without_prefixes(fields.get("subject", ""))
     return Forwarded(mailbox(said), about, fields.get("sent", "")[:MAX_SHOWN], comment, below)
 
 
@@ -186,7 +187,7 @@ def _of_attached(attached: list[Part], comment: str, subject: str, bounds: Bound
     text = body.of(mail, bounds, defects).text
     return Forwarded(
         author,
-        words.without_prefixes(subject) or words.without_prefixes(original),
+        without_prefixes(subject) or without_prefixes(original),
         (headers.get("date") or "")[:MAX_SHOWN],
         comment,
         text,

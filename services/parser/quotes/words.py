@@ -7,6 +7,7 @@ from typing import Final
 
 from services.parser.tables import alternatives, any_in_lower, any_of, literal, phrases, read
 from shared.lazy_pattern import lazy_compile
+from shared.subject_prefixes import without_prefixes
 
 _TABLES: Final = read(__file__)
 
@@ -41,37 +42,10 @@ REPLY_ABOVE: Final = any_of(_TABLES["reply above"])
 FORWARDED: Final = literal(_TABLES["forwarded"])
 """Text between dashes above a forwarded mail."""
 
-ANSWERED: Final = literal(_TABLES["answered"])
-"""Prefixes of the subject of an answer."""
-
-PASSED: Final = literal(_TABLES["passed"])
-"""Prefixes of the subject of a forward; `VS` and `RIF` mean answers in other languages, so the text decides too."""
-
-_COUNT_AND_COLON: Final = r"\s?(?:\[\d{1,3}\]|\(\d{1,3}\))?\s?[:\uff1a]"
-ANSWER_SUBJECT: Final = lazy_compile(rf"\s*(?:{ANSWERED}){_COUNT_AND_COLON}", re.IGNORECASE)
-"""The subject of an answer."""
-
-FORWARD_SUBJECT: Final = lazy_compile(rf"\s*(?:{PASSED}){_COUNT_AND_COLON}", re.IGNORECASE)
-"""The subject of a forward."""
-
-PASSED_ON: Final = lazy_compile(
-    rf"\s*(?:\[[^\]\n]{{0,40}}\]\s*)?(?:{ANSWERED}|{PASSED}){_COUNT_AND_COLON}", re.IGNORECASE
-)
-"""The subject of an answer or a forward from a person's mail program, after the tag of a list."""
-
-_PREFIXES: Final = lazy_compile(rf"(?:\s*(?:{ANSWERED}|{PASSED}){_COUNT_AND_COLON}){{1,20}}", re.IGNORECASE)
-
 
 def bare_subject(subject: str) -> str:
     """A subject as two are compared: without prefixes of answers and forwards, blanks folded, in lower case."""
-    found = _PREFIXES.match(subject[:1000])
-    return " ".join(subject[found.end() if found else 0 : 1000].lower().split())
-
-
-def without_prefixes(subject: str) -> str:
-    """A subject without prefixes of answers and forwards, otherwise as written."""
-    found = _PREFIXES.match(subject[:1000])
-    return subject[found.end() if found else 0 :].strip()
+    return " ".join(without_prefixes(subject[:1000]).lower().split())
 
 
 _SAYS: Final = alternatives(_TABLES["answers"])

@@ -14,11 +14,11 @@ from services.record_writer.decide.robots import is_robot
 from shared.addresses import mailbox_key
 from shared.config.model import RecordType
 from shared.contracts.change import Notification
-from shared.loops import without_prefixes
 from shared.mail_text import values
 from shared.mail_text.no_commands import without_commands
 from shared.mail_text.render import Rendered
 from shared.store.people import StoredPerson
+from shared.subject_prefixes import without_prefixes
 from shared.text import shortened
 
 MAX_SUBJECT: Final = 250

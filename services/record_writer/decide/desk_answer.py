@@ -32,10 +32,10 @@ from shared.config.model import APPROVAL, RecordType
 from shared.contracts.change import Activity, Notification
 from shared.contracts.mail import Attachment
 from shared.lazy_dataclass import dataclass
-from shared.loops import is_prefixed
 from shared.store.mails import StoredMail
 from shared.store.people import StoredPerson
 from shared.store.record import Record, StoredActivity
+from shared.subject_prefixes import is_prefixed
 
 NOT_SENT: Final = "not-sent"
 """The kind of the mail that tells an analyst that the answer was not sent."""

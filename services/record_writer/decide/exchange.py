@@ -19,8 +19,9 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.thread import references_of
 from shared.addresses import mailbox_key
 from shared.lazy_pattern import lazy_compile
-from shared.loops import is_prefixed, loop_key, without_prefixes
+from shared.loops import loop_key
 from shared.store.outbox import OutboxMail
+from shared.subject_prefixes import is_prefixed, without_prefixes
 from shared.text import from_iso
 
 PERIOD: Final = timedelta(hours=1)

@@ -22,10 +22,10 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision
 from shared.addresses import domain_of, mailbox_key
 from shared.contracts.change import Change, Notification
-from shared.loops import is_prefixed
 from shared.mail_text.html_text import html_of
 from shared.mail_text.render import spoken
 from shared.store.outbox import Recipients
+from shared.subject_prefixes import is_prefixed
 from shared.text import shortened
 
 MAX_COMBINED: Final = 50

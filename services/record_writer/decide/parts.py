@@ -21,7 +21,7 @@ from services.record_writer.decide.target import SERVICE_REQUEST, by_number, fin
 from shared.config.model import APPROVAL, RecordType, folded
 from shared.contracts.change import Target
 from shared.contracts.errors import PostroomError
-from shared.loops import is_prefixed
+from shared.subject_prefixes import is_prefixed
 from shared.text import shortened
 
 INCIDENT = "incident"

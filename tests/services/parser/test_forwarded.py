@@ -99,6 +99,15 @@ def test_a_block_without_an_address_does_not_give_its_place_to_an_inner_one() ->
     assert found.sender is None
 
 
+@pytest.mark.parametrize("subject", ["[EXTERNAL] FW: Toner", "***SPAM*** Fwd: Toner"])
+def test_the_tag_of_a_gateway_hides_no_forward(subject: str) -> None:
+    raw = a_mail(f"{ABOVE}\n\n{BLOCKS['Outlook']}\n\n{TEXT}\n", subject=subject, References="<1@example.net>")
+    mail = read(raw).mail
+    assert mail.forwarded is not None
+    assert (mail.forwarded.sender, mail.forwarded.subject) == (BOB, "Toner")
+    assert TEXT in mail.new_text
+
+
 @pytest.mark.parametrize("subject", ["RE: Toner", "Re: Fwd: Toner", "AW: Toner", "VS: Toner"])
 def test_an_answer_is_no_forward(subject: str) -> None:
     assert forwarded(f"{ABOVE}\n\n{BLOCKS['Outlook']}\n\n{TEXT}\n", subject) is None

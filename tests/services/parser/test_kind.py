@@ -307,6 +307,8 @@ AWAY = [
 def test_the_subject_of_an_absence_needs_a_header_of_a_machine(subject: str) -> None:
     got = verdict(a_mail("X-Auto-Response-Suppress: All\n", subject=subject))
     assert (got.kind, got.automatic, got.automatic_header) == ("auto-reply", True, "X-Auto-Response-Suppress")
+    tagged = verdict(a_mail("X-Auto-Response-Suppress: All\n", subject=f"[EXTERNAL] {subject}"))
+    assert tagged.kind == "auto-reply"
     for head in ("", "In-Reply-To: <1@example.com>\n", "List-Id: <staff.example.com>\nPrecedence: bulk\n"):
         assert verdict(a_mail(head, "Please set up such a note for her.\n", subject=subject)).kind == "message"
 

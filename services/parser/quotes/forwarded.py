@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from services.parser import address, body, ids, kind
 from services.parser.bounces.addresses import ADDRESS
 from services.parser.defects import Defects
-from services.parser.quotes import headerblock, markers, signature
+from services.parser.quotes import attribution, headerblock, markers, signature
 from shared.contracts.mail import Address, Forwarded
 from shared.lazy_pattern import lazy_compile
 from shared.subject_prefixes import is_answer, is_forward, without_prefixes
@@ -35,8 +35,9 @@ MAX_SHOWN: Final = 200
 MAX_ATTACHED: Final = 20
 MAX_DEPTH: Final = 3
 _MAILBOX: Final = lazy_compile(rf"(?P<addr>{ADDRESS})")
+_SENDER: Final = lazy_compile(rf"(?:\"[^\"]{{1,100}}\"|[^,\"<>]{{1,100}})[ \t]*<?{ADDRESS}")
 _OPENING: Final = lazy_compile(r"[\[<(]?(?:mailto:)?$")
-_QUOTE: Final = lazy_compile(r"\s{0,3}> ?")
+_QUOTE: Final = lazy_compile(r"^\s{0,3}> ?")
 _IN_BRACKETS: Final = lazy_compile(r"\s*\[(?P<subject>[^\[\]]{1,990})\]\s*$")
 _END: Final = lazy_compile(
     r"-{2,40}\s{0,3}(?:end (?:of )?forwarded message|ende der weitergeleiteten nachricht)\b|-{55}\s*$", re.IGNORECASE
@@ -102,6 +103,8 @@ def _shown(text: str, lines: list[str], start: int, subject: str) -> Forwarded:
     bare = _bare(lines, top)
     first = next((n for n, line in enumerate(bare[:MAX_FIELDS]) if headerblock.role_of(line)), None)
     fields, end = _fields(bare, first or 0) if first is not None else ({}, 0)
+    if (named := _attribution(bare)) is not None:
+        fields, end = {"from": _named_in(bare[named])}, named + 1
     said = fields.get("from") or " ".join(bare[: first or 0])
     ruled = markers.old_mail_at(lines, start)
     above = lines[: start if ruled is None else ruled]
@@ -109,6 +112,20 @@ def _shown(text: str, lines: list[str], start: int, subject: str) -> Forwarded:
     comment = "\n".join(part for each in (above, after) if (part := "\n".join(signature.trimmed(each))))
     about = without_prefixes(subject) or without_prefixes(fields.get("subject", ""))
     return Forwarded(mailbox(said), about, fields.get("sent", "")[:MAX_SHOWN], comment, below)
+
+
+def _attribution(bare: list[str]) -> int | None:
+    """The line below a marker that names date and sender, as Yandex writes it in place of fields."""
+    first = next((n for n, line in enumerate(bare[:MAX_FIELDS]) if line.strip()), None)
+    if first is None or headerblock.role_of(bare[first]):
+        return None
+    return first if attribution.start_of(bare, first, quote_follows=False) == first else None
+
+
+def _named_in(line: str) -> str:
+    """Name and address in an attribution: `"Ann" <a@b>` of `3.2.2020, 10:00, "Ann" <a@b>:`."""
+    found = _SENDER.search(line[:1000])
+    return found[0] if found else line
 
 
 def _fields(lines: list[str], first: int) -> tuple[dict[str, str], int]:

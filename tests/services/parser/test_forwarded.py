@@ -55,6 +55,13 @@ BLOCKS = {
         "----- Forwarded by Ann Analyst/ACME on 03.02.2020 -----\n\nBob Brown <bob@example.net>\n03.02.2020 10:00\n\n"
         "To:\tAnn\ncc:\t\nSubject:\tToner"
     ),
+    "Yandex": '-------- Пересылаемое сообщение --------\n03.02.2020, 10:00, "Bob Brown" <bob@example.net>:',
+    "Mail.ru": (
+        "-------- Пересылаемое сообщение --------\nОт кого: Bob Brown <bob@example.net>\nКому: Ann\n"
+        "Дата: Понедельник, 3 февраля 2020\nТема: Toner"
+    ),
+    "an attribution": "-------- Forwarded Message --------\nOn Mon, Feb 3, 2020, Bob Brown <bob@example.net> wrote:",
+    "words behind an address": "From: Bob Brown <bob@example.net> for Kim\nSent: Monday\nTo: Ann\nSubject: Toner",
     "a subject on two lines": (
         "---------- Forwarded message ----------\nFrom: Bob Brown <bob@example.net>\nDate: Mon\nSubject: Toner that\n"
         "is empty\nTo: Ann"

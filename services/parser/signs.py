@@ -28,8 +28,8 @@ _ROBOT: Final = lazy_compile(
 )
 """These three for text in lower case."""
 _ANSWERS: Final = lazy_compile(
-    r"x-(?:mail-)?(?:auto-?(?:reply|replied|respon(?:d|der|se)|answer|generated)(?:-from|-domain)?"
-    r"|vacation|holiday-?reply|out-?of-?office|fc-machinegenerated)"
+    r"x-(?:[a-z0-9]{1,20}-){0,3}(?:(?:md)?auto-?(?:reply|replied|respon(?:d|der|se)|answer)(?:-from|-domain|-version)?"
+    r"|vacation|holiday-?reply|out-?of-?office)|x-(?:mail-)?auto-?generated(?:-from|-domain)?|x-fc-machinegenerated"
 )
 """Names of headers that autoresponders add, in lower case."""
 _NO_ANSWER: Final = lazy_compile(r"(?:no|false|0|none|forward|redirect|mirror|group|letter)\b")

@@ -84,6 +84,8 @@ _LABELS: Final = alternatives(r"""
     zh  收件人 | 收件者 | 收件人地址
     ko  받는 사람 | 수신자
 """)
+_WIDE_LABELS: Final = "宛先|受信者|送信先|收件人|收件者|받는 사람|수신자"
+"""Those of East Asia, which may have one blank or a bracket behind them."""
 _VERBS: Final = (
     r"deliver\w*|undeliver\w*|send|sent|to|user|recipient|address|mailbox|account|zustell\w*|entreg\w*|remis\w*"
 )
@@ -116,6 +118,8 @@ _SHAPES: Final = (
         rf"[\s*+>\-#.|]{{0,40}}(?:[\w'()/-]{{1,24}} ){{0,6}}?(?:{_LABELS})(?: ?\([^)\n]{{0,30}}\))?"
         rf"(?:[ \t]*+[:=>\uff1a]+|[ \t]{{2}})[ \t]*+[<\"'\[(]{{0,3}}{_TYPED}"
     ),
+    # 收件人 bob@example.com, and 收件人邮件地址（bob@example.com）不存在
+    _shape(rf"[\s*+>\-#.|]{{0,40}}(?:{_WIDE_LABELS})(?:邮件地址|郵件地址|地址)?[ (\uff08]{{1,3}}<?{_TYPED}"),
     # >>> RCPT TO:<bob@example.com>
     _shape(rf"(?:.{{0,60}}\b)?RCPT TO:\s*<?(?P<addr>{ADDRESS})"),
     # your message to bob@example.com could not be delivered

@@ -31,9 +31,10 @@ _WAITS: Final = any_in_lower(r"""
     ko  지연
 """)
 _ENDED: Final = any_in_lower(r"""
-    en  giving up | given up | not going to try | permanent | will not be retried | could not be delivered within
-    en  cannot send (?:message|mail) for | been in the queue too long | (?<!non-)fatal error
-    en  returning (?:message|mail) to | undelivered mail returned | \bfailed after\b | retry time(?:out)? exceeded
+    en  giving up | given up | not going to try | (?<!fails )permanent | will not be retried
+    en  could not be delivered within | cannot send (?:message|mail) for | been in the queue too long
+    en  (?<!non-)fatal error | returning (?:message|mail) to | undelivered mail returned | \bfailed after\b
+    en  retry time(?:out)? exceeded
 """)
 
 

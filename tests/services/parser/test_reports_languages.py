@@ -117,6 +117,32 @@ LABELS = [
 ]
 
 
+NOT_DELIVERED = [
+    ("it", "Mancata consegna", "Non è stato possibile consegnare il messaggio a: bob@example.net\n550 sconosciuto"),
+    ("fr", "Rapport", "Impossible de remettre le message à : bob@example.net\n550 inconnu"),
+    ("es", "Correo devuelto", "No ha sido posible entregar el mensaje a: bob@example.net\n550 desconocido"),
+    ("pt", "Mensagem não entregue", "Não foi possível entregar a mensagem a: bob@example.net\n550 desconhecido"),
+    ("zh", "系统退信", "抱歉，您的邮件被退回来了\n收件人 bob@example.net\n退信原因 550 Mailbox not found"),
+    ("zh, in brackets", "系统退信", "邮件无法送达\n收件人邮件地址（bob@example.net）不存在\n550 Mailbox not found"),
+]
+
+
+@pytest.mark.req("VF-02")
+@pytest.mark.parametrize(("subject", "text"), [row[1:] for row in NOT_DELIVERED], ids=[row[0] for row in NOT_DELIVERED])
+def test_a_report_says_in_the_infinitive_that_a_mail_was_not_delivered(subject: str, text: str) -> None:
+    (failed,) = bounced(read(text, subject, "Return-Path: <>"))
+    assert (failed.address, failed.smtp_code, failed.permanent) == ("bob@example.net", 550, True)
+
+
+def test_a_delay_that_would_tell_of_a_failure_is_a_delay() -> None:
+    text = (
+        "There was a temporary problem delivering your message to bob@example.net. We will retry for 47 more hours.\n"
+        "You'll be notified if the delivery fails permanently.\n"
+    )
+    (delayed,) = bounced(read(text, "Delivery Status Notification (Delay)", "Return-Path: <>"))
+    assert (delayed.address, delayed.permanent) == ("bob@example.net", False)
+
+
 TIMES = ["on 2/3/2020 10:00 AM", "am 03.02.2020 10:00", "le 03/02/2020 10:00", "el 03/02/2020 10:00", "il 03/02/2020"]
 
 

@@ -99,6 +99,8 @@ def run() -> None:
 
     with opened() as app:
         waiting = app.jobs.running()
+        if not waiting:
+            click.echo("no job waits", err=True)
         with output.watching("working"):
             JobSource(app).once()
         for job in waiting:

@@ -32,7 +32,8 @@ def bound(options: Options) -> socket.socket:
     try:
         return listening_socket(options.host, options.port, BACKLOG)
     except Misconfigured as error:
-        raise Misconfigured(f"the console {error}; choose another --port") from error
+        remedy = "set POSTROOM_CONSOLE_HOST or POSTROOM_CONSOLE_PORT; `postroom console` has --host and --port"
+        raise Misconfigured(f"the console {error}; {remedy}") from error
 
 
 def address(listening: socket.socket) -> str:

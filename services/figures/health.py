@@ -61,6 +61,7 @@ def unready(app: App) -> str | None:
     checks: tuple[tuple[str, Callable[[], object]], ...] = (
         ("store", app.documents.ping),
         ("broker", app.broker.depths),
+        ("broker", app.broker.ping),
         ("configuration", app.directory.current),
     )
     for name, check in checks:

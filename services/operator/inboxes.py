@@ -91,7 +91,7 @@ def inbox_named(app: App, name: str) -> Inbox:
     """The inbox with this name. Raises `NotAvailable`."""
     found = app.directory.current().inbox(name)
     if found is None:
-        raise NotAvailable(f"there is no inbox {name!r}")
+        raise NotAvailable(f"there is no inbox {name!r}; `postroom inbox list` shows those that are")
     return found
 
 

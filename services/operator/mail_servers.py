@@ -94,7 +94,7 @@ def mail_server_named(app: App, name: str) -> MailServer:
     """The mail server with this name. Raises `NotAvailable`."""
     found = next((each for each in app.directory.current().mail_servers if each.name == name), None)
     if found is None:
-        raise NotAvailable(f"there is no mail server {name!r}")
+        raise NotAvailable(f"there is no mail server {name!r}; `postroom mail-server list` shows those that are")
     return found
 
 

@@ -123,7 +123,8 @@ def _not_one(named: str, found: _Matches) -> str:
         more = f" among the newest {MAX_SEARCHED}; postroom mails list --search looks through all"
         return f"there is no mail {named!r}{more if found.may_have_more else ''}"
     ids = ", ".join(each.id for each in found.mails[:MAX_NAMED])
-    return f"{len(found.mails)} mails{' or more' * found.may_have_more} are called {named}: {ids}"
+    count = f"{len(found.mails)} mails{' or more' * found.may_have_more}"
+    return f"the subject or Message-ID {named!r} is that of {count}; name one by its id: {ids}"
 
 
 def find_stored(app: App, named: str) -> StoredMail:

@@ -73,6 +73,6 @@ def publish(app: App, ready: Sequence[Ready]) -> list[Receipt]:
 def unknown_inbox_warning(app: App, inbox: str | None) -> str | None:
     """A warning about an inbox that is not configured. Intake takes the mail all the same."""
     with suppress(PostroomError):  # the configuration cannot be read: the mail is taken all the same
-        if inbox is not None and app.directory.current().inbox(inbox) is None:
+        if inbox and app.directory.current().inbox(inbox) is None:
             return f"there is no inbox {inbox!r}; its mail becomes dead letters, which can be replayed"
     return None

@@ -27,7 +27,7 @@ from shared.contracts.errors import BoundExceeded
 from shared.contracts.events import Envelope, MailParsed, MailReceived
 from shared.contracts.mail import ParsedMail
 from shared.ids import mail_id
-from shared.intake import read
+from shared.intake import head_of, read
 from shared.lazy_dataclass import dataclass
 from shared.loops import loop_key
 from shared.runtime.broker import INTAKE
@@ -182,10 +182,13 @@ def _decided(prepared: PreparedMail, envelope: Envelope, stores: ParserStores) -
     """Return the mail to be stored, and the outcome."""
     received, sha256, reading = prepared.received, prepared.sha256, prepared.reading
     if isinstance(reading, BoundExceeded):
-        unreadable = _stored(received, envelope, sha256, {"subject": unreadable_subject(reading)})
+        seen = {"from_": head_of(received.raw, sha256).from_, "subject": unreadable_subject(reading)}
+        unreadable = _stored(received, envelope, sha256, seen)
         return unreadable, Fail(unreadable_reason(reading), envelope.mail_id)
     if not isinstance(reading, Reading):
-        return _stored(received, envelope, sha256), Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
+        head = head_of(received.raw, sha256)
+        unread = _stored(received, envelope, sha256, {"from_": head.from_, "subject": head.subject})
+        return unread, Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
     for content_sha256, content in reading.contents.items():
         stores.documents.put_blob(content, content_sha256)
     html = stores.documents.put_blob(reading.mail.html.encode()) if reading.mail.html else None

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
+from shared import processes
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.embedded.file import BROUGHT_UP_TO_DATE, FILE_NAME, FORMAT, LocalFile, format_of
 
@@ -29,6 +31,8 @@ def backup(folder: Path, target: Path) -> Rows:
         raise Misconfigured(f"there is no data in {folder}; name its folder with --data")
     if target.exists():
         raise Misconfigured(f"{target} exists; a backup overwrites nothing, so name another file")
+    if not target.parent.is_dir():
+        raise Misconfigured(f"there is no folder {target.parent}; make it, or name a file elsewhere")
     part = target.with_name(f"{target.name}.part")
     try:
         part.unlink(missing_ok=True)
@@ -45,10 +49,12 @@ def backup(folder: Path, target: Path) -> Rows:
 
 def restore(file: Path, folder: Path, *, replace: bool = False) -> Rows:
     """Put a backup into `folder`. Raises `Misconfigured` when the folder holds something, unless it is to be replaced,
-    and when the file is not a backup.
+    when workers of this machine run on it, and when the file is not a backup.
     """
     if folder.exists() and any(folder.iterdir()) and not replace:
         raise Misconfigured(f"{folder} is not empty; name another folder, or use --replace to lose what is there")
+    if _is_in_use(folder / FILE_NAME):
+        raise Misconfigured(f"Postroom is running on {folder}; stop it first")
     with closing(_opened(file)) as source:
         _refuse_damage(source, file)
         data = LocalFile(folder)
@@ -57,6 +63,18 @@ def restore(file: Path, folder: Path, *, replace: bool = False) -> Rows:
                 return _copied(source, data.connection)
         finally:
             data.close()
+
+
+def _is_in_use(file: Path) -> bool:
+    """Whether a process that runs has consumers on the data; of a file that cannot be read, nobody knows."""
+    if not file.is_file():
+        return False
+    try:
+        with closing(_opened(file)) as data:
+            holders = data.execute("SELECT DISTINCT holder FROM consumers WHERE until >= ?", (time.time(),)).fetchall()
+    except sqlite3.Error:
+        return False
+    return not all(processes.is_gone(holder.rpartition("/")[0]) for (holder,) in holders)
 
 
 def _opened(file: Path) -> sqlite3.Connection:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 import stat
 import threading
@@ -48,7 +49,17 @@ _PRAGMAS = (
 _NAMED = lazy_compile(r"IF NOT EXISTS (\w+)")
 _CANNOT_SYNC_FOLDERS = frozenset({errno.EINVAL, errno.ENOTSUP})
 """What some file systems answer when a folder is to be synced."""
+_FULL_BYTES = 64 << 10
+"""With less space SQLite cannot begin its log, and calls that an I/O error."""
 _ERRORS_OF_THE_CALLER = (sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError)
+
+
+def _is_full(folder: Path) -> bool:
+    """Whether the disk of a folder has no space left; a folder that cannot be asked has some."""
+    try:
+        return shutil.disk_usage(folder).free < _FULL_BYTES
+    except OSError:
+        return False
 
 
 class _Thread(threading.local):
@@ -126,7 +137,8 @@ class LocalFile:
 
     def unavailable(self, error: BaseException) -> Unavailable:
         """The error as ours; a batch that this thread is in cannot be committed any more."""
-        broken = Unavailable(f"the data file {self.path} cannot be used: {error}")
+        full = ": its disk is full" if _is_full(self.path.parent) else ""
+        broken = Unavailable(f"the data file {self.path} cannot be used{full}: {error}")
         if self._mine.depth:
             self._mine.broken = broken
         return broken

@@ -137,13 +137,14 @@ def error_record_id(mail_id: str) -> str:
 def explain(request: IncidentWanted, mail: FailedMail, now: datetime) -> str:
     """The incident's description: reason, stage, sender and remedy, for people."""
     sender = mail.from_ or Address("", "")
+    written = f"{sender.name} <{sender.address or 'unknown'}>"
     letter = f"Dead letter: {request.letter_id}\n" if request.letter_id else ""
     remedy = "replay the dead letter" if request.letter_id else "send again what is missing"
     return (
         f"A mail to the inbox {request.inbox!r} could not be processed.\n\n"
         f"Reason: {request.reason}\n"
         f"Stage: {request.stage}\n"
-        f"From: {sender.name} <{sender.address or 'unknown'}>\n"
+        f"From: {written.strip()}\n"
         f"Subject: {mail.subject or '(none)'}\n"
         f"Mail: {request.mail_id}\n"
         f"{letter}"

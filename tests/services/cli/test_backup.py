@@ -24,12 +24,15 @@ def test_a_backup_of_a_running_desk_restores_to_a_whole_one(run: Run, data: Path
             run("publish", "-", stdin=a_mail(f"Number {number}"))
         wait_for(lambda: bool(run("records", "list", "--json").out))
         done = run("backup", tmp_path / "copy", "--json")
+        in_use = run("restore", tmp_path / "copy", "--replace")
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=60) == 0
     finally:
         process.kill()
         process.communicate()
     assert done.code == 0
+    assert (in_use.code, in_use.err) == (1, f"Error: Postroom is running on {data}; stop it first\n")
+    assert run("restore", tmp_path / "copy", "--replace").code == 0
     restored = [str(tmp_path / "copy"), "--data", str(tmp_path / "new"), "--json"]
     assert CliRunner().invoke(cli, ["restore", *restored]).exit_code == 0
     assert CliRunner().invoke(cli, ["up", "--once", "--data", str(tmp_path / "new")]).exit_code == 0
@@ -42,6 +45,13 @@ def test_a_backup_says_what_it_holds(run: Run, tmp_path: Path) -> None:
     run("publish", "-", stdin=a_mail())
     done = run("backup", tmp_path / "copy")
     assert done.out == f"backed up {tmp_path / 'copy'}: mails 0, records 0, people 1, outgoing 0, messages 1\n"
+
+
+def test_a_backup_into_a_folder_that_is_missing_is_not_for_later(run: Run, tmp_path: Path) -> None:
+    run("publish", "-", stdin=a_mail())
+    done = run("backup", tmp_path / "missing" / "copy")
+    what = f"Error: there is no folder {tmp_path / 'missing'}; make it, or name a file elsewhere\n"
+    assert (done.code, done.err) == (1, what)
 
 
 def test_a_restore_into_a_folder_with_something_needs_a_word(run: Run, tmp_path: Path) -> None:

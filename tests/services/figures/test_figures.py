@@ -171,6 +171,14 @@ def test_an_unavailable_store_has_no_gauges(desk: Desk, monkeypatch: pytest.Monk
     assert unready(desk.app) == "broker: no broker"
 
 
+def test_a_process_whose_broker_takes_no_messages_is_not_ready(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def blocked() -> None:
+        raise Unavailable("RabbitMQ takes no messages now")
+
+    monkeypatch.setattr(desk.app.broker, "ping", blocked)
+    assert unready(desk.app) == "broker: RabbitMQ takes no messages now"
+
+
 def test_a_loop_that_stands_still_is_not_live() -> None:
     now = [0.0]
     pulse = Pulse(lambda: now[0])

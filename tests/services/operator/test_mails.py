@@ -69,7 +69,9 @@ def test_of_two_mails_with_one_subject_the_ids_are_shown(desk: Desk) -> None:
     desk.configure(a_configuration(an_inbox()))
     desk.receive(a_mail("one", subject="Printer"))
     desk.hand_in(a_mail("two", subject="Printer"))
-    with pytest.raises(NotAvailable, match=r"2 mails are called Printer: [0-9a-f]{32}, [0-9a-f]{32}"):
+    with pytest.raises(
+        NotAvailable, match=r"'Printer' is that of 2 mails; name one by its id: [0-9a-f]{32}, [0-9a-f]{32}"
+    ):
         find_mail(desk.app, "Printer")
 
 
@@ -91,7 +93,7 @@ def test_a_subject_is_looked_for_in_the_newest_mails_only(desk: Desk, monkeypatc
     assert find_mail(desk.app, "New", notes.append).subject == "new"
     assert ("older ones may have it too" in notes[0], len(notes), len(read)) == (True, 1, 9)
     monkeypatch.setattr(mails, "MAX_SEARCHED", 4)
-    with pytest.raises(NotAvailable, match="2 mails are called old and new: "):
+    with pytest.raises(NotAvailable, match="'old and new' is that of 2 mails; "):
         find_mail(desk.app, "old and new")
     assert find_mail(desk.app, "old").subject == "old"
 
@@ -108,7 +110,7 @@ def _noting(read: list[str], found: Iterator[StoredMail]) -> Iterator[StoredMail
 def test_of_very_many_mails_with_one_subject_some_are_named(desk: Desk) -> None:
     desk.configure(a_configuration(an_inbox()))
     desk.receive(*(a_mail(str(number), subject="Printer") for number in range(7)))
-    with pytest.raises(NotAvailable, match=r"5 mails or more are called Printer: ([0-9a-f]{32}(, |$)){5}"):
+    with pytest.raises(NotAvailable, match=r"'Printer' is that of 5 mails or more; .*: ([0-9a-f]{32}(, |$)){5}"):
         find_mail(desk.app, "Printer")
 
 

@@ -87,6 +87,10 @@ def test_a_mail_to_an_unknown_inbox_is_kept_as_a_dead_letter(desk: Desk) -> None
     (letter,) = desk.dead_letters()
     assert (mail["outcome"], letter["mail_id"]) == ("dead", mail["_id"])
     assert "there is no inbox 'nowhere'" in letter["reason"]
+    assert (mail["from"]["address"], mail["subject"]) == ("anna@customer.example", "Printer")
+    (incident,) = desk.records()
+    assert incident["subject"] == "Mail could not be processed: Printer"
+    assert "<anna@customer.example>\nSubject: Printer\n" in incident["description"]
 
 
 @pytest.mark.req("PR-11")

@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Final
 
 import pytest
@@ -167,6 +168,14 @@ def test_the_name_of_a_new_folder_is_synced(tmp_path: Path, syncs: list[str]) ->
     for _ in range(2):
         LocalFile(tmp_path / "desk" / "data").close()
     assert syncs == ["desk", tmp_path.name]
+
+
+def test_a_full_disk_is_named(file: LocalFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite cannot begin its log then, and calls it an I/O error."""
+    error = sqlite3.OperationalError("disk I/O error")
+    assert str(file.unavailable(error)) == f"the data file {file.path} cannot be used: disk I/O error"
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=4096))
+    assert str(file.unavailable(error)) == f"the data file {file.path} cannot be used: its disk is full: disk I/O error"
 
 
 @pytest.mark.parametrize(("number", "is_made"), [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False)])

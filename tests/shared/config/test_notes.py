@@ -65,6 +65,22 @@ def test_the_end_of_ews_in_exchange_online_is_noted(address: str, *, is_online: 
     assert any("ends EWS on 2027-04-01" in each for each in told(text)) == is_online
 
 
+@pytest.mark.parametrize(
+    ("mailbox", "is_online"),
+    [
+        ("protocol: graph, oauth: {client_id: a, client_secret: '${S}', tenant_id: t, user_id: a@example.com}", True),
+        ("protocol: imap, host: outlook.office365.com, password: '${X}'", True),
+        ("protocol: imap, host: imap.example.com, password: '${X}'", False),
+    ],
+)
+def test_mail_of_exchange_online_proves_no_sender(mailbox: str, *, is_online: bool) -> None:
+    trust = "commands: {trust: authenticated}"
+    text = (
+        f"settings: {{trusted_authserv_ids: [mx]}}\ninboxes: [{{name: a, address: a@example.com, {mailbox}, {trust}}}]"
+    )
+    assert any("commands.trust: Exchange Online names no server" in each for each in told(text)) == is_online
+
+
 WATCHED = "address: a@b.example, canary: {every: 15m}"
 BOX = "inboxes: [{name: a, address: a@example.com, "
 LEVELS = """

@@ -127,6 +127,14 @@ def test_a_malformed_command_is_answered_with_its_form(calls: Desk, subject: str
     assert "it names no Call; write it as [CLOSE#12]" in answer["text"]
 
 
+@pytest.mark.req("VF-17", "PR-02")
+def test_each_closing_is_confirmed_whatever_was_written_before(calls: Desk) -> None:
+    text = {"text": "Thanks.\n", "In_Reply_To": "<none@example.com>"}
+    for subject in ("[Call - 1] a printer", "[Call - 1] a scanner", "Re: [CLOSE#1]"):
+        command(calls, subject, **text)
+    assert [each["kind"] for each in calls.outbox()] == ["updated", "updated", "command"]
+
+
 @pytest.mark.req("VF-13", "VF-17")
 def test_a_closed_call_stays_and_the_sender_is_told(calls: Desk) -> None:
     command(calls)

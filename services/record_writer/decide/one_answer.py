@@ -84,11 +84,14 @@ def _is_repeated(change: Change, facts: Facts, lookups: Lookups) -> bool:
 
 def _loop(facts: Facts, lookups: Lookups, ended: Decision, answers: Sequence[Notification]) -> str | None:
     """Why these answers could be part of an endless exchange; who gives a command always hears of it."""
-    is_command = not {COMMAND, "create"}.isdisjoint((ended.step, *(each.kind for each in ended.targets)))
-    if is_command or lookups.is_answered(facts.envelope.mail_id):
+    if _is_command(ended) or lookups.is_answered(facts.envelope.mail_id):
         return None
     repeated = repeated_request(facts, lookups) if any(each.kind == CREATED for each in answers) else None
     return repeated or endless_exchange(facts, lookups, [each.kind for each in answers])
+
+
+def _is_command(ended: Decision) -> bool:
+    return not {COMMAND, "create"}.isdisjoint((ended.step, *(each.kind for each in ended.targets)))
 
 
 def _within_limit(facts: Facts, lookups: Lookups, messages: Sequence[Notification]) -> Iterator[Notification]:
@@ -161,8 +164,11 @@ def kept_back(facts: Facts, lookups: Lookups, ended: Decision) -> str | None:
 
 
 def _repeats_itself(facts: Facts, lookups: Lookups, ended: Decision) -> bool:
-    """Whether the mail is a reply, and the records that it updates have its text already, by the same author."""
-    if not (facts.mail.in_reply_to or facts.mail.references or is_prefixed(facts.mail.subject)):
+    """Whether the mail is a reply, and the records that it updates have its text already, by the same author.
+
+    The answer to a command holds no command, so that no program goes on with it.
+    """
+    if _is_command(ended) or not (facts.mail.in_reply_to or facts.mail.references or is_prefixed(facts.mail.subject)):
         return False
     updates = [each for each in ended.changes if each.action == "update"]
     return bool(updates) and all(_is_repeated(each, facts, lookups) for each in updates)

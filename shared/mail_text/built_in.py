@@ -44,6 +44,8 @@ class BuiltIn:
 _ABOUT_RECORD: Final = (*DESK, *RECORD, *MAIL)
 NOT_DONE: Final = "Your command was not carried out"
 INSUFFICIENT: Final = "Reason: Insufficient Permission"
+_NOT_SET: Final = "Kept as text, because you may not set it by mail: {not_set}\n"
+"""A line that is left out when everything was set."""
 _REPLY: Final = "{reply_subject}"
 
 
@@ -80,8 +82,8 @@ _TABLE: Final = (
         "updated",
         "a mail updated a record: of a call by `reply_on_update`, of others always (VF-20)",
         _REPLY,
-        "{type} {number} has been updated.\n\nSubject: {subject}\nStatus: {status}\n",
-        _ABOUT_RECORD,
+        "{type} {number} has been updated.\n\nSubject: {subject}\nStatus: {status}\n" + _NOT_SET,
+        (*_ABOUT_RECORD, "not_set"),
         _sentence("{type} {number} has been updated"),
     ),
     BuiltIn(
@@ -173,8 +175,20 @@ _TABLE_OF_COMMANDS: Final = (
         "Reason: it is decided after {others}.",
         more=("verdict", "others"),
     ),
-    _command("command-created", "`[Create …]` made a record (TI-32)", "{type} {number} has been created"),
-    _command("command-updated", "`[Update …]` set fields of a record", "{type} {number} has been updated"),
+    _command(
+        "command-created",
+        "`[Create …]` made a record (TI-32)",
+        "{type} {number} has been created",
+        text=f"{{type}} {{number}} has been created.\n{_NOT_SET}",
+        more=("not_set",),
+    ),
+    _command(
+        "command-updated",
+        "`[Update …]` set fields of a record",
+        "{type} {number} has been updated",
+        text=f"{{type}} {{number}} has been updated.\n{_NOT_SET}",
+        more=("not_set",),
+    ),
     _command("command-deleted", "`[Delete …]` deleted a record", "{type} {number} has been deleted"),
     _command(
         "not-updated", "`[Update …]` of a sender who may not", "{type} {number} has not been updated", INSUFFICIENT

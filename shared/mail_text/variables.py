@@ -52,6 +52,7 @@ VARIABLES: Final[Mapping[str, Variable]] = MappingProxyType(
             "`Re:` and the subject of the mail, with the keyword; for strangers a sentence of ours"
         ),
         "missing": Variable("the list of what could not be found", known_only=True),
+        "not_set": Variable("the fields that the mail states and that its sender may not set by mail", known_only=True),
         "command": Variable("the command as the mail writes it", known_only=True),
         "verdict": Variable("what the sender decides: approved or rejected"),
         "others": Variable("the numbers of the approvals that come first"),

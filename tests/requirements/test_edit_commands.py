@@ -104,6 +104,7 @@ def test_a_user_creates_calls_alone_and_sets_no_field(desk: Desk, sender: str, c
     if desk.records():
         assert "Priority" not in desk.record()["fields"]
         assert [each["text"] for each in desk.activities(desk.record())][-1].endswith("set it by mail: Priority")
+        assert "\nKept as text, because you may not set it by mail: Priority\n" in desk.outbox()[0]["text"]
 
 
 @pytest.mark.req("TI-32", "IV-35")
@@ -143,6 +144,7 @@ def test_a_participant_adds_a_note_and_sets_nothing(calls: Desk) -> None:
     assert (mail["outcome"], record["status"]) == ("commanded", "Active")
     assert [each["kind"] for each in calls.activities(record)] == ["created", "email", "note"]
     assert "[" not in answers(calls)[0].replace("[Call - INC1]", "")
+    assert "\nKept as text, because you may not set it by mail: Status\n" in calls.outbox()[0]["text"]
 
 
 @pytest.mark.req("TI-32", "VF-21")
@@ -298,6 +300,17 @@ def test_each_record_that_a_command_makes_is_answered(desk: Desk) -> None:
     for name in ("ann", "ben", "cleo", "dan"):
         command(desk, "[Create Requestor]", TOM, f"Name: {name}\nEmail: {name}@example.com\n")
     assert answers(desk) == [f"Requestor REQ{number} has been created" for number in range(1, 5)]
+
+
+@pytest.mark.req("TI-32", "IV-42", "VF-18")
+def test_an_analyst_hears_what_was_not_set_beside_what_was(desk: Desk) -> None:
+    configure(desk)
+    create(desk)
+    create(desk, "approval", Owner="bob")
+    command(desk, "[Update Approval - 1]", TOM, "Status: Approved\nCategory: Fire\n")
+    (approval,) = desk.records("approval")
+    assert (approval["status"], approval["fields"]["Category"]) == ("Pending", "Fire")
+    assert "\nKept as text, because you may not set it by mail: Status\n" in desk.outbox()[-1]["text"]
 
 
 @pytest.mark.req("TI-32", "IV-42")

@@ -11,7 +11,7 @@ when it is deleted.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -105,15 +105,17 @@ def plan_created(facts: Facts, lookups: Lookups, part: Part) -> Change:
     type_ = type_for(facts, part.target)
     block = block_of(facts, type_)
     change = plan_creation(_with_own_subject(facts, block), lookups, replace(part, block=block))
-    change = replace(change, notifications=_created(facts, lookups, type_, change))
+    change = replace(change, notifications=_created(facts, lookups, type_, change, block.withheld))
     return _with_person(change, facts) if type_.name in PEOPLE_TYPES else change
 
 
-def _created(facts: Facts, lookups: Lookups, type_: RecordType, change: Change) -> tuple[Notification, ...]:
+def _created(
+    facts: Facts, lookups: Lookups, type_: RecordType, change: Change, withheld: Sequence[str]
+) -> tuple[Notification, ...]:
     number = number_of(change.record_id)
     own, fields = ({each.name: each.value for each in given} for given in (change.set, change.fields))
     record = RecordFacts(change.record_id, type_, number, own, fields, name_of=name_of(lookups))
-    known = record_values(facts.configuration, record)
+    known = {**record_values(facts.configuration, record), "not_set": ", ".join(withheld)}
     return command_answer(facts, "command-created", known, label=keyword(facts, type_, number))
 
 
@@ -164,7 +166,9 @@ def _with_fields(facts: Facts, lookups: Lookups, part: Part) -> Change:
         event_of(type_, record.status, given.get("Status")),
         given=given,
         activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
-        notifications=command_answer_about(facts, lookups, "command-updated", type_, record),
+        notifications=command_answer_about(
+            facts, lookups, "command-updated", type_, record, not_set=", ".join(part.block.withheld)
+        ),
     )
 
 

@@ -61,7 +61,7 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
         given=given,
         activities=(answered.shown_by(written) if answered else written) + moves(facts, lookups, record, given),
         notifications=(
-            *_reply(facts, lookups, type_, replace(record, **_own(given))),
+            *_reply(facts, lookups, type_, replace(record, **_own(given)), not_set=not_set(facts, part)),
             *(answered.notifications if answered else _message_to_customer(facts, lookups, type_, record)),
             *_messages_to_handlers(facts, lookups, type_, record),
         ),
@@ -206,9 +206,14 @@ def email_activities(facts: Facts, lookups: Lookups, part: Part) -> tuple[Activi
     """The mail as a note."""
     text = shown_text(facts, lookups, part)
     record, unknown = record_of(part), facts.sender.person_id is None
-    reads = record.type == facts.inbox.processor or part.target.kind == "command"
-    withheld = part.block.withheld if reads else ()
+    withheld = not_set(facts, part)
     return as_attached(facts, text, author_on(facts, lookups, record.owner), anonymous=unknown, withheld=withheld)
+
+
+def not_set(facts: Facts, part: Part) -> Sequence[str]:
+    """The fields that the mail states for its record, and that its sender may not set by mail (IV-42)."""
+    reads = record_of(part).type == facts.inbox.processor or part.target.kind == "command"
+    return part.block.withheld if reads else ()
 
 
 def moves(facts: Facts, lookups: Lookups, record: Record, given: Mapping[str, Any]) -> tuple[Activity, ...]:
@@ -227,19 +232,24 @@ def _own(given: Mapping[str, Any]) -> dict[str, Any]:
     return {values.PROPERTY[name]: value for name, value in given.items() if name in values.PROPERTY}
 
 
-def _reply(facts: Facts, lookups: Lookups, type_: RecordType, record: Record) -> tuple[Notification, ...]:
+def _reply(
+    facts: Facts, lookups: Lookups, type_: RecordType, record: Record, *, not_set: Sequence[str]
+) -> tuple[Notification, ...]:
     """The reply to an update (VF-20): for calls by the inbox's switch, for all else always."""
     if record.type == "incident" and not facts.inbox.commands.reply_on_update:
         return ()
-    return about_record(facts, lookups, "updated", type_, record)
+    return about_record(facts, lookups, "updated", type_, record, not_set=", ".join(not_set))
 
 
 def about_record(
-    facts: Facts, lookups: Lookups, name: str, type_: RecordType, record: Record, kind: str = ""
+    facts: Facts, lookups: Lookups, name: str, type_: RecordType, record: Record, kind: str = "", **more: str
 ) -> tuple[Notification, ...]:
-    """The answer of this name about a record, under the subject of the mail, which names the record."""
+    """The answer of this name about a record, under the subject of the mail, which names the record.
+
+    `more` are values of other variables.
+    """
     named = any((hint.type, hint.serial) == (type_, record.serial) for hint in in_subject(facts))
-    values, label = values_of(facts, lookups, type_, record), keyword(facts, type_, record.number)
+    values, label = {**values_of(facts, lookups, type_, record), **more}, keyword(facts, type_, record.number)
     return reply(facts, name, values, kind=kind, label=label, is_named=named)
 
 

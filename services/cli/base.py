@@ -240,10 +240,12 @@ def opened(where: Location | None = None, clock: Clock | None = None, *, store_o
 
     `clock` None: the machine's. `store_only`: the command works while RabbitMQ is unavailable.
     """
+    from services.cli import logs
     from services.cli.output import watching
     from services.queues import QUEUES
     from shared.app import App
 
+    logs.start_for_command()
     where = where or location()
     try:
         with watching("connecting"):

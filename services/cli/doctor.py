@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import click
 
-from services.cli import output
+from services.cli import logs, output
 from services.cli.base import PROBLEM, Command, location
 from services.operator.doctor import examine, is_healthy
 from services.operator.view import values_of
@@ -16,6 +16,7 @@ from services.operator.view import values_of
 @click.command(cls=Command)
 def doctor() -> int:
     """Is everything reachable, is the configuration complete, is every mail accounted for?"""
+    logs.start_for_command()
     with output.watching("checking"):
         findings = examine(location())
     for each in findings:

@@ -103,6 +103,12 @@ def start(default: str = "INFO") -> None:
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # lost connections are logged once, by Postroom itself
 
 
+def start_for_command() -> None:
+    """Log the warnings of a command that has no log of its own: without a handler Python prints their bare names."""
+    if not logging.getLogger().handlers:
+        start("WARNING")
+
+
 @contextmanager
 def ending(part: str) -> Iterator[None]:
     """Log that a worker, or all of them, ended, and why if it was an error."""

@@ -54,6 +54,8 @@ def worker(stage: str, concurrency: int, listen: str, metrics_port: int | None) 
     name = stage.replace("_", "-")
     if name not in SOURCES and name not in STAGES and name != HTTP_INTAKE:
         raise click.UsageError(f"there is no stage {stage!r}; known are {', '.join((*SOURCES, *STAGES, HTTP_INTAKE))}")
+    if name != HTTP_INTAKE and listen != DEFAULT_ADDRESS:
+        raise click.UsageError("--listen is for http-intake alone")
     logs.start()
     if name == HTTP_INTAKE:
         if concurrency > 1:

@@ -7,7 +7,6 @@ mails have an outcome, and a person decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import suppress
 from datetime import datetime
 from typing import Final, Literal
 
@@ -73,9 +72,11 @@ def examine(location: Location) -> tuple[Finding, ...]:
     except PostroomError as error:
         return (Finding("reachable", "problem", str(error)),)
     try:
-        with suppress(PostroomError):  # a finding says so
-            app.broker.declare()
         use_management(app)
+        try:
+            app.broker.declare()
+        except PostroomError as error:
+            return (Finding("broker", "problem", str(error)), *findings(app, without={"broker"}))
         return findings(app)
     finally:
         app.close()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from services.operator import actions
@@ -61,7 +62,11 @@ class Chosen:
         names = ("outcome", "rule", "inbox", "since", "before") if self.kind == "mails" else ("state", "stage", "cause")
         stated = [(name, getattr(query, name, None)) for name in names]
         stated += [("text", self.text)]
-        return ", ".join(f"{name} {value}" for name, value in stated if value) or "all"
+        return ", ".join(f"{name} {_shown(value)}" for name, value in stated if value) or "all"
+
+
+def _shown(value: object) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S} UTC" if isinstance(value, datetime) else str(value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +110,9 @@ class NumberDiffers(NotAvailable):
     """The number of things is not the one that was stated; `number` is what it is now."""
 
     def __init__(self, number: int, noun: str) -> None:
-        super().__init__(f"these are {counted(number, noun)} now; state this number to go on")
+        super().__init__(
+            f"{'this is' if number == 1 else 'these are'} {counted(number, noun)} now; state this number to go on"
+        )
         self.number = number
 
 

@@ -114,7 +114,9 @@ class RabbitBroker:
         try:
             found = [channel.queue_declare(queue.name, passive=True) for queue in self.names.queues]
         except amqp.NotFound as error:
-            raise Misconfigured(f"a queue of Postroom is missing on RabbitMQ: {error.reply_text}") from error
+            what = error.reply_text.removeprefix("NOT_FOUND - ")
+            remedy = "start a worker that may make it, or import deploy/rabbitmq/definitions.json"
+            raise Misconfigured(f"RabbitMQ has {what}: {remedy}") from error
         return {each.queue: (each.message_count, each.consumer_count) for each in found}
 
     def _unacked(self) -> dict[str, int] | None:

@@ -254,6 +254,11 @@ def test_with_json_an_error_is_one_object_on_standard_error(
     assert found["error"].startswith(sentence)
 
 
+def test_an_address_to_listen_on_is_for_http_intake_alone(run: Run) -> None:
+    done = run("worker", "parser", "--listen", "127.0.0.1:1")
+    assert (done.code, "--listen is for http-intake alone" in done.err) == (2, True)
+
+
 def test_with_json_a_mail_that_cannot_be_stored_is_one_object_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTROOM_BROKER_URL", "amqp://guest:hidden@127.0.0.1:1/")
     done = run("publish", "-", "--json", stdin=b"x")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +94,32 @@ def test_what_needs_the_store_alone_works_while_rabbitmq_is_unavailable(
         doctor = {line["check"]: line["status"] for line in run("doctor", "--json").lines}
         assert (doctor["store"], doctor["broker"], doctor["configuration"]) == ("ok", "problem", "note")
         assert run("mails", "replay", mail_id).code == 75
+
+
+@pytest.mark.req("PR-14")
+def test_doctor_names_a_queue_that_it_may_not_make(
+    rabbit: RabbitNode, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And one that has other settings, which counting does not notice."""
+    monkeypatch.setenv("POSTROOM_VERIFY_TOPOLOGY", "1")
+    found = {line["check"]: line for line in run("doctor", "--json").lines}
+    what = "the exchange postroom does not exist on RabbitMQ: import deploy/rabbitmq/definitions.json"
+    assert (found["broker"]["status"], found["broker"]["message"]) == ("problem", what)
+    assert found["store"]["status"] == "ok"
+    assert "start a worker that may make it, or import" in found["standstill"]["message"]
+    assert rabbit.pid > 0
+
+
+def test_a_warning_beside_the_result_of_a_command_is_a_line_of_the_log(
+    rabbit: RabbitNode, rabbit_vhost: str, tmp_path: Path
+) -> None:
+    """Python alone would print the bare name of the event."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
+    environ |= {"POSTROOM_BROKER_URL": rabbit.url(rabbit_vhost), "POSTROOM_MANAGEMENT_URL": "http://127.0.0.1:1"}
+    command = [sys.executable, "-m", "services.cli.main", "queues", "--data", str(tmp_path / "data")]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=True)
+    line = r"\d{4}-\d\d-\d\dT[\d:.]+Z WARNING management_api_failed reason=URLError\n"
+    assert re.fullmatch(line, done.stderr)
 
 
 @pytest.mark.every_rabbitmq

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -111,9 +112,15 @@ def test_asking_twice_is_one_job(desk: Desk) -> None:
     assert len(list(desk.app.jobs.recent(0))) == 1
 
 
+def test_a_job_states_its_times_as_people_write_them() -> None:
+    query = MailQuery(outcome="rejected", before=datetime(2026, 11, 28, 11, 9, 45, 605_000, tzinfo=UTC))
+    assert Chosen(mails=query).in_words() == "outcome rejected, before 2026-11-28 11:09:45 UTC"
+
+
 def test_many_things_need_their_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(jobs, "MANY", 2)
     out_of_office(desk, 3)
+    assert str(NumberDiffers(1, "mail")) == "this is 1 mail now; state this number to go on"
     with pytest.raises(NumberDiffers, match="these are 3 mails now; state this number"):
         a_job(desk)
     with pytest.raises(NumberDiffers):

@@ -38,7 +38,7 @@ class Bounds:
     """Cap: characters of text and of HTML; a longer body is also kept whole, as an attachment."""
     html_nesting: int = 400
     """Cap: nested elements; deeper HTML is kept as text only."""
-    html_elements: int = 200_000
+    html_elements: int = 100_000
     """Cap: elements of all HTML in a mail, those included that a browser adds; beyond, HTML is kept as text only."""
     deep: int = 50
     """Nesting from which a mail is tagged `deep-nesting` though it is read."""

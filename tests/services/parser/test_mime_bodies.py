@@ -459,3 +459,9 @@ def test_many_alternatives_are_weighed_once() -> None:
     mail = mime.read(multipart(*both, kind=b"alternative")).mail
     assert mail.text == "0\n1\n2"
     assert mail.html == "<p>x</p>"
+
+
+def test_markup_of_more_elements_than_can_be_read_in_time_is_read_as_text() -> None:
+    mail = read(plain(b"<p>a" * 150_000, b"Content-Type: text/html"))
+    assert (mail.html, mail.text[:3]) == (None, "a a")
+    assert "complex-html" in mail.defects

@@ -30,6 +30,7 @@ RAW = {
     "text": lambda: HEAD + b"\\r\\n" + b"some words to be read\\r\\n" * (N // 23),
     "one-line": lambda: HEAD + b"\\r\\n" + b"a" * N,
     "html": lambda: HEAD + b"Content-Type: text/html\\r\\n\\r\\n" + b"<p>some <b>words</b></p>" * (N // 24),
+    "most-elements": lambda: HEAD + b"Content-Type: text/html\\r\\n\\r\\n" + b"<p>a" * min(N // 4, 99_000),
     "deep-html": lambda: HEAD + b"Content-Type: text/html\\r\\n\\r\\n" + b"<div>" * (N // 5),
     "delimiters": lambda: MIXED + b"--x\\n" * (N // 4),
     "near-delimiters": lambda: MIXED + b"--xa\\n" * (N // 5),

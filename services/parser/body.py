@@ -13,7 +13,7 @@ from collections.abc import Container, Mapping
 from html import unescape
 from urllib.parse import unquote
 
-from services.parser import html, names, parts
+from services.parser import html, names, parts, placeholder
 from services.parser.bounds import Bounds
 from services.parser.charset import scalar
 from services.parser.defects import Defects
@@ -78,7 +78,7 @@ class _Writer:
             whole = bool(piece.markup) and self._can_be_built(piece.markup or "")
             clean = self._sanitised(piece.markup) if piece.markup and whole else None
             any_markup = any_markup or clean is not None
-            shown = piece.plain if piece.plain and piece.plain.strip() else self._converted(piece.markup, whole=whole)
+            shown = self._plain_of(piece, whole=whole)
             plain.append(shown)
             markup.append(clean if clean is not None else parts.escaped(shown))
         text = "\n".join(part.rstrip("\n") + "\n" for part in plain if part) if len(plain) > 1 else "".join(plain)
@@ -121,6 +121,14 @@ class _Writer:
             clean = scalar(html.sanitised(markup[: room // 8]))
         self.clean += len(clean)
         return clean if len(clean) <= room else None
+
+    def _plain_of(self, piece: parts.Piece, *, whole: bool) -> str:
+        """The plain alternative, or the text of the HTML where that is blank or only says that there is HTML."""
+        plain = piece.plain if piece.plain and piece.plain.strip() else None
+        if plain and not (piece.markup and placeholder.may_be(plain)):
+            return plain
+        text = self._converted(piece.markup, whole=whole)
+        return text if plain is None or placeholder.is_for(plain, text) else plain
 
     def _converted(self, markup: str | None, *, whole: bool) -> str:
         room = self.bounds.text + 1 - self.converted

@@ -465,3 +465,38 @@ def test_markup_of_more_elements_than_can_be_read_in_time_is_read_as_text() -> N
     mail = read(plain(b"<p>a" * 150_000, b"Content-Type: text/html"))
     assert (mail.html, mail.text[:3]) == (None, "a a")
     assert "complex-html" in mail.defects
+
+
+PLACEHOLDERS = [
+    "Your mail program cannot display HTML. Please use one that can.",
+    "This is an HTML email.",
+    "Please view this message in an HTML-capable mail program.",
+    "Diese Nachricht ist im HTML-Format.",
+    "Ihr E-Mail-Programm unterstützt leider kein HTML.",
+    "Votre messagerie ne prend pas en charge le HTML.",
+    "Este mensaje está en formato HTML.",
+    "このメールはHTML形式です。",
+]
+
+
+def alternatives(plain_text: str, markup: str) -> bytes:
+    """A mail with a plain and an HTML alternative."""
+    charset = b"; charset=utf-8"
+    texts = (part(plain_text.encode(), b"Content-Type: text/plain" + charset),)
+    return multipart(*texts, part(markup.encode(), b"Content-Type: text/html" + charset), kind=b"alternative")
+
+
+@pytest.mark.req("PR-19")
+@pytest.mark.parametrize("sentence", PLACEHOLDERS)
+def test_the_html_is_read_where_the_plain_text_only_says_that_there_is_html(sentence: str) -> None:
+    assert read(alternatives(sentence, "<p>The printer in room 5 is on fire.</p>")).text.strip() == (
+        "The printer in room 5 is on fire."
+    )
+
+
+def test_a_plain_text_about_html_stays_when_the_html_says_the_same() -> None:
+    sentence = "Outlook cannot display HTML since Monday."
+    assert read(alternatives(sentence, f"<p>{sentence}</p><p>Advertisement</p>")).text.strip() == sentence
+    assert (
+        read(alternatives("The printer is on fire.", "<p>Something else</p>")).text.strip() == "The printer is on fire."
+    )

@@ -116,7 +116,8 @@ class _Walk:
             if not (self.answered.is_by(" ".join(lines[start : number + 1])) or markers.is_original(lines[start])):
                 cut.doubtful = number + 1
             return True
-        cut.old.update(range(start, number + 1))
+        if quoted or attribution.is_certain(lines, start, number):
+            cut.old.update(range(start, number + 1))
         if quoted and cut.announced is None:
             cut.announced = start
         return False

@@ -74,6 +74,13 @@ def start_of(lines: list[str], end: int, *, quote_follows: bool) -> int | None:
     return named if named is None else _with_name(lines, named)
 
 
+def is_certain(lines: list[str], start: int, end: int) -> bool:
+    """Whether an attribution has all of verb, date and address, so that the sender did not write it."""
+    core = " ".join(line.strip() for line in lines[start : end + 1]).rstrip(_TAIL).lower()
+    has_verb = _VERB_END.search(core, max(0, len(core) - LONGEST_VERB)) or _VERB_INSIDE.search(core)
+    return bool(has_verb) and _is_dated(core) and _is_addressed(core)
+
+
 def _is_wrapped(lines: list[str], number: int) -> bool:
     """Whether the bracket that begins a line closes one that the line above leaves open."""
     above = lines[number - 1] if number else ""

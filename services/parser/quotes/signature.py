@@ -6,6 +6,7 @@ are the sender's words and are kept.
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from services.parser.quotes import words
@@ -23,6 +24,7 @@ UNSEEN: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
 _DELIMITER: Final = lazy_compile(r"\s{0,3}(?:--|\u2014\u2014|\u2013\u2013|-- -)\s*$")
 _LISTED: Final = lazy_compile(r"\s{0,9}(?:\d{1,2}[.)]|[*\u2022-]) \S|\s{0,3}--\s*$")
 """An item of a list, or one more such line; signatures have neither."""
+_PS: Final = lazy_compile(r"\s{0,3}P\.?\s?[SD]\.?\s?[:.\-\u2013]\s*\S", re.IGNORECASE)
 _RULE: Final = lazy_compile(r"\s{0,3}(?:[-_=*~#]\s?){3,}\s*$")
 
 
@@ -54,10 +56,16 @@ def _without_delimited(lines: list[str]) -> list[str]:
         if line[:1] not in " -_=*~#\u2014\u2013\t" or len(line) > MAX_RULE or not line.strip():
             continue
         if _DELIMITER.match(line) and _may_be_signature(lines, number):
-            return lines[:number]
+            return [*_stripped(lines[:number]), *_postscript(lines[number + 1 :])]
         if _RULE.match(line) and _is_footer(lines[number + 1 :]):
             return lines[:number]
     return lines
+
+
+def _postscript(signature: list[str]) -> list[str]:
+    """What follows `PS:` below a signature, a blank line before it; nothing without one."""
+    start = next((number for number, line in enumerate(signature) if _PS.match(line)), None)
+    return [] if start is None else ["", *signature[start:]]
 
 
 def _may_be_signature(lines: list[str], number: int) -> bool:

@@ -139,6 +139,25 @@ def test_a_rule_of_two_hyphens_within_a_text_is_no_signature(steps: str) -> None
     assert reply.read(f"{NEW}\n-- \n- Ann -\n* 123", None, is_reply=True).new_text == NEW
 
 
+@pytest.mark.req("PR-19")
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Since 3.2.2020 nobody can write to bob@example.com:\nit bounces.",
+        "Am 3. Stock schrieb jemand an die Tür:\nAußer Betrieb",
+    ],
+)
+def test_what_may_announce_a_quotation_stays_where_none_can_be_told_from_new_text(words: str) -> None:
+    assert reply.read(words, None, is_reply=True).new_text == words
+
+
+@pytest.mark.req("PR-19")
+@pytest.mark.parametrize("ps", ["PS: The scanner too.", "P.S. The scanner too.", "Ps - the scanner too."])
+def test_a_postscript_below_a_signature_stays(ps: str) -> None:
+    text = f"{NEW}\n\n-- \nAnn\n+49 30 123\n\n{ps}\nAll of them.\n"
+    assert reply.read(text, None, is_reply=True).new_text == f"{NEW}\n\n{ps}\nAll of them."
+
+
 MARKERS = [
     "----- Mail original -----",
     "-----E-mail d'origine-----",
@@ -178,6 +197,12 @@ PHONES = [
     "Get BlueMail for Android",
     "Mobil gesendet",
     "Outlook für iOS beziehen",
+    "Outlook für iOS beziehen<https://aka.ms/o0ukef>",
+    "Outlook voor iOS downloaden<https://aka.ms/o0ukef>",
+    "Hent Outlook til Android<https://aka.ms/AAb9ysg>",
+    "Dapatkan Outlook untuk iOS",
+    "Android için Outlook\u2019u edinin<https://aka.ms/AAb9ysg>",
+    "Von Outlook gesendet",
     "Obtenir Outlook pour iOS",
     "Obter o Outlook para Android",
     "Hämta Outlook för iOS",

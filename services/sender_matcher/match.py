@@ -1,7 +1,7 @@
 """Finds the person or the object that has an address; the record writer decides what follows.
 
-Method 1 finds a person by address (oldest first, VS-03). Method 2 finds a record of the configured type, either
-by a field that holds the address or by a fixed value of a field (IV-24).
+Method 1 finds a person by address (those of the configuration first, then the oldest, VS-03). Method 2 finds a record
+of the configured type, either by a field that holds the address or by a fixed value of a field (IV-24).
 """
 
 from __future__ import annotations

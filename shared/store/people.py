@@ -25,6 +25,8 @@ CONFIGURED: Final = "configured"
 """Marks people who came from a configuration, not from mail: only they are exported and pruned."""
 INACTIVE: Final = "Inactive"
 """The status of a record whose person has left."""
+MAX_OF_ONE_ADDRESS: Final = 20
+"""People with one address who are looked at."""
 INTERNAL_SERVICES: Final = "internal-services"
 """The person that records of unknown senders belong to (IV-22)."""
 
@@ -111,11 +113,16 @@ class People:
         self.documents = documents
 
     def with_address(self, address: str, *, plus_addressing: str = "ignore") -> StoredPerson | None:
-        """The person with this address; of several the oldest (VS-03), an exact match before a plus form."""
+        """The person with this address, an exact match before a plus form; of several the oldest (VS-03).
+
+        Those of the configuration come before those whom mail made: the administrator knows who has the address by now.
+        """
         for key in address_keys(address, plus_addressing=plus_addressing):
-            found = self.documents.find(PEOPLE, {"addresses": key}, sort=(("created_at", 1), ("_id", 1)), limit=1)
-            if person := next(found, None):
-                return _person(person)
+            oldest_first = (("created_at", 1), ("_id", 1))
+            found = self.documents.find(PEOPLE, {"addresses": key}, sort=oldest_first, limit=MAX_OF_ONE_ADDRESS)
+            people = [_person(each) for each in found]
+            if people:
+                return next((each for each in people if each.configured), people[0])
         return None
 
     def get(self, person_id: str) -> StoredPerson | None:

@@ -90,6 +90,23 @@ def test_of_several_people_with_an_address_the_oldest_is_used(desk: Desk) -> Non
     assert desk.record()["customer"] in {"zoe", "abe"}
 
 
+@pytest.mark.req("VS-03", "VF-17", "VF-21")
+def test_a_person_of_the_configuration_comes_before_the_one_whom_mail_made(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox()))
+    desk.receive(a_mail(sender="Ann <ann@firm.example>"), a_mail(sender="Ann <ann@firm.example>", subject="Other"))
+    made = desk.records()[0]["customer"]
+    desk.configure(a_configuration(an_inbox(), a_person("ann", addresses=("ann@firm.example",))))
+    update, closed = desk.receive(
+        a_mail("more\n", sender="ann@firm.example", subject="[Incident - 1]"),
+        a_mail("done\n", sender="ann@firm.example", subject="[CLOSE#2]"),
+    )
+    desk.receive(a_mail(sender="ann@firm.example", subject="New"))
+    assert ([each["number"] for each in update["records"]], closed["outcome"]) == (["INC1"], "commanded")
+    assert [each["customer"] for each in desk.records()] == [made, made, "ann"]
+    (other,) = desk.receive(a_mail(sender="bob@firm.example", subject="[Incident - 1]"))
+    assert [each["number"] for each in other["records"]] == ["INC4"]
+
+
 @pytest.mark.req("IV-06")
 def test_a_sender_without_a_domain_gets_the_default_domain(desk: Desk) -> None:
     desk.configure(a_configuration(an_inbox(default_domain="example.com"), a_person("jsmith")))

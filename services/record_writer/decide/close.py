@@ -12,6 +12,7 @@ from typing import Final
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
+from services.record_writer.decide.target import is_customer
 from services.record_writer.decide.update import changed, email_activities, moves, record_of, refused, type_of
 from services.record_writer.decide.wording import command_answer_about
 from shared.contracts.change import Change
@@ -47,7 +48,7 @@ def may_close(facts: Facts, lookups: Lookups, record: Record) -> bool:
     person_id = facts.sender.person_id
     if person_id is None:
         return facts.inbox.commands.close_anonymously
-    if person_id == record.customer:
+    if is_customer(facts, record, lookups):
         return True
     return facts.is_analyst and (person_id == record.owner or may_take_over(lookups, person_id))
 

@@ -136,6 +136,18 @@ def _is_a_party(facts: Facts, record: Record) -> bool:
     return facts.sender.person_id in {record.customer, record.owner} - {None}
 
 
+def is_customer(facts: Facts, record: Record, lookups: Lookups) -> bool:
+    """Whether the sender is the customer: the same person, or the one of the configuration who has the address of a
+    customer whom mail made before.
+    """
+    if facts.sender.person_id is None or record.customer is None:
+        return False
+    if facts.sender.person_id == record.customer:
+        return True
+    made = lookups.person(record.customer) if facts.sender.configured else None
+    return made is not None and not made.configured and address_of(facts) in made.addresses
+
+
 def takes_part(facts: Facts, record: Record) -> bool:
     """Whether the sender is customer or owner of the record, or was copied or named in Reply-To (VF-21).
 
@@ -159,6 +171,8 @@ def why_allowed(
         return "who has a reply token"
     if facts.is_analyst or facts.forwarder or takes_part(facts, record) or address_of(facts) in addressed:
         return "a participant or an analyst"
+    if is_customer(facts, record, lookups):
+        return "its customer"
     if _speaks_for_object(facts, record, lookups):
         return "the sender that it was reported from"
     if facts.sender.person_id and commands.update_by == "recognised":

@@ -56,6 +56,7 @@ def reduced(raw: bytes) -> restricted.Reduced | None:
     "raw",
     [
         mail(part("Virus.EXE")),
+        mail(part("'v.exe'")),
         mail(part("x.bin", kind="application/x-msdownload")),
         mail(part("=?utf-8?q?v=2Eexe?=")),
         mail(part("v.txt").replace(b'filename="v.txt"', b"filename*=utf-8''v%2Eexe")),

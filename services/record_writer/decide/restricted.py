@@ -56,7 +56,7 @@ def judge_of(patterns: Iterable[str]) -> Judge:
     known = [each for pattern in patterns for each in _spelled_out(pattern.casefold())]
 
     def is_restricted(filename: str, content_type: str) -> bool:
-        name = unicodedata.normalize("NFKC", filename).casefold().partition("::$")[0].rstrip(". ")
+        name = unicodedata.normalize("NFKC", filename).casefold().partition("::$")[0].strip("' ").rstrip(". ")
         stated = (name, filename.casefold(), content_type.partition(";")[0].strip().casefold())
         return any(fnmatchcase(text, pattern) for text in stated for pattern in known)
 

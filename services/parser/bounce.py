@@ -115,7 +115,8 @@ def _found(root: Part, report: Report, *, guesses: bool) -> list[Found]:
         return list(said.values())
     sent_to = [address for address in original.recipients(report.returned) if address.lower() not in parties]
     found = [_mentioned(address, report, len(sent_to)) for address in dict.fromkeys(sent_to)]
-    return found or list(prose.read(report.text))  # sender and recipient are the same address
+    # sender and recipient may be the same address
+    return found or list(prose.read(report.text) or prose.in_any_language(report.text, ignore=parties))
 
 
 def _reported(addresses: tuple[str, ...], report: Report, parties: frozenset[str]) -> list[str]:

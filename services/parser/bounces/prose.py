@@ -129,6 +129,9 @@ _SHAPES: Final = (
     # Ihre Nachricht wurde nicht an bob@example.com zugestellt
     _shape(rf"(?:^|[\s<(\"'\[:])(?P<addr>{ADDRESS})", anywhere=True, fails=True),
 )
+_ANY: Final = _shape(rf"(?:^|[\s<(\"'\[:])(?P<addr>{ADDRESS})", anywhere=True)
+_REPLY: Final = lazy_compile(r"^\W{0,8}[45]\d\d[ -]\S|[\s(#][45]\.\d{1,3}\.\d{1,3}\b", re.MULTILINE)
+"""The reply code of a server at the start of a line, or a status code (RFC 3463) anywhere."""
 _AUTHOR_ABOVE: Final = lazy_compile(r"\b(?:by|from|von|par|de|da|van|av|od|от)\s{0,3}:?\s{0,9}$", re.IGNORECASE)
 _NEXT: Final = lazy_compile(rf"[>\"')\]\s]{{0,6}}[,;]\s{{0,3}}(?:and )?[<\"'(]{{0,3}}(?P<addr>{ADDRESS})")
 _NOT_A_RECIPIENT: Final = lazy_compile(
@@ -145,6 +148,15 @@ def read(text: str, *, ignore: frozenset[str] = frozenset()) -> tuple[Found, ...
         if hits := list(_hits(lines, shape, ignore)):
             return tuple(_with_diagnostics(lines, hits))
     return ()
+
+
+def in_any_language(text: str, *, ignore: frozenset[str] = frozenset()) -> tuple[Found, ...]:
+    """The addresses in a text of unknown words that has the reply of a mail server; else nothing."""
+    if not _REPLY.search(text, 0, MAX_CHARS):
+        return ()
+    lines = _lines(text)
+    hits = list(_hits(lines, _ANY, ignore))
+    return tuple(_with_diagnostics(lines, hits)) if hits else ()
 
 
 class Mentions:

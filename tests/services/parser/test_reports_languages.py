@@ -134,6 +134,36 @@ def test_a_report_says_in_the_infinitive_that_a_mail_was_not_delivered(subject: 
     assert (failed.address, failed.smtp_code, failed.permanent) == ("bob@example.net", 550, True)
 
 
+NAMED = [
+    ("sk", "Nedoručiteľná správa", "Vašu správu sa nepodarilo doručiť na adresu bob@example.net."),
+    ("ro", "Nelivrat: Salut", "Mesajul dvs. nu a putut fi livrat către bob@example.net."),
+    ("bg", "Недоставено: Здравей", "Вашето съобщение до bob@example.net не можа да бъде доставено."),
+    ("el", "Δεν παραδόθηκε: Γεια", "Το μήνυμά σας προς bob@example.net δεν ήταν δυνατό να παραδοθεί."),
+    ("hr", "Neisporučeno: Bok", "Vaša poruka za bob@example.net nije mogla biti isporučena."),
+    ("sl", "Ni dostavljeno", "Vašega sporočila ni bilo mogoče dostaviti: bob@example.net"),
+    ("de", "Nachricht nicht zustellbar", "Die Nachricht an bob@example.net ist nicht zustellbar."),
+    ("he", "לא נמסר: שלום", "לא ניתן למסור את ההודעה אל bob@example.net."),
+    ("ar", "تعذر التسليم", "تعذر تسليم رسالتك إلى bob@example.net."),
+    ("vi", "Không thể gửi", "Thư của bạn không thể gửi đến bob@example.net."),
+    ("id", "Tidak terkirim", "Pesan Anda ke bob@example.net tidak dapat dikirim."),
+    ("th", "ส่งไม่สำเร็จ", "ไม่สามารถส่งข้อความถึง bob@example.net ได้"),
+    ("et", "Kättetoimetamata", "Teie sõnumit ei saanud kätte toimetada: bob@example.net"),
+    ("lt", "Nepristatyta", "Jūsų laiško nepavyko pristatyti: bob@example.net"),
+    ("lv", "Nav piegādāts", "Jūsu ziņojumu nevarēja piegādāt: bob@example.net"),
+    ("of no table", "Ujumbe haujafika", "Ujumbe wako kwa bob@example.net haukufika."),
+]
+
+
+@pytest.mark.req("VF-02")
+@pytest.mark.parametrize(("subject", "text"), [row[1:] for row in NAMED], ids=[row[0] for row in NAMED])
+def test_a_mail_system_reports_in_any_language(subject: str, text: str) -> None:
+    mail = read(f"{text}\n550 5.1.1 unknown\n", subject, "Return-Path: <>", sender="MAILER-DAEMON@mx.example.com")
+    (failed,) = bounced(mail)
+    assert (failed.address, failed.smtp_code, failed.permanent) == ("bob@example.net", 550, True)
+    person = read(f"Hello,\n{text}\nWhat does it mean?\n", subject, sender="Ann <ann@example.org>")
+    assert (person.kind, person.automatic) == ("message", False)
+
+
 def test_a_delay_that_would_tell_of_a_failure_is_a_delay() -> None:
     text = (
         "There was a temporary problem delivering your message to bob@example.net. We will retry for 47 more hours.\n"

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
+from argon2 import PasswordHasher
 
 from services.console import server
 from services.console.application import build
@@ -42,6 +43,12 @@ Clients = Callable[..., Client]
 def _no_failures_before() -> None:
     """Refused sign-ins of other tests do not count."""
     sign_in.LIMIT.clear()
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A hash of a password takes a third of a second with the product's costs, which `test_access` looks at."""
+    monkeypatch.setattr(access, "_hasher", lambda: PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
 
 
 @pytest.fixture

@@ -500,3 +500,9 @@ def test_a_version_of_the_configuration_is_shown_and_gone_back_to(desk: Desk, cl
     assert desk.app.access.audit.recent(1)[0].why == "wrong address"
     for unknown in ("999", "0", "x", "9" * 20):
         assert client.get(f"/access/versions/{unknown}").status_code == 404
+
+
+def test_passwords_are_hashed_with_the_costs_that_the_library_recommends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9106, section 4: the second choice; other tests hash with less."""
+    monkeypatch.undo()
+    assert access.hashed_password("correct horse battery").startswith("$argon2id$v=19$m=65536,t=3,p=4$")

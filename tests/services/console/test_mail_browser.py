@@ -13,6 +13,7 @@ from services.operator import access, jobs
 from services.operator.job_source import JobSource
 from tests.builders import a_mail
 from tests.desk import Desk
+from tests.services.console.test_browser import SCHEMES
 
 EVIL: Final = "https://evil.example"
 SHAPES: Final = (
@@ -237,7 +238,7 @@ def paths(desk: Desk) -> list[str]:
     return ["/mails", "/rejected", "/jobs", f"/jobs/{job.id}", "/try", f"/try?mail={mail['_id']}", *tabs, *acts]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_screens_are_accessible_and_fit_a_narrow_window(browser: Browser, paths: list[str], scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
@@ -246,7 +247,7 @@ def test_screens_are_accessible_and_fit_a_narrow_window(browser: Browser, paths:
         page = watched.open(path)
         width = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert width <= 0, path
-        found = Axe().run(page).response["violations"]
+        found = Axe().run(page, options=SCHEMES[scheme]).response["violations"]
         serious = [
             (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in {"serious", "critical"}
         ]

@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import Final, Self
 
-from tests.servers.presence import cannot_run, free_port, missing
+from tests.servers.presence import PATIENCE_SECONDS, cannot_run, free_port, missing
 
 UNPACKED: Final = Path("/var/cache/postroom-tests/courier")
 """Unpacked beside the other programs: Debian's package of it and Dovecot's exclude each other."""
@@ -112,14 +112,14 @@ class Courier:
         self.clear()
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             try:
                 with self.client():
                     return
             except (OSError, imaplib.IMAP4.error):
                 time.sleep(0.05)
-        raise AssertionError("Courier does not greet within 20 s")
+        raise AssertionError(f"Courier does not greet within {PATIENCE_SECONDS:.0f} s")
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
@@ -136,7 +136,7 @@ class Courier:
 
     def client(self) -> imaplib.IMAP4:
         """A connection, logged in, as another mail client would have. It takes a second: Courier looks for gamin."""
-        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
+        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         client.login(USER, PASSWORD)
         return client
 

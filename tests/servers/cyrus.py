@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from tests.servers.presence import cannot_run, free_ports, missing
+from tests.servers.presence import PATIENCE_SECONDS, cannot_run, free_ports, missing
 from tests.servers.tls import Certificate, make_certificate
 
 PROGRAMS = Path("/usr/lib/cyrus/bin")
@@ -111,14 +111,14 @@ class Cyrus:
             os.chown(path, owner.pw_uid, owner.pw_gid)
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             try:
                 with self.client(ADMIN), self._encrypted():
                     return
             except (OSError, imaplib.IMAP4.error):
                 time.sleep(0.05)
-        raise AssertionError("Cyrus does not greet within 30 s; its log is the system's")
+        raise AssertionError(f"Cyrus does not greet within {PATIENCE_SECONDS:.0f} s; its log is the system's")
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
@@ -132,13 +132,13 @@ class Cyrus:
 
     def client(self, user: str) -> imaplib.IMAP4:
         """A plain connection, logged in, as another mail client would have."""
-        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
+        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         client.login(user, PASSWORD)
         return client
 
     def _encrypted(self) -> imaplib.IMAP4_SSL:
         context = ssl.create_default_context(cafile=str(self.certificate.certificate))
-        return imaplib.IMAP4_SSL("localhost", self.tls_port, ssl_context=context, timeout=10)
+        return imaplib.IMAP4_SSL("localhost", self.tls_port, ssl_context=context, timeout=PATIENCE_SECONDS)
 
     def revive(self) -> None:
         """Open both ports: after several failures of a service Cyrus closes its port until SIGHUP."""

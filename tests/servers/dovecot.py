@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
-from tests.servers.presence import free_ports, missing
+from tests.servers.presence import PATIENCE_SECONDS, free_ports, missing
 from tests.servers.tls import Certificate, make_certificate
 
 POP3 = Path("/usr/lib/dovecot/pop3")
@@ -187,7 +187,7 @@ class Dovecot:
         }
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             try:
                 with self.client("bob"):
@@ -219,11 +219,11 @@ class Dovecot:
         """A connection, logged in, as another mail client would have."""
         client: imaplib.IMAP4
         if self._identity is None:
-            client = imaplib.IMAP4("127.0.0.1", self.port, timeout=10)
+            client = imaplib.IMAP4("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         else:
             context = ssl.create_default_context(cafile=self.certificate.clients)
             context.load_cert_chain(self._identity.certificate, self._identity.key)
-            client = imaplib.IMAP4_SSL("localhost", self.tls_port, ssl_context=context, timeout=10)
+            client = imaplib.IMAP4_SSL("localhost", self.tls_port, ssl_context=context, timeout=PATIENCE_SECONDS)
         client.authenticate("PLAIN", lambda _: f"\0{user}\0{PASSWORD}".encode())
         return client
 
@@ -264,7 +264,7 @@ class Dovecot:
         """Give the INBOX another UIDVALIDITY."""
         command = ["doveadm", "-c", str(self.home / "dovecot.conf")]
         command += ["mailbox", "update", "-u", user, "--uid-validity", str(value), "INBOX"]
-        subprocess.run(command, check=True, capture_output=True, timeout=20)
+        subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
 
 
 def _content(client: imaplib.IMAP4, number: bytes) -> bytes | None:

@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from tests.servers.presence import free_port, missing
+from tests.servers.presence import PATIENCE_SECONDS, free_port, missing
 
 REALM, USER, PASSWORD = "POSTROOM.TEST", "bob", "secret"
 _CLIENT = """\
@@ -87,14 +87,16 @@ class Kerberos:
         return os.environ | self.client_environment | {"KRB5_KDC_PROFILE": str(self.home / "kdc.conf")}
 
     def _run(self, *command: str) -> None:
-        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(
+            command, env=self._environment(), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        )
         assert done.returncode == 0, done.stderr
 
     def _administer(self, query: str) -> None:
         self._run(_program("kadmin.local"), "-r", REALM, "-q", query)
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
                 return
@@ -104,7 +106,7 @@ class Kerberos:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(10)
+            self._process.wait(PATIENCE_SECONDS)
         shutil.rmtree(self.home, ignore_errors=True)
 
 

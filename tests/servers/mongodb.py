@@ -39,14 +39,13 @@ import pymongo
 import pytest
 from pymongo.errors import PyMongoError
 
-from tests.servers.presence import free_port, freeze
+from tests.servers.presence import PATIENCE_SECONDS, free_port, freeze
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SOURCES: Final = Path(__file__).parent / "mongodb_standin"
 CACHE: Final = Path(__file__).parents[2] / ".test-servers" / "mongodb-standin"
-START_TIMEOUT: Final = 60.0
 BUILD_TIMEOUT: Final = 600.0
 
 DIFFERENCES: Final[dict[str, str]] = {
@@ -109,7 +108,7 @@ class MongoServer:
         self._await_answer()
 
     def _await_answer(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not _answers(self.url):
             if self._process is None or self._process.poll() is not None or time.monotonic() > deadline:
                 log = (self.folder / "output.log").read_text(errors="replace")[-2000:]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.servers.dovecot import Dovecot
-from tests.servers.presence import free_port, missing
+from tests.servers.presence import PATIENCE_SECONDS, free_port, missing
 
 _MAIN = """\
 compatibility_level = 3.6
@@ -118,11 +118,11 @@ class Postfix:
 
     def _run(self, action: str) -> None:
         command = ["/usr/sbin/postfix", "-c", str(self.home / "etc"), action]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
         assert done.returncode == 0, done.stderr
 
     def _wait(self) -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as sock:
                 if sock.recv(3) == b"220":
@@ -137,7 +137,7 @@ class Postfix:
 
     def mails(self, count: int) -> list[bytes]:
         """The mails that arrived, once there are `count`."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_SECONDS
         folder = self.home / "mail/box/new"
         while time.monotonic() < deadline:
             found = sorted(folder.glob("*")) if folder.exists() else []

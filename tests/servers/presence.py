@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import pytest
 
@@ -27,6 +27,9 @@ def cannot_run(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+PATIENCE_SECONDS: Final = 120.0
+"""How long a server may take, on a busy machine, for what is certain to happen: to start, to greet, to stop. A test may
+take more than twice as long."""
 LOWEST, HIGHEST = 10_000, 30_000
 """Ports for servers: below those that Linux gives to clients (from 32768). There, a client could take a port between
 two starts of its server, or, trying to reach a server that is away, be connected with itself."""
@@ -64,10 +67,10 @@ def _bound(probe: socket.socket) -> int:
 def freeze(pid: int) -> None:
     """SIGSTOP, and return when every thread of the process stands still: until then it may still answer.
 
-    `AssertionError` when it has not stopped within 20 s.
+    `AssertionError` when it has not stopped within `PATIENCE_SECONDS`.
     """
     os.kill(pid, signal.SIGSTOP)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not all(_is_stopped(thread) for thread in Path(f"/proc/{pid}/task").iterdir()):
         assert time.monotonic() < deadline, f"process {pid} does not stop"
         time.sleep(0.001)

@@ -14,7 +14,7 @@ from urllib.error import URLError
 from urllib.parse import quote
 from urllib.request import urlopen
 
-from tests.servers.presence import free_port, missing
+from tests.servers.presence import PATIENCE_SECONDS, free_port, missing
 
 BESIDE: Final = Path("/var/cache/postroom-tests/prometheus/usr/bin")
 
@@ -64,10 +64,10 @@ def running(folder: Path, target: str, rules: Path | None = None) -> Iterator[Pr
         yield Prometheus(port)
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
 
 
-def _wait_until_ready(port: int, seconds: float = 30) -> None:
+def _wait_until_ready(port: int, seconds: float = PATIENCE_SECONDS) -> None:
     until = time.monotonic() + seconds
     while True:
         try:

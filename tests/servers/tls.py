@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from tests.servers.presence import missing
+from tests.servers.presence import PATIENCE_SECONDS, missing
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def make_certificate(folder: Path, name: str = "localhost") -> Certificate:
         *("-days", "30", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1"),
         *("-keyout", str(made.key), "-out", str(made.certificate)),
     ]
-    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, check=True, capture_output=True, timeout=PATIENCE_SECONDS)
     return made
 
 

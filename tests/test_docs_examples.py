@@ -190,14 +190,14 @@ def test_a_broker_without_disk_space_is_told_and_temporary(
     declared: Place, rabbit_node: RabbitNode, mails: list[Path], node_project: Path
 ) -> None:
     """It confirms nothing as long as the alarm lasts: a publisher without a limit would wait all that time."""
-    rabbit_node.ctl("set_disk_free_limit", "900000GB")
+    rabbit_node.limit_free_disk("900000GB")
     try:
         for publish in (with_python, partial(with_node, project=node_project)):
             done = publish(declared, "support", mails[0])
             assert (done.returncode, done.stdout) == (75, "")
             assert done.stderr == "not taken: RabbitMQ takes no messages now: it is short of memory or disk space\n"
     finally:
-        rabbit_node.ctl("set_disk_free_limit", "1MB")
+        rabbit_node.limit_free_disk("1MB")
 
 
 def test_a_wrong_password_is_told_and_not_shown(declared: Place, mails: list[Path], node_project: Path) -> None:

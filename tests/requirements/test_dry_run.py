@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -35,7 +37,7 @@ from shared.config.model import (
 )
 from shared.contracts.mail import Attachment
 from tests.builders import TOO_MUCH, a_configuration, a_mail, a_person, a_stored_mail, an_analyst, an_inbox
-from tests.desk import Desk
+from tests.desk import Desk, a_copy
 from tests.harness.rehearsal import compared, compared_with_what_is_written, everything
 
 TEXT = Attachment("a.txt", "text/plain", 6, sha256(b"hello\n").hexdigest())
@@ -88,10 +90,12 @@ def configuration(folder: Path) -> Configuration:
     )
 
 
-@pytest.fixture
-def busy(desk: Desk, tmp_path: Path) -> Desk:
-    """A desk on which something has happened."""
-    desk.configure(configuration(tmp_path / "out"))
+@pytest.fixture(scope="module")
+def busy_data(tmp_path_factory: pytest.TempPathFactory, first_data: Path) -> tuple[Path, datetime]:
+    """The data folder of a desk on which something has happened, and the time on it."""
+    folder = tmp_path_factory.mktemp("busy")
+    desk = a_copy(first_data, folder / "data")
+    desk.configure(configuration(folder / "out"))
     desk.receive(a_mail("first\n", Message_ID="<first@customer.example>"))
     desk.receive(a_mail("Summary$Old\n", Message_ID="<old@customer.example>"), inbox="changes")
     desk.receive(a_mail("second\n", subject="Second"), a_mail("third\n", subject="Third"))
@@ -99,7 +103,19 @@ def busy(desk: Desk, tmp_path: Path) -> Desk:
         record = desk.app.records.numbered("incident", serial)
         assert record is not None
         desk.store.update("records", {"_id": record.id}, {"$set": {"status": status}, "$inc": {"version": 1}})
-    return desk
+    desk.close()
+    return folder / "data", desk.clock.at
+
+
+@pytest.fixture
+def busy(busy_data: tuple[Path, datetime], tmp_path: Path) -> Iterator[Desk]:
+    """A copy of it, with exports in a folder of its own."""
+    prepared, at = busy_data
+    desk = a_copy(prepared, tmp_path / "data")
+    desk.clock.at = at
+    desk.configure(configuration(tmp_path / "out"))
+    yield desk
+    desk.close()
 
 
 STRANGER = "Eve <eve@elsewhere.example>"

@@ -45,6 +45,7 @@ from shared.contracts.errors import BoundExceeded, Misconfigured, PostroomError,
 from shared.contracts.events import Envelope, IncidentWanted, MailAccepted, MailParsed, MailRejected, SenderMatched
 from shared.contracts.mail import ParsedMail
 from shared.ids import mail_id
+from shared.intake import head_of
 from shared.lazy_dataclass import dataclass
 from shared.sending import as_sent
 from shared.store.mails import StoredMail
@@ -344,7 +345,7 @@ class _Rehearsal:
             return found.end("dead", reason)
         found.step("dead-letter", "incident-on-error", "new", "the inbox wants an incident on error")
         request = IncidentWanted(self.envelope.mail_id, self.inbox.name, NOT_YET, stage, reason)
-        from_ = found.mail.from_ if found.mail else None
+        from_ = found.mail.from_ if found.mail else head_of(self.raw, self.sha256).from_
         mail = replace(self.as_stored(released=False), size=len(self.raw), from_=from_, subject=subject)
         now, people = self.app.clock.now(), self.app.people
         incident = plan_incident(request, mail, self.configuration, now, people, lambda: self.raw, len)

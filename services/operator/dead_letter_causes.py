@@ -70,15 +70,15 @@ def cause_of(reason: str) -> str:
     return _VARIABLE.sub("…", " ".join(reason.split()))[:MAX_CAUSE_CHARACTERS]
 
 
-def causes(app: App, inboxes: Collection[str] | None = None) -> LetterCauses:
-    """The causes of open letters, at most `MAX_READ` of them; `inboxes`: of letters of these, None: of all."""
+def causes(app: App, inboxes: Collection[str] | None = None, limit: int = MAX_READ) -> LetterCauses:
+    """The causes of open letters, the newest `limit` of them; `inboxes`: of letters of these, None: of all."""
     groups: dict[str, list[DeadLetter]] = {}
     read = 0
-    for letter in _open(app, inboxes):
+    for letter in _open(app, inboxes, limit):
         read += 1
         groups.setdefault(cause_id(letter), []).append(letter)
     found = [_cause(id_, letters) for id_, letters in groups.items()]
-    return LetterCauses(tuple(sorted(found, key=lambda each: (-each.count, each.stage))), read < MAX_READ)
+    return LetterCauses(tuple(sorted(found, key=lambda each: (-each.count, each.stage))), read < limit)
 
 
 def cause_id(letter: DeadLetter) -> str:
@@ -94,8 +94,8 @@ def letters_of_cause(app: App, id_: str, inboxes: Collection[str] | None = None)
     return tuple(reversed(found))
 
 
-def _open(app: App, inboxes: Collection[str] | None) -> Iterator[DeadLetter]:
-    return app.dead_letters.recent(OPEN, MAX_READ, inboxes=inboxes)
+def _open(app: App, inboxes: Collection[str] | None, limit: int = MAX_READ) -> Iterator[DeadLetter]:
+    return app.dead_letters.recent(OPEN, limit, inboxes=inboxes)
 
 
 def _cause(id_: str, letters: list[DeadLetter]) -> LetterCause:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from datetime import timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -10,26 +9,28 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from services.console.endpoints import Endpoint
 from services.operator.access import Right
 from services.operator.conservation import Report, check
+from services.operator.dead_letter_causes import causes
 from services.operator.doctor import Finding, findings, not_swept
 from services.operator.inboxes import inbox_views
 from services.operator.queues import queue_states
 from shared.contracts.errors import Unavailable
 from shared.lazy_dataclass import dataclass
-from shared.store.dead_letters import LetterQuery
 from shared.store.mails import MailQuery
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from starlette.responses import Response
 
     from services.console.visit import Visit
+    from services.operator.dead_letter_causes import LetterCause
     from shared.app import App
 
 T = TypeVar("T")
 HOURS: Final = 24
 WIDTH, HEIGHT = 240, 40
 MAX_LETTERS: Final = 500
+MAX_CAUSES: Final = 8
 MAX_AN_HOUR: Final = 20_000
 """Mails of one hour that are counted."""
 
@@ -84,11 +85,9 @@ def _part(look: Callable[[], T]) -> T | None:
         return None
 
 
-def _causes(visit: Visit) -> list[tuple[str, str, int]]:
-    """Stage, reason and number of the newest open dead letters, the most frequent first."""
-    letters = visit.app.dead_letters.recent(LetterQuery("open"), MAX_LETTERS)
-    counts = Counter((each.stage, each.reason) for each in letters if visit.who.sees(each.inbox))
-    return [(stage, reason, count) for (stage, reason), count in counts.most_common(8)]
+def _causes(visit: Visit) -> Sequence[LetterCause]:
+    """The causes of the newest open dead letters, that of most letters first."""
+    return causes(visit.app, visit.who.inboxes, MAX_LETTERS).causes[:MAX_CAUSES]
 
 
 def _curve(visit: Visit) -> Curve:

@@ -405,6 +405,16 @@ def test_causes_are_those_of_letters_that_the_person_sees(full: Desk, clients: C
     assert f"/dead-letters/{letters(full)['support']}" not in of_cause
 
 
+def test_the_overview_has_the_causes_of_letters_that_the_person_sees(full: Desk, clients: Clients) -> None:
+    """Two letters whose reasons differ in a name have one cause."""
+    every, own = clients("operator"), clients("operator", inboxes=["sales"])
+    counts = [
+        re.findall(r"<strong>(\d+)</strong> [\w-]+: <a href=./dead-letters/causes/", each.get("/").text)
+        for each in (every, own)
+    ]
+    assert counts == [["2"], ["1"]]
+
+
 def test_only_an_administrator_starts_an_inbox_that_is_switched_off(full: Desk, clients: Clients) -> None:
     full.configure(a_configuration(SUPPORT, an_inbox("sales", enabled=False)))
     clients("operator").submit("/inboxes/sales/start")

@@ -283,6 +283,12 @@ GUARDS = (
         '[["2"], ["1"]]',
     ),
     Guard(
+        "inboxes of a person: causes on the overview",
+        {f"{SCREENS}.overview.causes": lambda app, _, limit: _causes(app, None, limit)},
+        test_desk_screens.test_the_overview_has_the_causes_of_letters_that_the_person_sees,
+        '[["2"], ["1"]]',
+    ),
+    Guard(
         "inboxes of a person: letters of a cause",
         {f"{SCREENS}.dead_letters.letters_of_cause": lambda app, id_, _: _letters(app, id_, None)},
         test_desk_screens.test_causes_are_those_of_letters_that_the_person_sees,

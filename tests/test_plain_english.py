@@ -49,6 +49,11 @@ PHRASES = {
     r"without trouble": "without errors",
     r"through the door|at the door": "handed in, at intake",
     r"whole story": "description",
+    r"hears? (?:of|nothing)|heard of": "is notified, gets an event",
+    r"round again": "processed again",
+    r"without a word": "unnoticed, when it is killed",
+    r"of (?:its|their) own accord": "by itself",
+    r"for good": "permanently",
     r"is to be had|cannot be had": "is available, not available",
 }
 """Phrase → what to write instead."""

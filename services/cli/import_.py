@@ -1,4 +1,4 @@
-"""`postroom import`: old mail from files or from a mailbox becomes the history of records, and nobody hears of it."""
+"""`postroom import`: old mail from files or from a mailbox becomes the history of records, and nobody is notified."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "user": ("services.cli.user:user", "Users of the console: list, add, remove, password."),
     "worker": ("services.cli.worker:worker", "Run one worker on RabbitMQ and MongoDB."),
     "publish": ("services.cli.publish:publish", "Publish raw mail to the intake queue."),
-    "import": ("services.cli.import_:import_", "Import old mail with its true dates; nobody hears of it."),
+    "import": ("services.cli.import_:import_", "Import old mail with its true dates; nobody is notified."),
     "parse": ("services.cli.parse:parse", "Print parsed mails, one JSON object per mail."),
     "try": ("services.cli.try_:try_", "Dry run of the whole pipeline: nothing is written."),
     "backtest": ("services.cli.backtest:backtest", "Compare a changed configuration on archived mail."),

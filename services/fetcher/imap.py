@@ -79,7 +79,7 @@ class ImapMailbox:
         client.hang_up()
 
     def hang_up(self) -> None:
-        """Close the connection for good, even while it is made or during an operation."""
+        """Close the connection permanently, even while it is made or during an operation."""
         self._deadline.cancel()
         if (client := self._client) is not None:
             client.hang_up()

@@ -24,7 +24,7 @@ from shared.mail_network.tokens import TokenSource
 
 
 class Blocked(Misconfigured):
-    """The server is set to receive only: this mail stays in the outbox as `blocked`, for good."""
+    """The server is set to receive only: this mail stays in the outbox as `blocked`, permanently."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def release(app: App, mail_id: str, *, by: str = OPERATOR, reason: str = "") -> 
     if mail.outcome != "rejected" and not (mail.outcome is None and mail.released):
         raise NotAvailable(f"the mail is {mail.outcome or 'in flight'}; only a rejected mail can be released")
     if mail.is_probe:
-        raise NotAvailable("the mail is a probe of a canary: nobody wrote it, and no record comes of it")
+        raise NotAvailable("the mail is a probe of a canary: nobody wrote it, and it makes no record")
     now, message = app.clock.now(), _again(app, mail)
     app.mails.release(mail_id, now, by)
     app.broker.publish([message])

@@ -25,7 +25,7 @@ RULE: Final = "allowed-senders"
 
 
 def why_not(mail: StoredMail) -> str | None:
-    """Why the sender of a mail cannot be allowed for good; None when he can."""
+    """Why the sender of a mail cannot be allowed permanently; None when he can."""
     if mail.outcome != "rejected":
         return f"the mail is {mail.outcome or 'in flight'}; only the sender of a rejected mail is allowed from here"
     if mail.is_probe:

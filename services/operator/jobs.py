@@ -209,7 +209,7 @@ def recent_jobs(app: App, page: Page, *, by: str | None = None) -> Iterator[JobV
 def stop_job(app: App, job: StoredJob, *, by: str) -> None:
     """Stop a job; what it has done stays done. Raises `NotAvailable` when it is at its end."""
     if not app.jobs.end(job.id, "stopped", app.clock.now(), by):
-        raise NotAvailable("the job is at its end already")
+        raise NotAvailable("the job has ended already")
 
 
 class JobRun:

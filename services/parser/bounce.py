@@ -1,4 +1,4 @@
-"""Reads a delivery report: who did not get the mail, why, and whether for good.
+"""Reads a delivery report: who did not get the mail, why, and whether permanently.
 
 Reads machine-readable data first (RFC 3464 fields, X-Failed-Recipients, a JSON notice), then flufl.bounce's
 collection of private formats, then the prose, and last the To field of the returned mail. `kind` decides whether a

@@ -181,7 +181,9 @@ def _begins_with_tls(where: tuple[str, int]) -> bool:
 
 
 class Deadline:
-    """A moment on the monotonic clock by which the operation under way must end. Any thread may cancel it for good."""
+    """A moment on the monotonic clock by which the operation under way must end. Any thread may cancel it, once and
+    permanently.
+    """
 
     def __init__(self, seconds: float = 0.0) -> None:
         self._at = time.monotonic() + seconds

@@ -1,1 +1,1 @@
-"""The words of mails that the desk sends of its own accord: built-in texts, templates, how they are filled in."""
+"""The words of mails that the desk sends by itself: built-in texts, templates, how they are filled in."""

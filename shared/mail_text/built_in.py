@@ -1,4 +1,4 @@
-"""The built-in words of everything that the desk sends of its own accord, one template each.
+"""The built-in words of everything that the desk sends by itself, one template each.
 
 An administrator replaces one by a mail template of the same name. The texts that the three products document are here
 word for word. `docs/mail-templates.md` lists the table, by test.

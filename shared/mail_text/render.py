@@ -1,6 +1,6 @@
 """Fill in the words of a mail: each `{name}` once, by its literal value. Pure.
 
-The one way to make a mail that the desk sends of its own accord:
+The one way to make a mail that the desk sends by itself:
 
     rendered = render(template, values, language="de")     # Rendered(subject, text, html)
 

@@ -125,7 +125,7 @@ class _Mode(Enum):
     WIDE = "prefetch"
     EMPTYING = "consumer cancelled, what is held goes first"
     RETIRING = "not consuming; the connection ends when what is held has left"
-    STOPPING = "cancelled for good"
+    STOPPING = "cancelled permanently"
 
 
 @dataclass(slots=True)
@@ -351,7 +351,7 @@ class Session:
         self._cancel()
 
     def _cancel(self) -> None:
-        """What the queue sends until it hears of this comes before its answer."""
+        """What the queue sends until this reaches it comes before its answer."""
         self._cancelling = True
         self.owner.late_deliveries(may_come=True)
         self._channel.basic_cancel(self._consumer_tag, callback=self._on_last)

@@ -39,7 +39,7 @@ class MailHead:
 class Arrival:
     """One message that came in.
 
-    Life: `handed-in` when intake has confirmed it, with the `head` of its mail; then, for good and without the head,
+    Life: `handed-in` when intake has confirmed it, with the `head` of its mail; then, permanently and without the head,
     `taken` (it is a mail of its own), `duplicate` (a known mail came again) or `unreadable` (no mail could be read
     from it; `mail_id` is None). What integrators publish is first counted when it leaves intake.
     """
@@ -83,7 +83,7 @@ class Arrivals:
             self._documents.insert("arrivals", _encode(own))
 
     def _leaves(self, arrival: Arrival) -> bool:
-        """Give the arrival on intake its state for good; False when there is none."""
+        """Give the arrival on intake its state permanently; False when there is none."""
         change: Change = {"$set": {"state": arrival.state, "mail_id": arrival.mail_id}, "$unset": {"head": 1}}
         return self._documents.update("arrivals", {"_id": arrival.id, "state": HANDED_IN}, change)
 

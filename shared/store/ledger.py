@@ -19,8 +19,8 @@ EntryState = Literal["taken", "failed", "left"]
 class LedgerEntry:
     """One mail that was seen in a mailbox, under its key there.
 
-    Life: `failed`, with its `attempts` and the time of the next one, until it is `taken`, for good (`after`: what the
-    inbox did with taken mail then). `left`, because it is larger than the limit for downloads, until that limit is
+    Life: `failed`, with its `attempts` and the time of the next one, until it is `taken`, which it stays (`after`: what
+    the inbox did with taken mail then). `left`, because it is larger than the limit for downloads, until that limit is
     raised; `size` is None when the server did not say it.
     """
 

@@ -86,8 +86,8 @@ class OutboxMail:
     sends it). The notifier claims it (`sending`, `claimed_at`, `tries`), then it is `sent`, `failed`, or `blocked` by a
     rule, with the `reason` and `ended_at`; or `waiting` again when its server is unavailable, with the error of the
     latest try as `reason` and the time of the first as `failing_since`. An operator may hold mail that has not left
-    (`held`), send `unsent`, `waiting`, `failed` and `held` mail now, or cancel it (`cancelled`, for good). A mail that
-    was sent may be reported as not delivered (`undelivered`). Nothing removes it.
+    (`held`), send `unsent`, `waiting`, `failed` and `held` mail now, or cancel it (`cancelled`, which it stays). A mail
+    that was sent may be reported as not delivered (`undelivered`). Nothing removes it.
 
     `to_key`, `message_key`, `stranger_domain` and `to_stranger` are what it is found and counted by; `mail_id` is the
     mail that it answers, `record` the number of the record with the id `record_id`. `html` None: it is made from

@@ -29,7 +29,7 @@ _HEADERS: Final = ("Subject", "X-Mailer")
 
 
 def failures(root: Part) -> tuple[str, ...]:
-    """Addresses that failed, for good or for now; empty when the library does not know the format."""
+    """Addresses that failed, permanently or for now; empty when the library does not know the format."""
     from flufl.bounce import all_failures
 
     logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs every step, and a traceback for odd text

@@ -1,4 +1,4 @@
-"""Business rules: what the desk does of its own accord when a record changes (TI-33). Pure.
+"""Business rules: what the desk does by itself when a record changes (TI-33). Pure.
 
 A rule whose event has happened, and whose conditions hold, sets fields and writes to people; it leaves an activity of
 what it did. Rules are asked in the order of the configuration, each with the record as the rules before it leave it.

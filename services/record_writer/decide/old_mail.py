@@ -3,7 +3,7 @@
 An old mail makes a record, or adds a note to the record of the thread that its headers name, both dated when it was
 sent. It answers nobody, gives no command, sets no field and no status, and makes no task. Numbers in it are not read,
 because they are those of another desk. Its events are called `imported`, so that nobody who waits for `created` or
-`updated` hears of it.
+`updated` gets them.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def _is_repeated(change: Change, facts: Facts, lookups: Lookups) -> bool:
 
 
 def _loop(facts: Facts, lookups: Lookups, ended: Decision, answers: Sequence[Notification]) -> str | None:
-    """Why these answers could be part of an endless exchange; who gives a command always hears of it."""
+    """Why these answers could be part of an endless exchange; who gives a command always gets an answer."""
     if _is_command(ended) or lookups.is_answered(facts.envelope.mail_id):
         return None
     repeated = repeated_request(facts, lookups) if any(each.kind == CREATED for each in answers) else None

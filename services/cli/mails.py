@@ -203,11 +203,14 @@ def _with_letters(
         if is_all(mail_ids, everything=everything, what="mails"):
             _make_job(app, verb, "dead", reason, **matching)
             return
-        from services.operator.actions import with_letters_of
+        from services.operator.actions import replay_mail, with_letters_of
 
         for each in mail_ids:
             mail = views.find_stored(app, each)
-            count = with_letters_of(app, mail.id, verb, by=who(), reason=reason)
+            if verb == "replay":
+                count = replay_mail(app, mail, by=who(), reason=reason)
+            else:
+                count = with_letters_of(app, mail.id, verb, by=who(), reason=reason)
             note(app, Write.REPLAYED_MAIL if verb == "replay" else Write.DISCARDED_MAIL, mail.id, reason)
             facts = {"mail_id": mail.id, "verb": verb, "letters": count}
             output.result(facts, f"{verb}  {mail.id}  {mail.subject}")

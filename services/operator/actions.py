@@ -86,6 +86,19 @@ def replay(app: App, letter_id: str, *, by: str = OPERATOR, reason: str = "") ->
     return letter.queue
 
 
+def replay_mail(app: App, mail: StoredMail, *, by: str = OPERATOR, reason: str = "") -> int:
+    """Replay the open dead letters of a mail; how many. A mail in flight that has none goes to the filter again.
+
+    The message of such a mail may be lost (a queue was purged); if it is not, the second one changes nothing, because
+    a mail is decided once. Raises `NotAvailable` for a mail that has an outcome and no open letter.
+    """
+    if mail.outcome is not None or any(app.dead_letters.find(LetterQuery("open", mail_id=mail.id))):
+        return with_letters_of(app, mail.id, "replay", by=by, reason=reason)
+    app.broker.publish([_again(app, mail)])
+    journal_action(app, mail.id, app.clock.now(), "replayed", f"by {by}{_because(reason)}; to {FILTER}")
+    return 0
+
+
 def discard(app: App, letter_id: str, *, by: str = OPERATOR, reason: str = "") -> None:
     """Close a dead letter without another try; the letter, the mail and the incident stay. Raises as `replay`."""
     letter = _open_letter(app, letter_id)

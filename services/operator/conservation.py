@@ -172,7 +172,9 @@ def _of_messages(app: App, untaken: int, unfinished: int, messages: _Messages) -
     excess = untaken - messages.on(INTAKE, RETRY, DEAD_LETTER, PARKED)
     text = f"mails were handed in, but are neither taken nor on intake: among {{some}}{hidden}"
     yield _without_message("intake", excess, text, partial(app.arrivals.on_intake, MAX_COMPARED))
-    text = f"mails have no outcome and no message: among {{some}}{hidden}; the raw mail is kept"
+    text = (
+        f"mails have no outcome and no message: among {{some}}{hidden}; the raw mail is kept: postroom mails replay ID"
+    )
     yield _without_message("messages", unfinished - messages.all, text, partial(app.mails.in_flight, MAX_COMPARED))
     failed = app.dead_letters.count(LetterQuery("open", queue=NOTIFIER))
     excess = app.outbox.count(*QUEUED) - messages.on(NOTIFIER, RETRY, DEAD_LETTER) - failed

@@ -83,6 +83,8 @@ def _next_step(app: App, mail: StoredMail) -> str | None:
         return f"fix the cause, then: postroom dead-letters replay {letter.id[:SHORT_ID]}"
     if mail.outcome == "rejected" and not mail.is_probe:
         return f"to let it through: postroom mails release {mail.id[:SHORT_ID]}"
+    if mail.outcome is None:
+        return f"wait; if postroom doctor says that it has no message: postroom mails replay {mail.id[:SHORT_ID]}"
     return None
 
 

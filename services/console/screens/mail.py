@@ -31,7 +31,6 @@ from shared.store.mail_copies import MailCopies
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from shared.store.jobs import Verb
     from shared.store.mails import StoredMail
 
 TABS: Final = ("text", "html", "headers", "parts", "source")
@@ -150,20 +149,20 @@ def release(visit: Visit) -> Response:
 
 
 def replay(visit: Visit) -> Response:
-    """Send the open dead letters of a mail back to their queues."""
-    return _with_letters(visit, "replay", "The message is back in the queue that it came from.")
+    """Send the open dead letters of a mail back to their queues; a mail that lost its message gets a new one."""
+    mail, reason = _stored(visit), visit.reason()
+    letters = actions.replay_mail(visit.app, mail, by=visit.who.name, reason=reason)
+    visit.note(Write.REPLAYED_MAIL, mail.id, reason)
+    queue = "in the queue that it came from" if letters else "with the filter"
+    return visit.back(_after(visit, mail), f"The message is back {queue}.")
 
 
 def discard(visit: Visit) -> Response:
     """Close the open dead letters of a mail."""
-    return _with_letters(visit, "discard", "The dead letter is closed; the mail stays stored.")
-
-
-def _with_letters(visit: Visit, verb: Verb, sentence: str) -> Response:
-    mail, reason = _stored(visit), visit.reason(needed=verb == "discard")
-    actions.with_letters_of(visit.app, mail.id, verb, by=visit.who.name, reason=reason)
-    visit.note(Write.REPLAYED_MAIL if verb == "replay" else Write.DISCARDED_MAIL, mail.id, reason)
-    return visit.back(_after(visit, mail), sentence)
+    mail, reason = _stored(visit), visit.reason(needed=True)
+    actions.with_letters_of(visit.app, mail.id, "discard", by=visit.who.name, reason=reason)
+    visit.note(Write.DISCARDED_MAIL, mail.id, reason)
+    return visit.back(_after(visit, mail), "The dead letter is closed; the mail stays stored.")
 
 
 def _after(visit: Visit, mail: StoredMail) -> str:

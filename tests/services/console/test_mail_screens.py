@@ -13,6 +13,7 @@ from shared.store.mails import MailQuery
 from tests.builders import a_mail
 from tests.desk import Desk
 from tests.services.console.conftest import Clients
+from tests.services.operator.test_conservation import run
 
 
 def an_absence(number: int = 0) -> bytes:
@@ -92,6 +93,23 @@ def test_all_that_match_are_released_by_a_job(desk: Desk, clients: Clients) -> N
     assert "finished: released 3 of 3 mails" in client.get(first.headers["location"]).text
     assert "finished: released 3 of 3 mails" in client.get("/jobs").text
     assert len(list(desk.app.mails.recent(MailQuery(outcome="rejected"), 9))) == 1
+
+
+@pytest.mark.req("PR-12")
+def test_a_mail_in_flight_is_replayed_from_its_page(desk: Desk, clients: Clients) -> None:
+    """Its message may be lost; where it is not, there is one record all the same."""
+    desk.hand_in(a_mail())
+    run(desk, "parser")
+    (mail,) = desk.mails()
+    client, path = clients("operator"), f"/mails/{mail['_id']}"
+    assert "if postroom doctor says that it has no message: postroom mails replay" in client.get(path).text
+    assert "Replay</button>" in client.get(path).text
+    client.submit(f"{path}/replay", reason="the queue was purged")  # type: ignore[attr-defined]
+    desk.work()
+    said = [(each.decision, each.why) for each in desk.app.journal.of_mail(mail["_id"]) if each.stage == "operator"]
+    assert said == [("replayed", "by operator-1: the queue was purged; to filter")]
+    assert [record["subject"] for record in desk.records()] == ["Printer"]
+    assert "Replay</button>" not in client.get(path).text
 
 
 def test_many_mails_need_their_number_typed(desk: Desk, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from services import pipeline, runner
-from services.operator import conservation
+from services.operator import actions, conservation
 from services.operator.conservation import Report
+from services.operator.errors import NotAvailable
 from shared.config.model import MailServer
 from shared.contracts.errors import Unavailable
 from shared.embedded.broker import EmbeddedBroker
@@ -105,6 +106,24 @@ def prepare(desk: Desk, place: str) -> str:
     desk.hand_in(a_mail("and?\n", In_Reply_To="<one@customer.example>", subject="Re: Printer"), inbox=inbox)
     run(desk, *UP_TO[place])
     return "record-writer" if place == "wish" else place
+
+
+@pytest.mark.req("PR-15")
+@pytest.mark.parametrize("place", ["filter", "record-writer"])
+def test_a_mail_that_lost_its_message_can_be_replayed(scene: tuple[Desk, Lose], place: str) -> None:
+    """Replaying it twice, or one whose message is still there, makes no second record."""
+    desk, lose = scene
+    queue = prepare(desk, place)
+    lose(queue)
+    (lost,) = desk.app.mails.in_flight(9)
+    for _ in range(2):
+        assert actions.replay_mail(desk.app, lost) == 0
+    run(desk, *UP_TO["notifier"])
+    assert check(desk).problems == ()
+    assert len(desk.records()) == 1
+    assert [each["kind"] for each in desk.activities(desk.record())].count("email") == 2
+    with pytest.raises(NotAvailable, match="no open dead letter"):
+        actions.replay_mail(desk.app, desk.app.mails.get(lost.id) or lost)
 
 
 @pytest.mark.parametrize("place", UP_TO)

@@ -170,7 +170,7 @@ def test_a_stopped_job_does_no_more(desk: Desk) -> None:
     jobs.stop_job(desk.app, job, by="kim")
     JobSource(desk.app).once()
     assert outcomes(desk) == ["rejected"] * 2
-    with pytest.raises(NotAvailable, match="at its end"):
+    with pytest.raises(NotAvailable, match="has ended already"):
         jobs.stop_job(desk.app, job, by="kim")
 
 

@@ -23,7 +23,6 @@ from shared.rabbitmq import topology
 from shared.rabbitmq.broker import RabbitBroker
 from shared.runtime.broker import MAX_DELIVERIES, Unroutable
 from tests.conformance.lanes import (
-    ROOT,
     Lane,
     a_message,
     depth,
@@ -38,6 +37,7 @@ from tests.servers.rabbitmq import RabbitNode
 from tests.servers.tls import Authority
 
 pytestmark = pytest.mark.every_rabbitmq
+ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "deploy/rabbitmq/definitions.json"
 
 

@@ -482,8 +482,10 @@ def test_a_task_below_a_record_is_decided_like_an_approval(approvals: Desk) -> N
 @pytest.mark.req("VF-15", "VF-18")
 def test_an_unknown_approval_number_is_a_new_call(approvals: Desk) -> None:
     configure(approvals, log_new_on_invalid_number=False)
-    assert command(approvals, "[APPROVE#99]", BOB)["outcome"] == "recorded"
+    mail = command(approvals, "[APPROVE#99]", BOB)
+    assert (mail["outcome"], "there is no Approval 99" in mail["reason"]) == ("recorded", True)
     assert approvals.record("incident")["subject"] == "[APPROVE#99]"
+    assert "there is no Task 99" in command(approvals, "[APPROVE#TSK99]", BOB)["reason"]
 
 
 @pytest.mark.req("VF-18", "PR-15")

@@ -131,9 +131,10 @@ def _about(record: Record | None, facts: Facts, lookups: Lookups, command: Comma
     if not named:
         return _rejected(facts, lookups, command, f"it names no {what}; write it as {form}")
     type_, serial = named[0]
+    why = f"there is no {title(facts, type_)} {serial}"
     if command.kind in TO_NEW_CALLS:
-        return _unknown_number(facts, command, f"there is no {what} {serial}")
-    return _rejected(facts, lookups, command, f"there is no {title(facts, type_)} {serial}")
+        return _unknown_number(facts, command, why)
+    return _rejected(facts, lookups, command, why)
 
 
 def _unknown_number(facts: Facts, command: Command, why: str) -> Decision | Target:

@@ -2,7 +2,8 @@
 
 The same steps as for a mail (decision 0003): a redelivery finds the Change in `pending` and carries it out, or finds
 the firing and emits its events. The id of the firing is derived from record, service level, target and event, so an
-event happens once for each, however often the schedule says so.
+event happens once for each, however often the schedule says so. A rule that decides an approval when its time has
+passed moves the record above on, as every verdict does (VF-18).
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
+from services.record_writer.approval_flow import advance, forget
 from services.record_writer.carry_out import Cause, Stores, carry_out
+from services.record_writer.decide.approvals import ASKED
 from services.record_writer.decide.business_rules import Occasion
 from services.record_writer.decide.consequences import settled
 from services.record_writer.decide.outgoing import outgoing_about
@@ -23,6 +26,7 @@ from shared.contracts.events import ServiceTargetReached
 from shared.runtime.crash_points import crash_point
 from shared.runtime.outcome import Emit, Outcome
 from shared.store.firings import Firings, firing_id
+from shared.store.outbox import SendingSide
 from shared.store.record import Record, pending_change
 
 MAX_RACES: Final = 50
@@ -35,6 +39,7 @@ def commit_target(
     id_ = firing_id(event)
     if fired := firings.get(id_):
         stores.records.forget(event.record_id, id_)
+        forget(event.record_id, Cause("", "", now, SendingSide(), id_), stores)
         return Emit(fired.events, note="happened before")
     for _ in range(MAX_RACES):
         record = stores.records.get(event.record_id)
@@ -50,7 +55,7 @@ def commit_target(
             stores.barrier()
             crash_point("writer.committed")
         cause = Cause("", record.inbox or "", now, outgoing_about(record, configuration), id_)
-        return _carried_out(change, cause, stores, firings)
+        return _carried_out(change, cause, configuration, stores, firings)
     raise Unavailable(f"the record {event.record_id} is being changed by too many workers at once")
 
 
@@ -65,12 +70,19 @@ def _planned(
     return settled(change, record, occasion) if change else None
 
 
-def _carried_out(change: Change, cause: Cause, stores: Stores, firings: Firings) -> Outcome:
-    """Carry the change out, keep the firing with its events, and remove the pending entry."""
+def _carried_out(
+    change: Change, cause: Cause, configuration: Configuration, stores: Stores, firings: Firings
+) -> Outcome:
+    """Carry the change out, keep the firing with its events, and remove the pending entries."""
     events = carry_out(change, cause, stores)
     stores.barrier()
+    if change.type in ASKED:
+        lookups = StoreLookups(stores, configuration.settings.plus_addressing)
+        events += advance(change.record_id, cause, configuration, lookups, stores)
+        stores.barrier()
     firings.keep(cause.key, change.why[0], cause.at, events)
     stores.barrier()
     crash_point("writer.outcome")
     stores.records.forget(change.record_id, cause.key)
+    forget(change.record_id, cause, stores)
     return Emit(tuple(events), note=f"{change.number}: {change.why[0]}")

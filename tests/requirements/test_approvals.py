@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -16,11 +17,14 @@ from services.operator.manual_edits import NewRecord
 from services.record_writer import approval_flow, carry_out, commit
 from services.record_writer.stage import Writer
 from services.record_writer.stage import build as build_writer
+from services.schedule.source import ScheduleSource
 from shared.config.model import ApprovalRule, CommandPolicy
 from shared.config.reading import load_bytes
+from shared.contracts.errors import Unavailable
 from shared.contracts.events import SenderMatched
 from shared.runtime.outcome import Emit
 from shared.store.documents import Document
+from shared.store.firings import Firings
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.requirements.test_commands import BOB, JANE, PAT, PEOPLE, TOM, command, create
@@ -56,6 +60,39 @@ def above(desk: Desk) -> tuple[str, str | None]:
     """Status of the change, and the outcome that it has."""
     record = desk.record("change")
     return record["status"], record.get("approval")
+
+
+EXPIRY: Final = b"""
+people: [{id: bob, name: Bob, addresses: [bob@example.com]}]
+approvals: [{name: changes, on: change, approved: Approved, rejected: Closed}]
+slas: [{name: decide, on: approval, resolve: 3d}]
+business_rules: [{name: expire, on: sla.breached, when: {"@Sla": decide}, set: {Status: Rejected}}]
+"""
+
+
+@pytest.mark.req("VF-18", "TI-33", "TI-35", "PR-15")
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_rule_ends_an_approval_that_nobody_decides(desk: Desk, monkeypatch: pytest.MonkeyPatch, fails: bool) -> None:
+    desk.configure(load_bytes(EXPIRY))
+    ask(desk, "bob")
+    if fails:
+        kept, tries = Firings.keep, list[str]()
+
+        def keep(firings: Firings, id_: str, *args: Any) -> None:
+            tries.append(id_)
+            if len(tries) == 1:
+                raise Unavailable("the store is unavailable")
+            kept(firings, id_, *args)
+
+        monkeypatch.setattr(Firings, "keep", keep)
+    desk.clock.advance(timedelta(days=3, minutes=1))
+    for _ in range(2):
+        ScheduleSource(desk.app).once()
+        desk.work()
+    assert above(desk) == ("Closed", "rejected")
+    change = desk.record("change")
+    texts = [each["text"] for each in desk.activities(change) if each["kind"] == "note"]
+    assert (texts, change["pending"]) == (["The approvals below (APR1) have the outcome: rejected"], [])
 
 
 CASES: Final[dict[str, tuple[str, tuple[str, ...], tuple[str, str | None]]]] = {

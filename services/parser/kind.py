@@ -96,9 +96,12 @@ def _begins(pattern: re.Pattern[str], subject: str) -> bool:
 
 
 def _reads_automatic(text: str, *, answers: bool) -> bool:
-    """Whether a text begins as an automatic answer does; a word of absence counts in an answer to a mail only."""
+    """Whether a text begins as an automatic answer does; in an answer to a mail a word of absence counts too.
+
+    Who greets, and answers nothing, writes about such a text.
+    """
     opening = " ".join(text[:600].split()).lower()
-    if phrases.AUTOMATIC_TEXT.search(opening[:200]) and not phrases.GREETING.match(opening):
+    if phrases.AUTOMATIC_TEXT.search(opening[:200]) and (answers or not phrases.GREETING.match(opening)):
         return True
     return answers and bool(phrases.ABSENCE_TEXT.search(opening[:300]))
 

@@ -321,6 +321,8 @@ def test_the_subject_of_an_absence_needs_a_header_of_a_machine(subject: str) -> 
         ("", "Diese Nachricht wurde automatisch erzeugt. Danke.", "auto-reply"),
         ("In-Reply-To: <1@example.com>\n", "I will be out of the office until Monday.", "auto-reply"),
         ("In-Reply-To: <1@example.com>\n", "Ich bin bis Montag nicht im Büro.", "auto-reply"),
+        ("In-Reply-To: <1@example.com>\n", "Hello, this is an automatic reply. I am back on Monday.", "auto-reply"),
+        ("In-Reply-To: <1@example.com>\n", "您好，这是自动回复。", "auto-reply"),
         ("", "I will be out of the office next week. Please set up the note.", "message"),
         ("", "Hello, our text says: this is an automated response. Please change it.", "message"),
     ],

@@ -285,12 +285,28 @@ _WITH_HIGH_BIT = bytes(value | 0x80 if 0x20 < value < 0x7F else value for value 
 
 def _nearest(data: bytes, codec: str, defects: Defects) -> str:
     """Replace a few invalid bytes; if most are invalid, decode by another charset."""
+    if codec == "utf-8" and (paired := _from_cesu(data, defects)) is not None:
+        return paired
     text = data.decode(codec, "replace")
     bad = text.count("\ufffd")
     good = sum(1 for char in text[:_SAMPLE] if char > "\x7f" and char != "\ufffd")
     if bad * 2 <= good or (codec in _MAKES_SURROGATES and bad < len(text) // 4):
         return scalar(text)
     return guess(data, defects=defects)
+
+
+def _from_cesu(data: bytes, defects: Defects) -> str | None:
+    """The text of CESU-8, which has each half of a character pair in UTF-8, as Java and Oracle write it; else None."""
+    if b"\xed" not in data:
+        return None
+    try:
+        halves = data.decode("utf-8", "surrogatepass")
+    except UnicodeError:
+        return None
+    text = halves.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if text.count("\ufffd") > halves.count("\ufffd"):
+        defects.add("lone-surrogate")
+    return text
 
 
 def _as_utf8(data: bytes) -> str | None:

@@ -134,3 +134,13 @@ def test_a_charset_is_told_from_the_bytes_of_a_bounded_number_of_texts() -> None
     assert (texts[-2], texts[-1]) == ("café", "caf\ufffd")
     assert "charset-guesses-capped" in noted
     assert charset.decode("café".encode(), "x-invented", noted) == "café"
+
+
+def test_pairs_of_surrogates_in_utf_8_are_one_character() -> None:
+    cesu = "\U0001f600".encode("utf-16-be")
+    halves = "".join(chr(int.from_bytes(cesu[n : n + 2], "big")) for n in (0, 2)).encode("utf-8", "surrogatepass")
+    for before in ("", "Grüße "):
+        assert charset.decode(before.encode() + halves, "utf-8", Defects()) == f"{before}\U0001f600"
+    defects = Defects()
+    assert charset.decode(b"Hello world " + halves[:3], "utf-8", defects) == "Hello world \ufffd"
+    assert "lone-surrogate" in defects

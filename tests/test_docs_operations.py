@@ -6,9 +6,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 from typing import Final
 
+import click
+
+from services.cli.main import cli
 from services.figures.declarations import FIGURES
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "operations.md"
@@ -34,6 +38,28 @@ def test_the_table_of_metrics_is_that_of_the_declarations() -> None:
     page = PAGE.read_text("utf-8")
     assert BEGIN in page
     assert written(page) == page, "write it with: python -m tests.test_docs_operations"
+
+
+def usage_error(words: str) -> str | None:
+    """Why the program does not understand a command line; None when it does. Nothing is run."""
+    command: click.Command = cli
+    rest, name = shlex.split(words), "postroom"
+    try:
+        while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
+            name, found, rest = command.resolve_command(click.Context(command), rest)
+            command = found or command
+        command.make_context(name or "", rest)
+    except click.UsageError as error:
+        return None if "does not exist" in error.format_message() else error.format_message()
+    return None
+
+
+def test_each_command_that_helps_against_an_alert_is_complete() -> None:
+    """Who is woken by an alert copies it; elsewhere the pages name commands without what they act on."""
+    alerts = PAGE.read_text().partition("\n## Alerts\n")[2].partition("\n## ")[0]
+    commands = re.findall(r"`postroom ([^`…]+)`", alerts)
+    assert len(commands) > 10
+    assert {each: why for each in commands if (why := usage_error(each))} == {}
 
 
 if __name__ == "__main__":

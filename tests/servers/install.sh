@@ -18,7 +18,7 @@ install_servers() {
     [ -x /usr/sbin/postfix ] || missing="$missing postfix"
     [ -x /usr/lib/cyrus/bin/master ] && [ -x /usr/sbin/saslpasswd2 ] ||
         missing="$missing cyrus-common sasl2-bin libsasl2-modules"
-    command -v chromium >/dev/null || missing="$missing chromium"
+    command -v chromium-headless-shell >/dev/null || missing="$missing chromium-headless-shell"
     install_packages $missing
     # the packages themselves and Dovecot's exclude each other; Cyrus adds one program to cyrus-common
     [ -x "$cyrus_beside/usr/lib/cyrus/bin/imapd" ] || unpack "$cyrus_beside" cyrus-imapd

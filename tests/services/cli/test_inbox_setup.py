@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,17 +14,16 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import requests
-from playwright.sync_api import Browser, sync_playwright
 
 from services.cli import inbox_setup
 from shared.config.reading import load_bytes
 from shared.mail_network import discovery
 from shared.mail_network import microsoft as microsoft_logins
+from tests.servers.browser import chromium
 from tests.servers.dns import DnsServer
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.google import GoogleStub
 from tests.servers.microsoft import CLIENT, OTHER, SECRET, SUPPORT, TENANT, MicrosoftStub, error
-from tests.servers.presence import missing
 from tests.servers.smtp import SmtpServer
 from tests.servers.tls import Authority, Certificate
 from tests.services.cli.conftest import Ran, Run
@@ -110,20 +107,6 @@ def test_a_person_signs_in_with_a_code_where_no_application_may_have_rights(
     assert f"file:{file}" in result.out
     assert "ok       sending" in result.out
     assert "refresh-1" not in result.out + result.err
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The browser of the system, without a window."""
-    found = shutil.which("chromium")
-    if found is None:
-        missing("chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        try:
-            yield browser
-        finally:
-            browser.close()
 
 
 Signing = Callable[..., Ran]

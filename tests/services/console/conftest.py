@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from argon2 import PasswordHasher
@@ -17,6 +17,10 @@ from services.console.options import Options
 from services.console.screens import sign_in
 from services.operator import access
 from tests.desk import Desk
+from tests.servers import browser
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # it prefers a successor of httpx
@@ -86,13 +90,7 @@ def served(desk: Desk) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    """Debian's Chromium without a screen. While it is there, no test of the same process can run an event loop."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("chromium is not installed")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+def chromium() -> Iterator[Browser]:
+    """A browser. While it is there, no test of the same process can run an event loop."""
+    with browser.chromium() as started:
+        yield started

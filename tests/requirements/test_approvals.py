@@ -95,6 +95,28 @@ def test_a_rule_ends_an_approval_that_nobody_decides(desk: Desk, monkeypatch: py
     assert (texts, change["pending"]) == (["The approvals below (APR1) have the outcome: rejected"], [])
 
 
+@pytest.mark.req("VF-18")
+@pytest.mark.parametrize("kind", ["approval", "task"])
+def test_an_approval_that_an_operator_opens_is_decided_again(desk: Desk, kind: str) -> None:
+    configure(desk)
+    ask(desk, "bob", type_=kind)
+    ask(desk, "jane")
+    number = desk.records(kind)[0]["number"]
+    command(desk, f"[REJECT#{number}]" if kind == "task" else f"[APPROVE#{number}]", BOB)
+    before = above(desk)
+    type_ = desk.app.directory.current().type_named(kind)
+    assert type_ is not None
+    manual_edits.change(desk.app, type_, desk.records(kind)[0]["_id"], [("Status", type_.statuses.open[0])])
+    mail = command(desk, f"[APPROVE#{number}]", BOB)
+    assert (mail["outcome"], desk.outbox()[-1]["subject"]) == (
+        "commanded",
+        f"Task {number} has been successfully approved",
+    )
+    assert above(desk) == before
+    command(desk, f"[APPROVE#{desk.records('approval')[-1]['number']}]", JANE)
+    assert above(desk) == (("Closed", "rejected") if kind == "task" else ("Approved", "approved"))
+
+
 CASES: Final[dict[str, tuple[str, tuple[str, ...], tuple[str, str | None]]]] = {
     "all of two": ("all_of", ("approve", "approve"), ("Approved", "approved")),
     "one of all": ("all_of", ("approve", ""), ("Logged", None)),

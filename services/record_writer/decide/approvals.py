@@ -92,12 +92,16 @@ class Round:
 
 
 def round_below(parent: Record | None, configuration: Configuration, lookups: Lookups) -> Round | None:
-    """The approvals below a record; None when the desk has no rule for its type. Closed tasks are done, not decided."""
+    """The approvals below a record; None when the desk has no rule for its type.
+
+    Closed tasks are done, not decided. A verdict counts while its record is closed: whoever opens it wants another one.
+    """
     rule = configuration.approval_rule(parent.type) if parent else None
     if parent is None or rule is None:
         return None
     ids = [each.from_id for each in lookups.links(parent.id) if (each.to_id, each.relationship) == (parent.id, PARENT)]
-    below = [record for id_ in ids if (record := lookups.record(id_)) and is_approval(record) and not record.deleted]
+    found = [record for id_ in ids if (record := lookups.record(id_)) and is_approval(record) and not record.deleted]
+    below = [each if _is_closed(each, configuration) else replace(each, verdict=None) for each in found]
     counted = (each for each in below if verdict_of(each) or not _is_closed(each, configuration))
     return Round(rule, tuple(sorted(counted, key=lambda each: (str(each.created_at), each.type, each.serial))))
 

@@ -125,6 +125,8 @@ class _Walk:
     def _is_answered_mail(self, number: int) -> bool:
         """Whether the answered mail begins in this line with header fields in a language that no table has."""
         block = headerblock.with_unknown_names(self.lines, number)
+        if block is None and self.answered.is_by(self.lines[number]):
+            block = headerblock.without_names(self.lines, number, words.bare_subject(self.answered.subject))
         return block is not None and self.answered.is_surely_headed(block)
 
     def _is_end_at_old_mail(self, start: int, number: int) -> bool:

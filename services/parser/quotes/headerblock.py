@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from services.parser.quotes.words import HEADER_KEYS
+from services.parser.quotes.words import HEADER_KEYS, bare_subject
 from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 
@@ -18,6 +18,7 @@ MAX_LINES: Final = 24
 FEWEST_FIELDS, MOST_FIELDS = 3, 8
 """Fields of a block whose names no table has."""
 _FIELD: Final = lazy_compile(r"[\s*_|>\u200e\u200f]{0,16}([^\W\d_][^:\uff1a<>@\n]{0,24}?)[\s*_\xa0]{0,6}[:\uff1a]")
+_TIME: Final = lazy_compile(r"\d{1,4}[./-]\d{1,2}[./-]\d{2,4},?\s{1,3}\d{1,2}[:.]\d{2}(?:[:.]\d{2})?(?:\s?[AaPp][Mm])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,20 @@ def with_unknown_names(lines: list[str], start: int) -> Block | None:
     if not FEWEST_FIELDS <= end - start <= MOST_FIELDS:
         return None
     return Block(start, end, value_at(lines, start), value_at(lines, end - 1))
+
+
+def without_names(lines: list[str], start: int, subject: str) -> Block | None:
+    """The block that begins at `start` with the sender alone in a line and a time in the next, as Notes writes it.
+
+    The bare `subject` has to stand in one of the lines below, alone or in the last column of a table.
+    """
+    rest = [n for n in range(start + 1, min(len(lines), start + MAX_LINES)) if lines[n].strip()]
+    if not rest or "@" not in lines[start] or not _TIME.fullmatch(lines[rest[0]].strip()):
+        return None
+    for number in rest[1:]:
+        if subject and bare_subject(value := lines[number].rpartition("|")[2]) == subject:
+            return Block(start, number + 1, lines[start], value)
+    return None
 
 
 def value_at(lines: list[str], number: int) -> str:

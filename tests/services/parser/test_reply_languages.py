@@ -120,6 +120,23 @@ def test_a_header_block_in_a_language_of_no_table_is_known_by_its_sender_and_sub
     assert OLD in new(DESK, "a list of the sender's own")
 
 
+NOTES = [
+    "Help Desk <desk@example.com>\n03.02.2020 10:00\n\nAn\nann@example.org\nKopie\n\nThema\nPrinter",
+    "Help Desk <desk@example.com>\n\n03.02.2020 10:00:25\n\nAn | ann@example.org\nKopie |\nThema | Re: Printer",
+    '"Help Desk" <desk@example.com>\n02/03/2020 10:00 AM\n\nTo\nAnn\ncc\n\nSubject\nPrinter',
+]
+
+
+@pytest.mark.req("VF-12")
+@pytest.mark.req("PR-19")
+@pytest.mark.parametrize("block", NOTES)
+def test_a_header_block_of_notes_is_known_by_sender_time_and_subject(block: str) -> None:
+    text = f"{NEW}\n\n{block}\n\n{OLD}\n"
+    assert reply.read(text, None, ANSWERED, is_reply=True).new_text == NEW
+    assert OLD in reply.read(text.replace("Printer", "Toner"), None, ANSWERED, is_reply=True).new_text
+    assert OLD in reply.read(text.replace("03", "3rd"), None, ANSWERED, is_reply=True).new_text
+
+
 @pytest.mark.req("PR-19")
 def test_a_mark_of_outlook_announces_a_mail_whose_header_no_table_has() -> None:
     text = f"{NEW}\n\nKutoka: Bob\nMada: Printer\n\n{OLD}\n"

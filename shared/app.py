@@ -51,6 +51,8 @@ if TYPE_CHECKING:
     from shared.store.outbox import Outbox
 
 DEFAULT_DATA = Path("postroom-data")
+NO = frozenset({"", "0", "no", "false", "off"})
+"""Values of a variable of the environment, in small letters, that switch off what it names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ class Location:
             data or Path(environ.get("POSTROOM_DATA") or DEFAULT_DATA),
             environ.get("POSTROOM_BROKER_URL") or None,
             environ.get("POSTROOM_STORE_URL") or None,
-            environ.get("POSTROOM_VERIFY_TOPOLOGY", "") not in {"", "0", "no", "false"},
+            environ.get("POSTROOM_VERIFY_TOPOLOGY", "").lower() not in NO,
             environ.get("POSTROOM_MANAGEMENT_URL") or None,
             environ.get("POSTROOM_CA_FILE") or None,
         )

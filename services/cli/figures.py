@@ -21,6 +21,7 @@ METRICS_PORT: Final = click.option(
     "--metrics-port",
     type=click.IntRange(0, 65535),
     envvar="POSTROOM_METRICS_PORT",
+    show_envvar=True,
     metavar="N",
     help="Serve /metrics, /livez and /readyz on this port of POSTROOM_METRICS_HOST.",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import field
@@ -9,6 +10,7 @@ from typing import Final, Self
 
 from services.console.guards import LOCAL_HOSTS
 from services.console.oidc import OidcOptions
+from shared.app import NO
 from shared.contracts.errors import Misconfigured
 from shared.lazy_dataclass import dataclass
 
@@ -39,14 +41,14 @@ class Options:
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> Self:
         """POSTROOM_CONSOLE_HOST, _PORT, _ALLOWED_HOSTS, _HTTPS, _TRUSTED_PROXIES, _USER_HEADER and _METRICS_TOKEN.
 
-        And those of `OidcOptions`. Raises `Misconfigured` for a port that is not a number.
+        And those of `OidcOptions`. Raises `Misconfigured` for an invalid port or network.
         """
         return cls(
             environ.get("POSTROOM_CONSOLE_HOST") or HOST,
             _port(environ.get("POSTROOM_CONSOLE_PORT", "")),
             frozenset(_listed(environ.get("POSTROOM_CONSOLE_ALLOWED_HOSTS", "").lower())),
-            environ.get("POSTROOM_CONSOLE_HTTPS", "") not in {"", "0", "no", "false"},
-            _listed(environ.get("POSTROOM_CONSOLE_TRUSTED_PROXIES", "")),
+            environ.get("POSTROOM_CONSOLE_HTTPS", "").lower() not in NO,
+            _networks(environ.get("POSTROOM_CONSOLE_TRUSTED_PROXIES", "")),
             environ.get("POSTROOM_CONSOLE_USER_HEADER", "").lower(),
             environ.get("POSTROOM_CONSOLE_METRICS_TOKEN", "").strip(),
             OidcOptions.from_environment(environ),
@@ -74,6 +76,17 @@ def _port(text: str) -> int:
     if not (text.isascii() and text.isdecimal() and int(text) <= MAX_PORT):
         raise Misconfigured(f"POSTROOM_CONSOLE_PORT is {text!r}; write a number from 0 to {MAX_PORT}")
     return int(text)
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    networks = _listed(text)
+    for each in networks:
+        try:
+            ipaddress.ip_network(each, strict=False)
+        except ValueError:
+            what = "write addresses or networks, such as 192.0.2.1 or 10.0.0.0/8"
+            raise Misconfigured(f"POSTROOM_CONSOLE_TRUSTED_PROXIES has {each!r}; {what}") from None
+    return networks
 
 
 def _listed(text: str) -> tuple[str, ...]:

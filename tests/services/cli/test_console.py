@@ -13,6 +13,7 @@ from services.cli import console, up
 from services.cli.figures import Observed
 from services.console.options import Options
 from tests.desk import Desk
+from tests.services.cli.conftest import Run
 
 WEB = ("starlette", "uvicorn", "jinja2", "argon2", "multipart")
 
@@ -48,3 +49,25 @@ def test_a_port_that_is_no_port_is_an_error(port: str) -> None:
 
     with pytest.raises(Misconfigured, match="POSTROOM_CONSOLE_PORT"):
         Options.from_environment({"POSTROOM_CONSOLE_PORT": port})
+
+
+@pytest.mark.parametrize("networks", ["proxy", "10.0.0.0/8, proxy.example", "10.0.0.0/99"])
+def test_a_proxy_that_is_no_network_is_an_error_at_the_start(networks: str) -> None:
+    """Each request would end in an error otherwise."""
+    from shared.contracts.errors import Misconfigured
+
+    with pytest.raises(Misconfigured, match=r"POSTROOM_CONSOLE_TRUSTED_PROXIES has .*; write addresses or networks"):
+        Options.from_environment({"POSTROOM_CONSOLE_TRUSTED_PROXIES": networks})
+
+
+@pytest.mark.parametrize(
+    ("written", "secure"), [("1", True), ("yes", True), ("0", False), ("off", False), ("No", False)]
+)
+def test_https_is_switched_off_by_the_usual_words(written: str, secure: bool) -> None:
+    assert Options.from_environment({"POSTROOM_CONSOLE_HTTPS": written}).secure is secure
+
+
+def test_a_port_of_metrics_that_is_none_names_its_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POSTROOM_METRICS_PORT", "http")
+    done = run("up", "--once")
+    assert (done.code, "POSTROOM_METRICS_PORT" in done.err) == (2, True)

@@ -84,8 +84,18 @@ def examine(location: Location) -> tuple[Finding, ...]:
 
 def findings(app: App, *, without: Collection[str] = ()) -> tuple[Finding, ...]:
     """Every finding of every check, in the order of `CHECKS`, but `without` some."""
-    checks = [each for each in CHECKS if each[0] not in without]
-    return tuple(each for name, check in checks for each in _guarded(name, check, app))
+    found: list[Finding] = []
+    for name, check in CHECKS:
+        if name not in without:
+            found += [_unless_known(each, found) for each in _guarded(name, check, app)]
+    return tuple(found)
+
+
+def _unless_known(finding: Finding, before: Collection[Finding]) -> Finding:
+    """The finding; a note that the check was not made, when its dependency is a problem of a check before it."""
+    if any((each.status, each.what) == ("problem", finding.what) for each in before):
+        return Finding(finding.check, "note", f"not checked: {finding.what}")
+    return finding
 
 
 def _guarded(name: str, check: Callable[[App], Iterator[Finding]], app: App) -> Iterator[Finding]:

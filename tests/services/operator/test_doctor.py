@@ -88,6 +88,8 @@ def test_a_check_whose_dependency_fails_is_a_problem_and_the_others_go_on(
     monkeypatch.setattr(desk.app.broker, "depths", depths)
     found = findings(desk.app)
     assert Finding("broker", "problem", "the broker does not answer") in found
+    assert Finding("conservation", "note", "not checked: the broker does not answer") in found
+    assert [each.check for each in found if each.status == "problem"] == ["broker"]
     assert found[0].check == "store"
     assert found[-1].check == "conservation"
 

@@ -229,6 +229,20 @@ def test_a_person_with_several_requests_within_the_hour_gets_an_acknowledgement_
     assert len(desk.outbox()) == 5
 
 
+@pytest.mark.req("VF-20")
+def test_updates_of_several_records_by_number_alone_are_all_confirmed(desks: dict[str, Desk]) -> None:
+    desk = desks[A]
+    desk.configure(
+        a_configuration(*desk.app.directory.current().inboxes, a_person("nora", addresses=("nora@x.example",)))
+    )
+    for subject in ("Printer", "Screen", "Mouse", "Keyboard"):
+        desk.receive(a_mail(sender="nora@x.example", to=A, subject=subject))
+    before = len(desk.outbox())
+    for record in desk.records():
+        desk.receive(a_mail("more\n", sender="nora@x.example", to=A, subject=f"[Call - {record['number']}]"))
+    assert len(desk.outbox()) == before + 4
+
+
 @pytest.mark.req("VF-13", "PR-01", "PR-02")
 def test_whoever_answers_about_a_closed_record_hears_of_it_once_more(desks: dict[str, Desk]) -> None:
     desk = desks[A]

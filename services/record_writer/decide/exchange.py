@@ -61,8 +61,7 @@ def repeated_request(facts: Facts, lookups: Lookups) -> str | None:
 
 def _conversation(facts: Facts, sent: Sequence[OutboxMail]) -> list[OutboxMail]:
     """Our mails that this one answers, and those about the same records; none when it answers none of ours."""
-    subject = bare(facts.mail.subject)
-    alike = [each for each in sent if _is_about(bare(each.subject), subject)]
+    alike = [each for each in sent if _is_about(each.subject, facts.mail.subject)]
     references = frozenset(references_of(facts))
     answers = bool(references) or is_prefixed(facts.mail.subject) or bool(_LABEL.match(facts.mail.subject))
     cited = [each for each in sent if each.message_key in references] + (alike if answers else [])
@@ -71,8 +70,16 @@ def _conversation(facts: Facts, sent: Sequence[OutboxMail]) -> list[OutboxMail]:
     return [each for each in sent if each.id in ids or each.record_id in records]
 
 
-def _is_about(ours: str, theirs: str) -> bool:
+def _is_about(our_subject: str, their_subject: str) -> bool:
+    """Whether the subjects are alike. Those that are nothing but labels are, when they share one: `[Call - 1]`."""
+    ours, theirs = bare(our_subject), bare(their_subject)
+    if not theirs and (labels := _labels(their_subject)):
+        return not ours and not labels.isdisjoint(_labels(our_subject))
     return ours == theirs or (len(ours) >= MIN_SUBJECT and ours in theirs)
+
+
+def _labels(subject: str) -> frozenset[str]:
+    return frozenset("".join(each.split()).casefold() for each in _LABEL.findall(subject[:1000]))
 
 
 def bare(subject: str) -> str:

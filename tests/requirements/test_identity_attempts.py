@@ -5,7 +5,9 @@ After each attempt the victim answers her own mail; the answer has to reach her 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from shared.config.model import BUILT_IN_FIELDS, CommandPolicy, RecordType, SenderPolicy, Settings, Template
 from shared.config.reading import load_bytes
 from tests.builders import a_configuration, a_person, an_analyst, an_inbox
-from tests.desk import Desk
+from tests.desk import Desk, a_copy
 from tests.fields import texts
 from tests.harness.real import FOLDER
 
@@ -195,9 +197,10 @@ ATTEMPTS: Final[Mapping[str, Attempt]] = {
 }
 
 
-@pytest.fixture
-def attacked(desk: Desk) -> Desk:
-    """A desk with one record of the victim's, which the analyst Alice owns, and one mail of ours about it."""
+@pytest.fixture(scope="module")
+def attacked_data(tmp_path_factory: pytest.TempPathFactory, first_data: Path) -> tuple[Path, datetime]:
+    """The data folder of a desk with one record of the victim's, which the analyst Alice owns; and the time on it."""
+    desk = a_copy(first_data, tmp_path_factory.mktemp("attacked") / "data")
     commands = CommandPolicy(trust="authenticated")
     inboxes = (
         an_inbox(
@@ -225,7 +228,18 @@ def attacked(desk: Desk) -> Desk:
     first = raw(VICTIM, subject="SECRET", text="first", headers=f"Message-ID: {FIRST_ID}\n")
     desk.receive(first, inbox="support", source_id="victims")
     desk.receive(raw(VICTIM, text="second"), inbox="support")
-    return desk
+    desk.close()
+    return desk.app.location.data, desk.clock.at
+
+
+@pytest.fixture
+def attacked(attacked_data: tuple[Path, datetime], tmp_path: Path) -> Iterator[Desk]:
+    """A copy of it."""
+    prepared, at = attacked_data
+    desk = a_copy(prepared, tmp_path / "data")
+    desk.clock.at = at
+    yield desk
+    desk.close()
 
 
 def test_there_are_sixty_attempts_and_more() -> None:

@@ -19,7 +19,7 @@ from shared.store.firings import Firings
 from shared.store.mails import Mails
 from shared.store.outbox import Outbox
 from shared.store.people import People
-from shared.store.records import Records
+from shared.store.records import RECORDS, Records
 
 Put = Callable[[Any, str, Any], None]
 """(owner, name, value): gives the owner another value under this name."""
@@ -156,12 +156,16 @@ def losers_not_looked_at(put: Put) -> None:
 
 
 def error_takes_others_along(put: Put) -> None:
-    """A handler that fails drops what was to be written for those before it."""
+    """A handler that fails drops what was to be written for those before it.
+
+    Each that has a record before it counts as failed. Its own work is done, so that only the others' is missed.
+    """
 
     def has_run(self: BufferedBatch, place: int, job: Any, results: dict[int, Any]) -> bool:
+        others = any(write.collection == RECORDS for phase in self._phases for _, write in phase)
         done = original(self, place, job, results)
-        if isinstance(results.get(place), Exception):
-            self._phases[:] = [[]]
+        if done and others:
+            self._phases[:] = [[each for each in phase if each[0] == place] for phase in self._phases]
         return done
 
     original = BufferedBatch._has_run

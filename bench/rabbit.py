@@ -94,7 +94,7 @@ def measure(
     if store_url is not None:
         store_url = urlsplit(store_url)._replace(path=f"/{vhost}_{uuid.uuid4().hex[:8]}").geturl()
         env["POSTROOM_STORE_URL"] = store_url
-    run(*POSTROOM, "records", "list", env=env)  # the store and the queues are there before the clock starts
+    run(*POSTROOM, "queues", env=env)  # the store and the queues are there before the clock starts
     rows, broker = corpus.manifest(load), RabbitBroker(server.url(vhost), QUEUES)
     store = EmbeddedDocuments(data) if store_url is None else MongoDocuments(store_url)
     store.ensure(INDEXES)

@@ -70,7 +70,7 @@ def deployed(environment: dict[str, str], logs: Path) -> Iterator[Cluster]:
     """Configured, with every worker of docker-compose.yml, the parser twice; whatever is left is killed."""
     logs.mkdir()
     cluster = Cluster(environment, logs)
-    cluster.postroom("records", "list")  # as `configure` does: makes indexes, queues and the first configuration
+    cluster.postroom("queues")  # as `configure` does: makes indexes, queues and the first configuration
     cluster.environment["POSTROOM_VERIFY_TOPOLOGY"] = "1"
     try:
         for stage in (*SOURCES, *STAGES, "parser"):

@@ -181,14 +181,14 @@ def unreadable_reason(error: BoundExceeded) -> str:
 def _decided(prepared: PreparedMail, envelope: Envelope, stores: ParserStores) -> tuple[StoredMail, Outcome]:
     """Return the mail to be stored, and the outcome."""
     received, sha256, reading = prepared.received, prepared.sha256, prepared.reading
-    if isinstance(reading, BoundExceeded):
-        seen = {"from_": head_of(received.raw, sha256).from_, "subject": unreadable_subject(reading)}
-        unreadable = _stored(received, envelope, sha256, seen)
-        return unreadable, Fail(unreadable_reason(reading), envelope.mail_id)
     if not isinstance(reading, Reading):
         head = head_of(received.raw, sha256)
-        unread = _stored(received, envelope, sha256, {"from_": head.from_, "subject": head.subject})
-        return unread, Fail(f"there is no inbox {envelope.inbox!r}", envelope.mail_id)
+        if isinstance(reading, BoundExceeded):
+            subject, why = unreadable_subject(reading), unreadable_reason(reading)
+        else:
+            subject, why = head.subject, f"there is no inbox {envelope.inbox!r}"
+        unread = _stored(received, envelope, sha256, {"from_": head.from_, "subject": subject})
+        return unread, Fail(why, envelope.mail_id)
     for content_sha256, content in reading.contents.items():
         stores.documents.put_blob(content, content_sha256)
     html = stores.documents.put_blob(reading.mail.html.encode()) if reading.mail.html else None

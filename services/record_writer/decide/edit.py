@@ -84,9 +84,13 @@ def objection_to_creation(facts: Facts, lookups: Lookups, type_: RecordType) -> 
 
 def _objection_to_person(facts: Facts, lookups: Lookups, given: Mapping[str, Any]) -> str | None:
     email = str(given.get("Email") or "").strip()
-    if "@" not in email or address_key(email) is None:
+    if not _is_address(email):
         return "a person needs a line with an address, such as Email: jane@example.com"
     return _taken(facts, lookups, email)
+
+
+def _is_address(email: str) -> bool:
+    return "@" in email and address_key(email) is not None
 
 
 def _taken(facts: Facts, lookups: Lookups, email: str, person_id: str | None = None) -> str | None:
@@ -173,7 +177,7 @@ def _with_fields(facts: Facts, lookups: Lookups, part: Part) -> Change:
 
 
 def _check_email(facts: Facts, lookups: Lookups, record: Record, email: str) -> None:
-    if "@" not in email or address_key(email) is None:
+    if not _is_address(email):
         raise BadValue(f"the field Email takes an address, not {email!r}")
     if why := _taken(facts, lookups, email, record.person):
         raise BadValue(why)

@@ -17,6 +17,7 @@ import amqp
 import kombu
 import pika
 from pika import exceptions as pika_errors
+from pika.adapters.utils.connection_workflow import AMQPConnectorStackTimeout
 
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.lazy_dataclass import dataclass
@@ -169,12 +170,14 @@ class Endpoint:
             return Unavailable(f"the host name of RabbitMQ at {place} cannot be resolved")
         if isinstance(cause, ConnectionRefusedError):
             return Unavailable(f"nothing listens at {place}: RabbitMQ is not running there")
-        if isinstance(cause, TimeoutError):
+        if isinstance(cause, _TIMEOUTS):
             return Unavailable(f"RabbitMQ at {place} does not answer in time")
         return Unavailable(f"the connection to RabbitMQ at {place} failed: {_short(cause)}")
 
 
 _ACCESS_REFUSED, _NOT_ALLOWED = 403, 530
+_TIMEOUTS = (TimeoutError, AMQPConnectorStackTimeout, pika_errors.ConnectionOpenAborted)
+"""Of kombu's socket; of pika while it connects; of pika while it waits for RabbitMQ to open the connection."""
 _REFUSED_LOGIN = (
     amqp.AccessRefused,
     pika_errors.AuthenticationError,

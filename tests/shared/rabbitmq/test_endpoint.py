@@ -10,6 +10,7 @@ from pathlib import Path
 import amqp
 import pytest
 from pika import exceptions as pika_errors
+from pika.adapters.utils.connection_workflow import AMQPConnectorSocketConnectError, AMQPConnectorStackTimeout
 
 from services.queues import QUEUES
 from shared.app import Location, _broker
@@ -55,6 +56,11 @@ def test_an_endpoint_never_shows_its_password(url: str) -> None:
         (ConnectionRefusedError(111, "refused"), Unavailable, "nothing listens at rabbit:5672"),
         (socket.gaierror(-2, "unknown"), Unavailable, "host name"),
         (TimeoutError("timed out"), Unavailable, "does not answer in time"),
+        (
+            AMQPConnectorSocketConnectError(AMQPConnectorStackTimeout("Timeout while connecting socket")),
+            Unavailable,
+            "does not answer in time",
+        ),
         (
             amqp.AccessRefused("ACCESS_REFUSED - Login was refused using PLAIN"),
             Misconfigured,

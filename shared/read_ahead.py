@@ -8,6 +8,8 @@ from typing import Final, TypeVar, cast
 
 T = TypeVar("T")
 _END: Final = object()
+LOOK_SECONDS: Final = 0.5
+"""A signal that arrives just before its thread begins to wait does not wake it: it is handled after this time."""
 
 
 def one_ahead(items: Iterator[T]) -> Iterator[T]:
@@ -39,7 +41,8 @@ class _Following:
 
     def result(self) -> object:
         """Wait for it; `_END` behind the last one. Raises what making it has raised."""
-        self._thread.join()
+        while self._thread.is_alive():
+            self._thread.join(LOOK_SECONDS)
         if self._error is not None:
             raise self._error
         return self._item

@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Final, NoReturn
 
@@ -28,15 +29,19 @@ def cannot_run(reason: str) -> NoReturn:
 
 
 PATIENCE_SECONDS: Final = 120.0
-"""How long a server may take, on a busy machine, for what is certain to happen: to start, to greet, to stop. A test may
-take more than twice as long."""
+"""How long a test waits, on a busy machine, for what is certain to happen: that a server starts, greets or stops, that
+a thread ends, that an answer comes. A test may take more than twice as long."""
 LOWEST, HIGHEST = 10_000, 30_000
 """Ports for servers: below those that Linux gives to clients (from 32768). There, a client could take a port between
 two starts of its server, or, trying to reach a server that is away, be connected with itself."""
 
 
 def free_port() -> int:
-    """A port of the loopback interface that nobody listens on and no client is given."""
+    """A port of the loopback interface that nobody listens on and no client is given.
+
+    Another process of the same test run is not given it either, and this one not again for long: its server may bind it
+    later, and be away for a while.
+    """
     return free_ports(1)[0]
 
 
@@ -55,13 +60,24 @@ def closed_port() -> Iterator[int]:
 
 
 def _bound(probe: socket.socket) -> int:
-    for port in random.SystemRandom().sample(range(LOWEST, HIGHEST), 200):
+    for port in islice(_OWN_PORTS, HIGHEST - LOWEST):
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
             continue
         return port
-    raise AssertionError("200 ports are taken")
+    raise AssertionError(f"the ports of {_PROCESS} are taken")
+
+
+def own_ports(number: int, count: int) -> Iterator[int]:
+    """The ports of one of `count` processes, again and again; in any order, because another test run may be at work."""
+    size = (HIGHEST - LOWEST) // count
+    first = LOWEST + number * size
+    return cycle(random.SystemRandom().sample(range(first, first + size), size))
+
+
+_PROCESS: Final = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+_OWN_PORTS: Final = own_ports(int(_PROCESS.removeprefix("gw")), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def freeze(pid: int) -> None:

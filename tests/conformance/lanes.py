@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +22,10 @@ BROKERS = ("embedded", *(f"rabbitmq {version}" for version in VERSIONS))
 """The adapters, RabbitMQ's on each version: parameters for tests of what every broker does."""
 TIER_SCALE = 0.04
 """A tier of 5 s is 0.2 s."""
-PATIENCE = 60.0
+PATIENCE = 120.0
+"""Seconds for what is certain to happen: a machine may be busy."""
+PATIENT: Mapping[str, float] = {"confirm_seconds": 60.0, "connect_seconds": 20.0}
+"""RabbitMQ on such a machine."""
 
 
 def open_broker(kind: str, place: str, options: dict[str, Any] | None = None) -> Broker:
@@ -33,7 +36,7 @@ def open_broker(kind: str, place: str, options: dict[str, Any] | None = None) ->
         return EmbeddedBroker(Path(place), QUEUES, tier_scale=TIER_SCALE, **(options or {}))
     from shared.rabbitmq.broker import RabbitBroker
 
-    return RabbitBroker(place, QUEUES, tier_scale=TIER_SCALE, **(options or {}))
+    return RabbitBroker(place, QUEUES, tier_scale=TIER_SCALE, **{**PATIENT, **(options or {})})
 
 
 @dataclass

@@ -33,6 +33,7 @@ from tests.conformance.lanes import (
     take_within,
     url_of,
 )
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.rabbitmq import RabbitNodes
 
 
@@ -476,7 +477,7 @@ def test_in_flight_leaves_the_notifier_out(broker: Broker) -> None:
 
 
 def test_join_waits_for_quiet(broker: Broker) -> None:
-    assert broker.join(5)
+    assert broker.join(PATIENCE_SECONDS)
     broker.publish([a_message()])
     assert not broker.join(0.3)
     consumer = broker.consumer("intake", 1)
@@ -487,4 +488,4 @@ def test_join_waits_for_quiet(broker: Broker) -> None:
     assert not broker.join(0.01)
     consumer.settle(take_one(consumer))
     consumer.flush()
-    assert broker.join(5)
+    assert broker.join(PATIENCE_SECONDS)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from shared.store.documents import Index
+from tests.servers.presence import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +26,7 @@ def at_once(work: Callable[..., Any], *arguments: Any) -> list[Any]:
     gate = Barrier(THREADS)
 
     def run(thread: int) -> Any:
-        gate.wait(30)
+        gate.wait(PATIENCE_SECONDS)
         return work(thread, *arguments)
 
     with ThreadPoolExecutor(THREADS) as pool:

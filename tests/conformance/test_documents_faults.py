@@ -18,6 +18,7 @@ import pytest
 from shared.contracts.errors import Unavailable
 from shared.mongodb.documents import DEADLINE, MongoDocuments
 from shared.store.documents import Index
+from tests.servers.presence import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -99,7 +100,7 @@ def test_a_server_killed_keeps_what_it_acknowledged(own_mongodb: MongoServer, ow
         wait_for(lambda: len(acknowledged) > 200)
         own_mongodb.kill9()
         for each in done:
-            each.result(60)
+            each.result(PATIENCE_SECONDS)
     with pytest.raises(Unavailable):
         own_documents.ping()
     own_mongodb.start()
@@ -117,7 +118,7 @@ def answers(documents: Documents) -> bool:
     return True
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 60) -> None:
+def wait_for(holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "it never came true"

@@ -133,7 +133,9 @@ def open_broker(job: Job, documents: Documents) -> Broker:
         return EmbeddedBroker(file, QUEUES, lease_seconds=job.lease, tier_scale=TIER_SCALE)
     from shared.rabbitmq.broker import RabbitBroker
 
-    return RabbitBroker(job.broker_url, QUEUES, tier_scale=TIER_SCALE, confirm_seconds=10.0, heartbeat=10)
+    return RabbitBroker(
+        job.broker_url, QUEUES, tier_scale=TIER_SCALE, confirm_seconds=60.0, connect_seconds=20.0, heartbeat=10
+    )
 
 
 def run(job: Job) -> None:

@@ -20,6 +20,7 @@ from tests.conformance.lanes import BROKERS, depth, url_of
 from tests.harness.bench import Bench, Scene
 from tests.harness.ledger import Effects
 from tests.harness.mails import Sent, many, mixed
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.rabbitmq import RabbitNode, RabbitNodes
 from tests.system.test_crash_points import FULL, sampled, undisturbed
 from tests.system.test_faults import end, eventually, stopped_at, watching
@@ -138,7 +139,7 @@ def test_garbage_on_every_work_queue_ends_in_the_dead_letters_with_a_reason(
     scene.run()
     with scene.app() as app:
         letters = list(app.documents.find("dead_letters", {}))
-        assert app.broker.join(10)
+        assert app.broker.join(PATIENCE_SECONDS)
     for queue in QUEUES.names:
         kept = [letter for letter in letters if letter["queue"] == ("" if queue == DEAD_LETTER else queue)]
         assert len(kept) == sum(_is_garbage(each, queue) for each in GARBAGE), queue

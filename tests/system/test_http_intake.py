@@ -5,12 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from services.operator.intake_tokens import add_token
 from shared.app import Location
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
+from tests.servers.presence import PATIENCE_SECONDS
 
 MAILS, THREADS, KILLED_AFTER = 240, 8, 60
 SERVER = (sys.executable, "-m", "services.cli.main", "worker", "http-intake", "--listen", "127.0.0.1:0")
@@ -37,7 +37,7 @@ def server(data: Path, **environment: str) -> Iterator[tuple[subprocess.Popen[st
         yield process, int(line.rsplit(":", 1)[1].split("/")[0])
     finally:
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE_SECONDS)
 
 
 def post(connection: http.client.HTTPConnection, token: str, number: int, mail: bytes) -> str:
@@ -54,20 +54,22 @@ def post(connection: http.client.HTTPConnection, token: str, number: int, mail: 
     return str(json.loads(content)["mail_id"])
 
 
-def post_all(port: int, token: str, mails: dict[int, bytes], enough: threading.Event, most: int) -> dict[int, str]:
-    """Post mails over several connections, until the server goes; the ids of those that were answered with 202."""
+def post_all(port: int, token: str, mails: dict[int, bytes], after: Callable[[int], object]) -> dict[int, str]:
+    """Post mails over several connections, until the server goes; the ids of those that were answered with 202.
+
+    `after` is called behind each answer, with the number of answers so far.
+    """
     left, answered = list(mails), dict[int, str]()
 
     def work() -> None:
-        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)) as connection:
             while left:
                 number = left.pop()
                 try:
                     answered[number] = post(connection, token, number, mails[number])
                 except (OSError, http.client.HTTPException):
                     return
-                if len(answered) >= most:
-                    enough.set()
+                after(len(answered))
 
     threads = [threading.Thread(target=work) for _ in range(THREADS)]
     for thread in threads:
@@ -85,19 +87,10 @@ def test_after_kill_9_every_202_is_there_and_nothing_twice(tmp_path: Path) -> No
     token = add_token(desk.app, "support", "olga", rate=1_000_000).secret
     mails = {number: a_mail(subject=f"Order {number}") for number in range(MAILS)}
     with server(data) as (process, port):
-        enough = threading.Event()
-
-        def kill() -> None:
-            assert enough.wait(120)
-            process.send_signal(signal.SIGKILL)
-
-        killer = threading.Thread(target=kill)
-        killer.start()
-        first = post_all(port, token, mails, enough, KILLED_AFTER)
-        killer.join(120)
+        first = post_all(port, token, mails, lambda count: count >= KILLED_AFTER and process.kill())
     assert KILLED_AFTER <= len(first) < MAILS
     with server(data) as (_, port):
-        again = post_all(port, token, mails, threading.Event(), MAILS)
+        again = post_all(port, token, mails, lambda _: None)
     assert len(again) == MAILS
     assert {number: again[number] for number in first} == first
     desk.work()
@@ -118,11 +111,14 @@ def test_a_mail_of_a_process_that_dies_before_the_202_is_taken_once_when_it_come
     mail = a_mail()
     with (
         server(data, POSTROOM_CRASH_AT="door.counted:1") as (_, port),
-        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection,
+        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)) as connection,
         pytest.raises((OSError, http.client.HTTPException)),
     ):
         post(connection, token, 1, mail)
-    with server(data) as (_, port), closing(http.client.HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+    with (
+        server(data) as (_, port),
+        closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)) as connection,
+    ):
         post(connection, token, 1, mail)
     desk.work()
     assert (len(desk.mails()), len(desk.records())) == (1, 1)

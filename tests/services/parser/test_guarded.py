@@ -20,6 +20,7 @@ from services.parser.process import ParserProcess
 from shared.contracts.errors import BoundExceeded, Unavailable
 from tests.builders import a_mail
 from tests.harness.parser_child import FAULT
+from tests.servers.presence import PATIENCE_SECONDS
 
 PLAIN = a_mail("It burns.\n", subject="Fire", files=(("a.bin", "application/octet-stream", b"\0" * 1000),))
 LONG = "x" * 70_000
@@ -87,11 +88,10 @@ def test_time_that_passes_is_no_fault_of_the_mail(faulty: ParserProcess, monkeyp
 
 def test_a_mail_is_not_blamed_for_what_one_before_it_did_to_the_process(faulty: ParserProcess) -> None:
     faulty.read(PLAIN)
-    os.kill(pid_of(faulty), signal.SIGSTOP)
-    timer = threading.Timer(0.2, os.kill, (pid_of(faulty), signal.SIGKILL))
-    timer.start()
+    os.kill(pid := pid_of(faulty), signal.SIGSTOP)
+    killer = signalled_while_it_reads(faulty, pid, signal.SIGKILL)
     assert faulty.read(PLAIN) == mime.read(PLAIN)
-    timer.join()
+    killer.join()
 
 
 def test_one_process_serves_many_mails_and_is_replaced_after_many_or_a_large_one(
@@ -126,10 +126,24 @@ def test_the_process_inherits_no_secret_and_no_descriptor(
 def test_an_interrupt_ends_the_reading_at_once_and_leaves_no_process(faulty: ParserProcess) -> None:
     faulty.read(PLAIN)
     pid = pid_of(faulty)
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    interrupter = signalled_while_it_reads(faulty, os.getpid(), signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         faulty.read(fault("sleep"))
+    interrupter.join()
     assert not is_running(pid)
+
+
+def signalled_while_it_reads(parser: ParserProcess, pid: int, number: signal.Signals) -> threading.Thread:
+    """A thread that sends the signal once the parser process has been sent its second mail."""
+
+    def send() -> None:
+        while parser._child is None or parser._child.mails < 2:
+            time.sleep(0.01)
+        os.kill(pid, number)
+
+    sender = threading.Thread(target=send)
+    sender.start()
+    return sender
 
 
 PARENT = """
@@ -154,7 +168,7 @@ def test_no_parser_process_outlives_its_parent(number: signal.Signals, *, busy: 
     parent.send_signal(number)
     parent.wait()
     parent.stdout.close()
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE_SECONDS
     while is_running(pid) and time.monotonic() < until:
         time.sleep(0.02)
     assert not is_running(pid)

@@ -14,6 +14,8 @@ from shared.rabbitmq.endpoint import Endpoint
 from shared.rabbitmq.session import Tag, Timing
 from shared.rabbitmq.topology import topology
 from shared.runtime.broker import Delivery, Message
+from tests.conformance.lanes import eventually
+from tests.servers.presence import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -54,21 +56,23 @@ def test_ordinary_messages_do_not_wait_for_redelivered_ones(consumer: RabbitCons
 def test_one_that_is_to_rest_while_it_connects_does_not_connect_again() -> None:
     """Connected again it would get messages, give each back to the end of the queue, and get it again."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        silent.settimeout(20)
+        silent.settimeout(PATIENCE_SECONDS)
         endpoint = Endpoint.parse(f"amqp://127.0.0.1:{silent.getsockname()[1]}")
-        consumer = RabbitConsumer(endpoint, topology(QUEUES), "intake", 5, timing=Timing(connect=0.2))
+        consumer = RabbitConsumer(endpoint, topology(QUEUES), "intake", 5, timing=Timing(connect=PATIENCE_SECONDS))
         first, _ = silent.accept()
         consumer.rest()
         assert not consumer._awake.is_set()
+        first.close()
+        eventually(lambda: consumer._unavailable)
         silent.settimeout(2)
         with pytest.raises(TimeoutError):
             silent.accept()
         with pytest.raises(Unavailable):
             consumer.take(0)
+        silent.settimeout(PATIENCE_SECONDS)
         again, _ = silent.accept()
-        consumer.close()
-        first.close()
         again.close()
+        consumer.close()
 
 
 class Woken:

@@ -18,6 +18,7 @@ from services.console.screens import sign_in
 from services.operator import access
 from tests.desk import Desk
 from tests.servers import browser
+from tests.servers.presence import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -86,7 +87,7 @@ def served(desk: Desk) -> Iterator[str]:
     thread.start()
     yield server.address(listening)
     stop.set()
-    thread.join(20)
+    thread.join(PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,7 @@ from services.operator.errors import NotAvailable
 from shared.store.configuration import Made, revision, switch
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.console.conftest import ROLES, Clients, TestClient
 from tests.services.console.loops import run_apart
 
@@ -404,13 +405,13 @@ def test_streams_do_not_wait_for_one_that_looks(desk: Desk, monkeypatch: pytest.
 
     def state(_: object) -> str:
         looking.set()
-        assert go_on.wait(20)
+        assert go_on.wait(PATIENCE_SECONDS)
         return "seen"
 
     monkeypatch.setattr(live_screen, "_state", state)
     first = threading.Thread(target=watch.look, args=(desk.app,))
     first.start()
-    assert looking.wait(20)
+    assert looking.wait(PATIENCE_SECONDS)
     assert watch.look(desk.app) == ""
     go_on.set()
     first.join()

@@ -19,6 +19,7 @@ from shared.config.model import Rule
 from shared.store.mails import MailQuery
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
 from tests.desk import Desk
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.console.conftest import Client, Clients, TestClient
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def ended(desk: Desk, client: Client, path: str) -> str:
     """The page of a back-test at its end."""
     run = screen.runs_of(desk.app).get(path.rpartition("/")[2])
     assert run is not None
-    run.thread.join(60)
+    run.thread.join(PATIENCE_SECONDS)
     return str(client.get(path).text)
 
 
@@ -84,7 +85,7 @@ def test_one_runs_at_a_time_and_can_be_stopped(
     path = begun(client)
     run = screen.runs_of(archive.app).get(path.rpartition("/")[2])
     assert run is not None
-    run.thread.join(60)
+    run.thread.join(PATIENCE_SECONDS)
     run.state = "running"
     assert "a back-test is running" in client.submit("/try/backtest", configuration=CHANGED).text
     assert "Stop" in client.get(path).text
@@ -132,7 +133,7 @@ def test_it_works_in_a_browser_without_javascript(archive: Desk, served: str, ch
     with page.expect_navigation():
         page.click("text=Compare")
     run = screen.runs_of(archive.app).every()[0]
-    run.thread.join(60)
+    run.thread.join(PATIENCE_SECONDS)
     page.reload()
     assert "1 of 2 mails would differ" in page.inner_text("main")
     context.close()

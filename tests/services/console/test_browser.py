@@ -16,6 +16,7 @@ from services.console.options import Options
 from services.operator import access
 from tests.builders import a_mail
 from tests.desk import Desk
+from tests.servers.presence import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -108,7 +109,7 @@ def test_a_page_shows_what_is_new_until_it_is_paused(desk: Desk, chromium: Brows
     arrivals = page.locator("dl.figures dd").first
     assert arrivals.inner_text() == "2"
     desk.receive(a_mail("another\n"))
-    arrivals.filter(has_text="3").wait_for(timeout=20_000)
+    arrivals.filter(has_text="3").wait_for()
     page.click("[data-pause]")
     assert page.get_attribute("[data-pause]", "aria-pressed") == "true"
     page.context.close()
@@ -123,7 +124,7 @@ def ending(desk: Desk) -> Iterator[tuple[str, threading.Event]]:
     thread.start()
     yield server.address(listening), stop
     stop.set()
-    thread.join(20)
+    thread.join(PATIENCE_SECONDS)
 
 
 def test_without_a_connection_the_last_data_stay_and_their_time_turns_red(
@@ -132,9 +133,8 @@ def test_without_a_connection_the_last_data_stay_and_their_time_turns_red(
     address, stop = ending
     access.add_user(desk.app, "Ann", "administrator", PASSWORD)
     page = signed_in(chromium, address)
-    page.wait_for_timeout(500)
     stop.set()
-    page.wait_for_selector(".as-of.stale", timeout=20_000)
+    page.wait_for_selector(".as-of.stale")
     colour = page.evaluate("getComputedStyle(document.querySelector('.as-of')).color")
     assert re.match(r"rgb\((1[5-9]\d|2\d\d), \d{1,2}, \d{1,2}\)", colour)
     assert page.locator("dl.figures").count() == 1

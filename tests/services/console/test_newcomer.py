@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,15 +23,15 @@ from services.operator.stages import pause_stage
 from shared.config.model import CommandPolicy
 from shared.config.values import Secret
 from shared.runtime.broker import Message
-from shared.runtime.pauses import REFRESH_SECONDS
 from tests.builders import a_configuration, a_mail, an_inbox
+from tests.conformance.lanes import eventually
 from tests.desk import NOW, Desk
 from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.presence import PATIENCE_SECONDS
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-STEP_MILLISECONDS = 30_000
 SIZE: Any = {"width": 1280, "height": 800}
 PERSON, SECRET = "Ann", "correct horse battery"
 
@@ -52,6 +53,7 @@ class RunningDesk:
             stderr=subprocess.PIPE,
             text=True,
         )
+        self.said: list[str] = []
         self.address = self._address()
         self._reader = threading.Thread(target=self._drain, daemon=True)
         self._reader.start()
@@ -65,8 +67,11 @@ class RunningDesk:
 
     def _drain(self) -> None:
         assert self._process.stderr is not None
-        for _ in self._process.stderr:
-            pass
+        self.said.extend(self._process.stderr)
+
+    def wait_for_line(self, *words: str) -> None:
+        """Wait until its log has a line with these words."""
+        eventually(lambda: any(all(word in line for word in words) for line in tuple(self.said)))
 
     def publish(self, folder: Path) -> None:
         """Hand in every mail of a folder."""
@@ -76,8 +81,8 @@ class RunningDesk:
     def close(self) -> None:
         """End it."""
         self._process.terminate()
-        self._process.wait(30)
-        self._reader.join(10)
+        self._process.wait(PATIENCE_SECONDS)
+        self._reader.join(PATIENCE_SECONDS)
         assert self._process.stderr is not None
         self._process.stderr.close()
 
@@ -115,22 +120,20 @@ class Pictures:
 
 def seconds_later(page: Page, path: str, words: str) -> None:
     """Load a page again until it has these words: JavaScript is off."""
-    for _ in range(60):
-        page.goto(path)
-        if words in page.inner_text("main"):
-            return
-        page.wait_for_timeout(250)
-    raise AssertionError(f"{words!r} is not on {path}: {page.inner_text('main')}")
+    load_until(page, path, lambda: words in page.inner_text("main"))
 
 
 def visited(page: Page, inbox: str) -> None:
     """Load the page of an inbox again until it was visited: a visit that runs while it is stopped takes new mail."""
-    for _ in range(60):
-        page.goto(inbox)
-        if "ago" in page.locator("dt:has-text('last success') + dd").inner_text():
-            return
+    load_until(page, inbox, lambda: "ago" in page.locator("dt:has-text('last success') + dd").inner_text())
+
+
+def load_until(page: Page, path: str, holds: Callable[[], bool]) -> None:
+    """Load a page again until something holds on it."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (page.goto(path) and holds()):
+        assert time.monotonic() < deadline, page.inner_text("main")
         page.wait_for_timeout(250)
-    raise AssertionError(page.inner_text("main"))
 
 
 def first_user(page: Page, desk: RunningDesk, pictures: Pictures) -> str:
@@ -185,7 +188,6 @@ def test_a_newcomer_adds_a_mailbox_without_javascript_and_sees_its_mail_arrive(
     context = chromium.new_context(
         java_script_enabled=False, reduced_motion="reduce", viewport={"width": 1280, "height": 800}
     )
-    context.set_default_timeout(STEP_MILLISECONDS)
     page = context.new_page()
     pictures = Pictures(page)
     address = first_user(page, desk_with_console, pictures)
@@ -247,7 +249,6 @@ def watch(desk: RunningDesk, chromium: Browser, folder: Path, count: int) -> Non
     for number in range(count):
         (mails / f"{number:05}.eml").write_bytes(a_mail(subject=f"Mail {number}", sender=f"u{number}@example.org"))
     context = chromium.new_context(reduced_motion="reduce", viewport=SIZE)
-    context.set_default_timeout(2 * STEP_MILLISECONDS)
     page = context.new_page()
     pictures = Pictures(page)
     address = first_user(page, desk, pictures)
@@ -257,7 +258,7 @@ def watch(desk: RunningDesk, chromium: Browser, folder: Path, count: int) -> Non
     row.get_by_label("Reason").fill("a look at what waits")
     row.get_by_role("button", name="Pause record-writer").click()
     assert "paused by Ann: a look at what waits" in page.inner_text("main")
-    page.wait_for_timeout(1000 * REFRESH_SECONDS)  # a pause is obeyed within this time
+    desk.wait_for_line("worker_paused", "record-writer")
     desk.publish(mails)
     row.get_by_text(f"{count:,}", exact=True).first.wait_for()
     pictures.take("queue-waits")
@@ -341,14 +342,14 @@ def test_an_inbox_is_stopped_and_a_mail_is_held_by_keyboard_alone(desk: Desk, se
 
 
 def press_until(page: Page, reached: Callable[[str], bool], then: str) -> None:
-    """Press the tabulator key until the focus is there, then another key."""
+    """Press the tabulator key until the focus is there, then another key, which leads to a page."""
     seen = []
     for _ in range(60):
         page.keyboard.press("Tab")
         focused = page.locator(":focus")
         seen.append(focused.inner_text() if focused.count() else "")
         if focused.count() and reached(focused.inner_text().strip()):
-            page.keyboard.press(then)
-            page.wait_for_load_state()
+            with page.expect_navigation():
+                page.keyboard.press(then)
             return
     raise AssertionError(f"the keyboard does not get there: {seen}")

@@ -20,6 +20,7 @@ from shared.contracts.errors import Misconfigured
 from tests.desk import Desk
 from tests.servers import openid
 from tests.servers.openid import CLIENT, SECRET, OpenIdProvider
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.console.conftest import Client
 
 BACK = "http://localhost/sign-in/oidc/back"
@@ -352,4 +353,4 @@ def test_a_real_browser_signs_in(desk: Desk, chromium: Any, provider: OpenIdProv
     finally:
         context.close()
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE_SECONDS)

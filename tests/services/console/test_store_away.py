@@ -20,6 +20,7 @@ from services.operator.access import Person, Role
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import NOW, Desk
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.console.conftest import Clients, TestClient
 
 if TYPE_CHECKING:
@@ -218,7 +219,7 @@ def test_the_last_figures_are_seen_in_a_browser_without_script(
 def test_an_event_stream_is_not_begun_for_a_request_that_wants_no_body(desk: Desk, served: str) -> None:
     """Two on one connection: the second is answered when the first has ended."""
     secret = access.sign_in(desk.app, access.add_user(desk.app, "Ann", "viewer"), "test")
-    connection = http.client.HTTPConnection(urlsplit(served).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(served).netloc, timeout=PATIENCE_SECONDS)
     for _ in range(2):
         connection.request("HEAD", "/live", headers={"Cookie": f"postroom={secret}"})
         answer = connection.getresponse()

@@ -19,6 +19,7 @@ from services.pipeline import STAGES
 from services.runner import SOURCES
 from shared.config.reading import load
 from tests.desk import Desk
+from tests.servers.presence import PATIENCE_SECONDS
 
 ROOT = Path(__file__).parents[1]
 DEPLOY = ROOT / "deploy"
@@ -121,7 +122,9 @@ def run_compose(**environ: str) -> subprocess.CompletedProcess[str]:
         pytest.skip("docker-compose is not installed")
     clean = {name: value for name, value in os.environ.items() if name not in SECRETS}
     command = [program, "--project-directory", str(ROOT), "-f", str(ROOT / "docker-compose.yml"), "config"]
-    return subprocess.run(command, env=clean | environ, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=clean | environ, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 def test_docker_compose_accepts_the_file() -> None:
@@ -203,7 +206,9 @@ def test_without_servers_there_is_nothing_to_be_connected_to() -> None:
 def check_health(**environ: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
     command = ["python3", str(DEPLOY / "healthy.py")]
-    return subprocess.run(command, env=clean | environ, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(
+        command, env=clean | environ, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 def test_the_deployment_page_names_every_service_and_variable(compose: dict[str, Any]) -> None:

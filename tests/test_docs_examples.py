@@ -23,7 +23,7 @@ from shared.store.documents import Documents
 from tests.builders import a_mail
 from tests.conformance.lanes import eventually
 from tests.servers import npm
-from tests.servers.presence import closed_port, missing
+from tests.servers.presence import PATIENCE_SECONDS, closed_port, missing
 from tests.servers.rabbitmq import RabbitNode
 
 pytestmark = pytest.mark.every_rabbitmq(often="newest")
@@ -87,7 +87,7 @@ def running(declared: Place, tmp_path: Path) -> Iterator[Documents]:
     yield store
     store.close()
     postroom.terminate()
-    assert postroom.wait(60) == 0, (tmp_path / "up.log").read_text()
+    assert postroom.wait(PATIENCE_SECONDS) == 0, (tmp_path / "up.log").read_text()
 
 
 Publish = Callable[..., subprocess.CompletedProcess[str]]

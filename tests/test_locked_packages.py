@@ -15,6 +15,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.servers.presence import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 RUN = [*PROJECT["project"]["dependencies"], *PROJECT["build-system"]["requires"]]
@@ -92,7 +94,7 @@ class Checkout:
 
     def prepare(self, label: str) -> int:
         with self.start(label) as process:
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_SECONDS)
         return process.returncode
 
     def installs(self) -> list[str]:
@@ -182,5 +184,5 @@ def test_a_second_set_up_waits_for_the_first_and_does_nothing_when_that_was_enou
             assert second.stderr.readline() == "postroom: waiting for another set-up of this checkout\n"
             stamp.write_text(done)
             fcntl.flock(first, fcntl.LOCK_UN)
-            second.communicate(timeout=60)
+            second.communicate(timeout=PATIENCE_SECONDS)
     assert (second.returncode, checkout.installs()) == (0, [])

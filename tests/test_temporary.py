@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.presence import PATIENCE_SECONDS
+
 ROOT = Path(__file__).parents[1]
 HEAD = """
 import pytest
@@ -42,7 +44,9 @@ def left_by(folder: Path, tests: str) -> set[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml"]
     places = dict.fromkeys(("TMPDIR", "PYTEST_DEBUG_TEMPROOT"), str(temporary))
     environment = {**os.environ, **places, "PYTHONPATH": str(ROOT)}
-    subprocess.run([*command, f"--rootdir={folder}", folder], env=environment, cwd=folder, timeout=60, check=False)
+    subprocess.run(
+        [*command, f"--rootdir={folder}", folder], env=environment, cwd=folder, timeout=PATIENCE_SECONDS, check=False
+    )
     files = [path for path in temporary.rglob("*") if not path.is_dir() and not path.is_symlink()]
     return {"/".join(path.parts[-2:]) for path in files if path.name != ".lock"} | {
         path.name for path in temporary.iterdir()

@@ -125,10 +125,10 @@ class Courier:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(10)
+                self._process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait(10)
+                self._process.wait(PATIENCE_SECONDS)
         if self._logins is not None:
             self._logins.shutdown()
             self._logins.server_close()

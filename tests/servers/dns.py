@@ -14,6 +14,8 @@ import dns.rdataclass
 import dns.rdatatype
 import dns.rrset
 
+from tests.servers.presence import PATIENCE_SECONDS
+
 
 class DnsServer:
     """`records`: name → SRV records as text, such as `0 1 993 imap.example.com.`. `asked`: the names, in order.
@@ -58,5 +60,5 @@ class DnsServer:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as end:
             host, _, port = self.address.partition(":")
             end.sendto(b"", (host, int(port)))
-        self._thread.join(5)
+        self._thread.join(PATIENCE_SECONDS)
         self._socket.close()

@@ -201,10 +201,10 @@ class Dovecot:
         if self._process is not None:
             self._process.send_signal(signal.SIGTERM)
             try:
-                self._process.wait(10)
+                self._process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
-                self._process.wait(10)
+                self._process.wait(PATIENCE_SECONDS)
         shutil.rmtree(self.home, ignore_errors=True)
 
     def __enter__(self) -> Self:

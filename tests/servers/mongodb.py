@@ -143,7 +143,7 @@ class MongoServer:
         if self._process is None:
             return
         try:
-            self._process.wait(20)
+            self._process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()

@@ -36,7 +36,7 @@ class Prometheus:
 
     def ask(self, path: str) -> Any:
         """What its API answers under /api/v1/."""
-        with urlopen(f"{self.address}/api/v1/{path}", timeout=5) as answer:
+        with urlopen(f"{self.address}/api/v1/{path}", timeout=PATIENCE_SECONDS) as answer:
             return json.load(answer)["data"]
 
     def values(self, query: str) -> dict[tuple[tuple[str, str], ...], float]:

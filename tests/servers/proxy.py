@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tests.servers.presence import PATIENCE_SECONDS
+
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER with zero seconds: close sends RST
 
 
@@ -76,7 +78,7 @@ class Proxy:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        self._acceptor.join(5)
+        self._acceptor.join(PATIENCE_SECONDS)
         self.cut()
 
     def _accept(self) -> None:
@@ -109,7 +111,7 @@ class Proxy:
             _reset(client)
             return
         try:
-            server = socket.create_connection(self.target, timeout=5)
+            server = socket.create_connection(self.target, timeout=PATIENCE_SECONDS)
         except OSError:
             _reset(client)
             return

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.servers.presence import cannot_run, free_ports, freeze
+from tests.servers.presence import PATIENCE_SECONDS, cannot_run, free_ports, freeze
 from tests.servers.rabbitmq_versions import VERSIONS, epmd_of, missing, newest, programs_of
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class RabbitNode:
                 "Content-Type": "application/json",
             },
         )
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:
             text = answer.read()
         return json.loads(text) if text else None
 
@@ -323,7 +323,7 @@ class RabbitNode:
             self._signal(signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)
-        server.wait(30)
+        server.wait(PATIENCE_SECONDS)
 
 
 def _listens(port: int) -> bool:

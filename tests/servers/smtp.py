@@ -14,7 +14,7 @@ from typing import Any, Self, cast
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
-from tests.servers.presence import free_port
+from tests.servers.presence import PATIENCE_SECONDS, free_port
 from tests.servers.tls import Certificate
 
 USER, PASSWORD = "desk@example.com", "pässword"
@@ -57,7 +57,9 @@ class SmtpServer:
             options |= {"tls_context": context, "require_starttls": True}
         if tls == "implicit":
             options["ssl_context"] = context
-        self._controller = Controller(self, hostname="127.0.0.1", port=self.port, **options)
+        self._controller = Controller(
+            self, hostname="127.0.0.1", port=self.port, ready_timeout=PATIENCE_SECONDS, **options
+        )
 
     def __enter__(self) -> Self:
         self._controller.start()
@@ -156,7 +158,7 @@ class ScriptedServer:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
         for thread in self._threads:
-            thread.join(5)
+            thread.join(PATIENCE_SECONDS)
 
 
 def drip(text: bytes, every: float, stop: threading.Event) -> Callable[[socket.socket], None]:

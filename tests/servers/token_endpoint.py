@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs
 
-from tests.servers.presence import free_port
+from tests.servers.presence import PATIENCE_SECONDS, free_port
 from tests.servers.tls import Certificate
 
 TENANT = "11111111-2222-3333-4444-555555555555"
@@ -65,7 +65,7 @@ class TokenEndpoint:
                 body = self.rfile.read(int(self.headers["Content-Length"])).decode()
                 endpoint.requests.append({name: values[0] for name, values in parse_qs(body).items()})
                 if endpoint.hold is not None:
-                    endpoint.hold.wait(30)
+                    endpoint.hold.wait(PATIENCE_SECONDS)
                 self._send(*endpoint.answer())
 
             def _send(self, status: int, body: Any) -> None:

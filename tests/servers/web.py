@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.tls import Certificate
 
 
@@ -89,7 +90,7 @@ class WebStub:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_SECONDS)
 
     def answer(self, request: Request) -> Reply:
         """The honest answer."""

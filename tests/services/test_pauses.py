@@ -21,6 +21,7 @@ from shared.runtime.pauses import PauseReader
 from shared.runtime.worker import Worker
 from tests.builders import a_mail
 from tests.desk import Desk
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.rabbitmq import wait_until
 
 
@@ -84,12 +85,12 @@ def test_a_worker_of_its_own_obeys_while_it_runs_and_holds_nothing(any_desk: Des
     pause_stage(app, "parser", by="anna", reason="")
     thread.start()
     try:
-        assert seen.changed.wait(10)
+        assert seen.changed.wait(PATIENCE_SECONDS)
         any_desk.hand_in(*(a_mail(subject=str(number)) for number in range(3)))
         assert ready(any_desk) == {"intake": 3}
         seen.changed.clear()
         resume_stage(app, "parser", by="anna")
-        assert seen.changed.wait(10)
+        assert seen.changed.wait(PATIENCE_SECONDS)
         assert seen.stages == ["parser: paused by anna", "parser works"]
         wait_until(lambda: ready(any_desk) == {"filter": 3}, 10, "the three mails")
     finally:

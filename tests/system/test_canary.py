@@ -26,7 +26,7 @@ from shared.store.mails import MailQuery
 from tests.builders import a_configuration
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.postfix import Postfix
-from tests.servers.presence import free_port
+from tests.servers.presence import PATIENCE_SECONDS, free_port
 
 pytestmark = pytest.mark.req("PR-14")
 
@@ -78,7 +78,7 @@ def at_work(app: App) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        working.join(30)
+        working.join(PATIENCE_SECONDS)
 
 
 def successes(app: App) -> dict[str, float]:
@@ -88,7 +88,7 @@ def successes(app: App) -> dict[str, float]:
 
 
 def wait_for(holds: Callable[[], bool], what: Callable[[], object]) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE_SECONDS
     while not holds():
         assert time.monotonic() < until, what()
         time.sleep(0.1)

@@ -31,6 +31,7 @@ from tests.harness.bench import FORMS, Bench, Scene
 from tests.harness.ledger import Breach
 from tests.harness.mails import Sent, many, replies
 from tests.servers.documents import Place
+from tests.servers.presence import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.timeout(1200)
 """Seconds: many runs, and a machine may be busy."""
@@ -71,7 +72,7 @@ def at_once(stages: Sequence[Stage], event: SenderMatched, barrier: threading.Ba
     """Each stage handles the event at the same moment."""
 
     def handle(stage: Stage) -> Outcome:
-        barrier.wait(60)
+        barrier.wait(PATIENCE_SECONDS)
         return stage.handle(event)
 
     with ThreadPoolExecutor(len(stages)) as pool:

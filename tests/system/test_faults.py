@@ -28,6 +28,7 @@ from tests.builders import a_mail
 from tests.harness.bench import ROOT, Bench, Scene
 from tests.harness.mails import Sent, many
 from tests.harness.real import corpus
+from tests.servers.presence import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.timeout(1200)
 """Seconds: many runs, and a machine may be busy."""
@@ -208,7 +209,7 @@ def test_a_store_that_is_away_for_a_while_makes_no_dead_letter(bench: Bench) -> 
 @contextmanager
 def locked(scene: Scene) -> Iterator[None]:
     """Somebody else holds the data file's write lock."""
-    connection = sqlite3.connect(scene.folder / "data" / FILE_NAME, timeout=60, isolation_level=None)
+    connection = sqlite3.connect(scene.folder / "data" / FILE_NAME, timeout=PATIENCE_SECONDS, isolation_level=None)
     connection.execute("BEGIN IMMEDIATE")
     yield
     connection.rollback()

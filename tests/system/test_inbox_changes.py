@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from shared.app import App, Location
 from shared.config.model import AuthFailureTicket, Configuration, Settings
 from shared.store import configuration as configuration_store
 from tests.servers.fake_imap import FakeImap, Mail
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.fetcher.conftest import a_mail, an_inbox
 
 SETTINGS = Settings(poll_interval=timedelta(seconds=1), auth_failure_ticket=AuthFailureTicket(after=2))
@@ -63,11 +65,10 @@ class Round:
 
 def until(holds: Callable[[], object]) -> None:
     """Wait until something holds."""
-    for _ in range(3000):
-        if holds():
-            return
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not holds():
+        assert time.monotonic() < deadline, "it did not happen in time"
         threading.Event().wait(0.01)
-    raise AssertionError("it did not happen within 30 s")
 
 
 @contextmanager
@@ -79,7 +80,7 @@ def running(source: FetcherSource) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from shared.store.documents import Documents
 from tests.builders import a_mail
 from tests.conformance.lanes import eventually
 from tests.servers.documents import Place
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.rabbitmq import RabbitNode
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +59,7 @@ class Cluster:
         """SIGTERM to all of them; their exit codes."""
         for process in self.running:
             process.send_signal(signal.SIGTERM)
-        return [process.wait(60) for process in self.running]
+        return [process.wait(PATIENCE_SECONDS) for process in self.running]
 
     def told(self) -> str:
         """The logs, for a failure."""

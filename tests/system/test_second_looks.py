@@ -26,6 +26,7 @@ from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker, WorkerDependencies, close_consumers
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
 from tests.desk import Desk
+from tests.servers.presence import PATIENCE_SECONDS
 
 # -- giving back
 
@@ -138,7 +139,7 @@ def test_leavings_are_worked_off_and_nothing_is_waited_for(
 def test_consumers_leave_all_at_once() -> None:
     """Five that wait for a frozen broker one after the other would be killed before they are done."""
     together = threading.Barrier(5)
-    consumers: Any = [SimpleNamespace(close=lambda: together.wait(60)) for _ in range(5)]
+    consumers: Any = [SimpleNamespace(close=lambda: together.wait(PATIENCE_SECONDS)) for _ in range(5)]
     close_consumers(consumers)
     assert not together.broken
 

@@ -29,6 +29,7 @@ from tests.builders import a_configuration, a_mail, an_inbox
 from tests.conformance.lanes import eventually
 from tests.servers.documents import Place
 from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.rabbitmq import RabbitNode
 from tests.servers.smtp import SmtpServer
 from tests.system.test_scaled import Cluster, store_of
@@ -119,7 +120,7 @@ def apart(scene: Scene, part: str) -> Iterator[InMemorySpanExporter]:
         yield exporter
     finally:
         stop.set()
-        thread.join(60)
+        thread.join(PATIENCE_SECONDS)
         traces.close()
         app.close()
 

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from services.cli.main import cli
 from tests.builders import a_mail
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.cli.conftest import Run
 from tests.services.cli.test_running import start, wait_for
 
@@ -26,7 +27,7 @@ def test_a_backup_of_a_running_desk_restores_to_a_whole_one(run: Run, data: Path
         done = run("backup", tmp_path / "copy", "--json")
         in_use = run("restore", tmp_path / "copy", "--replace")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0
     finally:
         process.kill()
         process.communicate()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import httpx
 
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.cli.conftest import Run
 
 
@@ -25,7 +26,7 @@ def test_the_demo_opens_a_console_on_its_desk(tmp_path: Path) -> None:
         assert found, said
         assert httpx.get(f"{found[1]}{found[2]}").status_code == 200
         process.send_signal(signal.SIGINT)
-        assert process.wait(30) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
     finally:
         process.kill()
         process.communicate()

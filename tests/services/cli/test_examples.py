@@ -12,13 +12,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.servers.presence import PATIENCE_SECONDS
+
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
 def run(*words: str | Path, url: str = "amqp://localhost:1/%2F") -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "POSTROOM_BROKER_URL": url, "RABBITMQ_API": "http://localhost:1"}
     command = [str(word) for word in words]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from services.cli.base import Group, Problem, run
 from services.cli.main import COMMANDS, cli
 from services.cli.output import safe
 from shared.contracts.errors import Misconfigured, Unavailable
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]
@@ -24,7 +25,9 @@ def postroom(*words: str, **options: object) -> subprocess.CompletedProcess[byte
     """A real process."""
     command = [sys.executable, "-m", "services.cli.main", *words]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("POSTROOM_")}
-    return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, timeout=60, check=False, **options)  # type: ignore[call-overload,no-any-return]
+    return subprocess.run(
+        command, cwd=ROOT, env=environ, capture_output=True, timeout=PATIENCE_SECONDS, check=False, **options
+    )  # type: ignore[call-overload,no-any-return]
 
 
 def leaves(command: click.Command, *path: str) -> list[tuple[str, ...]]:
@@ -128,7 +131,7 @@ def test_help_and_parse_load_nothing_that_they_do_not_need(tmp_path: Path) -> No
     )
     for words in (["--help"], ["parse", str(tmp_path)]):
         done = subprocess.run(
-            [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, timeout=60, check=False
+            [sys.executable, "-c", code, *words], cwd=ROOT, capture_output=True, timeout=PATIENCE_SECONDS, check=False
         )
         assert done.stderr.decode().splitlines()[-1] == "[]"
 
@@ -141,7 +144,11 @@ def test_a_command_on_the_embedded_default_loads_no_server_library(tmp_path: Pat
         "print(sorted({'kombu', 'pika', 'pymongo', 'rich'} & set(sys.modules)), file=sys.stderr)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, timeout=60, check=False
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
     assert done.stderr.decode().strip() == "[]"
 
@@ -151,7 +158,7 @@ def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
         (tmp_path / f"{number}.eml").write_bytes(b"Subject: x\n\n" + b"y" * 2000)
     command = f"{sys.executable} -m services.cli.main parse {tmp_path} | head -1"
     done = subprocess.run(
-        ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, timeout=60, check=False
+        ["bash", "-o", "pipefail", "-c", command], cwd=ROOT, capture_output=True, timeout=PATIENCE_SECONDS, check=False
     )
     assert done.stderr == b""
     assert done.returncode == 0
@@ -161,7 +168,7 @@ def test_output_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
     (tmp_path / "a.eml").write_bytes("Subject: Grüße 漢字\n\n".encode())
     command = [sys.executable, "-m", "services.cli.main", "parse", str(tmp_path)]
     environ = {**os.environ, "LC_ALL": "C", "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, timeout=PATIENCE_SECONDS, check=False)
     assert json.loads(done.stdout.decode("utf-8"))["subject"] == "Grüße 漢字"
 
 
@@ -220,7 +227,7 @@ def test_names_of_files_may_be_any_bytes(run: Run, tmp_path: Path) -> None:
 
 def test_a_command_whose_output_is_closed_does_its_work(tmp_path: Path) -> None:
     command = f"{sys.executable} -m services.cli.main --data {tmp_path / 'd'} mails list >&- 2>&-"
-    done = subprocess.run(["sh", "-c", command], cwd=ROOT, timeout=60, check=False)
+    done = subprocess.run(["sh", "-c", command], cwd=ROOT, timeout=PATIENCE_SECONDS, check=False)
     assert (done.returncode, (tmp_path / "d").is_dir()) == (0, True)
 
 

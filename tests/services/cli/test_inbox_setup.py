@@ -24,6 +24,7 @@ from tests.servers.dns import DnsServer
 from tests.servers.dovecot import PASSWORD, Dovecot
 from tests.servers.google import GoogleStub
 from tests.servers.microsoft import CLIENT, OTHER, SECRET, SUPPORT, TENANT, MicrosoftStub, error
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.smtp import SmtpServer
 from tests.servers.tls import Authority, Certificate
 from tests.services.cli.conftest import Ran, Run
@@ -134,10 +135,10 @@ def signing(run: Run, microsoft: MicrosoftStub, tmp_path: Path, monkeypatch: pyt
 
 def agree(page: str) -> None:
     """Open the page and send the form in it, as a browser does."""
-    answer = requests.get(page, verify=os.environ["SSL_CERT_FILE"], timeout=10).text
+    answer = requests.get(page, verify=os.environ["SSL_CERT_FILE"], timeout=PATIENCE_SECONDS).text
     action = re.findall(r'action="([^"]+)"', answer)
     form = dict(re.findall(r'name="([^"]+)" value="([^"]+)"', answer))
-    assert requests.post(action[0], data=form, timeout=10).status_code == 200
+    assert requests.post(action[0], data=form, timeout=PATIENCE_SECONDS).status_code == 200
 
 
 @pytest.mark.req("TI-02", "TI-41")
@@ -175,7 +176,7 @@ def test_a_real_browser_brings_the_answer(signing: Signing, tmp_path: Path) -> N
 def test_an_answer_with_another_state_is_ignored_and_the_sign_in_goes_on(signing: Signing, tmp_path: Path) -> None:
     def attacked(page: str) -> None:
         target = parse_qs(urlsplit(page).query)["redirect_uri"][0]
-        forged = requests.post(f"{target}/", data={"code": "stolen", "state": "guessed"}, timeout=5)
+        forged = requests.post(f"{target}/", data={"code": "stolen", "state": "guessed"}, timeout=PATIENCE_SECONDS)
         assert forged.status_code == 404
         agree(page)
 
@@ -188,7 +189,9 @@ def test_a_code_that_was_given_for_another_sign_in_is_refused(signing: Signing, 
 
     def injected(page: str) -> None:
         query = {name: values[0] for name, values in parse_qs(urlsplit(page).query).items()}
-        requests.post(f"{query['redirect_uri']}/", data={"code": "stolen", "state": query["state"]}, timeout=5)
+        requests.post(
+            f"{query['redirect_uri']}/", data={"code": "stolen", "state": query["state"]}, timeout=PATIENCE_SECONDS
+        )
 
     result = signing(injected)
     assert result.code == 1

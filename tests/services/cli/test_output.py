@@ -12,6 +12,7 @@ import regex
 
 from services.cli.output import emit, quoted, safe, table, watching
 from tests.builders import a_mail
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.cli.conftest import Run
 
 TRICKY = "a\u2028b\u2029c\x85d\x0be\x0cf\x1cg\x9bh\nGr\u00f6\u00dfe"
@@ -96,7 +97,7 @@ def test_what_takes_long_says_so_on_a_terminal(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("sys.stderr", seen)
     monkeypatch.setattr("services.cli.output.PROGRESS_DELAY_SECONDS", 0.0)
     with watching("reading"):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while "reading: " not in seen.getvalue() and time.monotonic() < deadline:
             time.sleep(0.01)
     assert "reading: " in seen.getvalue()

@@ -18,7 +18,7 @@ from click.testing import CliRunner
 from services.cli.main import cli
 from shared.embedded.documents import EmbeddedDocuments
 from tests.builders import a_mail
-from tests.servers.presence import closed_port
+from tests.servers.presence import PATIENCE_SECONDS, closed_port
 from tests.services.cli.conftest import Run
 
 ROOT = Path(__file__).parents[3]
@@ -48,7 +48,7 @@ def test_up_works_while_others_publish_and_leaves_in_order(run: Run, data: Path,
         run("publish", "-", stdin=a_mail())
         wait_for(lambda: bool(run("records", "list", "--json").out))
         process.send_signal(number)
-        assert process.wait(timeout=60) == 0
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0
     finally:
         process.kill()
         _, err = process.communicate()
@@ -66,7 +66,7 @@ def test_publishing_is_interrupted_while_a_file_is_read_that_has_no_end(data: Pa
     try:
         other_end = reader_of(folder / "b.eml")
         process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=30) != 0
+        assert process.wait(timeout=PATIENCE_SECONDS) != 0
         os.close(other_end)
     finally:
         process.kill()
@@ -144,7 +144,7 @@ def test_workers_of_all_stages_do_what_up_does(run: Run, data: Path) -> None:
         wait_for(lambda: run("mails", "list", "--outcome", "recorded", "--json").out != "")
         for each in workers:
             each.send_signal(signal.SIGTERM)
-        assert [each.wait(timeout=60) for each in workers] == [0] * len(workers)
+        assert [each.wait(timeout=PATIENCE_SECONDS) for each in workers] == [0] * len(workers)
     finally:
         for each in workers:
             each.kill()

@@ -8,6 +8,7 @@ import signal
 import pytest
 
 from services.cli.up import stopping
+from tests.servers.presence import PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -17,7 +18,7 @@ def test_a_signal_ends_a_run_whatever_its_main_thread_holds(number: signal.Signa
         with stop._cond:  # type: ignore[attr-defined]  # as in the middle of stop.wait()
             os.kill(os.getpid(), number)
             assert not stop._flag  # type: ignore[attr-defined]
-        assert stop.wait(20)
+        assert stop.wait(PATIENCE_SECONDS)
     assert signal.getsignal(number) == before
 
 

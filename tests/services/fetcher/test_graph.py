@@ -20,6 +20,7 @@ from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection import AuthenticationRefused, Step
 from shared.mail_network.sasl import Credentials
 from tests.servers.microsoft import CLIENT, OTHER, PAGE, SUPPORT, TENANT, MicrosoftStub, error, throttled
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.tls import Certificate
 from tests.services.fetcher.conftest import a_mail
 from tests.services.fetcher.fetching import Fetching
@@ -291,14 +292,14 @@ def test_one_mailbox_gets_four_requests_at_once_at_most(fetching: Fetching) -> N
 
     def hold(request: Any) -> None:
         if request.path.endswith("/messages"):
-            many.wait(10)  # four are let in together, and the fifth only after one of them
+            many.wait(PATIENCE_SECONDS)  # four are let in together, and the fifth only after one of them
 
     fetching.stub.gate = hold
     threads = [threading.Thread(target=fetching.check) for _ in range(8)]
     for each in threads:
         each.start()
     for each in threads:
-        each.join(20)
+        each.join(PATIENCE_SECONDS)
     assert fetching.stub.most_at_once == 4
 
 
@@ -341,7 +342,9 @@ def test_a_server_that_sends_a_byte_now_and_then_fails_in_time(fetching: Fetchin
     fetching.patience = timedelta(milliseconds=300)
     fetching.stub.deliver(*MAILS)
     stop = threading.Event()
-    fetching.stub.gate = lambda request: stop.wait(5) and None if request.path.endswith("/messages") else None
+    fetching.stub.gate = lambda request: (
+        stop.wait(PATIENCE_SECONDS) and None if request.path.endswith("/messages") else None
+    )
     polled = fetching.poll()
     stop.set()
     assert "no answer in time" in polled.failures[0]
@@ -478,7 +481,7 @@ def test_a_mailbox_closes_what_is_open_when_the_fetcher_stops(fetching: Fetching
     def hold(request: Any) -> None:
         if request.path.endswith("/messages"):
             reached.set()
-            stop.wait(10)
+            stop.wait(PATIENCE_SECONDS)
 
     fetching.stub.gate = hold
     failed: list[PostroomError] = []
@@ -492,8 +495,8 @@ def test_a_mailbox_closes_what_is_open_when_the_fetcher_stops(fetching: Fetching
 
     thread = threading.Thread(target=look)
     thread.start()
-    assert reached.wait(10)
+    assert reached.wait(PATIENCE_SECONDS)
     box.hang_up()
-    thread.join(10)
+    thread.join(PATIENCE_SECONDS)
     stop.set()
     assert failed

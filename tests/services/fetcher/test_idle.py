@@ -21,6 +21,7 @@ from shared.mail_network.connection import Unreachable
 from shared.mail_network.sasl import Credentials
 from tests.servers.dovecot import Dovecot
 from tests.servers.fake_imap import FakeImap
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.fetcher.conftest import Desk, a_mail, an_inbox
 
 HOURLY = Settings(poll_interval=timedelta(hours=1))
@@ -35,11 +36,11 @@ def running(desk: Desk) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(20)
+        thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
 
 
-def until(holds: Callable[[], object], seconds: float = 20) -> float:
+def until(holds: Callable[[], object], seconds: float = PATIENCE_SECONDS) -> float:
     """Seconds until something holds; an error when it does not."""
     began = time.monotonic()
     while not holds():
@@ -121,14 +122,14 @@ def test_only_a_mail_that_arrives_is_news(
     server: FakeImap, waiting: ImapMailbox, lines: tuple[bytes, ...], news: bool
 ) -> None:
     tagged(server, idling(*lines))
-    assert waiting.await_news(1) is news
+    assert waiting.await_news(PATIENCE_SECONDS if news else 1) is news
 
 
 @pytest.mark.parametrize("end", [b"* BYE going down\r\n", b"* nonsense (((\r\n{5}\r\n", b"\xff\xfe\r\n"])
 def test_a_server_that_breaks_off_is_an_outage(server: FakeImap, waiting: ImapMailbox, end: bytes) -> None:
     tagged(server, idling(end=end))
     with pytest.raises((Unreachable, idle.PostroomError)):
-        waiting.await_news(2)
+        waiting.await_news(PATIENCE_SECONDS)
 
 
 def test_idle_is_given_again_before_29_minutes() -> None:

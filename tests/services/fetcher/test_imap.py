@@ -23,7 +23,7 @@ from shared.mail_network.connection import Step
 from shared.store.ledger import LedgerEntries, LedgerEntry
 from tests.servers.dovecot import Dovecot
 from tests.servers.fake_imap import FakeImap
-from tests.servers.presence import closed_port
+from tests.servers.presence import PATIENCE_SECONDS, closed_port
 from tests.services.fetcher.conftest import GOOD, Desk, a_mail, an_inbox, poll
 
 
@@ -527,11 +527,11 @@ def test_running_fetcher_visits_takes_and_stops(dovecot: Dovecot, documents: Emb
     stop = threading.Event()
     thread = threading.Thread(target=desk.source.run, args=(stop,))
     thread.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (desk.raw and not dovecot.mails("bob")) and time.monotonic() < deadline:
         stop.wait(0.05)
     stop.set()
-    thread.join(60)
+    thread.join(PATIENCE_SECONDS)
     assert (desk.raw, thread.is_alive()) == ([a_mail(1)], False)
 
 

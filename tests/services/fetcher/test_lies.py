@@ -17,6 +17,7 @@ from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection import Step
 from shared.store.ledger import LedgerEntries
 from tests.servers.fake_imap import Answer, FakeImap
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.smtp import ScriptedServer, drip
 from tests.services.fetcher.conftest import GOOD, Desk, an_inbox, poll
 
@@ -272,9 +273,9 @@ def test_fetcher_that_is_told_to_stop_does_not_wait_for_a_server_that_hangs(serv
     server.bodies[2] = hang
     thread = threading.Thread(target=desk.source.run, args=(stop,))
     thread.start()
-    assert asked.wait(20)
+    assert asked.wait(PATIENCE_SECONDS)
     stop.set()
-    thread.join(60)
+    thread.join(PATIENCE_SECONDS)
     assert (thread.is_alive(), desk.raw) == (False, [GOOD[0]])
     assert LedgerEntries(desk.documents).not_taken("support") == []
     server.bodies.clear()

@@ -24,6 +24,7 @@ from services.figures.health import STILL_SECONDS, Pulse
 from shared.config.model import Inbox, Settings
 from shared.embedded.documents import EmbeddedDocuments
 from shared.runtime.hooks import Hooks
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.services.fetcher.broken_servers import WAYS, broken_inboxes, good_inboxes
 from tests.services.fetcher.conftest import an_inbox
 
@@ -74,7 +75,7 @@ def test_broken_servers_delay_no_other_inbox(documents: EmbeddedDocuments, monke
         running = threading.Thread(target=watched.source.run, args=(stop,))
         running.start()
         try:
-            assert watched.enough.wait(60)
+            assert watched.enough.wait(PATIENCE_SECONDS)
         finally:
             stop.set()
             running.join()
@@ -116,7 +117,7 @@ def test_inboxes_beyond_the_slots_are_visited_as_slots_are_free_again(
     running = threading.Thread(target=FetcherSource(documents, wiring).run, args=(stop,))
     running.start()
     try:
-        assert everyone.wait(60)
+        assert everyone.wait(PATIENCE_SECONDS)
     finally:
         stop.set()
         running.join()

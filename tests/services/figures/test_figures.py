@@ -31,6 +31,7 @@ from shared.runtime.outcome import Emit, MailEnded
 from shared.runtime.worker import Worker
 from tests.builders import a_configuration, a_mail
 from tests.desk import Desk
+from tests.servers.presence import PATIENCE_SECONDS
 
 
 def values(registry: CollectorRegistry) -> dict[tuple[str, ...], float]:
@@ -278,13 +279,13 @@ def served(watched: Watched) -> Iterator[str]:
 
 
 def test_the_port_serves_metrics_and_health(served: str) -> None:
-    with urlopen(f"http://{served}/metrics", timeout=5) as answer:
+    with urlopen(f"http://{served}/metrics", timeout=PATIENCE_SECONDS) as answer:
         assert b"postroom_build_info" in answer.read()
     for path in ("livez", "readyz"):
-        with urlopen(f"http://{served}/{path}", timeout=5) as answer:
+        with urlopen(f"http://{served}/{path}", timeout=PATIENCE_SECONDS) as answer:
             assert answer.read() == b"ok\n"
     with pytest.raises(HTTPError, match="404"):
-        urlopen(f"http://{served}/", timeout=5)
+        urlopen(f"http://{served}/", timeout=PATIENCE_SECONDS)
 
 
 def test_a_process_that_cannot_work_is_not_ready(
@@ -295,11 +296,11 @@ def test_a_process_that_cannot_work_is_not_ready(
 
     monkeypatch.setattr(watched.desk.app.broker, "depths", away)
     with pytest.raises(HTTPError, match="503") as refused:
-        urlopen(f"http://{served}/readyz", timeout=5)
+        urlopen(f"http://{served}/readyz", timeout=PATIENCE_SECONDS)
     assert refused.value.read() == b"broker: no broker\n"
 
 
-def wait_for(holds: Any, seconds: float = 20) -> None:
+def wait_for(holds: Any, seconds: float = PATIENCE_SECONDS) -> None:
     """Wait until something holds."""
     import time
 

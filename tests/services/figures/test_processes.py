@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.servers.presence import free_port
+from tests.servers.presence import PATIENCE_SECONDS, free_port
 
 ROOT = Path(__file__).parents[3]
 
@@ -28,15 +28,15 @@ def started(*words: str, data: Path) -> Iterator[None]:
         yield
     finally:
         process.terminate()
-        process.wait(60)
+        process.wait(PATIENCE_SECONDS)
 
 
-def page(port: int, path: str, seconds: float = 60) -> str:
+def page(port: int, path: str, seconds: float = PATIENCE_SECONDS) -> str:
     """What a process serves, as soon as it does."""
     until = time.monotonic() + seconds
     while True:
         try:
-            with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=5) as answer:
+            with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=PATIENCE_SECONDS) as answer:
                 return str(answer.read().decode())
         except (URLError, OSError):
             assert time.monotonic() < until, f"nothing serves /{path} on {port}"

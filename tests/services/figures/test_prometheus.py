@@ -25,6 +25,7 @@ from shared.runtime.hooks import Paused, Retried
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.servers import prometheus
+from tests.servers.presence import PATIENCE_SECONDS
 
 ROOT: Final = Path(__file__).parents[3]
 RULES: Final = ROOT / "deploy" / "prometheus" / "alerts.yml"
@@ -98,13 +99,17 @@ def test_each_alert_has_a_planted_situation() -> None:
 @pytest.mark.parametrize("words", [["check", "rules", RULES.name], ["test", "rules", RULE_TESTS.name]])
 def test_promtool_accepts_the_rules_and_their_tests(words: list[str]) -> None:
     command = [prometheus.program("promtool"), *words]
-    done = subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=RULES.parent, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_promtool_accepts_the_example_of_a_configuration() -> None:
     command = [prometheus.program("promtool"), "check", "config", "prometheus.yml"]
-    done = subprocess.run(command, cwd=RULES.parent, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=RULES.parent, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -182,7 +187,9 @@ def firing(running: prometheus.Prometheus) -> set[str]:
     return {each["labels"]["alertname"] for each in running.ask("alerts")["alerts"] if each["state"] == "firing"}
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 30, what: Callable[[], object] = lambda: "") -> None:
+def wait_for(
+    holds: Callable[[], bool], seconds: float = PATIENCE_SECONDS, what: Callable[[], object] = lambda: ""
+) -> None:
     """Wait until something holds; `what` says how far it came."""
     until = time.monotonic() + seconds
     while not holds():

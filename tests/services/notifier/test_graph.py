@@ -22,6 +22,7 @@ from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.mail_network.connection import AuthenticationRefused, Step, Throttled
 from shared.mail_network.sasl import Credentials
 from tests.servers.microsoft import CLIENT, OTHER, SUPPORT, TENANT, MicrosoftStub, error, throttled
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.tls import Certificate
 from tests.servers.web import StubTokens
 
@@ -161,7 +162,7 @@ def test_without_an_answer_the_status_is_unknown(stub: MicrosoftStub) -> None:
 
 def test_without_an_answer_in_time_the_status_is_unknown(stub: MicrosoftStub) -> None:
     stop = threading.Event()
-    stub.gate = lambda _: stop.wait(5) and None
+    stub.gate = lambda _: stop.wait(PATIENCE_SECONDS) and None
     with pytest.raises(Uncertain, match="no answer in time"):
         send(stub, timeout=timedelta(seconds=1))
     stop.set()

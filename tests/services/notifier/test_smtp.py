@@ -25,7 +25,7 @@ from shared.mail_network.connection import (
     Unresolved,
 )
 from shared.mail_network.sasl import Credentials
-from tests.servers.presence import closed_port
+from tests.servers.presence import PATIENCE_SECONDS, closed_port
 from tests.servers.smtp import PASSWORD, USER, ScriptedServer, SmtpServer, drip
 from tests.servers.tls import Certificate
 
@@ -277,7 +277,7 @@ def test_a_server_that_greets_late_is_waited_for(monkeypatch: pytest.MonkeyPatch
 
     def talk(client: socket.socket) -> None:
         if not asked.is_set():  # the first connection waits until the second has asked for TLS
-            asked.wait(20)
+            asked.wait(PATIENCE_SECONDS)
             client.sendall(b"220 late\r\n")
             client.recv(100)
             client.sendall(b"250 ok\r\n")

@@ -22,6 +22,7 @@ from shared.runtime.worker import Worker, close_consumer
 from tests.builders import a_configuration, a_mail
 from tests.desk import Desk, a_copy
 from tests.servers.documents import uses_index
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.rabbitmq import RabbitNode
 
 UP_TO: dict[str, tuple[str, ...]] = {
@@ -71,7 +72,7 @@ def run(desk: Desk, *stages: str) -> None:
     for name in stages:
         stage = pipeline.STAGES[name](desk.app)
         worker = Worker(stage, runner.worker_dependencies(desk.app))
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while worked(worker) or depth(desk, stage.queue):
             assert time.monotonic() < deadline
         close_consumer(worker.consumer)

@@ -18,6 +18,7 @@ from services.parser import guarded, mime, readers
 from services.parser.readers import ReaderEnded, Readers
 from shared.contracts.errors import BoundExceeded
 from tests.builders import a_mail
+from tests.servers.presence import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="readers need Linux")
 MAILS = [a_mail("text " * n, subject=f"mail {n}") for n in range(1, 9)]
@@ -216,7 +217,7 @@ def test_readers_end_with_a_parent_that_is_killed() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     pids = done.stdout.split()
     assert len(pids) == 2
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE_SECONDS
     while any(Path(f"/proc/{pid}").exists() and "Z" not in _state(pid) for pid in pids):
         assert time.monotonic() < until, "a reader is left"
         time.sleep(0.02)

@@ -33,6 +33,7 @@ from tests.builders import a_configuration, a_mail, an_inbox
 from tests.conformance.test_documents_blobs import HALF_AN_UPLOAD, MIB, in_a_child, some_bytes
 from tests.desk import Desk
 from tests.servers.documents import Place
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.system.test_scaled import store_of
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -287,8 +288,8 @@ def test_workers_go_on_beside_the_schedule(desk: Desk) -> None:
     try:
         for number in range(20):
             desk.hand_in(a_large_mail(f"Log {number}"))
-        assert desk.app.broker.join(60)
-        deadline = time.monotonic() + 60
+        assert desk.app.broker.join(PATIENCE_SECONDS)
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while desk.store.count("journal", {"mail_id": "gone"}):
             assert time.monotonic() < deadline, "old entries are left"
             time.sleep(0.05)

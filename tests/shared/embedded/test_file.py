@@ -23,6 +23,7 @@ from shared.embedded import file as file_module
 from shared.embedded import write_ahead_log
 from shared.embedded.file import FILE_NAME, FORMAT, LOOK_SECONDS, LocalFile
 from tests.conformance.lanes import eventually
+from tests.servers.presence import PATIENCE_SECONDS
 
 
 def version_of(folder: Path) -> int:
@@ -95,7 +96,7 @@ def test_a_second_opening_keeps_the_locks_of_the_first(tmp_path: Path) -> None:
     first.connection.execute("BEGIN IMMEDIATE")
     LocalFile(tmp_path)
     code = f"import sqlite3; sqlite3.connect({str(tmp_path / FILE_NAME)!r}, timeout=0).execute('BEGIN IMMEDIATE')"
-    other = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=60, check=False)
+    other = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=PATIENCE_SECONDS, check=False)
     assert b"locked" in other.stderr
     first.close()
 
@@ -319,7 +320,7 @@ def test_sqlite_syncs_the_folder_of_a_new_log_before_anything_is_committed_in_it
     assert not (folder / f"{FILE_NAME}-wal").exists()
     trace = ["-f", "-y", "-e", "trace=fsync,fdatasync", "-o", str(tmp_path / "trace")]
     command = [strace, *trace, sys.executable, "-c", NEW_LOG, str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     if "PTRACE" in done.stderr:
         pytest.skip("processes cannot be traced here")
     assert done.returncode == 0, done.stderr

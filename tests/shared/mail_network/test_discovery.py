@@ -17,7 +17,7 @@ from shared.mail_network.connection import InvalidHost
 from shared.mail_network.discovery import NotDiscovered, Server, discover, resolver_at
 from shared.mail_network.tls import TlsOptions
 from tests.servers.dns import DnsServer
-from tests.servers.presence import closed_port
+from tests.servers.presence import PATIENCE_SECONDS, closed_port
 from tests.servers.proxy import Proxy
 from tests.servers.tls import Authority
 
@@ -51,7 +51,7 @@ class Greeting:
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
-        self._thread.join(5)
+        self._thread.join(PATIENCE_SECONDS)
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,11 @@ import pytest
 import requests
 
 from shared.mail_network.loopback_redirect import MAX_BYTES, LoopbackRedirect
+from tests.servers.presence import PATIENCE_SECONDS
 
 
 def post(redirect: LoopbackRedirect, path: str = "/", **form: str) -> requests.Response:
-    return requests.post(f"{redirect.url}{path}", data=form, timeout=5)
+    return requests.post(f"{redirect.url}{path}", data=form, timeout=PATIENCE_SECONDS)
 
 
 def test_the_answer_with_the_right_state_is_taken_and_the_page_does_not_repeat_it() -> None:
@@ -26,7 +27,7 @@ def test_the_answer_with_the_right_state_is_taken_and_the_page_does_not_repeat_i
 def test_an_answer_in_the_address_is_not_taken() -> None:
     with LoopbackRedirect() as redirect:
         redirect.expect("s1")
-        assert requests.get(f"{redirect.url}/?state=s1&code=c1", timeout=5).status_code == 404
+        assert requests.get(f"{redirect.url}/?state=s1&code=c1", timeout=PATIENCE_SECONDS).status_code == 404
         with pytest.raises(TimeoutError):
             redirect.wait(0.05)
 

@@ -18,7 +18,7 @@ from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection import AuthenticationRefused, TlsFailed, Unreachable, Unresolved
 from shared.mail_network.tokens import Tokens, TokenSource
 from shared.store.refresh_tokens import REFRESH_TOKENS, StoredRefreshTokens
-from tests.servers.presence import closed_port
+from tests.servers.presence import PATIENCE_SECONDS, closed_port
 from tests.servers.tls import Certificate
 from tests.servers.token_endpoint import TENANT, TokenEndpoint
 
@@ -180,7 +180,7 @@ def test_an_endpoint_that_hangs_delays_no_other_application(endpoint: TokenEndpo
         assert source(tokens, inbox(application(endpoint))).token() == "token1"
         assert slow.hold is not None
         slow.hold.set()
-        waiting.join(10)
+        waiting.join(PATIENCE_SECONDS)
 
 
 def _try(found: TokenSource) -> None:

@@ -24,6 +24,7 @@ from shared.runtime.stage import Stage
 from shared.runtime.worker import Worker, WorkerDependencies
 from shared.store.batch import attempted
 from tests.listener import Listener
+from tests.servers.presence import PATIENCE_SECONDS
 
 
 @dataclass
@@ -175,7 +176,7 @@ def test_others_write_and_leases_are_renewed_while_a_mail_is_prepared(tmp_path: 
     def prepare(event: str, handed_out_before: bool) -> str:
         broker.file.connection.execute("SELECT 1 FROM queue").fetchall()  # a look at the store, as the parser takes one
         busy.set()
-        assert go_on.wait(30)
+        assert go_on.wait(PATIENCE_SECONDS)
         return event
 
     file = LocalFile(tmp_path)
@@ -183,7 +184,7 @@ def test_others_write_and_leases_are_renewed_while_a_mail_is_prepared(tmp_path: 
     worker.dependencies = WorkerDependencies(broker, lambda *_: [], file.batch, lambda: None)  # type: ignore[arg-type]
     thread = threading.Thread(target=worker.step, args=(1,))
     thread.start()
-    assert busy.wait(30)
+    assert busy.wait(PATIENCE_SECONDS)
     other.file.connection.execute("PRAGMA busy_timeout = 0")  # the lock is free, or this fails at once
     publish(other, "b")
     waiting = other.consumer("intake", 1)

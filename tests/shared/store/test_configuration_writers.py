@@ -23,6 +23,7 @@ from shared.store.documents import Documents
 from shared.store.leases import LEASES
 from tests.desk import NOW
 from tests.servers.documents import Place
+from tests.servers.presence import PATIENCE_SECONDS
 from tests.shared.store.configuration_writer import RULE, add_sender
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -57,7 +58,7 @@ def test_of_two_processes_that_change_one_rule_neither_loses_a_change(place: Pla
         assert each.stdout is not None
         each.stdout.readline()
     for each in writers:
-        each.communicate("go\n", timeout=60)
+        each.communicate("go\n", timeout=PATIENCE_SECONDS)
     assert [each.returncode for each in writers] == [0, 0]
     wanted = {f"{name}-{number}@example.com" for name in "xy" for number in range(EACH)}
     assert senders(seeded) == wanted

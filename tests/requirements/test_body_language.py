@@ -227,6 +227,15 @@ def test_the_unique_key_updates_the_record_it_names(changing: Desk, number: str)
     assert texts(changing.activities(record), "status") == ["Status: Logged → Waiting"]
 
 
+@pytest.mark.req("IV-42")
+@pytest.mark.parametrize("number", ["-1", "+1", "CHG1 please"])
+def test_a_sign_or_other_text_names_no_record(changing: Desk, number: str) -> None:
+    changing.receive(a_mail("Summary$One\n"))
+    (mail,) = changing.receive(a_mail(f"ChangeNumber${number}\nSummary$Other\n"))
+    assert (mail["outcome"], mail["reason"]) == ("dead", f"there is no Change {number}")
+    assert fields_of(changing.record("change")) == {"Summary": "One"}
+
+
 @pytest.mark.req("IV-42", "IV-37")
 def test_a_part_that_names_two_records_changes_neither(changing: Desk) -> None:
     changing.receive(a_mail("Summary$One\n#\nSummary$Two\n"))

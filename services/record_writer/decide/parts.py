@@ -90,12 +90,19 @@ def _target(facts: Facts, type_: RecordType, block: Block, lookups: Lookups) -> 
 def _keyed(facts: Facts, type_: RecordType, key: str, lookups: Lookups) -> Target:
     """The record of this key. One that the sender may not update is treated like a missing one (IV-42)."""
     missing = f"there is no {type_.label} {key}"
-    found = re.fullmatch(rf"(?:{re.escape(type_.prefix)})?[\s#-]{{0,2}}(\d{{1,18}})", key.strip(), re.IGNORECASE)
-    target = by_number(facts, Hint(type_, key, int(found[1])), lookups) if found else None
+    serial = _serial_in(key.strip(), type_)
+    target = None if serial is None else by_number(facts, Hint(type_, key, serial), lookups)
     if target and target.kind == "update":
         return replace(target, step="unique-key")
     why = missing if target is None or target.missing else f"{type_.label} {key}: {why_not_allowed(facts)}"
     return Target("none", "unique-key", why, missing=missing)
+
+
+def _serial_in(key: str, type_: RecordType) -> int | None:
+    """The counter in a key as it is shown (CHG1) or bare (1); None for any other text, and for a number with a sign."""
+    shown = rf"{re.escape(type_.prefix)}[\s#-]{{0,2}}|" if type_.prefix else ""
+    found = re.fullmatch(rf"(?:{shown}#?\s?)(\d{{1,18}})", key, re.IGNORECASE)
+    return int(found[1]) if found else None
 
 
 def key_of(block: Block, type_: RecordType) -> str | None:

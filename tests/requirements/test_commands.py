@@ -15,7 +15,7 @@ from services.operator.dry_run import dry_run
 from services.operator.manual_edits import NewRecord
 from services.record_writer.decide import commanded
 from shared.app import Location
-from shared.config.model import CommandPolicy, Settings
+from shared.config.model import CommandPolicy, RecordType, Settings
 from shared.contracts.errors import Unavailable
 from shared.store.documents import Document
 from shared.store.mails import Mails
@@ -545,3 +545,16 @@ def test_commands_that_come_together_do_the_same_on_every_store(place: Place, tm
         assert check(desk.app, patience=0).problems == ()
     finally:
         desk.close()
+
+
+@pytest.mark.req("VF-17", "TI-32", "VF-22")
+@pytest.mark.parametrize("prefix", ["STÖR-", "IM2-", "CASE_"])
+def test_a_number_is_taken_as_it_is_shown_whatever_the_prefix_of_its_type(desk: Desk, prefix: str) -> None:
+    call = RecordType("incident", "Störung", "IncidentNumber", prefix, {"Category": "text"}, aliases=("call",))
+    desk.configure(a_configuration(an_inbox(), *PEOPLE, record_types=(call,)))
+    create(desk, Owner="tom")
+    number = desk.record()["number"]
+    assert command(desk, f"[Update Störung - {number}]", TOM, "Category: Net\n")["outcome"] == "commanded"
+    assert command(desk, f"It works [close#{number}]", JANE)["outcome"] == "commanded"
+    record = desk.record()
+    assert (record["fields"]["Category"], record["status"]) == ("Net", "Closed")

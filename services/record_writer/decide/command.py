@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Final
 
 from services.record_writer.decide.facts import Facts
-from services.record_writer.decide.hint import DASH, names_of_types, serial_of, spelled
+from services.record_writer.decide.hint import DASH, names_of_types, number_of, prefixes_of_types, serial_of, spelled
 from shared.config.keys import COMMANDS
 from shared.config.model import Configuration, RecordType
 from shared.lazy_dataclass import dataclass
@@ -47,7 +47,7 @@ class Command:
 
     def edited(self, configuration: Configuration) -> tuple[RecordType, int | None] | None:
         """The type, and the number if it has one, that a command to create, update or delete names; None for none."""
-        found = _edit(names_of_types(configuration)).fullmatch(self.text)
+        found = _edit(names_of_types(configuration), prefixes_of_types(configuration)).fullmatch(self.text)
         type_ = configuration.type_named(re.sub(DASH, "-", found["type"])) if found else None
         if found is None or type_ is None or (found["number"] is None) != (self.kind == CREATE):
             return None
@@ -59,14 +59,14 @@ def commands_in(facts: Facts) -> tuple[Command, ...]:
     first_line = facts.mail.new_text.lstrip().partition("\n")[0].strip()
     if facts.released or not ("[" in facts.mail.subject or first_line[:1] == "["):
         return ()
-    leading, anywhere = _patterns(names_of_types(facts.configuration))
+    leading, anywhere = _forms(facts.configuration)
     found = [*_in_subject(facts.mail.subject, leading, anywhere), *_alone(first_line, leading)]
     return tuple({each.meaning: each for each in map(_command, found[:MAX_COMMANDS])}.values())
 
 
 def without_command(facts: Facts) -> tuple[str, str]:
     """The subject and the new text of a mail without its commands."""
-    leading, _ = _patterns(names_of_types(facts.configuration))
+    leading, _ = _forms(facts.configuration)
     subject, at, text = facts.mail.subject, 0, facts.mail.new_text
     while found := leading.match(subject, at):
         at = found.end()
@@ -97,15 +97,19 @@ def _command(text: str) -> Command:
 
 
 @lru_cache(maxsize=16)
-def _edit(names: tuple[str, ...]) -> re.Pattern[str]:
-    number = rf"(?:\s?{DASH}{{1,3}}\s?(?P<number>(?:[A-Z]{{1,8}}-?)?\d{{1,15}}))?"
+def _edit(names: tuple[str, ...], prefixes: tuple[str, ...]) -> re.Pattern[str]:
+    number = rf"(?:\s?{DASH}{{1,3}}\s?(?P<number>{number_of(prefixes)}))?"
     return re.compile(rf"\[\s?(?:create|update|delete)\s{spelled(names)}{number}\s?\]", re.IGNORECASE)
 
 
+def _forms(configuration: Configuration) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return _patterns(names_of_types(configuration), prefixes_of_types(configuration))
+
+
 @lru_cache(maxsize=16)
-def _patterns(names: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _patterns(names: tuple[str, ...], prefixes: tuple[str, ...]) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """The patterns of a command at the beginning, and anywhere; all parts are bounded, so they run in linear time."""
-    number, to_end = r"[A-Z]{0,8}-?\d{1,15}", r"[^\]]{0,80}"
+    number, to_end = number_of(prefixes), r"[^\]]{0,80}"
     decide = rf"(?:close|approve|reject)\s{{0,3}}(?:\#{to_end}|(?:{DASH}|\s)\s{{0,3}}{number}\s{{0,3}})"
     mine = rf"my\s{{0,3}}(?:calls|requests|tasks|approvals)(?!\w){to_end}"
     numbered = rf"\w[^\]]{{0,60}}?{DASH}\s{{0,3}}{number}\s{{0,3}}"

@@ -69,8 +69,13 @@ def names_of_types(configuration: Configuration) -> tuple[str, ...]:
     return tuple(name for each in configuration.types for name in (each.name, each.label, *each.aliases))
 
 
+def prefixes_of_types(configuration: Configuration) -> tuple[str, ...]:
+    """What stands before the numbers of each type."""
+    return tuple(each.prefix for each in configuration.types)
+
+
 def _forms(configuration: Configuration) -> _Forms:
-    return _patterns(names_of_types(configuration), tuple(each.prefix for each in configuration.types))
+    return _patterns(names_of_types(configuration), prefixes_of_types(configuration))
 
 
 def _hints(found: Iterable[re.Match[str] | regex.Match[str]], configuration: Configuration) -> Iterator[Hint]:
@@ -147,14 +152,19 @@ class _Forms:
 @lru_cache(maxsize=16)
 def _patterns(names: tuple[str, ...], prefixes: tuple[str, ...]) -> _Forms:
     """Patterns for the names and the prefixes of all types."""
-    own, named = "|".join(map(re.escape, sorted(filter(None, prefixes), key=len, reverse=True))), spelled(names)
-    number = rf"(?P<number>(?:{own or '(?!)'}|[A-Za-z]{{0,8}}-?)\d{{1,15}})"
+    named, number = spelled(names), rf"(?P<number>{number_of(prefixes)})"
     forms = (
         rf"(?<![\w#]){named}\s{{0,3}}#\s{{0,3}}{number}(?!\w)",
         rf"\[\s{{0,3}}{named}\s{{0,3}}{DASH}{{1,3}}\s{{0,3}}{number}\s{{0,3}}\]",
         rf"(?<!\w){named}\s{{1,3}}(?:No\s{{1,3}})?{number}\s{{1,3}}(?:has\s{{1,3}}(?:not\s{{1,3}})?been|is\s{{1,3}}already)\s",
     )
     return _Forms(*(re.compile(form, re.IGNORECASE) for form in forms))
+
+
+def number_of(prefixes: Iterable[str]) -> str:
+    """A pattern of a number: bare, behind one of these prefixes, or behind any short word."""
+    own = "|".join(map(re.escape, sorted(filter(None, prefixes), key=len, reverse=True)))
+    return rf"(?:{own or '(?!)'}|[A-Za-z]{{0,8}}-?)\d{{1,15}}"
 
 
 def spelled(names: Iterable[str]) -> str:

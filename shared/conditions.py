@@ -110,6 +110,8 @@ SWITCHES: Final = frozenset({"empty", "changed"})
 """Words that take true or false."""
 LISTS: Final = frozenset({"is", "not", "contains", "begins", "from", "to"})
 """Words that take one value or several."""
+SIZES: Final = frozenset({"more_than", "less_than", "at_least", "at_most"})
+"""Words that compare the size of numbers, or the order of other values."""
 OF_CHANGES: Final = frozenset({"changed", "from", "to"})
 """Words that need a change: a service level and a report see none."""
 
@@ -120,8 +122,11 @@ def words_of(condition: Condition) -> frozenset[str]:
 
 
 def values_of(condition: Condition) -> tuple[tuple[str, object], ...]:
-    """The values that a condition compares for equality, each with its word."""
+    """The whole values that a condition compares with, each with its word; not parts of a text, and no switches."""
     stated = condition.items() if isinstance(condition, Mapping) else [("is", condition)]
     return tuple(
-        (word, each) for word, wanted in stated if word in {"is", "not", "from", "to"} for each in _several(wanted)
+        (word, each)
+        for word, wanted in stated
+        if word in {"is", "not", "from", "to", *SIZES}
+        for each in _several(wanted)
     )

@@ -8,6 +8,7 @@ configuration all read it.
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
@@ -24,6 +25,8 @@ _NAMES: Final[Mapping[str, Mapping[str, int]]] = {
     "day of week": {name: index for index, name in enumerate(_DAYS)},
 }
 _FIELDS: Final = (("minute", 0, 59), ("hour", 0, 23), ("day of month", 1, 31), ("month", 1, 12), ("day of week", 0, 7))
+_LONGEST: Final = {month: monthrange(2024, month)[1] for month in range(1, 13)}
+"""Month → its days in a leap year."""
 MAX_YEARS: Final = 9
 """29 February comes back after eight years at most (1896 to 1904)."""
 _PART: Final = lazy_compile(r"(?:\*|(?P<first>\w+)(?:-(?P<last>\w+))?)(?:/(?P<step>[0-9]{1,3}))?")
@@ -51,6 +54,11 @@ class Cron:
         )
         either_day = not fields[2].startswith("*") and not fields[4].startswith("*")
         return cls(minutes, hours, days, months, frozenset(day % 7 for day in weekdays), either_day)
+
+    @property
+    def comes(self) -> bool:
+        """Whether there is such a time: 31 February never comes."""
+        return self.either_day or any(min(self.days) <= _LONGEST[month] for month in self.months)
 
     def matches(self, at: datetime) -> bool:
         """Whether the minute of a local time is one of the schedule's."""

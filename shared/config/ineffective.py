@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from shared.config import keys
 from shared.config.complaints import Complaint, Complaints, Faults, found_in, is_stated, values_at
+from shared.config.cron import Cron
 from shared.config.model import (
     XML_EXPORT,
     BusinessRule,
@@ -13,15 +15,20 @@ from shared.config.model import (
     Connection,
     Inbox,
     MailServer,
+    Person,
+    Report,
     Rule,
     SenderPolicy,
     Sla,
 )
+from shared.config.problems import nearest
 
 _MAILBOX: Final = (
     "username password oauth google ews_url folder archive_folder create_archive_folder "
     "poll_interval max_per_poll verify_certificate ca_file client_certificate client_certificate_passphrase"
 )
+
+_NEVER: Final = "this day never comes in these months; write another day or month"
 
 
 def _inbox(inbox: Inbox) -> Faults:
@@ -106,6 +113,20 @@ def _rule(rule: Rule) -> Faults:
 def _business_rule(rule: BusinessRule) -> Faults:
     if rule.notify is None:
         yield "schedule calendar", "limits notifications, and this rule sends none; write notify, or remove it"
+    elif rule.schedule and not Cron.parse(rule.schedule).comes:
+        yield "schedule", _NEVER
+
+
+def _report(report: Report) -> Faults:
+    if not Cron.parse(report.schedule).comes:
+        yield "schedule", _NEVER
+
+
+def _person(person: Person) -> Faults:
+    for each in person.permissions:
+        if each not in keys.PERMISSIONS:
+            remedy = nearest(each, keys.PERMISSIONS) or f"; there is {', '.join(keys.PERMISSIONS)}"
+            yield "permissions", f'"{each}" permits nothing{remedy}'
 
 
 PARTS: Final[Mapping[str, Callable[[Any], Faults]]] = {
@@ -115,6 +136,8 @@ PARTS: Final[Mapping[str, Callable[[Any], Faults]]] = {
     "connections": _connection,
     "rules": _rule,
     "business_rules": _business_rule,
+    "reports": _report,
+    "people": _person,
 }
 
 

@@ -25,6 +25,7 @@ AUTH_WORDS: Final = (
     "scram-sha-1", "scram-sha-256", "scram-sha-256-plus", "apop", "xoauth2", "oauthbearer", "none", "basic", "oauth",
 )  # fmt: skip
 """Every method of any protocol; which protocol has which is a check (IV-11)."""
+PERMISSIONS: Final = ("take_over",)
 ROLES: Final = ("user", "analyst", "administrator")
 RECORD_EVENTS: Final = ("created", "updated", "resolved", "closed", "reopened", "deleted")
 SLA_EVENTS: Final = ("sla.due", "sla.breached")

@@ -83,6 +83,7 @@ def test_mail_of_exchange_online_proves_no_sender(mailbox: str, *, is_online: bo
 
 WATCHED = "address: a@b.example, canary: {every: 15m}"
 BOX = "inboxes: [{name: a, address: a@example.com, "
+RULE = "business_rules: [{name: r, on: call.created, notify: {to: '@Sender', template: t}, "
 LEVELS = """
 slas:
   - {name: a, on: call, when: {Priority: [1, 2]}, resolve: 1h}
@@ -117,6 +118,12 @@ slas:
         ("connections: [{name: c, kind: http, path: x, url: https://example.com}]", "connections[0].path"),
         ("rules: [{name: r, match: {size: 5MB}, direction: outbound}]", "rules[0].match"),
         ("rules: [{name: r, match: {regex: {body: xy}}, direction: both}]", "rules[0].match"),
+        ("people: [{id: a, name: A, permissions: [takeover]}]", "people[0].permissions"),
+        ("reports: [{name: r, schedule: 0 7 31 2 *, query: {type: call}, to: [a@b.example]}]", "reports[0].schedule"),
+        (
+            RULE + "schedule: 0 7 30 2 *}]\nmail_templates: [{name: t, subject: x, text: x}]",
+            "business_rules[0].schedule",
+        ),
     ],
 )
 def test_a_setting_that_can_do_nothing_is_noted(text: str, path: str) -> None:

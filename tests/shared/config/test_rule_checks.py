@@ -97,6 +97,10 @@ def test_it_comes_back_from_a_file_and_from_the_store(desk: Desk) -> None:
             "business_rules: [{name: a, on: job.created, stop: on, when: {Weight: {containz: 1}}}]",
             'did you mean "contains"',
         ),
+        (
+            "business_rules: [{name: a, on: job.created, stop: on, when: {Weight: {at_least: heavy}}}]",
+            "business_rules[0].when.Weight: the field Weight takes a number, not 'heavy'",
+        ),
         ("business_rules: [{name: a, on: job.created, stop: on, when: {Weight: {}}}]", "needs something to compare"),
         ("business_rules: [{name: a, on: job.created, stop: on, when: {Weight: []}}]", "the list is empty"),
         ("business_rules: [{name: a, on: job.created, stop: on, when: {'@Subjekt': 1}}]", 'did you mean "@Subject"?'),

@@ -230,7 +230,7 @@ def test_the_shell_example_lets_no_quotation_marks_into_its_json(place: Place, m
 @pytest.mark.req("PR-11")
 def test_a_listener_hears_of_the_record(declared: Place, running: Documents, mails: list[Path]) -> None:
     listening = subprocess.Popen(
-        [sys.executable, str(EXAMPLES / "listen.py"), "--count", "1", "--seconds", "60"],
+        [sys.executable, str(EXAMPLES / "listen.py"), "--count", "1", "--seconds", str(PATIENCE_SECONDS)],
         env=declared.environment(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -257,7 +257,7 @@ def test_a_durable_queue_keeps_events_while_nobody_listens(
     assert declared.run(*listen, "--seconds", "0.2").returncode == 0
     assert with_python(declared, "support", mails[0]).returncode == 0
     eventually(lambda: running.count("mails", {"outcome": "recorded"}) == 1)
-    done = declared.run(*listen, "--count", "1", "--seconds", "60")
+    done = declared.run(*listen, "--count", "1", "--seconds", str(PATIENCE_SECONDS))
     assert (done.returncode, json.loads(done.stdout)["event"]) == (0, "record.created")
 
 

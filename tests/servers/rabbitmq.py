@@ -295,7 +295,7 @@ class RabbitNode:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
-            wait_until(lambda: _listens(self._epmd_port), 60, "epmd did not start")
+            wait_until(lambda: _listens(self._epmd_port), PATIENCE_SECONDS, "epmd did not start")
 
     def _stop_epmd(self) -> None:
         if self._epmd is not None:

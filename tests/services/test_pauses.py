@@ -92,7 +92,7 @@ def test_a_worker_of_its_own_obeys_while_it_runs_and_holds_nothing(any_desk: Des
         resume_stage(app, "parser", by="anna")
         assert seen.changed.wait(PATIENCE_SECONDS)
         assert seen.stages == ["parser: paused by anna", "parser works"]
-        wait_until(lambda: ready(any_desk) == {"filter": 3}, 10, "the three mails")
+        wait_until(lambda: ready(any_desk) == {"filter": 3}, PATIENCE_SECONDS, "the three mails")
     finally:
         stop.set()
         thread.join()

@@ -15,6 +15,7 @@ from shared.contracts.errors import Unavailable
 from shared.embedded import broker as embedded
 from shared.embedded.broker import EmbeddedBroker
 from shared.runtime.broker import Message
+from tests.servers.presence import PATIENCE_SECONDS
 
 DAY = 86_400
 
@@ -68,7 +69,7 @@ def test_the_lease_of_another_container_is_not_judged_by_its_number(broker: Embe
 
 
 def test_a_consumer_that_could_not_be_closed_leaves_no_message_leased(tmp_path: Path) -> None:
-    broker = EmbeddedBroker(tmp_path, QUEUES, lease_seconds=0.3)
+    broker = EmbeddedBroker(tmp_path, QUEUES, lease_seconds=1.5)
     broker.declare()
     broker.publish([Message("a", "intake", b"")])
     consumer = broker.consumer("intake", 1)
@@ -78,7 +79,7 @@ def test_a_consumer_that_could_not_be_closed_leaves_no_message_leased(tmp_path: 
         consumer.give_back(delivery)
         with pytest.raises(Unavailable):
             consumer.close()
-    assert [each.count for each in broker.consumer("intake", 1).take(10)] == [0]
+    assert [each.count for each in broker.consumer("intake", 1).take(PATIENCE_SECONDS)] == [0]
     broker.close()
 
 

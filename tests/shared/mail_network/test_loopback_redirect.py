@@ -17,7 +17,7 @@ def test_the_answer_with_the_right_state_is_taken_and_the_page_does_not_repeat_i
     with LoopbackRedirect() as redirect:
         redirect.expect("s1")
         page = post(redirect, state="s1", code="c1")
-        assert redirect.wait(1) == {"state": "s1", "code": "c1"}
+        assert redirect.wait(PATIENCE_SECONDS) == {"state": "s1", "code": "c1"}
     assert page.status_code == 200
     assert "c1" not in page.text
     assert page.headers["Cache-Control"] == "no-store"
@@ -49,7 +49,7 @@ def test_other_requests_change_nothing(path: str, form: dict[str, str]) -> None:
         redirect.expect("s1")
         assert post(redirect, path, **form).status_code == 404
         post(redirect, state="s1", error="access_denied")
-        assert redirect.wait(1) == {"state": "s1", "error": "access_denied"}
+        assert redirect.wait(PATIENCE_SECONDS) == {"state": "s1", "error": "access_denied"}
 
 
 def test_before_a_sign_in_has_begun_nothing_is_taken() -> None:

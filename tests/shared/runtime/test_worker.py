@@ -168,7 +168,7 @@ def test_what_breaks_in_one_mail_is_its_dead_letter_and_no_other_s(
 
 def test_others_write_and_leases_are_renewed_while_a_mail_is_prepared(tmp_path: Path, story: Story) -> None:
     """Slower than its lease: nobody else gets it, and the file is free."""
-    broker, other = EmbeddedBroker(tmp_path, QUEUES, lease_seconds=0.3), EmbeddedBroker(tmp_path, QUEUES)
+    broker, other = EmbeddedBroker(tmp_path, QUEUES, lease_seconds=1.0), EmbeddedBroker(tmp_path, QUEUES)
     broker.declare()
     publish(broker, "a")
     busy, go_on = threading.Event(), threading.Event()
@@ -185,11 +185,10 @@ def test_others_write_and_leases_are_renewed_while_a_mail_is_prepared(tmp_path: 
     thread = threading.Thread(target=worker.step, args=(1,))
     thread.start()
     assert busy.wait(PATIENCE_SECONDS)
-    other.file.connection.execute("PRAGMA busy_timeout = 0")  # the lock is free, or this fails at once
-    publish(other, "b")
+    publish(other, "b")  # the lock is free, or this fails: until `go_on` nothing else would release it
     waiting = other.consumer("intake", 1)
     assert [each.message.id for each in waiting.take(1)] == ["b"]
-    assert not waiting.take(1.0)
+    assert not waiting.take(2.0)
     go_on.set()
     thread.join()
     assert [row[0] for row in other._rows("SELECT id FROM queue")] == ["b"]

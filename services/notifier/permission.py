@@ -50,10 +50,10 @@ def _objection_to(recipient: Recipient, subject: str, configuration: Configurati
         return f"{address} is an inbox of this desk: the mail would come back"
     if person and not person.active:
         return f"{person.name or person.id} is not active (people: active: false)"
-    roles = frozenset(person.roles) if person else None
+    roles, named = (frozenset(person.roles), person.name) if person else (None, "")
     for rule in configuration.all_rules:
         outbound = rules.is_in_force(rule, "outbound", roles)
-        if outbound and rules.recipient_matches(rule, Address("", address), subject, time):
+        if outbound and rules.recipient_matches(rule, Address(named, address), subject, time):
             return f"the rule {rule.name} blocks it"
     return None
 

@@ -46,6 +46,18 @@ def test_an_outbound_rule_heeds_who_the_recipient_is(
     assert len(sink.received) == (0 if kept_back else 1)
 
 
+@pytest.mark.req("TI-20")
+@pytest.mark.parametrize(("name", "state"), [("Shop ROBOT One", "blocked"), ("Anna Becker", "sent")])
+def test_an_outbound_rule_reads_the_name_of_the_recipient_too(
+    desk: Desk, sink: SmtpServer, name: str, state: str
+) -> None:
+    robots = Rule("robots", {"sender": "robot"}, direction="outbound")
+    configure(desk, sink, a_person("anna", name=name, addresses=(ANNA,)), rules=(robots,))
+    desk.receive(a_mail())
+    desk.receive(a_mail("more\n", subject="Incident#1"))
+    assert [out["state"] for out in desk.outbox()] == [state]
+
+
 @pytest.mark.req("TI-22")
 @pytest.mark.parametrize("barred", PRECONFIGURED_RULES[1].match["subject_begins"])
 def test_a_subject_that_is_barred_does_not_leave(desk: Desk, sink: SmtpServer, barred: str) -> None:

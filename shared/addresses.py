@@ -19,6 +19,11 @@ MAX_DOMAIN: Final = 255
 """Characters of a domain that is looked at (RFC 5321, section 4.5.3.1.2, says octets)."""
 _CAPITALS: Final = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _DOT_ATOM: Final = lazy_compile(r"[^\s\x00-\x1f\x7f()<>\[\]:;@\\,.\"]+(?:\.[^\s\x00-\x1f\x7f()<>\[\]:;@\\,.\"]+)*")
+_ONE: Final = r"[^\s@<>()\[\],;:\"\\]{1,320}@[^\s@<>()\[\],;:\"\\]{1,255}"
+_WRITTEN: Final = lazy_compile(
+    rf"(?:[^<>@,;]{{0,200}}<(?:mailto:)?(?P<named>{_ONE})>|(?:mailto:)?(?P<alone>{_ONE})(?:\s?<(?:mailto:)?(?P<link>{_ONE})>)?)",
+    re.IGNORECASE,
+)
 _QUOTED: Final = lazy_compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPED: Final = lazy_compile(r"\\(.)", re.DOTALL)
 
@@ -61,6 +66,19 @@ def address_key(address: str) -> str | None:
     if not local or not known:
         return None
     return f"{_unquoted(fold_ascii(local))}@{known.removesuffix('.')}"
+
+
+def written_address(text: str) -> str | None:
+    """The address that a person writes in a line of its own; None for a text without one, or with more than one.
+
+    Alone, behind a name in angle brackets, or as programs show a link: `a@b.example<mailto:a@b.example>`.
+    """
+    found = _WRITTEN.fullmatch(text.strip())
+    if found is None:
+        return None
+    address: str = found["named"] or found["alone"]
+    is_one = found["link"] is None or address_key(found["link"]) == address_key(address)
+    return address if is_one and address_key(address) else None
 
 
 def fold_ascii(text: str) -> str:

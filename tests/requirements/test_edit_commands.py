@@ -249,7 +249,7 @@ def test_a_requestor_is_a_person_who_is_created_changed_and_made_inactive(desk: 
     assert made is not None
     assert (mail["outcome"], answers(desk)) == ("commanded", ["Requestor REQ1 has been created"])
     assert (made["name"], made["login_id"], made["roles"], made["active"]) == ("Ann Lee", "alee", ["user"], True)
-    assert desk.record("requestor")["subject"] == "Ann Lee"
+    assert (desk.record("requestor")["subject"], made["kind"]) == ("Ann Lee", "requestor")
     desk.receive(a_mail(sender="ann.lee@example.com"))
     assert desk.record("incident")["customer"] == made["_id"]
     command(desk, "[Update Requestor - REQ1]", TOM, "Name: Ann Kay\nEmail: ann.kay@example.com\n")
@@ -268,6 +268,7 @@ def test_a_requestor_is_a_person_who_is_created_changed_and_made_inactive(desk: 
     [
         ("Name: Ann\n", TOM, "needs a line with an address"),
         ("Email: nobody\n", TOM, "needs a line with an address"),
+        ("Email: ann@example.com, lee@example.com\n", TOM, "needs a line with an address"),
         ("Email: bob@example.com\n", TOM, "is the address of Bob Roe already"),
         ("Email: Support@Example.com\n", TOM, "is the address of the inbox support"),
         (REQUESTOR, JANE, "only analysts create records of the type Requestor"),
@@ -292,6 +293,23 @@ def test_nobody_is_given_the_address_of_another_person_or_of_the_desk(desk: Desk
     assert made is not None
     command(desk, "[Update Requestor - 1]", TOM, "Name: Ann Kay\nEmail: ann.lee@example.com\n")
     assert desk.people()[-1]["addresses"] == made["addresses"]
+
+
+@pytest.mark.req("TI-32", "VS-03")
+@pytest.mark.parametrize(
+    "written",
+    ["ann.lee@example.com<mailto:ann.lee@example.com>", "Ann Lee <Ann.Lee@example.com>"],
+    ids=["link", "name"],
+)
+def test_an_address_is_taken_as_mail_programs_write_it(desk: Desk, written: str) -> None:
+    configure(desk)
+    command(desk, "[Create Requestor]", TOM, f"Name: Ann Lee\nEmail: {written}\n")
+    assert person(desk) is not None
+    mail = command(desk, "[Create Requestor]", TOM, "Email: Bob <bob@example.com>\n")
+    assert "bob@example.com is the address of" in mail["reason"]
+    create(desk)
+    command(desk, "[Update Ticket - 1]", TOM, f"Owner: {written.replace('ann.lee', 'pat').replace('Ann.Lee', 'Pat')}\n")
+    assert desk.record("incident")["owner"] == "pat"
 
 
 @pytest.mark.req("TI-32", "PR-02")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from shared.addresses import address_key, address_keys, ascii_domain, domain_of, mailbox_key, spellings
+from shared.addresses import address_key, address_keys, ascii_domain, domain_of, mailbox_key, spellings, written_address
 
 KELVIN = "\u212a"
 
@@ -118,3 +118,26 @@ def test_the_domain_of_what_has_none() -> None:
 def test_a_part_in_quotes_is_read_like_the_rest() -> None:
     assert address_key('anna."b"@firm.example') == "anna.b@firm.example"
     assert address_key('"an\\"na"@firm.example') == '"an\\"na"@firm.example'
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("anna@firm.example", "anna@firm.example"),
+        (" Anna Lee <anna@firm.example> ", "anna@firm.example"),
+        ("<anna@firm.example>", "anna@firm.example"),
+        ("anna@firm.example<mailto:anna@firm.example>", "anna@firm.example"),
+        ("Anna@firm.example <mailto:anna@FIRM.example>", "Anna@firm.example"),
+        ("mailto:anna@firm.example", "anna@firm.example"),
+        ("anna@firm.example<mailto:bob@firm.example>", None),
+        ("anna@firm.example, bob@firm.example", None),
+        ("anna@firm.example; bob@firm.example", None),
+        ("bob@firm.example <anna@firm.example>", None),
+        ("anna@firm.example (work)", None),
+        ("anna lee@firm.example", None),
+        ("anna", None),
+        ("", None),
+    ],
+)
+def test_the_address_that_a_person_writes_in_a_line(text: str, expected: str | None) -> None:
+    assert written_address(text) == expected

@@ -39,7 +39,7 @@ from services.record_writer.decide.update import (
     type_of,
 )
 from services.record_writer.decide.wording import command_answer, command_answer_about, name_of
-from shared.addresses import address_key
+from shared.addresses import address_key, written_address
 from shared.config.model import APPROVAL, PEOPLE_TYPES, RecordType
 from shared.contracts.change import Activity, Change, NewPerson, Notification
 from shared.mail_text.values import RecordFacts, record_values
@@ -65,7 +65,13 @@ def block_of(facts: Facts, type_: RecordType) -> Block:
     above, *below = _SIGNATURE.split(text, maxsplit=1)
     withheld = protected(facts, type_) if facts.is_analyst else frozenset(body.names_of(type_).values())
     block = body.read(above, facts.inbox.field_separator or SEPARATOR, body.form_of(type_, withheld))
-    return replace(block, text="\n".join((block.text, *below)).strip(), raw=text)
+    fields = _with_address(block.fields) if type_.name in PEOPLE_TYPES else block.fields
+    return replace(block, fields=fields, text="\n".join((block.text, *below)).strip(), raw=text)
+
+
+def _with_address(fields: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """The fields of a person, the address without what mail programs write around it."""
+    return tuple((name, written_address(text) or text if name == "Email" else text) for name, text in fields)
 
 
 def objection_to_creation(facts: Facts, lookups: Lookups, type_: RecordType) -> str | None:
@@ -84,13 +90,9 @@ def objection_to_creation(facts: Facts, lookups: Lookups, type_: RecordType) -> 
 
 def _objection_to_person(facts: Facts, lookups: Lookups, given: Mapping[str, Any]) -> str | None:
     email = str(given.get("Email") or "").strip()
-    if not _is_address(email):
+    if written_address(email) is None:
         return "a person needs a line with an address, such as Email: jane@example.com"
     return _taken(facts, lookups, email)
-
-
-def _is_address(email: str) -> bool:
-    return "@" in email and address_key(email) is not None
 
 
 def _taken(facts: Facts, lookups: Lookups, email: str, person_id: str | None = None) -> str | None:
@@ -135,8 +137,7 @@ def _with_person(change: Change, facts: Facts) -> Change:
     """The Change with the person whom the record stands for."""
     said = {each.name: str(each.value) for each in change.fields}
     id_ = person_id_for(said["Email"], plus_addressing=facts.settings.plus_addressing)
-    kind = "external_contact" if change.type == "external_contact" else "employee"
-    person = NewPerson(id_, said.get("Name") or said["Email"], said["Email"], kind, said.get("LoginID"))
+    person = NewPerson(id_, said.get("Name") or said["Email"], said["Email"], change.type, said.get("LoginID"))
     return replace(change, person=person, set=(*change.set, *values.pairs({"person": id_})))
 
 
@@ -177,7 +178,7 @@ def _with_fields(facts: Facts, lookups: Lookups, part: Part) -> Change:
 
 
 def _check_email(facts: Facts, lookups: Lookups, record: Record, email: str) -> None:
-    if not _is_address(email):
+    if written_address(email) is None:
         raise BadValue(f"the field Email takes an address, not {email!r}")
     if why := _taken(facts, lookups, email, record.person):
         raise BadValue(why)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from services.record_writer.decide.body import names_of
 from services.record_writer.decide.facts import MAX_TEXT
 from services.record_writer.decide.lookups import Lookups
+from shared.addresses import written_address
 from shared.config.model import RecordType
 from shared.config.values import Scalar
 from shared.contracts.change import Action, Change, FieldValue
@@ -91,6 +92,8 @@ def split(values: Mapping[str, Any], lookups: Lookups) -> tuple[dict[str, Any], 
 
 def _owner(named: str, lookups: Lookups) -> str:
     found = lookups.person(named.strip())
+    if found is None and (address := written_address(named)):
+        found = lookups.person(address)
     if found is None:
         raise BadValue(
             f"the field Owner takes the id or the address of a person, not {shortened(named.strip(), 100)!r}"

@@ -19,6 +19,7 @@ from services.operator.inboxes import ConnectionCheck, check_connection
 from services.operator.mail_servers import check_mail_server
 from services.operator.writes import Write
 from shared.config.problems import InvalidConfiguration, Problem
+from shared.config.reading import STANDARD_INPUT, source_of
 from shared.config.writing import to_plain, to_yaml
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from shared.store.configuration import Applied
     from shared.store.configuration_changes import ConfigurationChange
 
-FILE = click.Path(exists=True, dir_okay=False, readable=True, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True, path_type=Path)
 NAMES_SHOWN = 20
 
 
@@ -40,7 +41,7 @@ def config() -> None:
 @config.command(cls=Command)
 @click.argument("file", type=FILE)
 def check(file: Path) -> int:
-    """Check a configuration file; every problem on one line. Exit code 1 when there is one.
+    """Check a configuration file (- is standard input); every problem on one line. Exit code 1 when there is one.
 
     Notes do not count as problems: unsupported settings, settings without effect or with a risk, and secrets that are
     missing here, because they belong to the machine that runs the workers.
@@ -51,7 +52,7 @@ def check(file: Path) -> int:
     if checked.problems:
         return _show_problems(checked.problems)
     if not as_json():
-        click.echo(f"{file.name}: no problems ({_counted(checked.counts)})")
+        click.echo(f"{source_of(file)}: no problems ({_counted(checked.counts)})")
     return 0
 
 
@@ -83,7 +84,7 @@ def _counted(counts: Mapping[str, int]) -> str:
     help="Test the connections of enabled inboxes and of mail servers afterwards.",
 )
 def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> int:
-    """Apply a configuration file to the store: create and update what it states, leave the rest.
+    """Apply a configuration file (- is standard input) to the store: create and update what it states, leave the rest.
 
     Enabled inboxes and mail servers are connected to afterwards; a failure leaves the configuration saved and exits
     with 1.
@@ -98,7 +99,12 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
             with output.watching("applying"):
                 applied = configuration.apply_file(app, found, prune=prune, by=who(), reason=reason)
                 if applied.changed:
-                    note(app, Write.APPLIED_CONFIGURATION, f"{file}: {applied.in_words}", reason)
+                    note(
+                        app,
+                        Write.APPLIED_CONFIGURATION,
+                        f"{source_of(file) if file == STANDARD_INPUT else file}: {applied.in_words}",
+                        reason,
+                    )
             _report(applied)
             return _test(app, found.stated) if tests else 0
     except InvalidConfiguration as refused:

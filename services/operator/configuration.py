@@ -19,7 +19,7 @@ from shared.config.merge import names, pruned_sections
 from shared.config.model import Configuration
 from shared.config.notes import Supported, find_notes
 from shared.config.problems import InvalidConfiguration, Problem, ProblemLog
-from shared.config.reading import load_placed, placed, read_bytes, read_content
+from shared.config.reading import load_placed, placed, read_bytes, read_content, source_of
 from shared.config.schema import SECTIONS
 from shared.config.secrets import Missing, missing
 from shared.config.tree import cut_texts
@@ -83,7 +83,7 @@ def check_file(path: Path) -> Checked:
     `Misconfigured` when the file cannot be read.
     """
     try:
-        file = ConfigurationFile(path.name, *load_placed(path))
+        file = ConfigurationFile(source_of(path), *load_placed(path))
     except InvalidConfiguration as error:
         return Checked(error.problems)
     return Checked((), (*file.placed(missing(file.stated)), *file.notes), section_counts(file.stated))
@@ -113,7 +113,8 @@ def read_file(path: Path) -> ConfigurationFile:
 
     Raises `InvalidConfiguration` with every problem, `Misconfigured` when the file cannot be read.
     """
-    return ConfigurationFile(path.name, *read_bytes(read_content(path), source=path.name, base=path.absolute().parent))
+    source = source_of(path)
+    return ConfigurationFile(source, *read_bytes(read_content(path), source=source, base=path.absolute().parent))
 
 
 def apply_file(

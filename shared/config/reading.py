@@ -7,6 +7,8 @@ checked on a machine that does not hold them (`shared.config.secrets` says which
 from __future__ import annotations
 
 import re
+import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -20,6 +22,8 @@ from shared.config.section import attempt
 from shared.config.tree import Item, Mapped, Unparsable, line_at
 from shared.contracts.errors import Misconfigured
 
+STANDARD_INPUT: Final = Path("-")
+"""Stands for the input of the process; relative paths in it start at the current folder."""
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 """Bytes of a configuration file; a list of 100,000 people has a quarter of it."""
 
@@ -31,15 +35,20 @@ def load(path: Path) -> Configuration:
 
 def load_placed(path: Path) -> tuple[Item, Configuration]:
     """The same with the items, which know their lines."""
-    root, config = read_bytes(read_content(path), source=path.name, base=path.absolute().parent)
-    refuse(found_in(config, root, ProblemLog(path.name)))
+    root, config = read_bytes(read_content(path), source=source_of(path), base=path.absolute().parent)
+    refuse(found_in(config, root, ProblemLog(source_of(path))))
     return root, config
+
+
+def source_of(path: Path) -> str:
+    """The name of a file in problems and notes."""
+    return "standard input" if path == STANDARD_INPUT else path.name
 
 
 def read_content(path: Path) -> bytes:
     """The bytes of a configuration file, within bounds."""
     try:
-        with path.open("rb") as file:
+        with nullcontext(sys.stdin.buffer) if path == STANDARD_INPUT else path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise Misconfigured(f"{path} cannot be read: {error.strerror or error}") from None

@@ -62,6 +62,15 @@ def test_a_missing_secret_is_a_note_wherever_it_should_be(run: Run, write: Write
     assert (done.code, f"note: p.yaml:1: inboxes[0].password: {finding}" in done.err) == (0, True)
 
 
+def test_standard_input_is_checked_and_applied_like_a_file(run: Run) -> None:
+    wrong = run("config", "check", "-", stdin=b"colour: red\n")
+    assert (wrong.code, wrong.out.partition(" colour")[0]) == (1, "standard input:1:")
+    assert run("config", "check", "-", stdin=INBOX.encode()).out == "standard input: no problems (inboxes: 1)\n"
+    assert run("config", "apply", "-", stdin=INBOX.encode()).out == "updated  inboxes/support\n"
+    assert run("config", "apply", "-", stdin=b"inboxes: [{name: x}]").code == 1
+    assert INBOX.partition("inboxes:\n  - ")[2] in run("config", "export").out
+
+
 def test_a_file_that_is_not_there_is_a_usage_error(run: Run, tmp_path: Path) -> None:
     assert run("config", "check", tmp_path / "none.yaml").code == 2
 

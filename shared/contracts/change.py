@@ -141,11 +141,15 @@ class ServiceTarget:
 
 @dataclass(frozen=True, slots=True)
 class ServiceLevel:
-    """The service level that holds for a record; `sla` is empty when none does. `fired`: the events that happened."""
+    """The service level that holds for a record; `sla` is empty when none does.
+
+    `fired`: the events that happened. `responded_at`: when the desk responded first, also under a former service level.
+    """
 
     sla: str
     targets: tuple[ServiceTarget, ...] = ()
     fired: tuple[str, ...] = ()
+    responded_at: datetime | None = None
 
     def target(self, kind: str) -> ServiceTarget | None:
         """The target of this kind."""

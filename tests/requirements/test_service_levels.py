@@ -195,6 +195,23 @@ def test_another_priority_brings_another_service_level_and_keeps_the_time_used(d
     assert len([each for each in said(desk) if "resolution" in each]) == 1
 
 
+@pytest.mark.parametrize("others", [(SILVER,), ()], ids=["one without a response", "none"])
+def test_a_response_stays_made_while_another_service_level_holds(desk: Desk, others: tuple[Sla, ...]) -> None:
+    desk.configure(configuration(GOLD, *others))
+    desk.receive(a_mail(subject="A fire"))
+    desk.clock.advance(30 * MINUTE)
+    edit(desk, Impact="High")
+    responded = targets(desk)["respond"].met_at
+    assert responded
+    desk.clock.advance(HOUR)
+    edit(desk, Priority="2")
+    assert "respond" not in targets(desk)
+    desk.receive(a_mail("More", subject="Incident#1"))
+    desk.clock.advance(HOUR)
+    edit(desk, Priority="1")
+    assert (targets(desk)["respond"].state, targets(desk)["respond"].met_at) == ("met", responded)
+
+
 def test_after_a_standstill_a_target_that_passed_is_said_once_and_not_announced_before(desk: Desk) -> None:
     desk.configure(configuration(GOLD))
     desk.receive(a_mail(subject="fire"))

@@ -46,7 +46,10 @@ def with_service_level(change: Change, before: Record | None, occasion: Occasion
     change = replace(change, subordinates=below)
     record = after_change(change, before, occasion.now)
     sla = level_for(record, occasion.configuration)
-    has = _Targets(record, type_, sla, had or NONE, occasion, is_new=before is None).level() if sla else _without(had)
+    responded_at = _responded_at(record, type_, had or NONE, occasion, is_new=before is None)
+    has = _without_targets(had, responded_at)
+    if sla:
+        has = _Targets(record, type_, sla, had or NONE, occasion, responded_at, is_new=before is None).level()
     return change if has == (before.service if before else None) else replace(change, service=has)
 
 
@@ -60,9 +63,20 @@ def _holds(sla: Sla, record: Record) -> bool:
     return all(holds(condition, Compared(value_of(record, name))) for name, condition in sla.when.items())
 
 
-def _without(had: ServiceLevel | None) -> ServiceLevel | None:
-    """No targets any more; what has fired is remembered, so that it never fires again."""
-    return replace(NONE, fired=had.fired) if had else None
+def _without_targets(had: ServiceLevel | None, responded_at: datetime | None) -> ServiceLevel | None:
+    """What is remembered for a later service level: what has fired, so that it never fires again, and the response."""
+    return ServiceLevel("", fired=had.fired, responded_at=responded_at) if had else None
+
+
+def _responded_at(
+    record: Record, type_: RecordType, had: ServiceLevel, occasion: Occasion, *, is_new: bool
+) -> datetime | None:
+    """When the desk responded first, whatever service level held then; None before."""
+    former = had.target("respond")
+    if at := had.responded_at or (former.met_at if former else None):
+        return at
+    is_response = (occasion.by_desk and not is_new) or type_.statuses.group(record.status) != "open"
+    return occasion.now if is_response else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +88,12 @@ class _Targets:
     sla: Sla
     had: ServiceLevel
     occasion: Occasion
+    responded_at: datetime | None
     is_new: bool
 
     def level(self) -> ServiceLevel:
         """The service level with its targets."""
-        return ServiceLevel(self.sla.name, tuple(self._targets()), self.had.fired)
+        return ServiceLevel(self.sla.name, tuple(self._targets()), self.had.fired, self.responded_at)
 
     def _targets(self) -> Iterator[ServiceTarget]:
         for kind in KINDS:
@@ -88,8 +103,7 @@ class _Targets:
     def _target(self, kind: str, length: timedelta) -> ServiceTarget:
         had = self.had.target(kind)
         used, now = self._used(had), self.occasion.now
-        if self._is_met(kind, had):
-            met_at = had.met_at if had and had.met_at else now
+        if met_at := self._met_at(kind, had):
             due_at = had.due_at if had and self.had.sla == self.sla.name else None
             return ServiceTarget(kind, "met", length.total_seconds(), used, due_at=due_at, met_at=met_at)
         if self.record.status.casefold() in {each.casefold() for each in self.sla.pause_in}:
@@ -118,11 +132,12 @@ class _Targets:
         former = next((each for each in configuration.slas if each.name == self.had.sla), self.sla)
         return had.used_seconds + between(had.since, now, hours_named(configuration, former.calendar)).total_seconds()
 
-    def _is_met(self, kind: str, had: ServiceTarget | None) -> bool:
-        is_open = self.type_.statuses.group(self.record.status) == "open"
-        if kind == "resolve":
-            return not is_open
-        return not is_open or (had is not None and had.state == "met") or (self.occasion.by_desk and not self.is_new)
+    def _met_at(self, kind: str, had: ServiceTarget | None) -> datetime | None:
+        if kind == "respond":
+            return self.responded_at
+        if self.type_.statuses.group(self.record.status) == "open":
+            return None
+        return had.met_at if had and had.met_at else self.occasion.now
 
 
 def reached(record: Record, event: ServiceTargetReached, occasion: Occasion) -> Change | None:

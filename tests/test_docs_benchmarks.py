@@ -25,7 +25,7 @@ from tests.servers.rabbitmq_versions import missing, newest
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bench", "--runs", "1", "--json", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=560, check=False)
 
 
 def test_a_thousand_mails_have_the_mix() -> None:

@@ -19,8 +19,6 @@ from tests.harness.ledger import Breach
 from tests.harness.neighbours import desk, killed, one_after_the_other, replies, with_others, work_elsewhere
 from tests.system import test_clock_kills
 
-pytestmark = pytest.mark.timeout(300)
-"""Seconds: many runs, and a machine may be busy."""
 FREE = ("notifications", "journal")
 """What depends on which of several mails is first: the limits on automatic mail look at what was sent before."""
 LATER = NOW + timedelta(hours=2)

@@ -26,8 +26,6 @@ from tests.harness.neighbours import (
     work_elsewhere,
 )
 
-pytestmark = pytest.mark.timeout(300)
-"""Seconds: many runs, and a machine may be busy."""
 FREE = ("notifications", "journal")
 """What depends on which of several replies is first: the limits on automatic mail look at what was sent before."""
 Race = Callable[[Path], Iterator[list[Breach]]]

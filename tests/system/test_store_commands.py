@@ -25,7 +25,6 @@ from shared.runtime.worker import PREFETCH, Worker
 from shared.store.dead_letters import LetterQuery
 from tests.builders import a_mail
 
-pytestmark = pytest.mark.timeout(300)
 MAILS = 96
 ROUNDS = {"parser": 3, "filter": 2, "sender-matcher": 2, "record-writer": 7}
 """Rounds of waiting for a batch of new mails. The writer: mails, more numbers than in the batch before, claims,

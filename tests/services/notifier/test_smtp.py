@@ -276,13 +276,12 @@ def test_a_server_that_greets_late_is_waited_for(monkeypatch: pytest.MonkeyPatch
     asked = threading.Event()
 
     def talk(client: socket.socket) -> None:
-        if not asked.is_set():  # the first connection waits until the second has asked for TLS
-            asked.wait(PATIENCE_SECONDS)
-            client.sendall(b"220 late\r\n")
-            client.recv(100)
-            client.sendall(b"250 ok\r\n")
-            client.recv(100)
-            client.sendall(b"221 bye\r\n")
+        asked.wait(PATIENCE_SECONDS)  # until the client has lost patience, and asked whether TLS is wanted
+        client.sendall(b"220 late\r\n")
+        client.recv(100)
+        client.sendall(b"250 ok\r\n")
+        client.recv(100)
+        client.sendall(b"221 bye\r\n")
 
     def probe(where: tuple[str, int]) -> bool:
         asked.set()

@@ -164,7 +164,7 @@ def _patterns(names: tuple[str, ...], prefixes: tuple[str, ...]) -> _Forms:
 def number_of(prefixes: Iterable[str]) -> str:
     """A pattern of a number: bare, behind one of these prefixes, or behind any short word."""
     own = "|".join(map(re.escape, sorted(filter(None, prefixes), key=len, reverse=True)))
-    return rf"(?:{own or '(?!)'}|[A-Za-z]{{0,8}}-?)\d{{1,15}}"
+    return rf"(?:{own or '(?!)'}|[A-Za-z]{{1,8}}-?)?\d{{1,15}}"
 
 
 def spelled(names: Iterable[str]) -> str:

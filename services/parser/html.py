@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import field
+from functools import lru_cache
 from html import unescape
 from itertools import islice
 
@@ -22,11 +23,26 @@ from shared.lazy_pattern import lazy_compile
 _ANY_TAG = lazy_compile(r"<[^<>]{0,5000}>")
 _BLANK_RUN = lazy_compile(r"[ \t\n\r\f]+")
 _MANY_LINES = lazy_compile(r"\n{3,}")
+_OF = r"\s{0,9}:\s{0,9}"
+_ENDS = r"\s{0,9}(?:[;!]|$)"
 _HIDDEN = lazy_compile(
-    r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|mso-hide\s{0,9}:\s{0,9}all"
-    r"|font-size\s{0,9}:\s{0,9}0(?:\.0{1,9})?(?:px|pt|em|rem|%)?\s{0,9}(?:[;!]|$)",
+    rf"display{_OF}none|mso-hide{_OF}all|(?<![\w-])opacity{_OF}0?(?:\.0{{0,9}})?%?{_ENDS}"
+    rf"|(?:text-indent|left|top){_OF}-(?:\d{{4,6}}(?:\.\d{{1,9}})?(?:px|pt)|\d{{3,6}}r?em)",
     re.IGNORECASE,
 )
+"""What hides an element with all that is in it, whatever that states: it is not shown, transparent or off the page."""
+_NO_HEIGHT = lazy_compile(rf"(?<![\w-])(?:max-)?height{_OF}0(?:\.0{{1,9}})?(?:px|pt|r?em|%)?{_ENDS}", re.IGNORECASE)
+_CUT = lazy_compile(rf"overflow(?:-y)?{_OF}hidden", re.IGNORECASE)
+_SIZE = lazy_compile(
+    rf"(?<![\w-])font(?:-size)?{_OF}[^;]{{0,80}}?(?<![\w.#])(?:(?P<size>\d{{0,4}}(?:\.\d{{1,9}})?)(?P<unit>px|pt|r?em|%)"
+    rf"|(?P<zero>0)(?=[\s;!/]|$)|(?P<word>(?:x{{0,3}}-)?(?:small|large)|medium)\b)",
+    re.IGNORECASE,
+)
+_VISIBILITY = lazy_compile(rf"visibility{_OF}(?P<word>hidden|collapse|visible)", re.IGNORECASE)
+_CACHED = 500
+"""Characters of a style that is remembered."""
+_SMALLEST = 2
+"""Pixels or points of the smallest text that a reader sees."""
 _SKIPPED = names("script style head title template noscript object iframe svg math select -comment")
 _PARAGRAPHS = names("p h1 h2 h3 h4 h5 h6 ul ol table blockquote pre dl fieldset")
 _BLOCKS = _PARAGRAPHS | names(
@@ -81,21 +97,22 @@ def to_text(markup: str, most: int = 2 * 1024 * 1024) -> str:
     if root is None:
         return ""
     writer = _Writer(room=most)
-    _walk(root, writer)
+    _walk(root, writer, _Shown())
     return writer.text()
 
 
-def _walk(root: LexborNode, writer: _Writer) -> None:
+def _walk(root: LexborNode, writer: _Writer, shown: _Shown) -> None:
     """Visit every visible node in order, on entering and leaving, while there is room; without recursion."""
     node: LexborNode | None = root
     while node is not None and writer.room > 0:
-        entered = _enter(node, writer)
+        entered = _enter(node, writer, shown)
         if entered and node.child is not None:
             node = node.child
             continue
         while node is not None:
             if entered:
                 writer.close(node.tag or "")
+                shown.leave(node.mem_id)
             if node.mem_id == root.mem_id:
                 return
             if node.next is not None:
@@ -104,19 +121,91 @@ def _walk(root: LexborNode, writer: _Writer) -> None:
             node, entered = node.parent, True
 
 
-def _enter(node: LexborNode, writer: _Writer) -> bool:
+def _enter(node: LexborNode, writer: _Writer, shown: _Shown) -> bool:
     """Write the start of `node`; return whether its children are to be visited."""
     tag = node.tag
     if tag == "-text":
-        writer.words(node.text_content or "")
+        if shown.is_shown:
+            writer.words(node.text_content or "")
         return False
     if tag is None or tag in _SKIPPED:
         return False
     attributes = node.attributes
-    if "hidden" in attributes or ((style := attributes.get("style")) and _HIDDEN.search(style)):
+    style = _stated(attributes.get("style") or "")
+    if "hidden" in attributes or style.is_hidden:
         return False
-    writer.open(tag, attributes)
+    shown.enter(node.mem_id, style, is_sized=tag == "font" and bool(attributes.get("size")))
+    writer.open(tag, attributes, is_shown=shown.is_shown)
     return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """What a style says of whether text is seen. `is_sized` and `is_visible` None: as in the element around it."""
+
+    is_hidden: bool = False
+    is_sized: bool | None = None
+    is_visible: bool | None = None
+
+
+_NO_STYLE = _Style()
+
+
+def _stated(style: str) -> _Style:
+    """What a style says; the same few stand at most elements of a mail."""
+    if not style:
+        return _NO_STYLE
+    return _read(style) if len(style) <= _CACHED else _read.__wrapped__(style)
+
+
+@lru_cache(maxsize=512)
+def _read(style: str) -> _Style:
+    if _HIDDEN.search(style) or (_NO_HEIGHT.search(style) and _CUT.search(style)):
+        return _Style(is_hidden=True)
+    is_sized, is_visible = None, None
+    for found in _SIZE.finditer(style):
+        is_sized = _is_sized(found)
+    for found in _VISIBILITY.finditer(style):
+        is_visible = found["word"].lower() == "visible"
+    return _Style(is_sized=is_sized, is_visible=is_visible)
+
+
+def _is_sized(found: re.Match[str]) -> bool | None:
+    """Whether text of this size is seen; None for a part of the size around it, which may be nothing."""
+    if found["word"]:
+        return True
+    size, unit = float(found["size"] or 0), (found["unit"] or "").lower()
+    if unit in ("em", "%"):
+        return None if size > 0 else False
+    return size > 0 if unit == "rem" else size >= _SMALLEST
+
+
+@dataclass(slots=True)
+class _Shown:
+    """Whether a reader sees the text at one place: size and visibility hold within an element until one states its own.
+
+    Programs that build mails write `font-size:0` around everything, against gaps, and a size at each text.
+    """
+
+    is_sized: bool = True
+    is_visible: bool = True
+    before: list[tuple[int, bool, bool]] = field(default_factory=list)
+    """The elements that changed it, and what was before them."""
+
+    @property
+    def is_shown(self) -> bool:
+        return self.is_sized and self.is_visible
+
+    def enter(self, element: int, style: _Style, *, is_sized: bool) -> None:
+        sized = (is_sized or self.is_sized) if style.is_sized is None else style.is_sized
+        visible = self.is_visible if style.is_visible is None else style.is_visible
+        if (sized, visible) != (self.is_sized, self.is_visible):
+            self.before.append((element, self.is_sized, self.is_visible))
+            self.is_sized, self.is_visible = sized, visible
+
+    def leave(self, element: int) -> None:
+        if self.before and self.before[-1][0] == element:
+            _, self.is_sized, self.is_visible = self.before.pop()
 
 
 @dataclass(slots=True)
@@ -140,7 +229,8 @@ class _Writer:
     pre: int = 0
     lists: list[int] = field(default_factory=list)
     rows: list[_Row] = field(default_factory=list)
-    links: list[tuple[str, int]] = field(default_factory=list)
+    links: list[tuple[str, int, int | None]] = field(default_factory=list)
+    """For each open link its address, its line and, where its own text is not seen, the room before it."""
     tight: list[bool] = field(default_factory=list)
     """For each open paragraph, whether it has no margin: word processors write each line as a paragraph."""
     marker: str = ""
@@ -205,7 +295,7 @@ class _Writer:
             self.newline()
         self.gap = max(self.gap, 1 if self.fresh else gap)
 
-    def open(self, tag: str, attributes: dict[str, str | None]) -> None:
+    def open(self, tag: str, attributes: dict[str, str | None], *, is_shown: bool) -> None:
         if tag == "br":
             self.newline()
         elif tag in ("td", "th"):
@@ -216,10 +306,10 @@ class _Writer:
             self.block(self._margin(tag))
             self._open_block(tag, attributes)
         elif tag == "a":
-            self.links.append((attributes.get("href") or "", len(self.lines)))
+            self.links.append((attributes.get("href") or "", len(self.lines), None if is_shown else self.room))
             if self.line:
                 self.line.append("")
-        elif tag == "img" and (alt := (attributes.get("alt") or "").strip()):
+        elif tag == "img" and is_shown and (alt := (attributes.get("alt") or "").strip()):
             self.words(f"[{alt}]")
         elif tag == "hr":
             self.block(1)
@@ -308,7 +398,9 @@ class _Writer:
     def _close_link(self) -> None:
         if not self.links:
             return
-        href, line = self.links.pop()
+        href, line, room = self.links.pop()
+        if room == self.room:
+            return
         if not _LINKS.match(href) or line != len(self.lines) or not self.line or len(href) > 2_000:
             return
         target = href.partition(":")[2] if href[:7].lower() == "mailto:" or href[:4].lower() == "tel:" else href

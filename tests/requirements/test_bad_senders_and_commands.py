@@ -186,6 +186,24 @@ def test_row_79_hidden_html_gives_no_command(calls: Desk, words: str) -> None:
     assert calls.records("announcement") == []
 
 
+@pytest.mark.parametrize(
+    "style",
+    [
+        "visibility:hidden",
+        "opacity: 0",
+        "max-height:0;overflow:hidden",
+        "mso-hide:all",
+        "position:absolute;left:-9999px",
+        "text-indent:-9999px",
+        "font-size:1px",
+    ],
+)
+def test_row_79_html_is_hidden_in_several_ways(calls: Desk, style: str) -> None:
+    html = f'<div style="{style}">[CLOSE#1]</div><p>Hello</p>'
+    calls.receive(f"From: {TOM}\nTo: support@example.com\nSubject: x\nContent-Type: text/html\n\n{html}\n".encode())
+    assert [each["status"] for each in calls.records()] == ["Active", "Logged"]
+
+
 SPOOFED_EDITS: dict[str, dict[str, Any]] = {
     "a field in a quotation": {"text": "Hello\n\nOn Friday Jane wrote:\n> Owner: bob\n"},
     "a field below a signature": {"text": "Hello\n\n-- \nOwner: bob\n"},

@@ -50,6 +50,10 @@ from services.parser import html
         ('a<span style="display:none">hidden</span>b', "ab"),
         ('a<span style="color:red;DISPLAY : none !important">hidden</span>b', "ab"),
         ('a<span style="font-size:0">hidden</span>b', "ab"),
+        ('a<span style="font:0/0 x">hidden <a href="https://x.example">y</a><img alt="z"></span>b', "ab"),
+        ('a<span style="visibility:hidden">hidden<span style="visibility:visible">shown</span></span>b', "ashownb"),
+        ('<p style="font-size:0">x<span style="font-size:2em">y</span><font size="2">z</font></p>', "z"),
+        ('a<p style="text-indent:-18.0pt;height:0;min-height:0;left:-300px">shown</p>b', "a\n\nshown\n\nb"),
         ('a<span style="font-size:0.9em">shown</span>b', "ashownb"),
         ("a<p hidden>hidden</p>b", "ab"),
         ("", ""),
@@ -61,6 +65,25 @@ from services.parser import html
 )
 def test_markup_becomes_readable_text(markup: str, text: str) -> None:
     assert html.to_text(markup) == text
+
+
+@pytest.mark.req("PR-19")
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "font-size:13px",
+        "font-size: 1rem",
+        "font:bold 12px/1.5 Arial",
+        "font-size:small",
+        "FONT-SIZE:.8pc;font-size:11pt",
+    ],
+)
+def test_text_with_a_size_of_its_own_is_kept_within_elements_of_size_zero(stated: str) -> None:
+    """Programs that build mails, such as MJML, write `font-size:0px` on each cell, against gaps between pictures."""
+    text = f'<div style="{stated}">Disk full <a href="https://desk.example/1">here</a></div>'
+    cell = f'<table><tr><td style="direction:ltr;font-size:0px;padding:20px 0">{text}</td></tr></table>'
+    nested = cell.replace(text, f'<div style="font-size:0">{cell}</div>')
+    assert html.to_text(f"{nested}after") == "Disk full here <https://desk.example/1>\n\nafter"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.record_writer.approval_flow import advance, forget
 from services.record_writer.carry_out import Cause, queue_messages
+from services.record_writer.decide.approvals import PARENT, approvals_below, is_pending
 from services.record_writer.decide.body import names_of
 from services.record_writer.decide.business_rules import Occasion
 from services.record_writer.decide.consequences import settled
@@ -140,6 +141,8 @@ def set_deleted(app: App, record_id: str, *, deleted: bool, by: str = OPERATOR) 
 def merge(app: App, record_id: str, into_id: str, *, by: str = OPERATOR) -> Record:
     """Close a record and send mails about it to another one, whose participants its own become (TI-31).
 
+    Approvals below it that are still to be decided decide about the other one (VF-18).
+
     Returns the other one. Raises `InvalidEdit` when one of them is gone, deleted or merged already, or of another type.
     """
     record, into = app.records.get(record_id), app.records.get(into_id)
@@ -152,9 +155,20 @@ def merge(app: App, record_id: str, into_id: str, *, by: str = OPERATOR) -> Reco
     customer = app.people.get(record.customer) if record.customer else None
     copied = dict.fromkeys((*into.copied, *record.copied, *(customer.addresses if customer else ())))
     _commit(app, into, {"copied": list(copied)}, f"{record.number} was merged into this record by {by}", by)
+    _move_approvals(app, record, into, by)
     _commit(app, record, {"merged_into": into.id, **closed}, f"Merged into {into.number} by {by}", by)
     app.records.link(record.id, into.id, "merged_into", app.clock.now())
     return app.records.get(into_id) or into
+
+
+def _move_approvals(app: App, record: Record, into: Record, by: str) -> None:
+    """Put pending approvals below another record: linked first, since a link without the property counts nothing."""
+    now = app.clock.now()
+    lookups = occasion(app, now).lookups
+    for each in approvals_below(record, lookups):
+        if is_pending(each, app.directory.current()):
+            app.records.link(each.id, into.id, PARENT, now)
+            _commit(app, each, {"parent": into.id}, f"Moved from {record.number} to {into.number} by {by}", by)
 
 
 def _commit(app: App, record: Record, own: Mapping[str, Any], text: str, by: str) -> None:

@@ -270,18 +270,21 @@ def _customer(app: App, record: Record) -> CustomerView | None:
 
 
 def _linked(app: App, record: Record) -> Iterator[tuple[str, Record]]:
-    """Relationship and record of the links in both directions, without those from records below, which are `tasks`."""
+    """Relationship and record of the links in both directions, without those from records below, which are `tasks`,
+    and those to a record that this one lies below no more.
+    """
     for link in app.records.links(record.id):
         outward = link.from_id == record.id
         other = app.records.get(link.to_id if outward else link.from_id)
-        if other and (outward or link.relationship != PARENT):
+        is_omitted = link.relationship == PARENT and (not outward or record.parent not in (None, link.to_id))
+        if other and not is_omitted:
             yield link.relationship if outward else INWARD.get(link.relationship, link.relationship), other
 
 
 def _tasks(app: App, record: Record) -> tuple[Record, ...]:
     """The records below this one, by type and number."""
     links = [each for each in app.records.links(record.id) if (each.to_id, each.relationship) == (record.id, PARENT)]
-    below = [other for link in links if (other := app.records.get(link.from_id))]
+    below = [each for link in links if (each := app.records.get(link.from_id)) and each.parent in (None, record.id)]
     return tuple(sorted(below, key=lambda each: (each.type, each.serial)))
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import pytest
 
 from services.notifier.stage import as_outgoing
-from services.operator import manual_edits
+from services.operator import manual_edits, records
 from services.operator.conservation import check
 from services.operator.dry_run import dry_run
 from services.operator.manual_edits import NewRecord
@@ -60,6 +60,35 @@ def above(desk: Desk) -> tuple[str, str | None]:
     """Status of the change, and the outcome that it has."""
     record = desk.record("change")
     return record["status"], record.get("approval")
+
+
+@pytest.mark.req("VF-18", "TI-31")
+@pytest.mark.parametrize(("word", "status"), [("approve", "Approved"), ("reject", "Closed")])
+def test_pending_approvals_of_a_merged_record_decide_the_one_that_it_went_into(
+    desk: Desk, word: str, status: str
+) -> None:
+    configure(desk)
+    ask(desk, "bob", "tom")
+    create(desk, "change")
+    merged, into = desk.app.records.numbered("change", 1), desk.app.records.numbered("change", 2)
+    approval = desk.app.directory.current().type_named("approval")
+    assert merged is not None
+    assert into is not None
+    assert approval is not None
+    decide(desk, 1)
+    manual_edits.create(desk.app, approval, NewRecord("Own", parent=into, values=(("Owner", "jane"),)))
+    manual_edits.merge(desk.app, merged.id, into.id)
+    decide(desk, 3)
+    assert [each["status"] for each in desk.records("change")] == ["Closed", "Logged"]
+    assert decide(desk, 2, word)["outcome"] == "commanded"
+    assert [each["status"] for each in desk.records("change")] == ["Closed", status]
+    assert desk.document(merged).get("approval") is None
+    notes = [each["text"] for each in desk.activities(desk.document(into)) if each["by"] == "Tom"]
+    assert [text.partition(" has been ")[0] for text in notes] == ["Task APR2"]
+    shown = [records.view(desk.app, desk.app.records.get(each.id) or each, 1).tasks for each in (merged, into)]
+    assert [[each.number for each in tasks] for tasks in shown] == [["APR1"], ["APR2", "APR3"]]
+    links = records.view(desk.app, records.record_called(desk.app, "APR2"), 1).links
+    assert [(each.relationship, each.number) for each in links] == [("parent", "CHG2")]
 
 
 EXPIRY: Final = b"""

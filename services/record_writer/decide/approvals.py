@@ -91,6 +91,18 @@ class Round:
         return replace(self, approvals=tuple(changed))
 
 
+def approvals_below(parent: Record, lookups: Lookups) -> list[Record]:
+    """The approvals below a record, without those that were deleted, or went on with it into another record."""
+    ids = [each.from_id for each in lookups.links(parent.id) if (each.to_id, each.relationship) == (parent.id, PARENT)]
+    found = (record for id_ in ids if (record := lookups.record(id_)) and is_approval(record) and not record.deleted)
+    return [each for each in found if each.parent in (None, parent.id)]
+
+
+def is_pending(record: Record, configuration: Configuration) -> bool:
+    """Whether an approval is still to be decided."""
+    return not _is_closed(record, configuration)
+
+
 def round_below(parent: Record | None, configuration: Configuration, lookups: Lookups) -> Round | None:
     """The approvals below a record; None when the desk has no rule for its type.
 
@@ -99,8 +111,7 @@ def round_below(parent: Record | None, configuration: Configuration, lookups: Lo
     rule = configuration.approval_rule(parent.type) if parent else None
     if parent is None or rule is None:
         return None
-    ids = [each.from_id for each in lookups.links(parent.id) if (each.to_id, each.relationship) == (parent.id, PARENT)]
-    found = [record for id_ in ids if (record := lookups.record(id_)) and is_approval(record) and not record.deleted]
+    found = approvals_below(parent, lookups)
     below = [each if _is_closed(each, configuration) else replace(each, verdict=None) for each in found]
     counted = (each for each in below if verdict_of(each) or not _is_closed(each, configuration))
     return Round(rule, tuple(sorted(counted, key=lambda each: (str(each.created_at), each.type, each.serial))))

@@ -113,7 +113,7 @@ def key_of(block: Block, type_: RecordType) -> str | None:
 def _several(block: Block, type_: RecordType) -> Target | None:
     """Refuse a part about more than one record: it is unclear which of its fields belong to which record."""
     keys = dict.fromkeys(value.casefold() for name, value in block.fields if name == type_.number_field and value)
-    if len(keys) < 2:
+    if len({_serial_in(key, type_) or key for key in keys}) < 2:
         return None
     listed = shortened(", ".join(keys), 200)
     return Target("none", "unique-key", f"the part names several records ({listed}); separate them by a record marker")

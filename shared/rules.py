@@ -85,15 +85,21 @@ def recipient_matches(rule: Rule, recipient: Address, subject: str, time: Patter
 
 def _texts(expected: Any) -> Iterable[str]:
     given = (expected,) if isinstance(expected, str) else expected
-    return [part.strip() for text in given for part in _folded(str(text)).split(",") if part.strip()]
+    return [part for text in given for each in str(text).split(",") if (part := _one_line(each))]
 
 
 def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
+def _one_line(text: str) -> str:
+    """The folded text with single blanks: two of them, or one that breaks no line, are not seen."""
+    return " ".join(_folded(text).split())
+
+
 def _contains(expected: Any, *texts: str) -> bool:
-    haystack = _folded("\n".join(texts))
+    """Whether one of the texts contains an expected one; case and the kind and number of blanks make no difference."""
+    haystack = "\n".join(map(_one_line, texts))
     return any(text in haystack for text in _texts(expected))
 
 

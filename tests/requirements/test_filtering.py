@@ -106,6 +106,8 @@ def test_a_rule_finds_an_international_domain_in_any_spelling(
         ({"sender": "shop.example"}, "a@shop.example", "x", True),
         ({"sender": "a@one.example, B@two.example"}, "b@two.example", "x", True),
         ({"sender": "buy now"}, "Buy Now! <a@shop.example>", "x", True),
+        ({"sender": "buy now"}, '"Buy  Now!" <a@shop.example>', "x", True),
+        ({"subject": "win 500"}, "a@b.example", "Win\u00a0500", True),
         ({"subject": "lottery"}, "a@b.example", "The LOTTERY result", True),
         ({"sender": "shop.example", "subject": "offer"}, "a@shop.example", "hello", False),
         ({"sender": "corp.com"}, "a@other.example", "x", False),

@@ -24,6 +24,8 @@ ANNA = Address("Anna Becker", "anna@customer.example")
         ({"sender": ("becker",)}, True),
         ({"recipient": ("anna@",)}, True),
         ({"subject": ("OFFER",)}, True),
+        ({"subject": ("our  offer",), "sender": ("anna\u00a0BECKER",)}, True),
+        ({"sender": ("becker <anna",)}, False),
         ({"sender": ("anna@",), "subject": ("offer",)}, True),
         ({"sender": ("anna@",), "subject": ("order",)}, False),
         ({"sender": ("bob@",), "subject": ("offer",)}, False),

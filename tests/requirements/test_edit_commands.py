@@ -312,6 +312,19 @@ def test_an_address_is_taken_as_mail_programs_write_it(desk: Desk, written: str)
     assert desk.record("incident")["owner"] == "pat"
 
 
+@pytest.mark.req("TI-32", "VS-03")
+def test_an_operator_gives_a_person_one_address_too(desk: Desk) -> None:
+    configure(desk)
+    command(desk, "[Create Requestor]", TOM, REQUESTOR)
+    requestor, record = desk.app.directory.current().type_named("requestor"), desk.record("requestor")
+    assert requestor is not None
+    manual_edits.change(desk.app, requestor, record["_id"], [("Email", "Ann Kay <ann.kay@example.com>")])
+    assert person(desk, "ann.kay@example.com") is not None
+    with pytest.raises(manual_edits.InvalidEdit, match="takes one address"):
+        manual_edits.change(desk.app, requestor, record["_id"], [("Email", "a@example.com, b@example.com")])
+    assert person(desk, "ann.kay@example.com") is not None
+
+
 @pytest.mark.req("TI-32", "PR-02")
 def test_each_record_that_a_command_makes_is_answered(desk: Desk) -> None:
     configure(desk)

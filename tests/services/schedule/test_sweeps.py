@@ -24,7 +24,7 @@ from services.schedule.sweep import STEP
 from shared.app import Location
 from shared.config.model import Settings
 from shared.ids import id_under
-from shared.runtime.broker import RFC822, Message
+from shared.runtime.broker import RFC822, TIERS, Message
 from shared.runtime.lease import Leases
 from shared.runtime.worker import Worker, close_consumers
 from shared.store.journal import JournalEntry
@@ -141,7 +141,7 @@ def a_delayed_message(desk: Desk) -> None:
     desk.app.broker.publish([Message("m", "filter", b"{}")])
     consumer = desk.app.broker.consumer("filter", 1)
     for delivery in consumer.take(5):
-        consumer.wait(delivery, 5)
+        consumer.wait(delivery, TIERS[-1])  # longer than this test takes
     consumer.flush()
 
 

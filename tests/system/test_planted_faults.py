@@ -22,8 +22,8 @@ pytestmark = pytest.mark.timeout(1200)
 """Seconds: many runs, and a machine may be busy."""
 
 
-WITHIN = 15.0
-"""Seconds: a planted fault may keep a desk from ever coming to rest."""
+WITHIN = 60.0
+"""Seconds: a planted fault may keep a desk from ever coming to rest, and a machine may be busy."""
 OUTGROWN = "stage_failed"
 """Is logged where a handler is broken, and not only wrong: that would be caught too, and prove nothing."""
 

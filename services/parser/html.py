@@ -34,7 +34,7 @@ _HIDDEN = lazy_compile(
 _NO_HEIGHT = lazy_compile(rf"(?<![\w-])(?:max-)?height{_OF}0(?:\.0{{1,9}})?(?:px|pt|r?em|%)?{_ENDS}", re.IGNORECASE)
 _CUT = lazy_compile(rf"overflow(?:-y)?{_OF}hidden", re.IGNORECASE)
 _SIZE = lazy_compile(
-    rf"(?<![\w-])font(?:-size)?{_OF}[^;]{{0,80}}?(?<![\w.#])(?:(?P<size>\d{{0,4}}(?:\.\d{{1,9}})?)(?P<unit>px|pt|r?em|%)"
+    rf"(?:^|;)\s{{0,99}}font(?:-size)?{_OF}[^;]{{0,80}}?(?<![\w.#])(?:(?P<size>\d{{0,4}}(?:\.\d{{1,9}})?)(?P<unit>px|pt|r?em|%)"
     rf"|(?P<zero>0)(?=[\s;!/]|$)|(?P<word>(?:x{{0,3}}-)?(?:small|large)|medium)\b)",
     re.IGNORECASE,
 )

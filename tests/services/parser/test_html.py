@@ -75,7 +75,7 @@ def test_markup_becomes_readable_text(markup: str, text: str) -> None:
         "font-size: 1rem",
         "font:bold 12px/1.5 Arial",
         "font-size:small",
-        "FONT-SIZE:.8pc;font-size:11pt",
+        "color:red;\n                FONT-SIZE : 11pt",
     ],
 )
 def test_text_with_a_size_of_its_own_is_kept_within_elements_of_size_zero(stated: str) -> None:

@@ -55,7 +55,16 @@ _NOT_CHARSETS = frozenset({"idna", "punycode", "undefined", "unicode_escape", "r
 _MAKES_SURROGATES = frozenset({"utf-7", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be"})
 _WIDE = frozenset({"utf-16", "utf-32"})
 _WESTERN = frozenset({"cp1252", "iso8859-15", "cp1250", "cp1254"})
+_WINDOWS = {
+    "iso8859-2": "cp1250",
+    "iso8859-7": "cp1253",
+    "iso8859-8": "cp1255",
+    "iso8859-13": "cp1257",
+    "iso8859-15": "cp1252",
+}
+"""The Windows code page that programs write under the label of an ISO charset with nearly the same letters."""
 _SAMPLE = 2_048
+_C1_BYTE = lazy_compile(rb"[\x80-\x84\x86-\x9f]")
 _ISO2022 = lazy_compile(rb"\x1b(?:\$[@B]|\$\([CDOQ]|\([JI])")
 _META = lazy_compile(
     rb"<(?:meta|\?xml)\b[^>]{0,200}?(?:charset|encoding)\s{0,9}=\s{0,9}[\"']?([A-Za-z0-9_.:-]{2,40})", re.IGNORECASE
@@ -191,6 +200,9 @@ def _claimed(data: bytes, label: str | None, defects: Defects, *, is_html: bool)
 
 
 def _by_label(data: bytes, codec: str, defects: Defects) -> str:
+    if codec in _WINDOWS and (text := _in_windows(data, codec)) is not None:
+        defects.add("wrong-charset")
+        return text
     if codec in _WESTERN:
         return _western(data, codec, defects)
     if codec == "utf-8":
@@ -210,6 +222,19 @@ def _by_label(data: bytes, codec: str, defects: Defects) -> str:
     if codec == "utf-7":
         defects.add("utf-7")
     return _noted_scalar(text, defects) if codec in _MAKES_SURROGATES else text
+
+
+def _in_windows(data: bytes, codec: str) -> str | None:
+    """The text, if bytes under an ISO label use positions that are controls there and characters in Windows; else None.
+
+    Byte 85 (hex) alone proves nothing: it is the line end that gateways of mainframes write.
+    """
+    if not _C1_BYTE.search(data) or _as_utf8(data) is not None:
+        return None
+    try:
+        return data.decode(_WINDOWS[codec])
+    except UnicodeDecodeError:
+        return None
 
 
 def _in_spite_of(codec: str, data: bytes) -> str | None:

@@ -34,6 +34,8 @@ ATTRIBUTIONS = {
     "the name above": "Help Desk of the Example Company\n<desk@example.com> wrote on\n02/03/2020 10:00:25 AM:",
     "Gmail, tr, wrapped": f"{DESK}, 3 Şub 2020 Pzt, 10:00 tarihinde şunu\nyazdı:",
     "the verb alone in its line": f"{DESK}, 3 Feb 2020 10:00\nwrote:",
+    "Gmail, eu": f"{DESK} erabiltzaileak hau idatzi du (2020 ots. 3, al. (10:00)):",
+    "Gmail, hi": f"सोम, 3 फ़र॰ 2020 को 10:00 am बजे को {DESK} ने लिखा:",
     "Zoho, de": f"---- {DESK} schrieb am Mo, 03 Feb. 2020 10:00:00 +0100 ----",
 }  # fmt: skip
 

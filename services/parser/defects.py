@@ -55,6 +55,7 @@ MEANINGS: dict[str, str] = {
     "glued-headers": "a header stood behind another one on its line; both are read",
     "hostile-filename": "a file name held folders, a drive, control or invisible characters or a device name",
     "inline-uuencode": "files stood uuencoded in the text; they are attachments now",
+    "inline-yenc": "files stood in yEnc in the text; they are attachments now",
     "invisible-in-address": "an address holds characters that nobody sees",
     "lone-surrogate": "half a character pair (UTF-16); replaced by U+FFFD",
     "malformed-address": "an address could be read in one way only, though it is badly written",

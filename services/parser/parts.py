@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import field
 from html import escape
 
-from services.parser import binary, data_uri, enriched, flowed, names, smime, tnef, tree, uu
+from services.parser import binary, data_uri, enriched, flowed, names, smime, tnef, tree, uu, yenc
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.tree import Part
@@ -130,6 +130,8 @@ class _Sorter:
             self._file(part)
             return []
         if part.content_type in _BODIES and not tnef.is_tnef(part.content_type, part.filename):
+            if piece := self._without_yenc(part):
+                return [piece]
             if kind := binary.file_type(part.body, part.params.get("charset")):
                 self.defects.add("binary-as-text")
                 self.files.append(File(part.filename or _other_name(part), kind, part.body, None, part.content_id))
@@ -138,6 +140,19 @@ class _Sorter:
                 return [self._piece(part)]
         self._inline_file(part)
         return []
+
+    def _without_yenc(self, part: Part) -> Piece | None:
+        """The text around files in yEnc, which become attachments; None when it has none."""
+        if part.content_type != "text/plain" or part.filename or yenc.BEGIN not in part.body:
+            return None
+        if (found := yenc.extracted(part.body)) is None:
+            return None
+        rest, blocks = found
+        if len(rest) > self.bounds.text:
+            return None  # too long to be shown: the part is kept whole
+        self.defects.add("inline-yenc")
+        self.files.extend(File(name, names.type_of(name), data) for name, data in blocks)
+        return Piece(plain=part.decoded(rest))
 
     def _inline_file(self, part: Part) -> None:
         """Keep a part as a file; if it is the first text among these, it may become the body later (`instead`)."""

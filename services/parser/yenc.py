@@ -14,7 +14,7 @@ from shared.lazy_pattern import lazy_compile
 
 BEGIN = b"=ybegin "
 _MOST = 100
-_BEGIN = lazy_compile(rb"^=ybegin [^\r\n]{0,300}? name=([^\r\n]{1,300})\r?$", re.MULTILINE)
+_BEGIN = lazy_compile(rb"^=ybegin ([^\r\n]{0,600})", re.MULTILINE)
 _END = lazy_compile(rb"^=yend [^\r\n]{0,300}", re.MULTILINE)
 _SIZE = lazy_compile(rb" size=(\d{1,12})\b")
 
@@ -30,8 +30,9 @@ def extracted(data: bytes) -> tuple[bytes, list[tuple[str, bytes]]] | None:
             break
         content = transfer.from_yenc(data[begin.start() : end.end()], Defects())
         size = _SIZE.search(end[0])
-        if size and int(size[1]) == len(content):
-            files.append((begin[1].decode("utf-8", "replace").strip().strip('"'), content))
+        name = begin[1].partition(b" name=")[2]
+        if name and size and int(size[1]) == len(content):
+            files.append((name.decode("utf-8", "replace").strip().strip('"'), content))
             rest.append(data[kept : begin.start()])
             kept = end.end()
         position = end.end()

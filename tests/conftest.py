@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 import pytest
 
@@ -20,6 +21,10 @@ pytest_plugins = [
     "tests.harness.faulty",
     "tests.harness.remembered",
 ]
+
+# A shell lets what it starts in the background ignore interrupts, and all that the tests start would ignore them too.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

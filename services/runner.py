@@ -54,6 +54,11 @@ BACKLOG_SECONDS = 2.0
 """Time that a queue which is not empty may take to hand out its first message."""
 RELAY_PREFETCH = 64
 """Mails that go through the stages in one transaction, on the embedded default."""
+NETWORK_SECONDS = 1.0
+"""Time between two turns of the stages that talk to servers, while a single run works through a backlog on one file.
+
+Each of their turns waits for the disk, and meanwhile no mail is worked on.
+"""
 IDLE_SECONDS, UNAVAILABLE_SECONDS = 0.05, 1.0
 """Pauses between two rounds: without work, and while a dependency is unavailable."""
 
@@ -297,9 +302,11 @@ def run_round_robin(
 
     A single run ends when all is quiet; it raises `Unavailable` when nothing moved for `QUIET_SECONDS`.
     """
-    quiet = QuietTimer(QUIET_SECONDS)
+    quiet, network_at = QuietTimer(QUIET_SECONDS), 0.0
     while not stop.is_set():
-        worked, error = run_one_round(app, workers)
+        if is_due := time.monotonic() >= network_at:
+            network_at = time.monotonic() + NETWORK_SECONDS
+        worked, error = run_one_round(app, workers, network_is_due=is_due)
         if worked:
             quiet.restart()
             continue
@@ -318,8 +325,13 @@ def _moving(depths: Sequence[Depth], workers: Sequence[Worker]) -> list[Depth]:
     return [depth for depth in depths if depth.name not in paused]
 
 
-def run_one_round(app: App, workers: Sequence[Worker]) -> tuple[int, PostroomError | None]:
-    """Run one step of each worker: how many deliveries were settled, and the error if a dependency is unavailable."""
+def run_one_round(
+    app: App, workers: Sequence[Worker], *, network_is_due: bool = True
+) -> tuple[int, PostroomError | None]:
+    """Run one step of each worker: how many deliveries were settled, and the error if a dependency is unavailable.
+
+    Unless they are due, the stages that talk to servers have their turn once the others have nothing to do.
+    """
     worked = 0
     working, unavailable = _working(workers)
     rounds, apart = _rounds(app, working)
@@ -333,7 +345,7 @@ def run_one_round(app: App, workers: Sequence[Worker]) -> tuple[int, PostroomErr
         worked += all_
         if own:
             break
-    for worker in apart:
+    for worker in apart if network_is_due or not worked else ():
         try:
             worked += worker.step(timeout=0)
         except DEPENDENCY_ERRORS as error:

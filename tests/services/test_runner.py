@@ -86,3 +86,24 @@ def test_when_a_later_stage_cannot_write_the_whole_round_is_done_again(
     desk.work()
     assert [record["subject"] for record in desk.records()] == ["first", "second", "third"]
     assert (desk.dead_letters(), desk.app.arrivals.count("taken"), desk.app.arrivals.count()) == ([], 3, 3)
+
+
+def test_a_backlog_is_not_held_up_by_the_turns_of_stages_that_talk_to_servers(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On one file: one turn at the start, the next when a second has passed or the backlog is done."""
+    monkeypatch.setattr(runner, "NETWORK_SECONDS", 3600.0)
+    monkeypatch.setattr(runner, "RELAY_PREFETCH", 1)
+    turns, step = list[tuple[str, int]](), Worker.step
+
+    def noted(self: Worker, timeout: float) -> int:
+        worked = step(self, timeout)
+        turns.append((self.stage.name, worked))
+        return worked
+
+    monkeypatch.setattr(Worker, "step", noted)
+    desk.hand_in(*(a_mail(subject=f"mail {number}") for number in range(4)))
+    runner.run_all(desk.app, threading.Event(), once=True, sources=False)
+    assert len(desk.records()) == 4
+    assert [name for name, worked in turns if name == "parser" and worked] == ["parser"] * 4
+    assert 0 < len([name for name, _ in turns if name == "notifier"]) < 4

@@ -26,7 +26,7 @@ _MANY_LINES = lazy_compile(r"\n{3,}")
 _OF = r"\s{0,9}:\s{0,9}"
 _ENDS = r"\s{0,9}(?:[;!]|$)"
 _HIDDEN = lazy_compile(
-    rf"display{_OF}none|mso-hide{_OF}all|(?<![\w-])opacity{_OF}0?(?:\.0{{0,9}})?%?{_ENDS}"
+    rf"display{_OF}none|mso-hide{_OF}all|(?<![\w-])opacity{_OF}(?:0(?:\.0{{0,9}})?|\.0{{1,9}})%?{_ENDS}"
     rf"|(?:text-indent|left|top){_OF}-(?:\d{{4,6}}(?:\.\d{{1,9}})?(?:px|pt)|\d{{3,6}}r?em)",
     re.IGNORECASE,
 )
@@ -34,8 +34,9 @@ _HIDDEN = lazy_compile(
 _NO_HEIGHT = lazy_compile(rf"(?<![\w-])(?:max-)?height{_OF}0(?:\.0{{1,9}})?(?:px|pt|r?em|%)?{_ENDS}", re.IGNORECASE)
 _CUT = lazy_compile(rf"overflow(?:-y)?{_OF}hidden", re.IGNORECASE)
 _SIZE = lazy_compile(
-    rf"(?:^|;)\s{{0,99}}font(?:-size)?{_OF}[^;]{{0,80}}?(?<![\w.#])(?:(?P<size>\d{{0,4}}(?:\.\d{{1,9}})?)(?P<unit>px|pt|r?em|%)"
-    rf"|(?P<zero>0)(?=[\s;!/]|$)|(?P<word>(?:x{{0,3}}-)?(?:small|large)|medium)\b)",
+    rf"(?:^|;)\s{{0,99}}font(?:-size)?{_OF}[^;(]{{0,80}}?(?<![\w.#])"
+    r"(?:(?P<size>\d{1,4}(?:\.\d{0,9})?|\.\d{1,9})(?P<unit>px|pt|r?em|%)"
+    r"|(?P<zero>0)(?=[\s;!/]|$)|(?P<word>(?:x{0,3}-)?(?:small|large)|medium|initial)\b)",
     re.IGNORECASE,
 )
 _VISIBILITY = lazy_compile(rf"visibility{_OF}(?P<word>hidden|collapse|visible)", re.IGNORECASE)

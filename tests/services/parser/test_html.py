@@ -55,6 +55,10 @@ from services.parser import html
         ('<p style="font-size:0">x<span style="font-size:2em">y</span><font size="2">z</font></p>', "z"),
         ('a<p style="text-indent:-18.0pt;height:0;min-height:0;left:-300px">shown</p>b', "a\n\nshown\n\nb"),
         ('a<span style="font-size:0.9em">shown</span>b', "ashownb"),
+        *(
+            (f'a<span style="{without_effect}">shown</span>b', "ashownb")
+            for without_effect in ("font-size:px", "font-size:", "opacity:", "opacity:;x:0", "font-size:max(0px, 2vw)")
+        ),
         ("a<p hidden>hidden</p>b", "ab"),
         ("", ""),
         ("<", "<"),
@@ -75,6 +79,7 @@ def test_markup_becomes_readable_text(markup: str, text: str) -> None:
         "font-size: 1rem",
         "font:bold 12px/1.5 Arial",
         "font-size:small",
+        "font-size:initial",
         "color:red;\n                FONT-SIZE : 11pt",
     ],
 )

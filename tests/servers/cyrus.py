@@ -24,6 +24,7 @@ SASL = Path("/usr/sbin/saslpasswd2")
 USERS = ("bob",)
 ADMIN = "cyrus"
 PASSWORD = "secret"
+GREETING_SECONDS = 5.0
 _IMAPD = """\
 configdirectory: {home}/config
 partition-default: {home}/spool
@@ -110,15 +111,23 @@ class Cyrus:
         for path in (self.home, *self.home.iterdir()):
             os.chown(path, owner.pw_uid, owner.pw_gid)
 
-    def _wait(self) -> None:
+    def _wait(self, signal_: int = 0) -> None:
+        """Until both ports greet; `signal_` is sent as long as one does not."""
+        assert self._process is not None
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                with self.client(ADMIN), self._encrypted():
-                    return
-            except (OSError, imaplib.IMAP4.error):
-                time.sleep(0.05)
-        raise AssertionError(f"Cyrus does not greet within {PATIENCE_SECONDS:.0f} s; its log is the system's")
+        while not self._greets():
+            if time.monotonic() > deadline:
+                raise AssertionError(f"Cyrus does not greet within {PATIENCE_SECONDS:.0f} s; its log is the system's")
+            self._process.send_signal(signal_)
+            time.sleep(0.2)
+
+    def _greets(self) -> bool:
+        """Whether both ports do. One that Cyrus has closed still takes connections, and says nothing on them."""
+        try:
+            with self.client(ADMIN, GREETING_SECONDS), self._encrypted():
+                return True
+        except (OSError, imaplib.IMAP4.error):
+            return False
 
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
@@ -130,21 +139,22 @@ class Cyrus:
                 self._process.wait(PATIENCE_SECONDS)
         shutil.rmtree(self.home, ignore_errors=True)
 
-    def client(self, user: str) -> imaplib.IMAP4:
+    def client(self, user: str, timeout: float = PATIENCE_SECONDS) -> imaplib.IMAP4:
         """A plain connection, logged in, as another mail client would have."""
-        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
+        client = imaplib.IMAP4("127.0.0.1", self.port, timeout=timeout)
         client.login(user, PASSWORD)
         return client
 
     def _encrypted(self) -> imaplib.IMAP4_SSL:
         context = ssl.create_default_context(cafile=str(self.certificate.certificate))
-        return imaplib.IMAP4_SSL("localhost", self.tls_port, ssl_context=context, timeout=PATIENCE_SECONDS)
+        return imaplib.IMAP4_SSL("localhost", self.tls_port, ssl_context=context, timeout=GREETING_SECONDS)
 
     def revive(self) -> None:
-        """Open both ports: after several failures of a service Cyrus closes its port until SIGHUP."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGHUP)
-        self._wait()
+        """Open both ports: after several failures of a service Cyrus closes its port until SIGHUP.
+
+        Where both greet none is sent: it also ends the connections that are there by then.
+        """
+        self._wait(signal.SIGHUP)
 
     def deliver(self, user: str, *mails: bytes) -> None:
         """Put mails into the INBOX."""

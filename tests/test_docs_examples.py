@@ -160,14 +160,14 @@ def test_publishing_again_makes_no_second_record(
     assert running.count("records", {}) == 1
 
 
-def test_a_missing_exchange_is_told_and_temporary(publish: Publish, place: Place, mails: list[Path]) -> None:
+def test_a_missing_exchange_is_a_temporary_failure(publish: Publish, place: Place, mails: list[Path]) -> None:
     done = publish(place, "support", mails[0])
     assert (done.returncode, done.stdout) == (75, "")
     assert "not taken: " in done.stderr
     assert "has no exchange 'postroom'" in done.stderr
 
 
-def test_an_exchange_without_the_queue_is_told_and_temporary(
+def test_an_exchange_without_the_queue_is_a_temporary_failure(
     publish: Publish, declared: Place, rabbit_node: RabbitNode, mails: list[Path]
 ) -> None:
     """The publisher is confirmed, and the mail comes back all the same."""
@@ -177,7 +177,7 @@ def test_an_exchange_without_the_queue_is_told_and_temporary(
     assert "no queue for intake" in done.stderr
 
 
-def test_a_broker_that_is_away_is_told_and_temporary(publish: Publish, mails: list[Path]) -> None:
+def test_a_broker_that_is_away_is_a_temporary_failure(publish: Publish, mails: list[Path]) -> None:
     with closed_port() as port:
         nobody = Place(f"amqp://guest:guest@127.0.0.1:{port}/%2F", f"http://127.0.0.1:{port}", "/")
         done = publish(nobody, "support", mails[0])
@@ -186,7 +186,7 @@ def test_a_broker_that_is_away_is_told_and_temporary(publish: Publish, mails: li
 
 
 @pytest.mark.req("PR-11")
-def test_a_broker_without_disk_space_is_told_and_temporary(
+def test_a_broker_without_disk_space_is_a_temporary_failure(
     declared: Place, rabbit_node: RabbitNode, mails: list[Path], node_project: Path
 ) -> None:
     """It confirms nothing as long as the alarm lasts: a publisher without a limit would wait all that time."""

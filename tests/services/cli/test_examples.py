@@ -34,7 +34,7 @@ def mail(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("url", ["nonsense", "amqp://localhost:no/"])
 @pytest.mark.parametrize("script", ["publish.py", "listen.py"])
-def test_a_broker_url_that_is_none_is_told_and_temporary(script: str, url: str, mail: Path) -> None:
+def test_a_broker_url_that_is_none_is_a_temporary_failure(script: str, url: str, mail: Path) -> None:
     mails = [mail] if script == "publish.py" else []
     done = run(sys.executable, EXAMPLES / script, *mails, url=url)
     assert (done.returncode, done.stdout) == (75, "")

@@ -198,8 +198,11 @@ class _Shown:
         return self.is_sized and self.is_visible
 
     def enter(self, element: int, style: _Style, *, is_sized: bool) -> None:
-        sized = (is_sized or self.is_sized) if style.is_sized is None else style.is_sized
-        visible = self.is_visible if style.is_visible is None else style.is_visible
+        sized, visible = is_sized or self.is_sized, self.is_visible
+        if style.is_sized is not None:
+            sized = style.is_sized
+        if style.is_visible is not None:
+            visible = style.is_visible
         if (sized, visible) != (self.is_sized, self.is_visible):
             self.before.append((element, self.is_sized, self.is_visible))
             self.is_sized, self.is_visible = sized, visible

@@ -102,12 +102,15 @@ class PooledConnection:
                 connection.transport.write(whole[start : start + _PIECE_BYTES])
         connection.bytes_sent += 1  # py-amqp counts writes here, and sends a heartbeat when there were none
 
-    def _wait(self) -> None:
-        """Silence counts from the last sending, or the last answer: a large batch may take its time."""
+    def _wait(self, *, through_alarm: bool = True) -> None:
+        """Silence counts from the last sending, or the last answer: a large batch may take its time.
+
+        `through_alarm`: an alarm may end within that time.
+        """
         self._heard = time.monotonic()
         while len(self._confirms):
             left = self.confirm_seconds - (time.monotonic() - self._heard)
-            if left <= 0:
+            if left <= 0 or (self.blocked and not through_alarm):
                 raise self._silence()
             with contextlib.suppress(TimeoutError):
                 self.connection.drain_events(timeout=left)
@@ -120,13 +123,7 @@ class PooledConnection:
         channel, probe = self._ready(), Message(uuid.uuid4().hex, PROBE, b"")
         self._confirms.sent(probe, probe.id, probe.to)
         self._send(channel.connection, self._frames(channel, probe, exchange, mandatory=True))
-        deadline = time.monotonic() + self.confirm_seconds
-        while len(self._confirms):
-            left = deadline - time.monotonic()
-            if left <= 0 or self.blocked:
-                raise self._silence()
-            with contextlib.suppress(TimeoutError):
-                self.connection.drain_events(timeout=left)
+        self._wait(through_alarm=False)
         self._refused.clear()
 
     def _silence(self) -> Unavailable:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.record_writer.approval_flow import advance, forget
 from services.record_writer.carry_out import Cause, queue_messages
-from services.record_writer.decide.approvals import PARENT, approvals_below, is_pending
+from services.record_writer.decide.approvals import approvals_below, is_pending
 from services.record_writer.decide.body import names_of
 from services.record_writer.decide.business_rules import Occasion
 from services.record_writer.decide.consequences import settled
@@ -32,7 +32,7 @@ from shared.lazy_dataclass import dataclass
 from shared.runtime.broker import Message
 from shared.runtime.worker import is_announcement
 from shared.store.outbox import SendingSide
-from shared.store.record import Record, forwarding
+from shared.store.record import PARENT, Record, forwarding
 from shared.typed import BadValue, typed
 
 if TYPE_CHECKING:

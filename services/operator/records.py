@@ -13,14 +13,12 @@ from typing import TYPE_CHECKING, Any, Final
 from services.operator.errors import NotAvailable, UnknownName
 from services.operator.view import values_of
 from shared.lazy_dataclass import dataclass
-from shared.store.record import Record, StoredActivity
+from shared.store.record import PARENT, Record, StoredActivity, ids_below
 
 if TYPE_CHECKING:
     from shared.app import App
     from shared.config.model import RecordType
 
-PARENT: Final = "parent"
-"""The relationship of a record to the one that is its parent."""
 INWARD: Final = {"merged_into": "merged_from"}
 """Relationships that have another name, seen from the record that they lead to."""
 MAX_ACTIVITIES: Final = 1000
@@ -276,15 +274,15 @@ def _linked(app: App, record: Record) -> Iterator[tuple[str, Record]]:
     for link in app.records.links(record.id):
         outward = link.from_id == record.id
         other = app.records.get(link.to_id if outward else link.from_id)
-        is_omitted = link.relationship == PARENT and (not outward or record.parent not in (None, link.to_id))
+        is_omitted = link.relationship == PARENT and (not outward or not record.is_below(link.to_id))
         if other and not is_omitted:
             yield link.relationship if outward else INWARD.get(link.relationship, link.relationship), other
 
 
 def _tasks(app: App, record: Record) -> tuple[Record, ...]:
     """The records below this one, by type and number."""
-    links = [each for each in app.records.links(record.id) if (each.to_id, each.relationship) == (record.id, PARENT)]
-    below = [each for link in links if (each := app.records.get(link.from_id)) and each.parent in (None, record.id)]
+    ids = ids_below(record.id, app.records.links(record.id))
+    below = [each for id_ in ids if (each := app.records.get(id_)) and each.is_below(record.id)]
     return tuple(sorted(below, key=lambda each: (each.type, each.serial)))
 
 

@@ -8,7 +8,7 @@ not there) hides it from lists and from mails, until an operator undeletes it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import field, fields, replace
 from datetime import datetime
 from typing import Any, Final
@@ -21,6 +21,8 @@ from shared.store.documents import Document
 
 KEY_LENGTH: Final = 128
 """Longer field values are text, not keys."""
+PARENT: Final = "parent"
+"""The relationship of a record to the one that it lies below."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ class Record:
     service: ServiceLevel | None = None
     service_due_at: datetime | None = None
 
+    def is_below(self, record_id: str) -> bool:
+        """Whether a link to this parent still holds; a record that names no parent is below those it is linked to."""
+        return self.parent in (None, record_id)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredActivity:
@@ -114,6 +120,11 @@ class StoredLink:
     to_id: str
     relationship: str
     at: datetime
+
+
+def ids_below(record_id: str, links: Iterable[StoredLink]) -> list[str]:
+    """The records that were linked below a record, some of which may lie below another one by now (`is_below`)."""
+    return [each.from_id for each in links if (each.to_id, each.relationship) == (record_id, PARENT)]
 
 
 FORWARDED: Final = ("forwarded_by", "forwarded_to")

@@ -25,7 +25,7 @@ from shared.mail_text.built_in import BUILT_IN
 from shared.mail_text.render import Value, filled, render
 from shared.mail_text.values import desk_values, facts_of_record, keyword, record_values
 from shared.store.outbox import REPLY_LINK
-from shared.store.record import Record
+from shared.store.record import Record, ids_below
 
 APPROVED: Final = "approved"
 REJECTED: Final = "rejected"
@@ -35,7 +35,6 @@ AUTHOR: Final = "approvals"
 IN_ORDER: Final = "in_order"
 ASKED: Final = frozenset({APPROVAL, "task"})
 """Types whose owners may be asked for a decision."""
-PARENT: Final = "parent"
 KIND: Final = "approval"
 """The kind of a mail that asks for a decision, and the name of its words."""
 
@@ -93,9 +92,8 @@ class Round:
 
 def approvals_below(parent: Record, lookups: Lookups) -> list[Record]:
     """The approvals below a record, without those that were deleted, or went on with it into another record."""
-    ids = [each.from_id for each in lookups.links(parent.id) if (each.to_id, each.relationship) == (parent.id, PARENT)]
-    found = (record for id_ in ids if (record := lookups.record(id_)) and is_approval(record) and not record.deleted)
-    return [each for each in found if each.parent in (None, parent.id)]
+    below = (lookups.record(id_) for id_ in ids_below(parent.id, lookups.links(parent.id)))
+    return [each for each in below if each and is_approval(each) and not each.deleted and each.is_below(parent.id)]
 
 
 def is_pending(record: Record, configuration: Configuration) -> bool:

@@ -29,6 +29,7 @@ PERMISSIONS: Final = ("take_over",)
 ROLES: Final = ("user", "analyst", "administrator")
 RECORD_EVENTS: Final = ("created", "updated", "resolved", "closed", "reopened", "deleted")
 SLA_EVENTS: Final = ("sla.due", "sla.breached")
+SLA_TARGETS: Final = ("respond", "resolve")
 MAIL_RECEIVED: Final = "mail.received"
 FIELD_KINDS: Final = ("text", "number", "date", "boolean")
 MIN_FILTER_CHARACTERS: Final = 2

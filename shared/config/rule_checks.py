@@ -15,7 +15,7 @@ from shared.conditions import OF_CHANGES, values_of, words_of
 from shared.config import readers as read
 from shared.config.complaints import Complaint, Complaints, unknown, values_at
 from shared.config.field_checks import check_field, check_value, known_fields, person_exists
-from shared.config.keys import MAIL_RECEIVED, SLA_EVENTS, days_of, minutes_of
+from shared.config.keys import MAIL_RECEIVED, SLA_EVENTS, SLA_TARGETS, days_of, minutes_of
 from shared.config.model import BusinessRule, Calendar, Configuration, RecordType, Report, Sla
 from shared.config.problems import InvalidValue, Location, ProblemLog, nearest, typo_of
 from shared.config.tree import Text
@@ -24,8 +24,6 @@ OF_RECORDS: Final = ("Number", "Type", "Customer", "Inbox", "Template", "Created
 """Names in conditions and columns that every record has besides its fields."""
 OF_MAIL: Final = ("@Subject", "@Body", "@From", "@To", "@CC", "@Inbox", "@Attachments")
 """Names in conditions for what the mail says that caused the event; empty when no mail did."""
-TARGETS: Final = ("respond", "resolve")
-"""Kinds of targets of a service level."""
 OF_TARGETS: Final = ("@Sla", "@Target")
 """Names in conditions for the target that is due or breached; empty for other events."""
 TEAM: Final = "team:"
@@ -98,8 +96,8 @@ def _target(path: str, name: str, condition: Any, config: Configuration) -> Comp
                 yield from unknown(path, "sla", known.get(each.casefold(), each), known.values())
         case "@target":
             for each in values:
-                if each.casefold() not in TARGETS:
-                    remedy = nearest(each, TARGETS) or f"; it is one of {', '.join(TARGETS)}"
+                if each.casefold() not in SLA_TARGETS:
+                    remedy = nearest(each, SLA_TARGETS) or f"; it is one of {', '.join(SLA_TARGETS)}"
                     yield Complaint(path, f'there is no target "{each}"{remedy}')
 
 
@@ -162,7 +160,7 @@ def levels_fit(config: Configuration) -> Complaints:
 
 
 def _warning(path: str, sla: Sla) -> Complaints:
-    targets = {name: each for name in ("respond", "resolve") if (each := getattr(sla, name)) is not None}
+    targets = {name: each for name in SLA_TARGETS if (each := getattr(sla, name)) is not None}
     for name, target in targets.items():
         if sla.warn_before is not None and sla.warn_before >= target:
             longest, shortest = read.duration_text(sla.warn_before), read.duration_text(target)

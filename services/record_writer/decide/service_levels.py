@@ -19,6 +19,7 @@ from services.record_writer.decide.facts import UNSPECIFIED
 from services.record_writer.decide.values import revision
 from shared.conditions import Compared, holds
 from shared.config.calendars import hours_named
+from shared.config.keys import SLA_TARGETS
 from shared.config.model import Configuration, RecordType, Sla
 from shared.contracts.change import Activity, Change, ServiceLevel, ServiceTarget
 from shared.contracts.events import ServiceTargetReached
@@ -30,7 +31,6 @@ from shared.working_time import between, end_of
 SERVICE_LEVEL: Final = "service-level"
 """The kind of the activity that says that a target is near or has passed."""
 AUTHOR: Final = "service levels"
-KINDS: Final = ("respond", "resolve")
 NONE: Final = ServiceLevel("")
 
 
@@ -96,7 +96,7 @@ class _Targets:
         return ServiceLevel(self.sla.name, tuple(self._targets()), self.had.fired, self.responded_at)
 
     def _targets(self) -> Iterator[ServiceTarget]:
-        for kind in KINDS:
+        for kind in SLA_TARGETS:
             if (length := getattr(self.sla, kind)) is not None:
                 yield self._target(kind, length)
 

@@ -208,7 +208,7 @@ def _headers_of(history: History) -> dict[str, str]:
 
 
 def _history(headers: Headers) -> History | None:
-    """What the headers of an old mail say. Raises `Undecodable` for a time that is none."""
+    """What the headers of an old mail say. Raises `Undecodable` for an invalid time."""
     at = _text(headers, HISTORY_AT)
     if at is None:
         return None

@@ -20,7 +20,7 @@ TOKEN: Final = lazy_compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-"""A token, or a text with an @ that is none: then `list` and `name` are empty."""
+"""A token, or a text with an @ that is not a token: then `list` and `name` are empty."""
 _LOOKS_LIKE_ONE: Final = lazy_compile(
     rf"{_TEXT} | (?P<before>\w?) @ (?P<word>[^\W\d_]\w*) (?P<index>\[[^\]]*\]?)?", re.VERBOSE
 )

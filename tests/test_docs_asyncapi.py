@@ -76,7 +76,7 @@ def test_every_route_is_a_channel_with_an_operation(contract: dict[str, Any]) ->
     assert used == set(contract["channels"])
 
 
-def test_what_integrators_may_use_is_told_from_what_is_internal(contract: dict[str, Any]) -> None:
+def test_what_integrators_may_use_is_separated_from_what_is_internal(contract: dict[str, Any]) -> None:
     marked = {channel["address"]: [tag["name"] for tag in channel["tags"]] for channel in contract["channels"].values()}
     assert {address for address, tags in marked.items() if tags == ["integrators"]} == {
         "intake",

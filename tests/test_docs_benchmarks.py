@@ -100,7 +100,7 @@ def test_the_scaled_form_is_measured_by_stage_and_hop(tmp_path: Path) -> None:
     assert {"cpu_ms_per_hop", "parser_ms", "record-writer_ms"} <= set(row)
 
 
-def test_a_peer_that_fails_is_told(tmp_path: Path) -> None:
+def test_a_peer_that_fails_is_reported(tmp_path: Path) -> None:
     done = bench("--mails", "5", "--vs", "false", "--work", str(tmp_path))
     assert (done.returncode, "false: exit code 1" in done.stderr) == (2, True)
 

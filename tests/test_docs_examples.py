@@ -177,7 +177,7 @@ def test_an_exchange_without_the_queue_is_a_temporary_failure(
     assert "no queue for intake" in done.stderr
 
 
-def test_a_broker_that_is_away_is_a_temporary_failure(publish: Publish, mails: list[Path]) -> None:
+def test_an_unavailable_broker_is_a_temporary_failure(publish: Publish, mails: list[Path]) -> None:
     with closed_port() as port:
         nobody = Place(f"amqp://guest:guest@127.0.0.1:{port}/%2F", f"http://127.0.0.1:{port}", "/")
         done = publish(nobody, "support", mails[0])
@@ -200,7 +200,7 @@ def test_a_broker_without_disk_space_is_a_temporary_failure(
         rabbit_node.limit_free_disk("1MB")
 
 
-def test_a_wrong_password_is_told_and_not_shown(declared: Place, mails: list[Path], node_project: Path) -> None:
+def test_a_wrong_password_is_reported_and_not_shown(declared: Place, mails: list[Path], node_project: Path) -> None:
     stranger = Place(declared.url.replace("guest:guest", "guest:s3cret"), declared.api, declared.vhost)
     for publish in (with_python, partial(with_node, project=node_project)):
         done = publish(stranger, "support", mails[0])
@@ -215,7 +215,7 @@ def test_without_a_mail_the_usage_is_shown(publish: Publish, place: Place) -> No
     assert "usage: " in done.stderr
 
 
-def test_a_file_that_is_not_there_is_told(publish: Publish, declared: Place, tmp_path: Path) -> None:
+def test_a_missing_file_is_reported(publish: Publish, declared: Place, tmp_path: Path) -> None:
     done = publish(declared, "support", tmp_path / "nothing.eml")
     assert done.returncode == 75
     assert "nothing.eml" in done.stderr
@@ -228,7 +228,7 @@ def test_the_shell_example_lets_no_quotation_marks_into_its_json(place: Place, m
 
 
 @pytest.mark.req("PR-11")
-def test_a_listener_hears_of_the_record(declared: Place, running: Documents, mails: list[Path]) -> None:
+def test_a_listener_gets_the_event_of_the_record(declared: Place, running: Documents, mails: list[Path]) -> None:
     listening = subprocess.Popen(
         [sys.executable, str(EXAMPLES / "listen.py"), "--count", "1", "--seconds", str(PATIENCE_SECONDS)],
         env=declared.environment(),

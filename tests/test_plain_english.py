@@ -1,4 +1,4 @@
-"""Plain English: phrases and names that we do not write, in documentation, product code and messages.
+"""Plain English: phrases and names that we do not write, in documentation, product code, messages and names of tests.
 
 A reader from anywhere understands a sentence at the first reading. Each row has what to write instead. CHANGELOG.md is
 left out, because it quotes what texts said before.
@@ -25,6 +25,7 @@ PHRASES = {
     r"(?:its|their) fate": "delivery status, outcome",
     r"no rule objects": "accepted: no rule matched",
     r"version 0 is none|is no object": "invalid version, must be a JSON object",
+    r"that (?:is|are) none": "an invalid one",
     r"leavings": "backlog",
     r"a crash left is": "backlog left by a crash",
     r"how (?:it|they) fares?|fares?": "state",
@@ -108,6 +109,14 @@ def offences(text: str) -> Iterator[str]:
 @pytest.mark.parametrize("file", FILES)
 def test_a_file_reads_in_plain_english(file: str) -> None:
     assert list(offences((ROOT / file).read_text("utf-8"))) == []
+
+
+def test_the_names_of_tests_read_in_plain_english() -> None:
+    """Each is a sentence: `test_a_closed_record_stays_closed`."""
+    texts = (path.read_text("utf-8") for path in (ROOT / "tests").rglob("*.py"))
+    names = (name for text in texts for name in re.findall(r"^ *(?:async )?def test_(\w+)", text, re.MULTILINE))
+    found = {name: list(offences(name.replace("_", " "))) for name in names}
+    assert {name: each for name, each in found.items() if each} == {}
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ MEANINGS: dict[str, str] = {
     "no-close-delimiter": "a multipart is not closed",
     "no-from": "there is no From",
     "no-headers": "there are no headers at all",
-    "not-base64": "text labelled base64 that is none; kept as it stands",
+    "not-base64": "text labelled base64 that is not valid base64; kept as it stands",
     "nul-bytes": "NUL characters, which were taken out",
     "parameters-capped": "more parameters of a header than are read",
     "partial-message": "a fragment of a mail (message/partial)",

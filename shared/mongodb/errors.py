@@ -84,7 +84,7 @@ def _passes(error: Exception) -> bool:
 
 
 def _sqlstate(code: int | None) -> str:
-    """The five characters of a packed SQLSTATE; empty for a code that is none."""
+    """The five characters of a packed SQLSTATE; empty for an invalid code."""
     if code is None or not _PACKED <= code < 1 << 30:
         return ""
     return "".join(chr(48 + (code >> 6 * place & 63)) for place in range(5))

@@ -235,7 +235,7 @@ def test_a_waiting_message_is_counted(broker: Broker) -> None:
     assert broker.in_flight() == 1
 
 
-def test_giving_back_for_ten_minutes_is_no_poison(broker: Broker) -> None:
+def test_a_message_given_back_for_ten_minutes_is_not_taken_for_poison(broker: Broker) -> None:
     """As often as a worker does at most while the store is away."""
     broker.publish([a_message(headers={"attempt": 1, "inbox": "support"})])
     consumer = broker.consumer("intake", 10)
@@ -405,7 +405,7 @@ def test_a_consumer_that_rests_holds_nothing_and_goes_on_later(lane: Lane, broke
     assert len({each.message.id for each in (*taken, take_one(consumer))}) == 7
 
 
-def test_a_worker_whose_store_is_away_leaves_its_queue_alone_and_goes_on_when_it_is_back(broker: Broker) -> None:
+def test_a_worker_without_its_store_takes_nothing_and_goes_on_when_the_store_is_back(broker: Broker) -> None:
     broker.publish(messages(20))
     world, stop, seen = StoreIsAway(), threading.Event(), []
 

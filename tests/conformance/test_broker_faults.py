@@ -288,7 +288,7 @@ def test_poison_that_waited_in_a_tier_names_its_queue(lane: Lane, broker: Rabbit
     }
 
 
-def test_a_question_that_breaks_in_our_hands_costs_no_connection_for_good(hasty: RabbitBroker) -> None:
+def test_a_request_that_fails_midway_loses_no_connection_permanently(hasty: RabbitBroker) -> None:
     for _ in range(10):  # more often than there are connections
         with pytest.raises(ZeroDivisionError):
             hasty._publisher.ask(lambda _: 1 / 0)
@@ -353,7 +353,9 @@ def quick_close(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick_close")
-def test_a_frozen_broker_confirms_nothing_and_everybody_is_told(rabbit_node: RabbitNode, hasty: RabbitBroker) -> None:
+def test_a_frozen_broker_confirms_nothing_and_every_publisher_gets_an_error(
+    rabbit_node: RabbitNode, hasty: RabbitBroker
+) -> None:
     until_published(hasty, messages(2))
     consumer = hasty.consumer("intake", 1)
     held = take_one(consumer)
@@ -475,7 +477,7 @@ def test_nothing_is_acknowledged_before_its_confirm(
     assert (again.message, again.count) == (a_message(), 1)
 
 
-def test_a_consumer_that_is_to_rest_while_the_broker_is_away_holds_nothing_when_it_is_back(
+def test_a_consumer_that_is_paused_during_an_outage_of_the_broker_holds_nothing_afterwards(
     broker: RabbitBroker, proxied: Lane, proxy: Proxy
 ) -> None:
     consumer = proxied.broker(**QUICK).consumer("intake", 5)
@@ -712,7 +714,7 @@ def test_wrong_settings_give_one_clear_sentence(
 
 
 @pytest.mark.parametrize("url", ["", "localhost", "http://localhost", "amqp://host:port/"])
-def test_a_url_that_is_none_is_refused_without_repeating_it(url: str) -> None:
+def test_an_invalid_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(Misconfigured, match="must look like amqp://"):
         RabbitBroker(url, QUEUES)
 

@@ -315,7 +315,7 @@ def test_a_worker_without_the_right_to_create_verifies_and_works(clerk: str, bro
     assert take_one(broker.consumer("filter", 1)).message.id == "id-2"
 
 
-def test_a_missing_right_is_told_from_a_wrong_password(clerk: str) -> None:
+def test_a_missing_right_is_distinguished_from_a_wrong_password(clerk: str) -> None:
     broker = RabbitBroker(clerk, QUEUES, **PATIENT)
     with pytest.raises(Misconfigured, match=r"does not permit this to the user 'clerk'.*exchange 'postroom'"):
         broker.declare()
@@ -344,7 +344,7 @@ def test_unacknowledged_messages_are_counted_with_the_management_api(
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://guest:wrong@127.0.0.1:{port}"])
-def test_a_useless_management_api_is_no_error(
+def test_a_management_api_that_cannot_answer_causes_no_error(
     lane: Lane, rabbit_node: RabbitNode, broker: RabbitBroker, url: str
 ) -> None:
     assert broker.in_flight() == 0
@@ -352,7 +352,7 @@ def test_a_useless_management_api_is_no_error(
     assert {each.unacked for each in watched.depths()} == {None}
 
 
-def test_a_management_url_that_is_none_is_named(lane: Lane, broker: RabbitBroker) -> None:
+def test_an_invalid_management_url_is_named(lane: Lane, broker: RabbitBroker) -> None:
     assert broker.in_flight() == 0
     with pytest.raises(Misconfigured, match="management URL"):
         lane.broker(management_url="file:///etc/passwd").depths()
@@ -420,7 +420,7 @@ def test_amqps_verifies_and_works(tls_node: RabbitNode, authority: Authority) ->
     ],
     ids=["issuer", "name"],
 )
-def test_amqps_refuses_a_certificate_that_proves_nothing(
+def test_amqps_refuses_an_untrusted_certificate(
     tls_node: RabbitNode, authority: Authority, host: str, trusted: bool, why: str
 ) -> None:
     ca_file = str(authority.certificate) if trusted else None

@@ -477,7 +477,7 @@ def test_an_empty_filter_matches_everything_and_all_fields_must_match(documents:
     assert ids(documents, {"_id": {"$prefix": "a"}, "x": 1}) == ["a"]
 
 
-def test_counting_ends_where_it_is_told(documents: Documents) -> None:
+def test_counting_ends_at_the_limit(documents: Documents) -> None:
     documents.insert_many("things", [{"_id": str(number), "x": number % 2} for number in range(10)])
     assert [documents.count("things", {"x": 1}, most) for most in (0, 3, 5, 9)] == [5, 3, 5, 5]
     assert documents.count("things", {"_id": {"$prefix": ""}}, 4) == 4

@@ -78,7 +78,7 @@ opened(*sys.argv[1:4]).put_blob(Half(some_bytes(20 * 1024 * 1024)))
 """
 
 
-def test_an_upload_killed_half_way_is_no_blob(place: Place, documents: Documents) -> None:
+def test_an_upload_killed_half_way_leaves_no_blob(place: Place, documents: Documents) -> None:
     content = some_bytes(20 * MIB)
     key = hashlib.sha256(content).hexdigest()
     with in_a_child(HALF_AN_UPLOAD, place) as child:
@@ -101,7 +101,7 @@ def in_a_child(code: str, place: Place) -> subprocess.Popen[bytes]:
     )
 
 
-def test_a_blob_is_removed_for_good(documents: Documents) -> None:
+def test_a_removed_blob_stays_removed(documents: Documents) -> None:
     kept, gone = (documents.put_blob(some_bytes(5 * MIB + n)) for n in range(2))
     assert documents.delete_blob(gone)
     assert not documents.delete_blob(gone)

@@ -206,7 +206,7 @@ def test_an_indexed_sort_changes_no_order(documents: Documents) -> None:
         assert list(documents.find("things", {}, sort=sort, skip=3, limit=4)) == sort_documents(rows, sort)[3:7]
 
 
-def test_a_query_without_an_index_is_told_apart(documents: Documents, place: Place) -> None:
+def test_a_query_without_an_index_is_detected(documents: Documents, place: Place) -> None:
     documents.ensure([Index("things", ("type", "number")), Index("things", ("tags",), array=True)])
     documents.insert_many("things", [{"_id": f"{n:03}", "type": "T", "number": n, "tags": ["x"]} for n in range(300)])
     with place.may_differ("explain"):

@@ -44,7 +44,7 @@ def test_a_cost_that_grows_faster_than_the_mail_is_a_complaint(
     assert mail.startswith(b"To: :::")
 
 
-def test_one_disturbance_of_the_machine_is_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_disturbance_of_the_machine_causes_no_complaint(monkeypatch: pytest.MonkeyPatch) -> None:
     costs = iter([Cost(0.1, 1), Cost(0.5, 1), Cost(0.6, 1)])
     monkeypatch.setattr(fuzz, "cost", lambda _: next(costs))
     assert fuzz.growth_complaint(COLONS, limit=1.0)[0] is None

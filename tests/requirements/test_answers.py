@@ -354,7 +354,7 @@ def test_the_given_mail_of_200_blocks_causes_one_mail(desk: Desk) -> None:
 
 
 @pytest.mark.req("VS-03")
-def test_the_given_address_with_the_kelvin_sign_is_no_analysts(desk: Desk) -> None:
+def test_the_given_address_with_the_kelvin_sign_does_not_match_an_analyst(desk: Desk) -> None:
     mails = given("71")
     desk.configure(load(FAULTS / "71" / "p.yaml"))
     for raw in mails:

@@ -213,7 +213,7 @@ def test_the_trust_of_commands_holds(desk: Desk, headers: dict[str, str], sent: 
     assert len(answers(desk)) == sent
 
 
-def test_a_reply_without_new_text_is_not_sent_and_the_analyst_hears_of_it(desk: Desk) -> None:
+def test_a_reply_without_new_text_is_not_sent_and_the_analyst_is_notified(desk: Desk) -> None:
     configure(desk)
     ask(desk)
     desk.receive(a_reply("", quote="> The printer on floor 3 is on fire.\n"))

@@ -166,7 +166,7 @@ def test_the_customer_hears_what_an_analyst_writes(desk: Desk, wanted: bool) -> 
 @pytest.mark.parametrize(
     ("sender", "headers"), [(JANE, {}), ("tom@example.com", {"Cc": "jane@example.com"}), ("eve@elsewhere.example", {})]
 )
-def test_the_customer_hears_nothing_twice_and_nothing_of_others(
+def test_the_customer_is_notified_once_and_only_of_the_own_record(
     desk: Desk, sender: str, headers: dict[str, str]
 ) -> None:
     configure(desk, notify_customer_on_update=True, update_anonymously=True)

@@ -292,7 +292,7 @@ def test_a_closed_record_keeps_its_status_and_takes_fields_only_when_so_set(chan
 
 
 @pytest.mark.req("IV-33", "IV-42", "VF-13")
-def test_a_part_about_a_closed_record_is_told_beside_what_was_done(changing: Desk) -> None:
+def test_a_part_about_a_closed_record_is_reported_beside_what_was_done(changing: Desk) -> None:
     changing.receive(a_mail("Status$Closed\n"))
     (mail,) = changing.receive(a_mail("ChangeNumber$1\nSummary$x\n#\nSummary$y\n"))
     assert (mail["outcome"], [each["number"] for each in mail["records"]]) == ("recorded", ["CHG2"])
@@ -335,7 +335,7 @@ def test_a_sender_of_whom_nothing_is_taken_makes_no_incident_and_learns_nothing(
 
 
 @pytest.mark.req("IV-36", "IV-37", "IV-42")
-def test_an_unknown_number_is_told_to_the_sender_and_is_an_incident_on_error(desk: Desk) -> None:
+def test_an_unknown_number_is_reported_to_the_sender_and_is_an_incident_on_error(desk: Desk) -> None:
     desk.configure(a_configuration(changes(email_when_no_target=True, owner_team="Change Desk"), ANNA))
     (mail,) = desk.receive(a_mail(UNKNOWN, Message_ID="<asked@customer.example>"))
     (told,) = desk.outbox()
@@ -348,7 +348,7 @@ def test_an_unknown_number_is_told_to_the_sender_and_is_an_incident_on_error(des
 
 @pytest.mark.req("IV-36")
 @pytest.mark.parametrize("header", ["List-Id", "Precedence", "Auto-Submitted"])
-def test_a_robot_is_never_told(desk: Desk, header: str) -> None:
+def test_a_robot_is_never_notified(desk: Desk, header: str) -> None:
     value = {"List-Id": "<l.example>", "Precedence": "bulk", "Auto-Submitted": "auto-generated"}[header]
     desk.configure(a_configuration(changes(email_when_no_target=True), ANNA))
     desk.receive(a_mail(UNKNOWN, **{header: value}))
@@ -356,13 +356,13 @@ def test_a_robot_is_never_told(desk: Desk, header: str) -> None:
 
 
 @pytest.mark.req("IV-36")
-def test_nobody_is_told_unless_the_inbox_says_so(changing: Desk) -> None:
+def test_nobody_is_notified_unless_the_inbox_says_so(changing: Desk) -> None:
     changing.receive(a_mail(UNKNOWN))
     assert changing.outbox() == []
 
 
 @pytest.mark.req("IV-36")
-def test_a_number_in_the_subject_that_is_unknown_is_told_too(desk: Desk) -> None:
+def test_an_unknown_number_in_the_subject_is_reported_too(desk: Desk) -> None:
     desk.configure(a_configuration(changes(email_when_no_target=True), ANNA))
     desk.receive(a_mail("Please hurry.\n", subject="[Change - 77]"))
     assert ["- There is no Change 77\n" in mail["text"] for mail in desk.outbox()] == [True]

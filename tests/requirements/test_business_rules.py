@@ -174,7 +174,7 @@ def test_the_customer_of_a_new_person_is_written_to_without_words_of_the_mail(de
     assert (mail["to_stranger"], mail["stranger_domain"]) == (True, "elsewhere.example")
 
 
-def test_automatic_mail_is_not_answered_but_the_desk_hears_of_it(desk: Desk) -> None:
+def test_automatic_mail_is_not_answered_but_the_desk_is_notified(desk: Desk) -> None:
     desk.configure(configuration(a_rule("incident.created", "@Sender", "@OwnerTeam")))
     desk.receive(a_mail(Auto_Submitted="auto-generated"))
     assert sent(desk) == ["ann@example.com", "bob@example.com"]

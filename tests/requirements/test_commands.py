@@ -136,7 +136,7 @@ def test_each_closing_is_confirmed_whatever_was_written_before(calls: Desk) -> N
 
 
 @pytest.mark.req("VF-13", "VF-17")
-def test_a_closed_call_stays_and_the_sender_is_told(calls: Desk) -> None:
+def test_a_closed_call_stays_and_the_sender_is_notified(calls: Desk) -> None:
     command(calls)
     mail = command(calls, "[CLOSE#1] again")
     assert (mail["outcome"], mail["rule"]) == ("rejected", "command")
@@ -204,7 +204,7 @@ NO_COMMANDS: Final[dict[str, tuple[str, str]]] = {
 
 @pytest.mark.req("VF-17", "VF-22")
 @pytest.mark.parametrize("name", NO_COMMANDS)
-def test_this_is_no_command(calls: Desk, name: str) -> None:
+def test_this_is_not_a_command(calls: Desk, name: str) -> None:
     subject, text = NO_COMMANDS[name]
     attached = (("mail.eml", "application/octet-stream", a_mail(subject="[CLOSE#1]")),)
     command(calls, subject, text=text, **({"files": attached} if "attached" in name else {}))  # type: ignore[arg-type]
@@ -453,7 +453,7 @@ def test_nobody_else_decides_an_approval(approvals: Desk, sender: str) -> None:
 
 
 @pytest.mark.req("VF-18")
-def test_a_stranger_decides_nothing_and_is_told_why(approvals: Desk) -> None:
+def test_a_stranger_decides_nothing_and_gets_the_reason(approvals: Desk) -> None:
     for number in ("1", "99"):
         command(approvals, f"[APPROVE#{number}]", EVE)
     texts = {answer["text"] for answer in approvals.outbox()}

@@ -221,7 +221,7 @@ def test_a_reply_to_a_mail_on_its_way_is_shown_as_it_ends_without_it(busy: Desk)
     assert said["changes"][0]["action"] == "create"
 
 
-def test_each_decision_is_told_with_its_stage_and_its_reason(busy: Desk) -> None:
+def test_each_decision_is_listed_with_its_stage_and_its_reason(busy: Desk) -> None:
     said = dry_run(busy.app, CASES["parts-failing"][1], "changes").as_json()
     told = [(step["stage"], step["step"], step["decision"]) for step in said["trace"]]
     assert told == [
@@ -242,7 +242,7 @@ def test_each_decision_is_told_with_its_stage_and_its_reason(busy: Desk) -> None
 
 @pytest.mark.req("IV-24", "PR-17")
 @pytest.mark.parametrize("sender", ["hall@example.com", "HALL+x@example.com"])
-def test_the_object_that_is_told_is_the_one_that_is_linked(busy: Desk, sender: str) -> None:
+def test_the_object_that_is_shown_is_the_one_that_is_linked(busy: Desk, sender: str) -> None:
     busy.receive(a_mail(sender="hall@example.com"), inbox="sites")
     (number,) = [record["number"] for record in busy.records("location")]
     said = dry_run(busy.app, a_mail(sender=sender), "sites").as_json()
@@ -253,7 +253,7 @@ def test_the_object_that_is_told_is_the_one_that_is_linked(busy: Desk, sender: s
 
 
 @pytest.mark.req("TI-27")
-def test_the_files_that_are_told_are_those_that_are_attached(busy: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_files_that_are_shown_are_those_that_are_attached(busy: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ask one function what is attached in place of a file that holds a restricted one."""
     monkeypatch.setattr(facts, "reduced_files", lambda *_: {TEXT.sha256: Reduced(b"less", ("a.exe",))})
     raw = a_mail("Summary$A\n", files=(("a.txt", "text/plain", b"hello\n"),))

@@ -75,7 +75,7 @@ def test_fields_are_written_with_the_inboxs_separator(desk: Desk) -> None:
 
 
 @pytest.mark.req("TI-32")
-def test_a_command_on_the_first_line_is_no_text_of_the_record(desk: Desk) -> None:
+def test_a_command_on_the_first_line_is_left_out_of_the_text_of_the_record(desk: Desk) -> None:
     configure(desk)
     command(desk, "Cake", TOM, "[Create Announcement]\nSummary: Cake today\n")
     record = desk.record("announcement")
@@ -156,7 +156,9 @@ def test_a_participant_adds_a_note_and_sets_nothing(calls: Desk) -> None:
         (JANE, "[Delete Ticket - 1]", "deleted"),
     ],
 )
-def test_who_may_not_is_told_so(calls: Desk, sender: str, subject: str, done: str) -> None:
+def test_a_sender_without_the_right_is_refused_with_the_reason(
+    calls: Desk, sender: str, subject: str, done: str
+) -> None:
     mail = command(calls, subject, sender, "more\n")
     assert (mail["outcome"], len(calls.activities(calls.record()))) == ("rejected", 1)
     assert calls.outbox()[0]["text"].startswith(f"Call INC1 has not been {done}. Reason: Insufficient Permission\n")
@@ -214,7 +216,7 @@ MAILS_ABOUT_A_DELETED_CALL: Final[dict[str, Callable[[Desk], bytes]]] = {
 
 @pytest.mark.req("TI-32", "VF-13")
 @pytest.mark.parametrize("name", MAILS_ABOUT_A_DELETED_CALL)
-def test_a_deleted_record_takes_no_mail_and_the_sender_is_told(calls: Desk, name: str) -> None:
+def test_a_deleted_record_takes_no_mail_and_the_sender_is_notified(calls: Desk, name: str) -> None:
     command(calls, "[Delete Ticket - 1]", TOM)
     (mail,) = calls.receive(MAILS_ABOUT_A_DELETED_CALL[name](calls))
     assert (mail["outcome"], len(calls.records()), len(calls.activities(calls.records()[0]))) == ("rejected", 1, 3)

@@ -244,7 +244,7 @@ def test_updates_of_several_records_by_number_alone_are_all_confirmed(desks: dic
 
 
 @pytest.mark.req("VF-13", "PR-01", "PR-02")
-def test_whoever_answers_about_a_closed_record_hears_of_it_once_more(desks: dict[str, Desk]) -> None:
+def test_whoever_answers_about_a_closed_record_is_notified_once_more(desks: dict[str, Desk]) -> None:
     desk = desks[A]
     desk.receive(a_mail(sender="nora@x.example", to=A, subject="Printer"))
     answers: list[str] = []

@@ -195,7 +195,7 @@ def test_an_inbox_that_wants_a_proof_wants_it_for_replies_too(desk: Desk) -> Non
 
 
 @pytest.mark.req("VF-21")
-def test_nobody_is_no_participant_of_a_mail_that_addressed_nobody(desk: Desk) -> None:
+def test_a_mail_that_addressed_nobody_has_no_participants(desk: Desk) -> None:
     desk.receive(a_mail(Message_ID=ID, to='"" <>'))
     desk.receive(answering(ID, sender=""))
     assert counts(desk) == [1, 1]
@@ -221,7 +221,7 @@ def changes(**keys: Any) -> Inbox:
 
 @pytest.mark.req("IV-42")
 @pytest.mark.parametrize("update", [False, True], ids=["new record", "update"])
-def test_protected_fields_of_one_who_is_no_analyst_stay_text_and_a_note_says_so(desk: Desk, update: bool) -> None:
+def test_protected_fields_of_anybody_but_an_analyst_stay_text_and_a_note_says_so(desk: Desk, update: bool) -> None:
     desk.configure(a_configuration(changes(), record_types=(CHANGE,)))
     if update:
         desk.receive(a_mail("Summary: Old\n"))

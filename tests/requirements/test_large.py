@@ -85,7 +85,7 @@ def test_one_mail_updates_one_record_two_hundred_times(large: Desk) -> None:
 
 
 @pytest.mark.req("IV-33", "IV-37")
-def test_more_updates_of_one_record_than_a_mail_may_have_are_told_and_not_made(large: Desk) -> None:
+def test_more_updates_of_one_record_than_a_mail_may_have_are_reported_and_not_made(large: Desk) -> None:
     large.receive(a_mail("Field 1$a"))
     (mail,) = large.receive(a_mail("\n#\n".join(f"BigNumber$1\nField 1$update {number}" for number in range(260))))
     assert fields_of(large.record("big")) == {"Field 1": "update 249"}

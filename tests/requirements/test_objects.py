@@ -161,7 +161,7 @@ def test_a_bad_value_for_the_object_is_an_incident_on_error(desk: Desk) -> None:
 
 
 @pytest.mark.req("IV-35", "IV-23")
-def test_no_service_request_comes_to_be_as_an_object(desk: Desk) -> None:
+def test_no_service_request_is_created_as_an_object(desk: Desk) -> None:
     found = ObjectMatch("service_request", "reported_from", "Category")
     with pytest.raises(InvalidConfiguration, match="mail never creates service requests"):
         desk.configure(a_configuration(an_inbox(sender=SenderPolicy("object", object=found))))

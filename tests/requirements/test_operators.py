@@ -13,7 +13,7 @@ from tests.desk import Desk
 
 
 @pytest.mark.req("PR-12")
-def test_a_replayed_letter_is_worked_on_when_its_cause_is_mended(desk: Desk) -> None:
+def test_a_replayed_letter_is_processed_when_its_cause_is_fixed(desk: Desk) -> None:
     (mail,) = desk.receive(a_mail(subject="Lost", Message_ID="<lost@customer.example>"), inbox="sales")
     assert mail["outcome"] == "dead"
     desk.configure(a_configuration(an_inbox("sales", create_incident_on_error=False)))

@@ -213,7 +213,7 @@ def test_an_answer_is_found_by_its_conversation_id(
 
 
 @pytest.mark.req("NE-23", "VF-21")
-def test_a_conversation_id_is_no_proof(desk: Desk, sink: SmtpServer) -> None:
+def test_a_conversation_id_proves_no_sender(desk: Desk, sink: SmtpServer) -> None:
     desk.configure(a_desk(sink, conversation_id=conversation()))
     desk.receive(a_mail(sender=JANE, subject="Fire"))
     subject = str(received(sink)[0]["Subject"]).replace("[Call - INC1] ", "")
@@ -309,7 +309,7 @@ def test_the_inbox_s_server_wins_over_the_partition_s(
 @pytest.mark.parametrize(
     ("owner", "told"), [("tom", ["tom@example.com"]), (None, ["ann@example.com", "tom@example.com"])]
 )
-def test_the_analyst_who_has_a_record_hears_of_updates_else_the_team(
+def test_the_analyst_who_has_a_record_is_notified_of_updates_else_the_team(
     desk: Desk, owner: str | None, told: list[str]
 ) -> None:
     commands = CommandPolicy(notify_handler_on_update=True, reply_on_update=False)

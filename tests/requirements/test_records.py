@@ -270,7 +270,7 @@ def test_a_status_mapping_runs_its_quick_action_when_enabled(desk: Desk, enabled
 
 
 @pytest.mark.req("VF-13")
-def test_a_closed_call_stays_closed_and_the_sender_is_told(desk: Desk) -> None:
+def test_a_closed_call_stays_closed_and_the_sender_is_notified(desk: Desk) -> None:
     desk.receive(a_mail())
     _set_status(desk, "Closed")
     (mail,) = desk.receive(a_mail("again\n", subject="Incident#1"))

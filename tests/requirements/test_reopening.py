@@ -79,7 +79,7 @@ def test_reopening_needs_its_switch(desk: Desk) -> None:
     ],
     ids=["told", "off", "the handler wrote it", "the handler was copied", "automatic"],
 )
-def test_the_handler_hears_of_an_update(desk: Desk, switch: bool, mail: dict[str, str], told: bool) -> None:
+def test_the_handler_is_notified_of_an_update(desk: Desk, switch: bool, mail: dict[str, str], told: bool) -> None:
     configure(desk, notify_handler_on_update=switch, reply_on_update=False)
     create(desk, Owner="tom", Status="Active")
     desk.receive(a_mail("More.\n", subject="Call#1", **mail))  # type: ignore[arg-type]
@@ -99,7 +99,7 @@ def test_a_record_without_an_owner_tells_nobody(desk: Desk) -> None:
 
 
 @pytest.mark.req("VF-13", "VF-20")
-def test_the_handler_hears_of_a_note_on_a_closed_call(desk: Desk) -> None:
+def test_the_handler_is_notified_of_a_note_on_a_closed_call(desk: Desk) -> None:
     configure(desk, notify_handler_on_update=True, update_closed=True)
     create(desk, Owner="tom", Status="Closed")
     desk.receive(a_mail("More.\n", sender=JANE, subject="Call#1"))

@@ -35,7 +35,7 @@ def squashed(text: str) -> str:
 
 @pytest.mark.req("PR-19", "VF-12")
 @pytest.mark.parametrize(("is_known", "stay"), [(True, 162), (False, 300)], ids=["sent by the desk", "never seen"])
-def test_of_500_replies_no_own_line_is_lost_without_a_word(is_known: bool, stay: int) -> None:
+def test_of_500_replies_no_own_line_is_lost_unnoticed(is_known: bool, stay: int) -> None:
     """Of 1,000 old lines most that stay have answers inside, or nothing above; the others announce nothing."""
     total = Counter[str]()
     for reply in made(500):
@@ -47,7 +47,7 @@ def test_of_500_replies_no_own_line_is_lost_without_a_word(is_known: bool, stay:
 
 
 @pytest.mark.req("PR-19")
-def test_of_real_replies_no_own_line_is_lost_without_a_word() -> None:
+def test_of_real_replies_no_own_line_is_lost_unnoticed() -> None:
     """Those that are lost are two quoted lines that are announced, and four of signatures."""
     total = Counter[str]()
     for raw, written in real.replies():

@@ -165,7 +165,7 @@ def test_a_query_asks_for_status_age_and_fields(desk: Desk) -> None:
     assert numbers(desk, Category=None) == ["INC3", "INC1"]
 
 
-def test_what_strangers_write_is_no_formula_no_markup_and_no_new_line(desk: Desk) -> None:
+def test_what_strangers_write_adds_no_formula_no_markup_and_no_new_line(desk: Desk) -> None:
     desk.configure(configuration(a_report(columns=("Number", "Subject"))))
     desk.receive(a_mail(subject='=HYPERLINK("http://x","y") <b>印刷</b>'))
     table = report_now(desk.app, "open")

@@ -242,7 +242,7 @@ def test_two_schedules_and_a_message_that_comes_again_say_it_once(desk: Desk) ->
     assert len(desk.outbox()) == 1
 
 
-def test_a_schedule_says_a_thing_once_while_the_writer_is_away(desk: Desk) -> None:
+def test_a_schedule_publishes_an_event_once_while_the_writer_is_stopped(desk: Desk) -> None:
     desk.configure(configuration(GOLD))
     desk.receive(a_mail(subject="fire"))
     schedule = ScheduleSource(desk.app)

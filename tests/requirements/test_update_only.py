@@ -96,7 +96,7 @@ def test_however_many_parts_find_no_request_one_incident_has_the_whole_mail(desk
 
 
 @pytest.mark.req("IV-35", "IV-36")
-def test_the_sender_is_told_of_a_request_that_is_not_there_if_the_inbox_says_so(desk: Desk) -> None:
+def test_the_sender_is_notified_of_a_missing_request_if_the_inbox_says_so(desk: Desk) -> None:
     desk.configure(a_configuration(requests(email_when_no_target=True), ANNA))
     desk.receive(a_mail("ServiceRequestNumber: SR77\n"), a_mail("Hello.\n"))
     assert ["- There is no Service Request SR77\n" in each["text"] for each in desk.outbox()] == [True]

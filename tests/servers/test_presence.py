@@ -17,5 +17,5 @@ def test_two_processes_of_a_run_are_given_no_port_in_common(count: int) -> None:
     assert max(map(max, given)) < HIGHEST
 
 
-def test_a_port_is_not_given_again_while_its_server_may_be_away() -> None:
+def test_a_port_is_not_given_again_while_its_server_may_be_restarting() -> None:
     assert len({port for _ in range(100) for port in free_ports(5)}) == 500

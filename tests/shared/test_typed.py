@@ -72,7 +72,7 @@ def test_a_value_that_does_not_fit_is_refused_with_the_names_of_both(name: str, 
     assert repr(text) in str(refused.value)
 
 
-def test_a_long_bad_value_is_told_in_short() -> None:
+def test_a_long_bad_value_is_shortened_in_the_message() -> None:
     with pytest.raises(BadValue) as refused:
         typed(TYPE, [("Amount", "x" * 10_000)])
     assert len(str(refused.value)) < 200

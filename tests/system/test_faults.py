@@ -190,7 +190,7 @@ def test_a_worker_that_wakes_up_behind_its_lease_changes_nothing(bench: Bench, w
 # -- a store that is away
 
 
-def test_a_store_that_is_away_for_a_while_makes_no_dead_letter(bench: Bench) -> None:
+def test_a_store_that_is_unavailable_for_a_while_makes_no_dead_letter(bench: Bench) -> None:
     scene = bench.scene(many(300), seeded=False)
     scene.run(until="handed in")
     with watching(scene) as seen:
@@ -273,7 +273,7 @@ def _fill(filler: Path) -> None:
             return
 
 
-def test_a_disk_that_is_full_at_the_door_is_one_clear_error(bench: Bench) -> None:
+def test_a_disk_that_is_full_at_intake_is_one_clear_error(bench: Bench) -> None:
     scene = bench.scene(
         [Sent("big", a_mail("x" * 2_000_000, Message_ID="<big@customer.example>"), "recorded")], seeded=False
     )

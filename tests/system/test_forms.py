@@ -38,7 +38,7 @@ def form(tmp_path: Path, broker_url: str | None, store_url: str | None) -> Itera
 
 
 @pytest.mark.req("PR-10", "PR-12", "PR-13", "PR-15", "PR-16")
-def test_each_mail_has_the_same_fate_in_every_form(form: Desk) -> None:
+def test_each_mail_has_the_same_outcome_in_every_form(form: Desk) -> None:
     first = a_mail(
         Message_ID="<first@customer.example>", files=(("log.bin", "application/octet-stream", LARGE_BODY_BYTES),)
     )

@@ -104,7 +104,7 @@ def test_a_bug_in_what_only_tells_others_stops_no_mail(
 
 
 @dataclass
-class Leavings(Consumer):
+class Backlog(Consumer):
     """Hands out one at a time what was handed out so often before, and waits for no more."""
 
     counts: list[int] = field(default_factory=list)
@@ -124,10 +124,10 @@ class Leavings(Consumer):
     [([1, 2, 0, 0], 4, [1, 2, 0]), ([1, 1], 2, [1, 1]), ([0, 1], 2, [0])],
     ids=["up to an ordinary one", "as many as there are", "after an orderly end"],
 )
-def test_leavings_are_worked_off_and_nothing_is_waited_for(
+def test_a_backlog_is_processed_without_waiting_for_more(
     desk: Desk, counts: list[int], most: int, settled: list[int]
 ) -> None:
-    consumer = Leavings(Unavailable("away"), counts=counts)
+    consumer = Backlog(Unavailable("away"), counts=counts)
     worker = Worker(
         Stage("idle", "filter", lambda _: Emit(), lambda message: message), runner.worker_dependencies(desk.app)
     )

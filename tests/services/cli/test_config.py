@@ -75,7 +75,7 @@ def test_a_file_that_is_not_there_is_a_usage_error(run: Run, tmp_path: Path) -> 
     assert run("config", "check", tmp_path / "none.yaml").code == 2
 
 
-def test_an_apply_is_told_and_repeating_it_changes_nothing(run: Run, write: Write) -> None:
+def test_an_apply_is_reported_and_repeating_it_changes_nothing(run: Run, write: Write) -> None:
     path = write("p.yaml", INBOX)
     done = run("config", "apply", path)
     assert (done.code, done.out) == (0, "updated  inboxes/support\n")
@@ -164,7 +164,7 @@ def test_a_check_notes_what_this_version_cannot_do_with_its_line(
     assert "note     configuration  inboxes[0].protocol: ews is not available" in run("doctor").out
 
 
-def test_what_the_configuration_documents_is_noted_only_where_it_is_in_vain(run: Run, write: Write) -> None:
+def test_what_the_configuration_documents_is_noted_only_where_it_is_ignored(run: Run, write: Write) -> None:
     imap = "inboxes: [{name: a, address: a@example.com, protocol: imap, host: h, password: '${PATH}'}]\n"
     assert run("config", "check", write("p.yaml", imap)).err == ""
 
@@ -204,7 +204,7 @@ def test_pruning_asks_no_script(run: Run, write: Write) -> None:
     assert "deleted  inboxes/sales" in done.out
 
 
-def test_pruning_what_is_no_inbox_and_no_mail_server_asks_nothing(run: Run, write: Write) -> None:
+def test_pruning_neither_inboxes_nor_mail_servers_asks_nothing(run: Run, write: Write) -> None:
     rule = "rules: [{name: n, match: {subject: xx}}]\n"
     assert run("config", "apply", write("more.yaml", INBOX + rule)).code == 0
     done = run("config", "apply", write("less.yaml", INBOX), "--prune")

@@ -44,7 +44,7 @@ def test_the_commands_of_mail_import_nothing_of_the_web() -> None:
 
 
 @pytest.mark.parametrize("port", ["²", "http", "70000", "-1"])
-def test_a_port_that_is_no_port_is_an_error(port: str) -> None:
+def test_an_invalid_port_is_an_error(port: str) -> None:
     from shared.contracts.errors import Misconfigured
 
     with pytest.raises(Misconfigured, match="POSTROOM_CONSOLE_PORT"):
@@ -52,7 +52,7 @@ def test_a_port_that_is_no_port_is_an_error(port: str) -> None:
 
 
 @pytest.mark.parametrize("networks", ["proxy", "10.0.0.0/8, proxy.example", "10.0.0.0/99"])
-def test_a_proxy_that_is_no_network_is_an_error_at_the_start(networks: str) -> None:
+def test_a_proxy_that_is_not_a_network_is_an_error_at_the_start(networks: str) -> None:
     """Each request would end in an error otherwise."""
     from shared.contracts.errors import Misconfigured
 
@@ -67,7 +67,7 @@ def test_https_is_switched_off_by_the_usual_words(written: str, secure: bool) ->
     assert Options.from_environment({"POSTROOM_CONSOLE_HTTPS": written}).secure is secure
 
 
-def test_a_port_of_metrics_that_is_none_names_its_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_port_of_metrics_names_its_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSTROOM_METRICS_PORT", "http")
     done = run("up", "--once")
     assert (done.code, "POSTROOM_METRICS_PORT" in done.err) == (2, True)

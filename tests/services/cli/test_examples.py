@@ -34,7 +34,7 @@ def mail(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("url", ["nonsense", "amqp://localhost:no/"])
 @pytest.mark.parametrize("script", ["publish.py", "listen.py"])
-def test_a_broker_url_that_is_none_is_a_temporary_failure(script: str, url: str, mail: Path) -> None:
+def test_an_invalid_broker_url_is_a_temporary_failure(script: str, url: str, mail: Path) -> None:
     mails = [mail] if script == "publish.py" else []
     done = run(sys.executable, EXAMPLES / script, *mails, url=url)
     assert (done.returncode, done.stdout) == (75, "")
@@ -42,7 +42,7 @@ def test_a_broker_url_that_is_none_is_a_temporary_failure(script: str, url: str,
     assert "Traceback" not in done.stderr
 
 
-def test_where_nobody_listens_is_told(mail: Path) -> None:
+def test_an_address_without_a_server_is_reported(mail: Path) -> None:
     done = run(sys.executable, EXAMPLES / "publish.py", mail)
     assert (done.returncode, done.stderr.startswith("not taken: RabbitMQ at localhost:1: ")) == (75, True)
 

@@ -153,7 +153,7 @@ def test_a_command_on_the_embedded_default_loads_no_server_library(tmp_path: Pat
     assert done.stderr.decode().strip() == "[]"
 
 
-def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
+def test_a_reader_that_closes_the_pipe_causes_no_error(tmp_path: Path) -> None:
     for number in range(200):
         (tmp_path / f"{number}.eml").write_bytes(b"Subject: x\n\n" + b"y" * 2000)
     command = f"{sys.executable} -m services.cli.main parse {tmp_path} | head -1"
@@ -212,7 +212,7 @@ def test_the_help_of_a_group_tells_each_command_in_a_whole_sentence(run: Run, gr
 @pytest.mark.parametrize(
     "words", [("mails", "show", "\udcff"), ("mails", "list", "--search", "\udcff"), ("mails", "release", "a", "\udcff")]
 )
-def test_words_that_are_no_text_are_a_usage_error(run: Run, words: tuple[str, ...]) -> None:
+def test_arguments_that_are_not_valid_text_are_a_usage_error(run: Run, words: tuple[str, ...]) -> None:
     done = run(*words)
     assert done.code == 2
     assert "not UTF-8 text" in done.err

@@ -236,7 +236,7 @@ def test_a_secret_in_clear_text_is_refused_and_not_repeated(run: Run, microsoft:
 
 
 @pytest.mark.req("NE-01")
-def test_google_prints_the_scope_and_names_a_key_that_is_none(
+def test_google_prints_the_scope_and_names_an_invalid_key(
     run: Run, certificate: Certificate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.certificate))

@@ -173,7 +173,7 @@ def test_letters_are_chosen_by_options_that_fit_together(run: Run) -> None:
     assert run("dead-letters", "replay", letter).err == f"Error: the dead letter {letter} is already discarded\n"
 
 
-def test_a_discarded_letter_stays_and_is_told(run: Run) -> None:
+def test_a_discarded_letter_stays_and_is_shown(run: Run) -> None:
     receive(run, a_mail(), inbox="nowhere")
     letter = run("dead-letters", "list", "--json").line["id"]
     assert run("dead-letters", "discard", letter, "--reason", "a typing error").code == 0
@@ -295,13 +295,13 @@ def test_an_empty_list_says_what_makes_it_fuller(run: Run) -> None:
 
 
 @pytest.mark.parametrize("words", [("dead-letters", "replay"), ("dead-letters", "discard"), ("outbox", "send")])
-def test_all_of_nothing_is_told(run: Run, words: tuple[str, str]) -> None:
+def test_all_of_an_empty_list_is_reported(run: Run, words: tuple[str, str]) -> None:
     done = run(*words, "--all")
     assert (done.code, done.out) == (0, "")
     assert done.err.startswith("no ")
 
 
-def test_a_mail_that_is_no_record_says_what_to_do_next(run: Run) -> None:
+def test_a_mail_without_a_record_says_what_to_do_next(run: Run) -> None:
     (rejected,) = receive(run, AUTO_REPLY)
     (dead,) = receive(run, a_mail(), inbox="nowhere")
     (recorded,) = receive(run, a_mail(subject="Chairs"))

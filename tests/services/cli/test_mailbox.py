@@ -182,7 +182,7 @@ def test_a_test_mail_has_the_recipients_subject_and_text_that_are_named(
     assert box["test"] is None
 
 
-def test_unsent_mail_leaves_by_hand(run: Run, write: Write, smtp: SmtpServer) -> None:
+def test_unsent_mail_is_sent_manually(run: Run, write: Write, smtp: SmtpServer) -> None:
     run("publish", "-", stdin=a_mail(Message_ID="<first@customer.example>"))
     run("up", "--once")
     run(
@@ -207,7 +207,7 @@ def test_unsent_mail_leaves_by_hand(run: Run, write: Write, smtp: SmtpServer) ->
 
 
 @pytest.mark.req("NE-21")
-def test_a_blocked_server_sends_nothing_by_hand_either(run: Run, write: Write, smtp: SmtpServer) -> None:
+def test_a_blocked_server_sends_nothing_manually_either(run: Run, write: Write, smtp: SmtpServer) -> None:
     run("publish", "-", stdin=a_mail(Message_ID="<first@customer.example>"))
     run("up", "--once")
     run("publish", "-", stdin=a_mail("More.\n", subject="Re: Printer", In_Reply_To="<first@customer.example>"))

@@ -78,7 +78,7 @@ def test_separator_lines_follow_a_blank_line_and_look_like_one(content: bytes, m
     assert [mail.raw for mail in split("box", io.BytesIO(content))] == mails
 
 
-def test_a_mail_beyond_the_bound_is_told_and_the_others_go_on(
+def test_a_mail_beyond_the_limit_is_reported_and_the_others_go_on(
     run: Run, write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mail_files, "LARGEST", 400)
@@ -95,7 +95,7 @@ def test_a_mail_beyond_the_bound_is_told_and_the_others_go_on(
     ]
 
 
-def test_a_mail_that_the_parser_refuses_is_told_with_the_bound(run: Run, write: Write) -> None:
+def test_a_mail_that_the_parser_refuses_is_reported_with_the_limit(run: Run, write: Write) -> None:
     done = run("parse", write("many.eml", b"X: y\n" * 200_000 + b"\n"))
     assert done.code == 1
     assert set(done.line) == {"path", "sha256", "size", "error", "bound"}
@@ -112,7 +112,7 @@ def test_any_bytes_make_one_object(run: Run) -> None:
     assert run("parse", "-", stdin=b"").line["size"] == 0
 
 
-def test_a_folder_without_mail_is_told(run: Run, tmp_path: Path) -> None:
+def test_a_folder_without_mail_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     for command in ("parse", "try"):
         done = run(command, tmp_path / "empty")

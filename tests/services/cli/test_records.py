@@ -81,7 +81,7 @@ def test_setting_what_is_set_already_changes_nothing(run: Run) -> None:
         (("create", "task", "--customer", "nobody"), 1, "there is no person 'nobody'"),
     ],
 )
-def test_what_cannot_be_done_is_told_in_one_sentence(
+def test_what_cannot_be_done_is_explained_in_one_sentence(
     run: Run, words: tuple[str, ...], code: int, sentence: str
 ) -> None:
     run("records", "create", "incident")

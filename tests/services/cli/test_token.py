@@ -43,7 +43,7 @@ def test_http_intake_is_one_process(run: Run) -> None:
     assert "one process" in refused.err
 
 
-def test_an_address_that_is_none_is_refused(run: Run) -> None:
+def test_an_invalid_listen_address_is_refused(run: Run) -> None:
     refused = run("worker", "http-intake", "--listen", "nonsense")
     assert refused.code == 1
     assert "host:port" in refused.err

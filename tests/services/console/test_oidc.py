@@ -270,7 +270,7 @@ def named_or_refused(asked: Provider, provider: OpenIdProvider) -> str | None:
 
 
 @pytest.mark.parametrize("cookie", ["", "x", "e30=", "W10=", base64.urlsafe_b64encode(b"[" * 30_000).decode()])
-def test_a_cookie_that_is_none_of_ours_is_no_sign_in(cookie: str) -> None:
+def test_a_foreign_cookie_does_not_finish_a_sign_in(cookie: str) -> None:
     assert Begun.of_cookie(cookie) is None
 
 

@@ -114,7 +114,7 @@ def test_mails_found_by_their_flags_are_neither_deleted_nor_read(server: FakeIma
 @pytest.mark.parametrize(
     "answer", [b"", b'* ESEARCH (TAG "A1") UID\r\n', b"* SEARCH\r\n"], ids=["none", "ESEARCH", "SEARCH"]
 )
-def test_an_empty_folder_is_no_failure(server: FakeImap, desk: Desk, answer: bytes) -> None:
+def test_an_empty_folder_is_not_a_failure(server: FakeImap, desk: Desk, answer: bytes) -> None:
     server.mails.clear()
     server.answers["UID SEARCH"] = answer
     assert (poll(desk).failures, desk.source.states.get("support").error) == ([], None)
@@ -127,7 +127,7 @@ def test_a_server_that_counts_mails_and_lists_none_is_failing(server: FakeImap, 
     assert error == "cannot look into the folder: the server says that the folder holds 3 mails, and lists none"
 
 
-def test_a_folder_that_was_emptied_meanwhile_is_no_failure(server: FakeImap, desk: Desk) -> None:
+def test_a_folder_that_was_emptied_meanwhile_is_not_a_failure(server: FakeImap, desk: Desk) -> None:
     server.answers |= {"UID SEARCH": b"* 3 EXPUNGE\r\n* 2 EXPUNGE\r\n* 1 EXPUNGE\r\n", "UID FETCH": b""}
     assert (poll(desk).failures, desk.source.states.get("support").error) == ([], None)
 

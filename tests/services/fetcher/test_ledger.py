@@ -43,7 +43,7 @@ def test_new_mail_is_not_known(documents: EmbeddedDocuments, clock: FixedClock) 
         ("mark_read", "archive", "done"),
     ],
 )
-def test_taken_mail_is_owed_unless_it_was_left_on_purpose(
+def test_taken_mail_is_to_be_archived_unless_it_was_left_on_purpose(
     documents: EmbeddedDocuments, clock: FixedClock, taken_to: str, now: str, state: str
 ) -> None:
     a_ledger(documents, clock, taken_to).taken([KEY])

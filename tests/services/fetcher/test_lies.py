@@ -199,7 +199,9 @@ def test_greeting_that_skips_the_login_does_not_skip_tls(server: FakeImap, desk:
     assert poll(desk).taken == 3
 
 
-def test_line_break_in_a_password_is_no_command(server: FakeImap, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_line_break_in_a_password_injects_no_command(
+    server: FakeImap, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BOB_PASSWORD", 'x"\r\nA1 DELETE INBOX')
     assert "printable ASCII" in poll(desk).failures[0]
     assert not any(b"DELETE" in command for command in server.commands)
@@ -251,7 +253,7 @@ def test_mail_that_comes_one_byte_at_a_time_is_given_up(server: FakeImap, desk: 
     assert (desk.raw, len(polled.failures)) == ([GOOD[0], GOOD[2]], 1)
 
 
-def test_server_that_talks_without_end_is_given_up(server: FakeImap, desk: Desk) -> None:
+def test_server_whose_answer_never_ends_is_given_up(server: FakeImap, desk: Desk) -> None:
     def flood(connection: socket.socket) -> None:
         for _ in range(100_000):
             connection.sendall(b"* 1 EXISTS\r\n" * 1000)
@@ -282,7 +284,7 @@ def test_fetcher_that_is_told_to_stop_does_not_wait_for_a_server_that_hangs(serv
     assert (desk.another().poll(desk.inbox).taken, sorted(desk.raw)) == (2, GOOD)
 
 
-def test_server_that_is_no_imap_server_is_said_to_be_none(documents: EmbeddedDocuments) -> None:
+def test_server_that_is_not_an_imap_server_is_reported_as_such(documents: EmbeddedDocuments) -> None:
     with ScriptedServer(lambda connection: connection.sendall(b"220 mail ESMTP\r\n")) as other:
         desk = Desk(documents, an_inbox(other.port, auth="none", password=None))
         assert desk.source.check(desk.inbox).step is Step.CONNECT

@@ -199,7 +199,9 @@ REFUSALS = {
 
 @pytest.mark.req("TI-10")
 @pytest.mark.parametrize(("said", "counts"), REFUSALS.items(), ids=REFUSALS)
-def test_a_mailbox_in_use_is_no_refused_login(pop3: FakePop3, desk: Desk, said: str, counts: bool) -> None:
+def test_a_mailbox_in_use_does_not_count_as_a_refused_login(
+    pop3: FakePop3, desk: Desk, said: str, counts: bool
+) -> None:
     pop3.answers["PASS"] = b"-ERR " + said.encode() + b"\r\n"
     for _ in range(3):
         poll(desk)
@@ -212,7 +214,9 @@ def test_a_password_that_the_server_repeats_is_not_kept(pop3: FakePop3, desk: De
     assert "secret" not in str(desk.source.states.get("support").error)
 
 
-def test_a_line_break_in_a_password_is_no_command(pop3: FakePop3, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_line_break_in_a_password_injects_no_command(
+    pop3: FakePop3, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("BOB_PASSWORD", "secret\r\nDELE 1")
     poll(desk)
     assert (pop3.count("DELE"), pop3.count("PASS")) == (0, 0)
@@ -260,6 +264,8 @@ def test_a_list_without_end_is_given_up(
     assert "endless answer" in poll(desk).failures[0]
 
 
-def test_a_server_that_is_no_pop3_server_is_named(documents: EmbeddedDocuments, pop3: FakePop3, desk: Desk) -> None:
+def test_a_server_that_is_not_a_pop3_server_is_reported_as_such(
+    documents: EmbeddedDocuments, pop3: FakePop3, desk: Desk
+) -> None:
     pop3.greeting = b"* OK IMAP4rev1 ready\r\n"
     assert "does not speak POP3" in poll(desk).failures[0]

@@ -114,7 +114,7 @@ def test_a_draft_that_could_not_be_sent_is_removed(pattern: str, status: int, st
     assert (stub.support.sent, stub.support.drafts) == ([], {})
 
 
-def test_a_text_that_is_too_large_is_refused_for_good(stub: MicrosoftStub) -> None:
+def test_a_text_that_is_too_large_is_refused_permanently(stub: MicrosoftStub) -> None:
     with pytest.raises(Refused, match="the text alone has"):
         send(stub, SMALL + b"x" * 3_000_000)
     assert stub.support.sent == []

@@ -32,7 +32,7 @@ def configure(desk: Desk, sink: SmtpServer, *parts: Any, **keys: Any) -> None:
 @pytest.mark.req("TI-23")
 @pytest.mark.parametrize("roles", [("analyst",), ("user",), None], ids=["an analyst", "a requestor", "a stranger"])
 @pytest.mark.parametrize("applies_to", ["analysts", "requestors", "both"])
-def test_an_outbound_rule_heeds_who_the_recipient_is(
+def test_an_outbound_rule_considers_who_the_recipient_is(
     desk: Desk, sink: SmtpServer, applies_to: str, roles: tuple[str, ...] | None
 ) -> None:
     people = [a_person("anna", addresses=(ANNA,), roles=roles)] if roles else []

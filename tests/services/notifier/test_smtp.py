@@ -75,7 +75,7 @@ def test_implicit_tls(trusted: Certificate) -> None:
         assert len(running.received) == 1
 
 
-def test_wrong_password_is_told_apart_from_an_outage(trusted: Certificate) -> None:
+def test_a_wrong_password_is_distinguished_from_an_outage(trusted: Certificate) -> None:
     wrong = ServerAccess(Credentials(USER, "wrong"))
     with SmtpServer(tls="starttls", certificate=trusted, auth=True) as running:
         with pytest.raises(AuthenticationRefused):
@@ -114,7 +114,7 @@ def test_server_without_starttls_gets_nothing_in_clear_text(server: SmtpServer) 
     ("answer", "error"),
     [("550 5.7.1 no", Refused), ("451 4.3.0 later", Deferred), ("421 4.3.2 closing", Unreachable)],
 )
-def test_answers_to_the_mail_are_told_apart(server: SmtpServer, answer: str, error: type[Exception]) -> None:
+def test_answers_to_the_mail_are_distinguished(server: SmtpServer, answer: str, error: type[Exception]) -> None:
     server.faults.data_answer = answer
     with pytest.raises(error):
         smtp.send(a_server(server.port), MAIL, FROM, TO)
@@ -194,7 +194,7 @@ def test_address_beyond_ascii_needs_smtputf8() -> None:
         smtp.send(a_server(unable.port), MAIL, FROM, ["jürgen@example.com"])
 
 
-def test_line_break_in_an_address_is_no_command(server: SmtpServer) -> None:
+def test_line_break_in_an_address_injects_no_command(server: SmtpServer) -> None:
     with pytest.raises(Refused, match="is not an address"):
         smtp.send(a_server(server.port), MAIL, FROM, ["a@example.com>\r\nRCPT TO:<b@example.com"])
     assert server.received == []
@@ -208,7 +208,7 @@ def test_server_that_sends_one_byte_at_a_time_is_given_up() -> None:
         stop.set()
 
 
-def test_server_that_greets_without_end_is_given_up() -> None:
+def test_server_whose_greeting_never_ends_is_given_up() -> None:
     def flood(connection: socket.socket) -> None:
         for _ in range(10_000):
             connection.sendall(b"220-hello\r\n" * 1000)

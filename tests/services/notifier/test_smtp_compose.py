@@ -131,7 +131,7 @@ def test_nothing_from_outside_adds_a_header(evil: Outgoing) -> None:
         "a@[IPv6:127.0.0.1]",
     ],
 )
-def test_what_is_no_address_is_refused(bad: str) -> None:
+def test_an_invalid_address_is_refused(bad: str) -> None:
     with pytest.raises(BadAddress):
         compose.address(bad)
 

@@ -78,7 +78,7 @@ def test_an_outbound_rule_keeps_an_answer_back(desk: Desk, sink: SmtpServer) -> 
 
 
 @pytest.mark.req("NE-21")
-def test_a_blocked_server_keeps_mail_for_good(desk: Desk, sink: SmtpServer) -> None:
+def test_mail_of_a_blocked_server_stays_blocked(desk: Desk, sink: SmtpServer) -> None:
     desk.configure(a_configuration(mail_servers=(replace(a_server(sink.port), block=True),)))
     with_an_answer(desk)
     assert ([out["state"] for out in desk.outbox()], sink.received) == (["blocked"], [])
@@ -91,7 +91,7 @@ def test_nobody_is_answered_more_often_than_the_cap_allows(desk: Desk) -> None:
     assert len(desk.outbox()) == 10
 
 
-def test_a_server_that_is_away_holds_up_neither_the_run_nor_another_server(desk: Desk, sink: SmtpServer) -> None:
+def test_an_unavailable_server_delays_neither_the_run_nor_another_server(desk: Desk, sink: SmtpServer) -> None:
     inboxes = (an_inbox(mail_server="away"), an_inbox("sales", mail_server="default"))
     with closed_port() as nobody:
         away = replace(a_server(nobody), name="away")
@@ -202,7 +202,7 @@ def test_a_mail_that_waits_for_its_server_has_the_last_error_and_the_time_of_the
     assert again.failing_since is None
 
 
-def test_a_server_that_is_away_leaves_the_mail_waiting(desk: Desk) -> None:
+def test_an_unavailable_server_leaves_the_mail_waiting(desk: Desk) -> None:
     notifier, queued = a_notifier(desk, Post(Unavailable("away"), Sent(("anna@customer.example",))))
     assert isinstance(notifier.handle(queued), Wait)
     assert desk.outbox()[0]["state"] == "waiting"
@@ -239,7 +239,7 @@ def test_a_server_that_limits_requests_is_left_alone_and_other_servers_are_not(d
     assert post.calls == 2
 
 
-def test_a_file_that_cannot_be_read_now_is_no_try_to_send(desk: Desk) -> None:
+def test_a_file_that_cannot_be_read_now_does_not_count_as_an_attempt(desk: Desk) -> None:
     """The mail is sent as soon as the store gives the file, and not when a claim has expired."""
     notifier, queued = a_notifier(desk, Post(Sent(("anna@customer.example",))))
     file = {"filename": "a.txt", "content_type": "text/plain", "size": 1, "sha256": "0" * 64}

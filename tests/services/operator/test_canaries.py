@@ -85,7 +85,7 @@ def test_a_probe_that_came_back_is_said_with_its_time(desk: Desk) -> None:
     assert not row.needs_attention
 
 
-def test_a_new_canary_has_no_success_and_is_no_problem_yet(desk: Desk) -> None:
+def test_a_new_canary_without_a_success_is_not_yet_a_problem(desk: Desk) -> None:
     configure(desk)
     assert found(desk)[0].status == "ok"
     assert "no schedule runs" in found(desk)[0].what

@@ -161,7 +161,7 @@ def test_a_dead_letter_is_a_note_and_no_problem(desk: Desk) -> None:
     assert report.notes == ("1 dead letter waits for a person: postroom dead-letters list",)
 
 
-def test_a_message_that_is_no_mail_is_an_arrival_and_unreadable(desk: Desk) -> None:
+def test_a_message_without_a_mail_counts_as_an_unreadable_arrival(desk: Desk) -> None:
     message = desk.app.door._message(RawMail(a_mail()))  # the shape of a message of ours
     desk.app.broker.publish([replace(message, content_type="application/x-python-pickle")])
     desk.work()
@@ -184,7 +184,7 @@ def test_a_lost_document_is_found(desk: Desk, collection: str, words: str) -> No
     assert words in problem
 
 
-def test_a_suspicion_that_passes_is_no_problem(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_suspicion_that_passes_is_not_a_problem(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.hand_in(a_mail())
     run(desk, "parser")
     depths, looks = desk.app.broker.depths, iter(range(100))

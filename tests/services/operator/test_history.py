@@ -153,7 +153,7 @@ def test_an_unknown_status_is_refused_with_those_that_there_are(desk: Desk) -> N
 
 
 @pytest.mark.req("PR-02")
-def test_nobody_hears_of_an_import(desk: Desk, box: Callable[..., Path]) -> None:
+def test_nobody_is_notified_of_an_import(desk: Desk, box: Callable[..., Path]) -> None:
     commands = CommandPolicy(
         reply_on_create=True, reply_on_update=True, notify_customer_on_update=True, notify_handler_on_update=True
     )

@@ -184,7 +184,7 @@ def problems(app: App) -> list[Finding]:
     return [each for each in findings(app) if each.status == "problem"]
 
 
-def test_what_waits_for_a_moment_is_no_standstill(desk: Desk) -> None:
+def test_what_waits_for_a_moment_is_not_a_standstill(desk: Desk) -> None:
     state = states(desk)
     state.succeeded("box")
     desk.receive(a_mail())

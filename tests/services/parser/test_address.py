@@ -347,7 +347,7 @@ def test_what_is_read_is_bounded_over_all_fields_of_a_name() -> None:
     assert "addresses-capped" in defects
 
 
-def test_a_scheme_in_a_group_is_no_part_of_the_name() -> None:
+def test_a_scheme_in_a_group_is_not_part_of_the_name() -> None:
     assert read_list("Team: mailto:anna@customer.example;") == [("", "anna@customer.example")]
 
 

@@ -738,7 +738,7 @@ def test_a_path_stands_for_itself_when_the_report_names_nobody() -> None:
     assert (got.address, got.status) == ("/var/spool/boxes/bob", "5.2.2")
 
 
-def test_the_receiver_of_a_report_is_no_failed_recipient_beside_another_one() -> None:
+def test_the_receiver_of_a_report_is_not_a_failed_recipient_beside_another_one() -> None:
     fields = "Final-Recipient: rfc822; {}\nAction: failed\nStatus: 5.1.1\n\n"
     both = fields.format("ann@example.org") + fields.format("bob@example.com")
     assert only(report(both)).address == "bob@example.com"

@@ -137,7 +137,7 @@ def test_a_charset_that_nobody_has_leaves_no_trace_in_the_interpreter() -> None:
     assert len(encodings._cache) == before  # type: ignore[attr-defined]
 
 
-def test_a_charset_is_told_from_the_bytes_of_a_bounded_number_of_texts() -> None:
+def test_a_charset_is_detected_in_a_bounded_number_of_texts() -> None:
     noted = Defects()
     texts = [charset.decode(b"caf\xe9", "x-invented", noted) for _ in range(MAX_GUESSES + 1)]
     assert (texts[-2], texts[-1]) == ("café", "caf\ufffd")

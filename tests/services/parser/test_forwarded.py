@@ -116,7 +116,7 @@ def test_the_tag_of_a_gateway_hides_no_forward(subject: str) -> None:
 
 
 @pytest.mark.parametrize("subject", ["RE: Toner", "Re: Fwd: Toner", "AW: Toner", "VS: Toner"])
-def test_an_answer_is_no_forward(subject: str) -> None:
+def test_an_answer_is_not_a_forward(subject: str) -> None:
     assert forwarded(f"{ABOVE}\n\n{BLOCKS['Outlook']}\n\n{TEXT}\n", subject) is None
 
 

@@ -79,7 +79,7 @@ def test_what_a_library_prints_and_signals_that_mean_the_parent_disturb_nothing(
     assert faulty.read(fault(name)).mail.subject == "Fire"
 
 
-def test_time_that_passes_is_no_fault_of_the_mail(faulty: ParserProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_that_passes_is_not_a_fault_of_the_mail(faulty: ParserProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine may be busy: only processor time makes a dead letter."""
     monkeypatch.setattr(process, "GRACE_SECONDS", 0.2 - limits.wall_seconds(len(fault("sleep"))))
     with pytest.raises(Overdue, match="the machine is busy"):

@@ -57,7 +57,7 @@ def soup(seed: int) -> str:
 
 
 @pytest.mark.parametrize("seed", range(0, 4_000, 100))
-def test_a_tree_is_never_deeper_or_larger_than_foretold(seed: int) -> None:
+def test_a_tree_is_never_deeper_or_larger_than_predicted(seed: int) -> None:
     for number in range(seed, seed + 25):
         markup = soup(number)
         deepest, elements = built(markup)
@@ -69,7 +69,7 @@ def test_a_tree_is_never_deeper_or_larger_than_foretold(seed: int) -> None:
         assert not size(markup, LIMITS).fits or deepest <= 1_000
 
 
-def test_most_markup_is_foretold_exactly() -> None:
+def test_most_markup_is_predicted_exactly() -> None:
     exact = 0
     for seed in range(300):
         markup = soup(seed)

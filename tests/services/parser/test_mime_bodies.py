@@ -424,7 +424,7 @@ def test_a_footer_that_a_list_has_put_below_base64_is_read_as_text() -> None:
     assert mail.defects == ("broken-base64",)
 
 
-def test_a_footer_below_an_encoded_file_is_no_part_of_it() -> None:
+def test_a_footer_below_an_encoded_file_is_not_part_of_it() -> None:
     body = b"AAEC\r\n\r\nUsers mailing list, see https://lists.example.org\r\n"
     head = (b"Content-Type: application/octet-stream", b"Content-Transfer-Encoding: base64")
     reading = mime.read(plain(body, *head))

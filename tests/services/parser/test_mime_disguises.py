@@ -34,7 +34,7 @@ def read(raw: bytes) -> ParsedMail:
 
 @pytest.mark.parametrize("headers", TYPES)
 @pytest.mark.parametrize("name", FILES)
-def test_bytes_that_are_no_text_are_an_attachment_byte_for_byte(name: str, headers: tuple[bytes, ...]) -> None:
+def test_bytes_that_are_not_text_are_an_attachment_byte_for_byte(name: str, headers: tuple[bytes, ...]) -> None:
     data, kind = FILES[name]
     encoded = part(base64.encodebytes(data), *headers, b"Content-Transfer-Encoding: base64")
     reading = mime.read(multipart(TEXT, encoded))

@@ -67,7 +67,7 @@ def test_mails_that_nobody_wants_do_not_pile_up(beside: Readers) -> None:
     assert len(beside._asked) <= 2 * len(MAILS)
 
 
-def test_a_bound_of_the_parser_is_told(beside: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_limit_of_the_parser_is_reported(beside: Readers, monkeypatch: pytest.MonkeyPatch) -> None:
     def read(_: bytes) -> mime.Reading:
         raise BoundExceeded("parts", "too many")
 

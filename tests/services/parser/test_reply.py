@@ -437,7 +437,7 @@ PHONES = [
 
 
 @pytest.mark.parametrize("line", PHONES)
-def test_the_line_of_a_phone_is_no_text(line: str) -> None:
+def test_the_line_of_a_phone_is_left_out(line: str) -> None:
     text = f"{NEW}\n\n{line}\n\nOn 3 Feb 2020, at 10:00, Desk <desk@example.com> wrote:\n\n{QUOTED}\n"
     assert reply.read(text, None, is_reply=True).new_text == NEW
 
@@ -697,7 +697,7 @@ def test_any_text_gives_some_of_itself(text: str, is_reply: bool) -> None:
     forwarded.read(tree.parse(b""), "Fwd: x", text, Bounds())
 
 
-def test_a_reference_to_a_character_with_thousands_of_digits_is_no_error() -> None:
+def test_a_reference_to_a_character_with_thousands_of_digits_causes_no_error() -> None:
     html = f"<p>New</p><div class='gmail_quote'>&#{'1' * 5_000};Old words of another person</div>"
     text = "New\nOld words of another person"
     assert reply.read(text, html, is_reply=True).new_text == "New"

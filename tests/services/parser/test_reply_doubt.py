@@ -173,7 +173,7 @@ def test_an_attribution_may_be_wrapped_inside_its_bracket(attribution: str, old:
 
 
 @pytest.mark.parametrize("mark", ["\u1427", "\u200b", "\ufeff", "\u200c \u200d", "\u2060\n\n\u1427"])
-def test_the_invisible_mark_of_a_tracker_is_no_text(mark: str) -> None:
+def test_the_invisible_mark_of_a_tracker_is_left_out(mark: str) -> None:
     assert read(f"The reader blinks.\n\n{mark}\n").new_text == "The reader blinks."
     assert read(f"The reader blinks. {mark}\n").new_text == "The reader blinks."
     assert read(f"The reader blinks.\n\n{mark}\n\n{ANSWERED}").new_text == "The reader blinks."

@@ -152,7 +152,7 @@ def test_a_mark_of_outlook_announces_a_mail_whose_header_no_table_has() -> None:
 
 @pytest.mark.req("PR-19")
 @pytest.mark.parametrize("steps", ["Steps:\n--\n1. on\n2. off", "Do\n--\n- this\n- that"])
-def test_a_rule_of_two_hyphens_within_a_text_is_no_signature(steps: str) -> None:
+def test_a_rule_of_two_hyphens_within_a_text_is_not_a_signature(steps: str) -> None:
     assert reply.read(f"{steps}\n\n{ATTRIBUTIONS['Notes']}\n{QUOTED}", None, is_reply=True).new_text == steps
     assert reply.read(f"{NEW}\n--\nAnn\n+49 30 123", None, is_reply=True).new_text == NEW
     assert reply.read(f"{NEW}\n-- \n- Ann -\n* 123", None, is_reply=True).new_text == NEW
@@ -166,7 +166,7 @@ def test_a_rule_of_two_hyphens_within_a_text_is_no_signature(steps: str) -> None
         "Am 3. Stock schrieb jemand an die Tür:\nAußer Betrieb",
     ],
 )
-def test_what_may_announce_a_quotation_stays_where_none_can_be_told_from_new_text(words: str) -> None:
+def test_words_that_may_announce_a_quotation_stay_where_no_quotation_follows(words: str) -> None:
     assert reply.read(words, None, is_reply=True).new_text == words
 
 
@@ -241,7 +241,7 @@ PHONES = [
 
 
 @pytest.mark.parametrize("line", PHONES)
-def test_the_line_of_a_phone_is_no_text(line: str) -> None:
+def test_the_line_of_a_phone_is_left_out(line: str) -> None:
     assert reply.read(f"{NEW}\n\n{line}\n", None, is_reply=True).new_text == NEW
 
 
@@ -262,7 +262,7 @@ NOTICES = [
 
 
 @pytest.mark.parametrize("notice", NOTICES)
-def test_a_legal_notice_is_no_text(notice: str) -> None:
+def test_a_legal_notice_is_left_out(notice: str) -> None:
     assert reply.read(f"{NEW}\n\n{notice}\n", None, is_reply=True).new_text == NEW
 
 

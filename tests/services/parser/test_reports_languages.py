@@ -218,7 +218,7 @@ DELAYS = [
 
 
 @pytest.mark.parametrize(("subject", "text"), DELAYS)
-def test_a_delay_is_no_failure_in_any_language(subject: str, text: str) -> None:
+def test_a_delay_is_not_a_failure_in_any_language(subject: str, text: str) -> None:
     (one,) = bounced(read(f"{text}\n\nbob@example.net\n450 4.2.0 later\n", subject, "Return-Path: <>"))
     assert (one.address, one.action, one.permanent) == ("bob@example.net", "delayed", False)
 
@@ -264,7 +264,7 @@ RECEIPTS = ["Gelesen: Drucker", "Read: Printer", "Lesebestätigung: Drucker", "A
 
 
 @pytest.mark.parametrize("subject", RECEIPTS)
-def test_a_receipt_without_its_report_is_no_automatic_answer(subject: str) -> None:
+def test_a_receipt_without_its_report_is_not_an_automatic_answer(subject: str) -> None:
     mail = read("Your mail was read.", subject, "Auto-Submitted: auto-replied", sender="Ann <ann@example.org>")
     assert (mail.kind, mail.automatic) == ("receipt", True)
 

@@ -60,7 +60,7 @@ def test_a_mail_whose_hash_the_store_knows_is_not_hashed_again(
     assert prepared(stage, received).sha256 == received.sha256
 
 
-def test_an_address_of_an_inbox_is_no_failed_recipient(stage: Stage) -> None:
+def test_an_address_of_an_inbox_is_not_a_failed_recipient(stage: Stage) -> None:
     fields = "".join(
         f"Final-Recipient: rfc822; {each}\nAction: failed\nStatus: 5.1.1\n\n"
         for each in ("support+bounces@example.com", "bob@example.net", "SUPPORT@example.com")

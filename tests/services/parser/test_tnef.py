@@ -106,7 +106,7 @@ def test_absurd_counts_do_no_harm() -> None:
     assert defects == ("broken-winmail",)
 
 
-def test_what_is_no_winmail_stays_an_attachment() -> None:
+def test_a_file_that_is_not_a_winmail_stays_an_attachment() -> None:
     mail = mime.read(multipart(attachment(b"winmail.dat", b"not at all", b"application/ms-tnef"))).mail
     assert [item.filename for item in mail.attachments] == ["winmail.dat"]
     assert "broken-winmail" in mail.defects

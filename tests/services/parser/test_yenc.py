@@ -41,5 +41,5 @@ def test_yenc_within_a_text_is_an_attachment(names: list[str]) -> None:
     ],
     ids=["another size", "no end", "a sentence"],
 )
-def test_what_is_no_complete_block_stays(data: bytes) -> None:
+def test_an_incomplete_block_stays_text(data: bytes) -> None:
     assert yenc.extracted(data) is None

@@ -158,7 +158,7 @@ def test_the_next_probe_follows_when_it_is_due_and_never_two_at_once(desk: Desk,
     assert state(desk).back == state(desk).probe
 
 
-def test_while_the_mail_server_is_away_one_probe_waits(desk: Desk, sink: SmtpServer) -> None:
+def test_while_the_mail_server_is_unavailable_one_probe_waits(desk: Desk, sink: SmtpServer) -> None:
     with closed_port() as port:
         desk.configure(desk_with(port))
         for _ in range(10):

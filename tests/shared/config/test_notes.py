@@ -46,7 +46,7 @@ def told(text: str) -> list[str]:
         ("inboxes: [{name: a, address: a@example.com, commands: {enabled: []}}]", []),
     ],
 )
-def test_what_this_version_does_not_do_is_told_with_its_place(text: str, expected: list[str]) -> None:
+def test_what_this_version_does_not_do_is_reported_with_its_place(text: str, expected: list[str]) -> None:
     found = told(text)
     assert len(found) == len(expected)
     assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))

@@ -302,7 +302,7 @@ inboxes:
         ("just text\n", "postroom.yaml:1: expected a mapping, found a text"),
     ],
 )
-def test_a_problem_is_told_with_its_place_and_its_remedy(text: str, problem: str) -> None:
+def test_a_problem_is_reported_with_its_place_and_its_remedy(text: str, problem: str) -> None:
     assert any(problem in line for line in problems(text)), problems(text)
 
 
@@ -337,7 +337,7 @@ def test_broken_yaml_that_is_not_deep_keeps_the_message_of_the_library(text: str
     assert "not valid YAML: " in problems(text)[0]
 
 
-def test_all_problems_are_told_at_once_in_the_order_of_the_file() -> None:
+def test_all_problems_are_reported_at_once_in_the_order_of_the_file() -> None:
     text = """
 settings:
   max_per_poll: 0
@@ -384,7 +384,7 @@ def test_a_byte_order_mark_is_not_part_of_the_text() -> None:
     assert load_bytes(b"\xef\xbb\xbf" + INBOX.encode()).inboxes[0].name == "support"
 
 
-def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
+def test_a_missing_file_is_reported_as_missing(tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="cannot be read: No such file"):
         load(tmp_path / "nothing.yaml")
 
@@ -396,7 +396,7 @@ def test_a_missing_file_is_told_as_such(tmp_path: Path) -> None:
         "templates: [{name: t}]",
     ],
 )
-def test_what_could_not_be_read_is_not_told_to_be_missing_too(text: str) -> None:
+def test_what_could_not_be_read_is_not_reported_as_missing_too(text: str) -> None:
     inbox = "inboxes: [{name: a, address: a@example.com, template: t, partition: p}]\n"
     told = problems(inbox + text)
     assert not any("there is no template" in line for line in told)

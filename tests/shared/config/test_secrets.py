@@ -27,7 +27,7 @@ def test_a_secret_comes_from_a_file_without_its_line_break(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("reference", ["hunter2", "", "$KEY", "${KEY", "${1KEY}", "x${KEY}"])
-def test_a_clear_text_is_no_reference(reference: str) -> None:
+def test_a_clear_text_is_not_a_reference(reference: str) -> None:
     with pytest.raises(Misconfigured, match="never as its value") as refused:
         Secret(reference)
     assert "hunter2" not in str(refused.value)

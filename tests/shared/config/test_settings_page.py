@@ -80,7 +80,7 @@ def told(part: type, field: dataclasses.Field[Any]) -> str:
 
 
 @pytest.mark.parametrize("part", PARTS)
-def test_every_key_is_told_with_its_default(part: str) -> None:
+def test_every_key_is_listed_with_its_default(part: str) -> None:
     wanted = {field.name: told(PARTS[part], field) for field in dataclasses.fields(PARTS[part])}
     assert rows(part) == wanted
 

@@ -68,7 +68,7 @@ def test_a_bad_message_becomes_one_dead_letter_that_says_why(desk: Desk, message
 
 
 @pytest.mark.parametrize("queue", STAGED)
-def test_every_stage_refuses_what_is_no_event(desk: Desk, queue: str) -> None:
+def test_every_stage_refuses_what_is_not_an_event(desk: Desk, queue: str) -> None:
     desk.app.broker.publish([an_event(b"[" * 100_000, queue)])
     desk.work()
     assert [letter["queue"] for letter in desk.dead_letters()] == [queue]

@@ -265,12 +265,12 @@ def test_an_event_that_nobody_knows_is_refused() -> None:
 
 
 @pytest.mark.parametrize("version", [None, "1", "", 0, -1, 1.0, True, [1]], ids=repr)
-def test_a_version_that_is_none_is_refused(version: object) -> None:
+def test_an_invalid_version_is_refused(version: object) -> None:
     with pytest.raises(Undecodable, match="invalid schema version"):
         codec.decode("MailRejected", codec.encode(SAMPLES["MailRejected"]), version)
 
 
 @pytest.mark.parametrize("version", [codec.VERSION + 1, 2**40])
-def test_a_version_of_the_future_is_told_from_a_wrong_one(version: int) -> None:
+def test_a_version_of_the_future_is_distinguished_from_a_wrong_one(version: int) -> None:
     with pytest.raises(NewerVersion, match=str(version)):
         codec.decode("MailRejected", b"not even JSON any more", version)

@@ -109,6 +109,6 @@ def test_what_has_another_type_is_refused(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("data", [None, [], "x", 1, {}, {"size": 1}], ids=repr)
-def test_what_is_no_mail_is_refused(data: object) -> None:
+def test_what_is_not_a_mail_is_refused(data: object) -> None:
     with pytest.raises(Undecodable):
         codec.mail_from_json(data)

@@ -93,7 +93,7 @@ def test_a_folder_with_something_in_it_is_replaced_only_when_asked(data: Path, t
     assert ids(tmp_path / "other") == ids(data)
 
 
-def test_what_is_no_backup_is_not_restored(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_backup_is_not_restored(tmp_path: Path) -> None:
     (tmp_path / "copy").write_bytes(b"no database " * 1000)
     with pytest.raises(Misconfigured, match="not a backup"):
         restore(tmp_path / "copy", tmp_path / "new")

@@ -46,7 +46,7 @@ def test_a_delayed_message_does_not_wait_for_a_clock_that_was_put_back(
     assert [each.message.id for each in consumer.take(1)] == ["a"]
 
 
-def test_an_hour_of_summer_time_or_a_second_of_correction_is_no_reason_to_hurry(
+def test_a_small_correction_of_the_clock_delivers_nothing_early(
     broker: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Clocks of machines run in UTC; small corrections leave what waits where it is."""

@@ -90,7 +90,7 @@ def test_digest_md5_wants_the_servers_proof(digest: Exchange) -> None:
 
 
 @pytest.mark.parametrize("challenge", [b"", b"nonsense", b'realm="x"', b'nonce="a",qop="auth-conf"', b'nonce="a'])
-def test_a_challenge_that_is_no_digest_md5_is_an_outage(digest: Exchange, challenge: bytes) -> None:
+def test_a_challenge_that_is_not_digest_md5_is_an_outage(digest: Exchange, challenge: bytes) -> None:
     with pytest.raises(Unreachable, match="DIGEST-MD5"):
         digest.answer(challenge)
 

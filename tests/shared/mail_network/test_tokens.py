@@ -387,7 +387,7 @@ def test_what_google_refuses_is_named(
         source(tokens, google_inbox(endpoint, private_key, tmp_path)).token()
 
 
-def test_a_key_that_is_none_is_named(endpoint: TokenEndpoint, tokens: Tokens, tmp_path: Path) -> None:
+def test_an_invalid_key_is_named(endpoint: TokenEndpoint, tokens: Tokens, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match=r"google\.private_key"):
         source(tokens, google_inbox(endpoint, "no key", tmp_path)).token()
 

@@ -103,7 +103,7 @@ def test_an_error_says_where_and_what_and_nothing_else() -> None:
         ("", "?"),
     ],
 )
-def test_a_place_is_told_without_user_and_password(url: str, place: str) -> None:
+def test_a_place_is_shown_without_user_and_password(url: str, place: str) -> None:
     assert place_of(url) == place
 
 

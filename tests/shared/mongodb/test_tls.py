@@ -61,7 +61,7 @@ def test_a_whole_desk_starts_on_mongodb_with_an_own_authority(
     ],
     ids=["issuer", "name"],
 )
-def test_a_certificate_that_proves_nothing_is_refused(
+def test_an_untrusted_certificate_is_refused(
     behind_tls: Behind, authority: Authority, name: str, trusted: bool, why: str
 ) -> None:
     url, ca_file = behind_tls(name), str(authority.certificate) if trusted else None

@@ -53,7 +53,7 @@ def test_ordinary_messages_do_not_wait_for_redelivered_ones(consumer: RabbitCons
     assert [each.message.id for each in consumer.take(0)] == ["m2"]
 
 
-def test_one_that_is_to_rest_while_it_connects_does_not_connect_again() -> None:
+def test_a_consumer_that_is_paused_while_it_connects_does_not_connect_again() -> None:
     """Connected again it would get messages, give each back to the end of the queue, and get it again."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(PATIENCE_SECONDS)
@@ -123,7 +123,7 @@ def test_what_arrives_while_closing_goes_straight_back(consumer: RabbitConsumer,
     assert [leaving.number for leaving in consumer.outbox()] == [6, 7]
 
 
-def test_one_that_is_to_rest_while_rabbitmq_is_blocked_rests_when_it_no_longer_is(
+def test_a_consumer_that_is_paused_while_rabbitmq_is_blocked_pauses_afterwards(
     consumer: RabbitConsumer, woken: Woken
 ) -> None:
     """A worker that is paused says it each time it looks."""

@@ -115,7 +115,7 @@ def test_frames_of_another_channel_in_between_are_left_to_pika() -> None:
 
 
 @given(st.binary(max_size=300))
-def test_no_bytes_are_taken_for_a_delivery_that_is_none(noise: bytes) -> None:
+def test_no_other_bytes_are_read_as_a_delivery(noise: bytes) -> None:
     assert delivered(noise, 0) is None
 
 

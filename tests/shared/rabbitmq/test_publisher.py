@@ -67,7 +67,7 @@ def publish(monkeypatch: pytest.MonkeyPatch, sending: float, answers: list[float
     return broker.now
 
 
-def test_a_batch_that_takes_long_to_send_is_no_silence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_that_takes_long_to_send_does_not_count_as_silence(monkeypatch: pytest.MonkeyPatch) -> None:
     assert publish(monkeypatch, sending=5.5, answers=[0.01] * 10) > 5
 
 

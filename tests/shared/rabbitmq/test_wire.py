@@ -143,7 +143,7 @@ def test_history_is_neither_shown_nor_sent_on() -> None:
 
 
 @pytest.mark.parametrize("value", [["support"], {"name": "support"}, ()])
-def test_an_inbox_that_is_no_text_is_not_taken_for_none(value: object) -> None:
+def test_an_inbox_that_is_not_text_is_not_treated_as_missing(value: object) -> None:
     """Without an inbox a mail goes to the default one, where nobody expects it; in words it names none that exists."""
     assert wire.incoming({"inbox": value, "other": value}) == {"inbox": repr(value)}
 

@@ -123,7 +123,7 @@ def test_a_reference_is_a_hash_or_is_refused(body: bytes) -> None:
         parcel.reference(body)
 
 
-def test_a_reference_to_nothing_is_told_from_a_wrong_one() -> None:
+def test_a_reference_to_nothing_is_distinguished_from_a_wrong_one() -> None:
     shelf = Shelf()
     body = codec.dumps({"blob": "0" * 64})
     with pytest.raises(LookupError):

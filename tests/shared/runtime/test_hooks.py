@@ -91,7 +91,9 @@ OUTCOMES = {
 
 
 @pytest.mark.parametrize(("outcome", "last"), OUTCOMES.values(), ids=OUTCOMES)
-def test_a_delivery_is_heard_of_from_start_to_end(broker: EmbeddedBroker, outcome: Outcome, last: type) -> None:
+def test_hooks_are_called_at_the_start_and_end_of_a_delivery(
+    broker: EmbeddedBroker, outcome: Outcome, last: type
+) -> None:
     listener = Listener()
     publish(broker, "a")
     a_worker(broker, lambda _: outcome, listener).step(1)
@@ -119,7 +121,7 @@ def test_the_last_retry_is_a_failure(broker: EmbeddedBroker) -> None:
     assert not listener.of(Retried)
 
 
-def test_announcements_are_heard_of(desk: Desk) -> None:
+def test_hooks_are_called_for_announcements(desk: Desk) -> None:
     listener = Listener()
     desk.hand_in(a_mail())
     runner.run_all(desk.app, threading.Event(), once=True, sources=False, hooks=[listener])
@@ -222,7 +224,7 @@ def test_a_bug_in_what_belongs_to_the_batch_is_logged_each_time_and_the_mail_goe
     assert [each.event for each in caplog.records if each.message == "hook_failed"].count("decided") == 2  # type: ignore[attr-defined]
 
 
-def test_an_outage_is_heard_of_once_and_so_is_its_end(broker: EmbeddedBroker) -> None:
+def test_hooks_are_called_once_for_an_outage_and_once_for_its_end(broker: EmbeddedBroker) -> None:
     listener, away = Listener(), [True]
 
     def handle(_: Message) -> Outcome:

@@ -149,7 +149,7 @@ def test_who_needs_what_another_has_changed_waits_for_the_next_batch(documents: 
     assert run(documents, look)[0] == {0: [3]}
 
 
-def test_two_who_keep_the_same_document_are_no_hindrance_to_each_other(documents: Documents, store: Watched) -> None:
+def test_two_handlers_that_keep_the_same_document_do_not_conflict(documents: Documents, store: Watched) -> None:
     store.insert("people", {"_id": "known", "name": "Anna"})
 
     def handler() -> None:
@@ -250,7 +250,7 @@ def test_an_error_is_the_result_of_its_handler_and_of_no_other(documents: Docume
     assert store.get("mails", "a") is not None
 
 
-def test_an_error_because_of_a_guess_is_no_error(documents: Documents, store: Watched) -> None:
+def test_an_error_caused_by_a_wrong_guess_is_not_reported(documents: Documents, store: Watched) -> None:
     store.insert("mails", {"_id": "m", "n": 1})
     assert run(documents, lambda: (documents.get("mails", "m") or {})["n"])[0] == {0: 1}
 

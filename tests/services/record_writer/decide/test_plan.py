@@ -257,13 +257,13 @@ def test_no_incident_is_made_because_the_making_of_one_failed(inbox: Inbox, expe
     [({}, ["Re: Printer"]), ({"answers": False}, []), ({"sender": STRANGER}, ["Record not found"])],
     ids=["a person", "a robot", "a stranger"],
 )
-def test_the_sender_is_told_which_record_is_missing(keys: dict[str, Any], told: list[str]) -> None:
+def test_the_notice_names_the_missing_record(keys: dict[str, Any], told: list[str]) -> None:
     inbox = changes(email_when_no_target=True)
     decision = failing(inbox, text="Summary$A\n#\nChangeNumber$77\n", **keys)
     assert [notice.subject for notice in decision.notices] == told
 
 
-def test_nobody_is_told_who_got_too_many_mails_already() -> None:
+def test_nobody_is_notified_who_got_too_many_mails_already() -> None:
     inbox = changes(email_when_no_target=True)
     asked = facts(inbox, text="Summary$A\n#\nChangeNumber$77\n")
     assert decide(asked, PlainLookups(sent_count=10_000)).notices == ()

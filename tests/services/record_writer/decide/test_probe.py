@@ -76,7 +76,7 @@ def test_a_probe_that_does_not_count_ends_in_the_same_way(
     assert found.reason == f"a probe of the canary of this inbox, which does not count: {why}"
 
 
-def test_the_wait_for_a_mail_server_is_no_time_under_way() -> None:
+def test_the_wait_for_a_mail_server_does_not_count_as_time_under_way() -> None:
     probe = a_probe(at=NOW - timedelta(hours=5), claimed_at=NOW - timedelta(minutes=1))
     found = decide(facts(INBOX, message_id="<t2@desk>"), PlainLookups(probes=(probe,), canaries=(a_state(),)))
     assert found.came_back
@@ -88,6 +88,6 @@ def test_a_released_probe_makes_no_record_either() -> None:
     assert (found.ending, found.changes) == ("rejected", [])
 
 
-def test_a_mail_that_is_no_probe_makes_a_record() -> None:
+def test_a_mail_that_is_not_a_probe_makes_a_record() -> None:
     found = decide(facts(INBOX), PlainLookups(canaries=(a_state(),)))
     assert found.ending == "recorded"

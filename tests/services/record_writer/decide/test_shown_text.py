@@ -64,7 +64,7 @@ def test_what_the_desk_knows_is_left_out_however_it_is_wrapped(lookups: PlainLoo
 
 
 @pytest.mark.req("PR-19")
-def test_known_and_own_lines_of_one_passage_are_told_apart() -> None:
+def test_known_and_own_lines_of_one_passage_are_distinguished() -> None:
     assert shown(new("A4."), unannounced(f"{QUOTED}\n{OWN}")).text == f"A4.\n\n{OWN}"
     assert shown(unannounced("> paper"), new("A4.")).text == "A4."  # a whole passage that is known
     assert shown(unannounced(f"> paper\n{OWN}")).text == f"> paper\n{OWN}"  # a word is there by chance

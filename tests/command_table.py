@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from services.operator import manual_edits
 from services.operator.manual_edits import NewRecord
-from services.record_writer.decide import exchange
+from services.record_writer.decide.answers import exchange
 from shared.config.keys import COMMANDS
 from shared.config.model import AutomaticMailCap, CommandPolicy, Settings
 from tests.builders import a_configuration, a_mail, an_inbox

@@ -13,7 +13,7 @@ from typing import Final
 
 import pytest
 
-from services.record_writer.decide.commanded import PLANNERS, WITHOUT_RECORD
+from services.record_writer.decide.commands.commanded import PLANNERS, WITHOUT_RECORD
 from shared.app import Location
 from shared.config.keys import COMMANDS
 from tests.command_table import TABLES, Combination, Result, Table, rendered, results

@@ -18,7 +18,7 @@ from services.fetcher.mailbox import Mailbox
 from services.fetcher.source import FetcherSource, Wiring
 from services.filter import rules
 from services.filter.stage import gather
-from services.record_writer.decide.body import Block
+from services.record_writer.decide.content.body import Block
 from services.record_writer.decide.model import MissingRecord, Part, Target
 from services.record_writer.decide.plan import PLANNERS, decide
 from shared.config.model import Settings

@@ -1,7 +1,7 @@
 """A skeleton of a kind of decision: a reply that says only "thanks" closes its record. Pure.
 
 In Postroom: a module in `services/record_writer/decide/`, a name in `Kind` of `model.py`, and a line in `PLANNERS` of
-`plan.py`. `target.py` answers with this kind when the mail is about a record and has nothing more to say.
+`plan.py`. `recognition/target.py` answers with this kind when the mail is about a record and has nothing more to say.
 """
 
 from __future__ import annotations

@@ -22,16 +22,16 @@ from services.parser import guarded
 from services.parser.mime import Reading
 from services.parser.stage import for_desk, unreadable_reason, unreadable_subject
 from services.record_writer.commit import plan_incident
-from services.record_writer.decide.business_rules import Occasion
-from services.record_writer.decide.consequences import settled
+from services.record_writer.decide.answers.outgoing import outgoing_about
+from services.record_writer.decide.automation.business_rules import Occasion
+from services.record_writer.decide.automation.consequences import settled
 from services.record_writer.decide.facts import Facts, facts_of, with_reduced
-from services.record_writer.decide.forward import for_original_sender
 from services.record_writer.decide.model import Decision
-from services.record_writer.decide.numbers import numbered, numbered_decision
-from services.record_writer.decide.outgoing import outgoing_about
+from services.record_writer.decide.people.forward import for_original_sender
 from services.record_writer.decide.plan import decide
-from services.record_writer.decide.target import MAX_WAIT
-from services.record_writer.decide.token import with_token
+from services.record_writer.decide.recognition.target import MAX_WAIT
+from services.record_writer.decide.recognition.token import with_token
+from services.record_writer.decide.record.numbers import numbered, numbered_decision
 from services.record_writer.decide.trace import Step, rules, trace
 from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups

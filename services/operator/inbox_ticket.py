@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from services.operator.manual_edits import finish, occasion
 from services.record_writer.commit import commit_creation
-from services.record_writer.decide.consequences import settled
+from services.record_writer.decide.automation.consequences import settled
 from services.record_writer.decide.inbox_ticket import StoppedInbox, plan_recovery, plan_ticket, ticket_id
 from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.record_writer.approval_flow import advance, forget
 from services.record_writer.carry_out import Cause, queue_messages
-from services.record_writer.decide.approvals import approvals_below, is_pending
-from services.record_writer.decide.body import names_of
-from services.record_writer.decide.business_rules import Occasion
-from services.record_writer.decide.consequences import settled
-from services.record_writer.decide.life import event_of
-from services.record_writer.decide.outgoing import outgoing_about
-from services.record_writer.decide.values import MIRRORED, PROPERTY, creation, mirrored, pairs, revision
+from services.record_writer.decide.answers.outgoing import outgoing_about
+from services.record_writer.decide.automation.approvals import approvals_below, is_pending
+from services.record_writer.decide.automation.business_rules import Occasion
+from services.record_writer.decide.automation.consequences import settled
+from services.record_writer.decide.content.body import names_of
+from services.record_writer.decide.record.life import event_of
+from services.record_writer.decide.record.values import MIRRORED, PROPERTY, creation, mirrored, pairs, revision
 from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups
 from shared.addresses import written_address

@@ -11,11 +11,17 @@ from dataclasses import replace
 from typing import Final
 
 from services.record_writer.carry_out import Cause, Stores, queue_messages
-from services.record_writer.decide.approvals import IN_ORDER, is_approval, plan_above, request_to, round_below
-from services.record_writer.decide.business_rules import Occasion
-from services.record_writer.decide.consequences import settled
+from services.record_writer.decide.answers.outgoing import outgoing_about
+from services.record_writer.decide.automation.approvals import (
+    IN_ORDER,
+    is_approval,
+    plan_above,
+    request_to,
+    round_below,
+)
+from services.record_writer.decide.automation.business_rules import Occasion
+from services.record_writer.decide.automation.consequences import settled
 from services.record_writer.decide.lookups import Lookups
-from services.record_writer.decide.outgoing import outgoing_about
 from shared.config.model import Configuration
 from shared.contracts.change import Change
 from shared.contracts.errors import Unavailable

@@ -13,17 +13,17 @@ from datetime import datetime
 
 from services.record_writer.approval_flow import advance, forget
 from services.record_writer.carry_out import Cause, Stores, carry_out, queue_notifications
-from services.record_writer.decide.approvals import ASKED
-from services.record_writer.decide.business_rules import Occasion
-from services.record_writer.decide.consequences import settled
+from services.record_writer.decide.answers.outgoing import outgoing_about
+from services.record_writer.decide.automation.approvals import ASKED
+from services.record_writer.decide.automation.business_rules import Occasion
+from services.record_writer.decide.automation.consequences import settled
 from services.record_writer.decide.error import failed_mail, plan_incident_on_error
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Part
-from services.record_writer.decide.numbers import numbered, with_numbers
-from services.record_writer.decide.outgoing import outgoing_about
+from services.record_writer.decide.people.sender import Customer, customer_of_failed
 from services.record_writer.decide.plan import conclude, decide, plan_part
-from services.record_writer.decide.sender import Customer, customer_of_failed
+from services.record_writer.decide.record.numbers import numbered, with_numbers
 from services.record_writer.store_lookups import StoreLookups
 from shared.config.model import Configuration, Inbox
 from shared.contracts.change import Change, Target

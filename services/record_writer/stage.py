@@ -11,8 +11,8 @@ from collections.abc import Callable
 from services.record_writer.carry_out import Stores
 from services.record_writer.commit import commit, commit_incident, decided_before
 from services.record_writer.decide.facts import facts_of, with_reduced
-from services.record_writer.decide.forward import for_original_sender
-from services.record_writer.decide.token import with_token
+from services.record_writer.decide.people.forward import for_original_sender
+from services.record_writer.decide.recognition.token import with_token
 from services.record_writer.store_lookups import StoreLookups
 from services.record_writer.targets import commit_target
 from shared.app import App

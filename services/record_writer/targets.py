@@ -13,11 +13,11 @@ from typing import Final
 
 from services.record_writer.approval_flow import advance, forget
 from services.record_writer.carry_out import Cause, Stores, carry_out
-from services.record_writer.decide.approvals import ASKED
-from services.record_writer.decide.business_rules import Occasion
-from services.record_writer.decide.consequences import settled
-from services.record_writer.decide.outgoing import outgoing_about
-from services.record_writer.decide.service_levels import due_in_words, reached
+from services.record_writer.decide.answers.outgoing import outgoing_about
+from services.record_writer.decide.automation.approvals import ASKED
+from services.record_writer.decide.automation.business_rules import Occasion
+from services.record_writer.decide.automation.consequences import settled
+from services.record_writer.decide.automation.service_levels import due_in_words, reached
 from services.record_writer.store_lookups import StoreLookups
 from shared.config.model import Configuration
 from shared.contracts.change import Change

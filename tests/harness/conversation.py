@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from services.record_writer.decide import values
-from services.record_writer.decide.numbers import numbered
+from services.record_writer.decide.record import values
+from services.record_writer.decide.record.numbers import numbered
 from shared.app import App
 from shared.config.model import AutomaticMailCap, CommandPolicy, Configuration, Settings, Template
 from shared.reply_tokens import KEY_FILE

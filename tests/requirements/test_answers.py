@@ -320,7 +320,7 @@ def test_answers_are_made_in_one_place() -> None:
         for path in folder.rglob("*.py")
         if " Notification(" in path.read_text() or "(Notification(" in path.read_text()
     }
-    assert makers == {"answers.py", "reports.py", "canaries.py"}
+    assert makers == {"automatic_mail.py", "reports.py", "canaries.py"}
 
 
 # The given cases

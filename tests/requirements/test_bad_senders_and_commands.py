@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.record_writer.decide import commanded
+from services.record_writer.decide.commands import commanded
 from shared.config.model import CommandPolicy, Settings
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk

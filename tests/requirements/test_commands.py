@@ -13,7 +13,7 @@ from services.operator import manual_edits
 from services.operator.conservation import check
 from services.operator.dry_run import dry_run
 from services.operator.manual_edits import NewRecord
-from services.record_writer.decide import commanded
+from services.record_writer.decide.commands import commanded
 from shared.app import Location
 from shared.config.model import CommandPolicy, RecordType, Settings
 from shared.contracts.errors import Unavailable

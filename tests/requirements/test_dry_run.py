@@ -15,9 +15,9 @@ from services.operator import dry_run as operator_dry_run
 from services.operator.dry_run import dry_run
 from services.record_writer import commit
 from services.record_writer.decide import facts
+from services.record_writer.decide.content.restricted import Reduced
 from services.record_writer.decide.model import Decision
 from services.record_writer.decide.plan import decide
-from services.record_writer.decide.restricted import Reduced
 from shared.config.model import (
     CommandPolicy,
     Configuration,

@@ -12,7 +12,7 @@ import pytest
 from services.notifier.compose import build
 from services.notifier.stage import as_outgoing
 from services.operator.dry_run import dry_run
-from services.record_writer.decide.token import LIFETIME
+from services.record_writer.decide.recognition.token import LIFETIME
 from shared.config.model import CommandPolicy, MailServer, Settings
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured

@@ -9,11 +9,11 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import Any
 
+from services.record_writer.decide.content.restricted import Reduced, judge_of, original_of, reduce_file
 from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Facts, left_out
-from services.record_writer.decide.restricted import Reduced, judge_of, original_of, reduce_file
-from services.record_writer.decide.sender import Customer, customer_of_failed
-from services.record_writer.decide.task import plan_task, wants_task
-from services.record_writer.decide.values import creation
+from services.record_writer.decide.people.sender import Customer, customer_of_failed
+from services.record_writer.decide.record.task import plan_task, wants_task
+from services.record_writer.decide.record.values import creation
 from shared.config.model import Configuration, Inbox
 from shared.contracts.change import Activity, Change
 from shared.contracts.events import IncidentWanted

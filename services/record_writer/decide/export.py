@@ -12,10 +12,10 @@ from base64 import b64encode
 from typing import Final
 from xml.etree import ElementTree as ET
 
-from services.record_writer.decide import mapping
 from services.record_writer.decide.facts import Facts, kept_attachments
 from services.record_writer.decide.model import Decision, Export
-from services.record_writer.decide.sender import sender_refusal
+from services.record_writer.decide.people.sender import sender_refusal
+from services.record_writer.decide.record import mapping
 from shared.contracts.mail import Address
 from shared.lazy_pattern import lazy_compile
 

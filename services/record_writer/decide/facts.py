@@ -7,9 +7,9 @@ from dataclasses import field, replace
 from datetime import datetime
 from typing import Final
 
+from services.record_writer.decide.content.restricted import Reduced, judge_of, original_of, reduced_files
 from services.record_writer.decide.lookups import Lookups, person_name
-from services.record_writer.decide.restricted import Reduced, judge_of, original_of, reduced_files
-from services.record_writer.decide.trust import is_authenticated
+from services.record_writer.decide.people.trust import is_authenticated
 from shared.config.model import Configuration, Inbox, Settings
 from shared.contracts.change import Activity, Target
 from shared.contracts.events import Envelope, History, Sender, SenderMatched

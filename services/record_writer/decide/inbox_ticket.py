@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from services.record_writer.decide import values
-from services.record_writer.decide.create import partition_of, priority_of
 from services.record_writer.decide.facts import UNSPECIFIED
 from services.record_writer.decide.lookups import Lookups
+from services.record_writer.decide.record import values
+from services.record_writer.decide.record.create import partition_of, priority_of
 from shared.config.model import Configuration, Inbox, RecordType, Template
 from shared.contracts.change import Activity, Change
 from shared.ids import derived_id

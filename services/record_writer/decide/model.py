@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Literal
 
-from services.record_writer.decide.body import Block
+from services.record_writer.decide.content.body import Block
 from shared.contracts.change import Change, Notification, Target
 from shared.lazy_dataclass import dataclass
 from shared.store.canaries import CameBack

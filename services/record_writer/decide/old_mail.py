@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from services.record_writer.decide import create, values
+from services.record_writer.decide.content.parts import type_for
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
-from services.record_writer.decide.parts import type_for
-from services.record_writer.decide.target import SERVICE_REQUEST, by_reference, may_wait
-from services.record_writer.decide.update import email_activities, record_of
+from services.record_writer.decide.recognition.target import SERVICE_REQUEST, by_reference, may_wait
+from services.record_writer.decide.record import create, values
+from services.record_writer.decide.record.update import email_activities, record_of
 from shared.config.model import folded
 from shared.contracts.change import Change, FieldValue, Target
 from shared.typed import typed

@@ -12,25 +12,26 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from services.record_writer.decide import create, old_mail
-from services.record_writer.decide.body import Block, whole
-from services.record_writer.decide.command import Command, commands_in
-from services.record_writer.decide.commanded import decide_command, is_about_command, plan_command
-from services.record_writer.decide.consequences import settled_by_mail
-from services.record_writer.decide.edit import plan_created
+from services.record_writer.decide import old_mail
+from services.record_writer.decide.answers.one_answer import with_answer
+from services.record_writer.decide.answers.outgoing import outgoing
+from services.record_writer.decide.answers.replies import in_words, missing_record_notice, reason_of, refusal_of
+from services.record_writer.decide.automation.consequences import settled_by_mail
+from services.record_writer.decide.commands.command import Command, commands_in
+from services.record_writer.decide.commands.commanded import decide_command, is_about_command, plan_command
+from services.record_writer.decide.commands.edit import plan_created
+from services.record_writer.decide.content.body import Block, whole
+from services.record_writer.decide.content.parts import blocks_of, targets_of, type_for
 from services.record_writer.decide.error import plan_incident_for_parts
 from services.record_writer.decide.export import decide_export
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Ending, MissingRecord, Part, SenderRefused
-from services.record_writer.decide.one_answer import with_answer
-from services.record_writer.decide.outgoing import outgoing
-from services.record_writer.decide.parts import blocks_of, targets_of, type_for
+from services.record_writer.decide.people.sender import refuse_strangers, sender_refusal
 from services.record_writer.decide.probe import decide_probe
-from services.record_writer.decide.replies import in_words, missing_record_notice, reason_of, refusal_of
-from services.record_writer.decide.sender import refuse_strangers, sender_refusal
+from services.record_writer.decide.record import create
+from services.record_writer.decide.record.update import plan_update
 from services.record_writer.decide.undelivered import decide_report, plan_note, reported, undelivered
-from services.record_writer.decide.update import plan_update
 from shared.config.model import XML_EXPORT
 from shared.contracts.change import Change, Target, TargetKind
 from shared.store.outbox import OutboxMail

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
-from services.record_writer.decide.business_rules import RULE
+from services.record_writer.decide.answers.replies import in_words
+from services.record_writer.decide.automation.business_rules import RULE
 from services.record_writer.decide.model import Decision, Part
-from services.record_writer.decide.replies import in_words
 from shared.contracts.change import Change, NewPerson, Notification, ServiceLevel
 from shared.lazy_dataclass import dataclass
 from shared.store.outbox import SendingSide

@@ -10,12 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from services.record_writer.decide import values
-from services.record_writer.decide.consequences import UNDELIVERED
+from services.record_writer.decide.automation.consequences import UNDELIVERED
 from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Part
-from services.record_writer.decide.update import record_of
+from services.record_writer.decide.record import values
+from services.record_writer.decide.record.update import record_of
 from shared.addresses import address_key
 from shared.contracts.change import Activity, Change, Target
 from shared.contracts.mail import BouncedRecipient

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.record_writer.decide import body
+from services.record_writer.decide.content import body
 from services.record_writer.sample import sample_mail
 from shared.config.model import BUILT_IN_TYPES, Inbox, RecordType
 from shared.typed import typed

@@ -8,10 +8,10 @@ from typing import Final, cast
 
 import pytest
 
+from services.record_writer.decide.answers.one_answer import combined, kept_back
 from services.record_writer.decide.facts import Facts, facts_of
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision
-from services.record_writer.decide.one_answer import combined, kept_back
 from shared.contracts.change import Notification
 from shared.contracts.events import SenderMatched
 from shared.store.outbox import Outbox

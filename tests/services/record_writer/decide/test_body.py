@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.record_writer.decide.body import MAX_PARTS, form_of, parts, read
+from services.record_writer.decide.content.body import MAX_PARTS, form_of, parts, read
 from shared.config.model import RecordType
 from shared.typed import BadValue
 

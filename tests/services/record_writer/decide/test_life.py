@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.record_writer.decide.life import step_of
+from services.record_writer.decide.record.life import step_of
 from shared.config.model import CommandPolicy, QuickAction, StatusMapping
 from tests.builders import an_inbox
 from tests.plain import a_record, facts

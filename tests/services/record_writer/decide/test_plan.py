@@ -7,11 +7,11 @@ from typing import Any, get_args
 
 import pytest
 
-from services.record_writer.decide import create
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.model import Decision
-from services.record_writer.decide.numbers import numbered, numbered_decision
 from services.record_writer.decide.plan import PLANNERS, conclude, decide, plan_part
+from services.record_writer.decide.record import create
+from services.record_writer.decide.record.numbers import numbered, numbered_decision
 from services.record_writer.decide.trace import trace
 from shared.config.model import CommandPolicy, Export, Inbox, MatchValue, ObjectMatch, SenderPolicy, Template
 from shared.contracts.change import Change, Target, TargetKind

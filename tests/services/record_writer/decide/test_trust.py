@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from services.record_writer.decide.trust import is_authenticated
+from services.record_writer.decide.people.trust import is_authenticated
 from shared.contracts.mail import Address, ParsedMail, Routing
 
 OURS = "mx.desk.example"

@@ -1,0 +1,1 @@
+"""Mail that a decision sends to people: answers, acknowledgements, and their limits. Pure."""

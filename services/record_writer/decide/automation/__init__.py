@@ -1,0 +1,1 @@
+"""What the desk does by itself when a record changes: rules, service levels, approvals. Pure."""

@@ -196,8 +196,11 @@ def _convinces(root: Part, signs: Signs, declared: str, report: pieces.Report, f
         return False
     coded = any(each.smtp_code or each.status for each in found.recipients)
     against = _weight(_evidence_of_person(root, signs, text))
-    weight = _weight(_evidence_of_report(signs, declared, text)) + fails + named + coded - against
-    return weight >= _ENOUGH or (weight == _ENOUGH - 1 and not against and bounce.is_known(root, report))
+    author = _weight(_evidence_of_author(signs, declared, text, returned=bool(report.returned)))
+    weight = author + signs.reported + fails + named + coded - against
+    if author and weight >= _ENOUGH:
+        return True
+    return weight >= _ENOUGH - 1 and not against and bounce.is_known(root, report)
 
 
 _Evidence = tuple[tuple[int, bool], ...]
@@ -208,15 +211,18 @@ def _weight(evidence: _Evidence) -> int:
     return sum(weight for weight, holds in evidence if holds)
 
 
-def _evidence_of_report(signs: Signs, declared: str, text: str) -> _Evidence:
-    """The evidence that a mail system wrote: its structure, its headers, how it introduces itself."""
+def _evidence_of_author(signs: Signs, declared: str, text: str, *, returned: bool) -> _Evidence:
+    """The evidence that a mail system wrote: its structure, its headers, how it introduces itself.
+
+    An alarm about mail is not a report: any program may write from a no-reply address, as `auto-generated`. From
+    such an address a report has to return the mail.
+    """
     return (
         (6, signs.failed),
         (4, declared == "delivery-status"),
-        (3 if signs.daemon else 2, signs.robot),
+        (3 if signs.daemon else 2, signs.mail_system or (signs.no_reply and returned)),
         (2, signs.null_path),
-        (2, signs.submitted not in ("", "no")),
-        (1, signs.reported),
+        (2, signs.replied),
         (2, bool(phrases.MAIL_SYSTEM.search(text[:2000]))),
     )
 

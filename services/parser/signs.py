@@ -65,8 +65,8 @@ _COMMENT: Final = lazy_compile(r"\([^()]{0,200}\)")
 class Signs:
     """What headers say about the writer.
 
-    `daemon`: a mail system; `robot`: a mail system, a role or an address that takes no answers; `null_path`: no
-    answer is wanted at the envelope; `submitted`: the word of Auto-Submitted (RFC 3834); `failed`: recipients that
+    `daemon`: a mail system by name; `mail_system`: one by name, role or missing address; `null_path`: no answer is
+    wanted at the envelope; `submitted`: the word of Auto-Submitted (RFC 3834); `failed`: recipients that
     failed are named; `reported`: the subject is that of a delivery report; `person`: a mail program was at work;
     `no_reply`: the author's address takes no answers; `answer`: the header by which autoresponders mark an answer;
     `bulk`: Precedence of a robot, and no list.
@@ -74,7 +74,7 @@ class Signs:
 
     daemon: bool
     no_reply: bool
-    robot: bool
+    mail_system: bool
     null_path: bool
     submitted: str
     failed: bool
@@ -82,6 +82,11 @@ class Signs:
     person: bool
     answer: str | None
     bulk: bool
+
+    @property
+    def robot(self) -> bool:
+        """Whether the author is a mail system, or has an address that takes no answers."""
+        return self.mail_system or self.no_reply
 
     @property
     def machine(self) -> bool:
@@ -97,11 +102,11 @@ class Signs:
 def read(headers: Headers, subject: str) -> Signs:
     """The signs in the headers of a mail; `subject` decoded."""
     sender, path = _value(headers, "from"), _value(headers, "return-path")
-    daemon, no_reply = bool(_DAEMON.search(sender)), bool(_NO_REPLY.search(sender))
+    daemon = bool(_DAEMON.search(sender))
     return Signs(
         daemon=daemon,
-        no_reply=no_reply,
-        robot=daemon or no_reply or "<>" in sender or "x-mlserver" in headers or bool(_ROBOT.search(sender)),
+        no_reply=bool(_NO_REPLY.search(sender)),
+        mail_system=daemon or "<>" in sender or "x-mlserver" in headers or bool(_ROBOT.search(sender)),
         null_path="return-path" in headers and (path in ("<>", "") or bool(_DAEMON.search(path))),
         submitted=_word(headers, "auto-submitted"),
         failed="x-failed-recipients" in headers or "x-ms-exchange-message-is-ndr" in headers,

@@ -490,6 +490,22 @@ def test_a_person_with_the_name_of_a_role_is_not_automatic(sender: str) -> None:
     assert (got.kind, got.automatic) == ("message", False)
 
 
+ALARM = "The order confirmation could not be delivered to bob@example.com.\n550 5.1.1 user unknown\n"
+
+
+@pytest.mark.parametrize("sender", ["Shop <no-reply@example.org>", "nagios@example.org"])
+@pytest.mark.req("VF-02")
+def test_an_alarm_about_mail_is_not_a_report(sender: str) -> None:
+    got = verdict(a_mail("Auto-Submitted: auto-generated\n", ALARM, sender, "Mail delivery failed: order 12"))
+    assert (got.kind, got.automatic_header) == ("message", "Auto-Submitted")
+
+
+def test_a_report_from_a_no_reply_address_returns_the_mail() -> None:
+    returned = f"{ALARM}\n----- Original message -----\n\nTo: bob@example.com\nMessage-ID: <1@example.com>\n"
+    got = verdict(a_mail(body=returned, sender="no-reply@mx.example.org", subject="Mail delivery failed"))
+    assert (got.kind, got.bounce and got.bounce.message_ids) == ("bounce", ("<1@example.com>",))
+
+
 def test_a_report_from_any_address_is_known_by_how_its_author_introduces_itself() -> None:
     body = (
         "This is the Example Mail Agent v1 at mx.example.org.\n\n"

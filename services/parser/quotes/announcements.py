@@ -112,6 +112,7 @@ class _Walk:
         if start is None or not (quoted or self.is_reply):
             return False
         start -= start > 0 and markers.is_original(lines[start - 1])
+        start = _with_fields_above(lines, start)
         if not quoted and self._is_end(start):
             if not (self.answered.is_by(" ".join(lines[start : number + 1])) or markers.is_original(lines[start])):
                 cut.doubtful = number + 1
@@ -167,6 +168,15 @@ def _is_quoted_below(lines: list[str], number: int) -> bool:
     """Whether the next line with text, at most two blank lines away, is marked as quoted."""
     below = next((line for line in lines[number + 1 : number + 4] if line.strip()), "")
     return below.lstrip().startswith((">", "|"))
+
+
+def _with_fields_above(lines: list[str], start: int) -> int:
+    """The rule above the fields To, Cc and Subject that stand above an attribution, as Yandex writes; else `start`."""
+    first = start
+    while first and headerblock.role_of(lines[first - 1]) in ("to", "cc", "subject"):
+        first -= 1
+    rule = markers.with_rule_above(lines, first)
+    return rule if rule < first < start else start
 
 
 def _is_own(lines: list[str], number: int, old: set[int]) -> bool:

@@ -86,7 +86,9 @@ def _is_footer(rest: list[str]) -> bool:
 
 def _without_phone_lines(lines: list[str]) -> list[str]:
     """Without the lines that phones add: at the end, or anywhere when they name a device."""
-    phone = {n for n, line in enumerate(lines) if len(line) < MAX_PHONE_LINE and words.is_mobile(line.lower())}
+    phone = {
+        n for n, line in enumerate(lines) if len(line) < MAX_PHONE_LINE and words.is_mobile(line.strip(UNSEEN).lower())
+    }
     if not phone:
         return lines
     last = max((n for n, line in enumerate(lines) if line.strip() and n not in phone), default=-1)

@@ -355,6 +355,32 @@ Tárgy: RE: Nyomtató""",
 主题: 打印机""",
     ),
     (
+        "NetEase",
+        """\
+---- Replied Message ----
+| From | Help Desk<desk@example.com> |
+| Date | 02/3/2020 10:00 |
+| To | Ann<ann@example.org> |
+| Subject | Printer |""",
+    ),
+    (
+        "NetEase, zh",
+        """\
+---- 回复的原邮件 ----
+| 发件人 | Help Desk<desk@example.com> |
+| 发送日期 | 2020年2月3日 10:00 |
+| 收件人 | <ann@example.org> |
+| 主题 | 打印机 |""",
+    ),
+    (
+        "Yandex",
+        """\
+----------------
+Кому: Ann (ann@example.org);
+Тема: Принтер;
+03.02.2020, 10:00, "Help Desk" <desk@example.com>:""",
+    ),
+    (
         "Outlook, zh-TW",
         """\
 寄件者: Help Desk <desk@example.com>
@@ -408,6 +434,7 @@ PHONES = [
     "Sent from my iPhone",
     "Sent from my Samsung Galaxy smartphone.",
     "Get Outlook for iOS<https://aka.ms/o0ukef>",
+    "\u2063Get BlueMail for Android \u200b",
     "Sent from Yahoo Mail on Android",
     "Sent from Mail for Windows 10",
     "Sent via BlackBerry",

@@ -30,7 +30,7 @@ from shared.runtime.envelope import reader
 from shared.runtime.outcome import Emit, Outcome, OutgoingEnded, Retry, Wait
 from shared.runtime.stage import Stage
 from shared.store.canaries import PROBE
-from shared.store.outbox import QUEUED, Outbox, OutboxMail, OutboxState
+from shared.store.outbox import ANSWER, QUEUED, Outbox, OutboxMail, OutboxState
 from shared.store.people import People
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,6 @@ CLAIM_AGE = timedelta(minutes=2)
 CLAIM_TIMEOUTS = 12
 """A claim has expired when it is older than `CLAIM_AGE` plus this many of the server's time-outs: each exchange of a
 slow delivery, and of the second try, may take one."""
-WRITTEN_BY_ANALYST = "answer"
-"""The kind of mail that is not automatic: an analyst's answer (`decide.desk_answer`)."""
 RETRY_WAIT = timedelta(minutes=5)
 """Wait before a mail is retried whose server is unavailable."""
 MAX_TRIES = 2
@@ -171,7 +169,7 @@ def as_outgoing(mail: OutboxMail) -> Outgoing:
 
 def automatic_of(mail: OutboxMail) -> Automatic | None:
     """The value of Auto-Submitted; None for what a person wrote."""
-    if mail.kind == WRITTEN_BY_ANALYST:
+    if mail.kind == ANSWER:
         return None
     return "auto-replied" if mail.in_reply_to else "auto-generated"
 

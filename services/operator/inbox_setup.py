@@ -22,6 +22,7 @@ from shared.config.writing import to_yaml
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.lazy_dataclass import dataclass
 from shared.mail_network import connection_test, microsoft
+from shared.mail_network.google import GMAIL_SCOPE
 from shared.mail_network.microsoft import DELEGATED
 from shared.mail_network.sasl import Credentials
 from shared.mail_network.tls import TlsOptions, tls_options
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from shared.mail_network.discovery import Server
 
 SCOPE: Final = "Postroom mailboxes"
-GMAIL_SCOPE: Final = "https://www.googleapis.com/auth/gmail.modify"
 CLOUDS: Final[Mapping[str, tuple[str, str]]] = {
     "global": ("https://login.microsoftonline.com", "https://graph.microsoft.com"),
     "us-government": ("https://login.microsoftonline.us", "https://graph.microsoft.us"),

@@ -25,7 +25,7 @@ from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups
 from shared.addresses import written_address
 from shared.config.model import PEOPLE_TYPES, RecordType
-from shared.contracts.change import Activity, Change
+from shared.contracts.change import PERSON_EMAIL, Activity, Change
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import Event, RecordChanged
 from shared.lazy_dataclass import dataclass
@@ -40,8 +40,6 @@ if TYPE_CHECKING:
 
 OPERATOR: Final = "operator"
 SOURCE: Final = "Operator"
-EMAIL: Final = "Email"
-"""The field of a type of people from which a person gets the address."""
 MAX_RACES: Final = 20
 _LABELS: Final[Mapping[str, str]] = {column: name for name, column in PROPERTY.items()}
 
@@ -224,8 +222,8 @@ def values_of(type_: RecordType, values: Sequence[tuple[str, str]]) -> tuple[dic
         found = {value.name: value.value for value in typed(type_, [(name, text) for name, _, text in named])}
     except BadValue as error:
         raise InvalidEdit(str(error)) from None
-    if type_.name in PEOPLE_TYPES and found.get(EMAIL):
-        found[EMAIL] = _address(str(found[EMAIL]))
+    if type_.name in PEOPLE_TYPES and found.get(PERSON_EMAIL):
+        found[PERSON_EMAIL] = _address(str(found[PERSON_EMAIL]))
     own = {PROPERTY[name]: found.pop(name) or None for name in PROPERTY if name in found}
     return {**own, **mirrored(found)}, found
 
@@ -234,7 +232,7 @@ def _address(text: str) -> str:
     """The address of a person without what programs write around it. Raises `InvalidEdit` for anything else."""
     address = written_address(text)
     if address is None:
-        raise InvalidEdit(f"the field {EMAIL} takes one address, such as jane@example.com, not {text!r}")
+        raise InvalidEdit(f"the field {PERSON_EMAIL} takes one address, such as jane@example.com, not {text!r}")
     return address
 
 

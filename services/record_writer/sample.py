@@ -10,8 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from services.record_writer.decide.content.parts import INCIDENT
-from shared.config.model import Inbox, RecordType
+from shared.config.model import INCIDENT, Inbox, RecordType
 
 EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {

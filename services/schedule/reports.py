@@ -18,7 +18,7 @@ from services.schedule import report_text
 from services.schedule.report_table import Table, statuses_of, table
 from shared.addresses import address_key, mailbox_key
 from shared.config.cron import Cron
-from shared.config.model import Configuration, Report
+from shared.config.model import TEAM_PREFIX, Configuration, Report
 from shared.contracts.change import Notification
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import NotificationQueued
@@ -39,7 +39,6 @@ log = logging.getLogger("postroom.schedule")
 
 KIND: Final = "report"
 """The kind of the mail."""
-TEAM: Final = "team:"
 MAX_RECIPIENTS: Final = 100
 
 
@@ -126,8 +125,8 @@ def recipients_of(app: App, report: Report) -> Iterator[str]:
 
 
 def _addresses(app: App, word: str, configuration: Configuration) -> Iterator[str]:
-    if word.startswith(TEAM):
-        yield from _first(app.people.in_group("teams", word.removeprefix(TEAM).strip(), MAX_RECIPIENTS))
+    if word.startswith(TEAM_PREFIX):
+        yield from _first(app.people.in_group("teams", word.removeprefix(TEAM_PREFIX).strip(), MAX_RECIPIENTS))
     elif word.startswith("@"):
         yield from _first(app.people.in_group("roles", "analyst", MAX_RECIPIENTS))
     elif "@" in word:

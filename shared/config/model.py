@@ -20,6 +20,7 @@ from shared.addresses import address_key
 from shared.config import keys
 from shared.config.readers import one_of
 from shared.config.values import Secret
+from shared.contracts.change import PERSON_EMAIL, PERSON_LOGIN, PERSON_NAME
 from shared.lazy_dataclass import dataclass
 
 Tls = Literal["none", "starttls", "implicit"]
@@ -459,6 +460,8 @@ BUILT_IN_FIELDS: Final[Mapping[str, str]] = MappingProxyType(
 """The fields of every built-in type."""
 RECORD_FIELDS: Final = ("Status", "Subject", "Owner", "OwnerTeam")
 """Names that mean the record's own property in every type."""
+INCIDENT: Final = "incident"
+"""The type that a mail makes where nothing else is configured."""
 APPROVAL: Final = "approval"
 """The type whose records are decided by its approver alone (VF-18)."""
 PEOPLE_TYPES: Final = ("requestor", "employee", "external_contact")
@@ -575,6 +578,10 @@ class Sla:
     pause_in: tuple[keys.Name, ...] = ()
 
 
+TEAM_PREFIX: Final = "team:"
+"""Before the name of a team among recipients."""
+
+
 @dataclass(frozen=True, slots=True)
 class Notify:
     """Whom a business rule writes to (addresses, person ids, teams, or tokens such as `@Sender`), and with what."""
@@ -651,7 +658,9 @@ class Connection:
 
 _WORK: Final = Statuses()
 _OF_PEOPLE: Final = Statuses(open=("Active",), resolved=(), closed=("Inactive",))
-_FIELDS_OF_PEOPLE: Final = MappingProxyType({**BUILT_IN_FIELDS, "Name": "text", "Email": "text", "LoginID": "text"})
+_FIELDS_OF_PEOPLE: Final = MappingProxyType(
+    {**BUILT_IN_FIELDS, PERSON_NAME: "text", PERSON_EMAIL: "text", PERSON_LOGIN: "text"}
+)
 
 
 def _built_in(
@@ -671,7 +680,7 @@ def _built_in(
 
 
 BUILT_IN_TYPES: Final = (
-    _built_in("incident", "INC", aliases=("call", "ticket")),
+    _built_in(INCIDENT, "INC", aliases=("call", "ticket")),
     _built_in("problem", "PRB"),
     _built_in("service_request", "SR", aliases=("request",)),
     _built_in("task", "TSK"),

@@ -16,7 +16,7 @@ from shared.config import readers as read
 from shared.config.complaints import Complaint, Complaints, unknown, values_at
 from shared.config.field_checks import check_field, check_value, known_fields, person_exists
 from shared.config.keys import MAIL_RECEIVED, SLA_EVENTS, SLA_TARGETS, days_of, minutes_of
-from shared.config.model import BusinessRule, Calendar, Configuration, RecordType, Report, Sla
+from shared.config.model import TEAM_PREFIX, BusinessRule, Calendar, Configuration, RecordType, Report, Sla
 from shared.config.problems import InvalidValue, Location, ProblemLog, nearest, typo_of
 from shared.config.tree import Text
 
@@ -26,7 +26,6 @@ OF_MAIL: Final = ("@Subject", "@Body", "@From", "@To", "@CC", "@Inbox", "@Attach
 """Names in conditions for what the mail says that caused the event; empty when no mail did."""
 OF_TARGETS: Final = ("@Sla", "@Target")
 """Names in conditions for the target that is due or breached; empty for other events."""
-TEAM: Final = "team:"
 RECIPIENTS: Final = ("@Sender", "@Customer", "@Owner", "@OwnerTeam", "@LoggingAnalyst", "@Analysts")
 """Roles that a rule can notify."""
 RECIPIENTS_OF_REPORTS: Final = ("@Analysts",)
@@ -133,7 +132,7 @@ def _quick_action(path: str, rule: BusinessRule, types: Sequence[RecordType], co
 def _recipient(path: str, to: str, roles: Sequence[str], config: Configuration) -> Complaints:
     if to.startswith("@"):
         yield from _role(path, to, roles)
-    elif "@" not in to and not to.startswith(TEAM):
+    elif "@" not in to and not to.startswith(TEAM_PREFIX):
         yield from person_exists(path, to, config)
     elif not {address_key(each.address) for each in config.inboxes}.isdisjoint(address_keys(to) if "@" in to else ()):
         yield Complaint(path, f"{to} is an inbox of this desk: the mail would come back; write another address")
@@ -230,8 +229,8 @@ def teams_without_people(config: Configuration) -> Complaints:
     teams = {team.casefold(): team for person in config.people for team in person.teams}
     for section, lists in (("business_rules", "notify.to"), ("reports", "to")):
         for path, to in values_at(config, f"{section}.{lists}"):
-            team = to.removeprefix(TEAM).strip()
-            if to.startswith(TEAM) and config.people and team.casefold() not in teams:
+            team = to.removeprefix(TEAM_PREFIX).strip()
+            if to.startswith(TEAM_PREFIX) and config.people and team.casefold() not in teams:
                 yield Complaint(path, f'nobody is in the team "{team}"{nearest(team, teams.values())}')
 
 
@@ -245,4 +244,4 @@ def named_in_rules(config: Configuration) -> Iterable[str]:
 
 
 def _is_person(to: str) -> bool:
-    return not to.startswith(("@", TEAM)) and "@" not in to
+    return not to.startswith(("@", TEAM_PREFIX)) and "@" not in to

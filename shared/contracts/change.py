@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from shared.contracts.mail import Attachment
 from shared.lazy_dataclass import dataclass
@@ -66,6 +66,12 @@ class Notification:
     template: str | None = None
     stranger_domain: str | None = None
     attachments: tuple[Attachment, ...] = ()
+
+
+PERSON_NAME: Final = "Name"
+PERSON_EMAIL: Final = "Email"
+PERSON_LOGIN: Final = "LoginID"
+"""The fields of a record of a type of people which the person whom it stands for follows (TI-32)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from shared.rabbitmq.endpoint import Endpoint, quiet_libraries
 from shared.rabbitmq.publisher import Publisher, PublishTimeouts, waited
 from shared.rabbitmq.session import Timing
 from shared.rabbitmq.wire import MAX_MESSAGE_BYTES
-from shared.runtime.broker import PARKED, Depth, Message, WorkQueues
+from shared.runtime.broker import PARKED, RETRY, Depth, Message, WorkQueues
 
 __all__ = ["MAX_MESSAGE_BYTES", "RabbitBroker", "RabbitConsumer"]
 
@@ -102,7 +102,7 @@ class RabbitBroker:
         unacked = self._unacked()
         shown = [self._depth(key, counted, unacked) for key in (*self.queues.names, PARKED)]
         waiting = sum(counted[name][0] for name in self.names.tiers.values())
-        return [*shown, Depth(topology.RETRY, waiting, None if unacked is None else 0, None)]
+        return [*shown, Depth(RETRY, waiting, None if unacked is None else 0, None)]
 
     def _depth(self, key: str, counted: Mapping[str, tuple[int, int]], unacked: Mapping[str, int] | None) -> Depth:
         name = self.names.queue_of(key)

@@ -17,10 +17,9 @@ from kombu.transport.base import StdChannel
 
 from shared.contracts.errors import Misconfigured
 from shared.lazy_dataclass import dataclass
-from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, TIERS, WorkQueues
+from shared.runtime.broker import DEAD_LETTER, MAX_DELIVERIES, PARKED, RETRY, TIERS, WorkQueues
 
 PREFIX = "postroom"
-RETRY = "retry"
 Arguments = Mapping[str, str | int]
 _UNLIMITED = 1_000_000
 """For queues that people only look into: RabbitMQ 4 would drop a message after 20 looks with requeue."""

@@ -26,6 +26,8 @@ STATES: Final[tuple[OutboxState, ...]] = (
 )
 QUEUED: Final[tuple[OutboxState, ...]] = ("waiting", "sending")
 """States in which the notifier has a message for the mail."""
+ANSWER: Final = "answer"
+"""The kind of an answer of the desk that an analyst wrote: the one kind that is not automatic mail."""
 Recipients = Literal["to_key", "stranger_domain", "to_stranger"]
 """The groups by which recipients are counted: one mailbox, the strangers of one domain, all strangers."""
 OUTBOX: Final = "outbox"

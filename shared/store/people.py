@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from shared.addresses import address_key, address_keys
-from shared.contracts.change import Change, NewPerson
+from shared.contracts.change import PERSON_EMAIL, PERSON_LOGIN, PERSON_NAME, Change, NewPerson
 from shared.contracts.mail import Address, ParsedMail
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
@@ -160,12 +160,12 @@ class People:
         person = self.get(record.person) if record.person else None
         if person is None or person.configured:
             return
-        said = {name: str(record.fields.get(name) or "") for name in ("Name", "Email", "LoginID")}
-        key = address_key(said["Email"])
+        said = {name: str(record.fields.get(name) or "") for name in (PERSON_NAME, PERSON_EMAIL, PERSON_LOGIN)}
+        key = address_key(said[PERSON_EMAIL])
         changed = {
-            "name": said["Name"] or person.name,
+            "name": said[PERSON_NAME] or person.name,
             "addresses": [key, *person.addresses[1:]] if key else list(person.addresses),
-            "login_id": said["LoginID"] or person.login_id,
+            "login_id": said[PERSON_LOGIN] or person.login_id,
             "active": not record.deleted and record.status != INACTIVE,
         }
         self.documents.update(PEOPLE, {"_id": person.id}, {"$set": changed})

@@ -14,7 +14,7 @@ from services.record_writer.decide.facts import EMAIL_LISTENER, UNSPECIFIED, Fac
 from services.record_writer.decide.people.sender import Customer, customer_of_failed
 from services.record_writer.decide.record.task import plan_task, wants_task
 from services.record_writer.decide.record.values import creation
-from shared.config.model import Configuration, Inbox
+from shared.config.model import INCIDENT, Configuration, Inbox
 from shared.contracts.change import Activity, Change
 from shared.contracts.events import IncidentWanted
 from shared.contracts.mail import Address
@@ -68,7 +68,7 @@ def plan_incident_on_error(
     now: datetime,
 ) -> Change:
     """The incident for a dead letter."""
-    type_ = configuration.type_named("incident")
+    type_ = configuration.type_named(INCIDENT)
     assert type_ is not None  # a built-in type
     subject = shortened(mail.subject or "(no subject)", 200)
     text = explain(request, mail, now)
@@ -108,7 +108,7 @@ def _tasks(
     activities: tuple[Activity, ...],
 ) -> tuple[Change, ...]:
     """The task below it, where the inbox wants one for every email (IV-38)."""
-    if inbox is None or not wants_task(inbox, "incident"):
+    if inbox is None or not wants_task(inbox, INCIDENT):
         return ()
     like = {name: own[name] for name in ("partition", "logging_analyst", "created_by")}
     cause = (request.mail_id, "error")

@@ -10,7 +10,7 @@ from typing import Final
 from services.record_writer.decide.content.restricted import Reduced, judge_of, original_of, reduced_files
 from services.record_writer.decide.lookups import Lookups, person_name
 from services.record_writer.decide.people.trust import is_authenticated
-from shared.config.model import Configuration, Inbox, Settings
+from shared.config.model import INCIDENT, Configuration, Inbox, Settings
 from shared.contracts.change import Activity, Target
 from shared.contracts.events import Envelope, History, Sender, SenderMatched
 from shared.contracts.mail import Attachment, ParsedMail
@@ -110,7 +110,7 @@ class Facts:
     @property
     def names_inbox(self) -> bool:
         """Whether records and attached mails say which inbox they came by (IV-07)."""
-        return self.inbox.include_source_mailbox_name and self.inbox.processor == "incident"
+        return self.inbox.include_source_mailbox_name and self.inbox.processor == INCIDENT
 
     @property
     def created_by(self) -> str:

@@ -11,7 +11,7 @@ from services.record_writer.decide.facts import UNSPECIFIED
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.record import values
 from services.record_writer.decide.record.create import partition_of, priority_of
-from shared.config.model import Configuration, Inbox, RecordType, Template
+from shared.config.model import INCIDENT, Configuration, Inbox, RecordType, Template
 from shared.contracts.change import Activity, Change
 from shared.ids import derived_id
 from shared.lazy_dataclass import dataclass
@@ -40,7 +40,7 @@ def plan_ticket(stopped: StoppedInbox, configuration: Configuration, lookups: Lo
     """The ticket: a record of the template's type, else an incident. It has no number yet."""
     named = configuration.settings.auth_failure_ticket.template
     template = configuration.template(named or "")
-    type_ = configuration.type_named(template.on if template else "incident") or configuration.type_named("incident")
+    type_ = configuration.type_named(template.on if template else INCIDENT) or configuration.type_named(INCIDENT)
     assert type_ is not None  # a built-in type
     problem = f'The template "{named}" does not exist any more.' if named and template is None else ""
     try:

@@ -18,13 +18,12 @@ from services.record_writer.decide.model import Part
 from services.record_writer.decide.recognition.target import SERVICE_REQUEST, by_reference, may_wait
 from services.record_writer.decide.record import create, values
 from services.record_writer.decide.record.update import email_activities, record_of
-from shared.config.model import folded
+from shared.config.model import INCIDENT, folded
 from shared.contracts.change import Change, FieldValue, Target
 from shared.typed import typed
 
 IMPORTED: Final = "imported"
 STEP: Final = "history"
-INCIDENT: Final = "incident"
 INVITATION: Final = "an old meeting request or an answer to one, about no record"
 
 

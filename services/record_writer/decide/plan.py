@@ -32,7 +32,7 @@ from services.record_writer.decide.probe import decide_probe
 from services.record_writer.decide.record import create
 from services.record_writer.decide.record.update import plan_update
 from services.record_writer.decide.undelivered import decide_report, plan_note, reported, undelivered
-from shared.config.model import XML_EXPORT
+from shared.config.model import INCIDENT, XML_EXPORT
 from shared.contracts.change import Change, Target, TargetKind
 from shared.store.outbox import OutboxMail
 from shared.store.record import Record, pending_change, with_change
@@ -188,7 +188,7 @@ def conclude(facts: Facts, lookups: Lookups, parts: Sequence[Part]) -> Decision:
 def _failed(facts: Facts, ended: Decision) -> Decision:
     """Fail the mail, because nothing could be written. The dead letter makes the incident, unless incidents failed."""
     failed = ended.failed
-    is_incident = (part.target.kind == "new" and type_for(facts, part.target).name == "incident" for part in failed)
+    is_incident = (part.target.kind == "new" and type_for(facts, part.target).name == INCIDENT for part in failed)
     reason = in_words(failed) if len(failed) > 1 else failed[0].failure or failed[0].refusal or ""
     return replace(ended, ending="failed", reason=reason, may_make_incident=not (facts.history or any(is_incident)))
 

@@ -13,7 +13,6 @@ from datetime import timedelta
 from typing import Final
 
 from services.record_writer.decide.answers.automatic_mail import (
-    ANSWER,
     Words,
     answer,
     keyword,
@@ -33,6 +32,7 @@ from shared.contracts.change import Activity, Notification
 from shared.contracts.mail import Attachment
 from shared.lazy_dataclass import dataclass
 from shared.store.mails import StoredMail
+from shared.store.outbox import ANSWER
 from shared.store.people import StoredPerson
 from shared.store.record import Record, StoredActivity
 from shared.subject_prefixes import is_prefixed

@@ -13,14 +13,14 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Final
 
-from services.record_writer.decide.answers.automatic_mail import ANSWER, CLOSED, TO_CUSTOMER
+from services.record_writer.decide.answers.automatic_mail import CLOSED, TO_CUSTOMER
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.recognition.thread import references_of
 from shared.addresses import mailbox_key
 from shared.lazy_pattern import lazy_compile
 from shared.loops import loop_key
-from shared.store.outbox import OutboxMail
+from shared.store.outbox import ANSWER, OutboxMail
 from shared.subject_prefixes import is_prefixed, without_prefixes
 from shared.text import from_iso
 

@@ -8,7 +8,6 @@ from types import MappingProxyType
 from typing import Final
 
 from services.record_writer.decide.answers.automatic_mail import (
-    ANSWER,
     COMMAND,
     CREATED,
     TO_CUSTOMER,
@@ -24,7 +23,7 @@ from shared.addresses import domain_of, mailbox_key
 from shared.contracts.change import Change, Notification
 from shared.mail_text.html_text import html_of
 from shared.mail_text.render import spoken
-from shared.store.outbox import Recipients
+from shared.store.outbox import ANSWER, Recipients
 from shared.subject_prefixes import is_prefixed
 from shared.text import shortened
 

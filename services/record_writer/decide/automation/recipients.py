@@ -10,7 +10,7 @@ from services.record_writer.decide.answers.automatic_mail import is_known
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from shared.addresses import address_key, domain_of, mailbox_key
-from shared.config.model import Configuration
+from shared.config.model import TEAM_PREFIX, Configuration
 from shared.contracts.change import NewPerson
 from shared.lazy_dataclass import dataclass
 from shared.store.people import GroupKind, StoredPerson
@@ -19,7 +19,6 @@ from shared.store.record import Record
 MAX_RECIPIENTS: Final = 100
 """People that one rule writes to because of one event."""
 ANALYST: Final = "analyst"
-TEAM: Final = "team:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +73,8 @@ def recipients_of(to: tuple[str, ...], situation: Situation) -> Iterator[Recipie
 def _meant(word: str, situation: Situation) -> Iterator[Recipient]:
     if find := ROLES.get(word.casefold()):
         yield from find(situation)
-    elif word.startswith(TEAM):
-        yield from _group(situation, "teams", word.removeprefix(TEAM).strip())
+    elif word.startswith(TEAM_PREFIX):
+        yield from _group(situation, "teams", word.removeprefix(TEAM_PREFIX).strip())
     elif "@" in word:
         yield Recipient(word, "", situation.lookups.person(word), is_author=_is_author(word, situation))
     else:

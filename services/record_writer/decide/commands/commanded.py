@@ -17,7 +17,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Final
 
-from services.record_writer.decide.answers.automatic_mail import title
+from services.record_writer.decide.answers.automatic_mail import COMMAND, title
 from services.record_writer.decide.answers.one_answer import with_answer
 from services.record_writer.decide.answers.outgoing import outgoing
 from services.record_writer.decide.answers.wording import command_answer
@@ -32,11 +32,10 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Decision, Part, SenderRefused
 from services.record_writer.decide.recognition.target import why_not_allowed
 from services.record_writer.decide.record.update import record_of, refused_as_deleted
+from shared.config.model import INCIDENT
 from shared.contracts.change import Change, Target
 from shared.store.record import Record
 
-STEP: Final = "command"
-INCIDENT: Final = "incident"
 SUMMARY: Final = "summary"
 COMMANDS_PER_HOUR: Final = 100
 """Records that mails of one person may touch in an hour before the person's commands are refused."""
@@ -105,7 +104,7 @@ def _summary(facts: Facts, lookups: Lookups, command: Command) -> Decision:
     sent = with_answer(
         facts,
         lookups,
-        Decision("commanded", reason, STEP, outgoing=outgoing(facts)),
+        Decision("commanded", reason, COMMAND, outgoing=outgoing(facts)),
         [summary(facts, lookups, person, what)],
     )
     return sent if sent.notices else replace(sent, ending="rejected", reason=f"{reason}; too many automatic mails")
@@ -119,13 +118,13 @@ def _new(facts: Facts, lookups: Lookups, command: Command) -> Decision | Target:
     type_, _ = edited
     if why := objection_to_creation(facts, lookups, type_):
         return _rejected(facts, lookups, command, why)
-    return Target("create", STEP, f"{command.text} is a command", type=type_.name)
+    return Target("create", COMMAND, f"{command.text} is a command", type=type_.name)
 
 
 def _about(record: Record | None, facts: Facts, lookups: Lookups, command: Command) -> Decision | Target:
     """The record that the command is about, or the decision about one that names none, or one that does not exist."""
     if record is not None:
-        return Target("command", STEP, f"{command.text} is a command about {record.number}", record.id)
+        return Target("command", COMMAND, f"{command.text} is a command about {record.number}", record.id)
     what, form = form_of(facts, command)
     named = numbers_of(facts, command)
     if not named:
@@ -141,9 +140,9 @@ def _unknown_number(facts: Facts, command: Command, why: str) -> Decision | Targ
     """A new call of a sender who is known; where it is a call's and the inbox wants none, no notice either (VF-15)."""
     wanted = command.kind != "close" or facts.inbox.commands.log_new_on_invalid_number
     if facts.sender.person_id is None or not wanted:
-        return Decision("rejected", _reason(command, why), STEP)
+        return Decision("rejected", _reason(command, why), COMMAND)
     new_type = None if facts.inbox.processor == INCIDENT else INCIDENT
-    return Target("new", STEP, f"{why}: a new record", type=new_type)
+    return Target("new", COMMAND, f"{why}: a new record", type=new_type)
 
 
 def _reason(command: Command, why: str) -> str:
@@ -152,7 +151,7 @@ def _reason(command: Command, why: str) -> str:
 
 def _rejected(facts: Facts, lookups: Lookups, command: Command, why: str) -> Decision:
     """Reject the mail, and answer its sender if that is a person whom the desk knows."""
-    rejected = Decision("rejected", _reason(command, why), STEP, outgoing=outgoing(facts))
+    rejected = Decision("rejected", _reason(command, why), COMMAND, outgoing=outgoing(facts))
     if facts.sender.person_id is None:
         return rejected
     values = {"command": command.text, "reason": why}
@@ -171,7 +170,7 @@ def plan_command(facts: Facts, lookups: Lookups, part: Part) -> Change:
 
 def is_about_command(target: Target) -> bool:
     """Whether a command led to this target."""
-    return target.step == STEP
+    return target.step == COMMAND
 
 
 PLANNERS: Final[Mapping[str, Callable[[Facts, Lookups, Part], Change]]] = MappingProxyType(

@@ -21,7 +21,7 @@ from services.record_writer.decide.automation.approvals import is_approval
 from services.record_writer.decide.commands.command import without_command
 from services.record_writer.decide.content import body
 from services.record_writer.decide.content.body import Block
-from services.record_writer.decide.content.parts import INCIDENT, protected, type_for
+from services.record_writer.decide.content.parts import protected, type_for
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, author_on
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
@@ -41,8 +41,8 @@ from services.record_writer.decide.record.update import (
     type_of,
 )
 from shared.addresses import address_key, written_address
-from shared.config.model import APPROVAL, PEOPLE_TYPES, RecordType
-from shared.contracts.change import Activity, Change, NewPerson, Notification
+from shared.config.model import APPROVAL, INCIDENT, PEOPLE_TYPES, RecordType
+from shared.contracts.change import PERSON_EMAIL, PERSON_LOGIN, PERSON_NAME, Activity, Change, NewPerson, Notification
 from shared.mail_text.values import RecordFacts, record_values
 from shared.store.people import person_id_for
 from shared.store.record import Record
@@ -72,7 +72,7 @@ def block_of(facts: Facts, type_: RecordType) -> Block:
 
 def _with_address(fields: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
     """The fields of a person, the address without what mail programs write around it."""
-    return tuple((name, written_address(text) or text if name == "Email" else text) for name, text in fields)
+    return tuple((name, written_address(text) or text if name == PERSON_EMAIL else text) for name, text in fields)
 
 
 def objection_to_creation(facts: Facts, lookups: Lookups, type_: RecordType) -> str | None:
@@ -90,7 +90,7 @@ def objection_to_creation(facts: Facts, lookups: Lookups, type_: RecordType) -> 
 
 
 def _objection_to_person(facts: Facts, lookups: Lookups, given: Mapping[str, Any]) -> str | None:
-    email = str(given.get("Email") or "").strip()
+    email = str(given.get(PERSON_EMAIL) or "").strip()
     if written_address(email) is None:
         return "a person needs a line with an address, such as Email: jane@example.com"
     return _taken(facts, lookups, email)
@@ -130,15 +130,16 @@ def _with_own_subject(facts: Facts, block: Block) -> Facts:
     """The facts with the subject behind the command, else a summary or the first line of the text."""
     subject, _ = without_command(facts)
     stated = dict(block.fields)
-    found = (subject, stated.get("Name"), stated.get("Summary"), block.text.strip().partition("\n")[0])
+    found = (subject, stated.get(PERSON_NAME), stated.get("Summary"), block.text.strip().partition("\n")[0])
     return replace(facts, mail=replace(facts.mail, subject=next(filter(None, found), "")))
 
 
 def _with_person(change: Change, facts: Facts) -> Change:
     """The Change with the person whom the record stands for."""
     said = {each.name: str(each.value) for each in change.fields}
-    id_ = person_id_for(said["Email"], plus_addressing=facts.settings.plus_addressing)
-    person = NewPerson(id_, said.get("Name") or said["Email"], said["Email"], change.type, said.get("LoginID"))
+    email = said[PERSON_EMAIL]
+    id_ = person_id_for(email, plus_addressing=facts.settings.plus_addressing)
+    person = NewPerson(id_, said.get(PERSON_NAME) or email, email, change.type, said.get(PERSON_LOGIN))
     return replace(change, person=person, set=(*change.set, *values.pairs({"person": id_})))
 
 
@@ -163,8 +164,8 @@ def _with_fields(facts: Facts, lookups: Lookups, part: Part) -> Change:
     record, type_ = record_of(part), type_of(facts, part)
     given = values.on_update(type_, part.block.fields)
     check_approver(facts, record, given)
-    if type_.name in PEOPLE_TYPES and "Email" in given:
-        _check_email(facts, lookups, record, str(given["Email"] or ""))
+    if type_.name in PEOPLE_TYPES and PERSON_EMAIL in given:
+        _check_email(facts, lookups, record, str(given[PERSON_EMAIL] or ""))
     return changed(
         facts,
         lookups,

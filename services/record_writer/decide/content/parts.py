@@ -18,13 +18,12 @@ from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.recognition.hint import Hint, unquoted
 from services.record_writer.decide.recognition.target import SERVICE_REQUEST, by_number, find, why_not_allowed
-from shared.config.model import APPROVAL, RecordType, folded
+from shared.config.model import APPROVAL, INCIDENT, RecordType, folded
 from shared.contracts.change import Target
 from shared.contracts.errors import PostroomError
 from shared.subject_prefixes import is_prefixed
 from shared.text import shortened
 
-INCIDENT = "incident"
 ALWAYS_PROTECTED = ("Status", "Owner", "OwnerTeam", "Priority")
 """Properties that only analysts set by mail, in every type (IV-42)."""
 MAX_SAME = 250

@@ -18,6 +18,7 @@ from services.record_writer.decide.recognition.conversation import conversations
 from services.record_writer.decide.recognition.hint import Hint, in_body_or_loose, in_subject
 from services.record_writer.decide.recognition.merged import update_of
 from services.record_writer.decide.recognition.thread import Lead, address_of, leads_of
+from shared.config.model import INCIDENT
 from shared.contracts.change import Target
 from shared.store.record import Record
 from shared.text import from_iso
@@ -221,7 +222,7 @@ def _speaks_for_object(facts: Facts, record: Record, lookups: Lookups) -> bool:
 
 
 def _unknown_number(facts: Facts, hint: Hint, shown: str) -> Target:
-    if hint.type.name == "incident" and not facts.inbox.commands.log_new_on_invalid_number:
+    if hint.type.name == INCIDENT and not facts.inbox.commands.log_new_on_invalid_number:
         return _refused(facts, f"{shown} does not exist, and unknown numbers make no new record")
     why = f"{shown} does not exist"
     return Target("new", "number", f"{why}: a new record", missing=f"there is no {shown}")

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final, Literal
 
 from services.record_writer.decide.facts import Facts
-from shared.config.model import APPROVAL, QuickAction, RecordType
+from shared.config.model import APPROVAL, INCIDENT, QuickAction, RecordType
 from shared.store.record import Record
 
 State = Literal["open", "resolved", "closed"]
@@ -45,7 +45,7 @@ TABLE: Final[tuple[tuple[State, Condition, Step], ...]] = (
 
 def quick_action_for(facts: Facts, record: Record) -> QuickAction | None:
     """The quick action for the record's current status; incident inboxes have them, for incidents (IV-39)."""
-    if not record.type == facts.inbox.processor == "incident":
+    if not record.type == facts.inbox.processor == INCIDENT:
         return None
     now = record.status.casefold()
     found = next((each for each in facts.inbox.status_mapping if each.enabled and each.status.casefold() == now), None)

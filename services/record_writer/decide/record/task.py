@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from services.record_writer.decide.record.values import creation
-from shared.config.model import Configuration, Inbox
+from shared.config.model import INCIDENT, Configuration, Inbox
 from shared.contracts.change import Activity, Change
 from shared.ids import derived_id
-
-INCIDENT = "incident"
 
 
 def wants_task(inbox: Inbox, type_name: str) -> bool:

@@ -27,7 +27,7 @@ from services.record_writer.decide.record.create import tasks_below
 from services.record_writer.decide.record.life import Step, event_of, is_handled, quick_action_for, step_of
 from services.record_writer.decide.record.reopen import assignee_after_reopening
 from shared.addresses import address_key
-from shared.config.model import APPROVAL, RecordType
+from shared.config.model import APPROVAL, INCIDENT, RecordType
 from shared.contracts.change import Activity, Change, NoteAbove, Notification
 from shared.contracts.errors import PostroomError
 from shared.mail_text.variables import for_strangers
@@ -236,7 +236,7 @@ def _reply(
     facts: Facts, lookups: Lookups, type_: RecordType, record: Record, *, not_set: Sequence[str]
 ) -> tuple[Notification, ...]:
     """The reply to an update (VF-20): for calls by the inbox's switch, for all else always."""
-    if record.type == "incident" and not facts.inbox.commands.reply_on_update:
+    if record.type == INCIDENT and not facts.inbox.commands.reply_on_update:
         return ()
     return about_record(facts, lookups, "updated", type_, record, not_set=", ".join(not_set))
 

@@ -184,6 +184,12 @@ def test_a_command_alone_on_the_first_line_of_the_new_text_counts(calls: Desk) -
     assert (mail["outcome"], calls.record()["status"]) == ("commanded", "Closed")
 
 
+@pytest.mark.req("VF-22")
+def test_a_line_in_which_nothing_is_seen_is_not_the_first_line(calls: Desk) -> None:
+    mail = command(calls, "Re: the printer", text="\u200c\xa0\u200c\n\ufeff[CLOSE#1]\u200b\n\nIt works.\n")
+    assert (mail["outcome"], calls.record()["status"]) == ("commanded", "Closed")
+
+
 HIDDEN: Final = '<p>Hello</p><div style="display:none">[CLOSE#1]</div>'
 NO_COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "inside the text": ("Printer", "Please send [CLOSE#1] when it works.\n"),

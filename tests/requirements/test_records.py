@@ -151,6 +151,17 @@ def test_a_keyword_in_the_new_text_counts_and_one_in_a_quotation_does_not(desk: 
     assert [len(desk.activities(record)) for record in (first, second)] == [2, 1]
 
 
+@pytest.mark.req("TI-31", "VF-22")
+@pytest.mark.parametrize(
+    ("subject", "text"),
+    [("［Incident － 1］", "more"), ("Incident＃1", "more"), ("Again", "about ［Incident － \u20681\u2069］")],
+)
+def test_a_number_counts_in_full_width_and_with_marks_of_direction(desk: Desk, subject: str, text: str) -> None:
+    desk.receive(a_mail())
+    desk.receive(a_mail(f"{text}\n", subject=subject))
+    assert len(desk.activities(desk.record())) == 2
+
+
 @pytest.mark.req("TI-31")
 @pytest.mark.parametrize("subject", ["Re: [Incident - 2]", "[Incident - 9] [Incident - 3] [Incident - 2]"])
 def test_a_keyword_in_the_subject_wins_over_the_thread_and_the_first_in_reach_counts(desk: Desk, subject: str) -> None:

@@ -11,16 +11,12 @@ from typing import Final
 
 from services.parser.quotes import words
 from shared.lazy_pattern import lazy_compile
+from shared.text import UNSEEN
 
 MAX_SIGNATURE_LINES: Final = 40
 MAX_FOOTER_LINES: Final = 30
 MAX_PHONE_LINE: Final = 160
 MAX_RULE: Final = 500
-UNSEEN: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + (
-    "\xad\u034f\u061c\u115f\u1160\u1427\u17b4\u17b5\u180e\u200b\u200c\u200d\u200e\u200f\u2060\u2061\u2062\u2063\u2064"
-    "\u2800\u3164\ufe0e\ufe0f\ufeff\uffa0\ufffc"
-)
-"""White space, and the invisible or tiny marks of trackers (U+1427) and mail programs, alone on a line."""
 _DELIMITER: Final = lazy_compile(r"\s{0,3}(?:--|\u2014\u2014|\u2013\u2013|-- -)\s*$")
 _LISTED: Final = lazy_compile(r"\s{0,9}(?:\d{1,2}[.)]|[*\u2022-]) \S|\s{0,3}--\s*$")
 """An item of a list, or one more such line; signatures have neither."""

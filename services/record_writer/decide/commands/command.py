@@ -25,7 +25,7 @@ from services.record_writer.decide.recognition.hint import (
 from shared.config.keys import COMMANDS
 from shared.config.model import Configuration, RecordType
 from shared.lazy_dataclass import dataclass
-from shared.text import shortened
+from shared.text import UNSEEN, shortened
 
 CREATE: Final = "create"
 MAX_COMMANDS: Final = 5
@@ -63,7 +63,7 @@ class Command:
 
 def commands_in(facts: Facts) -> tuple[Command, ...]:
     """The different commands of a mail. A mail that an operator released has none (PR-01)."""
-    first_line = facts.mail.new_text.lstrip().partition("\n")[0].strip()
+    first_line, _ = _divided(facts.mail.new_text)
     if facts.released or not ("[" in facts.mail.subject or first_line[:1] == "["):
         return ()
     leading, anywhere = _forms(facts.configuration)
@@ -77,8 +77,14 @@ def without_command(facts: Facts) -> tuple[str, str]:
     subject, at, text = facts.mail.subject, 0, facts.mail.new_text
     while found := leading.match(subject, at):
         at = found.end()
-    first_line, _, rest = text.lstrip().partition("\n")
-    return subject[at:].strip(), rest if next(_alone(first_line.strip(), leading), None) else text
+    first_line, rest = _divided(text)
+    return subject[at:].strip(), rest if next(_alone(first_line, leading), None) else text
+
+
+def _divided(text: str) -> tuple[str, str]:
+    """The first line of a text in which anything is seen, and the rest."""
+    line, _, rest = text.lstrip(UNSEEN).partition("\n")
+    return line.strip(UNSEEN), rest
 
 
 def _in_subject(subject: str, leading: re.Pattern[str], anywhere: re.Pattern[str]) -> Iterator[str]:

@@ -19,6 +19,7 @@ from services.record_writer.decide.facts import Facts
 from shared.config.model import Configuration, RecordType, folded
 from shared.lazy_dataclass import dataclass
 from shared.patterns import PatternTime, PatternTimeSpent
+from shared.text import typed
 
 MAX_NUMBERS: Final = 10
 """Numbers of one form that are looked up; a mail may list thousands."""
@@ -41,7 +42,7 @@ class Hint:
 
 def in_subject(facts: Facts) -> Iterator[Hint]:
     """Every `[type - n]` of the subject, and the number in words of ours: these win over the thread (TI-31)."""
-    configuration, subject = facts.configuration, facts.mail.subject
+    configuration, subject = facts.configuration, typed(facts.mail.subject)
     yield from _with_keyword(subject, configuration)
     yield from _hints(_forms(configuration).ours.finditer(subject), configuration)
 
@@ -52,9 +53,9 @@ def in_body_or_loose(facts: Facts) -> Iterator[Hint]:
     """
     configuration, subject, text = facts.configuration, facts.mail.subject, facts.mail.new_text[:MAX_SEARCHED]
     yield from _hints(_configured(configuration.settings.subject_patterns, subject), configuration)
-    if "#" in subject:
-        yield from _hints(_forms(configuration).plain.finditer(subject), configuration)
-    if "[" in text:
+    if "#" in (plain := typed(subject)):
+        yield from _hints(_forms(configuration).plain.finditer(plain), configuration)
+    if "[" in (text := typed(text)):
         yield from _with_keyword(unquoted(text), configuration)
 
 

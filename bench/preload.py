@@ -39,7 +39,7 @@ def main(folder: Path, count: int, seed: int) -> None:
     try:
         mails = corpus.existing(seed, min(count, PATTERN))
         while raws := list(islice(mails, BATCH)):
-            app.door.hand_over([RawMail(raw) for raw in raws])
+            app.intake.hand_over([RawMail(raw) for raw in raws])
             runner.run_all(app, threading.Event(), once=True, sources=False)
         if count > PATTERN:
             _copy(app, count)

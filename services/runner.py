@@ -107,7 +107,7 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
     from services.fetcher.source import FetcherSource, Wiring
 
     def hand_over(arrivals: Sequence[Arrival]) -> None:
-        app.door.hand_over([RawMail(each.raw, each.inbox, source="mailbox") for each in arrivals])
+        app.intake.hand_over([RawMail(each.raw, each.inbox, source="mailbox") for each in arrivals])
 
     def stopped(inbox: Inbox, reason: str, id_: str) -> None:
         from services.operator.inbox_ticket import make_ticket

@@ -45,7 +45,7 @@ from shared.store.uploads import Uploads
 
 if TYPE_CHECKING:
     from shared.config.directory import Directory
-    from shared.intake import Door
+    from shared.intake import IntakePublisher
     from shared.mail_network.tokens import Tokens
     from shared.store.access import Access
     from shared.store.outbox import Outbox
@@ -163,12 +163,14 @@ class App:
         return None
 
     @cached_property
-    def door(self) -> Door:
+    def intake(self) -> IntakePublisher:
         """Hands raw mail to intake."""
-        from shared.intake import Door
+        from shared.intake import IntakePublisher
 
         basics = self.broker, self.documents, self.clock, self._default_inbox
-        return Door(*basics, self.one_file.file.batch, inline=0) if self.one_file else Door(*basics)
+        return (
+            IntakePublisher(*basics, self.one_file.file.batch, inline=0) if self.one_file else IntakePublisher(*basics)
+        )
 
     @cached_property
     def tokens(self) -> Tokens:

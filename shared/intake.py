@@ -75,7 +75,7 @@ class RawMail:
         return head_of(self.raw, self.sha256)
 
 
-class Door:
+class IntakePublisher:
     """Hands mails to intake. They are durable when `hand_over` returns.
 
     `together`: what is written inside it to queues and store becomes durable at once; for those that are one file.
@@ -103,12 +103,12 @@ class Door:
         with self.together():
             with self.documents.batch():
                 messages = [self._message(mail) for mail in mails]
-            crash_point("door.stored")
+            crash_point("intake.stored")
             self.broker.publish(messages)
-            crash_point("door.published")
+            crash_point("intake.published")
             arrivals = [self._arrival(*each) for each in zip(messages, mails, heads, strict=True)]
             self.arrivals.handed_in(arrivals)
-        crash_point("door.counted")
+        crash_point("intake.counted")
         for observe in self.observers:
             observe(messages)
         return [each.mail_id for each in arrivals if each.mail_id]

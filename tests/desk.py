@@ -57,7 +57,7 @@ class Desk:
 
     def hand_in(self, *raws: bytes, inbox: str | None = None, **envelope: Any) -> None:
         """Put mails onto intake, without working."""
-        self.app.door.hand_over([RawMail(raw, inbox, **envelope) for raw in raws])
+        self.app.intake.hand_over([RawMail(raw, inbox, **envelope) for raw in raws])
 
     def work(self) -> None:
         """Let every stage work until all queues are empty."""

@@ -126,7 +126,7 @@ def _processed_samples(app: App) -> dict[str, StoredMail]:
     apply(app.documents, load(SAMPLES / "desk.yaml"), clock=app.clock, reason="demo")
     app.directory.renew()
     paths = sorted(SAMPLES.glob("*.eml"))
-    ids = app.door.hand_over([RawMail(each.read_bytes(), INBOXES.get(each.name, "support")) for each in paths])
+    ids = app.intake.hand_over([RawMail(each.read_bytes(), INBOXES.get(each.name, "support")) for each in paths])
     run_all(app, threading.Event(), once=True, sources=False)
     return {path.name: mail for path, id_ in zip(paths, ids, strict=True) if (mail := app.mails.get(id_))}
 

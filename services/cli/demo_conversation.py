@@ -161,7 +161,7 @@ class Conversation:
 
         self.time.advance(after)
         raw = self._raw(sender, subject, text, cc, answers)
-        (mail_id,) = self.app.door.hand_over([RawMail(raw, "support")])
+        (mail_id,) = self.app.intake.hand_over([RawMail(raw, "support")])
         self._work()
         mail = self.app.mails.get(mail_id)
         named = about or next((each.id for each in mail.records), None) if mail else about

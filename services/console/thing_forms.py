@@ -8,8 +8,8 @@ from urllib.parse import quote
 
 from services.operator.configuration_versions import newest
 from services.operator.thing_settings import (
+    ChangeAuthor,
     Saved,
-    Signed,
     delete_thing,
     new_thing_form,
     refilled_form,
@@ -92,8 +92,8 @@ class ThingPages:
         if visit.text("method"):
             form = refilled_form(visit.app, self.kind, name, filled, revision)
             return self._form(visit, form, 409 if form.removed else 200, reason)
-        signed = Signed(visit.who.name, reason)
-        saved = save_thing(visit.app, self.kind, name, filled, signed, revision=revision)
+        author = ChangeAuthor(visit.who.name, reason)
+        saved = save_thing(visit.app, self.kind, name, filled, author, revision=revision)
         if saved.form is not None:
             return self._form(visit, saved.form, 409, reason)
         visit.note(Write(f"{'saved' if name else 'made'} {self._one}"), saved.name or "")
@@ -112,7 +112,7 @@ class ThingPages:
         """Delete a thing whose name was typed."""
         if visit.text("confirm") != name:
             return visit.back(f"{self.path(name)}/delete", f"Type {name} to delete it.")
-        signed, revision = Signed(visit.who.name, visit.reason()), visit.revision()
-        delete_thing(visit.app, self.kind, name, signed, revision=revision)
+        author, revision = ChangeAuthor(visit.who.name, visit.reason()), visit.revision()
+        delete_thing(visit.app, self.kind, name, author, revision=revision)
         visit.note(Write(f"deleted {self._one}"), name)
         return visit.back(self.base, notice)

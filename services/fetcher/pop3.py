@@ -64,7 +64,7 @@ class Pop3Mailbox:
         client, self._client = self._client, None
         if client is not None:
             client.set_deadline(self._limits.operation.total_seconds())
-            pop3_client.say_goodbye(client)
+            pop3_client.quit_or_hang_up(client)
 
     def hang_up(self) -> None:
         """Close the connection, even during an operation; a later use opens a new one."""

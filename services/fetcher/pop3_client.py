@@ -24,7 +24,7 @@ from shared.mail_network.connection import (
     connecting,
 )
 from shared.mail_network.lines import Address, Bounds, LineSocket
-from shared.mail_network.logins import Offer, Policy, Said
+from shared.mail_network.logins import Offer, Policy, ServerReply
 from shared.mail_network.sasl import Credentials, Exchange, Login, Mechanism
 
 MAX_LINE_BYTES: Final = 64 << 10
@@ -190,17 +190,17 @@ class _Pop3Wire:
         """Run AUTH (RFC 5034)."""
         logins.converse(row, exchange, self._said, MAX_COMMAND_BYTES)
 
-    def _said(self, line: str) -> Said:
+    def _said(self, line: str) -> ServerReply:
         lines = self._client.lines
         lines.send(line.encode("ascii") + b"\r\n")
         answer = lines.readline()
         if answer.startswith(b"+ ") or answer.rstrip(b"\r\n") == b"+":
-            return Said(challenge=answer[1:].strip())
+            return ServerReply(challenge=answer[1:].strip())
         try:
             self._client._checked(answer)  # noqa: SLF001
         except Refused as error:
-            return Said(refusal=login_error(str(error)))
-        return Said()
+            return ServerReply(refusal=login_error(str(error)))
+        return ServerReply()
 
     def command(self, row: Mechanism, who: Credentials) -> None:
         """APOP (RFC 1939, 7), or USER and PASS."""
@@ -233,7 +233,7 @@ def log_in(client: Pop3Client, address: Address, auth: str, who: Credentials, po
         logins.log_in(_Pop3Wire(client, encrypted=policy.encrypted), auth, login, policy)
 
 
-def say_goodbye(client: Pop3Client) -> bool:
+def quit_or_hang_up(client: Pop3Client) -> bool:
     """Whether QUIT was answered. Never raises."""
     with suppress(OSError, PostroomError):
         client.quit()

@@ -15,7 +15,7 @@ RETRIES_PER_POLL = 5
 
 
 @dataclass(slots=True)
-class Sorted:
+class KeysByState:
     """New keys, those that failed before and are due again, and those still to be put away."""
 
     fresh: list[Key] = field(default_factory=list)
@@ -37,9 +37,9 @@ def scan(keys: Iterable[Key], states_of: KeyStates, limit: int, sizes: Mapping[K
     return FolderScan([Waiting(key, known.get(key)) for key in found.waiting(limit)], tuple(found.to_archive))
 
 
-def by_state(keys: Iterable[Key], states_of: KeyStates, limit: int) -> Sorted:
+def by_state(keys: Iterable[Key], states_of: KeyStates, limit: int) -> KeysByState:
     """Sort `keys` (oldest first) until `limit` new ones are found."""
-    found = Sorted()
+    found = KeysByState()
     for part in chunks(keys):
         states = states_of(part)
         found.fresh += [key for key in part if key not in states]

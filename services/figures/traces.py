@@ -149,9 +149,9 @@ def _remote(trace: str, span: str) -> Context:
 
 
 def traces(app: App, exporter: SpanExporter) -> Traces:
-    """The traces of a process, on an app whose door makes the roots."""
+    """The traces of a process, on an app whose intake makes the roots."""
     made = Traces("rabbitmq" if app.location.broker_url else "postroom", BatchSpanProcessor(exporter))
-    app.door.observers.append(made.handed_over)
+    app.intake.observers.append(made.handed_over)
     return made
 
 

@@ -82,24 +82,26 @@ def format_for(recipients: Sequence[Recipient], server: MailServer, configuratio
 
 
 @dataclass(frozen=True, slots=True)
-class Prospect:
+class ExpectedState:
     """What would become of a mail that is queued now: the state that it would have, and why."""
 
     state: OutboxState
     why: str
 
 
-def prospect(mail: Notification, sending: SendingSide, configuration: Configuration, people: People) -> Prospect:
+def expected_state(
+    mail: Notification, sending: SendingSide, configuration: Configuration, people: People
+) -> ExpectedState:
     """What would become of this mail."""
     server = configuration.mail_server(sending.server or "")
     if server is None:
-        return Prospect("unsent", "no mail server is configured")
+        return ExpectedState("unsent", "no mail server is configured")
     if server.block:
-        return Prospect("blocked", f"mail server {server.name} is blocked: it receives only")
+        return ExpectedState("blocked", f"mail server {server.name} is blocked: it receives only")
     recipients = recipients_of(mail.to, configuration, people)
     if why := objection(recipients, mail.subject, configuration):
-        return Prospect("blocked", why)
+        return ExpectedState("blocked", why)
     if why := invalid_sender(sending.from_, configuration):
-        return Prospect("failed", why)
+        return ExpectedState("failed", why)
     form = format_for(recipients, server, configuration)
-    return Prospect("waiting", f"from {sending.from_} through {server.name}, as {form}")
+    return ExpectedState("waiting", f"from {sending.from_} through {server.name}, as {form}")

@@ -37,7 +37,7 @@ from shared.mail_network.connection import (
     names_client_certificate,
 )
 from shared.mail_network.connection_test import TestResult
-from shared.mail_network.logins import Offer, Policy, Said
+from shared.mail_network.logins import Offer, Policy, ServerReply
 from shared.mail_network.sasl import Credentials, Exchange, Login, Mechanism
 from shared.mail_network.tls import tls_options
 
@@ -347,11 +347,11 @@ class _SmtpWire:
         del who
         raise Misconfigured(f"auth {row.key} does not exist for smtp; use auto")
 
-    def _said(self, line: str) -> Said:
+    def _said(self, line: str) -> ServerReply:
         code, text = self._connection.docmd(line)
         if code == 334:
-            return Said(challenge=text)
-        return Said() if code == 235 else Said(refusal=_login_error(_reply((code, text))))
+            return ServerReply(challenge=text)
+        return ServerReply() if code == 235 else ServerReply(refusal=_login_error(_reply((code, text))))
 
 
 def _log_in(connection: _Connection, server: MailServer, access: ServerAccess) -> None:

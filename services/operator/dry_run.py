@@ -17,7 +17,7 @@ from typing import Any
 from services.dead_letter.stage import wants_incident
 from services.exporter.stage import no_connection
 from services.filter import stage as filter_stage
-from services.notifier.permission import prospect
+from services.notifier.permission import expected_state
 from services.parser import guarded
 from services.parser.mime import Reading
 from services.parser.stage import for_desk, unreadable_reason, unreadable_subject
@@ -184,7 +184,7 @@ def dry_run(app: App, raw: bytes, inbox_name: str | None = None) -> DryRun:
         raise Misconfigured(f"there is no inbox {inbox_name!r}; `postroom inbox list` shows those that are")
     sha256 = hashlib.sha256(raw).hexdigest()
     envelope = Envelope(mail_id(inbox.name, None, sha256), inbox.name, iso(app.clock.now()))
-    return _Rehearsal(app, configuration, inbox, envelope, sha256, raw, cache(lambda: guarded.read(raw))).run()
+    return _DryRunner(app, configuration, inbox, envelope, sha256, raw, cache(lambda: guarded.read(raw))).run()
 
 
 def dry_run_stored(
@@ -198,11 +198,11 @@ def dry_run_stored(
     if inbox is None:
         return DryRun(None, app.records).end("dead", f"the inbox {mail.inbox!r} is gone")
     envelope = Envelope(mail.id, inbox.name, iso(mail.received_at), history=mail.history)
-    return _Rehearsal(app, configuration, inbox, envelope, mail.raw, raw, read).run()
+    return _DryRunner(app, configuration, inbox, envelope, mail.raw, raw, read).run()
 
 
 @dataclass(frozen=True, slots=True)
-class _Rehearsal:
+class _DryRunner:
     """One mail on its way through the stages' own functions."""
 
     app: App
@@ -281,7 +281,7 @@ class _Rehearsal:
         except PostroomError as error:
             decision = Decision("failed", str(error), "part")
         decision, found.sending = replace(decision, notices=self.notices(decision)), decision.outgoing
-        found.steps += trace(decision, self.outlook)
+        found.steps += trace(decision, self.expected_state)
         found.changes, found.notices = decision.changes, decision.notices
         if decision.ending == "failed" and not decision.may_make_incident:
             found.step("dead-letter", "incident-on-error", "none", "the making of an incident is what failed")
@@ -295,9 +295,9 @@ class _Rehearsal:
         record_id = decision.about.record_id if decision.about else None
         return tuple(as_sent(each, decision.outgoing, record_id) for each in decision.notices)
 
-    def outlook(self, mail: Notification, sending: SendingSide) -> tuple[str, str]:
+    def expected_state(self, mail: Notification, sending: SendingSide) -> tuple[str, str]:
         """Whether a mail would leave, through which server and in which format."""
-        found = prospect(mail, sending, self.configuration, self.app.people)
+        found = expected_state(mail, sending, self.configuration, self.app.people)
         return found.state, found.why
 
     def content(self, sha256: str) -> bytes:
@@ -354,6 +354,6 @@ class _Rehearsal:
         incident = self.without_known_person(incident) or incident
         made = numbered(incident, self.configuration, NextNumbers(self.app.records))
         found.sending = outgoing_about(new_record(made, now), self.configuration)
-        found.steps += rules(made, found.sending, self.outlook)
+        found.steps += rules(made, found.sending, self.expected_state)
         found.changes = [made]
         return found.end("dead", reason)

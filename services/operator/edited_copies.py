@@ -96,7 +96,7 @@ def retry_copy(app: App, mail: StoredMail, edit: Edit, *, by: str, reason: str =
     now = app.clock.now()
     kept = MailCopy(id=id_, origin=mail.id, by=by, at=now, difference=difference(raw, copy), reason=reason)
     MailCopies(app.documents).add(kept)
-    app.door.hand_over([RawMail(copy, mail.inbox, source_id)])
+    app.intake.hand_over([RawMail(copy, mail.inbox, source_id)])
     why = f"by {by}{f': {reason}' if reason else ''}"
     app.journal.add(
         [

@@ -247,7 +247,7 @@ class HistoryImport:
             return
         self._wait_for_room()
         inbox = self._request.inbox.name
-        self._app.door.hand_over([RawMail(each.raw, inbox, history=self._history(each)) for each in new])
+        self._app.intake.hand_over([RawMail(each.raw, inbox, history=self._history(each)) for each in new])
         now = self._app.clock.now()
         self._ledger.put_all(
             [LedgerEntry(_mark(each.mail), f"import:{inbox}", inbox, "taken", now, after=AFTER) for each in new]

@@ -62,8 +62,8 @@ def publish(app: App, ready: Sequence[Ready]) -> list[Receipt]:
     """
     if not ready:
         return []
-    ids = app.door.hand_over([each.mail for each in ready])
-    default = app.door.default_inbox()
+    ids = app.intake.hand_over([each.mail for each in ready])
+    default = app.intake.default_inbox()
     return [
         Receipt(each.path, id_, each.mail.inbox or default, each.mail.sha256, len(each.mail.raw))
         for id_, each in zip(ids, ready, strict=True)

@@ -99,7 +99,7 @@ class Saved:
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class ChangeAuthor:
     """Who makes a change, and why."""
 
     by: str
@@ -175,7 +175,7 @@ def _form_of_removed(app: App, kind: FormKind, name: str, filled: Filled) -> Thi
 
 
 def save_thing(
-    app: App, kind: FormKind, name: str | None, filled: Filled, signed: Signed, *, revision: int | None = None
+    app: App, kind: FormKind, name: str | None, filled: Filled, author: ChangeAuthor, *, revision: int | None = None
 ) -> Saved:
     """Check and store what was filled in for a thing; `name` None: a new one.
 
@@ -186,11 +186,13 @@ def save_thing(
     """
     for _ in range(_ATTEMPTS):
         with suppress(_Moved):
-            return _saved(app, kind, name, filled, signed, revision)
+            return _saved(app, kind, name, filled, author, revision)
     raise Unavailable(f"others are saving the same {kind.noun} all the time; nothing was changed, try again")
 
 
-def _saved(app: App, kind: FormKind, name: str | None, filled: Filled, signed: Signed, made_from: int | None) -> Saved:
+def _saved(
+    app: App, kind: FormKind, name: str | None, filled: Filled, author: ChangeAuthor, made_from: int | None
+) -> Saved:
     revision, configuration = _renewed(app)
     if name and _is_gone(configuration, kind, name):
         return Saved(None, _form_of_removed(app, kind, name, filled))
@@ -206,11 +208,11 @@ def _saved(app: App, kind: FormKind, name: str | None, filled: Filled, signed: S
     problems += (*typed.problems, *result.problems)
     if name is None and result.thing and result.thing.name in names(kind.section, getattr(configuration, kind.section)):
         problems.append(Problem("name", f"there is another {kind.noun} of this name; choose another"))
-    lacks_reason = configuration.settings.require_change_reason and not signed.reason.strip()
+    lacks_reason = configuration.settings.require_change_reason and not author.reason.strip()
     if result.thing and not problems and not lacks_reason:
         try:
             with typed.written():
-                return Saved(result.thing.name, changed=_apply(app, kind, result.thing, stored, signed))
+                return Saved(result.thing.name, changed=_apply(app, kind, result.thing, stored, author))
         except InvalidConfiguration as error:
             problems += error.problems
     form = form_of(stored, problems, kind=kind, filled=filled, known=_known(configuration))
@@ -295,7 +297,7 @@ def _is_reference(value: str) -> bool:
     return value.strip().startswith(("${", FILE_REFERENCE))
 
 
-def delete_thing(app: App, kind: FormKind, name: str, signed: Signed, *, revision: int | None = None) -> None:
+def delete_thing(app: App, kind: FormKind, name: str, author: ChangeAuthor, *, revision: int | None = None) -> None:
     """Delete a thing; mails, records and dead letters of an inbox stay (IV-10). `revision`: that of the page.
 
     Raises `NotAvailable`, also when somebody else has changed it since, and `InvalidConfiguration` when something else
@@ -311,7 +313,7 @@ def delete_thing(app: App, kind: FormKind, name: str, signed: Signed, *, revisio
             raise NotAvailable(f"{name} is the only {kind.noun}; make another one first")
         return _with(stored, kind, left)
 
-    store.change(app.documents, edit, prune=True, clock=app.clock, by=signed.by, reason=signed.reason)
+    store.change(app.documents, edit, prune=True, clock=app.clock, by=author.by, reason=author.reason)
     app.directory.renew()
 
 
@@ -320,7 +322,7 @@ def _with(configuration: Configuration, kind: FormKind, things: tuple[Any, ...])
     return replace(configuration, **section)
 
 
-def _apply(app: App, kind: FormKind, thing: Any, before: Mapping[str, Any], signed: Signed) -> bool:
+def _apply(app: App, kind: FormKind, thing: Any, before: Mapping[str, Any], author: ChangeAuthor) -> bool:
     """Store the thing at its place; whether something is different now. Problems have fields as their paths.
 
     `before`: the keys that it stated when it was read, none for a new one. Raises `_Moved` when they are others now.
@@ -338,7 +340,7 @@ def _apply(app: App, kind: FormKind, thing: Any, before: Mapping[str, Any], sign
         return _with(nothing, kind, (*things[:place], thing, *things[place + 1 :]))
 
     try:
-        applied = store.change(app.documents, edit, clock=app.clock, by=signed.by, reason=signed.reason)
+        applied = store.change(app.documents, edit, clock=app.clock, by=author.by, reason=author.reason)
     except InvalidConfiguration as error:
         placed = (replace(each, path=within(each.path, kind, place)) for each in error.problems)
         raise InvalidConfiguration(placed) from None

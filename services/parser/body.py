@@ -41,7 +41,7 @@ class Body:
 
 def of(root: Part, bounds: Bounds, defects: Defects) -> Body:
     """The body of the mail whose tree is `root`."""
-    found = parts.sorted_out(root, bounds, defects)
+    found = parts.sort_parts(root, bounds, defects)
     writer = _Writer(bounds, defects)
     text, markup = writer.texts(found.pieces)
     if "-----BEGIN PGP MESSAGE-----" in text:

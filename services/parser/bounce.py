@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from services.parser.bounces import codes, library, notices, original, pieces, prose, prospect
+from services.parser.bounces import codes, further_attempts, library, notices, original, pieces, prose
 from services.parser.bounces.addresses import find
 from services.parser.bounces.codes import Codes
+from services.parser.bounces.further_attempts import FurtherAttempts
 from services.parser.bounces.pieces import Report
 from services.parser.bounces.prose import Found
-from services.parser.bounces.prospect import Prospect
 from shared.contracts.mail import Bounce, BouncedRecipient
 from shared.lazy_pattern import lazy_compile
 
@@ -47,15 +47,15 @@ def _recipients(root: Part, report: Report, *, subject: str, guesses: bool) -> t
 
     `guesses`: whether those to whom the returned mail was sent are taken when the report names nobody.
     """
-    outlook = prospect.of(subject, report.text)
+    attempts = further_attempts.read(subject, report.text)
     failed = _others(root, [each for each in report.recipients if not each.succeeded])
     if not failed:
         found = _others(root, _found(root, report, guesses=guesses))
         failed = _stated(found, report) if report.others else []
     if failed := _capped(failed, root):
-        return tuple(_from_fields(each, _context(each.address, report, len(failed)), outlook) for each in failed)
+        return tuple(_from_fields(each, _context(each.address, report, len(failed)), attempts) for each in failed)
     found = _capped(found, root)
-    return tuple(_from_prose(one, _context(one.address, report, len(found)), outlook) for one in found)
+    return tuple(_from_prose(one, _context(one.address, report, len(found)), attempts) for one in found)
 
 
 def _receivers(root: Part) -> frozenset[str]:
@@ -94,7 +94,7 @@ def is_known(root: Part, report: Report) -> bool:
 
 def read_notice(posted: notices.Notice) -> Bounce:
     """The recipients of a JSON notice."""
-    return Bounce(tuple(_from_fields(each, "", Prospect.OPEN) for each in posted.recipients[:MAX_RECIPIENTS]))
+    return Bounce(tuple(_from_fields(each, "", FurtherAttempts.UNKNOWN) for each in posted.recipients[:MAX_RECIPIENTS]))
 
 
 def _context(address: str, report: Report, recipients: int) -> str:
@@ -142,7 +142,7 @@ def _parties(root: Part) -> frozenset[str]:
     return frozenset(address.lower() for address in find(values, 20))
 
 
-def _from_fields(recipient: ReportedRecipient, context: str, outlook: Prospect) -> BouncedRecipient:
+def _from_fields(recipient: ReportedRecipient, context: str, attempts: FurtherAttempts) -> BouncedRecipient:
     """Build an entry: the diagnostic is preferred to the status field, and the prose is used when both are vague."""
     said = codes.read(recipient.diagnostic or "")
     status = said.status or recipient.status
@@ -151,7 +151,7 @@ def _from_fields(recipient: ReportedRecipient, context: str, outlook: Prospect) 
         status = _refined(status, more.status)
         said = Codes(said.smtp or more.smtp, status)
     return _entry(
-        recipient.address, recipient.action, Codes(said.smtp, status), recipient.diagnostic or context, outlook
+        recipient.address, recipient.action, Codes(said.smtp, status), recipient.diagnostic or context, attempts
     )
 
 
@@ -162,30 +162,30 @@ def _refined(status: str | None, more: str | None) -> str | None:
     return status
 
 
-def _from_prose(found: Found, context: str, outlook: Prospect) -> BouncedRecipient:
+def _from_prose(found: Found, context: str, attempts: FurtherAttempts) -> BouncedRecipient:
     said = codes.read(found.diagnostic)
     if said.smtp is None or said.status is None:
         more = codes.read(context)
         said = Codes(said.smtp or more.smtp, said.status or more.status)
-    return _entry(found.address, None, said, found.diagnostic or context, outlook)
+    return _entry(found.address, None, said, found.diagnostic or context, attempts)
 
 
-def _entry(address: str, action: str | None, said: Codes, words: str, outlook: Prospect) -> BouncedRecipient:
+def _entry(address: str, action: str | None, said: Codes, words: str, attempts: FurtherAttempts) -> BouncedRecipient:
     why = codes.reason(said, words)
     full = codes.completed(said, why)
     return BouncedRecipient(
         address=address,
-        action=action or ("delayed" if outlook is Prospect.WAITS else "failed"),
+        action=action or ("delayed" if attempts is FurtherAttempts.EXPECTED else "failed"),
         status=full.status,
         smtp_code=full.smtp,
-        permanent=_is_permanent(action, outlook),
+        permanent=_is_permanent(action, attempts),
         reason=why,
         diagnostic=" ".join(words.split())[:MAX_DIAGNOSTIC] or None,
     )
 
 
-def _is_permanent(action: str | None, outlook: Prospect) -> bool:
+def _is_permanent(action: str | None, attempts: FurtherAttempts) -> bool:
     """The Action field decides (RFC 3464 section 2.3.3), else the text: a server that has stopped trying has
     failed permanently, even if the last code was temporary.
     """
-    return action != "delayed" if action else outlook is not Prospect.WAITS
+    return action != "delayed" if action else attempts is not FurtherAttempts.EXPECTED

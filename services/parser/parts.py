@@ -51,20 +51,20 @@ class File:
 
 
 @dataclass(slots=True)
-class Sorted:
+class SortedParts:
     """The pieces of the body in the order of the mail, and the files."""
 
     pieces: list[Piece]
     files: list[File]
 
 
-def sorted_out(root: Part, bounds: Bounds, defects: Defects) -> Sorted:
+def sort_parts(root: Part, bounds: Bounds, defects: Defects) -> SortedParts:
     """Every leaf of the mail is either in a piece or a file."""
     sorter = _Sorter(bounds, defects, root, data_uri.Extractor(defects))
     pieces = sorter.pieces(root, attached=False)
     if all(piece.is_blank() for piece in pieces):
         pieces = sorter.instead() or pieces
-    return Sorted(pieces, sorter.files)
+    return SortedParts(pieces, sorter.files)
 
 
 @dataclass(slots=True)

@@ -157,14 +157,14 @@ def _best(offer: Offer, who: Credentials, policy: Policy, protocol: str) -> Mech
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class ServerReply:
     """A server's answer within an exchange: a challenge in base64, or the end."""
 
     challenge: bytes | None = None
     refusal: PostroomError | None = None
 
 
-def converse(row: Mechanism, exchange: Exchange, send: Callable[[str], Said], longest: int) -> None:
+def converse(row: Mechanism, exchange: Exchange, send: Callable[[str], ServerReply], longest: int) -> None:
     """Run an exchange line by line: `send` sends one line and reads the answer.
 
     The first message travels with the command where the client begins, if the line has at most `longest` bytes then.

@@ -24,9 +24,9 @@ from typing import Final
 from shared.lazy_dataclass import dataclass
 
 BOUNDARIES: Final = (
-    "door.stored",
-    "door.published",
-    "door.counted",
+    "intake.stored",
+    "intake.published",
+    "intake.counted",
     "broker.counted",
     "worker.taken",
     "worker.decided",

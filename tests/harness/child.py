@@ -185,7 +185,7 @@ def hand_in(app: App, outbox: Path) -> None:
     for file in sorted(outbox.glob("*.eml")):
         if file.name not in known:
             inbox = file.name.split("~")[1]
-            app.door.hand_over([RawMail(file.read_bytes(), inbox or None)])
+            app.intake.hand_over([RawMail(file.read_bytes(), inbox or None)])
             with done.open("a") as list_:
                 list_.write(f"{file.name}\n")
 

@@ -95,7 +95,7 @@ class Desk:
 
     def hand_in(self, sent: Sequence[Sent]) -> None:
         """Put these on intake."""
-        self.app.door.hand_over([RawMail(each.raw, each.inbox) for each in sent for _ in range(each.times)])
+        self.app.intake.hand_over([RawMail(each.raw, each.inbox) for each in sent for _ in range(each.times)])
 
     def work(self, *stages: str) -> None:
         """Let these stages take batch after batch until nothing moves; or all stages, until no work is left."""

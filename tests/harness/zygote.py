@@ -44,7 +44,7 @@ def warm_up() -> None:
         job = Job(data=folder, log="", batched=True)
         app = open_app(job)
         configuration_store.apply(app.documents, mails.configuration(), prune=True)
-        app.door.hand_over([RawMail(each.raw, each.inbox) for each in mails.mixed()])
+        app.intake.hand_over([RawMail(each.raw, each.inbox) for each in mails.mixed()])
         until_quiet(app, job)
         app.close()
     READERS.close()

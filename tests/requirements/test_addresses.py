@@ -1,4 +1,4 @@
-"""Addresses in other spellings, through the whole pipeline: none opens a door, none evades a rule."""
+"""Addresses in other spellings, through the whole pipeline: none gains access, none evades a rule."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def two(place: Place, tmp_path: object) -> Iterator[tuple[App, App]]:
 
 def matched(app: App, sent: Sequence[Sent]) -> list[SenderMatched]:
     """What the writer gets to see of these mails."""
-    app.door.hand_over([RawMail(each.raw) for each in sent])
+    app.intake.hand_over([RawMail(each.raw) for each in sent])
     for name in ("parser", "filter", "sender-matcher"):
         worker = Worker(pipeline.STAGES[name](app), runner.worker_dependencies(app))
         while worker.step(timeout=0):

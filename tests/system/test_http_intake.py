@@ -110,7 +110,7 @@ def test_a_mail_of_a_process_that_dies_before_the_202_is_taken_once_when_it_come
     token = add_token(desk.app, "support", "olga").secret
     mail = a_mail()
     with (
-        server(data, POSTROOM_CRASH_AT="door.counted:1") as (_, port),
+        server(data, POSTROOM_CRASH_AT="intake.counted:1") as (_, port),
         closing(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)) as connection,
         pytest.raises((OSError, http.client.HTTPException)),
     ):

@@ -64,7 +64,7 @@ def publish(scene: Scene, sent: Sent, folder: Path) -> None:
         postroom(scene, "publish", folder / "one.eml")
         return
     with scene.app() as app:
-        app.door.hand_over([RawMail(sent.raw)])
+        app.intake.hand_over([RawMail(sent.raw)])
 
 
 def reasons(scene: Scene) -> list[str]:

@@ -86,7 +86,7 @@ def work(app: App, heard: Listener, raws: Sequence[bytes]) -> dict[str, int]:
     """Hand in, then let each stage work in batches until nothing moves; the batches by stage."""
     heard.part = "publish"
     for first in range(0, len(raws), PREFETCH):
-        app.door.hand_over([RawMail(raw, "support") for raw in raws[first : first + PREFETCH]])
+        app.intake.hand_over([RawMail(raw, "support") for raw in raws[first : first + PREFETCH]])
     workers = [Worker(build(app), runner.worker_dependencies(app)) for build in STAGES.values()]
     batches: Counter[str] = Counter()
     for worker in workers:
@@ -167,7 +167,7 @@ def app_letters() -> Any:
 
 def test_batches_of_two_threads_do_each_thing_once(app: App, heard: Listener) -> None:
     raws = [a_mail(subject=f"Printer {n}", sender=f"c{n}@customer.example") for n in range(40)]
-    app.door.hand_over([RawMail(raw, "support") for raw in raws * 2])
+    app.intake.hand_over([RawMail(raw, "support") for raw in raws * 2])
     stop = threading.Event()
     workers = [Worker(build(app), runner.worker_dependencies(app)) for build in STAGES.values() for _ in range(2)]
     threads = [threading.Thread(target=worker.run, args=(stop,)) for worker in workers]

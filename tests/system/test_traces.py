@@ -110,7 +110,7 @@ def apart(scene: Scene, part: str) -> Iterator[InMemorySpanExporter]:
     """A source or a stage on connections of its own, with traces of its own, at work in a thread."""
     exporter, stop, app = InMemorySpanExporter(), threading.Event(), App.open(scene.location, QUEUES)
     traces = Traces("rabbitmq", SimpleSpanProcessor(exporter))
-    app.door.observers.append(traces.handed_over)
+    app.intake.observers.append(traces.handed_over)
     source = SOURCES.get(part)
     works = source(app, traces) if source else Worker(STAGES[part](app), worker_dependencies(app, traces))
     thread = threading.Thread(target=works.run, args=(stop,), name=part)

@@ -64,7 +64,7 @@ class Intake:
 
     def __init__(self, app: App) -> None:
         self.app, self.admission = app, Admission(app)
-        self.commits, self.memory = GroupCommit(app.door.hand_over), Memory(MAX_MEMORY_BYTES)
+        self.commits, self.memory = GroupCommit(app.intake.hand_over), Memory(MAX_MEMORY_BYTES)
         self._forms = PostedForms(app, self.admission, self.store)
         self.mailgun, self.sendgrid = self._forms.mailgun, self._forms.sendgrid
 

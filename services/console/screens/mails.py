@@ -39,7 +39,7 @@ NOT_CHOSEN: Final = "select mails, or take all that match"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class MailFilters:
     """The filters as they were written, and what they mean. `problem`: what is wrong with them."""
 
     written: Mapping[str, str]
@@ -51,7 +51,7 @@ class Asked:
         return urlencode({**{name: value for name, value in self.written.items() if value}, **more})
 
 
-def asked(visit: Visit) -> Asked:
+def filters_of(visit: Visit) -> MailFilters:
     """What the address asks for, within the inboxes that the person may see."""
     written = {name: visit.text(name) for name in FILTERS}
     outcome = written["outcome"] if written["outcome"] in {*OUTCOMES, IN_FLIGHT} else ""
@@ -66,7 +66,7 @@ def asked(visit: Visit) -> Asked:
         problem = "" if outcome == written["outcome"] else f"there is no outcome {written['outcome']!r}"
     except NotAvailable as error:
         problem = str(error)
-    return Asked(written, MailSearch(query=query, text=written["q"][:1000]), problem)
+    return MailFilters(written, MailSearch(query=query, text=written["q"][:1000]), problem)
 
 
 def _time(visit: Visit, written: str) -> datetime | None:
@@ -82,7 +82,7 @@ def allowed_inboxes(visit: Visit) -> tuple[str, ...] | None:
 
 def list_mails(visit: Visit) -> Response:
     """The list."""
-    filters = asked(visit)
+    filters = filters_of(visit)
     page = Page(PAGE, visit.number("skip", 0, MAX_SKIPPED))
     found = find_mails(visit.app, filters.search, page)
     inboxes = [each.name for each in visit.app.directory.current().inboxes if visit.who.sees(each.name)]
@@ -100,11 +100,11 @@ def list_mails(visit: Visit) -> Response:
 
 def confirm(visit: Visit) -> Response:
     """The page before an action on many: what, how many, why. It changes nothing."""
-    return _confirm_page(visit, _wish(visit), problem="")
+    return _confirm_page(visit, _requested_action(visit), problem="")
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class RequestedAction:
     """An action that is asked for. `fields` are those that a form has to send again."""
 
     verb: Verb
@@ -113,12 +113,12 @@ class Wish:
     back: str
 
 
-def _wish(visit: Visit) -> Wish:
+def _requested_action(visit: Visit) -> RequestedAction:
     """What the address or the form asks for. Raises `NotAvailable`."""
     verb, scope = visit.text("verb"), visit.text("scope", "selected")
     if verb not in VERBS["mails"]:
         raise NotAvailable("name an action: release, replay or discard")
-    filters = asked(visit)
+    filters = filters_of(visit)
     if filters.problem:
         raise NotAvailable(filters.problem)
     back = f"/mails?{filters.address()}"
@@ -131,12 +131,12 @@ def _wish(visit: Visit) -> Wish:
             ("at", iso(at)),
             *((name, value) for name, value in filters.written.items() if value),
         ]
-        return Wish(verb, chosen, (("verb", verb), *fields), back)
+        return RequestedAction(verb, chosen, (("verb", verb), *fields), back)
     ids = tuple(dict.fromkeys(visit.texts("id")))[:MAX_SELECTED]
     if not ids:
         raise NotAvailable(NOT_CHOSEN)
     chosen = Chosen(ids=ids, inboxes=allowed_inboxes(visit))
-    return Wish(verb, chosen, (("verb", verb), ("scope", "selected"), *(("id", each) for each in ids)), back)
+    return RequestedAction(verb, chosen, (("verb", verb), ("scope", "selected"), *(("id", each) for each in ids)), back)
 
 
 def _moment(visit: Visit) -> datetime:
@@ -148,11 +148,11 @@ def _moment(visit: Visit) -> datetime:
         return now
 
 
-def _confirm_page(visit: Visit, wish: Wish, *, problem: str) -> Response:
-    number = jobs.number_of(visit.app, wish.chosen)
+def _confirm_page(visit: Visit, action: RequestedAction, *, problem: str) -> Response:
+    number = jobs.number_of(visit.app, action.chosen)
     return visit.page(
         "confirm_job.html",
-        wish=wish,
+        action=action,
         number=number,
         counted=counted(number, "mail"),
         must_type=number > MANY,
@@ -164,18 +164,18 @@ def _confirm_page(visit: Visit, wish: Wish, *, problem: str) -> Response:
 
 def act(visit: Visit) -> Response:
     """Make the job, and show it."""
-    wish = _wish(visit)
+    action = _requested_action(visit)
     number, token = visit.typed_count(), visit.text("token")[:100]
     if not token:
-        return _confirm_page(visit, wish, problem="look at what is chosen, and confirm it")
-    if wish.verb == "discard" and not visit.reason():
-        return _confirm_page(visit, wish, problem="write a reason; it is kept with each mail")
+        return _confirm_page(visit, action, problem="look at what is chosen, and confirm it")
+    if action.verb == "discard" and not visit.reason():
+        return _confirm_page(visit, action, problem="write a reason; it is kept with each mail")
     try:
         job = jobs.make_job(
             visit.app,
             NewJob(
-                verb=wish.verb,
-                chosen=wish.chosen,
+                verb=action.verb,
+                chosen=action.chosen,
                 by=visit.who.name,
                 reason=visit.reason(),
                 number=-1 if number is None else number,
@@ -183,11 +183,11 @@ def act(visit: Visit) -> Response:
             ),
         )
     except NumberDiffers as error:
-        return _confirm_page(visit, wish, problem=str(error))
+        return _confirm_page(visit, action, problem=str(error))
     except PostroomError as error:
-        return visit.back(wish.back, str(error))
-    visit.note(Write.MADE_JOB, f"{job.id}: {wish.verb} {counted(job.total, 'mail')}")
-    return visit.back(f"/jobs/{job.id}", f"The job is made: {wish.verb} {counted(job.total, 'mail')}.")
+        return visit.back(action.back, str(error))
+    visit.note(Write.MADE_JOB, f"{job.id}: {action.verb} {counted(job.total, 'mail')}")
+    return visit.back(f"/jobs/{job.id}", f"The job is made: {action.verb} {counted(job.total, 'mail')}.")
 
 
 def list_jobs(visit: Visit) -> Response:

@@ -27,7 +27,7 @@ class Step:
     why: str
 
 
-Outlook = Callable[[Notification, SendingSide], tuple[str, str]]
+ExpectedStateOf = Callable[[Notification, SendingSide], tuple[str, str]]
 """A mail that is queued, and its sending side → the state that it would have, and why."""
 
 
@@ -36,31 +36,31 @@ def as_queued(_: Notification, sending: SendingSide) -> tuple[str, str]:
     return sending.state, ""
 
 
-def trace(decision: Decision, outlook: Outlook = as_queued) -> Iterator[Step]:
+def trace(decision: Decision, expected_state: ExpectedStateOf = as_queued) -> Iterator[Step]:
     """The steps of the decision; numbers are shown as far as they were given (see `numbers.numbered`)."""
     if decision.export:
         yield Step("record-writer", "export", "ExportWanted", f"{len(decision.export.document)} bytes of XML")
     elif not decision.parts:
         yield Step("record-writer", decision.step, decision.ending, decision.reason)
     for part in decision.parts:
-        yield from _part(part, decision.outgoing, outlook)
-    yield from _notices(decision.outgoing, decision.notices, outlook)
+        yield from _part(part, decision.outgoing, expected_state)
+    yield from _notices(decision.outgoing, decision.notices, expected_state)
     if decision.incident:
         yield Step("record-writer", "incident-on-error", "new", in_words(decision.failed))
-        yield from rules(decision.incident, decision.outgoing, outlook)
+        yield from rules(decision.incident, decision.outgoing, expected_state)
 
 
-def _part(part: Part, sending: SendingSide, outlook: Outlook) -> Iterator[Step]:
+def _part(part: Part, sending: SendingSide, expected_state: ExpectedStateOf) -> Iterator[Step]:
     yield Step("record-writer", part.target.step, part.target.kind, part.target.why)
     if part.refusal:
         yield Step("record-writer", "sender", "refused", part.refusal)
     if part.failure:
         yield Step("record-writer", "part", "failed", part.failure)
     if part.change:
-        yield from _change(part.change, sending, outlook)
+        yield from _change(part.change, sending, expected_state)
 
 
-def _change(change: Change, sending: SendingSide, outlook: Outlook) -> Iterator[Step]:
+def _change(change: Change, sending: SendingSide, expected_state: ExpectedStateOf) -> Iterator[Step]:
     """A step for each record that is created or changed, in the order of the writes, and for what rules do."""
     if new := change.person:
         yield Step("record-writer", "person", "create", f"{_name(new)} is created, as {new.kind}")
@@ -75,15 +75,15 @@ def _change(change: Change, sending: SendingSide, outlook: Outlook) -> Iterator[
     yield Step("record-writer", "record", done, shortened(values or "; ".join(change.why), MAX_WHY))
     for each in change.subordinates:
         yield Step("record-writer", "task", f"create {each.number}", "the inbox wants a task for every email")
-    yield from rules(change, sending, outlook)
+    yield from rules(change, sending, expected_state)
 
 
-def rules(change: Change, sending: SendingSide, outlook: Outlook = as_queued) -> Iterator[Step]:
+def rules(change: Change, sending: SendingSide, expected_state: ExpectedStateOf = as_queued) -> Iterator[Step]:
     """A step for each rule that acts, and for each mail that rules send."""
     for record in (change, *change.subordinates):
         fired = [each.text for each in record.activities if each.kind == RULE]
         yield from (Step("record-writer", "business-rule", f"for {record.number}", text) for text in fired)
-        yield from _notices(sending, record.messages, outlook)
+        yield from _notices(sending, record.messages, expected_state)
         if record.service and record.service.sla:
             yield Step("record-writer", "service-level", record.service.sla, _targets(record.service))
 
@@ -99,8 +99,8 @@ def _name(person: NewPerson) -> str:
     return f"{person.name} <{person.address}>" if person.address else person.name
 
 
-def _notices(sending: SendingSide, notices: Sequence[Notification], outlook: Outlook) -> Iterator[Step]:
+def _notices(sending: SendingSide, notices: Sequence[Notification], expected_state: ExpectedStateOf) -> Iterator[Step]:
     for notice in notices:
-        state, why = outlook(notice, sending)
+        state, why = expected_state(notice, sending)
         about = f"{notice.subject} (to {', '.join(notice.to)})"
         yield Step("notifier", notice.kind, state, f"{about}: {why}" if why else about)

@@ -43,7 +43,7 @@ def app(data: Path) -> Iterator[App]:
 
 
 @pytest.mark.req("PR-15", "VF-01")
-@pytest.mark.parametrize("crash", ["door.stored:2", "door.published:2", "door.counted:1", "door.counted:3"])
+@pytest.mark.parametrize("crash", ["intake.stored:2", "intake.published:2", "intake.counted:1", "intake.counted:3"])
 def test_killed_in_the_middle_a_second_run_goes_on_and_each_mail_is_there_once(
     run: Run, write: Write, data: Path, app: App, crash: str
 ) -> None:
@@ -54,7 +54,7 @@ def test_killed_in_the_middle_a_second_run_goes_on_and_each_mail_is_there_once(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     again = run("import", box, "--json").line
     assert again["imported"] + again["known"] == MAILS
-    assert again["known"] == {"door.counted:1": 0, "door.counted:3": 200}.get(crash, 100)
+    assert again["known"] == {"intake.counted:1": 0, "intake.counted:3": 200}.get(crash, 100)
     assert run("up", "--once").code == 0
     raws = [mail.raw for mail in app.mails.with_ids(each["_id"] for each in app.documents.find("mails", {}))]
     assert sorted(raws) == sorted(hashlib.sha256(old(number)).hexdigest() for number in range(MAILS))

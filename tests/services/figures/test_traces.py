@@ -34,7 +34,7 @@ def spans_of(desk: Desk, *, raw: bytes | None = None, message: Message | None = 
         )
         desk.configure(a_configuration(mail_servers=(server,)))
         desk.receive(a_mail())
-        desk.app.door.observers.append(traces.handed_over)
+        desk.app.intake.observers.append(traces.handed_over)
         if raw is not None:
             desk.hand_in(raw, inbox="support")
         if message is not None:

@@ -162,7 +162,7 @@ def test_a_dead_letter_is_a_note_and_no_problem(desk: Desk) -> None:
 
 
 def test_a_message_without_a_mail_counts_as_an_unreadable_arrival(desk: Desk) -> None:
-    message = desk.app.door._message(RawMail(a_mail()))  # the shape of a message of ours
+    message = desk.app.intake._message(RawMail(a_mail()))  # the shape of a message of ours
     desk.app.broker.publish([replace(message, content_type="application/x-python-pickle")])
     desk.work()
     report = check(desk)
@@ -170,7 +170,7 @@ def test_a_message_without_a_mail_counts_as_an_unreadable_arrival(desk: Desk) ->
 
 
 def test_a_message_id_that_a_sender_uses_twice_hides_no_arrival(desk: Desk) -> None:
-    messages = [desk.app.door._message(RawMail(a_mail(f"{n}\n"))) for n in range(2)]
+    messages = [desk.app.intake._message(RawMail(a_mail(f"{n}\n"))) for n in range(2)]
     desk.app.broker.publish([replace(message, id="always-the-same") for message in messages])
     desk.work()
     assert check(desk) == Report(arrivals=2, outcomes=2, duplicates=0, in_flight=0)

@@ -48,7 +48,7 @@ def test_lists_show_mails_on_intake_among_the_others(desk: Desk) -> None:
     desk.receive(a_mail(subject="one"))
     two = a_mail(subject="two")
     desk.hand_in(two, two, inbox="sales")
-    desk.app.door.hand_over([RawMail(desk.app.mails.source(next(desk.app.mails.recent(MailQuery(), 1))))])
+    desk.app.intake.hand_over([RawMail(desk.app.mails.source(next(desk.app.mails.recent(MailQuery(), 1))))])
     assert subjects(desk) == ["two", "one"]
     assert [subjects(desk, page=Page(1, skip))[:1] for skip in range(3)] == [["two"], ["one"], []]
     assert subjects(desk, MailQuery(inbox="support")) == ["one"]
@@ -146,7 +146,7 @@ def test_the_head_of_a_mail_is_read_without_judging_it(
 def test_a_mail_is_taken_in_when_the_configuration_cannot_be_read(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.hand_in(b"Subject: x\n\n")
     monkeypatch.setattr(desk.app.directory, "current", lambda: find_stored(desk.app, "none at all"))
-    assert desk.app.door.hand_over([RawMail(b"Subject: y\n\n")])
+    assert desk.app.intake.hand_over([RawMail(b"Subject: y\n\n")])
     assert desk.app.arrivals.count() == 2
 
 

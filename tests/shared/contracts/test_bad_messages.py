@@ -36,7 +36,7 @@ BAD = {
     "row 98, of a future without a date": an_event(GOOD, headers={"version": 99}),
     "row 99, pickle": an_event(pickle.dumps(print), content_type="application/x-python-serialize"),
     "row 99, yaml": an_event(b"!!python/object/apply:os.getpid []", content_type="application/x-yaml"),
-    "row 99, pickle at the door": Message(
+    "row 99, pickle at intake": Message(
         "bad-1", "intake", pickle.dumps(print), content_type="application/x-python-serialize"
     ),
     "base64": an_event(base64.b64encode(GOOD), content_type="application/base64"),
@@ -45,7 +45,7 @@ BAD = {
         GOOD.replace(b'"from":{', b'"from":{"$gt":"","x":{', 1).replace(b"}", b"}}", 1)
     ),
     "compressed": an_event(gzip.compress(b"0" * 1_000_000), content_type="application/gzip"),
-    "compressed at the door": Message("bad-1", "intake", gzip.compress(b"0" * 99), content_type="application/gzip"),
+    "compressed at intake": Message("bad-1", "intake", gzip.compress(b"0" * 99), content_type="application/gzip"),
     "compressed by its encoding": Message(
         "bad-1", "intake", gzip.compress(b"0" * 99), content_type=RFC822, headers={"content-encoding": "GZIP:UTF-8"}
     ),

@@ -11,7 +11,7 @@ from shared.config.keys import AUTH_WORDS
 from shared.contracts.errors import Misconfigured, PostroomError
 from shared.mail_network import extras, logins, sasl
 from shared.mail_network.connection import AuthenticationRefused, CleartextRefused, Unreachable
-from shared.mail_network.logins import Offer, Policy, Said
+from shared.mail_network.logins import Offer, Policy, ServerReply
 from shared.mail_network.sasl import Credentials, Exchange, Login, Mechanism
 
 WHO = Credentials("tim", "tanstaaftanstaaf")
@@ -248,11 +248,11 @@ def test_a_method_that_is_not_offered_is_named_with_those_that_are() -> None:
         logins.log_in(Server(Offer({"PLAIN", "LOGIN"}, ("regular",))), "cram-md5", Login(WHO, "imap", "h"), TLS)
 
 
-def converse(answers: list[Said], key: str = "plain", longest: int = 512) -> list[str]:
+def converse(answers: list[ServerReply], key: str = "plain", longest: int = 512) -> list[str]:
     row = next(row for row in sasl.TABLE if row.key == key)
     lines: list[str] = []
 
-    def send(line: str) -> Said:
+    def send(line: str) -> ServerReply:
         lines.append(line)
         return answers.pop(0)
 
@@ -261,15 +261,15 @@ def converse(answers: list[Said], key: str = "plain", longest: int = 512) -> lis
 
 
 def test_the_first_message_travels_with_the_command() -> None:
-    assert converse([Said()]) == ["AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm"]
+    assert converse([ServerReply()]) == ["AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm"]
 
 
 def test_a_first_message_that_is_too_long_waits_for_the_server() -> None:
-    assert converse([Said(b""), Said()], longest=40) == ["AUTH PLAIN", "AHRpbQB0YW5zdGFhZnRhbnN0YWFm"]
+    assert converse([ServerReply(b""), ServerReply()], longest=40) == ["AUTH PLAIN", "AHRpbQB0YW5zdGFhZnRhbnN0YWFm"]
 
 
 def test_a_server_that_asks_first_is_answered() -> None:
-    assert converse([Said(b"VXNlcm5hbWU6"), Said(b"UGFzc3dvcmQ6"), Said()], "login") == [
+    assert converse([ServerReply(b"VXNlcm5hbWU6"), ServerReply(b"UGFzc3dvcmQ6"), ServerReply()], "login") == [
         "AUTH LOGIN",
         "dGlt",
         "dGFuc3RhYWZ0YW5zdGFhZg==",
@@ -279,11 +279,11 @@ def test_a_server_that_asks_first_is_answered() -> None:
 @pytest.mark.parametrize(
     ("answers", "kind", "said"),
     [
-        ([Said(b"*nonsense*")], Unreachable, "base64"),
-        ([Said(b"")] * 20, Unreachable, "do not end"),
-        ([Said(refusal=AuthenticationRefused("535 no"))], AuthenticationRefused, "535"),
+        ([ServerReply(b"*nonsense*")], Unreachable, "base64"),
+        ([ServerReply(b"")] * 20, Unreachable, "do not end"),
+        ([ServerReply(refusal=AuthenticationRefused("535 no"))], AuthenticationRefused, "535"),
     ],
 )
-def test_an_exchange_ends(answers: list[Said], kind: type[PostroomError], said: str) -> None:
+def test_an_exchange_ends(answers: list[ServerReply], kind: type[PostroomError], said: str) -> None:
     with pytest.raises(kind, match=said):
         converse(answers, "login")

@@ -17,7 +17,7 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.recognition.conversation import conversations
 from services.record_writer.decide.recognition.hint import Hint, in_body_or_loose, in_subject
 from services.record_writer.decide.recognition.merged import update_of
-from services.record_writer.decide.recognition.thread import Lead, address_of, leads_of
+from services.record_writer.decide.recognition.thread import ThreadMail, address_of, thread_mails
 from shared.config.model import INCIDENT
 from shared.contracts.change import Target
 from shared.store.record import Record
@@ -79,18 +79,18 @@ def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
 
     Mails that the sender wrote or got from the desk count before mails of others that merely address the sender.
     """
-    leads = leads_of(facts, lookups)
-    records = _records_of(leads, lookups)
+    mails = thread_mails(facts, lookups)
+    records = _records_of(mails, lookups)
     for certain in (True, False):
-        for lead in leads:
-            if lead.unfinished and (lead.own or not certain) and may_wait(facts):
+        for mail in mails:
+            if mail.unfinished and (mail.own or not certain) and may_wait(facts):
                 return Target("wait", "references", "the mail that it answers has no outcome yet")
-            for record in (records[record_id] for record_id in lead.record_ids if record_id in records):
-                if certain and not (lead.own or _is_a_party(facts, record)):
+            for record in (records[record_id] for record_id in mail.record_ids if record_id in records):
+                if certain and not (mail.own or _is_a_party(facts, record)):
                     continue
-                if why_allowed(facts, record, lookups, addressed=lead.addresses):
+                if why_allowed(facts, record, lookups, addressed=mail.addresses):
                     return _reply_about(facts, record, lookups)
-    return _out_of_reach(facts, leads, records)
+    return _out_of_reach(facts, mails, records)
 
 
 def _reply_about(facts: Facts, record: Record, lookups: Lookups) -> Target:
@@ -105,9 +105,9 @@ def _deleted(facts: Facts, record: Record, step: str) -> Target:
     return Target("new", "released", why) if facts.released else Target("update", step, why, record.id)
 
 
-def _records_of(leads: Sequence[Lead], lookups: Lookups) -> dict[str, Record]:
+def _records_of(mails: Sequence[ThreadMail], lookups: Lookups) -> dict[str, Record]:
     """The records of the thread that are still there, the nearest first."""
-    ids = dict.fromkeys(record_id for lead in leads for record_id in lead.record_ids)
+    ids = dict.fromkeys(record_id for mail in mails for record_id in mail.record_ids)
     found = (lookups.record(record_id) for record_id in list(ids)[:MAX_RECORDS])
     return {record.id: record for record in found if record}
 
@@ -117,7 +117,7 @@ def may_wait(facts: Facts) -> bool:
     return facts.now - from_iso(facts.envelope.received_at) < MAX_WAIT
 
 
-def _out_of_reach(facts: Facts, leads: Sequence[Lead], records: Mapping[str, Record]) -> Target | None:
+def _out_of_reach(facts: Facts, mails: Sequence[ThreadMail], records: Mapping[str, Record]) -> Target | None:
     """A new record, which the desk sees linked to the one that was answered; None when the mail answers nothing.
 
     A stranger's is ignored where the inbox says so (VF-16).
@@ -127,7 +127,7 @@ def _out_of_reach(facts: Facts, leads: Sequence[Lead], records: Mapping[str, Rec
         if facts.sender.person_id is None and facts.inbox.commands.unrecognised == "ignore":
             return _refused(facts, why, "references")
         return Target("new", "references", f"{why}: a new record, linked", related=related.id)
-    if any(lead.record_ids for lead in leads):
+    if any(mail.record_ids for mail in mails):
         return Target("new", "references", "the record that it answers about is gone")
     return None
 

@@ -25,7 +25,7 @@ Domains = Mapping[str, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
+class ThreadMail:
     """One mail of the thread: the records it went to, and the addresses it went between.
 
     `own`: Postroom or this sender wrote it, so no other sender forged it. `unfinished`: it has no outcome yet.
@@ -37,7 +37,7 @@ class Lead:
     unfinished: bool = False
 
 
-def leads_of(facts: Facts, lookups: Lookups) -> Sequence[Lead]:
+def thread_mails(facts: Facts, lookups: Lookups) -> Sequence[ThreadMail]:
     """The mails that this one refers to: those of its own inbox first, then the nearest, then the earliest."""
     references = references_of(facts)
     if not references:
@@ -49,12 +49,12 @@ def leads_of(facts: Facts, lookups: Lookups) -> Sequence[Lead]:
     received = [mail for mail in found if mail.message_key not in ours]
     domains = {inbox.name: inbox.default_domain for inbox in facts.configuration.inboxes}
     disputed, order = _disputed(received, domains), {key: place for place, key in enumerate(references)}
-    leads = [((False, order[mail.message_key or ""], mail.at, mail.id), _of_sent(mail)) for mail in sent]
+    placed = [((False, order[mail.message_key or ""], mail.at, mail.id), _of_sent(mail)) for mail in sent]
     for each in received:
         key, elsewhere = each.message_key or "", each.inbox != facts.inbox.name
         place = (elsewhere and key not in disputed, order[key], each.received_at, each.id)
-        leads.append((place, _of_received(each, sender, domains, elsewhere=elsewhere)))
-    return [lead for _, lead in sorted(leads, key=itemgetter(0))]
+        placed.append((place, _of_received(each, sender, domains, elsewhere=elsewhere)))
+    return [mail for _, mail in sorted(placed, key=itemgetter(0))]
 
 
 def address_of(facts: Facts) -> str:
@@ -77,14 +77,14 @@ def _disputed(received: Sequence[StoredMail], domains: Domains) -> set[str]:
     return {key for key, several in writers.items() if len(several) > 1}
 
 
-def _of_sent(mail: OutboxMail) -> Lead:
-    return Lead((mail.record_id,) if mail.record_id else (), _keys(mail.to), own=True)
+def _of_sent(mail: OutboxMail) -> ThreadMail:
+    return ThreadMail((mail.record_id,) if mail.record_id else (), _keys(mail.to), own=True)
 
 
-def _of_received(mail: StoredMail, sender: str, domains: Domains, *, elsewhere: bool) -> Lead:
+def _of_received(mail: StoredMail, sender: str, domains: Domains, *, elsewhere: bool) -> ThreadMail:
     writer = _writer(mail, domains)
     between = (writer, *(with_default(each, domains.get(mail.inbox)) for each in (*mail.to, *mail.reply_to)))
-    return Lead(
+    return ThreadMail(
         record_ids=tuple(record.id for record in mail.records),
         addresses=_keys(between),
         own=bool(writer) and writer == sender,

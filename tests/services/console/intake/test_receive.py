@@ -263,7 +263,7 @@ def test_while_the_store_is_unavailable_the_answer_is_503(
 
 
 def test_one_mail_that_cannot_be_handed_over_refuses_no_other(intake: Intake) -> None:
-    hand_over = intake.app.door.hand_over
+    hand_over = intake.app.intake.hand_over
     sizes = list[int]()
 
     def choosy(mails: Any) -> list[str]:

@@ -38,17 +38,17 @@ _ENDED: Final = any_in_lower(r"""
 """)
 
 
-class Prospect(Enum):
+class FurtherAttempts(Enum):
     """What the report says about further attempts."""
 
-    WAITS = "delayed"
-    ENDED = "failed"
-    OPEN = "open"
+    EXPECTED = "expected"
+    ENDED = "ended"
+    UNKNOWN = "unknown"
 
 
-def of(subject: str, text: str) -> Prospect:
-    """The prospect that subject and text give together."""
+def read(subject: str, text: str) -> FurtherAttempts:
+    """What subject and text together say about further attempts."""
     words = f"{subject}\n{text}"[:MAX_CHARS].lower()
     if _ENDED.search(words):
-        return Prospect.ENDED
-    return Prospect.WAITS if _WAITS.search(words) else Prospect.OPEN
+        return FurtherAttempts.ENDED
+    return FurtherAttempts.EXPECTED if _WAITS.search(words) else FurtherAttempts.UNKNOWN

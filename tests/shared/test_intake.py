@@ -15,7 +15,7 @@ def test_mails_their_bytes_and_their_count_are_written_together(desk: Desk, monk
 
     large = a_mail("x" * 100_000)
     with monkeypatch.context() as patch:
-        patch.setattr(desk.app.door.arrivals, "handed_in", handed_in)
+        patch.setattr(desk.app.intake.arrivals, "handed_in", handed_in)
         with pytest.raises(Unavailable):
             desk.hand_in(a_mail(), large)
     db = desk.app.broker.file.connection  # type: ignore[attr-defined]

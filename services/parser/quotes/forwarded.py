@@ -14,6 +14,7 @@ from services.parser import address, body, ids, kind
 from services.parser.bounces.addresses import ADDRESS
 from services.parser.defects import Defects
 from services.parser.quotes import attribution, headerblock, markers, signature
+from services.parser.quotes.words import HEADER_KEYS
 from shared.contracts.mail import Address, Forwarded
 from shared.lazy_pattern import lazy_compile
 from shared.subject_prefixes import is_answer, is_forward, without_prefixes
@@ -38,6 +39,11 @@ _MAILBOX: Final = lazy_compile(rf"(?P<addr>{ADDRESS})")
 _SENDER: Final = lazy_compile(rf"(?:\"[^\"]{{1,100}}\"|[^,\"<>]{{1,100}})[ \t]*<?{ADDRESS}")
 _OPENING: Final = lazy_compile(r"[\[<(]?(?:mailto:)?$")
 _QUOTE: Final = lazy_compile(r"^\s{0,3}> ?")
+_MARKS: Final = lazy_compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_ROW: Final = lazy_compile(
+    r"\s{0,3}\|\s{0,3}([^\W\d_][^|:\uff1a]{0,24}?)\s{0,3}\|\s{0,3}([^|]{1,900}?)\s{0,3}\|\s{0,9}$"
+)
+"""A row of two cells, as NetEase writes each field."""
 _IN_BRACKETS: Final = lazy_compile(r"\s*\[(?P<subject>[^\[\]]{1,990})\]\s*$")
 _END: Final = lazy_compile(
     r"-{2,40}\s{0,3}(?:end (?:of )?forwarded message|ende der weitergeleiteten nachricht)\b|-{55}\s*$", re.IGNORECASE
@@ -93,14 +99,31 @@ def _start(lines: list[str], *, by_subject: bool) -> int | None:
 
 
 def _bare(lines: Sequence[str], start: int) -> list[str]:
-    """The lines that a header block may have, without quote marks."""
-    return [_QUOTE.sub("", line, count=1) for line in lines[start : start + MAX_BLOCK]]
+    """The lines that a header block may have, without quote marks, marks of direction and the bars of a table."""
+    block = (_MARKS.sub("", _QUOTE.sub("", line, count=1)) for line in lines[start : start + MAX_BLOCK])
+    return [_ROW.sub(r"\1: \2", line, count=1) for line in block]
+
+
+def _with_colons(bare: list[str]) -> list[str]:
+    """The lines with colons behind the names of fields, which eM Client leaves out; From with an address is first."""
+    top = next((n for n, line in enumerate(bare) if line.strip()), 0)
+    end = next((n for n in range(top, len(bare)) if not bare[n].strip()), len(bare))
+    split = [line.partition(" ") for line in bare[top:end]]
+    if (
+        not split
+        or headerblock.role_of(bare[top])
+        or HEADER_KEYS.get(split[0][0].lower()) != "from"
+        or "@" not in split[0][2]
+    ):
+        return bare
+    fields = (f"{name}: {value}" if name.lower() in HEADER_KEYS else f"{name} {value}" for name, _, value in split)
+    return [*bare[:top], *fields, *bare[end:]]
 
 
 def _shown(text: str, lines: list[str], start: int, subject: str) -> Forwarded:
     """The forwarded mail in a text: fields from the marker or first field at line `start` on, and the text below."""
     top = start + 1 if markers.is_forward(lines[start]) else start
-    bare = _bare(lines, top)
+    bare = _with_colons(_bare(lines, top))
     first = next((n for n, line in enumerate(bare[:MAX_FIELDS]) if headerblock.role_of(line)), None)
     fields, end = _fields(bare, first or 0) if first is not None else ({}, 0)
     if (named := _attribution(bare)) is not None:

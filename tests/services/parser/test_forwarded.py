@@ -55,6 +55,18 @@ BLOCKS = {
         "----- Forwarded by Ann Analyst/ACME on 03.02.2020 -----\n\nBob Brown <bob@example.net>\n03.02.2020 10:00\n\n"
         "To:\tAnn\ncc:\t\nSubject:\tToner"
     ),
+    "Gmail, he": (
+        "---------- Forwarded message ---------\nמאת: \u202aBob Brown\u202c\u200f <\u202abob@example.net\u202c\u200f>\n"
+        "\u202aDate: \u202a2020\u202c\u200f\nSubject: Toner\nTo: \u202aAnn\u202c\u200f"
+    ),
+    "NetEase": (
+        "---- Forwarded Message ----\n| From | Bob Brown<bob@example.net> |\n| Date | 02/3/2020 10:00 |\n"
+        "| To | <ann@example.com> |\n| Subject | Toner |"
+    ),
+    "eM Client": (
+        '------ Forwarded Message ------\nFrom "Bob Brown" <bob@example.net>\nTo "Ann" <ann@example.com>\n'
+        "Date 2/3/2020 10:00:00 AM\nSubject Toner"
+    ),
     "Yandex": '-------- Пересылаемое сообщение --------\n03.02.2020, 10:00, "Bob Brown" <bob@example.net>:',
     "Mail.ru": (
         "-------- Пересылаемое сообщение --------\nОт кого: Bob Brown <bob@example.net>\nКому: Ann\n"

@@ -24,7 +24,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--existing", type=int, action="append", metavar="N", help="records that are there before; may be repeated (0)"
     )
-    parser.add_argument("--runs", type=int, default=5, help="medians of so many (%(default)s)")
+    parser.add_argument("--runs", type=int, default=5, help="number of runs, whose medians count (%(default)s)")
     parser.add_argument("--rabbitmq", action="store_true", help="RabbitMQ and a process for each stage instead")
     parser.add_argument(
         "--mongodb",

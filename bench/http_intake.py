@@ -124,7 +124,7 @@ def main() -> None:
     parser.add_argument("--mails", type=int, default=5000, help="of one run (%(default)s)")
     parser.add_argument("--size", type=int, default=4000, help="bytes of a mail (%(default)s)")
     parser.add_argument("--connections", type=int, default=64, help="at a time (%(default)s)")
-    parser.add_argument("--runs", type=int, default=5, help="medians of so many (%(default)s)")
+    parser.add_argument("--runs", type=int, default=5, help="number of runs, whose medians count (%(default)s)")
     parser.add_argument("--work", type=Path, default=Path("bench/work"), help="for data (%(default)s)")
     given = parser.parse_args()
     rows = [measured(given) for _ in range(given.runs)]

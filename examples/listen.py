@@ -27,8 +27,8 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Listen to Postroom's events.")
     parser.add_argument("--events", default="#", metavar="KEY", help="record.created, mail.rejected, ...; # is all")
     parser.add_argument("--queue", help="a durable queue of this name keeps what happens while you are away")
-    parser.add_argument("--count", type=int, default=0, help="end after so many events")
-    parser.add_argument("--seconds", type=float, default=None, help="end after so many seconds without an event")
+    parser.add_argument("--count", type=int, default=0, help="end after this number of events")
+    parser.add_argument("--seconds", type=float, default=None, help="end after this number of seconds without an event")
     return parser.parse_args()
 
 

@@ -53,7 +53,7 @@ _READABLE = {RFC822, "application/octet-stream", "text/plain", "", REFERENCE}
 class RawMail:
     """A mail as it was received. `inbox` None: the default inbox. `source_id`: the source's own key.
 
-    `history` is set for an old mail, of which nobody hears. `source`: one of `SOURCES`, or empty.
+    `history` is set for an old mail, about which nobody is notified. `source`: one of `SOURCES`, or empty.
     """
 
     raw: bytes

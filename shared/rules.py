@@ -19,7 +19,7 @@ from shared.patterns import PatternTime
 from shared.subject_prefixes import without_prefixes
 
 PATTERN_TEXT: Final = 100_000
-"""A pattern sees so many characters of a body, and of each other text."""
+"""Characters of a body, and of each other text, in which a pattern is searched for."""
 
 
 def is_in_force(rule: Rule, direction: str, roles: frozenset[str] | None) -> bool:

@@ -1,4 +1,4 @@
-"""Arithmetic with working hours: when so much working time has passed, and how much lies between two moments. Pure.
+"""Arithmetic with working hours: when a given working time has passed, and how much lies between two moments. Pure.
 
 Opening hours are times of a local clock; what counts is the time that really passes between them, so a day on which the
 clock is changed has an hour more or less. Where the clock shows a time twice, a span goes from the first time that it

@@ -38,6 +38,7 @@ PHRASES = {
     r"(?:is|stands?) (?:here|there) twice": "appears twice",
     r"no (?:mails?|records?|people|dead letters) like that": "no matching mails",
     r"at most so many|the newest so many": "at most this many",
+    r"(?:for|after|above|by|of|start) so (?:long|many|much)(?! (?:as|that)\b)": "for this long, above this many",
     r"when left out": "if omitted",
     r"say --\w+": "use --all",
     r"should not have happened": "unexpected error",

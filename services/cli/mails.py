@@ -228,7 +228,7 @@ def _make_job(
     search: str,
     number: int | None,
 ) -> None:
-    """Make a job of an action on all mails that match. Above so many, their number has to be stated."""
+    """Make a job of an action on all mails that match. Above `MANY`, their number has to be stated."""
     import uuid
 
     from services.cli.jobs import announce

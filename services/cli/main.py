@@ -44,7 +44,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 ALLOCATIONS_PER_COLLECTION: Final = 50_000
-"""Garbage collection after so many allocations: mails make no reference cycles, and the default of 700 costs time."""
+"""Allocations between two garbage collections: mails make no reference cycles, and the default of 700 costs time."""
 
 
 @click.group(

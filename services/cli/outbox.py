@@ -100,7 +100,7 @@ def send(outbox_ids: tuple[str, ...], *, everything: bool, reason: str) -> int:
 @click.argument("outbox_ids", metavar="OUTBOX_ID...", nargs=-1, required=True)
 @click.option("--reason", default="", metavar="TEXT", help="Kept with the mail.")
 def hold(outbox_ids: tuple[str, ...], *, reason: str) -> None:
-    """Let mail that has not left wait until somebody sends it with outbox send."""
+    """Hold mail that has not left until somebody sends it with outbox send."""
     _keep_back(outbox_ids, actions.hold, Write.HELD_OUTGOING, reason)
 
 
@@ -108,7 +108,7 @@ def hold(outbox_ids: tuple[str, ...], *, reason: str) -> None:
 @click.argument("outbox_ids", metavar="OUTBOX_ID...", nargs=-1, required=True)
 @click.option("--reason", default="", metavar="TEXT", help="Kept with the mail.")
 def cancel(outbox_ids: tuple[str, ...], *, reason: str) -> None:
-    """Let mail that has not left never leave."""
+    """Cancel mail that has not left, permanently."""
     _keep_back(outbox_ids, actions.cancel, Write.CANCELLED_OUTGOING, reason)
 
 

@@ -51,7 +51,7 @@ FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 SET_UP: Final = "/set-up"
 BUG: Final = 500
 AGAIN_SECONDS: Final = 15
-"""When a browser asks again whether the store is back."""
+"""Seconds after which a browser asks again whether the store is back."""
 BEFORE_SIGN_IN: Final = "This cannot be done now; the log of the console says why."
 """What somebody without a session reads instead of the words of a dependency, which name hosts and files."""
 

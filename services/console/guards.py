@@ -17,7 +17,7 @@ from shared.lazy_pattern import lazy_compile
 
 LOCAL_HOSTS: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _HOST: Final = lazy_compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)(:[0-9]{1,5})?")
-"""RFC 3986, 3.2.2, without what no console is called by."""
+"""RFC 3986, 3.2.2, without characters that no name of a console has."""
 SECURITY_HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self';"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from services.operator.access import Person
 
 KNOWN_SECONDS: Final = 300.0
-"""So long a session that was found counts during an outage of the store, though it may be revoked by now."""
+"""How long a session that was found counts during an outage of the store, though it may be revoked by now."""
 MAX_SESSIONS: Final = 1000
 MAX_OVERVIEWS: Final = 50
 STORE: Final = "store"
@@ -91,7 +91,7 @@ class LastKnown:
             return self._overviews.get(person.inboxes)
 
     def began(self, outage: str, now: datetime) -> datetime:
-        """Since when something cannot be reached; it is noted at the first time."""
+        """Since when something cannot be reached; it is noted at the first call."""
         with self._lock:
             return self._since.setdefault(outage, now)
 

@@ -36,7 +36,7 @@ MAX_ANSWER: Final = 1 << 20
 REMEMBERED_SECONDS: Final = 3600.0
 """How long its addresses and keys are remembered."""
 FAILED_SECONDS: Final = 10.0
-"""For so long a provider that could not be used is not asked again: whoever likes may begin a sign-in."""
+"""How long a provider that could not be used is not asked again, because anybody may begin a sign-in."""
 RENEWED_SECONDS: Final = 60.0
 """How often, at most, its keys are asked for again because a token names one that is not known."""
 MAX_NAME: Final = 100

@@ -21,7 +21,7 @@ from shared.lazy_dataclass import dataclass
 from shared.store.access import key_of
 
 SECONDS: Final = 300.0
-"""A refusal counts for so long."""
+"""How long a refusal counts."""
 MAX_OF_PAIR, MAX_OF_BROWSER, MAX_OF_ADDRESS, MAX_OF_NAME = 5, 5, 20, 50
 MAX_KEYS: Final = 10_000
 """Addresses, names and browsers that are remembered of each kind; the one that was refused longest ago is forgotten."""

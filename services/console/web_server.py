@@ -51,6 +51,6 @@ class WebServer:
             pass
 
     def end(self, seconds: float | None = None) -> None:
-        """Answer what is being read, for so long at most."""
+        """Answer what is being read, within `seconds` (None: without a limit)."""
         self._server.should_exit = True
         self._thread.join(seconds)

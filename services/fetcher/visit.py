@@ -28,7 +28,7 @@ FETCH_FACTOR = 10
 """At most `max_per_poll` times this factor mails are fetched per poll, including mails that do not count."""
 BATCH_MAILS, BATCH_BYTES = 20, 8 << 20
 PUT_AWAY_MAILS, PUT_AWAY_SECONDS = 1000, 10.0
-"""Mails that are taken leave the folder together, after so many or so long: a server may need seconds for each MOVE
+"""Mails that are taken leave the folder together, after this number or time: a server may need seconds for each MOVE
 from a large folder, however few the mails are."""
 PART = "fetcher"
 """The fetcher's name in hooks."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STILL_SECONDS: Final = 180.0
 """How long a loop may take for one message: the parser up to 75 s, a store that is busy half a minute."""
 STILL_SECONDS_OF: Final[Mapping[str, float]] = {"notifier": 900.0, "exporter": 900.0, "schedule": 900.0}
-"""And for one mail to a slow server, which may answer each of a dozen steps after half a minute; for one report."""
+"""How long it may take for a mail to a slow server (a dozen steps of up to half a minute), or for a report."""
 
 
 class Pulse(Hook):

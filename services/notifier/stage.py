@@ -125,12 +125,12 @@ class Notifier:
         return self._end(mail, "sent", f"refused for {refused}" if refused else "")
 
     def _pause(self, server: MailServer, error: Throttled) -> timedelta:
-        """Leave the server alone as long as it asks, at least a second; without a wish, the usual wait for one mail."""
+        """Send it nothing for as long as it asks, at least a second; without a stated time, for the usual wait."""
         if error.retry_after is None:
             return RETRY_WAIT
-        wish = timedelta(seconds=max(1.0, error.retry_after))
-        self.pauses[server] = self.clock.now() + wish
-        return wish
+        wait = timedelta(seconds=max(1.0, error.retry_after))
+        self.pauses[server] = self.clock.now() + wait
+        return wait
 
     def _put_back(self, mail: OutboxMail, error: PostroomError) -> str:
         """Let the mail wait with the reason, which is returned."""

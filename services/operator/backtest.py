@@ -1,7 +1,7 @@
 """Back-test: what a changed configuration would do with the mail of the archive. Nothing is written.
 
 Every archived mail is dry-run twice, by the configuration in force and by the changed one, both on the store as it is
-now; what differs comes from the configuration alone. Mails are read one by one: only the counts, and so many differing
+now; what differs comes from the configuration alone. Mails are read one by one: only the counts, and as many differing
 mails as are asked for, stay in memory.
 """
 

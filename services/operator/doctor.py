@@ -223,7 +223,7 @@ def _standstills(app: App) -> Iterator[Finding]:
 
 
 SWEPT_SECONDS: Final = 3 * 86_400
-"""A sweep that has not been through for so long is noted."""
+"""A sweep that has not been completed for this long is noted."""
 
 
 def _sweeps(app: App) -> Iterator[Finding]:

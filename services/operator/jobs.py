@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from shared.app import App
 
 MANY: Final = 1000
-"""Above so many things, a person has to type their number."""
+"""Above this number of things, a person has to type the number."""
 CHUNK: Final = 50
-"""Things between two notes of how far a job has come; so many are acted on again after a crash."""
+"""Things between two notes of how far a job has come; at most this many are acted on again after a crash."""
 EVERY_MAIL: Final = MailQuery()
 VERBS: Final[dict[Kind, tuple[Verb, ...]]] = {
     "mails": ("release", "replay", "discard"),

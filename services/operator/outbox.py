@@ -69,7 +69,7 @@ def hold(app: App, mail: OutboxMail, *, by: str, reason: str = "") -> None:
 
 
 def cancel(app: App, mail: OutboxMail, *, by: str, reason: str = "") -> None:
-    """Let a mail never leave. Raises `NotAvailable` when it is too late."""
+    """Cancel a mail that has not left, permanently. Raises `NotAvailable` when it is too late."""
     _keep_back(app, mail, CANCELLABLE, "cancelled", by, reason)
 
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from shared.app import App
 
 LOOK_SECONDS: Final = 4.0
-"""At least so long lies between two looks that rates are made of: workers store their counts every two seconds."""
+"""Minimum time between two looks from which rates are computed: workers store their counts every two seconds."""
 OLD_SECONDS: Final = 60.0
-"""A look that is older than this tells nothing of now."""
+"""A look that is older than this is not used."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ MOST_BYTES: Final = 8 << 20
 
 IDLE_SECONDS: Final = 30.0
 WITHOUT_READERS_SECONDS: Final = 60.0
-"""After the system refused a process, or memory for it, the worker reads all mails itself for so long."""
+"""How long the worker reads all mails itself after the system refused a process, or memory for it."""
 MOST_PROCESSES: Final = 4
 """Of all that `postroom up` starts by default: more readers than three wait for the one that writes."""
 
@@ -61,7 +61,7 @@ class ReadingAhead(Worker):
         self._without_until = 0.0
 
     def start_readers(self, waiting: int) -> bool:
-        """Start the readers for so many mails, if these are worth it; whether they run."""
+        """Start the readers for this number of mails, if it is worth it; return whether they run."""
         if waiting >= WORTH_ASKING:
             self._with_readers(lambda readers: readers.start(self.readers))
         return self._running

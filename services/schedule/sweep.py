@@ -17,7 +17,7 @@ from shared.store.sweeps import Sweeps, SweepState
 STEP: Final = 500
 """Documents that one step looks at."""
 SETTLING: Final = timedelta(days=1)
-"""For so long nothing is removed that a worker may be using right now, whatever the store says of it."""
+"""How long nothing is removed that a worker may still be using, whatever the store says of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from shared.app import App
 
 FORGOTTEN_AFTER: Final = 7 * SETTLING
-"""For so long the notes of uploads are kept that were finished after all."""
+"""How long the notes of uploads are kept that were finished after all."""
 
 
 def sweep(app: App) -> Sweep:

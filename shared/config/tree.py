@@ -53,7 +53,7 @@ class Sequenced:
 
 @dataclass(slots=True)
 class Mapped:
-    """A mapping in the order of the file; a repeated key is in it as often."""
+    """A mapping in the order of the file; a repeated key is in it as often as it was written."""
 
     pairs: list[tuple[Text, Item]]
     line: int = 0

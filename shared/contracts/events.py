@@ -1,4 +1,4 @@
-"""What travels between stages: facts, past tense (and one wish). `codec` knows the wire form.
+"""What travels between stages: facts in the past tense, and two requests. `codec` knows the wire form.
 
 A field is added with a default; a new meaning is a new event. Every event names the mail it is about.
 """

@@ -1,7 +1,7 @@
 """The conversation id (NE-23): a mark such as `[DESK:3f2a9c01be44d7e5]` in outgoing mail, by which answers find their
 record.
 
-It names the record by the beginning of its id. Pure; whether a mail that bears it may touch the record is decided
+It names the record by the beginning of its id. Pure; whether a mail that has it may change the record is decided
 elsewhere.
 """
 
@@ -36,7 +36,7 @@ def prefixes_of(configuration: Configuration) -> frozenset[str]:
 
 
 def ids_in(texts: Iterable[str], prefixes: frozenset[str]) -> list[str]:
-    """The beginnings of ids that these texts bear, in order, each once."""
+    """The beginnings of ids in these texts, in order, each once."""
     found = dict[str, None]()
     for text in texts:
         for match in _MARK.finditer(text[:MAX_SEARCHED]):

@@ -306,7 +306,7 @@ class MongoDocuments:
         return [took and pushed(found.get(each.id), each) for took, each in zip(done, writes, strict=True)]
 
     def _each(self, count: int, bulk: Callable[[], Any]) -> list[bool | None]:
-        """Run a bulk of so many writes: True, False for a duplicate, None for what is refused. Raises `Unavailable`."""
+        """Run a bulk of `count` writes: True, False for a duplicate, None for what is refused. Raises `Unavailable`."""
         try:
             with self._bounded():
                 try:

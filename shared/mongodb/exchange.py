@@ -17,7 +17,7 @@ from shared.store.exchange import Count, Find, Get, GetBlob, NextNumber, Read, W
 from shared.store.vocabulary import is_operators, predicate, sort_documents
 
 SPARE: Final = 2
-"""A common query may bring so many times the documents that its parts ask for; with more, each part asks by itself."""
+"""A common query may bring this many times the documents that its parts ask for; else each part asks by itself."""
 
 Job = Callable[[], None]
 T = TypeVar("T")

@@ -46,7 +46,7 @@ BOUNDARIES: Final = (
     "broker.confirmed",
     "broker.acked",
 )
-"""Every name that `step` is called with, in the order of a message's journey.
+"""Every name that `crash_point` is called with, in the order of a message's journey.
 
 `broker.counted` and `broker.settling` (inside the transaction, before it commits) belong to the embedded broker,
 `broker.published`, `broker.confirmed` and `broker.acked` to RabbitMQ, `store.phase` to MongoDB.

@@ -54,7 +54,7 @@ GROUP_BYTES = 8 << 20
 PAUSED_SECONDS = 0.5
 """How often a worker that an operator paused looks whether it is resumed."""
 ROUND_SECONDS = 1.0
-"""How often, at most, hooks hear within a batch that the loop goes on."""
+"""How often, at most, hooks are informed within a batch that the loop goes on."""
 FUTURE_SECONDS = 3600
 """How long a message of a newer version waits for a newer worker, uncounted; then it becomes a dead letter."""
 
@@ -437,7 +437,7 @@ def is_announcement(message: Message) -> bool:
 
 
 def tier_for(seconds: float) -> int:
-    """The shortest tier that holds a message back so long."""
+    """The shortest tier that holds a message back for at least `seconds`, else the longest."""
     return next((tier for tier in TIERS if tier >= seconds), TIERS[-1])
 
 

@@ -340,7 +340,7 @@ class BufferedBatch:
         return new
 
     def insert_many(self, collection: str, documents: Sequence[Document]) -> int:
-        """Insert once each; what is there already is nothing to the handler."""
+        """Insert once each; what is there already is ignored."""
         if collection not in JOURNEY or not (self._attempt or self._has_run_all):
             return self._store.insert_many(collection, documents)
         for document in map(check_document, documents):

@@ -65,7 +65,7 @@ class Documents(Protocol):
         """Insert once: False when `_id` or a unique field is taken already, and nothing is changed."""
 
     def insert_many(self, collection: str, documents: Sequence[Document]) -> int:
-        """Insert once each; how many were new. In a `Batch` that is not known: for callers to whom it is nothing."""
+        """Insert once each; how many were new. A `Batch` does not know it: its callers ignore the number."""
 
     def get(self, collection: str, id_: str) -> Document | None:
         """One document by `_id`."""
@@ -100,7 +100,7 @@ class Documents(Protocol):
         """Delete what matches; how many."""
 
     def put_blob(self, content: bytes, sha256: str | None = None) -> str:
-        """Keep bytes once, durable before it returns; their SHA-256 in hex, which a caller states who computed it."""
+        """Keep bytes once, durable before it returns; their SHA-256 in hex, which a caller may pass in."""
 
     def get_blob(self, sha256: str) -> bytes:
         """The bytes; `LookupError` when there are none."""

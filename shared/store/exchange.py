@@ -64,7 +64,7 @@ Read = Get | Find | Count | GetBlob | NextNumber
 
 @dataclass(slots=True)
 class Write:
-    """An insert (`document`) or an update. `expected`: the answer that the handler got, None if it is nothing to it."""
+    """An insert (`document`) or an update. `expected`: the answer that the handler got, None if it ignores it."""
 
     collection: str
     id: str

@@ -22,7 +22,7 @@ class Uploads:
         self._documents = documents
 
     def page(self, after: str, limit: int) -> tuple[Sequence[str], str]:
-        """Look at so many uploads behind one: the unfinished ones, and the last one looked at, empty at the end."""
+        """Look at `limit` uploads behind `after`: the unfinished ones, and the last one looked at, empty at the end."""
         return self._documents.unfinished_uploads(after, limit)
 
     def note(self, uploads: Sequence[str], at: datetime) -> None:

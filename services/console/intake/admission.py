@@ -73,7 +73,7 @@ class Admission:
         return Admitted(token, exists, configuration.settings.max_mail_size, time.monotonic() + REMEMBERED_SECONDS)
 
     def _remember(self, id_: str, found: Admitted | None) -> None:
-        """Unknown tokens are not remembered: there are as many as somebody cares to invent."""
+        """Unknown tokens are not remembered: anybody can invent any number of them."""
         if found is None:
             self._known.pop(id_, None)
             return

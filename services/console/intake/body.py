@@ -18,7 +18,7 @@ from services.console.intake.refusal import Refusal, bad_request, too_large, una
 from shared.lazy_dataclass import dataclass
 
 IDLE_SECONDS: Final = 30.0
-"""A client that sends nothing for so long is refused."""
+"""A client that sends nothing for this long is refused."""
 READ_SECONDS: Final = 300.0
 """A body that takes longer is refused."""
 BUSY_RETRY_SECONDS: Final = 2

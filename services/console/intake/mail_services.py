@@ -25,7 +25,7 @@ from shared.lazy_dataclass import dataclass
 OLDEST_SECONDS: Final = 12 * 60 * 60
 """A signature that is older does not count. Mailgun tries for eight hours to deliver a mail."""
 AHEAD_SECONDS: Final = 5 * 60
-"""By so much the clock of a service may be ahead."""
+"""How far ahead the clock of a service may be."""
 MAILGUN_FIELDS: Final = frozenset(("timestamp", "token", "signature", "body-mime", "sender", "recipient"))
 SENDGRID_FIELDS: Final = frozenset(("email", "envelope"))
 SIGNATURE_HEADER: Final = "x-twilio-email-event-webhook-signature"

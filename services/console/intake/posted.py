@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from shared.app import App
 
 FORM_FACTOR: Final = 3
-"""A form may be so many times as large as a mail: URL-encoded, or with the mail's parts beside it."""
+"""A form may be this many times as large as a mail: URL-encoded, or with the mail's parts beside it."""
 FORM_EXTRA_BYTES: Final = 1024 * 1024
 MAX_FORM_MEMORY_BYTES: Final = 256 * 1024 * 1024
 """Bytes of signed forms that all requests together may hold."""

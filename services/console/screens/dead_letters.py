@@ -48,7 +48,7 @@ def _cause(visit: Visit) -> LetterCause:
 
 
 def act_on_cause(visit: Visit) -> Response:
-    """Replay or discard all letters of a cause, as a job; above so many their number has to be typed."""
+    """Replay or discard all letters of a cause, as a job; above `MANY` letters their number has to be typed."""
     cause, verb = _cause(visit), visit.text("verb")
     if verb not in {"replay", "discard"}:
         raise NotAvailable("choose replay or discard")

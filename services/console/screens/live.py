@@ -29,9 +29,9 @@ LOOK_SECONDS: Final = 5.0
 STEPS: Final = 8
 """Times between two looks that a stream asks whether the console is being stopped."""
 STREAM_SECONDS: Final = 600.0
-"""A stream ends after so long; the browser opens another one, and shows its session again."""
+"""A stream ends after this time; the browser opens another one, and shows its session again."""
 STILL_SECONDS: Final = 20.0
-"""A comment goes out after so long without news, so that a lost connection is noticed."""
+"""A comment is sent after this time without news, so that a lost connection is noticed."""
 
 
 class Watch:

@@ -75,7 +75,7 @@ def hold(visit: Visit) -> Response:
 
 
 def cancel(visit: Visit) -> Response:
-    """Let it never leave."""
+    """Cancel it, permanently."""
     mail, reason = _mail(visit), visit.reason()
     operator.cancel(visit.app, mail, by=visit.who.name, reason=reason)
     visit.note(Write.CANCELLED_OUTGOING, mail.id, reason)

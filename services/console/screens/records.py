@@ -56,7 +56,7 @@ def every_record(visit: Visit) -> Response:
 
 
 def _called(visit: Visit, number: str) -> Record:
-    """The record with a number. One of an inbox that the person may not see is as one that does not exist."""
+    """The record with a number. One of an inbox that the person may not see is treated as one that does not exist."""
     record = record_views.record_called(visit.app, number)
     if not visit.who.sees(record.inbox):
         raise NotAvailable(record_views.no_record(number))

@@ -58,8 +58,8 @@ class Decision:
     claimed. `notices`: the answer to the sender, if there is one; `incident`: the incident on error for parts that
     failed beside others. `may_make_incident`: False when the making of an incident is what failed. `outgoing`: which
     server sends what the mail causes. `undelivered`: the mail of ours that this one reports as not delivered.
-    `came_back`: the probe of a canary that this mail is, when it counts. `announced`: whether integrators hear that the
-    mail is rejected.
+    `came_back`: the probe of a canary that this mail is, when it counts. `announced`: whether integrators get an event
+    about the rejection.
     """
 
     ending: Ending

@@ -1,7 +1,8 @@
 """Automatic mail to the sender of a mail: what it may say (PR-02). Pure.
 
-Every kind of answer is made here; `one_answer` decides what goes. A From address is easily forged, so an answer may
-reach a person who wrote nothing. An answer to a stranger therefore names the record and its status, and quotes no mail.
+Every kind of answer is made here; `one_answer` decides which one is sent. A From address is easily forged, so an answer
+may reach a person who wrote nothing. An answer to a stranger therefore names the record and its status, and quotes no
+mail.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whether answering a mail would go on with an exchange between two machines (PR-02). Pure.
+"""Whether answering a mail would continue an exchange between two machines (PR-02). Pure.
 
 A machine that answers every mail, without any header that says so, looks like a person who answers. But a person needs
 no third confirmation within the hour in one conversation, so an answer to our own automatic mail is answered once more

@@ -3,7 +3,8 @@
 Such a mail makes no record and no person, with two exceptions: `[Create …]`, and a command to close a call that does
 not exist, which makes a new call where the inbox wants that (VF-15). A command acts on the strength of its sender, so
 it is refused when the sender is not proven as the inbox wants it, is one of several authors, or is only named by a list
-or a form. Whoever is known gets an answer, with a subject that holds no command, so that an answer to it is none.
+or a form. Whoever is known gets an answer, with a subject that holds no command, so that an answer to it is not a
+command.
 
 A kind of command is a module that plans the change, and a line in `PLANNERS`.
 """
@@ -159,7 +160,7 @@ def _rejected(facts: Facts, lookups: Lookups, command: Command, why: str) -> Dec
 
 
 def plan_command(facts: Facts, lookups: Lookups, part: Part) -> Change:
-    """The Change that the command of this mail makes to its record. Raises `SenderRefused` when it is none any more."""
+    """The Change that the command of this mail makes to its record. Raises `SenderRefused` without a command."""
     command = next(iter(commands_in(facts)), None)
     if command is None or command.kind not in PLANNERS:
         raise SenderRefused("the mail has no command any more: the configuration has changed")

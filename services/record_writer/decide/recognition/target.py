@@ -26,7 +26,7 @@ from shared.text import from_iso
 SERVICE_REQUEST: Final = "service_request"
 """Mail updates records of this type and never makes one (IV-35)."""
 CONVERSATION: Final = "conversation"
-"""The step of a mail that bears a conversation id."""
+"""The step of a mail that has a conversation id."""
 MAX_WAIT: Final = timedelta(seconds=60)
 """How long a reply waits for the mail it answers to get its outcome."""
 MAX_RECORDS: Final = 100

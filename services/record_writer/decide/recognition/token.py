@@ -2,7 +2,7 @@
 
 It counts in the tag of the inbox's address, and in the Message-ID that the mail answers directly. It counts for the
 person alone to whom our mail went, so that a mail that was passed on, or an archive of a list, gives no rights to
-others; and for a year. One that is forged, cut, expired or somebody else's is as good as none.
+others; and for a year. One that is forged, cut, expired or somebody else's is ignored.
 """
 
 from __future__ import annotations

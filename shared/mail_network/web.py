@@ -249,8 +249,8 @@ def said(answer: Answer) -> str:
 
 def _throttled(host: str, answer: Answer) -> Throttled:
     seconds = retry_after_seconds(answer.headers.get("Retry-After"))
-    wish = "and does not say how long to wait" if seconds is None else f"and asks to wait {seconds:.0f} seconds"
-    return Throttled(f"{host} limits requests {wish} ({answer.status} {said(answer)})", seconds)
+    asked = "and does not say how long to wait" if seconds is None else f"and asks to wait {seconds:.0f} seconds"
+    return Throttled(f"{host} limits requests {asked} ({answer.status} {said(answer)})", seconds)
 
 
 def retry_after_seconds(value: str | None) -> float | None:

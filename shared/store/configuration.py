@@ -45,7 +45,7 @@ WRITTEN_IN: Final = "written_in"
 _OWN: Final = frozenset({"_id", "position", "created_at", CONFIGURED, WRITTEN_IN})
 """Members of documents that are not configuration."""
 UNKNOWN: Final = "unknown"
-INTERRUPTED: Final = "whoever wrote this was interrupted before it could be noted who it was, and why"
+INTERRUPTED: Final = "author and reason unknown: the process that wrote this ended before it stored them"
 _ATTEMPTS: Final = 5
 """How often a writer that was overtaken reads and plans again."""
 

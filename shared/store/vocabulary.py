@@ -54,7 +54,7 @@ _EMPTY_ARRAY: Final = _Missing()  # what MongoDB sorts an empty array as: before
 
 
 def _is_storable(text: str) -> bool:
-    """Whether UTF-8 can say it: it has no lone surrogate."""
+    """Whether UTF-8 can encode it: it has no lone surrogate."""
     if text.isascii():
         return True
     try:
@@ -160,7 +160,7 @@ def _check_keys(keys: tuple[Any, ...], name: str) -> None:
 
 def _check_text(value: str, name: str) -> None:
     if not _is_storable(value):
-        raise ValueError(f"{name}: the text has a lone surrogate, which UTF-8 cannot say")
+        raise ValueError(f"{name}: the text has a lone surrogate, which UTF-8 cannot encode")
 
 
 def _checked_int(value: int, name: str) -> int:
@@ -207,7 +207,7 @@ def _plain(value: object, name: str) -> Any:
 
 
 def check_id(id_: object) -> str:
-    """An `_id`: a text, not empty, that UTF-8 can say."""
+    """An `_id`: a text, not empty, that UTF-8 can encode."""
     if not isinstance(id_, str):
         raise Unsupported(f"_id is a text, not {type(id_).__name__}")
     if not id_:
@@ -425,7 +425,7 @@ def check_sort(sort: Sort) -> Sort:
     for field, direction in sort:
         _field_path(field)
         if direction not in (1, -1):
-            raise Unsupported(f"{field}: a sort goes 1 or -1, not {direction!a}")
+            raise Unsupported(f"{field}: a sort direction is 1 or -1, not {direction!a}")
     return sort
 
 

@@ -37,7 +37,7 @@ class Facts:
     (PR-01). `linked`: the records that the mail points to already; `targets_claimed`: its targets as fixed at an
     earlier look, so that some parts may be committed. `reduced`: what is attached instead of files that hold
     restricted ones, by their hashes (TI-27). `token_record` is the record about which the sender got the mail of ours
-    whose reply token this mail has (`decide.token`); `holds_token`: the facts are about that record.
+    whose reply token this mail has (`decide.recognition.token`); `holds_token`: the facts are about that record.
     `original`: the sender of the mail that this one forwards; `forwarder`: the analyst who forwarded it, when it counts
     for its original sender, with the analyst's `comment` above it. `remarks`: what else led to the decision.
     """

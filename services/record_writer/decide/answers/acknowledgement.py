@@ -1,6 +1,6 @@
 """The acknowledgement of a new record to the sender of its mail, where the inbox wants one (PR-20). Pure.
 
-It is an answer like any other (`answers`): none to automatic mail, one for each record, within the limits.
+It is an answer like any other (`automatic_mail`): none to automatic mail, one for each record, within the limits.
 """
 
 from __future__ import annotations

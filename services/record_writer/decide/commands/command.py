@@ -3,7 +3,7 @@
 
 A command stands in the subject, or alone on the first line of the new text. Quotations and hidden HTML do not count.
 What only resembles a command, because its number is malformed or its bracket is not closed, is one too: its sender
-expects that something is done. `decide.commanded` decides what becomes of a mail that has one.
+expects that something is done. `decide.commands.commanded` decides what becomes of a mail that has one.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 A signed reply token → a conversation id → `[type - n]` in the subject → In-Reply-To and References against mails that
 were stored or sent → a number anywhere in the subject, or a keyword in the new text → no match: a new record. A mail
-with a command does not come here (`decide.commanded`).
+with a command does not come here (`decide.commands.commanded`).
 A number or a Message-ID is a hint, not a proof: `why_allowed` decides who may update a record (docs/security.md).
 """
 

@@ -197,7 +197,7 @@ def _record(facts: Facts, decision: Decision, stores: Stores, events: Sequence[E
     records = [*made, *(each for each in facts.linked if each not in made)]
     mail_id, reason = facts.envelope.mail_id, decision.reason
     outcome: OutcomeName = "commanded" if decision.ending == "commanded" else "recorded"
-    new = stores.mails.finish(mail_id, outcome, reason=reason, records=records, emitted=events)
+    new = stores.mails.finish(mail_id, outcome, reason=reason, records=records, events=events)
     return Emit(tuple(events), note=reason, ended=_ended(facts, outcome) if new else None)
 
 
@@ -206,7 +206,7 @@ def _reject(facts: Facts, decision: Decision, stores: Stores, events: Sequence[E
     mail_id, rule, reason = facts.envelope.mail_id, decision.step, decision.reason
     announcement = (MailRejected(mail_id, facts.inbox.name, rule, reason),) if decision.announced else ()
     all_events = (*events, *announcement)
-    new = stores.mails.finish(mail_id, "rejected", reason=reason, rule=rule, emitted=all_events)
+    new = stores.mails.finish(mail_id, "rejected", reason=reason, rule=rule, events=all_events)
     return Emit(all_events, note=f"{rule}: {reason}", ended=_ended(facts, "rejected", rule) if new else None)
 
 

@@ -7,22 +7,14 @@ from dataclasses import field
 from datetime import datetime
 from typing import Final
 
-from shared.contracts import codec
 from shared.contracts.events import Event, ServiceTargetReached
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.ids import derived_id
 from shared.lazy_dataclass import dataclass
 from shared.store.documents import Documents
+from shared.store.emitted import EmittedEvent, emitted
 
 FIRINGS: Final = "firings"
-
-
-@dataclass(frozen=True, slots=True)
-class EmittedEvent:
-    """An event as it is stored: its type and its JSON."""
-
-    type: str
-    body: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +33,7 @@ class Firing:
     @property
     def events(self) -> tuple[Event, ...]:
         """The events that follow."""
-        return tuple(codec.decode(each.type, each.body.encode()) for each in self.emitted)
+        return tuple(each.event for each in self.emitted)
 
 
 def firing_id(event: ServiceTargetReached) -> str:
@@ -65,8 +57,8 @@ class Firings:
 
     def keep(self, id_: str, what: str, at: datetime, events: Sequence[Event]) -> None:
         """Store a firing with the events that follow, once."""
-        emitted = tuple(EmittedEvent(type(each).__name__, codec.encode(each).decode()) for each in events)
-        self._documents.insert_many(FIRINGS, [_encode(Firing(id_, what, at, emitted))])
+        firing = Firing(id_, what, at, tuple(map(emitted, events)))
+        self._documents.insert_many(FIRINGS, [_encode(firing)])
 
     def page(self, after: str, limit: int) -> Sequence[Firing]:
         """Firings behind an id, in the order of ids."""

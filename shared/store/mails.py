@@ -7,7 +7,6 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any, Final, Literal
 
-from shared.contracts import codec
 from shared.contracts.change import Target
 from shared.contracts.events import Event, History
 from shared.contracts.mail import Address
@@ -16,6 +15,7 @@ from shared.lazy_dataclass import dataclass
 from shared.store.by_inbox import find_in_inboxes
 from shared.store.canaries import PROBE, PROBE_REASON
 from shared.store.documents import Document, Documents
+from shared.store.emitted import EmittedEvent, emitted
 from shared.store.search_words import words_of
 
 OutcomeName = Literal["recorded", "commanded", "exported", "rejected", "duplicate", "dead"]
@@ -35,14 +35,6 @@ class RecordLabel:
     id: str
     type: str
     number: str
-
-
-@dataclass(frozen=True, slots=True)
-class EmittedEvent:
-    """An event as the mail that caused it keeps it: `body` is its JSON."""
-
-    type: str
-    body: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +91,7 @@ class StoredMail:
     @property
     def events(self) -> tuple[Event, ...]:
         """The events that followed from its outcome, the very same as then."""
-        return tuple(codec.decode(each.type, each.body.encode()) for each in self.emitted)
+        return tuple(each.event for each in self.emitted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +122,7 @@ _LATER: Final = frozenset(
 _FIRST: Final = frozenset(("outcome", "reason", "records", "_id", "arrival", "received_at"))
 """Keys that keep their value when more is read of a mail."""
 _encode, _decode = to_plain(StoredMail, STORE), from_plain(StoredMail, STORE)
-_label_to_document = to_plain(RecordLabel, STORE)
+_label_to_document, _event_to_document = to_plain(RecordLabel, STORE), to_plain(EmittedEvent, STORE)
 _target_to_document, _to_target = to_plain(Target, STORE), from_plain(Target, STORE)
 
 
@@ -216,7 +208,7 @@ class Mails:
         reason: str | None = None,
         rule: str | None = None,
         records: Sequence[RecordLabel] | None = None,
-        emitted: Sequence[Event] | None = None,
+        events: Sequence[Event] | None = None,
         document: str | None = None,
     ) -> bool:
         """Store the one outcome, with what is stated beside it; False when there is one already."""
@@ -225,7 +217,7 @@ class Mails:
             "reason": reason,
             "rule": rule,
             "records": None if records is None else _labels(records),
-            "emitted": None if emitted is None else [_emitted(event) for event in emitted],
+            "emitted": None if events is None else [_event_to_document(emitted(event)) for event in events],
             "document": document,
         }
         stated = {key: value for key, value in facts.items() if value is not None}
@@ -325,7 +317,3 @@ class Mails:
 
 def _labels(records: Sequence[RecordLabel]) -> list[Document]:
     return [_label_to_document(label) for label in records]
-
-
-def _emitted(event: Event) -> Document:
-    return {"type": type(event).__name__, "body": codec.encode(event).decode()}

@@ -132,7 +132,7 @@ def outcome_before_effects() -> None:
     def finish(facts: Any, decision: Any, cause: Any, lookups: Any, stores: Any, notices: Any) -> Any:
         if decision.ending == "recorded":
             labels = services.record_writer.commit.labels_of(decision.changes)
-            stores.mails.finish(facts.envelope.mail_id, "recorded", reason="", records=labels, emitted=[])
+            stores.mails.finish(facts.envelope.mail_id, "recorded", reason="", records=labels, events=[])
             crash_point("planted")
         return original(facts, decision, cause, lookups, stores, notices)
 

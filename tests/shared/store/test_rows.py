@@ -182,7 +182,7 @@ def test_what_is_added_to_a_mail_later_is_kept_as_it_always_was(store: EmbeddedD
     label, event = RecordLabel("r1", "incident", "INC1"), MailRejected("m1", "support", "number", "no")
     mails.receive(StoredMail(**READ))
     assert mails.claim("m1", [target]) == (target,)
-    mails.finish("m1", "recorded", reason="done", records=[label], emitted=[event])
+    mails.finish("m1", "recorded", reason="done", records=[label], events=[event])
     document = dict(only(store, "mails"))
     none = {"related": None, "type": None, "missing": None}
     assert document["targets"] == [
@@ -199,7 +199,7 @@ def test_what_is_added_to_a_mail_later_is_kept_as_it_always_was(store: EmbeddedD
 def test_a_released_mail_forgets_what_was_decided(store: EmbeddedDocuments) -> None:
     mails = Mails(store)
     mails.receive(StoredMail(**READ))
-    mails.finish("m1", "rejected", reason="spam", rule="lottery", emitted=[])
+    mails.finish("m1", "rejected", reason="spam", rule="lottery", events=[])
     assert mails.release("m1", AT, "ann")
     assert list(only(store, "mails").items()) == [
         *READ_DOCUMENT,

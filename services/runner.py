@@ -40,7 +40,7 @@ from shared.runtime.worker import (
 
 if TYPE_CHECKING:
     from services.fetcher.source import FetcherSource
-    from services.fetcher.visit import Arrival
+    from services.fetcher.visit import FetchedMail
     from services.operator.job_source import JobSource
     from services.schedule.source import ScheduleSource
     from shared.config.model import Inbox
@@ -106,7 +106,7 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
     """The fetcher on an app's intake and configuration. `hooks` come after the log lines."""
     from services.fetcher.source import FetcherSource, Wiring
 
-    def hand_over(arrivals: Sequence[Arrival]) -> None:
+    def hand_over(arrivals: Sequence[FetchedMail]) -> None:
         app.intake.hand_over([RawMail(each.raw, each.inbox, source="mailbox") for each in arrivals])
 
     def stopped(inbox: Inbox, reason: str, id_: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from services.filter.rules import Check, Facts
+from services.filter.rules import Check, FilterFacts
 
 MIN_LETTERS = 8
 """Shorter subjects may be abbreviations, such as `VPN`."""
 
 
-def _shouting(facts: Facts) -> str | None:
+def _shouting(facts: FilterFacts) -> str | None:
     """The objection in words that an operator can read aloud, or None."""
     letters = [each for each in facts.mail.subject if each.isalpha()]
     if len(letters) >= MIN_LETTERS and all(each.isupper() for each in letters):

@@ -46,7 +46,7 @@ BEGINS_BEFORE: Final = timedelta(days=2)
 
 
 @dataclass(slots=True)
-class Step:
+class ConversationStep:
     """One step of the conversation, and what the desk did because of it."""
 
     title: str
@@ -106,7 +106,7 @@ class Conversation:
     time: FixedClock
     seen: set[str] = field(default_factory=set)
 
-    def steps(self) -> Iterator[Step]:
+    def steps(self) -> Iterator[ConversationStep]:
         """Every step, carried out when it is asked for."""
         self._new_mails()
         question = self._mail("Mary asks, with Tom in copy. She gets an acknowledgement.", MARY, PRINTER, ASKED, cc=TOM)
@@ -155,7 +155,7 @@ class Conversation:
         answers: str | None = None,
         after: timedelta = timedelta(),
         about: str | None = None,
-    ) -> Step:
+    ) -> ConversationStep:
         """One mail, and what became of it. `about`: the record that is shown, else the one that the mail names."""
         from shared.intake import RawMail
 
@@ -183,7 +183,7 @@ class Conversation:
 
         run_all(self.app, threading.Event(), once=True, sources=False)
 
-    def _operator(self, title: str, act: Callable[[], str]) -> Step:
+    def _operator(self, title: str, act: Callable[[], str]) -> ConversationStep:
         self.time.advance(timedelta(minutes=10))
         record_id = act()
         self._work()
@@ -202,7 +202,7 @@ class Conversation:
         """The number of the newest approval."""
         return self.app.records.peek_serial("approval") - 1
 
-    def _wait(self, title: str, by: timedelta) -> Step:
+    def _wait(self, title: str, by: timedelta) -> ConversationStep:
         """Let time pass, and the schedule look."""
         from services.schedule.source import ScheduleSource
 
@@ -217,12 +217,12 @@ class Conversation:
         address = person.rpartition("<")[2].strip(">")
         return next((each.message_id for each in self.app.outbox.recent(None, 0) if address in each.to), None)
 
-    def _step(self, title: str, mail: StoredMail | None, text: str, record_id: str | None) -> Step:
+    def _step(self, title: str, mail: StoredMail | None, text: str, record_id: str | None) -> ConversationStep:
         record = self.app.records.get(record_id) if record_id else None
         activities = self.app.records.activities(record.id, 50) if record else []
         new = tuple(each for each in activities if each.id not in self.seen)
         self.seen |= {each.id for each in new}
-        return Step(title, self.time.now(), mail, text, record, self._new_mails(), new)
+        return ConversationStep(title, self.time.now(), mail, text, record, self._new_mails(), new)
 
     def _new_mails(self) -> tuple[OutboxMail, ...]:
         """What the desk wrote since the last step, the oldest first."""
@@ -231,7 +231,7 @@ class Conversation:
         return tuple(reversed(new))
 
 
-def _print(number: int, step: Step) -> None:
+def _print(number: int, step: ConversationStep) -> None:
     click.echo(f"\n{number}. {step.title}\n")
     mail, record = step.mail, step.record
     output.facts(

@@ -29,8 +29,8 @@ from services.console.intake.receive import Intake
 from services.console.last_known import STORE, LastKnown, OutageNotice
 from services.console.probes import Probes
 from services.console.screens.backtest import runs_of
-from services.console.visit import Forbidden, NotFound, Visit, own_path
-from services.operator.access import Person, Right
+from services.console.visit import Forbidden, PageNotFound, Visit, own_path
+from services.operator.access import Right, SignedInPerson
 from services.operator.errors import NotAvailable, UnknownName
 from shared.contracts.errors import PostroomError, Unavailable
 
@@ -56,7 +56,7 @@ BEFORE_SIGN_IN: Final = "This cannot be done now; the log of the console says wh
 """What somebody without a session reads instead of the words of a dependency, which name hosts and files."""
 
 
-class TooLarge(Exception):
+class BodyTooLarge(Exception):
     """The body of a request has more bytes than its endpoint takes."""
 
 
@@ -118,7 +118,7 @@ class _Console:
             if endpoint is None or not endpoint.anonymous:
                 visit = await run_in_threadpool(self._identified, visit)
             if endpoint is None:
-                raise NotFound
+                raise PageNotFound
             return await self._checked(request, visit, endpoint)
         except Unavailable as error:
             return await run_in_threadpool(_unavailable, visit, error, endpoint)
@@ -222,9 +222,9 @@ def _secured(response: Response) -> Response:
 
 
 async def _with_body(request: Request, visit: Visit, most: int) -> Visit:
-    """The visit with its form, or its body. Raises `TooLarge`, before it is read where its length is known."""
+    """The visit with its form, or its body. Raises `BodyTooLarge`, before it is read where its length is known."""
     if _declares_more(visit, most):
-        raise TooLarge
+        raise BodyTooLarge
     bounded = Request(request.scope, _bounded(request.receive, most))
     if visit.headers.get("content-type", "").partition(";")[0].strip().lower() not in FORMS:
         return replace(visit, body=await bounded.body())
@@ -249,16 +249,16 @@ def _bounded(receive: Receive, most: int) -> Receive:
         message = await receive()
         left -= len(message.get("body", b""))
         if left < 0:
-            raise TooLarge
+            raise BodyTooLarge
         return message
 
     return bounded
 
 
 _SENTENCES: Final[Sequence[tuple[type[Exception], int, Callable[[Exception], str]]]] = (
-    (NotFound, 404, lambda _: "There is no such page, or you may not see it."),
+    (PageNotFound, 404, lambda _: "There is no such page, or you may not see it."),
     (Forbidden, 403, str),
-    (TooLarge, 413, lambda _: "This is more than the page takes."),
+    (BodyTooLarge, 413, lambda _: "This is more than the page takes."),
     (NotAvailable, 409, str),
     (UnknownName, 404, str),
     (PostroomError, 409, str),
@@ -297,7 +297,7 @@ def _unavailable(visit: Visit, error: Unavailable, endpoint: Endpoint | None) ->
     return response
 
 
-def _words_for(person: Person | None, error: Unavailable) -> str:
+def _words_for(person: SignedInPerson | None, error: Unavailable) -> str:
     """The words of a dependency, which name hosts and files: for people who are signed in."""
     return str(error) if person else ""
 

@@ -18,7 +18,7 @@ from shared.store.access import hash_of
 from shared.store.settings import TIMEZONE
 
 if TYPE_CHECKING:
-    from services.operator.access import Person
+    from services.operator.access import SignedInPerson
 
 KNOWN_SECONDS: Final = 300.0
 """How long a session that was found counts during an outage of the store, though it may be revoked by now."""
@@ -56,12 +56,12 @@ class LastKnown:
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic, self._lock = monotonic, threading.Lock()
-        self._sessions: dict[str, tuple[Person, float]] = {}
+        self._sessions: dict[str, tuple[SignedInPerson, float]] = {}
         self._overviews: dict[frozenset[str] | None, Seen] = {}
         self._since: dict[str, datetime] = {}
         self.timezone = TIMEZONE
 
-    def identified(self, secret: str, person: Person | None) -> None:
+    def identified(self, secret: str, person: SignedInPerson | None) -> None:
         """The store has answered: who the session with this secret is; None: nobody, from now on."""
         with self._lock:
             self._since.pop(STORE, None)
@@ -72,20 +72,20 @@ class LastKnown:
                 self._sessions[hash_of(secret)] = person, self._monotonic()
                 forget_oldest(self._sessions, MAX_SESSIONS)
 
-    def person(self, secret: str) -> Person | None:
+    def person(self, secret: str) -> SignedInPerson | None:
         """The person whose session was found a short time ago."""
         with self._lock:
             person, at = self._sessions.get(hash_of(secret), (None, 0.0))
             return person if self._monotonic() - at < KNOWN_SECONDS else None
 
-    def keep_overview(self, person: Person, at: datetime, values: Mapping[str, Any]) -> None:
+    def keep_overview(self, person: SignedInPerson, at: datetime, values: Mapping[str, Any]) -> None:
         """Remember what everybody sees who sees the same inboxes as this person."""
         with self._lock:
             self._overviews.pop(person.inboxes, None)
             self._overviews[person.inboxes] = Seen(at, values)
             forget_oldest(self._overviews, MAX_OVERVIEWS)
 
-    def overview(self, person: Person) -> Seen | None:
+    def overview(self, person: SignedInPerson) -> Seen | None:
         """The last Overview of people who see the same inboxes."""
         with self._lock:
             return self._overviews.get(person.inboxes)

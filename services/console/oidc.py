@@ -75,7 +75,7 @@ class OidcOptions:
         return cls(**{name: value for name, value in said.items() if value})
 
 
-class Refused(Exception):
+class SignInRefused(Exception):
     """The sign-in is refused; the message is for the person."""
 
 
@@ -132,7 +132,7 @@ class Provider:
         self._metadata_at = self._keys_at = self._failed_at = float("-inf")
 
     def address(self, begun: Begun, redirect_uri: str) -> str:
-        """Where the browser has to go. Raises `Refused`."""
+        """Where the browser has to go. Raises `SignInRefused`."""
         with self._session(redirect_uri) as session:
             found = session.create_authorization_url(
                 self._address_of("authorization_endpoint"),
@@ -143,7 +143,7 @@ class Provider:
         return str(found[0])
 
     def name(self, code: str, begun: Begun, redirect_uri: str) -> str:
-        """The name of the person who signed in. Raises `Refused`."""
+        """The name of the person who signed in. Raises `SignInRefused`."""
         with self._session(redirect_uri) as session:
             answer = _answered(
                 lambda: session.fetch_token(
@@ -208,7 +208,7 @@ class Provider:
         return self._keys
 
     def _address_of(self, name: str) -> str:
-        """An address of the provider's metadata (OpenID Connect Discovery 1.0, 3). Raises `Refused`."""
+        """An address of the provider's metadata (OpenID Connect Discovery 1.0, 3). Raises `SignInRefused`."""
         with self._lock:
             metadata, is_fresh = self._metadata, self._monotonic() - self._metadata_at < REMEMBERED_SECONDS
         if not is_fresh:
@@ -220,12 +220,12 @@ class Provider:
 
     def _read_metadata(self) -> Mapping[str, Any]:
         if self._monotonic() - self._failed_at < FAILED_SECONDS:
-            raise Refused(UNREACHABLE)
+            raise SignInRefused(UNREACHABLE)
         try:
             metadata = self._document(f"{self._options.issuer.rstrip('/')}/.well-known/openid-configuration")
             if metadata.get("issuer") != self._options.issuer:
                 raise _unusable(f"its metadata name another issuer, {metadata.get('issuer')!r}")
-        except Refused:
+        except SignInRefused:
             self._failed_at = self._monotonic()
             raise
         with self._lock:
@@ -275,7 +275,7 @@ def is_safe_address(address: str) -> bool:
 
 
 def _answered(ask: Callable[[], Any]) -> Any:
-    """What the provider answers. Raises `Refused`, with the details in the log alone."""
+    """What the provider answers. Raises `SignInRefused`, with the details in the log alone."""
     import requests
     from authlib.common.errors import AuthlibBaseError
 
@@ -287,14 +287,14 @@ def _answered(ask: Callable[[], Any]) -> Any:
         raise _unusable(f"{type(error).__name__}: {error}") from None
 
 
-def _refused(why: str) -> Refused:
+def _refused(why: str) -> SignInRefused:
     log.warning("oidc_refused", extra={"reason": shortened(why, 300)})
-    return Refused(REFUSED)
+    return SignInRefused(REFUSED)
 
 
-def _unusable(why: str) -> Refused:
+def _unusable(why: str) -> SignInRefused:
     log.warning("oidc_unusable", extra={"reason": shortened(why, 300)})
-    return Refused(UNREACHABLE)
+    return SignInRefused(UNREACHABLE)
 
 
 def _key_named(token: str) -> str | None:

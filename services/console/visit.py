@@ -15,7 +15,7 @@ from services.console.endpoints import all_endpoints
 from services.console.guards import client_address, form_token
 from services.console.last_known import LastKnown
 from services.operator import access
-from services.operator.access import Person, Right
+from services.operator.access import Right, SignedInPerson
 from services.operator.errors import NotAvailable
 from services.operator.times import zone
 from shared.lazy_dataclass import dataclass
@@ -33,7 +33,7 @@ MAX_REASON: Final = 500
 SEE_OTHER: Final = 303
 
 
-class NotFound(Exception):
+class PageNotFound(Exception):
     """There is no such thing, or not for this person: both get the same answer."""
 
 
@@ -57,14 +57,14 @@ class Visit:
     client: str
     form: FormData | None = None
     body: bytes = b""
-    person: Person | None = None
+    person: SignedInPerson | None = None
     session: Session | None = None
     secret: str = ""
     stopping: threading.Event = field(default_factory=threading.Event)
     last: LastKnown = field(default_factory=LastKnown)
 
     @property
-    def who(self) -> Person:
+    def who(self) -> SignedInPerson:
         """The signed-in person; endpoints that need a right have one."""
         if self.person is None:
             raise Forbidden("sign in first")
@@ -112,9 +112,9 @@ class Visit:
         return given
 
     def see(self, inbox: str | None) -> None:
-        """Raise `NotFound` for what belongs to an inbox that the person may not see."""
+        """Raise `PageNotFound` for what belongs to an inbox that the person may not see."""
         if not self.who.sees(inbox):
-            raise NotFound
+            raise PageNotFound
 
     def note(self, what: Write, about: str = "", why: str = "") -> None:
         """Keep who did this, to what, when and why; every write of a handler calls it."""

@@ -31,7 +31,7 @@ from shared.mail_network.connection import (
     Unreachable,
     connecting,
 )
-from shared.mail_network.lines import Address, Bounds, ConnectionEnded, EndlessAnswer, LineSocket
+from shared.mail_network.lines import Bounds, ConnectionEnded, EndlessAnswer, LineSocket, ServerAddress
 from shared.mail_network.logins import Offer, Policy
 from shared.mail_network.sasl import Credentials, Exchange, Login, Mechanism
 
@@ -63,7 +63,7 @@ class _BoundedConnection(imaplib.IMAP4):
 
     debug = 0
 
-    def __init__(self, address: Address, deadline: Deadline, literal_bound: int) -> None:
+    def __init__(self, address: ServerAddress, deadline: Deadline, literal_bound: int) -> None:
         self._address, self._deadline, self._literal_bound = address, deadline, literal_bound
         self._in_answer, self._depth = False, 0  # after a literal, and how many parentheses are open there
         super().__init__(address.host, address.port)
@@ -140,7 +140,7 @@ class _BoundedConnection(imaplib.IMAP4):
 class BoundedClient(IMAPClient):  # type: ignore[misc]  # imapclient has no stubs for its class
     """imapclient on a bounded connection."""
 
-    def __init__(self, address: Address, deadline: Deadline, literal_bound: int) -> None:
+    def __init__(self, address: ServerAddress, deadline: Deadline, literal_bound: int) -> None:
         self._address, self._deadline, self._literal_bound = address, deadline, literal_bound
         super().__init__(address.host, address.port, ssl=address.tls == "implicit")
         self._imap.debug = 0  # its log would show what is sent, the LOGIN command included
@@ -262,7 +262,7 @@ def words_of(error: BaseException) -> str:
 
 
 @contextmanager
-def translated_errors(address: Address) -> Iterator[None]:
+def translated_errors(address: ServerAddress) -> Iterator[None]:
     """Translate connection errors to `Unavailable`; NO, BAD and unreadable answers are raised unchanged."""
     with connecting(address.host, address.port):
         try:
@@ -273,7 +273,7 @@ def translated_errors(address: Address) -> Iterator[None]:
             raise Unreachable(f"{address.where}: {words_of(error)}") from error
 
 
-def connect(address: Address, literal_bound: int, deadline: Deadline) -> BoundedClient:
+def connect(address: ServerAddress, literal_bound: int, deadline: Deadline) -> BoundedClient:
     """Open a connection with TLS as configured, without login. Never falls back to clear text (TI-05).
 
     `deadline` bounds this operation, and later ones as it is set again (`set_deadline`).
@@ -290,7 +290,7 @@ def connect(address: Address, literal_bound: int, deadline: Deadline) -> Bounded
         return client
 
 
-def _upgrade(client: BoundedClient, address: Address) -> None:
+def _upgrade(client: BoundedClient, address: ServerAddress) -> None:
     try:
         client.starttls(address.context)
     except (imaplib.IMAP4.error, OSError) as error:
@@ -331,7 +331,7 @@ class _ImapWire:
             self._client.login(who.username, who.password)
 
 
-def log_in(client: BoundedClient, address: Address, auth: str, who: Credentials, policy: Policy) -> None:
+def log_in(client: BoundedClient, address: ServerAddress, auth: str, who: Credentials, policy: Policy) -> None:
     """Authenticate as configured; skipped if the server already treats the connection as authenticated."""
     if client.logged_in:
         return

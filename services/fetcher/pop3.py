@@ -28,7 +28,7 @@ from services.fetcher.mailbox import (
     Unfetchable,
     folder_of,
 )
-from services.fetcher.pop3_client import Pop3Client, Refused
+from services.fetcher.pop3_client import Pop3Client, Pop3Refused
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.mail_network import connection_test
 from shared.mail_network.connection import Unreachable
@@ -101,7 +101,7 @@ class Pop3Mailbox:
                 listed = {
                     int(words[0]): words[1].decode("ascii", "replace") for words in _pairs(client.listing("UIDL"))
                 }
-        except Refused:
+        except Pop3Refused:
             return {}
         counts = Counter(listed.values())
         return {number: item for number, item in listed.items() if counts[item] == 1}
@@ -112,7 +112,7 @@ class Pop3Mailbox:
         if size <= self._limits.max_download:
             try:
                 self._read(f"RETR {number}", size, digest.update)
-            except (Refused, Unfetchable):  # it fails once more when it is to be taken, and is reported then
+            except (Pop3Refused, Unfetchable):  # it fails once more when it is to be taken, and is reported then
                 pass
             else:
                 item = _HASHED + digest.hexdigest()
@@ -127,7 +127,7 @@ class Pop3Mailbox:
         raw = bytearray()
         try:
             self._read(f"RETR {self._number(key)}", size or 0, raw.extend)
-        except Refused as error:
+        except Pop3Refused as error:
             raise Unfetchable(f"the server does not give the mail: {error}") from error
         if size and not raw:
             raise Unfetchable("the server returns no content for this mail")
@@ -178,7 +178,7 @@ class Pop3Mailbox:
             try:
                 with self._operation("delete") as client:
                     client.command(f"DELE {number}")
-            except Refused as error:
+            except Pop3Refused as error:
                 if "already" not in str(error).casefold():
                     raise Unfetchable(f"the server does not delete the mail: {error}") from error
 
@@ -196,7 +196,7 @@ class Pop3Mailbox:
             try:
                 for _ in client.listing("UIDL"):
                     pass
-            except Refused:
+            except Pop3Refused:
                 return (NO_UIDL,)
         return ()
 

@@ -23,7 +23,7 @@ from shared.mail_network.connection import (
     Unreachable,
     connecting,
 )
-from shared.mail_network.lines import Address, Bounds, LineSocket
+from shared.mail_network.lines import Bounds, LineSocket, ServerAddress
 from shared.mail_network.logins import Offer, Policy, ServerReply
 from shared.mail_network.sasl import Credentials, Exchange, Login, Mechanism
 
@@ -41,14 +41,14 @@ _CONTROL: Final = lazy_compile(r"[\x00-\x1f\x7f]+")
 _TEMPORARY: Final = lazy_compile(r"\[(IN-USE|LOGIN-DELAY|SYS/)", re.IGNORECASE)
 
 
-class Refused(PostroomError):
+class Pop3Refused(PostroomError):
     """The server says -ERR; the message has its words."""
 
 
 class Pop3Client:
     """One connection. Every method may raise `OSError`; `translated_errors` makes `Unavailable` of it."""
 
-    def __init__(self, address: Address, deadline: Deadline, max_mail: int) -> None:
+    def __init__(self, address: ServerAddress, deadline: Deadline, max_mail: int) -> None:
         self._address, self._deadline = address, deadline
         self._lines = LineSocket(address, deadline, Bounds(MAX_LINE_BYTES, MAX_LINES, MAX_LIST_BYTES + max_mail))
         self.bare_line_feeds, self.timestamp = False, b""
@@ -62,7 +62,7 @@ class Pop3Client:
     def _greeted(self, greeting: bytes) -> None:
         try:
             self._checked(greeting)
-        except Refused as error:
+        except Pop3Refused as error:
             raise Unreachable(f"{self._address.where} refuses connections: {error}") from error
         found = _TIMESTAMP.search(greeting)
         self.bare_line_feeds, self.timestamp = not greeting.endswith(b"\r\n"), found[0] if found else b""
@@ -78,7 +78,7 @@ class Pop3Client:
         self._lines.reset_limits()
 
     def command(self, line: str) -> str:
-        """Send a command, return the words behind +OK. Raises `Refused`."""
+        """Send a command, return the words behind +OK. Raises `Pop3Refused`."""
         self._send(line)
         return self._checked(self._lines.readline())
 
@@ -91,7 +91,7 @@ class Pop3Client:
         status, _, words = line.rstrip(b"\r\n").partition(b" ")
         said = _CONTROL.sub(" ", words.decode("utf-8", "replace")).strip()[:MAX_WORDS]
         if status.upper() == b"-ERR":
-            raise Refused(said or "no reason given")
+            raise Pop3Refused(said or "no reason given")
         if status.upper() != b"+OK":
             raise Unreachable(f"{self._address.where} does not speak POP3")
         return said
@@ -101,7 +101,7 @@ class Pop3Client:
         if self._capabilities is None:
             try:
                 words = [line.decode("ascii", "replace").upper().split() for line in self.listing("CAPA")]
-            except Refused:
+            except Pop3Refused:
                 words = []
             self._capabilities = {each[0]: tuple(each[1:]) for each in words if each}
         return self._capabilities
@@ -110,7 +110,7 @@ class Pop3Client:
         """Switch to TLS (RFC 2595); the capabilities are asked for again."""
         try:
             self.command("STLS")
-        except Refused as error:
+        except Pop3Refused as error:
             raise TlsFailed(f"{self._address.where} does not upgrade to TLS: {error}") from error
         self._lines.start_tls()
         self._capabilities = None
@@ -150,7 +150,7 @@ class Pop3Client:
         self._lines.close()
 
 
-def connect(address: Address, max_mail: int, seconds: float) -> Pop3Client:
+def connect(address: ServerAddress, max_mail: int, seconds: float) -> Pop3Client:
     """Open a connection with TLS as configured, without login. Never falls back to clear text (TI-05)."""
     with translated_errors(address):
         client = Pop3Client(address, Deadline(seconds), max_mail)
@@ -164,7 +164,7 @@ def connect(address: Address, max_mail: int, seconds: float) -> Pop3Client:
 
 
 @contextmanager
-def translated_errors(address: Address) -> Iterator[None]:
+def translated_errors(address: ServerAddress) -> Iterator[None]:
     """Translate connection errors to `Unavailable`; what the server refuses is raised unchanged."""
     with connecting(address.host, address.port):
         yield
@@ -198,7 +198,7 @@ class _Pop3Wire:
             return ServerReply(challenge=answer[1:].strip())
         try:
             self._client._checked(answer)  # noqa: SLF001
-        except Refused as error:
+        except Pop3Refused as error:
             return ServerReply(refusal=login_error(str(error)))
         return ServerReply()
 
@@ -213,7 +213,7 @@ class _Pop3Wire:
                 return
             self._client.command(f"USER {who.username}")
             self._client.command(f"PASS {who.password}")
-        except Refused as error:
+        except Pop3Refused as error:
             raise login_error(str(error).replace(who.password, "***")) from error
 
 
@@ -226,7 +226,7 @@ def login_error(said: str) -> PostroomError:
     return AuthenticationRefused(said)
 
 
-def log_in(client: Pop3Client, address: Address, auth: str, who: Credentials, policy: Policy) -> None:
+def log_in(client: Pop3Client, address: ServerAddress, auth: str, who: Credentials, policy: Policy) -> None:
     """Authenticate as configured."""
     with translated_errors(address):
         login = Login(who, "pop", address.host, address.port, client.lines.tls)

@@ -37,7 +37,7 @@ MAX_CONSECUTIVE_FAILURES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class FetchedMail:
     """A mail as fetched. `source` is its origin, for the trace only: neither a deduplication key nor part of the id."""
 
     raw: bytes
@@ -45,7 +45,7 @@ class Arrival:
     source: str
 
 
-HandOver = Callable[[Sequence[Arrival]], None]
+HandOver = Callable[[Sequence[FetchedMail]], None]
 """Makes mails durable in intake before it returns. After `Unavailable`, it is unknown which were stored."""
 
 
@@ -77,7 +77,7 @@ class Visit:
     ) -> None:
         self._inbox, self._box, self._ledger, self._lease = inbox, box, ledger, lease
         self._hand_over, self._stopping = hand_over, stopping
-        self._batch: list[tuple[Key, Arrival]] = []
+        self._batch: list[tuple[Key, FetchedMail]] = []
         self._taken: list[Key] = []
         self._taken_since = 0.0
         self._counted = self._consecutive_failures = 0
@@ -128,7 +128,7 @@ class Visit:
 
     def _collect(self, key: Key, raw: bytes) -> None:
         self._counted += not is_automatic(raw)
-        self._batch.append((key, Arrival(raw, self._inbox.name, key.id)))
+        self._batch.append((key, FetchedMail(raw, self._inbox.name, key.id)))
         if len(self._batch) >= BATCH_MAILS or sum(len(each.raw) for _, each in self._batch) >= BATCH_BYTES:
             self._flush()
 
@@ -151,12 +151,12 @@ class Visit:
             self._hooks(Committed(*self._place, len(batch), time.monotonic() - began))
             self._record_taken([key for key, _ in batch])
 
-    def _hand_over_singly(self, batch: Sequence[tuple[Key, Arrival]]) -> None:
+    def _hand_over_singly(self, batch: Sequence[tuple[Key, FetchedMail]]) -> None:
         for each in batch:
             self._batch = [each]
             self._flush()
 
-    def _refuse(self, key: Key, arrival: Arrival, error: Exception) -> None:
+    def _refuse(self, key: Key, arrival: FetchedMail, error: Exception) -> None:
         if isinstance(error, BoundExceeded):
             self._archive_unread(key, len(arrival.raw), str(error))
         else:

@@ -28,7 +28,7 @@ CAP_PERIOD: Final = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class FilterFacts:
     """The data that rules use. `roles`: of the person with the sender's address, None when the sender is unknown.
 
     `similar` counts how many mails of the same sender and subject came in the hour before (at most the number given);
@@ -54,28 +54,28 @@ class Check:
     """One rule: its name, and the function that returns its objection to a mail."""
 
     name: str
-    objection_to: Callable[[Facts], str | None]
+    objection_to: Callable[[FilterFacts], str | None]
 
 
-def _empty(facts: Facts) -> str | None:
+def _empty(facts: FilterFacts) -> str | None:
     return "the mail is empty" if facts.mail.size == 0 else None
 
 
-def _size(facts: Facts) -> str | None:
+def _size(facts: FilterFacts) -> str | None:
     most = facts.settings.max_mail_size
     return f"the mail has {facts.mail.size} bytes; at most {most} are taken" if facts.mail.size > most else None
 
 
-def _subject_length(facts: Facts) -> str | None:
+def _subject_length(facts: FilterFacts) -> str | None:
     length, most = len(facts.mail.subject), facts.settings.max_subject_length
     return f"the subject has {length} characters; at most {most} are taken" if length > most else None
 
 
-def _own_mark(facts: Facts) -> str | None:
+def _own_mark(facts: FilterFacts) -> str | None:
     return "the mail was sent by this desk: it has our header X-Postroom-Loop" if facts.mail.routing.loop else None
 
 
-def _own_address(facts: Facts) -> str | None:
+def _own_address(facts: FilterFacts) -> str | None:
     sender = facts.mail.from_
     plus = facts.settings.plus_addressing
     if sender and not facts.own_addresses.isdisjoint(address_keys(sender.address, plus_addressing=plus)):
@@ -83,7 +83,7 @@ def _own_address(facts: Facts) -> str | None:
     return None
 
 
-def _bounce(facts: Facts) -> str | None:
+def _bounce(facts: FilterFacts) -> str | None:
     if facts.mail.kind != "bounce" or facts.mail.bounce is None:
         return None
     recipients = facts.mail.bounce.recipients
@@ -93,7 +93,7 @@ def _bounce(facts: Facts) -> str | None:
     return f"a report of a permanent delivery failure{' (SMTP ' + ', '.join(codes) + ')' if codes else ''}"
 
 
-def _kind(facts: Facts) -> str | None:
+def _kind(facts: FilterFacts) -> str | None:
     if facts.mail.kind == "bounce":
         return "a report that delivery failed, no request"
     return KINDS.get(facts.mail.kind)
@@ -104,14 +104,14 @@ def has_null_path(envelope: Envelope, mail: ParsedMail) -> bool:
     return mail.routing.return_path == "" or envelope.envelope_from == ""
 
 
-def _null_path(facts: Facts) -> str | None:
+def _null_path(facts: FilterFacts) -> str | None:
     other = (facts.mail.automatic_header or "").lower() not in {"", "return-path"}
     if other and has_null_path(facts.envelope, facts.mail):
         return f"the return path is empty, and {facts.mail.automatic_header} says that it was sent automatically"
     return None
 
 
-def _accept_only(facts: Facts) -> str | None:
+def _accept_only(facts: FilterFacts) -> str | None:
     wanted, roles = facts.inbox.accept_only, facts.roles
     role = {"technicians": "analyst", "requestors": "user"}.get(wanted)
     if wanted == "anyone" or (roles is not None and (role is None or role in roles)):
@@ -119,7 +119,7 @@ def _accept_only(facts: Facts) -> str | None:
     return f"the inbox accepts {'known people' if wanted == 'both' else wanted} only (accept_only: {wanted})"
 
 
-def _only_in_copy(facts: Facts) -> str | None:
+def _only_in_copy(facts: FilterFacts) -> str | None:
     if not facts.inbox.ignore_cc or not facts.inbox.address:
         return None
     own = address_key(facts.inbox.address)
@@ -129,7 +129,7 @@ def _only_in_copy(facts: Facts) -> str | None:
     return f"{facts.inbox.address} is not in To, and mail that reaches it by CC or BCC is ignored (ignore_cc)"
 
 
-def _rate(facts: Facts) -> str | None:
+def _rate(facts: FilterFacts) -> str | None:
     cap = ROBOT_CAP if facts.mail.automatic else PERSON_CAP
     if facts.similar(cap) < cap:
         return None
@@ -162,6 +162,6 @@ def may_be_allowed(rule: str) -> bool:
     return rule == ACCEPT_ONLY.name or rule not in OWN_NAMES
 
 
-def objection(facts: Facts, checks: Sequence[Check] = CHECKS) -> tuple[str, str] | None:
+def objection(facts: FilterFacts, checks: Sequence[Check] = CHECKS) -> tuple[str, str] | None:
     """Return the first rule that objects and its reason; None when the mail passes all rules."""
     return next(((check.name, why) for check in checks if (why := check.objection_to(facts))), None)

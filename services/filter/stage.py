@@ -52,7 +52,7 @@ def handle(
     return Emit((verdict,), verdict.reason, ended=ended)
 
 
-def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool]) -> MailAccepted | MailRejected:
+def judge(parsed: MailParsed, facts: rules.FilterFacts, is_released: Callable[[], bool]) -> MailAccepted | MailRejected:
     """Accept or reject a mail. An accepted automatic or old mail gets no answer, and its commands are ignored (PR-02).
 
     A report about a mail of the desk is accepted: the record writer finds that mail, and makes no record of the report.
@@ -77,7 +77,7 @@ def judge(parsed: MailParsed, facts: rules.Facts, is_released: Callable[[], bool
 
 def gather(
     parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People, outbox: Outbox
-) -> rules.Facts:
+) -> rules.FilterFacts:
     """Collect the data that the rules use for this mail.
 
     Old mail comes in as fast as it is read, which says nothing of a loop, and reports about mail of another desk.
@@ -86,7 +86,7 @@ def gather(
     sender = with_domain(parsed.mail.from_, inbox.default_domain)
     person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
     mail = with_domains(parsed.mail, inbox.default_domain)
-    facts = rules.Facts(
+    facts = rules.FilterFacts(
         envelope=parsed.envelope,
         mail=mail if sender == mail.from_ else replace(mail, from_=sender),
         inbox=inbox,
@@ -137,7 +137,7 @@ _END_OF_HEADERS = lazy_compile(rb"\n\r*+\n")
 """The standard library's reader of headers takes in the body too, several times its size in memory."""
 
 
-def objection(facts: rules.Facts) -> tuple[str, str] | None:
+def objection(facts: rules.FilterFacts) -> tuple[str, str] | None:
     """Return the rule that objects and its reason: Postroom's own rules first, then those of the configuration.
 
     For a sender whom a rule allows, only those of Postroom's own count that nothing lifts.
@@ -147,7 +147,7 @@ def objection(facts: rules.Facts) -> tuple[str, str] | None:
     return rules.objection(facts) or _configured_objection(facts)
 
 
-def _configured_objection(facts: rules.Facts) -> tuple[str, str] | None:
+def _configured_objection(facts: rules.FilterFacts) -> tuple[str, str] | None:
     time = PatternTime()
     for rule in facts.rules:
         if is_in_force(rule, "inbound", facts.roles) and matches(rule, facts.mail, facts.header_of, time):

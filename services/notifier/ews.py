@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.notifier.recipients import named_in_header
-from services.notifier.smtp import Deferred, Refused, Sent, ServerAccess, Uncertain
+from services.notifier.smtp import Deferred, MailRefused, Sent, ServerAccess, Uncertain
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured
 from shared.mail_network import connection_test
@@ -52,7 +52,7 @@ def _delivery_errors() -> Iterator[None]:
     except AnswerLost as error:
         raise Uncertain(str(error)) from error
     except ItemFailed as error:
-        raise (Deferred if error.name in _TEMPORARY else Refused)(str(error)) from error
+        raise (Deferred if error.name in _TEMPORARY else MailRefused)(str(error)) from error
     except EwsDenied as error:
         raise AuthenticationRefused(str(error)) from error  # affects this server only: the mail waits
 

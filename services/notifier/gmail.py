@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from services.notifier.recipients import named_in_header
-from services.notifier.smtp import Refused, Sent, ServerAccess
+from services.notifier.smtp import MailRefused, Sent, ServerAccess
 from services.notifier.web import uncertain_without_answer
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured
@@ -35,7 +35,7 @@ def send(
     """
     whole = named_in_header(message, recipients)
     if len(whole) > MAX_BYTES:
-        raise Refused(f"552 5.3.4 the mail has {len(whole)} bytes, and Gmail takes {MAX_BYTES}")
+        raise MailRefused(f"552 5.3.4 the mail has {len(whole)} bytes, and Gmail takes {MAX_BYTES}")
     client = _client(server, sender, access)
     path = f"/upload{client.path}/messages/send?uploadType=media"
     try:
@@ -44,7 +44,7 @@ def send(
     except AccessDenied as error:
         raise AuthenticationRefused(str(error)) from error  # affects this server only: the mail waits
     except RequestRefused as error:
-        raise Refused(str(error)) from error
+        raise MailRefused(str(error)) from error
     finally:
         client.web.close()
     return Sent(tuple(recipients))

@@ -18,7 +18,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from services.notifier.recipients import named_in_header
-from services.notifier.smtp import Deferred, Refused, Sent, ServerAccess, Uncertain
+from services.notifier.smtp import Deferred, MailRefused, Sent, ServerAccess, Uncertain
 from services.notifier.web import uncertain_without_answer
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured, PostroomError
@@ -117,10 +117,10 @@ def _preparation() -> Iterator[None]:
         yield
     except AccessDenied as error:
         if error.code == "ErrorSendAsDenied":
-            raise Refused(f"550 5.7.60 this mailbox may not send as this sender: {error}") from error
+            raise MailRefused(f"550 5.7.60 this mailbox may not send as this sender: {error}") from error
         raise AuthenticationRefused(str(error)) from error  # a new role takes hours: the mail waits
     except RequestRefused as error:
-        raise (Deferred if error.code in _TEMPORARY else Refused)(str(error)) from error
+        raise (Deferred if error.code in _TEMPORARY else MailRefused)(str(error)) from error
     except NotFound as error:
         raise Deferred(f"the draft is gone: {error}") from error
 
@@ -131,9 +131,9 @@ def _preparation() -> Iterator[None]:
 def _send_as_draft(client: GraphClient, whole: bytes) -> None:
     base, attachments = _taken_apart(whole)
     if len(base) > MAX_IN_ONE_BYTES:
-        raise Refused(f"552 5.3.4 the text alone has {len(base)} bytes, and Graph takes {MAX_IN_ONE_BYTES}")
+        raise MailRefused(f"552 5.3.4 the text alone has {len(base)} bytes, and Graph takes {MAX_IN_ONE_BYTES}")
     if (largest := max((len(each.content) for each in attachments), default=0)) > MAX_ATTACHMENT_BYTES:
-        raise Refused(f"552 5.3.4 an attachment has {largest} bytes, and Graph takes {MAX_ATTACHMENT_BYTES}")
+        raise MailRefused(f"552 5.3.4 an attachment has {largest} bytes, and Graph takes {MAX_ATTACHMENT_BYTES}")
     with _preparation():
         made = client.send("POST", "/messages", body=b64encode(base), kind="text/plain").json()
         draft = f"/messages/{quote(str(made.get('id')), safe='')}"

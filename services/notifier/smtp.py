@@ -1,6 +1,6 @@
 """SMTP: hands one mail to one server and reports the exact result.
 
-The result decides what the outbox does: `Sent` (for whom, and who was refused), `Refused` (5xx: never again
+The result decides what the outbox does: `Sent` (for whom, and who was refused), `MailRefused` (5xx: never again
 as it is), `Deferred` (4xx: later), `Unavailable` (nothing was sent), `Uncertain` (the server took the mail and the
 connection was lost before its answer: send once more under the same Message-ID). Standard `smtplib` on a socket with a
 deadline; the authentication exchange is ours, because smtplib's carries ASCII only.
@@ -62,7 +62,7 @@ class Reply:
         return f"{self.code} {self.text}"
 
 
-class Refused(PostroomError):
+class MailRefused(PostroomError):
     """The server will not take this mail, now or later (5xx)."""
 
 
@@ -181,7 +181,7 @@ def send(
 ) -> Sent:
     """Send `message` (RFC 5322 bytes) from `sender` ("" for the null path) to `recipients`, in one transaction.
 
-    Raises `Refused`, `Deferred`, `Uncertain`, `Unavailable`, `AuthenticationRefused` or `Misconfigured`.
+    Raises `MailRefused`, `Deferred`, `Uncertain`, `Unavailable`, `AuthenticationRefused` or `Misconfigured`.
     """
     with _session(server, access or ServerAccess()) as connection:
         _begin(connection, message, sender, recipients)
@@ -244,7 +244,7 @@ def _reply_error(reply: Reply) -> PostroomError:
     if reply.code == 421:  # RFC 5321, 3.8
         return Unreachable(str(reply))
     if 500 <= reply.code < 600:
-        return Refused(str(reply))
+        return MailRefused(str(reply))
     if 400 <= reply.code < 500:
         return Deferred(str(reply))
     return Unreachable(f"an unexpected answer: {reply}")
@@ -259,7 +259,7 @@ def _begin(connection: _Connection, message: bytes, sender: str, recipients: Seq
         options.append(f"SIZE={len(message)}")
     if not all(each.isascii() for each in (sender, *recipients)):
         if not connection.has_extn("smtputf8"):
-            raise Refused("553 5.6.7 the server does not take addresses with non-ASCII local parts (SMTPUTF8)")
+            raise MailRefused("553 5.6.7 the server does not take addresses with non-ASCII local parts (SMTPUTF8)")
         options += ["SMTPUTF8", "BODY=8BITMIME"]
         connection.command_encoding = "utf-8"
     reply = _reply(connection.mail(_argument(sender), options))
@@ -276,7 +276,7 @@ def _reply(answer: tuple[int, bytes]) -> Reply:
 def _argument(value: str) -> str:
     """Return an address for a command; a line break in it would start another command."""
     if re.search(r"[\x00-\x1f\x7f<>]", value):
-        raise Refused(f"553 5.1.3 {value!r} is not an address")
+        raise MailRefused(f"553 5.1.3 {value!r} is not an address")
     return value
 
 

@@ -17,7 +17,7 @@ from services.notifier import send
 from services.notifier.body import File, html_body
 from services.notifier.compose import Automatic, BadAddress, Outgoing, clean
 from services.notifier.permission import format_for, invalid_sender, objection, recipients_of
-from services.notifier.smtp import Deferred, Refused, Sent, Uncertain
+from services.notifier.smtp import Deferred, MailRefused, Sent, Uncertain
 from shared.app import App
 from shared.clock import Clock
 from shared.config.model import Configuration, MailServer, Settings
@@ -111,7 +111,7 @@ class Notifier:
             sent = self.deliver(outgoing, server, configuration.settings)
         except send.Blocked as error:
             return self._end(mail, "blocked", str(error))
-        except (Refused, BadAddress, Misconfigured) as error:
+        except (MailRefused, BadAddress, Misconfigured) as error:
             return self._end(mail, "failed", _reason(error))
         except Deferred as error:
             return Retry(self._put_back(mail, error))

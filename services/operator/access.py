@@ -59,7 +59,7 @@ _RIGHTS: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class SignedInPerson:
     """Who is signed in. `inboxes`: the only ones whose mail and state the person sees; None: all."""
 
     name: str
@@ -76,12 +76,12 @@ class Person:
         return self.inboxes is None or inbox in self.inboxes
 
 
-def person_of(user: User) -> Person:
+def person_of(user: User) -> SignedInPerson:
     """The rights of a user. Whoever is limited to inboxes has no right to administer."""
     role = Role(user.role)
     rights = _RIGHTS[role] | ({Right.READ_MAIL} if user.read_mail else set())
     inboxes = frozenset(user.inboxes) or None
-    return Person(user.name, role, rights - {Right.ADMINISTER} if inboxes else rights, inboxes)
+    return SignedInPerson(user.name, role, rights - {Right.ADMINISTER} if inboxes else rights, inboxes)
 
 
 def add_user(

@@ -41,7 +41,7 @@ MAX_COMPARED: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class ConservationReport:
     """Counts, and what does not add up: one sentence for each problem, none when all is well.
 
     `outcomes`: mails with their outcome. `in_flight`: messages that the broker still has, the notifier's left out.
@@ -81,7 +81,7 @@ class _HasId(Protocol):
 class _Look:
     """Counts of store and broker at one moment."""
 
-    report: Report
+    report: ConservationReport
     suspicions: Mapping[str, _Suspicion]
 
 
@@ -101,7 +101,7 @@ class _Messages:
         return sum(count for queue, count in self.by_queue.items() if queue != NOTIFIER)
 
 
-def check(app: App, *, patience: float = PATIENCE_SECONDS) -> Report:
+def check(app: App, *, patience: float = PATIENCE_SECONDS) -> ConservationReport:
     """Look until nothing is in doubt, or the same things have been in doubt for `patience` seconds.
 
     Raises `Unavailable` when store or broker cannot be asked.
@@ -137,7 +137,7 @@ def _look(app: App) -> _Look:
         _documents(arrivals - untaken - duplicates - unreadable, mails),
         *_of_messages(app, untaken, unfinished, _messages(before, app.broker.depths())),
     ]
-    report = Report(
+    report = ConservationReport(
         arrivals, mails - unfinished, duplicates, in_flight, unreadable=unreadable, notes=tuple(_notes(app))
     )
     return _Look(report, {each.kind: each for each in doubtful if each})

@@ -32,7 +32,7 @@ from services.record_writer.decide.plan import decide
 from services.record_writer.decide.recognition.target import MAX_WAIT
 from services.record_writer.decide.recognition.token import with_token
 from services.record_writer.decide.record.numbers import numbered, numbered_decision
-from services.record_writer.decide.trace import Step, rules, trace
+from services.record_writer.decide.trace import TraceStep, rules, trace
 from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups
 from services.sender_matcher.match import find_object
@@ -78,14 +78,14 @@ class DryRun:
     records: Records
     outcome: str = "recorded"
     reason: str | None = None
-    steps: list[Step] = field(default_factory=list)
+    steps: list[TraceStep] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     notices: tuple[Notification, ...] = ()
     sending: SendingSide = field(default_factory=SendingSide)
 
     def step(self, stage: str, step: str, decision: str, why: str) -> None:
         """Note one decision."""
-        self.steps.append(Step(stage, step, decision, why))
+        self.steps.append(TraceStep(stage, step, decision, why))
 
     def end(self, outcome: str, reason: str) -> DryRun:
         """The outcome, and why."""

@@ -43,7 +43,7 @@ CLOUDS: Final[Mapping[str, tuple[str, str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SetupStep:
     """One step that was tested. `message`: what was found; when it failed, what is missing."""
 
     name: str
@@ -198,14 +198,14 @@ def imap(inbox: Inbox, sending: Server | None = None) -> Guide:
     return Guide(inbox, server, work)
 
 
-def run_steps(app: App, guide: Guide) -> Iterator[Step]:
+def run_steps(app: App, guide: Guide) -> Iterator[SetupStep]:
     """Test each step, one after the other; the first that fails is the last, because those behind it need it."""
     for name, check in _steps(app, guide):
         try:
             result = check()
         except PostroomError as error:
             result = connection_test.failed(error, app.clock.now())
-        yield Step(name, result.ok, result.message if not result.detail else f"{result.message} ({result.detail})")
+        yield SetupStep(name, result.ok, result.message if not result.detail else f"{result.message} ({result.detail})")
         if not result.ok:
             return
 

@@ -14,7 +14,7 @@ from services.parser.bounces import codes, further_attempts, library, notices, o
 from services.parser.bounces.addresses import find
 from services.parser.bounces.codes import Codes
 from services.parser.bounces.further_attempts import FurtherAttempts
-from services.parser.bounces.pieces import Report
+from services.parser.bounces.pieces import DeliveryReport
 from services.parser.bounces.prose import Found
 from shared.contracts.mail import Bounce, BouncedRecipient
 from shared.lazy_pattern import lazy_compile
@@ -36,13 +36,13 @@ _RECEIVERS: Final = ("To", "Delivered-To", "X-Original-To", "Envelope-To")
 _ALIAS: Final = lazy_compile(r"\((?:ultimately )?generated from ([^\s()]{1,320})\)")
 
 
-def read(root: Part, report: Report, *, subject: str = "", guesses: bool = True) -> Bounce:
+def read(root: Part, report: DeliveryReport, *, subject: str = "", guesses: bool = True) -> Bounce:
     """What a report says: of whom, and of which mail."""
     recipients = _recipients(root, report, subject=subject, guesses=guesses)
     return Bounce(recipients, original.message_ids(report.returned, MAX_MESSAGE_IDS))
 
 
-def _recipients(root: Part, report: Report, *, subject: str, guesses: bool) -> tuple[BouncedRecipient, ...]:
+def _recipients(root: Part, report: DeliveryReport, *, subject: str, guesses: bool) -> tuple[BouncedRecipient, ...]:
     """All recipients that did not get the mail, one entry each, in the order of the report.
 
     `guesses`: whether those to whom the returned mail was sent are taken when the report names nobody.
@@ -72,7 +72,7 @@ def _others(root: Part, recipients: list[_R]) -> list[_R]:
     return [each for each in recipients if each.address.lower() not in receivers] or recipients
 
 
-def _stated(found: list[Found], report: Report) -> list[ReportedRecipient]:
+def _stated(found: list[Found], report: DeliveryReport) -> list[ReportedRecipient]:
     """The mailboxes found elsewhere, with what fields say of the paths or programs that stand for them."""
     others = [each for each in report.others if not each.succeeded and each.address]
     if not found or len(others) not in (1, len(found)):
@@ -87,7 +87,7 @@ def _capped(recipients: list[_T], root: Part) -> list[_T]:
     return recipients[:MAX_RECIPIENTS]
 
 
-def is_known(root: Part, report: Report) -> bool:
+def is_known(root: Part, report: DeliveryReport) -> bool:
     """Whether the text has the form of a known private report: fields in plain text, or a format of the library."""
     return bool(report.recipients or library.failures(root))
 
@@ -97,12 +97,12 @@ def read_notice(posted: notices.Notice) -> Bounce:
     return Bounce(tuple(_from_fields(each, "", FurtherAttempts.UNKNOWN) for each in posted.recipients[:MAX_RECIPIENTS]))
 
 
-def _context(address: str, report: Report, recipients: int) -> str:
+def _context(address: str, report: DeliveryReport, recipients: int) -> str:
     """The text about a recipient: all of it when there is only one, else the lines that name it."""
     return report.text if recipients == 1 else report.mentions.of(address, MAX_CONTEXT // recipients)
 
 
-def _found(root: Part, report: Report, *, guesses: bool) -> list[Found]:
+def _found(root: Part, report: DeliveryReport, *, guesses: bool) -> list[Found]:
     """Recipients that no field names: by header, library, prose, returned mail, in this order."""
     parties = _parties(root)
     said = {found.address.lower(): found for found in prose.read(report.text, ignore=parties)}
@@ -119,7 +119,7 @@ def _found(root: Part, report: Report, *, guesses: bool) -> list[Found]:
     return found or list(prose.read(report.text) or prose.in_any_language(report.text, ignore=parties))
 
 
-def _reported(addresses: tuple[str, ...], report: Report, parties: frozenset[str]) -> list[str]:
+def _reported(addresses: tuple[str, ...], report: DeliveryReport, parties: frozenset[str]) -> list[str]:
     """The library's addresses that occur in the report itself, since the library also reads the returned mail."""
     text, returned = report.text.lower(), report.returned[: pieces.MAX_CHARS].lower()
     own = (one for one in addresses if one.lower() in text or one.lower() not in returned)
@@ -132,7 +132,7 @@ def _without_aliases(addresses: tuple[str, ...], text: str) -> list[str]:
     return [address for address in addresses if address.lower() not in aliases] or list(addresses)
 
 
-def _mentioned(address: str, report: Report, recipients: int) -> Found:
+def _mentioned(address: str, report: DeliveryReport, recipients: int) -> Found:
     return Found(address, report.mentions.of(address, MAX_CONTEXT // recipients))
 
 

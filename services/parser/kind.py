@@ -182,7 +182,7 @@ def _is_returned(mail: Part, found: Bounce) -> bool:
 _ENOUGH: Final = 4
 
 
-def _convinces(root: Part, signs: Signs, declared: str, report: pieces.Report, found: Bounce) -> bool:
+def _convinces(root: Part, signs: Signs, declared: str, report: pieces.DeliveryReport, found: Bounce) -> bool:
     """Whether all that speaks for a report outweighs what speaks for a person; no piece of evidence decides alone.
 
     A report has an author, a subject or a structure of reports, and says that a delivery failed, or for whom.

@@ -31,7 +31,7 @@ _REQUEST: Final = (
 )
 
 
-class NotDiscovered(Unreachable):
+class EwsNotDiscovered(Unreachable):
     """No server says where the mailbox is."""
 
     step = Step.URL
@@ -83,7 +83,7 @@ def offered_methods(url: str, adapter: EwsAdapter) -> Sequence[str]:
 
 
 def discover(address: str, auth: Any, make_adapter: Callable[[], EwsAdapter]) -> str:
-    """The address of EWS for a mailbox. Raises `AuthenticationRefused`, or `NotDiscovered` with what was answered."""
+    """The address of EWS for a mailbox. Raises `AuthenticationRefused` or `EwsNotDiscovered` (what was answered)."""
     domain = address.rpartition("@")[2]
     said: list[str] = []
     for place in ADDRESSES:
@@ -96,7 +96,7 @@ def discover(address: str, auth: Any, make_adapter: Callable[[], EwsAdapter]) ->
             raise
         except PostroomError as error:
             said.append(str(error))
-    raise NotDiscovered(
+    raise EwsNotDiscovered(
         f"Exchange could not be discovered for {address} ({'; '.join(said)}); "
         "write ews_url: https://server/EWS/Exchange.asmx"
     )

@@ -34,7 +34,7 @@ class ConnectionEnded(ConnectionError):
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
+class ServerAddress:
     """Where to connect and how. `context` None: without TLS."""
 
     host: str
@@ -48,10 +48,10 @@ class Address:
         return f"{self.host}:{self.port}"
 
 
-def address_of(inbox: Inbox) -> Address:
+def address_of(inbox: Inbox) -> ServerAddress:
     """Return the server address of an inbox; raises `InvalidHost`."""
     context = None if inbox.tls == "none" else tls_options(inbox).context()
-    return Address(host_name(inbox.host), inbox.port, inbox.tls, context)
+    return ServerAddress(host_name(inbox.host), inbox.port, inbox.tls, context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Bounds:
 class LineSocket:
     """One connection. It opens when it is made; TLS is implicit or begins with `start_tls`."""
 
-    def __init__(self, address: Address, deadline: Deadline, bounds: Bounds) -> None:
+    def __init__(self, address: ServerAddress, deadline: Deadline, bounds: Bounds) -> None:
         self._address, self._deadline, self._bounds = address, deadline, bounds
         self.reset_limits()
         seconds = min(CONNECT_SECONDS, deadline.remaining())

@@ -18,7 +18,7 @@ from shared.lazy_dataclass import dataclass
 Work = TypeVar("Work")
 
 
-class Verdict(Enum):
+class PublishVerdict(Enum):
     """The result of one publish."""
 
     CONFIRMED = "confirmed"
@@ -61,7 +61,7 @@ class Confirms(Generic[Work]):
             each.returned = True
         return len(found)
 
-    def answered(self, tag: int, *, multiple: bool, ok: bool) -> Sequence[tuple[Work, Verdict]]:
+    def answered(self, tag: int, *, multiple: bool, ok: bool) -> Sequence[tuple[Work, PublishVerdict]]:
         """The broker's ack or nack for one tag, or for all up to it."""
         return [(each.work, _verdict(each, ok=ok)) for each in self._take(tag, multiple=multiple)]
 
@@ -87,7 +87,7 @@ class Confirms(Generic[Work]):
             each.since = self._now()
 
 
-def _verdict(waiting: _Waiting[Work], *, ok: bool) -> Verdict:
+def _verdict(waiting: _Waiting[Work], *, ok: bool) -> PublishVerdict:
     if waiting.returned:
-        return Verdict.RETURNED
-    return Verdict.CONFIRMED if ok else Verdict.REFUSED
+        return PublishVerdict.RETURNED
+    return PublishVerdict.CONFIRMED if ok else PublishVerdict.REFUSED

@@ -24,7 +24,7 @@ from kombu.utils.functional import lazy
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.lazy_dataclass import dataclass
 from shared.rabbitmq import frames, wire
-from shared.rabbitmq.confirms import Confirms, Verdict
+from shared.rabbitmq.confirms import Confirms, PublishVerdict
 from shared.rabbitmq.endpoint import Endpoint
 from shared.runtime.broker import Message, Unroutable
 
@@ -56,7 +56,7 @@ class PooledConnection:
         self.blocked = ""
         self._heard = 0.0
         self._confirms: Confirms[Message] = Confirms()
-        self._refused: list[tuple[Message, Verdict]] = []
+        self._refused: list[tuple[Message, PublishVerdict]] = []
         self._channel: Any = None
         connection.transport_options["on_blocked"] = self._on_blocked
         connection.transport_options["on_unblocked"] = lambda: self._on_blocked("")
@@ -134,7 +134,7 @@ class PooledConnection:
 
     def _answered(self, tag: int, multiple: bool, *, ok: bool) -> None:
         for message, verdict in self._confirms.answered(tag, multiple=multiple, ok=ok):
-            if verdict is not Verdict.CONFIRMED:
+            if verdict is not PublishVerdict.CONFIRMED:
                 self._refused.append((message, verdict))
         self._heard = time.monotonic()
 
@@ -151,8 +151,8 @@ class PooledConnection:
             self.connection.collect(socket_timeout=0.2)
 
 
-def _refusal(message: Message, verdict: Verdict) -> PostroomError:
-    if verdict is Verdict.RETURNED:
+def _refusal(message: Message, verdict: PublishVerdict) -> PostroomError:
+    if verdict is PublishVerdict.RETURNED:
         return Unroutable(f"no queue takes messages for {message.to!r}: the topology is incomplete")
     return Unavailable(f"RabbitMQ refuses messages for {message.to!r}: the queue is full or has no leader")
 

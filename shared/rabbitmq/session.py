@@ -24,7 +24,7 @@ from pika.channel import Channel
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.lazy_dataclass import dataclass
 from shared.rabbitmq import frames, wire
-from shared.rabbitmq.confirms import Confirms, Verdict
+from shared.rabbitmq.confirms import Confirms, PublishVerdict
 from shared.rabbitmq.endpoint import Endpoint
 from shared.rabbitmq.link import Link
 from shared.rabbitmq.topology import Topology
@@ -87,7 +87,7 @@ class PendingSettlement:
     number: int
     posts: Sequence[Post] = ()
     waiting: int = 0
-    trouble: tuple[Post, Verdict] | None = None
+    trouble: tuple[Post, PublishVerdict] | None = None
     last_resort: bool = False
 
 
@@ -443,7 +443,7 @@ class Session:
         complete = []
         for (pending, post), verdict in self._confirms.answered(method.delivery_tag, multiple=method.multiple, ok=ok):
             pending.waiting -= 1
-            if verdict is not Verdict.CONFIRMED:
+            if verdict is not PublishVerdict.CONFIRMED:
                 pending.trouble = pending.trouble or (post, verdict)
             if not pending.waiting:
                 complete.append(pending)
@@ -454,7 +454,7 @@ class Session:
             else:
                 self._confirmed.append(each)
 
-    def _requeue_later(self, pending: PendingSettlement, post: Post, verdict: Verdict) -> None:
+    def _requeue_later(self, pending: PendingSettlement, post: Post, verdict: PublishVerdict) -> None:
         """The broker said no. Keep the original in the shortest tier, uncounted; without a tier, start afresh."""
         message = post.message
         place = {"queue": self.key, "to": message.to, "id": message.id, "mail_id": message.correlation_id}
@@ -464,7 +464,7 @@ class Session:
             return
         error = refusal(post, verdict)
         self.owner.failed(error)
-        if verdict is Verdict.REFUSED:
+        if verdict is PublishVerdict.REFUSED:
             self._retire(error)  # RabbitMQ 3 may go on refusing on this channel when the queue has room again
         copy = through_tier(pending.delivery.message, self.names, TIERS[0], handed_out=pending.delivery.count)
         self._leave(replace(pending, posts=[copy], trouble=None, last_resort=True))
@@ -501,10 +501,10 @@ def through_tier(message: Message, names: Topology, seconds: int, handed_out: in
     return Post(message, names.tiers[tier], handed_out)
 
 
-def refusal(post: Post, verdict: Verdict) -> PostroomError:
+def refusal(post: Post, verdict: PublishVerdict) -> PostroomError:
     """The error for the worker when the broker refused a publish."""
     to = post.message.to
-    if verdict is Verdict.RETURNED:
+    if verdict is PublishVerdict.RETURNED:
         return Unroutable(f"no queue takes messages for {to!r}: the topology is incomplete")
     return Unavailable(f"RabbitMQ refuses messages for {to!r}: the queue is full or has no leader")
 

@@ -44,7 +44,7 @@ MAX_ENVELOPE_CHARACTERS: Final = 4_000
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoint:
+class IntakeEndpoint:
     """A path that takes POST, and the method of `Intake` that answers it. `docs/openapi.yaml` is made of these."""
 
     path: str
@@ -52,10 +52,10 @@ class Endpoint:
 
 
 ENDPOINTS: Final = (
-    Endpoint("/intake/{inbox}", "receive"),
-    Endpoint("/intake/{inbox}/mailgun/mime", "mailgun"),
-    Endpoint("/intake/{inbox}/sendgrid", "sendgrid"),
-    Endpoint("/intake/{inbox}/postmark", "postmark"),
+    IntakeEndpoint("/intake/{inbox}", "receive"),
+    IntakeEndpoint("/intake/{inbox}/mailgun/mime", "mailgun"),
+    IntakeEndpoint("/intake/{inbox}/sendgrid", "sendgrid"),
+    IntakeEndpoint("/intake/{inbox}/postmark", "postmark"),
 )
 
 

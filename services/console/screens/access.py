@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
-from services.console.visit import NotFound
+from services.console.visit import PageNotFound
 from services.operator import access as users
 from services.operator import intake_tokens
 from services.operator.access import Right, Role
@@ -64,7 +64,7 @@ def remove_user(visit: Visit) -> Response:
 def revoke(visit: Visit) -> Response:
     """End a session."""
     if not visit.app.access.sessions.remove(visit.values["id"]):
-        raise NotFound
+        raise PageNotFound
     visit.note(Write.ENDED_SESSION, visit.values["id"][:12])
     return visit.back("/access", "The session has ended.")
 
@@ -81,7 +81,7 @@ def revoke_token(visit: Visit) -> Response:
     """End a token of HTTP intake."""
     token = visit.app.intake_tokens.get(visit.values["id"])
     if token is None:
-        raise NotFound
+        raise PageNotFound
     intake_tokens.revoke_tokens(visit.app, token.inbox, [token.id], visit.who.name)
     visit.note(Write.REVOKED_TOKEN, f"{token.inbox}: {token.id[:SHORT_ID]}")
     return visit.back("/access#tokens", "The token is revoked; mail with it is refused within two seconds.")

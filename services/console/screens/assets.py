@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from starlette.responses import Response
 
 from services.console.endpoints import Endpoint
-from services.console.visit import NotFound
+from services.console.visit import PageNotFound
 from services.operator.access import Right
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def asset(visit: Visit) -> Response:
     """One file by its name."""
     name = visit.values["name"]
     if (content := _contents().get(name)) is None:
-        raise NotFound
+        raise PageNotFound
     kind = KINDS[name.rpartition(".")[2]]
     return Response(content, media_type=kind, headers={"Cache-Control": "public, max-age=3600"})
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from services.console.endpoints import Endpoint
-from services.console.visit import NotFound
+from services.console.visit import PageNotFound
 from services.operator.access import Right
 from services.operator.backtest import changed_configuration
 from services.operator.backtest_runs import Run, Runs
@@ -93,7 +93,7 @@ def stop(visit: Visit) -> Response:
 
 def _run(visit: Visit) -> Run:
     if (run := runs_of(visit.app).get(visit.values["run"])) is None:
-        raise NotFound
+        raise PageNotFound
     return run
 
 

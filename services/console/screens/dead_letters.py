@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from services.console.endpoints import Endpoint
-from services.console.visit import NotFound
+from services.console.visit import PageNotFound
 from services.operator import actions
 from services.operator.access import Right
 from services.operator.dead_letter_causes import causes, letters_of_cause
@@ -79,7 +79,7 @@ def _letter(visit: Visit) -> DeadLetter:
     try:
         letter = find_letter(visit.app, visit.values["letter"])
     except NotAvailable:
-        raise NotFound from None
+        raise PageNotFound from None
     visit.see(letter.inbox)
     return letter
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
 from services.console.thing_forms import WEB_METHODS, ThingPages
-from services.console.visit import NotFound
+from services.console.visit import PageNotFound
 from services.operator import inboxes as operator
 from services.operator.access import Right
 from services.operator.configuration import configuration_changes
@@ -74,7 +74,7 @@ def _row(visit: Visit) -> InboxRow:
     visit.see(name)
     found = next((each for each in inbox_rows(visit.app, {name})), None)
     if found is None:
-        raise NotFound
+        raise PageNotFound
     return found
 
 

@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
-from services.console.visit import Forbidden, NotFound, Visit
+from services.console.visit import Forbidden, PageNotFound, Visit
 from services.operator import actions
 from services.operator.access import Right
 from services.operator.allowed_senders import allow_sender, why_not
@@ -47,7 +47,7 @@ def mail_named(visit: Visit, id_: str) -> StoredMail:
     """The same of another id."""
     mail = mail_with_id(visit.app, id_)
     if mail is None or not visit.who.sees(mail.inbox):
-        raise NotFound
+        raise PageNotFound
     return mail
 
 

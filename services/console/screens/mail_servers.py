@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
 from services.console.thing_forms import WEB_METHODS, ThingPages
-from services.console.visit import NotFound
+from services.console.visit import PageNotFound
 from services.operator import mail_servers as operator
 from services.operator.access import Right
 from services.operator.configuration import configuration_changes
@@ -58,7 +58,7 @@ def one_server(visit: Visit) -> Response:
 def _row(visit: Visit) -> MailServerRow:
     found = (each for each in operator.mail_server_rows(visit.app) if each.server.name == visit.values["name"])
     if (row := next(found, None)) is None:
-        raise NotFound
+        raise PageNotFound
     return row
 
 

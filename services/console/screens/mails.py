@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlencode
 
 from services.console.endpoints import Endpoint
-from services.console.visit import NotFound, Visit
+from services.console.visit import PageNotFound, Visit
 from services.operator import jobs
 from services.operator.access import Right
 from services.operator.errors import NotAvailable
@@ -204,7 +204,7 @@ def _may_see(visit: Visit, job: StoredJob) -> bool:
 def _job(visit: Visit) -> StoredJob:
     job = visit.app.jobs.get(visit.values["job"])
     if job is None or not _may_see(visit, job):
-        raise NotFound
+        raise PageNotFound
     return job
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from services.console.endpoints import Endpoint
-from services.console.visit import NotFound
+from services.console.visit import PageNotFound
 from services.operator import outbox as operator
 from services.operator.access import Right
 from services.operator.errors import NotAvailable
@@ -52,7 +52,7 @@ def _mail(visit: Visit) -> OutboxMail:
     try:
         mail = operator.find_outgoing(visit.app, visit.values["mail"])
     except NotAvailable:
-        raise NotFound from None
+        raise PageNotFound from None
     visit.see(mail.inbox)
     return mail
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from services.console.endpoints import Endpoint
 from services.operator.access import Right
-from services.operator.conservation import Report, check
+from services.operator.conservation import ConservationReport, check
 from services.operator.dead_letter_causes import causes
 from services.operator.doctor import Finding, findings, not_swept
 from services.operator.inboxes import inbox_views
@@ -69,7 +69,7 @@ def overview(visit: Visit) -> Response:
     return visit.page("overview.html", **values)
 
 
-def _findings(app: App, report: Report | None) -> list[Finding]:
+def _findings(app: App, report: ConservationReport | None) -> list[Finding]:
     """What is not in order, problems first; the conservation of mails as the page shows it."""
     found = [each for each in findings(app, without=["conservation", "sweeps"]) if each.status != "ok"]
     found += _part(lambda: list(not_swept(app))) or []

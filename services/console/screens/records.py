@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from services.console.endpoints import Endpoint
-from services.console.visit import NotFound
+from services.console.visit import PageNotFound
 from services.operator import people as people_views
 from services.operator import records as record_views
 from services.operator.access import Right
@@ -73,7 +73,7 @@ def one_record(visit: Visit) -> Response:
         type_ = record_views.type_called(visit.app, visit.values["type"])
         record = record_views.record_numbered(visit.app, type_, visit.values["number"])
     except (NotAvailable, UnknownName):
-        raise NotFound from None
+        raise PageNotFound from None
     visit.see(record.inbox)
     view = record_views.view(visit.app, record, ACTIVITIES, sees=visit.who.sees)
     reads = visit.who.may(Right.READ_MAIL)
@@ -104,7 +104,7 @@ def one_person(visit: Visit) -> Response:
     """One person with the mail history."""
     person = visit.app.people.get(visit.values["person"])
     if person is None or not _sees_person(visit, person):
-        raise NotFound
+        raise PageNotFound
     history = people_views.history(visit.app, person, SHOWN, inboxes=visit.who.inboxes)
     return visit.page("person.html", person_shown=person, history=history, shown=SHOWN)
 

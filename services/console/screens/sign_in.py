@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.console.endpoints import Endpoint
 from services.console.identity import begin_session, cookie_of, named_by_proxy
-from services.console.oidc import BEGUN_SECONDS, REFUSED, Begun, OidcOptions, Provider, Refused
+from services.console.oidc import BEGUN_SECONDS, REFUSED, Begun, OidcOptions, Provider, SignInRefused
 from services.console.sign_in_limit import SECONDS, Attempt, SignInLimit
-from services.console.visit import SEE_OTHER, NotFound, own_path
+from services.console.visit import SEE_OTHER, PageNotFound, own_path
 from services.operator import access
 from services.operator.access import Right
 from services.operator.errors import NotAvailable
@@ -77,7 +77,7 @@ def begin_oidc(visit: Visit) -> Response:
     begun = Begun.new(own_path(visit.query.get("next", "/"))[:MAX_TARGET])
     try:
         address = provider.address(begun, _redirect_uri(visit))
-    except Refused as error:
+    except SignInRefused as error:
         return visit.page("sign_in.html", 503, next=begun.target, refusal=str(error))
     response = RedirectResponse(address, SEE_OTHER)
     _set_cookie(visit, response, _oidc_cookie(visit), begun.cookie, BEGUN_SECONDS)
@@ -89,20 +89,20 @@ def finish_oidc(visit: Visit) -> Response:
     provider, begun = _provider(visit), Begun.of_cookie(cookie_of(visit, _oidc_cookie(visit)))
     try:
         if begun is None or not begun.is_answered_by(visit.query.get("state", "")):
-            raise Refused(NOT_BEGUN)
+            raise SignInRefused(NOT_BEGUN)
         if visit.query.get("error") or not visit.query.get("code"):
-            raise Refused(REFUSED)
+            raise SignInRefused(REFUSED)
         name = provider.name(visit.query.get("code", ""), begun, _redirect_uri(visit))
         ends = visit.app.clock.now() + timedelta(seconds=BEGUN_SECONDS)
         if not visit.app.access.sessions.use_once(begun.state, ends):
-            raise Refused(NOT_BEGUN)
+            raise SignInRefused(NOT_BEGUN)
         secret = begin_session(visit, name)
         if secret is None:
             log.warning("oidc_unknown_user", extra={"client": visit.address})
-            raise Refused(
+            raise SignInRefused(
                 f"There is no user {name!r} here. An administrator adds one under Access, without a password."
             )
-    except Refused as error:
+    except SignInRefused as error:
         response = visit.page("sign_in.html", 403, next=begun.target if begun else "/", refusal=str(error))
     else:
         access.note(visit.app, name, Write.SIGNED_IN_BY_PROVIDER, visit.address)
@@ -113,7 +113,7 @@ def finish_oidc(visit: Visit) -> Response:
 
 def _provider(visit: Visit) -> Provider:
     if visit.options.oidc is None:
-        raise NotFound
+        raise PageNotFound
     return provider_of(visit.options.oidc)
 
 

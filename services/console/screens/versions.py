@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
-from services.console.visit import NotFound, whole_number
+from services.console.visit import PageNotFound, whole_number
 from services.operator import configuration_versions as versions
 from services.operator.access import Right
 from services.operator.configuration import changes_since
@@ -36,7 +36,7 @@ def _page(visit: Visit, revision: int, status: int = 200, problem: str = "", sin
     try:
         now = versions.differences_of(visit.app, revision, None)
     except NotAvailable:
-        raise NotFound from None
+        raise PageNotFound from None
     return visit.page(
         "version.html",
         status,
@@ -54,7 +54,7 @@ def _page(visit: Visit, revision: int, status: int = 200, problem: str = "", sin
 
 def _revision(visit: Visit) -> int:
     if (revision := whole_number(visit.values["revision"])) is None:
-        raise NotFound
+        raise PageNotFound
     return revision
 
 

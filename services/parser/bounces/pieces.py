@@ -28,7 +28,7 @@ _RETURNED_TYPES: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class DeliveryReport:
     """`text`: the report's own words. `returned`: the mail it returns. `declared`: whether it has a status part.
 
     `others`: what fields say of paths, programs and the like, to which a server delivers for a mailbox.
@@ -43,7 +43,7 @@ class Report:
     """Finds addresses in `text`."""
 
 
-def of(root: Part, text: str) -> Report:
+def of(root: Part, text: str) -> DeliveryReport:
     """The pieces of a mail; `text` is its best plain text."""
     parts = list(_outer(root))
     status = [_source(part) for part in parts if part.content_type in _STATUS_TYPES]
@@ -52,7 +52,7 @@ def of(root: Part, text: str) -> Report:
     stated = fields.read("\n\n".join(status))
     recipients = _mailboxes(stated) or _mailboxes(fields.read(own)) or _reported_in_text(tail)
     others = tuple(each for each in stated if not each.is_mailbox)
-    return Report(own, recipients, others, bool(status), "\n\n".join([*returned, tail]), Mentions(own))
+    return DeliveryReport(own, recipients, others, bool(status), "\n\n".join([*returned, tail]), Mentions(own))
 
 
 def _mailboxes(recipients: tuple[ReportedRecipient, ...]) -> tuple[ReportedRecipient, ...]:

@@ -13,7 +13,7 @@ from typing import Final
 from xml.etree import ElementTree as ET
 
 from services.record_writer.decide.facts import Facts, kept_attachments
-from services.record_writer.decide.model import Decision, Export
+from services.record_writer.decide.model import Decision, XmlExport
 from services.record_writer.decide.people.sender import sender_refusal
 from services.record_writer.decide.record import mapping
 from shared.contracts.mail import Address
@@ -30,7 +30,7 @@ def decide_export(facts: Facts) -> Decision:
     target = facts.inbox.export
     if target is None:
         return Decision("failed", f"the inbox {facts.inbox.name} names no connection to export to", "export")
-    export = Export(target.connection, document(facts, compress=target.compress))
+    export = XmlExport(target.connection, document(facts, compress=target.compress))
     return Decision("exported", f"exported to {target.connection}", "export", export=export)
 
 

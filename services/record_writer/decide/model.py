@@ -43,7 +43,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
+class XmlExport:
     """The mail as XML, and the connection that it goes to (IV-40)."""
 
     connection: str
@@ -70,7 +70,7 @@ class Decision:
     notices: tuple[Notification, ...] = ()
     incident: Change | None = None
     may_make_incident: bool = True
-    export: Export | None = None
+    export: XmlExport | None = None
     outgoing: SendingSide = field(default_factory=SendingSide)
     undelivered: UndeliveredMail | None = None
     came_back: CameBack | None = None

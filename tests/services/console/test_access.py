@@ -19,7 +19,7 @@ from services.console.screens import sign_in as sign_in_screen
 from services.console.screens.live import Watch
 from services.console.visit import own_path
 from services.operator import access
-from services.operator.access import Person, Right, person_of
+from services.operator.access import Right, SignedInPerson, person_of
 from services.operator.errors import NotAvailable
 from shared.store.configuration import Made, revision, switch
 from tests.builders import a_configuration, a_mail, an_inbox
@@ -350,7 +350,7 @@ def test_who_is_limited_to_inboxes_sees_no_other_and_administers_nothing() -> No
     person = person_of(User("ann", "Ann", "administrator", NOW, inboxes=("support",)))
     assert (person.sees("support"), person.sees("sales"), person.sees(None)) == (True, False, False)
     assert not person.may(Right.ADMINISTER)
-    assert isinstance(person, Person)
+    assert isinstance(person, SignedInPerson)
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from services.console import rendering
 from services.console.endpoints import Endpoint, all_endpoints
 from services.console.guards import SECURITY_HEADERS
 from services.console.sign_in_limit import SignInLimit
-from services.operator.access import _RIGHTS, Person, Right, Role
+from services.operator.access import _RIGHTS, Right, Role, SignedInPerson
 from services.operator.form_kinds import INBOX
 from shared.contracts.errors import Unavailable
 from shared.store.access import Sessions, hash_of
@@ -93,9 +93,9 @@ def whoever_has_ended(app: Any, secret: str) -> Any:
     return (session, user) if user else None
 
 
-def with_every_right(user: Any) -> Person:
+def with_every_right(user: Any) -> SignedInPerson:
     found = _person_of(user)
-    return Person(found.name, found.role, _RIGHTS[found.role], found.inboxes)
+    return SignedInPerson(found.name, found.role, _RIGHTS[found.role], found.inboxes)
 
 
 def shown(content: bytes, _name: str, _type: str) -> Any:

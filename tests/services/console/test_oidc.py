@@ -12,7 +12,7 @@ import pytest
 
 from services.console import oidc, server
 from services.console.application import build
-from services.console.oidc import Begun, OidcOptions, Provider, Refused
+from services.console.oidc import Begun, OidcOptions, Provider, SignInRefused
 from services.console.options import Options
 from services.console.screens import sign_in
 from services.operator import access
@@ -188,7 +188,7 @@ def named(asked: Provider, provider: OpenIdProvider) -> str | None:
     code = code_for(provider, {name: values[0] for name, values in sent.items()})["code"]
     try:
         return asked.name(code, one, BACK)
-    except Refused:
+    except SignInRefused:
         return None
 
 
@@ -245,7 +245,7 @@ def test_metadata_that_lead_elsewhere_are_not_used(provider: OpenIdProvider, cha
     asked = OidcOptions(provider.issuer, CLIENT)
     assert Provider(asked).address(Begun.new("/"), BACK).startswith(provider.issuer)
     provider.changed["/.well-known/openid-configuration"] = lambda honest: (200, change(honest))
-    with pytest.raises(Refused, match="cannot be reached"):
+    with pytest.raises(SignInRefused, match="cannot be reached"):
         Provider(asked).address(Begun.new("/"), BACK)
 
 
@@ -265,7 +265,7 @@ def named_or_refused(asked: Provider, provider: OpenIdProvider) -> str | None:
     """The same where even the address is refused."""
     try:
         return named(asked, provider)
-    except Refused:
+    except SignInRefused:
         return None
 
 

@@ -16,7 +16,7 @@ from services.console.application import build
 from services.console.last_known import LastKnown
 from services.console.options import Options
 from services.operator import access
-from services.operator.access import Person, Role
+from services.operator.access import Role, SignedInPerson
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import NOW, Desk
@@ -187,7 +187,7 @@ def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(last_known, "MAX_SESSIONS", 3)
     monkeypatch.setattr(last_known, "MAX_OVERVIEWS", 3)
     last = LastKnown()
-    people = [Person(str(each), Role.VIEWER, frozenset(), frozenset({str(each)})) for each in range(9)]
+    people = [SignedInPerson(str(each), Role.VIEWER, frozenset(), frozenset({str(each)})) for each in range(9)]
     for each in people:
         last.identified(each.name, each)
         last.keep_overview(each, NOW, {})

@@ -12,7 +12,7 @@ import pytest
 
 from services.fetcher.mailbox import InboxAccess, Mailbox, mailbox_class
 from services.fetcher.source import FetcherSource, Wiring
-from services.fetcher.visit import Arrival, Polled
+from services.fetcher.visit import FetchedMail, Polled
 from shared.clock import FixedClock, SystemClock
 from shared.config.model import Inbox, Settings
 from shared.config.values import Secret
@@ -75,7 +75,7 @@ class Desk:
     documents: EmbeddedDocuments
     inbox: Inbox
     settings: Settings = field(default_factory=Settings)
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrivals: list[FetchedMail] = field(default_factory=list)
     stops: list[tuple[str, str, str]] = field(default_factory=list)
     clock: SystemClock | FixedClock = field(default_factory=SystemClock)
     now: float = 0.0
@@ -103,7 +103,7 @@ class Desk:
         limits = replace(access.limits, operation=self.patience, download=self.patience)
         return mailbox_class(access.inbox.protocol)(replace(access, limits=limits))
 
-    def _hand_over(self, arrivals: Sequence[Arrival]) -> None:
+    def _hand_over(self, arrivals: Sequence[FetchedMail]) -> None:
         if self.trouble:
             raise self.trouble.pop(0)
         self.arrivals += arrivals

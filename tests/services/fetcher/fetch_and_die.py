@@ -20,7 +20,7 @@ from services.fetcher import visit
 from services.fetcher.imap import ImapMailbox
 from services.fetcher.ledger import Ledger
 from services.fetcher.source import FetcherSource, Wiring
-from services.fetcher.visit import Arrival
+from services.fetcher.visit import FetchedMail
 from shared.config.model import Settings
 from shared.embedded.documents import EmbeddedDocuments
 from tests.services.fetcher.conftest import an_inbox
@@ -56,7 +56,7 @@ def main(port: str, folder: str, step: str, after: str) -> None:
     fate, path = Fate(step), Path(folder)
     visit.PUT_AWAY_MAILS = visit.BATCH_MAILS  # each batch has all steps
 
-    def hand_over(arrivals: Sequence[Arrival]) -> None:
+    def hand_over(arrivals: Sequence[FetchedMail]) -> None:
         fate.at("before hand-over")
         with (path / "handed-over").open("a") as out:
             out.writelines(hashlib.sha256(each.raw).hexdigest() + "\n" for each in arrivals)

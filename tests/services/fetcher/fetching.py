@@ -9,7 +9,7 @@ from typing import Any
 
 from services.fetcher.mailbox import InboxAccess, Mailbox
 from services.fetcher.source import FetcherSource, Wiring
-from services.fetcher.visit import Arrival, Polled
+from services.fetcher.visit import FetchedMail, Polled
 from shared.config.model import Inbox, Settings
 from shared.embedded.documents import EmbeddedDocuments
 from shared.mail_network.connection_test import TestResult
@@ -24,7 +24,7 @@ class Fetching:
     documents: EmbeddedDocuments
     inbox: Inbox
     mailbox: Callable[[InboxAccess], Mailbox]
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrivals: list[FetchedMail] = field(default_factory=list)
     now: float = 0.0
     patience: timedelta = timedelta(seconds=20)
     max_download: int | None = None

@@ -13,7 +13,7 @@ from itertools import count
 import pytest
 
 from services.fetcher import mailbox, visit
-from services.fetcher.visit import Arrival, Polled
+from services.fetcher.visit import FetchedMail, Polled
 from shared.config.model import AuthFailureTicket, Settings
 from shared.config.values import Secret
 from shared.contracts.errors import Unavailable
@@ -64,7 +64,7 @@ def test_what_was_taken_is_archived_though_the_hand_over_of_later_mails_fails(
     hand_over = desk._hand_over
     calls = count(1)
 
-    def once(arrivals: Sequence[Arrival]) -> None:
+    def once(arrivals: Sequence[FetchedMail]) -> None:
         if next(calls) > 1:
             raise Unavailable("the broker is away")
         hand_over(arrivals)

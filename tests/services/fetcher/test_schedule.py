@@ -19,7 +19,7 @@ from services.fetcher import source as fetcher_source
 from services.fetcher.imap import ImapMailbox
 from services.fetcher.mailbox import InboxAccess
 from services.fetcher.source import FetcherSource, Wiring
-from services.fetcher.visit import Arrival
+from services.fetcher.visit import FetchedMail
 from services.figures.health import STILL_SECONDS, Pulse
 from shared.config.model import Inbox, Settings
 from shared.embedded.documents import EmbeddedDocuments
@@ -182,7 +182,7 @@ class Timed:
     inboxes: Sequence[Inbox]
     settings: Settings = field(default_factory=Settings)
     now: float = 1000.0
-    arrivals: list[Arrival] = field(default_factory=list)
+    arrivals: list[FetchedMail] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         wiring = Wiring(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.notifier import ews
-from services.notifier.smtp import Deferred, Refused, ServerAccess, Uncertain
+from services.notifier.smtp import Deferred, MailRefused, ServerAccess, Uncertain
 from shared.config.model import MailServer, OAuth
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured
@@ -61,10 +61,10 @@ def test_an_application_sends_with_a_token_and_renews_one_that_is_refused(stub: 
 @pytest.mark.parametrize(
     ("code", "raised"),
     [
-        ("ErrorInvalidRecipients", Refused),
-        ("ErrorMimeContentInvalid", Refused),
-        ("ErrorSendAsDenied", Refused),
-        ("ErrorMessageSizeExceeded", Refused),
+        ("ErrorInvalidRecipients", MailRefused),
+        ("ErrorMimeContentInvalid", MailRefused),
+        ("ErrorSendAsDenied", MailRefused),
+        ("ErrorMessageSizeExceeded", MailRefused),
         ("ErrorQuotaExceeded", Deferred),
         ("ErrorAccessDenied", AuthenticationRefused),
         ("ErrorServerBusy", Throttled),

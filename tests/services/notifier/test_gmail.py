@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.notifier import gmail
-from services.notifier.smtp import Refused, ServerAccess, Uncertain
+from services.notifier.smtp import MailRefused, ServerAccess, Uncertain
 from shared.config.model import Google, MailServer
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured, Unavailable
@@ -53,7 +53,7 @@ def test_a_mail_is_sent_as_it_was_composed(stub: GoogleStub) -> None:
 @pytest.mark.parametrize(
     ("status", "reason", "raised"),
     [
-        (400, "invalidArgument", Refused),
+        (400, "invalidArgument", MailRefused),
         (403, "forbidden", AuthenticationRefused),
         (401, "authError", AuthenticationRefused),
         (403, "userRateLimitExceeded", Throttled),
@@ -78,7 +78,7 @@ def test_without_an_answer_the_status_is_unknown(stub: GoogleStub) -> None:
 
 
 def test_a_mail_above_what_gmail_takes_is_refused_without_a_request(stub: GoogleStub) -> None:
-    with pytest.raises(Refused, match="Gmail takes 36700160"):
+    with pytest.raises(MailRefused, match="Gmail takes 36700160"):
         gmail.send(a_server(stub), MAIL + b"x" * gmail.MAX_BYTES, SUPPORT, RECIPIENTS, access=access(stub))
     assert stub.seen == []
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from services.notifier import graph
-from services.notifier.smtp import Deferred, Refused, ServerAccess, Uncertain
+from services.notifier.smtp import Deferred, MailRefused, ServerAccess, Uncertain
 from shared.config.model import MailServer, OAuth
 from shared.config.values import Secret
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
@@ -115,7 +115,7 @@ def test_a_draft_that_could_not_be_sent_is_removed(pattern: str, status: int, st
 
 
 def test_a_text_that_is_too_large_is_refused_permanently(stub: MicrosoftStub) -> None:
-    with pytest.raises(Refused, match="the text alone has"):
+    with pytest.raises(MailRefused, match="the text alone has"):
         send(stub, SMALL + b"x" * 3_000_000)
     assert stub.support.sent == []
 
@@ -123,10 +123,10 @@ def test_a_text_that_is_too_large_is_refused_permanently(stub: MicrosoftStub) ->
 @pytest.mark.parametrize(
     ("status", "code", "raised", "words"),
     [
-        (400, "ErrorInvalidRecipients", Refused, "ErrorInvalidRecipients"),
-        (400, "ErrorMimeContentInvalid", Refused, "ErrorMimeContentInvalid"),
-        (413, "RequestEntityTooLarge", Refused, "RequestEntityTooLarge"),
-        (403, "ErrorSendAsDenied", Refused, "may not send as this sender"),
+        (400, "ErrorInvalidRecipients", MailRefused, "ErrorInvalidRecipients"),
+        (400, "ErrorMimeContentInvalid", MailRefused, "ErrorMimeContentInvalid"),
+        (413, "RequestEntityTooLarge", MailRefused, "RequestEntityTooLarge"),
+        (403, "ErrorSendAsDenied", MailRefused, "may not send as this sender"),
         (403, "ErrorAccessDenied", AuthenticationRefused, "may not use the mailbox"),
         (401, "InvalidAuthenticationToken", AuthenticationRefused, "refuses the access token"),
         (404, "ErrorInvalidUser", Misconfigured, "there is no mailbox"),

@@ -11,7 +11,7 @@ import pytest
 
 from services.notifier import send, smtp
 from services.notifier.compose import Outgoing
-from services.notifier.smtp import Deferred, Refused, ServerAccess, Uncertain
+from services.notifier.smtp import Deferred, MailRefused, ServerAccess, Uncertain
 from shared.config.model import MailServer, Settings
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.contracts.mail import Address
@@ -112,7 +112,7 @@ def test_server_without_starttls_gets_nothing_in_clear_text(server: SmtpServer) 
 
 @pytest.mark.parametrize(
     ("answer", "error"),
-    [("550 5.7.1 no", Refused), ("451 4.3.0 later", Deferred), ("421 4.3.2 closing", Unreachable)],
+    [("550 5.7.1 no", MailRefused), ("451 4.3.0 later", Deferred), ("421 4.3.2 closing", Unreachable)],
 )
 def test_answers_to_the_mail_are_distinguished(server: SmtpServer, answer: str, error: type[Exception]) -> None:
     server.faults.data_answer = answer
@@ -134,7 +134,7 @@ def test_refused_recipients_do_not_stop_the_others(server: SmtpServer) -> None:
 @pytest.mark.parametrize(
     ("answers", "error"),
     [
-        ({"a@example.com": "550 no", "b@example.com": "550 no"}, Refused),
+        ({"a@example.com": "550 no", "b@example.com": "550 no"}, MailRefused),
         ({"a@example.com": "550 no", "b@example.com": "450 wait"}, Deferred),
     ],
 )
@@ -190,12 +190,12 @@ def test_address_beyond_ascii_needs_smtputf8() -> None:
     with SmtpServer() as able:
         smtp.send(a_server(able.port), MAIL, FROM, ["jürgen@example.com"])
         assert able.received[0].recipients == ["jürgen@example.com"]
-    with SmtpServer(utf8=False) as unable, pytest.raises(Refused, match="SMTPUTF8"):
+    with SmtpServer(utf8=False) as unable, pytest.raises(MailRefused, match="SMTPUTF8"):
         smtp.send(a_server(unable.port), MAIL, FROM, ["jürgen@example.com"])
 
 
 def test_line_break_in_an_address_injects_no_command(server: SmtpServer) -> None:
-    with pytest.raises(Refused, match="is not an address"):
+    with pytest.raises(MailRefused, match="is not an address"):
         smtp.send(a_server(server.port), MAIL, FROM, ["a@example.com>\r\nRCPT TO:<b@example.com"])
     assert server.received == []
 

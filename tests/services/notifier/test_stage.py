@@ -10,7 +10,7 @@ from email import message_from_bytes, policy
 import pytest
 
 from services.notifier import stage
-from services.notifier.smtp import Deferred, Refused, Reply, Sent, Uncertain
+from services.notifier.smtp import Deferred, MailRefused, Reply, Sent, Uncertain
 from shared.config.model import MailServer, Rule
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import NotificationQueued
@@ -162,7 +162,7 @@ def test_a_claim_that_a_crash_left_behind_is_sent_once_more_and_then_never(desk:
 @pytest.mark.parametrize(
     ("answer", "outcome", "state"),
     [
-        (Refused(Reply(550, "no such user")), Emit, "failed"),
+        (MailRefused(Reply(550, "no such user")), Emit, "failed"),
         (Deferred(Reply(451, "try later")), Retry, "waiting"),
         (Uncertain("the answer was lost twice"), Emit, "failed"),
     ],

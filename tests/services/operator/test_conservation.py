@@ -12,7 +12,7 @@ import pytest
 
 from services import pipeline, runner
 from services.operator import actions, conservation
-from services.operator.conservation import Report
+from services.operator.conservation import ConservationReport
 from services.operator.errors import NotAvailable
 from shared.config.model import MailServer
 from shared.contracts.errors import Unavailable
@@ -92,7 +92,7 @@ def depth(desk: Desk, queue: str) -> int:
     return next(each.ready for each in desk.app.broker.depths() if each.name == queue)
 
 
-def check(desk: Desk) -> Report:
+def check(desk: Desk) -> ConservationReport:
     """With little patience: nothing runs meanwhile."""
     return conservation.check(desk.app, patience=0.3)
 
@@ -143,7 +143,7 @@ def test_what_went_through_adds_up(desk: Desk) -> None:
     desk.receive(mail, mail, a_mail(subject="Out of office"), a_mail(sender="b@customer.example"))
     desk.receive(mail)
     report = check(desk)
-    assert report == Report(arrivals=5, outcomes=3, duplicates=2, in_flight=0)
+    assert report == ConservationReport(arrivals=5, outcomes=3, duplicates=2, in_flight=0)
 
 
 def test_what_has_not_gone_through_adds_up(desk: Desk) -> None:
@@ -173,7 +173,7 @@ def test_a_message_id_that_a_sender_uses_twice_hides_no_arrival(desk: Desk) -> N
     messages = [desk.app.intake._message(RawMail(a_mail(f"{n}\n"))) for n in range(2)]
     desk.app.broker.publish([replace(message, id="always-the-same") for message in messages])
     desk.work()
-    assert check(desk) == Report(arrivals=2, outcomes=2, duplicates=0, in_flight=0)
+    assert check(desk) == ConservationReport(arrivals=2, outcomes=2, duplicates=0, in_flight=0)
 
 
 @pytest.mark.parametrize(("collection", "words"), [("mails", "documents are missing"), ("arrivals", "no arrival")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.rabbitmq.confirms import Confirms, Verdict
+from shared.rabbitmq.confirms import Confirms, PublishVerdict
 
 
 class Clock:
@@ -25,7 +25,7 @@ def sent(*names: str, clock: Clock | None = None) -> Confirms[str]:
 
 def test_one_ack_decides_one_publish() -> None:
     confirms = sent("a1", "a2", "a3")
-    assert list(confirms.answered(2, multiple=False, ok=True)) == [("a2", Verdict.CONFIRMED)]
+    assert list(confirms.answered(2, multiple=False, ok=True)) == [("a2", PublishVerdict.CONFIRMED)]
     assert len(confirms) == 2
 
 
@@ -38,15 +38,18 @@ def test_a_multiple_ack_decides_all_up_to_it_that_still_wait() -> None:
 
 def test_a_nack_is_a_refusal() -> None:
     assert list(sent("a1", "a2").answered(2, multiple=True, ok=False)) == [
-        ("a1", Verdict.REFUSED),
-        ("a2", Verdict.REFUSED),
+        ("a1", PublishVerdict.REFUSED),
+        ("a2", PublishVerdict.REFUSED),
     ]
 
 
 def test_an_ack_after_a_return_confirms_nothing() -> None:
     confirms = sent("a1", "b1")
     assert confirms.returned("a1", "a") == 1
-    assert list(confirms.answered(2, multiple=True, ok=True)) == [("a1", Verdict.RETURNED), ("b1", Verdict.CONFIRMED)]
+    assert list(confirms.answered(2, multiple=True, ok=True)) == [
+        ("a1", PublishVerdict.RETURNED),
+        ("b1", PublishVerdict.CONFIRMED),
+    ]
 
 
 def test_a_return_of_an_id_in_flight_twice_spoils_both_but_not_another_key() -> None:
@@ -55,7 +58,11 @@ def test_a_return_of_an_id_in_flight_twice_spoils_both_but_not_another_key() -> 
         confirms.sent(work, "same", key)
     assert confirms.returned("same", "filter") == 2
     verdicts = dict(confirms.answered(3, multiple=True, ok=True))
-    assert verdicts == {"first": Verdict.RETURNED, "second": Verdict.RETURNED, "third": Verdict.CONFIRMED}
+    assert verdicts == {
+        "first": PublishVerdict.RETURNED,
+        "second": PublishVerdict.RETURNED,
+        "third": PublishVerdict.CONFIRMED,
+    }
 
 
 def test_an_answer_for_nothing_in_flight_is_nothing() -> None:

@@ -14,7 +14,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
-from services.record_writer.decide.automation.recipients import Recipient, Situation, recipients_of
+from services.record_writer.decide.automation.recipients import RuleRecipient, Situation, recipients_of
 from services.record_writer.decide.automation.rule_mail import About, message
 from services.record_writer.decide.facts import UNSPECIFIED, Facts
 from services.record_writer.decide.lookups import Lookups
@@ -199,7 +199,7 @@ def _with_values(change: Change, own: Mapping[str, Any], fields: Mapping[str, An
     )
 
 
-def refusal(recipient: Recipient, occasion: Occasion) -> str | None:
+def refusal(recipient: RuleRecipient, occasion: Occasion) -> str | None:
     """Why a mailbox gets no mail, if it gets none: automatic mail is not answered, and the limits hold (PR-02)."""
     if recipient.is_author and occasion.facts and not occasion.facts.answers:
         return "automatic mail is not answered"

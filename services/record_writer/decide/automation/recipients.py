@@ -22,7 +22,7 @@ ANALYST: Final = "analyst"
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
+class RuleRecipient:
     """One mailbox. `is_trusted`: known to the desk, so that it may read what mails say; `is_desk`: an analyst's.
 
     `is_author`: it is the mailbox that the mail came from which caused the event.
@@ -56,7 +56,7 @@ class Situation:
     lookups: Lookups
 
 
-def recipients_of(to: tuple[str, ...], situation: Situation) -> Iterator[Recipient]:
+def recipients_of(to: tuple[str, ...], situation: Situation) -> Iterator[RuleRecipient]:
     """The mailboxes that the words of `notify.to` mean; none of this desk's own."""
     seen = set(situation.configuration.own_addresses)
     count = 0
@@ -70,18 +70,18 @@ def recipients_of(to: tuple[str, ...], situation: Situation) -> Iterator[Recipie
             yield each
 
 
-def _meant(word: str, situation: Situation) -> Iterator[Recipient]:
+def _meant(word: str, situation: Situation) -> Iterator[RuleRecipient]:
     if find := ROLES.get(word.casefold()):
         yield from find(situation)
     elif word.startswith(TEAM_PREFIX):
         yield from _group(situation, "teams", word.removeprefix(TEAM_PREFIX).strip())
     elif "@" in word:
-        yield Recipient(word, "", situation.lookups.person(word), is_author=_is_author(word, situation))
+        yield RuleRecipient(word, "", situation.lookups.person(word), is_author=_is_author(word, situation))
     else:
         yield from _person(situation, word)
 
 
-def _sender(situation: Situation) -> Iterator[Recipient]:
+def _sender(situation: Situation) -> Iterator[RuleRecipient]:
     """The sender of the mail that caused the event; without one the customer."""
     facts = situation.facts
     if facts is None or facts.sender.address is None:
@@ -90,10 +90,12 @@ def _sender(situation: Situation) -> Iterator[Recipient]:
     address, name = facts.sender.address.address, facts.sender.name or facts.sender.address.name
     person = situation.lookups.person(facts.sender.person_id) if facts.sender.person_id else None
     trusted = is_known(facts)
-    yield Recipient(address, name if trusted and "@" not in name else "", person, is_trusted=trusted, is_author=True)
+    yield RuleRecipient(
+        address, name if trusted and "@" not in name else "", person, is_trusted=trusted, is_author=True
+    )
 
 
-def _customer(situation: Situation) -> Iterator[Recipient]:
+def _customer(situation: Situation) -> Iterator[RuleRecipient]:
     """The record's customer, who may be created together with it."""
     created, customer = situation.created, situation.record.customer
     if created and created.id == customer and created.address:
@@ -102,41 +104,41 @@ def _customer(situation: Situation) -> Iterator[Recipient]:
         yield from _person(situation, customer)
 
 
-def _stranger(address: str, situation: Situation) -> Recipient:
+def _stranger(address: str, situation: Situation) -> RuleRecipient:
     """Somebody whom a mail made known: trusted when this mail is proven to be theirs."""
     is_author = _is_author(address, situation)
     trusted = is_author and situation.facts is not None and is_known(situation.facts)
-    return Recipient(address, is_trusted=trusted, is_author=is_author)
+    return RuleRecipient(address, is_trusted=trusted, is_author=is_author)
 
 
-def _person(situation: Situation, named: str) -> Iterator[Recipient]:
+def _person(situation: Situation, named: str) -> Iterator[RuleRecipient]:
     person = situation.lookups.person(named)
     if person and person.addresses and person.active:
         address, is_author = person.addresses[0], _is_author(person.addresses[0], situation)
         if person.configured:
-            yield Recipient(address, person.name, person, is_author=is_author)
+            yield RuleRecipient(address, person.name, person, is_author=is_author)
         else:
             yield _stranger(address, situation)
 
 
-def _handler(named: Callable[[Record], str | None]) -> Callable[[Situation], Iterator[Recipient]]:
+def _handler(named: Callable[[Record], str | None]) -> Callable[[Situation], Iterator[RuleRecipient]]:
     """A person who works on the record, unless the event is that person's own mail."""
 
-    def find(situation: Situation) -> Iterator[Recipient]:
+    def find(situation: Situation) -> Iterator[RuleRecipient]:
         if (person_id := named(situation.record)) and not _writes(person_id, situation):
             yield from _person(situation, person_id)
 
     return find
 
 
-def _group(situation: Situation, kind: GroupKind, name: str) -> Iterator[Recipient]:
+def _group(situation: Situation, kind: GroupKind, name: str) -> Iterator[RuleRecipient]:
     """The people of a team or with a role, without the one whose mail the event is."""
     for person in situation.lookups.group(kind, name, MAX_RECIPIENTS):
         if person.addresses and not _writes(person.id, situation):
-            yield Recipient(person.addresses[0], person.name, person)
+            yield RuleRecipient(person.addresses[0], person.name, person)
 
 
-def _team(situation: Situation) -> Iterator[Recipient]:
+def _team(situation: Situation) -> Iterator[RuleRecipient]:
     if situation.record.owner_team:
         yield from _group(situation, "teams", situation.record.owner_team)
 
@@ -150,7 +152,7 @@ def _is_author(address: str, situation: Situation) -> bool:
     return sender is not None and mailbox_key(sender.address) == mailbox_key(address)
 
 
-ROLES: Final[Mapping[str, Callable[[Situation], Iterator[Recipient]]]] = MappingProxyType(
+ROLES: Final[Mapping[str, Callable[[Situation], Iterator[RuleRecipient]]]] = MappingProxyType(
     {
         "@sender": _sender,
         "@customer": _customer,

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from services.record_writer.decide.answers.automatic_mail import notification
 from services.record_writer.decide.answers.wording import mail_values, name_of
-from services.record_writer.decide.automation.recipients import Recipient
+from services.record_writer.decide.automation.recipients import RuleRecipient
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.record.numbers import number_of
@@ -48,7 +48,7 @@ class About:
         return self.record.number or number_of(self.record.id)
 
 
-def message(template: MailTemplate, to: Recipient, about: About, extra: Mapping[str, str]) -> Notification:
+def message(template: MailTemplate, to: RuleRecipient, about: About, extra: Mapping[str, str]) -> Notification:
     """One mail to one mailbox. Who is not known to the desk reads nothing that came from a mail (PR-02).
 
     The subject names the record, so that an answer finds it.

@@ -21,6 +21,7 @@ from shared.store.documents import Document
 from tests.builders import a_configuration, an_inbox
 from tests.desk import Desk
 from tests.harness.real import FOLDER
+from tests.services.parser import test_smime as smime
 
 SECRET = b"MZ-the-program"
 JUDGE = restricted.judge_of(["*.exe", "application/x-msdownload"])
@@ -47,6 +48,11 @@ def forwarded(inner: bytes, encoding: str = "7bit") -> bytes:
     return f"Content-Type: message/rfc822\nContent-Transfer-Encoding: {encoding}\n\n".encode() + body
 
 
+def signed(entity: bytes) -> bytes:
+    """A part that an opaque S/MIME signature wraps around another one."""
+    return part("smime.p7m", smime.signed(entity), "application/pkcs7-mime; smime-type=signed-data")
+
+
 def reduced(raw: bytes) -> restricted.Reduced | None:
     return restricted.reduce_file(Attachment("original.eml", "message/rfc822", len(raw), "0"), raw, JUDGE)
 
@@ -67,6 +73,9 @@ def reduced(raw: bytes) -> restricted.Reduced | None:
         mail(part("inner.eml", INNER)),
         mail(part("a.msg", b"\xd0\xcf" + "tool.exe".encode("utf-16le") + b"\0\0" + SECRET)),
         mail(part("winmail.dat", b"\x78\x9f\x3e\x22\x01\x02tool.exe\0" + SECRET, "application/ms-tnef")),
+        mail(signed(part("v.exe"))),
+        signed(signed(mail(part("v.exe")))),
+        mail(forwarded(signed(mail(part("x.bin", kind="application/x-msdownload"))))),
         part("v.exe"),
         mail(part("a.exe")).replace(b"\n", b"\r\n"),
         mail(part("a.exe")).rpartition(b"--b--")[0],
@@ -97,7 +106,13 @@ def opened(content: bytes) -> Iterator[bytes]:
 
 @pytest.mark.req("TI-27")
 @pytest.mark.parametrize(
-    "raw", [mail(), mail(part("a.txt")), mail(forwarded(mail(part("a.txt"), boundary=b"i"), "base64"))]
+    "raw",
+    [
+        mail(),
+        mail(part("a.txt")),
+        mail(signed(part("a.txt"))),
+        mail(forwarded(mail(part("a.txt"), boundary=b"i"), "base64")),
+    ],
 )
 def test_a_mail_without_restricted_files_is_attached_as_it_is(raw: bytes) -> None:
     assert reduced(raw) is None
@@ -189,7 +204,9 @@ def configured(desk: Desk, **settings: Any) -> None:
 
 
 @pytest.mark.req("TI-27", "NE-10")
-@pytest.mark.parametrize("raw", [mail(part("a.exe")), mail(forwarded(INNER)), mail(part("note.eml", INNER))])
+@pytest.mark.parametrize(
+    "raw", [mail(part("a.exe")), mail(forwarded(INNER)), mail(part("note.eml", INNER)), mail(signed(INNER))]
+)
 def test_the_full_message_and_attached_mails_come_without_it_and_say_so(desk: Desk, raw: bytes) -> None:
     configured(desk, keep_full_message=True)
     (stored,) = desk.receive(raw)

@@ -251,6 +251,7 @@ def original(facts: Facts) -> Attachment:
 
 def left_out(restricted: Sequence[str]) -> str:
     """The "Email Received" note that names what was not added to the record (TI-27)."""
-    names = ", ".join(restricted[:MAX_NAMES])
-    more = f" and {len(restricted) - MAX_NAMES} more" if len(restricted) > MAX_NAMES else ""
+    once = list(dict.fromkeys(restricted))
+    names = ", ".join(once[:MAX_NAMES])
+    more = f" and {len(once) - MAX_NAMES} more" if len(once) > MAX_NAMES else ""
     return f"Email Received. Not added, because its type is restricted: {names}{more}"

@@ -2,8 +2,9 @@
 
 Pure: bytes in, bytes out; the stored raw mail stays as it is.
 
-Mails are opened at any depth, also encoded ones, `.eml` files and `winmail.dat`. A `.msg`, or a broken `winmail.dat`,
-is left out whole when it holds such a name. What cannot be removed for sure is not attached at all.
+Mails are opened at any depth, also encoded ones, `.eml` files and `winmail.dat`. A `.msg`, a broken `winmail.dat` and
+a mail within an opaque S/MIME signature are left out whole when they hold such a name. What cannot be removed for sure
+is not attached at all.
 """
 
 from __future__ import annotations
@@ -42,8 +43,10 @@ _ENCODED_FILE: Final = lazy_compile(
     rb"^(?:begin [0-7]{3,4} (?P<uu>[^\r\n]+)|=ybegin [^\r\n]*?name=(?P<yenc>[^\r\n]+))", re.IGNORECASE | re.MULTILINE
 )
 _WORDS: Final = lazy_compile(rb"[\x20-\x7e\x80-\xff]{4,}|(?:[\x20-\x7e\x80-\xff]\x00){4,}")
-_CONTAINERS: Final = ("application/ms-tnef", "application/vnd.ms-tnef", "application/vnd.ms-outlook")
-_CONTAINER_NAMES: Final = ("winmail.dat", "*.msg")
+_CONTENT_TYPE: Final = lazy_compile(rb"content-type:", re.IGNORECASE)
+_SIGNED: Final = ("application/pkcs7-mime", "application/x-pkcs7-mime")
+_CONTAINERS: Final = (*_SIGNED, "application/ms-tnef", "application/vnd.ms-tnef", "application/vnd.ms-outlook")
+_CONTAINER_NAMES: Final = ("winmail.dat", "*.msg", "*.p7m")
 NOT_ALONE: Final = "what is restricted in it could not be taken out alone"
 """Said of a mail that is left out whole."""
 
@@ -135,9 +138,19 @@ def _reduced_container(content: bytes, judge: Judge) -> Reduced | None:
     try:
         reduced, names = without_files(content, partial(_restricted_file, judge))
     except UnreadableWinmail:
-        inner = next(_names_in_container(content, judge), None)
+        inner = next(_names_inside(content, judge), None)
         return Reduced(_notice([inner]), (inner,), is_notice=True) if inner else None
     return Reduced(reduced, tuple(names)) if names else None
+
+
+def _names_inside(content: bytes, judge: Judge) -> Iterator[str]:
+    """The restricted names in a container: among its texts, in headers, and in the mail that it wraps in plain form."""
+    yield from _names_in_container(content, judge)
+    yield from (name for name in _names_left(content) if judge(name, ""))
+    if found := _CONTENT_TYPE.search(content):
+        removed: list[str] = []
+        _Reducer(judge, removed).entity(content[found.start() :], 1)
+        yield from removed
 
 
 def _restricted_file(judge: Judge, properties: bytes, data: bytes) -> str | None:

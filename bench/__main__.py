@@ -18,7 +18,7 @@ from bench.processes import Failed
 def arguments() -> argparse.Namespace:
     """What the command line says."""
     parser = argparse.ArgumentParser(prog="python -m bench", description="Mails a second, CPU a mail, peak memory.")
-    parser.add_argument("--corpus", type=Path, help="a folder of mails with a manifest.json; made when left out")
+    parser.add_argument("--corpus", type=Path, help="a folder of mails with a manifest.json; made if omitted")
     parser.add_argument("--mails", type=int, default=1000, help="how many to make (%(default)s)")
     parser.add_argument("--seed", type=int, default=20261120, help="of the mails that are made (%(default)s)")
     parser.add_argument(

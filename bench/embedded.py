@@ -55,7 +55,7 @@ def measure(load: Path, work: Path, base: Path | None) -> Run:
     publish = run(*POSTROOM, "publish", "--inbox", "support", str(load), env=env)
     working = run(*POSTROOM, "up", "--once", env=env)
     store = EmbeddedDocuments(data)
-    store.ensure(INDEXES)  # a store uses the indexes that it was told of
+    store.ensure(INDEXES)  # a store uses only indexes that were declared
     try:
         return Run(len(rows), publish, working, content.check(store, rows))
     finally:

@@ -1,4 +1,4 @@
-"""Plain English: phrases and names that we do not write, in documentation, product code, messages and names of tests.
+"""Plain English: phrases that we do not write, in documentation, code, messages, helpers and names of tests.
 
 A reader from anywhere understands a sentence at the first reading. Each row has what to write instead. CHANGELOG.md is
 left out, because it quotes what texts said before.
@@ -83,9 +83,11 @@ NAMES = {
     "NotTaken": "Refused",
 }
 """Name → the name that says what it is."""
+FOLDERS = ("*.md", "docs/**/*.md", "docs/skeletons/*.py", "services/**/*.py", "shared/**/*.py", "examples/*.*")
+HELPERS = ("bench/**/*.py", "tests/harness/*.py", "tests/servers/*.py")
 FILES = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/**/*.md", "docs/skeletons/*.py", "services/**/*.py", "shared/**/*.py", "examples/*.*")
+    for pattern in (*FOLDERS, *HELPERS)
     for path in ROOT.glob(pattern)
     if path.suffix in {".md", ".py", ".sh", ".js"} and path.name not in {"CHANGELOG.md", "requirements.md"}
 )

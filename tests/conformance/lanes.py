@@ -110,7 +110,7 @@ def take_one(consumer: Consumer, timeout: float = PATIENCE) -> Delivery:
 
 
 def take_some(consumer: Consumer, timeout: float = PATIENCE) -> Sequence[Delivery]:
-    """The next batch; the broker may be away for a while."""
+    """The next batch; the broker may be unavailable for a while."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         try:
@@ -122,7 +122,7 @@ def take_some(consumer: Consumer, timeout: float = PATIENCE) -> Sequence[Deliver
 
 
 def take_within(consumer: Consumer, seconds: float) -> Sequence[Delivery]:
-    """What comes within so many seconds; the time that connecting takes is not among them."""
+    """What comes within this many seconds; the time that connecting takes is not among them."""
     deadline = time.monotonic() + PATIENCE
     while True:
         try:

@@ -176,7 +176,7 @@ def error_takes_others_along(put: Put) -> None:
 
 
 def commit_left_out(put: Put) -> None:
-    """What the parser wrote in the first round is taken back without a word, and its deliveries are settled."""
+    """What the parser wrote in the first round is rolled back unnoticed, and its deliveries are settled."""
 
     def hand_on(self: Relay) -> bool:
         if self._settled and not left_out:

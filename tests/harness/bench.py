@@ -44,11 +44,11 @@ DEADLINE = 150.0
 """Seconds for a run, beyond what a child waits for by itself."""
 
 
-class Zygote:
+class ForkServer:
     """The process that forks children."""
 
     def __init__(self) -> None:
-        argv = [sys.executable, "-m", "tests.harness.zygote"]
+        argv = [sys.executable, "-m", "tests.harness.fork_server"]
         self.process = subprocess.Popen(argv, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def start(self, job: Job) -> int:
@@ -99,18 +99,18 @@ class Scene:
 
     def start(self, crash: str | None = None, until: str = "quiet", **keys: Any) -> int:
         """A process; its id."""
-        return self.bench.zygote.start(self.job(crash, until, **keys))
+        return self.bench.fork_server.start(self.job(crash, until, **keys))
 
     def run(self, crash: str | None = None, *, within: float = DEADLINE, **keys: Any) -> int:
         """A process, until it ends: 0, or minus the signal that ended it. With a fault planted it may find no end."""
         pid = self.start(crash, **keys)
-        code = self.bench.zygote.wait(pid, within)
+        code = self.bench.fork_server.wait(pid, within)
         if code is None and self.plants:
             os.kill(pid, signal.SIGKILL)
-            code = self.bench.zygote.wait(pid)
+            code = self.bench.fork_server.wait(pid)
         elif code is None:
             os.kill(pid, signal.SIGABRT)  # faulthandler tells where it hangs
-            self.bench.zygote.wait(pid)
+            self.bench.fork_server.wait(pid)
         assert code in (0, -signal.SIGKILL), self.log()
         return code
 
@@ -165,7 +165,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.zygote = Zygote()
+        self.fork_server = ForkServer()
         self._seeded = False
 
     def scene(self, sent: Sequence[Sent] | None = None, *, seeded: bool = True, **keys: Any) -> Scene:
@@ -196,7 +196,7 @@ class Bench:
 
     def close(self) -> None:
         """End the forking process."""
-        self.zygote.close()
+        self.fork_server.close()
 
 
 def _write(outbox: Path, sent: Sequence[Sent], first: int = 0) -> None:

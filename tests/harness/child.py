@@ -46,7 +46,7 @@ TIER_SCALE = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What a child shall do. `outbox` is a folder of files `N~INBOX~LABEL.eml`, handed in by name.
+    """What a child is to do. `outbox` is a folder of files `N~INBOX~LABEL.eml`, handed in by name.
 
     Seconds: `lease`; `patience`, how long to wait for quiet on RabbitMQ; `busy`, how long for a locked data file.
     `file_limit`, `memory_limit`: bytes beyond which no file, or the process itself, may grow. `stages`: the workers of
@@ -157,7 +157,7 @@ def run(job: Job) -> None:
     steps.watch(job.environ)
     if not job.fresh_parser:
         forked_parser.use()
-    plants.sow(job.plants)
+    plants.plant(job.plants)
     app = open_app(job)
     plants.after_opening(app, job.plants)
     if job.outbox:

@@ -146,7 +146,7 @@ def _counted(things: Iterable[Any]) -> Counter[Any]:
 
 
 def _journal(store: Documents) -> Counter[Any]:
-    """Which decision each stage came to; coming to it twice, waiting before, or finding it made, is no effect."""
+    """Which decision each stage came to; coming to it twice, waiting before, or finding it made, does not count."""
     entries = {(each["mail_id"], each["stage"], each["decision"]) for each in store.find("journal", {})}
     idle = {
         ("parser", "done"),

@@ -1,4 +1,4 @@
-"""What the crash tests send: one mail of each fate, and a desk that gives them these fates.
+"""What the crash tests send: one mail for each outcome, and a desk that gives them these outcomes.
 
 The seed is a desk with history: two records of Anna's, one of them closed. Everything after it is compared.
 """
@@ -48,7 +48,7 @@ def seed() -> list[Sent]:
 
 
 def mixed() -> list[Sent]:
-    """One of each fate."""
+    """One for each outcome."""
     files = (("plan.pdf", "application/pdf", b"%PDF-1.4 plan"), ("list.csv", "text/csv", b"a;b\n1;2\n"))
     parts = "Summary: disk one\nPriority: 1\n#####\nSummary: disk two\n#####\nPriority: soon\n"
     return [

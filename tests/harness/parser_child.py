@@ -70,7 +70,7 @@ def die_of_memory() -> None:
 
 
 def lie() -> None:
-    """An answer that is none."""
+    """An invalid answer."""
     said = b'{"mail": {"subject": 1}, "sizes": []}'
     frames.frame = lambda *_: (frames.HEAD.pack(len(said), 0), said)
 

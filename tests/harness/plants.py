@@ -42,7 +42,7 @@ from tests.harness import parser_child
 from tests.harness.batch_plants import BATCH_PLANTS
 
 
-def sow(names: Sequence[str]) -> None:
+def plant(names: Sequence[str]) -> None:
     """Plant these before anything is opened."""
     for name in names:
         PLANTS[name]()

@@ -20,7 +20,7 @@ _HEADS = {
 
 
 def corpus() -> list[Sent]:
-    """All of them, each once; what is no whole mail gets headers. Skips where the folder is not there."""
+    """All of them, each once; a part of a mail gets headers. Skips without the folder."""
     raws = Counter(_whole(entry["form"], (FOLDER / entry["path"]).read_bytes()) for entry in _entries())
     return [Sent(f"c{n}", raw, "", times=times) for n, (raw, times) in enumerate(raws.items())]
 
@@ -38,7 +38,7 @@ def replies() -> list[tuple[bytes, str]]:
 def _entries() -> list[dict[str, Any]]:
     manifest = FOLDER / "manifest.jsonl"
     if not manifest.exists():
-        pytest.skip(f"there are no mails of others at {FOLDER}")
+        pytest.skip(f"the folder of real mails is missing: {FOLDER}")
     return [json.loads(line) for line in manifest.read_text().splitlines()]
 
 

@@ -38,7 +38,7 @@ from shared.config.model import (
 from shared.contracts.mail import Attachment
 from tests.builders import TOO_MUCH, a_configuration, a_mail, a_person, a_stored_mail, an_analyst, an_inbox
 from tests.desk import Desk, a_copy
-from tests.harness.rehearsal import compared, compared_with_what_is_written, everything
+from tests.harness.dry_runs import compared, compared_with_what_is_written, everything
 
 TEXT = Attachment("a.txt", "text/plain", 6, sha256(b"hello\n").hexdigest())
 LOCATION = RecordType("location", prefix="LOC", fields={"Email": "text", "Floor": "number"})

@@ -21,8 +21,8 @@ from shared.config.model import (
 )
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
+from tests.harness.dry_runs import compared, compared_with_what_is_written
 from tests.harness.real import corpus
-from tests.harness.rehearsal import compared, compared_with_what_is_written
 
 CONFIGURATIONS, MAILS_EACH = 20, 50
 SENDERS: Final = ("Anna <anna@customer.example>", "bob@example.com", "ann@example.com", "Eve <eve@elsewhere.example>")

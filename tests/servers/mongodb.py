@@ -65,7 +65,7 @@ DIFFERENCES: Final[dict[str, str]] = {
     "does not exist in an array": "it says that a field of an empty array exists",
     "no array in an array": "it looks into arrays within arrays",
     "add to a set what is there": "it tells 1 from 1.0",
-    "pull documents that lack a field": "it pulls what is no document, too",
+    "pull documents that lack a field": "it pulls elements that are not documents, too",
     "inc null": "it takes null for a missing field",
     "push to null": "it takes null for a missing field",
     "a field in null": "it takes null for a missing field",

@@ -33,14 +33,14 @@ PATIENCE_SECONDS: Final = 120.0
 a thread ends, that an answer comes. A test may take more than twice as long."""
 LOWEST, HIGHEST = 10_000, 30_000
 """Ports for servers: below those that Linux gives to clients (from 32768). There, a client could take a port between
-two starts of its server, or, trying to reach a server that is away, be connected with itself."""
+two starts of its server, or, trying to reach a stopped server, be connected with itself."""
 
 
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on and no client is given.
 
     Another process of the same test run is not given it either, and this one not again for long: its server may bind it
-    later, and be away for a while.
+    later, and be stopped for a while.
     """
     return free_ports(1)[0]
 

@@ -70,7 +70,7 @@ class Proxy:
         return len(pairs)
 
     def swallow(self, *, on: bool = True) -> None:
-        """A silent partition: nothing passes either way, nobody is told."""
+        """A silent partition: nothing passes either way, without an error."""
         self.swallow_up = self.swallow_down = on
 
     def close(self) -> None:

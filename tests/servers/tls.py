@@ -125,5 +125,5 @@ def _begun(subject: x509.Name, days: int) -> x509.CertificateBuilder:
 
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
-    """One for `localhost` that nobody trusts but who is told of it."""
+    """One for `localhost` that only clients with its file trust."""
     return make_certificate(tmp_path_factory.mktemp("tls"))

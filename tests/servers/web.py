@@ -41,7 +41,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer. `drop`: none, the connection is closed; `cut`: closed after so many bytes of the body."""
+    """An answer. `drop`: none, the connection is closed; `cut`: closed after this many bytes of the body."""
 
     status: int = 200
     body: Any = None

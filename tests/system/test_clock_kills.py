@@ -43,14 +43,14 @@ CONFIGURATION = a_configuration(
 def start(bench: Bench, place: Place, data: Path, at: datetime, **environment: str) -> int:
     """A process that does what is due; its id."""
     store, log = store_of(place).get("POSTROOM_STORE_URL"), data.with_name("log")
-    return bench.zygote.start(
+    return bench.fork_server.start(
         Job(str(data), str(log), store_url=store, until="done", at=at.isoformat(), environ=environment)
     )
 
 
 def child(bench: Bench, place: Place, data: Path, at: datetime, **environment: str) -> int | None:
     """The same, until it ends; its exit code."""
-    return bench.zygote.wait(start(bench, place, data, at, **environment), 120)
+    return bench.fork_server.wait(start(bench, place, data, at, **environment), 120)
 
 
 @pytest.mark.parametrize("place", ["embedded", pytest.param("mongodb", marks=pytest.mark.slow)], indirect=True)
@@ -99,7 +99,7 @@ def test_rules_of_a_target_act_once_however_often_it_is_said(bench: Bench, place
     desk.receive(a_mail())
     at = desk.clock.now() + timedelta(hours=2)
     running = [start(bench, place, tmp_path / "data", at) for _ in range(2)]
-    assert [bench.zygote.wait(each, 120) for each in running] == [0, 0]
+    assert [bench.fork_server.wait(each, 120) for each in running] == [0, 0]
     activities, mails, _ = _what_happened(desk, desk.record("incident")["_id"])
     assert Counter(activities)["service-level"] == 1
     assert mails == ["ann@example.com", "bob@example.com"]

@@ -128,7 +128,7 @@ def check_updates(store: Documents, count: int) -> None:
 def crowd(scene: Scene, size: int) -> None:
     """Several processes on one folder, until quiet."""
     pids = [scene.start() for _ in range(size)]
-    assert [scene.bench.zygote.wait(pid) for pid in pids] == [0] * size, scene.log()
+    assert [scene.bench.fork_server.wait(pid) for pid in pids] == [0] * size, scene.log()
 
 
 def triple(scene: Scene) -> None:

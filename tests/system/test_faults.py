@@ -66,7 +66,7 @@ def watching(scene: Scene) -> Iterator[Watcher]:
 def end(scene: Scene, pid: int) -> None:
     """An orderly end."""
     os.kill(pid, signal.SIGTERM)
-    assert scene.bench.zygote.wait(pid) == 0, scene.log()
+    assert scene.bench.fork_server.wait(pid) == 0, scene.log()
 
 
 def stopped_at(scene: Scene, boundary: str, **keys: Any) -> int:
@@ -98,7 +98,7 @@ def test_random_kills_over_real_mails_lose_and_double_nothing(bench: Bench, seed
             eventually(lambda wanted=wanted: seen.finished() >= wanted)
             time.sleep(chance.random() * 0.1)  # when, is chance: that is the point
             os.kill(pid, signal.SIGKILL)
-            scene.bench.zygote.wait(pid)
+            scene.bench.fork_server.wait(pid)
     scene.run()
     assert scene.breaches() == []
     check_dead(scene, len(sent))
@@ -134,7 +134,7 @@ def test_an_orderly_end_in_the_middle_loses_nothing(bench: Bench) -> None:
     scene = bench.scene(many(300), seeded=False)
     scene.run(until="handed in")
     pid = scene.start("worker.settled:400:TERM", until="stopped")
-    assert scene.bench.zygote.wait(pid) == 0, scene.log()
+    assert scene.bench.fork_server.wait(pid) == 0, scene.log()
     with watching(scene) as seen:
         assert 0 < seen.finished() < 300
     scene.run()
@@ -182,7 +182,7 @@ def test_a_worker_that_wakes_up_behind_its_lease_changes_nothing(bench: Bench, w
     scene.run()
     done = scene.effects()
     os.kill(sleeper, signal.SIGCONT)
-    assert scene.bench.zygote.wait(sleeper) == 0, scene.log()
+    assert scene.bench.fork_server.wait(sleeper) == 0, scene.log()
     assert scene.effects() == done
     assert scene.breaches(undisturbed.effects()) == []
 
@@ -278,7 +278,7 @@ def test_a_disk_that_is_full_at_intake_is_one_clear_error(bench: Bench) -> None:
         [Sent("big", a_mail("x" * 2_000_000, Message_ID="<big@customer.example>"), "recorded")], seeded=False
     )
     pid = scene.start(until="handed in", busy=0.5, file_limit=600_000)
-    assert scene.bench.zygote.wait(pid) == 1
+    assert scene.bench.fork_server.wait(pid) == 1
     assert "Unavailable: the data file" in scene.log()
     scene.run()
     assert scene.breaches() == []

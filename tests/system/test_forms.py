@@ -1,4 +1,4 @@
-"""The four forms: either broker with either store. The same mails have the same fate on each (PR-10, PR-13, PR-16)."""
+"""Either broker with either store: the same mails have the same outcomes (PR-10, PR-13, PR-16)."""
 
 from __future__ import annotations
 

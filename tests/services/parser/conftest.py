@@ -9,5 +9,5 @@ from services.parser.htmltree import size
 
 @pytest.fixture
 def every_tag_followed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Small HTML is judged by counts of its tags: the step from there to following each tag is no growth."""
+    """Follow every tag of small HTML too, which counts of tags are enough for: the step between both is not growth."""
     monkeypatch.setattr(size, "_FEW_TAGS", 0)

@@ -1,4 +1,4 @@
-"""A process that has imported everything and forks a child for each job: `python -m tests.harness.zygote`.
+"""A process that has imported everything and forks a child for each job: `python -m tests.harness.fork_server`.
 
 Before the first job it does one itself: what a process makes once, such as compiled patterns, methods of data classes
 and late imports, then is made once for all children. No thread, file or process of it is left when they are forked.
@@ -40,7 +40,7 @@ def main() -> None:
 
 def warm_up() -> None:
     """One run of the mixed set, on a desk that is thrown away."""
-    with tempfile.TemporaryDirectory(prefix="postroom-zygote-") as folder:
+    with tempfile.TemporaryDirectory(prefix="postroom-fork-server-") as folder:
         job = Job(data=folder, log="", batched=True)
         app = open_app(job)
         configuration_store.apply(app.documents, mails.configuration(), prune=True)

@@ -78,7 +78,7 @@ def _changed(
 
 
 def _change(change: Mapping[str, Any]) -> tuple[Any, ...]:
-    """A change in a form in which both sides can be compared: an update is told by what it adds."""
+    """A change in a form in which both sides can be compared: an update is shown by what it adds."""
     created = change["action"] == "create"
     activities = sorted(
         (each["kind"], each["by"], _without_letter(each["text"]), [file["filename"] for file in each["attachments"]])

@@ -210,3 +210,10 @@ def test_documents_stay_in_the_store() -> None:
 def test_the_rules_on_documents_find_what_they_look_for() -> None:
     assert _contents(MODULES["shared.store.journal"]).asked_of_collections == {"insert_many", "find", "delete"}
     assert DOCUMENTS in _all_imports()["shared.store.records"]
+
+
+def test_the_index_of_decisions_lists_every_page_with_its_title() -> None:
+    folder = ROOT / "docs/decisions"
+    listed = re.findall(r"^- (\d{4}) \[(.+)\]\((.+)\)$", (folder / "README.md").read_text("utf-8"), re.MULTILINE)
+    pages = [(page.read_text("utf-8").partition("\n")[0], page.name) for page in sorted(folder.glob("0*.md"))]
+    assert [(f"# {number} {title}", name) for number, title, name in listed] == pages

@@ -43,6 +43,26 @@ def test_people_in_to_and_cc_of_a_new_request_take_part(desk: Desk) -> None:
     assert [each["text"] for each in desk.activities(desk.record())][-1].endswith("I have it too.\n")
 
 
+@pytest.mark.req("VF-21")
+@pytest.mark.parametrize(("plus", "activities"), [("ignore", 3), ("keep", 1)])
+def test_a_tag_in_the_address_makes_no_difference(desk: Desk, plus: str, activities: int) -> None:
+    configure(desk, plus_addressing=plus)
+    desk.receive(first(to="support@example.com, boss+desk@customer.example", Cc=JANE))
+    desk.receive(a_mail("I have it too.\n", sender="boss+mobile@customer.example", subject="Incident#1"))
+    desk.receive(a_mail("Me too.\n", sender=f"Boss <{BOSS}>", subject="Incident#1"))
+    (record, *_), tagged = desk.records(), "boss+desk@customer.example"
+    assert (record["participants"], len(desk.activities(record))) == ([tagged], activities)
+
+
+@pytest.mark.req("VF-21")
+def test_a_mailbox_takes_part_once_and_not_when_it_wrote(desk: Desk) -> None:
+    configure(desk)
+    desk.receive(first(to="support@example.com, jane+x@example.com", Cc=f"{BOSS}, Boss+x@customer.example"))
+    assert participants(desk) == [BOSS]
+    desk.receive(a_mail("More.\n", sender=JANE, Cc="boss+y@customer.example", **THREAD))
+    assert participants(desk) == [BOSS]
+
+
 def test_records_show_names_who_takes_part(desk: Desk) -> None:
     configure(desk)
     desk.receive(first())

@@ -186,9 +186,10 @@ def _copies(facts: Facts, record: Record, customer: Sequence[str]) -> Iterator[s
     """The people in copy who get the answer too, where the inbox wants that; not those who have it already."""
     if not facts.inbox.copy_on_answers:
         return
-    writer = address_key(facts.sender.address.address) if facts.sender.address else None
-    has = {*_recipients(facts), *customer, *facts.configuration.own_addresses, writer}
-    yield from (key for key in record.participants if key not in has)
+    plus, writer = facts.settings.plus_addressing, facts.sender.address
+    known = (*_recipients(facts), *customer, *facts.configuration.own_addresses, *((writer.address,) if writer else ()))
+    has = {key for each in known for key in address_keys(each, plus_addressing=plus)}
+    yield from (key for key in record.participants if has.isdisjoint(address_keys(key, plus_addressing=plus)))
 
 
 def _files(facts: Facts, activities: Sequence[StoredActivity]) -> Iterator[Attachment]:

@@ -7,12 +7,12 @@ mail of the thread, or a trusted server states who wrote it. A number in a subje
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.people.robots import is_robot
-from shared.addresses import address_key, address_keys
+from shared.addresses import address_keys
 from shared.store.record import Record
 
 MAX_PARTICIPANTS: Final = 50
@@ -27,31 +27,33 @@ def named_in(facts: Facts) -> tuple[str, ...]:
     """The keys of the addresses of people in To and Cc, without the sender's own."""
     if not facts.inbox.copy_takes_part:
         return ()
-    return tuple(dict.fromkeys(_people(facts)))
+    return tuple(_people(facts, ()))
 
 
-def _people(facts: Facts) -> Iterator[str]:
+def _people(facts: Facts, known: Iterable[str]) -> Iterator[str]:
+    """The people who are not `known`, each once, whatever tag the address has."""
     mail, plus = facts.mail, facts.settings.plus_addressing
-    skipped = {*facts.configuration.own_addresses, *mail.lists, *_writers(facts)}
+    skipped = {*facts.configuration.own_addresses, *mail.lists}
+    for address in (*_writers(facts), *known):
+        skipped.update(address_keys(address, plus_addressing=plus))
     for each in (*mail.to, *mail.cc)[:MAX_READ]:
         keys = address_keys(each.address, plus_addressing=plus)
         if keys and "@" in keys[0] and skipped.isdisjoint(keys) and not is_robot(keys[0]):
+            skipped.update(keys)
             yield keys[0]
 
 
 def _writers(facts: Facts) -> Iterator[str]:
-    """The keys of the addresses of who wrote the mail, and of who forwarded or passed it on."""
-    for each in (facts.sender.address, facts.mail.rewritten_from, facts.forwarder and facts.forwarder.address):
-        if each and (key := address_key(each.address)):
-            yield key
+    """The addresses of who wrote the mail, and of who forwarded or passed it on."""
+    shown = (facts.sender.address, facts.mail.rewritten_from, facts.forwarder and facts.forwarder.address)
+    return (each.address for each in shown if each)
 
 
 def joining(facts: Facts, record: Record, step: str) -> dict[str, Any]:
     """The properties that change when people in copy join a record; `step` is how the mail led to it."""
     if not facts.inbox.copy_takes_part or not _may_add(facts, record, step):
         return {}
-    named = [key for key in named_in(facts) if key not in record.participants]
-    added = named[: max(0, MAX_PARTICIPANTS - len(record.participants))]
+    added = list(_people(facts, record.participants))[: max(0, MAX_PARTICIPANTS - len(record.participants))]
     if not added:
         return {}
     return {

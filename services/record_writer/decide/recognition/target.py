@@ -17,7 +17,7 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.recognition.conversation import conversations
 from services.record_writer.decide.recognition.hint import Hint, in_body_or_loose, in_subject
 from services.record_writer.decide.recognition.merged import update_of
-from services.record_writer.decide.recognition.thread import ThreadMail, address_of, thread_mails
+from services.record_writer.decide.recognition.thread import ThreadMail, address_of, is_among, thread_mails
 from shared.config.model import INCIDENT
 from shared.contracts.change import Target
 from shared.store.record import Record
@@ -154,8 +154,7 @@ def takes_part(facts: Facts, record: Record) -> bool:
 
     By person and by address only: a name, the sender's or the owner's, proves nothing.
     """
-    address = address_of(facts)
-    return _is_a_party(facts, record) or (bool(address) and address in record.copied)
+    return _is_a_party(facts, record) or is_among(facts, record.copied)
 
 
 def why_allowed(
@@ -170,7 +169,7 @@ def why_allowed(
         return None
     if facts.holds_token:
         return "who has a reply token"
-    if facts.is_analyst or facts.forwarder or takes_part(facts, record) or address_of(facts) in addressed:
+    if facts.is_analyst or facts.forwarder or takes_part(facts, record) or is_among(facts, addressed):
         return "a participant or an analyst"
     if is_customer(facts, record, lookups):
         return "its customer"

@@ -13,7 +13,7 @@ from typing import Final
 
 from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
-from shared.addresses import address_key
+from shared.addresses import address_key, address_keys
 from shared.lazy_dataclass import dataclass
 from shared.store.mails import StoredMail, message_key
 from shared.store.outbox import OutboxMail
@@ -60,6 +60,13 @@ def thread_mails(facts: Facts, lookups: Lookups) -> Sequence[ThreadMail]:
 def address_of(facts: Facts) -> str:
     """The sender's address as addresses are compared; "" when the mail has no usable From."""
     return (address_key(facts.sender.address.address) if facts.sender.address else None) or ""
+
+
+def is_among(facts: Facts, addresses: Iterable[str]) -> bool:
+    """Whether the sender has one of these addresses; a tag makes no difference, unless `plus_addressing` keeps it."""
+    sender, plus = facts.sender.address, facts.settings.plus_addressing
+    own = set(address_keys(sender.address, plus_addressing=plus)) if sender else set()
+    return any(not own.isdisjoint(address_keys(each, plus_addressing=plus)) for each in addresses)
 
 
 def references_of(facts: Facts) -> list[str]:

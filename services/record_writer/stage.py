@@ -13,8 +13,8 @@ from services.record_writer.commit import commit, commit_incident, decided_befor
 from services.record_writer.decide.facts import facts_of, with_reduced
 from services.record_writer.decide.people.forward import for_original_sender
 from services.record_writer.decide.recognition.token import with_token
+from services.record_writer.service_targets import commit_target
 from services.record_writer.store_lookups import StoreLookups
-from services.record_writer.targets import commit_target
 from shared.app import App
 from shared.clock import Clock
 from shared.config.model import Configuration

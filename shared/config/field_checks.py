@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from shared import tokens
+from shared import mapping_tokens
 from shared.addresses import address_key
 from shared.config.complaints import Complaint, Complaints, names_of, unknown, unknown_type, values_at
 from shared.config.model import RECORD_FIELDS, CommandPolicy, Configuration, Inbox, ObjectMatch, RecordType
@@ -46,8 +46,8 @@ def approvals_fit(config: Configuration) -> Complaints:
 
 
 def _no_token(path: str, value: Scalar) -> Complaints:
-    for word, _, _ in tokens.words(value) if isinstance(value, str) else ():
-        if word.casefold() in {each.casefold() for each in tokens.NAMES} or typo_of(word, tokens.NAMES):
+    for word, _, _ in mapping_tokens.words(value) if isinstance(value, str) else ():
+        if word.casefold() in {each.casefold() for each in mapping_tokens.NAMES} or typo_of(word, mapping_tokens.NAMES):
             yield Complaint(path, f"@{word} stays text here; tokens belong in the field_mapping of an inbox")
 
 
@@ -81,21 +81,21 @@ def _object(path: str, match: ObjectMatch, config: Configuration) -> Complaints:
 def _mapped(path: str, name: str, template: str, type_: RecordType | None, config: Configuration) -> Complaints:
     yield from check_field(path, name, type_, config)
     yield from _tokens(path, template)
-    if not tokens.has_token(template):
-        yield from check_value(path, name, tokens.constant_of(template), type_, config)
+    if not mapping_tokens.has_token(template):
+        yield from check_value(path, name, mapping_tokens.constant_of(template), type_, config)
     elif name.casefold() not in {"owner", "partition"}:
         states = [status for _, group in type_.statuses.groups() for status in group] if type_ else []
-        filled = (tokens.with_sample(template, sample) for sample in (*_SAMPLES, *states))
+        filled = (mapping_tokens.with_sample(template, sample) for sample in (*_SAMPLES, *states))
         refused = [next(check_value(path, name, each, type_, config), None) for each in filled]
         if all(refused) and refused[0]:
             yield refused[0]
 
 
 def _tokens(path: str, template: str) -> Complaints:
-    known = [f"@{each}" for each in tokens.NAMES]
-    for word, is_joined, has_bad_index in tokens.words(template):
-        is_known = word.casefold() in {each.casefold() for each in tokens.NAMES}
-        if not is_known and not (is_joined and typo_of(word, tokens.NAMES) is None):
+    known = [f"@{each}" for each in mapping_tokens.NAMES]
+    for word, is_joined, has_bad_index in mapping_tokens.words(template):
+        is_known = word.casefold() in {each.casefold() for each in mapping_tokens.NAMES}
+        if not is_known and not (is_joined and typo_of(word, mapping_tokens.NAMES) is None):
             remedy = nearest(f"@{word}", known) or f"; it is one of {', '.join(known)}"
             yield Complaint(path, f"there is no token @{word}{remedy} (write @@ for the sign itself)")
         elif has_bad_index:

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from shared import tokens
+from shared import mapping_tokens
 from shared.config.complaints import Complaint, Complaints, values_at
 from shared.config.model import BUILT_IN_TYPES, Configuration, Rule, folded
 from shared.config.problems import typo_of
@@ -79,7 +79,9 @@ def _teams(config: Configuration) -> Iterator[tuple[str, str]]:
         if inbox.owner_team:
             yield f"{path}.owner_team", inbox.owner_team
         constants = {
-            name: tokens.constant_of(text) for name, text in inbox.field_mapping.items() if not tokens.has_token(text)
+            name: mapping_tokens.constant_of(text)
+            for name, text in inbox.field_mapping.items()
+            if not mapping_tokens.has_token(text)
         }
         yield from _named(f"{path}.field_mapping", constants)
     for section in ("templates", "quick_actions", "business_rules"):

@@ -1,4 +1,4 @@
-"""Fill field templates: constants with tokens (IV-32, `shared.tokens`).
+"""Fill field templates: constants with tokens (IV-32, `shared.mapping_tokens`).
 
 @To[N] and @CC[N] count from 1; a missing index or one below 1 means the first, one beyond the list is empty. Names are
 those of the matched person, else of the display name. Values come in as they are: no mail is read as a template.
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from services.record_writer.decide.facts import Facts
 from shared.contracts.mail import Address
 from shared.lazy_pattern import lazy_compile
-from shared.tokens import TOKEN
+from shared.mapping_tokens import TOKEN
 
 _ADDRESS = lazy_compile(r"""['"<]* [^\s@]+ @ [^\s@]+ ['">]*""", re.VERBOSE)
 

@@ -15,14 +15,13 @@ from typing import Final
 from shared.config.model import RECORD_FIELDS, RecordType
 from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
+from shared.text import UNSEEN
 from shared.typed import BadValue
 
 MAX_PARTS: Final = 1000
 """Records that one mail may make or change."""
 MAX_BODY: Final = 2_000_000
 """Characters of a body that is read for records and fields; they are kept with every record they make."""
-_BLANK: Final = "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200e\u200f\u061c\u2060\ufeff"
-"""White space, and what shows as nothing: web mail, and writing from right to left, leave it at the edges of lines."""
 _CELL: Final = lazy_compile(r"[^\S\n]{0,8}\|[^\S\n]")
 """The border between the cells of a table: a name in one cell, its value in the next."""
 _WORD: Final = lazy_compile(r"\s*([^\W\d][\w-]{0,39})")
@@ -72,7 +71,7 @@ def parts(text: str, marker: str | None) -> list[str]:
         return [text]
     if len(text) > MAX_BODY:
         raise BadValue(f"the body has {len(text)} characters; at most {MAX_BODY} are read for several records")
-    found = [part.strip("\n") for part in text.split(marker) if part.strip(_BLANK)] or [text]
+    found = [part.strip("\n") for part in text.split(marker) if part.strip(UNSEEN)] or [text]
     if len(found) > MAX_PARTS:
         raise BadValue(f"the body is cut into {len(found)} records by {marker!r}; one mail makes at most {MAX_PARTS}")
     return found
@@ -100,13 +99,13 @@ def read(text: str, separator: str | None, form: Form) -> Block:
         into.append(line)
     if found:
         rest[before_last:before_last] = _after_last(found[-1][1])
-    fields = tuple((name, "\n".join(lines).strip(_BLANK)) for name, lines in found)
-    return Block(fields, "\n".join(rest).strip(_BLANK), text, tuple(dict.fromkeys(withheld)))
+    fields = tuple((name, "\n".join(lines).strip(UNSEEN)) for name, lines in found)
+    return Block(fields, "\n".join(rest).strip(UNSEEN), text, tuple(dict.fromkeys(withheld)))
 
 
 def is_signature(block: Block) -> bool:
     """Whether a part is only a signature (RFC 3676, section 4.3)."""
-    return not block.fields and block.raw.strip(_BLANK).partition("\n")[0].rstrip() == "--"
+    return not block.fields and block.raw.strip(UNSEEN).partition("\n")[0].rstrip() == "--"
 
 
 def _after_last(lines: list[str]) -> list[str]:
@@ -120,7 +119,7 @@ def _after_last(lines: list[str]) -> list[str]:
 
 def _field(line: str, separator: str, form: Form) -> tuple[str, str] | None:
     """The field that a line sets, and the beginning of its value; names may hold the separator's characters."""
-    indent = len(line) - len(line.lstrip(_BLANK))
+    indent = len(line) - len(line.lstrip(UNSEEN))
     for head in _heads(line, separator, form.longest):
         if head == head.rstrip() and (name := form.names.get(head.casefold())):
             value = line[indent + len(head) + len(separator) :]
@@ -130,7 +129,7 @@ def _field(line: str, separator: str, form: Form) -> tuple[str, str] | None:
 
 def _heads(line: str, separator: str, longest: int) -> Iterator[str]:
     """The text before each separator, up to the length of the longest name."""
-    begin = line.lstrip(_BLANK)[: 2 * longest + len(separator)]
+    begin = line.lstrip(UNSEEN)[: 2 * longest + len(separator)]
     at = begin.find(separator)
     while at > 0:
         yield begin[:at]

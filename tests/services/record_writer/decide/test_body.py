@@ -71,6 +71,13 @@ FORM = form_of(TYPE)
             "",
             id="right to left",
         ),
+        pytest.param(
+            "\u202aSummary: a\u202c\n\u2068Details: b\u2069",
+            ":",
+            {"Summary": "a", "Details": "b"},
+            "",
+            id="embedded left to right",
+        ),
         pytest.param("Summary|a", "|", {"Summary": "a"}, "", id="a separator that looks like a border"),
         pytest.param("Summary", "$", {}, "Summary", id="no separator"),
         pytest.param("$Summary", "$", {}, "$Summary", id="no name"),

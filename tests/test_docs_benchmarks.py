@@ -38,7 +38,7 @@ def test_the_load_is_the_same_for_the_same_seed_and_another_for_another() -> Non
 
 
 def received(desk: Desk, *, keep: int = 30) -> list[dict[str, Any]]:
-    """A small load, worked off; the last mails may be left out."""
+    """A small load, processed; the last mails may be left out."""
     rows, raws = zip(*corpus.load(5, 30), strict=True)
     desk.receive(*raws[:keep])
     return [{name: getattr(row, name) for name in ("message_id", "parent", "needle")} for row in rows]

@@ -236,7 +236,7 @@ def test_a_waiting_message_is_counted(broker: Broker) -> None:
 
 
 def test_a_message_given_back_for_ten_minutes_is_not_taken_for_poison(broker: Broker) -> None:
-    """As often as a worker does at most while the store is away."""
+    """As often as a worker does at most while the store is unavailable."""
     broker.publish([a_message(headers={"attempt": 1, "inbox": "support"})])
     consumer = broker.consumer("intake", 10)
     for _ in range(round(600 / LONGEST_PAUSE_SECONDS)):
@@ -440,7 +440,7 @@ class StoreIsAway:
         """As the worker's probe, and as any stage's handler."""
         self.asked += 1
         if self.away:
-            raise Unavailable("the store is away")
+            raise Unavailable("the store does not answer")
 
 
 def test_close_may_be_called_twice_and_takes_nothing_more(broker: Broker) -> None:

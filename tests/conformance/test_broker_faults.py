@@ -296,7 +296,7 @@ def test_a_request_that_fails_midway_loses_no_connection_permanently(hasty: Rabb
     assert depth(hasty, "intake") == 1
 
 
-# -- the broker is away (faults 5, 6, 7, 8)
+# -- the broker is unavailable (faults 5, 6, 7, 8)
 
 
 def test_a_restarted_broker_is_found_again(rabbit_node: RabbitNode, broker: RabbitBroker) -> None:
@@ -640,7 +640,7 @@ def test_a_long_queue_is_not_taken_into_memory(broker: RabbitBroker) -> None:
 def test_redelivered_messages_that_reach_a_busy_worker_do_not_sit_in_its_hands_together(
     lane: Lane, broker: RabbitBroker
 ) -> None:
-    """A worker with a wide prefetch gets the leavings of a dead one: it keeps one, the others go back."""
+    """A worker with a wide prefetch gets the messages that a dead one held: it keeps one, the others go back."""
     broker.publish(messages(20))
     child = lane.child("widen_and_hold", "intake", 12)
     child.report()

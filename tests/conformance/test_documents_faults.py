@@ -1,4 +1,4 @@
-"""What the store keeps when it, or who writes to it, ends without warning; what it says when it is away.
+"""What the store keeps when it, or who writes to it, ends without warning; what it says when it is unavailable.
 
 The stand-in for MongoDB keeps what it acknowledged through the end of its process, like the real one.
 """

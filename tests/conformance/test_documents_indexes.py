@@ -185,7 +185,7 @@ ARRAYS: list[Any] = [*SCALARS, [], ["a", 1], [None], ["ab", "b"], [2, "a", "a"],
 def test_an_index_changes_no_answer(
     documents: Documents, index: Index | None, values: list[Any], condition: Any
 ) -> None:
-    """What an indexed field holds is no document, and a list only when the index says `array`."""
+    """An indexed field never holds a document, and a list only when the index says `array`."""
     if index is not None:
         documents.ensure([index])
     rows = [{"_id": f"{n:02}"} | ({} if value is ... else {"value": value}) for n, value in enumerate(values)]

@@ -86,7 +86,7 @@ def shown(desk: Desk) -> str:
 
 @dataclass(frozen=True)
 class Flood:
-    """Mails of strangers that try to cause more automatic mail than one mailbox, one domain or the desk shall send."""
+    """Mails of strangers that try to cause more automatic mail than one mailbox, one domain or the desk may send."""
 
     name: str
     senders: list[str]
@@ -239,7 +239,7 @@ ATTEMPTS = [
     Attempt("In-Reply-To", written(V, In_Reply_To=f"<{WORDS.replace(' ', '.')}@x.example>")),
     Attempt("other headers", written(V, Comments=WORDS, Organization=WORDS, X_Mailer=WORDS)),
     Attempt("subject with line ends", written(V, subject="Incident#1 =?utf-8?q?=0D=0ABcc:_evil.example?=")),
-    Attempt("a number that is none", written(V, f"ChangeNumber$CHG77 {WORDS}\n", subject="x"), inbox="changes"),
+    Attempt("a number that does not exist", written(V, f"ChangeNumber$CHG77 {WORDS}\n", subject="x"), inbox="changes"),
     Attempt("a number in the subject", written(V, subject=f"[Change - 900123456] {WORDS}"), inbox="changes"),
     Attempt("a field", written(V, f"{AS_FIELD}Summary${WORDS}\n", subject="x"), inbox="changes"),
     Attempt("a status", written(V, f"{AS_FIELD}Status${WORDS}\n", subject="x"), inbox="changes"),
@@ -253,7 +253,7 @@ ATTEMPTS = [
     Attempt("a template's token", written(f'"@Subject {WORDS}" <{V}>', subject=f"Incident#1 @FirstName {WORDS}")),
 ]
 UNANSWERED = {"several numbers"}
-"""A part that cannot be written makes an incident, and the sender hears nothing."""
+"""A part that cannot be written makes an incident, and the sender gets no answer."""
 
 
 @pytest.mark.req("PR-02")

@@ -1,4 +1,4 @@
-"""Business rules: what the desk does of its own accord when mail, an operator or a failure changes a record."""
+"""Business rules: what the desk does by itself when mail, an operator or a failure changes a record."""
 
 from __future__ import annotations
 

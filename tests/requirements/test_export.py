@@ -112,7 +112,7 @@ def hostile(number: int) -> bytes:
 @pytest.mark.parametrize("number", range(9))
 def test_whatever_a_mail_holds_its_document_is_well_formed(desk: Desk, tmp_path: Path, number: int) -> None:
     root = exported(desk, tmp_path / "out", hostile(number), compress=number % 2 == 0)
-    assert len(list(root.iter(f"{XML}Attachment"))) == 2  # the body is one too: its bytes are no text
+    assert len(list(root.iter(f"{XML}Attachment"))) == 2  # the body is one too: its bytes are not text
 
 
 @pytest.mark.req("IV-40")

@@ -1,4 +1,4 @@
-"""The life of a record: who has a closed one that a mail reopens, and who hears of an update."""
+"""The life of a record: who has a closed one that a mail reopens, and who is notified of an update."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ LOST = 30
 
 
 def measured(raw: bytes, own: Sequence[str], old: Sequence[str], sent: str = "") -> Counter[str]:
-    """What becomes of the lines of one reply: own ones are kept, or lost with or without a word; old ones stay."""
+    """What becomes of the lines of one reply: own ones are kept, or lost with or without a note; old ones stay."""
     mail = mime.read(raw).mail
     asked = facts(in_reply_to=mail.in_reply_to, text=mail.text, new_text=mail.new_text, passages=mail.passages)
     thread = PlainLookups((a_record(),), sent_mails=(an_outgoing_mail(record_id="incident-1", to=(), text=sent),))
     entry = decide(asked, thread).changes[0].activities[0]
-    shown, lost = squashed(entry.text), "lost with a word" if entry.shortened else "lost without a word"
+    shown, lost = squashed(entry.text), "lost with a note" if entry.shortened else "lost unnoticed"
     kept = ("kept" if squashed(line) in shown else lost for line in own)
     return Counter([*kept, *("stayed" for line in old if squashed(line) in shown)])
 
@@ -41,7 +41,7 @@ def test_of_500_replies_no_own_line_is_lost_unnoticed(is_known: bool, stay: int)
     for reply in made(500):
         total += measured(reply.raw, reply.own, reply.old, "\n".join(reply.old) if is_known else "")
     assert total["kept"] > 1700
-    assert total["lost without a word"] == 0
+    assert total["lost unnoticed"] == 0
     assert total["lost with a word"] <= LOST
     assert total["stayed"] <= stay
 
@@ -52,5 +52,5 @@ def test_of_real_replies_no_own_line_is_lost_unnoticed() -> None:
     total = Counter[str]()
     for raw, written in real.replies():
         total += measured(raw, [line for line in written.splitlines() if line.strip()], ())
-    assert total["lost without a word"] == 0
+    assert total["lost unnoticed"] == 0
     assert total["lost with a word"] <= 6

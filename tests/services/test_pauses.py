@@ -26,7 +26,7 @@ from tests.servers.rabbitmq import wait_until
 
 
 class Seen(Hook):
-    """What hooks are told about pauses."""
+    """How hooks are called for pauses."""
 
     def __init__(self) -> None:
         self.stages = list[str]()

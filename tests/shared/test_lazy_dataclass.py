@@ -24,7 +24,7 @@ def shapes(dataclass: Decorator) -> dict[str, type]:
     class Point:
         x: int
         y: int = 2
-        kind: ClassVar[str] = "a class variable is no field"
+        kind: ClassVar[str] = "a class variable is not a field"
 
     @dataclass(frozen=True, slots=True)
     class Parts:

@@ -10,7 +10,7 @@ from shared.patterns import PatternTime, PatternTimeSpent
 
 
 def ticking(seconds: float) -> Iterator[float]:
-    """A clock that moves by so much whenever it is read."""
+    """A clock that moves by this much whenever it is read."""
     at = 0.0
     while True:
         yield at

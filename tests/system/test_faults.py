@@ -1,4 +1,4 @@
-"""What a machine does to a desk: random kills, stops, a store that is away, a full disk, a poison.
+"""What a machine does to a desk: random kills, stops, a store that is unavailable, a full disk, a poison.
 
 The embedded default, one or more processes. RabbitMQ has its own module.
 """
@@ -158,7 +158,7 @@ def test_the_command_ends_within_ten_seconds_of_a_sigterm_and_loses_nothing(benc
     assert scene.breaches() == []
 
 
-# -- a worker that is not heard of
+# -- a worker that does not renew its lease
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_a_worker_that_wakes_up_behind_its_lease_changes_nothing(bench: Bench, w
     assert scene.breaches(undisturbed.effects()) == []
 
 
-# -- a store that is away
+# -- a store that is unavailable
 
 
 def test_a_store_that_is_unavailable_for_a_while_makes_no_dead_letter(bench: Bench) -> None:

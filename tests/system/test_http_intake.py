@@ -1,4 +1,4 @@
-"""HTTP intake under kill -9: every mail that was answered with 202 is there, and nothing is there twice."""
+"""HTTP intake under kill -9: every mail that was answered with 202 is there, and nothing is duplicated."""
 
 from __future__ import annotations
 

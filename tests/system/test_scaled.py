@@ -107,7 +107,7 @@ def test_a_hundred_mails_are_a_hundred_records_with_a_stage_scaled(
 
 
 def store_of(place: Place) -> dict[str, str]:
-    """How a process is told of a store."""
+    """The environment that names a store."""
     if place.kind == "embedded":
         return {"POSTROOM_DATA": place.address}
     return {"POSTROOM_STORE_URL": urlsplit(place.address)._replace(path=f"/{place.database}").geturl()}

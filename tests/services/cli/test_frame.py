@@ -86,7 +86,7 @@ def test_the_help_of_all_names_every_command(run: Run) -> None:
     [
         (Problem("so it is"), 1, "Error: so it is\n"),
         (Misconfigured("settings.x: wrong"), 1, "Error: settings.x: wrong\n"),
-        (Unavailable("the store is away"), 75, "Error: the store is away; try again later\n"),
+        (Unavailable("the store does not answer"), 75, "Error: the store does not answer; try again later\n"),
         (click.exceptions.Exit(3), 3, ""),
         (OSError(28, "No space left on device", "/x"), 1, "Error: No space left on device: /x\n"),
         (

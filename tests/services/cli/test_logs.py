@@ -1,4 +1,4 @@
-"""Log lines: one event a line, facts that can be told apart."""
+"""Log lines: one event a line, facts that can be distinguished."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ ELSEWHERE: Final = {
     "/sign-in": "nobody is signed in yet",
     "/set-up": "there is no user yet",
 }
-"""Endpoints that are no write of a signed-in person; the last two have tests of their own."""
+"""Endpoints that are not writes of a signed-in person; the last two have tests of their own."""
 DESK: Final = "support@example.com"
 SERVER: Final = MailServer("main", host="127.0.0.1", port=9, tls="none", auth="none", username=DESK, from_address=DESK)
 SALES: Final = an_inbox(

@@ -1,4 +1,4 @@
-"""Hooks hear of the fetcher as of a stage: mails taken, durable, put away; what comes again and what stays."""
+"""Hooks are called by the fetcher as by a stage: mails taken, durable, put away; what comes again and what stays."""
 
 from __future__ import annotations
 

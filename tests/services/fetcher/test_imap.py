@@ -66,12 +66,12 @@ def test_what_was_taken_is_archived_though_the_hand_over_of_later_mails_fails(
 
     def once(arrivals: Sequence[FetchedMail]) -> None:
         if next(calls) > 1:
-            raise Unavailable("the broker is away")
+            raise Unavailable("the broker does not answer")
         hand_over(arrivals)
 
     monkeypatch.setattr(desk, "_hand_over", once)
     desk.source = desk.another()
-    assert poll(desk).failures == ["the broker is away"]
+    assert poll(desk).failures == ["the broker does not answer"]
     assert (desk.raw, server.archived, list(server.mails)) == (GOOD[:2], GOOD[:2], [3])
 
 
@@ -113,15 +113,15 @@ def test_mail_left_in_place_stays_when_the_inbox_deletes_later(desk: Desk, dovec
 
 def test_fetching_leaves_mail_unread_until_it_is_stored(desk: Desk, dovecot: Dovecot) -> None:
     dovecot.deliver("bob", a_mail(1))
-    desk.trouble = [Unavailable("the broker is away")]
-    assert poll(desk).failures == ["the broker is away"]
+    desk.trouble = [Unavailable("the broker does not answer")]
+    assert poll(desk).failures == ["the broker does not answer"]
     assert dovecot.mails("bob", criteria="UNSEEN") == [a_mail(1)]
     assert poll(desk).taken == 1
 
 
 def test_trouble_of_our_own_is_not_held_against_the_inbox(desk: Desk, dovecot: Dovecot) -> None:
     dovecot.deliver("bob", a_mail(1))
-    desk.trouble = [Unavailable("the broker is away")]
+    desk.trouble = [Unavailable("the broker does not answer")]
     poll(desk)
     assert desk.source.states.get("support").error is None
     desk.now += 6

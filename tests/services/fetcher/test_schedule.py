@@ -232,7 +232,7 @@ def test_each_inbox_has_its_own_interval_or_the_desks(two: Timed) -> None:
 @pytest.mark.req("TI-11")
 def test_stops_starts_and_changed_settings_count_at_the_next_look(two: Timed) -> None:
     two.now += 100
-    two.source.states.stop("a", "by hand")
+    two.source.states.stop("a", "manually")
     assert two.due() == ["b"]
     two.settings = replace(two.settings, processing=False)
     assert two.due() == []

@@ -143,7 +143,7 @@ def test_prometheus_scrapes_a_running_desk_and_its_alerts_fire(desk: Desk, tmp_p
 
 @pytest.mark.req("PR-14")
 def test_every_alert_fires_when_its_situation_is_scraped(desk: Desk, tmp_path: Path) -> None:
-    """On a desk that no worker works at: what the store holds is planted, what a worker notices its hooks are told."""
+    """On a desk that no worker works at: what the store holds is planted, hooks get what a worker notices."""
     secret = OAuth("tenant", "client", client_secret=Secret("${X}"), client_secret_ends="2026-11-25")
     closed = an_inbox("closed", protocol="imap", host="127.0.0.1", port=9, username="bob", oauth=secret)
     commands, canary = CommandPolicy(reply_on_create=True), Canary(timedelta(minutes=5))

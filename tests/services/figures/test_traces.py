@@ -1,4 +1,4 @@
-"""Traces: one trace for each mail, from its hand-over to record and answer, without a word of its content."""
+"""Traces: one trace for each mail, from its hand-over to record and answer, without anything of its content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conservation: a deliberately lost message is found, wherever it is lost; a dead letter is no loss."""
+"""Conservation: a deliberately lost message is found, wherever it is lost; a dead letter is not a loss."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Old mail is imported: with its true dates, in threads, once, and without a word to anybody."""
+"""Old mail is imported: with its true dates, in threads, once, and nobody is notified."""
 
 from __future__ import annotations
 

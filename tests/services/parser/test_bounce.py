@@ -1,4 +1,4 @@
-"""Delivery reports in the formats of many mail systems: who, which codes, for good or for now."""
+"""Delivery reports in the formats of many mail systems: who, which codes, permanent or temporary."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ FIELDS = [
             "Status: 4.4.1\nWill-Retry-Until: Mon, 5 May 2025 10:00:00 +0000"
         ),
         ("bob@example.com", "delayed", "4.4.1", None, False, "network"),
-        id="a delay is not for good",
+        id="a delay is not permanent",
     ),
     pytest.param(
         "Final-Recipient: LOCAL;\n <bob@example.com>\nAction: failed (undeliverable)\nStatus: 5.7.1 (policy)\n"

@@ -1,4 +1,4 @@
-"""What HTML would grow to is foretold from its tags, never too low."""
+"""What HTML would grow to is predicted from its tags, never too low."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ def test_a_tree_is_never_deeper_or_larger_than_predicted(seed: int) -> None:
     for number in range(seed, seed + 25):
         markup = soup(number)
         deepest, elements = built(markup)
-        foretold = followed(markup, markup.count("<"), Limits(depth=deepest - 9, elements=10**9))
-        assert not foretold.fits or deepest < 10, markup[: len(markup) // 40]
-        foretold = followed(markup, markup.count("<"), Limits(depth=10**6, elements=10**9))
-        assert not foretold.fits or foretold.elements >= elements - 130, markup[: len(markup) // 40]
-        assert size(markup, LIMITS).elements >= min(elements, foretold.elements)
+        predicted = followed(markup, markup.count("<"), Limits(depth=deepest - 9, elements=10**9))
+        assert not predicted.fits or deepest < 10, markup[: len(markup) // 40]
+        predicted = followed(markup, markup.count("<"), Limits(depth=10**6, elements=10**9))
+        assert not predicted.fits or predicted.elements >= elements - 130, markup[: len(markup) // 40]
+        assert size(markup, LIMITS).elements >= min(elements, predicted.elements)
         assert not size(markup, LIMITS).fits or deepest <= 1_000
 
 

@@ -121,7 +121,7 @@ KINDS = [
     pytest.param(
         a_mail(subject="Automatic replies do not work"), "message", id="a person writes about automatic replies"
     ),
-    pytest.param(a_mail("Auto-Submitted: no\n"), "message", id="a mail that says it is no robot's"),
+    pytest.param(a_mail("Auto-Submitted: no\n"), "message", id="a mail that says it is not automatic"),
     pytest.param(
         a_mail("Return-Path: <>\n", BOUNCED, "MAILER-DAEMON@mx.example.org", "failure notice"),
         "bounce",

@@ -130,7 +130,7 @@ def test_a_mail_without_a_document_is_an_error(writing: Desk) -> None:
 
 
 def moving(desk: Desk, monkeypatch: pytest.MonkeyPatch, times: int, **change: Any) -> list[Record]:
-    """Before each of so many commits, somebody else changes the record; the versions that were planned on."""
+    """Before each of this many commits, somebody else changes the record; the versions that were planned on."""
     records = desk.app.records
     commit, seen = records.commit, list[Record]()
 

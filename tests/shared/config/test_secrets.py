@@ -1,4 +1,4 @@
-"""Secrets are references; what cannot be had is named without being shown."""
+"""Secrets are references; what is missing is named without being shown."""
 
 from __future__ import annotations
 

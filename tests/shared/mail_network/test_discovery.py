@@ -119,7 +119,7 @@ def test_the_record_for_implicit_tls_wins(
 def test_the_next_server_is_tried_when_the_first_does_not_answer_or_is_another(
     dns: DnsServer, authority: Authority, imap: Greeting, implicit: Callable[[str], int], refusing: int
 ) -> None:
-    """One refuses the connection, one has a certificate of another host, one is no IMAP server."""
+    """One refuses the connection, one has a certificate of another host, one is not an IMAP server."""
     other = implicit("other.example.com")
     with Greeting(b"220 SMTP\r\n") as smtp:
         dns.records = {

@@ -23,7 +23,7 @@ STREAM = b"".join(
 
 
 class Reading:
-    """A link that is fed by hand; `came` is what it delivered, and None for each pause."""
+    """A link that the test feeds; `came` is what it delivered, and None for each pause."""
 
     def __init__(self) -> None:
         self.came: list[Delivered | None] = []

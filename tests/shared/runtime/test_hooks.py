@@ -71,7 +71,7 @@ class Batch:
 def a_worker(
     broker: EmbeddedBroker, answer: Callable[[Message], Outcome], *hooks: Hook, batch: Batch | None = None
 ) -> Worker:
-    """A worker of the filter that answers as it is told; what it emits is one announcement."""
+    """A worker of the filter that answers as the test says; what it emits is one announcement."""
     stage = Stage("filter", "filter", answer, lambda message: message)
     news = [Message("n", "record.created", b"")]
     opened = (batch or Batch()).open
@@ -161,7 +161,7 @@ def test_durations_are_of_reading_and_handling_of_the_batch_and_since_the_taking
 
 
 class Broken(Hook):
-    """Raises whatever it hears of."""
+    """Raises whenever it is called."""
 
     error: ClassVar[Exception] = ValueError("a bug of the hook")
 

@@ -41,7 +41,7 @@ class Story:
     def prepare(self, event: str, handed_out_before: bool) -> str:
         self.told.append(f"prepare {event}{' again' if handed_out_before else ''}")
         if self.fails == event:
-            raise Unavailable("the store is away")
+            raise Unavailable("the store does not answer")
         return event.upper()
 
     def handle(self, event: str) -> Outcome:

@@ -23,7 +23,7 @@ def letters(tmp_path: Path) -> Iterator[DeadLetters]:
 
 
 def keep(letters: DeadLetters, body: bytes, name: str = "", queue: str = "filter") -> tuple[str, bool]:
-    message = Message(name, DEAD_LETTER, body, headers={"queue": queue, "reason": "this is no event"})
+    message = Message(name, DEAD_LETTER, body, headers={"queue": queue, "reason": "this is not an event"})
     return letters.keep(message, mail_id=None, inbox=None, at=AT)
 
 

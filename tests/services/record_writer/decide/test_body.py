@@ -38,7 +38,7 @@ FORM = form_of(TYPE)
         pytest.param("Amount$2\nSummary $y", "$", {"Amount": "2"}, "Summary $y", id="a mistaken field after a field"),
         pytest.param("Summary$x $ y$z", "$", {"Summary": "x $ y$z"}, "", id="a value that holds the separator"),
         pytest.param("Details$a\nb$ is 7 $\nc", "$", {"Details": "a"}, "b$ is 7 $\nc", id="a word that names nothing"),
-        pytest.param("Details$a\nand 7$ more", "$", {"Details": "a\nand 7$ more"}, "", id="a price is no field"),
+        pytest.param("Details$a\nand 7$ more", "$", {"Details": "a\nand 7$ more"}, "", id="a price is not a field"),
         pytest.param(
             "Details:a\nhttp://x.example/", ":", {"Details": "a\nhttp://x.example/"}, "", id="nor is an address"
         ),

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from services.parser.charset import with_lf
-from services.parser.quotes import cutting, headerblock, signature, words
+from services.parser.quotes import attribution, cutting, headerblock, signature, words
 from services.parser.quotes.announcements import Answered
 from shared.contracts.mail import Passage
 from shared.lazy_dataclass import dataclass
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared.contracts.mail import Address
 
 _DIRECTION: Final = lazy_compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+_INITIALS: Final = lazy_compile(r"\s{0,4}([^\W\d_]{1,4})>(?= |$)")
 MAX_CHARS: Final = 1_000_000
 """Quotations are searched for in this prefix; after it only lines that begin with `>` are left out."""
 MAX_SAID: Final = 2_000
@@ -52,7 +53,8 @@ def read(text: str, html: str | None, answered: Answered = UNKNOWN, *, is_reply:
     left out, and signatures stay. `html` may be raw (best: its classes are hints), sanitised or None.
     """
     lines = _lines(text[:MAX_CHARS])
-    cut = cutting.scan(_undirected(lines, text), html, answered, is_reply=is_reply)
+    seen = _undirected(lines, text)
+    cut = cutting.scan(_with_plain_marks(seen) if is_reply else seen, html, answered, is_reply=is_reply)
     passages = list(_passages(lines, cut)) if is_reply else [Passage("new", "\n".join(_kept(lines, cut)))]
     if cut.end is None and len(text) > MAX_CHARS:
         passages.append(Passage("new", "\n".join(line for line in _lines(text[MAX_CHARS:]) if line[:1] != ">")))
@@ -95,6 +97,27 @@ def _undirected(lines: list[str], text: str) -> list[str]:
     if text.isascii() or not _DIRECTION.search(text):
         return lines
     return [_DIRECTION.sub("", line) for line in lines]
+
+
+def _with_plain_marks(lines: list[str]) -> list[str]:
+    """The lines with `>` for `AL> `, the initials that The Bat! writes before quoted lines.
+
+    Only below a line that announces a quotation: the prompt of a program looks like initials.
+    """
+    initials = next(
+        (found[1] for n in range(1, len(lines)) if (found := _INITIALS.match(lines[n])) and _is_announced(lines, n)),
+        None,
+    )
+    if initials is None:
+        return lines
+    marked = ((line, _INITIALS.match(line)) for line in lines)
+    return [f">{line[found.end() :]}" if found and found[1] == initials else line for line, found in marked]
+
+
+def _is_announced(lines: list[str], number: int) -> bool:
+    """Whether the line above, at most two blank lines away, is an attribution."""
+    above = next((n for n in range(number - 1, max(-1, number - 4), -1) if lines[n].strip()), None)
+    return above is not None and attribution.start_of(lines, above, quote_follows=True) is not None
 
 
 def _kept(lines: list[str], cut: Cut) -> list[str]:

@@ -430,6 +430,28 @@ def test_a_header_block_ends_what_the_sender_wrote(block: str) -> None:
     assert reply.read(f"{NEW}\n\n{block}\n\n{OLD}\n", None, is_reply=True).new_text == NEW
 
 
+@pytest.mark.req("VF-12")
+@pytest.mark.parametrize(
+    ("above", "mark"),
+    [
+        ("Monday, February 3, 2020, 10:00:00 AM, you wrote:", "HD> "),
+        ("Понедельник, 3 февраля 2020 г., 10:00:00, вы писали:", "ИП> "),
+        ("On Mon, Feb 3, 2020, Help Desk writes:", "    hd> "),
+    ],
+    ids=["The Bat!", "The Bat!, ru", "small and indented"],
+)
+def test_initials_mark_quoted_lines_below_an_attribution(above: str, mark: str) -> None:
+    first, second = (f"{mark}{line}" for line in OLD.split("\n"))
+    text = f"{above}\n\n{first}\n\nI have.\n\n{second}\n{mark.rstrip()}\n\nIt does not.\n"
+    found = reply.read(text, None, is_reply=True)
+    assert (found.new_text, found.passages) == ("I have.\n\nIt does not.", ())
+
+
+def test_the_prompt_of_a_program_is_not_a_mark() -> None:
+    text = "It says this:\nSQL> select 1;\nSQL> commit;\nWhat now?"
+    assert reply.read(text, None, is_reply=True).new_text == text
+
+
 PHONES = [
     "Sent from my iPhone",
     "Sent from my Samsung Galaxy smartphone.",

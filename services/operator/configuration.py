@@ -90,7 +90,7 @@ def check_file(path: Path) -> Checked:
 
 
 def notes_on(stated: Configuration) -> Iterator[Complaint]:
-    """Notes on a configuration: settings that this version ignores, that can do nothing, that are risky."""
+    """Notes on a configuration: settings that this version does not support, that can do nothing, that are risky."""
     logins = ("auto", *sasl.METHODS, *WEB_METHODS, "none")
     yield from find_notes(stated, Supported(mailbox.PROTOCOLS, send.PROTOCOLS, logins))
     yield from _rules_named_as_ours(stated)

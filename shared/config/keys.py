@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 from shared.conditions import LISTS, SWITCHES, WORDS
 from shared.config import readers as read
@@ -255,12 +255,8 @@ def _words(item: Item, location: Location) -> Mapping[str, str]:
 _FIELD: Final = Section(dict, {"type": read.one_of(*FIELD_KINDS), "protected": read.switch}, required=("type",))
 
 
-T = TypeVar("T")
 NOT_A_KEY: Final = object()
 """Marks a field that no file states."""
-WITHOUT_EFFECT: Final = object()
-Ignored = Annotated[T, WITHOUT_EFFECT]
-"""A key that is read, checked and stored, and has no effect in this version."""
 
 AnyText = Annotated[str, read.text]
 Line = Annotated[str, read.line]

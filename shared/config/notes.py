@@ -1,29 +1,25 @@
-"""Notes on a valid configuration: what this version ignores, what can do nothing, what is probably not meant.
+"""Notes on a valid configuration: what this version does not support, what can do nothing, what is probably not meant.
 
-Reads a valid `Configuration`, yields complaints that are notes and no problems: these settings are stored and exported
-like all others. Which protocols and logins are supported is an argument. A key that is implemented is no longer
-`Ignored` in `shared.config.model` and leaves the list in `docs/settings.md`.
+Reads a valid `Configuration`, yields complaints that are notes, not problems: these settings are stored and exported
+like all others. Which protocols and logins are supported is an argument.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
-from typing import Any, Final
+from typing import Final
 
 from shared.addresses import address_key
-from shared.config.complaints import Complaint, Complaints, is_stated, values_at
+from shared.config.complaints import Complaint, Complaints, values_at
 from shared.config.field_checks import mapped_fields, undeclared
 from shared.config.ineffective import find_ineffective
-from shared.config.keys import WITHOUT_EFFECT
 from shared.config.lookalikes import find_lookalikes
 from shared.config.model import Configuration, Inbox, MailServer
 from shared.config.online_exchange import find_online_exchange
 from shared.config.rule_checks import teams_without_people
-from shared.config.schema import marked
 from shared.lazy_dataclass import dataclass
 
-KEPT: Final = "kept, and without effect in this version"
 _PASSWORD_METHODS: Final = frozenset({"regular", "login", "plain", "basic"})
 
 
@@ -38,7 +34,7 @@ class Supported:
 
 def find_notes(config: Configuration, supported: Supported) -> Complaints:
     """Everything about a configuration that an administrator should read, with its place."""
-    yield from _ignored(config, supported)
+    yield from _servers(config, supported)
     yield from find_ineffective(config)
     yield from _shared_addresses(config)
     yield from _canaries_of_one_address(config)
@@ -50,25 +46,13 @@ def find_notes(config: Configuration, supported: Supported) -> Complaints:
     yield from teams_without_people(config)
 
 
-def _ignored(config: Configuration, supported: Supported) -> Complaints:
-    """Every setting that is stated and that this version ignores."""
-    yield from _without_effect("", config)
-    for section in ("settings", "mail_servers", "inboxes.commands"):
-        for path, part in values_at(config, section):
-            yield from _without_effect(path, part)
+def _servers(config: Configuration, supported: Supported) -> Complaints:
+    """Mail servers and mailboxes with a protocol or login method that is not supported."""
     for path, server in values_at(config, "mail_servers"):
         yield from _unsupported(path, server, supported.servers, supported)
     for path, inbox in values_at(config, "inboxes"):
         if inbox.protocol != "none":
             yield from _unsupported(path, inbox, supported.mailboxes, supported)
-
-
-def _without_effect(path: str, part: Any) -> Complaints:
-    """Keys of one part without effect whose value differs from the default."""
-    kind: Any = type(part)
-    for key in sorted(marked(kind, WITHOUT_EFFECT)):
-        if is_stated(part, key):
-            yield Complaint(f"{path}.{key}".lstrip("."), KEPT)
 
 
 def _unsupported(path: str, end: Inbox | MailServer, protocols: Collection[str], supported: Supported) -> Complaints:

@@ -90,12 +90,6 @@ _READING: Final = Kinds(
 """How a key is read, by its type; most types name their reader themselves (`shared.config.keys`)."""
 
 
-@cache
-def marked(cls: Any, mark: object) -> frozenset[str]:
-    """The fields of a dataclass whose types have a mark: `NOT_A_KEY` or `WITHOUT_EFFECT`."""
-    return frozenset(each.name for each in members_of(cls) if mark in each.marks)
-
-
 CONFIGURATION: Final = section_of(desk.Configuration)
 SECTIONS: Final[Mapping[str, Section]] = {
     name: reader.section for name, reader in CONFIGURATION.readers.items() if isinstance(reader, Sections)

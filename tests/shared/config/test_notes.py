@@ -1,27 +1,19 @@
-"""Notes on a configuration, and the list of keys without effect in the page of settings."""
+"""Notes on a configuration."""
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 
-from shared.config.keys import WITHOUT_EFFECT
-from shared.config.model import Configuration, Settings
 from shared.config.notes import Supported, find_notes
 from shared.config.reading import load_bytes
-from shared.config.schema import marked
-from tests.shared.config.test_settings_page import PARTS
 
-PAGE = Path(__file__).parents[3] / "docs" / "settings.md"
-SPOKEN = Supported(("imap",), ("smtp",), ("auto", "plain", "regular", "none"))
+SUPPORTED = Supported(("imap",), ("smtp",), ("auto", "plain", "regular", "none"))
 IMAP = "inboxes: [{name: a, address: a@example.com, protocol: imap, host: h, password: '${X}', "
 SMTP = "mail_servers: [{name: out, host: h, "
 
 
 def told(text: str) -> list[str]:
-    return [f"{each.path}: {each.message}" for each in find_notes(load_bytes(text.encode()), SPOKEN)]
+    return [f"{each.path}: {each.message}" for each in find_notes(load_bytes(text.encode()), SUPPORTED)]
 
 
 @pytest.mark.parametrize(
@@ -243,16 +235,3 @@ def test_a_name_or_pattern_that_means_more_or_less_than_it_seems_is_noted(text: 
     found = told(text)
     assert len(found) == len(expected)
     assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
-
-
-def test_the_page_of_settings_tells_every_key_without_effect() -> None:
-    page = re.search(r"## Without effect in this version\n(.*?)\n## ", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert page
-    lacking = [
-        key
-        for part in (Configuration, *PARTS.values())
-        for key in marked(part, WITHOUT_EFFECT)
-        if f"`{key}`" not in page[1] and f".{key}`" not in page[1]
-    ]
-    assert lacking == []
-    assert marked(Settings, WITHOUT_EFFECT) == frozenset()

@@ -19,18 +19,13 @@ LEFT: Final[tuple[OutboxState, ...]] = ("sent", "failed", "blocked", "unsent", "
 """States of outgoing mail that the notifier does not work on any more."""
 
 
-def outcome_counts(app: App) -> dict[str, int]:
-    """Mails by outcome, and `in_flight`: messages that the pipeline still has to work on."""
-    counts: dict[str, int] = {outcome: app.mails.count(outcome) for outcome in OUTCOMES}
-    return counts | {"in_flight": app.broker.in_flight()}
-
-
 @dataclass(frozen=True, slots=True)
 class RunReport:
     """The result of a single run.
 
     `done`: mails taken from intake and given an outcome, and outgoing mail sent, failed, …, in this run. `counts`: all
-    mails by outcome. `waiting`: outgoing mail that waits. `problems` need a person; `notes` do not.
+    mails by outcome, and `in_flight`: messages that the pipeline still has to work on. `waiting`: outgoing mail that
+    waits. `problems` need a person; `notes` do not.
     """
 
     done: dict[str, int]

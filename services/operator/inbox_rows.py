@@ -42,12 +42,6 @@ class InboxRow:
         """The name of the inbox."""
         return self.view.inbox.name
 
-    @property
-    def needs_attention(self) -> bool:
-        """Whether a person has to do something."""
-        lost = self.canary is not None and (self.canary.is_overdue or self.canary.hindrance is not None)
-        return self.view.running in {"failing", "stopped"} or self.credential_warning is not None or lost
-
 
 def inbox_rows(app: App, inboxes: Collection[str] | None = None) -> tuple[InboxRow, ...]:
     """A row for each inbox in the order of the configuration; `inboxes`: of these, None: of all."""

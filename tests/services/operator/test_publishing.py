@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.operator.counts import outcome_counts
+from services.operator.counts import SingleRun
 from services.operator.paging import Page, PageOf, page_of
 from services.operator.publishing import Origin, made_ready, publish, unknown_inbox_warning
 from tests.builders import a_configuration, a_mail, an_inbox
@@ -24,7 +24,7 @@ def test_a_receipt_names_the_mail_that_comes_of_it(desk: Desk, origin: Origin) -
 
 def test_nothing_to_publish_is_nothing(desk: Desk) -> None:
     assert publish(desk.app, []) == []
-    assert outcome_counts(desk.app)["in_flight"] == 0
+    assert SingleRun(desk.app).report().counts["in_flight"] == 0
 
 
 def test_only_an_unknown_inbox_is_warned_of(desk: Desk) -> None:
@@ -38,7 +38,7 @@ def test_mails_are_counted_by_outcome(desk: Desk) -> None:
     desk.configure(a_configuration(an_inbox()))
     desk.receive(a_mail())
     desk.hand_in(a_mail(subject="Another"))
-    counts = outcome_counts(desk.app)
+    counts = SingleRun(desk.app).report().counts
     assert (counts["recorded"], counts["rejected"], counts["in_flight"]) == (1, 0, 1)
 
 

@@ -143,7 +143,9 @@ def _above(lines: list[str], cut: Cut, stop: int) -> Iterator[Passage]:
     """The passages above the end: of own text, and of quoted lines that nothing announces."""
 
     def kind(number: int) -> str:
-        return "unannounced" if number in cut.unannounced else "old" if number in cut.old else "new"
+        if number in cut.unannounced:
+            return "unannounced"
+        return "old" if number in cut.old or number in cut.signed else "new"
 
     for name, numbers in groupby(range(stop), kind):
         text = [lines[number] for number in numbers]

@@ -53,7 +53,8 @@ class Cut:
     """What is old: the lines numbered in `old`, and all from `end` on; from `forward` on a forwarded mail stays.
 
     `announced` is the first line that announces old text. `unannounced` are lines of `old` that nothing announces.
-    `doubtful` is the line below the announcement at `end`, when that may not announce the answered mail.
+    `doubtful` is the line below the announcement at `end`, when that may not announce the answered mail. `signed` are
+    the lines of a signature that the HTML marks.
     """
 
     old: set[int] = field(default_factory=set)
@@ -62,6 +63,7 @@ class Cut:
     announced: int | None = None
     unannounced: set[int] = field(default_factory=set)
     doubtful: int | None = None
+    signed: range = range(0)
 
 
 def cut_at(lines: list[str], answered: Answered, *, is_reply: bool) -> Cut:

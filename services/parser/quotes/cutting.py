@@ -6,14 +6,20 @@ announces, or what cannot be the answered mail, is noted as doubtful, for those 
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from itertools import accumulate
 from typing import Final
 
 from services.parser.quotes import markup
 from services.parser.quotes.announcements import Answered, Cut, cut_at, is_introduced
+from shared.lazy_pattern import lazy_compile
 
 MAX_SQUASHED: Final = 200_000
 MIN_NEEDLE: Final = 8
 LONG_LINE: Final = 64
+MAX_SIGNED: Final = 500
+"""The last lines of the sender's own text, in which a signature is looked for."""
+_LINK: Final = lazy_compile(r"[<\[(]?(?:mailto:|https?://)[^\s<>\[\]()]{1,2000}[>\])]?")
 MAX_ANNOUNCEMENT: Final = 6
 """Lines."""
 
@@ -27,6 +33,8 @@ def scan(lines: list[str], html: str | None, answered: Answered, *, is_reply: bo
         if html and (cut.announced is None or cut.doubtful or (runs and runs[0][0] < cut.announced)):
             _note_markup(lines, html, cut)
         _note_unannounced(lines, cut, runs)
+        if html and (signature := _bare(markup.signature(html))):
+            cut.signed = _lines_of(signature, lines[: cut.end])
     return cut
 
 
@@ -84,6 +92,22 @@ def _line_of(needle: str, lines: list[str]) -> int | None:
             break
     at = "".join(pieces).find(needle)
     return next((n for n in range(len(starts) - 1, -1, -1) if starts[n] <= at), None)
+
+
+def _lines_of(signature: str, lines: list[str]) -> range:
+    """The last lines that hold a signature and nothing else; an empty range when there are none."""
+    texts = [_bare(line) for line in lines[-MAX_SIGNED:]]
+    starts = list(accumulate(map(len, texts), initial=0))
+    at = "".join(texts).rfind(signature)
+    if at < 0 or at not in starts or at + len(signature) not in starts:
+        return range(0)
+    first = len(lines) - len(texts)
+    return range(first + bisect_right(starts, at) - 1, first + bisect_left(starts, at + len(signature)))
+
+
+def _bare(text: str) -> str:
+    """The letters and digits of a text, without links, which programs show in their own ways."""
+    return "".join(filter(str.isalnum, _LINK.sub("", text)))
 
 
 def _note_marked(lines: list[str], cut: Cut, *, is_reply: bool) -> None:

@@ -1,6 +1,6 @@
-"""Finds in HTML where the quotation begins, and the first words of it, to look for in the text.
+"""Finds in HTML where the quotation begins, with the first words of it, and the signature, to look for in the text.
 
-Mail programs mark their quotations with classes and ids, which are independent of the language.
+Mail programs mark both with classes and ids, which are independent of the language.
 """
 
 from __future__ import annotations
@@ -21,6 +21,17 @@ _NAMED: Final = lazy_compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Names of classes and ids by which programs mark a quotation."""
+_SIGNED: Final = lazy_compile(
+    r"""<(?P<tag>div|span|table|pre)\b[^<>]{0,300}?\b(?:
+        id\s?=\s?["']?(?:x_)?(?:Signature|composer_signature|ms-outlook-mobile-signature|signature_old)\b(?!-)
+        |class\s?=\s?["']?(?:[\w-]{1,40}\s)?
+            (?:gmail_signature|moz-signature|protonmail_signature_block|front-signature|k9mail-signature)(?=["'\s>])
+        |name\s?=\s?["']?messageSignatureSection\b)[^<>]{0,600}>""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""The element that programs put around a signature."""
+MAX_SIGNATURE: Final = 20_000
+"""Characters of HTML that a signature has at most."""
 _IN_NAME: Final = lazy_compile(r"""(?:class|id)\s?=\s?["']?[^"'>]{0,80}+\Z""", re.IGNORECASE)
 _MARK: Final = lazy_compile(
     r"""border-top:\s?(?:1(?:\.0)?pt\s)?solid\s(?:\#(?:B5C4DF|E1E1E1)|rgb\((?:181,\s?196,\s?223|225,\s?225,\s?225)\))
@@ -38,10 +49,27 @@ _BLANK: Final = lazy_compile(r"[\s>\xa0\u200b\ufeff]+")
 
 def quotation(html: str) -> str:
     """The first 60 visible characters of the quotation without white space, or an empty string."""
-    mark = next((tag for tag in _TAGS.finditer(html, 0, MAX_CHARS) if _is_mark(tag[0])), None)
-    if mark is None:
+    start = _start(html)
+    return "" if start is None else squashed(visible(html[start : start + 20_000]))[:60]
+
+
+def signature(html: str) -> str:
+    """The text of the element above the quotation that a program marks as the signature, or an empty string."""
+    opened = _SIGNED.search(html, 0, MAX_CHARS)
+    if opened is None or ((quoted := _start(html)) is not None and quoted < opened.start()):
         return ""
-    return squashed(visible(html[mark.start() : mark.start() + 20_000]))[:60]
+    depth = 0
+    element = html[opened.start() : opened.start() + MAX_SIGNATURE]
+    for tag in re.finditer(rf"<(/?){opened['tag']}\b", element, re.IGNORECASE):
+        depth += -1 if tag[1] else 1
+        if depth == 0:
+            return visible(element[: tag.start()])
+    return ""
+
+
+def _start(html: str) -> int | None:
+    mark = next((tag for tag in _TAGS.finditer(html, 0, MAX_CHARS) if _is_mark(tag[0])), None)
+    return mark and mark.start()
 
 
 def _is_mark(tag: str) -> bool:

@@ -452,6 +452,39 @@ def test_the_prompt_of_a_program_is_not_a_mark() -> None:
     assert reply.read(text, None, is_reply=True).new_text == text
 
 
+SIGNED = {
+    "Outlook": '<div id="Signature"><div>Ann Example<br>{link}</div></div>',
+    "Outlook, forwarded on": '<div id="x_Signature"><p>Ann Example</p><div>{link}</div></div>',
+    "Gmail": '<div dir="ltr" class="gmail_signature" data-smartmail="gmail_signature">Ann Example<br>{link}</div>',
+    "Spark": '<div name="messageSignatureSection">Ann Example<br>{link}</div>',
+}
+LINK = '<a href="https://example.org/">Example Inc.</a>'
+
+
+@pytest.mark.req("VF-12")
+@pytest.mark.parametrize("element", SIGNED.values(), ids=SIGNED)
+def test_a_signature_that_the_html_marks_is_left_out(element: str) -> None:
+    old = '<div class="gmail_quote">Old<div id="Signature">Help Desk</div></div>'
+    html = f"<div>Thanks.</div>{element.format(link=LINK)}<div>One more thing.</div>{old}"
+    text = "Thanks.\n\nAnn Example\nExample Inc. <https://example.org/>\n\nOne more thing.\n\nOld\nHelp Desk\n"
+    assert reply.read(text, html, is_reply=True).new_text == "Thanks.\n\nOne more thing."
+    assert "Ann Example" in reply.read(text, html, is_reply=False).new_text
+
+
+@pytest.mark.req("PR-19")
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("All of it is in the signature.", "All of it is in the signature."),
+        ("Thanks.\n\nNot the same text.", "Thanks.\n\nNot the same text."),
+        ("Thanks. All of it is in the signature.", "Thanks. All of it is in the signature."),
+    ],
+)
+def test_what_is_not_the_whole_signature_stays(text: str, kept: str) -> None:
+    html = '<p>Thanks.</p><div id="Signature">All of it is in the signature.</div>'
+    assert reply.read(text, html, is_reply=True).new_text == kept
+
+
 PHONES = [
     "Sent from my iPhone",
     "Sent from my Samsung Galaxy smartphone.",

@@ -298,7 +298,7 @@ def drain_backlog(app: App, stages: Sequence[Stage], dependencies: WorkerDepende
 def run_round_robin(
     app: App, workers: Sequence[Worker], dependencies: WorkerDependencies, stop: threading.Event, *, once: bool
 ) -> None:
-    """Run one step of each worker in turn. A worker whose dependency is unavailable holds up no other.
+    """Run one step of each worker in turn. A worker whose dependency is unavailable delays no other.
 
     A single run ends when all is quiet; it raises `Unavailable` when nothing moved for `QUIET_SECONDS`.
     """

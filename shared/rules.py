@@ -31,7 +31,7 @@ def is_in_force(rule: Rule, direction: str, roles: frozenset[str] | None) -> boo
 
 
 def is_allowed(rules: Iterable[Rule], sender: Address | None) -> bool:
-    """Whether a rule with the action `allow` names this sender: his whole address, or its domain as `@domain`.
+    """Whether a rule with the action `allow` names this sender: the whole address, or its domain as `@domain`.
 
     The display name makes no difference, because its sender chooses it.
     """

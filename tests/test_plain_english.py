@@ -49,6 +49,7 @@ PHRASES = {
     r"the line broke": "the connection was lost",
     r"(?:answers?|talks?|greets) without end": "an endless answer",
     r"without trouble": "without errors",
+    r"hold(?:s|ing)? up (?:no|nothing|none|neither)": "delays no other",
     r"through the door|at the door": "handed in, at intake",
     r"whole story": "description",
     r"hears? (?:of|nothing)|heard of": "is notified, gets an event",

@@ -28,7 +28,7 @@ class Endpoint:
 
     `title`: its name in the navigation, empty without an entry there. `own_proof`: a write that is not made by a form
     and that proves itself where it comes from (a bearer token): it needs no session. `max_body`: bytes of a body.
-    `anonymous`: nobody is asked who he is, so it answers without the store.
+    `anonymous`: no sign-in is asked for, so it answers without the store.
     """
 
     method: str

@@ -159,7 +159,7 @@ class EwsMailbox:
         self._apply(keys, "mark as read", mark)
 
     def _apply(self, keys: Sequence[Key], what: str, act: Callable[[list[tuple[str, None]]], list[Any]]) -> None:
-        """Do it for all mails; raise what failed first at the end, so that one mail holds up no other."""
+        """Do it for all mails; raise what failed first at the end, so that one mail delays no other."""
         failures: list[PostroomError] = []
         for start in range(0, len(keys), MOVED_AT_ONCE):
             part = keys[start : start + MOVED_AT_ONCE]

@@ -123,7 +123,7 @@ class GraphMailbox(WebMailbox):
             raise ArchiveFolderMissing(f"the archive folder is gone ({error})") from error
 
     def _each(self, keys: Sequence[Key], what: str, act: Callable[[Key], object]) -> None:
-        """Do it for each mail, so that one which fails holds up no other; raise what failed first at the end."""
+        """Do it for each mail, so that one which fails delays no other; raise what failed first at the end."""
         failures: list[Unfetchable] = []
         for key in keys:
             try:

@@ -25,7 +25,7 @@ RULE: Final = "allowed-senders"
 
 
 def why_not(mail: StoredMail) -> str | None:
-    """Why the sender of a mail cannot be allowed permanently; None when he can."""
+    """Why the sender of a mail cannot be allowed permanently; None otherwise."""
     if mail.outcome != "rejected":
         return f"the mail is {mail.outcome or 'in flight'}; only the sender of a rejected mail is allowed from here"
     if mail.is_probe:
@@ -38,7 +38,7 @@ def why_not(mail: StoredMail) -> str | None:
 
 
 def allow_sender(app: App, mail: StoredMail, *, by: str, reason: str) -> str:
-    """Allow the sender of a rejected mail from now on; his address. The mail stays rejected; its journal says so.
+    """Allow the sender of a rejected mail from now on; the address. The mail stays rejected; its journal says so.
 
     Raises `NotAvailable`, and `Misconfigured` when the desk requires a reason and none is given (VS-12).
     """

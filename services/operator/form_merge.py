@@ -15,7 +15,7 @@ from shared.lazy_dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What to save. `filled` has the newer values where the person changed nothing, and his own where he did.
+    """What to save. `filled` has the newer values where the person changed nothing, else those filled in.
 
     `conflicts`: fields that both have changed to different values.
     """

@@ -1,6 +1,6 @@
 """The part of the schedule's process that carries out the jobs of `services.operator.jobs`.
 
-It has a thread and a lease of its own: a person waits for a job, and a long one must not hold up service levels and
+It has a thread and a lease of its own: a person waits for a job, and a long one must not delay service levels and
 reports, nor they a job (decision 0155).
 """
 

@@ -1,7 +1,7 @@
 """Actions on many things at once: release, replay or discard all mails or dead letters that match.
 
 A job fixes what it acts on when it is made, states the number, and goes on where it was after a crash. Acting twice on
-one thing has one effect: what is done already counts as done. What fails is listed, and holds up nothing else.
+one thing has one effect: what is done already counts as done. What fails is listed, and delays nothing else.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewJob:
-    """A job that a person asks for. `number`: how many things he was shown, or typed; None: he was not asked.
+    """A job that a person asks for. `number`: how many things the person was shown, or typed; None: not asked for.
 
     `token` makes asking twice one job: it is part of the id.
     """
@@ -259,7 +259,7 @@ class JobRun:
             raise
         except PostroomError as error:
             return failure(job, place, thing, str(error))
-        except Exception as error:  # one poisonous mail holds up no other
+        except Exception as error:  # one poisonous mail delays no other
             return failure(job, place, thing, f"{type(error).__name__}: {error}")
         return None
 

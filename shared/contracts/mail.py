@@ -12,7 +12,7 @@ from shared.lazy_dataclass import dataclass
 
 Kind = Literal["message", "bounce", "report", "auto-reply", "receipt", "calendar", "challenge"]
 """`bounce`: delivery failed or delayed; `report`: delivered, or an abuse report (RFC 3464, 5965);
-`receipt`: disposition notification (RFC 8098); `challenge`: a robot asks the sender to prove himself."""
+`receipt`: disposition notification (RFC 8098); `challenge`: a robot asks the sender for a proof of being human."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,7 +136,7 @@ def _document(mail: StoredMail) -> Document:
 
 
 def words_of_mail(mail: StoredMail) -> tuple[str, ...]:
-    """The words by which a mail is found: those of its sender's name, his address, and those of its subject."""
+    """The words by which a mail is found: those of its sender's name, the address, and those of its subject."""
     sender = mail.from_
     return words_of(*((sender.address, sender.name) if sender else ()), mail.subject)
 

@@ -90,7 +90,7 @@ def test_mail_is_marked_as_read_and_never_taken_twice(fetching: Fetching) -> Non
     assert all(each.read for each in fetching.stub.support.items.values())
 
 
-def test_one_bad_mail_holds_up_no_other(fetching: Fetching) -> None:
+def test_one_bad_mail_delays_no_other(fetching: Fetching) -> None:
     ids = fetching.stub.deliver(*MAILS)
     fetching.stub.refuse("GetItem", "ErrorMimeContentConversionFailed", item=ids[0], times=9)
     fetching.stub.refuse("MoveItem", "ErrorMoveCopyFailed", item=ids[1], times=2)

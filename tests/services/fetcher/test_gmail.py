@@ -91,7 +91,7 @@ def test_another_label_is_read_and_a_missing_archive_is_named(fetching: Fetching
     assert "there is no label Archive" in polled.failures[0]
 
 
-def test_one_bad_mail_holds_up_no_other(fetching: Fetching) -> None:
+def test_one_bad_mail_delays_no_other(fetching: Fetching) -> None:
     ids = fetching.stub.deliver(*MAILS)
     fetching.stub.fail(f"GET .*{ids[0]}", 500, error(500, "backendError").body, times=9)
     fetching.stub.fail(f"GET .*{ids[1]}", 404, error(404, "notFound").body)

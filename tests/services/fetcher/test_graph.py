@@ -203,7 +203,7 @@ def _add_folders(account: Any, *path: str) -> None:
 # one bad mail
 
 
-def test_a_mail_that_cannot_be_converted_holds_up_no_other(fetching: Fetching) -> None:
+def test_a_mail_that_cannot_be_converted_delays_no_other(fetching: Fetching) -> None:
     ids = fetching.stub.deliver(*MAILS)
     broken = error(500, "ErrorMimeContentConversionFailed", "The MIME content conversion failed.")
     fetching.stub.fail(f"GET .*{ids[1][-13:-1]}.*value", 500, broken.body, times=9)
@@ -213,7 +213,7 @@ def test_a_mail_that_cannot_be_converted_holds_up_no_other(fetching: Fetching) -
     assert "ErrorMimeContentConversionFailed" in polled.failures[0]
 
 
-def test_a_mail_that_may_not_be_read_holds_up_no_other(fetching: Fetching) -> None:
+def test_a_mail_that_may_not_be_read_delays_no_other(fetching: Fetching) -> None:
     ids = fetching.stub.deliver(*MAILS)
     fetching.stub.fail(f"GET .*{ids[0][-13:-1]}.*value", 403, error(403, "ErrorAccessDenied").body, times=9)
     assert fetching.poll().taken == 2

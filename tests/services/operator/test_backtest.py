@@ -124,7 +124,7 @@ def test_all_are_counted_and_few_are_kept(archive: Desk) -> None:
     assert found.as_json()["records"] == 5
 
 
-def test_a_mail_whose_source_is_gone_is_named_and_holds_up_no_other(
+def test_a_mail_whose_source_is_gone_is_named_and_delays_no_other(
     archive: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gone = archive.mails()[0]["raw"]

@@ -25,7 +25,7 @@ MAX_KNOWN: Final = 300_000
 MAX_LINES: Final = 300
 """Lines of a mail that are searched for in earlier text; the others count as new."""
 MIN_LINE: Final = 12
-"""Characters of a line that is not there by chance."""
+"""Characters from which on a line is not repeated by chance."""
 
 
 def shown_text(facts: Facts, lookups: Lookups, part: Part) -> str:

@@ -216,6 +216,16 @@ def test_the_full_message_and_attached_mails_come_without_it_and_say_so(desk: De
     assert desk.store.get_blob(stored["raw"]) == raw
 
 
+@pytest.mark.req("TI-27", "NE-10")
+@pytest.mark.parametrize("text", [b"See it.", b"begin 644 a.exe\n" + SECRET + b"\nend\n"], ids=["plain", "uuencoded"])
+def test_a_multipart_whose_boundary_does_not_occur_is_attached(desk: Desk, text: bytes) -> None:
+    configured(desk, keep_full_message=True)
+    broken = b"Subject: x\nContent-Type: multipart/mixed; boundary=other\n\n--b\n" + text
+    (stored,) = desk.receive(mail(part("note.eml", broken)))
+    assert stored["outcome"] == "recorded"
+    assert all(SECRET not in each for file in files(desk, desk.record()) for each in opened(file))
+
+
 @pytest.mark.req("TI-27", "IV-37")
 @pytest.mark.parametrize("name", ["a.exe", "winmail.dat"])
 def test_the_original_of_an_incident_on_error_comes_without_it(desk: Desk, name: str) -> None:

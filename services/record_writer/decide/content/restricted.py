@@ -231,7 +231,9 @@ class _Reducer:
     def _parts(self, body: bytes, boundary: bytes, depth: int) -> bytes:
         delimiter = re.compile(rb"(?:\A|\r\n|\n|\r)--" + re.escape(boundary) + rb"(?:--)?[ \t]*(?:\r\n|\n|\r|\Z)")
         found = list(delimiter.finditer(body))
-        done = [body[: found[0].start()]] if found else [body]
+        if not found:  # parsers take it for a text
+            return self._text(body)
+        done = [body[: found[0].start()]]
         for each, following in zip(found, [*found[1:], None], strict=True):
             part = body[each.end() : following.start() if following else len(body)]
             is_epilogue = following is None and each[0].rstrip().endswith(b"--")

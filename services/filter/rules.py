@@ -126,6 +126,8 @@ def _only_in_copy(facts: FilterFacts) -> str | None:
     plus = facts.settings.plus_addressing
     if any(own in address_keys(to.address, plus_addressing=plus) for to in facts.mail.to):
         return None
+    if own and "addresses-capped" in facts.mail.defects and own in facts.header_of("To").lower():
+        return None  # among recipients that the parser does not list
     return f"{facts.inbox.address} is not in To, and mail that reaches it by CC or BCC is ignored (ignore_cc)"
 
 

@@ -264,6 +264,15 @@ def test_a_bounce_is_rejected_and_a_person_who_mentions_550_is_not(desk: Desk) -
 
 
 @pytest.mark.req("IV-05")
+@pytest.mark.parametrize(("last", "outcome"), [("support@example.com", "recorded"), ("bob@example.com", "rejected")])
+def test_the_last_of_more_recipients_than_are_listed_counts(desk: Desk, last: str, outcome: str) -> None:
+    desk.configure(a_configuration(an_inbox(ignore_cc=True)))
+    others = ", ".join(f"p{number}@customer.example" for number in range(1200))
+    (mail,) = desk.receive(a_mail(to=f"{others}, {last}"))
+    assert (mail["outcome"], mail["defects"]) == (outcome, ["addresses-capped"])
+
+
+@pytest.mark.req("IV-05")
 @pytest.mark.parametrize(
     ("to", "cc", "outcome"),
     [("support@example.com", "x@y.example", "recorded"), ("x@y.example", "support@example.com", "rejected")],

@@ -184,6 +184,14 @@ def test_output_is_utf8_whatever_the_locale(tmp_path: Path) -> None:
         ("pay\u00adpal \u180e\u034f\u115f\u3164\ufff9", "pay\\xadpal \\u180e\\u034f\\u115f\\u3164\\ufff9"),
         ("a\ufe0f \u2764\ufe0f", "a\\ufe0f \u2764\ufe0f"),
         ("漢字 é", "漢字 é"),
+        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("क\u094d\u200dष", "क\u094d\u200dष"),
+        (
+            "\U0001f468\u200d\U0001f469 \u2764\ufe0f\u200d\U0001f525",
+            "\U0001f468\u200d\U0001f469 \u2764\ufe0f\u200d\U0001f525",
+        ),
+        ("pay\u200dpal Ан\u200cна", "pay\\u200dpal Ан\\u200cна"),
+        ("می\u200c\u200cخ می\u200c", "می\\u200c\\u200cخ می\\u200c"),
     ],
 )
 def test_text_is_shown_and_not_obeyed(text: str, shown: str) -> None:

@@ -32,6 +32,8 @@ LOOK_SECONDS = 1.0
 _PROBE_SECONDS = 2.0
 _WITHOUT_TLS = ("WRONG_VERSION_NUMBER", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF")
 """Beginnings of the reasons that OpenSSL gives when the other side does not speak TLS."""
+_UNKNOWN_ISSUER = frozenset({18, 19, 20, 21})
+"""OpenSSL's codes for a certificate whose authority is not known, from X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT on."""
 _NAMES_CERTIFICATE = lazy_compile(r"client.{0,40}certificate", re.IGNORECASE)
 _LABEL = lazy_compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
@@ -140,7 +142,7 @@ def begin_tls(sock: socket.socket, context: ssl.SSLContext, where: tuple[str, in
         if isinstance(error, TimeoutError | ConnectionResetError) or _is_without_tls(error):
             raise TlsFailed(
                 f"{where[0]}:{where[1]} does not begin with TLS: set tls to starttls, "
-                "or use the port for implicit TLS (IMAP 993, SMTP 465)"
+                "or use the port for implicit TLS (IMAP 993, POP3 995, SMTP 465)"
             ) from error
         raise
 
@@ -234,6 +236,12 @@ _REFUSALS: Final = (
 """Ends of the reasons that OpenSSL gives when the server refuses our certificate (alerts of RFC 8446, 6.2)."""
 
 
+def certificate_fault(where: str, error: ssl.SSLCertVerificationError) -> str:
+    """What is wrong with the certificate of a server, and for an unknown authority the key that names it."""
+    remedy = "; if the server is yours, name its authority in ca_file" if error.verify_code in _UNKNOWN_ISSUER else ""
+    return f"the certificate of {where} is not valid: {error.verify_message}{remedy}"
+
+
 def client_certificate_fault(error: BaseException | None) -> str | None:
     """What a server says of our certificate by an alert of TLS; None for every other error.
 
@@ -266,7 +274,7 @@ def connecting(host: str, port: int) -> Iterator[None]:
     except socket.gaierror as error:
         raise Unresolved(host) from error
     except ssl.SSLCertVerificationError as error:
-        raise TlsFailed(f"the certificate of {where} is not valid: {error.verify_message}") from error
+        raise TlsFailed(certificate_fault(where, error)) from error
     except ssl.SSLError as error:
         if why := client_certificate_fault(error):
             raise TlsFailed(f"{where} {why}") from error

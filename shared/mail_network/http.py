@@ -16,7 +16,13 @@ from urllib.parse import urlsplit
 
 import requests
 
-from shared.mail_network.connection import TlsFailed, Unreachable, Unresolved, client_certificate_fault
+from shared.mail_network.connection import (
+    TlsFailed,
+    Unreachable,
+    Unresolved,
+    certificate_fault,
+    client_certificate_fault,
+)
 from shared.mail_network.tls import SYSTEM, TlsOptions
 from shared.mail_network.web import DeadlineAdapter
 
@@ -47,7 +53,7 @@ def translated_errors(url: str) -> Iterator[None]:
     except requests.exceptions.SSLError as error:
         reason = _cause(error, ssl.SSLCertVerificationError)
         if isinstance(reason, ssl.SSLCertVerificationError):
-            raise TlsFailed(f"the certificate of {where} is not valid: {reason.verify_message}") from error
+            raise TlsFailed(certificate_fault(where, reason)) from error
         fault = client_certificate_fault(_cause(error, ssl.SSLError))
         raise TlsFailed(f"{where} {fault}" if fault else f"no TLS with {where}") from error
     except requests.exceptions.ProxyError as error:

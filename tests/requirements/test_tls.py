@@ -132,7 +132,7 @@ def test_each_fault_of_a_mailbox_certificate_is_named_and_counts_as_no_refused_l
 ) -> None:
     own = {"ca_file": str(servers.authority.certificate)}
     for options, said in (
-        ({}, "self-signed certificate in certificate chain"),
+        ({}, "self-signed certificate in certificate chain; if the server is yours, name its authority in ca_file"),
         (own, "no login without a client certificate that it knows"),
         (own | {"client_certificate": stranger}, "no login without a client certificate that it knows"),
     ):
@@ -154,7 +154,7 @@ def test_a_mail_is_sent_through_a_server_that_requires_a_certificate(servers: Se
 def test_each_fault_of_a_sending_certificate_is_named(servers: Servers, stranger: Secret) -> None:
     own = {"ca_file": str(servers.authority.certificate)}
     for options, said in (
-        ({}, "self-signed certificate in certificate chain"),
+        ({}, "self-signed certificate in certificate chain; if the server is yours, name its authority in ca_file"),
         (own, "No client certificate presented"),
         (own | {"client_certificate": stranger}, "Client certificate not trusted"),
     ):

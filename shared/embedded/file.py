@@ -62,6 +62,17 @@ def _is_full(folder: Path) -> bool:
         return False
 
 
+def _cause(file: Path) -> str:
+    """What the disk says, where SQLite's own words do not."""
+    if _is_full(file.parent):
+        return "its disk is full: "
+    if os.access(file, os.F_OK) and not os.access(file, os.R_OK | os.W_OK):
+        return "this user may not read and write it: "
+    if not os.access(file.parent, os.W_OK):
+        return "this user may not write in its folder: "
+    return ""
+
+
 class _Thread(threading.local):
     """The state of one thread: its connection, whether its commits are synced, and the batch it is in."""
 
@@ -137,8 +148,7 @@ class LocalFile:
 
     def unavailable(self, error: BaseException) -> Unavailable:
         """The error as ours; a batch that this thread is in cannot be committed any more."""
-        full = ": its disk is full" if _is_full(self.path.parent) else ""
-        broken = Unavailable(f"the data file {self.path} cannot be used{full}: {error}")
+        broken = Unavailable(f"the data file {self.path} cannot be used: {_cause(self.path)}{error}")
         if self._mine.depth:
             self._mine.broken = broken
         return broken

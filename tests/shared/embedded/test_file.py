@@ -179,6 +179,20 @@ def test_a_full_disk_is_named(file: LocalFile, monkeypatch: pytest.MonkeyPatch) 
     assert str(file.unavailable(error)) == f"the data file {file.path} cannot be used: its disk is full: disk I/O error"
 
 
+@pytest.mark.parametrize(
+    ("barred", "cause"),
+    [("file", "this user may not read and write it"), ("folder", "this user may not write in its folder")],
+)
+def test_missing_permissions_are_named(
+    file: LocalFile, monkeypatch: pytest.MonkeyPatch, barred: str, cause: str
+) -> None:
+    """SQLite says of both that it is unable to open the file."""
+    where = {"file": file.path, "folder": file.path.parent}[barred]
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.F_OK or path != where)
+    error = sqlite3.OperationalError("unable to open database file")
+    assert str(file.unavailable(error)) == f"the data file {file.path} cannot be used: {cause}: {error}"
+
+
 @pytest.mark.parametrize(("number", "is_made"), [(errno.EINVAL, True), (errno.ENOTSUP, True), (errno.EIO, False)])
 def test_some_file_systems_sync_no_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_made: bool

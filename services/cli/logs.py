@@ -29,7 +29,8 @@ log = logging.getLogger(__name__)
 LEVEL: Final = "POSTROOM_LOG"
 LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR")
 FORMAT: Final = "POSTROOM_LOG_FORMAT"
-_KNOWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_KNOWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName", "color_message"}
+"""What a log record has besides the facts of its event; `color_message` is uvicorn's message for a terminal."""
 
 
 class Lines(logging.Formatter):

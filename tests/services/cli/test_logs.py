@@ -49,6 +49,11 @@ def test_a_json_line_is_one_object_with_its_facts() -> None:
     assert json.loads(line) == facts
 
 
+def test_what_uvicorn_colours_for_a_terminal_is_left_out() -> None:
+    record = logging.makeLogRecord({"msg": "Started", "levelname": "INFO", "created": 0.0, "color_message": "\x1b[36m"})
+    assert logs.Lines().format(record) == "1970-01-01T00:00:00.000Z INFO Started"
+
+
 @pytest.mark.parametrize("form", [logs.Lines, logs.JsonLines])
 def test_a_line_names_the_mail_that_is_worked_on(form: type[logging.Formatter]) -> None:
     token = current_mail.set("mail-1")

@@ -208,13 +208,14 @@ def duration(low: timedelta, high: timedelta) -> Read[timedelta]:
     """A time with its unit (`30s`, `5m`, `1h`, `1h30m`) within bounds."""
 
     def read(item: Item, _: Location) -> timedelta:
-        value = _scalar(item, "a time such as 30s, 5m or 1h").replace(" ", "").casefold()
+        written = _scalar(item, "a time such as 30s, 5m or 1h")
+        value = written.replace(" ", "").casefold()
         if not _DURATION.fullmatch(value):
-            raise InvalidValue(f"{_quoted(value)} is not a time; write a number with a unit, such as 30s, 5m or 1h")
+            raise InvalidValue(f"{_quoted(written)} is not a time; write a number with a unit, such as 30s, 5m or 1h")
         parts = re.findall(r"([0-9]+)(ms|[smhdw])", value)
         length = sum(int(count) * UNITS[unit] for count, unit in parts)
         if not low.total_seconds() <= length <= high.total_seconds():
-            raise InvalidValue(f"{_quoted(value)} is not between {duration_text(low)} and {duration_text(high)}")
+            raise InvalidValue(f"{_quoted(written)} is not between {duration_text(low)} and {duration_text(high)}")
         return timedelta(seconds=length)
 
     return read

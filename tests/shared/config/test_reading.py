@@ -215,6 +215,7 @@ inboxes:
             "settings:\n  poll_interval: 60\n",
             'settings.poll_interval: "60" is not a time; write a number with a unit, such as 30s, 5m or 1h',
         ),
+        ("settings: {poll_interval: 5 Minutes}\n", '"5 Minutes" is not a time; write a number with a unit'),
         (
             "settings:\n  poll_interval: 0s\n",
             'postroom.yaml:2: settings.poll_interval: "0s" is not between 1s and 9999m',

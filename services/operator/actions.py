@@ -74,9 +74,13 @@ def _again(app: App, mail: StoredMail) -> Message:
 def replay(app: App, letter_id: str, *, by: str = OPERATOR, reason: str = "") -> str:
     """Send a dead letter's message back to the queue that it came from, with no attempt counted; the queue.
 
-    What was committed is not repeated. Raises `NotAvailable` when there is no such letter, or it is closed.
+    What was committed is not repeated. Raises `NotAvailable` when there is no such letter, it is closed, or it is not
+    known from which queue it came.
     """
     letter = _open_letter(app, letter_id)
+    if not letter.queue:
+        again = f"`postroom dead-letters source {letter_id}` prints the message, to be handed in again"
+        raise NotAvailable(f"it is not known from which queue it came; {again}")
     now = app.clock.now()
     if letter.mail_id and letter.message.type not in FOLLOWING:
         app.mails.reopen(letter.mail_id, was="dead")

@@ -44,6 +44,13 @@ _INTEGERS |= {b"l": ">q", b"L": ">q"}
 _LONG_STRINGS, _NESTED = (b"S", b"x"), (b"A", b"F")
 
 
+_WORDS_OF_DEATH = {
+    "delivery_limit": POISONED,
+    "expired": "the message expired before a worker took it: its publisher, or a policy of RabbitMQ, limits its time",
+}
+"""Reasons of RabbitMQ in words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Death:
     """The queue from which RabbitMQ itself dead-lettered a message, and the reason."""
@@ -182,9 +189,9 @@ def death_of(table: Mapping[object, object], names: Topology) -> Death | None:
 def _our_death(entry: Mapping[object, object], names: Topology) -> Death | None:
     key = names.key_of(text_of(entry.get("queue")))
     reason = text_of(entry.get("reason"))
-    if key not in names.work_keys or key == DEAD_LETTER or reason == "expired":
+    if key not in names.work_keys or key == DEAD_LETTER:
         return None
-    return Death(key, POISONED if reason == "delivery_limit" else f"dead-lettered by the broker: {reason}")
+    return Death(key, _WORDS_OF_DEATH.get(reason) or f"dead-lettered by the broker: {reason}")
 
 
 def buried_by_broker(headers: dict[str, str | int], table: Mapping[object, object], names: Topology) -> None:

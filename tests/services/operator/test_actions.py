@@ -6,9 +6,11 @@ import pytest
 
 from services.operator import actions
 from services.operator.conservation import check
+from services.operator.errors import NotAvailable
 from services.record_writer.stage import Writer
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import IncidentWanted
+from shared.runtime.broker import Message
 from shared.runtime.outcome import Outcome
 from tests.builders import a_mail
 from tests.desk import Desk
@@ -30,3 +32,13 @@ def test_a_replay_of_the_wish_for_an_incident_leaves_the_mail_dead(desk: Desk, m
     assert mail["outcome"] == "dead"
     assert [each["number"] for each in mail["records"]] == [desk.record()["number"]]
     assert check(desk.app, patience=0).problems == ()
+
+
+def test_a_letter_that_names_no_queue_is_not_replayed_and_says_what_to_do(desk: Desk) -> None:
+    message = Message("m", "dead-letter", b"Subject: x", headers={"reason": "?", "queue": "", "stage": ""})
+    letter, _ = desk.app.dead_letters.keep(message, mail_id=None, inbox=None, at=desk.clock.now())
+    with pytest.raises(
+        NotAvailable, match=f"not known from which queue it came; `postroom dead-letters source {letter}`"
+    ):
+        actions.replay(desk.app, letter)
+    assert [each["_id"] for each in desk.dead_letters()] == [letter]

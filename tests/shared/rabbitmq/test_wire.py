@@ -29,6 +29,7 @@ def death(queue: str, reason: str = "delivery_limit") -> dict[str, object]:
         ({"x-death": [death("postroom.filter")]}, "filter"),
         ({"x-death": [death("postroom.filter"), death("postroom.retry.5", "expired")]}, "filter"),
         ({"x-death": [death("postroom.retry.5", "expired"), death("postroom.intake")]}, "intake"),
+        ({"x-death": [death("postroom.intake", "expired")]}, "intake"),
         ({"x-first-death-queue": "postroom.intake", "x-first-death-reason": "delivery_limit"}, "intake"),
         ({"x-death": [death("postroom.dead-letter")]}, None),
         ({"x-death": [death("postroom.retry.5", "expired")]}, None),
@@ -49,6 +50,10 @@ def test_the_newest_death_in_a_work_queue_tells_where_a_message_died(
     ("reason", "words"),
     [
         ("delivery_limit", "handed out 5 times and never settled"),
+        (
+            "expired",
+            "the message expired before a worker took it: its publisher, or a policy of RabbitMQ, limits its time",
+        ),
         ("rejected", "dead-lettered by the broker: rejected"),
         ("maxlen", "dead-lettered by the broker: maxlen"),
     ],

@@ -515,6 +515,13 @@ PHONES = [
     "发自我的iPhone",
     "從我的 iPhone 傳送",
     "나의 iPhone에서 보냄",
+    "Az iPhone készülékemről küldve",
+    "Dihantar dari iPhone saya",
+    "मेरे iPhone से भेजा गया",
+    "iOS 版 Outlookを入手<https://aka.ms/o0ukef>",
+    "Λήψη του Outlook για iOS<https://aka.ms/o0ukef>",
+    "الحصول على Outlook لـ iOS<https://aka.ms/o0ukef>",
+    "Az iOS Outlook beszerzése <https://aka.ms/o0ukef>",
 ]
 
 

@@ -33,9 +33,16 @@ def scan(lines: list[str], html: str | None, answered: Answered, *, is_reply: bo
         if html and (cut.announced is None or cut.doubtful or (runs and runs[0][0] < cut.announced)):
             _note_markup(lines, html, cut)
         _note_unannounced(lines, cut, runs)
-        if html and (signature := _bare(markup.signature(html))):
-            cut.signed = _lines_of(signature, lines[: cut.end])
+        _note_signature(lines[: cut.end], html or "", cut)
     return cut
+
+
+def _note_signature(lines: list[str], html: str, cut: Cut) -> None:
+    """Note the signature that the HTML marks; one that is all that the sender wrote is the text."""
+    signature = _bare(markup.signature(html))
+    signed = _lines_of(signature, lines) if signature else cut.signed
+    if any(line.strip() for n, line in enumerate(lines) if n not in signed and n not in cut.old):
+        cut.signed = signed
 
 
 def _note_markup(lines: list[str], html: str, cut: Cut) -> None:

@@ -472,6 +472,13 @@ def test_a_signature_that_the_html_marks_is_left_out(element: str) -> None:
 
 
 @pytest.mark.req("PR-19")
+def test_a_signature_that_is_all_of_the_text_stays() -> None:
+    html = '<div id="Signature">It works.</div><div class="gmail_quote">On Friday Help Desk wrote: Old</div>'
+    text = "It works.\n\nOn Friday, 3 Feb 2020, Help Desk <desk@example.com> wrote:\n\n> Old\n"
+    assert reply.read(text, html, is_reply=True).new_text == "It works."
+
+
+@pytest.mark.req("PR-19")
 @pytest.mark.parametrize(
     ("text", "kept"),
     [

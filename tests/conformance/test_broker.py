@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,12 +40,11 @@ from tests.servers.rabbitmq import RabbitNodes
 @pytest.fixture(params=BROKERS)
 def lane(request: pytest.FixtureRequest, rabbit_nodes: RabbitNodes, tmp_path: Path) -> Iterator[Lane]:
     """A fresh place on each adapter, declared."""
-    with url_of(request.param, rabbit_nodes) as url:
-        lane = Lane("rabbitmq", url) if url else Lane("embedded", str(tmp_path))
-        try:
-            yield lane
-        finally:
-            lane.close()
+    with (
+        url_of(request.param, rabbit_nodes) as url,
+        closing(Lane("rabbitmq", url) if url else Lane("embedded", str(tmp_path))) as lane,
+    ):
+        yield lane
 
 
 @pytest.fixture

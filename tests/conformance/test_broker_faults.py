@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import Any
 
 import pika
@@ -41,11 +42,8 @@ QUICK: dict[str, Any] = {"confirm_seconds": 2.0, "connect_seconds": 3.0}
 @pytest.fixture
 def lane(rabbit_node: RabbitNode, rabbit_vhost: str) -> Iterator[Lane]:
     """A fresh vhost on the node."""
-    lane = Lane("rabbitmq", rabbit_node.url(rabbit_vhost))
-    try:
+    with closing(Lane("rabbitmq", rabbit_node.url(rabbit_vhost))) as lane:
         yield lane
-    finally:
-        lane.close()
 
 
 @pytest.fixture

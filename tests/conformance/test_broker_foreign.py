@@ -9,6 +9,7 @@ import re
 import socket
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -45,11 +46,8 @@ DEFINITIONS = ROOT / "deploy/rabbitmq/definitions.json"
 @pytest.fixture
 def lane(rabbit_node: RabbitNode, rabbit_vhost: str) -> Iterator[Lane]:
     """A fresh vhost on the node."""
-    lane = Lane("rabbitmq", rabbit_node.url(rabbit_vhost))
-    try:
+    with closing(Lane("rabbitmq", rabbit_node.url(rabbit_vhost))) as lane:
         yield lane
-    finally:
-        lane.close()
 
 
 @pytest.fixture

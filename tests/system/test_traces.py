@@ -5,13 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -29,6 +27,7 @@ from tests.builders import a_configuration, a_mail, an_inbox
 from tests.conformance.lanes import eventually
 from tests.servers.documents import Place
 from tests.servers.dovecot import PASSWORD, Dovecot
+from tests.servers.otlp import collector
 from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.rabbitmq import RabbitNode
 from tests.servers.smtp import SmtpServer
@@ -143,32 +142,14 @@ def of_one_process(scene: Scene, answered: Callable[[], bool]) -> list[Spanned]:
     ]
 
 
-class _Collector(BaseHTTPRequestHandler):
-    """Keeps what processes export, as an OpenTelemetry collector takes it."""
-
-    received: list[bytes]
-
-    def do_POST(self) -> None:
-        self.received.append(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
 def of_processes(scene: Scene, answered: Callable[[], bool], logs: Path) -> list[Spanned]:
     """The spans that the commands of `docker-compose.yml` export."""
-    received = list[bytes]()
-    handler = type("_Kept", (_Collector,), {"received": received})
     logs.mkdir()
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as collector:
-        threading.Thread(target=collector.serve_forever, daemon=True).start()
+    with collector() as collected:
         environment = {
             "POSTROOM_BROKER_URL": scene.location.broker_url or "",
             "POSTROOM_STORE_URL": scene.location.store_url or "",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": collected.endpoint,
         }
         cluster = Cluster(environment, logs)
         try:
@@ -180,8 +161,7 @@ def of_processes(scene: Scene, answered: Callable[[], bool], logs: Path) -> list
             for process in cluster.running:
                 process.kill()
                 process.wait()
-            collector.shutdown()
-    return [each for body in received for each in _spans(ExportTraceServiceRequest.FromString(body))]
+    return [each for request in collected.requests for each in _spans(request)]
 
 
 def _spans(request: Any) -> Iterator[Spanned]:

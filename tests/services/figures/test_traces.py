@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -19,6 +17,7 @@ from shared.config.model import MailServer
 from shared.runtime.broker import INTAKE, RFC822, Message
 from tests.builders import a_configuration, a_mail
 from tests.desk import Desk
+from tests.servers.otlp import collector
 from tests.servers.smtp import SmtpServer
 
 SECRET = "a word that nobody else may read"
@@ -97,33 +96,16 @@ def test_a_failed_message_is_an_error(desk: Desk) -> None:
     assert not spans["process parser"].status.is_ok
 
 
-class _Collector(BaseHTTPRequestHandler):
-    received: list[bytes]
-
-    def do_POST(self) -> None:
-        self.received.append(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(200)
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        """Nothing."""
-
-
 def test_traces_go_to_the_endpoint_of_the_environment(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.configure(a_configuration())
-    handler = type("_Kept", (_Collector,), {"received": []})
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{server.server_port}")
+    with collector() as collected:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collected.endpoint)
         with figures(desk.app, None) as observed:
             desk.hand_in(a_mail("Printer"), inbox="support")
             runner.run_all(desk.app, threading.Event(), once=True, sources=False, hooks=observed.hooks)
-        server.shutdown()
-    requests = [ExportTraceServiceRequest.FromString(each) for each in handler.received]
     names = {
         span.name
-        for request in requests
+        for request in collected.requests
         for resource in request.resource_spans
         for scope in resource.scope_spans
         for span in scope.spans

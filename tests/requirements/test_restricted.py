@@ -40,6 +40,7 @@ def mail(*parts: bytes, boundary: bytes = b"b", subject: bytes = b"tool") -> byt
 
 
 TEXT = b"Content-Type: text/plain\n\nSee the file.\n"
+ATTACHED = b"BEGIN:VCALENDAR\r\nATTACH;VALUE=BINARY;FILENAME=to\r\n ol.exe:" + SECRET + b"\r\nEND:VCALENDAR\r\n"
 INNER = mail(part("a.exe"), part("kept.txt", b"kept"), boundary=b"inner", subject=b"inner")
 
 
@@ -73,6 +74,8 @@ def reduced(raw: bytes) -> restricted.Reduced | None:
         mail(part("inner.eml", INNER)),
         mail(part("a.msg", b"\xd0\xcf" + "tool.exe".encode("utf-16le") + b"\0\0" + SECRET)),
         mail(part("winmail.dat", b"\x78\x9f\x3e\x22\x01\x02tool.exe\0" + SECRET, "application/ms-tnef")),
+        mail(part("a.ics", ATTACHED, "text/calendar")),
+        mail(part("a.mbox", b"From a@b.example\n" + mail(part("v.exe")), "application/mbox")),
         mail(signed(part("v.exe"))),
         signed(signed(mail(part("v.exe")))),
         mail(forwarded(signed(mail(part("x.bin", kind="application/x-msdownload"))))),

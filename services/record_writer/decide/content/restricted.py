@@ -2,9 +2,9 @@
 
 Pure: bytes in, bytes out; the stored raw mail stays as it is.
 
-Mails are opened at any depth, also encoded ones, `.eml` files and `winmail.dat`. A `.msg`, a broken `winmail.dat` and
-a mail within an opaque S/MIME signature are left out whole when they hold such a name. What cannot be removed for sure
-is not attached at all.
+Mails are opened at any depth, also encoded ones, `.eml` files and `winmail.dat`. A `.msg`, a broken `winmail.dat`, an
+`.mbox`, an `.ics` and a mail within an opaque S/MIME signature are left out whole when they hold such a name. What
+cannot be removed for sure is not attached at all.
 """
 
 from __future__ import annotations
@@ -45,8 +45,10 @@ _ENCODED_FILE: Final = lazy_compile(
 _WORDS: Final = lazy_compile(rb"[\x20-\x7e\x80-\xff]{4,}|(?:[\x20-\x7e\x80-\xff]\x00){4,}")
 _CONTENT_TYPE: Final = lazy_compile(rb"content-type:", re.IGNORECASE)
 _SIGNED: Final = ("application/pkcs7-mime", "application/x-pkcs7-mime")
-_CONTAINERS: Final = (*_SIGNED, "application/ms-tnef", "application/vnd.ms-tnef", "application/vnd.ms-outlook")
-_CONTAINER_NAMES: Final = ("winmail.dat", "*.msg", "*.p7m")
+_FOLD: Final = lazy_compile(rb"\r?\n[ \t]")
+_TEXTS: Final = ("application/mbox", "text/calendar", "application/ics")
+_CONTAINERS: Final = (*_SIGNED, "application/ms-tnef", "application/vnd.ms-tnef", "application/vnd.ms-outlook", *_TEXTS)
+_CONTAINER_NAMES: Final = ("winmail.dat", "*.msg", "*.p7m", "*.mbox", "*.ics")
 NOT_ALONE: Final = "what is restricted in it could not be taken out alone"
 """Said of a mail that is left out whole."""
 
@@ -144,9 +146,11 @@ def _reduced_container(content: bytes, judge: Judge) -> Reduced | None:
 
 
 def _names_inside(content: bytes, judge: Judge) -> Iterator[str]:
-    """The restricted names in a container: among its texts, in headers, and in the mail that it wraps in plain form."""
-    yield from _names_in_container(content, judge)
-    yield from (name for name in _names_left(content) if judge(name, ""))
+    """The restricted names in a container: among the texts of a binary one, in parameters, in mail in plain form."""
+    if b"\0" in content:
+        yield from _names_in_container(content, judge)
+    for name in _names_left(_FOLD.sub(b"", content)):
+        yield from (each for each in (name, name.partition(":")[0]) if judge(each, ""))
     if found := _CONTENT_TYPE.search(content):
         removed: list[str] = []
         _Reducer(judge, removed).entity(content[found.start() :], 1)

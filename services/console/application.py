@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import anyio.to_thread
 from starlette.applications import Starlette
@@ -156,7 +156,7 @@ class _Console:
         """Raise `Forbidden`, or send the browser to sign in; None: the endpoint may answer."""
         if endpoint.right != Right.PUBLIC and visit.person is None:
             if endpoint.method != "GET":
-                raise Forbidden("sign in first")
+                raise Forbidden("you are signed out, and nothing was done")
             return visit.back(_sign_in_for(visit) if self.has_users() else SET_UP)
         if visit.person is not None and not visit.person.may(endpoint.right):
             raise Forbidden(f"your role, {visit.person.role}, does not allow this")
@@ -176,6 +176,12 @@ def _sign_in_for(visit: Visit) -> str:
     """The page of signing in, which leads on to the page that was asked for."""
     query = f"?{visit.query}" if visit.query else ""
     return f"/sign-in?next={quote(visit.path + query, safe='')}" if visit.path != "/" else "/sign-in"
+
+
+def _sign_in_again(visit: Visit) -> str:
+    """The page of signing in, which leads back to the page from which a write came."""
+    page = urlsplit(visit.headers.get("referer", ""))
+    return f"/sign-in?next={quote(own_path(page.path + (f'?{page.query}' if page.query else '')), safe='')}"
 
 
 class _Methods:
@@ -311,6 +317,7 @@ def _failure(visit: Visit, error: Exception) -> Response:
         log.warning("console_not_answered", extra={"path": visit.path, "reason": str(error)})
         text = BEFORE_SIGN_IN
     try:
-        return visit.page("error.html", status, sentence=text[:1].upper() + text[1:])
+        sign_in = _sign_in_again(visit) if visit.person is None and isinstance(error, Forbidden) else ""
+        return visit.page("error.html", status, sentence=text[:1].upper() + text[1:], sign_in=sign_in)
     except PostroomError:  # the layout needs the store
         return PlainTextResponse(f"{text}\n", status)

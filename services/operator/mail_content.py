@@ -93,11 +93,12 @@ def _line(name: str, value: str) -> HeaderLine:
     return HeaderLine(name, value, read if read != value else "")
 
 
-def part_of(app: App, mail: StoredMail, sha256: str) -> tuple[Attachment, bytes]:
-    """A file of the mail and its bytes. Raises `NotAvailable`."""
-    attachment = next((each for each in parsed(app, mail).attachments if each.sha256 == sha256), None)
-    if attachment is None:
+def part_of(app: App, mail: StoredMail, sha256: str, name: str = "") -> tuple[Attachment, bytes]:
+    """A file of the mail and its bytes; of several with the same bytes the one of this name. Raises `NotAvailable`."""
+    same = [each for each in parsed(app, mail).attachments if each.sha256 == sha256]
+    if not same:
         raise NotAvailable("the mail has no such part")
+    attachment = next((each for each in same if each.filename == name), same[0])
     try:
         return attachment, app.documents.get_blob(sha256)
     except LookupError:

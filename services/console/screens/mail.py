@@ -124,7 +124,7 @@ def download(visit: Visit) -> Response:
 
 def part(visit: Visit) -> Response:
     """A file of the mail. Its name and type are the sender's: it is never shown, only saved."""
-    attachment, content = part_of(visit.app, _stored(visit), visit.values["part"])
+    attachment, content = part_of(visit.app, _stored(visit), visit.values["part"], visit.text("name"))
     return _file(content, attachment.filename, "application/octet-stream")
 
 

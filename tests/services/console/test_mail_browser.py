@@ -252,3 +252,17 @@ def test_screens_are_accessible_and_fit_a_narrow_window(browser: Browser, paths:
             (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in {"serious", "critical"}
         ]
         assert serious == [], path
+
+
+@pytest.mark.parametrize("subject", ["x" * 1500, "word " * 300], ids=["one-word", "many-words"])
+def test_a_very_long_subject_leaves_room_for_everything_else(desk: Desk, browser: Browser, subject: str) -> None:
+    desk.receive(a_mail(subject=subject, sender="Anna Becker-Thompson <anna.becker@a.long.customer.example>"))
+    watched = browser(viewport={"width": 1280, "height": 800})
+    page = watched.open("/mails")
+    assert page.locator("td.from").bounding_box()["width"] >= 160
+    assert page.locator("tbody tr").bounding_box()["height"] <= 160
+    page.click("td.subject a")
+    page.wait_for_load_state()
+    assert page.locator("h1").bounding_box()["height"] <= 160
+    page = watched.open("/records/incident/INC1")
+    assert page.locator("h1").bounding_box()["height"] <= 160

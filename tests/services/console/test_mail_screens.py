@@ -229,12 +229,41 @@ def test_a_part_is_saved_and_never_shown(desk: Desk, clients: Clients) -> None:
     page = "<script>alert(1)</script>"
     (mail,) = desk.receive(a_mail(files=(('a";x=y ä.html', "text/html", page.encode()),)))
     client = clients("operator")
-    found = re.search(r'href="(/mails/\w+/parts/\w+)"', client.get(f"/mails/{mail['_id']}?tab=parts").text)
+    found = re.search(r'href="(/mails/\w+/parts/[^"]+)"', client.get(f"/mails/{mail['_id']}?tab=parts").text)
     answer = client.get(found[1])
     assert answer.content == page.encode()
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["content-disposition"].startswith('attachment; filename="')
     assert "x" not in answer.headers
+
+
+def test_parts_with_the_same_bytes_keep_their_own_names(desk: Desk, clients: Clients) -> None:
+    (mail,) = desk.receive(a_mail(files=tuple((name, "text/plain", b"same") for name in ("one.txt", "two ü.txt"))))
+    client = clients("operator")
+    links = re.findall(r'href="(/mails/\w+/parts/[^"]+)"', client.get(f"/mails/{mail['_id']}?tab=parts").text)
+    names = [client.get(each).headers["content-disposition"].partition("UTF-8''")[2] for each in links]
+    assert names == ["one.txt", "two%20%C3%BC.txt"]
+
+
+@pytest.mark.parametrize("path", ["/mails", "/mails/{mail}", "/mails/{mail}?tab=headers", "/mails/{mail}?tab=parts"])
+def test_direction_marks_of_a_mail_are_seen_and_turn_nothing_around(desk: Desk, clients: Clients, path: str) -> None:
+    (mail,) = desk.receive(a_mail(subject="bill \u202efdp.exe", sender="\u202eeve <eve@customer.example>"))
+    page = clients("operator").get(path.format(mail=mail["_id"])).text
+    assert "\u202e" not in page
+    assert "bill \\u202efdp.exe" in page
+
+
+def test_a_write_after_the_session_ended_leads_back_to_its_page(desk: Desk, clients: Clients) -> None:
+    (mail,) = desk.receive(an_absence())
+    client = clients("operator")
+    client.cookies.clear()
+    page = f"/mails/{mail['_id']}"
+    headers = {"Origin": "http://localhost", "Referer": f"http://localhost{page}?tab=text"}
+    answer = client.post(f"{page}/release", data={"form_token": "of the old session"}, headers=headers)
+    assert answer.status_code == 403
+    assert "You are signed out, and nothing was done" in answer.text
+    assert f'href="/sign-in?next={quote(page + "?tab=text", safe="")}"' in answer.text
+    assert desk.mails()[0]["outcome"] == "rejected"
 
 
 def test_the_html_of_a_mail_has_a_policy_of_its_own(desk: Desk, clients: Clients) -> None:

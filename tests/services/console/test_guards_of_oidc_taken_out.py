@@ -160,7 +160,7 @@ GUARDS = (
         "addresses of the provider by https",
         {"services.console.oidc.is_safe_address": always},
         METADATA,
-        "pytest.raises(Refused",
+        "pytest.raises(SignInRefused",
         {"change": lambda honest: honest.replace(b'_endpoint": "http://127.0.0.1', b'_endpoint": "http://idp')},
     ),
     Guard(
@@ -172,7 +172,7 @@ GUARDS = (
             }
         },
         METADATA,
-        "pytest.raises(Refused",
+        "pytest.raises(SignInRefused",
         {"change": lambda honest: honest.replace(b'"issuer": "http://127.0.0.1', b'"issuer": "http://localhost')},
     ),
     Guard(

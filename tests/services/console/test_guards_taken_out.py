@@ -158,7 +158,7 @@ GUARDS = (
     ),
     Guard(
         "the right of an endpoint, by role",
-        {"services.operator.access.Person.may": always},
+        {"services.operator.access.SignedInPerson.may": always},
         test_access.test_an_endpoint_answers_only_those_with_its_right,
         "without a form token",
         endpoint("GET", "/access"),
@@ -242,7 +242,7 @@ GUARDS = (
     ),
     Guard(
         "inboxes of a person: one mail",
-        {"services.operator.access.Person.sees": always},
+        {"services.operator.access.SignedInPerson.sees": always},
         test_mail_screens.test_mail_of_another_inbox_is_not_found,
         "== 404, path",
     ),

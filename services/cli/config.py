@@ -144,7 +144,7 @@ def _run_test(kind: str, app: App, name: str, check: Callable[[App, str], Connec
     with output.watching(f"testing {output.safe(name)}"):
         found = check(app, name)
     facts = {kind: name, "test": "ok" if found.ok else "failed", "message": found.message}
-    output.result(facts, f"test  {name}: {found.message}")
+    output.result(facts, f"test  {name}: {found.in_full}")
     return found.ok
 
 

@@ -69,5 +69,5 @@ def test(name: str, *, send: bool, clear: bool, **mail: Any) -> int:
         with output.watching(f"testing {output.safe(name)}"):
             result = mail_servers.check_mail_server(app, name, wanted)
         note(app, Write.SENT_TEST_MAIL if wanted else Write.TESTED_SERVER, name)
-    output.result({"mail_server": name, **asdict(result)}, result.message)
+    output.result({"mail_server": name, **asdict(result)}, result.in_full)
     return 0 if result.ok else PROBLEM

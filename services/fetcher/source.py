@@ -268,8 +268,7 @@ class FetcherSource:
         """Return the error's text; for a failed connection step, that of the connection test and the server."""
         if not isinstance(error, Refusal):
             return str(error)
-        found = connection_test.failed(error, self._clock.now())
-        return found.message if found.detail in found.message else f"{found.message} ({found.detail})"
+        return connection_test.failed(error, self._clock.now()).in_full
 
     def _refused(self, inbox: Inbox, reason: str) -> None:
         ticket = self._wiring.settings().auth_failure_ticket

@@ -205,7 +205,7 @@ def run_steps(app: App, guide: Guide) -> Iterator[SetupStep]:
             result = check()
         except PostroomError as error:
             result = connection_test.failed(error, app.clock.now())
-        yield SetupStep(name, result.ok, result.message if not result.detail else f"{result.message} ({result.detail})")
+        yield SetupStep(name, result.ok, result.in_full)
         if not result.ok:
             return
 

@@ -86,6 +86,11 @@ class ConnectionCheck:
     ok: bool = True
     result: TestResult | None = None
 
+    @property
+    def in_full(self) -> str:
+        """The message, and what the server or the library said."""
+        return self.result.in_full if self.result else self.message
+
 
 def inbox_named(app: App, name: str) -> Inbox:
     """The inbox with this name. Raises `NotAvailable`."""
@@ -185,7 +190,7 @@ def _refusals_as_sentences(app: App) -> Iterator[None]:
     try:
         yield
     except Refusal as error:
-        sentence = connection_test.failed(error, app.clock.now()).message.rstrip(".")
+        sentence = connection_test.failed(error, app.clock.now()).in_full.rstrip(".")
         raise (Unavailable(sentence) if isinstance(error, Unavailable) else NotAvailable(sentence)) from error
 
 

@@ -81,6 +81,11 @@ class TestResult:
     detail: str = ""
     notes: tuple[str, ...] = ()
 
+    @property
+    def in_full(self) -> str:
+        """The message, and behind it what the server or the library said, unless the message has it already."""
+        return self.message if self.detail in self.message else f"{self.message} ({self.detail})"
+
 
 def passed(at: datetime, notes: tuple[str, ...] = ()) -> TestResult:
     """Everything was found in order."""

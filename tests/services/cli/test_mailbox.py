@@ -68,6 +68,16 @@ def test_an_apply_tests_the_connection_and_keeps_the_result(run: Run, write: Wri
 
 
 @pytest.mark.req("IV-08")
+def test_what_the_server_said_stands_beside_the_documented_sentence(
+    run: Run, write: Write, dovecot: Dovecot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BOB_PASSWORD", "wrong")
+    done = run("config", "apply", write("p.yaml", mailbox(dovecot.port)))
+    said = "Verify the credentials. ([AUTHENTICATIONFAILED] Authentication failed"
+    assert (done.code, said in done.out) == (1, True)
+
+
+@pytest.mark.req("IV-08")
 def test_a_test_tells_the_documented_sentence_and_exits_with_1(run: Run, write: Write, dovecot: Dovecot) -> None:
     run("config", "apply", write("p.yaml", mailbox(dovecot.port, folder="Nowhere")))
     done = run("inbox", "test", "box")
@@ -258,4 +268,4 @@ def test_a_peek_that_fails_says_so_in_the_sentence_of_the_test(
     run("config", "apply", write("p.yaml", mailbox(dovecot.port)), "--no-test")
     monkeypatch.setenv("BOB_PASSWORD", "wrong")
     refused = run("inbox", "peek", "box")
-    assert (refused.code, "Verify the credentials" in refused.err) == (1, True)
+    assert (refused.code, "Verify the credentials. ([AUTHENTICATIONFAILED]" in refused.err) == (1, True)

@@ -28,6 +28,8 @@ _MAILBOX: Final = (
     "poll_interval max_per_poll verify_certificate ca_file client_certificate client_certificate_passphrase"
 )
 
+_BY_HTTPS: Final = {"graph": "", "gmail": "", "ews": " at ews_url"}
+"""Protocols without a host of their own."""
 _NEVER: Final = "this day never comes in these months; write another day or month"
 
 
@@ -77,6 +79,10 @@ def _login(end: Inbox | MailServer) -> Faults:
         yield unused, "tls: none encrypts nothing; remove it, or write starttls or implicit"
     elif not end.verify_certificate:
         yield "ca_file", "verify_certificate: false trusts every server; remove one"
+    if end.protocol in _BY_HTTPS:
+        yield "host", f"{end.protocol} is reached by HTTPS{_BY_HTTPS[end.protocol]}; remove it"
+    if end.protocol in ("graph", "gmail"):
+        yield "password", f"{end.protocol} takes no password; remove it"
     if end.protocol not in ("ews", "none"):
         yield "ews_url", "is for protocol: ews; remove it"
 

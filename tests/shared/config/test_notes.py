@@ -10,6 +10,8 @@ from shared.config.reading import load_bytes
 SUPPORTED = Supported(("imap",), ("smtp",), ("auto", "plain", "regular", "none"))
 IMAP = "inboxes: [{name: a, address: a@example.com, protocol: imap, host: h, password: '${X}', "
 SMTP = "mail_servers: [{name: out, host: h, "
+OAUTH = "oauth: {client_id: c, tenant_id: t, client_secret: '${X}'}"
+GRAPH = f"inboxes: [{{name: a, address: a@example.com, protocol: graph, {OAUTH}, "
 
 
 def told(text: str) -> list[str]:
@@ -120,6 +122,12 @@ slas:
 )
 def test_a_setting_that_can_do_nothing_is_noted(text: str, path: str) -> None:
     assert [line.partition(": ")[0] for line in told(text)] == [path]
+
+
+@pytest.mark.parametrize("key", ["host: outlook.office365.com", "password: 'file:/dev/null'"])
+def test_what_belongs_to_imap_is_noted_with_graph(key: str) -> None:
+    found = find_notes(load_bytes(f"{GRAPH}{key}}}]".encode()), Supported(("graph",), ("smtp",), ("auto",)))
+    assert [each.path for each in found] == [f"inboxes[0].{key.partition(':')[0]}"]
 
 
 @pytest.mark.req("IV-09", "VS-03")

@@ -379,3 +379,16 @@ def test_what_was_changed_in_a_copy_needs_the_right_to_read_mail(desk: Desk, cli
     desk.work()
     assert "-Subject: Out of office 0" in editor.get(copy).text
     assert "-Subject: Out of office 0" not in clients("viewer").get(copy).text
+
+
+def test_each_form_that_is_carried_out_once_has_a_token_of_its_own(desk: Desk, clients: Clients) -> None:
+    """The token makes sending one form twice one action; with one for all, the second action would be the first."""
+    first, second = desk.receive(an_absence(1), an_absence(2))
+    client, releases = clients("operator"), list[str]()
+    for mail in (first, second):
+        fields = hidden(client.get(f"/mails/act?verb=release&scope=selected&id={mail['_id']}").text)
+        releases.append(client.submit("/mails/act", **fields).headers["location"])
+    assert len(set(releases)) == 2
+    edits = [hidden(client.get(f"/mails/{mail['_id']}/edit").text)["token"] for mail in (first, second)]
+    assert re.fullmatch("[0-9a-f]{32} [0-9a-f]{32}", " ".join(edits))
+    assert edits[0] != edits[1]

@@ -392,3 +392,10 @@ def test_each_form_that_is_carried_out_once_has_a_token_of_its_own(desk: Desk, c
     edits = [hidden(client.get(f"/mails/{mail['_id']}/edit").text)["token"] for mail in (first, second)]
     assert re.fullmatch("[0-9a-f]{32} [0-9a-f]{32}", " ".join(edits))
     assert edits[0] != edits[1]
+
+
+def test_a_trial_shows_a_dash_for_what_a_change_leaves_empty(desk: Desk, clients: Clients) -> None:
+    (mail,) = desk.receive(a_mail())
+    page = clients("operator").get(f"/try?mail={mail['_id']}").text
+    assert "<dt>owner</dt><dd>–</dd>" in page
+    assert "None" not in page

@@ -95,13 +95,15 @@ class DeadLetters:
     def keep(self, message: Message, *, mail_id: str | None, inbox: str | None, at: datetime) -> tuple[str, bool]:
         """Store a letter once; its id, and whether it is new. A mail that came to intake twice is one mail.
 
-        What the message says counts for the id: publishers need not give a message id, nor a different one to each.
+        What the message says counts for the id: publishers need not give a message id, nor a different one to each. Not
+        for an event of a mail: its id is derived from its cause, and made again it may say what has changed meanwhile.
         """
         headers = message.headers
         queue, round_ = str(headers.get("queue", "")), str(headers.get("replays", 0))
         body = self.documents.put_blob(message.body)
-        own = (message.id, message.type, message.content_type, message.correlation_id, body)
-        cause = (mail_id,) if mail_id and queue == INTAKE else own
+        own = (message.id, message.type, message.content_type, message.correlation_id)
+        is_derived = message.id and message.correlation_id and headers.get("cause")
+        cause = (mail_id,) if mail_id and queue == INTAKE else (*own, str(headers["cause"]) if is_derived else body)
         letter = DeadLetter(
             id=derived_id("letter", *cause, queue, str(headers.get("attempt", 0)), round_),
             stage=str(headers.get("stage", "")),
@@ -111,7 +113,7 @@ class DeadLetters:
             inbox=inbox,
             at=at,
             state="open",
-            message=StoredMessage(*own[:-1], tuple(headers.items()), body),
+            message=StoredMessage(*own, tuple(headers.items()), body),
         )
         document = {key: value for key, value in _encode(letter).items() if value or key not in _LATER}
         return letter.id, self.documents.insert(LETTERS, document)

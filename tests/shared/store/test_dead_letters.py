@@ -48,3 +48,14 @@ def test_messages_of_two_types_are_two_letters_whatever_they_say(letters: DeadLe
 def test_a_message_that_is_delivered_again_is_kept_once(letters: DeadLetters) -> None:
     (first, new), (second, again) = keep(letters, b"one"), keep(letters, b"one")
     assert (first, new, again) == (second, True, False)
+
+
+@pytest.mark.req("PR-15")
+def test_an_event_of_a_mail_that_was_made_twice_is_kept_once(letters: DeadLetters) -> None:
+    """Its sender has got another role between the two."""
+    headers: dict[str, str | int] = {"queue": "record-writer", "cause": "the mail's arrival"}
+    made = [
+        Message("derived", DEAD_LETTER, body, "SenderMatched", correlation_id="mail-1", headers=headers)
+        for body in (b"an analyst", b"an analyst and a user")
+    ]
+    assert [letters.keep(each, mail_id="mail-1", inbox=None, at=AT)[1] for each in made] == [True, False]

@@ -68,6 +68,9 @@ def commit(facts: Facts, lookups: Lookups, stores: Stores) -> Outcome:
         case "exported":
             return _export(facts, decision, stores)
         case "failed":
+            now = stores.mails.get_fresh(cause.mail_id)
+            if now is not None and now.outcome is not None:  # another worker committed the parts that do not fail
+                return decided_before(now, stores)
             return Fail(decision.reason, cause.mail_id, incident=decision.may_make_incident, events=tuple(notices))
         case "decided before":
             return decided_before(stores.mail(cause.mail_id), stores)

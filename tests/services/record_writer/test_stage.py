@@ -251,3 +251,23 @@ def test_a_mail_that_another_worker_finished_meanwhile_is_not_written_again(
     assert isinstance(others[0], Emit)
     assert outcome == Emit(others[0].events, "decided before")
     assert (writing.record()["version"], writing.record()["pending"]) == (2, [])
+
+
+@pytest.mark.req("PR-15", "IV-37")
+def test_a_mail_whose_other_parts_another_worker_wrote_meanwhile_does_not_fail(
+    writing: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the parts only the one that fails is left, and its incident is made."""
+    text = "Summary$A\n#\nSummary$B\nPriority$x\n"
+    mails = writing.app.mails
+    claim, others = mails.claim, list[Outcome]()
+
+    def after_the_other(mail_id: str, targets: Any) -> Any:
+        monkeypatch.undo()
+        others.append(handle(writing, inbox="changes", text=text, sender=ANALYST))
+        return claim(mail_id, targets)
+
+    monkeypatch.setattr(mails, "claim", after_the_other)
+    outcome = handle(writing, inbox="changes", text=text, sender=ANALYST)
+    assert isinstance(others[0], Emit)
+    assert outcome == Emit(others[0].events, "decided before")

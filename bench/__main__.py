@@ -34,12 +34,19 @@ def arguments() -> argparse.Namespace:
         help="with --rabbitmq: MongoDB as the store, at this URL or a private server; without existing records",
     )
     parser.add_argument(
+        "--store-delay",
+        type=float,
+        default=0,
+        metavar="MS",
+        help="with --mongodb: each of its answers comes so much later, as over a network (%(default)s)",
+    )
+    parser.add_argument(
         "--vs",
         action="append",
         default=[],
         metavar="COMMAND",
-        help="compare with a program, run in turn; {corpus} and {existing} are filled in; its last line is JSON with "
-        "mails_per_s, cpu_ms_per_mail, peak_rss_mb, failures, name",
+        help="compare with a program, run in turn; {corpus}, {existing} and {store} (MongoDB's URL) are filled in; its "
+        "last line is JSON with mails_per_s, cpu_ms_per_mail, peak_rss_mb, failures, name",
     )
     parser.add_argument("--work", type=Path, default=Path("bench/work"), help="for data and snapshots (%(default)s)")
     parser.add_argument("--json", action="store_true", help="one object a line")
@@ -55,7 +62,9 @@ def measured(given: argparse.Namespace) -> Iterator[report.Row]:
     with ExitStack() as stack:
         server = stack.enter_context(rabbit.node(work / "rabbitmq")) if given.rabbitmq else None
         on_mongodb = server is not None and given.mongodb is not None
-        store_url = stack.enter_context(rabbit.mongodb(given.mongodb, work / "mongodb")) if on_mongodb else None
+        store_url = None
+        if on_mongodb:
+            store_url = stack.enter_context(rabbit.mongodb(given.mongodb, work / "mongodb", given.store_delay / 1000))
         for number in range(given.runs):
             for size in sizes:
                 if server is None:
@@ -64,12 +73,14 @@ def measured(given: argparse.Namespace) -> Iterator[report.Row]:
                     yield report.of_rabbit(
                         rabbit.measure(load, work, server, number * len(sizes) + size, bases[size], store_url), size
                     )
-                yield from (peer(command, load, size) for command in given.vs)
+                yield from (peer(command, load, size, store_url) for command in given.vs)
 
 
-def peer(command: str, load: Path, existing: int) -> report.Row:
+def peer(command: str, load: Path, existing: int, store_url: str | None) -> report.Row:
     """One run of another program."""
-    words = [word.replace("{corpus}", str(load)).replace("{existing}", str(existing)) for word in shlex.split(command)]
+    words = shlex.split(command)
+    for place, value in (("{corpus}", load), ("{existing}", existing), ("{store}", store_url)):
+        words = [word.replace(place, str(value)) for word in words]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     answers = [line for line in done.stdout.splitlines() if line.startswith("{")]
     if done.returncode or not answers:

@@ -12,11 +12,12 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench import content, corpus
+from bench.delay import delayed
 from bench.processes import POSTROOM, ROOT, Cost, Failed, cpu_of, environment, peak_mb_of, run
 from services.pipeline import STAGES
 from services.queues import QUEUES
@@ -70,15 +71,14 @@ def node(folder: Path) -> Iterator[RabbitNode]:
 
 
 @contextmanager
-def mongodb(url: str, folder: Path) -> Iterator[str]:
-    """The URL of a MongoDB; for an empty `url` one of our own, gone afterwards."""
-    if url:
-        yield url
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    with running(folder) as server:
-        yield server.url
+def mongodb(url: str, folder: Path, delay_seconds: float) -> Iterator[str]:
+    """The URL of a MongoDB; for an empty `url` one of our own, gone afterwards. Each answer comes so much later."""
+    with ExitStack() as stack:
+        if not url:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            url = stack.enter_context(running(folder)).url
+        yield stack.enter_context(delayed(url, delay_seconds))
 
 
 def measure(

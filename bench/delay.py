@@ -52,7 +52,7 @@ async def _relay(host: str, port: int, seconds: float, started: Started) -> None
 
 
 async def _forward(come: asyncio.StreamReader, go: asyncio.StreamWriter, seconds: float) -> None:
-    """Write what comes after so many seconds, and then close."""
+    """Write what comes `seconds` later, and then close."""
     later = partial(asyncio.get_running_loop().call_later, seconds)
     with suppress(ConnectionError):
         while data := await come.read(BYTES):

@@ -97,7 +97,7 @@ def prepare(
 
 def look_ahead(received: MailReceived, *, stores: ParserStores, configuration: Callable[[], Configuration]) -> None:
     """Ask for what `prepare` and `handle` will need, and store the raw mail, whatever it is."""
-    sha256 = stores.documents.put_blob(received.raw, received.sha256 or None)
+    sha256 = received.sha256 or stores.documents.put_blob(received.raw)
     id_ = mail_id(_inbox(received, configuration()), received.source_id, sha256)
     stores.mails.get(id_)
     stores.arrivals.get(received.arrival_id or id_)
@@ -123,11 +123,12 @@ def for_desk(mail: ParsedMail, inbox: str, configuration: Configuration) -> Pars
 
 
 def handle(prepared: PreparedMail, *, stores: ParserStores) -> Outcome:
-    """Store the raw mail first, then its content."""
+    """Store the raw mail first, unless its message named it in the store, and then its content."""
     received, id_, inbox = prepared.received, prepared.id, prepared.inbox
     if isinstance(prepared.reading, Overdue):
         return Retry(str(prepared.reading))
-    stores.documents.put_blob(received.raw, prepared.sha256)
+    if not received.sha256:
+        stores.documents.put_blob(received.raw, prepared.sha256)
     current_mail.set(id_)
     known = None if prepared.is_new else stores.mails.get(id_)
     now = stores.clock.now()

@@ -37,7 +37,7 @@ from shared.contracts.errors import Misconfigured, Unavailable
 from shared.lazy_pattern import lazy_compile
 from shared.mongodb.blobs import Upload, blob_document, read_file, remove_file, unfinished
 from shared.mongodb.errors import is_duplicate, is_duplicate_refusal, said, translated
-from shared.mongodb.exchange import exchange, pushed
+from shared.mongodb.exchange import exchange, is_large_blob, pushed
 from shared.store.documents import SMALL_BLOB, Change, Document, Filter, Index, Job, Sort
 from shared.store.exchange import BLOBS, Read, Write
 from shared.store.vocabulary import (
@@ -250,9 +250,11 @@ class MongoDocuments:
             return bytes(record["data"])
         return read_file(self._database, record["file"], record["size"], self._bounded)
 
-    def get_blobs(self, hashes: Sequence[str]) -> list[bytes | None]:
-        """The bytes of several blobs, None where there is none; one round trip for all small ones."""
-        asked = {"_id": {"$in": list(filter(_is_digest, hashes))}}
+    def get_blobs(self, hashes: Sequence[str], *, small: bool = False) -> list[bytes | None]:
+        """The bytes of several blobs, None where there is none, or no `small` one; all small ones in one round trip."""
+        asked: Filter = {"_id": {"$in": list(filter(_is_digest, hashes))}}
+        if small:
+            asked = {**asked, "data": {"$exists": True}}
         with self._bounded():
             found = {each["_id"]: each for each in self._blobs.find(asked)}
         return [self._content(found[each]) if each in found else None for each in hashes]
@@ -288,10 +290,23 @@ class MongoDocuments:
 
     def insert_each(self, collection: str, writes: Sequence[Write]) -> list[bool | None]:
         """One unordered bulk: which of these documents are new, None for what the server refuses to store."""
+        if is_large_blob(writes[0]):
+            return [self._is_kept(each) for each in writes]
         documents = [each.document for each in writes if each.document is not None]
         if collection == BLOBS:
             documents = [blob_document(each["data"]) for each in documents]
         return self._each(len(writes), lambda: self._database[collection].insert_many(documents, ordered=False))
+
+    def _is_kept(self, write: Write) -> bool | None:
+        """Keep a large blob; None when the server refuses it."""
+        assert write.document is not None
+        try:
+            self.put_blob(write.document["data"], write.id)
+        except Unavailable:
+            raise
+        except Exception:  # its mail, tried alone, says why
+            return None
+        return True
 
     def update_each(self, collection: str, writes: Sequence[Write]) -> list[bool | None]:
         """One unordered bulk: which of these updates are known to be carried out, None for what the server refuses."""

@@ -12,8 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeVar
 
 from shared.contracts.errors import Unavailable
-from shared.store.documents import Document, Filter, Sort
-from shared.store.exchange import Count, Find, Get, GetBlob, NextNumber, Read, Write
+from shared.store.documents import SMALL_BLOB, Document, Filter, Sort
+from shared.store.exchange import BLOBS, Count, Find, Get, GetBlob, GetSmallBlob, NextNumber, Read, Write
 from shared.store.vocabulary import is_operators, predicate, sort_documents
 
 SPARE: Final = 2
@@ -37,8 +37,8 @@ class Commands(Protocol):
     def next_number(self, collection: str, id_: str, count: int = 1) -> int:
         """See `Documents`."""
 
-    def get_blobs(self, hashes: Sequence[str]) -> list[bytes | None]:
-        """The bytes of several blobs, None where there is none."""
+    def get_blobs(self, hashes: Sequence[str], *, small: bool = False) -> list[bytes | None]:
+        """The bytes of several blobs, None where there is none, or no `small` one."""
 
     def insert_each(self, collection: str, writes: Sequence[Write]) -> list[bool | None]:
         """One bulk of inserts: which took effect."""
@@ -91,8 +91,8 @@ def _form(read: Read) -> tuple[Any, ...]:
     match read:
         case Get(collection):
             return Get, collection
-        case GetBlob():
-            return (GetBlob,)
+        case GetBlob() | GetSmallBlob():
+            return (type(read),)
         case Find(collection, where, sort, limit, skip):
             return Find, collection, _shape(where), sort, bool(limit), skip
         case _:
@@ -167,14 +167,15 @@ def _choices(condition: Any) -> Sequence[Any]:
 _WIDER: Final[Mapping[str, Callable[[Iterable[Any]], Any]]] = {"$gte": min, "$lt": max}
 
 
-def _blobs(store: Commands, asked: Sequence[GetBlob]) -> list[bytes | None]:
-    return store.get_blobs([each.sha256 for each in asked])
+def _blobs(store: Commands, asked: Sequence[GetBlob | GetSmallBlob]) -> list[bytes | None]:
+    return store.get_blobs([each.sha256 for each in asked], small=isinstance(asked[0], GetSmallBlob))
 
 
 _ANSWER: Final[Mapping[type[Any], Callable[[Commands, Sequence[Any]], Sequence[Any]]]] = {
     Get: _gets,
     Find: _finds,
     GetBlob: _blobs,
+    GetSmallBlob: _blobs,
     Count: lambda store, asked: [store.count(each.collection, each.where) for each in asked],
     NextNumber: lambda store, asked: [store.next_number(each.collection, each.id, each.count) for each in asked],
 }
@@ -182,12 +183,18 @@ _ANSWER: Final[Mapping[type[Any], Callable[[Commands, Sequence[Any]], Sequence[A
 
 def _writing(store: Commands, writes: Sequence[Write], took: dict[int, bool | None]) -> Iterator[Job]:
     """The bulk writes of a round. Documents that a bulk inserts and others that it updates are not the same."""
-    for (collection, inserts), places in _grouped(enumerate(writes), _target).items():
+    for (collection, inserts, _), places in _grouped(enumerate(writes), _target).items():
         yield _bulk(store, collection, [(place, writes[place]) for place in places], took, inserts=inserts)
 
 
-def _target(write: Write) -> tuple[str, bool]:
-    return write.collection, write.document is not None
+def _target(write: Write) -> tuple[str, bool, str]:
+    """What a job writes together: inserts or updates of a collection. A large blob, in many pieces, has its own job."""
+    return write.collection, write.document is not None, write.id if is_large_blob(write) else ""
+
+
+def is_large_blob(write: Write) -> bool:
+    """Whether it is kept as a file."""
+    return write.collection == BLOBS and write.document is not None and len(write.document["data"]) > SMALL_BLOB
 
 
 def _bulk(

@@ -37,6 +37,8 @@ CLOSE_SECONDS = 5.0
 """How long closing waits for confirms; with the orderly close and a hard drop after it, below 10 s in all."""
 CLOSE_HANDSHAKE_SECONDS = 2.0
 RECONNECT_MAX_SECONDS = 3.0
+FEW_SECONDS = 0.002
+"""How long a few deliveries wait for those behind them: however small, a batch waits several times for the store."""
 
 
 class RabbitConsumer:
@@ -91,6 +93,7 @@ class RabbitConsumer:
         with self._changed:
             while True:
                 self._raise_failure()
+                self._wait_for_more()
                 batch = self._batch()
                 self._send()
                 if batch:
@@ -101,6 +104,14 @@ class RabbitConsumer:
                 self._changed.wait(left)
             self._raise_if_unavailable()
         return ()
+
+    def _wait_for_more(self) -> None:
+        if 0 < len(self._arrived) < self.prefetch - len(self._out):
+            self._changed.release()  # not `wait`, which each arrival ends
+            try:
+                time.sleep(FEW_SECONDS)
+            finally:
+                self._changed.acquire()
 
     def _batch(self) -> Sequence[Delivery]:
         if self._blocked or self._closing.is_set():

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import field, replace
 from datetime import timedelta
 from functools import partial
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
 import tenacity
 
@@ -57,6 +57,9 @@ ROUND_SECONDS = 1.0
 """How often, at most, hooks are informed within a batch that the loop goes on."""
 FUTURE_SECONDS = 3600
 """How long a message of a newer version waits for a newer worker, uncounted; then it becomes a dead letter."""
+
+POSTPONED_SECONDS: Final = 0.05
+"""How long deliveries that had to wait for others of their batch wait for new ones, with which they are a batch."""
 
 DEPENDENCY_ERRORS = (Unavailable, Unroutable)
 """Raised by store or broker, not caused by a message: what is held goes back uncounted. A queue that was deleted is
@@ -107,6 +110,7 @@ class Worker:
         self.stage, self.dependencies = stage, dependencies
         self.consumer: Consumer = dependencies.broker.consumer(stage.queue, prefetch)
         self._place = (stage.name, stage.queue)
+        self._postponed: Sequence[Delivery] = ()
         self._taken_at, self._round_at = 0.0, time.monotonic()
         self._outage, self._pause = (Outage(dependencies.hooks, *self._place) for _ in range(2))
 
@@ -149,19 +153,29 @@ class Worker:
 
     def rest(self) -> None:
         """Finish what was settled, and hold no message until the next `take`."""
+        self._give_postponed_back()
         self.consumer.flush()
         self.consumer.rest()
 
     def step(self, timeout: float) -> int:
-        """Take, decide and settle deliveries; return their number. On `Unavailable` all are given back, uncounted."""
+        """Take, decide and settle deliveries; return their number. On `Unavailable` all are given back, uncounted.
+
+        Those that had to wait for others of their batch are in the next one.
+        """
         try:
-            deliveries = self.take(timeout)
-            self.work_on(deliveries)
+            new = self.take(min(timeout, POSTPONED_SECONDS) if self._postponed else timeout)
+            deliveries, self._postponed = [*self._postponed, *new], ()
+            self._postponed = self.work_on(deliveries)
         except DEPENDENCY_ERRORS as error:
+            self._give_postponed_back()
             self._outage.begin(str(error), "unroutable" if isinstance(error, Unroutable) else "unavailable")
             raise
         self._outage.end()
         return len(deliveries)
+
+    def _give_postponed_back(self) -> None:
+        postponed, self._postponed = self._postponed, ()
+        self.give_back(postponed)
 
     def take(self, timeout: float) -> Sequence[Delivery]:
         """Take the deliveries that have arrived, waiting up to `timeout` seconds for the first."""
@@ -183,23 +197,24 @@ class Worker:
         finally:
             close_consumer(self.consumer)
 
-    def work_on(self, deliveries: Sequence[Delivery]) -> None:
-        """Prepare, decide and settle each."""
+    def work_on(self, deliveries: Sequence[Delivery]) -> Sequence[Delivery]:
+        """Prepare, decide and settle each. Returns those that have to wait for the next batch of the store."""
         if not deliveries:
-            return
+            return ()
         crash_point("worker.taken")
         left = list(deliveries)
         try:
-            while left:
+            while True:
                 with self.look_ahead(left):
                     group, is_all = self.prepare_some(left)
                     if is_all:
                         self.dependencies.all_prepared()
-                    answers = self.decide_all(group)
-                del left[: len(answers)]
+                    answers, postponed = self.decide_all(group)
+                left = [*postponed, *left[len(answers) + len(postponed) :]]
                 self.settle_all(answers)
-                if left:
-                    self.consumer.flush()
+                if len(left) == len(postponed):
+                    return left
+                self.consumer.flush()
         except DEPENDENCY_ERRORS:
             self.give_back(left)
             raise
@@ -230,13 +245,14 @@ class Worker:
         """Let the stage ask for what it will need for a message."""
         look(self.stage.decode(message))
 
-    def decide_all(self, group: Iterable[Prepared]) -> Sequence[Answer]:
-        """Decide each; those that one batch of the store leaves are in the next one."""
+    def decide_all(self, group: Iterable[Prepared]) -> tuple[Sequence[Answer], Sequence[Delivery]]:
+        """Decide each, also those that have to run on the store itself; and those that wait for its next batch."""
         answers, left = self.decide_batch(group)
-        while left:
-            more, left = self.decide_batch(left)
+        while alone := [each for each in left if each.alone]:
+            more, again = self.decide_batch(alone)
             answers += more
-        return answers
+            left = [*(each for each in left if not each.alone), *again]
+        return answers, [each.delivery for each in left]
 
     def decide_batch(self, group: Iterable[Prepared]) -> tuple[list[Answer], list[Prepared]]:
         """Decide these; what they write becomes durable together, and with it what a hook of the batch writes.

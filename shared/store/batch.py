@@ -27,7 +27,7 @@ from shared.contracts.errors import Unavailable
 from shared.lazy_dataclass import dataclass
 from shared.runtime.crash_points import crash_point
 from shared.store.documents import SMALL_BLOB, Change, Document, Documents, Filter, Job, Sort
-from shared.store.exchange import BLOBS, BulkDocuments, Count, Find, Get, GetBlob, NextNumber, Read, Write
+from shared.store.exchange import BLOBS, BulkDocuments, Count, Find, Get, GetBlob, GetSmallBlob, NextNumber, Read, Write
 from shared.store.vocabulary import apply, check_change, check_document, check_filter, matches
 
 log = logging.getLogger(__name__)
@@ -39,8 +39,11 @@ JOURNEY: Final = frozenset(
     )
 )
 """The collections of mails and of what the clock causes. Others (configuration) are read and written directly."""
-MAX_READS: Final = 5
-"""Rounds of reading in a batch. A handler that asks for more runs on the store itself."""
+MAX_READS: Final = 10
+"""Rounds of reading in a batch. A handler that asks for more runs on the store itself, where each question is a round.
+
+A mail asks for five; a reply to a mail of ours, whose answers are counted, for one or two more.
+"""
 CLOSING: Final = -1
 """Stands for the handler where hooks write at the end of a batch."""
 
@@ -274,9 +277,12 @@ class BufferedBatch:
         return min(found, most) if most else found
 
     def get_blob(self, sha256: str) -> bytes:
-        """The bytes."""
-        if self._attempt is None or self._attempt.place == CLOSING:
-            return self._store.get_blob(sha256)
+        """The bytes. What looks ahead asks for small ones alone: a large one is read when its mail has its turn."""
+        ahead = GetSmallBlob(sha256)
+        if self._attempt is None:
+            return self._answers.get(repr(ahead)) or self._store.get_blob(sha256)
+        if self._attempt.place == CLOSING:
+            return bytes(self._answer(ahead, b"") or b"")
         if (found := self._answer(GetBlob(sha256), b"")) is None:
             raise LookupError(f"no blob {sha256!a}")
         return bytes(found)
@@ -414,16 +420,13 @@ class BufferedBatch:
         return self._store
 
     def put_blob(self, content: bytes, sha256: str | None = None) -> str:
-        """Keep bytes once: small ones with the batch, others at once."""
+        """Keep bytes once, with the batch. What looks ahead leaves large ones to the handler."""
         if self._attempt is None:
             return self._store.put_blob(content, sha256)
         sha256 = sha256 or hashlib.sha256(content).hexdigest()
-        if sha256 in self._kept or self._attempt.guessed:
-            return sha256
-        if len(content) <= SMALL_BLOB:
+        is_left = self._attempt.place == CLOSING and len(content) > SMALL_BLOB
+        if sha256 not in self._kept and not self._attempt.guessed and not is_left:
             self._attempt.phases[-1].append(Write(BLOBS, sha256, None, {"_id": sha256, "data": content}))
-        elif self._attempt.place != CLOSING:
-            self._kept.add(self._store.put_blob(content, sha256))
         return sha256
 
     def next_number(self, collection: str, id_: str, count: int = 1) -> int:

@@ -51,6 +51,13 @@ class GetBlob:
 
 
 @dataclass(frozen=True, slots=True)
+class GetSmallBlob:
+    """The bytes of a small blob, None when there is none or it is a large one."""
+
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
 class NextNumber:
     """The first of `count` numbers, see `Documents.next_number`."""
 
@@ -59,7 +66,7 @@ class NextNumber:
     count: int
 
 
-Read = Get | Find | Count | GetBlob | NextNumber
+Read = Get | Find | Count | GetBlob | GetSmallBlob | NextNumber
 
 
 @dataclass(slots=True)

@@ -7,7 +7,8 @@ from typing import Any
 
 from shared.contracts.errors import Unavailable
 from shared.embedded.documents import EmbeddedDocuments
-from shared.store.exchange import BLOBS, Count, Find, Get, GetBlob, NextNumber, Read, Write
+from shared.store.documents import SMALL_BLOB
+from shared.store.exchange import BLOBS, Count, Find, Get, GetBlob, GetSmallBlob, NextNumber, Read, Write
 
 
 class OneByOne(EmbeddedDocuments):
@@ -33,6 +34,9 @@ class OneByOne(EmbeddedDocuments):
                 return self.next_number(collection, id_, count)
             case GetBlob(sha256):
                 return self.get_blob(sha256) if self.has_blob(sha256) else None
+            case GetSmallBlob(sha256):
+                content = self.get_blob(sha256) if self.has_blob(sha256) else b""
+                return content if 0 < len(content) <= SMALL_BLOB else None
 
     def carry_out(self, write: Write) -> bool | None:
         """Whether it took effect; None for what the store refuses."""

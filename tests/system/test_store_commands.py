@@ -118,6 +118,18 @@ def test_a_batch_waits_as_often_as_one_mail(app: App, heard: Listener) -> None:
     assert {stage: heard.rounds[stage] for stage in ROUNDS} == ROUNDS
 
 
+def test_mails_that_are_too_large_for_their_messages_are_read_together(app: App, heard: Listener) -> None:
+    """Each names its raw mail in the store; and one with a file of 600 KB does not make the others wait."""
+    contents = [b"%02d" % n * (300_000 if n == 0 else 35_000) for n in range(PREFETCH)]
+    files = [("scan.bin", "application/octet-stream", content) for content in contents]
+    raws = [a_mail(subject=f"Scan {n}", sender=f"c{n}@customer.example", files=(file,)) for n, file in enumerate(files)]
+    heard.rounds.clear()
+    work(app, heard, raws)
+    assert app.mails.count("recorded") == PREFETCH
+    assert heard.rounds["parser"] <= ROUNDS["parser"] + 2  # to read the one whose raw mail is a file
+    assert heard.commands["parser"] <= 15
+
+
 def test_mails_about_one_record_come_out_as_if_one_had_followed_the_other(app: App, heard: Listener) -> None:
     work(app, heard, [a_mail(Message_ID="<first@customer.example>")])
     again = [

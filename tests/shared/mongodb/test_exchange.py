@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,8 +12,9 @@ from pymongo.collection import Collection
 from pymongo.errors import DocumentTooLarge
 
 from shared.contracts.errors import Unavailable
+from shared.mongodb.blobs import Upload
 from shared.mongodb.documents import MongoDocuments
-from shared.store.exchange import BLOBS, Count, Find, Get, GetBlob, NextNumber, Read, Write
+from shared.store.exchange import BLOBS, Count, Find, Get, GetBlob, GetSmallBlob, NextNumber, Read, Write
 from shared.store.vocabulary import predicate, sort_documents
 
 if TYPE_CHECKING:
@@ -177,6 +179,31 @@ def test_blobs_are_kept_once_beside_other_writes(store: MongoDocuments) -> None:
     blobs = [Write(BLOBS, sha256, None, {"_id": sha256, "data": b"one"}), insert("a")]
     assert took(store, *blobs)[1]
     assert store.get_blob(sha256) == b"one"
+
+
+def test_small_blobs_are_read_and_large_ones_are_not(store: MongoDocuments) -> None:
+    small, large = store.put_blob(b"small"), store.put_blob(b"large" * 100_000)
+    assert answers(store, *map(GetSmallBlob, (small, large, "0" * 64))) == [b"small", None, None]
+
+
+def test_large_blobs_are_kept_beside_other_writes(store: MongoDocuments) -> None:
+    contents = [b"%d" % number * 300_000 for number in range(3)]
+    hashes = [hashlib.sha256(content).hexdigest() for content in contents]
+    blobs = [Write(BLOBS, each, None, {"_id": each, "data": data}) for each, data in zip(hashes, contents, strict=True)]
+    assert took(store, *blobs, blobs[0], insert("a")) == [True] * 5
+    assert [store.get_blob(each) for each in hashes] == contents
+
+
+def test_a_large_blob_that_is_refused_keeps_no_other_out(
+    store: MongoDocuments, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def write(*_: Any) -> None:
+        raise ValueError("the server refuses it")
+
+    monkeypatch.setattr(Upload, "write", write)
+    large = b"large" * 100_000
+    sha256 = hashlib.sha256(large).hexdigest()
+    assert took(store, insert("a"), Write(BLOBS, sha256, None, {"_id": sha256, "data": large})) == [True, None]
 
 
 def test_an_outage_in_a_round_is_an_outage() -> None:

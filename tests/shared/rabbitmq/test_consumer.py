@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -51,6 +52,25 @@ def test_ordinary_messages_do_not_wait_for_redelivered_ones(consumer: RabbitCons
     consumer.arrived([a_delivery(1, count=1)])
     consumer.arrived([a_delivery(2)])
     assert [each.message.id for each in consumer.take(0)] == ["m2"]
+
+
+def test_a_few_wait_a_moment_for_those_that_come_behind_them(
+    consumer: RabbitConsumer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        consumer.arrived([a_delivery(number) for number in (2, 3)])
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    assert not consumer.take(0)
+    assert not slept
+    consumer.arrived([a_delivery(1)])
+    assert [each.message.id for each in consumer.take(0)] == ["m1", "m2", "m3"]
+    consumer.arrived([a_delivery(number) for number in (4, 5)])
+    assert len(consumer.take(0)) == 2  # as many as may be in hand
+    assert len(slept) == 1
 
 
 def test_a_consumer_that_is_paused_while_it_connects_does_not_connect_again() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -253,19 +253,58 @@ def a_batching_worker(broker: EmbeddedBroker, store: Leaving, listener: Listener
     return made
 
 
-def test_what_a_batch_of_the_store_leaves_is_decided_in_the_next_ones(broker: EmbeddedBroker, story: Story) -> None:
+def ready(broker: EmbeddedBroker) -> int:
+    """Messages of intake that nobody holds."""
+    return next(each.ready for each in broker.depths() if each.name == "intake")
+
+
+def test_what_has_to_run_on_the_store_itself_does_and_what_waits_is_in_the_next_batch(
+    broker: EmbeddedBroker, story: Story
+) -> None:
     publish(broker, "abc")
     store, listener = Leaving(story, [{1: False, 2: True}, {0: True}]), Listener()
-    assert a_batching_worker(broker, store, listener).step(1) == 3
+    worker = a_batching_worker(broker, store, listener)
+    assert worker.step(1) == 3
+    publish(broker, "d")
+    assert worker.step(1) == 2
     handled = [each for each in story.told if not each.startswith("decode")]
     assert handled == [
         "begin", "handle a", "commit",
-        "begin", "alone 1", "handle c", "commit",
-        "begin", "alone 0", "handle b", "commit",
+        "begin", "alone 0", "commit",
+        "begin", "alone 0", "handle c", "commit",
+        "begin", "handle b", "handle d", "commit",
     ]  # fmt: skip
     decided = [[answer.delivery.message.id for answer in each.answers] for each in listener.of(Decided)]
-    assert decided == [["a"], ["c"], ["b"]]
+    assert decided == [["a"], [], ["c"], ["b", "d"]]
     assert broker.in_flight() == 0
+
+
+def test_what_waits_for_the_next_batch_goes_back_when_the_worker_rests(broker: EmbeddedBroker, story: Story) -> None:
+    publish(broker, "ab")
+    worker = a_batching_worker(broker, Leaving(story, [{1: False}]), Listener())
+    worker.step(1)
+    assert ready(broker) == 0
+    worker.rest()
+    assert ready(broker) == 1
+    assert (worker.step(1), worker.step(0)) == (1, 0)
+    assert [each for each in story.told if each.startswith("handle")] == ["handle a", "handle b"]
+
+
+def test_what_waits_for_the_next_batch_goes_back_when_nothing_can_be_taken(
+    broker: EmbeddedBroker, story: Story, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take(_: float) -> NoReturn:
+        raise Unavailable("no broker")
+
+    publish(broker, "ab")
+    worker = a_batching_worker(broker, Leaving(story, [{1: False}]), Listener())
+    worker.step(1)
+    with monkeypatch.context() as outage:
+        outage.setattr(worker.consumer, "take", take)
+        with pytest.raises(Unavailable):
+            worker.step(1)
+    assert ready(broker) == 1
+    assert (worker.step(1), worker.step(0)) == (1, 0)
 
 
 def test_an_error_in_a_batch_is_the_answer_of_its_own_mail(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import pytest
 
 from shared.contracts.errors import Unavailable, Unsupported
 from shared.store.batch import batched
-from shared.store.documents import Documents
+from shared.store.documents import SMALL_BLOB, Documents
 from shared.store.exchange import BLOBS, Read, Write
 from tests.harness.one_by_one import OneByOne
+
+LARGE = b"x" * (SMALL_BLOB + 1)
 
 
 class Watched(OneByOne):
@@ -53,6 +56,14 @@ def run(
         assert batch is not None
         results = dict(batch.run(jobs, alone))
     return results, dict(batch.again)
+
+
+def follow(documents: Documents) -> str:
+    """The end of a chain of documents, each of which names the next one."""
+    id_ = "0"
+    while found := documents.get("mails", id_):
+        id_ = found["next"]
+    return id_
 
 
 def test_what_several_ask_is_read_in_one_round_and_answered(documents: Documents, store: Watched) -> None:
@@ -307,16 +318,30 @@ def test_a_look_ahead_reads_and_keeps_blobs_in_one_round_before_the_batch(docume
     assert store.get_blob(documents.put_blob(b"raw")) == b"raw"
 
 
-def test_small_blobs_go_with_the_batch_and_large_ones_at_once(
+def test_a_look_ahead_reads_small_blobs_and_leaves_large_ones_to_their_turn(
     documents: Documents, store: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    uploaded: list[int] = []
-    put_blob = store.put_blob
-    monkeypatch.setattr(store, "put_blob", lambda content, *_: [uploaded.append(len(content)), put_blob(content)][1])
-    large = b"x" * ((256 << 10) + 1)
-    run(documents, lambda: (documents.get("mails", "m"), documents.put_blob(b"small"), documents.put_blob(large)))
-    assert uploaded == [len(large), 5]
-    assert [{each.split()[0] for each in phase} for phase in store.written] == [{BLOBS}]
+    small, large = store.put_blob(b"small"), store.put_blob(LARGE)
+    read: list[str] = []
+    get_blob = store.get_blob
+    with documents.look_ahead([lambda: documents.get_blob(small), lambda: documents.get_blob(large)]):
+        monkeypatch.setattr(store, "get_blob", lambda sha256: [read.append(sha256), get_blob(sha256)][1])
+        assert (documents.get_blob(small), documents.get_blob(large)) == (b"small", LARGE)
+    assert (store.rounds, read) == (1, [large])
+
+
+def test_blobs_of_all_sizes_go_with_the_batch(documents: Documents, store: Watched) -> None:
+    jobs = [lambda data=data: documents.put_blob(data) for data in (b"small", LARGE)]
+    results, _ = run(documents, *jobs)
+    assert [store.get_blob(results[place]) for place in (0, 1)] == [b"small", LARGE]
+    assert [len(phase) for phase in store.written] == [2]
+
+
+def test_a_look_ahead_leaves_large_blobs_to_the_batch(documents: Documents, store: Watched) -> None:
+    with documents.look_ahead([lambda: documents.put_blob(LARGE)]):
+        assert not store.written
+        run(documents, lambda: documents.put_blob(LARGE))
+    assert [len(phase) for phase in store.written] == [1]
 
 
 def test_blobs_are_read_together(documents: Documents, store: Watched) -> None:
@@ -333,19 +358,18 @@ def test_the_configuration_is_read_from_the_store_itself(documents: Documents, s
     assert store.rounds == 0
 
 
+def test_who_asks_for_eight_rounds_of_answers_stays_in_the_batch(documents: Documents, store: Watched) -> None:
+    for number in range(8):
+        store.insert("mails", {"_id": str(number), "next": str(number + 1)})
+    assert run(documents, partial(follow, documents)) == ({0: "8"}, {})
+
+
 def test_who_asks_for_ever_more_runs_alone(documents: Documents, store: Watched) -> None:
-    chain = {str(n): str(n + 1) for n in range(20)}
-    for id_, next_ in chain.items():
-        store.insert("mails", {"_id": id_, "next": next_})
-
-    def follow() -> str:
-        id_ = "0"
-        while found := documents.get("mails", id_):
-            id_ = found["next"]
-        return id_
-
-    assert run(documents, follow) == ({}, {0: True})
-    assert run(documents, follow, alone=[0])[0] == {0: "20"}
+    for number in range(20):
+        store.insert("mails", {"_id": str(number), "next": str(number + 1)})
+    following = partial(follow, documents)
+    assert run(documents, following) == ({}, {0: True})
+    assert run(documents, following, alone=[0])[0] == {0: "20"}
 
 
 def test_a_batch_that_runs_nothing_writes_at_once(documents: Documents, store: Watched) -> None:

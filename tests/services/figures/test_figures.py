@@ -224,7 +224,8 @@ def test_a_batch_that_takes_long_goes_on_message_by_message(desk: Desk, monkeypa
     stage = replace(runner.STAGES["notifier"](desk.app), handle=handle, decode=lambda message: message)
     worker = Worker(stage, runner.worker_dependencies(desk.app, pulse))
     deliveries = [Delivery(Message(str(each), "notifier", b"{}"), "notifier", 0, None) for each in range(3)]
-    assert len(worker.decide_all([worker.prepare(each) for each in deliveries])) == 3
+    answers, _ = worker.decide_all([worker.prepare(each) for each in deliveries])
+    assert len(answers) == 3
     assert len(set(handled)) == 3
     worker.consumer.close()
 

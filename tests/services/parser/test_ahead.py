@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from unittest.mock import Mock
 
 import pytest
@@ -15,6 +15,7 @@ from services.parser import ahead, mime
 from services.parser.ahead import ReadingAhead
 from services.parser.readers import READERS
 from shared.contracts.errors import Unavailable
+from shared.runtime.broker import Delivery
 from shared.store.records import Records
 from tests.builders import a_mail
 from tests.desk import Desk
@@ -160,7 +161,12 @@ def test_what_was_taken_ahead_goes_back_with_what_was_in_hand(desk: Desk, monkey
             parser.step(0)
     assert not parser._events
     original = parser.work_on
-    monkeypatch.setattr(parser, "work_on", lambda given: (handled.extend(each.tag for each in given), original(given)))
+
+    def work_on(given: Sequence[Delivery]) -> Sequence[Delivery]:
+        handled.extend(each.tag for each in given)
+        return original(given)
+
+    monkeypatch.setattr(parser, "work_on", work_on)
     while parser.step(0):
         pass
     assert handled == sorted(handled)  # type: ignore[type-var]

@@ -122,11 +122,11 @@ DONE: Final[Mapping[Verb, str]] = {"release": "released", "replay": "replayed", 
 def with_letters_of(app: App, mail_id: str, verb: Verb, *, by: str, reason: str = "") -> int:
     """Replay or discard the open dead letters of a mail; how many.
 
-    None has to be open any more when one is in that state already. Raises `NotAvailable`.
+    None has to be open any more when the latest is in that state already. Raises `NotAvailable`.
     """
-    letters = list(app.dead_letters.find(LetterQuery(mail_id=mail_id)))
+    letters = sorted(app.dead_letters.find(LetterQuery(mail_id=mail_id)), key=lambda each: each.at)
     open_ones = [each for each in letters if each.state == "open"]
-    if not open_ones and not any(each.state == DONE[verb] for each in letters):
+    if not open_ones and not (letters and letters[-1].state == DONE[verb]):
         raise NotAvailable("the mail has no open dead letter")
     for letter in open_ones:
         with_letter(app, letter, verb, by=by, reason=reason)

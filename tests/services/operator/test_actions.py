@@ -1,4 +1,4 @@
-"""Replays of messages that follow a mail's outcome and decide none."""
+"""What an operator does with dead letters, where it is not obvious."""
 
 from __future__ import annotations
 
@@ -42,3 +42,17 @@ def test_a_letter_that_names_no_queue_is_not_replayed_and_says_what_to_do(desk: 
     ):
         actions.replay(desk.app, letter)
     assert [each["_id"] for each in desk.dead_letters()] == [letter]
+
+
+@pytest.mark.req("PR-12")
+def test_a_mail_is_not_replayed_when_its_latest_letter_was_discarded(desk: Desk) -> None:
+    """It was replayed before, and failed again."""
+    desk.receive(a_mail(), inbox="nobody")
+    mail = desk.app.mails.get(desk.mails()[0]["_id"])
+    assert mail
+    assert actions.replay_mail(desk.app, mail) == 1
+    assert actions.with_letters_of(desk.app, mail.id, "replay", by="ann") == 0  # done already
+    desk.work()
+    assert actions.with_letters_of(desk.app, mail.id, "discard", by="ann") == 1
+    with pytest.raises(NotAvailable, match="no open dead letter"):
+        actions.replay_mail(desk.app, mail)

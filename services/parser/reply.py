@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from services.parser.charset import with_lf
-from services.parser.quotes import attribution, cutting, headerblock, signature, words
+from services.parser.quotes import attribution, cutting, headerblock, markers, signature, words
 from services.parser.quotes.announcements import Answered
 from shared.contracts.mail import Passage
 from shared.lazy_dataclass import dataclass
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from services.parser.quotes.announcements import Cut
     from shared.contracts.mail import Address
 
-_DIRECTION: Final = lazy_compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _INITIALS: Final = lazy_compile(r"\s{0,4}([^\W\d_]{1,4})>(?= |$)")
 MAX_CHARS: Final = 1_000_000
 """Quotations are searched for in this prefix; after it only lines that begin with `>` are left out."""
@@ -94,9 +93,9 @@ def _lines(text: str) -> list[str]:
 
 def _undirected(lines: list[str], text: str) -> list[str]:
     """The lines without the marks of writing direction that programs put around names and addresses."""
-    if text.isascii() or not _DIRECTION.search(text):
+    if text.isascii() or not markers.DIRECTION.search(text):
         return lines
-    return [_DIRECTION.sub("", line) for line in lines]
+    return [markers.DIRECTION.sub("", line) for line in lines]
 
 
 def _with_plain_marks(lines: list[str]) -> list[str]:

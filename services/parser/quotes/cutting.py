@@ -40,7 +40,9 @@ def scan(lines: list[str], html: str | None, answered: Answered, *, is_reply: bo
 def _note_signature(lines: list[str], html: str, cut: Cut) -> None:
     """Note the signature that the HTML marks; one that is all that the sender wrote is the text."""
     signature = _bare(markup.signature(html))
-    signed = _lines_of(signature, lines) if signature else cut.signed
+    if not signature:
+        return
+    signed = _lines_of(signature, lines)
     if any(line.strip() for n, line in enumerate(lines) if n not in signed and n not in cut.old):
         cut.signed = signed
 

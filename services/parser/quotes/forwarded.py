@@ -39,7 +39,6 @@ _MAILBOX: Final = lazy_compile(rf"(?P<addr>{ADDRESS})")
 _SENDER: Final = lazy_compile(rf"(?:\"[^\"]{{1,100}}\"|[^,\"<>]{{1,100}})[ \t]*<?{ADDRESS}")
 _OPENING: Final = lazy_compile(r"[\[<(]?(?:mailto:)?$")
 _QUOTE: Final = lazy_compile(r"^\s{0,3}> ?")
-_MARKS: Final = lazy_compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 _ROW: Final = lazy_compile(
     r"\s{0,3}\|\s{0,3}([^\W\d_][^|:\uff1a]{0,24}?)\s{0,3}\|\s{0,3}([^|]{1,900}?)\s{0,3}\|\s{0,9}$"
 )
@@ -100,7 +99,7 @@ def _start(lines: list[str], *, by_subject: bool) -> int | None:
 
 def _bare(lines: Sequence[str], start: int) -> list[str]:
     """The lines that a header block may have, without quote marks, marks of direction and the bars of a table."""
-    block = (_MARKS.sub("", _QUOTE.sub("", line, count=1)) for line in lines[start : start + MAX_BLOCK])
+    block = (markers.DIRECTION.sub("", _QUOTE.sub("", line, count=1)) for line in lines[start : start + MAX_BLOCK])
     return [_ROW.sub(r"\1: \2", line, count=1) for line in block]
 
 

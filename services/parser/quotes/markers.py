@@ -12,6 +12,8 @@ MAX_MARKER: Final = 200
 MAX_GROUPWISE: Final = 500
 MAX_GAP: Final = 20
 """Most blank lines between a rule and the header block below it."""
+DIRECTION: Final = lazy_compile("[\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+"""Marks of direction, which programs put around names and times of right-to-left texts."""
 _DASHES: Final = "-_=*\u2010\u2013\u2014"
 _ENDS: Final = (*_DASHES, "#", ":", "\uff1a")
 _ORIGINAL: Final = lazy_compile(

@@ -129,11 +129,6 @@ class ReadingAhead(Worker):
             self._events.pop(each.tag, None)
         super().give_back(returned)
 
-    def rest(self) -> None:
-        """What was taken ahead goes back first."""
-        self.give_back(())
-        super().rest()
-
     def read(self, delivery: Delivery) -> Any:
         """The prepared mail; one that was decoded ahead is not decoded again."""
         event = self._events.pop(delivery.tag, None)

@@ -290,8 +290,8 @@ class MongoDocuments:
 
     def insert_each(self, collection: str, writes: Sequence[Write]) -> list[bool | None]:
         """One unordered bulk: which of these documents are new, None for what the server refuses to store."""
-        if is_large_blob(writes[0]):
-            return [self._is_kept(each) for each in writes]
+        if is_large_blob(writes[0]):  # all of them are this one
+            return [self._is_kept(writes[0])] * len(writes)
         documents = [each.document for each in writes if each.document is not None]
         if collection == BLOBS:
             documents = [blob_document(each["data"]) for each in documents]

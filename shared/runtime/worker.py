@@ -174,6 +174,7 @@ class Worker:
         return len(deliveries)
 
     def _give_postponed_back(self) -> None:
+        """And with them, by `give_back`, what a worker has taken ahead."""
         postponed, self._postponed = self._postponed, ()
         self.give_back(postponed)
 

@@ -197,7 +197,7 @@ def list_jobs(visit: Visit) -> Response:
 
 
 def _may_see(visit: Visit, job: StoredJob) -> bool:
-    """A person who is limited to inboxes sees only jobs of the own name."""
+    """A person who is limited to inboxes sees only the jobs that he made."""
     return visit.who.inboxes is None or job.by == visit.who.name
 
 

@@ -7,6 +7,7 @@ moved before its table. Quick for small or well-nested markup; `builder` follows
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from itertools import accumulate
 
@@ -44,6 +45,16 @@ _MOST_MADE = 3
 _MOST_COPIES = 32
 """Elements that the adoption agency copies for a formatting tag: eight times four (HTML standard, 13.2.6.4.7)."""
 _NAMES = lazy_compile(r"<(/?[A-Za-z][^\s/>]*)")
+_ATTRIBUTES = r"""(?:\s++[\w:.-]++(?:=(?:"[^"<>]*+"|'[^'<>]*+'|[^\s"'`=<>]++))?+)*+\s*+"""
+"""Attributes that every tokenizer ends at the same place."""
+_FORMATTING = rf"(?i:{'|'.join(sorted(FORMATTING))})"
+_CLOSED_AT_ONCE = lazy_compile(
+    rf"<({_FORMATTING}){_ATTRIBUTES}>"
+    rf"(?:[^<]++|<(?i:br|img){_ATTRIBUTES}/?>|<({_FORMATTING}){_ATTRIBUTES}>[^<]*+</(?i:\2)>)*+"
+    r"</(?i:\1)>",
+    re.ASCII,
+)
+"""A formatting element that holds nothing but text, images, and formatting elements that hold nothing but text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +97,9 @@ def followed(markup: str, tags: int, limits: Limits) -> Size:
 def _quick_estimate(markup: str, tags: int, limits: Limits) -> Size | None:
     """An upper bound of the elements, if half of what is left allows it; None when each tag has to be followed.
 
-    Each tag, or the text behind it, may open every formatting element again, and a misnested formatting tag copies
-    some. The depth is that of well nested markup; end tags out of place, which close nothing, can hide at most half of
-    `_FEW_TAGS` from it.
+    Each tag, or the text behind it, may open every formatting element again that was not closed at once, and a
+    misnested formatting tag copies some. The depth is that of well nested markup; end tags out of place, which close
+    nothing, can hide at most half of `_FEW_TAGS` from it.
     """
     names = _NAMES.findall(markup)
     counts = Counter(names)
@@ -98,10 +109,17 @@ def _quick_estimate(markup: str, tags: int, limits: Limits) -> Size | None:
     opened = sum(number for name, number in formatting.items() if name[0] != "/")
     most = tags * (opened + _MOST_MADE) + sum(formatting.values()) * _MOST_COPIES
     if most > limits.elements // 2:
+        most -= tags * _closed_at_once(markup)
+    if most > limits.elements // 2:
         return None
     steps = {name: 0 if name.strip("/").lower() in VOID else -1 if name[0] == "/" else 1 for name in counts}
     depth = max(accumulate(map(steps.__getitem__, names)), default=0)
     return Size(most) if depth <= limits.depth else None
+
+
+def _closed_at_once(markup: str) -> int:
+    """How many formatting elements are closed before anything else begins: these are never opened again."""
+    return sum(found[0].count("</") for found in _CLOSED_AT_ONCE.finditer(markup))
 
 
 def _is_appended_in_many_pieces(markup: str) -> bool:

@@ -7,6 +7,7 @@ import random
 import pytest
 from selectolax.lexbor import LexborHTMLParser
 
+from services.parser.htmltree import size as module
 from services.parser.htmltree.builder import Builder, Limits
 from services.parser.htmltree.size import Size, followed, size
 from services.parser.htmltree.tokens import TooComplexError, tokens
@@ -67,6 +68,36 @@ def test_a_tree_is_never_deeper_or_larger_than_predicted(seed: int) -> None:
         assert not predicted.fits or predicted.elements >= elements - 130, markup[: len(markup) // 40]
         assert size(markup, LIMITS).elements >= min(elements, predicted.elements)
         assert not size(markup, LIMITS).fits or deepest <= 1_000
+
+
+NEWSLETTER = (
+    "<table><tr><td><p><a href='https://a.example/?b=1'><b>More</b></a> <FONT size=2>x<br>y</FONT></p></td></tr>"
+)
+
+
+def test_links_and_bold_words_that_are_closed_at_once_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "followed", lambda *_: pytest.fail("each tag was followed"))
+    assert size(NEWSLETTER * 80 + "</table>", LIMITS).fits
+
+
+@pytest.mark.parametrize(
+    "opening",
+    [
+        "<b n{0} t='</b>'>",
+        "<b n{0} t='></b>'>",
+        '<b n{0} t=x" t="y" u="></b>">',
+        "<b n{0}><!-- </b> -->",
+        "<b n{0}><img alt='</b>'>",
+        "<b n{0}><img alt='></b>'>",
+        "<b n{0}><style></b></style>",
+        "<b n{0}><a><i t='</i></a></b>'></i></a>",
+        "<b n{0}><table><td></b>",
+    ],
+)
+def test_what_only_seems_to_be_closed_is_opened_again(opening: str) -> None:
+    markup = f"<div>{''.join(map(opening.format, range(200)))}</div>{'<p>x</p>' * 200}{'< ' * 200}"
+    predicted = size(markup, LIMITS)
+    assert not predicted.fits or predicted.elements >= built(markup)[1]
 
 
 def test_most_markup_is_predicted_exactly() -> None:

@@ -47,6 +47,9 @@ class Source:
 def mails_of(path: Path, *, is_mbox: bool | None = None) -> Iterator[Source]:
     """The mails of a file or folder. `is_mbox` None: a file is an mbox when its name ends with `.mbox`."""
     for file in files(path):
+        if file != path and _has_no_end(file):
+            yield Source(str(file), error="cannot be read: it is not a file")
+            continue
         yield from _of_file(file, is_mbox=file.suffix.lower() == MBOX_ENDING if is_mbox is None else is_mbox)
 
 
@@ -76,6 +79,11 @@ def _maildir(folder: Path) -> Iterator[Path]:
     for each in inside:
         if each.name not in _MAILDIR and all((each / part).is_dir() for part in _MAILDIR):
             yield from _maildir(each)
+
+
+def _has_no_end(path: Path) -> bool:
+    """Whether a path in a folder is a named pipe, a socket or a device: whoever reads it may wait for ever."""
+    return not path.is_file() and path.exists()
 
 
 def _of_file(path: Path, *, is_mbox: bool) -> Iterator[Source]:

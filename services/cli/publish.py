@@ -19,7 +19,6 @@ from services.operator.publishing import Origin, Ready, made_ready, unknown_inbo
 from services.operator.publishing import publish as publish_mails
 from shared.lazy_dataclass import dataclass
 from shared.mail_files import Source
-from shared.read_ahead import one_ahead
 
 if TYPE_CHECKING:
     from shared.app import App
@@ -65,10 +64,8 @@ def _publish(named: tuple[str, ...], origin: Origin) -> int:
     with opened() as app:
         _warn_of_unknown(app, origin.inbox)
         for word, mails in found:
-            batches = _batches(mails, origin)
-            if sources.is_at_hand(word):
-                batches = one_ahead(batches)
-            for batch in output.progress(batches, "publishing", sources.count(word), _Batch.count):
+            batches = output.progress(_batches(mails, origin), "publishing", sources.count(word), _Batch.count)
+            for batch in batches:
                 published += _hand_over(app, batch.ready)
                 failed += _report_unreadable(batch.unreadable)
                 code = TRY_LATER if failed and word == sources.STANDARD_INPUT else PROBLEM if failed else 0

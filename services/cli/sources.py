@@ -40,12 +40,6 @@ def some_mails(named: str) -> Iterator[Source]:
         click.echo(f"no mail is in {output.safe(named)}", err=True)
 
 
-def is_at_hand(named: str) -> bool:
-    """Whether an argument names a file or folder, so that to read it never waits for somebody, as a pipe does."""
-    path = Path(named)
-    return named != STANDARD_INPUT and (path.is_file() or path.is_dir())
-
-
 def count(named: str) -> int | None:
     """How many files there are to read, for a progress bar; None when that is not known."""
     path = Path(named)

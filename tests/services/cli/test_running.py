@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,35 +55,15 @@ def test_up_works_while_others_publish_and_leaves_in_order(run: Run, data: Path,
     assert b"decided" in err
 
 
-def test_publishing_is_interrupted_while_a_file_is_read_that_has_no_end(data: Path, tmp_path: Path) -> None:
-    """A named pipe in a folder, or a file on a server that does not answer: Ctrl-C does not wait for it."""
+def test_a_named_pipe_in_a_folder_is_named_and_not_waited_for(run: Run, tmp_path: Path) -> None:
     folder = tmp_path / "mails"
     folder.mkdir()
     (folder / "a.eml").write_bytes(a_mail())
     os.mkfifo(folder / "b.eml")
-    process = start("publish", folder, "--data", data)
-    try:
-        other_end = reader_of(folder / "b.eml")
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=PATIENCE_SECONDS) != 0
-        os.close(other_end)
-    finally:
-        process.kill()
-        _, err = process.communicate()
-    assert b"Traceback" not in err
-
-
-def reader_of(pipe: Path) -> int:
-    """The other end of a named pipe, once somebody has opened it to read."""
-    ends: list[int] = []
-
-    def opened() -> bool:
-        with suppress(OSError):
-            ends.append(os.open(pipe, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
-        return bool(ends)
-
-    wait_for(opened)
-    return ends[0]
+    published = run("publish", str(folder))
+    assert published.code == 1
+    assert "published 1, not published 1" in published.err
+    assert f"{folder / 'b.eml'}: cannot be read: it is not a file" in published.err
 
 
 def test_up_applies_a_configuration_first(run: Run, write: Write) -> None:

@@ -53,9 +53,9 @@ def test_the_console_and_http_intake_have_the_rights_and_settings_of_workers(com
 def test_prometheus_reads_every_process_on_the_port_that_they_serve(compose: dict[str, Any]) -> None:
     config = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text("utf-8"))
     (job,) = config["scrape_configs"]
-    (targets,) = [each["targets"] for each in job["static_configs"]]
-    port = compose["services"]["filter"]["environment"]["POSTROOM_METRICS_PORT"]
-    assert sorted(targets) == sorted(f"{name}:{port}" for name in {*WORKERS, "console"})
+    (services,) = job["dns_sd_configs"]  # each container of a service that is scaled, not one of them at each scrape
+    assert str(services["port"]) == compose["services"]["filter"]["environment"]["POSTROOM_METRICS_PORT"]
+    assert (services["type"], sorted(services["names"])) == ("A", sorted({*WORKERS, "console"}))
     assert all(compose["services"][name]["profiles"] == ["metrics"] for name in ("prometheus", "grafana"))
 
 

@@ -165,14 +165,14 @@ def test_every_alert_fires_when_its_situation_is_scraped(desk: Desk, tmp_path: P
         (counting, _), seen = figures.hooks, set[str]()
         refused = Retried("fetcher", "closed", "", "", "the login is refused", 60.0, counted=False, kind="login")
         counting.paused(Paused("filter", "filter", "paused by anna"))
+        counting.retried(refused)
         assert figures.gauges
         figures.gauges.read()
         with prometheus.running(tmp_path, figures.address, immediate) as running:
 
             def all_of_the_store_fire() -> bool:
-                counting.retried(refused)
                 seen.update(firing(running))
-                return seen >= {each["alert"] for each in rules()} - {"ApplyFailed"}
+                return seen >= {each["alert"] for each in rules()} - {"ApplyFailed", "FiguresMissing"}
 
             wait_for(all_of_the_store_fire, what=lambda: seen)
             desk.store.update("settings", {"_id": "settings"}, {"$set": {"timezone": 5}})
@@ -180,6 +180,18 @@ def test_every_alert_fires_when_its_situation_is_scraped(desk: Desk, tmp_path: P
             desk.app.directory.renew()
             figures.gauges.read()
             wait_for(lambda: "ApplyFailed" in firing(running))
+
+
+@pytest.mark.req("PR-14")
+def test_an_alert_says_that_nobody_reads_store_and_queues(desk: Desk, tmp_path: Path) -> None:
+    """Without a schedule the other alerts have nothing to fire on."""
+    immediate = tmp_path / "alerts.yml"
+    immediate.write_text(re.sub(r"for: \w+", "for: 0s", RULES.read_text("utf-8")))
+    with (
+        server.served(desk.app, "127.0.0.1", 0, reads_store=False) as figures,
+        prometheus.running(tmp_path, figures.address, immediate) as running,
+    ):
+        wait_for(lambda: firing(running) == {"FiguresMissing"})
 
 
 def firing(running: prometheus.Prometheus) -> set[str]:

@@ -55,6 +55,28 @@ def test_rejected_mail_is_grouped_by_rule_the_largest_first(desk: Desk) -> None:
     assert groups[0].first.received_at < groups[0].last.received_at
 
 
+@pytest.mark.parametrize(
+    ("subject", "search"),
+    [
+        ("打印机坏了，请帮忙", "坏了"),
+        ("プリンターが壊れました", "壊れ"),
+        ("เครื่องพิมพ์เสีย", "เสีย"),
+        ("VPN连接问题 2024", "连接"),
+        ("请检查𠮷野家的网络", "野家"),
+    ],
+)
+def test_a_word_is_found_where_a_script_has_no_blanks(desk: Desk, subject: str, search: str) -> None:
+    desk.receive(a_mail(subject=subject), a_mail("b", subject="坏人 Kaputter Drucker"))
+    found = find_mails(desk.app, MailSearch(text=search), Page(10, 0))
+    assert [mail.subject for mail in found.page.things] == [subject]
+
+
+def test_long_subjects_without_blanks_have_a_bounded_number_of_words() -> None:
+    assert len(words_of("打" * 900)) <= 24 + 60
+    assert len(words_of("".join(map(chr, range(0x4E00, 0x4E00 + 900))))) <= 24 + 60
+    assert words_of("Grüße aus Köln") == ("grüsse", "aus", "köln")
+
+
 def test_words_of_a_mail_are_its_sender_and_subject() -> None:
     found = words_of("Anna.Becker@Customer.example", "Anna Bécker", "Re: Drucker [INC12] brennt, STRASSE straße")
     assert found[0] == "anna.becker@customer.example"

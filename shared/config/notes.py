@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from itertools import product
 from typing import Final
 
 from shared.addresses import address_key
@@ -21,6 +22,7 @@ from shared.config.rule_checks import teams_without_people
 from shared.lazy_dataclass import dataclass
 
 _PASSWORD_METHODS: Final = frozenset({"regular", "login", "plain", "basic"})
+_ADDRESSES_OF_LOGINS: Final = ("ews_url", "oauth.authority", "oauth.resource", "oauth.endpoint", "google.endpoint")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,11 @@ def _seen_before(places: Iterable[tuple[str, Hashable, str]]) -> Iterator[tuple[
 
 
 def _risky_logins(config: Configuration) -> Complaints:
-    """Passwords that anybody on the way can read (IV-09)."""
+    """Passwords and tokens that anybody on the way can read (IV-09)."""
+    for section, place in product(("inboxes", "mail_servers"), _ADDRESSES_OF_LOGINS):
+        for path, address in values_at(config, f"{section}.{place}"):
+            if _is_open(address):
+                yield Complaint(path, "the password or token travels in clear text; write https")
     for section in ("inboxes", "mail_servers"):
         for path, end in values_at(config, section):
             if end.tls != "none" or not end.password or end.protocol not in ("imap", "pop3", "smtp"):
@@ -119,10 +125,14 @@ def _risky_logins(config: Configuration) -> Complaints:
                 yield Complaint(f"{path}.tls", f"{why}; write starttls or implicit")
 
 
+def _is_open(address: str) -> bool:
+    return address.casefold().startswith("http:")
+
+
 def _open_tokens(config: Configuration) -> Complaints:
     """Tokens of connections that anybody can read, on the way or in the configuration."""
     for path, each in values_at(config, "connections"):
-        if each.token and (each.url or "").casefold().startswith("http:"):
+        if each.token and _is_open(each.url or ""):
             yield Complaint(f"{path}.url", "the token travels in clear text; write https")
         if re.search(r"[?&][^=&]*(?:token|key|secret|password)[^=&]*=", each.url or "", re.IGNORECASE):
             yield Complaint(f"{path}.url", "a secret in an address is stored and shown; write it as token: ${ENV_NAME}")

@@ -9,6 +9,7 @@ from shared.config.reading import load_bytes
 
 SUPPORTED = Supported(("imap",), ("smtp",), ("auto", "plain", "regular", "none"))
 IMAP = "inboxes: [{name: a, address: a@example.com, protocol: imap, host: h, password: '${X}', "
+EWS = IMAP.replace("imap", "ews")
 SMTP = "mail_servers: [{name: out, host: h, "
 OAUTH = "oauth: {client_id: c, tenant_id: t, client_secret: '${X}'}"
 GRAPH = f"inboxes: [{{name: a, address: a@example.com, protocol: graph, {OAUTH}, "
@@ -243,3 +244,22 @@ def test_a_name_or_pattern_that_means_more_or_less_than_it_seems_is_noted(text: 
     found = told(text)
     assert len(found) == len(expected)
     assert all(line.startswith(start) for line, start in zip(found, expected, strict=True))
+
+
+@pytest.mark.req("IV-09")
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        (EWS + "ews_url: 'http://mail.example/EWS/Exchange.asmx'}]", ["inboxes[0].ews_url"]),
+        (EWS + "ews_url: 'https://mail.example/EWS/Exchange.asmx'}]", []),
+        (
+            GRAPH.replace("tenant_id: t", "tenant_id: t, authority: 'HTTP://a.example', endpoint: 'http://g.example'")
+            + "}]",
+            ["inboxes[0].oauth.authority", "inboxes[0].oauth.endpoint"],
+        ),
+        (GRAPH + "}]", []),
+    ],
+)
+def test_passwords_and_tokens_over_http_are_noted(text: str, places: list[str]) -> None:
+    noted = [line for line in told(text) if line.endswith("the password or token travels in clear text; write https")]
+    assert [line.partition(": ")[0] for line in noted] == places

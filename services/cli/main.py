@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import gc
+import io
 import os
 import sys
 from collections.abc import Mapping
@@ -58,10 +59,24 @@ def cli() -> None:
     """Turn inbound email into service-desk records."""
 
 
+class ClosedInput(io.RawIOBase):
+    """Standard input that the parent process closed: reading it is an error, and no empty mail."""
+
+    def readable(self) -> bool:
+        """It is read like any other; see below."""
+        return True
+
+    def readinto(self, _buffer: object) -> int:
+        """Refuse."""
+        raise OSError("standard input is closed")
+
+
 def main() -> None:
     """Run the command line. Missing standard streams are replaced; all use UTF-8, whatever the locale is."""
     gc.set_threshold(ALLOCATIONS_PER_COLLECTION, 20, 20)
     atexit.register(gc.freeze)  # else Python looks through every object before the process ends
+    if sys.stdin is None:
+        sys.stdin = io.TextIOWrapper(io.BufferedReader(ClosedInput()), encoding="utf-8")
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the parent process: output is discarded
             setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115 - as long as the process

@@ -239,6 +239,23 @@ def test_a_command_whose_output_is_closed_does_its_work(tmp_path: Path) -> None:
     assert (done.returncode, (tmp_path / "d").is_dir()) == (0, True)
 
 
+@pytest.mark.parametrize(
+    ("words", "code"), [("publish -", 75), ("config check -", 1), ("user add anna", 1), ("parse -", 1)]
+)
+def test_closed_standard_input_is_an_error_and_no_empty_mail(tmp_path: Path, words: str, code: int) -> None:
+    command = f"{sys.executable} -m services.cli.main --data {tmp_path / 'd'} {words} <&-"
+    done = subprocess.run(
+        ["sh", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
+    assert done.returncode == code
+    assert "standard input is closed\n" in done.stderr
+
+
+def test_a_command_that_needs_no_input_runs_where_it_is_closed(tmp_path: Path) -> None:
+    command = f"{sys.executable} -m services.cli.main --data {tmp_path / 'd'} inbox test support <&-"
+    assert subprocess.run(["sh", "-c", command], cwd=ROOT, timeout=PATIENCE_SECONDS, check=False).returncode == 0
+
+
 def test_a_data_folder_that_needs_a_person_is_not_to_be_tried_again_later(run: Run, data: Path) -> None:
     data.mkdir()
     (data / "postroom.sqlite").write_bytes(b"no database" * 100)

@@ -15,7 +15,7 @@ from services.notifier import compose
 from services.notifier.compose import Outgoing
 from services.notifier.smtp import Sent, ServerAccess, Uncertain
 from shared.config.model import MailServer, Settings
-from shared.contracts.errors import Misconfigured, Unavailable
+from shared.contracts.errors import Misconfigured, PostroomError
 from shared.contracts.mail import Address
 from shared.lazy_dataclass import dataclass
 from shared.mail_network.connection_test import TestResult
@@ -89,7 +89,7 @@ def deliver(outgoing: Outgoing, server: MailServer, settings: Settings, *, token
     except Uncertain as lost:
         try:
             return protocol.send(server, message, sender, recipients, access=who)
-        except Unavailable as error:  # nothing was sent now; the first try may have arrived
+        except PostroomError as error:  # nothing was sent now; the first try may have arrived
             raise Uncertain(f"{lost}; then {error}") from error
 
 

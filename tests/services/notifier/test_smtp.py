@@ -170,6 +170,14 @@ def test_two_lost_answers_are_left_to_the_caller(server: SmtpServer) -> None:
     assert len(server.received) == 2
 
 
+@pytest.mark.parametrize("answer", ["451 4.7.1 wait", "554 5.7.1 seen before", "421 4.3.2 closing"])
+def test_a_refusal_after_a_lost_answer_leaves_the_status_unknown(server: SmtpServer, answer: str) -> None:
+    """The first try may have arrived: another one later would double it, and `failed` would be too much to say."""
+    server.faults.drop, server.faults.data_answer = 1, answer
+    with pytest.raises(Uncertain, match=f"; then {answer}"):
+        send.deliver(a_mail(), a_server(server.port), Settings())
+
+
 @pytest.mark.req("NE-21")
 def test_blocked_server_sends_nothing(server: SmtpServer) -> None:
     with pytest.raises(send.Blocked):

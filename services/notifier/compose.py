@@ -50,7 +50,8 @@ class Outgoing:
 
     `automatic` is the value of Auto-Submitted (RFC 3834), None for what a person wrote. `loop` names this
     desk, so that it recognises its own mail. `sender` None: the mail server's `from_address`. `html` None: plain text
-    only; `images` are those that the HTML names.
+    only; `images` are those that the HTML names. `left`: the recipients to whom it goes
+    now, when others have it already.
     """
 
     message_id: str
@@ -70,6 +71,7 @@ class Outgoing:
     images: Mapping[str, str] = field(default_factory=dict)
     embedded_images: Literal["cid", "inline"] = "cid"
     files: tuple[File, ...] = ()
+    left: tuple[str, ...] = ()
 
 
 def build(outgoing: Outgoing, server: MailServer) -> bytes:

@@ -94,9 +94,9 @@ def deliver(outgoing: Outgoing, server: MailServer, settings: Settings, *, token
 
 
 def recipients_of(mail: Outgoing) -> list[str]:
-    """All recipients of the mail, each once."""
-    everybody = (compose.address(each.address) for each in (*mail.to, *mail.cc, *mail.bcc))
-    return list(dict.fromkeys(everybody))
+    """The recipients of the mail who have not got it, each once."""
+    everybody = list(dict.fromkeys(compose.address(each.address) for each in (*mail.to, *mail.cc, *mail.bcc)))
+    return [each for each in everybody if each in mail.left] or everybody
 
 
 def check(server: MailServer, settings: Settings, *, tokens: TokensOf = _no_tokens) -> TestResult:

@@ -8,7 +8,7 @@ The probe of a canary alone may go to an inbox of this desk.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,7 +17,7 @@ from services.notifier import send
 from services.notifier.body import File, html_body
 from services.notifier.compose import Automatic, BadAddress, Outgoing, clean
 from services.notifier.permission import format_for, invalid_sender, objection, recipients_of
-from services.notifier.smtp import Deferred, MailRefused, Sent, Uncertain
+from services.notifier.smtp import Deferred, MailRefused, Reply, Sent, Uncertain
 from shared.app import App
 from shared.clock import Clock
 from shared.config.model import Configuration, MailServer, Settings
@@ -121,8 +121,13 @@ class Notifier:
             return Wait(self._put_back(mail, error), self._pause(server, error))
         except (AuthenticationRefused, Unavailable) as error:  # affects this server only
             return Wait(self._put_back(mail, error), RETRY_WAIT)
-        refused = ", ".join(f"{recipient} ({reply})" for recipient, reply in sent.refused)
-        return self._end(mail, "sent", f"refused for {refused}" if refused else "")
+        later = [(each, reply) for each, reply in sent.refused if 400 <= reply.code < 500]
+        never = [*(mail.refused or ()), *_replies(each for each in sent.refused if each not in later)]
+        if later:
+            reason = f"not taken yet for {', '.join(_replies(later))}"[:MAX_REASON]
+            self.outbox.leave(mail, [each for each, _ in later], never, reason, self.clock.now())
+            return Retry(reason)
+        return self._end(mail, "sent", f"refused for {', '.join(never)}" if never else "")
 
     def _pause(self, server: MailServer, error: Throttled) -> timedelta:
         """Send it nothing for as long as it asks, at least a second; without a stated time, for the usual wait."""
@@ -139,9 +144,16 @@ class Notifier:
         return reason
 
     def _end(self, mail: OutboxMail, state: OutboxState, reason: str) -> Outcome:
+        if state == "failed" and mail.left:
+            reason = f"for {', '.join(mail.left)}: {reason}"  # the others have it
         self.outbox.end(mail.id, state, reason, self.clock.now())
         ended = OutgoingEnded(mail.server or "", state)
         return Emit(note=f"{state} {reason}".strip(), mail_id=mail.mail_id or "", ended=ended)
+
+
+def _replies(refused: Iterable[tuple[str, Reply]]) -> list[str]:
+    """Each recipient who was refused, with the server's words."""
+    return [clean(f"{recipient} ({reply})") for recipient, reply in refused]
 
 
 def _reason(error: PostroomError) -> str:
@@ -162,6 +174,7 @@ def as_outgoing(mail: OutboxMail) -> Outgoing:
         cc=tuple(Address("", address) for address in mail.cc or ()),
         automatic=automatic_of(mail),
         loop=mail.inbox or "postroom",
+        left=mail.left or (),
         sender=Address("", mail.from_) if mail.from_ else None,
         reply_to=Address("", mail.reply_to) if mail.reply_to else None,
     )

@@ -89,7 +89,9 @@ class OutboxMail:
     rule, with the `reason` and `ended_at`; or `waiting` again when its server is unavailable, with the error of the
     latest try as `reason` and the time of the first as `failing_since`. An operator may hold mail that has not left
     (`held`), send `unsent`, `waiting`, `failed` and `held` mail now, or cancel it (`cancelled`, which it stays). A mail
-    that was sent may be reported as not delivered (`undelivered`). Nothing removes it.
+    that was sent may be reported as not delivered (`undelivered`). When its server takes it for some recipients and
+    asks to try others later, it waits for those (`left`) alone; `refused` are the answers of those who never get it.
+    Nothing removes it.
 
     `to_key`, `message_key`, `stranger_domain` and `to_stranger` are what it is found and counted by; `mail_id` is the
     mail that it answers, `record` the number of the record with the id `record_id`. `html` None: it is made from
@@ -130,6 +132,8 @@ class OutboxMail:
     ended_at: datetime | None = None
     reply_to: str | None = None
     undelivered: tuple[Undelivered, ...] = ()
+    left: tuple[str, ...] | None = None
+    refused: tuple[str, ...] | None = None
 
     @property
     def left_at(self) -> datetime:
@@ -141,6 +145,7 @@ _LATER: Final = frozenset(
     (
         *("to_name", "references", "cc", "attachments", "html", "template", "stranger_domain", "to_stranger"),
         *("reply_to", "tries", "claimed_at", "reason", "failing_since", "ended_at", "undelivered"),
+        *("left", "refused"),
     )
 )
 """Keys that are not there until they say something."""
@@ -249,6 +254,11 @@ class Outbox:
         """Let a claimed mail wait again, because its server could not take it; its tries count from 0."""
         since = mail.failing_since or at
         return self._move(mail.id, ("sending",), "waiting", reason=reason, failing_since=since, tries=0)
+
+    def leave(self, mail: OutboxMail, left: Sequence[str], refused: Sequence[str], reason: str, at: datetime) -> bool:
+        """Let a mail wait again that its server has taken for others than those `left`."""
+        since, rest = mail.failing_since or at, {"left": list(left), "refused": list(refused)}
+        return self._move(mail.id, ("sending",), "waiting", reason=reason, failing_since=since, tries=0, **rest)
 
     def end(self, outbox_id: str, state: OutboxState, reason: str, at: datetime) -> bool:
         """Store how the sending of a waiting or claimed mail ended."""

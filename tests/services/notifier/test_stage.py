@@ -9,13 +9,13 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from services.notifier import stage
+from services.notifier import send, stage
 from services.notifier.smtp import Deferred, MailRefused, Reply, Sent, Uncertain
 from shared.config.model import MailServer, Rule
 from shared.contracts.errors import Unavailable
 from shared.contracts.events import NotificationQueued
 from shared.mail_network.connection import Throttled
-from shared.runtime.outcome import Emit, Retry, Wait
+from shared.runtime.outcome import Emit, Outcome, Retry, Wait
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.servers.presence import closed_port
@@ -174,6 +174,43 @@ def test_what_the_server_says_decides_the_state(desk: Desk, answer: Exception, o
     (out,) = desk.outbox()
     assert out["state"] == state
     assert out["reason"]
+
+
+FULL, GONE = "full@customer.example", "gone@customer.example"
+
+
+def sending_to_three(desk: Desk, sink: SmtpServer) -> Callable[[], Outcome]:
+    """What sends a mail to Anna with two in copy: one who is not known there, one whose mailbox is full for now."""
+    waiting, queued = a_notifier(desk, Post())
+    notifier = replace(waiting, deliver=send.deliver)
+    desk.store.update("outbox", {"_id": queued.outbox_id}, {"$set": {"cc": [GONE, FULL]}})
+    desk.configure(a_configuration(mail_servers=(a_server(sink.port),)))
+    sink.faults.recipient_answers = {GONE: "550 5.1.1 unknown", FULL: "452 4.2.2 full"}
+    return lambda: notifier.handle(queued)
+
+
+def test_a_recipient_who_is_refused_for_now_is_tried_again_alone(desk: Desk, sink: SmtpServer) -> None:
+    attempt = sending_to_three(desk, sink)
+    assert attempt() == Retry(f"not taken yet for {FULL} (452 4.2.2 full)")
+    assert (desk.outbox()[0]["state"], desk.outbox()[0]["left"]) == ("waiting", [FULL])
+    assert attempt() == Retry("452 4.2.2 full")
+    sink.faults.recipient_answers.clear()
+    assert isinstance(attempt(), Emit)
+    first, second = sink.received
+    assert (first.recipients, second.recipients) == (["anna@customer.example"], [FULL])
+    assert first.content == second.content
+    assert desk.outbox()[0]["state"] == "sent"
+    assert desk.outbox()[0]["reason"] == f"refused for {GONE} (550 5.1.1 unknown)"
+
+
+def test_a_mail_that_one_of_several_never_gets_names_that_one(desk: Desk, sink: SmtpServer) -> None:
+    attempt = sending_to_three(desk, sink)
+    attempt()
+    sink.faults.recipient_answers = {FULL: "550 5.2.1 disabled"}
+    attempt()
+    (out,) = desk.outbox()
+    assert (out["state"], out["reason"]) == ("failed", f"for {FULL}: 550 5.2.1 disabled")
+    assert len(sink.received) == 1
 
 
 @pytest.mark.parametrize(

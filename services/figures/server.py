@@ -39,11 +39,17 @@ class FiguresOfProcess:
 
     def __init__(self, app: App, *, reads_store: bool) -> None:
         try:
-            from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+            from prometheus_client import (
+                CollectorRegistry,
+                PlatformCollector,
+                ProcessCollector,
+                disable_created_metrics,
+            )
         except ImportError as error:
             raise Misconfigured(NOT_INSTALLED) from error
         from services.figures.counting import Counting
 
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # else a second series, `…_created`, beside each counter
         self.app, self.pulse, self.address = app, Pulse(), ""
         self.registry: CollectorRegistry = CollectorRegistry()
         ProcessCollector(registry=self.registry)

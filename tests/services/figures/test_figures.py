@@ -144,6 +144,15 @@ def test_every_figure_has_the_declared_labels(watched: Watched) -> None:
     assert watched.values()["worker_paused", "filter"] == 0
 
 
+def test_only_declared_figures_are_served(watched: Watched) -> None:
+    watched.desk.hand_in(a_mail("Printer"), inbox="support")
+    watched.work()
+    text = watched.figures.metrics_response().decode()
+    declared = {each.name + end for each in FIGURES for end in ("", "_bucket", "_sum", "_count")}
+    served = {sample.name for family in text_string_to_metric_families(text) for sample in family.samples}
+    assert {name for name in served if name.startswith("postroom_")} <= declared
+
+
 def test_gauges_of_the_store_come_from_one_process(desk: Desk) -> None:
     desk.configure(a_configuration())
     first, second = (StoreGauges(desk.app, CollectorRegistry()) for _ in range(2))

@@ -305,7 +305,15 @@ def _data(connection: _Connection, server: MailServer, message: bytes) -> None:
     connection.set_deadline(
         FINAL_ANSWER_TIMEOUTS * server.timeout.total_seconds() + len(message) / MIN_BYTES_PER_SECOND
     )
-    connection.send(_stuffed(message))
+    assert connection.sock is not None  # it has answered just now
+    try:
+        connection.sock.sendall(_stuffed(message))
+    except ConnectionError as error:  # the server may have said why, and closed without reading on
+        with suppress(smtplib.SMTPServerDisconnected, OSError):
+            reply = _reply(connection.getreply())
+            if reply.code // 100 in (4, 5):
+                raise _reply_error(reply) from error
+        raise
     try:
         reply = _reply(connection.getreply())
     except (smtplib.SMTPServerDisconnected, OSError) as error:

@@ -225,6 +225,33 @@ def test_server_whose_greeting_never_ends_is_given_up() -> None:
         smtp.send(a_server(endless.port), MAIL, FROM, TO)
 
 
+@pytest.mark.parametrize(
+    ("said", "error", "reason"),
+    [
+        (b"552 5.3.4 too large\r\n", MailRefused, "552 5.3.4 too large"),
+        (b"", Unreachable, "Broken pipe|reset"),
+    ],
+    ids=["says why", "says nothing"],
+)
+def test_a_server_that_closes_in_the_middle_of_the_content(said: bytes, error: type[Exception], reason: str) -> None:
+    """What it said before is its answer: else a mail that is too large for it would be tried for ever."""
+
+    def talk(connection: socket.socket) -> None:
+        answers = {b"EHLO": b"250 test\r\n", b"DATA": b"354 go on\r\n"}
+        connection.sendall(b"220 test\r\n")
+        with connection.makefile("rb") as commands:
+            for line in commands:
+                command = line.strip()[:4].upper()
+                connection.sendall(answers.get(command, b"250 ok\r\n"))
+                if command == b"DATA":
+                    break
+        connection.sendall(said)
+        connection.close()
+
+    with ScriptedServer(talk) as server, pytest.raises(error, match=reason):
+        smtp.send(a_server(server.port), MAIL + b"\r\nx" * 5_000_000, FROM, TO)
+
+
 def test_nobody_listening_is_unavailable() -> None:
     with closed_port() as port, pytest.raises(Unavailable):
         smtp.send(a_server(port), MAIL, FROM, TO)

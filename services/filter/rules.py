@@ -33,7 +33,7 @@ class FilterFacts:
 
     `similar` counts how many mails of the same sender and subject came in the hour before (at most the number given);
     `header_of` reads a header of the raw mail; `reports_own`: whether it reports a failed mail of the desk; `is_probe`:
-    whether it is the probe of a canary that has come back.
+    whether it is the probe of a canary that has come back; `copy_of`: the id of the mail that it is a copy of.
     """
 
     envelope: Envelope
@@ -47,6 +47,7 @@ class FilterFacts:
     header_of: Callable[[str], str]
     reports_own: Callable[[], bool] = lambda: False
     is_probe: Callable[[], bool] = lambda: False
+    copy_of: Callable[[], str | None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,11 @@ def _only_in_copy(facts: FilterFacts) -> str | None:
     return f"{facts.inbox.address} is not in To, and mail that reaches it by CC or BCC is ignored (ignore_cc)"
 
 
+def _copy(facts: FilterFacts) -> str | None:
+    earlier = facts.copy_of()
+    return f"a copy of the mail {earlier[:12]}, which came before by another way" if earlier else None
+
+
 def _rate(facts: FilterFacts) -> str | None:
     cap = ROBOT_CAP if facts.mail.automatic else PERSON_CAP
     if facts.similar(cap) < cap:
@@ -150,6 +156,7 @@ CHECKS: Final = (
     Check("null-return-path", _null_path),
     ACCEPT_ONLY,
     Check("ignore-cc", _only_in_copy),
+    Check("copy", _copy),
     Check("rate", _rate),
 )
 """Postroom's own rules; those of the configuration are asked after them."""

@@ -14,6 +14,7 @@ from email.policy import compat32
 from functools import cache, partial
 
 from services.filter import rules
+from services.filter.copies import earlier_copy
 from shared.app import App
 from shared.config.model import Configuration, Inbox
 from shared.contracts.errors import PostroomError
@@ -80,12 +81,14 @@ def gather(
 ) -> rules.FilterFacts:
     """Collect the data that the rules use for this mail.
 
-    Old mail comes in as fast as it is read, which says nothing of a loop, and reports about mail of another desk.
+    Old mail comes in as fast as it is read, which says nothing of a loop, and reports about mail of another desk; the
+    import knows its copies.
     """
     received_at = from_iso(parsed.envelope.received_at)
     sender = with_domain(parsed.mail.from_, inbox.default_domain)
     person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
     mail = with_domains(parsed.mail, inbox.default_domain)
+    source = partial(stored_source, mails, parsed.envelope.mail_id)
     facts = rules.FilterFacts(
         envelope=parsed.envelope,
         mail=mail if sender == mail.from_ else replace(mail, from_=sender),
@@ -94,12 +97,15 @@ def gather(
         own_addresses=current.own_addresses,
         rules=current.all_rules,
         roles=frozenset(person.roles) if person else None,
-        header_of=reader_of_headers(partial(stored_source, mails, parsed.envelope.mail_id)),
+        header_of=reader_of_headers(source),
         reports_own=partial(reports_own, parsed.mail, outbox),
         is_probe=lambda: outbox.probe(parsed.mail, inbox.name) is not None,
         similar=partial(mails.similar_between, loop_key(parsed.mail), received_at - rules.CAP_PERIOD, received_at),
+        copy_of=partial(earlier_copy, parsed, mails, source),
     )
-    return replace(facts, reports_own=lambda: False, similar=lambda _: 0) if parsed.envelope.history else facts
+    if parsed.envelope.history is None:
+        return facts
+    return replace(facts, reports_own=lambda: False, similar=lambda _: 0, copy_of=lambda: None)
 
 
 def reports_own(mail: ParsedMail, outbox: Outbox) -> bool:

@@ -7,9 +7,10 @@ from dataclasses import field
 from datetime import datetime
 from typing import Any, Final, Literal
 
+from shared.addresses import address_key
 from shared.contracts.change import Target
 from shared.contracts.events import Event, History
-from shared.contracts.mail import Address
+from shared.contracts.mail import Address, ParsedMail
 from shared.contracts.mapping import STORE, from_plain, named, to_plain
 from shared.lazy_dataclass import dataclass
 from shared.store.by_inbox import find_in_inboxes
@@ -272,6 +273,15 @@ class Mails:
         """The earliest mails with one message key, and the earliest of them that one sender wrote."""
         for where in ({"message_key": key}, {"message_key": key, "sender_key": sender}):
             yield from self._find(where, sort=(("received_at", 1),), limit=FIRST_CLAIMS)
+
+    def with_message_id_of(self, mail: ParsedMail, mail_id: str) -> list[StoredMail]:
+        """The earliest other mails with the Message-ID and the sender of this one, at most `FIRST_CLAIMS`."""
+        key = message_key(mail.message_id)
+        if key is None or mail.from_ is None:
+            return []
+        where = {"message_key": key, "sender_key": address_key(mail.from_.address)}
+        found = self.documents.find(MAILS, where, sort=(("received_at", 1),), limit=FIRST_CLAIMS)
+        return [_decode(each) for each in found if each["_id"] != mail_id]
 
     def similar_between(self, loop_key: str, since: datetime, before: datetime, most: int) -> int:
         """How many mails (at most `most`) of the same sender and subject came in that time."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 
 import pytest
 
-from shared.config.model import CommandPolicy, QuickAction, RecordType, Settings, StatusMapping
+from services.operator import actions
+from shared.config.model import CommandPolicy, QuickAction, RecordType, Rule, Settings, StatusMapping
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk
 
@@ -374,6 +376,68 @@ def test_the_same_mail_in_two_inboxes_is_two_mails(desk: Desk) -> None:
     desk.receive(raw)
     desk.receive(raw, inbox="sales")
     assert [record["inbox"] for record in desk.records()] == ["support", "sales"]
+
+
+COPIED = a_mail("It burns.\n", Message_ID="<x@y.example>")
+BY_ANOTHER_WAY = (
+    b"Return-Path: <anna@customer.example>\r\nDelivered-To: help@example.com\r\n"
+    b"Received: from a.example by b.example\r\n for <help@example.com>; Fri, 20 Nov 2026 09:00:01 +0000\r\n"
+    + COPIED.replace(b"\n", b"\r\n")
+)
+
+
+@pytest.mark.req("PR-15")
+def test_a_copy_that_comes_by_another_way_has_no_effect(desk: Desk) -> None:
+    """To two aliases of one mailbox, or also by a server that forwards: the header of its way differs, nothing else."""
+    first, copy = desk.receive(COPIED, BY_ANOTHER_WAY)
+    assert (first["outcome"], copy["outcome"], copy["rule"]) == ("recorded", "rejected", "copy")
+    assert copy["reason"] == f"a copy of the mail {first['_id'][:12]}, which came before by another way"
+    assert len(desk.records()) == 1
+
+
+@pytest.mark.req("PR-15")
+def test_a_copy_has_no_effect_however_much_later_it_comes(desk: Desk) -> None:
+    desk.receive(COPIED)
+    desk.clock.advance(timedelta(days=3))
+    (copy,) = desk.receive(BY_ANOTHER_WAY)
+    assert (copy["outcome"], len(desk.records())) == ("rejected", 1)
+
+
+@pytest.mark.req("PR-15")
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b"It burns.", b"It burns still."),
+        (b"Date: Fri, 20", b"Date: Sat, 21"),
+        (b"<x@y.example>", b"<z@y.example>"),
+        (b"\r\nTo: ", b"\r\nAuto-Submitted: no\r\nTo: "),
+        (b"\r\nTo: ", b"\r\nAuthentication-Results: mx.example; dmarc=pass\r\nTo: "),
+    ],
+)
+def test_a_mail_that_says_anything_else_is_not_a_copy(desk: Desk, before: bytes, after: bytes) -> None:
+    other = BY_ANOTHER_WAY.replace(before, after)
+    assert other != BY_ANOTHER_WAY
+    assert [mail["outcome"] for mail in desk.receive(COPIED, other)] == ["recorded", "recorded"]
+
+
+@pytest.mark.req("PR-15")
+def test_the_copy_of_a_mail_that_changed_nothing_is_taken(desk: Desk) -> None:
+    desk.configure(a_configuration(rules=(Rule("spam", {"subject": "printer"}),)))
+    desk.receive(COPIED)
+    desk.configure(a_configuration())
+    (copy,) = desk.receive(BY_ANOTHER_WAY)
+    assert copy["outcome"] == "recorded"
+
+
+@pytest.mark.req("PR-15")
+def test_a_copy_is_taken_in_another_inbox_when_released_and_under_a_key_of_its_own(desk: Desk) -> None:
+    desk.configure(a_configuration(an_inbox("sales")))
+    (_, copy) = desk.receive(COPIED, BY_ANOTHER_WAY)
+    desk.receive(BY_ANOTHER_WAY, inbox="sales")
+    desk.receive(BY_ANOTHER_WAY, source_id="4711")
+    actions.release(desk.app, copy["_id"])
+    desk.work()
+    assert len(desk.records()) == 4
 
 
 def _set_status(desk: Desk, status: str) -> None:

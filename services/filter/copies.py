@@ -1,0 +1,54 @@
+"""Recognises a mail that has come before by another way: a second alias, a forwarding, a server that delivers twice.
+
+Each server on the way adds to the header, so that the bytes are not the same. Message-ID alone decides nothing, since
+anybody may choose one: all that the sender wrote has to be the same too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from shared.contracts.events import MailParsed
+from shared.lazy_pattern import lazy_compile
+from shared.store.mails import Mails, StoredMail
+from shared.text import from_iso
+
+_NOT_DONE = frozenset({"rejected", "dead"})
+"""Outcomes of a mail that changed nothing: its copy is not one too many."""
+
+
+def earlier_copy(parsed: MailParsed, mails: Mails, source: Callable[[], bytes]) -> str | None:
+    """The id of the earlier mail that this one is a copy of; None when there is none.
+
+    `source`: the bytes of this mail, which are read when another mail has its Message-ID and sender.
+    A publisher who gives a key of its own says that mails are different.
+    """
+    envelope = parsed.envelope
+    others = mails.with_message_id_of(parsed.mail, envelope.mail_id)
+    if not others or ((own := mails.get(envelope.mail_id)) is not None and own.source_id is not None):
+        return None
+    place = (from_iso(envelope.received_at), envelope.mail_id)
+    earlier = (each for each in others if (each.received_at, each.id) < place and each.inbox == envelope.inbox)
+    counts = (each for each in earlier if each.outcome not in _NOT_DONE)
+    return next((each.id for each in counts if _says_the_same(each, parsed, mails, source)), None)
+
+
+def _says_the_same(other: StoredMail, parsed: MailParsed, mails: Mails, source: Callable[[], bytes]) -> bool:
+    mail = parsed.mail
+    if (other.date, other.subject) != (mail.date, mail.subject):
+        return False
+    return as_sent(mails.source(other)) == as_sent(source())
+
+
+def as_sent(raw: bytes) -> tuple[list[bytes], bytes]:
+    """The header fields of a mail without those of its way, and its body; whatever the ends of lines are."""
+    head, _, body = raw.replace(b"\r\n", b"\n").partition(b"\n\n")
+    return [each for each in _BETWEEN_FIELDS.split(head) if not _OF_THE_WAY.match(each)], body.rstrip(b"\n")
+
+
+_BETWEEN_FIELDS = lazy_compile(rb"\n(?![ \t])")
+_OF_THE_WAY = lazy_compile(
+    rb"(?i)(?:Received|X-Received|Received-SPF|Return-Path|Delivered-To|X-Delivered-To|X-Original-To|Envelope-To"
+    rb"|X-Envelope-To|X-Forwarded-(?:To|For)|(?:ARC|X-Spam|X-MS-Exchange|X-Gm|X-Google)-[\w-]+)[ \t]*:"
+)
+"""Fields that servers add on the way (RFC 5321, section 4.4; RFC 8617; what is common)."""

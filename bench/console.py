@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from services.console.application import build
 from services.console.options import Options
-from services.operator import access
+from services.operator.permissions import access
 from services.queues import QUEUES
 from shared.app import App, Location
 from shared.contracts.mail import Address

@@ -24,7 +24,7 @@ from typing import Final
 
 from bench import corpus
 from bench.processes import POSTROOM, ROOT, Failed, children_of, cpu_of, environment
-from services.operator import access
+from services.operator.permissions import access
 from services.queues import QUEUES
 from shared.app import App, Location
 from shared.embedded.documents import EmbeddedDocuments

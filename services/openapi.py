@@ -16,7 +16,7 @@ import yaml
 
 from services.console.intake.mail_services import SIGNATURE_HEADER
 from services.console.intake.receive import ENDPOINTS, KEY, MAX_ENVELOPE_CHARACTERS, MEDIA_TYPES
-from services.operator.intake_tokens import DEFAULT_RATE
+from services.operator.permissions.intake_tokens import DEFAULT_RATE
 from shared.config.model import Settings
 from shared.contracts import codec
 

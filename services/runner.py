@@ -41,7 +41,7 @@ from shared.runtime.worker import (
 if TYPE_CHECKING:
     from services.fetcher.source import FetcherSource
     from services.fetcher.visit import FetchedMail
-    from services.operator.job_source import JobSource
+    from services.operator.mail.job_source import JobSource
     from services.schedule.source import ScheduleSource
     from shared.config.model import Inbox
 
@@ -110,12 +110,12 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
         app.intake.hand_over([RawMail(each.raw, each.inbox, source="mailbox") for each in arrivals])
 
     def stopped(inbox: Inbox, reason: str, id_: str) -> None:
-        from services.operator.inbox_ticket import make_ticket
+        from services.operator.inbox.inbox_ticket import make_ticket
 
         make_ticket(app, inbox, reason, id_)
 
     def recovered(inbox: Inbox, ticket: str) -> None:
-        from services.operator.inbox_ticket import note_recovery
+        from services.operator.inbox.inbox_ticket import note_recovery
 
         note_recovery(app, inbox, ticket)
 
@@ -135,7 +135,7 @@ def build_fetcher(app: App, *hooks: Hook) -> FetcherSource:
 
 def build_schedule(app: App, *hooks: Hook) -> Schedule:
     """The schedule of an app, and the jobs of its operators. `hooks` come after the log lines."""
-    from services.operator.job_source import JobSource
+    from services.operator.mail.job_source import JobSource
     from services.schedule.source import ScheduleSource
 
     all_hooks = Hooks(LogLines(), *hooks)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, Final
 
-from services.operator import manual_edits
-from services.operator.manual_edits import NewRecord
+from services.operator.service_desk import manual_edits
+from services.operator.service_desk.manual_edits import NewRecord
 from services.record_writer.decide.answers import exchange
 from shared.config.keys import COMMANDS
 from shared.config.model import AutomaticMailCap, CommandPolicy, Settings

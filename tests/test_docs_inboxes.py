@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from lxml import etree
 
-from services.operator import manual_edits
-from services.operator.records import view
+from services.operator.service_desk import manual_edits
+from services.operator.service_desk.records import view
 from shared.config.reading import load_bytes
 from shared.store import configuration as configuration_store
 from shared.store.documents import Document

@@ -6,10 +6,10 @@ import json
 import re
 from pathlib import Path
 
-from services.operator.settings_form import key_help
+from services.operator.settings.settings_form import key_help
 
 ROOT = Path(__file__).parents[1]
-PAGE, MADE = ROOT / "docs" / "settings.md", ROOT / "services" / "operator" / "key_help.json"
+PAGE, MADE = ROOT / "docs" / "settings.md", ROOT / "services" / "operator" / "settings" / "key_help.json"
 
 
 def made_from(page: str) -> dict[str, dict[str, str]]:

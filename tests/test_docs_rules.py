@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from services.operator import manual_edits
-from services.operator.manual_edits import NewRecord
-from services.operator.reports import report_now
+from services.operator.service_desk import manual_edits
+from services.operator.service_desk.manual_edits import NewRecord
+from services.operator.service_desk.reports import report_now
 from services.schedule.report_text import as_text
 from services.schedule.source import ScheduleSource
 from shared.config.reading import load_bytes

@@ -11,7 +11,7 @@ from services.cli import output
 from services.cli.base import PROBLEM, Command, as_json, opened
 
 if TYPE_CHECKING:
-    from services.operator.backtest import Backtest, Difference, Result
+    from services.operator.trial.backtest import Backtest, Difference, Result
 
 
 @click.command(cls=Command)
@@ -31,8 +31,8 @@ def backtest(file: Path, since: str, inbox: str | None, limit: int, *, prune: bo
     compared.
     """
     from services.cli.mails import moment
-    from services.operator import backtest as operator
-    from services.operator.configuration import read_file
+    from services.operator.settings.configuration import read_file
+    from services.operator.trial import backtest as operator
     from shared.store.mails import MailQuery
     from shared.store.settings import timezone as timezone_of
 

@@ -22,7 +22,7 @@ from services.operator.errors import UnknownName
 from shared.contracts.errors import PostroomError, Unavailable
 
 if TYPE_CHECKING:
-    from services.operator.writes import Write
+    from services.operator.permissions.writes import Write
     from shared.app import App, Location
     from shared.clock import Clock
 
@@ -281,7 +281,7 @@ def who() -> str:
 
 def note(app: App, what: Write, about: str = "", why: str = "") -> None:
     """Keep who did this, to what, when and why, as the console keeps it; every command that changes something does."""
-    from services.operator import access
+    from services.operator.permissions import access
 
     access.note(app, who(), what, about, why)
 

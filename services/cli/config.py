@@ -13,11 +13,11 @@ import click
 
 from services.cli import base, output
 from services.cli.base import PROBLEM, Command, Group, as_json, note, opened, page_options, who
-from services.operator import configuration
-from services.operator import configuration_versions as versions
-from services.operator.inboxes import ConnectionCheck, check_connection
-from services.operator.mail_servers import check_mail_server
-from services.operator.writes import Write
+from services.operator.inbox.inboxes import ConnectionCheck, check_connection
+from services.operator.inbox.mail_servers import check_mail_server
+from services.operator.permissions.writes import Write
+from services.operator.settings import configuration
+from services.operator.settings import configuration_versions as versions
 from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.reading import STANDARD_INPUT, source_of
 from shared.config.writing import to_plain, to_yaml

@@ -10,9 +10,9 @@ import click
 from services.cli import output
 from services.cli.base import Command, Group, as_json, is_all, note, opened, page_options, who
 from services.cli.listing import Listing, Page
-from services.operator.dead_letters import body_of, find_letter, letter_as_json, open_letters, view_letter
-from services.operator.stages import require_stage
-from services.operator.writes import Write
+from services.operator.health.stages import require_stage
+from services.operator.mail.dead_letters import body_of, find_letter, letter_as_json, open_letters, view_letter
+from services.operator.permissions.writes import Write
 from shared.store.dead_letters import OPEN, LetterQuery, LetterState
 from shared.store.settings import timezone as timezone_of
 
@@ -56,7 +56,7 @@ def _row(letter: DeadLetter, timezone: str) -> tuple[object, ...]:
 @dead_letters.command(cls=Command)
 def causes() -> None:
     """List the causes of open letters: one stage and one kind of reason, with how many letters it has."""
-    from services.operator.dead_letter_causes import causes as found
+    from services.operator.mail.dead_letter_causes import causes as found
 
     with opened(store_only=True) as app:
         listed, timezone = found(app).causes, timezone_of(app.documents)
@@ -128,7 +128,7 @@ def replay(letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, 
 
     A running `up` or the workers take them up.
     """
-    from services.operator import actions
+    from services.operator.mail import actions
 
     with opened() as app:
         for letter in output.progress(
@@ -152,7 +152,7 @@ def _chosen(
     if stage:
         require_stage(stage)
     if cause:
-        from services.operator.dead_letter_causes import letters_of_cause
+        from services.operator.mail.dead_letter_causes import letters_of_cause
 
         return list(letters_of_cause(app, cause))
     found = open_letters(app, stage)
@@ -171,7 +171,7 @@ def discard(
     letter_ids: tuple[str, ...], *, everything: bool, stage: str | None, cause: str | None, reason: str
 ) -> None:
     """Close letters without another try; mail, error and incident stay."""
-    from services.operator import actions
+    from services.operator.mail import actions
 
     with opened() as app:
         for letter in output.progress(

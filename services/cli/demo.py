@@ -16,7 +16,7 @@ import click
 
 from services.cli import logs, output
 from services.cli.base import DATA, Command, Problem, as_json, opened
-from services.operator.mails import journal_of, mail_as_json
+from services.operator.mail.mails import journal_of, mail_as_json
 from services.operator.view import values_of
 
 if TYPE_CHECKING:

@@ -191,7 +191,7 @@ class Conversation:
 
     def _ask_ada(self, call: str) -> str:
         """Make an approval of Ada's below the call."""
-        from services.operator import manual_edits
+        from services.operator.service_desk import manual_edits
 
         type_, parent = self.app.directory.type_named("approval"), self.app.records.get(call)
         assert type_ is not None

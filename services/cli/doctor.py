@@ -1,6 +1,6 @@
 """`postroom doctor`: is everything reachable, is the configuration complete, is every mail accounted for?
 
-The exit code is 1 when there is a problem. `services/operator/doctor.py` has the checks and their severities.
+The exit code is 1 when there is a problem. `services/operator/health/doctor.py` has the checks and their severities.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import click
 
 from services.cli import logs, output
 from services.cli.base import PROBLEM, Command, location
-from services.operator.doctor import examine, is_healthy
+from services.operator.health.doctor import examine, is_healthy
 from services.operator.view import values_of
 
 

@@ -11,12 +11,12 @@ import click
 
 from services.cli import output, sources
 from services.cli.base import PROBLEM, Command, as_json, note, opened, print_error
-from services.operator.writes import Write
+from services.operator.permissions.writes import Write
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from services.operator.history import HistoryImport, ImportSummary
+    from services.operator.mail.history import HistoryImport, ImportSummary
 
 TIME: Final = click.DateTime(("%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"))
 
@@ -46,7 +46,7 @@ def import_(
     Reads mboxes (*.mbox, or --mbox), folders and Maildirs, or without paths the mailbox of the inbox, whose mails stay
     there unread. Each mail is imported once: run the command again to go on after an interruption.
     """
-    from services.operator.history import HistoryImport, import_request
+    from services.operator.mail.history import HistoryImport, import_request
 
     if not named and inbox is None:
         raise click.UsageError("name an mbox or a folder, or the inbox whose mailbox is read (--inbox)")

@@ -12,11 +12,11 @@ import click
 from services.cli import output
 from services.cli.base import PROBLEM, Command, Group, Problem, as_json, is_all, note, opened, who
 from services.cli.mail_server import test_mail_options
-from services.operator import inboxes
-from services.operator.mail_servers import TestMail
-from services.operator.records import type_called
+from services.operator.inbox import inboxes
+from services.operator.inbox.mail_servers import TestMail
+from services.operator.permissions.writes import Write
+from services.operator.service_desk.records import type_called
 from services.operator.view import values_of
-from services.operator.writes import Write
 from services.record_writer.sample import sample_mail
 from shared.config.model import XML_EXPORT
 

@@ -16,7 +16,7 @@ from services.cli import output
 from services.cli.base import PROBLEM, Command, Group, as_json, opened
 
 if TYPE_CHECKING:
-    from services.operator.inbox_setup import Discovered, Guide
+    from services.operator.inbox.inbox_setup import Discovered, Guide
 
 NAME = click.option("--name", default="support", show_default=True, help="Name of the inbox.")
 ADDRESS = click.option("--address", metavar="ADDRESS", help="Address of the mailbox.")
@@ -68,7 +68,7 @@ def _address(value: str | None) -> str:
 @TEST
 def microsoft365(name: str, *, test: bool, **given: Any) -> int:
     """Microsoft 365 by Microsoft Graph, with an application that may use this mailbox alone."""
-    from services.operator import inbox_setup
+    from services.operator.inbox import inbox_setup
     from shared.config.model import OAuth
 
     address = _address(given["address"])
@@ -116,7 +116,7 @@ def _open_page(page: str) -> None:
 @TEST
 def google(name: str, *, test: bool, **given: Any) -> int:
     """Google Workspace by the Gmail API, with a service account."""
-    from services.operator import inbox_setup
+    from services.operator.inbox import inbox_setup
     from shared.config.model import Google
 
     address = _address(given["address"])
@@ -142,7 +142,7 @@ def google(name: str, *, test: bool, **given: Any) -> int:
 @TEST
 def imap(name: str, *, test: bool, **given: Any) -> int:
     """A mailbox that is read by IMAP with a password. Without --host its servers are looked for."""
-    from services.operator import inbox_setup
+    from services.operator.inbox import inbox_setup
     from shared.config.model import Inbox
 
     address = _address(given["address"])
@@ -167,7 +167,7 @@ def imap(name: str, *, test: bool, **given: Any) -> int:
 
 def _discovered(address: str, dns: str | None, ca_file: str | None) -> Discovered | None:
     """The servers of the address; None when there are none and a person can be asked for the host."""
-    from services.operator import inbox_setup
+    from services.operator.inbox import inbox_setup
     from shared.mail_network.discovery import NotDiscovered
 
     is_asked = sys.stdin.isatty() and not as_json()
@@ -191,7 +191,7 @@ def _discovered(address: str, dns: str | None, ca_file: str | None) -> Discovere
 
 def _show(guide: Guide, *, test: bool) -> int:
     """Print the guide, then the steps as they are tested; exit code 1 when one fails."""
-    from services.operator import inbox_setup
+    from services.operator.inbox import inbox_setup
 
     if as_json():
         output.emit({"configuration": guide.configuration, "work": guide.work})

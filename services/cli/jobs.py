@@ -10,10 +10,10 @@ import click
 from services.cli import output
 from services.cli.base import Command, Group, as_json, note, opened, page_options, who
 from services.cli.listing import Listing, Page
-from services.operator import jobs as views
-from services.operator.jobs import JobView
-from services.operator.mails import SHORT_ID
-from services.operator.writes import Write
+from services.operator.mail import jobs as views
+from services.operator.mail.jobs import JobView
+from services.operator.mail.mails import SHORT_ID
+from services.operator.permissions.writes import Write
 from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def stop(job_id: str) -> None:
 @jobs.command(cls=Command)
 def run() -> None:
     """Carry out what is left of all jobs, where no `up` and no worker does it."""
-    from services.operator.job_source import JobSource
+    from services.operator.mail.job_source import JobSource
 
     with opened() as app:
         waiting = app.jobs.running()

@@ -10,9 +10,9 @@ import click
 
 from services.cli import output
 from services.cli.base import PROBLEM, Command, Group, as_json, note, opened
-from services.operator import mail_servers
-from services.operator.mail_servers import TestMail
-from services.operator.writes import Write
+from services.operator.inbox import mail_servers
+from services.operator.inbox.mail_servers import TestMail
+from services.operator.permissions.writes import Write
 
 OPTIONS: Final = (
     click.option("--to", multiple=True, metavar="ADDRESS", help="Recipient of the test mail; may be repeated."),

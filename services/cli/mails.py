@@ -14,11 +14,11 @@ import click
 from services.cli import output
 from services.cli.base import Command, Group, as_json, is_all, note, opened, page_options, who
 from services.cli.listing import Listing, Page
-from services.operator import mails as views
 from services.operator.errors import NotAvailable
-from services.operator.mails import SHORT_ID, MailOnIntake
+from services.operator.mail import mails as views
+from services.operator.mail.mails import SHORT_ID, MailOnIntake
+from services.operator.permissions.writes import Write
 from services.operator.times import point_in_time
-from services.operator.writes import Write
 from shared.store.mails import IN_FLIGHT, OUTCOMES, InFlight, MailQuery, OutcomeName
 from shared.store.settings import timezone as timezone_of
 
@@ -169,7 +169,7 @@ def _action_options(command: Callable[..., object]) -> Callable[..., object]:
 @_action_options
 def release(mail_ids: tuple[str, ...], *, everything: bool, reason: str, **matching: Any) -> None:
     """Let rejected mails through; the filter is not asked again. A running `up` or the workers take them up."""
-    from services.operator import actions
+    from services.operator.mail import actions
 
     with opened() as app:
         if is_all(mail_ids, everything=everything, what="mails"):
@@ -203,7 +203,7 @@ def _with_letters(
         if is_all(mail_ids, everything=everything, what="mails"):
             _make_job(app, verb, "dead", reason, **matching)
             return
-        from services.operator.actions import replay_mail, with_letters_of
+        from services.operator.mail.actions import replay_mail, with_letters_of
 
         for each in mail_ids:
             mail = views.find_stored(app, each)
@@ -232,7 +232,7 @@ def _make_job(
     import uuid
 
     from services.cli.jobs import announce
-    from services.operator.jobs import MANY, Chosen, NewJob, counted, make_job, number_of
+    from services.operator.mail.jobs import MANY, Chosen, NewJob, counted, make_job, number_of
 
     now = app.clock.now()
     after = moment(since, now, timezone_of(app.documents)) if since else None

@@ -11,9 +11,16 @@ import click
 from services.cli import output
 from services.cli.base import PROBLEM, Command, Group, as_json, is_all, note, opened, page_options, who
 from services.cli.listing import Listing, Page
-from services.operator import outbox as actions
-from services.operator.outbox import Sending, find_outgoing, outgoing_as_json, outgoing_page_as_json, send_now, unsent
-from services.operator.writes import Write
+from services.operator.mail import outbox as actions
+from services.operator.mail.outbox import (
+    Sending,
+    find_outgoing,
+    outgoing_as_json,
+    outgoing_page_as_json,
+    send_now,
+    unsent,
+)
+from services.operator.permissions.writes import Write
 from shared.store.outbox import STATES
 from shared.store.settings import timezone as timezone_of
 

@@ -9,7 +9,7 @@ import click
 from services.cli import output
 from services.cli.base import Command, Group, as_json, opened, page_options
 from services.cli.listing import Listing, Page
-from services.operator import people as views
+from services.operator.service_desk import people as views
 from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import click
 
 from services.cli import output, sources
 from services.cli.base import DEBUG, PROBLEM, TRY_LATER, Command, as_json, opened, print_error
-from services.operator.publishing import Origin, Ready, made_ready, unknown_inbox_warning
-from services.operator.publishing import publish as publish_mails
+from services.operator.mail.publishing import Origin, Ready, made_ready, unknown_inbox_warning
+from services.operator.mail.publishing import publish as publish_mails
 from shared.lazy_dataclass import dataclass
 from shared.mail_files import Source
 

@@ -12,8 +12,8 @@ import click
 
 from services.cli import output
 from services.cli.base import Command, Group, as_json, note, opened, who
-from services.operator.queues import QueueState, queue_states, ready_per_second, use_management
-from services.operator.writes import Write
+from services.operator.health.queues import QueueState, queue_states, ready_per_second, use_management
+from services.operator.permissions.writes import Write
 from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def _show_paused(app: App) -> None:
 @click.option("--reason", required=True, metavar="TEXT", help="Shown by queues and doctor, and kept.")
 def pause(stage: str, reason: str) -> None:
     """Let a stage take no more messages, in every process, until it is resumed. Nothing is lost: messages wait."""
-    from services.operator.stages import pause_stage
+    from services.operator.health.stages import pause_stage
 
     with opened() as app:
         pause_stage(app, stage, by=who(), reason=reason)
@@ -92,7 +92,7 @@ def pause(stage: str, reason: str) -> None:
 @click.option("--reason", default="", metavar="TEXT", help="Kept with the pause.")
 def resume(stage: str, reason: str) -> None:
     """Let a stage work again."""
-    from services.operator.stages import resume_stage
+    from services.operator.health.stages import resume_stage
 
     with opened() as app:
         resume_stage(app, stage, by=who(), reason=reason)

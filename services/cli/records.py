@@ -14,15 +14,15 @@ import click
 from services.cli import output
 from services.cli.base import Command, Group, as_json, note, opened, page_options
 from services.cli.listing import Listing, Page
-from services.operator import records as views
 from services.operator.errors import NotAvailable
-from services.operator.mails import SHORT_ID
-from services.operator.people import person_named
-from services.operator.writes import Write
+from services.operator.mail.mails import SHORT_ID
+from services.operator.permissions.writes import Write
+from services.operator.service_desk import records as views
+from services.operator.service_desk.people import person_named
 from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:
-    from services.operator.records import RecordView, TargetView
+    from services.operator.service_desk.records import RecordView, TargetView
     from shared.app import App
     from shared.store.record import Record, StoredActivity
 
@@ -195,7 +195,7 @@ def create(
     values: tuple[str, ...],
 ) -> None:
     """Make a record and print it. An approval is a task or approval with --parent and --owner."""
-    from services.operator import manual_edits
+    from services.operator.service_desk import manual_edits
 
     with opened() as app:
         type_ = views.type_called(app, type_name)
@@ -230,7 +230,7 @@ def _parent(app: App, written: str) -> Record:
 @click.argument("words", metavar="[TYPE] NUMBER FIELD=VALUE...", nargs=-1, required=True)
 def set_values(words: tuple[str, ...]) -> None:
     """Change a record: Status, Owner, OwnerTeam, Subject, Partition, or a field of its type. Prints the record."""
-    from services.operator import manual_edits
+    from services.operator.service_desk import manual_edits
 
     with opened() as app:
         named, values = _named(app, words)
@@ -274,7 +274,7 @@ def undelete(words: tuple[str, ...]) -> None:
 
 
 def _set_deleted(words: Sequence[str], *, deleted: bool) -> None:
-    from services.operator import manual_edits
+    from services.operator.service_desk import manual_edits
 
     with opened() as app:
         changed = manual_edits.set_deleted(app, _called(app, words).id, deleted=deleted)
@@ -287,7 +287,7 @@ def _set_deleted(words: Sequence[str], *, deleted: bool) -> None:
 @click.argument("into", metavar="INTO")
 def merge(number: str, into: str) -> None:
     """Close the record NUMBER; mails about it go to INTO, and whoever took part takes part there. Prints INTO."""
-    from services.operator import manual_edits
+    from services.operator.service_desk import manual_edits
 
     with opened() as app:
         merged, kept = (views.record_called(app, each) for each in (number, into))

@@ -9,7 +9,7 @@ import click
 from services.cli import output
 from services.cli.base import Command, as_json, opened
 from services.cli.listing import Listing, Page
-from services.operator import reports as views
+from services.operator.service_desk import reports as views
 from shared.store.settings import timezone as timezone_of
 
 

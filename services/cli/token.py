@@ -13,9 +13,9 @@ import click
 from services.cli import output
 from services.cli.base import Command, Group, as_json, is_all, note, opened, page_options, who
 from services.cli.listing import Listing, Page
-from services.operator.intake_keys import SERVICES, Service, key_as_json, remove_key, set_key
-from services.operator.intake_tokens import DEFAULT_RATE, SHORT_ID, add_token, revoke_tokens, token_as_json
-from services.operator.writes import Write
+from services.operator.permissions.intake_keys import SERVICES, Service, key_as_json, remove_key, set_key
+from services.operator.permissions.intake_tokens import DEFAULT_RATE, SHORT_ID, add_token, revoke_tokens, token_as_json
+from services.operator.permissions.writes import Write
 from shared.store.settings import timezone as timezone_of
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ def try_(inbox: str | None, named: tuple[str, ...]) -> int:
 
 def _try_one(app: App, source: Source, inbox: str | None) -> bool:
     """Print the dry run of one mail; return whether it could be read."""
-    from services.operator.dry_run import dry_run
+    from services.operator.trial.dry_run import dry_run
     from services.parser.guarded import Overdue
 
     found: dict[str, Any] = {"path": source.path}

@@ -17,12 +17,12 @@ import click
 from services.cli import logs, output
 from services.cli.base import PROBLEM, Command, Problem, as_json, note, opened, who
 from services.cli.figures import METRICS_PORT, figures
-from services.operator.writes import Write
+from services.operator.permissions.writes import Write
 from shared.contracts.errors import Misconfigured, Unavailable
 
 if TYPE_CHECKING:
     from services.cli.figures import Observed
-    from services.operator.counts import RunReport
+    from services.operator.health.counts import RunReport
     from shared.app import App
 
 
@@ -67,7 +67,7 @@ def up(file: Path | None, processes: int | None, metrics_port: int | None, *, co
             ):
                 run_all(app, stop, hooks=observed.hooks, processes=processes)
             return 0
-        from services.operator.counts import SingleRun
+        from services.operator.health.counts import SingleRun
 
         run = SingleRun(app)
         with output.watching("working", partial(_in_flight, app)):
@@ -94,14 +94,14 @@ def _console(app: App, observed: Observed) -> AbstractContextManager[None]:
 
 
 def _apply(app: App, file: Path) -> None:
-    from services.operator.configuration import apply_file, read_file
+    from services.operator.settings.configuration import apply_file, read_file
 
     if apply_file(app, read_file(file), by=who(), reason=f"up --config {file}").changed:
         note(app, Write.APPLIED_CONFIGURATION, str(file))
 
 
 def _require_secrets(app: App) -> None:
-    from services.operator.required_secrets import required_secrets
+    from services.operator.settings.required_secrets import required_secrets
 
     secrets = required_secrets(app)
     for each in secrets.notes:

@@ -9,7 +9,7 @@ import click
 from services.cli import output
 from services.cli.base import Group, Problem, as_json, note, opened
 from services.cli.console import EXTRA, is_installed
-from services.operator.writes import Write
+from services.operator.permissions.writes import Write
 
 
 @click.group(cls=Group)
@@ -51,7 +51,7 @@ def add(name: str, role: str, inboxes: tuple[str, ...], *, read_mail: bool, no_p
     """Add a user. The password is asked for, or read from standard input."""
     password = "" if no_password else _password()
     with opened() as app:
-        from services.operator import access
+        from services.operator.permissions import access
 
         made = access.add_user(app, name, role, password, read_mail=read_mail, inboxes=inboxes)
         note(app, Write.ADDED_USER, made.name)
@@ -64,7 +64,7 @@ def password(name: str) -> None:
     """Change a password; every session of the user ends."""
     given = _password()
     with opened() as app:
-        from services.operator import access
+        from services.operator.permissions import access
 
         access.set_password(app, name, given)
         note(app, Write.CHANGED_PASSWORD, name)
@@ -76,7 +76,7 @@ def password(name: str) -> None:
 def remove(name: str) -> None:
     """Remove a user."""
     with opened() as app:
-        from services.operator import access
+        from services.operator.permissions import access
 
         access.remove_user(app, name)
         note(app, Write.REMOVED_USER, name)

@@ -30,8 +30,8 @@ from services.console.last_known import STORE, LastKnown, OutageNotice
 from services.console.probes import Probes
 from services.console.screens.backtest import runs_of
 from services.console.visit import Forbidden, PageNotFound, Visit, own_path
-from services.operator.access import Right, SignedInPerson
 from services.operator.errors import NotAvailable, UnknownName
+from services.operator.permissions.access import Right, SignedInPerson
 from shared.contracts.errors import PostroomError, Unavailable
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
-from services.operator.access import Right
+from services.operator.permissions.access import Right
 from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import TYPE_CHECKING
 
 from services.console.guards import is_trusted_peer
-from services.operator.access import person_of, sign_in, signed_in
+from services.operator.permissions.access import person_of, sign_in, signed_in
 from shared.store.access import key_of
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from shared.store.access import hash_of
 from shared.store.settings import TIMEZONE
 
 if TYPE_CHECKING:
-    from services.operator.access import SignedInPerson
+    from services.operator.permissions.access import SignedInPerson
 
 KNOWN_SECONDS: Final = 300.0
 """How long a session that was found counts during an outage of the store, though it may be revoked by now."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from services.console import oidc
 from services.console.application import build
 from services.console.web_server import WebServer, listening_socket, shown_address
-from services.operator.access import offered_set_up
+from services.operator.permissions.access import offered_set_up
 from shared.contracts.errors import Misconfigured
 
 if TYPE_CHECKING:

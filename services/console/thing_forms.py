@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from services.operator.configuration_versions import newest
-from services.operator.thing_settings import (
+from services.operator.permissions.writes import Write
+from services.operator.settings.configuration_versions import newest
+from services.operator.settings.thing_settings import (
     ChangeAuthor,
     Saved,
     delete_thing,
@@ -16,15 +17,14 @@ from services.operator.thing_settings import (
     save_thing,
     thing_form,
 )
-from services.operator.writes import Write
 from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from services.console.visit import Visit
-    from services.operator.form_kinds import FormKind
-    from services.operator.thing_settings import ThingForm
+    from services.operator.settings.form_kinds import FormKind
+    from services.operator.settings.thing_settings import ThingForm
 
 WEB_METHODS: Final = (
     ("graph", "Microsoft 365 (Graph)", "Exchange Online, by an application of Entra ID."),

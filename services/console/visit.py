@@ -14,9 +14,9 @@ from services.console import rendering
 from services.console.endpoints import all_endpoints
 from services.console.guards import client_address, form_token
 from services.console.last_known import LastKnown
-from services.operator import access
-from services.operator.access import Right, SignedInPerson
 from services.operator.errors import NotAvailable
+from services.operator.permissions import access
+from services.operator.permissions.access import Right, SignedInPerson
 from services.operator.times import zone
 from shared.lazy_dataclass import dataclass
 from shared.store.settings import timezone
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import FormData, QueryParams
 
     from services.console.options import Options
-    from services.operator.writes import Write
+    from services.operator.permissions.writes import Write
     from shared.app import App
     from shared.store.access import Session
 

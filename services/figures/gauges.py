@@ -16,11 +16,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from services.figures import declarations as figures
-from services.operator.canaries import canary_views
-from services.operator.conservation import check
-from services.operator.credential_ends import credential_end
-from services.operator.queues import queue_states
-from services.operator.stages import stage_of_queue
+from services.operator.health.conservation import check
+from services.operator.health.queues import queue_states
+from services.operator.health.stages import stage_of_queue
+from services.operator.inbox.canaries import canary_views
+from services.operator.inbox.credential_ends import credential_end
 from services.queues import QUEUES
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.runtime.broker import DEAD_LETTER, PARKED

@@ -1,6 +1,7 @@
 """A report as a table: the records that its query finds, in columns and groups (TI-34). Pure.
 
-`services/operator/reports.py` prints one, the schedule sends it; `report_text` writes it as text, HTML and CSV.
+`services/operator/service_desk/reports.py` prints one, the schedule sends it; `report_text` writes it as text, HTML
+and CSV.
 """
 
 from __future__ import annotations

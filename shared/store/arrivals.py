@@ -1,6 +1,6 @@
 """The `arrivals` collection: every message that was handed in, with its state, and where to find its mail on intake.
 
-Counted apart from mails, so that it can be checked that none is lost: see `services.operator.conservation`.
+Counted apart from mails, so that it can be checked that none is lost: see `services.operator.health.conservation`.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services import pipeline
-from services.operator import conservation
+from services.operator.health import conservation
 from shared.app import App
 from shared.ids import mail_id
 from shared.store.documents import Documents

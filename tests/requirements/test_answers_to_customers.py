@@ -11,7 +11,7 @@ import pytest
 
 from services.notifier import compose
 from services.notifier.stage import as_outgoing
-from services.operator.dry_run import dry_run
+from services.operator.trial.dry_run import dry_run
 from shared.config.model import AutomaticMailCap, CommandPolicy, MailServer, MailTemplate, RecordType, Settings
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox

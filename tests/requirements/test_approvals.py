@@ -10,10 +10,10 @@ from typing import Any, Final
 import pytest
 
 from services.notifier.stage import as_outgoing
-from services.operator import manual_edits, records
-from services.operator.conservation import check
-from services.operator.dry_run import dry_run
-from services.operator.manual_edits import NewRecord
+from services.operator.health.conservation import check
+from services.operator.service_desk import manual_edits, records
+from services.operator.service_desk.manual_edits import NewRecord
+from services.operator.trial.dry_run import dry_run
 from services.record_writer import approval_flow, carry_out, commit
 from services.record_writer.stage import Writer
 from services.record_writer.stage import build as build_writer

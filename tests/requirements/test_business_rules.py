@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.operator import manual_edits
-from services.operator.dry_run import dry_run
+from services.operator.service_desk import manual_edits
+from services.operator.trial.dry_run import dry_run
 from shared.config.model import (
     AutomaticMailCap,
     BusinessRule,

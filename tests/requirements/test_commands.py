@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import pytest
 
-from services.operator import manual_edits
-from services.operator.conservation import check
-from services.operator.dry_run import dry_run
-from services.operator.manual_edits import NewRecord
+from services.operator.health.conservation import check
+from services.operator.service_desk import manual_edits
+from services.operator.service_desk.manual_edits import NewRecord
+from services.operator.trial.dry_run import dry_run
 from services.record_writer.decide.commands import commanded
 from shared.app import Location
 from shared.config.model import CommandPolicy, RecordType, Settings

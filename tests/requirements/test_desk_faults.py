@@ -7,8 +7,9 @@ from typing import Final, Literal
 
 import pytest
 
-from services.operator import actions, manual_edits
-from services.operator.manual_edits import NewRecord
+from services.operator.mail import actions
+from services.operator.service_desk import manual_edits
+from services.operator.service_desk.manual_edits import NewRecord
 from shared.config.keys import COMMANDS
 from shared.config.model import BUILT_IN_FIELDS, CommandPolicy, RecordType, SenderPolicy
 from shared.config.problems import InvalidConfiguration

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from services.operator import dry_run as operator_dry_run
-from services.operator.dry_run import dry_run
+from services.operator.trial import dry_run as operator_dry_run
+from services.operator.trial.dry_run import dry_run
 from services.record_writer import commit
 from services.record_writer.decide import facts
 from services.record_writer.decide.content.restricted import Reduced

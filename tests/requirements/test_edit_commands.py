@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from services.cli.main import cli
-from services.operator import manual_edits
-from services.operator.actions import release
-from services.operator.dry_run import dry_run
+from services.operator.mail.actions import release
+from services.operator.service_desk import manual_edits
+from services.operator.trial.dry_run import dry_run
 from shared.config.model import CommandPolicy
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, an_inbox

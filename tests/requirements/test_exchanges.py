@@ -21,7 +21,7 @@ import pytest
 
 from services.notifier import compose
 from services.notifier.stage import as_outgoing
-from services.operator import manual_edits
+from services.operator.service_desk import manual_edits
 from shared.config.model import CommandPolicy, MailServer
 from tests.builders import a_configuration, a_mail, a_person, an_inbox
 from tests.desk import Desk, a_copy

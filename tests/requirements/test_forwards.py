@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.operator.dry_run import dry_run
+from services.operator.trial.dry_run import dry_run
 from shared.config.model import CommandPolicy, SenderPolicy, Settings
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox

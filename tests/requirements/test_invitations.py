@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.operator import actions
+from services.operator.mail import actions
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk

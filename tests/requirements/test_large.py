@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from services.operator.records import view
+from services.operator.service_desk.records import view
 from shared.config.model import RecordType
 from shared.contracts.change import Activity
 from shared.embedded.documents import EmbeddedDocuments

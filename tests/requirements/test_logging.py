@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.operator import manual_edits
+from services.operator.service_desk import manual_edits
 from shared.config.model import (
     CommandPolicy,
     MailServer,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.operator import manual_edits, records
+from services.operator.service_desk import manual_edits, records
 from tests.builders import a_mail
 from tests.desk import Desk
 from tests.requirements.test_commands import BOB, EVE, JANE, TOM, configure, create

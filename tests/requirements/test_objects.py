@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from services.operator import actions, manual_edits
+from services.operator.mail import actions
+from services.operator.service_desk import manual_edits
 from shared.config.model import (
     CommandPolicy,
     Configuration,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.operator import actions
 from services.operator.errors import NotAvailable
+from services.operator.mail import actions
 from shared.config.model import SenderPolicy
 from shared.runtime.broker import INTAKE, Message
 from tests.builders import a_configuration, a_mail, an_inbox

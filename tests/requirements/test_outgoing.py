@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.operator.dry_run import dry_run
+from services.operator.trial.dry_run import dry_run
 from shared.config.model import (
     CommandPolicy,
     Configuration,

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.operator import records as views
+from services.operator.service_desk import records as views
 from shared.config.model import CommandPolicy, Settings
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk

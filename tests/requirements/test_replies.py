@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.operator import records
+from services.operator.service_desk import records
 from shared.store.record import StoredActivity
 from tests.builders import a_mail
 from tests.desk import Desk

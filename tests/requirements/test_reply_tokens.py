@@ -11,7 +11,7 @@ import pytest
 
 from services.notifier.compose import build
 from services.notifier.stage import as_outgoing
-from services.operator.dry_run import dry_run
+from services.operator.trial.dry_run import dry_run
 from services.record_writer.decide.recognition.token import LIFETIME
 from shared.config.model import CommandPolicy, MailServer, Settings
 from shared.config.values import Secret

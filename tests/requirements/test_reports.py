@@ -15,8 +15,8 @@ from click.testing import CliRunner
 from services.cli.main import cli
 from services.notifier.compose import Outgoing, build
 from services.notifier.stage import as_outgoing, with_files
-from services.operator import manual_edits
-from services.operator.reports import report_now, reports
+from services.operator.service_desk import manual_edits
+from services.operator.service_desk.reports import report_now, reports
 from services.schedule.report_text import as_csv, as_html, as_text
 from services.schedule.source import ScheduleSource
 from shared.config.model import Configuration, MailServer, Report, Settings

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from services.operator.dry_run import dry_run
+from services.operator.trial.dry_run import dry_run
 from services.record_writer.decide.content import restricted
 from shared.config.model import Settings
 from shared.config.reading import load

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.operator.configuration import check_file, stored_configuration
+from services.operator.settings.configuration import check_file, stored_configuration
 from shared.config.reading import load
 from shared.config.writing import to_yaml
 from tests.desk import Desk

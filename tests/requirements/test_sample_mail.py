@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.operator import manual_edits
+from services.operator.service_desk import manual_edits
 from services.record_writer.sample import EXAMPLES, sample_mail
 from shared.config.model import BUILT_IN_TYPES, RecordType
 from tests.builders import a_configuration, a_person, an_analyst, an_inbox

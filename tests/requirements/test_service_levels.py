@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.operator import manual_edits, records
-from services.operator.dry_run import dry_run
+from services.operator.service_desk import manual_edits, records
+from services.operator.trial.dry_run import dry_run
 from services.schedule.source import ScheduleSource
 from shared.config.model import (
     BusinessRule,

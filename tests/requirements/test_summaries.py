@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.operator import manual_edits
-from services.operator.dry_run import dry_run
+from services.operator.service_desk import manual_edits
+from services.operator.trial.dry_run import dry_run
 from shared.config.model import AutomaticMailCap, CommandPolicy, Settings
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from services.cli.main import cli
-from services.operator.dry_run import dry_run
-from services.operator.outbox import outgoing_as_json
+from services.operator.mail.outbox import outgoing_as_json
+from services.operator.trial.dry_run import dry_run
 from shared.config.model import BusinessRule, CommandPolicy, MailTemplate, Notify
 from shared.store.documents import Document
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox

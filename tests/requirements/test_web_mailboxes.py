@@ -11,8 +11,9 @@ import pytest
 
 from services import runner
 from services.fetcher import support
-from services.operator import doctor, inboxes, mail_servers
-from services.operator.mail_servers import TestMail
+from services.operator.health import doctor
+from services.operator.inbox import inboxes, mail_servers
+from services.operator.inbox.mail_servers import TestMail
 from shared.config.model import Configuration, Google, Inbox, MailServer, OAuth
 from shared.config.problems import InvalidConfiguration
 from shared.config.reading import load_bytes

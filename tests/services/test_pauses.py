@@ -9,11 +9,11 @@ from datetime import timedelta
 import pytest
 
 from services import runner
-from services.operator.counts import SingleRun
-from services.operator.doctor import findings
 from services.operator.errors import NotAvailable, UnknownName
-from services.operator.queues import queue_states
-from services.operator.stages import pause_stage, paused_stages, resume_stage, stage_names
+from services.operator.health.counts import SingleRun
+from services.operator.health.doctor import findings
+from services.operator.health.queues import queue_states
+from services.operator.health.stages import pause_stage, paused_stages, resume_stage, stage_names
 from shared.app import App
 from shared.contracts.errors import Unavailable
 from shared.runtime.hooks import Hook, Paused, Resumed

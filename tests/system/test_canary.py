@@ -15,8 +15,8 @@ import pytest
 
 from services import runner
 from services.figures.gauges import samples
-from services.operator.conservation import check
-from services.operator.doctor import findings
+from services.operator.health.conservation import check
+from services.operator.health.doctor import findings
 from services.queues import QUEUES
 from shared.app import App, Location
 from shared.config.model import Canary, Inbox, MailServer, Settings

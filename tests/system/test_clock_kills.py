@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from services.operator.conservation import check
+from services.operator.health.conservation import check
 from shared.app import Location
 from shared.config.model import BusinessRule, MailTemplate, Notify, Report, Sla
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from services.operator.intake_tokens import add_token
+from services.operator.permissions.intake_tokens import add_token
 from shared.app import Location
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk

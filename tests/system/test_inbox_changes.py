@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from services.fetcher.source import FetcherSource
-from services.operator import inboxes
+from services.operator.inbox import inboxes
 from services.queues import QUEUES
 from services.runner import build_fetcher
 from shared.app import App, Location

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from services import runner
-from services.operator import inboxes, mail_servers
+from services.operator.inbox import inboxes, mail_servers
 from shared.config.model import CommandPolicy, Configuration, Google, Inbox, MailServer, OAuth
 from shared.config.values import Secret
 from tests.desk import Desk

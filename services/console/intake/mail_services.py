@@ -19,7 +19,7 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from services.operator.intake_keys import elliptic_key
+from services.operator.permissions.intake_keys import elliptic_key
 from shared.lazy_dataclass import dataclass
 
 OLDEST_SECONDS: Final = 12 * 60 * 60

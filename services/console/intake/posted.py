@@ -24,7 +24,7 @@ from services.console.intake.body import Memory, read_body
 from services.console.intake.forms import Malformed, read_form
 from services.console.intake.mail_services import Incomplete, Posted, Unverified
 from services.console.intake.refusal import Refusal, bad_request, too_large, unauthorised
-from services.operator.intake_tokens import DEFAULT_RATE
+from services.operator.permissions.intake_tokens import DEFAULT_RATE
 from shared.config.values import Secret
 from shared.intake import RawMail
 from shared.lazy_dataclass import dataclass

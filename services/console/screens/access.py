@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
 from services.console.visit import PageNotFound
-from services.operator import access as users
-from services.operator import intake_tokens
-from services.operator.access import Right, Role
-from services.operator.configuration import configuration_changes
-from services.operator.intake_tokens import DEFAULT_RATE, SHORT_ID
-from services.operator.writes import Write
+from services.operator.permissions import access as users
+from services.operator.permissions import intake_tokens
+from services.operator.permissions.access import Right, Role
+from services.operator.permissions.intake_tokens import DEFAULT_RATE, SHORT_ID
+from services.operator.permissions.writes import Write
+from services.operator.settings.configuration import configuration_changes
 
 if TYPE_CHECKING:
     from starlette.responses import Response

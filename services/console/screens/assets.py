@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from services.console.endpoints import Endpoint
 from services.console.visit import PageNotFound
-from services.operator.access import Right
+from services.operator.permissions.access import Right
 
 if TYPE_CHECKING:
     from services.console.visit import Visit

@@ -12,12 +12,12 @@ from weakref import WeakKeyDictionary
 
 from services.console.endpoints import Endpoint
 from services.console.visit import PageNotFound
-from services.operator.access import Right
-from services.operator.backtest import changed_configuration
-from services.operator.backtest_runs import Run, Runs
-from services.operator.configuration import stored_configuration
 from services.operator.errors import NotAvailable
-from services.operator.writes import Write
+from services.operator.permissions.access import Right
+from services.operator.permissions.writes import Write
+from services.operator.settings.configuration import stored_configuration
+from services.operator.trial.backtest import changed_configuration
+from services.operator.trial.backtest_runs import Run, Runs
 from shared.config.problems import InvalidConfiguration
 from shared.config.reading import read_bytes
 from shared.config.writing import to_yaml

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.console.endpoints import Endpoint
 from services.console.visit import PageNotFound
-from services.operator import actions
-from services.operator.access import Right
-from services.operator.dead_letter_causes import causes, letters_of_cause
-from services.operator.dead_letters import find_letter, view_letter
 from services.operator.errors import NotAvailable
-from services.operator.jobs import MANY, Chosen, NewJob, counted, make_job
-from services.operator.writes import Write
+from services.operator.mail import actions
+from services.operator.mail.dead_letter_causes import causes, letters_of_cause
+from services.operator.mail.dead_letters import find_letter, view_letter
+from services.operator.mail.jobs import MANY, Chosen, NewJob, counted, make_job
+from services.operator.permissions.access import Right
+from services.operator.permissions.writes import Write
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from services.console.visit import Visit
-    from services.operator.dead_letter_causes import LetterCause
+    from services.operator.mail.dead_letter_causes import LetterCause
     from shared.store.dead_letters import DeadLetter
 
 SHOWN: Final = 50

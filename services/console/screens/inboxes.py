@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Final
 from services.console.endpoints import Endpoint
 from services.console.thing_forms import WEB_METHODS, ThingPages
 from services.console.visit import PageNotFound
-from services.operator import inboxes as operator
-from services.operator.access import Right
-from services.operator.configuration import configuration_changes
-from services.operator.form_kinds import INBOX
-from services.operator.inbox_rows import inbox_rows
-from services.operator.mail_servers import TestMail
-from services.operator.mails import journal_of
-from services.operator.records import type_called
-from services.operator.thing_settings import Saved, thing_form
-from services.operator.writes import Write
+from services.operator.inbox import inboxes as operator
+from services.operator.inbox.inbox_rows import inbox_rows
+from services.operator.inbox.mail_servers import TestMail
+from services.operator.mail.mails import journal_of
+from services.operator.permissions.access import Right
+from services.operator.permissions.writes import Write
+from services.operator.service_desk.records import type_called
+from services.operator.settings.configuration import configuration_changes
+from services.operator.settings.form_kinds import INBOX
+from services.operator.settings.thing_settings import Saved, thing_form
 from services.record_writer.sample import sample_mail
 from shared.config.model import XML_EXPORT
 from shared.contracts.errors import PostroomError
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from services.console.visit import Visit
-    from services.operator.inbox_rows import InboxRow
+    from services.operator.inbox.inbox_rows import InboxRow
     from shared.app import App
     from shared.store.journal import JournalEntry
     from shared.store.mails import StoredMail

@@ -17,7 +17,7 @@ from starlette.responses import Response, StreamingResponse
 from services.console.endpoints import Endpoint
 from services.console.guards import is_own_page
 from services.console.visit import Forbidden
-from services.operator.access import Right
+from services.operator.permissions.access import Right
 from shared.contracts.errors import PostroomError
 from shared.store.mails import MailQuery
 

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
 from services.console.visit import Forbidden, PageNotFound, Visit
-from services.operator import actions
-from services.operator.access import Right
-from services.operator.allowed_senders import allow_sender, why_not
-from services.operator.edited_copies import FIELDS, Edit, edit_form, retry_copy
 from services.operator.errors import NotAvailable
-from services.operator.mail_content import (
+from services.operator.mail import actions
+from services.operator.mail.edited_copies import FIELDS, Edit, edit_form, retry_copy
+from services.operator.mail.mail_content import (
     FRAME_POLICY,
     frame,
     header_lines,
@@ -21,9 +19,11 @@ from services.operator.mail_content import (
     shown_text,
     source_text,
 )
-from services.operator.mail_list import journey, same_message
-from services.operator.mails import MailOnIntake, mail_with_id, view_mail
-from services.operator.writes import Write
+from services.operator.mail.mail_list import journey, same_message
+from services.operator.mail.mails import MailOnIntake, mail_with_id, view_mail
+from services.operator.permissions.access import Right
+from services.operator.permissions.writes import Write
+from services.operator.settings.allowed_senders import allow_sender, why_not
 from shared.contracts.errors import PostroomError
 from shared.store.dead_letters import LetterQuery
 from shared.store.mail_copies import MailCopies

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Final
 from services.console.endpoints import Endpoint
 from services.console.thing_forms import WEB_METHODS, ThingPages
 from services.console.visit import PageNotFound
-from services.operator import mail_servers as operator
-from services.operator.access import Right
-from services.operator.configuration import configuration_changes
-from services.operator.form_kinds import MAIL_SERVER
-from services.operator.mail_servers import TestMail
-from services.operator.thing_settings import Saved, thing_form
-from services.operator.writes import Write
+from services.operator.inbox import mail_servers as operator
+from services.operator.inbox.mail_servers import TestMail
+from services.operator.permissions.access import Right
+from services.operator.permissions.writes import Write
+from services.operator.settings.configuration import configuration_changes
+from services.operator.settings.form_kinds import MAIL_SERVER
+from services.operator.settings.thing_settings import Saved, thing_form
 
 if TYPE_CHECKING:
     from starlette.responses import Response
 
     from services.console.visit import Visit
-    from services.operator.mail_servers import MailServerRow
+    from services.operator.inbox.mail_servers import MailServerRow
 
 METHODS: Final = (
     ("smtp", "SMTP", "A mail server, with a user name and a password, an access token, or without a login."),

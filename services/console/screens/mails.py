@@ -11,14 +11,14 @@ from urllib.parse import urlencode
 
 from services.console.endpoints import Endpoint
 from services.console.visit import PageNotFound, Visit
-from services.operator import jobs
-from services.operator.access import Right
 from services.operator.errors import NotAvailable
-from services.operator.jobs import MANY, VERBS, Chosen, NewJob, NumberDiffers, counted
-from services.operator.mail_list import MAX_SKIPPED, MailSearch, find_mails
+from services.operator.mail import jobs
+from services.operator.mail.jobs import MANY, VERBS, Chosen, NewJob, NumberDiffers, counted
+from services.operator.mail.mail_list import MAX_SKIPPED, MailSearch, find_mails
 from services.operator.paging import Page
+from services.operator.permissions.access import Right
+from services.operator.permissions.writes import Write
 from services.operator.times import point_in_time
-from services.operator.writes import Write
 from shared.contracts.errors import PostroomError
 from shared.lazy_dataclass import dataclass
 from shared.store.mails import IN_FLIGHT, OUTCOMES, MailQuery

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 from services.console.endpoints import Endpoint
 from services.console.visit import PageNotFound
-from services.operator import outbox as operator
-from services.operator.access import Right
 from services.operator.errors import NotAvailable
+from services.operator.mail import outbox as operator
 from services.operator.paging import Page, page_of
-from services.operator.writes import Write
+from services.operator.permissions.access import Right
+from services.operator.permissions.writes import Write
 from shared.store.outbox import STATES, OutboxState
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from services.console.endpoints import Endpoint
-from services.operator.access import Right
-from services.operator.conservation import ConservationReport, check
-from services.operator.dead_letter_causes import causes
-from services.operator.doctor import Finding, findings, not_swept
-from services.operator.inboxes import inbox_views
-from services.operator.queues import queue_states
+from services.operator.health.conservation import ConservationReport, check
+from services.operator.health.doctor import Finding, findings, not_swept
+from services.operator.health.queues import queue_states
+from services.operator.inbox.inboxes import inbox_views
+from services.operator.mail.dead_letter_causes import causes
+from services.operator.permissions.access import Right
 from shared.contracts.errors import Unavailable
 from shared.lazy_dataclass import dataclass
 from shared.store.mails import MailQuery
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from services.console.visit import Visit
-    from services.operator.dead_letter_causes import LetterCause
+    from services.operator.mail.dead_letter_causes import LetterCause
     from shared.app import App
 
 T = TypeVar("T")

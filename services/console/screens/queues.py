@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
 from services.console.visit import Forbidden
-from services.operator.access import Right
-from services.operator.queue_rates import RATES
-from services.operator.queues import queue_states, use_management
-from services.operator.stages import pause_stage, paused_stages, resume_stage, stage_of_queue
-from services.operator.writes import Write
+from services.operator.health.queue_rates import RATES
+from services.operator.health.queues import queue_states, use_management
+from services.operator.health.stages import pause_stage, paused_stages, resume_stage, stage_of_queue
+from services.operator.permissions.access import Right
+from services.operator.permissions.writes import Write
 
 if TYPE_CHECKING:
     from starlette.responses import Response

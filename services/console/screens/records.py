@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from services.console.endpoints import Endpoint
 from services.console.visit import PageNotFound
-from services.operator import people as people_views
-from services.operator import records as record_views
-from services.operator.access import Right
 from services.operator.errors import NotAvailable, UnknownName
 from services.operator.paging import Page, page_of
+from services.operator.permissions.access import Right
+from services.operator.service_desk import people as people_views
+from services.operator.service_desk import records as record_views
 
 if TYPE_CHECKING:
     from starlette.responses import Response

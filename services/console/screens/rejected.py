@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from services.console.endpoints import Endpoint
 from services.console.screens.mails import allowed_inboxes
 from services.console.visit import Visit
-from services.operator.access import Right
-from services.operator.allowed_senders import why_not
-from services.operator.mail_list import rejected_groups
+from services.operator.mail.mail_list import rejected_groups
+from services.operator.permissions.access import Right
+from services.operator.settings.allowed_senders import why_not
 from shared.store.mails import MailQuery
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from services.console.identity import begin_session, cookie_of, named_by_proxy
 from services.console.oidc import BEGUN_SECONDS, REFUSED, Begun, OidcOptions, Provider, SignInRefused
 from services.console.sign_in_limit import SECONDS, Attempt, SignInLimit
 from services.console.visit import SEE_OTHER, PageNotFound, own_path
-from services.operator import access
-from services.operator.access import Right
 from services.operator.errors import NotAvailable
-from services.operator.writes import Write
+from services.operator.permissions import access
+from services.operator.permissions.access import Right
+from services.operator.permissions.writes import Write
 
 if TYPE_CHECKING:
     from starlette.responses import Response

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 from services.console.endpoints import Endpoint
 from services.console.screens.mail import mail_named
 from services.console.visit import Visit
-from services.operator.access import Right
-from services.operator.dry_run import dry_run
 from services.operator.errors import NotAvailable
-from services.operator.mails import MailOnIntake
+from services.operator.mail.mails import MailOnIntake
+from services.operator.permissions.access import Right
+from services.operator.trial.dry_run import dry_run
 from services.parser.guarded import Overdue
 from shared.contracts.errors import PostroomError
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
 from services.console.visit import PageNotFound, whole_number
-from services.operator import configuration_versions as versions
-from services.operator.access import Right
-from services.operator.configuration import changes_since
 from services.operator.errors import NotAvailable
-from services.operator.writes import Write
+from services.operator.permissions.access import Right
+from services.operator.permissions.writes import Write
+from services.operator.settings import configuration_versions as versions
+from services.operator.settings.configuration import changes_since
 from shared.store.configuration_changes import ConfigurationChanges
 
 if TYPE_CHECKING:

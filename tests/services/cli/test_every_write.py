@@ -11,7 +11,7 @@ import click
 import pytest
 
 from services.cli.main import cli
-from services.operator.writes import Write
+from services.operator.permissions.writes import Write
 from services.queues import QUEUES
 from shared.app import App, Location
 from shared.runtime.broker import Message

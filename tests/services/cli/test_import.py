@@ -139,7 +139,7 @@ def test_a_mailbox_at_a_pop3_server_is_imported_and_its_mails_stay(
 ) -> None:
     running.clear("bob")
     monkeypatch.setenv("BOB_PASSWORD", PASSWORD)
-    monkeypatch.setattr("services.operator.history.PORTION_MAILS", 4)
+    monkeypatch.setattr("services.operator.mail.history.PORTION_MAILS", 4)
     running.deliver("bob", *(old(number, crlf=True) for number in (1, 0, 2, 3, 4, 5, 6)))
     configure(run, write, "pop3", running.pop3_port)
     assert run("import", "--inbox", "mail", "--json").line["imported"] == 7
@@ -155,7 +155,7 @@ def test_a_mailbox_is_imported_and_its_mails_stay_unread(
 ) -> None:
     running.clear("bob")
     monkeypatch.setenv("BOB_PASSWORD", PASSWORD)
-    monkeypatch.setattr("services.operator.history.PORTION_MAILS", 4)
+    monkeypatch.setattr("services.operator.mail.history.PORTION_MAILS", 4)
     mails = [old(number, crlf=True) for number in (1, 0, 2, 3, 4, 5, 6)]
     running.deliver("bob", *mails)
     configure(run, write, "imap", running.port)

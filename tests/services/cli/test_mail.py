@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from services.operator import mails
+from services.operator.mail import mails
 from services.queues import QUEUES
 from shared.app import App, Location
 from shared.runtime.broker import Message

@@ -15,7 +15,7 @@ from services.console.application import build
 from services.console.guards import form_token
 from services.console.options import Options
 from services.console.screens import sign_in
-from services.operator import access
+from services.operator.permissions import access
 from tests.desk import Desk
 from tests.servers import browser
 from tests.servers.presence import PATIENCE_SECONDS

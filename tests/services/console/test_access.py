@@ -18,9 +18,9 @@ from services.console.screens import live as live_screen
 from services.console.screens import sign_in as sign_in_screen
 from services.console.screens.live import Watch
 from services.console.visit import own_path
-from services.operator import access
-from services.operator.access import Right, SignedInPerson, person_of
 from services.operator.errors import NotAvailable
+from services.operator.permissions import access
+from services.operator.permissions.access import Right, SignedInPerson, person_of
 from shared.store.configuration import Made, revision, switch
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
@@ -344,7 +344,7 @@ def test_a_form_of_too_many_parts_is_refused(clients: Clients, form: dict[str, A
 
 
 def test_who_is_limited_to_inboxes_sees_no_other_and_administers_nothing() -> None:
-    from services.operator.access import User
+    from services.operator.permissions.access import User
     from tests.desk import NOW
 
     person = person_of(User("ann", "Ann", "administrator", NOW, inboxes=("support",)))

@@ -14,7 +14,7 @@ import pytest
 from services.console.application import build
 from services.console.options import Options
 from services.console.screens import backtest as screen
-from services.operator import backtest_runs
+from services.operator.trial import backtest_runs
 from shared.config.model import Rule
 from shared.store.mails import MailQuery
 from tests.builders import a_configuration, a_mail, an_analyst, an_inbox
@@ -119,7 +119,7 @@ def test_a_run_that_does_not_exist_is_not_found(archive: Desk, clients: Clients)
 
 
 def test_it_works_in_a_browser_without_javascript(archive: Desk, served: str, chromium: Browser) -> None:
-    from services.operator import access
+    from services.operator.permissions import access
 
     access.add_user(archive.app, "olga", "administrator", "correct horse battery")
     context = chromium.new_context(java_script_enabled=False)

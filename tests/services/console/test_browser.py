@@ -13,7 +13,7 @@ from axe_playwright_python.sync_playwright import Axe
 from services.console import server
 from services.console.endpoints import all_endpoints
 from services.console.options import Options
-from services.operator import access
+from services.operator.permissions import access
 from tests.builders import a_mail
 from tests.desk import Desk
 from tests.servers.presence import PATIENCE_SECONDS

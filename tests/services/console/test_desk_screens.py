@@ -8,9 +8,9 @@ from datetime import timedelta
 
 import pytest
 
-from services.operator import access
-from services.operator.outbox import find_outgoing
-from services.operator.stages import pause_stage
+from services.operator.health.stages import pause_stage
+from services.operator.mail.outbox import find_outgoing
+from services.operator.permissions import access
 from services.queues import QUEUES
 from shared.config.model import Canary, CommandPolicy, Inbox, MailServer, Settings
 from shared.config.values import Secret

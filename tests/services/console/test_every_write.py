@@ -12,14 +12,15 @@ import pytest
 from services.console.application import build
 from services.console.endpoints import Endpoint, all_endpoints
 from services.console.options import Options
-from services.operator import access, jobs
-from services.operator.backtest_runs import Runs
-from services.operator.dead_letter_causes import causes
-from services.operator.intake_tokens import add_token
-from services.operator.job_source import JobSource
-from services.operator.mails import journal_of
-from services.operator.stages import pause_stage
-from services.operator.writes import Write
+from services.operator.health.stages import pause_stage
+from services.operator.mail import jobs
+from services.operator.mail.dead_letter_causes import causes
+from services.operator.mail.job_source import JobSource
+from services.operator.mail.mails import journal_of
+from services.operator.permissions import access
+from services.operator.permissions.intake_tokens import add_token
+from services.operator.permissions.writes import Write
+from services.operator.trial.backtest_runs import Runs
 from shared.config.model import CommandPolicy, MailServer
 from shared.config.values import Secret
 from shared.runtime.broker import Message

@@ -12,7 +12,7 @@ from authlib.oidc.core import CodeIDToken
 from joserfc.jwk import OctKey
 
 from services.console.oidc import ALGORITHMS, MAX_ANSWER, Provider
-from services.operator import access
+from services.operator.permissions import access
 from tests.servers import openid
 from tests.services.console import test_oidc
 from tests.services.console.taken_out import Guard, assert_missed

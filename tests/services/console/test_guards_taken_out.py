@@ -19,8 +19,8 @@ from services.console import rendering
 from services.console.endpoints import Endpoint, all_endpoints
 from services.console.guards import SECURITY_HEADERS
 from services.console.sign_in_limit import SignInLimit
-from services.operator.access import _RIGHTS, Right, Role, SignedInPerson
-from services.operator.form_kinds import INBOX
+from services.operator.permissions.access import _RIGHTS, Right, Role, SignedInPerson
+from services.operator.settings.form_kinds import INBOX
 from shared.contracts.errors import Unavailable
 from shared.store.access import Sessions, hash_of
 from tests.services.console import (
@@ -158,14 +158,19 @@ GUARDS = (
     ),
     Guard(
         "the right of an endpoint, by role",
-        {"services.operator.access.SignedInPerson.may": always},
+        {"services.operator.permissions.access.SignedInPerson.may": always},
         test_access.test_an_endpoint_answers_only_those_with_its_right,
         "without a form token",
         endpoint("GET", "/access"),
     ),
     Guard(
         "the right to read mail",
-        {"services.operator.access._RIGHTS": {**_RIGHTS, Role.VIEWER: _RIGHTS[Role.VIEWER] | {Right.READ_MAIL}}},
+        {
+            "services.operator.permissions.access._RIGHTS": {
+                **_RIGHTS,
+                Role.VIEWER: _RIGHTS[Role.VIEWER] | {Right.READ_MAIL},
+            }
+        },
         test_mail_screens.test_content_needs_the_right_to_read_mail,
         "not in viewer.get(path).text",
     ),
@@ -242,7 +247,7 @@ GUARDS = (
     ),
     Guard(
         "inboxes of a person: one mail",
-        {"services.operator.access.SignedInPerson.sees": always},
+        {"services.operator.permissions.access.SignedInPerson.sees": always},
         test_mail_screens.test_mail_of_another_inbox_is_not_found,
         "== 404, path",
     ),
@@ -308,7 +313,7 @@ GUARDS = (
     ),
     Guard(
         "inboxes of a person: records of a mail that is tried",
-        {"services.operator.dry_run.DryRun.existing_records": lambda _: ()},
+        {"services.operator.trial.dry_run.DryRun.existing_records": lambda _: ()},
         test_mail_screens.test_who_is_limited_to_an_inbox_tries_no_mail_about_a_record_of_another,
         "about a record of an inbox",
     ),
@@ -370,7 +375,7 @@ GUARDS = (
     ),
     Guard(
         "no file or variable of the server as a secret of a form",
-        {"services.operator.thing_settings._is_reference": never},
+        {"services.operator.settings.thing_settings._is_reference": never},
         test_thing_settings.test_a_form_takes_no_reference_to_a_file_or_variable_of_the_server,
         "saved.form is not None",
         {"kind": INBOX, "typed": "file:/etc/passwd", "shared": False},
@@ -384,7 +389,7 @@ GUARDS = (
     ),
     Guard(
         "passwords are hashed",
-        {"services.operator.access.hashed_password": str},
+        {"services.operator.permissions.access.hashed_password": str},
         test_access.test_the_store_has_neither_passwords_nor_secrets,
         "if each in stored",
     ),

@@ -9,8 +9,9 @@ from typing import Any, Final
 
 import pytest
 
-from services.operator import access, jobs
-from services.operator.job_source import JobSource
+from services.operator.mail import jobs
+from services.operator.mail.job_source import JobSource
+from services.operator.permissions import access
 from tests.builders import a_mail
 from tests.desk import Desk
 from tests.services.console.test_browser import SCHEMES

@@ -7,8 +7,8 @@ from urllib.parse import quote
 
 import pytest
 
-from services.operator import jobs
-from services.operator.job_source import JobSource
+from services.operator.mail import jobs
+from services.operator.mail.job_source import JobSource
 from shared.store.mails import MailQuery
 from tests.builders import a_mail
 from tests.desk import Desk

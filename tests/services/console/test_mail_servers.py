@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from services.operator import access
+from services.operator.permissions import access
 from shared.config.model import MailServer, Settings
 from shared.store.configuration import Made, revision, switch
 from shared.store.configuration_changes import ConfigurationChanges

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from services.operator import access
-from services.operator.dead_letter_causes import causes
-from services.operator.stages import pause_stage
+from services.operator.health.stages import pause_stage
+from services.operator.mail.dead_letter_causes import causes
+from services.operator.permissions import access
 from shared.config.model import CommandPolicy
 from shared.config.values import Secret
 from shared.runtime.broker import Message

@@ -15,7 +15,7 @@ from services.console.application import build
 from services.console.oidc import Begun, OidcOptions, Provider, SignInRefused
 from services.console.options import Options
 from services.console.screens import sign_in
-from services.operator import access
+from services.operator.permissions import access
 from shared.contracts.errors import Misconfigured
 from tests.desk import Desk
 from tests.servers import openid

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from services.operator import access
-from services.operator.form_kinds import INBOX
-from services.operator.thing_settings import ChangeAuthor, delete_thing
+from services.operator.permissions import access
+from services.operator.settings.form_kinds import INBOX
+from services.operator.settings.thing_settings import ChangeAuthor, delete_thing
 from shared.config.model import Inbox, MailServer
 from shared.store.configuration import apply
 from tests.builders import a_configuration, an_inbox

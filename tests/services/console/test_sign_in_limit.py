@@ -20,7 +20,7 @@ from services.console.sign_in_limit import (
     SignInLimit,
     counted_address,
 )
-from services.operator import access
+from services.operator.permissions import access
 from tests.desk import Desk
 from tests.services.console.conftest import Client
 

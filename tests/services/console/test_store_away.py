@@ -15,8 +15,8 @@ from services.console import last_known
 from services.console.application import build
 from services.console.last_known import LastKnown
 from services.console.options import Options
-from services.operator import access
-from services.operator.access import Role, SignedInPerson
+from services.operator.permissions import access
+from services.operator.permissions.access import Role, SignedInPerson
 from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import NOW, Desk

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from services.dead_letter.stage import build
-from services.operator import actions
+from services.operator.mail import actions
 from shared.runtime.broker import DEAD_LETTER, Message
 from shared.runtime.outcome import Emit
 from shared.store.mails import OutcomeName

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from services.fetcher.source import FetcherSource
-from services.operator.inbox_ticket import make_ticket, note_recovery
+from services.operator.inbox.inbox_ticket import make_ticket, note_recovery
 from services.record_writer.decide.inbox_ticket import StoppedInbox, plan_ticket
 from services.record_writer.stage import stores_of
 from services.record_writer.store_lookups import StoreLookups

@@ -21,7 +21,7 @@ from services.figures.declarations import FIGURES, UNKNOWN
 from services.figures.gauges import StoreGauges, samples
 from services.figures.health import STILL_SECONDS, Pulse, unready
 from services.figures.server import FiguresOfProcess
-from services.operator import conservation
+from services.operator.health import conservation
 from shared.config.model import Rule
 from shared.contracts.errors import Unavailable
 from shared.runtime import worker as worker_module

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.operator import actions
-from services.operator.conservation import check
 from services.operator.errors import NotAvailable
+from services.operator.health.conservation import check
+from services.operator.mail import actions
 from services.record_writer.stage import Writer
 from shared.contracts.errors import PostroomError
 from shared.contracts.events import IncidentWanted

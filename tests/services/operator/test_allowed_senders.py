@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from services.operator.allowed_senders import allow_sender, why_not
-from services.operator.configuration import configuration_changes
 from services.operator.errors import NotAvailable
+from services.operator.settings.allowed_senders import allow_sender, why_not
+from services.operator.settings.configuration import configuration_changes
 from shared.config.model import Rule, Settings
 from shared.contracts.errors import Misconfigured
 from shared.store.mails import StoredMail

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.operator.backtest import Backtest, changed_configuration, compare_all, new_backtest
+from services.operator.trial.backtest import Backtest, changed_configuration, compare_all, new_backtest
 from shared.config.model import CommandPolicy, Configuration, Rule
 from shared.config.problems import InvalidConfiguration
 from shared.store.mails import MailQuery

@@ -8,14 +8,14 @@ from typing import Any, Final
 import pytest
 
 from services.figures.gauges import samples
-from services.operator.actions import release
-from services.operator.allowed_senders import why_not
-from services.operator.canaries import canary_views
-from services.operator.doctor import Finding, findings
 from services.operator.errors import NotAvailable
-from services.operator.inbox_rows import inbox_rows
-from services.operator.inboxes import stop_inbox
-from services.operator.mails import view_mail
+from services.operator.health.doctor import Finding, findings
+from services.operator.inbox.canaries import canary_views
+from services.operator.inbox.inbox_rows import inbox_rows
+from services.operator.inbox.inboxes import stop_inbox
+from services.operator.mail.actions import release
+from services.operator.mail.mails import view_mail
+from services.operator.settings.allowed_senders import why_not
 from services.schedule.canaries import CanaryRun
 from shared.config.model import Canary, Inbox, MailServer, Rule
 from shared.store.canaries import PROBE, CameBack

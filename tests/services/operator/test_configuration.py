@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.operator.configuration import (
+from services.operator.errors import NotAvailable
+from services.operator.settings.configuration import (
     apply_file,
     check_file,
     deletions_to_confirm,
@@ -16,8 +17,7 @@ from services.operator.configuration import (
     read_file,
     stored_configuration,
 )
-from services.operator.errors import NotAvailable
-from services.operator.required_secrets import required_secrets
+from services.operator.settings.required_secrets import required_secrets
 from shared.config.problems import InvalidConfiguration, Problem
 from shared.config.reading import load
 from tests.desk import Desk

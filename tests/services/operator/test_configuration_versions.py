@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.operator import configuration_versions as versions
-from services.operator.configuration import configuration_changes, stored_configuration
 from services.operator.errors import NotAvailable
+from services.operator.settings import configuration_versions as versions
+from services.operator.settings.configuration import configuration_changes, stored_configuration
 from shared.config.model import CommandPolicy, MailServer, Rule, Settings
 from shared.config.problems import InvalidConfiguration
 from shared.config.values import Secret

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from services import pipeline, runner
-from services.operator import actions, conservation
-from services.operator.conservation import ConservationReport
 from services.operator.errors import NotAvailable
+from services.operator.health import conservation
+from services.operator.health.conservation import ConservationReport
+from services.operator.mail import actions
 from shared.config.model import MailServer
 from shared.contracts.errors import Unavailable
 from shared.embedded.broker import EmbeddedBroker

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from services.operator.credential_ends import CredentialEnd, credential_end
-from services.operator.doctor import findings
-from services.operator.inboxes import inbox_views
+from services.operator.health.doctor import findings
+from services.operator.inbox.credential_ends import CredentialEnd, credential_end
+from services.operator.inbox.inboxes import inbox_views
 from shared.config.model import OAuth
 from shared.config.values import Secret
 from tests.builders import a_configuration, an_inbox

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.operator.dead_letter_causes import cause_of, causes, letters_of_cause
 from services.operator.errors import NotAvailable
+from services.operator.mail.dead_letter_causes import cause_of, causes, letters_of_cause
 from shared.runtime.broker import Message
 from tests.desk import Desk
 

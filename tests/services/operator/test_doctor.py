@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from services.operator.doctor import Finding, examine, findings, inbox_findings, is_healthy
+from services.operator.health.doctor import Finding, examine, findings, inbox_findings, is_healthy
 from shared.app import Location
 from shared.contracts.errors import Unavailable
 from shared.mail_network.connection import Step

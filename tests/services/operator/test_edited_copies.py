@@ -6,8 +6,8 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from services.operator.edited_copies import MAX_SOURCE, MAX_VALUE, Edit, edit_form, edited, retry_copy
 from services.operator.errors import NotAvailable
+from services.operator.mail.edited_copies import MAX_SOURCE, MAX_VALUE, Edit, edit_form, edited, retry_copy
 from shared.store.mail_copies import MailCopies
 from tests.builders import a_mail
 from tests.desk import Desk

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from services.operator.actions import release
 from services.operator.errors import NotAvailable
-from services.operator.history import HistoryImport, ImportRequest, ImportSummary, import_request
+from services.operator.mail.actions import release
+from services.operator.mail.history import HistoryImport, ImportRequest, ImportSummary, import_request
 from shared import mail_files
 from shared.config.model import CommandPolicy, OAuth, RecordType, Rule
 from shared.config.values import Secret
@@ -307,7 +307,7 @@ def a_request(desk: Desk) -> ImportRequest:
 def test_the_import_stays_behind_the_mail_of_today(
     desk: Desk, box: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.operator.history.MAX_IN_FLIGHT", 150)
+    monkeypatch.setattr("services.operator.mail.history.MAX_IN_FLIGHT", 150)
     depths: list[int] = []
 
     def worked(_: float) -> None:
@@ -329,7 +329,7 @@ def test_an_import_that_nobody_works_on_says_so_and_goes_on_later(
     seconds = count(0.0, 7.0)
     path = box(*(answer(number, 0) for number in range(250)))
     with monkeypatch.context() as patched:
-        patched.setattr("services.operator.history.MAX_IN_FLIGHT", 50)
+        patched.setattr("services.operator.mail.history.MAX_IN_FLIGHT", 50)
         with HistoryImport(
             desk.app, a_request(desk), print, pause=lambda _: None, monotonic=lambda: next(seconds)
         ) as run:
@@ -344,7 +344,7 @@ def test_an_import_that_nobody_works_on_says_so_and_goes_on_later(
 def test_a_mailbox_at_microsoft_365_is_imported_and_its_mails_stay_unread(
     desk: Desk, microsoft: MicrosoftStub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.operator.history.PORTION_MAILS", 2)
+    monkeypatch.setattr("services.operator.mail.history.PORTION_MAILS", 2)
     application = OAuth(
         client_id=CLIENT,
         client_secret=Secret("${GRAPH_SECRET}"),

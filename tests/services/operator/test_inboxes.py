@@ -9,8 +9,8 @@ import pytest
 
 from services.fetcher.mailbox import Key, Peek, folder_of
 from services.operator.errors import NotAvailable
-from services.operator.inbox_rows import inbox_rows
-from services.operator.inboxes import (
+from services.operator.inbox.inbox_rows import inbox_rows
+from services.operator.inbox.inboxes import (
     ask_for_visit,
     check_connection,
     inbox_named,

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from services.operator import actions, jobs
 from services.operator.errors import NotAvailable
-from services.operator.job_source import JobSource
-from services.operator.jobs import CHUNK, Chosen, JobRun, NewJob, NumberDiffers
-from services.operator.mail_list import MailSearch, all_that_match, find_mails
+from services.operator.mail import actions, jobs
+from services.operator.mail.job_source import JobSource
+from services.operator.mail.jobs import CHUNK, Chosen, JobRun, NewJob, NumberDiffers
+from services.operator.mail.mail_list import MailSearch, all_that_match, find_mails
 from services.operator.paging import Page
 from shared.app import Location
 from shared.contracts.errors import Unavailable
@@ -196,7 +196,7 @@ def test_a_killed_process_loses_no_place_and_doubles_nothing(tmp_path: Path) -> 
     job = a_job(desk)
     code = f"""
 from pathlib import Path
-from services.operator.jobs import JobRun
+from services.operator.mail.jobs import JobRun
 from services.queues import QUEUES
 from shared.app import App, Location
 run = JobRun(App.open(Location(Path({str(location.data)!r})), QUEUES))

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.operator import mail_list
-from services.operator.mail_list import MailSearch, find_mails, rejected_groups
+from services.operator.mail import mail_list
+from services.operator.mail.mail_list import MailSearch, find_mails, rejected_groups
 from services.operator.paging import Page
 from shared.store.mails import MAILS, MailQuery, _where
 from shared.store.search_words import searched_words, words_of

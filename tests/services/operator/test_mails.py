@@ -6,11 +6,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from services.operator import mails
 from services.operator.errors import NotAvailable
-from services.operator.mails import MailOnIntake, find_mail, find_stored, mail_as_json, recent_mails, search, view_mail
+from services.operator.mail import mails
+from services.operator.mail.mails import (
+    MailOnIntake,
+    find_mail,
+    find_stored,
+    mail_as_json,
+    recent_mails,
+    search,
+    view_mail,
+)
+from services.operator.mail.publishing import Origin, made_ready, publish
 from services.operator.paging import Page
-from services.operator.publishing import Origin, made_ready, publish
 from shared.contracts.mail import Address
 from shared.intake import RawMail, head_of
 from shared.store.mails import MailQuery, Mails, StoredMail

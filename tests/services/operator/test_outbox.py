@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.operator.errors import NotAvailable
-from services.operator.outbox import cancel, find_outgoing, hold, send_now
+from services.operator.mail.outbox import cancel, find_outgoing, hold, send_now
 from shared.config.model import CommandPolicy
 from shared.store.outbox import OutboxState
 from tests.builders import a_configuration, a_mail, an_inbox

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from services.operator.counts import SingleRun
+from services.operator.health.counts import SingleRun
+from services.operator.mail.publishing import Origin, made_ready, publish, unknown_inbox_warning
 from services.operator.paging import Page, PageOf, page_of
-from services.operator.publishing import Origin, made_ready, publish, unknown_inbox_warning
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 

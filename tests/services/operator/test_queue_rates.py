@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services import runner
-from services.operator.queue_rates import LOOK_SECONDS, OLD_SECONDS, QueueRate, QueueRates
-from services.operator.queues import QueueState
+from services.operator.health.queue_rates import LOOK_SECONDS, OLD_SECONDS, QueueRate, QueueRates
+from services.operator.health.queues import QueueState
 from shared.runtime.hooks import Committed
 from shared.runtime.throughput import Throughput
 from tests.builders import a_mail

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.operator.queues import QueueState, queue_states, ready_per_second
+from services.operator.health.queues import QueueState, queue_states, ready_per_second
 from shared.runtime.broker import Depth
 from tests.builders import a_mail
 from tests.desk import Desk

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from services.operator import manual_edits, people, records
 from services.operator.errors import NotAvailable
+from services.operator.service_desk import manual_edits, people, records
 from shared.store.record import Record
 from tests.builders import a_configuration, a_mail, a_person
 from tests.desk import Desk

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from services.operator.form_kinds import INBOX, MAIL_SERVER, FormKind
-from services.operator.settings_form import (
+from services.operator.settings.form_kinds import INBOX, MAIL_SERVER, FormKind
+from services.operator.settings.settings_form import (
     Form,
     changed,
     form_of,

@@ -13,11 +13,11 @@ from typing import Final
 import pytest
 
 from services import runner
-from services.operator import actions
-from services.operator.doctor import Finding, findings, is_healthy
-from services.operator.inboxes import stop_inbox, switch_processing
-from services.operator.publishing import Origin, made_ready, publish
-from services.operator.standstill import standstills, waited, without_addresses
+from services.operator.health.doctor import Finding, findings, is_healthy
+from services.operator.health.standstill import standstills, waited, without_addresses
+from services.operator.inbox.inboxes import stop_inbox, switch_processing
+from services.operator.mail import actions
+from services.operator.mail.publishing import Origin, made_ready, publish
 from services.queues import QUEUES
 from shared.app import App, Location
 from shared.config.model import MailServer

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from services.operator.configuration import configuration_changes
 from services.operator.errors import NotAvailable
-from services.operator.form_kinds import INBOX, MAIL_SERVER, FormKind
-from services.operator.settings_form import form_of, stated_keys
-from services.operator.thing_settings import (
+from services.operator.settings.configuration import configuration_changes
+from services.operator.settings.form_kinds import INBOX, MAIL_SERVER, FormKind
+from services.operator.settings.settings_form import form_of, stated_keys
+from services.operator.settings.thing_settings import (
     CHANGED_TOO,
     ChangeAuthor,
     TypedSecrets,

@@ -15,10 +15,10 @@ import pytest
 from services.notifier import stage as notifier
 from services.notifier.compose import build
 from services.notifier.stage import as_outgoing
-from services.operator.conservation import check
-from services.operator.dry_run import dry_run
-from services.operator.inboxes import start_inbox, stop_inbox
-from services.operator.mails import journal_of
+from services.operator.health.conservation import check
+from services.operator.inbox.inboxes import start_inbox, stop_inbox
+from services.operator.mail.mails import journal_of
+from services.operator.trial.dry_run import dry_run
 from services.schedule.canaries import GIVEN_UP, CanaryRun, hindrance, is_due, unread_reason
 from services.schedule.source import ScheduleSource
 from shared.app import Location

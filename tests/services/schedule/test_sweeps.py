@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from services.operator import actions
-from services.operator.conservation import check
-from services.operator.doctor import Finding, findings, not_swept
+from services.operator.health.conservation import check
+from services.operator.health.doctor import Finding, findings, not_swept
+from services.operator.mail import actions
 from services.pipeline import STAGES
 from services.runner import run_all, worker_dependencies
 from services.schedule.source import SWEEPS, ScheduleSource

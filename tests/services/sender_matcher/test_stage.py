@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.operator import manual_edits
+from services.operator.service_desk import manual_edits
 from services.sender_matcher.stage import build
 from shared.config.model import ObjectMatch, RecordType, SenderPolicy
 from shared.contracts.errors import PostroomError

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import pytest
 
-from services.operator import manual_edits
+from services.operator.service_desk import manual_edits
 from shared.config.model import CommandPolicy, ObjectMatch, RecordType, SenderPolicy
 from shared.contracts.mapping import STORE, from_plain, to_plain
 from shared.store.documents import Document

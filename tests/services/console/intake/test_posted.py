@@ -20,8 +20,8 @@ from services.console.intake import forms
 from services.console.intake.mail_services import SIGNATURE_HEADER, TIMESTAMP_HEADER
 from services.console.intake.receive import Intake
 from services.operator.errors import NotAvailable
-from services.operator.intake_keys import set_key
-from services.operator.intake_tokens import add_token
+from services.operator.permissions.intake_keys import set_key
+from services.operator.permissions.intake_tokens import add_token
 from shared.config.model import Settings
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 
 from services.console.intake import body as bodies
 from services.console.intake.receive import Intake
-from services.operator.intake_tokens import add_token, revoke_tokens
+from services.operator.permissions.intake_tokens import add_token, revoke_tokens
 from shared.config.model import Settings
 from shared.contracts.errors import Unavailable
 from shared.intake import RawMail

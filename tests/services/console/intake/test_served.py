@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from services.operator.intake_tokens import add_token
+from services.operator.permissions.intake_tokens import add_token
 from tests.builders import a_mail
 from tests.desk import Desk
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
-from services.operator.credential_ends import CredentialEnd, credential_end
 from services.operator.errors import NotAvailable
+from services.operator.inbox.credential_ends import CredentialEnd, credential_end
 from services.operator.view import values_of
 from shared.contracts.errors import BoundExceeded, Unavailable
 from shared.lazy_dataclass import dataclass
@@ -20,7 +20,7 @@ from shared.store.inbox_states import OPERATOR, InboxState, InboxStates
 
 if TYPE_CHECKING:
     from services.fetcher.mailbox import Peek
-    from services.operator.mail_servers import TestMail
+    from services.operator.inbox.mail_servers import TestMail
     from shared.app import App
     from shared.config.model import Inbox, MailServer
     from shared.mail_network.connection_test import TestResult
@@ -162,7 +162,7 @@ def clear_test(app: App, name: str) -> None:
 
 def send_test_mail(app: App, name: str, server: MailServer, mail: TestMail) -> TestResult:
     """Send a test mail from an inbox (IV-08); the result is kept for the mail server (NE-24)."""
-    from services.operator import mail_servers
+    from services.operator.inbox import mail_servers
 
     inbox = inbox_named(app, name)
     return mail_servers.send_test_mail(app, server, mail, server.from_address or inbox.address, inbox.name)

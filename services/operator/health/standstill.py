@@ -13,9 +13,9 @@ from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
-from services.operator.actions import OPERATOR
-from services.operator.mails import SHORT_ID, journal_of
-from services.operator.queues import queue_states
+from services.operator.health.queues import queue_states
+from services.operator.mail.actions import OPERATOR
+from services.operator.mail.mails import SHORT_ID, journal_of
 from services.pipeline import STAGES
 from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
@@ -23,7 +23,7 @@ from shared.runtime.broker import PARKED, RETRY
 from shared.store.inbox_states import InboxStates
 
 if TYPE_CHECKING:
-    from services.operator.queues import QueueState
+    from services.operator.health.queues import QueueState
     from shared.app import App
     from shared.store.mails import StoredMail
     from shared.store.outbox import OutboxMail

@@ -16,7 +16,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from services.operator.form_kinds import INBOX, FormKind
+from services.operator.settings.form_kinds import INBOX, FormKind
 from shared.config import keys
 from shared.config.model import AfterOrDefault, Configuration
 from shared.config.problems import Problem, ProblemLog
@@ -217,7 +217,9 @@ def _is_in(name: str, key: str) -> bool:
 @cache
 def key_help() -> Mapping[str, Mapping[str, str]]:
     """What the page on settings says of each key, by its heading."""
-    loaded: dict[str, dict[str, str]] = json.loads(files("services.operator").joinpath("key_help.json").read_text())
+    loaded: dict[str, dict[str, str]] = json.loads(
+        files("services.operator.settings").joinpath("key_help.json").read_text()
+    )
     return loaded
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from services.operator.actions import journal_action
 from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
+from services.operator.mail.actions import journal_action
 from services.operator.view import values_of
 from shared.contracts.events import NotificationQueued
 from shared.lazy_dataclass import dataclass

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.operator.form_kinds import FormKind
-from services.operator.settings_form import Filled, FormField, every_field, removes, value_at
+from services.operator.settings.form_kinds import FormKind
+from services.operator.settings.settings_form import Filled, FormField, every_field, removes, value_at
 from shared.lazy_dataclass import dataclass
 
 

@@ -15,8 +15,8 @@ from email.header import Header
 from email.utils import formataddr, getaddresses
 from typing import TYPE_CHECKING, Final
 
-from services.operator import actions
 from services.operator.errors import NotAvailable
+from services.operator.mail import actions
 from shared.encoded_words import decoded
 from shared.ids import derived_id, mail_id
 from shared.intake import RawMail

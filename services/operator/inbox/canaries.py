@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.operator.standstill import waited, without_addresses
+from services.operator.health.standstill import waited, without_addresses
 from services.schedule.canaries import KEPT_BACK, hindrance, inboxes_with_canary, unread_reason
 from shared.lazy_dataclass import dataclass
 

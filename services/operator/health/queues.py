@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from services.operator.stages import stage_of_queue
+from services.operator.health.stages import stage_of_queue
 from services.queues import EXPORTER, FILTER, NOTIFIER, RECORD_WRITER, SENDER_MATCHER
 from shared.config.values import ENVIRONMENT_REFERENCE
 from shared.lazy_dataclass import dataclass

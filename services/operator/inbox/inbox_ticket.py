@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from services.operator.manual_edits import finish, occasion
+from services.operator.service_desk.manual_edits import finish, occasion
 from services.record_writer.commit import commit_creation
 from services.record_writer.decide.automation.consequences import settled
 from services.record_writer.decide.inbox_ticket import StoppedInbox, plan_recovery, plan_ticket, ticket_id

@@ -10,8 +10,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from services.filter.rules import may_be_allowed
-from services.operator.actions import journal_action
 from services.operator.errors import NotAvailable
+from services.operator.mail.actions import journal_action
 from shared.addresses import address_key
 from shared.config.model import Configuration, Rule
 from shared.rules import is_allowed

@@ -1,4 +1,4 @@
-"""The part of the schedule's process that carries out the jobs of `services.operator.jobs`.
+"""The part of the schedule's process that carries out the jobs of `services.operator.mail.jobs`.
 
 It has a thread and a lease of its own: a person waits for a job, and a long one must not delay service levels and
 reports, nor they a job (decision 0155).
@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Final
 
-from services.operator.jobs import JobRun
+from services.operator.mail.jobs import JobRun
 from shared.contracts.errors import PostroomError
 from shared.runtime.hooks import Hooks, Outage
 from shared.runtime.lease import Leases

@@ -14,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from services.operator.configuration import changes_since, notes_on
-from services.operator.configuration_versions import version
 from services.operator.errors import NotAvailable
-from services.operator.form_merge import merge
-from services.operator.settings_form import (
+from services.operator.settings.configuration import changes_since, notes_on
+from services.operator.settings.configuration_versions import version
+from services.operator.settings.form_merge import merge
+from services.operator.settings.settings_form import (
     Filled,
     Form,
     changed,
@@ -39,7 +39,7 @@ from shared.lazy_dataclass import dataclass
 from shared.store import configuration as store
 
 if TYPE_CHECKING:
-    from services.operator.form_kinds import FormKind
+    from services.operator.settings.form_kinds import FormKind
     from shared.app import App
     from shared.store.configuration_changes import ConfigurationChange
 

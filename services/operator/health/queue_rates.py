@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from services.operator.stages import stage_of_queue
+from services.operator.health.stages import stage_of_queue
 from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
-    from services.operator.queues import QueueState
+    from services.operator.health.queues import QueueState
     from shared.app import App
 
 LOOK_SECONDS: Final = 4.0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from argon2 import PasswordHasher
 
-    from services.operator.writes import Write
+    from services.operator.permissions.writes import Write
     from shared.app import App
 
 SESSION_HOURS: Final = 12

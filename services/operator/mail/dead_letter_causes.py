@@ -10,8 +10,8 @@ from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from services.operator.dead_letters import letter_as_json
 from services.operator.errors import NotAvailable
+from services.operator.mail.dead_letters import letter_as_json
 from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
 from shared.store.dead_letters import OPEN

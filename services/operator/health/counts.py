@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from services.operator.inboxes import unread_inboxes
-from services.operator.standstill import outgoing_mail, paused_stages
+from services.operator.health.standstill import outgoing_mail, paused_stages
+from services.operator.inbox.inboxes import unread_inboxes
 from shared.lazy_dataclass import dataclass
 from shared.store.arrivals import HANDED_IN
 from shared.store.mails import OUTCOMES
 from shared.store.outbox import QUEUED, OutboxState
 
 if TYPE_CHECKING:
-    from services.operator.inboxes import InboxView
+    from services.operator.inbox.inboxes import InboxView
     from shared.app import App
 
 LEFT: Final[tuple[OutboxState, ...]] = ("sent", "failed", "blocked", "unsent", "held", "cancelled")

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, BinaryIO, Final, Self
 
 from services.fetcher.mailbox import Key, NotInFolder, State, TooLarge, Unfetchable
 from services.operator.errors import NotAvailable
-from services.operator.inboxes import inbox_named
+from services.operator.inbox.inboxes import inbox_named
 from services.parser import head
 from services.parser.head import Head
 from services.runner import build_fetcher

@@ -12,8 +12,8 @@ from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from services.operator.backtest import Backtest, compare_all, new_backtest
 from services.operator.errors import NotAvailable
+from services.operator.trial.backtest import Backtest, compare_all, new_backtest
 from shared.bounded import forget_oldest
 from shared.contracts.errors import PostroomError
 from shared.lazy_dataclass import dataclass

@@ -7,8 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from services.operator.canaries import CanaryView, canary_views
-from services.operator.inboxes import InboxView, inbox_views
+from services.operator.inbox.canaries import CanaryView, canary_views
+from services.operator.inbox.inboxes import InboxView, inbox_views
 from shared.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:

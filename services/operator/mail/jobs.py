@@ -12,10 +12,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from services.operator import actions
 from services.operator.errors import NotAvailable
 from services.operator.finding import find_one
-from services.operator.mail_list import MailSearch, all_that_match
+from services.operator.mail import actions
+from services.operator.mail.mail_list import MailSearch, all_that_match
 from services.operator.view import values_of
 from shared.contracts.errors import PostroomError, Unavailable
 from shared.lazy_dataclass import dataclass

@@ -13,7 +13,7 @@ from dataclasses import field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from services.operator.dry_run import DryRun, dry_run_stored
+from services.operator.trial.dry_run import DryRun, dry_run_stored
 from services.parser import guarded
 from services.parser.guarded import Overdue
 from shared.contracts.errors import PostroomError, Unavailable

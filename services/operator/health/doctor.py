@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Final, Literal
 
-from services.operator.canaries import canary_views
-from services.operator.configuration import notes_on
-from services.operator.conservation import check as check_conservation
-from services.operator.credential_ends import credential_ends
-from services.operator.queues import use_management
-from services.operator.standstill import standstills, waited
+from services.operator.health.conservation import check as check_conservation
+from services.operator.health.queues import use_management
+from services.operator.health.standstill import standstills, waited
+from services.operator.inbox.canaries import canary_views
+from services.operator.inbox.credential_ends import credential_ends
+from services.operator.settings.configuration import notes_on
 from services.queues import QUEUES
 from services.schedule.source import SWEEPS
 from services.schedule.sweep import STEP, Sweep

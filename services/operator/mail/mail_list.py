@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from services.operator.finding import MIN_ID_PREFIX
-from services.operator.mails import (
+from services.operator.mail.mails import (
     ID,
     MAX_CANDIDATES,
     MailOnIntake,
@@ -20,7 +20,7 @@ from services.operator.mails import (
     waiting_on_intake,
 )
 from services.operator.paging import Page, PageOf, page_of
-from services.operator.records import record_called
+from services.operator.service_desk.records import record_called
 from shared.contracts.errors import PostroomError
 from shared.lazy_dataclass import dataclass
 from shared.lazy_pattern import lazy_compile
@@ -209,7 +209,7 @@ class TimeStep:
 
 def journey(app: App, mail: StoredMail) -> list[TimeStep]:
     """The decisions of every stage about a mail, with the time between them."""
-    from services.operator.mails import journal_of
+    from services.operator.mail.mails import journal_of
 
     steps, before = list[TimeStep](), None
     for each in journal_of(app, mail.id):

@@ -1,0 +1,1 @@
+"""Does everything work: queues, stages, standstills, and whether every mail is accounted for."""

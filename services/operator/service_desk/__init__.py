@@ -1,0 +1,1 @@
+"""Records, people and reports as people see them, and edits made by an operator."""

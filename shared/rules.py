@@ -16,7 +16,7 @@ from shared.addresses import address_key, spellings
 from shared.config.model import Rule
 from shared.contracts.mail import Address, ParsedMail
 from shared.patterns import PatternTime
-from shared.subject_prefixes import without_prefixes
+from shared.subject_prefixes import without_prefixes, without_tags
 
 PATTERN_TEXT: Final = 100_000
 """Characters of a body, and of each other text, in which a pattern is searched for."""
@@ -143,7 +143,11 @@ def _subject(expected: Any, mail: ParsedMail) -> bool:
 
 
 def _subject_begins(expected: Any, mail: ParsedMail) -> bool:
-    return _begins(expected, mail.subject)
+    """With or without the tags of a gateway. A tag with a number may name a record, whose replies are let in."""
+    begin = without_prefixes(mail.subject)
+    rest = without_tags(begin)
+    tags = begin[: len(begin) - len(rest)]
+    return _begins(expected, begin) or (not any(map(str.isdigit, tags)) and _begins(expected, rest))
 
 
 def _size(expected: Any, mail: ParsedMail) -> bool:

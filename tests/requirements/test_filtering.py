@@ -49,6 +49,10 @@ def test_preconfigured_subject_rules_reject_whatever_the_case(desk: Desk, subjec
         ("Non-deliverable mail", True),
         ("Undeliverable : parcel 12", True),
         ("Message status \u2013 undeliverable", True),
+        ("[EXTERNAL] Undeliverable: Re: Your order", True),
+        ("Re: ***SPAM*** EXT: out of office: back on Monday", True),
+        ("[EXTERNAL] Is my undeliverable mail here?", False),
+        ("Re: [Call - INC1] Out of office: how do I set it?", False),
     ],
 )
 def test_a_preconfigured_subject_begins_the_subject(desk: Desk, subject: str, rejected: bool) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from services.operator import actions
+from services.operator.mail import actions
 from shared.config.model import CommandPolicy, QuickAction, RecordType, Rule, Settings, StatusMapping
 from tests.builders import a_configuration, a_mail, a_person, an_analyst, an_inbox
 from tests.desk import Desk

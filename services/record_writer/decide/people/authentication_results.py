@@ -44,9 +44,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """The statement of one server. `results` is empty for `none`."""
+    """What the server that `authserv_id` names says. `results` is empty for `none`."""
 
-    authserv_id: str
     version: int
     results: tuple[Result, ...]
 
@@ -59,13 +58,13 @@ def authserv_id(value: str) -> str | None:
         return None
 
 
-def read(value: str) -> Statement:
+def parse_statement(value: str) -> Statement:
     """The whole value. Raises `Malformed`."""
     reader = _Reader(value)
-    name = _unquoted(reader.blanks().take(_TOKEN)).lower()
+    reader.blanks().take(_TOKEN)
     version = int(reader.blanks().maybe(_DIGITS) or 1)
     results = tuple(_results(reader))
-    return Statement(name, version, results)
+    return Statement(version, results)
 
 
 @dataclass(slots=True)

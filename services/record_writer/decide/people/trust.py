@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import lru_cache
 
-from services.record_writer.decide.people.authentication_results import Malformed, Result, authserv_id, read
+from services.record_writer.decide.people.authentication_results import Malformed, Result, authserv_id, parse_statement
 from shared.addresses import ascii_domain
 from shared.contracts.mail import ParsedMail
 
@@ -39,7 +39,7 @@ def _name(server: str) -> str:
 def _states(value: str, domain: str) -> bool:
     """Whether this value says that mail of this domain is genuine; asked several times of one mail."""
     try:
-        statement = read(value)
+        statement = parse_statement(value)
     except Malformed:
         return False
     dmarc = [each for each in statement.results if each.method == "dmarc" and each.result != "none"]

@@ -190,7 +190,7 @@ class Visit:
             self._apply_after(held)
         except (Unfetchable, Misconfigured) as error:
             self._archiving = False  # the mails stay, recorded in the ledger; fetching continues
-            self._report_failure("mail_not_put_away", f"cannot {self._inbox.after}: {error}")
+            self._report_failure("mail_not_put_away", f"mail that was taken stays there: {error}")
         else:
             self.polled.archived += len(held)
             for key in held:

@@ -76,5 +76,5 @@ def _totals(app: App) -> dict[str, int]:
 
 
 def _unread(inbox: InboxView) -> str:
-    state = "is stopped" if inbox.running == "stopped" else "cannot be read; mail waits there"
+    state = "is stopped" if inbox.running == "stopped" else "is visited with errors; mail stays there"
     return f"{inbox.inbox.name} {state}: {inbox.reason}"

@@ -183,7 +183,9 @@ def inbox_findings(state: InboxState, now: datetime) -> Iterator[Finding]:
         yield Finding("inboxes", "problem", what, f"{START} {state.name}", "inbox-stopped")
     elif state.error:
         since = f", last at {iso(state.error_at)}" if state.error_at else ""
-        yield Finding("inboxes", "problem", f"{state.name} cannot be read{since}: {state.error}", name="inbox-failing")
+        yield Finding(
+            "inboxes", "problem", f"{state.name} is visited with errors{since}: {state.error}", name="inbox-failing"
+        )
     elif failed := _failed_test(state):
         yield Finding("inboxes", "problem", f"{state.name}: the connection test failed: {failed.message}")
     elif state.polled_at:

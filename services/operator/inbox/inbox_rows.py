@@ -83,7 +83,7 @@ def state_in_words(view: InboxView) -> str:
     if view.running == "running":
         return "is read" if view.state.polled_at else "has not been visited yet"
     if view.running == "failing":
-        return "cannot be read"
+        return "is visited with errors"
     if view.running == "disabled":
         return "is switched off"
     return "stopped by an operator" if view.by_operator else "stopped"

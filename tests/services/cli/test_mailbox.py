@@ -245,7 +245,8 @@ def test_a_run_tells_of_mail_that_it_could_not_fetch(run: Run, write: Write, mon
     done = run("up", "--once")
     assert (done.code, done.out) == (1, "this run: nothing\nin all: no mail\n")
     assert (
-        "problem: box cannot be read; mail waits there: The request failed. The server could not be reached" in done.err
+        "problem: box is visited with errors; mail stays there: The request failed. The server could not be reached"
+        in done.err
     )
     assert "localhost:1: Connection refused" in done.err
     run("inbox", "stop", "box", "--reason", "the server moves")

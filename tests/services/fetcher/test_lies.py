@@ -288,3 +288,13 @@ def test_server_that_is_not_an_imap_server_is_reported_as_such(documents: Embedd
     with ScriptedServer(lambda connection: connection.sendall(b"220 mail ESMTP\r\n")) as other:
         desk = Desk(documents, an_inbox(other.port, auth="none", password=None))
         assert desk.source.check(desk.inbox).step is Step.CONNECT
+
+
+def test_an_archive_that_is_full_says_that_the_mails_were_taken(server: FakeImap, desk: Desk) -> None:
+    server.tagged["UID MOVE"] = b"NO [OVERQUOTA] the mailbox is full"
+    assert poll(desk).failures == [
+        "mail that was taken stays there: cannot archive: move failed: [OVERQUOTA] the mailbox is full"
+    ]
+    assert desk.raw == GOOD
+    poll(desk)
+    assert desk.raw == GOOD

@@ -34,7 +34,7 @@ def stopped(why: str) -> Finding:
         (InboxState("box", polled_at=AT), [Finding("inboxes", "ok", "box was visited without errors")]),
         (
             InboxState("box", error="no route", polled_at=AT),
-            [Finding("inboxes", "problem", "box cannot be read: no route", name="inbox-failing")],
+            [Finding("inboxes", "problem", "box is visited with errors: no route", name="inbox-failing")],
         ),
         (
             InboxState("box", stop=REFUSED_LOGIN, error="no route"),

@@ -175,7 +175,7 @@ def test_an_inbox_that_is_asked_for_is_visited_at_once(desk: Desk, monkeypatch: 
     assert fetcher.poll(fetcher.due()[0]).failures
     assert fetcher.due() == []
     row = inbox_rows(desk.app)[0]
-    assert (row.state, row.last_success_at) == ("cannot be read", None)
+    assert (row.state, row.last_success_at) == ("is visited with errors", None)
     assert row.next_visit_at is not None
     assert row.last_visit_at is not None
     stop_inbox(desk.app, "support", "for a while")

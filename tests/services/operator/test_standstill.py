@@ -162,7 +162,7 @@ PLANTS: Final[dict[Callable[[Desk], AbstractContextManager[None]], tuple[str, st
     a_refused_password: ("inbox-stopped", r"box has been stopped for 3 h: the login was refused"),
     a_stopped_inbox: ("inbox-stopped", r"box has been stopped for 3 h: holidays \(postroom inbox start box\)"),
     processing_off: ("processing-off", r"processing is off: no inbox is visited"),
-    a_failing_inbox: ("inbox-failing", r"box cannot be read, last at 2026-11-20T12:00.*: no route to host"),
+    a_failing_inbox: ("inbox-failing", r"box is visited with errors, last at 2026-11-20T12:00.*: no route to host"),
     no_fetcher: ("not-visited", r"no fetcher has visited box for 3 h"),
     a_retry_that_never_ends: ("mail-without-outcome", r"1 mail has no outcome; the oldest, [0-9a-f]{12}, .* 3 h"),
 }

@@ -14,7 +14,15 @@ from services.record_writer.decide.automation.approvals import plan_above, round
 from services.record_writer.decide.facts import UNSPECIFIED, Facts, author_on
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
-from services.record_writer.decide.record.update import changed, email_activities, moves, record_of, refused, type_of
+from services.record_writer.decide.record.update import (
+    RecordEdit,
+    changed,
+    email_activities,
+    moves,
+    record_of,
+    refused,
+    type_of,
+)
 from shared.config.model import RecordType
 from shared.contracts.change import Activity, Change, NoteAbove
 from shared.lazy_dataclass import dataclass
@@ -38,17 +46,17 @@ def plan_verdict(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part) -
     record, type_ = record_of(part), type_of(facts, part)
     if facts.sender.person_id != record.owner:
         answer = command_answer_about(facts, lookups, f"not-{verdict.word}", type_, record)
-        return refused(facts, lookups, part, answer, "the sender is not who decides it")
+        return refused(facts, part, answer, "the sender is not who decides it")
     if type_.statuses.group(record.status) == "closed":
         answer = command_answer_about(facts, lookups, "decided-already", type_, record)
-        return refused(facts, lookups, part, answer, f"{record.number} is decided already")
+        return refused(facts, part, answer, f"{record.number} is decided already")
     parent = lookups.record(record.parent) if record.parent else None
     round_ = round_below(parent, facts.configuration, lookups)
     if round_ and record.id not in {each.id for each in round_.turns}:
         first = ", ".join(each.number for each in round_.turns)
         more = {"verdict": verdict.word, "others": first}
         answer = command_answer_about(facts, lookups, "decided-later", type_, record, **more)
-        return refused(facts, lookups, part, answer, f"{record.number} is decided after {first}")
+        return refused(facts, part, answer, f"{record.number} is decided after {first}")
     change = _decided(verdict, facts, lookups, part, type_, record)
     if parent is None or round_ is None or change.above is None:
         return change
@@ -60,19 +68,16 @@ def _decided(verdict: Verdict, facts: Facts, lookups: Lookups, part: Part, type_
     given = {"Status": _status(verdict, type_)}
     author, named = author_on(facts, lookups, record.owner), f"Task {record.number}"
     outcome = Activity("note", f"{named} has been {verdict.word}", author, security_profile=UNSPECIFIED)
-    return changed(
-        facts,
-        lookups,
-        part,
-        "closed",
+    edit = RecordEdit(
         given=given,
-        also={"verdict": verdict.word},
+        properties={"verdict": verdict.word},
         activities=(*email_activities(facts, lookups, part), *moves(facts, lookups, record, given), outcome),
         notifications=command_answer_about(
             facts, lookups, verdict.word, type_, replace(record, status=given["Status"])
         ),
         above=NoteAbove(record.parent, outcome) if record.parent else None,
     )
+    return changed(facts, lookups, part, "closed", edit)
 
 
 def _status(verdict: Verdict, type_: RecordType) -> str:

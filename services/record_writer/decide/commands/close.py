@@ -14,7 +14,15 @@ from services.record_writer.decide.facts import Facts
 from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.model import Part
 from services.record_writer.decide.recognition.target import is_customer
-from services.record_writer.decide.record.update import changed, email_activities, moves, record_of, refused, type_of
+from services.record_writer.decide.record.update import (
+    RecordEdit,
+    changed,
+    email_activities,
+    moves,
+    record_of,
+    refused,
+    type_of,
+)
 from shared.contracts.change import Change
 from shared.store.record import Record
 
@@ -27,20 +35,17 @@ def plan_close(facts: Facts, lookups: Lookups, part: Part) -> Change:
     record, type_ = record_of(part), type_of(facts, part)
     if not may_close(facts, lookups, record):
         answer = command_answer_about(facts, lookups, "not-closed", type_, record)
-        return refused(facts, lookups, part, answer, "the sender may not close it")
+        return refused(facts, part, answer, "the sender may not close it")
     if type_.statuses.group(record.status) == "closed":
         answer = command_answer_about(facts, lookups, "already-closed", type_, record)
-        return refused(facts, lookups, part, answer, "it is closed already")
+        return refused(facts, part, answer, "it is closed already")
     given = {"Status": type_.statuses.closed[0]}
-    return changed(
-        facts,
-        lookups,
-        part,
-        "closed",
+    edit = RecordEdit(
         given=given,
         activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
         notifications=command_answer_about(facts, lookups, "closed", type_, replace(record, status=given["Status"])),
     )
+    return changed(facts, lookups, part, "closed", edit)
 
 
 def may_close(facts: Facts, lookups: Lookups, record: Record) -> bool:

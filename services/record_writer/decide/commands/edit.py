@@ -31,6 +31,7 @@ from services.record_writer.decide.record.create import plan_creation
 from services.record_writer.decide.record.life import event_of
 from services.record_writer.decide.record.numbers import number_of
 from services.record_writer.decide.record.update import (
+    RecordEdit,
     changed,
     check_approver,
     email_activities,
@@ -157,7 +158,7 @@ def plan_edit(facts: Facts, lookups: Lookups, part: Part) -> Change:
         return _with_fields(facts, lookups, part)
     except BadValue as error:
         answer = command_answer_about(facts, lookups, "not-updated-because", type_, record, reason=str(error))
-        return refused(facts, lookups, part, answer, str(error))
+        return refused(facts, part, answer, str(error))
 
 
 def _with_fields(facts: Facts, lookups: Lookups, part: Part) -> Change:
@@ -166,17 +167,14 @@ def _with_fields(facts: Facts, lookups: Lookups, part: Part) -> Change:
     check_approver(facts, record, given)
     if type_.name in PEOPLE_TYPES and PERSON_EMAIL in given:
         _check_email(facts, lookups, record, str(given[PERSON_EMAIL] or ""))
-    return changed(
-        facts,
-        lookups,
-        part,
-        event_of(type_, record.status, given.get("Status")),
+    edit = RecordEdit(
         given=given,
         activities=email_activities(facts, lookups, part) + moves(facts, lookups, record, given),
         notifications=command_answer_about(
             facts, lookups, "command-updated", type_, record, not_set=", ".join(part.block.withheld)
         ),
     )
+    return changed(facts, lookups, part, event_of(type_, record.status, given.get("Status")), edit)
 
 
 def _check_email(facts: Facts, lookups: Lookups, record: Record, email: str) -> None:
@@ -194,20 +192,17 @@ def plan_deletion(facts: Facts, lookups: Lookups, part: Part) -> Change:
         return _insufficient(facts, lookups, part, "not-deleted")
     if is_approval(record):
         answer = command_answer_about(facts, lookups, "approval-not-deleted", type_, record)
-        return refused(facts, lookups, part, answer, "it is an approval")
+        return refused(facts, part, answer, "it is an approval")
     author = author_on(facts, lookups, record.owner)
     note = Activity("deleted", f"{named} has been deleted", author, security_profile=UNSPECIFIED)
-    return changed(
-        facts,
-        lookups,
-        part,
-        "deleted",
-        also={"deleted": True},
+    edit = RecordEdit(
+        properties={"deleted": True},
         activities=(*email_activities(facts, lookups, part), note),
         notifications=command_answer_about(facts, lookups, "command-deleted", type_, record),
     )
+    return changed(facts, lookups, part, "deleted", edit)
 
 
 def _insufficient(facts: Facts, lookups: Lookups, part: Part, name: str) -> Change:
     answer = command_answer_about(facts, lookups, name, type_of(facts, part), record_of(part))
-    return refused(facts, lookups, part, answer, "the sender may not do that")
+    return refused(facts, part, answer, "the sender may not do that")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ from shared.addresses import address_key
 from shared.config.model import APPROVAL, INCIDENT, RecordType
 from shared.contracts.change import Activity, Change, NoteAbove, Notification
 from shared.contracts.errors import PostroomError
+from shared.lazy_dataclass import dataclass
 from shared.mail_text.variables import for_strangers
 from shared.store.people import StoredPerson
 from shared.store.record import Record, forwarding
@@ -53,11 +54,7 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
         return refused_or_noted(facts, lookups, part)
     given = _given(step, facts, type_, part)
     answered, written = desk_answer(facts, lookups, type_, part), email_activities(facts, lookups, part)
-    return changed(
-        facts,
-        lookups,
-        part,
-        event_of(type_, record.status, given.get("Status")),
+    edit = RecordEdit(
         given=given,
         activities=(answered.shown_by(written) if answered else written) + moves(facts, lookups, record, given),
         notifications=(
@@ -66,6 +63,7 @@ def plan_update(facts: Facts, lookups: Lookups, part: Part) -> Change:
             *_messages_to_handlers(facts, lookups, type_, record),
         ),
     )
+    return changed(facts, lookups, part, event_of(type_, record.status, given.get("Status")), edit)
 
 
 def record_of(part: Part) -> Record:
@@ -115,18 +113,14 @@ def _refused_as_closed(facts: Facts, lookups: Lookups, part: Part) -> Change:
     record, type_ = record_of(part), type_of(facts, part)
     notice = about_record(facts, lookups, "already-closed", type_, record, CLOSED)
     why = f"{record.number} is closed and takes no updates"
-    return changed(facts, lookups, part, "none", notifications=notice, why=(why,))
+    return unchanged(facts, part, notice, why)
 
 
 def _noted_on_closed(facts: Facts, lookups: Lookups, part: Part) -> Change:
     """A closed record stays closed and gets the mail as a note (VF-13)."""
     record, type_ = record_of(part), type_of(facts, part)
     given = {name: value for name, value in _stated(facts, type_, part.block).items() if name != "Status"}
-    return changed(
-        facts,
-        lookups,
-        part,
-        "updated",
+    edit = RecordEdit(
         given=given,
         activities=email_activities(facts, lookups, part),
         notifications=(
@@ -134,6 +128,7 @@ def _noted_on_closed(facts: Facts, lookups: Lookups, part: Part) -> Change:
             *_messages_to_handlers(facts, lookups, type_, record),
         ),
     )
+    return changed(facts, lookups, part, "updated", edit)
 
 
 def check_approver(facts: Facts, record: Record, given: Mapping[str, Any]) -> None:
@@ -142,41 +137,52 @@ def check_approver(facts: Facts, record: Record, given: Mapping[str, Any]) -> No
         raise BadValue(f"only the owner of {record.number} gives it to another one by mail")
 
 
-def changed(
-    facts: Facts,
-    lookups: Lookups,
-    part: Part,
-    event: str,
-    *,
-    given: Mapping[str, Any] | None = None,
-    also: Mapping[str, Any] | None = None,
-    activities: tuple[Activity, ...] = (),
-    notifications: tuple[Notification, ...] = (),
-    why: tuple[str, ...] = (),
-    above: NoteAbove | None = None,
-) -> Change:
-    """The Change that this mail makes to its record; the event `none` changes nothing. `given` are fields, `also`
-    properties of the record that no field names; `why`: beside the target's.
-    """
+@dataclass(frozen=True, slots=True)
+class RecordEdit:
+    """What a mail changes on its record, and what is said about it."""
+
+    given: Mapping[str, Any] = field(default_factory=dict)
+    """Names of fields and their values."""
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    """Properties of the record that no field names."""
+    activities: tuple[Activity, ...] = ()
+    notifications: tuple[Notification, ...] = ()
+    above: NoteAbove | None = None
+
+
+def changed(facts: Facts, lookups: Lookups, part: Part, event: str, edit: RecordEdit) -> Change:
+    """The Change that this mail makes to its record."""
     record = record_of(part)
-    own, fields = values.split(given or {}, lookups)
-    own |= also or {}
-    if event != "none":
-        own["updated_by_mail"] = not is_handled(facts, record)
-        own |= joining(facts, record, part.target.step) if part.target.kind == "update" else {}
-        own |= forwarding(record, facts.sender.person_id, own)
+    own, fields = values.split(edit.given, lookups)
+    own |= edit.properties
+    own["updated_by_mail"] = not is_handled(facts, record)
+    own |= joining(facts, record, part.target.step) if part.target.kind == "update" else {}
+    own |= forwarding(record, facts.sender.person_id, own)
     return values.revision(
         record,
         event,
-        action="none" if event == "none" else "update",
+        action="update",
         set=values.pairs(own),
         fields=values.pairs(fields),
-        activities=activities,
-        notifications=notifications,
+        activities=edit.activities,
+        notifications=edit.notifications,
         customer=facts.sender.person_id,
-        subordinates=_tasks(facts, part, activities) if event != "none" and part.target.kind != "command" else (),
-        why=(part.target.why, *why, *facts.remarks),
-        above=above,
+        subordinates=_tasks(facts, part, edit.activities) if part.target.kind != "command" else (),
+        why=(part.target.why, *facts.remarks),
+        above=edit.above,
+        part=str(part.number),
+    )
+
+
+def unchanged(facts: Facts, part: Part, answer: tuple[Notification, ...], why: str) -> Change:
+    """The Change that leaves the record as it is: an answer alone."""
+    return values.revision(
+        record_of(part),
+        "none",
+        action="none",
+        notifications=answer,
+        customer=facts.sender.person_id,
+        why=(part.target.why, why, *facts.remarks),
         part=str(part.number),
     )
 
@@ -188,12 +194,12 @@ def refused_as_deleted(facts: Facts, lookups: Lookups, part: Part) -> Change:
     why = f"{record.number} is deleted and takes no updates"
     if part.target.kind == "command":
         notice = command_answer_about(facts, lookups, "already-deleted", type_, record)
-    return changed(facts, lookups, part, "none", notifications=notice, why=(why,))
+    return unchanged(facts, part, notice, why)
 
 
-def refused(facts: Facts, lookups: Lookups, part: Part, answer: tuple[Notification, ...], why: str) -> Change:
+def refused(facts: Facts, part: Part, answer: tuple[Notification, ...], why: str) -> Change:
     """The Change of a command that is not carried out: an answer alone."""
-    return changed(facts, lookups, part, "none", notifications=answer, why=(f"{part.target.why}: {why}",))
+    return unchanged(facts, part, answer, f"{part.target.why}: {why}")
 
 
 def _tasks(facts: Facts, part: Part, activities: tuple[Activity, ...]) -> tuple[Change, ...]:

@@ -32,7 +32,7 @@ from shared.mail_network.account import account_of
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.graph import GraphClient, PageExpired
 from shared.mail_network.tls import tls_options
-from shared.mail_network.web import NotFound, ServerFailed
+from shared.mail_network.web import Content, NotFound, ServerFailed
 
 PAGE_MAILS: Final = 250
 MAX_FAILURES: Final = 3
@@ -110,7 +110,8 @@ class GraphMailbox(WebMailbox):
 
     def mark_read(self, keys: Sequence[Key]) -> None:
         """Mark as read."""
-        self._each(keys, "mark as read", lambda key: self._client.send("PATCH", _mail(key), value={"isRead": True}))
+        content = Content.of_json({"isRead": True})
+        self._each(keys, "mark as read", lambda key: self._client.send("PATCH", _mail(key), content=content))
 
     def _move(self, key: Key) -> None:
         target = self._archive.get()

@@ -20,7 +20,7 @@ from shared.mail_network.connection import AuthenticationRefused
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.gmail import GmailClient
 from shared.mail_network.tls import tls_options
-from shared.mail_network.web import AccessDenied, RequestRefused
+from shared.mail_network.web import AccessDenied, Content, RequestRefused
 
 MAX_BYTES: Final = 36_700_160
 """Bytes of a mail that Gmail takes in one upload."""
@@ -40,7 +40,7 @@ def send(
     path = f"/upload{client.path}/messages/send?uploadType=media"
     try:
         with uncertain_without_answer():
-            client.send("POST", path, body=whole, kind="message/rfc822")
+            client.send("POST", path, content=Content(whole, "message/rfc822"))
     except AccessDenied as error:
         raise AuthenticationRefused(str(error)) from error  # affects this server only: the mail waits
     except RequestRefused as error:

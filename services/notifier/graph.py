@@ -29,7 +29,7 @@ from shared.mail_network.connection import AuthenticationRefused, Unreachable
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.graph import GraphClient
 from shared.mail_network.tls import tls_options
-from shared.mail_network.web import AccessDenied, NotFound, RequestRefused
+from shared.mail_network.web import AccessDenied, Content, NotFound, RequestRefused
 
 MAX_IN_ONE_BYTES: Final = 2_900_000
 """Bytes of a mail that is sent in one request: in base64 it stays below the 4 MB that Graph takes."""
@@ -68,7 +68,7 @@ def send(
     try:
         if len(whole) <= MAX_IN_ONE_BYTES:
             with _submission():
-                client.send("POST", "/sendMail", body=b64encode(whole), kind="text/plain")
+                client.send("POST", "/sendMail", content=Content(b64encode(whole), "text/plain"))
         else:
             _send_as_draft(client, whole)
     finally:
@@ -135,7 +135,7 @@ def _send_as_draft(client: GraphClient, whole: bytes) -> None:
     if (largest := max((len(each.content) for each in attachments), default=0)) > MAX_ATTACHMENT_BYTES:
         raise MailRefused(f"552 5.3.4 an attachment has {largest} bytes, and Graph takes {MAX_ATTACHMENT_BYTES}")
     with _preparation():
-        made = client.send("POST", "/messages", body=b64encode(base), kind="text/plain").json()
+        made = client.send("POST", "/messages", content=Content(b64encode(base), "text/plain")).json()
         draft = f"/messages/{quote(str(made.get('id')), safe='')}"
     try:
         with _preparation():

@@ -6,7 +6,6 @@ account acts for the user of the mailbox, for whom an administrator has allowed 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -20,6 +19,7 @@ from shared.mail_network.web import (
     AccessDenied,
     AccessTokens,
     Answer,
+    Content,
     FolderExists,
     NotFound,
     RequestRefused,
@@ -68,20 +68,19 @@ class GmailClient:
 
     def post(self, path: str, value: Any) -> dict[str, Any]:
         """Send a JSON object, and return the one that comes back."""
-        return self.send("POST", self.path + path, body=json.dumps(value).encode()).json()
+        return self.send("POST", self.path + path, content=Content.of_json(value)).json()
 
     def send(
         self,
         method: str,
         path: str,
         *,
-        body: bytes | None = None,
-        kind: str = "application/json",
+        content: Content | None = None,
         limit: int = MAX_JSON_BYTES,
         seconds: float | None = None,
     ) -> Answer:
         """One request, each documented error as an error of its own."""
-        headers = {"Content-Type": kind} if body is not None else {}
+        body, headers = (content.body, {"Content-Type": content.media_type}) if content else (None, {})
         answer = self.web.request(method, self.base + path, body=body, headers=headers, limit=limit, seconds=seconds)
         if answer.status >= 300:
             raise self._error(answer)

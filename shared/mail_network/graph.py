@@ -7,7 +7,6 @@ when a mail is moved within its mailbox.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode
@@ -21,6 +20,7 @@ from shared.mail_network.web import (
     AccessDenied,
     AccessTokens,
     Answer,
+    Content,
     FolderExists,
     NotFound,
     RequestRefused,
@@ -79,7 +79,7 @@ class GraphClient:
 
     def post(self, path: str, value: Any) -> dict[str, Any]:
         """Send a JSON object, and return the one that comes back."""
-        return self.send("POST", path, value=value).json()
+        return self.send("POST", path, content=Content.of_json(value)).json()
 
     def send(
         self,
@@ -87,20 +87,17 @@ class GraphClient:
         path: str,
         *,
         query: Mapping[str, str] | None = None,
-        value: Any = None,
-        body: bytes | None = None,
-        kind: str = "application/json",
+        content: Content | None = None,
         limit: int = MAX_JSON_BYTES,
         cut: bool = False,
         seconds: float | None = None,
     ) -> Answer:
-        """One request, each documented error as an error of its own; `value` is sent as JSON, `body` as it is."""
+        """One request, each documented error as an error of its own."""
         url = path if path.startswith(self.root) else self.root + path
         if query:
             url += "?" + urlencode(query, quote_via=quote)
-        if value is not None:
-            body = json.dumps(value).encode()
-        headers = IMMUTABLE | ({"Content-Type": kind} if body is not None else {})
+        body, headers = (content.body, {"Content-Type": content.media_type}) if content else (None, {})
+        headers = IMMUTABLE | headers
         answer = self.web.request(method, url, body=body, headers=headers, limit=limit, cut=cut, seconds=seconds)
         if answer.status >= 300:
             raise self.error(answer)

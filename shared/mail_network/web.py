@@ -103,6 +103,19 @@ class AnswerTooLarge(BoundExceeded):
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """The body of a request, and its media type."""
+
+    body: bytes
+    media_type: str = "application/json"
+
+    @classmethod
+    def of_json(cls, value: Any) -> Content:
+        """A value as JSON."""
+        return cls(json.dumps(value).encode())
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A complete answer. Names of headers are compared whatever their case."""
 

@@ -99,16 +99,16 @@ def apply(file: Path, *, prune: bool, yes: bool, reason: str, tests: bool) -> in
             with output.watching("applying"):
                 applied = configuration.apply_file(app, found, prune=prune, by=who(), reason=reason)
                 if applied.changed:
-                    note(
-                        app,
-                        Write.APPLIED_CONFIGURATION,
-                        f"{source_of(file) if file == STANDARD_INPUT else file}: {applied.in_words}",
-                        reason,
-                    )
+                    note(app, Write.APPLIED_CONFIGURATION, f"{_as_typed(file)}: {applied.in_words}", reason)
             _report(applied)
             return _test(app, found.stated) if tests else 0
     except InvalidConfiguration as refused:
         return _show_problems(refused.problems)
+
+
+def _as_typed(file: Path) -> str:
+    """The path of the file, or "standard input"."""
+    return source_of(file) if file == STANDARD_INPUT else str(file)
 
 
 def _confirm(app: App, stated: Configuration) -> None:

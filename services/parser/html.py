@@ -234,7 +234,9 @@ class _Writer:
     lists: list[int] = field(default_factory=list)
     rows: list[_Row] = field(default_factory=list)
     links: list[tuple[str, int, int | None]] = field(default_factory=list)
-    """For each open link its address, its line and, where its own text is not seen, the room before it."""
+    """For each open link its address, its line by `started` and, where its own text is not seen, the room before it."""
+    started: int = 0
+    """Lines with text that were begun, the current one included."""
     tight: list[bool] = field(default_factory=list)
     """For each open paragraph, whether it has no margin: word processors write each line as a paragraph."""
     marker: str = ""
@@ -276,6 +278,7 @@ class _Writer:
             self.lines.append(("> " * min(self.quote, self.quoted)).rstrip())
             self.room -= len(self.lines[-1])
         self.gap, self.fresh, self.quoted = 0, False, self.quote
+        self.started += 1
         indent = "  " * max(len(self.lists) - 1, 0) + (self.marker or ("  " if self.lists else ""))
         self.line.append("> " * self.quote + indent)
         self.room -= len(self.line[0]) + 1
@@ -310,7 +313,8 @@ class _Writer:
             self.block(self._margin(tag))
             self._open_block(tag, attributes)
         elif tag == "a":
-            self.links.append((attributes.get("href") or "", len(self.lines), None if is_shown else self.room))
+            line = self.started if self.line else self.started + 1
+            self.links.append((attributes.get("href") or "", line, None if is_shown else self.room))
             if self.line:
                 self.line.append("")
         elif tag == "img" and is_shown and (alt := (attributes.get("alt") or "").strip()):
@@ -405,12 +409,18 @@ class _Writer:
         href, line, room = self.links.pop()
         if room == self.room:
             return
-        if not _LINKS.match(href) or line != len(self.lines) or not self.line or len(href) > 2_000:
+        if not _LINKS.match(href) or line != self.started or len(href) > 2_000:
             return
         target = href.partition(":")[2] if href[:7].lower() == "mailto:" or href[:4].lower() == "tel:" else href
-        bare = _bare(target)
-        if bare and bare != _bare(self.line[-1]) and bare not in _bare(self._end_of_line()):
-            self._put(f" <{target}>")
+        bare, written = _bare(target), f" <{target}>"
+        if not bare:
+            return
+        if self.line:
+            if bare != _bare(self.line[-1]) and bare not in _bare(self._end_of_line()):
+                self._put(written)
+        elif bare not in _bare(self.lines[-1][-_NEARBY:]):  # a block within the link has ended the line
+            self.lines[-1] += written
+            self.room -= len(written)
 
     def _end_of_line(self) -> str:
         """The last characters of the current line; its pieces are joined only once."""

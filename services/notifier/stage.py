@@ -41,6 +41,10 @@ CLAIM_TIMEOUTS = 12
 slow delivery, and of the second try, may take one."""
 RETRY_WAIT = timedelta(minutes=5)
 """Wait before a mail is retried whose server is unavailable."""
+FIRST_WAIT, LONGEST_DELAY = timedelta(seconds=30), timedelta(days=1)
+"""Wait before a mail is retried that its server refused for the moment, and how long it is retried every `RETRY_WAIT`.
+Greylisting and full queues pass within hours (RFC 5321, section 4.5.4.1).
+"""
 MAX_TRIES = 2
 """How often a mail is sent while its delivery status is unknown."""
 MAX_REASON = 500
@@ -114,7 +118,7 @@ class Notifier:
         except (MailRefused, BadAddress, Misconfigured) as error:
             return self._end(mail, "failed", _reason(error))
         except Deferred as error:
-            return Retry(self._put_back(mail, error))
+            return self._later(mail, self._put_back(mail, error))
         except Uncertain as error:
             return self._end(mail, "failed", f"delivery status unknown: {_reason(error)}")
         except Throttled as error:
@@ -126,8 +130,14 @@ class Notifier:
         if later:
             reason = f"not taken yet for {', '.join(_replies(later))}"[:MAX_REASON]
             self.outbox.leave(mail, [each for each, _ in later], never, reason, self.clock.now())
-            return Retry(reason)
+            return self._later(mail, reason)
         return self._end(mail, "sent", f"refused for {', '.join(never)}" if never else "")
+
+    def _later(self, mail: OutboxMail, reason: str) -> Outcome:
+        """Try again. After a day the tries are counted, so that the mail becomes a dead letter, which a person sees."""
+        if mail.failing_since is None:
+            return Wait(reason, FIRST_WAIT)
+        return Wait(reason, RETRY_WAIT) if self.clock.now() - mail.failing_since < LONGEST_DELAY else Retry(reason)
 
     def _pause(self, server: MailServer, error: Throttled) -> timedelta:
         """Send it nothing for as long as it asks, at least a second; without a stated time, for the usual wait."""

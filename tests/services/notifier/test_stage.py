@@ -163,7 +163,7 @@ def test_a_claim_that_a_crash_left_behind_is_sent_once_more_and_then_never(desk:
     ("answer", "outcome", "state"),
     [
         (MailRefused(Reply(550, "no such user")), Emit, "failed"),
-        (Deferred(Reply(451, "try later")), Retry, "waiting"),
+        (Deferred(Reply(451, "try later")), Wait, "waiting"),
         (Uncertain("the answer was lost twice"), Emit, "failed"),
     ],
     ids=["refused", "deferred", "uncertain"],
@@ -191,9 +191,9 @@ def sending_to_three(desk: Desk, sink: SmtpServer) -> Callable[[], Outcome]:
 
 def test_a_recipient_who_is_refused_for_now_is_tried_again_alone(desk: Desk, sink: SmtpServer) -> None:
     attempt = sending_to_three(desk, sink)
-    assert attempt() == Retry(f"not taken yet for {FULL} (452 4.2.2 full)")
+    assert attempt() == Wait(f"not taken yet for {FULL} (452 4.2.2 full)", stage.FIRST_WAIT)
     assert (desk.outbox()[0]["state"], desk.outbox()[0]["left"]) == ("waiting", [FULL])
-    assert attempt() == Retry("452 4.2.2 full")
+    assert attempt() == Wait("452 4.2.2 full", stage.RETRY_WAIT)
     sink.faults.recipient_answers.clear()
     assert isinstance(attempt(), Emit)
     first, second = sink.received
@@ -211,6 +211,16 @@ def test_a_mail_that_one_of_several_never_gets_names_that_one(desk: Desk, sink: 
     (out,) = desk.outbox()
     assert (out["state"], out["reason"]) == ("failed", f"for {FULL}: 550 5.2.1 disabled")
     assert len(sink.received) == 1
+
+
+def test_a_mail_that_is_refused_for_now_is_retried_for_a_day_before_its_tries_are_counted(desk: Desk) -> None:
+    """Greylisting, a full queue: what passes within hours needs no person."""
+    notifier, queued = a_notifier(desk, Post(*(Deferred(Reply(451, "4.7.1 greylisted")) for _ in range(4))))
+    assert notifier.handle(queued) == Wait("451 4.7.1 greylisted", timedelta(seconds=30))
+    desk.clock.advance(timedelta(hours=23))
+    assert notifier.handle(queued) == Wait("451 4.7.1 greylisted", timedelta(minutes=5))
+    desk.clock.advance(timedelta(hours=1))
+    assert notifier.handle(queued) == Retry("451 4.7.1 greylisted")
 
 
 @pytest.mark.parametrize(

@@ -409,7 +409,7 @@ class _Writer:
         href, line, room = self.links.pop()
         if room == self.room:
             return
-        if not _LINKS.match(href) or line != self.started or len(href) > 2_000:
+        if not _LINKS.match(href) or line > self.started or len(href) > 2_000:
             return
         target = href.partition(":")[2] if href[:7].lower() == "mailto:" or href[:4].lower() == "tel:" else href
         bare, written = _bare(target), f" <{target}>"

@@ -47,6 +47,8 @@ from services.parser import html
         ),
         ('<p>Hi</p><a href="https://x.example/p"></a><p>x</p>', "Hi\n\nx"),
         ('<a href="https://x.example"><div>https://x.example</div></a>', "https://x.example"),
+        ('<a href="https://x.example/p">your<br>order</a><p>x</p>', "your\norder <https://x.example/p>\n\nx"),
+        ('<a href="https://x.example/p"><h3>Order</h3><p>Track it</p></a>', "Order\n\nTrack it <https://x.example/p>"),
         ('<a href="javascript:x()">here</a>', "here"),
         ('<a href="#top">here</a>', "here"),
         ("<pre>a\n  b</pre>", "a\n  b"),

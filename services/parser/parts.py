@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import field
 from html import escape
 
-from services.parser import binary, data_uri, enriched, flowed, names, smime, tnef, tree, uu, yenc
+from services.parser import binary, data_uri, enriched, flowed, names, rtf, smime, tnef, tree, uu, yenc
 from services.parser.bounds import Bounds
 from services.parser.defects import Defects
 from services.parser.tree import Part
@@ -175,6 +175,8 @@ class _Sorter:
             self.files.extend(File(name, names.type_of(name), data) for name, data in blocks)
         if part.content_type in enriched.TYPES:
             text = enriched.plain(text)
+        elif part.content_type == "text/rtf" and part.body.lstrip().startswith(b"{\\rtf"):
+            text = rtf.to_text(part.body, "cp1252") or text
         if part.params.get("format", "").lower() == "flowed":
             text = flowed.unflowed(text, delsp=part.params.get("delsp", "").lower() == "yes")
         return Piece(plain=text)

@@ -387,6 +387,8 @@ def test_secured_mails_say_so(headers: list[bytes], body: bytes, word: str) -> N
     [
         (b"text/markdown", b"# Printer\r\n\r\nNo *ink*.", "# Printer\n\nNo *ink*."),
         (b"text/enriched", b"<color><param>red</param>No</color> ink, 5 <<6.", "No ink, 5 <6."),
+        (b"text/rtf", rb"{\rtf1\ansi{\fonttbl{\f0 Arial;}}\f0 No \b ink\b0\par R\'fccken}", "No ink\nR\u00fccken"),
+        (b"text/rtf", b"{\\*no such mark", "{\\*no such mark"),
         (b"text/richtext", b"<bold>No</bold> ink<nl>5 <lt>6", "No ink\n5 <6"),
     ],
 )

@@ -1,7 +1,8 @@
 """Outlook's compressed RTF body as plain text (MS-OXRTFCP, MS-OXRTFEX).
 
-Takes the bytes of PidTagRtfCompressed, gives text; used only when a winmail.dat has no other body. Separate from
-`tnef` because compression and markup are two more formats. Output is bounded: a few bytes can claim any length.
+Takes the bytes of PidTagRtfCompressed, gives text; used when a winmail.dat has no other body, and, without the
+compression, for a mail that is text/rtf alone. Separate from `tnef` because compression and markup are two more
+formats. Output is bounded: a few bytes can claim any length.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from shared.mail_network.web import (
     RequestRefused,
     ServerFailed,
     WebClient,
-    said,
+    error_text,
 )
 
 PAGE_MAILS: Final = 500
@@ -87,7 +87,7 @@ class GmailClient:
         return answer
 
     def _error(self, answer: Answer) -> PostroomError:
-        reason, words = _reason(answer), said(answer)
+        reason, words = _reason(answer), error_text(answer)
         if reason in _LIMITS:
             return Throttled(f"{self.web.host} limits requests and does not say how long to wait ({reason}: {words})")
         if reason in _REMEDIES or answer.status == 403:

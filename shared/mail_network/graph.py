@@ -26,7 +26,7 @@ from shared.mail_network.web import (
     RequestRefused,
     ServerFailed,
     WebClient,
-    said,
+    error_text,
 )
 
 IMMUTABLE: Final = {"Prefer": 'IdType="ImmutableId"'}
@@ -107,7 +107,7 @@ class GraphClient:
         """The error that an answer stands for."""
         error = answer.json().get("error")
         code = str(error.get("code") or "") if isinstance(error, dict) else ""
-        words = said(answer)
+        words = error_text(answer)
         if answer.status == 403:
             return AccessDenied(
                 f"the application may not use the mailbox {self.user} ({words}). Grant it the roles of the page "

@@ -180,7 +180,7 @@ class WebClient:
             tokens.rejected()
             answer = self._sent(ask, tokens.token())
         if answer.status == 401:
-            raise AuthenticationRefused(f"{self.host} refuses the access token: {said(answer)}")
+            raise AuthenticationRefused(f"{self.host} refuses the access token: {error_text(answer)}")
         if answer.status in (429, 503):
             raise _throttled(self.host, answer)
         return answer
@@ -250,7 +250,7 @@ class _Bearer(requests.auth.AuthBase):
         return request
 
 
-def said(answer: Answer) -> str:
+def error_text(answer: Answer) -> str:
     """What the server says about an error, on one line: code and message of Graph or Google, else the status."""
     error = answer.json().get("error")
     if isinstance(error, dict):
@@ -263,7 +263,7 @@ def said(answer: Answer) -> str:
 def _throttled(host: str, answer: Answer) -> Throttled:
     seconds = retry_after_seconds(answer.headers.get("Retry-After"))
     asked = "and does not say how long to wait" if seconds is None else f"and asks to wait {seconds:.0f} seconds"
-    return Throttled(f"{host} limits requests {asked} ({answer.status} {said(answer)})", seconds)
+    return Throttled(f"{host} limits requests {asked} ({answer.status} {error_text(answer)})", seconds)
 
 
 def retry_after_seconds(value: str | None) -> float | None:

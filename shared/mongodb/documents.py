@@ -36,7 +36,7 @@ from pymongo.write_concern import WriteConcern
 from shared.contracts.errors import Misconfigured, Unavailable
 from shared.lazy_pattern import lazy_compile
 from shared.mongodb.blobs import Upload, blob_document, read_file, remove_file, unfinished
-from shared.mongodb.errors import is_duplicate, is_duplicate_refusal, said, translated
+from shared.mongodb.errors import driver_text, is_duplicate, is_duplicate_refusal, translated
 from shared.mongodb.exchange import exchange, is_large_blob, pushed
 from shared.store.documents import SMALL_BLOB, Change, Document, Filter, Index, Job, Sort
 from shared.store.exchange import BLOBS, Read, Write
@@ -103,10 +103,12 @@ class MongoDocuments:
             self._database[collection].create_indexes(models)
         except OperationFailure as error:
             if is_duplicate(error):
-                raise Misconfigured(f"{collection}: documents break a unique index: {said(error)}") from error
+                raise Misconfigured(f"{collection}: documents break a unique index: {driver_text(error)}") from error
             if error.code not in _INDEX_DIFFERS:
                 raise
-            raise Misconfigured(f"{collection}: drop the index that differs and start again: {said(error)}") from error
+            raise Misconfigured(
+                f"{collection}: drop the index that differs and start again: {driver_text(error)}"
+            ) from error
 
     def insert(self, collection: str, document: Document) -> bool:
         """Insert once."""

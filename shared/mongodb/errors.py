@@ -96,9 +96,9 @@ def translated(error: Exception, place: str) -> Exception:
         error = _first_of(error)
     for fits, make in _TRANSLATIONS:
         if fits(error):
-            return make(f"MongoDB at {place}", said(error))
+            return make(f"MongoDB at {place}", driver_text(error))
     if isinstance(error, PyMongoError) and error.timeout:
-        return Unavailable(f"MongoDB at {place} did not answer in time: {said(error)}")
+        return Unavailable(f"MongoDB at {place} did not answer in time: {driver_text(error)}")
     return error
 
 
@@ -147,7 +147,7 @@ _TRANSLATIONS: Final[tuple[tuple[Callable[[Exception], bool], Callable[[str, str
 )
 
 
-def said(error: Exception) -> str:
+def driver_text(error: Exception) -> str:
     """The driver's sentence without what it appends, its answer and its settings: what a person reads in a log line."""
     text = str(error).partition(", full error:")[0].partition(", Timeout:")[0]
     return text.partition(" (configured timeouts:")[0][:500]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
-from services.console.thing_forms import WEB_METHODS, ThingPages
+from services.console.settings_pages import WEB_METHODS, SettingsPages
 from services.console.visit import PageNotFound
 from services.operator.inbox import inboxes as operator
 from services.operator.inbox.inbox_rows import inbox_rows
@@ -15,8 +15,8 @@ from services.operator.permissions.access import Right
 from services.operator.permissions.writes import Write
 from services.operator.service_desk.records import type_called
 from services.operator.settings.configuration import configuration_changes
+from services.operator.settings.form_edits import Saved, stored_form
 from services.operator.settings.form_kinds import INBOX
-from services.operator.settings.thing_settings import Saved, thing_form
 from services.record_writer.sample import sample_mail
 from shared.config.model import XML_EXPORT
 from shared.contracts.errors import PostroomError
@@ -38,7 +38,7 @@ METHODS: Final = (
     ("none", "Intake only", "No mailbox: programs or a mail server hand mail in."),
 )
 """The methods by which mail comes in: protocol, its name, and for whom it is."""
-PAGES: Final = ThingPages(
+PAGES: Final = SettingsPages(
     INBOX,
     "/inboxes",
     METHODS,
@@ -56,7 +56,7 @@ def every_inbox(visit: Visit) -> Response:
 def one_inbox(visit: Visit) -> Response:
     """One inbox: state, latest test, what is missing, event log."""
     row, app = _row(visit), visit.app
-    shown = thing_form(app, INBOX, row.name)
+    shown = stored_form(app, INBOX, row.name)
     return visit.page(
         "inbox.html",
         row=row,

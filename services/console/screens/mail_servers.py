@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from services.console.endpoints import Endpoint
-from services.console.thing_forms import WEB_METHODS, ThingPages
+from services.console.settings_pages import WEB_METHODS, SettingsPages
 from services.console.visit import PageNotFound
 from services.operator.inbox import mail_servers as operator
 from services.operator.inbox.mail_servers import TestMail
 from services.operator.permissions.access import Right
 from services.operator.permissions.writes import Write
 from services.operator.settings.configuration import configuration_changes
+from services.operator.settings.form_edits import Saved, stored_form
 from services.operator.settings.form_kinds import MAIL_SERVER
-from services.operator.settings.thing_settings import Saved, thing_form
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -26,7 +26,7 @@ METHODS: Final = (
     *WEB_METHODS,
 )
 """The methods by which mail leaves: protocol, its name, and for whom it is."""
-PAGES: Final = ThingPages(
+PAGES: Final = SettingsPages(
     MAIL_SERVER,
     "/mail-servers",
     METHODS,
@@ -43,7 +43,7 @@ def every_server(visit: Visit) -> Response:
 def one_server(visit: Visit) -> Response:
     """One server: what it does, its latest test, what is missing, who changed it."""
     row = _row(visit)
-    shown = thing_form(visit.app, MAIL_SERVER, row.server.name)
+    shown = stored_form(visit.app, MAIL_SERVER, row.server.name)
     return visit.page(
         "mail_server.html",
         row=row,

@@ -36,8 +36,8 @@ from tests.services.console.test_desk_screens import full
 from tests.services.console.test_probes import ask, figures
 from tests.services.console.test_sign_in_limit import limit, time
 from tests.services.console.test_store_away import leave
-from tests.services.operator import test_thing_settings
-from tests.services.operator.test_thing_settings import two
+from tests.services.operator import test_form_edits
+from tests.services.operator.test_form_edits import two
 
 __all__ = ["ask", "figures", "full", "leave", "limit", "time", "two"]
 
@@ -375,8 +375,8 @@ GUARDS = (
     ),
     Guard(
         "no file or variable of the server as a secret of a form",
-        {"services.operator.settings.thing_settings._is_reference": never},
-        test_thing_settings.test_a_form_takes_no_reference_to_a_file_or_variable_of_the_server,
+        {"services.operator.settings.form_edits._is_reference": never},
+        test_form_edits.test_a_form_takes_no_reference_to_a_file_or_variable_of_the_server,
         "saved.form is not None",
         {"kind": INBOX, "typed": "file:/etc/passwd", "shared": False},
     ),

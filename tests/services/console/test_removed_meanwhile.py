@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from services.operator.permissions import access
+from services.operator.settings.form_edits import ChangeAuthor, delete_stored
 from services.operator.settings.form_kinds import INBOX
-from services.operator.settings.thing_settings import ChangeAuthor, delete_thing
 from shared.config.model import Inbox, MailServer
 from shared.store.configuration import apply
 from tests.builders import a_configuration, an_inbox
@@ -64,7 +64,7 @@ def test_what_was_typed_for_an_inbox_that_was_removed_meanwhile_is_kept(
     context.add_cookies([{"name": "postroom", "value": secret, "url": served}])
     page = context.new_page()
     page.goto(f"{served}inboxes/sales/settings")
-    delete_thing(desk.app, INBOX, "sales", ChangeAuthor("ben", "sales <b>moved</b>"))
+    delete_stored(desk.app, INBOX, "sales", ChangeAuthor("ben", "sales <b>moved</b>"))
     page.click("summary:has-text('Records')")
     page.fill("[name=owner_team]", "Sales team")
     page.fill("[name=reason]", "mine")

@@ -11,18 +11,18 @@ import pytest
 
 from services.operator.errors import NotAvailable
 from services.operator.settings.configuration import configuration_changes
-from services.operator.settings.form_kinds import INBOX, MAIL_SERVER, FormKind
-from services.operator.settings.settings_form import form_of, stated_keys
-from services.operator.settings.thing_settings import (
+from services.operator.settings.form_edits import (
     CHANGED_TOO,
     ChangeAuthor,
     TypedSecrets,
-    delete_thing,
-    new_thing_form,
+    delete_stored,
+    new_form,
     refilled_form,
-    save_thing,
-    thing_form,
+    save_form,
+    stored_form,
 )
+from services.operator.settings.form_kinds import INBOX, MAIL_SERVER, FormKind
+from services.operator.settings.settings_form import form_of, stated_keys
 from shared.config.model import Configuration, Inbox, MailServer, Settings
 from shared.config.problems import InvalidConfiguration
 from shared.config.values import Secret
@@ -65,7 +65,7 @@ def two(desk: Desk) -> Desk:
 
 @pytest.mark.req("VS-12")
 def test_a_new_inbox_is_stored_behind_the_others_with_who_and_why(two: Desk) -> None:
-    saved = save_thing(two.app, INBOX, None, SALES, ChangeAuthor("anna", "a new team"))
+    saved = save_form(two.app, INBOX, None, SALES, ChangeAuthor("anna", "a new team"))
     assert (saved.name, saved.form, saved.changed) == ("sales", None, True)
     assert [each.name for each in two.app.directory.current().inboxes] == ["support", "help", "sales"]
     change = change_of(two)
@@ -73,7 +73,7 @@ def test_a_new_inbox_is_stored_behind_the_others_with_who_and_why(two: Desk) -> 
 
 
 def test_a_typed_secret_lies_in_a_file_of_its_own_and_nowhere_else(two: Desk, tmp_path: Path) -> None:
-    save_thing(two.app, INBOX, None, SALES, ChangeAuthor("anna"))
+    save_form(two.app, INBOX, None, SALES, ChangeAuthor("anna"))
     password = inbox(two, "sales").password
     assert password is not None
     assert password.reveal() == "correct horse"
@@ -85,7 +85,7 @@ def test_a_typed_secret_lies_in_a_file_of_its_own_and_nowhere_else(two: Desk, tm
 
 
 def test_a_typed_secret_of_a_save_that_fails_leaves_no_file(two: Desk, tmp_path: Path) -> None:
-    saved = save_thing(two.app, INBOX, None, {**SALES, "mail_server": ["nowhere"]}, ChangeAuthor("anna"))
+    saved = save_form(two.app, INBOX, None, {**SALES, "mail_server": ["nowhere"]}, ChangeAuthor("anna"))
     assert saved.form is not None
     assert "there is no mail server" in saved.form.form.fields["mail_server"].problem
     assert list((tmp_path / "data").glob("secrets/*")) == []
@@ -106,7 +106,7 @@ def test_a_typed_secret_stays_when_nobody_knows_whether_the_save_was_stored(
 
     monkeypatch.setattr(two.app.directory, "renew", renew_once)
     with pytest.raises(Unavailable):
-        save_thing(two.app, INBOX, None, SALES, ChangeAuthor("anna"))
+        save_form(two.app, INBOX, None, SALES, ChangeAuthor("anna"))
     monkeypatch.setattr(two.app.directory, "renew", renew)
     password = inbox(two, "sales").password
     assert password is not None
@@ -115,7 +115,7 @@ def test_a_typed_secret_stays_when_nobody_knows_whether_the_save_was_stored(
 
 def test_a_shared_store_has_no_place_for_a_typed_secret(two: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(two.app, "location", replace(two.app.location, store_url="mongodb://store"))
-    saved = save_thing(two.app, INBOX, None, SALES, ChangeAuthor("anna"))
+    saved = save_form(two.app, INBOX, None, SALES, ChangeAuthor("anna"))
     assert saved.form is not None
     problem = saved.form.form.fields["password"].problem
     assert problem.startswith("cannot be kept: a store that several machines share")
@@ -134,7 +134,7 @@ def test_a_form_takes_no_reference_to_a_file_or_variable_of_the_server(
         monkeypatch.setattr(two.app, "location", replace(two.app.location, store_url="mongodb://store"))
     filled = SALES if kind is INBOX else {"protocol": ["smtp"], "name": ["out"], "host": ["mail.example"]}
     for sent in ([typed], ["", typed], [" ", typed, "x"]):
-        saved = save_thing(two.app, kind, None, {**filled, "password": sent}, ChangeAuthor("anna"))
+        saved = save_form(two.app, kind, None, {**filled, "password": sent}, ChangeAuthor("anna"))
         assert saved.form is not None
         assert saved.form.form.fields["password"].problem.startswith("is a reference, and a form takes those alone")
     assert list((tmp_path / "data").glob("secrets/*")) == []
@@ -149,7 +149,7 @@ def test_a_form_takes_a_reference_to_a_variable_that_is_named_for_it(
     if shared:
         monkeypatch.setattr(two.app, "location", replace(two.app.location, store_url="mongodb://store"))
     filled = {**SALES, "password": [" ${POSTROOM_SECRET_SALES} "]}
-    assert save_thing(two.app, INBOX, None, filled, ChangeAuthor("anna")).form is None
+    assert save_form(two.app, INBOX, None, filled, ChangeAuthor("anna")).form is None
     password = inbox(two, "sales").password
     assert password == Secret("${POSTROOM_SECRET_SALES}")
     assert password.reveal(environ={"POSTROOM_SECRET_SALES": "correct horse"}) == "correct horse"
@@ -160,44 +160,44 @@ def test_a_form_keeps_a_reference_that_a_configuration_file_has_set(two: Desk) -
     kept = an_inbox("help", address="help@example.com", protocol="imap", host="x", password=Secret("${HELP}"))
     two.configure(a_configuration(an_inbox("support"), kept))
     filled = {**filled_as(inbox(two, "help")), "owner_team": ["Second Line"]}
-    assert save_thing(two.app, INBOX, "help", filled, ChangeAuthor("anna")).changed
+    assert save_form(two.app, INBOX, "help", filled, ChangeAuthor("anna")).changed
     assert inbox(two, "help").password == Secret("${HELP}")
 
 
 def test_saving_changes_one_inbox_and_not_the_places_of_the_others(two: Desk) -> None:
     filled = {**filled_as(inbox(two, "help")), "owner_team": ["Second Line"], "name": ["renamed"]}
-    assert save_thing(two.app, INBOX, "help", filled, ChangeAuthor("anna")).name == "help"
+    assert save_form(two.app, INBOX, "help", filled, ChangeAuthor("anna")).name == "help"
     assert inbox(two, "help").owner_team == "Second Line"
     assert [each.name for each in two.app.directory.current().inboxes] == ["support", "help"]
     change = change_of(two)
     assert change.updated == ("inboxes/help",)
     assert [each.key for each in change.keys] == ["owner_team"]
-    assert not save_thing(two.app, INBOX, "help", filled, ChangeAuthor("anna")).changed
+    assert not save_form(two.app, INBOX, "help", filled, ChangeAuthor("anna")).changed
 
 
 @pytest.mark.req("VS-12")
 def test_a_reason_is_asked_for_where_the_desk_requires_one(two: Desk) -> None:
     two.configure(a_configuration(an_inbox("support"), settings=Settings(require_change_reason=True)))
     filled = {**filled_as(inbox(two, "support")), "owner_team": ["Second Line"]}
-    saved = save_thing(two.app, INBOX, "support", filled, ChangeAuthor("anna", " "))
+    saved = save_form(two.app, INBOX, "support", filled, ChangeAuthor("anna", " "))
     assert saved.form is not None
     assert saved.form.reason_problem == "say why: settings.require_change_reason is on"
     assert inbox(two, "support").owner_team is None
-    assert save_thing(two.app, INBOX, "support", filled, ChangeAuthor("anna", "moved")).changed
+    assert save_form(two.app, INBOX, "support", filled, ChangeAuthor("anna", "moved")).changed
 
 
 def opened(desk: Desk) -> tuple[int, dict[str, list[str]]]:
     """The form of the inbox `help` as a browser has it: its revision and its values."""
-    return thing_form(desk.app, INBOX, "help").revision, filled_as(inbox(desk, "help"))
+    return stored_form(desk.app, INBOX, "help").revision, filled_as(inbox(desk, "help"))
 
 
 @pytest.mark.req("VS-12")
 def test_of_two_who_change_the_same_setting_the_second_is_asked_and_keeps_his_values(two: Desk) -> None:
     revision, filled = opened(two)
     first = {**filled, "owner_team": ["First"], "folder": ["Other"]}
-    save_thing(two.app, INBOX, "help", first, ChangeAuthor("ben", "moved"), revision=revision)
+    save_form(two.app, INBOX, "help", first, ChangeAuthor("ben", "moved"), revision=revision)
     mine = {**filled, "owner_team": ["Second"], "signature": ["Regards"]}
-    late = save_thing(two.app, INBOX, "help", mine, ChangeAuthor("anna"), revision=revision)
+    late = save_form(two.app, INBOX, "help", mine, ChangeAuthor("anna"), revision=revision)
     assert late.form is not None
     assert late.form.form.problems[0].startswith("somebody else has changed the same settings")
     fields = late.form.form.fields
@@ -207,15 +207,15 @@ def test_of_two_who_change_the_same_setting_the_second_is_asked_and_keeps_his_va
     assert (change.by, change.reason, [each.after for each in change.keys]) == ("ben", "moved", ['"First"'])
     assert inbox(two, "help").owner_team == "First"
     again = filled_from(late.form.form)
-    assert save_thing(two.app, INBOX, "help", again, ChangeAuthor("anna"), revision=late.form.revision).changed
+    assert save_form(two.app, INBOX, "help", again, ChangeAuthor("anna"), revision=late.form.revision).changed
     assert (inbox(two, "help").owner_team, inbox(two, "help").signature) == ("Second", "Regards")
 
 
 @pytest.mark.req("VS-12")
 def test_of_two_who_change_different_settings_both_are_kept(two: Desk) -> None:
     revision, filled = opened(two)
-    save_thing(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, ChangeAuthor("ben"), revision=revision)
-    late = save_thing(
+    save_form(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, ChangeAuthor("ben"), revision=revision)
+    late = save_form(
         two.app, INBOX, "help", {**filled, "signature": ["Regards"]}, ChangeAuthor("anna"), revision=revision
     )
     assert (late.form, late.changed) == (None, True)
@@ -224,9 +224,9 @@ def test_of_two_who_change_different_settings_both_are_kept(two: Desk) -> None:
 
 def test_a_form_that_is_older_than_the_versions_that_are_kept_is_asked_for_every_difference(two: Desk) -> None:
     revision, filled = opened(two)
-    save_thing(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, ChangeAuthor("ben"), revision=revision)
+    save_form(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, ChangeAuthor("ben"), revision=revision)
     two.store.delete("configuration_versions", {})
-    late = save_thing(
+    late = save_form(
         two.app, INBOX, "help", {**filled, "signature": ["Regards"]}, ChangeAuthor("anna"), revision=revision
     )
     assert late.form is not None
@@ -242,25 +242,25 @@ def test_two_who_save_at_the_same_moment_lose_nothing(two: Desk, monkeypatch: py
     @contextmanager
     def overtaken(typed: TypedSecrets) -> Iterator[None]:
         monkeypatch.setattr(TypedSecrets, "written", written)
-        save_thing(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, ChangeAuthor("ben"), revision=revision)
+        save_form(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, ChangeAuthor("ben"), revision=revision)
         with written(typed):
             yield
 
     monkeypatch.setattr(TypedSecrets, "written", overtaken)
-    save_thing(two.app, INBOX, "help", {**filled, "signature": ["Regards"]}, ChangeAuthor("anna"), revision=revision)
+    save_form(two.app, INBOX, "help", {**filled, "signature": ["Regards"]}, ChangeAuthor("anna"), revision=revision)
     assert (inbox(two, "help").owner_team, inbox(two, "help").signature) == ("First", "Regards")
 
 
 def test_an_inbox_that_somebody_has_just_changed_is_not_deleted_unseen(two: Desk) -> None:
     revision, filled = opened(two)
-    save_thing(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, ChangeAuthor("ben"), revision=revision)
+    save_form(two.app, INBOX, "help", {**filled, "owner_team": ["First"]}, ChangeAuthor("ben"), revision=revision)
     with pytest.raises(NotAvailable, match="somebody else has changed it since"):
-        delete_thing(two.app, INBOX, "help", ChangeAuthor("anna"), revision=revision)
-    delete_thing(two.app, INBOX, "help", ChangeAuthor("anna"), revision=thing_form(two.app, INBOX, "help").revision)
+        delete_stored(two.app, INBOX, "help", ChangeAuthor("anna"), revision=revision)
+    delete_stored(two.app, INBOX, "help", ChangeAuthor("anna"), revision=stored_form(two.app, INBOX, "help").revision)
 
 
 def test_a_new_inbox_takes_no_name_that_is_taken(two: Desk) -> None:
-    saved = save_thing(two.app, INBOX, None, {**SALES, "name": ["help"]}, ChangeAuthor("anna"))
+    saved = save_form(two.app, INBOX, None, {**SALES, "name": ["help"]}, ChangeAuthor("anna"))
     assert saved.form is not None
     assert saved.form.form.fields["name"].problem == "there is another inbox of this name; choose another"
 
@@ -268,12 +268,12 @@ def test_a_new_inbox_takes_no_name_that_is_taken(two: Desk) -> None:
 @pytest.mark.req("TI-13")
 def test_the_form_shows_what_is_missing(two: Desk) -> None:
     two.configure(a_configuration(an_inbox("support", protocol="imap", host="x", password=Secret("${NOT_SET_HERE}"))))
-    form = thing_form(two.app, INBOX, "support").form
+    form = stored_form(two.app, INBOX, "support").form
     assert "NOT_SET_HERE is not set" in form.fields["password"].problem
-    new = save_thing(two.app, INBOX, None, {"protocol": ["imap"], "name": ["a"]}, ChangeAuthor("anna")).form
+    new = save_form(two.app, INBOX, None, {"protocol": ["imap"], "name": ["a"]}, ChangeAuthor("anna")).form
     assert new is not None
     assert [each.name for each in new.form.missing] == ["address"]
-    saved = save_thing(
+    saved = save_form(
         two.app, INBOX, None, {"protocol": ["imap"], "name": ["a"], "address": ["a@x.org"]}, ChangeAuthor("anna")
     ).form
     assert saved is not None
@@ -281,7 +281,7 @@ def test_the_form_shows_what_is_missing(two: Desk) -> None:
 
 
 def test_an_empty_form_marks_nothing_as_missing_and_another_protocol_shows_its_fields(two: Desk) -> None:
-    assert new_thing_form(two.app, INBOX, "imap").form.missing == ()
+    assert new_form(two.app, INBOX, "imap").form.missing == ()
     shown = refilled_form(two.app, INBOX, None, {**SALES, "protocol": ["graph"]}, 1).form
     assert "host" not in shown.fields
     assert shown.fields["address"].value == "sales@example.com"
@@ -291,15 +291,15 @@ def test_an_empty_form_marks_nothing_as_missing_and_another_protocol_shows_its_f
 @pytest.mark.req("IV-10")
 def test_deleting_an_inbox_loses_no_mail(two: Desk) -> None:
     two.receive(a_mail(), inbox="help")
-    delete_thing(two.app, INBOX, "help", ChangeAuthor("anna", "closed"))
+    delete_stored(two.app, INBOX, "help", ChangeAuthor("anna", "closed"))
     assert [each.name for each in two.app.directory.current().inboxes] == ["support"]
     assert len(two.mails()) == 1
     assert len(two.records()) == 1
     assert change_of(two).deleted == ("inboxes/help",)
     with pytest.raises(NotAvailable, match="the only inbox"):
-        delete_thing(two.app, INBOX, "support", ChangeAuthor("anna"))
+        delete_stored(two.app, INBOX, "support", ChangeAuthor("anna"))
     with pytest.raises(NotAvailable):
-        delete_thing(two.app, INBOX, "help", ChangeAuthor("anna"))
+        delete_stored(two.app, INBOX, "help", ChangeAuthor("anna"))
 
 
 def test_an_inbox_that_is_needed_is_not_deleted(two: Desk) -> None:
@@ -309,4 +309,4 @@ def test_an_inbox_that_is_needed_is_not_deleted(two: Desk) -> None:
         a_configuration(an_inbox("support"), an_inbox("help", address="help@example.com"), mail_servers=(server,))
     )
     with pytest.raises(InvalidConfiguration, match=r"help@example\.com is not the address of an inbox"):
-        delete_thing(two.app, INBOX, "help", ChangeAuthor("anna"))
+        delete_stored(two.app, INBOX, "help", ChangeAuthor("anna"))

@@ -8,14 +8,14 @@ from urllib.parse import quote
 
 from services.operator.permissions.writes import Write
 from services.operator.settings.configuration_versions import newest
-from services.operator.settings.thing_settings import (
+from services.operator.settings.form_edits import (
     ChangeAuthor,
     Saved,
-    delete_thing,
-    new_thing_form,
+    delete_stored,
+    new_form,
     refilled_form,
-    save_thing,
-    thing_form,
+    save_form,
+    stored_form,
 )
 from shared.lazy_dataclass import dataclass
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from services.console.visit import Visit
+    from services.operator.settings.form_edits import SettingsForm
     from services.operator.settings.form_kinds import FormKind
-    from services.operator.settings.thing_settings import ThingForm
 
 WEB_METHODS: Final = (
     ("graph", "Microsoft 365 (Graph)", "Exchange Online, by an application of Entra ID."),
@@ -36,7 +36,7 @@ _NOT_FIELDS: Final = frozenset({"form_token", "reason", "revision", "method"})
 
 
 @dataclass(frozen=True, slots=True)
-class ThingPages:
+class SettingsPages:
     """The pages of one kind of thing below the path `base`.
 
     `methods`: protocol, its name, and for whom it is. `question` is asked above them; `saving` says what saving does.
@@ -62,14 +62,14 @@ class ThingPages:
         protocol = visit.text("protocol")
         if protocol not in {each for each, _, _ in self.methods}:
             values: dict[str, Any] = {"methods": self.methods, "question": self.question, **self._shared}
-            return visit.page("thing_methods.html", **values)
-        return self._form(visit, new_thing_form(visit.app, self.kind, protocol))
+            return visit.page("settings_methods.html", **values)
+        return self._form(visit, new_form(visit.app, self.kind, protocol))
 
     def settings(self, visit: Visit, name: str) -> Response:
         """The form of one thing."""
-        return self._form(visit, thing_form(visit.app, self.kind, name))
+        return self._form(visit, stored_form(visit.app, self.kind, name))
 
-    def _form(self, visit: Visit, shown: ThingForm, status: int = 200, reason: str = "") -> Response:
+    def _form(self, visit: Visit, shown: SettingsForm, status: int = 200, reason: str = "") -> Response:
         required = visit.app.directory.current().settings.require_change_reason
         values: dict[str, Any] = {
             **self._shared,
@@ -78,7 +78,7 @@ class ThingPages:
             "reason": reason,
             "reason_required": required,
         }
-        return visit.page("thing_form.html", status, shown=shown, form=shown.form, **values)
+        return visit.page("settings_form.html", status, shown=shown, form=shown.form, **values)
 
     def save(self, visit: Visit) -> Saved | Response:
         """What was saved; or the page to show: the form again, or the fields of another method.
@@ -93,7 +93,7 @@ class ThingPages:
             form = refilled_form(visit.app, self.kind, name, filled, revision)
             return self._form(visit, form, 409 if form.removed else 200, reason)
         author = ChangeAuthor(visit.who.name, reason)
-        saved = save_thing(visit.app, self.kind, name, filled, author, revision=revision)
+        saved = save_form(visit.app, self.kind, name, filled, author, revision=revision)
         if saved.form is not None:
             return self._form(visit, saved.form, 409, reason)
         visit.note(Write(f"{'saved' if name else 'made'} {self._one}"), saved.name or "")
@@ -106,13 +106,13 @@ class ThingPages:
     def deletion(self, visit: Visit, name: str, means: str) -> Response:
         """Ask before it is deleted (IV-10, VS-13); `means` says what then is."""
         values: dict[str, Any] = {"name": name, "means": means, "revision": newest(visit.app), **self._shared}
-        return visit.page("thing_delete.html", **values)
+        return visit.page("settings_delete.html", **values)
 
     def delete(self, visit: Visit, name: str, notice: str) -> Response:
         """Delete a thing whose name was typed."""
         if visit.text("confirm") != name:
             return visit.back(f"{self.path(name)}/delete", f"Type {name} to delete it.")
         author, revision = ChangeAuthor(visit.who.name, visit.reason()), visit.revision()
-        delete_thing(visit.app, self.kind, name, author, revision=revision)
+        delete_stored(visit.app, self.kind, name, author, revision=revision)
         visit.note(Write(f"deleted {self._one}"), name)
         return visit.back(self.base, notice)

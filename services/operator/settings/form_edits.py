@@ -72,7 +72,7 @@ _ATTEMPTS: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class ThingForm:
+class SettingsForm:
     """The form of a thing. `name` is None for a new one; `revision`: that of the configuration it was made from.
 
     `changes` are those of others that a save met, the newest first. `removed`: the name of a thing that was removed
@@ -94,7 +94,7 @@ class Saved:
     """The result of saving: the name of the thing, or the form with what has to be put right."""
 
     name: str | None
-    form: ThingForm | None = None
+    form: SettingsForm | None = None
     changed: bool = False
 
 
@@ -110,7 +110,7 @@ class _Moved(Exception):
     """The thing was changed between reading and writing."""
 
 
-def thing_form(app: App, kind: FormKind, name: str) -> ThingForm:
+def stored_form(app: App, kind: FormKind, name: str) -> SettingsForm:
     """The form of a stored thing, with everything that it lacks (TI-13). Raises `NotAvailable`."""
     revision, configuration = _renewed(app)
     place, thing = _found(configuration, kind, name)
@@ -122,14 +122,14 @@ def thing_form(app: App, kind: FormKind, name: str) -> ThingForm:
     form = form_of(stated_keys(thing, kind), lacks, kind=kind, known=_known(configuration))
     noted = (each for each in notes_on(configuration) if each.path.startswith(f"{kind.section}[{place}]"))
     notes = tuple(f"{within(each.path, kind, place)}: {each.message}" for each in noted)
-    return ThingForm(form, name, revision, notes=notes)
+    return SettingsForm(form, name, revision, notes=notes)
 
 
-def new_thing_form(app: App, kind: FormKind, protocol: str) -> ThingForm:
+def new_form(app: App, kind: FormKind, protocol: str) -> SettingsForm:
     """An empty form for a thing of a protocol."""
     revision, configuration = _renewed(app)
     form = form_of({"protocol": protocol}, kind=kind, known=_known(configuration))
-    return ThingForm(_unflagged(form), None, revision)
+    return SettingsForm(_unflagged(form), None, revision)
 
 
 def _renewed(app: App) -> tuple[int, Configuration]:
@@ -150,31 +150,31 @@ def _stated_in(configuration: Configuration, kind: FormKind, name: str | None) -
     return stated_keys(_found(configuration, kind, name)[1], kind) if name else {}
 
 
-def refilled_form(app: App, kind: FormKind, name: str | None, filled: Filled, revision: int) -> ThingForm:
+def refilled_form(app: App, kind: FormKind, name: str | None, filled: Filled, revision: int) -> SettingsForm:
     """The form with what was filled in, unsaved: another protocol has other fields."""
     configuration = app.directory.current()
     if name and _is_gone(configuration, kind, name):
         return _form_of_removed(app, kind, name, filled)
     stated = _stated_in(configuration, kind, name)
     form = form_of(stated, kind=kind, filled=_named(filled, name), known=_known(configuration))
-    return ThingForm(_unflagged(form), name, revision)
+    return SettingsForm(_unflagged(form), name, revision)
 
 
 def _is_gone(configuration: Configuration, kind: FormKind, name: str) -> bool:
     return name not in names(kind.section, getattr(configuration, kind.section))
 
 
-def _form_of_removed(app: App, kind: FormKind, name: str, filled: Filled) -> ThingForm:
+def _form_of_removed(app: App, kind: FormKind, name: str, filled: Filled) -> SettingsForm:
     """The form of a new thing with what was filled in for one that is gone, and who removed that."""
     revision, configuration = _renewed(app)
     said = Problem("", REMOVED_MEANWHILE.format(name, kind.noun))
     form = form_of({}, [said], kind=kind, filled=_named(filled, name), known=_known(configuration))
     thing = f"{kind.section}/{name}"
     removals = tuple(each for each in changes_since(app, 0, thing)[:1] if thing in each.deleted)
-    return ThingForm(_unflagged(form), None, revision, changes=removals, removed=name)
+    return SettingsForm(_unflagged(form), None, revision, changes=removals, removed=name)
 
 
-def save_thing(
+def save_form(
     app: App, kind: FormKind, name: str | None, filled: Filled, author: ChangeAuthor, *, revision: int | None = None
 ) -> Saved:
     """Check and store what was filled in for a thing; `name` None: a new one.
@@ -216,7 +216,7 @@ def _saved(
         except InvalidConfiguration as error:
             problems += error.problems
     form = form_of(stored, problems, kind=kind, filled=filled, known=_known(configuration))
-    return Saved(None, ThingForm(form, name, revision, NO_REASON if lacks_reason else "", changes))
+    return Saved(None, SettingsForm(form, name, revision, NO_REASON if lacks_reason else "", changes))
 
 
 def _changes_of_others(
@@ -297,7 +297,7 @@ def _is_reference(value: str) -> bool:
     return value.strip().startswith(("${", FILE_REFERENCE))
 
 
-def delete_thing(app: App, kind: FormKind, name: str, author: ChangeAuthor, *, revision: int | None = None) -> None:
+def delete_stored(app: App, kind: FormKind, name: str, author: ChangeAuthor, *, revision: int | None = None) -> None:
     """Delete a thing; mails, records and dead letters of an inbox stay (IV-10). `revision`: that of the page.
 
     Raises `NotAvailable`, also when somebody else has changed it since, and `InvalidConfiguration` when something else

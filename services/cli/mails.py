@@ -63,9 +63,15 @@ def list_mails(
             views.mail_as_json,
             _REFUSED if outcome in REFUSED else ("mail", "received", "inbox", "from", "subject", "outcome", "records"),
             partial(_row, timezone=timezone, refused=outcome in REFUSED),
-            "no mails yet; postroom publish FILE hands one in" if any_mail else "no matching mails",
+            "no mails yet; postroom publish FILE hands one in" if any_mail else _no_matching(app, inbox),
         )
         listing.show_page(found, page)
+
+
+def _no_matching(app: App, inbox: str | None) -> str:
+    if inbox is None or app.directory.current().inbox(inbox) is not None:
+        return "no matching mails"
+    return f"no matching mails: there is no inbox {output.safe(inbox)!r}"
 
 
 def moment(written: str, now: datetime, timezone: str) -> datetime:

@@ -289,7 +289,8 @@ def test_a_page_of_mails_tells_of_the_next(run: Run) -> None:
 
 def test_an_empty_list_says_what_makes_it_fuller(run: Run) -> None:
     assert run("mails", "list").out == "no mails yet; postroom publish FILE hands one in\n"
-    assert run("mails", "list", "--inbox", "sales").out == "no matching mails\n"
+    assert run("mails", "list", "--inbox", "support").out == "no matching mails\n"
+    assert run("mails", "list", "--inbox", "sails").out == "no matching mails: there is no inbox 'sails'\n"
     assert run("records", "list").out.startswith("no records yet; ")
     assert run("dead-letters", "list").out == "no dead letter is open\n"
 

@@ -23,8 +23,8 @@ def is_authenticated(mail: ParsedMail, trusted: Iterable[str]) -> bool:
         return False
     domain = _domain(sender.address)
     ours = frozenset(map(_name, trusted))
-    said = next((value for value in mail.routing.authentication_results if _is_ours(value, ours)), None)
-    return bool(domain) and said is not None and _states(said, domain)
+    stated = next((value for value in mail.routing.authentication_results if _is_ours(value, ours)), None)
+    return bool(domain) and stated is not None and _states(stated, domain)
 
 
 def _is_ours(value: str, ours: frozenset[str]) -> bool:

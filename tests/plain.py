@@ -60,6 +60,9 @@ class PlainLookups:
     def received(self, message_ids: Sequence[str], _: str) -> Sequence[StoredMail]:
         return [each for each in self.received_mails if each.message_key in message_ids]
 
+    def is_on_intake(self, message_ids: Sequence[str], mail_id: str) -> bool:
+        return False
+
     def sent(self, message_ids: Sequence[str]) -> Sequence[OutboxMail]:
         return [each for each in self.sent_mails if each.message_key in message_ids]
 

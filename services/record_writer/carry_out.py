@@ -15,6 +15,7 @@ from shared.ids import derived_id
 from shared.lazy_dataclass import dataclass
 from shared.runtime.crash_points import crash_point
 from shared.sending import as_sent
+from shared.store.arrivals import Arrivals
 from shared.store.canaries import Canaries
 from shared.store.dead_letters import DeadLetters
 from shared.store.mails import Mails, StoredMail
@@ -36,6 +37,7 @@ class Stores:
     mails: Mails
     dead_letters: DeadLetters
     canaries: Canaries
+    arrivals: Arrivals
 
     def barrier(self) -> None:
         """What was written before is durable before what is written after (decision 0003)."""

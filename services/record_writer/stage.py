@@ -71,7 +71,7 @@ class Writer:
 
 def stores_of(app: App) -> Stores:
     """The repositories of an app that the writer needs."""
-    return Stores(app.records, app.people, app.outbox, app.mails, app.dead_letters, app.canaries)
+    return Stores(app.records, app.people, app.outbox, app.mails, app.dead_letters, app.canaries, app.arrivals)
 
 
 def build(app: App) -> Stage:

@@ -48,6 +48,11 @@ class StoreLookups:
         """Mails that came in with one of these Message-IDs."""
         return self.stores.mails.with_message_ids(message_ids, sender)
 
+    def is_on_intake(self, message_ids: Sequence[str], mail_id: str) -> bool:
+        """Whether an earlier mail with one of these Message-IDs is not read yet."""
+        own = self.stores.mails.get(mail_id)
+        return bool(own and own.arrival and self.stores.arrivals.waits_behind(own.arrival, message_ids))
+
     def sent(self, message_ids: Sequence[str]) -> Sequence[OutboxMail]:
         """Outgoing mails with one of these Message-IDs."""
         return self.stores.outbox.with_message_ids(message_ids)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from shared.contracts.mail import Address
@@ -108,6 +108,13 @@ class Arrivals:
     def with_message_key(self, message_key: str | None) -> list[Arrival]:
         """At most two arrivals on intake whose mails have this Message-ID."""
         return self._on_intake_with({"head.message_key": message_key}) if message_key else []
+
+    def waits_behind(self, arrival_id: str, message_keys: Sequence[str]) -> bool:
+        """Whether a mail with one of these Message-IDs was handed in before this arrival, and is on intake yet."""
+        if not message_keys or (own := self.get(arrival_id)) is None:
+            return False
+        before = {"$lt": own.at + timedelta(milliseconds=1)}
+        return bool(self._on_intake_with({"inbox": own.inbox, "at": before, "head.message_key": {"$in": message_keys}}))
 
     def _on_intake_with(self, where: Document) -> list[Arrival]:
         return list(map(_decode, self._documents.find("arrivals", {"state": HANDED_IN, **where}, limit=2)))

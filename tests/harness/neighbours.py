@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any, Final
@@ -193,9 +193,12 @@ def prepared(folder: Path, sent: Sequence[Sent], *, width: int = PREFETCH) -> Pa
 
 
 def with_others(folder: Path, sent: Sequence[Sent], others: Sequence[Sent], *stages: str) -> Path:
-    """A folder in which one desk has these mails before its writer, and another one those behind these stages."""
+    """A folder in which one desk has these mails before its writer, and another one those behind these stages.
+
+    The others are handed in later: no reply waits for them.
+    """
     prepared(folder, sent)
-    with desk(folder, OTHERS) as other:
+    with desk(folder, OTHERS, at=NOW + timedelta(minutes=1)) as other:
         other.app.broker.declare()
         other.hand_in(others)
         if stages:

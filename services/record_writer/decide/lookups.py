@@ -36,6 +36,9 @@ class Lookups(Protocol):
     def received(self, message_ids: Sequence[str], sender: str) -> Sequence[StoredMail]:
         """Mails that came in with one of these Message-IDs; those of the sender are among them, however many."""
 
+    def is_on_intake(self, message_ids: Sequence[str], mail_id: str) -> bool:
+        """Whether a mail with one of these Message-IDs was handed in to its inbox before this one, and is not read."""
+
     def sent(self, message_ids: Sequence[str]) -> Sequence[OutboxMail]:
         """Outgoing mails with one of these Message-IDs."""
 

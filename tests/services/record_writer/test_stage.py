@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from shared.contracts.events import (
 )
 from shared.contracts.mail import Address, ParsedMail
 from shared.runtime.outcome import Emit, Fail, Outcome, Wait
+from shared.store.arrivals import Arrival, MailHead
 from shared.store.record import Record
 from tests.builders import a_configuration, a_stored_mail, an_inbox
 from tests.desk import Desk
@@ -93,6 +95,45 @@ def test_a_reply_to_a_mail_on_its_way_waits(writing: Desk) -> None:
     writing.app.mails.receive(late)
     assert handle(writing, in_reply_to="<m0@x>") == Wait("the mail that it answers has no outcome yet")
     assert writing.mails()[-1].get("targets") is None
+
+
+def on_intake(desk: Desk, id_: str, at: datetime, inbox: str = "support", key: str | None = None) -> None:
+    head = MailHead("0" * 64, 400, message_key=key)
+    desk.app.arrivals.handed_in([Arrival(id_, inbox, at, "handed-in", f"of-{id_}", head)])
+
+
+@pytest.mark.req("PR-15", "VF-21")
+@pytest.mark.parametrize(
+    ("earlier", "inbox", "key", "waits"),
+    [
+        (timedelta(seconds=3), "support", "m0@x", True),
+        (timedelta(0), "support", "m0@x", True),
+        (-timedelta(seconds=3), "support", "m0@x", False),
+        (timedelta(seconds=3), "changes", "m0@x", False),
+        (timedelta(seconds=3), "support", "other@x", False),
+    ],
+    ids=["before it", "with it", "behind it", "in another inbox", "another mail"],
+)
+def test_a_reply_waits_for_the_mail_it_answers_to_be_read(
+    writing: Desk, earlier: timedelta, inbox: str, key: str, waits: bool
+) -> None:
+    """Several parsers: the reply is read sooner than a large mail that was handed in before it."""
+    at = writing.clock.now()
+    on_intake(writing, "a0", at - earlier, inbox, key)
+    on_intake(writing, "a1", at)
+    writing.app.mails.receive(a_stored_mail("m1", arrival="a1", received_at=at))
+    outcome = handle(writing, in_reply_to="<m0@x>")
+    assert (outcome == Wait("the mail that it answers is not read yet")) == waits
+    assert len(writing.records()) == (not waits)
+
+
+def test_a_reply_waits_a_minute_at_most_for_a_mail_that_is_not_read(writing: Desk) -> None:
+    at = writing.clock.now()
+    on_intake(writing, "a0", at, key="m0@x")
+    on_intake(writing, "a1", at)
+    writing.app.mails.receive(a_stored_mail("m1", arrival="a1", received_at=at))
+    writing.clock.advance(timedelta(minutes=1))
+    assert isinstance(handle(writing, in_reply_to="<m0@x>"), Emit)
 
 
 @pytest.mark.req("IV-40")

@@ -17,7 +17,13 @@ from services.record_writer.decide.lookups import Lookups
 from services.record_writer.decide.recognition.conversation import conversations
 from services.record_writer.decide.recognition.hint import Hint, in_body_or_loose, in_subject
 from services.record_writer.decide.recognition.merged import update_of
-from services.record_writer.decide.recognition.thread import ThreadMail, address_of, is_among, thread_mails
+from services.record_writer.decide.recognition.thread import (
+    ThreadMail,
+    address_of,
+    is_among,
+    references_of,
+    thread_mails,
+)
 from shared.config.model import INCIDENT
 from shared.contracts.change import Target
 from shared.store.record import Record
@@ -80,6 +86,8 @@ def by_reference(facts: Facts, lookups: Lookups) -> Target | None:
     Mails that the sender wrote or got from the desk count before mails of others that merely address the sender.
     """
     mails = thread_mails(facts, lookups)
+    if not mails and may_wait(facts) and lookups.is_on_intake(references_of(facts), facts.envelope.mail_id):
+        return Target("wait", "references", "the mail that it answers is not read yet")
     records = _records_of(mails, lookups)
     for certain in (True, False):
         for mail in mails:

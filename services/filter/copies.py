@@ -7,30 +7,37 @@ anybody may choose one: all that the sender wrote has to be the same too.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from shared.contracts.events import MailParsed
 from shared.lazy_pattern import lazy_compile
 from shared.store.mails import Mails, StoredMail
 from shared.text import from_iso
 
-_NOT_DONE = frozenset({"rejected", "dead"})
-"""Outcomes of a mail that changed nothing: its copy is not one too many."""
-
 
 def earlier_copy(parsed: MailParsed, mails: Mails, source: Callable[[], bytes]) -> str | None:
-    """The id of the earlier mail that this one is a copy of; None when there is none.
+    """The id of the mail that this one is a copy of; None when there is none.
 
     `source`: the bytes of this mail, which are read when another mail has its Message-ID and sender.
     A publisher who gives a key of its own says that mails are different.
     """
     envelope = parsed.envelope
-    others = mails.with_message_id_of(parsed.mail, envelope.mail_id)
-    if not others or ((own := mails.get(envelope.mail_id)) is not None and own.source_id is not None):
+    others = [each for each in mails.with_message_id_of(parsed.mail, envelope.mail_id) if each.inbox == envelope.inbox]
+    own = mails.get(envelope.mail_id) if others else None
+    if own is not None and (own.source_id is not None or _has_effect(own)):
         return None
     place = (from_iso(envelope.received_at), envelope.mail_id)
-    earlier = (each for each in others if (each.received_at, each.id) < place and each.inbox == envelope.inbox)
-    counts = (each for each in earlier if each.outcome not in _NOT_DONE)
-    return next((each.id for each in counts if _says_the_same(each, parsed, mails, source)), None)
+    ahead = (each for each in others if _has_effect(each) or (each.outcome is None and _place(each) < place))
+    return next((each.id for each in ahead if _says_the_same(each, parsed, mails, source)), None)
+
+
+def _has_effect(mail: StoredMail) -> bool:
+    """Whether it has its outcome, and not one that changes nothing, so that a copy of it would be one too many."""
+    return mail.outcome not in {None, "rejected", "dead"}
+
+
+def _place(mail: StoredMail) -> tuple[datetime, str]:
+    return mail.received_at, mail.id
 
 
 def _says_the_same(other: StoredMail, parsed: MailParsed, mails: Mails, source: Callable[[], bytes]) -> bool:

@@ -429,6 +429,18 @@ def test_the_copy_of_a_mail_that_changed_nothing_is_taken(desk: Desk) -> None:
     assert copy["outcome"] == "recorded"
 
 
+@pytest.mark.req("PR-12", "PR-15")
+def test_a_letter_that_is_replayed_after_a_copy_of_its_mail_was_taken_has_no_effect(desk: Desk) -> None:
+    desk.receive(COPIED, inbox="sales")
+    (letter,) = desk.dead_letters()
+    desk.configure(a_configuration(an_inbox("sales", create_incident_on_error=False)))
+    (copy,) = desk.receive(BY_ANOTHER_WAY, inbox="sales")
+    actions.replay(desk.app, letter["_id"])
+    desk.work()
+    outcomes = {mail["_id"]: mail["outcome"] for mail in desk.mails()}
+    assert (outcomes.pop(copy["_id"]), list(outcomes.values())) == ("recorded", ["rejected"])
+
+
 @pytest.mark.req("PR-15")
 def test_a_copy_is_taken_in_another_inbox_when_released_and_under_a_key_of_its_own(desk: Desk) -> None:
     desk.configure(a_configuration(an_inbox("sales")))

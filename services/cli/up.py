@@ -136,7 +136,8 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 @contextmanager
 def stopping() -> Iterator[threading.Event]:
-    """An event that SIGTERM and SIGINT set: work in progress is finished, then the process exits.
+    """An event that SIGTERM, SIGINT and SIGHUP (the terminal is closed) set: work in progress is finished, then the
+    process exits. `nohup` has SIGHUP ignored, which stays so.
 
     A signal handler interrupts the main thread, possibly inside `stop.wait()`, whose lock it must not take. So the
     handler only notifies a thread, which sets the event.
@@ -149,7 +150,10 @@ def stopping() -> Iterator[threading.Event]:
 
     listener = threading.Thread(target=listen, name="signals", daemon=True)
     listener.start()
-    before = {number: signal.signal(number, lambda *_: words.put(True)) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, lambda *_: words.put(True)) for number in numbers}
     try:
         yield stop
     finally:

@@ -39,7 +39,7 @@ def wait_for(holds: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.1)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_up_works_while_others_publish_and_leaves_in_order(run: Run, data: Path, number: signal.Signals) -> None:
     run("inbox", "list")
     process = start("up", "--data", data)
@@ -53,6 +53,26 @@ def test_up_works_while_others_publish_and_leaves_in_order(run: Run, data: Path,
         _, err = process.communicate()
     assert b"Traceback" not in err
     assert b"decided" in err
+
+
+def test_up_that_was_started_by_nohup_works_on_when_the_terminal_is_closed(run: Run, data: Path) -> None:
+    run("inbox", "list")
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as `nohup` starts a program
+    try:
+        process = start("up", "--data", data)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    try:
+        run("publish", "-", stdin=a_mail())
+        wait_for(lambda: bool(run("records", "list", "--json").out))
+        process.send_signal(signal.SIGHUP)
+        run("publish", "-", stdin=a_mail(subject="Another"))
+        wait_for(lambda: len(run("records", "list", "--json").lines) == 2)
+        process.terminate()
+        assert process.wait(timeout=PATIENCE_SECONDS) == 0
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_named_pipe_in_a_folder_is_named_and_not_waited_for(run: Run, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from tests.servers.presence import PATIENCE_SECONDS
 from tests.servers.rabbitmq import RabbitNode
 
 ROOT = Path(__file__).parents[2]
-MAILS = 100
+MAILS, PAIRS = 100, 8
 PATIENCE = 120.0
 
 pytestmark = pytest.mark.timeout(1200)
@@ -104,6 +104,34 @@ def test_a_hundred_mails_are_a_hundred_records_with_a_stage_scaled(
             store.close()
         assert_quiet(url)
         assert set(cluster.end()) == {0}, cluster.told()
+
+
+@pytest.mark.req("PR-15", "VF-21")
+def test_replies_join_the_large_mails_that_were_handed_in_before_them(
+    rabbit_node: RabbitNode, rabbit_vhost: str, place: Place, tmp_path: Path
+) -> None:
+    """One of the parsers reads the reply while another one still reads the mail that it answers."""
+    spool, large = tmp_path / "spool", (("a.bin", "application/octet-stream", bytes(4_000_000)),)
+    spool.mkdir()
+    for number in range(PAIRS):
+        first, id_ = f"c{number}@customer.example", f"<m{number}@customer.example>"
+        asked = a_mail(
+            subject=f"Printer {number}", sender=first, Cc="bob@customer.example", Message_ID=id_, files=large
+        )
+        answered = a_mail("Me too.\n", subject=f"Re: Printer {number}", sender="bob@customer.example", In_Reply_To=id_)
+        (spool / f"{number:03}a.eml").write_bytes(asked)
+        (spool / f"{number:03}b.eml").write_bytes(answered)
+    environment = {"POSTROOM_BROKER_URL": rabbit_node.url(rabbit_vhost), **store_of(place)}
+    with deployed(environment, tmp_path / "logs") as cluster:
+        cluster.postroom("publish", "--inbox", "support", str(spool))
+        store = place.open()
+        try:
+            eventually(lambda: store.count("mails", {"outcome": {"$gte": ""}}) == 2 * PAIRS, PATIENCE)
+            assert [store.count(each, {}) for each in ("records", "activities")] == [PAIRS, 2 * PAIRS]
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{cluster.told()}") from error
+        finally:
+            store.close()
 
 
 def store_of(place: Place) -> dict[str, str]:

@@ -21,7 +21,7 @@ from shared.store.inbox_states import InboxStates
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.services.console.conftest import Clients
-from tests.services.operator.test_settings_form import filled_as
+from tests.services.operator.settings.test_settings_form import filled_as
 from tests.services.schedule.test_canaries import hand_in_a_probe
 
 SUPPORT = an_inbox("support", commands=CommandPolicy(reply_on_create=True))

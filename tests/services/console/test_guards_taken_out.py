@@ -36,8 +36,8 @@ from tests.services.console.test_desk_screens import full
 from tests.services.console.test_probes import ask, figures
 from tests.services.console.test_sign_in_limit import limit, time
 from tests.services.console.test_store_away import leave
-from tests.services.operator import test_form_edits
-from tests.services.operator.test_form_edits import two
+from tests.services.operator.settings import test_form_edits
+from tests.services.operator.settings.test_form_edits import two
 
 __all__ = ["ask", "figures", "full", "leave", "limit", "time", "two"]
 

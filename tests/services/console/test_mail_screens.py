@@ -13,7 +13,7 @@ from shared.store.mails import MailQuery
 from tests.builders import a_mail
 from tests.desk import Desk
 from tests.services.console.conftest import Clients
-from tests.services.operator.test_conservation import run
+from tests.services.operator.health.test_conservation import run
 
 
 def an_absence(number: int = 0) -> bytes:

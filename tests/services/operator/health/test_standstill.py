@@ -27,7 +27,7 @@ from shared.store.inbox_states import InboxStates
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
 from tests.servers.presence import closed_port
-from tests.services.operator.test_conservation import run
+from tests.services.operator.health.test_conservation import run
 
 READERS: Final = ("parser", "filter", "sender-matcher")
 A_WHILE: Final = timedelta(hours=3)

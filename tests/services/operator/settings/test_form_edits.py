@@ -31,7 +31,7 @@ from shared.store import configuration as store
 from shared.store.configuration_changes import ConfigurationChange
 from tests.builders import a_configuration, a_mail, an_inbox
 from tests.desk import Desk
-from tests.services.operator.test_settings_form import filled_as, filled_from
+from tests.services.operator.settings.test_settings_form import filled_as, filled_from
 
 SALES = {
     "name": ["sales"],

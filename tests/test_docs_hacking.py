@@ -110,9 +110,8 @@ def test_the_stage_names_an_inbox_that_is_gone(desk: Desk) -> None:
 def test_the_filter_rule_objects_in_words(desk: Desk, subject: str, expected: tuple[str, str] | None) -> None:
     inbox = an_inbox()
     parsed = MailParsed(ENVELOPE, replace(MAIL, subject=subject))
-    found = gather(
-        parsed, inbox, a_configuration(inbox), mails=desk.app.mails, people=desk.app.people, outbox=desk.app.outbox
-    )
+    stores = {"mails": desk.app.mails, "people": desk.app.people, "outbox": desk.app.outbox}
+    found = gather(parsed, inbox, a_configuration(inbox), bytes, **stores)
     assert rules.objection(found, (*rules.CHECKS, skeleton("filter_rule").SHOUTING)) == expected
 
 

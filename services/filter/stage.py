@@ -43,7 +43,8 @@ def handle(
     if inbox is None:
         raise PostroomError(f"the inbox {parsed.envelope.inbox!r} is gone")
     mail_id = parsed.envelope.mail_id
-    facts = gather(parsed, inbox, current, mails=mails, people=people, outbox=outbox)
+    source = partial(stored_source, mails, mail_id)
+    facts = gather(parsed, inbox, current, source, mails=mails, people=people, outbox=outbox)
     verdict = judge(parsed, facts, partial(released, mails, mail_id))
     if isinstance(verdict, MailAccepted):
         return emit(verdict)
@@ -77,9 +78,16 @@ def judge(parsed: MailParsed, facts: rules.FilterFacts, is_released: Callable[[]
 
 
 def gather(
-    parsed: MailParsed, inbox: Inbox, current: Configuration, *, mails: Mails, people: People, outbox: Outbox
+    parsed: MailParsed,
+    inbox: Inbox,
+    current: Configuration,
+    source: Callable[[], bytes],
+    *,
+    mails: Mails,
+    people: People,
+    outbox: Outbox,
 ) -> rules.FilterFacts:
-    """Collect the data that the rules use for this mail.
+    """Collect the data that the rules use for this mail, whose bytes are `source`.
 
     Old mail comes in as fast as it is read, which says nothing of a loop, and reports about mail of another desk; the
     import knows its copies.
@@ -88,7 +96,6 @@ def gather(
     sender = with_domain(parsed.mail.from_, inbox.default_domain)
     person = people.with_address(sender.address, plus_addressing=current.settings.plus_addressing) if sender else None
     mail = with_domains(parsed.mail, inbox.default_domain)
-    source = partial(stored_source, mails, parsed.envelope.mail_id)
     facts = rules.FilterFacts(
         envelope=parsed.envelope,
         mail=mail if sender == mail.from_ else replace(mail, from_=sender),

@@ -266,6 +266,14 @@ def test_the_files_that_are_shown_are_those_that_are_attached(busy: Desk, monkey
     assert busy.store.get_blob(written["sha256"]) == b"less"
 
 
+def test_a_copy_that_would_come_by_another_way_is_said_to_be_one(busy: Desk) -> None:
+    raw = a_mail(Message_ID="<copied@customer.example>")
+    (mail,) = busy.receive(raw)
+    steps = dry_run(busy.app, b"Received: from a.example by b.example\n" + raw).as_json()["trace"]
+    (why,) = [step["why"] for step in steps if (step["stage"], step["step"]) == ("filter", "copy")]
+    assert mail["_id"][:12] in why
+
+
 def test_a_known_mail_is_said_to_be_one(busy: Desk) -> None:
     raw = a_mail("first again\n")
     busy.receive(raw)

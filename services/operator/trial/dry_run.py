@@ -242,9 +242,14 @@ class _DryRunner:
     def filtered(self, parsed: MailParsed, found: DryRun, *, released: bool) -> MailAccepted | MailRejected:
         """The filter's verdict."""
         asked = filter_stage.gather(
-            parsed, self.inbox, self.configuration, mails=self.app.mails, people=self.app.people, outbox=self.app.outbox
+            parsed,
+            self.inbox,
+            self.configuration,
+            lambda: self.raw,
+            mails=self.app.mails,
+            people=self.app.people,
+            outbox=self.app.outbox,
         )
-        asked = replace(asked, header_of=filter_stage.reader_of_headers(lambda: self.raw))
         if released:
             found.step("filter", "released", "accepted", "an operator has released it")
         verdict = filter_stage.judge(parsed, asked, lambda: released)

@@ -10,16 +10,14 @@ import imaplib
 import os
 import re
 import shutil
-import signal
 import socketserver
 import subprocess
-import tempfile
 import threading
-import time
 from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from tests.servers.presence import PATIENCE_SECONDS, cannot_run, free_port, missing
+from tests.servers.process_server import ProcessServer
 
 UNPACKED: Final = Path("/var/cache/postroom-tests/courier")
 """Unpacked beside the other programs: Debian's package of it and Dovecot's exclude each other."""
@@ -57,24 +55,17 @@ class _Login(socketserver.StreamRequestHandler):
         self.wfile.write((found if known else "FAIL\n").encode())
 
 
-class Courier:
+class Courier(ProcessServer):
     """One server, with an empty mailbox of `USER`."""
 
+    name = "Courier"
+
     def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="courier-"))
+        super().__init__()
         self.maildir = self.home / "home" / USER / "Maildir"
         self.port = free_port()
         self._delivered = 0
-        self._process: subprocess.Popen[bytes] | None = None
         self._logins: _Logins | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:  # pytest's own way to skip included
-            self.__exit__()
-            raise
-        return self
 
     def _start(self) -> None:
         if not (UNPACKED / IMAPD).exists():
@@ -97,7 +88,7 @@ class Courier:
         command += [str(self.port), f"/{LOGIN}", f"/{IMAPD}", "Maildir"]
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(command, env=_ENVIRONMENT, stdin=quiet, stdout=quiet, stderr=quiet)
-        self._wait()
+        self._wait_for(self.client)
 
     def _prepare(self) -> None:
         for program in (TCPD, LOGIN, IMAPD):
@@ -111,28 +102,11 @@ class Courier:
         self.home.chmod(0o755)
         self.clear()
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                with self.client():
-                    return
-            except (OSError, imaplib.IMAP4.error):
-                time.sleep(0.05)
-        raise AssertionError(f"Courier does not greet within {PATIENCE_SECONDS:.0f} s")
-
     def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(PATIENCE_SECONDS)
+        super().__exit__()
         if self._logins is not None:
             self._logins.shutdown()
             self._logins.server_close()
-        shutil.rmtree(self.home, ignore_errors=True)
 
     def client(self) -> imaplib.IMAP4:
         """A connection, logged in, as another mail client would have. It takes a second: Courier looks for gamin."""

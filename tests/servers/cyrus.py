@@ -5,16 +5,14 @@ from __future__ import annotations
 import imaplib
 import os
 import pwd
-import shutil
 import signal
 import ssl
 import subprocess
-import tempfile
 import time
 from pathlib import Path
-from typing import Self
 
 from tests.servers.presence import PATIENCE_SECONDS, cannot_run, free_ports, missing
+from tests.servers.process_server import ProcessServer
 from tests.servers.tls import Certificate, make_certificate
 
 PROGRAMS = Path("/usr/lib/cyrus/bin")
@@ -59,22 +57,15 @@ EVENTS {{
 """
 
 
-class Cyrus:
+class Cyrus(ProcessServer):
     """One server, with an empty mailbox for each of `USERS`."""
 
+    name = "Cyrus"
+
     def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="cyrus-"))
+        super().__init__()
         self.port, self.tls_port = free_ports(2)
         self.certificate: Certificate = make_certificate(self.home)
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:  # pytest's own way to skip included
-            self.__exit__()
-            raise
-        return self
 
     def _start(self) -> None:
         if not all(each.exists() for each in (PROGRAMS / "master", IMAPD, SASL)):
@@ -128,16 +119,6 @@ class Cyrus:
                 return True
         except (OSError, imaplib.IMAP4.error):
             return False
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(PATIENCE_SECONDS)
-        shutil.rmtree(self.home, ignore_errors=True)
 
     def client(self, user: str, timeout: float = PATIENCE_SECONDS) -> imaplib.IMAP4:
         """A plain connection, logged in, as another mail client would have."""

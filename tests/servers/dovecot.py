@@ -8,16 +8,13 @@ import imaplib
 import os
 import pwd
 import shutil
-import signal
 import ssl
 import subprocess
-import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
 
 from tests.servers.presence import PATIENCE_SECONDS, free_ports, missing
+from tests.servers.process_server import ProcessServer
 from tests.servers.tls import Certificate, make_certificate
 
 POP3 = Path("/usr/lib/dovecot/pop3")
@@ -106,12 +103,14 @@ WITH_PASSWORD = "plain login cram-md5"
 EVERY_PASSWORD = f"{WITH_PASSWORD} digest-md5 apop scram-sha-1 scram-sha-256"
 
 
-class Dovecot:
+class Dovecot(ProcessServer):
     """One server. `prefix` and `separator` shape the personal namespace, `extra` is added to its configuration.
 
     `environment` reaches the server and what it starts. `certificate` may require client certificates; then `identity`
     is that of the connections that tests make.
     """
+
+    name = "Dovecot"
 
     def __init__(
         self,
@@ -125,7 +124,7 @@ class Dovecot:
         certificate: Certificate | None = None,
         identity: Certificate | None = None,
     ) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="dovecot-"))
+        super().__init__()
         self.port, self.tls_port, self.pop3_port, self.pop3_tls_port = free_ports(4)
         self._environment = dict(environment or {})
         self.certificate: Certificate = certificate or make_certificate(self.home)
@@ -134,16 +133,6 @@ class Dovecot:
             extra += _CLIENT_CERTIFICATES.format(clients=self.certificate.clients)
         self._options = {"prefix": prefix, "separator": separator, "extra": extra, "mechanisms": mechanisms}
         self._options["disable_plaintext"] = "yes" if disable_plaintext else "no"
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def start(self) -> Self:
-        """Start it and wait until it greets. What was begun is removed when it does not."""
-        try:
-            self._start()
-        except BaseException:  # pytest's own way to skip included
-            self.stop()
-            raise
-        return self
 
     def _start(self) -> None:
         program = shutil.which("dovecot") or shutil.which("dovecot", path="/usr/sbin")
@@ -153,7 +142,7 @@ class Dovecot:
         command = [program, "-F", "-c", str(self.home / "dovecot.conf")]
         environment = os.environ | self._environment
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
-        self._wait()
+        self._wait_for(lambda: self.client("bob"))
 
     def _prepare(self) -> None:
         for folder in ("run", "state", "mail"):
@@ -186,32 +175,10 @@ class Dovecot:
             "mail_gid": mail.pw_gid,
         }
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                with self.client("bob"):
-                    return
-            except (OSError, imaplib.IMAP4.error):
-                time.sleep(0.05)
-        raise AssertionError((self.home / "dovecot.log").read_text())
-
-    def stop(self) -> None:
-        """End it and remove its folder."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGTERM)
-            try:
-                self._process.wait(PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait(PATIENCE_SECONDS)
-        shutil.rmtree(self.home, ignore_errors=True)
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop()
+    @property
+    def log(self) -> str:
+        """What it logged."""
+        return (self.home / "dovecot.log").read_text()
 
     # what a test does with it
 

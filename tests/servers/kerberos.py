@@ -6,13 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
-import time
-from contextlib import suppress
-from pathlib import Path
-from typing import Self
 
 from tests.servers.presence import PATIENCE_SECONDS, free_port, missing
+from tests.servers.process_server import ProcessServer
 
 REALM, USER, PASSWORD = "POSTROOM.TEST", "bob", "secret"
 _CLIENT = """\
@@ -43,27 +39,20 @@ _SERVER = """\
 """
 
 
-class Kerberos:
+class Kerberos(ProcessServer):
     """Started and ended as a `with` block. `keytab` has the keys of the services, `user_keytab` that of the user."""
 
+    name = "Kerberos"
+
     def __init__(self) -> None:
-        self.home = Path(tempfile.mkdtemp(prefix="krb5-"))
+        super().__init__()
         self.port = free_port()
         self.keytab, self.user_keytab = self.home / "services.keytab", self.home / "user.keytab"
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def client_environment(self) -> dict[str, str]:
         """What a client or a service needs to find this realm, and no ticket of another one."""
         return {"KRB5_CONFIG": str(self.home / "krb5.conf"), "KRB5CCNAME": f"FILE:{self.home}/tickets"}
-
-    def __enter__(self) -> Self:
-        try:
-            self._start()
-        except BaseException:
-            self.__exit__()
-            raise
-        return self
 
     def _start(self) -> None:
         kdc = _program("krb5kdc")
@@ -81,7 +70,7 @@ class Kerberos:
         self._process = subprocess.Popen(
             [kdc, "-n"], env=self._environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        self._wait()
+        self._wait_for(lambda: socket.create_connection(("127.0.0.1", self.port), 1))
 
     def _environment(self) -> dict[str, str]:
         return os.environ | self.client_environment | {"KRB5_KDC_PROFILE": str(self.home / "kdc.conf")}
@@ -94,20 +83,6 @@ class Kerberos:
 
     def _administer(self, query: str) -> None:
         self._run(_program("kadmin.local"), "-r", REALM, "-q", query)
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
-            time.sleep(0.05)
-        raise AssertionError("the KDC does not listen")
-
-    def __exit__(self, *_: object) -> None:
-        if self._process is not None:
-            self._process.terminate()
-            self._process.wait(PATIENCE_SECONDS)
-        shutil.rmtree(self.home, ignore_errors=True)
 
 
 def _program(name: str) -> str:

@@ -38,7 +38,7 @@ from shared.lazy_pattern import lazy_compile
 from shared.mongodb.blobs import Upload, blob_document, read_file, remove_file, unfinished
 from shared.mongodb.errors import driver_text, is_duplicate, is_duplicate_refusal, translated
 from shared.mongodb.exchange import exchange, is_large_blob, pushed
-from shared.store.documents import SMALL_BLOB, Change, Document, Filter, Index, Job, Sort
+from shared.store.documents import Change, Document, Filter, Index, Job, Sort, is_small
 from shared.store.exchange import BLOBS, Read, Write
 from shared.store.vocabulary import (
     check_change,
@@ -212,7 +212,7 @@ class MongoDocuments:
 
         A large one that is kept already costs one round trip.
         """
-        if len(content) <= SMALL_BLOB:
+        if is_small(content):
             document = blob_document(content)
             self._insert_blob(document)
             return str(document["_id"])

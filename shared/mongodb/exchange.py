@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeVar
 
 from shared.contracts.errors import Unavailable
-from shared.store.documents import SMALL_BLOB, Document, Filter, Sort
+from shared.store.documents import Document, Filter, Sort, is_small
 from shared.store.exchange import BLOBS, Count, Find, Get, GetBlob, GetSmallBlob, NextNumber, Read, Write
 from shared.store.vocabulary import is_operators, predicate, sort_documents
 
@@ -194,7 +194,7 @@ def _target(write: Write) -> tuple[str, bool, str]:
 
 def is_large_blob(write: Write) -> bool:
     """Whether it is kept as a file."""
-    return write.collection == BLOBS and write.document is not None and len(write.document["data"]) > SMALL_BLOB
+    return write.collection == BLOBS and write.document is not None and not is_small(write.document["data"])
 
 
 def _bulk(

@@ -26,7 +26,7 @@ from typing import Any, Final, cast
 from shared.contracts.errors import Unavailable
 from shared.lazy_dataclass import dataclass
 from shared.runtime.crash_points import crash_point
-from shared.store.documents import SMALL_BLOB, Change, Document, Documents, Filter, Job, Sort
+from shared.store.documents import Change, Document, Documents, Filter, Job, Sort, is_small
 from shared.store.exchange import BLOBS, BulkDocuments, Count, Find, Get, GetBlob, GetSmallBlob, NextNumber, Read, Write
 from shared.store.vocabulary import apply, check_change, check_document, check_filter, matches
 
@@ -424,7 +424,7 @@ class BufferedBatch:
         if self._attempt is None:
             return self._store.put_blob(content, sha256)
         sha256 = sha256 or hashlib.sha256(content).hexdigest()
-        is_left = self._attempt.place == CLOSING and len(content) > SMALL_BLOB
+        is_left = self._attempt.place == CLOSING and not is_small(content)
         if sha256 not in self._kept and not self._attempt.guessed and not is_left:
             self._attempt.phases[-1].append(Write(BLOBS, sha256, None, {"_id": sha256, "data": content}))
         return sha256

@@ -24,14 +24,18 @@ from typing import Any, Final, Protocol
 
 from shared.lazy_dataclass import dataclass
 
-SMALL_BLOB: Final = 256 << 10
-"""Bytes up to which a blob may be kept as a document (PR-13)."""
+SMALL_BLOB_BYTES: Final = 256 << 10
 
 Document = dict[str, Any]
 Filter = Mapping[str, Any]
 Change = Mapping[str, Mapping[str, Any]]
 Sort = Sequence[tuple[str, int]]
 Job = Callable[[], Any]
+
+
+def is_small(content: bytes) -> bool:
+    """Whether a blob may be kept as a document (PR-13)."""
+    return len(content) <= SMALL_BLOB_BYTES
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 from shared.contracts.errors import Unavailable
 from shared.embedded.documents import EmbeddedDocuments
-from shared.store.documents import SMALL_BLOB
+from shared.store.documents import is_small
 from shared.store.exchange import BLOBS, Count, Find, Get, GetBlob, GetSmallBlob, NextNumber, Read, Write
 
 
@@ -36,7 +36,7 @@ class OneByOne(EmbeddedDocuments):
                 return self.get_blob(sha256) if self.has_blob(sha256) else None
             case GetSmallBlob(sha256):
                 content = self.get_blob(sha256) if self.has_blob(sha256) else b""
-                return content if 0 < len(content) <= SMALL_BLOB else None
+                return content if content and is_small(content) else None
 
     def carry_out(self, write: Write) -> bool | None:
         """Whether it took effect; None for what the store refuses."""

@@ -17,7 +17,7 @@ from shared.mongodb import documents as mongo
 from shared.mongodb.blobs import Upload
 from shared.mongodb.documents import MongoDocuments, place_of
 from shared.mongodb.errors import translated
-from shared.store.documents import SMALL_BLOB, Index
+from shared.store.documents import SMALL_BLOB_BYTES, Index
 from shared.store.vocabulary import Taken
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def test_a_new_large_blob_costs_four_round_trips_and_a_known_one_a_single_lookup
 
 
 @pytest.mark.req("PR-13")
-@pytest.mark.parametrize("size", [0, SMALL_BLOB])
+@pytest.mark.parametrize("size", [0, SMALL_BLOB_BYTES])
 def test_a_small_blob_is_a_document_and_costs_one_round_trip(
     store: MongoDocuments, commands: Commands, size: int
 ) -> None:
@@ -285,12 +285,12 @@ def test_an_upload_that_took_too_long_is_given_up(store: MongoDocuments, monkeyp
     """What stays unfinished for a day is removed, so nothing may be finished much later."""
     monkeypatch.setattr(blobs, "MAX_UPLOAD_SECONDS", -1.0)
     with pytest.raises(Unavailable, match="took longer"):
-        store.put_blob(b"late" * SMALL_BLOB)
-    assert not store.has_blob(hashlib.sha256(b"late" * SMALL_BLOB).hexdigest())
+        store.put_blob(b"late" * SMALL_BLOB_BYTES)
+    assert not store.has_blob(hashlib.sha256(b"late" * SMALL_BLOB_BYTES).hexdigest())
 
 
 def test_unfinished_uploads_are_found_page_by_page(store: MongoDocuments) -> None:
-    whole = [store.put_blob(b"%d" % number * 2 * SMALL_BLOB) for number in range(5)]
+    whole = [store.put_blob(b"%d" % number * 2 * SMALL_BLOB_BYTES) for number in range(5)]
     halves = []
     for number in range(3):
         upload = Upload(store._database, store._bounded)

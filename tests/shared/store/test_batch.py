@@ -11,11 +11,11 @@ import pytest
 
 from shared.contracts.errors import Unavailable, Unsupported
 from shared.store.batch import batched
-from shared.store.documents import SMALL_BLOB, Documents
+from shared.store.documents import SMALL_BLOB_BYTES, Documents
 from shared.store.exchange import BLOBS, Read, Write
 from tests.harness.one_by_one import OneByOne
 
-LARGE = b"x" * (SMALL_BLOB + 1)
+LARGE = b"x" * (SMALL_BLOB_BYTES + 1)
 
 
 class Watched(OneByOne):

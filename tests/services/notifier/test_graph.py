@@ -22,7 +22,7 @@ from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 from shared.mail_network.connection import AuthenticationRefused, Step, Throttled
 from shared.mail_network.sasl import Credentials
 from tests.servers.microsoft import CLIENT, OTHER, SUPPORT, TENANT, MicrosoftStub, error, throttled
-from tests.servers.presence import PATIENCE_SECONDS
+from tests.servers.presence import PATIENCE_SECONDS, closed_port
 from tests.servers.tls import Certificate
 from tests.servers.web import StubTokens
 
@@ -163,15 +163,16 @@ def test_without_an_answer_the_status_is_unknown(stub: MicrosoftStub) -> None:
 def test_without_an_answer_in_time_the_status_is_unknown(stub: MicrosoftStub) -> None:
     stop = threading.Event()
     stub.gate = lambda _: stop.wait(PATIENCE_SECONDS) and None
-    with pytest.raises(Uncertain, match="no answer in time"):
-        send(stub, timeout=timedelta(seconds=1))
-    stop.set()
+    try:
+        with pytest.raises(Uncertain, match="no answer in time"):
+            send(stub, timeout=timedelta(seconds=1))
+    finally:
+        stop.set()
 
 
 def test_a_server_that_cannot_be_reached_got_nothing(stub: MicrosoftStub) -> None:
-    oauth = replace(a_server(stub).oauth, endpoint="https://localhost:1")  # type: ignore[type-var]
-    with pytest.raises(Unavailable) as caught:
-        send(stub, oauth=oauth)
+    with closed_port() as nobody, pytest.raises(Unavailable) as caught:
+        send(stub, oauth=replace(a_server(stub).oauth, endpoint=f"https://localhost:{nobody}"))  # type: ignore[type-var]
     assert not isinstance(caught.value, Uncertain)
 
 

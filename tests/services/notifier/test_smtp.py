@@ -62,14 +62,14 @@ def test_mail_arrives_byte_for_byte(server: SmtpServer) -> None:
 
 @pytest.mark.req("VS-09")
 @pytest.mark.parametrize("auth", ["auto", "plain", "login"])
-def test_login_over_starttls_with_a_password_beyond_ascii(trusted: Certificate, auth: str) -> None:
+def test_a_login_over_starttls_takes_a_password_beyond_ascii(trusted: Certificate, auth: str) -> None:
     with SmtpServer(tls="starttls", certificate=trusted, auth=True) as running:
         smtp.send(a_server(running.port, tls="starttls", auth=auth), MAIL, FROM, TO, access=WHO)
         assert running.received[0].user == USER
 
 
 @pytest.mark.req("NE-20")
-def test_implicit_tls(trusted: Certificate) -> None:
+def test_a_mail_is_sent_over_implicit_tls(trusted: Certificate) -> None:
     with SmtpServer(tls="implicit", certificate=trusted) as running:
         smtp.send(a_server(running.port, tls="implicit"), MAIL, FROM, TO)
         assert len(running.received) == 1
@@ -95,7 +95,7 @@ def test_auto_sends_no_password_in_clear_text_unless_allowed() -> None:
 
 
 @pytest.mark.req("TI-05")
-def test_unknown_certificate_sends_nothing(certificate: Certificate) -> None:
+def test_a_server_with_an_unknown_certificate_gets_nothing_unless_that_is_allowed(certificate: Certificate) -> None:
     with SmtpServer(tls="starttls", certificate=certificate, auth=True) as running:
         with pytest.raises(TlsFailed, match="certificate"):
             smtp.send(a_server(running.port, tls="starttls"), MAIL, FROM, TO, access=WHO)
@@ -147,7 +147,7 @@ def test_nobody_accepted_is_permanent_only_when_all_refusals_are(
     assert server.received == []
 
 
-def test_drop_before_the_answer_is_uncertain(server: SmtpServer) -> None:
+def test_a_connection_that_ends_before_the_answer_leaves_the_status_unknown(server: SmtpServer) -> None:
     server.faults.drop = 1
     with pytest.raises(Uncertain):
         smtp.send(a_server(server.port), MAIL, FROM, TO)
@@ -211,9 +211,11 @@ def test_line_break_in_an_address_injects_no_command(server: SmtpServer) -> None
 def test_server_that_sends_one_byte_at_a_time_is_given_up() -> None:
     stop = threading.Event()
     with ScriptedServer(drip(b"220-hello\r\n", 0.05, stop)) as slow:
-        with pytest.raises(Unreachable):
-            smtp.send(a_server(slow.port, timeout=timedelta(seconds=0.5)), MAIL, FROM, TO)
-        stop.set()
+        try:
+            with pytest.raises(Unreachable):
+                smtp.send(a_server(slow.port, timeout=timedelta(seconds=0.5)), MAIL, FROM, TO)
+        finally:
+            stop.set()
 
 
 def test_server_whose_greeting_never_ends_is_given_up() -> None:

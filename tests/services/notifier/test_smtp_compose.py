@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notifier import body, compose
+from services.notifier.body import File
 from services.notifier.compose import BadAddress, Outgoing
 from shared.config.model import MailServer
 from shared.contracts.errors import Misconfigured
@@ -36,7 +37,7 @@ def parsed(outgoing: Outgoing) -> EmailMessage:
     return email.message_from_bytes(compose.build(outgoing, SERVER), policy=default)
 
 
-def test_headers_of_an_automatic_answer() -> None:
+def test_an_automatic_answer_has_these_headers_and_no_others() -> None:
     mail = parsed(PLAIN)
     assert {name: str(value) for name, value in mail.items()} == {
         "Date": "Fri, 02 Jan 2026 03:04:05 +0000",
@@ -65,8 +66,14 @@ def test_bcc_is_not_in_the_mail() -> None:
     assert b"secret" not in compose.build(replace(PLAIN, bcc=(Address("", "secret@example.com"),)), SERVER)
 
 
-def test_same_mail_is_the_same_bytes() -> None:
-    assert compose.build(PLAIN, SERVER) == compose.build(PLAIN, SERVER)
+@pytest.mark.parametrize(
+    "mail",
+    [PLAIN, replace(PLAIN, html="<p>Hello</p>"), replace(PLAIN, files=(File("a.txt", "text/plain", b"x"),))],
+    ids=["plain", "HTML", "a file"],
+)
+def test_the_same_mail_is_the_same_bytes(mail: Outgoing) -> None:
+    """Boundaries included: a retry has to send what was sent before."""
+    assert compose.build(mail, SERVER) == compose.build(mail, SERVER)
 
 
 def test_lines_end_in_crlf_and_stay_short() -> None:
@@ -147,7 +154,7 @@ def test_an_invalid_address_is_refused(bad: str) -> None:
         ("jane@[ipv6:2001:db8::0:1]", "jane@[IPv6:2001:db8::1]"),
     ],
 )
-def test_addresses_as_they_are_sent(given: str, sent: str) -> None:
+def test_an_address_is_sent_with_its_domain_in_a_labels(given: str, sent: str) -> None:
     assert compose.address(given) == sent
 
 
@@ -172,6 +179,11 @@ def test_any_subject_survives_but_for_what_no_header_can_carry(text: str) -> Non
     raw = compose.build(replace(PLAIN, subject=f"x{text}x"), SERVER)
     read = email.message_from_bytes(raw, policy=default)
     assert " ".join(str(read["Subject"]).split()) == " ".join(compose.clean(f"x{text}x").split())
+
+
+def test_a_subject_loses_nothing_but_control_characters_and_halves_of_characters() -> None:
+    read = parsed(replace(PLAIN, subject="Grüße\x07 你好 \U0001f600 <b>\ud800!"))
+    assert str(read["Subject"]) == "Grüße  你好 \U0001f600 <b>\ufffd!"
 
 
 @given(st.text(max_size=300))

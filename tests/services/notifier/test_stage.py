@@ -150,7 +150,7 @@ def test_a_mail_that_another_worker_sends_now_is_left_to_it(desk: Desk) -> None:
     assert post.calls == 0
 
 
-def test_a_claim_that_a_crash_left_behind_is_sent_once_more_and_then_never(desk: Desk) -> None:
+def test_a_mail_whose_claim_a_crash_left_behind_is_sent_once_more(desk: Desk) -> None:
     post = Post(Sent(("anna@customer.example",)))
     notifier, queued = a_notifier(desk, post)
     claim(desk)
@@ -159,21 +159,35 @@ def test_a_claim_that_a_crash_left_behind_is_sent_once_more_and_then_never(desk:
     assert (post.calls, desk.outbox()[0]["state"]) == (1, "sent")
 
 
+def test_a_mail_whose_claim_two_crashes_left_behind_is_never_sent_again(desk: Desk) -> None:
+    post = Post()
+    notifier, queued = a_notifier(desk, post)
+    for _ in range(stage.MAX_TRIES):
+        (mail,) = [desk.app.outbox.get(queued.outbox_id)]
+        assert mail
+        assert desk.app.outbox.claim(mail, desk.clock.now())
+        desk.clock.advance(timedelta(minutes=9))
+    assert isinstance(notifier.handle(queued), Emit)
+    (out,) = desk.outbox()
+    assert (post.calls, out["state"], out["reason"]) == (0, "failed", "delivery status unknown after two tries")
+
+
 @pytest.mark.parametrize(
-    ("answer", "outcome", "state"),
+    ("answer", "outcome", "state", "reason"),
     [
-        (MailRefused(Reply(550, "no such user")), Emit, "failed"),
-        (Deferred(Reply(451, "try later")), Wait, "waiting"),
-        (Uncertain("the answer was lost twice"), Emit, "failed"),
+        (MailRefused(Reply(550, "no such user")), Emit, "failed", "550 no such user"),
+        (Deferred(Reply(451, "try later")), Wait, "waiting", "451 try later"),
+        (Uncertain("the answer was lost"), Emit, "failed", "delivery status unknown: the answer was lost"),
     ],
     ids=["refused", "deferred", "uncertain"],
 )
-def test_what_the_server_says_decides_the_state(desk: Desk, answer: Exception, outcome: type, state: str) -> None:
+def test_what_the_server_says_decides_state_and_reason(
+    desk: Desk, answer: Exception, outcome: type, state: str, reason: str
+) -> None:
     notifier, queued = a_notifier(desk, Post(answer))
     assert isinstance(notifier.handle(queued), outcome)
     (out,) = desk.outbox()
-    assert out["state"] == state
-    assert out["reason"]
+    assert (out["state"], out["reason"]) == (state, reason)
 
 
 FULL, GONE = "full@customer.example", "gone@customer.example"

@@ -19,6 +19,7 @@ from services.operator.mail import mails as views
 from services.operator.mail.mails import SHORT_ID, MailOnIntake
 from services.operator.permissions.writes import Write
 from services.operator.times import point_in_time
+from shared.lazy_dataclass import dataclass
 from shared.store.mails import IN_FLIGHT, OUTCOMES, InFlight, MailQuery, OutcomeName
 from shared.store.settings import timezone as timezone_of
 
@@ -154,6 +155,17 @@ def source(mail_id: str) -> None:
     output.exact_bytes(raw)
 
 
+@dataclass(frozen=True, slots=True)
+class _Matching:
+    """Which mails an action with `--all` is about; see the options of the same names."""
+
+    inbox: str | None
+    rule: str | None
+    since: str | None
+    search: str
+    number: int | None
+
+
 def _action_options(command: Callable[..., object]) -> Callable[..., object]:
     """Options of an action on named mails or on all that match."""
     options = (
@@ -179,7 +191,7 @@ def release(mail_ids: tuple[str, ...], *, everything: bool, reason: str, **match
 
     with opened() as app:
         if is_all(mail_ids, everything=everything, what="mails"):
-            _make_job(app, "release", "rejected", reason, **matching)
+            _make_job(app, "release", "rejected", reason, _Matching(**matching))
             return
         for each in mail_ids:
             mail = views.find_stored(app, each)
@@ -207,7 +219,7 @@ def _with_letters(
 ) -> None:
     with opened() as app:
         if is_all(mail_ids, everything=everything, what="mails"):
-            _make_job(app, verb, "dead", reason, **matching)
+            _make_job(app, verb, "dead", reason, _Matching(**matching))
             return
         from services.operator.mail.actions import replay_mail, with_letters_of
 
@@ -227,12 +239,7 @@ def _make_job(
     verb: Verb,
     outcome: OutcomeName,
     reason: str,
-    *,
-    inbox: str | None,
-    rule: str | None,
-    since: str | None,
-    search: str,
-    number: int | None,
+    matching: _Matching,
 ) -> None:
     """Make a job of an action on all mails that match. Above `MANY`, their number has to be stated."""
     import uuid
@@ -241,8 +248,9 @@ def _make_job(
     from services.operator.mail.jobs import MANY, Chosen, NewJob, counted, make_job, number_of
 
     now = app.clock.now()
-    after = moment(since, now, timezone_of(app.documents)) if since else None
-    chosen = Chosen(mails=MailQuery(inbox, outcome, after, before=now, rule=rule), text=search)
+    after = moment(matching.since, now, timezone_of(app.documents)) if matching.since else None
+    query = MailQuery(matching.inbox, outcome, after, before=now, rule=matching.rule)
+    chosen, number = Chosen(mails=query, text=matching.search), matching.number
     if number is None and (found := number_of(app, chosen)) > MANY and sys.stdin.isatty():
         number = int(click.prompt(f"These are {counted(found, 'mail')}. Type the number to go on", type=int, err=True))
     new = NewJob(verb=verb, chosen=chosen, by=who(), reason=reason, number=number, token=uuid.uuid4().hex)

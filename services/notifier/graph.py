@@ -29,7 +29,7 @@ from shared.mail_network.connection import AuthenticationRefused, Unreachable
 from shared.mail_network.connection_test import TestResult
 from shared.mail_network.graph import GraphClient
 from shared.mail_network.tls import tls_options
-from shared.mail_network.web import AccessDenied, Content, NotFound, RequestRefused
+from shared.mail_network.web import AccessDenied, Content, NotFound, Request, RequestRefused
 
 MAX_IN_ONE_BYTES: Final = 2_900_000
 """Bytes of a mail that is sent in one request: in base64 it stays below the 4 MB that Graph takes."""
@@ -173,7 +173,7 @@ def _upload(client: GraphClient, url: str, content: bytes) -> None:
         piece = content[start : start + PIECE_BYTES]
         span = f"bytes {start}-{start + len(piece) - 1}/{len(content)}"
         headers = {"Content-Type": "application/octet-stream", "Content-Range": span}
-        answer = client.web.request("PUT", url, body=piece, headers=headers, with_token=False)
+        answer = client.web.request(Request("PUT", url, piece, headers, with_token=False))
         if answer.status >= 300:
             raise client.error(answer)
 

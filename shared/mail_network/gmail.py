@@ -22,6 +22,7 @@ from shared.mail_network.web import (
     Content,
     FolderExists,
     NotFound,
+    Request,
     RequestRefused,
     ServerFailed,
     WebClient,
@@ -81,7 +82,7 @@ class GmailClient:
     ) -> Answer:
         """One request, each documented error as an error of its own."""
         body, headers = (content.body, {"Content-Type": content.media_type}) if content else (None, {})
-        answer = self.web.request(method, self.base + path, body=body, headers=headers, limit=limit, seconds=seconds)
+        answer = self.web.request(Request(method, self.base + path, body, headers, limit, seconds=seconds))
         if answer.status >= 300:
             raise self._error(answer)
         return answer

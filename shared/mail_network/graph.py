@@ -23,6 +23,7 @@ from shared.mail_network.web import (
     Content,
     FolderExists,
     NotFound,
+    Request,
     RequestRefused,
     ServerFailed,
     WebClient,
@@ -98,7 +99,7 @@ class GraphClient:
             url += "?" + urlencode(query, quote_via=quote)
         body, headers = (content.body, {"Content-Type": content.media_type}) if content else (None, {})
         headers = IMMUTABLE | headers
-        answer = self.web.request(method, url, body=body, headers=headers, limit=limit, cut=cut, seconds=seconds)
+        answer = self.web.request(Request(method, url, body, headers, limit, cut, seconds))
         if answer.status >= 300:
             raise self.error(answer)
         return answer

@@ -14,6 +14,7 @@ import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.client import HTTPResponse
@@ -116,6 +117,28 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Request:
+    """One request. `limit` (bytes) bounds its answer; `cut`: of a longer one, the beginning is returned.
+
+    `seconds` bound the whole, None: those of the client.
+    """
+
+    method: str
+    url: str
+    body: bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    limit: int = MAX_JSON_BYTES
+    cut: bool = False
+    seconds: float | None = None
+    with_token: bool = True
+
+    @property
+    def expected(self) -> int:
+        """Bytes that the answer may have beyond a usual one; they get time of their own."""
+        return max(0, self.limit - MAX_JSON_BYTES)
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """A complete answer. Names of headers are compared whatever their case."""
 
@@ -156,25 +179,13 @@ class WebClient:
         self._verify = tls.verify
         self._session.mount("https://", self._adapter)
 
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        limit: int = MAX_JSON_BYTES,
-        cut: bool = False,
-        seconds: float | None = None,
-        with_token: bool = True,
-    ) -> Answer:
-        """Send one request. `limit` (bytes) bounds the answer, `seconds` the whole. `cut`: read no more than that.
+    def request(self, ask: Request) -> Answer:
+        """Send one request.
 
         Raises `AuthenticationRefused` (401 with a new token too), `Throttled` (429, 503), `AnswerTooLarge`, and what
         connections raise. An answer with another status is returned.
         """
-        ask = _Request(method, url, body, dict(headers or {}), limit, cut, seconds or self._seconds)
-        tokens = self._tokens if with_token else None
+        tokens = self._tokens if ask.with_token else None
         answer = self._sent(ask, tokens.token() if tokens else None)
         if answer.status == 401 and tokens:
             tokens.rejected()
@@ -185,9 +196,9 @@ class WebClient:
             raise _throttled(self.host, answer)
         return answer
 
-    def _sent(self, ask: _Request, token: str | None) -> Answer:
+    def _sent(self, ask: Request, token: str | None) -> Answer:
         host, port = host_of(ask.url)
-        seconds = ask.seconds + (len(ask.body or b"") + ask.expected) / MIN_BYTES_PER_SECOND
+        seconds = (ask.seconds or self._seconds) + (len(ask.body or b"") + ask.expected) / MIN_BYTES_PER_SECOND
         with self._slot_within(seconds), translated(self._adapter, host, port):
             self._adapter.start(seconds)
             response = self._session.request(
@@ -220,22 +231,6 @@ class WebClient:
     def close(self) -> None:
         """Close the connections when no request is under way."""
         self._session.close()
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    method: str
-    url: str
-    body: bytes | None
-    headers: dict[str, str]
-    limit: int
-    cut: bool
-    seconds: float
-
-    @property
-    def expected(self) -> int:
-        """Bytes that the answer may have beyond a usual one; they get time of their own."""
-        return max(0, self.limit - MAX_JSON_BYTES)
 
 
 class _Bearer(requests.auth.AuthBase):
@@ -280,7 +275,7 @@ def retry_after_seconds(value: str | None) -> float | None:
     return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)
 
 
-def _body(response: requests.Response, ask: _Request) -> bytes:
+def _body(response: requests.Response, ask: Request) -> bytes:
     whole, limit = bytearray(), ask.limit if response.ok else MAX_JSON_BYTES
     for chunk in response.iter_content(_CHUNK_BYTES):
         whole += chunk

@@ -14,11 +14,9 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final, Self
 
-from services.fetcher.archive_folder import ArchiveFolder
 from services.fetcher.mailbox import (
     PEEK_BYTES,
     FolderScan,
-    InboxFolderMissing,
     Key,
     KeyStates,
     Peek,
@@ -49,11 +47,7 @@ class GmailMailbox(WebMailbox):
             seconds=self._limits.operation.total_seconds(),
         )
         self._web = client.web
-        found = client.label(self._inbox.folder)
-        if found is None:
-            raise InboxFolderMissing(f"there is no label {self._inbox.folder}; {client.listed()}")
-        self._folder = found
-        self._archive = ArchiveFolder(self._inbox, found, client.label, client.create_label, client.listed, "label")
+        self._open_folder(client.label, client.create_label, client.listed, "label")
         return self
 
     # listing

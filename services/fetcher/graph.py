@@ -14,12 +14,10 @@ from itertools import islice
 from typing import Final, Self
 from urllib.parse import quote
 
-from services.fetcher.archive_folder import ArchiveFolder
 from services.fetcher.mailbox import (
     PEEK_BYTES,
     ArchiveFolderMissing,
     FolderScan,
-    InboxFolderMissing,
     Key,
     KeyStates,
     Peek,
@@ -53,11 +51,7 @@ class GraphMailbox(WebMailbox):
             seconds=self._limits.operation.total_seconds(),
         )
         self._web = client.web
-        found = client.folder(self._inbox.folder)
-        if found is None:
-            raise InboxFolderMissing(f"there is no folder {self._inbox.folder}; {client.listed()}")
-        self._folder = found
-        self._archive = ArchiveFolder(self._inbox, found, client.folder, client.create_folder, client.listed)
+        self._open_folder(client.folder, client.create_folder, client.listed, "folder")
         return self
 
     # listing

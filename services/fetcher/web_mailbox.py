@@ -1,13 +1,13 @@
-"""What the mailboxes of Microsoft Graph and of the Gmail API share: how they end, and which errors are one mail's."""
+"""What the mailboxes of Microsoft Graph and of the Gmail API share: opening the folder, closing, errors of one mail."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 
 from services.fetcher.archive_folder import ArchiveFolder
-from services.fetcher.mailbox import InboxAccess, Key, NotInFolder, TooLarge, Unfetchable, folder_of
+from services.fetcher.mailbox import InboxAccess, InboxFolderMissing, Key, NotInFolder, TooLarge, Unfetchable, folder_of
 from shared.mail_network.web import (
     AccessDenied,
     AnswerLost,
@@ -29,6 +29,16 @@ class WebMailbox:
     def __init__(self, access: InboxAccess) -> None:
         self._inbox, self._limits, self._credentials = access.inbox, access.limits, access.credentials
         self._place = folder_of(access.inbox)
+
+    def _open_folder(
+        self, find: Callable[[str], str | None], create: Callable[[str], str], listed: Callable[[], str], kind: str
+    ) -> None:
+        """Find the folder that is read; see `ArchiveFolder` for the arguments. Raises `InboxFolderMissing`."""
+        found = find(self._inbox.folder)
+        if found is None:
+            raise InboxFolderMissing(f"there is no {kind} {self._inbox.folder}; {listed()}")
+        self._folder = found
+        self._archive = ArchiveFolder(self._inbox, found, find, create, listed, kind)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from services.queues import QUEUES
-from shared.contracts.errors import Unavailable
+from shared.contracts.errors import PostroomError, Unavailable
 from shared.runtime.broker import Broker, Consumer, Delivery, Message
 from tests.harness.forked import Child
 from tests.servers.rabbitmq_versions import VERSIONS
@@ -102,6 +102,20 @@ def eventually(happens: Callable[[], Any], timeout: float = PATIENCE) -> Any:
     return answer
 
 
+def fails(action: Callable[[], object], error: type[Exception] = PostroomError) -> Exception | None:
+    """The error that the action raised, if it was one of these."""
+    try:
+        action()
+    except error as raised:
+        return raised
+    return None
+
+
+def until_it_fails(action: Callable[[], object], error: type[Exception] = PostroomError) -> str:
+    """What the error said, once there was one."""
+    return str(eventually(lambda: fails(action, error)))
+
+
 def take_one(consumer: Consumer, timeout: float = PATIENCE) -> Delivery:
     """The next delivery, which must come alone."""
     batch = take_some(consumer, timeout)
@@ -148,3 +162,25 @@ def take_all(consumer: Consumer, count: int, timeout: float = PATIENCE) -> list[
 def depth(broker: Broker, name: str) -> int:
     """Messages ready in one queue."""
     return next(each.ready for each in broker.depths() if each.name == name)
+
+
+@contextmanager
+def another_client(url: str) -> Iterator[Any]:
+    """A channel to RabbitMQ of a client that is not ours."""
+    import pika
+
+    with closing(pika.BlockingConnection(pika.URLParameters(url))) as connection:
+        yield connection.channel()
+
+
+def refuse_five_times(url: str, queue: str = "postroom.filter") -> None:
+    """What five crashes do, quickly."""
+    with another_client(url) as channel:
+        for _ in range(5):
+            method, _, _ = eventually(lambda: _got(channel, queue))
+            channel.basic_reject(method.delivery_tag, requeue=True)  # RabbitMQ 4.3 does not count a nack
+
+
+def _got(channel: Any, queue: str) -> Any:
+    got = channel.basic_get(queue)
+    return got if got[0] else None

@@ -6,10 +6,8 @@ import logging
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from typing import Any
 
-import pika
 import pytest
 
 from services.queues import QUEUES
@@ -24,11 +22,14 @@ from tests.conformance.lanes import (
     a_message,
     depth,
     eventually,
+    fails,
     messages,
+    refuse_five_times,
     take_all,
     take_one,
     take_some,
     take_within,
+    until_it_fails,
 )
 from tests.servers.presence import closed_port
 from tests.servers.proxy import Proxy
@@ -37,22 +38,6 @@ from tests.servers.rabbitmq import RabbitNode
 pytestmark = pytest.mark.every_rabbitmq
 QUICK: dict[str, Any] = {"confirm_seconds": 2.0, "connect_seconds": 3.0}
 """For brokers that are meant to give up."""
-
-
-@pytest.fixture
-def lane(rabbit_node: RabbitNode, rabbit_vhost: str) -> Iterator[Lane]:
-    """A fresh vhost on the node."""
-    with closing(Lane("rabbitmq", rabbit_node.url(rabbit_vhost))) as lane:
-        yield lane
-
-
-@pytest.fixture
-def broker(lane: Lane) -> RabbitBroker:
-    """Declared, with the patience of a busy machine."""
-    broker = lane.broker()
-    broker.declare()
-    assert isinstance(broker, RabbitBroker)
-    return broker
 
 
 @pytest.fixture
@@ -79,25 +64,6 @@ def proxied(rabbit_node: RabbitNode, rabbit_vhost: str, broker: RabbitBroker, pr
         yield lane
     finally:
         lane.close()
-
-
-def fails(action: Callable[[], object], error: type[Exception] = PostroomError) -> Exception | None:
-    """The error that the action raised, if it was one of these."""
-    try:
-        action()
-    except error as raised:
-        return raised
-    return None
-
-
-def until_it_fails(action: Callable[[], object], error: type[Exception] = PostroomError) -> str:
-    """What the error said, once there was one."""
-    return str(eventually(lambda: fails(action, error)))
-
-
-def raw_channel(url: str) -> Any:
-    """Another client's channel; close its connection yourself."""
-    return pika.BlockingConnection(pika.URLParameters(url)).channel()
 
 
 def without_confirm(node: RabbitNode, vhost: str) -> int:
@@ -231,20 +197,6 @@ def test_poison_waits_for_a_missing_dead_letter_queue(
     broker.declare()
     letter = take_one(broker.consumer("dead-letter", 1)).message
     assert (letter.id, letter.headers["queue"]) == ("id-1", "filter")
-
-
-def refuse_five_times(url: str, queue: str = "postroom.filter") -> None:
-    """What five crashes do, quickly."""
-    channel = raw_channel(url)
-    for _ in range(5):
-        method, _, _ = eventually(lambda: _got(channel, queue))
-        channel.basic_reject(method.delivery_tag, requeue=True)  # RabbitMQ 4.3 does not count a nack
-    channel.connection.close()
-
-
-def _got(channel: Any, queue: str) -> Any:
-    got = channel.basic_get(queue)
-    return got if got[0] else None
 
 
 def test_poison_among_the_dead_letters_is_parked(lane: Lane, broker: RabbitBroker) -> None:

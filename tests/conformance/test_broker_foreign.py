@@ -9,7 +9,6 @@ import re
 import socket
 import struct
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,36 +26,22 @@ from tests.conformance.lanes import (
     PATIENT,
     Lane,
     a_message,
+    another_client,
     depth,
     eventually,
+    fails,
     messages,
+    refuse_five_times,
     take_all,
     take_one,
     take_within,
 )
-from tests.conformance.test_broker_faults import fails, refuse_five_times
 from tests.servers.rabbitmq import RabbitNode
 from tests.servers.tls import Authority
 
 pytestmark = pytest.mark.every_rabbitmq
 ROOT = Path(__file__).resolve().parents[2]
 DEFINITIONS = ROOT / "deploy/rabbitmq/definitions.json"
-
-
-@pytest.fixture
-def lane(rabbit_node: RabbitNode, rabbit_vhost: str) -> Iterator[Lane]:
-    """A fresh vhost on the node."""
-    with closing(Lane("rabbitmq", rabbit_node.url(rabbit_vhost))) as lane:
-        yield lane
-
-
-@pytest.fixture
-def broker(lane: Lane) -> RabbitBroker:
-    """Declared."""
-    broker = lane.broker()
-    broker.declare()
-    assert isinstance(broker, RabbitBroker)
-    return broker
 
 
 class Raw(pika.BasicProperties):
@@ -116,9 +101,7 @@ for _ in range(2000):
 def test_no_header_table_of_any_client_harms_a_consumer(
     lane: Lane, broker: RabbitBroker, table: bytes, headers: dict[str, object] | None
 ) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
-    connection.channel().basic_publish("postroom", "intake", b"raw", Raw(table + INBOX))
-    connection.close()
+    publish_raw(lane, table + INBOX)
     consumer = broker.consumer("intake", 1)
     delivery = take_one(consumer)
     assert delivery.message.headers["inbox"] == "support"
@@ -135,9 +118,8 @@ def test_no_header_table_of_any_client_harms_a_consumer(
 
 def publish_raw(lane: Lane, table: bytes, to: str = "intake") -> None:
     """As a client with its own encoder does."""
-    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
-    connection.channel().basic_publish("postroom", to, b"raw", Raw(table))
-    connection.close()
+    with another_client(lane.place) as channel:
+        channel.basic_publish("postroom", to, b"raw", Raw(table))
 
 
 def test_a_header_given_twice_has_one_of_its_values(lane: Lane, broker: RabbitBroker) -> None:
@@ -188,10 +170,9 @@ def test_a_letter_that_the_broker_moved_is_handed_out_and_counted_like_any_other
 
 
 def test_headers_that_fill_a_frame_leave_room_for_ours(lane: Lane, broker: RabbitBroker) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
     headers = {"inbox": "support", "x-debug": "d" * 130_000}
-    connection.channel().basic_publish("postroom", "intake", b"raw", pika.BasicProperties(headers=headers))
-    connection.close()
+    with another_client(lane.place) as channel:
+        channel.basic_publish("postroom", "intake", b"raw", pika.BasicProperties(headers=headers))
     consumer = broker.consumer("intake", 1)
     consumer.redeliver(take_one(consumer), 5)
     again = take_one(consumer)
@@ -202,10 +183,8 @@ def test_headers_that_fill_a_frame_leave_room_for_ours(lane: Lane, broker: Rabbi
 
 
 def test_garbage_that_the_broker_buries_still_has_a_reason(lane: Lane, broker: RabbitBroker) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
     garbage = entry(b"t", b"T", struct.pack(">Q", 2**63)) + entry(b"reason", b"S", long_string(b"forged"))
-    connection.channel().basic_publish("postroom", "intake", b"raw", Raw(garbage))
-    connection.close()
+    publish_raw(lane, garbage)
     refuse_five_times_raw(lane.place)
     letter = take_one(broker.consumer("dead-letter", 1)).message
     assert (letter.body, letter.headers["queue"]) == (b"raw", "intake")
@@ -225,11 +204,9 @@ def refuse_five_times_raw(url: str) -> None:
 
 
 def test_a_foreign_message_needs_no_properties(lane: Lane, broker: RabbitBroker) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
-    channel = connection.channel()
-    channel.basic_publish("postroom", "intake", b"\x1f\x8b gzip?", pika.BasicProperties(content_encoding="gzip"))
-    channel.basic_publish("", "postroom.intake", b"straight to the queue")
-    connection.close()
+    with another_client(lane.place) as channel:
+        channel.basic_publish("postroom", "intake", b"\x1f\x8b gzip?", pika.BasicProperties(content_encoding="gzip"))
+        channel.basic_publish("", "postroom.intake", b"straight to the queue")
     first, second = take_all(broker.consumer("intake", 5), 2)
     message = first.message
     assert (message.id, message.type, message.content_type, message.correlation_id) == ("", "", "", "")
@@ -238,10 +215,9 @@ def test_a_foreign_message_needs_no_properties(lane: Lane, broker: RabbitBroker)
 
 
 def test_a_foreign_message_without_id_is_given_back_and_buried_like_any_other(lane: Lane, broker: RabbitBroker) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
     headers = {"when": dt.datetime(2026, 1, 2, tzinfo=dt.UTC), "price": decimal.Decimal("1.5"), "l": [1]}
-    connection.channel().basic_publish("postroom", "intake", b"raw", pika.BasicProperties(headers=headers))
-    connection.close()
+    with another_client(lane.place) as channel:
+        channel.basic_publish("postroom", "intake", b"raw", pika.BasicProperties(headers=headers))
     consumer = broker.consumer("intake", 1)
     delivery = take_one(consumer)
     assert delivery.message.headers == {"when": "2026-01-02 00:00:00+00:00", "price": "1.5"}
@@ -254,21 +230,18 @@ def test_a_foreign_message_without_id_is_given_back_and_buried_like_any_other(la
 
 
 def test_letters_that_another_hand_put_among_the_dead_have_a_reason(lane: Lane, broker: RabbitBroker) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
-    connection.channel().basic_publish("postroom", "dead-letter", b"raw")
-    connection.close()
+    with another_client(lane.place) as channel:
+        channel.basic_publish("postroom", "dead-letter", b"raw")
     headers = take_one(broker.consumer("dead-letter", 1)).message.headers
     assert headers == {"reason": "dead-lettered by the broker, which does not say why", "stage": "", "queue": ""}
 
 
 def test_an_integrator_hears_announced_events(lane: Lane, broker: RabbitBroker) -> None:
-    connection = pika.BlockingConnection(pika.URLParameters(lane.place))
-    channel = connection.channel()
-    queue = channel.queue_declare("", exclusive=True).method.queue
-    channel.queue_bind(queue, "postroom.events", "record.*")
-    broker.announce([a_message(1, "record.created"), a_message(2, "mail.rejected"), a_message(3, "record.updated")])
-    keys = [eventually(lambda: _got(channel, queue)) for _ in range(2)]
-    connection.close()
+    with another_client(lane.place) as channel:
+        queue = channel.queue_declare("", exclusive=True).method.queue
+        channel.queue_bind(queue, "postroom.events", "record.*")
+        broker.announce([a_message(1, "record.created"), a_message(2, "mail.rejected"), a_message(3, "record.updated")])
+        keys = [eventually(lambda: _got(channel, queue)) for _ in range(2)]
     assert keys == ["record.created", "record.updated"]
 
 

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 import uuid
 from contextlib import suppress
+from http.client import HTTPException, InvalidURL
 from pathlib import Path
 from typing import Any, Final
 
@@ -87,5 +88,7 @@ def _post(connection: Connection, mail_id: str, document: bytes) -> None:
         if error.code == _TOO_MANY or error.code >= _SERVER_ERROR:
             raise Unavailable(f"connection {connection.name}: the server answers {error.code}") from error
         raise PostroomError(f"connection {connection.name}: the server refuses with {error.code}") from error
-    except OSError as error:
+    except InvalidURL as error:
+        raise Misconfigured(f"connection {connection.name}: {error}") from error
+    except (OSError, HTTPException) as error:
         raise Unavailable(f"connection {connection.name}: {error}") from error

@@ -10,11 +10,11 @@ import pytest
 
 from services.exporter import connection
 from shared.config.model import Connection
-from shared.contracts.errors import PostroomError
+from shared.contracts.errors import Misconfigured, PostroomError, Unavailable
 
 
 class Elsewhere(HTTPServer):
-    """A server that sends every POST to another of its pages; `asked` are the pages that were read."""
+    """A server that sends every POST to another of its pages, or answers garbage; `asked` are the pages read."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Redirecting)
@@ -26,6 +26,9 @@ class _Redirecting(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
+        if self.path == "/garbage":
+            self.wfile.write(b"\x15\x03\x01 no HTTP\r\n")
+            return
         self.send_response(int(self.path.strip("/")))
         self.send_header("Location", "/login")
         self.end_headers()
@@ -55,3 +58,16 @@ def test_a_redirect_is_a_refusal_and_is_not_followed(elsewhere: Elsewhere, code:
     with pytest.raises(PostroomError, match=str(code)):
         connection.write(Connection("stock", kind="http", url=url), "0" * 32, b"<Mail/>")
     assert elsewhere.asked == []
+
+
+@pytest.mark.req("IV-40")
+def test_an_answer_that_is_no_http_is_an_outage_of_the_connection(elsewhere: Elsewhere) -> None:
+    url = f"http://127.0.0.1:{elsewhere.server_port}/garbage"
+    with pytest.raises(Unavailable, match="connection stock"):
+        connection.write(Connection("stock", kind="http", url=url), "0" * 32, b"<Mail/>")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:port/", "http://127.0.0.1/a page"])
+def test_an_invalid_url_is_a_wrong_setting_of_the_connection(url: str) -> None:
+    with pytest.raises(Misconfigured, match="connection stock"):
+        connection.write(Connection("stock", kind="http", url=url), "0" * 32, b"<Mail/>")

@@ -61,7 +61,7 @@ def test_a_redirect_is_a_refusal_and_is_not_followed(elsewhere: Elsewhere, code:
 
 
 @pytest.mark.req("IV-40")
-def test_an_answer_that_is_no_http_is_an_outage_of_the_connection(elsewhere: Elsewhere) -> None:
+def test_an_answer_that_is_not_http_counts_as_an_outage_of_the_connection(elsewhere: Elsewhere) -> None:
     url = f"http://127.0.0.1:{elsewhere.server_port}/garbage"
     with pytest.raises(Unavailable, match="connection stock"):
         connection.write(Connection("stock", kind="http", url=url), "0" * 32, b"<Mail/>")

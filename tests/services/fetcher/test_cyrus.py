@@ -55,7 +55,8 @@ def test_mail_is_taken_once_and_put_away(cyrus: Cyrus, documents: EmbeddedDocume
 
 @pytest.mark.parametrize("auth", LOGINS)
 def test_each_login_that_it_offers_works(cyrus: Cyrus, documents: EmbeddedDocuments, auth: str) -> None:
-    assert desk_on(cyrus, documents, auth=auth).source.check(desk_on(cyrus, documents, auth=auth).inbox).ok
+    desk = desk_on(cyrus, documents, auth=auth)
+    assert desk.source.check(desk.inbox).ok
 
 
 @pytest.mark.req("IV-08")
